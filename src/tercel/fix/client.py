@@ -173,8 +173,15 @@ class FixVenue(Closing):
     ) -> None:
         if (terms := market_terms(self._terms, comp_id)) is None:
             return
-        folder = None if store is None else store / _MARKET_FOLDER
-        self._feed = FixLink(terms, address_of("", 0, terms), comp_id, folder, True, wall, allow)
+        self._feed = FixLink(
+            terms,
+            address_of("", 0, terms),
+            comp_id,
+            None if store is None else store / _MARKET_FOLDER,
+            True,
+            wall,
+            allow,
+        )
         if isinstance(self._dialect, StandardDialect):
             self._dialect.market_terms = terms
         self._log_on(self._feed)

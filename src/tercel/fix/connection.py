@@ -301,10 +301,9 @@ class Connection:
         self._blocked = False
         try:
             if not isinstance(self._socket, ssl.SSLSocket) and self._context is not None:
-                own = self._server_name is None
                 self._socket = self._context.wrap_socket(
                     self._socket,
-                    server_side=own,
+                    server_side=self._server_name is None,
                     server_hostname=self._server_name,
                     do_handshake_on_connect=False,
                 )

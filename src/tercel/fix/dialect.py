@@ -45,9 +45,14 @@ def refused(event: SessionEvent, own_name: Callable[[str], str], now: int) -> o.
     message = event.message
     if message is None:
         return o.Unread(event.raw.decode("utf-8", "replace"), event.text, now)
-    why = f"the session refused message {message.number}: {event.text}"
-    name = own_name(message.get(t.CL_ORD_ID))
-    return o.Unread(raw(message), why, now, name, message.get(t.ACCOUNT), message.get(t.SYMBOL))
+    return o.Unread(
+        raw(message),
+        f"the session refused message {message.number}: {event.text}",
+        now,
+        own_name(message.get(t.CL_ORD_ID)),
+        message.get(t.ACCOUNT),
+        message.get(t.SYMBOL),
+    )
 
 
 Sent = o.Command | o.Report | o.CancelReject | o.Unread
@@ -106,8 +111,9 @@ class RejectTracker:
         if isinstance(command, o.NewOrder):
             return o.refused(command, f"S{number}", now_ns, text)
         if isinstance(command, o.CancelOrder | o.ReplaceOrder):
-            names = command.cl_ord_id, command.orig, command.account
-            return o.CancelReject(*names, o.OrdStatus.REJECTED, now_ns, text)
+            return o.CancelReject(
+                command.cl_ord_id, command.orig, command.account, o.OrdStatus.REJECTED, now_ns, text
+            )
         if isinstance(command, o.StatusRequest | o.MassCancel):
             return o.Unread(f"{command}", f"the venue does not take it: {text}", now_ns)
         if command is not None:
@@ -185,8 +191,11 @@ class OwnDialect(RejectTracker):
                 asked = self.requests.get(message.get(t.MD_REQ_ID), ("", []))[0]
                 about = name, message.get(t.ACCOUNT), message.get(t.SYMBOL) if name else asked
                 return [(number, o.Unread(raw(message), f"{error}", now_ns, *about))]
-            received = f"{error} in {raw(message)}"[:300]
-            trouble = VenueError(f"a message {kind} that can be read", received, "tell the venue")
+            trouble = VenueError(
+                f"a message {kind} that can be read",
+                f"{error} in {raw(message)}"[:300],
+                "tell the venue",
+            )
             return [(number, PendingFault(trouble))]
 
     def _translated(self, message: Message, now_ns: int) -> list[Item]:
@@ -204,19 +213,25 @@ class OwnDialect(RejectTracker):
         if kind == t.STEPPED_TO:
             return [StepAnswer(tags[t.STEP_ID], int(tags[t.EXACT_NS]))]
         if kind == t.SECURITY_LIST:
-            listings = tuple(extension.listings_in(message))
             return [
                 StepAnswer(
-                    tags[t.SECURITY_REQ_ID], int(tags[t.EXACT_NS]), listings, tags[t.STEPPED] == "Y"
+                    tags[t.SECURITY_REQ_ID],
+                    int(tags[t.EXACT_NS]),
+                    tuple(extension.listings_in(message)),
+                    tags[t.STEPPED] == "Y",
                 )
             ]
         if kind == t.MASS_CANCEL_REPORT:
             if tags[t.MASS_CANCEL_RESPONSE] != "0":
                 return []
-            names = tags.get(t.CL_ORD_ID, ""), "", tags.get(t.FOR_ACCOUNT, "")
             return [
                 o.CancelReject(
-                    *names, o.OrdStatus.REJECTED, int(tags[t.EXACT_NS]), tags.get(t.TEXT, "")
+                    tags.get(t.CL_ORD_ID, ""),
+                    "",
+                    tags.get(t.FOR_ACCOUNT, ""),
+                    o.OrdStatus.REJECTED,
+                    int(tags[t.EXACT_NS]),
+                    tags.get(t.TEXT, ""),
                 )
             ]
         if kind == t.MARKET_DATA_REJECT:

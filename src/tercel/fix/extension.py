@@ -128,8 +128,10 @@ def listings_in(message: Message) -> list[o.Listing]:
 
 def shapes_in(message: Message) -> dict[str, Shape]:
     """Book width and depth of those instruments of a security list that state them."""
-    shown = [one for one in _parts(message, t.SYMBOL) if t.BOOK_WIDTH in one]
-    return {one[t.SYMBOL]: (int(one[t.BOOK_WIDTH]), int(one[t.FEED_LEVELS])) for one in shown}
+    return {
+        one[t.SYMBOL]: (int(one[t.BOOK_WIDTH]), int(one[t.FEED_LEVELS]))
+        for one in [one for one in _parts(message, t.SYMBOL) if t.BOOK_WIDTH in one]
+    }
 
 
 def _listing(tags: Mapping[int, str]) -> o.Listing:

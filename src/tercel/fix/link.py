@@ -381,8 +381,9 @@ class FixLink:
         """Until something can be read or written, or it is time to look again."""
         connection = self._connection
         if connection is None or connection.closed:
-            pause = max(0.0, (self._next_try_ns - time.monotonic_ns()) / S)
-            time.sleep(min(seconds, pause + 0.001))
+            time.sleep(
+                min(seconds, max(0.0, (self._next_try_ns - time.monotonic_ns()) / S) + 0.001)
+            )
             return
         waiting = select.poll()
         waiting.register(

@@ -120,10 +120,11 @@ class OrderMemory:
                     self._put(SentOrder(**found | {"status": o.OrdStatus(found["status"])}))
             self._forget(len(self.by_wire))
             if len(lines) > 20 * MOST_STORED:
-                lines_left = [_line(sent) for sent in self.by_wire.values()]
                 beside = path.with_suffix(".new")
                 beside.touch(mode=0o600)
-                beside.write_text("".join(lines_left), encoding="utf-8")
+                beside.write_text(
+                    "".join([_line(sent) for sent in self.by_wire.values()]), encoding="utf-8"
+                )
                 beside.replace(path)
             self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         except OSError as error:
@@ -291,8 +292,14 @@ class OrderMemory:
                 status,
                 report.cum_qty,
             ):
-                number = report.order_id or one.order_id
-                self.write(replace(one, order_id=number, status=status, cum_qty=report.cum_qty))
+                self.write(
+                    replace(
+                        one,
+                        order_id=report.order_id or one.order_id,
+                        status=status,
+                        cum_qty=report.cum_qty,
+                    )
+                )
 
     def close(self) -> None:
         """Close the file."""

@@ -115,7 +115,6 @@ class PositionQuestions:
             For a name that FIX cannot carry.
         """
         name, now = self._name(), utc_text(self._now_ns(), self._digits)
-        until_s = self._clock() + self._patience_s
         what = [(t.POS_REQ_ID, name), (t.POS_REQ_TYPE, POSITIONS), (t.SUBSCRIPTION, SNAPSHOT)]
         fields = [
             *what,
@@ -124,7 +123,10 @@ class PositionQuestions:
             (t.TRANSACT_TIME, now),
         ]
         self._open[name] = _Question(
-            name, account, until_s, self._send([OutgoingMessage(t.POSITIONS_REQUEST, fields, None)])
+            name,
+            account,
+            self._clock() + self._patience_s,
+            self._send([OutgoingMessage(t.POSITIONS_REQUEST, fields, None)]),
         )
 
     def read(self, message: Message, now_ns: int) -> list[o.Holdings | o.Unread] | None:

@@ -245,7 +245,6 @@ class ReportReader:
         old = self._memory.by_wire.get(orig) or (
             self._memory.by_name.get(sent.orig) if sent is not None else None
         )
-        text = self._text(message, t.CXL_REJ_REASON, CANCEL_REASONS)
         status = old.status if old is not None else o.OrdStatus.REJECTED
         if message.get(t.ORD_STATUS):
             status = self._status(message, old)
@@ -259,10 +258,16 @@ class ReportReader:
         if sent is not None and sent.swaps:  # the new half never came to be
             sent.status = o.OrdStatus.REJECTED
             self._memory.write(sent)
-        names = sent.name if sent else wire, old.name if old else orig
         account = message.get(t.ACCOUNT) or (old.account if old else sent.account if sent else "")
         ns = utc_ns(message.get(t.TRANSACT_TIME)) or utc_ns(message.get(52)) or now_ns
-        return o.CancelReject(*names, account, status, ns, text)
+        return o.CancelReject(
+            sent.name if sent else wire,
+            old.name if old else orig,
+            account,
+            status,
+            ns,
+            self._text(message, t.CXL_REJ_REASON, CANCEL_REASONS),
+        )
 
     def mass_refusal(self, message: Message, now_ns: int) -> o.CancelReject | None:
         """Reject of a mass cancel; None if it was accepted."""
@@ -279,6 +284,11 @@ class ReportReader:
         """An unreadable message, with the order it names."""
         by_wire = self._memory.by_wire
         sent = by_wire.get(message.get(t.CL_ORD_ID)) or by_wire.get(message.get(t.ORIG_CL_ORD_ID))
-        name = sent.name if sent else message.get(t.CL_ORD_ID)
-        account = sent.account if sent else message.get(t.ACCOUNT)
-        return o.Unread(raw(message), f"{error}", now_ns, name, account, message.get(t.SYMBOL))
+        return o.Unread(
+            raw(message),
+            f"{error}",
+            now_ns,
+            sent.name if sent else message.get(t.CL_ORD_ID),
+            sent.account if sent else message.get(t.ACCOUNT),
+            message.get(t.SYMBOL),
+        )

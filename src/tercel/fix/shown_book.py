@@ -177,7 +177,6 @@ class ShownBook:
         own = self._own.get(report.orig) or self._own.get(report.cl_ord_id)
         if own is None or report.exec_type is not o.ExecType.TRADE:
             return []
-        at = own.side, own.price
         mine = self._mine(own)
         left, far, price = (
             floored(report.last_qty),
@@ -185,7 +184,11 @@ class ShownBook:
             floored(report.last_px),
         )  # books are in ticks and lots
         if mine is not None and mine.lots >= left:
-            return [self._less(report.ns, *at, mine, left, -1, v.EXECUTE)] if left else []
+            return (
+                [self._less(report.ns, own.side, own.price, mine, left, -1, v.EXECUTE)]
+                if left
+                else []
+            )
         whole = price * ONE == report.last_px
         return self._take(report.ns, far, price, left, own.number, v.EXECUTE) if whole else []
 
@@ -253,8 +256,7 @@ class ShownBook:
         if lots < mine.lots:
             return [self._less(ns, *at, mine, mine.lots - lots, -1, v.REDUCE)]
         if lots > mine.lots:  # more lots: behind the others
-            gone = self._less(ns, *at, mine, mine.lots, -1, v.REDUCE)
-            return [gone, *self._rest(ns, own, lots)]
+            return [self._less(ns, *at, mine, mine.lots, -1, v.REDUCE), *self._rest(ns, own, lots)]
         return []
 
     def _mine(self, own: _Own) -> _Order | None:
@@ -263,8 +265,7 @@ class ShownBook:
         return None if level is None else level.named(own.name)
 
     def _forget(self, own: _Own) -> None:
-        names = [name for name, one in self._own.items() if one is own]
-        for name in names:
+        for name in [name for name, one in self._own.items() if one is own]:
             del self._own[name]
         self._free.appendleft(own.number)
 

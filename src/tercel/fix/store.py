@@ -134,9 +134,10 @@ class SteadyStore:
         """Write all that memory has."""
         self._tried_s = time.monotonic()
         numbers = self._memory.load()
-        sent = tuple(self._memory.sent(1, numbers.next_out))
         with suppress(VenueError):
-            self._disk.commit(Commit(numbers, sent, reset=self._reset))
+            self._disk.commit(
+                Commit(numbers, tuple(self._memory.sent(1, numbers.next_out)), reset=self._reset)
+            )
             self._disk.wait_for_locks()
             self.why = ""
             self._base = numbers
@@ -279,8 +280,10 @@ class SqliteStore(Closing):
                 self._file.execute("BEGIN IMMEDIATE")
                 if change.reset:
                     self._file.execute("DELETE FROM sent WHERE session = ?", (self.session,))
-                rows = [(self.session, *one) for one in change.sent]
-                self._file.executemany("INSERT OR REPLACE INTO sent VALUES (?, ?, ?)", rows)
+                self._file.executemany(
+                    "INSERT OR REPLACE INTO sent VALUES (?, ?, ?)",
+                    [(self.session, *one) for one in change.sent],
+                )
                 values = numbers.next_out, numbers.next_in, numbers.since_ns, reserved
                 self._write("next_out = ?, next_in = ?, since_ns = ?, reserved = ?", values)
                 self._file.execute("COMMIT")

@@ -240,10 +240,9 @@ class CcxtCalls:
         more |= {"timeInForce": "IOC"} if asked.get("timeInForce") == "IOC" else {}
         more |= {"postOnly": True} if asked["type"] == "LIMIT_MAKER" else {}
         more |= {"selfTradePreventionMode": mode} if mode != "NONE" else {}
-        kind = "market" if asked["type"] == "MARKET" else "limit"
         what = (
             self.unified[asked["symbol"]],
-            kind,
+            "market" if asked["type"] == "MARKET" else "limit",
             asked["side"].lower(),
             asked["quantity"],
             asked.get("price"),
@@ -292,8 +291,11 @@ class CcxtCalls:
         ]
 
     async def _on_allorders(self, asked: Asked) -> Any:
-        more = {"orderId": asked["orderId"]} if "orderId" in asked else {}
-        answer = await self._listed(self.unified[asked["symbol"]], asked.get("startTime"), more)
+        answer = await self._listed(
+            self.unified[asked["symbol"]],
+            asked.get("startTime"),
+            {"orderId": asked["orderId"]} if "orderId" in asked else {},
+        )
         return [order_row(one, asked, self.now_ms()) for one in answer]
 
     async def _on_mytrades(self, asked: Asked) -> Any:
@@ -497,8 +499,13 @@ class CcxtVenue(BinanceVenue):
         self._ask_s = 0.0
         self._wait_s = FIRST_S
         super().__init__(terms, *more, **named)
-        text = "; ".join([f"ccxt:{exchange} {standing(exchange)}", *self.lacks])
-        self._say(o.LinkStatus(True, self._stamp(0), text))
+        self._say(
+            o.LinkStatus(
+                True,
+                self._stamp(0),
+                "; ".join([f"ccxt:{exchange} {standing(exchange)}", *self.lacks]),
+            )
+        )
 
     def _reach(
         self, terms: SpotTerms, folder: Path

@@ -87,7 +87,6 @@ class ProfileTerms:
                     "none",
                     "say who talks to whom: fix://COMPID@host",
                 )
-        resets = frozenset({*session.reset, "logon"} if reset else session.reset)
         return SessionSettings(
             session.sender or sender,
             session.target,
@@ -99,7 +98,7 @@ class ProfileTerms:
             logon_fields=self._logon(session.sender or sender),
             never_repeated=NEVER_REPEATED | _NEVER_AGAIN,
             not_stored=NOT_STORED | _NOT_STORED,
-            reset=resets,
+            reset=frozenset({*session.reset, "logon"} if reset else session.reset),
             next_expected=session.next_expected,
             on_gap=session.on_gap,
             accuracy_s=session.clock_tolerance_s,
@@ -128,11 +127,10 @@ class ProfileTerms:
         ConfigError
             When one is not there.
         """
-        logon = self.profile.logon
         found = [
             one.read(name, self.folder)
             for name, one in self.secret_places()
-            if one is not logon.private_key
+            if one is not self.profile.logon.private_key
         ]
         return replace(self, secrets=tuple(found))
 
@@ -281,8 +279,9 @@ def _tables(path: Path, sender: str, depth: int) -> tuple[dict[str, Any], list[s
         raw, notes = read_settings(path, sender)
         if "dictionary" in raw and raw["dictionary"] != "standard":
             raw["dictionary"] = str(path.parent / raw["dictionary"])
-        kind = "generic-42" if raw.get("version") == "FIX.4.2" else "generic-44"
-        return _upon(_shipped_tables(kind), raw), notes
+        return _upon(
+            _shipped_tables("generic-42" if raw.get("version") == "FIX.4.2" else "generic-44"), raw
+        ), notes
     raw = read_toml(path, _WAY, "a profile")
     refuse_written(raw, str(path), lambda keys: _row(path, keys))
     base = raw.pop("base", None)

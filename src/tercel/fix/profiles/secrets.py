@@ -79,8 +79,11 @@ class Secret(BaseModel):
             size = path.stat().st_size
             text = path.read_text(encoding="utf-8").strip() if size <= _MOST_BYTES else ""
         except (OSError, UnicodeDecodeError) as error:
-            why = getattr(error, "strerror", None) or "bytes that are no UTF-8"
-            raise ConfigError(f"{what} in {path}", why, "name the file that holds it") from None
+            raise ConfigError(
+                f"{what} in {path}",
+                getattr(error, "strerror", None) or "bytes that are no UTF-8",
+                "name the file that holds it",
+            ) from None
         if not text:
             raise ConfigError(
                 f"{what} in {path}", f"{size} bytes", "write the secret there, and nothing else"
@@ -206,7 +209,6 @@ def ed25519_key(pem: str, name: str, private: bool) -> Any:
     serialization = needed("cryptography.hazmat.primitives.serialization", "sign")
     ed25519 = needed("cryptography.hazmat.primitives.asymmetric.ed25519", "sign")
     unsupported = needed("cryptography.exceptions", "sign").UnsupportedAlgorithm
-    wanted = ed25519.Ed25519PrivateKey if private else ed25519.Ed25519PublicKey
     try:
         text = pem.encode()
         key = (
@@ -216,7 +218,7 @@ def ed25519_key(pem: str, name: str, private: bool) -> Any:
         )
     except (ValueError, TypeError, unsupported):
         key = None
-    if not isinstance(key, wanted):
+    if not isinstance(key, ed25519.Ed25519PrivateKey if private else ed25519.Ed25519PublicKey):
         what = "an Ed25519 key" if private else "a public Ed25519 key"
         raise ConfigError(
             f"{what} in PEM for {name}", "something else (not shown)", "name the right file"

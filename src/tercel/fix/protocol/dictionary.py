@@ -378,8 +378,11 @@ class _Reader:
 
     @staticmethod
     def _field(element: ET.Element) -> FieldRule:
-        values = frozenset(one.attrib["enum"] for one in element.iter("value"))
-        return FieldRule(element.attrib["name"], element.attrib["type"].upper(), values)
+        return FieldRule(
+            element.attrib["name"],
+            element.attrib["type"].upper(),
+            frozenset(one.attrib["enum"] for one in element.iter("value")),
+        )
 
     def dictionary(self) -> Dictionary:
         root = self._root.attrib

@@ -60,11 +60,11 @@ class Outbox:
 
     def headed(self, kind: str, fields: Fields, number: int = 0) -> list[tuple[int, str]]:
         """A message's fields with header; without a number, under the next one."""
-        names = (49, self._settings.sender), (56, self._settings.target)
         number = number or self.next
         return [
             (35, kind),
-            *names,
+            (49, self._settings.sender),
+            (56, self._settings.target),
             (34, str(number)),
             (52, self.now_text),
             *self._settings.header,

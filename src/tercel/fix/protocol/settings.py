@@ -84,8 +84,10 @@ class SessionTimes:
         return (self.ends_on - day.weekday()) % 7 or (7 if self.end <= self.start else 0)
 
     def _ns(self, day: date, at: time) -> int:
-        local = datetime.combine(day, at, ZoneInfo(self.zone))
-        return int(local.astimezone(UTC).timestamp()) * 1_000_000_000
+        return (
+            int(datetime.combine(day, at, ZoneInfo(self.zone)).astimezone(UTC).timestamp())
+            * 1_000_000_000
+        )
 
 
 NEVER_REPEATED: Final = frozenset({"D", "E", "G", "s", "t", "AB", "AC"})

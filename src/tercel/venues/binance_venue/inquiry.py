@@ -142,10 +142,14 @@ class FateInquiry:
             except (VenueError, *GARBLED) as error:
                 self._later(one)
                 sent = one.order.sent
-                where = sent.name, sent.account, sent.instrument
                 self._say(
                     o.Unread(
-                        method, f"an answer that cannot be read: {error!r}", self._stamp(0), *where
+                        method,
+                        f"an answer that cannot be read: {error!r}",
+                        self._stamp(0),
+                        sent.name,
+                        sent.account,
+                        sent.instrument,
                     )
                 )
 

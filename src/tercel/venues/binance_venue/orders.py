@@ -132,9 +132,10 @@ class OrderEntry:
         order.sent.status = o.OrdStatus.REJECTED
         self._tracker.memory.write(order.sent)
         self._tracker.live.pop(order.sent.wire, None)
-        book = self._books[order.sent.instrument].shown
         if order.before is None:
-            book.after(order.report(o.ExecType.CANCELED, o.OrdStatus.CANCELED, "", self._stamp(0)))
+            self._books[order.sent.instrument].shown.after(
+                order.report(o.ExecType.CANCELED, o.OrdStatus.CANCELED, "", self._stamp(0))
+            )
         else:
             order.before.after = None
 
@@ -151,15 +152,13 @@ class OrderEntry:
             terms["price"] = shown(sent.price * symbol.tick)
             if kind == "LIMIT":
                 terms["timeInForce"] = "IOC" if tif is o.Tif.IOC else "GTC"
-        mode = self._mode or symbol.modes[0]
         return terms | {
             "newClientOrderId": sent.wire,
             "newOrderRespType": "FULL",
-            "selfTradePreventionMode": mode,
+            "selfTradePreventionMode": self._mode or symbol.modes[0],
         }
 
     def _placed(self, order: WorkingOrder, answer: ApiAnswer) -> None:
-        now = answer.stamp_ms * MS
         if answer.unknown or (
             answer.code == ErrorCode.ORDER_REJECTED and _DUPLICATE in answer.text.lower()
         ):
@@ -167,7 +166,7 @@ class OrderEntry:
         elif answer.error is not None:
             if answer.code == ErrorCode.INVALID_MESSAGE:
                 self.doubted()
-            self._unplaced(order, now, answer.text)
+            self._unplaced(order, answer.stamp_ms * MS, answer.text)
         else:
             self._result(order, answer.result)
 
@@ -195,8 +194,11 @@ class OrderEntry:
     def _reject(
         self, command: o.CancelOrder | o.ReplaceOrder | o.MassCancel, status: o.OrdStatus, text: str
     ) -> None:
-        names = command.cl_ord_id, command.orig, command.account
-        self._say(o.CancelReject(*names, status, self._stamp(0), text))
+        self._say(
+            o.CancelReject(
+                command.cl_ord_id, command.orig, command.account, status, self._stamp(0), text
+            )
+        )
 
     def _cancel(self, command: o.CancelOrder) -> None:
         order = self._tracker.named(command.orig)
@@ -206,9 +208,12 @@ class OrderEntry:
             self._reject(command, order.status, f"too late: it is {order.status}")
         else:
             sent = self._tracker.memory.tell(command)
-            params = self._about(order) | {"newClientOrderId": sent.wire}
             self._channel.ask(
-                "order.cancel", params, 1, lambda one: self._canceled(order, one, sent), orders=True
+                "order.cancel",
+                self._about(order) | {"newClientOrderId": sent.wire},
+                1,
+                lambda one: self._canceled(order, one, sent),
+                orders=True,
             )
 
     @staticmethod
@@ -300,8 +305,10 @@ class OrderEntry:
         sent = self._tracker.memory.tell(command)
         sent.base_qty = order.base_qty
         self._tracker.memory.write(sent)
-        qty = shown(self._rest(order, command.lots, order.base_qty))
-        params = self._about(order) | {"newClientOrderId": sent.wire, "newQty": qty}
+        params = self._about(order) | {
+            "newClientOrderId": sent.wire,
+            "newQty": shown(self._rest(order, command.lots, order.base_qty)),
+        }
 
         def heard(answer: ApiAnswer) -> None:
             if answer.unknown or answer.code == ErrorCode.AMEND_REJECTED:
@@ -382,7 +389,6 @@ class OrderEntry:
 
     def _made_room(self, before: WorkingOrder, after: WorkingOrder, answer: ApiAnswer) -> None:
         """The cancel before a new order was answered: how much that may be is known, or it is not sent."""
-        now = answer.stamp_ms * MS
         if (
             answer.error is None
             and not answer.unknown
@@ -398,12 +404,15 @@ class OrderEntry:
             )
             if left > 0 and self._tracker.qty(before, row["executedQty"]) <= before.qty:
                 try:
-                    terms = self._terms(after.sent, left, o.Tif.DAY)
                     self._channel.ask(
-                        "order.place", terms, 1, lambda one: self._placed(after, one), orders=True
+                        "order.place",
+                        self._terms(after.sent, left, o.Tif.DAY),
+                        1,
+                        lambda one: self._placed(after, one),
+                        orders=True,
                     )
                 except VenueError as error:
-                    self._unplaced(after, now, error.received)
+                    self._unplaced(after, answer.stamp_ms * MS, error.received)
                 return
             before.ended = None
         before.after = None
@@ -436,20 +445,23 @@ class OrderEntry:
                 self._say(o.refused(new, exec_id, now, _UNKNOWN, o.ExecType.STATUS))
 
         for symbol in symbols:
-            params = {"symbol": symbol, "origClientOrderId": wire}
-            self._channel.ask("order.status", params, 4, partial(heard, symbol))
+            self._channel.ask(
+                "order.status",
+                {"symbol": symbol, "origClientOrderId": wire},
+                4,
+                partial(heard, symbol),
+            )
 
     def _stranger(self, command: o.StatusRequest, row: Mapping[str, Any]) -> None:
         """The venue has an order of that name which is unknown here."""
         symbol, price = self._books[str(row["symbol"])].symbol, whole(row["price"], "a price")
-        side = 1 if row["side"] == "BUY" else -1
         sent = SentOrder(
             str(row["clientOrderId"]),
             command.cl_ord_id,
             "",
             command.account,
             symbol.symbol,
-            side,
+            1 if row["side"] == "BUY" else -1,
             lots_of(symbol, row),
             price // symbol.tick if price else None,
             "",

@@ -182,8 +182,11 @@ class RequestRefusedError(VenueError):
             if code
             else f"{text or 'nothing'} (status {status})"
         )
-        remedy = _REMEDIES.get(code, "see errors.md of binance-spot-api-docs")
-        super().__init__(f"Binance to answer {what}", said, remedy)
+        super().__init__(
+            f"Binance to answer {what}",
+            said,
+            _REMEDIES.get(code, "see errors.md of binance-spot-api-docs"),
+        )
         self.code = code
         self.text = text
         self.status = status
@@ -334,10 +337,9 @@ class BinanceRest:
         if status == HTTPStatus.OK and answer is not None:
             return answer
         if status == HTTPStatus.OK:
-            said = self._signer.clean(body[:60].decode("latin-1"))
             raise VenueError(
                 f"JSON of {self._host} in answer to {what}",
-                repr(said),
+                repr(self._signer.clean(body[:60].decode("latin-1"))),
                 "check that the URL is Binance's",
             )
         found = answer if isinstance(answer, dict) else {}

@@ -98,7 +98,6 @@ class WorkingOrder:
     ) -> o.Report:
         """A report on it."""
         sent = self.sent
-        leaves = 0 if status in o.TERMINAL else max(sent.lots * ONE - self.cum_qty, 0)
         return o.Report(
             exec_id,
             kind,
@@ -114,7 +113,7 @@ class WorkingOrder:
             qty,
             px,
             self.cum_qty,
-            leaves,
+            0 if status in o.TERMINAL else max(sent.lots * ONE - self.cum_qty, 0),
             ns,
             passive,
             text,
@@ -223,11 +222,10 @@ class OrderTracker:
             What said so is about another order: by its number, or by a name of ours.
         """
         key = order.sent.instrument, number
-        named = self._by_wire.get(name, order)
         if (
             order.number not in (0, number)
             or self._by_number.get(key, order) is not order
-            or named is not order
+            or self._by_wire.get(name, order) is not order
         ):
             raise VenueError(
                 f"word of order {order.number or order.sent.wire} of {order.sent.instrument}",

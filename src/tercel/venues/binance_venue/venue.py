@@ -135,8 +135,9 @@ class BinanceVenue(Closing):
             self._remember(rest)
             hear_account(rest, facts)
             self.ledger.begin(facts.balances)
-            rates = facts.maker_rate, facts.taker_rate
-            self._listings = tuple(one.listing(*rates) for one in facts.symbols.values())
+            self._listings = tuple(
+                one.listing(facts.maker_rate, facts.taker_rate) for one in facts.symbols.values()
+            )
             self._watch = AccountWatch(
                 self._channel, self.ledger, self._books, self._say, self._stamp, self._set_time
             )
@@ -227,8 +228,11 @@ class BinanceVenue(Closing):
                     "check the URLs, the key and its secret",
                 )
             if time.monotonic() > until:
-                why = self._links.why or f"none within {self._patience.logon_s:g} s"
-                raise VenueError(f"a logon at {self.name}", why, "check the URLs, and try again")
+                raise VenueError(
+                    f"a logon at {self.name}",
+                    self._links.why or f"none within {self._patience.logon_s:g} s",
+                    "check the URLs, and try again",
+                )
             self._selector.select(0.05)
         self._events = [one for one in self._events if not isinstance(one, o.LinkStatus)]
 
@@ -298,8 +302,10 @@ class BinanceVenue(Closing):
             self._market(self._waiting.popleft())
         if self._links.up:
             self.inquiry.turn()
-            asks = any(not one.stuck for one in self.inquiry.open.values())
-            self._watch.turn(asks or self._channel.waits(60.0))
+            self._watch.turn(
+                any(not one.stuck for one in self.inquiry.open.values())
+                or self._channel.waits(60.0)
+            )
         for name in self._links.followed:
             book, now_s = self._books[name], self._steady() / S
             book.look(now_s)

@@ -232,8 +232,11 @@ class SimulatedExchange:
             # they draw no latency: they must not change what orders meet, and never overtake them
             market, arrives = NOWHERE, max(self.now_ns, *account.last_ns.values(), 0)
         else:
-            drawn = self.now_ns + int(entry_delay(account.streams[market]))
-            arrives = max(drawn, account.last_ns.get(market, 0), account.last_ns.get(NOWHERE, 0))
+            arrives = max(
+                self.now_ns + int(entry_delay(account.streams[market])),
+                account.last_ns.get(market, 0),
+                account.last_ns.get(NOWHERE, 0),
+            )
         account.last_ns[market] = arrives
         self._sent += 1
         heapq.heappush(self._queues[market], (arrives, self._sent, command))
@@ -273,8 +276,7 @@ class SimulatedExchange:
                 ((script[0].at_ns, i) for i, script in enumerate(self._regimes) if script),
                 default=(FOREVER_NS, 0),
             )
-            target = min(until, arrival, regime_ns)
-            why = self._markets.pass_time(target)
+            why = self._markets.pass_time(min(until, arrival, regime_ns))
             self.now_ns = int(self._markets.states[0][sim.NOW])
             if self._hand_out(events) or why & lockstep.WORD:
                 while why & lockstep.FULL:  # the moment continues
@@ -327,10 +329,14 @@ class SimulatedExchange:
             return None  # a cancel: its sender is notified by name
         ns, lots = int(record[sim.R_NS]), int(record[sim.R_LOTS])
         if record[sim.R_KIND] == sim.OWN_FILL:
-            passive = bool(record[sim.R_SIDE] & 1)
             order.fill(lots)
-            last = lots, int(record[sim.R_PRICE])
-            report = self._orders.report(order, o.ExecType.TRADE, ns, last=last, passive=passive)
+            report = self._orders.report(
+                order,
+                o.ExecType.TRADE,
+                ns,
+                last=(lots, int(record[sim.R_PRICE])),
+                passive=bool(record[sim.R_SIDE] & 1),
+            )
         else:
             order.end(o.OrdStatus.EXPIRED)
             report = self._orders.report(order, o.ExecType.EXPIRED, ns, text="nothing more to take")
@@ -369,9 +375,15 @@ class SimulatedExchange:
         if fault:
             events.append(self._orders.refused(new, self.now_ns, fault))
             return
-        number = int(self._markets.books[market][lay.ORDERS]) + place
         order = ClientOrder(
-            new, market, place, number, new.cl_ord_id, new.lots, new.price, leaves=new.lots
+            new,
+            market,
+            place,
+            int(self._markets.books[market][lay.ORDERS]) + place,
+            new.cl_ord_id,
+            new.lots,
+            new.price,
+            leaves=new.lots,
         )
         self._orders.keep(order)
         events.append(self._orders.report(order, o.ExecType.NEW, self.now_ns))
@@ -380,9 +392,14 @@ class SimulatedExchange:
     def _match(self, order: ClientOrder, events: list[o.VenueEvent]) -> None:
         """An order meets the book with all its open lots."""
         new, at_any_price = order.new, order.price is None
-        price = new.side * NO_ASK if order.price is None else order.price
-        immediate = at_any_price or new.tif is o.Tif.IOC
-        self._markets.enter_new(order.market, order.place, new.side, price, order.leaves, immediate)
+        self._markets.enter_new(
+            order.market,
+            order.place,
+            new.side,
+            new.side * NO_ASK if order.price is None else order.price,
+            order.leaves,
+            at_any_price or new.tif is o.Tif.IOC,
+        )
         self._publish(order.market, events, order.number)
 
     def _resting(
@@ -486,8 +503,11 @@ class SimulatedExchange:
             and name in ("", sent.cl_ord_id)
         ]
         for new in travelling:
-            answer = "not here yet", o.ExecType.STATUS, o.OrdStatus.PENDING_NEW
-            events.append(self._orders.refused(new, self.now_ns, *answer))
+            events.append(
+                self._orders.refused(
+                    new, self.now_ns, "not here yet", o.ExecType.STATUS, o.OrdStatus.PENDING_NEW
+                )
+            )
         if name and not reports and not travelling:
             unknown = o.NewOrder(name, "", 1, 0, None, o.Tif.DAY, account, "", self.now_ns)
             events.append(

@@ -275,9 +275,13 @@ class OrderBooks:
         for account, instrument, qty in self.record.held():
             self.positions.setdefault(account, Counter())[instrument] = qty
         for serial, report, filled in self.record.unended():
-            status = OrdStatus.CANCELED if filled < report.lots * ONE else OrdStatus.FILLED
             over = replace(
-                report, exec_id="", exec_type=ExecType.STATUS, status=status, ns=ns, text=_AGAIN
+                report,
+                exec_id="",
+                exec_type=ExecType.STATUS,
+                status=OrdStatus.CANCELED if filled < report.lots * ONE else OrdStatus.FILLED,
+                ns=ns,
+                text=_AGAIN,
             )
             self.record.put(serial, replace(over, cum_qty=filled, leaves_qty=0))
         self.record.flush()
@@ -304,8 +308,9 @@ class OrderBooks:
         """Report on an order's current state, with keywords of :func:`said`; trades are stored for repetition."""
         report = said(order, self.exec_id(order.new.instrument), kind, ns, **words)
         if kind is ExecType.TRADE:
-            held = self.positions.setdefault(report.account, Counter())
-            held[report.instrument] += report.side * report.last_qty
+            self.positions.setdefault(report.account, Counter())[report.instrument] += (
+                report.side * report.last_qty
+            )
             self.record.put(order.serial, report)
         elif kind in (ExecType.NEW, ExecType.REPLACED):
             self.record.accept(order.serial, report)

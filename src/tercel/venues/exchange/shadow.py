@@ -274,8 +274,13 @@ def depth_of(data: Venue, instrument: str) -> tuple[int, int]:
 
 def snapshot_orders(rows: Ints) -> Ints:
     """Snapshot rows as the orders of a checkpoint (`market.tape.compiled.Checkpoint`)."""
-    anonymous = (rows[:, M_KIND] != schema.ADD).astype(np.int64)
-    return np.column_stack((rows[:, sim.T_SLOT : sim.TAPE_WORDS], np.arange(len(rows)), anonymous))
+    return np.column_stack(
+        (
+            rows[:, sim.T_SLOT : sim.TAPE_WORDS],
+            np.arange(len(rows)),
+            (rows[:, M_KIND] != schema.ADD).astype(np.int64),
+        )
+    )
 
 
 def restart_rows(rows: Ints) -> Ints:

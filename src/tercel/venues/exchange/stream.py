@@ -205,8 +205,11 @@ class RecordedStream:
             len(words := self._file.read(8 * n * MARKET_WORDS)) < 8 * n * MARKET_WORDS
         ):  # cut short by a kill
             return None
-        rows = np.frombuffer(words, np.int64).reshape(n, MARKET_WORDS).copy()
-        return MarketRows(self._listings[number].instrument, rows, bool(snapshot))
+        return MarketRows(
+            self._listings[number].instrument,
+            np.frombuffer(words, np.int64).reshape(n, MARKET_WORDS).copy(),
+            bool(snapshot),
+        )
 
     def close(self) -> None:
         """Close the file."""

@@ -372,9 +372,9 @@ class RemoteVenue:
             No such execution; no link.
         """
         self._ask({"do": "executions", "account": account, "after": after})
-        count = int(self._wait_for("executions")["count"])
         found: list[Report] = [
-            frames.message_of(self._frame()[1], commands=False) for _ in range(count)
+            frames.message_of(self._frame()[1], commands=False)
+            for _ in range(int(self._wait_for("executions")["count"]))
         ]
         self._handed |= {report.exec_id for report in found}
         return found
