@@ -1,6 +1,6 @@
 """What an acceptor reads and says, as FIX fields: commands; reports, rejects, market data, listings. Pure functions.
 
-The counterpart is `tercel.fix.translate` and `tercel.fix.extension`. Source: FIX 4.4, volume 6, OrdRejReason (103) and
+The counterpart is `tercel.fix.translate` and `tercel.fix.dialect`. Source: FIX 4.4, volume 6, OrdRejReason (103) and
 CxlRejReason (102).
 """
 

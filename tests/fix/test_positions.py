@@ -27,7 +27,7 @@ from tercel.fix import positions
 from tercel.fix import tags as t
 from tercel.fix.client import FixVenue
 from tercel.fix.connection import WaitLimits
-from tercel.fix.extension import own_dictionary
+from tercel.fix.dialect import own_dictionary
 from tercel.fix.profiles import load
 from tercel.fix.protocol.codec import decode, encode
 from tercel.fix.protocol.dictionary import read_xml, standard

@@ -38,8 +38,7 @@ from tercel.core.orders import (
 )
 from tercel.core.vocabulary import NO_ASK
 from tercel.fix import tags as t
-from tercel.fix.dialect import OwnDialect
-from tercel.fix.extension import listings_in, market_in
+from tercel.fix.dialect import OwnDialect, listings_in, market_in
 from tercel.fix.protocol.message import Message, utc_text
 from tercel.fix.translate import (
     PriceScale,

@@ -21,10 +21,16 @@ from tercel.core import orders as o
 from tercel.core.errors import VenueError
 from tercel.core.ports import Capabilities, Closing
 from tercel.fix import tags as t
-from tercel.fix.commands import OutgoingMessage
 from tercel.fix.connection import WaitLimits
-from tercel.fix.dialect import Item, OwnDialect, PendingFault, StepAnswer, refused
-from tercel.fix.extension import Shape
+from tercel.fix.dialect import (
+    Item,
+    OutgoingMessage,
+    OwnDialect,
+    PendingFault,
+    Shape,
+    StepAnswer,
+    refused,
+)
 from tercel.fix.link import FixLink, address_of, market_terms, no_logon, outage
 from tercel.fix.positions import PositionQuestions
 from tercel.fix.profiles import ProfileTerms, load

@@ -17,8 +17,7 @@ from typing import Final
 from tercel.core import orders as o
 from tercel.core.errors import TercelError
 from tercel.fix import tags as t
-from tercel.fix.commands import OutgoingMessage
-from tercel.fix.dialect import raw
+from tercel.fix.dialect import OutgoingMessage, raw
 from tercel.fix.profiles import ProfileTerms
 from tercel.fix.protocol.message import Message, utc_text
 from tercel.fix.translate import PLAIN, Fields, PriceScale, RefusedError, named

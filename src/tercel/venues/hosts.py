@@ -136,9 +136,9 @@ def _proves(scheme: str, host: str, port: int, seconds: float) -> bool:
     nonce = secrets.token_hex(16)
     try:
         if scheme == "fix":
-            from tercel.fix import extension
+            from tercel.fix import dialect
 
-            return extension.proves(host, port, nonce, seconds)
+            return dialect.proves(host, port, nonce, seconds)
         link = HTTPConnection(host, port, timeout=seconds)
         link.request("GET", f"{PATH}?nonce={nonce}")
         return link.getresponse().read(1000) == proof("binance", nonce).encode()

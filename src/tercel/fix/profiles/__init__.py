@@ -16,7 +16,7 @@ from tercel.core.errors import ConfigError, check_known
 from tercel.core.toml import TomlTable, parse_toml, read_toml, row_of, schema_of, validated
 from tercel.fix import tags as t
 from tercel.fix.connection import TlsSettings
-from tercel.fix.extension import own_dictionary
+from tercel.fix.dialect import own_dictionary
 from tercel.fix.profiles.model import DAYS, Profile, SymbolTable
 from tercel.fix.profiles.quickfix import read_settings
 from tercel.fix.profiles.secrets import RAW, RAW_LENGTH, refuse_written, signed_text, signer
