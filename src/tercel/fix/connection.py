@@ -263,7 +263,12 @@ class Connection:
             return
         self._blocked = False
         if self._ending and not self._end_sent:
-            self._say_end()
+            self._end_sent = True
+            if isinstance(self._socket, ssl.SSLSocket):
+                with suppress(OSError, ValueError):
+                    self._socket.unwrap()
+            with suppress(OSError):
+                self._socket.shutdown(socket.SHUT_WR)
 
     def end(self) -> None:
         """Write what waits, and tell the other side that no more comes. What it still says is passed over; `receive`
@@ -319,14 +324,6 @@ class Connection:
             return False
         self._shaking = False
         return True
-
-    def _say_end(self) -> None:
-        self._end_sent = True
-        if isinstance(self._socket, ssl.SSLSocket):
-            with suppress(OSError, ValueError):
-                self._socket.unwrap()
-        with suppress(OSError):
-            self._socket.shutdown(socket.SHUT_WR)
 
 
 def _reason(error: Exception) -> str:

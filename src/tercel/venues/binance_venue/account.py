@@ -321,13 +321,6 @@ class AssetLedger:
         }
         return {one: pair for one, pair in found.items() if pair[0] != pair[1]}
 
-    def words(self) -> str:
-        """The differences, for people."""
-        found = self.differences().items()
-        return ", ".join(
-            f"{name}: {text(held)}, expected {text(wanted)}" for name, (wanted, held) in found
-        )
-
 
 EVERY_S: Final = 60.0
 RULES_S: Final = 3600.0
@@ -505,7 +498,11 @@ class AccountWatch:
         elif found != self._before:  # an execution may be on its way: once more
             self._before, self._account_s = found, self._clock() + AGAIN_S
         else:
-            why = f"balances that executions and fees here do not explain: {self._ledger.words()}"
+            unexplained = ", ".join(
+                f"{name}: {text(held)}, expected {text(wanted)}"
+                for name, (wanted, held) in found.items()
+            )
+            why = f"balances that executions and fees here do not explain: {unexplained}"
             self._say(o.Unread("account.status", why, self._stamp(0)))
             self._ledger.begin(answer.result["balances"])
             self._before = {}

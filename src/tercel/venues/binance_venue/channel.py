@@ -31,7 +31,6 @@ from tercel.venues.binance_venue.terms import ApiSigner
 
 if TYPE_CHECKING:
     from websockets.client import ClientProtocol
-    from websockets.frames import Frame
 
 
 LARGEST: Final = 1 << 25
@@ -134,10 +133,14 @@ class JsonSocket:
                 if not self.up:
                     self.close(f"no WebSocket: {self._protocol.handshake_exc}")
             elif event.opcode in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
-                try:
-                    found += self._whole(event)
-                except ValueError as error:
-                    self.close(f"a message that is no JSON: {error}")
+                self._parts.append(bytes(event.data))
+                if event.fin:
+                    data = b"".join(self._parts)
+                    self._parts = []
+                    try:
+                        found.append(read_json(data))
+                    except ValueError as error:
+                        self.close(f"a message that is not JSON: {error}")
             elif event.opcode is Opcode.CLOSE:
                 self._write()
                 self.close("the other side closed it")
@@ -146,14 +149,6 @@ class JsonSocket:
                 str(wrong) if isinstance(wrong, WebSocketException) else type(wrong).__name__
             )
         return found
-
-    def _whole(self, frame: "Frame") -> list[Any]:
-        self._parts.append(bytes(frame.data))
-        if not frame.fin:
-            return []
-        data = b"".join(self._parts)
-        self._parts = []
-        return [read_json(data)]
 
     def _write(self) -> None:
         data = b"".join(self._protocol.data_to_send())

@@ -177,11 +177,8 @@ class OrderTracker:
             self._by_number[sent.instrument, order.number] = order
         if sent.live:
             self.live[sent.wire] = order
-        self._named(order, sent)
-        return order
-
-    def _named(self, order: WorkingOrder, sent: SentOrder) -> None:
         self.by_name[sent.name] = self._by_wire[sent.wire] = order
+        return order
 
     def named(self, name: str) -> WorkingOrder | None:
         """An order by a name of ours; one of an earlier process is tracked from now on."""
@@ -353,7 +350,7 @@ class OrderTracker:
         sent.base_qty = before.base_qty
         before.status = o.OrdStatus.CANCELED
         self.memory.write(before)
-        self._named(order, sent)
+        self.by_name[sent.name] = self._by_wire[sent.wire] = order
         self._changed(order, o.ExecType.REPLACED, f"R{sent.wire}", ns, orig=before.name)
 
     def sized(self, order: WorkingOrder, name: str, quantity: Any, ns: int) -> None:
@@ -480,9 +477,6 @@ class OrderTracker:
         if order.sent.status is not status:
             order.sent.status = status
             self.memory.write(order.sent)
-        self._retire(order)
-
-    def _retire(self, order: WorkingOrder) -> None:
         self.live = {wire: one for wire, one in self.live.items() if one is not order}
         self._over.append(order)
         while len(self._over) > MOST_STORED:

@@ -349,7 +349,8 @@ class SimulatedExchange:
         if isinstance(command, o.NewOrder):
             self._enter_new(command, events)
         elif isinstance(command, o.CancelOrder):
-            self._enter_cancel(command, events)
+            if (order := self._resting(command, events)) is not None:
+                self._end(order, events, name=command.cl_ord_id, orig=order.cl_ord_id)
         elif isinstance(command, o.ReplaceOrder):
             self._enter_replace(command, events)
         elif isinstance(command, o.StatusRequest):
@@ -431,13 +432,6 @@ class SimulatedExchange:
         self._publish(order.market, events)
         order.leaves = leaves
 
-    def _enter_cancel(self, command: o.CancelOrder, events: list[o.VenueEvent]) -> None:
-        order = self._resting(command, events)
-        if order is None:
-            return
-        self._take_back(order, order.leaves, events)
-        self._end(order, events, name=command.cl_ord_id, orig=order.cl_ord_id)
-
     def _end(
         self,
         order: ClientOrder,
@@ -446,6 +440,8 @@ class SimulatedExchange:
         orig: str = "",
         text: str = "",
     ) -> None:
+        """Cancel an order and report it."""
+        self._take_back(order, order.leaves, events)
         order.end(o.OrdStatus.CANCELED)
         self._orders.forget_place(order, self.now_ns)
         events.append(
@@ -458,7 +454,6 @@ class SimulatedExchange:
         self, orders: Sequence[ClientOrder], text: str, events: list[o.VenueEvent]
     ) -> None:
         for order in orders:
-            self._take_back(order, order.leaves, events)
             self._end(order, events, text=text)
 
     def _enter_replace(self, command: o.ReplaceOrder, events: list[o.VenueEvent]) -> None:

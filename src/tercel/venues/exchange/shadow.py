@@ -117,7 +117,9 @@ class ShadowVenue(SimulatedExchange):
         status = rows[rows[:, M_KIND] == schema.STATUS]
         k[sim.HALTED] = int(len(status) > 0 and status[-1, sim.T_PRICE] != 1)
         orders = rows[rows[:, M_KIND] != schema.STATUS]
-        load_orders(book, snapshot_orders(orders))
+        # as the orders of a checkpoint (`market.tape.compiled.Checkpoint`)
+        words, anonymous = orders[:, sim.T_SLOT : sim.TAPE_WORDS], orders[:, M_KIND] != schema.ADD
+        load_orders(book, np.column_stack((words, np.arange(len(orders)), anonymous)))
         if np.any(orders[:, M_KIND] == schema.LEVEL_SET):
             self._by_level(k)
             for slot, lots in orders[:, [sim.T_SLOT, M_LOTS]].tolist():
@@ -160,8 +162,10 @@ class ShadowVenue(SimulatedExchange):
                 market = self._number[event.instrument]
                 parts = fed.setdefault(market, [])
                 rows = self._seen(event, int(parts[-1][-1, M_NS]) if parts else self.now_ns)
+                if len(rows) and event.snapshot:  # the book is cleared and laid again
+                    parts.append(np.array([[rows[0, M_NS], schema.CLEAR, -1, 0, 0, 0]], np.int64))
                 if len(rows):
-                    parts.append(restart_rows(rows) if event.snapshot else rows)
+                    parts.append(rows)
             elif not isinstance(event, MarketRows):
                 self._outbox.append(event)
         for market, parts in fed.items():
@@ -270,22 +274,6 @@ def depth_of(data: Venue, instrument: str) -> tuple[int, int]:
         return depth.width(instrument), depth.feed_levels(instrument)
     except VenueError:
         return WIDTH, 0
-
-
-def snapshot_orders(rows: Ints) -> Ints:
-    """Snapshot rows as the orders of a checkpoint (`market.tape.compiled.Checkpoint`)."""
-    return np.column_stack(
-        (
-            rows[:, sim.T_SLOT : sim.TAPE_WORDS],
-            np.arange(len(rows)),
-            (rows[:, M_KIND] != schema.ADD).astype(np.int64),
-        )
-    )
-
-
-def restart_rows(rows: Ints) -> Ints:
-    """A later snapshot as tape: the book is cleared and laid again."""
-    return np.concatenate(([[rows[0, M_NS], schema.CLEAR, -1, 0, 0, 0]], rows))
 
 
 WIDTH = 1024

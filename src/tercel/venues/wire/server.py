@@ -203,7 +203,12 @@ class OrderServer:
                 if kind == frames.MESSAGE:
                     command: Command = frames.message_of(body, commands=True)
                     self._claim(client, command.account)
-                    accounts = _accounts_of(client, command)
+                    # without an account, a mass cancel or a question about all means the client's own
+                    of_all = isinstance(command, MassCancel) or (
+                        isinstance(command, StatusRequest) and not command.cl_ord_id
+                    )
+                    own = of_all and not command.account
+                    accounts = sorted(client.accounts) if own else [command.account]
                     if "" in accounts:
                         named = f"{command.cl_ord_id[:80]!r}, of none"
                         raise VenueError("a command of an account", named, "name one")
@@ -352,14 +357,6 @@ class OrderServer:
 def of_account(client: Client, event: VenueEvent) -> bool:
     """Whether a report belongs to an account that the client holds."""
     return not isinstance(event, MarketRows) and event.account in client.accounts
-
-
-def _accounts_of(client: Client, command: Command) -> list[str]:
-    """The accounts that a command means; without one, a mass cancel or a question about all means the client's own."""
-    of_all = isinstance(command, MassCancel) or (
-        isinstance(command, StatusRequest) and not command.cl_ord_id
-    )
-    return sorted(client.accounts) if of_all and not command.account else [command.account]
 
 
 def whole(body: frames.Fields, name: str) -> int:
