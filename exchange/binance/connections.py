@@ -35,7 +35,7 @@ class _WrongError(Exception):
 
     def __init__(self, code: int, msg: str) -> None:
         super().__init__(msg)
-        self.told = {"code": code, "msg": msg}
+        self.message = {"code": code, "msg": msg}
 
 
 @dataclass(eq=False)
@@ -65,7 +65,7 @@ class StreamConnection:
     names: list[str] = field(default_factory=list)
 
     def listen(self, names: list[str]) -> None:
-        """Listen to streams; names that are none are kept, and never tell anything."""
+        """Listen to streams; unknown names are accepted, and never send anything."""
         for name in names:
             if name and name not in self.names and len(self.names) < MOST_STREAMS:
                 self.names.append(name)
@@ -82,10 +82,10 @@ class StreamConnection:
                 if not self.accounts.pop(name, ""):
                     self.streams.leave(name)
 
-    def tell(self, name: str, told: Any, text: str) -> None:
-        """A stream has told something; `text` is that with times in milliseconds."""
+    def tell(self, name: str, message: Any, text: str) -> None:
+        """Send an event of a stream; `text` is it with times in milliseconds."""
         if name in self.names:
-            self._say(name, in_json(told, True) if self.micro else text)
+            self._say(name, in_json(message, True) if self.micro else text)
 
     def hear(self, account: str, event: dict[str, Any]) -> None:
         """An account's event."""
@@ -114,7 +114,7 @@ class StreamConnection:
             number = self._number(asked)
             answer: dict[str, Any] = {"result": self._heeded(asked), "id": number}
         except _WrongError as error:
-            answer = {"error": error.told} | ({} if number is None else {"id": number})
+            answer = {"error": error.message} | ({} if number is None else {"id": number})
         self.say(in_json(answer))
 
     @staticmethod
@@ -169,7 +169,7 @@ class ApiConnection:
         Sends a text.
     address : str
         Whose weight is used.
-    limits_told : bool
+    shows_limits : bool
         Whether answers have `rateLimits` unless they are asked not to.
     micro : bool
         Whether times are in microseconds.
@@ -178,7 +178,7 @@ class ApiConnection:
     desk: RequestDesk
     say: Say
     address: str
-    limits_told: bool = True
+    shows_limits: bool = True
     micro: bool = False
     key: ApiKey | None = None
     since: int | None = None
@@ -198,7 +198,7 @@ class ApiConnection:
     def heed(self, text: str) -> None:
         """A request, and its answer."""
         number: Any = None
-        account, limits = "", self.limits_told
+        account, limits = "", self.shows_limits
         try:
             asked = json.loads(text)
         except (ValueError, RecursionError):
@@ -224,8 +224,8 @@ class ApiConnection:
             answer["rateLimits"] = self.desk.usage.rows(self.address, account)
         self._say(answer)
 
-    def _say(self, told: dict[str, Any]) -> None:
-        self.say(in_json(told, self.micro))
+    def _say(self, message: dict[str, Any]) -> None:
+        self.say(in_json(message, self.micro))
 
     def _answer(self, method: str, values: dict[str, Any]) -> tuple[str, Any]:
         """The account that a request is of, and the answer."""
@@ -258,7 +258,7 @@ class ApiConnection:
             "apiKey": self.key.name if self.key else None,
             "authorizedSince": self.since,
             "connectedSince": self.connected,
-            "returnRateLimits": self.limits_told,
+            "returnRateLimits": self.shows_limits,
             "serverTime": ms(self.desk.engine.now_ns),
             "userDataStream": bool(self.subscriptions),
         }

@@ -173,8 +173,8 @@ class MarketRequests:
 
         def tell(market: PublicMarket) -> dict[str, Any]:
             bar = market.bars.zoned("1d", now, shift)[-1]
-            told = market.statistics(bar, now, mini)
-            return told | {"openTime": ms(bar.open_ns), "closeTime": ms(bar.close_ns - 1)}
+            figures = market.statistics(bar, now, mini)
+            return figures | {"openTime": ms(bar.open_ns), "closeTime": ms(bar.close_ns - 1)}
 
         return self._each(params, tell)
 

@@ -241,11 +241,11 @@ class TradeRequests:
         mine = [one for one in account.living.values() if one.rules.symbol == symbol]
         if not mine:
             raise BinanceError(ErrorCode.CANCEL_REJECTED, UNKNOWN_ORDER)
-        told = []
+        canceled = []
         for order in mine:
             if order.open:  # others may have gone with the one before
-                told.append(self.engine.cancel(account, symbol, order.order_id, "", ""))
-        return told
+                canceled.append(self.engine.cancel(account, symbol, order.order_id, "", ""))
+        return canceled
 
     def replace(self, account: TradingAccount, params: Params) -> dict[str, Any]:
         """`order/cancelReplace`: the filters are asked before anything is cancelled."""
@@ -456,7 +456,7 @@ class TradeRequests:
         ]
 
     def restrictions(self, _account: TradingAccount, _params: Params) -> dict[str, Any]:
-        """`/sapi/v1/account/apiRestrictions`: what the key may do; nobody withdraws here."""
+        """`/sapi/v1/account/apiRestrictions`: the rights of the key; there are no withdrawals here."""
         return {
             "ipRestrict": False,
             "createTime": ms(self.engine.began_ns + self.engine.offset_ns),

@@ -51,7 +51,7 @@ class Login:
     reset : set of {"logon", "logout", "disconnect"}
         When both sequence numbers begin at 1 again, whether its Logon asks for it or not.
     user_tags : bool
-        Whether fields from 5000 on that nobody knows are passed over; else a message with one is rejected.
+        Whether unknown fields from 5000 on are ignored; else a message with one is rejected.
     copies : tuple of str
         A drop copy: it sends no orders and gets a copy of every execution report of these accounts; ("*",): of all.
     next_expected : bool
@@ -165,7 +165,7 @@ class Counterparty:
     """Cancels and replaces on their way: whether a replace, and of which order."""
     orders: dict[str, str] = field(default_factory=dict)
     """Names of orders that came, with the venue's name where it has said one."""
-    told: dict[str, o.Report] = field(default_factory=dict)
+    last_reports: dict[str, o.Report] = field(default_factory=dict)
     """The last word on each order, by the venue's name of it, or by the counterparty's where it has none."""
     asked: dict[str, dict[int, str]] = field(default_factory=dict)
     """Orders that a status was asked of, with the fields of the question."""
@@ -223,12 +223,12 @@ class Counterparty:
             text=message.text.replace(own, ""),
         )
 
-    def stands(self, name: str) -> o.OrdStatus:
+    def status_of(self, name: str) -> o.OrdStatus:
         """Status of an order, pending requests included; REJECTED where there is none."""
         pending = [
             of_replace for of_replace, original in self.requested.values() if original == name
         ]
-        last = self.told.get(self.orders.get(name) or name)
+        last = self.last_reports.get(self.orders.get(name) or name)
         if name not in self.orders or (last is not None and last.status in o.TERMINAL):
             return last.status if last is not None else o.OrdStatus.REJECTED
         if pending:
@@ -239,7 +239,7 @@ class Counterparty:
         """Open orders of an account, in an instrument ("": in any)."""
         return sum(
             one.account == account and one.leaves_qty > 0 and instrument in ("", one.instrument)
-            for one in self.told.values()
+            for one in self.last_reports.values()
         )
 
     def book(self, report: o.Report) -> bool:
@@ -247,7 +247,7 @@ class Counterparty:
         if report.exec_type is o.ExecType.TRADE or report.exec_type in o.REBOOKS:
             if not self.fills.setdefault(report.order_id, OrderFills()).take(report):
                 return False
-        self.told[report.order_id or report.cl_ord_id] = report
+        self.last_reports[report.order_id or report.cl_ord_id] = report
         if report.order_id:
             self.orders[report.cl_ord_id] = report.order_id
         return True

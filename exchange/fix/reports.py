@@ -48,7 +48,7 @@ def _status(
     question = party.asked.pop(asked_by, None)
     report = replace(report, orig="", last_qty=0, last_px=0, passive=False)
     if live:
-        report = replace(report, status=party.stands(report.cl_ord_id))
+        report = replace(report, status=party.status_of(report.cl_ord_id))
     fields = translate.report_out(report, scale, average, exact=False)
     if question is None:
         return [*fields, (t.MASS_STATUS_ID, party.mass_status)] if party.mass_status else fields

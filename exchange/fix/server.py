@@ -325,9 +325,9 @@ class FixServer(Closing):
         if (
             link.arrival.session is None
             and self.venue.capabilities.simulated
-            and (told := answered(data))
+            and (answer := answered(data))
         ):
-            return Outcome(out=told, close=True)
+            return Outcome(out=answer, close=True)
         return link.arrival.receive(data, self._wall_ns())
 
     @staticmethod
@@ -341,7 +341,9 @@ class FixServer(Closing):
         """Do what a call to the session of a connection leads to."""
         try:
             outcome = call()
-        except TercelError:  # its store cannot be written: what is not kept was not said, nor heard
+        except (
+            TercelError
+        ):  # its store cannot be written: what is not stored was not sent, nor received
             self._drop(link)
             return
         session = link.arrival.session
@@ -361,7 +363,7 @@ class FixServer(Closing):
             self._watch(link)
 
     def _hear(self, party: Counterparty, link: _Link, outcome: Outcome) -> None:
-        """What came in; its number is kept with the answer, at once where there is none."""
+        """What came in; its number is stored with the answer, at once without one."""
         name = party.login.comp_id
         for event in outcome.events:
             if event.what is SessionEventKind.UP:
@@ -436,7 +438,7 @@ class FixServer(Closing):
                     self._await_answer(key.data, mask)
 
     def _await_answer(self, link: _Link, mask: int) -> None:
-        """Go on until the other side has logged out too. What it asks for now is not heard: it is told that we go."""
+        """Wait until the other side has logged out too. Its requests are ignored: it has our logout."""
         data = self._came(link, mask)
         over = data is None or (
             bool(data) and link.arrival.receive(data or b"", self._wall_ns()).close

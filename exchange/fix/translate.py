@@ -32,7 +32,7 @@ from tercel.fix import tags as t
 from tercel.market.tape import schema
 
 ENTRIES_EACH = 250
-"""Entries of one message at most; a longer change goes on in the next (CONTINUES)."""
+"""Entries of one message at most; a longer change continues in the next (CONTINUES)."""
 
 # 269 of what is no side of a book: a trade, a status.
 _NEITHER = "2"
@@ -131,7 +131,7 @@ def of_order(status: OrdStatus, text: str, unknown: bool = True) -> str:
         The venue's words.
     unknown : bool
         Whether a refusal that speaks of an unknown order has the code of one. A peer of this package reads the code as
-        the status UNKNOWN, and is told so only by a venue that says so.
+        the status UNKNOWN, and is reported so only by a venue that says so.
 
     >>> of_order(OrdStatus.REJECTED, "duplicate cl_ord_id 'a'"), of_order(OrdStatus.NEW, "")
     ('6', '')

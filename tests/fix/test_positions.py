@@ -167,7 +167,7 @@ def test_every_word_is_as_the_dictionaries_have_it(request, whose, held):
     (found,) = heard(asks, *(by(dictionary, kind, fields) for kind, fields in told))
     assert found == Holdings("ann", in_parts(held), NOW)
     refused = answering.refusal(
-        question, answering.NotToldError("this", "that", positions.UNSUPPORTED), "R9"
+        question, answering.PositionsRefusedError("this", "that", positions.UNSUPPORTED), "R9"
     )
     by(dictionary, *refused)
 
