@@ -135,7 +135,12 @@ class FixVenue(Closing):
         try:
             if store is not None:
                 self._received = ReceivedMark(store)
-                self._ask_again(reset)
+                if reset:
+                    self._received.forget()
+                else:  # expect the message after the last one that the caller has seen
+                    self._returned = self._taken = self._received.number
+                    if terms.profile.session.on_gap == "request":
+                        self._link.expect(self._returned + 1)
             self._log_on(self._link)
             self._received.write(self._returned)
             self._beside(comp_id, store, wall, allow)
@@ -146,15 +151,6 @@ class FixVenue(Closing):
         atexit.register(self.close)
 
     # -- logon --------------------------------------------------------------------------------------------------------
-    def _ask_again(self, reset: bool) -> None:
-        """Expect the message after the last one that the caller has seen."""
-        if reset:
-            self._received.forget()
-            return
-        self._returned = self._taken = self._received.number
-        if self._terms.profile.session.on_gap == "request":
-            self._link.expect(self._returned + 1)
-
     def _log_on(self, link: FixLink) -> None:
         until = time.monotonic() + self._patience.logon_s
         while not link.up:
@@ -493,7 +489,12 @@ class FixVenue(Closing):
             return
         self._waited_s = 0.0
         if not self._own:
-            self._wait_until(until_ns, events)
+            two = self._feed is not self._link
+            while not events and self.up and (left := (until_ns - self.now_ns) / S) > 0:
+                self._pump(min(left, 0.02 if two else 1.0), self._link)
+                if two:
+                    self._pump(0.0, self._feed)
+                self._drain(events)
             return
         name = self._name("S")
         fields = [(t.UNTIL_NS, str(until_ns)), (t.STEP_ID, name)]
@@ -511,15 +512,6 @@ class FixVenue(Closing):
             return
         answer = self._await(name, self._patience.step_s, events)
         self._now_ns = max(self._now_ns, answer.ns if answer else 0)
-
-    def _wait_until(self, until_ns: int, events: list[o.VenueEvent]) -> None:
-        """Wait for a time, or for the first word before it."""
-        two = self._feed is not self._link
-        while not events and self.up and (left := (until_ns - self.now_ns) / S) > 0:
-            self._pump(min(left, 0.02 if two else 1.0), self._link)
-            if two:
-                self._pump(0.0, self._feed)
-            self._drain(events)
 
     def _wait_for_link(self, events: list[o.VenueEvent]) -> None:
         """Take what came while the link is down, or wait a little: no more than `patience.outage_s` in a row."""

@@ -87,7 +87,11 @@ class SteadyStore:
                 return
         self._memory.commit(change)
         self._reset |= change.reset
-        self._put_by(change.numbers)
+        if self._spare >= 0:  # in place: it needs no room on a full disk
+            base, numbers = astuple(self._base), astuple(change.numbers)
+            text = json.dumps({"session": self._session, "after": base, "numbers": numbers})
+            with suppress(OSError):
+                os.pwrite(self._spare, text.ljust(_BYTES).encode(), 0)
         if time.monotonic() - self._tried_s > _AGAIN_S:
             self._catch_up()
 
@@ -142,15 +146,6 @@ class SteadyStore:
             self.why = ""
             self._base = numbers
             self._memory = MemoryStore()
-
-    def _put_by(self, numbers: SequenceNumbers) -> None:
-        """In place: it needs no room on a disk that is full."""
-        text = json.dumps(
-            {"session": self._session, "after": astuple(self._base), "numbers": astuple(numbers)}
-        )
-        if self._spare >= 0:
-            with suppress(OSError):
-                os.pwrite(self._spare, text.ljust(_BYTES).encode(), 0)
 
     def _spared(self) -> SequenceNumbers | None:
         """Numbers that the disk did not take after what it has."""

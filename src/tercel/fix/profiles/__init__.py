@@ -18,7 +18,7 @@ from tercel.fix import tags as t
 from tercel.fix.connection import TlsSettings
 from tercel.fix.dialect import own_dictionary
 from tercel.fix.profiles.model import DAYS, Profile, SymbolTable
-from tercel.fix.profiles.quickfix import read_settings
+from tercel.fix.profiles.quickfix import Tables, read_settings
 from tercel.fix.profiles.secrets import RAW, RAW_LENGTH, refuse_written, signed_text, signer
 from tercel.fix.protocol import validate as v
 from tercel.fix.protocol.dictionary import Dictionary, read_xml
@@ -264,12 +264,12 @@ def _shipped(name: str) -> ProfileTerms:
     return _terms(_shipped_tables(name), name, Path(), ())
 
 
-def _shipped_tables(name: str) -> dict[str, Any]:
+def _shipped_tables(name: str) -> Tables:
     text = (files(__package__) / f"{name}.toml").read_text(encoding="utf-8")
     return parse_toml(text, f"{name}.toml", _WAY, "a profile")
 
 
-def _tables(path: Path, sender: str, depth: int) -> tuple[dict[str, Any], list[str]]:
+def _tables(path: Path, sender: str, depth: int) -> tuple[Tables, list[str]]:
     """Tables of a file upon those of its base."""
     if depth > _DEEPEST:
         raise ConfigError(
@@ -297,7 +297,7 @@ def _tables(path: Path, sender: str, depth: int) -> tuple[dict[str, Any], list[s
     return _upon(below, raw), notes
 
 
-def _upon(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+def _upon(below: Mapping[str, Any], above: Mapping[str, Any]) -> Tables:
     """Tables of one upon those of another; a secret's place is taken whole."""
     found = dict(below)
     for key, new in above.items():
@@ -317,7 +317,7 @@ def _row(path: Path, keys: Any) -> str:
     return "" if row is None else f" (row {row})"
 
 
-def _terms(raw: dict[str, Any], name: str, folder: Path, notes: tuple[str, ...]) -> ProfileTerms:
+def _terms(raw: Tables, name: str, folder: Path, notes: tuple[str, ...]) -> ProfileTerms:
     profile = validated(Profile, raw, name, "a profile of a FIX venue")
     path = Path(name)
     try:

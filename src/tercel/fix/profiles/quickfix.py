@@ -96,9 +96,11 @@ _FIXED: Final = {
     "logouttimeout": ("", "a logout waits as long as a logon, and no longer than two heartbeats"),
 }
 _BAD: Final = "mend the settings file"
+Tables = dict[str, Any]
+"""Tables of a profile as TOML has them, before they are validated."""
 
 
-def read_settings(path: Path, sender: str = "") -> tuple[dict[str, Any], list[str]]:
+def read_settings(path: Path, sender: str = "") -> tuple[Tables, list[str]]:
     """Profile tables from a settings file, and its keys that were not understood.
 
     Parameters
@@ -189,8 +191,8 @@ def _chosen(sections: list[tuple[str, Settings]], path: Path, sender: str) -> Se
     return sessions[0]
 
 
-def _tables(session: Settings, path: Path) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+def _tables(session: Settings, path: Path) -> Tables:
+    found: Tables = {}
     for key, place in [one for one in _AT.items() if one[0] in session]:
         value, row = session[key]
         table = found
@@ -233,7 +235,7 @@ def _flag(
     return value.upper() in ("Y", "YES", "TRUE")
 
 
-def _times(found: dict[str, Any], session: Settings, path: Path) -> None:
+def _times(found: Tables, session: Settings, path: Path) -> None:
     """Times of day; a session that never stops, or ends when it starts, has none."""
     times = found.get("times", {})
     stops = "start" in times and "end" in times and not _flag(session, "nonstopsession", path)

@@ -248,22 +248,18 @@ class BinanceLinks:
             self._user = True
             self.refusal = ""
         elif answer.code == ErrorCode.UNSUPPORTED_OPERATION:
-            self._listen()
+            # the user stream of an older server: a key that is a stream's name, renewed before its hour is over
+            try:
+                self._key = str(self._rest.ask(LISTEN_KEY, 2, method="POST")["listenKey"])
+                self._asking = True
+                self._renew_s = time.monotonic() + _RENEW_S
+            except (VenueError, KeyError, TypeError) as error:
+                self._api.broke(f"no listen key: {error}")
         elif answer.error is not None:
             self.refusal = "" if answer.unknown else answer.text
             self._api.broke(answer.text)
 
     # -- listen keys --------------------------------------------------------------------------------------------------
-    def _listen(self) -> None:
-        """The user stream of an older server: a key that is a stream's name, renewed before its hour is over."""
-        try:
-            self._key = str(self._rest.ask(LISTEN_KEY, 2, method="POST")["listenKey"])
-        except (VenueError, KeyError, TypeError) as error:
-            self._api.broke(f"no listen key: {error}")
-            return
-        self._asking = True
-        self._renew_s = time.monotonic() + _RENEW_S
-
     def _renew(self) -> None:
         self._renew_s = time.monotonic() + _RENEW_S
         try:

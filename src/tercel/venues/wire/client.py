@@ -6,7 +6,6 @@ import struct
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any
 
 import numpy as np
 
@@ -164,7 +163,7 @@ class RemoteVenue:
         self._events.append(LinkStatus(False, self.now_ns, why))
         return VenueError("a link to the gate", why, "reconnect()")
 
-    def _ask(self, body: dict[str, Any]) -> None:
+    def _ask(self, body: frames.Fields) -> None:
         self._send(frames.pack(body))
 
     def _send(self, data: bytes) -> None:
@@ -202,7 +201,7 @@ class RemoteVenue:
             raise self._lost("the other side closed it")
         self._frames += self._reader.feed(data)
 
-    def _wait_for(self, answer: str) -> dict[str, Any]:
+    def _wait_for(self, answer: str) -> frames.Fields:
         """Read until an answer; events on the way are stored."""
         while True:
             fields = self._take(*self._frame())

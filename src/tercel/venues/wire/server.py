@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from tercel.core.errors import JournalError, TercelError, VenueError
 from tercel.core.orders import (
@@ -317,7 +317,7 @@ class OrderServer:
         for account in accounts if isinstance(accounts, list) else []:
             self._claim(client, str(account))
         listings = self._venue.listings()
-        answer: dict[str, Any] = {
+        answer: frames.Fields = {
             "said": "hello",
             "name": self._venue.name,
             "now": self._venue.now_ns,
