@@ -148,7 +148,7 @@ POSITION_REPORT: Final = "AP"
 STEP: Final = "U1"
 STEPPED_TO: Final = "U2"
 SIMULATED: Final = "U3"
-"""Before a logon: question and answer whether a server is a simulated exchange (`fix.challenge`)."""
+"""Before a logon: question and answer whether a server is a simulated exchange (`fix.dialect`)."""
 
 # -- codes ------------------------------------------------------------------------------------------------------------
 STATUS_CODES: Final[Mapping[OrdStatus, str]] = MappingProxyType(

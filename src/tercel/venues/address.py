@@ -129,7 +129,7 @@ def money_at(where: str, near: Path | None = None) -> str:
     if where == SIMULATED:
         return ""
     if (found := address(where)).scheme == "gate":
-        from tercel.venues.wire import RemoteVenue
+        from tercel.venues.wire.client import RemoteVenue
 
         with closing(RemoteVenue(found.host)) as gate:
             return gate.money
@@ -201,7 +201,7 @@ def connect(
     """
     found = address(where)
     if found.scheme == "gate":
-        from tercel.venues.wire import RemoteVenue
+        from tercel.venues.wire.client import RemoteVenue
 
         return RemoteVenue(found.host, list(accounts), agree=agree)
     if money := money_at(where, near):
