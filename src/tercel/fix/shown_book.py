@@ -172,6 +172,20 @@ class ShownBook:
         own = self._own.get(name)
         return -1 if own is None else own.number
 
+    def reported(
+        self, report: o.Report
+    ) -> tuple[list[tuple[int, ...]], int, list[tuple[int, ...]]]:
+        """Rows before a report, the number of its order (-1: unknown), rows after it.
+
+        What leaves the book does so while the order still has its number, what comes follows its name.
+        """
+        taken = self.before(report)
+        number = max(self.number(report.orig), self.number(report.cl_ord_id))
+        moved = self.after(report)
+        gone = [*taken, *(row for row in moved if row[o.M_KIND] != v.ADD)]
+        number = max(number, self.number(report.cl_ord_id))
+        return gone, number, [row for row in moved if row[o.M_KIND] == v.ADD]
+
     def before(self, report: o.Report) -> list[tuple[int, ...]]:
         """Rows before a report: what its trade took."""
         own = self._own.get(report.orig) or self._own.get(report.cl_ord_id)

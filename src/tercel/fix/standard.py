@@ -9,7 +9,6 @@ from typing import Final
 from tercel.core import orders as o
 from tercel.core.errors import OrderError, TercelError, VenueError
 from tercel.core.orders import ceiled
-from tercel.core.vocabulary import ADD
 from tercel.fix import tags as t
 from tercel.fix.dialect import Item, OutgoingMessage, PendingFault, RejectTracker, StepAnswer, raw
 from tercel.fix.memory import OrderMemory, SentOrder
@@ -376,14 +375,9 @@ class StandardDialect(RejectTracker):
             dated = replace(
                 report, ns=now_ns
             )  # the market's time is the clock's, as of all else that is shown
-            taken = book.before(dated)
-            number = max(book.number(report.orig), book.number(report.cl_ord_id))
-            moved = book.after(dated)
-            named = self._numbered(report, max(number, book.number(report.cl_ord_id)))
-            # what leaves the book does so while the order still has its number, what comes follows its name
-            before = book.rows([*taken, *(row for row in moved if row[o.M_KIND] != ADD)])
-            after = book.rows(row for row in moved if row[o.M_KIND] == ADD)
-            found += [one for one in (before, named, after) if one is not None]
+            gone, number, new = book.reported(dated)
+            events = book.rows(gone), self._numbered(report, number), book.rows(new)
+            found += [one for one in events if one is not None]
         return found
 
     def _numbered(self, report: o.Report, number: int) -> o.Report:

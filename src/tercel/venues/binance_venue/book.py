@@ -20,7 +20,7 @@ from typing import Any, Final
 
 from tercel.core import orders as o
 from tercel.core.errors import TercelError, VenueError
-from tercel.core.vocabulary import ADD, BUY, MOST_LOTS, SELL
+from tercel.core.vocabulary import BUY, MOST_LOTS, SELL
 from tercel.feeds.binance_messages import (
     APPLIED,
     LOST,
@@ -274,16 +274,7 @@ class StreamedBook:
             self._mine[trade] = None
             if len(self._mine) > _MOST_TRADES:
                 del self._mine[next(iter(self._mine))]
-        taken = self.shown.before(report)
-        number = max(self.shown.number(report.orig), self.shown.number(report.cl_ord_id))
-        moved = self.shown.after(report)
-        number = max(number, self.shown.number(report.cl_ord_id))
-        for row in (*taken, *moved):
+        gone, number, new = self.shown.reported(report)
+        for row in (*gone, *new):
             self._own[row[o.M_SIDE], row[o.M_PRICE]] = at_ns
-        # What leaves the book does so while the order still has its number, what comes follows its name.
-        before = [*taken, *(row for row in moved if row[o.M_KIND] != ADD)]
-        return (
-            self.shown.rows(before),
-            number,
-            self.shown.rows(row for row in moved if row[o.M_KIND] == ADD),
-        )
+        return self.shown.rows(gone), number, self.shown.rows(new)
