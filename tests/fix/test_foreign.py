@@ -184,7 +184,7 @@ def test_a_fill_may_come_before_its_acknowledgement(profile):
 def test_names_and_orders_outlive_the_process(tmp_path):
     names = NamesTable(letters="[A-Z0-9]", most=16)
     first = OrderMemory(names, tmp_path)
-    told = first.tell(order("p.1/x"))
+    told = first.record(order("p.1/x"))
     first.close()
     (tmp_path / "orders.jsonl").open("a").write('{"wire":"torn')
     again = OrderMemory(names, tmp_path)
@@ -199,7 +199,7 @@ def test_what_is_over_long_ago_leaves_memory_and_what_may_trade_stays(monkeypatc
     names = NamesTable(letters="[a-z0-9.]", most=16)
     memory = OrderMemory(names, tmp_path)
     for number in range(100):
-        told = memory.tell(order(f"p.{number}"))
+        told = memory.record(order(f"p.{number}"))
         told.order_id = f"V{number}"
         told.status = o.OrdStatus.NEW if number in (0, 50) else o.OrdStatus.CANCELED
         memory.write(told)
@@ -208,8 +208,8 @@ def test_what_is_over_long_ago_leaves_memory_and_what_may_trade_stays(monkeypatc
     for known in (memory, again := OrderMemory(names, tmp_path)):
         assert len(known.by_wire) == len(known.by_name) <= 13
         assert {"p.0", "p.50", "p.99"} <= set(known.by_name)
-        assert known.meant(None, "V0") is known.by_name["p.0"]
-        assert known.meant(None, "V1") is None
+        assert known.resolve(None, "V0") is known.by_name["p.0"]
+        assert known.resolve(None, "V1") is None
     again.close()
 
 

@@ -84,7 +84,7 @@ class OrderMemory:
         Where its file is; None: it lasts as long as the process.
 
     >>> memory = OrderMemory(NamesTable(letters=re.compile("[A-Z0-9]"), most=12))
-    >>> sent = memory.tell(o.NewOrder("p.1", "XYZ", 1, 2, 9, o.Tif.DAY, "a", "p", 0))
+    >>> sent = memory.record(o.NewOrder("p.1", "XYZ", 1, 2, 9, o.Tif.DAY, "a", "p", 0))
     >>> memory.by_wire.get(sent.wire).name, len(sent.wire) <= 12
     ('p.1', True)
     """
@@ -154,7 +154,7 @@ class OrderMemory:
                 if known.get(name) is sent:
                     del known[name]
 
-    def meant(self, sent: SentOrder | None, order_id: str) -> SentOrder | None:
+    def resolve(self, sent: SentOrder | None, order_id: str) -> SentOrder | None:
         """The order a message refers to by one of our cancels' names, or by the venue's OrderID alone."""
         if sent is not None:
             return self.by_name.get(sent.orig) if sent.kind == "cancel" else None
@@ -193,7 +193,7 @@ class OrderMemory:
             made = f"T{self._mark}X{_base36(self._count)}"[-self.most :]
         return made
 
-    def tell(
+    def record(
         self, command: o.NewOrder | o.ReplaceOrder | o.CancelOrder | o.MassCancel, suffix: str = ""
     ) -> SentOrder:
         """Record a command before it is sent.
@@ -273,7 +273,7 @@ class OrderMemory:
             if sent.live and account in ("", sent.account) and instrument in ("", sent.instrument)
         ]
 
-    def learn(self, report: o.Report) -> None:
+    def update(self, report: o.Report) -> None:
         """Record a report's OrderID, status, fills and name."""
         sent = self.by_name.get(report.cl_ord_id)
         if sent is not None and sent.kind not in (

@@ -95,14 +95,14 @@ class ReportReader:
         if (
             old is None
         ):  # a venue may call what was cancelled by the name of its cancel, or by its own number alone
-            old = self._memory.meant(sent, name_of(message.get(t.ORDER_ID)))
+            old = self._memory.resolve(sent, name_of(message.get(t.ORDER_ID)))
         about = sent if sent is not None and sent.kind in ("new", "replace") else old or sent
         read = self._read(message, about, now_ns)
         read = replace(read, cl_ord_id=sent.name if sent else wire, orig=old.name if old else orig)
         found = self._halves(read, wire, about)
         for one in found:
             if one.exec_type not in (o.ExecType.STATUS, o.ExecType.BUSTED, o.ExecType.CORRECTED):
-                self._memory.learn(one)
+                self._memory.update(one)
         return found
 
     def _read(self, message: Message, about: SentOrder | None, now_ns: int) -> o.Report:

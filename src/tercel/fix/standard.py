@@ -78,13 +78,13 @@ class StandardDialect(RejectTracker):
             if (book := self._books.get(command.instrument)) is not None:
                 rests = command.tif is not o.Tif.IOC
                 book.expect(command.cl_ord_id, command.side, command.price, rests)
-            sent = self.memory.tell(command)
+            sent = self.memory.record(command)
             terms = self._order_terms(sent, command.tif)
             return [self._ready(t.NEW_ORDER, [*self._head(sent), *terms], command)], ""
         if isinstance(command, o.ReplaceOrder):
             return [self._replace(command)], ""
         if isinstance(command, o.CancelOrder):
-            return [self._cancel(self.memory.tell(command), command)], ""
+            return [self._cancel(self.memory.record(command), command)], ""
         if isinstance(command, o.MassCancel):
             return self._mass_cancel(command), ""
         return self._status(command)
@@ -197,7 +197,7 @@ class StandardDialect(RejectTracker):
     def _replace(self, command: o.ReplaceOrder) -> OutgoingMessage:
         style, old = self._orders.replace, self.memory.by_name.get(command.orig)
         if style == "cancel":
-            sent = self.memory.tell(
+            sent = self.memory.record(
                 o.CancelOrder(
                     command.cl_ord_id,
                     command.orig,
@@ -208,7 +208,7 @@ class StandardDialect(RejectTracker):
                 )
             )
             return self._cancel(sent, command)
-        sent = self.memory.tell(command)
+        sent = self.memory.record(command)
         if style == "G":
             fields = [*self._head(sent), *self._orig(command.orig), *self._order_terms(sent)]
             return self._ready(t.REPLACE, fields, command)
@@ -245,7 +245,7 @@ class StandardDialect(RejectTracker):
             instruments = sorted({sent.instrument for sent in meant})
         found = []
         for instrument in instruments:
-            sent = self.memory.tell(command, f"-{instrument}" if len(instruments) > 1 else "")
+            sent = self.memory.record(command, f"-{instrument}" if len(instruments) > 1 else "")
             sent.instrument = instrument
             scope = [
                 (t.MASS_CANCEL_TYPE, "1" if instrument else "7"),
@@ -259,7 +259,7 @@ class StandardDialect(RejectTracker):
 
     def _one_of(self, command: o.MassCancel, sent: SentOrder) -> SentOrder:
         name = f"{command.cl_ord_id}-{sent.name}"
-        return self.memory.tell(
+        return self.memory.record(
             o.CancelOrder(name, sent.name, sent.instrument, sent.side, sent.account, 0)
         )
 
@@ -354,7 +354,7 @@ class StandardDialect(RejectTracker):
         """Event of a business reject: the order is as if the venue never had it."""
         found = super().refusal(number if number.isdigit() else "0", text, now_ns)
         if isinstance(found, o.Report):
-            self.memory.learn(found)
+            self.memory.update(found)
         if isinstance(
             found, PendingFault
         ):  # a question of ours, or nothing of ours: no reason to stop

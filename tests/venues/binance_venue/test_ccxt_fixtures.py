@@ -155,7 +155,7 @@ class Desk:
         """An order works that the venue calls by a number; "": it has said none."""
         self.new(side, "50", "0.2", False, name)
         if number:
-            self.tracker.numbered(self.tracker.by_name[name], int(number))
+            self.tracker.assign_number(self.tracker.by_name[name], int(number))
 
 
 def lots_of(amount: Any) -> int:

@@ -194,7 +194,7 @@ def test_an_order_that_comes_under_another_name_is_asked_about_once_its_number_i
     bench: Bench,
 ) -> None:
     known: list[int] = []
-    bench.tracker.known = lambda order: known.append(order.number)
+    bench.tracker.on_number = lambda order: known.append(order.number)
     then = bench.sends("a")
     assert not bench.tracker.event(traded(7, "x-rewritten", 1, "4", "4"))
     then(answer(placed(7, "x-rewritten")))
@@ -316,7 +316,7 @@ def test_no_order_takes_the_place_of_one_that_another_cancel_is_about(bench: Ben
 
 def test_an_order_that_was_refused_and_works_all_the_same_is_cancelled(bench: Bench) -> None:
     lives: list[Any] = []
-    bench.tracker.lives = lives.append
+    bench.tracker.on_revival = lives.append
     bench.sends("a")(refused(ErrorCode.ORDER_REJECTED))
     assert bench.told[-1].status is S.REJECTED
     bench.tracker.event(event(7, "a", "NEW", "NEW"))

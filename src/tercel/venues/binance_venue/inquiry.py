@@ -85,7 +85,7 @@ class FateInquiry:
         self._say = say
         self._stamp = stamp
         self._clock = clock
-        tracker.missing = self.about
+        tracker.on_missing = self.about
         self.open: dict[WorkingOrder, OpenQuestion] = {}
         self._count = 0
 
@@ -176,7 +176,9 @@ class FateInquiry:
             self._later(one)
         else:
             row = answer.result
-            self._tracker.numbered(order, int(row["orderId"]), str(row.get("clientOrderId") or ""))
+            self._tracker.assign_number(
+                order, int(row["orderId"]), str(row.get("clientOrderId") or "")
+            )
             if self._tracker.qty(order, row["executedQty"]) > order.qty:
                 self._ask_trades(one, row)
             else:
@@ -202,7 +204,7 @@ class FateInquiry:
         order, trades = one.order, sorted(answer.result, key=lambda trade: int(trade["id"]))
         for trade in trades:
             if int(trade["orderId"]) == order.number:
-                self._tracker.traded(
+                self._tracker.fill(
                     order,
                     trade | {"tradeId": trade["id"]},
                     int(trade["time"]) * MS,
@@ -230,7 +232,7 @@ class FateInquiry:
         order, tracker = one.order, self._tracker
         ns, status = int(row.get("updateTime") or row["time"]) * MS, str(row["status"])
         if status != Status.REJECTED:
-            tracker.taken(order, ns)
+            tracker.accept(order, ns)
         sent = tracker.memory.by_wire.get(str(row["clientOrderId"]))
         if (
             sent is not None
@@ -238,10 +240,10 @@ class FateInquiry:
             and sent in one.changes
             and sent is not order.sent
         ):
-            tracker.renamed(order, sent, ns)
+            tracker.rename(order, sent, ns)
             one.changes.remove(sent)
         if "origQty" in row:
-            tracker.sized(order, str(row["clientOrderId"]), row["origQty"], ns)
+            tracker.resize(order, str(row["clientOrderId"]), row["origQty"], ns)
         if status in OVER and not order.over:
             if order.after is not None and not order.after.acked:
                 order.ended = status, ns
@@ -275,7 +277,7 @@ class FateInquiry:
                 self._later(one)
             return
         before, ended = order.before, order.before is not None and order.before.ended is not None
-        self._tracker.unplaced(order, answer.stamp_ms * MS, "it never arrived")
+        self._tracker.reject(order, answer.stamp_ms * MS, "it never arrived")
         for change in one.changes:
             self.refused(order, change, "the order never arrived")
         if before is not None and not ended:

@@ -112,7 +112,7 @@ class OrderEntry:
         if why := self._denial(new, 1):
             self._say(o.refused(new, f"{self._mark}-{next(self._numbers)}", self._stamp(0), why))
             return
-        sent = self._tracker.memory.tell(new)
+        sent = self._tracker.memory.record(new)
         order = self._tracker.begin(sent)
         self._books[new.instrument].shown.expect(
             new.cl_ord_id, new.side, new.price, new.tif is not o.Tif.IOC
@@ -172,17 +172,17 @@ class OrderEntry:
 
     def _unplaced(self, order: WorkingOrder, ns: int, text: str) -> None:
         before = order.before
-        self._tracker.unplaced(order, ns, text)
+        self._tracker.reject(order, ns, text)
         if before is not None and not before.over:
             self._inquiry.about(before, change=order.sent)
 
     def _result(self, order: WorkingOrder, row: Mapping[str, Any]) -> None:
         """Process the answer to a new order."""
         ns, status = int(row["transactTime"]) * MS, str(row["status"])
-        self._tracker.numbered(order, int(row["orderId"]), str(row.get("clientOrderId") or ""))
-        self._tracker.taken(order, ns)
+        self._tracker.assign_number(order, int(row["orderId"]), str(row.get("clientOrderId") or ""))
+        self._tracker.accept(order, ns)
         for fill in row.get("fills") or ():
-            self._tracker.traded(order, fill, ns, False)
+            self._tracker.fill(order, fill, ns, False)
         if status in OVER:
             self._tracker.ended(
                 order, status, row["executedQty"], ns, text=str(row.get("expiryReason") or "")
@@ -207,7 +207,7 @@ class OrderEntry:
         elif order.over:
             self._reject(command, order.status, f"too late: it is {order.status}")
         else:
-            sent = self._tracker.memory.tell(command)
+            sent = self._tracker.memory.record(command)
             self._channel.ask(
                 "order.cancel",
                 self._about(order) | {"newClientOrderId": sent.wire},
@@ -236,7 +236,7 @@ class OrderEntry:
                 self._inquiry.about(order, self._channel.settled_ms if not order.acked else 0, sent)
         else:
             row = answer.result
-            self._tracker.numbered(order, int(row["orderId"]))
+            self._tracker.assign_number(order, int(row["orderId"]))
             names = {"name": sent.name, "orig": sent.orig} if sent is not None else {}
             self._tracker.ended(
                 order,
@@ -302,7 +302,7 @@ class OrderEntry:
         return (lots - ceiled(done_qty)) * self._tracker.unit(order).lot
 
     def _amend(self, order: WorkingOrder, command: o.ReplaceOrder) -> None:
-        sent = self._tracker.memory.tell(command)
+        sent = self._tracker.memory.record(command)
         sent.base_qty = order.base_qty
         self._tracker.memory.write(sent)
         params = self._about(order) | {
@@ -317,14 +317,14 @@ class OrderEntry:
                 self._inquiry.refused(order, sent, answer.text)
             else:
                 amended = answer.result.get("amendedOrder") or {}
-                self._tracker.numbered(order, int(amended.get("orderId", order.number)))
-                self._tracker.renamed(order, sent, int(answer.result["transactTime"]) * MS)
+                self._tracker.assign_number(order, int(amended.get("orderId", order.number)))
+                self._tracker.rename(order, sent, int(answer.result["transactTime"]) * MS)
 
         self._channel.ask("order.amend.keepPriority", params, _AMEND_WEIGHT, heard, orders=True)
 
     def _swap(self, order: WorkingOrder, command: o.ReplaceOrder) -> None:
         """Cancel and new, in one request where nothing is filled: then the cancel's condition keeps it so."""
-        sent = self._tracker.memory.tell(command)
+        sent = self._tracker.memory.record(command)
         sent.order_id = ""
         sent.base_qty = order.cum_qty
         self._tracker.memory.write(sent)
@@ -371,7 +371,7 @@ class OrderEntry:
         )
         assert before is not None
         if isinstance(gone, dict) and gone.get("status") in ENDS:
-            self._tracker.numbered(before, int(gone["orderId"]))
+            self._tracker.assign_number(before, int(gone["orderId"]))
             before.ended = before.ended or (str(gone["status"]), int(gone["transactTime"]) * MS)
         if isinstance(placed, dict) and "orderId" in placed:
             self._result(after, placed)
@@ -395,7 +395,7 @@ class OrderEntry:
             and str(answer.result["status"]) == Status.CANCELED
         ):
             row = answer.result
-            self._tracker.numbered(before, int(row["orderId"]))
+            self._tracker.assign_number(before, int(row["orderId"]))
             before.ended = Status.CANCELED, int(row["transactTime"]) * MS
             left = self._rest(
                 before,

@@ -148,11 +148,11 @@ class OrderTracker:
         self.memory = memory
         self._ledger = ledger
         self._tell = tell
-        self.missing: Callable[[WorkingOrder], object] = lambda _: None
+        self.on_missing: Callable[[WorkingOrder], object] = lambda _: None
         """Called with an order whose executions are not all here."""
-        self.known: Callable[[WorkingOrder], object] = lambda _: None
+        self.on_number: Callable[[WorkingOrder], object] = lambda _: None
         """Called with an order whose number came to be known."""
-        self.lives: Callable[[WorkingOrder], object] = lambda _: None
+        self.on_revival: Callable[[WorkingOrder], object] = lambda _: None
         """Called with an order that works although it was reported as rejected."""
         self.by_name: dict[str, WorkingOrder] = {}
         """By every name of ours that it had."""
@@ -210,7 +210,7 @@ class OrderTracker:
         return whole(value, "a quantity") * ONE // self.unit(order).lot
 
     # -- what is heard ------------------------------------------------------------------------------------------------
-    def numbered(self, order: WorkingOrder, number: int, name: str = "") -> None:
+    def assign_number(self, order: WorkingOrder, number: int, name: str = "") -> None:
         """The venue's number of an order is known.
 
         Raises
@@ -233,9 +233,9 @@ class OrderTracker:
             order.number = number
             order.sent.order_id = str(number)
             self._by_number[key] = order
-            self.known(order)
+            self.on_number(order)
 
-    def taken(self, order: WorkingOrder, ns: int) -> None:
+    def accept(self, order: WorkingOrder, ns: int) -> None:
         """Mark an order as accepted by the venue: reported once, as a replacement where it replaces another."""
         if order.acked:
             return
@@ -270,7 +270,7 @@ class OrderTracker:
             f"an execution of {account}", repr(after), "ask without one for all of them"
         )
 
-    def traded(self, order: WorkingOrder, row: Mapping[str, Any], ns: int, passive: bool) -> None:
+    def fill(self, order: WorkingOrder, row: Mapping[str, Any], ns: int, passive: bool) -> None:
         """An execution: `price`, `qty`, `commission`, `commissionAsset` and the number of its trade.
 
         Raises
@@ -284,7 +284,7 @@ class OrderTracker:
         symbol = self.unit(order)
         base, price = whole(row["qty"], "a quantity"), whole(row["price"], "a price")
         fee = signed(row.get("commission") or 0, "a commission")
-        self.taken(order, ns)
+        self.accept(order, ns)
         order.seen.add(number)
         qty, px = base * ONE // symbol.lot, price * ONE // symbol.tick
         order.qty += qty
@@ -326,7 +326,7 @@ class OrderTracker:
         if order.over or status not in OVER:
             return order.over
         if self.qty(order, counted) > order.qty:
-            self.missing(order)
+            self.on_missing(order)
             return False
         if status == Status.FILLED:
             text = text or "the venue calls it filled: the rest was taken off it there"
@@ -334,13 +334,13 @@ class OrderTracker:
             order.ended = status, ns  # half of a replacement: the other half says what it is
             return False
         if status != Status.REJECTED:
-            self.taken(order, ns)
+            self.accept(order, ns)
         kind, final = OVER[status]
         self._say(order, kind, final, "E", ns, name=name, orig=orig, text=text)
         self._finish(order, final)
         return True
 
-    def renamed(self, order: WorkingOrder, sent: SentOrder, ns: int) -> None:
+    def rename(self, order: WorkingOrder, sent: SentOrder, ns: int) -> None:
         """Give an order fewer lots and a new name; it keeps its queue position."""
         if order.sent is sent or order.over:
             return
@@ -353,7 +353,7 @@ class OrderTracker:
         self.by_name[sent.name] = self._by_wire[sent.wire] = order
         self._changed(order, o.ExecType.REPLACED, f"R{sent.wire}", ns, orig=before.name)
 
-    def sized(self, order: WorkingOrder, name: str, quantity: Any, ns: int) -> None:
+    def resize(self, order: WorkingOrder, name: str, quantity: Any, ns: int) -> None:
         """Reduce an order to the quantity that the venue has of it, requested by us or by others."""
         lots = -(-(self.qty(order, quantity) + order.base_qty) // ONE)
         if order.over or not order.acked or not 0 < lots < order.sent.lots:
@@ -365,7 +365,7 @@ class OrderTracker:
             and sent.orig == order.sent.name
             and sent.lots == lots
         ):
-            self.renamed(order, sent, ns)
+            self.rename(order, sent, ns)
             return
         order.sent.lots = lots
         self._changed(order, o.ExecType.RESTATED, f"Z{lots}", ns, text="by somebody else's hand")
@@ -380,7 +380,7 @@ class OrderTracker:
         if full:
             self._finish(order, status)
 
-    def unplaced(self, order: WorkingOrder, ns: int, text: str) -> None:
+    def reject(self, order: WorkingOrder, ns: int, text: str) -> None:
         """The order was never placed; the one that it should replace has ended, or continues."""
         before = order.before
         if order.over or order.acked:
@@ -425,23 +425,23 @@ class OrderTracker:
         if order is None:
             return False
         ns, what, status = int(data["T"]) * MS, str(data["x"]), str(data["X"])
-        self.numbered(order, number)
+        self.assign_number(order, number)
         if order.over and not order.acked and status not in OVER:
             order.over = False
             self.live[order.sent.wire] = order
-            self.lives(order)
+            self.on_revival(order)
         if what == "TRADE":
             row = {"tradeId": data["t"], "price": data["L"], "qty": data["l"]}
             row |= {"commission": data["n"], "commissionAsset": data["N"]}
-            self.traded(order, row, ns, bool(data.get("m")))
+            self.fill(order, row, ns, bool(data.get("m")))
         elif what == "REPLACED":
             sent = self.memory.by_wire.get(name)
             if sent is not None:
-                self.renamed(order, sent, ns)
+                self.rename(order, sent, ns)
         elif what == "NEW":
-            self.taken(order, ns)
+            self.accept(order, ns)
         if "q" in data:
-            self.sized(order, name, data["q"], ns)
+            self.resize(order, name, data["q"], ns)
         if status in OVER:
             cancel = self.memory.by_wire.get(name)
             mine = cancel is not None and cancel.kind == "cancel"
@@ -451,7 +451,7 @@ class OrderTracker:
             )
             self.ended(order, status, data["z"], ns, text=text, **names)
         elif self.qty(order, data["z"]) > order.qty:
-            self.missing(order)
+            self.on_missing(order)
         return True
 
     # -- events -------------------------------------------------------------------------------------------------------

@@ -120,8 +120,8 @@ class BinanceVenue(Closing):
             self._books = {name: StreamedBook(symbol) for name, symbol in facts.symbols.items()}
             self.tracker = OrderTracker(facts.symbols, self.memory, self.ledger, self._tell)
             self.inquiry = FateInquiry(self._channel, self.tracker, self._say, self._stamp)
-            self.tracker.known = self._ask_if_strange
-            self.tracker.lives = self._withdraw_living
+            self.tracker.on_number = self._ask_if_strange
+            self.tracker.on_revival = self._withdraw_living
             self._entry = OrderEntry(
                 self._channel,
                 self.tracker,
@@ -191,8 +191,8 @@ class BinanceVenue(Closing):
                 number = int(row["orderId"])
                 order = self.tracker.found(symbol, number, wires.get(number, ""))
                 if order is not None:
-                    self.tracker.numbered(order, number)
-                    self.tracker.traded(
+                    self.tracker.assign_number(order, number)
+                    self.tracker.fill(
                         order,
                         {**row, "tradeId": row["id"]},
                         int(row["time"]) * MS,
