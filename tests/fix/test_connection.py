@@ -138,11 +138,6 @@ class TestTls:
         assert ours.closed
         assert "elsewhere" in ours.why
 
-    def test_unverified_is_possible_when_it_is_said(self, pair, secure):
-        ours, theirs = pair(secure[0], TlsSettings(verify=False))
-        ours.send(b"hi")
-        assert pump(ours, theirs)[1] == b"hi"
-
     def test_an_acceptor_can_ask_who_it_is(self, pair, secure, ca):
         asks = TlsSettings(secure[0].certificate, secure[0].key, ca)
         ours, theirs = pair(asks, secure[1])

@@ -53,18 +53,15 @@ class TlsSettings:
         asks for no certificate without them, and for one with them.
     server_name : str
         Name that the acceptor's certificate must have; "": the host that is connected to.
-    verify : bool
-        Whether an initiator checks the acceptor's certificate. Without it anybody can be in between.
 
-    >>> TlsSettings(verify=False).client().verify_mode.name
-    'CERT_NONE'
+    >>> TlsSettings().client().verify_mode.name
+    'CERT_REQUIRED'
     """
 
     certificate: Path | None = None
     key: Path | None = None
     authorities: Path | None = None
     server_name: str = ""
-    verify: bool = True
 
     def client(self) -> ssl.SSLContext:
         """SSL context of an initiator.
@@ -106,9 +103,6 @@ class TlsSettings:
                 "certificates and a key in PEM", f"{error} in {files}", "mend the files"
             ) from None
         made.minimum_version = ssl.TLSVersion.TLSv1_2
-        if purpose is ssl.Purpose.SERVER_AUTH and not self.verify:
-            made.check_hostname = False
-            made.verify_mode = ssl.CERT_NONE
         return made
 
 

@@ -269,7 +269,12 @@ def command_out(command: o.Command, scale: PriceScale = PLAIN) -> tuple[str, Fie
         For a name that FIX cannot carry.
     """
     if isinstance(command, o.StatusRequest):
-        return _status_out(command)
+        account, exact = (t.ACCOUNT, named(command.account)), (t.EXACT_NS, str(command.sent_ns))
+        if not command.cl_ord_id:
+            scope = [(t.MASS_STATUS_ID, f"all-{command.sent_ns}"), (t.MASS_STATUS_TYPE, "7")]
+            return t.MASS_STATUS, present([*scope, account, exact])
+        name, symbol = (t.CL_ORD_ID, named(command.cl_ord_id)), (t.SYMBOL, t.NO_SYMBOL)
+        return t.STATUS, present([name, symbol, (t.SIDE, t.NO_SIDE_CODE), account, exact])
     fields: Fields = [(t.CL_ORD_ID, named(command.cl_ord_id))]
     if isinstance(command, o.MassCancel):
         fields += [
@@ -288,19 +293,6 @@ def command_out(command: o.Command, scale: PriceScale = PLAIN) -> tuple[str, Fie
     if isinstance(command, o.ReplaceOrder):
         return t.REPLACE, present([*fields, (t.ORIG_CL_ORD_ID, named(command.orig))])
     return t.NEW_ORDER, present([*fields, (t.TIME_IN_FORCE, t.TIF_CODES[command.tif])])
-
-
-def _status_out(command: o.StatusRequest) -> tuple[str, Fields]:
-    account, exact = (t.ACCOUNT, named(command.account)), (t.EXACT_NS, str(command.sent_ns))
-    if not command.cl_ord_id:
-        scope = [(t.MASS_STATUS_ID, f"all-{command.sent_ns}"), (t.MASS_STATUS_TYPE, "7")]
-        return t.MASS_STATUS, present([*scope, account, exact])
-    which = [
-        (t.CL_ORD_ID, named(command.cl_ord_id)),
-        (t.SYMBOL, t.NO_SYMBOL),
-        (t.SIDE, t.NO_SIDE_CODE),
-    ]
-    return t.STATUS, present([*which, account, exact])
 
 
 def need(tags: Tags, tag: int, reason: str = t.OTHER) -> str:

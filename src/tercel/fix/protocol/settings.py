@@ -69,19 +69,15 @@ class SessionTimes:
         for back in range(9):
             day = today - timedelta(days=back)
             if day.weekday() in self.days:
-                start, end = (
-                    self._ns(day, self.start),
-                    self._ns(day + timedelta(days=self._lasts(day)), self.end),
-                )
+                over_night = self.end <= self.start
+                days = int(over_night)
+                if self.ends_on is not None:
+                    days = (self.ends_on - day.weekday()) % 7 or 7 * over_night
+                start = self._ns(day, self.start)
+                end = self._ns(day + timedelta(days=days), self.end)
                 if start <= now_ns < end:
                     return start, end
         return None
-
-    def _lasts(self, day: date) -> int:
-        """Days from the start to the end of a session."""
-        if self.ends_on is None:
-            return int(self.end <= self.start)
-        return (self.ends_on - day.weekday()) % 7 or (7 if self.end <= self.start else 0)
 
     def _ns(self, day: date, at: time) -> int:
         return (
