@@ -517,7 +517,7 @@ class CcxtVenue(BinanceVenue):
         calls = CcxtCalls(made, key.clean, self._now_ms)
         channel = CcxtChannel(key, self.budget, self._now_ms, terms.recv_window_ms)
         self._ccxt = channel.links = CcxtLinks(
-            calls, self._selector, channel.heard, self._book_lost, self._allow
+            calls, self._selector, channel.receive, self._book_lost, self._allow
         )
         self._polled = not (calls.has("watchOrders") and calls.has("watchMyTrades"))
         name = f"ccxt:{self.exchange}:{terms.net}" if not terms.urls else f"ccxt:{self.exchange}"

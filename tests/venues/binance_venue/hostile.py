@@ -124,7 +124,7 @@ class Server:
 
     def poll(self) -> tuple[list[Any], list[Any]]:
         while self.answers and self.answers[0][0] <= self.clock.s:
-            self.channel.heard(self.answers.popleft()[1])
+            self.channel.receive(self.answers.popleft()[1])
         user, self.user = self.user, []
         market = [one for due, one in self.market if due <= self.clock.s]
         self.market = deque(each for each in self.market if each[0] > self.clock.s)

@@ -471,7 +471,7 @@ def test_fees_in_an_asset_that_is_not_there_are_counted(bench: Bench) -> None:
     bench.tracker.event(traded(7, "a", 2, "6", "10", "FILLED", n="0.01", N="A"))
     bench.tracker.event(traded(7, "a", 2, "6", "10", "FILLED", n="0.02", N="A"))
     assert bench.ledger.fees == {"BNB": 1, "A": ONE // 100}
-    bench.ledger.hear([{"asset": "A", "free": "9.99", "locked": "0"}])
+    bench.ledger.report([{"asset": "A", "free": "9.99", "locked": "0"}])
     assert bench.ledger.differences() == {"BNB": (-1, 0), "USDT": (-100 * ONE, 0)}
 
 
@@ -488,18 +488,18 @@ def test_a_time_that_nobody_asked_for_proves_little(bench: Bench) -> None:
     channel = bench.channel
     then = bench.sends("a")
     then(ApiAnswer(None, None, "no answer within 12 s", 0, channel.now_ms() + 15_000))
-    channel.heard_time(channel.now_ms() + 3_600_000)
+    channel.update_time(channel.now_ms() + 3_600_000)
     bench.asks()(refused(ErrorCode.NO_SUCH_ORDER))
     assert not bench.reports(X.REJECTED)
-    channel.heard_time(channel.now_ms() + 16_000, channel.now_ms())
+    channel.update_time(channel.now_ms() + 16_000, channel.now_ms())
     bench.asks()(refused(ErrorCode.NO_SUCH_ORDER))
     assert not bench.reports(X.REJECTED), "nor does one that cannot be"
     channel.jump_ms = 3_600_000
-    channel.heard_time(channel.now_ms() + 16_000, channel.now_ms())
+    channel.update_time(channel.now_ms() + 16_000, channel.now_ms())
     bench.asks()(refused(ErrorCode.NO_SUCH_ORDER))
     assert bench.reports(X.REJECTED)
-    channel.heard_time(channel.now_ms() - 3_600_000, channel.now_ms())
-    assert channel.heard_ms < channel.now_ms()
+    channel.update_time(channel.now_ms() - 3_600_000, channel.now_ms())
+    assert channel.venue_ms < channel.now_ms()
 
 
 def test_a_count_of_weight_that_goes_down_gives_nothing_back() -> None:

@@ -276,10 +276,10 @@ class AssetLedger:
 
     def begin(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Set expected balances to the reported ones."""
-        self.hear(rows)
+        self.report(rows)
         self.expected = dict(self.reported)
 
-    def hear(
+    def report(
         self,
         rows: Iterable[Mapping[str, Any]],
         asset: str = "asset",
@@ -414,7 +414,7 @@ class AccountWatch:
 
     def _time(self, answer: ApiAnswer, asked_s: float) -> None:
         server_ms = answer.result.get("serverTime") if isinstance(answer.result, dict) else None
-        if server_ms is not None and self._channel.heard_time(server_ms, answer.stamp_ms):
+        if server_ms is not None and self._channel.update_time(server_ms, answer.stamp_ms):
             self._set_time(server_ms * MS, self._clock() - asked_s)
         elif server_ms is not None:
             why = "a time of the venue's clock that cannot be: it is reckoned by the clock here"
@@ -476,10 +476,10 @@ class AccountWatch:
             self._say(book.show(self._stamp(0)))
 
     # -- balances -----------------------------------------------------------------------------------------------------
-    def hear(self, data: Mapping[str, Any]) -> None:
+    def process(self, data: Mapping[str, Any]) -> None:
         """Process an account event that is not about an order."""
         if data.get("e") == "outboundAccountPosition":
-            self._ledger.hear(data["B"], "a", "f", "l")
+            self._ledger.report(data["B"], "a", "f", "l")
             if self._ledger.differences():
                 self._account_s = min(self._account_s, self._clock() + AGAIN_S)
         elif data.get("e") == "balanceUpdate":
@@ -491,7 +491,7 @@ class AccountWatch:
     def _account(self, answer: ApiAnswer) -> None:
         if not isinstance(answer.result, dict) or answer.error is not None:
             return
-        self._ledger.hear(answer.result["balances"])
+        self._ledger.report(answer.result["balances"])
         found = self._ledger.differences()
         if not found:
             self._before = {}

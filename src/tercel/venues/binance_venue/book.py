@@ -156,7 +156,7 @@ class StreamedBook:
         if self._tries == _TRIES:
             self.why = self.why or "snapshots do not fit the updates"
 
-    def heard(self, data: Mapping[str, Any], now_ns: int) -> o.MarketRows | None:
+    def process(self, data: Mapping[str, Any], now_ns: int) -> o.MarketRows | None:
         """Rows of a message of its streams, or of the answer with a snapshot; what cannot be used loses the book.
 
         The book is as old as the stream says, of `now_ns` at the latest: what comes late is known to be old.

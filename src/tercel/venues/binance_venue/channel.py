@@ -281,12 +281,12 @@ class ApiChannel:
         self._more_ms = 0
         """This machine's clock; how far what the venue says may be from it, or from its time as it is reckoned;
         and how much further, once it refused a timestamp."""
-        self.heard_ms = 0
+        self.venue_ms = 0
         """The venue's time as it last said it: its clock shows that or later."""
         self.clock_off = False
         """Whether the venue refused a timestamp: its clock is to be asked for."""
 
-    def heard_time(self, said: Any, asked_ms: int = 0) -> bool:
+    def update_time(self, said: Any, asked_ms: int = 0) -> bool:
         """The venue said a time of its clock, ms, and whether that can be: neither clock here jumps. Asked for, it may
         have been put back; else it is not believed beyond now, and what came late changes nothing."""
         now, jump = self.now_ms(), self.jump_ms + self._more_ms
@@ -294,7 +294,7 @@ class ApiChannel:
             (asked_ms or now) - jump <= said <= now + jump or abs(said - self.wall_ms()) <= jump
         )
         if can_be:
-            self.heard_ms = said if asked_ms else max(self.heard_ms, min(said, now))
+            self.venue_ms = said if asked_ms else max(self.venue_ms, min(said, now))
             self._more_ms *= not asked_ms
         return can_be
 
@@ -348,7 +348,7 @@ class ApiChannel:
         self._pending[self._count] = _Pending(method, then, stamp, until, self._clock(), orders)
         return self._count
 
-    def heard(self, message: Mapping[str, Any]) -> None:
+    def receive(self, message: Mapping[str, Any]) -> None:
         """Take an answer; one to nothing that waits is passed over: it came twice."""
         self._limits(message.get("rateLimits"))
         number = message.get("id")

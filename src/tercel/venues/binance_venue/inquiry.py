@@ -46,7 +46,7 @@ class OpenQuestion:
     due_s: float = 0.0
     wait_s: float = FIRST_S
     away: bool = False
-    heard_ms: int = 0
+    venue_ms: int = 0
     """The venue's time, as it had said it when the question left."""
     since: int = -1
     """Trades are asked about from this number on; below 0: the latest."""
@@ -119,8 +119,8 @@ class FateInquiry:
             sent, order = one.order.sent, one.order
             named = {"orderId": order.number} if order.number else {"origClientOrderId": sent.wire}
             params = {"symbol": sent.instrument, **named}
-            one.heard_ms = self._channel.heard_ms
-            if one.heard_ms <= one.until_ms <= self._channel.now_ms():
+            one.venue_ms = self._channel.venue_ms
+            if one.venue_ms <= one.until_ms <= self._channel.now_ms():
                 with suppress(VenueError):
                     self._channel.ask("time", {}, 1, self._time, signed=False)
             self._ask(one, "order.status", params, ORDER_WEIGHT, self._heard)
@@ -161,7 +161,7 @@ class FateInquiry:
 
     def _time(self, answer: ApiAnswer) -> None:
         if isinstance(answer.result, dict):
-            self._channel.heard_time(answer.result.get("serverTime"), answer.stamp_ms)
+            self._channel.update_time(answer.result.get("serverTime"), answer.stamp_ms)
 
     def _later(self, one: OpenQuestion) -> None:
         one.due_s = self._clock() + one.wait_s
@@ -253,7 +253,7 @@ class FateInquiry:
                 tracker.ended(order, status, row["executedQty"], ns, **names)
                 if cancel is not None:
                     one.changes.remove(cancel)
-        if not order.over and one.heard_ms <= one.until_ms:
+        if not order.over and one.venue_ms <= one.until_ms:
             self._answer(one)
             self._later(one)
             return
@@ -265,7 +265,7 @@ class FateInquiry:
 
     def _absent(self, one: OpenQuestion, answer: ApiAnswer) -> None:
         order = one.order
-        if order.acked or order.over or one.heard_ms <= one.until_ms:
+        if order.acked or order.over or one.venue_ms <= one.until_ms:
             if one.asked:
                 self.report_status(order, o.OrdStatus.UNKNOWN, one.asked, _NOT_YET)
                 one.asked = ""

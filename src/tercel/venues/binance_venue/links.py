@@ -184,7 +184,7 @@ class BinanceLinks:
             if "event" in message:
                 self._event(message["event"], user)
             elif "id" in message:
-                self._channel.heard(message)
+                self._channel.receive(message)
         self._keep_api()
         for message in self._read(self._feed):
             data = message.get("data")

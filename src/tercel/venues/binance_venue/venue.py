@@ -363,10 +363,10 @@ class BinanceVenue(Closing):
 
     def _market(self, data: Mapping[str, Any]) -> None:
         name = str(data.get("s", ""))
-        self._channel.heard_time(data.get("E"))
+        self._channel.update_time(data.get("E"))
         if (book := self._books.get(name)) is None:
             return
-        rows = book.heard(data, self._stamp(0))
+        rows = book.process(data, self._stamp(0))
         if book.why:
             self._drop(name, book)
         if rows is not None:
@@ -374,10 +374,10 @@ class BinanceVenue(Closing):
 
     def _user(self, data: Mapping[str, Any]) -> None:
         """An event of the account."""
-        self._channel.heard_time(data.get("E"))
+        self._channel.update_time(data.get("E"))
         try:
             if data.get("e") != "executionReport":
-                self._watch.hear(data)
+                self._watch.process(data)
             elif not self.tracker.event(data):
                 self._stranger(data)
         except (TercelError, *GARBLED) as error:

@@ -20,7 +20,7 @@ from tercel.market.book import layout as lay
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator import lockstep
 from tercel.market.simulator.terms import entry_delay
-from tercel.venues.exchange.market import EntryLatency, KeptExchange, Markets, MarketSpec
+from tercel.venues.exchange.market import EntryLatency, ExchangeFolder, Markets, MarketSpec
 from tercel.venues.exchange.orders import (
     ClientOrder,
     OrderBooks,
@@ -86,7 +86,7 @@ class SimulatedExchange:
         self._number = {instrument: i for i, instrument in enumerate(self._markets.names)}
         self.now_ns = self._markets.began_ns
         """The exchange's time."""
-        self._store = None if keep is None else KeptExchange(keep)
+        self._store = None if keep is None else ExchangeFolder(keep)
         self._orders = OrderBooks(
             run, OrderRecord(None if self._store is None else self._store.orders)
         )

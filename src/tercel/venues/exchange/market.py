@@ -436,7 +436,7 @@ _EVERY_NS: Final = 300 * NS_PER_SECOND
 """Time of the exchange between two copies of its market."""
 
 
-class KeptExchange:
+class ExchangeFolder:
     """The folder of an exchange.
 
     Parameters
