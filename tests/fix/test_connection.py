@@ -70,7 +70,7 @@ def test_bytes_arrive_in_order_however_they_are_cut(pair, request, tls):
     assert pump(ours, theirs) == [b"hello", data]
     assert ours.established
     assert theirs.established
-    assert not ours.waiting
+    assert not ours.wants_write
 
 
 @pytest.mark.parametrize("tls", [False, True])
@@ -95,7 +95,7 @@ def test_a_slow_reader_is_dropped_at_its_bound(pair):
         sent += 65536
         assert sent < 64 << 20, "a socket takes that much and is still open"
     assert "does not read" in ours.why
-    assert ours.waiting == 0
+    assert not ours.wants_write
     assert ours.receive() is None
 
 

@@ -198,11 +198,6 @@ class Connection:
             self._connecting or self._blocked or bool(self._out and not self._shaking)
         )
 
-    @property
-    def waiting(self) -> int:
-        """Bytes not yet taken by the other side."""
-        return len(self._out)
-
     def receive(self) -> bytes | None:
         """Received bytes: b"" is nothing now, None a connection closed by either side; see `why`."""
         if not self._ready():

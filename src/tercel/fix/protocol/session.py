@@ -28,11 +28,11 @@ from tercel.fix.protocol.settings import (
 )
 from tercel.fix.protocol.validate import (
     ClockOffset,
-    dated_wrong,
-    disagreement,
-    judged,
-    misplaced,
-    refusal,
+    examined,
+    header_fault,
+    logon_fault,
+    number_fault,
+    orig_time_fault,
 )
 
 _S: Final = 1_000_000_000
@@ -355,7 +355,7 @@ class FixSession:
             if (
                 kind == "2"
                 and number != self._next_in
-                and judged(message, self.settings, self._now)[1] is None
+                and examined(message, self.settings, self._now)[1] is None
             ):
                 self._repeat(
                     message
@@ -375,7 +375,7 @@ class FixSession:
         if message.begin != self.settings.begin:
             self._leave(f"BeginString must be {self.settings.begin}")
             return False
-        fault = misplaced(message, self.settings, self._now)
+        fault = header_fault(message, self.settings, self._now)
         if fault is not None and self.up:
             self._reject(message, fault)
             self._next_in += message.number == self._next_in
@@ -384,7 +384,7 @@ class FixSession:
 
     def _first(self, message: Message) -> None:
         """The logon, or what came in its place."""
-        asked, why = self._state is _State.ASKED, refusal(message, self.settings, self._now)
+        asked, why = self._state is _State.ASKED, logon_fault(message, self.settings, self._now)
         if why and asked and message.kind in ("5", "3"):
             self._next_in += message.number == self._next_in
             self._refuse(f"the other side says: {message.get(58) or 'nothing'}")
@@ -407,7 +407,7 @@ class FixSession:
         if not asked and (reset or "logon" in self.settings.reset):
             self._restart()
         wanted = message.whole(789, 0) if self.settings.next_expected else 0
-        if why := disagreement(message, wanted, self.numbers):
+        if why := number_fault(message, wanted, self.numbers):
             return self._refuse(why, say=True)
         early, last = number > self._next_in, self._box.next - 1
         self._next_in += not early
@@ -426,7 +426,7 @@ class FixSession:
 
     def _begin_again(self, message: Message) -> None:
         """The other side has both begin at 1, while logged on."""
-        fault = judged(message, self.settings, self._now)[1]
+        fault = examined(message, self.settings, self._now)[1]
         if fault is not None:
             return self._reject(message, fault)
         self._restart()
@@ -445,7 +445,7 @@ class FixSession:
 
     def _reset_number(self, message: Message) -> None:
         """SequenceReset in reset mode: sets the next number, whatever the message's own is."""
-        fault, new = judged(message, self.settings, self._now)[1], message.whole(36)
+        fault, new = examined(message, self.settings, self._now)[1], message.whole(36)
         if fault is not None or new < self._next_in:
             self._reject(message, fault or v.MessageFault(v.INCORRECT_VALUE))
         else:
@@ -462,20 +462,20 @@ class FixSession:
                 [(58, f"MsgSeqNum is too low: {self._next_in} is expected, {message.number} came")],
             )
             self._end("MsgSeqNum is too low")
-        elif fault := dated_wrong(message):
+        elif fault := orig_time_fault(message):
             self._reject(message, fault)
             if fault.reason == v.SENDING_TIME_PROBLEM:
                 self._leave()
 
     def _process(self, message: Message) -> None:
         """The message that is next."""
-        kind, (message, fault) = message.kind, judged(message, self.settings, self._now)
+        kind, (message, fault) = message.kind, examined(message, self.settings, self._now)
         if fault is None and kind == "4":
             if (new := message.whole(36)) > self._next_in:
                 self._next_in = new
                 return
             fault = v.MessageFault(v.INCORRECT_VALUE, 36)
-        # Before it is judged: a message that is rejected has been received all the same.
+        # Before it is examined: a message that is rejected has been received all the same.
         self._next_in += 1
         if fault is not None:
             self._reject(message, fault)

@@ -317,30 +317,33 @@ class ClockOffset:
         return min(self._seen, default=None)
 
 
-def out_of_time(message: Message, settings: "SessionSettings", now_ns: int) -> bool:
+def outside_tolerance(message: Message, settings: "SessionSettings", now_ns: int) -> bool:
     """Whether SendingTime is too far from the local time."""
     sent_ns = utc_ns(message.get(52))
     return sent_ns is not None and abs(now_ns - sent_ns) > settings.accuracy_s * 1e9
 
 
-def misplaced(message: Message, settings: "SessionSettings", now_ns: int) -> MessageFault | None:
+def header_fault(message: Message, settings: "SessionSettings", now_ns: int) -> MessageFault | None:
     """Fault in a message's CompIDs or SendingTime; missing ones are another fault, and an execution that can be read is
     taken from any time.
 
     >>> from tercel.fix.protocol.settings import SessionSettings
     >>> settings = SessionSettings("VENUE", "DESK")
-    >>> misplaced(Message("FIX.4.4", [(35, "0"), (49, "OTHER"), (56, "VENUE")]), settings, 0)
+    >>> header_fault(Message("FIX.4.4", [(35, "0"), (49, "OTHER"), (56, "VENUE")]), settings, 0)
     MessageFault(reason=9, tag=None)
     """
     names = settings.target, settings.sender
     if (message.get(49) or names[0], message.get(56) or names[1]) != names:
         return MessageFault(COMP_ID_PROBLEM)
-    if not out_of_time(message, settings, now_ns) or judged(message, settings, now_ns)[0].fault:
+    if (
+        not outside_tolerance(message, settings, now_ns)
+        or examined(message, settings, now_ns)[0].fault
+    ):
         return None
     return MessageFault(SENDING_TIME_PROBLEM)
 
 
-def dated_wrong(message: Message) -> MessageFault | None:
+def orig_time_fault(message: Message) -> MessageFault | None:
     """Fault in a resent message's OrigSendingTime."""
     if 122 not in message:
         return None if message.kind == "4" else MessageFault(MISSING_TAG, 122)
@@ -348,14 +351,14 @@ def dated_wrong(message: Message) -> MessageFault | None:
     return MessageFault(SENDING_TIME_PROBLEM) if first and again and first > again else None
 
 
-def judged(
+def examined(
     message: Message, settings: "SessionSettings", now_ns: int
 ) -> tuple[Message, MessageFault | None]:
     """A message in sequence and its first fault; an ExecutionReport that says clearly what is booked comes without what
     is wrong with it, and without a fault: no fill is lost for a field that nothing reads (`validate.salvaged`)."""
     rules = settings.rules
     found = faults(message, rules, settings.user_tags, settings.unchecked)
-    if message.says(43) and (late := dated_wrong(message)) is not None:
+    if message.says(43) and (late := orig_time_fault(message)) is not None:
         found.append(late)
     if not found and message.kind not in rules.messages and message.kind not in rules.other_types:
         found.append(MessageFault(INVALID_TYPE))
@@ -367,14 +370,14 @@ def judged(
         found.append(more)
     if message.kind == EXECUTION_REPORT:
         found += miscounted(message, rules.data_fields)
-        if out_of_time(message, settings, now_ns):
+        if outside_tolerance(message, settings, now_ns):
             found.append(MessageFault(SENDING_TIME_PROBLEM))
         if found and (rest := salvaged(message, found)) is not None:
             return rest, None
     return message, next(iter(found), None)
 
 
-def disagreement(message: Message, wanted: int, numbers: "SequenceNumbers") -> str:
+def number_fault(message: Message, wanted: int, numbers: "SequenceNumbers") -> str:
     """Why a logon's sequence numbers cannot be mended; "" where they agree or messages can be repeated.
 
     `wanted` is its NextExpectedMsgSeqNum, 0 where it has none.
@@ -391,11 +394,11 @@ def disagreement(message: Message, wanted: int, numbers: "SequenceNumbers") -> s
     return ""
 
 
-def refusal(message: Message, settings: "SessionSettings", now_ns: int) -> str:
+def logon_fault(message: Message, settings: "SessionSettings", now_ns: int) -> str:
     """Why a connection's first message is refused; "" for a valid logon.
 
     >>> from tercel.fix.protocol.settings import SessionSettings
-    >>> refusal(Message("FIX.4.4", [(35, "0"), (49, "DESK"), (56, "VENUE")]), SessionSettings("VENUE", "DESK"), 0)
+    >>> logon_fault(Message("FIX.4.4", [(35, "0"), (49, "DESK"), (56, "VENUE")]), SessionSettings("VENUE", "DESK"), 0)
     'the first message is no Logon'
     """
     if message.begin != settings.begin or (message.get(49), message.get(56)) != (
@@ -405,9 +408,9 @@ def refusal(message: Message, settings: "SessionSettings", now_ns: int) -> str:
         return "BeginString, SenderCompID or TargetCompID is not this session's"
     if message.kind != "A":
         return "the first message is no Logon"
-    if out_of_time(message, settings, now_ns):
+    if outside_tolerance(message, settings, now_ns):
         return "SendingTime is too far from the time here"
-    if (fault := judged(message, settings, now_ns)[1]) is not None:
+    if (fault := examined(message, settings, now_ns)[1]) is not None:
         return f"field {fault.tag} of the Logon: {fault.text}"
     if message.get(98, "0") != "0" or message.whole(108) < 0 or message.number < 0:
         return "a Logon with encryption, without HeartBtInt or without MsgSeqNum"
