@@ -14,7 +14,7 @@ from tercel.venues import TRADER
 from tercel.venues.exchange import EntryLatency, SimulatedExchange
 
 HOST: Final = "127.0.0.1"
-KEPT: Final = "exchange"
+FOLDER: Final = "exchange"
 """What the exchange keeps, in the folder of `--store`."""
 
 
@@ -26,7 +26,7 @@ def serve(request: Serve) -> None:
         serve_until_stopped(request)
         return
     latency = EntryLatency("constant", round(request.latency_ms * 1e6))
-    keep = None if request.store is None else request.store / KEPT
+    keep = None if request.store is None else request.store / FOLDER
     exchange = SimulatedExchange(
         request.markets(), latency=latency, run=f"{time.time_ns() // 10**9:x}-", keep=keep
     )
@@ -51,7 +51,7 @@ def _served(request: Serve, exchange: SimulatedExchange) -> FixServer:
 
 
 def _announce(request: Serve, exchange: SimulatedExchange, port: int) -> None:
-    """Where it is, at once: whoever started it waits for this line."""
+    """Its address, at once: the starting process waits for this line."""
     speed = request.speed or 0.0
 
     def show() -> None:

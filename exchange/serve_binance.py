@@ -81,7 +81,7 @@ def _key(request: Serve) -> ApiKey:
 
 
 def _announce(request: Serve, server: BinanceServer, key: ApiKey, speed: float) -> None:
-    """Where it is, at once: whoever started it waits for this line."""
+    """Its address, at once: the starting process waits for this line."""
     symbols = list(server.engine.rules)
 
     where = f"{', '.join(symbols)} in Binance's words at {server.url}, {speed:g} s of it in a second; Ctrl-C ends it"
@@ -109,14 +109,14 @@ def _announce(request: Serve, server: BinanceServer, key: ApiKey, speed: float) 
 def _report(request: Serve, engine: BinanceExchange) -> None:
     say("\nthe exchange is closed; the report is being written ...")
     found = venue_report(engine, o.twin(engine, request.markets()), TRADER, request.out)
-    for symbol, told in found["symbols"].items():
-        moved = told["impact"]["moved_bps"].get("+60s")
+    for symbol, figures in found["symbols"].items():
+        moved = figures["impact"]["moved_bps"].get("+60s")
         after = (
             ""
             if moved is None
             else f"; a minute after a fill they had moved the price by {moved:.2f} bps"
         )
-        say(f"{symbol}: {told['orders']:,} orders, {told['fills']:,} fills{after}")
+        say(f"{symbol}: {figures['orders']:,} orders, {figures['fills']:,} fills{after}")
     sentences = (found["costs"] or {}).get(
         "sentences", [found.get("why_no_costs", "no fills: no costs")]
     )

@@ -8,13 +8,13 @@ from collections.abc import Callable, Sequence
 
 from tercel.core import Command, MarketRows, Pace, VenueEvent
 from tercel.venues.exchange import SimulatedExchange
-from tercel.venues.wire.hub import Client, Hub, of_account
+from tercel.venues.wire.server import Client, OrderServer, of_account
 
 _TICK_S = 0.005
 """How often the exchange looks at its clock."""
 
 
-class MarketServer(Hub):
+class MarketServer(OrderServer):
     """An exchange behind a socket file; its time passes at a pace.
 
     Parameters
@@ -47,20 +47,20 @@ class MarketServer(Hub):
 
     # -- what clients ask ---------------------------------------------------------------------------------------------
     def on_commands(self, client: Client, commands: Sequence[Command]) -> None:
-        """See :class:`Hub`."""
+        """See :class:`OrderServer`."""
         for command in commands:
             self._exchange.send(command)
 
     def on_subscribe(self, instrument: str) -> None:
-        """See :class:`Hub`."""
+        """See :class:`OrderServer`."""
         self._exchange.width(instrument)  # refuses the unknown
 
     def on_login(self, client: Client, account: str) -> None:
-        """See :class:`Hub`."""
+        """See :class:`OrderServer`."""
         self._exchange.login(account, cancel_on_disconnect=True)
 
     def on_gone(self, client: Client) -> None:
-        """See :class:`Hub`."""
+        """See :class:`OrderServer`."""
         for account in sorted(client.accounts):
             self._exchange.disconnect(account)
 

@@ -5,6 +5,7 @@ The system under test is the initiator: gateway, limits, ledger and journal over
 
 from certify.fix.case import Bench, case, expect, holds
 from certify.fix.wall import Wall
+from exchange.fix import acceptor
 from tercel.core import Tif
 from tercel.fix import tags as t
 
@@ -152,12 +153,12 @@ def too_late(bench: Bench) -> str:
         name = wall.live()
         request = wall.cancel(name)
         wall.say(name, "F", "2", last=10, px=10)
-        wall.venue.refuse(request, t.TOO_LATE)
+        wall.venue.refuse(request, acceptor.TOO_LATE)
         wall.settle()
         wall.stands(name, "filled", 10, 0, 1000)
         early = wall.live()
         request = wall.cancel(early)
-        wall.venue.refuse(request, t.TOO_LATE, status="2")
+        wall.venue.refuse(request, acceptor.TOO_LATE, status="2")
         wall.settle()
         wall.stands(early, "unknown", 0, 10)
         wall.say(early, "F", "2", last=10, px=10)
@@ -189,7 +190,7 @@ def cancel_while_replacing(bench: Bench) -> str:
         name = wall.live()
         changed = wall.replace(name, 20, 1001).get(t.CL_ORD_ID)
         wall.say(changed, "E", "E", orig=name)
-        wall.venue.refuse(wall.cancel(name), t.ALREADY_PENDING, status="E")
+        wall.venue.refuse(wall.cancel(name), acceptor.ALREADY_PENDING, status="E")
         wall.settle()
         wall.stands(name, "pending_replace", 0, 20)
         wall.say(changed, "5", "0", orig=name, qty=20, price="10.01")
@@ -203,7 +204,7 @@ def duplicate_cancel(bench: Bench) -> str:
     with Wall(bench) as wall:
         name = wall.live()
         wall.venue.refuse(
-            wall.cancel(name), t.DUPLICATE_CANCEL if bench.begin == "FIX.4.4" else "2"
+            wall.cancel(name), acceptor.DUPLICATE_CANCEL if bench.begin == "FIX.4.4" else "2"
         )
         wall.settle()
         wall.stands(name, "new", 0, 10)
@@ -212,7 +213,7 @@ def duplicate_cancel(bench: Bench) -> str:
             first.get(t.CL_ORD_ID) != second.get(t.CL_ORD_ID), "each cancel has a name of its own"
         )
         wall.say(first.get(t.CL_ORD_ID), "4", "4", orig=name)
-        wall.venue.refuse(second, t.TOO_LATE)
+        wall.venue.refuse(second, acceptor.TOO_LATE)
         wall.settle()
         wall.stands(name, "canceled", 0, 0)
         return "the order stands until the venue cancels it"
@@ -317,7 +318,7 @@ def old_name(bench: Bench) -> str:
         wall.stands(name, "partially_filled", 6, 14, 1000)
         again, cancel = wall.replace(name, 30, 1000), wall.cancel(name)
         wall.say(cancel.get(t.CL_ORD_ID), "4", "4", orig=request)
-        wall.venue.refuse(again, t.TOO_LATE)
+        wall.venue.refuse(again, acceptor.TOO_LATE)
         wall.settle()
         wall.stands(name, "canceled", 6, 0, 1000)
         expect((wall.position(), wall.reserved()), (6, 0), "position and reserve")

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from certify.fix.case import Bench, case, expect, holds
 from certify.fix.wall import XYZ, Wall
+from exchange.fix import acceptor
 from tercel.core import MassCancel, StatusRequest, shown
 from tercel.fix import tags as t
 
@@ -263,7 +264,7 @@ def cancel_on_disconnect(bench: Bench) -> str:
     for cancels in (True, False):
         with Wall(Bench(bench.terms, bench.folder / str(cancels)), cancels=cancels) as wall:
             expect(
-                wall.venue.logons[-1].get(t.CANCEL_ON_DISCONNECT),
+                wall.venue.logons[-1].get(acceptor.CANCEL_ON_DISCONNECT),
                 "Y" if cancels else "",
                 "the wish in the logon",
             )

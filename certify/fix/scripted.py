@@ -15,6 +15,7 @@ from decimal import Decimal
 from typing import Any, Final, Self
 
 from certify.fix.case import LeftOutError, MissedError
+from exchange.fix import acceptor
 from exchange.fix.hosted_dialect import HostedDialect
 from tercel.fix import (
     Connection,
@@ -327,7 +328,10 @@ class ScriptedVenue:
             t.ORIG_CL_ORD_ID: str(more.get("orig", "")),
         }
         fields |= {t.EXEC_ID: exec_id, t.EXEC_REF_ID: str(more.get("ref", ""))}
-        fields |= {t.EXEC_TRANS_TYPE: trans if self.begin == "FIX.4.2" else "", t.EXEC_TYPE: code}
+        fields |= {
+            acceptor.EXEC_TRANS_TYPE: trans if self.begin == "FIX.4.2" else "",
+            t.EXEC_TYPE: code,
+        }
         fields |= {
             t.ORD_STATUS: told.status,
             t.ACCOUNT: told.account,
@@ -337,7 +341,7 @@ class ScriptedVenue:
         fields |= {t.ORDER_QTY: str(told.qty), t.PRICE: told.price, t.CUM_QTY: str(told.cum)}
         fields |= {
             t.LEAVES_QTY: str(more.get("leaves", told.leaves)),
-            t.AVG_PX: f"{told.average:g}",
+            acceptor.AVG_PX: f"{told.average:g}",
         }
         if kind in "FG":
             price = Decimal(str(more["px"]))
@@ -358,7 +362,7 @@ class ScriptedVenue:
         }
         fields |= {t.ORD_STATUS: status or (told.status if told else "8")}
         fields |= {
-            t.CXL_REJ_RESPONSE_TO: "2" if request.kind == t.REPLACE else "1",
+            acceptor.CXL_REJ_RESPONSE_TO: "2" if request.kind == t.REPLACE else "1",
             t.CXL_REJ_REASON: reason,
         }
         self.say(
@@ -424,7 +428,7 @@ class ScriptedVenue:
         orig = message.get(t.ORIG_CL_ORD_ID)
         told = self.orders.get(orig)
         if told is None or not told.leaves:
-            self.refuse(message, t.NOT_KNOWN if told is None else t.TOO_LATE)
+            self.refuse(message, t.NOT_KNOWN if told is None else acceptor.TOO_LATE)
         else:
             self.report(message.get(t.CL_ORD_ID), "4", "4", orig=orig)
 
@@ -438,7 +442,7 @@ class ScriptedVenue:
             t.EXEC_ID: self.exec_id(),
             t.ORD_REJ_REASON: "5",
         }
-        fields |= {t.EXEC_TRANS_TYPE: "3" if self.begin == "FIX.4.2" else ""}
+        fields |= {acceptor.EXEC_TRANS_TYPE: "3" if self.begin == "FIX.4.2" else ""}
         fields |= {
             t.EXEC_TYPE: "8" if self.begin == "FIX.4.2" else "I",
             t.ORD_STATUS: "8",
@@ -450,7 +454,7 @@ class ScriptedVenue:
             t.ORDER_QTY: "0",
             t.CUM_QTY: "0",
             t.LEAVES_QTY: "0",
-            t.AVG_PX: "0",
+            acceptor.AVG_PX: "0",
         }
         self.say(t.EXECUTION_REPORT, list(fields.items()))
 

@@ -96,7 +96,7 @@ class HeldVenue(FixVenue):
 
     def name_of(self, message: Message) -> str:
         """The name here of what a message names."""
-        return self._dialect.house_name(message.get(t.CL_ORD_ID))
+        return self._dialect.own_name(message.get(t.CL_ORD_ID))
 
 
 class Wall:

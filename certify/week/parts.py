@@ -19,10 +19,10 @@ from threading import Thread
 from typing import IO, Any, Final
 
 from certify.faults.proxy import Proxy
-from exchange.serve import KEPT
+from exchange.serve import FOLDER
 from tercel.core import VenueError
 from tercel.desk.trading.journal import JournalReader, kinds
-from tercel.venues.exchange.kept import CLOCK, ORDERS
+from tercel.venues.exchange.market import CLOCK, ORDERS
 
 TERCEL: Final = (sys.executable, "-m", "tercel.cli")
 MARKETS: Final = {"CSCO": "csco", "IBM": "ibm"}
@@ -163,13 +163,13 @@ class Venue(Part):
     @property
     def orders(self) -> Path:
         """Its record of orders and trades."""
-        return self.store / KEPT / ORDERS
+        return self.store / FOLDER / ORDERS
 
     @property
     def now_ns(self) -> int:
         """Its clock, which outlives it."""
         if self._clock is None:
-            self._clock = (self.store / KEPT / CLOCK).open("rb", buffering=0)
+            self._clock = (self.store / FOLDER / CLOCK).open("rb", buffering=0)
         self._clock.seek(0)
         return int(struct.unpack("q", self._clock.read(8))[0])
 

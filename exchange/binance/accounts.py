@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from tercel.fix import ed25519_key, is_signed
+from exchange.signatures import is_signed
+from tercel.fix import ed25519_key
 from tercel.venues.binance_venue import SIGNATURE, hmac_signer, shown
 
 

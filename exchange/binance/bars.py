@@ -13,8 +13,8 @@ from exchange.binance.words import INTERVALS, ms
 from tercel.core import NS_PER_SECOND, ONE
 from tercel.venues.binance_venue import shown
 
-KEPT: Final = 1500
-"""Bars of an interval that are kept."""
+MOST_BARS: Final = 1500
+"""Bars of an interval that are stored."""
 _MONDAY_S: Final = 4 * 86_400
 """The first Monday after 1970-01-01."""
 
@@ -134,7 +134,7 @@ class Bars:
 
     def __init__(self, began_ns: int, ticks: int) -> None:
         self._bars: dict[str, deque[Bar]] = {
-            one: deque([_empty(one, began_ns, ticks)], maxlen=KEPT) for one in INTERVALS
+            one: deque([_empty(one, began_ns, ticks)], maxlen=MOST_BARS) for one in INTERVALS
         }
 
     def take(self, number: int, ns: int, ticks: int, lots: int, bought: bool) -> None:
@@ -145,7 +145,7 @@ class Bars:
     def _at(self, interval: str, ns: int) -> Bar:
         bars = self._bars[interval]
         while bars[-1].close_ns <= ns:
-            if ns - bars[-1].close_ns > KEPT * (
+            if ns - bars[-1].close_ns > MOST_BARS * (
                 bars[-1].close_ns - bars[-1].open_ns
             ):  # all of them would be dropped
                 bars.append(_empty(interval, ns, bars[-1].closed))
@@ -154,7 +154,7 @@ class Bars:
         return bars[-1]
 
     def of(self, interval: str, now_ns: int) -> list[Bar]:
-        """All that are kept, oldest first, the current one last."""
+        """All stored ones, oldest first, the current one last."""
         self._at(interval, now_ns)
         return list(self._bars[interval])
 

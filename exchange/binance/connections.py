@@ -9,7 +9,15 @@ from exchange.binance.accounts import ApiKey
 from exchange.binance.endpoints import RequestDesk
 from exchange.binance.params import Params
 from exchange.binance.streams import MOST_STREAMS, Streams
-from exchange.binance.words import SIGNED, BinanceError, Security, in_us, ms, unsupported
+from exchange.binance.words import (
+    SIGNED,
+    BinanceError,
+    Security,
+    ServerCode,
+    in_us,
+    ms,
+    unsupported,
+)
 from tercel.venues.binance_venue import SIGNATURE, ErrorCode, sorted_payload
 
 _METHODS: Final = ("SUBSCRIBE", "UNSUBSCRIBE", "LIST_SUBSCRIPTIONS", "SET_PROPERTY", "GET_PROPERTY")
@@ -27,7 +35,7 @@ class _WrongError(Exception):
 
     def __init__(self, code: int, msg: str) -> None:
         super().__init__(msg)
-        self.told = {"code": code, "msg": msg}
+        self.message = {"code": code, "msg": msg}
 
 
 @dataclass(eq=False)
@@ -57,7 +65,7 @@ class StreamConnection:
     names: list[str] = field(default_factory=list)
 
     def listen(self, names: list[str]) -> None:
-        """Listen to streams; names that are none are kept, and never tell anything."""
+        """Listen to streams; unknown names are accepted, and never send anything."""
         for name in names:
             if name and name not in self.names and len(self.names) < MOST_STREAMS:
                 self.names.append(name)
@@ -74,10 +82,10 @@ class StreamConnection:
                 if not self.accounts.pop(name, ""):
                     self.streams.leave(name)
 
-    def tell(self, name: str, told: Any, text: str) -> None:
-        """A stream has told something; `text` is that with times in milliseconds."""
+    def tell(self, name: str, message: Any, text: str) -> None:
+        """Send an event of a stream; `text` is it with times in milliseconds."""
         if name in self.names:
-            self._say(name, in_json(told, True) if self.micro else text)
+            self._say(name, in_json(message, True) if self.micro else text)
 
     def hear(self, account: str, event: dict[str, Any]) -> None:
         """An account's event."""
@@ -106,7 +114,7 @@ class StreamConnection:
             number = self._number(asked)
             answer: dict[str, Any] = {"result": self._heeded(asked), "id": number}
         except _WrongError as error:
-            answer = {"error": error.told} | ({} if number is None else {"id": number})
+            answer = {"error": error.message} | ({} if number is None else {"id": number})
         self.say(in_json(answer))
 
     @staticmethod
@@ -161,7 +169,7 @@ class ApiConnection:
         Sends a text.
     address : str
         Whose weight is used.
-    limits_told : bool
+    shows_limits : bool
         Whether answers have `rateLimits` unless they are asked not to.
     micro : bool
         Whether times are in microseconds.
@@ -170,7 +178,7 @@ class ApiConnection:
     desk: RequestDesk
     say: Say
     address: str
-    limits_told: bool = True
+    shows_limits: bool = True
     micro: bool = False
     key: ApiKey | None = None
     since: int | None = None
@@ -190,14 +198,14 @@ class ApiConnection:
     def heed(self, text: str) -> None:
         """A request, and its answer."""
         number: Any = None
-        account, limits = "", self.limits_told
+        account, limits = "", self.shows_limits
         try:
             asked = json.loads(text)
         except (ValueError, RecursionError):
             asked = None
         try:
             if not isinstance(asked, dict) or not isinstance(asked.get("params", {}), dict):
-                raise BinanceError(ErrorCode.INVALID_JSON, "Invalid JSON Request")
+                raise BinanceError(ServerCode.INVALID_JSON, "Invalid JSON Request")
             number = asked.get("id")
             values = dict(asked.get("params") or {})
             if isinstance(values.get("returnRateLimits"), bool):
@@ -216,8 +224,8 @@ class ApiConnection:
             answer["rateLimits"] = self.desk.usage.rows(self.address, account)
         self._say(answer)
 
-    def _say(self, told: dict[str, Any]) -> None:
-        self.say(in_json(told, self.micro))
+    def _say(self, message: dict[str, Any]) -> None:
+        self.say(in_json(message, self.micro))
 
     def _answer(self, method: str, values: dict[str, Any]) -> tuple[str, Any]:
         """The account that a request is of, and the answer."""
@@ -250,7 +258,7 @@ class ApiConnection:
             "apiKey": self.key.name if self.key else None,
             "authorizedSince": self.since,
             "connectedSince": self.connected,
-            "returnRateLimits": self.limits_told,
+            "returnRateLimits": self.shows_limits,
             "serverTime": ms(self.desk.engine.now_ns),
             "userDataStream": bool(self.subscriptions),
         }
@@ -298,7 +306,7 @@ class ApiConnection:
         number = params.whole("subscriptionId")
         if not self.subscriptions or (number is not None and number not in self.subscriptions):
             raise BinanceError(
-                ErrorCode.SUBSCRIPTION_INACTIVE, "User Data Stream subscription not active."
+                ServerCode.SUBSCRIPTION_INACTIVE, "User Data Stream subscription not active."
             )
         for one in list(self.subscriptions) if number is None else [number]:
             self._end(one)

@@ -1,6 +1,6 @@
 """An exchange in Binance's words over a simulated one: accounts, orders and their life, balances to the last 1e-8.
 
-It opens no socket and reads no clock: requests come as method calls, events for streams wait in `told`.
+It opens no socket and reads no clock: requests come as method calls, events for streams wait in `pending_events`.
 """
 
 from collections.abc import Sequence
@@ -19,6 +19,7 @@ from exchange.binance.words import (
     BinanceError,
     BinanceOrderType,
     BinanceSide,
+    ServerCode,
     TimeInForce,
     filtered,
     ms,
@@ -102,8 +103,8 @@ class BinanceExchange:
             self.markets[one.symbol] = PublicMarket(one, snapshot, exchange.now_ns, offset_ns)
         self._symbol_of = {one.instrument: one.symbol for one in rules}
         self.accounts: dict[str, TradingAccount] = {}
-        self.told: list[tuple[str, dict[str, Any]]] = []
-        """Events of accounts that streams have not told yet."""
+        self.pending_events: list[tuple[str, dict[str, Any]]] = []
+        """Events of accounts that streams have not sent yet."""
         self._order_of: dict[str, BinanceOrder] = {}
         self._name_of: dict[int, str] = {}
         self._orders = self._executions = self._commands = 0
@@ -137,7 +138,7 @@ class BinanceExchange:
         account = self.account(name)
         account.balances.add(asset, amount)
         from_symbols = {"e": "balanceUpdate", "E": ms(self.now_ns), "a": asset, "d": shown(amount)}
-        self.told.append((name, from_symbols | {"T": ms(self.now_ns)}))
+        self.pending_events.append((name, from_symbols | {"T": ms(self.now_ns)}))
         self._position(account, asset)
 
     # -- time ---------------------------------------------------------------------------------------------------------
@@ -281,7 +282,7 @@ class BinanceExchange:
     ) -> None:
         self._executions += 1
         report = order.report(what, self._executions, self.now_ns, fill, name, original)
-        self.told.append((order.account, report))
+        self.pending_events.append((order.account, report))
         self._position(self.account(order.account), order.rules.base, order.rules.quote)
 
     def _position(self, account: TradingAccount, *assets: str) -> None:
@@ -293,7 +294,7 @@ class BinanceExchange:
             "u": now,
             "B": account.balances.short_rows(*assets),
         }
-        self.told.append((account.name, event))
+        self.pending_events.append((account.name, event))
 
     # -- new orders ---------------------------------------------------------------------------------------------------
 
@@ -452,7 +453,8 @@ class BinanceExchange:
             return None
         if order_id is not None and client_id and order.client_id != client_id:
             raise BinanceError(
-                ErrorCode.WRONG_CLIENT_ORDER_ID, "Client order ID is not correct for this order ID."
+                ServerCode.WRONG_CLIENT_ORDER_ID,
+                "Client order ID is not correct for this order ID.",
             )
         return order
 

@@ -152,8 +152,8 @@ class RateUsage:
     def rows(self, address: str, account: str) -> list[dict[str, Any]]:
         """`rateLimits` of an answer of the WebSocket API; orders where there is an account."""
         weight = self.limits.words()[0]
-        told = [weight | {"count": self.used(address)}]
-        return [*self.order_rows(account), *told] if account else told
+        weight_rows = [weight | {"count": self.used(address)}]
+        return [*self.order_rows(account), *weight_rows] if account else weight_rows
 
     def order_rows(self, account: str) -> list[dict[str, Any]]:
         """`rateLimit/order`."""

@@ -9,7 +9,7 @@ from exchange.binance.limits import RateUsage
 from exchange.binance.params import Params, page, within
 from exchange.binance.public import PublicMarket
 from exchange.binance.symbols import AVERAGE_MINUTES
-from exchange.binance.words import INTERVALS, BinanceError, either, ms, not_valid
+from exchange.binance.words import INTERVALS, BinanceError, ServerCode, either, ms, not_valid
 from tercel.core import BUY, NS_PER_SECOND, SELL
 from tercel.venues.binance_venue import ErrorCode
 
@@ -51,7 +51,8 @@ class MarketRequests:
         """Markets of `symbol` or `symbols`, all of them where neither is there."""
         if "symbol" in params and "symbols" in params:
             raise BinanceError(
-                ErrorCode.TOO_MANY_PARAMETERS, "Too many parameters; expected '1' and received '2'."
+                ServerCode.TOO_MANY_PARAMETERS,
+                "Too many parameters; expected '1' and received '2'.",
             )
         if "symbol" in params:
             chosen = [self.market(params)]
@@ -62,11 +63,11 @@ class MarketRequests:
         if "symbolStatus" in params:
             wanted = params.text("symbolStatus")
             if wanted not in ("TRADING", "HALT", "BREAK"):
-                raise BinanceError(ErrorCode.INVALID_SYMBOL_STATUS, "Invalid symbolStatus.")
+                raise BinanceError(ServerCode.INVALID_SYMBOL_STATUS, "Invalid symbolStatus.")
             fitting = [one for one in chosen if status(one) == wanted]
             if "symbol" in params and not fitting:
                 msg = "The symbol's status does not match the requested symbolStatus."
-                raise BinanceError(ErrorCode.STATUS_MISMATCH, msg)
+                raise BinanceError(ServerCode.STATUS_MISMATCH, msg)
             chosen = fitting
         return chosen
 
@@ -88,7 +89,7 @@ class MarketRequests:
         """`exchangeInfo`."""
         if "permissions" in params and ("symbol" in params or "symbols" in params):
             raise BinanceError(
-                ErrorCode.BAD_COMBINATION, "Combination of optional parameters invalid."
+                ServerCode.BAD_COMBINATION, "Combination of optional parameters invalid."
             )
         chosen = self._chosen(params)
         text = params.text("permissions")
@@ -132,7 +133,7 @@ class MarketRequests:
         start, end = params.time_ms("startTime"), params.time_ms("endTime")
         if first is not None and (start is not None or end is not None):
             raise BinanceError(
-                ErrorCode.BAD_COMBINATION, "Combination of optional parameters invalid."
+                ServerCode.BAD_COMBINATION, "Combination of optional parameters invalid."
             )
         chosen = [
             one
@@ -145,7 +146,7 @@ class MarketRequests:
         """`klines` and `uiKlines`."""
         market, interval = self.market(params), params.needed("interval")
         if interval not in INTERVALS:
-            raise BinanceError(ErrorCode.BAD_INTERVAL, "Invalid interval.")
+            raise BinanceError(ServerCode.BAD_INTERVAL, "Invalid interval.")
         shift = _zone(params)
         limit = params.integer("limit", 500, 1000)
         start, end = params.time_ms("startTime"), params.time_ms("endTime")
@@ -172,8 +173,8 @@ class MarketRequests:
 
         def tell(market: PublicMarket) -> dict[str, Any]:
             bar = market.bars.zoned("1d", now, shift)[-1]
-            told = market.statistics(bar, now, mini)
-            return told | {"openTime": ms(bar.open_ns), "closeTime": ms(bar.close_ns - 1)}
+            figures = market.statistics(bar, now, mini)
+            return figures | {"openTime": ms(bar.open_ns), "closeTime": ms(bar.close_ns - 1)}
 
         return self._each(params, tell)
 
@@ -217,7 +218,7 @@ def status(market: PublicMarket) -> str:
 def _mini(params: Params) -> bool:
     kind = params.text("type") or "FULL"
     if kind not in ("FULL", "MINI"):
-        raise BinanceError(ErrorCode.INVALID_TICKER_TYPE, "Invalid ticker type.")
+        raise BinanceError(ServerCode.INVALID_TICKER_TYPE, "Invalid ticker type.")
     return kind == "MINI"
 
 

@@ -106,4 +106,4 @@ def endow(engine: BinanceExchange, account: str, written: Sequence[str]) -> None
             ) from None
     for asset, amount in amounts.items():
         engine.deposit(account, asset, amount)
-    engine.told.clear()
+    engine.pending_events.clear()

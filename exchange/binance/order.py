@@ -193,7 +193,7 @@ class BinanceOrder:
         }
 
     def amendment(self, execution: int, original: str, lots: int) -> dict[str, Any]:
-        """A row of `order/amendments`; `original`, `lots`: of before."""
+        """A row of `order/amendments`; `original`, `lots`: before the change."""
         return {
             "symbol": self.rules.symbol,
             "orderId": self.order_id,
@@ -216,7 +216,7 @@ class BinanceOrder:
     ) -> dict[str, Any]:
         """An `executionReport`; `name` is a cancel's, `original` what the order was called before."""
         rules = self.rules
-        told = {
+        event = {
             "e": "executionReport",
             "E": ms(now_ns),
             "s": rules.symbol,
@@ -252,12 +252,12 @@ class BinanceOrder:
             "V": "NONE",
         }
         if self.working_ns:
-            told["W"] = ms(self.working_ns)
+            event["W"] = ms(self.working_ns)
         if "strategyId" in self.labels:
-            told["j"] = self.labels["strategyId"]
+            event["j"] = self.labels["strategyId"]
         if "strategyType" in self.labels:
-            told["J"] = self.labels["strategyType"]
-        return told | ({"eR": self.why} if self.why else {})
+            event["J"] = self.labels["strategyType"]
+        return event | ({"eR": self.why} if self.why else {})
 
 
 def own_trade(fill: BinanceFill, rules: SymbolRules) -> dict[str, Any]:

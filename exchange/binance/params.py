@@ -8,7 +8,15 @@ from typing import Any, Final, TypeVar
 from urllib.parse import parse_qsl
 
 from exchange.binance.symbols import decimal
-from exchange.binance.words import CLIENT_ORDER_ID, BinanceError, illegal, missing, ms, not_valid
+from exchange.binance.words import (
+    CLIENT_ORDER_ID,
+    BinanceError,
+    ServerCode,
+    illegal,
+    missing,
+    ms,
+    not_valid,
+)
 from tercel.venues.binance_venue import LONGEST_WINDOW_MS, ErrorCode, in_text
 
 WHOLE: Final = r"^[0-9]{1,20}$"
@@ -33,7 +41,7 @@ def query_pairs(query: str, body: str) -> dict[str, str]:
         pairs = parse_qsl(text, keep_blank_values=True)
         if len({name for name, _ in pairs}) < len(pairs):
             raise BinanceError(
-                ErrorCode.TOO_MANY_PARAMETERS, "Duplicate values for a parameter detected."
+                ServerCode.TOO_MANY_PARAMETERS, "Duplicate values for a parameter detected."
             )
         found |= dict(pairs)
     return found
@@ -81,7 +89,7 @@ class Params:
         known = sum(name in names for name in self.values)
         if known < len(self.values):
             msg = f"Not all sent parameters were read; read '{known}' parameter(s) but was sent '{len(self.values)}'."
-            raise BinanceError(ErrorCode.UNREAD_PARAMETERS, msg)
+            raise BinanceError(ServerCode.UNREAD_PARAMETERS, msg)
 
     def text(self, name: str, pattern: str = "") -> str:
         """A text; "": it was not sent.
@@ -102,7 +110,7 @@ class Params:
             else in_text(value)
         )
         if not text:
-            raise BinanceError(ErrorCode.PARAM_EMPTY, f"Parameter '{name}' was empty.")
+            raise BinanceError(ServerCode.PARAM_EMPTY, f"Parameter '{name}' was empty.")
         if pattern and not re.fullmatch(pattern, text):
             raise illegal(name, pattern)
         return text
@@ -127,7 +135,7 @@ class Params:
         value = int(self.text(name, WHOLE))
         if value > LONGEST_INT:
             raise BinanceError(
-                ErrorCode.ILLEGAL_CHARS, f"Illegal characters found in parameter '{name}'."
+                ServerCode.ILLEGAL_CHARS, f"Illegal characters found in parameter '{name}'."
             )
         return value
 
@@ -155,7 +163,7 @@ class Params:
         """A client order id."""
         return self.text(name, CLIENT_ORDER_ID)
 
-    def choice(self, name: str, kind: type[E], code: ErrorCode, msg: str) -> E | None:
+    def choice(self, name: str, kind: type[E], code: ErrorCode | ServerCode, msg: str) -> E | None:
         """One of an enumeration; None: it was not sent."""
         text = self.text(name)
         if not text:
@@ -176,7 +184,7 @@ class Params:
         value = float(text) if text else otherwise
         if value > LONGEST_WINDOW_MS:
             msg = f"'recvWindow' contains unexpected value. Cannot be greater than {LONGEST_WINDOW_MS}."
-            raise BinanceError(ErrorCode.MANDATORY_PARAM, msg)
+            raise BinanceError(ServerCode.MANDATORY_PARAM, msg)
         return value
 
     def several(self, name: str) -> list[str]:
@@ -195,6 +203,6 @@ class Params:
             raise illegal(name, '^\\["[A-Z0-9-_.]{1,20}"(,"[A-Z0-9-_.]{1,20}"){0,}\\]$')
         if len(set(found)) < len(found):
             raise BinanceError(
-                ErrorCode.DUPLICATE_SYMBOLS, "Symbol is present multiple times in the list."
+                ServerCode.DUPLICATE_SYMBOLS, "Symbol is present multiple times in the list."
             )
         return found

@@ -19,7 +19,7 @@ from tercel.core import orders as o
 from tercel.market.tape import schema
 from tercel.venues.binance_venue import shown
 
-TRADES_KEPT: Final = 100_000
+MOST_TRADES: Final = 100_000
 DAY_NS: Final = 86_400 * NS_PER_SECOND
 _TRADES: Final = frozenset({schema.EXECUTE, schema.TRADE_HIDDEN, schema.TRADE, schema.CROSS})
 
@@ -58,14 +58,14 @@ class PublicMarket:
         self.update = 1
         """Number of the last change of the book."""
         self._touched: dict[str, set[Level]] = {}
-        self._told: dict[str, int] = {}
+        self._sent_update: dict[str, int] = {}
         self.halted = False
         self.record = MarketRecord()
         self._apply(snapshot)
-        self.trades: deque[PublicTrade] = deque(maxlen=TRADES_KEPT)
+        self.trades: deque[PublicTrade] = deque(maxlen=MOST_TRADES)
         self._count = self._aggregates = 0
         self.fresh: list[PublicTrade] = []
-        """Trades that streams have not told yet."""
+        """Trades that streams have not sent yet."""
         self._open: PublicTrade | None = None
         self.bars = Bars(now_ns + offset_ns, self.middle)
 
@@ -196,21 +196,21 @@ class PublicMarket:
     def follow(self, stream: str) -> None:
         """Begin to note what changes for a stream of depth updates."""
         if stream not in self._touched:
-            self._touched[stream], self._told[stream] = set(), self.update
+            self._touched[stream], self._sent_update[stream] = set(), self.update
 
     def drop(self, stream: str) -> None:
-        """Nobody listens to it any more."""
+        """The last listener has left."""
         self._touched.pop(stream, None)
 
     def changes(self, stream: str, now_ns: int) -> dict[str, Any] | None:
-        """What changed since the stream was last told; None: nothing."""
-        if self._told[stream] == self.update:
+        """Changes since the stream's last event; None: nothing."""
+        if self._sent_update[stream] == self.update:
             return None
-        first, self._told[stream] = self._told[stream] + 1, self.update
+        first, self._sent_update[stream] = self._sent_update[stream] + 1, self.update
         levels, self._touched[stream] = self._touched[stream], set()
-        told: dict[int, list[list[str]]] = {BUY: [], SELL: []}
+        values: dict[int, list[list[str]]] = {BUY: [], SELL: []}
         for side, ticks in sorted(levels, key=lambda one: -one[0] * one[1]):
-            told[side].append(
+            values[side].append(
                 [self.rules.price(ticks), self.rules.quantity(self.book.lots((side, ticks)))]
             )
         return {
@@ -219,8 +219,8 @@ class PublicMarket:
             "s": self.rules.symbol,
             "U": first,
             "u": self.update,
-            "b": told[BUY],
-            "a": told[SELL],
+            "b": values[BUY],
+            "a": values[SELL],
         }
 
     def book_ticker(self) -> dict[str, Any]:
@@ -358,10 +358,10 @@ class PublicMarket:
 
     def mini_event(self, now_ns: int) -> dict[str, Any]:
         """A `24hrMiniTicker` event."""
-        told = self._event("24hrMiniTicker", self.day(now_ns, mini=True), now_ns)
-        return {short: value for short, value in told.items() if short in "eEscohlvq"}
+        values = self._event("24hrMiniTicker", self.day(now_ns, mini=True), now_ns)
+        return {short: value for short, value in values.items() if short in "eEscohlvq"}
 
-    def _event(self, kind: str, told: dict[str, Any], now_ns: int) -> dict[str, Any]:
+    def _event(self, kind: str, values: dict[str, Any], now_ns: int) -> dict[str, Any]:
         names = {
             "p": "priceChange",
             "P": "priceChangePercent",
@@ -385,7 +385,7 @@ class PublicMarket:
             "n": "count",
         }
         head = {"e": kind, "E": ms(now_ns), "s": self.rules.symbol}
-        return head | {short: told[name] for short, name in names.items() if name in told}
+        return head | {short: values[name] for short, name in names.items() if name in values}
 
 
 RECORDED: Final = 5
@@ -401,10 +401,10 @@ class MarketRecord:
     held : int
         Rows in memory at most; the others are in a file without a name, 40 bytes each, which goes with the process.
 
-    >>> kept = MarketRecord(held=2)
+    >>> record = MarketRecord(held=2)
     >>> for ns in (1, 2, 2, 3):
-    ...     kept.add(ns, 10, 1, 100, 5)
-    >>> [block[:, 0].tolist() for block in kept.blocks()]
+    ...     record.add(ns, 10, 1, 100, 5)
+    >>> [block[:, 0].tolist() for block in record.blocks()]
     [[1], [2, 2], [3]]
     """
 

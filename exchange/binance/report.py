@@ -38,9 +38,11 @@ def recorded(record: MarketRecord) -> Iterator[Ints]:
 def _settled(table: Ints) -> Ints:
     level = table[:, _KIND] == schema.LEVEL_SET
     _, last = np.unique(table[level][::-1][:, [_NS, _SIDE, _TICKS]], axis=0, return_index=True)
-    kept = np.concatenate([table[~level], table[level][::-1][last]])
-    rank = np.where(kept[:, _KIND] != schema.LEVEL_SET, 0, np.where(kept[:, _LOTS] == 0, 1, 2))
-    return kept[np.lexsort((rank, kept[:, _NS]))]
+    rows_left = np.concatenate([table[~level], table[level][::-1][last]])
+    rank = np.where(
+        rows_left[:, _KIND] != schema.LEVEL_SET, 0, np.where(rows_left[:, _LOTS] == 0, 1, 2)
+    )
+    return rows_left[np.lexsort((rank, rows_left[:, _NS]))]
 
 
 def write_tape(lake: Path, market: PublicMarket) -> tuple[str, int]:
@@ -143,9 +145,9 @@ def impact(
     """
     fills = [one for one in account.fills if one.symbol == symbol]
     mine, without = middles(engine.markets[symbol]), middles(twin.markets[symbol])
-    told: dict[str, Any] = {"fills": len(fills), "lots": sum(one.lots for one in fills)}
+    figures: dict[str, Any] = {"fills": len(fills), "lots": sum(one.lots for one in fills)}
     if not fills or not len(mine) or not len(without):
-        return told | {"moved_bps": {}, "moved_at_end_ticks": 0.0}
+        return figures | {"moved_bps": {}, "moved_at_end_ticks": 0.0}
     ns = np.array([one.ns for one in fills], np.int64)
     side = np.array([one.side.sign for one in fills], np.int64)
     lots = np.array([one.lots for one in fills], np.int64)
@@ -160,7 +162,7 @@ def impact(
         bps = side[there] * (a - b) / b * 1e4
         moved[f"+{span}s"] = float(np.average(bps, weights=lots[there]))
     end = float(mine[-1, 1] - without[-1, 1]) / 2
-    return told | {"moved_bps": moved, "moved_at_end_ticks": end}
+    return figures | {"moved_bps": moved, "moved_at_end_ticks": end}
 
 
 def _at(path: Ints, ns: Ints) -> Ints:
@@ -201,11 +203,13 @@ def summed(account: TradingAccount, rules: SymbolRules) -> dict[str, Any]:
 
 def _moved(symbols: Mapping[str, Any]) -> list[Section]:
     """How far the price was moved, beside the same market without the orders."""
-    told = {name: one["impact"]["moved_bps"] for name, one in symbols.items() if one.get("impact")}
-    spans = list(dict.fromkeys(span for one in told.values() for span in one))
+    figures = {
+        name: one["impact"]["moved_bps"] for name, one in symbols.items() if one.get("impact")
+    }
+    spans = list(dict.fromkeys(span for one in figures.values() for span in one))
     if not spans:
         return []
-    rows = [[name, *(fixed(one.get(span)) for span in spans)] for name, one in told.items()]
+    rows = [[name, *(fixed(one.get(span)) for span in spans)] for name, one in figures.items()]
     caption = "The middle after a fill, in its direction, from that of the same market without these orders, bps"
     return [
         Section("How far they moved the price", html=plain_table(["symbol", *spans], rows, caption))
@@ -242,10 +246,10 @@ def venue_report(
     }
     for symbol, rules in engine.rules.items():
         date, rows = write_tape(out / "lake", engine.markets[symbol])
-        told = {"date": date, "rows": rows, **summed(mine, rules)}
+        figures = {"date": date, "rows": rows, **summed(mine, rules)}
         if twin is not None:
-            told["impact"] = impact(engine, twin, mine, symbol)
-        report["symbols"][symbol] = told
+            figures["impact"] = impact(engine, twin, mine, symbol)
+        report["symbols"][symbol] = figures
     fills = write_fills(out / "fills.csv", mine, engine.rules)
     report["costs"] = None
     if fills:

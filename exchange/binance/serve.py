@@ -1,6 +1,6 @@
 """Binance's REST, WebSocket API, market and user streams on loopback, over one exchange: Starlette and uvicorn.
 
-One event loop owns the exchange. The market goes on by a pace; a request is answered at the moment in which it arrives.
+One event loop owns the exchange. The market advances by a pace; a request is answered at the moment in which it arrives.
 """
 
 import asyncio
@@ -26,6 +26,7 @@ from exchange.binance.words import (
     SIGNED,
     BinanceError,
     Security,
+    ServerCode,
     microseconds,
     ms,
     not_valid,
@@ -34,7 +35,7 @@ from exchange.binance.words import (
 from tercel import TercelError
 from tercel.core import NS_PER_SECOND, PATH, Closing, ConfigError, Pace, proof
 from tercel.venues import LOOPBACK, bind
-from tercel.venues.binance_venue import ErrorCode, shown
+from tercel.venues.binance_venue import shown
 
 if TYPE_CHECKING:
     import uvicorn
@@ -219,18 +220,18 @@ class BinanceServer(Closing):
             self._server.should_exit = True
 
     def _turn(self) -> None:
-        """The market goes on to now, and streams tell of it."""
+        """Advance the market to now, and send what streams have of it."""
         self.engine.advance(self._pace.now_ns)
         self._tell()
 
     def _tell(self) -> None:
         """Streams tell of what has been."""
-        for name, told in self.streams.flow():
-            text = in_json(told)
+        for name, answer in self.streams.flow():
+            text = in_json(answer)
             for one in self._listeners:
-                one.tell(name, told, text)
-        events = self.engine.told
-        self.engine.told = []
+                one.tell(name, answer, text)
+        events = self.engine.pending_events
+        self.engine.pending_events = []
         for account, event in events:
             for session in self._sessions:
                 session.tell(account, event)
@@ -249,19 +250,19 @@ class BinanceServer(Closing):
         body = (await request.body()).decode(errors="replace")
         address = request.client.host if request.client else LOOPBACK
         headers: dict[str, str] = {}
-        status, told, micro = 200, None, False
+        status, answer, micro = 200, None, False
         try:
             micro = microseconds(request.headers.get("X-MBX-TIME-UNIT", ""))
-            told = await self._rest(
+            answer = await self._rest(
                 request.method, request.url.path, query, body, address, request, headers
             )
         except BinanceError as error:
-            status, told = error.status, error.body
+            status, answer = error.status, error.body
             if error.retry_ms:
                 headers["Retry-After"] = str(max(error.retry_ms - self._wall_ms(), 0) // 1000 + 1)
         used = str(self.usage.used(address))
         headers |= {"X-MBX-USED-WEIGHT": used, "X-MBX-USED-WEIGHT-1M": used}
-        return _response(in_json(told, micro), status, headers)
+        return _response(in_json(answer, micro), status, headers)
 
     async def _rest(
         self,
@@ -331,7 +332,7 @@ class BinanceServer(Closing):
         params.allow(("listenKey",))
         listen = params.needed("listenKey")
         if self._listen_keys.get(listen, ("", 0))[0] != account:
-            raise BinanceError(ErrorCode.INVALID_LISTEN_KEY, "This listenKey does not exist.")
+            raise BinanceError(ServerCode.INVALID_LISTEN_KEY, "This listenKey does not exist.")
         if method == "PUT":
             self._listen_keys[listen] = account, until
         else:
@@ -380,9 +381,9 @@ class BinanceServer(Closing):
             return
         if (link := await self._opened(ws)) is None:
             return
-        told = ws.query_params.get("returnRateLimits", "true").lower() != "false"
+        answer = ws.query_params.get("returnRateLimits", "true").lower() != "false"
         one = ApiConnection(
-            self.desk, link.say, address, told, link.micro, connected=ms(self.engine.now_ns)
+            self.desk, link.say, address, answer, link.micro, connected=ms(self.engine.now_ns)
         )
         self._sessions.append(one)
 

@@ -1,6 +1,6 @@
-"""Market streams: who listens to what, and what is told when. Source: `web-socket-streams.md`.
+"""Market streams: listeners, and what is sent when. Source: `web-socket-streams.md`.
 
-Trades and best prices are told as they come, all else when its time has come round on the clock that clients see.
+Trades and best prices are sent as they come, all else when its time has come round on the clock that clients see.
 """
 
 import re
@@ -22,7 +22,7 @@ _AT_ONCE: Final = frozenset({"trade", "aggTrade", "bookTicker"})
 _WINDOW_S: Final = {"ticker_1h": 3600, "ticker_4h": 14400, "ticker_1d": 86400}
 _EACH_SECOND: Final = frozenset({"miniTicker", "ticker", "avgPrice", *_WINDOW_S})
 _ALL: Final = {f"!{one}@arr": one for one in _EACH_SECOND if one != "avgPrice"}
-Told = tuple[str, Any]
+StreamEvent = tuple[str, Any]
 """A stream's name, and what it tells."""
 
 
@@ -34,11 +34,11 @@ class MarketStream:
     what: str
     market: PublicMarket | None
     period_ns: int
-    """0: told as it comes."""
+    """0: sent as it comes."""
     due_ns: int = 0
     listeners: int = 0
     seen: Any = None
-    """What was told last, where only changes are told."""
+    """The last event, where only changes are sent."""
 
 
 @dataclass
@@ -94,8 +94,8 @@ class Streams:
             if stream.market is not None:
                 stream.market.drop(name)
 
-    def flow(self) -> Iterator[Told]:
-        """What is to be told now, since the last call."""
+    def flow(self) -> Iterator[StreamEvent]:
+        """Events due now, since the last call."""
         now = self.engine.now_ns
         fresh = {symbol: market.fresh for symbol, market in self.engine.markets.items()}
         for market in self.engine.markets.values():
@@ -109,7 +109,7 @@ class Streams:
 
     def _at_once(
         self, stream: MarketStream, market: PublicMarket, fresh: dict[str, list[Any]]
-    ) -> Iterator[Told]:
+    ) -> Iterator[StreamEvent]:
         now, trades = self.engine.now_ns, fresh[market.rules.symbol]
         if stream.what == "trade":
             yield from ((stream.name, market.trade_event(one, now)) for one in trades)
@@ -117,19 +117,19 @@ class Streams:
             head = {"e": "aggTrade", "E": ms(now), "s": market.rules.symbol}
             yield from ((stream.name, head | row) for row in market.aggregates(trades))
         else:
-            told = market.book_ticker()
-            best = {key: value for key, value in told.items() if key != "u"}
+            event = market.book_ticker()
+            best = {key: value for key, value in event.items() if key != "u"}
             if best != stream.seen:
                 stream.seen = best
-                yield stream.name, told
+                yield stream.name, event
 
     def _periodic(self, stream: MarketStream, now: int) -> Iterator[Any]:
         if stream.market is None:
             tell = _TELL[stream.what]
             yield [tell(one, now) for one in self.engine.markets.values()]
         elif stream.what == "depth":
-            if (told := stream.market.changes(stream.name, now)) is not None:
-                yield told
+            if (event := stream.market.changes(stream.name, now)) is not None:
+                yield event
         elif stream.what.startswith("depth"):
             yield stream.market.depth(int(stream.what.removeprefix("depth")))
         elif stream.what.startswith("kline"):
@@ -149,8 +149,8 @@ class Streams:
 
 def _average(market: PublicMarket, now: int) -> dict[str, Any]:
     price, last = market.average_price(now)
-    told = {"e": "avgPrice", "E": ms(now), "s": market.rules.symbol, "i": f"{AVERAGE_MINUTES}m"}
-    return told | {"w": price, "T": last}
+    event = {"e": "avgPrice", "E": ms(now), "s": market.rules.symbol, "i": f"{AVERAGE_MINUTES}m"}
+    return event | {"w": price, "T": last}
 
 
 def _window(what: str) -> Callable[[PublicMarket, int], dict[str, Any]]:

@@ -7,9 +7,9 @@ import re
 from dataclasses import dataclass
 from typing import Any, Final
 
-from exchange.binance.words import BinanceError, BinanceOrderType, filtered, illegal
+from exchange.binance.words import BinanceError, BinanceOrderType, ServerCode, filtered, illegal
 from tercel.core import MOST_LOTS, ONE, ConfigError, Listing
-from tercel.venues.binance_venue import ErrorCode, shown
+from tercel.venues.binance_venue import shown
 
 QUOTES: Final = ("USDT", "USDC", "FDUSD", "TUSD", "BUSD", "BTC", "ETH", "BNB", "EUR", "TRY")
 """Assets that a symbol's name may end in."""
@@ -37,7 +37,7 @@ def decimal(name: str, text: str) -> int:
         raise illegal(name, NUMBER)
     whole, _, part = text.partition(".")
     if len(part.rstrip("0")) > 8:
-        raise BinanceError(ErrorCode.BAD_PRECISION, f"Parameter '{name}' has too much precision.")
+        raise BinanceError(ServerCode.BAD_PRECISION, f"Parameter '{name}' has too much precision.")
     return int(whole) * ONE + int(part[:8].ljust(8, "0"))
 
 

@@ -14,6 +14,7 @@ from exchange.binance.words import (
     BinanceError,
     BinanceOrderType,
     BinanceSide,
+    ServerCode,
     TimeInForce,
     either,
     missing,
@@ -113,17 +114,17 @@ class TradeRequests:
             params.needed(name)
         rules = self.engine.rules[self._symbol(params)]
         side = (
-            params.choice("side", BinanceSide, ErrorCode.INVALID_SIDE, "Invalid side.")
+            params.choice("side", BinanceSide, ServerCode.INVALID_SIDE, "Invalid side.")
             or BinanceSide.BUY
         )
         kind = (
             params.choice(
-                "type", BinanceOrderType, ErrorCode.INVALID_ORDER_TYPE, "Invalid orderType."
+                "type", BinanceOrderType, ServerCode.INVALID_ORDER_TYPE, "Invalid orderType."
             )
             or BinanceOrderType.LIMIT
         )
         tif = params.choice(
-            "timeInForce", TimeInForce, ErrorCode.INVALID_TIF, "Invalid timeInForce."
+            "timeInForce", TimeInForce, ServerCode.INVALID_TIF, "Invalid timeInForce."
         )
         if kind in UNSUPPORTED:
             raise rejected(UNSUPPORTED[kind])
@@ -147,7 +148,9 @@ class TradeRequests:
             if (value := params.whole(name)) is not None
         }
         if labels.get("strategyType", 1_000_000) < 1_000_000:
-            raise BinanceError(ErrorCode.BAD_STRATEGY_TYPE, "`strategyType` was less than 1000000.")
+            raise BinanceError(
+                ServerCode.BAD_STRATEGY_TYPE, "`strategyType` was less than 1000000."
+            )
         shape(params, kind)
         name = params.client_id("newClientOrderId")
         return OrderAsked(
@@ -238,11 +241,11 @@ class TradeRequests:
         mine = [one for one in account.living.values() if one.rules.symbol == symbol]
         if not mine:
             raise BinanceError(ErrorCode.CANCEL_REJECTED, UNKNOWN_ORDER)
-        told = []
+        canceled = []
         for order in mine:
             if order.open:  # others may have gone with the one before
-                told.append(self.engine.cancel(account, symbol, order.order_id, "", ""))
-        return told
+                canceled.append(self.engine.cancel(account, symbol, order.order_id, "", ""))
+        return canceled
 
     def replace(self, account: TradingAccount, params: Params) -> dict[str, Any]:
         """`order/cancelReplace`: the filters are asked before anything is cancelled."""
@@ -273,17 +276,17 @@ class TradeRequests:
         elif failed and mode is ReplaceMode.STOP_ON_FAILURE:
             data = parts | {"cancelResponse": cancel, "newOrderResponse": None}
             status = 429 if limited else 400
-            raise BinanceError(ErrorCode.FAILED, "Order cancel-replace failed.", status, data)
+            raise BinanceError(ServerCode.FAILED, "Order cancel-replace failed.", status, data)
         else:
             placed, refused = self._tried(lambda: self._placed(account, asked, params))
         parts["newOrderResult"] = "FAILURE" if refused else "SUCCESS"
         data = parts | {"cancelResponse": cancel, "newOrderResponse": placed}
         if failed and refused:
-            raise BinanceError(ErrorCode.FAILED, "Order cancel-replace failed.", 400, data)
+            raise BinanceError(ServerCode.FAILED, "Order cancel-replace failed.", 400, data)
         if failed or refused:
             status = 409 if limited is None or mode is ReplaceMode.ALLOW_FAILURE else 429
             raise BinanceError(
-                ErrorCode.PARTLY_FAILED, "Order cancel-replace partially failed.", status, data
+                ServerCode.PARTLY_FAILED, "Order cancel-replace partially failed.", status, data
             )
         return data
 
@@ -347,7 +350,7 @@ class TradeRequests:
         start, end = _span(params)
         if (first is not None or number is not None) and (start is not None or end is not None):
             raise BinanceError(
-                ErrorCode.BAD_COMBINATION, "Combination of optional parameters invalid."
+                ServerCode.BAD_COMBINATION, "Combination of optional parameters invalid."
             )
         found = [
             one
@@ -453,7 +456,7 @@ class TradeRequests:
         ]
 
     def restrictions(self, _account: TradingAccount, _params: Params) -> dict[str, Any]:
-        """`/sapi/v1/account/apiRestrictions`: what the key may do; nobody withdraws here."""
+        """`/sapi/v1/account/apiRestrictions`: the rights of the key; there are no withdrawals here."""
         return {
             "ipRestrict": False,
             "createTime": ms(self.engine.began_ns + self.engine.offset_ns),
@@ -477,14 +480,14 @@ def shape(params: Params, kind: BinanceOrderType) -> Shape:
     return chosen or (Shape.ACK if kind is BinanceOrderType.LIMIT_MAKER else Shape.FULL)
 
 
-def _wrong(name: str) -> tuple[ErrorCode, str]:
-    return ErrorCode.INVALID_PARAMETER, not_valid(name).msg
+def _wrong(name: str) -> tuple[ErrorCode | ServerCode, str]:
+    return ServerCode.INVALID_PARAMETER, not_valid(name).msg
 
 
 def _restriction(params: Params) -> str:
     text = params.text("cancelRestrictions")
     if text not in ("", *_RESTRICTIONS):
-        raise BinanceError(ErrorCode.INVALID_CANCEL_RESTRICTIONS, "Invalid cancelRestrictions")
+        raise BinanceError(ServerCode.INVALID_CANCEL_RESTRICTIONS, "Invalid cancelRestrictions")
     return text
 
 
@@ -493,7 +496,7 @@ def _span(params: Params) -> tuple[int | None, int | None]:
     start, end = params.time_ms("startTime"), params.time_ms("endTime")
     if start is not None and end is not None and end - start > DAY_MS:
         raise BinanceError(
-            ErrorCode.MORE_THAN_XX_HOURS, "More than 24 hours between startTime and endTime."
+            ServerCode.MORE_THAN_XX_HOURS, "More than 24 hours between startTime and endTime."
         )
     return start, end
 

@@ -3,7 +3,7 @@
 Source: binance-spot-api-docs at a5e0bc3, `rest-api.md`, `web-socket-api.md`, `enums.md`, `errors.md`, `filters.md`.
 """
 
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from typing import Any, Final
 
 from tercel.venues.binance_venue import ErrorCode, Status
@@ -18,12 +18,45 @@ BAN_MS: Final = 120_000
 """The first ban: "from 2 minutes to 3 days"."""
 
 
+class ServerCode(IntEnum):
+    """Error codes of requests that no client of this package sends (`errors.md`)."""
+
+    UNKNOWN = -1000
+    ILLEGAL_CHARS = -1100
+    TOO_MANY_PARAMETERS = -1101
+    MANDATORY_PARAM = -1102
+    UNREAD_PARAMETERS = -1104
+    PARAM_EMPTY = -1105
+    PARAM_NOT_REQUIRED = -1106
+    BAD_PRECISION = -1111
+    INVALID_TIF = -1115
+    INVALID_ORDER_TYPE = -1116
+    INVALID_SIDE = -1117
+    BAD_INTERVAL = -1120
+    INVALID_SYMBOL_STATUS = -1122
+    INVALID_LISTEN_KEY = -1125
+    MORE_THAN_XX_HOURS = -1127
+    BAD_COMBINATION = -1128
+    INVALID_PARAMETER = -1130
+    BAD_STRATEGY_TYPE = -1134
+    INVALID_JSON = -1135
+    INVALID_TICKER_TYPE = -1139
+    INVALID_CANCEL_RESTRICTIONS = -1145
+    DUPLICATE_SYMBOLS = -1151
+    INVALID_TIME_UNIT = -1194
+    STATUS_MISMATCH = -1220
+    PARTLY_FAILED = -2021
+    FAILED = -2022
+    SUBSCRIPTION_INACTIVE = -2036
+    WRONG_CLIENT_ORDER_ID = -2039
+
+
 class BinanceError(Exception):
     """A request that is refused.
 
     Parameters
     ----------
-    code : ErrorCode
+    code : ErrorCode or ServerCode
     msg : str
         As `errors.md` words it.
     status : int
@@ -39,7 +72,7 @@ class BinanceError(Exception):
 
     def __init__(
         self,
-        code: ErrorCode,
+        code: ErrorCode | ServerCode,
         msg: str,
         status: int = 400,
         data: dict[str, Any] | None = None,
@@ -77,7 +110,7 @@ def filtered(name: str) -> BinanceError:
 def missing(name: str) -> BinanceError:
     """A parameter that has to be there (-1102)."""
     return BinanceError(
-        ErrorCode.MANDATORY_PARAM,
+        ServerCode.MANDATORY_PARAM,
         f"Mandatory parameter '{name}' was not sent, was empty/null, or malformed.",
     )
 
@@ -85,7 +118,7 @@ def missing(name: str) -> BinanceError:
 def illegal(name: str, legal: str) -> BinanceError:
     """A parameter with characters that are not its own (-1100)."""
     return BinanceError(
-        ErrorCode.ILLEGAL_CHARS,
+        ServerCode.ILLEGAL_CHARS,
         f"Illegal characters found in parameter '{name}'; legal range is '{legal}'.",
     )
 
@@ -93,19 +126,21 @@ def illegal(name: str, legal: str) -> BinanceError:
 def not_valid(name: str) -> BinanceError:
     """A parameter with a value that is none of its own (-1130)."""
     return BinanceError(
-        ErrorCode.INVALID_PARAMETER, f"Data sent for parameter '{name}' is not valid."
+        ServerCode.INVALID_PARAMETER, f"Data sent for parameter '{name}' is not valid."
     )
 
 
 def unasked(name: str) -> BinanceError:
     """A parameter that has no place here (-1106)."""
-    return BinanceError(ErrorCode.PARAM_NOT_REQUIRED, f"Parameter '{name}' sent when not required.")
+    return BinanceError(
+        ServerCode.PARAM_NOT_REQUIRED, f"Parameter '{name}' sent when not required."
+    )
 
 
 def either(one: str, other: str) -> BinanceError:
     """Two parameters of which one has to be there (-1102)."""
     msg = f"Param '{one}' or '{other}' must be sent, but both were empty/null!"
-    return BinanceError(ErrorCode.MANDATORY_PARAM, msg)
+    return BinanceError(ServerCode.MANDATORY_PARAM, msg)
 
 
 def unsupported(status: int = 400) -> BinanceError:
@@ -251,5 +286,5 @@ def microseconds(unit: str) -> bool:
     """
     if unit.upper() not in ("", "MILLISECOND", "MICROSECOND"):
         msg = "Invalid value for time unit; expected either MICROSECOND or MILLISECOND."
-        raise BinanceError(ErrorCode.INVALID_TIME_UNIT, msg)
+        raise BinanceError(ServerCode.INVALID_TIME_UNIT, msg)
     return unit.upper() == "MICROSECOND"

@@ -145,7 +145,7 @@ class AggregatedView:
     types : frozenset of str
         What it shows (269).
     whole : bool
-        Whether every change is told by a whole book (265=0).
+        Whether every change is sent as a whole book (265=0).
     """
 
     request: str
@@ -177,14 +177,18 @@ class AggregatedView:
     ) -> Iterator[tuple[str, Fields]]:
         """Messages on a change: a W where full refreshes were requested, else an incremental X."""
         actions = self._actions(book, touched)
-        told = [(_NEW, TRADE, price, lots) for price, lots in trades] if TRADE in self.types else []
+        entries = (
+            [(_NEW, TRADE, price, lots) for price, lots in trades] if TRADE in self.types else []
+        )
         if self.whole:
-            if actions or told:
+            if actions or entries:
                 yield self.snapshot(book, scale)
             return
-        told += sorted(actions, key=lambda one: one[0], reverse=True)  # gone, then other, then new
-        for start in range(0, len(told), ENTRIES_EACH):
-            part = told[start : start + ENTRIES_EACH]
+        entries += sorted(
+            actions, key=lambda one: one[0], reverse=True
+        )  # gone, then other, then new
+        for start in range(0, len(entries), ENTRIES_EACH):
+            part = entries[start : start + ENTRIES_EACH]
             fields = [(t.MD_REQ_ID, self.request), (t.NO_ENTRIES, str(len(part)))]
             for action, kind, price, lots in part:
                 fields.append((t.UPDATE_ACTION, action))

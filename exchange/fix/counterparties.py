@@ -5,9 +5,11 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Literal, TypeVar
 
+from exchange.fix import acceptor
+from exchange.signatures import verifier
 from tercel.core import ONE, ConfigError
 from tercel.core import orders as o
-from tercel.fix import Fields, Message, ProfileTerms, verifier
+from tercel.fix import Fields, Message, ProfileTerms
 from tercel.fix import tags as t
 
 Word = TypeVar("Word", o.Report, o.CancelReject)
@@ -49,7 +51,7 @@ class Login:
     reset : set of {"logon", "logout", "disconnect"}
         When both sequence numbers begin at 1 again, whether its Logon asks for it or not.
     user_tags : bool
-        Whether fields from 5000 on that nobody knows are passed over; else a message with one is rejected.
+        Whether unknown fields from 5000 on are ignored; else a message with one is rejected.
     copies : tuple of str
         A drop copy: it sends no orders and gets a copy of every execution report of these accounts; ("*",): of all.
     next_expected : bool
@@ -89,7 +91,7 @@ class Login:
     def refusal(self, logon: Message) -> str:
         """Why its Logon is refused, "" when it is accepted; the password is not repeated."""
         for what, tag, wanted in (
-            ("user name", t.USERNAME, self.username),
+            ("user name", acceptor.USERNAME, self.username),
             ("password", t.PASSWORD, self.password),
         ):
             if wanted and not hmac.compare_digest(
@@ -163,7 +165,7 @@ class Counterparty:
     """Cancels and replaces on their way: whether a replace, and of which order."""
     orders: dict[str, str] = field(default_factory=dict)
     """Names of orders that came, with the venue's name where it has said one."""
-    told: dict[str, o.Report] = field(default_factory=dict)
+    last_reports: dict[str, o.Report] = field(default_factory=dict)
     """The last word on each order, by the venue's name of it, or by the counterparty's where it has none."""
     asked: dict[str, dict[int, str]] = field(default_factory=dict)
     """Orders that a status was asked of, with the fields of the question."""
@@ -183,9 +185,11 @@ class Counterparty:
     def greet(self, logon: Message) -> None:
         """Apply what its Logon requests."""
         self.own = (
-            logon.says(t.OWN_TAGS) and self.login.begin == "FIX.4.4" and self.login.terms is None
+            logon.says(acceptor.OWN_TAGS)
+            and self.login.begin == "FIX.4.4"
+            and self.login.terms is None
         )
-        asks = logon.get(t.CANCEL_ON_DISCONNECT)
+        asks = logon.get(acceptor.CANCEL_ON_DISCONNECT)
         self.cancels = asks == "Y" if asks else self.login.cancel_on_disconnect
 
     def hang_up(self) -> None:
@@ -219,12 +223,12 @@ class Counterparty:
             text=message.text.replace(own, ""),
         )
 
-    def stands(self, name: str) -> o.OrdStatus:
+    def status_of(self, name: str) -> o.OrdStatus:
         """Status of an order, pending requests included; REJECTED where there is none."""
         pending = [
             of_replace for of_replace, original in self.requested.values() if original == name
         ]
-        last = self.told.get(self.orders.get(name) or name)
+        last = self.last_reports.get(self.orders.get(name) or name)
         if name not in self.orders or (last is not None and last.status in o.TERMINAL):
             return last.status if last is not None else o.OrdStatus.REJECTED
         if pending:
@@ -235,7 +239,7 @@ class Counterparty:
         """Open orders of an account, in an instrument ("": in any)."""
         return sum(
             one.account == account and one.leaves_qty > 0 and instrument in ("", one.instrument)
-            for one in self.told.values()
+            for one in self.last_reports.values()
         )
 
     def book(self, report: o.Report) -> bool:
@@ -243,7 +247,7 @@ class Counterparty:
         if report.exec_type is o.ExecType.TRADE or report.exec_type in o.REBOOKS:
             if not self.fills.setdefault(report.order_id, OrderFills()).take(report):
                 return False
-        self.told[report.order_id or report.cl_ord_id] = report
+        self.last_reports[report.order_id or report.cl_ord_id] = report
         if report.order_id:
             self.orders[report.cl_ord_id] = report.order_id
         return True

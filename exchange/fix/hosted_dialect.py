@@ -3,7 +3,7 @@
 A login with a profile (`counterparties.Login.terms`) finds an acceptor of that venue's kind: every message of its session is
 one of the venue's dictionary. Beside the standard's D, F, q, V and x that are Binance's amend (XAK, here a replace) and
 cancel-and-new (XCN, here a cancel, and an order once that has its answer). What the dictionary has no word for, a bust
-or a correction, is not told.
+or a correction, is not sent.
 Source: "FIX API" of Binance, each message by its name; "Errors" for the codes.
 """
 
@@ -15,6 +15,7 @@ from itertools import count
 from typing import Final
 from uuid import uuid4
 
+from exchange.fix import acceptor
 from tercel.core import ConfigError, Listing
 from tercel.fix import (
     AMEND,
@@ -55,7 +56,7 @@ _NO_CURRENCY: Final = "XXX"
 
 @dataclass(slots=True)
 class _Order:
-    """What was told of an order last."""
+    """The last report of an order."""
 
     side: str
     price: str
@@ -277,8 +278,8 @@ class HostedDialect:
         values.setdefault(t.LAST_QTY, "0")
         if kind == "8":
             values[_ERROR] = _CODES[t.EXECUTION_REPORT]
-        told = self._fitted(t.EXECUTION_REPORT, values.items())
-        if not {*self._rules.messages[t.EXECUTION_REPORT].block.required} <= dict(told).keys():
+        fitted = self._fitted(t.EXECUTION_REPORT, values.items())
+        if not {*self._rules.messages[t.EXECUTION_REPORT].block.required} <= dict(fitted).keys():
             return []
         if kind in ("4", "8"):
             self._answered(name, kind == "4")
@@ -286,8 +287,8 @@ class HostedDialect:
             self._orders[name] = _Order(
                 values[t.SIDE], values.get(t.PRICE, ""), values[t.ORDER_QTY]
             )
-            self._name_of[dict(told).get(t.ORDER_ID, "")] = name
-        return [(t.EXECUTION_REPORT, told)]
+            self._name_of[dict(fitted).get(t.ORDER_ID, "")] = name
+        return [(t.EXECUTION_REPORT, fitted)]
 
     def _cancel_reject(self, values: dict[int, str]) -> list[tuple[str, Fields]]:
         request = self._requests.pop(values[t.CL_ORD_ID], None)
@@ -299,16 +300,19 @@ class HostedDialect:
             t.SYMBOL: t.NO_SYMBOL,
             t.ORDER_QTY: "0",
             t.ORDER_ID: "",
-            t.CXL_REJ_RESPONSE_TO: "1",
+            acceptor.CXL_REJ_RESPONSE_TO: "1",
             **said,
         }
-        over = values[t.CXL_REJ_REASON] in (t.TOO_LATE, t.NOT_KNOWN)  # neither is there any more
+        over = values[t.CXL_REJ_REASON] in (
+            acceptor.TOO_LATE,
+            t.NOT_KNOWN,
+        )  # neither is there any more
         text = UNKNOWN_ORDER_TEXT if over else values.get(t.TEXT) or "The request is refused."
         values |= {_ERROR: _CODES[kind], t.TEXT: text}
         return [(kind, self._fitted(kind, values.items()))]
 
     def _answered(self, name: str, cancelled: bool) -> None:
-        """The cancel of a cancel-and-new has its answer: the order goes on, or is forgotten."""
+        """The cancel of a cancel-and-new has its answer: the order continues, or is dropped."""
         if cancelled:
             self._requests.pop(name, None)
         order, mode = self._second.pop(name, (None, ""))

@@ -6,6 +6,7 @@ An initiator's side is `tercel.fix.positions`. Source: FIX 4.4, volume 5, positi
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from exchange.fix import acceptor
 from tercel.core import Venue, VenueError
 from tercel.fix import (
     NEVER,
@@ -33,7 +34,7 @@ _COMPLETED: Final = "0"
 _THEORETICAL: Final = "2"
 
 
-class NotToldError(RefusedError):
+class PositionsRefusedError(RefusedError):
     """Why a position request is refused; `reason` is PosReqResult (728)."""
 
 
@@ -48,18 +49,18 @@ def answers(
 
     Raises
     ------
-    NotToldError
+    PositionsRefusedError
         For a question that is not dealt in here, or a venue that does not tell positions.
     """
     _refuse_unknown(message, scales)
     if (teller := venue.capabilities.positions) is None:
-        raise NotToldError("a venue that tells positions", venue.name, NEVER)
+        raise PositionsRefusedError("a venue that tells positions", venue.name, NEVER)
     try:
-        told = teller.positions(message.get(t.ACCOUNT))
+        quantities = teller.positions(message.get(t.ACCOUNT))
     except VenueError as error:
-        raise NotToldError(error.expected, error.received, OTHER) from None
+        raise PositionsRefusedError(error.expected, error.received, OTHER) from None
     symbol = message.get(t.SYMBOL)
-    held = {one: qty for one, qty in sorted(told.items()) if qty and symbol in ("", one)}
+    held = {one: qty for one, qty in sorted(quantities.items()) if qty and symbol in ("", one)}
     today = utc_text(now_ns)[:8]
     result = VALID if held else NONE_FOUND
     found: list[tuple[str, Fields]] = [
@@ -69,9 +70,9 @@ def answers(
         size = scales.get(one, PLAIN).qty_text(abs(qty))
         side = t.LONG_QTY if qty > 0 else t.SHORT_QTY
         prices = [
-            (t.SETTL_PRICE, "0"),
-            (t.SETTL_PRICE_TYPE, _THEORETICAL),
-            (t.PRIOR_SETTL_PRICE, "0"),
+            (acceptor.SETTL_PRICE, "0"),
+            (acceptor.SETTL_PRICE_TYPE, _THEORETICAL),
+            (acceptor.PRIOR_SETTL_PRICE, "0"),
         ]
         what = [(t.POS_REQ_TYPE, POSITIONS), (t.CLEARING_DATE, today), (t.SYMBOL, one), *prices]
         held_now = [(t.NO_POSITIONS, "1"), (t.POS_TYPE, "TQ"), (side, size)]
@@ -83,7 +84,7 @@ def answers(
 
 def refusal(message: Message, refused: RefusedError, name: str) -> tuple[str, Fields]:
     """Acknowledgement that refuses a request, with the reason."""
-    result = refused.reason if isinstance(refused, NotToldError) else NOT_AUTHORIZED
+    result = refused.reason if isinstance(refused, PositionsRefusedError) else NOT_AUTHORIZED
     head = _head(message, name, 0, result)
     return t.POSITIONS_ACK, [*head, (t.POS_STATUS, REJECTED), (t.TEXT, line(refused.text))]
 
@@ -94,8 +95,8 @@ def _refuse_unknown(message: Message, scales: Mapping[str, PriceScale]) -> None:
         (t.SUBSCRIPTION, ("", SNAPSHOT), "263=0, positions as they stand"),
         (t.SYMBOL, ("", *scales), "an instrument that is listed here"),
     ):
-        if (told := message.get(tag)) not in known:
-            raise NotToldError(wanted, f"{tag}={told[:40]}", UNSUPPORTED)
+        if (found := message.get(tag)) not in known:
+            raise PositionsRefusedError(wanted, f"{tag}={found[:40]}", UNSUPPORTED)
 
 
 def _head(message: Message, name: str, total: int, result: str) -> Fields:

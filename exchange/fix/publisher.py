@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from exchange.fix import translate
+from exchange.fix import acceptor, translate
 from exchange.fix.aggregated import ENTRY_TYPES, AggregatedBook, AggregatedView
 from exchange.fix.counterparties import Counterparty
 from exchange.fix.hosted_dialect import HostedDialect
@@ -171,14 +171,14 @@ class Publisher:
             listings, result = [], "1"
         head = [
             (t.SECURITY_REQ_ID, request),
-            (t.SECURITY_RESPONSE_ID, request),
-            (t.SECURITY_RESULT, result),
+            (acceptor.SECURITY_RESPONSE_ID, request),
+            (acceptor.SECURITY_RESULT, result),
         ]
         host = self._hosted.get(party.login.comp_id)
         plain = [[(t.SYMBOL, one.instrument), (t.ROUND_LOT, str(one.lot))] for one in listings]
         entries = plain if host is None else [host.entry(one) for one in listings]
         count = (
-            [(t.TOTAL_SYMBOLS, str(len(entries))), (t.NO_RELATED_SYM, str(len(entries)))]
+            [(acceptor.TOTAL_SYMBOLS, str(len(entries))), (t.NO_RELATED_SYM, str(len(entries)))]
             if entries
             else []
         )

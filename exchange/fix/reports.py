@@ -8,7 +8,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Final
 
-from exchange.fix import translate
+from exchange.fix import acceptor, translate
 from exchange.fix.counterparties import Counterparty
 from tercel.core import ONE
 from tercel.core import orders as o
@@ -16,7 +16,7 @@ from tercel.fix import Fields, PriceScale, utc_text
 from tercel.fix import tags as t
 from tercel.fix import tercel_dictionary as own_dictionary
 
-_PRIVATE: Final = range(t.EXACT_NS, t.CANCEL_ON_DISCONNECT + 1)
+_PRIVATE: Final = range(t.EXACT_NS, acceptor.CANCEL_ON_DISCONNECT + 1)
 _OLD: Final = "FIX.4.2"
 # ExecTransType of a bust, a correction and a status; of all else it is 0.
 _TRANSACTIONS: Final = {"H": "1", "G": "2", "I": "3"}
@@ -48,7 +48,7 @@ def _status(
     question = party.asked.pop(asked_by, None)
     report = replace(report, orig="", last_qty=0, last_px=0, passive=False)
     if live:
-        report = replace(report, status=party.stands(report.cl_ord_id))
+        report = replace(report, status=party.status_of(report.cl_ord_id))
     fields = translate.report_out(report, scale, average, exact=False)
     if question is None:
         return [*fields, (t.MASS_STATUS_ID, party.mass_status)] if party.mass_status else fields
@@ -73,13 +73,13 @@ def none_to_report(party: Counterparty, account: str, exec_id: str, now_ns: int)
         (t.EXEC_TYPE, "I"),
         (t.ORD_STATUS, "8"),
         (t.ORD_REJ_REASON, t.UNKNOWN_ORDER),
-        (t.TOTAL_REPORTS, "0"),
+        (acceptor.TOTAL_REPORTS, "0"),
     ]
     what = [(t.ACCOUNT, account), (t.SYMBOL, t.NO_SYMBOL), (t.SIDE, t.NO_SIDE_CODE)]
     sums = [
         (t.CUM_QTY, "0"),
         (t.LEAVES_QTY, "0"),
-        (t.AVG_PX, "0"),
+        (acceptor.AVG_PX, "0"),
         (t.TRANSACT_TIME, utc_text(now_ns, 6)),
     ]
     return [one for one in (*names, *codes, *what, *sums, (t.TEXT, "no orders")) if one[1]]
@@ -111,7 +111,7 @@ def _older(kind: str, fields: list[tuple[int, str]]) -> Fields:
         old = values[t.ORD_STATUS] if what in _TRANSACTIONS else old
         fields = [(tag, old if tag == t.EXEC_TYPE else value) for tag, value in fields]
         head = sum(tag in rules.header.members for tag, _ in fields)
-        fields.insert(head, (t.EXEC_TRANS_TYPE, _TRANSACTIONS.get(what, "0")))
+        fields.insert(head, (acceptor.EXEC_TRANS_TYPE, _TRANSACTIONS.get(what, "0")))
     made = []
     for tag, value in fields:
         if tag not in block.tags and tag not in rules.header.members:

@@ -15,13 +15,15 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import Final, Self
 
+from exchange.fix import acceptor
 from exchange.fix.arrival import IncomingConnection, SessionName, named
 from exchange.fix.counterparties import Counterparty, Login, comp_id
 from exchange.fix.service import TAKES, VenueService
+from exchange.fix.store import ServerStore
 from tercel import TercelError
 from tercel.core import Closing, ConfigError, Pace, Venue, VenueError
 from tercel.fix import (
-    NOT_KEPT,
+    NOT_STORED,
     Connection,
     Fields,
     FixSession,
@@ -30,7 +32,6 @@ from tercel.fix import (
     SessionEventKind,
     SessionSettings,
     SessionTimes,
-    SqliteStore,
     TlsSettings,
     answered,
 )
@@ -48,7 +49,7 @@ _TICK_S: Final = 0.1
 # How long a connection that is over waits for the other side to close it.
 _GOODBYE_S: Final = 2.0
 # Answers that are stale on another connection.
-_NOT_KEPT: Final = NOT_KEPT | {
+_NOT_STORED: Final = NOT_STORED | {
     t.STEPPED_TO,
     t.SECURITY_LIST,
     t.MARKET_DATA_REJECT,
@@ -125,7 +126,7 @@ class FixServer(Closing):
         self._parties = {login.comp_id: Counterparty(login) for login in logins}
         self._times = times
         self._store = store
-        self._stores: dict[str, SqliteStore] = {}
+        self._stores: dict[str, ServerStore] = {}
         self._session_of: dict[str, FixSession] = {}
         self._sessions: Mapping[SessionName, FixSession] = {}
         self._service = VenueService(venue, self._parties, pace, wall_ns)
@@ -184,7 +185,7 @@ class FixServer(Closing):
             if self._store is not None:
                 self._store.mkdir(mode=0o700, parents=True, exist_ok=True)
                 key = f"{settings.begin}:{settings.sender}->{settings.target}"
-                store = SqliteStore(self._store / STORE, key, durable=False, together=True)
+                store = ServerStore(self._store / STORE, key)
                 self._stores[party.login.comp_id] = store
             self._session_of[party.login.comp_id] = FixSession(settings, store)
         self._sessions = named(*self._session_of.values())
@@ -198,8 +199,10 @@ class FixServer(Closing):
             return why
 
         def answer(_sent: str, _number: int) -> Fields:
-            own = [(t.OWN_TAGS, "Y")] if party.own else []
-            return [*own, (t.CANCEL_ON_DISCONNECT, "Y")] if party.own and party.cancels else own
+            own = [(acceptor.OWN_TAGS, "Y")] if party.own else []
+            return (
+                [*own, (acceptor.CANCEL_ON_DISCONNECT, "Y")] if party.own and party.cancels else own
+            )
 
         ours = SessionSettings(
             self.name,
@@ -210,7 +213,7 @@ class FixServer(Closing):
             admit=admit,
             takes=TAKES,
             examine=_unreadable,
-            not_kept=_NOT_KEPT,
+            not_stored=_NOT_STORED,
             user_tags=login.user_tags,
             reset=login.reset,
             next_expected=login.next_expected,
@@ -322,9 +325,9 @@ class FixServer(Closing):
         if (
             link.arrival.session is None
             and self.venue.capabilities.simulated
-            and (told := answered(data))
+            and (answer := answered(data))
         ):
-            return Outcome(out=told, close=True)
+            return Outcome(out=answer, close=True)
         return link.arrival.receive(data, self._wall_ns())
 
     @staticmethod
@@ -338,7 +341,9 @@ class FixServer(Closing):
         """Do what a call to the session of a connection leads to."""
         try:
             outcome = call()
-        except TercelError:  # its store cannot be written: what is not kept was not said, nor heard
+        except (
+            TercelError
+        ):  # its store cannot be written: what is not stored was not sent, nor received
             self._drop(link)
             return
         session = link.arrival.session
@@ -358,7 +363,7 @@ class FixServer(Closing):
             self._watch(link)
 
     def _hear(self, party: Counterparty, link: _Link, outcome: Outcome) -> None:
-        """What came in; its number is kept with the answer, at once where there is none."""
+        """What came in; its number is stored with the answer, at once without one."""
         name = party.login.comp_id
         for event in outcome.events:
             if event.what is SessionEventKind.UP:
@@ -433,7 +438,7 @@ class FixServer(Closing):
                     self._await_answer(key.data, mask)
 
     def _await_answer(self, link: _Link, mask: int) -> None:
-        """Go on until the other side has logged out too. What it asks for now is not heard: it is told that we go."""
+        """Wait until the other side has logged out too. Its requests are ignored: it has our logout."""
         data = self._came(link, mask)
         over = data is None or (
             bool(data) and link.arrival.receive(data or b"", self._wall_ns()).close
@@ -450,7 +455,7 @@ class FixServer(Closing):
 
 def _unreadable(message: Message) -> v.MessageFault | None:
     """A name or another field that is looked at with control characters in it, or bytes that are no UTF-8."""
-    for tag in t.READ.get(message.kind, ()):
+    for tag in acceptor.READ.get(message.kind, ()):
         if not message.get(tag).isprintable():
             return v.MessageFault(v.INCORRECT_VALUE, tag)
     return None

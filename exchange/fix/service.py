@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Final
 
-from exchange.fix import positions, translate
+from exchange.fix import acceptor, positions, translate
 from exchange.fix.counterparties import Counterparty
 from exchange.fix.hosted_dialect import HostedDialect
 from exchange.fix.publisher import Publisher
@@ -23,13 +23,13 @@ TAKES: Final = frozenset(
     }
 )
 """What a server takes."""
-# A counterparty that cannot use what it was told.
+# A counterparty that cannot use what it received.
 _IGNORED: Final = frozenset({t.REJECT, t.BUSINESS_REJECT, t.DONT_KNOW})
 # Fields that change what an order does, in ways that no venue here knows.
 _NOT_DEALT_IN: Final = (18, 99, 110, 111, 126, 168, 210, 211, 388, 389, 432)
 # Longest time that a counterparty moves the clock at once: the server's thread does nothing else meanwhile.
 _LONGEST_STEP_NS: Final = 100 * 86_400 * 10**9
-# Longest time that a stranger's command moves a clock that nobody else moves.
+# Longest time that a stranger's command moves a clock that no counterparty moves.
 _STIR_NS: Final = 1_000_000_000
 
 
@@ -44,7 +44,7 @@ class VenueService:
     parties : mapping of CompID to Counterparty
     pace : Pace or None
         Lets time pass by itself; None: the first counterparty that sends U1 moves the venue's clock, unless the venue's
-        time passes anyway. Where nobody does, a command of a stranger, who cannot, moves it up to its answer.
+        time passes anyway. Where none does, a command of a stranger, who cannot, moves it up to its answer.
     wall_ns : callable
         The time of day, ns since 1970.
     """
@@ -141,12 +141,12 @@ class VenueService:
                 self._claim(party, account)
             elif not party.login.sees(account):
                 raise RefusedError(
-                    "an account whose copies it gets", f"1={account}", t.UNKNOWN_ACCOUNT
+                    "an account whose copies it gets", f"1={account}", acceptor.UNKNOWN_ACCOUNT
                 )
-            told = positions.answers(message, self.venue, self._scales, self._exec_id, now)
+            replies = positions.answers(message, self.venue, self._scales, self._exec_id, now)
         except RefusedError as refused:
-            told = [positions.refusal(message, refused, self._exec_id())]
-        for kind, fields in told:
+            replies = [positions.refusal(message, refused, self._exec_id())]
+        for kind, fields in replies:
             self._send(party, kind, fields, owed=False)
 
     def _send(self, party: Counterparty, kind: str, fields: Fields, owed: bool = True) -> None:
@@ -157,7 +157,7 @@ class VenueService:
         party.outbox += [(kind, fields)] if host is None else host.outward(kind, fields)
 
     def _exec_id(self) -> str:
-        """A name for what is said here and not at the venue; nobody else's, after a restart too."""
+        """A name for what is said here and not at the venue; unique, after a restart too."""
         self._count += 1
         return f"R{self._began_ns:x}-{self._count}"
 
@@ -165,7 +165,7 @@ class VenueService:
     def _command(self, party: Counterparty, message: Message) -> None:
         """Hand a command to the venue, or refuse it with a reason."""
         kind = message.kind
-        tags = {tag: message.get(tag) for tag in t.READ[kind] if tag in message}
+        tags = {tag: message.get(tag) for tag in acceptor.READ[kind] if tag in message}
         try:
             if not party.own:
                 self._refuse_unknown(party, message)
@@ -222,11 +222,11 @@ class VenueService:
         original = message.get(t.ORIG_CL_ORD_ID)
         if message.kind == t.CANCEL and (False, original) in party.requested.values():
             raise RefusedError(
-                "an order that is not being cancelled", "one that is", t.ALREADY_PENDING
+                "an order that is not being cancelled", "one that is", acceptor.ALREADY_PENDING
             )
 
     def _stir(self, party: Counterparty, until_ns: int) -> None:
-        """Let a clock that nobody moves go on to the answer, for one who cannot ask for it."""
+        """Advance a clock that no counterparty moves up to the answer, for one that cannot ask for it."""
         if not (self._free or self._stepper or party.own):
             self._pass_on(self.venue.step(until_ns))
 
@@ -244,7 +244,7 @@ class VenueService:
         owner = self._owner.setdefault(account, party.login.comp_id)
         if owner != party.login.comp_id:
             received = f"1={account}, which another login named first: choose another name"
-            raise RefusedError("an account of this login", received, t.UNKNOWN_ACCOUNT)
+            raise RefusedError("an account of this login", received, acceptor.UNKNOWN_ACCOUNT)
         party.accounts.add(account)
 
     @staticmethod
@@ -271,12 +271,14 @@ class VenueService:
                 tags.get(t.ORIG_CL_ORD_ID, ""),
             )
             reject = o.CancelReject(
-                name, original, account, party.stands(original), now, refused.text
+                name, original, account, party.status_of(original), now, refused.text
             )
             fields = translate.cancel_reject_out(
                 reject, kind == t.REPLACE, party.orders.get(original, "")
             )
-            code = t.ALREADY_PENDING if refused.reason == t.ALREADY_PENDING else t.OTHER
+            code = (
+                acceptor.ALREADY_PENDING if refused.reason == acceptor.ALREADY_PENDING else t.OTHER
+            )
             self._send(
                 party,
                 t.CANCEL_REJECT,
@@ -311,13 +313,13 @@ class VenueService:
             ),
             *(
                 (t.MASS_CANCEL_RESPONSE, "0" if refused else scope),
-                (t.MASS_CANCEL_ORDERS, str(hit)),
+                (acceptor.MASS_CANCEL_ORDERS, str(hit)),
             ),
             (t.EXACT_NS, str(self.venue.now_ns)),
             (t.FOR_ACCOUNT, tags.get(t.FOR_ACCOUNT, party.login.comp_id)),
         ]
         if refused:
-            codes = {t.UNKNOWN_SYMBOL: "1", t.UNSUPPORTED: "0"}
+            codes = {acceptor.UNKNOWN_SYMBOL: "1", t.UNSUPPORTED: "0"}
             fields += [
                 (t.MASS_CANCEL_REASON, codes.get(refused.reason, "99")),
                 (t.TEXT, line(refused.text)),
@@ -414,7 +416,7 @@ class VenueService:
         average = round(party.average(event) * scale.tick, 9)
         if party.own:
             self._send(party, t.EXECUTION_REPORT, translate.report_out(event, scale, average))
-        elif new:  # a stranger that asks for a status is not told its trades again
+        elif new:  # a stranger that asks for a status does not get its trades again
             self._send(party, t.EXECUTION_REPORT, plain_report(party, event, scale, average))
         if new and self._copies:
             self._copy(

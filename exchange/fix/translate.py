@@ -1,6 +1,6 @@
 """What an acceptor reads and says, as FIX fields: commands; reports, rejects, market data, listings. Pure functions.
 
-The counterpart is `tercel.fix.translate` and `tercel.fix.market`. Source: FIX 4.4, volume 6, OrdRejReason (103) and
+The counterpart is `tercel.fix.translate` and `tercel.fix.dialect`. Source: FIX 4.4, volume 6, OrdRejReason (103) and
 CxlRejReason (102).
 """
 
@@ -9,6 +9,7 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Final
 
+from exchange.fix import acceptor
 from tercel.core import BUY, SELL, TERMINAL, OrdStatus
 from tercel.core import orders as o
 from tercel.fix import (
@@ -31,18 +32,18 @@ from tercel.fix import tags as t
 from tercel.market.tape import schema
 
 ENTRIES_EACH = 250
-"""Entries of one message at most; a longer change goes on in the next (CONTINUES)."""
+"""Entries of one message at most; a longer change continues in the next (CONTINUES)."""
 
 # 269 of what is no side of a book: a trade, a status.
 _NEITHER = "2"
 _ACTIONS = {schema.ADD: "0", schema.ROLL_IN: "0", schema.DELETE: "2", schema.ROLL_OUT: "2"}
 _CHANGED = "1"
 _OF_ORDERS: Final = (
-    ("duplicate", t.DUPLICATE_ORDER),
-    ("unknown instrument", t.UNKNOWN_SYMBOL),
-    ("too late", t.TOO_LATE_TO_ENTER),
+    ("duplicate", acceptor.DUPLICATE_ORDER),
+    ("unknown instrument", acceptor.UNKNOWN_SYMBOL),
+    ("too late", acceptor.TOO_LATE_TO_ENTER),
     (" lots; ", t.INCORRECT_QUANTITY),
-    ("places for client orders", t.EXCEEDS_LIMIT),
+    ("places for client orders", acceptor.EXCEEDS_LIMIT),
 )
 
 
@@ -86,17 +87,17 @@ def command_in(kind: str, tags: Tags, known: Mapping[str, PriceScale], now_ns: i
             raise RefusedError("40=2 in a replace", "40=1", t.UNSUPPORTED)
         orig = need(tags, t.ORIG_CL_ORD_ID)
         return o.ReplaceOrder(name, orig, instrument, side, lots, price, account, parent, sent_ns)
-    tif = t.TIFS.get(tags.get(t.TIME_IN_FORCE, t.TIF_CODES[o.Tif.DAY]))
+    tif = acceptor.TIFS.get(tags.get(t.TIME_IN_FORCE, t.TIF_CODES[o.Tif.DAY]))
     if tif is None:
         raise RefusedError("59=0 or 59=3", f"59={tags[t.TIME_IN_FORCE]}", t.UNSUPPORTED)
     return o.NewOrder(name, instrument, side, lots, price, tif, account, parent, sent_ns)
 
 
 def _instrument(tags: Tags, known: Mapping[str, PriceScale]) -> str:
-    instrument = need(tags, t.SYMBOL, t.UNKNOWN_SYMBOL)
+    instrument = need(tags, t.SYMBOL, acceptor.UNKNOWN_SYMBOL)
     if instrument not in known:
         raise RefusedError(
-            "an instrument that is listed here", f"55={instrument[:40]}", t.UNKNOWN_SYMBOL
+            "an instrument that is listed here", f"55={instrument[:40]}", acceptor.UNKNOWN_SYMBOL
         )
     return instrument
 
@@ -130,7 +131,7 @@ def of_order(status: OrdStatus, text: str, unknown: bool = True) -> str:
         The venue's words.
     unknown : bool
         Whether a refusal that speaks of an unknown order has the code of one. A peer of this package reads the code as
-        the status UNKNOWN, and is told so only by a venue that says so.
+        the status UNKNOWN, and is reported so only by a venue that says so.
 
     >>> of_order(OrdStatus.REJECTED, "duplicate cl_ord_id 'a'"), of_order(OrdStatus.NEW, "")
     ('6', '')
@@ -153,10 +154,10 @@ def of_cancel(status: OrdStatus, text: str, unknown: bool = True) -> str:
     if status is OrdStatus.UNKNOWN or (unknown and text.startswith("unknown order")):
         return t.NOT_KNOWN
     if text.startswith("duplicate"):
-        return t.DUPLICATE_CANCEL
+        return acceptor.DUPLICATE_CANCEL
     if status in TERMINAL and status is not OrdStatus.REJECTED:
-        return t.TOO_LATE
-    return t.ALREADY_PENDING if text.startswith("pending") else t.OTHER
+        return acceptor.TOO_LATE
+    return acceptor.ALREADY_PENDING if text.startswith("pending") else t.OTHER
 
 
 def report_out(
@@ -173,7 +174,10 @@ def report_out(
         (t.EXEC_TYPE, t.EXEC_CODES[report.exec_type]),
         (t.ORD_STATUS, t.STATUS_CODES[report.status]),
         (t.ORD_REJ_REASON, of_order(report.status, report.text, not exact)),
-        (t.RESTATEMENT_REASON, t.BROKER_OPTION if report.exec_type is o.ExecType.RESTATED else ""),
+        (
+            acceptor.RESTATEMENT_REASON,
+            acceptor.BROKER_OPTION if report.exec_type is o.ExecType.RESTATED else "",
+        ),
         (t.CL_ORD_ID, report.cl_ord_id),
         (t.ORIG_CL_ORD_ID, report.orig),
         (t.ACCOUNT, report.account),
@@ -183,7 +187,7 @@ def report_out(
         *priced(report.price, scale),
         (t.CUM_QTY, scale.qty_text(report.cum_qty)),
         (t.LEAVES_QTY, scale.qty_text(report.leaves_qty)),
-        (t.AVG_PX, format(average, "f")),
+        (acceptor.AVG_PX, format(average, "f")),
         *times(report.ns),
         (t.TEXT, line(report.text)),
     ]
@@ -207,7 +211,7 @@ def cancel_reject_out(
             (t.CL_ORD_ID, reject.cl_ord_id or t.NO_NAME),
             (t.ORIG_CL_ORD_ID, reject.orig or t.NO_NAME),
             (t.ORD_STATUS, t.STATUS_CODES[reject.status]),
-            (t.CXL_REJ_RESPONSE_TO, "2" if of_replace else "1"),
+            (acceptor.CXL_REJ_RESPONSE_TO, "2" if of_replace else "1"),
             (t.CXL_REJ_REASON, of_cancel(reject.status, reject.text, not exact)),
             (t.ACCOUNT, reject.account),
             *times(reject.ns),
@@ -231,7 +235,7 @@ def order_refusal(tags: Tags, refused: RefusedError, exec_id: str, ns: int) -> F
             (t.SIDE, tags.get(t.SIDE, t.NO_SIDE_CODE)),
             (t.CUM_QTY, "0"),
             (t.LEAVES_QTY, "0"),
-            (t.AVG_PX, "0"),
+            (acceptor.AVG_PX, "0"),
             *times(ns),
             (t.TEXT, line(refused.text)),
         ]
@@ -293,8 +297,8 @@ def listings_out(
     """Fields of a security list, with the venue's time and its clock's owner."""
     head = [
         (t.SECURITY_REQ_ID, request),
-        (t.SECURITY_RESPONSE_ID, request),
-        (t.SECURITY_RESULT, "0"),
+        (acceptor.SECURITY_RESPONSE_ID, request),
+        (acceptor.SECURITY_RESULT, "0"),
     ]
     head += [
         (t.EXACT_NS, str(now_ns)),

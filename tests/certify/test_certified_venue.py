@@ -18,7 +18,7 @@ from exchange.fix.publisher import Publisher
 from exchange.fix.service import VenueService
 from tercel.core.orders import ONE, MassCancel, OrdStatus
 from tercel.fix.profiles import load
-from tercel.fix.scale import PriceScale
+from tercel.fix.translate import PriceScale
 
 O_IDS = [f"O{n:02d}" for n in range(1, 39) if n not in (24, 25, 27, 32, 36, 37)]
 ORDERS = {one.id: one for one in all_cases() if one.role == "acceptor" and one.id[0] == "O"}

@@ -26,7 +26,7 @@ from tercel.desk.trading.journal.store import SqlJournal
 from tercel.market.flow.preset import load
 from tercel.market.simulator.source import reactive
 from tercel.venues.exchange import MarketSpec, SimulatedExchange
-from tercel.venues.exchange.kept import ORDERS
+from tercel.venues.exchange.market import ORDERS
 
 S = 10**9
 SPAN = (0, 2**62)

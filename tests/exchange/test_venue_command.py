@@ -14,8 +14,8 @@ from tercel.cli.root import app
 from tercel.core.errors import VenueError
 from tercel.core.orders import MarketRows
 from tercel.fix.client import FixVenue
+from tercel.fix.connection import WaitLimits
 from tercel.fix.profiles import load
-from tercel.fix.received import WaitLimits
 
 COMMAND = [sys.executable, "-m", "tercel", "venue", "serve"]
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from tests import waiting
 
-from tercel.fix.challenge import answered
+from tercel.fix.dialect import answered
 
 
 class Relay:

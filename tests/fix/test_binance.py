@@ -7,7 +7,7 @@ from tests.parts import whole
 
 from tercel.core import orders as o
 from tercel.core.errors import VenueError
-from tercel.fix.inbound import StepAnswer
+from tercel.fix.dialect import StepAnswer
 from tercel.fix.link import Address, FixLink
 from tercel.fix.profiles import load
 from tercel.fix.protocol import validate as v

@@ -21,14 +21,14 @@ from tercel.desk.trading.journal.codec import entry_out
 from tercel.desk.trading.journal.memory import MemoryJournal
 from tercel.desk.trading.recovery import refold
 from tercel.fix.client import FixVenue
-from tercel.fix.inbound import OwnDialect, refused
+from tercel.fix.connection import WaitLimits
+from tercel.fix.dialect import OwnDialect, refused
 from tercel.fix.profiles import load
 from tercel.fix.protocol.codec import checksum, decode
 from tercel.fix.protocol.message import utc_text
 from tercel.fix.protocol.session import FixSession
-from tercel.fix.received import WaitLimits
-from tercel.fix.scale import PriceScale
 from tercel.fix.standard import StandardDialect
+from tercel.fix.translate import PriceScale
 
 NOW = 1_750_000_000 * 10**9
 S = 10**9
@@ -116,9 +116,7 @@ class Line:
         if result.out:
             self.heard.append(decode(result.out, self.terms.dictionary.data_fields))
         events = [
-            refused(one, self.dialect.house_name, self.now_ns)
-            for one in result.events
-            if one.message
+            refused(one, self.dialect.own_name, self.now_ns) for one in result.events if one.message
         ]
         for message in result.messages:
             events += [item for _, item in self.dialect.read(message, self.now_ns)]
@@ -393,7 +391,7 @@ def test_what_stands_twice_and_says_the_same_is_read(line):
     assert (at.lots, at.heard) == (1, [])
     assert (
         at.reports[0].fault
-        == "32: a tag stands twice; 54: a tag stands twice; 11: a tag stands twice"
+        == "32: a tag occurs twice; 54: a tag occurs twice; 11: a tag occurs twice"
     )
 
 

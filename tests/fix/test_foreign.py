@@ -13,14 +13,14 @@ from tercel.core.errors import VenueError
 from tercel.core.orders import ONE
 from tercel.desk.trading.follower import Follower
 from tercel.fix.client import FixVenue
+from tercel.fix.connection import WaitLimits
 from tercel.fix.memory import OrderMemory
 from tercel.fix.profiles import load
 from tercel.fix.profiles.model import NamesTable
 from tercel.fix.protocol.message import Message
-from tercel.fix.received import WaitLimits
-from tercel.fix.scale import PriceScale
 from tercel.fix.shown_book import IDS, ShownBook
 from tercel.fix.standard import StandardDialect
+from tercel.fix.translate import PriceScale
 from tercel.venues.address import address
 
 NOW = 1_750_000_000 * 10**9
@@ -184,7 +184,7 @@ def test_a_fill_may_come_before_its_acknowledgement(profile):
 def test_names_and_orders_outlive_the_process(tmp_path):
     names = NamesTable(letters="[A-Z0-9]", most=16)
     first = OrderMemory(names, tmp_path)
-    told = first.tell(order("p.1/x"))
+    told = first.record(order("p.1/x"))
     first.close()
     (tmp_path / "orders.jsonl").open("a").write('{"wire":"torn')
     again = OrderMemory(names, tmp_path)
@@ -195,11 +195,11 @@ def test_names_and_orders_outlive_the_process(tmp_path):
 
 
 def test_what_is_over_long_ago_leaves_memory_and_what_may_trade_stays(monkeypatch, tmp_path):
-    monkeypatch.setattr("tercel.fix.memory.MOST_KEPT", 10)
+    monkeypatch.setattr("tercel.fix.memory.MOST_STORED", 10)
     names = NamesTable(letters="[a-z0-9.]", most=16)
     memory = OrderMemory(names, tmp_path)
     for number in range(100):
-        told = memory.tell(order(f"p.{number}"))
+        told = memory.record(order(f"p.{number}"))
         told.order_id = f"V{number}"
         told.status = o.OrdStatus.NEW if number in (0, 50) else o.OrdStatus.CANCELED
         memory.write(told)
@@ -208,8 +208,8 @@ def test_what_is_over_long_ago_leaves_memory_and_what_may_trade_stays(monkeypatc
     for known in (memory, again := OrderMemory(names, tmp_path)):
         assert len(known.by_wire) == len(known.by_name) <= 13
         assert {"p.0", "p.50", "p.99"} <= set(known.by_name)
-        assert known.meant(None, "V0") is known.by_name["p.0"]
-        assert known.meant(None, "V1") is None
+        assert known.resolve(None, "V0") is known.by_name["p.0"]
+        assert known.resolve(None, "V1") is None
     again.close()
 
 

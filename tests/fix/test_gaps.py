@@ -24,7 +24,7 @@ from tercel.core.orders import (
     Tif,
 )
 from tercel.fix.client import FixVenue
-from tercel.fix.received import WaitLimits
+from tercel.fix.connection import WaitLimits
 
 T0 = 10**18
 
@@ -186,7 +186,7 @@ import sys
 from pathlib import Path
 from tercel.core.orders import NewOrder, OrdStatus, Report, Tif
 from tercel.fix.client import FixVenue
-from tercel.fix.received import WaitLimits
+from tercel.fix.connection import WaitLimits
 venue = FixVenue("127.0.0.1", int(sys.argv[1]), "A", store=Path(sys.argv[2]), patience=WaitLimits(logon_s=60.0))
 with Path(sys.argv[3]).open("a") as journal:
     for n in range(10**6):

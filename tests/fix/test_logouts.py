@@ -50,7 +50,7 @@ def test_a_logout_after_every_logon_is_waited_for_longer_each_time(link):
 
 
 def test_after_a_session_that_stood_the_next_one_begins_at_once(link, monkeypatch):
-    monkeypatch.setattr(links, "_STANDS_S", 0.0)
+    monkeypatch.setattr(links, "_STABLE_S", 0.0)
     tried(link)
     assert link._tries == 0
 

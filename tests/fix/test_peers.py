@@ -20,7 +20,7 @@ from tests.waiting import until
 
 from tercel.core import orders as o
 from tercel.fix.client import FixVenue
-from tercel.fix.received import WaitLimits
+from tercel.fix.connection import WaitLimits
 
 HERE = Path(__file__).parent / "peers"
 PROFILE = """

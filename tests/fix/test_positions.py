@@ -26,15 +26,14 @@ from tercel.desk.trading.upkeep import carry_out
 from tercel.fix import positions
 from tercel.fix import tags as t
 from tercel.fix.client import FixVenue
-from tercel.fix.own_dictionary import own_dictionary
+from tercel.fix.connection import WaitLimits
+from tercel.fix.dialect import own_dictionary
 from tercel.fix.profiles import load
 from tercel.fix.protocol.codec import decode, encode
-from tercel.fix.protocol.dictionary import standard
+from tercel.fix.protocol.dictionary import read_xml, standard
 from tercel.fix.protocol.message import Message
-from tercel.fix.protocol.quickfix_xml import read_xml
 from tercel.fix.protocol.validate import check
-from tercel.fix.received import WaitLimits
-from tercel.fix.scale import PriceScale
+from tercel.fix.translate import PriceScale
 
 NOW = 1_750_000_000 * 10**9
 HEAD = [(49, "B"), (56, "A"), (34, "7"), (52, "20250615-15:06:40.250")]
@@ -168,7 +167,7 @@ def test_every_word_is_as_the_dictionaries_have_it(request, whose, held):
     (found,) = heard(asks, *(by(dictionary, kind, fields) for kind, fields in told))
     assert found == Holdings("ann", in_parts(held), NOW)
     refused = answering.refusal(
-        question, answering.NotToldError("this", "that", positions.UNSUPPORTED), "R9"
+        question, answering.PositionsRefusedError("this", "that", positions.UNSUPPORTED), "R9"
     )
     by(dictionary, *refused)
 

@@ -8,8 +8,8 @@ import pytest
 from tercel.cli.config import kind_of, schemas
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.fix.profiles import SHIPPED, load
-from tercel.fix.protocol.admission import judged, misplaced
 from tercel.fix.protocol.message import Message
+from tercel.fix.protocol.validate import examined, header_fault
 
 SECRET = "hunter2-is-my-word"
 KEY = """-----BEGIN PRIVATE KEY-----
@@ -344,16 +344,16 @@ class TestSettingsOfQuickFix:
             load(self.made(tmp_path, f"{SHORT}{key}={value}\n")).settings()
             for key, value in (("HeartBtInt", "30"), line.split("="))
         )
-        assert judged(said, strict, NOW)[1].reason == reason
-        assert judged(said, loose, NOW)[1] is None
+        assert examined(said, strict, NOW)[1].reason == reason
+        assert examined(said, loose, NOW)[1] is None
         if "Dictionary" not in line and "Incoming" not in line:
             wrong = Message("FIX.4.4", [*said.fields[:-1], (1, "a"), (1, "b"), *said.fields[-1:]])
-            assert judged(wrong, loose, NOW)[1] is not None, "another fault is one as before"
+            assert examined(wrong, loose, NOW)[1] is not None, "another fault is one as before"
 
     def test_fields_of_users_are_checked_where_the_file_says_so(self, tmp_path):
         def reason(flag, tag):
             terms = load(self.made(tmp_path, f"{SHORT}ValidateUserDefinedFields={flag}\n"))
-            fault = judged(
+            fault = examined(
                 Message("FIX.4.4", [(35, "9"), *HEAD, *REJECT, (tag, "5")]), terms.settings(), NOW
             )[1]
             return fault and fault.reason
@@ -365,7 +365,7 @@ class TestSettingsOfQuickFix:
         late = Message("FIX.4.4", [(35, "0"), *HEAD])
         for flag, found in (("Y", 10), ("N", None)):
             settings = load(self.made(tmp_path, f"{SHORT}CheckLatency={flag}\n")).settings()
-            fault = misplaced(late, settings, NOW + 40 * 86_400 * 10**9)
+            fault = header_fault(late, settings, NOW + 40 * 86_400 * 10**9)
             assert (fault and fault.reason) == found
         assert (
             load(self.made(tmp_path, f"{SHORT}MillisecondsInTimeStamp=N\n")).settings().digits == 0
@@ -422,7 +422,7 @@ def test_how_strict_a_session_is_stands_in_its_profile(profile, key, kind, body)
     words = 'base = "generic-44"\n[session]\nsender = "A"\ntarget = "B"\n'
     for flag in ("true", "false"):
         settings = load(profile(f"{words}{key} = {flag}\n")).settings()
-        assert (judged(said, settings, NOW)[1] is None) == (flag == "false")
+        assert (examined(said, settings, NOW)[1] is None) == (flag == "false")
 
 
 def test_a_profile_is_a_kind_of_file():

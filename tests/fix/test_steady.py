@@ -17,14 +17,14 @@ class Disk:
     """A disk that is full while it is told to be."""
 
     def __init__(self, patch):
-        self.full, whole = False, SqliteStore._write_down
+        self.full, whole = False, SqliteStore.commit
 
         def write(store, change):
             if self.full:
                 raise VenueError("room", "database or disk is full", "make some")
             whole(store, change)
 
-        patch.setattr(SqliteStore, "_write_down", write)
+        patch.setattr(SqliteStore, "commit", write)
 
 
 def change(numbers, sent, received, reset):

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from exchange.fix.store import ServerStore
 from tercel.core.errors import VenueError
 from tercel.fix import store as module
 from tercel.fix.protocol.session import FixSession
@@ -54,14 +55,14 @@ def change(numbers, kept, unkept, reset):
 @settings(deadline=None, max_examples=24)
 def test_it_holds_what_the_store_in_memory_holds(tmp_path_factory, steps, durable, together):
     path, oracle = tmp_path_factory.mktemp("store") / "fix.db", MemoryStore()
-    store = SqliteStore(path, "A", durable, together)
+    store = ServerStore(path, "A") if together else SqliteStore(path, "A", durable)
     for kept, unkept, again in steps:
         one = change(oracle.load(), kept, unkept, reset=again and kept == 3)
         oracle.commit(one)
         store.commit(one)
         if again:
             store.close()
-            store = SqliteStore(path, "A", durable, together)
+            store = ServerStore(path, "A") if together else SqliteStore(path, "A", durable)
         assert store.load() == oracle.load()
         assert list(store.sent(2, 40)) == sorted(oracle.sent(2, 40))
     store.close()
@@ -77,7 +78,7 @@ def test_the_number_of_what_came_in_is_written_with_the_answer(tmp_path):
                 *file.execute("SELECT next_out, next_in, since_ns FROM session").fetchone()
             )
 
-    store = SqliteStore(path, "A", durable=False, together=True)
+    store = ServerStore(path, "A")
     store.commit(Commit(SequenceNumbers(2, 2)))  # logged on
     store.commit(Commit(SequenceNumbers(2, 3)))
     assert after_a_kill() == SequenceNumbers(2, 2)

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from exchange.fix import acceptor
 from exchange.fix.translate import (
     ENTRIES_EACH,
     cancel_reject_out,
@@ -37,11 +38,16 @@ from tercel.core.orders import (
 )
 from tercel.core.vocabulary import NO_ASK
 from tercel.fix import tags as t
-from tercel.fix.inbound import OwnDialect
-from tercel.fix.market import listings_in, market_in
+from tercel.fix.dialect import OwnDialect, listings_in, market_in
 from tercel.fix.protocol.message import Message, utc_text
-from tercel.fix.scale import PriceScale, RefusedError
-from tercel.fix.translate import cancel_reject_in, command_out, disowned_out, report_in
+from tercel.fix.translate import (
+    PriceScale,
+    RefusedError,
+    cancel_reject_in,
+    command_out,
+    disowned_out,
+    report_in,
+)
 
 TICKS = [0.01, 0.005, 1.0, 0.25, 1e-05, 2.5, 0.1, 1 / 3]
 KNOWN = {f"I{n}": PriceScale(tick, lot) for n, tick in enumerate(TICKS) for lot in (1, 100)}
@@ -105,7 +111,7 @@ def test_commands_come_back_as_they_left(command):
     kind, fields = command_out(command, KNOWN.get(getattr(command, "instrument", ""), PriceScale()))
     assert all(value and "\x01" not in value for _, value in fields)
     assert len({tag for tag, _ in fields}) == len(fields)
-    assert {tag for tag, _ in fields} <= set(t.READ[kind])
+    assert {tag for tag, _ in fields} <= set(acceptor.READ[kind])
     assert command_in(kind, dict(fields), KNOWN, now_ns=-1) == command
 
 
@@ -114,8 +120,13 @@ def test_reports_come_back_as_they_left(report):
     fields = report_out(report, KNOWN.get(report.instrument, PriceScale()))
     assert all(value and "\x01" not in value for _, value in fields)
     said = {tag for tag, _ in fields}
-    assert said <= {*t.READ[t.EXECUTION_REPORT], t.AVG_PX, t.TRANSACT_TIME, t.RESTATEMENT_REASON}
-    assert (t.RESTATEMENT_REASON in said) == (report.exec_type is ExecType.RESTATED), (
+    assert said <= {
+        *acceptor.READ[t.EXECUTION_REPORT],
+        acceptor.AVG_PX,
+        t.TRANSACT_TIME,
+        acceptor.RESTATEMENT_REASON,
+    }
+    assert (acceptor.RESTATEMENT_REASON in said) == (report.exec_type is ExecType.RESTATED), (
         "4.4 and 4.2 ask for it there"
     )
     assert report_in(dict(fields), KNOWN) == report

@@ -34,8 +34,7 @@ from tercel.desk.trading.parents import ParentOrder
 from tercel.desk.trading.session import Session
 from tercel.execution.task import SIDES, seconds_of
 from tercel.venues.address import GATE
-from tercel.venues.exchange.shadow import ShadowVenue
-from tercel.venues.exchange.stream import STREAM
+from tercel.venues.exchange.shadow import STREAM, ShadowVenue
 
 if TYPE_CHECKING:
     from tercel.api.second_person import SecondPerson

@@ -10,7 +10,7 @@ from tercel.desk.gate.process import FOLDER, venue_at
 from tercel.desk.rounds.config import REPLAY, SHADOW, DeskConfig
 from tercel.desk.rounds.dependencies import DependencyFactory, DeskDependencies
 from tercel.venues.address import SIMULATED, Agree, connect, refuse_money
-from tercel.venues.exchange.stream import STREAM
+from tercel.venues.exchange.shadow import STREAM
 
 
 def dependencies_of(

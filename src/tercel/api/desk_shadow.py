@@ -37,8 +37,7 @@ from tercel.market.simulator.terms import Fees
 from tercel.market.tape import Events, Instrument, Lake, schema
 from tercel.venues.exchange import EntryLatency, MarketSpec, SimulatedExchange
 from tercel.venues.exchange.named import recorded_market
-from tercel.venues.exchange.shadow import ShadowRules, ShadowVenue
-from tercel.venues.exchange.stream import RecordedStream
+from tercel.venues.exchange.shadow import RecordedStream, ShadowRules, ShadowVenue
 
 OPTIMISTIC, PESSIMISTIC = "optimistic", "pessimistic"
 QUEUES: Final = {OPTIMISTIC: "first", PESSIMISTIC: "risk_averse"}

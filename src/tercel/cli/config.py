@@ -51,8 +51,8 @@ KINDS: Final = {
     ),
     "ccxt": (
         "a ccxt venue",
-        "tercel.venues.ccxt_venue.terms:CcxtTerms",
-        "tercel.venues.ccxt_venue.terms:CcxtTerms.read",
+        "tercel.venues.ccxt_venue:CcxtTerms",
+        "tercel.venues.ccxt_venue:CcxtTerms.read",
     ),
     "profile": (
         "a profile of a FIX venue",

@@ -1,18 +1,15 @@
 from tercel.fix import link as link
 from tercel.fix import tags as tags
-from tercel.fix.challenge import answered as answered
 from tercel.fix.client import FixVenue as FixVenue
-from tercel.fix.commands import AMEND as AMEND
-from tercel.fix.commands import CANCEL_AND_NEW as CANCEL_AND_NEW
-from tercel.fix.commands import CANCEL_NAME as CANCEL_NAME
-from tercel.fix.commands import MODE as MODE
 from tercel.fix.connection import MOST_WAITING as MOST_WAITING
 from tercel.fix.connection import Connection as Connection
 from tercel.fix.connection import TlsSettings as TlsSettings
+from tercel.fix.connection import WaitLimits as WaitLimits
+from tercel.fix.dialect import Shape as Shape
+from tercel.fix.dialect import answered as answered
+from tercel.fix.dialect import own_dictionary as tercel_dictionary
 from tercel.fix.link import Address as Address
 from tercel.fix.link import FixLink as FixLink
-from tercel.fix.market import Shape as Shape
-from tercel.fix.own_dictionary import own_dictionary as tercel_dictionary
 from tercel.fix.positions import NEVER as NEVER
 from tercel.fix.positions import NONE_FOUND as NONE_FOUND
 from tercel.fix.positions import NOT_AUTHORIZED as NOT_AUTHORIZED
@@ -30,10 +27,10 @@ from tercel.fix.profiles.model import MarketTable as MarketTable
 from tercel.fix.profiles.model import SymbolsTable as SymbolsTable
 from tercel.fix.profiles.model import SymbolTable as SymbolTable
 from tercel.fix.profiles.model import TimesTable as TimesTable
+from tercel.fix.profiles.secrets import RAW as RAW
 from tercel.fix.profiles.secrets import Secret as Secret
-from tercel.fix.profiles.signing import ed25519_key as ed25519_key
-from tercel.fix.profiles.signing import is_signed as is_signed
-from tercel.fix.profiles.signing import verifier as verifier
+from tercel.fix.profiles.secrets import ed25519_key as ed25519_key
+from tercel.fix.profiles.secrets import signed_text as signed_text
 from tercel.fix.protocol import validate as validate
 from tercel.fix.protocol.codec import Decoder as Decoder
 from tercel.fix.protocol.codec import GarbledMessage as GarbledMessage
@@ -43,30 +40,34 @@ from tercel.fix.protocol.message import Fields as Fields
 from tercel.fix.protocol.message import Message as Message
 from tercel.fix.protocol.message import utc_ns as utc_ns
 from tercel.fix.protocol.message import utc_text as utc_text
-from tercel.fix.protocol.schedule import SessionTimes as SessionTimes
 from tercel.fix.protocol.session import FixSession as FixSession
-from tercel.fix.protocol.settings import NOT_KEPT as NOT_KEPT
+from tercel.fix.protocol.settings import NOT_STORED as NOT_STORED
+from tercel.fix.protocol.settings import Commit as Commit
 from tercel.fix.protocol.settings import Outcome as Outcome
 from tercel.fix.protocol.settings import SequenceNumbers as SequenceNumbers
 from tercel.fix.protocol.settings import SessionEvent as SessionEvent
 from tercel.fix.protocol.settings import SessionEventKind as SessionEventKind
 from tercel.fix.protocol.settings import SessionSettings as SessionSettings
-from tercel.fix.received import WaitLimits as WaitLimits
+from tercel.fix.protocol.settings import SessionTimes as SessionTimes
 from tercel.fix.report_reader import UNKNOWN_ORDER_TEXT as UNKNOWN_ORDER_TEXT
-from tercel.fix.scale import PLAIN as PLAIN
-from tercel.fix.scale import PriceScale as PriceScale
-from tercel.fix.scale import RefusedError as RefusedError
-from tercel.fix.scale import scales as scales
+from tercel.fix.standard import AMEND as AMEND
 from tercel.fix.standard import AMEND_REJECT as AMEND_REJECT
+from tercel.fix.standard import CANCEL_AND_NEW as CANCEL_AND_NEW
+from tercel.fix.standard import CANCEL_NAME as CANCEL_NAME
+from tercel.fix.standard import MODE as MODE
 from tercel.fix.standard import StandardDialect as StandardDialect
 from tercel.fix.store import SqliteStore as SqliteStore
+from tercel.fix.translate import PLAIN as PLAIN
 from tercel.fix.translate import Fields as FieldList
+from tercel.fix.translate import PriceScale as PriceScale
+from tercel.fix.translate import RefusedError as RefusedError
 from tercel.fix.translate import Tags as Tags
 from tercel.fix.translate import line as line
 from tercel.fix.translate import named as named
 from tercel.fix.translate import need as need
 from tercel.fix.translate import present as present
 from tercel.fix.translate import priced as priced
+from tercel.fix.translate import scales as scales
 from tercel.fix.translate import side_code as side_code
 from tercel.fix.translate import times as times
 from tercel.fix.translate import whole as whole
@@ -81,10 +82,11 @@ __all__ = [
     "NEVER",
     "NONE_FOUND",
     "NOT_AUTHORIZED",
-    "NOT_KEPT",
+    "NOT_STORED",
     "OTHER",
     "PLAIN",
     "POSITIONS",
+    "RAW",
     "REJECTED",
     "SHIPPED_PROFILES",
     "SNAPSHOT",
@@ -92,6 +94,7 @@ __all__ = [
     "UNSUPPORTED",
     "VALID",
     "Address",
+    "Commit",
     "Connection",
     "Decoder",
     "Dictionary",
@@ -125,7 +128,6 @@ __all__ = [
     "answered",
     "ed25519_key",
     "encode",
-    "is_signed",
     "line",
     "link",
     "load_profile",
@@ -135,13 +137,13 @@ __all__ = [
     "priced",
     "scales",
     "side_code",
+    "signed_text",
     "tags",
     "tercel_dictionary",
     "times",
     "utc_ns",
     "utc_text",
     "validate",
-    "verifier",
     "whole",
     "whose",
 ]

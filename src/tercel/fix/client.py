@@ -1,10 +1,10 @@
 """FIX initiator as a venue, on this package's engine and without a thread.
 
-Whoever holds it calls :meth:`FixVenue.step`, or :meth:`FixVenue.poll` when a selector says that its socket has
+Its owner calls :meth:`FixVenue.step`, or :meth:`FixVenue.poll` when a selector says that its socket has
 something. A message counts as received when the caller comes back for more, and its number is then written down: a
 process that is killed before asks for everything after that number when it logs on again with the same store.
 
-No command is repeated after a gap. What the venue has not received when a link broke never reaches it; whoever sent it
+No command is repeated after a gap. What the venue has not received when a link broke never reaches it; the sender
 asks (StatusRequest) when the link is up again.
 """
 
@@ -21,16 +21,23 @@ from tercel.core import orders as o
 from tercel.core.errors import VenueError
 from tercel.core.ports import Capabilities, Closing
 from tercel.fix import tags as t
-from tercel.fix.commands import OutgoingMessage
-from tercel.fix.inbound import Item, OwnDialect, PendingFault, StepAnswer, refused
+from tercel.fix.connection import WaitLimits
+from tercel.fix.dialect import (
+    Item,
+    OutgoingMessage,
+    OwnDialect,
+    PendingFault,
+    Shape,
+    StepAnswer,
+    refused,
+)
 from tercel.fix.link import FixLink, address_of, market_terms, no_logon, outage
-from tercel.fix.market import Shape
 from tercel.fix.positions import PositionQuestions
 from tercel.fix.profiles import ProfileTerms, load
 from tercel.fix.protocol.message import Message
 from tercel.fix.protocol.settings import SessionEvent, SessionEventKind
-from tercel.fix.received import ReceivedMark, WaitLimits
 from tercel.fix.standard import StandardDialect
+from tercel.fix.store import ReceivedMark
 
 # How long a step waits for a message while the link is down.
 _WAIT_S: Final = 0.1
@@ -50,7 +57,7 @@ class FixVenue(Closing):
     profile : str or ProfileTerms
         How the venue wants to be spoken to: a shipped profile, or the file of one.
     store : Path, optional
-        Folder of sequence numbers and messages. With it a session goes on after a restart; without one, each
+        Folder of sequence numbers and messages. With it a session continues after a restart; without one, each
         FixVenue begins a new session.
     reset : bool
         Begin a new session although a store holds one. What the venue stored for us is lost.
@@ -65,7 +72,7 @@ class FixVenue(Closing):
     Raises
     ------
     VenueError
-        When nobody listens or the logon is refused.
+        When no server listens or the logon is refused.
     ConfigError
         For a profile that cannot be used.
     """
@@ -128,7 +135,12 @@ class FixVenue(Closing):
         try:
             if store is not None:
                 self._received = ReceivedMark(store)
-                self._ask_again(reset)
+                if reset:
+                    self._received.forget()
+                else:  # expect the message after the last one that the caller has seen
+                    self._returned = self._taken = self._received.number
+                    if terms.profile.session.on_gap == "request":
+                        self._link.expect(self._returned + 1)
             self._log_on(self._link)
             self._received.write(self._returned)
             self._beside(comp_id, store, wall, allow)
@@ -139,15 +151,6 @@ class FixVenue(Closing):
         atexit.register(self.close)
 
     # -- logon --------------------------------------------------------------------------------------------------------
-    def _ask_again(self, reset: bool) -> None:
-        """Expect the message after the last one that the caller has seen."""
-        if reset:
-            self._received.forget()
-            return
-        self._returned = self._taken = self._received.number
-        if self._terms.profile.session.on_gap == "request":
-            self._link.expect(self._returned + 1)
-
     def _log_on(self, link: FixLink) -> None:
         until = time.monotonic() + self._patience.logon_s
         while not link.up:
@@ -172,8 +175,15 @@ class FixVenue(Closing):
     ) -> None:
         if (terms := market_terms(self._terms, comp_id)) is None:
             return
-        folder = None if store is None else store / _MARKET_FOLDER
-        self._feed = FixLink(terms, address_of("", 0, terms), comp_id, folder, True, wall, allow)
+        self._feed = FixLink(
+            terms,
+            address_of("", 0, terms),
+            comp_id,
+            None if store is None else store / _MARKET_FOLDER,
+            True,
+            wall,
+            allow,
+        )
         if isinstance(self._dialect, StandardDialect):
             self._dialect.market_terms = terms
         self._log_on(self._feed)
@@ -229,15 +239,13 @@ class FixVenue(Closing):
         again = self._dialect.again
         self._dialect.again = []
         for command in again:
-            with suppress(
-                VenueError
-            ):  # down: whoever asked learns it from the link, and asks again
+            with suppress(VenueError):  # down: the caller learns it from the link, and asks again
                 self.send(command)
 
     def _heard(self, message: Message, link: FixLink) -> None:
         now = self._link.now_ns() if not self._own else self._now_ns
-        if link is self._link and (told := self._questions.read(message, now)) is not None:
-            self._queue += ((message.number, one) for one in told)
+        if link is self._link and (events_found := self._questions.read(message, now)) is not None:
+            self._queue += ((message.number, one) for one in events_found)
             return
         if message.kind == t.REJECT and self._own:
             found = [
@@ -253,7 +261,7 @@ class FixVenue(Closing):
         self._queue += found if link is self._link else [(0, item) for _, item in found]
 
     def _happened(self, event: SessionEvent, link: FixLink) -> None:
-        """What a session tells of itself."""
+        """Turn an event of a session into events of the venue."""
         now = self._now_ns
         whose = "" if link is self._link else "market data: "
         if event.what is SessionEventKind.UP and link is self._link:
@@ -278,12 +286,12 @@ class FixVenue(Closing):
         elif event.what is SessionEventKind.GAP and link is self._feed and not self._own:
             self._dialect.spoilt += (
                 self._subscribed
-            )  # what is missing may be market data, which nobody has to repeat
+            )  # what is missing may be market data, which is never repeated
         elif event.what in (SessionEventKind.REJECTED, SessionEventKind.GARBLED):
-            self._queue.append((0, refused(event, self._dialect.house_name, now)))
+            self._queue.append((0, refused(event, self._dialect.own_name, now)))
         elif event.what is SessionEventKind.NOT_REPEATED and event.message is not None:
             if name := self._dialect.skipped(event.message, event.message.number < self._first):
-                text = f"{name} did not reach the venue and is not repeated; ask what stands"
+                text = f"{name} did not reach the venue and is not repeated; ask for its status"
                 self._queue.append((0, o.LinkStatus(link.up, now, text)))
 
     # -- what goes out ------------------------------------------------------------------------------------------------
@@ -365,7 +373,7 @@ class FixVenue(Closing):
 
     @property
     def ahead_ns(self) -> int | None:
-        """How far this machine's clock is ahead of the venue's, ns; None while unknown."""
+        """Lead of the local clock over the venue's, ns; None while unknown."""
         return self._link.session.clock.ns
 
     def listings(self) -> Sequence[o.Listing]:
@@ -421,7 +429,7 @@ class FixVenue(Closing):
         VenueError
             When the link is down: nothing was sent, and nothing will be.
         OrderError
-            For what FIX, or this venue, cannot be told.
+            For a command that FIX, or this venue, cannot express.
         """
         if not self.up:
             why = self._link.why or "it is down"
@@ -481,7 +489,12 @@ class FixVenue(Closing):
             return
         self._waited_s = 0.0
         if not self._own:
-            self._wait_until(until_ns, events)
+            two = self._feed is not self._link
+            while not events and self.up and (left := (until_ns - self.now_ns) / S) > 0:
+                self._pump(min(left, 0.02 if two else 1.0), self._link)
+                if two:
+                    self._pump(0.0, self._feed)
+                self._drain(events)
             return
         name = self._name("S")
         fields = [(t.UNTIL_NS, str(until_ns)), (t.STEP_ID, name)]
@@ -499,15 +512,6 @@ class FixVenue(Closing):
             return
         answer = self._await(name, self._patience.step_s, events)
         self._now_ns = max(self._now_ns, answer.ns if answer else 0)
-
-    def _wait_until(self, until_ns: int, events: list[o.VenueEvent]) -> None:
-        """Wait for a time, or for the first word before it."""
-        two = self._feed is not self._link
-        while not events and self.up and (left := (until_ns - self.now_ns) / S) > 0:
-            self._pump(min(left, 0.02 if two else 1.0), self._link)
-            if two:
-                self._pump(0.0, self._feed)
-            self._drain(events)
 
     def _wait_for_link(self, events: list[o.VenueEvent]) -> None:
         """Take what came while the link is down, or wait a little: no more than `patience.outage_s` in a row."""

@@ -1,6 +1,6 @@
 """A non-blocking TCP connection, with optional TLS: the transport of a FIX session, of either side.
 
-Whoever owns it waits with a selector for reading, and for writing while :attr:`Connection.wants_write` says so.
+Its owner waits with a selector for reading, and for writing while :attr:`Connection.wants_write` is true.
 """
 
 import os
@@ -22,30 +22,46 @@ _MOST_AT_ONCE: Final = 1 << 17
 
 
 @dataclass(frozen=True)
+class WaitLimits:
+    """Timeouts of an initiator.
+
+    Parameters
+    ----------
+    logon_s : float
+        For the logon, and for answers that take no time.
+    step_s : float
+        For the answer to a step while the link is up.
+    outage_s : float
+        For a link that is down, all steps together, before one raises.
+    """
+
+    logon_s: float = 5.0
+    step_s: float = 300.0
+    outage_s: float = 20.0
+
+
+@dataclass(frozen=True)
 class TlsSettings:
     """TLS settings of a connection.
 
     Parameters
     ----------
     certificate, key : Path, optional
-        Our own, in PEM. An acceptor needs both; `key` None: it stands in the file of the certificate.
+        Our own, in PEM. An acceptor needs both; `key` None: it is in the file of the certificate.
     authorities : Path, optional
         Certificates of those who vouch for the other side, in PEM. Default: the system's for an initiator; an acceptor
         asks for no certificate without them, and for one with them.
     server_name : str
         Name that the acceptor's certificate must have; "": the host that is connected to.
-    verify : bool
-        Whether an initiator checks the acceptor's certificate. Without it anybody can be in between.
 
-    >>> TlsSettings(verify=False).client().verify_mode.name
-    'CERT_NONE'
+    >>> TlsSettings().client().verify_mode.name
+    'CERT_REQUIRED'
     """
 
     certificate: Path | None = None
     key: Path | None = None
     authorities: Path | None = None
     server_name: str = ""
-    verify: bool = True
 
     def client(self) -> ssl.SSLContext:
         """SSL context of an initiator.
@@ -87,9 +103,6 @@ class TlsSettings:
                 "certificates and a key in PEM", f"{error} in {files}", "mend the files"
             ) from None
         made.minimum_version = ssl.TLSVersion.TLSv1_2
-        if purpose is ssl.Purpose.SERVER_AUTH and not self.verify:
-            made.check_hostname = False
-            made.verify_mode = ssl.CERT_NONE
         return made
 
 
@@ -129,7 +142,7 @@ class Connection:
         self._server_name = server_name
         self._out = bytearray()
         self._most_waiting = most_waiting
-        self._connecting = self._shaking = self._blocked = self._ending = self._told = False
+        self._connecting = self._shaking = self._blocked = self._ending = self._end_sent = False
         self.why = ""
         """Why it is closed."""
         self.closed = False
@@ -185,11 +198,6 @@ class Connection:
             self._connecting or self._blocked or bool(self._out and not self._shaking)
         )
 
-    @property
-    def waiting(self) -> int:
-        """Bytes not yet taken by the other side."""
-        return len(self._out)
-
     def receive(self) -> bytes | None:
         """Received bytes: b"" is nothing now, None a connection closed by either side; see `why`."""
         if not self._ready():
@@ -212,7 +220,7 @@ class Connection:
         except ssl.SSLWantWriteError:
             self._blocked = True
         except OSError as error:
-            self.close(_told(error))
+            self.close(_reason(error))
         if ended and not parts:
             self.close("the other side closed the connection")
         if not parts:
@@ -240,11 +248,16 @@ class Connection:
         except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
             return
         except OSError as error:
-            self.close(_told(error))
+            self.close(_reason(error))
             return
         self._blocked = False
-        if self._ending and not self._told:
-            self._say_end()
+        if self._ending and not self._end_sent:
+            self._end_sent = True
+            if isinstance(self._socket, ssl.SSLSocket):
+                with suppress(OSError, ValueError):
+                    self._socket.unwrap()
+            with suppress(OSError):
+                self._socket.shutdown(socket.SHUT_WR)
 
     def end(self) -> None:
         """Write what waits, and tell the other side that no more comes. What it still says is passed over; `receive`
@@ -272,7 +285,7 @@ class Connection:
                 self._socket.getpeername()
             except OSError:  # not connected yet, or never
                 if code := self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
-                    self.close(_told(OSError(code, f"no connection: {os.strerror(code)}")))
+                    self.close(_reason(OSError(code, f"no connection: {os.strerror(code)}")))
                 return False
             self._connecting = False
         return self._shake() if self._shaking else True
@@ -282,10 +295,9 @@ class Connection:
         self._blocked = False
         try:
             if not isinstance(self._socket, ssl.SSLSocket) and self._context is not None:
-                own = self._server_name is None
                 self._socket = self._context.wrap_socket(
                     self._socket,
-                    server_side=own,
+                    server_side=self._server_name is None,
                     server_hostname=self._server_name,
                     do_handshake_on_connect=False,
                 )
@@ -297,20 +309,12 @@ class Connection:
             self._blocked = True
             return False
         except (OSError, ValueError) as error:
-            self.close(f"TLS: {_told(error)}")
+            self.close(f"TLS: {_reason(error)}")
             return False
         self._shaking = False
         return True
 
-    def _say_end(self) -> None:
-        self._told = True
-        if isinstance(self._socket, ssl.SSLSocket):
-            with suppress(OSError, ValueError):
-                self._socket.unwrap()
-        with suppress(OSError):
-            self._socket.shutdown(socket.SHUT_WR)
 
-
-def _told(error: Exception) -> str:
+def _reason(error: Exception) -> str:
     """Why a socket failed, in its own words."""
     return getattr(error, "strerror", None) or str(error) or type(error).__name__

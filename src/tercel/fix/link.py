@@ -1,6 +1,6 @@
 """Initiator session over TCP: connects, logs on, keeps alive and reconnects, without a thread.
 
-:meth:`FixLink.poll` does all of it, and waits no longer than it is told. Times are those of a clock that is set when a
+:meth:`FixLink.poll` does all of it, and waits no longer than its argument. Times are those of a clock that is set when a
 connection is made and never jumps in between: a wall clock that is put back stops no heartbeat.
 """
 
@@ -30,7 +30,7 @@ from tercel.fix.store import SteadyStore
 
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.1, 5.0
 # A session that has stood for so long is reached again at once; one that ends sooner was another attempt.
-_STANDS_S: Final = 5.0
+_STABLE_S: Final = 5.0
 # How often a session looks at the time while nothing comes.
 _TICK_S: Final = 0.25
 _GOODBYE_S: Final = 2.0
@@ -38,7 +38,7 @@ STORE: Final = "fix.db"
 # How venues say that our numbers have been.
 _TOO_LOW: Final = re.compile(r"(?i)\btoo\W+low|\blower\W+than")
 _EXPECTED: Final = re.compile(r"(?i)\bexpect\w*\D{1,20}(\d{1,9})|\b(\d{1,9})\W+is\W+expected")
-_ANEW: Final = (
+_NEW_SESSION: Final = (
     "begin a new session: give the desk a folder of its own with `desk=` (a session alone: reset=True). A simulated"
     " exchange that ends forgets its sessions, its orders and its time"
 )
@@ -126,8 +126,8 @@ class FixLink:
         self._file = None
         self.store: SessionStore = MemoryStore()
         if store is not None:
-            name = f"{settings.begin}:{settings.sender}->{settings.target}"
-            self.store = self._file = SteadyStore(store / STORE, name)
+            session = f"{settings.begin}:{settings.sender}->{settings.target}"
+            self.store = self._file = SteadyStore(store / STORE, session)
         self.session = FixSession(settings, self.store)
         self._connection: Connection | None = None
         self._parting: list[Connection] = []
@@ -276,7 +276,8 @@ class FixLink:
         if now < self._next_try_ns or (limits.logons and len(self._began) >= limits.logons):
             return
         self._base = self._wall() - time.monotonic_ns()
-        if not self._opened():
+        times = self._later.times
+        if times is not None and times.window(self.now_ns()) is None:
             self._failed("the session is closed at this time", events)
             return
         self._began.append(now)
@@ -286,13 +287,9 @@ class FixLink:
         except VenueError as error:
             events += [SessionEvent(SessionEventKind.DOWN, error.received)] * (
                 error.received != self.why
-            )  # told once
+            )  # reported once
             self._failed(error.received, events)
         self._until_ns = now + round(self._later.answer_s * S)
-
-    def _opened(self) -> bool:
-        times = self._later.times
-        return times is None or times.window(self.now_ns()) is not None
 
     def _failed(self, why: str, events: list[SessionEvent]) -> None:
         """An attempt came to nothing: the next one waits longer."""
@@ -344,7 +341,7 @@ class FixLink:
                 self.why = hidden(event.text, self.terms.secrets)
             if (
                 event.what is SessionEventKind.DOWN
-                and time.monotonic_ns() - self._up_ns >= _STANDS_S * S
+                and time.monotonic_ns() - self._up_ns >= _STABLE_S * S
             ):
                 self._tries = self._next_try_ns = 0
             elif event.what is SessionEventKind.DOWN:
@@ -384,8 +381,9 @@ class FixLink:
         """Until something can be read or written, or it is time to look again."""
         connection = self._connection
         if connection is None or connection.closed:
-            pause = max(0.0, (self._next_try_ns - time.monotonic_ns()) / S)
-            time.sleep(min(seconds, pause + 0.001))
+            time.sleep(
+                min(seconds, max(0.0, (self._next_try_ns - time.monotonic_ns()) / S) + 0.001)
+            )
             return
         waiting = select.poll()
         waiting.register(
@@ -402,11 +400,9 @@ def no_logon(link: FixLink, received: str, before: bool) -> VenueError:
         )
     remedy = "check both CompIDs and the password, and that no other session uses them"
     if "MsgSeqNum" in received:
-        remedy = _ANEW
+        remedy = _NEW_SESSION
     elif before:
-        remedy = (
-            f"see whether it still runs, and start it where it does not; if it began anew, {_ANEW}"
-        )
+        remedy = f"see whether it still runs, and start it where it does not; if it began again, {_NEW_SESSION}"
     return VenueError(f"a logon at {link.name}", received, remedy)
 
 
@@ -414,5 +410,7 @@ def outage(link: FixLink, seconds: float, lost: str) -> VenueError:
     """Error of a lost link: no reconnect, or a counterparty without this session's state."""
     why, received = link.why, f"none for {seconds:g} s: {lost or 'it is down'}"
     received += f"; since then: {why}" if why and why not in received else ""
-    remedy = _ANEW if "MsgSeqNum" in why else f"start it again; if it began anew, {_ANEW}"
+    remedy = (
+        _NEW_SESSION if "MsgSeqNum" in why else f"start it again; if it began again, {_NEW_SESSION}"
+    )
     return VenueError(f"a link to {link.name}", received, remedy)

@@ -18,7 +18,7 @@ from tercel.core.errors import VenueError
 from tercel.fix.profiles.model import NamesTable
 
 FILE: Final = "orders.jsonl"
-MOST_KEPT: Final = 10_000
+MOST_STORED: Final = 10_000
 """Commands that are remembered, beside orders that may still trade."""
 _MOST_ASKED: Final = 10_000
 _DIGITS: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -40,7 +40,7 @@ class SentOrder:
     order_id : str
         The venue's number, once it is known.
     status : OrdStatus
-        As the venue last told.
+        As last reported by the venue.
     cum_qty : int
         Filled so far, that of the orders that it replaced among it, 10^-8 of a lot.
     base_qty : int
@@ -48,7 +48,7 @@ class SentOrder:
     swaps : str
         ClOrdID of the cancel in the same message, where it is such a new one.
     skipped : bool
-        The venue asked for it again over a later connection, and was told that it does not come.
+        The venue asked for it again over a later connection, and received a gap fill instead.
     """
 
     wire: str
@@ -84,8 +84,8 @@ class OrderMemory:
         Where its file is; None: it lasts as long as the process.
 
     >>> memory = OrderMemory(NamesTable(letters=re.compile("[A-Z0-9]"), most=12))
-    >>> told = memory.tell(o.NewOrder("p.1", "XYZ", 1, 2, 9, o.Tif.DAY, "a", "p", 0))
-    >>> memory.by_wire.get(told.wire).name, len(told.wire) <= 12
+    >>> sent = memory.record(o.NewOrder("p.1", "XYZ", 1, 2, 9, o.Tif.DAY, "a", "p", 0))
+    >>> memory.by_wire.get(sent.wire).name, len(sent.wire) <= 12
     ('p.1', True)
     """
 
@@ -113,13 +113,18 @@ class OrderMemory:
         try:
             lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
             for line in lines:
-                self._take(line)
+                with suppress(
+                    ValueError, TypeError, KeyError
+                ):  # a torn line is of an order that never left
+                    found: dict[str, Any] = json.loads(line)
+                    self._put(SentOrder(**found | {"status": o.OrdStatus(found["status"])}))
             self._forget(len(self.by_wire))
-            if len(lines) > 20 * MOST_KEPT:
-                kept = [_line(told) for told in self.by_wire.values()]
+            if len(lines) > 20 * MOST_STORED:
                 beside = path.with_suffix(".new")
                 beside.touch(mode=0o600)
-                beside.write_text("".join(kept), encoding="utf-8")
+                beside.write_text(
+                    "".join([_line(sent) for sent in self.by_wire.values()]), encoding="utf-8"
+                )
                 beside.replace(path)
             self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         except OSError as error:
@@ -127,49 +132,40 @@ class OrderMemory:
                 f"the orders of a session in {path}", f"{error.strerror}", "mend the file"
             ) from None
 
-    def _take(self, line: str) -> None:
-        """One line; a torn one is of an order that never left."""
-        try:
-            found: dict[str, Any] = json.loads(line)
-            told = SentOrder(**found | {"status": o.OrdStatus(found["status"])})
-        except (ValueError, TypeError, KeyError):
-            return
-        self._put(told)
-
-    def _put(self, told: SentOrder) -> None:
-        self.by_wire[told.wire] = self.by_name[told.name] = told
-        if told.swaps:
-            self.by_swap[told.swaps] = told
-        if told.order_id and told.kind in ("new", "replace"):
-            self._by_number[told.order_id] = told
+    def _put(self, sent: SentOrder) -> None:
+        self.by_wire[sent.wire] = self.by_name[sent.name] = sent
+        if sent.swaps:
+            self.by_swap[sent.swaps] = sent
+        if sent.order_id and sent.kind in ("new", "replace"):
+            self._by_number[sent.order_id] = sent
 
     def _forget(self, looks: int) -> None:
         """Let go of the oldest commands of too many, but of orders that may still trade; look at so many at most."""
-        for _ in range(min(looks, len(self.by_wire) - MOST_KEPT)):
-            told = self.by_wire.pop(next(iter(self.by_wire)))
-            if told.live:
-                self.by_wire[told.wire] = told
+        for _ in range(min(looks, len(self.by_wire) - MOST_STORED)):
+            sent = self.by_wire.pop(next(iter(self.by_wire)))
+            if sent.live:
+                self.by_wire[sent.wire] = sent
                 continue
             for known, name in (
-                (self.by_name, told.name),
-                (self.by_swap, told.swaps),
-                (self._by_number, told.order_id),
+                (self.by_name, sent.name),
+                (self.by_swap, sent.swaps),
+                (self._by_number, sent.order_id),
             ):
-                if known.get(name) is told:
+                if known.get(name) is sent:
                     del known[name]
 
-    def meant(self, told: SentOrder | None, order_id: str) -> SentOrder | None:
+    def resolve(self, sent: SentOrder | None, order_id: str) -> SentOrder | None:
         """The order a message refers to by one of our cancels' names, or by the venue's OrderID alone."""
-        if told is not None:
-            return self.by_name.get(told.orig) if told.kind == "cancel" else None
+        if sent is not None:
+            return self.by_name.get(sent.orig) if sent.kind == "cancel" else None
         return self._by_number.get(order_id)
 
-    def write(self, told: SentOrder) -> None:
+    def write(self, sent: SentOrder) -> None:
         """Store an order's state; a failed write is retried with the next, and `why` holds the reason."""
-        self._put(told)
+        self._put(sent)
         if self._file < 0:
             return
-        self._owed[told.wire] = told
+        self._owed[sent.wire] = sent
         lines, size = (
             "".join(map(_line, self._owed.values())).encode(),
             os.fstat(self._file).st_size,
@@ -187,8 +183,8 @@ class OrderMemory:
 
     def wire(self, name: str) -> str:
         """ClOrdID of an internal name; a generated one where the venue does not accept the name."""
-        if (told := self.by_name.get(name)) is not None:
-            return told.wire
+        if (sent := self.by_name.get(name)) is not None:
+            return sent.wire
         if len(name) <= self.most and self._fits.fullmatch(name) and name not in self.by_wire:
             return name
         made = ""
@@ -197,7 +193,7 @@ class OrderMemory:
             made = f"T{self._mark}X{_base36(self._count)}"[-self.most :]
         return made
 
-    def tell(
+    def record(
         self, command: o.NewOrder | o.ReplaceOrder | o.CancelOrder | o.MassCancel, suffix: str = ""
     ) -> SentOrder:
         """Record a command before it is sent.
@@ -213,7 +209,7 @@ class OrderMemory:
         lots, price, parent = (
             (last.lots, last.price, last.parent) if last is not None else (0, None, "")
         )
-        told = SentOrder(
+        sent = SentOrder(
             self.wire(name),
             name,
             command.orig,
@@ -228,32 +224,32 @@ class OrderMemory:
             ),
             old.order_id if old else "",
         )
-        self.write(told)
+        self.write(sent)
         self._forget(2)
-        if self.why and told.kind in ("new", "replace"):
-            del self.by_wire[told.wire], self.by_name[told.name], self._owed[told.wire]
+        if self.why and sent.kind in ("new", "replace"):
+            del self.by_wire[sent.wire], self.by_name[sent.name], self._owed[sent.wire]
             raise VenueError(
                 "orders that can be written down before they leave",
                 self.why,
                 "make room on its disk",
             )
-        return told
+        return sent
 
-    def skip(self, told: SentOrder, never: bool) -> str:
+    def skip(self, sent: SentOrder, never: bool) -> str:
         """Name of a command in a ResendRequest that is not resent, and `never` arrives; "" where nothing follows.
 
         That is where the venue has reported on the order since, or no order that it would cancel is left.
         """
-        if told.kind in ("new", "replace"):
-            open_ = told.status is o.OrdStatus.PENDING_NEW
-        elif told.kind == "cancel":
-            open_ = told.orig in self.by_name and self.by_name[told.orig].live
+        if sent.kind in ("new", "replace"):
+            open_ = sent.status is o.OrdStatus.PENDING_NEW
+        elif sent.kind == "cancel":
+            open_ = sent.orig in self.by_name and self.by_name[sent.orig].live
         else:
-            open_ = bool(self.live(told.account, told.instrument))
+            open_ = bool(self.live(sent.account, sent.instrument))
         if open_ and never:
-            told.skipped = True
-            self.write(told)
-        return told.name if open_ else ""
+            sent.skipped = True
+            self.write(sent)
+        return sent.name if open_ else ""
 
     def ask(self, name: str, account: str) -> str:
         """ClOrdID of a status request, with its account recorded: the answer may not state it."""
@@ -266,38 +262,44 @@ class OrderMemory:
 
     def account(self, wire: str) -> str:
         """Account of an order or of the last status request; "": unknown."""
-        told = self.by_wire.get(wire)
-        return told.account if told is not None else self._asked.get(wire, "")
+        sent = self.by_wire.get(wire)
+        return sent.account if sent is not None else self._asked.get(wire, "")
 
     def live(self, account: str = "", instrument: str = "") -> list[SentOrder]:
         """Orders that may still trade, of an account and an instrument ("": all)."""
         return [
-            told
-            for told in self.by_wire.values()
-            if told.live and account in ("", told.account) and instrument in ("", told.instrument)
+            sent
+            for sent in self.by_wire.values()
+            if sent.live and account in ("", sent.account) and instrument in ("", sent.instrument)
         ]
 
-    def learn(self, report: o.Report) -> None:
+    def update(self, report: o.Report) -> None:
         """Record a report's OrderID, status, fills and name."""
-        told = self.by_name.get(report.cl_ord_id)
-        if told is not None and told.kind not in (
+        sent = self.by_name.get(report.cl_ord_id)
+        if sent is not None and sent.kind not in (
             "new",
             "replace",
         ):  # a cancel's name: the order is the other
-            told = None
+            sent = None
         old = self.by_name.get(report.orig)
-        for one in (told, old):
+        for one in (sent, old):
             if one is None or one.kind not in ("new", "replace"):
                 continue
-            renamed = one is old and told is not None and report.exec_type is o.ExecType.REPLACED
+            renamed = one is old and sent is not None and report.exec_type is o.ExecType.REPLACED
             status = o.OrdStatus.CANCELED if renamed else report.status
             if (one.order_id, one.status, one.cum_qty) != (
                 report.order_id or one.order_id,
                 status,
                 report.cum_qty,
             ):
-                number = report.order_id or one.order_id
-                self.write(replace(one, order_id=number, status=status, cum_qty=report.cum_qty))
+                self.write(
+                    replace(
+                        one,
+                        order_id=report.order_id or one.order_id,
+                        status=status,
+                        cum_qty=report.cum_qty,
+                    )
+                )
 
     def close(self) -> None:
         """Close the file."""
@@ -306,9 +308,9 @@ class OrderMemory:
             self._file = -1
 
 
-def _line(told: SentOrder) -> str:
+def _line(sent: SentOrder) -> str:
     return (
-        json.dumps({key: getattr(told, key) for key in SentOrder.__slots__}, separators=(",", ":"))
+        json.dumps({key: getattr(sent, key) for key in SentOrder.__slots__}, separators=(",", ":"))
         + "\n"
     )
 

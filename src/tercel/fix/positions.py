@@ -1,7 +1,10 @@
 """Positions in FIX 4.4: RequestForPositions (AN), its acknowledgement (AO), PositionReports (AP).
 
-:class:`PositionQuestions` is an initiator's side. A position of an instrument that nobody lists counts in units.
+    35=AN|710=P2-1|724=0|263=0|1=DESK|581=1|715=20231114|60=...|
+    35=AO|721=R1|710=P2-1|727=1|728=0|729=0|1=DESK|
+    35=AP|721=R2|710=P2-1|728=0|1=DESK|55=XYZ|702=1|703=TQ|704=300|
 
+:class:`PositionQuestions` is an initiator's side. A position of an instrument that is not listed counts in units.
 Source: FIX 4.4, volume 5, position maintenance.
 """
 
@@ -14,12 +17,10 @@ from typing import Final
 from tercel.core import orders as o
 from tercel.core.errors import TercelError
 from tercel.fix import tags as t
-from tercel.fix.commands import OutgoingMessage
-from tercel.fix.inbound import raw
+from tercel.fix.dialect import OutgoingMessage, raw
 from tercel.fix.profiles import ProfileTerms
 from tercel.fix.protocol.message import Message, utc_text
-from tercel.fix.scale import PLAIN, PriceScale, RefusedError
-from tercel.fix.translate import Fields, named
+from tercel.fix.translate import PLAIN, Fields, PriceScale, RefusedError, named
 
 SNAPSHOT: Final = "0"
 POSITIONS: Final = "0"
@@ -32,7 +33,7 @@ _WAYS: Final = ((t.LONG_QTY, 1), (t.SHORT_QTY, -1))
 _WORDS: Final = {
     UNSUPPORTED: "an invalid or unsupported request",
     NOT_AUTHORIZED: "not authorized to request positions",
-    NEVER: "positions are not told here",
+    NEVER: "positions are not reported here",
 }
 
 
@@ -113,7 +114,6 @@ class PositionQuestions:
             For a name that FIX cannot carry.
         """
         name, now = self._name(), utc_text(self._now_ns(), self._digits)
-        until_s = self._clock() + self._patience_s
         what = [(t.POS_REQ_ID, name), (t.POS_REQ_TYPE, POSITIONS), (t.SUBSCRIPTION, SNAPSHOT)]
         fields = [
             *what,
@@ -122,7 +122,10 @@ class PositionQuestions:
             (t.TRANSACT_TIME, now),
         ]
         self._open[name] = _Question(
-            name, account, until_s, self._send([OutgoingMessage(t.POSITIONS_REQUEST, fields, None)])
+            name,
+            account,
+            self._clock() + self._patience_s,
+            self._send([OutgoingMessage(t.POSITIONS_REQUEST, fields, None)]),
         )
 
     def read(self, message: Message, now_ns: int) -> list[o.Holdings | o.Unread] | None:
@@ -240,7 +243,7 @@ class PositionQuestions:
         return self._complete(question, message, now_ns)
 
     def _qty(self, message: Message) -> int:
-        """What one report says is held, signed, 10^-8 of a lot.
+        """Signed quantity of a position report, 10^-8 of a lot.
 
         Raises
         ------

@@ -1,5 +1,9 @@
 """Reports of any FIX 4.2 or 4.4 venue as events; omitted fields are filled in from the order as sent.
 
+    35=8|37=8812|11=a-1|17=e7|20=0|150=1|39=1|55=XYZ|54=1|38=300|32=100|31=10.05|14=100|151=200|       (FIX 4.2)
+    35=8|37=8812|11=a-1|17=e7|150=F|39=1|55=XYZ|54=1|32=100|31=10.05|14=100|151=200|                   (FIX 4.4)
+    35=9|37=8812|11=a-2|41=a-1|39=2|434=1|102=0|58=too late|                                           (cancel reject)
+
 Sources: FIX 4.2 and 4.4, volume 4 and appendix D (order state changes); for 4.2 ExecTransType (20): 0 new, 1 cancel,
 2 correct, 3 status, and fills as ExecType 1 and 2.
 """
@@ -14,12 +18,11 @@ from tercel.core.errors import TercelError
 from tercel.core.orders import ONE, ceiled
 from tercel.core.vocabulary import BUY, SELL
 from tercel.fix import tags as t
-from tercel.fix.inbound import raw
+from tercel.fix.dialect import raw
 from tercel.fix.memory import OrderMemory, SentOrder
 from tercel.fix.profiles import ProfileTerms
 from tercel.fix.protocol.message import Message, utc_ns
-from tercel.fix.scale import PLAIN, PriceScale, RefusedError, optional
-from tercel.fix.translate import name_of
+from tercel.fix.translate import PLAIN, PriceScale, RefusedError, name_of, optional
 
 TRANS_TYPE, ERROR_CODE, AGGRESSOR = 20, 25016, 1057
 HEADLINE: Final = 148
@@ -88,18 +91,18 @@ class ReportReader:
             For what it cannot have meant.
         """
         wire, orig = message.get(t.CL_ORD_ID), message.get(t.ORIG_CL_ORD_ID)
-        told, old = self._memory.by_wire.get(wire), self._memory.by_wire.get(orig)
+        sent, old = self._memory.by_wire.get(wire), self._memory.by_wire.get(orig)
         if (
             old is None
         ):  # a venue may call what was cancelled by the name of its cancel, or by its own number alone
-            old = self._memory.meant(told, name_of(message.get(t.ORDER_ID)))
-        about = told if told is not None and told.kind in ("new", "replace") else old or told
+            old = self._memory.resolve(sent, name_of(message.get(t.ORDER_ID)))
+        about = sent if sent is not None and sent.kind in ("new", "replace") else old or sent
         read = self._read(message, about, now_ns)
-        read = replace(read, cl_ord_id=told.name if told else wire, orig=old.name if old else orig)
+        read = replace(read, cl_ord_id=sent.name if sent else wire, orig=old.name if old else orig)
         found = self._halves(read, wire, about)
         for one in found:
             if one.exec_type not in (o.ExecType.STATUS, o.ExecType.BUSTED, o.ExecType.CORRECTED):
-                self._memory.learn(one)
+                self._memory.update(one)
         return found
 
     def _read(self, message: Message, about: SentOrder | None, now_ns: int) -> o.Report:
@@ -112,8 +115,8 @@ class ReportReader:
         faults = [message.fault] if message.fault else []
         tags = dict(message.fields[::-1])
         liquidity = self._orders.liquidity_tag
-        sent = about.lots if about is not None else ceiled(cum) - ceiled(base)
-        lots = optional(tags, t.ORDER_QTY, scale.lots, sent, faults) + ceiled(base)
+        ordered = about.lots if about is not None else ceiled(cum) - ceiled(base)
+        lots = optional(tags, t.ORDER_QTY, scale.lots, ordered, faults) + ceiled(base)
         over = status in o.TERMINAL or status is o.OrdStatus.UNKNOWN
         leaves = 0 if over else max(lots * ONE - cum, 0)
         price = about.price if about is not None else None
@@ -132,7 +135,13 @@ class ReportReader:
             cl_ord_id="",
             orig="",
             order_id=name_of(message.get(t.ORDER_ID)),
-            account=message.get(t.ACCOUNT) or (about.account if about else self._whose(message)),
+            account=message.get(t.ACCOUNT)
+            or (
+                about.account
+                if about
+                # an order unknown here: the account of the last status request for its name
+                else message.get(t.ON_BEHALF_OF) or self._memory.account(message.get(t.CL_ORD_ID))
+            ),
             instrument=instrument,
             side=side,
             lots=lots,
@@ -152,10 +161,6 @@ class ReportReader:
             fault="; ".join(faults),
         )
 
-    def _whose(self, message: Message) -> str:
-        """The account of an order that nobody here sent: whoever asked about its name."""
-        return message.get(t.ON_BEHALF_OF) or self._memory.account(message.get(t.CL_ORD_ID))
-
     def _kind(self, message: Message) -> o.ExecType:
         """ExecType, with what 4.2 says in ExecTransType."""
         code, trans = message.get(t.EXEC_TYPE), message.get(TRANS_TYPE, "0")
@@ -168,7 +173,7 @@ class ReportReader:
 
     def _status(self, message: Message, about: SentOrder | None) -> o.OrdStatus:
         code = message.get(t.ORD_STATUS)
-        if code == _REPLACED_STATUS:  # of 4.2: as it stands after the change
+        if code == _REPLACED_STATUS:  # of 4.2: the status after the change
             filled = any(letter in "123456789" for letter in message.get(t.CUM_QTY, "0"))
             return o.OrdStatus.PARTIALLY_FILLED if filled else o.OrdStatus.NEW
         if (found := t.STATUSES.get(code)) is None:
@@ -195,7 +200,7 @@ class ReportReader:
 
     # -- cancel and new in one message --------------------------------------------------------------------------------
     def _halves(self, read: o.Report, wire: str, about: SentOrder | None) -> list[o.Report]:
-        """A cancel-and-new is told as the replacement that it stands for.
+        """A cancel-and-new is reported as the replacement that it carries out.
 
         The cancelled half waits for the new one: together they are a replacement; when the new one is refused, the
         order is over, and when the other half was not for us to hold, it passes.
@@ -236,11 +241,10 @@ class ReportReader:
     def cancel_reject(self, message: Message, now_ns: int) -> o.CancelReject:
         """Reject from a 9, or from an amendment's XAR; a missing status is the last known one."""
         wire, orig = message.get(t.CL_ORD_ID), message.get(t.ORIG_CL_ORD_ID)
-        told = self._memory.by_wire.get(wire) or self._memory.by_swap.get(wire)
+        sent = self._memory.by_wire.get(wire) or self._memory.by_swap.get(wire)
         old = self._memory.by_wire.get(orig) or (
-            self._memory.by_name.get(told.orig) if told is not None else None
+            self._memory.by_name.get(sent.orig) if sent is not None else None
         )
-        text = self._text(message, t.CXL_REJ_REASON, CANCEL_REASONS)
         status = old.status if old is not None else o.OrdStatus.REJECTED
         if message.get(t.ORD_STATUS):
             status = self._status(message, old)
@@ -251,29 +255,40 @@ class ReportReader:
         gone = gone or (ERROR_CODE in message and message.get(t.TEXT) == UNKNOWN_ORDER_TEXT)
         if gone and status is not o.OrdStatus.FILLED:
             status = o.OrdStatus.UNKNOWN
-        if told is not None and told.swaps:  # the new half never came to be
-            told.status = o.OrdStatus.REJECTED
-            self._memory.write(told)
-        names = told.name if told else wire, old.name if old else orig
-        account = message.get(t.ACCOUNT) or (old.account if old else told.account if told else "")
+        if sent is not None and sent.swaps:  # the new half never came to be
+            sent.status = o.OrdStatus.REJECTED
+            self._memory.write(sent)
+        account = message.get(t.ACCOUNT) or (old.account if old else sent.account if sent else "")
         ns = utc_ns(message.get(t.TRANSACT_TIME)) or utc_ns(message.get(52)) or now_ns
-        return o.CancelReject(*names, account, status, ns, text)
+        return o.CancelReject(
+            sent.name if sent else wire,
+            old.name if old else orig,
+            account,
+            status,
+            ns,
+            self._text(message, t.CXL_REJ_REASON, CANCEL_REASONS),
+        )
 
     def mass_refusal(self, message: Message, now_ns: int) -> o.CancelReject | None:
         """Reject of a mass cancel; None if it was accepted."""
         if message.get(t.MASS_CANCEL_RESPONSE) != "0":
             return None
-        told = self._memory.by_wire.get(message.get(t.CL_ORD_ID))
+        sent = self._memory.by_wire.get(message.get(t.CL_ORD_ID))
         text = self._text(message, t.MASS_CANCEL_REASON, {})
-        name, account = (told.name, told.account) if told else (message.get(t.CL_ORD_ID), "")
+        name, account = (sent.name, sent.account) if sent else (message.get(t.CL_ORD_ID), "")
         return o.CancelReject(
             name, "", account, o.OrdStatus.REJECTED, now_ns, text or "mass cancel refused"
         )
 
     def unread(self, message: Message, error: TercelError | Exception, now_ns: int) -> o.Unread:
         """An unreadable message, with the order it names."""
-        sent = self._memory.by_wire
-        told = sent.get(message.get(t.CL_ORD_ID)) or sent.get(message.get(t.ORIG_CL_ORD_ID))
-        name = told.name if told else message.get(t.CL_ORD_ID)
-        account = told.account if told else message.get(t.ACCOUNT)
-        return o.Unread(raw(message), f"{error}", now_ns, name, account, message.get(t.SYMBOL))
+        by_wire = self._memory.by_wire
+        sent = by_wire.get(message.get(t.CL_ORD_ID)) or by_wire.get(message.get(t.ORIG_CL_ORD_ID))
+        return o.Unread(
+            raw(message),
+            f"{error}",
+            now_ns,
+            sent.name if sent else message.get(t.CL_ORD_ID),
+            sent.account if sent else message.get(t.ACCOUNT),
+            message.get(t.SYMBOL),
+        )

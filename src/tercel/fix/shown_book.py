@@ -1,9 +1,12 @@
 """Aggregated market data as a book of orders: level totals turned into rows that a session can follow.
 
-A venue that says W and X with standard tags shows totals, in which own orders are hidden. Here each total becomes
-orders that nobody names, and own orders stand among them under numbers of their own: what a total holds beyond own
-lots is other people's. Lots that are new go behind; lots that a print took go from the front; what else a total loses
-goes from the back, so that the queue before an own order is never taken for shorter than it is.
+    35=W|262=M2-1|55=XYZ|268=2|269=0|270=10.04|271=700|269=1|270=10.06|271=500|                        (whole book)
+    35=X|262=M2-1|268=1|279=1|269=0|55=XYZ|270=10.04|271=400|                                           (new total)
+
+A venue that sends W and X with standard tags shows totals, in which own orders are hidden. Here each total becomes
+anonymous orders, and own orders are among them under numbers of their own: what a total holds beyond own lots is
+other people's. New lots join at the back; lots of a print leave at the front; what else a total loses leaves at the
+back, so that the queue before an own order is never taken for shorter than it is.
 """
 
 from collections import deque
@@ -20,7 +23,7 @@ from tercel.core.orders import ONE, ceiled, floored
 from tercel.core.vocabulary import BUY, SELL
 from tercel.fix import tags as t
 from tercel.fix.protocol.message import Message
-from tercel.fix.scale import PriceScale, RefusedError
+from tercel.fix.translate import PriceScale, RefusedError
 
 IDS: Final = 8192
 """Numbers of orders in a book, own ones among them."""
@@ -117,7 +120,7 @@ class ShownBook:
         return self.shown(now_ns)
 
     def shown(self, now_ns: int, status: int = 1) -> o.MarketRows:
-        """Rows of the book as it stands; `status` as a STATUS row has it."""
+        """Rows of the current book; `status` as a STATUS row has it."""
         rows = [(now_ns, v.STATUS, 0, 0, status, 0, -1)]
         for (side, price), level in self._levels.items():
             rows += [(now_ns, v.ADD, one.number, side, price, one.lots, -1) for one in level.orders]
@@ -169,12 +172,25 @@ class ShownBook:
         own = self._own.get(name)
         return -1 if own is None else own.number
 
+    def reported(
+        self, report: o.Report
+    ) -> tuple[list[tuple[int, ...]], int, list[tuple[int, ...]]]:
+        """Rows before a report, the number of its order (-1: unknown), rows after it.
+
+        What leaves the book does so while the order still has its number, what comes follows its name.
+        """
+        taken = self.before(report)
+        number = max(self.number(report.orig), self.number(report.cl_ord_id))
+        moved = self.after(report)
+        gone = [*taken, *(row for row in moved if row[o.M_KIND] != v.ADD)]
+        number = max(number, self.number(report.cl_ord_id))
+        return gone, number, [row for row in moved if row[o.M_KIND] == v.ADD]
+
     def before(self, report: o.Report) -> list[tuple[int, ...]]:
         """Rows before a report: what its trade took."""
         own = self._own.get(report.orig) or self._own.get(report.cl_ord_id)
         if own is None or report.exec_type is not o.ExecType.TRADE:
             return []
-        at = own.side, own.price
         mine = self._mine(own)
         left, far, price = (
             floored(report.last_qty),
@@ -182,7 +198,11 @@ class ShownBook:
             floored(report.last_px),
         )  # books are in ticks and lots
         if mine is not None and mine.lots >= left:
-            return [self._less(report.ns, *at, mine, left, -1, v.EXECUTE)] if left else []
+            return (
+                [self._less(report.ns, own.side, own.price, mine, left, -1, v.EXECUTE)]
+                if left
+                else []
+            )
         whole = price * ONE == report.last_px
         return self._take(report.ns, far, price, left, own.number, v.EXECUTE) if whole else []
 
@@ -218,7 +238,7 @@ class ShownBook:
         return rows
 
     def _crosses(self, own: _Own) -> bool:
-        """Whether the other side, as far as it is shown, stands where an order would trade."""
+        """Whether an order would trade with the other side, as far as that is shown."""
         prices = [price for side, price in self._levels if side == -own.side]
         return bool(prices) and (
             min(prices) <= own.price if own.side == BUY else max(prices) >= own.price
@@ -250,8 +270,7 @@ class ShownBook:
         if lots < mine.lots:
             return [self._less(ns, *at, mine, mine.lots - lots, -1, v.REDUCE)]
         if lots > mine.lots:  # more lots: behind the others
-            gone = self._less(ns, *at, mine, mine.lots, -1, v.REDUCE)
-            return [gone, *self._rest(ns, own, lots)]
+            return [self._less(ns, *at, mine, mine.lots, -1, v.REDUCE), *self._rest(ns, own, lots)]
         return []
 
     def _mine(self, own: _Own) -> _Order | None:
@@ -260,8 +279,7 @@ class ShownBook:
         return None if level is None else level.named(own.name)
 
     def _forget(self, own: _Own) -> None:
-        names = [name for name, one in self._own.items() if one is own]
-        for name in names:
+        for name in [name for name, one in self._own.items() if one is own]:
             del self._own[name]
         self._free.appendleft(own.number)
 

@@ -7,18 +7,23 @@ from pathlib import Path
 from typing import Final
 
 from tercel.core import orders as o
-from tercel.core.errors import TercelError, VenueError
-from tercel.core.vocabulary import ADD
+from tercel.core.errors import OrderError, TercelError, VenueError
+from tercel.core.orders import ceiled
 from tercel.fix import tags as t
-from tercel.fix.commands import Commands, OutgoingMessage
-from tercel.fix.inbound import Item, PendingFault, RejectTracker, StepAnswer, raw
-from tercel.fix.memory import OrderMemory
+from tercel.fix.dialect import Item, OutgoingMessage, PendingFault, RejectTracker, StepAnswer, raw
+from tercel.fix.memory import OrderMemory, SentOrder
 from tercel.fix.profiles import ProfileTerms
-from tercel.fix.protocol.message import Message
+from tercel.fix.protocol.message import Message, utc_text
 from tercel.fix.report_reader import HEADLINE, ReportReader
-from tercel.fix.scale import PriceScale, RefusedError
 from tercel.fix.shown_book import IDS, ShownBook
+from tercel.fix.translate import PLAIN, Fields, PriceScale, RefusedError, named, side_code
 
+AMEND: Final = "XAK"
+CANCEL_AND_NEW: Final = "XCN"
+MODE, CANCEL_NAME = 25033, 25034
+"""What a cancel-and-new does when its cancel fails (1: stop), and the name of its cancel."""
+_STOP_ON_FAILURE: Final = "1"
+_HANDLING: Final = 21
 AMEND_REJECT: Final = "XAR"
 # List status, limits, session status: nothing here follows from them.
 _QUIET: Final = frozenset({"N", "XLR", "h"})
@@ -36,7 +41,7 @@ class StandardDialect(RejectTracker):
     clock : callable
         ns since 1970.
     folder : Path, optional
-        Where the names of orders are kept.
+        Where the names of orders are stored.
     """
 
     def __init__(self, terms: ProfileTerms, clock: Callable[[], int], folder: Path | None) -> None:
@@ -48,35 +53,51 @@ class StandardDialect(RejectTracker):
         self.market_terms = terms
         """Those of the session that has the market data."""
         self.memory = OrderMemory(terms.profile.names, folder)
-        self._speaks = Commands(terms, self.memory, self.scales, clock)
-        self._hears = ReportReader(terms, self.memory, self.scales)
+        self._orders = terms.profile.orders
+        self._digits = min(terms.profile.session.digits, 6)
+        self._rules = terms.dictionary.messages if terms.dictionary is not None else {}
+        self._unsupported: set[str] = set()
+        """Message types that the venue said it does not know."""
+        self._reader = ReportReader(terms, self.memory, self.scales)
         self._books: dict[str, ShownBook] = {}
         self._numbers: dict[tuple[str, str], str] = {}
         self._listed(
             tuple(scaled_listing(one.name, str(one.tick), str(one.lot)) for one in terms.symbols)
         )
 
-    # -- what is said -------------------------------------------------------------------------------------------------
+    # -- outgoing -----------------------------------------------------------------------------------------------------
     def commands(self, command: o.Command) -> tuple[list[OutgoingMessage], str]:
-        """Messages of a command, or why it has none."""
-        if (
-            isinstance(command, o.NewOrder)
-            and (book := self._books.get(command.instrument)) is not None
-        ):
-            book.expect(
-                command.cl_ord_id, command.side, command.price, command.tif is not o.Tif.IOC
-            )
-        return self._speaks.messages(command)
+        """Messages of a command, or why it has none.
 
-    def house_name(self, wire: str) -> str:
+        Raises
+        ------
+        OrderError
+            For a command that the venue's messages cannot express.
+        """
+        if isinstance(command, o.NewOrder):
+            if (book := self._books.get(command.instrument)) is not None:
+                rests = command.tif is not o.Tif.IOC
+                book.expect(command.cl_ord_id, command.side, command.price, rests)
+            sent = self.memory.record(command)
+            terms = self._order_terms(sent, command.tif)
+            return [self._ready(t.NEW_ORDER, [*self._head(sent), *terms], command)], ""
+        if isinstance(command, o.ReplaceOrder):
+            return [self._replace(command)], ""
+        if isinstance(command, o.CancelOrder):
+            return [self._cancel(self.memory.record(command), command)], ""
+        if isinstance(command, o.MassCancel):
+            return self._mass_cancel(command), ""
+        return self._status(command)
+
+    def own_name(self, wire: str) -> str:
         """See `RejectTracker`."""
-        told = self.memory.by_wire.get(wire)
-        return told.name if told is not None else wire
+        sent = self.memory.by_wire.get(wire)
+        return sent.name if sent is not None else wire
 
     def skipped(self, message: Message, earlier: bool) -> str:
         """See `RejectTracker`: a command already reported on has arrived, and status requests are repeated."""
-        told = self.memory.by_wire.get(message.get(t.CL_ORD_ID))
-        return "" if told is None or message.kind == t.STATUS else self.memory.skip(told, earlier)
+        sent = self.memory.by_wire.get(message.get(t.CL_ORD_ID))
+        return "" if sent is None or message.kind == t.STATUS else self.memory.skip(sent, earlier)
 
     @property
     def unrecorded(self) -> str:
@@ -85,7 +106,12 @@ class StandardDialect(RejectTracker):
 
     def answers(self, message: o.Report | o.CancelReject | o.Unread) -> list[OutgoingMessage]:
         """See `RejectTracker`: where the venue takes one."""
-        return [fitted for one in super().answers(message) for fitted in self._speaks.answer(one)]
+        takes = {t.DONT_KNOW: self._orders.disown, t.BUSINESS_REJECT: self._orders.business_reject}
+        return [
+            self._ready(one.kind, one.fields, one.about)
+            for one in super().answers(message)
+            if takes.get(one.kind, True) and one.kind in self._rules
+        ]
 
     def market_request(self, name: str, instrument: str) -> OutgoingMessage:
         """MarketDataRequest for an instrument under a request id.
@@ -127,7 +153,149 @@ class StandardDialect(RejectTracker):
             None,
         )
 
-    # -- what is heard ------------------------------------------------------------------------------------------------
+    def _ready(self, kind: str, fields: Fields, about: object) -> OutgoingMessage:
+        """A message without empty fields and fields that the venue's dictionary lacks."""
+        rule = self._rules.get(kind)
+        if rule is None:
+            raise OrderError(
+                f"35={kind} in the venue's dictionary", "none", "choose another orders.replace"
+            )
+        members = [(tag, value) for tag, value in fields if value and tag in rule.block.members]
+        return OutgoingMessage(kind, members, about)  # type: ignore[arg-type]
+
+    def _scale(self, instrument: str) -> PriceScale:
+        return self.scales.get(instrument, PLAIN)
+
+    def _head(self, sent: SentOrder) -> Fields:
+        fields: Fields = [(t.CL_ORD_ID, named(sent.wire)), (_HANDLING, self._orders.handling)]
+        if self._orders.account:
+            fields.append((t.ACCOUNT, named(sent.account)))
+        fields += [(t.SYMBOL, named(sent.instrument)), (t.SIDE, side_code(sent.side))]
+        return [*fields, (t.TRANSACT_TIME, utc_text(self._clock(), self._digits))]
+
+    def _order_terms(self, sent: SentOrder, tif: o.Tif = o.Tif.DAY) -> Fields:
+        scale = self._scale(sent.instrument)
+        priced = [(t.ORD_TYPE, t.MARKET)]
+        if sent.price is not None:
+            priced = [(t.ORD_TYPE, t.LIMIT), (t.PRICE, scale.price(sent.price))]
+        force = "" if sent.price is None and tif is o.Tif.DAY else self._orders.ioc
+        force = self._orders.day if tif is o.Tif.DAY and sent.price is not None else force
+        fields = [(t.ORDER_QTY, scale.quantity(sent.lots)), *priced, (t.TIME_IN_FORCE, force)]
+        return fields + [(int(tag), value) for tag, value in self._orders.fields.items()]
+
+    def _orig(self, name: str) -> Fields:
+        old = self.memory.by_name.get(name)
+        number = old.order_id if old is not None and self._orders.order_id else ""
+        return [(t.ORIG_CL_ORD_ID, self.memory.wire(name)), (t.ORDER_ID, number)]
+
+    def _cancel(self, sent: SentOrder, about: o.Command) -> OutgoingMessage:
+        lots = self._scale(sent.instrument).quantity(sent.lots) if sent.lots else ""
+        return self._ready(
+            t.CANCEL, [*self._head(sent), *self._orig(sent.orig), (t.ORDER_QTY, lots)], about
+        )
+
+    def _replace(self, command: o.ReplaceOrder) -> OutgoingMessage:
+        style, old = self._orders.replace, self.memory.by_name.get(command.orig)
+        if style == "cancel":
+            sent = self.memory.record(
+                o.CancelOrder(
+                    command.cl_ord_id,
+                    command.orig,
+                    command.instrument,
+                    command.side,
+                    command.account,
+                    0,
+                )
+            )
+            return self._cancel(sent, command)
+        sent = self.memory.record(command)
+        if style == "G":
+            fields = [*self._head(sent), *self._orig(command.orig), *self._order_terms(sent)]
+            return self._ready(t.REPLACE, fields, command)
+        base = ceiled(old.base_qty) if old is not None else 0
+        if (
+            style == AMEND
+            and old is not None
+            and old.price == command.price
+            and sent.lots - base < old.lots
+        ):
+            sent.base_qty = old.base_qty
+            sent.lots -= base
+            self.memory.write(sent)
+            lots = (t.ORDER_QTY, self._scale(sent.instrument).quantity(sent.lots))
+            return self._ready(AMEND, [*self._head(sent), *self._orig(command.orig), lots], command)
+        # a new order has a total of its own: what is filled already is not ordered again
+        sent.base_qty = old.cum_qty if old is not None else 0
+        sent.lots = max(sent.lots - ceiled(sent.base_qty), 1)
+        sent.swaps = self.memory.wire(f"{sent.name}-C")
+        self.memory.write(sent)
+        mode = [(MODE, _STOP_ON_FAILURE), (CANCEL_NAME, sent.swaps)]
+        fields = [*mode, *self._orig(command.orig), *self._head(sent), *self._order_terms(sent)]
+        return self._ready(CANCEL_AND_NEW, fields, command)
+
+    def _mass_cancel(self, command: o.MassCancel) -> list[OutgoingMessage]:
+        """Messages of a mass cancel: one where the venue's has the same scope, else a cancel for each live order."""
+        meant = self.memory.live(command.account, command.instrument)
+        everybody = self.memory.live("", command.instrument)
+        style = self._orders.mass_cancel
+        if style == "none" or t.MASS_CANCEL in self._unsupported or len(meant) < len(everybody):
+            return [self._cancel(self._one_of(command, sent), command) for sent in meant]
+        instruments = [command.instrument] if command.instrument else [""]
+        if style == "symbol" and not command.instrument:
+            instruments = sorted({sent.instrument for sent in meant})
+        found = []
+        for instrument in instruments:
+            sent = self.memory.record(command, f"-{instrument}" if len(instruments) > 1 else "")
+            sent.instrument = instrument
+            scope = [
+                (t.MASS_CANCEL_TYPE, "1" if instrument else "7"),
+                (t.SYMBOL, named(instrument)),
+            ]
+            at = (t.TRANSACT_TIME, utc_text(self._clock(), self._digits))
+            found.append(
+                self._ready(t.MASS_CANCEL, [(t.CL_ORD_ID, sent.wire), *scope, at], command)
+            )
+        return found
+
+    def _one_of(self, command: o.MassCancel, sent: SentOrder) -> SentOrder:
+        name = f"{command.cl_ord_id}-{sent.name}"
+        return self.memory.record(
+            o.CancelOrder(name, sent.name, sent.instrument, sent.side, sent.account, 0)
+        )
+
+    def _status(self, command: o.StatusRequest) -> tuple[list[OutgoingMessage], str]:
+        if (
+            not command.cl_ord_id
+            and self._orders.mass_status
+            and t.MASS_STATUS in self._rules.keys() - self._unsupported
+        ):
+            scope = [(t.MASS_STATUS_ID, f"all-{self._clock()}"), (t.MASS_STATUS_TYPE, "7")]
+            return [self._ready(t.MASS_STATUS, [*scope, (t.ACCOUNT, command.account)], command)], ""
+        if not self._orders.status or t.STATUS not in self._rules.keys() - self._unsupported:
+            what = command.cl_ord_id or "any order"
+            return (
+                [],
+                f"the venue answers no questions: the status of {what} is its last report, until another one comes",
+            )
+        asked = (
+            [command.cl_ord_id]
+            if command.cl_ord_id
+            else [one.name for one in self.memory.live(command.account)]
+        )
+        return [self._asked(name, command) for name in asked], ""
+
+    def _asked(self, name: str, command: o.StatusRequest) -> OutgoingMessage:
+        sent = self.memory.by_name.get(name)
+        side = side_code(sent.side if sent else 0)
+        which = [
+            (t.CL_ORD_ID, self.memory.ask(name, command.account)),
+            (t.ORDER_ID, sent.order_id if sent else ""),
+        ]
+        what = [(t.SYMBOL, sent.instrument if sent else t.NO_SYMBOL), (t.SIDE, side)]
+        account = [(t.ACCOUNT, command.account)] if self._orders.account else []
+        return self._ready(t.STATUS, [*which, *what, *account], command)
+
+    # -- incoming -----------------------------------------------------------------------------------------------------
     def read(self, message: Message, now_ns: int) -> list[tuple[int, Item]]:
         """Events of a message, with its number."""
         kind = message.kind
@@ -140,21 +308,21 @@ class StandardDialect(RejectTracker):
                 # A change could not be read: the book is not to be trusted until a whole one comes.
                 self._books[asked[0]].ready = False
                 self.spoilt.append(asked[0])
-            return [(number, self._hears.unread(message, error, now_ns))]
+            return [(number, self._reader.unread(message, error, now_ns))]
 
     def _items(self, message: Message, now_ns: int) -> list[Item]:
         kind = message.kind
         if kind == t.EXECUTION_REPORT:
             return self._reports(message, now_ns)
         if kind in (t.CANCEL_REJECT, AMEND_REJECT):
-            return [self._hears.cancel_reject(message, now_ns)]
+            return [self._reader.cancel_reject(message, now_ns)]
         if kind in (t.SNAPSHOT, t.INCREMENT):
             return self._market(message, now_ns)
         if kind == t.SECURITY_LIST:
             self._listed(self._listings_of(message))
             return [StepAnswer(message.get(t.SECURITY_REQ_ID), now_ns, self.listings)]
         if kind == t.MASS_CANCEL_REPORT:
-            refused = self._hears.mass_refusal(message, now_ns)
+            refused = self._reader.mass_refusal(message, now_ns)
             return [] if refused is None else [refused]
         if kind == t.MARKET_DATA_REJECT:
             instrument = self.requests.pop(message.get(t.MD_REQ_ID), ("", []))[0]
@@ -179,14 +347,14 @@ class StandardDialect(RejectTracker):
             command, o.StatusRequest | o.MassCancel
         ):
             return None
-        self._speaks.unknown.add(kind)
+        self._unsupported.add(kind)
         return command
 
     def refusal(self, number: str, text: str, now_ns: int) -> Item:
         """Event of a business reject: the order is as if the venue never had it."""
         found = super().refusal(number if number.isdigit() else "0", text, now_ns)
         if isinstance(found, o.Report):
-            self.memory.learn(found)
+            self.memory.update(found)
         if isinstance(
             found, PendingFault
         ):  # a question of ours, or nothing of ours: no reason to stop
@@ -195,7 +363,7 @@ class StandardDialect(RejectTracker):
 
     def _reports(self, message: Message, now_ns: int) -> list[Item]:
         found: list[Item] = []
-        for report in self._hears.report(message, now_ns):
+        for report in self._reader.report(message, now_ns):
             seen = report.cl_ord_id, report.order_id, report.exec_id
             if (message.says(t.POSS_DUP) or message.says(t.POSS_RESEND)) and seen in self._seen:
                 continue
@@ -207,14 +375,9 @@ class StandardDialect(RejectTracker):
             dated = replace(
                 report, ns=now_ns
             )  # the market's time is the clock's, as of all else that is shown
-            taken = book.before(dated)
-            number = max(book.number(report.orig), book.number(report.cl_ord_id))
-            moved = book.after(dated)
-            named = self._numbered(report, max(number, book.number(report.cl_ord_id)))
-            # what leaves the book does so while the order still has its number, what comes follows its name
-            before = book.rows([*taken, *(row for row in moved if row[o.M_KIND] != ADD)])
-            after = book.rows(row for row in moved if row[o.M_KIND] == ADD)
-            found += [one for one in (before, named, after) if one is not None]
+            gone, number, new = book.reported(dated)
+            events = book.rows(gone), self._numbered(report, number), book.rows(new)
+            found += [one for one in events if one is not None]
         return found
 
     def _numbered(self, report: o.Report, number: int) -> o.Report:
@@ -277,7 +440,7 @@ def scaled_listing(name: str, tick: str, lot: str) -> tuple[o.Listing, PriceScal
 
 
 def _why(message: Message) -> str:
-    """What a reject says."""
+    """Reason of a reject: Text (58), tag and codes."""
     said = [message.get(t.TEXT)]
     for tag, word in ((371, "tag"), (373, "373"), (t.REJECT_REASON, "380"), (25016, "25016")):
         if message.get(tag):

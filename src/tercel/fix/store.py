@@ -1,13 +1,10 @@
 """FIX session stores in an SQLite file: numbers and sent messages. Every commit is one transaction.
 
-While a commit fails, `FallbackStore` keeps the session going from memory.
-
-Session store that never refuses a commit: on disk while that can be written, in memory while it cannot.
-
-A disk that is full may keep no cancel and no logout back. Numbers then go into a file whose room was taken before, and
-where that is not written either, into memory alone. Who begins after that is at the number of that file; or, where
-nobody knows it, the venue says that ours is too low, and :meth:`SteadyStore.skip` goes on there, or behind the
-block of numbers that was taken from the disk while it could be written.
+:class:`SteadyStore` never refuses a commit: a full disk may keep no cancel and no logout back. While a commit fails,
+numbers go into a file whose room was allocated before, and where that is not written either, into memory alone. The
+next process continues at the number of that file; or, where there is none, the venue says that ours is too low, and
+:meth:`SteadyStore.skip` continues there, or after the block of numbers that was reserved while the disk could be
+written. :class:`ReceivedMark` is the file with the number of the last message that an initiator's caller has seen.
 """
 
 import json
@@ -84,23 +81,27 @@ class SteadyStore:
                 self._tried_s = time.monotonic()
                 self._memory = MemoryStore()
                 self._reset = False
-                self._disk.wait_for_locks(0.0)  # a cancel waits for nobody
+                self._disk.wait_for_locks(0.0)  # a cancel waits for no lock
             else:
                 self._base = change.numbers
                 return
         self._memory.commit(change)
         self._reset |= change.reset
-        self._put_by(change.numbers)
+        if self._spare >= 0:  # in place: it needs no room on a full disk
+            base, numbers = astuple(self._base), astuple(change.numbers)
+            text = json.dumps({"session": self._session, "after": base, "numbers": numbers})
+            with suppress(OSError):
+                os.pwrite(self._spare, text.ljust(_BYTES).encode(), 0)
         if time.monotonic() - self._tried_s > _AGAIN_S:
             self._catch_up()
 
     def sent(self, first: int, last: int) -> Iterable[tuple[int, bytes]]:
         """See `SessionStore`."""
-        kept: dict[int, bytes] = {}
+        found: dict[int, bytes] = {}
         if not (self.why and self._reset):
             with suppress(VenueError):
-                kept = dict(self._disk.sent(first, last))
-        return sorted((kept | dict(self._memory.sent(first, last))).items())
+                found = dict(self._disk.sent(first, last))
+        return sorted((found | dict(self._memory.sent(first, last))).items())
 
     def expect(self, next_in: int) -> None:
         """Request a resend from a number on, at the next logon."""
@@ -137,22 +138,14 @@ class SteadyStore:
         """Write all that memory has."""
         self._tried_s = time.monotonic()
         numbers = self._memory.load()
-        sent = tuple(self._memory.sent(1, numbers.next_out))
         with suppress(VenueError):
-            self._disk.commit(Commit(numbers, sent, reset=self._reset))
+            self._disk.commit(
+                Commit(numbers, tuple(self._memory.sent(1, numbers.next_out)), reset=self._reset)
+            )
             self._disk.wait_for_locks()
             self.why = ""
             self._base = numbers
             self._memory = MemoryStore()
-
-    def _put_by(self, numbers: SequenceNumbers) -> None:
-        """In place: it needs no room on a disk that is full."""
-        text = json.dumps(
-            {"session": self._session, "after": astuple(self._base), "numbers": astuple(numbers)}
-        )
-        if self._spare >= 0:
-            with suppress(OSError):
-                os.pwrite(self._spare, text.ljust(_BYTES).encode(), 0)
 
     def _spared(self) -> SequenceNumbers | None:
         """Numbers that the disk did not take after what it has."""
@@ -194,7 +187,7 @@ class SqliteStore(Closing):
 
     Durable, a commit is on the disk when :meth:`commit` returns. Otherwise it survives the death of the process, and a
     power cut loses the last moments. Numbers of our own messages are then taken durably in blocks, and what begins
-    after the machine went down goes on behind its block: no number is ever used twice. Who asks for those in between
+    after a system crash continues after its block: no number is ever used twice. Who asks for those in between
     has the gap filled.
 
     Parameters
@@ -203,9 +196,6 @@ class SqliteStore(Closing):
         The file; its folder is made.
     session : str
     durable : bool
-    together : bool
-        The number of what came in waits for the commit of the answer, or for :meth:`flush`: one write instead of two.
-        Who dies between the two is sent it again.
 
     Raises
     ------
@@ -219,15 +209,10 @@ class SqliteStore(Closing):
     (3, [(2, b'8=FIX...')])
     """
 
-    def __init__(
-        self, path: Path, session: str, durable: bool = True, together: bool = False
-    ) -> None:
+    def __init__(self, path: Path, session: str, durable: bool = True) -> None:
         self.path = path
         self.session = session
         self.durable = durable
-        self._together = together
-        self._held: Commit | None = None
-        self._next_out = 0
         self.unsure = False
         """Whether the process before did not close it: numbers beyond the last commit may have left."""
         try:
@@ -263,7 +248,6 @@ class SqliteStore(Closing):
 
     def load(self) -> SequenceNumbers:
         """See `SessionStore`."""
-        self.flush()
         with self._errors():
             found = self._row("next_out, next_in, since_ns")
         return SequenceNumbers(*found) if found is not None else SequenceNumbers()
@@ -281,24 +265,6 @@ class SqliteStore(Closing):
         VenueError
             When it cannot be written. Nothing of it was.
         """
-        if (
-            self._together
-            and not (change.sent or change.reset)
-            and change.numbers.next_out == self._next_out
-        ):
-            self._held = change
-        else:
-            self._held = None
-            self._write_down(change)
-
-    def flush(self) -> None:
-        """Write buffered commits. Errors are those of :meth:`commit`."""
-        change = self._held
-        self._held = None
-        if change is not None:
-            self._write_down(change)
-
-    def _write_down(self, change: Commit) -> None:
         numbers = change.numbers
         reserves = not self.durable and (change.reset or numbers.next_out + AHEAD > self._reserved)
         reserved = numbers.next_out + BLOCK if reserves else self._reserved
@@ -309,8 +275,10 @@ class SqliteStore(Closing):
                 self._file.execute("BEGIN IMMEDIATE")
                 if change.reset:
                     self._file.execute("DELETE FROM sent WHERE session = ?", (self.session,))
-                rows = [(self.session, *one) for one in change.sent]
-                self._file.executemany("INSERT OR REPLACE INTO sent VALUES (?, ?, ?)", rows)
+                self._file.executemany(
+                    "INSERT OR REPLACE INTO sent VALUES (?, ?, ?)",
+                    [(self.session, *one) for one in change.sent],
+                )
                 values = numbers.next_out, numbers.next_in, numbers.since_ns, reserved
                 self._write("next_out = ?, next_in = ?, since_ns = ?, reserved = ?", values)
                 self._file.execute("COMMIT")
@@ -320,11 +288,10 @@ class SqliteStore(Closing):
                 if reserves:
                     self._to_disk(False)
         self._reserved = reserved
-        self._next_out = numbers.next_out
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
-        """What the file does not do is an error of the venue's session."""
+        """Raise SQLite's errors as VenueError."""
         try:
             yield
         except sqlite3.Error as error:
@@ -346,11 +313,10 @@ class SqliteStore(Closing):
         Raises
         ------
         VenueError
-            As :meth:`commit`; the next process is told that it was not closed.
+            As :meth:`commit`; the next process sees that it was not closed.
         """
         try:
             with self._errors():
-                self.flush()
                 self._to_disk(True)
                 self._write("boot = ?", ("closed",))
         finally:
@@ -370,3 +336,57 @@ class SqliteStore(Closing):
 
     def _write(self, columns: str, values: tuple[object, ...]) -> None:
         self._file.execute(f"UPDATE session SET {columns} WHERE name = ?", (*values, self.session))
+
+
+# File with the number of the last message that the caller has certainly seen; empty before the first logon.
+_RECEIVED: Final = "received"
+_NUMBER_BYTES: Final = 8
+
+
+def holds_session(store: Path) -> bool:
+    """Whether a store has the numbers of a session that has logged on before."""
+    try:
+        return (store / _RECEIVED).stat().st_size == _NUMBER_BYTES
+    except OSError:
+        return False
+
+
+class ReceivedMark:
+    """Number of the last message that the caller has certainly processed, stored in a file.
+
+    Parameters
+    ----------
+    folder : Path, optional
+        None: it lasts as long as the process.
+
+    >>> seen = ReceivedMark()
+    >>> seen.write(7)
+    >>> seen.number
+    7
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.number = 0
+        self._file = -1
+        if folder is not None:
+            self._file = os.open(folder / _RECEIVED, os.O_RDWR | os.O_CREAT, 0o600)
+            self.number = int.from_bytes(os.pread(self._file, _NUMBER_BYTES, 0), "little")
+
+    def forget(self) -> None:
+        """Reset the mark."""
+        self.number = 0
+        if self._file >= 0:
+            os.ftruncate(self._file, 0)
+
+    def write(self, number: int) -> None:
+        """Mark messages up to a number as processed; after a failed write the venue repeats them."""
+        self.number = number
+        if self._file >= 0:
+            with suppress(OSError):
+                os.pwrite(self._file, number.to_bytes(_NUMBER_BYTES, "little"), 0)
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1

@@ -14,13 +14,10 @@ SOH: Final = "\x01"
 
 # -- FIX 4.4 ----------------------------------------------------------------------------------------------------------
 ACCOUNT: Final = 1
-AVG_PX: Final = 6
 CL_ORD_ID: Final = 11
 CUM_QTY: Final = 14
 EXEC_ID: Final = 17
 EXEC_REF_ID: Final = 19
-EXEC_TRANS_TYPE: Final = 20
-"""FIX 4.2 alone."""
 LAST_PX: Final = 31
 LAST_QTY: Final = 32
 SEQ_NUM: Final = 34
@@ -62,21 +59,13 @@ ENTRY_ID: Final = 278
 UPDATE_ACTION: Final = 279
 MD_REJ_REASON: Final = 281
 SECURITY_REQ_ID: Final = 320
-SECURITY_RESPONSE_ID: Final = 322
 REF_MSG_TYPE: Final = 372
-RESTATEMENT_REASON: Final = 378
 REJECT_REASON: Final = 380
-TOTAL_SYMBOLS: Final = 393
-CXL_REJ_RESPONSE_TO: Final = 434
 MASS_CANCEL_TYPE: Final = 530
 MASS_CANCEL_RESPONSE: Final = 531
 MASS_CANCEL_REASON: Final = 532
-MASS_CANCEL_ORDERS: Final = 533
-"""How many orders a mass cancel reaches."""
-USERNAME: Final = 553
 PASSWORD: Final = 554
 SECURITY_LIST_TYPE: Final = 559
-SECURITY_RESULT: Final = 560
 ROUND_LOT: Final = 561
 MASS_STATUS_ID: Final = 584
 MASS_STATUS_TYPE: Final = 585
@@ -97,12 +86,8 @@ POS_REQ_TYPE: Final = 724
 TOTAL_POS_REPORTS: Final = 727
 POS_RESULT: Final = 728
 POS_STATUS: Final = 729
-SETTL_PRICE: Final = 730
-SETTL_PRICE_TYPE: Final = 731
-PRIOR_SETTL_PRICE: Final = 734
 STATUS_ID: Final = 790
 LIQUIDITY: Final = 851
-TOTAL_REPORTS: Final = 911
 
 # -- agreed between the two sides -------------------------------------------------------------------------------------
 EXACT_NS: Final = 20001
@@ -114,7 +99,7 @@ FOR_ACCOUNT: Final = 20003
 ROW_KIND: Final = 20004
 """The kind of a row of market data, as on the tape."""
 AGGRESSOR: Final = 20005
-"""The client order that took; absent: nobody's client did."""
+"""The client order that took; absent: no client order did."""
 CONTINUES: Final = 20006
 """Y: more entries of the same change follow in the next message."""
 UNTIL_NS: Final = 20007
@@ -136,10 +121,6 @@ VENUE_FEES: Final = 20019
 """Four numbers: what the venue charges (`core.orders.Listing`); left out where it charges nothing."""
 STEPPED: Final = 20016
 """Y: the venue's clock is moved by U1; N: it runs by itself."""
-OWN_TAGS: Final = 20021
-"""Y in a Logon: its sender knows the tags and messages of this part. Who does not say so is never sent one."""
-CANCEL_ON_DISCONNECT: Final = 20022
-"""In an initiator's Logon, Y: cancel my orders when I log out or am lost; N: leave them. Default: as its login says."""
 
 # -- message types ----------------------------------------------------------------------------------------------------
 REJECT: Final = "3"
@@ -167,7 +148,7 @@ POSITION_REPORT: Final = "AP"
 STEP: Final = "U1"
 STEPPED_TO: Final = "U2"
 SIMULATED: Final = "U3"
-"""Before a logon: question and answer whether a server is a simulated exchange (`fix.challenge`)."""
+"""Before a logon: question and answer whether a server is a simulated exchange (`fix.dialect`)."""
 
 # -- codes ------------------------------------------------------------------------------------------------------------
 STATUS_CODES: Final[Mapping[OrdStatus, str]] = MappingProxyType(
@@ -216,7 +197,6 @@ EXECS: Final[Mapping[str, ExecType]] = MappingProxyType(
     {code: kind for kind, code in EXEC_CODES.items()}
 )
 TIF_CODES: Final[Mapping[Tif, str]] = MappingProxyType({Tif.DAY: "0", Tif.IOC: "3"})
-TIFS: Final[Mapping[str, Tif]] = MappingProxyType({code: tif for tif, code in TIF_CODES.items()})
 
 BUY_CODE: Final = "1"
 SELL_CODE: Final = "2"
@@ -226,28 +206,15 @@ MARKET: Final = "1"
 LIMIT: Final = "2"
 NO_SYMBOL: Final = "[N/A]"
 NO_NAME: Final = "NONE"
-"""Stands where FIX demands a name and there is none."""
+"""Where FIX demands a name and there is none."""
 
-UNKNOWN_SYMBOL: Final = "1"
-EXCEEDS_LIMIT: Final = "3"
-TOO_LATE_TO_ENTER: Final = "4"
 UNKNOWN_ORDER: Final = "5"
-DUPLICATE_ORDER: Final = "6"
 UNSUPPORTED: Final = "11"
 INCORRECT_QUANTITY: Final = "13"
-UNKNOWN_ACCOUNT: Final = "15"
 OTHER: Final = "99"
 
-TOO_LATE: Final = "0"
-"""Reason of a cancel reject: the order is over."""
 NOT_KNOWN: Final = "1"
 """Reason of a cancel reject: no such order."""
-ALREADY_PENDING: Final = "3"
-"""Reason of a cancel reject: a cancel of it is on its way."""
-DUPLICATE_CANCEL: Final = "6"
-"""Reason of a cancel reject: its name was used before."""
-BROKER_OPTION: Final = "4"
-"""Reason of a restatement: the venue's own affair."""
 BUSINESS_OTHER: Final = "0"
 """Reason of a business reject, in words alone."""
 NOT_SUPPORTED: Final = "3"
@@ -259,78 +226,3 @@ NO_MATCH: Final = "D"
 
 OTHER_DK: Final = "Z"
 """Reason of a DK, in words alone."""
-
-READ: Final[Mapping[str, tuple[int, ...]]] = MappingProxyType(
-    {
-        NEW_ORDER: (
-            *(ACCOUNT, CL_ORD_ID, ORDER_QTY, ORD_TYPE, PRICE, SIDE, SYMBOL, TIME_IN_FORCE),
-            *(TRANSACT_TIME, EXACT_NS, PARENT),
-        ),
-        CANCEL: (ACCOUNT, CL_ORD_ID, ORIG_CL_ORD_ID, SIDE, SYMBOL, TRANSACT_TIME, EXACT_NS),
-        REPLACE: (
-            *(
-                ACCOUNT,
-                CL_ORD_ID,
-                ORIG_CL_ORD_ID,
-                ORDER_QTY,
-                ORD_TYPE,
-                PRICE,
-                SIDE,
-                SYMBOL,
-                TIME_IN_FORCE,
-            ),
-            *(TRANSACT_TIME, EXACT_NS, PARENT),
-        ),
-        STATUS: (ACCOUNT, CL_ORD_ID, SYMBOL, SIDE, STATUS_ID, EXACT_NS),
-        MASS_STATUS: (ACCOUNT, MASS_STATUS_ID, MASS_STATUS_TYPE, EXACT_NS),
-        MASS_CANCEL: (CL_ORD_ID, MASS_CANCEL_TYPE, SYMBOL, TRANSACT_TIME, EXACT_NS, FOR_ACCOUNT),
-        MARKET_DATA_REQUEST: (MD_REQ_ID, SUBSCRIPTION),
-        SECURITY_LIST_REQUEST: (SECURITY_REQ_ID,),
-        POSITIONS_REQUEST: (POS_REQ_ID, POS_REQ_TYPE, SUBSCRIPTION, ACCOUNT, SYMBOL),
-        STEP: (UNTIL_NS, STEP_ID, WAIT_ONLY),
-        EXECUTION_REPORT: (
-            *(
-                ACCOUNT,
-                CL_ORD_ID,
-                CUM_QTY,
-                EXEC_ID,
-                EXEC_REF_ID,
-                LAST_PX,
-                LAST_QTY,
-                ORDER_ID,
-                ORDER_QTY,
-                ORD_STATUS,
-            ),
-            *(
-                ORD_TYPE,
-                ORIG_CL_ORD_ID,
-                PRICE,
-                SIDE,
-                SYMBOL,
-                TEXT,
-                ORD_REJ_REASON,
-                EXEC_TYPE,
-                LEAVES_QTY,
-                LIQUIDITY,
-            ),
-            EXACT_NS,
-        ),
-        CANCEL_REJECT: (
-            ACCOUNT,
-            CL_ORD_ID,
-            ORD_STATUS,
-            ORIG_CL_ORD_ID,
-            TEXT,
-            CXL_REJ_REASON,
-            EXACT_NS,
-        ),
-        MASS_CANCEL_REPORT: (CL_ORD_ID, MASS_CANCEL_RESPONSE, TEXT, EXACT_NS, FOR_ACCOUNT),
-        BUSINESS_REJECT: (REF_SEQ_NUM, REF_MSG_TYPE, TEXT),
-        MARKET_DATA_REJECT: (MD_REQ_ID, TEXT),
-        STEPPED_TO: (EXACT_NS, STEP_ID),
-        SNAPSHOT: (MD_REQ_ID, CONTINUES),
-        INCREMENT: (MD_REQ_ID, CONTINUES),
-        SECURITY_LIST: (SECURITY_REQ_ID, STEPPED, EXACT_NS),
-    }
-)
-"""Tags that are read of each type; others that FIX 4.4 allows are passed over."""

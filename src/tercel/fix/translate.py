@@ -1,18 +1,214 @@
 """Commands as FIX fields, and reports of them: an initiator's pure functions, exact in both directions.
 
 A message is a list of (tag, value) on its way out, and a mapping of tags to values on its way in. FIX carries decimal
-prices and numbers of shares; a :class:`PriceScale` turns ticks and lots into them without rounding.
+prices and numbers of shares; a :class:`PriceScale` turns ticks and lots into them: whole for orders, exact in 10^-8
+of the unit for executions.
+
+    out: 35=D|11=a-1|1=DESK|55=XYZ|54=1|60=20231114-22:13:20.000000|38=300|40=2|44=10.05|59=0|
+    in:  35=8|37=17.4|11=a-1|17=XYZ:9|150=F|39=1|55=XYZ|54=1|38=300|44=10.05|32=100|31=10.05|14=100|151=200|
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from decimal import Decimal, InvalidOperation
+from typing import Final, NamedTuple, TypeVar
 
 from tercel.core import orders as o
 from tercel.core.errors import OrderError
-from tercel.core.orders import ONE, ceiled
-from tercel.core.vocabulary import BUY, SELL
+from tercel.core.orders import ONE, PLACES, ceiled, text
+from tercel.core.vocabulary import BUY, NO_ASK, SELL
 from tercel.fix import tags as t
 from tercel.fix.protocol.message import utc_ns, utc_text
-from tercel.fix.scale import PLAIN, PriceScale, RefusedError, optional
+
+T = TypeVar("T")
+_MOST_DIGITS: Final = 40
+
+
+class RefusedError(OrderError):
+    """A message that cannot be carried out; `reason` is the value for 103."""
+
+    def __init__(self, expected: str, received: str, reason: str = t.OTHER) -> None:
+        super().__init__(expected, received, "correct the message and send it under a new name")
+        self.reason = reason
+
+    @property
+    def text(self) -> str:
+        """One line for Text (58)."""
+        return f"expected {self.expected}; received {self.received}"
+
+
+class _Unit(NamedTuple):
+    """A tick or a lot, as a fraction, and the decimals that a number in it may have on the wire."""
+
+    numerator: int
+    denominator: int
+    places: int
+
+    @classmethod
+    def of(cls, size: int | Decimal) -> "_Unit":
+        """Unit of a tick or lot size."""
+        exact = Decimal(size).normalize()
+        return cls(*exact.as_integer_ratio(), max(PLACES, -int(exact.as_tuple().exponent)))
+
+    def parts(self, text: str, tag: int, what: str) -> int:
+        """A decimal number in 10^-8 of the unit."""
+        head, _, tail = text.removeprefix("-").partition(".")
+        digits, tail = head + tail, tail.rstrip("0")
+        if not (digits.isascii() and digits.isdigit()) or len(digits) > _MOST_DIGITS:
+            raise RefusedError(f"{what} in decimals", f"{tag}={text[:40]}")
+        number = int(head + tail or "0") * self.denominator * ONE
+        found, rest = divmod(number, int(10 ** len(tail)) * self.numerator)
+        if rest or len(tail) > self.places:
+            size = self.text(ONE)
+            raise RefusedError(
+                f"{what} of {self.places} decimals at most, in whole 10^-{PLACES} of {size}",
+                f"{tag}={text[:40]}",
+            )
+        return -found if text.startswith("-") else found
+
+    def text(self, parts: int) -> str:
+        """10^-8 units as a decimal number, which is always finite."""
+        places = self.places + PLACES
+        return text(parts * self.numerator * 10**places // (self.denominator * ONE), places)
+
+
+class PriceScale:
+    """Conversion between an instrument's ticks and lots and decimals.
+
+    Parameters
+    ----------
+    tick : float
+        Price units of a tick; taken for the shortest decimal that reads the same.
+    lot : int or Decimal
+        Shares of a lot, or units of a currency.
+
+    >>> PriceScale(0.01).price(1005), PriceScale(0.01).ticks("10.050"), PriceScale(0.01, 100).lots("300")
+    ('10.05', 1005, 3)
+    """
+
+    def __init__(self, tick: float = 1.0, lot: int | Decimal = 1) -> None:
+        self.tick = Decimal(repr(float(tick)))
+        self.lot = lot
+        self._tick = _Unit.of(self.tick)
+        self._lot = _Unit.of(lot)
+
+    def price(self, ticks: int) -> str:
+        """Ticks as a decimal price."""
+        return format(self.tick * ticks, "f")
+
+    def ticks(self, text: str) -> int:
+        """A decimal price as ticks.
+
+        Raises
+        ------
+        RefusedError
+            When it is no number, between two ticks or beyond every book.
+        """
+        whole, rest = _units(text, self.tick, "a price", 44, t.OTHER)
+        if rest:
+            raise RefusedError(f"a price on the tick of {self.tick}", f"44={text[:40]}")
+        if not -NO_ASK < whole < NO_ASK:
+            raise RefusedError(f"a price within {NO_ASK} ticks of zero", f"44={text[:40]}")
+        return int(whole)
+
+    def px_text(self, px: int) -> str:
+        """Execution price, in 10^-8 of a tick, as a decimal price."""
+        whole, rest = divmod(px, ONE)
+        return self._tick.text(px) if rest else self.price(whole)
+
+    def px(self, text: str, tag: int = t.LAST_PX) -> int:
+        """Execution price as 10^-8 of a tick, from a decimal price.
+
+        Raises
+        ------
+        RefusedError
+            When it is no number, is finer than that or than eight decimals, or lies beyond every book.
+
+        >>> PriceScale(0.01).px("99.985")
+        999850000000
+        """
+        px = self._tick.parts(text, tag, "a price")
+        if not -NO_ASK * ONE < px < NO_ASK * ONE:
+            raise RefusedError(f"a price within {NO_ASK} ticks of zero", f"{tag}={text[:40]}")
+        return px
+
+    def qty_text(self, qty: int) -> str:
+        """Execution quantity, in 10^-8 of a lot, as a number of shares."""
+        whole, rest = divmod(qty, ONE)
+        return self._lot.text(qty) if rest else self.quantity(whole)
+
+    def qty(self, text: str, tag: int = t.LAST_QTY) -> int:
+        """Execution quantity as 10^-8 of a lot, from a number of shares, zero included.
+
+        Raises
+        ------
+        RefusedError
+            When it is no number, or finer than that or than eight decimals.
+
+        >>> PriceScale(0.01, 100).qty("50")
+        50000000
+        """
+        qty = self._lot.parts(text, tag, "a quantity")
+        if not 0 <= qty < 2**31 * ONE:
+            raise RefusedError(
+                f"a quantity within {2**31} lots", f"{tag}={text[:40]}", t.INCORRECT_QUANTITY
+            )
+        return qty
+
+    def quantity(self, lots: int) -> str:
+        """Lots as a number of shares."""
+        whole = lots * self.lot
+        return str(whole) if isinstance(whole, int) else format(whole, "f")
+
+    def lots(self, text: str) -> int:
+        """A number of shares as lots, zero included.
+
+        Raises
+        ------
+        RefusedError
+            When it is no number of whole lots.
+        """
+        whole, rest = _units(text, self.lot, "a quantity", 38, t.INCORRECT_QUANTITY)
+        if rest or not 0 <= whole < 2**31:
+            raise RefusedError(
+                f"a quantity in whole lots of {self.lot}", f"38={text[:40]}", t.INCORRECT_QUANTITY
+            )
+        return int(whole)
+
+
+def _units(
+    text: str, unit: int | Decimal, what: str, tag: int, reason: str
+) -> tuple[Decimal, Decimal]:
+    """Whole units of a decimal number, and the remainder."""
+    try:
+        return divmod(Decimal(text), unit)
+    except (InvalidOperation, ValueError):
+        raise RefusedError(what, f"{tag}={text[:40]}", reason) from None
+
+
+PLAIN = PriceScale()
+"""Ticks and lots as they are: for instruments that are not listed."""
+
+
+def optional(
+    tags: Mapping[int, str], tag: int, read: Callable[[str], T], default: T, faults: list[str]
+) -> T:
+    """Value of a field without which a report is booked, too: `default` where it is missing or cannot be read.
+
+    >>> faults = []
+    >>> optional({38: "ten"}, 38, PLAIN.lots, 7, faults), faults
+    (7, ['expected a quantity; received 38=ten'])
+    """
+    try:
+        return read(tags[tag]) if tag in tags else default
+    except RefusedError as error:
+        faults.append(error.text)
+        return default
+
+
+def scales(listings: Mapping[str, o.Listing]) -> dict[str, PriceScale]:
+    """Price scale of each listed instrument."""
+    return {name: PriceScale(listing.tick, listing.lot) for name, listing in listings.items()}
+
 
 Fields = list[tuple[int, str]]
 Tags = Mapping[int, str]
@@ -60,7 +256,7 @@ def priced(price: int | None, scale: PriceScale) -> Fields:
 
 
 def present(fields: Fields) -> Fields:
-    """Without empty values, which FIX forbids."""
+    """Fields without empty values, which FIX forbids."""
     return [field for field in fields if field[1]]
 
 
@@ -73,7 +269,12 @@ def command_out(command: o.Command, scale: PriceScale = PLAIN) -> tuple[str, Fie
         For a name that FIX cannot carry.
     """
     if isinstance(command, o.StatusRequest):
-        return _status_out(command)
+        account, exact = (t.ACCOUNT, named(command.account)), (t.EXACT_NS, str(command.sent_ns))
+        if not command.cl_ord_id:
+            scope = [(t.MASS_STATUS_ID, f"all-{command.sent_ns}"), (t.MASS_STATUS_TYPE, "7")]
+            return t.MASS_STATUS, present([*scope, account, exact])
+        name, symbol = (t.CL_ORD_ID, named(command.cl_ord_id)), (t.SYMBOL, t.NO_SYMBOL)
+        return t.STATUS, present([name, symbol, (t.SIDE, t.NO_SIDE_CODE), account, exact])
     fields: Fields = [(t.CL_ORD_ID, named(command.cl_ord_id))]
     if isinstance(command, o.MassCancel):
         fields += [
@@ -92,19 +293,6 @@ def command_out(command: o.Command, scale: PriceScale = PLAIN) -> tuple[str, Fie
     if isinstance(command, o.ReplaceOrder):
         return t.REPLACE, present([*fields, (t.ORIG_CL_ORD_ID, named(command.orig))])
     return t.NEW_ORDER, present([*fields, (t.TIME_IN_FORCE, t.TIF_CODES[command.tif])])
-
-
-def _status_out(command: o.StatusRequest) -> tuple[str, Fields]:
-    account, exact = (t.ACCOUNT, named(command.account)), (t.EXACT_NS, str(command.sent_ns))
-    if not command.cl_ord_id:
-        scope = [(t.MASS_STATUS_ID, f"all-{command.sent_ns}"), (t.MASS_STATUS_TYPE, "7")]
-        return t.MASS_STATUS, present([*scope, account, exact])
-    which = [
-        (t.CL_ORD_ID, named(command.cl_ord_id)),
-        (t.SYMBOL, t.NO_SYMBOL),
-        (t.SIDE, t.NO_SIDE_CODE),
-    ]
-    return t.STATUS, present([*which, account, exact])
 
 
 def need(tags: Tags, tag: int, reason: str = t.OTHER) -> str:
@@ -140,7 +328,7 @@ def whole(tags: Tags, tag: int, default: int) -> int:
 def report_in(tags: Tags, known: Mapping[str, PriceScale], fault: str = "") -> o.Report:
     """Report of an ExecutionReport; `fault`: what else was wrong with it.
 
-    Lots, price, what is open and the time are taken from the other fields where theirs cannot be read, which is told.
+    Lots, price, what is open and the time are taken from other fields where theirs cannot be read; `fault` names them.
 
     Raises
     ------
@@ -236,7 +424,7 @@ def disowned_out(
 
 
 def name_of(text: str) -> str:
-    """A name that was told; "" for the word that stands where there is none."""
+    """A name from the wire; "" for the placeholder of a missing one."""
     return "" if text == t.NO_NAME else text
 
 

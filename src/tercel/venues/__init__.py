@@ -1,4 +1,4 @@
-"""Where orders go: exchanges of our own and other people's, each behind the port `Venue`."""
+"""Venues of orders: simulated and real exchanges, each behind the port `Venue`."""
 
 from tercel.core.lazy import attach
 

@@ -7,9 +7,9 @@ from tercel.venues.exchange.named import preset_markets as preset_markets
 from tercel.venues.exchange.named import recorded_market as recorded_market
 from tercel.venues.exchange.shadow import ShadowRules as ShadowRules
 from tercel.venues.exchange.shadow import ShadowVenue as ShadowVenue
-from tercel.venues.listening import LOOPBACK as LOOPBACK
-from tercel.venues.listening import bind as bind
-from tercel.venues.money import why_money as why_money
+from tercel.venues.hosts import LOOPBACK as LOOPBACK
+from tercel.venues.hosts import bind as bind
+from tercel.venues.hosts import why_money as why_money
 
 __all__ = [
     "LOOPBACK",

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from tercel.core.errors import ConfigError
 from tercel.core.ports import Venue
-from tercel.venues.money import REMEDY, still_test, why_money
+from tercel.venues.hosts import REMEDY, still_test, why_money
 
 FIX = "fix"
 TRADER = "TRADER"
@@ -78,8 +78,8 @@ def address(where: str) -> VenueAddress:
         profile = profile or parts.path
     elif parts.path not in ("", "/"):
         host = ""
-    told = (host and port) or (profile and not (bool(host) ^ bool(port)))
-    if not told or said or parts.scheme != FIX or parts.password is not None:
+    complete = (host and port) or (profile and not (bool(host) ^ bool(port)))
+    if not complete or said or parts.scheme != FIX or parts.password is not None:
         raise ConfigError(
             "simulated, fix://[COMPID@]host:port[?profile=NAME], fix:PROFILE.toml, binance[:FILE.toml],"
             " ccxt:EXCHANGE[:FILE.toml] or gate:PATH",
@@ -101,7 +101,7 @@ def urls_of(where: str, near: Path | None = None) -> list[str]:
 
         return list(astuple(BinanceTerms.named(found.profile, near)[0].endpoints()))
     if found.scheme == CCXT:
-        from tercel.venues.ccxt_venue.terms import urls_at
+        from tercel.venues.ccxt_venue import urls_at
 
         return urls_at(found.host, found.profile, near)
     from tercel.fix.link import address_of, market_terms
@@ -121,7 +121,7 @@ def money_at(where: str, near: Path | None = None) -> str:
     Raises
     ------
     TercelError
-        An address or a file that cannot be read; nobody answers there.
+        An address or a file that cannot be read; no server answers there.
 
     >>> money_at("simulated"), money_at("binance")
     ('', '')
@@ -129,7 +129,7 @@ def money_at(where: str, near: Path | None = None) -> str:
     if where == SIMULATED:
         return ""
     if (found := address(where)).scheme == "gate":
-        from tercel.venues.wire import RemoteVenue
+        from tercel.venues.wire.client import RemoteVenue
 
         with closing(RemoteVenue(found.host)) as gate:
             return gate.money
@@ -137,7 +137,7 @@ def money_at(where: str, near: Path | None = None) -> str:
 
 
 def refuse_money(money: str) -> Mapping[str, str]:
-    """Open no order session where money is: the word of whoever has none to give (`connect`).
+    """Open no order session where money is: the default consent of `connect`.
 
     Raises
     ------
@@ -179,7 +179,7 @@ def connect(
     accounts : sequence of str
         Names that orders will be sent under.
     store : Path, optional
-        Folder in which a FIX session keeps its sequence numbers, so that it goes on after a restart. Where it holds
+        Folder in which a FIX session keeps its sequence numbers, so that it continues after a restart. Where it holds
         none yet, a new session begins, whatever the venue remembers of an earlier one under the same name. A Binance
         venue keeps the names of its orders there.
     near : Path, optional
@@ -197,11 +197,11 @@ def connect(
     ConfigError
         For what is no address.
     VenueError
-        Nobody answers there, or the logon is refused.
+        No server answers there, or the logon is refused.
     """
     found = address(where)
     if found.scheme == "gate":
-        from tercel.venues.wire import RemoteVenue
+        from tercel.venues.wire.client import RemoteVenue
 
         return RemoteVenue(found.host, list(accounts), agree=agree)
     if money := money_at(where, near):
@@ -213,12 +213,11 @@ def connect(
 
         return BinanceVenue(*BinanceTerms.named(found.profile, near), store, wall, **more)
     if found.scheme == CCXT:
-        from tercel.venues.ccxt_venue.terms import CcxtTerms
-        from tercel.venues.ccxt_venue.venue import CcxtVenue
+        from tercel.venues.ccxt_venue import CcxtTerms, CcxtVenue
 
         return CcxtVenue(found.host, *CcxtTerms.named(found.profile, near), store, wall, **more)
     from tercel.fix.client import FixVenue
-    from tercel.fix.received import holds_session
+    from tercel.fix.store import holds_session
 
     reset = store is not None and not holds_session(store)
     user, terms = _fix_terms(found, near)
@@ -230,7 +229,7 @@ def connect(
 
 
 def _fix_terms(found: VenueAddress, near: Path | None) -> tuple[str, Any]:
-    """Who logs on, and the terms of the profile."""
+    """SenderCompID and profile of a FIX address."""
     from tercel.fix.profiles import load
 
     user = found.user or (TRADER if found.profile in ("", "tercel") else "")

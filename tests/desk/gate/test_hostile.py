@@ -15,7 +15,7 @@ from tercel.core.errors import OrderError
 from tercel.core.orders import CancelOrder, Command, MassCancel, Report, StatusRequest
 from tercel.desk.gate.server import Gate
 from tercel.venues.wire import frames
-from tercel.venues.wire.hub import MOST_CLIENTS
+from tercel.venues.wire.server import MOST_CLIENTS
 
 __all__ = ["gate_of"]
 

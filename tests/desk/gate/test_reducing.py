@@ -8,6 +8,7 @@ from tests.parts import whole
 from certify.fix.case import Bench
 from certify.fix.scripted import BY_HAND
 from certify.fix.wall import XYZ, Wall
+from exchange.fix import acceptor
 from tercel.core.orders import ONE, CancelOrder, NewOrder, ReplaceOrder, Tif
 from tercel.core.ports import Entry
 from tercel.core.vocabulary import BUY, SELL
@@ -105,7 +106,7 @@ def test_an_order_that_never_arrived_leaves_its_account_reducing_and_the_others_
 
 def test_a_replace_that_is_still_pending_after_an_outage_counts(tmp_path):
     """The venue answers with the lots that the order had before, and takes the replace later."""
-    with began(tmp_path, held=8, refuses=t.TOO_LATE) as (wall, _):
+    with began(tmp_path, held=8, refuses=acceptor.TOO_LATE) as (wall, _):
         sell = wall.live(5, 1001, side=SELL)
         request = wall.replace(sell, 8, 1001)
         wall.venue.by_hand |= {t.STATUS}
@@ -138,7 +139,7 @@ def test_it_is_active_again_as_soon_as_the_venue_speaks_of_the_order(tmp_path):
 
 
 def test_an_order_whose_cancel_is_refused_is_cancelled_again_until_it_is_over(tmp_path):
-    with began(tmp_path, held=0, refuses=t.TOO_LATE) as (wall, name):
+    with began(tmp_path, held=0, refuses=acceptor.TOO_LATE) as (wall, name):
         assert orders(wall) == [name]
         assert wall.state(name).status == "new"
         wall.venue.by_hand = set(BY_HAND) - {t.CANCEL}

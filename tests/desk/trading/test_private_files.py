@@ -12,8 +12,7 @@ from tercel.desk.trading.kill import KillLatch
 from tercel.fix import memory
 from tercel.fix.memory import OrderMemory
 from tercel.fix.profiles.model import NamesTable
-from tercel.fix.received import ReceivedMark
-from tercel.fix.store import SteadyStore
+from tercel.fix.store import ReceivedMark, SteadyStore
 
 LOCKS = {"desk.lock", "kill.json.lock"}
 """They name a process and nothing else."""
@@ -28,7 +27,7 @@ def umask(request):
 
 @pytest.mark.usefixtures("umask")
 def test_the_files_of_journal_latch_and_session_are_its_owners_alone(tmp_path: Path, monkeypatch):
-    monkeypatch.setattr(memory, "MOST_KEPT", 1)
+    monkeypatch.setattr(memory, "MOST_STORED", 1)
     desk = tmp_path / "desk"
     journal = SqlJournal(desk, "test")
     journal.append([Entry(kinds.ALERT, 1, body={"severity": "info", "code": "x", "text": "y"})])

@@ -115,7 +115,7 @@ def test_a_limit_order_sets_its_money_aside_and_a_cancel_gives_it_back(bench) ->
         order.client_id,
     )
     assert bench.account.balances.free["USDT"] == before
-    kinds = [(event["e"], event.get("x")) for _, event in bench.engine.told]
+    kinds = [(event["e"], event.get("x")) for _, event in bench.engine.pending_events]
     assert kinds == [
         ("executionReport", "NEW"), ("outboundAccountPosition", None),
         ("executionReport", "CANCELED"), ("outboundAccountPosition", None),

@@ -163,7 +163,7 @@ def connector(served, binance_connector, dictionaries):
 
 
 def load_dictionary(path):
-    from tercel.fix.protocol.quickfix_xml import read_xml
+    from tercel.fix.protocol.dictionary import read_xml
 
     return read_xml(path)
 

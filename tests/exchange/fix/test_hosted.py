@@ -12,11 +12,10 @@ from exchange.fix.hosted_dialect import HostedDialect
 from tercel.core import orders as o
 from tercel.core.errors import ConfigError, VenueError
 from tercel.fix.client import FixVenue
-from tercel.fix.connection import TlsSettings
+from tercel.fix.connection import TlsSettings, WaitLimits
 from tercel.fix.profiles import load
 from tercel.fix.protocol import validate as v
 from tercel.fix.protocol.message import Message
-from tercel.fix.received import WaitLimits
 
 SESSION = """
 [session]

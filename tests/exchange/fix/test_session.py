@@ -28,7 +28,8 @@ from tercel.core.orders import (
 )
 from tercel.core.pace import Pace
 from tercel.fix.client import FixVenue
-from tercel.fix.received import WaitLimits, holds_session
+from tercel.fix.connection import WaitLimits
+from tercel.fix.store import holds_session
 from tercel.venues.address import connect as log_on
 
 T0 = 10**18

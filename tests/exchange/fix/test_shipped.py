@@ -17,7 +17,7 @@ from certify.tiny import TinyVenue
 from exchange.fix.counterparties import Login
 from exchange.fix.server import STORE, FixServer, ListenerSettings, serve_fix
 from exchange.fix.service import TAKES
-from tercel.fix.own_dictionary import own_dictionary
+from tercel.fix.dialect import own_dictionary
 from tercel.fix.protocol.codec import decode
 from tercel.fix.protocol.settings import Outcome
 from tercel.fix.protocol.validate import check

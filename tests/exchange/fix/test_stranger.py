@@ -15,11 +15,11 @@ from exchange.fix.aggregated import AggregatedBook, AggregatedView
 from exchange.fix.counterparties import Counterparty, Login, OrderFills
 from tercel.core.orders import ONE, ExecType, MarketRows, NewOrder, OrdStatus, Report, Tif
 from tercel.fix.connection import TlsSettings
-from tercel.fix.own_dictionary import own_dictionary
+from tercel.fix.dialect import own_dictionary
 from tercel.fix.protocol.codec import decode
 from tercel.fix.protocol.message import Message
 from tercel.fix.protocol.validate import check
-from tercel.fix.scale import PriceScale
+from tercel.fix.translate import PriceScale
 
 VERSIONS = ("FIX.4.2", "FIX.4.4")
 

@@ -7,9 +7,8 @@ from tests.fix.protocol.samples import HEAD, full
 
 from tercel.core.errors import ConfigError
 from tercel.fix.protocol.codec import decode, encode
-from tercel.fix.protocol.dictionary import Block, Dictionary, read_toml, standard
+from tercel.fix.protocol.dictionary import Block, Dictionary, read_toml, read_xml, standard
 from tercel.fix.protocol.message import Message
-from tercel.fix.protocol.quickfix_xml import read_xml
 from tercel.fix.protocol.validate import check, faults
 
 STANDARD = [

@@ -6,8 +6,7 @@ import pytest
 from tests.fix.protocol.pair import S, Script, kinds, report
 
 from tercel.core.errors import ConfigError
-from tercel.fix.protocol.schedule import SessionTimes
-from tercel.fix.protocol.settings import SessionEventKind
+from tercel.fix.protocol.settings import SessionEventKind, SessionTimes
 
 
 def ns(text: str) -> int:

@@ -13,7 +13,7 @@ from exchange.binance.limits import RateLimits
 from exchange.binance.serve import BinanceServer, serve_binance
 from tercel.core.machine import WallClock
 from tercel.core.pace import Pace
-from tercel.fix.received import WaitLimits
+from tercel.fix.connection import WaitLimits
 from tercel.venues.binance_venue.terms import BinanceTerms
 from tercel.venues.binance_venue.venue import BinanceVenue
 

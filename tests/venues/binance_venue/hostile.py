@@ -24,9 +24,9 @@ from tercel.desk.trading.limiting import LimitKeeper
 from tercel.desk.trading.parents import ParentRequest, accepted
 from tercel.desk.trading.recovery import refold
 from tercel.desk.trading.stopping import KillCanceller
-from tercel.fix.received import WaitLimits
-from tercel.venues.binance_venue.budget import WeightBudget
+from tercel.fix.connection import WaitLimits
 from tercel.venues.binance_venue.channel import ApiChannel
+from tercel.venues.binance_venue.rest import WeightBudget
 from tercel.venues.binance_venue.terms import ApiSigner, BinanceTerms, SpotTerms
 from tercel.venues.binance_venue.venue import BinanceVenue
 
@@ -124,7 +124,7 @@ class Server:
 
     def poll(self) -> tuple[list[Any], list[Any]]:
         while self.answers and self.answers[0][0] <= self.clock.s:
-            self.channel.heard(self.answers.popleft()[1])
+            self.channel.receive(self.answers.popleft()[1])
         user, self.user = self.user, []
         market = [one for due, one in self.market if due <= self.clock.s]
         self.market = deque(each for each in self.market if each[0] > self.clock.s)

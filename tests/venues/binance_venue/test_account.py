@@ -14,7 +14,7 @@ from exchange.binance.limits import RateLimits
 from tercel.core import orders as o
 from tercel.core.errors import VenueError
 from tercel.core.orders import ONE
-from tercel.venues.binance_venue import upkeep
+from tercel.venues.binance_venue import account
 from tercel.venues.binance_venue.venue import BinanceVenue
 
 Serve = Callable[..., Served]
@@ -64,7 +64,7 @@ def test_fees_in_the_base_asset_leave_positions_equal(served: Serve) -> None:
         venue,
         lambda heard: sum(report.leaves_qty == 0 for report in of(heard, o.ExecType.TRADE)) >= 2,
     )
-    hear(venue, lambda _: venue.ledger.told == venue.ledger.expected)
+    hear(venue, lambda _: venue.ledger.reported == venue.ledger.expected)
     lots = sum(report.side * report.last_qty for report in of(heard, o.ExecType.TRADE)) // ONE
     assert lots == 500
     base = venue._books["CSCOUSDT"].symbol
@@ -81,10 +81,10 @@ def test_a_balance_that_changes_by_somebody_elses_hand_is_told(served: Serve) ->
     one = served()
     venue = one.venue()
     one.engine.deposit(ACCOUNT, "USDT", -5 * ONE)
-    held = venue.ledger.told["USDT"] - 5 * ONE
+    held = venue.ledger.reported["USDT"] - 5 * ONE
     heard = hear(
         venue,
-        lambda heard: said(heard, "somebody else's hand") and venue.ledger.told["USDT"] == held,
+        lambda heard: said(heard, "somebody else's hand") and venue.ledger.reported["USDT"] == held,
     )
     assert "-5 USDT" in said(heard, "somebody")[0].why
     assert venue.ledger.differences() == {}
@@ -93,7 +93,7 @@ def test_a_balance_that_changes_by_somebody_elses_hand_is_told(served: Serve) ->
 def test_a_balance_that_nothing_explains_is_told_once(
     served: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(upkeep, "AGAIN_S", 0.1)
+    monkeypatch.setattr(account, "AGAIN_S", 0.1)
     one = served()
     venue = one.venue()
     one.engine.account(ACCOUNT).balances.free["USDT"] -= 7
@@ -115,7 +115,7 @@ def test_another_program_with_the_same_key_is_noticed_and_left_alone(served: Ser
     low = int(rows[rows[:, o.M_SIDE] == 1, o.M_PRICE].min())
     order(others, "theirs", 50, low, tif=o.Tif.DAY)
     hear(others, lambda heard: of(heard, o.ExecType.NEW))
-    heard = hear(ours, lambda heard: said(heard, "nobody here sent"))
+    heard = hear(ours, lambda heard: said(heard, "not sent here"))
     assert not of(heard, o.ExecType.NEW)
     ours.send(o.MassCancel("m", "ann", "", ours.now_ns))
     ours.send(o.StatusRequest("nothing", "ann", ours.now_ns))

@@ -10,7 +10,7 @@ from tests.venues.binance_venue.hostile import BEGAN_NS, DAY_MS, Desk, Server, l
 
 from tercel.core.errors import VenueError
 from tercel.desk.trading.journal import kinds
-from tercel.venues.binance_venue.budget import WeightBudget
+from tercel.venues.binance_venue.rest import WeightBudget
 
 WEEK_S = 7 * 86_400.0
 
@@ -78,9 +78,9 @@ def test_a_week_of_too_many_orders_is_believed_for_a_minute(tmp_path: Path) -> N
 def test_a_weight_that_cannot_be_is_forgotten_within_a_minute(used: int) -> None:
     now = [0.0]
     budget = WeightBudget(6000, lambda: now[0])
-    budget.told(60_001)
+    budget.reported(60_001)
     assert budget.fits(1), "more than ten times the limit is none"
-    budget.told(used)
+    budget.reported(used)
     assert not budget.fits(1)
     budget.spend(1, urgent=True)
     with pytest.raises(VenueError):
@@ -150,7 +150,7 @@ def test_a_clock_that_cannot_be_the_venues_is_not_believed(tmp_path: Path, ahead
     desk.run(7.0)
     assert abs(desk.venue._now_ms() - desk.server.ms) < 1000
     assert any("cannot be" in one["text"] for one in desk.alerts(2.0))
-    assert desk.venue._channel.heard_ms <= desk.venue._now_ms()
+    assert desk.venue._channel.venue_ms <= desk.venue._now_ms()
     assert not desk.stale
     desk.server.bend_answer = desk.server.bend = None
     desk.run(3.0)
@@ -164,9 +164,9 @@ def test_a_clock_by_which_the_venue_refuses_is_believed_within_a_day(tmp_path: P
     desk.server.bend_answer = refused(400, -1021)
     desk.run(0.3)
     desk.server.bend_answer = None
-    assert not channel.heard_time(now + 2 * DAY_MS, now)
-    assert channel.heard_time(now + 90_000, now)
-    assert not channel.heard_time(now + 90_000, now), "once"
+    assert not channel.update_time(now + 2 * DAY_MS, now)
+    assert channel.update_time(now + 90_000, now)
+    assert not channel.update_time(now + 90_000, now), "once"
 
 
 @pytest.mark.parametrize(

@@ -19,16 +19,23 @@ from tercel.core import orders as o
 from tercel.feeds.binance_messages import DepthDiff
 from tercel.fix.memory import OrderMemory
 from tercel.fix.profiles.model import NamesTable
+from tercel.venues.binance_venue.account import (
+    AccountWatch,
+    AssetLedger,
+    LogonFacts,
+    clock_of,
+    hear_account,
+    past,
+    symbols_of,
+)
+from tercel.venues.binance_venue.api import symbol_of
 from tercel.venues.binance_venue.book import StreamedBook
-from tercel.venues.binance_venue.budget import WeightBudget
 from tercel.venues.binance_venue.channel import ApiAnswer, ApiChannel
 from tercel.venues.binance_venue.inquiry import FateInquiry
-from tercel.venues.binance_venue.logon import LogonFacts, clock_of, hear_account, past, symbols_of
 from tercel.venues.binance_venue.orders import OrderEntry
-from tercel.venues.binance_venue.symbols import symbol_of
+from tercel.venues.binance_venue.rest import WeightBudget
 from tercel.venues.binance_venue.terms import BinanceTerms
 from tercel.venues.binance_venue.tracker import OrderTracker
-from tercel.venues.binance_venue.upkeep import AccountWatch, AssetLedger
 from tercel.venues.binance_venue.venue import BinanceVenue
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -148,7 +155,7 @@ class Desk:
         """An order works that the venue calls by a number; "": it has said none."""
         self.new(side, "50", "0.2", False, name)
         if number:
-            self.tracker.numbered(self.tracker.by_name[name], int(number))
+            self.tracker.assign_number(self.tracker.by_name[name], int(number))
 
 
 def lots_of(amount: Any) -> int:

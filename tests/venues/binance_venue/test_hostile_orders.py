@@ -11,15 +11,14 @@ from tercel.core.orders import ONE
 from tercel.fix.memory import OrderMemory
 from tercel.fix.profiles.model import NamesTable
 from tercel.venues.binance_venue import ErrorCode
+from tercel.venues.binance_venue.account import AssetLedger
+from tercel.venues.binance_venue.api import symbol_of
 from tercel.venues.binance_venue.book import StreamedBook
-from tercel.venues.binance_venue.budget import WeightBudget
 from tercel.venues.binance_venue.channel import ApiAnswer
 from tercel.venues.binance_venue.inquiry import FateInquiry
 from tercel.venues.binance_venue.orders import OrderEntry
-from tercel.venues.binance_venue.rest import RequestRefusedError, read_json
-from tercel.venues.binance_venue.symbols import symbol_of
+from tercel.venues.binance_venue.rest import RequestRefusedError, WeightBudget, read_json
 from tercel.venues.binance_venue.tracker import OrderTracker
-from tercel.venues.binance_venue.upkeep import AssetLedger
 
 X, S = o.ExecType, o.OrdStatus
 NAMES = ("AUSDT", "BUSDT")
@@ -195,7 +194,7 @@ def test_an_order_that_comes_under_another_name_is_asked_about_once_its_number_i
     bench: Bench,
 ) -> None:
     known: list[int] = []
-    bench.tracker.known = lambda order: known.append(order.number)
+    bench.tracker.on_number = lambda order: known.append(order.number)
     then = bench.sends("a")
     assert not bench.tracker.event(traded(7, "x-rewritten", 1, "4", "4"))
     then(answer(placed(7, "x-rewritten")))
@@ -317,7 +316,7 @@ def test_no_order_takes_the_place_of_one_that_another_cancel_is_about(bench: Ben
 
 def test_an_order_that_was_refused_and_works_all_the_same_is_cancelled(bench: Bench) -> None:
     lives: list[Any] = []
-    bench.tracker.lives = lives.append
+    bench.tracker.on_revival = lives.append
     bench.sends("a")(refused(ErrorCode.ORDER_REJECTED))
     assert bench.told[-1].status is S.REJECTED
     bench.tracker.event(event(7, "a", "NEW", "NEW"))
@@ -472,7 +471,7 @@ def test_fees_in_an_asset_that_is_not_there_are_counted(bench: Bench) -> None:
     bench.tracker.event(traded(7, "a", 2, "6", "10", "FILLED", n="0.01", N="A"))
     bench.tracker.event(traded(7, "a", 2, "6", "10", "FILLED", n="0.02", N="A"))
     assert bench.ledger.fees == {"BNB": 1, "A": ONE // 100}
-    bench.ledger.hear([{"asset": "A", "free": "9.99", "locked": "0"}])
+    bench.ledger.report([{"asset": "A", "free": "9.99", "locked": "0"}])
     assert bench.ledger.differences() == {"BNB": (-1, 0), "USDT": (-100 * ONE, 0)}
 
 
@@ -489,18 +488,18 @@ def test_a_time_that_nobody_asked_for_proves_little(bench: Bench) -> None:
     channel = bench.channel
     then = bench.sends("a")
     then(ApiAnswer(None, None, "no answer within 12 s", 0, channel.now_ms() + 15_000))
-    channel.heard_time(channel.now_ms() + 3_600_000)
+    channel.update_time(channel.now_ms() + 3_600_000)
     bench.asks()(refused(ErrorCode.NO_SUCH_ORDER))
     assert not bench.reports(X.REJECTED)
-    channel.heard_time(channel.now_ms() + 16_000, channel.now_ms())
+    channel.update_time(channel.now_ms() + 16_000, channel.now_ms())
     bench.asks()(refused(ErrorCode.NO_SUCH_ORDER))
     assert not bench.reports(X.REJECTED), "nor does one that cannot be"
     channel.jump_ms = 3_600_000
-    channel.heard_time(channel.now_ms() + 16_000, channel.now_ms())
+    channel.update_time(channel.now_ms() + 16_000, channel.now_ms())
     bench.asks()(refused(ErrorCode.NO_SUCH_ORDER))
     assert bench.reports(X.REJECTED)
-    channel.heard_time(channel.now_ms() - 3_600_000, channel.now_ms())
-    assert channel.heard_ms < channel.now_ms()
+    channel.update_time(channel.now_ms() - 3_600_000, channel.now_ms())
+    assert channel.venue_ms < channel.now_ms()
 
 
 def test_a_count_of_weight_that_goes_down_gives_nothing_back() -> None:
@@ -509,7 +508,7 @@ def test_a_count_of_weight_that_goes_down_gives_nothing_back() -> None:
     budget = WeightBudget(1000, lambda: clock_s[0])
     budget.spend(100)
     for said in (900, 3, -5, 0):
-        budget.told(said)
+        budget.reported(said)
         assert budget.used == 900
     clock_s[0] = 62.0
     assert budget.used == 0

@@ -14,6 +14,7 @@ from tests.venues.binance_venue.faulty import FaultProxy
 from tests.venues.binance_venue.test_account import hear, of, order, said
 from tests.waiting import until
 
+from exchange.binance.words import ServerCode
 from tercel.core import orders as o
 from tercel.core.errors import VenueError
 from tercel.venues.binance_venue import ErrorCode
@@ -257,7 +258,7 @@ def test_a_listen_key_that_is_over_is_made_anew(
     ) -> Any:
         asked.append((path, method))
         raise RequestRefusedError(
-            path, ErrorCode.INVALID_LISTEN_KEY, "This listenKey does not exist.", 400
+            path, ServerCode.INVALID_LISTEN_KEY, "This listenKey does not exist.", 400
         )
 
     monkeypatch.setattr(links._rest, "ask", refuse)
@@ -299,12 +300,12 @@ def test_two_desks_with_one_key_hear_of_each_other_once_a_minute(served: Serve) 
     )
     order(ours, "mine", 5)
     heard = hear(ours, lambda heard: of(heard, o.ExecType.TRADE) and len(ours._strangers) >= 20)
-    assert len(said(heard, "nobody here sent")) == 1
+    assert len(said(heard, "not sent here")) == 1
     assert {report.cl_ord_id for report in of(heard, o.ExecType.TRADE)} == {"mine"}
     ours._strange_s = 0.0
     order(others, "last", 5)
-    heard = hear(ours, lambda heard: said(heard, "nobody here sent"))
-    assert "and 19 before it" in said(heard, "nobody here sent")[0].why
+    heard = hear(ours, lambda heard: said(heard, "not sent here"))
+    assert "and 19 before it" in said(heard, "not sent here")[0].why
 
 
 def test_a_stream_is_left_and_subscribed_to_anew(served: Serve) -> None:

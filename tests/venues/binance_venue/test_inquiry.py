@@ -6,13 +6,13 @@ from typing import Any
 from tercel.core import orders as o
 from tercel.fix.memory import OrderMemory
 from tercel.fix.profiles.model import NamesTable
+from tercel.venues.binance_venue.account import AssetLedger
+from tercel.venues.binance_venue.api import symbol_of
 from tercel.venues.binance_venue.book import StreamedBook
 from tercel.venues.binance_venue.channel import ApiAnswer, ApiChannel
 from tercel.venues.binance_venue.inquiry import FateInquiry
 from tercel.venues.binance_venue.orders import OrderEntry
-from tercel.venues.binance_venue.symbols import symbol_of
 from tercel.venues.binance_venue.tracker import OrderTracker
-from tercel.venues.binance_venue.upkeep import AssetLedger
 
 PLACED = {"symbol": "AUSDT", "transactTime": 1, "executedQty": "0", "status": "NEW"}
 FILTERS = [

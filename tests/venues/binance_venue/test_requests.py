@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 
 from tercel.core.errors import ConfigError, VenueError
 from tercel.fix.connection import TlsSettings
-from tercel.venues.binance_venue.budget import WeightBudget
-from tercel.venues.binance_venue.rest import BinanceRest, RequestRefusedError
+from tercel.venues.binance_venue.rest import BinanceRest, RequestRefusedError, WeightBudget
 from tercel.venues.binance_venue.terms import ApiSigner, BinanceTerms, check_url
 
 KEY, SECRET = "K" * 64, "S" * 64
@@ -41,7 +40,7 @@ def test_what_others_use_counts_too_and_questions_leave_a_part_to_orders() -> No
     now = [0.0]
     budget = WeightBudget(1000, lambda: now[0])
     budget.spend(100)
-    budget.told(700)
+    budget.reported(700)
     assert budget.used == 700
     assert (budget.fits(201, question=True), budget.fits(201)) == (False, True)
     now[0] = 62.0

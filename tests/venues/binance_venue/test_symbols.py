@@ -12,8 +12,8 @@ from tests.exchange.binance.conftest import bench_of
 from exchange.binance.words import BinanceError
 from tercel.core.errors import VenueError
 from tercel.core.orders import ONE, NewOrder, Tif
+from tercel.venues.binance_venue.api import TradedSymbol, symbol_of, whole
 from tercel.venues.binance_venue.rest import read_json
-from tercel.venues.binance_venue.symbols import TradedSymbol, symbol_of, whole
 
 BTC = {
     "symbol": "BTCUSDT", "status": "TRADING", "baseAsset": "BTC", "quoteAsset": "USDT", "amendAllowed": True,

@@ -11,7 +11,7 @@ from tests.venues.ccxt_venue.conftest import ByCcxt
 from certify.kits.venue import VenueConformance
 from tercel.desk.gate.config import GateConfig, GateTerms
 from tercel.desk.gate.opening import opened
-from tercel.venues.ccxt_venue.venue import CcxtVenue
+from tercel.venues.ccxt_venue import CcxtVenue
 from tercel.venues.wire import RemoteVenue
 
 pytestmark = (

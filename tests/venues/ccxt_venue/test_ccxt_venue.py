@@ -32,10 +32,8 @@ from tercel.desk.trading.recovery import refold
 from tercel.feeds.ccxt_messages import name_of, number_of, plain
 from tercel.feeds.ccxt_streams import CcxtStreams, urls_of
 from tercel.venues.address import address, money_at, placed
-from tercel.venues.ccxt_venue.calls import CcxtCalls
-from tercel.venues.ccxt_venue.terms import CcxtTerms, exchange_of, urls_at
-from tercel.venues.ccxt_venue.venue import lacks_of
-from tercel.venues.money import still_test
+from tercel.venues.ccxt_venue import CcxtCalls, CcxtTerms, exchange_of, lacks_of, urls_at
+from tercel.venues.hosts import still_test
 
 Serve = Callable[..., ByCcxt]
 
@@ -265,7 +263,7 @@ def test_executions_and_fees_explain_balances_and_strange_hands_are_told(by_ccxt
         lambda heard: sum(report.leaves_qty == 0 for report in of(heard, o.ExecType.TRADE)) >= 2,
     )
     venue._watch._account_s = 0.0
-    hear(venue, lambda _: venue.ledger.told == venue.ledger.expected)
+    hear(venue, lambda _: venue.ledger.reported == venue.ledger.expected)
     held = one.served.engine.account(ACCOUNT).balances
     assert venue.ledger.expected["CSCO"] == held.free["CSCO"] + held.locked["CSCO"]
     one.served.engine.deposit(ACCOUNT, "USDT", -5 * ONE)
@@ -358,7 +356,7 @@ def test_a_cut_is_told_and_what_happened_meanwhile_is_found(by_ccxt: Serve) -> N
     order(venue, "c", 1)
     hear(venue, lambda heard: of(heard, o.ExecType.TRADE))
     assert book is venue._books[symbol].shown
-    assert [one.told.name for one in venue.tracker.mine("")] == ["a"]
+    assert [one.sent.name for one in venue.tracker.mine("")] == ["a"]
     assert account.orders
 
 

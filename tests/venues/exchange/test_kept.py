@@ -86,5 +86,5 @@ def test_its_market_goes_on_at_the_price_where_it_was(csco: Source, tmp_path: Pa
 
 def test_another_market_does_not_begin_in_its_folder(csco: Source, tmp_path: Path) -> None:
     exchange(csco, tmp_path, "1-").step(400 * S)
-    with pytest.raises(ConfigError, match="the markets that were kept"):
+    with pytest.raises(ConfigError, match="the markets that were stored"):
         exchange(csco, tmp_path, "2-", names="ABC")

@@ -25,7 +25,7 @@ from tercel.core.orders import (
 )
 from tercel.market.flow.preset import load
 from tercel.market.simulator.source import Source, reactive
-from tercel.venues.exchange import EntryLatency, MarketSpec, SimulatedExchange, record
+from tercel.venues.exchange import EntryLatency, MarketSpec, SimulatedExchange, orders
 
 S = 10**9
 Said = Report | CancelReject
@@ -148,7 +148,7 @@ def test_it_answers_as_a_book_of_everything_would(
 ) -> None:
     """Orders that are over, names that were used, trades: nothing is forgotten, and none of it stays in memory."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(record, "_WAITING", waiting)
+        patch.setattr(orders, "_WAITING", waiting)
         _answers(Client(csco, seed), steps)
 
 

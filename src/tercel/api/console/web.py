@@ -39,7 +39,7 @@ from tercel.api.console.reads import add_reads
 from tercel.api.console.sessions import LIFE_S, Sessions, TooSoonError, Visit
 from tercel.api.console.writes import add_writes
 from tercel.core.errors import TercelError
-from tercel.venues.listening import LOOPBACK, bind
+from tercel.venues.hosts import LOOPBACK, bind
 
 HASHING: Final = ThreadPoolExecutor(1, "console-hash"), ThreadPoolExecutor(1, "console-hash-known")
 """Threads that hash passwords, of strangers and of known devices: whoever tries thousands keeps no act waiting, nor

@@ -16,7 +16,7 @@ from tercel.core.machine import person
 from tercel.desk.gate.config import read_config
 from tercel.desk.gate.opening import hide, hold, left_open
 from tercel.desk.gate.server import Gate
-from tercel.venues.money import REMEDY
+from tercel.venues.hosts import REMEDY
 
 _log: Final = logging.getLogger("tercel.desk.gate")
 

@@ -38,7 +38,7 @@ from tercel.desk.trading.state import StateReason
 from tercel.fix.client import FixVenue
 from tercel.fix.profiles import ProfileTerms, load
 from tercel.fix.profiles.model import SymbolTable
-from tercel.fix.received import holds_session
+from tercel.fix.store import holds_session
 from tercel.venues.address import address, profile_near
 
 WAIT_S: Final = 2.0

@@ -25,7 +25,7 @@ from tercel.core.ports import Closing, Venue
 from tercel.desk.gate.config import LISTEN, LONGEST_PATH
 from tercel.desk.trading.journal.database import DATABASE
 from tercel.venues.address import BINANCE, FIX, Agree, address, connect, placed, refuse_money
-from tercel.venues.wire import RemoteVenue
+from tercel.venues.wire.client import RemoteVenue
 
 FOLDER: Final = "gate"
 """Of the gate, in the desk's folder: its file, its journal, what it said."""

@@ -39,7 +39,7 @@ from tercel.desk.trading.state import StateReason
 from tercel.desk.trading.stopping import KillCanceller
 from tercel.desk.trading.upkeep import carry_out, check_store, heartbeat, last_words, take_inbox
 from tercel.venues.wire import frames
-from tercel.venues.wire.hub import CLIENT, Client, Hub, of_account, whole
+from tercel.venues.wire.server import CLIENT, Client, OrderServer, of_account, whole
 
 if TYPE_CHECKING:
     from tercel.desk.gate.copies import DropCopy
@@ -77,7 +77,7 @@ def user_of(link: socket.socket) -> int:
     return int(struct.unpack("3i", link.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[1])
 
 
-class Gate(Hub):
+class Gate(OrderServer):
     """The gate: forwards sessions' commands through limits and journal to the venue, and reports back.
 
     Parameters
@@ -194,7 +194,7 @@ class Gate(Hub):
         self._look_after()
 
     def close(self) -> None:
-        """See :class:`Hub`; a gate that cannot write stays with the venue until its cancels are answered, a little."""
+        """See :class:`OrderServer`; a gate that cannot write stays with the venue until its cancels are answered, a little."""
         try:
             for client in list(self._clients):
                 self._drop(client)
@@ -218,15 +218,15 @@ class Gate(Hub):
 
     # -- sessions -----------------------------------------------------------------------------------------------------
     def on_login(self, client: Client, account: str) -> None:
-        """See :class:`Hub`."""
+        """See :class:`OrderServer`."""
         if account not in self._accounts:
             raise VenueError(
                 f"one of the accounts {', '.join(self._accounts)}", repr(account), "mend `accounts`"
             )
         self._withdrawal.end(account)
 
-    def hello(self) -> frames.Fields:
-        """See :class:`Hub`."""
+    def handshake(self) -> frames.Fields:
+        """See :class:`OrderServer`."""
         return {
             "beat_s": self._silence_s / 4,
             "code": code_mark(),
@@ -235,7 +235,7 @@ class Gate(Hub):
         }
 
     def on_commands(self, client: Client, commands: Sequence[o.Command]) -> None:
-        """See :class:`Hub`."""
+        """See :class:`OrderServer`."""
         self._traded.add(client)
         passed = list[o.Command]()
         for command in commands:
@@ -286,7 +286,7 @@ class Gate(Hub):
         )
 
     def on_subscribe(self, instrument: str) -> None:
-        """See :class:`Hub`."""
+        """See :class:`OrderServer`."""
         if instrument not in self._books:
             listing = next(
                 (one for one in self._venue.listings() if one.instrument == instrument), None
@@ -300,7 +300,7 @@ class Gate(Hub):
             self._venue.subscribe(instrument)
 
     def on_step(self, client: Client, until_ns: int) -> None:
-        """See :class:`Hub`."""
+        """See :class:`OrderServer`."""
         if all(isinstance(event, o.MarketRows) for event in client.waiting):
             self._stepped_to(until_ns)
         self.hand_out(client)
@@ -409,7 +409,7 @@ class Gate(Hub):
             )
 
     def on_gone(self, client: Client) -> None:
-        """See :class:`Hub`."""
+        """See :class:`OrderServer`."""
         calm, why = (
             client in self._leaving,
             "its session ended" if client in self._leaving else "its session is gone",

@@ -16,17 +16,14 @@ from tercel.core.errors import ConfigError, check_known
 from tercel.core.toml import TomlTable, parse_toml, read_toml, row_of, schema_of, validated
 from tercel.fix import tags as t
 from tercel.fix.connection import TlsSettings
-from tercel.fix.own_dictionary import own_dictionary
+from tercel.fix.dialect import own_dictionary
 from tercel.fix.profiles.model import DAYS, Profile, SymbolTable
-from tercel.fix.profiles.quickfix import read_settings
-from tercel.fix.profiles.secrets import refuse_written
-from tercel.fix.profiles.signing import RAW, RAW_LENGTH, signed_text, signer
+from tercel.fix.profiles.quickfix import Tables, read_settings
+from tercel.fix.profiles.secrets import RAW, RAW_LENGTH, refuse_written, signed_text, signer
 from tercel.fix.protocol import validate as v
-from tercel.fix.protocol.dictionary import Dictionary
+from tercel.fix.protocol.dictionary import Dictionary, read_xml
 from tercel.fix.protocol.message import Fields
-from tercel.fix.protocol.quickfix_xml import read_xml
-from tercel.fix.protocol.schedule import SessionTimes
-from tercel.fix.protocol.settings import NEVER_REPEATED, NOT_KEPT, SessionSettings
+from tercel.fix.protocol.settings import NEVER_REPEATED, NOT_STORED, SessionSettings, SessionTimes
 
 SHIPPED: Final = ("tercel", "generic-44", "generic-42", "binance", "binance-md")
 _WAY: Final = "see docs/howto/fix.md, or name one of " + ", ".join(SHIPPED)
@@ -90,7 +87,6 @@ class ProfileTerms:
                     "none",
                     "say who talks to whom: fix://COMPID@host",
                 )
-        resets = frozenset({*session.reset, "logon"} if reset else session.reset)
         return SessionSettings(
             session.sender or sender,
             session.target,
@@ -101,8 +97,8 @@ class ProfileTerms:
             header=[(int(tag), value) for tag, value in session.header.items()],
             logon_fields=self._logon(session.sender or sender),
             never_repeated=NEVER_REPEATED | _NEVER_AGAIN,
-            not_kept=NOT_KEPT | _NOT_KEPT,
-            reset=resets,
+            not_stored=NOT_STORED | _NOT_STORED,
+            reset=frozenset({*session.reset, "logon"} if reset else session.reset),
             next_expected=session.next_expected,
             on_gap=session.on_gap,
             accuracy_s=session.clock_tolerance_s,
@@ -131,11 +127,10 @@ class ProfileTerms:
         ConfigError
             When one is not there.
         """
-        logon = self.profile.logon
         found = [
             one.read(name, self.folder)
             for name, one in self.secret_places()
-            if one is not logon.private_key
+            if one is not self.profile.logon.private_key
         ]
         return replace(self, secrets=tuple(found))
 
@@ -208,15 +203,15 @@ _CHECKED: Final[Mapping[str, Collection[int]]] = {
     "validated": v.REASONS,
 }
 _LOGON_TAGS: Final = {"username": 553, "password": t.PASSWORD}
-# Questions: whoever waits for an answer asks anew.
-_NOT_KEPT: Final = frozenset(
+# Requests: their sender repeats them.
+_NOT_STORED: Final = frozenset(
     {
         *(t.STEP, t.SECURITY_LIST_REQUEST, t.MARKET_DATA_REQUEST),
         *(t.STATUS, t.MASS_STATUS, t.POSITIONS_REQUEST, "XLQ"),
     }
 )
 # What is never sent a second time.
-_NEVER_AGAIN: Final = _NOT_KEPT | {t.NEW_ORDER, t.REPLACE, t.CANCEL, t.MASS_CANCEL, "XCN", "XAK"}
+_NEVER_AGAIN: Final = _NOT_STORED | {t.NEW_ORDER, t.REPLACE, t.CANCEL, t.MASS_CANCEL, "XCN", "XAK"}
 
 
 def load(name: str, sender: str = "") -> ProfileTerms:
@@ -269,12 +264,12 @@ def _shipped(name: str) -> ProfileTerms:
     return _terms(_shipped_tables(name), name, Path(), ())
 
 
-def _shipped_tables(name: str) -> dict[str, Any]:
+def _shipped_tables(name: str) -> Tables:
     text = (files(__package__) / f"{name}.toml").read_text(encoding="utf-8")
     return parse_toml(text, f"{name}.toml", _WAY, "a profile")
 
 
-def _tables(path: Path, sender: str, depth: int) -> tuple[dict[str, Any], list[str]]:
+def _tables(path: Path, sender: str, depth: int) -> tuple[Tables, list[str]]:
     """Tables of a file upon those of its base."""
     if depth > _DEEPEST:
         raise ConfigError(
@@ -284,8 +279,9 @@ def _tables(path: Path, sender: str, depth: int) -> tuple[dict[str, Any], list[s
         raw, notes = read_settings(path, sender)
         if "dictionary" in raw and raw["dictionary"] != "standard":
             raw["dictionary"] = str(path.parent / raw["dictionary"])
-        kind = "generic-42" if raw.get("version") == "FIX.4.2" else "generic-44"
-        return _upon(_shipped_tables(kind), raw), notes
+        return _upon(
+            _shipped_tables("generic-42" if raw.get("version") == "FIX.4.2" else "generic-44"), raw
+        ), notes
     raw = read_toml(path, _WAY, "a profile")
     refuse_written(raw, str(path), lambda keys: _row(path, keys))
     base = raw.pop("base", None)
@@ -301,7 +297,7 @@ def _tables(path: Path, sender: str, depth: int) -> tuple[dict[str, Any], list[s
     return _upon(below, raw), notes
 
 
-def _upon(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+def _upon(below: Mapping[str, Any], above: Mapping[str, Any]) -> Tables:
     """Tables of one upon those of another; a secret's place is taken whole."""
     found = dict(below)
     for key, new in above.items():
@@ -321,7 +317,7 @@ def _row(path: Path, keys: Any) -> str:
     return "" if row is None else f" (row {row})"
 
 
-def _terms(raw: dict[str, Any], name: str, folder: Path, notes: tuple[str, ...]) -> ProfileTerms:
+def _terms(raw: Tables, name: str, folder: Path, notes: tuple[str, ...]) -> ProfileTerms:
     profile = validated(Profile, raw, name, "a profile of a FIX venue")
     path = Path(name)
     try:

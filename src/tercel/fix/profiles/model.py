@@ -41,7 +41,7 @@ class SessionTable(TomlTable):
     next_expected: bool = False
     """Whether logons say NextExpectedMsgSeqNum (789)."""
     on_gap: Literal["request", "logout"] = "request"
-    """What to do when messages of the venue are missing: ask for them, or log out, log on again and ask what stands."""
+    """What to do when messages of the venue are missing: request them, or log out, log on again and ask for orders' status."""
     clock_tolerance_s: float = Field(default=120.0, gt=0)
     """How far the venue's SendingTime may be from the time here."""
     answer_s: float = Field(default=10.0, gt=0, le=600)
@@ -75,7 +75,7 @@ class TimesTable(TomlTable):
     start: str = Field(pattern=r"^[0-2][0-9]:[0-5][0-9](:[0-5][0-9])?$")
     end: str = Field(pattern=r"^[0-2][0-9]:[0-5][0-9](:[0-5][0-9])?$")
     zone: str = "UTC"
-    """IANA name of the time zone that both are told in."""
+    """IANA name of the time zone of both."""
     days: tuple[Day, ...] = DAYS
     """Days on which it starts."""
     ends_on: Day | None = None
@@ -128,7 +128,7 @@ class OrdersTable(TomlTable):
 
     replace: Literal["G", "XCN", "XAK", "cancel"] = "G"
     """G: cancel/replace; XCN: cancel and new order in one message; XAK: fewer lots keep their place, all else is XCN;
-    cancel: there is none, so an order is cancelled and whoever sent it sends another."""
+    cancel: there is none, so an order is cancelled and its sender sends another."""
     day: str = "0"
     """59 of an order that rests."""
     ioc: str = "3"
@@ -190,7 +190,7 @@ class MarketTable(TomlTable):
     aggregated: str = "Y"
     """266; empty: left out."""
     order: Literal["types", "symbols"] = "types"
-    """Which group stands first in V."""
+    """Which group comes first in V."""
     session: str = ""
     """A profile whose session has the market data, where the one for orders has none."""
 

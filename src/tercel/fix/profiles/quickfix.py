@@ -1,4 +1,14 @@
-"""Settings files of QuickFIX ([DEFAULT], [SESSION], KEY=VALUE) as profiles."""
+"""Settings files of QuickFIX as profiles.
+
+[DEFAULT]
+ConnectionType=initiator
+BeginString=FIX.4.4
+[SESSION]
+SenderCompID=DESK
+TargetCompID=VENUE
+SocketConnectHost=venue.example
+SocketConnectPort=9878
+"""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -57,7 +67,7 @@ _HANDLED: Final = frozenset(
         *("socketusessl", "checklatency", "millisecondsintimestamp"),
     }
 )
-# Without effect: names of files and of logs, which are kept elsewhere here.
+# Without effect: names of files and of logs, which have other places here.
 _NAMES: Final = frozenset(
     {
         *("filestorepath", "filelogpath", "filelogbackuppath", "description", "sessionqualifier"),
@@ -73,7 +83,7 @@ _FIXED: Final = {
     ),
     "persistmessages": (
         "Y",
-        "messages are always kept, but for orders, which are never sent again",
+        "messages are always stored, but for orders, which are never sent again",
     ),
     "refreshonlogon": ("N", "the store belongs to one process"),
     "rejectinvalidmessage": (
@@ -86,9 +96,11 @@ _FIXED: Final = {
     "logouttimeout": ("", "a logout waits as long as a logon, and no longer than two heartbeats"),
 }
 _BAD: Final = "mend the settings file"
+Tables = dict[str, Any]
+"""Tables of a profile as TOML has them, before they are validated."""
 
 
-def read_settings(path: Path, sender: str = "") -> tuple[dict[str, Any], list[str]]:
+def read_settings(path: Path, sender: str = "") -> tuple[Tables, list[str]]:
     """Profile tables from a settings file, and its keys that were not understood.
 
     Parameters
@@ -179,8 +191,8 @@ def _chosen(sections: list[tuple[str, Settings]], path: Path, sender: str) -> Se
     return sessions[0]
 
 
-def _tables(session: Settings, path: Path) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+def _tables(session: Settings, path: Path) -> Tables:
+    found: Tables = {}
     for key, place in [one for one in _AT.items() if one[0] in session]:
         value, row = session[key]
         table = found
@@ -223,7 +235,7 @@ def _flag(
     return value.upper() in ("Y", "YES", "TRUE")
 
 
-def _times(found: dict[str, Any], session: Settings, path: Path) -> None:
+def _times(found: Tables, session: Settings, path: Path) -> None:
     """Times of day; a session that never stops, or ends when it starts, has none."""
     times = found.get("times", {})
     stops = "start" in times and "end" in times and not _flag(session, "nonstopsession", path)

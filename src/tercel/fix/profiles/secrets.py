@@ -1,9 +1,16 @@
-"""Secrets of a session: a profile holds their location, never their value."""
+"""Secrets of a session: a profile holds their place, never their value; and the Ed25519 signatures made with them.
+
+    password = { env = "VENUE_PASSWORD" }          # or { file = "password.txt" }, or { keyring = "SERVICE/USER" }
+
+Signatures are in base64, as field 96 carries them; the package `cryptography` is the extra [sign]. Source: "FIX API"
+of Binance, "How to sign Logon": MsgType, SenderCompID, TargetCompID, MsgSeqNum and SendingTime, with SOH between them.
+"""
 
 import os
 import re
 import stat
-from collections.abc import Mapping
+from base64 import b64encode
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
@@ -11,6 +18,8 @@ from typing import Any, Final
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from tercel.core.errors import ConfigError
+from tercel.core.extras import needed
+from tercel.fix import tags as t
 
 NAMES: Final = frozenset(
     {"username", "password", "new_password", "private_key", "api_key", "secret"}
@@ -70,8 +79,11 @@ class Secret(BaseModel):
             size = path.stat().st_size
             text = path.read_text(encoding="utf-8").strip() if size <= _MOST_BYTES else ""
         except (OSError, UnicodeDecodeError) as error:
-            why = getattr(error, "strerror", None) or "bytes that are no UTF-8"
-            raise ConfigError(f"{what} in {path}", why, "name the file that holds it") from None
+            raise ConfigError(
+                f"{what} in {path}",
+                getattr(error, "strerror", None) or "bytes that are no UTF-8",
+                "name the file that holds it",
+            ) from None
         if not text:
             raise ConfigError(
                 f"{what} in {path}", f"{size} bytes", "write the secret there, and nothing else"
@@ -164,3 +176,51 @@ def hidden(text: str, secrets: tuple[str, ...]) -> str:
     for secret in secrets:
         text = text.replace(secret, HIDDEN)
     return text
+
+
+RAW_LENGTH, RAW = 95, 96
+
+
+def signed_text(sender: str, target: str, number: str, sent: str) -> str:
+    """Text that a logon's signature covers."""
+    return t.SOH.join((t.LOGON, sender, target, number, sent))
+
+
+def signer(pem: str, name: str) -> Callable[[str], str]:
+    """A function that signs a text with a private key.
+
+    Raises
+    ------
+    ConfigError
+        Without the package `cryptography`, or for another key.
+    """
+    made = ed25519_key(pem, name, private=True)
+    return lambda text: b64encode(made.sign(text.encode("ascii"))).decode("ascii")
+
+
+def ed25519_key(pem: str, name: str, private: bool) -> Any:
+    """A key from its PEM.
+
+    Raises
+    ------
+    ConfigError
+        As for :func:`signer`.
+    """
+    serialization = needed("cryptography.hazmat.primitives.serialization", "sign")
+    ed25519 = needed("cryptography.hazmat.primitives.asymmetric.ed25519", "sign")
+    unsupported = needed("cryptography.exceptions", "sign").UnsupportedAlgorithm
+    try:
+        text = pem.encode()
+        key = (
+            serialization.load_pem_private_key(text, None)
+            if private
+            else serialization.load_pem_public_key(text)
+        )
+    except (ValueError, TypeError, unsupported):
+        key = None
+    if not isinstance(key, ed25519.Ed25519PrivateKey if private else ed25519.Ed25519PublicKey):
+        what = "an Ed25519 key" if private else "a public Ed25519 key"
+        raise ConfigError(
+            f"{what} in PEM for {name}", "something else (not shown)", "name the right file"
+        )
+    return key

@@ -3,8 +3,8 @@
 A message is garbled when its first three fields are not BeginString, BodyLength and MsgType, when BodyLength does not
 point at CheckSum, when the sum is wrong, or when something in it is no tag and value. It is left out, with everything
 up to the CheckSum that follows; the sequence number that is then missing brings it back. An ExecutionReport comes with
-what is no tag and value as tag 0, and with a data field up to the next SOH where its length is wrong: whoever reads it
-says what it is worth.
+what is no tag and value as tag 0, and with a data field up to the next SOH where its length is wrong: its reader
+decides whether it is usable.
 Source: FIX 4.4, volume 2, "Session Protocol", on garbled messages, BodyLength and CheckSum.
 """
 
@@ -209,12 +209,12 @@ class Decoder:
 
     @staticmethod
     def _skip(buffer: bytes, at: int, start: int, found: list[Message | GarbledMessage]) -> int:
-        """Leave out what stands before a message; where that one starts, or may start once more bytes are here."""
+        """Skip bytes before a message; the place where it starts, or may start once more bytes are here."""
         if start < 0:
-            kept = next(
+            partial = next(
                 (n for n in range(len(_START) - 1, 0, -1) if buffer.endswith(_START[:n], at)), 0
             )
-            start = len(buffer) - kept
+            start = len(buffer) - partial
         if start > at:
             found.append(GarbledMessage(buffer[at:start], "no BeginString"))
         return start

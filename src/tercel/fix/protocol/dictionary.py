@@ -1,14 +1,23 @@
 """Data dictionaries: fields, their values, and the messages that have them.
 
-FIX 4.2 and 4.4 are shipped (`fix42.toml`, `fix44.toml`, whose head explains their form). A venue's own comes as the XML
-that QuickFIX defined (`quickfix_xml`).
+FIX 4.2 and 4.4 are shipped (`fix42.toml`, `fix44.toml`, whose heads explain their form). A venue's own comes as the
+XML that QuickFIX defined:
+
+    <fix major="4" minor="4"> <header>...</header> <trailer>...</trailer> <components>...</components>
+      <messages> <message name="Heartbeat" msgtype="0" msgcat="admin"> <field name="TestReqID" required="N"/> ...
+      <fields> <field number="54" name="Side" type="CHAR"> <value enum="1" description="BUY"/> ... </fix>
+
+Such a file comes from outside: a document type, with which entities could be made to grow without bound or to read
+files, is refused, and so is what is larger than any dictionary.
 """
 
 import re
+import xml.etree.ElementTree as ET
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from importlib.resources import files
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -55,10 +64,6 @@ class FieldRule:
     kind: str
     values: Collection[str] = frozenset()
 
-    @cached_property
-    def _form(self) -> "re.Pattern[str] | None":
-        return _FORMS.get(self.kind)
-
     def fault(self, value: str) -> int:
         """SessionRejectReason of a value, 0 if valid.
 
@@ -70,7 +75,8 @@ class FieldRule:
             return NO_VALUE
         if value in self.values:
             return 0
-        if self._form is not None and self._form.fullmatch(value) is None:
+        form = _FORMS.get(self.kind)
+        if form is not None and form.fullmatch(value) is None:
             return INCORRECT_FORMAT
         known = not self.values or (
             self.kind in _MULTIPLE and all(one in self.values for one in value.split(" "))
@@ -256,7 +262,7 @@ def read_toml(text: str, name: str) -> Dictionary:
 
 
 def _on_base(found: dict[str, Any]) -> dict[str, Any]:
-    """One that names a standard's as its base has all of that; what begins with + is added to it."""
+    """Tables of a dictionary on those of its base; values that begin with + are appended to the base's."""
     if "base" not in found:
         return found
     base = parse_tables((files(__package__) / _SHIPPED[found["base"]]).read_text(encoding="utf-8"))
@@ -294,7 +300,7 @@ def block_of(text: str, components: Mapping[str, str]) -> Block:
 
 
 def _block(tokens: Iterator["re.Match[str]"], components: Mapping[str, str]) -> tuple[Block, str]:
-    """Members up to the end or a closing bracket, and what stands after the bracket ("!" or "")."""
+    """Members up to the end or a closing bracket, and what follows the bracket ("!" or "")."""
     members: dict[int, Block | None] = {}
     required: list[int] = []
     for token in tokens:
@@ -315,3 +321,101 @@ def _block(tokens: Iterator["re.Match[str]"], components: Mapping[str, str]) -> 
     return Block(
         MappingProxyType(members), tuple(one for one in required if one not in FRAMING)
     ), ""
+
+
+MOST_BYTES: Final = 16 << 20
+
+
+def read_xml(path: Path) -> Dictionary:
+    """Read a dictionary.
+
+    Parameters
+    ----------
+    path : Path
+        An XML file of the form `<fix><header/><messages/><trailer/><components/><fields/></fix>`.
+
+    Raises
+    ------
+    ConfigError
+        When it cannot be read, or is no such dictionary.
+    """
+    try:
+        if path.stat().st_size > MOST_BYTES:
+            raise ConfigError(
+                f"at most {MOST_BYTES} bytes",
+                f"{path.stat().st_size} in {path}",
+                "name the dictionary",
+            )
+        return _Reader(
+            ET.fromstring(path.read_bytes(), ET.XMLParser(target=_Builder()))
+        ).dictionary()
+    except OSError as error:
+        raise ConfigError(
+            "a dictionary that can be read", f"{error}", "name another file"
+        ) from None
+    except (ET.ParseError, ValueError, KeyError, RecursionError) as error:
+        raise ConfigError(
+            "a data dictionary in QuickFIX's XML", f"{error} in {path}", "mend the file"
+        ) from None
+
+
+class _Builder(ET.TreeBuilder):
+    def doctype(self, *_words: object) -> None:
+        """Called before anything that a document type declares is read."""
+        raise ValueError("a document type, which no dictionary needs")
+
+
+class _Reader:
+    def __init__(self, root: ET.Element) -> None:
+        self._root = root
+        self._components = {one.attrib["name"]: one for one in self._part("components")}
+        listed = [one for one in self._part("fields") if one.tag == "field"]
+        self._tags = {one.attrib["name"]: int(one.attrib["number"]) for one in listed}
+        self._fields = {int(one.attrib["number"]): self._field(one) for one in listed}
+
+    def _part(self, name: str) -> list[ET.Element]:
+        return self._root.findall(f"{name}/*")
+
+    @staticmethod
+    def _field(element: ET.Element) -> FieldRule:
+        return FieldRule(
+            element.attrib["name"],
+            element.attrib["type"].upper(),
+            frozenset(one.attrib["enum"] for one in element.iter("value")),
+        )
+
+    def dictionary(self) -> Dictionary:
+        root = self._root.attrib
+        messages = {
+            one.attrib["msgtype"]: MessageRule(
+                one.attrib["name"], one.get("msgcat") == "admin", self._block(list(one), ())
+            )
+            for one in self._part("messages")
+        }
+        kinds = self._fields.get(self._tags.get("MsgType", 35))
+        return Dictionary(
+            f"{root.get('type', 'FIX')}.{root['major']}.{root['minor']}",
+            MappingProxyType(self._fields),
+            self._block(self._part("header"), ()),
+            self._block(self._part("trailer"), ()),
+            MappingProxyType(messages),
+            frozenset(kinds.values if kinds else ()) - messages.keys(),
+        )
+
+    def _block(self, elements: list[ET.Element], inside: tuple[str, ...]) -> Block:
+        members: dict[int, Block | None] = {}
+        required: list[int] = []
+        for one in elements:
+            name, needed = one.attrib["name"], one.get("required") == "Y"
+            if one.tag == "component":
+                if name in inside:
+                    raise ValueError(f"component {name} is inside itself")
+                part = self._block(list(self._components[name]), (*inside, name))
+                members |= part.members
+                required += part.required if needed else ()
+                continue
+            tag = self._tags[name]
+            members[tag] = self._block(list(one), inside) if one.tag == "group" else None
+            if needed and tag not in FRAMING:
+                required.append(tag)
+        return Block(MappingProxyType(members), tuple(required))

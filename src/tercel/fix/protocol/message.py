@@ -15,7 +15,7 @@ _TIME: Final = re.compile(r"([0-9]{8}-[0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.([0-9]{1,9
 
 
 class Message:
-    """One message. Values are text; bytes that are no UTF-8 stand in it as surrogates, so that none is lost.
+    """One message. Values are text; bytes that are not UTF-8 become surrogates, so that none is lost.
 
     Parameters
     ----------

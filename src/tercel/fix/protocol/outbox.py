@@ -10,10 +10,10 @@ from tercel.fix.protocol.settings import SessionSettings, SessionStore
 from tercel.fix.protocol.validate import check
 
 REPEATS_PER_S: Final = 5_000
-"""Numbers that are repeated in a second: whoever asks for more waits, and is answered once for all of it."""
+"""Numbers that are repeated in a second: a request for more waits, and is answered once for all of it."""
 _SECOND: Final = 1_000_000_000
 MOST_RECENT: Final = 4096
-"""Messages of types that are not kept which can be repeated on the connection that they were sent on."""
+"""Messages of types that are not stored which can be repeated on the connection that they were sent on."""
 
 
 class Outbox:
@@ -43,9 +43,11 @@ class Outbox:
         self.sent_ns = 0
         """When something last left."""
         self._out: list[bytes] = []
-        self._kept: list[tuple[int, bytes]] = []
-        self._recent: dict[int, bytes] = {}  # of this connection alone, of types that are not kept
-        self._stale: set[int] = set()  # told once as not repeated
+        self._unsaved: list[tuple[int, bytes]] = []
+        self._recent: dict[
+            int, bytes
+        ] = {}  # of this connection alone, of types that are not stored
+        self._stale: set[int] = set()  # reported once as not repeated
         self._asked: tuple[int, int] | None = (
             None  # first and last number that the other side wants again
         )
@@ -58,11 +60,11 @@ class Outbox:
 
     def headed(self, kind: str, fields: Fields, number: int = 0) -> list[tuple[int, str]]:
         """A message's fields with header; without a number, under the next one."""
-        names = (49, self._settings.sender), (56, self._settings.target)
         number = number or self.next
         return [
             (35, kind),
-            *names,
+            (49, self._settings.sender),
+            (56, self._settings.target),
             (34, str(number)),
             (52, self.now_text),
             *self._settings.header,
@@ -97,12 +99,12 @@ class Outbox:
         self._write(self.headed(kind, fields))
         self.next += 1
 
-    def emit_kept(self, messages: Sequence[Fields], quiet: bool = False) -> None:
+    def emit_stored(self, messages: Sequence[Fields], quiet: bool = False) -> None:
         """Store application messages with their headers and send them; quiet ones are only stored."""
         raws = [encode(self._settings.begin, headed, self._data_fields) for headed in messages]
         for number, (headed, raw) in enumerate(zip(messages, raws, strict=True), self.next):
-            if headed[0][1] not in self._settings.not_kept:
-                self._kept.append((number, raw))
+            if headed[0][1] not in self._settings.not_stored:
+                self._unsaved.append((number, raw))
             elif not quiet:
                 self._recent[number] = raw
                 if len(self._recent) > MOST_RECENT:
@@ -145,12 +147,12 @@ class Outbox:
 
     def _repeated(self, first: int, last: int) -> list[tuple[int, Message]]:
         stale = []
-        new = [*self._recent.items(), *self._kept]
-        kept = dict(self._store.sent(first, last)) | {
+        new = [*self._recent.items(), *self._unsaved]
+        stored = dict(self._store.sent(first, last)) | {
             n: raw for n, raw in new if first <= n <= last
         }
         dropped = {34, 35, 43, 49, 52, 56, 122, *(tag for tag, _ in self._settings.header)}
-        for number, raw in sorted(kept.items()):
+        for number, raw in sorted(stored.items()):
             if number in self._stale:
                 continue
             old = decode(raw, self._data_fields)
@@ -177,7 +179,7 @@ class Outbox:
     def restart(self) -> None:
         """Reset numbers to 1 and drop stored messages."""
         self.next = 1
-        self._kept = []
+        self._unsaved = []
         self._stale.clear()
         self.forget()
 
@@ -189,7 +191,7 @@ class Outbox:
 
     def take(self) -> tuple[bytes, tuple[tuple[int, bytes], ...]]:
         """Bytes to write to the connection, and messages to store."""
-        out, kept = b"".join(self._out), tuple(self._kept)
+        out, stored = b"".join(self._out), tuple(self._unsaved)
         self._out = []
-        self._kept = []
-        return out, kept
+        self._unsaved = []
+        return out, stored

@@ -1,25 +1,18 @@
 """A FIX session as a state machine: bytes and times go in; bytes, messages and events come out.
 
-It opens no socket and reads no clock. Whoever runs it calls :meth:`FixSession.connect` when there is a connection,
+It opens no socket and reads no clock. Its owner calls :meth:`FixSession.connect` when there is a connection,
 :meth:`~FixSession.receive` with what came over it, :meth:`~FixSession.on_time` a few times a second, and
 :meth:`~FixSession.disconnect` when the connection is gone. One thread at a time calls it.
 Source: FIX 4.4 and 4.2, volume 2, "Session Protocol"; FIX session test cases 1 to 20.
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
 from tercel.core.errors import VenueError
 from tercel.fix.protocol import validate as v
-from tercel.fix.protocol.admission import (
-    ClockOffset,
-    dated_wrong,
-    disagreement,
-    judged,
-    misplaced,
-    refusal,
-)
 from tercel.fix.protocol.codec import Decoder, GarbledMessage
 from tercel.fix.protocol.message import Fields, Message
 from tercel.fix.protocol.outbox import Outbox
@@ -32,6 +25,14 @@ from tercel.fix.protocol.settings import (
     SessionEventKind,
     SessionSettings,
     SessionStore,
+)
+from tercel.fix.protocol.validate import (
+    ClockOffset,
+    examined,
+    header_fault,
+    logon_fault,
+    number_fault,
+    orig_time_fault,
 )
 
 _S: Final = 1_000_000_000
@@ -49,15 +50,15 @@ class _State(Enum):
     LEAVING = 4  # our logout is out
 
 
+@dataclass(slots=True)
 class _Gap:
-    """Messages that were asked for and are not all here."""
+    """Messages that were requested and have not all come; `request`: MsgSeqNum of the ResendRequest."""
 
-    def __init__(self, first: int, last: int, request: int, now_ns: int) -> None:
-        self.first = first
-        self.last = last
-        self.request = request
-        self.since_ns = now_ns
-        self.times = 1
+    first: int
+    last: int
+    request: int
+    since_ns: int
+    times: int = 1
 
 
 class FixSession:
@@ -93,9 +94,7 @@ class FixSession:
             self._until_ns
         ) = 0
         self._load()
-        self._queue: dict[int, Message] = {}
-        self._answered: set[int] = set()
-        self._gap: _Gap | None = None
+        self._forget_gap()
         self._heartbeat_ns = settings.heartbeat_s * _S
         self._result = Outcome()
         self._was_reset = False
@@ -132,9 +131,7 @@ class FixSession:
         self._at(now_ns)
         self._box.forget()
         self._decoder = Decoder(self._rules.data_fields)
-        self._queue = {}
-        self._answered = set()
-        self._gap = None
+        self._forget_gap()
         self._heartbeat_ns = self.settings.heartbeat_s * _S
         self._tested_ns = 0
         self._heard_ns = self._waits_ns = now_ns
@@ -157,7 +154,7 @@ class FixSession:
             if isinstance(found, GarbledMessage):
                 self._tell(SessionEventKind.GARBLED, found.why, raw=found.raw)
                 if self._state is _State.WAITS:
-                    # Whoever cannot say who it is gets no answer (FIX: disconnect without a Logout).
+                    # A peer without valid CompIDs gets no answer (FIX: disconnect without a Logout).
                     self._refuse("the first message is garbled")
             else:
                 self._heard_ns = now_ns
@@ -186,8 +183,8 @@ class FixSession:
         Raises
         ------
         VenueError
-            For a message that the dictionary does not have so, and for one that may not be sent late while nobody is
-            logged on. Nothing of all was numbered then.
+            For a message that the dictionary does not have so, and for one that may not be sent late while the session
+            is down. Nothing of all was numbered then.
         """
         self._at(now_ns)
         ready: list[Fields] = []
@@ -200,7 +197,7 @@ class FixSession:
                 )
             # Numbers are taken only once all are valid: one that failed half-way would leave a gap.
             ready.append(self._box.valid(kind, fields, self._box.next + len(ready)))
-        self._box.emit_kept(ready, quiet=not self.up)
+        self._box.emit_stored(ready, quiet=not self.up)
         return self._finish()
 
     def on_time(self, now_ns: int) -> Outcome:
@@ -254,12 +251,12 @@ class FixSession:
             self._load()
 
     def _load(self) -> None:
-        kept = self._store.load()
-        self._kept = kept
+        saved = self._store.load()
+        self._saved = saved
         self._stale = False
-        self._box.next = kept.next_out
-        self._next_in = kept.next_in
-        self._since_ns = kept.since_ns
+        self._box.next = saved.next_out
+        self._next_in = saved.next_in
+        self._since_ns = saved.since_ns
 
     def _log_on(self, reset: bool) -> None:
         fields = [(98, "0"), (108, str(self._heartbeat_ns // _S))]
@@ -290,7 +287,7 @@ class FixSession:
             self._waits_ns = self._now
 
     def _refuse(self, text: str, say: bool = False) -> None:
-        """A logon that comes to nothing. Strangers are told nothing, so that a port scan learns no names."""
+        """A logon fails. Strangers get no reason, so that a port scan learns no names."""
         if say:
             self._box.emit("5", [(58, text)])
         self._tell(SessionEventKind.REFUSED, text)
@@ -309,14 +306,12 @@ class FixSession:
         self._box.restart()
         self._next_in = 1
         self._since_ns = self._now
-        self._queue = {}
-        self._answered = set()
-        self._gap = None
+        self._forget_gap()
         self._was_reset = True
         self._tell(SessionEventKind.RESET)
 
     def _finish(self) -> Outcome:
-        """Make what happened last, then hand it out."""
+        """Commit the changes of this call to the store, then return its outcome."""
         result = self._result
         self._result = Outcome()
         result.out, sent = self._box.take()
@@ -324,17 +319,17 @@ class FixSession:
         self._was_reset = False
         numbers = self.numbers
         # Stored before it is on the wire: a crash in between is a gap that can be filled, not a number used twice.
-        if sent or reset or result.messages or numbers != self._kept:
+        if sent or reset or result.messages or numbers != self._saved:
             try:
                 self._store.commit(
                     Commit(numbers, sent, tuple(result.messages), tuple(result.events), reset)
                 )
             except BaseException:
-                # what follows begins where the store stands
+                # the next call begins with the numbers of the store
                 self._state = _State.DOWN
                 self._stale = True
                 raise
-            self._kept = numbers
+            self._saved = numbers
         return result
 
     # -- what comes in ------------------------------------------------------------------------------------------------
@@ -346,7 +341,7 @@ class FixSession:
             return
         # Reset mode ignores MsgSeqNum by the standard: it is the way out when numbers disagree.
         elif kind == "4" and not message.says(123):
-            self._move(message)
+            self._reset_number(message)
         elif kind == "A" and message.says(141) and number == 1:
             self._begin_again(message)
         elif number < 0:
@@ -360,7 +355,7 @@ class FixSession:
             if (
                 kind == "2"
                 and number != self._next_in
-                and judged(message, self.settings, self._now)[1] is None
+                and examined(message, self.settings, self._now)[1] is None
             ):
                 self._repeat(
                     message
@@ -380,7 +375,7 @@ class FixSession:
         if message.begin != self.settings.begin:
             self._leave(f"BeginString must be {self.settings.begin}")
             return False
-        fault = misplaced(message, self.settings, self._now)
+        fault = header_fault(message, self.settings, self._now)
         if fault is not None and self.up:
             self._reject(message, fault)
             self._next_in += message.number == self._next_in
@@ -389,7 +384,7 @@ class FixSession:
 
     def _first(self, message: Message) -> None:
         """The logon, or what came in its place."""
-        asked, why = self._state is _State.ASKED, refusal(message, self.settings, self._now)
+        asked, why = self._state is _State.ASKED, logon_fault(message, self.settings, self._now)
         if why and asked and message.kind in ("5", "3"):
             self._next_in += message.number == self._next_in
             self._refuse(f"the other side says: {message.get(58) or 'nothing'}")
@@ -404,7 +399,7 @@ class FixSession:
 
     def _logged_on(self, message: Message, asked: bool) -> None:
         reset, number = message.says(141), message.number
-        # A reset that nobody asked for would drop messages that the other side has never repeated.
+        # An unrequested reset would drop messages that the other side has never repeated.
         if asked and reset and (self._box.next, self._next_in) != (2, 1):
             return self._refuse(
                 "the other side has reset its sequence numbers, and was not asked to", say=True
@@ -412,7 +407,7 @@ class FixSession:
         if not asked and (reset or "logon" in self.settings.reset):
             self._restart()
         wanted = message.whole(789, 0) if self.settings.next_expected else 0
-        if why := disagreement(message, wanted, self.numbers):
+        if why := number_fault(message, wanted, self.numbers):
             return self._refuse(why, say=True)
         early, last = number > self._next_in, self._box.next - 1
         self._next_in += not early
@@ -431,7 +426,7 @@ class FixSession:
 
     def _begin_again(self, message: Message) -> None:
         """The other side has both begin at 1, while logged on."""
-        fault = judged(message, self.settings, self._now)[1]
+        fault = examined(message, self.settings, self._now)[1]
         if fault is not None:
             return self._reject(message, fault)
         self._restart()
@@ -440,7 +435,7 @@ class FixSession:
         return self._log_on(reset=True)
 
     def _their_logout(self, message: Message) -> None:
-        """It is answered even when messages are missing: the number stays, and the next logon asks for all."""
+        """Answer a Logout even when messages are missing: the number stays, and the next logon requests them all."""
         self._next_in += message.number == self._next_in
         if self._state is not _State.LEAVING:
             self._box.emit("5", [])
@@ -448,9 +443,9 @@ class FixSession:
         if "logout" in self.settings.reset:
             self._restart()
 
-    def _move(self, message: Message) -> None:
-        """SequenceReset in reset mode: the next number is told, whatever the message's own is."""
-        fault, new = judged(message, self.settings, self._now)[1], message.whole(36)
+    def _reset_number(self, message: Message) -> None:
+        """SequenceReset in reset mode: sets the next number, whatever the message's own is."""
+        fault, new = examined(message, self.settings, self._now)[1], message.whole(36)
         if fault is not None or new < self._next_in:
             self._reject(message, fault or v.MessageFault(v.INCORRECT_VALUE))
         else:
@@ -467,20 +462,20 @@ class FixSession:
                 [(58, f"MsgSeqNum is too low: {self._next_in} is expected, {message.number} came")],
             )
             self._end("MsgSeqNum is too low")
-        elif fault := dated_wrong(message):
+        elif fault := orig_time_fault(message):
             self._reject(message, fault)
             if fault.reason == v.SENDING_TIME_PROBLEM:
                 self._leave()
 
     def _process(self, message: Message) -> None:
         """The message that is next."""
-        kind, (message, fault) = message.kind, judged(message, self.settings, self._now)
+        kind, (message, fault) = message.kind, examined(message, self.settings, self._now)
         if fault is None and kind == "4":
             if (new := message.whole(36)) > self._next_in:
                 self._next_in = new
                 return
             fault = v.MessageFault(v.INCORRECT_VALUE, 36)
-        # Before it is judged: a message that is rejected has been received all the same.
+        # Before it is examined: a message that is rejected has been received all the same.
         self._next_in += 1
         if fault is not None:
             self._reject(message, fault)
@@ -506,10 +501,15 @@ class FixSession:
             (380, "3"),
             (58, "this message type is not supported"),
         ]
-        self._box.emit_kept([self._box.headed("j", fields)])
+        self._box.emit_stored([self._box.headed("j", fields)])
         self._tell(SessionEventKind.REJECTED, f"35={kind} is not supported", message)
 
     # -- gaps ---------------------------------------------------------------------------------------------------------
+    def _forget_gap(self) -> None:
+        self._queue: dict[int, Message] = {}
+        self._answered: set[int] = set()
+        self._gap: _Gap | None = None
+
     def _early(self, message: Message) -> None:
         """Hold a message until those before it are here."""
         if len(self._queue) < self.settings.most_queued:
@@ -547,7 +547,7 @@ class FixSession:
         self._again(first, self._box.next - 1 if not 0 < last < self._box.next else last)
 
     def _again(self, first: int = 0, last: int = 0) -> None:
-        # Types that are never repeated are gap-filled: whoever sent such a message has to know.
+        # Types that are never repeated are gap-filled: the sender of such a message has to know.
         for number, message in self._box.repeat(first, last):
             self._tell(SessionEventKind.NOT_REPEATED, f"35={message.kind}, {number}", message)
 

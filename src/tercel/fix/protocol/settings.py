@@ -9,19 +9,87 @@ commit, never before.
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from typing import Final, Literal, Protocol
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from tercel.core.errors import ConfigError
 from tercel.fix.protocol.dictionary import Dictionary, standard
 from tercel.fix.protocol.message import Fields, Message
-from tercel.fix.protocol.schedule import SessionTimes
 from tercel.fix.protocol.validate import MessageFault
+
+_WEEK = range(7)
+
+
+@dataclass(frozen=True)
+class SessionTimes:
+    """Opening times of a session in a time zone, daylight saving included.
+
+    Parameters
+    ----------
+    start, end : datetime.time
+        An end that is not after the start is on a later day.
+    zone : str
+        IANA name of the place's time zone.
+    days : collection of int
+        Days on which it starts, Monday is 0.
+    ends_on : int, optional
+        Day on which it ends, for a session that lasts longer than a day.
+
+    >>> times = SessionTimes(time(18), time(17), "America/New_York", days=(6, 0, 1, 2, 3))
+    >>> open_, close = times.window(1_700_010_000 * 10**9)
+    >>> datetime.fromtimestamp(open_ / 1e9, UTC), datetime.fromtimestamp(close / 1e9, UTC).hour
+    (datetime.datetime(2023, 11, 14, 23, 0, tzinfo=datetime.timezone.utc), 22)
+    """
+
+    start: time
+    end: time
+    zone: str = "UTC"
+    days: tuple[int, ...] = tuple(_WEEK)
+    ends_on: int | None = None
+
+    def __post_init__(self) -> None:
+        try:
+            ZoneInfo(self.zone)
+        except (ZoneInfoNotFoundError, ValueError):
+            raise ConfigError(
+                "the IANA name of a time zone", repr(self.zone), "name one like Europe/Zurich"
+            ) from None
+        if not self.days or not {*self.days, self.ends_on or 0} <= set(_WEEK):
+            raise ConfigError(
+                "days from 0, Monday, to 6",
+                f"{self.days}, {self.ends_on}",
+                "mend the session's days",
+            )
+
+    def window(self, now_ns: int) -> tuple[int, int] | None:
+        """Start and end of the session open at a time, ns since 1970; None when none is."""
+        today = datetime.fromtimestamp(now_ns // 1_000_000_000, ZoneInfo(self.zone)).date()
+        for back in range(9):
+            day = today - timedelta(days=back)
+            if day.weekday() in self.days:
+                over_night = self.end <= self.start
+                days = int(over_night)
+                if self.ends_on is not None:
+                    days = (self.ends_on - day.weekday()) % 7 or 7 * over_night
+                start = self._ns(day, self.start)
+                end = self._ns(day + timedelta(days=days), self.end)
+                if start <= now_ns < end:
+                    return start, end
+        return None
+
+    def _ns(self, day: date, at: time) -> int:
+        return (
+            int(datetime.combine(day, at, ZoneInfo(self.zone)).astimezone(UTC).timestamp())
+            * 1_000_000_000
+        )
+
 
 NEVER_REPEATED: Final = frozenset({"D", "E", "G", "s", "t", "AB", "AC"})
 """Messages that put orders into a market: when they are asked for again they are stale, and a gap is filled instead."""
 
-NOT_KEPT: Final = frozenset({"W", "X"})
+NOT_STORED: Final = frozenset({"W", "X"})
 """Market data: there is much of it, and another one says more."""
 
 
@@ -45,17 +113,17 @@ class SessionSettings:
         Further fields of every header (50, 57).
     logon_fields : callable, optional
         Further fields of a logon from its SendingTime and MsgSeqNum: user name and password (553, 554), a signature
-        (95, 96). They are never kept, nor shown.
+        (95, 96). They are never stored, nor shown.
     admit : callable, optional
-        Why a logon is not accepted, "" when it is. The text is sent and kept.
+        Why a logon is not accepted, "" when it is. The text is sent and stored.
     takes : set of str, optional
         MsgTypes that the application takes; others are answered with a BusinessMessageReject. Default: all.
     examine : callable, optional
         A further fault of a message that the dictionary allows, answered with a Reject; None where there is none.
     never_repeated : set of str
         MsgTypes that are never sent again; a ResendRequest for them is answered by filling the gap.
-    not_kept : set of str
-        MsgTypes that are not kept: they are repeated on the connection that they were sent on, as far as memory goes,
+    not_stored : set of str
+        MsgTypes that are not stored: they are repeated on the connection that they were sent on, as far as memory goes,
         and never on a later one.
     reset : set of {"logon", "logout", "disconnect"}
         When both sequence numbers begin at 1 again.
@@ -94,7 +162,7 @@ class SessionSettings:
     takes: frozenset[str] | None = None
     examine: Callable[[Message], MessageFault | None] | None = None
     never_repeated: frozenset[str] = NEVER_REPEATED
-    not_kept: frozenset[str] = NOT_KEPT
+    not_stored: frozenset[str] = NOT_STORED
     reset: frozenset[Literal["logon", "logout", "disconnect"]] = frozenset()
     next_expected: bool = False
     on_gap: Literal["request", "logout"] = "request"
@@ -199,7 +267,7 @@ class SequenceNumbers:
     next_out, next_in : int
         MsgSeqNum of the next message sent, and of the next one expected.
     since_ns : int
-        When both were 1, ns since 1970; 0: nobody knows.
+        When both were 1, ns since 1970; 0: unknown.
     """
 
     next_out: int = 1
@@ -216,7 +284,7 @@ class Commit:
     numbers : SequenceNumbers
         From now on.
     sent : tuple of (number, bytes)
-        Application messages as they went out. Messages of the session itself are not kept: they are never repeated,
+        Application messages as they went out. Messages of the session itself are not stored: they are never repeated,
         and a logon may have a password in it.
     received : tuple of Message
         What the application is about to be given.

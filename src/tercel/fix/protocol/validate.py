@@ -1,26 +1,31 @@
-"""Validation of messages against a dictionary: SessionRejectReason (373) and RefTagID (371) of the first fault.
+"""Validation of messages: against a dictionary (SessionRejectReason 373, RefTagID 371), and against a session.
 
+The session's part is CompIDs, BeginString, SendingTime, OrigSendingTime and the numbers of a Logon.
 Source: FIX 4.4, volume 2, Reject (35=3) and its reasons; the order in which faults are looked for is our own: as the
-fields stand, then what is missing.
+fields come, then what is missing.
 """
 
+from collections import deque
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from tercel.fix.protocol.codec import counted
 from tercel.fix.protocol.dictionary import FRAMING, Block, Dictionary, FieldRule
-from tercel.fix.protocol.message import USER_TAGS, Fields, Message
+from tercel.fix.protocol.message import USER_TAGS, Fields, Message, utc_ns
+
+if TYPE_CHECKING:
+    from tercel.fix.protocol.settings import SequenceNumbers, SessionSettings
 
 INVALID_TAG: Final = 0
 MISSING_TAG: Final = 1
 NOT_IN_MESSAGE: Final = 2
+COMP_ID_PROBLEM: Final = 9
+SENDING_TIME_PROBLEM: Final = 10
 NO_VALUE: Final = 4
 INCORRECT_VALUE: Final = 5
 INCORRECT_FORMAT: Final = 6
-COMP_ID_PROBLEM: Final = 9
-SENDING_TIME_PROBLEM: Final = 10
 INVALID_TYPE: Final = 11
 REPEATED_TAG: Final = 13
 OUT_OF_ORDER: Final = 14
@@ -37,8 +42,8 @@ REASONS: Final[Mapping[int, str]] = MappingProxyType(
         COMP_ID_PROBLEM: "SenderCompID or TargetCompID is another's",
         SENDING_TIME_PROBLEM: "SendingTime is too far from the time here",
         INVALID_TYPE: "no such MsgType",
-        REPEATED_TAG: "a tag stands twice",
-        OUT_OF_ORDER: "a field of the header, body or trailer stands elsewhere",
+        REPEATED_TAG: "a tag occurs twice",
+        OUT_OF_ORDER: "a field of the header, body or trailer is out of place",
         GROUP_OUT_OF_ORDER: "a repeating group does not begin with its first field",
         WRONG_COUNT: "a repeating group has another number of entries",
     }
@@ -152,7 +157,7 @@ class _Walk:
             self.found.append(MessageFault(reason, tag))
 
     def body(self, block: Block) -> None:
-        """Check header, body and trailer; behind a field that stands elsewhere they go on where they were."""
+        """Check header, body and trailer; after a field out of place the walk resumes where it was."""
         parts = [
             (part, set[int]())
             for part in (self._dictionary.header, block, self._dictionary.trailer)
@@ -205,7 +210,7 @@ class _Walk:
         fields, entries = self._fields, 0
         while self._at < len(fields):
             tag = fields[self._at][0]
-            # What stands behind the last entry may be a field of the message that an entry could have, too.
+            # What follows the last entry may be a field of the message that an entry could have, too.
             if tag != block.first and (tag not in block.members or entries >= count):
                 break
             if tag != block.first:
@@ -232,13 +237,13 @@ def salvaged(message: Message, found: Collection[MessageFault]) -> Message | Non
     """An ExecutionReport with faults that says clearly what is booked: without the faulty fields, its faults in words.
 
     None for another message, and where what is booked, or whose it is, is missing, faulty or said in two ways. A value
-    that is right in another place, or stands twice, is read.
+    that is right in another place, or occurs twice, is read.
 
     >>> said = {17: "E1", 37: "V1", 150: "0", 39: "0", 54: "1", 14: "0", 58: "a"}
     >>> report = Message("FIX.4.4", [(35, "8"), *said.items(), (58, "b")])
     >>> rest = salvaged(report, [MessageFault(REPEATED_TAG, 58)])
     >>> rest.fault, 58 in rest
-    ('58: a tag stands twice', False)
+    ('58: a tag occurs twice', False)
     >>> salvaged(Message("FIX.4.4", [*report.fields, (14, "100")]), [MessageFault(REPEATED_TAG, 14)])
     """
     needed = (
@@ -252,17 +257,17 @@ def salvaged(message: Message, found: Collection[MessageFault]) -> Message | Non
         if message.begin == "FIX.4.2"
         else 19 in message and message.get(150) in ("G", "H")
     )
-    kept = needed | _WHOSE | ({19, 20} if refers else set())
-    values = {(tag, value) for tag, value in message.fields if tag in kept}
+    needed_tags = needed | _WHOSE | ({19, 20} if refers else set())
+    values = {(tag, value) for tag, value in message.fields if tag in needed_tags}
     spoilt = {one.tag for one in found if one.reason != OUT_OF_ORDER}
     wrong = {one.tag for one in found if one.reason not in (OUT_OF_ORDER, REPEATED_TAG)}
-    if wrong & kept or len(values) > len(dict(values)):
+    if wrong & needed_tags or len(values) > len(dict(values)):
         return None
-    rest = [field for field in message.fields if field[0] in kept or field[0] not in spoilt]
-    told = dict.fromkeys(
+    rest = [field for field in message.fields if field[0] in needed_tags or field[0] not in spoilt]
+    words = dict.fromkeys(
         f"{one.tag}: {one.text}" if one.tag is not None else one.text for one in found
     )
-    return Message(message.begin, rest, "; ".join(told))
+    return Message(message.begin, rest, "; ".join(words))
 
 
 def miscounted(message: Message, data_fields: Mapping[int, int]) -> list[MessageFault]:
@@ -281,3 +286,132 @@ def miscounted(message: Message, data_fields: Mapping[int, int]) -> list[Message
         if (tag in data_fields and n + 1 not in fine)
         or (tag in data_fields.values() and n not in fine)
     ]
+
+
+# -- admission --------------------------------------------------------------------------------------------------------
+_WINDOW: Final = 64
+
+
+class ClockOffset:
+    """Offset of the local clock to the other side's: the minimum over the last messages, as transit time only adds to
+    it.
+
+    >>> offset = ClockOffset()
+    >>> for ns in (1_700_000_000_250_000_000, 1_700_000_000_130_000_000):
+    ...     offset.see(Message("FIX.4.4", [(35, "0"), (52, "20231114-22:13:20.100")]), ns)
+    >>> offset.ns
+    30000000
+    """
+
+    def __init__(self) -> None:
+        self._seen: deque[int] = deque(maxlen=_WINDOW)
+
+    def see(self, message: Message, now_ns: int) -> None:
+        """Record a message's SendingTime."""
+        if (sent_ns := utc_ns(message.get(52))) is not None:
+            self._seen.append(now_ns - sent_ns)
+
+    @property
+    def ns(self) -> int | None:
+        """Offset in nanoseconds; None before the first message."""
+        return min(self._seen, default=None)
+
+
+def outside_tolerance(message: Message, settings: "SessionSettings", now_ns: int) -> bool:
+    """Whether SendingTime is too far from the local time."""
+    sent_ns = utc_ns(message.get(52))
+    return sent_ns is not None and abs(now_ns - sent_ns) > settings.accuracy_s * 1e9
+
+
+def header_fault(message: Message, settings: "SessionSettings", now_ns: int) -> MessageFault | None:
+    """Fault in a message's CompIDs or SendingTime; missing ones are another fault, and an execution that can be read is
+    taken from any time.
+
+    >>> from tercel.fix.protocol.settings import SessionSettings
+    >>> settings = SessionSettings("VENUE", "DESK")
+    >>> header_fault(Message("FIX.4.4", [(35, "0"), (49, "OTHER"), (56, "VENUE")]), settings, 0)
+    MessageFault(reason=9, tag=None)
+    """
+    names = settings.target, settings.sender
+    if (message.get(49) or names[0], message.get(56) or names[1]) != names:
+        return MessageFault(COMP_ID_PROBLEM)
+    if (
+        not outside_tolerance(message, settings, now_ns)
+        or examined(message, settings, now_ns)[0].fault
+    ):
+        return None
+    return MessageFault(SENDING_TIME_PROBLEM)
+
+
+def orig_time_fault(message: Message) -> MessageFault | None:
+    """Fault in a resent message's OrigSendingTime."""
+    if 122 not in message:
+        return None if message.kind == "4" else MessageFault(MISSING_TAG, 122)
+    first, again = utc_ns(message.get(122)), utc_ns(message.get(52))
+    return MessageFault(SENDING_TIME_PROBLEM) if first and again and first > again else None
+
+
+def examined(
+    message: Message, settings: "SessionSettings", now_ns: int
+) -> tuple[Message, MessageFault | None]:
+    """A message in sequence and its first fault; an ExecutionReport that says clearly what is booked comes without what
+    is wrong with it, and without a fault: no fill is lost for a field that nothing reads (`validate.salvaged`)."""
+    rules = settings.rules
+    found = faults(message, rules, settings.user_tags, settings.unchecked)
+    if message.says(43) and (late := orig_time_fault(message)) is not None:
+        found.append(late)
+    if not found and message.kind not in rules.messages and message.kind not in rules.other_types:
+        found.append(MessageFault(INVALID_TYPE))
+    if (
+        not found
+        and settings.examine is not None
+        and (more := settings.examine(message)) is not None
+    ):
+        found.append(more)
+    if message.kind == EXECUTION_REPORT:
+        found += miscounted(message, rules.data_fields)
+        if outside_tolerance(message, settings, now_ns):
+            found.append(MessageFault(SENDING_TIME_PROBLEM))
+        if found and (rest := salvaged(message, found)) is not None:
+            return rest, None
+    return message, next(iter(found), None)
+
+
+def number_fault(message: Message, wanted: int, numbers: "SequenceNumbers") -> str:
+    """Why a logon's sequence numbers cannot be mended; "" where they agree or messages can be repeated.
+
+    `wanted` is its NextExpectedMsgSeqNum, 0 where it has none.
+    """
+    reset, number = message.says(141), message.number
+    if reset and number != 1:
+        return "MsgSeqNum must be 1 where ResetSeqNumFlag is Y"
+    if number < numbers.next_in:
+        return f"MsgSeqNum is too low: {numbers.next_in} is expected, {number} came"
+    if wanted > numbers.next_out:
+        return (
+            f"NextExpectedMsgSeqNum is too high: {numbers.next_out} is next, {wanted} is expected"
+        )
+    return ""
+
+
+def logon_fault(message: Message, settings: "SessionSettings", now_ns: int) -> str:
+    """Why a connection's first message is refused; "" for a valid logon.
+
+    >>> from tercel.fix.protocol.settings import SessionSettings
+    >>> logon_fault(Message("FIX.4.4", [(35, "0"), (49, "DESK"), (56, "VENUE")]), SessionSettings("VENUE", "DESK"), 0)
+    'the first message is no Logon'
+    """
+    if message.begin != settings.begin or (message.get(49), message.get(56)) != (
+        settings.target,
+        settings.sender,
+    ):
+        return "BeginString, SenderCompID or TargetCompID is not this session's"
+    if message.kind != "A":
+        return "the first message is no Logon"
+    if outside_tolerance(message, settings, now_ns):
+        return "SendingTime is too far from the time here"
+    if (fault := examined(message, settings, now_ns)[1]) is not None:
+        return f"field {fault.tag} of the Logon: {fault.text}"
+    if message.get(98, "0") != "0" or message.whole(108) < 0 or message.number < 0:
+        return "a Logon with encryption, without HeartBtInt or without MsgSeqNum"
+    return ""

@@ -1,6 +1,6 @@
 """Binance Spot as a venue of a desk: orders and account over the WebSocket API, market data by streams."""
 
-from tercel.venues.binance_venue.words import (
+from tercel.venues.binance_venue.api import (
     LONGEST_WINDOW_MS,
     SIGNATURE,
     ErrorCode,

@@ -1,12 +1,15 @@
-"""The book of a symbol from its streams: depth updates from a snapshot on, trades, and own orders at their place.
+"""The book of a symbol from its streams: depth updates from a snapshot on, trades, and own orders in the queue.
 
-The stream is decoded and put in order as a recorded one is (`feeds.binance_messages`, `feeds.binance_messages`). Own orders
-are told by reports that another connection brings: a level that a report has changed is not set from the stream before
-an update that is as late, so that neither is counted twice. Trades wait for the update that has them.
+    {"e":"depthUpdate","E":1672515782136,"s":"BNBBTC","U":157,"u":160,"b":[["0.0024","10"]],"a":[["0.0026","100"]]}
+    {"e":"trade","E":1672515782136,"s":"BNBBTC","t":12345,"p":"0.001","q":"100","T":1672515782136,"m":true}
 
-A book that does not get on is lost, never shown as it last stood: what cannot be read or cannot be, updates that do not
-follow each other, ids that stand still, bids at or above asks. Then a snapshot is asked for, and if that does not fit a
-new stream too, with longer and longer pauses.
+The stream is decoded and ordered as a recorded one is (`feeds.binance_messages`). Own orders come with reports of
+another connection: a level that a report has changed is not set from the stream before an update that is as late, so
+that neither is counted twice. Trades wait for the update that has them.
+
+A book without progress is lost, never shown in its last state: what cannot be parsed or cannot be, updates that do not
+follow each other, ids that do not advance, bids at or above asks. Then a snapshot is requested, and if that does not
+fit a new stream too, with longer and longer pauses.
 """
 
 import random
@@ -17,7 +20,7 @@ from typing import Any, Final
 
 from tercel.core import orders as o
 from tercel.core.errors import TercelError, VenueError
-from tercel.core.vocabulary import ADD, BUY, MOST_LOTS, SELL
+from tercel.core.vocabulary import BUY, MOST_LOTS, SELL
 from tercel.feeds.binance_messages import (
     APPLIED,
     LOST,
@@ -34,25 +37,25 @@ from tercel.feeds.binance_messages import (
 )
 from tercel.feeds.members import exact
 from tercel.fix.shown_book import ShownBook
+from tercel.venues.binance_venue.api import TRADING, TradedSymbol
 from tercel.venues.binance_venue.rest import GARBLED
-from tercel.venues.binance_venue.symbols import TRADING, TradedSymbol
 
 Spot = tuple[int, int]
 """Side and price in ticks."""
 Row = tuple[int, ...]
 _FINER: Final = 100
 """1e-10 of the feeds in 1e-8."""
-_KEPT: Final = 4096
+_MOST_TRADES: Final = 4096
 _AGGRESSOR: Final = {BUY: "2", SELL: "1"}
 _WAITING: Final = 10_000
-TROUBLE_S, STANDS_S, _LOOK_S = 2.0, 5.0, 0.25
-"""So long may a book be crossed, or its stream bring nothing new, before it is lost; sound is what stands so long."""
+TROUBLE_S, SOUND_S, _LOOK_S = 2.0, 5.0, 0.25
+"""Seconds that a book may be crossed, or its stream bring nothing new, before it is lost; seconds until it counts as sound."""
 FIRST_S, LONGEST_S = 0.5, 16.0
 """Pause after a snapshot that was of no use: each is twice the one before, and up to a quarter longer."""
 AHEAD_NS: Final = 1_000_000_000
 """How far a time of the market may be ahead of the venue's clock as it is reckoned here."""
 _TRIES, _IDLE = 3, 3
-"""Snapshots without a book that stands, after which the stream is a new one each time and people are told; and updates
+"""Snapshots without a sound book, after which the stream is renewed each time and an event reports it; and updates
 in a row that do not move a book: fewer may be doubled or late."""
 _NEAR: Final = 1000
 """A trade whose number is so far back is no old one: what came before it was numbered wrongly."""
@@ -77,7 +80,7 @@ class StreamedBook:
         """Whether a snapshot is to be asked for."""
         self.asked = False
         self.why = ""
-        """Whether the answer to that is on its way; and why the book was lost, until somebody has told that."""
+        """Whether the answer to that is on its way; and why the book was lost, until that is reported."""
         self._tries = 0
         self._idle = 0
         self._renewed = False
@@ -101,7 +104,7 @@ class StreamedBook:
         return bool(self._sync.last)
 
     def lose(self, why: str) -> None:
-        """It is not known any more how the book stands."""
+        """The state of the book is unknown from now on."""
         self._sync.lose()
         self._prints.clear()
         self.wanted = True
@@ -126,15 +129,15 @@ class StreamedBook:
                 self.lose(
                     f"{'bids stand at or above asks' if crossed else stuck} for {TROUBLE_S:g} s"
                 )
-            self._tries = 0 if now_s - self._unknown_s >= STANDS_S else self._tries
+            self._tries = 0 if now_s - self._unknown_s >= SOUND_S else self._tries
 
     def wants(self, now_s: float) -> str:
-        """What an unknown book needs now: "stream", a new one, or "snapshot"; "": nothing, or time."""
+        """Request that a lost book needs now: "stream" (a new one) or "snapshot"; "": none yet."""
         self.wanted |= self._idle >= _IDLE and now_s - self._asked_s >= TROUBLE_S
         if self.known or not self.wanted or self.asked or now_s < self._due_s:
             return ""
         if self._tries >= _TRIES - 1 and not self._renewed:
-            self._sync.lose()  # what the old stream told does not meet what the new one will
+            self._sync.lose()  # the old stream's updates do not join those of the new one
             self._renewed = True
             self._due_s = now_s + FIRST_S
             return "stream"
@@ -153,7 +156,7 @@ class StreamedBook:
         if self._tries == _TRIES:
             self.why = self.why or "snapshots do not fit the updates"
 
-    def heard(self, data: Mapping[str, Any], now_ns: int) -> o.MarketRows | None:
+    def process(self, data: Mapping[str, Any], now_ns: int) -> o.MarketRows | None:
         """Rows of a message of its streams, or of the answer with a snapshot; what cannot be used loses the book.
 
         The book is as old as the stream says, of `now_ns` at the latest: what comes late is known to be old.
@@ -172,7 +175,7 @@ class StreamedBook:
                 raise VenueError(
                     f"levels of {self.symbol.symbol}, dated {now_ns} ns at most",
                     f"{len(part.bids + part.asks)} of {part.exch_ns} ns",
-                    "its stream begins anew",
+                    "its stream is renewed",
                 )
             return self._follow(part, now_ns)
         except (TercelError, *GARBLED) as error:
@@ -214,7 +217,7 @@ class StreamedBook:
         return self.shown.rows(rows)
 
     def show(self, now_ns: int) -> o.MarketRows:
-        """The whole book as it stands."""
+        """The whole current book."""
         return self.shown.shown(now_ns, 1 if self.symbol.status == TRADING else -1)
 
     def _set(self, step: SyncStep) -> None:
@@ -227,7 +230,7 @@ class StreamedBook:
                     raise VenueError(
                         f"levels of {self.symbol.symbol} in ticks and lots of its filters, below 2**30",
                         f"{price / 10**10:g} x {quantity / 10**10:g}",
-                        "its filters have changed: start anew; or trade another symbol",
+                        "its filters have changed: restart; or trade another symbol",
                     )
                 self._totals[side, ticks] = lots
                 if not lots:
@@ -253,10 +256,10 @@ class StreamedBook:
         return rows + self.shown.arrive(now_ns)
 
     # -- own orders ---------------------------------------------------------------------------------------------------
-    def told(
+    def reported(
         self, report: o.Report, at_ns: int, trade: int = 0
     ) -> tuple[o.MarketRows | None, int, o.MarketRows | None]:
-        """What a report changes: rows before it, the order's number here (-1: none), rows after it.
+        """Book rows before a report, the order's number in the book (-1: none), rows after it.
 
         Parameters
         ----------
@@ -269,18 +272,9 @@ class StreamedBook:
         """
         if trade:
             self._mine[trade] = None
-            if len(self._mine) > _KEPT:
+            if len(self._mine) > _MOST_TRADES:
                 del self._mine[next(iter(self._mine))]
-        taken = self.shown.before(report)
-        number = max(self.shown.number(report.orig), self.shown.number(report.cl_ord_id))
-        moved = self.shown.after(report)
-        number = max(number, self.shown.number(report.cl_ord_id))
-        for row in (*taken, *moved):
+        gone, number, new = self.shown.reported(report)
+        for row in (*gone, *new):
             self._own[row[o.M_SIDE], row[o.M_PRICE]] = at_ns
-        # What leaves the book does so while the order still has its number, what comes follows its name.
-        before = [*taken, *(row for row in moved if row[o.M_KIND] != ADD)]
-        return (
-            self.shown.rows(before),
-            number,
-            self.shown.rows(row for row in moved if row[o.M_KIND] == ADD),
-        )
+        return self.shown.rows(gone), number, self.shown.rows(new)

@@ -1,17 +1,182 @@
-"""Requests of the WebSocket API and their answers, by number: each is answered, refused, or called unknown, once."""
+"""WebSocket API: a JSON socket without a thread, and requests over it, each answered, refused or called unknown once.
 
+The frames are those of the library `websockets`, without its I/O; bytes go through :class:`Connection`.
+
+    out: {"id":7,"method":"order.cancel","params":{"symbol":"BTCUSDT","orderId":12569099453,...}}
+    in:  {"id":7,"status":200,"result":{"symbol":"BTCUSDT","status":"CANCELED",...},"rateLimits":[...]}
+    in:  {"id":7,"status":400,"error":{"code":-2011,"msg":"Unknown order sent."},"rateLimits":[...]}
+"""
+
+import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 from tercel.core.errors import TercelError, VenueError
-from tercel.venues.binance_venue.budget import MOST_OVER, WeightBudget
-from tercel.venues.binance_venue.rest import BANNED, GARBLED, RequestRefusedError
-from tercel.venues.binance_venue.stream import JsonSocket
+from tercel.core.extras import needed
+from tercel.fix.connection import Connection, TlsSettings
+from tercel.venues.binance_venue.api import ErrorCode
+from tercel.venues.binance_venue.rest import (
+    BANNED,
+    GARBLED,
+    MOST_OVER,
+    RequestRefusedError,
+    WeightBudget,
+    read_json,
+)
 from tercel.venues.binance_venue.terms import ApiSigner
-from tercel.venues.binance_venue.words import ErrorCode
+
+if TYPE_CHECKING:
+    from websockets.client import ClientProtocol
+
+
+LARGEST: Final = 1 << 25
+OPEN_S: Final = 10.0
+QUIET_S: Final = 15.0
+"""Silence after which the other side is pinged; it is given up after as much again. Binance pings every 20 s."""
+
+
+class JsonSocket:
+    """A WebSocket that says and hears JSON.
+
+    Parameters
+    ----------
+    url : str
+    tls : TlsSettings
+
+    Raises
+    ------
+    VenueError
+        The name of its host is unknown.
+    ConfigError
+        The library `websockets` is missing.
+    """
+
+    def __init__(self, url: str, tls: TlsSettings) -> None:
+        client, uri = (needed(f"websockets.{one}", "trade") for one in ("client", "uri"))
+        parts = urlsplit(url)
+        self._secure = parts.scheme == "wss"
+        self.host = parts.hostname or ""
+        port = parts.port or (443 if self._secure else 80)
+        self._connection = Connection.to(self.host, port, tls if self._secure else None)
+        self._protocol: ClientProtocol = client.ClientProtocol(uri.parse_uri(url), max_size=LARGEST)
+        self._parts: list[bytes] = []
+        self._begun = self.up = self._pinged = False
+        self._heard_s = self._began_s = time.monotonic()
+        self.why = ""
+        """Why it is closed."""
+
+    def fileno(self) -> int:
+        """For a selector; -1 once closed."""
+        return self._connection.fileno()
+
+    @property
+    def closed(self) -> bool:
+        """Whether it is over."""
+        return self._connection.closed
+
+    @property
+    def wants_write(self) -> bool:
+        """Whether something waits to be written."""
+        return self._connection.wants_write
+
+    def send(self, message: Any) -> None:
+        """Say something.
+
+        Raises
+        ------
+        VenueError
+            It is not open: nothing was sent.
+        """
+        if not self.up or self.closed:
+            raise VenueError(
+                f"a link to {self.host}",
+                f"none: {self.why or 'it is not open'}",
+                "wait until it is up",
+            )
+        self._protocol.send_text(json.dumps(message, separators=(",", ":")).encode())
+        self._write()
+
+    def poll(self) -> list[Any]:
+        """Messages since the last call; one that is not JSON closes the socket."""
+        if self.closed:
+            return []
+        if self._connection.wants_write:
+            self._connection.flush()
+        if not self._begun and self._connection.established:
+            self._begun = True
+            self._protocol.send_request(self._protocol.connect())
+            self._write()
+        found: list[Any] = []
+        while (data := self._connection.receive()) is not None and data:
+            self._heard_s = time.monotonic()
+            self._pinged = False
+            self._protocol.receive_data(data)
+            found += self._events()
+            self._write()
+        if data is None:
+            self.close(self._connection.why)
+        self._watch()
+        return found
+
+    def _events(self) -> list[Any]:
+        from websockets.exceptions import WebSocketException
+        from websockets.frames import Frame, Opcode
+
+        found = []
+        for event in self._protocol.events_received():
+            if not isinstance(event, Frame):
+                self.up = self._protocol.handshake_exc is None
+                if not self.up:
+                    self.close(f"no WebSocket: {self._protocol.handshake_exc}")
+            elif event.opcode in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
+                self._parts.append(bytes(event.data))
+                if event.fin:
+                    data = b"".join(self._parts)
+                    self._parts = []
+                    try:
+                        found.append(read_json(data))
+                    except ValueError as error:
+                        self.close(f"a message that is not JSON: {error}")
+            elif event.opcode is Opcode.CLOSE:
+                self._write()
+                self.close("the other side closed it")
+        if (wrong := self._protocol.parser_exc) is not None and not isinstance(wrong, EOFError):
+            self.close(
+                str(wrong) if isinstance(wrong, WebSocketException) else type(wrong).__name__
+            )
+        return found
+
+    def _write(self) -> None:
+        data = b"".join(self._protocol.data_to_send())
+        if data:
+            self._connection.send(data)
+        if self._connection.closed:
+            self.close(self._connection.why)
+
+    def _watch(self) -> None:
+        """Ping who is silent, and give up who stays so."""
+        now = time.monotonic()
+        if self.closed:
+            return
+        if not self.up and now - self._began_s > OPEN_S:
+            self.close(f"no WebSocket within {OPEN_S:g} s")
+        elif self.up and now - self._heard_s > 2 * QUIET_S:
+            self.close(f"nothing came in {2 * QUIET_S:g} s")
+        elif self.up and not self._pinged and now - self._heard_s > QUIET_S:
+            self._pinged = True
+            self._protocol.send_ping(b"")
+            self._write()
+
+    def close(self, why: str = "closed here") -> None:
+        """Close it now."""
+        self.up = False
+        self.why = self.why or why
+        self._connection.close(why)
+
 
 ANSWER_S: Final = 12.0
 """How long an answer is waited for: the API gives up after 10 s (`web-socket-api.md`)."""
@@ -24,7 +189,7 @@ _ORDERS_S: Final = {"SECOND": 10.0, "MINUTE": 60.0, "DAY": 60.0}
 
 @dataclass(frozen=True)
 class ApiAnswer:
-    """What became of a request.
+    """Outcome of a request.
 
     Parameters
     ----------
@@ -32,7 +197,7 @@ class ApiAnswer:
         None where there is none.
     error : RequestRefusedError or None
     why : str
-        Why nobody knows what became of it; "": it was answered.
+        Why its outcome is unknown; "": it was answered.
     stamp_ms, until_ms : int
         Its timestamp, and the venue's time from when on it can no longer be carried out.
     """
@@ -45,7 +210,7 @@ class ApiAnswer:
 
     @property
     def unknown(self) -> bool:
-        """Whether it may have been carried out, and nobody says so."""
+        """Whether it may have been carried out without confirmation."""
         return bool(self.why) or (self.error is not None and self.error.unsure)
 
     @property
@@ -55,7 +220,7 @@ class ApiAnswer:
 
     @property
     def text(self) -> str:
-        """What is said to people."""
+        """Reason for people."""
         return f"{self.error.text} ({self.error.code})" if self.error is not None else self.why
 
 
@@ -116,12 +281,12 @@ class ApiChannel:
         self._more_ms = 0
         """This machine's clock; how far what the venue says may be from it, or from its time as it is reckoned;
         and how much further, once it refused a timestamp."""
-        self.heard_ms = 0
-        """The venue's time as it last said it: its clock stands there or later."""
+        self.venue_ms = 0
+        """The venue's time as it last said it: its clock shows that or later."""
         self.clock_off = False
         """Whether the venue refused a timestamp: its clock is to be asked for."""
 
-    def heard_time(self, said: Any, asked_ms: int = 0) -> bool:
+    def update_time(self, said: Any, asked_ms: int = 0) -> bool:
         """The venue said a time of its clock, ms, and whether that can be: neither clock here jumps. Asked for, it may
         have been put back; else it is not believed beyond now, and what came late changes nothing."""
         now, jump = self.now_ms(), self.jump_ms + self._more_ms
@@ -129,7 +294,7 @@ class ApiChannel:
             (asked_ms or now) - jump <= said <= now + jump or abs(said - self.wall_ms()) <= jump
         )
         if can_be:
-            self.heard_ms = said if asked_ms else max(self.heard_ms, min(said, now))
+            self.venue_ms = said if asked_ms else max(self.venue_ms, min(said, now))
             self._more_ms *= not asked_ms
         return can_be
 
@@ -165,7 +330,7 @@ class ApiChannel:
                 {**whole, "recvWindow": self._window_ms, "timestamp": stamp}
             )
         number = self._begun(method, weight, then, stamp, orders, urgent)
-        # What breaks from here on is told by the link: the request may have left.
+        # A failure from here on is an event of the link: the request may have left.
         self.socket.send({"id": number, "method": method, "params": whole})
 
     def _begun(
@@ -183,7 +348,7 @@ class ApiChannel:
         self._pending[self._count] = _Pending(method, then, stamp, until, self._clock(), orders)
         return self._count
 
-    def heard(self, message: Mapping[str, Any]) -> None:
+    def receive(self, message: Mapping[str, Any]) -> None:
         """Take an answer; one to nothing that waits is passed over: it came twice."""
         self._limits(message.get("rateLimits"))
         number = message.get("id")
@@ -228,15 +393,15 @@ class ApiChannel:
         else:
             self.budget.block(seconds, f"status {error.status}: {error.text}")
 
-    def _limits(self, told: Any) -> None:
-        for one in told if isinstance(told, list) else ():
+    def _limits(self, limits: Any) -> None:
+        for one in limits if isinstance(limits, list) else ():
             if not isinstance(one, dict):
                 continue
             count, limit = one.get("count"), one.get("limit")
             if not isinstance(count, int) or not isinstance(limit, int):
                 continue
             if one.get("rateLimitType") == "REQUEST_WEIGHT":
-                self.budget.told(count)
+                self.budget.reported(count)
             elif one.get("rateLimitType") == "ORDERS" and 0 < limit <= count <= MOST_OVER * limit:
                 self._orders_until = self._clock() + _ORDERS_S.get(str(one.get("interval")), 60.0)
 

@@ -1,8 +1,8 @@
-"""Questions about orders whose fate is not known: asked by name until it is, never guessed, and nothing is sent again.
+"""Status requests for orders of unknown fate: by name until it is known, never guessed, and nothing is sent again.
 
 An order that the venue does not know may still be on its way. It never arrived, or was not changed, only once the
-venue has said a time that is past the request's window and the time that the venue gives itself; what it says of the
-order before decides nothing. The clock here is no evidence: the venue's may be slower, or be put back.
+venue has reported a time past the request's window and its own processing time; what it says of the order before
+decides nothing. The local clock is no evidence: the venue's may be slower, or be put back.
 """
 
 import time
@@ -14,10 +14,10 @@ from typing import Any, Final
 from tercel.core import orders as o
 from tercel.core.errors import VenueError
 from tercel.fix.memory import SentOrder
+from tercel.venues.binance_venue.api import MS, ErrorCode, Status
 from tercel.venues.binance_venue.channel import ApiAnswer, ApiChannel
 from tercel.venues.binance_venue.rest import GARBLED, PAGE
-from tercel.venues.binance_venue.tracker import MS, OVER, OrderTracker, WorkingOrder
-from tercel.venues.binance_venue.words import ErrorCode, Status
+from tercel.venues.binance_venue.tracker import OVER, OrderTracker, WorkingOrder
 
 ORDER_WEIGHT, TRADES_WEIGHT = 4, 5
 FIRST_S, LONGEST_S = 0.25, 32.0
@@ -26,7 +26,7 @@ _NOT_YET: Final = "the venue does not know it, and it may still be on its way"
 
 @dataclass(eq=False)
 class OpenQuestion:
-    """An order that is asked about.
+    """An order whose status is being requested.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ class OpenQuestion:
     due_s: float = 0.0
     wait_s: float = FIRST_S
     away: bool = False
-    heard_ms: int = 0
+    venue_ms: int = 0
     """The venue's time, as it had said it when the question left."""
     since: int = -1
     """Trades are asked about from this number on; below 0: the latest."""
@@ -65,7 +65,7 @@ class FateInquiry:
     channel : ApiChannel
     tracker : OrderTracker
     say : callable
-        Takes what is told beside the tracker's reports.
+        Takes events beside the tracker's reports.
     stamp : callable
         Gives a time that does not go back.
     clock : callable
@@ -85,7 +85,7 @@ class FateInquiry:
         self._say = say
         self._stamp = stamp
         self._clock = clock
-        tracker.missing = self.about
+        tracker.on_missing = self.about
         self.open: dict[WorkingOrder, OpenQuestion] = {}
         self._count = 0
 
@@ -116,12 +116,13 @@ class FateInquiry:
                 or not self._channel.budget.fits(ORDER_WEIGHT + TRADES_WEIGHT, True)
             ):
                 continue
-            told, order = one.order.told, one.order
-            named = {"orderId": order.number} if order.number else {"origClientOrderId": told.wire}
-            params = {"symbol": told.instrument, **named}
-            one.heard_ms = self._channel.heard_ms
-            if one.heard_ms <= one.until_ms <= self._channel.now_ms():
-                self._ask_time()
+            sent, order = one.order.sent, one.order
+            named = {"orderId": order.number} if order.number else {"origClientOrderId": sent.wire}
+            params = {"symbol": sent.instrument, **named}
+            one.venue_ms = self._channel.venue_ms
+            if one.venue_ms <= one.until_ms <= self._channel.now_ms():
+                with suppress(VenueError):
+                    self._channel.ask("time", {}, 1, self._time, signed=False)
             self._ask(one, "order.status", params, ORDER_WEIGHT, self._heard)
 
     def _ask(
@@ -140,11 +141,15 @@ class FateInquiry:
                 then(one, answer)
             except (VenueError, *GARBLED) as error:
                 self._later(one)
-                told = one.order.told
-                where = told.name, told.account, told.instrument
+                sent = one.order.sent
                 self._say(
                     o.Unread(
-                        method, f"an answer that cannot be read: {error!r}", self._stamp(0), *where
+                        method,
+                        f"an answer that cannot be read: {error!r}",
+                        self._stamp(0),
+                        sent.name,
+                        sent.account,
+                        sent.instrument,
                     )
                 )
 
@@ -154,13 +159,9 @@ class FateInquiry:
             one.away = False
             self._later(one)
 
-    def _ask_time(self) -> None:
-        def heard(answer: ApiAnswer) -> None:
-            if isinstance(answer.result, dict):
-                self._channel.heard_time(answer.result.get("serverTime"), answer.stamp_ms)
-
-        with suppress(VenueError):
-            self._channel.ask("time", {}, 1, heard, signed=False)
+    def _time(self, answer: ApiAnswer) -> None:
+        if isinstance(answer.result, dict):
+            self._channel.update_time(answer.result.get("serverTime"), answer.stamp_ms)
 
     def _later(self, one: OpenQuestion) -> None:
         one.due_s = self._clock() + one.wait_s
@@ -175,14 +176,16 @@ class FateInquiry:
             self._later(one)
         else:
             row = answer.result
-            self._tracker.numbered(order, int(row["orderId"]), str(row.get("clientOrderId") or ""))
+            self._tracker.assign_number(
+                order, int(row["orderId"]), str(row.get("clientOrderId") or "")
+            )
             if self._tracker.qty(order, row["executedQty"]) > order.qty:
                 self._ask_trades(one, row)
             else:
                 self._settled(one, row)
 
     def _ask_trades(self, one: OpenQuestion, row: dict[str, Any] | None) -> None:
-        params = {"symbol": one.order.told.instrument, "orderId": one.order.number, "limit": PAGE}
+        params = {"symbol": one.order.sent.instrument, "orderId": one.order.number, "limit": PAGE}
         if one.since >= 0:
             params["fromId"] = one.since
         self._ask(
@@ -201,7 +204,7 @@ class FateInquiry:
         order, trades = one.order, sorted(answer.result, key=lambda trade: int(trade["id"]))
         for trade in trades:
             if int(trade["orderId"]) == order.number:
-                self._tracker.traded(
+                self._tracker.fill(
                     order,
                     trade | {"tradeId": trade["id"]},
                     int(trade["time"]) * MS,
@@ -229,18 +232,18 @@ class FateInquiry:
         order, tracker = one.order, self._tracker
         ns, status = int(row.get("updateTime") or row["time"]) * MS, str(row["status"])
         if status != Status.REJECTED:
-            tracker.taken(order, ns)
-        told = tracker.memory.by_wire.get(str(row["clientOrderId"]))
+            tracker.accept(order, ns)
+        sent = tracker.memory.by_wire.get(str(row["clientOrderId"]))
         if (
-            told is not None
-            and told.kind == "replace"
-            and told in one.changes
-            and told is not order.told
+            sent is not None
+            and sent.kind == "replace"
+            and sent in one.changes
+            and sent is not order.sent
         ):
-            tracker.renamed(order, told, ns)
-            one.changes.remove(told)
+            tracker.rename(order, sent, ns)
+            one.changes.remove(sent)
         if "origQty" in row:
-            tracker.sized(order, str(row["clientOrderId"]), row["origQty"], ns)
+            tracker.resize(order, str(row["clientOrderId"]), row["origQty"], ns)
         if status in OVER and not order.over:
             if order.after is not None and not order.after.acked:
                 order.ended = status, ns
@@ -250,7 +253,7 @@ class FateInquiry:
                 tracker.ended(order, status, row["executedQty"], ns, **names)
                 if cancel is not None:
                     one.changes.remove(cancel)
-        if not order.over and one.heard_ms <= one.until_ms:
+        if not order.over and one.venue_ms <= one.until_ms:
             self._answer(one)
             self._later(one)
             return
@@ -262,9 +265,9 @@ class FateInquiry:
 
     def _absent(self, one: OpenQuestion, answer: ApiAnswer) -> None:
         order = one.order
-        if order.acked or order.over or one.heard_ms <= one.until_ms:
+        if order.acked or order.over or one.venue_ms <= one.until_ms:
             if one.asked:
-                self.stands(order, o.OrdStatus.UNKNOWN, one.asked, _NOT_YET)
+                self.report_status(order, o.OrdStatus.UNKNOWN, one.asked, _NOT_YET)
                 one.asked = ""
             if order.number and not order.over:
                 self._ask_trades(
@@ -274,11 +277,11 @@ class FateInquiry:
                 self._later(one)
             return
         before, ended = order.before, order.before is not None and order.before.ended is not None
-        self._tracker.unplaced(order, answer.stamp_ms * MS, "it never arrived")
+        self._tracker.reject(order, answer.stamp_ms * MS, "it never arrived")
         for change in one.changes:
             self.refused(order, change, "the order never arrived")
         if before is not None and not ended:
-            self.about(before, change=order.told)
+            self.about(before, change=order.sent)
         self._answer(one)
         self.open.pop(order, None)
 
@@ -298,16 +301,16 @@ class FateInquiry:
             one.asked = ""
 
     def repeat(self, order: WorkingOrder, name: str) -> None:
-        """Tell an order's executions again, and where it stands: one that was replaced meanwhile lives on."""
+        """Report an order's executions again, and its status: of one that was replaced meanwhile, of its successor."""
         order = order.latest
         for trade in order.trades:
             self._say(trade)
-        self.stands(order, order.status, name, "")
+        self.report_status(order, order.status, name, "")
 
-    def stands(self, order: WorkingOrder, status: o.OrdStatus, name: str, text: str) -> None:
-        """Tell where an order stands."""
+    def report_status(self, order: WorkingOrder, status: o.OrdStatus, name: str, text: str) -> None:
+        """Report an order's status."""
         self._count += 1
-        exec_id = f"{order.told.wire}-Q{self._channel.now_ms()}-{self._count}"
+        exec_id = f"{order.sent.wire}-Q{self._channel.now_ms()}-{self._count}"
         self._say(
             order.report(o.ExecType.STATUS, status, exec_id, self._stamp(0), name=name, text=text)
         )

@@ -8,13 +8,12 @@ from typing import Any, Final, Protocol
 
 from tercel.core.errors import VenueError
 from tercel.fix.connection import TlsSettings
-from tercel.venues.binance_venue.channel import ApiAnswer, ApiChannel
+from tercel.venues.binance_venue.api import ErrorCode
+from tercel.venues.binance_venue.channel import ApiAnswer, ApiChannel, JsonSocket
 from tercel.venues.binance_venue.rest import BinanceRest, RequestRefusedError
-from tercel.venues.binance_venue.stream import JsonSocket
 from tercel.venues.binance_venue.terms import Endpoints
-from tercel.venues.binance_venue.words import ErrorCode
 
-FIRST_S, LONGEST_S, STANDS_S = 0.1, 5.0, 5.0
+FIRST_S, LONGEST_S, STABLE_S = 0.1, 5.0, 5.0
 LISTEN_KEY: Final = "/api/v3/userDataStream"
 _RENEW_S: Final = 1500.0
 _AGAIN_S: Final = 60.0
@@ -54,7 +53,7 @@ class SpotLinks(Protocol):
 
 
 class _Line:
-    """One connection that is made again."""
+    """One connection with reconnects."""
 
     def __init__(self, url: str, tls: TlsSettings, allow: Callable[[str], object]) -> None:
         self.url = url
@@ -81,9 +80,9 @@ class _Line:
         return True
 
     def broke(self, why: str) -> None:
-        """It is gone: the next attempt waits, longer after each one that did not stand."""
+        """Close the connection: the next attempt waits, longer after each short-lived one."""
         now = time.monotonic()
-        if self.socket is not None and self.socket.up and now - self._made_s > STANDS_S:
+        if self.socket is not None and self.socket.up and now - self._made_s > STABLE_S:
             self._tries = 0
         self._next_s = now + min(FIRST_S * 2 ** min(self._tries, 10), LONGEST_S)
         self._tries += 1
@@ -137,8 +136,8 @@ class BinanceLinks:
         self._streams: list[str] = []
         self._asked: set[str] = set()
         self._gone: list[str] = []
-        """Streams that are left, to be subscribed to anew."""
-        self._told_s = 0.0
+        """Streams that are unsubscribed, to be subscribed to again."""
+        self._sent_s = 0.0
         self._renew_s = 0.0
         self._user = False
         self._asking = False
@@ -185,12 +184,21 @@ class BinanceLinks:
             if "event" in message:
                 self._event(message["event"], user)
             elif "id" in message:
-                self._channel.heard(message)
+                self._channel.receive(message)
         self._keep_api()
         for message in self._read(self._feed):
             data = message.get("data")
-            if not isinstance(data, Mapping):
-                self._confirmed(message)
+            if (
+                not isinstance(data, Mapping)
+                and "error" in message
+                and self._feed.socket is not None
+            ):
+                why = f"a subscription was refused: {str(message['error'])[:200]}"
+                self._feed.socket.close(why)
+            elif not isinstance(data, Mapping):
+                if self._asking and message.get("id") == self._key_id:
+                    self._user = True
+                    self._asking = False
             elif message.get("stream") == self._key and self._key:
                 self._event(data, user)
             else:
@@ -201,7 +209,7 @@ class BinanceLinks:
 
     @staticmethod
     def _read(line: _Line) -> list[Any]:
-        found = [] if line.socket is None else line.socket.poll()
+        found = line.socket.poll() if line.socket is not None else ()
         return [one for one in found if isinstance(one, dict)]
 
     def _event(self, event: Any, user: list[Event]) -> None:
@@ -240,30 +248,24 @@ class BinanceLinks:
             self._user = True
             self.refusal = ""
         elif answer.code == ErrorCode.UNSUPPORTED_OPERATION:
-            self._listen()
+            # the user stream of an older server: a key that is a stream's name, renewed before its hour is over
+            try:
+                self._key = str(self._rest.ask(LISTEN_KEY, 2, method="POST")["listenKey"])
+                self._asking = True
+                self._renew_s = time.monotonic() + _RENEW_S
+            except (VenueError, KeyError, TypeError) as error:
+                self._api.broke(f"no listen key: {error}")
         elif answer.error is not None:
             self.refusal = "" if answer.unknown else answer.text
             self._api.broke(answer.text)
 
     # -- listen keys --------------------------------------------------------------------------------------------------
-    def _listen(self) -> None:
-        """The user stream of an older server: a key that is a stream's name, renewed before its hour is over."""
-        try:
-            self._key = str(self._rest.ask(LISTEN_KEY, 2, method="POST")["listenKey"])
-        except (VenueError, KeyError, TypeError) as error:
-            self._api.broke(f"no listen key: {error}")
-            return
-        self._asking = True
-        self._renew_s = time.monotonic() + _RENEW_S
-
     def _renew(self) -> None:
         self._renew_s = time.monotonic() + _RENEW_S
         try:
             self._rest.ask(LISTEN_KEY, 2, {"listenKey": self._key}, method="PUT")
         except RequestRefusedError as error:
-            if (
-                not error.unsure
-            ):  # it is over, and its stream has been silent since nobody knows when
+            if not error.unsure:  # it is over, and its stream has been silent for an unknown time
                 self._user = False
                 self._key = ""
         except VenueError:
@@ -285,9 +287,9 @@ class BinanceLinks:
             return
         wanted = [*self._streams, *([self._key] if self._key else [])]
         new = self._gone or [one for one in wanted if one not in self._asked]
-        if new and time.monotonic() - self._told_s >= _BETWEEN_S:
+        if new and time.monotonic() - self._sent_s >= _BETWEEN_S:
             self._count = self._count + 1
-            self._told_s = time.monotonic()
+            self._sent_s = time.monotonic()
             with suppress(VenueError):
                 line.socket.send(
                     {
@@ -303,13 +305,6 @@ class BinanceLinks:
                 self._key_id = self._count if self._key in new else self._key_id
         if self._key and time.monotonic() > self._renew_s:
             self._renew()
-
-    def _confirmed(self, message: Mapping[str, Any]) -> None:
-        if "error" in message and self._feed.socket is not None:
-            self._feed.socket.close(f"a subscription was refused: {str(message['error'])[:200]}")
-        elif self._asking and message.get("id") == self._key_id:
-            self._user = True
-            self._asking = False
 
     # -- waiting ------------------------------------------------------------------------------------------------------
     def _watch(self) -> None:

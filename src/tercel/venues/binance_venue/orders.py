@@ -9,12 +9,11 @@ from tercel.core import orders as o
 from tercel.core.errors import VenueError
 from tercel.core.orders import ONE, ceiled
 from tercel.fix.memory import SentOrder
+from tercel.venues.binance_venue.api import MS, ErrorCode, Status, TradedSymbol, shown, whole
 from tercel.venues.binance_venue.book import StreamedBook
 from tercel.venues.binance_venue.channel import ApiAnswer, ApiChannel
 from tercel.venues.binance_venue.inquiry import FateInquiry
-from tercel.venues.binance_venue.symbols import TradedSymbol, whole
-from tercel.venues.binance_venue.tracker import ENDS, MS, OVER, OrderTracker, WorkingOrder
-from tercel.venues.binance_venue.words import ErrorCode, Status, shown
+from tercel.venues.binance_venue.tracker import ENDS, OVER, OrderTracker, WorkingOrder
 
 _DUPLICATE: Final = "duplicate"
 _UNKNOWN: Final = "unknown order"
@@ -31,7 +30,7 @@ class OrderEntry:
     inquiry : FateInquiry
     books : mapping of str to StreamedBook
     say : callable
-        Takes what is told beside the tracker's reports.
+        Takes events beside the tracker's reports.
     stamp : callable
         Gives a time that does not go back.
     mode : str
@@ -80,8 +79,17 @@ class OrderEntry:
             self._replace(command)
         elif isinstance(command, o.MassCancel):
             self._mass_cancel(command)
+        elif not command.cl_ord_id:
+            for each in self._tracker.remembered(command.account):
+                self._inquiry.report_status(each, each.status, each.sent.name, "")
+            for each in self._tracker.mine(command.account):
+                self._inquiry.about(each, asked=each.sent.name)
+        elif (order := self._tracker.named(command.cl_ord_id)) is None:
+            self._ask_unknown(command)
+        elif order.over:
+            self._inquiry.repeat(order, command.cl_ord_id)
         else:
-            self._status(command)
+            self._inquiry.about(order, asked=command.cl_ord_id)
 
     # -- new orders ---------------------------------------------------------------------------------------------------
     def _denial(self, new: o.NewOrder | o.ReplaceOrder, more: int) -> str:
@@ -104,12 +112,12 @@ class OrderEntry:
         if why := self._denial(new, 1):
             self._say(o.refused(new, f"{self._mark}-{next(self._numbers)}", self._stamp(0), why))
             return
-        told = self._tracker.memory.tell(new)
-        order = self._tracker.begin(told)
+        sent = self._tracker.memory.record(new)
+        order = self._tracker.begin(sent)
         self._books[new.instrument].shown.expect(
             new.cl_ord_id, new.side, new.price, new.tif is not o.Tif.IOC
         )
-        params = self._terms(told, new.lots * self._tracker.unit(order).lot, new.tif)
+        params = self._terms(sent, new.lots * self._tracker.unit(order).lot, new.tif)
         try:
             self._channel.ask(
                 "order.place", params, 1, lambda one: self._placed(order, one), orders=True
@@ -119,39 +127,38 @@ class OrderEntry:
             raise
 
     def _never_left(self, order: WorkingOrder) -> None:
-        """It was not sent: whoever asks is told so."""
+        """End an order that was not sent: a status request finds it rejected."""
         order.over = True
-        order.told.status = o.OrdStatus.REJECTED
-        self._tracker.memory.write(order.told)
-        self._tracker.live.pop(order.told.wire, None)
-        book = self._books[order.told.instrument].shown
+        order.sent.status = o.OrdStatus.REJECTED
+        self._tracker.memory.write(order.sent)
+        self._tracker.live.pop(order.sent.wire, None)
         if order.before is None:
-            book.after(order.report(o.ExecType.CANCELED, o.OrdStatus.CANCELED, "", self._stamp(0)))
+            self._books[order.sent.instrument].shown.after(
+                order.report(o.ExecType.CANCELED, o.OrdStatus.CANCELED, "", self._stamp(0))
+            )
         else:
             order.before.after = None
 
-    def _terms(self, told: SentOrder, qty: int, tif: o.Tif) -> dict[str, Any]:
-        symbol = self._books[told.instrument].symbol
+    def _terms(self, sent: SentOrder, qty: int, tif: o.Tif) -> dict[str, Any]:
+        symbol = self._books[sent.instrument].symbol
         kind = "LIMIT_MAKER" if self._post_only and tif is not o.Tif.IOC else "LIMIT"
         terms: dict[str, Any] = {
-            "symbol": told.instrument,
-            "side": "BUY" if told.side > 0 else "SELL",
-            "type": "MARKET" if told.price is None else kind,
+            "symbol": sent.instrument,
+            "side": "BUY" if sent.side > 0 else "SELL",
+            "type": "MARKET" if sent.price is None else kind,
             "quantity": shown(qty),
         }
-        if told.price is not None:
-            terms["price"] = shown(told.price * symbol.tick)
+        if sent.price is not None:
+            terms["price"] = shown(sent.price * symbol.tick)
             if kind == "LIMIT":
                 terms["timeInForce"] = "IOC" if tif is o.Tif.IOC else "GTC"
-        mode = self._mode or symbol.modes[0]
         return terms | {
-            "newClientOrderId": told.wire,
+            "newClientOrderId": sent.wire,
             "newOrderRespType": "FULL",
-            "selfTradePreventionMode": mode,
+            "selfTradePreventionMode": self._mode or symbol.modes[0],
         }
 
     def _placed(self, order: WorkingOrder, answer: ApiAnswer) -> None:
-        now = answer.stamp_ms * MS
         if answer.unknown or (
             answer.code == ErrorCode.ORDER_REJECTED and _DUPLICATE in answer.text.lower()
         ):
@@ -159,23 +166,23 @@ class OrderEntry:
         elif answer.error is not None:
             if answer.code == ErrorCode.INVALID_MESSAGE:
                 self.doubted()
-            self._unplaced(order, now, answer.text)
+            self._unplaced(order, answer.stamp_ms * MS, answer.text)
         else:
             self._result(order, answer.result)
 
     def _unplaced(self, order: WorkingOrder, ns: int, text: str) -> None:
         before = order.before
-        self._tracker.unplaced(order, ns, text)
+        self._tracker.reject(order, ns, text)
         if before is not None and not before.over:
-            self._inquiry.about(before, change=order.told)
+            self._inquiry.about(before, change=order.sent)
 
     def _result(self, order: WorkingOrder, row: Mapping[str, Any]) -> None:
-        """What the answer to a new order says of it."""
+        """Process the answer to a new order."""
         ns, status = int(row["transactTime"]) * MS, str(row["status"])
-        self._tracker.numbered(order, int(row["orderId"]), str(row.get("clientOrderId") or ""))
-        self._tracker.taken(order, ns)
+        self._tracker.assign_number(order, int(row["orderId"]), str(row.get("clientOrderId") or ""))
+        self._tracker.accept(order, ns)
         for fill in row.get("fills") or ():
-            self._tracker.traded(order, fill, ns, False)
+            self._tracker.fill(order, fill, ns, False)
         if status in OVER:
             self._tracker.ended(
                 order, status, row["executedQty"], ns, text=str(row.get("expiryReason") or "")
@@ -187,8 +194,11 @@ class OrderEntry:
     def _reject(
         self, command: o.CancelOrder | o.ReplaceOrder | o.MassCancel, status: o.OrdStatus, text: str
     ) -> None:
-        names = command.cl_ord_id, command.orig, command.account
-        self._say(o.CancelReject(*names, status, self._stamp(0), text))
+        self._say(
+            o.CancelReject(
+                command.cl_ord_id, command.orig, command.account, status, self._stamp(0), text
+            )
+        )
 
     def _cancel(self, command: o.CancelOrder) -> None:
         order = self._tracker.named(command.orig)
@@ -197,34 +207,37 @@ class OrderEntry:
         elif order.over:
             self._reject(command, order.status, f"too late: it is {order.status}")
         else:
-            told = self._tracker.memory.tell(command)
-            params = self._about(order) | {"newClientOrderId": told.wire}
+            sent = self._tracker.memory.record(command)
             self._channel.ask(
-                "order.cancel", params, 1, lambda one: self._canceled(order, one, told), orders=True
+                "order.cancel",
+                self._about(order) | {"newClientOrderId": sent.wire},
+                1,
+                lambda one: self._canceled(order, one, sent),
+                orders=True,
             )
 
     @staticmethod
     def _about(order: WorkingOrder) -> dict[str, Any]:
         named = (
-            {"orderId": order.number} if order.number else {"origClientOrderId": order.told.wire}
+            {"orderId": order.number} if order.number else {"origClientOrderId": order.sent.wire}
         )
-        return {"symbol": order.told.instrument, **named}
+        return {"symbol": order.sent.instrument, **named}
 
-    def _canceled(self, order: WorkingOrder, answer: ApiAnswer, told: SentOrder | None) -> None:
-        if order.over and told is not None and order.told.status is not o.OrdStatus.CANCELED:
-            self._inquiry.refused(order, told, answer.text or f"it is {order.status}")
+    def _canceled(self, order: WorkingOrder, answer: ApiAnswer, sent: SentOrder | None) -> None:
+        if order.over and sent is not None and order.sent.status is not o.OrdStatus.CANCELED:
+            self._inquiry.refused(order, sent, answer.text or f"it is {order.status}")
         elif answer.unknown:
-            self._inquiry.about(order, answer.until_ms, told)
+            self._inquiry.about(order, answer.until_ms, sent)
         elif answer.error is not None and answer.code != ErrorCode.CANCEL_REJECTED:
-            if told is not None:
-                self._inquiry.refused(order, told, answer.text)
+            if sent is not None:
+                self._inquiry.refused(order, sent, answer.text)
         elif answer.error is not None:  # it has ended, or is not there yet
             if not order.over:
-                self._inquiry.about(order, self._channel.settled_ms if not order.acked else 0, told)
+                self._inquiry.about(order, self._channel.settled_ms if not order.acked else 0, sent)
         else:
             row = answer.result
-            self._tracker.numbered(order, int(row["orderId"]))
-            names = {"name": told.name, "orig": told.orig} if told is not None else {}
+            self._tracker.assign_number(order, int(row["orderId"]))
+            names = {"name": sent.name, "orig": sent.orig} if sent is not None else {}
             self._tracker.ended(
                 order,
                 str(row["status"]),
@@ -241,10 +254,9 @@ class OrderEntry:
         VenueError
             Nothing was sent.
         """
-        params = self._about(order)
         self._channel.ask(
             "order.cancel",
-            params,
+            self._about(order),
             1,
             lambda one: self._canceled(order, one, None),
             orders=True,
@@ -277,8 +289,8 @@ class OrderEntry:
         elif why := self._denial(command, 0):
             self._reject(command, order.status, why)
         elif (
-            command.price == order.told.price
-            and command.lots < order.told.lots
+            command.price == order.sent.price
+            and command.lots < order.sent.lots
             and self._tracker.unit(order).amends
         ):
             self._amend(order, command)
@@ -286,44 +298,46 @@ class OrderEntry:
             self._swap(order, command)
 
     def _rest(self, order: WorkingOrder, lots: int, done_qty: int) -> int:
-        """What so many lots leave for one leg where so much was done before, 1e-8 of the base asset."""
+        """Quantity of one leg: lots less what earlier legs filled, 1e-8 of the base asset."""
         return (lots - ceiled(done_qty)) * self._tracker.unit(order).lot
 
     def _amend(self, order: WorkingOrder, command: o.ReplaceOrder) -> None:
-        told = self._tracker.memory.tell(command)
-        told.base_qty = order.base_qty
-        self._tracker.memory.write(told)
-        qty = shown(self._rest(order, command.lots, order.base_qty))
-        params = self._about(order) | {"newClientOrderId": told.wire, "newQty": qty}
+        sent = self._tracker.memory.record(command)
+        sent.base_qty = order.base_qty
+        self._tracker.memory.write(sent)
+        params = self._about(order) | {
+            "newClientOrderId": sent.wire,
+            "newQty": shown(self._rest(order, command.lots, order.base_qty)),
+        }
 
         def heard(answer: ApiAnswer) -> None:
             if answer.unknown or answer.code == ErrorCode.AMEND_REJECTED:
-                self._inquiry.about(order, answer.until_ms if answer.unknown else 0, told)
+                self._inquiry.about(order, answer.until_ms if answer.unknown else 0, sent)
             elif answer.error is not None:
-                self._inquiry.refused(order, told, answer.text)
+                self._inquiry.refused(order, sent, answer.text)
             else:
                 amended = answer.result.get("amendedOrder") or {}
-                self._tracker.numbered(order, int(amended.get("orderId", order.number)))
-                self._tracker.renamed(order, told, int(answer.result["transactTime"]) * MS)
+                self._tracker.assign_number(order, int(amended.get("orderId", order.number)))
+                self._tracker.rename(order, sent, int(answer.result["transactTime"]) * MS)
 
         self._channel.ask("order.amend.keepPriority", params, _AMEND_WEIGHT, heard, orders=True)
 
     def _swap(self, order: WorkingOrder, command: o.ReplaceOrder) -> None:
         """Cancel and new, in one request where nothing is filled: then the cancel's condition keeps it so."""
-        told = self._tracker.memory.tell(command)
-        told.order_id = ""
-        told.base_qty = order.cum_qty
-        self._tracker.memory.write(told)
-        after = self._tracker.begin(told, order)
+        sent = self._tracker.memory.record(command)
+        sent.order_id = ""
+        sent.base_qty = order.cum_qty
+        self._tracker.memory.write(sent)
+        after = self._tracker.begin(sent, order)
         order.after = after
         try:
             if order.cum_qty == 0 and self._channel.swaps:
                 named = (
                     {"cancelOrderId": order.number}
                     if order.number
-                    else {"cancelOrigClientOrderId": order.told.wire}
+                    else {"cancelOrigClientOrderId": order.sent.wire}
                 )
-                terms = self._terms(told, self._rest(order, command.lots, 0), o.Tif.DAY)
+                terms = self._terms(sent, self._rest(order, command.lots, 0), o.Tif.DAY)
                 params = (
                     terms
                     | named
@@ -357,7 +371,7 @@ class OrderEntry:
         )
         assert before is not None
         if isinstance(gone, dict) and gone.get("status") in ENDS:
-            self._tracker.numbered(before, int(gone["orderId"]))
+            self._tracker.assign_number(before, int(gone["orderId"]))
             before.ended = before.ended or (str(gone["status"]), int(gone["transactTime"]) * MS)
         if isinstance(placed, dict) and "orderId" in placed:
             self._result(after, placed)
@@ -375,58 +389,44 @@ class OrderEntry:
 
     def _made_room(self, before: WorkingOrder, after: WorkingOrder, answer: ApiAnswer) -> None:
         """The cancel before a new order was answered: how much that may be is known, or it is not sent."""
-        now = answer.stamp_ms * MS
         if (
             answer.error is None
             and not answer.unknown
             and str(answer.result["status"]) == Status.CANCELED
         ):
             row = answer.result
-            self._tracker.numbered(before, int(row["orderId"]))
+            self._tracker.assign_number(before, int(row["orderId"]))
             before.ended = Status.CANCELED, int(row["transactTime"]) * MS
             left = self._rest(
                 before,
-                after.told.lots,
+                after.sent.lots,
                 before.base_qty + self._tracker.qty(before, row["executedQty"]),
             )
             if left > 0 and self._tracker.qty(before, row["executedQty"]) <= before.qty:
                 try:
-                    terms = self._terms(after.told, left, o.Tif.DAY)
                     self._channel.ask(
-                        "order.place", terms, 1, lambda one: self._placed(after, one), orders=True
+                        "order.place",
+                        self._terms(after.sent, left, o.Tif.DAY),
+                        1,
+                        lambda one: self._placed(after, one),
+                        orders=True,
                     )
                 except VenueError as error:
-                    self._unplaced(after, now, error.received)
+                    self._unplaced(after, answer.stamp_ms * MS, error.received)
                 return
             before.ended = None
         before.after = None
         after.over = True
-        after.told.status = o.OrdStatus.REJECTED
-        self._tracker.live.pop(after.told.wire, None)
-        self._inquiry.about(before, answer.until_ms if answer.unknown else 0, after.told)
+        after.sent.status = o.OrdStatus.REJECTED
+        self._tracker.live.pop(after.sent.wire, None)
+        self._inquiry.about(before, answer.until_ms if answer.unknown else 0, after.sent)
 
     # -- questions ----------------------------------------------------------------------------------------------------
-    def _status(self, command: o.StatusRequest) -> None:
-        tracker, name = self._tracker, command.cl_ord_id
-        if not name:
-            for each in tracker.remembered(command.account):
-                self._inquiry.stands(each, each.status, each.told.name, "")
-            for each in tracker.mine(command.account):
-                self._inquiry.about(each, asked=each.told.name)
-            return
-        order = tracker.named(name)
-        if order is not None and order.over:
-            self._inquiry.repeat(order, name)
-        elif order is not None:
-            self._inquiry.about(order, asked=name)
-        else:
-            self._nobodys(command)
-
-    def _nobodys(self, command: o.StatusRequest) -> None:
-        """A name that is not known here: the venue is asked in every symbol that orders were sent in, or the first."""
+    def _ask_unknown(self, command: o.StatusRequest) -> None:
+        """Status of an unknown name: requested in every symbol that orders were sent in, or the first."""
         memory = self._tracker.memory
         wire = memory.ask(command.cl_ord_id, command.account)
-        used = {told.instrument for told in memory.by_wire.values()}
+        used = {sent.instrument for sent in memory.by_wire.values()}
         symbols = sorted(used & self._books.keys()) or list(self._books)[:1]
         left, why = set(symbols), list[str]()
 
@@ -445,29 +445,31 @@ class OrderEntry:
                 self._say(o.refused(new, exec_id, now, _UNKNOWN, o.ExecType.STATUS))
 
         for symbol in symbols:
-            params = {"symbol": symbol, "origClientOrderId": wire}
-            answered = partial(heard, symbol)
-            self._channel.ask("order.status", params, 4, answered)
+            self._channel.ask(
+                "order.status",
+                {"symbol": symbol, "origClientOrderId": wire},
+                4,
+                partial(heard, symbol),
+            )
 
     def _stranger(self, command: o.StatusRequest, row: Mapping[str, Any]) -> None:
-        """An order of that name stands at the venue, and nobody here remembers it."""
+        """The venue has an order of that name which is unknown here."""
         symbol, price = self._books[str(row["symbol"])].symbol, whole(row["price"], "a price")
-        side = 1 if row["side"] == "BUY" else -1
-        told = SentOrder(
+        sent = SentOrder(
             str(row["clientOrderId"]),
             command.cl_ord_id,
             "",
             command.account,
             symbol.symbol,
-            side,
+            1 if row["side"] == "BUY" else -1,
             lots_of(symbol, row),
             price // symbol.tick if price else None,
             "",
             "new",
             str(row["orderId"]),
         )
-        self._tracker.memory.write(told)
-        self._inquiry.about(self._tracker.begin(told), asked=command.cl_ord_id)
+        self._tracker.memory.write(sent)
+        self._inquiry.about(self._tracker.begin(sent), asked=command.cl_ord_id)
 
 
 def lots_of(symbol: TradedSymbol, row: Mapping[str, Any]) -> int:

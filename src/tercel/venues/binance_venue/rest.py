@@ -1,8 +1,19 @@
-"""REST requests, one at a time: signed, counted, answered within a time or called unknown."""
+"""REST requests, one at a time: signed, counted, answered within a time or called unknown; and their request weight.
+
+The weight that the venue allows in a minute is not used up in any 61 seconds. The venue counts by the minute of its
+clock and by address, so other programs behind the same address count too: what it reports beyond our own count is
+theirs, and is held for as long. After 429 or 418 nothing leaves before Retry-After is over, or `longest_s`: then one
+request tries, and the next one as much later, until one is answered. So a wrong value silences a desk for a bounded
+time, and a ban is not prolonged by many requests. A kill tries at once, as often.
+
+    HTTP 400                                 {"code":-1121,"msg":"Invalid symbol."}
+    X-MBX-USED-WEIGHT-1M: 42, Retry-After: 7 (headers)
+"""
 
 import http.client
 import json
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from http import HTTPStatus
@@ -11,9 +22,125 @@ from urllib.parse import urlencode, urlsplit
 
 from tercel.core.errors import VenueError
 from tercel.fix.connection import TlsSettings
-from tercel.venues.binance_venue.budget import WeightBudget
+from tercel.venues.binance_venue.api import SIGNATURE, ErrorCode, in_text
 from tercel.venues.binance_venue.terms import ApiSigner
-from tercel.venues.binance_venue.words import SIGNATURE, ErrorCode, in_text
+
+WINDOW_S: Final = 61.0
+RESERVE: Final = 0.1
+"""Share of the limit that questions leave to orders and cancels."""
+MOST_OVER: Final = 10
+"""A count of so many times its limit is none."""
+
+
+class WeightBudget:
+    """Request weight: used and allowed.
+
+    Parameters
+    ----------
+    limit : int
+        Weight a minute.
+    clock : callable
+        Seconds that never go back.
+    longest_s : float
+        So long nothing leaves at most, whatever the venue says.
+
+    >>> budget = WeightBudget(10, lambda: 0.0)
+    >>> budget.spend(8), budget.fits(3), budget.fits(1)
+    (None, False, True)
+    """
+
+    def __init__(
+        self,
+        limit: int = 6000,
+        clock: Callable[[], float] = time.monotonic,
+        longest_s: float = 60.0,
+    ) -> None:
+        self.limit = limit
+        self._clock = clock
+        self.longest_s = longest_s
+        self._spent: deque[tuple[float, int]] = deque()
+        self._sum = 0
+        self._others = 0
+        self._others_until = 0.0
+        self._blocked = 0.0
+        self.why = ""
+        self._until = self._urgent = self._since = self._pause = 0.0
+        """When the venue's block is over, when the next kill may try, when the venue last reported one, and how
+        long it is held for at least: each of a row twice as long as the one before."""
+        self.most = 0
+        """Most that was used in a window."""
+
+    @property
+    def used(self) -> int:
+        """Weight of the last 61 seconds, ours and, as far as the venue reported, others'."""
+        now = self._clock()
+        while self._spent and self._spent[0][0] <= now - WINDOW_S:
+            self._sum -= self._spent.popleft()[1]
+        return self._sum + (self._others if now < self._others_until else 0)
+
+    @property
+    def wait_s(self) -> float:
+        """Seconds until the venue takes requests again; 0: it does."""
+        return max(0.0, self._blocked - self._clock())
+
+    def fits(self, weight: int, question: bool = False) -> bool:
+        """Whether a request may leave now; a question leaves a part to orders."""
+        most = int(self.limit * (1 - RESERVE)) if question else self.limit
+        return not self.wait_s and self.used + weight <= most
+
+    def spend(self, weight: int, urgent: bool = False) -> None:
+        """Count a request that leaves; an urgent one does against the venue's word, once in `longest_s`.
+
+        Raises
+        ------
+        VenueError
+            It may not: nothing was sent.
+        """
+        now, wait = self._clock(), self.wait_s
+        if urgent and now >= self._urgent and (wait or self.used + weight > self.limit):
+            self._urgent = now + self.longest_s
+        elif wait:
+            raise VenueError(
+                "a venue that takes requests",
+                f"{self.why}; {wait:.1f} s until a try",
+                "wait until then",
+            )
+        elif self.used + weight > self.limit:
+            raise VenueError(
+                f"at most {self.limit} request weight a minute",
+                f"{self.used} used and {weight} more",
+                "send less",
+            )
+        if now < self._until:
+            self._blocked = now + self.longest_s  # it tries: the others wait for what becomes of it
+        self._spent.append((now, weight))
+        self._sum += weight
+        self.most = max(self.most, self.used)
+
+    def reported(self, count: int) -> None:
+        """The venue says what was used in its minute: what is beyond our own count is others'. More than can be is not
+        believed."""
+        others = count - (self.used - (self._others if self._clock() < self._others_until else 0))
+        if (
+            others > 0
+            and count <= MOST_OVER * self.limit
+            and (others >= self._others or self._clock() >= self._others_until)
+        ):
+            self._others, self._others_until = others, self._clock() + WINDOW_S
+
+    def block(self, seconds: float, why: str) -> None:
+        """The venue takes nothing for so long, as it says."""
+        now, twice = self._clock(), min(max(2 * self._pause, 1.0), self.longest_s)
+        self._pause = twice if now >= self._since + self._pause else self._pause
+        self._since, self.why, seconds = now, why, max(seconds, self._pause)
+        self._until = max(self._until, now + seconds)
+        self._blocked = max(self._blocked, self._since + min(seconds, self.longest_s))
+
+    def answered(self, sent_s: float) -> None:
+        """A request sent at `sent_s` was accepted: earlier blocks are over."""
+        if sent_s > self._since:
+            self._blocked = self._until = self._pause = 0.0
+
 
 UNSURE: Final = frozenset({-1000, -1001, -1006, ErrorCode.TIMEOUT})
 """Codes after which a request may have been carried out (`errors.md`)."""
@@ -25,8 +152,8 @@ BANNED: Final = 418
 _LARGEST: Final = 64 << 20
 _RETRY_S: Final = 60.0
 _SERVER_FAULT: Final = 500
-_REMEDIES: Final = {
-    ErrorCode.INVALID_TIMESTAMP: "set this machine's clock (NTP), or raise recv_window_ms",
+_REMEDIES: Final[Mapping[int, str]] = {
+    ErrorCode.INVALID_TIMESTAMP: "set the system clock (NTP), or raise recv_window_ms",
     ErrorCode.INVALID_SIGNATURE: "check that the secret belongs to the key, and is of the kind that the file says",
     ErrorCode.BAD_API_KEY: "copy the API key as Binance shows it",
     ErrorCode.REJECTED_KEY: "check that the key lives, its net, its permissions and the addresses that it allows",
@@ -37,7 +164,7 @@ _REMEDIES: Final = {
 
 
 class RequestRefusedError(VenueError):
-    """An answer of Binance that is an error.
+    """Error answer of Binance.
 
     Parameters
     ----------
@@ -58,9 +185,7 @@ class RequestRefusedError(VenueError):
         super().__init__(
             f"Binance to answer {what}",
             said,
-            _REMEDIES.get(ErrorCode(code), "see errors.md")
-            if code in set(ErrorCode)
-            else "see errors.md of binance-spot-api-docs",
+            _REMEDIES.get(code, "see errors.md of binance-spot-api-docs"),
         )
         self.code = code
         self.text = text
@@ -139,7 +264,7 @@ class BinanceRest:
         signed: bool = False,
         method: str = "GET",
     ) -> Any:
-        """The answer to a request, as JSON. A GET whose kept connection has gone is asked once more.
+        """The answer to a request, as JSON. A GET whose open connection has gone is asked once more.
 
         Raises
         ------
@@ -163,14 +288,14 @@ class BinanceRest:
                     {**pairs, "recvWindow": self._window_ms, "timestamp": self._stamp_ms()}
                 )
                 query += "&" + urlencode({SIGNATURE: self._signer.sign(query)})
-            kept = self._connection is not None
+            reused = self._connection is not None
             try:
                 return self._answer(
                     what, *self._asked(method, f"{self._prefix}{path}", query, headers)
                 )
             except (OSError, http.client.HTTPException) as error:
                 self.close()
-                if last or not kept or method != "GET":
+                if last or not reused or method != "GET":
                     raise VenueError(
                         f"an answer of {self._host} to {what}",
                         self._signer.clean(str(error) or type(error).__name__),
@@ -204,21 +329,20 @@ class BinanceRest:
 
     def _answer(self, what: str, status: int, headers: Any, body: bytes) -> Any:
         with suppress(ValueError):
-            self._budget.told(int(headers.get("X-MBX-USED-WEIGHT-1M", 0)))
+            self._budget.reported(int(headers.get("X-MBX-USED-WEIGHT-1M", 0)))
         try:
-            told = read_json(body)
+            answer = read_json(body)
         except ValueError:
-            told = None
-        if status == HTTPStatus.OK and told is not None:
-            return told
+            answer = None
+        if status == HTTPStatus.OK and answer is not None:
+            return answer
         if status == HTTPStatus.OK:
-            said = self._signer.clean(body[:60].decode("latin-1"))
             raise VenueError(
                 f"JSON of {self._host} in answer to {what}",
-                repr(said),
+                repr(self._signer.clean(body[:60].decode("latin-1"))),
                 "check that the URL is Binance's",
             )
-        found = told if isinstance(told, dict) else {}
+        found = answer if isinstance(answer, dict) else {}
         code, text = found.get("code", 0), self._signer.clean(str(found.get("msg", ""))[:300])
         if status in (HTTPStatus.TOO_MANY_REQUESTS, BANNED):
             self._budget.block(

@@ -24,15 +24,14 @@ from pydantic import Field, model_validator
 from tercel.core.errors import ConfigError, check_known
 from tercel.core.toml import TomlTable, read_toml, row_of, validated
 from tercel.fix.connection import TlsSettings
-from tercel.fix.profiles.secrets import Secret, hidden, refuse_written
-from tercel.fix.profiles.signing import ed25519_key
-from tercel.venues.binance_venue.words import (
+from tercel.fix.profiles.secrets import Secret, ed25519_key, hidden, refuse_written
+from tercel.venues.binance_venue.api import (
     LONGEST_WINDOW_MS,
     SIGNATURE,
     hmac_signer,
     sorted_payload,
 )
-from tercel.venues.listening import is_loopback
+from tercel.venues.hosts import is_loopback
 
 _LEAST: Final = 16
 
@@ -141,7 +140,7 @@ class KeySection(TomlTable):
 
 
 class SpotTerms(TomlTable):
-    """What a venue of spot markets is told, whichever it is."""
+    """Settings of any venue of spot markets."""
 
     READER: ClassVar[str]
     """What its file is called."""
@@ -208,7 +207,7 @@ class SpotTerms(TomlTable):
         Raises
         ------
         ConfigError
-            With file and row; a secret that stands in the file is refused and not repeated.
+            With file and row; a secret written into the file is refused and not repeated.
         """
         raw = read_toml(path, _HELP, f"{cls.READER}'s file")
         text = path.read_text(encoding="utf-8")
@@ -265,7 +264,7 @@ class BinanceTerms(SpotTerms):
         return TlsSettings(authorities=folder / self.ca if self.ca else None)
 
     def signer(self, folder: Path) -> ApiSigner:
-        """What signs requests.
+        """Signer of requests.
 
         Raises
         ------

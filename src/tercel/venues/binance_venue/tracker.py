@@ -1,7 +1,10 @@
-"""Orders of ours at Binance: what an answer, an event of the user stream or a row of a list says becomes reports, once.
+"""Own orders at Binance: answers, events of the user stream and rows of lists become reports, once.
 
-The same thing may be told by all three, in any order. An execution is known by its trade's number, an end by its order:
-what was told is not told again, and an end waits until every execution that it counts is here.
+All three may report the same thing, in any order. An execution is known by its trade's number, an end by its order:
+nothing is reported twice, and an end waits until every execution that it counts is here.
+
+    {"e":"executionReport","E":1499405658658,"s":"ETHBTC","c":"a-1","C":"","S":"BUY","x":"TRADE","X":"FILLED",
+     "i":4293153,"t":7,"l":"1.0","L":"0.1026","z":"1.0","q":"1.0","n":"0.001","N":"BNB","T":1499405658657,"m":false}
 """
 
 from collections import deque
@@ -13,9 +16,8 @@ from tercel.core import orders as o
 from tercel.core.errors import VenueError
 from tercel.core.orders import ONE
 from tercel.fix.memory import OrderMemory, SentOrder
-from tercel.venues.binance_venue.symbols import TradedSymbol, signed, whole
-from tercel.venues.binance_venue.upkeep import AssetLedger
-from tercel.venues.binance_venue.words import Status
+from tercel.venues.binance_venue.account import AssetLedger
+from tercel.venues.binance_venue.api import MS, Status, TradedSymbol, signed, whole
 
 ENDS: Final[Mapping[str, tuple[o.ExecType, o.OrdStatus]]] = {
     Status.CANCELED: (o.ExecType.CANCELED, o.OrdStatus.CANCELED),
@@ -35,7 +37,7 @@ class WorkingOrder:
 
     Parameters
     ----------
-    told : SentOrder
+    sent : SentOrder
         By the name under which it lives.
     number : int
         Binance's, 0 while it is not known.
@@ -43,7 +45,7 @@ class WorkingOrder:
         The order that it takes the place of.
     """
 
-    told: SentOrder
+    sent: SentOrder
     number: int = 0
     before: "WorkingOrder | None" = None
     base_qty: int = 0
@@ -57,7 +59,7 @@ class WorkingOrder:
     after: "WorkingOrder | None" = None
     """The order that is to take its place."""
     trades: list[o.Report] = field(default_factory=list)
-    """Of all legs, as they were told."""
+    """Of all legs, as reported."""
     seen: set[int] = field(default_factory=set)
     """Numbers of its trades."""
 
@@ -73,9 +75,9 @@ class WorkingOrder:
 
     @property
     def status(self) -> o.OrdStatus:
-        """Where it stands, as far as it was told."""
+        """Its status, as far as it was reported."""
         if self.over:
-            return self.told.status
+            return self.sent.status
         if not self.acked:
             return o.OrdStatus.PENDING_NEW
         return o.OrdStatus.PARTIALLY_FILLED if self.cum_qty else o.OrdStatus.NEW
@@ -95,39 +97,37 @@ class WorkingOrder:
         text: str = "",
     ) -> o.Report:
         """A report on it."""
-        told = self.told
-        leaves = 0 if status in o.TERMINAL else max(told.lots * ONE - self.cum_qty, 0)
+        sent = self.sent
         return o.Report(
             exec_id,
             kind,
             status,
-            name or told.name,
+            name or sent.name,
             orig,
             str(self.number or ""),
-            told.account,
-            told.instrument,
-            told.side,
-            told.lots,
-            told.price,
+            sent.account,
+            sent.instrument,
+            sent.side,
+            sent.lots,
+            sent.price,
             qty,
             px,
             self.cum_qty,
-            leaves,
+            0 if status in o.TERMINAL else max(sent.lots * ONE - self.cum_qty, 0),
             ns,
             passive,
             text,
         )
 
 
-KEPT: Final = 10_000
+MOST_STORED: Final = 10_000
 """Orders that are over and executions, of an account, that are remembered."""
-MS: Final = 1_000_000
 Tell = Callable[[o.Report, int, int], o.Report]
 """Passes a report on, given when the venue says that it happened and the number of its trade; as it was passed on."""
 
 
 class OrderTracker:
-    """Orders by name and number, and what was told of them.
+    """Orders by name and number, and their reports.
 
     Parameters
     ----------
@@ -148,49 +148,46 @@ class OrderTracker:
         self.memory = memory
         self._ledger = ledger
         self._tell = tell
-        self.missing: Callable[[WorkingOrder], object] = lambda _: None
+        self.on_missing: Callable[[WorkingOrder], object] = lambda _: None
         """Called with an order whose executions are not all here."""
-        self.known: Callable[[WorkingOrder], object] = lambda _: None
+        self.on_number: Callable[[WorkingOrder], object] = lambda _: None
         """Called with an order whose number came to be known."""
-        self.lives: Callable[[WorkingOrder], object] = lambda _: None
-        """Called with an order that works although it was told as refused."""
+        self.on_revival: Callable[[WorkingOrder], object] = lambda _: None
+        """Called with an order that works although it was reported as rejected."""
         self.by_name: dict[str, WorkingOrder] = {}
         """By every name of ours that it had."""
         self._by_wire: dict[str, WorkingOrder] = {}
         self._by_number: dict[tuple[str, int], WorkingOrder] = {}
         self._over: deque[WorkingOrder] = deque()
         self.executions: dict[str, deque[o.Report]] = {}
-        """Told executions by account."""
+        """Reported executions by account."""
         self.live: dict[str, WorkingOrder] = {}
         """Orders that are not over, by the wire name that they began with."""
 
     # -- finding ------------------------------------------------------------------------------------------------------
-    def begin(self, told: SentOrder, before: WorkingOrder | None = None) -> WorkingOrder:
+    def begin(self, sent: SentOrder, before: WorkingOrder | None = None) -> WorkingOrder:
         """Track an order that is sent, or that an earlier process sent."""
         order = WorkingOrder(
-            told, int(told.order_id) if told.order_id.isdigit() else 0, before, told.base_qty
+            sent, int(sent.order_id) if sent.order_id.isdigit() else 0, before, sent.base_qty
         )
         order.acked = bool(order.number)
         if before is not None:
             order.trades = before.trades
         if order.number:
-            self._by_number[told.instrument, order.number] = order
-        if told.live:
-            self.live[told.wire] = order
-        self._named(order, told)
+            self._by_number[sent.instrument, order.number] = order
+        if sent.live:
+            self.live[sent.wire] = order
+        self.by_name[sent.name] = self._by_wire[sent.wire] = order
         return order
-
-    def _named(self, order: WorkingOrder, told: SentOrder) -> None:
-        self.by_name[told.name] = self._by_wire[told.wire] = order
 
     def named(self, name: str) -> WorkingOrder | None:
         """An order by a name of ours; one of an earlier process is tracked from now on."""
         if (found := self.by_name.get(name)) is not None:
             return found.latest
-        told = self.memory.by_name.get(name)
-        if told is None or told.kind not in ("new", "replace"):
+        sent = self.memory.by_name.get(name)
+        if sent is None or sent.kind not in ("new", "replace"):
             return None
-        return self.begin(told)
+        return self.begin(sent)
 
     def found(self, symbol: str, number: int, *wires: str) -> WorkingOrder | None:
         """An order by its number or a name at the venue."""
@@ -199,21 +196,21 @@ class OrderTracker:
         for wire in wires:
             if (known := self._by_wire.get(wire)) is not None:
                 return known
-            told = self.memory.by_wire.get(wire)
-            if told is not None and told.instrument == symbol and told.kind in ("new", "replace"):
-                return self.begin(told)
+            sent = self.memory.by_wire.get(wire)
+            if sent is not None and sent.instrument == symbol and sent.kind in ("new", "replace"):
+                return self.begin(sent)
         return None
 
     def unit(self, order: WorkingOrder) -> TradedSymbol:
         """The symbol of an order."""
-        return self._symbols[order.told.instrument]
+        return self._symbols[order.sent.instrument]
 
     def qty(self, order: WorkingOrder, value: Any) -> int:
         """A quantity of the API in 10^-8 of a lot."""
         return whole(value, "a quantity") * ONE // self.unit(order).lot
 
     # -- what is heard ------------------------------------------------------------------------------------------------
-    def numbered(self, order: WorkingOrder, number: int, name: str = "") -> None:
+    def assign_number(self, order: WorkingOrder, number: int, name: str = "") -> None:
         """The venue's number of an order is known.
 
         Raises
@@ -221,43 +218,42 @@ class OrderTracker:
         VenueError
             What said so is about another order: by its number, or by a name of ours.
         """
-        key = order.told.instrument, number
-        named = self._by_wire.get(name, order)
+        key = order.sent.instrument, number
         if (
             order.number not in (0, number)
             or self._by_number.get(key, order) is not order
-            or named is not order
+            or self._by_wire.get(name, order) is not order
         ):
             raise VenueError(
-                f"word of order {order.number or order.told.wire} of {order.told.instrument}",
+                f"word of order {order.number or order.sent.wire} of {order.sent.instrument}",
                 f"that of {number} {name}".rstrip(),
                 "see the account at the venue",
             )
         if number and not order.number:
             order.number = number
-            order.told.order_id = str(number)
+            order.sent.order_id = str(number)
             self._by_number[key] = order
-            self.known(order)
+            self.on_number(order)
 
-    def taken(self, order: WorkingOrder, ns: int) -> None:
-        """It works, or did: told once, as a replacement where it takes another's place."""
+    def accept(self, order: WorkingOrder, ns: int) -> None:
+        """Mark an order as accepted by the venue: reported once, as a replacement where it replaces another."""
         if order.acked:
             return
         order.acked = True
         before = order.before
-        told = order.told
+        sent = order.sent
         if before is not None:
-            order.base_qty = told.base_qty = before.cum_qty
+            order.base_qty = sent.base_qty = before.cum_qty
             before.after = order
             self._finish(before, o.OrdStatus.CANCELED)
             self._say(
-                order, o.ExecType.REPLACED, order.status, f"R{told.wire}", ns, orig=before.told.name
+                order, o.ExecType.REPLACED, order.status, f"R{sent.wire}", ns, orig=before.sent.name
             )
         else:
             self._say(order, o.ExecType.NEW, o.OrdStatus.NEW, "N", ns)
 
-    def told(self, account: str, after: str) -> list[o.Report]:
-        """Executions of an account as they were told, behind one of them where it is named.
+    def executions_after(self, account: str, after: str) -> list[o.Report]:
+        """Executions of an account as reported, after one of them where it is named.
 
         Raises
         ------
@@ -274,7 +270,7 @@ class OrderTracker:
             f"an execution of {account}", repr(after), "ask without one for all of them"
         )
 
-    def traded(self, order: WorkingOrder, row: Mapping[str, Any], ns: int, passive: bool) -> None:
+    def fill(self, order: WorkingOrder, row: Mapping[str, Any], ns: int, passive: bool) -> None:
         """An execution: `price`, `qty`, `commission`, `commissionAsset` and the number of its trade.
 
         Raises
@@ -288,17 +284,17 @@ class OrderTracker:
         symbol = self.unit(order)
         base, price = whole(row["qty"], "a quantity"), whole(row["price"], "a price")
         fee = signed(row.get("commission") or 0, "a commission")
-        self.taken(order, ns)
+        self.accept(order, ns)
         order.seen.add(number)
         qty, px = base * ONE // symbol.lot, price * ONE // symbol.tick
         order.qty += qty
         self._ledger.filled(
-            symbol, order.told.side, base, price, fee, str(row.get("commissionAsset") or "")
+            symbol, order.sent.side, base, price, fee, str(row.get("commissionAsset") or "")
         )
-        full = order.cum_qty >= order.told.lots * ONE
+        full = order.cum_qty >= order.sent.lots * ONE
         status = o.OrdStatus.FILLED if full else o.OrdStatus.PARTIALLY_FILLED
         if order.over and (order.after is not None or not full):
-            status = order.told.status  # a trade that comes after the end opens nothing again
+            status = order.sent.status  # a trade that comes after the end opens nothing again
         report = self._say(
             order,
             o.ExecType.TRADE,
@@ -311,7 +307,7 @@ class OrderTracker:
             trade=number,
         )
         order.trades.append(report)
-        self.executions.setdefault(report.account, deque(maxlen=KEPT)).append(report)
+        self.executions.setdefault(report.account, deque(maxlen=MOST_STORED)).append(report)
         if full and not order.over:
             self._finish(order, o.OrdStatus.FILLED)
 
@@ -326,11 +322,11 @@ class OrderTracker:
         orig: str = "",
         text: str = "",
     ) -> bool:
-        """It ended so, with so much executed; whether that could be told: not while executions are missing."""
+        """End an order with its status and executed quantity; False while executions are missing."""
         if order.over or status not in OVER:
             return order.over
         if self.qty(order, counted) > order.qty:
-            self.missing(order)
+            self.on_missing(order)
             return False
         if status == Status.FILLED:
             text = text or "the venue calls it filled: the rest was taken off it there"
@@ -338,77 +334,77 @@ class OrderTracker:
             order.ended = status, ns  # half of a replacement: the other half says what it is
             return False
         if status != Status.REJECTED:
-            self.taken(order, ns)
-        kind, stands = OVER[status]
-        self._say(order, kind, stands, "E", ns, name=name, orig=orig, text=text)
-        self._finish(order, stands)
+            self.accept(order, ns)
+        kind, final = OVER[status]
+        self._say(order, kind, final, "E", ns, name=name, orig=orig, text=text)
+        self._finish(order, final)
         return True
 
-    def renamed(self, order: WorkingOrder, told: SentOrder, ns: int) -> None:
-        """It goes on in its place with fewer lots and another name."""
-        if order.told is told or order.over:
+    def rename(self, order: WorkingOrder, sent: SentOrder, ns: int) -> None:
+        """Give an order fewer lots and a new name; it keeps its queue position."""
+        if order.sent is sent or order.over:
             return
-        before = order.told
-        order.told = told
-        told.order_id = before.order_id
-        told.base_qty = before.base_qty
+        before = order.sent
+        order.sent = sent
+        sent.order_id = before.order_id
+        sent.base_qty = before.base_qty
         before.status = o.OrdStatus.CANCELED
         self.memory.write(before)
-        self._named(order, told)
-        self._changed(order, o.ExecType.REPLACED, f"R{told.wire}", ns, orig=before.name)
+        self.by_name[sent.name] = self._by_wire[sent.wire] = order
+        self._changed(order, o.ExecType.REPLACED, f"R{sent.wire}", ns, orig=before.name)
 
-    def sized(self, order: WorkingOrder, name: str, quantity: Any, ns: int) -> None:
-        """So much was ordered, under that name: fewer lots than are known here were asked for, by us or by others."""
+    def resize(self, order: WorkingOrder, name: str, quantity: Any, ns: int) -> None:
+        """Reduce an order to the quantity that the venue has of it, requested by us or by others."""
         lots = -(-(self.qty(order, quantity) + order.base_qty) // ONE)
-        if order.over or not order.acked or not 0 < lots < order.told.lots:
+        if order.over or not order.acked or not 0 < lots < order.sent.lots:
             return
-        told = self.memory.by_wire.get(name)
+        sent = self.memory.by_wire.get(name)
         if (
-            told is not None
-            and told.kind == "replace"
-            and told.orig == order.told.name
-            and told.lots == lots
+            sent is not None
+            and sent.kind == "replace"
+            and sent.orig == order.sent.name
+            and sent.lots == lots
         ):
-            self.renamed(order, told, ns)
+            self.rename(order, sent, ns)
             return
-        order.told.lots = lots
+        order.sent.lots = lots
         self._changed(order, o.ExecType.RESTATED, f"Z{lots}", ns, text="by somebody else's hand")
 
     def _changed(
         self, order: WorkingOrder, kind: o.ExecType, what: str, ns: int, **more: Any
     ) -> None:
-        """It has fewer lots now: all of them may be filled."""
-        full = order.cum_qty >= order.told.lots * ONE
+        """Report fewer lots of an order, which may be filled by that."""
+        full = order.cum_qty >= order.sent.lots * ONE
         status = o.OrdStatus.FILLED if full else order.status
         self._say(order, kind, status, what, ns, **more)
         if full:
             self._finish(order, status)
 
-    def unplaced(self, order: WorkingOrder, ns: int, text: str) -> None:
-        """The order never came to be; one whose place it should take has ended, or goes on."""
+    def reject(self, order: WorkingOrder, ns: int, text: str) -> None:
+        """The order was never placed; the one that it should replace has ended, or continues."""
         before = order.before
         if order.over or order.acked:
             return
         order.over = True
-        order.told.status = o.OrdStatus.REJECTED
+        order.sent.status = o.OrdStatus.REJECTED
         if before is None:
             self._say(
                 order,
                 o.ExecType.REJECTED,
                 o.OrdStatus.REJECTED,
-                f"{order.told.wire}-J",
+                f"{order.sent.wire}-J",
                 ns,
                 text=text,
             )
             self._finish(order, o.OrdStatus.REJECTED)
             return
         before.after = None
-        self.memory.write(order.told)
-        self.live.pop(order.told.wire, None)
+        self.memory.write(order.sent)
+        self.live.pop(order.sent.wire, None)
         if before.ended is not None:
             status, at = before.ended
             text = f"cancelled; the order in its place was refused: {text}"
-            name, orig = order.told.name, before.told.name
+            name, orig = order.sent.name, before.sent.name
             self.ended(before, status, 0, at, name=name, orig=orig, text=text)
 
     def event(self, data: Mapping[str, Any]) -> bool:
@@ -429,23 +425,23 @@ class OrderTracker:
         if order is None:
             return False
         ns, what, status = int(data["T"]) * MS, str(data["x"]), str(data["X"])
-        self.numbered(order, number)
+        self.assign_number(order, number)
         if order.over and not order.acked and status not in OVER:
             order.over = False
-            self.live[order.told.wire] = order
-            self.lives(order)
+            self.live[order.sent.wire] = order
+            self.on_revival(order)
         if what == "TRADE":
             row = {"tradeId": data["t"], "price": data["L"], "qty": data["l"]}
             row |= {"commission": data["n"], "commissionAsset": data["N"]}
-            self.traded(order, row, ns, bool(data.get("m")))
+            self.fill(order, row, ns, bool(data.get("m")))
         elif what == "REPLACED":
-            told = self.memory.by_wire.get(name)
-            if told is not None:
-                self.renamed(order, told, ns)
+            sent = self.memory.by_wire.get(name)
+            if sent is not None:
+                self.rename(order, sent, ns)
         elif what == "NEW":
-            self.taken(order, ns)
+            self.accept(order, ns)
         if "q" in data:
-            self.sized(order, name, data["q"], ns)
+            self.resize(order, name, data["q"], ns)
         if status in OVER:
             cancel = self.memory.by_wire.get(name)
             mine = cancel is not None and cancel.kind == "cancel"
@@ -455,10 +451,10 @@ class OrderTracker:
             )
             self.ended(order, status, data["z"], ns, text=text, **names)
         elif self.qty(order, data["z"]) > order.qty:
-            self.missing(order)
+            self.on_missing(order)
         return True
 
-    # -- what is told -------------------------------------------------------------------------------------------------
+    # -- events -------------------------------------------------------------------------------------------------------
     def _say(
         self,
         order: WorkingOrder,
@@ -469,38 +465,35 @@ class OrderTracker:
         trade: int = 0,
         **more: Any,
     ) -> o.Report:
-        exec_id = f"{order.told.instrument}-{order.number}-{what}" if order.number else what
-        told = order.told
-        told.status = status
-        told.cum_qty = order.cum_qty
-        self.memory.write(told)
+        exec_id = f"{order.sent.instrument}-{order.number}-{what}" if order.number else what
+        sent = order.sent
+        sent.status = status
+        sent.cum_qty = order.cum_qty
+        self.memory.write(sent)
         return self._tell(order.report(kind, status, exec_id, ns, **more), ns, trade)
 
     def _finish(self, order: WorkingOrder, status: o.OrdStatus) -> None:
         order.over = True
-        if order.told.status is not status:
-            order.told.status = status
-            self.memory.write(order.told)
-        self._retire(order)
-
-    def _retire(self, order: WorkingOrder) -> None:
+        if order.sent.status is not status:
+            order.sent.status = status
+            self.memory.write(order.sent)
         self.live = {wire: one for wire, one in self.live.items() if one is not order}
         self._over.append(order)
-        while len(self._over) > KEPT:
+        while len(self._over) > MOST_STORED:
             gone = self._over.popleft()
-            self._by_number.pop((gone.told.instrument, gone.number), None)
+            self._by_number.pop((gone.sent.instrument, gone.number), None)
             for known in (self.by_name, self._by_wire):
-                for name in [gone.told.name, gone.told.wire]:
+                for name in [gone.sent.name, gone.sent.wire]:
                     if known.get(name) is gone:
                         del known[name]
 
     def mine(self, account: str, instrument: str = "") -> Iterable[WorkingOrder]:
         """Orders of an account ("": of all) that are not over."""
         for order in list(self.live.values()):
-            told = order.told
+            sent = order.sent
             if (
-                account in ("", told.account)
-                and instrument in ("", told.instrument)
+                account in ("", sent.account)
+                and instrument in ("", sent.instrument)
                 and not order.over
             ):
                 yield order
@@ -508,5 +501,5 @@ class OrderTracker:
     def remembered(self, account: str) -> list[WorkingOrder]:
         """Orders of an account that are over, as far as they are remembered."""
         return [
-            order for order in self._over if order.told.account == account and order.after is None
+            order for order in self._over if order.sent.account == account and order.after is None
         ]

@@ -1,4 +1,4 @@
-"""Binance Spot as a venue, without a thread: whoever holds it calls :meth:`BinanceVenue.step`, or `poll` by a selector.
+"""Binance Spot as a venue, without a thread: its owner calls :meth:`BinanceVenue.step`, or `poll` by a selector.
 
 Orders and the account go over one connection (the WebSocket API), market data over another (streams); what is asked at
 logon goes over REST. Nothing is sent twice. What was on its way when a link broke is asked about by its name.
@@ -17,29 +17,29 @@ from typing import Any, Final
 from tercel.core import orders as o
 from tercel.core.errors import TercelError, UnknownNameError, VenueError, offer
 from tercel.core.ports import Capabilities, Closing
+from tercel.fix.connection import WaitLimits
 from tercel.fix.memory import OrderMemory
 from tercel.fix.profiles.model import NamesTable
-from tercel.fix.received import WaitLimits
-from tercel.venues.binance_venue.book import AHEAD_NS, StreamedBook
-from tercel.venues.binance_venue.budget import WeightBudget
-from tercel.venues.binance_venue.channel import ApiChannel
-from tercel.venues.binance_venue.inquiry import FateInquiry
-from tercel.venues.binance_venue.links import BinanceLinks, SpotLinks
-from tercel.venues.binance_venue.logon import (
+from tercel.venues.binance_venue.account import (
     DAY_MS,
+    AccountWatch,
     AnswersRest,
+    AssetLedger,
     certain,
     clock_of,
     hear_account,
     logged_on,
     past,
 )
+from tercel.venues.binance_venue.api import MS, depth_weight
+from tercel.venues.binance_venue.book import AHEAD_NS, StreamedBook
+from tercel.venues.binance_venue.channel import ApiChannel
+from tercel.venues.binance_venue.inquiry import FateInquiry
+from tercel.venues.binance_venue.links import BinanceLinks, SpotLinks
 from tercel.venues.binance_venue.orders import OrderEntry
-from tercel.venues.binance_venue.rest import GARBLED, BinanceRest
+from tercel.venues.binance_venue.rest import GARBLED, BinanceRest, WeightBudget
 from tercel.venues.binance_venue.terms import BinanceTerms, SpotTerms
-from tercel.venues.binance_venue.tracker import KEPT, MS, OrderTracker, WorkingOrder
-from tercel.venues.binance_venue.upkeep import AccountWatch, AssetLedger
-from tercel.venues.binance_venue.words import depth_weight
+from tercel.venues.binance_venue.tracker import MOST_STORED, OrderTracker, WorkingOrder
 
 WIDTH: Final = 1024
 """Prices of the ring of a book: the venue's own reaches as far as there are orders."""
@@ -49,7 +49,7 @@ _NAMES: Final = NamesTable.model_validate({"letters": "[a-zA-Z0-9_-]", "most": 3
 _TICK_S: Final = 0.25
 S: Final = 1_000_000_000
 _STRANGE_S: Final = 60.0
-"""How often is told at most: somebody else trades with the key, an event cannot be read, a book is lost."""
+"""Least time between two reports that another program has the key, an event cannot be read, a book is lost."""
 
 
 class BinanceVenue(Closing):
@@ -61,7 +61,7 @@ class BinanceVenue(Closing):
     folder : Path
         Where its secrets' files begin.
     store : Path, optional
-        Where names of orders are kept; None: they last as long as the process.
+        Where names of orders are stored; None: they last as long as the process.
     wall, steady : callable
         ns since 1970, compared with the venue's clock; ns that never go back, by which its time is reckoned.
     patience : WaitLimits
@@ -73,7 +73,7 @@ class BinanceVenue(Closing):
     ConfigError
         Keys that are not there or may do too much.
     VenueError
-        Nobody answers, or the logon is refused.
+        No server answers, or the logon is refused.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class BinanceVenue(Closing):
         self._steady = steady
         self._patience = patience or WaitLimits()
         self.unbooked = False
-        """As `RecordedSession` has it: what is lost is told again by `executions` and by questions."""
+        """As `RecordedSession` has it: what is lost is reported again by `executions` and status requests."""
         self._offset_ns = self._ahead_ns = self._last_ns = 0
         self._events: list[o.VenueEvent] = []
         self._quiet = self._closed = False
@@ -100,7 +100,7 @@ class BinanceVenue(Closing):
         self._waiting: deque[Mapping[str, Any]] = deque()
         self._numbers: dict[tuple[str, str], str] = {}
         self._lost_books: dict[str, float] = {}
-        """When people were last told that a book is lost."""
+        """When the loss of a book was last reported."""
         self._strangers: dict[tuple[str, int], None] = {}
         self._strange_s = 0.0
         self._unsaid = 0
@@ -120,8 +120,8 @@ class BinanceVenue(Closing):
             self._books = {name: StreamedBook(symbol) for name, symbol in facts.symbols.items()}
             self.tracker = OrderTracker(facts.symbols, self.memory, self.ledger, self._tell)
             self.inquiry = FateInquiry(self._channel, self.tracker, self._say, self._stamp)
-            self.tracker.known = self._known_now
-            self.tracker.lives = self._lives
+            self.tracker.on_number = self._ask_if_strange
+            self.tracker.on_revival = self._withdraw_living
             self._entry = OrderEntry(
                 self._channel,
                 self.tracker,
@@ -135,8 +135,9 @@ class BinanceVenue(Closing):
             self._remember(rest)
             hear_account(rest, facts)
             self.ledger.begin(facts.balances)
-            rates = facts.maker_rate, facts.taker_rate
-            self._listings = tuple(one.listing(*rates) for one in facts.symbols.values())
+            self._listings = tuple(
+                one.listing(facts.maker_rate, facts.taker_rate) for one in facts.symbols.values()
+            )
             self._watch = AccountWatch(
                 self._channel, self.ledger, self._books, self._say, self._stamp, self._set_time
             )
@@ -180,7 +181,7 @@ class BinanceVenue(Closing):
         """Executions of the last day, for `executions`; orders of an earlier process are asked about."""
         since = self._now_ms() - DAY_MS
         self._quiet = True
-        used = {told.instrument for told in self.memory.by_wire.values()} & self._books.keys()
+        used = {sent.instrument for sent in self.memory.by_wire.values()} & self._books.keys()
         for symbol in sorted(used):
             wires = {
                 int(row["orderId"]): str(row["clientOrderId"])
@@ -190,8 +191,8 @@ class BinanceVenue(Closing):
                 number = int(row["orderId"])
                 order = self.tracker.found(symbol, number, wires.get(number, ""))
                 if order is not None:
-                    self.tracker.numbered(order, number)
-                    self.tracker.traded(
+                    self.tracker.assign_number(order, number)
+                    self.tracker.fill(
                         order,
                         {**row, "tradeId": row["id"]},
                         int(row["time"]) * MS,
@@ -199,19 +200,19 @@ class BinanceVenue(Closing):
                     )
         self._quiet = False
         until = self._channel.settled_ms
-        for told in self.memory.live():
-            if told.instrument not in self._books:
+        for sent in self.memory.live():
+            if sent.instrument not in self._books:
                 continue
             old = (
-                self.tracker.named(told.orig)
-                if told.kind == "replace" and not told.cum_qty
+                self.tracker.named(sent.orig)
+                if sent.kind == "replace" and not sent.cum_qty
                 else None
             )
-            if told.status is o.OrdStatus.PENDING_NEW and old is not None and told.order_id:
-                self.inquiry.about(old, until, told)
+            if sent.status is o.OrdStatus.PENDING_NEW and old is not None and sent.order_id:
+                self.inquiry.about(old, until, sent)
                 continue
-            order = self.tracker.named(told.name) or self.tracker.begin(told)
-            if told.status is o.OrdStatus.PENDING_NEW and old is not None and order is not old:
+            order = self.tracker.named(sent.name) or self.tracker.begin(sent)
+            if sent.status is o.OrdStatus.PENDING_NEW and old is not None and order is not old:
                 order.before = old
                 old.after = order
             self.inquiry.about(order, until)
@@ -227,8 +228,11 @@ class BinanceVenue(Closing):
                     "check the URLs, the key and its secret",
                 )
             if time.monotonic() > until:
-                why = self._links.why or f"none within {self._patience.logon_s:g} s"
-                raise VenueError(f"a logon at {self.name}", why, "check the URLs, and try again")
+                raise VenueError(
+                    f"a logon at {self.name}",
+                    self._links.why or f"none within {self._patience.logon_s:g} s",
+                    "check the URLs, and try again",
+                )
             self._selector.select(0.05)
         self._events = [one for one in self._events if not isinstance(one, o.LinkStatus)]
 
@@ -250,12 +254,12 @@ class BinanceVenue(Closing):
         return (self._steady() + self._offset_ns) // MS
 
     def _stamp(self, ns: int) -> int:
-        """A time that is not before any that was told or looked at, nor ahead of now; 0: now."""
+        """A monotonic timestamp, never ahead of now; 0: now."""
         now = self._steady() + self._offset_ns
         self._last_ns = max(self._last_ns, min(ns or now, now))
         return self._last_ns
 
-    # -- what is told -------------------------------------------------------------------------------------------------
+    # -- events -------------------------------------------------------------------------------------------------------
     def _say(self, event: o.VenueEvent) -> None:
         self._events.append(self._numbered(event, -1) if isinstance(event, o.Report) else event)
 
@@ -264,7 +268,7 @@ class BinanceVenue(Closing):
         if self._quiet:
             return report
         report = replace(report, ns=self._stamp(at_ns))
-        before, number, after = self._books[report.instrument].told(
+        before, number, after = self._books[report.instrument].reported(
             report, min(at_ns, report.ns + AHEAD_NS), trade
         )
         named = self._numbered(report, number)
@@ -276,7 +280,7 @@ class BinanceVenue(Closing):
         key = report.instrument, report.order_id
         if number >= 0 and report.order_id and key not in self._numbers:
             self._numbers[key] = f"{number}.{report.order_id}"
-            if len(self._numbers) > 2 * KEPT:
+            if len(self._numbers) > 2 * MOST_STORED:
                 del self._numbers[next(iter(self._numbers))]
         return replace(report, order_id=self._numbers.get(key, report.order_id))
 
@@ -298,27 +302,26 @@ class BinanceVenue(Closing):
             self._market(self._waiting.popleft())
         if self._links.up:
             self.inquiry.turn()
-            asks = any(not one.stuck for one in self.inquiry.open.values())
-            self._watch.turn(asks or self._channel.waits(60.0))
+            self._watch.turn(
+                any(not one.stuck for one in self.inquiry.open.values())
+                or self._channel.waits(60.0)
+            )
         for name in self._links.followed:
-            self._look_after(name, self._books[name], self._steady() / S)
+            book, now_s = self._books[name], self._steady() / S
+            book.look(now_s)
+            if (needs := book.wants(now_s) if self._links.up else "") == "stream":
+                self._links.renew(name)
+            elif needs:
+                self._ask_book(name, book, now_s)
+            if book.why:
+                self._drop(name, book)
 
     def _came_up(self) -> None:
-        """Whatever may have happened meanwhile is asked about."""
+        """Request the state of everything that may have changed while the link was down."""
         self._events.append(o.LinkStatus(True, self._stamp(0), f"logged on at {self.name}"))
         for order in self.tracker.mine(""):
             self.inquiry.about(order)
         self._watch.soon()
-
-    def _look_after(self, name: str, book: StreamedBook, now_s: float) -> None:
-        """Lose a book that is in trouble, and have it begin anew."""
-        book.look(now_s)
-        if (needs := book.wants(now_s) if self._links.up else "") == "stream":
-            self._links.renew(name)
-        elif needs:
-            self._ask_book(name, book, now_s)
-        if book.why:
-            self._drop(name, book)
 
     def _ask_book(self, name: str, book: StreamedBook, now_s: float) -> None:
         """Ask for a snapshot, once updates wait for it."""
@@ -343,7 +346,7 @@ class BinanceVenue(Closing):
     def _drop(self, name: str, book: StreamedBook) -> None:
         """Take a lost book from all who follow it: its prices are unknown from now on."""
         now = self._stamp(0)
-        why = f"the book of {name} is lost and asked for anew: {book.why}"
+        why = f"the book of {name} is lost and requested again: {book.why}"
         book.why = ""
         if book.shown.ready:
             self._events.append(book.shown.cleared(now))
@@ -360,10 +363,10 @@ class BinanceVenue(Closing):
 
     def _market(self, data: Mapping[str, Any]) -> None:
         name = str(data.get("s", ""))
-        self._channel.heard_time(data.get("E"))
+        self._channel.update_time(data.get("E"))
         if (book := self._books.get(name)) is None:
             return
-        rows = book.heard(data, self._stamp(0))
+        rows = book.process(data, self._stamp(0))
         if book.why:
             self._drop(name, book)
         if rows is not None:
@@ -371,16 +374,16 @@ class BinanceVenue(Closing):
 
     def _user(self, data: Mapping[str, Any]) -> None:
         """An event of the account."""
-        self._channel.heard_time(data.get("E"))
+        self._channel.update_time(data.get("E"))
         try:
             if data.get("e") != "executionReport":
-                self._watch.hear(data)
+                self._watch.process(data)
             elif not self.tracker.event(data):
                 self._stranger(data)
         except (TercelError, *GARBLED) as error:
             name = str(data.get("C") or data.get("c") or "")
-            told = self.memory.by_wire.get(name)
-            about = (told.name, told.account, told.instrument) if told is not None else ("", "", "")
+            sent = self.memory.by_wire.get(name)
+            about = (sent.name, sent.account, sent.instrument) if sent is not None else ("", "", "")
             now = self._steady() / S
             if (wait := self._odd.get(about[0], 0.0) - now) <= 0:
                 self._odd = {name: s for name, s in self._odd.items() if s > now} | {
@@ -388,34 +391,34 @@ class BinanceVenue(Closing):
                 }
                 why = f"an event that cannot be read: {error!r}"[:300]
                 self._say(o.Unread(repr(dict(data))[:1000], why, self._stamp(0), *about))
-            order = self.tracker.named(told.name) if told is not None else None
+            order = self.tracker.named(sent.name) if sent is not None else None
             if order is not None and (wait <= 0 or order not in self.inquiry.open):
                 self.inquiry.about(order, pause_s=max(wait, 0.0))
 
-    def _known_now(self, order: WorkingOrder) -> None:
-        """An order has its number: what came of it before, under a name that is not ours, was passed over."""
-        if (order.told.instrument, order.number) in self._strangers:
+    def _ask_if_strange(self, order: WorkingOrder) -> None:
+        """Request the status of an order whose events came before its number was known."""
+        if (order.sent.instrument, order.number) in self._strangers:
             self.inquiry.about(order)
 
-    def _lives(self, order: WorkingOrder) -> None:
-        """An order that was told as refused works: nobody watches it, so it is cancelled."""
-        told = order.told
-        why = f"an order that was told as {told.status} works at the venue: it is cancelled"
+    def _withdraw_living(self, order: WorkingOrder) -> None:
+        """An order that was reported as rejected works: no agent watches it, so it is cancelled."""
+        sent = order.sent
+        why = f"an order that was reported as {sent.status} works at the venue: it is cancelled"
         self._say(
             o.Unread(
-                f"{told.instrument} {order.number}", why, self._stamp(0), told.name, told.account
+                f"{sent.instrument} {order.number}", why, self._stamp(0), sent.name, sent.account
             )
         )
         with suppress(VenueError):
             self._entry.withdraw(order)
 
     def _stranger(self, data: Mapping[str, Any]) -> None:
-        """An order that nobody here sent: somebody else trades with this key."""
+        """An order unknown here: another program trades with this key."""
         key = str(data["s"]), int(data["i"])
         if key in self._strangers:
             return
         self._strangers[key] = None
-        if len(self._strangers) > KEPT:
+        if len(self._strangers) > MOST_STORED:
             del self._strangers[next(iter(self._strangers))]
         self._unsaid += 1
         if (now := time.monotonic()) < self._strange_s:
@@ -423,7 +426,7 @@ class BinanceVenue(Closing):
         count = self._unsaid
         self._unsaid = 0
         self._strange_s = now + _STRANGE_S
-        what = f"an order of this account that nobody here sent: {key[0]} {key[1]}"
+        what = f"an order of this account that was not sent here: {key[0]} {key[1]}"
         more = f" and {count - 1} before it" if count > 1 else ""
         self._say(
             o.Unread(
@@ -471,7 +474,7 @@ class BinanceVenue(Closing):
 
     @property
     def ahead_ns(self) -> int | None:
-        """How far the clock here is ahead of the venue's, ns."""
+        """Lead of the local clock over the venue's, ns."""
         return self._ahead_ns
 
     def listings(self) -> Sequence[o.Listing]:
@@ -539,7 +542,15 @@ class BinanceVenue(Closing):
         )  # also where the venue's clock is put back
         while not self._events and (left := (ends - self._steady()) / S) > 0:
             if not self.up:
-                self._down()
+                now = time.monotonic()
+                self._lost_s = self._lost_s or now
+                if now - self._lost_s > self._patience.outage_s:
+                    raise VenueError(
+                        f"a link to {self.name}",
+                        f"none for {self._patience.outage_s:g} s: {self._links.why}",
+                        "see whether it is up, then start again",
+                    )
+                self.poll(0.1)
                 break
             self._lost_s = 0.0
             self.poll(min(left, _TICK_S))
@@ -547,26 +558,15 @@ class BinanceVenue(Closing):
         self._events = []
         return events
 
-    def _down(self) -> None:
-        now = time.monotonic()
-        self._lost_s = self._lost_s or now
-        if now - self._lost_s > self._patience.outage_s:
-            raise VenueError(
-                f"a link to {self.name}",
-                f"none for {self._patience.outage_s:g} s: {self._links.why}",
-                "see whether it is up, then start again",
-            )
-        self.poll(0.1)
-
     def executions(self, account: str, after: str = "") -> list[o.Report]:
-        """Trades of an account since a day before logon, as they were first told.
+        """Trades of an account since a day before logon, as first reported.
 
         Raises
         ------
         VenueError
             No such execution.
         """
-        return self.tracker.told(account, after)
+        return self.tracker.executions_after(account, after)
 
     def close(self) -> None:
         """Close the connections; what is open stays open: Binance cancels nothing by itself."""

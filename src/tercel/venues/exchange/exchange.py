@@ -1,7 +1,7 @@
 """The simulated exchange as a venue: commands travel with latency, arrive in time order, and are reported on.
 
 Time passes only in `step`. At equal times the market's own events come first, then commands, one at a time: a step ends
-after each, and after the moment in which a client order traded, so that whoever sent it can answer at once. A step that
+after each, and after the moment in which a client order traded, so that its sender can answer at once. A step that
 returns no report on client orders has seen everything up to its end.
 """
 
@@ -20,10 +20,14 @@ from tercel.market.book import layout as lay
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator import lockstep
 from tercel.market.simulator.terms import entry_delay
-from tercel.venues.exchange.kept import KeptExchange
-from tercel.venues.exchange.market import EntryLatency, Markets, MarketSpec
-from tercel.venues.exchange.orders import ClientOrder, OrderBooks, fault_of, price_fault
-from tercel.venues.exchange.record import OrderRecord
+from tercel.venues.exchange.market import EntryLatency, ExchangeFolder, Markets, MarketSpec
+from tercel.venues.exchange.orders import (
+    ClientOrder,
+    OrderBooks,
+    OrderRecord,
+    fault_of,
+    price_fault,
+)
 
 NOWHERE = -1
 """The queue of commands that concern no market or several."""
@@ -31,7 +35,7 @@ NOWHERE = -1
 
 @dataclass(slots=True)
 class _Account:
-    """What the exchange knows of an account: its latency streams, and what becomes of its orders when it leaves."""
+    """An account: its latency streams, and whether its orders are cancelled when it disconnects."""
 
     streams: list[Ints]
     last_ns: dict[int, int] = field(default_factory=dict)
@@ -54,7 +58,7 @@ class SimulatedExchange:
     pace : Pace, optional
         What steps wait for; a step may then return early, with nothing.
     keep : Path, optional
-        Folder from which it begins again after it was killed: accounts, orders and trades as they were last told, the
+        Folder from which it begins again after it was killed: accounts, orders and trades as last reported, the
         market as of five minutes before, moved on to the time that it had come to. Whatever was open is cancelled.
 
     Raises
@@ -82,7 +86,7 @@ class SimulatedExchange:
         self._number = {instrument: i for i, instrument in enumerate(self._markets.names)}
         self.now_ns = self._markets.began_ns
         """The exchange's time."""
-        self._store = None if keep is None else KeptExchange(keep)
+        self._store = None if keep is None else ExchangeFolder(keep)
         self._orders = OrderBooks(
             run, OrderRecord(None if self._store is None else self._store.orders)
         )
@@ -150,7 +154,7 @@ class SimulatedExchange:
         self._waiting_snapshots.append(self._find(instrument))
 
     def snapshot(self, instrument: str) -> o.MarketRows:
-        """The book as it stands after the last step."""
+        """The book after the last step."""
         return self._markets.snapshot(self._find(instrument))
 
     def would_fill(
@@ -228,14 +232,17 @@ class SimulatedExchange:
             # they draw no latency: they must not change what orders meet, and never overtake them
             market, arrives = NOWHERE, max(self.now_ns, *account.last_ns.values(), 0)
         else:
-            drawn = self.now_ns + int(entry_delay(account.streams[market]))
-            arrives = max(drawn, account.last_ns.get(market, 0), account.last_ns.get(NOWHERE, 0))
+            arrives = max(
+                self.now_ns + int(entry_delay(account.streams[market])),
+                account.last_ns.get(market, 0),
+                account.last_ns.get(NOWHERE, 0),
+            )
         account.last_ns[market] = arrives
         self._sent += 1
         heapq.heappush(self._queues[market], (arrives, self._sent, command))
 
     def _next_arrival(self) -> tuple[int, int]:
-        """When the next command arrives, and in which queue; in a halt none reaches its market."""
+        """Time and queue of the next arrival; in a halt no command reaches its market."""
         first = FOREVER_NS, FOREVER_NS, NOWHERE
         for market, queue in self._queues.items():
             if queue and (market == NOWHERE or self._markets.states[market][sim.HALTED] == 0):
@@ -269,11 +276,10 @@ class SimulatedExchange:
                 ((script[0].at_ns, i) for i, script in enumerate(self._regimes) if script),
                 default=(FOREVER_NS, 0),
             )
-            target = min(until, arrival, regime_ns)
-            why = self._markets.pass_time(target)
+            why = self._markets.pass_time(min(until, arrival, regime_ns))
             self.now_ns = int(self._markets.states[0][sim.NOW])
             if self._hand_out(events) or why & lockstep.WORD:
-                while why & lockstep.FULL:  # the moment goes on
+                while why & lockstep.FULL:  # the moment continues
                     why = self._markets.pass_time(self.now_ns)
                     self._hand_out(events)
                 return events
@@ -289,7 +295,7 @@ class SimulatedExchange:
                 return events
 
     def _hand_out(self, events: list[o.VenueEvent]) -> bool:
-        """What the markets did by themselves; whether client orders were among it."""
+        """Publish what the markets did by themselves; whether reports on client orders were among it."""
         spoke = False
         for market in range(len(self._number)):
             spoke |= self._publish(market, events)
@@ -320,13 +326,17 @@ class SimulatedExchange:
             return None
         order = self._orders.placed.get((market, int(record[sim.R_WHO])))
         if order is None or not order.open:
-            return None  # a cancel: whoever requested it is notified by name
+            return None  # a cancel: its sender is notified by name
         ns, lots = int(record[sim.R_NS]), int(record[sim.R_LOTS])
         if record[sim.R_KIND] == sim.OWN_FILL:
-            passive = bool(record[sim.R_SIDE] & 1)
             order.fill(lots)
-            last = lots, int(record[sim.R_PRICE])
-            report = self._orders.report(order, o.ExecType.TRADE, ns, last=last, passive=passive)
+            report = self._orders.report(
+                order,
+                o.ExecType.TRADE,
+                ns,
+                last=(lots, int(record[sim.R_PRICE])),
+                passive=bool(record[sim.R_SIDE] & 1),
+            )
         else:
             order.end(o.OrdStatus.EXPIRED)
             report = self._orders.report(order, o.ExecType.EXPIRED, ns, text="nothing more to take")
@@ -339,7 +349,8 @@ class SimulatedExchange:
         if isinstance(command, o.NewOrder):
             self._enter_new(command, events)
         elif isinstance(command, o.CancelOrder):
-            self._enter_cancel(command, events)
+            if (order := self._resting(command, events)) is not None:
+                self._end(order, events, name=command.cl_ord_id, orig=order.cl_ord_id)
         elif isinstance(command, o.ReplaceOrder):
             self._enter_replace(command, events)
         elif isinstance(command, o.StatusRequest):
@@ -365,9 +376,15 @@ class SimulatedExchange:
         if fault:
             events.append(self._orders.refused(new, self.now_ns, fault))
             return
-        number = int(self._markets.books[market][lay.ORDERS]) + place
         order = ClientOrder(
-            new, market, place, number, new.cl_ord_id, new.lots, new.price, leaves=new.lots
+            new,
+            market,
+            place,
+            int(self._markets.books[market][lay.ORDERS]) + place,
+            new.cl_ord_id,
+            new.lots,
+            new.price,
+            leaves=new.lots,
         )
         self._orders.keep(order)
         events.append(self._orders.report(order, o.ExecType.NEW, self.now_ns))
@@ -376,9 +393,14 @@ class SimulatedExchange:
     def _match(self, order: ClientOrder, events: list[o.VenueEvent]) -> None:
         """An order meets the book with all its open lots."""
         new, at_any_price = order.new, order.price is None
-        price = new.side * NO_ASK if order.price is None else order.price
-        immediate = at_any_price or new.tif is o.Tif.IOC
-        self._markets.enter_new(order.market, order.place, new.side, price, order.leaves, immediate)
+        self._markets.enter_new(
+            order.market,
+            order.place,
+            new.side,
+            new.side * NO_ASK if order.price is None else order.price,
+            order.leaves,
+            at_any_price or new.tif is o.Tif.IOC,
+        )
         self._publish(order.market, events, order.number)
 
     def _resting(
@@ -403,19 +425,12 @@ class SimulatedExchange:
         return None
 
     def _take_back(self, order: ClientOrder, lots: int, events: list[o.VenueEvent]) -> None:
-        """Lots leave the book; the market sees it, and nobody is notified yet."""
+        """Lots leave the book; the market sees it, and no account is notified yet."""
         leaves = order.leaves
         order.leaves = 0
         self._markets.enter_cancel(order.market, order.place, lots)
         self._publish(order.market, events)
         order.leaves = leaves
-
-    def _enter_cancel(self, command: o.CancelOrder, events: list[o.VenueEvent]) -> None:
-        order = self._resting(command, events)
-        if order is None:
-            return
-        self._take_back(order, order.leaves, events)
-        self._end(order, events, name=command.cl_ord_id, orig=order.cl_ord_id)
 
     def _end(
         self,
@@ -425,6 +440,8 @@ class SimulatedExchange:
         orig: str = "",
         text: str = "",
     ) -> None:
+        """Cancel an order and report it."""
+        self._take_back(order, order.leaves, events)
         order.end(o.OrdStatus.CANCELED)
         self._orders.forget_place(order, self.now_ns)
         events.append(
@@ -437,7 +454,6 @@ class SimulatedExchange:
         self, orders: Sequence[ClientOrder], text: str, events: list[o.VenueEvent]
     ) -> None:
         for order in orders:
-            self._take_back(order, order.leaves, events)
             self._end(order, events, text=text)
 
     def _enter_replace(self, command: o.ReplaceOrder, events: list[o.VenueEvent]) -> None:
@@ -469,10 +485,10 @@ class SimulatedExchange:
             self._match(order, events)
 
     def _enter_status(self, command: o.StatusRequest, events: list[o.VenueEvent]) -> None:
-        """Of one order, or of all that the account ever had: its trades again, exactly, and its state."""
+        """Report the trades, as first reported, and the state of one order or of all that the account ever had."""
         name, account = command.cl_ord_id, command.account
-        told = self._orders.states(account, name, self.now_ns)
-        events += told
+        reports = self._orders.states(account, name, self.now_ns)
+        events += reports
         travelling = [
             sent
             for queue in self._queues.values()
@@ -482,10 +498,13 @@ class SimulatedExchange:
             and name in ("", sent.cl_ord_id)
         ]
         for new in travelling:
-            answer = "not here yet", o.ExecType.STATUS, o.OrdStatus.PENDING_NEW
-            events.append(self._orders.refused(new, self.now_ns, *answer))
-        if name and not told and not travelling:
-            nobody = o.NewOrder(name, "", 1, 0, None, o.Tif.DAY, account, "", self.now_ns)
             events.append(
-                self._orders.refused(nobody, self.now_ns, "unknown order", o.ExecType.STATUS)
+                self._orders.refused(
+                    new, self.now_ns, "not here yet", o.ExecType.STATUS, o.OrdStatus.PENDING_NEW
+                )
+            )
+        if name and not reports and not travelling:
+            unknown = o.NewOrder(name, "", 1, 0, None, o.Tif.DAY, account, "", self.now_ns)
+            events.append(
+                self._orders.refused(unknown, self.now_ns, "unknown order", o.ExecType.STATUS)
             )

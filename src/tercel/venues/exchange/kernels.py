@@ -1,6 +1,6 @@
 """Kernels that turn a market's record rows into market data and reports on client orders.
 
-Client orders are the "own" orders of the batch, whoever's they are.
+Client orders are the "own" orders of the batch, of all accounts.
 """
 
 from tercel.core.jit import Longs, Packed, fixed, kernel
@@ -33,7 +33,7 @@ def stood(b: Packed, k: Longs, r: int, own: int, aggressor: int) -> int:
 
 @kernel
 def taker(b: Packed, k: Longs, r: int, aggressor: int) -> int:
-    """Who takes what row `r` executes: the arriving client order if its own fill comes next; -1: a public order."""
+    """Aggressor of the execution in row `r`: the arriving client order if its own fill comes next; -1: a public order."""
     if aggressor < 0 or r + 1 >= state_at(k).record:
         return -1
     c = recorded_at(k, r + 1)
@@ -68,7 +68,7 @@ def show_again(
 def stay(b: Packed, k: Longs, r: int, aggressor: int, ns: int, rows: Longs, n: int) -> int:
     """After a translation (row `r`) shifted followers' books, ADD rows that put client orders back at their prices.
 
-    Whoever owns one knows that it stayed, and passes over these rows.
+    The owner of an order knows that it stayed, and skips these rows.
     """
     for i in range(int(fixed(b, lay.OWN))):
         o = own_order_at(b, i)
@@ -115,7 +115,7 @@ def publish(
     for r in range(since, state_at(k).record):
         c = recorded_at(k, r)
         kind, who, lots = c.kind, c.who, c.lots
-        if kind == sim.REGIME_IS:  # nobody is notified
+        if kind == sim.REGIME_IS:  # no account is notified
             continue
         client = kind == sim.OWN_REST or kind == sim.OWN_FILL or kind == sim.OWN_DEAD
         public = not client

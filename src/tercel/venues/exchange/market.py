@@ -1,14 +1,18 @@
-"""Markets of an exchange: their specifications, and their state arrays laid end to end."""
+"""Markets of an exchange: their specifications, their state arrays laid end to end, and the copy of them on disk."""
 
+import mmap
+import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import Any, Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tercel.core.arrays import Floats, Int32, Ints
 from tercel.core.errors import CapacityError, ConfigError
+from tercel.core.files import beside
 from tercel.core.orders import (
     M_ID,
     M_KIND,
@@ -21,7 +25,7 @@ from tercel.core.orders import (
     MarketRows,
 )
 from tercel.core.seeds import seed_stream
-from tercel.core.vocabulary import FOREVER_NS, NO_ASK
+from tercel.core.vocabulary import FOREVER_NS, NO_ASK, NS_PER_SECOND
 from tercel.market.book import layout as lay
 from tercel.market.regimes.kernel import begin_regimes
 from tercel.market.regimes.named import Factors, impose
@@ -92,7 +96,7 @@ class MarketSpec:
     volume_per_s : float
         Lots traded in a second on average, for the listing; 0: not known.
     began_ns : int
-        When trading is on offer; 0: as soon as the world stands.
+        When trading is on offer; 0: as soon as the world is built.
     first_row, last_row : int
         (tape) Rows `[first_row, last_row)` are played; -1: to the end.
     regimes : sequence of RegimeChange
@@ -191,7 +195,10 @@ class Markets:
         self._rows = np.zeros((RECORD_ROWS, MARKET_WORDS), np.int64)
         self._words = np.zeros((RECORD_ROWS, kernels.WORDS), np.int64)
         self._counts = np.zeros(2, np.int64)
-        self._begin()
+        began_ns = [spec.began_ns for spec in self.specs]
+        self.began_ns = max(*began_ns, *(int(k[sim.NOW]) for k in self.states), 0)
+        """The moment that all have reached; from here on client orders matter and rows are stored."""
+        self._run_unseen(self.began_ns)
 
     def _lay(self, parts: Sequence[NDArray[S]], column: int) -> NDArray[S]:
         ends = np.cumsum([len(part) for part in parts])
@@ -200,7 +207,7 @@ class Markets:
         return np.concatenate(parts)
 
     def _lay_tapes(self) -> Ints:
-        """One tape is used as it is; several are laid end to end, each source's once."""
+        """Concatenated tapes of all sources; a single one is not copied."""
         tapes: dict[int, Ints] = {id(spec.source.tape): spec.source.tape for spec in self.specs}
         start, starts = 0, {}
         for key, tape in tapes.items():
@@ -228,15 +235,8 @@ class Markets:
             start += len(part)
         self._tape = np.concatenate(parts)
 
-    def _begin(self) -> None:
-        """Run to the moment that all have reached; from here on client orders matter and rows are stored."""
-        self.began_ns = max(
-            *(spec.began_ns for spec in self.specs), *(int(k[sim.NOW]) for k in self.states), 0
-        )
-        self._run_unseen(self.began_ns)
-
     def _run_unseen(self, until_ns: int) -> None:
-        """Advance to a time; nobody is told how."""
+        """Advance to a time without publishing."""
         while self.pass_time(until_ns):
             for i in range(len(self.names)):
                 self._at[i, lockstep.DRAINED] = self.states[i][sim.RECORD]
@@ -248,8 +248,8 @@ class Markets:
         """All that a market is, by name; :meth:`begin_again` takes them."""
         return {"at": self._at, "books": self._books, "states": self._states, "flows": self._flows}
 
-    def begin_again(self, kept: Mapping[str, NDArray[Any]], until_ns: int) -> None:
-        """Go on from arrays that were kept, without the clients' orders in them, up to a time that nobody saw pass.
+    def begin_again(self, stored: Mapping[str, NDArray[Any]], until_ns: int) -> None:
+        """Restore stored arrays, without the clients' orders in them, and advance to a time without publishing.
 
         Raises
         ------
@@ -257,13 +257,15 @@ class Markets:
             Arrays of other markets.
         """
         for name, array in self.arrays().items():
-            if kept[name].shape != array.shape or (
-                name == "at" and (kept[name] != array)[:, : lockstep.DRAINED].any()
+            if stored[name].shape != array.shape or (
+                name == "at" and (stored[name] != array)[:, : lockstep.DRAINED].any()
             ):
                 raise ConfigError(
-                    "the markets that were kept", "others", "name them as before, or another folder"
+                    "the markets that were stored",
+                    "others",
+                    "name them as before, or another folder",
                 )
-            array[:] = kept[name]
+            array[:] = stored[name]
         for market, b in enumerate(self.books):
             first, own = int(b[lay.AT_LEDGER]) + lay.STATE, int(b[lay.OWN])
             for place in np.flatnonzero(
@@ -369,7 +371,7 @@ class Markets:
     def snapshot(self, market: int) -> MarketRows:
         """Book snapshot: trading status, then every order by priority. Publish what is new first.
 
-        Of a tape of level totals the totals, as it told them last, and clients' orders.
+        Of a tape of level totals the last totals, and clients' orders.
         """
         b, k = self.books[market], self.states[market]
         by_level = bool(k[sim.MODEL] == sim.REPLAY and k[QUEUE])
@@ -427,3 +429,51 @@ class Markets:
                 raise CapacityError(
                     "room for all orders", f"{b[lay.OVERFLOW]} without, {name}", "raise `orders`"
                 )
+
+
+CLOCK, MARKET, ORDERS = "clock", "market.npz", "orders.db"
+_EVERY_NS: Final = 300 * NS_PER_SECOND
+"""Time of the exchange between two copies of its market."""
+
+
+class ExchangeFolder:
+    """The folder of an exchange.
+
+    Parameters
+    ----------
+    folder : Path
+        Made if need be.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.orders = folder / ORDERS
+        """The database of its orders (`OrderRecord`)."""
+        self._market = folder / MARKET
+        self._saved_ns = 0
+        with (folder / CLOCK).open("a+b") as file:
+            file.truncate(struct.calcsize("q"))
+            self._clock = mmap.mmap(file.fileno(), struct.calcsize("q"))
+
+    def load(self, markets: Markets) -> int:
+        """Put markets where they were, moved on to the time that the exchange had come to, ns; 0: nothing is stored.
+
+        Raises
+        ------
+        ConfigError
+            A folder of other markets.
+        """
+        (now_ns,) = struct.unpack("q", self._clock[:])
+        if not self._market.exists():
+            return 0
+        with np.load(self._market) as stored:
+            markets.begin_again(stored, now_ns)
+        return int(now_ns)
+
+    def save(self, markets: Markets, now_ns: int) -> None:
+        """Keep the time, and every five minutes of it the market."""
+        self._clock[:] = struct.pack("q", now_ns)
+        if not self._saved_ns or now_ns - self._saved_ns >= _EVERY_NS:
+            self._saved_ns = now_ns
+            with beside(self._market) as part, part.open("wb") as file:
+                np.savez(file, allow_pickle=False, **markets.arrays())

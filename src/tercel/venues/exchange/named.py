@@ -34,10 +34,9 @@ def preset_markets(names: Sequence[str], seed: int) -> dict[str, MarketSpec]:
         instrument = preset.symbol if preset.symbol not in markets else preset.name
         if instrument in markets:
             raise ConfigError("every market once", f"{name} twice", "name each preset once")
-        spec = MarketSpec(
+        markets[instrument] = MarketSpec(
             reactive(preset), seed, index=len(markets), volume_per_s=preset.volume_per_s
         )
-        markets[instrument] = spec
     return markets
 
 

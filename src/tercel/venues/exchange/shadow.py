@@ -1,21 +1,38 @@
-"""A venue in shadow: another's public market data, orders that are kept here, and fills by the rules of replay.
+"""Shadow trading: another venue's public market data, local orders, fills by the rules of replay; and its recording.
 
     data venue -> tape that grows -> replay market with own orders in it -> session
 
 Nothing that is sent leaves: :meth:`ShadowVenue.send` is the simulated exchange's. What the data venue publishes becomes
 rows of a tape as it comes, so a shadow of a recorded day and a replay of it are the same bytes. `docs/shadow.md` says
-what its bounds are.
+what its bounds are. A recording is a line of JSON, then events in int64 words: instrument number, whether it is a
+snapshot, number of rows, the rows. Orders may be shown as the totals of their levels.
+
+    {"began_ns":1700000000000000000,"listings":[{"instrument":"XYZ","tick":0.01,...}],"depths":[[1024,0]]}
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import BinaryIO, Final
 
 import numpy as np
 
 from tercel.core.arrays import Ints
-from tercel.core.errors import VenueError
-from tercel.core.orders import M_AGGRESSOR, M_KIND, M_LOTS, M_NS, Listing, MarketRows, VenueEvent
+from tercel.core.errors import TapeError, VenueError
+from tercel.core.orders import (
+    M_AGGRESSOR,
+    M_KIND,
+    M_LOTS,
+    M_NS,
+    M_PRICE,
+    M_SIDE,
+    MARKET_WORDS,
+    Command,
+    Listing,
+    MarketRows,
+    VenueEvent,
+)
 from tercel.core.ports import Capabilities, Venue
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.book import layout as lay
@@ -31,7 +48,276 @@ from tercel.market.simulator.tape_source import load_orders
 from tercel.market.tape import schema
 from tercel.venues.exchange.exchange import SimulatedExchange
 from tercel.venues.exchange.market import CLIENT_ORDERS, EntryLatency, MarketSpec
-from tercel.venues.exchange.stream import LevelTotals, StreamFile
+
+STREAM: Final = "stream.rows"
+"""Its name in a desk's folder."""
+_HEAD: Final = 3
+_MORE: Final = frozenset({schema.ADD, schema.ROLL_IN})
+_LESS: Final = frozenset({schema.REDUCE, schema.DELETE, schema.EXECUTE})
+_AS_IT_IS: Final = frozenset({schema.STATUS, schema.TRADE_HIDDEN, schema.TRADE, schema.LEVEL_SET})
+
+
+class StreamFile:
+    """Writes what a venue shows: a line of JSON, then each event as int64 words.
+
+    Parameters
+    ----------
+    path : Path
+        A new file.
+    listings : sequence of Listing
+    widths : mapping of str to (int, int)
+        Ring and levels of each instrument's book.
+    began_ns : int
+        Time of the venue.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        listings: Sequence[Listing],
+        depths: Sequence[tuple[int, int]],
+        began_ns: int,
+    ):
+        self._file: BinaryIO = path.open("wb")
+        self._waiting: list[MarketRows] = []
+        self._number = {one.instrument: i for i, one in enumerate(listings)}
+        head = {
+            "began_ns": began_ns,
+            "listings": [asdict(one) for one in listings],
+            "depths": list(depths),
+        }
+        self._file.write(json.dumps(head).encode() + b"\n")
+
+    def add(self, event: MarketRows) -> None:
+        """Rows that were seen at their times, to be written with others of the same step."""
+        if event.snapshot:
+            self.write()
+            self._put(event.instrument, event.rows, True)
+        else:
+            self._waiting.append(event)
+
+    def write(self) -> None:
+        """Write what was added, all instruments in order of time."""
+        waiting = self._waiting
+        self._waiting = []
+        if len({event.instrument for event in waiting}) < 2:
+            for event in waiting:
+                self._put(event.instrument, event.rows)
+            return
+        rows = np.concatenate([event.rows for event in waiting])
+        of = np.repeat(
+            [self._number[event.instrument] for event in waiting],
+            [len(event.rows) for event in waiting],
+        )
+        by_time = np.argsort(rows[:, M_NS], kind="stable")
+        rows, of = rows[by_time], of[by_time]
+        cuts = np.flatnonzero(np.diff(of)) + 1
+        names = list(self._number)
+        for part, first in zip(np.split(rows, cuts), (0, *cuts.tolist()), strict=True):
+            self._put(names[int(of[first])], part)
+
+    def _put(self, instrument: str, rows: Ints, snapshot: bool = False) -> None:
+        head = np.array((self._number[instrument], int(snapshot), len(rows)), np.int64)
+        self._file.write(head.tobytes() + np.ascontiguousarray(rows).tobytes())
+
+    def flush(self) -> None:
+        """Let others read what was seen."""
+        self.write()
+        self._file.flush()
+
+    def close(self) -> None:
+        """Close the file."""
+        self.write()
+        self._file.close()
+
+
+class RecordedStream:
+    """A venue that replays a recorded stream, and takes no orders.
+
+    Parameters
+    ----------
+    path : Path
+
+    Raises
+    ------
+    TapeError
+        No such file, or one that is no stream.
+    """
+
+    name = "recorded"
+
+    def __init__(self, path: Path) -> None:
+        try:
+            self._file: BinaryIO = path.open("rb")
+            head = json.loads(self._file.readline())
+            self._listings = [Listing(**one) for one in head["listings"]]
+            self._depths = {
+                one.instrument: tuple(depth)
+                for one, depth in zip(self._listings, head["depths"], strict=True)
+            }
+            self.now_ns = int(head["began_ns"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise TapeError(
+                "a stream that a desk in shadow recorded",
+                f"{path}: {getattr(error, 'strerror', None) or 'something else'}",
+                f"name its {STREAM}",
+            ) from error
+        self._next = self._read()
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """See `Venue`."""
+        return Capabilities(depth=self)
+
+    def width(self, instrument: str) -> int:
+        """Prices of the ring of an instrument's book."""
+        return int(self._depths[instrument][0])
+
+    def feed_levels(self, instrument: str) -> int:
+        """Levels that the feed shows; 0: all of them."""
+        return int(self._depths[instrument][1])
+
+    def listings(self) -> Sequence[Listing]:
+        """Listings of the recorded venue."""
+        return self._listings
+
+    def subscribe(self, instrument: str) -> None:
+        """Everything is shown as it was."""
+
+    def send(self, command: Command) -> None:
+        """Refuse.
+
+        Raises
+        ------
+        VenueError
+            Always.
+        """
+        raise VenueError(
+            "nothing that is sent to a recorded stream", command.cl_ord_id, "trade in shadow on it"
+        )
+
+    def step(self, until_ns: int) -> list[VenueEvent]:
+        """Events up to a time."""
+        events: list[VenueEvent] = []
+        while (event := self._next) is not None:
+            upto = int(np.searchsorted(event.rows[:, M_NS], until_ns, "right"))
+            if upto < len(event.rows) and (event.snapshot or not upto):
+                break
+            events.append(replace(event, rows=event.rows[:upto]))
+            self._next = (
+                self._read() if upto == len(event.rows) else replace(event, rows=event.rows[upto:])
+            )
+        self.now_ns = max(self.now_ns, until_ns)
+        return events
+
+    @property
+    def last(self) -> bool:
+        """Whether everything was shown."""
+        return self._next is None
+
+    def _read(self) -> MarketRows | None:
+        if len(head := self._file.read(8 * _HEAD)) < 8 * _HEAD:
+            return None
+        number, snapshot, n = np.frombuffer(head, np.int64).tolist()
+        if (
+            len(words := self._file.read(8 * n * MARKET_WORDS)) < 8 * n * MARKET_WORDS
+        ):  # cut short by a kill
+            return None
+        return MarketRows(
+            self._listings[number].instrument,
+            np.frombuffer(words, np.int64).reshape(n, MARKET_WORDS).copy(),
+            bool(snapshot),
+        )
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+class LevelTotals:
+    """Converts rows of orders of one instrument to those of a feed of level totals and prints.
+
+    Parameters
+    ----------
+    levels : int
+        Numbers for levels that stand at once.
+
+    >>> shown = LevelTotals(8)
+    >>> rows = np.array([[5, schema.ADD, 3, 1, 99, 7, -1], [6, schema.EXECUTE, 3, 1, 99, 2, -1]])
+    >>> shown.of(rows)[:, [1, 2, 4, 5]].tolist() == [
+    ...     [schema.LEVEL_SET, 0, 99, 7], [schema.TRADE, 0, 99, 2], [schema.LEVEL_SET, 0, 99, 5]]
+    True
+    """
+
+    def __init__(self, levels: int) -> None:
+        self._free = list(range(levels - 1, -1, -1))
+        self._slots: dict[tuple[int, int], int] = {}
+        self._lots: dict[tuple[int, int], int] = {}
+
+    def of(self, rows: Ints, snapshot: bool = False) -> Ints:
+        """The rows that would be shown in their place, int64 (n, MARKET_WORDS); of a snapshot the book's totals.
+
+        Raises
+        ------
+        TapeError
+            Rows that no feed of totals has, or more levels than there are numbers.
+        """
+        if snapshot:
+            self._forget()
+        shown = [row for one in rows.tolist() for row in self._row(one)]
+        if snapshot:
+            status = [row for row in shown if row[M_KIND] == schema.STATUS]
+            ns = int(rows[-1, M_NS]) if len(rows) else 0
+            shown = status + [self._total(ns, at) for at in self._lots]
+        return np.array(shown, np.int64).reshape(-1, MARKET_WORDS)
+
+    def _forget(self) -> None:
+        self._free += self._slots.values()
+        self._slots.clear()
+        self._lots.clear()
+
+    def _total(self, ns: int, at: tuple[int, int]) -> list[int]:
+        return [ns, schema.LEVEL_SET, self._slots[at], *at, self._lots[at], -1]
+
+    def _row(self, row: list[int]) -> Iterator[list[int]]:
+        kind, at, lots = row[M_KIND], (row[M_SIDE], row[M_PRICE]), row[M_LOTS]
+        if kind in _MORE or kind in _LESS:
+            if kind == schema.EXECUTE:
+                yield [row[M_NS], schema.TRADE, self._slots.get(at, -1), *at, lots, -1]
+            yield from self._set(
+                row[M_NS], at, self._lots.get(at, 0) + (lots if kind in _MORE else -lots)
+            )
+        elif kind == schema.ROLL_OUT:
+            yield from self._set(row[M_NS], at, 0)
+        elif kind == schema.CLEAR:
+            self._forget()
+            yield row
+        elif kind == sim.REGIME_IS:
+            return
+        elif kind in _AS_IT_IS:
+            yield row
+        else:
+            raise TapeError(
+                "rows of a public feed",
+                f"{row}",
+                "watch a market without trades that have impact",
+            )
+
+    def _set(self, ns: int, at: tuple[int, int], lots: int) -> Iterator[list[int]]:
+        if at not in self._slots:
+            if lots <= 0:
+                return
+            if not self._free:
+                raise TapeError(
+                    "room for every level", f"none for {at}", "watch a market of fewer levels"
+                )
+            self._slots[at] = self._free.pop()
+        self._lots[at] = max(lots, 0)
+        yield self._total(ns, at)
+        if lots <= 0:
+            self._free.append(self._slots.pop(at))
+            del self._lots[at]
+
 
 FIRST_S = 60.0
 """Seconds of the data venue within which it has to show every book."""
@@ -39,7 +325,7 @@ FIRST_S = 60.0
 
 @dataclass(frozen=True)
 class ShadowRules:
-    """How own orders in shadow are filled.
+    """Fill rules of own orders in shadow.
 
     Parameters
     ----------
@@ -70,7 +356,7 @@ class ShadowVenue(SimulatedExchange):
     latency : EntryLatency
     rules : ShadowRules
     keep : Path, optional
-        New file that what is shown is kept in (`venues.exchange.stream`).
+        New file that market data is recorded to (`StreamFile`).
 
     Raises
     ------
@@ -95,10 +381,11 @@ class ShadowVenue(SimulatedExchange):
         snapshots, later = first_books(data, instruments)
         there = [self._listed[name] for name in snapshots]
         self._totals = {one.instrument: LevelTotals(one.dense_ids) for one in there if rules.totals}
-        self._kept = None
+        self._recording = None
         if keep is not None:
-            depths = [depth_of(data, name) for name in snapshots]
-            self._kept = StreamFile(keep, there, depths, data.now_ns)
+            self._recording = StreamFile(
+                keep, there, [depth_of(data, name) for name in snapshots], data.now_ns
+            )
         specs = {name: self._spec(name, self._seen(event, 0)) for name, event in snapshots.items()}
         super().__init__(specs, latency=latency)
         self.now_ns = max(self.now_ns, data.now_ns)
@@ -116,7 +403,9 @@ class ShadowVenue(SimulatedExchange):
         status = rows[rows[:, M_KIND] == schema.STATUS]
         k[sim.HALTED] = int(len(status) > 0 and status[-1, sim.T_PRICE] != 1)
         orders = rows[rows[:, M_KIND] != schema.STATUS]
-        load_orders(book, snapshot_orders(orders))
+        # as the orders of a checkpoint (`market.tape.compiled.Checkpoint`)
+        words, anonymous = orders[:, sim.T_SLOT : sim.TAPE_WORDS], orders[:, M_KIND] != schema.ADD
+        load_orders(book, np.column_stack((words, np.arange(len(orders)), anonymous)))
         if np.any(orders[:, M_KIND] == schema.LEVEL_SET):
             self._by_level(k)
             for slot, lots in orders[:, [sim.T_SLOT, M_LOTS]].tolist():
@@ -137,14 +426,14 @@ class ShadowVenue(SimulatedExchange):
         return MarketSpec(source, volume_per_s=listing.volume_per_s, began_ns=self._data.now_ns)
 
     def _seen(self, event: MarketRows, now_ns: int) -> Ints:
-        """Rows of an event as this venue sees them, none before now; they are to be kept."""
+        """Rows of an event as this venue sees them, none before now; they are recorded."""
         rows = event.rows
         if event.instrument in self._totals:
             rows = self._totals[event.instrument].of(rows, event.snapshot)
         rows = np.array(rows, np.int64)
         rows[:, M_NS] = np.maximum.accumulate(np.maximum(rows[:, M_NS], now_ns))
-        if self._kept is not None and len(rows):
-            self._kept.add(MarketRows(event.instrument, rows, event.snapshot))
+        if self._recording is not None and len(rows):
+            self._recording.add(MarketRows(event.instrument, rows, event.snapshot))
         return rows[:, :M_AGGRESSOR]
 
     def _by_level(self, k: Ints) -> None:
@@ -159,8 +448,10 @@ class ShadowVenue(SimulatedExchange):
                 market = self._number[event.instrument]
                 parts = fed.setdefault(market, [])
                 rows = self._seen(event, int(parts[-1][-1, M_NS]) if parts else self.now_ns)
+                if len(rows) and event.snapshot:  # the book is cleared and laid again
+                    parts.append(np.array([[rows[0, M_NS], schema.CLEAR, -1, 0, 0, 0]], np.int64))
                 if len(rows):
-                    parts.append(begun_anew(rows) if event.snapshot else rows)
+                    parts.append(rows)
             elif not isinstance(event, MarketRows):
                 self._outbox.append(event)
         for market, parts in fed.items():
@@ -170,8 +461,8 @@ class ShadowVenue(SimulatedExchange):
             if not k[QUEUE] and np.any(rows[:, M_KIND] == schema.LEVEL_SET):
                 self._by_level(k)
             self._markets.feed(market, rows)
-        if self._kept is not None:
-            self._kept.write()
+        if self._recording is not None:
+            self._recording.write()
 
     # -- as a venue ----------------------------------------------------------------------------------------------
 
@@ -187,7 +478,7 @@ class ShadowVenue(SimulatedExchange):
         )
 
     def listings(self) -> Sequence[Listing]:
-        """As the data venue lists them; their fees hold for fills here."""
+        """Listings of the data venue; their fees hold for fills here."""
         there = [self._listed[name] for name in self._markets.names]
         return [
             replace(one, dense_ids=here.dense_ids, answers=here.answers)
@@ -208,15 +499,15 @@ class ShadowVenue(SimulatedExchange):
                 return events
 
     def flush(self) -> None:
-        """Let others read what was kept."""
-        if self._kept is not None:
-            self._kept.flush()
+        """Write the recording to the file."""
+        if self._recording is not None:
+            self._recording.flush()
 
     def close(self) -> None:
-        """Close both, and what was kept."""
+        """Close both, and the recording."""
         super().close()
-        if self._kept is not None:
-            self._kept.close()
+        if self._recording is not None:
+            self._recording.close()
         self._data.close()
 
 
@@ -271,17 +562,5 @@ def depth_of(data: Venue, instrument: str) -> tuple[int, int]:
         return WIDTH, 0
 
 
-def snapshot_orders(rows: Ints) -> Ints:
-    """Snapshot rows as the orders of a checkpoint (`market.tape.compiled.Checkpoint`)."""
-    anonymous = (rows[:, M_KIND] != schema.ADD).astype(np.int64)
-    return np.column_stack((rows[:, sim.T_SLOT : sim.TAPE_WORDS], np.arange(len(rows)), anonymous))
-
-
-def begun_anew(rows: Ints) -> Ints:
-    """A later snapshot as tape: the book is cleared and laid again."""
-    clear = np.array([[rows[0, M_NS], schema.CLEAR, -1, 0, 0, 0]], np.int64)
-    return np.concatenate((clear, rows))
-
-
 WIDTH = 1024
-"""Prices of the ring of a book whose depth nobody declares."""
+"""Prices of the ring of a book whose depth is not declared."""

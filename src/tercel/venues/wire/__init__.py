@@ -5,17 +5,6 @@ market of the fault matrix (`cli/faults`) and its FIX front talk over one too. A
 first asked for: a gate has the other one.
 """
 
-from typing import TYPE_CHECKING, Any
+from tercel.core.lazy import attach
 
-if TYPE_CHECKING:
-    from tercel.venues.wire.client import RemoteVenue
-
-__all__ = ["RemoteVenue"]
-
-
-def __getattr__(name: str) -> Any:
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from tercel.venues.wire.client import RemoteVenue
-
-    return RemoteVenue
+__getattr__, __dir__ = attach(__name__)

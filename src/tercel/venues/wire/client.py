@@ -6,7 +6,6 @@ import struct
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any
 
 import numpy as np
 
@@ -28,9 +27,9 @@ CHUNK = 1 << 18
 
 
 class RemoteVenue:
-    """Venue client of a :class:`~tercel.venues.wire.hub.Hub`: the venue of a gate, and the gate before it.
+    """Venue client of a :class:`~tercel.venues.wire.server.OrderServer`: the venue of a gate, and the gate before it.
 
-    A gate cancels the orders of whoever is silent: it is sent a beat while this side waits, and none while its caller
+    A gate cancels the orders of a silent session: it is sent a beat while this side waits, and none while its caller
     does something else than wait or send.
 
     Parameters
@@ -48,7 +47,7 @@ class RemoteVenue:
     Raises
     ------
     VenueError
-        Nobody answers, or an account is held by another connection.
+        No gate answers, or an account is held by another connection.
     """
 
     name: str
@@ -90,27 +89,27 @@ class RemoteVenue:
         self._reader = frames.FrameReader()
         self._frames: list[tuple[int, bytes]] = []
         self._ask({"do": "login", "accounts": self._accounts})
-        hello = self._wait_for("hello")
-        self._beat_s = float(hello.get("beat_s", 0.0))
+        answer = self._wait_for("hello")
+        self._beat_s = float(answer.get("beat_s", 0.0))
         self._link().settimeout(
             min(self._beat_s or self._timeout_s, self._timeout_s)
         )  # reads return as beats are due
         self.code, self.journal, self.money = (
-            str(hello.get(name, "")) for name in ("code", "journal", "money")
+            str(answer.get(name, "")) for name in ("code", "journal", "money")
         )
-        self.name = str(hello["name"])
-        self._stepped = hello["stepped"] is True
-        self._answers = hello.get("answers", True) is not False
-        self.now_ns = int(hello["now"])
+        self.name = str(answer["name"])
+        self._stepped = answer["stepped"] is True
+        self._answers = answer.get("answers", True) is not False
+        self.now_ns = int(answer["now"])
         self._listings: list[Listing] = [
             frames.message_of(self._frame()[1], commands=False)
-            for _ in range(int(hello["listings"]))
+            for _ in range(int(answer["listings"]))
         ]
         names = [listing.instrument for listing in self._listings]
         self._shapes: dict[str, dict[str, int]] = {
-            name: dict(zip(names, hello[name], strict=True))
+            name: dict(zip(names, answer[name], strict=True))
             for name in ("width", "feed_levels")
-            if name in hello
+            if name in answer
         }
         if self.money and self._accounts and (shown := self._agree(self.money)):
             self._ask({"do": "live", **shown})
@@ -122,7 +121,7 @@ class RemoteVenue:
         Raises
         ------
         VenueError
-            Nobody answers, or an account is still held: there is no link.
+            No gate answers, or an account is still held: there is no link.
         """
         self.close()
         waiting = list(self._events)
@@ -164,7 +163,7 @@ class RemoteVenue:
         self._events.append(LinkStatus(False, self.now_ns, why))
         return VenueError("a link to the gate", why, "reconnect()")
 
-    def _ask(self, body: dict[str, Any]) -> None:
+    def _ask(self, body: frames.Fields) -> None:
         self._send(frames.pack(body))
 
     def _send(self, data: bytes) -> None:
@@ -202,7 +201,7 @@ class RemoteVenue:
             raise self._lost("the other side closed it")
         self._frames += self._reader.feed(data)
 
-    def _wait_for(self, answer: str) -> dict[str, Any]:
+    def _wait_for(self, answer: str) -> frames.Fields:
         """Read until an answer; events on the way are stored."""
         while True:
             fields = self._take(*self._frame())
@@ -290,7 +289,7 @@ class RemoteVenue:
     def announce(self, parent: str, instrument: str, account: str, side: int, lots: int) -> None:
         """Announce a parent order, its amended lots, or that it is over (0), to a gate, which bounds its children.
 
-        Who asks for no beats needs no parents and is told none.
+        A gate without heartbeats needs no parents and gets none.
 
         Raises
         ------
@@ -372,9 +371,9 @@ class RemoteVenue:
             No such execution; no link.
         """
         self._ask({"do": "executions", "account": account, "after": after})
-        count = int(self._wait_for("executions")["count"])
         found: list[Report] = [
-            frames.message_of(self._frame()[1], commands=False) for _ in range(count)
+            frames.message_of(self._frame()[1], commands=False)
+            for _ in range(int(self._wait_for("executions")["count"]))
         ]
         self._handed |= {report.exec_id for report in found}
         return found
@@ -383,7 +382,7 @@ class RemoteVenue:
         """Signed positions of an account, 10^-8 of a lot, by instrument.
 
         As the other side has them, less the executions that came meanwhile and wait for the next step, unless
-        :meth:`executions` has told them.
+        :meth:`executions` has returned them.
 
         Raises
         ------

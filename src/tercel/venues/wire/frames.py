@@ -1,5 +1,7 @@
 """Frames of the wire: length (4 bytes), kind (1), then a JSON request or message, or binary market-data rows.
 
+    J {"do":"login","accounts":["DESK"]}      M ["CancelOrder","a-2","a-1","XYZ",1,"DESK",1700000000000000000]
+
 Nothing that is read is executed.
 """
 
@@ -23,7 +25,7 @@ ROWS: Final = ord("R")
 LONGEST: Final = 64 << 20
 """Bytes of a frame; a peer that announces more does not speak this protocol."""
 LONGEST_ASKED: Final = 1 << 20
-"""Bytes of a frame of a client: its commands are short, what it is told need not be."""
+"""Bytes of a frame of a client: its commands are short, what it receives need not be."""
 LONGEST_NAME: Final = 200
 """Characters of a text in a command; all of them are printable."""
 _HEAD = struct.Struct("<IB")
@@ -70,9 +72,8 @@ def pack_event(event: o.ClientEvent) -> bytes:
     if not isinstance(event, o.MarketRows):
         return pack_message(event)
     name = event.instrument.encode()
-    rows = event.rows.astype("<i8").tobytes()
-    body = ROWS_HEAD.pack(event.snapshot, event.as_of_ns, len(name)) + name + rows
-    return _framed(ROWS, body)
+    head = ROWS_HEAD.pack(event.snapshot, event.as_of_ns, len(name))
+    return _framed(ROWS, head + name + event.rows.astype("<i8").tobytes())
 
 
 def message_of(body: bytes, *, commands: bool) -> Any:
@@ -224,7 +225,7 @@ def connect(path: str, timeout_s: float) -> socket.socket:
     Raises
     ------
     VenueError
-        When nobody answers.
+        When no gate answers.
     """
     found = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     found.settimeout(timeout_s)

@@ -1,18 +1,57 @@
-"""Whether money is behind a host at which an order session would open: everywhere that is not provably a test.
+"""Hosts: listening sockets of this machine, and whether a host is provably a test's, or money counts as behind it.
 
 A test is proved by a host on :data:`TEST_NETWORKS`, a host on the installation's own list (`core.installation`), or a
 server on this machine that answers as `tercel venue serve` does (`core.installation`). A name or loopback alone is none.
 """
 
 import secrets
+import socket
 from http.client import HTTPConnection, HTTPException
+from ipaddress import ip_address
 from typing import Final
 from urllib.parse import urlsplit
 
 from tercel.core import installation
-from tercel.core.errors import VenueError
+from tercel.core.errors import ConfigError, VenueError
 from tercel.core.installation import PATH, proof
-from tercel.venues.listening import is_loopback
+
+LOOPBACK = "127.0.0.1"
+
+
+def bind(port: int, host: str = LOOPBACK) -> socket.socket:
+    """A listening socket, so that a port in use is reported before anything starts; port 0 takes a free one.
+
+    Raises
+    ------
+    ConfigError
+        When the port is taken or not allowed.
+    """
+    listening = socket.socket(
+        socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP
+    )  # asyncio then sends at once
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+        listening.listen(128)
+    except (OSError, OverflowError) as error:
+        listening.close()
+        raise ConfigError(
+            f"a free port at {host}", f"port {port}: {error}", "choose another with `port=`"
+        ) from None
+    return listening
+
+
+def is_loopback(host: str) -> bool:
+    """Whether what is sent to a host stays on this machine.
+
+    >>> is_loopback("localhost"), is_loopback("127.0.0.2"), is_loopback("localhost.example")
+    (True, True, False)
+    """
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
 
 TEST_NETWORKS: Final = frozenset(
     {
@@ -50,7 +89,7 @@ def why_money(url: str, seconds: float = 0.0) -> str:
     Raises
     ------
     VenueError
-        Nobody listens there.
+        No server listens there.
     ConfigError
         See `core.installation`.
 
@@ -80,9 +119,9 @@ def still_test(url: str) -> None:
     Raises
     ------
     VenueError
-        Money is there, or nobody listens.
+        Money is there, or no server listens.
     """
-    if money := why_money(url, 1.0):  # whoever waits for the link waits for this, too
+    if money := why_money(url, 1.0):  # the caller that waits for the link waits for this, too
         raise VenueError("a venue that is still provably a test", money, REMEDY)
 
 
@@ -92,14 +131,14 @@ def _proves(scheme: str, host: str, port: int, seconds: float) -> bool:
     Raises
     ------
     VenueError
-        Nobody listens there.
+        No server listens there.
     """
     nonce = secrets.token_hex(16)
     try:
         if scheme == "fix":
-            from tercel.fix import challenge
+            from tercel.fix import dialect
 
-            return challenge.proves(host, port, nonce, seconds)
+            return dialect.proves(host, port, nonce, seconds)
         link = HTTPConnection(host, port, timeout=seconds)
         link.request("GET", f"{PATH}?nonce={nonce}")
         return link.getresponse().read(1000) == proof("binance", nonce).encode()

@@ -1,6 +1,6 @@
 """Server of the wire: clients' frames, logins and accounts, routing of reports. One thread, no blocking call.
 
-Who serves a venue in this way derives from :class:`Hub` and answers commands, steps and questions.
+Who serves a venue in this way derives from :class:`OrderServer` and answers commands, steps and questions.
 """
 
 import selectors
@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from tercel.core.errors import JournalError, TercelError, VenueError
 from tercel.core.orders import (
@@ -56,7 +56,7 @@ class Client:
     heard: int = 0
 
 
-class Hub:
+class OrderServer:
     """Listens on a socket and serves clients of a venue.
 
     Parameters
@@ -111,13 +111,13 @@ class Hub:
         Path(self.path).unlink(missing_ok=True)
         self._venue.close()
 
-    # -- what whoever serves a venue answers --------------------------------------------------------------------------
+    # -- answers of a subclass ----------------------------------------------------------------------------------------
     def on_commands(self, client: Client, commands: Sequence[Command]) -> None:
         """Commands of one client, for accounts it holds, in their order."""
         raise NotImplementedError
 
     def on_subscribe(self, instrument: str) -> None:
-        """A market data subscription; raises for an instrument that is not listed."""
+        """Subscribe to market data; raises for an instrument that is not listed."""
         raise NotImplementedError
 
     def on_step(self, client: Client, until_ns: int) -> None:
@@ -138,7 +138,7 @@ class Hub:
     def on_login(self, client: Client, account: str) -> None:
         """A client has taken an account."""
 
-    def hello(self) -> frames.Fields:
+    def handshake(self) -> frames.Fields:
         """Additional fields of the answer to a login."""
         return {}
 
@@ -183,7 +183,7 @@ class Hub:
         except TercelError as error:
             self._refuse(client, error)
             self.flush(client)
-            client.gone = True  # nobody knows where its next frame begins
+            client.gone = True  # its next frame's start is unknown
             return
         self._take(client)
         self.flush(client)
@@ -201,7 +201,18 @@ class Hub:
             kind, body = client.asked.popleft()
             try:
                 if kind == frames.MESSAGE:
-                    commands += self._commands_of(client, frames.message_of(body, commands=True))
+                    command: Command = frames.message_of(body, commands=True)
+                    self._claim(client, command.account)
+                    # without an account, a mass cancel or a question about all means the client's own
+                    of_all = isinstance(command, MassCancel) or (
+                        isinstance(command, StatusRequest) and not command.cl_ord_id
+                    )
+                    own = of_all and not command.account
+                    accounts = sorted(client.accounts) if own else [command.account]
+                    if "" in accounts:
+                        named = f"{command.cl_ord_id[:80]!r}, of none"
+                        raise VenueError("a command of an account", named, "name one")
+                    commands += [replace(command, account=account) for account in accounts]
                     continue
                 self._hand_over(client, commands)
                 if kind != frames.JSON:
@@ -225,15 +236,6 @@ class Hub:
             raise
         except TercelError as error:
             self._refuse(client, error)
-
-    def _commands_of(self, client: Client, command: Command) -> list[Command]:
-        self._claim(client, command.account)
-        accounts = _accounts_of(client, command)
-        if "" in accounts:
-            raise VenueError(
-                "a command of an account", f"{command.cl_ord_id[:80]!r}, of none", "name one"
-            )
-        return [replace(command, account=account) for account in accounts]
 
     def _refuse(self, client: Client, error: TercelError) -> None:
         self.send(
@@ -293,7 +295,7 @@ class Hub:
         elif what == "positions":
             account = str(body.get("account"))
             self._claim(client, account)
-            self.hand_out(client)  # what the answer counts is told before it
+            self.hand_out(client)  # what the answer counts is sent before it
             self.send(client, {"said": "positions", "qty": dict(self.on_positions(account))})
         else:
             self.on_other(client, body)
@@ -315,20 +317,20 @@ class Hub:
         for account in accounts if isinstance(accounts, list) else []:
             self._claim(client, str(account))
         listings = self._venue.listings()
-        hello: dict[str, Any] = {
+        answer: frames.Fields = {
             "said": "hello",
             "name": self._venue.name,
             "now": self._venue.now_ns,
         }
-        hello |= {"stepped": self._stepped, "listings": len(listings), **self.hello()}
-        hello["answers"] = self._venue.capabilities.answers_questions
+        answer |= {"stepped": self._stepped, "listings": len(listings), **self.handshake()}
+        answer["answers"] = self._venue.capabilities.answers_questions
         if (depth := self._venue.capabilities.depth) is not None:
             with suppress(VenueError):
-                hello["width"] = [depth.width(listing.instrument) for listing in listings]
-                hello["feed_levels"] = [
+                answer["width"] = [depth.width(listing.instrument) for listing in listings]
+                answer["feed_levels"] = [
                     depth.feed_levels(listing.instrument) for listing in listings
                 ]
-        self.send(client, hello)
+        self.send(client, answer)
         for listing in listings:
             client.out += frames.pack_message(listing)
 
@@ -355,14 +357,6 @@ class Hub:
 def of_account(client: Client, event: VenueEvent) -> bool:
     """Whether a report belongs to an account that the client holds."""
     return not isinstance(event, MarketRows) and event.account in client.accounts
-
-
-def _accounts_of(client: Client, command: Command) -> list[str]:
-    """The accounts that a command means; without one, a mass cancel or a question about all means the client's own."""
-    of_all = isinstance(command, MassCancel) or (
-        isinstance(command, StatusRequest) and not command.cl_ord_id
-    )
-    return sorted(client.accounts) if of_all and not command.account else [command.account]
 
 
 def whole(body: frames.Fields, name: str) -> int:

@@ -1,24 +1,182 @@
-"""Dialect of this package's own venues: their messages as events, commands as messages."""
+"""What all FIX dialects share, and the dialect of this package's own venues, with its private extension of FIX.
 
-from collections.abc import Callable
+Market data: one row is one entry of W (snapshot) or X (increment), 269 side, 278 the order (37 in W, which has no
+278), 270 price, 271 the row's own quantity, 279 the action; tags of our own hold the row's kind (20004), its time to
+the nanosecond (20001) and the aggressor (20005):
+
+    35=X|262=M2-1|268=1|279=0|278=17|55=XYZ|269=0|270=10.05|271=300|20001=1700000000000000001|20004=0|
+
+Proof: U3 (`35=U3|58=NONCE`), before a logon and on a connection of its own, asks whether a server is a simulated
+exchange. A venue that does not know it refuses the connection, as its first message is no Logon.
+"""
+
+import socket
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
+from importlib.resources import files
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
 
 from tercel.core import orders as o
-from tercel.core.errors import TercelError, VenueError
-from tercel.fix import market, translate
+from tercel.core.arrays import Ints
+from tercel.core.errors import TercelError, VenueError, check_known
+from tercel.core.installation import proof
+from tercel.core.vocabulary import BUY, SELL
 from tercel.fix import tags as t
-from tercel.fix.commands import OutgoingMessage
+from tercel.fix import translate
+from tercel.fix.protocol.codec import encode
+from tercel.fix.protocol.dictionary import Dictionary, read_toml
 from tercel.fix.protocol.message import Message, utc_text
 from tercel.fix.protocol.settings import SessionEvent
-from tercel.fix.scale import PLAIN, PriceScale, RefusedError, scales
-from tercel.fix.translate import Fields
+from tercel.fix.translate import PLAIN, Fields, PriceScale, RefusedError, scales
+
+_FILES = {"FIX.4.2": "own42.toml", "FIX.4.4": "own44.toml"}
+
+
+@lru_cache
+def own_dictionary(version: str) -> Dictionary:
+    """Dictionary of a version with this package's extensions.
+
+    Raises
+    ------
+    UnknownNameError
+        For another version.
+
+    >>> "U1" in own_dictionary("FIX.4.4").messages, 554 in own_dictionary("FIX.4.2").messages["A"].block.members
+    (True, True)
+    """
+    check_known(version, _FILES)
+    return read_toml(
+        (files(__package__) / _FILES[version]).read_text(encoding="utf-8"), _FILES[version]
+    )
+
+
+def answered(data: bytes) -> bytes:
+    """The answer to a connection's first bytes, where they are the question; else nothing."""
+    nonce = data.rpartition(b"\x0158=")[2].partition(b"\x01")[0].decode("ascii", "replace")
+    return _message(proof("fix", nonce)) if data == _message(nonce) else b""
+
+
+def proves(host: str, port: int, nonce: str, seconds: float) -> bool:
+    """Whether the server at an address proves to be a simulated exchange.
+
+    Raises
+    ------
+    OSError
+        No server listens there, or answers in time.
+    """
+    wanted = _message(proof("fix", nonce))
+    with socket.create_connection((host, port), seconds) as link:
+        link.sendall(_message(nonce))
+        return link.recv(len(wanted), socket.MSG_WAITALL) == wanted
+
+
+def _message(text: str) -> bytes:
+    """Bytes of a U3 with the header of any FIX message, so that any venue can parse and refuse it."""
+    head = [(t.SEQ_NUM, "1"), (t.SENDER, "TERCEL"), (52, "20000101-00:00:00"), (t.TARGET, "TERCEL")]
+    return encode("FIX.4.4", [(t.MSG_TYPE, t.SIMULATED), *head, (t.TEXT, text)])
+
+
+def market_in(message: Message, scale: PriceScale) -> Ints:
+    """int64 (n, 7) rows of the entries in a W or X message.
+
+    Raises
+    ------
+    RefusedError, ValueError, KeyError
+        For entries that cannot be read.
+    """
+    snapshot = message.kind == t.SNAPSHOT
+    parts = _parts(message, t.ENTRY_TYPE if snapshot else t.UPDATE_ACTION)
+    rows = np.empty((len(parts), o.MARKET_WORDS), np.int64)
+    name = t.ORDER_ID if snapshot else t.ENTRY_ID
+    prices: dict[str, int] = {}
+    for n, tags in enumerate(parts):
+        price = tags[t.ENTRY_PX]
+        if price not in prices:
+            prices[price] = scale.ticks(price)
+        rows[n, o.M_NS], rows[n, o.M_KIND] = int(tags[t.EXACT_NS]), int(tags[t.ROW_KIND])
+        rows[n, o.M_ID] = int(tags[name])
+        rows[n, o.M_SIDE] = _SIDES.get(tags[t.ENTRY_TYPE], 0)
+        rows[n, o.M_PRICE], rows[n, o.M_LOTS] = prices[price], scale.lots(tags[t.ENTRY_SIZE])
+        rows[n, o.M_AGGRESSOR] = int(tags.get(t.AGGRESSOR, "-1"))
+    return rows
+
+
+_SIDES = {"0": BUY, "1": SELL}
+
+
+def _parts(message: Message, first: int) -> list[dict[int, str]]:
+    """Entries of a message's one repeating group, which begin with a tag."""
+    fields = message.fields
+    starts = [n for n, (tag, _) in enumerate(fields) if tag == first]
+    return [dict(fields[start:stop]) for start, stop in pairwise([*starts, len(fields)])]
+
+
+Shape = tuple[int, int]
+"""Width of an instrument's book and levels of its feed."""
+
+
+def listings_in(message: Message) -> list[o.Listing]:
+    """Listings of a security list.
+
+    Raises
+    ------
+    ValueError, KeyError
+        For entries that cannot be read.
+    """
+    return [_listing(tags) for tags in _parts(message, t.SYMBOL)]
+
+
+def shapes_in(message: Message) -> dict[str, Shape]:
+    """Book width and depth of those instruments of a security list that state them."""
+    return {
+        one[t.SYMBOL]: (int(one[t.BOOK_WIDTH]), int(one[t.FEED_LEVELS]))
+        for one in [one for one in _parts(message, t.SYMBOL) if t.BOOK_WIDTH in one]
+    }
+
+
+def _listing(tags: Mapping[int, str]) -> o.Listing:
+    maker, taker, maker_rate, taker_rate = (
+        int(part) for part in tags.get(t.VENUE_FEES, "0,0,0,0").split(",")
+    )
+    return o.Listing(
+        instrument=tags[t.SYMBOL],
+        tick=float(tags[t.TICK]),
+        lot=int(tags[t.LOT]),
+        volume_per_s=float(tags[t.VOLUME_PER_S]),
+        dense_ids=int(tags[t.DENSE_IDS]),
+        began_ns=int(tags[t.BEGAN_NS]),
+        answers=tags[t.ANSWERS] == "Y",
+        maker_fee=maker,
+        taker_fee=taker,
+        maker_rate=maker_rate,
+        taker_rate=taker_rate,
+    )
+
 
 # Commands that are remembered by number, to know what a session reject refuses.
 _REMEMBERED: Final = 4096
+
+
+@dataclass(frozen=True)
+class OutgoingMessage:
+    """A message about to be sent.
+
+    Parameters
+    ----------
+    kind : str
+    fields : list of (tag, value)
+    about : Command or message
+        The command or report that it carries.
+    """
+
+    kind: str
+    fields: Fields
+    about: o.Command | o.Report | o.CancelReject | o.Unread | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +199,19 @@ class PendingFault:
 Item = o.VenueEvent | StepAnswer | PendingFault
 
 
-def refused(event: SessionEvent, house_name: Callable[[str], str], now: int) -> o.Unread:
+def refused(event: SessionEvent, own_name: Callable[[str], str], now: int) -> o.Unread:
     """The message that the session could not process, with the order it names."""
     message = event.message
     if message is None:
         return o.Unread(event.raw.decode("utf-8", "replace"), event.text, now)
-    why = f"the session refused message {message.number}: {event.text}"
-    name = house_name(message.get(t.CL_ORD_ID))
-    return o.Unread(raw(message), why, now, name, message.get(t.ACCOUNT), message.get(t.SYMBOL))
+    return o.Unread(
+        raw(message),
+        f"the session refused message {message.number}: {event.text}",
+        now,
+        own_name(message.get(t.CL_ORD_ID)),
+        message.get(t.ACCOUNT),
+        message.get(t.SYMBOL),
+    )
 
 
 Sent = o.Command | o.Report | o.CancelReject | o.Unread
@@ -60,11 +223,11 @@ class RejectTracker:
     def __init__(self) -> None:
         self._sent: dict[int, Sent | None] = {}
         self.spoilt: list[str] = []
-        """Instruments whose market data is to be asked for anew."""
+        """Instruments whose market data is to be requested again."""
         self.again: list[o.Command] = []
-        """Commands that are to be said in other words: the venue does not know those of before."""
+        """Commands to be sent as other messages: the venue does not support the first ones."""
         self.scales: dict[str, PriceScale] = {}
-        self.shapes: dict[str, market.Shape] = {}
+        self.shapes: dict[str, Shape] = {}
         self.requests: dict[str, tuple[str, list[Any]]] = {}
         """Requests for market data: instrument, and the parts of a change that have come."""
 
@@ -73,7 +236,7 @@ class RejectTracker:
         self._sent[number] = command
         self._sent.pop(number - _REMEMBERED, None)
 
-    def house_name(self, wire: str) -> str:
+    def own_name(self, wire: str) -> str:
         """Internal name of a ClOrdID."""
         return wire
 
@@ -85,7 +248,7 @@ class RejectTracker:
         return message.get(t.CL_ORD_ID)
 
     def asks_market(self, name: str, instrument: str) -> None:
-        """Record a request for an instrument's market data, in the place of any before."""
+        """Record a request for an instrument's market data; it replaces an earlier one."""
         self.requests = {key: one for key, one in self.requests.items() if one[0] != instrument}
         self.requests[name] = (instrument, [])
 
@@ -107,8 +270,9 @@ class RejectTracker:
         if isinstance(command, o.NewOrder):
             return o.refused(command, f"S{number}", now_ns, text)
         if isinstance(command, o.CancelOrder | o.ReplaceOrder):
-            names = command.cl_ord_id, command.orig, command.account
-            return o.CancelReject(*names, o.OrdStatus.REJECTED, now_ns, text)
+            return o.CancelReject(
+                command.cl_ord_id, command.orig, command.account, o.OrdStatus.REJECTED, now_ns, text
+            )
         if isinstance(command, o.StatusRequest | o.MassCancel):
             return o.Unread(f"{command}", f"the venue does not take it: {text}", now_ns)
         if command is not None:
@@ -137,8 +301,7 @@ class OwnDialect(RejectTracker):
     # -- what is said -------------------------------------------------------------------------------------------------
     def commands(self, command: o.Command) -> tuple[list[OutgoingMessage], str]:
         """Messages of a command; TransactTime is UTC, the venue's own time is in a private field."""
-        scale = self.scales.get(command.instrument, PLAIN)
-        kind, fields = translate.command_out(command, scale)
+        kind, fields = translate.command_out(command, self.scales.get(command.instrument, PLAIN))
         now = utc_text(self._clock())
         dated = [(tag, now if tag == t.TRANSACT_TIME else value) for tag, value in fields]
         return [OutgoingMessage(kind, dated, command)], ""
@@ -146,18 +309,10 @@ class OwnDialect(RejectTracker):
     def market_request(self, name: str, instrument: str) -> OutgoingMessage:
         """MarketDataRequest for an instrument under a request id."""
         self.asks_market(name, instrument)
-        fields: Fields = [
-            (t.MD_REQ_ID, name),
-            (t.SUBSCRIPTION, "1"),
-            (t.MARKET_DEPTH, "0"),
-            (t.NO_ENTRY_TYPES, "2"),
-        ]
-        fields += [
-            (t.ENTRY_TYPE, "0"),
-            (t.ENTRY_TYPE, "1"),
-            (t.NO_RELATED_SYM, "1"),
-            (t.SYMBOL, instrument),
-        ]
+        types = (t.NO_ENTRY_TYPES, "2"), (t.ENTRY_TYPE, "0"), (t.ENTRY_TYPE, "1")
+        symbols = (t.NO_RELATED_SYM, "1"), (t.SYMBOL, instrument)
+        head = (t.MD_REQ_ID, name), (t.SUBSCRIPTION, "1"), (t.MARKET_DEPTH, "0")
+        fields: Fields = [*head, *types, *symbols]
         return OutgoingMessage(t.MARKET_DATA_REQUEST, fields, None)
 
     def list_request(self, name: str) -> OutgoingMessage:
@@ -175,10 +330,8 @@ class OwnDialect(RejectTracker):
         items: list[tuple[int, Item]] = []
         if message.kind == t.SECURITY_LIST:
             with suppress(ValueError, KeyError):  # reported below
-                self.shapes = market.shapes_in(message)
-                self.scales.update(
-                    scales({one.instrument: one for one in market.listings_in(message)})
-                )
+                self.shapes = shapes_in(message)
+                self.scales.update(scales({one.instrument: one for one in listings_in(message)}))
             for earlier in self._unread:
                 items += self._items(earlier, now_ns)
             self._unread.clear()
@@ -191,20 +344,16 @@ class OwnDialect(RejectTracker):
             return [(number, item) for item in self._translated(message, now_ns)]
         except (TercelError, ValueError, KeyError) as error:
             if kind not in (t.STEPPED_TO, t.SECURITY_LIST):  # a call waits for these
-                return [(number, self._not_read(message, error, now_ns))]
-            received = f"{error} in {raw(message)}"[:300]
-            trouble = VenueError(f"a message {kind} that can be read", received, "tell the venue")
+                name = message.get(t.CL_ORD_ID) or message.get(t.ORIG_CL_ORD_ID)
+                asked = self.requests.get(message.get(t.MD_REQ_ID), ("", []))[0]
+                about = name, message.get(t.ACCOUNT), message.get(t.SYMBOL) if name else asked
+                return [(number, o.Unread(raw(message), f"{error}", now_ns, *about))]
+            trouble = VenueError(
+                f"a message {kind} that can be read",
+                f"{error} in {raw(message)}"[:300],
+                "tell the venue",
+            )
             return [(number, PendingFault(trouble))]
-
-    def _not_read(self, message: Message, error: Exception, now_ns: int) -> o.Unread:
-        """What cannot be read, with the order that it names, or the instrument whose market data it is."""
-        name = message.get(t.CL_ORD_ID) or message.get(t.ORIG_CL_ORD_ID)
-        instrument = (
-            message.get(t.SYMBOL)
-            if name
-            else self.requests.get(message.get(t.MD_REQ_ID), ("", []))[0]
-        )
-        return o.Unread(raw(message), f"{error}", now_ns, name, message.get(t.ACCOUNT), instrument)
 
     def _translated(self, message: Message, now_ns: int) -> list[Item]:
         kind, tags = message.kind, dict(message.fields[::-1])
@@ -221,19 +370,25 @@ class OwnDialect(RejectTracker):
         if kind == t.STEPPED_TO:
             return [StepAnswer(tags[t.STEP_ID], int(tags[t.EXACT_NS]))]
         if kind == t.SECURITY_LIST:
-            listings = tuple(market.listings_in(message))
             return [
                 StepAnswer(
-                    tags[t.SECURITY_REQ_ID], int(tags[t.EXACT_NS]), listings, tags[t.STEPPED] == "Y"
+                    tags[t.SECURITY_REQ_ID],
+                    int(tags[t.EXACT_NS]),
+                    tuple(listings_in(message)),
+                    tags[t.STEPPED] == "Y",
                 )
             ]
         if kind == t.MASS_CANCEL_REPORT:
             if tags[t.MASS_CANCEL_RESPONSE] != "0":
                 return []
-            names = tags.get(t.CL_ORD_ID, ""), "", tags.get(t.FOR_ACCOUNT, "")
             return [
                 o.CancelReject(
-                    *names, o.OrdStatus.REJECTED, int(tags[t.EXACT_NS]), tags.get(t.TEXT, "")
+                    tags.get(t.CL_ORD_ID, ""),
+                    "",
+                    tags.get(t.FOR_ACCOUNT, ""),
+                    o.OrdStatus.REJECTED,
+                    int(tags[t.EXACT_NS]),
+                    tags.get(t.TEXT, ""),
                 )
             ]
         if kind == t.MARKET_DATA_REJECT:
@@ -253,7 +408,7 @@ class OwnDialect(RejectTracker):
         if message.get(t.MD_REQ_ID) not in self.requests:
             return []
         instrument, parts = self.requests[message.get(t.MD_REQ_ID)]
-        parts.append(market.market_in(message, self.scales[instrument]))
+        parts.append(market_in(message, self.scales[instrument]))
         if message.says(t.CONTINUES):
             return []
         rows = np.concatenate(parts)

@@ -1,13 +1,23 @@
-"""A symbol as `exchangeInfo` lists it: ticks, lots, and the filters that an order has to pass before it leaves.
+"""Binance's API as a client uses it: error codes, statuses, weights, decimals, signed payloads, symbols with filters.
 
-A lot is LOT_SIZE's step, a tick PRICE_FILTER's. Numbers may come as strings or as numbers; finer than
-1e-8 they are refused. Source: `filters.md`.
+A REST request signs its query string and body as they are sent, one after the other, without the signature; a request
+of the WebSocket API its parameters in order of their names. A lot is LOT_SIZE's step, a tick PRICE_FILTER's; numbers
+come as strings or numbers, and finer than 1e-8 they are refused:
+
+    {"symbol":"BTCUSDT","status":"TRADING","baseAsset":"BTC","quoteAsset":"USDT","filters":[
+      {"filterType":"PRICE_FILTER","minPrice":"0.01","maxPrice":"1000000.00","tickSize":"0.01"},
+      {"filterType":"LOT_SIZE","minQty":"0.00001","maxQty":"9000.0","stepSize":"0.00001"}, ...]}
+
+Source: binance-spot-api-docs at a5e0bc3, `rest-api.md`, `web-socket-api.md`, `enums.md`, `errors.md`, `filters.md`.
 """
 
+import hashlib
+import hmac
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
+from enum import IntEnum, StrEnum
 from functools import cached_property
 from typing import Any, Final
 
@@ -15,8 +25,100 @@ from tercel.core import orders as o
 from tercel.core.errors import VenueError
 from tercel.core.orders import ONE, PLACES, text
 from tercel.core.vocabulary import MOST_LOTS
-from tercel.fix.scale import PriceScale
 from tercel.fix.standard import scaled_listing
+from tercel.fix.translate import PriceScale
+
+SIGNATURE: Final = "signature"
+LONGEST_WINDOW_MS: Final = 60_000
+MS: Final = 1_000_000
+"""Nanoseconds of a millisecond."""
+
+
+class ErrorCode(IntEnum):
+    """Error codes that a client acts on (`errors.md`)."""
+
+    UNAUTHORIZED = -1002
+    TOO_MANY_REQUESTS = -1003
+    TIMEOUT = -1007
+    INVALID_MESSAGE = -1013
+    TOO_MANY_ORDERS = -1015
+    UNSUPPORTED_OPERATION = -1020
+    INVALID_TIMESTAMP = -1021
+    INVALID_SIGNATURE = -1022
+    BAD_SYMBOL = -1121
+    ORDER_REJECTED = -2010
+    CANCEL_REJECTED = -2011
+    NO_SUCH_ORDER = -2013
+    BAD_API_KEY = -2014
+    REJECTED_KEY = -2015
+    SUBSCRIPTION_ACTIVE = -2035
+    AMEND_REJECTED = -2038
+
+
+class Status(StrEnum):
+    """Order status."""
+
+    NEW = "NEW"
+    PARTIALLY_FILLED = "PARTIALLY_FILLED"
+    FILLED = "FILLED"
+    CANCELED = "CANCELED"
+    REJECTED = "REJECTED"
+    EXPIRED = "EXPIRED"
+    EXPIRED_IN_MATCH = "EXPIRED_IN_MATCH"
+
+
+def depth_weight(limit: int) -> int:
+    """Weight of a depth request.
+
+    >>> [depth_weight(n) for n in (100, 101, 1000, 5000)]
+    [5, 25, 50, 250]
+    """
+    return 5 if limit <= 100 else 25 if limit <= 500 else 50 if limit <= 1000 else 250
+
+
+def shown(value: int) -> str:
+    """A whole number of 1e-8 as the API writes it.
+
+    >>> shown(10_000_000), shown(-5)
+    ('0.10000000', '-0.00000005')
+    """
+    sign, value = ("-", -value) if value < 0 else ("", value)
+    return f"{sign}{value // ONE}.{value % ONE:08d}"
+
+
+def hmac_signer(secret: str) -> Callable[[str], str]:
+    """HMAC-SHA256 by a secret, in hexadecimal, of a payload; most of what it costs is done here, once.
+
+    >>> payload = "symbol=LTCBTC&side=BUY&type=LIMIT&timeInForce=GTC&quantity=1&price=0.1&recvWindow=5000"
+    >>> secret = "NhqPtmdSJYdKjVHjA7PZj4Mge3R5YNiP1e3UZjInClVN65XAbvqqM6A7H5fATj0j"
+    >>> hmac_signer(secret)(payload + "&timestamp=1499827319559")
+    'c8db56825ae71d6d79447849e617115f4a920fa2acdcab2b053c4b2838bd6b71'
+    """
+    begun = hmac.new(secret.encode(), digestmod=hashlib.sha256)
+
+    def sign(payload: str) -> str:
+        one = begun.copy()
+        one.update(payload.encode())
+        return one.hexdigest()
+
+    return sign
+
+
+def sorted_payload(params: Mapping[str, Any]) -> str:
+    """Payload of a request of the WebSocket API.
+
+    >>> sorted_payload({"symbol": "A", "apiKey": "k", "signature": "s", "recvWindow": 100, "flag": True})
+    'apiKey=k&flag=true&recvWindow=100&symbol=A'
+    """
+    return "&".join(
+        f"{name}={in_text(value)}" for name, value in sorted(params.items()) if name != SIGNATURE
+    )
+
+
+def in_text(value: Any) -> str:
+    """A JSON value as text of a payload."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
 
 TRADING: Final = "TRADING"
 _PLAIN: Final = re.compile(r"[0-9]{1,20}(\.[0-9]{0,20})?")
@@ -105,7 +207,7 @@ class TradedSymbol:
         return self._listed[1]
 
     def listing(self, maker_rate: int = 0, taker_rate: int = 0) -> o.Listing:
-        """As the desk lists it."""
+        """Listing of the symbol."""
         return replace(
             self._listed[0], maker_rate=maker_rate, taker_rate=taker_rate, currency=self.quote
         )
@@ -116,7 +218,7 @@ class TradedSymbol:
 
     @property
     def rules(self) -> tuple[Any, ...]:
-        """What may not change while orders of it are counted in ticks and lots."""
+        """Properties that may not change while orders are counted in ticks and lots."""
         return self.tick, self.lot, self.base, self.quote
 
     def refusal(self, new: o.NewOrder | o.ReplaceOrder, mean: int) -> str:
@@ -126,7 +228,7 @@ class TradedSymbol:
         ----------
         new : NewOrder or ReplaceOrder
         mean : int
-            A price that stands for the mean of the last minutes, 1e-8; 0: unknown, and nothing is refused by it.
+            Estimate of the mean price of the last minutes, 1e-8; 0: unknown, and nothing is refused by it.
         """
         if self.status != TRADING:
             return f"{self.symbol} is {self.status}: it does not trade"
