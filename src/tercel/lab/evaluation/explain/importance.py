@@ -15,7 +15,7 @@ from tercel.execution.intent import ANCHOR, STEP, Intents, K, View
 from tercel.execution.strategy import shares
 from tercel.execution.task import Task
 from tercel.lab.evaluation.episodes import Episodes, Plan
-from tercel.lab.evaluation.experiment import batches
+from tercel.lab.evaluation.runs import batches
 from tercel.market.simulator.source import Source
 
 # -- observed -------------------------------------------------------------------------------------

@@ -24,8 +24,8 @@ from tercel.execution.strategies.guarded import Guarded
 from tercel.execution.strategy import Strategy, forecaster_of, gap_of
 from tercel.execution.task import Task
 from tercel.lab.evaluation.adaptability import Decisions
-from tercel.lab.evaluation.backgrounds import Backgrounds
 from tercel.lab.evaluation.episodes import (
+    Backgrounds,
     Episodes,
     Plan,
     Sampler,
@@ -33,7 +33,7 @@ from tercel.lab.evaluation.episodes import (
     sides_of,
     streams_plan,
 )
-from tercel.lab.evaluation.placebo import DAY_NS, outlooks
+from tercel.lab.evaluation.windows import DAY_NS, outlooks
 from tercel.market.flow import Preset, load
 from tercel.market.impact.law import ImpactLaw
 from tercel.market.impact.pilot import law_for
