@@ -39,6 +39,7 @@ from tercel.lab.learning.agent.learner import configured, learnable
 from tercel.lab.learning.agent.run_folder import POLICY, claim, is_done
 from tercel.lab.learning.agent.training import run_training
 from tercel.market.simulator.bounds import KIND
+from tercel.market.simulator.queue_models import DEFAULT
 from tercel.market.simulator.terms import Fees
 
 TRAINED: Final = "trained"
@@ -69,8 +70,6 @@ RESULT: Final = "result.json"
 REPORT: Final = "report.html"
 FILE: Final = "run.json"
 """Everything that decides the results of a run."""
-OF_MARKET: Final = ("lake", "symbol", "regimes", "queue", "impact", "bound")
-"""Keys of `run.json` that are fields of the market by the same name."""
 PRESET: Final = "market.json"
 
 
@@ -149,16 +148,19 @@ class Run:
             raw = json.loads(path.read_text())
             task = Task.of(raw.pop("task"))
             orders = tuple(Order(**row) for row in raw.pop("orders", ()))
-            where = {name: raw.pop(name) for name in OF_MARKET if name in raw}
-            if where.get(
-                "lake"
-            ):  # a run on tape that names neither was written before there was a choice
-                where |= {
-                    "impact": where.get("impact") or "none",
-                    "bound": where.get("bound") or KIND,
-                }
-            fees, days = Fees(**raw.pop("fees", {})), tuple(listed(raw.pop("judged", "")))
-            market = Market(raw.pop("market"), **where, fees=fees, days=days)
+            lake, impact, bound = (raw.pop(name, "") for name in ("lake", "impact", "bound"))
+            market = Market(
+                raw.pop("market"),
+                lake,
+                raw.pop("symbol", ""),
+                tuple(listed(raw.pop("judged", ""))),
+                # a run on tape that names neither was written before there was a choice
+                impact or ("none" if lake else ""),
+                fees=Fees(**raw.pop("fees", {})),
+                regimes=raw.pop("regimes", ""),
+                queue=raw.pop("queue", DEFAULT),
+                bound=bound or (KIND if lake else ""),
+            )
             strategies = tuple(raw.pop("strategies", ()))
             return cls(Scenario(market, task, orders), strategies=strategies, folder=folder, **raw)
         except OSError as error:
