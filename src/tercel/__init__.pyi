@@ -8,6 +8,7 @@ from tercel.api.learn import tune as tune
 from tercel.api.market import calibrate as calibrate
 from tercel.api.market import load_market as load_market
 from tercel.api.market import replay as replay
+from tercel.api.orders import read_orders as read_orders
 from tercel.api.policy import Policy as Policy
 from tercel.api.policy import load_policy as load_policy
 from tercel.api.policy import save_policy as save_policy
@@ -22,7 +23,6 @@ from tercel.execution.task import Task as Task
 from tercel.execution.user_strategy import OwnStrategy as Strategy
 from tercel.execution.user_strategy import strategy as strategy
 from tercel.lab.evaluation.orders import Order as Order
-from tercel.lab.evaluation.orders import read_orders as read_orders
 from tercel.lab.evaluation.pipeline.result import Comparison as Comparison
 from tercel.lab.evaluation.pipeline.result import Episode as Episode
 from tercel.lab.evaluation.pipeline.result import Result as Result

@@ -10,13 +10,14 @@ import pytest
 from typer.testing import CliRunner
 
 import tercel as tc
+from tercel.api.orders import read_orders
 from tercel.cli.root import app
 from tercel.core.errors import TercelError
 from tercel.execution import step as kernels
 from tercel.execution.market import Market
 from tercel.execution.task import Task
 from tercel.lab.evaluation.market import build_market, cached_market
-from tercel.lab.evaluation.orders import Order, placed, read_orders
+from tercel.lab.evaluation.orders import Order, placed
 from tercel.lab.evaluation.pipeline.evaluation import EvaluationResult
 from tercel.lab.evaluation.pipeline.leaks import judged_days
 from tercel.lab.evaluation.pipeline.views import judged_table

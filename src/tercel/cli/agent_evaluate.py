@@ -168,7 +168,7 @@ def evaluate(request: EvaluatePolicies) -> None:
 
 def _experiment(request: EvaluatePolicies) -> "Experiment":
     """The experiment that the options describe, every name looked up."""
-    from tercel.lab.evaluation.orders import read_orders
+    from tercel.api.orders import read_orders
 
     order = request.order
     # before kernels: a refusal waits for none

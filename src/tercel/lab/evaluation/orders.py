@@ -6,19 +6,10 @@ from dataclasses import InitVar, dataclass, field, replace
 from datetime import date as calendar_date
 from datetime import datetime, timedelta
 from functools import cache
-from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-import polars as pl
-
-from tercel.core.errors import ConfigError, DataError, TercelError
-from tercel.core.progress import say
-from tercel.core.tables.columns import renamed, unread
-from tercel.core.tables.numbers import exact, sides
-from tercel.core.tables.table import ROW, USUAL, HowToMap, read_table
-from tercel.core.tables.table_map import Called, TableMap, table_map
-from tercel.core.tables.times import ordered
+from tercel.core.errors import ConfigError, TercelError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.execution.task import Task
 from tercel.market.tape import Instrument, Lake
@@ -199,112 +190,3 @@ def placed(orders: Sequence[Order], lake: Lake) -> list[Order]:
             ) from error
         found += [order.on(one) for one in fits]
     return sorted(found, key=lambda order: (order.date, clock_s(order.clock)))
-
-
-COLUMNS = ("time", "symbol", "side", "quantity", "horizon")
-MAY_BE = ("limit",)
-_USUAL = {"limit": ("limitprice",), "symbol": USUAL["symbol"], "side": USUAL["side"]}
-_TYPED = HowToMap("`orders_column={}={}`", "`orders_column=`")
-
-
-def task_of(task: Task, options: Mapping[str, Any]) -> Task:
-    """A task with what was typed of an order in it: fields of :class:`Task`, numbers perhaps as text.
-
-    Raises
-    ------
-    ConfigError
-        As :class:`Task`.
-
-    >>> task_of(Task(), {"quantity": 500, "start": "10:30", "end": "12:30", "side": "buy"}).horizon_s
-    7200.0
-    """
-    changes = dict(options)
-    if options.keys() & {"share", "quantity"}:
-        changes = {"share": None, "quantity": 0, **changes}
-    for name in options.keys() & {"horizon", "limit_price"}:
-        changes[name] = _number(options[name])
-    return replace(task, **changes)
-
-
-def _number(text: str) -> float | str:
-    try:
-        return float(text)
-    except ValueError:
-        return text
-
-
-def read_orders(
-    path: str | Path, map: TableMap | str | Path | None = None, columns: Called | Sequence[str] = ()
-) -> list[Order]:
-    """Parent orders from a CSV: time, symbol, side, quantity, horizon, and perhaps limit; in any order of columns.
-
-    Parameters
-    ----------
-    path : str or Path
-        A time is local to the exchange, ``2012-06-21 10:30``, or ``10:30`` for every recorded day; a horizon is ``2h``
-        or seconds; an empty limit is none, ``25bps`` one beyond the mid at arrival.
-    map : TableMap, str, Path or None
-        What its columns are called, and how it is written: a map, a shipped one's name, or its file.
-    columns : mapping, or sequence of str
-        The same typed, ``["symbol=Ticker", "decimal=,"]``, which goes first.
-
-    Returns
-    -------
-    list of Order
-
-    Raises
-    ------
-    DataError
-        A column is missing or misspelt, or a row is no order; file and row are named. Other columns are passed over,
-        and a line on stderr names them.
-
-    >>> from tempfile import TemporaryDirectory
-    >>> with TemporaryDirectory() as folder:
-    ...     file = Path(folder) / "orders.csv"
-    ...     _ = file.write_text("time,symbol,side,quantity,horizon\\n2012-06-21 10:30,AMZN,buy,50000,2h\\n")
-    ...     read_orders(file)[0].quantity
-    50000
-    """
-    told = table_map(map, columns, known=(*COLUMNS, *MAY_BE), said=_TYPED.whole)
-    table = renamed(read_table(path, told, _TYPED), COLUMNS, MAY_BE, _USUAL)
-    for note in table.notes:
-        say(f"warning: {note}")
-    if others := unread(table, (*COLUMNS, *MAY_BE)):
-        say(f"warning: columns of {path} that were not read: {', '.join(others)}")
-    table.refuse(table.frame["horizon"] == "", "horizon", "a horizon", "write it, such as 30min")
-    frame = (
-        table.frame
-        if "limit" in table.frame.columns
-        else table.frame.with_columns(limit=pl.lit(""))
-    )
-    frame = frame.with_columns(time=ordered(table, table.frame["time"], "time"))
-    quantities = exact(table, "quantity", "a quantity of lots")
-    parts = pl.Series(
-        [value is None or value.denominator > 1 for value in quantities], dtype=pl.Boolean
-    )
-    table.refuse(parts, "quantity", "a whole quantity", "correct the row")
-    numbers = [
-        pl.when(~pl.col(one).str.contains(r"[A-Za-z]\s*$")).then(one).alias(one)
-        for one in ("limit", "horizon")
-    ]
-    bare = replace(table, frame=frame.with_columns(numbers))
-    limits, seconds = (
-        exact(bare, "limit", "a price, or 25bps"),
-        exact(bare, "horizon", "seconds, or 30min"),
-    )
-    found = list[Order]()
-    for cells, side, quantity, limit, wait in zip(
-        frame.rows(named=True), sides(table), quantities, limits, seconds, strict=True
-    ):
-        where = f"row {cells[ROW]} of {path}"
-        price = float(limit) if limit is not None else cells["limit"] or None
-        named = cells["time"], cells["symbol"], side, int(quantity or 0)
-        try:
-            found.append(
-                Order(*named, cells["horizon"] if wait is None else float(wait), price, where)
-            )
-        except TercelError as error:
-            raise DataError(error.expected, f"{error.received} in {where}", error.remedy) from error
-    if not found:
-        raise DataError("a file with orders", f"{path} with a header alone", "write a row an order")
-    return found
