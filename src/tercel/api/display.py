@@ -1,4 +1,4 @@
-"""Lines and bars on the way to a result (`core.progress`), shown on stderr to whoever imports this."""
+"""Lines and bars on the way to a result (`core.progress`), shown on stderr once this is imported."""
 
 import logging
 import sys

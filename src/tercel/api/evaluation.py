@@ -76,7 +76,7 @@ def evaluate(
         Whether policies are judged on recorded days that they, or the market that they were trained in, learned from.
         It is said below the table; such a figure is no evidence for other days.
     out : str or Path, optional
-        Folder that keeps what is finished, so that the same call goes on there; a temporary one by default. Objects of
+        Folder that stores what is finished, so that the same call continues there; a temporary one by default. Objects of
         this process are judged again in every call.
 
     Returns

@@ -81,8 +81,8 @@ def read_orders(
     ...     read_orders(file)[0].quantity
     50000
     """
-    told = table_map(map, columns, known=(*COLUMNS, *MAY_BE), said=_TYPED.whole)
-    table = renamed(read_table(path, told, _TYPED), COLUMNS, MAY_BE, _USUAL)
+    mapping = table_map(map, columns, known=(*COLUMNS, *MAY_BE), said=_TYPED.whole)
+    table = renamed(read_table(path, mapping, _TYPED), COLUMNS, MAY_BE, _USUAL)
     for note in table.notes:
         say(f"warning: {note}")
     if others := unread(table, (*COLUMNS, *MAY_BE)):

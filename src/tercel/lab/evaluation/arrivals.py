@@ -74,7 +74,7 @@ class MarketSnapshot:
     m : int64 (n, MX)
         Market rows.
     working, tradable : bool (n,)
-        Whether the episode goes on, and the market is open.
+        Whether the episode is running and the market is open.
     """
 
     m: Ints

@@ -35,7 +35,7 @@ from tercel.market.simulator.source import Source
 MOST_MB: Final = 256
 """Memory that the packed events of one batch take at most, MB. A half hour of csco takes .13."""
 _LATE: Final = 4
-"""Latencies one after another that an order at the horizon waits for at most; a second more is kept."""
+"""Latencies one after another that an order at the horizon waits for at most; a second is added."""
 _LONGEST: Final = 37
 """Means of an exponential latency that none is longer than: a uniform number of 53 bits is drawn for it."""
 _OF_THE_ORDER: Final = [kernels.E_SIDE, kernels.E_QUANTITY, kernels.E_LIMIT, kernels.E_LIMIT_OF_MID]
@@ -43,7 +43,7 @@ _CURSORS: Final = [sim.CURSOR, sim.CURSOR_END]
 
 
 def needed_until(k: Ints) -> int:
-    """Time beyond which an episode that stands at arrival needs no market, ns."""
+    """Time beyond which an episode at its arrival needs no market, ns."""
     late = 0
     for a, b, table in (
         (sim.LATENCY_A, sim.LATENCY_B, sim.ENTRY_TABLE),
@@ -56,9 +56,9 @@ def needed_until(k: Ints) -> int:
 class Backgrounds:
     """Packed events of the markets that batches of one source meet, in one array that their kernels read.
 
-    Who comes first is kept: of a pool that is larger than the room, as much as fits is found at every turn. The others
-    simulate their market themselves, with the same results. When one found no room, the next batch that starts as a
-    whole begins anew: no other may be under way then.
+    Markets are stored in the order in which they come, as many as fit. The others simulate their public events
+    themselves, with the same results. After one did not fit, the next batch that starts as a whole empties the store:
+    no other batch may be running then.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ class Backgrounds:
             states[i, _CURSORS] = self._spans.get(key, (0, 0))
 
     def _simulated(self, b: Int32, k: Ints, flow: Floats, until: int) -> tuple[int, int]:
-        """Simulate a market's background: where it is kept, (0, 0) where it does not fit."""
+        """Simulate a market's background: the rows where it is stored, (0, 0) where it does not fit."""
         first = self._used
         self._used += max(
             lockstep.pack_background(b.copy(), k.copy(), flow, self.rows[first:], until), 0
@@ -174,9 +174,9 @@ class Episodes:
     threads : int
         1, or more to spread the markets over threads: the results are the same bytes.
     log_rows, record_rows : int
-        Own fills and event rows kept per market: the memory grows with `n` and not with the worlds of the source.
+        Own fills and event rows stored per market: the memory grows with `n` and not with the worlds of the source.
     looks_back : bool
-        Markets keep their last seconds, for strategies that are told of forecasts (:meth:`foresee`).
+        Whether markets store their last seconds, for strategies that read forecasts (:meth:`foresee`).
     """
 
     def __init__(
@@ -239,7 +239,7 @@ class Episodes:
             self._act = kernels.act_batch_threads
 
     def vary(self, horizon_ns: Ints, decisions: Ints, latency_ns: Ints) -> None:
-        """Give each prepared world a horizon, a number of decisions and a constant latency of its own, in the place of
+        """Give each prepared world a horizon, a number of decisions and a constant latency of its own, instead of
         the task's; episodes that start in it from now on have them. int64 (worlds,) each.
         """
         self._worlds[:, sim.HORIZON_NS], self._worlds[:, sim.DECISIONS] = horizon_ns, decisions
@@ -249,7 +249,7 @@ class Episodes:
     def share(self, backgrounds: Backgrounds | None) -> None:
         """Simulate what the public does once for all episodes that meet it, whatever is done in them (None: in each).
 
-        It is kept in `backgrounds`, which batches of one source may share. The results are the same bytes; on tape
+        It is stored in `backgrounds`, which batches of one source may share. The results are the same bytes; on tape
         nothing changes.
         """
         if self.source.model != sim.REPLAY:
@@ -269,7 +269,7 @@ class Episodes:
         ----------
         forecaster : Forecaster, optional
         elsewhere : int64 (looks, n, OUTLOOK), optional
-            What is said in the place of its forecasts, at looks evenly over each horizon (`placebo.outlooks`).
+            Outlooks instead of its forecasts, at looks evenly over each horizon (`placebo.outlooks`).
 
         Raises
         ------
@@ -300,8 +300,8 @@ class Episodes:
                 looks = len(self._elsewhere)
                 passed = self.states[:, sim.NOW] - self.states[:, sim.START_NS]
                 at = np.clip(passed * looks // self.states[:, sim.HORIZON_NS], 0, looks - 1)
-                told = self._elsewhere[at, np.arange(self.n)]
-                self._outlook[:, c.FORECAST_10 : c.FEES] = told[:, c.FORECAST_10 : c.FEES]
+                other = self._elsewhere[at, np.arange(self.n)]
+                self._outlook[:, c.FORECAST_10 : c.FEES] = other[:, c.FORECAST_10 : c.FEES]
 
     @property
     def view(self) -> View:
@@ -310,7 +310,7 @@ class Episodes:
 
     @property
     def working(self) -> Bools:
-        """Whether each market's episode goes on, bool (n,)."""
+        """Whether each market's episode is running, bool (n,)."""
         return np.asarray(self.states[:, sim.PHASE] == sim.WORKING)
 
     def start(self, plan: Plan, which: Ints | None = None) -> None:
@@ -366,8 +366,8 @@ class Episodes:
         """Set the guidance of signals and risk from now on.
 
         The current view says it at once, every later one what is left of the forecast by then; a forecast is not seen
-        before it was known. Said before :meth:`start`, it is seen from the first decision on; episodes that start anew
-        keep it.
+        before it was known. Said before :meth:`start`, it is seen from the first decision on; later episodes
+        have it too.
 
         Parameters
         ----------
@@ -402,7 +402,7 @@ class Episodes:
         self._x[:, c.ALPHA] *= self.states[:, sim.SIDE]
 
     def impose(self, factors: Factors) -> None:
-        """Set the factors of a regime in all markets from their next event on, in the place of any law.
+        """Set the factors of a regime in all markets from their next event on, instead of any law.
 
         Raises
         ------
@@ -456,7 +456,7 @@ class Episodes:
         Raises
         ------
         CapacityError
-            When more rows were written than kept.
+            When more rows were written than fit.
         """
         k = self.states[market]
         rows, at = int(k[sim.RECORD]), int(k[sim.RECORD_AT])
@@ -472,7 +472,7 @@ class Episodes:
 
 
 def regimes_of(source: Source, task: Task, plan: Plan) -> RegimeOccupancy:
-    """Time in each regime in the episodes of a plan, whoever trades in them."""
+    """Time in each regime in the episodes of a plan; own orders change nothing of it."""
     rows = plan.rows
     now = source.worlds_k[rows[:, kernels.E_WORLD], sim.NOW]
     return in_force(

@@ -131,7 +131,7 @@ def build_market(scenario: Scenario, *, quick: bool = False) -> BuiltMarket:
 
 
 cached_market = lru_cache(maxsize=2)(build_market)
-"""The market of a scenario, the last two kept; `cache_clear` where a lake may have grown."""
+"""The market of a scenario, the last two cached; `cache_clear` where a lake may have grown."""
 
 
 def impact_in_words(market: Source) -> list[str]:
@@ -590,6 +590,6 @@ def thinned(plan: Plan, most: int, once: bool = False) -> Plan:
         return plan
     count = min(max(most if once else most // each, 1), len(plan) // each)
     windows = np.linspace(0, len(plan) // each - 1, count).astype(np.int64)
-    kept = np.arange(count)[:, None] % 2 if once else np.arange(each)
-    which: Ints = (each * windows[:, None] + kept).ravel()
+    sides = np.arange(count)[:, None] % 2 if once else np.arange(each)
+    which: Ints = (each * windows[:, None] + sides).ravel()
     return plan.take(which)

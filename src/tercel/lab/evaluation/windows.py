@@ -218,7 +218,7 @@ def placebo_plan(plan: Plan) -> Plan | None:
     """
     rows = plan.rows
     start = rows[:, kernels.E_START_NS]
-    # a recorded day is told by its last row
+    # a recorded day is identified by its last row
     told_by = [[kernels.E_CURSOR_END], [kernels.E_START_NS]] if start.any() else [_STREAM]
     labels = [np.unique(rows[:, by], axis=0, return_inverse=True)[1].ravel() for by in told_by]
     label = next((one for one in labels if one.max() > 0), None)
@@ -229,11 +229,11 @@ def placebo_plan(plan: Plan) -> Plan | None:
         later = (label - label[n]) % (label.max() + 1)
         off = np.abs(start % DAY_NS - start[n] % DAY_NS)
         found[n] = np.lexsort((later, off, later == 0))[0]
-    told = rows[found]
-    told[:, kernels.E_QUANTITY] = 0
+    other = rows[found]
+    other[:, kernels.E_QUANTITY] = 0
     own = [kernels.E_SIDE, kernels.E_HORIZON_NS]
-    told[:, own] = rows[:, own]
-    return Plan(told, plan.cluster)
+    other[:, own] = rows[:, own]
+    return Plan(other, plan.cluster)
 
 
 def outlooks(source: Source, task: Task, plan: Plan, forecaster: Forecaster) -> Ints:
@@ -252,8 +252,8 @@ def outlooks(source: Source, task: Task, plan: Plan, forecaster: Forecaster) -> 
     episodes = Episodes(source, watching, len(plan), looks_back=True)
     episodes.start(plan)
     episodes.foresee(forecaster)
-    told = np.zeros((looks, len(plan), c.OUTLOOK), np.int64)
+    seen = np.zeros((looks, len(plan), c.OUTLOOK), np.int64)
     for look in range(looks):
-        told[look] = episodes.view.told
+        seen[look] = episodes.view.told
         episodes.step(empty(len(plan)))
-    return told
+    return seen

@@ -109,7 +109,7 @@ class Candidate:
 
     @property
     def forecaster(self) -> Forecaster | None:
-        """Whose learned forecasts it is told of; None: nobody's, or not known of a user's own strategy."""
+        """Forecaster whose learned forecasts it reads; None: none, or not known of a user's own strategy."""
         if self.own is not None:
             return None
         made: Strategy
@@ -179,8 +179,8 @@ class Candidate:
             identity = repr(named(self.own)) if isinstance(self.own, str) else self.session
         else:
             identity = repr(build(self._written, replace(SPARE, market=market)))
-        told = "" if self.forecaster is None else self.forecaster.id
-        identity += "".join(f" {one}" for one in (*self.wrappers, self.lacks, told) if one)
+        reads = "" if self.forecaster is None else self.forecaster.id
+        identity += "".join(f" {one}" for one in (*self.wrappers, self.lacks, reads) if one)
         plain = "".join(
             letter if letter.isalnum() or letter in "_+-" else "-" for letter in Path(self.key).name
         )
@@ -343,9 +343,9 @@ def free_name(name: str, members: int, taken: Collection[str]) -> str:
 
 
 def variants_of(policy: Candidate) -> int:
-    """Number of variants tried before this one was kept, by its card, its run's folder or its sweep.
+    """Number of variants of which this one is the best, by its card, its run's folder or its sweep.
 
-    A policy that a sweep's trial kept, or that was trained with what a sweep found (`guards.sweep` in the `config.json`
+    A policy of a sweep's trial, or one that was trained with what a sweep found (`guards.sweep` in the `config.json`
     of its run), is the best of as many as lie in the sweep's folder by now.
     """
     if not policy.learned:
@@ -419,12 +419,12 @@ class Participants:
 
 
 def members_of(word: str) -> tuple[str, ...]:
-    """The packaged policies that `NAME-all` stands for, `NAME` where it is one; empty for any other word.
+    """The packaged policies that `NAME-all` means, `NAME` where it is one; empty for any other word.
 
     Raises
     ------
     UnknownNameError
-        A word that ends so and stands for none.
+        A word that ends so and means none.
 
     >>> members_of("default-all"), members_of("default")
     (('default',), ())

@@ -218,7 +218,7 @@ class EvaluationResult(JudgedRun):
 
     @property
     def reported_rows(self) -> list[str]:
-        """Rows that verdicts are told of: recipes, and policies that belong to none."""
+        """Rows with verdicts: recipes, and policies that belong to none."""
         inside = {member for members in self.recipes.values() for member in members}
         return [name for name in self.paired if name not in inside]
 
@@ -258,7 +258,7 @@ def course_of(judged: Results) -> Ints:
 def as_one(scenarios: Sequence[Results]) -> Results:
     """Several scenarios with the same candidates as one: every order counts alike; days are clusters if several.
 
-    Where they are several, what is told of single scenarios (courses of mids, decisions) is left out.
+    Of several, what belongs to single scenarios (courses of mids, decisions) is left out.
     """
     if len(scenarios) == 1 and not scenarios[0].scenario.orders:
         return scenarios[0]
@@ -410,7 +410,7 @@ class Evaluation:
 
     @property
     def reported_rows(self) -> list[str]:
-        """Rows that verdicts are told of: recipes, and policies that belong to none."""
+        """Rows with verdicts: recipes, and policies that belong to none."""
         inside = {member for recipe in self.recipes for member in recipe.members}
         return [
             *(one.key for one in self.recipes),

@@ -403,8 +403,8 @@ def taken_apart(
 ) -> Mapping[str, Estimate | None]:
     """What each part of a strategy, mean over its training seeds, saves in a judged scenario, bps; None where it has none.
 
-    What listens to forecasts is told those of other episodes too (`placebo`): the placebo saves so much of a strategy
-    that has nothing learned, and the last row is what is learned less that.
+    A strategy that reads forecasts is also run with those of other episodes (`placebo`): the placebo's saving is against
+    the strategy without anything learned, and the last row is the saving of the learned parts less that.
 
     Parameters
     ----------
@@ -429,10 +429,10 @@ def taken_apart(
     costs = {part: _judged_costs(one, judged) for part, one in found.items()}
     alone = [part for part in PARTS if part != PLACEBO]
     worth = {part: _saved(costs[part], whole, rng) if part in costs else None for part in alone}
-    told = costs.get(PLACEBO)
+    placebo = costs.get(PLACEBO)
     return worth | {
-        PLACEBO: None if told is None else _saved(costs[LEARNED], told, rng),
-        KNOWS: None if told is None else _saved(told, whole, rng),
+        PLACEBO: None if placebo is None else _saved(costs[LEARNED], placebo, rng),
+        KNOWS: None if placebo is None else _saved(placebo, whole, rng),
     }
 
 

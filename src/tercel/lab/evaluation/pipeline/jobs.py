@@ -1,4 +1,4 @@
-"""The jobs of an evaluation: some episodes of a scenario through all candidates, kept on disk and never run twice.
+"""The jobs of an evaluation: some episodes of a scenario through all candidates, stored on disk and never run twice.
 
 The fills of each are checked against what their market showed.
 """
@@ -237,7 +237,7 @@ class Job:
 
     @property
     def known(self) -> tuple[str, ...]:
-        """What is told of the episodes themselves, besides the candidates' costs."""
+        """Results of the episodes themselves, besides the candidates' costs."""
         return (TWINS, HINDSIGHT) if self.recorded else ()
 
 
@@ -315,12 +315,12 @@ def run_job(job: Job, out: Path) -> bool:
     recording = Recording(record) if record else None
     run_out = run_to_the_end(job.first, len(plan), len(built.plan)) & job.recorded
     strategies = [one for _, one in missing]
-    told = (
+    placebo = (
         placebo_plan(built.plan)
         if any(isinstance(one, ToldElsewhere) for one in strategies)
         else None
     )
-    met = None if told is None else told.take(slice(job.first, job.first + BATCH))
+    met = None if placebo is None else placebo.take(slice(job.first, job.first + BATCH))
     done = run_strategies(built.judged, task, plan, strategies, stopping, recording, run_out, met)
     for (name, strategy), costs in zip(missing, done, strict=False):
         costs.check()

@@ -156,8 +156,8 @@ def seen_by(policy: Candidate) -> list[SeenDays]:
     ]
     for name in _texts(trained_on.get("market", "")) + _texts(trained_on.get("markets", "")):
         found += calibrated_on(name)
-    told = {} if policy.forecaster is None else policy.forecaster.seen
-    for name, days in told.items():
+    learned_on = {} if policy.forecaster is None else policy.forecaster.seen
+    for name, days in learned_on.items():
         how = f"listens to a forecaster that was trained on {name}, {days[0]} to {days[-1]}"
         found += [SeenDays(name, day, day, inf, 1.0, how) for day in days]
     return found
@@ -220,8 +220,8 @@ def refuse_leaks(
     scenarios : iterable of Scenario
         Where they are judged.
     allowed : bool, optional
-        True: such policies are named in a note that begins with `SEEN`, and judged. None: whoever asks has no way to
-        allow it, so that the error names none.
+        True: such policies are named in a note that begins with `SEEN`, and judged. None: the caller cannot
+        allow it, and the error offers no way.
 
     Raises
     ------

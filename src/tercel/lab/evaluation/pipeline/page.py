@@ -90,21 +90,22 @@ def write_page(path: Path, evaluation: Evaluation, result: EvaluationResult, foo
 
 
 def answer(result: EvaluationResult) -> str:
-    """Where rows that verdicts are told of stand beside the best written strategy, of each market where there are
-    several, in a few words; of a smoke run that it is no judgement."""
+    """Verdicts on the reported rows against the best written strategy (of each market, if there are several) in a few
+    words; of a smoke run, that it is no judgement."""
     if QUICK in result.notes:
         return QUICK.rstrip(".")
     best, several = result.best_baseline, len(result.by_market) > 1
     count = sum(kind in ("baseline", "random") for kind in result.kinds.values())
     written = f"{best}, {f'the best of {count} written strategies' if count > 1 else 'the written strategy'}"
-    told: dict[str, list[str]] = {}
+    by_verdict: dict[str, list[str]] = {}
     for name in result.reported_rows:
         primary = result.claims[name].primary if several else {}
         gain = primary[BEST].gain if BEST in primary else result.paired[name][best]
-        told.setdefault(BESIDE[called(gain)], []).append(_by_whom(result, name))
+        by_verdict.setdefault(BESIDE[called(gain)], []).append(_by_whom(result, name))
     each = "the best written strategy of each market" * several or written
     return (
-        "; ".join(f"{', '.join(names)}: {words} {each}" for words, names in told.items()) or written
+        "; ".join(f"{', '.join(names)}: {words} {each}" for words, names in by_verdict.items())
+        or written
     )
 
 
@@ -119,7 +120,7 @@ def lead(result: EvaluationResult) -> str:
     """Lead of the page: costs of the first rows and of the best written strategy, and the gain; of several markets the
     comparisons over all."""
     if len(result.by_market) > 1 and result.reported_rows:
-        return " ".join(verdict_sentence(*told, called=called) for told in verdict_gains(result))
+        return " ".join(verdict_sentence(*one, called=called) for one in verdict_gains(result))
     best, rows = result.best_baseline, result.strategies
     its = fixed(rows[best].is_bps.mean)
     sentences = [
@@ -148,7 +149,7 @@ def _verdicts(result: EvaluationResult, first: list[str]) -> Section:
 
 
 def _drawn(result: EvaluationResult, first: list[str]) -> list[str]:
-    """Rows of the figures, cheapest first: those that verdicts are told of, and the cheapest others."""
+    """Rows of the figures, cheapest first: those with verdicts, and the cheapest others."""
     chosen = [*first, *(name for name in result.ranked if name not in first)][:MOST_DRAWN]
     return [name for name in result.ranked if name in {*chosen, result.best_baseline}]
 

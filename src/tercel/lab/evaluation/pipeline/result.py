@@ -51,7 +51,7 @@ STYLE: Final = (
 
 
 FILLS = 1 << 16
-"""Own fills of an episode that are kept."""
+"""Own fills of an episode that fit."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,8 +107,8 @@ class Episode:
         Returns
         -------
         polars.DataFrame
-            time_s since arrival, price in price units, lots, passive, forced (by the horizon), unfilled: what nobody
-            sold, at the price it is booked at.
+            time_s since arrival, price in price units, lots, passive, forced (by the horizon), unfilled: lots without
+            a counterparty, at the price they are booked at.
         """
         import polars as pl
 
@@ -267,7 +267,7 @@ class Row:
     shortfall_bps : Estimate
         Implementation shortfall against the arrival mid: the sum of the five that follow.
     spread_bps, impact_bps, timing_bps, forced_bps, fees_bps : Estimate or None
-        None where it cannot be told apart.
+        None where it is not separated.
     timing_risk_bps : Estimate or None
         Standard deviation of the shortfall over episodes.
     passive_share : Estimate or None
@@ -275,7 +275,7 @@ class Row:
     adaptability : Estimate or None
         Share of the variance of decisions that the market explains.
     unfilled_share : float
-        Of the lots, what found nobody.
+        Share of the lots that stayed unfilled.
     vs_best : Comparison or None
         With the best written strategy; None for that one itself.
     """

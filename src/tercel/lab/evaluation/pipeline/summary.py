@@ -331,7 +331,7 @@ class Summary:
         return risk_statistics.ratios(wanted, self.evaluation.twins, self.rng)
 
     def _bars(self) -> dict[str, dict[str, risk_statistics.ScheduleRatios]]:
-        """Market -> row that verdicts are told of -> ratios to the schedules, differences of risk and adaptability."""
+        """Market -> row with verdicts -> ratios to the schedules, differences of risk and adaptability."""
         rows, found = self.evaluation.reported_rows, {}
         for market, judged in self.evaluation.markets.items():
             entries = self.evaluation.entries_in(judged)

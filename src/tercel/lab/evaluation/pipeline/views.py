@@ -48,7 +48,7 @@ def outside(policy: Candidate, settings: Scenario, market: str) -> str:
 
 
 def handed_over(policies: Iterable[Candidate], settings: Scenario) -> dict[str, str]:
-    """Policies whose orders, told as a share of the volume, go to another: name -> whose."""
+    """Policies whose orders, by their share of the volume, go to another: name -> whose."""
     share = settings.task.share
     large = [
         one.key
@@ -145,11 +145,11 @@ ADAPTATION_HEADINGS = ("regime", "trained for it", "strategy", "costs more, bps"
 def adapted(result: EvaluationResult, name: str) -> Iterator[str]:
     """A line for each regime, the loss of schedules frozen at arrival beside it."""
     for regime, cell in result.adaptation.items():
-        dearer = cell.difference_to_specialist or {}
-        if name not in dearer:
+        losses = cell.difference_to_specialist or {}
+        if name not in losses:
             continue
         beside = [
-            f"{other} {spelt(dearer[other], '+')} bps" for other in cell.frozen if other in dearer
+            f"{other} {spelt(losses[other], '+')} bps" for other in cell.frozen if other in losses
         ]
         text = f"; schedules frozen at arrival: {', '.join(beside)}" if beside else ""
         yield (
@@ -399,11 +399,11 @@ def verdict_gains(result: EvaluationResult) -> Iterator[tuple[str, dict[str, Pai
     best, several = result.best_baseline, len(result.by_market) > 1
     for name in result.reported_rows[:MOST_VERDICTS]:
         primary = result.claims[name].primary
-        told = {_opponent(key, found.opponents): found.gain for key, found in primary.items()}
+        gains = {_opponent(key, found.opponents): found.gain for key, found in primary.items()}
         yield (
-            (f"{name}, over these markets", told)
+            (f"{name}, over these markets", gains)
             if several
-            else (name, {best: result.paired[name][best]} | told)
+            else (name, {best: result.paired[name][best]} | gains)
         )
 
 
@@ -461,7 +461,7 @@ def correction(result: EvaluationResult) -> str:
 
 
 def verdicts(result: EvaluationResult, name: str) -> Iterator[str]:
-    """Lines that say where a policy stands."""
+    """Verdicts on a policy, line by line."""
     best = result.best_baseline
     yield from claimed(name, result.claims[name], result.comparisons)
     least = result.power[name].get(best)
