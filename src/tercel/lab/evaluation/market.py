@@ -435,9 +435,12 @@ def _on_tape(settings: Scenario) -> BuiltMarket:
     training, training_days = recorded(split.train)
     judged, judged_days = (training, training_days) if one_source else recorded(split.test)
     judged_days = [day for day in judged_days if day.instrument.date in split.test]
+    # in other hours agents learn without a start by the clock, and without a price as limit
+    limit = task.limit_price if isinstance(task.limit_price, str) else None
+    anytime = replace(task, start="", limit_price=limit)
     drawn = tape_plan(
         training_days,
-        _at_any_time(task) if split.hours else task,
+        anytime if split.hours else task,
         curve,
         every_ns=TRAINING_STEP_NS,
         seed=seed,
@@ -539,12 +542,6 @@ def _minutes(task: Task) -> str:
 def _units(lot: int) -> str:
     """What a quantity in lots counts."""
     return "shares" if lot == 1 else f"lots of {lot} shares"
-
-
-def _at_any_time(task: Task) -> Task:
-    """The task as agents learn it in other hours: no start by the clock, no price as limit."""
-    price = task.limit_price is not None and not isinstance(task.limit_price, str)
-    return replace(task, start="", limit_price=None if price else task.limit_price)
 
 
 def _order_words(task: Task, quantities: Ints, lot: int, of_list: int) -> str:

@@ -33,7 +33,7 @@ from tercel.lab.evaluation.pipeline.evaluation import LISTED, Evaluation, as_one
 from tercel.lab.evaluation.pipeline.jobs import JobRunner, Results, episodes_of, run_jobs
 from tercel.lab.evaluation.pipeline.leaks import judged_days, refuse_leaks
 from tercel.lab.evaluation.pipeline.result import Result
-from tercel.lab.evaluation.pipeline.summary import Summary
+from tercel.lab.evaluation.pipeline.summary import EvaluationSummary
 from tercel.lab.evaluation.pipeline.views import KNOWS, notes_on, size_notes, untrained_in
 from tercel.lab.evaluation.risk_statistics import FROZEN, sample_size
 from tercel.lab.evaluation.scenario import PLAIN, Scenario, switching, with_orders
@@ -188,7 +188,7 @@ class Experiment:
                 )
             )
         self._say(*evaluation.notes[len(notes) :])
-        return Result(Summary(evaluation).figures(), evaluation)
+        return Result(EvaluationSummary(evaluation).figures(), evaluation)
 
     def notes(self) -> list[str]:
         """Notes before any episode runs; refuses policies that learned from what is judged.
@@ -426,7 +426,11 @@ def taken_apart(
     found = run_jobs(work, out, "take it apart", elsewhere, here)
     rng = np.random.default_rng(SEED)
     whole = {one.key: judged.costs[one.key] for one in members}
-    costs = {part: _judged_costs(one, judged) for part, one in found.items()}
+    rows = judged.plan_rows  # episodes in which all orders found room
+    costs = {
+        part: {key: cost if rows is None else cost.select(rows) for key, cost in one.costs.items()}
+        for part, one in found.items()
+    }
     alone = [part for part in PARTS if part != PLACEBO]
     worth = {part: _saved(costs[part], whole, rng) if part in costs else None for part in alone}
     placebo = costs.get(PLACEBO)
@@ -434,13 +438,6 @@ def taken_apart(
         PLACEBO: None if placebo is None else _saved(costs[LEARNED], placebo, rng),
         KNOWS: None if placebo is None else _saved(placebo, whole, rng),
     }
-
-
-def _judged_costs(found: Results, judged: Results) -> dict[str, Costs]:
-    """Costs of the episodes that were judged: of the plan's those in which all orders found room."""
-    if judged.plan_rows is None:
-        return found.costs
-    return {key: one.select(judged.plan_rows) for key, one in found.costs.items()}
 
 
 def _saved(

@@ -496,7 +496,17 @@ def run_jobs(
     """
     jobs = [job for its in work.values() for job in jobs_of(*its)]
     done = {job: is_done(job, out) for job in jobs}
-    _report_reuse([job for job in jobs if done[job]], out)
+    # what own code reads beside its modules and the files it names is not known: nothing is run again
+    own = dict.fromkeys(
+        one.key
+        for job in jobs
+        for one in (job.candidates if done[job] else ())
+        if isinstance(one.own, str)
+    )
+    if own:
+        say(
+            f"results of {', '.join(own)} that are stored in {out} are used again; another `out=` runs them anew"
+        )
     missing = [job for job in jobs if not done[job]]
     if elsewhere is not None:
         elsewhere(missing, out)
@@ -514,14 +524,3 @@ def run_jobs(
         key: read_results(scenario, candidates, out, recorded)
         for key, (scenario, candidates, recorded) in work.items()
     }
-
-
-def _report_reuse(stored: Sequence[Job], out: Path) -> None:
-    """Say whose own code is not run again: what it reads beside its modules and the files it names is not known."""
-    own = dict.fromkeys(
-        one.key for job in stored for one in job.candidates if isinstance(one.own, str)
-    )
-    if own:
-        say(
-            f"results of {', '.join(own)} that are stored in {out} are used again; another `out=` runs them anew"
-        )

@@ -57,7 +57,7 @@ class _Conditions(NamedTuple):
     notes: list[str]
 
 
-class Summary:
+class EvaluationSummary:
     """Everything that is asked of an evaluation, with one generator and one ledger."""
 
     def __init__(self, evaluation: Evaluation) -> None:
