@@ -513,7 +513,7 @@ def writes_to_a_terminal(path: Path) -> bool:
 
 
 def test_the_command_line_alone_writes_to_a_terminal() -> None:
-    """But what Python shows on the way (`api.stderr`), and a gate's process, which answers the one that started it."""
+    """But what Python shows on the way (`api.display`), and a gate's process, which answers the one that started it."""
     room = ROOT / "src" / "tercel"
     found = {
         path.relative_to(room).as_posix()
@@ -522,7 +522,7 @@ def test_the_command_line_alone_writes_to_a_terminal() -> None:
     }
     assert "cli/shared.py" in found
     assert {where for where in found if not where.startswith("cli/")} == {
-        "api/stderr.py",
+        "api/display.py",
         "desk/gate/__main__.py",
     }
 

@@ -4,7 +4,7 @@ They are a third of what a cold cache costs, and the first test of every worker 
 compiled by the test that asks first, within a second or two.
 """
 
-from tercel.api import stderr  # noqa: F401 - shows how far it is
+from tercel.api import display  # noqa: F401 - shows how far it is
 from tercel.core.ahead import compile_ahead
 from tercel.execution.step import needed
 from tercel.market.simulator import lockstep, seconds

@@ -1,7 +1,6 @@
 from tercel.api.desk import Desk as Desk
 from tercel.api.environment import sb3_env as sb3_env
-from tercel.api.episode import Episode as Episode
-from tercel.api.judged import evaluate as evaluate
+from tercel.api.evaluation import evaluate as evaluate
 from tercel.api.learn import Tuned as Tuned
 from tercel.api.learn import explain as explain
 from tercel.api.learn import train as train
@@ -9,11 +8,10 @@ from tercel.api.learn import tune as tune
 from tercel.api.market import calibrate as calibrate
 from tercel.api.market import load_market as load_market
 from tercel.api.market import replay as replay
+from tercel.api.orders import read_orders as read_orders
 from tercel.api.policy import Policy as Policy
 from tercel.api.policy import load_policy as load_policy
 from tercel.api.policy import save_policy as save_policy
-from tercel.api.result import Comparison as Comparison
-from tercel.api.result import Result as Result
 from tercel.api.tca.report import own_costs as own_costs
 from tercel.core.errors import TercelError as TercelError
 from tercel.execution.intent import Intent as Intent
@@ -24,8 +22,10 @@ from tercel.execution.task import Latency as Latency
 from tercel.execution.task import Task as Task
 from tercel.execution.user_strategy import OwnStrategy as Strategy
 from tercel.execution.user_strategy import strategy as strategy
-from tercel.lab.evaluation.order_files import read_orders as read_orders
 from tercel.lab.evaluation.orders import Order as Order
+from tercel.lab.evaluation.pipeline.result import Comparison as Comparison
+from tercel.lab.evaluation.pipeline.result import Episode as Episode
+from tercel.lab.evaluation.pipeline.result import Result as Result
 from tercel.lab.learning.rewards import Step as Step
 from tercel.market.simulator.terms import Fees as Fees
 from tercel.market.tape.lake import Lake as Lake

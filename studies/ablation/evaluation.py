@@ -19,14 +19,14 @@ from tercel.core.stats import PairedGain, Replicates, intervals, moments_of_cvar
 from tercel.execution import Strategy, attribute
 from tercel.execution.strategies import build
 from tercel.lab.evaluation import (
+    BuiltMarket,
     ComparisonLedger,
-    JobMarket,
-    MarketTask,
     ResampledScores,
+    Scenario,
     Scores,
     detectable,
 )
-from tercel.lab.evaluation.pipeline import Candidate, Results, Scenario, refuse_leaks, run_jobs
+from tercel.lab.evaluation.pipeline import Candidate, Results, refuse_leaks, run_jobs
 from tercel.lab.learning.agent import AgentConfig
 from tercel.lab.learning.agent.policy import action_parameters, rule_name
 
@@ -48,7 +48,7 @@ class AblationRule(Candidate):
     base: str = ""
     parameters: tuple[tuple[str, float], ...] = ()
 
-    def strategy(self, market: JobMarket) -> Strategy:
+    def strategy(self, market: BuiltMarket) -> Strategy:
         """The rule, with what it may know of this market."""
         return build(self.base, market.estimates, dict(self.parameters) or None)
 
@@ -73,7 +73,13 @@ def scenarios_of(recipe: AgentConfig, seeds: Sequence[int], episodes: int) -> li
     """Where a recipe's variants are judged: its own markets and regimes, at its plain task."""
     task = recipe.task.task
     return [
-        Scenario(f"{one.name} {one.regimes}".strip(), MarketTask(one, task), tuple(seeds), episodes)
+        Scenario(
+            one,
+            task,
+            name=f"{one.name} {one.regimes}".strip(),
+            seeds=tuple(seeds),
+            episodes=episodes,
+        )
         for one in recipe.market.markets
     ]
 
@@ -115,7 +121,7 @@ def judged(
         for one in variants
     }
     policies = [policy for row in members.values() for policy in row]
-    notes = refuse_leaks(policies, [scenario.settings for scenario in scenarios])
+    notes = refuse_leaks(policies, scenarios)
     work = {scenario.name: (scenario, [rule, *policies], False) for scenario in scenarios}
     results = run_jobs(work, out, "judge on fresh episodes")
     scores = _scores(list(results.values()), {RULE: [rule], **members})

@@ -1,7 +1,7 @@
 """The big table: every strategy in every market and regime, comparisons corrected over all of it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from tercel.lab.evaluation import (
     SCHEDULES,
     Claim,
     ComparisonLedger,
+    Scenario,
     ScenarioComparison,
     ScheduleRatios,
     claim,
@@ -23,10 +24,9 @@ from tercel.lab.evaluation.pipeline import (
     MarketCell,
     Participants,
     Results,
-    Scenario,
     without_overflow,
 )
-from tercel.lab.evaluation.pipeline.request import settings_of
+from tercel.lab.evaluation.pipeline.experiment import scenarios_of as plain_scenarios
 from tercel.lab.evaluation.pipeline.summary import SEED
 from tercel.market.flow import preset as presets
 from tercel.market.regimes import NAMED
@@ -46,19 +46,21 @@ def scenarios_of(
 ) -> dict[str, dict[str, Scenario]]:
     """Regime -> market -> scenario."""
     names = listed(",".join(markets)) or _all_markets()
-    settings = {
-        regime: settings_of(
+    found = {
+        regime: plain_scenarios(
             [tc.Market(name, regimes="" if regime == PLAIN else regime) for name in names],
             tc.Task(),
+            seeds=seeds,
+            episodes=episodes,
         )
         for regime in regimes
     }
     return {
         regime: {
-            name: Scenario(name if regime == PLAIN else f"{name} {regime}", one, seeds, episodes)
+            name: one if regime == PLAIN else replace(one, name=f"{name} {regime}")
             for name, one in row.items()
         }
-        for regime, row in settings.items()
+        for regime, row in found.items()
     }
 
 

@@ -82,8 +82,9 @@ def table(request: TableRequest) -> None:
     scenarios = scenarios_of(
         request.market or (), regimes_of(request.regimes), request.episodes, tuple(seeds)
     )
-    settings = {market: scenario.settings for market, scenario in scenarios[PLAIN].items()}
-    field = field_of(request.policies or (), request.family if request.policies else "", settings)
+    field = field_of(
+        request.policies or (), request.family if request.policies else "", scenarios[PLAIN]
+    )
     out.mkdir(parents=True, exist_ok=True)
     work = {
         (regime, market): (scenario, [*field.teams[market], *baselines], False)

@@ -96,8 +96,8 @@ def predict(request: Predict) -> None:
     )
     from tercel import Task
     from tercel.execution import Market
-    from tercel.lab.evaluation.pipeline import Scenario, judged_days, refuse_leaks
-    from tercel.lab.evaluation.pipeline.request import settings_of
+    from tercel.lab.evaluation.pipeline import judged_days, refuse_leaks
+    from tercel.lab.evaluation.pipeline.experiment import scenarios_of
     from tercel.market.flow import load
 
     began = time.process_time()
@@ -115,15 +115,14 @@ def predict(request: Predict) -> None:
     )
     home = Market(request.preset)
     beside = replace(home, bound=tape.bound) if home.on_tape else home
-    (own,) = settings_of([beside], task).values()
-    judged = settings_of([tape], task)
+    (own,) = scenarios_of(
+        [beside], task, seeds=(seed,), episodes=0 if beside.on_tape else request.episodes
+    ).values()
+    judged = scenarios_of([tape], task, seeds=(seed,))
     settings = {preset.name: own, **judged}
     refuse_calibrated(request.preset, judged)
     notes = refuse_leaks([one for one in candidates if one.learned], settings.values())
-    simulated, recorded = (
-        Scenario(name, one, (seed,), 0 if one.market.on_tape else request.episodes)
-        for name, one in settings.items()
-    )
+    simulated, recorded = (replace(one, name=name) for name, one in settings.items())
     results, more = sides(simulated, recorded, preset.name, candidates, seed)
     found = Predicted(
         market=preset.name,

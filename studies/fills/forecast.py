@@ -18,7 +18,7 @@ from tercel.core import NS_PER_SECOND, Bools, Floats, Ints
 from tercel.core.stats import mean_interval
 from tercel.execution import REST0, TAKE, Intents, hold, ladder, step
 from tercel.execution.foresight import HORIZONS, NAMES, ODD, Forecaster
-from tercel.lab.evaluation import Episodes, JobMarket, batches
+from tercel.lab.evaluation import BuiltMarket, Episodes, batches
 from tercel.signals.flow import STEP_NS, FlowDay
 from tercel.signals.flow.train import CLIP, fit, forecaster_of
 
@@ -99,7 +99,7 @@ def intents_of(view: View, place: str, first: int) -> Intents:
     return intents
 
 
-def slices_of(market: JobMarket, place: str, days: Mapping[int, FlowDay]) -> Slices:
+def slices_of(market: BuiltMarket, place: str, days: Mapping[int, FlowDay]) -> Slices:
     """What became of slices at a place in each window of a market: one every 30 s, never two at once.
 
     Parameters

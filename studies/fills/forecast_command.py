@@ -12,7 +12,7 @@ from studies.tape.flow_command import judged_of
 from tercel import Market
 from tercel.cli import print_json, print_table, say
 from tercel.core.report import NOTHING, spelt_cell
-from tercel.lab.evaluation import MarketTask, build_market
+from tercel.lab.evaluation import Scenario, build_market
 from tercel.market.tape import Lake
 from tercel.signals.flow import FlowDay, read_day
 from tercel.signals.flow.train import steps
@@ -80,7 +80,7 @@ def slices_of(
     """Slices at each place on all days of a symbol but the first, of whose volume they are a share."""
     dates, where = tuple(sorted(lake.days(symbol)))[1:], str(lake.root)
     still = Market(lake=where, symbol=symbol, days=dates, bound=bound, impact="none")
-    market = build_market(MarketTask(still))
+    market = build_market(Scenario(still))
     found = {place: f.slices_of(market, place, days) for place in f.PLACES}
     step()
     return found

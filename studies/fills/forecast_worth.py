@@ -16,7 +16,7 @@ from studies.tape.flow_command import POOLED
 from tercel.core import NS_PER_SECOND, Float32, Floats
 from tercel.execution import Costs
 from tercel.execution.policies import PolicyPort
-from tercel.lab.evaluation import JobMarket, Scores, batches, markets_of
+from tercel.lab.evaluation import BuiltMarket, Scores, batches, markets_of
 from tercel.market.simulator import layout as sim
 from tercel.signals.flow import STEP_NS, FlowDay
 
@@ -60,7 +60,7 @@ class Moved:
         return scores
 
 
-def costs_of(market: JobMarket, model: str, way: str, said: Said) -> Costs:
+def costs_of(market: BuiltMarket, model: str, way: str, said: Said) -> Costs:
     """Costs of the policy that ships, told by a forecaster in a folder, moved in a way by what is said of fills."""
     whole, costs = policy_of(model), []
     blank = np.zeros((0, 2, len(READ)))
@@ -100,7 +100,7 @@ def said_of(
 
 
 def worth_of(
-    markets: Mapping[str, JobMarket],
+    markets: Mapping[str, BuiltMarket],
     models: Mapping[str, str],
     said: Mapping[str, tuple[Said, Said]],
     step: Callable[[], None],

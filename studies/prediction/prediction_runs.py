@@ -8,15 +8,13 @@ from studies.prediction.prediction import LEAST, StrategyCosts
 from tercel.core import ConfigError, listed
 from tercel.core import progress_bar as progress
 from tercel.execution.strategies import ALL_BASELINES, WRITTEN
-from tercel.lab.evaluation import BATCH, MarketTask, run_strategies
+from tercel.lab.evaluation import BATCH, BuiltMarket, Scenario, run_strategies
 from tercel.lab.evaluation.pipeline import (
     ALL,
-    BuiltScenario,
     Candidate,
     Results,
-    Scenario,
     baselines_of,
-    build_scenario,
+    cached_market,
     calibrated_on,
     judged_days,
     members_of,
@@ -56,7 +54,7 @@ def candidates_of(typed: Sequence[str]) -> list[Candidate]:
     return [*(baselines_of(",".join(written)) if written else ()), *policies_of(learned)]
 
 
-def refuse_calibrated(which: str, settings: Mapping[str, MarketTask]) -> None:
+def refuse_calibrated(which: str, settings: Mapping[str, Scenario]) -> None:
     """Refuse days that the market itself was calibrated on.
 
     Raises
@@ -81,12 +79,11 @@ def sides(
 
     Rules have the numbers tuned in `market` in both scenarios: what is asked is how the very same strategy fares.
     """
-    known = build_scenario(tape)
-    estimates = replace(known.market.estimates, market=market)
-    recorded = replace(known, market=replace(known.market, estimates=estimates))
-    grounds = {"simulated": (home, build_scenario(home)), "tape": (tape, recorded)}
-    if not recorded.source.worlds_k[:, QUEUE].any():
-        grounds[THEIRS] = (tape, replace(recorded, source=theirs(recorded.source)))
+    known = cached_market(tape)
+    recorded = replace(known, estimates=replace(known.estimates, market=market))
+    grounds = {"simulated": (home, cached_market(home)), "tape": (tape, recorded)}
+    if not recorded.judged.worlds_k[:, QUEUE].any():
+        grounds[THEIRS] = (tape, replace(recorded, judged=theirs(recorded.judged)))
     judged = run_candidates(grounds, candidates)
     gone = overflowing(judged.values(), [one for one in candidates if not one.learned])
     found, notes = {}, list(gone.values())
@@ -94,12 +91,12 @@ def sides(
         complete, notes_here = without_overflowed(one.without(gone))
         found[where] = StrategyCosts(complete.costs, seed)
         notes += notes_here
-    learned = f"Schedules know volume and volatility from {known.market.facts['trained on']}."
-    return found, [*notes, learned, *known.market.notes[1:]]
+    learned = f"Schedules know volume and volatility from {known.facts['trained on']}."
+    return found, [*notes, learned, *known.notes[1:]]
 
 
 def run_candidates(
-    grounds: Mapping[str, tuple[Scenario, BuiltScenario]], candidates: Sequence[Candidate]
+    grounds: Mapping[str, tuple[Scenario, BuiltMarket]], candidates: Sequence[Candidate]
 ) -> dict[str, Results]:
     """Every strategy on the episodes of every scenario, with a bar."""
     found: dict[str, Results] = {}
@@ -116,9 +113,9 @@ def run_candidates(
                 progress_bars.advance(bar)
                 return False
 
-            made = [one.strategy(built.market) for one in candidates]
+            made = [one.strategy(built) for one in candidates]
             costs = run_strategies(
-                built.source, scenario.settings.task, built.plan, made, tick, run_out=False
+                built.judged, scenario.task, built.plan, made, tick, run_out=False
             )
             for one in costs:
                 one.check()

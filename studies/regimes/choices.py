@@ -21,8 +21,8 @@ from tercel.execution.policies_packaged import named
 from tercel.execution.strategies import build
 from tercel.lab.evaluation import (
     Episodes,
-    MarketTask,
     Plan,
+    Scenario,
     batches,
     build_market,
     run_strategies,
@@ -204,11 +204,8 @@ def choices(
     """
     costs: dict[str, dict[str, list[Floats]]] = {regime: {} for regime in regimes}
     for market in markets:
-        settings = MarketTask(Market(market))
-        built, task = (
-            build_market(settings, seed=seed, episodes=episodes, quick=True),
-            settings.task,
-        )
+        scenario = Scenario(Market(market), seeds=(seed,), episodes=episodes)
+        built, task = build_market(scenario, quick=True), scenario.task
         rules = {name: build(name, built.estimates) for name in RULES}
         base = rules[BASE]
         switches = {

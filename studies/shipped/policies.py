@@ -26,13 +26,7 @@ from tercel.execution.policies import (
 )
 from tercel.execution.policies_packaged import SHARED, CalmObservations
 from tercel.execution.strategies import build
-from tercel.lab.evaluation import (
-    MarketTask,
-    Recording,
-    build_market,
-    run_strategies,
-    seeded_plan,
-)
+from tercel.lab.evaluation import Recording, Scenario, build_market, run_strategies, seeded_plan
 from tercel.lab.learning.agent import AgentConfig, preset_file, preset_names, read_config, shortfall
 from tercel.lab.learning.agent.run_folder import resumed
 from tercel.market.flow import preset as presets
@@ -157,7 +151,7 @@ def packing(run: Path, name: str = "") -> PackagedPolicy:
 def fresh(team: Sequence[PackagedPolicy], market: str, episodes: int) -> list[Costs]:
     """Costs of a team's policies, then of the rivals, on fresh episodes of a market."""
     preset, task = presets.load(market), team[0].config.task.task
-    source = build_market(MarketTask(Market(preset=market), task)).judged
+    source = build_market(Scenario(Market(preset=market), task)).judged
     plan = seeded_plan(task, task.lots(preset.volume_per_s), JUDGED_SEED, 0, episodes)
     strategies = [*(one.strategy for one in team), *(build(name) for name in RIVALS)]
     return run_strategies(source, task, plan, strategies, run_out=False)

@@ -30,7 +30,7 @@ from tercel.core.report import spelt
 from tercel.execution import Strategy
 from tercel.execution.policies import MlpPolicy, PolicyStrategy, ToldElsewhere
 from tercel.execution.strategies import build
-from tercel.lab.evaluation import JobMarket, Scores, placebo_plan, run_strategies
+from tercel.lab.evaluation import BuiltMarket, Scores, placebo_plan, run_strategies
 from tercel.signals.flow.train import steps
 
 
@@ -116,7 +116,7 @@ class Bench:
     symbols, bounds : sequence of str
     """
 
-    ground: Callable[[str, str], JobMarket]
+    ground: Callable[[str, str], BuiltMarket]
     model: Callable[[Sequence[str]], str]
     symbols: Sequence[str]
     bounds: Sequence[str]

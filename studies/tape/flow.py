@@ -28,9 +28,9 @@ from tercel.execution.policies import (
 from tercel.execution.policies_packaged import folder_of
 from tercel.execution.strategies import build
 from tercel.lab.evaluation import (
+    BuiltMarket,
     Episodes,
-    JobMarket,
-    MarketTask,
+    Scenario,
     Scores,
     batches,
     build_market,
@@ -94,7 +94,7 @@ def policy_of(model: str) -> PolicyStrategy:
     return cast(PolicyStrategy, hearing(packaged, model))
 
 
-def strategies_of(model: str, market: JobMarket) -> dict[str, Strategy]:
+def strategies_of(model: str, market: BuiltMarket) -> dict[str, Strategy]:
     """`guarded`, the policy, the same without each action, its placebo, and two schedules."""
     whole = policy_of(model)
     lacking = {
@@ -129,16 +129,16 @@ def learned(days: Days, out: Path, seed: int) -> str:
     return str(out)
 
 
-def ground(lake: Lake, symbol: str, bound: str, left_out: Sequence[str] = ()) -> JobMarket:
+def ground(lake: Lake, symbol: str, bound: str, left_out: Sequence[str] = ()) -> BuiltMarket:
     """Half-hour orders of 10 %, both sides, on all days of a symbol but its first."""
     days = tuple(day for day in sorted(lake.days(symbol))[FIRST:] if day not in left_out)
     return build_market(
-        MarketTask(Market(lake=str(lake.root), symbol=symbol, days=days, bound=bound))
+        Scenario(Market(lake=str(lake.root), symbol=symbol, days=days, bound=bound))
     )
 
 
 def scores_of(
-    market: JobMarket, strategies: Mapping[str, Strategy], days: Sequence[FlowDay] = ()
+    market: BuiltMarket, strategies: Mapping[str, Strategy], days: Sequence[FlowDay] = ()
 ) -> Scores:
     """Cost of each order, bps, where no strategy ran out of room for its own orders; with `days` also of the policy that
     is told the truth."""
@@ -157,7 +157,7 @@ def scores_of(
     return Scores.of({name: one.select(complete) for name, one in costs.items()}, {})
 
 
-def told_truth(market: JobMarket, strategy: Strategy, days: Sequence[FlowDay]) -> Costs:
+def told_truth(market: BuiltMarket, strategy: Strategy, days: Sequence[FlowDay]) -> Costs:
     """Costs of a strategy that is told where the tape's mid will be in 30 s."""
     by_day = {day.first_ns // DAY_NS: day for day in days}
     costs = []

@@ -17,7 +17,7 @@ from tercel.core import NS_PER_SECOND, AnyArray, Bools, Estimate, Float32, Float
 from tercel.execution import Strategy, observer
 from tercel.execution.policies import PolicyPort, PolicyStrategy
 from tercel.execution.strategies import build
-from tercel.lab.evaluation import Episodes, JobMarket, Plan, batches, markets_of
+from tercel.lab.evaluation import BuiltMarket, Episodes, Plan, batches, markets_of
 from tercel.lab.learning import ExecutionVec, Ppo, PpoSettings
 from tercel.lab.learning.agent import AgentConfig, preset_file, read_config
 from tercel.lab.learning.agent.learner import make_learner
@@ -64,7 +64,7 @@ class Domain:
         Where learning begins, told by a forecaster that did not see the symbol.
     """
 
-    market: JobMarket
+    market: BuiltMarket
     start: PolicyStrategy
 
     @cached_property
@@ -84,7 +84,7 @@ class Domain:
         return float(self.rival[:, -1].mean())
 
 
-def begun(market: JobMarket, plan: Plan, strategy: Strategy) -> Iterator[tuple[Ints, Episodes]]:
+def begun(market: BuiltMarket, plan: Plan, strategy: Strategy) -> Iterator[tuple[Ints, Episodes]]:
     """Batches of a plan's markets, each with the numbers of its orders."""
     first = 0
     for part in batches(plan):

@@ -15,7 +15,7 @@ from tercel.core import Estimate
 from tercel.core.report import spelt
 from tercel.execution.policies import PolicyPort, PolicyStrategy, ToldElsewhere
 from tercel.execution.strategies import build
-from tercel.lab.evaluation import JobMarket, Scores
+from tercel.lab.evaluation import BuiltMarket, Scores
 from tercel.market.tape import Lake
 from tercel.signals.flow.train import steps
 
@@ -45,9 +45,9 @@ class Grounds:
     homes: Mapping[str, Lake]
     folder: Path
     seed: int
-    made: dict[tuple[str, str], JobMarket] = field(default_factory=dict)
+    made: dict[tuple[str, str], BuiltMarket] = field(default_factory=dict)
 
-    def market(self, symbol: str, bound: str) -> JobMarket:
+    def market(self, symbol: str, bound: str) -> BuiltMarket:
         """The judged orders of a symbol."""
         if (symbol, bound) not in self.made:
             self.made[symbol, bound] = flow.ground(self.homes[symbol], symbol, bound)
@@ -62,7 +62,7 @@ class Grounds:
 
     def part(
         self, symbol: str, bound: str, others: Sequence[str], late: bool
-    ) -> tuple[JobMarket, PolicyStrategy]:
+    ) -> tuple[BuiltMarket, PolicyStrategy]:
         """Earlier or later orders of a symbol that is learned from, and the start, told by the others alone."""
         market = self.market(symbol, bound)
         day = np.unique(market.plan.cluster, return_inverse=True)[1]

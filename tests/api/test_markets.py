@@ -8,7 +8,7 @@ from tests.api.conftest import MARKET
 from tests.lobster_files import history
 
 import tercel as tc
-from tercel.lab.evaluation.settings import MarketTask
+from tercel.lab.evaluation.scenario import Scenario
 from tercel.market.simulator.days import DAYS
 
 ORDER = tc.Order("10:30", "SIM", "buy", 5, "10min")
@@ -18,7 +18,7 @@ def test_the_market_owns_fees_and_latency_and_the_task_what_is_to_be_done() -> N
     market = tc.load_market(
         MARKET, fees="1,5bps", latency=2.5, feed_latency="1,3", regimes="volatile", impact="none"
     )
-    settings = MarketTask(market, tc.Task(side=-1, share=0.2, horizon="1h", decisions=12))
+    settings = Scenario(market, tc.Task(side=-1, share=0.2, horizon="1h", decisions=12))
     assert settings.market.fees == tc.Fees(1.0, 5.0, "bps")
     assert settings.task.latency == tc.Latency("constant", 2_500_000)
     assert settings.task.feed_latency == tc.Latency("uniform", 1_000_000, 3_000_000)

@@ -14,14 +14,15 @@ from tests.policies import PPO
 from typer.testing import CliRunner
 
 import tercel as tc
+from tercel.api.runs import Run
 from tercel.cli.agent_evaluate import show
 from tercel.cli.root import app
 from tercel.execution.strategies import build
 from tercel.lab.evaluation.comparisons import Scores
-from tercel.lab.evaluation.experiment import run_strategy
 from tercel.lab.evaluation.market import build_market
-from tercel.lab.evaluation.pipeline.terminal import judged_table
-from tercel.lab.evaluation.settings import MarketTask, RunSettings
+from tercel.lab.evaluation.pipeline.views import judged_table
+from tercel.lab.evaluation.runs import run_strategy
+from tercel.lab.evaluation.scenario import Scenario
 
 EPISODES, SEED = 24, 7
 NAMES = ["default", "half_now", "twap_take", "vwap_take"]
@@ -215,10 +216,9 @@ def test_without_a_task_command_and_library_judge_the_same(
 
 def test_costs_are_those_of_the_episodes_run_one_by_one(market: tc.Market, task: tc.Task) -> None:
     result = tc.evaluate(["twap_take", "vwap_take"], market, task, episodes=EPISODES, seed=SEED)
-    settings = MarketTask(market, task)
-    built = build_market(settings, seed=SEED, episodes=EPISODES)
+    built = build_market(Scenario(market, task, seeds=(SEED,), episodes=EPISODES))
     for name in ("twap_take", "vwap_take"):
-        costs = run_strategy(built.judged, settings.task, built.plan, build(name, built.estimates))
+        costs = run_strategy(built.judged, task, built.plan, build(name, built.estimates))
         assert Scores.of({name: costs}, {}).bps[name][0].tolist() == list(
             result.shortfall_bps[name]
         )
@@ -227,10 +227,9 @@ def test_costs_are_those_of_the_episodes_run_one_by_one(market: tc.Market, task:
 @pytest.mark.long  # a whole run
 def test_a_run_judges_an_own_strategy(own_file: Path, tmp_path: Path) -> None:
     task, own = tc.Task(horizon="10min", decisions=10), f"{own_file}:half_now"
-    settings = RunSettings(
-        tc.Market(MARKET), task, quick=True, episodes=8, seeds=1, frames=4096, strategies=(own,)
-    )
-    settings.claim(tmp_path, named=True)
+    scenario = Scenario(tc.Market(MARKET), task)
+    run = Run(scenario, quick=True, episodes=8, seeds=1, frames=4096, strategies=(own,))
+    run.claim(tmp_path, named=True)
     words = ["run", "--resume", "--out", str(tmp_path), "--json"]
     done = CliRunner().invoke(app, words)
     assert done.exit_code == 0, done.output

@@ -4,8 +4,8 @@ from types import SimpleNamespace
 from typing import Any
 
 from tercel.core.estimate import Estimate
-from tercel.lab.evaluation.pipeline.evaluation_result import AdaptationCell
-from tercel.lab.evaluation.pipeline.notes import adapted, rows
+from tercel.lab.evaluation.pipeline.evaluation import AdaptationCell
+from tercel.lab.evaluation.pipeline.views import adaptation_rows, adapted
 
 
 def interval(mean: float, half: float) -> Estimate:
@@ -32,7 +32,7 @@ def test_bps_come_first_and_what_is_cheaper_is_less() -> None:
     )
     [line] = adapted(result(6.0, 4.0, 1.0), "mine")
     assert "costs 2.00 [1.50, 2.50] bps (50.0 [25.0, 75.0] %) more than k1" in line
-    assert list(rows(result(2.0, 4.0, 1.0))) == [
+    assert list(adaptation_rows(result(2.0, 4.0, 1.0))) == [
         ("thin", "k1", "mine", "-2.00 [-2.50, -1.50]", "-50.0 [-75.0, -25.0] %")
     ]
 
@@ -41,4 +41,4 @@ def test_of_a_cost_that_may_be_zero_no_percentage_is_told() -> None:
     [line] = adapted(result(6.0, 4.0, 5.0), "mine")
     assert "costs 2.00 [1.50, 2.50] bps more than k1" in line
     assert "%" not in line
-    assert next(rows(result(6.0, 4.0, 5.0)))[-1] == ""
+    assert next(adaptation_rows(result(6.0, 4.0, 5.0)))[-1] == ""

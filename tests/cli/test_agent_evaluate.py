@@ -28,10 +28,10 @@ from tercel.lab.evaluation.pipeline.candidates import (
     recipes_of,
     variants_of,
 )
-from tercel.lab.evaluation.pipeline.evaluation_result import EvaluationResult
+from tercel.lab.evaluation.pipeline.evaluation import EvaluationResult
 from tercel.lab.evaluation.pipeline.leaks import refuse_leaks, seen_by
-from tercel.lab.evaluation.pipeline.terminal import judged_table
-from tercel.lab.evaluation.settings import MarketTask
+from tercel.lab.evaluation.pipeline.views import judged_table
+from tercel.lab.evaluation.scenario import Scenario
 from tercel.lab.learning.agent.config import AgentConfig
 from tercel.lab.learning.agent.market import markets_of
 from tercel.market.flow.preset import load
@@ -354,7 +354,7 @@ def test_later_days_may_be_judged(tmp_path: Path, lake: Path) -> None:
     policy = copy_of_the_shipped(
         tmp_path / "p", trained_on={"symbol": "SIM", "trained on": "2003-01-14"}
     )
-    settings = MarketTask(Market(lake=str(lake), symbol="SIM", days=("2003-01-15",), impact="none"))
+    settings = Scenario(Market(lake=str(lake), symbol="SIM", days=("2003-01-15",), impact="none"))
     [said] = refuse_leaks(policies_of([str(policy)]), [settings])
     assert "2003-01-15" in said
     with pytest.raises(ConfigError, match="2003-01-14"):
@@ -364,16 +364,16 @@ def test_later_days_may_be_judged(tmp_path: Path, lake: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def one_day(tmp_path_factory: pytest.TempPathFactory) -> MarketTask:
+def one_day(tmp_path_factory: pytest.TempPathFactory) -> Scenario:
     """A lake with one day of four hours, of which what follows 12:10 is judged."""
     folder = tmp_path_factory.mktemp("one")
     simulated_lake(folder, 4, DAYS[:1])
-    return MarketTask(Market(lake=str(folder), symbol="SIM", impact="none"))
+    return Scenario(Market(lake=str(folder), symbol="SIM", impact="none"))
 
 
 @pytest.mark.long
 def test_few_judged_orders_are_told_before_the_work_and_few_are_chosen_on(
-    tmp_path: Path, one_day: MarketTask
+    tmp_path: Path, one_day: Scenario
 ) -> None:
     where = ("--tape", one_day.market.lake, "--symbol", "SIM", "--out", tmp_path / "out")
     result = tercel("evaluate", "default-1", "--against", "twap_take,peg_behind", *where, "--json")
@@ -386,7 +386,7 @@ def test_few_judged_orders_are_told_before_the_work_and_few_are_chosen_on(
     assert found["validation"]["episodes"] == 64, "not on a thousand"
 
 
-def test_training_on_one_day_validates_on_as_many_as_are_worth_it(one_day: MarketTask) -> None:
+def test_training_on_one_day_validates_on_as_many_as_are_worth_it(one_day: Scenario) -> None:
     def episodes(request: int) -> int:
         told = {
             "market": {"lake": one_day.market.lake, "symbol": "SIM"},
@@ -417,7 +417,7 @@ def trained_in(folder: Path, **card: Any) -> list[Any]:
 
 
 def test_hours_of_the_judged_day_that_a_market_was_calibrated_on_are_told(
-    tmp_path: Path, one_day: MarketTask
+    tmp_path: Path, one_day: Scenario
 ) -> None:
     [said] = refuse_leaks(trained_in(tmp_path, from_s=0.0, to_s=9000.0), [one_day])
     assert said.startswith(
@@ -428,7 +428,7 @@ def test_hours_of_the_judged_day_that_a_market_was_calibrated_on_are_told(
 
 @pytest.mark.parametrize("card", [{"to_s": 12150.0}, {"window_s": [900.0, 9700.0]}, {}])
 def test_a_market_calibrated_on_judged_hours_is_refused(
-    tmp_path: Path, one_day: MarketTask, card: dict[str, Any]
+    tmp_path: Path, one_day: Scenario, card: dict[str, Any]
 ) -> None:
     """A preset of a long session ends before two thirds of that; the judged session may be shorter."""
     with pytest.raises(
@@ -437,7 +437,7 @@ def test_a_market_calibrated_on_judged_hours_is_refused(
         refuse_leaks(trained_in(tmp_path, **card), [one_day])
 
 
-def test_what_a_run_on_the_day_trained_on_is_told(tmp_path: Path, one_day: MarketTask) -> None:
+def test_what_a_run_on_the_day_trained_on_is_told(tmp_path: Path, one_day: Scenario) -> None:
     told = {"symbol": "SIM", "trained on": f"{DAYS[0]}, first two thirds"}
     [said] = refuse_leaks(
         policies_of([str(copy_of_the_shipped(tmp_path / "p", trained_on=told))]), [one_day]
@@ -445,7 +445,7 @@ def test_what_a_run_on_the_day_trained_on_is_told(tmp_path: Path, one_day: Marke
     assert said.endswith(f"was trained on {DAYS[0]}, first two thirds, up to 12:10.")
 
 
-def test_a_market_that_nobody_knows_is_told(tmp_path: Path, one_day: MarketTask) -> None:
+def test_a_market_that_nobody_knows_is_told(tmp_path: Path, one_day: Scenario) -> None:
     [policy] = policies_of(
         [str(copy_of_the_shipped(tmp_path / "p", trained_on={"market": "/gone/mine.json"}))]
     )
@@ -454,7 +454,7 @@ def test_a_market_that_nobody_knows_is_told(tmp_path: Path, one_day: MarketTask)
 
 
 def test_days_of_a_forecaster_are_as_seen_as_those_of_a_policy(
-    tmp_path: Path, one_day: MarketTask
+    tmp_path: Path, one_day: Scenario
 ) -> None:
     """Of a rule and of a policy that listen to it; who does not listen has seen nothing."""
     days = {"SIM": {"days": [DAYS[0], "2003-01-14"], "samples": 1}}

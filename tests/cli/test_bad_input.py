@@ -15,6 +15,7 @@ from tests.markets import martingale_market
 from typer.core import TyperOption
 from typer.testing import CliRunner, Result
 
+from tercel.api.runs import Run
 from tercel.cli import app, reported
 from tercel.core.errors import ConfigError, PolicyError, TapeError
 from tercel.execution.intent import WIDTH
@@ -25,7 +26,7 @@ from tercel.execution.policies.policy import load_policy, save_policy
 from tercel.execution.task import Latency, Task
 from tercel.lab.evaluation.episodes import Episodes
 from tercel.lab.evaluation.pipeline.jobs import reading
-from tercel.lab.evaluation.settings import RunSettings, load_settings
+from tercel.lab.evaluation.scenario import Scenario
 from tercel.market.flow.preset import load
 from tercel.market.simulator.terms import Fees
 from tercel.market.tape import Lake
@@ -140,7 +141,7 @@ def test_a_full_disk_is_told_without_a_file_name(capsys: pytest.CaptureFixture[s
 
 
 def settings_file(folder: Path, change: dict[str, Any] | None) -> Path:
-    RunSettings(Market("csco-santa-fe")).claim(folder, named=True)
+    Run(Scenario(Market("csco-santa-fe"))).claim(folder, named=True)
     path = folder / "run.json"
     path.write_text(json.dumps(None if change is None else json.loads(path.read_text()) | change))
     return path
@@ -183,10 +184,9 @@ def test_a_run_remembers_its_terms(tmp_path: Path) -> None:
         latency=Latency("uniform", 1, 9),
         feed_latency=Latency("empirical", values_ns=tuple(range(32))),
     )
-    kept = RunSettings(
-        Market("csco-santa-fe", regimes="chain", fees=Fees(1.0, 5.0, "bps")), task=task
-    )
-    assert load_settings(kept.claim(tmp_path / "run", named=True)) == kept
+    market = Market("csco-santa-fe", regimes="chain", fees=Fees(1.0, 5.0, "bps"))
+    run = Run(Scenario(market, task))
+    assert Run.load(run.claim(tmp_path / "run", named=True).folder) == run
     refused(
         tercel("run", "--resume", "--out", tmp_path / "run", "--fees", "1,4bps"),
         "--fees 1,4bps",
@@ -209,7 +209,7 @@ def test_a_run_remembers_its_terms(tmp_path: Path) -> None:
 def test_a_damaged_run_file_is_told(tmp_path: Path, change: dict[str, Any] | None) -> None:
     settings_file(tmp_path, change)
     with pytest.raises(ConfigError, match="settings"):
-        load_settings(tmp_path)
+        Run.load(tmp_path)
     refused(tercel("run", "--resume", "--out", tmp_path), "settings")
     assert [path.name for path in tmp_path.iterdir()] == ["run.json"]
 
@@ -340,7 +340,8 @@ def test_a_card_that_was_edited_is_refused(tmp_path: Path, change: dict[str, Any
 
 @pytest.mark.parametrize("options", [["--market", "ibm-santa-fe"], ["--quick"], ["--seed", "4"]])
 def test_a_resumed_run_keeps_its_options(tmp_path: Path, options: list[str]) -> None:
-    folder = RunSettings(Market("csco-santa-fe"), seed=3).claim(tmp_path / "run", named=True)
+    run = Run(Scenario(Market("csco-santa-fe")), seed=3).claim(tmp_path / "run", named=True)
+    folder = run.folder
     before = tree(folder)
     refused(tercel("run", "--resume", "--out", folder, *options), options[0])
     assert tree(folder) == before

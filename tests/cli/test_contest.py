@@ -12,9 +12,13 @@ from tercel.execution import step as kernels
 from tercel.execution.market import Market
 from tercel.execution.task import Task
 from tercel.lab.evaluation.episodes import seeded_plan
-from tercel.lab.evaluation.experiment import run_strategy
-from tercel.lab.evaluation.market import thinned
+from tercel.lab.evaluation.market import cached_market, thinned
 from tercel.lab.evaluation.pipeline.candidates import Candidate
+from tercel.lab.evaluation.pipeline.evaluation import (
+    Evaluation,
+    without_overflow,
+    without_overflowed,
+)
 from tercel.lab.evaluation.pipeline.jobs import (
     Job,
     Results,
@@ -24,31 +28,28 @@ from tercel.lab.evaluation.pipeline.jobs import (
     read_results,
     run_job,
 )
-from tercel.lab.evaluation.pipeline.results import Evaluation, without_overflow, without_overflowed
-from tercel.lab.evaluation.pipeline.scenarios import Scenario, build_scenario
-from tercel.lab.evaluation.settings import MarketTask
+from tercel.lab.evaluation.runs import run_strategy
+from tercel.lab.evaluation.scenario import Scenario
 from tercel.lab.learning.ray import jobs as cluster
 
 TASK = Task(horizon_s=60.0, decisions=6, warmup_s=20.0, grid_points=4)
-PLACE = Scenario("small", MarketTask(Market("csco-santa-fe"), task=TASK), (3, 4), 300)
+PLACE = Scenario(Market("csco-santa-fe"), task=TASK, name="small", seeds=(3, 4), episodes=300)
 THREE = [Candidate("twap_take"), Candidate("peg_behind"), Candidate("random")]
 WHO = [Candidate("twap_take"), Candidate("peg_behind")]
 
 
 def test_seeds_share_the_episodes_and_none_is_one_of_training() -> None:
-    rows = build_scenario(PLACE).plan.rows
+    rows = cached_market(PLACE).plan.rows
     assert len(rows) == 300
     assert np.unique(rows[:, :2], axis=0).shape == (150, 2), "bought and sold in"
     assert np.unique(rows[:, 0], return_counts=True)[1].tolist() == [150, 150]
-    assert (build_scenario(PLACE.on_validation(5)).plan.rows[:, 0] < 0).all()
+    assert (cached_market(PLACE.on_validation(5)).plan.rows[:, 0] < 0).all()
 
 
 def test_a_place_is_known_by_what_decides_its_results() -> None:
-    other = Scenario(
-        "small", MarketTask(Market("csco-santa-fe", regimes="thin"), task=TASK), (3, 4), 300
-    )
+    other = PLACE.in_market(regimes="thin")
     assert len({PLACE.id, other.id, PLACE.on_validation(300).id}) == 3
-    assert Scenario("small", PLACE.settings, (3, 4), 300).id == PLACE.id
+    assert replace(PLACE).id == PLACE.id
 
 
 def test_costs_run_elsewhere_are_those_run_here(
@@ -161,10 +162,8 @@ def test_a_window_that_is_bought_and_sold_in_stays_both(rows: int, most: int) ->
 
 
 def test_which_rows_are_left_is_known_after_leaving_out_twice() -> None:
-    built = build_scenario(PLACE)
-    costs = run_strategy(
-        built.source, TASK, built.plan.take(slice(0, 6)), WHO[0].strategy(built.market)
-    )
+    built = cached_market(PLACE)
+    costs = run_strategy(built.judged, TASK, built.plan.take(slice(0, 6)), WHO[0].strategy(built))
     judged = Results(PLACE, {"one": costs}, {})
     some = judged.select(np.array([True, False, True, True, False, True]))
     assert some.plan_rows is not None

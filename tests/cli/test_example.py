@@ -14,14 +14,14 @@ from tercel.execution.strategies import build
 from tercel.execution.task import Task
 from tercel.lab.evaluation.episodes import Episodes, seeded_plan
 from tercel.lab.evaluation.example import RECORD_ROWS, book_example
-from tercel.lab.evaluation.settings import MarketTask
+from tercel.lab.evaluation.scenario import Scenario
 from tercel.market.flow.preset import load
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import Source, settled_bank
 
 WINDOWS = 1000
 TASK = Task(decisions=6, horizon_s=60.0)
-SETTINGS = MarketTask(Market("csco-santa-fe"), task=TASK)
+SETTINGS = Scenario(Market("csco-santa-fe"), task=TASK)
 RECORD_BYTES = RECORD_ROWS * sim.RECORD_WORDS * 8
 
 

@@ -13,7 +13,7 @@ from tercel.execution.task import Task
 from tercel.lab.evaluation.episodes import Episodes, Plan, seeded_plan
 from tercel.lab.evaluation.example import apply_row, book_example, levels_of
 from tercel.lab.evaluation.market import build_market
-from tercel.lab.evaluation.settings import MarketTask
+from tercel.lab.evaluation.scenario import Scenario
 from tercel.market.book import layout as lay
 from tercel.market.flow.preset import load
 from tercel.market.impact.law import ImpactLaw
@@ -96,8 +96,8 @@ def test_the_record_replays_to_the_book_at_every_decision(name: str, strategy: s
 
 @pytest.mark.parametrize("market_name", ["csco", "goog"])
 def test_no_picture_shows_a_bid_above_an_ask(market_name: str) -> None:
-    settings = MarketTask(Market(market_name))
-    built = build_market(settings, quick=True, episodes=8)
+    settings = Scenario(Market(market_name))
+    built = build_market(replace(settings, episodes=8), quick=True)
     for name in ("twap_take", "random"):
         drawn = book_example(settings, built, build(name))
         both = np.isfinite(drawn.best_bid_ticks) & np.isfinite(drawn.best_ask_ticks)

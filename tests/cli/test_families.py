@@ -10,7 +10,7 @@ import pytest
 from tests.policies import PPO
 from typer.testing import CliRunner
 
-from tercel.api.judged import participants_of
+from tercel.api.evaluation import participants_of
 from tercel.cli.root import app
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.execution import policies_packaged
@@ -18,9 +18,8 @@ from tercel.execution.market import Market
 from tercel.execution.policies.card import read_card
 from tercel.execution.policies.policy import load_policy, save_policy
 from tercel.execution.policies_packaged import observed, read_observed
-from tercel.lab.evaluation.pipeline.candidates import baselines_of
-from tercel.lab.evaluation.pipeline.families import field_of, members_of
-from tercel.lab.evaluation.settings import MarketTask
+from tercel.lab.evaluation.pipeline.candidates import baselines_of, field_of, members_of
+from tercel.lab.evaluation.scenario import Scenario
 
 CONFIG = """name = "tiny"
 market = {{ presets = {markets}, worlds = 2 }}
@@ -43,8 +42,8 @@ def member(folder: Path, seed: int, *markets: str) -> str:
     return str(folder)
 
 
-def settings(*names: str) -> dict[str, MarketTask]:
-    return {name: MarketTask(Market(name)) for name in names}
+def settings(*names: str) -> dict[str, Scenario]:
+    return {name: Scenario(Market(name)) for name in names}
 
 
 def keys(field: Any) -> dict[str, list[str]]:
@@ -101,11 +100,9 @@ def test_words_that_name_families() -> None:
 
 def test_a_family_is_a_row_in_python_as_in_the_command() -> None:
     markets = settings("csco")
-    field, written = participants_of(
-        ["default-all", str(PPO), "twap_take", *baselines_of("pov")], markets
-    )
-    assert field == field_of(["default-all", str(PPO)], "", markets)
-    assert [one.key for one in written] == ["twap_take", "pov"]
+    field = participants_of(["default-all", str(PPO), "twap_take", *baselines_of("pov")], markets)
+    assert replace(field, baselines=[]) == field_of(["default-all", str(PPO)], "", markets)
+    assert [one.key for one in field.baselines] == ["twap_take", "pov"]
 
 
 def test_seeds_share_what_they_observed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

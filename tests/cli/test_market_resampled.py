@@ -18,7 +18,7 @@ from tercel.execution.policies.policy import load_policy, save_policy
 from tercel.execution.task import Task
 from tercel.lab.evaluation.market import build_market
 from tercel.lab.evaluation.pipeline.leaks import SeenDays, judged_days
-from tercel.lab.evaluation.settings import MarketTask
+from tercel.lab.evaluation.scenario import Scenario
 from tercel.lab.learning.agent.config import parse
 from tercel.lab.learning.agent.market import acting_in, markets_of
 from tercel.lab.learning.agent.training import Training
@@ -124,7 +124,7 @@ def test_orders_are_worked_on_days_that_are_written_once(preset: Path) -> None:
 
 @pytest.mark.usefixtures("few")
 def test_who_learned_from_the_days_that_it_is_made_of_has_seen_them(preset: Path) -> None:
-    settings = MarketTask(Market(str(preset)), Task(horizon_s=300.0))
+    settings = Scenario(Market(str(preset)), Task(horizon_s=300.0))
     judged = judged_days(settings)
     assert judged.made_of == DAYS[1:2], "the earlier days are learned on"
     assert str(judged) == f"SIM, {judged.days[0]}, simulated days made of {DAYS[1]} to {DAYS[1]}"
@@ -157,7 +157,7 @@ def test_no_hour_is_learned_on_and_judged_and_other_days_are_written_anew(
     assert turned.written() == three.written(), (
         "the earlier days are learned on, however they were named"
     )
-    settings = MarketTask(Market(str(tmp_path / "three.json")), Task(horizon_s=300.0))
+    settings = Scenario(Market(str(tmp_path / "three.json")), Task(horizon_s=300.0))
     assert judged_days(settings).made_of == DAYS[2:]
     built = build_market(settings, quick=True)
     assert str(built.facts["trained on"]).endswith(f"made of {DAYS[0]} to {DAYS[1]}")
@@ -178,7 +178,7 @@ def test_whoever_reads_its_days_reads_the_days_behind_them(preset: Path, tmp_pat
     assert lake.behind("SIM", [date]) == list(DAYS[:2])
     one = Market(lake=str(lake.root), symbol="SIM")
     for task in (Task(horizon_s=300.0), Task(horizon_s=300.0, start="09:50")):
-        judged = judged_days(MarketTask(one, task))
+        judged = judged_days(Scenario(one, task))
         assert judged.overlaps(
             SeenDays("SIM", DAYS[0], DAYS[0], float("inf"), 1.0, "was trained on it")
         )
@@ -245,9 +245,9 @@ def test_a_part_of_one_day_of_five_levels_is_a_market(near_the_touch: Path, tmp_
     day, made = load(out).recorded("2030-01-02", 1)
     assert (day.levels, day.session_close_ns - day.session_open_ns) == (0, round(0.6 * 3600e9))
     assert not set(made.kind.tolist()) & {ROLL_IN, ROLL_OUT}
-    judged = judged_days(MarketTask(Market(str(out)), Task(horizon_s=300.0)))
+    judged = judged_days(Scenario(Market(str(out)), Task(horizon_s=300.0)))
     assert judged.made_of == DAYS[:1]
-    built = build_market(MarketTask(Market(str(out)), Task(horizon_s=300.0)), quick=True)
+    built = build_market(Scenario(Market(str(out)), Task(horizon_s=300.0)), quick=True)
     assert (
         built.notes[1]
         == f"Days are simulated, made of {DAYS[0]} to {DAYS[0]}, 1 in all, trained on too: no word on others."

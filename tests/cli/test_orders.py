@@ -10,19 +10,18 @@ import pytest
 from typer.testing import CliRunner
 
 import tercel as tc
+from tercel.api.orders import read_orders
 from tercel.cli.root import app
 from tercel.core.errors import TercelError
 from tercel.execution import step as kernels
 from tercel.execution.market import Market
 from tercel.execution.task import Task
-from tercel.lab.evaluation.market import build_market
-from tercel.lab.evaluation.order_files import read_orders, with_orders
+from tercel.lab.evaluation.market import build_market, cached_market
 from tercel.lab.evaluation.orders import Order, placed
-from tercel.lab.evaluation.pipeline.evaluation_result import EvaluationResult
+from tercel.lab.evaluation.pipeline.evaluation import EvaluationResult
 from tercel.lab.evaluation.pipeline.leaks import judged_days
-from tercel.lab.evaluation.pipeline.scenarios import Scenario, build_scenario
-from tercel.lab.evaluation.pipeline.terminal import judged_table
-from tercel.lab.evaluation.settings import MarketTask
+from tercel.lab.evaluation.pipeline.views import judged_table
+from tercel.lab.evaluation.scenario import Scenario, with_orders
 from tercel.market.simulator.days import DAYS, simulated_lake
 from tercel.market.tape import Lake
 
@@ -220,7 +219,7 @@ def test_an_order_by_the_clock_is_judged_on_every_day_and_learned_in_other_hours
     lake: Path,
 ) -> None:
     task = Task(side="buy", quantity=40, start="10:20", end="10:40", warmup_s=300)
-    settings = MarketTask(Market(lake=str(lake), symbol="SIM", impact="none"), task=task)
+    settings = Scenario(Market(lake=str(lake), symbol="SIM", impact="none"), task=task)
     market = build_market(settings)
     about = [Lake(lake).instrument("SIM", date) for date in DAYS]
     starts = [one.clock_ns("10:20") for one in about]
@@ -238,17 +237,17 @@ def test_an_order_by_the_clock_is_judged_on_every_day_and_learned_in_other_hours
 
 def test_an_order_of_the_whole_day_leaves_days_to_learn_from(lake: Path) -> None:
     task = Task(side="buy", quantity=40, start="09:50", end="11:20", warmup_s=300)
-    settings = MarketTask(Market(lake=str(lake), symbol="SIM", impact="none"), task=task)
+    settings = Scenario(Market(lake=str(lake), symbol="SIM", impact="none"), task=task)
     assert len(build_market(settings).plan) == 1
     assert judged_days(settings).days == DAYS[2:]
 
 
 def test_an_order_is_seen_at_arrival_as_itself(lake: Path, listed: Path) -> None:
     scenarios = with_orders(
-        MarketTask(Market(lake=str(lake), impact="square_root")), read_orders(listed)
+        Scenario(Market(lake=str(lake), impact="square_root")), read_orders(listed)
     )
     assert list(scenarios) == ["SIM tape", "TWO tape"]
-    plan = build_scenario(Scenario("SIM tape", scenarios["SIM tape"], (1,), 1)).plan
+    plan = cached_market(replace(scenarios["SIM tape"], name="SIM tape", episodes=1)).plan
     assert len(plan) == 4
     assert plan.rows[:, kernels.E_HORIZON_NS].tolist() == [
         30 * MINUTE_NS,

@@ -11,8 +11,8 @@ from tercel.execution.market import Market
 from tercel.execution.policies.policy import load_policy, save_policy
 from tercel.execution.task import Latency, Task
 from tercel.lab.evaluation.pipeline.candidates import Candidate
-from tercel.lab.evaluation.pipeline.notes import notes_on, outside, untrained_in
-from tercel.lab.evaluation.settings import MarketTask
+from tercel.lab.evaluation.pipeline.views import notes_on, outside, untrained_in
+from tercel.lab.evaluation.scenario import Scenario
 
 LIMITS: dict[str, Any] = {
     "share": [0.05, 0.2], "horizon_s": 1800.0, "decision_s": 30.0, "latency_ms": 0.0, "side": 0, "markets": ["csco"],
@@ -54,20 +54,20 @@ def test_what_lies_outside_the_limits_is_said(
     tmp_path: Path, limits: dict[str, Any], task: Task, market: str, said: str
 ) -> None:
     one = policy(tmp_path / "k0", limits={**LIMITS, **limits})
-    told = outside(one, MarketTask(Market(market), task=task), market)
+    told = outside(one, Scenario(Market(market), task=task), market)
     assert told == (f"k0 was trained for {said}" if said else "")
 
 
 def test_a_policy_in_two_markets_is_noted_once_for_what_is_the_same(tmp_path: Path) -> None:
     one = policy(tmp_path / "k0", limits={"decision_s": 120.0})
-    markets = {name: MarketTask(Market(name)) for name in ("csco", "ibm")}
+    markets = {name: Scenario(Market(name)) for name in ("csco", "ibm")}
     assert notes_on({name: [one] for name in markets}, markets) == [
         "k0 was trained for 120 s decisions; here 30 s"
     ]
 
 
 def test_a_card_that_says_no_limits_is_not_noted(tmp_path: Path) -> None:
-    assert outside(policy(tmp_path / "k0", limits={}), MarketTask(Market("ibm")), "ibm") == ""
+    assert outside(policy(tmp_path / "k0", limits={}), Scenario(Market("ibm")), "ibm") == ""
 
 
 def test_a_specialist_whose_card_names_another_regime_is_noted(tmp_path: Path) -> None:

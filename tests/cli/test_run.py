@@ -17,6 +17,7 @@ from tests.waiting import DEADLINE_S, until
 from typer.testing import CliRunner
 
 from tercel.api import runs
+from tercel.api.runs import Run
 from tercel.cli.root import app
 from tercel.desk.trading.journal.reader import JournalReader
 from tercel.desk.trading.ledger import Ledger
@@ -24,9 +25,9 @@ from tercel.execution.market import Market
 from tercel.execution.policies.card import read_card
 from tercel.execution.policies.strategy import policy_strategy
 from tercel.execution.task import Latency, Task
-from tercel.lab.evaluation.pipeline.evaluation_result import EvaluationResult
-from tercel.lab.evaluation.pipeline.terminal import judged_table
-from tercel.lab.evaluation.settings import RunSettings, load_settings
+from tercel.lab.evaluation.pipeline.evaluation import EvaluationResult
+from tercel.lab.evaluation.pipeline.views import judged_table
+from tercel.lab.evaluation.scenario import Scenario
 from tercel.lab.learning.agent.learner import learner_settings
 from tercel.lab.learning.agent.run_folder import is_done
 from tercel.lab.learning.checkpoint import load_checkpoint
@@ -140,10 +141,10 @@ def test_what_makes_no_run_touches_nothing(
 
 def test_settings_come_back_as_they_were(tmp_path: Path) -> None:
     late = Task(share=0.2, latency=Latency("uniform", 1, 5))
-    settings = RunSettings(Market("x", impact="translation"), late, seed=7, seeds=2)
-    settings.claim(tmp_path, named=True)
-    assert load_settings(tmp_path) == settings
-    assert settings.training_seeds == [7000, 7001]
+    run = Run(Scenario(Market("x", impact="translation"), late), seed=7, seeds=2)
+    run.claim(tmp_path, named=True)
+    assert Run.load(tmp_path) == run
+    assert run.training_seeds == [7000, 7001]
 
 
 BEFORE = {
@@ -166,26 +167,26 @@ def test_a_run_written_before_markets_were_one_object_opens_and_is_written_as_it
     tmp_path: Path,
 ) -> None:
     (tmp_path / "run.json").write_text(json.dumps(BEFORE))
-    settings = load_settings(tmp_path)
+    run = Run.load(tmp_path)
     fees, days = Fees(1.0, 5.0, "bps"), ("2003-01-14", "2003-01-15")
-    assert settings.market == Market("", "/days", "SIM", days, "propagator", fees, bound="kind")
-    assert settings.task == Task(side=1, quantity=500, latency=Latency("uniform", 1, 5))
-    assert json.dumps(settings.to_dict()) == json.dumps(BEFORE), "marks of folders are made of it"
+    assert run.scenario.market == Market("", "/days", "SIM", days, "propagator", fees, bound="kind")
+    assert run.scenario.task == Task(side=1, quantity=500, latency=Latency("uniform", 1, 5))
+    assert json.dumps(run.to_dict()) == json.dumps(BEFORE), "marks of folders are made of it"
 
 
 def test_a_market_that_says_how_late_it_is_says_it_of_the_task() -> None:
-    settings = RunSettings(Market("csco", latency=Latency(a_ns=7)), Task())
-    assert (settings.task.latency, settings.task.feed_latency) == (
+    scenario = Scenario(Market("csco", latency=Latency(a_ns=7)), Task())
+    assert (scenario.task.latency, scenario.task.feed_latency) == (
         Latency(a_ns=7),
         Task().feed_latency,
     )
-    assert settings == RunSettings(Market("csco"), Task(latency=Latency(a_ns=7)))
+    assert scenario == Scenario(Market("csco"), Task(latency=Latency(a_ns=7)))
 
 
 @pytest.mark.parametrize("quick", [True, False])
 def test_a_run_trains_its_recipe_in_its_market(tmp_path: Path, quick: bool) -> None:
-    settings = RunSettings(Market(DEFAULT), quick=quick, frames=runs.FRAMES)
-    (job,) = runs.trainings(settings, tmp_path)
+    run = Run(Scenario(Market(DEFAULT)), quick=quick, frames=runs.FRAMES, folder=tmp_path)
+    (job,) = run.trainings()
     learner_settings(job.config)  # refuses what its learner does not have
     assert (job.config.learner.algo, job.config.learner.frames) == ("es", runs.FRAMES)
     assert (job.config.market.presets, job.config.policy.actions) == ((DEFAULT,), "costs")
@@ -321,8 +322,8 @@ def test_the_last_line_of_a_run_trades_what_it_trained(
 
 # -- stopped and resumed ----------------------------------------------------------------------------------------------
 
-SMALL = RunSettings(
-    Market("csco-santa-fe"), quick=True, seed=3, episodes=8, seeds=1, frames=262_144, task=Task()
+SMALL = Run(
+    Scenario(Market("csco-santa-fe")), quick=True, seed=3, episodes=8, seeds=1, frames=262_144
 )
 
 

@@ -32,7 +32,7 @@ from tercel.execution.strategies.timed import OnEvents, between_slices
 from tercel.execution.strategy import Strategy, gap_of, hold
 from tercel.execution.task import Latency, Task
 from tercel.lab.evaluation.episodes import Episodes
-from tercel.lab.evaluation.experiment import run_strategy
+from tercel.lab.evaluation.runs import run_strategy
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import Source
 

@@ -13,7 +13,7 @@ from tercel.execution.probes import view_of
 from tercel.execution.strategies import build
 from tercel.execution.task import Task
 from tercel.lab.evaluation.episodes import Episodes, seeded_plan
-from tercel.lab.evaluation.experiment import run_strategies
+from tercel.lab.evaluation.runs import run_strategies
 from tercel.lab.learning.agent.config import parse
 from tercel.lab.learning.agent.policy import action_parameters
 from tercel.market.flow import preset as presets

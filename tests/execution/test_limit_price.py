@@ -17,7 +17,7 @@ from tercel.execution.policies.strategy import policy_strategy
 from tercel.execution.strategies import ALL_BASELINES, build
 from tercel.execution.task import Latency, Task
 from tercel.lab.evaluation.episodes import Episodes, seeded_plan
-from tercel.lab.evaluation.experiment import pilot
+from tercel.lab.evaluation.runs import pilot
 from tercel.lab.evaluation.windows import tape_plan
 from tercel.market.flow.preset import load
 from tercel.market.simulator import layout as sim

@@ -21,8 +21,8 @@ from tercel.execution.strategy import hold
 from tercel.execution.task import Task
 from tercel.execution.user_strategy import OwnStrategy, checked, is_own, named, strategy, tried
 from tercel.lab.evaluation.episodes import seeded_plan
-from tercel.lab.evaluation.experiment import BATCH, run_strategies, run_strategy
 from tercel.lab.evaluation.pipeline.candidates import Candidate
+from tercel.lab.evaluation.runs import BATCH, run_strategies, run_strategy
 from tercel.market.flow.preset import load
 from tercel.market.simulator.source import reactive
 

@@ -16,7 +16,7 @@ from studies.tape.flow import DAY_NS
 from tercel import Latency, Market, Task
 from tercel.core import NS_PER_SECOND
 from tercel.execution.foresight import FEATURES, NAMES, ODD
-from tercel.lab.evaluation import MarketTask, build_market
+from tercel.lab.evaluation import Scenario, build_market
 from tercel.market import compile_day
 from tercel.market.flow import load as preset
 from tercel.market.simulator.days import session
@@ -49,7 +49,7 @@ def test_a_slice_fills_with_its_ghost_or_later(lake, place, monkeypatch):
     where = Market(
         lake=str(lake.root), symbol="AAA", days=("2020-01-03",), bound="kind", impact="none"
     )
-    market = build_market(MarketTask(where, Task(latency=Latency())))
+    market = build_market(Scenario(where, Task(latency=Latency())))
     seen, slices_at = [], f.slices_at
     monkeypatch.setattr(f, "slices_at", lambda *given: (seen.append(given), slices_at(*given))[1])
     found = f.slices_of(market, place, days)

@@ -5,7 +5,7 @@ from tercel.api.desk_page import share_of_flow as share_of_flow
 from tercel.api.desk_shadow import ShadowBounds as ShadowBounds
 from tercel.api.desk_shadow import bounds_on as bounds_on
 from tercel.api.desk_shadow import scored as scored
-from tercel.api.stderr import progress_console as progress_console
+from tercel.api.display import progress_console as progress_console
 
 __all__ = [
     "ShadowBounds",

@@ -6,9 +6,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from tercel.api.display import brief
 from tercel.api.market import Market
 from tercel.api.policy import Policy
-from tercel.api.short_traceback import brief
 from tercel.api.training import TrainingRun
 from tercel.core.errors import ConfigError, check_known
 from tercel.core.progress import say
@@ -19,7 +19,7 @@ from tercel.execution.strategy import Strategy
 from tercel.execution.task import Task
 from tercel.execution.user_strategy import findable
 from tercel.lab.evaluation.explain.explanation import Explanation, explanation
-from tercel.lab.evaluation.settings import MarketTask
+from tercel.lab.evaluation.scenario import Scenario
 from tercel.lab.evaluation.tuning import TuningOutcome
 from tercel.lab.evaluation.tuning import tune as searched
 from tercel.lab.evaluation.tuning_tasks import TuningSettings, arena_of
@@ -123,7 +123,7 @@ def train(
     return policy
 
 
-def known(market: Market, task: Task) -> MarketTask:
+def known(market: Market, task: Task) -> Scenario:
     """A market and a task that training knows as they are.
 
     Raises
@@ -131,7 +131,7 @@ def known(market: Market, task: Task) -> MarketTask:
     ConfigError
         With the first thing that it does not know.
     """
-    settings, unknown = learnable(MarketTask(market, task))
+    settings, unknown = learnable(Scenario(market, task))
     if unknown:
         raise ConfigError(
             f"a market and an order without {unknown[0]} to train on",
@@ -214,7 +214,7 @@ def tune(
     ('popv_tuned_here', True)
     """
     check_known(rule, TUNABLE, "a strategy to tune:")
-    arena = arena_of(TuningSettings(MarketTask(market, task or Task()), episodes, seed=seed))
+    arena = arena_of(TuningSettings(Scenario(market, task or Task()), episodes, seed=seed))
     return Tuned(rule, searched(arena, rule, episodes or None, seed))
 
 

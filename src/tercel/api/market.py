@@ -100,7 +100,7 @@ def replay(
         As in :func:`load_market`; a latency may also be ``"tape"``: as late as the tape's rows were received.
     bound : str
         Who gets what fills an own order and the tape's at one price: kind (ours), strict (theirs), undercut (theirs,
-        and who stands alone inside the spread is undercut as often as the public is).
+        and an own order alone inside the spread is undercut as often as public ones are).
 
     Raises
     ------

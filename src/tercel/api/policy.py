@@ -17,8 +17,8 @@ from tercel.execution.policies.policy import CARD, MODEL, OBSERVATIONS, free
 from tercel.execution.policies.strategy import policy_strategy
 from tercel.execution.registry import resolve_policy
 from tercel.execution.registry.resolve import POLICY
-from tercel.lab.evaluation.experiment import observed_in_preset
 from tercel.lab.evaluation.explain.explanation import task_of
+from tercel.lab.evaluation.runs import observed_in_preset
 from tercel.lab.learning.own_models import save_model
 
 
@@ -62,7 +62,7 @@ class Policy:
 
     @property
     def kept(self) -> str:
-        """What its training kept, its start or a checkpoint, and how far the two are apart; "" where no card tells."""
+        """What its training returned, its start or a checkpoint, and how far apart; "" where its card does not say."""
         return self.card.kept
 
     @property
@@ -118,7 +118,7 @@ def load_policy(
     Raises
     ------
     PolicyError, UnknownNameError
-        A folder without a policy, one of another observation, or a name that nobody knows.
+        A folder without a policy, one of another observation, or an unknown name.
 
     >>> load_policy("default").card.limits["horizon_s"]
     1800.0

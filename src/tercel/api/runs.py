@@ -1,38 +1,46 @@
 """A run: trainings up from a tuned rule, judged beside what ships and some written strategies; in a folder."""
 
+import itertools
+import json
+import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from tercel.api.judged import judge
 from tercel.api.trained_desk import RecordedMarket, best_of, how_to_trade
-from tercel.core.errors import ConfigError
+from tercel.core.errors import ConfigError, listed
 from tercel.core.files import alone
 from tercel.core.pool import Pool, stopping
 from tercel.core.progress import progress, say
+from tercel.execution.market import Market
 from tercel.execution.policies.card import read_card
 from tercel.execution.policies.policy import CARD
-from tercel.lab.evaluation.market import JobMarket, build_market, preset_of
+from tercel.execution.task import Task
+from tercel.lab.evaluation.market import BuiltMarket, build_market, preset_of
+from tercel.lab.evaluation.orders import Order
 from tercel.lab.evaluation.pipeline.candidates import (
     Candidate,
+    Participants,
     baselines_of,
     own_of,
     policies_of,
     recipes_of,
 )
-from tercel.lab.evaluation.pipeline.evaluation_result import EvaluationResult
-from tercel.lab.evaluation.pipeline.families import Participants
+from tercel.lab.evaluation.pipeline.evaluation import EvaluationResult
+from tercel.lab.evaluation.pipeline.experiment import Experiment
 from tercel.lab.evaluation.pipeline.leaks import refuse_leaks, refuse_one_source
-from tercel.lab.evaluation.pipeline.request import EvaluationRequest
-from tercel.lab.evaluation.pipeline.terminal import QUICK as QUICK_NOTE
-from tercel.lab.evaluation.settings import QUICK_EPISODES, MarketTask, RunSettings
+from tercel.lab.evaluation.pipeline.views import QUICK as QUICK_NOTE
+from tercel.lab.evaluation.scenario import EPISODES, Scenario
 from tercel.lab.evaluation.training_files import FILE as METRICS
 from tercel.lab.evaluation.training_files import rows_so_far
 from tercel.lab.learning.agent.config import AgentConfig
 from tercel.lab.learning.agent.learner import configured, learnable
 from tercel.lab.learning.agent.run_folder import POLICY, claim, is_done
 from tercel.lab.learning.agent.training import run_training
+from tercel.market.simulator.bounds import KIND
+from tercel.market.simulator.queue_models import DEFAULT
+from tercel.market.simulator.terms import Fees
 
 TRAINED: Final = "trained"
 """What the trainings of a run are called."""
@@ -46,6 +54,8 @@ CHECKED_ON: Final = 500
 """Episodes of each look at a training's policy: at its start and its end."""
 CHOSEN_ON: Final = 256
 """Episodes at most on which the best written strategy is chosen."""
+QUICK_FRAMES: Final = 16_384
+QUICK_EPISODES: Final = 64
 QUICK: Final = {
     "validation.episodes": QUICK_EPISODES,
     "learner.population": 4,
@@ -58,6 +68,8 @@ QUICK_WORLDS: Final = {"market.worlds": 8}
 """Where the market is simulated."""
 RESULT: Final = "result.json"
 REPORT: Final = "report.html"
+FILE: Final = "run.json"
+"""Everything that decides the results of a run."""
 PRESET: Final = "market.json"
 
 
@@ -70,35 +82,152 @@ class TrainingJob(NamedTuple):
 
 
 @dataclass(frozen=True)
-class WholeRun:
-    """A run that was begun in a folder.
+class Run:
+    """Trainings in a scenario, judged beside the policy that ships and written strategies.
 
     Parameters
     ----------
-    settings : RunSettings
-        Market, order, seeds and sizes.
+    scenario : Scenario
+        Market and order.
+    quick : bool
+        Whether it is a smoke test of the pipeline.
+    seed : int
+        Of everything that is drawn.
+    episodes : int
+        Judged episodes in a simulated market (on tape every window is judged).
+    seeds : int
+        Number of training seeds.
+    frames : int
+        Decisions that each training sees.
+    strategies : tuple of str
+        Strategies of the user's, as they were named (`execution.user_strategy`).
     folder : Path
-        Of settings, trainings, results, figures and page.
-    market : JobMarket, optional
-        Where it is built already.
+        Of `run.json`, trainings, results, figures and page.
+    built : BuiltMarket, optional
+        The scenario's market, if it is built already.
+
+    Raises
+    ------
+    ConfigError
+        Counts below their least value (a damaged `run.json`).
     """
 
-    settings: RunSettings
-    folder: Path
-    market: JobMarket | None = field(default=None, repr=False, compare=False)
+    scenario: Scenario
+    quick: bool = False
+    seed: int = 1
+    episodes: int = EPISODES
+    seeds: int = 1
+    frames: int = 0
+    strategies: tuple[str, ...] = ()
+    folder: Path = field(default=Path(), compare=False)
+    built: BuiltMarket | None = field(default=None, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Refuse counts below their least value."""
+        counts = {"episodes": 1, "seeds": 1, "frames": 0, "seed": 0}
+        for name, least in counts.items():
+            value = getattr(self, name)
+            if type(value) is not int or value < least:
+                raise ConfigError(
+                    f"settings of a run whose {name} is a whole number from {least}",
+                    repr(value),
+                    "correct it, or start a new run in another folder",
+                )
 
     @classmethod
-    def begin(
-        cls, settings: RunSettings, folder: Path, *, resume: bool = False, named: bool = True
-    ) -> "WholeRun":
+    def load(cls, folder: Path) -> "Run":
+        """The run in a folder.
+
+        Raises
+        ------
+        ConfigError
+            When there is no run there, or its file is damaged.
+        """
+        path = folder / FILE
+        try:
+            raw = json.loads(path.read_text())
+            task = Task.of(raw.pop("task"))
+            orders = tuple(Order(**row) for row in raw.pop("orders", ()))
+            lake, impact, bound = (raw.pop(name, "") for name in ("lake", "impact", "bound"))
+            market = Market(
+                raw.pop("market"),
+                lake,
+                raw.pop("symbol", ""),
+                tuple(listed(raw.pop("judged", ""))),
+                # a run on tape that names neither was written before there was a choice
+                impact or ("none" if lake else ""),
+                fees=Fees(**raw.pop("fees", {})),
+                regimes=raw.pop("regimes", ""),
+                queue=raw.pop("queue", DEFAULT),
+                bound=bound or (KIND if lake else ""),
+            )
+            strategies = tuple(raw.pop("strategies", ()))
+            return cls(Scenario(market, task, orders), strategies=strategies, folder=folder, **raw)
+        except OSError as error:
+            raise ConfigError(
+                "the folder of a run",
+                f"{path}: {error.strerror}",
+                "start one without `resume=True`",
+            ) from error
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ConfigError(
+                "a run's settings", f"{path}: {error}", "start a new run in another folder"
+            ) from error
+
+    def to_dict(self) -> dict[str, Any]:
+        """The values of `run.json`."""
+        own = {
+            name: getattr(self, name) for name in ("quick", "seed", "episodes", "seeds", "frames")
+        }
+        found = self.scenario.to_dict()
+        first = {name: found.pop(name) for name in ("market", "lake", "symbol")}
+        bound = {"bound": found.pop("bound")} if "bound" in found else {}
+        strategies = {"strategies": self.strategies} if self.strategies else {}
+        return {**first, **own, **found, **strategies, **bound}
+
+    @property
+    def training_seeds(self) -> list[int]:
+        """Seeds of the trainings, distinct from each other and from the judged episodes."""
+        return [self.seed * 1000 + i for i in range(self.seeds)]
+
+    def claim(self, folder: Path, named: bool) -> "Run":
+        """The run in a new folder with its `run.json`, written whole or not at all.
+
+        Of two runs that want one folder at the same time one gets it; the other is refused, or, where the folder was
+        not `named` by a person, takes one with a number behind it.
+
+        Raises
+        ------
+        ConfigError
+            When a named folder is another run's by now.
+        """
+        for number in itertools.count(1):
+            mine = folder if number == 1 else folder.with_name(f"{folder.name}-{number}")
+            mine.mkdir(parents=True, exist_ok=True)
+            aside = mine / f".{FILE}.{os.getpid()}.part"
+            aside.write_text(json.dumps(self.to_dict(), indent=2) + "\n")
+            try:
+                os.link(aside, mine / FILE)
+                return replace(self, folder=mine)
+            except FileExistsError:
+                if named:
+                    raise ConfigError(
+                        "a new run folder",
+                        f"{folder} holds a run",
+                        "add `resume=True` to go on with it, or name another `out=`",
+                    ) from None
+            finally:
+                aside.unlink()
+        raise AssertionError("counting ends")
+
+    def begin(self, folder: Path, *, resume: bool = False, named: bool = True) -> "Run":
         """Refuse what cannot be run, and claim a folder.
 
         Parameters
         ----------
-        settings : RunSettings
         folder : Path
         resume : bool
-            Go on with the run that the folder has.
+            Continue the run that the folder has.
         named : bool
             Whether a person chose the folder: where it is taken, another name will not do.
 
@@ -107,18 +236,20 @@ class WholeRun:
         ConfigError
             A market, an order or a folder that will not do: nothing was written.
         """
-        refuse_one_source(settings)
-        market = None
-        if not resume or (settings.market.on_tape and settings.task.share is None):
-            market = build_market(settings, seed=settings.seed)  # refuses before anything is begun
-        trainings(settings, folder, market)
+        scenario = replace(self.scenario, seeds=(self.seed,))
+        refuse_one_source(scenario)
+        built = None
+        if not resume or (scenario.market.on_tape and scenario.task.share is None):
+            built = build_market(scenario)  # refuses before anything is begun
+        begun = replace(self, folder=folder, built=built)
+        begun.trainings()
         if not resume:
-            folder = settings.claim(folder, named=named)
-        if settings.market.on_tape and not (folder / PRESET).exists():
-            preset = preset_of(settings)
+            begun = begun.claim(folder, named=named)
+        if scenario.market.on_tape and not (begun.folder / PRESET).exists():
+            preset = preset_of(scenario)
             if preset is not None:
-                preset.save(folder / PRESET)
-        return cls(settings, folder, market)
+                preset.save(begun.folder / PRESET)
+        return begun
 
     def finish(self, footer: str = "") -> EvaluationResult:
         """Train and judge what is missing, write results and page, whose last line is `footer`; what was found.
@@ -129,13 +260,18 @@ class WholeRun:
             Another process runs there.
         """
         with alone(self.folder, "run"):
-            train(self.settings, trainings(self.settings, self.folder, self.market))
-            return _judge(self.settings, self.folder, footer)
+            train(self, self.trainings())
+            name, out = self.scenario.market.name, self.folder
+            scenario = replace(
+                self.scenario, orders=(), name=name, seeds=(self.seed,), episodes=self.episodes
+            )
+            experiment = Experiment({name: scenario}, self.participants(), chosen_on=CHOSEN_ON)
+            return experiment.run(out).write(out, out / RESULT, out / REPORT, footer)
 
     def how_to_trade(self) -> str:
         """Write a desk's file for the best of its policies; the command that trades it, or why there is none."""
-        policies = [policy_folder(self.folder, seed) for seed in self.settings.training_seeds]
-        market = self.settings.market
+        policies = [policy_folder(self.folder, seed) for seed in self.training_seeds]
+        market = self.scenario.market
         if market.on_tape:
             recorded, preset = RecordedMarket(market.lake, market.symbol), self.folder / PRESET
         else:
@@ -143,26 +279,57 @@ class WholeRun:
         best = best_of([policy / POLICY for policy in policies])
         return how_to_trade(self.folder, best, recorded, preset)
 
+    def trainings(self) -> list[TrainingJob]:
+        """Trainings of the recipe with every seed; an order of lots on tape wants the built market."""
+        on_tape, task = self.scenario.market.on_tape, self.scenario.task
+        plain, _ = learnable(self.scenario)
+        share = None
+        if self.built is not None and on_tape and task.share is None:
+            share = task.quantity / max(self.built.estimates.expected_volume, 1.0)
+        values = {"validation.episodes": CHECKED_ON, "guards.variants": 1}
+        if self.quick:
+            values |= QUICK if on_tape else QUICK | QUICK_WORLDS
+        values["validation.every"] = self.frames // QUICK_LOOKS if self.quick else self.frames
+        config = configured(plain, "es", self.frames, TRAINED, values, share)
+        return [
+            TrainingJob(config, policy_folder(self.folder, seed), seed)
+            for seed in self.training_seeds
+        ]
+
+    def participants(self) -> Participants:
+        """The policy that ships, those of the run, the user's own strategies, and some written ones."""
+        seeds, notes = self.training_seeds, list[str]()
+        shipped = policies_of([SHIPPED])
+        try:
+            refuse_leaks(shipped, [self.scenario])
+        except ConfigError:
+            notes.append(
+                f"The policy that ships, {SHIPPED}, is left out: it learned from days that are judged here."
+            )
+            shipped = []
+        folders = [policy_folder(self.folder, seed) for seed in seeds]
+        mine = [
+            Candidate(TRAINED if len(seeds) == 1 else folder.name, str(folder / POLICY))
+            for folder in folders
+        ]
+        unknown = learnable(self.scenario)[1]
+        if unknown:
+            notes.append(
+                f"Training knew no {' and no '.join(unknown)}; everybody is judged with it."
+            )
+        if self.quick:
+            notes.append(QUICK_NOTE)
+        everyone = [*mine, *shipped, *own_of(self.strategies)]
+        return Participants(
+            everyone,
+            recipes_of(mine),
+            {self.scenario.market.name: tuple(everyone)},
+            notes,
+            baselines_of(AGAINST),
+        )
+
 
 # -- training ---------------------------------------------------------------------------------------------------------
-
-
-def trainings(
-    settings: RunSettings, out: Path, market: JobMarket | None = None
-) -> list[TrainingJob]:
-    """Trainings of a run: the recipe with every seed; an order of lots on tape wants the built market."""
-    plain, _ = learnable(settings)
-    share = None
-    if market is not None and settings.market.on_tape and settings.task.share is None:
-        share = settings.task.quantity / max(market.estimates.expected_volume, 1.0)
-    values = {"validation.episodes": CHECKED_ON, "guards.variants": 1}
-    if settings.quick:
-        values |= QUICK if settings.market.on_tape else QUICK | QUICK_WORLDS
-    values["validation.every"] = (
-        settings.frames // QUICK_LOOKS if settings.quick else settings.frames
-    )
-    config = configured(plain, "es", settings.frames, TRAINED, values, share)
-    return [TrainingJob(config, policy_folder(out, seed), seed) for seed in settings.training_seeds]
 
 
 def policy_folder(out: Path, seed: int) -> Path:
@@ -170,7 +337,7 @@ def policy_folder(out: Path, seed: int) -> Path:
     return out / "policies" / f"{TRAINED}-{seed}"
 
 
-def train(settings: RunSettings, jobs: Sequence[TrainingJob]) -> None:
+def train(run: Run, jobs: Sequence[TrainingJob]) -> None:
     """Train what has not come to its end, side by side."""
     jobs = [job for job in jobs if not is_done(job.folder)]
     if not jobs:
@@ -179,11 +346,11 @@ def train(settings: RunSettings, jobs: Sequence[TrainingJob]) -> None:
         job.folder.mkdir(parents=True, exist_ok=True)
         claim(job.folder, job.config, job.seed)
     decisions = sum(job.config.learner.frames for job in jobs)
-    if settings.market.on_tape and not settings.quick:
+    if run.scenario.market.on_tape and not run.quick:
         say(
             f"{len(jobs)} trainings of {decisions:,} decisions in all come first: minutes (a quick run: less than one)"
         )
-    if settings.quick:
+    if run.quick:
         say(
             f"a quick run: {decisions:,} decisions show the road; they begin as {SHIPPED}, and are too few to beat it"
         )
@@ -217,45 +384,3 @@ def train(settings: RunSettings, jobs: Sequence[TrainingJob]) -> None:
 def train_task(config: AgentConfig, folder: Path, seed: int) -> bool:
     """Train one policy in a worker."""
     return bool(run_training(config, folder, seed, stop=stopping)["done"])
-
-
-# -- judging ----------------------------------------------------------------------------------------------------------
-
-
-def candidates(settings: RunSettings, scenario: MarketTask, name: str, out: Path) -> Participants:
-    """Candidates besides the written strategies: the policy that ships, those of the run, the user's own."""
-    seeds, notes = settings.training_seeds, list[str]()
-    shipped = policies_of([SHIPPED])
-    try:
-        refuse_leaks(shipped, [scenario])
-    except ConfigError:
-        notes.append(
-            f"The policy that ships, {SHIPPED}, is left out: it learned from days that are judged here."
-        )
-        shipped = []
-    folders = [policy_folder(out, seed) for seed in seeds]
-    mine = [
-        Candidate(TRAINED if len(seeds) == 1 else folder.name, str(folder / POLICY))
-        for folder in folders
-    ]
-    unknown = learnable(settings)[1]
-    if unknown:
-        notes.append(f"Training knew no {' and no '.join(unknown)}; everybody is judged with it.")
-    if settings.quick:
-        notes.append(QUICK_NOTE)
-    everyone = [*mine, *shipped, *own_of(settings.strategies)]
-    return Participants(everyone, recipes_of(mine), {name: tuple(everyone)}, notes)
-
-
-def _judge(settings: RunSettings, out: Path, footer: str) -> EvaluationResult:
-    """Judge everybody on the episodes of `tercel agent evaluate`."""
-    scenario = MarketTask(settings.market, settings.task)
-    request = EvaluationRequest(
-        candidates(settings, scenario, settings.market.name, out),
-        baselines_of(AGAINST),
-        {settings.market.name: scenario},
-        settings.episodes,
-        (settings.seed,),
-        chosen_on=CHOSEN_ON,
-    )
-    return judge(request, out).write(out, out / RESULT, out / REPORT, footer)

@@ -22,8 +22,8 @@ from tercel.cli.shared import (
 from tercel.core.errors import ConfigError
 
 if TYPE_CHECKING:
-    from tercel.lab.evaluation.pipeline.evaluation_result import EvaluationResult
-    from tercel.lab.evaluation.pipeline.request import EvaluationRequest
+    from tercel.lab.evaluation.pipeline.evaluation import EvaluationResult
+    from tercel.lab.evaluation.pipeline.experiment import Experiment
 
 RESULT = "evaluation.json"
 PAGE = "evaluation.html"
@@ -161,33 +161,30 @@ class EvaluatePolicies(JudgedOptions, JsonRequest):
 
 def evaluate(request: EvaluatePolicies) -> None:
     """Judge policies against everything written, on the same unseen episodes, with honest statistics."""
-    out, asked = request.out, _requested(request)
-    from tercel.api.judged import judge
-
-    result = judge(asked, out).write(out, out / RESULT, out / PAGE)
+    out = request.out
+    result = _experiment(request).run(out).write(out, out / RESULT, out / PAGE)
     hand_over(result, request.as_json, lambda: show(result, out / RESULT, out / PAGE))
 
 
-def _requested(request: EvaluatePolicies) -> "EvaluationRequest":
-    """What is asked for, every name looked up."""
-    from tercel.lab.evaluation.order_files import read_orders
+def _experiment(request: EvaluatePolicies) -> "Experiment":
+    """The experiment that the options describe, every name looked up."""
+    from tercel.api.orders import read_orders
 
     order = request.order
     # before kernels: a refusal waits for none
     orders = (
         () if order.orders is None else read_orders(order.orders, columns=order.orders_column or ())
     )
-    from tercel.api.judged import participants_of
+    from tercel.api.evaluation import participants_of
     from tercel.execution.market import fees_of
     from tercel.execution.registry.resolve import ARCHIVE
     from tercel.execution.task import Task
     from tercel.execution.user_strategy import findable
-    from tercel.lab.evaluation.pipeline.apart import members_apart
     from tercel.lab.evaluation.pipeline.candidates import baselines_of, own_of
-    from tercel.lab.evaluation.pipeline.request import (
+    from tercel.lab.evaluation.pipeline.experiment import (
         EACH,
-        EvaluationRequest,
-        settings_of,
+        Experiment,
+        scenarios_of,
         specialists,
     )
     from tercel.lab.learning.own_models import opened
@@ -199,43 +196,44 @@ def _requested(request: EvaluatePolicies) -> "EvaluationRequest":
         tuple(listed_dates(request.date)),
         fees=fees_of(request.fees),
     )
-    markets = settings_of(typed, order.task(Task(), typed[-1]), orders)
-    eyes = [findable(name) for name in request.observation or ()]
+    scenarios = scenarios_of(
+        typed,
+        order.task(Task(), typed[-1]),
+        orders,
+        seeds=tuple(listed_seeds(request.seeds)),
+        episodes=request.episodes,
+    )
+    observations = [findable(name) for name in request.observation or ()]
     policies = [
         opened(text, request.out) if request.trust and text.endswith(ARCHIVE) else text
         for text in request.policies or ()
     ]
     own = own_of([findable(name) for name in request.strategy or ()])
-    everyone = [*policies, *own, *baselines_of(request.against)]
-    requested = EvaluationRequest(
-        *participants_of(everyone, markets, request.family, eyes),
-        markets,
-        request.episodes,
-        tuple(listed_seeds(request.seeds)),
-        regimes,
+    candidates = [*policies, *own, *baselines_of(request.against)]
+    experiment = Experiment(
+        scenarios,
+        participants_of(candidates, scenarios, request.family, observations),
+        regimes == EACH,
         request.sensitivity,
         request.adaptation,
-        specialists(request.trained_for or (), eyes),
+        specialists(request.trained_for or (), observations),
         None if request.ray is None else on_cluster(request.ray),
         allow_seen_days=request.allow_seen_days,
         apart=request.apart,
     )
-    if request.apart:
-        members_apart(requested.participants, requested.baselines)
-    if request.adaptation and next(iter(markets.values())).market.on_tape:
+    if request.adaptation and experiment.main.market.on_tape:
         raise ConfigError(
             "--adaptation in a preset's market", "a tape", "a tape has the regimes that it had"
         )
-    return requested
+    return experiment
 
 
 def show(result: "EvaluationResult", file: Path, page: Path) -> None:
     """Print the table and where the rest is."""
-    from tercel.lab.evaluation.pipeline import apart
-    from tercel.lab.evaluation.pipeline.terminal import judged_table
+    from tercel.lab.evaluation.pipeline.views import ABLATION_HEADINGS, ablation_rows, judged_table
 
     result_console().print(replace(judged_table(result), all_in=ALL_IN))
     if result.apart is not None:
-        print_rows("taken apart", apart.HEADINGS, apart.rows(result.apart))
+        print_rows("taken apart", ABLATION_HEADINGS, ablation_rows(result.apart))
     say(f"report    {page}")
     say(f"figures   {file}")

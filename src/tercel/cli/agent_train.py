@@ -130,7 +130,7 @@ def _instead(name: str) -> str:
 def _settings(request: Tune) -> "TuningSettings":
     """What decides the result."""
     from tercel.lab.evaluation.market import looked_up
-    from tercel.lab.evaluation.settings import MarketTask
+    from tercel.lab.evaluation.scenario import Scenario
     from tercel.lab.evaluation.tuning_tasks import VALIDATION_EPISODES, TuningSettings
 
     if request.validation == 1:
@@ -143,7 +143,7 @@ def _settings(request: Tune) -> "TuningSettings":
         request.validation or VALIDATION_EPISODES,
     )
     looked_up(market)
-    return TuningSettings(MarketTask(market), episodes, held_out, request.seed)
+    return TuningSettings(Scenario(market), episodes, held_out, request.seed)
 
 
 def _lost(one: dict[str, Any]) -> str:

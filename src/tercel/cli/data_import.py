@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tercel.api.stderr import progress_console
+from tercel.api.display import progress_console
 from tercel.cli.request import add
 from tercel.cli.shared import (
     Dated,

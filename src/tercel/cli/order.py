@@ -216,8 +216,8 @@ class TypedOrder:
 
     def task(self, task: "Task", market: "Market", feed_latency_ms: str | None = None) -> "Task":
         """A task with what was typed in it; a latency may be that of the market's tape."""
+        from tercel.api.orders import task_of
         from tercel.execution.market import latency_of
-        from tercel.lab.evaluation.order_files import task_of
 
         late = {
             "latency": (self.latency, "latency"),

@@ -14,9 +14,9 @@ from tercel.cli.shared import ALL_IN, JsonRequest, Seed, print_json, result_cons
 from tercel.core.errors import ConfigError, listed
 
 if TYPE_CHECKING:
+    from tercel.api.runs import Run
     from tercel.execution.task import Task
-    from tercel.lab.evaluation.pipeline.evaluation_result import EvaluationResult
-    from tercel.lab.evaluation.settings import RunSettings
+    from tercel.lab.evaluation.pipeline.evaluation import EvaluationResult
 
 RUNS = Path("runs")
 DEFAULT_SEED = 1
@@ -69,12 +69,12 @@ def run(request: RunRequest) -> None:
 
 def _symbols(request: RunRequest) -> None:
     """A run of each symbol, several in a folder of their own each."""
+    from tercel.api.runs import FILE
     from tercel.lab.evaluation.market import looked_up
-    from tercel.lab.evaluation.settings import FILE
 
     symbols = listed(request.symbol or "")
     if len(symbols) < 2:
-        result = _run(request, *_settings(request))
+        result = _run(request, *_planned(request))
         if request.as_json:
             print_json(result)
         return
@@ -92,21 +92,19 @@ def _symbols(request: RunRequest) -> None:
         replace(one, resume=request.resume and (folder / str(one.symbol) / FILE).exists())
         for one in each
     ]
-    runs = [(one, *_settings(one)) for one in each]
+    runs = [(one, *_planned(one)) for one in each]
     found = {one: _run(*its) for one, its in zip(symbols, runs, strict=True)}
     if request.as_json:
         print_json({"symbols": found})
 
 
-def _run(request: RunRequest, settings: "RunSettings", folder: Path) -> "EvaluationResult":
+def _run(request: RunRequest, planned: "Run", folder: Path) -> "EvaluationResult":
     """One run, from its market to its page."""
-    from tercel.api.runs import REPORT, RESULT, WholeRun
-    from tercel.lab.evaluation.pipeline.terminal import run_table
+    from tercel.api.runs import REPORT, RESULT
+    from tercel.lab.evaluation.pipeline.views import run_table
 
     try:
-        begun = WholeRun.begin(
-            settings, folder, resume=request.resume, named=request.out is not None
-        )
+        begun = planned.begin(folder, resume=request.resume, named=request.out is not None)
         folder = begun.folder
         result = begun.finish(footer=f"reprint: tercel run --resume --out {folder}")
     except KeyboardInterrupt:
@@ -122,7 +120,7 @@ def _run(request: RunRequest, settings: "RunSettings", folder: Path) -> "Evaluat
 
 def _list(request: RunRequest) -> None:
     """A list of orders: by written strategies and the user's, since agents of a run learn one order in one market."""
-    from tercel.lab.evaluation.settings import EPISODES
+    from tercel.lab.evaluation.scenario import EPISODES
 
     options = {
         "--regimes": request.regimes,
@@ -159,8 +157,8 @@ def _fresh() -> Path:
     return RUNS / datetime.now().strftime("%Y%m%d-%H%M%S")
 
 
-def _applied(request: RunRequest, settings: "RunSettings") -> "RunSettings":
-    """Settings with what was asked of market, venue and order.
+def _applied(request: RunRequest, planned: "Run") -> "Run":
+    """The run with the options of market, venue and order.
 
     Raises
     ------
@@ -192,10 +190,11 @@ def _applied(request: RunRequest, settings: "RunSettings") -> "RunSettings":
                 f"--regimes {request.regimes!r}",
                 "such as calm,volatile",
             )
-    market = replace(settings.market, **terms)
+    market = replace(planned.scenario.market, **terms)
     looked_up(market)
-    task = request.order.task(settings.task, market, request.feed_latency_ms)
-    return replace(settings, market=market, task=task, strategies=strategies or settings.strategies)
+    task = request.order.task(planned.scenario.task, market, request.feed_latency_ms)
+    scenario = replace(planned.scenario, market=market, task=task)
+    return replace(planned, scenario=scenario, strategies=strategies or planned.strategies)
 
 
 def _own(request: RunRequest) -> tuple[str, ...]:
@@ -205,10 +204,10 @@ def _own(request: RunRequest) -> tuple[str, ...]:
     return tuple(map(findable, request.strategy or ()))
 
 
-def _settings(request: RunRequest) -> "tuple[RunSettings, Path]":
-    """Settings and folder of this run: new ones, or those of the run that is resumed."""
-    from tercel.api.runs import FRAMES
-    from tercel.lab.evaluation.settings import FILE, QUICK_EPISODES, QUICK_FRAMES, RunSettings
+def _planned(request: RunRequest) -> "tuple[Run, Path]":
+    """This run and its folder: new, or the one that is resumed."""
+    from tercel.api.runs import FILE, FRAMES, QUICK_EPISODES, QUICK_FRAMES, Run
+    from tercel.lab.evaluation.scenario import Scenario
 
     if request.resume:
         return _started(request, request.out or _newest())
@@ -223,20 +222,22 @@ def _settings(request: RunRequest) -> "tuple[RunSettings, Path]":
         raise ConfigError(
             "an empty or new run folder", f"{folder} holds other files", "name another --out"
         )
-    plain = RunSettings(request.markets()[0], quick=request.quick, seed=request.seed, frames=FRAMES)
-    settings = _applied(request, plain)
+    scenario = Scenario(request.markets()[0])
+    planned = _applied(
+        request, Run(scenario, quick=request.quick, seed=request.seed, frames=FRAMES)
+    )
     if request.quick:
-        settings = replace(settings, episodes=QUICK_EPISODES, seeds=1, frames=QUICK_FRAMES)
-    return settings, folder
+        planned = replace(planned, episodes=QUICK_EPISODES, seeds=1, frames=QUICK_FRAMES)
+    return planned, folder
 
 
-def _started(request: RunRequest, folder: Path) -> "tuple[RunSettings, Path]":
-    """Settings of the run in a folder; refuses options other than those that it was started with."""
-    from tercel.lab.evaluation.settings import load_settings
+def _started(request: RunRequest, folder: Path) -> "tuple[Run, Path]":
+    """The run in a folder; refuses options other than those that it was started with."""
+    from tercel.api.runs import Run
 
-    started = load_settings(folder)
-    now = _applied(request, started)
-    order, was, place = request.order, started.market, now.market
+    started = Run.load(folder)
+    before, now = started.scenario, _applied(request, started).scenario
+    order, was, place = request.order, before.market, now.market
     options = {
         "--market": (
             ",".join(request.presets) or None,
@@ -257,14 +258,14 @@ def _started(request: RunRequest, folder: Path) -> "tuple[RunSettings, Path]":
             for name in TERMS
         },
         **{
-            f"--{name.replace('_', '-')}": (value, now.task, started.task)
+            f"--{name.replace('_', '-')}": (value, now.task, before.task)
             for name, value in order.values.items()
         },
-        "--latency": (order.latency, now.task.latency, started.task.latency),
+        "--latency": (order.latency, now.task.latency, before.task.latency),
         "--feed-latency-ms": (
             request.feed_latency_ms,
             now.task.feed_latency,
-            started.task.feed_latency,
+            before.task.feed_latency,
         ),
     }
     for option, (typed, wanted, had) in options.items():
@@ -278,24 +279,22 @@ def _started(request: RunRequest, folder: Path) -> "tuple[RunSettings, Path]":
     return started, folder
 
 
-def _in_words(settings: "RunSettings") -> str:
-    """What a run was asked for, in one line."""
+def _in_words(run: "Run") -> str:
+    """The options of a run, in one line."""
     from tercel.execution.market import in_words as venue_words
 
-    market = settings.market
+    market, task = run.scenario.market, run.scenario.task
     words = [
         f"{market.symbol} in {market.lake}" if market.on_tape else market.preset,
-        f"seed {settings.seed}",
+        f"seed {run.seed}",
     ]
-    words += ["--quick"] * settings.quick
+    words += ["--quick"] * run.quick
     words += [
         f"--{name} {value}" for name in ("regimes", "impact") if (value := getattr(market, name))
     ]
-    words += _ordered(settings.task)
-    words += [f"--strategy {name}" for name in settings.strategies]
-    return ", ".join(
-        [*words, *venue_words(market.fees, settings.task.latency, settings.task.feed_latency)]
-    )
+    words += _ordered(task)
+    words += [f"--strategy {name}" for name in run.strategies]
+    return ", ".join([*words, *venue_words(market.fees, task.latency, task.feed_latency)])
 
 
 def _ordered(task: "Task") -> list[str]:
@@ -319,7 +318,7 @@ def _ordered(task: "Task") -> list[str]:
 
 
 def _how_to_go_on(folder: Path) -> str:
-    from tercel.lab.evaluation.settings import FILE
+    from tercel.api.runs import FILE
 
     if not (folder / FILE).exists():
         return "nothing was begun; start it again"
@@ -327,7 +326,7 @@ def _how_to_go_on(folder: Path) -> str:
 
 
 def _newest() -> Path:
-    from tercel.lab.evaluation.settings import FILE
+    from tercel.api.runs import FILE
 
     found = sorted(path.parent for path in RUNS.glob(f"*/{FILE}"))
     if not found:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from tercel.api import stderr
+from tercel.api import display
 from tercel.core import progress as said
 from tercel.core.errors import ConfigError, TercelError, listed, of_files
 from tercel.core.extras import how_to_install
@@ -181,8 +181,8 @@ def hand_over(
 
 def print_error(error: TercelError, as_json: bool = False) -> None:
     """Write the three parts of `error` to stderr, and with `as_json` an ``{"error": ...}`` object to stdout."""
-    expected, received = stderr.wording(error.expected), stderr.wording(error.received)
-    remedy = how_to_install(stderr.wording(error.remedy))
+    expected, received = display.wording(error.expected), display.wording(error.received)
+    remedy = how_to_install(display.wording(error.remedy))
     say(f"error\n  expected  {expected}\n  received  {received}\n  to go on  {remedy}")
     if as_json:
         parts = {"expected": expected, "received": received, "remedy": remedy}
@@ -391,8 +391,8 @@ def reported(as_json: bool = False, on_interrupt: str = NOTHING_HALF_DONE) -> It
     ``TERCEL_TRACEBACK=1`` lets errors through as they are. A body may say better than `on_interrupt` how to go on after
     Ctrl-C: ``raise KeyboardInterrupt("...")``.
     """
-    before = stderr.wording
-    stderr.wording = in_options
+    before = display.wording
+    display.wording = in_options
     try:
         yield
     except KeyboardInterrupt as stop:
@@ -408,7 +408,7 @@ def reported(as_json: bool = False, on_interrupt: str = NOTHING_HALF_DONE) -> It
         print_error(error if isinstance(error, TercelError) else of_files(error), as_json)
         raise typer.Exit(2) from None
     finally:
-        stderr.wording = before
+        display.wording = before
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""What is said on the way to a result, and how far it is: whoever has a person to show it to does (`api.stderr`)."""
+"""What is said on the way to a result, and how far it is: whoever has a person to show it to does (`api.display`)."""
 
 import logging
 import time

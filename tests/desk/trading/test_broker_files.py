@@ -13,11 +13,11 @@ import pytest
 from tests.quoted import quoted_lake
 from typer.testing import CliRunner
 
+from tercel.api.orders import read_orders
 from tercel.api.tca.files import FileFill, fills_map, read_fill_file
 from tercel.cli import app
 from tercel.core.errors import DataError
 from tercel.core.tables.table_map import shipped, table_map
-from tercel.lab.evaluation.order_files import read_orders
 from tercel.market.tape import Instrument, Lake
 from tercel.signals.sources.tables import read_prices
 

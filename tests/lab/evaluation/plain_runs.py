@@ -3,7 +3,7 @@
 from tercel.execution.costs import Costs
 from tercel.execution.strategy import Strategy
 from tercel.execution.task import Task
-from tercel.lab.evaluation import experiment
+from tercel.lab.evaluation import runs
 from tercel.lab.evaluation.adaptability import Decisions
 from tercel.lab.evaluation.episodes import Episodes, Plan
 from tercel.market.simulator.source import Source
@@ -12,7 +12,7 @@ from tercel.market.simulator.source import Source
 def run_alone(source: Source, task: Task, plan: Plan, strategy: Strategy) -> Costs:
     """Costs of a strategy over all episodes of a plan."""
     parts = []
-    for part in experiment.batches(plan):
+    for part in runs.batches(plan):
         episodes = Episodes(source, task, len(part))
         episodes.start(part)
         while episodes.working.any():
@@ -25,7 +25,7 @@ def run_recorded(source: Source, task: Task, plan: Plan, strategy: Strategy) -> 
     """Recorded decisions of the plan's episodes (all at once: keep them few)."""
     episodes = Episodes(source, task, len(plan))
     episodes.start(plan)
-    seen = experiment._Seen(len(plan), task, 0)
+    seen = runs._Seen(len(plan), task, 0)
     while episodes.working.any() and seen.steps < task.decisions:
         seen.observe(episodes)
         episodes.step(strategy.decide(episodes.view))

@@ -14,9 +14,8 @@ from tercel.core.errors import ConfigError
 from tercel.execution.strategies import build
 from tercel.execution.strategy import Strategy, gap_of
 from tercel.execution.task import Latency, Task
-from tercel.lab.evaluation.backgrounds import Backgrounds
-from tercel.lab.evaluation.episodes import Episodes, Plan, bank_sampler, seeded_plan
-from tercel.lab.evaluation.experiment import run_strategies
+from tercel.lab.evaluation.episodes import Backgrounds, Episodes, Plan, bank_sampler, seeded_plan
+from tercel.lab.evaluation.runs import run_strategies
 from tercel.lab.learning.envs import ExecutionVec
 from tercel.market.book import layout as lay
 from tercel.market.flow.preset import load

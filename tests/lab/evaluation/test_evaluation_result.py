@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from tercel.lab.evaluation.pipeline.evaluation_result import EvaluationResult
+from tercel.lab.evaluation.pipeline.evaluation import EvaluationResult
 from tercel.lab.evaluation.pipeline.page import answer
-from tercel.lab.evaluation.pipeline.terminal import QUICK, judged_table, run_table
+from tercel.lab.evaluation.pipeline.views import QUICK, judged_table, run_table
 
 COST = {"mean": 2.0, "ci_low": 1.0, "ci_high": 3.0}
 GAIN = {"mean": 1.0, "ci_low": 0.2, "ci_high": 1.8, "p_adjusted": 0.01, "power": 0.5}

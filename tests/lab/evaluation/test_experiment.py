@@ -11,10 +11,10 @@ from studies.twins import public_volume, run_twins
 from tercel.core.errors import CapacityError, ConfigError
 from tercel.execution.strategies import NAMES, MarketEstimates, build
 from tercel.execution.task import Latency, Task
-from tercel.lab.evaluation import experiment
+from tercel.lab.evaluation import runs
 from tercel.lab.evaluation.episodes import Episodes, seeded_plan
-from tercel.lab.evaluation.experiment import batches, pilot, run_strategy, without_orders
 from tercel.lab.evaluation.judge import JudgedEntry, judge
+from tercel.lab.evaluation.runs import batches, pilot, run_strategy, without_orders
 from tercel.market.flow.preset import load
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import reactive
@@ -57,8 +57,8 @@ def test_costs_do_not_depend_on_the_batch(market, monkeypatch, name):
     plan = seeded_plan(task, 40, 5, 0, 13)
     strategy = build(name, ESTIMATES)
     whole = run_strategy(market, task, plan, strategy)
-    monkeypatch.setattr(experiment, "BATCH", 3)
-    monkeypatch.setattr(experiment, "batches", lambda p: batches(p, 3))
+    monkeypatch.setattr(runs, "BATCH", 3)
+    monkeypatch.setattr(runs, "batches", lambda p: batches(p, 3))
     parts = run_strategy(market, task, plan, strategy)
     for field in whole.__dataclass_fields__:
         assert getattr(whole, field).tobytes() == getattr(parts, field).tobytes(), field
@@ -78,8 +78,8 @@ def test_twins_are_identical_whatever_is_to_be_done(market, monkeypatch):
     twins = run_twins(market, TASK, plan)
     other = seeded_plan(TASK, 4000, 5, 0, 10)
     other.rows[:, 2] *= -1
-    monkeypatch.setattr(experiment, "BATCH", 4)
-    monkeypatch.setattr(experiment, "batches", lambda p: batches(p, 4))
+    monkeypatch.setattr(runs, "BATCH", 4)
+    monkeypatch.setattr(runs, "batches", lambda p: batches(p, 4))
     monkeypatch.setattr(twins_of_plans, "batches", lambda p: batches(p, 4))
     assert run_twins(market, TASK, other).tobytes() == twins.tobytes()
     costs = run_strategy(market, TASK, plan, build("immediate", ESTIMATES))

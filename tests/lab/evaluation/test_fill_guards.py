@@ -10,12 +10,12 @@ from studies.twins import run_twins
 from tercel.execution.strategies import MarketEstimates, build
 from tercel.execution.strategy import Wrapper, hold
 from tercel.execution.task import Latency, Task
-from tercel.lab.evaluation import experiment
+from tercel.lab.evaluation import runs
 from tercel.lab.evaluation.arrivals import run_arrivals, terciles
 from tercel.lab.evaluation.episodes import seeded_plan
-from tercel.lab.evaluation.experiment import Recording, batches, run_strategies
 from tercel.lab.evaluation.pipeline import jobs
 from tercel.lab.evaluation.pipeline.jobs import Guard, guard
+from tercel.lab.evaluation.runs import Recording, batches, run_strategies
 from tercel.market.flow.preset import load
 from tercel.market.simulator.source import reactive
 
@@ -42,8 +42,8 @@ def test_one_warm_up_for_many_strategies_changes_no_byte(market, strategies, mon
     plan = seeded_plan(TASK, 40, 5, 0, 13)
     alone = [run_alone(market, TASK, plan, one) for one in strategies]
     assert all(map(same, run_strategies(market, TASK, plan, strategies), alone))
-    monkeypatch.setattr(experiment, "BATCH", 5)
-    monkeypatch.setattr(experiment, "batches", lambda p: batches(p, 5))
+    monkeypatch.setattr(runs, "BATCH", 5)
+    monkeypatch.setattr(runs, "batches", lambda p: batches(p, 5))
     assert all(map(same, run_strategies(market, TASK, plan, strategies), alone))
 
 

@@ -11,10 +11,9 @@ from tercel.execution.costs import attribute
 from tercel.execution.probes import view_of
 from tercel.execution.strategies import build
 from tercel.execution.task import Task
-from tercel.lab.evaluation.arrivals import run_arrivals
+from tercel.lab.evaluation.arrivals import LABEL, cheapest, offers, run_arrivals
 from tercel.lab.evaluation.episodes import seeded_plan
-from tercel.lab.evaluation.experiment import run_strategy
-from tercel.lab.evaluation.hindsight_bound import LABEL, cheapest, offers
+from tercel.lab.evaluation.runs import run_strategy
 from tercel.market.flow.preset import load
 from tercel.market.simulator.source import reactive
 

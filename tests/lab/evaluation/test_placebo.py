@@ -18,8 +18,8 @@ from tercel.execution.strategies import build
 from tercel.execution.strategy import Strategy, hold
 from tercel.execution.task import Task
 from tercel.lab.evaluation.episodes import Episodes, Plan, seeded_plan
-from tercel.lab.evaluation.experiment import run_strategies
-from tercel.lab.evaluation.placebo import DAY_NS, outlooks, placebo_plan
+from tercel.lab.evaluation.runs import run_strategies
+from tercel.lab.evaluation.windows import DAY_NS, outlooks, placebo_plan
 from tercel.market.flow.preset import load
 from tercel.market.simulator.source import Source, reactive
 

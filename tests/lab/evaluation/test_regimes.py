@@ -9,7 +9,7 @@ from tercel.execution.intent import empty
 from tercel.execution.strategies import build
 from tercel.execution.task import Task
 from tercel.lab.evaluation.episodes import Episodes, Plan, regimes_of, seeded_plan
-from tercel.lab.evaluation.experiment import run_strategy, without_orders
+from tercel.lab.evaluation.runs import run_strategy, without_orders
 from tercel.market.flow.preset import load
 from tercel.market.regimes.choice import default_chain
 from tercel.market.regimes.law import RegimeScript, Season, packed, with_regimes

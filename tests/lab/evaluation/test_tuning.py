@@ -12,7 +12,7 @@ from tercel.execution.strategies import TUNABLE, MarketEstimates, build, wrap
 from tercel.execution.task import Task
 from tercel.lab.evaluation.cma import CmaEs
 from tercel.lab.evaluation.episodes import seeded_plan
-from tercel.lab.evaluation.experiment import run_strategy
+from tercel.lab.evaluation.runs import run_strategy
 from tercel.lab.evaluation.tuning import (
     OVERFLOWED_BPS,
     TRIED_ON,

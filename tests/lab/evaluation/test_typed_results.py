@@ -9,7 +9,7 @@ from typing import Any, get_args, get_type_hints
 import pytest
 
 from tercel.lab.evaluation.comparisons import KEYS
-from tercel.lab.evaluation.pipeline.evaluation_result import EvaluationResult
+from tercel.lab.evaluation.pipeline.evaluation import EvaluationResult
 
 ROOT = Path(__file__).parents[3]
 EVALUATION = ROOT / "src" / "tercel" / "lab" / "evaluation"

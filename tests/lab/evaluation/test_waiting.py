@@ -19,17 +19,11 @@ from tercel.execution.strategies import build
 from tercel.execution.strategies.guarded import WAITING
 from tercel.execution.task import Task
 from tercel.lab.evaluation.episodes import Plan, seeded_plan
-from tercel.lab.evaluation.experiment import (
-    USUAL,
-    USUAL_DAYS,
-    Waiting,
-    run_strategies,
-    waits,
-)
 from tercel.lab.evaluation.market import build_market, waiting_on
 from tercel.lab.evaluation.orders import Order
-from tercel.lab.evaluation.placebo import DAY_NS
-from tercel.lab.evaluation.settings import MarketTask
+from tercel.lab.evaluation.runs import USUAL, USUAL_DAYS, Waiting, run_strategies, waits
+from tercel.lab.evaluation.scenario import Scenario
+from tercel.lab.evaluation.windows import DAY_NS
 from tercel.market.flow.preset import load
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.days import DAYS, simulated_lake
@@ -178,7 +172,7 @@ def test_what_waiting_costs_is_of_days_before_the_judged_ones(
     """Where agents learn from other hours and later days, too; without an earlier day nothing is known, and it is said."""
     market = Market(lake=str(lake.root), symbol="SIM", days=told.get("days", ()))
     task = Task(horizon_s=300.0, warmup_s=300.0, start=told.get("start", ""))
-    built = build_market(MarketTask(market, task, orders=told.get("orders", ())))
+    built = build_market(Scenario(market, task, orders=told.get("orders", ())))
     measured = built.judged.waiting
     said = any("No earlier day tells what waiting costs" in note for note in built.notes)
     assert said == (measured is None) == (before == 0)
@@ -205,7 +199,7 @@ def test_own_fills_worked_again_know_it_of_the_day_before_alone(lake: Lake) -> N
 @pytest.mark.release
 @pytest.mark.parametrize("preset", sorted(WAITING))
 def test_a_desk_is_told_what_is_measured_in_its_market(preset: str) -> None:
-    measured = build_market(MarketTask(Market(preset=preset))).judged.waiting
+    measured = build_market(Scenario(Market(preset=preset))).judged.waiting
     assert measured is not None
     assert measured.value == pytest.approx(WAITING[preset], abs=0.03)
 
@@ -214,7 +208,7 @@ def test_a_table_of_days_says_what_an_evaluation_of_later_days_measures(tmp_path
     dates = ("2003-01-13", "2003-01-14", "2003-01-15")
     lake = simulated_lake(tmp_path, 2, dates)
     [symbol] = {about.symbol for about in lake.list()}
-    later = MarketTask(Market(lake=str(lake.root), symbol=symbol, days=dates[2:]))
-    measured = build_market(later, seed=0).training.waiting
+    later = Scenario(Market(lake=str(lake.root), symbol=symbol, days=dates[2:]), seeds=(0,))
+    measured = build_market(later).training.waiting
     assert measured is not None
     assert waiting_on(lake, symbol, dates[:2]) == measured.value

@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 from tercel.cli.root import app
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.execution.costs import BPS, attribute
-from tercel.lab.evaluation.experiment import run_strategies
+from tercel.lab.evaluation.runs import run_strategies
 from tercel.lab.learning.agent.config import parse
 from tercel.lab.learning.agent.env import TrainingArena, joined, learned_in, repeated
 from tercel.lab.learning.agent.learner import learner_settings

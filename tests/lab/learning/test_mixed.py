@@ -10,7 +10,7 @@ from tercel.execution import step as kernels
 from tercel.execution.strategies import build
 from tercel.execution.task import Task
 from tercel.lab.evaluation.episodes import bank_sampler, seeded_plan
-from tercel.lab.evaluation.experiment import run_strategy
+from tercel.lab.evaluation.runs import run_strategy
 from tercel.lab.learning.envs import ExecutionVec
 from tercel.lab.learning.mixed import DrawnOrdersVec, MixedVec
 from tercel.lab.learning.ranges import Ranges

@@ -12,7 +12,7 @@ from tercel.execution.strategies import build
 from tercel.execution.strategy import Strategy, ladder, settle
 from tercel.execution.task import Latency, Task
 from tercel.lab.evaluation.episodes import Episodes, seeded_plan
-from tercel.lab.evaluation.experiment import run_strategy, without_orders
+from tercel.lab.evaluation.runs import run_strategy, without_orders
 from tercel.market.book import layout as lay
 from tercel.market.flow.preset import load
 from tercel.market.impact.law import ImpactLaw, of_card

@@ -29,7 +29,7 @@ from tercel.execution.strategies import MarketEstimates
 from tercel.execution.strategy import Strategy, forecaster_of
 from tercel.execution.task import Task
 from tercel.lab.evaluation.episodes import Plan
-from tercel.lab.evaluation.experiment import Waiting, pilot, run_strategies
+from tercel.lab.evaluation.runs import Waiting, pilot, run_strategies
 from tercel.lab.evaluation.windows import tape_plan, tape_sampler, window_row
 from tercel.market.impact.propagator import tape_law
 from tercel.market.simulator.source import Source

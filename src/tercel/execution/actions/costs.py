@@ -2,7 +2,7 @@
 
 A policy with these actions compares what an order pays now with what it pays if it waits. It observes (`"costs"`) six
 numbers in units of the usual half spread, so that one set of weights serves names of any spread; what waiting costs in a
-name is measured on its earlier days (`lab.evaluation.experiment.Waiting`). Three scores come back; one above 0 acts:
+name is measured on its earlier days (`lab.evaluation.runs.Waiting`). Three scores come back; one above 0 acts:
 
 | score | intents |
 |---|---|

@@ -317,7 +317,7 @@ class ToldNoMove(_Same):
 
 
 class ToldElsewhere(_Same):
-    """A strategy that is told what is forecast in other episodes (`lab.evaluation.placebo`), and its own usual spread."""
+    """A strategy that is told what is forecast in other episodes (`lab.evaluation.windows`), and its own usual spread."""
 
 
 def listens(strategy: Strategy) -> bool:

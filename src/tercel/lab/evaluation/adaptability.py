@@ -11,7 +11,7 @@ of a = f(x) + g(m) it is Var g / (Var f + Var g): the total-effect index of Sobo
 estimator over redrawn blocks this is.
 
 Only decisions with lots left count. The two variances are estimated over J redraws for each x: the numerator
-with J - 1, the total as it stands, since the mean over x of the variance over redraws plus the variance of
+with J - 1, the total uncorrected, since the mean over x of the variance over redraws plus the variance of
 their means is already free of J. Everything is a function of sums by episode, so intervals come from the same
 cluster bootstrap as those of the costs.
 """
@@ -187,7 +187,7 @@ def _intents(
 
 
 def _share(means: Floats) -> Floats:
-    """A from the means of (within, second, first...), float64 (B, 2 + V) -> (B, 1), kept to [0, 1]."""
+    """A from the means of (within, second, first...), float64 (B, 2 + V) -> (B, 1), clipped to [0, 1]."""
     within, second, first = means[:, 0], means[:, 1], means[:, 2:]
     total = second - (first**2).sum(axis=1)
     varies = total > _NO_VARIANCE

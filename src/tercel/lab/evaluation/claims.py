@@ -1,8 +1,8 @@
 """The claim that an evaluation is made for: a policy against every strategy, over markets, training seeds and regimes.
 
 A gain is called only after the correction of its comparisons (`comparisons.ComparisonLedger`), so what is claimed is
-put together first (:func:`claim`) and told afterwards, by the properties of :class:`Claim`. Nothing that was lost is
-left out: where the policy is dearer, in any market, regime or both, is listed by name.
+put together first (:func:`claim`) and read afterwards, by the properties of :class:`Claim`. Nothing that was lost is
+left out: where the policy costs more, in any market, regime or both, is listed by name.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -109,7 +109,7 @@ class Lowest(PlaceGain):
 
 @dataclass(frozen=True)
 class Claim(Record):
-    """What is claimed of a row that is judged in every market; told once all comparisons are corrected.
+    """Claim about a row that is judged in every market; complete once all comparisons are corrected.
 
     Parameters
     ----------
@@ -142,7 +142,7 @@ class Claim(Record):
 
     @property
     def worse(self) -> list[PlaceGain]:
-        """Everywhere that it is dearer, after the correction."""
+        """Parts in which it costs significantly more, after the correction."""
         return [part for part in self.parts(_KINDS) if called(part.gain) == "worse"]
 
     @property
@@ -169,7 +169,7 @@ class Claim(Record):
                     yield PlaceGain(other, place, gain)
 
     def json_fields(self) -> dict[str, object]:
-        """What is told too."""
+        """The fields, and the properties that follow from them."""
         return super().json_fields() | {
             key: getattr(self, key) for key in ("told", "worse", "lowest", "verdict")
         }

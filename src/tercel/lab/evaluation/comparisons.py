@@ -131,8 +131,7 @@ class JudgedRun(Record):
 
     def to_json(self) -> dict[str, Any]:
         """The run as plain dicts, lists and numbers; an absent key of a strategy is null."""
-        found: dict[str, Any] = plain(self)
-        return found
+        return dict(plain(self))
 
     @property
     def ranked(self) -> list[str]:

@@ -7,15 +7,16 @@ while episodes.working.any():
 costs = episodes.costs()
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from typing import Final
 
 import numpy as np
 
-from tercel.core.arrays import AnyArray, Bools, Ints
+from tercel.core.arrays import AnyArray, Bools, Floats, Int32, Ints
 from tercel.core.errors import CapacityError, ConfigError
-from tercel.core.vocabulary import BUY, SELL
+from tercel.core.vocabulary import BUY, NS_PER_SECOND, SELL
 from tercel.execution import columns as c
 from tercel.execution import step as kernels
 from tercel.execution.accounts import costs_of, fills_of
@@ -24,11 +25,100 @@ from tercel.execution.foresight.forecaster import Forecaster, Teller, spread_alo
 from tercel.execution.guidance import WORDS, Guidance
 from tercel.execution.intent import WIDTH, Intents, View
 from tercel.execution.task import LATENCIES, Task
-from tercel.lab.evaluation.backgrounds import Backgrounds
 from tercel.market.regimes.named import Factors, impose
 from tercel.market.regimes.truth import RegimeOccupancy, in_force
 from tercel.market.simulator import layout as sim
+from tercel.market.simulator import lockstep
+from tercel.market.simulator.followed import PACKED_WORDS
 from tercel.market.simulator.source import Source
+
+MOST_MB: Final = 256
+"""Memory that the packed events of one batch take at most, MB. A half hour of csco takes .13."""
+_LATE: Final = 4
+"""Latencies one after another that an order at the horizon waits for at most; a second is added."""
+_LONGEST: Final = 37
+"""Means of an exponential latency that none is longer than: a uniform number of 53 bits is drawn for it."""
+_OF_THE_ORDER: Final = [kernels.E_SIDE, kernels.E_QUANTITY, kernels.E_LIMIT, kernels.E_LIMIT_OF_MID]
+_CURSORS: Final = [sim.CURSOR, sim.CURSOR_END]
+
+
+def needed_until(k: Ints) -> int:
+    """Time beyond which an episode at its arrival needs no market, ns."""
+    late = 0
+    for a, b, table in (
+        (sim.LATENCY_A, sim.LATENCY_B, sim.ENTRY_TABLE),
+        (sim.FEED_A, sim.FEED_B, sim.FEED_TABLE),
+    ):
+        late += int(k[a] + _LONGEST * k[b] + k[table : table + sim.LATENCY_VALUES].max())
+    return int(k[sim.START_NS] + k[sim.HORIZON_NS]) + _LATE * late + NS_PER_SECOND
+
+
+class Backgrounds:
+    """Packed events of the markets that batches of one source meet, in one array that their kernels read.
+
+    Markets are stored in the order in which they come, as many as fit. The others simulate their public events
+    themselves, with the same results. After one did not fit, the next batch that starts as a whole empties the store:
+    no other batch may be running then.
+
+    Parameters
+    ----------
+    most_mb : float
+        Memory that they take at most; it is taken as they come.
+    """
+
+    def __init__(self, most_mb: float = MOST_MB) -> None:
+        self.rows = np.zeros(
+            (int(most_mb * 1_000_000) // (8 * PACKED_WORDS), PACKED_WORDS), np.int64
+        )
+        self._forget()
+
+    def _forget(self) -> None:
+        self._spans: dict[tuple[bytes, int], tuple[int, int]] = {}
+        self._used = 0
+
+    def share(self, books: Int32, states: Ints, rows: Ints, which: Ints, flow: Floats) -> None:
+        """Let the markets `which`, at the arrival of the orders `rows`, follow what their seeds' public does."""
+        if len(which) == len(states) and (0, 0) in self._spans.values():
+            self._forget()
+        for i, market in zip(which.tolist(), np.delete(rows, _OF_THE_ORDER, axis=1), strict=True):
+            key = market.tobytes(), needed_until(states[i])
+            alike = states[i, sim.APART] == sim.PARTED and states[i, sim.IMPACT] != sim.WEIGHTS
+            if alike and key not in self._spans:
+                self._spans[key] = self._simulated(books[i], states[i], flow, key[1])
+            states[i, _CURSORS] = self._spans.get(key, (0, 0))
+
+    def _simulated(self, b: Int32, k: Ints, flow: Floats, until: int) -> tuple[int, int]:
+        """Simulate a market's background: the rows where it is stored, (0, 0) where it does not fit."""
+        first = self._used
+        self._used += max(
+            lockstep.pack_background(b.copy(), k.copy(), flow, self.rows[first:], until), 0
+        )
+        return (first, self._used) if self._used > first else (0, 0)
+
+    def ahead(self, states: Ints) -> Ints:
+        """The rows that markets have before them: int64 (n, 2)."""
+        return np.concatenate(
+            [self.rows[:0], *(self.rows[first:end] for _, first, end in _spans(states))]
+        )
+
+    def go_on(self, states: Ints, ahead: Ints) -> None:
+        """Let markets follow what :meth:`ahead` said of their states, here or elsewhere."""
+        if self._used + len(ahead) > len(self.rows):
+            self._forget()
+        self.rows[self._used : self._used + len(ahead)] = ahead
+        for which, first, end in _spans(states):
+            states[which[:, None], _CURSORS] += self._used - first
+            self._used += end - first
+
+
+def _spans(states: Ints) -> Iterator[tuple[Ints, int, int]]:
+    """Which markets follow each background, from its first row that one of them still needs to its end."""
+    ends = np.where(states[:, sim.APART] == sim.PARTED, states[:, sim.CURSOR_END], 0)
+    for end in np.unique(ends).tolist():
+        which = np.flatnonzero(ends == end)
+        if end > 0:
+            yield which, int(states[which, sim.CURSOR].min()), end
+
 
 # -- episodes -------------------------------------------------------------------------------------
 
@@ -84,9 +174,9 @@ class Episodes:
     threads : int
         1, or more to spread the markets over threads: the results are the same bytes.
     log_rows, record_rows : int
-        Own fills and event rows kept per market: the memory grows with `n` and not with the worlds of the source.
+        Own fills and event rows stored per market: the memory grows with `n` and not with the worlds of the source.
     looks_back : bool
-        Markets keep their last seconds, for strategies that are told of forecasts (:meth:`foresee`).
+        Whether markets store their last seconds, for strategies that read forecasts (:meth:`foresee`).
     """
 
     def __init__(
@@ -149,7 +239,7 @@ class Episodes:
             self._act = kernels.act_batch_threads
 
     def vary(self, horizon_ns: Ints, decisions: Ints, latency_ns: Ints) -> None:
-        """Give each prepared world a horizon, a number of decisions and a constant latency of its own, in the place of
+        """Give each prepared world a horizon, a number of decisions and a constant latency of its own, instead of
         the task's; episodes that start in it from now on have them. int64 (worlds,) each.
         """
         self._worlds[:, sim.HORIZON_NS], self._worlds[:, sim.DECISIONS] = horizon_ns, decisions
@@ -159,7 +249,7 @@ class Episodes:
     def share(self, backgrounds: Backgrounds | None) -> None:
         """Simulate what the public does once for all episodes that meet it, whatever is done in them (None: in each).
 
-        It is kept in `backgrounds`, which batches of one source may share. The results are the same bytes; on tape
+        It is stored in `backgrounds`, which batches of one source may share. The results are the same bytes; on tape
         nothing changes.
         """
         if self.source.model != sim.REPLAY:
@@ -179,7 +269,7 @@ class Episodes:
         ----------
         forecaster : Forecaster, optional
         elsewhere : int64 (looks, n, OUTLOOK), optional
-            What is said in the place of its forecasts, at looks evenly over each horizon (`placebo.outlooks`).
+            Outlooks instead of its forecasts, at looks evenly over each horizon (`placebo.outlooks`).
 
         Raises
         ------
@@ -210,8 +300,8 @@ class Episodes:
                 looks = len(self._elsewhere)
                 passed = self.states[:, sim.NOW] - self.states[:, sim.START_NS]
                 at = np.clip(passed * looks // self.states[:, sim.HORIZON_NS], 0, looks - 1)
-                told = self._elsewhere[at, np.arange(self.n)]
-                self._outlook[:, c.FORECAST_10 : c.FEES] = told[:, c.FORECAST_10 : c.FEES]
+                other = self._elsewhere[at, np.arange(self.n)]
+                self._outlook[:, c.FORECAST_10 : c.FEES] = other[:, c.FORECAST_10 : c.FEES]
 
     @property
     def view(self) -> View:
@@ -220,7 +310,7 @@ class Episodes:
 
     @property
     def working(self) -> Bools:
-        """Whether each market's episode goes on, bool (n,)."""
+        """Whether each market's episode is running, bool (n,)."""
         return np.asarray(self.states[:, sim.PHASE] == sim.WORKING)
 
     def start(self, plan: Plan, which: Ints | None = None) -> None:
@@ -276,8 +366,8 @@ class Episodes:
         """Set the guidance of signals and risk from now on.
 
         The current view says it at once, every later one what is left of the forecast by then; a forecast is not seen
-        before it was known. Said before :meth:`start`, it is seen from the first decision on; episodes that start anew
-        keep it.
+        before it was known. Said before :meth:`start`, it is seen from the first decision on; later episodes
+        have it too.
 
         Parameters
         ----------
@@ -312,7 +402,7 @@ class Episodes:
         self._x[:, c.ALPHA] *= self.states[:, sim.SIDE]
 
     def impose(self, factors: Factors) -> None:
-        """Set the factors of a regime in all markets from their next event on, in the place of any law.
+        """Set the factors of a regime in all markets from their next event on, instead of any law.
 
         Raises
         ------
@@ -366,7 +456,7 @@ class Episodes:
         Raises
         ------
         CapacityError
-            When more rows were written than kept.
+            When more rows were written than fit.
         """
         k = self.states[market]
         rows, at = int(k[sim.RECORD]), int(k[sim.RECORD_AT])
@@ -382,7 +472,7 @@ class Episodes:
 
 
 def regimes_of(source: Source, task: Task, plan: Plan) -> RegimeOccupancy:
-    """Time in each regime in the episodes of a plan, whoever trades in them."""
+    """Time in each regime in the episodes of a plan; own orders change nothing of it."""
     rows = plan.rows
     now = source.worlds_k[rows[:, kernels.E_WORLD], sim.NOW]
     return in_force(

@@ -20,9 +20,9 @@ from tercel.execution.costs import BPS, Costs, attribute, displacement
 from tercel.execution.strategy import Strategy
 from tercel.execution.task import size_in_words
 from tercel.lab.evaluation.comparisons import MEANINGS
-from tercel.lab.evaluation.experiment import markets_of
-from tercel.lab.evaluation.market import JobMarket
-from tercel.lab.evaluation.settings import MarketTask
+from tercel.lab.evaluation.market import BuiltMarket
+from tercel.lab.evaluation.runs import markets_of
+from tercel.lab.evaluation.scenario import Scenario
 from tercel.market.book import layout as lay
 from tercel.market.simulator import layout as sim
 from tercel.market.tape.schema import (
@@ -276,7 +276,7 @@ MOST_PRICES = 60
 
 
 def book_example(
-    settings: MarketTask, market: JobMarket, strategy: Strategy, episode: int = 0
+    settings: Scenario, market: BuiltMarket, strategy: Strategy, episode: int = 0
 ) -> BookExample:
     """Run one judged episode with its record on and lay the public book out over time."""
     plan = market.plan.take(slice(episode, episode + 1))

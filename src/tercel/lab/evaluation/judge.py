@@ -3,7 +3,7 @@
 All strategies met the same episodes (same market seeds or tape windows), so every resample of the bootstrap
 takes the same clusters for all of them, and differences are paired. A learned policy comes as one set of
 episodes per training seed; its seeds are a level of the bootstrap of their own. The displacement by own
-trading is estimated anew in every resample, as it is itself a mean over the episodes: intervals of impact and
+trading is estimated again in every resample, as it is itself a mean over the episodes: intervals of impact and
 timing cover that uncertainty too.
 
 The best baseline is the written strategy with the lowest mean shortfall on these very episodes; `random` is
@@ -180,7 +180,7 @@ def cost_moments(
     """Sums by cluster from which every cost key follows, displacement included.
 
     Mean impact is the mean walk plus `sum over g of mean(lots_g / m0 Q) * mean(s (m - m')_g)`, the last over the
-    episodes that ran to their horizon: a function of means, so the bootstrap estimates d anew in each resample.
+    episodes that ran to their horizon: a function of means, so the bootstrap estimates d again in each resample.
 
     Parameters
     ----------

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import lru_cache, partial
 
 import numpy as np
 
@@ -16,9 +16,9 @@ from tercel.execution.market import in_words as venue_words
 from tercel.execution.strategies import MarketEstimates
 from tercel.execution.task import Task, size_in_words
 from tercel.lab.evaluation.episodes import Plan, Sampler, bank_sampler, seeded_plan, sides_of
-from tercel.lab.evaluation.experiment import PILOT_EPISODES, Waiting, pilot, settled, waits
 from tercel.lab.evaluation.orders import Order, placed
-from tercel.lab.evaluation.settings import EPISODES, MarketTask
+from tercel.lab.evaluation.runs import PILOT_EPISODES, Waiting, pilot, settled, waits
+from tercel.lab.evaluation.scenario import EPISODES, VALIDATION_SEED, Scenario
 from tercel.lab.evaluation.windows import NO_HOURS, Hours, orders_plan, tape_plan, tape_sampler
 from tercel.market.flow import Preset
 from tercel.market.flow import preset as presets
@@ -42,7 +42,7 @@ TRAINING_STEP_NS = 60 * 10**9
 
 
 @dataclass(frozen=True, eq=False)
-class JobMarket:
+class BuiltMarket:
     """A market built for a run: source, plans, estimates.
 
     Parameters
@@ -96,39 +96,42 @@ def looked_up(market: Market) -> dict[str, Market]:
     return each
 
 
-def build_market(
-    settings: MarketTask, *, seed: int = 1, episodes: int = EPISODES, quick: bool = False
-) -> JobMarket:
-    """The market of a task; the same values give the same market in every process.
+def build_market(scenario: Scenario, *, quick: bool = False) -> BuiltMarket:
+    """The market of a scenario; the same values give the same market in every process.
 
     Parameters
     ----------
-    settings : MarketTask
-    seed : int
-        Of the judged episodes.
-    episodes : int
-        Judged in a simulated market; on tape every window is, with `quick` at most so many.
+    scenario : Scenario
     quick : bool
         Whether a small bank and a short pilot will do.
     """
-    model = sim.REPLAY if settings.market.on_tape else presets.load(settings.market.preset).code
+    market, task = scenario.market, scenario.task
+    model = sim.REPLAY if market.on_tape else presets.load(market.preset).code
     compile_ahead(*kernels.needed(model))
-    market = (_on_tape if settings.market.on_tape else _simulated)(settings, seed, episodes, quick)
-    task = settings.task
-    fees, waiting = settings.market.fees, market.training.waiting
-    return replace(
-        market,
+    built = _on_tape(scenario) if market.on_tape else _simulated(scenario, quick)
+    training = replace(built.training, fees=market.fees)
+    judged = replace(built.judged, fees=market.fees, waiting=training.waiting)
+    built = replace(
+        built,
         task=task,
-        training=replace(market.training, fees=fees),
-        judged=replace(market.judged, fees=fees, waiting=waiting),
+        training=training,
+        judged=judged,
         notes=(
-            *market.notes,
-            *impact_in_words(market.judged),
-            *limit_in_words(settings),
-            *hindsight_in_words(settings),
-            *venue_words(fees, task.latency, task.feed_latency),
+            *built.notes,
+            *impact_in_words(judged),
+            *limit_in_words(scenario),
+            *hindsight_in_words(scenario),
+            *venue_words(market.fees, task.latency, task.feed_latency),
         ),
     )
+    if scenario.validation and market.on_tape:
+        drawn = built.sampler(-1 - VALIDATION_SEED, 0, max(scenario.episodes, 1))
+        return replace(built, judged=training, plan=drawn)
+    return built
+
+
+cached_market = lru_cache(maxsize=2)(build_market)
+"""The market of a scenario, the last two cached; `cache_clear` where a lake may have grown."""
 
 
 def impact_in_words(market: Source) -> list[str]:
@@ -149,7 +152,7 @@ def impact_in_words(market: Source) -> list[str]:
     ]
 
 
-def limit_in_words(settings: MarketTask) -> list[str]:
+def limit_in_words(settings: Scenario) -> list[str]:
     """The limit of an order, or how many of a list have one; nothing where there is none."""
     words, limit = "", settings.task.limit_price
     if settings.orders:
@@ -161,28 +164,33 @@ def limit_in_words(settings: MarketTask) -> list[str]:
     return [f"Limit: {words}; {left}."] if words else []
 
 
-def _simulated(settings: MarketTask, seed: int, episodes: int, quick: bool) -> JobMarket:
-    task = settings.task
-    preset = presets.load(settings.market.preset)
+def _simulated(scenario: Scenario, quick: bool) -> BuiltMarket:
+    market, task = scenario.market, scenario.task
+    preset = presets.load(market.preset)
     quantity = task.lots(preset.volume_per_s)
-    judged, training, known = settled(preset, settings.market, task, quantity, quick)
+    judged, training, known = settled(preset, market, task, quantity, quick)
     share, minutes = task.share or quantity / (preset.volume_per_s * task.horizon_s), _minutes(task)
     sampler = bank_sampler(task, quantity, len(training.worlds_b))
-    return JobMarket(
+    parts = np.array_split(np.arange(scenario.episodes or EPISODES), len(scenario.seeds))
+    plans = [
+        seeded_plan(task, quantity, seed, 0, len(part))
+        for seed, part in zip(scenario.seeds, parts, strict=True)
+        if len(part)
+    ]
+    rows = np.concatenate([plan.rows for plan in plans])
+    # a buy and a sell on one stream are one cluster
+    pairs = np.unique(rows[:, [kernels.E_SEED, kernels.E_INDEX]], axis=0, return_inverse=True)[1]
+    return BuiltMarket(
         preset.name,
         waits(training, task, sampler),
         judged,
         sampler,
-        seeded_plan(task, quantity, seed, 0, episodes),
+        Plan(rows, pairs.ravel().astype(np.int64)),
         replace(known, market=preset.name),
         "episode seed",
         (
             f"The order: {size_in_words(share, quantity)} in {minutes}, {quantity:,} {_units(preset.lot)}.",
-            *(
-                (f"Regimes in training and judging: {settings.market.regimes}.",)
-                if settings.market.regimes
-                else ()
-            ),
+            *((f"Regimes in training and judging: {market.regimes}.",) if market.regimes else ()),
         ),
         {
             "symbol": preset.symbol,
@@ -325,7 +333,7 @@ def cut_of(instrument: Instrument, events: Events) -> tuple[int, int, int]:
     return opening, closing, int(opening + TRAINING_SHARE * (closing - opening))
 
 
-def judged_hours(settings: MarketTask) -> Hours:
+def judged_hours(settings: Scenario) -> Hours:
     """Where orders at times of their own fall, by date; nothing where days are split instead.
 
     Agents learn from the hours that are left. Where these hold no window of a task's order, days are split as for any
@@ -358,7 +366,7 @@ def _leave_room(hours: Hours, about: Iterable[Instrument], task: Task) -> bool:
     return False
 
 
-def hindsight_in_words(settings: MarketTask) -> list[str]:
+def hindsight_in_words(settings: Scenario) -> list[str]:
     """What is to be said where listed orders leave no other hours to learn from."""
     if not settings.orders or _has_other_hours(settings):
         return []
@@ -368,13 +376,13 @@ def hindsight_in_words(settings: MarketTask) -> list[str]:
     ]
 
 
-def _has_other_hours(settings: MarketTask) -> bool:
+def _has_other_hours(settings: Scenario) -> bool:
     lake, symbol = Lake(settings.market.lake), settings.market.symbol
     about = [lake.instrument(symbol, date) for date in lake.days(symbol)]
     return _leave_room(judged_hours(settings), about, settings.task)
 
 
-def split_by_clock(settings: MarketTask) -> Split | None:
+def split_by_clock(settings: Scenario) -> Split | None:
     """All days, orders at times of their own judged, the other hours to train; None where days are split instead."""
     hours = judged_hours(settings)
     if not hours:
@@ -417,7 +425,8 @@ def split_days(lake: Lake, symbol: str, judged: Sequence[str] = ()) -> Split:
     )
 
 
-def _on_tape(settings: MarketTask, seed: int, episodes: int, quick: bool) -> JobMarket:
+def _on_tape(settings: Scenario) -> BuiltMarket:
+    seed = max(settings.seeds[0], 0)
     lake, task, symbol = Lake(settings.market.lake), settings.task, settings.market.symbol
     split = split_by_clock(settings) or split_days(lake, symbol, settings.market.days)
     curve, one_source = split.curve, split.cut_ns or split.hours
@@ -426,9 +435,12 @@ def _on_tape(settings: MarketTask, seed: int, episodes: int, quick: bool) -> Job
     training, training_days = recorded(split.train)
     judged, judged_days = (training, training_days) if one_source else recorded(split.test)
     judged_days = [day for day in judged_days if day.instrument.date in split.test]
+    # in other hours agents learn without a start by the clock, and without a price as limit
+    limit = task.limit_price if isinstance(task.limit_price, str) else None
+    anytime = replace(task, start="", limit_price=limit)
     drawn = tape_plan(
         training_days,
-        _at_any_time(task) if split.hours else task,
+        anytime if split.hours else task,
         curve,
         every_ns=TRAINING_STEP_NS,
         seed=seed,
@@ -452,12 +464,12 @@ def _on_tape(settings: MarketTask, seed: int, episodes: int, quick: bool) -> Job
     of, learned = (lake.behind(symbol, part) for part in (split.test, split.train))
     both = ", trained on too" if set(of) & set(learned) else ""
     seen += f", simulated days made of {learned[0]} to {learned[-1]}" if learned else ""
-    return JobMarket(
+    return BuiltMarket(
         f"{symbol} replay",
         training,
         judged,
         tape_sampler(drawn),
-        thinned(plan, episodes) if quick else plan,
+        thinned(plan, settings.episodes) if settings.episodes and not settings.orders else plan,
         pilot(training, task, thinned(drawn, PILOT_EPISODES, once=True)),
         "30-minute block" if settings.orders or one_day else "day",
         (
@@ -497,7 +509,7 @@ def _on_tape(settings: MarketTask, seed: int, episodes: int, quick: bool) -> Job
     )
 
 
-def preset_of(settings: MarketTask) -> Preset | None:
+def preset_of(settings: Scenario) -> Preset | None:
     """The market that the training days of a tape calibrate to; None where they show no single orders, or where other
     hours of the judged days are trained on."""
     if judged_hours(settings):
@@ -530,12 +542,6 @@ def _minutes(task: Task) -> str:
 def _units(lot: int) -> str:
     """What a quantity in lots counts."""
     return "shares" if lot == 1 else f"lots of {lot} shares"
-
-
-def _at_any_time(task: Task) -> Task:
-    """The task as agents learn it in other hours: no start by the clock, no price as limit."""
-    price = task.limit_price is not None and not isinstance(task.limit_price, str)
-    return replace(task, start="", limit_price=None if price else task.limit_price)
 
 
 def _order_words(task: Task, quantities: Ints, lot: int, of_list: int) -> str:
@@ -581,6 +587,6 @@ def thinned(plan: Plan, most: int, once: bool = False) -> Plan:
         return plan
     count = min(max(most if once else most // each, 1), len(plan) // each)
     windows = np.linspace(0, len(plan) // each - 1, count).astype(np.int64)
-    kept = np.arange(count)[:, None] % 2 if once else np.arange(each)
-    which: Ints = (each * windows[:, None] + kept).ravel()
+    sides = np.arange(count)[:, None] % 2 if once else np.arange(each)
+    which: Ints = (each * windows[:, None] + sides).ravel()
     return plan.take(which)

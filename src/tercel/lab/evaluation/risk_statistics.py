@@ -17,7 +17,7 @@ from tercel.lab.evaluation.comparisons import Scores
 from tercel.lab.evaluation.judge import JudgedEntry, cost_replicates, replicate_responses
 
 # -- sample size ----------------------------------------------------------------------------------
-# Sample size, told beforehand: episodes that a difference of 1 bps needs.
+# Sample size, before anything is judged: episodes that a difference of 1 bps needs.
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ class ScheduleRatios(Record):
     timing_risk_bps : mapping of schedule to Estimate
         Difference of the standard deviations, paired like the rest: below zero, the policy's costs vary less.
     adaptability : mapping of strategy to Estimate or None
-        Difference of the shares of decisions that the market explains; none where nobody asked.
+        Difference of the shares of decisions that the market explains; empty where it was not asked for.
     """
 
     is_bps: Mapping[str, Ratio | None] = field(default_factory=dict)

@@ -86,13 +86,13 @@ def _damaged(path: Path, why: str) -> ConfigError:
 
 
 # -- variants -------------------------------------------------------------------------------------
-# Number of recipes in a sweep's folder, by which the gain of the one that was kept is deflated.
+# Number of recipes in a sweep's folder, by which the gain of the best one is deflated.
 #
-# A sweep goes on after its best configuration was written down, and its trials have policies of their own: what counts is
+# A sweep continues after its best configuration was written down, and its trials have policies of their own: what counts is
 # what lies in its folder, whenever it is asked.
 
 SWEEP: Final = "sweep.json"
-"""What a sweep's folder is known by: what was told."""
+"""File by which a sweep's folder is known: its settings."""
 RESULT: Final = "result.json"
 TRIALS: Final = "trials"
 DEPTH: Final = 4

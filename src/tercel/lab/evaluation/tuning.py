@@ -20,10 +20,9 @@ from tercel.execution.strategies import TUNABLE, MarketEstimates, tuned_values, 
 from tercel.execution.strategies.vector import Tunable
 from tercel.execution.strategy import Strategy, forecaster_of, gap_of
 from tercel.execution.task import Task
-from tercel.lab.evaluation.backgrounds import Backgrounds
 from tercel.lab.evaluation.cma import CmaEs
-from tercel.lab.evaluation.episodes import Episodes, Plan, sides_of
-from tercel.lab.evaluation.experiment import run_strategies
+from tercel.lab.evaluation.episodes import Backgrounds, Episodes, Plan, sides_of
+from tercel.lab.evaluation.runs import run_strategies
 from tercel.market.simulator.source import Source
 
 BATCH = 256

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,8 @@ from tercel.core.progress import progress, say
 from tercel.execution import step as kernels
 from tercel.execution.strategies import TUNABLE, build
 from tercel.lab.evaluation.episodes import Plan, seeded_plan
-from tercel.lab.evaluation.market import JobMarket, build_market
-from tercel.lab.evaluation.settings import MarketTask
+from tercel.lab.evaluation.market import BuiltMarket, build_market
+from tercel.lab.evaluation.scenario import Scenario
 from tercel.lab.evaluation.tuning import Arena, episodes_for, scores, tune
 
 TUNING_SEED = -(2**33)
@@ -40,7 +40,7 @@ class TuningSettings:
 
     Parameters
     ----------
-    run : MarketTask
+    run : Scenario
         The market and the task.
     episodes : int
         Training episodes of each search; 0: by the number of parameters.
@@ -48,7 +48,7 @@ class TuningSettings:
     seed : int
     """
 
-    run: MarketTask
+    run: Scenario
     episodes: int = 0
     validation_episodes: int = VALIDATION_EPISODES
     seed: int = 1
@@ -58,9 +58,8 @@ class TuningSettings:
 def arena_of(settings: TuningSettings) -> Arena:
     """Arena of the market of `settings`."""
     task, seed = settings.run.task, settings.seed
-    market = build_market(
-        settings.run, seed=seed, quick=True
-    )  # a small bank, which tuning does not start from
+    # a small bank, which tuning does not start from
+    market = build_market(replace(settings.run, seeds=(seed,)), quick=True)
     if settings.run.market.on_tape:
         return _on_tape(settings, market)
     quantity = int(market.plan.rows[0, kernels.E_QUANTITY])
@@ -80,7 +79,7 @@ def arena_of(settings: TuningSettings) -> Arena:
     )
 
 
-def _on_tape(settings: TuningSettings, market: JobMarket) -> Arena:
+def _on_tape(settings: TuningSettings, market: BuiltMarket) -> Arena:
     """Windows of the training days: of the earlier ones to tune, of the later ones to validate, a cluster between."""
     drawn = market.sampler(settings.seed, 0, 4 * DRAWN)
     clusters = np.unique(drawn.cluster)

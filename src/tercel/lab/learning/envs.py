@@ -32,8 +32,7 @@ from tercel.execution.costs import BPS
 from tercel.execution.intent import WIDTH
 from tercel.execution.observation import ObservationFunction, observer
 from tercel.execution.task import Task
-from tercel.lab.evaluation.backgrounds import Backgrounds
-from tercel.lab.evaluation.episodes import Episodes, Sampler
+from tercel.lab.evaluation.episodes import Backgrounds, Episodes, Sampler
 from tercel.lab.learning.port import State
 from tercel.lab.learning.rewards import Reward, Step, rewards_of
 from tercel.market.simulator import layout as sim

@@ -11,7 +11,7 @@ from tercel.core.errors import ConfigError
 from tercel.execution.strategies import MarketEstimates, build
 from tercel.execution.task import Task
 from tercel.lab.evaluation.episodes import seeded_plan
-from tercel.lab.evaluation.experiment import run_strategy
+from tercel.lab.evaluation.runs import run_strategy
 from tercel.lab.learning.native.ppo import Ppo, PpoSettings
 from tercel.lab.learning.port import train
 from tercel.lab.learning.ray import connect, crew, ray_env, run_strategy_on, sharded_env

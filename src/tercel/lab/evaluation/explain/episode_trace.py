@@ -1,4 +1,4 @@
-"""Episodes told step by step: what stood in the book, what the policy wanted and why, what came of it.
+"""Episodes step by step: the book, what the policy wanted and why, what came of it.
 
 Why: each feature in turn is replaced by what other decisions saw of it; what that changes in the mean is what the
 feature contributed to this decision against an ordinary one (the one-feature term of a Shapley value, Strumbelj &
@@ -140,7 +140,7 @@ def trace_episodes(
     picks: Sequence[tuple[str, int]],
     rng: np.random.Generator,
 ) -> list[EpisodeTrace]:
-    """Run the episodes `picks` (title, row of the plan) again, with every step kept."""
+    """Run the episodes `picks` (title, row of the plan) again, with every step recorded."""
     rows = np.array([row for _, row in picks], np.int64)
     episodes = Episodes(source, task, len(rows), log_rows=LOG_ROWS)
     episodes.start(plan.take(rows))

@@ -87,7 +87,7 @@ class Explanation:
     from_rule : Estimate, optional
         Of a network that moves a written rule: the share of what is left that it sends elsewhere than the rule alone.
     kept_start : bool
-        Whether its training kept what it began with, because nothing after it was better.
+        Whether its training returned its start, because nothing after it was better.
     """
 
     policy: str
@@ -157,8 +157,8 @@ class Explanation:
             ("feature", self.features, self.feature_costs),
         ):
             for one in moved:
-                dearer = costs[one.name].mean if one.name in costs else None
-                rows.append((kind, one.name, one.distance.mean, dearer))
+                extra = costs[one.name].mean if one.name in costs else None
+                rows.append((kind, one.name, one.distance.mean, extra))
         return pl.DataFrame(rows, schema=["kind", "name", "elsewhere", "dearer_bps"], orient="row")
 
     def _repr_html_(self) -> str:
@@ -344,7 +344,7 @@ TOP = 6
 MOVING = ("residual", "levers")
 """Action sets in which a network moves a written rule."""
 EACH = 2
-"""Cheapest, median and dearest episodes told."""
+"""Episodes shown: the cheapest, the median and the most expensive."""
 
 
 def explanation(

@@ -15,7 +15,7 @@ from tercel.execution.intent import ANCHOR, STEP, Intents, K, View
 from tercel.execution.strategy import shares
 from tercel.execution.task import Task
 from tercel.lab.evaluation.episodes import Episodes, Plan
-from tercel.lab.evaluation.experiment import batches
+from tercel.lab.evaluation.runs import batches
 from tercel.market.simulator.source import Source
 
 # -- observed -------------------------------------------------------------------------------------
@@ -142,7 +142,7 @@ def parts(intents: Intents, view: View) -> Floats:
 
 
 def behind_touch(intents: Intents, view: View) -> Ints:
-    """Ticks by which each rung stands behind the own touch, int64 (n, K); negative inside the spread."""
+    """Ticks of each rung behind the own touch, int64 (n, K); negative inside the spread."""
     steps = intents[:, [STEP]].astype(np.int64) * np.arange(K)
     return (view.touch - intents[:, ANCHOR])[:, None] * view.side[:, None] + steps
 
@@ -171,7 +171,7 @@ def grouped(names: Sequence[str]) -> Mapping[str, tuple[int, ...]]:
 # Permutation importance (Breiman 2001, "Random forests", section 10), of actions and of costs.
 #
 # A feature's column is shuffled among decisions, so that it keeps its distribution and loses its meaning. How far that
-# moves the action is told as a total variation distance of where the lots go; what it costs is measured by letting the
+# moves the action is measured as a total variation distance of where the lots go; what it costs is measured by letting the
 # policy act on the shuffled feature in the same episodes. Columns that say the same share their importance, so families
 # of them are shuffled as one too (`seen.grouped`).
 

@@ -9,15 +9,17 @@ from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
 
-from tercel.core.errors import ConfigError, listed
+from tercel.core.errors import ConfigError, TercelError, UnknownNameError, listed
 from tercel.execution.foresight.forecaster import Forecaster, spread_alone
 from tercel.execution.observation import is_own_name, same_name
 from tercel.execution.own_code import mark_of
 from tercel.execution.policies.card import Card, read_card
 from tercel.execution.policies.policy import CARD
 from tercel.execution.policies.strategy import policy_strategy, without
-from tercel.execution.policies_packaged import names, shipped
+from tercel.execution.policies_packaged import ALL as FAMILY_SUFFIX
+from tercel.execution.policies_packaged import family, names, shipped
 from tercel.execution.registry import resolve_policy
+from tercel.execution.registry.resolve import PACKAGED, POLICY
 from tercel.execution.strategies import (
     ALL_BASELINES,
     WRAPPERS,
@@ -30,8 +32,10 @@ from tercel.execution.strategies.timed import TAKES, HandOver, most_share
 from tercel.execution.strategy import Strategy, forecaster_of
 from tercel.execution.user_strategy import CheckedStrategy, located, named, tried
 from tercel.lab.evaluation.judge import Kind
-from tercel.lab.evaluation.market import JobMarket
+from tercel.lab.evaluation.market import BuiltMarket
+from tercel.lab.evaluation.scenario import Scenario
 from tercel.lab.evaluation.training_files import variants_in, variants_of_trial
+from tercel.market.flow import preset as presets
 
 # -- sizes ----------------------------------------------------------------------------------------
 # Orders larger than a policy's card is for, handed over.
@@ -40,7 +44,7 @@ SLACK: Final = 1e-9
 """Relative; numbers that differ by less are the same."""
 
 
-def handing_over(strategy: Strategy, limits: Mapping[str, Any], market: JobMarket) -> Strategy:
+def handing_over(strategy: Strategy, limits: Mapping[str, Any], market: BuiltMarket) -> Strategy:
     """A policy that hands orders beyond its size over."""
     most, task = most_share(limits), market.task
     if most == inf or (task.share is not None and task.share <= most * (1 + SLACK)):
@@ -105,7 +109,7 @@ class Candidate:
 
     @property
     def forecaster(self) -> Forecaster | None:
-        """Whose learned forecasts it is told of; None: nobody's, or not known of a user's own strategy."""
+        """Forecaster whose learned forecasts it reads; None: none, or not known of a user's own strategy."""
         if self.own is not None:
             return None
         made: Strategy
@@ -121,7 +125,7 @@ class Candidate:
         """The card of a policy; of anything else one that says nothing."""
         return read_card(Path(self.folder) / CARD) if self.learned else Card(self.key, (), "", 0)
 
-    def strategy(self, market: JobMarket) -> Strategy:
+    def strategy(self, market: BuiltMarket) -> Strategy:
         """The strategy that decides, with what it may know of this market; of a user's object a fresh copy.
 
         Orders beyond what a policy's card is for go to a schedule of takes (`pipeline.sizes`).
@@ -136,11 +140,11 @@ class Candidate:
             raise ConfigError(f"a strategy with a {self.lacks}", self.key, "leave the part out")
         return made
 
-    def without(self, part: str, market: JobMarket) -> Strategy | None:
+    def without(self, part: str, market: BuiltMarket) -> Strategy | None:
         """The strategy without a part; None where it has none."""
         return without(self._whole(market), part)
 
-    def _whole(self, market: JobMarket) -> Strategy:
+    def _whole(self, market: BuiltMarket) -> Strategy:
         if self.learned:
             shown = self.key.split("+")[0] if self.wrappers else self.key
             made = wrap(policy_strategy(Path(self.folder), shown, self._eyes), self.wrappers)
@@ -175,8 +179,8 @@ class Candidate:
             identity = repr(named(self.own)) if isinstance(self.own, str) else self.session
         else:
             identity = repr(build(self._written, replace(SPARE, market=market)))
-        told = "" if self.forecaster is None else self.forecaster.id
-        identity += "".join(f" {one}" for one in (*self.wrappers, self.lacks, told) if one)
+        reads = "" if self.forecaster is None else self.forecaster.id
+        identity += "".join(f" {one}" for one in (*self.wrappers, self.lacks, reads) if one)
         plain = "".join(
             letter if letter.isalnum() or letter in "_+-" else "-" for letter in Path(self.key).name
         )
@@ -339,9 +343,9 @@ def free_name(name: str, members: int, taken: Collection[str]) -> str:
 
 
 def variants_of(policy: Candidate) -> int:
-    """Number of variants tried before this one was kept, by its card, its run's folder or its sweep.
+    """Number of variants of which this one is the best, by its card, its run's folder or its sweep.
 
-    A policy that a sweep's trial kept, or that was trained with what a sweep found (`guards.sweep` in the `config.json`
+    A policy of a sweep's trial, or one that was trained with what a sweep found (`guards.sweep` in the `config.json`
     of its run), is the best of as many as lie in the sweep's folder by now.
     """
     if not policy.learned:
@@ -380,3 +384,170 @@ def policy_record(policy: Candidate) -> dict[str, object]:
         **{key: getattr(card, key) for key in keys},
         "variants": variants_of(policy),
     }
+
+
+@dataclass(frozen=True)
+class Participants:
+    """Candidates of an evaluation by scenario.
+
+    A member of a family is at home in the markets that its card names (`limits["markets"]`). Of those at home in a
+    market, the ones with the fewest homes are judged there: they were made for it. Where none is at home, those of a
+    market of the same symbol are, else those of the first market, and a note says so. Policies of no family are
+    judged everywhere.
+
+    Parameters
+    ----------
+    policies : list of Candidate
+    recipes : list of Recipe
+        Rows of several policies: families, and what else differs in its training seed alone.
+    teams : mapping of scenario to tuple of Candidate
+        The policies that are judged in each.
+    notes : list of str
+    baselines : list of Candidate
+        Written strategies, judged everywhere.
+    """
+
+    policies: list[Candidate]
+    recipes: list[Recipe]
+    teams: Mapping[str, tuple[Candidate, ...]]
+    notes: list[str]
+    baselines: list[Candidate] = field(default_factory=list)
+
+    def candidates(self, scenario: str) -> list[Candidate]:
+        """Everyone who is judged in a scenario, policies first."""
+        return [*self.teams[scenario], *self.baselines]
+
+
+def members_of(word: str) -> tuple[str, ...]:
+    """The packaged policies that `NAME-all` means, `NAME` where it is one; empty for any other word.
+
+    Raises
+    ------
+    UnknownNameError
+        A word that ends so and means none.
+
+    >>> members_of("default-all"), members_of("default")
+    (('default',), ())
+    """
+    plain, wrappers = wrapped(_plain(word))
+    if not plain.endswith(FAMILY_SUFFIX):
+        return ()
+    found = family(plain.removesuffix(FAMILY_SUFFIX))
+    if not found:
+        raise UnknownNameError(
+            "a family of packaged policies",
+            f"{word!r}; packaged: {', '.join(names())}",
+            f"such as default{FAMILY_SUFFIX}",
+        )
+    alone = (plain.removesuffix(FAMILY_SUFFIX),) if len(found) == 1 else found
+    return tuple("+".join((one, *wrappers)) for one in alone)
+
+
+def field_of(
+    typed: Sequence[str],
+    name: str,
+    markets: Mapping[str, Scenario],
+    mine: Sequence[Candidate] = (),
+    observations: Sequence[str] = (),
+    baselines: Sequence[Candidate] = (),
+) -> Participants:
+    """Participants of an evaluation in these scenarios.
+
+    Parameters
+    ----------
+    typed : sequence of str
+        Policies, and families as `NAME-all`.
+    name : str
+        If not empty, all that were typed are one family of this name.
+    markets : mapping of name to Scenario
+    mine : sequence of Candidate
+        Strategies of the user; they take part everywhere.
+    observations : sequence of str
+        Functions of the user's that policies may observe with.
+    baselines : sequence of Candidate
+        Written strategies.
+
+    Raises
+    ------
+    ConfigError, PolicyError, UnknownNameError
+        As `policies_of`.
+    """
+    listed = [one for word in typed for one in (members_of(word) or (word,))]
+    found = policies_of(listed, observations)
+    by_key = {one.key: one for one in found}
+    families = (
+        {name: list(found)}
+        if name
+        else {
+            _plain(word).replace(FAMILY_SUFFIX, ""): [by_key[one] for one in members_of(word)]
+            for word in typed
+            if members_of(word)
+        }
+    )
+    free = [one for one in found if not any(one in members for members in families.values())]
+    recipes, notes = recipes_of(free), list[str]()
+    found, free = [*found, *mine], [*free, *mine]
+    teams = {market: set(free) for market in markets}
+    taken = {one.key for one in found} | {one.key for one in recipes}
+    for family_name, members in families.items():
+        if len(members) == 1 and not name:  # a family of one is its policy
+            teams = {market: team | set(members) for market, team in teams.items()}
+            continue
+        own, sentences = _teams(family_name, members, markets)
+        for market, team in own.items():
+            teams[market] |= set(team)
+        playing = [one.key for one in members if any(one in team for team in own.values())]
+        key = free_name(family_name, len(playing), taken)
+        taken.add(key)
+        recipes.append(Recipe(key, tuple(playing)))
+        notes += sentences
+    return Participants(
+        [one for one in found if any(one in team for team in teams.values())],
+        recipes,
+        {market: tuple(one for one in found if one in team) for market, team in teams.items()},
+        notes,
+        list(baselines),
+    )
+
+
+def _plain(word: str) -> str:
+    return word.removeprefix(POLICY).removeprefix(PACKAGED)
+
+
+def _teams(
+    name: str, members: Sequence[Candidate], markets: Mapping[str, Scenario]
+) -> tuple[dict[str, list[Candidate]], list[str]]:
+    """Market -> the members that play there; what is to be said of it."""
+    where = {one.key: one.card.markets for one in members}
+
+    def made_for(names: Collection[str]) -> list[Candidate]:
+        here = [one for one in members if set(where[one.key]) & set(names)]
+        fewest = min((len(where[one.key]) for one in here), default=0)
+        return [one for one in here if len(where[one.key]) == fewest]
+
+    own = {market: made_for([market]) for market in markets}
+    first = next(((market, team) for market, team in own.items() if team), None)
+    symbols = {home: _symbol(home) for home in {one for homes in where.values() for one in homes}}
+    notes = []
+    for market, settings in markets.items():
+        if not own[market]:
+            symbol = (
+                settings.market.symbol
+                if settings.market.on_tape
+                else _symbol(settings.market.preset)
+            )
+            kin = made_for([home for home, its in symbols.items() if symbol and its == symbol])
+            own[market] = kin or (first[1] if first else list(members))
+            from_where = f"of {symbol}" if kin else f"of {first[0]}" if first else "of all markets"
+            notes.append(
+                f"No member of {name} is made for {market}: those {from_where} are judged there."
+            )
+    return own, notes
+
+
+def _symbol(market: str) -> str:
+    """Whose market a preset is; empty for one that is no longer there."""
+    try:
+        return presets.load(market).symbol
+    except TercelError:
+        return ""

@@ -1,4 +1,4 @@
-"""The jobs of an evaluation: some episodes of a scenario through all candidates, kept on disk and never run twice.
+"""The jobs of an evaluation: some episodes of a scenario through all candidates, stored on disk and never run twice.
 
 The fills of each are checked against what their market showed.
 """
@@ -25,11 +25,12 @@ from tercel.execution.task import Latency, Task
 from tercel.lab.evaluation.adaptability import Response, respond
 from tercel.lab.evaluation.arrivals import Arrivals, run_arrivals
 from tercel.lab.evaluation.episodes import Plan
-from tercel.lab.evaluation.experiment import BATCH, Recording, markets_of, run_strategies
+from tercel.lab.evaluation.market import BuiltMarket, cached_market
 from tercel.lab.evaluation.pipeline.candidates import Candidate
 from tercel.lab.evaluation.pipeline.leaks import refuse_trained_seeds
-from tercel.lab.evaluation.pipeline.scenarios import BuiltScenario, Scenario, build_scenario
-from tercel.lab.evaluation.placebo import placebo_plan
+from tercel.lab.evaluation.runs import BATCH, Recording, markets_of, run_strategies
+from tercel.lab.evaluation.scenario import Scenario
+from tercel.lab.evaluation.windows import placebo_plan
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import Source
 
@@ -158,18 +159,16 @@ WATCHED = 32
 """Episodes whose fills are looked at one by one."""
 
 
-def check_fills(
-    built: BuiltScenario, scenario: Scenario, candidate: Candidate, folder: Path
-) -> None:
+def check_fills(built: BuiltMarket, scenario: Scenario, candidate: Candidate, folder: Path) -> None:
     """Check the fills of a candidate once, and keep the counts on disk."""
     path = _path(folder, candidate, scenario)
     if path.exists():
         return
     found = guard(
-        built.source,
-        scenario.settings.task,
+        built.judged,
+        scenario.task,
         built.plan.take(slice(0, WATCHED)),
-        candidate.strategy(built.market),
+        candidate.strategy(built),
     )
     write_arrays(path, {"guard": found.to_array()})
 
@@ -197,7 +196,7 @@ def checked_fills(scenario: Scenario, candidates: Sequence[Candidate], folder: P
 
 
 def _path(folder: Path, candidate: Candidate, scenario: Scenario) -> Path:
-    return folder / candidate.fingerprint(scenario.market) / "guard.npz"
+    return folder / candidate.fingerprint(scenario.preset) / "guard.npz"
 
 
 # -- jobs -----------------------------------------------------------------------------------------
@@ -238,7 +237,7 @@ class Job:
 
     @property
     def known(self) -> tuple[str, ...]:
-        """What is told of the episodes themselves, besides the candidates' costs."""
+        """Results of the episodes themselves, besides the candidates' costs."""
         return (TWINS, HINDSIGHT) if self.recorded else ()
 
 
@@ -252,13 +251,9 @@ def jobs_of(scenario: Scenario, candidates: Sequence[Candidate], recorded: bool)
 
 def episodes_of(scenario: Scenario) -> int:
     """How many episodes a scenario has; on tape it is built to know."""
-    if scenario.settings.orders and not scenario.validation:
-        return len(scenario.settings.orders)
-    return (
-        len(build_scenario(scenario).plan)
-        if scenario.settings.market.on_tape
-        else scenario.episodes
-    )
+    if scenario.orders and not scenario.validation:
+        return len(scenario.orders)
+    return len(cached_market(scenario).plan) if scenario.market.on_tape else scenario.episodes
 
 
 def run_to_the_end(first: int, n: int, episodes: int) -> Bools:
@@ -278,7 +273,7 @@ def run_to_the_end(first: int, n: int, episodes: int) -> Bools:
 
 def is_done(job: Job, out: Path) -> bool:
     """Whether all results of a job are on disk."""
-    folder, market = job.folder(out), job.scenario.market
+    folder, market = job.folder(out), job.scenario.preset
     fingerprints = [one.fingerprint(market) for one in job.candidates]
     needed = [_file(folder, name, job.first) for name in (*job.known, *fingerprints)]
     if job.recorded and job.first == 0:
@@ -288,45 +283,45 @@ def is_done(job: Job, out: Path) -> bool:
 
 def is_stored(job: Job, candidate: Candidate, out: Path) -> bool:
     """Whether a candidate's costs in a job are on disk."""
-    return _file(job.folder(out), candidate.fingerprint(job.scenario.market), job.first).exists()
+    return _file(job.folder(out), candidate.fingerprint(job.scenario.preset), job.first).exists()
 
 
 def store(job: Job, candidate: Candidate, costs: Costs, out: Path) -> None:
     """Keep a candidate's costs in a job, run elsewhere."""
     _write_run(
-        _file(job.folder(out), candidate.fingerprint(job.scenario.market), job.first), costs, None
+        _file(job.folder(out), candidate.fingerprint(job.scenario.preset), job.first), costs, None
     )
 
 
 def run_job(job: Job, out: Path) -> bool:
     """Run what is missing of a job, in a worker."""
-    built = build_scenario(job.scenario)
+    built = cached_market(job.scenario)
     folder = job.folder(out)
     plan = built.plan.take(slice(job.first, job.first + BATCH))
-    task = job.scenario.settings.task
+    task = job.scenario.task
     refuse_trained_seeds(job.scenario, plan)
     if stopping():
         return False
     if not all(_file(folder, name, job.first).exists() for name in job.known):
-        arrivals, bps = run_arrivals(built.source, task, plan)
+        arrivals, bps = run_arrivals(built.judged, task, plan)
         write_arrays(_file(folder, TWINS, job.first), _arrays("twins", arrivals))
         write_arrays(_file(folder, HINDSIGHT, job.first), {"bps": bps})
     missing: list[tuple[str, Strategy]] = []
     for one in job.candidates:
-        name = one.fingerprint(job.scenario.market)
+        name = one.fingerprint(job.scenario.preset)
         if not _file(folder, name, job.first).exists():
-            missing.append((name, one.strategy(built.market)))
+            missing.append((name, one.strategy(built)))
     record = RECORDED if job.recorded and job.first == 0 else 0
     recording = Recording(record) if record else None
     run_out = run_to_the_end(job.first, len(plan), len(built.plan)) & job.recorded
     strategies = [one for _, one in missing]
-    told = (
+    placebo = (
         placebo_plan(built.plan)
         if any(isinstance(one, ToldElsewhere) for one in strategies)
         else None
     )
-    met = None if told is None else told.take(slice(job.first, job.first + BATCH))
-    done = run_strategies(built.source, task, plan, strategies, stopping, recording, run_out, met)
+    met = None if placebo is None else placebo.take(slice(job.first, job.first + BATCH))
+    done = run_strategies(built.judged, task, plan, strategies, stopping, recording, run_out, met)
     for (name, strategy), costs in zip(missing, done, strict=False):
         costs.check()
         response = None
@@ -401,7 +396,7 @@ def read_results(
     ConfigError
         A file is damaged.
     """
-    folder, market = _folder(scenario, recorded, out), scenario.market
+    folder, market = _folder(scenario, recorded, out), scenario.preset
     firsts = range(0, episodes_of(scenario), BATCH)
     costs: dict[str, Costs] = {}
     responses: dict[str, Response] = {}
@@ -501,7 +496,17 @@ def run_jobs(
     """
     jobs = [job for its in work.values() for job in jobs_of(*its)]
     done = {job: is_done(job, out) for job in jobs}
-    _report_reuse([job for job in jobs if done[job]], out)
+    # what own code reads beside its modules and the files it names is not known: nothing is run again
+    own = dict.fromkeys(
+        one.key
+        for job in jobs
+        for one in (job.candidates if done[job] else ())
+        if isinstance(one.own, str)
+    )
+    if own:
+        say(
+            f"results of {', '.join(own)} that are stored in {out} are used again; another `out=` runs them anew"
+        )
     missing = [job for job in jobs if not done[job]]
     if elsewhere is not None:
         elsewhere(missing, out)
@@ -519,14 +524,3 @@ def run_jobs(
         key: read_results(scenario, candidates, out, recorded)
         for key, (scenario, candidates, recorded) in work.items()
     }
-
-
-def _report_reuse(stored: Sequence[Job], out: Path) -> None:
-    """Say whose own code is not run again: what it reads beside its modules and the files it names is not known."""
-    own = dict.fromkeys(
-        one.key for job in stored for one in job.candidates if isinstance(one.own, str)
-    )
-    if own:
-        say(
-            f"results of {', '.join(own)} that are stored in {out} are used again; another `out=` runs them anew"
-        )

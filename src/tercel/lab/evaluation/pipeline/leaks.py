@@ -12,8 +12,7 @@ from tercel.execution import step as kernels
 from tercel.lab.evaluation.episodes import Plan
 from tercel.lab.evaluation.market import OTHER_HOURS, cut_of, judged_hours, split_dates
 from tercel.lab.evaluation.pipeline.candidates import Candidate
-from tercel.lab.evaluation.pipeline.scenarios import Scenario
-from tercel.lab.evaluation.settings import MarketTask
+from tercel.lab.evaluation.scenario import Scenario
 from tercel.market.flow import Preset
 from tercel.market.flow import preset as presets
 from tercel.market.tape import Lake
@@ -157,8 +156,8 @@ def seen_by(policy: Candidate) -> list[SeenDays]:
     ]
     for name in _texts(trained_on.get("market", "")) + _texts(trained_on.get("markets", "")):
         found += calibrated_on(name)
-    told = {} if policy.forecaster is None else policy.forecaster.seen
-    for name, days in told.items():
+    learned_on = {} if policy.forecaster is None else policy.forecaster.seen
+    for name, days in learned_on.items():
         how = f"listens to a forecaster that was trained on {name}, {days[0]} to {days[-1]}"
         found += [SeenDays(name, day, day, inf, 1.0, how) for day in days]
     return found
@@ -211,18 +210,18 @@ def calibrated_on(name: str) -> list[SeenDays]:
 
 
 def refuse_leaks(
-    policies: Sequence[Candidate], scenarios: Iterable[MarketTask], *, allowed: bool | None = None
+    policies: Sequence[Candidate], scenarios: Iterable[Scenario], *, allowed: bool | None = None
 ) -> list[str]:
     """Refuse policies that learned from judged days or hours; what was checked, in words.
 
     Parameters
     ----------
     policies : sequence of Candidate
-    scenarios : iterable of MarketTask
+    scenarios : iterable of Scenario
         Where they are judged.
     allowed : bool, optional
-        True: such policies are named in a note that begins with `SEEN`, and judged. None: whoever asks has no way to
-        allow it, so that the error names none.
+        True: such policies are named in a note that begins with `SEEN`, and judged. None: the caller cannot
+        allow it, and the error offers no way.
 
     Raises
     ------
@@ -269,7 +268,7 @@ def _checked(
     yield sentence + (f". What {', '.join(unknown)} learned from is not known." if unknown else ".")
 
 
-def refuse_one_source(settings: MarketTask) -> None:
+def refuse_one_source(settings: Scenario) -> None:
     """Refuse to train on a market of resampled days whose judged days are made of real days that are learned on.
 
     Raises
@@ -298,7 +297,7 @@ def days_are_known(policy: Candidate) -> bool:
     return bool(seen_by(policy)) or any(_loaded(name) is not None for name in names)
 
 
-def judged_days(settings: MarketTask) -> JudgedDays:
+def judged_days(settings: Scenario) -> JudgedDays:
     """Days that a run on tape judges: its judged days, or the rest of the only one."""
     lake, symbol = Lake(settings.market.lake), settings.market.symbol
     if hours := judged_hours(settings):

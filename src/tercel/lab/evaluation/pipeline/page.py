@@ -16,16 +16,16 @@ from tercel.execution.costs import Costs
 from tercel.lab.evaluation.claims import BEST, called
 from tercel.lab.evaluation.comparisons import ScenarioCell
 from tercel.lab.evaluation.example import book_example, composition, meanings, order_facts, timing
-from tercel.lab.evaluation.pipeline import apart, notes
-from tercel.lab.evaluation.pipeline.evaluation_result import EvaluationResult
-from tercel.lab.evaluation.pipeline.notes import claimed, gains_figure
-from tercel.lab.evaluation.pipeline.results import Evaluation
-from tercel.lab.evaluation.pipeline.scenarios import build_scenario
-from tercel.lab.evaluation.pipeline.terminal import (
+from tercel.lab.evaluation.market import cached_market
+from tercel.lab.evaluation.pipeline import views
+from tercel.lab.evaluation.pipeline.evaluation import Evaluation, EvaluationResult
+from tercel.lab.evaluation.pipeline.views import (
     MOST_VERDICTS,
     QUICK,
+    claimed,
     closing,
     correction,
+    gains_figure,
     judged_table,
     verdict_gains,
     verdicts,
@@ -90,21 +90,22 @@ def write_page(path: Path, evaluation: Evaluation, result: EvaluationResult, foo
 
 
 def answer(result: EvaluationResult) -> str:
-    """Where rows that verdicts are told of stand beside the best written strategy, of each market where there are
-    several, in a few words; of a smoke run that it is no judgement."""
+    """Verdicts on the reported rows against the best written strategy (of each market, if there are several) in a few
+    words; of a smoke run, that it is no judgement."""
     if QUICK in result.notes:
         return QUICK.rstrip(".")
     best, several = result.best_baseline, len(result.by_market) > 1
     count = sum(kind in ("baseline", "random") for kind in result.kinds.values())
     written = f"{best}, {f'the best of {count} written strategies' if count > 1 else 'the written strategy'}"
-    told: dict[str, list[str]] = {}
+    by_verdict: dict[str, list[str]] = {}
     for name in result.reported_rows:
         primary = result.claims[name].primary if several else {}
         gain = primary[BEST].gain if BEST in primary else result.paired[name][best]
-        told.setdefault(BESIDE[called(gain)], []).append(_by_whom(result, name))
+        by_verdict.setdefault(BESIDE[called(gain)], []).append(_by_whom(result, name))
     each = "the best written strategy of each market" * several or written
     return (
-        "; ".join(f"{', '.join(names)}: {words} {each}" for words, names in told.items()) or written
+        "; ".join(f"{', '.join(names)}: {words} {each}" for words, names in by_verdict.items())
+        or written
     )
 
 
@@ -119,7 +120,7 @@ def lead(result: EvaluationResult) -> str:
     """Lead of the page: costs of the first rows and of the best written strategy, and the gain; of several markets the
     comparisons over all."""
     if len(result.by_market) > 1 and result.reported_rows:
-        return " ".join(verdict_sentence(*told, called=called) for told in verdict_gains(result))
+        return " ".join(verdict_sentence(*one, called=called) for one in verdict_gains(result))
     best, rows = result.best_baseline, result.strategies
     its = fixed(rows[best].is_bps.mean)
     sentences = [
@@ -136,7 +137,9 @@ def _apart(result: EvaluationResult) -> Iterator[Section]:
         drawn = {part: saves for part, saves in result.apart.items() if saves is not None}
         made = [figures.paired_differences(drawn, "the same without it", "apart")] if drawn else []
         yield Section(
-            "Taken apart", html=plain_table(apart.HEADINGS, apart.rows(result.apart)), figures=made
+            "Taken apart",
+            html=plain_table(views.ABLATION_HEADINGS, views.ablation_rows(result.apart)),
+            figures=made,
         )
 
 
@@ -146,7 +149,7 @@ def _verdicts(result: EvaluationResult, first: list[str]) -> Section:
 
 
 def _drawn(result: EvaluationResult, first: list[str]) -> list[str]:
-    """Rows of the figures, cheapest first: those that verdicts are told of, and the cheapest others."""
+    """Rows of the figures, cheapest first: those with verdicts, and the cheapest others."""
     chosen = [*first, *(name for name in result.ranked if name not in first)][:MOST_DRAWN]
     return [name for name in result.ranked if name in {*chosen, result.best_baseline}]
 
@@ -170,7 +173,7 @@ def _by_seed(evaluation: Evaluation, result: EvaluationResult) -> Iterator[Secti
 def _timing(
     evaluation: Evaluation, costs: Mapping[str, Sequence[Costs]], own: list[str]
 ) -> Iterator[Section]:
-    task = evaluation.main.scenario.settings.task
+    task = evaluation.main.scenario.task
     if evaluation.main.arrivals is not None:
         yield timing(
             costs, evaluation.twins, np.linspace(0.0, task.horizon_s, task.grid_points), own
@@ -181,14 +184,12 @@ def _book(evaluation: Evaluation, name: str, title: str, folded: bool = False) -
     """The picture of the first episode; one that cannot be drawn never costs the page."""
     if evaluation.main.parts:
         return
-    built = build_scenario(evaluation.main.scenario)
-    market = replace(built.market, judged=built.source, plan=built.plan)
+    built = cached_market(evaluation.main.scenario)
+    market = replace(built, judged=built.judged, plan=built.plan)
     known = {one.key: one for one in (*evaluation.policies, *evaluation.baselines)}
     known |= {recipe.key: known[recipe.members[0]] for recipe in evaluation.recipes}
     try:
-        made = book_example(
-            evaluation.main.scenario.settings, market, known[name].strategy(built.market)
-        )
+        made = book_example(evaluation.main.scenario, market, known[name].strategy(built))
         made = replace(made, name="book-of-the-best" if folded else made.name)
         yield Section(title, figures=[made.figure], folded=folded)
     except Exception as error:
@@ -312,8 +313,8 @@ def _adaptation(result: EvaluationResult, first: list[str]) -> Iterator[Section]
     figure = evaluation_figures.condition_curves(
         costs, "regime that begins half-way", "adaptation", first
     )
-    rows = list(notes.rows(result))
-    table = plain_table(notes.HEADINGS, rows) if rows else ""
+    rows = list(views.adaptation_rows(result))
+    table = plain_table(views.ADAPTATION_HEADINGS, rows) if rows else ""
     yield Section(
         "A regime that begins half-way through the order", html=table, figures=[figure], folded=True
     )

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import reduce
 from operator import add
+from typing import NamedTuple
 
 import numpy as np
 
@@ -11,31 +12,52 @@ from tercel.core.arrays import Indices
 from tercel.core.stats import DeflatedScore, Estimate, interquartile_mean, mean_interval
 from tercel.execution.market import in_words as venue_words
 from tercel.lab.evaluation import comparisons, risk_statistics
-from tercel.lab.evaluation.arrivals import terciles
+from tercel.lab.evaluation.arrivals import LABEL, terciles
 from tercel.lab.evaluation.claims import POOLED, claim
-from tercel.lab.evaluation.comparisons import REPLAY_NOTE, JudgedRun
+from tercel.lab.evaluation.comparisons import REPLAY_NOTE
 from tercel.lab.evaluation.episodes import regimes_of
-from tercel.lab.evaluation.hindsight_bound import LABEL
 from tercel.lab.evaluation.judge import JudgedEntry, judge
-from tercel.lab.evaluation.market import hindsight_in_words, impact_in_words, limit_in_words
-from tercel.lab.evaluation.pipeline import evaluation_result
+from tercel.lab.evaluation.market import (
+    cached_market,
+    hindsight_in_words,
+    impact_in_words,
+    limit_in_words,
+)
 from tercel.lab.evaluation.pipeline.candidates import policy_record, variants_of
+from tercel.lab.evaluation.pipeline.evaluation import (
+    LISTED,
+    AdaptationCell,
+    ConditionCell,
+    Evaluation,
+    EvaluationResult,
+    HindsightBound,
+    MarketCell,
+    Pooled,
+    RegimeCell,
+    SeedsGain,
+    Validation,
+    course_of,
+    twins_of,
+)
 from tercel.lab.evaluation.pipeline.jobs import Results
-from tercel.lab.evaluation.pipeline.notes import handed_over
-from tercel.lab.evaluation.pipeline.results import LISTED, Evaluation, course_of, twins_of
-from tercel.lab.evaluation.pipeline.scenarios import PLAIN, build_scenario
+from tercel.lab.evaluation.pipeline.views import handed_over
+from tercel.lab.evaluation.scenario import PLAIN
 from tercel.market.simulator.bounds import BOUNDS, KIND, by_level
 
 SEED = 20_231
 """Of everything that the statistics draw: the same cells give the same figures."""
 
 
-def summary_of(evaluation: Evaluation) -> evaluation_result.EvaluationResult:
-    """Judge, compare, correct."""
-    return _Summary(evaluation).result()
+class _Conditions(NamedTuple):
+    """What a table says of the judged orders: market, task as plain values, kind of cluster, notes."""
+
+    market: str
+    task: dict[str, object]
+    cluster: str
+    notes: list[str]
 
 
-class _Summary:
+class EvaluationSummary:
     """Everything that is asked of an evaluation, with one generator and one ledger."""
 
     def __init__(self, evaluation: Evaluation) -> None:
@@ -47,10 +69,29 @@ class _Summary:
         self.scenarios = self._scenarios()
         self.first = next(iter(self.scenarios[PLAIN].values()))
 
-    def result(self) -> evaluation_result.EvaluationResult:
+    def figures(self) -> EvaluationResult:
         """The answers; in this order, as everything draws from one generator and the ledger is adjusted last."""
         evaluation, rng, scores, found = self.evaluation, self.rng, self.scores, self.first.gains
-        judged = self._judged()
+        where = self._conditions()
+        judged = judge(
+            evaluation.entries,
+            evaluation.twins,
+            rng,
+            market=where.market,
+            task=where.task,
+            seeds=sorted({one.card.seed for one in evaluation.policies if one.learned}),
+            cluster=where.cluster,
+            notes=[*where.notes, *evaluation.notes],
+            best=evaluation.best,
+            paired={
+                name: {other: gain.estimate() for other, gain in row.items()}
+                for name, row in found.items()
+            },
+        )
+        if self.main.parts:
+            apart = "Orders of a list differ: impact is not separated; what own volume moved is in timing_bps."
+            notes = [note for note in judged.notes if not note.startswith(REPLAY_NOTE)]
+            judged = replace(judged, notes=(*notes, apart))
         challengers, costs = evaluation.challengers(self.main), next(iter(self.main.costs.values()))
         chosen_on = evaluation.scores(evaluation.validation)
         self.claims = {
@@ -64,20 +105,18 @@ class _Summary:
             )
             for name in evaluation.reported_rows
         }
-        return evaluation_result.EvaluationResult(
+        return EvaluationResult(
             **vars(judged) | {"paired": self.first.cell.paired},
             evaluation_seeds=list(evaluation.seeds),
             policies={one.key: policy_record(one) for one in evaluation.policies},
-            handed_over=handed_over(evaluation.policies, self.main.scenario.settings),
+            handed_over=handed_over(evaluation.policies, self.main.scenario),
             recipes={recipe.key: list(recipe.members) for recipe in evaluation.recipes},
             claims=self.claims,
             by_regime=self._by_regime(),
             by_market=self._by_market(),
             by_market_and_regime=self._by_market_and_regime(),
             by_liquidity=self._by_liquidity(),
-            validation=evaluation_result.Validation(
-                evaluation.best, len(chosen_on), chosen_on.means()
-            ),
+            validation=Validation(evaluation.best, len(chosen_on), chosen_on.means()),
             sample_size=evaluation.sample_size,
             hindsight=self._hindsight(),
             ratios=self._ratios(),
@@ -109,10 +148,10 @@ class _Summary:
 
     def _bound(self) -> str | None:
         """The bound on fills that verdicts are by; level totals have one alone."""
-        market = self.main.scenario.settings.market
+        market = self.main.scenario.market
         if not market.on_tape:
             return None
-        return KIND if by_level(build_scenario(self.main.scenario).source) else market.bound
+        return KIND if by_level(cached_market(self.main.scenario).judged) else market.bound
 
     def _by_bound(self) -> dict[str, dict[str, Estimate]]:
         """Bound -> shortfalls of everybody; drawn apart, so that no other figure hangs on them."""
@@ -130,52 +169,29 @@ class _Summary:
             for one, table in tables.items()
         }
 
-    def _judged(self) -> JudgedRun:
-        """The table."""
-        main, built = self.main, build_scenario(self.main.scenario)
-        settings, market, cluster = main.scenario.settings, built.market.name, built.market.cluster
-        parts = [one.scenario.settings for one in main.parts or (main,)]
-        sentences = [
-            words for one in parts for words in (*limit_in_words(one), *hindsight_in_words(one))
-        ]
-        notes = list(built.market.notes)
+    def _conditions(self) -> _Conditions:
+        """Market, order and clusters of the main scenario, or of all orders of a list."""
+        main, built = self.main, cached_market(self.main.scenario)
+        scenario, parts = main.scenario, [one.scenario for one in main.parts or (main,)]
+        market, cluster, notes = built.name, built.cluster, list(built.notes)
+        task = scenario.task.to_dict()
         if main.parts:
+            sentences = [
+                words for one in parts for words in (*limit_in_words(one), *hindsight_in_words(one))
+            ]
+            venue = scenario.market.fees, scenario.task.latency, scenario.task.feed_latency
             notes = [
                 *notes[:1],
-                *impact_in_words(built.source),
+                *impact_in_words(built.judged),
                 *dict.fromkeys(sentences),
-                *self._venue(),
+                *venue_words(*venue),
             ]
-        task = settings.task.to_dict()
-        if settings.orders:
+        if scenario.orders:
             orders = [order for one in parts for order in one.orders]
             market = f"{len(orders)} orders of {', '.join(dict.fromkeys(order.symbol for order in orders))}, replayed"
             task = {LISTED: [order.to_dict() for order in orders]}
             cluster = "day" if len({order.date for order in orders}) > 1 else cluster
-        judged = judge(
-            self.evaluation.entries,
-            self.evaluation.twins,
-            self.rng,
-            market=market,
-            task=task,
-            seeds=sorted({one.card.seed for one in self.evaluation.policies if one.learned}),
-            cluster=cluster,
-            notes=[*notes, *self.evaluation.notes],
-            best=self.evaluation.best,
-            paired={
-                name: {other: gain.estimate() for other, gain in row.items()}
-                for name, row in self.first.gains.items()
-            },
-        )
-        if main.parts:
-            apart = "Orders of a list differ: impact is not separated; what own volume moved is in timing_bps."
-            notes = [note for note in judged.notes if not note.startswith(REPLAY_NOTE)]
-            judged = replace(judged, notes=(*notes, apart))
-        return judged
-
-    def _venue(self) -> list[str]:
-        settings = self.main.scenario.settings
-        return venue_words(settings.market.fees, settings.task.latency, settings.task.feed_latency)
+        return _Conditions(market, task, cluster, notes)
 
     # -- parts and scenarios -------------------------------------------------------------------------------------------
 
@@ -194,21 +210,21 @@ class _Summary:
                 found.setdefault(regime, {})[market] = one
         return found
 
-    def _by_regime(self) -> dict[str, evaluation_result.RegimeCell]:
+    def _by_regime(self) -> dict[str, RegimeCell]:
         """The main market by the regime that was in force longest, or with one regime each."""
-        built, main = build_scenario(self.main.scenario), next(iter(self.evaluation.markets))
-        if not built.source.regimes:
+        built, main = cached_market(self.main.scenario), next(iter(self.evaluation.markets))
+        if not built.judged.regimes:
             return {
-                regime: evaluation_result.RegimeCell(
+                regime: RegimeCell(
                     **vars(row[main].cell), share_of_time=1.0 if regime == PLAIN else None
                 )
                 for regime, row in self.scenarios.items()
             }
         plan = built.plan if self.main.plan_rows is None else built.plan.take(self.main.plan_rows)
-        truth = regimes_of(built.source, self.main.scenario.settings.task, plan)
+        truth = regimes_of(built.judged, self.main.scenario.task, plan)
         share = truth.seconds.sum(axis=0) / truth.seconds.sum()
         return {
-            truth.names[number]: evaluation_result.RegimeCell(
+            truth.names[number]: RegimeCell(
                 **vars(self._part(np.flatnonzero(truth.most == number))),
                 share_of_time=float(share[number]),
             )
@@ -225,10 +241,10 @@ class _Summary:
             self.scores.part(rows), challengers, members, self.ledger, self.rng
         )
 
-    def _by_market(self) -> dict[str, evaluation_result.MarketCell]:
+    def _by_market(self) -> dict[str, MarketCell]:
         written = [one.key for one in self.evaluation.baselines if one.kind == "baseline"]
         return {
-            market: evaluation_result.MarketCell.among(written, one.cell)
+            market: MarketCell.among(written, one.cell)
             for market, one in self.scenarios[PLAIN].items()
         }
 
@@ -253,11 +269,11 @@ class _Summary:
             for key, values in (("depth", arrivals.depth), ("volume", arrivals.volume))
         }
 
-    def _pooled(self) -> evaluation_result.Pooled:
+    def _pooled(self) -> Pooled:
         """Over all markets: for these (`these_markets`), and for such as could have been chosen (`any_markets`)."""
         plain = self.scenarios[PLAIN]
         if len(plain) < 2:
-            return evaluation_result.Pooled()
+            return Pooled()
         scenarios = [one.resampled for one in plain.values()]
         everywhere = [
             name
@@ -280,9 +296,9 @@ class _Summary:
             }
             for key, redraw in POOLED.items()
         }
-        return evaluation_result.Pooled(list(plain), **found)
+        return Pooled(list(plain), **found)
 
-    def _iqm(self) -> dict[str, evaluation_result.SeedsGain]:
+    def _iqm(self) -> dict[str, SeedsGain]:
         """Recipe -> interquartile mean of the gains over the best baseline, training seeds by markets."""
         tables = {
             market: self.evaluation.scores(judged)
@@ -301,9 +317,7 @@ class _Summary:
             if len({len(row) for row in by_market}) == 1:
                 by_seed = [list(row) for row in zip(*by_market, strict=True)]
                 one = interquartile_mean(by_seed, self.rng)
-                found[recipe.key] = evaluation_result.SeedsGain(
-                    one.mean, one.ci_low, one.ci_high, by_seed
-                )
+                found[recipe.key] = SeedsGain(one.mean, one.ci_low, one.ci_high, by_seed)
         return found
 
     # -- questions -----------------------------------------------------------------------------------------------------
@@ -317,7 +331,7 @@ class _Summary:
         return risk_statistics.ratios(wanted, self.evaluation.twins, self.rng)
 
     def _bars(self) -> dict[str, dict[str, risk_statistics.ScheduleRatios]]:
-        """Market -> row that verdicts are told of -> ratios to the schedules, differences of risk and adaptability."""
+        """Market -> row with verdicts -> ratios to the schedules, differences of risk and adaptability."""
         rows, found = self.evaluation.reported_rows, {}
         for market, judged in self.evaluation.markets.items():
             entries = self.evaluation.entries_in(judged)
@@ -335,13 +349,13 @@ class _Summary:
             }
         return found
 
-    def _hindsight(self) -> evaluation_result.HindsightBound | None:
+    def _hindsight(self) -> HindsightBound | None:
         """What no strategy can attain: the cost of the same orders to somebody who knows the path."""
         bps = self.main.hindsight_bps
         if bps is None:
             return None
         cluster = next(iter(self.main.costs.values())).cluster
-        return evaluation_result.HindsightBound(LABEL, mean_interval(bps, cluster, self.rng))
+        return HindsightBound(LABEL, mean_interval(bps, cluster, self.rng))
 
     def _adaptability(
         self, entries: Sequence[JudgedEntry], name: str
@@ -358,9 +372,9 @@ class _Summary:
         tried = max(variants_of(one) for one in self.evaluation.policies if one.key in members)
         return risk_statistics.deflated_gain(self.scores, name, self.evaluation.best, tried)
 
-    def _sensitivity(self) -> dict[str, dict[str, evaluation_result.ConditionCell]]:
+    def _sensitivity(self) -> dict[str, dict[str, ConditionCell]]:
         """Axis -> value -> shortfalls, and what each policy saves against the best baseline."""
-        found = dict[str, dict[str, evaluation_result.ConditionCell]]()
+        found = dict[str, dict[str, ConditionCell]]()
         for axis, row in self.evaluation.sensitivity.items():
             found[axis] = {}
             for value, judged in row.items():
@@ -369,13 +383,13 @@ class _Summary:
                 saved = comparisons.gains(
                     resampled, challengers, self.evaluation.members(judged), self.rng
                 )
-                found[axis][value] = evaluation_result.ConditionCell(
+                found[axis][value] = ConditionCell(
                     {name: one.estimate() for name, one in resampled.replicates(self.rng).items()},
                     {name: saved[name][self.evaluation.best].estimate() for name in challengers},
                 )
         return found
 
-    def _adaptation(self) -> dict[str, evaluation_result.AdaptationCell]:
+    def _adaptation(self) -> dict[str, AdaptationCell]:
         """Regime that begins half-way -> shortfalls, gains, and losses to the policy trained in it if one was given."""
         found = {}
         for regime, judged in self.evaluation.adaptation.items():
@@ -393,7 +407,7 @@ class _Summary:
                 resampled, self.evaluation.challengers(judged), members, self.rng
             )
             others = [name for name in means if name not in (specialist, *experts)]
-            found[regime] = evaluation_result.AdaptationCell(
+            found[regime] = AdaptationCell(
                 {name: one.estimate() for name, one in means.items()},
                 {
                     name: {other: gain.estimate() for other, gain in row.items()}

@@ -19,7 +19,7 @@ from tercel.core.errors import ConfigError, check_known, nearest
 from tercel.core.toml import changed, keys_of, read_toml
 from tercel.execution.action_sets import ActionSet
 from tercel.execution.task import Latency
-from tercel.lab.evaluation.settings import MarketTask
+from tercel.lab.evaluation.scenario import Scenario
 from tercel.lab.learning.agent.config import (
     AgentConfig,
     LearnerSection,
@@ -246,15 +246,15 @@ LOOKED_ON: Final = (64, 250, 2_000)
 """Validation episodes: at least, one for so many frames, at most."""
 
 
-def learnable(settings: MarketTask) -> tuple[MarketTask, list[str]]:
+def learnable(settings: Scenario) -> tuple[Scenario, list[str]]:
     """The same market and order as training knows them, and what it does not know, in words.
 
     Training has no fees, no latency of the feed, no limit price, one latency of orders (the middle of a law) and
     decisions by time.
 
     >>> from tercel.execution.task import Task
-    >>> from tercel.lab.evaluation.settings import Market
-    >>> learnable(MarketTask(Market("csco"), Task(limit_price="25bps")))[1]
+    >>> from tercel.lab.evaluation.scenario import Market, Scenario
+    >>> learnable(Scenario(Market("csco"), Task(limit_price="25bps")))[1]
     ['a limit price']
     """
     task = settings.task
@@ -275,7 +275,7 @@ def learnable(settings: MarketTask) -> tuple[MarketTask, list[str]]:
 
 
 def configured(
-    settings: MarketTask,
+    settings: Scenario,
     algorithm: str,
     frames: int,
     name: str,
@@ -286,7 +286,7 @@ def configured(
 
     Parameters
     ----------
-    settings : MarketTask
+    settings : Scenario
         Market and order, as :func:`learnable` gives them.
     algorithm : str
         ppo, dqn, es or one of Stable-Baselines3.
@@ -370,7 +370,7 @@ def _no_section(key: str) -> ConfigError:
     return ConfigError("dotted keys of a training's configuration", f"the settings: {key}", remedy)
 
 
-def _share(settings: MarketTask) -> float:
+def _share(settings: Scenario) -> float:
     """The order as a share of the volume."""
     task = settings.task
     if task.share is not None:

@@ -15,7 +15,6 @@ from tercel.execution.observation import looks_back
 from tercel.execution.strategy import Strategy
 from tercel.execution.task import Task
 from tercel.lab.evaluation.episodes import Plan, Sampler, bank_sampler, seeded_plan
-from tercel.lab.evaluation.experiment import run_strategies, waits
 from tercel.lab.evaluation.market import (
     OTHER_HOURS,
     TRAINING_STEP_NS,
@@ -23,7 +22,8 @@ from tercel.lab.evaluation.market import (
     curve_lots,
     validated,
 )
-from tercel.lab.evaluation.settings import MarketTask
+from tercel.lab.evaluation.runs import run_strategies, waits
+from tercel.lab.evaluation.scenario import Scenario
 from tercel.lab.evaluation.windows import tape_plan, tape_sampler
 from tercel.lab.learning.agent.config import AgentConfig, span
 from tercel.lab.learning.port import Metrics
@@ -176,7 +176,7 @@ def _simulated(config: AgentConfig, market: Market, loss_weight: float) -> Train
 
 def _resampled(config: AgentConfig, market: Market, loss_weight: float) -> TrainingMarket:
     """A market among others whose days are written: its earlier days."""
-    built = build_market(MarketTask(market, _longest(config)))
+    built = build_market(Scenario(market, _longest(config)))
     facts = {key: built.facts[key] for key in ("symbol", "trained on")}
     plan = built.sampler(-1 - VALIDATION_SEED, 0, config.validation.episodes)
     return TrainingMarket(
@@ -199,7 +199,7 @@ def _on_tape(config: AgentConfig) -> TrainingMarket:
     [recorded] = section.markets
     if not section.train_days and not section.judge_days:
         by_clock = replace(task, start=config.task.start)
-        market = build_market(MarketTask(recorded, by_clock))
+        market = build_market(Scenario(recorded, by_clock))
         facts = {key: market.facts[key] for key in ("symbol", "trained on", "judged on")}
         if str(facts["trained on"]).endswith(OTHER_HOURS):
             facts["trained on"] = f"{facts['trained on']} than {by_clock.hours}"

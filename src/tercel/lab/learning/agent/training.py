@@ -20,7 +20,7 @@ from tercel.execution.policies.card import Card, read_card
 from tercel.execution.policies.mlp import MlpPolicy
 from tercel.execution.policies.policy import CARD, OBSERVATIONS, save_policy
 from tercel.execution.policies.strategy import policy_strategy
-from tercel.lab.evaluation.experiment import observed_in
+from tercel.lab.evaluation.runs import observed_in
 from tercel.lab.learning.agent.config import AgentConfig
 from tercel.lab.learning.agent.env import MakeEnv, in_shards, learned_in, unit_of
 from tercel.lab.learning.agent.learner import learner_settings, make_learner, risk_of

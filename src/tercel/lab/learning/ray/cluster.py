@@ -14,7 +14,7 @@ from tercel.execution.costs import Costs
 from tercel.execution.strategy import Strategy
 from tercel.execution.task import Task
 from tercel.lab.evaluation.episodes import Plan
-from tercel.lab.evaluation.experiment import Progress, batches, run_strategy
+from tercel.lab.evaluation.runs import Progress, batches, run_strategy
 from tercel.lab.learning.port import LearningError
 from tercel.market.simulator.source import Source
 

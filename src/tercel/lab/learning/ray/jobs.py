@@ -8,10 +8,11 @@ import numpy as np
 
 from tercel.core.errors import ConfigError
 from tercel.execution.policies.strategy import PLACEBO
-from tercel.lab.evaluation.experiment import BATCH
+from tercel.lab.evaluation.market import cached_market
 from tercel.lab.evaluation.pipeline.candidates import Candidate
 from tercel.lab.evaluation.pipeline.jobs import Job, JobRunner, is_stored, run_to_the_end, store
-from tercel.lab.evaluation.pipeline.scenarios import Scenario, build_scenario
+from tercel.lab.evaluation.runs import BATCH
+from tercel.lab.evaluation.scenario import Scenario
 from tercel.lab.learning.ray import Cluster, available, connect, run_strategy_on
 
 
@@ -40,15 +41,13 @@ def run_jobs_on(cluster: Cluster, jobs: Sequence[Job], out: Path) -> None:
     first job of its scenario; so are placebos, who are told of other episodes.
     """
     for scenario, candidate, missing in _by_strategy(jobs, out):
-        built = build_scenario(scenario)
+        built = cached_market(scenario)
         rows = np.concatenate(
             [np.arange(job.first, min(job.first + BATCH, len(built.plan))) for job in missing]
         )
-        strategy = candidate.strategy(built.market)
+        strategy = candidate.strategy(built)
         plan = built.plan.take(rows)
-        costs = run_strategy_on(
-            cluster, built.source, scenario.settings.task, plan, strategy, piece=BATCH
-        )
+        costs = run_strategy_on(cluster, built.judged, scenario.task, plan, strategy, piece=BATCH)
         costs.check()
         for job in missing:
             mine = costs.select((rows >= job.first) & (rows < job.first + BATCH))

@@ -24,8 +24,8 @@ from tercel.execution.strategies.guarded import Guarded
 from tercel.execution.strategy import Strategy, forecaster_of, gap_of
 from tercel.execution.task import Task
 from tercel.lab.evaluation.adaptability import Decisions
-from tercel.lab.evaluation.backgrounds import Backgrounds
 from tercel.lab.evaluation.episodes import (
+    Backgrounds,
     Episodes,
     Plan,
     Sampler,
@@ -33,7 +33,7 @@ from tercel.lab.evaluation.episodes import (
     sides_of,
     streams_plan,
 )
-from tercel.lab.evaluation.placebo import DAY_NS, outlooks
+from tercel.lab.evaluation.windows import DAY_NS, outlooks
 from tercel.market.flow import Preset, load
 from tercel.market.impact.law import ImpactLaw
 from tercel.market.impact.pilot import law_for
@@ -153,11 +153,11 @@ class _Seen:
                 for one in shown
             ]
         at = view.decision[: self.most] if self.gap_ns else np.full(len(shown[0]), self.steps)
-        kept = at < self.task.decisions
+        inside = at < self.task.decisions
         if self.gap_ns:
-            kept &= (view.on_schedule & episodes.working)[: self.most]
+            inside &= (view.on_schedule & episodes.working)[: self.most]
         for array, one in zip(self.arrays, shown, strict=True):
-            array[kept, at[kept]] = one[kept]
+            array[inside, at[inside]] = one[inside]
         self.steps += 1
 
     def decisions(self, plan: Plan) -> Decisions:
@@ -180,7 +180,7 @@ def run_strategies(
     Every market warms up once, and what its public does after that is simulated once; each strategy finds it as it was
     at arrival. Where `stop` says so between two strategies, the rest is left out (of a plan of one batch; otherwise
     everything). Without `run_out` (bool (n,), or one for all) an episode ends with its order: the same costs, but mids
-    on the grid only as far as it went. A `ToldElsewhere` is told what is forecast in the episodes of `elsewhere`, one
+    on the grid only as far as it went. A `ToldElsewhere` reads the forecasts of the episodes of `elsewhere`, one
     for each of the plan (`placebo.others`).
     """
     parts: list[list[Costs]] = [[] for _ in strategies]
@@ -195,18 +195,18 @@ def run_strategies(
             run_out if isinstance(run_out, bool) else run_out[first : first + len(part)]
         )
         arrived = episodes.snapshot()
-        told: dict[Forecaster | None, Ints] = {}
+        placebos: dict[Forecaster | None, Ints] = {}
         for strategy, done in zip(strategies, parts, strict=True):
             if stop():
                 break
             forecaster = forecaster_of(strategy)
             others = elsewhere if isinstance(strategy, ToldElsewhere) else None
-            if others is not None and forecaster is not None and forecaster not in told:
+            if others is not None and forecaster is not None and forecaster not in placebos:
                 met = others.take(slice(first, first + BATCH))
-                told[forecaster] = outlooks(source, task, met, forecaster)
+                placebos[forecaster] = outlooks(source, task, met, forecaster)
             episodes.restore(arrived)
             episodes.pace(gap_of(strategy))
-            episodes.foresee(forecaster, None if others is None else told.get(forecaster))
+            episodes.foresee(forecaster, None if others is None else placebos.get(forecaster))
             seen = (
                 _Seen(recording.episodes, task, gap_of(strategy))
                 if recording is not None and number == 0
@@ -226,7 +226,7 @@ def run_strategies(
 def markets_of(
     strategy: Strategy, source: Source, task: Task, plan: Plan, log_rows: int, record_rows: int = 0
 ) -> Episodes:
-    """A plan's markets, begun, in which one strategy is to decide: on its own clock, told of its forecasts."""
+    """Episodes of a plan, begun, for one strategy: on its own clock, with its forecasts."""
     looks_back = forecaster_of(strategy) is not None
     episodes = Episodes(
         source, task, len(plan), log_rows=log_rows, record_rows=record_rows, looks_back=looks_back
@@ -277,7 +277,7 @@ def pilot(source: Source, task: Task, plan: Plan) -> MarketEstimates:
 
 
 # -- waiting --------------------------------------------------------------------------------------
-# What an order pays that rests and waits, in a market, on episodes that nobody is judged on.
+# Cost of resting and waiting in a market, measured on training episodes.
 
 USUAL: Final = 0.4
 """Of half a spread: about what it pays in the names that were looked at."""
@@ -293,7 +293,7 @@ class Waiting:
     """What `guarded` pays, own impact and fees left out, over half the spread as `twap_take` pays it; at least a
     hundredth.
 
-    Their difference is told far better than either cost: prices move for both. Fees are seen beside it, as part of what
+    Their difference has far less variance than either cost: prices move for both. Fees are seen beside it, as part of what
     taking costs (`View.fees_bps`): measured with them too, they would count twice, and at the weight of waiting.
 
     Parameters
@@ -328,7 +328,7 @@ class Waiting:
 
 
 def waits(source: Source, task: Task, sampler: Sampler) -> Source:
-    """The same market, in which strategies that hear a forecast are told what waiting costs."""
+    """The same market, with the cost of waiting for strategies that read a forecast."""
     return replace(source, waiting=Waiting(source, task, sampler))
 
 
@@ -351,11 +351,11 @@ def settled(preset: Preset, market: Market, task: Task, quantity: int, quick: bo
     """
     law, regimes = law_for(preset, market.impact or None), market.regimes
     make = _settled.__wrapped__ if regimes else _settled
-    return make(_Told(preset.model_dump_json(), preset), law, task, quantity, quick, regimes)
+    return make(_KeyedPreset(preset.model_dump_json(), preset), law, task, quantity, quick, regimes)
 
 
 @dataclass(frozen=True)
-class _Told:
+class _KeyedPreset:
     """A preset that is the same where its content is."""
 
     content: str
@@ -364,9 +364,9 @@ class _Told:
 
 @lru_cache(maxsize=2)
 def _settled(
-    told: _Told, law: ImpactLaw | None, task: Task, quantity: int, quick: bool, regimes: str
+    keyed: _KeyedPreset, law: ImpactLaw | None, task: Task, quantity: int, quick: bool, regimes: str
 ) -> Settled:
-    preset = told.preset
+    preset = keyed.preset
     judged, training = (
         with_chosen(source, regimes, preset, task.horizon_s / 3)
         for source in (

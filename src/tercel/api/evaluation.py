@@ -1,46 +1,39 @@
 """``tercel.evaluate``: the judge of ``tercel agent evaluate``, for whatever can work an order."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, NamedTuple
+from typing import Any
 
+from tercel.api.display import brief
 from tercel.api.learn import Tuned
 from tercel.api.market import Market
 from tercel.api.policy import Policy
-from tercel.api.result import Result
-from tercel.api.short_traceback import brief
 from tercel.core.errors import ConfigError, UnknownNameError
-from tercel.core.files import write_whole
-from tercel.core.plain import json_text
-from tercel.core.progress import say
 from tercel.execution.policies.strategy import policy_strategy
 from tercel.execution.registry import resolve_policy
 from tercel.execution.registry.resolve import PACKAGED, POLICY, choices, unknown
 from tercel.execution.strategies import ALL_BASELINES, KNOWN, build
+from tercel.execution.strategy import Strategy
 from tercel.execution.task import Task
 from tercel.execution.user_strategy import checked, findable, installed, is_own, tried
 from tercel.lab.evaluation.orders import Order
 from tercel.lab.evaluation.pipeline.candidates import (
     SPARE,
     Candidate,
+    Participants,
+    field_of,
+    members_of,
     own_of,
     refuse_same_names,
     wrapped,
 )
-from tercel.lab.evaluation.pipeline.evaluation_result import EvaluationResult
-from tercel.lab.evaluation.pipeline.families import Participants, field_of, members_of
-from tercel.lab.evaluation.pipeline.page import write_page
-from tercel.lab.evaluation.pipeline.request import (
-    EvaluationRequest,
-    notes_of,
-    run_evaluation,
-    settings_of,
+from tercel.lab.evaluation.pipeline.experiment import (
+    Experiment,
+    scenarios_of,
 )
-from tercel.lab.evaluation.pipeline.results import Evaluation
-from tercel.lab.evaluation.pipeline.summary import summary_of
-from tercel.lab.evaluation.settings import MarketTask
+from tercel.lab.evaluation.pipeline.result import Result
+from tercel.lab.evaluation.scenario import Scenario
 from tercel.lab.learning.own_models import meant_by, strategy_of
 
 ALL = "all"
@@ -76,14 +69,14 @@ def evaluate(
         What is to be executed; orders of :func:`tercel.read_orders` fall on the tapes of the market's lake, whatever
         its symbol.
     episodes : int
-        Results episodes; on tape at most.
+        Judged episodes; on tape at most.
     seed : int
         Base seed of the episodes, from 0.
     allow_seen_days : bool
         Whether policies are judged on recorded days that they, or the market that they were trained in, learned from.
         It is said below the table; such a figure is no evidence for other days.
     out : str or Path, optional
-        Folder that keeps what is finished, so that the same call goes on there; a temporary one by default. Objects of
+        Folder that stores what is finished, so that the same call continues there; a temporary one by default. Objects of
         this process are judged again in every call.
 
     Returns
@@ -96,7 +89,7 @@ def evaluate(
         Two candidates of one name, no written strategy, a policy that learned from what is judged (unless
         `allow_seen_days`).
     UnknownNameError, PolicyError
-        A name that nobody knows, a policy that cannot be run.
+        An unknown name, a policy that cannot be run.
 
     >>> from tercel.api.market import load_market
     >>> task = Task(horizon="1min", decisions=2, warmup_s=0)
@@ -127,34 +120,41 @@ def evaluate(
             f"{type(task).__name__}",
             "such as tercel.Task(share=0.1, horizon='30min')",
         )
-    markets = settings_of([market], task if isinstance(task, Task) else Task(), orders)
+    scenarios = scenarios_of(
+        [market],
+        task if isinstance(task, Task) else Task(),
+        orders,
+        seeds=(seed,),
+        episodes=episodes,
+    )
     listed = (
         [candidates]
         if isinstance(candidates, str) or not isinstance(candidates, Iterable)
         else list(candidates)
     )
-    who = participants_of(listed, markets)
-    request = EvaluationRequest(
-        *who, markets, episodes, (seed,), here=True, allow_seen_days=allow_seen_days
+    experiment = Experiment(
+        scenarios,
+        participants_of(listed, scenarios),
+        here=True,
+        allow_seen_days=allow_seen_days,
     )
     with TemporaryDirectory(prefix="tercel-") as aside:
-        judged = judge(request, Path(aside if out is None else out))
-    return Result(judged.figures, evaluation=judged.evaluation)
+        return experiment.run(Path(aside if out is None else out))
 
 
 def participants_of(
     candidates: Sequence[Any],
-    markets: Mapping[str, MarketTask],
+    scenarios: Mapping[str, Scenario],
     family: str = "",
     observations: Sequence[str] = (),
-) -> tuple[Participants, list[Candidate]]:
-    """Candidates of an evaluation, and the written strategies among them, every name looked up.
+) -> Participants:
+    """Participants of an experiment, every name looked up.
 
     Parameters
     ----------
     candidates
         As of :func:`evaluate`, or rows of tables.
-    markets : mapping of name to MarketTask
+    scenarios : mapping of name to Scenario
     family : str
         If not empty, all policies are judged as one of this name.
     observations : sequence of str
@@ -165,8 +165,38 @@ def participants_of(
     ConfigError, UnknownNameError, PolicyError
         As :func:`evaluate`.
     """
-    baselines, typed, own = _sorted(_renamed(candidates))
-    field = field_of(typed, family, markets, own, observations)
+    labels = [one if isinstance(one, str) else getattr(one, "name", "") for one in candidates]
+    labels += ALL_BASELINES if ALL in labels else ()
+    baselines, typed, own = list[Candidate](), list[str](), list[Candidate]()
+    for one in candidates:
+        found: Candidate | None = None
+        if isinstance(one, Path):
+            typed.append(str(one))
+        elif isinstance(one, Candidate):
+            found = one
+        elif isinstance(one, str) and one == ALL:
+            baselines += [Candidate(name) for name in ALL_BASELINES]
+        elif isinstance(one, str) and one.split("+")[0] in KNOWN:
+            build(one, SPARE)
+            found = Candidate(one)
+        elif isinstance(one, str) and is_own(one) and not one.startswith((POLICY, PACKAGED)):
+            own += own_of([findable(one)])
+        elif isinstance(one, str):
+            typed.append(_policy(one))
+        elif isinstance(one, Policy):
+            # policies whose cards share a name are called by their folders as well
+            twice = labels.count(one.name) > 1 and not one.temporary and one.name == one.card.name
+            name = f"{one.name} ({one.folder})" if twice else one.name
+            policy_strategy(one.folder, name, one.observation)
+            found = Candidate(name, str(one.folder.resolve()), eyes=one.observation)
+        elif isinstance(one, Tuned):
+            found = Candidate(one.name, own=one.strategy)
+        else:
+            strategy = _strategy(one)
+            found = Candidate(strategy.name, own=strategy)
+        if found is not None:
+            (baselines if found.kind in ("baseline", "random") else own).append(found)
+    field = field_of(typed, family, scenarios, own, observations, baselines)
     refuse_same_names([*field.policies, *baselines])
     if not any(one.kind == "baseline" for one in baselines):
         raise ConfigError(
@@ -174,82 +204,7 @@ def participants_of(
             ", ".join(one.key for one in field.policies),
             "add one, such as 'twap_take'",
         )
-    return field, baselines
-
-
-class Judged(NamedTuple):
-    """Results of an evaluation and its figures, as the command prints them."""
-
-    evaluation: Evaluation
-    figures: EvaluationResult
-
-    def write(self, out: Path, file: Path, page: Path, footer: str = "") -> EvaluationResult:
-        """Write figures and page, whose last line is `footer`; the figures, with `out`, their folder."""
-        result = replace(self.figures, out=str(out))
-        write_whole(file, json_text(result) + "\n")
-        write_page(
-            page, self.evaluation, result, footer=footer or f"results, figures and page: {out}"
-        )
-        return result
-
-
-def judge(request: EvaluationRequest, out: Path) -> Judged:
-    """Judge all candidates on the same episodes, in a folder that keeps what is finished.
-
-    What is to be known is said on stderr, unless everything runs in this process.
-
-    Raises
-    ------
-    ConfigError
-        A policy that learned from what is judged.
-    """
-    notes = notes_of(request)
-    out.mkdir(parents=True, exist_ok=True)
-    for note in () if request.here else notes:
-        say(note)
-    evaluation = run_evaluation(request, out, notes)
-    for note in () if request.here else evaluation.notes[len(notes) :]:
-        say(note)
-    return Judged(evaluation, summary_of(evaluation))
-
-
-def _renamed(candidates: Sequence[Any]) -> list[Any]:
-    """The candidates; policies of folders that share a name on their cards are called by their folders as well."""
-    names = [one if isinstance(one, str) else getattr(one, "name", "") for one in candidates]
-    names += ALL_BASELINES if ALL in names else ()
-    return [
-        replace(one, name=f"{one.name} ({one.folder})")
-        if isinstance(one, Policy)
-        and not one.temporary
-        and one.name == one.card.name
-        and names.count(one.name) > 1
-        else one
-        for one in candidates
-    ]
-
-
-def _sorted(candidates: Sequence[Any]) -> tuple[list[Candidate], list[str], list[Candidate]]:
-    """Written strategies that ship, names of policies, and all else that is judged as they are: what is given as an
-    object or is the user's, and rules that read a learned forecast."""
-    baselines, typed, own = list[Candidate](), list[str](), list[Candidate]()
-    for one in candidates:
-        if isinstance(one, Path):
-            typed.append(str(one))
-        elif isinstance(one, Candidate):
-            (baselines if one.kind in ("baseline", "random") else own).append(one)
-        elif isinstance(one, str) and one == ALL:
-            baselines += [Candidate(name) for name in ALL_BASELINES]
-        elif isinstance(one, str) and one.split("+")[0] in KNOWN:
-            build(one, SPARE)
-            found = Candidate(one)
-            (own if found.kind == "learned" else baselines).append(found)
-        elif isinstance(one, str) and is_own(one) and not one.startswith((POLICY, PACKAGED)):
-            own += own_of([findable(one)])
-        elif isinstance(one, str):
-            typed.append(_policy(one))
-        else:
-            own.append(_candidate(one))
-    return baselines, typed, own
+    return field
 
 
 def _policy(name: str) -> str:
@@ -269,20 +224,15 @@ def _policy(name: str) -> str:
     return name
 
 
-def _candidate(one: Any) -> Candidate:
-    """An object of this process as a row of the tables."""
-    if isinstance(one, Policy):
-        policy_strategy(one.folder, one.name, one.observation)
-        return Candidate(one.name, str(one.folder.resolve()), eyes=one.observation)
-    if isinstance(one, Tuned):
-        return Candidate(one.name, own=one.strategy)
+def _strategy(one: Any) -> Strategy:
+    """The strategy of an object of this process, tried on two markets."""
     if hasattr(one, "predict") and not hasattr(one, "decide"):
+        name = type(one).__name__
         if meant := meant_by(one):
-            return Candidate(type(one).__name__, own=strategy_of(one, type(one).__name__, **meant))
+            return strategy_of(one, name, **meant)
         raise ConfigError(
             "a strategy, or a model with its actions and observation",
-            f"{type(one).__name__}",
+            name,
             "call tercel.model_strategy(model, name, actions=..., observation=...)",
         )
-    strategy = tried(checked(one))
-    return Candidate(strategy.name, own=strategy)
+    return tried(checked(one))

@@ -2,14 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from itertools import groupby
 from pathlib import Path
-from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import polars as pl
 
-from tercel.core.errors import ConfigError, DataError, TercelError
+from tercel.core.errors import DataError, TercelError
 from tercel.core.progress import say
 from tercel.core.tables.columns import renamed, unread
 from tercel.core.tables.numbers import exact, sides
@@ -17,11 +15,7 @@ from tercel.core.tables.table import ROW, USUAL, HowToMap, read_table
 from tercel.core.tables.table_map import Called, TableMap, table_map
 from tercel.core.tables.times import ordered
 from tercel.execution.task import Task
-from tercel.lab.evaluation.orders import Order, placed
-from tercel.market.tape import Lake
-
-if TYPE_CHECKING:
-    from tercel.lab.evaluation.settings import MarketTask
+from tercel.lab.evaluation.orders import Order
 
 COLUMNS = ("time", "symbol", "side", "quantity", "horizon")
 MAY_BE = ("limit",)
@@ -87,8 +81,8 @@ def read_orders(
     ...     read_orders(file)[0].quantity
     50000
     """
-    told = table_map(map, columns, known=(*COLUMNS, *MAY_BE), said=_TYPED.whole)
-    table = renamed(read_table(path, told, _TYPED), COLUMNS, MAY_BE, _USUAL)
+    mapping = table_map(map, columns, known=(*COLUMNS, *MAY_BE), said=_TYPED.whole)
+    table = renamed(read_table(path, mapping, _TYPED), COLUMNS, MAY_BE, _USUAL)
     for note in table.notes:
         say(f"warning: {note}")
     if others := unread(table, (*COLUMNS, *MAY_BE)):
@@ -129,48 +123,4 @@ def read_orders(
             raise DataError(error.expected, f"{error.received} in {where}", error.remedy) from error
     if not found:
         raise DataError("a file with orders", f"{path} with a header alone", "write a row an order")
-    return found
-
-
-def with_orders(settings: "MarketTask", orders: Sequence[Order]) -> "dict[str, MarketTask]":
-    """Where orders are judged: the tape of each symbol, by name; a symbol whose horizons differ by a factor of two or
-    more has a place for each length, since what strategies know beforehand is of one.
-
-    Parameters
-    ----------
-    settings : MarketTask
-        The lake and its terms, whatever its symbol.
-    orders : sequence of Order
-
-    Raises
-    ------
-    ConfigError, TapeError
-        No lake, or an order that is not on the tapes (`evaluation.orders.placed`).
-    """
-    if not settings.market.on_tape:
-        raise ConfigError("a lake to judge orders on", settings.market.name, "replay one (`tape=`)")
-
-    def kind(order: Order) -> tuple[str, int]:
-        return order.symbol, round(order.horizon_s).bit_length()
-
-    found: dict[str, MarketTask] = {}
-    for (symbol, _), group in groupby(
-        sorted(placed(orders, Lake(settings.market.lake)), key=kind), key=kind
-    ):
-        mine = sorted(group, key=lambda order: order.time)
-        horizon_s = float(median(order.horizon_s for order in mine))
-        task = replace(
-            settings.task,
-            share=None,
-            quantity=int(median(order.quantity for order in mine)),
-            horizon_s=horizon_s,
-        )
-        name = (
-            f"{symbol} tape"
-            if f"{symbol} tape" not in found
-            else f"{symbol} tape, {horizon_s / 60:g} min"
-        )
-        found[name] = replace(
-            settings.in_market(symbol=symbol, days=()), task=task, orders=tuple(mine)
-        )
     return found

@@ -2,7 +2,7 @@
 
 import html
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import combinations
 from pathlib import Path
@@ -10,27 +10,37 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from tercel.api.episode import Episode, episode_of
 from tercel.core.errors import ConfigError, check_known
-from tercel.core.plain import parse_json, plain, read
+from tercel.core.files import write_whole
+from tercel.core.plain import json_text, parse_json, plain, read
 from tercel.core.report import figures
 from tercel.core.report.svg import Figure
 from tercel.core.report.tables import JudgedTable
 from tercel.core.stats import Estimate, PairedGain
+from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.execution.costs import attribute
 from tercel.execution.task import Task
 from tercel.lab.evaluation.claims import called
 from tercel.lab.evaluation.comparisons import KEYS, ComparisonLedger, ResampledScores, gains
+from tercel.lab.evaluation.episodes import Plan
+from tercel.lab.evaluation.example import book_example
+from tercel.lab.evaluation.market import BuiltMarket, cached_market
 from tercel.lab.evaluation.orders import Order
-from tercel.lab.evaluation.pipeline.evaluation_result import EvaluationResult
+from tercel.lab.evaluation.pipeline.candidates import Candidate
+from tercel.lab.evaluation.pipeline.evaluation import LISTED, Evaluation, EvaluationResult
 from tercel.lab.evaluation.pipeline.page import write_page
-from tercel.lab.evaluation.pipeline.results import LISTED, Evaluation
 from tercel.lab.evaluation.pipeline.summary import SEED
-from tercel.lab.evaluation.pipeline.terminal import judged_table
+from tercel.lab.evaluation.pipeline.views import judged_table
+from tercel.lab.evaluation.runs import markets_of
+from tercel.lab.evaluation.scenario import Scenario
+from tercel.market.simulator import layout as sim
 
 if TYPE_CHECKING:
     import polars as pl
 
+
 FORMAT: Final = 1
+"""Version of the JSON of a result."""
 STYLE: Final = (
     "<style>.tercel .scroll{overflow-x:auto}.tercel td,.tercel th{text-align:right;padding:.1em .4em}"
     ".tercel th[scope=row]{text-align:left}"
@@ -38,6 +48,146 @@ STYLE: Final = (
     ".tercel .ci,.tercel th{white-space:nowrap}.tercel .mark{font-weight:normal;opacity:.65}"
     ".tercel .bar line{stroke:currentColor}.tercel .bar circle{fill:currentColor}.tercel .zero{opacity:.3}</style>"
 )
+
+
+FILLS = 1 << 16
+"""Own fills of an episode that fit."""
+
+
+@dataclass(frozen=True, eq=False)
+class Episode:
+    """One judged episode; :meth:`tercel.Result.episode` gives it.
+
+    Parameters
+    ----------
+    number : int
+        Among those judged, from 0.
+    side : int
+        +1 buy, -1 sell.
+    lots : int
+        Of the order.
+    costs_bps : mapping of name to mapping of key to float
+        Shortfall (`is_bps`) and its parts; impact by the mean displacement over all episodes, absent where nothing
+        answers own trading.
+
+    >>> from tercel.api.evaluation import evaluate
+    >>> from tercel.api.market import load_market
+    >>> from tercel.execution.task import Task
+    >>> task = Task(side="sell", quantity=30, horizon="1min", decisions=2)
+    >>> episode = evaluate(["twap_take", "pov"], load_market("csco-santa-fe"), task, episodes=2).episode(1)
+    >>> episode.side, episode.lots, episode.fills("twap_take")["lots"].sum()
+    (-1, 30, 30)
+    """
+
+    number: int
+    side: int
+    lots: int
+    costs_bps: Mapping[str, Mapping[str, float]]
+    _evaluation: Evaluation = field(repr=False)
+    _scenario: Scenario = field(repr=False)
+    _row: int = field(repr=False)
+
+    def table(self) -> "pl.DataFrame":
+        """strategy, shortfall_bps and its parts, cheapest first."""
+        import polars as pl
+
+        rows = [
+            {
+                "strategy": name,
+                "shortfall_bps": cells["is_bps"],
+                **{k: v for k, v in cells.items() if k != "is_bps"},
+            }
+            for name, cells in self.costs_bps.items()
+        ]
+        return pl.DataFrame(rows).sort("shortfall_bps")
+
+    def fills(self, name: str) -> "pl.DataFrame":
+        """Own fills of a strategy in this episode, run again.
+
+        Returns
+        -------
+        polars.DataFrame
+            time_s since arrival, price in price units, lots, passive, forced (by the horizon), unfilled: lots without
+            a counterparty, at the price they are booked at.
+        """
+        import polars as pl
+
+        built, candidate = self._built(), self._candidate(name)
+        strategy = candidate.strategy(built)
+        episodes = markets_of(strategy, built.judged, self._scenario.task, self._plan(built), FILLS)
+        start = int(episodes.states[0, sim.START_NS])
+        while episodes.working.any():
+            episodes.step(strategy.decide(episodes.view))
+        ns, price, lots, _, _, passive, forced = episodes.fills(0).T
+        columns = {
+            "time_s": (ns - start) / NS_PER_SECOND,
+            "price": price * built.judged.tick,
+            "lots": lots,
+        }
+        return pl.DataFrame(
+            columns
+            | {"passive": passive != 0, "forced": forced != 0, "unfilled": forced == sim.UNFILLED}
+        )
+
+    def plot(self, name: str = "") -> Figure:
+        """The book through time with a strategy's fills on it; by default of the first candidate."""
+        built, candidate = self._built(), self._candidate(name)
+        market = replace(built, judged=built.judged, plan=self._plan(built))
+        settings = self._scenario
+        return book_example(settings, market, candidate.strategy(built)).figure
+
+    def _built(self) -> BuiltMarket:
+        return cached_market(self._scenario)
+
+    def _plan(self, built: BuiltMarket) -> Plan:
+        return built.plan.take(slice(self._row, self._row + 1))
+
+    def _candidate(self, name: str) -> Candidate:
+        known = {one.key: one for one in (*self._evaluation.policies, *self._evaluation.baselines)}
+        chosen = name or next(iter(known))
+        check_known(chosen, known, error=ConfigError)
+        return known[chosen]
+
+
+def episode_of(evaluation: Evaluation, number: int) -> Episode:
+    """The episode with that number among those that were judged.
+
+    Raises
+    ------
+    ConfigError
+        There is none.
+    """
+    costs = evaluation.main.costs
+    first = next(iter(costs.values()))
+    if not 0 <= number < len(first):
+        raise ConfigError(
+            f"an episode from 0 to {len(first) - 1}", f"{number}", "episodes count from 0"
+        )
+    parts = {
+        name: {
+            key: float(row[number])
+            for key, row in attribute(one, evaluation.twins).items()
+            if row[number] == row[number]
+        }
+        for name, one in costs.items()
+    }
+    judged, inside = evaluation.main, number
+    for one in judged.parts:
+        judged, size = one, len(next(iter(one.costs.values())))
+        if inside < size:
+            break
+        inside -= size
+    # Some episodes may have been left out for everybody.
+    row = inside if judged.plan_rows is None else int(judged.plan_rows[inside])
+    return Episode(
+        number,
+        int(first.side[number]),
+        int(first.qty[number]),
+        parts,
+        evaluation,
+        judged.scenario,
+        row,
+    )
 
 
 @dataclass(frozen=True)
@@ -117,7 +267,7 @@ class Row:
     shortfall_bps : Estimate
         Implementation shortfall against the arrival mid: the sum of the five that follow.
     spread_bps, impact_bps, timing_bps, forced_bps, fees_bps : Estimate or None
-        None where it cannot be told apart.
+        None where it is not separated.
     timing_risk_bps : Estimate or None
         Standard deviation of the shortfall over episodes.
     passive_share : Estimate or None
@@ -125,7 +275,7 @@ class Row:
     adaptability : Estimate or None
         Share of the variance of decisions that the market explains.
     unfilled_share : float
-        Of the lots, what found nobody.
+        Share of the lots that stayed unfilled.
     vs_best : Comparison or None
         With the best written strategy; None for that one itself.
     """
@@ -171,6 +321,14 @@ class Plot:
         return figures.paired_differences(cells, "the opponent", "differences")
 
 
+STORED: Final = {
+    "figures": EvaluationResult,
+    "shortfall_bps": dict[str, tuple[float, ...]],
+    "comparisons": tuple[Comparison, ...],
+}
+"""Attributes of a result in its JSON, with their types."""
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Result:
     """Result of :func:`tercel.evaluate`. It shows itself as a table; all costs are bps of the arrival value.
@@ -179,10 +337,6 @@ class Result:
     ----------
     figures : EvaluationResult
         Everything; the JSON of ``tercel agent evaluate`` has a key for each attribute.
-    shortfall_bps : mapping of name to tuple of float
-        Implementation shortfall of each judged episode.
-    comparisons : tuple of Comparison
-        Every pair once.
     evaluation : Evaluation, optional
         All that was run, for single episodes and the page; absent in a result that was read from JSON.
 
@@ -190,7 +344,7 @@ class Result:
     --------
     docs/judging.md : how intervals, corrections and the minimum detectable effect are made, with their sources.
 
-    >>> from tercel.api.judged import evaluate
+    >>> from tercel.api.evaluation import evaluate
     >>> from tercel.api.market import load_market
     >>> task = Task(horizon="1min", decisions=2)
     >>> result = evaluate(["twap_take", "pov"], load_market("csco-santa-fe"), task, episodes=4)
@@ -201,18 +355,26 @@ class Result:
     """
 
     figures: EvaluationResult
-    shortfall_bps: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
-    comparisons: tuple[Comparison, ...] = ()
     evaluation: Evaluation | None = None
 
-    def __post_init__(self) -> None:
-        """Read off the evaluation what is kept of it."""
+    @cached_property
+    def shortfall_bps(self) -> Mapping[str, tuple[float, ...]]:
+        """Implementation shortfall of each judged episode, bps, by strategy."""
         if self.evaluation is None:
-            return
+            return {}
         scores = self.evaluation.scores(self.evaluation.main)
-        own = {name: tuple(scores.mean(name).tolist()) for name in self.ranked}
-        object.__setattr__(self, "shortfall_bps", own)
-        object.__setattr__(self, "comparisons", (*self._judged(), *self._written()))
+        return {name: tuple(scores.mean(name).tolist()) for name in self.ranked}
+
+    @cached_property
+    def comparisons(self) -> tuple[Comparison, ...]:
+        """Paired comparisons, every pair once."""
+        if self.evaluation is None:
+            return ()
+        found: dict[frozenset[str], Comparison] = {}
+        for a, row in self.figures.paired.items():
+            for b, cell in row.items():
+                found.setdefault(frozenset((a, b)), _comparison(a, b, cell))
+        return (*found.values(), *self._written(self.evaluation))
 
     @property
     def market(self) -> str:
@@ -271,25 +433,24 @@ class Result:
         """
         import polars as pl
 
-        rows = list[dict[str, Any]]()
+        rows = list[dict[str, object]]()
         for one in self.rows:
             cost, versus = one.shortfall_bps, one.vs_best
-            row: dict[str, Any] = {
-                "strategy": one.strategy,
-                "kind": one.kind,
-                "shortfall_bps": cost.mean,
-            }
-            row |= {"ci_low": cost.ci_low, "ci_high": cost.ci_high}
-            row |= {key: cell and cell.mean for key in KEYS[1:] for cell in [getattr(one, key)]}
-            row |= {
-                "unfilled_share": one.unfilled_share,
-                "vs_best_bps": versus and versus.difference_bps,
-            }
-            row |= {
-                "vs_best_low": versus and versus.ci_low,
-                "vs_best_high": versus and versus.ci_high,
-            }
-            rows.append(row | {"vs_best_p": versus and versus.p_adjusted})
+            rows.append(
+                {
+                    "strategy": one.strategy,
+                    "kind": one.kind,
+                    "shortfall_bps": cost.mean,
+                    "ci_low": cost.ci_low,
+                    "ci_high": cost.ci_high,
+                    **{key: cell and cell.mean for key in KEYS[1:] for cell in [getattr(one, key)]},
+                    "unfilled_share": one.unfilled_share,
+                    "vs_best_bps": versus and versus.difference_bps,
+                    "vs_best_low": versus and versus.ci_low,
+                    "vs_best_high": versus and versus.ci_high,
+                    "vs_best_p": versus and versus.p_adjusted,
+                }
+            )
         return pl.DataFrame(rows, infer_schema_length=None)
 
     def compare(self, a: str, b: str) -> Comparison:
@@ -343,13 +504,17 @@ class Result:
         write_page(file, self._live("the page"), self.figures, footer="made by tercel.evaluate")
         return file
 
+    def write(self, out: Path, file: Path, page: Path, footer: str = "") -> EvaluationResult:
+        """Write figures and page, whose last line is `footer`; returns the figures, which name `out`."""
+        figures = replace(self.figures, out=str(out))
+        write_whole(file, json_text(figures) + "\n")
+        footer = footer or f"results, figures and page: {out}"
+        write_page(page, self._live("the page"), figures, footer=footer)
+        return figures
+
     def to_json(self) -> dict[str, Any]:
         """Plain values; :meth:`from_json` reads them."""
-        kept = {
-            one.name: getattr(self, one.name) for one in fields(self) if one.name != "evaluation"
-        }
-        found: dict[str, Any] = plain({"format": FORMAT, **kept})
-        return found
+        return dict(plain({"format": FORMAT, **{name: getattr(self, name) for name in STORED}}))
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any] | str) -> "Result":
@@ -366,7 +531,10 @@ class Result:
                 raise ConfigError(
                     f"a result of format {FORMAT}", f"format {given['format']}", "evaluate again"
                 )
-            found: Result = read(cls, given)
+            found = cls(EvaluationResult.from_json(given["figures"]))
+            for name, kind in STORED.items():
+                # instead of what the properties would compute of an evaluation
+                vars(found)[name] = read(kind, given[name])
             return found
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ConfigError(
@@ -410,25 +578,13 @@ class Result:
             )
         return self.evaluation
 
-    def _judged(self) -> list[Comparison]:
-        """The command's comparisons: policies and own strategies with everything else."""
-        found: dict[frozenset[str], Comparison] = {}
-        for a, row in self.figures.paired.items():
-            for b, cell in row.items():
-                found.setdefault(frozenset((a, b)), _comparison(a, b, cell))
-        return list(found.values())
-
-    def _written(self) -> list[Comparison]:
+    def _written(self, evaluation: Evaluation) -> list[Comparison]:
         """Written strategies with each other, adjusted together."""
-        if self.evaluation is None:
-            return []
-        names = [one.key for one in self.evaluation.baselines]
+        names = [one.key for one in evaluation.baselines]
         if len(names) < 2:
             return []
         ledger, rng = ComparisonLedger(), np.random.default_rng((SEED, 1))
-        saved = gains(
-            ResampledScores.of(self.evaluation.scores(self.evaluation.main), rng), names, {}, rng
-        )
+        saved = gains(ResampledScores.of(evaluation.scores(evaluation.main), rng), names, {}, rng)
         cells = {(a, b): ledger.enter(saved[a][b]) for a, b in combinations(names, 2)}
         ledger.adjust()
         return [_comparison(a, b, cell) for (a, b), cell in cells.items()]

@@ -1,13 +1,47 @@
-"""Errors as whoever calls from Python reads them: their own lines, and the three parts."""
+"""Lines and bars on the way to a result (`core.progress`), shown on stderr once this is imported."""
 
+import logging
+import sys
 import traceback
 from collections.abc import Callable
-from functools import wraps
+from contextlib import suppress
+from functools import cache, wraps
 from types import TracebackType
-from typing import ParamSpec, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
+from tercel.core import progress
 from tercel.core.errors import TercelError
 from tercel.execution.own_code import is_installed
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+wording: Callable[[str], str] = str
+"""How a line names parameters: the command line puts its options in their place while a command runs."""
+
+
+@cache
+def progress_console() -> "Console":
+    """Rich console on stderr: logs, progress bars, warnings."""
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False)
+
+
+class _Lines(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one line, at once. A log on a disk that is full changes nothing of what is done."""
+        with suppress(OSError):
+            sys.stderr.write(wording(record.getMessage()) + "\n")
+            sys.stderr.flush()
+
+
+progress.LOGGER.addHandler(_Lines())
+progress.LOGGER.setLevel(logging.INFO)
+progress.LOGGER.propagate = False
+progress.console = progress_console
+
 
 P = ParamSpec("P")
 R = TypeVar("R")

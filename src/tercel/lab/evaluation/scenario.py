@@ -1,0 +1,203 @@
+"""Scenarios: orders in a market, and the episodes on which strategies work them; the same in every process."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from itertools import groupby
+from pathlib import Path
+from statistics import median
+from typing import Any, Final, Self
+
+from tercel import __version__
+from tercel.core.errors import ConfigError
+from tercel.execution.market import AT_ONCE, Market
+from tercel.execution.task import LATER, Task
+from tercel.lab.evaluation.orders import Order, placed
+from tercel.market.simulator.bounds import KIND
+from tercel.market.tape import Lake
+
+EPISODES = 1_000
+UNSAID: Final = ("orders", "bound")
+"""Keys of :meth:`Scenario.to_dict` that are left out where they are empty."""
+VALIDATION_SEED = -1_900_000_000
+"""Seed of the episodes on which the best written strategy is chosen: no training, pilot or judged seed."""
+PLAIN = "plain"
+FORMAT = 2
+"""Version of the results on disk; results of another version lie in another folder."""
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """Orders in a market, and the episodes on which they are worked: what is judged, tuned and learned in.
+
+    Parameters
+    ----------
+    market : Market
+        Of one symbol, or of a list of orders. Its latencies, if it has any, replace those of the task.
+    task : Task
+        Order of each episode.
+    orders : tuple of Order
+        Orders of a list, each with its date, judged on a tape instead of the task's order.
+    name : str
+        Name in tables. Results on disk are found by it; it is required where a scenario is judged.
+    seeds : tuple of int
+        Base seeds of the episodes, in equal parts.
+    episodes : int
+        Number of episodes, on tape at most; 0: every window of a tape, :data:`EPISODES` of a simulated market.
+    validation : bool
+        Whether these episodes choose a baseline: on tape, windows of the training days.
+    content : tuple of str
+        Hashes of the recorded days and files that a named scenario reads, as they were when it was made.
+
+    Raises
+    ------
+    ConfigError
+        An order by the clock, a list of orders or a price as limit in a simulated market.
+    """
+
+    market: Market
+    task: Task = field(default_factory=Task)
+    orders: tuple[Order, ...] = ()
+    name: str = field(default="", kw_only=True)
+    seeds: tuple[int, ...] = field(default=(1,), kw_only=True)
+    episodes: int = field(default=0, kw_only=True)
+    validation: bool = field(default=False, kw_only=True)
+    content: tuple[str, ...] = field(default=(), kw_only=True)
+
+    def __post_init__(self) -> None:
+        """Move the market's latencies into the task, refuse recorded days in a simulated market, hash the content."""
+        entry, feed = self.market.latency, self.market.feed_latency
+        if (entry, feed) != (AT_ONCE, AT_ONCE):
+            task = replace(self.task, latency=entry) if entry != AT_ONCE else self.task
+            task = replace(task, feed_latency=feed) if feed != AT_ONCE else task
+            market = replace(self.market, latency=AT_ONCE, feed_latency=AT_ONCE)
+            object.__setattr__(self, "task", task)
+            object.__setattr__(self, "market", market)
+        if not self.market.on_tape:
+            if self.task.start or self.orders:
+                raise ConfigError(
+                    "an order by the clock on recorded days",
+                    f"{self.task.start or 'a list of orders'} in {self.market.preset}",
+                    "replay a lake (`tape=`), or leave it out",
+                )
+            self.task.limit_of_mid(1)
+        if self.name and not self.content:
+            object.__setattr__(self, "content", _content(self.market))
+
+    def in_market(self, **changes: Any) -> Self:
+        """The same orders in a market with other values."""
+        return replace(self, market=replace(self.market, **changes))
+
+    def on_validation(self, episodes: int) -> Self:
+        """The same market on episodes of its own, to choose on."""
+        return replace(
+            self,
+            name=f"{self.name} validation",
+            seeds=(VALIDATION_SEED,),
+            episodes=episodes,
+            validation=True,
+        )
+
+    @property
+    def preset(self) -> str:
+        """Name of the simulated market; empty on tape."""
+        return "" if self.market.on_tape else self.market.name
+
+    @property
+    def by_clock(self) -> bool:
+        """Whether orders at times of their own are judged, on every day that they name."""
+        return self.market.on_tape and not self.market.days and bool(self.task.start or self.orders)
+
+    @property
+    def id(self) -> str:
+        """Name of the folder of its results."""
+        identity = {**self.to_dict(), "seed": list(self.seeds), "episodes": self.episodes}
+        identity |= {"validation": self.validation, "version": __version__, "format": FORMAT}
+        identity |= {"content": self.content} if self.content else {}
+        plain = "".join(letter if letter.isalnum() else "-" for letter in self.name)
+        return f"{plain[:40]}@{hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:12]}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Market, task and orders as plain values; fields added later are left out where they are not used."""
+        market = asdict(self.market)
+        task = asdict(self.task)
+        for name in LATER:
+            if not task[name]:
+                del task[name]
+        found = {
+            "market": market["preset"],
+            "lake": market["lake"],
+            "symbol": market["symbol"],
+            "task": task,
+            **{name: market[name] for name in ("regimes", "fees", "queue", "impact")},
+            "judged": ",".join(self.market.days),
+            "orders": [order.to_dict() for order in self.orders],
+            "bound": "" if self.market.bound == KIND else self.market.bound,
+        }
+        return {name: one for name, one in found.items() if one or name not in UNSAID}
+
+
+def _content(market: Market) -> tuple[str, ...]:
+    """Hashes of the days of a lake, and of the files of a market and of regimes."""
+    if market.on_tape:
+        days = Lake(market.lake).list()
+        return tuple(
+            f"{day.venue} {day.date} {day.content_hash}"
+            for day in days
+            if day.symbol == market.symbol
+        )
+    files = [Path(name) for name in (market.preset, market.regimes) if name]
+    return tuple(hashlib.sha256(file.read_bytes()).hexdigest() for file in files if file.is_file())
+
+
+def switching(folder: Path, regime: str, at_s: float) -> str:
+    """File of regimes in which `regime` begins so many seconds after arrival; a value of `Market.regimes`."""
+    path = folder / "regimes" / f"{regime}-from-{at_s:g}-s.toml"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f'[[script]]\nat_s = {at_s}\nregime = "{regime}"\n', encoding="utf-8")
+    return str(path.resolve())
+
+
+def with_orders(scenario: Scenario, orders: Sequence[Order]) -> dict[str, Scenario]:
+    """Scenarios of listed orders: the tape of each symbol, by name; a symbol whose horizons differ by a factor of two or
+    more has a scenario for each length, since strategies' estimates are of one.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        The lake and its terms; its symbol is ignored.
+    orders : sequence of Order
+
+    Raises
+    ------
+    ConfigError, TapeError
+        No lake, or an order that is not on the tapes (`evaluation.orders.placed`).
+    """
+    if not scenario.market.on_tape:
+        raise ConfigError("a lake to judge orders on", scenario.market.name, "replay one (`tape=`)")
+
+    def kind(order: Order) -> tuple[str, int]:
+        return order.symbol, round(order.horizon_s).bit_length()
+
+    found: dict[str, Scenario] = {}
+    for (symbol, _), group in groupby(
+        sorted(placed(orders, Lake(scenario.market.lake)), key=kind), key=kind
+    ):
+        mine = sorted(group, key=lambda order: order.time)
+        horizon_s = float(median(order.horizon_s for order in mine))
+        task = replace(
+            scenario.task,
+            share=None,
+            quantity=int(median(order.quantity for order in mine)),
+            horizon_s=horizon_s,
+        )
+        name = (
+            f"{symbol} tape"
+            if f"{symbol} tape" not in found
+            else f"{symbol} tape, {horizon_s / 60:g} min"
+        )
+        found[name] = replace(
+            scenario.in_market(symbol=symbol, days=()), task=task, orders=tuple(mine)
+        )
+    return found
