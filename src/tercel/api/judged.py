@@ -12,9 +12,9 @@ from tercel.api.policy import Policy
 from tercel.api.result import Result
 from tercel.api.short_traceback import brief
 from tercel.core.errors import ConfigError, UnknownNameError
-from tercel.core.files import write_whole
-from tercel.core.plain import json_text
+from tercel.core.files import write_atomic
 from tercel.core.progress import say
+from tercel.core.serialization import json_text
 from tercel.execution.policies.strategy import policy_strategy
 from tercel.execution.registry import resolve_policy
 from tercel.execution.registry.resolve import PACKAGED, POLICY, choices, unknown
@@ -186,7 +186,7 @@ class Judged(NamedTuple):
     def write(self, out: Path, file: Path, page: Path, footer: str = "") -> EvaluationResult:
         """Write figures and page, whose last line is `footer`; the figures, with `out`, their folder."""
         result = replace(self.figures, out=str(out))
-        write_whole(file, json_text(result) + "\n")
+        write_atomic(file, json_text(result) + "\n")
         write_page(
             page, self.evaluation, result, footer=footer or f"results, figures and page: {out}"
         )

@@ -12,10 +12,10 @@ import numpy as np
 
 from tercel.api.episode import Episode, episode_of
 from tercel.core.errors import ConfigError, check_known
-from tercel.core.plain import parse_json, plain, read
 from tercel.core.report import figures
 from tercel.core.report.svg import Figure
 from tercel.core.report.tables import JudgedTable
+from tercel.core.serialization import from_jsonable, parse_json, to_jsonable
 from tercel.core.stats import Estimate, PairedGain
 from tercel.execution.task import Task
 from tercel.lab.evaluation.claims import called
@@ -348,7 +348,7 @@ class Result:
         kept = {
             one.name: getattr(self, one.name) for one in fields(self) if one.name != "evaluation"
         }
-        found: dict[str, Any] = plain({"format": FORMAT, **kept})
+        found: dict[str, Any] = to_jsonable({"format": FORMAT, **kept})
         return found
 
     @classmethod
@@ -366,7 +366,7 @@ class Result:
                 raise ConfigError(
                     f"a result of format {FORMAT}", f"format {given['format']}", "evaluate again"
                 )
-            found: Result = read(cls, given)
+            found: Result = from_jsonable(cls, given)
             return found
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ConfigError(

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from tercel.api.judged import judge
 from tercel.api.trained_desk import RecordedMarket, best_of, how_to_trade
 from tercel.core.errors import ConfigError
-from tercel.core.files import alone
+from tercel.core.files import folder_lock
 from tercel.core.pool import Pool, stopping
 from tercel.core.progress import progress, say
 from tercel.execution.policies.card import read_card
@@ -128,7 +128,7 @@ class WholeRun:
         ConfigError
             Another process runs there.
         """
-        with alone(self.folder, "run"):
+        with folder_lock(self.folder, "run"):
             train(self.settings, trainings(self.settings, self.folder, self.market))
             return _judge(self.settings, self.folder, footer)
 

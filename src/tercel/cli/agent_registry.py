@@ -18,7 +18,7 @@ from tercel.cli.shared import (
     say,
 )
 from tercel.core.errors import ConfigError, PolicyError
-from tercel.core.machine import person
+from tercel.core.system import user_name
 
 if TYPE_CHECKING:
     from tercel.execution.registry import RegistryEntry
@@ -176,7 +176,7 @@ def register(request: Register) -> None:
     folder = resolve_policy(request.policy, request.registry)
     store = open_registry(request.registry)
     before = {version.number for version in store.entry(request.name).versions}
-    version = store.register(folder, request.name, note=request.note, at=_now(), by=person())
+    version = store.register(folder, request.name, note=request.note, at=_now(), by=user_name())
     new = version.number not in before
     text = f"registered as {version.label} in" if new else f"it is {version.label} already, in"
     found = {"registry": store.where, "new": new, "label": version.label, **asdict(version)}
@@ -234,7 +234,7 @@ def promote(request: Promote) -> None:
         why = "; ".join(
             filter(None, [why, f"{evidence.name}: {', '.join(gain.text for gain in found)}"])
         )
-    made = store.promote(name, str(version.number), request.to, why=why, at=_now(), by=person())
+    made = store.promote(name, str(version.number), request.to, why=why, at=_now(), by=user_name())
     before = f" (before: {name}@{made.before})" if made.before else ""
     result = {"registry": store.where, "name": name, "evidence": found, **asdict(made)}
     hand_over(

@@ -12,8 +12,8 @@ import typer
 from tercel.cli.request import add
 from tercel.cli.shared import JsonRequest, hand_over, say
 from tercel.core.errors import ConfigError, check_known
-from tercel.core.extras import loaded
-from tercel.core.plain import json_text
+from tercel.core.extras import load_entry_point
+from tercel.core.serialization import json_text
 from tercel.core.toml import read_toml, schema_of
 
 config_app = typer.Typer(
@@ -68,7 +68,7 @@ NAMES: Final = (*KINDS, *OTHERS)
 
 def kinds() -> dict[str, tuple[str, str, str]]:
     """`KINDS` and those of other packages."""
-    return KINDS | {name: loaded(entry) for name, entry in OTHERS.items()}
+    return KINDS | {name: load_entry_point(entry) for name, entry in OTHERS.items()}
 
 
 def schemas() -> dict[str, dict[str, Any]]:

@@ -18,7 +18,7 @@ from tercel.cli.request import as_callback
 from tercel.cli.shared import JsonRequest, hand_over, print_table, say
 from tercel.core.errors import ConfigError
 from tercel.core.extras import needed
-from tercel.core.machine import person
+from tercel.core.system import user_name
 
 if TYPE_CHECKING:
     from tercel.api.console.people import People
@@ -119,7 +119,7 @@ def _first(people: "People") -> str:
     """Let `admin` in where nobody is yet, or with the password of the environment; what to say about it."""
     from tercel.api.console.people import made_password
 
-    given, by = os.environ.get(PASSWORD), f"{person()} (tercel console)"
+    given, by = os.environ.get(PASSWORD), f"{user_name()} (tercel console)"
     if given is not None and people.get(FIRST) is not None:
         if people.verify(FIRST, given) is None:
             people.set_password(FIRST, given, by)
@@ -168,7 +168,7 @@ def add(request: AddUser) -> None:
     typed = "" if request.oidc else _asked(request.name)
     password = None if request.oidc else typed or made_password()
     people = people_of(request.people)
-    people.add(request.name, request.role, password, f"{person()} (tercel console users)")
+    people.add(request.name, request.role, password, f"{user_name()} (tercel console users)")
     printed = password if not (typed or request.oidc) else None
     row = {
         "name": request.name,
@@ -207,7 +207,7 @@ def password(request: NamedUser) -> None:
 
     people, typed = people_of(request.people), _asked(request.name)
     made = "" if typed else made_password()
-    people.set_password(request.name, typed or made, f"{person()} (tercel console users)")
+    people.set_password(request.name, typed or made, f"{user_name()} (tercel console users)")
     row = {"name": request.name, "people": str(people.path), "password": made or None}
     told = f": {made} (printed this once)" if made else ""
     hand_over(
@@ -228,7 +228,7 @@ class RoleOfUser(PeopleRequest):
 def role(request: RoleOfUser) -> None:
     """Give a person another role; it counts at once, in open sessions too."""
     people = people_of(request.people)
-    people.set_role(request.name, request.role, f"{person()} (tercel console users)")
+    people.set_role(request.name, request.role, f"{user_name()} (tercel console users)")
     row = {"name": request.name, "role": request.role, "people": str(people.path)}
     hand_over(
         row, request.as_json, lambda: say(f"{request.name} is {request.role} in {people.path}")

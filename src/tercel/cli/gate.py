@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar
 import typer
 
 from tercel.cli.shared import BoundedClock, JsonRequest, print_json, say
-from tercel.core.machine import person
+from tercel.core.system import user_name
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def gate(request: OpenGate) -> int:
     hold(
         config,
         file,
-        person(),
+        user_name(),
         stop,
         listens,
         request.acknowledge,

@@ -20,9 +20,8 @@ from tercel.cli.shared import (
     say,
 )
 from tercel.core.errors import ConfigError
-from tercel.core.extras import given
-from tercel.core.report.cells import NOTHING
-from tercel.core.report.tables import plain_table, spelt_cell
+from tercel.core.extras import entry_point
+from tercel.core.report.tables import NOTHING, plain_table, spelt_cell
 
 if TYPE_CHECKING:
     from tercel.core.report.svg import Figure
@@ -268,7 +267,7 @@ def score(request: ScoreRequest) -> None:
     """Score a market against tape that it has not seen (a lake's, or its card's), real against real beside it."""
     dates = listed_dates(request.dates)
     if request.by != OWN:
-        judge: Judge = given(JUDGES, request.by, (OWN,), "a judge:", f"--by {request.by}")
+        judge: Judge = entry_point(JUDGES, request.by, (OWN,), "a judge:", f"--by {request.by}")
         if request.out is not None or request.write:
             raise ConfigError(
                 f"--by {request.by} alone", "--out or --write", "leave them out; --json has all"

@@ -13,8 +13,8 @@ import typer
 
 from tercel.cli.shared import JsonRequest, hand_over, say
 from tercel.core.errors import ConfigError, TercelError, offer
-from tercel.core.machine import person
-from tercel.core.plain import parse_tables
+from tercel.core.serialization import parse_tables
+from tercel.core.system import user_name
 from tercel.desk.trading.journal.database import DATABASE, ELSEWHERE
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ def kill(request: Kill) -> None:
     strangers = [agent for agent in agents if has and agent not in has]
     whom = [agent for agent in agents if agent not in strangers]
     if whom or not strangers:
-        state = KillLatch(folder / LATCH).kill(reason, person(), time.time_ns(), whom)
+        state = KillLatch(folder / LATCH).kill(reason, user_name(), time.time_ns(), whom)
         _post(folder, "kill", {"agents": whom}, reason)
     if strangers:  # once those that the desk has are latched
         known = sorted(agents_of(folder))
@@ -180,7 +180,7 @@ def rearm(request: Rearm) -> None:
 
     folder, agents = _stopped(request.desk), request.agent or []
     latch = KillLatch(folder / LATCH)
-    before, state = latch.state(), latch.rearm(request.reason, person(), time.time_ns(), agents)
+    before, state = latch.state(), latch.rearm(request.reason, user_name(), time.time_ns(), agents)
     _post(folder, "rearm", {"agents": agents}, request.reason)
     who, waits = ", ".join(state.history[-1]["agents"]) or "every agent", _waiting(folder)
     text = (
@@ -242,6 +242,6 @@ def _post(folder: Path, command: str, body: Mapping[str, Any], reason: str) -> N
     from tercel.desk.trading.journal.reader import post
 
     try:
-        post(folder, command, body, person(), reason, time.time_ns())
+        post(folder, command, body, user_name(), reason, time.time_ns())
     except TercelError as error:
         say(f"the journal does not know of it yet: {error}")

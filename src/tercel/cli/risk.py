@@ -25,9 +25,8 @@ from tercel.cli.shared import (
     say,
 )
 from tercel.core.errors import ConfigError
-from tercel.core.files import write_whole
-from tercel.core.report.cells import csv_text
-from tercel.core.report.tables import fixed
+from tercel.core.files import write_atomic
+from tercel.core.report.tables import csv_text, fixed
 
 if TYPE_CHECKING:
     from tercel.signals.risk.forecast import RiskForecast
@@ -110,7 +109,7 @@ def run(request: RunPortfolio) -> None:
     held = weights_of(request.desk[-1]) if request.desk else None
     before = steps_of(request.out)
     found = stepped(request.file, request.out, paid, request.rule, request.seed, held)
-    write_whole(request.out / "steps.html", steps_page(recorded(request.out, [*before, found])))
+    write_atomic(request.out / "steps.html", steps_page(recorded(request.out, [*before, found])))
 
     def show() -> None:
         rows = sorted(found["trades"], key=lambda row: -row["trade"])
@@ -315,7 +314,7 @@ def covariance(request: Matrix) -> None:
     columns = zip(found.book.names, found.covariance.tolist(), strict=True)
     text = csv_text([["name", *found.book.names], *([name, *row] for name, row in columns)])
     if request.out is not None:
-        write_whole(request.out, text)
+        write_atomic(request.out, text)
         say(f"matrix  {request.out}")
     of_tails = ("var_99", "es_99", "var_99_by_name", "weights", "gross", "net", "book_sd")
     said = {key: value for key, value in found.to_json().items() if key not in of_tails}

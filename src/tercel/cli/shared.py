@@ -26,10 +26,10 @@ from tercel.api import stderr
 from tercel.core import progress as said
 from tercel.core.errors import ConfigError, TercelError, listed, of_files
 from tercel.core.extras import how_to_install
-from tercel.core.machine import WallClock
-from tercel.core.plain import json_text
 from tercel.core.report.svg import write_page
 from tercel.core.report.tables import told_missing
+from tercel.core.serialization import json_text
+from tercel.core.system import WallClock
 
 if TYPE_CHECKING:
     from rich.console import Console

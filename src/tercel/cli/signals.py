@@ -14,8 +14,8 @@ from tercel.cli.shared import JsonRequest, Seed, check_date, hand_over, print_ro
 from tercel.cli.signals_backtest import OfModel, backtest, explain
 from tercel.cli.signals_flow import flow_app
 from tercel.core.errors import ConfigError
-from tercel.core.files import write_whole
-from tercel.core.report.cells import NOTHING
+from tercel.core.files import write_atomic
+from tercel.core.report.tables import NOTHING
 
 if TYPE_CHECKING:
     from tercel.signals.runs.config import SignalsConfig
@@ -260,7 +260,7 @@ def predict(request: PredictSignals) -> None:
     """Forecast every name on the last date of the files, or another: what a desk with this model reads."""
     from datetime import date
 
-    from tercel.core.report.cells import csv_text
+    from tercel.core.report.tables import csv_text
     from tercel.signals.serve import predict as served
 
     check_date(request.date)
@@ -269,7 +269,7 @@ def predict(request: PredictSignals) -> None:
     rows = found.rows()
     if request.out is not None:
         texts = [{**row, "sources": " ".join(row["sources"])}.values() for row in rows]
-        write_whole(request.out, csv_text([rows[0] if rows else (), *texts]))
+        write_atomic(request.out, csv_text([rows[0] if rows else (), *texts]))
     about = {"name": model.name, "ic": model.card.get("ic")} | found.about()
     hand_over(
         about | {"rows": rows},

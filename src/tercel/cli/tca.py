@@ -19,8 +19,7 @@ from tercel.cli.shared import (
     result_console,
     say,
 )
-from tercel.core.report.cells import NOTHING
-from tercel.core.report.tables import fixed, without_idle
+from tercel.core.report.tables import NOTHING, fixed, without_idle
 
 if TYPE_CHECKING:
     from tercel.api.tca.counterfactual import Counterfactual

@@ -36,8 +36,8 @@ from tercel.cli.trade_orders import (
     submit,
 )
 from tercel.core.errors import ConfigError, JournalError
-from tercel.core.files import write_whole
-from tercel.core.machine import freeze
+from tercel.core.files import write_atomic
+from tercel.core.system import freeze_heap
 
 if TYPE_CHECKING:
     from tercel.api.desk_day import DayWindow
@@ -115,7 +115,7 @@ def day(request: DayOfDesks) -> int:
     file = request.out or (
         folders[0] / FILE if len(folders) == 1 and folders[0].is_dir() else Path(FILE)
     )
-    write_whole(file, report.html())
+    write_atomic(file, report.html())
     if request.as_json:
         print_json(found | {"file": str(file)})
     else:
@@ -329,7 +329,7 @@ def _traded(
                 tried=request.tried,
                 second=second,
             ) as desk:
-                freeze()
+                freeze_heap()
                 desk.run()
                 staged = _staged(config, desk)
         except KeyboardInterrupt:

@@ -14,7 +14,7 @@ from tercel.cli.request import add
 from tercel.cli.shared import print_json, result_console, say
 from tercel.cli.trade_look import print_rows, print_states, short
 from tercel.core.errors import ConfigError
-from tercel.core.machine import person
+from tercel.core.system import user_name
 from tercel.core.vocabulary import BUY, NS_PER_SECOND, SIDE_WORDS
 
 if TYPE_CHECKING:
@@ -307,11 +307,13 @@ def settle(request: Settle) -> None:
         else:
             rows.append(one)
     if request.as_json and rows:
-        print_json({"desk": str(desk), "by": person(), "reason": request.reason, "settled": rows})
+        print_json(
+            {"desk": str(desk), "by": user_name(), "reason": request.reason, "settled": rows}
+        )
         return
     for row in rows:
         say(
-            f"{row['order']} is over with {row['filled']} lots filled, by the word of {person()}: {row['journal']}"
+            f"{row['order']} is over with {row['filled']} lots filled, by the word of {user_name()}: {row['journal']}"
         )
 
 

@@ -18,7 +18,7 @@ from threading import Timer
 from types import CodeType, FunctionType, MethodType
 from typing import Any, Final
 
-from tercel.core.files import write_whole
+from tercel.core.files import write_atomic
 from tercel.core.progress import say
 
 _PLAIN: Final = (int, float, complex, str, bytes, bool, type(None))
@@ -386,7 +386,7 @@ def _keys(package: str, root: Path) -> dict[str, str]:
     for module, name in _places(package, root, _KERNELS):
         found[f"{module}.{name}"] = sources.key(module, name)
     with suppress(OSError):
-        write_whole(kept, json.dumps(found))
+        write_atomic(kept, json.dumps(found))
     return found
 
 

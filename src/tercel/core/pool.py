@@ -31,7 +31,7 @@ from threading import Lock, get_ident
 from typing import Any, Final, TypeVar
 
 from tercel.core.errors import TercelError
-from tercel.core.threads import PeriodicThread
+from tercel.core.system import PeriodicThread
 
 Answer = TypeVar("Answer")
 

@@ -19,7 +19,7 @@ from pydantic import (
 )
 
 from tercel.core.errors import ConfigError, nearest
-from tercel.core.plain import parse_tables
+from tercel.core.serialization import parse_tables
 
 # -- validated ------------------------------------------------------------------------------------
 # Configurations as pydantic models, and its errors with what was expected, received and what to do.

@@ -16,8 +16,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from tercel.core.files import write_whole
-from tercel.core.plain import json_text
+from tercel.core.files import write_atomic
+from tercel.core.serialization import json_text
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -429,5 +429,5 @@ def _template() -> "Template":
 def write_page(out: Path, name: str, found: Any, page: str) -> None:
     """What was found as `name`.json, and its page as `name`.html, each whole or not at all."""
     out.mkdir(parents=True, exist_ok=True)
-    write_whole(out / f"{name}.json", json_text(found) + "\n")
-    write_whole(out / f"{name}.html", page)
+    write_atomic(out / f"{name}.json", json_text(found) + "\n")
+    write_atomic(out / f"{name}.html", page)

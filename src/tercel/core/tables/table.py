@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 import polars as pl
 
 from tercel.core.errors import DataError
-from tercel.core.plain import parse_json
+from tercel.core.serialization import parse_json
 from tercel.core.tables.table_map import AS_NAMED, Called, TableMap, table_map
 from tercel.core.tables.text import Row, TableSection, content, decoded, sections, shown_signs
 

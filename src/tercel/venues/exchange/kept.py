@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from tercel.core.files import beside
+from tercel.core.files import atomic_path
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.venues.exchange.market import Markets
 
@@ -58,5 +58,5 @@ class KeptExchange:
         self._clock[:] = struct.pack("q", now_ns)
         if not self._saved_ns or now_ns - self._saved_ns >= _EVERY_NS:
             self._saved_ns = now_ns
-            with beside(self._market) as part, part.open("wb") as file:
+            with atomic_path(self._market) as part, part.open("wb") as file:
                 np.savez(file, allow_pickle=False, **markets.arrays())

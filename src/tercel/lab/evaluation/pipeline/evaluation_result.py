@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tercel.core.plain import Record
+from tercel.core.serialization import Record
 from tercel.core.stats import DeflatedScore, Estimate, PairedGain
 from tercel.lab.evaluation.claims import Claim
 from tercel.lab.evaluation.comparisons import JudgedRun, ScenarioCell

@@ -5,7 +5,9 @@ import gc
 import os
 import pwd
 import time
+from collections.abc import Callable
 from contextlib import suppress
+from threading import Event, Thread
 
 # -- machine --------------------------------------------------------------------------------------
 # The wall clock and the user of this machine. Packages below `api` do not call it: they are given a clock and a name.
@@ -23,7 +25,7 @@ class WallClock:
         time.sleep(ns / 1e9)
 
 
-def person(uid: int | None = None) -> str:
+def user_name(uid: int | None = None) -> str:
     """Who runs this: the name of the process's user, or of another, whatever its environment says; else the number."""
     number = os.getuid() if uid is None else uid
     try:
@@ -39,16 +41,16 @@ THRESHOLDS = 10_000, 10, 100
 """Objects after which the youngest are looked through; so many such looks make one at the older, and so on."""
 
 
-def give_back() -> None:
+def trim_heap() -> None:
     """Let the system have what glibc keeps of freed memory for the next time; elsewhere nothing is done.
 
-    >>> give_back()
+    >>> trim_heap()
     """
     with suppress(OSError, AttributeError):  # another C library
         ctypes.CDLL(None).malloc_trim(0)
 
 
-def freeze() -> None:
+def freeze_heap() -> None:
     """What this process has made so far stays: whoever looks for garbage from now on does not look at it again.
 
     Called once, before a loop that must not stand still. To look through all modules and all orders takes a tenth of a
@@ -57,3 +59,55 @@ def freeze() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(*THRESHOLDS)
+
+
+# -- periodic -------------------------------------------------------------------------------------
+# Something done again and again in a thread of its own, until it is stopped.
+
+
+class PeriodicThread(Thread):
+    """A thread that runs a function at fixed intervals; it never keeps a process alive.
+
+    Parameters
+    ----------
+    name : str
+    every_s : float
+        Seconds between two turns.
+    turn : callable
+
+    Examples
+    --------
+    >>> turned = Event()
+    >>> turns = PeriodicThread("example", 0.001, turned.set)
+    >>> turns.start()
+    >>> turned.wait(60), turns.over
+    (True, False)
+    >>> turns.stop()
+    >>> turns.over, turns.is_alive()
+    (True, False)
+    """
+
+    def __init__(self, name: str, every_s: float, turn: Callable[[], object]) -> None:
+        super().__init__(name=name, daemon=True)
+        self.every_s = every_s
+        self._turn = turn
+        self._over = Event()
+
+    @property
+    def over(self) -> bool:
+        """Whether the thread was told to stop; long turns ask it."""
+        return self._over.is_set()
+
+    def run(self) -> None:
+        """Run turns until :meth:`stop`."""
+        while not self._over.wait(self.every_s):
+            self._turn()
+
+    def stop(self, within_s: float | None = None) -> None:
+        """Take no more turns; wait for the one under way, at most so many seconds."""
+        self._over.set()
+        if self.is_alive():
+            self.join(within_s)
+
+
+# -- deadline -------------------------------------------------------------------------------------
