@@ -14,7 +14,7 @@ from typer.core import TyperGroup
 
 from tercel.cli.operator import PORT, ROOT, Desk, find_desk
 from tercel.cli.request import add as add_commands
-from tercel.cli.request import as_callback
+from tercel.cli.request import command_of
 from tercel.cli.shared import JsonRequest, hand_over, print_table, say
 from tercel.core.errors import ConfigError
 from tercel.core.extras import needed
@@ -271,7 +271,7 @@ def _print(title: str, rows: Sequence[dict[str, Any]]) -> None:
 
 
 console_app = typer.Typer(name="console", cls=ConsoleGroup, invoke_without_command=True)
-console_app.callback()(as_callback(console))
+console_app.callback()(command_of(console))
 users_app = typer.Typer(
     name=USERS, help="Who may log in at the console, and as what.", no_args_is_help=True
 )
