@@ -11,7 +11,17 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 import typer
 
 from tercel.cli.order import MarketOptions
-from tercel.cli.shared import JsonRequest, Seed, hand_over, print_table, progress, say, stopped
+from tercel.cli.request import on_interrupt
+from tercel.cli.shared import (
+    AsJson,
+    JsonRequest,
+    Seed,
+    hand_over,
+    print_table,
+    progress,
+    say,
+    stopped,
+)
 from tercel.core.errors import ConfigError, UnknownNameError, nearest, offer
 
 if TYPE_CHECKING:
@@ -172,57 +182,52 @@ def _cells(name: str, one: dict[str, Any]) -> tuple[str, ...]:
     return (*cells, f"{before:.2f}", f"{training:.2f}", f"{one['training_episodes']:,}")
 
 
-@dataclass(frozen=True)
-class SweepRequest(JsonRequest):
-    """What is asked of `tercel agent sweep`."""
-
-    interrupted: ClassVar[str] = "trials that ended are kept; --resume goes on"
-
+@on_interrupt("trials that ended are kept; --resume goes on")
+def sweep(
     config: Annotated[
         Path,
         typer.Argument(help="TOML file of a training with \\[sweep.ranges].", metavar="CONFIG"),
-    ]
+    ],
     trials: Annotated[
         int | None,
         typer.Option(help="Trials in all; those of the file if not given.", min=1, metavar="N"),
-    ] = None
+    ] = None,
     timeout: Annotated[
         float | None, typer.Option(help="No new trial after so many seconds.", min=0.0, metavar="S")
-    ] = None
+    ] = None,
     storage: Annotated[
         str,
         typer.Option(
             help="Database of trials, sqlite:///FILE; in the folder if not given.", metavar="URL"
         ),
-    ] = ""
-    seed: Seed = 1
+    ] = "",
+    seed: Seed = 1,
     out: Annotated[
         Path | None, typer.Option(help="Folder; runs/sweeps/NAME-SEED if not given.", metavar="DIR")
-    ] = None
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the sweep in that folder.")
-    ] = False
-
-
-def sweep(request: SweepRequest) -> None:
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """Search settings on validation episodes alone: trials, the best configuration, how many variants were tried."""
     from tercel.lab.learning.agent.config import read_config
     from tercel.lab.learning.agent.learner import refuse_settings
     from tercel.lab.learning.agent.sweep import AgentSweep, keep, refuse_other, write_page
 
-    config = read_config(request.config)
-    refuse_settings(config, str(request.config))
-    folder = request.out or Path("runs/sweeps") / f"{config.name}-{request.seed}"
-    refuse_other(folder, config, request.seed, request.resume)
-    job = AgentSweep(config, folder, request.seed, request.storage, resume=request.resume)
-    keep(folder, config, request.seed)
+    plan = read_config(config)
+    refuse_settings(plan, str(config))
+    folder = out or Path("runs/sweeps") / f"{plan.name}-{seed}"
+    refuse_other(folder, plan, seed, resume)
+    job = AgentSweep(plan, folder, seed, storage, resume=resume)
+    keep(folder, plan, seed)
     with stopped() as stop:
-        _run(job, request.trials or config.sweep.trials, request.timeout, stop)
+        _run(job, trials or plan.sweep.trials, timeout, stop)
     result = job.result()
     page = write_page(job, result)
     if stop:
         raise KeyboardInterrupt(
-            f"`tercel agent sweep {request.config} --resume` goes on after {result['trials']} trials"
+            f"`tercel agent sweep {config} --resume` goes on after {result['trials']} trials"
         )
 
     def show() -> None:
@@ -236,7 +241,7 @@ def sweep(request: SweepRequest) -> None:
             say(f"config   {result['config']} ({result['variants']} variants tried)")
         say(f"report   {page}")
 
-    hand_over({**result, "folder": str(folder), "report": str(page)}, request.as_json, show)
+    hand_over({**result, "folder": str(folder), "report": str(page)}, as_json, show)
 
 
 def _run(job: "AgentSweep", wanted: int, timeout: float | None, stop: list[bool]) -> None:

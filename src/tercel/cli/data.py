@@ -12,11 +12,12 @@ import typer
 from tercel.cli.data_import import import_app, print_days
 from tercel.cli.request import add
 from tercel.cli.shared import (
+    AsJson,
     BoundedClock,
-    Dated,
     JsonRequest,
     Lake,
     Symbol,
+    check_date,
     hand_over,
     print_table,
     say,
@@ -170,61 +171,52 @@ data_app.add_typer(import_app, name="import")
 data_app.add_typer(record_app, name="record")
 
 
-@dataclass(frozen=True)
-class ListDays(JsonRequest):
-    """What is asked of `tercel data list`."""
-
-    lake: Lake
-
-
-def list_(request: ListDays) -> None:
+def list_(
+    lake: Lake,
+    as_json: AsJson = False,
+) -> None:
     """List what a lake holds."""
-    if not request.lake.is_dir():
+    if not lake.is_dir():
         raise FeedError(
             "a lake folder",
-            f"{request.lake}, which is none",
-            f"run: tercel data import lobster PATHS... --lake {request.lake}",
+            f"{lake}, which is none",
+            f"run: tercel data import lobster PATHS... --lake {lake}",
         )
     from tercel.market.tape import Lake as Store
 
-    days = [asdict(day) for day in Store(request.lake).list()]
-    hand_over({"lake": request.lake, "days": days}, request.as_json, lambda: print_days(days))
+    days = [asdict(day) for day in Store(lake).list()]
+    hand_over({"lake": lake, "days": days}, as_json, lambda: print_days(days))
 
 
-@dataclass(frozen=True)
-class Verify(Dated, JsonRequest):
-    """What is asked of `tercel data verify`."""
-
-    lake: Lake
-    symbol: Symbol
-    date: Annotated[str, typer.Option(help="Day on the tape.", metavar="YYYY-MM-DD")]
+def verify(
+    lake: Lake,
+    symbol: Symbol,
+    date: Annotated[str, typer.Option(help="Day on the tape.", metavar="YYYY-MM-DD")],
     venue: Annotated[
         str | None, typer.Option(help="Where several have the day: BINANCE, XNAS, ...")
-    ] = None
+    ] = None,
     against: Annotated[
         Path | None,
         typer.Option(
             help="File to compare with: a LOBSTER orderbook, a Databento mbp-10, a Binance capture.",
             metavar="FILE",
         ),
-    ] = None
-
-
-def verify(request: Verify) -> int:
+    ] = None,
+    as_json: AsJson = False,
+) -> int:
     """Replay a day and count what is odd; with --against, exit 1 when a row of the file is left unexplained."""
+    check_date(date)
     from tercel.feeds.verify import verify_alone
     from tercel.feeds.verify_truths import truth_for
     from tercel.market.tape import Lake as Store
 
-    instrument, events = Store(request.lake, below_zero=True).check(
-        request.symbol, request.date, request.venue
-    )
-    if request.against is None:
+    instrument, events = Store(lake, below_zero=True).check(symbol, date, venue)
+    if against is None:
         found, explained = {**verify_alone(events), **_at_import(instrument)}, True
     else:
-        found = truth_for(instrument)(instrument, events, request.against)
+        found = truth_for(instrument)(instrument, events, against)
         explained = bool(found["explained"])
-    hand_over(found, request.as_json, lambda: _print_verdict(instrument, found, explained))
+    hand_over(found, as_json, lambda: _print_verdict(instrument, found, explained))
     return 0 if explained else 1
 
 

@@ -18,7 +18,6 @@ from typer.core import TyperCommand, TyperOption
 from tercel.cli.shared import IN_LAKE, NOTHING_HALF_DONE, reported
 from tercel.core.errors import listed
 
-
 Body = TypeVar("Body", bound=Callable[..., int | None])
 
 
@@ -121,8 +120,8 @@ def _options(given: Mapping[str, inspect.Parameter]) -> dict[str, inspect.Parame
     """Options by name: a parameter that is annotated with a dataclass gives those of its fields."""
     found: dict[str, inspect.Parameter] = {}
     for name, one in given.items():
-        kind = one.annotation
-        if is_dataclass(kind):
+        kind: Any = one.annotation
+        if isinstance(kind, type) and is_dataclass(kind):
             found |= _options(inspect.signature(kind).parameters)
         else:
             found[name] = one.replace(kind=inspect.Parameter.KEYWORD_ONLY)
@@ -131,14 +130,13 @@ def _options(given: Mapping[str, inspect.Parameter]) -> dict[str, inspect.Parame
 
 def _arguments(given: Mapping[str, inspect.Parameter], values: Mapping[str, Any]) -> dict[str, Any]:
     """What a function of such parameters is called with."""
-    found = {}
+    found: dict[str, Any] = {}
     for name, one in given.items():
         kind: Any = one.annotation
-        found[name] = (
-            kind(**_arguments(inspect.signature(kind).parameters, values))
-            if is_dataclass(kind)
-            else values[name]
-        )
+        if isinstance(kind, type) and is_dataclass(kind):
+            found[name] = kind(**_arguments(inspect.signature(kind).parameters, values))
+        else:
+            found[name] = values[name]
     return found
 
 
