@@ -3,18 +3,17 @@
 import math
 import re
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from tercel.cli.data_import import import_app, print_days
-from tercel.cli.request import add
+from tercel.cli.request import add, on_interrupt
 from tercel.cli.shared import (
     AsJson,
     BoundedClock,
-    JsonRequest,
     Lake,
     Symbol,
     check_date,
@@ -32,33 +31,6 @@ record_app = typer.Typer(
 )
 
 
-@dataclass(frozen=True)
-class Crypto(JsonRequest):
-    """What is asked of `tercel data record crypto`."""
-
-    interrupted: ClassVar[str] = (
-        "what was captured is kept; `tercel data import` makes a tape of it"
-    )
-
-    symbol: Annotated[
-        str, typer.Option(help="As the venue writes it: BTCUSDT, btcusd.", metavar="SYM")
-    ]
-    url: Annotated[str, typer.Option(help="WebSocket server, ws:// or wss://.", metavar="URL")]
-    lake: Lake
-    venue: Annotated[str, typer.Option(help="binance or bitstamp.")] = "binance"
-    market: Annotated[str, typer.Option(help="Binance: spot, usdm or coinm.")] = "spot"
-    snapshot_url: Annotated[
-        str | None, typer.Option(help="Snapshot server (default: the venue's).")
-    ] = None
-    captures: Annotated[
-        Path | None,
-        typer.Option(help="Folder of the raw captures (default: in the lake).", metavar="DIR"),
-    ] = None
-    duration: Annotated[
-        float | None, typer.Option(help="Seconds (default: until Ctrl-C).", metavar="S")
-    ] = None
-
-
 class _Clock(BoundedClock):
     """What a recorder knows: captures carry the time of day."""
 
@@ -67,35 +39,50 @@ class _Clock(BoundedClock):
         return time.time_ns()
 
 
-def crypto(request: Crypto) -> None:
+@on_interrupt("what was captured is kept; `tercel data import` makes a tape of it")
+def crypto(
+    symbol: Annotated[
+        str, typer.Option(help="As the venue writes it: BTCUSDT, btcusd.", metavar="SYM")
+    ],
+    url: Annotated[str, typer.Option(help="WebSocket server, ws:// or wss://.", metavar="URL")],
+    lake: Lake,
+    venue: Annotated[str, typer.Option(help="binance or bitstamp.")] = "binance",
+    market: Annotated[str, typer.Option(help="Binance: spot, usdm or coinm.")] = "spot",
+    snapshot_url: Annotated[
+        str | None, typer.Option(help="Snapshot server (default: the venue's).")
+    ] = None,
+    captures: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the raw captures (default: in the lake).", metavar="DIR"),
+    ] = None,
+    duration: Annotated[
+        float | None, typer.Option(help="Seconds (default: until Ctrl-C).", metavar="S")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
     """Record order books and trades: raw captures as they come, at the end a tape. A kill loses nothing accepted."""
-    if request.duration is not None and not 0 < request.duration < math.inf:
+    if duration is not None and not 0 < duration < math.inf:
         raise ConfigError(
             "a duration above zero",
-            f"--duration {request.duration}",
+            f"--duration {duration}",
             "give seconds, or leave it out",
         )
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", request.symbol):  # it names a folder
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", symbol):  # it names a folder
         raise ConfigError(
             "a symbol as the venue writes it",
-            f"--symbol {request.symbol}",
+            f"--symbol {symbol}",
             "such as BTCUSDT or btcusd",
         )
     from tercel.feeds.recorder import CaptureWriter, Recorder, websocket_client
     from tercel.feeds.streams import stream_of
 
-    stream = stream_of(
-        request.venue, request.symbol, request.market, request.url, request.snapshot_url
-    )
+    stream = stream_of(venue, symbol, market, url, snapshot_url)
     websocket_client()
-    folder = (
-        request.captures
-        or request.lake / "captures" / f"{request.venue}-{request.market}-{request.symbol.upper()}"
-    )
+    folder = captures or lake / "captures" / f"{venue}-{market}-{symbol.upper()}"
     made = [place for place in (folder, *folder.parents) if not place.exists()]
-    clock = _Clock(request.duration)
+    clock = _Clock(duration)
     with CaptureWriter(folder, clock.now_ns()) as writer:
-        say(f"recording {request.venue} {request.symbol} into {writer.path}; Ctrl-C stops")
+        say(f"recording {venue} {symbol} into {writer.path}; Ctrl-C stops")
         recorded = Recorder(stream, writer, clock, say).run()
     if writer.lines == 0:
         for place in made:
@@ -106,7 +93,7 @@ def crypto(request: Crypto) -> None:
             else "no connection"
         )
         raise VenueError(
-            f"messages of {request.symbol} from {stream.url}",
+            f"messages of {symbol} from {stream.url}",
             reason,
             "check the address, symbol and network",
         )
@@ -116,7 +103,7 @@ def crypto(request: Crypto) -> None:
         "lines": writer.lines,
         "clock_back": writer.clock_back,
     }
-    days = _tape(request, folder)
+    days = _tape(venue, lake, folder)
 
     def show() -> None:
         print_table(
@@ -129,22 +116,20 @@ def crypto(request: Crypto) -> None:
             ]
             print_table("days", ("venue", "symbol", "date", "events", "outcome"), rows)
 
-    hand_over(
-        {"captures": folder, "lake": request.lake, **counts, "days": days}, request.as_json, show
-    )
+    hand_over({"captures": folder, "lake": lake, **counts, "days": days}, as_json, show)
 
 
-def _tape(request: Crypto, folder: Path) -> list[dict[str, Any]]:
+def _tape(venue: str, root: Path, folder: Path) -> list[dict[str, Any]]:
     """Days of tape from all captures of the folder; none, with a word why, where they hold no book yet."""
     from tercel.feeds.binance import BinanceFeed
     from tercel.feeds.bitstamp import BitstampFeed
     from tercel.market.feed import FeedOptions
     from tercel.market.tape import Lake as Store
 
-    lake = Store(request.lake)
+    lake = Store(root)
     days: list[dict[str, Any]] = []
     try:
-        with (BinanceFeed() if request.venue == "binance" else BitstampFeed()).days(
+        with (BinanceFeed() if venue == "binance" else BitstampFeed()).days(
             [folder], FeedOptions()
         ) as found:
             for day in found:
@@ -156,7 +141,7 @@ def _tape(request: Crypto, folder: Path) -> list[dict[str, Any]]:
     except FeedError as error:
         say(f"no tape yet: {error}")
         say(
-            f"the captures are kept in {folder}; import them later with: tercel data import {request.venue} {folder}"
+            f"the captures are kept in {folder}; import them later with: tercel data import {venue} {folder}"
         )
     return days
 
