@@ -1,4 +1,4 @@
-"""JSON as it leaves the house: strict, with every digit."""
+"""JSON on stdout: strict, with every digit."""
 
 import json
 from dataclasses import dataclass

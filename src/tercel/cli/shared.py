@@ -366,7 +366,7 @@ def run_app(app: typer.Typer) -> None:
 
 
 def in_options(text: str) -> str:
-    """Text of the wings below, which names parameters as Python does, with options as a person types them.
+    """Text of lower packages, which name parameters as Python does, with options as a person types them.
 
     >>> in_options("a tick of `tick=0.25`; give a smaller `tick=`, `replace=True`, `bar=False`, or `fees=-1,2`")
     'a tick of --tick 0.25; give a smaller --tick, --replace, --no-bar, or --fees=-1,2'

@@ -1,4 +1,4 @@
-"""Sides, units and bounds: the words that every room uses, and what a file or a person may say at most.
+"""Sides, units and bounds: constants of all packages, and bounds of what a file may hold.
 
 Prices are int32 ticks, quantities int32 lots, times int64 ns, cash int64 half-ticks x lots (a mid lies on a half tick).
 """

@@ -246,7 +246,7 @@ WIDE, PAGE = 8.0, 11.0
 
 
 def look() -> AbstractContextManager[None]:
-    """The house's Matplotlib settings, for as long as the context lasts."""
+    """A context with Tercel's Matplotlib settings."""
     import matplotlib
 
     settings: Any = {**MATPLOTLIB, "svg.hashsalt": "tercel"}
@@ -255,7 +255,7 @@ def look() -> AbstractContextManager[None]:
 
 @contextmanager
 def sketch(height: float, width: float = WIDE) -> Iterator["Drawing"]:
-    """An empty drawing of the house's look, in inches, to draw on within the context; then it is :func:`finished`."""
+    """A context with an empty drawing of that size in inches; :func:`finished` makes a picture of it."""
     from matplotlib.figure import Figure as Drawing
 
     with look():
@@ -410,7 +410,7 @@ def render(
 
 
 def style_sheet(name: str) -> str:
-    """A style sheet of this house: `page.css`, or `tables.css`, which the console has too."""
+    """A style sheet of pages: `page.css`, or `tables.css`, which the console has too."""
     return (files("tercel.core.report") / name).read_text(encoding="utf-8")
 
 
