@@ -1,4 +1,4 @@
-"""`tercel agent list`, `register` and `promote`: what policies there are, and which of them are kept."""
+"""`tercel agent list`, `register` and `promote`: packaged policies, the registry and its aliases."""
 
 from collections.abc import Mapping
 from dataclasses import asdict

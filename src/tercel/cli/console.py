@@ -26,7 +26,7 @@ PASSWORD = "TERCEL_CONSOLE_PASSWORD"
 PEOPLE = "TERCEL_PEOPLE"
 TOKEN = "TERCEL_METRICS_TOKEN"
 FIRST = "admin"
-"""Who is let in where nobody is yet."""
+"""The first user, where a file has none."""
 USERS = "users"
 File = Annotated[
     Path | None,
@@ -51,7 +51,7 @@ class ConsoleGroup(TyperGroup):
         return super().parse_args(ctx, [] if below else args)
 
     def invoke(self, ctx: Any) -> Any:
-        """Serve, or do what stands below."""
+        """Serve the page, or run the subcommand."""
         words = ctx.meta[USERS]
         if words is None:
             return ctx.invoke(self.callback, **ctx.params)
@@ -107,7 +107,7 @@ def console(
 
 
 def _first(people: "People") -> str:
-    """Let `admin` in where nobody is yet, or with the password of the environment; what to say about it."""
+    """Create `admin` in an empty file, or with the password of the environment; returns the line to print."""
     from tercel.api.console.people import made_password
 
     given, by = os.environ.get(PASSWORD), f"{user_name()} (tercel console)"

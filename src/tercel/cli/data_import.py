@@ -489,7 +489,7 @@ def _of_another(name: str) -> Callable[..., None]:
             raise
         except (
             Exception
-        ) as error:  # its people know what it means: it is told with their name, and where it was
+        ) as error:  # only its authors know the cause: the error names them and the files
             files = ", ".join(getattr(error, "__notes__", map(str, paths)))
             raise FeedError(
                 "days, or an error with file, row and field",

@@ -214,7 +214,7 @@ def show_fit(preset: "Preset", path: Path, as_json: bool) -> None:
 
 @dataclass(frozen=True)
 class Simulate(JsonRequest):
-    """What is asked of `tercel market simulate`."""
+    """Options of `tercel market simulate`."""
 
     preset: Annotated[str, PRESET]
     out: Annotated[Path, typer.Option(help="Lake to write into.", metavar="LAKE")]
@@ -302,7 +302,7 @@ SHIPPED = (
 
 @dataclass(frozen=True)
 class ListMarkets(JsonRequest):
-    """What is asked of `tercel market list`."""
+    """Options of `tercel market list`."""
 
 
 def list_(request: ListMarkets) -> None:

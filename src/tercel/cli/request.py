@@ -1,7 +1,7 @@
 """Commands of functions: their parameters are the options, errors are printed without a traceback.
 
 Options that several commands share, or that other packages extend, are a frozen dataclass: a parameter annotated with
-it stands for its fields, ``__post_init__`` checks what was typed. A request of another package names its function, so
+it gives its fields, ``__post_init__`` checks what was typed. A request of another package names its function, so
 that a module that is heavy to import is loaded when the command runs: ``body = "package.module:function"``.
 """
 
@@ -48,7 +48,7 @@ def on_interrupt(text: str) -> Callable[[Body], Body]:
 def add(app: typer.Typer, *bodies: Callable[..., int | None] | type) -> None:
     """Make commands of functions, or of requests that name theirs, in this order.
 
-    A function's parameters are the options; one that is annotated with a dataclass stands for its fields. A command is
+    A function's parameters are the options; one that is annotated with a dataclass gives its fields. A command is
     called as its function (``list_`` is ``list``), its help is the docstring (of the function, or of the request that
     names it), and its exit code what the function returns. :func:`~tercel.cli.shared.reported` prints errors;
     `on_interrupt`, or a request's ``interrupted``, gives the text after Ctrl-C.

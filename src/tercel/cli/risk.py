@@ -200,7 +200,7 @@ class OwnPrices:
 
 @dataclass(frozen=True)
 class Matrix(JsonRequest):
-    """What is asked of `tercel risk covariance`."""
+    """Options of `tercel risk covariance`."""
 
     prices: OwnPrices
     volatility: Volatility = ""
@@ -220,7 +220,7 @@ class Matrix(JsonRequest):
 
 @dataclass(frozen=True)
 class Forecast(Matrix):
-    """What is asked of `tercel risk forecast`."""
+    """Options of `tercel risk forecast`."""
 
     out: Annotated[Path | None, page_folder("forecast")] = None
 
@@ -312,7 +312,7 @@ def covariance(request: Matrix) -> None:
 
 @dataclass(frozen=True)
 class PostureRequest(JsonRequest):
-    """What is asked of `tercel risk posture`."""
+    """Options of `tercel risk posture`."""
 
     file: Annotated[
         Path | None, typer.Argument(help="Daily prices that say it.", metavar="FILE")

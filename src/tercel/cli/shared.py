@@ -27,7 +27,7 @@ from tercel.core import progress as said
 from tercel.core.errors import ConfigError, TercelError, listed, of_files
 from tercel.core.extras import how_to_install
 from tercel.core.report.svg import write_page
-from tercel.core.report.tables import told_missing
+from tercel.core.report.tables import missing_note
 from tercel.core.serialization import json_text
 from tercel.core.system import WallClock
 
@@ -95,7 +95,7 @@ def print_table(
     console.print(Text(title, "bold"))
     console.print(table, crop=False)
     if left_out := [name for name in headings if name not in shown]:
-        console.print(Text(told_missing(left_out, ALL_IN), "dim"), soft_wrap=True)
+        console.print(Text(missing_note(left_out, ALL_IN), "dim"), soft_wrap=True)
 
 
 # Characters that a column keeps at least when its text takes several lines.
@@ -215,7 +215,7 @@ def end_on_termination() -> None:
 
 @contextmanager
 def stopped() -> Iterator[list[bool]]:
-    """A list that fills when Ctrl-C comes: the update under way ends and the state is kept. A second one breaks off."""
+    """A list that fills when Ctrl-C comes: the update under way ends and the state is saved. A second one breaks off."""
     requested_stops: list[bool] = []
 
     def ask(*_: object) -> None:
@@ -226,7 +226,7 @@ def stopped() -> Iterator[list[bool]]:
 
     try:
         before = signal.signal(signal.SIGINT, ask)
-    except ValueError:  # not in the main thread: nobody can ask
+    except ValueError:  # not in the main thread, which alone gets signals
         yield requested_stops
         return
     try:
@@ -349,9 +349,7 @@ def run_app(app: typer.Typer) -> None:
     try:
         app()
     except SystemExit as stop:
-        usage = getattr(
-            stop.__context__, "format_message", None
-        )  # what was typed makes no sense: told on stderr
+        usage = getattr(stop.__context__, "format_message", None)  # usage errors, printed on stderr
         if usage is not None and "--json" in sys.argv[1:]:
             parts = {
                 "expected": "a command as its --help says",

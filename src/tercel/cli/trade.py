@@ -142,7 +142,7 @@ class Experiments:
 
 @dataclass(frozen=True)
 class RunDesk(JsonRequest):
-    """What is asked of `tercel trade run`."""
+    """Options of `tercel trade run`."""
 
     interrupted: ClassVar[str] = "the journal keeps what was done"
 
@@ -247,7 +247,7 @@ def run(request: RunDesk) -> None:
 
 
 def _confirmed(request: RunDesk, config: "DeskConfig") -> RunDesk:
-    """Ask whoever sits there for the sentence of a desk that trades money, and who the second person is."""
+    """Ask the person at the terminal for the sentence of a desk that trades money, and who the second person is."""
     from tercel.desk.rounds.build import limits_of
     from tercel.desk.rounds.stage import asks_live, sentence
 

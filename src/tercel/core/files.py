@@ -81,7 +81,7 @@ def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
     Parameters
     ----------
     path : Path
-        Made where absent; its folder is there. Whoever holds it may remove it: the next one makes it anew.
+        Made where absent; its folder exists. The holder may remove it: the next one makes a new one.
     wait : bool
         Wait for another holder; otherwise it is an error.
 
@@ -105,12 +105,12 @@ def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
 
 @contextmanager
 def folder_lock(folder: Path, what: str) -> Iterator[None]:
-    """Keep a folder, which is there, from other processes; `what` goes on in it: "run", "training".
+    """Lock an existing folder against other processes; `what` is at work in it: "run", "training".
 
     Raises
     ------
     ConfigError
-        Another one goes on there.
+        Another one is at work there.
     """
     with ExitStack() as stack:
         try:

@@ -47,7 +47,7 @@ class HashIndex:
         return self._values[at] if at < len(self._keys) and self._keys[at] == key else None
 
     def _merge(self) -> None:
-        import numpy as np  # whoever makes market data has loaded it long before
+        import numpy as np  # not at the top: a gate has no need of NumPy
 
         keys, first = np.unique(
             np.concatenate([np.array(list(self._recent), np.uint64), np.array(self._keys)]),

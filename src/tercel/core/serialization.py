@@ -34,7 +34,7 @@ class Record:
     """Base of dataclasses whose JSON object is what :meth:`json_fields` says."""
 
     def json_fields(self) -> dict[str, object]:
-        """Keys of the JSON object and what stands there, which `core.serialization.to_jsonable` turns into plain values."""
+        """Keys of the JSON object and their values, which `to_jsonable` turns into plain ones."""
         return {one.name: getattr(self, one.name) for one in fields(self)}
 
     @classmethod
@@ -144,8 +144,8 @@ LONGEST: Final = 64 << 20
 """Characters of a text of JSON, at most."""
 LONGEST_TOML: Final = 1 << 20
 """Characters of a text of TOML, which people write, at most."""
-# Strings and comments are tokens of their own, so that what stands in them is not counted. One that is not closed ends
-# the parsers' reading, so it may go on to the end here: no letter is read twice.
+# Strings and comments are tokens of their own, so that brackets in them are not counted. One that is not closed ends
+# the parsers' reading, so it extends to the end here: no letter is read twice.
 _TOKENS: Final = re.compile(
     r'"""(?:[^"\\]++|\\.|"(?!""))*+"{0,5}'
     r"|'''(?:[^']++|'(?!''))*+'{0,5}"
@@ -215,7 +215,7 @@ def to_jsonable(value: Any) -> Any:
     Raises
     ------
     TypeError
-        For anything else: a result that is silently turned into a string helps nobody.
+        For anything else, rather than a string by accident.
 
     >>> to_jsonable({"mean": float("nan"), "days": (1, 2), "out": Path("runs/a")})
     {'mean': None, 'days': [1, 2], 'out': 'runs/a'}
@@ -275,7 +275,7 @@ def page_json(value: Any) -> str:
 # CSV that this program writes, safe in a spreadsheet, and its cells read back.
 
 
-# In the place of a class: an array of whole numbers of 64 bits has a row of its own, as it may be long.
+# Instead of a class: an array of 64-bit integers has a row of its own, as it may be long.
 _ARRAY: Final = "array"
 _PLAIN: Final = (type(None), bool, int, float, str)
 _LISTS: Final[Mapping[type, str]] = {tuple: "t", list: "l"}
@@ -402,12 +402,12 @@ class _Writing:
         self._graph = graph
         self._numbers = dict[int, int]()
         self.waiting: deque[object] = deque()
-        self._kept: list[object] = []
+        self._alive: list[object] = []
 
     def number(self, one: object) -> int:
         if id(one) not in self._numbers:
             self._numbers[id(one)] = len(self._numbers)
-            self._kept.append(one)
+            self._alive.append(one)
             self.waiting.append(one)
         return self._numbers[id(one)]
 

@@ -1,4 +1,4 @@
-"""The machine that this runs on: its clock, its user and its memory."""
+"""The operating system: wall clock, user name, memory, periodic threads."""
 
 import ctypes
 import gc
@@ -35,14 +35,14 @@ def user_name(uid: int | None = None) -> str:
 
 
 # -- heap -----------------------------------------------------------------------------------------
-# Memory that a process has freed and its C library keeps, and what it keeps for good.
+# Memory: what the C library holds after `free`, and objects that no garbage collection visits.
 
 THRESHOLDS = 10_000, 10, 100
 """Objects after which the youngest are looked through; so many such looks make one at the older, and so on."""
 
 
 def trim_heap() -> None:
-    """Let the system have what glibc keeps of freed memory for the next time; elsewhere nothing is done.
+    """Return memory that glibc holds after `free` to the system; nothing happens with other C libraries.
 
     >>> trim_heap()
     """
@@ -51,10 +51,10 @@ def trim_heap() -> None:
 
 
 def freeze_heap() -> None:
-    """What this process has made so far stays: whoever looks for garbage from now on does not look at it again.
+    """Exclude all objects of this process from further garbage collection, and collect old generations rarely.
 
-    Called once, before a loop that must not stand still. To look through all modules and all orders takes a tenth of a
-    second, which came every few thousand orders; now what is young is looked through as before, and all of it rarely.
+    Called once, before a loop that must not pause: a full collection visits all modules and all orders, which takes a
+    tenth of a second every few thousand orders.
     """
     gc.collect()
     gc.freeze()
@@ -95,7 +95,7 @@ class PeriodicThread(Thread):
 
     @property
     def over(self) -> bool:
-        """Whether the thread was told to stop; long turns ask it."""
+        """Whether :meth:`stop` was called; long turns check it."""
         return self._over.is_set()
 
     def run(self) -> None:

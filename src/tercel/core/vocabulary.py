@@ -13,9 +13,9 @@ SIDE_WORDS: Final = {BUY: "buy", SELL: "sell"}
 NS_PER_SECOND: Final = 1_000_000_000
 DAY_NS: Final = 86_400 * NS_PER_SECOND
 NO_BID: Final = -(2**30)
-"""Price in ticks that stands for "no bid": worse than every bid."""
+"""Price in ticks that means "no bid": worse than every bid."""
 NO_ASK: Final = 2**30
-"""Price in ticks that stands for "no ask": worse than every ask."""
+"""Price in ticks that means "no ask": worse than every ask."""
 MOST_LOTS: Final = 2**30
 """Lots of an order or of a row are fewer, and a price in ticks is less: sums of two fit an int32."""
 LEAST_TICK: Final = 1e-12

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 # The one look: colours by name, for light and dark, and the Matplotlib settings that use them.
 #
 # A figure is drawn once and shown on light and on dark paper. So Matplotlib draws with *tokens*, reserved colours that
-# nobody else uses, and the finished SVG has each replaced by a CSS variable with the light colour as its fallback
+# no other drawing uses, and the finished SVG has each replaced by a CSS variable with the light colour as its fallback
 # (``var(--ink, #1f2430)``). A page sets the variables; a figure opened alone is light.
 #
 # The series colours start from Okabe and Ito (2008), "Color universal design": they stay apart for colour-blind readers.
@@ -212,7 +212,7 @@ class Figure:
     svg : str
         One ``<svg>`` element, responsive, with colours as CSS variables.
     alt : str
-        What a person who cannot see it should be told.
+        Alternative text, for those who cannot see it.
     caption : str
         What a person who can see it should know: how to read it, what was left out.
     """

@@ -66,10 +66,12 @@ def are_words(column: Sequence[object]) -> bool:
     >>> are_words(["active", "halted: kill", ""]), are_words(["buy 300", "sell 20"]), are_words(["csco", 4.5])
     (True, False, False)
     """
-    told = [value for value in column if value is not None and value not in ("", NOTHING)]
-    words = [value for value in told if isinstance(value, str) and value[0].isalpha()]
+    filled = [value for value in column if value is not None and value not in ("", NOTHING)]
+    words = [value for value in filled if isinstance(value, str) and value[0].isalpha()]
     return (
-        bool(told) and len(words) == len(told) and not all(value[-1].isdigit() for value in words)
+        bool(filled)
+        and len(words) == len(filled)
+        and not all(value[-1].isdigit() for value in words)
     )
 
 
@@ -133,10 +135,10 @@ MUCH = 0.001
 RARE = ("unfilled_share", "double_filled_share")
 
 
-def told_missing(headings: Sequence[str], all_in: str = "its JSON") -> str:
+def missing_note(headings: Sequence[str], all_in: str = "its JSON") -> str:
     """What a table says of columns that its terminal has no room for, and where all of them are.
 
-    >>> told_missing(["risk", "fees"])
+    >>> missing_note(["risk", "fees"])
     'left out: risk, fees (a wider terminal shows more, its JSON has all)'
     """
     return f"left out: {', '.join(headings)} (a wider terminal shows more, {all_in} has all)"
@@ -322,7 +324,7 @@ class JudgedTable:
         if self.paired_vs_best_baseline and not versus:
             missing.append(f"vs {self.beside}")
         if missing:
-            yield Text(told_missing(missing, self.all_in), style="dim")
+            yield Text(missing_note(missing, self.all_in), style="dim")
         yield from (other.table(options.max_width) for other in self.others)
         if self.paired:
             listed = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
@@ -545,7 +547,7 @@ def verdict_sentence(
     digits: int = 2,
     called: Callable[[PairedGain], str] | None = None,
 ) -> str:
-    """Say plainly where a policy stands beside others: by the intervals of its gains, or as they are `called`.
+    """A sentence that compares a policy with others: by the intervals of its gains, or as they are `called`.
 
     What could have been found is said where nothing was, and where it is known (`power`).
 
@@ -554,13 +556,13 @@ def verdict_sentence(
     >>> verdict_sentence("mine", {"random": PairedGain(2.0, 1.0, 3.0)})
     'mine: cheaper than random (gain +2.00 [+1.00, +3.00] bps).'
     """
-    told = []
+    parts = []
     for other, gain in gains.items():
         call, least = (called or verdict)(gain), gain.power
         power = f"; a true gain of {fixed(least, digits)} would have been detected with 80 % power"
         power *= call == "open" and is_known(least)
-        told.append(f"{BESIDE[call]} {other} (gain {spelt(gain, '+', digits)} bps{power})")
-    return f"{policy}: {', '.join(told)}."
+        parts.append(f"{BESIDE[call]} {other} (gain {spelt(gain, '+', digits)} bps{power})")
+    return f"{policy}: {', '.join(parts)}."
 
 
 def plain_table(

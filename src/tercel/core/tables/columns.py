@@ -344,7 +344,7 @@ def _joined(table: Table, called: dict[str, Words]) -> Table:
     for ours in [name for name, words in called.items() if name in JOINED and len(words) > 1]:
         places = [_place(word, theirs) for word in called[ours]]
         if None in places:
-            continue  # alternatives, or a name that is not there: told with the others
+            continue  # alternatives, or an absent name: refused below, with the others
         names = list(dict.fromkeys(theirs[place] for place in places if place is not None))
         name = " ".join(names)
         table = replace(
