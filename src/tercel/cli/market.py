@@ -155,11 +155,11 @@ def calibrate(
     if levels:
         made = made.model_copy(update={"card": {**made.card, "levels_read": levels}})
     scores = None
-    if held_out:
-        drawn = ScoreDraw(made, read_days(lake, symbol, held_out, venue=venue, levels=levels), days)
+    if judged:
+        drawn = ScoreDraw(made, read_days(lake, symbol, judged, venue=venue, levels=levels), days)
         made = keep(made, drawn.tape, score(drawn, classifier=False))
         scores = made.card["scores"]
-        made = made.model_copy(update={"card": {**made.card, "held_out_days": held_out}})
+        made = made.model_copy(update={"card": {**made.card, "held_out_days": judged}})
     made.save(out)
     seconds = time.perf_counter() - began
 
@@ -172,9 +172,9 @@ def calibrate(
             )
         say(f"written  {out}")
         hours = f" --from {end}" if end else f" --to {start}" if start else ""
-        unseen = set(Store(lake).days(symbol, venue or None)) - {*dates, *held_out}
+        unseen = set(Store(lake).days(symbol, venue or None)) - {*fitted, *judged}
         left, session = (
-            ",".join(dates if hours else sorted(unseen)),
+            ",".join(fitted if hours else sorted(unseen)),
             days[0].instrument.session(days[0].events.exch_ns),
         )
         middle = f"{datetime.fromtimestamp(sum(session) / 2e9, ZoneInfo(days[0].instrument.timezone)):%H:%M}"
@@ -184,7 +184,7 @@ def calibrate(
             else f"no day is left to score it on: calibrate again with --to {middle}, then score with --from {middle}"
         )
 
-    found = {"name": made.name, "model": made.model, "out": out, "calibrated_on": dates}
+    found = {"name": made.name, "model": made.model, "out": out, "calibrated_on": fitted}
     found |= {"window_s": made.card.get("window_s"), "seconds": seconds, "scores": scores}
     hand_over(found, as_json, show)
 
