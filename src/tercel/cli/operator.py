@@ -90,16 +90,10 @@ Desk = Annotated[
 
 
 @dataclass(frozen=True, kw_only=True)
-class DeskRequest(JsonRequest):
-    """A request of a desk."""
+class AskDesk(JsonRequest):
+    """Options of a command that a running desk answers."""
 
     desk: Desk = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class AskDesk(DeskRequest):
-    """A request that a desk which runs answers."""
-
     wait: Annotated[
         float,
         typer.Option(

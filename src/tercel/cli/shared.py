@@ -416,16 +416,6 @@ class JsonRequest:
     as_json: AsJson = False
 
 
-class Dated:
-    """A request whose `date` has to be a day of the calendar."""
-
-    date: str | None
-
-    def __post_init__(self) -> None:
-        """Refuse what is none."""
-        check_date(self.date)
-
-
 def check_date(text: str | None, option: str = "--date") -> None:
     """Refuse what is no day of the calendar."""
     if text is None:
