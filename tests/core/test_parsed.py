@@ -12,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tercel.core.errors import ConfigError
-from tercel.core.report.tables import csv_text, read_cell
+from tercel.core.report.cells import csv_text, read_cell
 from tercel.core.serialization import DEEPEST, parse_json, parse_tables
 from tercel.core.toml import read_toml
 

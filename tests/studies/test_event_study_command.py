@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from studies.__main__ import app
 from studies.tape.event_study_command import WORDS, cell_text
-from tercel.core.report.tables import NOTHING
+from tercel.core.report.cells import NOTHING
 from tercel.market.simulator.days import DAYS, simulated_lake
 
 pytestmark = pytest.mark.release

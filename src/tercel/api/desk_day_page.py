@@ -8,8 +8,9 @@ from html import escape
 from typing import Any, Final
 
 from tercel.core.orders import IN_TICKS
+from tercel.core.report.cells import NOTHING
 from tercel.core.report.svg import Section, render
-from tercel.core.report.tables import NOTHING, plain_table
+from tercel.core.report.tables import plain_table
 from tercel.core.vocabulary import NS_PER_SECOND, SIDE_WORDS
 
 MOST: Final = 160

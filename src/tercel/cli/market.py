@@ -13,7 +13,6 @@ from tercel.cli.market_score import TAUGHT, cell, passed, predicted, score, taug
 from tercel.cli.request import add
 from tercel.cli.shared import (
     PRESET,
-    AsJson,
     From,
     JsonRequest,
     Lake,
@@ -41,9 +40,12 @@ market_app = typer.Typer(
 )
 
 
-def calibrate(
-    lake: Lake,
-    symbol: Symbol,
+@dataclass(frozen=True)
+class Calibrate(JsonRequest):
+    """Options of `tercel market calibrate`."""
+
+    lake: Lake
+    symbol: Symbol
     dates: Annotated[
         str,
         typer.Option(
@@ -52,8 +54,8 @@ def calibrate(
             help="Days to calibrate on, separated by commas.",
             metavar="D[,D...]",
         ),
-    ],
-    out: Annotated[Path, typer.Option(help="File to write (.json), which --market takes.")],
+    ]
+    out: Annotated[Path, typer.Option(help="File to write (.json), which --market takes.")]
     model: Annotated[
         str,
         typer.Option(
@@ -62,39 +64,40 @@ def calibrate(
             "made of two days or more). Or one of an installed package: hawkes comes with tercel-studies.",
             metavar="MODEL",
         ),
-    ] = "queue_reactive",
+    ] = "queue_reactive"
     name: Annotated[
         str, typer.Option(help="Name of the market. Default: that of the file.", metavar="NAME")
-    ] = "",
+    ] = ""
     held_out: Annotated[
         str, typer.Option(help="Days to judge the fit on, separated by commas.", metavar="D[,D...]")
-    ] = "",
-    start: From = "",
-    end: To = "",
+    ] = ""
+    start: From = ""
+    end: To = ""
     stamp: Annotated[
         str,
         typer.Option(
             help="Date of this calibration, for the card. Default: today.", metavar="YYYY-MM-DD"
         ),
-    ] = "",
-    venue: Venue = "",
+    ] = ""
+    venue: Venue = ""
     levels: Annotated[
         int | None,
         typer.Option(
             help="Read the tape as a feed of so many levels. Default: all it shows.", min=5
         ),
-    ] = None,
+    ] = None
     lot: Annotated[
         int | None,
         typer.Option(
             help="Units of a simulated lot. Default: the coarsest that keeps the sizes.", min=1
         ),
-    ] = None,
-    as_json: AsJson = False,
-) -> None:
+    ] = None
+
+
+def calibrate(request: Calibrate) -> None:
     """Calibrate a market from days of tape, or from a stretch of one."""
-    check_date(stamp or None)
-    fitted, judged = listed_dates(dates), listed_dates(held_out)
+    check_date(request.stamp or None)
+    dates, held_out, out = listed_dates(request.dates), listed_dates(request.held_out), request.out
     from tercel.market.flow.make import make
     from tercel.market.flow.queue_reactive.calibrate import touch_alone
     from tercel.market.score.calibrated import calibrated
@@ -110,56 +113,63 @@ def calibrate(
         raise ConfigError(
             "a file to write (.json) in a folder that exists", f"--out {out}", "name another --out"
         )
-    windowed = bool(start or end)
-    name, stamp = name or out.stem, stamp or datetime.now().date().isoformat()
-    days = read_days(lake, symbol, fitted, start, end, venue, levels)
-    if model == "queue_reactive" and all(day.instrument.levels == 1 for day in days):
+    symbol, venue, levels, windowed = (
+        request.symbol,
+        request.venue,
+        request.levels,
+        bool(request.start or request.end),
+    )
+    name, stamp = request.name or out.stem, request.stamp or datetime.now().date().isoformat()
+    days = read_days(request.lake, symbol, dates, request.start, request.end, venue, levels)
+    if request.model == "queue_reactive" and all(day.instrument.levels == 1 for day in days):
         raise touch_alone(1)
     labels = ", ".join(day.label for day in days)
-    say(f"{labels} read; fitting {model}, about a minute for a few days")
-    if model == "resampled" and (start or levels or lot):
+    say(f"{labels} read; fitting {request.model}, about a minute for a few days")
+    if request.model == "resampled" and (request.start or levels or request.lot):
         raise ConfigError(
             "days from their opening", "--from, --levels or --lot", "leave them out with resampled"
         )
     halves = (
-        len(fitted) == 1 and days[0].session_s >= LEAST_SESSION_S
+        len(dates) == 1 and days[0].session_s >= LEAST_SESSION_S
     )  # odd half hours against even ones
-    if model == "santa_fe" and not (windowed or levels) and (judged or halves):
+    if request.model == "santa_fe" and not (windowed or levels) and (held_out or halves):
         made = make(
-            lake,
+            request.lake,
             symbol,
-            days=fitted,
-            held_out=judged,
+            days=dates,
+            held_out=held_out,
             name=name,
             out=out,
             date=stamp,
-            lot_shares=lot,
+            lot_shares=request.lot,
             venue=venue or None,
         )
-        show_fit(made, out, as_json)
+        show_fit(made, out, request.as_json)
         return
-    if both := ", ".join(sorted(set(fitted) & set(judged))):
+    if both := ", ".join(sorted(set(dates) & set(held_out))):
         raise ConfigError(
             "days either calibrated on or held out", f"{both} in both", "name each day once"
         )
     made = calibrated(
-        model,
+        request.model,
         days,
         name=name,
         stamp=stamp,
         windowed=windowed,
-        lot=lot,
+        lot=request.lot,
         tell=say,
-        lake=str(lake.resolve()),
+        lake=str(request.lake.resolve()),
     )
     if levels:
         made = made.model_copy(update={"card": {**made.card, "levels_read": levels}})
     scores = None
-    if judged:
-        drawn = ScoreDraw(made, read_days(lake, symbol, judged, venue=venue, levels=levels), days)
+    if held_out:
+        drawn = ScoreDraw(
+            made, read_days(request.lake, symbol, held_out, venue=venue, levels=levels), days
+        )
         made = keep(made, drawn.tape, score(drawn, classifier=False))
         scores = made.card["scores"]
-        made = made.model_copy(update={"card": {**made.card, "held_out_days": judged}})
+        made = made.model_copy(update={"card": {**made.card, "held_out_days": held_out}})
     made.save(out)
     seconds = time.perf_counter() - began
 
@@ -171,22 +181,28 @@ def calibrate(
                 f"mean L1 {scores['mean_l1']:.3f} on the days held out (real against real: {floor:.3f})"
             )
         say(f"written  {out}")
-        hours = f" --from {end}" if end else f" --to {start}" if start else ""
-        unseen = set(Store(lake).days(symbol, venue or None)) - {*fitted, *judged}
+        hours = (
+            f" --from {request.end}"
+            if request.end
+            else f" --to {request.start}"
+            if request.start
+            else ""
+        )
+        unseen = set(Store(request.lake).days(symbol, venue or None)) - {*dates, *held_out}
         left, session = (
-            ",".join(fitted if hours else sorted(unseen)),
+            ",".join(dates if hours else sorted(unseen)),
             days[0].instrument.session(days[0].events.exch_ns),
         )
         middle = f"{datetime.fromtimestamp(sum(session) / 2e9, ZoneInfo(days[0].instrument.timezone)):%H:%M}"
         say(
-            f"score it on what it has not seen: tercel market score {out} --lake {lake} --date {left}{hours}"
+            f"score it on what it has not seen: tercel market score {out} --lake {request.lake} --date {left}{hours}"
             if left
             else f"no day is left to score it on: calibrate again with --to {middle}, then score with --from {middle}"
         )
 
-    found = {"name": made.name, "model": made.model, "out": out, "calibrated_on": fitted}
+    found = {"name": made.name, "model": made.model, "out": out, "calibrated_on": dates}
     found |= {"window_s": made.card.get("window_s"), "seconds": seconds, "scores": scores}
-    hand_over(found, as_json, show)
+    hand_over(found, request.as_json, show)
 
 
 def show_fit(preset: "Preset", path: Path, as_json: bool) -> None:

@@ -21,7 +21,8 @@ from tercel.cli.shared import (
 )
 from tercel.core.errors import ConfigError
 from tercel.core.extras import entry_point
-from tercel.core.report.tables import NOTHING, plain_table, spelt_cell
+from tercel.core.report.cells import NOTHING
+from tercel.core.report.tables import plain_table, spelt_cell
 
 if TYPE_CHECKING:
     from tercel.core.report.svg import Figure

@@ -27,7 +27,8 @@ from tercel.cli.shared import (
 )
 from tercel.core.errors import ConfigError
 from tercel.core.files import write_atomic
-from tercel.core.report.tables import csv_text, fixed
+from tercel.core.report.cells import csv_text
+from tercel.core.report.tables import fixed
 
 if TYPE_CHECKING:
     from tercel.signals.risk.forecast import RiskForecast

@@ -15,7 +15,7 @@ from tercel.cli.signals_backtest import OfModel, backtest, explain
 from tercel.cli.signals_flow import flow_app
 from tercel.core.errors import ConfigError
 from tercel.core.files import write_atomic
-from tercel.core.report.tables import NOTHING
+from tercel.core.report.cells import NOTHING
 
 if TYPE_CHECKING:
     from tercel.signals.runs.config import SignalsConfig
@@ -260,7 +260,7 @@ def predict(request: PredictSignals) -> None:
     """Forecast every name on the last date of the files, or another: what a desk with this model reads."""
     from datetime import date
 
-    from tercel.core.report.tables import csv_text
+    from tercel.core.report.cells import csv_text
     from tercel.signals.serve import predict as served
 
     check_date(request.date)

@@ -1,5 +1,6 @@
 """`tercel tca`: what somebody's own executions cost, and what strategies would have cost on the same parents."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -7,7 +8,7 @@ import typer
 
 import tercel as tc
 from tercel.cli.shared import (
-    AsJson,
+    JsonRequest,
     Lake,
     Seed,
     check_folder,
@@ -18,7 +19,8 @@ from tercel.cli.shared import (
     result_console,
     say,
 )
-from tercel.core.report.tables import NOTHING, fixed, without_idle
+from tercel.core.report.cells import NOTHING
+from tercel.core.report.tables import fixed, without_idle
 
 if TYPE_CHECKING:
     from tercel.api.tca.counterfactual import Counterfactual
@@ -48,20 +50,23 @@ LEAVES = (
 """Columns that leave a narrow terminal, first to last."""
 
 
-def tca(
+@dataclass(frozen=True)
+class Tca(JsonRequest):
+    """Options of `tercel tca`."""
+
     fills: Annotated[
         Path,
         typer.Argument(
             help="CSV, a row a fill: time, symbol, side, quantity, price; perhaps parent, arrival, agent, fee."
         ),
-    ],
-    lake: Lake,
+    ]
+    lake: Lake
     orders: Annotated[
         Path | None,
         typer.Option(
             help="CSV of the parents: parent, symbol, side, quantity, start, end.", metavar="FILE"
         ),
-    ] = None,
+    ] = None
     map: Annotated[
         str | None,
         typer.Option(
@@ -69,29 +74,29 @@ def tca(
             "with timezone = ... and \\[columns] parent = ...",
             metavar="NAME|MAP.toml",
         ),
-    ] = None,
+    ] = None
     column: Annotated[
         list[str] | None,
         typer.Option(
             help="One column, such as parent=ClOrdID; may be repeated; fee= leaves one out.",
             metavar="OURS=THEIRS",
         ),
-    ] = None,
+    ] = None
     tz: Annotated[
         str,
         typer.Option(
             help="Zone of times that do not say theirs, such as America/New_York.", metavar="ZONE"
         ),
-    ] = "",
+    ] = ""
     fees: Annotated[
         str,
         typer.Option(
             help="How a fee that you paid is written: positive, negative.", metavar="SIGN"
         ),
-    ] = "",
+    ] = ""
     venue: Annotated[
         str, typer.Option(help="Whose tape, where several have a symbol.", metavar="VENUE")
-    ] = "",
+    ] = ""
     against: Annotated[
         str,
         typer.Option(
@@ -99,62 +104,63 @@ def tca(
             "none.",
             metavar="NAMES",
         ),
-    ] = RUN,
+    ] = RUN
     agent: Annotated[
         list[str] | None,
         typer.Option(
             help="A policy that works them again, such as default; may be repeated.",
             metavar="POLICY",
         ),
-    ] = None,
+    ] = None
     impact: Annotated[
         str,
         typer.Option(
             help="What strategies' trades do to prices: square_root, none, propagator.",
             metavar="LAW",
         ),
-    ] = "square_root",
+    ] = "square_root"
     quote_age: Annotated[
         float | None,
         typer.Option(
             help="How old a quote may be that a fill is measured against, seconds; else by the day's own gaps.",
             metavar="SECONDS",
         ),
-    ] = None,
-    seed: Seed = 1,
+    ] = None
+    seed: Seed = 1
     out: Annotated[
         Path | None, typer.Option(help="Folder for tca.html and tca.json.", metavar="DIR")
-    ] = None,
-    as_json: AsJson = False,
-) -> None:
+    ] = None
+
+
+def tca(request: Tca) -> None:
     """Split the cost of your own fills, and say what strategies would have cost on the same orders."""
-    check_folder(out)
+    check_folder(request.out)
     from tercel.api.tca.files import fills_map
 
     with progress(counted=True, transient=True) as bar:
         task = bar.add_task("work the parents again", total=None)
         costs = tc.own_costs(
-            fills,
-            lake,
-            orders=orders,
-            map=fills_map(map, column or (), tz, fees),
-            venue=venue,
-            strategies=AGAINST.get(against, against),
-            agents=tuple(agent or ()),
-            impact=impact,
-            seed=seed,
-            quote_age_s=quote_age,
+            request.fills,
+            request.lake,
+            orders=request.orders,
+            map=fills_map(request.map, request.column or (), request.tz, request.fees),
+            venue=request.venue,
+            strategies=AGAINST.get(request.against, request.against),
+            agents=tuple(request.agent or ()),
+            impact=request.impact,
+            seed=request.seed,
+            quote_age_s=request.quote_age,
             progress=lambda done, of: bar.update(task, completed=done, total=of),
         )
     for warning in costs.warnings:
         say(f"warning: {warning}")
-    found, title = costs.to_json(), f"What {fills.name} cost"
+    found, title = costs.to_json(), f"What {request.fills.name} cost"
     found["warnings"] = [in_options(warning) for warning in costs.warnings]
     hand_over(
         found,
-        as_json,
+        request.as_json,
         lambda: _show(costs, found),
-        out,
+        request.out,
         "tca",
         lambda: costs.page(title),
     )

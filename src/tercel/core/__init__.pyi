@@ -75,8 +75,8 @@ from tercel.core.ports import Venue as Venue
 from tercel.core.ports import check_capabilities as check_capabilities
 from tercel.core.progress import progress as progress_bar
 from tercel.core.progress import say as say_progress
+from tercel.core.report.cells import csv_text as csv_text
 from tercel.core.report.svg import write_page as write_page
-from tercel.core.report.tables import csv_text as csv_text
 from tercel.core.seeds import mix as mix_seeds
 from tercel.core.seeds import seed_stream as seed_stream
 from tercel.core.seeds import uniform as uniform

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 
 from tercel.core.arrays import Bools, Floats, Ints
 from tercel.core.errors import DataError
-from tercel.core.report.tables import NOTHING
+from tercel.core.report.cells import NOTHING
 from tercel.core.stats import cluster_index, cluster_sums
 from tercel.core.stats.robust import spearman
 from tercel.core.vocabulary import DAY_NS

@@ -8,9 +8,10 @@ import numpy as np
 from tercel.core.arrays import Floats, Indices
 from tercel.core.estimate import Estimate
 from tercel.core.report import svg
+from tercel.core.report.cells import NOTHING
 from tercel.core.report.figures import whisker
 from tercel.core.report.svg import PAGE, Figure, Section, finished, name_rows, render, sketch
-from tercel.core.report.tables import NOTHING, fixed, plain_table, spelt_cell
+from tercel.core.report.tables import fixed, plain_table, spelt_cell
 from tercel.core.stats import mean_interval
 from tercel.signals.fusion_walk import Fold, fused
 from tercel.signals.leak import leak_table

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tercel.core.report import figures, svg
+from tercel.core.report import evaluation_figures, figures, svg
 from tercel.core.report.svg import Figure
 from tercel.core.report.tables import JudgedTable, verdict_sentence
 from tercel.core.stats import Estimate, PairedGain
@@ -16,8 +16,8 @@ WORSE = PairedGain(-1.0, -1.5, -0.5, 0.001)
 def drawings(cell: PairedGain) -> list[Figure]:
     return [
         figures.paired_differences({"against pov": cell}, "the opponent", called=called),
-        figures.gain_map({"pov": {"thin": cell}}, "mine", called),
-        figures.gains_by_place({"csco": {"pov": cell}}, "mine", "gains", called),
+        evaluation_figures.gain_map({"pov": {"thin": cell}}, "mine", called),
+        evaluation_figures.gains_by_place({"csco": {"pov": cell}}, "mine", "gains", called),
     ]
 
 

@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from tercel.core.report import figures, svg
+from tercel.core.report import evaluation_figures, figures, svg
 from tercel.core.report.svg import Figure, inline
 from tercel.core.stats import Estimate
 
@@ -46,11 +46,11 @@ def every_figure() -> list[Figure]:
             {"ppo": [(time, time**0.5), (time, time**0.4)], "dqn": [(time, time)]}, {"pov": 9.0}
         ),
         figures.impact_paths(time, {"ppo": time / 900, "pov": time / 1800, "random": time}),
-        figures.book_around_trades(
+        evaluation_figures.book_around_trades(
             time,
             np.arange(100, 106),
             depth,
-            figures.OwnFills([60, 90], [102, 103], [3, 4], [True, False]),
+            evaluation_figures.OwnFills([60, 90], [102, 103], [3, 4], [True, False]),
             -1,
             np.full(13, 102.0),
             np.full(13, 103.0),
@@ -182,7 +182,7 @@ def test_matplotlib_is_loaded_by_the_first_figure_and_without_pyplot() -> None:
     code = """
 import sys
 import tercel.core.report.figures as figures
-import tercel.core.report.figures, tercel.core.report.tables, tercel.core.report.svg
+import tercel.core.report.evaluation_figures, tercel.core.report.tables, tercel.core.report.svg
 assert "matplotlib" not in sys.modules
 figures.paired_differences({}, "pov")
 assert "matplotlib" in sys.modules

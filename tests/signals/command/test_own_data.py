@@ -12,7 +12,7 @@ from tests.signals.command.material import done, refused, signals
 from typer.testing import CliRunner
 
 from tercel.cli import app
-from tercel.core.report.tables import NOTHING
+from tercel.core.report.cells import NOTHING
 from tercel.signals.leak import leak_report
 from tercel.signals.model_folder import load as load_model
 from tercel.signals.runs.build import load

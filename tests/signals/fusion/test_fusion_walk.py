@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tercel.core.errors import DataError
-from tercel.core.report.tables import NOTHING
+from tercel.core.report.cells import NOTHING
 from tercel.core.stats import t_quantile
 from tercel.signals.alpha import PERIODS, AlphaScale, chained, scale_of
 from tercel.signals.evaluated import ic_of, out_of_sample

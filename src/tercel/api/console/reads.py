@@ -32,7 +32,7 @@ from tercel.api.console.page_models import (
     ParentRow,
 )
 from tercel.core.orders import ONE, Unit
-from tercel.core.report.tables import csv_text
+from tercel.core.report.cells import csv_text
 from tercel.core.serialization import to_jsonable
 from tercel.core.vocabulary import SIDE_WORDS
 from tercel.desk.console.alerts import SEVERE, AlertBook

@@ -1,4 +1,5 @@
 from tercel.core.report import svg as svg
+from tercel.core.report.cells import NOTHING as NOTHING
 from tercel.core.report.figures import paired_differences as paired_differences
 from tercel.core.report.svg import Figure as Figure
 from tercel.core.report.svg import Section as Section
@@ -7,7 +8,6 @@ from tercel.core.report.svg import name_rows as name_rows
 from tercel.core.report.svg import render as render
 from tercel.core.report.svg import sketch as sketch
 from tercel.core.report.svg import small_panels as small_panels
-from tercel.core.report.tables import NOTHING as NOTHING
 from tercel.core.report.tables import fixed as fixed
 from tercel.core.report.tables import plain_table as plain_table
 from tercel.core.report.tables import spelt as spelt

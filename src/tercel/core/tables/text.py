@@ -16,7 +16,7 @@ from typing import Final
 import polars as pl
 
 from tercel.core.errors import DataError
-from tercel.core.report.tables import read_cell
+from tercel.core.report.cells import read_cell
 from tercel.core.tables.table_map import TextFormat
 
 # -- cell text ------------------------------------------------------------------------------------

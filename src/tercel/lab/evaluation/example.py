@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from tercel.core.arrays import Floats, Int32, Ints
 from tercel.core.report import figures
-from tercel.core.report.figures import OwnFills, book_around_trades
+from tercel.core.report.evaluation_figures import OwnFills, book_around_trades
 from tercel.core.report.svg import Figure, Section
 from tercel.core.report.tables import COLUMNS, plain_table
 from tercel.core.stats import Estimate

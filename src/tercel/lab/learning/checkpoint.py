@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from tercel.core.arrays import Bools
 from tercel.core.files import atomic_path, write_atomic
-from tercel.core.report.tables import csv_text
+from tercel.core.report.cells import csv_text
 from tercel.lab.evaluation.training_files import FRAMES, some_metrics
 from tercel.lab.learning.port import LearningError, Metrics, State
 

@@ -12,7 +12,8 @@ from tercel.core.arrays import Floats, Ints
 from tercel.core.errors import ConfigError, DataError, TercelError
 from tercel.core.files import write_atomic
 from tercel.core.progress import say
-from tercel.core.report.tables import csv_text, spelt_cell
+from tercel.core.report.cells import csv_text
+from tercel.core.report.tables import spelt_cell
 from tercel.signals import backtest as books
 from tercel.signals.backtest import Backtest, BookRule, Cost, Exposure, Walk, walk_of
 from tercel.signals.model_folder import AGAIN, SignalModel

@@ -3,7 +3,7 @@
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from tercel.core.report import figures
+from tercel.core.report import evaluation_figures
 from tercel.core.report.svg import Figure
 from tercel.core.report.tables import spelt
 from tercel.core.stats import Estimate, PairedGain
@@ -271,4 +271,6 @@ def gains_figure(name: str, found: Claim, recipes: Container[str]) -> Figure:
             POOLED: {other: row.view("these_markets") for other, row in against.items()},
             **panels,
         }
-    return figures.gains_by_place(panels, label(name, found, recipes), figure_name(name), called)
+    return evaluation_figures.gains_by_place(
+        panels, label(name, found, recipes), figure_name(name), called
+    )

@@ -9,7 +9,7 @@ import numpy as np
 
 from tercel.core.files import write_atomic
 from tercel.core.progress import say
-from tercel.core.report import figures
+from tercel.core.report import evaluation_figures, figures
 from tercel.core.report.svg import Section, render
 from tercel.core.report.tables import BESIDE, fixed, plain_table, spelt, verdict_sentence
 from tercel.execution.costs import Costs
@@ -270,7 +270,7 @@ def _map(
         for name, others in against.items()
     }
     drawn = [
-        figures.gain_map(table, name, called, f"{key}-{number}")
+        evaluation_figures.gain_map(table, name, called, f"{key}-{number}")
         for number, (name, table) in enumerate(tables.items())
     ]
     rows = [(part, cell.episodes, *_adjusted(cell, result, first)) for part, cell in parts.items()]
@@ -298,7 +298,7 @@ def _costs(cells: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
 def _sensitivity(result: EvaluationResult, first: list[str]) -> Iterator[Section]:
     drawn = [
-        figures.condition_curves(_costs(row), axis, f"sensitivity-{number}", first)
+        evaluation_figures.condition_curves(_costs(row), axis, f"sensitivity-{number}", first)
         for number, (axis, row) in enumerate(result.sensitivity.items())
     ]
     if drawn:
@@ -309,7 +309,9 @@ def _adaptation(result: EvaluationResult, first: list[str]) -> Iterator[Section]
     if not result.adaptation:
         return
     costs = _costs(result.adaptation)
-    figure = figures.condition_curves(costs, "regime that begins half-way", "adaptation", first)
+    figure = evaluation_figures.condition_curves(
+        costs, "regime that begins half-way", "adaptation", first
+    )
     rows = list(notes.rows(result))
     table = plain_table(notes.HEADINGS, rows) if rows else ""
     yield Section(
