@@ -1,4 +1,4 @@
-# Tercel: the house. `make` alone explains itself.
+# Tercel. `make` alone explains itself.
 #
 # One virtual environment, .venv, at two sizes: the core alone (run) and the core with every tool (setup, test, check,
 # bench). Each size has a stamp in .stamps/ that is older than pyproject.toml exactly when it has to be renewed.
@@ -7,7 +7,7 @@ PYTHON ?= python3
 ARGS   ?=
 TORCH  ?= torch==2.13.0
 LOCK   ?=
-WING   ?=
+PACKAGE   ?=
 
 VENV   := .venv
 BIN    := $(VENV)/bin
@@ -35,7 +35,7 @@ help: ## say what can be made (the default)
 	@echo "  ARGS=...       is handed on:      make run ARGS=--quick    make test ARGS='-k book -x'"
 	@echo "  PYTHON=...     another python:    make setup PYTHON=python3.12"
 	@echo "  LOCK=FILE      locked versions:   make setup LOCK=requirements-dev.lock"
-	@echo "  WING=...       one wing's tests:  make test WING=market      make test-long WING=market"
+	@echo "  PACKAGE=...    its tests alone:   make test PACKAGE=market   make test-long PACKAGE=market"
 	@echo "  PART=1..6      a sixth:           make test-all PART=2"
 	@echo
 	@echo "Everything is set up on first use in $(VENV); nothing outside this folder and the kernel cache is touched."
@@ -117,10 +117,10 @@ web/node_modules/.made: web/package-lock.json
 console-shots: $(DEV) ## take pictures of every screen of the console into build/shots, to be looked at (needs chromium)
 	@$(PY) -m tests.desk.console.shots build/shots $(ARGS)
 
-WINGS = $(sort $(patsubst tests/%/,%,$(filter-out %__pycache__/,$(wildcard tests/*/))))
-ifneq ($(WING),)
-ifeq ($(wildcard tests/$(WING)/),)
-$(error WING=$(WING): expected a folder of tests, one of $(WINGS))
+PACKAGES = $(sort $(patsubst tests/%/,%,$(filter-out %__pycache__/,$(wildcard tests/*/))))
+ifneq ($(PACKAGE),)
+ifeq ($(wildcard tests/$(PACKAGE)/),)
+$(error PACKAGE=$(PACKAGE): expected a folder of tests, one of $(PACKAGES))
 endif
 endif
 ifneq ($(PART),)
@@ -136,10 +136,10 @@ endif
 # kept, whatever the environment says: every worker and every process that a test starts reads them.
 PY = OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python
 # A file stays with one worker, so that fixtures of a module are made once; the most expensive files come first.
-PYTEST = $(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --costs build/costs/$(if $(WING),wing/)$@$(if $(PART),-$(PART)).tsv
-# A wing is a folder of tests and, of the same name, one of the package or beside it, whose docstrings have examples.
+PYTEST = $(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --costs build/costs/$(if $(PACKAGE),package/)$@$(if $(PART),-$(PART)).tsv
+# PACKAGE names a folder of tests and, of the same name, one of src/tercel or beside it, whose docstrings have examples.
 ASIDE = benchmarks certify exchange replications studies
-PLACES = $(if $(WING),tests/$(WING) $(wildcard src/tercel/$(WING)) $(filter $(ASIDE),$(WING)))
+PLACES = $(if $(PACKAGE),tests/$(PACKAGE) $(wildcard src/tercel/$(PACKAGE)) $(filter $(ASIDE),$(PACKAGE)))
 
 # Tests write no bytecode. What they import late is compiled here once, not in every process of every run.
 LATE = matplotlib.pyplot scipy.stats scipy.optimize sklearn.ensemble sklearn.mixture lightgbm onnxruntime torch sqlalchemy fastapi
@@ -149,11 +149,11 @@ $(BYTECODE): $(DEV)
 	@touch $@
 
 test: $(BYTECODE) ## run the tests for while you work: units, oracles, properties, docstring examples, one session end to end
-	$(if $(WING),,$(PY) -m tests.warm)
+	$(if $(PACKAGE),,$(PY) -m tests.warm)
 	$(PYTEST) -m "not long and not release" $(PLACES) $(ARGS)
 
-# Files without one are not even read. A wing without one is no failure (5: nothing was collected).
-marked = $(shell grep -rlE --include='*.py' '$(1)' tests$(if $(WING),/$(WING)))
+# Files without one are not even read. A package without one is no failure (5: nothing was collected).
+marked = $(shell grep -rlE --include='*.py' '$(1)' tests$(if $(PACKAGE),/$(PACKAGE)))
 test-long: $(BYTECODE) ## run the tests of every landing: whole runs, real servers, browser, certification, data
 	$(PYTEST) -m "long and not release" $(or $(call marked,mark\.long),$(PLACES)) $(ARGS) || [ $$? -eq 5 ]
 

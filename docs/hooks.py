@@ -14,11 +14,11 @@ sys.path[:0] = [str(ROOT / "docs"), str(ROOT / "src")]
 
 import notebook  # noqa: E402 - beside this file
 
-WINGS: Final = {
-    f"src/tercel/{path.parent.name}/README.md": f"wings/{path.parent.name}.md"
+PACKAGES: Final = {
+    f"src/tercel/{path.parent.name}/README.md": f"packages/{path.parent.name}.md"
     for path in sorted((ROOT / "src" / "tercel").glob("*/README.md"))
 }
-PROJECT: Final = {"CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.md", **WINGS}
+PROJECT: Final = {"CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.md", **PACKAGES}
 SHIM: Final = "https://unpkg.com/iframe-worker/shim"
 VIEW: Final = """# The fields of a View
 
@@ -80,8 +80,8 @@ def made() -> Iterator[tuple[str, str]]:
             .replace("](../../../CONTRIBUTING.md", "](../contributing.md")
             .replace("](CHANGELOG.md)", "](changelog.md)")
         )
-        for wing, there in WINGS.items():
-            text = text.replace(f"]({wing}", f"]({there}")
+        for package, there in PACKAGES.items():
+            text = text.replace(f"]({package}", f"]({there}")
         yield page, text.replace("](replications)", "](replications/almgren-chriss.md)")
     for path in sorted((ROOT / "docs" / "notebooks").glob("*.ipynb")):
         yield (

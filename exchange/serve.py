@@ -8,7 +8,7 @@ from exchange.commands import BINANCE, Serve
 from exchange.fix.counterparties import Login
 from exchange.fix.server import FixServer, serve_fix
 from tercel.cli import end_on_termination, hand_over, say
-from tercel.core import Pace, WallClock, freeze
+from tercel.core import Pace, WallClock, freeze_heap
 from tercel.fix import Secret
 from tercel.venues import TRADER
 from tercel.venues.exchange import EntryLatency, SimulatedExchange
@@ -32,7 +32,7 @@ def serve(request: Serve) -> None:
     )
     with _served(request, exchange) as server:
         end_on_termination()
-        freeze()
+        freeze_heap()
         _announce(request, exchange, server.port)
         while not server.wait(1.0):  # it raises what the venue died of
             pass

@@ -13,7 +13,7 @@ from exchange.binance.report import venue_report
 from exchange.binance.serve import BinanceServer, serve_binance
 from exchange.commands import CRYPTO, Serve
 from tercel.cli import check_folder, end_on_termination, hand_over, say
-from tercel.core import ConfigError, Pace, WallClock, freeze
+from tercel.core import ConfigError, Pace, WallClock, freeze_heap
 from tercel.fix import ed25519_key
 from tercel.venues import TRADER
 
@@ -50,7 +50,7 @@ def serve_until_stopped(request: Serve) -> None:
         signal.SIGINT, signal.default_int_handler
     )  # a shell lets what runs in its background ignore it
     try:
-        freeze()
+        freeze_heap()
         server.start()
         _announce(request, server, key, speed)
         while not server.wait(0.2):

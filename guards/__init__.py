@@ -1,4 +1,4 @@
-"""What the house gives today, recorded; and whether it still gives the same.
+"""Recorded outputs of the code base, and the comparison of today's with them.
 
 A guard runs commands in an empty folder and boils down what they leave to keys and figures. Its record is a file in
 `recorded/`. A change that is to change nothing is harmless when every guard finds its record again, old keys read

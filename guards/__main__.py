@@ -24,7 +24,8 @@ every key and says why: python -m guards record {}
 def main(words: Sequence[str] | None = None) -> int:
     """Do what is typed: 0 all as recorded, 1 something differs, 2 it could not be done."""
     parser = argparse.ArgumentParser(
-        prog="python -m guards", description="What the house gives, held to a record."
+        prog="python -m guards",
+        description="Compare the outputs of the code base with recorded ones.",
     )
     parser.add_argument("what", choices=("compare", "record"))
     parser.add_argument(

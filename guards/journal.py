@@ -1,4 +1,4 @@
-"""The journal of a desk, read from its file and not by the house: kinds of events, their fields as columns."""
+"""The journal of a desk, read from its file without the package: kinds of events, their fields as columns."""
 
 import json
 import re

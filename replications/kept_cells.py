@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tercel.cli import progress, say
-from tercel.core import json_text, write_whole
+from tercel.core import json_text, write_atomic
 from tercel.core.stats import normal_quantile
 
 
@@ -31,7 +31,7 @@ def measured(
             bar.update(task, now=name)
             text = json_text({"settings": settings, "found": measure()})
             folder.mkdir(parents=True, exist_ok=True)
-            write_whole(folder / f"{name}.json", text + "\n")
+            write_atomic(folder / f"{name}.json", text + "\n")
             found[name] = json.loads(text)["found"]  # the same numbers whether read or measured
             bar.advance(task)
             if not bar.console.is_terminal:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from tercel.core import ConfigError, write_whole
+from tercel.core import ConfigError, write_atomic
 
 Write = Annotated[
     Path | None, typer.Option(help="Markdown file whose table is replaced.", metavar="FILE.md")
@@ -63,4 +63,4 @@ def around(path: Path, marks: tuple[str, str]) -> tuple[str, str]:
 def replace_table(path: Path, table: str, marks: tuple[str, str]) -> None:
     """Put the table between its marks; see `around`."""
     head, tail = around(path, marks)
-    write_whole(path, f"{head}{marks[0]}\n\n{table}\n{marks[1]}{tail}")
+    write_atomic(path, f"{head}{marks[0]}\n\n{table}\n{marks[1]}{tail}")

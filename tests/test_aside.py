@@ -20,7 +20,7 @@ from tests.test_house import ASIDE, ROOT
 
 import tercel
 from tercel.cli import plugins
-from tercel.cli.operator import AskDesk, DeskRequest
+from tercel.cli.operator import AskDesk
 from tercel.cli.plugins import help_texts
 from tercel.cli.request import add, request_of
 from tercel.cli.shared import JsonRequest
@@ -187,11 +187,7 @@ def test_its_commands_have_examples(folder: str) -> None:
 
 def extended(kind: Any) -> set[str]:
     """Options of the package's own command that a request extends; none of a request that extends none."""
-    above = [
-        one
-        for one in kind.__mro__
-        if is_dataclass(one) and one not in (JsonRequest, DeskRequest, AskDesk)
-    ]
+    above = [one for one in kind.__mro__ if is_dataclass(one) and one not in (JsonRequest, AskDesk)]
     own = [one for one in above[1:] if one.__module__.startswith("tercel.cli.")]
     return set(signature(own[0]).parameters) if own else set()
 

@@ -1,4 +1,4 @@
-"""The guards' own machinery on toy records; and the guards that take seconds, on the house as it is."""
+"""The guards' own machinery on toy records; and the guards that take seconds, on the code as it is."""
 
 import doctest
 import json
@@ -11,7 +11,7 @@ import zstandard
 from guards import __main__ as program
 from guards import figures, files, journal, options, recorders, store
 from guards import keys as maps
-from guards import program as house
+from guards import program as console_script
 from guards.compare import Record, differences, same
 from guards.figures import Leaves, leaves, shape, told
 from guards.keys import KeyMap, Rule, read_keys
@@ -228,7 +228,7 @@ def test_a_record_that_is_missing_or_damaged_is_an_error_in_three_parts(
 
 
 @pytest.mark.parametrize(
-    "module", [figures, files, house, journal, maps, options, recorders, store]
+    "module", [figures, files, console_script, journal, maps, options, recorders, store]
 )
 def test_examples_run(module: object) -> None:
     assert doctest.testmod(module).failed == 0  # type: ignore[arg-type]
@@ -385,7 +385,7 @@ def test_a_command_that_does_not_go_well_is_an_error(
     monkeypatch.chdir(tmp_path)
     for words in (("data", "list", "--lake", "nowhere"), ("data", "nonsense")):
         with pytest.raises(ConfigError, match="to go well"):
-            house.tercel(*words)
+            console_script.tercel(*words)
 
 
 def test_records_are_there_for_every_guard_and_small() -> None:
@@ -393,7 +393,7 @@ def test_records_are_there_for_every_guard_and_small() -> None:
     assert sum(path.stat().st_size for path in store.FOLDER.iterdir()) < 450_000
 
 
-# -- the house --------------------------------------------------------------------------------------------------------
+# -- the code --------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["options", pytest.param("journal", marks=pytest.mark.long)])

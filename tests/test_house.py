@@ -1,4 +1,4 @@
-"""The house itself: what an import may load, the layering, the Makefile's own words."""
+"""The code base itself: what an import may load, the layering, the Makefile's own words."""
 
 import ast
 import re
@@ -394,7 +394,7 @@ TOLD = re.compile("received|to go on|NOT known")
 
 
 def test_nothing_below_the_command_line_names_it_or_reads_what_people_are_told() -> None:
-    """A process that a room starts is its own, and its errors come as JSON."""
+    """A process that a package starts is its own, and its errors come as JSON."""
     for planted in (
         'run("python -m tercel.cli gate")',
         're.search(r"^ +received  (.*)", said)',
@@ -493,7 +493,7 @@ TYPED = "cli"
 
 
 def texts_below_the_command_line() -> Iterator[tuple[str, str]]:
-    """Every constant text of the rooms below, docstrings too, and where it stands."""
+    """Every constant text of the packages, docstrings too, and where it stands."""
     room = ROOT / "src" / "tercel"
     for path in sorted(room.rglob("*.py")):
         where = path.relative_to(room).as_posix()

@@ -30,7 +30,7 @@ from tercel.core import (
     VenueError,
     VenueEvent,
     WallClock,
-    write_whole,
+    write_atomic,
 )
 from tercel.desk.gate import beside_gate, read_config
 from tercel.desk.gate import open_gate as opened
@@ -216,7 +216,7 @@ def market(place: Place, source: Source) -> None:
     """Run freely until told to end; then say what is true."""
     exchange, until = Witness(source, place.seed, place.folder / LOG), BoundedClock(None)
     MarketServer(exchange, place.market, Pace(WallClock(), SPEED)).run(until.stopping)
-    write_whole(place.folder / TRUTH, json.dumps(exchange.testimony()))
+    write_atomic(place.folder / TRUTH, json.dumps(exchange.testimony()))
 
 
 def front(place: Place, wall: Wall, ready: Callable[[], None]) -> None:
@@ -313,7 +313,7 @@ class DeskActor:
         while session.ledger.orders.live() or session.ledger.parents.open():
             session.step(session.now_ns + SECOND)
         crashpoints.arm("")
-        write_whole(self._place.desk / LIVE, json.dumps(believed(session.ledger)))
+        write_atomic(self._place.desk / LIVE, json.dumps(believed(session.ledger)))
         session.close()
 
     def _feed(self) -> None:
@@ -359,4 +359,4 @@ def believed(ledger: Ledger) -> dict[str, Any]:
 
 def written(file: Path) -> Callable[[], None]:
     """Say that this process is ready: its number in a file."""
-    return lambda: write_whole(file, str(os.getpid()))
+    return lambda: write_atomic(file, str(os.getpid()))

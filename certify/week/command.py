@@ -14,7 +14,7 @@ from certify.week.faults import FIRST, KINDS
 from certify.week.play import Week
 from certify.week.verdict import verdict_of
 from tercel.cli import hand_over, print_table, result_console, say
-from tercel.core import ConfigError, check_known, write_whole
+from tercel.core import ConfigError, check_known, write_atomic
 
 PROCESSES: Final = ("desk", "gate", "venue", "console")
 _TEXT: Final = ("what the desk and people did", "owners of alerts")
@@ -59,7 +59,7 @@ def _shown(request: CertifyWeek, folder: Path) -> int:
     }
     found = about | {"seconds": round(time.monotonic() - began), "crashes": played.crashes} | found
     hand_over(found, request.as_json, lambda: _show(found))
-    write_whole(folder / "week.json", json.dumps(found, indent=1))
+    write_atomic(folder / "week.json", json.dumps(found, indent=1))
     return 1 if found["failed"] else 0
 
 

@@ -34,7 +34,7 @@ from certify.week.parts import (
 )
 from certify.week.people import DUTY, HEAD, PEOPLE, SECOND_PERSON, ConsolePerson, Duty, RefusedError
 from tercel.core import NS_PER_SECOND as SECOND
-from tercel.core import VenueError, write_whole
+from tercel.core import VenueError, write_atomic
 from tercel.execution import policies_packaged
 
 AGENTS: Final = ("default", "peg", "schedule")
@@ -187,18 +187,18 @@ class Week:
             "signals": signals,
         }
         config = CONFIG.format(stale_ms=round(STALE_S * self.venue.speed * 1000), **words)
-        write_whole(self.folder / "desk.toml", config)
+        write_atomic(self.folder / "desk.toml", config)
         delivered(self.folder, good)
 
     def _train(self, good: Path) -> None:
         days = [day for n in range(1500) if (day := date(2019, 1, 1) + timedelta(n)).weekday() < 5]
-        write_whole(good / "prices.csv", faults.prices([str(day) for day in days], self.seed))
-        write_whole(good / "s.toml", SIGNALS)
+        write_atomic(good / "prices.csv", faults.prices([str(day) for day in days], self.seed))
+        write_atomic(good / "s.toml", SIGNALS)
         words = [*TERCEL, "signals", "train", "s.toml", "--out", "o"]
         subprocess.run(words, cwd=good, check=True, capture_output=True)
         card = (good / "o" / "model" / "card.json").read_text().replace('"../.."', '".."')
         shutil.copytree(good / "o" / "model", good / "model", dirs_exist_ok=True)
-        write_whole(good / "model" / "card.json", card)
+        write_atomic(good / "model" / "card.json", card)
 
     # -- a session ----------------------------------------------------------------------------------------------------
     def session(self, number: int) -> SessionLog:

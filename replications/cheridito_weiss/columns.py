@@ -185,7 +185,7 @@ def look_batch(bs: Packed, ks: Longs, which: Longs, seen: Longs, c: Floats, o: S
 def earn(ks: Longs, seen: Longs, rewards: Floats) -> None:
     """Ticks a lot of the order over the arrival bid that each market earned since it was last asked.
 
-    The house's account is in half-ticks x lots against the arrival mid, costs positive.
+    Tercel's account is in half-ticks x lots against the arrival mid, costs positive.
     """
     for i in range(ks.shape[0]):
         paid = 0

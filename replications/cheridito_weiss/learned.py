@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from replications.cheridito_weiss import columns as c
 from replications.cheridito_weiss import rules
 from replications.cheridito_weiss.cells import Cell
-from tercel.core import PolicyError, write_whole
+from tercel.core import PolicyError, write_atomic
 from tercel.execution import Intents
 from tercel.execution import intent as it
 from tercel.execution.policies import MlpPolicy, from_onnx, to_onnx
@@ -108,7 +108,7 @@ def keep_rules(
         kind: {"validated": value, "parameters": _named(rule)}
         for kind, (rule, value) in found.items()
     }
-    write_whole(
+    write_atomic(
         rules_path(folder, cell),
         (
             json.dumps(
@@ -131,7 +131,7 @@ def _named(rule: rules.Tuned) -> dict[str, float]:
 
 def keep_policy(folder: Path, cell: Cell, seed: int, policy: MlpPolicy) -> None:
     """Write a policy."""
-    write_whole(policy_path(folder, cell, seed), to_onnx(policy))
+    write_atomic(policy_path(folder, cell, seed), to_onnx(policy))
 
 
 def read_rules(folder: Path, cell: Cell) -> tuple[dict[str, rules.Tuned], str, str | None]:

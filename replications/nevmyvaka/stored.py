@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from replications.nevmyvaka.study import VARIANTS, Setting, Table
-from tercel.core import PolicyError, write_whole
+from tercel.core import PolicyError, write_atomic
 
 FOLDER: Final = Path(__file__).parent / "tables"
 _DIGITS: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
@@ -64,7 +64,7 @@ def keep(folder: Path, kept: Kept) -> None:
         },
     }
     folder.mkdir(parents=True, exist_ok=True)
-    write_whole(path_of(folder, kept.symbol, table.setting), json.dumps(raw, indent=1) + "\n")
+    write_atomic(path_of(folder, kept.symbol, table.setting), json.dumps(raw, indent=1) + "\n")
 
 
 def kept(folder: Path, symbol: str, setting: Setting) -> Kept:

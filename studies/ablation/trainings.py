@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from studies.ablation.variants import WHOLE, Variant
 from tercel import TercelError
-from tercel.core import Pool, stopping, write_whole
+from tercel.core import Pool, stopping, write_atomic
 from tercel.execution.policies import CARD_FILE as CARD
 from tercel.lab.learning.agent import AgentConfig, run_training
 from tercel.lab.learning.agent.report import write_page
@@ -127,11 +127,11 @@ def train_one(text: str, folder: Path, seed: int) -> bool:
     try:
         result = run_training(config, folder, seed, stop=stopping)
     except TercelError as error:
-        write_whole(folder / FAILED, f"{error}\n")
+        write_atomic(folder / FAILED, f"{error}\n")
         return False
     finally:
         spent = _read(folder / CPU).get("cpu_s", 0.0) + time.process_time() - began
-        write_whole(folder / CPU, json.dumps({"cpu_s": spent}) + "\n")
+        write_atomic(folder / CPU, json.dumps({"cpu_s": spent}) + "\n")
     if result["done"]:
         write_page(folder, config, result)
         shutil.rmtree(folder / "checkpoint", ignore_errors=True)

@@ -22,7 +22,7 @@ from tercel.cli import (
     print_table,
     say,
 )
-from tercel.core import plain_values as plain
+from tercel.core import to_jsonable
 from tercel.core.report import NOTHING, plain_table
 
 if TYPE_CHECKING:
@@ -178,7 +178,7 @@ def page(found: "Fills") -> str:
     from tercel.core.report import Section, render
 
     cells, symbol = (
-        plain({name: asdict(cell) for name, cell in found.figures.items()}),
+        to_jsonable({name: asdict(cell) for name, cell in found.figures.items()}),
         found.symbol,
     )
     everything = [

@@ -23,8 +23,7 @@ from tercel.cli import (
     say,
     share_of,
 )
-from tercel.core import Record
-from tercel.core import plain_values as plain
+from tercel.core import Record, to_jsonable
 from tercel.core.report import plain_table, spelt
 
 if TYPE_CHECKING:
@@ -181,7 +180,9 @@ def card_of(found: Predicted) -> dict[str, Any]:
 
     ours, strategies = found.finding.ours, len(found.finding.strategies)
     ranks = {"spearman": ours.spearman, "spearman_resting": ours.spearman_resting}
-    kept = plain({"days": found.dates, "strategies": strategies, **ranks, "symbol": found.symbol})
+    kept = to_jsonable(
+        {"days": found.dates, "strategies": strategies, **ranks, "symbol": found.symbol}
+    )
     for key in ranks:
         del kept[key]["halves"]
     rest = {
@@ -190,7 +191,7 @@ def card_of(found: Predicted) -> dict[str, Any]:
         "signs": ours.signs,
         "shares": found.finding.shares,
     }
-    card: dict[str, Any] = rounded(kept | plain(rest), 4)
+    card: dict[str, Any] = rounded(kept | to_jsonable(rest), 4)
     return card
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 import typer
 
 from tercel.cli import AsJson, PostureRequest, Seed, hand_over, print_table, result_console, say
-from tercel.core import write_whole
+from tercel.core import write_atomic
 
 if TYPE_CHECKING:
     from studies.risk.trials.report import TrialReport
@@ -168,7 +168,7 @@ def _show(found: "TrialReport", as_json: bool, out: Path | None) -> None:
     """Print it, and write its page to `out` where one is asked for."""
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
-        write_whole(out / "report.html", found.page())
+        write_atomic(out / "report.html", found.page())
         say(f"report  {out / 'report.html'}")
 
     def show() -> None:

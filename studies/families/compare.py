@@ -12,7 +12,7 @@ from studies.families.report import compare_page
 from studies.families.settings import CompareSection, compare_section
 from studies.zoo import card_of
 from tercel.cli import progress, say
-from tercel.core import ConfigError, json_text, write_whole
+from tercel.core import ConfigError, json_text, write_atomic
 from tercel.signals.runs import SignalsConfig
 
 SETTINGS = "compare.json"
@@ -131,4 +131,4 @@ def _kept(out: Path, cell: FittedCell) -> dict[str, Any] | None:
 
 
 def _keep(out: Path, cell: FittedCell, row: dict[str, Any]) -> None:
-    write_whole(out / CELLS / f"{cell.key}.json", json_text(row) + "\n")
+    write_atomic(out / CELLS / f"{cell.key}.json", json_text(row) + "\n")

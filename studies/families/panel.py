@@ -25,8 +25,7 @@ from studies.families.cells import Measurement
 from studies.families.settings import compare_section
 from studies.zoo import FAMILIES, SEQUENCES, STATES
 from tercel.cli import say
-from tercel.core import DataError, Floats, beside, json_text
-from tercel.core import plain_values as plain
+from tercel.core import DataError, Floats, atomic_path, json_text, to_jsonable
 from tercel.core.stats import mean_interval
 from tercel.signals import LEAK_CEILING as CEILING
 from tercel.signals import SCORE_BLOCK as BLOCK
@@ -395,7 +394,7 @@ def _kept(
         except (ValueError, KeyError, OSError):
             pass
     forecasts, seconds = walked(data, (name,), train, seed, f"panel: {name}")
-    with beside(file) as part:
+    with atomic_path(file) as part:
         np.savez(part, told=forecasts, seconds=seconds, about=np.array(about))
     return forecasts, seconds
 
@@ -417,4 +416,4 @@ def scored(forecast: Floats, data: Dataset, rng: np.random.Generator) -> dict[st
         "smoothed": books[1].to_json(),
         "warning": warning,
     }
-    return dict(plain(forecasts))
+    return dict(to_jsonable(forecasts))

@@ -28,8 +28,7 @@ from studies.families.sequences import (
     steps_of,
 )  # fmt: skip
 from tercel.cli import print_json, print_rows, progress, say
-from tercel.core import beside, check_known
-from tercel.core import plain_values as plain
+from tercel.core import atomic_path, check_known, to_jsonable
 from tercel.core.report import NOTHING, Section, fixed, plain_table, render, spelt_cell
 from tercel.core.stats import holm
 from tercel.execution.foresight import FEATURES
@@ -84,7 +83,7 @@ def run(
     base = max((one["rows"] for one in found if one["rows"] <= BASE), default=BASE)
     judged = verdicts(found, base)
     told = {
-        "settings": plain(asdict(settings)), "rows_to_train_on": data.most, "notes": notes, "seed": seed,
+        "settings": to_jsonable(asdict(settings)), "rows_to_train_on": data.most, "notes": notes, "seed": seed,
         "cells": found, "against_linear": {key: _adjusted(compared(found, key)) for key in ("r2", "auc")},
         "claims": [asdict(one) for one in judged],
     }  # fmt: skip
@@ -187,7 +186,7 @@ def _kept(out: Path, cell: BookCell) -> tuple[dict[str, Any], Told] | None:
 
 def _keep(out: Path, cell: BookCell, kept: tuple[dict[str, Any], Told]) -> None:
     took, (value, chance) = kept
-    with beside(out / CELLS / f"{cell.key}.npz") as part:
+    with atomic_path(out / CELLS / f"{cell.key}.npz") as part:
         np.savez(
             part, names=np.array(list(took)), numbers=np.array(list(took.values()), np.float64),
             value=value.astype(np.float32), chance=chance.astype(np.float32),

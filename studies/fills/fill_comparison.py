@@ -13,7 +13,7 @@ from studies.fills.lobster_write import as_shown
 from studies.fills.markouts import HORIZONS_S
 from studies.fills.replayed import SKIP_S, replayed
 from studies.fills.turns import TURNS, TURNS_S, turns
-from tercel.core import plain_values as plain
+from tercel.core import to_jsonable
 from tercel.market import (
     FIRST_MADE,
     Day,
@@ -231,6 +231,8 @@ def teaches(found: Fills) -> dict[str, Any]:
         "seed": found.seed,
     }
     kept = (
-        about | {"filled": filled, "markouts_bps": markouts} | plain(found.carry or {"carry": None})
+        about
+        | {"filled": filled, "markouts_bps": markouts}
+        | to_jsonable(found.carry or {"carry": None})
     )
-    return dict(rounded(plain(kept), 4))
+    return dict(rounded(to_jsonable(kept), 4))

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 
 from tercel.api import progress_console
 from tercel.cli import print_json, print_rows, say
-from tercel.core import ConfigError, DataError, json_text
-from tercel.core import plain_values as plain
+from tercel.core import ConfigError, DataError, json_text, to_jsonable
 from tercel.core.report import spelt_cell
 from tercel.signals.runs import PanelSection, SignalsConfig, TrainSection
 
@@ -63,7 +62,7 @@ def text(data: Path, seed: int, out: Path) -> dict[str, Any]:
             study_of = text_study(
                 folder, level, embed=embed, dictionary=there, seed=seed, tick=tick
             )
-            studies.append(plain(study_of))
+            studies.append(to_jsonable(study_of))
     return {"studies": studies}
 
 
@@ -81,7 +80,9 @@ def ofi(data: Path, seed: int, out: Path) -> dict[str, Any]:
         with LobsterFeed().days([file], FeedOptions()) as days:
             for day in days:
                 imported = day.read()
-                found.append(plain(flow_study(imported.instrument, imported.events, seed=seed)))
+                found.append(
+                    to_jsonable(flow_study(imported.instrument, imported.events, seed=seed))
+                )
     return {"studies": found}
 
 

@@ -17,8 +17,7 @@ from numpy.typing import NDArray
 from studies.families.scores import single_class
 from studies.signals.metrics import accuracy, clustered, correlation, mcc
 from studies.tweets.stocknet import Cutoff, StockNet, assigned
-from tercel.core import needed
-from tercel.core import plain_values as plain
+from tercel.core import needed, to_jsonable
 from tercel.core.stats import Estimate, ranks
 from tercel.signals import word_score
 
@@ -75,7 +74,7 @@ class StockNetStudy:
         """The study by name."""
         return {
             "counts": self.counts, "published": PUBLISHED, "test_days": self.test_days,
-            "rows": plain(self.rows), "scored_days": self.scored_days,
+            "rows": to_jsonable(self.rows), "scored_days": self.scored_days,
             "word_score": {str(lag): value for lag, value in self.correlation.items()},
             "word_score_10_tweets": {str(lag): value for lag, value in self.busy.items()},
             "tone": None if self.tone is None else {str(lag): value for lag, value in self.tone.items()},

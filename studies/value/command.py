@@ -22,7 +22,7 @@ from studies.value.report import (
 from studies.value.stress import Turn, measure
 from tercel import Task
 from tercel.cli import print_json, result_console, say
-from tercel.core import write_whole
+from tercel.core import write_atomic
 from tercel.execution import Parameters, Strategy
 from tercel.execution.policies_packaged import named
 from tercel.execution.strategies import MarketEstimates
@@ -162,7 +162,7 @@ def _write(out: Path | None, page: str) -> None:
     if out is None:
         return
     out.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(out, page)
+    write_atomic(out, page)
     say(f"report    {out}")
 
 

@@ -23,7 +23,7 @@ from tercel.api.desk import Desk
 from tercel.api.second_person import SecondPerson
 from tercel.core import installation
 from tercel.core.errors import ConfigError, TercelError
-from tercel.core.machine import person
+from tercel.core.system import user_name
 from tercel.desk.gate.config import GateConfig, GateTerms
 from tercel.desk.gate.opening import opened
 from tercel.desk.limits import default_file
@@ -345,12 +345,12 @@ def test_the_second_person_is_of_a_file_that_the_starter_cannot_write(
 
 
 @pytest.mark.parametrize(
-    ("name", "why"), [(person(), "who starts it"), ("puppet", "one of the two let in or raised")]
+    ("name", "why"), [(user_name(), "who starts it"), ("puppet", "one of the two let in or raised")]
 )
 def test_the_second_person_is_another_one(
     installed: Path, name: str, why: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    people, starter = people_of(installed), person()
+    people, starter = people_of(installed), user_name()
     rows = json.loads(people.path.read_bytes())["people"]
     rows |= {name: {**rows["bob"], "lifters": {f"{starter} (tercel console users)": time.time()}}}
     people.path.write_text(json.dumps({"people": rows}))

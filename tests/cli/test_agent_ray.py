@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from tests.waiting import until
 
-from tercel.cli.agent_train import Train, train
+from tercel.cli.agent_train import train
 from tercel.core.errors import ConfigError
 from tercel.execution.policies.strategy import policy_strategy
 from tercel.lab.evaluation.training_files import read_metrics
@@ -86,11 +86,11 @@ def test_what_cannot_go_on_a_cluster_is_refused(tmp_path):
     (tmp_path / "whole.toml").write_text(TOLD.replace("shards = 2, ", "").replace("4096", "128"))
     told = {"config": tmp_path / "whole.toml", "as_json": True}
     with pytest.raises(ConfigError, match="--workers alone"):
-        train(Train(**told, out=tmp_path / "a", workers=2))
-    train(Train(**told, out=tmp_path / "b"))
+        train(**told, out=tmp_path / "a", workers=2)
+    train(**told, out=tmp_path / "b")
     pytest.importorskip("ray", reason="needs the extra [scale]")
     with pytest.raises(ConfigError, match="ray start"):
-        train(Train(**told, out=tmp_path / "c", ray="127.0.0.1:1"))
+        train(**told, out=tmp_path / "c", ray="127.0.0.1:1")
     assert not (tmp_path / "c").exists()
     for words, more, workers in (
         ("1 to 2 workers", {"shards": 2}, 3),

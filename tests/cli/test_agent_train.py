@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from certify.kits.strategy import random_views
 from tercel.api import training
 from tercel.cli import app
-from tercel.cli.agent_train import Train, train
+from tercel.cli.agent_train import train
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.execution import step as kernels
 from tercel.execution.policies.card import apart, read_card
@@ -450,7 +450,7 @@ def test_orders_that_make_no_sense_leave_nothing(tmp_path, monkeypatch, argument
         for key, value in arguments.items()
     }
     with pytest.raises(ConfigError):
-        train(Train(**paths, as_json=True))
+        train(**paths, as_json=True)
     assert not list(tmp_path.iterdir())
 
 

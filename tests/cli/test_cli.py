@@ -20,6 +20,7 @@ from tercel.cli import app, data_import
 from tercel.cli.order import TypedOrder
 from tercel.cli.run import RunRequest
 from tercel.core.errors import FeedError
+from tercel.market.feed import FeedOptions
 
 runner = CliRunner()
 
@@ -102,9 +103,8 @@ def importing(monkeypatch: pytest.MonkeyPatch, error: BaseException | None = Non
     """What `data import ...` is asked, in the place of an import; it ends in an error where there is one."""
     asked: list[Any] = []
 
-    def record(_feed: Any, one: Any, paths: Any, lake: Any) -> None:
-        asked.append(one)
-        assert (paths, lake) == (one.paths, one.lake)
+    def record(_feed: Any, *given: Any) -> None:
+        asked.append(given)
         if error is not None:
             raise error
 
@@ -117,11 +117,8 @@ def test_import_hands_on_its_options(monkeypatch: pytest.MonkeyPatch) -> None:
     words = "data import lobster a.csv b.zip --lake lake --symbol IBM --date 2003-01-13 --tick 0.01 --replace --json"
     assert runner.invoke(app, words.split()).exit_code == 0
     paths = [Path("a.csv"), Path("b.zip")]
-    assert asked == [
-        data_import.Lobster(
-            paths, Path("lake"), "IBM", "2003-01-13", 0.01, replace=True, as_json=True
-        )
-    ]
+    options = FeedOptions("IBM", "2003-01-13", 0.01)
+    assert asked == [(paths, Path("lake"), options, True, True)]
 
 
 @pytest.mark.parametrize("code", [0, 1])

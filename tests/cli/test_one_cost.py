@@ -12,7 +12,7 @@ from tercel.api.demo.markets import SimulatedMarkets
 from tercel.api.desk_file import parse_config
 from tercel.api.desk_page import page
 from tercel.cli import app
-from tercel.core.plain import plain
+from tercel.core.serialization import to_jsonable
 from tercel.core.vocabulary import NS_PER_SECOND as S
 from tercel.desk.console.state import DeskState
 from tercel.desk.rounds.build import open_desk
@@ -86,7 +86,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     for seq, entry in JournalReader(folder).read():
         state.apply(seq, entry)
     return {
-        "result": result, "report": report, "console": plain(state.shown()),
+        "result": result, "report": report, "console": to_jsonable(state.shown()),
         **{name: spoken("trade", name, "--desk", folder) for name in ("orders", "tca")},
     }  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""JSON as it leaves the house: strict, with every digit."""
+"""JSON on stdout: strict, with every digit."""
 
 import json
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tercel.cli.shared import hand_over, print_rows
-from tercel.core.plain import json_text
+from tercel.core.serialization import json_text
 
 DOCUMENT = st.recursive(
     st.none()

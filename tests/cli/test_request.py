@@ -61,7 +61,7 @@ def fail(asked: Greeting) -> None:
 
 
 def written(
-    name: Name, out: Out, times: Times = 2, words: Words = None, as_json: AsJson = False
+    *, name: Name, out: Out, times: Times = 2, words: Words = None, as_json: AsJson = False
 ) -> None:
     """Say hello."""
 

@@ -28,7 +28,7 @@ from tercel.api.second_person import SecondPerson
 from tercel.cli import app
 from tercel.core import installation
 from tercel.core.errors import TercelError
-from tercel.core.machine import person
+from tercel.core.system import user_name
 from tercel.core.vocabulary import DAY_NS
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.reader import JournalReader
@@ -209,14 +209,14 @@ def agreed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[object, ...]:
         rows = json.loads(people.path.read_bytes())[
             "people"
         ]  # as it stands, where the name is one that is reserved
-        people.path.write_text(json.dumps({"people": rows | {person(): rows["eve"]}}))
+        people.path.write_text(json.dumps({"people": rows | {user_name(): rows["eve"]}}))
         now = People(people.path, time.time, QUICK)
-        now.add("puppet", "risk", PASSWORD, f"{person()} (tercel console users)")
+        now.add("puppet", "risk", PASSWORD, f"{user_name()} (tercel console users)")
     (folder / "people.json").chmod(0o600)
     (folder / "installation.toml").write_text(f'people = "{folder / "people.json"}"\n')
     monkeypatch.setattr(installation, "FILE", folder / "installation.toml")
     monkeypatch.setattr(installation.os, "geteuid", lambda: NOBODY)
-    monkeypatch.setattr("tercel.api.second_person.person", lambda uid: person())
+    monkeypatch.setattr("tercel.api.second_person.person", lambda uid: user_name())
     monkeypatch.setenv("TERCEL_PEOPLE", str(folder / "nowhere.json"))
     wanted = "trade live at fix://DESK@127.0.0.1:1 as peg, taker, lose 900 at most"
     drilled = "--tried", folder / "drilled", "--confirm", wanted
@@ -231,8 +231,8 @@ def agreed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[object, ...]:
         ("bob", "", "another password"),
         ("vic", PASSWORD, "vic, who is viewer"),
         ("tom", PASSWORD, "tom, who is trader"),
-        (person(), PASSWORD, f"{person()}, who starts it"),
-        ("puppet", PASSWORD, f"puppet beside {person()}: one of the two let in or raised the other"),
+        (user_name(), PASSWORD, f"{user_name()}, who starts it"),
+        ("puppet", PASSWORD, f"puppet beside {user_name()}: one of the two let in or raised the other"),
     ],
 )  # fmt: skip
 def test_nobody_goes_live_without_a_second_person(
@@ -271,7 +271,7 @@ def test_who_agreed_that_a_desk_goes_live_is_journaled(
             Desk(folder / "went.toml", second=SecondPerson("bob", PASSWORD), **options).close()
         live, *_ = [one for _, one in JournalReader(folder / "went").read(0, (kinds.OPERATOR,))]
     assert live.body["command"] == "live"
-    assert live.body["by"] == f"{person()} (tercel.Desk), confirmed by bob (password)"
+    assert live.body["by"] == f"{user_name()} (tercel.Desk), confirmed by bob (password)"
     assert live.body["reason"] == confirm
 
 

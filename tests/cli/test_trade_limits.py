@@ -26,7 +26,7 @@ def test_one_person_tightens_and_two_loosen(
     at = ("--desk", tmp_path)
 
     def as_(person: str, *words: Any) -> None:
-        monkeypatch.setattr(desk_folder, "person", lambda: person)
+        monkeypatch.setattr(desk_folder, "user_name", lambda: person)
         # the command waits for no answer: the session that gives it runs in this very thread
         result = tercel(*words, "--reason", "news", "--wait", 0, *at)
         assert result.exit_code == 0, result.output

@@ -12,8 +12,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tercel.core.errors import ConfigError
-from tercel.core.plain import DEEPEST, parse_json, parse_tables
 from tercel.core.report.cells import csv_text, read_cell
+from tercel.core.serialization import DEEPEST, parse_json, parse_tables
 from tercel.core.toml import read_toml
 
 LEAVES = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()

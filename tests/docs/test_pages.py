@@ -32,7 +32,7 @@ MADE = {
     ),
     *(f"notebooks/{path.stem}.md" for path in NOTEBOOKS),
     *(
-        f"wings/{path.parent.name}.md"
+        f"packages/{path.parent.name}.md"
         for path in (DOCS.parent / "src" / "tercel").glob("*/README.md")
     ),
 }

@@ -5,7 +5,7 @@
     python -m tests.mutants.tiers --only 3 17         # some of them, by number
 
 Each mutant is written into a copy of the checkout. Files of tests that name its module run first, then those of its
-package, of its wing, and of every wing that imports it, first of the tier `test`, then of `long`, then of `release`,
+sub-package, of its package, and of every package that imports it, first of the tier `test`, then of `long`, then of `release`,
 until one fails. A test that hangs is a failure. Results are kept in build/mutants.jsonl of this checkout, and a mutant
 with a result is not run again.
 """
@@ -97,24 +97,24 @@ def chosen(seed: int, count: int) -> list[Mutant]:
 
 
 def packages_of(module: str) -> list[str]:
-    """Folders below `tercel` whose tests judge a module: its own package, its wing, and wings that import the wing."""
+    """Folders below `tercel` whose tests judge a module: its sub-package, its package, and packages that import it."""
     *above, _ = module.split("/")
-    wing = above[0]
-    wings = [
+    package = above[0]
+    packages = [
         path.name
         for path in (ROOT / "src" / "tercel").iterdir()
         if (path / "__init__.py").is_file()
     ]
-    asks = re.compile(rf"\btercel\.{wing}\b")
+    asks = re.compile(rf"\btercel\.{package}\b")
     asking = [
         one
-        for one in sorted(wings)
+        for one in sorted(packages)
         if any(
             asks.search(path.read_text(encoding="utf-8"))
             for path in (ROOT / "src/tercel" / one).rglob("*.py")
         )
     ]
-    return list(dict.fromkeys(["/".join(above), wing, *asking]))
+    return list(dict.fromkeys(["/".join(above), package, *asking]))
 
 
 def copy_of(root: Path, folder: Path) -> Path:

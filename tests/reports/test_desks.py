@@ -44,8 +44,8 @@ def twins() -> Iterator[dict[bool, Any]]:
     )
     from exchange.binance.accounts import ApiKey
     from exchange.binance.serve import serve_binance
-    from tercel.core.machine import WallClock
     from tercel.core.pace import Pace
+    from tercel.core.system import WallClock
 
     found = {}
     for keys in (False, True):

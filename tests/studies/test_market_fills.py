@@ -13,7 +13,7 @@ from studies.fills import fill_comparison
 from studies.fills.fill_comparison import WORDS, card, study
 from studies.fills.lobster_write import as_shown
 from tercel.cli import app
-from tercel.core.plain import json_text
+from tercel.core.serialization import json_text
 from tercel.market.flow.preset import load
 from tercel.market.score.days import Day
 from tercel.market.simulator.days import DAYS, simulated_lake

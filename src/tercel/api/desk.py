@@ -15,12 +15,12 @@ from tercel.api.desk_file import described
 from tercel.api.desk_page import page
 from tercel.api.desk_shadow import ShadowBounds, bounds_of, write_bounds
 from tercel.core.errors import ConfigError, OrderError, check_known
-from tercel.core.files import write_whole
+from tercel.core.files import write_atomic
 from tercel.core.installation import installation
-from tercel.core.machine import WallClock, person
 from tercel.core.orders import PAID_ONE, shown
 from tercel.core.ports import Closing, Entry, Journal
 from tercel.core.report.svg import Section
+from tercel.core.system import WallClock, user_name
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.desk.gate.process import FOLDER
 from tercel.desk.rounds.build import limits_of
@@ -136,7 +136,7 @@ class Desk(Closing):
                 )
             gate = self.config.desk.venue.startswith(GATE)
             other = second.name if gate else second.proved(installation().people, os.geteuid())
-            agreed["by"] = f"{person()} ({program}), confirmed by {other}"
+            agreed["by"] = f"{user_name()} ({program}), confirmed by {other}"
             agreed.update(second=second.name, password=second.password, reason=confirm)
             return agreed
 
@@ -149,7 +149,7 @@ class Desk(Closing):
             self.folder,
             dependencies_of(self.config, WallClock(), beside, agree),
             text=text,
-            holder=f"{person()} ({program})",
+            holder=f"{user_name()} ({program})",
             beside=beside,
             acknowledge=acknowledge,
             progress=progress,
@@ -333,7 +333,7 @@ class Desk(Closing):
         """
         session = self._session()
         self._runtime.latch.kill(
-            reason, person(), time.time_ns(), [self._agent(agent) for agent in agents]
+            reason, user_name(), time.time_ns(), [self._agent(agent) for agent in agents]
         )
         session.step(session.now_ns)
 
@@ -341,7 +341,7 @@ class Desk(Closing):
         """Let these agents, or all, trade again; parents that paused are resumed one by one."""
         session = self._session()
         self._runtime.latch.rearm(
-            reason, person(), time.time_ns(), [self._agent(agent) for agent in agents]
+            reason, user_name(), time.time_ns(), [self._agent(agent) for agent in agents]
         )
         session.step(session.now_ns)
 
@@ -462,7 +462,7 @@ class Desk(Closing):
         file = self.folder / REPORT if path is None else Path(path)
         file.parent.mkdir(parents=True, exist_ok=True)
         shown = self.outcome.to_json() if figures is None else dict(figures)
-        write_whole(file, page(self.config, self._runtime.opened, shown, self.folder, experiments))
+        write_atomic(file, page(self.config, self._runtime.opened, shown, self.folder, experiments))
         return file
 
     @property
@@ -506,7 +506,7 @@ class Desk(Closing):
 
     def _why(self, reason: str) -> str:
         """A reason as the journal has it: who, and why."""
-        return f"{person()}: {reason}"
+        return f"{user_name()}: {reason}"
 
 
 def _frame(rows: list[dict[str, Any]]) -> pl.DataFrame:

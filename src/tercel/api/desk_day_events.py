@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Final
 
-from tercel.core.plain import plain
 from tercel.core.ports import Entry
+from tercel.core.serialization import to_jsonable
 from tercel.desk.console.alerts import SEVERE, owner_of, row_of
 from tercel.desk.console.state import DeskState, highest
 from tercel.desk.trading.journal import kinds
@@ -80,7 +80,7 @@ class DayEvents:
         self._told.add(entry.parent)
         if not inside or not (first or entry.parent in self.costs):
             return
-        body = plain(entry.body)
+        body = to_jsonable(entry.body)
         row = {"is_bps": None} | {key: body[key] for key in _COST if key in body}
         where = {"parent": entry.parent, "agent": entry.agent, "instrument": entry.instrument}
         cost = 0.0 if row["is_bps"] is None else row["is_bps"] * row["notional"] / BPS

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from tercel.core.errors import ConfigError, JournalError, OrderError, offer
-from tercel.core.machine import person
 from tercel.core.orders import PAID_ONE, PAID_PLACES, shown
 from tercel.core.ports import Entry
 from tercel.core.report.svg import Section, render
 from tercel.core.report.tables import plain_table
+from tercel.core.system import user_name
 from tercel.core.toml import read_toml
 from tercel.core.vocabulary import NS_PER_SECOND, SIDE_WORDS
 from tercel.desk.gate.process import FOLDER
@@ -340,7 +340,7 @@ def _reconciled(folder: Path, where: str) -> dict[str, Any]:
         sorted({parent.order.agent for parent in ledger.parents}),
         ledger.limits.in_force,
     )
-    journal = SqlJournal(folder, f"{person()} (tercel trade reconcile)")
+    journal = SqlJournal(folder, f"{user_name()} (tercel trade reconcile)")
     latch = KillLatch(folder / LATCH)
     with closing(journal), ExitStack() as opened:
         link = venue_at(
@@ -412,7 +412,7 @@ def ask(
         )
     with closing(JournalReader(folder)) as reader:
         before = reader.last
-        number = post(folder, command, body, by or person(), reason or command, time.time_ns())
+        number = post(folder, command, body, by or user_name(), reason or command, time.time_ns())
         found = _await(folder, reader, before, number, wait_s)
     if found is not None and found.kind == kinds.ALERT:
         parts = [str(found.body.get(part) or "") for part in ("expected", "received", "remedy")]
@@ -527,7 +527,7 @@ def settle_orders(
 
 def _end(folder: Path, orders: Sequence[ChildOrder], ns: int, reason: str) -> None:
     """Who said so, then the end of each order as if the venue had told it."""
-    by = person()
+    by = user_name()
     with closing(SqlJournal(folder, f"{by} (tercel trade settle)")) as journal:
         said = _said("settle", {"orders": [order.root for order in orders]}, by, reason, ns)
         over = zip(ends(orders, f"{said.body['wall_ns']}", ns, by, reason), orders, strict=True)

@@ -16,7 +16,7 @@ import numpy as np
 
 from tercel.core.arrays import Ints
 from tercel.core.errors import ConfigError, TercelError
-from tercel.core.files import write_whole
+from tercel.core.files import write_atomic
 from tercel.core.orders import M_ID, M_KIND, M_LOTS, M_NS, M_PRICE, M_SIDE, Listing, MarketRows
 from tercel.core.pace import Pace
 from tercel.core.ports import Entry, Venue
@@ -370,7 +370,7 @@ def scored(
 
 def write_bounds(folder: Path, bounds: ShadowBounds) -> None:
     """Keep the bounds in a desk's folder."""
-    write_whole(folder / BOUNDS, json.dumps(asdict(bounds), indent=1) + "\n")
+    write_atomic(folder / BOUNDS, json.dumps(asdict(bounds), indent=1) + "\n")
 
 
 def read_bounds(folder: Path) -> dict[str, tuple[float, float]]:

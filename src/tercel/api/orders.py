@@ -9,8 +9,7 @@ import polars as pl
 
 from tercel.core.errors import DataError, TercelError
 from tercel.core.progress import say
-from tercel.core.tables.columns import renamed, unread
-from tercel.core.tables.numbers import exact, sides
+from tercel.core.tables.columns import exact, renamed, sides, unread
 from tercel.core.tables.table import ROW, USUAL, HowToMap, read_table
 from tercel.core.tables.table_map import Called, TableMap, table_map
 from tercel.core.tables.times import ordered

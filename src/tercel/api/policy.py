@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from tercel.core.errors import PolicyError
-from tercel.core.files import write_whole
+from tercel.core.files import write_atomic
 from tercel.execution.columns import OBSERVATION
 from tercel.execution.observation import ObservationFunction
 from tercel.execution.policies.card import Card, read_card
@@ -97,7 +97,7 @@ class Policy:
         """
         strategy = policy_strategy(self.folder, eyes=self.observation)
         found = observed_in_preset(task_of(self.card), strategy, market)
-        write_whole(self.folder / OBSERVATIONS, found.to_json())
+        write_atomic(self.folder / OBSERVATIONS, found.to_json())
         return self
 
 

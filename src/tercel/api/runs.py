@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from tercel.api.trained_desk import RecordedMarket, best_of, how_to_trade
 from tercel.core.errors import ConfigError, listed
-from tercel.core.files import alone
+from tercel.core.files import folder_lock
 from tercel.core.pool import Pool, stopping
 from tercel.core.progress import progress, say
 from tercel.execution.market import Market
@@ -259,7 +259,7 @@ class Run:
         ConfigError
             Another process runs there.
         """
-        with alone(self.folder, "run"):
+        with folder_lock(self.folder, "run"):
             train(self, self.trainings())
             name, out = self.scenario.market.name, self.folder
             scenario = replace(

@@ -6,7 +6,7 @@ from pathlib import Path
 from tercel.api.console.people import BOUND, People, may
 from tercel.core.errors import ConfigError
 from tercel.core.installation import FILE, check_guarded
-from tercel.core.machine import person
+from tercel.core.system import user_name
 from tercel.desk.trading.limit_record import same_person
 
 
@@ -46,7 +46,7 @@ class SecondPerson:
                 f"have `people = FILE` written into {FILE} by this machine's administrator, or into a gate's",
             )
         check_guarded(Path(file), uid)
-        people, starter = People(Path(file)), person(uid)
+        people, starter = People(Path(file)), user_name(uid)
         found = people.verify(self.name, self.password)
         if found is None:
             raise ConfigError(

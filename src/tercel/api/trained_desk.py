@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tercel.api.desk_file import read_config
-from tercel.core.files import write_whole
+from tercel.core.files import write_atomic
 from tercel.desk.rounds.config import CLOSING_S
 from tercel.execution.observation import is_own_name
 from tercel.execution.policies.card import Card, read_card
@@ -125,7 +125,7 @@ def how_to_trade(
     )
     if file.is_file() and file.read_text(encoding="utf-8") != text:
         file.replace(file.with_suffix(".old"))  # its owner may have changed it
-    write_whole(file, text)
+    write_atomic(file, text)
     return command
 
 

@@ -8,10 +8,10 @@ from typing import Any
 
 from tercel.api.trained_desk import RecordedMarket, how_to_trade
 from tercel.core.errors import ConfigError, TercelError, check_known
-from tercel.core.files import LOCK, alone
-from tercel.core.plain import parse_json
+from tercel.core.files import LOCK, folder_lock
 from tercel.core.progress import progress as bars
 from tercel.core.progress import say
+from tercel.core.serialization import parse_json
 from tercel.lab.learning.agent.config import AgentConfig, preset_file, read_config
 from tercel.lab.learning.agent.learner import ALGORITHMS, refuse_settings, with_algo
 from tercel.lab.learning.agent.ray import spread, with_shards
@@ -187,7 +187,7 @@ class TrainingRun:
     def _claimed(self) -> Iterator[None]:
         """The folder, claimed and kept from other trainings; given back where what was asked for is refused."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        with alone(self.folder, "training"):
+        with folder_lock(self.folder, "training"):
             if not self.begun:
                 claim(self.folder, self.config, self.seed)
             try:

@@ -1,4 +1,4 @@
-"""The command line: a file for every wing's commands, joined in `root`.
+"""The command line: a module for the commands of each package, joined in `root`.
 
 What another package's commands are made of is offered here: :class:`PluginCommands`, the requests that they extend,
 types of options, and tables on a terminal.

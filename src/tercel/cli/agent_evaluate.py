@@ -63,7 +63,7 @@ Seeds = Annotated[
 
 @dataclass(frozen=True)
 class EvaluatePolicies(JudgedOptions, JsonRequest):
-    """What is asked of `tercel agent evaluate`."""
+    """Options of `tercel agent evaluate`."""
 
     interrupted: ClassVar[str] = "what is finished is kept in {out}; the same command goes on"
     several: ClassVar[bool] = True

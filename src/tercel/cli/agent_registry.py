@@ -1,7 +1,7 @@
-"""`tercel agent list`, `register` and `promote`: what policies there are, and which of them are kept."""
+"""`tercel agent list`, `register` and `promote`: packaged policies, the registry and its aliases."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tercel.cli.shared import (
-    JsonRequest,
+    AsJson,
     Policy,
     Registry,
     hand_over,
@@ -18,7 +18,7 @@ from tercel.cli.shared import (
     say,
 )
 from tercel.core.errors import ConfigError, PolicyError
-from tercel.core.machine import person
+from tercel.core.system import user_name
 
 if TYPE_CHECKING:
     from tercel.execution.registry import RegistryEntry
@@ -37,31 +37,23 @@ HEADINGS = (
 LEAVES = ("observation", "seed", "actions", "learner", "market")
 
 
-@dataclass(frozen=True)
-class ListPolicies(JsonRequest):
-    """What is asked of `tercel agent list`."""
-
-    registry: Registry = ""
+def list_(
+    registry: Registry = "",
     runs: Annotated[Path, typer.Option(help="Folder of the training runs.", metavar="DIR")] = Path(
         "runs/agents"
-    )
-
-
-def list_(request: ListPolicies) -> None:
+    ),
+    as_json: AsJson = False,
+) -> None:
     """List what there is: packaged policies, the registry, training runs."""
     from tercel.execution import policies_packaged
     from tercel.execution.registry import open_registry
 
-    store = open_registry(request.registry)
+    store = open_registry(registry)
     packaged = [_row(name, policies_packaged.folder_of(name)) for name in policies_packaged.names()]
     for row in packaged:
         row["alias"] = "default" if row["policy"] == policies_packaged.DEFAULT else ""
     registered = [row for entry in store.entries() for row in _registered(entry, store)]
-    folders = (
-        sorted(path for path in request.runs.iterdir() if path.is_dir())
-        if request.runs.is_dir()
-        else []
-    )
+    folders = sorted(path for path in runs.iterdir() if path.is_dir()) if runs.is_dir() else []
     trained = [_run(folder) for folder in folders]
 
     def show() -> None:
@@ -69,10 +61,10 @@ def list_(request: ListPolicies) -> None:
         result_console().print()
         _table(f"registry {store.where}", registered)
         result_console().print()
-        _table(f"runs in {request.runs}", trained)
+        _table(f"runs in {runs}", trained)
 
     where = {"where": store.where, "versions": registered}
-    hand_over({"packaged": packaged, "registry": where, "runs": trained}, request.as_json, show)
+    hand_over({"packaged": packaged, "registry": where, "runs": trained}, as_json, show)
 
 
 def score_text(score: Mapping[str, Any]) -> str:
@@ -157,30 +149,26 @@ def _table(title: str, rows: list[dict[str, Any]]) -> None:
             result_console().print(f"{row['policy']}: {row['fault']}", markup=False, soft_wrap=True)
 
 
-@dataclass(frozen=True)
-class Register(JsonRequest):
-    """What is asked of `tercel agent register`."""
-
-    policy: Policy
-    name: Annotated[str, typer.Option(help="Name to register it under.", metavar="NAME")]
+def register(
+    policy: Policy,
+    name: Annotated[str, typer.Option(help="Name to register it under.", metavar="NAME")],
     note: Annotated[
         str, typer.Option(help="A line for those who read the registry.", metavar="TEXT")
-    ] = ""
-    registry: Registry = ""
-
-
-def register(request: Register) -> None:
+    ] = "",
+    registry: Registry = "",
+    as_json: AsJson = False,
+) -> None:
     """Keep a policy in the registry as the next version of a name."""
     from tercel.execution.registry import open_registry, resolve_policy
 
-    folder = resolve_policy(request.policy, request.registry)
-    store = open_registry(request.registry)
-    before = {version.number for version in store.entry(request.name).versions}
-    version = store.register(folder, request.name, note=request.note, at=_now(), by=person())
+    folder = resolve_policy(policy, registry)
+    store = open_registry(registry)
+    before = {version.number for version in store.entry(name).versions}
+    version = store.register(folder, name, note=note, at=_now(), by=user_name())
     new = version.number not in before
     text = f"registered as {version.label} in" if new else f"it is {version.label} already, in"
     found = {"registry": store.where, "new": new, "label": version.label, **asdict(version)}
-    hand_over(found, request.as_json, lambda: say(f"{text} {store.where}"))
+    hand_over(found, as_json, lambda: say(f"{text} {store.where}"))
 
 
 def _now() -> str:
@@ -188,57 +176,53 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-@dataclass(frozen=True)
-class Promote(JsonRequest):
-    """What is asked of `tercel agent promote`."""
-
-    version: Annotated[str, typer.Argument(help="A registered version.", metavar="NAME@VERSION")]
-    to: Annotated[str, typer.Option(help="champion or challenger.", metavar="ALIAS")]
+def promote(
+    version: Annotated[str, typer.Argument(help="A registered version.", metavar="NAME@VERSION")],
+    to: Annotated[str, typer.Option(help="champion or challenger.", metavar="ALIAS")],
     evidence: Annotated[
         Path | None,
         typer.Option(
             help="JSON of an evaluation of it: its paired gain must be above 0.", metavar="FILE"
         ),
-    ] = None
+    ] = None,
     reason: Annotated[
         str, typer.Option(help="Why, where there is no evidence.", metavar="TEXT")
-    ] = ""
-    registry: Registry = ""
-
-
-def promote(request: Promote) -> None:
+    ] = "",
+    registry: Registry = "",
+    as_json: AsJson = False,
+) -> None:
     """Make a registered version champion or challenger, on evidence or for a reason that is kept."""
     from tercel.execution.registry import open_registry
     from tercel.execution.registry.entries import checked_alias, proven
 
-    label, evidence, why = request.version, request.evidence, request.reason.strip()
-    name, at, which = label.rpartition("@")
-    checked_alias(request.to)
+    why = reason.strip()
+    name, at, which = version.rpartition("@")
+    checked_alias(to)
     if not at or not which:
         raise ConfigError(
             "a registered version",
-            repr(label),
+            repr(version),
             "write NAME@VERSION; `tercel agent list` shows them",
         )
     if evidence is None and not why:
         raise ConfigError(
             "evidence for a promotion, or a reason",
             "neither",
-            f"--evidence FILE from `tercel agent evaluate {label} --against all --json`, or --reason TEXT",
+            f"--evidence FILE from `tercel agent evaluate {version} --against all --json`, or --reason TEXT",
         )
-    store = open_registry(request.registry)
+    store = open_registry(registry)
     entry = store.entry(name)
-    version, found = entry.find(which), []
+    registered, found = entry.find(which), []
     if evidence is not None:
-        found = proven(entry, version, evidence)
+        found = proven(entry, registered, evidence)
         why = "; ".join(
             filter(None, [why, f"{evidence.name}: {', '.join(gain.text for gain in found)}"])
         )
-    made = store.promote(name, str(version.number), request.to, why=why, at=_now(), by=person())
+    made = store.promote(name, str(registered.number), to, why=why, at=_now(), by=user_name())
     before = f" (before: {name}@{made.before})" if made.before else ""
     result = {"registry": store.where, "name": name, "evidence": found, **asdict(made)}
     hand_over(
         result,
-        request.as_json,
-        lambda: say(f"{version.label} is {request.to} of {name}{before}: {why}"),
+        as_json,
+        lambda: say(f"{registered.label} is {to} of {name}{before}: {why}"),
     )

@@ -1,7 +1,7 @@
 """`tercel agent show`, `export`, `convert` and `explain`: a policy looked into, and handed on."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,7 +9,7 @@ import typer
 
 from tercel.cli.agent_registry import score_text
 from tercel.cli.shared import (
-    JsonRequest,
+    AsJson,
     ObservationOption,
     Policy,
     Registry,
@@ -30,20 +30,16 @@ if TYPE_CHECKING:
     from tercel.lab.evaluation.explain.importance import PermutationImportance
 
 
-@dataclass(frozen=True)
-class Show(JsonRequest):
-    """What is asked of `tercel agent show`."""
-
-    policy: Policy
-    registry: Registry = ""
-
-
-def show(request: Show) -> None:
+def show(
+    policy: Policy,
+    registry: Registry = "",
+    as_json: AsJson = False,
+) -> None:
     """Show a policy's card: what it sees and does, where it comes from, how good it was, what it is not for."""
     from tercel.execution.policies.policy import load_policy
     from tercel.execution.registry import resolve_policy
 
-    folder = resolve_policy(request.policy, request.registry)
+    folder = resolve_policy(policy, registry)
     network, card = load_policy(folder)
     fits, limits = observation_fits(card), limits_of_use(card)
 
@@ -58,8 +54,8 @@ def show(request: Show) -> None:
         for line in limits:
             out.print(f"  {line}", markup=False, soft_wrap=True)
 
-    found = {"policy": request.policy, "folder": str(folder), **asdict(card)}
-    hand_over(found | {"limits_of_use": limits, "observation_fits": fits}, request.as_json, show)
+    found = {"policy": policy, "folder": str(folder), **asdict(card)}
+    hand_over(found | {"limits_of_use": limits, "observation_fits": fits}, as_json, show)
 
 
 def observation_fits(card: "Card") -> bool:
@@ -152,26 +148,21 @@ def _flat(value: Any) -> str:
     return f"{value:,.6g}" if isinstance(value, float) else str(value)
 
 
-@dataclass(frozen=True)
-class Export(JsonRequest):
-    """What is asked of `tercel agent export`."""
-
-    policy: Policy
+def export(
+    policy: Policy,
     out: Annotated[
         Path, typer.Option(help="Folder, or .zip file, to write.", metavar="FOLDER|FILE.zip")
-    ]
-    format_: Annotated[str, typer.Option("--format", help="onnx.", metavar="FORMAT")] = "onnx"
-    replace: Annotated[bool, typer.Option("--replace", help="Replace what is there.")] = False
-    registry: Registry = ""
-    seed: Seed = 1
-
-
-def export(request: Export) -> None:
+    ],
+    format_: Annotated[str, typer.Option("--format", help="onnx.", metavar="FORMAT")] = "onnx",
+    replace: Annotated[bool, typer.Option("--replace", help="Replace what is there.")] = False,
+    registry: Registry = "",
+    seed: Seed = 1,
+    as_json: AsJson = False,
+) -> None:
     """Write a policy as ONNX with its card, and check what was written by running it."""
-    out = request.out
-    if request.format_ != "onnx":
-        raise ConfigError("a format: onnx", f"--format {request.format_}", "leave it out")
-    if out.exists() and not request.replace:
+    if format_ != "onnx":
+        raise ConfigError("a format: onnx", f"--format {format_}", "leave it out")
+    if out.exists() and not replace:
         raise ConfigError(
             "a place where nothing is yet", f"--out {out}", "name another, or add --replace"
         )
@@ -193,10 +184,10 @@ def export(request: Export) -> None:
             f"--out {out}",
             "name another: this would be emptied",
         )
-    found = {"policy": request.policy, "out": str(out), "format": request.format_}
-    found |= exported(resolve_policy(request.policy, request.registry), out, request.seed)
+    found = {"policy": policy, "out": str(out), "format": format_}
+    found |= exported(resolve_policy(policy, registry), out, seed)
     text = f"written  {out}: {', '.join(found['files'])}\n{_in_words(found)}"
-    hand_over(found, request.as_json, lambda: say(text))
+    hand_over(found, as_json, lambda: say(text))
 
 
 def _in_words(found: dict[str, Any]) -> str:
@@ -211,43 +202,39 @@ def _in_words(found: dict[str, Any]) -> str:
     return f"{rows}, ONNX Runtime the same to {found['onnxruntime_difference']:.1e}{share}"
 
 
-@dataclass(frozen=True)
-class Convert(JsonRequest):
-    """What is asked of `tercel agent convert`."""
-
+def convert(
     model: Annotated[
         Path,
         typer.Argument(
             help="An ONNX file, or the .zip of a Stable-Baselines3 model.", metavar="MODEL"
         ),
-    ]
-    folder: Annotated[Path, typer.Argument(help="Policy folder to write.", metavar="FOLDER")]
+    ],
+    folder: Annotated[Path, typer.Argument(help="Policy folder to write.", metavar="FOLDER")],
     trust: Annotated[
         bool,
         typer.Option("--trust", help="Unpickle the .zip, which may run anything that is in it."),
-    ] = False
+    ] = False,
     moments: Annotated[
         Path | None,
         typer.Option(
             help="What VecNormalize.save wrote, if it was trained under one; unpickled too.",
             metavar="FILE",
         ),
-    ] = None
+    ] = None,
     name: Annotated[
         str, typer.Option(help="On its card; the folder's if not given.", metavar="NAME")
-    ] = ""
-    actions: Annotated[str, typer.Option(help="What its actions mean.", metavar="SET")] = (
-        "placement"
-    )
+    ] = "",
+    actions: Annotated[
+        str, typer.Option(help="What its actions mean.", metavar="SET")
+    ] = "placement",
     observation: Annotated[
         str,
         typer.Option(
             help="What it observes: v3, v2, or a function of yours, module:name.", metavar="WHAT"
         ),
-    ] = "v3"
-
-
-def convert(request: Convert) -> None:
+    ] = "v3",
+    as_json: AsJson = False,
+) -> None:
     """Make a policy folder of your own model, once: nothing in it runs code when it is read."""
     from tercel.execution.observation import is_own_name
     from tercel.execution.registry import resolve_policy
@@ -255,48 +242,43 @@ def convert(request: Convert) -> None:
     from tercel.execution.user_strategy import located
     from tercel.lab.learning.own_models import save_model, unzipped
 
-    model, folder, observation = request.model, request.folder, request.observation
     watched = located(observation, "observation") if is_own_name(observation) else observation
     given_as: dict[str, Any] = {
-        "actions": request.actions,
+        "actions": actions,
         "action_parameters": {},
         "observation": watched,
         "stack": 1,
     }
     given: Any = model
     if model.suffix == ARCHIVE:
-        if not request.trust:
+        if not trust:
             resolve_policy(str(model))  # refuses
-        given = unzipped(model, request.moments, request.actions)
-    strategy = save_model(given, folder, request.name, given_as)
+        given = unzipped(model, moments, actions)
+    strategy = save_model(given, folder, name, given_as)
     network = type(strategy.policy).__name__
 
     def show() -> None:
         say(
-            f"written  {folder}: {strategy.name}, {network}, actions {request.actions}, observes {observation}"
+            f"written  {folder}: {strategy.name}, {network}, actions {actions}, observes {observation}"
         )
         say(f"judge it with `tercel agent evaluate {folder}`")
 
     found = {"model": str(model), "folder": str(folder), "name": strategy.name, "network": network}
-    hand_over(found, request.as_json, show)
+    hand_over(found, as_json, show)
 
 
-@dataclass(frozen=True)
-class Explain(JsonRequest):
-    """What is asked of `tercel agent explain`."""
-
-    policy: Policy
+def explain(
+    policy: Policy,
     market: Annotated[
         str, typer.Option(help="Market to look at it in. Default: that of its card.")
-    ] = ""
-    episodes: Annotated[int, typer.Option(help="Episodes to look at.", min=16, max=100_000)] = 256
-    out: Annotated[Path | None, typer.Option(help="Folder for the report.", metavar="DIR")] = None
-    seed: Seed = 1
-    observation: ObservationOption = None
-    registry: Registry = ""
-
-
-def explain(request: Explain) -> None:
+    ] = "",
+    episodes: Annotated[int, typer.Option(help="Episodes to look at.", min=16, max=100_000)] = 256,
+    out: Annotated[Path | None, typer.Option(help="Folder for the report.", metavar="DIR")] = None,
+    seed: Seed = 1,
+    observation: ObservationOption = None,
+    registry: Registry = "",
+    as_json: AsJson = False,
+) -> None:
     """Explain a policy: which features move what it does and what it costs, and some episodes step by step."""
     from tercel.execution.observation import same_name
     from tercel.execution.policies.card import read_card
@@ -305,14 +287,10 @@ def explain(request: Explain) -> None:
     from tercel.execution.user_strategy import located
     from tercel.lab.evaluation.explain.explanation import explanation
 
-    folder = resolve_policy(request.policy, request.registry)
-    observation = read_card(folder / CARD).observation
+    folder = resolve_policy(policy, registry)
+    observed = read_card(folder / CARD).observation
     eyes = next(
-        (
-            located(one, "observation")
-            for one in request.observation or ()
-            if same_name(observation, one)
-        ),
+        (located(one, "observation") for one in observation or () if same_name(observed, one)),
         None,
     )
     with progress(transient=True) as bars:
@@ -323,19 +301,17 @@ def explain(request: Explain) -> None:
 
         found = explanation(
             folder,
-            request.policy,
-            market=request.market,
-            episodes=request.episodes,
-            seed=request.seed,
+            policy,
+            market=market,
+            episodes=episodes,
+            seed=seed,
             eyes=eyes,
             advance=advance,
         )
     short = folder.parent.name if folder.name == "policy" else folder.name
-    page = (request.out or Path("runs") / "explain" / short) / "explain.html"
+    page = (out or Path("runs") / "explain" / short) / "explain.html"
     found.report(page)
-    hand_over(
-        {**found.to_dict(), "report": str(page)}, request.as_json, lambda: _show_explained(found)
-    )
+    hand_over({**found.to_dict(), "report": str(page)}, as_json, lambda: _show_explained(found))
     say(f"report  {page}")
 
 

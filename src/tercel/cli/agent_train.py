@@ -4,14 +4,22 @@ import hashlib
 import shutil
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from tercel.cli.order import MarketOptions
-from tercel.cli.shared import JsonRequest, Seed, hand_over, print_table, progress, say, stopped
+from tercel.cli.request import on_interrupt
+from tercel.cli.shared import (
+    AsJson,
+    Seed,
+    hand_over,
+    print_table,
+    progress,
+    say,
+    stopped,
+)
 from tercel.core.errors import ConfigError, UnknownNameError, nearest, offer
 
 if TYPE_CHECKING:
@@ -33,32 +41,28 @@ HEADINGS = (
 )
 
 
-@dataclass(frozen=True)
-class Tune(MarketOptions, JsonRequest):
-    """What is asked of `tercel agent tune`."""
-
-    interrupted: ClassVar[str] = "what is finished is kept; the same command goes on"
-
+@on_interrupt("what is finished is kept; the same command goes on")
+def tune(
+    where: MarketOptions,
     strategies: Annotated[
         list[str] | None,
         typer.Argument(
             help="Strategies to tune, NAME or NAME+events; all rules that can be when none is named."
         ),
-    ] = None
+    ] = None,
     episodes: Annotated[
         int,
         typer.Option(
             help="Training episodes of each search; by the number of parameters when 0.", min=0
         ),
-    ] = 0
-    validation: Annotated[int, typer.Option(help="Validation episodes; 1,024 when 0.", min=0)] = 0
-    seed: Seed = 1
-    out: Annotated[Path | None, typer.Option(help="File of the values found.", metavar="FILE")] = (
-        None
-    )
-
-
-def tune(request: Tune) -> None:
+    ] = 0,
+    validation: Annotated[int, typer.Option(help="Validation episodes; 1,024 when 0.", min=0)] = 0,
+    seed: Seed = 1,
+    out: Annotated[
+        Path | None, typer.Option(help="File of the values found.", metavar="FILE")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
     """Tune written strategies on training episodes; name the best on validation episodes: the baseline."""
     from tercel.execution.strategies import ALL_BASELINES, TUNABLE
     from tercel.lab.evaluation.tuning_tasks import (
@@ -70,10 +74,10 @@ def tune(request: Tune) -> None:
         write_json,
     )
 
-    names, settings = _names(request.strategies or ()), _settings(request)
+    names, settings = _names(strategies or ()), _settings(where, episodes, validation, seed)
     market = settings.run.market
     label = market.symbol or Path(market.preset).stem
-    out = request.out or Path("runs/tuned") / f"{label}-{request.seed}.json"
+    out = out or Path("runs/tuned") / f"{label}-{seed}.json"
     if out.exists():
         raise ConfigError("a new file", f"{out} exists", "name another --out")
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -102,7 +106,7 @@ def tune(request: Tune) -> None:
         )
         say(f"values    {out}")
 
-    hand_over({**result, "out": str(out)}, request.as_json, show)
+    hand_over({**result, "out": str(out)}, as_json, show)
 
 
 def _names(request: Sequence[str]) -> list[str]:
@@ -127,23 +131,19 @@ def _instead(name: str) -> str:
     return offer(name, TUNABLE)
 
 
-def _settings(request: Tune) -> "TuningSettings":
+def _settings(where: MarketOptions, episodes: int, validation: int, seed: int) -> "TuningSettings":
     """What decides the result."""
     from tercel.lab.evaluation.market import looked_up
     from tercel.lab.evaluation.scenario import Scenario
     from tercel.lab.evaluation.tuning_tasks import VALIDATION_EPISODES, TuningSettings
 
-    if request.validation == 1:
+    if validation == 1:
         raise ConfigError(
             "two validation episodes or more", "1", "leave --validation out for 1,024"
         )
-    market, episodes, held_out = (
-        request.markets()[0],
-        request.episodes,
-        request.validation or VALIDATION_EPISODES,
-    )
+    market = where.markets()[0]
     looked_up(market)
-    return TuningSettings(Scenario(market), episodes, held_out, request.seed)
+    return TuningSettings(Scenario(market), episodes, validation or VALIDATION_EPISODES, seed)
 
 
 def _lost(one: dict[str, Any]) -> str:
@@ -172,57 +172,52 @@ def _cells(name: str, one: dict[str, Any]) -> tuple[str, ...]:
     return (*cells, f"{before:.2f}", f"{training:.2f}", f"{one['training_episodes']:,}")
 
 
-@dataclass(frozen=True)
-class SweepRequest(JsonRequest):
-    """What is asked of `tercel agent sweep`."""
-
-    interrupted: ClassVar[str] = "trials that ended are kept; --resume goes on"
-
+@on_interrupt("trials that ended are kept; --resume goes on")
+def sweep(
     config: Annotated[
         Path,
         typer.Argument(help="TOML file of a training with \\[sweep.ranges].", metavar="CONFIG"),
-    ]
+    ],
     trials: Annotated[
         int | None,
         typer.Option(help="Trials in all; those of the file if not given.", min=1, metavar="N"),
-    ] = None
+    ] = None,
     timeout: Annotated[
         float | None, typer.Option(help="No new trial after so many seconds.", min=0.0, metavar="S")
-    ] = None
+    ] = None,
     storage: Annotated[
         str,
         typer.Option(
             help="Database of trials, sqlite:///FILE; in the folder if not given.", metavar="URL"
         ),
-    ] = ""
-    seed: Seed = 1
+    ] = "",
+    seed: Seed = 1,
     out: Annotated[
         Path | None, typer.Option(help="Folder; runs/sweeps/NAME-SEED if not given.", metavar="DIR")
-    ] = None
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the sweep in that folder.")
-    ] = False
-
-
-def sweep(request: SweepRequest) -> None:
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """Search settings on validation episodes alone: trials, the best configuration, how many variants were tried."""
     from tercel.lab.learning.agent.config import read_config
     from tercel.lab.learning.agent.learner import refuse_settings
     from tercel.lab.learning.agent.sweep import AgentSweep, keep, refuse_other, write_page
 
-    config = read_config(request.config)
-    refuse_settings(config, str(request.config))
-    folder = request.out or Path("runs/sweeps") / f"{config.name}-{request.seed}"
-    refuse_other(folder, config, request.seed, request.resume)
-    job = AgentSweep(config, folder, request.seed, request.storage, resume=request.resume)
-    keep(folder, config, request.seed)
+    plan = read_config(config)
+    refuse_settings(plan, str(config))
+    folder = out or Path("runs/sweeps") / f"{plan.name}-{seed}"
+    refuse_other(folder, plan, seed, resume)
+    job = AgentSweep(plan, folder, seed, storage, resume=resume)
+    keep(folder, plan, seed)
     with stopped() as stop:
-        _run(job, request.trials or config.sweep.trials, request.timeout, stop)
+        _run(job, trials or plan.sweep.trials, timeout, stop)
     result = job.result()
     page = write_page(job, result)
     if stop:
         raise KeyboardInterrupt(
-            f"`tercel agent sweep {request.config} --resume` goes on after {result['trials']} trials"
+            f"`tercel agent sweep {config} --resume` goes on after {result['trials']} trials"
         )
 
     def show() -> None:
@@ -236,7 +231,7 @@ def sweep(request: SweepRequest) -> None:
             say(f"config   {result['config']} ({result['variants']} variants tried)")
         say(f"report   {page}")
 
-    hand_over({**result, "folder": str(folder), "report": str(page)}, request.as_json, show)
+    hand_over({**result, "folder": str(folder), "report": str(page)}, as_json, show)
 
 
 def _run(job: "AgentSweep", wanted: int, timeout: float | None, stop: list[bool]) -> None:
@@ -261,109 +256,96 @@ def _run(job: "AgentSweep", wanted: int, timeout: float | None, stop: list[bool]
             bars.update(bar, completed=job.sweep.finished, now=shown)
 
 
-@dataclass(frozen=True)
-class Train(JsonRequest):
-    """What is asked of `tercel agent train`."""
-
-    interrupted: ClassVar[str] = "what is trained so far is kept; --resume RUN goes on"
-
+@on_interrupt("what is trained so far is kept; --resume RUN goes on")
+def train(
     config: Annotated[
         Path | None, typer.Argument(help="TOML file of the training.", metavar="CONFIG")
-    ] = None
+    ] = None,
     preset: Annotated[
         str | None, typer.Option(help="A shipped configuration in its place.", metavar="NAME")
-    ] = None
+    ] = None,
     algo: Annotated[
         str | None,
         typer.Option(help="Another learner: ppo, dqn, or sb3_ppo and its like.", metavar="ALGO"),
-    ] = None
+    ] = None,
     seed: Annotated[
         int | None,
         typer.Option(
             help="Seed of everything that is drawn (default: 1).", min=0, max=2**31 - 1, metavar="S"
         ),
-    ] = None
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(help="Run folder; runs/agents/NAME-SEED if not given.", metavar="DIR"),
-    ] = None
+    ] = None,
     resume: Annotated[
         Path | None, typer.Option(help="Go on with this run folder.", metavar="RUN")
-    ] = None
+    ] = None,
     ray: Annotated[
         str | None,
         typer.Option(
             help="Act on a Ray cluster: its address, auto, or local. Extra \\[scale].",
             metavar="ADDRESS",
         ),
-    ] = None
+    ] = None,
     workers: Annotated[
         int | None, typer.Option(help="Workers on it; one a core if not given.", min=1, metavar="N")
-    ] = None
+    ] = None,
     trust: Annotated[
         bool,
         typer.Option(
             "--trust",
             help="(--resume) Run the own reward and observation that the run's folder names.",
         ),
-    ] = False
-
-
-def train(request: Train) -> None:
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """Train an agent: from a configuration to a policy with its card."""
-    if request.workers is not None and request.ray is None:
+    from tercel.api.training import TrainingRun
+    from tercel.lab.learning.agent.config import preset_names
+
+    if workers is not None and ray is None:
         raise ConfigError(
             "--workers with --ray",
             "--workers alone",
             "add --ray local, or the address of a cluster",
         )
-    run = _asked(request)
-    with stopped() as stop:
-        result = run.train(
-            progress=True, stop=lambda: bool(stop), cluster=request.ray, workers=request.workers
+    if resume is not None:
+        if any(one is not None for one in (config, preset, out, algo)):
+            raise ConfigError(
+                "--resume alone: the run knows the rest", "more beside it", "leave it out"
+            )
+        run = TrainingRun.resumed(resume, trust=trust, seed=seed)
+        if ray is not None and not run.config.learner.shards:
+            raise ConfigError(
+                "a run with learner.shards to go on with on a cluster",
+                f"{resume} was begun without: its results would change",
+                "go on without --ray",
+            )
+    elif (config is None) == (preset is None):
+        raise ConfigError(
+            "a configuration file or --preset NAME",
+            "neither" if config is None else "both",
+            f"presets: {', '.join(preset_names())}",
         )
+    else:
+        run = TrainingRun.of_file(
+            config or str(preset),
+            algorithm=algo or "",
+            seed=1 if seed is None else seed,
+            out=out,
+            sharded=ray is not None,
+            workers=workers,
+        )
+    with stopped() as stop:
+        result = run.train(progress=True, stop=lambda: bool(stop), cluster=ray, workers=workers)
     if not result["done"]:
         trusted = " --trust" if run.config.own_code else ""
         raise KeyboardInterrupt(
             f"`tercel agent train --resume {run.folder}{trusted}` goes on at {result['frames']:,} decisions"
         )
     found = {**result, "folder": str(run.folder), "report": str(run.report(result))}
-    hand_over(found, request.as_json, lambda: _show(run, found))
-
-
-def _asked(request: Train) -> "TrainingRun":
-    """The training that is meant: a new one, or that of a folder."""
-    from tercel.api.training import TrainingRun
-    from tercel.lab.learning.agent.config import preset_names
-
-    config, preset, resume = request.config, request.preset, request.resume
-    if resume is not None:
-        if any(one is not None for one in (config, preset, request.out, request.algo)):
-            raise ConfigError(
-                "--resume alone: the run knows the rest", "more beside it", "leave it out"
-            )
-        begun = TrainingRun.resumed(resume, trust=request.trust, seed=request.seed)
-        if request.ray is not None and not begun.config.learner.shards:
-            raise ConfigError(
-                "a run with learner.shards to go on with on a cluster",
-                f"{resume} was begun without: its results would change",
-                "go on without --ray",
-            )
-        return begun
-    if (config is None) == (preset is None):
-        raise ConfigError(
-            "a configuration file or --preset NAME",
-            "neither" if config is None else "both",
-            f"presets: {', '.join(preset_names())}",
-        )
-    return TrainingRun.of_file(
-        config or str(preset),
-        algorithm=request.algo or "",
-        seed=1 if request.seed is None else request.seed,
-        out=request.out,
-        sharded=request.ray is not None,
-        workers=request.workers,
-    )
+    hand_over(found, as_json, lambda: _show(run, found))
 
 
 def _show(run: "TrainingRun", found: dict[str, Any]) -> None:

@@ -1,6 +1,5 @@
 """`tercel config ...`: check the TOML files that people write, and give their JSON schemas to editors."""
 
-from dataclasses import dataclass
 from importlib.metadata import entry_points
 from inspect import isfunction
 from pathlib import Path
@@ -10,10 +9,10 @@ from typing import Annotated, Any, Final
 import typer
 
 from tercel.cli.request import add
-from tercel.cli.shared import JsonRequest, hand_over, say
+from tercel.cli.shared import AsJson, hand_over, say
 from tercel.core.errors import ConfigError, check_known
-from tercel.core.extras import loaded
-from tercel.core.plain import json_text
+from tercel.core.extras import load_entry_point
+from tercel.core.serialization import json_text
 from tercel.core.toml import read_toml, schema_of
 
 config_app = typer.Typer(
@@ -68,7 +67,7 @@ NAMES: Final = (*KINDS, *OTHERS)
 
 def kinds() -> dict[str, tuple[str, str, str]]:
     """`KINDS` and those of other packages."""
-    return KINDS | {name: loaded(entry) for name, entry in OTHERS.items()}
+    return KINDS | {name: load_entry_point(entry) for name, entry in OTHERS.items()}
 
 
 def schemas() -> dict[str, dict[str, Any]]:
@@ -105,63 +104,55 @@ def kind_of(raw: dict[str, Any]) -> str:
     return max(count, key=lambda kind: count[kind]) if max(count.values()) > 0 else ""
 
 
-@dataclass(frozen=True)
-class ConfigCheck(JsonRequest):
-    """What is asked of `tercel config check`."""
-
-    file: Annotated[Path, typer.Argument(help="A file in TOML.", metavar="FILE.toml")]
+def check(
+    file: Annotated[Path, typer.Argument(help="A file in TOML.", metavar="FILE.toml")],
     kind: Annotated[
         str,
         typer.Option(help=f"What it is: {', '.join(NAMES)}. Default: by its keys.", metavar="KIND"),
-    ] = ""
-
-
-def check(request: ConfigCheck) -> None:
+    ] = "",
+    as_json: AsJson = False,
+) -> None:
     """Say which kind of file it is, and read it and the files that it names as its command does; exit 2 with file and
     row or key of an error.
     """
-    kind, remedy = request.kind, f"name its kind: --kind {'|'.join(NAMES)}"
+    remedy = f"name its kind: --kind {'|'.join(NAMES)}"
     mend = "name a file that can be read, and mend the row that is named"
     if kind:
         check_known(kind, NAMES, said=f"--kind {kind}")
-    kind = kind or kind_of(read_toml(request.file, mend, "a file"))
+    kind = kind or kind_of(read_toml(file, mend, "a file"))
     if not kind:
-        raise ConfigError("keys of one kind of file", f"{request.file}: none that is known", remedy)
+        raise ConfigError("keys of one kind of file", f"{file}: none that is known", remedy)
     about, _, reader = kinds()[kind]
-    read = resolve_name(reader)(str(request.file) if kind == "map" else request.file)
+    read = resolve_name(reader)(str(file) if kind == "map" else file)
     notes = read if isinstance(read, list) else []
-    found = {"file": str(request.file), "kind": kind, "about": about, "notes": notes}
+    found = {"file": str(file), "kind": kind, "about": about, "notes": notes}
 
     def show() -> None:
         typer.echo(
             "\n".join(
                 [
-                    f"{request.file}: {about} ({kind}), as it should be",
+                    f"{file}: {about} ({kind}), as it should be",
                     *(f"note: {one}" for one in notes),
                 ]
             )
         )
 
-    hand_over(found, request.as_json, show)
+    hand_over(found, as_json, show)
 
 
-@dataclass(frozen=True)
-class Schema(JsonRequest):
-    """What is asked of `tercel config schema`."""
-
+def schema(
     out: Annotated[Path, typer.Option(help="Folder for KIND.schema.json.", metavar="DIR")] = Path(
         "schemas"
-    )
-
-
-def schema(request: Schema) -> None:
+    ),
+    as_json: AsJson = False,
+) -> None:
     """Write the JSON schema of every kind of file; a first line `#:schema schemas/desk.schema.json` tells an editor."""
-    request.out.mkdir(parents=True, exist_ok=True)
-    files = {kind: request.out / f"{kind}.schema.json" for kind in NAMES}
+    out.mkdir(parents=True, exist_ok=True)
+    files = {kind: out / f"{kind}.schema.json" for kind in NAMES}
     for kind, found in schemas().items():
         files[kind].write_text(json_text(found) + "\n", encoding="utf-8")
     written = {kind: str(path) for kind, path in files.items()}
-    hand_over({"schemas": written}, request.as_json, lambda: say("\n".join(written.values())))
+    hand_over({"schemas": written}, as_json, lambda: say("\n".join(written.values())))
 
 
 add(config_app, check, schema)

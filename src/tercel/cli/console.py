@@ -5,20 +5,19 @@ import os
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
 from tercel.cli.operator import PORT, ROOT, Desk, find_desk
 from tercel.cli.request import add as add_commands
-from tercel.cli.request import as_callback
-from tercel.cli.shared import JsonRequest, hand_over, print_table, say
+from tercel.cli.request import command_of, on_interrupt
+from tercel.cli.shared import AsJson, hand_over, print_table, say
 from tercel.core.errors import ConfigError
 from tercel.core.extras import needed
-from tercel.core.machine import person
+from tercel.core.system import user_name
 
 if TYPE_CHECKING:
     from tercel.api.console.people import People
@@ -27,7 +26,7 @@ PASSWORD = "TERCEL_CONSOLE_PASSWORD"
 PEOPLE = "TERCEL_PEOPLE"
 TOKEN = "TERCEL_METRICS_TOKEN"
 FIRST = "admin"
-"""Who is let in where nobody is yet."""
+"""The first user, where a file has none."""
 USERS = "users"
 File = Annotated[
     Path | None,
@@ -52,7 +51,7 @@ class ConsoleGroup(TyperGroup):
         return super().parse_args(ctx, [] if below else args)
 
     def invoke(self, ctx: Any) -> Any:
-        """Serve, or do what stands below."""
+        """Serve the page, or run the subcommand."""
         words = ctx.meta[USERS]
         if words is None:
             return ctx.invoke(self.callback, **ctx.params)
@@ -61,52 +60,44 @@ class ConsoleGroup(TyperGroup):
             return below.invoke(inner)
 
 
-@dataclass(frozen=True)
-class Console:
-    """What is asked of `tercel console`."""
-
-    interrupted: ClassVar[str] = "the desks go on without the page"
-
+@on_interrupt("the desks go on without the page")
+def console(
     desks: Annotated[
         list[Path] | None, typer.Argument(help="Folders of desks.", metavar="DESKS...")
-    ] = None
-    desk: Desk = None
-    port: Annotated[int, typer.Option(help="Port on 127.0.0.1.", min=0, max=65535, metavar="P")] = (
-        PORT
-    )
-    people: File = None
+    ] = None,
+    desk: Desk = None,
+    port: Annotated[
+        int, typer.Option(help="Port on 127.0.0.1.", min=0, max=65535, metavar="P")
+    ] = PORT,
+    people: File = None,
     metrics_token: Annotated[
         str | None,
         typer.Option(
             help=f"Whoever sends it as a bearer token may read /metrics (default: {TOKEN}).",
             metavar="TOKEN",
         ),
-    ] = None
+    ] = None,
     oidc: Annotated[
         Path | None,
         typer.Option(
             help="An identity provider: issuer, client_id, secret_file.", metavar="FILE.toml"
         ),
-    ] = None
-
-
-def console(request: Console) -> None:
+    ] = None,
+) -> None:
     """Serve the page where people watch and overrule desks; loopback only, each person by name."""
     needed("fastapi", "trade")
     from tercel.api.console.oidc import provider_of
     from tercel.api.console.web import LOOPBACK, bind, create_app, served, server_of
 
-    given = [*(request.desks or []), *([request.desk] if request.desk else [])]
+    given = [*(desks or []), *([desk] if desk else [])]
     folders = [find_desk(folder) for folder in given] or [find_desk(None)]
-    people = people_of(request.people)
-    listening = bind(request.port)
-    first = _first(people)
-    token = request.metrics_token or os.environ.get(TOKEN)
-    provider = (
-        None if request.oidc is None else provider_of(request.oidc, time.monotonic, time.time)
-    )
-    desks = served(folders, time.time_ns, time.monotonic)
-    app = create_app(desks, people, time.monotonic, token=token, provider=provider)
+    users = people_of(people)
+    listening = bind(port)
+    first = _first(users)
+    token = metrics_token or os.environ.get(TOKEN)
+    provider = None if oidc is None else provider_of(oidc, time.monotonic, time.time)
+    serving = served(folders, time.time_ns, time.monotonic)
+    app = create_app(serving, users, time.monotonic, token=token, provider=provider)
     named = ", ".join(map(str, folders))
     say(f"console of {named}: http://{LOOPBACK}:{listening.getsockname()[1]}/  (Ctrl-C ends it)")
     say(first)
@@ -116,10 +107,10 @@ def console(request: Console) -> None:
 
 
 def _first(people: "People") -> str:
-    """Let `admin` in where nobody is yet, or with the password of the environment; what to say about it."""
+    """Create `admin` in an empty file, or with the password of the environment; returns the line to print."""
     from tercel.api.console.people import made_password
 
-    given, by = os.environ.get(PASSWORD), f"{person()} (tercel console)"
+    given, by = os.environ.get(PASSWORD), f"{user_name()} (tercel console)"
     if given is not None and people.get(FIRST) is not None:
         if people.verify(FIRST, given) is None:
             people.set_password(FIRST, given, by)
@@ -141,46 +132,37 @@ def people_of(given: Path | None) -> "People":
     return People(given or Path(os.environ.get(PEOPLE) or ROOT / "people.json"))
 
 
-@dataclass(frozen=True, kw_only=True)
-class PeopleRequest(JsonRequest):
-    """A request of a file of people."""
-
-    people: File = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class AddUser(PeopleRequest):
-    """What is asked of `tercel console users add`."""
-
-    name: Name
-    role: Role = "viewer"
+def add(
+    name: Name,
+    *,
+    as_json: AsJson = False,
+    people: File = None,
+    role: Role = "viewer",
     oidc: Annotated[
         bool, typer.Option("--oidc", help="No password: the identity provider says who it is.")
-    ] = False
-
-
-def add(request: AddUser) -> None:
+    ] = False,
+) -> None:
     """Let a person in; the password is asked for, or a line of stdin; with none, one is made and printed once."""
     from tercel.api.console.people import check_name, check_role, made_password
 
-    check_name(request.name)
-    check_role(request.role)
-    typed = "" if request.oidc else _asked(request.name)
-    password = None if request.oidc else typed or made_password()
-    people = people_of(request.people)
-    people.add(request.name, request.role, password, f"{person()} (tercel console users)")
-    printed = password if not (typed or request.oidc) else None
+    check_name(name)
+    check_role(role)
+    typed = "" if oidc else _asked(name)
+    password = None if oidc else typed or made_password()
+    users = people_of(people)
+    users.add(name, role, password, f"{user_name()} (tercel console users)")
+    printed = password if not (typed or oidc) else None
     row = {
-        "name": request.name,
-        "role": request.role,
-        "people": str(people.path),
+        "name": name,
+        "role": role,
+        "people": str(users.path),
         "password": printed,
     }
     made = f"; password {printed} (printed this once)" if printed else ""
     hand_over(
         row,
-        request.as_json,
-        lambda: say(f"{request.name} is {request.role} in {people.path}{made}"),
+        as_json,
+        lambda: say(f"{name} is {role} in {users.path}{made}"),
     )
 
 
@@ -194,71 +176,68 @@ def _asked(name: str) -> str:
     return typed
 
 
-@dataclass(frozen=True, kw_only=True)
-class NamedUser(PeopleRequest):
-    """What is asked of `tercel console users password` and `remove`."""
-
-    name: Name
-
-
-def password(request: NamedUser) -> None:
+def password(
+    name: Name,
+    *,
+    as_json: AsJson = False,
+    people: File = None,
+) -> None:
     """Give a person another password, asked for as `add` does; open sessions of theirs end."""
     from tercel.api.console.people import made_password
 
-    people, typed = people_of(request.people), _asked(request.name)
+    users, typed = people_of(people), _asked(name)
     made = "" if typed else made_password()
-    people.set_password(request.name, typed or made, f"{person()} (tercel console users)")
-    row = {"name": request.name, "people": str(people.path), "password": made or None}
+    users.set_password(name, typed or made, f"{user_name()} (tercel console users)")
+    row = {"name": name, "people": str(users.path), "password": made or None}
     told = f": {made} (printed this once)" if made else ""
     hand_over(
         row,
-        request.as_json,
-        lambda: say(f"{request.name} has another password in {people.path}{told}"),
+        as_json,
+        lambda: say(f"{name} has another password in {users.path}{told}"),
     )
 
 
-@dataclass(frozen=True, kw_only=True)
-class RoleOfUser(PeopleRequest):
-    """What is asked of `tercel console users role`."""
-
-    name: Name
-    role: Annotated[str, typer.Argument(help="viewer, trader, risk or admin.", metavar="ROLE")]
-
-
-def role(request: RoleOfUser) -> None:
+def role(
+    name: Name,
+    *,
+    as_json: AsJson = False,
+    people: File = None,
+    role: Annotated[str, typer.Argument(help="viewer, trader, risk or admin.", metavar="ROLE")],
+) -> None:
     """Give a person another role; it counts at once, in open sessions too."""
-    people = people_of(request.people)
-    people.set_role(request.name, request.role, f"{person()} (tercel console users)")
-    row = {"name": request.name, "role": request.role, "people": str(people.path)}
-    hand_over(
-        row, request.as_json, lambda: say(f"{request.name} is {request.role} in {people.path}")
-    )
+    users = people_of(people)
+    users.set_role(name, role, f"{user_name()} (tercel console users)")
+    row = {"name": name, "role": role, "people": str(users.path)}
+    hand_over(row, as_json, lambda: say(f"{name} is {role} in {users.path}"))
 
 
-def remove(request: NamedUser) -> None:
+def remove(
+    name: Name,
+    *,
+    as_json: AsJson = False,
+    people: File = None,
+) -> None:
     """Take a person out; open sessions end at once."""
-    people = people_of(request.people)
-    people.remove(request.name)
-    row = {"removed": request.name, "people": str(people.path)}
-    hand_over(row, request.as_json, lambda: say(f"{request.name} is out of {people.path}"))
+    users = people_of(people)
+    users.remove(name)
+    row = {"removed": name, "people": str(users.path)}
+    hand_over(row, as_json, lambda: say(f"{name} is out of {users.path}"))
 
 
-@dataclass(frozen=True, kw_only=True)
-class ListUsers(PeopleRequest):
-    """What is asked of `tercel console users list`."""
-
-
-def list_(request: ListUsers) -> None:
+def list_(
+    as_json: AsJson = False,
+    people: File = None,
+) -> None:
     """Show who may log in, as what, and by whose word."""
-    people = people_of(request.people)
+    users = people_of(people)
     rows = [
         {"name": one.name, "role": one.role, "password": bool(one.hash), "by": one.by}
-        for one in people.all()
+        for one in users.all()
     ]
     hand_over(
-        {"people": str(people.path), "users": rows},
-        request.as_json,
-        lambda: _print(str(people.path), rows),
+        {"people": str(users.path), "users": rows},
+        as_json,
+        lambda: _print(str(users.path), rows),
     )
 
 
@@ -271,7 +250,7 @@ def _print(title: str, rows: Sequence[dict[str, Any]]) -> None:
 
 
 console_app = typer.Typer(name="console", cls=ConsoleGroup, invoke_without_command=True)
-console_app.callback()(as_callback(console))
+console_app.callback()(command_of(console))
 users_app = typer.Typer(
     name=USERS, help="Who may log in at the console, and as what.", no_args_is_help=True
 )

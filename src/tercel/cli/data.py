@@ -3,20 +3,20 @@
 import math
 import re
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from tercel.cli.data_import import import_app, print_days
-from tercel.cli.request import add
+from tercel.cli.request import add, on_interrupt
 from tercel.cli.shared import (
+    AsJson,
     BoundedClock,
-    Dated,
-    JsonRequest,
     Lake,
     Symbol,
+    check_date,
     hand_over,
     print_table,
     say,
@@ -31,33 +31,6 @@ record_app = typer.Typer(
 )
 
 
-@dataclass(frozen=True)
-class Crypto(JsonRequest):
-    """What is asked of `tercel data record crypto`."""
-
-    interrupted: ClassVar[str] = (
-        "what was captured is kept; `tercel data import` makes a tape of it"
-    )
-
-    symbol: Annotated[
-        str, typer.Option(help="As the venue writes it: BTCUSDT, btcusd.", metavar="SYM")
-    ]
-    url: Annotated[str, typer.Option(help="WebSocket server, ws:// or wss://.", metavar="URL")]
-    lake: Lake
-    venue: Annotated[str, typer.Option(help="binance or bitstamp.")] = "binance"
-    market: Annotated[str, typer.Option(help="Binance: spot, usdm or coinm.")] = "spot"
-    snapshot_url: Annotated[
-        str | None, typer.Option(help="Snapshot server (default: the venue's).")
-    ] = None
-    captures: Annotated[
-        Path | None,
-        typer.Option(help="Folder of the raw captures (default: in the lake).", metavar="DIR"),
-    ] = None
-    duration: Annotated[
-        float | None, typer.Option(help="Seconds (default: until Ctrl-C).", metavar="S")
-    ] = None
-
-
 class _Clock(BoundedClock):
     """What a recorder knows: captures carry the time of day."""
 
@@ -66,35 +39,50 @@ class _Clock(BoundedClock):
         return time.time_ns()
 
 
-def crypto(request: Crypto) -> None:
+@on_interrupt("what was captured is kept; `tercel data import` makes a tape of it")
+def crypto(
+    symbol: Annotated[
+        str, typer.Option(help="As the venue writes it: BTCUSDT, btcusd.", metavar="SYM")
+    ],
+    url: Annotated[str, typer.Option(help="WebSocket server, ws:// or wss://.", metavar="URL")],
+    lake: Lake,
+    venue: Annotated[str, typer.Option(help="binance or bitstamp.")] = "binance",
+    market: Annotated[str, typer.Option(help="Binance: spot, usdm or coinm.")] = "spot",
+    snapshot_url: Annotated[
+        str | None, typer.Option(help="Snapshot server (default: the venue's).")
+    ] = None,
+    captures: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the raw captures (default: in the lake).", metavar="DIR"),
+    ] = None,
+    duration: Annotated[
+        float | None, typer.Option(help="Seconds (default: until Ctrl-C).", metavar="S")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
     """Record order books and trades: raw captures as they come, at the end a tape. A kill loses nothing accepted."""
-    if request.duration is not None and not 0 < request.duration < math.inf:
+    if duration is not None and not 0 < duration < math.inf:
         raise ConfigError(
             "a duration above zero",
-            f"--duration {request.duration}",
+            f"--duration {duration}",
             "give seconds, or leave it out",
         )
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", request.symbol):  # it names a folder
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", symbol):  # it names a folder
         raise ConfigError(
             "a symbol as the venue writes it",
-            f"--symbol {request.symbol}",
+            f"--symbol {symbol}",
             "such as BTCUSDT or btcusd",
         )
     from tercel.feeds.recorder import CaptureWriter, Recorder, websocket_client
     from tercel.feeds.streams import stream_of
 
-    stream = stream_of(
-        request.venue, request.symbol, request.market, request.url, request.snapshot_url
-    )
+    stream = stream_of(venue, symbol, market, url, snapshot_url)
     websocket_client()
-    folder = (
-        request.captures
-        or request.lake / "captures" / f"{request.venue}-{request.market}-{request.symbol.upper()}"
-    )
+    folder = captures or lake / "captures" / f"{venue}-{market}-{symbol.upper()}"
     made = [place for place in (folder, *folder.parents) if not place.exists()]
-    clock = _Clock(request.duration)
+    clock = _Clock(duration)
     with CaptureWriter(folder, clock.now_ns()) as writer:
-        say(f"recording {request.venue} {request.symbol} into {writer.path}; Ctrl-C stops")
+        say(f"recording {venue} {symbol} into {writer.path}; Ctrl-C stops")
         recorded = Recorder(stream, writer, clock, say).run()
     if writer.lines == 0:
         for place in made:
@@ -105,7 +93,7 @@ def crypto(request: Crypto) -> None:
             else "no connection"
         )
         raise VenueError(
-            f"messages of {request.symbol} from {stream.url}",
+            f"messages of {symbol} from {stream.url}",
             reason,
             "check the address, symbol and network",
         )
@@ -115,7 +103,7 @@ def crypto(request: Crypto) -> None:
         "lines": writer.lines,
         "clock_back": writer.clock_back,
     }
-    days = _tape(request, folder)
+    days = _tape(venue, lake, folder)
 
     def show() -> None:
         print_table(
@@ -128,22 +116,20 @@ def crypto(request: Crypto) -> None:
             ]
             print_table("days", ("venue", "symbol", "date", "events", "outcome"), rows)
 
-    hand_over(
-        {"captures": folder, "lake": request.lake, **counts, "days": days}, request.as_json, show
-    )
+    hand_over({"captures": folder, "lake": lake, **counts, "days": days}, as_json, show)
 
 
-def _tape(request: Crypto, folder: Path) -> list[dict[str, Any]]:
+def _tape(venue: str, root: Path, folder: Path) -> list[dict[str, Any]]:
     """Days of tape from all captures of the folder; none, with a word why, where they hold no book yet."""
     from tercel.feeds.binance import BinanceFeed
     from tercel.feeds.bitstamp import BitstampFeed
     from tercel.market.feed import FeedOptions
     from tercel.market.tape import Lake as Store
 
-    lake = Store(request.lake)
+    lake = Store(root)
     days: list[dict[str, Any]] = []
     try:
-        with (BinanceFeed() if request.venue == "binance" else BitstampFeed()).days(
+        with (BinanceFeed() if venue == "binance" else BitstampFeed()).days(
             [folder], FeedOptions()
         ) as found:
             for day in found:
@@ -155,7 +141,7 @@ def _tape(request: Crypto, folder: Path) -> list[dict[str, Any]]:
     except FeedError as error:
         say(f"no tape yet: {error}")
         say(
-            f"the captures are kept in {folder}; import them later with: tercel data import {request.venue} {folder}"
+            f"the captures are kept in {folder}; import them later with: tercel data import {venue} {folder}"
         )
     return days
 
@@ -170,61 +156,52 @@ data_app.add_typer(import_app, name="import")
 data_app.add_typer(record_app, name="record")
 
 
-@dataclass(frozen=True)
-class ListDays(JsonRequest):
-    """What is asked of `tercel data list`."""
-
-    lake: Lake
-
-
-def list_(request: ListDays) -> None:
+def list_(
+    lake: Lake,
+    as_json: AsJson = False,
+) -> None:
     """List what a lake holds."""
-    if not request.lake.is_dir():
+    if not lake.is_dir():
         raise FeedError(
             "a lake folder",
-            f"{request.lake}, which is none",
-            f"run: tercel data import lobster PATHS... --lake {request.lake}",
+            f"{lake}, which is none",
+            f"run: tercel data import lobster PATHS... --lake {lake}",
         )
     from tercel.market.tape import Lake as Store
 
-    days = [asdict(day) for day in Store(request.lake).list()]
-    hand_over({"lake": request.lake, "days": days}, request.as_json, lambda: print_days(days))
+    days = [asdict(day) for day in Store(lake).list()]
+    hand_over({"lake": lake, "days": days}, as_json, lambda: print_days(days))
 
 
-@dataclass(frozen=True)
-class Verify(Dated, JsonRequest):
-    """What is asked of `tercel data verify`."""
-
-    lake: Lake
-    symbol: Symbol
-    date: Annotated[str, typer.Option(help="Day on the tape.", metavar="YYYY-MM-DD")]
+def verify(
+    lake: Lake,
+    symbol: Symbol,
+    date: Annotated[str, typer.Option(help="Day on the tape.", metavar="YYYY-MM-DD")],
     venue: Annotated[
         str | None, typer.Option(help="Where several have the day: BINANCE, XNAS, ...")
-    ] = None
+    ] = None,
     against: Annotated[
         Path | None,
         typer.Option(
             help="File to compare with: a LOBSTER orderbook, a Databento mbp-10, a Binance capture.",
             metavar="FILE",
         ),
-    ] = None
-
-
-def verify(request: Verify) -> int:
+    ] = None,
+    as_json: AsJson = False,
+) -> int:
     """Replay a day and count what is odd; with --against, exit 1 when a row of the file is left unexplained."""
+    check_date(date)
     from tercel.feeds.verify import verify_alone
     from tercel.feeds.verify_truths import truth_for
     from tercel.market.tape import Lake as Store
 
-    instrument, events = Store(request.lake, below_zero=True).check(
-        request.symbol, request.date, request.venue
-    )
-    if request.against is None:
+    instrument, events = Store(lake, below_zero=True).check(symbol, date, venue)
+    if against is None:
         found, explained = {**verify_alone(events), **_at_import(instrument)}, True
     else:
-        found = truth_for(instrument)(instrument, events, request.against)
+        found = truth_for(instrument)(instrument, events, against)
         explained = bool(found["explained"])
-    hand_over(found, request.as_json, lambda: _print_verdict(instrument, found, explained))
+    hand_over(found, as_json, lambda: _print_verdict(instrument, found, explained))
     return 0 if explained else 1
 
 

@@ -1,7 +1,7 @@
 """`tercel data import ...`: feed files into a lake, a command for each feed."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,10 +10,10 @@ import typer
 from tercel.api.display import progress_console
 from tercel.cli.request import add
 from tercel.cli.shared import (
-    Dated,
-    JsonRequest,
+    AsJson,
     Lake,
     Replace,
+    check_date,
     hand_over,
     print_table,
     progress,
@@ -58,227 +58,196 @@ SHOWN = 25
 """Symbols in the table of `--check`, the busiest first."""
 
 
-@dataclass(frozen=True)
-class FeedImport(Dated, JsonRequest):
-    """What is asked of every `tercel data import`."""
-
-    paths: Annotated[
-        list[Path], typer.Argument(help="Files, archives or folders.", metavar="PATHS")
-    ]
-    lake: Lake
-    symbol: Annotated[
-        str | None, typer.Option(help="One symbol (default: all).", metavar="SYM")
-    ] = None
-    date: UtcDate = None
-    tick: ExactTick = None
-    replace: Replace = False
-
-
-@dataclass(frozen=True)
-class OtherImport(FeedImport):
-    """What is asked of `tercel data import` with a feed of another package: facts, in the place of what files say."""
-
-    symbol: Annotated[
-        str | None, typer.Option(help="Default: as the files say.", metavar="SYM")
-    ] = None
-    date: Annotated[
-        str | None, typer.Option(help="Default: as the files say.", metavar="YYYY-MM-DD")
-    ] = None
-    tick: Annotated[float | None, typer.Option(help="Default: as the feed knows.", metavar="T")] = (
-        None
-    )
-
-
-@dataclass(frozen=True)
-class Lobster(FeedImport):
-    """What is asked of `tercel data import lobster`."""
-
+def lobster(
     paths: Annotated[
         list[Path],
         typer.Argument(
             help="Message and orderbook CSVs, zip, zst or tar files of them, or folders.",
             metavar="PATHS",
         ),
-    ]
+    ],
+    lake: Lake,
     symbol: Annotated[
         str | None, typer.Option(help="Default: read from the file names.", metavar="SYM")
-    ] = None
-    date: FileDate = None
+    ] = None,
+    date: FileDate = None,
     tick: Annotated[
         float | None,
         typer.Option(help="Tick size in dollars (default: inferred from the prices).", metavar="T"),
-    ] = None
-
-
-def lobster(request: Lobster) -> None:
+    ] = None,
+    replace: Replace = False,
+    as_json: AsJson = False,
+) -> None:
     """Import LOBSTER days: messages with an orderbook file of any number of levels, or messages alone."""
-    _import(lambda: feed_named("lobster"), request, request.paths, request.lake)
+    _import(
+        lambda: feed_named("lobster"),
+        paths,
+        lake,
+        _facts(symbol, date, tick),
+        replace,
+        as_json,
+    )
 
 
-@dataclass(frozen=True)
-class Dbn(FeedImport):
-    """What is asked of `tercel data import dbn`."""
-
+def dbn(
     paths: Annotated[
         list[Path],
         typer.Argument(
             help="Databento MBO files: .dbn, .dbn.zst, .csv, archives of them, or folders.",
             metavar="PATHS",
         ),
-    ]
+    ],
+    lake: Lake,
     symbol: Annotated[
         str | None, typer.Option(help="One symbol or instrument id (default: all).", metavar="SYM")
-    ] = None
+    ] = None,
+    date: UtcDate = None,
     tick: Annotated[
         float | None,
         typer.Option(
             help="Tick size (default: from a definition file, else inferred).", metavar="T"
         ),
-    ] = None
-
-
-def dbn(request: Dbn) -> None:
+    ] = None,
+    replace: Replace = False,
+    as_json: AsJson = False,
+) -> None:
     """Import Databento order-by-order days, every instrument in the files."""
-    _import(lambda: feed_named("dbn"), request, request.paths, request.lake)
+    _import(lambda: feed_named("dbn"), paths, lake, _facts(symbol, date, tick), replace, as_json)
 
 
-@dataclass(frozen=True)
-class Binance(FeedImport):
-    """What is asked of `tercel data import binance`."""
-
-    paths: Captures
+def binance(
+    paths: Captures,
+    lake: Lake,
+    symbol: Annotated[
+        str | None, typer.Option(help="One symbol (default: all).", metavar="SYM")
+    ] = None,
+    date: UtcDate = None,
+    tick: ExactTick = None,
+    replace: Replace = False,
     lot: Annotated[
         str | None, typer.Option(help="Lot size (default: inferred, exactly).", metavar="L")
-    ] = None
-
-
-def binance(request: Binance) -> None:
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
     """Import Binance captures of depth diffs, trades and snapshots: spot, USD-M and COIN-M futures."""
     from tercel.feeds.binance import BinanceFeed
 
-    _import(lambda: BinanceFeed(request.lot), request, request.paths, request.lake)
+    _import(lambda: BinanceFeed(lot), paths, lake, _facts(symbol, date, tick), replace, as_json)
 
 
-@dataclass(frozen=True)
-class Bitstamp(FeedImport):
-    """What is asked of `tercel data import bitstamp`."""
-
-    paths: Captures
+def bitstamp(
+    paths: Captures,
+    lake: Lake,
     symbol: Annotated[
         str | None, typer.Option(help="One pair, as BTCUSD (default: all).", metavar="SYM")
-    ] = None
+    ] = None,
+    date: UtcDate = None,
+    tick: ExactTick = None,
+    replace: Replace = False,
     lot: Annotated[
         str | None,
         typer.Option(help="Lot size (default: the smallest power of ten that fits).", metavar="L"),
-    ] = None
-
-
-def bitstamp(request: Bitstamp) -> None:
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
     """Import Bitstamp captures of order events, trades and snapshots (order_book?group=2)."""
     from tercel.feeds.bitstamp import BitstampFeed
 
-    _import(lambda: BitstampFeed(request.lot), request, request.paths, request.lake)
+    _import(lambda: BitstampFeed(lot), paths, lake, _facts(symbol, date, tick), replace, as_json)
 
 
-@dataclass(frozen=True)
-class Csv(Dated, JsonRequest):
-    """What is asked of `tercel data import csv`."""
-
+def csv(
     paths: Annotated[
         list[Path] | None,
         typer.Argument(
             help="CSV files, zip, zst, gz or tar files of them, or folders.", metavar="PATHS"
         ),
-    ] = None
+    ] = None,
     map: Annotated[
         str,
         typer.Option(
             help="What the columns mean: the name of a shipped map, or a file.", metavar="MAP.toml"
         ),
-    ] = ""
-    lake: MaybeLake = None
+    ] = "",
+    lake: MaybeLake = None,
     show_map: Annotated[
         bool,
         typer.Option(
             "--show-map", help="Print the map, to start one's own from, and import nothing."
         ),
-    ] = False
-    symbol: Annotated[str | None, typer.Option(help="Default: as the map says.", metavar="SYM")] = (
-        None
-    )
+    ] = False,
+    symbol: Annotated[
+        str | None, typer.Option(help="Default: as the map says.", metavar="SYM")
+    ] = None,
     date: Annotated[
         str | None, typer.Option(help="Default: as the map says.", metavar="YYYY-MM-DD")
-    ] = None
+    ] = None,
     tick: Annotated[
         float | None, typer.Option(help="Tick size (default: the map's).", metavar="T")
-    ] = None
-    replace: Replace = False
-
-
-def csv(request: Csv) -> None:
+    ] = None,
+    replace: Replace = False,
+    as_json: AsJson = False,
+) -> None:
     """Import quotes, trades, levels or order events from columns that a map names, cleaned by the field's rules."""
     from tercel.feeds.csv_feed import CsvFeed
     from tercel.feeds.csv_map import map_text, parse_map, shipped
 
-    if not request.map:
+    if not map:
         raise ConfigError(
             "a map", "none", f"add --map NAME ({', '.join(shipped())}) or --map FILE.toml"
         )
-    if request.show_map:
-        text = map_text(request.map)
-        parse_map(text, request.map)
+    if show_map:
+        text = map_text(map)
+        parse_map(text, map)
 
         def show() -> None:
             result_console().print(text, markup=False, highlight=False, soft_wrap=True)
 
-        hand_over({"map": request.map, "toml": text}, request.as_json, show)
+        hand_over({"map": map, "toml": text}, as_json, show)
         return
-    if request.lake is None or not request.paths:
-        missing = "--lake DIR" if request.lake is None else "PATHS"
+    if lake is None or not paths:
+        missing = "--lake DIR" if lake is None else "PATHS"
         raise ConfigError(
             "files to import and a lake to put them in", f"no {missing}", f"add {missing}"
         )
-    _import(lambda: CsvFeed(request.map), request, request.paths, request.lake)
+    _import(lambda: CsvFeed(map), paths, lake, _facts(symbol, date, tick), replace, as_json)
 
 
-@dataclass(frozen=True)
-class ImportItch(Dated, JsonRequest):
-    """What is asked of `tercel data import itch`."""
-
+def itch(
     paths: Annotated[
         list[Path],
         typer.Argument(
             help="ITCH 5.0 files, plain, compressed, in archives or folders.", metavar="PATHS"
         ),
-    ]
-    lake: MaybeLake = None
+    ],
+    lake: MaybeLake = None,
     symbol: Annotated[
         str | None, typer.Option(help="Symbols, separated by commas (default: all).")
-    ] = None
-    date: FileDate = None
+    ] = None,
+    date: FileDate = None,
     tick: Annotated[
         float | None,
         typer.Option(help="Tick size in dollars (default: inferred for each symbol).", metavar="T"),
-    ] = None
+    ] = None,
     check: Annotated[
         bool,
         typer.Option(
             "--check", help="Keep the books of all symbols and count what is odd; import nothing."
         ),
-    ] = False
+    ] = False,
     allow_cut: Annotated[
         bool,
         typer.Option("--allow-cut", help="Take the whole messages of a file that ends inside one."),
-    ] = False
-    replace: Replace = False
-
-
-def itch(request: ImportItch) -> None:
+    ] = False,
+    replace: Replace = False,
+    as_json: AsJson = False,
+) -> None:
     """Import NASDAQ TotalView-ITCH 5.0 files: all symbols in one pass, or some."""
-    if request.check:
-        _check(request)
+    check_date(date)
+    if check:
+        _check(paths, symbol, allow_cut, as_json)
         return
-    if request.lake is None:
+    if lake is None:
         raise ConfigError(
             "--lake DIR, a folder to import into",
             "none",
@@ -287,33 +256,43 @@ def itch(request: ImportItch) -> None:
     from tercel.feeds.itch import ItchFeed
     from tercel.market.tape import Lake as Store
 
-    target = Store(request.lake)
-    no_lake_as_source(request.paths, target)
-    feed = ItchFeed(request.allow_cut, progress=_progress())
-    with feed.days(request.paths, FeedOptions(request.symbol, request.date, request.tick)) as days:
+    target = Store(lake)
+    no_lake_as_source(paths, target)
+    feed = ItchFeed(allow_cut, progress=_progress())
+    with feed.days(paths, _facts(symbol, date, tick)) as days:
         for counts in feed.files:
             _say_counts(counts)
         if not days:
             say("no symbol has an order or a trade: nothing was imported")
-        rows = import_days(days, target, request.replace)
+        rows = import_days(days, target, replace)
     found = {"lake": target.root, "days": rows, "files": [asdict(counts) for counts in feed.files]}
-    hand_over(found, request.as_json, lambda: print_days(rows))
+    hand_over(found, as_json, lambda: print_days(rows))
 
 
 # -- days into a lake -------------------------------------------------------------------------------------------------
 
 
+def _facts(symbol: str | None, date: str | None, tick: float | None) -> FeedOptions:
+    check_date(date)
+    return FeedOptions(symbol, date, tick)
+
+
 def _import(
-    feed: "Callable[[], Feed]", request: FeedImport | Csv, paths: Sequence[Path], root: Path
+    feed: "Callable[[], Feed]",
+    paths: Sequence[Path],
+    root: Path,
+    options: FeedOptions,
+    replace: bool,
+    as_json: bool,
 ) -> None:
     """Import the days that a feed finds; says on stderr what happens, on stdout what was done."""
     from tercel.market.tape import Lake as Store
 
-    lake, options = Store(root), FeedOptions(request.symbol, request.date, request.tick)
+    lake = Store(root)
     no_lake_as_source(paths, lake)
     with feed().days(paths, options) as days:
-        rows = import_days(days, lake, request.replace)
-    hand_over({"lake": lake.root, "days": rows}, request.as_json, lambda: print_days(rows))
+        rows = import_days(days, lake, replace)
+    hand_over({"lake": lake.root, "days": rows}, as_json, lambda: print_days(rows))
 
 
 def import_days(days: "Sequence[FeedDay]", lake: "Store", replace: bool) -> list[dict[str, Any]]:
@@ -425,16 +404,16 @@ def _say_counts(counts: "FileCounts") -> None:
         )
 
 
-def _check(request: ImportItch) -> None:
+def _check(paths: Sequence[Path], symbol: str | None, allow_cut: bool, as_json: bool) -> None:
     """The books of files, and nothing written."""
     from tercel.feeds.itch_book import check_file, totals
     from tercel.feeds.members import members
 
     results: list[dict[str, Any]] = []
-    with members(request.paths) as found:
+    with members(paths) as found:
         for member in found:
             counts, symbols = check_file(
-                member, tuple(listed(request.symbol or "")), request.allow_cut, _progress()
+                member, tuple(listed(symbol or "")), allow_cut, _progress()
             )
             _say_counts(counts)
             results.append(
@@ -444,9 +423,9 @@ def _check(request: ImportItch) -> None:
                     "symbols": [asdict(one) for one in symbols],
                 }
             )
-            if not request.as_json:
+            if not as_json:
                 _print_check(counts, symbols)
-    hand_over({"files": results}, request.as_json, lambda: None)
+    hand_over({"files": results}, as_json, lambda: None)
 
 
 def _print_check(counts: "FileCounts", symbols: "list[SymbolCheck]") -> None:
@@ -481,20 +460,37 @@ def _cell(value: float) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:,.4f}"
 
 
-def _of_another(name: str) -> Callable[[OtherImport], None]:
+def _of_another(name: str) -> Callable[..., None]:
     """The command of a feed that another package has, which is imported when it is called."""
 
     whose = " and ".join(OTHERS[name])
 
-    def body(request: OtherImport) -> None:
+    def body(
+        paths: Annotated[
+            list[Path], typer.Argument(help="Files, archives or folders.", metavar="PATHS")
+        ],
+        lake: Lake,
+        symbol: Annotated[
+            str | None, typer.Option(help="Default: as the files say.", metavar="SYM")
+        ] = None,
+        date: Annotated[
+            str | None, typer.Option(help="Default: as the files say.", metavar="YYYY-MM-DD")
+        ] = None,
+        tick: Annotated[
+            float | None, typer.Option(help="Default: as the feed knows.", metavar="T")
+        ] = None,
+        replace: Replace = False,
+        as_json: AsJson = False,
+    ) -> None:
         try:
-            _import(lambda: feed_named(name), request, request.paths, request.lake)
+            options = _facts(symbol, date, tick)
+            _import(lambda: feed_named(name), paths, lake, options, replace, as_json)
         except (TercelError, OSError):
             raise
         except (
             Exception
-        ) as error:  # its people know what it means: it is told with their name, and where it was
-            files = ", ".join(getattr(error, "__notes__", map(str, request.paths)))
+        ) as error:  # only its authors know the cause: the error names them and the files
+            files = ", ".join(getattr(error, "__notes__", map(str, paths)))
             raise FeedError(
                 "days, or an error with file, row and field",
                 f"{type(error).__name__}: {error}, in {files}, from the feed of {whose}",

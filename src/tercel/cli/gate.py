@@ -1,32 +1,27 @@
 """`tercel gate`: the wall between desks and a venue."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any
 
 import typer
 
-from tercel.cli.shared import BoundedClock, JsonRequest, print_json, say
-from tercel.core.machine import person
+from tercel.cli.request import on_interrupt
+from tercel.cli.shared import AsJson, BoundedClock, print_json, say
+from tercel.core.system import user_name
 
 
-@dataclass(frozen=True)
-class OpenGate(JsonRequest):
-    """What is asked of `tercel gate`."""
-
-    interrupted: ClassVar[str] = "the gate is closed"
-
-    config: Annotated[Path, typer.Argument(help="The gate's file.", metavar="CONFIG.toml")]
+@on_interrupt("the gate is closed")
+def gate(
+    config: Annotated[Path, typer.Argument(help="The gate's file.", metavar="CONFIG.toml")],
     acknowledge: Annotated[
         str,
         typer.Option(
             help="Go on with the sound part of a damaged journal; say why.", metavar="TEXT"
         ),
-    ] = ""
-
-
-def gate(request: OpenGate) -> int:
+    ] = "",
+    as_json: AsJson = False,
+) -> int:
     """Hold a venue's session, the limits and the kill latch in a process of their own; desks trade through its socket.
 
     What leaves is checked, counted and journaled here. A desk that is silent or gone has its orders cancelled.
@@ -35,8 +30,8 @@ def gate(request: OpenGate) -> int:
     from tercel.desk.gate.opening import hold, left_open
     from tercel.desk.gate.server import Gate
 
-    config, gates = read_config(request.config), list[Gate]()
-    accounts = config.gate.accounts
+    settings, gates = read_config(config), list[Gate]()
+    accounts = settings.gate.accounts
 
     def listens(gate: Gate) -> None:
         gates.append(gate)
@@ -45,20 +40,20 @@ def gate(request: OpenGate) -> int:
             f'a gate to {gate.gateway.venue.name} for {", ".join(accounts)}: venue = "gate:{gate.path}"{asks}'
         )
 
-    file, stop = request.config.resolve(), BoundedClock(None).stopping
+    file, stop = config.resolve(), BoundedClock(None).stopping
     hold(
-        config,
+        settings,
         file,
-        person(),
+        user_name(),
         stop,
         listens,
-        request.acknowledge,
-        prove=proof_of(file, config.gate.people),
+        acknowledge,
+        prove=proof_of(file, settings.gate.people),
     )
     (held,) = gates
     left = left_open(held)
     say("every order is over" if not left else f"{len(left)} orders are NOT known to be over")
-    if request.as_json:
+    if as_json:
         print_json(
             {
                 "venue": held.gateway.venue.name,

@@ -1,13 +1,12 @@
 """`tercel limits ...`: show how a limit file is read."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from tercel.cli.request import add
-from tercel.cli.shared import JsonRequest, hand_over, print_table, result_console
+from tercel.cli.shared import AsJson, hand_over, print_table, result_console
 
 limits_app = typer.Typer(
     name="limits",
@@ -16,19 +15,15 @@ limits_app = typer.Typer(
 )
 
 
-@dataclass(frozen=True)
-class LimitsCheck(JsonRequest):
-    """What is asked of `tercel limits check`."""
-
-    file: Annotated[Path, typer.Argument(help="Limit file (TOML).", metavar="FILE.toml")]
-
-
-def check(request: LimitsCheck) -> None:
+def check(
+    file: Annotated[Path, typer.Argument(help="Limit file (TOML).", metavar="FILE.toml")],
+    as_json: AsJson = False,
+) -> None:
     """Print the limits as they are understood; exit 2 where the file cannot be obeyed to the letter."""
     from tercel.desk.limits import read
     from tercel.desk.limits.file import understood
 
-    limits = understood(read(request.file))
+    limits = understood(read(file))
 
     def show() -> None:
         scopes = {"desk": limits["desk"]}
@@ -41,7 +36,7 @@ def check(request: LimitsCheck) -> None:
         rows = [[key, *(_shown(each.get(key)) for each in scopes.values())] for key in keys]
         print_table(limits["source"], ("limit", *scopes), rows)
 
-    hand_over(limits, request.as_json, show)
+    hand_over(limits, as_json, show)
 
 
 def _shown(value: Any) -> str:
@@ -58,12 +53,7 @@ def _shown(value: Any) -> str:
     )
 
 
-@dataclass(frozen=True)
-class ShowDefault:
-    """Nothing is asked of `tercel limits show-default`."""
-
-
-def show_default(_: ShowDefault) -> None:
+def show_default() -> None:
     """Print the packaged limit file with every key explained, to start one's own from: > limits.toml."""
     from rich.text import Text
 

@@ -42,7 +42,7 @@ market_app = typer.Typer(
 
 @dataclass(frozen=True)
 class Calibrate(JsonRequest):
-    """What is asked of `tercel market calibrate`."""
+    """Options of `tercel market calibrate`."""
 
     lake: Lake
     symbol: Symbol
@@ -230,7 +230,7 @@ def show_fit(preset: "Preset", path: Path, as_json: bool) -> None:
 
 @dataclass(frozen=True)
 class Simulate(JsonRequest):
-    """What is asked of `tercel market simulate`."""
+    """Options of `tercel market simulate`."""
 
     preset: Annotated[str, PRESET]
     out: Annotated[Path, typer.Option(help="Lake to write into.", metavar="LAKE")]
@@ -318,7 +318,7 @@ SHIPPED = (
 
 @dataclass(frozen=True)
 class ListMarkets(JsonRequest):
-    """What is asked of `tercel market list`."""
+    """Options of `tercel market list`."""
 
 
 def list_(request: ListMarkets) -> None:

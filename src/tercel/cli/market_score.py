@@ -20,7 +20,7 @@ from tercel.cli.shared import (
     say,
 )
 from tercel.core.errors import ConfigError
-from tercel.core.extras import given
+from tercel.core.extras import entry_point
 from tercel.core.report.cells import NOTHING
 from tercel.core.report.tables import plain_table, spelt_cell
 
@@ -127,7 +127,7 @@ def passed(gates: Mapping[str, Any], of: str = "/") -> str:
 
 
 def predicted(one: Mapping[str, Any] | None) -> str:
-    """Spearman of a kept prediction with its interval, and the tape's own ceiling.
+    """Spearman of a stored prediction with its interval, and the tape's own ceiling.
 
     >>> predicted({"spearman": {"mean": 0.86, "ci_low": 0.71, "ci_high": 0.97, "ceiling": 0.95}})
     '0.86 [0.71, 0.97] of 0.95'
@@ -192,7 +192,7 @@ JUDGES: Final = "tercel.judges"
 
 @dataclass(frozen=True)
 class ScoreRequest(JsonRequest):
-    """What is asked of `tercel market score`."""
+    """Options of `tercel market score`."""
 
     preset: Annotated[str, PRESET]
     lake: Annotated[
@@ -268,7 +268,7 @@ def score(request: ScoreRequest) -> None:
     """Score a market against tape that it has not seen (a lake's, or its card's), real against real beside it."""
     dates = listed_dates(request.dates)
     if request.by != OWN:
-        judge: Judge = given(JUDGES, request.by, (OWN,), "a judge:", f"--by {request.by}")
+        judge: Judge = entry_point(JUDGES, request.by, (OWN,), "a judge:", f"--by {request.by}")
         if request.out is not None or request.write:
             raise ConfigError(
                 f"--by {request.by} alone", "--out or --write", "leave them out; --json has all"

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from tercel.cli.shared import JsonRequest, hand_over, say
+from tercel.cli.shared import AsJson, JsonRequest, hand_over, say
 from tercel.core.errors import ConfigError, TercelError, offer
-from tercel.core.machine import person
-from tercel.core.plain import parse_tables
+from tercel.core.serialization import parse_tables
+from tercel.core.system import user_name
 from tercel.desk.trading.journal.database import DATABASE, ELSEWHERE
 
 if TYPE_CHECKING:
@@ -90,16 +90,10 @@ Desk = Annotated[
 
 
 @dataclass(frozen=True, kw_only=True)
-class DeskRequest(JsonRequest):
-    """A request of a desk."""
+class AskDesk(JsonRequest):
+    """Options of a command that a running desk answers."""
 
     desk: Desk = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class AskDesk(DeskRequest):
-    """A request that a desk which runs answers."""
-
     wait: Annotated[
         float,
         typer.Option(
@@ -117,37 +111,31 @@ PORT = 8321
 """Where the console is, unless asked otherwise."""
 
 
-@dataclass(frozen=True)
-class Kill(DeskRequest):
-    """What is asked of `tercel kill`."""
-
-    reason: Reason = ""
-    agent: Agents = None
+def kill(
+    reason: Reason = "",
+    agent: Agents = None,
     every: Annotated[
         bool, typer.Option("--all", help="Every agent (the default without --agent).")
-    ] = False
-
-    def __post_init__(self) -> None:
-        """Refuse what contradicts itself."""
-        if self.every and self.agent:
-            raise ConfigError("--all or --agent", "both", "leave one of the two out")
-
-
-def kill(request: Kill) -> None:
+    ] = False,
+    as_json: AsJson = False,
+    desk: Desk = None,
+) -> None:
     """Cancel every order of a desk or of some agents and refuse new ones, across restarts, until `tercel rearm`."""
+    if every and agent:
+        raise ConfigError("--all or --agent", "both", "leave one of the two out")
     from tercel.desk.trading.journal.lock import holder
     from tercel.desk.trading.kill import LATCH, KillLatch
 
-    reason, agents = request.reason.strip() or "no reason given", request.agent or []
-    folder = _stopped(request.desk)
+    why, agents = reason.strip() or "no reason given", agent or []
+    folder = _stopped(desk)
     has = (
         agents_of(folder) if agents else set()
     )  # empty also where it is not known whom the desk has
-    strangers = [agent for agent in agents if has and agent not in has]
-    whom = [agent for agent in agents if agent not in strangers]
+    strangers = [one for one in agents if has and one not in has]
+    whom = [one for one in agents if one not in strangers]
     if whom or not strangers:
-        state = KillLatch(folder / LATCH).kill(reason, person(), time.time_ns(), whom)
-        _post(folder, "kill", {"agents": whom}, reason)
+        state = KillLatch(folder / LATCH).kill(why, user_name(), time.time_ns(), whom)
+        _post(folder, "kill", {"agents": whom}, why)
     if strangers:  # once those that the desk has are latched
         known = sorted(agents_of(folder))
         done = f"killed: {', '.join(whom)}" if whom else "nothing was killed"
@@ -161,27 +149,22 @@ def kill(request: Kill) -> None:
         ended = ", where nothing runs: the desk has ended"
         ended += "" if _held_here(folder) else ", and its next session begins killed"
     text = f"killed: {', '.join(whom) or 'every agent'} of {folder}{ended}; `tercel rearm --reason ...` releases it"
-    hand_over(
-        {"desk": str(folder), "killed": dict(state.killed)}, request.as_json, lambda: say(text)
-    )
+    hand_over({"desk": str(folder), "killed": dict(state.killed)}, as_json, lambda: say(text))
 
 
-@dataclass(frozen=True)
-class Rearm(DeskRequest):
-    """What is asked of `tercel rearm`."""
-
-    reason: Reason
-    agent: Agents = None
-
-
-def rearm(request: Rearm) -> None:
+def rearm(
+    reason: Reason,
+    agent: Agents = None,
+    as_json: AsJson = False,
+    desk: Desk = None,
+) -> None:
     """Let a killed desk trade again; a person's word, with a reason."""
     from tercel.desk.trading.kill import LATCH, KillLatch
 
-    folder, agents = _stopped(request.desk), request.agent or []
+    folder, agents = _stopped(desk), agent or []
     latch = KillLatch(folder / LATCH)
-    before, state = latch.state(), latch.rearm(request.reason, person(), time.time_ns(), agents)
-    _post(folder, "rearm", {"agents": agents}, request.reason)
+    before, state = latch.state(), latch.rearm(reason, user_name(), time.time_ns(), agents)
+    _post(folder, "rearm", {"agents": agents}, reason)
     who, waits = ", ".join(state.history[-1]["agents"]) or "every agent", _waiting(folder)
     text = (
         f"armed again: {who} of {folder}"
@@ -189,9 +172,7 @@ def rearm(request: Rearm) -> None:
         else f"nothing was killed at {folder}"
     )
     text += f"; {waits}" if waits else ""
-    hand_over(
-        {"desk": str(folder), "killed": dict(state.killed)}, request.as_json, lambda: say(text)
-    )
+    hand_over({"desk": str(folder), "killed": dict(state.killed)}, as_json, lambda: say(text))
 
 
 def _waiting(folder: Path) -> str:
@@ -242,6 +223,6 @@ def _post(folder: Path, command: str, body: Mapping[str, Any], reason: str) -> N
     from tercel.desk.trading.journal.reader import post
 
     try:
-        post(folder, command, body, person(), reason, time.time_ns())
+        post(folder, command, body, user_name(), reason, time.time_ns())
     except TercelError as error:
         say(f"the journal does not know of it yet: {error}")

@@ -1,4 +1,4 @@
-"""The market and the order of a command: their options, told once for every command that has them."""
+"""Options for the market and the order of a command, shared by every command that has them."""
 
 from dataclasses import dataclass, fields
 from pathlib import Path

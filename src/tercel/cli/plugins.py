@@ -77,12 +77,12 @@ def tree(app: typer.Typer, above: str = "") -> Iterator[tuple[str, CommandInfo |
 def add_help(app: typer.Typer, texts: Sequence[HelpTexts]) -> None:
     """Give every command of a tree its example and its panel; of several texts the first that has one counts."""
 
-    def told(kind: str, words: str) -> str | None:
+    def text_of(kind: str, words: str) -> str | None:
         return next((one[kind][words] for one in texts if words in one.get(kind, {})), None)
 
     for words, one in tree(app):
-        one.rich_help_panel = told("panels", words) or one.rich_help_panel
-        if example := told("examples", words):
+        one.rich_help_panel = text_of("panels", words) or one.rich_help_panel
+        if example := text_of("examples", words):
             one.epilog = f"Example: {example}"
 
 

@@ -1,22 +1,24 @@
-"""A command of one request: the fields of a frozen dataclass are its options, its function does the rest.
+"""Commands of functions: their parameters are the options, errors are printed without a traceback.
 
-A field is annotated as a parameter of Typer's would be, ``Annotated[int, typer.Option(help="...")] = 1``; a check of
-what was typed may stand in ``__post_init__``. In Python the same request is made and given to the same function. A
-request whose function lies in a module that is heavy to import names it: ``body = "package.module:function"``.
+Options that several commands share, or that other packages extend, are a frozen dataclass: a parameter annotated with
+it gives its fields, ``__post_init__`` checks what was typed. A request of another package names its function, so
+that a module that is heavy to import is loaded when the command runs: ``body = "package.module:function"``.
 """
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import is_dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
 import typer
 from typer.core import TyperCommand, TyperOption
 
 from tercel.cli.shared import IN_LAKE, NOTHING_HALF_DONE, reported
 from tercel.core.errors import listed
+
+Body = TypeVar("Body", bound=Callable[..., int | None])
 
 
 class Command(TyperCommand):
@@ -33,21 +35,27 @@ class Command(TyperCommand):
         return super().parse_args(ctx, args)
 
 
-def add(app: typer.Typer, *bodies: Callable[[Any], int | None] | type) -> None:
-    """Make commands of functions of one request, or of requests that name theirs, in this order.
+def on_interrupt(text: str) -> Callable[[Body], Body]:
+    """Decorator of a command: what is said after Ctrl-C; braces hold names of options."""
 
-    A command is called as its function (``list_`` is ``list``), its help is the docstring (of the function, or of the
-    request that names it), and its exit code what is given back. Errors are told by
-    :func:`~tercel.cli.shared.reported`; what is told after Ctrl-C is the request's ``interrupted``, which may name
-    fields in braces.
+    def named(body: Body) -> Body:
+        body.interrupted = text  # type: ignore[attr-defined]
+        return body
 
-    >>> from dataclasses import dataclass
+    return named
+
+
+def add(app: typer.Typer, *bodies: Callable[..., int | None] | type) -> None:
+    """Make commands of functions, or of requests that name theirs, in this order.
+
+    A function's parameters are the options; one that is annotated with a dataclass gives its fields. A command is
+    called as its function (``list_`` is ``list``), its help is the docstring (of the function, or of the request that
+    names it), and its exit code what the function returns. :func:`~tercel.cli.shared.reported` prints errors;
+    `on_interrupt`, or a request's ``interrupted``, gives the text after Ctrl-C.
+
     >>> from typing import Annotated
-    >>> @dataclass(frozen=True)
-    ... class Twice:
-    ...     number: Annotated[int, typer.Argument()]
-    >>> def double(request: Twice) -> None:
-    ...     print(request.number, request.number)
+    >>> def double(number: Annotated[int, typer.Argument()]) -> None:
+    ...     print(number, number)
     >>> app = typer.Typer()
     >>> add(app, double)
     >>> app(["3"], standalone_mode=False)
@@ -57,18 +65,11 @@ def add(app: typer.Typer, *bodies: Callable[[Any], int | None] | type) -> None:
     for body in bodies:
         if isinstance(body, type):
             app.command(str(getattr(body, "body", "")).partition(":")[2], cls=Command)(
-                _typed(_named(body), body, body.__doc__)
+                command_of(_named(body))
             )
         else:
-            (given,) = inspect.signature(body).parameters.values()
             name = body.__name__.rstrip("_").replace("_", "-")
-            app.command(name, cls=Command)(_typed(body, given.annotation, body.__doc__))
-
-
-def as_callback(body: Callable[[Any], int | None]) -> Callable[..., None]:
-    """The callback that Typer reads of a function of one request, for a group that is a command too."""
-    (given,) = inspect.signature(body).parameters.values()
-    return _typed(body, given.annotation, body.__doc__)
+            app.command(name, cls=Command)(command_of(body))
 
 
 def request_of(callback: Any) -> type | None:
@@ -84,44 +85,59 @@ def _named(kind: Any) -> Callable[[Any], int | None]:
         code: int | None = getattr(import_module(module), name)(request)
         return code
 
+    body.__annotations__["request"] = kind
+    body.__doc__ = kind.__doc__
     return body
 
 
-def _typed(body: Callable[[Any], int | None], kind: Any, text: str | None) -> Callable[..., None]:
-    """The function that Typer reads: its signature is the request's, requests inside it spread out."""
-    fields = inspect.signature(kind).parameters
-    inner = {
-        name: inspect.signature(one.annotation).parameters
-        for name, one in fields.items()
-        if isinstance(one.annotation, type) and is_dataclass(one.annotation)
-    }
-    options = [
-        each
-        for name, one in fields.items()
-        for each in (inner[name].values() if name in inner else [one])
-    ]
-    interrupted: str = getattr(kind, "interrupted", NOTHING_HALF_DONE)
+def command_of(body: Callable[..., int | None]) -> Callable[..., None]:
+    """The function that Typer reads: the parameters of `body`, with the fields of dataclasses among them spread out."""
+    given = inspect.signature(body).parameters
+    kinds = [one.annotation for one in given.values() if is_dataclass(one.annotation)]
+    request = kinds[0] if len(kinds) == len(given) == 1 else None
+    options = _options(given)
+    interrupted = getattr(body, "interrupted", getattr(request, "interrupted", NOTHING_HALF_DONE))
 
     def typed(**values: Any) -> None:
         with reported(values.get("as_json", False), interrupted.format_map(values)):
-            if values.get("symbol") and IN_LAKE in get_args(fields["symbol"].annotation):
+            if values.get("symbol") and IN_LAKE in get_args(options["symbol"].annotation):
                 values["symbol"] = _in_lake(
                     values["symbol"], values.get("tape") or values.get("lake")
                 )
-            parts = {
-                name: fields[name].annotation(**{key: values.pop(key) for key in its})
-                for name, its in inner.items()
-            }
-            raise typer.Exit(body(kind(**values, **parts)) or 0)
+            raise typer.Exit(body(**_arguments(given, values)) or 0)
 
     typed.__name__ = body.__name__
-    typed.__doc__ = text
-    typed.__annotations__ = {name: one.annotation for name, one in fields.items()} | {
+    typed.__doc__ = body.__doc__
+    typed.__annotations__ = {name: one.annotation for name, one in options.items()} | {
         "return": None
     }
-    typed.__signature__ = inspect.Signature(options)  # type: ignore[attr-defined]
-    typed.request = kind  # type: ignore[attr-defined]
+    typed.__signature__ = inspect.Signature(list(options.values()))  # type: ignore[attr-defined]
+    typed.request = request  # type: ignore[attr-defined]
     return typed
+
+
+def _options(given: Mapping[str, inspect.Parameter]) -> dict[str, inspect.Parameter]:
+    """Options by name: a parameter that is annotated with a dataclass gives those of its fields."""
+    found: dict[str, inspect.Parameter] = {}
+    for name, one in given.items():
+        kind: Any = one.annotation
+        if isinstance(kind, type) and is_dataclass(kind):
+            found |= _options(inspect.signature(kind).parameters)
+        else:
+            found[name] = one.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+    return found
+
+
+def _arguments(given: Mapping[str, inspect.Parameter], values: Mapping[str, Any]) -> dict[str, Any]:
+    """What a function of such parameters is called with."""
+    found: dict[str, Any] = {}
+    for name, one in given.items():
+        kind: Any = one.annotation
+        if isinstance(kind, type) and is_dataclass(kind):
+            found[name] = kind(**_arguments(inspect.signature(kind).parameters, values))
+        else:
+            found[name] = values[name]
+    return found
 
 
 def _in_lake(symbols: str, lake: Path | None) -> str:

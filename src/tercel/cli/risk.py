@@ -12,6 +12,7 @@ import typer
 
 from tercel.cli.request import add
 from tercel.cli.shared import (
+    AsJson,
     JsonRequest,
     Seed,
     check_date,
@@ -25,7 +26,7 @@ from tercel.cli.shared import (
     say,
 )
 from tercel.core.errors import ConfigError
-from tercel.core.files import write_whole
+from tercel.core.files import write_atomic
 from tercel.core.report.cells import csv_text
 from tercel.core.report.tables import fixed
 
@@ -41,28 +42,24 @@ portfolio_app = typer.Typer(
 )
 
 
-@dataclass(frozen=True)
-class BacktestPortfolio(JsonRequest):
-    """What is asked of `tercel portfolio backtest`."""
-
+def backtest(
     file: Annotated[
         Path, typer.Argument(help="A portfolio (see docs/examples/portfolio.toml).", metavar="FILE")
-    ]
-    out: Annotated[Path | None, page_folder("portfolio")] = None
-    seed: Seed = 1
+    ],
+    out: Annotated[Path | None, page_folder("portfolio")] = None,
+    seed: Seed = 1,
     shuffled: Annotated[
         bool,
         typer.Option("--shuffled", help="A control: outcomes exchanged among the names of a date."),
-    ] = False
-
-
-def backtest(request: BacktestPortfolio) -> None:
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """Trade dated forecasts all at once, at a rate, and around a zone, chosen on past net results; a page."""
-    check_folder(request.out)
+    check_folder(out)
     from tercel.signals.backtest_page import portfolio_page
     from tercel.signals.runs.portfolio import backtested, table_of
 
-    found = backtested(request.file, request.seed, shuffled=request.shuffled)
+    found = backtested(file, seed, shuffled=shuffled)
 
     def show() -> None:
         print_rows(
@@ -71,46 +68,42 @@ def backtest(request: BacktestPortfolio) -> None:
         )
         print_sentences(found["sentences"])
 
-    hand_over(found, request.as_json, show, request.out, "portfolio", lambda: portfolio_page(found))
+    hand_over(found, as_json, show, out, "portfolio", lambda: portfolio_page(found))
 
 
-@dataclass(frozen=True)
-class RunPortfolio(JsonRequest):
-    """What is asked of `tercel portfolio run`."""
-
+def run(
     file: Annotated[
         Path, typer.Argument(help="A portfolio (see docs/examples/portfolio.toml).", metavar="FILE")
-    ]
+    ],
     out: Annotated[
         Path,
         typer.Option(help="Folder of targets.csv, which says what is held too.", metavar="DIR"),
-    ]
+    ],
     desk: Annotated[
         list[Path] | None,
         typer.Option(
             help="A desk's folder, whose parents say what was paid; the last one's positions say what is held.",
             metavar="DIR",
         ),
-    ] = None
-    rule: Annotated[str, typer.Option(help="How the targets are followed.", metavar="RULE")] = (
-        "rate"
-    )
-    seed: Seed = 1
-
-
-def run(request: RunPortfolio) -> None:
+    ] = None,
+    rule: Annotated[
+        str, typer.Option(help="How the targets are followed.", metavar="RULE")
+    ] = "rate",
+    seed: Seed = 1,
+    as_json: AsJson = False,
+) -> None:
     """Write today's book as targets of a desk: a step from what is held, at the cost that desks paid; a page of all."""
-    check_folder(request.out)
+    check_folder(out)
     from tercel.api.desk_folder import paid_of, weights_of
     from tercel.signals.explain_page import steps_page
     from tercel.signals.runs.backtest import ends
     from tercel.signals.runs.portfolio_run import recorded, stepped, steps_of
 
-    paid = {session: rows for one in request.desk or () for session, rows in paid_of(one).items()}
-    held = weights_of(request.desk[-1]) if request.desk else None
-    before = steps_of(request.out)
-    found = stepped(request.file, request.out, paid, request.rule, request.seed, held)
-    write_whole(request.out / "steps.html", steps_page(recorded(request.out, [*before, found])))
+    paid = {session: rows for one in desk or () for session, rows in paid_of(one).items()}
+    held = weights_of(desk[-1]) if desk else None
+    before = steps_of(out)
+    found = stepped(file, out, paid, rule, seed, held)
+    write_atomic(out / "steps.html", steps_page(recorded(out, [*before, found])))
 
     def show() -> None:
         rows = sorted(found["trades"], key=lambda row: -row["trade"])
@@ -123,9 +116,9 @@ def run(request: RunPortfolio) -> None:
             cells,
         )
         print_sentences(found["sentences"])
-        say(f"targets {found['targets']}\nreport  {request.out / 'steps.html'}")
+        say(f"targets {found['targets']}\nreport  {out / 'steps.html'}")
 
-    hand_over(found, request.as_json, show)
+    hand_over(found, as_json, show)
 
 
 add(portfolio_app, backtest, run)
@@ -208,7 +201,7 @@ class OwnPrices:
 
 @dataclass(frozen=True)
 class Matrix(JsonRequest):
-    """What is asked of `tercel risk covariance`."""
+    """Options of `tercel risk covariance`."""
 
     prices: OwnPrices
     volatility: Volatility = ""
@@ -228,7 +221,7 @@ class Matrix(JsonRequest):
 
 @dataclass(frozen=True)
 class Forecast(Matrix):
-    """What is asked of `tercel risk forecast`."""
+    """Options of `tercel risk forecast`."""
 
     out: Annotated[Path | None, page_folder("forecast")] = None
 
@@ -258,55 +251,44 @@ def forecast(request: Forecast) -> None:
     )
 
 
-@dataclass(frozen=True)
-class Var(JsonRequest):
-    """What is asked of `tercel risk var`."""
-
-    prices: OwnPrices
-    level: Annotated[float, typer.Option(help="Level, such as 0.975.", metavar="P")] = 0.99
+def var(
+    prices: OwnPrices,
+    level: Annotated[float, typer.Option(help="Level, such as 0.975.", metavar="P")] = 0.99,
     model: Annotated[
         str,
         typer.Option(
             help="fhs-gjr (default from 1,000 days on: filtered historical simulation on GJR), fhs-garch, ewma-normal.",
             metavar="MODEL",
         ),
-    ] = ""
+    ] = "",
     since: Annotated[
         str | None,
         typer.Option(
             help="Begin the backtest on this day (default: as early as can be).", metavar="DATE"
         ),
-    ] = None
-    out: Annotated[Path | None, page_folder("var")] = None
-
-    def __post_init__(self) -> None:
-        """Refuse what is no day."""
-        check_date(self.since)
-
-
-def var(request: Var) -> None:
+    ] = None,
+    out: Annotated[Path | None, page_folder("var")] = None,
+    as_json: AsJson = False,
+) -> None:
     """Tomorrow's Value at Risk and Expected Shortfall of a book, and the model's backtest on that very book."""
-    check_folder(request.out)
-    book = request.prices.book()
+    check_date(since)
+    check_folder(out)
+    book = prices.book()
     from tercel.signals.risk.forecast import value_at_risk
     from tercel.signals.risk.report import sentences, var_page, var_rows
 
-    since = (
-        0
-        if request.since is None
-        else sum(day < date.fromisoformat(request.since) for day in book.days[1:])
-    )
-    found = value_at_risk(book, request.level, request.model, since)
+    first = 0 if since is None else sum(day < date.fromisoformat(since) for day in book.days[1:])
+    found = value_at_risk(book, level, model, first)
 
     def show() -> None:
         print_table(
-            f"{request.prices.file.name}: Value at Risk {100 * found.level:g} % of the day after {book.days[-1]}",
+            f"{prices.file.name}: Value at Risk {100 * found.level:g} % of the day after {book.days[-1]}",
             ("", "value"),
             [_cells(row) for row in var_rows(found)],
         )
         _say(sentences(found))
 
-    hand_over(found.to_json(), request.as_json, show, request.out, "var", lambda: var_page(found))
+    hand_over(found.to_json(), as_json, show, out, "var", lambda: var_page(found))
 
 
 def covariance(request: Matrix) -> None:
@@ -315,7 +297,7 @@ def covariance(request: Matrix) -> None:
     columns = zip(found.book.names, found.covariance.tolist(), strict=True)
     text = csv_text([["name", *found.book.names], *([name, *row] for name, row in columns)])
     if request.out is not None:
-        write_whole(request.out, text)
+        write_atomic(request.out, text)
         say(f"matrix  {request.out}")
     of_tails = ("var_99", "es_99", "var_99_by_name", "weights", "gross", "net", "book_sd")
     said = {key: value for key, value in found.to_json().items() if key not in of_tails}
@@ -331,7 +313,7 @@ def covariance(request: Matrix) -> None:
 
 @dataclass(frozen=True)
 class PostureRequest(JsonRequest):
-    """What is asked of `tercel risk posture`."""
+    """Options of `tercel risk posture`."""
 
     file: Annotated[
         Path | None, typer.Argument(help="Daily prices that say it.", metavar="FILE")

@@ -26,7 +26,7 @@ TERMS = ("regimes", "impact", "fees", "queue")
 
 @dataclass(frozen=True)
 class RunRequest(JudgedOptions, JsonRequest):
-    """What is asked of `tercel run`."""
+    """Options of `tercel run`."""
 
     interrupted: ClassVar[str] = "what is finished is kept; to go on: tercel run --resume"
 

@@ -26,10 +26,10 @@ from tercel.api import display
 from tercel.core import progress as said
 from tercel.core.errors import ConfigError, TercelError, listed, of_files
 from tercel.core.extras import how_to_install
-from tercel.core.machine import WallClock
-from tercel.core.plain import json_text
 from tercel.core.report.svg import write_page
-from tercel.core.report.tables import told_missing
+from tercel.core.report.tables import missing_note
+from tercel.core.serialization import json_text
+from tercel.core.system import WallClock
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -95,7 +95,7 @@ def print_table(
     console.print(Text(title, "bold"))
     console.print(table, crop=False)
     if left_out := [name for name in headings if name not in shown]:
-        console.print(Text(told_missing(left_out, ALL_IN), "dim"), soft_wrap=True)
+        console.print(Text(missing_note(left_out, ALL_IN), "dim"), soft_wrap=True)
 
 
 # Characters that a column keeps at least when its text takes several lines.
@@ -215,7 +215,7 @@ def end_on_termination() -> None:
 
 @contextmanager
 def stopped() -> Iterator[list[bool]]:
-    """A list that fills when Ctrl-C comes: the update under way ends and the state is kept. A second one breaks off."""
+    """A list that fills when Ctrl-C comes: the update under way ends and the state is saved. A second one breaks off."""
     requested_stops: list[bool] = []
 
     def ask(*_: object) -> None:
@@ -226,7 +226,7 @@ def stopped() -> Iterator[list[bool]]:
 
     try:
         before = signal.signal(signal.SIGINT, ask)
-    except ValueError:  # not in the main thread: nobody can ask
+    except ValueError:  # not in the main thread, which alone gets signals
         yield requested_stops
         return
     try:
@@ -349,9 +349,7 @@ def run_app(app: typer.Typer) -> None:
     try:
         app()
     except SystemExit as stop:
-        usage = getattr(
-            stop.__context__, "format_message", None
-        )  # what was typed makes no sense: told on stderr
+        usage = getattr(stop.__context__, "format_message", None)  # usage errors, printed on stderr
         if usage is not None and "--json" in sys.argv[1:]:
             parts = {
                 "expected": "a command as its --help says",
@@ -366,7 +364,7 @@ def run_app(app: typer.Typer) -> None:
 
 
 def in_options(text: str) -> str:
-    """Text of the wings below, which names parameters as Python does, with options as a person types them.
+    """Text of lower packages, which name parameters as Python does, with options as a person types them.
 
     >>> in_options("a tick of `tick=0.25`; give a smaller `tick=`, `replace=True`, `bar=False`, or `fees=-1,2`")
     'a tick of --tick 0.25; give a smaller --tick, --replace, --no-bar, or --fees=-1,2'
@@ -416,16 +414,6 @@ class JsonRequest:
     """A request whose command prints one JSON object where that is asked for; its own options come before this one."""
 
     as_json: AsJson = False
-
-
-class Dated:
-    """A request whose `date` has to be a day of the calendar."""
-
-    date: str | None
-
-    def __post_init__(self) -> None:
-        """Refuse what is none."""
-        check_date(self.date)
 
 
 def check_date(text: str | None, option: str = "--date") -> None:

@@ -14,7 +14,7 @@ from tercel.cli.shared import JsonRequest, Seed, check_date, hand_over, print_ro
 from tercel.cli.signals_backtest import OfModel, backtest, explain
 from tercel.cli.signals_flow import flow_app
 from tercel.core.errors import ConfigError
-from tercel.core.files import write_whole
+from tercel.core.files import write_atomic
 from tercel.core.report.cells import NOTHING
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ RUNS = Path("runs")
 
 @dataclass(frozen=True)
 class Configured(JsonRequest):
-    """What is asked of `tercel signals build`."""
+    """Options of `tercel signals build`."""
 
     config: Config = None
     demo: Demo = False
@@ -52,7 +52,7 @@ class Configured(JsonRequest):
 
 @dataclass(frozen=True)
 class Evaluate(Configured):
-    """What is asked of `tercel signals evaluate`."""
+    """Options of `tercel signals evaluate`."""
 
     config: Annotated[
         Path | None, typer.Argument(help="A configuration that was trained.", metavar="CONFIG.toml")
@@ -118,7 +118,7 @@ def build(request: Configured) -> None:
 
 @dataclass(frozen=True)
 class TrainSignals(Configured):
-    """What is asked of `tercel signals train`."""
+    """Options of `tercel signals train`."""
 
     def beside(self, out: Path) -> tuple[dict[str, Any], Callable[[], None]]:
         """What is trained beside the models into the folder: its figures, and what shows them."""
@@ -165,7 +165,7 @@ def train(request: TrainSignals) -> None:
 
 @dataclass(frozen=True)
 class Leak(Configured):
-    """What is asked of `tercel signals leak`."""
+    """Options of `tercel signals leak`."""
 
     data: Annotated[
         Path | None,
@@ -242,7 +242,7 @@ def evaluate(request: Evaluate) -> None:
 
 @dataclass(frozen=True)
 class PredictSignals(OfModel):
-    """What is asked of `tercel signals predict`."""
+    """Options of `tercel signals predict`."""
 
     date: Annotated[
         str | None,
@@ -269,7 +269,7 @@ def predict(request: PredictSignals) -> None:
     rows = found.rows()
     if request.out is not None:
         texts = [{**row, "sources": " ".join(row["sources"])}.values() for row in rows]
-        write_whole(request.out, csv_text([rows[0] if rows else (), *texts]))
+        write_atomic(request.out, csv_text([rows[0] if rows else (), *texts]))
     about = {"name": model.name, "ic": model.card.get("ic")} | found.about()
     hand_over(
         about | {"rows": rows},

@@ -38,7 +38,7 @@ SHOWN = 12
 
 @dataclass(frozen=True)
 class OfModel(JsonRequest):
-    """What is asked of a command that reads a trained model."""
+    """Options of a command that reads a trained model."""
 
     model: Model
     out: Out = None
@@ -54,7 +54,7 @@ class OfModel(JsonRequest):
 
 @dataclass(frozen=True)
 class BacktestSignals(OfModel):
-    """What is asked of `tercel signals backtest`."""
+    """Options of `tercel signals backtest`."""
 
     cost_bps: Annotated[
         float | None, typer.Option(help="Cost of a half-turn, bps of its value.", metavar="X")
@@ -152,7 +152,7 @@ def _show_backtest(found: dict[str, Any]) -> None:
     shown = ends(held)
     more = f", {len(shown)} of {len(held)}" if len(shown) < len(held) else ""
     print_rows(f"weights of {found['at'][:10]}{until(found)}{more}", *weights_table(shown))
-    _told(found["sentences"], found["warnings"])
+    _print_notes(found["sentences"], found["warnings"])
     say(f"targets {found['targets'] or 'none'}")
 
 
@@ -183,10 +183,10 @@ def _show_explained(found: dict[str, Any]) -> None:
     print_rows(title + more, *worth_table(by_group(found, SHOWN)))
     title = f"forecast of {found['at'][:10]}; {found['common_bps']:+.1f} bps is common to {len(found['names'])} names"
     print_rows(title, *parts_table(ends(found["names"]), 3))
-    _told(found["sentences"], found["warnings"])
+    _print_notes(found["sentences"], found["warnings"])
 
 
-def _told(sentences: list[str], warnings: list[str]) -> None:
+def _print_notes(sentences: list[str], warnings: list[str]) -> None:
     print_sentences(sentences)
     for warning in warnings:
         say(f"note: {warning}")

@@ -1,7 +1,6 @@
 """`tercel signals flow ...`: forecasts of the next seconds, learned from recorded days."""
 
 import shlex
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,7 +10,7 @@ import typer
 from tercel.cli.request import add
 from tercel.cli.shared import (
     IN_LAKE,
-    JsonRequest,
+    AsJson,
     Seed,
     check_date,
     check_folder,
@@ -39,100 +38,87 @@ Names = Annotated[
 ]
 
 
-@dataclass(frozen=True)
-class TrainFlow(JsonRequest):
-    """What is asked of `tercel signals flow train`."""
-
-    lake: Tape
-    symbol: Names
-    out: Out
-    kind: Annotated[str, typer.Option(help="boosting (LightGBM) or linear.", metavar="KIND")] = (
-        "boosting"
-    )
+def train(
+    lake: Tape,
+    symbol: Names,
+    out: Out,
+    kind: Annotated[
+        str, typer.Option(help="boosting (LightGBM) or linear.", metavar="KIND")
+    ] = "boosting",
     days: Annotated[
         str | None,
         typer.Option(help="Days to train on, with commas (default: all).", metavar="DATES"),
-    ] = None
-    seed: Seed = 1
-
-
-@dataclass(frozen=True)
-class ScoreFlow(JsonRequest):
-    """What is asked of `tercel signals flow score`."""
-
-    model: Model
-    lake: Tape
-    symbol: Names
-    out: Annotated[Path | None, typer.Option(help="Also write a page there.", metavar="DIR")] = None
-
-
-@dataclass(frozen=True)
-class RecalibrateFlow(JsonRequest):
-    """What is asked of `tercel signals flow recalibrate`."""
-
-    model: Model
-    lake: Tape
-    symbol: Names
-    out: Out
-    until: Annotated[
-        str, typer.Option(help="Take later days back, and read none.", metavar="DATE")
-    ] = ""
-
-
-def train(request: TrainFlow) -> None:
+    ] = None,
+    seed: Seed = 1,
+    as_json: AsJson = False,
+) -> None:
     """Learn the next 10 and 30 seconds from all days of some symbols; how it does on later days and on strangers."""
-    check_folder(request.out)
+    check_folder(out)
     from tercel.market.tape.lake import Lake
     from tercel.signals.flow.page import trained_table
     from tercel.signals.flow.recalibrate import in_words
     from tercel.signals.flow.train import train as trained
 
-    dates = listed(request.days) if request.days else ()
-    found = trained(
-        Lake(request.lake), listed(request.symbol), request.out, request.seed, request.kind, dates
-    )
+    dates = listed(days) if days else ()
+    found = trained(Lake(lake), listed(symbol), out, seed, kind, dates)
 
     def show() -> None:
         print_rows(*trained_table(found))
-        say(f"model     {request.out}, {found['trees']} trees, {found['model']}")
-        out, lake = shlex.quote(str(request.out)), shlex.quote(str(request.lake))
-        for symbol, one in found.get("simulated", {}).items():
-            say(f"note      {symbol} was simulated by {one['market']}, {in_words(one)}")
+        say(f"model     {out}, {found['trees']} trees, {found['model']}")
+        folder, tape = shlex.quote(str(out)), shlex.quote(str(lake))
+        for name, one in found.get("simulated", {}).items():
+            say(f"note      {name} was simulated by {one['market']}, {in_words(one)}")
         say(
-            f"next      tercel signals flow score {out} {lake} --symbol SYM, of days that it was not trained on"
+            f"next      tercel signals flow score {folder} {tape} --symbol SYM, of days that it was not trained on"
         )
 
-    hand_over(found, request.as_json, show)
+    hand_over(found, as_json, show)
 
 
-def score(request: ScoreFlow) -> None:
+def score(
+    model: Model,
+    lake: Tape,
+    symbol: Names,
+    out: Annotated[
+        Path | None, typer.Option(help="Also write a page there.", metavar="DIR")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
     """Score a forecaster on days that it was not trained on: R², AUC, calibration, and what it is worth."""
-    check_folder(request.out)
+    check_folder(out)
     from tercel.execution.foresight.forecaster import resolve
     from tercel.market.tape.lake import Lake
     from tercel.signals.flow.page import flow_page
     from tercel.signals.flow.train import score as scored
 
-    found = scored(resolve(request.model), Lake(request.lake), listed(request.symbol))
-    hand_over(
-        found, request.as_json, lambda: _show(found), request.out, "flow", lambda: flow_page(found)
-    )
+    found = scored(resolve(model), Lake(lake), listed(symbol))
+    hand_over(found, as_json, lambda: _show(found), out, "flow", lambda: flow_page(found))
 
 
-def recalibrate(request: RecalibrateFlow) -> None:
+def recalibrate(
+    model: Model,
+    lake: Tape,
+    symbol: Names,
+    out: Out,
+    until: Annotated[
+        str, typer.Option(help="Take later days back, and read none.", metavar="DATE")
+    ] = "",
+    as_json: AsJson = False,
+) -> None:
     """Update a forecaster's slope, and the cost of waiting, of some symbols by the days of a lake."""
-    check_folder(request.out)
-    check_date(request.until or None, "--until")
+    check_folder(out)
+    check_date(until or None, "--until")
     from tercel.execution.foresight.forecaster import resolve
     from tercel.lab.evaluation.market import waiting_on
     from tercel.market.tape.lake import Lake
     from tercel.signals.flow.page import slopes_table
     from tercel.signals.flow.recalibrate import recalibrate as recalibrated
 
-    model, lake = resolve(request.model), Lake(request.lake)
-    symbols, waiting = listed(request.symbol), partial(waiting_on, lake)
-    found = recalibrated(model, lake, symbols, request.out, request.until, waiting)
-    hand_over(found, request.as_json, lambda: print_rows(*slopes_table(found)))
+    tape = Lake(lake)
+    found = recalibrated(
+        resolve(model), tape, listed(symbol), out, until, partial(waiting_on, tape)
+    )
+    hand_over(found, as_json, lambda: print_rows(*slopes_table(found)))
 
 
 def _show(found: dict[str, Any]) -> None:

@@ -52,7 +52,7 @@ LEAVES = (
 
 @dataclass(frozen=True)
 class Tca(JsonRequest):
-    """What is asked of `tercel tca`."""
+    """Options of `tercel tca`."""
 
     fills: Annotated[
         Path,

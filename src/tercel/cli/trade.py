@@ -15,6 +15,7 @@ import tercel as tc
 from tercel.cli.operator import PORT, find_desk, named_desk, new_desk, waiting
 from tercel.cli.request import add
 from tercel.cli.shared import (
+    AsJson,
     JsonRequest,
     end_on_termination,
     print_json,
@@ -36,8 +37,8 @@ from tercel.cli.trade_orders import (
     submit,
 )
 from tercel.core.errors import ConfigError, JournalError
-from tercel.core.files import write_whole
-from tercel.core.machine import freeze
+from tercel.core.files import write_atomic
+from tercel.core.system import freeze_heap
 
 if TYPE_CHECKING:
     from tercel.api.desk_day import DayWindow
@@ -50,73 +51,47 @@ FAILED: Final = 2
 """Exit code where a desk could not be read; the report is written all the same."""
 
 
-@dataclass(frozen=True)
-class DayOfDesks(JsonRequest):
-    """What is asked of `tercel trade day`."""
-
+def day(
     desks: Annotated[
         list[Path] | None,
         typer.Argument(
             help="Folders of desks (default: TERCEL_DESK, or the newest under desks/).",
             metavar="DESK...",
         ),
-    ] = None
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
             help="The page (default: day.html, in the desk's folder if it is one).", metavar="FILE"
         ),
-    ] = None
+    ] = None,
     date: Annotated[
         str | None,
         typer.Option(
             help="This day in UTC (default: the last 24 hours of the venue).", metavar="YYYY-MM-DD"
         ),
-    ] = None
-    session: Annotated[bool, typer.Option("--session", help="Since the last session began.")] = (
-        False
-    )
+    ] = None,
+    session: Annotated[
+        bool, typer.Option("--session", help="Since the last session began.")
+    ] = False,
     from_ns: Annotated[
         int | None, typer.Option(help="From this venue time.", min=0, max=2**62, metavar="NS")
-    ] = None
+    ] = None,
     to_ns: Annotated[
         int | None, typer.Option(help="Up to this venue time.", min=0, max=2**62, metavar="NS")
-    ] = None
-
-    @property
-    def window(self) -> "DayWindow":
-        """The time that is meant."""
-        from tercel.api.desk_day import DayWindow
-
-        if self.date is None:
-            return DayWindow(self.from_ns, self.to_ns, self.session)
-        if self.session or self.from_ns is not None or self.to_ns is not None:
-            raise ConfigError(
-                "--date, or a time to begin and to end", "both", "leave one of the two out"
-            )
-        try:
-            day = datetime.strptime(self.date, "%Y-%m-%d").replace(tzinfo=UTC)
-        except ValueError:
-            raise ConfigError("a date YYYY-MM-DD", repr(self.date[:40]), "correct it") from None
-        begin = int(day.timestamp())
-        if begin < 0:
-            raise ConfigError("a date from 1970 on", self.date, "correct it")
-        return DayWindow(begin * 10**9, (begin + 86_400) * 10**9 - 1)
-
-
-def day(request: DayOfDesks) -> int:
+    ] = None,
+    as_json: AsJson = False,
+) -> int:
     """Report the day of desks, as a page: costs, profit, limits, alerts and what needs a person."""
     from tercel.api.desk_day import days_of
     from tercel.api.desk_day_page import DayReport
 
-    window, folders = request.window, request.desks or [find_desk(None)]
-    found = days_of(folders, window)
+    folders = desks or [find_desk(None)]
+    found = days_of(folders, _window(date, session, from_ns, to_ns))
     report = DayReport(found)
-    file = request.out or (
-        folders[0] / FILE if len(folders) == 1 and folders[0].is_dir() else Path(FILE)
-    )
-    write_whole(file, report.html())
-    if request.as_json:
+    file = out or (folders[0] / FILE if len(folders) == 1 and folders[0].is_dir() else Path(FILE))
+    write_atomic(file, report.html())
+    if as_json:
         print_json(found | {"file": str(file)})
     else:
         print_sentences(report.text)
@@ -125,6 +100,25 @@ def day(request: DayOfDesks) -> int:
     if unread:
         say(f"not read: {', '.join(unread)}")
     return FAILED if unread else 0
+
+
+def _window(date: str | None, session: bool, from_ns: int | None, to_ns: int | None) -> "DayWindow":
+    """The time that a report of the day covers."""
+    from tercel.api.desk_day import DayWindow
+
+    if date is None:
+        return DayWindow(from_ns, to_ns, session)
+    if session or from_ns is not None or to_ns is not None:
+        raise ConfigError(
+            "--date, or a time to begin and to end", "both", "leave one of the two out"
+        )
+    try:
+        begin = int(datetime.strptime(date, "%Y-%m-%d").replace(tzinfo=UTC).timestamp())
+    except ValueError:
+        raise ConfigError("a date YYYY-MM-DD", repr(date[:40]), "correct it") from None
+    if begin < 0:
+        raise ConfigError("a date from 1970 on", date, "correct it")
+    return DayWindow(begin * 10**9, (begin + 86_400) * 10**9 - 1)
 
 
 NAMED = 5
@@ -148,7 +142,7 @@ class Experiments:
 
 @dataclass(frozen=True)
 class RunDesk(JsonRequest):
-    """What is asked of `tercel trade run`."""
+    """Options of `tercel trade run`."""
 
     interrupted: ClassVar[str] = "the journal keeps what was done"
 
@@ -253,7 +247,7 @@ def run(request: RunDesk) -> None:
 
 
 def _confirmed(request: RunDesk, config: "DeskConfig") -> RunDesk:
-    """Ask whoever sits there for the sentence of a desk that trades money, and who the second person is."""
+    """Ask the person at the terminal for the sentence of a desk that trades money, and who the second person is."""
     from tercel.desk.rounds.build import limits_of
     from tercel.desk.rounds.stage import asks_live, sentence
 
@@ -329,7 +323,7 @@ def _traded(
                 tried=request.tried,
                 second=second,
             ) as desk:
-                freeze()
+                freeze_heap()
                 desk.run()
                 staged = _staged(config, desk)
         except KeyboardInterrupt:

@@ -1,14 +1,13 @@
 """`tercel trade orders|positions|replay|reconcile|verify|tca`: what a desk's journal tells, while it runs and later."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from tercel.cli.operator import DeskRequest, find_desk
-from tercel.cli.shared import print_json, print_sentences, print_table, result_console, say
+from tercel.cli.operator import Desk, find_desk
+from tercel.cli.shared import AsJson, print_json, print_sentences, print_table, result_console, say
 from tercel.core.orders import IN_TICKS
 from tercel.core.report.tables import without_idle
 from tercel.core.vocabulary import NS_PER_SECOND, SIDE_WORDS
@@ -19,19 +18,16 @@ SHOWN = 20
 """Parents that a terminal shows."""
 
 
-@dataclass(frozen=True)
-class ListOrders(DeskRequest):
-    """What is asked of `tercel trade orders`."""
-
-    every: Annotated[bool, typer.Option("--all", help="Orders that are over too.")] = False
-
-
-def orders(request: ListOrders) -> None:
+def orders(
+    every: Annotated[bool, typer.Option("--all", help="Orders that are over too.")] = False,
+    as_json: AsJson = False,
+    desk: Desk = None,
+) -> None:
     """List a desk's parents and open orders."""
     from tercel.api.desk_folder import orders_of
 
-    found = orders_of(folder := find_desk(request.desk), every=request.every)
-    if request.as_json:
+    found = orders_of(folder := find_desk(desk), every=every)
+    if as_json:
         print_json(found)
         return
     running, children, states = found["running"], found["orders"], found["states"]
@@ -57,9 +53,9 @@ def orders(request: ListOrders) -> None:
         {f"{key}, ticks" if key == "price" else key: value for key, value in child.items()}
         for child in children
     ]
-    last = " when the desk ended" if running is False and not request.every else ""
+    last = " when the desk ended" if running is False and not every else ""
     print_rows(
-        "orders" if request.every else f"open orders{last}",
+        "orders" if every else f"open orders{last}",
         shown,
         ("parent", "agent", "instrument"),
     )
@@ -90,17 +86,15 @@ def short(strategy: str) -> str:
     return strategy.removeprefix("packaged:").removesuffix("+alpha+posture")
 
 
-@dataclass(frozen=True)
-class ListPositions(DeskRequest):
-    """What is asked of `tercel trade positions`."""
-
-
-def positions(request: ListPositions) -> None:
+def positions(
+    as_json: AsJson = False,
+    desk: Desk = None,
+) -> None:
     """List what a desk holds."""
     from tercel.api.desk_folder import held_of
 
-    rows, sums = held_of(folder := find_desk(request.desk))
-    if request.as_json:
+    rows, sums = held_of(folder := find_desk(desk))
+    if as_json:
         print_json({"desk": str(folder), "positions": rows, "money": sums})
         return
     columns = (
@@ -131,13 +125,10 @@ def positions(request: ListPositions) -> None:
         )
 
 
-@dataclass(frozen=True)
-class ReplayDecision(DeskRequest):
-    """What is asked of `tercel trade replay`."""
-
+def replay(
     parent: Annotated[
         str | None, typer.Option(help="Of this parent (default: any).", metavar="PARENT")
-    ] = None
+    ] = None,
     at: Annotated[
         float | None,
         typer.Option(
@@ -145,19 +136,19 @@ class ReplayDecision(DeskRequest):
             min=0,
             max=9e9,
         ),
-    ] = None
+    ] = None,
     entry: Annotated[
         int | None,
         typer.Option(help="The decision with this number in the journal.", min=1, max=2**62),
-    ] = None
-
-
-def replay(request: ReplayDecision) -> None:
+    ] = None,
+    as_json: AsJson = False,
+    desk: Desk = None,
+) -> None:
     """Show what a strategy saw, wanted and did at a decision, and why."""
     from tercel.api.desk_folder import decision_of
 
-    shown = decision_of(find_desk(request.desk), request.parent, request.at, request.entry)
-    if request.as_json:
+    shown = decision_of(find_desk(desk), parent, at, entry)
+    if as_json:
         print_json(shown)
         return
     out = result_console()
@@ -173,24 +164,21 @@ def replay(request: ReplayDecision) -> None:
         )
 
 
-@dataclass(frozen=True)
-class Reconcile(DeskRequest):
-    """What is asked of `tercel trade reconcile`."""
-
+def reconcile(
     venue: Annotated[
         str | None,
         typer.Option(
             help="Ask this venue now and cancel what still stands there.", metavar="WHERE"
         ),
-    ] = None
-
-
-def reconcile(request: Reconcile) -> int:
+    ] = None,
+    as_json: AsJson = False,
+    desk: Desk = None,
+) -> int:
     """Compare a desk's orders with the venue's word."""
     from tercel.api.desk_folder import agreement_of
 
-    result = agreement_of(folder := find_desk(request.desk), request.venue)
-    if request.as_json:
+    result = agreement_of(folder := find_desk(desk), venue)
+    if as_json:
         print_json(result)
     else:
         _print_agreement(folder, result)
@@ -216,17 +204,15 @@ def _print_agreement(folder: Path, result: Mapping[str, Any]) -> None:
     console.print("faults: " + ("; ".join(result["faults"]) or "none"), markup=False)
 
 
-@dataclass(frozen=True)
-class VerifyJournal(DeskRequest):
-    """What is asked of `tercel trade verify`."""
-
-
-def verify(request: VerifyJournal) -> int:
+def verify(
+    as_json: AsJson = False,
+    desk: Desk = None,
+) -> int:
     """Read a desk's whole journal: every entry against its hash, with the key of TERCEL_JOURNAL_KEY_FILE."""
     from tercel.desk.trading.journal.store import verify as verify_chain
 
-    found = verify_chain(find_desk(request.desk))
-    if request.as_json:
+    found = verify_chain(find_desk(desk))
+    if as_json:
         print_json(found._asdict())
     else:
         key = (
@@ -242,42 +228,39 @@ def verify(request: VerifyJournal) -> int:
     return 1 if found.fault else 0
 
 
-@dataclass(frozen=True)
-class DeskTca(DeskRequest):
-    """What is asked of `tercel trade tca`."""
-
+def tca(
     parent: Annotated[
         str | None, typer.Option(help="One parent (default: all).", metavar="PARENT")
-    ] = None
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
             help="The page with plots (default: tca.html in the desk's folder).", metavar="FILE"
         ),
-    ] = None
+    ] = None,
     shadow: Annotated[
         Path | None,
         typer.Option(
             help="Score the bounds of a desk in shadow that worked the same parents.", metavar="DIR"
         ),
-    ] = None
-
-
-def tca(request: DeskTca) -> None:
+    ] = None,
+    as_json: AsJson = False,
+    desk: Desk = None,
+) -> None:
     """Analyse what finished parents cost: arrival, VWAP, TWAP, the split, mark-outs."""
     from tercel.api.desk_folder import costs_of
     from tercel.api.desk_page import bounds_scored
 
-    found = costs_of(folder := find_desk(request.desk), request.parent)
+    found = costs_of(folder := find_desk(desk), parent)
     rows, summed = found.rows, found.summed
-    score = None if request.shadow is None else bounds_scored(request.shadow, rows)
+    score = None if shadow is None else bounds_scored(shadow, rows)
     figures = {} if score is None else {"bounds": score.figures}
-    if request.as_json:
+    if as_json:
         print_json({"desk": str(folder), "parents": rows, **summed, **figures})
     else:
         _print_tca(folder, rows, summed)
         print_sentences([] if score is None else [str(score.section.text)])
-    page = request.out if request.out is not None else folder / "tca.html"
+    page = out if out is not None else folder / "tca.html"
     page.write_text(
         found.page(LIMIT, _agents(summed), [] if score is None else [score.section]),
         encoding="utf-8",

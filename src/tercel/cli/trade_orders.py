@@ -4,17 +4,16 @@ import secrets
 import shlex
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tercel.cli.operator import AskDesk, DeskRequest, Reason, agents_of, find_desk
+from tercel.cli.operator import AskDesk, Desk, Reason, agents_of, find_desk
 from tercel.cli.request import add
-from tercel.cli.shared import print_json, result_console, say
+from tercel.cli.shared import AsJson, print_json, result_console, say
 from tercel.cli.trade_look import print_rows, print_states, short
 from tercel.core.errors import ConfigError
-from tercel.core.machine import person
+from tercel.core.system import user_name
 from tercel.core.vocabulary import BUY, NS_PER_SECOND, SIDE_WORDS
 
 if TYPE_CHECKING:
@@ -39,12 +38,10 @@ Changes = Annotated[
 Why = Annotated[str, typer.Option("--reason", help="Why: it is journaled.", metavar="TEXT")]
 
 
-@dataclass(frozen=True)
-class ShowLimits(DeskRequest):
-    """What is asked of `tercel trade limits show`."""
-
-
-def show(request: ShowLimits) -> int:
+def show(
+    as_json: AsJson = False,
+    desk: Desk = None,
+) -> int:
     """Show what limits are in force, how much of each is used, who waits for a second person, orders without them."""
     from tercel.desk.console.state import highest
     from tercel.desk.trading.journal import kinds
@@ -52,7 +49,7 @@ def show(request: ShowLimits) -> int:
     from tercel.desk.trading.limit_record import EXPIRES_NS, LimitRecord, wrong
     from tercel.desk.trading.state import FOLDED, TradingStates
 
-    folder = find_desk(request.desk)
+    folder = find_desk(desk)
     with closing(JournalReader(folder)) as reader:
         record, states, used, ns = LimitRecord(), TradingStates(), {}, 0
         for _, entry in reader.read(0, (kinds.LIMITS, kinds.HEARTBEAT, *FOLDED)):
@@ -69,7 +66,7 @@ def show(request: ShowLimits) -> int:
         if one.open(ns)
     ]
     rows = highest(used)
-    if request.as_json:
+    if as_json:
         shown = {"hash": record.hash, "limits": record.in_force, "used": rows, "requests": waiting}
         shown |= {"states": states.rows()}
         print_json({"desk": str(folder), **shown, "orders": orders, "wrong": found})
@@ -94,47 +91,43 @@ def _row(row: dict[str, Any]) -> dict[str, Any]:
     return {"scope": row["scope"], "name": name, **shown, "share": f"{100 * row['share']:.0f}%"}
 
 
-@dataclass(frozen=True)
-class TightenLimits(AskDesk):
-    """What is asked of `tercel trade limits tighten`, and of `request`."""
-
-    changes: Changes
-    reason: Why
-
-
-def tighten(request: TightenLimits) -> None:
+def tighten(
+    changes: Changes,
+    reason: Why,
+    to: AskDesk,
+) -> None:
     """Make limits of a running desk tighter, at once and alone."""
     ask(
-        request,
+        to,
         "limits",
-        {"act": "tighten", "changes": changes_of(request.changes)},
-        request.reason,
+        {"act": "tighten", "changes": changes_of(changes)},
+        reason,
     )
 
 
-def request(request: TightenLimits) -> None:
+def request(
+    changes: Changes,
+    reason: Why,
+    to: AskDesk,
+) -> None:
     """Ask for looser limits; another person approves them within a quarter of an hour."""
     ask(
-        request,
+        to,
         "limits",
-        {"act": "request", "changes": changes_of(request.changes)},
-        request.reason,
+        {"act": "request", "changes": changes_of(changes)},
+        reason,
     )
 
 
-@dataclass(frozen=True)
-class ApproveLimits(AskDesk):
-    """What is asked of `tercel trade limits approve`."""
-
+def approve(
     number: Annotated[
         int, typer.Argument(help="The request; `tercel trade limits show` names it.", min=1)
-    ]
-    reason: Why
-
-
-def approve(request: ApproveLimits) -> None:
+    ],
+    reason: Why,
+    to: AskDesk,
+) -> None:
     """Approve the limits that another person asked for."""
-    ask(request, "limits", {"act": "approve", "request": request.number}, request.reason)
+    ask(to, "limits", {"act": "approve", "request": number}, reason)
 
 
 def changes_of(typed: Sequence[str]) -> dict[str, str]:
@@ -170,16 +163,13 @@ HORIZON_NS = 600 * 10**9
 LONGEST_S = 1e7
 
 
-@dataclass(frozen=True)
-class Submit(AskDesk):
-    """What is asked of `tercel trade submit`."""
-
-    instrument: Annotated[str, typer.Argument(metavar="INSTRUMENT")]
-    side: Annotated[str, typer.Argument(help="buy or sell.", metavar="SIDE")]
-    lots: Annotated[int, typer.Argument(min=1, max=2**30, metavar="LOTS")]
+def submit(
+    instrument: Annotated[str, typer.Argument(metavar="INSTRUMENT")],
+    side: Annotated[str, typer.Argument(help="buy or sell.", metavar="SIDE")],
+    lots: Annotated[int, typer.Argument(min=1, max=2**30, metavar="LOTS")],
     agent: Annotated[
         str, typer.Option(help="Who works it (default: the desk's only agent).", metavar="A")
-    ] = ""
+    ] = "",
     name: Annotated[
         str,
         typer.Option(
@@ -187,16 +177,16 @@ class Submit(AskDesk):
             help="A new id for it (default: one is made and told first); asked for twice it is one order.",
             metavar="ID",
         ),
-    ] = ""
+    ] = "",
     strategy: Annotated[
         str, typer.Option(help="What works it (default: the agent's own).", metavar="NAME")
-    ] = ""
+    ] = "",
     horizon: Annotated[
         str | None,
         typer.Option(
             help="From acceptance to its horizon: 15min, 2h, 90s (default: 10min).", metavar="SPAN"
         ),
-    ] = None
+    ] = None,
     decisions: Annotated[
         int | None,
         typer.Option(
@@ -205,70 +195,65 @@ class Submit(AskDesk):
             max=10**6,
             metavar="N",
         ),
-    ] = None
+    ] = None,
     limit_price: Annotated[
         str | None,
         typer.Option(
             help="It never trades beyond: a price, or 25bps beyond the mid at arrival.",
             metavar="PRICE",
         ),
-    ] = None
-    reason: Reason = "submit"
-
-
-def submit(request: Submit) -> None:
+    ] = None,
+    reason: Reason = "submit",
+    *,
+    to: AskDesk,
+) -> None:
     """Ask a running desk to work one more parent order."""
-    if request.side not in ("buy", "sell"):
-        raise ConfigError(
-            "buy or sell", repr(request.side), "such as: tercel trade submit AAA buy 100 ..."
-        )
-    agents = [request.agent] if request.agent else sorted(agents_of(find_desk(request.desk)))
-    name = request.name or f"{(agents or ['A'])[0]}-{secrets.token_hex(4)}"
+    if side not in ("buy", "sell"):
+        raise ConfigError("buy or sell", repr(side), "such as: tercel trade submit AAA buy 100 ...")
+    agents = [agent] if agent else sorted(agents_of(find_desk(to.desk)))
+    id_ = name or f"{(agents or ['A'])[0]}-{secrets.token_hex(4)}"
     if len(agents) != 1:
         words = [
             "tercel",
             "trade",
             "submit",
-            request.instrument,
-            request.side,
-            str(request.lots),
+            instrument,
+            side,
+            str(lots),
             "--id",
-            name,
+            id_,
             "--agent",
             (agents or ["A"])[0],
-            *(["--desk", str(request.desk)] if request.desk else []),
+            *(["--desk", str(to.desk)] if to.desk else []),
         ]
         known = ", ".join(agents) or "no agent is in its journal"
         raise ConfigError(f"an agent of the desk: {known}", "no --agent", f"`{shlex.join(words)}`")
-    if not request.name:
+    if not name:
         say(
-            f"id        {name}: name it (--id {name}) to ask again where no answer comes, so that it is one order"
+            f"id        {id_}: name it (--id {id_}) to ask again where no answer comes, so that it is one order"
         )
     body: dict[str, object] = {
-        "id": name,
-        "instrument": request.instrument,
-        "lots": request.lots,
-        **limit_of(request.limit_price),
-        "side": 1 if request.side == "buy" else -1,
-        "horizon_ns": _horizon_ns(request) or HORIZON_NS,
+        "id": id_,
+        "instrument": instrument,
+        "lots": lots,
+        **limit_of(limit_price),
+        "side": 1 if side == "buy" else -1,
+        "horizon_ns": _horizon_ns(horizon) or HORIZON_NS,
         "agent": agents[0],
     }
-    body |= {} if request.decisions is None else {"decisions": request.decisions}
+    body |= {} if decisions is None else {"decisions": decisions}
     ask(
-        request,
+        to,
         "submit",
-        body | ({"strategy": request.strategy} if request.strategy else {}),
-        request.reason,
+        body | ({"strategy": strategy} if strategy else {}),
+        reason,
     )
 
 
-@dataclass(frozen=True)
-class Settle(AskDesk):
-    """What is asked of `tercel trade settle`."""
-
+def settle(
     reason: Annotated[
         str, typer.Option(help="Why: it is journaled with your name.", metavar="TEXT")
-    ]
+    ],
     order: Annotated[
         list[str] | None,
         typer.Option(
@@ -276,7 +261,7 @@ class Settle(AskDesk):
             "A gate or desk that runs obeys. May be repeated.",
             metavar="ORDER",
         ),
-    ] = None
+    ] = None,
     execution: Annotated[
         list[str] | None,
         typer.Option(
@@ -284,138 +269,122 @@ class Settle(AskDesk):
             "counts at it from here on. May be repeated.",
             metavar="ORDER:EXECUTION",
         ),
-    ] = None
-
-
-def settle(request: Settle) -> None:
+    ] = None,
+    *,
+    to: AskDesk,
+) -> None:
     """Say why positions differ from the venue's, or that orders are over or executions right: trading goes on."""
     from tercel.api.desk_folder import PostedCommand, settle_orders
 
-    if request.execution or not request.order:
+    if execution or not order:
         ask(
-            request,
+            to,
             "settle",
-            {"executions": request.execution} if request.execution else {},
-            request.reason,
+            {"executions": execution} if execution else {},
+            reason,
         )
-    desk, rows = find_desk(request.desk), list[dict[str, Any]]()
-    for one in (
-        settle_orders(desk, request.order, request.reason, request.wait) if request.order else ()
-    ):
+    desk, rows = find_desk(to.desk), list[dict[str, Any]]()
+    for one in settle_orders(desk, order, reason, to.wait) if order else ():
         if isinstance(one, PostedCommand):
-            _tell(request, one)
+            _tell(to, one)
         else:
             rows.append(one)
-    if request.as_json and rows:
-        print_json({"desk": str(desk), "by": person(), "reason": request.reason, "settled": rows})
+    if to.as_json and rows:
+        print_json({"desk": str(desk), "by": user_name(), "reason": reason, "settled": rows})
         return
     for row in rows:
         say(
-            f"{row['order']} is over with {row['filled']} lots filled, by the word of {person()}: {row['journal']}"
+            f"{row['order']} is over with {row['filled']} lots filled, by the word of {user_name()}: {row['journal']}"
         )
 
 
-@dataclass(frozen=True)
-class Pause(AskDesk):
-    """What is asked of `tercel trade pause`."""
-
-    parent: Parent
-    reason: Reason = "pause"
-
-
-def pause(request: Pause) -> None:
+def pause(
+    parent: Parent,
+    reason: Reason = "pause",
+    *,
+    to: AskDesk,
+) -> None:
     """Cancel a parent's orders and let it wait."""
-    ask(request, "pause", {"parent": request.parent}, request.reason)
+    ask(to, "pause", {"parent": parent}, reason)
 
 
-@dataclass(frozen=True)
-class Resume(Pause):
-    """What is asked of `tercel trade resume`."""
-
-    reason: Reason = "resume"
-
-
-def resume(request: Resume) -> None:
+def resume(
+    parent: Parent,
+    reason: Reason = "resume",
+    *,
+    to: AskDesk,
+) -> None:
     """Go on with a parent that was paused."""
-    ask(request, "resume", {"parent": request.parent}, request.reason)
+    ask(to, "resume", {"parent": parent}, reason)
 
 
-@dataclass(frozen=True)
-class Cancel(Pause):
-    """What is asked of `tercel trade cancel`."""
-
-    reason: Reason = "cancel"
-
-
-def cancel(request: Cancel) -> None:
+def cancel(
+    parent: Parent,
+    reason: Reason = "cancel",
+    *,
+    to: AskDesk,
+) -> None:
     """Call a parent off."""
-    ask(request, "cancel", {"parent": request.parent}, request.reason)
+    ask(to, "cancel", {"parent": parent}, reason)
 
 
-@dataclass(frozen=True)
-class Amend(AskDesk):
-    """What is asked of `tercel trade amend`."""
-
-    parent: Parent
+def amend(
+    parent: Parent,
     lots: Annotated[
         int | None, typer.Option(help="The new total, filled lots included.", min=1, metavar="N")
-    ] = None
+    ] = None,
     horizon: Annotated[
         str | None,
         typer.Option(help="The new horizon, from its acceptance: 15min, 2h, 90s.", metavar="SPAN"),
-    ] = None
+    ] = None,
     limit_price: Annotated[
         str | None,
         typer.Option(
             help="Another limit: a price, 25bps beyond the mid at arrival, or none.",
             metavar="PRICE",
         ),
-    ] = None
-    reason: Reason = "amend"
-
-
-def amend(request: Amend) -> None:
+    ] = None,
+    reason: Reason = "amend",
+    *,
+    to: AskDesk,
+) -> None:
     """Change a parent's lots, its horizon or its limit price."""
-    lots, horizon_ns = request.lots, _horizon_ns(request)
-    if lots is None and horizon_ns is None and request.limit_price is None:
+    horizon_ns = _horizon_ns(horizon)
+    if lots is None and horizon_ns is None and limit_price is None:
         raise ConfigError(
             "--lots, --horizon or --limit-price", "none of them", "say what is to change"
         )
-    body: dict[str, object] = {"parent": request.parent}
+    body: dict[str, object] = {"parent": parent}
     body |= {"lots": lots} if lots is not None else {}
     body |= {"horizon_ns": horizon_ns} if horizon_ns is not None else {}
-    ask(request, "amend", body | limit_of(request.limit_price), request.reason)
+    ask(to, "amend", body | limit_of(limit_price), reason)
 
 
-@dataclass(frozen=True)
-class PromoteChallenger(AskDesk):
-    """What is asked of `tercel trade promote`."""
-
+def promote(
     agent: Annotated[
         str, typer.Argument(help="Whose challenger takes its champion's place.", metavar="AGENT")
-    ]
-    reason: Reason
-
-
-def promote(request: PromoteChallenger) -> None:
+    ],
+    reason: Reason,
+    to: AskDesk,
+) -> None:
     """Put an agent's challenger in its champion's place, from the next parent on; done again, it is undone."""
-    ask(request, "promote", {"agent": request.agent}, request.reason)
+    ask(to, "promote", {"agent": agent}, reason)
 
 
-def _horizon_ns(request: Submit | Amend) -> int | None:
+def _horizon_ns(typed: str | None) -> int | None:
     """The horizon that was typed, seconds without a unit; None where none was."""
     from tercel.execution.task import seconds_of
 
-    if request.horizon is None:
+    if typed is None:
         return None
     try:
-        seconds = float(request.horizon)
+        seconds = float(typed)
     except ValueError:
-        seconds = seconds_of(request.horizon)
+        seconds = seconds_of(typed)
     if not 1.0 <= seconds <= LONGEST_S:
         raise ConfigError(
             f"a horizon from a second to {LONGEST_S:,.0f} seconds",
-            f"--horizon {request.horizon}",
+            f"--horizon {typed}",
             "write it as 15min",
         )
     return round(seconds * 1e9)

@@ -1,4 +1,4 @@
-"""What every wing rests on: arrays, errors, orders, ports, kernels, pages and the worker pool."""
+"""Shared foundations of all packages: arrays, errors, orders, ports, kernels, pages and the worker pool."""
 
 from tercel.core.lazy import attach
 

@@ -22,10 +22,10 @@ from tercel.core.errors import listed as listed
 from tercel.core.errors import offer as offer
 from tercel.core.estimate import Estimate as Estimate
 from tercel.core.extras import needed as needed
-from tercel.core.files import beside as beside
+from tercel.core.files import atomic_path as atomic_path
 from tercel.core.files import file_hash as file_hash
 from tercel.core.files import locked as locked
-from tercel.core.files import write_whole as write_whole
+from tercel.core.files import write_atomic as write_atomic
 from tercel.core.installation import PATH as PATH
 from tercel.core.installation import proof as proof
 from tercel.core.jit import Bytes as Bytes
@@ -37,8 +37,6 @@ from tercel.core.jit import fixed as fixed_word
 from tercel.core.jit import kernel as kernel
 from tercel.core.jit import late_kernel as late_kernel
 from tercel.core.kernel_keys import cache_root as cache_root
-from tercel.core.machine import WallClock as WallClock
-from tercel.core.machine import freeze as freeze
 from tercel.core.messages import Posture as Posture
 from tercel.core.messages import Style as Style
 from tercel.core.orders import ONE as ONE
@@ -65,9 +63,6 @@ from tercel.core.orders import refused as refused
 from tercel.core.orders import shown as shown
 from tercel.core.orders import text as text
 from tercel.core.pace import Pace as Pace
-from tercel.core.plain import Record as Record
-from tercel.core.plain import json_text as json_text
-from tercel.core.plain import plain as plain_values
 from tercel.core.pool import Deadline as Deadline
 from tercel.core.pool import Pool as Pool
 from tercel.core.pool import begin_worker as begin_worker
@@ -85,7 +80,12 @@ from tercel.core.report.svg import write_page as write_page
 from tercel.core.seeds import mix as mix_seeds
 from tercel.core.seeds import seed_stream as seed_stream
 from tercel.core.seeds import uniform as uniform
+from tercel.core.serialization import Record as Record
+from tercel.core.serialization import json_text as json_text
+from tercel.core.serialization import to_jsonable as to_jsonable
 from tercel.core.stats.robust import spearman as spearman
+from tercel.core.system import WallClock as WallClock
+from tercel.core.system import freeze_heap as freeze_heap
 from tercel.core.tables.table import ROW as TABLE_ROW
 from tercel.core.toml import parse_toml as parse_toml
 from tercel.core.toml import read_toml as read_toml
@@ -190,8 +190,8 @@ __all__ = [
     "VenueEvent",
     "WallClock",
     "allocating_kernel",
+    "atomic_path",
     "begin_worker",
-    "beside",
     "cache_root",
     "ceiled",
     "check_capabilities",
@@ -200,7 +200,7 @@ __all__ = [
     "file_hash",
     "fixed_word",
     "floored",
-    "freeze",
+    "freeze_heap",
     "json_text",
     "kernel",
     "late_kernel",
@@ -211,7 +211,6 @@ __all__ = [
     "offer",
     "orders",
     "parse_toml",
-    "plain_values",
     "progress_bar",
     "proof",
     "read_toml",
@@ -222,10 +221,11 @@ __all__ = [
     "spearman",
     "stopping",
     "text",
+    "to_jsonable",
     "uniform",
     "validated_model",
     "vocabulary",
     "words_of",
+    "write_atomic",
     "write_page",
-    "write_whole",
 ]

@@ -27,7 +27,7 @@ def compile_ahead(here: Sequence[Any], beside: Sequence[Any]) -> None:
     Where there is one core there is one process. Annotations of the kernels say their one signature (`late_kernel`).
     Put kernels that call the same functions into one part: each process compiles such functions once.
     """
-    mine, others = ([one for one in part if not _is_kept(one)] for part in (here, beside))
+    mine, others = ([one for one in part if not _is_cached(one)] for part in (here, beside))
     missing = [*mine, *others]
     if not missing:
         return
@@ -37,11 +37,11 @@ def compile_ahead(here: Sequence[Any], beside: Sequence[Any]) -> None:
     beside_me = bool(mine and others and cores > 1)
     parts = (mine, others) if beside_me else (missing,)
     counted = [0]
-    with progress(counted=True, transient=True) as shown, TemporaryFile() as told:
+    with progress(counted=True, transient=True) as shown, TemporaryFile() as counter:
         bar = shown.add_task("compiling kernels", total=sum(map(functions_in, parts)))
 
         def show() -> None:
-            shown.update(bar, completed=counted[0] + os.fstat(told.fileno()).st_size)
+            shown.update(bar, completed=counted[0] + os.fstat(counter.fileno()).st_size)
 
         def count() -> None:
             counted[0] += 1
@@ -49,7 +49,7 @@ def compile_ahead(here: Sequence[Any], beside: Sequence[Any]) -> None:
 
         listeners.append(count)
         try:
-            child = _begin(others, told) if beside_me else None
+            child = _begin(others, counter) if beside_me else None
             for one in mine:
                 compile_declared(one)
             while child is not None and child.poll() is None:
@@ -62,14 +62,14 @@ def compile_ahead(here: Sequence[Any], beside: Sequence[Any]) -> None:
             listeners.remove(count)
 
 
-def _is_kept(kernel: Any) -> bool:
+def _is_cached(kernel: Any) -> bool:
     """Whether the cache on disk holds a kernel, or there is none; it is not loaded for that."""
     file = getattr(getattr(kernel, "_cache", None), "_cache_file", None)
     return not LINK or file is None or Path(file._index_path).exists()
 
 
-def _begin(kernels: Sequence[Any], told: IO[bytes]) -> "subprocess.Popen[bytes]":
-    """A process that compiles kernels; it writes one byte a function to `told`."""
+def _begin(kernels: Sequence[Any], counter: IO[bytes]) -> "subprocess.Popen[bytes]":
+    """A process that compiles kernels; it writes one byte a function to `counter`."""
     words = [
         sys.executable,
         "-m",
@@ -78,7 +78,7 @@ def _begin(kernels: Sequence[Any], told: IO[bytes]) -> "subprocess.Popen[bytes]"
     ]
     env = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     silent = subprocess.DEVNULL
-    return subprocess.Popen(words, env=env, stdin=silent, stdout=told, stderr=silent)
+    return subprocess.Popen(words, env=env, stdin=silent, stdout=counter, stderr=silent)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Checkpoints of a fold, so that its state at any past time is near: copies that share what never changes.
 
 Frozen dataclasses, texts and numbers are shared by all copies; containers and other objects are copied, each once, so
-that what was one object stays one. Long arrays that only grow are kept once, in pieces.
+that what was one object stays one. Long arrays that only grow are stored once, in pieces.
 """
 
 from array import array
@@ -38,7 +38,7 @@ class Checkpoints(Generic[State]):
     rows : collection of str
         Attributes whose elements are never changed, but replaced: they are shared.
     shared : callable
-        The objects of a state that are not copied; those of the last state that was kept go into every copy.
+        The objects of a state that are not copied; those of the last stored state go into every copy.
 
     >>> class Sum:
     ...     def __init__(self):
@@ -66,11 +66,11 @@ class Checkpoints(Generic[State]):
         self._most = most
         self._rows = rows
         self._shared = shared
-        self._kept: tuple[tuple[int, int, int, State], ...] = ()
+        self._stored_states: tuple[tuple[int, int, int, State], ...] = ()
         self._pieces: dict[bytes, bytes] = {}
 
     def __len__(self) -> int:
-        return len(self._kept)
+        return len(self._stored_states)
 
     @property
     def pieces(self) -> int:
@@ -78,26 +78,26 @@ class Checkpoints(Generic[State]):
         return sum(map(len, self._pieces))
 
     def due(self, ns: int, seq: int) -> bool:
-        """Whether a state at that time, after that entry, is to be kept."""
-        if not self._kept:
+        """Whether a state at that time, after that entry, is to be stored."""
+        if not self._stored_states:
             return seq >= self._every
-        before, number, work, _ = self._kept[-1]
+        before, number, work, _ = self._stored_states[-1]
         return ns - before >= self._every_ns and seq - number >= self._every + work // WORK
 
     def keep(self, ns: int, seq: int, state: State) -> None:
         """Keep a copy of the state."""
         memo: dict[int, Any] = {id(one): one for one in self._shared(state)}
         copied = self._copy(state, memo)
-        kept = (*self._kept, (ns, seq, len(memo), copied))
-        if len(kept) > self._most or (sum(one[2] for one in kept) > ROOM and len(kept) > 2):
-            kept = kept[::2]
+        stored = (*self._stored_states, (ns, seq, len(memo), copied))
+        if len(stored) > self._most or (sum(one[2] for one in stored) > ROOM and len(stored) > 2):
+            stored = stored[::2]
             self._every_ns = 2 * self._every_ns
             self._every = 2 * self._every
-        self._kept = kept
+        self._stored_states = stored
 
     def before(self, ns: int) -> tuple[int, State] | None:
         """The last entry of the latest checkpoint up to a time, and a copy of its state; None before the first."""
-        found = next((one for one in reversed(self._kept) if one[0] <= ns), None)
+        found = next((one for one in reversed(self._stored_states) if one[0] <= ns), None)
         if found is None:
             return None
         return found[1], self._copy(found[3], {id(one): one for one in self._shared(found[3])})
@@ -128,7 +128,7 @@ class Checkpoints(Generic[State]):
         return made
 
     def _fill(self, made: Any, memo: dict[int, Any]) -> None:
-        """Copies in the place of a container's elements; keys and elements of sets never change."""
+        """Replace a container's elements by copies; keys and elements of sets never change."""
         if isinstance(made, dict):
             for key, value in made.items():
                 made[key] = self._copy(value, memo)
@@ -147,7 +147,7 @@ class Checkpoints(Generic[State]):
 
 
 class _Pieces:
-    """An array as it is kept."""
+    """An array in pieces."""
 
     def __init__(self, typecode: str, pieces: list[bytes], rest: bytes) -> None:
         self.typecode = typecode

@@ -110,7 +110,7 @@ BEGUN: Final = 3
 def nearest(name: object, known: Iterable[str], most: int = 1, like: float = LIKE) -> list[str]:
     """Known names that are `like` `name` or begin with it, most like first, at most `most`; case does not count.
 
-    Never `name` itself: whoever refused it knows it for something else, and the same word is no help.
+    Never `name` itself, which was just refused.
 
     >>> nearest("Twaptake", ["pov", "twap_take", "twap_passive"]), nearest("xyz", ["pov"])
     (['twap_take'], [])

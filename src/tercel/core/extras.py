@@ -62,7 +62,7 @@ def how_to_install(remedy: str) -> str:
 INSTALL: Final = "take one of these, or install the package that gives it"
 
 
-def loaded(entry: EntryPoint) -> Any:
+def load_entry_point(entry: EntryPoint) -> Any:
     """Object that an entry point of another package names.
 
     Raises
@@ -80,16 +80,16 @@ def loaded(entry: EntryPoint) -> Any:
         ) from error
 
 
-def names_given(group: str) -> tuple[str, ...]:
+def entry_point_names(group: str) -> tuple[str, ...]:
     """Names that installed packages give within a group, sorted.
 
-    >>> names_given("nobodys.group")
+    >>> entry_point_names("nobodys.group")
     ()
     """
     return tuple(sorted({entry.name for entry in entry_points(group=group)}))
 
 
-def given(group: str, name: str, own: Iterable[str], what: str, said: str = "") -> Any:
+def entry_point(group: str, name: str, own: Iterable[str], what: str, said: str = "") -> Any:
     """What an installed package gives under a name.
 
     Parameters
@@ -107,14 +107,14 @@ def given(group: str, name: str, own: Iterable[str], what: str, said: str = "") 
     ConfigError
         What is given cannot be imported.
 
-    >>> given("nobodys.group", "linaer", ["linear"], "one of")
+    >>> entry_point("nobodys.group", "linaer", ["linear"], "one of")
     Traceback (most recent call last):
     ...
     tercel.core.errors.UnknownNameError: expected one of linear; received 'linaer'. To go on: try 'linear'.
     """
     for entry in entry_points(group=group, name=name):
-        return loaded(entry)
-    known = (*own, *names_given(group))
+        return load_entry_point(entry)
+    known = (*own, *entry_point_names(group))
     raise UnknownNameError(
         f"{what} {', '.join(known)}", said or repr(name), offer(name, known, INSTALL)
     )

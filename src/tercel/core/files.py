@@ -16,16 +16,16 @@ from tercel.core.errors import ConfigError
 # Files that are written whole or not at all: a process that is killed leaves what was there before.
 
 
-def write_whole(path: Path, data: str | bytes) -> None:
+def write_atomic(path: Path, data: str | bytes) -> None:
     """Put `data` (text in UTF-8) at `path`, in whose folder it is first written beside.
 
     >>> import tempfile
     >>> file = Path(tempfile.mkdtemp()) / "notes.txt"
-    >>> write_whole(file, "one line")
+    >>> write_atomic(file, "one line")
     >>> file.read_text(), len(list(file.parent.iterdir()))
     ('one line', 1)
     """
-    with beside(path) as part:
+    with atomic_path(path) as part:
         part.write_bytes(data.encode() if isinstance(data, str) else data)
 
 
@@ -38,7 +38,7 @@ def write_private(path: Path, text: str) -> None:
     >>> oct(file.stat().st_mode & 0o777), file.read_text()
     ('0o600', 'one line')
     """
-    with beside(path) as part:
+    with atomic_path(path) as part:
         part.unlink(missing_ok=True)
         with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             file.write(text.encode())
@@ -53,7 +53,7 @@ def file_hash(path: Path) -> str:
 
 
 @contextmanager
-def beside(path: Path) -> Iterator[Path]:
+def atomic_path(path: Path) -> Iterator[Path]:
     """A path in the same folder, with the same ending, to write to; it takes the place of `path` at the end.
 
     After an error nothing takes its place, and what was written is removed.
@@ -81,7 +81,7 @@ def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
     Parameters
     ----------
     path : Path
-        Made where absent; its folder is there. Whoever holds it may remove it: the next one makes it anew.
+        Made where absent; its folder exists. The holder may remove it: the next one makes a new one.
     wait : bool
         Wait for another holder; otherwise it is an error.
 
@@ -104,13 +104,13 @@ def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
 
 
 @contextmanager
-def alone(folder: Path, what: str) -> Iterator[None]:
-    """Keep a folder, which is there, from other processes; `what` goes on in it: "run", "training".
+def folder_lock(folder: Path, what: str) -> Iterator[None]:
+    """Lock an existing folder against other processes; `what` is at work in it: "run", "training".
 
     Raises
     ------
     ConfigError
-        Another one goes on there.
+        Another one is at work there.
     """
     with ExitStack() as stack:
         try:

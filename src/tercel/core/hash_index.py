@@ -47,7 +47,7 @@ class HashIndex:
         return self._values[at] if at < len(self._keys) and self._keys[at] == key else None
 
     def _merge(self) -> None:
-        import numpy as np  # whoever makes market data has loaded it long before
+        import numpy as np  # not at the top: a gate has no need of NumPy
 
         keys, first = np.unique(
             np.concatenate([np.array(list(self._recent), np.uint64), np.array(self._keys)]),
@@ -75,28 +75,28 @@ class HashIndex:
         """State as JSON values, independent of insertion order."""
         if self._recent:
             self._merge()
-        return {"keys": text_of(self._keys), "values": text_of(self._values)}
+        return {"keys": base64_of(self._keys), "values": base64_of(self._values)}
 
     @classmethod
     def of(cls, state: Mapping[str, str]) -> "HashIndex":
         """An index from what `state` gave."""
         index = cls()
-        index._keys = numbers_of("Q", state["keys"])
-        index._values = numbers_of("i", state["values"])
+        index._keys = array_of("Q", state["keys"])
+        index._values = array_of("i", state["values"])
         return index
 
 
-def text_of(values: "array[int]") -> str:
+def base64_of(values: "array[int]") -> str:
     """Little-endian bytes of an array in base64.
 
-    >>> numbers_of("q", text_of(array("q", [1, -2])))
+    >>> array_of("q", base64_of(array("q", [1, -2])))
     array('q', [1, -2])
     """
     return b64encode(_little(values).tobytes()).decode()
 
 
-def numbers_of(kind: str, text: str) -> "array[int]":
-    """The array, of a kind of `array`, that `text_of` gave a text of."""
+def array_of(kind: str, text: str) -> "array[int]":
+    """The array, of a kind of `array`, that `base64_of` gave a text of."""
     found: array[int] = array(kind)
     found.frombytes(b64decode(text))
     return _little(found)

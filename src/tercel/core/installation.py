@@ -43,7 +43,7 @@ def installation() -> Installation:
 
 
 def check_guarded(path: Path, uid: int) -> None:
-    """Refuse a file that a user could write, or put another in the place of: owner and mode of it and its folders.
+    """Refuse a file that a user could write, or replace: owner and mode of the file and its folders count.
 
     Raises
     ------

@@ -89,19 +89,19 @@ def _one_signature(dispatcher: Any) -> Any:
     return dispatcher
 
 
-def _compiled(function: F, kept: bool = False, **options: Any) -> Any:
+def _compiled(function: F, cached: bool = False, **options: Any) -> Any:
     from numba import njit
 
     found = njit(nogil=True, error_model="numpy", no_cfunc_wrapper=True, **options)(function)
-    if kept:
+    if cached:
         from tercel.core.kernel_cache import KernelCache
 
         found._cache = KernelCache(function)
     return _one_signature(found)
 
 
-def _may_keep(function: F) -> bool:
-    """Whether its machine code is kept: not where it stands in no file (a doctest, a notebook)."""
+def _is_cacheable(function: F) -> bool:
+    """Whether its machine code is cached: not for functions without a file (a doctest, a notebook)."""
     return kernels_folder() is not None and Path(function.__code__.co_filename).is_file()
 
 
@@ -145,7 +145,7 @@ def late_kernel(function: F) -> F:
     from tercel.core import linking
 
     entry = _compiled(
-        function, _may_keep(function), _nrt=False, pipeline_class=linking.LinkingCompiler
+        function, _is_cacheable(function), _nrt=False, pipeline_class=linking.LinkingCompiler
     )
     linking.call_by_pointer(entry, *_declared(function))
     return entry
@@ -209,7 +209,7 @@ def _linked(function: F, translating: str) -> Any:
     from tercel.core import linking
 
     entry = _compiled(
-        function, _may_keep(function), _nrt=False, pipeline_class=linking.LinkingCompiler
+        function, _is_cacheable(function), _nrt=False, pipeline_class=linking.LinkingCompiler
     )
     compiler = getattr(linking, translating)
     part = _compiled(function, _nrt=False, no_cpython_wrapper=True, pipeline_class=compiler)
@@ -239,13 +239,13 @@ def _by_numba(function: F, **options: Any) -> F:
         return function
     from tercel.core.kernel_cache import PlainCompiler
 
-    return _compiled(function, _may_keep(function), pipeline_class=PlainCompiler, **options)
+    return _compiled(function, _is_cacheable(function), pipeline_class=PlainCompiler, **options)
 
 
 if TYPE_CHECKING or not JIT:
 
     def fixed(array: Packed, at: int) -> int:
-        """The word `array[at]`, which nobody changes while a kernel runs."""
+        """The word `array[at]`, constant while a kernel runs."""
         return int(array[at])
 
     def prefetch(array: Any, at: int) -> None:
@@ -268,7 +268,7 @@ else:
 
     @intrinsic
     def fixed(typing, array, at):
-        """The word `array[at]`, which nobody changes while a kernel runs: it is read once, not after every store."""
+        """The word `array[at]`, constant while a kernel runs: it is read once, not after every store."""
 
         def read(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             word = builder.load(_address(context, builder, signature.args[0], *args))
@@ -289,7 +289,7 @@ else:
             call = get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8")
             builder.call(
                 call, [line, number(0), number(3), number(1)]
-            )  # to be read, kept in all levels, data
+            )  # read, all cache levels, data
             return context.get_dummy_value()
 
         return types.void(array, types.intp), hint

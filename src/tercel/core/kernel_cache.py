@@ -1,4 +1,4 @@
-"""Where Numba keeps a kernel of ours: in one folder, under a name that says what the kernel rests on.
+"""Numba's cache of our kernels: one folder, file names made of what each kernel depends on.
 
 The same kernel has the same name in every checkout and after every change elsewhere; one that changed has another.
 """
@@ -17,7 +17,7 @@ from tercel.core.kernel_keys import compiling, kernels_folder, reached_key
 
 
 class Locator(_CacheLocator):
-    """Numba's question where a function is kept, and under which name."""
+    """Folder and file name of a function's machine code, as Numba asks for them."""
 
     def __init__(self, function: Any) -> None:
         """Of a function defined in a file."""

@@ -1,4 +1,4 @@
-"""Keys of compiled kernels: what each rests on, and where machine code is kept under them; what a function rests on."""
+"""Keys of compiled kernels: their dependencies, the folder of machine code, and fingerprints of functions."""
 
 import ast
 import hashlib
@@ -18,16 +18,16 @@ from threading import Timer
 from types import CodeType, FunctionType, MethodType
 from typing import Any, Final
 
-from tercel.core.files import write_whole
+from tercel.core.files import write_atomic
 from tercel.core.progress import say
 
 _PLAIN: Final = (int, float, complex, str, bytes, bool, type(None))
 
-# Of a class: where it stands, not what it does.
+# Attributes of a class that say where it is defined, not what it does.
 _WHERE: Final = frozenset({"__doc__", "__module__", "__qualname__", "__firstlineno__"})
 
 # -- dependencies ---------------------------------------------------------------------------------
-# What a function rests on: the top-level statements that it reaches by name, through imports, without comments.
+# Dependencies of a function: the top-level statements that it reaches by name, through imports, without comments.
 #
 # The key of a compiled kernel is made of them (`core.kernel_keys`): Numba does not notice a change in a function or
 # constant of another file, and a hash of whole files throws kernels away for a comment.
@@ -282,7 +282,7 @@ def source_hash(root: Path = PACKAGE) -> str:
 
 
 # A whole set of kernels takes some 30 MB.
-_KEPT_BYTES = 1 << 30
+_MOST_BYTES = 1 << 30
 _KERNELS = re.compile(r"^@(?:\w+_)?kernel\b[^\n]*\ndef (\w+)", re.MULTILINE)
 _LATE = re.compile(r"^@(?:late|numbered)_kernel\b[^\n]*\ndef (\w+)", re.MULTILINE)
 
@@ -302,7 +302,7 @@ def cache_root() -> Path:
 def writable_folder(root: Path, name: str) -> Path | None:
     """`root / name`, made if need be; where it cannot be written, a folder of this user's own under the temporary one.
 
-    None when neither can be had: kernels are then compiled anew by every process. A folder that others could write is
+    None when neither can be had: every process then compiles its kernels. A folder that others could write is
     not taken, since what is loaded from it is run.
     """
     own = Path(tempfile.gettempdir()) / f"tercel-{os.getuid() if hasattr(os, 'getuid') else 'user'}"
@@ -322,7 +322,7 @@ def writable_folder(root: Path, name: str) -> Path | None:
 
 
 @cache
-def prune(root: Path, keep_bytes: int = _KEPT_BYTES) -> None:
+def prune(root: Path, keep_bytes: int = _MOST_BYTES) -> None:
     """Remove what was used longest ago, until no more than so many bytes are left; once a process."""
     found = []
     for path in [*root.glob("kernels-*/**/*"), *root.glob("keys-*.json")]:
@@ -378,15 +378,15 @@ def _sources(package: str, root: Path) -> Any:
 @cache
 def _keys(package: str, root: Path) -> dict[str, str]:
     """Keys of a package's kernels by name: read where some process made them of the same sources, else made."""
-    kept = cache_root() / f"keys-{package}-{source_hash(root)}-{source_hash(PACKAGE)}.json"
+    file = cache_root() / f"keys-{package}-{source_hash(root)}-{source_hash(PACKAGE)}.json"
     with suppress(OSError, ValueError):
-        found: dict[str, str] = json.loads(kept.read_text())
+        found: dict[str, str] = json.loads(file.read_text())
         return found
     found, sources = {}, _sources(package, root)
     for module, name in _places(package, root, _KERNELS):
         found[f"{module}.{name}"] = sources.key(module, name)
     with suppress(OSError):
-        write_whole(kept, json.dumps(found))
+        write_atomic(file, json.dumps(found))
     return found
 
 
@@ -432,8 +432,8 @@ def compiling(module: str) -> Iterator[None]:
     if (folder := kernels_folder()) is not None:
         prune(folder.parent)
     package, began = module.rpartition(".")[0] or module, time.monotonic()
-    told = f"compiling kernels of {package}: its first use takes up to half a minute; they are kept in {cache_root()}"
-    waits = Timer(LONG_S - _spent[0], _once, [told])
+    text = f"compiling kernels of {package}: its first use takes up to half a minute; they are kept in {cache_root()}"
+    waits = Timer(LONG_S - _spent[0], _once, [text])
     if _spent[0] < LONG_S and parent_process() is None:
         waits.start()
     try:
@@ -467,7 +467,7 @@ def fingerprint(function: Any) -> str:
 
 
 def _parts(found: Any, home: str, seen: set[int]) -> Iterator[str]:
-    """What there is to say of a value; what another module than `home` made is told by its name."""
+    """Parts of a value's fingerprint; what another module than `home` defines counts by its name."""
     if isinstance(found, _PLAIN):
         yield repr(found)
         return
@@ -493,13 +493,13 @@ def _parts(found: Any, home: str, seen: set[int]) -> Iterator[str]:
     elif isinstance(found, FunctionType):
         yield from _function(found, home, seen)
     elif isinstance(found, type):
-        told = {name: value for name, value in vars(found).items() if name not in _WHERE}
-        kept = {
+        members = {name: value for name, value in vars(found).items() if name not in _WHERE}
+        counted = {
             name: value
-            for name, value in told.items()
+            for name, value in members.items()
             if isinstance(value, (FunctionType, *_PLAIN))
         }
-        yield from _parts(kept, home, seen)
+        yield from _parts(counted, home, seen)
     else:
         yield from _each((type(found), getattr(found, "__dict__", None)), home, seen)
 

@@ -55,7 +55,7 @@ def call_by_pointer(
 ) -> None:
     """Let kernels that call `entry` do so through a pointer, which is 0 until the first of them needs it.
 
-    With `numbered`, `entry` stands for `room` kernels: its last argument is the number of the one that is called, with
+    With `numbered`, `entry` represents `room` kernels: its last argument is the number of the one that is called, with
     the other arguments, and `numbered` names the function that gives it (``module:name``).
     """
     function = entry.py_func
@@ -376,7 +376,7 @@ def as_callee(entry: Any, part: Any) -> None:
     """Let kernels that call `entry` link `part`, the same function merely translated."""
 
     def add_overload(result: Any) -> None:
-        # the translated function has no address: its descriptor stands for it
+        # the translated function has no address: its descriptor takes that role
         part.targetctx.insert_user_function(result.fndesc, result.fndesc, [result.library])
         part.overloads[tuple(result.signature.args)] = result
 

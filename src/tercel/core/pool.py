@@ -31,7 +31,7 @@ from threading import Lock, get_ident
 from typing import Any, Final, TypeVar
 
 from tercel.core.errors import TercelError
-from tercel.core.threads import PeriodicThread
+from tercel.core.system import PeriodicThread
 
 Answer = TypeVar("Answer")
 
@@ -90,7 +90,7 @@ def _ctrl_c_later() -> Iterator[None]:
 
 
 def stopping() -> bool:
-    """In a worker: whether the parent was told to stop; elsewhere never."""
+    """In a worker: whether the parent asks to stop; False elsewhere."""
     return _stop is not None and bool(_stop.is_set())
 
 
@@ -159,7 +159,7 @@ class _TooLateError(BaseException):
 class Deadline(PeriodicThread):
     """Interrupts calls of one thread at a time.
 
-    Time is counted in turns of its own, so that a machine that stands still interrupts nobody.
+    Time is counted in turns of its own, so that a suspended machine causes no interruption.
 
     Parameters
     ----------

@@ -345,7 +345,7 @@ class Venue(Protocol):
 
 
 class Clock(Protocol):
-    """Port of a clock. `core.machine` has a real one, which `api` and `cli` hand down."""
+    """Port of a clock. `core.system` has a real one, which `api` and `cli` hand down."""
 
     def now_ns(self) -> int:
         """Nanoseconds since some moment; they never go back."""

@@ -8,7 +8,7 @@ from typing import Final
 from tercel.core.errors import ConfigError
 
 LIMIT_PARTS: Final = 100_000_000
-"""Parts of the mid at arrival that a limit beyond it is told in."""
+"""Unit of a limit beyond the mid at arrival: the mid has so many parts."""
 FARTHEST_BPS: Final = 5_000
 _BPS: Final = re.compile(r"\s*([+-]?\d+(?:\.\d*)?)\s*bps\s*")
 

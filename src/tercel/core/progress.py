@@ -1,4 +1,4 @@
-"""What is said on the way to a result, and how far it is: whoever has a person to show it to does (`api.display`)."""
+"""Progress lines and bars of long calculations; `api.display` shows them on a terminal."""
 
 import logging
 import time

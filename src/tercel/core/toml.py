@@ -19,7 +19,7 @@ from pydantic import (
 )
 
 from tercel.core.errors import ConfigError, nearest
-from tercel.core.plain import parse_tables
+from tercel.core.serialization import parse_tables
 
 # -- validated ------------------------------------------------------------------------------------
 # Configurations as pydantic models, and its errors with what was expected, received and what to do.
@@ -96,7 +96,7 @@ def fitting(made: Any, options: Mapping[str, Any], name: str, **types: Any) -> d
         An option without an annotation may be anything.
     name : str
     **types : Any
-        Of options that are read by another type than they are kept as.
+        Of options that are read as another type than their annotation.
 
     Raises
     ------
@@ -177,7 +177,7 @@ DRAFT: Final = "https://json-schema.org/draft/2020-12/schema"
 def schema_of(kind: Any, title: str) -> dict[str, Any]:
     """The JSON schema of a pydantic model, a dataclass or a type made of them.
 
-    What stands in a docstring under a field becomes its description.
+    A docstring under a field becomes its description.
 
     >>> from pydantic import BaseModel
     >>> class Desk(BaseModel):
@@ -262,14 +262,14 @@ def parse_toml(
         raise ConfigError(f"{what} in TOML", f"{where}: {error}", way) from None
 
 
-def changed(raw: Mapping[str, Any], told: Mapping[str, Any]) -> dict[str, Any]:
+def changed(raw: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     """Tables with other values for dotted keys; a key without a dot is a whole table.
 
     >>> changed({"desk": {"lots": 5, "name": "a"}}, {"desk.lots": 7, "more": {}})
     {'desk': {'lots': 7, 'name': 'a'}, 'more': {}}
     """
     found = dict(raw)
-    for key, value in told.items():
+    for key, value in changes.items():
         section, _, inner = key.partition(".")
         below = found.get(section, {})
         if inner and not isinstance(below, Mapping):
@@ -287,7 +287,7 @@ def row_of(text: str, keys: Sequence[str | int]) -> int | None:
     ----------
     text : str
     keys : sequence of str and int
-        Where it stands: names of keys, numbers in lists of tables.
+        Its path: names of keys, numbers in lists of tables.
 
     >>> row_of("[desk]\\nlots = 5\\n[[agent]]\\n[[agent]]\\nname = 3", ["agent", 1, "name"])
     5
@@ -301,7 +301,7 @@ def row_of(text: str, keys: Sequence[str | int]) -> int | None:
 
 
 def _places(text: str) -> Iterator[tuple[int, tuple[str | int, ...]]]:
-    """Rows that begin a table or a key, and where that stands."""
+    """Rows that begin a table or a key, and their paths."""
     counts: dict[tuple[str | int, ...], int] = {}
     table: tuple[str | int, ...] = ()
     for row, line in enumerate(text.splitlines(), 1):

@@ -1,13 +1,10 @@
-"""Which code runs: the version, a hash of the sources, and fingerprints of functions."""
+"""Which code runs: the version, and a hash of the sources that no version number forgets."""
 
 from functools import cache
 from hashlib import sha256
 from importlib import metadata
 from pathlib import Path
 from typing import Final
-
-# -- version --------------------------------------------------------------------------------------
-# Which code runs: the version, and a hash of the sources that no version number forgets.
 
 _SOURCES: Final = Path(__file__).parents[1]
 _DIGITS: Final = 12
@@ -33,7 +30,3 @@ def mark_of(folder: Path) -> str:
         whole.update(f"{path.relative_to(folder).as_posix()}\0{len(data)}\0".encode())
         whole.update(data)
     return whole.hexdigest()[:_DIGITS]
-
-
-# -- source ---------------------------------------------------------------------------------------
-# Fingerprints of functions: what they do, without how it is laid out.

@@ -1,4 +1,4 @@
-"""Sides, units and bounds: the words that every room uses, and what a file or a person may say at most.
+"""Sides, units and bounds: constants of all packages, and bounds of what a file may hold.
 
 Prices are int32 ticks, quantities int32 lots, times int64 ns, cash int64 half-ticks x lots (a mid lies on a half tick).
 """
@@ -13,9 +13,9 @@ SIDE_WORDS: Final = {BUY: "buy", SELL: "sell"}
 NS_PER_SECOND: Final = 1_000_000_000
 DAY_NS: Final = 86_400 * NS_PER_SECOND
 NO_BID: Final = -(2**30)
-"""Price in ticks that stands for "no bid": worse than every bid."""
+"""Price in ticks that means "no bid": worse than every bid."""
 NO_ASK: Final = 2**30
-"""Price in ticks that stands for "no ask": worse than every ask."""
+"""Price in ticks that means "no ask": worse than every ask."""
 MOST_LOTS: Final = 2**30
 """Lots of an order or of a row are fewer, and a price in ticks is less: sums of two fit an int32."""
 LEAST_TICK: Final = 1e-12

@@ -21,7 +21,7 @@ import zstandard
 
 from tercel.core.arrays import Ints
 from tercel.core.errors import FeedError
-from tercel.core.plain import parse_json
+from tercel.core.serialization import parse_json
 from tercel.core.vocabulary import MOST_LOTS
 
 # -- members --------------------------------------------------------------------------------------

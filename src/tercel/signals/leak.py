@@ -24,9 +24,9 @@ import polars as pl
 
 from tercel.core.arrays import Floats
 from tercel.core.errors import DataError
-from tercel.core.plain import plain
 from tercel.core.report import svg
 from tercel.core.report.svg import Figure, finished, sketch
+from tercel.core.serialization import to_jsonable
 from tercel.core.stats.robust import ranks
 from tercel.signals.panel.panel import Panel
 from tercel.signals.scores import Skill, rank_ic_of_rows, skill
@@ -84,7 +84,7 @@ class LeakReport:
 
     def to_json(self) -> dict[str, Any]:
         """The figures by name."""
-        return dict(plain(self))
+        return dict(to_jsonable(self))
 
 
 def leak_report(

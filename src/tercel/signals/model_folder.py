@@ -28,7 +28,7 @@ from tercel.core.arrays import Floats, Ints
 from tercel.core.errors import DataError, check_known, offer
 from tercel.core.files import file_hash
 from tercel.core.messages import Alpha
-from tercel.core.plain import parse_json
+from tercel.core.serialization import parse_json
 from tercel.signals.alpha import AlphaScale
 from tercel.signals.fusion import BOUNDED, BaseModel, BoundedLinear, Fusion
 

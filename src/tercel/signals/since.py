@@ -18,7 +18,7 @@ import numpy as np
 
 from tercel.core.arrays import Floats
 from tercel.core.errors import DataError
-from tercel.core.files import LOCK, locked, write_whole
+from tercel.core.files import LOCK, locked, write_atomic
 from tercel.core.report.tables import spelt_cell
 from tercel.core.stats import clustered_se
 from tercel.core.stats.inference import t_quantile
@@ -82,7 +82,7 @@ class Since:
                         *(one for one in journal if "model" in one),
                         *further(journal, self.moves, self.model.id),
                     ]
-                    write_whole(path, "".join(f"{json.dumps(line)}\n" for line in lines))
+                    write_atomic(path, "".join(f"{json.dumps(line)}\n" for line in lines))
                     cut = again or cut
         except OSError as error:
             kept = f"what was learned is not kept, and learned again next time: {path}: {error.strerror}"

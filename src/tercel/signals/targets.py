@@ -12,8 +12,7 @@ import polars as pl
 from tercel.core.arrays import Floats
 from tercel.core.errors import DataError, offer
 from tercel.core.orders import Listing
-from tercel.core.tables.columns import renamed
-from tercel.core.tables.numbers import numbers
+from tercel.core.tables.columns import numbers, renamed
 from tercel.core.tables.table import ROW, TYPED, USUAL, HowToMap, plain_name, read_table
 from tercel.core.tables.table_map import Called, TableMap, table_map
 from tercel.core.tables.times import days

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from tercel.core.errors import ConfigError, DataError
-from tercel.core.tables.columns import renamed, unread
-from tercel.core.tables.numbers import exact, sides, units
+from tercel.core.tables.columns import exact, renamed, sides, units, unread
 from tercel.core.tables.table import USUAL_FILLS, Table, read_table
 from tercel.core.tables.table_map import AS_NAMED, Called, TableMap, table_map
 from tercel.core.tables.times import days, moments

@@ -16,7 +16,7 @@ import pytest
 from tests.desk.trading.desk_of_two import S, asked, exchange_of, session_of, truth
 from tests.waiting import DEADLINE_S, until
 
-from tercel.cli.operator import Kill, Rearm, kill, rearm
+from tercel.cli.operator import kill, rearm
 from tercel.core.errors import ConfigError, OrderError
 from tercel.desk.trading.alerts import AlertSender, post_json
 from tercel.desk.trading.journal import kinds
@@ -109,7 +109,7 @@ def test_a_kill_works_while_an_agent_hangs_and_lasts(tmp_path: Path, strategy: H
     assert truth(venue, "ann")[1] + truth(venue, "bob")[1] > 0
     before = len(said(tmp_path, kinds.ORDER_OUT))
     began = time.monotonic()
-    kill(Kill("it hangs", desk=tmp_path))
+    kill("it hangs", desk=tmp_path)
     until(
         lambda: sum(b["event"] == "confirmed" for b in said(tmp_path, kinds.KILL)) == 2,
         what="a confirmed kill",
@@ -141,8 +141,8 @@ def test_a_kill_works_while_an_agent_hangs_and_lasts(tmp_path: Path, strategy: H
         with pytest.raises(OrderError, match="it hangs"):
             attempt()
     with pytest.raises(ConfigError, match="reason"):
-        rearm(Rearm("  ", desk=tmp_path))
-    rearm(Rearm("the strategy is mended", desk=tmp_path))
+        rearm("  ", desk=tmp_path)
+    rearm("the strategy is mended", desk=tmp_path)
     again.run_until(again.now_ns + S)
     assert {body["reason"] for body in said(tmp_path, kinds.REARM)} == {"the strategy is mended"}
     again.accept(asked("p3"))

@@ -9,8 +9,8 @@ import pytest
 from tercel.api.demo.markets import SimulatedMarkets
 from tercel.api.desk_dependencies import dependencies_of
 from tercel.api.desk_file import parse_config
-from tercel.core.machine import WallClock
 from tercel.core.ports import Venue
+from tercel.core.system import WallClock
 from tercel.desk.rounds import baselines
 from tercel.desk.rounds.build import BuiltDesk, open_desk
 from tercel.desk.rounds.dependencies import DeskDependencies

@@ -20,8 +20,8 @@ from tercel.api.demo.markets import SimulatedMarkets, open_demo
 from tercel.api.desk_file import check_file, read_config
 from tercel.api.desk_page import cost_through_rounds, forecast_sentences
 from tercel.core.errors import ConfigError, DataError, TercelError
-from tercel.core.machine import WallClock
 from tercel.core.ports import Capabilities, Entry
+from tercel.core.system import WallClock
 from tercel.desk.rounds.build import BuiltDesk, check, open_desk
 from tercel.desk.rounds.forecasts import begins_ns, forecasts_in, within
 from tercel.desk.rounds.sizing import Sizing

@@ -268,8 +268,8 @@ def test_the_command_that_kills_starts_without_what_takes_long(tmp_path: Path):
     )
     SqlJournal(tmp_path, "test").close()
     words = (
-        "import sys; from pathlib import Path; from tercel.cli.operator import Kill, kill\n"
-        f"kill(Kill('stop', agent=['ann'], desk=Path({str(tmp_path)!r})))\n"
+        "import sys; from pathlib import Path; from tercel.cli.operator import kill\n"
+        f"kill('stop', agent=['ann'], desk=Path({str(tmp_path)!r}))\n"
         "print([name for name in sys.argv[1:] if name in sys.modules])"
     )
     done = subprocess.run(

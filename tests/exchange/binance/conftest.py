@@ -13,8 +13,8 @@ from exchange.binance.limits import RateLimits
 from exchange.binance.opened import endow, lots_of_presets, opened
 from exchange.binance.serve import BinanceServer, serve_binance
 from exchange.binance.words import BinanceOrderType, BinanceSide, TimeInForce
-from tercel.core.machine import WallClock
 from tercel.core.pace import Pace
+from tercel.core.system import WallClock
 from tercel.venues.exchange.named import preset_markets
 
 collect_ignore = ["foreign_nautilus.py"]

@@ -246,8 +246,8 @@ def one_server() -> Any:
     from tests.exchange.binance.conftest import bench_of
 
     from exchange.binance.serve import serve_binance
-    from tercel.core.machine import WallClock
     from tercel.core.pace import Pace
+    from tercel.core.system import WallClock
 
     engine = bench_of(wall_ns=time.time_ns()).engine
     pace = Pace(WallClock(), 1.0)

@@ -11,7 +11,7 @@ from tercel.execution.policies.policy import save_policy
 
 
 def small_policy(folder: Path, seed: int = 0) -> Path:
-    """A random policy of the house's observation and placement actions, saved to `folder`."""
+    """A random policy of the package's observation and placement actions, saved to `folder`."""
     rng = np.random.default_rng(seed)
     entries = observer("v3").entries
     width = len(entries)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from tercel.core.plain import plain, read
+from tercel.core.serialization import from_jsonable, to_jsonable
 from tercel.core.stats import holm
 from tercel.core.stats.inference import needed
 from tercel.execution.costs import Costs
@@ -146,7 +146,7 @@ def test_pairs_are_counted_together_in_the_sample_that_1_bps_needs():
     assert (
         f"{round(needed(found.sd_bps) / 20.0)} days with 20 a day; 1,000 are judged" in found.words
     )
-    assert read(SampleSize, plain(found)) == found
+    assert from_jsonable(SampleSize, to_jsonable(found)) == found
     cancelled = replace(costs(half_ticks * (apart + 100)), cluster=cluster)
     assert (
         sample_size({"rule": rule, "cancelled": cancelled}, judged=1000) is None

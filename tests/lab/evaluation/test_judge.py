@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tercel.core.errors import CapacityError, ConfigError, TercelError
-from tercel.core.plain import plain
+from tercel.core.serialization import to_jsonable
 from tercel.core.stats import Estimate, mean_interval
 from tercel.execution.costs import PARTS, Costs, attribute, displacement
 from tercel.lab.evaluation.adaptability import Response
@@ -183,10 +183,16 @@ def test_each_training_seed_stands_by_itself(judged):
 
 def test_one_run_has_the_plain_cluster_bootstrap_interval(judged):
     values = attribute(field()[0].runs[0], None)["is_bps"]
-    plain = mean_interval(values, np.arange(len(values)), np.random.default_rng(5), resamples=4000)
+    to_jsonable = mean_interval(
+        values, np.arange(len(values)), np.random.default_rng(5), resamples=4000
+    )
     cell = judged.strategies["immediate"].is_bps
-    assert cell.ci_low == pytest.approx(plain.ci_low, abs=0.15 * (plain.ci_high - plain.ci_low))
-    assert cell.ci_high == pytest.approx(plain.ci_high, abs=0.15 * (plain.ci_high - plain.ci_low))
+    assert cell.ci_low == pytest.approx(
+        to_jsonable.ci_low, abs=0.15 * (to_jsonable.ci_high - to_jsonable.ci_low)
+    )
+    assert cell.ci_high == pytest.approx(
+        to_jsonable.ci_high, abs=0.15 * (to_jsonable.ci_high - to_jsonable.ci_low)
+    )
 
 
 def test_displacement_is_booked_as_impact_and_leaves_the_shortfall():
@@ -308,7 +314,7 @@ def test_unfilled_and_double_filled_lots_are_counted():
         messages=np.arange(30),
     )
     result = run([JudgedEntry("a", "baseline", (costs,))])
-    assert plain(result.counts["a"]) == {
+    assert to_jsonable(result.counts["a"]) == {
         "unfilled_lots": 150,
         "unfilled_share": 0.05,
         "forced_share": 0.2,

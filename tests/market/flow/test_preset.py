@@ -99,7 +99,7 @@ def test_what_gives_a_model_that_is_not_installed(
     toy: Preset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(preset, "entry_points", lambda **_: ())
-    monkeypatch.setattr(preset, "names_given", lambda _: ())
+    monkeypatch.setattr(preset, "entry_point_names", lambda _: ())
     file = tmp_path / "market.json"
     for model, remedy in (
         ("hawkes", "pip install tercel-studies"),

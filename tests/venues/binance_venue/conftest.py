@@ -11,8 +11,8 @@ from tests.exchange.binance.conftest import ACCOUNT, FREE, KEY, SECRET, bench_of
 from exchange.binance.accounts import ApiKey
 from exchange.binance.limits import RateLimits
 from exchange.binance.serve import BinanceServer, serve_binance
-from tercel.core.machine import WallClock
 from tercel.core.pace import Pace
+from tercel.core.system import WallClock
 from tercel.fix.connection import WaitLimits
 from tercel.venues.binance_venue.terms import BinanceTerms
 from tercel.venues.binance_venue.venue import BinanceVenue

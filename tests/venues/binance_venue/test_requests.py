@@ -1,4 +1,4 @@
-"""Requests: never more weight than allowed, answers of every kind in the house's words, no secret in any."""
+"""Requests: never more weight than allowed, answers of every kind in the package's words, no secret in any."""
 
 import threading
 from collections import deque

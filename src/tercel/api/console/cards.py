@@ -9,7 +9,7 @@ from tercel.api.console.chart_models import JudgedFigure, ModelCard
 from tercel.api.console.connected import ConnectedDesk
 from tercel.api.console.models import Interval
 from tercel.core.errors import TercelError
-from tercel.core.plain import plain
+from tercel.core.serialization import to_jsonable
 from tercel.desk.rounds.config import OFF
 from tercel.desk.rounds.forecasts import model_of
 from tercel.execution.policies.card import Card, read_card
@@ -157,7 +157,9 @@ def _walked(model: SignalModel) -> str:
 
 def _figure(where: str, what: str, mean: Any, low: Any = None, high: Any = None) -> JudgedFigure:
     return JudgedFigure(
-        where=where, what=what, figure=Interval(mean=plain(mean), low=plain(low), high=plain(high))
+        where=where,
+        what=what,
+        figure=Interval(mean=to_jsonable(mean), low=to_jsonable(low), high=to_jsonable(high)),
     )
 
 

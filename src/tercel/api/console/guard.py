@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from tercel.api.console.people import LEAST, PUBLIC, NobodyError, may
 from tercel.api.console.sessions import Sessions, Visit, carries
 from tercel.core.errors import TercelError, of_files
-from tercel.core.plain import plain
+from tercel.core.serialization import to_jsonable
 
 COOKIE: Final = "tercel_session"
 PERMISSION: Final = "x-permission"
@@ -82,7 +82,9 @@ class Json(JSONResponse):
 
     def render(self, content: Any) -> bytes:
         """The body."""
-        return json.dumps(plain(content), allow_nan=False, separators=(",", ":")).encode("ascii")
+        return json.dumps(to_jsonable(content), allow_nan=False, separators=(",", ":")).encode(
+            "ascii"
+        )
 
 
 class HttpGuard:

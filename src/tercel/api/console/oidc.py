@@ -17,7 +17,7 @@ from urllib.parse import quote, urlencode, urlsplit
 from urllib.request import Request, urlopen
 
 from tercel.core.errors import ConfigError
-from tercel.core.plain import parse_tables
+from tercel.core.serialization import parse_tables
 
 FLOW_S: Final = 600.0
 """Within it a login comes back from the provider."""

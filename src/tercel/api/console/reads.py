@@ -32,8 +32,8 @@ from tercel.api.console.page_models import (
     ParentRow,
 )
 from tercel.core.orders import ONE, Unit
-from tercel.core.plain import plain
 from tercel.core.report.cells import csv_text
+from tercel.core.serialization import to_jsonable
 from tercel.core.vocabulary import SIDE_WORDS
 from tercel.desk.console.alerts import SEVERE, AlertBook
 from tercel.desk.console.chart import book, chart
@@ -212,7 +212,7 @@ def add_reads(app: FastAPI, desks: Desks) -> None:
         beat = (
             follower.ask(lambda state: state.heartbeat) if ns == LAST else follower.at(ns).heartbeat
         )
-        return [Limit(**plain(row)) for row in highest(beat.get("limits", {}))]
+        return [Limit(**to_jsonable(row)) for row in highest(beat.get("limits", {}))]
 
     @app.get("/api/desks/{desk}/forecasts", **needs("look"))
     def desk_forecasts(desk: str) -> list[ForecastRow]:
@@ -221,7 +221,7 @@ def add_reads(app: FastAPI, desks: Desks) -> None:
             lambda state: (dict(state.alphas), list(state.outcomes.told))
         )
         rows = [forecast_row(name, one) for name, one in told[0].items()] + told[1]
-        return [ForecastRow(**plain(row)) for row in rows]
+        return [ForecastRow(**to_jsonable(row)) for row in rows]
 
     @app.get("/api/desks/{desk}/models", **needs("look"))
     def desk_models(desk: str) -> list[ModelCard]:
@@ -313,7 +313,7 @@ def agent_rows(served: ConnectedDesk) -> list[AgentRow]:
     """A desk's agents, a line each."""
     state, rows = served.follower.shown(), list[AgentRow]()
     killed = (state["latch"] or {}).get("scope", "").split(", ")
-    for one in plain(state["agents"]):
+    for one in to_jsonable(state["agents"]):
         dead = one["name"] in killed or killed == ["all"]
         # what the fold says of an agent comes along; the names that all rows have are set here
         more = {
@@ -372,7 +372,7 @@ def _parent_row(
         hand=parent.hand,
         by_hand=unit.qty(round(shown["by_hand"] * ONE)),
         left_s=shown["left_s"],
-        is_bps=plain(shown["is_bps"]),
+        is_bps=to_jsonable(shown["is_bps"]),
         arrival_price=shown["arrival_price"] if unit.known else None,
     )
 
@@ -428,7 +428,7 @@ def alert_page(
         for ask, read in zip(asks, told, strict=True)
         for row in ask(partial(AlertBook.owned, rows=read))
     ]
-    alerts = [Alert(**row) for row in newest_first(plain(rows))]
+    alerts = [Alert(**row) for row in newest_first(to_jsonable(rows))]
     return AlertPage(alerts=alerts, next=last_ns if keys(last_ns, 1) else None)
 
 
@@ -449,7 +449,7 @@ def journal_page(served: ConnectedDesk, after: int, kinds: list[str], most: int)
             agent=one.agent,
             parent=one.parent,
             order=one.order,
-            body=dict(plain(one.body)),
+            body=dict(to_jsonable(one.body)),
         )
         for seq, one in found
     ]

@@ -18,8 +18,7 @@ from typing import Final
 import polars as pl
 
 from tercel.core.errors import DataError
-from tercel.core.tables.columns import renamed, unread
-from tercel.core.tables.numbers import exact, not_money, sides, units
+from tercel.core.tables.columns import exact, not_money, renamed, sides, units, unread
 from tercel.core.tables.table import ROW, USUAL_FILLS, USUAL_ORDERS, Table, plain_name, read_table
 from tercel.core.tables.table_map import AS_NAMED, TableMap, shipped, table_map
 from tercel.core.tables.text import MONEY

@@ -16,9 +16,9 @@ from tercel.api.tca.analysis import WHY_NOT, Analysis, OwnParent, number
 from tercel.api.tca.files import fills_map, read_fill_file, read_orders
 from tercel.api.tca.own_fills import analyse
 from tercel.core.errors import ConfigError
-from tercel.core.plain import plain
 from tercel.core.report.svg import Figure, Section, render
 from tercel.core.report.tables import fixed, plain_table, spelt, without_idle
+from tercel.core.serialization import to_jsonable
 from tercel.core.stats.bootstrap import FEW_CLUSTERS
 from tercel.core.tables.table_map import TableMap
 from tercel.core.vocabulary import NS_PER_SECOND
@@ -120,7 +120,7 @@ class OwnCosts:
             "parents": self.rows,
             "sentences": self.sentences(),
         }
-        return dict(plain(found))
+        return dict(to_jsonable(found))
 
     def sentences(self) -> list[str]:
         """Summary in five sentences at most."""
@@ -278,7 +278,7 @@ def _policy(strategy: "PolicyStrategy", known: "MarketEstimates") -> "Strategy":
 
 def row_of(one: OwnParent) -> dict[str, Any]:
     """A parent's analysis with its money, in price units, and its clock times."""
-    values = plain(one.cost)
+    values = to_jsonable(one.cost)
     zone = ZoneInfo(one.day.timezone)
     counts = {name: number(Fraction(values[name], one.parts)) for name in COUNTS}
     return {
@@ -288,13 +288,13 @@ def row_of(one: OwnParent) -> dict[str, Any]:
         "venue": one.day.venue,
         "start": clock(one.cost.start_ns, zone),
         "end": clock(one.cost.end_ns, zone),
-        "average_price": plain(
+        "average_price": to_jsonable(
             one.cost.average_price * float(one.price_unit) + float(one.day.price_of(Fraction(0)))
         ),
         "arrival_price": float(one.day.price_of(Fraction(one.arrival_mid2, 2 * one.grain))),
         "limit": None if one.limit is None else float(one.limit),
         "ordered": one.ordered,
-        "delay_bps": plain(one.delay_bps),
+        "delay_bps": to_jsonable(one.delay_bps),
         "money": _floats(one.money),
     }
 

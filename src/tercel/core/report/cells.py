@@ -57,10 +57,12 @@ def are_words(column: Sequence[object]) -> bool:
     >>> are_words(["active", "halted: kill", ""]), are_words(["buy 300", "sell 20"]), are_words(["csco", 4.5])
     (True, False, False)
     """
-    told = [value for value in column if value is not None and value not in ("", NOTHING)]
-    words = [value for value in told if isinstance(value, str) and value[0].isalpha()]
+    filled = [value for value in column if value is not None and value not in ("", NOTHING)]
+    words = [value for value in filled if isinstance(value, str) and value[0].isalpha()]
     return (
-        bool(told) and len(words) == len(told) and not all(value[-1].isdigit() for value in words)
+        bool(filled)
+        and len(words) == len(filled)
+        and not all(value[-1].isdigit() for value in words)
     )
 
 

@@ -170,7 +170,7 @@ def gain_map(
     policy : str
         Its name.
     called : callable
-        "better", "worse" or "open": how a comparison is told, which may be stricter than its interval.
+        "better", "worse" or "open": the verdict of a comparison, which may be stricter than its interval.
     """
     colours = {"better": svg.GOOD.token, "worse": svg.BAD.token, "open": svg.RULE.token}
     places = list(next(iter(gains.values()), {}))
@@ -236,7 +236,7 @@ def gains_by_place(
     name : str
         Of the picture.
     called : callable
-        "better", "worse" or "open": how a comparison is told, which may be stricter than its interval.
+        "better", "worse" or "open": the verdict of a comparison, which may be stricter than its interval.
     """
     opponents = list(next(iter(gains.values()), {}))
     colours = {"better": svg.GOOD.token, "worse": svg.BAD.token, "open": svg.SOFT.token}

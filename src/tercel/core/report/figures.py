@@ -19,6 +19,7 @@ from tercel.core.report.tables import verdict
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+
 Gain = TypeVar("Gain", bound=Estimate)
 """A number with its interval, and whatever says how it is called."""
 

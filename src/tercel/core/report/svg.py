@@ -16,8 +16,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from tercel.core.files import write_whole
-from tercel.core.plain import json_text
+from tercel.core.files import write_atomic
+from tercel.core.serialization import json_text
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 # The one look: colours by name, for light and dark, and the Matplotlib settings that use them.
 #
 # A figure is drawn once and shown on light and on dark paper. So Matplotlib draws with *tokens*, reserved colours that
-# nobody else uses, and the finished SVG has each replaced by a CSS variable with the light colour as its fallback
+# no other drawing uses, and the finished SVG has each replaced by a CSS variable with the light colour as its fallback
 # (``var(--ink, #1f2430)``). A page sets the variables; a figure opened alone is light.
 #
 # The series colours start from Okabe and Ito (2008), "Color universal design": they stay apart for colour-blind readers.
@@ -212,7 +212,7 @@ class Figure:
     svg : str
         One ``<svg>`` element, responsive, with colours as CSS variables.
     alt : str
-        What a person who cannot see it should be told.
+        Alternative text, for those who cannot see it.
     caption : str
         What a person who can see it should know: how to read it, what was left out.
     """
@@ -246,7 +246,7 @@ WIDE, PAGE = 8.0, 11.0
 
 
 def look() -> AbstractContextManager[None]:
-    """The house's Matplotlib settings, for as long as the context lasts."""
+    """A context with Tercel's Matplotlib settings."""
     import matplotlib
 
     settings: Any = {**MATPLOTLIB, "svg.hashsalt": "tercel"}
@@ -255,7 +255,7 @@ def look() -> AbstractContextManager[None]:
 
 @contextmanager
 def sketch(height: float, width: float = WIDE) -> Iterator["Drawing"]:
-    """An empty drawing of the house's look, in inches, to draw on within the context; then it is :func:`finished`."""
+    """A context with an empty drawing of that size in inches; :func:`finished` makes a picture of it."""
     from matplotlib.figure import Figure as Drawing
 
     with look():
@@ -410,7 +410,7 @@ def render(
 
 
 def style_sheet(name: str) -> str:
-    """A style sheet of this house: `page.css`, or `tables.css`, which the console has too."""
+    """A style sheet of pages: `page.css`, or `tables.css`, which the console has too."""
     return (files("tercel.core.report") / name).read_text(encoding="utf-8")
 
 
@@ -429,5 +429,5 @@ def _template() -> "Template":
 def write_page(out: Path, name: str, found: Any, page: str) -> None:
     """What was found as `name`.json, and its page as `name`.html, each whole or not at all."""
     out.mkdir(parents=True, exist_ok=True)
-    write_whole(out / f"{name}.json", json_text(found) + "\n")
-    write_whole(out / f"{name}.html", page)
+    write_atomic(out / f"{name}.json", json_text(found) + "\n")
+    write_atomic(out / f"{name}.html", page)

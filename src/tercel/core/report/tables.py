@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
     from rich.table import Table
 
+
 FEW_CLUSTERS = 20
 """Below this many clusters bootstrap intervals are known to be too narrow (Cameron, Gelbach and Miller 2008)."""
 
@@ -30,10 +31,10 @@ MUCH = 0.001
 RARE = ("unfilled_share", "double_filled_share")
 
 
-def told_missing(headings: Sequence[str], all_in: str = "its JSON") -> str:
+def missing_note(headings: Sequence[str], all_in: str = "its JSON") -> str:
     """What a table says of columns that its terminal has no room for, and where all of them are.
 
-    >>> told_missing(["risk", "fees"])
+    >>> missing_note(["risk", "fees"])
     'left out: risk, fees (a wider terminal shows more, its JSON has all)'
     """
     return f"left out: {', '.join(headings)} (a wider terminal shows more, {all_in} has all)"
@@ -219,7 +220,7 @@ class JudgedTable:
         if self.paired_vs_best_baseline and not versus:
             missing.append(f"vs {self.beside}")
         if missing:
-            yield Text(told_missing(missing, self.all_in), style="dim")
+            yield Text(missing_note(missing, self.all_in), style="dim")
         yield from (other.table(options.max_width) for other in self.others)
         if self.paired:
             listed = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
@@ -442,7 +443,7 @@ def verdict_sentence(
     digits: int = 2,
     called: Callable[[PairedGain], str] | None = None,
 ) -> str:
-    """Say plainly where a policy stands beside others: by the intervals of its gains, or as they are `called`.
+    """A sentence that compares a policy with others: by the intervals of its gains, or as they are `called`.
 
     What could have been found is said where nothing was, and where it is known (`power`).
 
@@ -451,13 +452,13 @@ def verdict_sentence(
     >>> verdict_sentence("mine", {"random": PairedGain(2.0, 1.0, 3.0)})
     'mine: cheaper than random (gain +2.00 [+1.00, +3.00] bps).'
     """
-    told = []
+    parts = []
     for other, gain in gains.items():
         call, least = (called or verdict)(gain), gain.power
         power = f"; a true gain of {fixed(least, digits)} would have been detected with 80 % power"
         power *= call == "open" and is_known(least)
-        told.append(f"{BESIDE[call]} {other} (gain {spelt(gain, '+', digits)} bps{power})")
-    return f"{policy}: {', '.join(told)}."
+        parts.append(f"{BESIDE[call]} {other} (gain {spelt(gain, '+', digits)} bps{power})")
+    return f"{policy}: {', '.join(parts)}."
 
 
 def plain_table(

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 import polars as pl
 
 from tercel.core.errors import DataError
-from tercel.core.plain import parse_json
+from tercel.core.serialization import parse_json
 from tercel.core.tables.table_map import AS_NAMED, Called, TableMap, table_map
 from tercel.core.tables.text import Row, TableSection, content, decoded, sections, shown_signs
 
@@ -430,7 +430,7 @@ class Table:
 
 
 def read_table(source: object, map: TableMap | Called = AS_NAMED, how: HowToMap = TYPED) -> Table:
-    """A table as it stands, every cell of a CSV as text.
+    """A table as it is in the file, every cell of a CSV as text.
 
     Parameters
     ----------
@@ -448,9 +448,9 @@ def read_table(source: object, map: TableMap | Called = AS_NAMED, how: HowToMap 
     DataError
         When it is no such table; a row with more or fewer cells than the header is named.
     """
-    told = map if isinstance(map, TableMap) else table_map(None, map, said=how.whole)
+    chosen = map if isinstance(map, TableMap) else table_map(None, map, said=how.whole)
     if not isinstance(source, str | Path):
-        return Table(_numbered(_of_frame(source)), "the data frame", told, how)
+        return Table(_numbered(_of_frame(source)), "the data frame", chosen, how)
     path = Path(source)
     if not path.is_file():
         raise TableAbsentError(
@@ -459,7 +459,7 @@ def read_table(source: object, map: TableMap | Called = AS_NAMED, how: HowToMap 
     data, suffix, where = content(path), path.suffix.lower(), str(path)
     if data[:4] == b"PAR1" or suffix == ".parquet":
         try:
-            return Table(_numbered(pl.read_parquet(io.BytesIO(data))), where, told, how)
+            return Table(_numbered(pl.read_parquet(io.BytesIO(data))), where, chosen, how)
         except (OSError, pl.exceptions.PolarsError) as error:
             raise DataError(
                 "a Parquet file", f"{error} in {path}", "write the file again"
@@ -470,10 +470,10 @@ def read_table(source: object, map: TableMap | Called = AS_NAMED, how: HowToMap 
             f"a workbook of Excel, {path}",
             "save it as CSV (UTF-8)",
         )
-    text, note = decoded(data, told.encoding, where)
+    text, note = decoded(data, chosen.encoding, where)
     if suffix in (".jsonl", ".ndjson", ".json") or text.lstrip()[:1] == "{":
-        return Table(_of_json(text, path), where, told, how)
-    parts, separator, notes = sections(text, told, where)
+        return Table(_of_json(text, path), where, chosen, how)
+    parts, separator, notes = sections(text, chosen, where)
     first, *others = [_of_section(part, where) for part in parts]
     if others:
         notes.append(
@@ -482,7 +482,7 @@ def read_table(source: object, map: TableMap | Called = AS_NAMED, how: HowToMap 
     return Table(
         first,
         where,
-        told,
+        chosen,
         how,
         separator,
         others=tuple(others),

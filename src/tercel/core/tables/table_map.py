@@ -107,7 +107,7 @@ class TableMap(TextFormat):
     units_in_cells : bool
         Whether numbers carry their unit, such as 0.5BTC or 1.20 USD.
     only : mapping of str to sequence of str
-        Rows that are read, by what stands in a column of theirs; a file without that column is read whole.
+        Rows that are read, by their cell in a column; a file without that column is read whole.
     sides : SideWords
     columns : mapping of str to sequence of str
         Ours to theirs. Several of a time are joined by a blank; of others the first that a file has counts.

@@ -166,7 +166,7 @@ _ENCODING: Final = "say which it is, such as `column=encoding=latin-1`, or save 
 
 
 def separator_of(lines: Sequence[str], given: str = "") -> str:
-    """What stands between cells: that by which most rows have as many cells as others.
+    """The separator of cells: the one by which most rows have as many cells as others.
 
     >>> separator_of(["Datum;Kurs", "03.04.2024;28,60"])
     ';'
@@ -197,10 +197,10 @@ def header_at(rows: Sequence[Sequence[str]]) -> int:
 
 
 def sections(text: str, how: TextFormat, where: str) -> tuple[list[TableSection], str, list[str]]:
-    """Tables of a text, what stands between their cells, and what was passed over.
+    """Tables of a text, the separator of their cells, and what was skipped.
 
     A row of another width begins a section where it looks like a header: no empty cell, no digit. The same header
-    again goes on with its section. The last rows of a section are left out where they are totals.
+    again continues its section. The last rows of a section are left out where they are totals.
 
     Raises
     ------

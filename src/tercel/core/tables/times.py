@@ -225,7 +225,7 @@ def readings(text: pl.Series, order: str = "") -> list[pl.Series]:
     parts = text.str.extract_groups(_PARTS).struct.unnest()
     if ((parts["a"].str.len_chars() == 4) & (parts["sign"] == "-")).fill_null(True).all():
         return [text]
-    found = [(_read(parts, one, told=bool(order)), one) for one in ([order] if order else PLACES)]
+    found = [(_read(parts, one, stated=bool(order)), one) for one in ([order] if order else PLACES)]
     most = max(one.count() for one, _ in found)
     ways = list[pl.Series]()
     for one, _ in found:
@@ -235,8 +235,8 @@ def readings(text: pl.Series, order: str = "") -> list[pl.Series]:
     return ways
 
 
-def _read(parts: pl.DataFrame, order: str, told: bool) -> pl.Series:
-    """Dates by an order, with what stands behind them; null where there is none."""
+def _read(parts: pl.DataFrame, order: str, stated: bool) -> pl.Series:
+    """Dates by an order, with the text after them; null where there is none."""
     full = pl.col("a").str.len_chars() == 4
     year, month, day = (
         pl.when(full).then(b).otherwise(a)
@@ -248,7 +248,7 @@ def _read(parts: pl.DataFrame, order: str, told: bool) -> pl.Series:
     date = (whole + "-" + month.str.zfill(2) + "-" + day.str.zfill(2)).str.to_date(
         "%Y-%m-%d", strict=False
     )
-    usual = full | (pl.col("sign") != ".") | pl.lit(told or order == "dmy")
+    usual = full | (pl.col("sign") != ".") | pl.lit(stated or order == "dmy")
     dated = pl.when(usual).then(date).dt.to_string("%Y-%m-%d") + pl.col("rest").fill_null("")
     return parts.select(dated.alias("date"))["date"]
 

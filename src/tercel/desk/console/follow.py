@@ -16,11 +16,10 @@ from typing import Any, Final
 
 from tercel.core.errors import TercelError
 from tercel.core.extras import needed
-from tercel.core.machine import give_back
 from tercel.core.orders import shown
-from tercel.core.plain import text_of
 from tercel.core.ports import Entry
-from tercel.core.threads import PeriodicThread
+from tercel.core.serialization import page_json
+from tercel.core.system import PeriodicThread, trim_heap
 from tercel.desk.console.chart import begun, checkpoints, fold, note
 from tercel.desk.console.desk import FolderDesk
 from tercel.desk.console.gate import UNREADABLE, Answer, GateAlerts, told_of
@@ -264,7 +263,7 @@ class JournalFollower:
                 break
         if self._now_s() >= self._given_back_s + GIVEN_BACK_S:
             self._given_back_s = self._now_s()
-            give_back()
+            trim_heap()
 
     @contextmanager
     def listening(self, wake: Callable[[], None]) -> Iterator[None]:
@@ -424,7 +423,7 @@ class SharedText:
     def update(self, page: Mapping[str, Any]) -> None:
         """Take the page as it is now; a turn passes where a part has changed. One thread at a time may."""
         turn, parts, _ = self._now
-        now = {key: text_of(value) for key, value in page.items()}
+        now = {key: page_json(value) for key, value in page.items()}
         new = {key: text for key, text in now.items() if parts.get(key, (0, ""))[1] != text}
         if new:
             self._now = turn + 1, parts | {key: (turn + 1, text) for key, text in new.items()}, {}

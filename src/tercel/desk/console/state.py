@@ -11,8 +11,8 @@ from fractions import Fraction
 from typing import Any, Final
 
 from tercel.core.orders import ONE, shown
-from tercel.core.plain import plain
 from tercel.core.ports import Entries, Entry
+from tercel.core.serialization import to_jsonable
 from tercel.core.stats.inference import WeightedSums
 from tercel.core.vocabulary import SIDE_WORDS
 from tercel.desk.console.alerts import AlertBook
@@ -419,7 +419,7 @@ class DeskState:
             self._agent(entry.agent).spent.subtract(before)
 
     def _cost(self, entry: Entry) -> None:
-        cost = self._costs[entry.parent] = plain(entry.body)
+        cost = self._costs[entry.parent] = to_jsonable(entry.body)
         self._count(self._agent(entry.agent), cost, 1)
         if cost.get("is_bps") is not None and "by_hand" not in cost:
             figures = {"is_bps": round(float(cost["is_bps"]), 4), "weight": weight(cost)}

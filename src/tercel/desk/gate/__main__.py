@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tercel.core.errors import ConfigError, TercelError, VenueError, of_files
-from tercel.core.machine import person
+from tercel.core.system import user_name
 from tercel.desk.gate.config import read_config
 from tercel.desk.gate.opening import hide, hold, left_open
 from tercel.desk.gate.server import Gate
@@ -43,7 +43,7 @@ def main(file: Path, *, watchdog: bool = False) -> int:
             watch(config, file.parent, lambda: bool(signals), _log.info)
         else:
             ends = (lambda: bool(signals) or _parent_ended()), listens
-            hold(config, file, person(), *ends, begins=desk.begins, prove=desk.prove)
+            hold(config, file, user_name(), *ends, begins=desk.begins, prove=desk.prove)
     except (TercelError, OSError) as error:
         told = error if isinstance(error, TercelError) else of_files(error)
         _log.critical("%s", told)

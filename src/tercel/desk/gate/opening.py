@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Final
 
 from tercel.core.errors import ConfigError, VenueError
-from tercel.core.machine import freeze, give_back
 from tercel.core.ports import Venue
+from tercel.core.system import freeze_heap, trim_heap
 from tercel.desk.gate.config import LONGEST_PATH, GateConfig
 from tercel.desk.gate.server import Gate, Prove, refuse_all
 from tercel.desk.limits import LimitGate, changed, check_own, default_file, read
@@ -95,7 +95,7 @@ def opened(
             given = changed(given, {path: str(value) for path, value in section.changed.items()})
         limits = LimitGate(given, venue.listings(), section.accounts, latch.killed)
         ledger = refold(journal, limits)
-        give_back()  # what reading the journal took
+        trim_heap()  # what reading the journal took
         name = _names(ledger.next_session, mark_of(section.venue))
         gateway = OrderGateway(venue, journal, limits, ledger, name)
         closing.callback(last_words, gateway)
@@ -223,7 +223,7 @@ def hold(
         opened(config, file.parent, holder, acknowledge, begins=begins, prove=prove) as gate,
         beside_gate(file, config, lambda: not gate.open),
     ):
-        freeze()
+        freeze_heap()
         listens(gate)
         serve(gate, stop)
 

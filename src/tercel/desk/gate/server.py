@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Final
 from tercel.core import orders as o
 from tercel.core.errors import OrderError, TapeError, TercelError, VenueError
 from tercel.core.ports import Entry
-from tercel.core.threads import PeriodicThread
+from tercel.core.system import PeriodicThread
 from tercel.core.version import code_mark
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.desk.gate.withdrawal import OrderWithdrawal

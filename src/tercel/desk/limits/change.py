@@ -14,7 +14,7 @@ from dataclasses import fields, replace
 from typing import Any, Final, TypeVar
 
 from tercel.core.errors import ConfigError, LimitsError, offer
-from tercel.core.plain import parse_tables, plain
+from tercel.core.serialization import parse_tables, to_jsonable
 from tercel.desk.limits import file
 
 HASH: Final = 12
@@ -213,7 +213,7 @@ def check_own(named: str, paths: Iterable[str], why: str) -> None:
 def as_json(limits: file.Limits) -> dict[str, Any]:
     """Limits as JSON values, whole: ``desk``, ``instruments``, ``agents``; money and times in integers."""
     rooms = {room: getattr(limits, room) for room in _ROOMS}
-    return dict(plain({"desk": limits.desk, **rooms}))
+    return dict(to_jsonable({"desk": limits.desk, **rooms}))
 
 
 def from_json(body: Mapping[str, Any], source: str = "the journal") -> file.Limits:

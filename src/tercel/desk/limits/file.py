@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from tercel.core.errors import LimitsError, offer
-from tercel.core.plain import parse_tables
+from tercel.core.serialization import parse_tables
 
 MONEY: Final = 2_000_000_000
 """Money is counted in integers of half a billionth of the currency: the mid lies on half a tick."""

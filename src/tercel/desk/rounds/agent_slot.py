@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from tercel.core.arrays import Floats, Int32, Ints
 from tercel.core.errors import ConfigError, OrderError
 from tercel.core.orders import M_AGGRESSOR, M_KIND, MarketRows
-from tercel.core.plain import plain
+from tercel.core.serialization import to_jsonable
 from tercel.core.stats.inference import weighted_interval
 from tercel.execution.paper import PaperTrial
 from tercel.execution.strategies.timed import TAKES
@@ -219,7 +219,7 @@ class AgentSlot:
             "strategy": self.shown,
             "challenger": self.challenger_shown,
             "trials": evidence.trials,
-            **plain(figures),
+            **to_jsonable(figures),
             "verdict": evidence.verdict if self.challenger is not None else "",
             "state": state,
         }

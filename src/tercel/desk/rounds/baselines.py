@@ -10,8 +10,8 @@ from typing import Final
 
 import numpy as np
 
-from tercel.core.plain import plain
 from tercel.core.ports import Entry, Journal
+from tercel.core.serialization import to_jsonable
 from tercel.desk.trading.journal import kinds
 from tercel.market.simulator.seconds import COLUMNS
 from tercel.signals.risk.anomaly import AnomalyBaseline, Second, learn_calm
@@ -39,7 +39,7 @@ def of_journal(journal: Journal, venue: str) -> dict[str, AnomalyBaseline]:
 
 def entry_of(instrument: str, at_ns: int, baseline: AnomalyBaseline, seconds: int) -> Entry:
     """The journal's entry of a baseline that was learned from so many seconds."""
-    body = {name: plain(value) for name, value in asdict(baseline).items()}
+    body = {name: to_jsonable(value) for name, value in asdict(baseline).items()}
     return Entry(kinds.BASELINE, at_ns, instrument, body=body | {"seconds": seconds})
 
 

@@ -19,8 +19,8 @@ import numpy as np
 
 from tercel.core.errors import ConfigError, DataError, TercelError, check_known
 from tercel.core.messages import Alpha
-from tercel.core.plain import plain
 from tercel.core.ports import Entry
+from tercel.core.serialization import to_jsonable
 from tercel.core.stats.inference import wilson
 from tercel.core.vocabulary import DAY_NS, NS_PER_SECOND
 from tercel.desk.rounds.config import OFF, DeskConfig
@@ -144,7 +144,7 @@ class DeskForecasts:
             gateway.alert_once("warning", NO_FORECAST, self._note)
         body = {
             key: value
-            for key, value in plain(found.alpha).items()
+            for key, value in to_jsonable(found.alpha).items()
             if key not in ("instrument", "at_ns")
         }
         gateway.write([Entry(kinds.ALPHA, at_ns, name, body=body | dict(found.about))])

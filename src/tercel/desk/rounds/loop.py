@@ -22,8 +22,8 @@ from tercel.core.arrays import Float32, Int32, Ints
 from tercel.core.errors import OrderError
 from tercel.core.messages import Alpha, Posture
 from tercel.core.orders import ONE, MarketRows, Report, VenueEvent, ceiled
-from tercel.core.plain import plain
 from tercel.core.ports import Entry
+from tercel.core.serialization import to_jsonable
 from tercel.core.vocabulary import BUY, NS_PER_SECOND
 from tercel.desk.rounds import baselines
 from tercel.desk.rounds.agent_slot import AgentSlot, Challenge, Evidence, paper_rows
@@ -589,7 +589,7 @@ class DeskLoop(SessionObserver):
 def _body(message: Alpha | Posture) -> dict[str, Any]:
     """A message's own fields: those that its entry holds too are left out."""
     beside = ("instrument", "agent", "parent", "at_ns")
-    return {key: plain(value) for key, value in asdict(message).items() if key not in beside}
+    return {key: to_jsonable(value) for key, value in asdict(message).items() if key not in beside}
 
 
 def _rounded(costs: Mapping[str, float]) -> str:

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from tercel.core.orders import shown
-from tercel.core.plain import plain
 from tercel.core.ports import Journal
+from tercel.core.serialization import to_jsonable
 from tercel.core.stats.inference import weighted_interval
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.desk.rounds.agent_slot import Evidence
@@ -200,7 +200,7 @@ class DeskOutcome:
 
     def to_json(self) -> dict[str, Any]:
         """The outcome as plain JSON values."""
-        return dict(plain(asdict(self)))
+        return dict(to_jsonable(asdict(self)))
 
 
 def outcome(opened: BuiltDesk, folder: Path) -> DeskOutcome:

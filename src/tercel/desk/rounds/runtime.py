@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from tercel.core.errors import JournalError
-from tercel.core.files import write_whole
+from tercel.core.files import write_atomic
 from tercel.core.ports import Closing
 from tercel.core.progress import say
 from tercel.desk.rounds.build import check, open_desk
@@ -152,7 +152,7 @@ def _send_gates(
             else max((n for n, _ in reader.read(kinds=[kinds.SESSION])), default=0)
         )
     about = [agent.name for agent in config.agent] if shared else ()
-    _send(reader, config, sent, opened, about, lambda seq: write_whole(kept, f"{seq} {gate}"))
+    _send(reader, config, sent, opened, about, lambda seq: write_atomic(kept, f"{seq} {gate}"))
 
 
 def _send(

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from tercel.core.errors import ConfigError, TercelError
 from tercel.core.ports import Entry, Journal
-from tercel.core.threads import PeriodicThread
+from tercel.core.system import PeriodicThread
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.codec import entry_alert
 

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, Final
 
 from tercel.core.executions import Key
-from tercel.core.hash_index import HashIndex, hash_of, numbers_of, text_of
+from tercel.core.hash_index import HashIndex, array_of, base64_of, hash_of
 from tercel.core.orders import ONE, Report, ceiled, shown
 from tercel.core.ports import Entries, Entry, Journal
 from tercel.desk.limits import LimitGate
@@ -132,8 +132,8 @@ class ArchiveIndex:
         yield "fills", self.fills
         yield "parents", self._parents.state()
         yield "executions", self._executions.state()
-        yield "first", text_of(self._first)
-        yield "last", text_of(self._last)
+        yield "first", base64_of(self._first)
+        yield "last", base64_of(self._last)
 
     def restore(self, rows: Iterable[tuple[str, Any]]) -> None:
         """Restore from `rows`."""
@@ -149,8 +149,8 @@ _READ: Final[Mapping[str, Callable[[Any], Any]]] = {
     "fills": int,
     "parents": HashIndex.of,
     "executions": HashIndex.of,
-    "first": partial(numbers_of, "q"),
-    "last": partial(numbers_of, "q"),
+    "first": partial(array_of, "q"),
+    "last": partial(array_of, "q"),
 }
 
 

@@ -28,7 +28,7 @@ from tercel.core.orders import (
     Unread,
 )
 from tercel.core.orders import text as decimals
-from tercel.core.plain import altered
+from tercel.core.serialization import fast_replace
 
 S, X = OrdStatus, ExecType
 
@@ -260,7 +260,7 @@ def opened(command: NewOrder) -> ChildOrder:
 def requested(order: ChildOrder, command: CancelOrder | ReplaceOrder) -> ChildOrder:
     """The order with a cancel or replace in flight."""
     asked = (command.lots, command.price) if isinstance(command, ReplaceOrder) else ()
-    return altered(order, pending=(*order.pending, Pending(command.cl_ord_id, *asked)))
+    return fast_replace(order, pending=(*order.pending, Pending(command.cl_ord_id, *asked)))
 
 
 def lost(order: ChildOrder) -> ChildOrder:
@@ -271,7 +271,7 @@ def lost(order: ChildOrder) -> ChildOrder:
     if order.done:
         return order
     # Of two sizes that it may have the larger: an order that turns out smaller hurts nobody.
-    return altered(order, base=S.UNKNOWN, lots=order.most_lots, pending=())
+    return fast_replace(order, base=S.UNKNOWN, lots=order.most_lots, pending=())
 
 
 def reported(order: ChildOrder, report: Report) -> tuple[ChildOrder, list[Notice]]:
@@ -285,7 +285,7 @@ def reported(order: ChildOrder, report: Report) -> tuple[ChildOrder, list[Notice
     list of Notice
     """
     before, kind = order, report.exec_type
-    order = altered(
+    order = fast_replace(
         order,
         order_id=report.order_id or order.order_id,
         last_ns=max(order.last_ns, report.ns),
@@ -300,7 +300,7 @@ def reported(order: ChildOrder, report: Report) -> tuple[ChildOrder, list[Notice
         # Reports may overtake one another, and CumQty only grows, but for busts and corrections.
         counted = report.cum_qty if anew else max(order.counted_qty, report.cum_qty)
         if anew or counted != order.counted_qty:
-            order = altered(
+            order = fast_replace(
                 order, counted_qty=counted, recounted_ns=report.ns if anew else order.recounted_ns
             )
     if kind == X.STATUS:
@@ -319,7 +319,7 @@ def reported(order: ChildOrder, report: Report) -> tuple[ChildOrder, list[Notice
 
 def rebooked(order: ChildOrder, qty: int, paid: int) -> ChildOrder:
     """The order after a bust or correction, by the change of quantity and of price x quantity."""
-    return altered(order, cum_qty=order.cum_qty + qty, paid=order.paid + paid)
+    return fast_replace(order, cum_qty=order.cum_qty + qty, paid=order.paid + paid)
 
 
 def _oddities(order: ChildOrder, report: Report) -> list[Notice]:
@@ -391,8 +391,8 @@ def _changed(order: ChildOrder, report: Report, over: bool) -> ChildOrder:
             at = names.index(name)
             asked = not order.pending[at].late
             # Marked, so that an answer to one of them which is dated earlier is not taken for a clock put back.
-            older = tuple(altered(pending, late=True) for pending in order.pending[:at])
-            order = altered(order, pending=(*older, *order.pending[at + 1 :]))
+            older = tuple(fast_replace(pending, late=True) for pending in order.pending[:at])
+            order = fast_replace(order, pending=(*older, *order.pending[at + 1 :]))
     before = report.ns < order.replaced_ns
     if over or (before and not asked):
         return order
@@ -402,7 +402,7 @@ def _changed(order: ChildOrder, report: Report, over: bool) -> ChildOrder:
     if before:
         lots = max(lots, order.lots)
     ns = max(report.ns, order.replaced_ns)
-    return altered(order, name=name, lots=lots, price=price, replaced_ns=ns)
+    return fast_replace(order, name=name, lots=lots, price=price, replaced_ns=ns)
 
 
 def _standing(order: ChildOrder, base: OrdStatus) -> ChildOrder:
@@ -413,7 +413,7 @@ def _standing(order: ChildOrder, base: OrdStatus) -> ChildOrder:
     return (
         order
         if (base, pending) == (order.base, order.pending)
-        else altered(order, base=base, pending=pending)
+        else fast_replace(order, base=base, pending=pending)
     )
 
 
@@ -433,7 +433,7 @@ def _answered(order: ChildOrder, report: Report) -> tuple[ChildOrder, list[Notic
         if report.status in (S.PENDING_REPLACE, S.PENDING_CANCEL) and report.lots < order.lots:
             return order, []  # a replacement that was on its way still is: its lots stay reserved
         known = report.cl_ord_id or order.name
-        order = altered(order, name=known, lots=report.lots or order.lots, price=report.price)
+        order = fast_replace(order, name=known, lots=report.lots or order.lots, price=report.price)
     return _standing(order, report.status if report.status in HELD else S.NEW), []
 
 
@@ -444,7 +444,7 @@ def refused(order: ChildOrder, reject: CancelReject) -> tuple[ChildOrder, list[N
     ended it is still to come.
     """
     left = tuple(pending for pending in order.pending if pending.cl_ord_id != reject.cl_ord_id)
-    order = altered(order, pending=left, last_ns=max(order.last_ns, reject.ns))
+    order = fast_replace(order, pending=left, last_ns=max(order.last_ns, reject.ns))
     notices = [Notice(Code.CANCEL_REJECTED, order.root, reject.text)]
     # It ended, but how much of it filled only its own report says.
     if (reject.status in TERMINAL or reject.status is S.UNKNOWN) and not order.done:
@@ -453,5 +453,5 @@ def refused(order: ChildOrder, reject: CancelReject) -> tuple[ChildOrder, list[N
                 Code.UNKNOWN, order.root, f"the venue calls it {reject.status} and has not said why"
             )
         )
-        order = altered(lost(order), gone=True)
+        order = fast_replace(lost(order), gone=True)
     return order, notices

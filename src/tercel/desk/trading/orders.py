@@ -10,8 +10,8 @@ from tercel.core import orders as o
 from tercel.core.executions import Execution, Executions, Key, strange
 from tercel.core.orders import CancelReject, Holdings, Report, ceiled
 from tercel.core.orders import text as decimals
-from tercel.core.plain import altered
 from tercel.core.ports import Entry
+from tercel.core.serialization import fast_replace
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.codec import (
     OrderMessage,
@@ -253,7 +253,9 @@ class Orders:
         elif isinstance(command, o.MassCancel):
             for order in self.live(command.account or None, None, command.instrument):
                 if not order.done:
-                    self._put(altered(order, pending=(*order.pending, Pending(command.cl_ord_id))))
+                    self._put(
+                        fast_replace(order, pending=(*order.pending, Pending(command.cl_ord_id)))
+                    )
 
     def _report_in(self, entry: Entry) -> list[Notice]:
         message = message_of(entry.body)
@@ -307,7 +309,7 @@ class Orders:
                 pending for pending in order.pending if pending.cl_ord_id != reject.cl_ord_id
             )
             if left != order.pending:
-                self._put(altered(order, pending=left))
+                self._put(fast_replace(order, pending=left))
                 told.append(Notice(Code.CANCEL_REJECTED, order.root, reject.text))
         return told
 
@@ -382,7 +384,7 @@ class Orders:
         if now is not None:
             self.fills.append(now)
         told = [] if one.changed is None else [_told(order.root, fill, now)]
-        return altered(report, last_qty=one.qty, last_px=one.px), told
+        return fast_replace(report, last_qty=one.qty, last_px=one.px), told
 
     def _rebooking(self, order: ChildOrder, report: o.Report) -> tuple[ChildOrder, list[Notice]]:
         """Take back or correct the execution that a report names, and no other."""
@@ -422,7 +424,9 @@ def _strange_order(report: o.Report) -> ChildOrder | None:
     root = strange(report)
     lots = max(report.lots, ceiled(report.cum_qty), ceiled(report.last_qty))
     names = report.instrument, report.side, lots, report.price, o.Tif.DAY, report.account
-    return altered(opened(o.NewOrder(root, *names, "", report.ns)), base=S.CANCELED, acked=True)
+    return fast_replace(
+        opened(o.NewOrder(root, *names, "", report.ns)), base=S.CANCELED, acked=True
+    )
 
 
 def _lost_order(report: o.Report) -> ChildOrder | None:
@@ -448,7 +452,7 @@ def _lost_order(report: o.Report) -> ChildOrder | None:
 
 def _standing(one: Execution[Fill]) -> Fill | None:
     """The fill as it stands; None once it is busted."""
-    return altered(one.owner, qty=one.qty, px=one.px) if one.qty else None
+    return fast_replace(one.owner, qty=one.qty, px=one.px) if one.qty else None
 
 
 def _told(root: str, before: Fill, now: Fill | None) -> Notice:

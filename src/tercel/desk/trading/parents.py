@@ -12,8 +12,8 @@ from typing import Any, Final
 from tercel.core import price_limit
 from tercel.core.errors import ConfigError, OrderError
 from tercel.core.orders import ONE, floored, shown
-from tercel.core.plain import altered
 from tercel.core.ports import Entry
+from tercel.core.serialization import fast_replace
 from tercel.core.vocabulary import MOST_LOTS, NS_PER_SECOND
 from tercel.desk.trading.journal import kinds
 
@@ -401,7 +401,7 @@ class Parents:
             for id_ in self.open_ids:
                 parent = self._parents[id_]
                 if parent.status == ParentStatus.WORKING:
-                    self._parents[id_] = altered(
+                    self._parents[id_] = fast_replace(
                         parent, status=ParentStatus.PAUSED, reason=NEW_SESSION
                     )
 
@@ -436,7 +436,7 @@ class Parents:
         status = _AFTER[event][1] or parent.status
         if status in OVER:
             self.open_ids.pop(parent.id, None)
-        self._parents[parent.id] = altered(
+        self._parents[parent.id] = fast_replace(
             parent,
             status=status,
             lots=body.get("lots", parent.lots),
@@ -457,13 +457,13 @@ class Parents:
     def fill(self, id_: str, qty: int) -> None:
         """Book a filled quantity."""
         if (parent := self._parents.get(id_)) is not None:
-            self._parents[id_] = altered(parent, filled_qty=parent.filled_qty + qty)
+            self._parents[id_] = fast_replace(parent, filled_qty=parent.filled_qty + qty)
 
     def refuse(self, id_: str, ns: int, lots: int, why: str) -> None:
         """Add lots that limits or the venue refused; refusals at one time add up."""
         if (parent := self._parents.get(id_)) is not None and not parent.over:
             before = parent.denied_lots if ns == parent.denied_ns else 0
-            self._parents[id_] = altered(
+            self._parents[id_] = fast_replace(
                 parent, denied_ns=ns, denied_lots=before + lots, denied_why=why
             )
 
@@ -471,4 +471,4 @@ class Parents:
         """An order left after a refusal: the refused lots are asked for again and no longer counted."""
         parent = self._parents.get(id_)
         if parent is not None and parent.denied_lots and ns > parent.denied_ns:
-            self._parents[id_] = altered(parent, denied_ns=0, denied_lots=0, denied_why="")
+            self._parents[id_] = fast_replace(parent, denied_ns=0, denied_lots=0, denied_why="")

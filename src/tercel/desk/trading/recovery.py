@@ -31,8 +31,8 @@ from tercel.core.orders import (
     shown,
     text,
 )
-from tercel.core.plain import plain
 from tercel.core.ports import Entry, Journal
+from tercel.core.serialization import to_jsonable
 from tercel.core.vocabulary import BUY
 from tercel.desk.limits import LimitGate
 from tercel.desk.trading.gateway import OrderGateway
@@ -339,5 +339,5 @@ def _line(before: ChildOrder, after: ChildOrder, evidence: list[str]) -> Recover
 
 def _entry(line: RecoveryLine, ns: int) -> Entry:
     said = ("ours", "venue", "action", "evidence", "filled_before", "filled")
-    body = {name: plain(getattr(line, name)) for name in said}
+    body = {name: to_jsonable(getattr(line, name)) for name in said}
     return Entry(kinds.RECONCILED, ns, line.instrument, line.account, line.parent, line.order, body)

@@ -17,11 +17,10 @@ import zstandard
 
 from tercel.core import executions, orders
 from tercel.core.errors import JournalError, TercelError
-from tercel.core.graph import Graph
 from tercel.core.hash_index import HashIndex
-from tercel.core.machine import give_back
 from tercel.core.ports import Entry, Journal
-from tercel.core.threads import PeriodicThread
+from tercel.core.serialization import Graph
+from tercel.core.system import PeriodicThread, trim_heap
 from tercel.desk.limits import file as limits_file
 from tercel.desk.limits import quotes as limits_quotes
 from tercel.desk.limits import state as limits_state
@@ -191,7 +190,7 @@ class Snapshots(PeriodicThread):
                 self._last = 0 if stored is None else stored.seq
             if self._journal.last - self._last >= self._every:
                 self.keep()
-                give_back()  # the next one is long from now
+                trim_heap()  # the next one is long from now
         except TercelError as error:
             self.failure = error
             self._last = self._journal.last

@@ -12,7 +12,7 @@ from typing import Any, Final
 from tercel.core.errors import TercelError
 from tercel.core.orders import CancelOrder, Command, MassCancel, StatusRequest, shown
 from tercel.core.ports import Entry
-from tercel.core.threads import PeriodicThread
+from tercel.core.system import PeriodicThread
 from tercel.desk.trading.gateway import OrderGateway
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.kill import Latch

@@ -24,7 +24,7 @@ from tercel.core.errors import DataError, check_known
 from tercel.core.jit import Floats as Reals
 from tercel.core.jit import Longs, Packed, allocating_kernel
 from tercel.core.orders import FEE_UNIT
-from tercel.core.plain import parse_json
+from tercel.core.serialization import parse_json
 from tercel.execution import columns as c
 from tercel.execution.foresight import features as f
 from tercel.execution.foresight.features import BPS, HORIZONS, MILLI, foresee, walk

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tercel.core.errors import PolicyError
-from tercel.core.plain import parse_json
+from tercel.core.serialization import parse_json
 from tercel.execution.columns import OBSERVATION
 from tercel.execution.policies.mlp import HEADS
 

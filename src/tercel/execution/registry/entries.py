@@ -9,7 +9,7 @@ from typing import Final, Protocol
 
 from tercel.core.errors import ConfigError, PolicyError
 from tercel.core.estimate import Estimate
-from tercel.core.plain import Record, parse_json
+from tercel.core.serialization import Record, parse_json
 
 # -- entries --------------------------------------------------------------------------------------
 

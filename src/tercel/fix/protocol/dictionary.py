@@ -22,7 +22,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from tercel.core.errors import ConfigError, UnknownNameError
-from tercel.core.plain import parse_tables
+from tercel.core.serialization import parse_tables
 from tercel.fix.protocol.message import Message
 
 FRAMING: Final = frozenset({8, 9, 10})

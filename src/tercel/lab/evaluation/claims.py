@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tercel.core.plain import Record
+from tercel.core.serialization import Record
 from tercel.core.stats import PairedGain
 from tercel.lab.evaluation.comparisons import ComparisonLedger, ScenarioComparison, pooled_gain
 

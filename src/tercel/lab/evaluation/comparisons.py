@@ -8,7 +8,7 @@ import numpy as np
 
 from tercel.core import stats
 from tercel.core.arrays import Floats, Indices, Ints
-from tercel.core.plain import Record, plain
+from tercel.core.serialization import Record, to_jsonable
 from tercel.core.stats import Estimate
 from tercel.execution.costs import Costs, attribute
 
@@ -131,7 +131,7 @@ class JudgedRun(Record):
 
     def to_json(self) -> dict[str, Any]:
         """The run as plain dicts, lists and numbers; an absent key of a strategy is null."""
-        return dict(plain(self))
+        return dict(to_jsonable(self))
 
     @property
     def ranked(self) -> list[str]:

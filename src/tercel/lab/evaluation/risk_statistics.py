@@ -8,7 +8,7 @@ import numpy as np
 from tercel.core import stats
 from tercel.core.arrays import Floats, Int8, Ints
 from tercel.core.errors import DataError
-from tercel.core.plain import Record
+from tercel.core.serialization import Record
 from tercel.core.stats import clustered_se
 from tercel.core.stats.inference import POWER, detectable_gain, needed
 from tercel.execution.costs import BPS, Costs, attribute

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from tercel.core.errors import ConfigError
-from tercel.core.files import write_whole
-from tercel.core.plain import json_text
+from tercel.core.files import write_atomic
 from tercel.core.pool import Pool
 from tercel.core.progress import progress, say
+from tercel.core.serialization import json_text
 from tercel.execution import step as kernels
 from tercel.execution.strategies import TUNABLE, build
 from tercel.lab.evaluation.episodes import Plan, seeded_plan
@@ -170,7 +170,7 @@ def progress_of(folder: Path, name: str) -> int:
 
 def write_json(path: Path, value: Any) -> None:
     """Write a JSON file, whole or not at all."""
-    write_whole(path, json_text(value) + "\n")
+    write_atomic(path, json_text(value) + "\n")
 
 
 def read_results(folder: Path, names: Sequence[str]) -> dict[str, dict[str, Any]]:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercel.core.arrays import Bools
-from tercel.core.files import beside, write_whole
+from tercel.core.files import atomic_path, write_atomic
 from tercel.core.report.cells import csv_text
 from tercel.lab.evaluation.training_files import FRAMES, some_metrics
 from tercel.lab.learning.port import LearningError, Metrics, State
@@ -93,7 +93,7 @@ class MetricsLog:
         self.rows: list[Metrics] = []
         if frames and path.exists():
             self.rows = [row for row in some_metrics(path, needs) if row["frames"] <= frames]
-        with beside(self.path) as part, part.open("w", newline="") as file:
+        with atomic_path(self.path) as part, part.open("w", newline="") as file:
             file.write(csv_text([*self.rows[:1], *(row.values() for row in self.rows)]))
 
     def add(self, metrics: Metrics) -> None:
@@ -154,8 +154,8 @@ def save_checkpoint(folder: Path, state: State) -> Path:
     data = buffer.getvalue()
     digest = hashlib.sha256(data).hexdigest()
     store = folder / f"checkpoint-{digest[:12]}.npz"
-    write_whole(store, data)
-    write_whole(
+    write_atomic(store, data)
+    write_atomic(
         folder / NAME, json.dumps({"arrays": store.name, "sha256": digest, "state": tree}).encode()
     )
     for old in folder.glob("checkpoint-*.npz"):

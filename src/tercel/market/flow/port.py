@@ -22,7 +22,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from tercel.core.arrays import Floats, Ints
-from tercel.core.files import write_whole
+from tercel.core.files import write_atomic
 from tercel.market.simulator.layout import number_of
 from tercel.market.tape import Events, Instrument
 
@@ -182,7 +182,7 @@ class Preset(BaseModel):
         body = ",\n".join(
             f" {json.dumps(k)}: {_json(v)}" for k, v in self.model_dump(mode="json").items()
         )
-        write_whole(path, "{\n" + body + "\n}\n")
+        write_atomic(path, "{\n" + body + "\n}\n")
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from tercel.core.errors import ConfigError, UnknownNameError, nearest
-from tercel.core.extras import loaded, names_given
-from tercel.core.plain import parse_json
+from tercel.core.extras import entry_point_names, load_entry_point
+from tercel.core.serialization import parse_json
 from tercel.market.flow.port import FlowModel, Preset
 from tercel.market.flow.queue_reactive.preset import QueueReactivePreset
 from tercel.market.flow.resampled import ResampledPreset
@@ -47,7 +47,9 @@ def models() -> dict[str, FlowModel]:
     ConfigError
         One of another package that cannot be imported.
     """
-    return MODELS | {kind: model_of(kind) for kind in names_given(GROUP) if kind not in MODELS}
+    return MODELS | {
+        kind: model_of(kind) for kind in entry_point_names(GROUP) if kind not in MODELS
+    }
 
 
 def model_of(kind: str, received: str = "") -> FlowModel:
@@ -61,7 +63,7 @@ def model_of(kind: str, received: str = "") -> FlowModel:
     if (own := MODELS.get(kind)) is not None:
         return own
     for entry in entry_points(group=GROUP, name=kind):
-        found = loaded(entry)
+        found = load_entry_point(entry)
         if isinstance(found, FlowModel) and found.kind == kind:
             return found
         raise ConfigError(
@@ -69,7 +71,7 @@ def model_of(kind: str, received: str = "") -> FlowModel:
             repr(found),
             "correct the package that gives it",
         )
-    known = ", ".join((*MODELS, *names_given(GROUP)))
+    known = ", ".join((*MODELS, *entry_point_names(GROUP)))
     remedy = _install(kind) or "take one of these, or install the package that gives it"
     raise ConfigError(f"a flow model: {known}", received or repr(kind), remedy)
 

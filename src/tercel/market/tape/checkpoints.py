@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tercel.core.files import write_whole
+from tercel.core.files import write_atomic
 from tercel.market.tape.compiled import Checkpoint, CompiledDay, compile_day
 from tercel.market.tape.events import Instrument
 from tercel.market.tape.lake import Lake
@@ -116,7 +116,7 @@ def _save(folder: Path, day: CompiledDay) -> None:
         left.unlink(missing_ok=True)
     (folder / MARKS).unlink(missing_ok=True)
     for name, data in ((ORDERS, orders_bytes), (ROWS, rows_bytes), (MARKS, seal.encode())):
-        write_whole(folder / name, data)
+        write_atomic(folder / name, data)
 
 
 def _parquet(frame: "pl.DataFrame") -> bytes:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from tercel.core.arrays import Ints
 from tercel.core.errors import ConfigError, TapeError
-from tercel.core.plain import parse_json
+from tercel.core.serialization import parse_json
 from tercel.core.vocabulary import LEAST_TICK, MOST_LOTS, MOST_TICK, NS_PER_SECOND
 from tercel.market.tape import schema
 

@@ -10,7 +10,7 @@ import polars as pl
 
 from tercel.core.arrays import Floats, Ints
 from tercel.core.errors import ConfigError, DataError, TercelError
-from tercel.core.files import write_whole
+from tercel.core.files import write_atomic
 from tercel.core.progress import say
 from tercel.core.report.cells import csv_text
 from tercel.core.report.tables import spelt_cell
@@ -437,5 +437,5 @@ def write_weights(
     table |= {name: 0.0 for name in before if name not in table}
     rows = [("date", "name", "weight"), *((day, name, weight) for name, weight in table.items())]
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, csv_text(rows))
+    write_atomic(path, csv_text(rows))
     return path

@@ -17,8 +17,8 @@ import polars as pl
 
 from tercel import __version__
 from tercel.core.errors import ConfigError, DataError
-from tercel.core.files import beside, file_hash, write_whole
-from tercel.core.plain import plain
+from tercel.core.files import atomic_path, file_hash, write_atomic
+from tercel.core.serialization import to_jsonable
 from tercel.signals.fusion import LEAST_ROWS
 from tercel.signals.panel.dataset import Dataset
 from tercel.signals.panel.panel import fresh
@@ -264,7 +264,7 @@ def build(config: SignalsConfig, seed: int, out: Path) -> dict[str, Any]:
     """Write the panel's folder; returns its manifest."""
     data = dataset_of_config(config, seed)
     out.mkdir(parents=True, exist_ok=True)
-    with beside(out / PANEL) as part:
+    with atomic_path(out / PANEL) as part:
         frame(data).write_parquet(part)
     times = {"first": data.time_ns[0], "last": data.time_ns[-1]}
     gap = np.isnan(data.x)
@@ -289,15 +289,15 @@ def build(config: SignalsConfig, seed: int, out: Path) -> dict[str, Any]:
         "warnings": list(data.warnings),
         "files": {PANEL: file_hash(out / PANEL)},
     }
-    known: dict[str, Any] = plain(manifest)
-    write_whole(out / MANIFEST, json.dumps(known, indent=1) + "\n")
+    known: dict[str, Any] = to_jsonable(manifest)
+    write_atomic(out / MANIFEST, json.dumps(known, indent=1) + "\n")
     return known
 
 
 def rows_of(config: SignalsConfig) -> dict[str, Any]:
     """Settings that decide a panel's rows and columns, as plain values: the same wherever its files lie."""
     kept, _ = portable(config)
-    return {"panel": plain(kept.panel), "source": plain(kept.source)}
+    return {"panel": to_jsonable(kept.panel), "source": to_jsonable(kept.source)}
 
 
 def data_of(config: SignalsConfig) -> dict[str, str]:

@@ -7,10 +7,10 @@ from typing import Any
 import polars as pl
 
 from tercel.core.errors import DataError
-from tercel.core.plain import plain
 from tercel.core.progress import say
 from tercel.core.report.svg import Section, render, write_page
 from tercel.core.report.tables import plain_table
+from tercel.core.serialization import to_jsonable
 from tercel.signals.leak import CEILING, LeakReport, leak_report, leak_table, profile_figure
 from tercel.signals.runs import build as panels
 from tercel.signals.runs.config import PanelSection, SignalsConfig, SourceSection
@@ -151,4 +151,4 @@ def leak(configs: list[SignalsConfig], seed: int, out: Path) -> dict[str, Any]:
     )
     result = {"out": out, "leak": rows, "not_proven": NOT_PROVEN, "report": out / "leak.html"}
     write_page(out, "leak", result, page)
-    return dict(plain(result))
+    return dict(to_jsonable(result))

@@ -18,8 +18,7 @@ from pydantic import AfterValidator, Field, field_validator
 
 from tercel.core.arrays import Floats
 from tercel.core.errors import ConfigError, DataError, check_known
-from tercel.core.tables.columns import renamed
-from tercel.core.tables.numbers import numbers
+from tercel.core.tables.columns import numbers, renamed
 from tercel.core.tables.table import USUAL, read_table
 from tercel.core.tables.table_map import Called
 from tercel.core.tables.times import days

@@ -8,9 +8,9 @@ import numpy as np
 
 from tercel.core.arrays import Floats
 from tercel.core.errors import ConfigError, DataError, check_known
-from tercel.core.files import write_whole
-from tercel.core.plain import json_text, parse_json
+from tercel.core.files import write_atomic
 from tercel.core.report.tables import fixed
+from tercel.core.serialization import json_text, parse_json
 from tercel.core.stats.inference import weighted_interval
 from tercel.signals.rebalance import (
     LEAST_PAST,
@@ -160,7 +160,7 @@ def steps_of(out: Path) -> list[dict[str, Any]]:
 
 def recorded(out: Path, steps: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """Write the journal of a book's folder; its steps by date, the last one of each."""
-    write_whole(out / STEPS, "".join(json_text(step) + "\n" for step in steps))
+    write_atomic(out / STEPS, "".join(json_text(step) + "\n" for step in steps))
     return [one for _, one in sorted({str(step["at"]): step for step in steps}.items())]
 
 

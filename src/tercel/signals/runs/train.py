@@ -11,9 +11,9 @@ import polars as pl
 
 from tercel.core.arrays import Floats
 from tercel.core.errors import ConfigError
-from tercel.core.files import beside
-from tercel.core.plain import json_text, plain
+from tercel.core.files import atomic_path
 from tercel.core.progress import say
+from tercel.core.serialization import json_text, to_jsonable
 from tercel.signals.alpha import scale_of, slope_of, within_dates
 from tercel.signals.conformal import interval_of
 from tercel.signals.evaluated import ic_of, out_of_sample, tested_of
@@ -134,9 +134,9 @@ def train(config: SignalsConfig, seed: int, out: Path) -> dict[str, Any]:
     }
     blocks = list(fusions(data, forecasts, columns, folds, shrink=config.train.shrink))
     card = save(
-        out / MODEL, model, plain(about), walk_of(data, value, sd, folds, blocks), moves
+        out / MODEL, model, to_jsonable(about), walk_of(data, value, sd, folds, blocks), moves
     ).card
-    with beside(out / FORECASTS) as part:
+    with atomic_path(out / FORECASTS) as part:
         np.savez(part, told=forecasts, columns=np.array(columns))
     return {
         "out": out,

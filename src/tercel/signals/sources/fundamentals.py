@@ -26,7 +26,7 @@ import polars as pl
 from pydantic import Field
 
 from tercel.core.errors import DataError
-from tercel.core.tables.numbers import numbers
+from tercel.core.tables.columns import numbers
 from tercel.core.tables.table import ROW, Table
 from tercel.core.tables.times import days
 from tercel.signals.sources import tables

@@ -28,7 +28,7 @@ import polars as pl
 from pydantic import InstanceOf
 
 from tercel.core.errors import ConfigError
-from tercel.core.extras import given
+from tercel.core.extras import entry_point
 from tercel.core.tables.table import HowToMap
 from tercel.core.toml import fitting
 from tercel.signals.sources.daily import DailyFactors
@@ -59,7 +59,7 @@ def kind_named(kind: str) -> Any:
     return (
         KINDS[kind]
         if kind in KINDS
-        else given("tercel.sources", kind, KINDS, "a kind of source among")
+        else entry_point("tercel.sources", kind, KINDS, "a kind of source among")
     )
 
 
@@ -74,7 +74,7 @@ def panel_named(kind: str) -> Any:
     return (
         PANELS[kind]
         if kind in PANELS
-        else given("tercel.panels", kind, PANELS, "a kind of panel among")
+        else entry_point("tercel.panels", kind, PANELS, "a kind of panel among")
     )
 
 

@@ -16,8 +16,7 @@ import polars as pl
 
 from tercel.core.errors import DataError, nearest
 from tercel.core.tables import times
-from tercel.core.tables.columns import SLIP, renamed
-from tercel.core.tables.numbers import is_number, numbers
+from tercel.core.tables.columns import SLIP, is_number, numbers, renamed
 from tercel.core.tables.table import ROW, TYPED, USUAL, HowToMap, Table, plain_name, read_table
 from tercel.core.tables.table_map import Called, TableMap
 from tercel.core.tables.times import dates_alone, days

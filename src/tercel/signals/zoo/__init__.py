@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from tercel.core.errors import ConfigError, check_known
-from tercel.core.extras import given, names_given
+from tercel.core.extras import entry_point, entry_point_names
 from tercel.core.toml import fitting
 
 # -- port -----------------------------------------------------------------------------------------
@@ -94,7 +94,7 @@ FAMILIES: Final = {
 
 def families() -> tuple[str, ...]:
     """Names of all families, those of installed packages last; their libraries may be absent."""
-    return (*FAMILIES, *names_given(GROUP))
+    return (*FAMILIES, *entry_point_names(GROUP))
 
 
 def family(name: str) -> FamilyCard:
@@ -107,7 +107,7 @@ def family(name: str) -> FamilyCard:
     """
     if name in FAMILIES:
         return FAMILIES[name]
-    card: FamilyCard = given(GROUP, name, FAMILIES, "one of", f"family {name!r}")
+    card: FamilyCard = entry_point(GROUP, name, FAMILIES, "one of", f"family {name!r}")
     return card
 
 

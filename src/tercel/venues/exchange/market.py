@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from tercel.core.arrays import Floats, Int32, Ints
 from tercel.core.errors import CapacityError, ConfigError
-from tercel.core.files import beside
+from tercel.core.files import atomic_path
 from tercel.core.orders import (
     M_ID,
     M_KIND,
@@ -475,5 +475,5 @@ class ExchangeFolder:
         self._clock[:] = struct.pack("q", now_ns)
         if not self._saved_ns or now_ns - self._saved_ns >= _EVERY_NS:
             self._saved_ns = now_ns
-            with beside(self._market) as part, part.open("wb") as file:
+            with atomic_path(self._market) as part, part.open("wb") as file:
                 np.savez(file, allow_pickle=False, **markets.arrays())

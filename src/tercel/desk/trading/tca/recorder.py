@@ -21,8 +21,8 @@ from tercel.core.orders import (
     VenueEvent,
     shown,
 )
-from tercel.core.plain import plain
 from tercel.core.ports import Entry
+from tercel.core.serialization import to_jsonable
 from tercel.core.vocabulary import FOREVER_NS, NS_PER_SECOND
 from tercel.desk.trading.executor import ParentExecutor
 from tercel.desk.trading.follower import Follower
@@ -168,7 +168,9 @@ class TcaRecorder(SessionObserver):
             return
         words = asdict(cost if follower.began_ns <= parent.arrival_ns else tca.without_market(cost))
         body: dict[str, Any] = {
-            key: plain(words[key]) for key in words if key not in ("parent", "instrument", "agent")
+            key: to_jsonable(words[key])
+            for key in words
+            if key not in ("parent", "instrument", "agent")
         }
         body["sums"] = {name: shown(total, PAID_PLACES) for name, total in body["sums"].items()}
         body["limit"] = parent.limit or None

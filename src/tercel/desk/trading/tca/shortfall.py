@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tercel.core.orders import summed
-from tercel.core.plain import plain
+from tercel.core.serialization import to_jsonable
 from tercel.core.stats.inference import weighted_interval
 
 BPS = 1e4
@@ -123,7 +123,7 @@ class Shortfall:
     def to_dict(self, unit: float) -> dict[str, Any]:
         """The figures of a journal's body: null where there is none; `unit` is the money of a half tick x lot."""
         names = ("is_bps", "opportunity_bps", "refusal_bps")
-        figures = {name: plain(getattr(self, name)) for name in names}
+        figures = {name: to_jsonable(getattr(self, name)) for name in names}
         counts = {
             name: self.lots(getattr(self, name))
             for name in ("quantity", "filled", "unfilled", "refused")

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tercel.core.errors import ConfigError
-from tercel.core.plain import parse_json
+from tercel.core.serialization import parse_json
 
 FOLDER: Final = Path(__file__).parent
 

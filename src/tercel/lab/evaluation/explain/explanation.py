@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tercel.core.errors import PolicyError
-from tercel.core.files import write_whole
+from tercel.core.files import write_atomic
 from tercel.core.report.learning_figures import dependences, episode, importances
 from tercel.core.report.svg import Section, render
 from tercel.core.report.tables import plain_table
@@ -143,7 +143,7 @@ class Explanation:
         """Write the page, whole or not at all; its folder is made."""
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, self.html())
+        write_atomic(path, self.html())
         return path
 
     def table(self) -> "pl.DataFrame":

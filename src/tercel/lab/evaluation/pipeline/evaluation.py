@@ -10,7 +10,7 @@ import numpy as np
 
 from tercel.core.arrays import Ints
 from tercel.core.errors import CapacityError, ConfigError
-from tercel.core.plain import Record
+from tercel.core.serialization import Record
 from tercel.core.stats import DeflatedScore, Estimate, PairedGain
 from tercel.core.vocabulary import DAY_NS
 from tercel.execution.costs import Costs

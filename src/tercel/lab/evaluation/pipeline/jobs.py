@@ -15,7 +15,7 @@ import numpy as np
 
 from tercel.core.arrays import AnyArray, Bools, Floats, Indices, Ints
 from tercel.core.errors import ConfigError, TercelError
-from tercel.core.files import beside
+from tercel.core.files import atomic_path
 from tercel.core.pool import Pool, stopping
 from tercel.core.progress import progress, say
 from tercel.execution.costs import Costs
@@ -69,7 +69,7 @@ def write_arrays(path: Path, arrays: Mapping[str, AnyArray]) -> None:
     3.0
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with beside(path) as part, part.open("wb") as file:
+    with atomic_path(path) as part, part.open("wb") as file:
         np.savez(file, allow_pickle=False, **arrays)
 
 

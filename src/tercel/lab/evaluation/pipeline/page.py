@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tercel.core.files import write_whole
+from tercel.core.files import write_atomic
 from tercel.core.progress import say
 from tercel.core.report import evaluation_figures, figures
 from tercel.core.report.svg import Section, render
@@ -86,7 +86,7 @@ def write_page(path: Path, evaluation: Evaluation, result: EvaluationResult, foo
         "best written strategy": best,
     }
     text = render(answer(result), lead(result), sections, facts, footer)
-    write_whole(path, text)
+    write_atomic(path, text)
 
 
 def answer(result: EvaluationResult) -> str:

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from tercel.core.errors import ConfigError, check_known
-from tercel.core.files import write_whole
-from tercel.core.plain import json_text, parse_json, plain, read
+from tercel.core.files import write_atomic
 from tercel.core.report import figures
 from tercel.core.report.svg import Figure
 from tercel.core.report.tables import JudgedTable
+from tercel.core.serialization import from_jsonable, json_text, parse_json, to_jsonable
 from tercel.core.stats import Estimate, PairedGain
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.execution.costs import attribute
@@ -507,14 +507,16 @@ class Result:
     def write(self, out: Path, file: Path, page: Path, footer: str = "") -> EvaluationResult:
         """Write figures and page, whose last line is `footer`; returns the figures, which name `out`."""
         figures = replace(self.figures, out=str(out))
-        write_whole(file, json_text(figures) + "\n")
+        write_atomic(file, json_text(figures) + "\n")
         footer = footer or f"results, figures and page: {out}"
         write_page(page, self._live("the page"), figures, footer=footer)
         return figures
 
     def to_json(self) -> dict[str, Any]:
         """Plain values; :meth:`from_json` reads them."""
-        return dict(plain({"format": FORMAT, **{name: getattr(self, name) for name in STORED}}))
+        return dict(
+            to_jsonable({"format": FORMAT, **{name: getattr(self, name) for name in STORED}})
+        )
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any] | str) -> "Result":
@@ -534,7 +536,7 @@ class Result:
             found = cls(EvaluationResult.from_json(given["figures"]))
             for name, kind in STORED.items():
                 # instead of what the properties would compute of an evaluation
-                vars(found)[name] = read(kind, given[name])
+                vars(found)[name] = from_jsonable(kind, given[name])
             return found
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ConfigError(

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tercel.core.errors import ConfigError
-from tercel.core.files import write_whole
+from tercel.core.files import write_atomic
 from tercel.core.kernel_keys import fingerprint
 from tercel.execution.policies.policy import CARD
 from tercel.lab.evaluation.training_files import LOOKS, SWEEP, variants_in
@@ -44,7 +44,7 @@ UPDATES_A_CHECKPOINT: Final = 10
 
 def write_result(folder: Path, result: dict[str, Any]) -> dict[str, Any]:
     """Write the result of a training into its folder."""
-    write_whole(folder / RESULT, json.dumps(result, indent=1) + "\n")
+    write_atomic(folder / RESULT, json.dumps(result, indent=1) + "\n")
     return result
 
 
@@ -141,7 +141,7 @@ def claim(folder: Path, config: AgentConfig, seed: int) -> None:
         It is that of another training.
     """
     refuse_another(folder, config, seed)
-    write_whole(folder / FILE, json.dumps(_run_record(config, seed), indent=1) + "\n")
+    write_atomic(folder / FILE, json.dumps(_run_record(config, seed), indent=1) + "\n")
 
 
 def resumed(

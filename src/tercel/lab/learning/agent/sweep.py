@@ -20,7 +20,7 @@ from typing import Any, Final
 import numpy as np
 
 from tercel.core.errors import ConfigError, TercelError, offer
-from tercel.core.files import write_whole
+from tercel.core.files import write_atomic
 from tercel.core.report.learning_figures import history, importance, parallel
 from tercel.core.report.svg import Section, render
 from tercel.lab.evaluation.training_files import RESULT, SWEEP, TRIALS
@@ -238,11 +238,11 @@ class AgentSweep:
             result["best"] = {"trial": best.number, **values}
             guards = {"guards.variants": self.variants, "guards.sweep": str(self.folder.resolve())}
             chosen = overlaid(self.config, {**best.values, **guards}, budget=False)
-            write_whole(
+            write_atomic(
                 self.folder / BEST, to_toml(chosen.model_dump(mode="json", exclude_unset=True))
             )
             result["config"] = str(self.folder / BEST)
-        write_whole(self.folder / RESULT, json.dumps(result, indent=1) + "\n")
+        write_atomic(self.folder / RESULT, json.dumps(result, indent=1) + "\n")
         return result
 
 
@@ -320,7 +320,7 @@ def _without_trials(values: dict[str, Any]) -> dict[str, Any]:
 def keep(folder: Path, config: AgentConfig, seed: int) -> None:
     """Write the configuration of a sweep."""
     parse(config.model_dump(mode="json"), SWEEP)
-    write_whole(folder / SWEEP, json.dumps(_record(config, seed), indent=1) + "\n")
+    write_atomic(folder / SWEEP, json.dumps(_record(config, seed), indent=1) + "\n")
 
 
 # -- sweep report ---------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ import numpy as np
 
 from tercel import __version__
 from tercel.core.arrays import Floats
-from tercel.core.files import write_whole
+from tercel.core.files import write_atomic
 from tercel.execution.observation import observer
 from tercel.execution.policies.card import Card, read_card
 from tercel.execution.policies.mlp import MlpPolicy
@@ -259,7 +259,7 @@ class Training:
                 learner={**card.learner, **self._counted},
                 scores={**card.scores, **self.apart},
             )
-            write_whole(path, changed.to_json())
+            write_atomic(path, changed.to_json())
 
     def _observe(self) -> None:
         """Write what the kept policy observes on validation episodes beside its card."""
@@ -268,7 +268,7 @@ class Training:
         plans = [(one.validation, one.task, one.plan) for one in self.markets]
         command = f"training {self.config.name}, seed {self.seed}"
         found = observed_in(plans, strategy, ", ".join(self._names), command)
-        write_whole(folder / OBSERVATIONS, found.to_json())
+        write_atomic(folder / OBSERVATIONS, found.to_json())
 
     def finish(self, done: bool) -> dict[str, Any]:
         """Write and return the result of the training."""

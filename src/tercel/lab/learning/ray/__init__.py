@@ -8,7 +8,7 @@ The slots are dealt into *shards*. A shard has its own environment, seed and noi
 its seed and its number of shards: the same bytes come out with one worker or ten, here or elsewhere. Workers hold
 shards, get the learner's weights, act for one rollout and hand it back; the learner stays with the caller.
 
-Ray itself is imported when a cluster is asked for, never with this room.
+Ray itself is imported when a cluster is named, never with this package.
 """
 
 from tercel.lab.learning.ray.cluster import Cluster, available, connect, run_strategy_on

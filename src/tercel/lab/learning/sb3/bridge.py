@@ -14,7 +14,7 @@ import numpy as np
 
 from tercel.core.arrays import Float32
 from tercel.core.errors import ConfigError, PolicyError
-from tercel.core.plain import parse_json
+from tercel.core.serialization import parse_json
 from tercel.execution.policies.mlp import Activation, Head, MlpPolicy
 from tercel.execution.policies.onnx_file import OnnxPolicy, from_onnx
 from tercel.lab.learning.checkpoint import ReturnTracker

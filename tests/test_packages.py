@@ -1,4 +1,4 @@
-"""The wings: a README of one page each, and names that exist."""
+"""The packages: a README of one page each, and names that exist."""
 
 import importlib
 import re
@@ -9,32 +9,34 @@ import pytest
 import tercel
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGE = ROOT / "src" / "tercel"
-WINGS = sorted(one.name for one in PACKAGE.iterdir() if (one / "__init__.py").is_file())
+ROOT_PACKAGE = ROOT / "src" / "tercel"
+PACKAGES = sorted(one.name for one in ROOT_PACKAGE.iterdir() if (one / "__init__.py").is_file())
 HEADINGS = ["## Ten names", "## What it may import", "## Test it alone"]
 PAGE = 90
 """Lines of a page, its recipe among them."""
 
 
-@pytest.mark.parametrize("wing", WINGS)
-def test_a_readme_of_one_page_says_what_a_wing_is(wing: str) -> None:
-    lines = (PACKAGE / wing / "README.md").read_text().splitlines()
-    assert lines[0] == f"# {wing}"
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_readme_of_one_page_says_what_a_package_is(package: str) -> None:
+    lines = (ROOT_PACKAGE / package / "README.md").read_text().splitlines()
+    assert lines[0] == f"# {package}"
     assert lines[4].startswith("    ")  # its data flow, in one picture
     assert [one for one in HEADINGS if one not in lines] == []
-    assert f"    make test WING={wing}" in lines
+    assert f"    make test PACKAGE={package}" in lines
     assert len(lines) <= PAGE
 
 
-def names_of(wing: str) -> list[str]:
+def names_of(package: str) -> list[str]:
     """What the first column of the table of names says."""
-    return re.findall(r"^\| `(tercel[\w.]*)` \|", (PACKAGE / wing / "README.md").read_text(), re.M)
+    return re.findall(
+        r"^\| `(tercel[\w.]*)` \|", (ROOT_PACKAGE / package / "README.md").read_text(), re.M
+    )
 
 
 @pytest.mark.parametrize(
-    ("wing", "name"), [(wing, name) for wing in WINGS for name in names_of(wing)]
+    ("package", "name"), [(package, name) for package in PACKAGES for name in names_of(package)]
 )
-def test_a_name_of_a_readme_is_there(wing: str, name: str) -> None:
+def test_a_name_of_a_readme_is_there(package: str, name: str) -> None:
     home, _, leaf = name.rpartition(".")
     if home == "tercel" and leaf in tercel.__all__:
         return
@@ -42,17 +44,17 @@ def test_a_name_of_a_readme_is_there(wing: str, name: str) -> None:
     assert hasattr(found, leaf) or importlib.import_module(name)
 
 
-@pytest.mark.parametrize("wing", WINGS)
-def test_a_readme_has_about_ten_names(wing: str) -> None:
-    assert 4 <= len(names_of(wing)) <= 10
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_readme_has_about_ten_names(package: str) -> None:
+    assert 4 <= len(names_of(package)) <= 10
 
 
 BESIDE = [ROOT / one for one in ("benchmarks", "certify", "exchange", "replications", "studies")]
-HOMES = {"tercel": PACKAGE} | {
-    one.name: one for one in (*(PACKAGE / wing for wing in WINGS), *BESIDE)
+HOMES = {"tercel": ROOT_PACKAGE} | {
+    one.name: one for one in (*(ROOT_PACKAGE / package for package in PACKAGES), *BESIDE)
 }
 DOTTED = re.compile(rf"(?<!`)`~?((?:{'|'.join(HOMES)})(?:\.\w+)+)`(?!`)")
-"""A name in single backticks that begins with the package, a wing or a folder beside it."""
+"""A name in single backticks that begins with `tercel`, a package or a folder beside it."""
 GROUPS = {
     *("tercel.commands", "tercel.files", "tercel.strategies", "tercel.progress"),
     *("tercel.families", "tercel.flows", "tercel.judges", "tercel.panels", "tercel.sources"),
@@ -81,8 +83,8 @@ def test_a_name_of_a_module_is_found_where_it_is_alone() -> None:
 
 
 def test_modules_that_docstrings_and_pages_name_are_there() -> None:
-    pages = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *PACKAGE.rglob("*.md")]
-    sources = [path for home in (PACKAGE, *BESIDE) for path in home.rglob("*.py")]
+    pages = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT_PACKAGE.rglob("*.md")]
+    sources = [path for home in (ROOT_PACKAGE, *BESIDE) for path in home.rglob("*.py")]
     named = {
         (path, name)
         for path in (*pages, *sources)
