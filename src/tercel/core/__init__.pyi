@@ -85,7 +85,7 @@ from tercel.core.report.svg import write_page as write_page
 from tercel.core.seeds import mix as mix_seeds
 from tercel.core.seeds import seed_stream as seed_stream
 from tercel.core.seeds import uniform as uniform
-from tercel.core.stats.robust import spearman as spearman
+from tercel.core.stats.inference import spearman as spearman
 from tercel.core.tables.table import ROW as TABLE_ROW
 from tercel.core.toml import parse_toml as parse_toml
 from tercel.core.toml import read_toml as read_toml

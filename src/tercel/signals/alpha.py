@@ -17,7 +17,7 @@ from tercel.core.arrays import Bools, Floats, Ints
 from tercel.core.errors import DataError
 from tercel.core.report.cells import NOTHING
 from tercel.core.stats import cluster_index, cluster_sums
-from tercel.core.stats.robust import spearman
+from tercel.core.stats.inference import spearman
 from tercel.core.vocabulary import DAY_NS
 from tercel.signals.panel.dataset import Dataset
 

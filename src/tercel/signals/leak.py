@@ -27,7 +27,7 @@ from tercel.core.errors import DataError
 from tercel.core.plain import plain
 from tercel.core.report import svg
 from tercel.core.report.svg import Figure, finished, sketch
-from tercel.core.stats.robust import ranks
+from tercel.core.stats.inference import ranks
 from tercel.signals.panel.panel import Panel
 from tercel.signals.scores import Skill, rank_ic_of_rows, skill
 from tercel.signals.sources.port import EVERY, SignalSource

@@ -15,7 +15,7 @@ from tercel.core.errors import DataError
 from tercel.core.estimate import Estimate
 from tercel.core.report.tables import fixed, spelt_cell
 from tercel.core.stats import clustered_se, mean_interval
-from tercel.core.stats.robust import spearman
+from tercel.core.stats.inference import spearman
 
 BLOCK = 4
 """Dates of a block that intervals are drawn over."""

@@ -13,7 +13,7 @@ from tercel.core.estimate import Estimate
 from tercel.core.progress import progress, say
 from tercel.core.report.tables import fixed, spelt_cell
 from tercel.core.stats import mean_interval
-from tercel.core.stats.robust import spearman
+from tercel.core.stats.inference import spearman
 from tercel.signals.fusion import BaseModel, Fusion
 from tercel.signals.fusion_walk import Fold, base_names, fitted, forecast_by, fusions, mean_of_said
 from tercel.signals.model_folder import AGAIN, SignalModel
