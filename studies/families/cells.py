@@ -30,7 +30,7 @@ from studies.zoo import FAMILIES, STATES, card_of
 from studies.zoo.regimes import HmmRegimes
 from tercel.core import ConfigError, Floats, Ints
 from tercel.signals import Fusion, stack
-from tercel.signals.zoo import absent
+from tercel.signals.models.families import absent
 
 STEPS = 16
 
@@ -210,7 +210,7 @@ FUSED: Final = ("centre", "slope", "weights", "gram", "common", "base", "spread"
 
 @dataclass(eq=False, repr=False)
 class StackedEnsemble(Classifier):
-    """Several families fused by :func:`tercel.signals.fusion.stack` on forecasts of contiguous folds.
+    """Several families fused by :func:`tercel.signals.models.fusion.stack` on forecasts of contiguous folds.
 
     Parameters
     ----------

@@ -149,7 +149,7 @@ class Logistic(Classifier):
 
 
 class BoostingClassifier(BoostedTrees, Classifier):
-    """LightGBM classifier of up against down; parameters as :class:`tercel.signals.zoo.models.BoostingRegressor`."""
+    """LightGBM classifier of up against down; parameters as :class:`tercel.signals.models.regressors.BoostingRegressor`."""
 
     def _fit(self, X: Floats, up: Floats, weights: Floats) -> None:
         from lightgbm import LGBMClassifier

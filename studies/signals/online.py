@@ -20,7 +20,7 @@ from tercel.signals import ONLINE_FAMILY as FAMILY
 from tercel.signals import VALIDATION_DAY as DAY
 from tercel.signals import learn_online as learn
 from tercel.signals import load_model as load
-from tercel.signals.fusion_walk import base_names, fused
+from tercel.signals.models.walk_forward import base_names, fused
 from tercel.signals.runs import SignalsConfig, TrainSection, folds_of
 from tercel.signals.runs import train_signals as train
 

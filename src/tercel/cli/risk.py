@@ -59,8 +59,7 @@ class BacktestPortfolio(JsonRequest):
 def backtest(request: BacktestPortfolio) -> None:
     """Trade dated forecasts all at once, at a rate, and around a zone, chosen on past net results; a page."""
     check_folder(request.out)
-    from tercel.signals.backtest_page import portfolio_page
-    from tercel.signals.runs.portfolio import backtested, table_of
+    from tercel.signals.portfolio.comparison import backtested, portfolio_page, table_of
 
     found = backtested(request.file, request.seed, shuffled=request.shuffled)
 
@@ -102,9 +101,8 @@ def run(request: RunPortfolio) -> None:
     """Write today's book as targets of a desk: a step from what is held, at the cost that desks paid; a page of all."""
     check_folder(request.out)
     from tercel.api.desk_folder import paid_of, weights_of
-    from tercel.signals.explain_page import steps_page
-    from tercel.signals.runs.backtest import ends
-    from tercel.signals.runs.portfolio_run import recorded, stepped, steps_of
+    from tercel.signals.portfolio.backtest import ends
+    from tercel.signals.portfolio.today import recorded, stepped, steps_of, steps_page
 
     paid = {session: rows for one in request.desk or () for session, rows in paid_of(one).items()}
     held = weights_of(request.desk[-1]) if request.desk else None
@@ -200,7 +198,7 @@ class OwnPrices:
     def book(self) -> "Portfolio":
         """The book of the file."""
         from tercel.core.tables.table_map import table_map
-        from tercel.signals.targets import read_portfolio
+        from tercel.signals.portfolio.targets import read_portfolio
 
         columns = table_map(self.map, self.column or ())
         return read_portfolio(self.file, columns, self.weights, adjusted=self.adjusted)

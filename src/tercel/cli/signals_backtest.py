@@ -19,8 +19,8 @@ from tercel.cli.shared import (
 from tercel.core.errors import ConfigError
 
 if TYPE_CHECKING:
-    from tercel.signals.model_folder import SignalModel
-    from tercel.signals.runs.backtest import Charge
+    from tercel.signals.portfolio.backtest import Charge
+    from tercel.signals.serving.model_folder import SignalModel
 
 Model = Annotated[
     Path,
@@ -46,7 +46,7 @@ class OfModel(JsonRequest):
 
     def opened(self) -> "tuple[SignalModel, Path]":
         """The model that is meant, and the folder of its results."""
-        from tercel.signals.model_folder import folder_at, load
+        from tercel.signals.serving.model_folder import folder_at, load
 
         folder = folder_at(self.model, self.seed)
         return load(folder), self.out or folder.parent
@@ -86,9 +86,9 @@ class BacktestSignals(OfModel):
 def backtest(request: BacktestSignals) -> None:
     """Trade a model's forecasts out of sample as a book, after costs; the newest weights and a page."""
     check_folder(request.out)
-    from tercel.signals.backtest import BookRule
-    from tercel.signals.backtest_page import backtest_page
-    from tercel.signals.runs.backtest import backtested, write_targets
+    from tercel.signals.portfolio.backtest import backtested, write_targets
+    from tercel.signals.portfolio.backtest_page import backtest_page
+    from tercel.signals.portfolio.book import BookRule
 
     charge = charge_of(request)
     book = BookRule(request.book, request.hold, share_of(request.leave), request.long_only)  # type: ignore[arg-type]
@@ -120,7 +120,7 @@ def charge_of(request: BacktestSignals) -> "Charge":
             " and ".join(named) or "none of them",
             "say --cost-bps 5; 0 is a cost too",
         )
-    from tercel.signals.runs.backtest import Charge
+    from tercel.signals.portfolio.backtest import Charge
 
     if request.cost_law is not None:
         return Charge(law=request.cost_law, capital=request.capital)
@@ -140,8 +140,8 @@ def charge_of(request: BacktestSignals) -> "Charge":
 
 
 def _show_backtest(found: dict[str, Any]) -> None:
-    from tercel.signals.backtest_page import figures_of, until, weights_table
-    from tercel.signals.runs.backtest import ends
+    from tercel.signals.portfolio.backtest import ends
+    from tercel.signals.portfolio.backtest_page import figures_of, until, weights_table
 
     print_rows(
         f"{found['name']}, {found['dates']} dates out of sample, {found['book']}",
@@ -159,8 +159,7 @@ def _show_backtest(found: dict[str, Any]) -> None:
 def explain(request: OfModel) -> None:
     """What the newest forecast is made of, name by name, and what each feature is worth out of sample."""
     check_folder(request.out)
-    from tercel.signals.explain_page import explain_page
-    from tercel.signals.runs.explain import explained
+    from tercel.signals.runs.explain import explain_page, explained
 
     model, out = request.opened()
     found = {**explained(model, request.seed), "out": out}
@@ -175,8 +174,8 @@ def explain(request: OfModel) -> None:
 
 
 def _show_explained(found: dict[str, Any]) -> None:
-    from tercel.signals.explain_page import by_group, parts_table, worth_table
-    from tercel.signals.runs.backtest import ends
+    from tercel.signals.portfolio.backtest import ends
+    from tercel.signals.runs.explain import by_group, parts_table, worth_table
 
     title = f"rank IC lost where shuffled, {found['dates']} dates out of sample in {found['folds']} folds"
     more = f"; {SHOWN} of {len(found['groups'])} groups" if len(found["groups"]) > SHOWN else ""

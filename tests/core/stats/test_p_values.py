@@ -1,4 +1,4 @@
-"""Tails against closed forms, corrections against their definitions, deflation against its paper, power against its definition."""
+"""Tails, corrections, deflation and power against closed forms and definitions."""
 
 import numpy as np
 import pytest

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from studies.families.panel import long_short, smoothed
 from tercel.core.arrays import Floats
 from tercel.core.errors import ConfigError, DataError
-from tercel.signals.backtest import (
+from tercel.signals.models.skill import skill
+from tercel.signals.portfolio.book import (
     Backtest,
     BookRule,
     Walk,
@@ -25,7 +26,6 @@ from tercel.signals.backtest import (
     weights,
     years,
 )
-from tercel.signals.scores import skill
 
 WEEK = 7 * 86_400 * 10**9
 START = 1_041_900_000 * 10**9  # 2003-01-07

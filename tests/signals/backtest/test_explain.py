@@ -5,10 +5,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tercel.signals.alpha import AlphaScale
-from tercel.signals.fusion_walk import base_names, final, fit_base, fused, out_of_fold
-from tercel.signals.model_folder import SignalModel
-from tercel.signals.panel.dataset import Dataset
+from tercel.signals.models.alpha import AlphaScale
+from tercel.signals.models.skill import rank_ic_by_date
+from tercel.signals.models.walk_forward import (
+    DAY,
+    base_names,
+    final,
+    fit_base,
+    fused,
+    out_of_fold,
+    walk_forward,
+)
+from tercel.signals.panel.panel import Dataset
 from tercel.signals.runs.explain import (
     Importance,
     Parts,
@@ -21,8 +29,7 @@ from tercel.signals.runs.explain import (
     sentences,
     split_of,
 )
-from tercel.signals.runs.walk import DAY, walk_forward
-from tercel.signals.scores import rank_ic_by_date
+from tercel.signals.serving.model_folder import SignalModel
 from tercel.signals.sources.synthetic import synthetic_market
 
 FAMILIES = ("linear", "boosting")

@@ -13,9 +13,9 @@ from tercel.core.errors import DataError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.feeds.lobster import LobsterFeed
 from tercel.market.feed import FeedOptions
-from tercel.signals.leak import leak_report
-from tercel.signals.panel.dataset import Dataset
-from tercel.signals.runs.walk import yearly
+from tercel.signals.models.walk_forward import yearly
+from tercel.signals.panel.leak import leak_report
+from tercel.signals.panel.panel import Dataset
 from tercel.signals.sources.daily import SETTLES, DailyFactors, daily_panel
 from tercel.signals.sources.synthetic import planted_leak
 

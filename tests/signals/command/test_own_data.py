@@ -13,12 +13,11 @@ from typer.testing import CliRunner
 
 from tercel.cli import app
 from tercel.core.report.cells import NOTHING
-from tercel.signals.leak import leak_report
-from tercel.signals.model_folder import load as load_model
-from tercel.signals.runs.build import load
+from tercel.signals.panel.build import load
+from tercel.signals.panel.leak import leak_report, leaks_of
 from tercel.signals.runs.config import read_config
-from tercel.signals.runs.leak import leaks_of
-from tercel.signals.serve import cross_section
+from tercel.signals.serving.model_folder import load as load_model
+from tercel.signals.serving.predict import cross_section
 from tercel.signals.sources.port import FrameSource
 from tercel.signals.sources.registry import source_of
 from tercel.signals.sources.tables import read_prices

@@ -9,9 +9,10 @@ import pytest
 from tercel.core.errors import DataError
 from tercel.core.report.cells import NOTHING
 from tercel.core.stats import t_quantile
-from tercel.signals.alpha import PERIODS, AlphaScale, chained, scale_of
-from tercel.signals.evaluated import ic_of, out_of_sample
-from tercel.signals.fusion_walk import (
+from tercel.signals.models.alpha import PERIODS, AlphaScale, chained, scale_of
+from tercel.signals.models.skill import told
+from tercel.signals.models.walk_forward import (
+    DAY,
     base_names,
     evidence,
     final,
@@ -20,12 +21,12 @@ from tercel.signals.fusion_walk import (
     out_of_fold,
     spelt_evidence,
     thinned,
+    walk_forward,
     whole,
 )
-from tercel.signals.model_folder import SignalModel, load, save
-from tercel.signals.panel.dataset import Dataset
-from tercel.signals.runs.walk import DAY, walk_forward
-from tercel.signals.scores import told
+from tercel.signals.panel.panel import Dataset
+from tercel.signals.runs.train import ic_of, out_of_sample
+from tercel.signals.serving.model_folder import SignalModel, load, save
 from tercel.signals.sources.synthetic import synthetic_market
 
 

@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 
 from tercel.core.errors import DataError
-from tercel.signals.leak import leak_report, profile_figure
+from tercel.signals.panel.leak import leak_report, profile_figure
 from tercel.signals.panel.panel import Panel, dataset_of
 from tercel.signals.sources.port import FrameSource
 from tercel.signals.sources.synthetic import SyntheticMarket, planted_leak, synthetic_market
@@ -105,8 +105,8 @@ def test_planted_alphas_have_the_skill_they_were_given() -> None:
     import numpy as np
     import polars as pl
 
+    from tercel.signals.models.skill import rank_ic_by_date, skill
     from tercel.signals.panel.panel import ranked
-    from tercel.signals.scores import rank_ic_by_date, skill
 
     market = synthetic_market(4, strength=0.1)
     panel = Panel(market.sources)

@@ -10,11 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tercel.core.errors import DataError
-from tercel.signals.alpha import AlphaScale
 from tercel.signals.flow.recalibrate import NO_DAYS, after, words
-from tercel.signals.fusion import stack
-from tercel.signals.model_folder import SignalModel, save
-from tercel.signals.online import (
+from tercel.signals.models.alpha import AlphaScale
+from tercel.signals.models.fusion import stack
+from tercel.signals.models.online import (
     as_of,
     fixed_share,
     forgotten,
@@ -23,9 +22,10 @@ from tercel.signals.online import (
     solved,
     stamp,
     states_at,
-)  # fmt: skip
-from tercel.signals.panel.dataset import Dataset
+)
+from tercel.signals.panel.panel import Dataset
 from tercel.signals.runs.config import EXPERTS, OnlineRule
+from tercel.signals.serving.model_folder import SignalModel, save
 from tercel.signals.sources.synthetic import synthetic_market
 
 pytest.importorskip("sklearn")

@@ -20,15 +20,14 @@ from typer.testing import CliRunner
 
 from tercel.cli import app
 from tercel.core.errors import DataError
-from tercel.signals.model_folder import SignalModel, load
-from tercel.signals.online import as_of, states_at
-from tercel.signals.panel.dataset import Dataset
+from tercel.signals.models.online import EVER, as_of, caught_up, drift_of, states_at
+from tercel.signals.panel.panel import Dataset
+from tercel.signals.portfolio.config import opened
+from tercel.signals.portfolio.config import read_config as read_portfolio
 from tercel.signals.runs.config import EXPERTS, read_config
-from tercel.signals.runs.portfolio_file import opened
-from tercel.signals.runs.portfolio_file import read_config as read_portfolio
 from tercel.signals.runs.train import train
-from tercel.signals.serve import config_of, cross_section, predict
-from tercel.signals.since import EVER, caught_up, drift_of
+from tercel.signals.serving.model_folder import SignalModel, load
+from tercel.signals.serving.predict import config_of, cross_section, predict
 
 pytest.importorskip("sklearn")
 METHODS = (*EXPERTS, "blend")

@@ -20,8 +20,8 @@ from tercel.cli import app
 from tercel.core.ports import Entry
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.store import SqlJournal
-from tercel.signals.runs.portfolio import sentences
-from tercel.signals.targets import read_targets
+from tercel.signals.portfolio.comparison import sentences
+from tercel.signals.portfolio.targets import read_targets
 
 DATES, NAMES = 150, 20
 TOML = """

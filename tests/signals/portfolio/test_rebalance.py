@@ -12,15 +12,15 @@ from scipy.optimize import brentq, minimize_scalar
 
 from tercel.core.arrays import Floats
 from tercel.core.errors import DataError
-from tercel.signals.backtest import BookRule, CostLaw, Walk, backtest, flat, square_root
-from tercel.signals.rebalance import (
+from tercel.signals.portfolio.book import BookRule, CostLaw, Walk, backtest, flat, square_root
+from tercel.signals.portfolio.rebalance import (
     LEAST_PAST,
     RULES,
     CostBelief,
     Rule,
     Sought,
     choose,
-    finished,
+    labels_ended,
     on_paper,
     sought_of,
     step,
@@ -258,8 +258,8 @@ def test_nothing_of_the_future_is_known(name: str) -> None:
     later = drawn(12)
     value, outcome = walk.value.copy(), walk.outcome.copy()
     value[cut:], outcome[cut:] = later.value[cut:], later.outcome[cut:]
-    outcome[finished(walk)[cut - 1] :] = later.outcome[
-        finished(walk)[cut - 1] :
+    outcome[labels_ended(walk)[cut - 1] :] = later.outcome[
+        labels_ended(walk)[cut - 1] :
     ]  # labels that had not ended by then
     found = trade(of, RULES[name], CostBelief(5.0, learns=True), seed=3)
     for other in (
@@ -300,7 +300,7 @@ def test_what_a_date_says_of_cost_is_what_its_fills_say() -> None:
 
 
 def test_a_cost_is_learned_and_learned_again_after_it_tripled() -> None:
-    from tercel.signals.runs.portfolio import back_after
+    from tercel.signals.portfolio.comparison import back_after
 
     weeks = []
     walk = drawn(14, dates=200, names=60)

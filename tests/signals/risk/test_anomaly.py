@@ -15,8 +15,15 @@ from tercel.market.flow.preset import load
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import NO_TAPE, Source, reactive, run_free
 from tercel.market.tape.schema import ADD, DELETE, EXECUTE, REDUCE
-from tercel.signals.risk.anomaly import Second, StreamingAnomaly, alarm_starts, learn_calm, simulate
-from tercel.signals.risk.meter import RiskMeter, SecondReader
+from tercel.signals.risk.anomaly import (
+    RiskMeter,
+    Second,
+    SecondReader,
+    StreamingAnomaly,
+    alarm_starts,
+    learn_calm,
+    simulate,
+)
 from tercel.signals.risk.posture import PosturePolicy
 
 

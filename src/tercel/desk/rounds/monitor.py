@@ -13,8 +13,7 @@ from tercel.core.vocabulary import NO_ASK, NO_BID, NS_PER_SECOND
 from tercel.desk.rounds.baselines import OrdinarySeconds
 from tercel.desk.trading.follower import Follower
 from tercel.market.simulator import layout as sim
-from tercel.signals.risk.anomaly import AnomalyBaseline, Second
-from tercel.signals.risk.meter import RiskMeter, SecondReader
+from tercel.signals.risk.anomaly import AnomalyBaseline, RiskMeter, Second, SecondReader
 from tercel.signals.risk.posture import RiskState
 
 SILENT_S: Final = 10.0

@@ -16,8 +16,7 @@ from pydantic import Field
 from tercel.core.errors import DataError
 from tercel.core.tables.table import ROW
 from tercel.signals.factors import factors, guarded
-from tercel.signals.panel.dataset import Dataset
-from tercel.signals.panel.panel import Panel, forward_returns, from_frame, ranked
+from tercel.signals.panel.panel import Dataset, Panel, forward_returns, from_frame, ranked
 from tercel.signals.sources.port import FrameSource, at_new_york, checked
 from tercel.signals.sources.tables import TableSource, first_names, price_table
 

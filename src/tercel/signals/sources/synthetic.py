@@ -16,8 +16,7 @@ import polars as pl
 
 from tercel.core.arrays import Floats
 from tercel.core.errors import DataError
-from tercel.signals.panel.dataset import Dataset
-from tercel.signals.panel.panel import Panel, dataset_of, ranked
+from tercel.signals.panel.panel import Dataset, Panel, dataset_of, ranked
 from tercel.signals.sources.port import FrameSource, time_type
 
 FIRST = datetime(2020, 1, 1, 21, tzinfo=UTC)

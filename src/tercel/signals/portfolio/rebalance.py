@@ -25,9 +25,9 @@ import numpy as np
 
 from tercel.core.arrays import Floats, Indices
 from tercel.core.errors import DataError
-from tercel.signals.backtest import YEAR_NS, Backtest, CostLaw, Walk, averaged
 from tercel.signals.flow.recalibrate import NO_DAYS, after
-from tercel.signals.scores import rank_ic_of_rows
+from tercel.signals.models.skill import rank_ic_of_rows
+from tercel.signals.portfolio.book import YEAR_NS, Backtest, CostLaw, Walk, averaged
 
 RATES: Final = (1.0, 0.7, 0.5, 0.35, 0.25, 0.15, 0.1, 0.05)
 WIDTHS: Final = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0)
@@ -98,11 +98,11 @@ def sought_of(
     Parameters
     ----------
     walk : Walk
-        Dates whose labels do not overlap (:func:`tercel.signals.backtest.apart`).
+        Dates whose labels do not overlap (:func:`tercel.signals.portfolio.book.apart`).
     sd : float64 (D, N)
         Deviation of a day's return, as forecast; a name without one has the date's median.
     hold : float
-        Weight of a name's past scores (:func:`tercel.signals.backtest.averaged`).
+        Weight of a name's past scores (:func:`tercel.signals.portfolio.book.averaged`).
     """
     known, scores = np.isfinite(walk.value), averaged(walk.value, hold)
     if not (np.nanmax(walk.value, axis=1) > np.nanmin(walk.value, axis=1)).any():
@@ -134,7 +134,7 @@ def sought_of(
     return Sought(walk, target, unit, risk, _gain(walk, score, risk), law, level, optimum)
 
 
-def finished(walk: Walk) -> Indices:
+def labels_ended(walk: Walk) -> Indices:
     """Number of dates whose labels had ended when each date fell due, (D,)."""
     return np.searchsorted(walk.end_ns, walk.time_ns, side="right")
 
@@ -144,7 +144,7 @@ def _gain(walk: Walk, score: Floats, sd: Floats) -> Floats:
     there = np.isfinite(walk.outcome)
     mean = np.nansum(walk.outcome, axis=1) / np.maximum(there.sum(axis=1), 1)
     cross = np.nansum(score * (walk.outcome - mean[:, None]) / sd, axis=1)
-    done, square = finished(walk), (score**2 * there).sum(axis=1)
+    done, square = labels_ended(walk), (score**2 * there).sum(axis=1)
     crossed, squared = (np.append(0.0, np.cumsum(one))[done] for one in (cross, square))
     slope = np.divide(crossed, squared, out=np.zeros(len(done)), where=squared > 0)
     return np.asarray(
@@ -389,7 +389,7 @@ def trade(
     """
     walk, dates = sought.walk, len(sought.target)
     paper = on_paper(sought, rule) if paper is None and len(rule.parameters) > 1 else paper
-    first, past = picks_of(walk), finished(walk)
+    first, past = picks_of(walk), labels_ended(walk)
     noise = np.random.default_rng([seed, 34]).standard_normal(dates)
     held, pick, left = np.zeros(sought.target.shape[1]), 0, 0
     weights, figures, told = (

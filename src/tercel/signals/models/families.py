@@ -75,18 +75,20 @@ class FamilyCard:
 FAMILIES: Final = {
     card.name: card
     for card in (
-        FamilyCard("linear", "ridge regression", ("sklearn",), "tercel.signals.zoo.models:Ridge"),
+        FamilyCard(
+            "linear", "ridge regression", ("sklearn",), "tercel.signals.models.regressors:Ridge"
+        ),
         FamilyCard(
             "forest",
             "random forest, 150 trees",
             ("sklearn",),
-            "tercel.signals.zoo.models:ForestRegressor",
+            "tercel.signals.models.regressors:ForestRegressor",
         ),
         FamilyCard(
             "boosting",
             "gradient boosting, LightGBM",
             ("lightgbm", "sklearn"),
-            "tercel.signals.zoo.models:BoostingRegressor",
+            "tercel.signals.models.regressors:BoostingRegressor",
         ),
     )
 }

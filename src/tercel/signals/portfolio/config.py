@@ -24,14 +24,8 @@ from tercel.core.tables.table import USUAL, read_table
 from tercel.core.tables.table_map import Called
 from tercel.core.tables.times import days
 from tercel.core.toml import TomlTable, read_toml, validated
-from tercel.signals import backtest as books
-from tercel.signals.backtest import Walk, apart, walk_of
-from tercel.signals.model_folder import SignalModel, folder_at, load
-from tercel.signals.rebalance import HALF_LIFE, RULES, Sought, sought_of
-from tercel.signals.risk.covariance import FastVolatility
-from tercel.signals.risk.forecast import WINDOW
-from tercel.signals.risk.volatility import MONTH
-from tercel.signals.runs.backtest import (
+from tercel.signals.portfolio import book as books
+from tercel.signals.portfolio.backtest import (
     Charge,
     DailyReturns,
     daily_returns,
@@ -39,7 +33,12 @@ from tercel.signals.runs.backtest import (
     known_by,
     traded,
 )
+from tercel.signals.portfolio.book import Walk, apart, walk_of
+from tercel.signals.portfolio.rebalance import HALF_LIFE, RULES, Sought, sought_of
+from tercel.signals.risk.forecast import WINDOW
+from tercel.signals.risk.volatility import MONTH, FastVolatility
 from tercel.signals.runs.config import day_of
+from tercel.signals.serving.model_folder import SignalModel, folder_at, load
 from tercel.signals.sources.port import time_type
 from tercel.signals.sources.registry import in_table
 
@@ -340,7 +339,7 @@ def read_forecasts(
 
 def mean_variance(walk: Walk, sd: Floats, days_of: DailyReturns) -> Floats:
     """Weights in proportion to the inverse covariance times forecasts (Grinold: score times volatility), 2 in absolute
-    sum; covariance by :class:`~tercel.signals.risk.covariance.FastVolatility` of the last two years. A name that moved
+    sum; covariance by :class:`~tercel.signals.risk.volatility.FastVolatility` of the last two years. A name that moved
     on less than half of their days has none.
     """
     out = np.zeros(walk.value.shape)

@@ -9,7 +9,7 @@ that combinations of forecasts seldom beat by much: Stock & Watson 2004). Only m
 when a source is missing can be set right in closed form, without a refit: the other weights grow by what the missing
 source had in common with them and by no more, and the standard deviation grows by what only it knew.
 
-Out-of-fold evidence decides who is weighed at all: :mod:`tercel.signals.fusion_walk` hands on as `heard` the sources
+Out-of-fold evidence decides who is weighed at all: :mod:`tercel.signals.models.walk_forward` hands on as `heard` the sources
 whose slope is above 0 by its 95 % interval. Where none is, the forecast is the target's mean: none.
 
 Never give in-sample forecasts: their weights go to whoever overfits most.

@@ -19,9 +19,8 @@ from tercel import __version__
 from tercel.core.errors import ConfigError, DataError
 from tercel.core.files import beside, file_hash, write_whole
 from tercel.core.plain import plain
-from tercel.signals.fusion import LEAST_ROWS
-from tercel.signals.panel.dataset import Dataset
-from tercel.signals.panel.panel import fresh
+from tercel.signals.models.fusion import LEAST_ROWS
+from tercel.signals.panel.panel import Dataset, fresh
 from tercel.signals.panel.panel import joined as as_of
 from tercel.signals.runs.config import SignalsConfig, SourceSection, portable, read_config
 from tercel.signals.sources.daily import DailyFactors, daily_panel, last_whole
@@ -202,7 +201,7 @@ def utc(data: Dataset) -> pl.Series:
 PANEL = "panel.parquet"
 MANIFEST = "manifest.json"
 KEYS = ("instrument", "time_ns", "start_ns", "end_ns", "y", "outcome")
-"""Columns of a panel's file that are no features: fields of :class:`~tercel.signals.panel.dataset.Dataset`."""
+"""Columns of a panel's file that are no features: fields of :class:`~tercel.signals.panel.panel.Dataset`."""
 
 
 def dataset_of_config(config: SignalsConfig, seed: int) -> Dataset:
@@ -211,7 +210,7 @@ def dataset_of_config(config: SignalsConfig, seed: int) -> Dataset:
     Raises
     ------
     ConfigError, DataError
-        As :func:`tercel.signals.runs.build.joined_all` and the readers of prices.
+        As :func:`tercel.signals.panel.build.joined_all` and the readers of prices.
     """
     if config.panel.kind == "synthetic":
         market = market_of(config, seed)

@@ -29,8 +29,8 @@ from tercel.core.errors import DataError, check_known, offer
 from tercel.core.files import file_hash
 from tercel.core.messages import Alpha
 from tercel.core.plain import parse_json
-from tercel.signals.alpha import AlphaScale
-from tercel.signals.fusion import BOUNDED, BaseModel, BoundedLinear, Fusion
+from tercel.signals.models.alpha import AlphaScale
+from tercel.signals.models.fusion import BOUNDED, BaseModel, BoundedLinear, Fusion
 
 if TYPE_CHECKING:
     import polars as pl
@@ -49,7 +49,7 @@ FORMAT: Final = 4
 DAMAGED = (ValueError, KeyError, TypeError, AttributeError, EOFError, BadZipFile)
 """What reading a file raises that is none."""
 AGAIN: Final = "train it again: tercel signals train CONFIG.toml `out=FOLDER`"
-SHIPPED: Final = Path(__file__).parent / "models"
+SHIPPED: Final = Path(__file__).parent / "packaged"
 
 
 @dataclass(frozen=True, eq=False)
@@ -450,7 +450,7 @@ def _part(folder: Path, raw: Mapping[str, Any]) -> BaseModel:
             arrays["low"], arrays["high"], arrays["coef"], float(arrays["intercept"])
         )
     else:
-        from tercel.signals.zoo import family
+        from tercel.signals.models.families import family
 
         model = family(raw["family"]).make(**raw["parameters"]).put_back(arrays)
     used, medians = np.array(raw["used"], np.intp), np.array(raw["medians"], np.float64)

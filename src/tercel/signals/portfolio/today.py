@@ -10,25 +10,36 @@ from tercel.core.arrays import Floats
 from tercel.core.errors import ConfigError, DataError, check_known
 from tercel.core.files import write_whole
 from tercel.core.plain import json_text, parse_json
-from tercel.core.report.tables import fixed
+from tercel.core.report import svg
+from tercel.core.report.svg import (
+    PAGE,
+    Figure,
+    Section,
+    finished,
+    name_rows,
+    render,
+    sketch,
+    small_panels,
+)
+from tercel.core.report.tables import fixed, plain_table
 from tercel.core.stats.inference import weighted_interval
-from tercel.signals.rebalance import (
+from tercel.signals.portfolio.backtest import TARGETS, write_weights
+from tercel.signals.portfolio.config import EXAMPLE, opened, read_config
+from tercel.signals.portfolio.rebalance import (
     LEAST_PAST,
     NOISE,
     RULES,
     CostBelief,
     Sought,
     choose,
-    finished,
+    labels_ended,
     on_paper,
     past_sharpes,
     picks_of,
     step,
 )
-from tercel.signals.runs.backtest import TARGETS, write_weights
-from tercel.signals.runs.portfolio_file import EXAMPLE, opened, read_config
-from tercel.signals.serve import when
-from tercel.signals.targets import read_named
+from tercel.signals.portfolio.targets import read_named
+from tercel.signals.serving.predict import when
 
 BPS: Final = 1e-4
 DUST: Final = 1e-9
@@ -66,7 +77,7 @@ def stepped(
     Raises
     ------
     ConfigError, DataError
-        As :mod:`tercel.signals.runs.portfolio_file`; an unknown rule; parents of names that no forecast has.
+        As :mod:`tercel.signals.portfolio.config`; an unknown rule; parents of names that no forecast has.
     """
     check_known(rule, RULES, "rules among", error=ConfigError)
     config = read_config(file)
@@ -81,7 +92,12 @@ def stepped(
     learned = [
         learn(belief, sought, config.cost.capital, *each) for each in desks.items() if each[1]
     ]
-    pick, able, past, tried = 0, RULES[rule], int(finished(walk)[picks_of(walk)[-1]]), list[float]()
+    pick, able, past, tried = (
+        0,
+        RULES[rule],
+        int(labels_ended(walk)[picks_of(walk)[-1]]),
+        list[float](),
+    )
     if len(able.parameters) > 1:
         paper = on_paper(sought, able)
         pick = choose(paper, past, belief.level)
@@ -272,3 +288,186 @@ def spelt_paid(told: Mapping[str, Any]) -> str:
     """
     half = told["half_bps"]
     return fixed(told["bps"]) + ("" if half is None else f" ± {fixed(half)}")
+
+
+# -- steps page -----------------------------------------------------------------------------------
+# Page of a book's steps: what desks held of what was asked, what they paid, what was believed and chosen by it.
+
+Steps = Sequence[Mapping[str, Any]]
+LAST: Final = 10
+"""Steps that are drawn name by name."""
+MOST: Final = 16
+"""Names of one, those that were asked for most."""
+
+
+def steps_page(steps: Steps) -> str:
+    """HTML page of the steps of a book, in order (:func:`tercel.signals.portfolio.today.recorded`)."""
+    last, asked = steps[-1], [one for one in steps if one["missed"] is not None]
+    sections = [
+        Section(
+            "Step by step",
+            "A row begins with what the desk's last session made of the step before.",
+            plain_table(*table_of(steps)),
+            [paid(steps)] if any(one["learned"] for one in steps) else [],
+        ),
+        Section(
+            "Asked and held",
+            "Positions at their last marks, over the capital of the desk's file.",
+            figures=[held(asked[-LAST:])] if asked else [],
+        ),
+        *(
+            [Section("Why this parameter", why(last), figures=[tried(steps)])]
+            if last["tried"]
+            else []
+        ),
+    ]
+    facts = {
+        "rule": last["rule"],
+        "steps": len(steps),
+        "cost the file says": f"{last['cost_said']:.3g}",
+        "cost believed": f"{last['cost_believed']:.3g}",
+    }
+    text = last["sentences"]
+    return render(
+        f"{last['name']}: {len(steps)} steps",
+        text[0],
+        sections,
+        facts,
+        "printed by: tercel portfolio run",
+    )
+
+
+def table_of(steps: Steps) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Headings and rows, a step each."""
+    heads = (
+        "forecast of",
+        "parents",
+        "paid, bps",
+        "cost believed before",
+        "after",
+        "missed",
+        "parameter",
+        "past Sharpe net",
+        "trades, half-turns",
+    )
+    rows = list[tuple[str, ...]]()
+    for one in steps:
+        new = one["learned"][-1] if one["learned"] else None
+        missed = "" if one["missed"] is None else fixed(one["missed"], 3)
+        told = (
+            ("", "", f"{one['cost_said']:.3g}")
+            if new is None
+            else (str(new["parents"]), spelt_paid(new), f"{new['before']:.3g}")
+        )
+        best = next(
+            (row["sharpe_net"] for row in one["tried"] if row["parameter"] == one["parameter"]),
+            None,
+        )
+        rows.append(
+            (
+                str(one["at"])[:10],
+                *told,
+                f"{one['cost_believed']:.3g}",
+                missed,
+                f"{one['parameter']:g}",
+                fixed(best),
+                fixed(one["turnover"], 3),
+            )
+        )
+    return heads, rows
+
+
+def _days(panel: Any, steps: Steps) -> None:
+    panel.set_xticks(range(len(steps)), [one["at"][5:10] for one in steps])
+    panel.margins(x=0.04)
+
+
+def paid(steps: Steps) -> Figure:
+    """What the last session before each step paid, with its interval, and the cost believed."""
+    told = [(n, one["learned"][-1]) for n, one in enumerate(steps) if one["learned"]]
+    with sketch(3.0, PAGE) as drawing:
+        left, middle, right = drawing.subplots(1, 3)
+        left.axhline(0.0, color=svg.SOFT.token, linewidth=0.9)
+        means, halves = ([one[key] or 0.0 for _, one in told] for key in ("bps", "half_bps"))
+        left.errorbar(
+            [n for n, _ in told], means, halves, fmt="o", color=svg.SERIES[1].token, markersize=4
+        )
+        left.set(title="paid by the session before, bps", xlim=(-0.5, len(steps) - 0.5))
+        middle.plot(
+            [one["cost_believed"] for one in steps], "o-", color=svg.SERIES[2].token, markersize=4
+        )
+        middle.set(title="cost believed", ylim=(0, None))
+        right.step(
+            range(len(steps)),
+            [one["parameter"] for one in steps],
+            where="mid",
+            color=svg.SERIES[3].token,
+        )
+        right.set(title=f"parameter of {steps[-1]['rule']}", ylim=(0, None))
+        for panel in (left, middle, right):
+            _days(panel, steps)
+    spelt = "; ".join(f"{steps[n]['at'][:10]} {spelt_paid(one)} bps" for n, one in told)
+    return finished(
+        drawing, "paid", f"Paid: {spelt}.", "Bars are 95 % intervals over a session's parents."
+    )
+
+
+def held(steps: Steps) -> Figure:
+    """Weights that the step before asked for, and those that the desk held at the next."""
+    with sketch(2.9 * -(-len(steps) // 5), PAGE) as drawing:
+        panels = small_panels(drawing, len(steps), min(5, len(steps)))
+        for panel, one in zip(panels, steps, strict=True):
+            rows = sorted(one["trades"], key=lambda row: -max(abs(row["asked"]), abs(row["held"])))[
+                :MOST
+            ]
+            rows.sort(key=lambda row: -row["asked"])
+            at = np.arange(len(rows))
+            name_rows(panel, [row["name"] for row in rows])
+            panel.barh(at, [100 * row["held"] for row in rows], 0.6, color=svg.SERIES[1].token)
+            panel.plot(
+                [100 * row["asked"] for row in rows],
+                at,
+                "|",
+                color=svg.SERIES[0].token,
+                markersize=10,
+                markeredgewidth=2,
+            )
+            panel.set_title(f"before {one['at'][:10]}", fontsize=9)
+            panel.set_xlabel("% of capital")
+    missed = "; ".join(f"{one['at'][:10]} {one['missed']:.3f}" for one in steps)
+    return finished(
+        drawing,
+        "held",
+        f"Half-turns away from what was asked: {missed}.",
+        "Bars are held, strokes were asked for.",
+    )
+
+
+def tried(steps: Steps) -> Figure:
+    """Past net Sharpe ratio of each parameter at the cost believed, a line a step; the one that was taken is marked."""
+    able = [one for one in steps if one["tried"]][-LAST:]
+    with sketch(3.2, PAGE) as drawing:
+        panel = drawing.subplots()
+        for one, shade in zip(able, np.linspace(0.35, 1.0, len(able)), strict=True):
+            x, y = ([row[key] for row in one["tried"]] for key in ("parameter", "sharpe_net"))
+            colour = svg.SERIES[1].token
+            panel.plot(
+                range(len(x)),
+                [np.nan if value is None else value for value in y],
+                color=colour,
+                alpha=shade,
+            )
+            at = x.index(one["parameter"])
+            panel.plot(at, y[at], "o", color=colour, alpha=shade)
+            panel.set_xticks(range(len(x)), [f"{value:g}" for value in x])
+            panel.annotate(
+                one["at"][5:10], (at, y[at]), (3, 3), textcoords="offset points", fontsize=7
+            )
+        panel.set(xlabel=f"parameter of {steps[-1]['rule']}", ylabel="past Sharpe ratio, net")
+    taken = "; ".join(f"{one['at'][:10]} {one['parameter']:g}" for one in able)
+    return finished(
+        drawing,
+        "tried",
+        f"Taken: {taken}.",
+        "Later steps are darker; the year's past is the same for all.",
+    )

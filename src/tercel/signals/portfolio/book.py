@@ -19,7 +19,7 @@ from tercel.core.arrays import Floats, Indices, Ints
 from tercel.core.errors import ConfigError, DataError
 from tercel.core.estimate import Estimate
 from tercel.core.stats import Replicates, moments_of_mean, over_seeds, replicate
-from tercel.signals.scores import BLOCK, rank_ic_of_rows, stride
+from tercel.signals.models.skill import BLOCK, rank_ic_of_rows, stride
 
 SHARE: Final = 0.1
 """Of the names, in each leg of a book of deciles."""

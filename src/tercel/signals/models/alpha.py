@@ -19,7 +19,7 @@ from tercel.core.report.cells import NOTHING
 from tercel.core.stats import cluster_index, cluster_sums
 from tercel.core.stats.inference import spearman
 from tercel.core.vocabulary import DAY_NS
-from tercel.signals.panel.dataset import Dataset
+from tercel.signals.panel.panel import Dataset
 
 PERIODS: Final = (1, 2, 3, 4)
 """Dates in a row over which a panel's half-life is measured."""

@@ -14,16 +14,16 @@ from tercel.core.files import write_whole
 from tercel.core.progress import say
 from tercel.core.report.cells import csv_text
 from tercel.core.report.tables import spelt_cell
-from tercel.signals import backtest as books
-from tercel.signals.backtest import Backtest, BookRule, Cost, Exposure, Walk, walk_of
-from tercel.signals.model_folder import AGAIN, SignalModel
+from tercel.signals.models.skill import BLOCK, FEWEST, told
+from tercel.signals.panel.build import prices_of
+from tercel.signals.portfolio import book as books
+from tercel.signals.portfolio.book import Backtest, BookRule, Cost, Exposure, Walk, walk_of
+from tercel.signals.portfolio.targets import names_in
 from tercel.signals.risk.volatility import LEAST_PAST, MONTH, YEAR, Ewma, ewma
-from tercel.signals.runs.build import prices_of
-from tercel.signals.scores import BLOCK, FEWEST, told
-from tercel.signals.serve import HeldSpan, config_of, predict, present, when
+from tercel.signals.serving.model_folder import AGAIN, SignalModel
+from tercel.signals.serving.predict import HeldSpan, config_of, predict, present, when
 from tercel.signals.sources.daily import SETTLES
 from tercel.signals.sources.port import time_type
-from tercel.signals.targets import names_in
 
 # -- exposure -------------------------------------------------------------------------------------
 # How much of a book is held: scaled to a volatility. Off unless asked for.
@@ -261,7 +261,7 @@ def backtested(
     Raises
     ------
     ConfigError, DataError
-        As :mod:`tercel.signals.backtest`; and for a folder without forecasts out of sample.
+        As :mod:`tercel.signals.portfolio.book`; and for a folder without forecasts out of sample.
     """
     walk, rows, held, said = forecasts(model)
     ic = ic_of(model)
