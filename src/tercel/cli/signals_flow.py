@@ -83,9 +83,9 @@ def train(request: TrainFlow) -> None:
     """Learn the next 10 and 30 seconds from all days of some symbols; how it does on later days and on strangers."""
     check_folder(request.out)
     from tercel.market.tape.lake import Lake
-    from tercel.signals.flow.page import trained_table
     from tercel.signals.flow.recalibrate import in_words
     from tercel.signals.flow.train import train as trained
+    from tercel.signals.flow.train import trained_table
 
     dates = listed(request.days) if request.days else ()
     found = trained(
@@ -110,7 +110,7 @@ def score(request: ScoreFlow) -> None:
     check_folder(request.out)
     from tercel.execution.foresight.forecaster import resolve
     from tercel.market.tape.lake import Lake
-    from tercel.signals.flow.page import flow_page
+    from tercel.signals.flow.train import flow_page
     from tercel.signals.flow.train import score as scored
 
     found = scored(resolve(request.model), Lake(request.lake), listed(request.symbol))
@@ -126,8 +126,8 @@ def recalibrate(request: RecalibrateFlow) -> None:
     from tercel.execution.foresight.forecaster import resolve
     from tercel.lab.evaluation.market import waiting_on
     from tercel.market.tape.lake import Lake
-    from tercel.signals.flow.page import slopes_table
     from tercel.signals.flow.recalibrate import recalibrate as recalibrated
+    from tercel.signals.flow.train import slopes_table
 
     model, lake = resolve(request.model), Lake(request.lake)
     symbols, waiting = listed(request.symbol), partial(waiting_on, lake)
@@ -136,7 +136,7 @@ def recalibrate(request: RecalibrateFlow) -> None:
 
 
 def _show(found: dict[str, Any]) -> None:
-    from tercel.signals.flow.page import scored_table, sentences
+    from tercel.signals.flow.train import scored_table, sentences
 
     print_rows(*scored_table(found))
     print_sentences(sentences(found))

@@ -1,7 +1,5 @@
 from tercel.signals.factors import factors as daily_factors
 from tercel.signals.factors import guarded as guarded_factors
-from tercel.signals.models.alpha import AlphaScale as AlphaScale
-from tercel.signals.models.alpha import decay as signal_decay
 from tercel.signals.models.fusion import BOUNDED as BOUNDED
 from tercel.signals.models.fusion import BaseModel as BaseModel
 from tercel.signals.models.fusion import BoundedLinear as BoundedLinear
@@ -18,7 +16,9 @@ from tercel.signals.models.regressors import Ridge as Ridge
 from tercel.signals.models.regressors import checks as checks
 from tercel.signals.models.regressors import scale_of as scale_of
 from tercel.signals.models.skill import BLOCK as SCORE_BLOCK
+from tercel.signals.models.skill import AlphaScale as AlphaScale
 from tercel.signals.models.skill import Skill as Skill
+from tercel.signals.models.skill import decay as signal_decay
 from tercel.signals.models.skill import rank_ic_by_date as rank_ic_by_date
 from tercel.signals.models.skill import skill as skill
 from tercel.signals.models.walk_forward import DAY as VALIDATION_DAY

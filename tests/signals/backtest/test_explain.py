@@ -5,8 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tercel.signals.models.alpha import AlphaScale
-from tercel.signals.models.skill import rank_ic_by_date
+from tercel.signals.models.skill import AlphaScale, rank_ic_by_date
 from tercel.signals.models.walk_forward import (
     DAY,
     base_names,

@@ -9,8 +9,7 @@ import pytest
 from tercel.core.errors import DataError
 from tercel.core.report.cells import NOTHING
 from tercel.core.stats import t_quantile
-from tercel.signals.models.alpha import PERIODS, AlphaScale, chained, scale_of
-from tercel.signals.models.skill import told
+from tercel.signals.models.skill import PERIODS, AlphaScale, chained, scale_of, told
 from tercel.signals.models.walk_forward import (
     DAY,
     base_names,

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from tercel.core.errors import DataError
 from tercel.signals.flow.recalibrate import NO_DAYS, after, words
-from tercel.signals.models.alpha import AlphaScale
 from tercel.signals.models.fusion import stack
 from tercel.signals.models.online import (
     as_of,
@@ -23,6 +22,7 @@ from tercel.signals.models.online import (
     stamp,
     states_at,
 )
+from tercel.signals.models.skill import AlphaScale
 from tercel.signals.panel.panel import Dataset
 from tercel.signals.runs.config import EXPERTS, OnlineRule
 from tercel.signals.serving.model_folder import SignalModel, save

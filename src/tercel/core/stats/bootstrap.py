@@ -403,8 +403,7 @@ def trimmed_mean(scores: NDArray[np.float64]) -> NDArray[np.float64]:
     array([1.5])
     """
     cut = int(TRIM * scores.shape[1])
-    ranked = np.sort(scores, axis=1)
-    return np.asarray(ranked[:, cut : scores.shape[1] - cut].mean(axis=1))
+    return np.asarray(np.sort(scores, axis=1)[:, cut : scores.shape[1] - cut].mean(axis=1))
 
 
 def interquartile_mean(

@@ -140,8 +140,7 @@ def _at(
 
 def _errors(day: FlowDay, h: int, own: Trees, other: Trees) -> Sums:
     """Squares of a day's moves, and of what two models miss of them."""
-    known = np.isfinite(day.scaled(h))
-    ns, adder = day.first_ns + day.at[known] * STEP_NS, Adder(day.first_ns)
+    ns, adder = day.first_ns + day.at[np.isfinite(day.scaled(h))] * STEP_NS, Adder(day.first_ns)
     for name, model in zip(_SUMS[1:], (own, other), strict=True):
         said, came = told(model, [day], h)
         adder.add(name, ns, (came - said) ** 2)

@@ -335,8 +335,7 @@ def _calibrated(given: Floats, here: Bools, target: Floats, rows: Floats) -> tup
 
 def _even(gram: Floats, common: Floats) -> Floats:
     """Equal weights of the sources that say anything, scaled to the least squared error."""
-    active = np.diag(gram) > 0
-    ones = active.astype(np.float64)
+    ones = (np.diag(gram) > 0).astype(np.float64)
     power = float(ones @ gram @ ones)
     return ones * (max(float(ones @ common), 0.0) / power) if power > 0 else ones
 

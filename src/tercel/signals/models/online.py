@@ -121,8 +121,7 @@ def learn(data: Dataset, source: str, update: Update, rule: OnlineRule = USUAL) 
 
     columns = np.array(data.sources[source])
     x = data.x[:, columns]
-    present = ~np.isnan(x).all(axis=1)
-    times, batches, sections = _schedule(data, present)
+    times, batches, sections = _schedule(data, ~np.isnan(x).all(axis=1))
     warm = (
         np.concatenate(batches[: rule.warm + 1]) if len(times) > rule.warm else np.zeros(0, np.intp)
     )

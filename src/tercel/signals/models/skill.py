@@ -3,19 +3,23 @@
 ic = skill(rank_ic_by_date(forecast, outcome, dates), rng)        ic.mean, ic.t, ic.ci_low, ic.ci_high, ic.dates
 """
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tercel.core.arrays import Floats, Ints
+from tercel.core.arrays import Bools, Floats, Ints
 from tercel.core.errors import DataError
 from tercel.core.estimate import Estimate
+from tercel.core.report.cells import NOTHING
 from tercel.core.report.tables import fixed, spelt_cell
-from tercel.core.stats import clustered_se, mean_interval
+from tercel.core.stats import cluster_index, cluster_sums, clustered_se, mean_interval
 from tercel.core.stats.inference import spearman
+from tercel.core.vocabulary import DAY_NS
+from tercel.signals.panel.panel import Dataset
 
 BLOCK = 4
 """Dates of a block that intervals are drawn over."""
@@ -118,3 +122,178 @@ def told(ic: Mapping[str, Any] | None) -> str:
     open_ = "" if (ic["ci_low"] or 0.0) > 0 else ": no skill that can be told from none"
     text = f"{spelt_cell(ic, digits=4)}, t {fixed(ic['t'], 1)}, over {ic['dates']} dates{open_}"
     return f"The fused forecast's rank IC out of sample is {text}."
+
+
+PERIODS: Final = (1, 2, 3, 4)
+"""Dates in a row over which a panel's half-life is measured."""
+
+
+@dataclass(frozen=True, eq=False)
+class Decay:
+    """Decay of a score's value with the horizon.
+
+    Parameters
+    ----------
+    horizons_ns : int64 (H,)
+    ic : float64 (H,)
+        Rank correlation of the score with the move over each horizon.
+    slope : float64 (H,)
+        Move per unit of score over each horizon.
+    half_life_ns : int
+        Of the exponential; from 1/4 of the shortest to 16 times the longest horizon, which stands for a steady drift.
+    """
+
+    horizons_ns: Ints
+    ic: Floats
+    slope: Floats
+    half_life_ns: int
+
+
+def decay(score: ArrayLike, moves: ArrayLike, horizons_ns: Sequence[int]) -> Decay:
+    """Estimate the half-life of a score.
+
+    Parameters
+    ----------
+    score : float (n,)
+        Out-of-fold forecasts.
+    moves : float (n, H)
+        Moves from the forecast over each horizon; NaN where the future ends.
+    horizons_ns : sequence of int, length H
+        Ascending.
+
+    Raises
+    ------
+    DataError
+        For shapes that do not fit, fewer than two horizons, or a score that does not vary.
+    """
+    f, m = np.asarray(score, np.float64), np.asarray(moves, np.float64)
+    horizons = np.asarray(horizons_ns, np.int64)
+    if (
+        m.shape != (len(f), len(horizons))
+        or len(horizons) < 2
+        or (np.diff(horizons) <= 0).any()
+        or horizons[0] <= 0
+    ):
+        raise DataError(
+            "a move per score and horizon, at least two horizons, ascending",
+            f"moves of shape {m.shape}, {len(f)} scores, horizons {list(horizons_ns)}",
+            "line them up",
+        )
+    ic, slope, precision = np.zeros(len(horizons)), np.zeros(len(horizons)), np.zeros(len(horizons))
+    for h in range(len(horizons)):
+        seen = np.isfinite(m[:, h]) & np.isfinite(f)
+        x, y = f[seen], m[seen, h]
+        if seen.sum() < 10 or not x.std() > 0:
+            raise DataError(
+                "at least 10 scores that vary, with a move each",
+                f"{int(seen.sum())}",
+                "take more history",
+            )
+        x = x - x.mean()
+        slope[h] = float(x @ (y - y.mean())) / float(x @ x)
+        precision[h] = float(x @ x) / max(float(y.var()), 1e-300)
+        ic[h] = float(spearman(x, y)) if y.std() > 0 else 0.0
+    return Decay(horizons, ic, slope, _half_life(horizons, slope, precision))
+
+
+def _half_life(horizons: Ints, slope: Floats, precision: Floats) -> int:
+    """The half-life whose curve fits the slopes best, each weighted by its precision."""
+    grid = np.geomspace(horizons[0] / 4, horizons[-1] * 16, 321)
+    best, found = math.inf, float(grid[-1])
+    for candidate in grid:
+        curve = 1.0 - 0.5 ** (horizons / candidate)
+        level = float((precision * curve) @ slope) / float((precision * curve) @ curve)
+        loss = float(precision @ (slope - level * curve) ** 2)
+        if loss < best:
+            best, found = loss, float(candidate)
+    return round(found)
+
+
+@dataclass(frozen=True)
+class AlphaScale:
+    """Value of one unit of a fused forecast, in bps, out of fold.
+
+    Parameters
+    ----------
+    unit_bps : float
+        Slope of the forward return, less its cross-section's mean, on the forecast; 0 where it came out negative: a
+        forecast that was wrong is not turned round, it says nothing.
+    sd_bps : float
+        Standard deviation of what that leaves, where every source is there.
+    full_sd : float
+        The fusion's own standard deviation in that case, in its units: wider ones widen `sd_bps` in proportion.
+    horizon_ns, half_life_ns : int
+        The half-life is at most the longest horizon over which it was measured.
+    """
+
+    unit_bps: float
+    sd_bps: float
+    full_sd: float
+    horizon_ns: int
+    half_life_ns: int
+
+    @property
+    def half_life(self) -> str:
+        """The half-life in hours, in words where it is none that was measured, a dash of a forecast that is always 0.
+
+        >>> AlphaScale(1.0, 1.0, 1.0, 86_400 * 10**9, 4 * 86_400 * 10**9).half_life
+        'longer than measured (4.0 days)'
+        """
+        return (
+            NOTHING
+            if self.unit_bps == 0.0
+            else f"{self.half_life_ns / 3.6e12:,.1f}"
+            if self.half_life_ns < PERIODS[-1] * self.horizon_ns
+            else f"longer than measured ({self.half_life_ns / DAY_NS:.1f} days)"
+        )
+
+
+def scale_of(data: Dataset, value: ArrayLike, full_sd: float) -> AlphaScale:
+    """Measure a :class:`AlphaScale` on a panel's out-of-fold forecasts, float (n,), NaN in rows that were not tested.
+
+    The half-life comes from the returns over `PERIODS` dates in a row, chained from the panel's own, and is no longer
+    than those; of a forecast that is the same for all names of every date it is the horizon.
+
+    Raises
+    ------
+    DataError
+        When fewer than 30 rows have a forecast.
+    """
+    f = np.asarray(value, np.float64)
+    seen = np.isfinite(f)
+    if seen.sum() < 30:
+        raise DataError(
+            "at least 30 rows with a forecast", str(int(seen.sum())), "take a longer panel"
+        )
+    moves = chained(data, PERIODS)
+    x, y = within_dates(data, f, data.outcome, seen)
+    slope = slope_of(x, y)
+    horizon = int(np.median(data.end_ns - data.start_ns))
+    horizons = [horizon * period for period in PERIODS]
+    lasts = decay(x, moves[seen], horizons).half_life_ns if x @ x > 0 else horizon
+    return AlphaScale(
+        1e4 * slope, 1e4 * float((y - slope * x).std()), full_sd, horizon, min(lasts, horizons[-1])
+    )
+
+
+def within_dates(data: Dataset, value: Floats, came: Floats, rows: Bools) -> tuple[Floats, Floats]:
+    """Forecasts and what came, of some rows, less the means of their dates."""
+    index, count = cluster_index(data.dates[rows])
+    size = cluster_sums(np.ones(index.size), index, count)
+    x, y = (a[rows] - (cluster_sums(a[rows], index, count) / size)[index] for a in (value, came))
+    return x, y
+
+
+def slope_of(x: Floats, y: Floats) -> float:
+    """Slope of outcomes on forecasts, 0 where it comes out negative or nothing varies."""
+    return max(float(x @ y / (x @ x)), 0.0) if x @ x > 0 else 0.0
+
+
+def chained(data: Dataset, periods: Sequence[int]) -> Floats:
+    """Sums of an instrument's outcomes over the next dates, float64 (n, H); NaN where a date of it is missing."""
+    who, dates = np.unique(data.instrument, return_inverse=True)[1], data.dates
+    table = np.full((dates.max(initial=0) + max(periods) + 1, who.max(initial=0) + 1), np.nan)
+    table[dates, who] = data.outcome
+    return np.stack(
+        [np.sum([table[dates + k, who] for k in range(h)], axis=0) for h in periods], axis=1
+    )

@@ -13,11 +13,10 @@ from tercel.core.estimate import Estimate
 from tercel.core.progress import progress
 from tercel.core.report.tables import spelt
 from tercel.core.stats import weighted_interval
-from tercel.signals.models.alpha import within_dates
 from tercel.signals.models.families import family
 from tercel.signals.models.fusion import LEAST_ROWS, BaseModel, Fusion, stack
 from tercel.signals.models.regressors import filled
-from tercel.signals.models.skill import BLOCK, stride
+from tercel.signals.models.skill import BLOCK, stride, within_dates
 from tercel.signals.panel.panel import Dataset
 from tercel.signals.runs.config import TrainSection
 
@@ -208,8 +207,7 @@ def thinned(rows: Indices, dates: Ints, most: int) -> Indices:
     if len(rows) <= most:
         return rows
     step = -(-len(rows) // most)
-    known = np.unique(dates[rows])[::-1][::step]
-    return rows[np.isin(dates[rows], known)]
+    return rows[np.isin(dates[rows], np.unique(dates[rows])[::-1][::step])]
 
 
 def fit_base(

@@ -321,8 +321,7 @@ def _smoothed(day: Floats) -> Floats:
 
 def _matched(z: Floats) -> Floats:
     """Weights of the matched filter for all signs at once, none below zero."""
-    spread = z.std(axis=0)
-    moving = spread > 1e-6
+    moving = z.std(axis=0) > 1e-6
     covariance = np.eye(N)
     covariance[np.ix_(moving, moving)] = np.corrcoef(z[:, moving], rowvar=False)
     weights = np.linalg.solve((1 - SHRINK) * covariance + SHRINK * np.eye(N), np.ones(N))
@@ -331,8 +330,7 @@ def _matched(z: Floats) -> Floats:
 
 def _threshold(scores: Sequence[Floats], allowed: float, least: float) -> float:
     """Lowest threshold with at most `allowed` alarms a day on these scores."""
-    everything = np.concatenate(scores)
-    low, high = least, max(float(np.nanmax(everything)), least)
+    low, high = least, max(float(np.nanmax(np.concatenate(scores))), least)
     for _ in range(40):
         middle = (low + high) / 2
         alarms = sum(len(alarm_starts(one / middle)) for one in scores)

@@ -21,11 +21,20 @@ from tercel.core.report.figures import whisker
 from tercel.core.report.svg import PAGE, Figure, Section, finished, name_rows, render, sketch
 from tercel.core.report.tables import fixed, plain_table, spelt_cell
 from tercel.core.stats import mean_interval
-from tercel.signals.models.alpha import scale_of, slope_of, within_dates
 from tercel.signals.models.families import absent, family
 from tercel.signals.models.fusion import Fusion
 from tercel.signals.models.online import FAMILY, learn_all
-from tercel.signals.models.skill import BLOCK, FEWEST, rank_ic_by_date, skill, stride, told
+from tercel.signals.models.skill import (
+    BLOCK,
+    FEWEST,
+    rank_ic_by_date,
+    scale_of,
+    skill,
+    slope_of,
+    stride,
+    told,
+    within_dates,
+)
 from tercel.signals.models.walk_forward import (
     Fold,
     base_names,

@@ -29,8 +29,8 @@ from tercel.core.errors import DataError, check_known, offer
 from tercel.core.files import file_hash
 from tercel.core.messages import Alpha
 from tercel.core.plain import parse_json
-from tercel.signals.models.alpha import AlphaScale
 from tercel.signals.models.fusion import BOUNDED, BaseModel, BoundedLinear, Fusion
+from tercel.signals.models.skill import AlphaScale
 
 if TYPE_CHECKING:
     import polars as pl

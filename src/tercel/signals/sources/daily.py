@@ -175,8 +175,7 @@ def universe(prices: pl.DataFrame, history: int, least_dollars: float) -> pl.Dat
     """Add `listed`: worth more than 0, enough history behind it and, from the first volume of the file on, enough
     traded; all known on the day.
     """
-    days = pl.int_range(pl.len()).over("instrument")
-    enough = (days >= history) & (pl.col("close") > 0)
+    enough = (pl.int_range(pl.len()).over("instrument") >= history) & (pl.col("close") > 0)
     if least_dollars:
         unasked = pl.col("time") < pl.col("time").filter(pl.col("dollar").is_not_null()).min()
         traded = pl.col("dollar").rolling_median(60, min_samples=40).over("instrument")
