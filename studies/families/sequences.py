@@ -180,10 +180,12 @@ def fit(cell: BookCell, data: BookRows, steps: int, meter: Meter) -> tuple[dict[
 def kept_of(model: Any) -> Mapping[str, Any]:
     """Arrays of a fitted model, of a gated one those of its parts."""
     if not isinstance(model, GatedRegressor):
-        return model.kept()  # type: ignore[no-any-return]
+        return model.to_arrays()  # type: ignore[no-any-return]
     parts = (model.gate_, *model.experts_)
     return {
-        f"{at}.{name}": array for at, one in enumerate(parts) for name, array in one.kept().items()
+        f"{at}.{name}": array
+        for at, one in enumerate(parts)
+        for name, array in one.to_arrays().items()
     }
 
 

@@ -219,7 +219,7 @@ def leak(request: Leak) -> None:
 def evaluate(request: Evaluate) -> None:
     """Out-of-sample IC with intervals, calibration, what each source adds, the leak check."""
     settings, out = settings_of(request)
-    from tercel.signals.models.skill import told
+    from tercel.signals.models.skill import skill_sentence
     from tercel.signals.runs.train import evaluate as evaluated
     from tercel.signals.runs.train import evaluate_page, tables
 
@@ -231,7 +231,7 @@ def evaluate(request: Evaluate) -> None:
         for table in tables(found):
             print_rows(*table)
         if not found["ic"]["fusion"]:
-            say(told(found["ic"]["fusion"]))
+            say(skill_sentence(found["ic"]["fusion"]))
         if found["unranked"]:
             say(f"the same for every name, which ranks none: {', '.join(found['unranked'])}")
         _notes(found)
@@ -287,7 +287,7 @@ FEW = 5
 def _show_predicted(
     name: str, rows: list[dict[str, Any]], about: dict[str, Any], held: "HeldSpan"
 ) -> None:
-    from tercel.signals.models.skill import told
+    from tercel.signals.models.skill import skill_sentence
     from tercel.signals.portfolio.backtest import ends
 
     def around(row: dict[str, Any]) -> tuple[str, str]:
@@ -322,7 +322,9 @@ def _show_predicted(
         else ""
     )
     say(f"{len(shown)} of {len(rows):,} names shown{left}; each beyond the mean of all, {held}.")
-    for line in ([] if silent and not about["ic"] else [told(about["ic"])]) + about["sentences"]:
+    for line in ([] if silent and not about["ic"] else [skill_sentence(about["ic"])]) + about[
+        "sentences"
+    ]:
         say(line)
     said = [f"without source {source}: {why}" for source, why in about["missing"].items()]
     if said := [*filter(None, [about["note"]]), *said]:

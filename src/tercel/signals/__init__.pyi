@@ -28,11 +28,11 @@ from tercel.signals.panel.panel import Panel as Panel
 from tercel.signals.panel.panel import forward_returns as forward_returns
 from tercel.signals.portfolio.book import Backtest as Backtest
 from tercel.signals.portfolio.rebalance import RULES as REBALANCE_RULES
+from tercel.signals.portfolio.rebalance import BookTargets as BookTargets
 from tercel.signals.portfolio.rebalance import CostBelief as CostBelief
-from tercel.signals.portfolio.rebalance import Sought as Sought
 from tercel.signals.portfolio.rebalance import Traded as Traded
+from tercel.signals.portfolio.rebalance import fill_information as fill_information
 from tercel.signals.portfolio.rebalance import on_paper as on_paper
-from tercel.signals.portfolio.rebalance import told_by as told_by
 from tercel.signals.portfolio.rebalance import trade as trade_rebalanced
 from tercel.signals.runs.config import EXPERTS as EXPERTS
 from tercel.signals.runs.config import OnlineRule as OnlineRule
@@ -72,6 +72,7 @@ __all__ = [
     "AlphaScale",
     "Backtest",
     "BaseModel",
+    "BookTargets",
     "BoostedTrees",
     "BoundedLinear",
     "CostBelief",
@@ -89,7 +90,6 @@ __all__ = [
     "SignalModel",
     "SignalSource",
     "Skill",
-    "Sought",
     "SourceAbsentError",
     "Traded",
     "at_new_york",
@@ -97,6 +97,7 @@ __all__ = [
     "checks",
     "conformal_widths",
     "daily_factors",
+    "fill_information",
     "forward_returns",
     "guarded_factors",
     "interval_figure",
@@ -111,7 +112,6 @@ __all__ = [
     "skill",
     "stack",
     "time_type",
-    "told_by",
     "trade_rebalanced",
     "universe",
     "word_score",

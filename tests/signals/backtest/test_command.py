@@ -199,7 +199,7 @@ def test_a_fusion_that_was_wrong_leaves_no_targets(
         "The slope of returns on the fused forecast is not above 0 out of sample: every forecast is 0"
         in said
     )
-    assert "targets.csv of before is removed" in said
+    assert "targets.csv is removed" in said
     assert "targets none" in said
     assert not (tmp_path / "targets.csv").exists()
     assert "no targets are written" in (tmp_path / "backtest.html").read_text(encoding="utf-8")
@@ -221,7 +221,9 @@ def test_without_its_files_the_walk_still_stands(
     assert found["targets"] is None
     (tmp_path / "targets.csv").write_text("no table\n")
     again = done("backtest", out, "--cost-bps", "5", "--out", tmp_path)
-    assert again["warnings"][1] == f"{none}, and {tmp_path / 'targets.csv'} of before is removed."
+    assert (
+        again["warnings"][1] == f"{none}, and the previous {tmp_path / 'targets.csv'} is removed."
+    )
     assert not (tmp_path / "targets.csv").exists()
     assert found["at"] == found["curve"][-1]["at"]
     assert all(row["expected_bps"] is None for row in found["weights"])
@@ -250,7 +252,7 @@ def test_an_explanation_from_folder_to_page(out: Path, copied: Path, tmp_path: P
     told = signals("explain", copied, "--out", tmp_path)  # without its panel: that is built anew
     assert told.exit_code == 0
     assert "rank IC lost where shuffled" in told.stdout
-    assert "built anew" in told.output
+    assert "built again" in told.output
     again = json.loads((tmp_path / "explain.json").read_text())
     assert again["names"] == found["names"]
 

@@ -127,7 +127,7 @@ def test_a_broken_line_in_the_middle_is_refused_by_its_row(bad: bytes, row: int)
     served(model).write_bytes(b"".join([*lines[: row - 1], bad + b"\n", *lines[row:]]))
     told = refused("predict", model.folder)
     assert f"row{row}of{served(model)}" in told.replace(" ", "")
-    assert "learns them anew" in told
+    assert "learns them again" in told
 
 
 def test_a_last_line_that_ends_is_none_that_was_cut_short() -> None:

@@ -492,7 +492,7 @@ def _slope(means: Floats) -> Floats:
 #
 # Where the same trained policies are judged in several markets, seeds are crossed with these: a resample takes the same
 # seeds in all of them (Owen 2007, "The pigeonhole bootstrap"). Where a market has policies of its own, its seeds are
-# drawn by themselves. Episodes belong to a market and are drawn anew in each. Markets are either the ones of interest,
+# drawn by themselves. Episodes belong to a market and are redrawn in each. Markets are either the ones of interest,
 # each with the same weight, or a draw from such as could have been chosen; the second claims more and has the longer
 # interval. Levels of k units are drawn k - 1 times, and intervals stretched for few of them, as in `stats.bootstrap`.
 

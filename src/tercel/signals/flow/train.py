@@ -298,7 +298,7 @@ def learn(
     early = fitted(kind, [halves(found)[0] for found in days.values()], horizon_s, seed)
     step()
     later = {
-        one: told(early, halves(found)[1], horizon_s)
+        one: forecasts_and_moves(early, halves(found)[1], horizon_s)
         for one, found in days.items()
         if halves(found)[1]
     }
@@ -307,15 +307,17 @@ def learn(
         others = fitted(
             kind, [found for name, found in days.items() if name != one], horizon_s, seed
         )
-        strangers[one] = told(others, days[one], horizon_s)
+        strangers[one] = forecasts_and_moves(others, days[one], horizon_s)
         step()
     whole = fitted(kind, list(days.values()), horizon_s, seed)
     step()
-    seen = {one: told(early, halves(found)[0], horizon_s) for one, found in days.items()}
+    seen = {
+        one: forecasts_and_moves(early, halves(found)[0], horizon_s) for one, found in days.items()
+    }
     return whole, later, strangers, seen
 
 
-def told(model: Trees, days: Days, horizon_s: int) -> tuple[Floats, Floats]:
+def forecasts_and_moves(model: Trees, days: Days, horizon_s: int) -> tuple[Floats, Floats]:
     """What a model says of the samples of some days, and what came."""
     x, y = stacked(days, horizon_s)
     return forecaster_of([model] * len(HORIZONS)).raw(x, horizon_s), y

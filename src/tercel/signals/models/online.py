@@ -1,6 +1,6 @@
-"""Learning that goes on: a line on a source's features whose coefficients move from date to date, and their journal.
+"""Online learning: a line on a source's features whose coefficients move from date to date, and their journal.
 
-    found = learn(data, "daily", "blend")        found.told, one forecast a row, each by labels that had ended by then
+    found = learn(data, "daily", "blend")        found.forecast, one forecast a row, each by labels that had ended by then
     as_of(model, at_ns)                          a trained model with the parameters that it had at a moment
 
 Three experts. `static` is fitted once; `rolling` to the labels of the last `window` dates; `recursive` to all of them,
@@ -44,7 +44,7 @@ class Learned:
 
     Parameters
     ----------
-    told : float64 (n,)
+    forecast : float64 (n,)
         Forecasts; NaN before the first, and where the source says nothing.
     said : float64 (n, K)
         Those of each expert.
@@ -54,7 +54,7 @@ class Learned:
         The journal: a line for every date on which a parameter moved.
     """
 
-    told: Floats
+    forecast: Floats
     said: Floats
     model: BaseModel
     moves: list[dict[str, Any]]
@@ -98,9 +98,9 @@ def fixed_share(weights: Floats, losses: Floats, share: float) -> Floats:
     """
     if len(weights) == 1:
         return weights
-    kept = weights * np.exp(losses.min() - losses)
-    kept = kept / kept.sum()
-    return np.asarray((1.0 - share) * kept + share / (len(kept) - 1) * (1.0 - kept))
+    updated = weights * np.exp(losses.min() - losses)
+    updated = updated / updated.sum()
+    return np.asarray((1.0 - share) * updated + share / (len(updated) - 1) * (1.0 - updated))
 
 
 def learn(data: Dataset, source: str, update: Update, rule: OnlineRule = USUAL) -> Learned:
@@ -114,7 +114,7 @@ def learn(data: Dataset, source: str, update: Update, rule: OnlineRule = USUAL) 
     >>> from tercel.signals.sources.synthetic import synthetic_market
     >>> data = synthetic_market(1, instruments=20, days=120, strength=0.3).data
     >>> found = learn(data, "linear", "recursive")
-    >>> int(np.isfinite(found.told).sum()), len(found.moves), sorted(found.moves[0]["moved"])
+    >>> int(np.isfinite(found.forecast).sum()), len(found.moves), sorted(found.moves[0]["moved"])
     (1340, 67, ['recursive:intercept', 'recursive:linear.a', 'weight:recursive'])
     """
     from tercel.signals.models.regressors import filled, scale_of
@@ -149,7 +149,7 @@ def learn(data: Dataset, source: str, update: Update, rule: OnlineRule = USUAL) 
         np.full(len(experts), 1.0 / len(experts)),
         2.0 * max(float(data.y[warm].var()), 1e-300),
     )
-    told, said = np.full(data.n, np.nan), np.full((data.n, len(experts)), np.nan)
+    forecast, said = np.full(data.n, np.nan), np.full((data.n, len(experts)), np.nan)
     window, fixed = deque[Floats](maxlen=rule.window), np.zeros((len(names), len(names) + 1))
     memory, state, moves = fixed, dict[str, float](), list[dict[str, Any]]()
     for at, (ended, now) in enumerate(zip(batches, sections, strict=True)):
@@ -170,11 +170,11 @@ def learn(data: Dataset, source: str, update: Update, rule: OnlineRule = USUAL) 
         )
         said[now] = full[now] @ lines[:, :-1].T + lines[:, -1]
         state = _moved(state, _named(experts, names, lines, weights), int(times[at]), source, moves)
-        told[now] = full[now] @ (weights @ lines)[:-1] + (weights @ lines)[-1]
+        forecast[now] = full[now] @ (weights @ lines)[:-1] + (weights @ lines)[-1]
     part = BaseModel(
         source, FAMILY, tuple(data.names[c] for c in columns), used, medians, family(FAMILY).make()
     )
-    return Learned(told, said, _set(part, state), moves)
+    return Learned(forecast, said, _set(part, state), moves)
 
 
 def learn_all(
@@ -183,7 +183,7 @@ def learn_all(
     """Forecasts (n, K) of every source that ranks, their models, and the journal of all by date."""
     found = [learn(data, source, update, rule) for source in data.ranking]
     moves = sorted((line for one in found for line in one.moves), key=lambda line: str(line["at"]))
-    return np.stack([one.told for one in found], axis=1), [one.model for one in found], moves
+    return np.stack([one.forecast for one in found], axis=1), [one.model for one in found], moves
 
 
 def as_of(model: SignalModel, at_ns: int) -> SignalModel:
@@ -299,12 +299,12 @@ def _set(part: BaseModel, state: Mapping[str, float]) -> BaseModel:
     lines = np.array([[state[f"{one}:{name}"] for name in names] for one in experts])
     mixed = np.array([state[f"weight:{one}"] for one in experts]) @ lines
     model = family(FAMILY).make(**part.model.get_params())
-    kept = {
+    arrays = {
         "coef_": mixed[:-1],
         "intercept_": mixed[-1],
         "n_features_in_": np.asarray(len(mixed) - 1),
     }
-    return replace(part, model=model.put_back(kept))
+    return replace(part, model=model.from_arrays(arrays))
 
 
 EVER: Final = np.iinfo(np.int64).max
@@ -327,7 +327,7 @@ class Since:
     moves : sequence of mapping
         The journal of the whole walk to that date, as the files are now.
     lines : sequence of mapping
-        By which the model's journal goes on; none where no parameter moved.
+        Lines that continue the model's journal; none where no parameter moved.
     drift : mapping, optional
         Rank IC over these dates beside that of training: `mean`, `ci_low`, `ci_high`, `dates`, `training`, `t` of the
         difference, `drifted`; None where they are too few.
@@ -345,7 +345,7 @@ class Since:
     note: str = ""
 
     def keep(self) -> str:
-        """Write the lines behind those in the model's folder, and a line that was cut short anew; returns what to say
+        """Append the lines to those in the model's folder, rewriting a line that was cut short; returns what to say
         of that, and where it cannot be done.
         """
         if not self.model.online:
@@ -364,8 +364,8 @@ class Since:
                     write_whole(path, "".join(f"{json.dumps(line)}\n" for line in lines))
                     cut = again or cut
         except OSError as error:
-            kept = f"what was learned is not kept, and learned again next time: {path}: {error.strerror}"
-            return "; ".join(filter(None, (cut, kept)))
+            failed = f"what was learned is not saved, and learned again next time: {path}: {error.strerror}"
+            return "; ".join(filter(None, (cut, failed)))
         return cut
 
     def about(self) -> dict[str, Any]:
@@ -377,13 +377,13 @@ class Since:
         }
 
     def sentences(self) -> list[str]:
-        """What was learned, and that no drift can be told; that it has drifted is in the note."""
+        """What was learned, and that no drift is significant; a drift is in the note."""
         days = sorted({line["at"][:10] for line in self.lines})
-        told = [f"It learned on {len(days)} dates, to {days[-1]}: see {SERVED}."] if days else []
+        learned = [f"It learned on {len(days)} dates, to {days[-1]}: see {SERVED}."] if days else []
         return (
-            told
+            learned
             if self.drift is None or self.drift["drifted"]
-            else [*told, spelt_drift(self.drift)]
+            else [*learned, spelt_drift(self.drift)]
         )
 
 
@@ -396,7 +396,7 @@ def caught_up(model: SignalModel, past: Dataset, train: TrainSection) -> Since:
     """What came since training, in rows of which the last date's are to be forecast; labels that are open are NaN."""
     dates, _ = model.walked_ns
     new = (past.time_ns > max(dates, default=0)) & np.isfinite(past.outcome)
-    told = model.told({name: past.x[new, c] for c, name in enumerate(past.names)})
+    forecast = model.part_forecasts({name: past.x[new, c] for c, name in enumerate(past.names)})
     moves, lines, corrected, note = list[dict[str, Any]](), list[dict[str, Any]](), None, ""
     if learns(model, train) and train.update != "refit":
         journal, at = model.updates(), int(past.time_ns[-1])
@@ -412,13 +412,15 @@ def caught_up(model: SignalModel, past: Dataset, train: TrainSection) -> Since:
             )
             lines = further(journal, moves, model.id)
             for k, one in enumerate(model.models):
-                told[:, k] = found[one.source].told[new] if one.source in found else told[:, k]
+                forecast[:, k] = (
+                    found[one.source].forecast[new] if one.source in found else forecast[:, k]
+                )
             corrected = corrected_of(model, past, journal, moves)
             model = with_states(model, states_at(journal, at) | states_at(moves, EVER))
         except DataError as error:
             moves, lines, model = [], [], as_of(model, at)
             note = f"nothing is learned since training: expected {error.expected}, received {error.received}"
-    drift = drift_of(model.card.get("ic"), model.fusion.combine(told)[0], past.rows(new))
+    drift = drift_of(model.card.get("ic"), model.fusion.combine(forecast)[0], past.rows(new))
     drifted = spelt_drift(drift).rstrip(".") if drift is not None and drift["drifted"] else ""
     other = "" if corrected is None else spelt_correction(corrected)
     return Since(
@@ -429,7 +431,7 @@ def caught_up(model: SignalModel, past: Dataset, train: TrainSection) -> Since:
 def further(
     journal: Sequence[Mapping[str, Any]], moves: Sequence[Mapping[str, Any]], model: str
 ) -> list[dict[str, Any]]:
-    """Lines by which a model's journal goes on to where a walk has led, each with the values of the line before it, of
+    """Lines that continue a model's journal to the end of a walk, each with the values of the line before it, of
     every source from its own last line on.
 
     Raises
@@ -480,7 +482,8 @@ def corrected_of(
     until = int(dates[dates <= past.time_ns[-1]].max(initial=0))
     columns = {name: past.x[:, c] for c, name in enumerate(past.names)}
     then, now = (
-        with_states(model, states_at(one, until)).told(columns) for one in (journal, moves)
+        with_states(model, states_at(one, until)).part_forecasts(columns)
+        for one in (journal, moves)
     )
     far = {
         one.source: float(np.nanstd(now[:, k] - then[:, k]) / np.nanstd(then[:, k]))
@@ -515,8 +518,8 @@ def spelt_correction(corrected: Mapping[str, Any]) -> str:
     """
     return (
         f"{corrected['source']} has other prices than training saw, in what it learned on {corrected['from'][:10]} and "
-        f"after: it goes on by those of now, whose line at training's end forecasts {corrected['apart']:.2g} of a "
-        f"deviation apart; scale, fusion and intervals are of those of before. {AGAIN}"
+        f"after: it continues with the current prices, whose line at training's end forecasts {corrected['apart']:.2g} of a "
+        f"deviation apart; scale, fusion and intervals are those of training. {AGAIN}"
     )
 
 
@@ -555,7 +558,7 @@ def spelt_drift(drift: Mapping[str, Any]) -> str:
     >>> spelt_drift(cell | {"drifted": True})
     'Since training, 40 dates, its rank IC is -0.0300 [-0.0500, -0.0100], in training 0.0200 (t -3.2): it has drifted.'
     """
-    said = "it has drifted" if drift["drifted"] else "no drift that can be told"
+    said = "it has drifted" if drift["drifted"] else "no significant drift"
     return (
         f"Since training, {drift['dates']} dates, its rank IC is {spelt_cell(drift, digits=4)}, in training "
         f"{drift['training']:.4f} (t {drift['t']:.1f}): {said}."

@@ -68,12 +68,15 @@ def _no_gaps(X: Floats, native_nan: bool) -> Floats:
 
 def _no_constants(X: Floats, weights: Floats) -> None:
     """Refuse columns that say nothing: a constant feature is a broken source more often than a fact."""
-    kept = X[weights > 0]
-    if len(kept) < 2:
+    weighted = X[weights > 0]
+    if len(weighted) < 2:
         return
     with np.errstate(invalid="ignore"):
         flat = np.flatnonzero(
-            ~(np.nanmax(kept, axis=0, initial=-np.inf) > np.nanmin(kept, axis=0, initial=np.inf))
+            ~(
+                np.nanmax(weighted, axis=0, initial=-np.inf)
+                > np.nanmin(weighted, axis=0, initial=np.inf)
+            )
         )
     if flat.size:
         columns = ", ".join(str(i) for i in flat[:8]) + (" ..." if flat.size > 8 else "")
@@ -117,7 +120,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
             super().set_params(**params)
         return self
 
-    def kept(self) -> dict[str, AnyArray]:
+    def to_arrays(self) -> dict[str, AnyArray]:
         """Fitted arrays: with the parameters all that a prediction needs.
 
         Raises
@@ -128,8 +131,8 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
         self._check_fitted()
         return {name: np.asarray(getattr(self, name)) for name in (*self.common, *self.learned)}
 
-    def put_back(self, kept: Mapping[str, AnyArray]) -> Self:
-        """Restore a fitted model from :meth:`kept`.
+    def from_arrays(self, arrays: Mapping[str, AnyArray]) -> Self:
+        """Restore a fitted model from :meth:`to_arrays`.
 
         Raises
         ------
@@ -137,7 +140,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
             When something of it is missing.
         """
         for name in (*self.learned, *self.common):
-            value = np.asarray(kept[name])
+            value = np.asarray(arrays[name])
             setattr(self, name, value.item() if value.ndim == 0 else value)
         return self
 
@@ -277,7 +280,7 @@ class Ridge(Regressor):
 
 
 # -- forest ---------------------------------------------------------------------------------------
-# Random forests (Breiman, 2001), grown by scikit-learn; what is kept and asked are the nodes as arrays.
+# Random forests (Breiman, 2001), grown by scikit-learn; what is stored and evaluated are the nodes as arrays.
 
 NODES: Final = ("feature_", "threshold_", "left_", "right_", "value_")
 # Rows that go down all trees at once.
@@ -324,9 +327,9 @@ class ForestNodes(_Nodes):
         for name, part in parts.items():
             setattr(self, name, np.concatenate(part))
 
-    def put_back(self, kept: Mapping[str, AnyArray]) -> Self:
+    def from_arrays(self, arrays: Mapping[str, AnyArray]) -> Self:
         """Refuse nodes that lead nowhere or back."""
-        super().put_back(kept)
+        super().from_arrays(arrays)
         here = np.arange(len(self.value_))
         down = all(
             ((child >= here) & (child < len(here))).all() for child in (self.left_, self.right_)
@@ -391,7 +394,7 @@ _FIXED: Final[dict[str, Any]] = {
 
 @dataclass(eq=False, repr=False)
 class BoostedTrees(Estimator):
-    """The parameters, that trees read NaN, and that they are kept as LightGBM's own text."""
+    """The parameters, that trees read NaN, and that they are stored as LightGBM's own text."""
 
     native_nan = True
 
@@ -408,18 +411,18 @@ class BoostedTrees(Estimator):
         """Grow trees by a model of LightGBM."""
         self.booster_ = kind(**self.get_params(), **_FIXED).fit(X, y, weights).booster_
 
-    def kept(self) -> dict[str, AnyArray]:
+    def to_arrays(self) -> dict[str, AnyArray]:
         """The trees as bytes of LightGBM's text format, which is read by a parser and runs nothing."""
-        return super().kept() | {
+        return super().to_arrays() | {
             "trees": np.frombuffer(self.booster_.model_to_string().encode(), np.uint8)
         }
 
-    def put_back(self, kept: Mapping[str, AnyArray]) -> Self:
+    def from_arrays(self, arrays: Mapping[str, AnyArray]) -> Self:
         """Restore the trees from their text."""
         from lightgbm import Booster
 
-        self.booster_ = Booster(model_str=np.asarray(kept["trees"], np.uint8).tobytes().decode())
-        return super().put_back(kept)
+        self.booster_ = Booster(model_str=np.asarray(arrays["trees"], np.uint8).tobytes().decode())
+        return super().from_arrays(arrays)
 
 
 class BoostingRegressor(BoostedTrees, Regressor):

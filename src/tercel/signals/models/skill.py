@@ -80,19 +80,19 @@ def skill(by_date: Floats, rng: np.random.Generator, *, block: int = BLOCK) -> S
     DataError
         When fewer than two blocks of dates have a cross-section of at least 5 instruments.
     """
-    kept = by_date[np.isfinite(by_date)]
-    labels = np.arange(len(kept)) // block
-    if len(kept) == 0 or labels[-1] < 1:
+    known = by_date[np.isfinite(by_date)]
+    labels = np.arange(len(known)) // block
+    if len(known) == 0 or labels[-1] < 1:
         raise DataError(
             f"at least {block + 1} dates with {FEWEST} instruments that vary",
-            f"{len(kept)}",
+            f"{len(known)}",
             "use a longer panel, more instruments, or a forecast that is not constant",
         )
-    found = mean_interval(kept, labels, rng)
-    error = clustered_se(kept, labels)
+    found = mean_interval(known, labels, rng)
+    error = clustered_se(known, labels)
     low, high = (float("nan") if end is None else end for end in (found.ci_low, found.ci_high))
-    mean = float(kept.mean())
-    return Skill(mean, low, high, mean / error if error > 0 else float("nan"), len(kept))
+    mean = float(known.mean())
+    return Skill(mean, low, high, mean / error if error > 0 else float("nan"), len(known))
 
 
 IC_OVER = "The rank IC is that of all test blocks but the first, before which nothing was fused."
@@ -107,10 +107,10 @@ def stride(start_ns: Ints, end_ns: Ints) -> int:
     return next(apart, len(start_ns))
 
 
-def told(ic: Mapping[str, Any] | None) -> str:
+def skill_sentence(ic: Mapping[str, Any] | None) -> str:
     """The sentence in which every command says a fusion's skill.
 
-    >>> told({"mean": 0.02, "ci_low": 0.01, "ci_high": 0.03, "t": 4.0, "dates": 90})
+    >>> skill_sentence({"mean": 0.02, "ci_low": 0.01, "ci_high": 0.03, "t": 4.0, "dates": 90})
     "The fused forecast's rank IC out of sample is 0.0200 [0.0100, 0.0300], t 4.0, over 90 dates."
     """
     if not ic:
@@ -119,7 +119,7 @@ def told(ic: Mapping[str, Any] | None) -> str:
         )
         why = "too few dates or names" if ic is None else silent
         return f"The fused forecast's rank IC out of sample is not known: {why}."
-    open_ = "" if (ic["ci_low"] or 0.0) > 0 else ": no skill that can be told from none"
+    open_ = "" if (ic["ci_low"] or 0.0) > 0 else ": not significantly above zero"
     text = f"{spelt_cell(ic, digits=4)}, t {fixed(ic['t'], 1)}, over {ic['dates']} dates{open_}"
     return f"The fused forecast's rank IC out of sample is {text}."
 
@@ -140,7 +140,7 @@ class Decay:
     slope : float64 (H,)
         Move per unit of score over each horizon.
     half_life_ns : int
-        Of the exponential; from 1/4 of the shortest to 16 times the longest horizon, which stands for a steady drift.
+        Of the exponential; from 1/4 of the shortest to 16 times the longest horizon, which means a steady drift.
     """
 
     horizons_ns: Ints

@@ -203,7 +203,7 @@ def base_names(data: Dataset, families: Sequence[str]) -> tuple[str, ...]:
 
 
 def thinned(rows: Indices, dates: Ints, most: int) -> Indices:
-    """At most about `most` of the rows: whole cross-sections, evenly left out, the newest always kept."""
+    """At most about `most` of the rows: whole cross-sections, evenly left out, the newest always included."""
     if len(rows) <= most:
         return rows
     step = -(-len(rows) // most)

@@ -111,7 +111,7 @@ def joined_all(
             f"source {source.name} is left out: it says something of {present} of {data.n} rows"
         )
     lacking = [
-        f"source {name} is absent, the panel goes on without it: {why}"
+        f"source {name} is absent, the panel continues without it: {why}"
         for name, why in absent.items()
     ]
     return replace(data, warnings=(*data.warnings, *lacking, *warnings)), absent
@@ -295,14 +295,16 @@ def build(config: SignalsConfig, seed: int, out: Path) -> dict[str, Any]:
 
 def rows_of(config: SignalsConfig) -> dict[str, Any]:
     """Settings that decide a panel's rows and columns, as plain values: the same wherever its files lie."""
-    kept, _ = portable(config)
-    return {"panel": plain(kept.panel), "source": plain(kept.source)}
+    relative, _ = portable(config)
+    return {"panel": plain(relative.panel), "source": plain(relative.source)}
 
 
 def data_of(config: SignalsConfig) -> dict[str, str]:
     """Hash of each file that a configuration names; of a folder, of the names and sizes in it."""
-    found, (kept, base) = {}, portable(config)
-    for name in (one for one in (kept.panel.path, *(source.path for source in kept.source)) if one):
+    found, (relative, base) = {}, portable(config)
+    for name in (
+        one for one in (relative.panel.path, *(source.path for source in relative.source)) if one
+    ):
         path = base / name
         if path.is_file():
             found[name] = file_hash(path)

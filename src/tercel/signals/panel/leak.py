@@ -5,7 +5,7 @@
 not by chance.
 
 *Profile*: the IC with the return of every bar around the known time. What has skill fades over several bars; what was
-copied from one bar's return stands in that bar alone: known one period later, it is worth nothing.
+copied from one bar's return shows in that bar alone: known one period later, it is worth nothing.
 
 *Times*: how long after the event facts became known, and on what grid. A source that knows everything at the moment it
 happens, to the nanosecond, has no stamp of its own.
@@ -37,7 +37,7 @@ from tercel.signals.panel.panel import Panel
 from tercel.signals.runs.config import PanelSection, SignalsConfig, SourceSection
 from tercel.signals.sources.daily import SETTLES
 from tercel.signals.sources.port import EVERY, FrameSource, SignalSource, SourceAbsentError
-from tercel.signals.sources.synthetic import planted_leak
+from tercel.signals.sources.synthetic import synthetic_leak
 
 CEILING = 0.04
 SURE = 4.0
@@ -206,7 +206,7 @@ def judged(
     collapses = abs(ic.t) > SURE and abs(late.mean) < COLLAPSED * abs(ic.mean) and sure
     if collapses:
         reasons.append(
-            f"skill stands in one bar alone: IC {ic.mean:+.4f}{at}, known one period later {late.mean:+.4f}"
+            f"skill in one bar alone: IC {ic.mean:+.4f}{at}, known one period later {late.mean:+.4f}"
         )
     stamped = instant > 0.99 and abs(ic.t) > SURE
     if stamped:
@@ -309,8 +309,8 @@ def _later(returns: Floats, shift: int) -> Floats:
 
 
 def _mean(by_bar: Floats) -> float:
-    kept = by_bar[np.isfinite(by_bar)]
-    return float(kept.mean()) if len(kept) else 0.0
+    known = by_bar[np.isfinite(by_bar)]
+    return float(known.mean()) if len(known) else 0.0
 
 
 def leak_table(lines: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
@@ -342,7 +342,7 @@ def profile_figure(reports: dict[str, LeakReport], name: str = "leak") -> Figure
         name,
         f"Rank IC of a source with returns around its known time. {summary}.",
         "Right of the dotted line lies what had not happened when the source says it knew. Honest skill fades over "
-        "several bars; a leak stands in one.",
+        "several bars; a leak shows in one.",
     )
 
 
@@ -374,8 +374,8 @@ def reports_of(
     sources, absent = panels.sources_of(config, closes)
     named = {source.name: source for source in (*own, *(source for source, _ in sources))}
     if planted:
-        leaks = {FALSE: planted_leak(bars, seed, strength=strength)}
-        leaks[TRUE] = planted_leak(bars, seed, strength=strength, falsified=False)
+        leaks = {FALSE: synthetic_leak(bars, seed, strength=strength)}
+        leaks[TRUE] = synthetic_leak(bars, seed, strength=strength, falsified=False)
         named = leaks | named
     reports, unjudged = (
         dict[str, LeakReport](),

@@ -14,7 +14,7 @@ from tercel.core.files import write_whole
 from tercel.core.progress import say
 from tercel.core.report.cells import csv_text
 from tercel.core.report.tables import spelt_cell
-from tercel.signals.models.skill import BLOCK, FEWEST, told
+from tercel.signals.models.skill import BLOCK, FEWEST, skill_sentence
 from tercel.signals.panel.build import prices_of
 from tercel.signals.portfolio import book as books
 from tercel.signals.portfolio.book import Backtest, BookRule, Cost, Exposure, Walk, walk_of
@@ -119,7 +119,7 @@ class Charge:
     ----------
     bps : float, optional
     law : float, optional
-        Y of the law; it stands where `bps` is not given.
+        Y of the law; used where `bps` is not given.
     capital : float
         Of the book, for the law, in the currency of the prices.
     whose : str
@@ -397,7 +397,7 @@ def sentences(found: dict[str, Any]) -> list[str]:
     """
     net, worst = found["sharpe_net_interval"], found["worst_year"]
     open_ = net["ci_low"] is None or net["ci_low"] <= 0.0 <= net["ci_high"]
-    sure = ", which cannot be told from nothing" if open_ else ""
+    sure = ", not significantly different from zero" if open_ else ""
     span = f"{found['first'][:10]} to {found['last'][:10]}"
     even = found["breakeven_bps"]
     free = f"it breaks even at {even:.1f} bps" if even and even > 0 else "it loses before any cost"
@@ -408,19 +408,19 @@ def sentences(found: dict[str, Any]) -> list[str]:
         f"year; {free}.",
         f"At worst it stood {100 * found['drawdown']:.1f} % below its peak, {found['drawdown_from'][:10]} to "
         f"{found['drawdown_to'][:10]}; its worst year is {worst['year']}, {100 * worst['net']:+.1f} %.",
-        told(found["ic"]),
+        skill_sentence(found["ic"]),
     ]
     return lines + [f"Bias: {found['note']}."] * bool(found["note"])
 
 
 def write_targets(found: dict[str, Any], out: Path) -> Path | None:
     """Weights of the newest date as a CSV of date, name, weight; 0 of a name that the file before had, else none. Where
-    no forecast is given there is no file: one of before is removed, and `found` warns of it.
+    no forecast is given there is no file: a previous one is removed, and `found` warns of it.
     """
     there = (out / TARGETS).is_file()
     if found["held"] is None:
         (out / TARGETS).unlink(missing_ok=True)
-        removed = f", and {out / TARGETS} of before is removed" * there
+        removed = f", and the previous {out / TARGETS} is removed" * there
         found["warnings"].append(f"No forecast is given, so no targets are written{removed}.")
         return None
     weights = {row["name"]: row["weight"] for row in found["weights"]}

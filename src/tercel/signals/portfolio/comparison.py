@@ -21,8 +21,8 @@ from tercel.signals.portfolio.rebalance import (
     LEAST_PAST,
     NOISE,
     RULES,
+    BookTargets,
     CostBelief,
-    Sought,
     Traded,
     labels_ended,
     on_paper,
@@ -131,7 +131,7 @@ def backtested(file: Path, seed: int = 1, *, shuffled: bool = False) -> dict[str
     return {**result, "sentences": sentences(result)}
 
 
-def shuffle(sought: Sought, seed: int) -> Sought:
+def shuffle(sought: BookTargets, seed: int) -> BookTargets:
     """The same with outcomes exchanged among the names of each date: a control in which no rule may gain gross."""
     outcome, rng = sought.walk.outcome.copy(), np.random.default_rng([seed, 35])
     for row in outcome:
@@ -140,7 +140,9 @@ def shuffle(sought: Sought, seed: int) -> Sought:
     return replace(sought, walk=replace(sought.walk, outcome=outcome))
 
 
-def belief_of(config: PortfolioConfig, sought: Sought, believed: str | float) -> CostBelief | None:
+def belief_of(
+    config: PortfolioConfig, sought: BookTargets, believed: str | float
+) -> CostBelief | None:
     """A belief by its name; a number is that many times the first true level, a third that of the last."""
     if believed == "true":
         return None
@@ -151,7 +153,7 @@ def belief_of(config: PortfolioConfig, sought: Sought, believed: str | float) ->
     return CostBelief(float(believed) * float(sought.level[-1 if believed == THIRD else 0]))
 
 
-def judged(config: PortfolioConfig, sought: Sought) -> Indices:
+def judged(config: PortfolioConfig, sought: BookTargets) -> Indices:
     """Dates that figures are of: those asked for, by default from the first year whose parameters were chosen.
 
     Raises
@@ -180,7 +182,7 @@ def _figures(name: str, one: Traded, at: Indices, periods: float) -> dict[str, A
     growth = np.cumprod(1.0 + book.net[at])
     fallen = 1.0 - growth / np.maximum(np.maximum.accumulate(growth), 1.0)
     year = book.walk.time_ns[at].astype("datetime64[ns]").astype("datetime64[Y]").astype(int) + 1970
-    told = {str(y): float(one.chosen[at][year == y][0]) for y in np.unique(year)}
+    by_year = {str(y): float(one.chosen[at][year == y][0]) for y in np.unique(year)}
     return {
         "says": RULES[name].says,
         "turnover": float(book.turnover[at].mean()),
@@ -191,7 +193,7 @@ def _figures(name: str, one: Traded, at: Indices, periods: float) -> dict[str, A
         "drawdown": float(fallen.max()),
         "held": float(np.abs(book.weights[at]).sum(axis=1).mean()),
         "left_while_held": one.left,
-        "chosen": told if len(RULES[name].parameters) > 1 else None,
+        "chosen": by_year if len(RULES[name].parameters) > 1 else None,
     }
 
 
@@ -205,7 +207,10 @@ def _difference(one: Replicates, other: Replicates) -> dict[str, Any]:
 
 
 def _beliefs(
-    ran: Mapping[str, Mapping[str, Traded]], at: Indices, sought: Sought, rng: np.random.Generator
+    ran: Mapping[str, Mapping[str, Traded]],
+    at: Indices,
+    sought: BookTargets,
+    rng: np.random.Generator,
 ) -> dict[str, Any]:
     """Net Sharpe ratio of each rule that chooses, by what is believed of costs, and what learning them gains."""
     flat = {
@@ -228,9 +233,9 @@ def _beliefs(
     }
 
 
-def _learned(one: Traded, sought: Sought, changes: str) -> dict[str, Any]:
+def _learned(one: Traded, sought: BookTargets, changes: str) -> dict[str, Any]:
     """What a rule learned of costs, and after how many dates it was back where they changed."""
-    told = {
+    summary = {
         "at_last": float(one.believed[-1]),
         "true_at_last": float(sought.level[-1]),
         "near": NEAR,
@@ -240,8 +245,8 @@ def _learned(one: Traded, sought: Sought, changes: str) -> dict[str, Any]:
         since = int(
             np.searchsorted(sought.walk.time_ns, np.datetime64(changes, "ns").astype(np.int64))
         )
-        told["back_after"] = back_after(one.believed[since:], sought.level[since:])
-    return told
+        summary["back_after"] = back_after(one.believed[since:], sought.level[since:])
+    return summary
 
 
 def back_after(believed: Floats, true: Floats, within: float = NEAR) -> int | None:
@@ -255,7 +260,7 @@ def back_after(believed: Floats, true: Floats, within: float = NEAR) -> int | No
     return int(runs.argmax()) if runs.any() else None
 
 
-def _curve(by_rule: Mapping[str, Traded], at: Indices, sought: Sought) -> list[dict[str, Any]]:
+def _curve(by_rule: Mapping[str, Traded], at: Indices, sought: BookTargets) -> list[dict[str, Any]]:
     """A row a date: what each rule earned net, its equity, its parameter, the cost believed and the true one."""
     equity = {name: np.cumprod(1.0 + one.book.net[at]) for name, one in by_rule.items()}
     return [
@@ -421,9 +426,10 @@ def portfolio_page(found: Mapping[str, Any]) -> str:
 
 
 def _by_year(able: Mapping[str, Mapping[str, float]]) -> str:
-    years = sorted({year for told in able.values() for year in told})
+    years = sorted({year for parameters in able.values() for year in parameters})
     return plain_table(
-        ("rule", *years), [(rule, *(f"{told[y]:g}" for y in years)) for rule, told in able.items()]
+        ("rule", *years),
+        [(rule, *(f"{parameters[y]:g}" for y in years)) for rule, parameters in able.items()],
     )
 
 
@@ -509,7 +515,7 @@ def chosen(found: Mapping[str, Any], able: list[str]) -> Figure:
 
 def believed(found: Mapping[str, Any], rule: str) -> Figure:
     """The level of cost that a rule believed, and the true one."""
-    told, true = (
+    belief, true = (
         _line(found, rule, "cost_believed"),
         np.array([row["cost_true"] for row in found["curve"]]),
     )
@@ -518,7 +524,7 @@ def believed(found: Mapping[str, Any], rule: str) -> Figure:
         panel.plot(_times(found), true, color=svg.INK.token, linewidth=1.4, label="true")
         panel.plot(
             _times(found),
-            told,
+            belief,
             color=svg.SERIES[1].token,
             linewidth=1.4,
             label=f"believed by {rule}",
@@ -529,6 +535,6 @@ def believed(found: Mapping[str, Any], rule: str) -> Figure:
     return finished(
         drawing,
         "believed",
-        f"Cost believed from {told.min():.3g} to {told.max():.3g}, true from {true.min():.3g} to {true.max():.3g}.",
+        f"Cost believed from {belief.min():.3g} to {belief.max():.3g}, true from {true.min():.3g} to {true.max():.3g}.",
         "Bps of a half-turn, or Y of the square-root law.",
     )

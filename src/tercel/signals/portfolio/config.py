@@ -1,4 +1,4 @@
-"""What `tercel portfolio` is told, one TOML file, and the forecasts, volatilities and costs that it names.
+"""The file of `tercel portfolio`, TOML, and the forecasts, volatilities and costs that it names.
 
 [forecasts] model, or file: a trained model's folder, or a table of date, name, value, outcome, sd (end, dollars)
 [book]      kind, hold: how forecasts become targets
@@ -33,8 +33,8 @@ from tercel.signals.portfolio.backtest import (
     known_by,
     traded,
 )
-from tercel.signals.portfolio.book import Walk, apart, walk_of
-from tercel.signals.portfolio.rebalance import HALF_LIFE, RULES, Sought, sought_of
+from tercel.signals.portfolio.book import Walk, non_overlapping, walk_of
+from tercel.signals.portfolio.rebalance import HALF_LIFE, RULES, BookTargets, book_targets
 from tercel.signals.risk.forecast import WINDOW
 from tercel.signals.risk.volatility import MONTH, FastVolatility
 from tercel.signals.runs.config import day_of
@@ -169,7 +169,7 @@ class Opened:
     the panel, and of the newest forecast.
     """
 
-    sought: Sought
+    sought: BookTargets
     model: SignalModel | None
     note: str = ""
     said: Sequence[str] = ()
@@ -177,7 +177,7 @@ class Opened:
 
 def opened(config: PortfolioConfig, base: Path, seed: int = 1, *, newest: bool = False) -> Opened:
     """Forecasts, volatilities and costs of a configuration whose paths are taken from a folder; with the `newest` date
-    of a model's files behind them, whose outcome nobody knows.
+    of a model's files behind them, whose outcome is not known yet.
 
     Raises
     ------
@@ -193,7 +193,7 @@ def opened(config: PortfolioConfig, base: Path, seed: int = 1, *, newest: bool =
     else:
         model = load(folder_at(base / config.forecasts.model, seed))
         walk, where = walk_of(model.walk()), str(model.folder)
-        walk, said = with_newest(model) if newest else (walk.rows(apart(walk)), said)
+        walk, said = with_newest(model) if newest else (walk.rows(non_overlapping(walk)), said)
         away, remedy = (
             1.0 - FastVolatility().decay,
             "give the forecasts as a table with a column sd: file = ...",
@@ -224,7 +224,7 @@ def opened(config: PortfolioConfig, base: Path, seed: int = 1, *, newest: bool =
         optimum = mean_variance(
             walk, sd, daily_returns(model, walk.names.tolist(), "take mean_variance out")
         )
-    sought = sought_of(
+    sought = book_targets(
         walk, sd, law, level, by_risk=config.book.kind == "by_risk", hold=config.book.hold
     )
     note = "" if model is None else str(model.card.get("note", ""))
@@ -246,7 +246,7 @@ def with_newest(model: SignalModel) -> tuple[Walk, list[str]]:
             said[0],
             "bring the files up to date, or train again",
         )
-    found = walk.rows(np.append(apart(walk), len(walk.time_ns) - 1))
+    found = walk.rows(np.append(non_overlapping(walk), len(walk.time_ns) - 1))
     end = found.end_ns.copy()
     end[-1] = found.time_ns[-1] + int(np.median(found.end_ns[:-1] - found.time_ns[:-1]))
     return replace(found, end_ns=end), said
@@ -333,8 +333,8 @@ def read_forecasts(
     wide[0, at["t"], at["n"]] = at["sd"]
     if "dollars" in at.columns:
         wide[1, at["t"], at["n"]] = at["dollars"].fill_null(float("nan"))
-    kept = apart(walk)
-    return walk.rows(kept), wide[0, kept], wide[1, kept]
+    apart = non_overlapping(walk)
+    return walk.rows(apart), wide[0, apart], wide[1, apart]
 
 
 def mean_variance(walk: Walk, sd: Floats, days_of: DailyReturns) -> Floats:

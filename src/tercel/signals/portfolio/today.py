@@ -29,8 +29,8 @@ from tercel.signals.portfolio.rebalance import (
     LEAST_PAST,
     NOISE,
     RULES,
+    BookTargets,
     CostBelief,
-    Sought,
     choose,
     labels_ended,
     on_paper,
@@ -60,14 +60,14 @@ def stepped(
     seed: int = 1,
     held: Mapping[str, float] | None = None,
 ) -> dict[str, Any]:
-    """Write today's book as targets that a desk reads, one step of a rule from those of before.
+    """Write today's book as targets that a desk reads, one step of a rule from the previous ones.
 
     Parameters
     ----------
     file : Path
         As `tercel portfolio backtest` reads it; its cost is what is believed before any fill.
     out : Path
-        Folder of `targets.csv`; where `held` says nothing the one of before says what is held, none: nothing.
+        Folder of `targets.csv`; where `held` is None the previous file says what is held; without one nothing is.
     desks : mapping of str to sequence of (str, float, float)
         What was paid, a day each, the oldest first.
     rule : str
@@ -169,7 +169,7 @@ def steps_of(out: Path) -> list[dict[str, Any]]:
             raise DataError(
                 "a step of a book, one JSON object",
                 f"row {number} of {path}",
-                "take the row out, or move the file away: then the page begins anew",
+                "take the row out, or move the file away: then the page starts over",
             ) from None
     return found
 
@@ -190,8 +190,8 @@ def away(held: Mapping[str, float], targeted: Mapping[str, float]) -> float:
     )
 
 
-def held_before(path: Path, sought: Sought) -> dict[str, float]:
-    """Weights of the file of targets of before; nothing where there is none.
+def held_before(path: Path, sought: BookTargets) -> dict[str, float]:
+    """Weights of the previous file of targets; empty without one.
 
     Raises
     ------
@@ -204,7 +204,7 @@ def held_before(path: Path, sought: Sought) -> dict[str, float]:
     times = sought.walk.time_ns.astype("datetime64[ns]")
     if day is not None and times[-1] - np.datetime64(day) < SPACED * np.median(np.diff(times[:-1])):
         raise DataError(
-            "a forecast one step after the targets of before",
+            "a forecast one step after the previous targets",
             f"{times[-1].astype('datetime64[D]')}, and those of {day} in {path}",
             "bring the prices up to date, or remove the file: then nothing is held",
         )
@@ -212,7 +212,7 @@ def held_before(path: Path, sought: Sought) -> dict[str, float]:
 
 
 def learn(
-    belief: CostBelief, sought: Sought, capital: float, desk: str, paid: Paid
+    belief: CostBelief, sought: BookTargets, capital: float, desk: str, paid: Paid
 ) -> dict[str, Any]:
     """Tell a belief what a desk day paid: how many of its parents are of names that have a forecast now, their mean by
     value with its interval over parents, what was believed before and after.
@@ -240,7 +240,7 @@ def learn(
     unit = scale * (value / capital) ** (sought.law.power - 1.0)
     noise = NOISE * sought.sd[-1, who]
     mean, half = weighted_interval(bps.tolist(), value.tolist())
-    told = {
+    summary = {
         "desk": desk,
         "parents": len(known),
         "bps": mean,
@@ -248,20 +248,20 @@ def learn(
         "before": belief.level,
     }
     belief.learn(float(((unit / noise) ** 2).sum()), float((unit * BPS * bps / noise**2).sum()))
-    return told | {"after": belief.level}
+    return summary | {"after": belief.level}
 
 
 def sentences(found: Mapping[str, Any]) -> list[str]:
     """What a desk would say of today's book, in at most four sentences."""
     missed, last = found["missed"], found["learned"][-1] if found["learned"] else None
-    aside = f", {missed:.3f} half-turns away from the targets of before" if missed else ""
+    aside = f", {missed:.3f} half-turns away from the previous targets" if missed else ""
     believed = f"Cost believed {found['cost_believed']:.3g}"
     return [
         f"{found['rule']} at {found['parameter']:g} trades {found['turnover']:.3f} half-turns in "
         f"{len(found['trades'])} names towards the targets of {found['at'][:10]}.",
         f"What is held is said by the desk's positions{aside}."
         if found["held"] == "positions"
-        else "What is held is taken to be the targets of before; no desk with a capital said otherwise.",
+        else "What is held is taken to be the previous targets; no desk with a capital said otherwise.",
         f"{believed}, as the file says: no desk has filled a parent yet."
         if last is None
         else f"{believed}, {last['before']:.3g} before the last session: {last['parents']} parents that paid "
@@ -280,14 +280,14 @@ def why(found: Mapping[str, Any]) -> str:
     )
 
 
-def spelt_paid(told: Mapping[str, Any]) -> str:
+def spelt_paid(session: Mapping[str, Any]) -> str:
     """What a session paid, bps, with its interval.
 
     >>> spelt_paid({"bps": 1.5, "half_bps": 0.25}), spelt_paid({"bps": 1.5, "half_bps": None})
     ('1.50 ± 0.25', '1.50')
     """
-    half = told["half_bps"]
-    return fixed(told["bps"]) + ("" if half is None else f" ± {fixed(half)}")
+    half = session["half_bps"]
+    return fixed(session["bps"]) + ("" if half is None else f" ± {fixed(half)}")
 
 
 # -- steps page -----------------------------------------------------------------------------------
@@ -354,7 +354,7 @@ def table_of(steps: Steps) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     for one in steps:
         new = one["learned"][-1] if one["learned"] else None
         missed = "" if one["missed"] is None else fixed(one["missed"], 3)
-        told = (
+        cells = (
             ("", "", f"{one['cost_said']:.3g}")
             if new is None
             else (str(new["parents"]), spelt_paid(new), f"{new['before']:.3g}")
@@ -366,7 +366,7 @@ def table_of(steps: Steps) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
         rows.append(
             (
                 str(one["at"])[:10],
-                *told,
+                *cells,
                 f"{one['cost_believed']:.3g}",
                 missed,
                 f"{one['parameter']:g}",
@@ -384,13 +384,18 @@ def _days(panel: Any, steps: Steps) -> None:
 
 def paid(steps: Steps) -> Figure:
     """What the last session before each step paid, with its interval, and the cost believed."""
-    told = [(n, one["learned"][-1]) for n, one in enumerate(steps) if one["learned"]]
+    sessions = [(n, one["learned"][-1]) for n, one in enumerate(steps) if one["learned"]]
     with sketch(3.0, PAGE) as drawing:
         left, middle, right = drawing.subplots(1, 3)
         left.axhline(0.0, color=svg.SOFT.token, linewidth=0.9)
-        means, halves = ([one[key] or 0.0 for _, one in told] for key in ("bps", "half_bps"))
+        means, halves = ([one[key] or 0.0 for _, one in sessions] for key in ("bps", "half_bps"))
         left.errorbar(
-            [n for n, _ in told], means, halves, fmt="o", color=svg.SERIES[1].token, markersize=4
+            [n for n, _ in sessions],
+            means,
+            halves,
+            fmt="o",
+            color=svg.SERIES[1].token,
+            markersize=4,
         )
         left.set(title="paid by the session before, bps", xlim=(-0.5, len(steps) - 0.5))
         middle.plot(
@@ -406,7 +411,7 @@ def paid(steps: Steps) -> Figure:
         right.set(title=f"parameter of {steps[-1]['rule']}", ylim=(0, None))
         for panel in (left, middle, right):
             _days(panel, steps)
-    spelt = "; ".join(f"{steps[n]['at'][:10]} {spelt_paid(one)} bps" for n, one in told)
+    spelt = "; ".join(f"{steps[n]['at'][:10]} {spelt_paid(one)} bps" for n, one in sessions)
     return finished(
         drawing, "paid", f"Paid: {spelt}.", "Bars are 95 % intervals over a session's parents."
     )

@@ -4,7 +4,7 @@ from tercel.signals.risk.anomaly import RiskMeter as RiskMeter
 from tercel.signals.risk.anomaly import Second as Second
 from tercel.signals.risk.anomaly import StreamingAnomaly as StreamingAnomaly
 from tercel.signals.risk.anomaly import alarm_starts as alarm_starts
-from tercel.signals.risk.anomaly import learn_calm as learn_calm
+from tercel.signals.risk.anomaly import fit_baseline as fit_baseline
 from tercel.signals.risk.anomaly import simulate as simulate
 from tercel.signals.risk.forecast import EwmaNormal as EwmaNormal
 from tercel.signals.risk.forecast import (
@@ -79,8 +79,8 @@ __all__ = [
     "checked_returns",
     "early_rules",
     "ewma",
+    "fit_baseline",
     "judge",
-    "learn_calm",
     "simulate",
     "tails",
     "worst",

@@ -247,7 +247,7 @@ class AnomalyBaseline:
         return float(self.smooth[1])
 
 
-def learn_calm(
+def fit_baseline(
     days: Sequence[Floats], *, false_alarms_per_day: float = 0.25, least: float = 4.0
 ) -> AnomalyBaseline:
     """Baseline of calm days, and the lowest alarm threshold that they stay under.
@@ -404,7 +404,7 @@ class StreamingAnomaly:
         if self.calm is None:
             self._first.append(np.array(second, np.float64))
             if len(self._first) >= self.warm_s:
-                self._begin(learn_calm([np.array(self._first)]))
+                self._begin(fit_baseline([np.array(self._first)]))
                 self._first = []
             return math.nan
         _ROW.pack_into(self._row.data, 0, *second)
@@ -454,7 +454,7 @@ def _count(rows: Longs, counts: Floats) -> None:
 def _close(
     b: Packed, k: Longs, mid2_before: int, scratch: Longs, counts: Floats, out: Floats
 ) -> int:
-    """The second that ends now into `out`, the counts begun anew; the mid, half ticks."""
+    """The second that ends now into `out`, the counts reset; returns the mid, half ticks."""
     s = state_at(k)
     measure(b, k, s.record, mid2_before if mid2_before != 0 else s.mid2, scratch, 0, out)
     for column in (ADDS, TRADES, CANCELS):

@@ -39,7 +39,7 @@ class RiskState(NamedTuple):
     anomaly : float or None
         Score over its alarm threshold: 1 is the alarm, around 0 is ordinary (:mod:`tercel.signals.risk.anomaly`).
 
-    NaN says that a measurement failed, None that nobody measures; both are answered by caution where a policy requires
+    NaN says that a measurement failed, None that it is not measured; both are answered by caution where a policy requires
     the input. None is passed over where it does not.
     """
 
@@ -83,7 +83,7 @@ class PostureRule:
     asks: PostureDemand
 
     def __post_init__(self) -> None:
-        """Refuse a rule without a gap between its thresholds, or over an input that nobody measures."""
+        """Refuse a rule without a gap between its thresholds, or over an unknown input."""
         if self.watches not in NAMES:
             raise ConfigError(
                 f"a rule over one of {', '.join(NAMES)}", f"'{self.watches}'", "name one of them"
@@ -188,7 +188,7 @@ class PostureConfig:
             raise ConfigError(
                 "a name of its own for each rule",
                 ", ".join(named),
-                "rename the rule that stands twice",
+                "rename one of the rules of the same name",
             )
 
 
@@ -338,7 +338,7 @@ class PosturePolicy:
             if value is None:
                 if since is not None and at_ns - since >= self.config.dwell_ns:
                     del self._since[rule.name]
-                    changes.append(f"lifted {rule.name}: nobody measures it any more")
+                    changes.append(f"lifted {rule.name}: it is no longer measured")
             elif since is None and rule.enters(value):
                 self._since[rule.name] = at_ns
                 changes.append(f"in force: {self._why(rule, state, at_ns)}")

@@ -431,16 +431,16 @@ def shrink_eigenvalues(eigenvalues: Floats, days: int) -> Floats:
         When the matrix is singular for another reason than having fewer days than names.
     """
     p, n = len(eigenvalues), days
-    kept = eigenvalues[max(0, p - n) :]
-    if kept[0] <= SINGULAR * kept[-1]:
+    positive = eigenvalues[max(0, p - n) :]
+    if positive[0] <= SINGULAR * positive[-1]:
         raise DataError(
             "columns that are no sums of others",
-            f"eigenvalues from {kept[0]:.2g} to {kept[-1]:.2g}",
+            f"eigenvalues from {positive[0]:.2g} to {positive[-1]:.2g}",
             "leave out names that are copies of others",
         )
     h = n ** (-1 / 3)
-    width = h * kept[None, :]
-    x = (kept[:, None] - kept[None, :]) / width
+    width = h * positive[None, :]
+    x = (positive[:, None] - positive[None, :]) / width
     density = (0.75 / math.sqrt(5)) * np.mean(np.maximum(1 - x**2 / 5, 0) / width, axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
         log = np.log(np.abs((math.sqrt(5) - x) / (math.sqrt(5) + x)))
@@ -450,8 +450,8 @@ def shrink_eigenvalues(eigenvalues: Floats, days: int) -> Floats:
     hilbert = np.mean(kernel / width, axis=1)
     ratio = p / n
     if p <= n:
-        real = 1 - ratio - math.pi * ratio * kept * hilbert
-        return np.asarray(kept / ((math.pi * ratio * kept * density) ** 2 + real**2))
+        real = 1 - ratio - math.pi * ratio * positive * hilbert
+        return np.asarray(positive / ((math.pi * ratio * positive * density) ** 2 + real**2))
     at_zero = (1 / math.pi) * (
         0.3 / h**2
         + 0.75
@@ -459,14 +459,14 @@ def shrink_eigenvalues(eigenvalues: Floats, days: int) -> Floats:
         * (1 - 0.2 / h**2)
         * math.log((1 + math.sqrt(5) * h) / (1 - math.sqrt(5) * h))
     )
-    null = 1 / (math.pi * (p - n) / n * at_zero * float(np.mean(1 / kept)))
-    rest = kept / (math.pi**2 * kept**2 * (density**2 + hilbert**2))
+    null = 1 / (math.pi * (p - n) / n * at_zero * float(np.mean(1 / positive)))
+    rest = positive / (math.pi**2 * positive**2 * (density**2 + hilbert**2))
     return np.concatenate([np.full(p - n, null), rest])
 
 
 @dataclass(frozen=True)
 class NonlinearShrinkage:
-    """Ledoit and Wolf (2020): every eigenvalue of the sample covariance moved by its own, eigenvectors kept."""
+    """Ledoit and Wolf (2020): every eigenvalue of the sample covariance moved by its own, eigenvectors unchanged."""
 
     name: str = "Ledoit-Wolf nonlinear"
 

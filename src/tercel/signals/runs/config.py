@@ -104,7 +104,7 @@ class SourceSection(TomlTable):
     columns: dict[str, str | tuple[str, ...]] = Field(default={})
     """What the file calls the columns that the kind reads, where that is not usual."""
     required: bool = False
-    """Whether its absence is an error; else the panel goes on without it and says so."""
+    """Whether its absence is an error; else the panel continues without it and says so."""
     max_age_days: float | None = Field(default=None, gt=0, le=LONGEST_DAYS)
     """Facts whose event is older are stale: missing."""
 
@@ -216,11 +216,11 @@ def _paths(one: SourceSection) -> dict[str, str]:
     """Paths of a source by their keys; a kind may have others, `paths`, among its options."""
     from tercel.signals.sources.registry import kind_named
 
-    told = {
+    found = {
         "path": one.path,
         **{name: one.options.get(name) for name in getattr(kind_named(one.kind), "paths", ())},
     }
-    return {key: value for key, value in told.items() if isinstance(value, str)}
+    return {key: value for key, value in found.items() if isinstance(value, str)}
 
 
 def _with_paths(config: SignalsConfig, change: Callable[[str], str]) -> SignalsConfig:

@@ -122,13 +122,13 @@ def contributions(model: SignalModel, data: Dataset) -> Parts:
         As the model's parts do for features that they cannot read.
     """
     columns = {name: data.x[:, at] for at, name in enumerate(data.names)}
-    told, names = model.told(columns), dict[str, Floats]()
+    forecasts, names = model.part_forecasts(columns), dict[str, Floats]()
     constant = np.zeros(data.n)
-    here, which = np.unique(~np.isnan(told), axis=0, return_inverse=True)
+    here, which = np.unique(~np.isnan(forecasts), axis=0, return_inverse=True)
     weights = np.stack([model.fusion.without(mask)[0] for mask in here])[np.asarray(which).ravel()]
     for k, part in enumerate(model.models):
         scale = model.scale.unit_bps * weights[:, k] * model.fusion.slope[k]
-        said = ~np.isnan(told[:, k]) & (scale != 0.0)
+        said = ~np.isnan(forecasts[:, k]) & (scale != 0.0)
         if not said.any():
             continue
         gap = np.full(data.n, np.nan)
@@ -336,7 +336,7 @@ def explained(model: SignalModel, seed: int) -> dict[str, Any]:
             groups=groups,
             tick=lambda now: bar.update(task, advance=1, now=now),
         )
-    told_by, rows, said = newest(model, data)
+    served, rows, said = newest(model, data)
     walk = model.walk()["value"].fill_null(float("nan")).to_numpy()
     if config.train.update != "refit":
         said.append("Worth is that of lines refitted by block; those that forecast learned online.")
@@ -356,7 +356,7 @@ def explained(model: SignalModel, seed: int) -> dict[str, Any]:
         "dates": len(found.ic),
         "folds": len(np.unique(found.fold)),
         "ic": ic,
-        **parts_of(contributions(told_by, rows), rows, groups),
+        **parts_of(contributions(served, rows), rows, groups),
         "features": features,
         "groups": most_first(
             {**shares[called(group)], "features": list(group)} for group in groups
@@ -378,7 +378,7 @@ def trained_on(model: SignalModel) -> Dataset:
             return data
     except TercelError:
         pass
-    say("the panel is not beside the model: built anew")
+    say("the panel is not beside the model: built again")
     return panels.dataset_of_config(present(config_of(model)), int(model.card["seed"]))
 
 
@@ -507,7 +507,7 @@ def worth_table(
     return (
         "feature or source",
         "IC lost, 95 %",
-        "sign kept",
+        "same sign",
         *(f"fold {k + 1}" for k in range(folds)),
     ), [
         (

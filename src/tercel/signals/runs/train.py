@@ -30,9 +30,9 @@ from tercel.signals.models.skill import (
     rank_ic_by_date,
     scale_of,
     skill,
+    skill_sentence,
     slope_of,
     stride,
-    told,
     within_dates,
 )
 from tercel.signals.models.walk_forward import (
@@ -254,7 +254,7 @@ def evaluate_page(result: dict[str, Any]) -> str:
         "Slope of what came on what was said: 1 is right. Labels are ranks: .577 of them lie within one standard "
         "deviation, .950 within 1.645."
     )
-    less, skilled = less + " ".join(result["warnings"]), told(result["ic"]["fusion"])
+    less, skilled = less + " ".join(result["warnings"]), skill_sentence(result["ic"]["fusion"])
     sections = [
         Section("Skill", result["note"], skill, [interval_figure("ic", "rank IC", result["ic"])]),
         Section("What each source adds", less, added, [interval_figure("adds", "IC added", adds)]),
@@ -312,7 +312,7 @@ def panel_in(config: SignalsConfig, seed: int, out: Path) -> tuple[Dataset, dict
 
 def installed(config: SignalsConfig) -> tuple[str, ...]:
     """The configured families that are installed; the others are said."""
-    kept = []
+    available = []
     wanted = config.train.families if config.train.update == "refit" else (FAMILY,)
     if len(wanted) < len(config.train.families):
         say(
@@ -320,18 +320,18 @@ def installed(config: SignalsConfig) -> tuple[str, ...]:
         )
     for name in wanted:
         if (module := absent(family(name))) is None:
-            kept.append(name)
+            available.append(name)
         else:
             say(f"absent: {name} (no module {module}); pip install 'tercel[{family(name).extra}]'")
     for name, settings in config.train.settings.items():
         card = family(name)
-        if name in kept:
+        if name in available:
             card.make(0, **settings)
-    if not kept:
+    if not available:
         raise ConfigError(
             "a family that is installed", "none", "pip install 'tercel[signals]', or add linear"
         )
-    return tuple(kept)
+    return tuple(available)
 
 
 def train(config: SignalsConfig, seed: int, out: Path) -> dict[str, Any]:
@@ -366,12 +366,12 @@ def train(config: SignalsConfig, seed: int, out: Path) -> dict[str, Any]:
         data, value * fusion.weights.any(), fusion.without(np.ones(len(columns), dtype=bool))[1]
     )
     model = SignalModel(fusion, tuple(models), scale)
-    kept, base = portable(config)
+    relative, base = portable(config)
     base = seen_from(out / MODEL, base)
     about = {
         "name": config.name,
         "seed": seed,
-        "config": kept,
+        "config": relative,
         BASE: base,
         "data": panels.data_of(config),
         "panel": manifest["files"],
@@ -432,8 +432,8 @@ def evaluate(config: SignalsConfig, seed: int, out: Path, demo: bool) -> dict[st
     """Out-of-sample figures of a trained folder."""
     data, _ = panel_in(config, seed, out)
     try:
-        with np.load(out / FORECASTS) as kept:
-            forecasts, columns = kept["told"], tuple(str(name) for name in kept["columns"])
+        with np.load(out / FORECASTS) as stored:
+            forecasts, columns = stored["told"], tuple(str(name) for name in stored["columns"])
     except (OSError, KeyError, ValueError):
         raise ConfigError(
             "a folder that was trained in", f"{out}", "run: tercel signals train"

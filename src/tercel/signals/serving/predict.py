@@ -3,7 +3,7 @@
     served = predict(load(Path("o/model")))          the last date of the files
     served.alphas                                    one `Alpha` a name, as a desk takes it
 
-The sources are read anew, so that files which have grown since training give a new date without a new training. Rows
+The sources are read again, so that files which have grown since training give a new date without a new training. Rows
 after the date are left out before anything is computed from them.
 """
 
@@ -278,7 +278,7 @@ class ServedForecasts:
 
     def about(self) -> dict[str, Any]:
         """All but the rows: `seen_until`, `sentences`, `learned` and `drift` among it."""
-        told = {} if self.since is None else self.since.about()
+        since = {} if self.since is None else self.since.about()
         return {
             "model": self.model,
             "at": self.at,
@@ -287,7 +287,7 @@ class ServedForecasts:
             "held": asdict(self.held),
             "seen_until": self.seen_until,
             "sentences": self.sentences(),
-            **told,
+            **since,
         }
 
     def sentences(self) -> list[str]:
@@ -360,16 +360,16 @@ def predict(model: SignalModel, at: date | None = None) -> ServedForecasts:
 def section(
     model: SignalModel, at: date | None
 ) -> tuple[Dataset, dict[str, str], pl.DataFrame, Since]:
-    """:func:`cross_section`, and the model as of its date: what came since training is learned, kept and watched; on a
+    """:func:`cross_section`, and the model as of its date: what came since training is learned, saved and checked for drift; on a
     day between two dates of training too, what had come by then is learned.
     """
     (rows, missing), prices, past = cross_section(model, at)
     at_ns, train, since = int(rows.time_ns[0]), config_of(model).train, None
-    (dates, _), anew, note = model.walked_ns, learns(model, config_of(model).train), ""
-    if len(dates) and (at_ns > dates[-1] or (anew and at_ns not in dates)):
+    (dates, _), relearns, note = model.walked_ns, learns(model, config_of(model).train), ""
+    if len(dates) and (at_ns > dates[-1] or (relearns and at_ns not in dates)):
         try:
-            # what learns walks anew from the panel's first date on
-            since = caught_up(model, past(0 if anew else int(dates[-1])), train)
+            # a model that learns is walked again from the panel's first date on
+            since = caught_up(model, past(0 if relearns else int(dates[-1])), train)
         except DataError as error:
             note = f"what came since training cannot be read: {error.received}"
     since = since or Since(as_of(model, at_ns) if model.online else model, note=note)
@@ -487,8 +487,8 @@ def _daily(
         if gone
         else ""
     )
-    told = "; ".join(filter(None, (late, note)))
-    data = replace(_unlabelled(facts, source.columns, names, day + 2 * SETTLES), note=told)
+    said = "; ".join(filter(None, (late, note)))
+    data = replace(_unlabelled(facts, source.columns, names, day + 2 * SETTLES), note=said)
 
     def past(after_ns: int) -> Dataset:
         panel = config.panel

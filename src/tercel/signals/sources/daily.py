@@ -63,7 +63,7 @@ SETTLES = timedelta(minutes=15)
 OPEN = 2 * SETTLES + timedelta(microseconds=1)
 """From the last close to the end of a label that is open then: after the moment at which that close is decided on."""
 RECENT = 21
-"""Days of which the fullest says how many names are usual, and whose names are told where the last one has no row."""
+"""Days of which the fullest says how many names are usual, and whose names are listed where the last one has no row."""
 
 
 @dataclass(frozen=True)
@@ -154,8 +154,8 @@ class DailyFactors(TableSource):
         timed = frame.rename({"time": "event_time"}).with_columns(
             known_time=pl.col("event_time") + SETTLES
         )
-        kept = timed.select("instrument", "event_time", "known_time", ROW, *self.columns)
-        return checked(kept, self.columns, str(self.path), self.collected)
+        facts = timed.select("instrument", "event_time", "known_time", ROW, *self.columns)
+        return checked(facts, self.columns, str(self.path), self.collected)
 
     def _leave_out_flat(self, frame: pl.DataFrame) -> None:
         """Leave out factors that never differ: prices that open where they close, a history too short for them."""

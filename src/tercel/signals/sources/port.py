@@ -32,7 +32,7 @@ Days = Annotated[float, Field(ge=0, le=LONGEST_DAYS)]
 
 
 SourceAbsentError = TableAbsentError
-"""A source whose files, records or extra are not there: a panel goes on without it and says so."""
+"""A source whose files, records or extra are not there: a panel continues without it, with a warning."""
 
 
 @runtime_checkable

@@ -5,7 +5,7 @@ an instrument holds `strength * value` of every planted source, so that the rank
 return's standard deviation. Sources differ in form: `linear`; `interaction`, which only the product of its two columns
 tells; and `noise`, which tells nothing.
 
-:func:`planted_leak` is a source that carries the next bar's return, under a falsified time or under the true one.
+:func:`synthetic_leak` is a source that carries the next bar's return, under a falsified time or under the true one.
 """
 
 from dataclasses import dataclass
@@ -107,7 +107,7 @@ def _source(
     return FrameSource(name, tuple(values), _long(times, names, values), f"synthetic {name}")
 
 
-def planted_leak(
+def synthetic_leak(
     prices: pl.DataFrame,
     seed: int,
     *,

@@ -97,10 +97,10 @@ def values_of(
 
 def differing(facts: pl.DataFrame, columns: Sequence[str], where: str) -> list[str]:
     """What to say of records of one instrument, event and known time whose values differ; nothing where none do."""
-    told = facts.unique([*KEYS, *columns], keep="last", maintain_order=True).group_by(
+    records = facts.unique([*KEYS, *columns], keep="last", maintain_order=True).group_by(
         KEYS, maintain_order=True
     )
-    several = told.agg(ROW).filter(pl.col(ROW).list.len() > 1)
+    several = records.agg(ROW).filter(pl.col(ROW).list.len() > 1)
     what = f"records of one name and day with other values, of which the last row counts: {several.height:,} in {where}"
     return [
         f"{what} (first: {who}, rows {rows[-2]} and {rows[-1]})"
@@ -255,7 +255,7 @@ def _prices_of(source: object, columns: TableMap | Called, how: HowToMap) -> Pri
 
 
 def _is_wide(table: Table, columns: Called) -> bool:
-    """Whether a file has one column of closes a name: no close of its own, and mostly columns that nobody knows."""
+    """Whether a file has one column of closes a name: no close of its own, and mostly columns of unknown names."""
     if {"symbol", "close", "adj_close"} & set(columns):
         return False
     names = [name for name in table.frame.columns if name != ROW]
