@@ -19,7 +19,7 @@ from tercel.cli.shared import (
 from tercel.core.errors import ConfigError
 
 if TYPE_CHECKING:
-    from tercel.signals.portfolio.backtest import Charge
+    from tercel.signals.portfolio.backtest import BacktestReport, Charge
     from tercel.signals.serving.model_folder import SignalModel
 
 Model = Annotated[
@@ -94,12 +94,12 @@ def backtest(request: BacktestSignals) -> None:
     book = BookRule(request.book, request.hold, share_of(request.leave), request.long_only)  # type: ignore[arg-type]
     model, out = request.opened()
     target = None if request.vol_target is None else share_of(request.vol_target)
-    found = {**backtested(model, book, charge, request.seed, target), "out": out}
-    found["targets"] = write_targets(found, out)
+    found = backtested(model, book, charge, request.seed, target)
+    targets = write_targets(found, out)
     hand_over(
-        found,
+        {**found.to_json(), "out": out, "targets": targets},
         request.as_json,
-        lambda: _show_backtest(found),
+        lambda: _show_backtest(found, targets),
         out,
         "backtest",
         lambda: backtest_page(found),
@@ -139,21 +139,21 @@ def charge_of(request: BacktestSignals) -> "Charge":
     )
 
 
-def _show_backtest(found: dict[str, Any]) -> None:
+def _show_backtest(found: "BacktestReport", targets: Path | None) -> None:
     from tercel.signals.portfolio.backtest import ends
     from tercel.signals.portfolio.backtest_page import figures_of, until, weights_table
 
     print_rows(
-        f"{found['name']}, {found['dates']} dates out of sample, {found['book']}",
+        f"{found.model.name}, {len(found.book.net)} dates out of sample, {found.rule}",
         ("", "value"),
         list(figures_of(found).items()),
     )
-    held = [row for row in found["weights"] if row["weight"]]
+    held = [row for row in found.weights if row.weight]
     shown = ends(held)
     more = f", {len(shown)} of {len(held)}" if len(shown) < len(held) else ""
-    print_rows(f"weights of {found['at'][:10]}{until(found)}{more}", *weights_table(shown))
-    _told(found["sentences"], found["warnings"])
-    say(f"targets {found['targets'] or 'none'}")
+    print_rows(f"weights of {found.at[:10]}{until(found)}{more}", *weights_table(shown))
+    _print_summary(found.sentences(), found.warnings)
+    say(f"targets {targets or 'none'}")
 
 
 def explain(request: OfModel) -> None:
@@ -182,10 +182,10 @@ def _show_explained(found: dict[str, Any]) -> None:
     print_rows(title + more, *worth_table(by_group(found, SHOWN)))
     title = f"forecast of {found['at'][:10]}; {found['common_bps']:+.1f} bps is common to {len(found['names'])} names"
     print_rows(title, *parts_table(ends(found["names"]), 3))
-    _told(found["sentences"], found["warnings"])
+    _print_summary(found["sentences"], found["warnings"])
 
 
-def _told(sentences: list[str], warnings: list[str]) -> None:
+def _print_summary(sentences: list[str], warnings: list[str]) -> None:
     print_sentences(sentences)
     for warning in warnings:
         say(f"note: {warning}")

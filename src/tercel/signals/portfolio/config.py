@@ -227,7 +227,7 @@ def opened(config: PortfolioConfig, base: Path, seed: int = 1, *, newest: bool =
     sought = book_targets(
         walk, sd, law, level, by_risk=config.book.kind == "by_risk", hold=config.book.hold
     )
-    note = "" if model is None else str(model.card.get("note", ""))
+    note = "" if model is None else model.note
     return Opened(replace(sought, optimum=optimum), model, note, said)
 
 

@@ -363,7 +363,7 @@ def explained(model: SignalModel, seed: int) -> dict[str, Any]:
         ),
         "sources": [shares[source] for source in data.ranking],
         "agreement": found.agreement([one["name"] for one in features]),
-        "note": str(model.card.get("note", "")),
+        "note": model.note,
         "warnings": said,
         "seed": seed,
     }

@@ -86,6 +86,11 @@ class SignalModel:
         return str(self.card.get("name", ""))
 
     @property
+    def note(self) -> str:
+        """What must be said beside every number of its panel: bias, lags."""
+        return str(self.card.get("note", ""))
+
+    @property
     def silent(self) -> str:
         """Why every forecast is 0; empty where it is not."""
         return (
