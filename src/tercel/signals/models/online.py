@@ -10,6 +10,12 @@ three by fixed share (Herbster & Warmuth 1998, "Tracking the Best Expert"; Cesa-
 Learning, and Games", chapter 5): by their losses, and with a share of each weight handed on to the others, so that one
 which was wrong for years is heard soon after it turns right. A loss is a Gaussian log-likelihood of `bets` names a
 date: weights are the chances of a switching model, and what bounds the blend's regret bounds that log-likelihood.
+
+A model that is served learns on by the same walk over the files as they are now (:func:`caught_up`): what it learns
+depends on the date alone, not on when it was trained or served. One line of `updates.jsonl`, and of `served.jsonl` behind
+it, is one date and source, each parameter with its old and its new value::
+
+    {"at": "2016-05-02T20:30:00.000000000Z", "source": "daily", "moved": {"recursive:daily.ret_5": [-0.011, -0.012]}}
 """
 
 import json

@@ -1,6 +1,10 @@
-"""Scores of forecasts: information coefficient by date. NumPy only.
+"""Skill of forecasts out of sample: rank IC by date, decay with the horizon, and basis points per unit of forecast.
 
 ic = skill(rank_ic_by_date(forecast, outcome, dates), rng)        ic.mean, ic.t, ic.ci_low, ic.ci_high, ic.dates
+
+What a forecast says is realised over time. The slopes of the moves over several horizons on the score are fitted with
+``B (1 - 2^(-h / half-life))``, the curve along which execution spends an alpha; a half-life far above the horizons is a
+steady drift.
 """
 
 import math

@@ -1,4 +1,11 @@
-"""Walk-forward test blocks of a panel, purged and embargoed, and families walked over them."""
+"""Walk-forward test blocks of a panel, purged and embargoed; models fitted, forecast and fused block by block.
+
+    folds = folds_of(data, config.train)                   (train, test) rows in time
+    forecasts = out_of_fold(data, families, folds, ...)    NaN where a source was missing or a row is in no test block
+    value, sd, even = fused(data, forecasts, names, folds) each block weighed by what earlier blocks taught
+
+Each source is fitted by itself, so that a source that is missing later removes its own forecasts and no other's.
+"""
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -1,4 +1,5 @@
-"""The leak check: whether a source knows the future, by three comparisons of its facts with later prices.
+"""The leak check: whether a source knows the future, by three comparisons of its facts with later prices; synthetic leaks
+beside configured sources show that it would be caught.
 
 *Too good*: the rank IC with the return of one bar, from the next one to the last of the label, lies in absolute value
 (models learn a column's sign) above a ceiling that nothing honest reaches on such a panel (0.04 on daily stocks), and

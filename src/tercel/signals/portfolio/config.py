@@ -4,6 +4,11 @@
 [book]      kind, hold: how forecasts become targets
 [cost]      bps, or law and capital; believed, prior, half_life; changes, times: a cost that changes on a day
 [rules]     names, first, last: ways to trade, and the dates that figures are of
+
+A table of forecasts::
+
+    date,name,value,outcome,sd
+    2021-01-06,AAA,0.31,0.012,0.021
 """
 
 from collections.abc import Sequence

@@ -1,8 +1,10 @@
-"""Models of tomorrow's variance, each from the past alone.
+"""Models of the next day's variance and covariance, each from the past alone, and the ports of all risk models.
 
-Ports of the risk models, one small protocol a family.
-
-`studies.risk.conformance` holds their conformance kits.
+The sample covariance of p names over n days has eigenvalues that are too far apart, the more so the larger p / n is.
+Ledoit and Wolf shrink them: towards one level (2004), or each by its own amount (2020, analytical). Volatilities change
+faster than correlations, so :class:`FastVolatility`, the default, takes both from different windows. Every estimator
+refuses NaN and constant columns with the name's place, so a name that is listed late is left out by its caller
+(:func:`tercel.signals.risk.portfolio.make_portfolio`), never filled. `studies.risk.conformance` has a kit for each port.
 """
 
 import math
@@ -254,7 +256,13 @@ def ewma(values: Floats, decay: float, level: Floats | float) -> Floats:
 
 @dataclass(frozen=True)
 class Ewma:
-    """Exponentially weighted mean of squared returns (RiskMetrics)."""
+    """Exponentially weighted mean of squared returns, ``h' = decay h + (1 - decay) r^2`` (RiskMetrics 1996).
+
+    Parameters
+    ----------
+    decay : float
+        .94 forgets half within 11 days. Lower follows a jump of volatility sooner and forgets it sooner.
+    """
 
     decay: float = 0.94
 
@@ -272,7 +280,15 @@ class Ewma:
 
 @dataclass(frozen=True)
 class Garch:
-    """GARCH(1,1), or GJR with an answer of its own to falls; refitted on all the past every `refit` days."""
+    """GARCH(1,1) of Bollerslev (1986), or GJR of Glosten, Jagannathan and Runkle (1993), refitted on all the past.
+
+    Parameters
+    ----------
+    asymmetric : bool
+        GJR: falls raise the next day's variance by a coefficient of their own, as they do for equities.
+    refit : int
+        Days between fits; the recursion is filtered every day. Fewer costs a fit of `arch` each.
+    """
 
     asymmetric: bool = False
     refit: int = 63
@@ -383,7 +399,11 @@ def sample_covariance(returns: Floats) -> Floats:
 
 @dataclass(frozen=True)
 class SampleCovariance:
-    """The sample covariance; singular where there are no more days than names."""
+    """The sample covariance ``S = X' X / (n - 1)`` of centred returns X, (n, p); singular where n <= p.
+
+    The reference, and a choice only where days outnumber names many times: a portfolio optimised on S holds the
+    combinations whose risk happened to be small.
+    """
 
     name: str = "sample"
 
@@ -394,7 +414,11 @@ class SampleCovariance:
 
 @dataclass(frozen=True)
 class LinearShrinkage:
-    """Ledoit and Wolf (2004): the sample covariance and a multiple of the identity, weighted for the least error."""
+    """Linear shrinkage ``(1 - a) S + a m I``, m the mean variance (Ledoit and Wolf 2004, J. Multivariate Analysis 88).
+
+    The weight a minimises the expected squared error and has nothing to choose. It pulls correlations and variances
+    alike towards their mean: quiet names look riskier and wild ones safer than they are.
+    """
 
     name: str = "Ledoit-Wolf linear"
 
@@ -466,7 +490,11 @@ def shrink_eigenvalues(eigenvalues: Floats, days: int) -> Floats:
 
 @dataclass(frozen=True)
 class NonlinearShrinkage:
-    """Ledoit and Wolf (2020): every eigenvalue of the sample covariance moved by its own, eigenvectors unchanged."""
+    """Nonlinear shrinkage: ``U diag(d) U'`` with the sample's eigenvectors U and an eigenvalue d each of its own.
+
+    Small eigenvalues rise and large ones fall by what random-matrix theory expects of n days of p names (Ledoit and
+    Wolf 2020, Annals of Statistics 48); see :func:`shrink_eigenvalues`. Invertible with fewer days than names.
+    """
 
     name: str = "Ledoit-Wolf nonlinear"
 
@@ -490,7 +518,18 @@ class NonlinearShrinkage:
 
 @dataclass(frozen=True)
 class FastVolatility:
-    """EWMA volatilities around a shrunk correlation of the returns that they standardise, clipped at six of them."""
+    """Volatilities of recent days around a correlation of the whole window: ``D R D``.
+
+    D holds the exponentially weighted standard deviations (no mean taken out), R is the correlation of
+    :class:`NonlinearShrinkage` of returns divided by the deviation of their own day, clipped at six deviations so that
+    one crash does not become a correlation.
+
+    Parameters
+    ----------
+    decay : float
+        Weight of a day's variance on the next day: half of the weight lies on the last ln(.5) / ln(decay) days, 69 for
+        .99. Lower reacts within days and is noisier; 1 is the plain mean of the window.
+    """
 
     decay: float = 0.99
 

@@ -5,6 +5,18 @@
 [train]     families, splits, embargo_days, shrink, most_rows, update;
             [train.online] warm, window, half_life, share, bets, penalty
 [compare]   families, problems, rows, test_rows, noise, seeds, panel
+
+A file::
+
+    name = "own"
+    [panel]
+    kind = "daily"
+    path = "prices.csv"
+    [[source]]
+    kind = "news"
+    path = "headlines.csv"
+    [train]
+    families = ["linear", "boosting"]
 """
 
 import os

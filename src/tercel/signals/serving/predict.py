@@ -5,6 +5,10 @@
 
 The sources are read again, so that files which have grown since training give a new date without a new training. Rows
 after the date are left out before anything is computed from them.
+
+Intervals are adaptive conformal (Gibbs and Candès 2021): a half-width is a quantile of past scores, |outcome - forecast|
+in standard deviations, and which quantile moves: up after a date that was missed too often, down after one missed too
+seldom, so that in the long run the share promised is inside. No date sees a score that had not ended by then.
 """
 
 import os

@@ -1,5 +1,10 @@
 """Daily prices and volumes as a source of factors, and the weekly cross-sections that models are judged on.
 
+A file of prices::
+
+    Date,Symbol,Open,High,Low,Close,Adj Close,Volume
+    2016-05-02,AAPL,93.97,94.08,92.40,93.64,88.12,48160104
+
 The panel of 2000-2017 holds survivors alone: companies that were delisted are not in it. Levels of return are
 flattered, above all those of buying losers; :data:`SURVIVORS` says so beside every number.
 """

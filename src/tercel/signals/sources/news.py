@@ -1,5 +1,8 @@
 """Headlines as a source: how many of a name, their tone, and what such words were followed by.
 
+    time,symbols,text
+    2016-05-02T13:05:00Z,"AAPL, MSFT",Sales rose 5.2 % to USD 205.5 mn
+
 A file has a time with its zone, a name or several, and a text. At each close of the panel's prices three values are
 taken over the window behind it: `count` (its log), `tone` (rising less falling words,
 :func:`tercel.signals.sources.news.word_score`) and `learned`, a ridge regression on TF-IDF weights of words and

@@ -2,6 +2,11 @@
 
     source_of("fundamentals", Path("reports.parquet"), drop_impossible=True)
 
+    [[source]]
+    kind = "fundamentals"
+    path = "reports.parquet"
+    drop_impossible = true
+
 | kind | path | options |
 |---|---|---|
 | `daily` | daily prices | `history`, `least_dollars`, `without`, `survivors` |

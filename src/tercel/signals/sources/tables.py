@@ -1,4 +1,9 @@
-"""Daily prices of any table that a person has, adjusted, by instrument and date.
+"""Daily prices of any table that a person has, adjusted, by instrument and date; base class of sources of tables.
+
+Long, wide and single files::
+
+    Date,Symbol,Close,Adj Close,Volume     Date,AAPL,MSFT           Date,Open,High,Low,Close
+    2016-05-02,AAPL,93.64,88.12,48160104   2016-05-02,93.64,50.61   2016-05-02,93.97,94.08,92.40,93.64
 
 read_prices("prices.csv")                     Date,Symbol,Open,High,Low,Close,Adj Close,Volume, in any order
 read_prices("px.csv", {"close": "Last"})      what a column is called here, ours to theirs
