@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -20,6 +20,7 @@ from tercel.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from tercel.signals.portfolio.backtest import BacktestReport, Charge
+    from tercel.signals.runs.explain import Explanation
     from tercel.signals.serving.model_folder import SignalModel
 
 Model = Annotated[
@@ -162,9 +163,9 @@ def explain(request: OfModel) -> None:
     from tercel.signals.runs.explain import explain_page, explained
 
     model, out = request.opened()
-    found = {**explained(model, request.seed), "out": out}
+    found = explained(model, request.seed)
     hand_over(
-        found,
+        {**found.to_json(), "out": out},
         request.as_json,
         lambda: _show_explained(found),
         out,
@@ -173,16 +174,16 @@ def explain(request: OfModel) -> None:
     )
 
 
-def _show_explained(found: dict[str, Any]) -> None:
+def _show_explained(found: "Explanation") -> None:
     from tercel.signals.portfolio.backtest import ends
     from tercel.signals.runs.explain import by_group, parts_table, worth_table
 
-    title = f"rank IC lost where shuffled, {found['dates']} dates out of sample in {found['folds']} folds"
-    more = f"; {SHOWN} of {len(found['groups'])} groups" if len(found["groups"]) > SHOWN else ""
+    title = f"rank IC lost where shuffled, {found.dates} dates out of sample in {found.folds} folds"
+    more = f"; {SHOWN} of {len(found.groups)} groups" if len(found.groups) > SHOWN else ""
     print_rows(title + more, *worth_table(by_group(found, SHOWN)))
-    title = f"forecast of {found['at'][:10]}; {found['common_bps']:+.1f} bps is common to {len(found['names'])} names"
-    print_rows(title, *parts_table(ends(found["names"]), 3))
-    _print_summary(found["sentences"], found["warnings"])
+    title = f"forecast of {found.at[:10]}; {found.common_bps:+.1f} bps is common to {len(found.names)} names"
+    print_rows(title, *parts_table(ends(found.names), 3))
+    _print_summary(found.sentences(), found.warnings)
 
 
 def _print_summary(sentences: list[str], warnings: list[str]) -> None:

@@ -1,7 +1,7 @@
 """Explanation of a model's folder: the newest forecast by feature, and what each feature is worth out of sample."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -299,7 +299,156 @@ NEAR: Final = 1e-9
 """Difference of forecasts of the walk, in units of the label, below which they are the same."""
 
 
-def explained(model: SignalModel, seed: int) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Worth:
+    """IC that is lost without a feature, a source or a group of features.
+
+    Parameters
+    ----------
+    name, source : str
+    ic_lost : Estimate
+        Mean over dates.
+    same_sign : float
+        Share of folds of the sign of the mean.
+    by_fold : list of float
+    features : list of str, optional
+        Of a group.
+    """
+
+    name: str
+    source: str
+    ic_lost: Estimate
+    same_sign: float
+    by_fold: list[float]
+    features: list[str] | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain values; `features` of a group alone."""
+        found = {**vars(self), "ic_lost": self.ic_lost.to_json()}
+        return {key: value for key, value in found.items() if value is not None}
+
+
+@dataclass(frozen=True)
+class FeaturePart:
+    """Bps that a feature adds to a forecast, and its value; None of a model that is one part."""
+
+    feature: str
+    bps: float
+    value: float | None
+
+
+@dataclass(frozen=True)
+class GroupPart:
+    """Bps that a group of features adds to a forecast, and each feature's."""
+
+    group: str
+    bps: float
+    parts: list[tuple[str, float]]
+
+
+@dataclass(frozen=True)
+class NameParts:
+    """A name's forecast with its parts and their groups, largest first."""
+
+    name: str
+    expected_bps: float
+    parts: list[FeaturePart]
+    groups: list[GroupPart]
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain values."""
+        groups = [
+            {
+                "group": one.group,
+                "bps": one.bps,
+                "parts": [{"feature": feature, "bps": bps} for feature, bps in one.parts],
+            }
+            for one in self.groups
+        ]
+        return {**asdict(self), "groups": groups}
+
+    def made_of(self, most: int = 3, inside: bool = False) -> str:
+        """The largest groups in words: the sum; `inside`, what adds up to it, in the group's order."""
+        said = []
+        for one in self.groups[:most]:
+            parts = " ".join(fixed(bps, 1, signed=True) for _, bps in one.parts)
+            shown = f" = {parts}" if inside and len(one.parts) > 1 else ""
+            said.append(f"{one.group} {fixed(one.bps, 1, signed=True)}{shown}")
+        return ", ".join(said)
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """The newest forecasts by feature, and what features, groups and sources are worth out of sample.
+
+    Parameters
+    ----------
+    model : SignalModel
+    at : str
+        Date of the forecasts, ISO 8601.
+    dates, folds : int
+        Measured.
+    ic : mapping
+        Rank IC out of sample.
+    common_bps : float
+        The same for every name.
+    names : list of NameParts
+        Highest forecast first.
+    features, groups, sources : list of Worth
+        Largest loss first; sources in the order of the columns.
+    agreement : float
+        Mean rank correlation of the features' worth between two folds; NaN with one fold.
+    warnings : list of str
+    seed : int
+    """
+
+    model: SignalModel
+    at: str
+    dates: int
+    folds: int
+    ic: Mapping[str, Any]
+    common_bps: float
+    names: list[NameParts]
+    features: list[Worth]
+    groups: list[Worth]
+    sources: list[Worth]
+    agreement: float
+    warnings: list[str]
+    seed: int
+
+    def to_json(self) -> dict[str, Any]:
+        """All figures by name, with the sentences."""
+        rows = {
+            key: [one.to_json() for one in getattr(self, key)]
+            for key in ("names", "features", "groups", "sources")
+        }
+        about = {
+            "model": self.model.id,
+            "name": self.model.name,
+            "folder": self.model.folder,
+            "note": self.model.note,
+        }
+        return {**vars(self), **about, **rows, "sentences": self.sentences()}
+
+    def sentences(self) -> list[str]:
+        """Summary of at most five sentences."""
+        first, last, best = self.names[0], self.names[-1], self.groups[0]
+        sure = [one.name for one in self.groups if (one.ic_lost.ci_low or 0.0) > 0]
+        some = f"{', '.join(sure[:6])}{' ...' * (len(sure) > 6)}" if sure else "none"
+        agree = f" Folds rank features alike at {self.agreement:.2f}." if self.folds > 1 else ""
+        high, low = (fixed(one.expected_bps, 1, True) for one in (first, last))
+        lost = spelt_cell(best.ic_lost.to_json(), digits=4)
+        return [
+            f"{self.at[:10]}: {first.name} is expected at {high} bps ({first.made_of()}), {last.name} at {low} "
+            f"({last.made_of()}).",
+            f"Without {best.name} the rank IC of {self.ic['mean']:.4f} loses {lost}, the most of all groups.",
+            f"The interval lies above zero for {len(sure)} of {len(self.groups)} groups: {some}.{agree}",
+            f"Features whose ranks correlate at {ALIKE:g} or more are one group (&): a line weighs one against the other, "
+            "so read their sum.",
+        ]
+
+
+def explained(model: SignalModel, seed: int) -> Explanation:
     """Parts of the newest forecast by name, importance by feature and source, and how folds agree.
 
     Raises
@@ -346,28 +495,33 @@ def explained(model: SignalModel, seed: int) -> dict[str, Any]:
         said.append(
             "Fits done again differ from those of the training: its files or libraries have changed."
         )
-    shares = {one["name"]: one for one in measured(found, rng)}
-    features = most_first(shares[name] for group in groups for name in group)
-    result = {
-        "model": model.id,
-        "name": model.name,
-        "folder": model.folder,
-        "at": when(rows.time_ns[0]),
-        "dates": len(found.ic),
-        "folds": len(np.unique(found.fold)),
-        "ic": ic,
-        **parts_of(contributions(served, rows), rows, groups),
-        "features": features,
-        "groups": most_first(
-            {**shares[called(group)], "features": list(group)} for group in groups
-        ),
-        "sources": [shares[source] for source in data.ranking],
-        "agreement": found.agreement([one["name"] for one in features]),
-        "note": model.note,
-        "warnings": said,
-        "seed": seed,
+    worth = {
+        name: Worth(
+            name,
+            name.split(".", 1)[0],
+            found.interval(name, rng),
+            found.same_sign(name),
+            found.by_fold(name).tolist(),
+        )
+        for name in found.lost
     }
-    return {**result, "sentences": sentences(result)}
+    features = most_first(worth[name] for group in groups for name in group)
+    parts = contributions(served, rows)
+    return Explanation(
+        model,
+        when(rows.time_ns[0]),
+        len(found.ic),
+        len(np.unique(found.fold)),
+        ic,
+        parts.common,
+        names_of(parts, rows, groups),
+        features,
+        most_first(replace(worth[called(group)], features=list(group)) for group in groups),
+        [worth[source] for source in data.ranking],
+        found.agreement([one.name for one in features]),
+        said,
+        seed,
+    )
 
 
 def trained_on(model: SignalModel) -> Dataset:
@@ -394,27 +548,13 @@ def newest(model: SignalModel, data: Dataset) -> tuple[SignalModel, Dataset, lis
     return since.model, rows, [rows.note] * bool(rows.note) + lacking
 
 
-def measured(found: Importance, rng: np.random.Generator) -> list[dict[str, Any]]:
-    """A row for each feature and source: the IC lost without it, in all and by fold."""
-    return [
-        {
-            "name": name,
-            "source": name.split(".", 1)[0],
-            "ic_lost": found.interval(name, rng).to_json(),
-            "same_sign": found.same_sign(name),
-            "by_fold": found.by_fold(name).tolist(),
-        }
-        for name in found.lost
-    ]
+def most_first(rows: Iterable[Worth]) -> list[Worth]:
+    """Rows by the IC lost, the largest first."""
+    return sorted(rows, key=lambda one: -one.ic_lost.mean)
 
 
-def most_first(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Rows of :func:`measured` by the IC lost, the most first."""
-    return sorted(rows, key=lambda one: -one["ic_lost"]["mean"])
-
-
-def parts_of(parts: Parts, rows: Dataset, groups: Sequence[Sequence[str]]) -> dict[str, Any]:
-    """What is common to all names, and each name's forecast with its parts and their groups, largest first."""
+def names_of(parts: Parts, rows: Dataset, groups: Sequence[Sequence[str]]) -> list[NameParts]:
+    """Each name's forecast with its parts and their groups, the highest forecast first."""
     values = {name: rows.x[:, at] for at, name in enumerate(rows.names)}
     at = {name: column for column, name in enumerate(parts.features)}
     inside = [[name for name in group if name in at] for group in groups]
@@ -424,73 +564,23 @@ def parts_of(parts: Parts, rows: Dataset, groups: Sequence[Sequence[str]]) -> di
     for row, name in enumerate(rows.instrument.tolist()):
         bps = parts.bps[row]
         made = [
-            {
-                "feature": one,
-                "bps": part,
-                "value": float(values[one][row]) if one in values else None,
-            }
-            for one, part in sorted(
-                zip(parts.features, bps.tolist(), strict=True), key=lambda pair: -abs(pair[1])
-            )
+            FeaturePart(one, part, float(values[one][row]) if one in values else None)
+            for one, part in zip(parts.features, bps.tolist(), strict=True)
         ]
-        sums: list[dict[str, Any]] = [
-            {
-                "group": called(group),
-                "bps": float(bps[[at[one] for one in group]].sum()),
-                "parts": [{"feature": one, "bps": float(bps[at[one]])} for one in group],
-            }
+        sums = [
+            GroupPart(
+                called(group),
+                float(bps[[at[one] for one in group]].sum()),
+                [(one, float(bps[at[one]])) for one in group],
+            )
             for group in inside
             if group
         ]
-        sums.sort(key=lambda one: -abs(one["bps"]))
-        names.append(
-            {
-                "name": name,
-                "expected_bps": parts.common + float(bps.sum()),
-                "parts": made,
-                "groups": sums,
-            }
-        )
-    return {
-        "common_bps": parts.common,
-        "names": sorted(names, key=lambda one: -one["expected_bps"]),
-    }
-
-
-def made_of(name: Mapping[str, Any], most: int = 3, inside: bool = False) -> str:
-    """The largest groups of a name's forecast in words: the sum; `inside`, what adds up to it, in the group's order."""
-    said = []
-    for one in name["groups"][:most]:
-        parts = " ".join(fixed(part["bps"], 1, signed=True) for part in one["parts"])
-        shown = f" = {parts}" if inside and len(one["parts"]) > 1 else ""
-        said.append(f"{one['group']} {fixed(one['bps'], 1, signed=True)}{shown}")
-    return ", ".join(said)
-
-
-def sentences(found: dict[str, Any]) -> list[str]:
-    """What a desk would say of it, in at most five sentences.
-
-    Parameters
-    ----------
-    found : dict
-        As :func:`explained` makes it.
-    """
-    first, last, best = found["names"][0], found["names"][-1], found["groups"][0]
-    sure = [one["name"] for one in found["groups"] if (one["ic_lost"]["ci_low"] or 0.0) > 0]
-    some = f"{', '.join(sure[:6])}{' ...' * (len(sure) > 6)}" if sure else "none"
-    agree = f" Folds rank features alike at {found['agreement']:.2f}." if found["folds"] > 1 else ""
-    lost, *bps = (
-        spelt_cell(best["ic_lost"], digits=4),
-        *(fixed(one["expected_bps"], 1, True) for one in (first, last)),
-    )
-    return [
-        f"{found['at'][:10]}: {first['name']} is expected at {bps[0]} bps ({made_of(first)}), "
-        f"{last['name']} at {bps[1]} ({made_of(last)}).",
-        f"Without {best['name']} the rank IC of {found['ic']['mean']:.4f} loses {lost}, the most of all groups.",
-        f"The interval lies above zero for {len(sure)} of {len(found['groups'])} groups: {some}.{agree}",
-        f"Features whose ranks correlate at {ALIKE:g} or more are one group (&): a line weighs one against the other, "
-        "so read their sum.",
-    ]
+        expected = parts.common + float(bps.sum())
+        made.sort(key=lambda one: -abs(one.bps))
+        sums.sort(key=lambda one: -abs(one.bps))
+        names.append(NameParts(name, expected, made, sums))
+    return sorted(names, key=lambda one: -one.expected_bps)
 
 
 # -- explain page ---------------------------------------------------------------------------------
@@ -501,70 +591,69 @@ DRAWN: Final = 15
 
 
 def worth_table(
-    rows: Sequence[Mapping[str, Any]], folds: int = 0
+    rows: Sequence[Worth], folds: int = 0
 ) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     """Headings and rows of what features and sources are worth, in all and in each of `folds`."""
-    return (
+    heads = (
         "feature or source",
         "IC lost, 95 %",
         "same sign",
         *(f"fold {k + 1}" for k in range(folds)),
-    ), [
+    )
+    return heads, [
         (
-            one["name"],
-            spelt_cell(one["ic_lost"], digits=4),
-            f"{100 * one['same_sign']:.0f} %",
-            *(fixed(lost, 3) for lost in one["by_fold"][:folds]),
+            one.name,
+            spelt_cell(one.ic_lost.to_json(), digits=4),
+            f"{100 * one.same_sign:.0f} %",
+            *(fixed(lost, 3) for lost in one.by_fold[:folds]),
         )
         for one in rows
     ]
 
 
-def by_group(found: Mapping[str, Any], most: int | None = None) -> list[Mapping[str, Any]]:
+def by_group(found: Explanation, most: int | None = None) -> list[Worth]:
     """Rows of `worth_table`: sources, then groups with the features inside after each."""
-    feature = {one["name"]: one for one in found["features"]}
-    rows = list(found["sources"])
-    for group in found["groups"][:most]:
-        inside = [{**feature[name], "name": f"- {name}"} for name in group["features"]]
+    feature, rows = {one.name: one for one in found.features}, [*found.sources]
+    for group in found.groups[:most]:
+        inside = [replace(feature[name], name=f"- {name}") for name in group.features or ()]
         rows += [group, *inside[: len(inside) * (len(inside) > 1)]]
     return rows
 
 
 def parts_table(
-    names: Sequence[Mapping[str, Any]], most: int = 4
+    names: Sequence[NameParts], most: int = 4
 ) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
     """Headings and rows of forecasts with their largest groups of parts."""
     rows = [
-        (one["name"], fixed(one["expected_bps"], 1, signed=True), made_of(one, most, inside=True))
+        (one.name, fixed(one.expected_bps, 1, signed=True), one.made_of(most, inside=True))
         for one in names
     ]
     return ("name", "bps", "largest parts, bps; of a group (&) the sum = its features"), rows
 
 
-def explain_page(found: Mapping[str, Any]) -> str:
-    """HTML page of what `tercel.signals.runs.explain.explained` found."""
-    lead, *rest = found["sentences"]
-    names, shown, ic = found["names"], ends(found["names"]), found["ic"]
-    common = f"{len(shown)} of {len(names)} names; {fixed(found['common_bps'], 1, True)} bps is common to all."
-    worth = worth_table(by_group(found), found["folds"])
-    best = {one["name"]: one["ic_lost"] for one in found["groups"][:DRAWN]}
+def explain_page(found: Explanation) -> str:
+    """HTML page of an explanation."""
+    lead, *rest = found.sentences()
+    names, shown, note = found.names, ends(found.names), found.model.note
+    common = f"{len(shown)} of {len(names)} names; {fixed(found.common_bps, 1, True)} bps is common to all."
+    best = {one.name: one.ic_lost.to_json() for one in found.groups[:DRAWN]}
     sections = [
         Section(
-            f"Forecast of {found['at'][:10]}, by feature",
-            [common, *found["warnings"]],
+            f"Forecast of {found.at[:10]}, by feature",
+            [common, *found.warnings],
             plain_table(*parts_table(shown), prose=True),
             [parts_figure(found)],
         ),
         Section(
             "What features are worth",
-            [*rest, *[f"Bias: {found['note']}."] * bool(found["note"])],
+            [*rest, *[f"Bias: {note}."] * bool(note)],
             figures=[interval_figure("worth", "rank IC lost", best)],
         ),
         Section(
             "Fold by fold",
             "Mean IC lost in each test block, with models fitted on what came before it. "
             + IC_OVER,
-            plain_table(*worth),
+            plain_table(*worth_table(by_group(found), found.folds)),
         ),
         Section(
             f"All names: {len(names)}",
@@ -573,15 +662,13 @@ def explain_page(found: Mapping[str, Any]) -> str:
         ),
     ]
     facts = {
-        "rank IC": f"{ic['mean']:.4f}, t {fixed(ic['t'], 1)}",
-        "dates": found["dates"],
-        "folds": found["folds"],
+        "rank IC": f"{found.ic['mean']:.4f}, t {fixed(found.ic['t'], 1)}",
+        "dates": found.dates,
+        "folds": found.folds,
     }
-    extremes = (
-        f"{one['name']} {fixed(one['expected_bps'], 1, True)}" for one in (names[0], names[-1])
-    )
+    extremes = (f"{one.name} {fixed(one.expected_bps, 1, True)}" for one in (names[0], names[-1]))
     return render(
-        f"{found['name']}: why {' and '.join(extremes)} bps",
+        f"{found.model.name}: why {' and '.join(extremes)} bps",
         lead,
         sections,
         facts,
@@ -589,20 +676,21 @@ def explain_page(found: Mapping[str, Any]) -> str:
     )
 
 
-def parts_figure(found: Mapping[str, Any], most: int = 6) -> Figure:
+def parts_figure(found: Explanation, most: int = 6) -> Figure:
     """The largest groups of the highest and the lowest forecasts, as bars, with a mark for each feature inside."""
-    chosen = ends(found["names"], 2)
+    chosen = ends(found.names, 2)
+    titles = [f"{one.name} {fixed(one.expected_bps, 1, True)} bps" for one in chosen]
     with sketch(1.4 + 0.6 * most, PAGE) as drawing:
-        for panel, one in zip(small_panels(drawing, len(chosen), 2), chosen, strict=True):
-            groups = one["groups"][:most]
-            bps = np.array([group["bps"] for group in groups])
-            colours = [svg.GOOD.token if each > 0 else svg.BAD.token for each in bps]
-            panel.barh(range(len(groups)), bps, height=0.6, color=colours)
+        panels = small_panels(drawing, len(chosen), 2)
+        for panel, one, title in zip(panels, chosen, titles, strict=True):
+            groups = one.groups[:most]
+            colours = [svg.GOOD.token if each.bps > 0 else svg.BAD.token for each in groups]
+            panel.barh(range(len(groups)), [each.bps for each in groups], height=0.6, color=colours)
             inside = [
-                (part["bps"], row)
+                (bps, row)
                 for row, group in enumerate(groups)
-                for part in group["parts"]
-                if len(group["parts"]) > 1
+                for _, bps in group.parts
+                if len(group.parts) > 1
             ]
             panel.plot(
                 *zip(*inside, strict=True) if inside else ((), ()),
@@ -611,15 +699,12 @@ def parts_figure(found: Mapping[str, Any], most: int = 6) -> Figure:
                 markersize=9,
             )
             panel.axvline(0, color=svg.INK.token, linewidth=0.9)
-            name_rows(panel, [short(group["group"]) for group in groups])
-            panel.set_title(f"{one['name']} {fixed(one['expected_bps'], 1, True)} bps")
-    alt = "; ".join(
-        f"{one['name']} {fixed(one['expected_bps'], 1, True)} bps: {made_of(one)}" for one in chosen
-    )
+            name_rows(panel, [short(group.group) for group in groups])
+            panel.set_title(title)
     return finished(
         drawing,
         "parts",
-        alt,
+        "; ".join(f"{title}: {one.made_of()}" for title, one in zip(titles, chosen, strict=True)),
         "Bar: a group's bps, less the mean over names; with what is common to all they add up. Stroke: a feature.",
     )
 
