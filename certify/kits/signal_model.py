@@ -1,4 +1,4 @@
-"""Conformance kit of the zoo: inherit :class:`SignalModelConformance`, say how to make a model, run pytest.
+"""Conformance kit of models: inherit :class:`SignalModelConformance`, say how to make a model, run pytest.
 
 class TestMine(SignalModelConformance):
     def model(self):
@@ -23,7 +23,7 @@ def separable(n: int = 240, columns: int = 4, seed: int = 0) -> tuple[Any, Any, 
 
 
 class SignalModelConformance:
-    """Contract of every classifier or regressor of the zoo."""
+    """Contract of every classifier or regressor."""
 
     learns = True
     """Whether it must find the direction of an easy problem (regimes do not claim to)."""

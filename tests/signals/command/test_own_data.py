@@ -199,7 +199,7 @@ def test_a_planted_leak_is_caught_through_every_adapter_and_an_honest_twin_is_no
     if command:
         found = done("leak", config, "--out", tmp_path / "leak")["leak"]
     else:  # what the command writes down, without its figures
-        found = leaks_of(read_config(config), 1, planted=True)
+        found = leaks_of(read_config(config), 1, synthetic=True)
     verdicts = {one["source"]: one["verdict"] for one in found}
     assert {
         name: one for name, one in verdicts.items() if name.startswith("leaky")

@@ -108,7 +108,7 @@ class MarketMonitor:
     @property
     def baseline(self) -> AnomalyBaseline | None:
         """What is ordinary here, as risk knows it; None while it learns."""
-        return self._meter.score.calm
+        return self._meter.score.baseline
 
     def ordinary_second(self) -> None:
         """No rule of risk was in force in the last second: a later baseline may be learned from it."""

@@ -1,4 +1,4 @@
-"""The model zoo: every family behind scikit-learn's interface."""
+"""Families of models, each behind scikit-learn's interface."""
 
 import importlib
 import importlib.util
@@ -12,9 +12,9 @@ from tercel.core.extras import given, names_given
 from tercel.core.toml import fitting
 
 # -- port -----------------------------------------------------------------------------------------
-# The port of the zoo: families of models, each a card that says what makes its models.
+# The port: families of models, each a card that says what makes its models.
 #
-# To add a family: a class in `signals.zoo.models`, a row of `FAMILIES`, and a test class that inherits
+# To add a family: a class in `signals.models.regressors`, a row of `FAMILIES`, and a test class that inherits
 # :class:`certify.kits.signal_model.SignalModelConformance`. A package of one's own names its card in the entry
 # point group ``tercel.families``; `studies` so gives support vector machines and sequence networks.
 
@@ -117,7 +117,5 @@ def absent(card: FamilyCard) -> str | None:
     """The first library of `card` that is not installed, None when all are."""
     return next((name for name in card.needs if importlib.util.find_spec(name) is None), None)
 
-
-# -- zoo ------------------------------------------------------------------------------------------
 
 __all__ = ["FamilyCard", "absent", "families", "family"]

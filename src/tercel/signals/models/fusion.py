@@ -63,7 +63,7 @@ class BoundedLinear:
 
 
 BOUNDED: Final = "bounded_linear"
-"""How a card calls :class:`BoundedLinear`, which needs NumPy alone; other parts are families of the zoo."""
+"""How a card calls :class:`BoundedLinear`, which needs NumPy alone; other parts are families of models."""
 
 
 @dataclass(frozen=True, eq=False)

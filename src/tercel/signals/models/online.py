@@ -41,7 +41,7 @@ from tercel.signals.runs.config import EXPERTS, USUAL, OnlineRule, TrainSection,
 from tercel.signals.serving.model_folder import AGAIN, SERVED, SignalModel
 
 FAMILY: Final = "linear"
-"""Of the zoo: what a part that learns online is in a model folder."""
+"""Family of a part that learns online, in a model folder."""
 
 
 @dataclass(frozen=True, eq=False)

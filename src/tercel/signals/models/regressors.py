@@ -61,7 +61,7 @@ def _no_gaps(X: Floats, native_nan: bool) -> Floats:
         raise FitError(
             "finite features",
             f"{what} in row {row}, column {column} (NaN or inf: {int(bad.sum())})",
-            "fill or drop what is missing (signals.zoo.base.filled), then fit",
+            "fill or drop what is missing (signals.models.regressors.filled), then fit",
         )
     return X
 

@@ -395,17 +395,13 @@ def spelt_evidence(slope: Estimate) -> str:
     ('0.80 [0.50, 1.10]', '0.10 [-0.20, 0.40]: not statistically significant, weight 0')
     """
     return spelt(slope) + (
-        "" if _is_above_0(slope) else ": not statistically significant, weight 0"
+        "" if (slope.ci_low or 0.0) > 0.0 else ": not statistically significant, weight 0"
     )
 
 
 def heard(data: Dataset, forecasts: Floats, rows: Bools) -> Bools:
     """Columns whose slope is above 0 by the interval of :func:`evidence`, bool (K,): the others get no weight."""
-    return np.array([_is_above_0(one) for one in evidence(data, forecasts, rows)])
-
-
-def _is_above_0(slope: Estimate) -> bool:
-    return (slope.ci_low or 0.0) > 0.0
+    return np.array([(one.ci_low or 0.0) > 0.0 for one in evidence(data, forecasts, rows)])
 
 
 def whole(data: Dataset, forecasts: Floats, names: Sequence[str], shrink: float) -> Fusion:

@@ -132,7 +132,7 @@ def leak_report(
     values, returns = _matrices(prices, panel)
     looks = [(values, _pooled if returns.shape[1] == 1 else _by_bar)]
     news = [_news(value) for value in values]
-    if returns.shape[1] > 1 and sum(map(_said, news)) < SPARSE * sum(map(_said, values)):
+    if returns.shape[1] > 1 and np.isfinite(news).sum() < SPARSE * np.isfinite(values).sum():
         looks.append((news, _pooled))
     delay = (facts["known_time"] - facts["event_time"]).dt.total_nanoseconds().to_numpy() / 1e9
     found, last = [], min(max(ahead, AHEAD), FURTHEST)
@@ -265,10 +265,6 @@ def _news(values: Floats) -> Floats:
     return np.where(values == before, np.nan, values)
 
 
-def _said(values: Floats) -> int:
-    return int(np.isfinite(values).sum())
-
-
 def _pooled(values: Floats, returns: Floats, shift: int) -> Floats:
     """Parts of one rank correlation over all bars and names, by bar: its mean is the correlation; NaN without values.
 
@@ -351,8 +347,8 @@ STOCKS = "us-daily-ohlcv-2000-2017"
 """Folder of daily stocks in a folder of data sets."""
 YEARS = 2
 """Days of daily prices that a check reads: a cross-section a day is slow to rank."""
-PLANTED, PLANTED_SYNTHETIC = 0.2, 0.3
-"""Strengths of leaks that are planted: in files, in a synthetic market."""
+STRENGTH, STRENGTH_SYNTHETIC = 0.2, 0.3
+"""Strengths of synthetic leaks: beside files, in a synthetic market."""
 FALSE, TRUE = "planted, false time", "planted, true time"
 NOT_PROVEN = (
     "A clean verdict is no proof: a leak weaker than the ceiling passes, so do one in the label, one that concerns few "
@@ -361,20 +357,20 @@ NOT_PROVEN = (
 
 
 def reports_of(
-    config: SignalsConfig, seed: int, planted: bool
+    config: SignalsConfig, seed: int, synthetic: bool
 ) -> tuple[dict[str, LeakReport], dict[str, str]]:
-    """Reports by source, planted ones first, and sources that cannot be judged with the reason."""
-    ceiling, strength, ahead = CEILING, PLANTED, config.panel.lag + config.panel.horizon
+    """Reports by source, synthetic ones first, and sources that cannot be judged with the reason."""
+    ceiling, strength, ahead = CEILING, STRENGTH, config.panel.lag + config.panel.horizon
     if config.panel.kind == "synthetic":
         market = panels.market_of(config, seed)
         bars, closes, own = market.prices, market.prices, list[SignalSource](market.sources)
-        # planted skill lies far above what is honest on a panel of real stocks: the ceiling follows it
-        ceiling, strength = max(CEILING, 2 * config.panel.strength), PLANTED_SYNTHETIC
+        # synthetic skill lies far above what is honest on a panel of real stocks: the ceiling follows it
+        ceiling, strength = max(CEILING, 2 * config.panel.strength), STRENGTH_SYNTHETIC
     else:
         bars, own, closes = _bars(config)
     sources, absent = panels.sources_of(config, closes)
     named = {source.name: source for source in (*own, *(source for source, _ in sources))}
-    if planted:
+    if synthetic:
         leaks = {FALSE: synthetic_leak(bars, seed, strength=strength)}
         leaks[TRUE] = synthetic_leak(bars, seed, strength=strength, falsified=False)
         named = leaks | named
@@ -398,9 +394,9 @@ def reports_of(
     return reports, unjudged
 
 
-def leaks_of(config: SignalsConfig, seed: int, planted: bool) -> list[dict[str, Any]]:
+def leaks_of(config: SignalsConfig, seed: int, synthetic: bool) -> list[dict[str, Any]]:
     """Leak reports as plain values, one line a source."""
-    return _lines(config, *reports_of(config, seed, planted))
+    return _lines(config, *reports_of(config, seed, synthetic))
 
 
 def _lines(
@@ -450,10 +446,10 @@ def configs_of(data: Path) -> list[SignalsConfig]:
 
 
 def leak(configs: list[SignalsConfig], seed: int, out: Path) -> dict[str, Any]:
-    """Check every source of some configurations, planted leaks beside them; writes figures and a page."""
+    """Check every source of some configurations, synthetic leaks beside them; writes figures and a page."""
     rows, sections = [], []
     for config in configs:
-        reports, unjudged = reports_of(config, seed, planted=True)
+        reports, unjudged = reports_of(config, seed, synthetic=True)
         lines = _lines(config, reports, unjudged)
         rows += lines
         names = list(reports)

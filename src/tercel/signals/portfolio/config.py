@@ -214,7 +214,8 @@ def opened(config: PortfolioConfig, base: Path, seed: int = 1, *, newest: bool =
         len(walk.time_ns), config.cost.bps if config.cost.law is None else config.cost.law
     )
     if config.cost.changes:
-        level[_since(walk, config.cost.changes)] *= config.cost.times
+        day = np.datetime64(config.cost.changes, "ns").astype(np.int64)
+        level[int(np.searchsorted(walk.time_ns, day)) :] *= config.cost.times
     law = books.flat(1.0)
     if config.cost.law is not None:
         law = books.square_root(
@@ -255,12 +256,6 @@ def with_newest(model: SignalModel) -> tuple[Walk, list[str]]:
     end = found.end_ns.copy()
     end[-1] = found.time_ns[-1] + int(np.median(found.end_ns[:-1] - found.time_ns[:-1]))
     return replace(found, end_ns=end), said
-
-
-def _since(walk: Walk, day: str) -> slice:
-    return slice(
-        int(np.searchsorted(walk.time_ns, np.datetime64(day, "ns").astype(np.int64))), None
-    )
 
 
 def read_forecasts(

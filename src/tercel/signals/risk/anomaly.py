@@ -279,9 +279,9 @@ def fit_baseline(
     weights /= max(float((z @ weights).std()), 1e-9)
     smooth = np.mean([_inputs(day) for day in arrays], axis=0)
     variance = float(np.mean(np.concatenate([day[:, MOVE] for day in arrays]) ** 2))
-    calm = AnomalyBaseline(smooth, centre, scale, weights, 1.0, variance)
-    scores = [_scored(calm, day) for day in arrays]
-    return replace(calm, threshold=_threshold(scores, false_alarms_per_day, least))
+    baseline = AnomalyBaseline(smooth, centre, scale, weights, 1.0, variance)
+    scores = [_scored(baseline, day) for day in arrays]
+    return replace(baseline, threshold=_threshold(scores, false_alarms_per_day, least))
 
 
 def _checked(day: Floats, number: int) -> Floats:
@@ -352,18 +352,20 @@ def alarm_starts(scores: Floats) -> Ints:
     return np.array(starts, np.int64)
 
 
-def _start(calm: AnomalyBaseline) -> Floats:
+def _start(baseline: AnomalyBaseline) -> Floats:
     state = np.zeros(_STATE)
     state[_SEEN] = 4 * FAST_S  # the smoothing starts where calm is, warm
-    state[_SMOOTH:_CENTRE] = calm.smooth
-    state[_CENTRE:_SCALE] = calm.centre
-    state[_SCALE:_Z] = calm.scale
+    state[_SMOOTH:_CENTRE] = baseline.smooth
+    state[_CENTRE:_SCALE] = baseline.centre
+    state[_SCALE:_Z] = baseline.scale
     return state
 
 
-def _scored(calm: AnomalyBaseline, seconds: Floats) -> Floats:
+def _scored(baseline: AnomalyBaseline, seconds: Floats) -> Floats:
     out = np.zeros(len(seconds))
-    _follow(True, _start(calm), seconds, calm.weights, calm.threshold, np.zeros((1, N)), out)
+    _follow(
+        True, _start(baseline), seconds, baseline.weights, baseline.threshold, np.zeros((1, N)), out
+    )
     return out
 
 
@@ -372,7 +374,7 @@ class StreamingAnomaly:
 
     Parameters
     ----------
-    calm : AnomalyBaseline, optional
+    baseline : AnomalyBaseline, optional
         What is ordinary. Without it the first `warm_s` seconds are taken for calm; until then the score is NaN.
     warm_s : int
 
@@ -381,27 +383,27 @@ class StreamingAnomaly:
     True
     """
 
-    def __init__(self, calm: AnomalyBaseline | None = None, warm_s: int = 600) -> None:
+    def __init__(self, baseline: AnomalyBaseline | None = None, warm_s: int = 600) -> None:
         self.name = "signs against calm"
         self.warm_s = warm_s
-        self.calm: AnomalyBaseline | None = None
+        self.baseline: AnomalyBaseline | None = None
         """The calm baseline; None while warming."""
         self._first: list[Floats] = []
         self._state = np.zeros(_STATE)
         self._row = np.zeros(COLUMNS)
-        if calm is not None:
-            self._begin(calm)
+        if baseline is not None:
+            self._begin(baseline)
 
-    def _begin(self, calm: AnomalyBaseline) -> None:
-        self.calm = calm
-        self._state = _start(calm)
-        self._terms = calm.weights, calm.threshold, np.zeros(N)
+    def _begin(self, baseline: AnomalyBaseline) -> None:
+        self.baseline = baseline
+        self._state = _start(baseline)
+        self._terms = baseline.weights, baseline.threshold, np.zeros(N)
 
     def update(self, second: Second) -> float:
         """Score over its alarm threshold after one more second; NaN where the second holds NaN, and while warming."""
         if not math.isfinite(sum(second)) or second[OWN5] < 0 or second[FAR5] < 0:
             return math.nan
-        if self.calm is None:
+        if self.baseline is None:
             self._first.append(np.array(second, np.float64))
             if len(self._first) >= self.warm_s:
                 self._begin(fit_baseline([np.array(self._first)]))
@@ -412,13 +414,13 @@ class StreamingAnomaly:
 
     def scores(self, seconds: Floats) -> Floats:
         """Scores of many seconds from the very beginning, float64[n]: what `update` would have said, one by one."""
-        if self.calm is None:
+        if self.baseline is None:
             raise DataError(
                 "a score that knows its calm",
                 "one still warming",
-                "pass `calm`, or update it first",
+                "pass `baseline`, or update it first",
             )
-        return _scored(self.calm, np.ascontiguousarray(seconds, np.float64))
+        return _scored(self.baseline, np.ascontiguousarray(seconds, np.float64))
 
 
 GAINS: Final = 1.0 - math.exp2(-1.0 / 120.0), 1.0 - math.exp2(-1.0 / 30.0)
@@ -497,37 +499,37 @@ class RiskMeter:
     Parameters
     ----------
     instrument : str
-    calm : AnomalyBaseline, optional
+    baseline : AnomalyBaseline, optional
         What is ordinary (`anomaly.learn_calm`). Without it the first `warm_s` seconds are taken for calm; until then
         the state holds NaN, and the posture is the cautious one.
     warm_s : int
     """
 
     def __init__(
-        self, instrument: str, calm: AnomalyBaseline | None = None, warm_s: int = 600
+        self, instrument: str, baseline: AnomalyBaseline | None = None, warm_s: int = 600
     ) -> None:
         self.instrument = instrument
-        self.score = StreamingAnomaly(calm, warm_s)
+        self.score = StreamingAnomaly(baseline, warm_s)
         self._variance = self._depth = math.nan
 
     def update(self, second: Second, at_ns: int) -> RiskState:
         """Risk state after one more second, which ended at `at_ns`."""
         anomaly = self.score.update(second)
-        calm = self.score.calm
-        if calm is None:
+        baseline = self.score.baseline
+        if baseline is None:
             return RiskState(self.instrument, at_ns, math.nan, math.nan, math.nan)
         square = second.move_ticks**2
         lots = second.depth_own5 + second.depth_far5
         if math.isnan(self._variance):
-            self._variance = calm.variance
-            self._depth = calm.depth
+            self._variance = baseline.variance
+            self._depth = baseline.depth
         if math.isfinite(square) and math.isfinite(lots):
             self._variance += GAINS[0] * (square - self._variance)
             self._depth += GAINS[1] * (lots - self._depth)
             volatility = (
-                math.sqrt(self._variance / calm.variance) if calm.variance > 0 else math.nan
+                math.sqrt(self._variance / baseline.variance) if baseline.variance > 0 else math.nan
             )
-            depth = self._depth / calm.depth if calm.depth > 0 else math.nan
+            depth = self._depth / baseline.depth if baseline.depth > 0 else math.nan
         else:
             volatility = depth = math.nan
         return RiskState(self.instrument, at_ns, volatility, depth, anomaly)

@@ -245,6 +245,11 @@ class TailVerdict:
     var: Floats
     es: Floats
 
+    @property
+    def passes(self) -> bool:
+        """Whether both tests, of the rate and of clusters, have p above .05."""
+        return min(self.tests.kupiec, self.tests.independence) > 0.05
+
 
 def judge(
     models: Sequence[TailModel], returns: Floats, first: int, level: float = 0.99
@@ -578,7 +583,7 @@ class ValueAtRisk:
             "pinball": self.verdict.pinball,
             "es_ratio": self.verdict.es_ratio,
             "most_in_250_days": self.verdict.most_in_year,
-            "passes": min(tests.kupiec, tests.independence) > 0.05,
+            "passes": self.verdict.passes,
         }
 
 

@@ -111,19 +111,19 @@ def var_rows(found: ValueAtRisk) -> Rows:
         ("Expected Shortfall", found.es),
         ("model", found.model),
     ]
-    tested = found.to_json()["backtest"]
-    if tested is None:
+    if (verdict := found.verdict) is None:
         return [*rows, ("backtest", "none: too few days")]
+    tests, days = verdict.tests, found.book.days
     return [
         *rows,
-        ("backtest", f"{tested['first']} to {tested['last']}, {tested['days']:,} days"),
-        ("hits, expected", f"{tested['hits']}, {tested['expected']:.1f}"),
-        ("Kupiec p", f"{tested['kupiec_p']:.3f}"),
-        ("Christoffersen p", f"{tested['christoffersen_p']:.3f}"),
-        ("joint p", f"{tested['joint_p']:.3f}"),
-        ("pinball x 10,000", f"{1e4 * tested['pinball']:.2f}"),
-        ("loss / ES on hits", fixed(tested["es_ratio"], 2)),
-        ("most hits in 250 days", str(tested["most_in_250_days"])),
+        ("backtest", f"{days[found.first + 1]} to {days[-1]}, {tests.days:,} days"),
+        ("hits, expected", f"{tests.hits}, {(1 - found.level) * tests.days:.1f}"),
+        ("Kupiec p", f"{tests.kupiec:.3f}"),
+        ("Christoffersen p", f"{tests.independence:.3f}"),
+        ("joint p", f"{tests.joint:.3f}"),
+        ("pinball x 10,000", f"{1e4 * verdict.pinball:.2f}"),
+        ("loss / ES on hits", fixed(verdict.es_ratio, 2)),
+        ("most hits in 250 days", str(verdict.most_in_year)),
     ]
 
 
@@ -138,10 +138,9 @@ def sentences(found: RiskForecast | ValueAtRisk) -> list[str]:
         models = f"Volatility: {found.models['volatility']}; covariance: {found.models['covariance']}, of "
         models += f"{found.window} days; VaR: {found.models['tail']}, of {len(book.returns):,} days; log returns."
         return [said + ".", models, *found.notes][:SENTENCES]
-    tested = found.to_json()["backtest"]
     verdict = ["There are too few days for a backtest."]
-    if tested is not None:
-        does = "passes" if tested["passes"] else "does not pass"
+    if found.verdict is not None:
+        does = "passes" if found.verdict.passes else "does not pass"
         verdict = [f"The model {does} Kupiec's and Christoffersen's tests at p .05 on this book."]
     return [said + "; log returns.", *verdict, *found.notes][:SENTENCES]
 

@@ -100,7 +100,7 @@ class PanelSection(TomlTable):
     days: int = Field(default=400, ge=10, le=20_000)
     """Synthetic: how long."""
     strength: float = Field(default=0.08, ge=0, lt=1)
-    """Synthetic: planted information coefficient of each honest source."""
+    """Synthetic: information coefficient of each honest source."""
 
 
 class SourceSection(TomlTable):

@@ -366,6 +366,7 @@ def train(config: SignalsConfig, seed: int, out: Path) -> dict[str, Any]:
         data, value * fusion.weights.any(), fusion.without(np.ones(len(columns), dtype=bool))[1]
     )
     model = SignalModel(fusion, tuple(models), scale)
+    tested = tested_of(folds)
     relative, base = portable(config)
     base = seen_from(out / MODEL, base)
     about = {
@@ -376,7 +377,8 @@ def train(config: SignalsConfig, seed: int, out: Path) -> dict[str, Any]:
         "data": panels.data_of(config),
         "panel": manifest["files"],
         "note": data.note,
-        "ic": _ic(data, value, folds, seed),
+        # as `signals evaluate` has it; None where dates are too few
+        "ic": ic_of(value[tested], data.rows(tested), np.random.default_rng([seed, 9])),
     }
     blocks = list(fusions(data, forecasts, columns, folds, shrink=config.train.shrink))
     card = save(
@@ -422,12 +424,6 @@ def walk_of(
     return frame.with_columns(pl.col(list(times)).cast(time_type())).sort("time", "name")
 
 
-def _ic(data: Dataset, value: Floats, folds: list[Fold], seed: int) -> dict[str, float] | None:
-    """The fusion's rank IC out of sample as `signals evaluate` has it; None where dates are too few."""
-    tested = tested_of(folds)
-    return ic_of(value[tested], data.rows(tested), np.random.default_rng([seed, 9]))
-
-
 def evaluate(config: SignalsConfig, seed: int, out: Path, demo: bool) -> dict[str, Any]:
     """Out-of-sample figures of a trained folder."""
     data, _ = panel_in(config, seed, out)
@@ -446,7 +442,7 @@ def evaluate(config: SignalsConfig, seed: int, out: Path, demo: bool) -> dict[st
     result = {
         "out": out,
         **out_of_sample(data, forecasts, columns, folds, shrink=config.train.shrink, seed=seed),
-        "leak": leaks_of(config, seed, planted=demo),
+        "leak": leaks_of(config, seed, synthetic=demo),
         "note": data.note,
         "warnings": data.warnings,
     }
