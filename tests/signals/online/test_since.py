@@ -352,10 +352,10 @@ def test_a_model_that_learned_what_had_turned_has_not_drifted() -> None:
     assert learns.since is not None
     assert still.since.drift is not None
     assert learns.since.drift is not None
-    assert still.since.drift["drifted"]
-    assert not learns.since.drift["drifted"]
-    assert learns.since.drift["mean"] > still.since.drift["mean"] + 0.1
-    assert learns.since.drift["dates"] == still.since.drift["dates"]
+    assert still.since.drift.drifted
+    assert not learns.since.drift.drifted
+    assert learns.since.drift.mean > still.since.drift.mean + 0.1
+    assert learns.since.drift.dates == still.since.drift.dates
 
 
 def test_drift_is_told_as_seldom_as_it_says_and_found_where_it_is() -> None:
@@ -383,7 +383,7 @@ def test_drift_is_told_as_seldom_as_it_says_and_found_where_it_is() -> None:
             )
             found = drift_of(before, value, rows)
             assert found is not None
-            told[sign] += found["drifted"]
+            told[sign] += found.drifted
     assert told[1.0] <= 9, "one per cent of 300 is 3"
     assert told[-1.0] >= 290
     assert drift_of(None, value, rows) is None

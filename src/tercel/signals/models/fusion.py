@@ -277,7 +277,7 @@ def stack(
     centre, slope = _calibrated(given, here & np.asarray(heard, bool), target - base, rows)
     scaled = np.where(here, slope * (given - centre), 0.0)
     gram, common = (scaled * rows[:, None]).T @ scaled, scaled.T @ (rows * (target - base))
-    weights = _nonnegative(gram, common, _even(gram, common), shrink)
+    weights = _nonnegative(gram, common, shrink)
     error = target - base - scaled @ weights
     deviation = float(np.sqrt(max(float(rows @ error**2), 1e-12 * spread**2)))
     tail = float(_weighted_quantile(np.abs(error) / deviation, rows, 0.9))
@@ -333,17 +333,14 @@ def _calibrated(given: Floats, here: Bools, target: Floats, rows: Floats) -> tup
     return centre, slope
 
 
-def _even(gram: Floats, common: Floats) -> Floats:
-    """Equal weights of the sources that say anything, scaled to the least squared error."""
+def _nonnegative(gram: Floats, common: Floats, shrink: float, rounds: int = 500) -> Floats:
+    """Weights >= 0 that minimise the squared error plus a pull to equal weights, by coordinate descent (convex).
+
+    Equal are the weights of the sources that say anything, scaled to the least squared error.
+    """
     ones = (np.diag(gram) > 0).astype(np.float64)
     power = float(ones @ gram @ ones)
-    return ones * (max(float(ones @ common), 0.0) / power) if power > 0 else ones
-
-
-def _nonnegative(
-    gram: Floats, common: Floats, even: Floats, shrink: float, rounds: int = 500
-) -> Floats:
-    """Weights >= 0 that minimise the squared error plus a pull to `even`, by coordinate descent (convex)."""
+    even = ones * (max(float(ones @ common), 0.0) / power) if power > 0 else ones
     if shrink >= 1.0:
         return even
     penalty = shrink / (1.0 - shrink) * float(np.mean(np.diag(gram)))

@@ -35,7 +35,7 @@ from tercel.core.stats import clustered_se
 from tercel.core.stats.inference import t_quantile
 from tercel.signals.models.families import family
 from tercel.signals.models.fusion import LEAST_ROWS, BaseModel, BoundedLinear
-from tercel.signals.models.skill import BLOCK, rank_ic_by_date, skill, stride
+from tercel.signals.models.skill import BLOCK, Skill, rank_ic_by_date, skill, stride
 from tercel.signals.panel.panel import Dataset
 from tercel.signals.runs.config import EXPERTS, USUAL, OnlineRule, TrainSection, Update
 from tercel.signals.serving.model_folder import AGAIN, SERVED, SignalModel
@@ -322,6 +322,68 @@ LEAST_BLOCKS: Final = 4
 """Of dates since training, below which nothing is said of drift."""
 
 
+@dataclass(frozen=True)
+class Drift(Skill):
+    """Rank IC since training, and whether it is significantly below that of training.
+
+    Parameters
+    ----------
+    t : float
+        Of the difference to training.
+    training : float
+        Mean rank IC of training.
+    drifted : bool
+
+    >>> str(Drift(-0.03, -0.05, -0.01, -3.2, 40, 0.02, True))
+    'Since training, 40 dates, its rank IC is -0.0300 [-0.0500, -0.0100], in training 0.0200 (t -3.2): it has drifted.'
+    """
+
+    training: float
+    drifted: bool
+
+    def __str__(self) -> str:
+        """The comparison in a sentence."""
+        said = "it has drifted" if self.drifted else "no significant drift"
+        return (
+            f"Since training, {self.dates} dates, its rank IC is {spelt_cell(self.to_json(), digits=4)}, in training "
+            f"{self.training:.4f} (t {self.t:.1f}): {said}."
+        )
+
+
+@dataclass(frozen=True)
+class Correction:
+    """Where a walk over the files as they are now differs from that of training.
+
+    Parameters
+    ----------
+    source : str
+        The source whose line differs most.
+    since : str
+        The date from which on.
+    apart : float
+        Deviation of the difference of the forecasts of its last line, over all rows, in their own deviations.
+
+    >>> str(Correction("daily", "2016-05-02T21:30:00Z", 0.12))[:40]
+    'daily has other prices than training saw'
+    """
+
+    source: str
+    since: str
+    apart: float
+
+    def __str__(self) -> str:
+        """The difference in a sentence."""
+        return (
+            f"{self.source} has other prices than training saw, in what it learned on {self.since[:10]} and after: it "
+            f"continues with the current prices, whose line at training's end forecasts {self.apart:.2g} of a deviation "
+            f"apart; scale, fusion and intervals are those of training. {AGAIN}"
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain values."""
+        return {"source": self.source, "from": self.since, "apart": self.apart}
+
+
 @dataclass(frozen=True, eq=False)
 class Since:
     """What came after a model's training, up to a date.
@@ -334,11 +396,10 @@ class Since:
         The journal of the whole walk to that date, as the files are now.
     lines : sequence of mapping
         Lines that continue the model's journal; none where no parameter moved.
-    drift : mapping, optional
-        Rank IC over these dates beside that of training: `mean`, `ci_low`, `ci_high`, `dates`, `training`, `t` of the
-        difference, `drifted`; None where they are too few.
-    corrected : mapping, optional
-        Where the files now teach other parameters of training's dates than training learned, as :func:`corrected_of`.
+    drift : Drift, optional
+        None where dates are too few.
+    corrected : Correction, optional
+        Where the files now teach other parameters of training's dates than training learned.
     note : str
         Why nothing could be learned, that prices were corrected, and that it has drifted; else empty.
     """
@@ -346,8 +407,8 @@ class Since:
     model: SignalModel
     moves: Sequence[Mapping[str, Any]] = ()
     lines: Sequence[Mapping[str, Any]] = ()
-    drift: Mapping[str, Any] | None = None
-    corrected: Mapping[str, Any] | None = None
+    drift: Drift | None = None
+    corrected: Correction | None = None
     note: str = ""
 
     def keep(self) -> str:
@@ -378,19 +439,15 @@ class Since:
         """Dates on which it learned just now, drift, and whether prices were corrected."""
         return {
             "learned": [line["at"] for line in self.lines],
-            "drift": self.drift,
-            "corrected": self.corrected,
+            "drift": self.drift and self.drift.to_json(),
+            "corrected": self.corrected and self.corrected.to_json(),
         }
 
     def sentences(self) -> list[str]:
         """What was learned, and that no drift is significant; a drift is in the note."""
         days = sorted({line["at"][:10] for line in self.lines})
         learned = [f"It learned on {len(days)} dates, to {days[-1]}: see {SERVED}."] if days else []
-        return (
-            learned
-            if self.drift is None or self.drift["drifted"]
-            else [*learned, spelt_drift(self.drift)]
-        )
+        return learned if self.drift is None or self.drift.drifted else [*learned, str(self.drift)]
 
 
 def learns(model: SignalModel, train: TrainSection) -> bool:
@@ -427,8 +484,8 @@ def caught_up(model: SignalModel, past: Dataset, train: TrainSection) -> Since:
             moves, lines, model = [], [], as_of(model, at)
             note = f"nothing is learned since training: expected {error.expected}, received {error.received}"
     drift = drift_of(model.card.get("ic"), model.fusion.combine(forecast)[0], past.rows(new))
-    drifted = spelt_drift(drift).rstrip(".") if drift is not None and drift["drifted"] else ""
-    other = "" if corrected is None else spelt_correction(corrected)
+    drifted = str(drift).rstrip(".") if drift is not None and drift.drifted else ""
+    other = "" if corrected is None else str(corrected)
     return Since(
         model, moves, lines, drift, corrected, "; ".join(filter(None, (note, other, drifted)))
     )
@@ -479,11 +536,8 @@ def corrected_of(
     past: Dataset,
     journal: Sequence[Mapping[str, Any]],
     moves: Sequence[Mapping[str, Any]],
-) -> dict[str, Any] | None:
-    """Where a walk over the files as they are now differs from that of training: the `source` whose line does most,
-    the date `from` which on, and how far the forecasts of its last line are `apart`, in their deviation, over all rows;
-    None where it is the same walk.
-    """
+) -> Correction | None:
+    """Difference of a walk over the files as they are now from that of training; None where it is the same walk."""
     dates, _ = model.walked_ns
     until = int(dates[dates <= past.time_ns[-1]].max(initial=0))
     columns = {name: past.x[:, c] for c, name in enumerate(past.names)}
@@ -513,25 +567,10 @@ def corrected_of(
         for key in sorted({*learned, *taught})
         if not math.isclose(learned.get(key, math.nan), taught.get(key, math.nan), rel_tol=SAME)
     )
-    return {"source": source, "from": next(parted, stamp(until)), "apart": far[source]}
+    return Correction(source, next(parted, stamp(until)), far[source])
 
 
-def spelt_correction(corrected: Mapping[str, Any]) -> str:
-    """A correction in words.
-
-    >>> spelt_correction({"source": "daily", "from": "2016-05-02T21:30:00Z", "apart": 0.12})[:40]
-    'daily has other prices than training saw'
-    """
-    return (
-        f"{corrected['source']} has other prices than training saw, in what it learned on {corrected['from'][:10]} and "
-        f"after: it continues with the current prices, whose line at training's end forecasts {corrected['apart']:.2g} of a "
-        f"deviation apart; scale, fusion and intervals are those of training. {AGAIN}"
-    )
-
-
-def drift_of(
-    before: Mapping[str, Any] | None, value: Floats, rows: Dataset
-) -> dict[str, Any] | None:
+def drift_of(before: Mapping[str, Any] | None, value: Floats, rows: Dataset) -> Drift | None:
     """Rank IC of forecasts since training beside that of training; None where dates are too few to tell.
 
     It has drifted where Student's t of the difference is below its quantile of `LEVEL`; errors are clustered by blocks
@@ -549,23 +588,5 @@ def drift_of(
         clustered_se(by_date, np.arange(len(by_date)) // block), before["mean"] / before["t"]
     )
     t = (found.mean - before["mean"]) / float(error) if error > 0 else 0.0
-    return {
-        **found.to_json(),
-        "training": before["mean"],
-        "t": t,
-        "drifted": bool(t < t_quantile(LEVEL, blocks - 1)),
-    }
-
-
-def spelt_drift(drift: Mapping[str, Any]) -> str:
-    """Drift in words.
-
-    >>> cell = {"mean": -0.03, "ci_low": -0.05, "ci_high": -0.01, "dates": 40, "training": 0.02, "t": -3.2}
-    >>> spelt_drift(cell | {"drifted": True})
-    'Since training, 40 dates, its rank IC is -0.0300 [-0.0500, -0.0100], in training 0.0200 (t -3.2): it has drifted.'
-    """
-    said = "it has drifted" if drift["drifted"] else "no significant drift"
-    return (
-        f"Since training, {drift['dates']} dates, its rank IC is {spelt_cell(drift, digits=4)}, in training "
-        f"{drift['training']:.4f} (t {drift['t']:.1f}): {said}."
-    )
+    drifted = bool(t < t_quantile(LEVEL, blocks - 1))
+    return Drift(found.mean, found.ci_low, found.ci_high, t, found.dates, before["mean"], drifted)

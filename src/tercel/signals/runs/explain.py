@@ -1,6 +1,6 @@
 """Explanation of a model's folder: the newest forecast by feature, and what each feature is worth out of sample."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
@@ -505,7 +505,11 @@ def explained(model: SignalModel, seed: int) -> Explanation:
         )
         for name in found.lost
     }
-    features = most_first(worth[name] for group in groups for name in group)
+
+    def lost(one: Worth) -> float:
+        return -one.ic_lost.mean
+
+    features = sorted((worth[name] for group in groups for name in group), key=lost)
     parts = contributions(served, rows)
     return Explanation(
         model,
@@ -516,7 +520,7 @@ def explained(model: SignalModel, seed: int) -> Explanation:
         parts.common,
         names_of(parts, rows, groups),
         features,
-        most_first(replace(worth[called(group)], features=list(group)) for group in groups),
+        sorted((replace(worth[called(group)], features=list(group)) for group in groups), key=lost),
         [worth[source] for source in data.ranking],
         found.agreement([one.name for one in features]),
         said,
@@ -546,11 +550,6 @@ def newest(model: SignalModel, data: Dataset) -> tuple[SignalModel, Dataset, lis
         return model, last, [f"No newer forecast than the panel's: {error.received}"]
     lacking = [f"Source {name} says nothing: {why}." for name, why in missing.items()]
     return since.model, rows, [rows.note] * bool(rows.note) + lacking
-
-
-def most_first(rows: Iterable[Worth]) -> list[Worth]:
-    """Rows by the IC lost, the largest first."""
-    return sorted(rows, key=lambda one: -one.ic_lost.mean)
 
 
 def names_of(parts: Parts, rows: Dataset, groups: Sequence[Sequence[str]]) -> list[NameParts]:
