@@ -30,7 +30,7 @@ from studies.zoo import FAMILIES, STATES, card_of
 from studies.zoo.regimes import HmmRegimes
 from tercel.core import ConfigError, Floats, Ints
 from tercel.signals import Fusion, stack
-from tercel.signals.models.families import absent
+from tercel.signals.models import absent
 
 STEPS = 16
 

@@ -31,7 +31,7 @@ from tercel.core.stats import mean_interval
 from tercel.signals import LEAK_CEILING as CEILING
 from tercel.signals import SCORE_BLOCK as BLOCK
 from tercel.signals import Dataset, rank_ic_by_date, skill
-from tercel.signals.models.families import absent, family
+from tercel.signals.models import absent, family
 from tercel.signals.models.walk_forward import (
     Fold,
     base_names,

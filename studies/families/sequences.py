@@ -33,7 +33,7 @@ from tercel.execution.foresight import FEATURES
 from tercel.signals import AdaptiveWidth
 from tercel.signals import conformal_widths as widths
 from tercel.signals.flow import accuracy, mirrored_auc
-from tercel.signals.models.families import family
+from tercel.signals.models import family
 
 HORIZONS: Final = (1, 10, 60)
 GATED: Final = "gated_linear"

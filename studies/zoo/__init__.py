@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from tercel.signals.models.families import FamilyCard, family
+from tercel.signals.models import FamilyCard, family
 
 SVM_LINEAR: Final = FamilyCard(
     "svm_linear", "linear support vector machine", ("sklearn",), "studies.zoo.svm:SvmRegressor",

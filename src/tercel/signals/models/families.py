@@ -116,6 +116,3 @@ def family(name: str) -> FamilyCard:
 def absent(card: FamilyCard) -> str | None:
     """The first library of `card` that is not installed, None when all are."""
     return next((name for name in card.needs if importlib.util.find_spec(name) is None), None)
-
-
-__all__ = ["FamilyCard", "absent", "families", "family"]
