@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from tercel.core.errors import DataError
-from tercel.signals.models.families import FAMILIES, absent, family
+from tercel.signals.models.cards import FAMILIES, absent, family
 from tercel.signals.models.skill import AlphaScale
 from tercel.signals.models.walk_forward import DAY, final, out_of_fold, walk_forward
 from tercel.signals.panel.panel import Dataset

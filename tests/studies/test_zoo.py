@@ -15,8 +15,8 @@ from studies.zoo.networks import LstmRegressor, TransformerRegressor
 from studies.zoo.svm import SvmRegressor
 from tercel.core import extras
 from tercel.core.errors import DataError, UnknownNameError
-from tercel.signals.models.families import FAMILIES as OWN
-from tercel.signals.models.families import families, family
+from tercel.signals.models.cards import FAMILIES as OWN
+from tercel.signals.models.cards import families, family
 from tercel.signals.panel.panel import Dataset
 from tercel.signals.serving.model_folder import load
 from tercel.signals.sources.synthetic import synthetic_market

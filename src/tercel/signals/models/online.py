@@ -33,7 +33,7 @@ from tercel.core.files import LOCK, locked, write_whole
 from tercel.core.report.tables import spelt_cell
 from tercel.core.stats import clustered_se
 from tercel.core.stats.inference import t_quantile
-from tercel.signals.models.families import family
+from tercel.signals.models.cards import family
 from tercel.signals.models.fusion import LEAST_ROWS, BaseModel, BoundedLinear
 from tercel.signals.models.skill import BLOCK, Skill, rank_ic_by_date, skill, stride
 from tercel.signals.panel.panel import Dataset

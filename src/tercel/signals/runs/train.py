@@ -21,7 +21,7 @@ from tercel.core.report.figures import whisker
 from tercel.core.report.svg import PAGE, Figure, Section, finished, name_rows, render, sketch
 from tercel.core.report.tables import fixed, plain_table, spelt_cell
 from tercel.core.stats import mean_interval
-from tercel.signals.models.families import absent, family
+from tercel.signals.models.cards import absent, family
 from tercel.signals.models.fusion import Fusion
 from tercel.signals.models.online import FAMILY, learn_all
 from tercel.signals.models.skill import (

@@ -455,7 +455,7 @@ def _part(folder: Path, raw: Mapping[str, Any]) -> BaseModel:
             arrays["low"], arrays["high"], arrays["coef"], float(arrays["intercept"])
         )
     else:
-        from tercel.signals.models.families import family
+        from tercel.signals.models.cards import family
 
         model = family(raw["family"]).make(**raw["parameters"]).from_arrays(arrays)
     used, medians = np.array(raw["used"], np.intp), np.array(raw["medians"], np.float64)
