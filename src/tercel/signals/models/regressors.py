@@ -313,18 +313,21 @@ class ForestNodes(_Nodes):
         trees = [one.tree_ for one in forest.estimators_]
         sizes = np.array([tree.node_count for tree in trees])
         self.roots_ = np.cumsum(sizes) - sizes
-        parts: dict[str, list[Any]] = {name: [] for name in NODES}
+        parts = []
         for root, tree in zip(self.roots_.tolist(), trees, strict=True):
             here, leaf = root + np.arange(tree.node_count), tree.children_left < 0
-            parts["feature_"].append(np.where(leaf, 0, tree.feature))
-            parts["threshold_"].append(np.where(leaf, np.inf, tree.threshold))
-            parts["left_"].append(np.where(leaf, here, root + tree.children_left))
-            parts["right_"].append(np.where(leaf, here, root + tree.children_right))
-            values = tree.value[:, 0, :]
-            parts["value_"].append(
-                values[:, -1] / values.sum(axis=1) if values.shape[1] > 1 else values[:, 0]
+            left, right = (
+                np.where(leaf, here, root + child)
+                for child in (tree.children_left, tree.children_right)
             )
-        for name, part in parts.items():
+            values = tree.value[:, 0, :]
+            value = values[:, -1] / values.sum(axis=1) if values.shape[1] > 1 else values[:, 0]
+            feature, threshold = (
+                np.where(leaf, 0, tree.feature),
+                np.where(leaf, np.inf, tree.threshold),
+            )
+            parts.append((feature, threshold, left, right, value))
+        for name, part in zip(NODES, zip(*parts, strict=True), strict=True):
             setattr(self, name, np.concatenate(part))
 
     def from_arrays(self, arrays: Mapping[str, AnyArray]) -> Self:

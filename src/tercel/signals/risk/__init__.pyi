@@ -26,7 +26,6 @@ from tercel.signals.risk.report import changed as changed
 from tercel.signals.risk.report import tails as tails
 from tercel.signals.risk.volatility import MONTH as MONTH
 from tercel.signals.risk.volatility import SINGULAR as SINGULAR
-from tercel.signals.risk.volatility import AnomalyScore as AnomalyScore
 from tercel.signals.risk.volatility import CovarianceEstimator as CovarianceEstimator
 from tercel.signals.risk.volatility import DailySeries as DailySeries
 from tercel.signals.risk.volatility import Ewma as Ewma
@@ -47,7 +46,6 @@ __all__ = [
     "MONTH",
     "SINGULAR",
     "AnomalyBaseline",
-    "AnomalyScore",
     "CovarianceEstimator",
     "DailySeries",
     "Ewma",

@@ -18,7 +18,6 @@ import numpy as np
 from tercel.core.arrays import Floats
 from tercel.core.errors import DataError
 from tercel.core.extras import needed
-from tercel.signals.risk.anomaly import Second
 
 # -- series ---------------------------------------------------------------------------------------
 # Daily series of one instrument: returns, and what else is known at each close.
@@ -63,20 +62,6 @@ class DailySeries:
 
 
 # -- ports ----------------------------------------------------------------------------------------
-
-
-class AnomalyScore(Protocol):
-    """Port: distance of a market's state from ordinary, second by second."""
-
-    @property
-    def name(self) -> str:
-        """Name in tables."""
-
-    def update(self, second: Second) -> float:
-        """Score after one more second, over its alarm threshold: 1 is the alarm. NaN while it cannot say.
-
-        A second that holds NaN gives NaN and leaves the state as it was.
-        """
 
 
 class VolatilityModel(Protocol):

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import polars as pl
 
@@ -27,15 +27,15 @@ from tercel.core.tables.table import ROW, TYPED, USUAL, HowToMap, Table, plain_n
 from tercel.core.tables.table_map import Called, TableMap
 from tercel.core.tables.times import dates_alone, days
 from tercel.signals.factors import LARGEST, split_of, unadjusted
-from tercel.signals.sources.port import KEYS, Noting, SourceAbsentError, at_new_york
+from tercel.signals.sources.port import KEYS, SourceAbsentError, at_new_york
 
 # -- cells ----------------------------------------------------------------------------------------
 # Tables as sources of facts, see :mod:`tercel.core.tables`: value columns, and dates without a clock.
 
 
 @dataclass(frozen=True)
-class TableSource(Noting):
-    """Base of sources of a table that a person has.
+class TableSource:
+    """Base of sources of a table that a person has; which columns it has and what was left out is known once it was read.
 
     Parameters
     ----------
@@ -57,11 +57,18 @@ class TableSource(Noting):
     called: Called = field(default_factory=dict, kw_only=True)
     how: HowToMap = field(default=TYPED, kw_only=True)
     wanted: Sequence[str] = field(default=(), kw_only=True)
+    _seen: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+    usual: ClassVar[tuple[str, ...]] = ()
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Value columns: those that are wanted; else what the file has, once it was read."""
-        return tuple(self.wanted) or super().columns
+        """Value columns: those that are wanted; else what the file has, until it was read what such a file usually has."""
+        return tuple(self.wanted or self._seen.get("columns", self.usual))
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was noticed and left out; empty until facts were read."""
+        return tuple(self._seen.get("notes", ()))
 
     def table(self, needed: Sequence[str], optional: Sequence[str] = (), inside: str = "") -> Table:
         """The table, or that of the file called `inside` in a folder, under our names of columns."""
