@@ -65,12 +65,19 @@ def backtest(request: BacktestPortfolio) -> None:
 
     def show() -> None:
         print_rows(
-            f"{found['name']}, {found['dates']} dates out of sample, {found['cost']}",
-            *table_of(found["rules"]),
+            f"{found.config.name}, {len(found.at)} dates out of sample, {found.cost}",
+            *table_of(found.rules),
         )
-        print_sentences(found["sentences"])
+        print_sentences(found.sentences())
 
-    hand_over(found, request.as_json, show, request.out, "portfolio", lambda: portfolio_page(found))
+    hand_over(
+        found.to_json(),
+        request.as_json,
+        show,
+        request.out,
+        "portfolio",
+        lambda: portfolio_page(found),
+    )
 
 
 @dataclass(frozen=True)

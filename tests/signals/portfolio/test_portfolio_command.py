@@ -4,6 +4,7 @@ import json
 import math
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from datetime import date, timedelta
 from functools import partial
 from pathlib import Path
@@ -20,7 +21,7 @@ from tercel.cli import app
 from tercel.core.ports import Entry
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.store import SqlJournal
-from tercel.signals.portfolio.comparison import sentences
+from tercel.signals.portfolio.comparison import backtested
 from tercel.signals.portfolio.targets import read_targets
 
 DATES, NAMES = 150, 20
@@ -129,10 +130,16 @@ def test_from_a_table_to_a_page(tmp_path: Path) -> None:
     assert told.exit_code == 0
     assert "against all at once" in told.stdout
     assert found["sentences"][0] in " ".join(told.stdout.split())
-    bare = {name: row | {"sharpe_gross": math.nan} for name, row in found["rules"].items()}
-    assert "before costs" in sentences(found)[1]
-    assert sentences(found | {"rules": bare})[1].endswith(
-        f"for {bare['all_at_once']['turnover']:.2f}."
+    result = backtested(file)
+    bare = {
+        name: replace(one, gross=replace(one.gross, point=math.nan))
+        for name, one in result.rules.items()
+    }
+    assert "before costs" in result.sentences()[1]
+    assert (
+        replace(result, rules=bare)
+        .sentences()[1]
+        .endswith(f"for {result.rules['all_at_once'].turnover:.2f}.")
     )
 
 

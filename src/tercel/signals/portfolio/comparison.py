@@ -1,7 +1,7 @@
 """A portfolio through the dates of its forecasts, by each rule of trading, after costs that are believed or learned."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -9,12 +9,13 @@ import numpy as np
 
 from tercel.core.arrays import Floats, Indices
 from tercel.core.errors import DataError
+from tercel.core.estimate import Estimate
 from tercel.core.report import svg
 from tercel.core.report.svg import PAGE, Figure, Section, finished, render, sketch
 from tercel.core.report.tables import fixed, plain_table, spelt_cell
 from tercel.core.stats.bootstrap import Replicates
 from tercel.signals.portfolio import book as books
-from tercel.signals.portfolio.backtest_page import WIDE
+from tercel.signals.portfolio.backtest_page import dates_of, equity_axis
 from tercel.signals.portfolio.config import ALL_AT_ONCE, PortfolioConfig, opened, read_config
 from tercel.signals.portfolio.rebalance import (
     CONTROLS,
@@ -23,6 +24,7 @@ from tercel.signals.portfolio.rebalance import (
     RULES,
     BookTargets,
     CostBelief,
+    Rule,
     Traded,
     labels_ended,
     on_paper,
@@ -44,9 +46,295 @@ THIRD: Final = 1 / 3
 """Of the true cost of the last date: a belief to be compared with."""
 
 
-def backtested(file: Path, seed: int = 1, *, shuffled: bool = False) -> dict[str, Any]:
-    """Every figure of `tercel portfolio backtest` on a configuration; `shuffled`, with outcomes exchanged among the
-    names of a date, so that no forecast says anything.
+@dataclass(frozen=True)
+class Gain(Estimate):
+    """A difference of Sharpe ratios with its interval, t and standard error, drawn over blocks of dates.
+
+    Parameters
+    ----------
+    t : float or None
+        None for the difference of a book from itself.
+    error : float
+
+    >>> str(Gain(0.5, 0.1, 0.9, 2.5, 0.2))
+    '+0.50 [+0.10, +0.90], t 2.5'
+    """
+
+    t: float | None
+    error: float
+
+    def __str__(self) -> str:
+        """The difference with its interval and t."""
+        return spelt_cell(self.to_json(), "+") + (
+            "" if self.t is None else f", t {fixed(self.t, 1)}"
+        )
+
+
+def gain_of(one: Replicates, other: Replicates) -> Gain:
+    """The difference of two Sharpe ratios that were drawn together."""
+    gain = one - other
+    found = gain.estimate()
+    # an error below is rounding: the same book twice
+    t = gain.point / gain.error if gain.error > 1e-9 else None
+    return Gain(found.mean, found.ci_low, found.ci_high, t, gain.error)
+
+
+@dataclass(frozen=True, eq=False)
+class RuleResult:
+    """A rule over the dates that are judged.
+
+    Parameters
+    ----------
+    rule : Rule
+    traded : Traded
+        Over all dates.
+    at : int (D,)
+        Those that are judged.
+    periods : float
+        Dates a year.
+    net, gross : Replicates
+        Annualised Sharpe ratios.
+    gain : Gain
+        Net Sharpe ratio less that of trading all at once.
+    against_rate : Gain, optional
+        Of a control, less that of the rule `rate`.
+    """
+
+    rule: Rule
+    traded: Traded
+    at: Indices
+    periods: float
+    net: Replicates
+    gross: Replicates
+    gain: Gain
+    against_rate: Gain | None = None
+
+    @property
+    def equity(self) -> Floats:
+        """Equity after each date, from 1 before the first."""
+        return np.asarray(np.cumprod(1.0 + self.traded.book.net[self.at]))
+
+    @property
+    def drawdown(self) -> float:
+        """Largest loss from the highest equity before, a fraction of it."""
+        highest = np.maximum(np.maximum.accumulate(self.equity), 1.0)
+        return float((1.0 - self.equity / highest).max())
+
+    @property
+    def turnover(self) -> float:
+        """Half-turns a date, on average."""
+        return float(self.traded.book.turnover[self.at].mean())
+
+    @property
+    def chosen(self) -> dict[str, float]:
+        """The parameter of each calendar year; empty for a rule without a choice."""
+        if len(self.rule.parameters) == 1:
+            return {}
+        times = self.traded.book.walk.time_ns[self.at].astype("datetime64[ns]")
+        year = times.astype("datetime64[Y]").astype(int) + 1970
+        chosen = self.traded.chosen[self.at]
+        return {str(one): float(chosen[year == one][0]) for one in np.unique(year)}
+
+    def to_json(self) -> dict[str, Any]:
+        """All figures by name."""
+        book, at = self.traded.book, self.at
+        found = {
+            "says": self.rule.says,
+            "turnover": self.turnover,
+            "gross": float(book.gross[at].mean()),
+            "cost": float(book.cost[at].mean()),
+            "net_a_year": float(self.equity[-1] ** (self.periods / len(at)) - 1.0),
+            "sd_a_year": float(book.net[at].std(ddof=1) * self.periods**0.5),
+            "drawdown": self.drawdown,
+            "held": float(np.abs(book.weights[at]).sum(axis=1).mean()),
+            "left_while_held": self.traded.left,
+            "chosen": self.chosen or None,
+            "sharpe_net": self.net.point,
+            "sharpe_net_interval": self.net.estimate().to_json(),
+            "sharpe_gross": self.gross.point,
+            "sharpe_gross_interval": self.gross.estimate().to_json(),
+            "against_all_at_once": self.gain.to_json(),
+        }
+        against = {"against_rate": self.against_rate and self.against_rate.to_json()}
+        return found | (against if self.against_rate else {})
+
+
+@dataclass(frozen=True)
+class BeliefGains:
+    """Net Sharpe ratios of a rule by what is believed of costs, and what learning them gains over knowing them and over
+    believing a third.
+    """
+
+    learned: float
+    true: float
+    third: float
+    learned_against_true: Gain
+    learned_against_third: Gain
+
+
+@dataclass(frozen=True)
+class CostLearned:
+    """Cost that a rule believed at last, the true one, and after how many dates the belief was within `near` of the truth
+    where it changed.
+    """
+
+    at_last: float
+    true_at_last: float
+    near: float = NEAR
+    back_after: int | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """A portfolio traded by several rules over the same dates.
+
+    Parameters
+    ----------
+    config : PortfolioConfig
+    file : Path
+        Of the configuration.
+    model : str, optional
+        Id of the trained model whose forecasts they are.
+    note : str
+        What must be said beside every number.
+    sought : BookTargets
+    at : int (D,)
+        Dates that are judged.
+    rules : mapping of str to RuleResult
+    beliefs : mapping of str to BeliefGains
+        Of rules that choose a parameter.
+    learned : CostLearned
+    seed : int
+    shuffled : bool
+        Outcomes were exchanged among the names of a date: a control.
+    """
+
+    config: PortfolioConfig
+    file: Path
+    model: str | None
+    note: str
+    sought: BookTargets
+    at: Indices
+    rules: Mapping[str, RuleResult]
+    beliefs: Mapping[str, BeliefGains]
+    learned: CostLearned
+    seed: int
+    shuffled: bool
+
+    @property
+    def cost(self) -> str:
+        """What trading costs, in words."""
+        cost = self.config.cost
+        changed = f", {cost.times:g} times as much from {cost.changes} on" * bool(cost.changes)
+        return f"{cost.charge}{changed}"
+
+    @property
+    def best(self) -> str:
+        """The rule with the highest Sharpe ratio after costs, of those that choose by past results where there are any."""
+        able = {name: one for name, one in self.rules.items() if one.chosen} or self.rules
+        return max(able, key=lambda name: able[name].net.point)
+
+    @property
+    def span(self) -> tuple[str, str, str]:
+        """The first date of all, the first that is judged, and the end of the last label."""
+        walk = self.sought.walk
+        times = (walk.start_ns[0], walk.start_ns[self.at[0]], walk.end_ns[self.at[-1]])
+        return when(times[0]), when(times[1]), when(times[2])
+
+    def to_json(self) -> dict[str, Any]:
+        """All figures by name, with the curve and the sentences."""
+        begin, first, last = self.span
+        return {
+            "name": self.config.name,
+            "file": self.file,
+            "model": self.model,
+            "dates": len(self.at),
+            "names": len(self.sought.walk.names),
+            "first": first,
+            "last": last,
+            "not_judged": {
+                "dates": int(self.at[0]),
+                "first": begin,
+                "why": WHY[bool(self.config.rules.first)],
+            },
+            "dates_a_year": self.sought.periods,
+            "book": self.config.book.kind,
+            "hold": self.config.book.hold,
+            "cost": self.cost,
+            "believed": self.config.cost.believed,
+            "definition": books.DEFINITION,
+            "rules": {name: one.to_json() for name, one in self.rules.items()},
+            "beliefs": {name: asdict(one) for name, one in self.beliefs.items()},
+            "cost_learned": asdict(self.learned),
+            "curve": self.curve(),
+            "note": self.note,
+            "seed": self.seed,
+            "shuffled": self.shuffled,
+            "sentences": self.sentences(),
+        }
+
+    def curve(self) -> list[dict[str, Any]]:
+        """A row a date: what each rule earned net, its equity, its parameter, the cost believed and the true one."""
+        return [
+            {
+                "at": when(self.sought.walk.time_ns[t]),
+                "cost_true": float(self.sought.level[t]),
+                "rules": {
+                    name: {
+                        "net": float(one.traded.book.net[t]),
+                        "equity": float(one.equity[k]),
+                        "chosen": float(one.traded.chosen[t]),
+                        "turnover": float(one.traded.book.turnover[t]),
+                        "cost_believed": float(one.traded.believed[t]),
+                    }
+                    for name, one in self.rules.items()
+                },
+            }
+            for k, t in enumerate(self.at.tolist())
+        ]
+
+    def sentences(self) -> list[str]:
+        """Summary of at most five sentences."""
+        best, plain = self.rules[self.best], self.rules[ALL_AT_ONCE]
+        begin, first, last = (day[:10] for day in self.span)
+        span = f"{len(self.at)} dates, {first} to {last}"
+        if before := int(self.at[0]):
+            why = WHY[bool(self.config.rules.first)]
+            span += f"; the {before} before, from {begin} on, are not judged ({why})"
+        said = f"After {self.cost}, {self.best} has a Sharpe ratio of {best.net.point:.2f}"
+        if self.best != ALL_AT_ONCE:
+            said += f", trading all at once {plain.net.point:.2f}: {best.gain}"
+        gross = (
+            best.gross.point,
+            plain.gross.point,
+        )  # a book that hardly ever held anything has none
+        free = f"; before costs its Sharpe ratio is {gross[0]:.2f} for {gross[1]:.2f}" * bool(
+            np.isfinite(gross).all()
+        )
+        lines = [
+            f"{'Control, outcomes exchanged among names: ' * self.shuffled}{said}; {span}.",
+            f"It turns over {best.turnover:.2f} half-turns a date for {plain.turnover:.2f}{free}.",
+        ]
+        if (belief := self.beliefs.get(self.best)) is not None:
+            cost = self.learned
+            back = f", back within {cost.near:.0%} {cost.back_after} dates after the change" * (
+                cost.back_after is not None
+            )
+            lines.append(
+                f"A cost learned from fills ends at {cost.at_last:.3g}, true {cost.true_at_last:.3g}{back}; it is "
+                f"worth {belief.learned_against_true.mean:+.2f} beside the true one, "
+                f"{belief.learned_against_third.mean:+.2f} beside a third of it."
+            )
+        left = best.traded.left
+        lines += [
+            f"{left} positions were closed at their last close as their names had no forecast any more."
+        ] * bool(left)
+        return lines + [f"Bias: {self.note}."] * bool(self.note)
+
+
+def backtested(file: Path, seed: int = 1, *, shuffled: bool = False) -> Comparison:
+    """Trade the portfolio of a configuration by each of its rules; `shuffled`, with outcomes exchanged among the names of
+    a date, so that no forecast says anything.
 
     Raises
     ------
@@ -56,8 +344,7 @@ def backtested(file: Path, seed: int = 1, *, shuffled: bool = False) -> dict[str
     config = read_config(file)
     found = opened(config, file.resolve().parent, seed)
     sought = shuffle(found.sought, seed) if shuffled else found.sought
-    walk = sought.walk
-    at = judged(config, sought)
+    at, periods = judged(config, sought), sought.periods
     chosen = [RULES[name] for name in config.rules.names]
     paper = {rule.name: on_paper(sought, rule) for rule in chosen if len(rule.parameters) > 1}
 
@@ -74,61 +361,51 @@ def backtested(file: Path, seed: int = 1, *, shuffled: bool = False) -> dict[str
     asked = config.cost.believed
     by_rule = by_belief[asked] if isinstance(asked, str) else run(asked)
     rng = np.random.default_rng([seed, 34])
-    net = books.sharpes(
-        {name: one.book.net[at] for name, one in by_rule.items()}, sought.periods, rng
-    )
-    gross = books.sharpes(
-        {name: one.book.gross[at] for name, one in by_rule.items()}, sought.periods, rng
-    )
-    rules = {name: _figures(name, one, at, sought.periods) for name, one in by_rule.items()}
-    for name, row in rules.items():
-        row["sharpe_net"], row["sharpe_net_interval"] = (
-            net[name].point,
-            net[name].estimate().to_json(),
+    net, gross = (
+        books.sharpes(
+            {name: getattr(one.book, key)[at] for name, one in by_rule.items()}, periods, rng
         )
-        row["sharpe_gross"], row["sharpe_gross_interval"] = (
-            gross[name].point,
-            gross[name].estimate().to_json(),
+        for key in ("net", "gross")
+    )
+    rules = {
+        name: RuleResult(
+            RULES[name],
+            one,
+            at,
+            periods,
+            net[name],
+            gross[name],
+            gain_of(net[name], net[ALL_AT_ONCE]),
+            gain_of(net[name], net["rate"]) if name in CONTROLS and "rate" in net else None,
         )
-        row["against_all_at_once"] = _difference(net[name], net[ALL_AT_ONCE])
-    for name in CONTROLS:
-        if name in rules and "rate" in rules:
-            rules[name]["against_rate"] = _difference(net[name], net["rate"])
-    charge = str(config.cost.charge)
-    if config.cost.changes:
-        charge += f", {config.cost.times:g} times as much from {config.cost.changes} on"
-    of_paper = {key: {name: ran[name] for name in paper} for key, ran in by_belief.items()}
-    first, last = when(walk.start_ns[at[0]]), when(walk.end_ns[at[-1]])
-    result = {
-        "name": config.name,
-        "file": file,
-        "model": None if found.model is None else found.model.id,
-        "dates": len(at),
-        "names": len(walk.names),
-        "first": first,
-        "last": last,
-        "not_judged": {
-            "dates": int(at[0]),
-            "first": when(walk.start_ns[0]),
-            "why": WHY[bool(config.rules.first)],
-        },
-        "dates_a_year": sought.periods,
-        "book": config.book.kind,
-        "hold": config.book.hold,
-        "cost": charge,
-        "believed": asked,
-        "definition": books.DEFINITION,
-        "rules": rules,
-        "beliefs": _beliefs(of_paper, at, sought, rng),
-        "cost_learned": _learned(
-            by_belief["learned"][next(iter(paper), ALL_AT_ONCE)], sought, config.cost.changes
-        ),
-        "curve": _curve(by_rule, at, sought),
-        "note": found.note,
-        "seed": seed,
-        "shuffled": shuffled,
+        for name, one in by_rule.items()
     }
-    return {**result, "sentences": sentences(result)}
+    flat = {
+        f"{belief} {name}": ran[name].book.net[at]
+        for belief, ran in by_belief.items()
+        for name in paper
+    }
+    drawn = books.sharpes(flat, periods, rng) if flat else {}
+    beliefs = {
+        name: BeliefGains(
+            drawn[f"learned {name}"].point,
+            drawn[f"true {name}"].point,
+            drawn[f"third {name}"].point,
+            gain_of(drawn[f"learned {name}"], drawn[f"true {name}"]),
+            gain_of(drawn[f"learned {name}"], drawn[f"third {name}"]),
+        )
+        for name in paper
+    }
+    believed = by_belief["learned"][next(iter(paper), ALL_AT_ONCE)].believed
+    learned = CostLearned(float(believed[-1]), float(sought.level[-1]))
+    if config.cost.changes:
+        day = np.datetime64(config.cost.changes, "ns").astype(np.int64)
+        since = int(np.searchsorted(sought.walk.time_ns, day))
+        learned = replace(learned, back_after=back_after(believed[since:], sought.level[since:]))
+    model = None if found.model is None else found.model.id
+    return Comparison(
+        config, file, model, found.note, sought, at, rules, beliefs, learned, seed, shuffled
+    )
 
 
 def shuffle(sought: BookTargets, seed: int) -> BookTargets:
@@ -177,78 +454,6 @@ def judged(config: PortfolioConfig, sought: BookTargets) -> Indices:
     return at
 
 
-def _figures(name: str, one: Traded, at: Indices, periods: float) -> dict[str, Any]:
-    book = one.book
-    growth = np.cumprod(1.0 + book.net[at])
-    fallen = 1.0 - growth / np.maximum(np.maximum.accumulate(growth), 1.0)
-    year = book.walk.time_ns[at].astype("datetime64[ns]").astype("datetime64[Y]").astype(int) + 1970
-    by_year = {str(y): float(one.chosen[at][year == y][0]) for y in np.unique(year)}
-    return {
-        "says": RULES[name].says,
-        "turnover": float(book.turnover[at].mean()),
-        "gross": float(book.gross[at].mean()),
-        "cost": float(book.cost[at].mean()),
-        "net_a_year": float(growth[-1] ** (periods / len(at)) - 1.0),
-        "sd_a_year": float(book.net[at].std(ddof=1) * periods**0.5),
-        "drawdown": float(fallen.max()),
-        "held": float(np.abs(book.weights[at]).sum(axis=1).mean()),
-        "left_while_held": one.left,
-        "chosen": by_year if len(RULES[name].parameters) > 1 else None,
-    }
-
-
-def _difference(one: Replicates, other: Replicates) -> dict[str, Any]:
-    """A difference of Sharpe ratios with its interval and t, drawn over blocks of dates; None where it is of itself."""
-    gain = one - other
-    t = (
-        gain.point / gain.error if gain.error > 1e-9 else None
-    )  # less is rounding: the same book twice
-    return {**gain.estimate().to_json(), "t": t, "error": gain.error}
-
-
-def _beliefs(
-    ran: Mapping[str, Mapping[str, Traded]],
-    at: Indices,
-    sought: BookTargets,
-    rng: np.random.Generator,
-) -> dict[str, Any]:
-    """Net Sharpe ratio of each rule that chooses, by what is believed of costs, and what learning them gains."""
-    flat = {
-        f"{belief} {name}": one.book.net[at]
-        for belief, rules in ran.items()
-        for name, one in rules.items()
-    }
-    drawn = books.sharpes(flat, sought.periods, rng) if flat else {}
-    return {
-        name: {
-            **{belief: drawn[f"{belief} {name}"].point for belief in ran},
-            **{
-                f"learned_against_{other}": _difference(
-                    drawn[f"learned {name}"], drawn[f"{other} {name}"]
-                )
-                for other in ("true", "third")
-            },
-        }
-        for name in ran["learned"]
-    }
-
-
-def _learned(one: Traded, sought: BookTargets, changes: str) -> dict[str, Any]:
-    """What a rule learned of costs, and after how many dates it was back where they changed."""
-    summary = {
-        "at_last": float(one.believed[-1]),
-        "true_at_last": float(sought.level[-1]),
-        "near": NEAR,
-        "back_after": None,
-    }
-    if changes:
-        since = int(
-            np.searchsorted(sought.walk.time_ns, np.datetime64(changes, "ns").astype(np.int64))
-        )
-        summary["back_after"] = back_after(one.believed[since:], sought.level[since:])
-    return summary
-
-
 def back_after(believed: Floats, true: Floats, within: float = NEAR) -> int | None:
     """Dates until a belief is near the truth and stays for :data:`STAYS` dates; None where it never does.
 
@@ -260,86 +465,8 @@ def back_after(believed: Floats, true: Floats, within: float = NEAR) -> int | No
     return int(runs.argmax()) if runs.any() else None
 
 
-def _curve(by_rule: Mapping[str, Traded], at: Indices, sought: BookTargets) -> list[dict[str, Any]]:
-    """A row a date: what each rule earned net, its equity, its parameter, the cost believed and the true one."""
-    equity = {name: np.cumprod(1.0 + one.book.net[at]) for name, one in by_rule.items()}
-    return [
-        {
-            "at": when(sought.walk.time_ns[t]),
-            "cost_true": float(sought.level[t]),
-            "rules": {
-                name: {
-                    "net": float(one.book.net[t]),
-                    "equity": float(equity[name][k]),
-                    "chosen": float(one.chosen[t]),
-                    "turnover": float(one.book.turnover[t]),
-                    "cost_believed": float(one.believed[t]),
-                }
-                for name, one in by_rule.items()
-            },
-        }
-        for k, t in enumerate(at.tolist())
-    ]
-
-
-def best_of(rules: Mapping[str, Mapping[str, Any]]) -> str:
-    """The rule with the highest Sharpe ratio after costs, of those that choose by past results where there are any."""
-    able = {name: row for name, row in rules.items() if row["chosen"]} or rules
-    return max(able, key=lambda name: able[name]["sharpe_net"])
-
-
-def spelt_gain(cell: Mapping[str, Any]) -> str:
-    """A difference of Sharpe ratios in words.
-
-    >>> spelt_gain({"mean": 0.5, "ci_low": 0.1, "ci_high": 0.9, "t": 2.5})
-    '+0.50 [+0.10, +0.90], t 2.5'
-    """
-    return spelt_cell(cell, "+") + ("" if cell["t"] is None else f", t {fixed(cell['t'], 1)}")
-
-
-def sentences(found: Mapping[str, Any]) -> list[str]:
-    """What a desk would say of a portfolio, in at most five sentences."""
-    rules, name = found["rules"], best_of(found["rules"])
-    best, plain = rules[name], rules[ALL_AT_ONCE]
-    span, before = (
-        f"{found['dates']} dates, {found['first'][:10]} to {found['last'][:10]}",
-        found["not_judged"],
-    )
-    if before["dates"]:
-        span += f"; the {before['dates']} before, from {before['first'][:10]} on, are not judged ({before['why']})"
-    said = f"After {found['cost']}, {name} has a Sharpe ratio of {best['sharpe_net']:.2f}"
-    if name != ALL_AT_ONCE:
-        said += f", trading all at once {plain['sharpe_net']:.2f}: {spelt_gain(best['against_all_at_once'])}"
-    gross = [
-        best["sharpe_gross"],
-        plain["sharpe_gross"],
-    ]  # a book that hardly ever held anything has none
-    before = f"; before costs its Sharpe ratio is {gross[0]:.2f} for {gross[1]:.2f}" * bool(
-        np.isfinite(gross).all()
-    )
-    lines = [
-        f"{'Control, outcomes exchanged among names: ' * found['shuffled']}{said}; {span}.",
-        f"It turns over {best['turnover']:.2f} half-turns a date for {plain['turnover']:.2f}{before}.",
-    ]
-    if name in found["beliefs"]:
-        belief, cost = found["beliefs"][name], found["cost_learned"]
-        back = f", back within {cost['near']:.0%} {cost['back_after']} dates after the change" * (
-            cost["back_after"] is not None
-        )
-        lines.append(
-            f"A cost learned from fills ends at {cost['at_last']:.3g}, true {cost['true_at_last']:.3g}{back}; it is "
-            f"worth {belief['learned_against_true']['mean']:+.2f} beside the true one, "
-            f"{belief['learned_against_third']['mean']:+.2f} beside a third of it."
-        )
-    left = sum(row["left_while_held"] for row in (best,))
-    lines += [
-        f"{left} positions were closed at their last close as their names had no forecast any more."
-    ] * bool(left)
-    return lines + [f"Bias: {found['note']}."] * bool(found["note"])
-
-
 def table_of(
-    rules: Mapping[str, Mapping[str, Any]],
+    rules: Mapping[str, RuleResult],
 ) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     """Headings and rows of rules, for a terminal and a page."""
     heads = (
@@ -352,22 +479,19 @@ def table_of(
         "drawdown, %",
         "last choice",
     )
-    rows: list[tuple[str, ...]] = []
-    for name, row in rules.items():
-        gain, chosen = row["against_all_at_once"], list((row["chosen"] or {"": None}).values())[-1]
-        rows.append(
-            (
-                name,
-                fixed(row["sharpe_net"]),
-                fixed(row["sharpe_gross"]),
-                fixed(row["turnover"]),
-                "" if name == ALL_AT_ONCE else spelt_cell(gain, "+"),
-                "" if gain["t"] is None else fixed(gain["t"], 1),
-                fixed(100 * row["drawdown"], 1),
-                "" if chosen is None else f"{chosen:g}",
-            )
+    return heads, [
+        (
+            name,
+            fixed(one.net.point),
+            fixed(one.gross.point),
+            fixed(one.turnover),
+            "" if name == ALL_AT_ONCE else spelt_cell(one.gain.to_json(), "+"),
+            "" if one.gain.t is None else fixed(one.gain.t, 1),
+            fixed(100 * one.drawdown, 1),
+            "".join([f"{value:g}" for value in one.chosen.values()][-1:]),
         )
-    return heads, rows
+        for name, one in rules.items()
+    ]
 
 
 # -- portfolio page -------------------------------------------------------------------------------
@@ -376,64 +500,22 @@ def table_of(
 COLOURS: Final = (9, 1, 2, 3, 4)
 
 
-def portfolio_page(found: Mapping[str, Any]) -> str:
-    """HTML page of what :func:`tercel.signals.portfolio.comparison.backtested` found."""
-    rules, name = found["rules"], best_of(found["rules"])
-    first, *rest = found["sentences"]
-    able = {rule: row["chosen"] for rule, row in rules.items() if row["chosen"]}
-    sections = [
-        Section(
-            "Equity after costs", rest[:1], plain_table(*table_of(rules)), [portfolio_equity(found)]
-        ),
-        Section(
-            "What each year chose",
-            "Of what a book of each value would have earned after costs, up to the year's "
-            "first date.",
-            _by_year(able),
-            [chosen(found, list(able))] if able else [],
-        ),
-        Section(
-            "What is believed of costs",
-            rest[1:2],
-            _belief_table(found["beliefs"]),
-            [believed(found, name)],
-        ),
-        Section(
-            "How it is measured",
-            [
-                f"Cost: {found['cost']}; {found['definition']}. Each rule pays the true cost.",
-                "Sharpe ratios are annualised by the spacing of dates, "
-                f"{found['dates_a_year']:.1f} a year; intervals are 95 %, drawn over blocks of four dates, and t is a "
-                "difference over its standard error by the same draws.",
-                f"A fill says what its trade cost with noise of {NOISE:.2f} deviations of the name's day. A name without a "
-                "forecast is closed at its last close.",
-                *rest[2:],
-            ],
-        ),
+def portfolio_page(found: Comparison) -> str:
+    """HTML page of a comparison of rules."""
+    rules, best = found.rules, found.rules[found.best]
+    first, *rest = found.sentences()
+    able = {name: one.chosen for name, one in rules.items() if one.chosen}
+    years = sorted({year for chosen in able.values() for year in chosen})
+    by_year = [(name, *(f"{chosen[year]:g}" for year in years)) for name, chosen in able.items()]
+    beliefs = [
+        (
+            name,
+            *(fixed(value) for value in (one.true, one.learned, one.third)),
+            str(one.learned_against_true),
+            str(one.learned_against_third),
+        )
+        for name, one in found.beliefs.items()
     ]
-    plain, gain = rules["all_at_once"], rules[name]["against_all_at_once"]
-    facts = {
-        "rule": name,
-        "Sharpe, net": fixed(rules[name]["sharpe_net"]),
-        "all at once": fixed(plain["sharpe_net"]),
-        "difference": spelt_gain(gain),
-        "book": found["book"],
-        "cost": found["cost"],
-    }
-    return render(
-        f"{found['name']}: {name}", first, sections, facts, "printed by: tercel portfolio backtest"
-    )
-
-
-def _by_year(able: Mapping[str, Mapping[str, float]]) -> str:
-    years = sorted({year for parameters in able.values() for year in parameters})
-    return plain_table(
-        ("rule", *years),
-        [(rule, *(f"{parameters[y]:g}" for y in years)) for rule, parameters in able.items()],
-    )
-
-
-def _belief_table(beliefs: Mapping[str, Any]) -> str:
     heads = (
         "Sharpe net, by belief",
         "true",
@@ -442,68 +524,88 @@ def _belief_table(beliefs: Mapping[str, Any]) -> str:
         "learned - true",
         "learned - a third",
     )
-    rows = [
-        (
-            rule,
-            *(fixed(row[key]) for key in ("true", "learned", "third")),
-            *(spelt_gain(row[f"learned_against_{other}"]) for other in ("true", "third")),
-        )
-        for rule, row in beliefs.items()
+    sections = [
+        Section(
+            "Equity after costs", rest[:1], plain_table(*table_of(rules)), [portfolio_equity(found)]
+        ),
+        Section(
+            "What each year chose",
+            "Of what a book of each value would have earned after costs, up to the year's "
+            "first date.",
+            plain_table(("rule", *years), by_year),
+            [chosen(found, list(able))] if able else [],
+        ),
+        Section(
+            "What is believed of costs",
+            rest[1:2],
+            plain_table(heads, beliefs),
+            [believed(found, found.best)],
+        ),
+        Section(
+            "How it is measured",
+            [
+                f"Cost: {found.cost}; {books.DEFINITION}. Each rule pays the true cost.",
+                "Sharpe ratios are annualised by the spacing of dates, "
+                f"{found.sought.periods:.1f} a year; intervals are 95 %, drawn over blocks of four dates, and t is a "
+                "difference over its standard error by the same draws.",
+                f"A fill says what its trade cost with noise of {NOISE:.2f} deviations of the name's day. A name without a "
+                "forecast is closed at its last close.",
+                *rest[2:],
+            ],
+        ),
     ]
-    return plain_table(heads, rows)
+    facts = {
+        "rule": found.best,
+        "Sharpe, net": fixed(best.net.point),
+        "all at once": fixed(rules[ALL_AT_ONCE].net.point),
+        "difference": str(best.gain),
+        "book": found.config.book.kind,
+        "cost": found.cost,
+    }
+    return render(
+        f"{found.config.name}: {found.best}",
+        first,
+        sections,
+        facts,
+        "printed by: tercel portfolio backtest",
+    )
 
 
-def _line(found: Mapping[str, Any], rule: str, key: str) -> Floats:
-    return np.array([row["rules"][rule][key] for row in found["curve"]])
-
-
-def _times(found: Mapping[str, Any]) -> Any:
-    return np.array([row["at"].removesuffix("Z") for row in found["curve"]], "datetime64[s]")
-
-
-def portfolio_equity(found: Mapping[str, Any]) -> Figure:
+def portfolio_equity(found: Comparison) -> Figure:
     """Equity of each rule after costs."""
-    lines = {rule: _line(found, rule, "equity") for rule in found["rules"]}
+    at = dates_of(found.sought.walk.time_ns[found.at])
     with sketch(4.2, PAGE) as drawing:
         panel = drawing.subplots()
         panel.axhline(1.0, color=svg.SOFT.token, linewidth=0.9)
-        for (rule, line), colour in zip(lines.items(), COLOURS, strict=False):
-            panel.plot(
-                _times(found), line, color=svg.SERIES[colour].token, linewidth=1.6, label=rule
-            )
-        panel.set_ylabel("equity, 1 at the start")
-        if max(line.max() for line in lines.values()) > WIDE * min(
-            line.min() for line in lines.values()
-        ):
-            panel.set_yscale("log", subs=[2, 5])
-            panel.yaxis.set_major_formatter("{x:g}")
-            panel.yaxis.set_minor_formatter("{x:g}")
+        for (name, one), colour in zip(found.rules.items(), COLOURS, strict=False):
+            panel.plot(at, one.equity, color=svg.SERIES[colour].token, linewidth=1.6, label=name)
+        equity_axis(panel, *(one.equity for one in found.rules.values()))
         panel.legend(loc="upper left", ncols=2)
         panel.margins(x=0.01)
-    ends = ", ".join(f"{rule} {line[-1]:.2f}" for rule, line in lines.items())
+    ends = ", ".join(f"{name} {one.equity[-1]:.2f}" for name, one in found.rules.items())
     return finished(
         drawing, "equity", f"Equity after costs from 1: {ends}.", "Profits stay in the book."
     )
 
 
-def chosen(found: Mapping[str, Any], able: list[str]) -> Figure:
+def chosen(found: Comparison, able: list[str]) -> Figure:
     """The parameter of each rule that chooses, by year."""
+    at = dates_of(found.sought.walk.time_ns[found.at])
     with sketch(2.8, PAGE) as drawing:
         panels = np.atleast_1d(drawing.subplots(1, len(able)))
-        for panel, rule in zip(panels, able, strict=True):
-            colour = svg.SERIES[COLOURS[list(found["rules"]).index(rule)]].token
+        for panel, name in zip(panels, able, strict=True):
+            one, colour = found.rules[name], COLOURS[list(found.rules).index(name)]
             panel.step(
-                _times(found),
-                _line(found, rule, "chosen"),
+                at,
+                one.traded.chosen[found.at],
                 where="post",
-                color=colour,
+                color=svg.SERIES[colour].token,
                 linewidth=1.8,
             )
-            panel.set(title=f"{rule}: {found['rules'][rule]['says']}", ylim=(0, None))
+            panel.set(title=f"{name}: {one.rule.says}", ylim=(0, None))
             panel.margins(x=0.01)
     said = "; ".join(
-        f"{rule} {', '.join(f'{v:g}' for v in found['rules'][rule]['chosen'].values())}"
-        for rule in able
+        f"{name} {', '.join(f'{v:g}' for v in found.rules[name].chosen.values())}" for name in able
     )
     return finished(
         drawing,
@@ -513,22 +615,14 @@ def chosen(found: Mapping[str, Any], able: list[str]) -> Figure:
     )
 
 
-def believed(found: Mapping[str, Any], rule: str) -> Figure:
+def believed(found: Comparison, name: str) -> Figure:
     """The level of cost that a rule believed, and the true one."""
-    belief, true = (
-        _line(found, rule, "cost_believed"),
-        np.array([row["cost_true"] for row in found["curve"]]),
-    )
+    at = dates_of(found.sought.walk.time_ns[found.at])
+    belief, true = found.rules[name].traded.believed[found.at], found.sought.level[found.at]
     with sketch(2.8, PAGE) as drawing:
-        panel = drawing.subplots()
-        panel.plot(_times(found), true, color=svg.INK.token, linewidth=1.4, label="true")
-        panel.plot(
-            _times(found),
-            belief,
-            color=svg.SERIES[1].token,
-            linewidth=1.4,
-            label=f"believed by {rule}",
-        )
+        panel, blue = drawing.subplots(), svg.SERIES[1].token
+        panel.plot(at, true, color=svg.INK.token, linewidth=1.4, label="true")
+        panel.plot(at, belief, color=blue, linewidth=1.4, label=f"believed by {name}")
         panel.set(ylabel="level of cost", ylim=(0, None))
         panel.legend(loc="lower right", ncols=2)
         panel.margins(x=0.01)
