@@ -43,7 +43,7 @@ portfolio_app = typer.Typer(
 
 @dataclass(frozen=True)
 class BacktestPortfolio(JsonRequest):
-    """What is asked of `tercel portfolio backtest`."""
+    """Arguments of `tercel portfolio backtest`."""
 
     file: Annotated[
         Path, typer.Argument(help="A portfolio (see docs/examples/portfolio.toml).", metavar="FILE")
@@ -82,7 +82,7 @@ def backtest(request: BacktestPortfolio) -> None:
 
 @dataclass(frozen=True)
 class RunPortfolio(JsonRequest):
-    """What is asked of `tercel portfolio run`."""
+    """Arguments of `tercel portfolio run`."""
 
     file: Annotated[
         Path, typer.Argument(help="A portfolio (see docs/examples/portfolio.toml).", metavar="FILE")
@@ -213,7 +213,7 @@ class OwnPrices:
 
 @dataclass(frozen=True)
 class Matrix(JsonRequest):
-    """What is asked of `tercel risk covariance`."""
+    """Arguments of `tercel risk covariance`."""
 
     prices: OwnPrices
     volatility: Volatility = ""
@@ -233,7 +233,7 @@ class Matrix(JsonRequest):
 
 @dataclass(frozen=True)
 class Forecast(Matrix):
-    """What is asked of `tercel risk forecast`."""
+    """Arguments of `tercel risk forecast`."""
 
     out: Annotated[Path | None, page_folder("forecast")] = None
 
@@ -265,7 +265,7 @@ def forecast(request: Forecast) -> None:
 
 @dataclass(frozen=True)
 class Var(JsonRequest):
-    """What is asked of `tercel risk var`."""
+    """Arguments of `tercel risk var`."""
 
     prices: OwnPrices
     level: Annotated[float, typer.Option(help="Level, such as 0.975.", metavar="P")] = 0.99
@@ -336,7 +336,7 @@ def covariance(request: Matrix) -> None:
 
 @dataclass(frozen=True)
 class PostureRequest(JsonRequest):
-    """What is asked of `tercel risk posture`."""
+    """Arguments of `tercel risk posture`."""
 
     file: Annotated[
         Path | None, typer.Argument(help="Daily prices that say it.", metavar="FILE")

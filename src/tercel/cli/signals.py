@@ -42,7 +42,7 @@ RUNS = Path("runs")
 
 @dataclass(frozen=True)
 class Configured(JsonRequest):
-    """What is asked of `tercel signals build`."""
+    """Arguments of `tercel signals build`."""
 
     config: Config = None
     demo: Demo = False
@@ -52,7 +52,7 @@ class Configured(JsonRequest):
 
 @dataclass(frozen=True)
 class Evaluate(Configured):
-    """What is asked of `tercel signals evaluate`."""
+    """Arguments of `tercel signals evaluate`."""
 
     config: Annotated[
         Path | None, typer.Argument(help="A configuration that was trained.", metavar="CONFIG.toml")
@@ -118,7 +118,7 @@ def build(request: Configured) -> None:
 
 @dataclass(frozen=True)
 class TrainSignals(Configured):
-    """What is asked of `tercel signals train`."""
+    """Arguments of `tercel signals train`."""
 
     def beside(self, out: Path) -> tuple[dict[str, Any], Callable[[], None]]:
         """What is trained beside the models into the folder: its figures, and what shows them."""
@@ -165,7 +165,7 @@ def train(request: TrainSignals) -> None:
 
 @dataclass(frozen=True)
 class Leak(Configured):
-    """What is asked of `tercel signals leak`."""
+    """Arguments of `tercel signals leak`."""
 
     data: Annotated[
         Path | None,
@@ -242,7 +242,7 @@ def evaluate(request: Evaluate) -> None:
 
 @dataclass(frozen=True)
 class PredictSignals(OfModel):
-    """What is asked of `tercel signals predict`."""
+    """Arguments of `tercel signals predict`."""
 
     date: Annotated[
         str | None,

@@ -39,7 +39,7 @@ SHOWN = 12
 
 @dataclass(frozen=True)
 class OfModel(JsonRequest):
-    """What is asked of a command that reads a trained model."""
+    """Arguments of a command that reads a trained model."""
 
     model: Model
     out: Out = None
@@ -55,7 +55,7 @@ class OfModel(JsonRequest):
 
 @dataclass(frozen=True)
 class BacktestSignals(OfModel):
-    """What is asked of `tercel signals backtest`."""
+    """Arguments of `tercel signals backtest`."""
 
     cost_bps: Annotated[
         float | None, typer.Option(help="Cost of a half-turn, bps of its value.", metavar="X")

@@ -41,7 +41,7 @@ Names = Annotated[
 
 @dataclass(frozen=True)
 class TrainFlow(JsonRequest):
-    """What is asked of `tercel signals flow train`."""
+    """Arguments of `tercel signals flow train`."""
 
     lake: Tape
     symbol: Names
@@ -58,7 +58,7 @@ class TrainFlow(JsonRequest):
 
 @dataclass(frozen=True)
 class ScoreFlow(JsonRequest):
-    """What is asked of `tercel signals flow score`."""
+    """Arguments of `tercel signals flow score`."""
 
     model: Model
     lake: Tape
@@ -68,7 +68,7 @@ class ScoreFlow(JsonRequest):
 
 @dataclass(frozen=True)
 class RecalibrateFlow(JsonRequest):
-    """What is asked of `tercel signals flow recalibrate`."""
+    """Arguments of `tercel signals flow recalibrate`."""
 
     model: Model
     lake: Tape

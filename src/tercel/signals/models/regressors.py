@@ -1,4 +1,4 @@
-"""Base classes of models: scikit-learn's interface, knowledge as arrays, no code in what is stored.
+"""Models with scikit-learn's interface: ridge regression, forests, boosted trees; stored as arrays, never as code.
 
 A model inherits :class:`Regressor` and says how to learn (`_fit`) and how to predict (`_value`); what a person can do
 wrong is caught here once. No model can predict NaN: what is not finite is an error.

@@ -89,7 +89,7 @@ class BookRule:
     long_only: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse what is no book."""
+        """Refuse settings that make no book."""
         if self.kind not in ("deciles", "scores"):
             raise ConfigError(
                 "a book of deciles or scores", f"{self.kind!r}", "give `book=deciles`"

@@ -1,4 +1,5 @@
-"""A portfolio through the dates of its forecasts, by each rule of trading, after costs that are believed or learned."""
+"""Rules of trading compared: one portfolio through the dates of its forecasts by each rule, after costs that are believed
+or learned."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace

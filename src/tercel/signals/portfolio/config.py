@@ -75,7 +75,7 @@ class BookSection(TomlTable):
 
 
 class CostSection(TomlTable):
-    """What trading costs, and what is believed of it."""
+    """Cost of trading, and the belief about it."""
 
     bps: float | None = Field(default=None, ge=0)
     law: float | None = Field(default=None, gt=0)

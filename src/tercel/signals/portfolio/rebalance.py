@@ -153,7 +153,7 @@ def _gain(walk: Walk, score: Floats, sd: Floats) -> Floats:
 
 
 Step = Callable[[BookTargets, int, Floats, Floats], Floats]
-"""From a date, what is held (G, N) and parameters (G, 1) to changes of weights (G, N)."""
+"""From a date, weights held (G, N) and parameters (G, 1) to changes of weights (G, N)."""
 
 
 def _share(sought: BookTargets, t: int, held: Floats, rate: Floats) -> Floats:
@@ -214,7 +214,7 @@ class Rule:
     ----------
     name : str
     step : callable
-        From a date, what is held and parameters to changes of weights.
+        See :data:`Step`.
     parameters : tuple of float
         What it may choose from, the fastest first.
     says : str

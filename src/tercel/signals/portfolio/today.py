@@ -1,4 +1,4 @@
-"""Today's book of a portfolio: from what is held a step towards the newest targets, at the cost that desks paid."""
+"""Today's book of a portfolio: one step of a rule from the holdings towards the newest targets, at the cost that desks paid."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -156,7 +156,7 @@ def steps_of(out: Path) -> list[dict[str, Any]]:
     Raises
     ------
     DataError
-        The journal holds what is no step.
+        A line of the journal is no step.
     """
     path, found = out / STEPS, list[dict[str, Any]]()
     for number, line in enumerate(
@@ -181,7 +181,7 @@ def recorded(out: Path, steps: Sequence[Mapping[str, Any]]) -> list[Mapping[str,
 
 
 def away(held: Mapping[str, float], targeted: Mapping[str, float]) -> float:
-    """Half-turns between what is held and what was targeted; 0 where nothing was."""
+    """Half-turns between holdings and targets; 0 without targets."""
     return float(
         sum(
             abs(held.get(n, 0.0) - targeted.get(n, 0.0))

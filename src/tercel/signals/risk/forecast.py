@@ -440,7 +440,7 @@ def forecast(
 def _covariance(
     estimator: CovarianceEstimator, book: Portfolio, window: int
 ) -> tuple[Floats, list[str]]:
-    """The matrix, and what is to be said of it: names that are copies, a rank that is not full."""
+    """The matrix, and notes: names that are copies, a rank that is not full."""
     returns, names = book.returns[-window:], book.names
     alike = np.abs(np.atleast_2d(np.corrcoef(returns, rowvar=False))) > 1 - ALIKE
     copies = ", ".join(f"{names[a]} and {names[b]}" for a, b in np.argwhere(np.triu(alike, 1))[:3])
