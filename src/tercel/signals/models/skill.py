@@ -10,7 +10,7 @@ steady drift.
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -23,7 +23,9 @@ from tercel.core.report.tables import fixed, spelt_cell
 from tercel.core.stats import cluster_index, cluster_sums, clustered_se, mean_interval
 from tercel.core.stats.inference import spearman
 from tercel.core.vocabulary import DAY_NS
-from tercel.signals.panel.panel import Dataset
+
+if TYPE_CHECKING:
+    from tercel.signals.panel.panel import Dataset
 
 BLOCK = 4
 """Dates of a block that intervals are drawn over."""
@@ -252,7 +254,7 @@ class AlphaScale:
         )
 
 
-def scale_of(data: Dataset, value: ArrayLike, full_sd: float) -> AlphaScale:
+def scale_of(data: "Dataset", value: ArrayLike, full_sd: float) -> AlphaScale:
     """Measure a :class:`AlphaScale` on a panel's out-of-fold forecasts, float (n,), NaN in rows that were not tested.
 
     The half-life comes from the returns over `PERIODS` dates in a row, chained from the panel's own, and is no longer
@@ -280,7 +282,9 @@ def scale_of(data: Dataset, value: ArrayLike, full_sd: float) -> AlphaScale:
     )
 
 
-def within_dates(data: Dataset, value: Floats, came: Floats, rows: Bools) -> tuple[Floats, Floats]:
+def within_dates(
+    data: "Dataset", value: Floats, came: Floats, rows: Bools
+) -> tuple[Floats, Floats]:
     """Forecasts and what came, of some rows, less the means of their dates."""
     index, count = cluster_index(data.dates[rows])
     size = cluster_sums(np.ones(index.size), index, count)
@@ -293,7 +297,7 @@ def slope_of(x: Floats, y: Floats) -> float:
     return max(float(x @ y / (x @ x)), 0.0) if x @ x > 0 else 0.0
 
 
-def chained(data: Dataset, periods: Sequence[int]) -> Floats:
+def chained(data: "Dataset", periods: Sequence[int]) -> Floats:
     """Sums of an instrument's outcomes over the next dates, float64 (n, H); NaN where a date of it is missing."""
     who, dates = np.unique(data.instrument, return_inverse=True)[1], data.dates
     table = np.full((dates.max(initial=0) + max(periods) + 1, who.max(initial=0) + 1), np.nan)

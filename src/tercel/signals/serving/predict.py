@@ -491,8 +491,10 @@ def _daily(
         if gone
         else ""
     )
-    said = "; ".join(filter(None, (late, note)))
-    data = replace(_unlabelled(facts, source.columns, names, day + 2 * SETTLES), note=said)
+    data = replace(
+        _unlabelled(facts, source.columns, names, day + 2 * SETTLES),
+        note="; ".join(filter(None, (late, note))),
+    )
 
     def past(after_ns: int) -> Dataset:
         panel = config.panel
