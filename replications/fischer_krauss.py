@@ -23,7 +23,7 @@ from replications.kept_cells import cell_of, interval, measured, shown
 from tercel.cli import print_json, print_sentences, print_table, say
 from tercel.core import DataError, Floats, needed
 from tercel.core.report import Figure, finished, sketch, svg
-from tercel.signals.zoo import family
+from tercel.signals.models import family
 
 STUDY: Final = "fischer-krauss"
 TRAIN, TRADE, STEPS = 750, 250, 240

@@ -22,7 +22,7 @@ from replications.kept_cells import cell_of, interval, measured, shown
 from tercel.cli import print_json, print_sentences, print_table, say
 from tercel.core import Floats, needed
 from tercel.core.report import Figure, finished, name_rows, sketch, svg
-from tercel.signals.zoo import family
+from tercel.signals.models import family
 
 STUDY: Final = "gu-kelly-xiu"
 STOCKS, MONTHS, MEMORY, NOISE, FREEDOM = 200, 180, 0.95, 0.05, 5

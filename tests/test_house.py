@@ -28,6 +28,7 @@ HEAVY = (
     "polars",
     "matplotlib",
     "numpy",
+    "scipy",
     "stable_baselines3",
     "onnx",
     "gymnasium",

@@ -1,4 +1,4 @@
-"""Conformance kit of the zoo: inherit :class:`SignalModelConformance`, say how to make a model, run pytest.
+"""Conformance kit of models: inherit :class:`SignalModelConformance`, say how to make a model, run pytest.
 
 class TestMine(SignalModelConformance):
     def model(self):
@@ -23,7 +23,7 @@ def separable(n: int = 240, columns: int = 4, seed: int = 0) -> tuple[Any, Any, 
 
 
 class SignalModelConformance:
-    """Contract of every classifier or regressor of the zoo."""
+    """Contract of every classifier or regressor."""
 
     learns = True
     """Whether it must find the direction of an easy problem (regimes do not claim to)."""
@@ -126,16 +126,16 @@ class SignalModelConformance:
     def test_what_it_learned_is_arrays_and_comes_back_to_the_bit(self) -> None:
         X, y = self.data()
         model, file = self.model().fit(X, y), io.BytesIO()
-        np.savez(file, allow_pickle=False, **model.kept())
+        np.savez(file, allow_pickle=False, **model.to_arrays())
         with np.load(io.BytesIO(file.getvalue()), allow_pickle=False) as stored:
-            again = type(model)(**model.get_params()).put_back(
+            again = type(model)(**model.get_params()).from_arrays(
                 {name: stored[name] for name in stored.files}
             )
         np.testing.assert_array_equal(self.answers(again, X), self.answers(model, X))
         with pytest.raises(KeyError):
-            self.model().put_back({})
+            self.model().from_arrays({})
         with pytest.raises(DataError, match="after fit"):
-            self.model().kept()
+            self.model().to_arrays()
 
     def test_rows_of_weight_zero_teach_nothing(self) -> None:
         X, y = self.data()

@@ -30,7 +30,7 @@ from studies.zoo import FAMILIES, STATES, card_of
 from studies.zoo.regimes import HmmRegimes
 from tercel.core import ConfigError, Floats, Ints
 from tercel.signals import Fusion, stack
-from tercel.signals.zoo import absent
+from tercel.signals.models import absent
 
 STEPS = 16
 
@@ -210,7 +210,7 @@ FUSED: Final = ("centre", "slope", "weights", "gram", "common", "base", "spread"
 
 @dataclass(eq=False, repr=False)
 class StackedEnsemble(Classifier):
-    """Several families fused by :func:`tercel.signals.fusion.stack` on forecasts of contiguous folds.
+    """Several families fused by :func:`tercel.signals.models.fusion.stack` on forecasts of contiguous folds.
 
     Parameters
     ----------
@@ -239,30 +239,30 @@ class StackedEnsemble(Classifier):
         self.fusion_ = stack(out, up, self.parts, shrink=0.2)
         self.models_ = [make(name).fit(X, up, weights) for name in self.parts]
 
-    def kept(self) -> dict[str, NDArray[Any]]:
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Arrays of the families and of what fuses them."""
-        own = super().kept()
+        own = super().to_arrays()
         fused = {f"fusion.{name}": np.asarray(getattr(self.fusion_, name)) for name in FUSED}
         parts = {
             f"{k}.{name}": value
             for k, model in enumerate(self.models_)
-            for name, value in model.kept().items()
+            for name, value in model.to_arrays().items()
         }
         return own | fused | parts
 
-    def put_back(self, kept: Mapping[str, NDArray[Any]]) -> Self:
+    def from_arrays(self, arrays: Mapping[str, NDArray[Any]]) -> Self:
         """The families first."""
         self.models_ = []
         for k, name in enumerate(self.parts):
             inner = {
                 key.removeprefix(f"{k}."): value
-                for key, value in kept.items()
+                for key, value in arrays.items()
                 if key.startswith(f"{k}.")
             }
-            self.models_.append(classifier(name, self.random_state, self.steps).put_back(inner))
-        fused: list[Any] = [kept[f"fusion.{name}"] for name in FUSED]
+            self.models_.append(classifier(name, self.random_state, self.steps).from_arrays(inner))
+        fused: list[Any] = [arrays[f"fusion.{name}"] for name in FUSED]
         self.fusion_ = Fusion(self.parts, *fused)
-        return super().put_back(kept)
+        return super().from_arrays(arrays)
 
     def _chance(self, X: Floats) -> Floats:
         forecasts = np.stack([model.predict_proba(X)[:, 1] for model in self.models_], axis=1)

@@ -149,7 +149,7 @@ class Logistic(Classifier):
 
 
 class BoostingClassifier(BoostedTrees, Classifier):
-    """LightGBM classifier of up against down; parameters as :class:`tercel.signals.zoo.models.BoostingRegressor`."""
+    """LightGBM classifier of up against down; parameters as :class:`tercel.signals.models.regressors.BoostingRegressor`."""
 
     def _fit(self, X: Floats, up: Floats, weights: Floats) -> None:
         from lightgbm import LGBMClassifier
@@ -269,19 +269,21 @@ class RegimeClassifier(Classifier):
     def _gate(self) -> Any:
         return KINDS[self.regimes](states=self.states, random_state=self.random_state)
 
-    def kept(self) -> dict[str, NDArray[Any]]:
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
         """The states' own arrays beside the share of ups."""
-        return super().kept() | {f"gate.{name}": value for name, value in self.gate_.kept().items()}
+        return super().to_arrays() | {
+            f"gate.{name}": value for name, value in self.gate_.to_arrays().items()
+        }
 
-    def put_back(self, kept: Mapping[str, NDArray[Any]]) -> Self:
+    def from_arrays(self, arrays: Mapping[str, NDArray[Any]]) -> Self:
         """Restore the states, then the share of ups."""
         inner = {
             name.removeprefix("gate."): value
-            for name, value in kept.items()
+            for name, value in arrays.items()
             if name.startswith("gate.")
         }
-        self.gate_ = self._gate().put_back(inner)
-        return super().put_back(kept)
+        self.gate_ = self._gate().from_arrays(inner)
+        return super().from_arrays(arrays)
 
     def _chance(self, X: Floats) -> Floats:
         return np.asarray(self.gate_.predict_proba(X) @ self.up_)

@@ -30,7 +30,8 @@ from tercel.core.stats import mean_interval
 from tercel.signals import LEAK_CEILING as CEILING
 from tercel.signals import SCORE_BLOCK as BLOCK
 from tercel.signals import Dataset, rank_ic_by_date, skill
-from tercel.signals.fusion_walk import (
+from tercel.signals.models import absent, family
+from tercel.signals.models.walk_forward import (
     Fold,
     base_names,
     fit_base,
@@ -40,7 +41,6 @@ from tercel.signals.fusion_walk import (
     thinned,
 )
 from tercel.signals.runs import SignalsConfig, TrainSection, dataset_of_config, folds_of, walked
-from tercel.signals.zoo import absent, family
 
 PERIODS_A_YEAR = 252 / 5
 

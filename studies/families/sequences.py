@@ -33,7 +33,7 @@ from tercel.execution.foresight import FEATURES
 from tercel.signals import AdaptiveWidth
 from tercel.signals import conformal_widths as widths
 from tercel.signals.flow import accuracy, mirrored_auc
-from tercel.signals.zoo import family
+from tercel.signals.models import family
 
 HORIZONS: Final = (1, 10, 60)
 GATED: Final = "gated_linear"
@@ -180,10 +180,12 @@ def fit(cell: BookCell, data: BookRows, steps: int, meter: Meter) -> tuple[dict[
 def kept_of(model: Any) -> Mapping[str, Any]:
     """Arrays of a fitted model, of a gated one those of its parts."""
     if not isinstance(model, GatedRegressor):
-        return model.kept()  # type: ignore[no-any-return]
+        return model.to_arrays()  # type: ignore[no-any-return]
     parts = (model.gate_, *model.experts_)
     return {
-        f"{at}.{name}": array for at, one in enumerate(parts) for name, array in one.kept().items()
+        f"{at}.{name}": array
+        for at, one in enumerate(parts)
+        for name, array in one.to_arrays().items()
     }
 
 

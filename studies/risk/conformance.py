@@ -7,7 +7,7 @@ class TestMine(VolatilityConformance):
 
 import math
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -15,7 +15,6 @@ from studies.risk.synthetic import factor_covariance, factor_returns, gjr_series
 from tercel.core import DataError, Floats
 from tercel.market.simulator.seconds import COLUMNS
 from tercel.signals.risk import (
-    AnomalyScore,
     CovarianceEstimator,
     DailySeries,
     Second,
@@ -162,8 +161,22 @@ class TailConformance:
         refuses(lambda: self.model().forecast(self.returns(), 3, 0.99), "days")
 
 
+class AnomalyScore(Protocol):
+    """Port: distance of a market's state from ordinary, second by second."""
+
+    @property
+    def name(self) -> str:
+        """Name in tables."""
+
+    def update(self, second: Second) -> float:
+        """Score after one more second, over its alarm threshold: 1 is the alarm. NaN while it cannot say.
+
+        A second that holds NaN gives NaN and leaves the state as it was.
+        """
+
+
 class AnomalyConformance:
-    """Contract of every :class:`tercel.signals.risk.volatility.AnomalyScore`."""
+    """Contract of every :class:`AnomalyScore`."""
 
     WARM = 1200
 

@@ -15,7 +15,7 @@ from tercel.signals.risk import (
     Second,
     asked,
     changed,
-    learn_calm,
+    fit_baseline,
     simulate,
 )
 
@@ -53,7 +53,7 @@ def depth_of(seconds: Floats) -> Floats:
 
 def calm_of(source: Source, days: int = 20, seed: int = 0, seconds: int = DAY_S) -> AnomalyBaseline:
     """What is ordinary in a simulated market, from so many days of it; streams that no trial draws from."""
-    return learn_calm(
+    return fit_baseline(
         [simulate(source, np.ones((seconds, 3)), seed, LEARNING + day) for day in range(days)]
     )
 

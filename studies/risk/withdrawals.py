@@ -132,7 +132,7 @@ def judge(
         sum(alarms) / max(calm_days, 1),
         sum(count > 0 for count in alarms),
         float(np.mean(left)),
-        math.nan if score.calm is None else score.calm.threshold,
+        math.nan if score.baseline is None else score.baseline.threshold,
     )
     known = np.array(leads)
     return verdict, known[np.isfinite(known)]

@@ -16,7 +16,7 @@ from tercel.core import DataError, Floats
 from tercel.core import progress_bar as progress
 from tercel.core.report import Figure, finished, fixed, sketch, svg
 from tercel.signals import REBALANCE_RULES as RULES
-from tercel.signals import Backtest, CostBelief, Sought, Traded, on_paper, told_by
+from tercel.signals import Backtest, BookTargets, CostBelief, Traded, fill_information, on_paper
 from tercel.signals import trade_rebalanced as trade
 from tercel.signals.runs import back_after, opened, read_config
 
@@ -33,7 +33,7 @@ HEADINGS: Final = (
 )  # fmt: skip
 
 
-def tripled(sought: Sought, day: str, times: float) -> tuple[Sought, int]:
+def tripled(sought: BookTargets, day: str, times: float) -> tuple[BookTargets, int]:
     """The same with costs that are `times` as high from a day on, and the number of its first date.
 
     Raises
@@ -56,17 +56,17 @@ def tripled(sought: Sought, day: str, times: float) -> tuple[Sought, int]:
     return replace(sought, level=level), since
 
 
-def said_of(sought: Sought, book: Backtest, at: slice) -> float:
+def said_of(sought: BookTargets, book: Backtest, at: slice) -> float:
     """Standard error of the cost by the fills of some dates alone, of its size: what no way to learn it can beat."""
     moved, square = np.nan_to_num(sought.walk.outcome), 0.0
     for t in range(at.start, at.stop):
         held = book.weights[t - 1] * (1.0 + moved[t - 1]) / (1.0 + book.net[t - 1])
-        square += told_by(sought, t, book.weights[t] - held)
+        square += fill_information(sought, t, book.weights[t] - held)
     return float(1.0 / (square**0.5 * sought.level[at.start]))
 
 
 def followed(
-    sought: Sought, since: int, name: str, half_life: float, prior: float, seeds: Sequence[int],
+    sought: BookTargets, since: int, name: str, half_life: float, prior: float, seeds: Sequence[int],
     paper: tuple[Floats, Floats],
 ) -> list[dict[str, Any]]:  # fmt: skip
     """A row a seed: weeks from the change on, the Sharpe ratio from then on against that of the true cost, and what is

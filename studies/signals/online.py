@@ -20,7 +20,7 @@ from tercel.signals import ONLINE_FAMILY as FAMILY
 from tercel.signals import VALIDATION_DAY as DAY
 from tercel.signals import learn_online as learn
 from tercel.signals import load_model as load
-from tercel.signals.fusion_walk import base_names, fused
+from tercel.signals.models.walk_forward import base_names, fused
 from tercel.signals.runs import SignalsConfig, TrainSection, folds_of
 from tercel.signals.runs import train_signals as train
 
@@ -68,8 +68,8 @@ def ics(data: Dataset, truth: Floats, rule: OnlineRule = RULE) -> Floats:
     """Rank IC of every date, float64 (forecasts as `NAMES`, T); 0 where nothing is said."""
     found = learn(data, "a", "blend", rule)
     folds = folds_of(data, TrainSection(families=(FAMILY,), update="blend", online=rule))
-    value, _, _ = fused(data, found.told[:, None], base_names(data, (FAMILY,)), folds)
-    scores = [*found.said.T, found.told, value, truth]
+    value, _, _ = fused(data, found.forecast[:, None], base_names(data, (FAMILY,)), folds)
+    scores = [*found.said.T, found.forecast, value, truth]
     return np.nan_to_num([rank_ic_by_date(score, data.outcome, data.dates) for score in scores])
 
 

@@ -41,7 +41,13 @@ from tercel.lab.evaluation import (
 from tercel.market.simulator import NOW
 from tercel.market.tape import Lake
 from tercel.signals.flow import STEP_NS, FlowDay
-from tercel.signals.flow.train import calibration, fitted, forecaster_of, halves, told
+from tercel.signals.flow.train import (
+    calibration,
+    fitted,
+    forecaster_of,
+    forecasts_and_moves,
+    halves,
+)
 
 FIRST = 5
 """Days of a symbol that are not judged."""
@@ -119,7 +125,9 @@ def learned(days: Days, out: Path, seed: int) -> str:
     kept = {name: found for name, found in days.items() if found}
     early = fitted("boosting", [halves(found)[0] for found in kept.values()], HORIZON_S, seed)
     later = [
-        told(early, halves(found)[1], HORIZON_S) for found in kept.values() if halves(found)[1]
+        forecasts_and_moves(early, halves(found)[1], HORIZON_S)
+        for found in kept.values()
+        if halves(found)[1]
     ]
     whole = fitted("boosting", list(kept.values()), HORIZON_S, seed)
     scale, widths = calibration(later)
@@ -173,11 +181,13 @@ def told_truth(market: BuiltMarket, strategy: Strategy, days: Sequence[FlowDay])
 def _true(markets: Episodes, days: Sequence[FlowDay]) -> Ints:
     view, times = markets.view, markets.states[:, NOW].tolist()
     came = [moved(day, now) for day, now in zip(days, times, strict=True)]
-    told = view.told.copy()
-    told[:, c.FORECAST_30] = 1e7 * view.side * np.array(came) / np.maximum(np.abs(view.mid2), 1)
-    told[:, c.FORECAST_10] = told[:, c.FORECAST_30]
-    told[:, c.FORECAST_30_SD] = 1
-    return told
+    forecasts_and_moves = view.told.copy()
+    forecasts_and_moves[:, c.FORECAST_30] = (
+        1e7 * view.side * np.array(came) / np.maximum(np.abs(view.mid2), 1)
+    )
+    forecasts_and_moves[:, c.FORECAST_10] = forecasts_and_moves[:, c.FORECAST_30]
+    forecasts_and_moves[:, c.FORECAST_30_SD] = 1
+    return forecasts_and_moves
 
 
 def moved(day: FlowDay, now: int) -> float:

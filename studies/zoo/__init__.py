@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from tercel.signals.zoo import FamilyCard, family
+from tercel.signals.models import FamilyCard, family
 
 SVM_LINEAR: Final = FamilyCard(
     "svm_linear", "linear support vector machine", ("sklearn",), "studies.zoo.svm:SvmRegressor",
@@ -51,6 +51,6 @@ def card_of(name: str) -> FamilyCard:
     Raises
     ------
     UnknownNameError
-        As :func:`tercel.signals.zoo.family`.
+        As :func:`tercel.signals.models.cards.family`.
     """
     return STATES[name] if name in STATES else family(name)

@@ -62,19 +62,21 @@ class SequenceNetwork(Estimator):
         )
         self.n_iter_ = len(self.losses_)
 
-    def kept(self) -> dict[str, NDArray[Any]]:
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Weights as arrays by name."""
-        return super().kept() | {
+        return super().to_arrays() | {
             _NET + name: value.numpy() for name, value in self.net_.state_dict().items()
         }
 
-    def put_back(self, kept: Mapping[str, NDArray[Any]]) -> Self:
+    def from_arrays(self, arrays: Mapping[str, NDArray[Any]]) -> Self:
         """Put the weights into a network of the same make."""
         from studies.zoo import torch_nets
 
-        super().put_back(kept)
+        super().from_arrays(arrays)
         weights = {
-            name.removeprefix(_NET): value for name, value in kept.items() if name.startswith(_NET)
+            name.removeprefix(_NET): value
+            for name, value in arrays.items()
+            if name.startswith(_NET)
         }
         self.net_ = torch_nets.rebuilt(self.body, self.hidden, len(self.mean_), self.steps, weights)
         return self

@@ -41,7 +41,7 @@ PLAIN = [
         "core/stats/bootstrap.py",
     ),
     *(
-        "core/stats/robust.py",
+        "core/stats/inference.py",
         "signals/panel/panel.py",
         "signals/sources/tables.py",
         "execution/costs.py",

@@ -23,9 +23,9 @@ from tercel.core.orders import Listing
 from tercel.core.tables.table_map import table_map
 from tercel.feeds import FeedOptions
 from tercel.feeds.csv_feed import CsvFeed
-from tercel.signals.runs.portfolio_file import read_forecasts
+from tercel.signals.portfolio.config import read_forecasts
+from tercel.signals.portfolio.targets import read_portfolio, read_targets
 from tercel.signals.sources.tables import read_prices
-from tercel.signals.targets import read_portfolio, read_targets
 
 TABLES = 2_000
 """Of the release tier, over all kinds."""

@@ -75,7 +75,7 @@ def test_noise_carries_nothing(tape: list[FlowDay]) -> None:
 def test_r2_is_that_of_another_library(tape: list[FlowDay], own: Carry) -> None:
     metrics = pytest.importorskip("sklearn.metrics")
     x, y = stacked(tape[6:], 10)
-    said = carried.told(fitted("boosting", [tape[:6]], 10, 1), tape[6:], 10)[0]
+    said = carried.forecasts_and_moves(fitted("boosting", [tape[:6]], 10, 1), tape[6:], 10)[0]
     both, forecasts = (
         np.concatenate([y, -y]),
         np.concatenate([said, -said]),

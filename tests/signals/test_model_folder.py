@@ -13,13 +13,12 @@ import numpy as np
 import pytest
 
 from tercel.core.errors import DataError
-from tercel.signals.alpha import AlphaScale
-from tercel.signals.fusion_walk import final, out_of_fold
-from tercel.signals.model_folder import SignalModel, _digest, load, save
-from tercel.signals.panel.dataset import Dataset
-from tercel.signals.runs.walk import DAY, walk_forward
+from tercel.signals.models.cards import FAMILIES, absent, family
+from tercel.signals.models.skill import AlphaScale
+from tercel.signals.models.walk_forward import DAY, final, out_of_fold, walk_forward
+from tercel.signals.panel.panel import Dataset
+from tercel.signals.serving.model_folder import SignalModel, _digest, load, save
 from tercel.signals.sources.synthetic import synthetic_market
-from tercel.signals.zoo import FAMILIES, absent, family
 
 FAST: dict[str, dict[str, Any]] = {
     "forest": {"n_estimators": 10},

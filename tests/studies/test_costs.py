@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from studies.__main__ import app
 from studies.signals.costs import BAR, followed, said_of, table_of, tripled
-from tercel.signals.rebalance import NOISE, RULES, on_paper, trade
+from tercel.signals.portfolio.rebalance import NOISE, RULES, on_paper, trade
 
 pytestmark = pytest.mark.release
 

@@ -8,7 +8,7 @@ from tests.signals.command.material import configured, done
 
 from studies.families import panel
 from studies.families.panel import calibration, exchanged
-from tercel.signals.panel.dataset import Dataset
+from tercel.signals.panel.panel import Dataset
 from tercel.signals.sources.synthetic import synthetic_market
 
 pytestmark = pytest.mark.release

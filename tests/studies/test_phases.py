@@ -7,7 +7,7 @@ import pytest
 from tests.signals.sources.test_sources import daily_file
 
 from studies.signals.phases import WEEK, phase_study
-from tercel.signals.scores import rank_ic_by_date, skill
+from tercel.signals.models.skill import rank_ic_by_date, skill
 from tercel.signals.sources.daily import DailyFactors, daily_panel
 
 pytestmark = pytest.mark.release

@@ -30,12 +30,12 @@ KINDS: Final = {
     "signals": (
         "signals",
         "tercel.signals.runs.config:SignalsConfig",
-        "tercel.signals.runs.build:check_file",
+        "tercel.signals.panel.build:check_file",
     ),
     "portfolio": (
         "a portfolio",
-        "tercel.signals.runs.portfolio_file:PortfolioConfig",
-        "tercel.signals.runs.portfolio_file:read_config",
+        "tercel.signals.portfolio.config:PortfolioConfig",
+        "tercel.signals.portfolio.config:read_config",
     ),
     "regimes": (
         "regimes",

@@ -56,19 +56,18 @@ def backtest(
 ) -> None:
     """Trade dated forecasts all at once, at a rate, and around a zone, chosen on past net results; a page."""
     check_folder(out)
-    from tercel.signals.backtest_page import portfolio_page
-    from tercel.signals.runs.portfolio import backtested, table_of
+    from tercel.signals.portfolio.comparison import backtested, portfolio_page, table_of
 
     found = backtested(file, seed, shuffled=shuffled)
 
     def show() -> None:
         print_rows(
-            f"{found['name']}, {found['dates']} dates out of sample, {found['cost']}",
-            *table_of(found["rules"]),
+            f"{found.config.name}, {len(found.at)} dates out of sample, {found.cost}",
+            *table_of(found.rules),
         )
-        print_sentences(found["sentences"])
+        print_sentences(found.sentences())
 
-    hand_over(found, as_json, show, out, "portfolio", lambda: portfolio_page(found))
+    hand_over(found.to_json(), as_json, show, out, "portfolio", lambda: portfolio_page(found))
 
 
 def run(
@@ -95,9 +94,8 @@ def run(
     """Write today's book as targets of a desk: a step from what is held, at the cost that desks paid; a page of all."""
     check_folder(out)
     from tercel.api.desk_folder import paid_of, weights_of
-    from tercel.signals.explain_page import steps_page
-    from tercel.signals.runs.backtest import ends
-    from tercel.signals.runs.portfolio_run import recorded, stepped, steps_of
+    from tercel.signals.portfolio.backtest import ends
+    from tercel.signals.portfolio.today import recorded, stepped, steps_of, steps_page
 
     paid = {session: rows for one in desk or () for session, rows in paid_of(one).items()}
     held = weights_of(desk[-1]) if desk else None
@@ -193,7 +191,7 @@ class OwnPrices:
     def book(self) -> "Portfolio":
         """The book of the file."""
         from tercel.core.tables.table_map import table_map
-        from tercel.signals.targets import read_portfolio
+        from tercel.signals.portfolio.targets import read_portfolio
 
         columns = table_map(self.map, self.column or ())
         return read_portfolio(self.file, columns, self.weights, adjusted=self.adjusted)

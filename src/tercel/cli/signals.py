@@ -19,7 +19,7 @@ from tercel.core.report.cells import NOTHING
 
 if TYPE_CHECKING:
     from tercel.signals.runs.config import SignalsConfig
-    from tercel.signals.serve import HeldSpan
+    from tercel.signals.serving.predict import HeldSpan
 
 signals_app = typer.Typer(
     name="signals",
@@ -95,7 +95,7 @@ def resumable(
 def build(request: Configured) -> None:
     """Build a point-in-time panel from the configured sources: Parquet and a manifest with hashes."""
     settings, out = settings_of(request)
-    from tercel.signals.runs import build as panels
+    from tercel.signals.panel import build as panels
 
     with resumable("build", request, out):
         manifest = panels.build(settings, request.seed, out)
@@ -128,8 +128,8 @@ class TrainSignals(Configured):
 def train(request: TrainSignals) -> None:
     """Train every source's models walking forward, fuse them out of fold, save the model with its card."""
     settings, out = settings_of(request)
-    from tercel.signals.model_folder import MODEL
     from tercel.signals.runs.train import train as trained
+    from tercel.signals.serving.model_folder import MODEL
 
     with resumable("train", request, out):
         found = trained(settings, request.seed, out)
@@ -176,7 +176,7 @@ class Leak(Configured):
 
     def sets(self, data: Path) -> "list[SignalsConfig]":
         """Configurations of the data sets that a folder holds."""
-        from tercel.signals.runs.leak import configs_of
+        from tercel.signals.panel.leak import configs_of
 
         return configs_of(data)
 
@@ -191,8 +191,8 @@ def leak(request: Leak) -> None:
         raise ConfigError(
             "a folder of real data sets", f"nothing at {request.data}", "check --data"
         )
-    from tercel.signals.leak import leak_table
-    from tercel.signals.runs import leak as checks
+    from tercel.signals.panel import leak as checks
+    from tercel.signals.panel.leak import leak_table
     from tercel.signals.runs.config import demo, read_config
 
     configs = [demo()] if request.demo else []
@@ -219,9 +219,9 @@ def leak(request: Leak) -> None:
 def evaluate(request: Evaluate) -> None:
     """Out-of-sample IC with intervals, calibration, what each source adds, the leak check."""
     settings, out = settings_of(request)
-    from tercel.signals.evaluated import evaluate_page, tables
+    from tercel.signals.models.skill import skill_sentence
     from tercel.signals.runs.train import evaluate as evaluated
-    from tercel.signals.scores import told
+    from tercel.signals.runs.train import evaluate_page, tables
 
     with resumable("evaluate", request, out):
         found = evaluated(settings, request.seed, out, demo=request.demo)
@@ -231,7 +231,7 @@ def evaluate(request: Evaluate) -> None:
         for table in tables(found):
             print_rows(*table)
         if not found["ic"]["fusion"]:
-            say(told(found["ic"]["fusion"]))
+            say(skill_sentence(found["ic"]["fusion"]))
         if found["unranked"]:
             say(f"the same for every name, which ranks none: {', '.join(found['unranked'])}")
         _notes(found)
@@ -261,7 +261,7 @@ def predict(request: PredictSignals) -> None:
     from datetime import date
 
     from tercel.core.report.cells import csv_text
-    from tercel.signals.serve import predict as served
+    from tercel.signals.serving.predict import predict as served
 
     check_date(request.date)
     model, _ = request.opened()
@@ -287,8 +287,8 @@ FEW = 5
 def _show_predicted(
     name: str, rows: list[dict[str, Any]], about: dict[str, Any], held: "HeldSpan"
 ) -> None:
-    from tercel.signals.runs.backtest import ends
-    from tercel.signals.scores import told
+    from tercel.signals.models.skill import skill_sentence
+    from tercel.signals.portfolio.backtest import ends
 
     def around(row: dict[str, Any]) -> tuple[str, str]:
         inside = (
@@ -322,7 +322,9 @@ def _show_predicted(
         else ""
     )
     say(f"{len(shown)} of {len(rows):,} names shown{left}; each beyond the mean of all, {held}.")
-    for line in ([] if silent and not about["ic"] else [told(about["ic"])]) + about["sentences"]:
+    for line in ([] if silent and not about["ic"] else [skill_sentence(about["ic"])]) + about[
+        "sentences"
+    ]:
         say(line)
     said = [f"without source {source}: {why}" for source, why in about["missing"].items()]
     if said := [*filter(None, [about["note"]]), *said]:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,8 +19,9 @@ from tercel.cli.shared import (
 from tercel.core.errors import ConfigError
 
 if TYPE_CHECKING:
-    from tercel.signals.model_folder import SignalModel
-    from tercel.signals.runs.backtest import Charge
+    from tercel.signals.portfolio.backtest import BacktestReport, Charge
+    from tercel.signals.runs.explain import Explanation
+    from tercel.signals.serving.model_folder import SignalModel
 
 Model = Annotated[
     Path,
@@ -46,7 +47,7 @@ class OfModel(JsonRequest):
 
     def opened(self) -> "tuple[SignalModel, Path]":
         """The model that is meant, and the folder of its results."""
-        from tercel.signals.model_folder import folder_at, load
+        from tercel.signals.serving.model_folder import folder_at, load
 
         folder = folder_at(self.model, self.seed)
         return load(folder), self.out or folder.parent
@@ -86,20 +87,20 @@ class BacktestSignals(OfModel):
 def backtest(request: BacktestSignals) -> None:
     """Trade a model's forecasts out of sample as a book, after costs; the newest weights and a page."""
     check_folder(request.out)
-    from tercel.signals.backtest import BookRule
-    from tercel.signals.backtest_page import backtest_page
-    from tercel.signals.runs.backtest import backtested, write_targets
+    from tercel.signals.portfolio.backtest import backtested, write_targets
+    from tercel.signals.portfolio.backtest_page import backtest_page
+    from tercel.signals.portfolio.book import BookRule
 
     charge = charge_of(request)
     book = BookRule(request.book, request.hold, share_of(request.leave), request.long_only)  # type: ignore[arg-type]
     model, out = request.opened()
     target = None if request.vol_target is None else share_of(request.vol_target)
-    found = {**backtested(model, book, charge, request.seed, target), "out": out}
-    found["targets"] = write_targets(found, out)
+    found = backtested(model, book, charge, request.seed, target)
+    targets = write_targets(found, out)
     hand_over(
-        found,
+        {**found.to_json(), "out": out, "targets": targets},
         request.as_json,
-        lambda: _show_backtest(found),
+        lambda: _show_backtest(found, targets),
         out,
         "backtest",
         lambda: backtest_page(found),
@@ -120,7 +121,7 @@ def charge_of(request: BacktestSignals) -> "Charge":
             " and ".join(named) or "none of them",
             "say --cost-bps 5; 0 is a cost too",
         )
-    from tercel.signals.runs.backtest import Charge
+    from tercel.signals.portfolio.backtest import Charge
 
     if request.cost_law is not None:
         return Charge(law=request.cost_law, capital=request.capital)
@@ -139,33 +140,32 @@ def charge_of(request: BacktestSignals) -> "Charge":
     )
 
 
-def _show_backtest(found: dict[str, Any]) -> None:
-    from tercel.signals.backtest_page import figures_of, until, weights_table
-    from tercel.signals.runs.backtest import ends
+def _show_backtest(found: "BacktestReport", targets: Path | None) -> None:
+    from tercel.signals.portfolio.backtest import ends
+    from tercel.signals.portfolio.backtest_page import figures_of, until, weights_table
 
     print_rows(
-        f"{found['name']}, {found['dates']} dates out of sample, {found['book']}",
+        f"{found.model.name}, {len(found.book.net)} dates out of sample, {found.rule}",
         ("", "value"),
         list(figures_of(found).items()),
     )
-    held = [row for row in found["weights"] if row["weight"]]
+    held = [row for row in found.weights if row.weight]
     shown = ends(held)
     more = f", {len(shown)} of {len(held)}" if len(shown) < len(held) else ""
-    print_rows(f"weights of {found['at'][:10]}{until(found)}{more}", *weights_table(shown))
-    _print_notes(found["sentences"], found["warnings"])
-    say(f"targets {found['targets'] or 'none'}")
+    print_rows(f"weights of {found.at[:10]}{until(found)}{more}", *weights_table(shown))
+    _print_summary(found.sentences(), found.warnings)
+    say(f"targets {targets or 'none'}")
 
 
 def explain(request: OfModel) -> None:
     """What the newest forecast is made of, name by name, and what each feature is worth out of sample."""
     check_folder(request.out)
-    from tercel.signals.explain_page import explain_page
-    from tercel.signals.runs.explain import explained
+    from tercel.signals.runs.explain import explain_page, explained
 
     model, out = request.opened()
-    found = {**explained(model, request.seed), "out": out}
+    found = explained(model, request.seed)
     hand_over(
-        found,
+        {**found.to_json(), "out": out},
         request.as_json,
         lambda: _show_explained(found),
         out,
@@ -174,19 +174,19 @@ def explain(request: OfModel) -> None:
     )
 
 
-def _show_explained(found: dict[str, Any]) -> None:
-    from tercel.signals.explain_page import by_group, parts_table, worth_table
-    from tercel.signals.runs.backtest import ends
+def _show_explained(found: "Explanation") -> None:
+    from tercel.signals.portfolio.backtest import ends
+    from tercel.signals.runs.explain import by_group, parts_table, worth_table
 
-    title = f"rank IC lost where shuffled, {found['dates']} dates out of sample in {found['folds']} folds"
-    more = f"; {SHOWN} of {len(found['groups'])} groups" if len(found["groups"]) > SHOWN else ""
+    title = f"rank IC lost where shuffled, {found.dates} dates out of sample in {found.folds} folds"
+    more = f"; {SHOWN} of {len(found.groups)} groups" if len(found.groups) > SHOWN else ""
     print_rows(title + more, *worth_table(by_group(found, SHOWN)))
-    title = f"forecast of {found['at'][:10]}; {found['common_bps']:+.1f} bps is common to {len(found['names'])} names"
-    print_rows(title, *parts_table(ends(found["names"]), 3))
-    _print_notes(found["sentences"], found["warnings"])
+    title = f"forecast of {found.at[:10]}; {found.common_bps:+.1f} bps is common to {len(found.names)} names"
+    print_rows(title, *parts_table(ends(found.names), 3))
+    _print_summary(found.sentences(), found.warnings)
 
 
-def _print_notes(sentences: list[str], warnings: list[str]) -> None:
+def _print_summary(sentences: list[str], warnings: list[str]) -> None:
     print_sentences(sentences)
     for warning in warnings:
         say(f"note: {warning}")

@@ -55,9 +55,9 @@ def train(
     """Learn the next 10 and 30 seconds from all days of some symbols; how it does on later days and on strangers."""
     check_folder(out)
     from tercel.market.tape.lake import Lake
-    from tercel.signals.flow.page import trained_table
     from tercel.signals.flow.recalibrate import in_words
     from tercel.signals.flow.train import train as trained
+    from tercel.signals.flow.train import trained_table
 
     dates = listed(days) if days else ()
     found = trained(Lake(lake), listed(symbol), out, seed, kind, dates)
@@ -88,7 +88,7 @@ def score(
     check_folder(out)
     from tercel.execution.foresight.forecaster import resolve
     from tercel.market.tape.lake import Lake
-    from tercel.signals.flow.page import flow_page
+    from tercel.signals.flow.train import flow_page
     from tercel.signals.flow.train import score as scored
 
     found = scored(resolve(model), Lake(lake), listed(symbol))
@@ -111,8 +111,8 @@ def recalibrate(
     from tercel.execution.foresight.forecaster import resolve
     from tercel.lab.evaluation.market import waiting_on
     from tercel.market.tape.lake import Lake
-    from tercel.signals.flow.page import slopes_table
     from tercel.signals.flow.recalibrate import recalibrate as recalibrated
+    from tercel.signals.flow.train import slopes_table
 
     tape = Lake(lake)
     found = recalibrated(
@@ -122,7 +122,7 @@ def recalibrate(
 
 
 def _show(found: dict[str, Any]) -> None:
-    from tercel.signals.flow.page import scored_table, sentences
+    from tercel.signals.flow.train import scored_table, sentences
 
     print_rows(*scored_table(found))
     print_sentences(sentences(found))

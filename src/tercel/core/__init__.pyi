@@ -83,7 +83,7 @@ from tercel.core.seeds import uniform as uniform
 from tercel.core.serialization import Record as Record
 from tercel.core.serialization import json_text as json_text
 from tercel.core.serialization import to_jsonable as to_jsonable
-from tercel.core.stats.robust import spearman as spearman
+from tercel.core.stats.inference import spearman as spearman
 from tercel.core.system import WallClock as WallClock
 from tercel.core.system import freeze_heap as freeze_heap
 from tercel.core.tables.table import ROW as TABLE_ROW

@@ -1,4 +1,4 @@
-"""Forecasts: point-in-time panels, labels, the model zoo, fusion, purged validation, risk."""
+"""Forecasts: point-in-time panels, labels, models, fusion, purged validation, risk."""
 
 from tercel.core.lazy import attach
 

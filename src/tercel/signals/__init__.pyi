@@ -1,40 +1,48 @@
-from tercel.signals.alpha import AlphaScale as AlphaScale
-from tercel.signals.alpha import decay as signal_decay
-from tercel.signals.backtest import Backtest as Backtest
-from tercel.signals.conformal import AdaptiveWidth as AdaptiveWidth
-from tercel.signals.conformal import widths as conformal_widths
-from tercel.signals.evaluated import interval_figure as interval_figure
 from tercel.signals.factors import factors as daily_factors
 from tercel.signals.factors import guarded as guarded_factors
-from tercel.signals.fusion import BOUNDED as BOUNDED
-from tercel.signals.fusion import BaseModel as BaseModel
-from tercel.signals.fusion import BoundedLinear as BoundedLinear
-from tercel.signals.fusion import Fusion as Fusion
-from tercel.signals.fusion import stack as stack
-from tercel.signals.leak import CEILING as LEAK_CEILING
-from tercel.signals.model_folder import MODEL as MODEL_FILE
-from tercel.signals.model_folder import SignalModel as SignalModel
-from tercel.signals.model_folder import load as load_model
-from tercel.signals.model_folder import save as save_model
-from tercel.signals.online import FAMILY as ONLINE_FAMILY
-from tercel.signals.online import learn as learn_online
-from tercel.signals.panel.dataset import Dataset as Dataset
+from tercel.signals.models.fusion import BOUNDED as BOUNDED
+from tercel.signals.models.fusion import BaseModel as BaseModel
+from tercel.signals.models.fusion import BoundedLinear as BoundedLinear
+from tercel.signals.models.fusion import Fusion as Fusion
+from tercel.signals.models.fusion import stack as stack
+from tercel.signals.models.online import FAMILY as ONLINE_FAMILY
+from tercel.signals.models.online import learn as learn_online
+from tercel.signals.models.regressors import BoostedTrees as BoostedTrees
+from tercel.signals.models.regressors import Estimator as Estimator
+from tercel.signals.models.regressors import FitError as FitError
+from tercel.signals.models.regressors import ForestNodes as ForestNodes
+from tercel.signals.models.regressors import Regressor as Regressor
+from tercel.signals.models.regressors import Ridge as Ridge
+from tercel.signals.models.regressors import checks as checks
+from tercel.signals.models.regressors import scale_of as scale_of
+from tercel.signals.models.skill import BLOCK as SCORE_BLOCK
+from tercel.signals.models.skill import AlphaScale as AlphaScale
+from tercel.signals.models.skill import Skill as Skill
+from tercel.signals.models.skill import decay as signal_decay
+from tercel.signals.models.skill import rank_ic_by_date as rank_ic_by_date
+from tercel.signals.models.skill import skill as skill
+from tercel.signals.models.walk_forward import DAY as VALIDATION_DAY
+from tercel.signals.panel.leak import CEILING as LEAK_CEILING
+from tercel.signals.panel.panel import Dataset as Dataset
 from tercel.signals.panel.panel import Panel as Panel
 from tercel.signals.panel.panel import forward_returns as forward_returns
-from tercel.signals.rebalance import RULES as REBALANCE_RULES
-from tercel.signals.rebalance import CostBelief as CostBelief
-from tercel.signals.rebalance import Sought as Sought
-from tercel.signals.rebalance import Traded as Traded
-from tercel.signals.rebalance import on_paper as on_paper
-from tercel.signals.rebalance import told_by as told_by
-from tercel.signals.rebalance import trade as trade_rebalanced
+from tercel.signals.portfolio.book import Backtest as Backtest
+from tercel.signals.portfolio.rebalance import RULES as REBALANCE_RULES
+from tercel.signals.portfolio.rebalance import BookTargets as BookTargets
+from tercel.signals.portfolio.rebalance import CostBelief as CostBelief
+from tercel.signals.portfolio.rebalance import Traded as Traded
+from tercel.signals.portfolio.rebalance import fill_information as fill_information
+from tercel.signals.portfolio.rebalance import on_paper as on_paper
+from tercel.signals.portfolio.rebalance import trade as trade_rebalanced
 from tercel.signals.runs.config import EXPERTS as EXPERTS
 from tercel.signals.runs.config import OnlineRule as OnlineRule
-from tercel.signals.runs.walk import DAY as VALIDATION_DAY
-from tercel.signals.scores import BLOCK as SCORE_BLOCK
-from tercel.signals.scores import Skill as Skill
-from tercel.signals.scores import rank_ic_by_date as rank_ic_by_date
-from tercel.signals.scores import skill as skill
+from tercel.signals.runs.train import interval_figure as interval_figure
+from tercel.signals.serving.model_folder import MODEL as MODEL_FILE
+from tercel.signals.serving.model_folder import SignalModel as SignalModel
+from tercel.signals.serving.model_folder import load as load_model
+from tercel.signals.serving.model_folder import save as save_model
+from tercel.signals.serving.predict import AdaptiveWidth as AdaptiveWidth
+from tercel.signals.serving.predict import widths as conformal_widths
 from tercel.signals.sources.daily import DailyFactors as DailyFactors
 from tercel.signals.sources.daily import universe as universe
 from tercel.signals.sources.news import masked as masked
@@ -48,14 +56,6 @@ from tercel.signals.sources.port import SourceAbsentError as SourceAbsentError
 from tercel.signals.sources.port import at_new_york as at_new_york
 from tercel.signals.sources.port import checked as checked
 from tercel.signals.sources.port import time_type as time_type
-from tercel.signals.zoo.base import Estimator as Estimator
-from tercel.signals.zoo.base import FitError as FitError
-from tercel.signals.zoo.base import Regressor as Regressor
-from tercel.signals.zoo.base import checks as checks
-from tercel.signals.zoo.base import scale_of as scale_of
-from tercel.signals.zoo.models import BoostedTrees as BoostedTrees
-from tercel.signals.zoo.models import ForestNodes as ForestNodes
-from tercel.signals.zoo.models import Ridge as Ridge
 
 __all__ = [
     "BOUNDED",
@@ -72,6 +72,7 @@ __all__ = [
     "AlphaScale",
     "Backtest",
     "BaseModel",
+    "BookTargets",
     "BoostedTrees",
     "BoundedLinear",
     "CostBelief",
@@ -89,7 +90,6 @@ __all__ = [
     "SignalModel",
     "SignalSource",
     "Skill",
-    "Sought",
     "SourceAbsentError",
     "Traded",
     "at_new_york",
@@ -97,6 +97,7 @@ __all__ = [
     "checks",
     "conformal_widths",
     "daily_factors",
+    "fill_information",
     "forward_returns",
     "guarded_factors",
     "interval_figure",
@@ -111,7 +112,6 @@ __all__ = [
     "skill",
     "stack",
     "time_type",
-    "told_by",
     "trade_rebalanced",
     "universe",
     "word_score",

@@ -21,7 +21,7 @@ from tercel.market.flow import Preset, preset
 from tercel.market.observed import observe
 from tercel.market.simulator import Source, reactive
 from tercel.market.tape import Lake
-from tercel.signals.risk import AnomalyBaseline, StreamingAnomaly, learn_calm, simulate
+from tercel.signals.risk import AnomalyBaseline, StreamingAnomaly, fit_baseline, simulate
 
 MARKETS = ("csco", "ibm", "amzn", "goog")
 RATE = 0.1
@@ -60,7 +60,7 @@ class Usual:
     @classmethod
     def of(cls, days: Sequence[Floats], threshold: float | None = None) -> "Usual":
         """Of calm days; `threshold` of the anomaly score, standard deviations, by default that of these days."""
-        anomaly = learn_calm(days, false_alarms_per_day=RATE, least=1.0)
+        anomaly = fit_baseline(days, false_alarms_per_day=RATE, least=1.0)
         return cls(
             anomaly if threshold is None else replace(anomaly, threshold=threshold), Calm.of(days)
         )

@@ -28,9 +28,9 @@ from tercel.desk.trading.journal.memory import MemoryJournal
 from tercel.desk.trading.parents import entry_of
 from tercel.desk.trading.replay import explain
 from tercel.desk.trading.session import SessionTerms
-from tercel.signals.model_folder import _digest, load
-from tercel.signals.serve import predict
-from tercel.signals.targets import Target, read_targets
+from tercel.signals.portfolio.targets import Target, read_targets
+from tercel.signals.serving.model_folder import _digest, load
+from tercel.signals.serving.predict import predict
 
 TARGETS = 'orders = "targets"\ntargets = "targets.csv"\n'
 NAMES = {"AAA": "AAA", "BBB": "BBB"}

@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tercel.core.errors import DataError
-from tercel.signals.alpha import AlphaScale, decay
-from tercel.signals.fusion import BOUNDED, BaseModel, BoundedLinear, stack
-from tercel.signals.model_folder import SignalModel
+from tercel.signals.models.fusion import BOUNDED, BaseModel, BoundedLinear, stack
+from tercel.signals.models.skill import AlphaScale, decay
+from tercel.signals.serving.model_folder import SignalModel
 
 S = 10**9
 

@@ -12,20 +12,20 @@ from hypothesis import strategies as st
 from studies.families.panel import long_short, smoothed
 from tercel.core.arrays import Floats
 from tercel.core.errors import ConfigError, DataError
-from tercel.signals.backtest import (
+from tercel.signals.models.skill import skill
+from tercel.signals.portfolio.book import (
     Backtest,
     BookRule,
     Walk,
-    apart,
     backtest,
     flat,
+    non_overlapping,
     sharpe,
     square_root,
     walk_of,
     weights,
     years,
 )
-from tercel.signals.scores import skill
 
 WEEK = 7 * 86_400 * 10**9
 START = 1_041_900_000 * 10**9  # 2003-01-07
@@ -178,7 +178,7 @@ def test_labels_that_overlap_are_not_traded_twice() -> None:
     of = walk(
         *(drawn(6, dates=60).__getattribute__(key) for key in ("value", "outcome")), holds=3 * WEEK
     )
-    assert apart(of).tolist() == list(range(0, 60, 3))
+    assert non_overlapping(of).tolist() == list(range(0, 60, 3))
     found = run(of)
     assert len(found.net) == 20
     assert found.periods == pytest.approx(365.25 / 21)

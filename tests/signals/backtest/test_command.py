@@ -15,9 +15,9 @@ import pytest
 from tests.signals.command.material import PANEL, TRAIN, daily_model, done, refused, signals
 
 from tercel.core.errors import DataError
-from tercel.signals import model_folder
-from tercel.signals.runs import backtest as runs
+from tercel.signals.portfolio import backtest as runs
 from tercel.signals.runs import explain as reasons
+from tercel.signals.serving import model_folder
 
 
 @pytest.fixture(scope="module")
@@ -199,7 +199,7 @@ def test_a_fusion_that_was_wrong_leaves_no_targets(
         "The slope of returns on the fused forecast is not above 0 out of sample: every forecast is 0"
         in said
     )
-    assert "targets.csv of before is removed" in said
+    assert "targets.csv is removed" in said
     assert "targets none" in said
     assert not (tmp_path / "targets.csv").exists()
     assert "no targets are written" in (tmp_path / "backtest.html").read_text(encoding="utf-8")
@@ -221,7 +221,9 @@ def test_without_its_files_the_walk_still_stands(
     assert found["targets"] is None
     (tmp_path / "targets.csv").write_text("no table\n")
     again = done("backtest", out, "--cost-bps", "5", "--out", tmp_path)
-    assert again["warnings"][1] == f"{none}, and {tmp_path / 'targets.csv'} of before is removed."
+    assert (
+        again["warnings"][1] == f"{none}, and the previous {tmp_path / 'targets.csv'} is removed."
+    )
     assert not (tmp_path / "targets.csv").exists()
     assert found["at"] == found["curve"][-1]["at"]
     assert all(row["expected_bps"] is None for row in found["weights"])
@@ -250,7 +252,7 @@ def test_an_explanation_from_folder_to_page(out: Path, copied: Path, tmp_path: P
     told = signals("explain", copied, "--out", tmp_path)  # without its panel: that is built anew
     assert told.exit_code == 0
     assert "rank IC lost where shuffled" in told.stdout
-    assert "built anew" in told.output
+    assert "built again" in told.output
     again = json.loads((tmp_path / "explain.json").read_text())
     assert again["names"] == found["names"]
 
@@ -274,8 +276,8 @@ def test_the_square_root_law_reads_the_panels_prices(daily: Path, tmp_path: Path
 
 def test_costs_of_the_law_by_hand(daily: Path) -> None:
     """The first name's deviation and volume on the first date, from the prices themselves."""
-    from tercel.signals.backtest import walk_of
-    from tercel.signals.model_folder import load
+    from tercel.signals.portfolio.book import walk_of
+    from tercel.signals.serving.model_folder import load
 
     model = load(daily / "model")
     walk = walk_of(model.walk())

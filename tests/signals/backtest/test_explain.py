@@ -5,24 +5,32 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tercel.signals.alpha import AlphaScale
-from tercel.signals.fusion_walk import base_names, final, fit_base, fused, out_of_fold
-from tercel.signals.model_folder import SignalModel
-from tercel.signals.panel.dataset import Dataset
+from tercel.core.estimate import Estimate
+from tercel.signals.models.skill import AlphaScale, rank_ic_by_date
+from tercel.signals.models.walk_forward import (
+    DAY,
+    base_names,
+    final,
+    fit_base,
+    fused,
+    out_of_fold,
+    walk_forward,
+)
+from tercel.signals.panel.panel import Dataset
 from tercel.signals.runs.explain import (
+    Explanation,
     Importance,
+    NameParts,
     Parts,
+    Worth,
     called,
     contributions,
     groups_of,
     importance,
-    made_of,
-    parts_of,
-    sentences,
+    names_of,
     split_of,
 )
-from tercel.signals.runs.walk import DAY, walk_forward
-from tercel.signals.scores import rank_ic_by_date
+from tercel.signals.serving.model_folder import SignalModel
 from tercel.signals.sources.synthetic import synthetic_market
 
 FAMILIES = ("linear", "boosting")
@@ -176,23 +184,21 @@ def test_parts_that_cancel_are_said_by_their_sum(data: Dataset) -> None:
     features = ("s.ret", "s.adjusted", "s.other", "s:forest")
     parts = Parts(features, np.array([[28.6, -26.5, 9.0, -1.0]]), 0.4)
     rows = data.rows(np.array([0]))
-    (found,) = parts_of(parts, rows, [("s.ret", "s.adjusted"), ("s.other",), ("s.unread",)])[
-        "names"
-    ]
-    assert [(one["group"], round(one["bps"], 6)) for one in found["groups"]] == [
+    (found,) = names_of(parts, rows, [("s.ret", "s.adjusted"), ("s.other",), ("s.unread",)])
+    assert [(one.group, round(one.bps, 6)) for one in found.groups] == [
         ("s.other", 9.0),
         ("s.ret & adjusted", 2.1),
         ("s:forest", -1.0),
     ]
-    assert sum(one["bps"] for one in found["groups"]) + 0.4 == pytest.approx(found["expected_bps"])
-    assert [one["feature"] for one in found["parts"]] == [
+    assert sum(one.bps for one in found.groups) + 0.4 == pytest.approx(found.expected_bps)
+    assert [one.feature for one in found.parts] == [
         "s.ret",
         "s.adjusted",
         "s.other",
         "s:forest",
     ]
-    assert made_of(found) == "s.other +9.0, s.ret & adjusted +2.1, s:forest -1.0"
-    assert made_of(found, 2, inside=True) == "s.other +9.0, s.ret & adjusted +2.1 = +28.6 -26.5"
+    assert found.made_of() == "s.other +9.0, s.ret & adjusted +2.1, s:forest -1.0"
+    assert found.made_of(2, inside=True) == "s.other +9.0, s.ret & adjusted +2.1 = +28.6 -26.5"
 
 
 def test_a_group_is_shuffled_as_a_whole(
@@ -223,14 +229,11 @@ def test_folds_that_agree_by_hand() -> None:
     assert np.isnan(found.agreement(["a"]))
 
 
-def test_a_forecast_that_rounds_to_zero_is_said_without_a_sign() -> None:
-    names = [
-        {"name": name, "expected_bps": bps, "parts": [], "groups": []}
-        for name, bps in (("A", 0.01), ("B", -0.01))
-    ]
-    lost = {"mean": 0.1, "ci_low": 0.05, "ci_high": 0.2}
-    said = sentences({
-        "at": "2020-01-02T00:00:00Z", "names": names, "groups": [{"name": "s.f", "ic_lost": lost}], "folds": 1,
-        "ic": {"mean": 0.02},
-    })  # fmt: skip
-    assert said[0] == "2020-01-02: A is expected at 0.0 bps (), B at 0.0 ()."
+def test_a_forecast_that_rounds_to_zero_is_said_without_a_sign(model: SignalModel) -> None:
+    names = [NameParts("A", 0.01, [], []), NameParts("B", -0.01, [], [])]
+    group = Worth("s.f", "s", Estimate(0.1, 0.05, 0.2), 1.0, [0.1], ["s.f"])
+    at = "2020-01-02T00:00:00Z"
+    found = Explanation(
+        model, at, 9, 1, {"mean": 0.02}, 0.0, names, [group], [group], [], float("nan"), [], 1
+    )
+    assert found.sentences()[0] == "2020-01-02: A is expected at 0.0 bps (), B at 0.0 ()."

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from tests.signals.command.material import done, refused
 
 from tercel.core.errors import ConfigError, DataError
-from tercel.signals.backtest import BookRule, Walk, backtest, flat, sharpe, sharpes
-from tercel.signals.runs.backtest import MOST, DailyReturns, volatility_target
+from tercel.signals.portfolio.backtest import MOST, DailyReturns, volatility_target
+from tercel.signals.portfolio.book import BookRule, Walk, backtest, flat, sharpe, sharpes
 
 DAY = 86_400 * 10**9
 NAMES = 12

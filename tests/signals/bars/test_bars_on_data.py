@@ -13,11 +13,11 @@ from tercel.core.errors import DataError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.feeds.lobster import LobsterFeed
 from tercel.market.feed import FeedOptions
-from tercel.signals.leak import leak_report
-from tercel.signals.panel.dataset import Dataset
-from tercel.signals.runs.walk import yearly
+from tercel.signals.models.walk_forward import yearly
+from tercel.signals.panel.leak import leak_report
+from tercel.signals.panel.panel import Dataset
 from tercel.signals.sources.daily import SETTLES, DailyFactors, daily_panel
-from tercel.signals.sources.synthetic import planted_leak
+from tercel.signals.sources.synthetic import synthetic_leak
 
 pytest.importorskip("sklearn")
 
@@ -154,7 +154,7 @@ def test_the_leak_test_on_real_prices(shared_data: Path) -> None:
         .filter(pl.col("time").dt.year() >= 2014)
         .with_columns(time=pl.col("time") + 2 * SETTLES)
     )
-    assert leak_report(prices, planted_leak(prices, 1, strength=0.1)).verdict == "leak"
-    true = leak_report(prices, planted_leak(prices, 1, strength=0.1, falsified=False))
+    assert leak_report(prices, synthetic_leak(prices, 1, strength=0.1)).verdict == "leak"
+    true = leak_report(prices, synthetic_leak(prices, 1, strength=0.1, falsified=False))
     assert true.verdict == "clean"
     assert abs(true.ic.mean) < 0.01

@@ -25,7 +25,7 @@ def test_sources_join_and_one_that_ranks_no_name_has_no_weight(tmp_path: Path) -
 
 def test_an_absent_source_degrades_and_is_named_by_every_command(tmp_path: Path) -> None:
     config, out = configured(tmp_path, SERIES), tmp_path / "out"
-    warning = f"source series is absent, the panel goes on without it: nothing at {tmp_path / 'trend.csv'}"
+    warning = f"source series is absent, the panel continues without it: nothing at {tmp_path / 'trend.csv'}"
     assert done("build", config, "--out", out)["warnings"] == [warning]
     done("train", config, "--out", out)
     assert done("evaluate", config, "--out", out)["warnings"] == [warning]

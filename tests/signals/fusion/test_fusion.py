@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from studies.families.gated import GatedClassifier
 from tercel.core.errors import DataError
-from tercel.signals.fusion import Fusion, stack
+from tercel.signals.models.fusion import Fusion, stack
 
 
 def independent(n=20_000, k=3, seed=0, noise=1.0):

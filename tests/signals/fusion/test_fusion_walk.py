@@ -9,9 +9,9 @@ import pytest
 from tercel.core.errors import DataError
 from tercel.core.report.cells import NOTHING
 from tercel.core.stats import t_quantile
-from tercel.signals.alpha import PERIODS, AlphaScale, chained, scale_of
-from tercel.signals.evaluated import ic_of, out_of_sample
-from tercel.signals.fusion_walk import (
+from tercel.signals.models.skill import PERIODS, AlphaScale, chained, scale_of, skill_sentence
+from tercel.signals.models.walk_forward import (
+    DAY,
     base_names,
     evidence,
     final,
@@ -20,12 +20,12 @@ from tercel.signals.fusion_walk import (
     out_of_fold,
     spelt_evidence,
     thinned,
+    walk_forward,
     whole,
 )
-from tercel.signals.model_folder import SignalModel, load, save
-from tercel.signals.panel.dataset import Dataset
-from tercel.signals.runs.walk import DAY, walk_forward
-from tercel.signals.scores import told
+from tercel.signals.panel.panel import Dataset
+from tercel.signals.runs.train import ic_of, out_of_sample
+from tercel.signals.serving.model_folder import SignalModel, load, save
 from tercel.signals.sources.synthetic import synthetic_market
 
 
@@ -41,13 +41,13 @@ def folds_of(data: Dataset) -> list[tuple[np.ndarray, np.ndarray]]:
 def test_the_future_changes_no_forecast(data: Dataset) -> None:
     """The oracle of all look-ahead: spoil every label after a moment; forecasts up to it stay as they are."""
     folds = folds_of(data)
-    told = out_of_fold(data, ("linear",), folds)
-    value, sd, _ = fused(data, told, base_names(data, ("linear",)), folds)
+    skill_sentence = out_of_fold(data, ("linear",), folds)
+    value, sd, _ = fused(data, skill_sentence, base_names(data, ("linear",)), folds)
     late = data.time_ns >= data.time_ns[folds[1][1]].min()
     spoilt = replace(data, y=np.where(late, -data.y[::-1], data.y))
     again = out_of_fold(spoilt, ("linear",), folds)
     upto = folds[1][1]
-    np.testing.assert_array_equal(again[upto], told[upto])
+    np.testing.assert_array_equal(again[upto], skill_sentence[upto])
     new_value, new_sd, _ = fused(spoilt, again, base_names(data, ("linear",)), folds)
     np.testing.assert_array_equal(new_value[upto], value[upto])
     np.testing.assert_array_equal(new_sd[upto], sd[upto])
@@ -56,7 +56,7 @@ def test_the_future_changes_no_forecast(data: Dataset) -> None:
 def test_a_missing_source_takes_its_own_forecasts_and_no_other(data: Dataset) -> None:
     folds = folds_of(data)
     names = base_names(data, ("linear",))
-    told = out_of_fold(data, ("linear",), folds)
+    skill_sentence = out_of_fold(data, ("linear",), folds)
     last = folds[-1][1]
     x = data.x.copy()
     x[np.ix_(last, data.sources["linear"])] = np.nan
@@ -64,8 +64,8 @@ def test_a_missing_source_takes_its_own_forecasts_and_no_other(data: Dataset) ->
     less = out_of_fold(holed, ("linear",), folds)
     assert np.isnan(less[last, names.index("linear:linear")]).all()
     rest = [k for k, name in enumerate(names) if name != "linear:linear"]
-    np.testing.assert_array_equal(less[np.ix_(last, rest)], told[np.ix_(last, rest)])
-    whole, whole_sd, _ = fused(data, told, names, folds)
+    np.testing.assert_array_equal(less[np.ix_(last, rest)], skill_sentence[np.ix_(last, rest)])
+    whole, whole_sd, _ = fused(data, skill_sentence, names, folds)
     value, sd, _ = fused(holed, less, names, folds)
     assert np.isfinite(value[last]).all()
     assert (sd[last] > whole_sd[last]).all()
@@ -75,8 +75,8 @@ def test_a_missing_source_takes_its_own_forecasts_and_no_other(data: Dataset) ->
 def test_a_source_that_never_speaks_is_left_out_and_none_at_all_is_refused(data: Dataset) -> None:
     x = data.x.copy()
     x[:, data.sources["noise"]] = np.nan
-    told = out_of_fold(replace(data, x=x), ("linear",), folds_of(data))
-    assert np.isnan(told[:, base_names(data, ("linear",)).index("noise:linear")]).all()
+    skill_sentence = out_of_fold(replace(data, x=x), ("linear",), folds_of(data))
+    assert np.isnan(skill_sentence[:, base_names(data, ("linear",)).index("noise:linear")]).all()
     with pytest.raises(DataError, match="can be learned from"):
         out_of_fold(replace(data, x=np.full_like(x, np.nan)), ("linear",), folds_of(data))
     x[:, data.sources["linear"]] = 1.0
@@ -96,8 +96,8 @@ def test_thinning_keeps_whole_cross_sections_and_the_newest(data: Dataset) -> No
 
 def test_what_is_saved_comes_back(data: Dataset, tmp_path: Path) -> None:
     folds = folds_of(data)
-    told = out_of_fold(data, ("linear",), folds)
-    fusion, models = final(data, ("linear",), told)
+    skill_sentence = out_of_fold(data, ("linear",), folds)
+    fusion, models = final(data, ("linear",), skill_sentence)
     model = SignalModel(fusion, tuple(models), AlphaScale(1.0, 1.0, 1.0, DAY, DAY))
     again = save(tmp_path, model, {"name": "x"})
     assert again.name == "x"
@@ -110,10 +110,10 @@ def test_what_is_saved_comes_back(data: Dataset, tmp_path: Path) -> None:
 
 def test_messages_are_in_bps_and_less_is_less_sure(data: Dataset) -> None:
     folds, names = folds_of(data), base_names(data, ("linear",))
-    told = out_of_fold(data, ("linear",), folds)
-    fusion, models = final(data, ("linear",), told)
+    skill_sentence = out_of_fold(data, ("linear",), folds)
+    fusion, models = final(data, ("linear",), skill_sentence)
     scale = scale_of(
-        data, fused(data, told, names, folds)[0], fusion.without([True] * len(names))[1]
+        data, fused(data, skill_sentence, names, folds)[0], fusion.without([True] * len(names))[1]
     )
     assert scale.horizon_ns == DAY
     assert scale.sd_bps == pytest.approx(200, rel=0.15)
@@ -154,16 +154,22 @@ def test_noise_gets_weight_as_often_as_the_test_says_and_a_signal_keeps_its_own(
 
 def test_only_a_source_above_zero_by_its_interval_has_a_weight(data: Dataset) -> None:
     """Oracle: the slope and Student's interval over blocks of dates, in a plain loop."""
-    told, names = out_of_fold(data, ("linear",), folds_of(data)), base_names(data, ("linear",))
-    rows = ~np.isnan(told).all(axis=1)
-    fusion = whole(data, told, names, 0.5)
-    for k, found in enumerate(evidence(data, told, rows)):
+    skill_sentence, names = (
+        out_of_fold(data, ("linear",), folds_of(data)),
+        base_names(data, ("linear",)),
+    )
+    rows = ~np.isnan(skill_sentence).all(axis=1)
+    fusion = whole(data, skill_sentence, names, 0.5)
+    for k, found in enumerate(evidence(data, skill_sentence, rows)):
         sums: dict[int, list[float]] = {}
         for at in np.unique(data.dates[rows]).tolist():
-            day = (data.dates == at) & np.isfinite(told[:, k])
+            day = (data.dates == at) & np.isfinite(skill_sentence[:, k])
             if not day.any():
                 continue
-            x, y = told[day, k] - told[day, k].mean(), data.y[day] - data.y[day].mean()
+            x, y = (
+                skill_sentence[day, k] - skill_sentence[day, k].mean(),
+                data.y[day] - data.y[day].mean(),
+            )
             block = sums.setdefault(at // 4, [0.0, 0.0])
             block[0] += float(x @ y)
             block[1] += float(x @ x)
@@ -184,11 +190,15 @@ def test_only_a_source_above_zero_by_its_interval_has_a_weight(data: Dataset) ->
     assert fusion.weights[0] > 0
     none = whole(
         data,
-        np.where(np.isnan(told), np.nan, np.random.default_rng(0).normal(size=told.shape)),
+        np.where(
+            np.isnan(skill_sentence),
+            np.nan,
+            np.random.default_rng(0).normal(size=skill_sentence.shape),
+        ),
         names,
         0.5,
     )
-    value, sd = none.combine(told[rows])
+    value, sd = none.combine(skill_sentence[rows])
     assert not none.weights.any()
     assert set(value.tolist()) == {none.base}
     assert sd == pytest.approx(data.y[rows].std())
@@ -208,15 +218,15 @@ def test_a_half_life_is_no_longer_than_it_was_measured(data: Dataset) -> None:
 
 def test_a_source_that_begins_late_and_a_forecast_that_was_wrong(data: Dataset) -> None:
     folds, names = folds_of(data), base_names(data, ("linear",))
-    told = out_of_fold(data, ("linear",), folds)
-    late = told[:, :1].copy()
+    skill_sentence = out_of_fold(data, ("linear",), folds)
+    late = skill_sentence[:, :1].copy()
     late[np.concatenate([folds[0][1], folds[1][1]])] = np.nan
     value, _, _ = fused(data, late, names[:1], folds)
     assert np.isnan(value[folds[1][1]]).all()
     assert np.isfinite(value[folds[2][1]]).all()
-    wrong = scale_of(data, -told[:, 0], 0.3)
+    wrong = scale_of(data, -skill_sentence[:, 0], 0.3)
     assert wrong.unit_bps == 0.0
-    never = out_of_sample(data, -told[:, :1], names[:1], folds, shrink=0.5, seed=1)
+    never = out_of_sample(data, -skill_sentence[:, :1], names[:1], folds, shrink=0.5, seed=1)
     assert never["ic"]["fusion"] == {}
     assert np.isnan(never["calibration"]["slope"])
 
@@ -245,7 +255,7 @@ def test_dates_on_which_a_fusion_is_silent_count_as_no_skill(data: Dataset) -> N
     assert unheard["mean"] == pytest.approx(1.0)
     never = ic_of(np.full(data.n, 0.5), data, np.random.default_rng(0))
     assert never == {}
-    assert "no source was statistically significant before any test block" in told(never)
+    assert "no source was statistically significant before any test block" in skill_sentence(never)
     few = data.rows(np.flatnonzero(data.dates < 4))
     assert ic_of(few.outcome, few, np.random.default_rng(0)) is None
-    assert "too few dates or names" in told(None)
+    assert "too few dates or names" in skill_sentence(None)

@@ -5,10 +5,10 @@ import polars as pl
 import pytest
 
 from tercel.core.errors import DataError
-from tercel.signals.leak import leak_report, profile_figure
+from tercel.signals.panel.leak import leak_report, profile_figure
 from tercel.signals.panel.panel import Panel, dataset_of
 from tercel.signals.sources.port import FrameSource
-from tercel.signals.sources.synthetic import SyntheticMarket, planted_leak, synthetic_market
+from tercel.signals.sources.synthetic import SyntheticMarket, synthetic_leak, synthetic_market
 
 
 @pytest.fixture(scope="module")
@@ -21,11 +21,11 @@ def market() -> SyntheticMarket:
 def test_a_leak_is_caught_under_its_false_time_and_worthless_under_its_true_one(
     market: SyntheticMarket, strength: float, seed: int
 ) -> None:
-    false = leak_report(market.prices, planted_leak(market.prices, seed, strength=strength))
+    false = leak_report(market.prices, synthetic_leak(market.prices, seed, strength=strength))
     assert false.verdict == "leak", false.reasons
     assert false.ic.mean > 0.6 * strength
     true = leak_report(
-        market.prices, planted_leak(market.prices, seed, strength=strength, falsified=False)
+        market.prices, synthetic_leak(market.prices, seed, strength=strength, falsified=False)
     )
     assert true.verdict == "clean", true.reasons
     assert abs(true.ic.t) < 3
@@ -54,7 +54,7 @@ def test_a_leak_of_a_later_bar_is_caught_too(market: SyntheticMarket) -> None:
 def test_a_leak_of_the_opposite_sign_is_one_and_says_that_it_is_the_size_that_counts(
     market: SyntheticMarket,
 ) -> None:
-    leak = planted_leak(market.prices, 1, strength=0.3)
+    leak = synthetic_leak(market.prices, 1, strength=0.3)
     facts = leak.facts().with_columns(-pl.col(leak.columns))
     report = leak_report(market.prices, FrameSource("negated", leak.columns, facts))
     assert report.verdict == "leak"
@@ -84,7 +84,7 @@ def test_a_faint_leak_of_any_bar_of_the_label_is_caught(market: SyntheticMarket,
 
 
 def test_the_report_reads_as_json_and_picture(market: SyntheticMarket) -> None:
-    report = leak_report(market.prices, planted_leak(market.prices, 3))
+    report = leak_report(market.prices, synthetic_leak(market.prices, 3))
     assert report.to_json()["verdict"] == "leak"
     assert set(report.to_json()["profile"]) == {"-2", "-1", "0", "1", "2", "3", "4"}
     figure = profile_figure({"planted": report})
@@ -98,15 +98,15 @@ def test_a_source_that_meets_no_prices_is_refused(market: SyntheticMarket) -> No
     with pytest.raises(DataError, match="prices of the source's instruments"):
         leak_report(market.prices.with_columns(instrument=pl.lit("other")), market.sources[0])
     with pytest.raises(DataError, match="strength"):
-        planted_leak(market.prices, 0, strength=0.0)
+        synthetic_leak(market.prices, 0, strength=0.0)
 
 
 def test_planted_alphas_have_the_skill_they_were_given() -> None:
     import numpy as np
     import polars as pl
 
+    from tercel.signals.models.skill import rank_ic_by_date, skill
     from tercel.signals.panel.panel import ranked
-    from tercel.signals.scores import rank_ic_by_date, skill
 
     market = synthetic_market(4, strength=0.1)
     panel = Panel(market.sources)

@@ -10,11 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tercel.core.errors import DataError
-from tercel.signals.alpha import AlphaScale
 from tercel.signals.flow.recalibrate import NO_DAYS, after, words
-from tercel.signals.fusion import stack
-from tercel.signals.model_folder import SignalModel, save
-from tercel.signals.online import (
+from tercel.signals.models.fusion import stack
+from tercel.signals.models.online import (
     as_of,
     fixed_share,
     forgotten,
@@ -23,9 +21,11 @@ from tercel.signals.online import (
     solved,
     stamp,
     states_at,
-)  # fmt: skip
-from tercel.signals.panel.dataset import Dataset
+)
+from tercel.signals.models.skill import AlphaScale
+from tercel.signals.panel.panel import Dataset
 from tercel.signals.runs.config import EXPERTS, OnlineRule
+from tercel.signals.serving.model_folder import SignalModel, save
 from tercel.signals.sources.synthetic import synthetic_market
 
 pytest.importorskip("sklearn")
@@ -63,7 +63,7 @@ def test_each_expert_is_a_weighted_ridge_of_labels_that_had_ended(data: Dataset,
     oracle = Ridge(alpha=RULE.penalty).fit(scaled[:, None], data.y, sample_weight=weight)
     told = oracle.predict(scaled[:, None])
     now = there & (data.time_ns == times[-1])
-    np.testing.assert_allclose(found.told[now], told[now], rtol=0, atol=1e-10)
+    np.testing.assert_allclose(found.forecast[now], told[now], rtol=0, atol=1e-10)
     np.testing.assert_allclose(found.model.predict(x[now]), told[now], rtol=0, atol=1e-10)
 
 
@@ -138,11 +138,11 @@ def test_labels_to_come_change_no_forecast_and_no_parameter(data: Dataset) -> No
         spoilt = replace(data, y=np.where(data.end_ns > cut, -3.0 * data.y[::-1], data.y))
         early = data.time_ns <= cut
         assert (
-            learn(spoilt, "linear", "blend", RULE).told[early].tobytes()
-            == whole.told[early].tobytes()
+            learn(spoilt, "linear", "blend", RULE).forecast[early].tobytes()
+            == whole.forecast[early].tobytes()
         )
         shorter = learn(data.rows(np.flatnonzero(early)), "linear", "blend", RULE)
-        assert shorter.told.tobytes() == whole.told[early].tobytes()
+        assert shorter.forecast.tobytes() == whole.forecast[early].tobytes()
         state = states_at(whole.moves, cut)
         assert states_at(shorter.moves, cut) == state
         assert [line for line in whole.moves if line["at"] <= stamp(cut)] == shorter.moves
@@ -150,7 +150,7 @@ def test_labels_to_come_change_no_forecast_and_no_parameter(data: Dataset) -> No
 
 def test_the_journal_leads_back_to_any_state_and_tells_the_forecasts(data: Dataset) -> None:
     found = learn(data, "linear", "blend", RULE)
-    times = [int(t) for t in np.unique(data.time_ns[np.isfinite(found.told)])]
+    times = [int(t) for t in np.unique(data.time_ns[np.isfinite(found.forecast)])]
     state = states_at(found.moves, times[-1])["linear"]
     assert sum(
         value for name, value in state.items() if name.startswith("weight:")
@@ -186,7 +186,9 @@ def test_a_source_that_had_learned_nothing_is_silent_as_it_was(
     for date in (30, 60, 90):
         rows = data.dates == date
         at = int(data.time_ns[rows][0])
-        then = as_of(model, at).told({name: late.x[rows, c] for c, name in enumerate(late.names)})
+        then = as_of(model, at).part_forecasts(
+            {name: late.x[rows, c] for c, name in enumerate(late.names)}
+        )
         np.testing.assert_allclose(then, told[rows], rtol=0, atol=1e-12)
         assert np.isnan(then[:, names.index("linear:linear")]).all() == (date < 70)
     with pytest.raises(DataError, match="had learned nothing"):

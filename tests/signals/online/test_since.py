@@ -20,15 +20,14 @@ from typer.testing import CliRunner
 
 from tercel.cli import app
 from tercel.core.errors import DataError
-from tercel.signals.model_folder import SignalModel, load
-from tercel.signals.online import as_of, states_at
-from tercel.signals.panel.dataset import Dataset
+from tercel.signals.models.online import EVER, as_of, caught_up, drift_of, states_at
+from tercel.signals.panel.panel import Dataset
+from tercel.signals.portfolio.config import opened
+from tercel.signals.portfolio.config import read_config as read_portfolio
 from tercel.signals.runs.config import EXPERTS, read_config
-from tercel.signals.runs.portfolio_file import opened
-from tercel.signals.runs.portfolio_file import read_config as read_portfolio
 from tercel.signals.runs.train import train
-from tercel.signals.serve import config_of, cross_section, predict
-from tercel.signals.since import EVER, caught_up, drift_of
+from tercel.signals.serving.model_folder import SignalModel, load
+from tercel.signals.serving.predict import config_of, cross_section, predict
 
 pytest.importorskip("sklearn")
 METHODS = (*EXPERTS, "blend")
@@ -105,7 +104,10 @@ def test_what_is_served_is_what_a_training_to_the_date_would_serve(
     rows = cross_section(early, None)[0][0]
     columns = {name: rows.x[:, c] for c, name in enumerate(rows.names)}
     np.testing.assert_allclose(
-        ours.since.model.told(columns), oracle.since.model.told(columns), rtol=0, atol=1e-12
+        ours.since.model.part_forecasts(columns),
+        oracle.since.model.part_forecasts(columns),
+        rtol=0,
+        atol=1e-12,
     )
     for line in trained.updates():  # by the labels alone, no open row among them
         at = int(np.datetime64(line["at"][:-1], "ns").astype(np.int64))
@@ -233,7 +235,7 @@ def test_a_journal_that_does_not_go_on_is_refused(row: int) -> None:
         )
         told = refused("predict", model.folder)
         assert f"row{row}of{model.folder / 'served.jsonl'}" in told.replace(" ", "")
-        assert "learns them anew" in told
+        assert "learns them again" in told
         with pytest.raises(DataError, match=f"row {row} of"):
             model.updates()
 
@@ -259,7 +261,7 @@ def test_a_folder_that_cannot_be_written_is_told_and_the_forecast_given() -> Non
     model, plain = project("recursive", 500, prices(560)), project("recursive", 500, prices(560))
     (model.folder / "served.jsonl").mkdir()
     found = predict(model)
-    assert "what was learned is not kept, and learned again next time" in found.note
+    assert "what was learned is not saved, and learned again next time" in found.note
     assert found.rows() == predict(plain).rows()
 
 
@@ -336,7 +338,7 @@ def test_a_model_that_drifted_while_nobody_looked_is_told(update: str) -> None:
     assert "it has drifted" in " ".join(signals("predict", turned.folder).output.split())
     as_before = done("predict", project(update, 560, prices(690)).folder)
     assert not as_before["drift"]["drifted"]
-    assert any("no drift that can be told" in line for line in as_before["sentences"])
+    assert any("no significant drift" in line for line in as_before["sentences"])
     short = done("predict", project(update, 560, prices(570)).folder)
     assert short["drift"] is None
 
@@ -350,10 +352,10 @@ def test_a_model_that_learned_what_had_turned_has_not_drifted() -> None:
     assert learns.since is not None
     assert still.since.drift is not None
     assert learns.since.drift is not None
-    assert still.since.drift["drifted"]
-    assert not learns.since.drift["drifted"]
-    assert learns.since.drift["mean"] > still.since.drift["mean"] + 0.1
-    assert learns.since.drift["dates"] == still.since.drift["dates"]
+    assert still.since.drift.drifted
+    assert not learns.since.drift.drifted
+    assert learns.since.drift.mean > still.since.drift.mean + 0.1
+    assert learns.since.drift.dates == still.since.drift.dates
 
 
 def test_drift_is_told_as_seldom_as_it_says_and_found_where_it_is() -> None:
@@ -381,7 +383,7 @@ def test_drift_is_told_as_seldom_as_it_says_and_found_where_it_is() -> None:
             )
             found = drift_of(before, value, rows)
             assert found is not None
-            told[sign] += found["drifted"]
+            told[sign] += found.drifted
     assert told[1.0] <= 9, "one per cent of 300 is 3"
     assert told[-1.0] >= 290
     assert drift_of(None, value, rows) is None

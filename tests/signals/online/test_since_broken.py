@@ -28,12 +28,11 @@ from tests.signals.online.test_since import (
     two_sources,
 )
 
-from tercel.signals.model_folder import SignalModel, load
-from tercel.signals.online import as_of, states_at
+from tercel.signals.models.online import EVER, as_of, states_at
 from tercel.signals.runs.config import read_config
 from tercel.signals.runs.train import train
-from tercel.signals.serve import predict
-from tercel.signals.since import EVER
+from tercel.signals.serving.model_folder import SignalModel, load
+from tercel.signals.serving.predict import predict
 
 pytest.importorskip("sklearn")
 
@@ -128,7 +127,7 @@ def test_a_broken_line_in_the_middle_is_refused_by_its_row(bad: bytes, row: int)
     served(model).write_bytes(b"".join([*lines[: row - 1], bad + b"\n", *lines[row:]]))
     told = refused("predict", model.folder)
     assert f"row{row}of{served(model)}" in told.replace(" ", "")
-    assert "learns them anew" in told
+    assert "learns them again" in told
 
 
 def test_a_last_line_that_ends_is_none_that_was_cut_short() -> None:
@@ -143,8 +142,8 @@ def test_a_last_line_that_ends_is_none_that_was_cut_short() -> None:
 SERVE = """
 import sys
 from pathlib import Path
-from tercel.signals.model_folder import load
-from tercel.signals.serve import predict
+from tercel.signals.serving.model_folder import load
+from tercel.signals.serving.predict import predict
 print("ready", flush=True)
 sys.stdin.readline()
 predict(load(Path(sys.argv[1])))

@@ -10,9 +10,8 @@ from hypothesis import strategies as st
 
 from studies.families.panel import long_short, smoothed
 from tercel.core.errors import DataError
-from tercel.signals.panel.dataset import Dataset
-from tercel.signals.panel.panel import Panel
-from tercel.signals.runs import build
+from tercel.signals.panel import build
+from tercel.signals.panel.panel import Dataset, Panel
 from tercel.signals.sources.port import EVERY, FrameSource, SourceAbsentError
 
 T0 = datetime(2020, 1, 1, tzinfo=UTC)

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from tercel.core.errors import DataError
-from tercel.signals.runs.backtest import daily_returns
+from tercel.signals.portfolio.backtest import daily_returns
 from tercel.signals.sources.daily import DailyFactors, daily_panel
 from tercel.signals.sources.tables import read_prices
 
@@ -51,7 +51,9 @@ def test_the_day_of_the_fall_is_a_loss_of_all_and_later_ones_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = DailyFactors(file_of(tmp_path, ["0"] * 20), history=5, least_dollars=0)
-    monkeypatch.setattr("tercel.signals.runs.backtest.daily_prices", lambda *_: source.prices())
+    monkeypatch.setattr(
+        "tercel.signals.portfolio.backtest.daily_prices", lambda *_: source.prices()
+    )
     daily: Any = daily_returns
     moved = daily(None, ["A", "B"], "").returns[:, 1]
     assert (moved[FALLS], moved[FALLS + 1 :].any()) == (-1.0, False)

@@ -4,6 +4,7 @@ import json
 import math
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from datetime import date, timedelta
 from functools import partial
 from pathlib import Path
@@ -20,8 +21,8 @@ from tercel.cli import app
 from tercel.core.ports import Entry
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.store import SqlJournal
-from tercel.signals.runs.portfolio import sentences
-from tercel.signals.targets import read_targets
+from tercel.signals.portfolio.comparison import backtested
+from tercel.signals.portfolio.targets import read_targets
 
 DATES, NAMES = 150, 20
 TOML = """
@@ -129,10 +130,16 @@ def test_from_a_table_to_a_page(tmp_path: Path) -> None:
     assert told.exit_code == 0
     assert "against all at once" in told.stdout
     assert found["sentences"][0] in " ".join(told.stdout.split())
-    bare = {name: row | {"sharpe_gross": math.nan} for name, row in found["rules"].items()}
-    assert "before costs" in sentences(found)[1]
-    assert sentences(found | {"rules": bare})[1].endswith(
-        f"for {bare['all_at_once']['turnover']:.2f}."
+    result = backtested(file)
+    bare = {
+        name: replace(one, gross=replace(one.gross, point=math.nan))
+        for name, one in result.rules.items()
+    }
+    assert "before costs" in result.sentences()[1]
+    assert (
+        replace(result, rules=bare)
+        .sentences()[1]
+        .endswith(f"for {result.rules['all_at_once'].turnover:.2f}.")
     )
 
 
@@ -301,7 +308,7 @@ def test_todays_book_is_a_step_from_the_one_before(model: Path, tmp_path: Path) 
     before = (out / "targets.csv").read_bytes()
     told = run(model, "--out", out)
     assert told.exit_code == 2
-    assert "one step after the targets of before" in " ".join(told.output.split())
+    assert "one step after the previous targets" in " ".join(told.output.split())
     assert (out / "targets.csv").read_bytes() == before
     shown = run(model, "--out", tmp_path / "new", "--rule", "zone")
     assert shown.exit_code == 0
@@ -383,7 +390,7 @@ def test_what_a_desk_holds_is_what_is_stepped_from(
     assert (rows["N00"]["held"], rows["GONE"]["held"], rows["GONE"]["weight"]) == (0.2, -0.1, 0.0)
     assert (rows["N00"]["asked"], rows["LATE"]["asked"], rows["LATE"]["held"]) == (0.5, 0.1, 0.0)
     assert (found["held"], found["missed"]) == ("positions", pytest.approx(0.5))
-    assert "0.500 half-turns away from the targets of before" in " ".join(found["sentences"])
+    assert "0.500 half-turns away from the previous targets" in " ".join(found["sentences"])
     monkeypatch.setattr("tercel.api.desk_folder.weights_of", lambda folder: None)
     (tmp_path / "targets.csv").write_text("date,name,weight\n2012-01-02,N00,0.5\n")
     found = stepped(model, "--out", tmp_path, "--desk", "monday")

@@ -12,17 +12,17 @@ from scipy.optimize import brentq, minimize_scalar
 
 from tercel.core.arrays import Floats
 from tercel.core.errors import DataError
-from tercel.signals.backtest import BookRule, CostLaw, Walk, backtest, flat, square_root
-from tercel.signals.rebalance import (
+from tercel.signals.portfolio.book import BookRule, CostLaw, Walk, backtest, flat, square_root
+from tercel.signals.portfolio.rebalance import (
     LEAST_PAST,
     RULES,
+    BookTargets,
     CostBelief,
     Rule,
-    Sought,
+    book_targets,
     choose,
-    finished,
+    labels_ended,
     on_paper,
-    sought_of,
     step,
     trade,
 )
@@ -48,9 +48,9 @@ def drawn(
     )
 
 
-def sought(walk: Walk, bps: float = 10.0, law: CostLaw | None = None, **more: Any) -> Sought:
+def sought(walk: Walk, bps: float = 10.0, law: CostLaw | None = None, **more: Any) -> BookTargets:
     sd = 0.01 + 0.002 * np.arange(len(walk.names))[None, :] * np.ones((len(walk.time_ns), 1))
-    return sought_of(walk, sd, law or flat(1.0), np.full(len(walk.time_ns), bps), **more)
+    return book_targets(walk, sd, law or flat(1.0), np.full(len(walk.time_ns), bps), **more)
 
 
 def root(walk: Walk) -> CostLaw:
@@ -60,7 +60,7 @@ def root(walk: Walk) -> CostLaw:
     )
 
 
-def twin(of: Sought, rule: str, chosen: Floats) -> list[tuple[float, float, float]]:
+def twin(of: BookTargets, rule: str, chosen: Floats) -> list[tuple[float, float, float]]:
     """Gross, cost and half-turns of a date in plain Python, name by name, by the parameters that were chosen."""
     held = dict.fromkeys(of.walk.names.tolist(), 0.0)
     rows = []
@@ -131,7 +131,7 @@ def test_targets_by_hand() -> None:
     """Scores 2, 0, -2 around their mean over volatilities 1 %, 2 %, 4 %: each leg is one name here."""
     walk = drawn(1, dates=2, names=3, missing=0.0)
     walk.value[:] = [[3.0, 1.0, -1.0], [4.0, 1.0, -2.0]]
-    of = sought_of(walk, np.array([[0.01, 0.02, 0.04]] * 2), flat(1.0), np.ones(2))
+    of = book_targets(walk, np.array([[0.01, 0.02, 0.04]] * 2), flat(1.0), np.ones(2))
     assert of.target.tolist() == [[1.0, 0.0, -1.0]] * 2
     each = np.array([100.0, 50.0, 25.0])
     np.testing.assert_allclose(of.unit[0], each * (4 / 3) * 2 / (200.0 + 50.0))
@@ -161,9 +161,9 @@ def test_the_rate_of_garleanu_and_pedersen() -> None:
     assert int(np.argmax(utility)) == 2
 
 
-def sought_like(walk: Walk) -> Sought:
+def sought_like(walk: Walk) -> BookTargets:
     one = np.ones((1, 1))
-    return Sought(walk, one, one, one, np.ones(1), flat(1.0), np.ones(1))
+    return BookTargets(walk, one, one, one, np.ones(1), flat(1.0), np.ones(1))
 
 
 @pytest.mark.parametrize("by_root", [False, True])
@@ -258,8 +258,8 @@ def test_nothing_of_the_future_is_known(name: str) -> None:
     later = drawn(12)
     value, outcome = walk.value.copy(), walk.outcome.copy()
     value[cut:], outcome[cut:] = later.value[cut:], later.outcome[cut:]
-    outcome[finished(walk)[cut - 1] :] = later.outcome[
-        finished(walk)[cut - 1] :
+    outcome[labels_ended(walk)[cut - 1] :] = later.outcome[
+        labels_ended(walk)[cut - 1] :
     ]  # labels that had not ended by then
     found = trade(of, RULES[name], CostBelief(5.0, learns=True), seed=3)
     for other in (
@@ -300,7 +300,7 @@ def test_what_a_date_says_of_cost_is_what_its_fills_say() -> None:
 
 
 def test_a_cost_is_learned_and_learned_again_after_it_tripled() -> None:
-    from tercel.signals.runs.portfolio import back_after
+    from tercel.signals.portfolio.comparison import back_after
 
     weeks = []
     walk = drawn(14, dates=200, names=60)
@@ -340,7 +340,7 @@ def test_what_cannot_be_traded_is_refused() -> None:
     sd = np.full(walk.value.shape, 0.01)
     sd[3] = np.nan
     with pytest.raises(DataError, match="none on date 4"):
-        sought_of(walk, sd, flat(1.0), np.ones(10))
+        book_targets(walk, sd, flat(1.0), np.ones(10))
     walk.outcome[:] = np.where(
         np.nan_to_num(walk.value) > np.nanmean(walk.value, axis=1, keepdims=True), -0.9, 0.9
     )

@@ -15,8 +15,15 @@ from tercel.market.flow.preset import load
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import NO_TAPE, Source, reactive, run_free
 from tercel.market.tape.schema import ADD, DELETE, EXECUTE, REDUCE
-from tercel.signals.risk.anomaly import Second, StreamingAnomaly, alarm_starts, learn_calm, simulate
-from tercel.signals.risk.meter import RiskMeter, SecondReader
+from tercel.signals.risk.anomaly import (
+    RiskMeter,
+    Second,
+    SecondReader,
+    StreamingAnomaly,
+    alarm_starts,
+    fit_baseline,
+    simulate,
+)
 from tercel.signals.risk.posture import PosturePolicy
 
 
@@ -74,7 +81,7 @@ def test_scaled_rates_change_what_they_scale(source: Source) -> None:
 
 def test_one_by_one_is_all_at_once(source: Source) -> None:
     seconds = simulate(source, np.ones((3000, 3)), 7)
-    calm = learn_calm([seconds[:2000]])
+    calm = fit_baseline([seconds[:2000]])
     score = StreamingAnomaly(calm)
     one_by_one = [score.update(Second(*row.tolist())) for row in seconds]
     np.testing.assert_array_equal(StreamingAnomaly(calm).scores(seconds), one_by_one)
@@ -100,19 +107,19 @@ def test_without_calm_it_warms_up_and_then_scores(source: Source) -> None:
 def test_calm_that_cannot_be_learned_from_is_named() -> None:
     seconds = np.ones((200, 8))
     with pytest.raises(DataError, match="none"):
-        learn_calm([])
+        fit_baseline([])
     with pytest.raises(DataError, match="160 calm seconds"):
-        learn_calm([seconds[:50]])
+        fit_baseline([seconds[:50]])
     with pytest.raises(DataError, match="shape"):
-        learn_calm([seconds[:, :5]])
+        fit_baseline([seconds[:, :5]])
     seconds[17, 3] = math.nan
     with pytest.raises(DataError, match=r"row 17, column imbalance"):
-        learn_calm([seconds])
+        fit_baseline([seconds])
 
 
 def test_a_market_that_never_moves_can_still_be_left() -> None:
     still = np.tile([1.0, 100, 100, 0, 0, 0, 0, 0], (400, 1))
-    score = StreamingAnomaly(learn_calm([still]))
+    score = StreamingAnomaly(fit_baseline([still]))
     assert score.update(Second(1, 100, 100, 0, 0, 0, 0, 0)) < 0.5
     for _ in range(60):
         last = score.update(Second(4, 10, 10, 0, 9, 1, 0, 2))

@@ -12,13 +12,15 @@ from studies.risk.conformance import (
     VolatilityConformance,
 )
 from tercel.signals.risk.anomaly import StreamingAnomaly
-from tercel.signals.risk.covariance import (
+from tercel.signals.risk.volatility import (
+    CovarianceEstimator,
     FastVolatility,
     LinearShrinkage,
     NonlinearShrinkage,
     SampleCovariance,
+    TailModel,
+    VolatilityModel,
 )
-from tercel.signals.risk.volatility import CovarianceEstimator, TailModel, VolatilityModel
 
 VOLATILITY = [*v.realised_models(), *v.daily_models(), *v.daily_models("rv")]
 SINGULAR = (SampleCovariance(), c.EwmaCovariance(), c.PseudoInverse(SampleCovariance()))

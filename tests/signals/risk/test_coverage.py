@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tercel.core.errors import DataError
-from tercel.signals.risk.tail import chi2_p, coverage
+from tercel.signals.risk.forecast import chi2_p, coverage
 
 
 @given(st.floats(0, 200), st.sampled_from([1, 2]))

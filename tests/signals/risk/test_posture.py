@@ -116,7 +116,7 @@ def test_what_nobody_measures_and_nobody_requires_is_passed_over() -> None:
     assert policy.update(RiskState("A", 0), 0).reasons == ()
     policy.update(RiskState("A", 1, depth_ratio=0.5), 1)
     assert policy.update(RiskState("A", 2), 2).reasons == ()
-    assert "nobody measures it any more" in policy.changed[0]
+    assert "it is no longer measured" in policy.changed[0]
 
 
 def test_tables_that_make_no_sense_are_refused() -> None:
@@ -124,7 +124,7 @@ def test_tables_that_make_no_sense_are_refused() -> None:
         PostureRule("x", "anomaly", 1.0, 1.0, PostureDemand())
     with pytest.raises(ConfigError, match="'moon'"):
         PostureRule("x", "moon", 1.0, 0.5, PostureDemand())
-    with pytest.raises(ConfigError, match="stands twice"):
+    with pytest.raises(ConfigError, match="of the same name"):
         PostureConfig(rules=(DEFAULT_RULES[0], DEFAULT_RULES[0]))
     with pytest.raises(ConfigError, match="'moon'"):
         PostureConfig(required=("moon",))

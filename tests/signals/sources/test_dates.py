@@ -16,10 +16,10 @@ from typer.testing import CliRunner
 from tercel.cli import app
 from tercel.core.errors import TercelError
 from tercel.core.tables.times import PLACES, readings
+from tercel.signals.portfolio.targets import read_named, read_portfolio
 from tercel.signals.sources.fundamentals import DatedSeries, Fundamentals
 from tercel.signals.sources.news import News
 from tercel.signals.sources.tables import read_prices
-from tercel.signals.targets import read_named, read_portfolio
 
 WRITTEN = {"dmy": "%d{0}%m{0}{1}", "mdy": "%m{0}%d{0}{1}", "ymd": "{1}{0}%m{0}%d"}
 DAYS = st.lists(st.dates(date(1980, 1, 1), date(2060, 12, 31)), min_size=1, max_size=5)

@@ -19,7 +19,7 @@ from tercel.signals.sources.fundamentals import DatedSeries, Fundamentals, State
 from tercel.signals.sources.news import PENALTY, RARE, News, learned, masked
 from tercel.signals.sources.port import SignalSource, SourceAbsentError, at_new_york
 from tercel.signals.sources.registry import source_of
-from tercel.signals.sources.synthetic import planted_leak, synthetic_market
+from tercel.signals.sources.synthetic import synthetic_leak, synthetic_market
 from tercel.signals.sources.tables import read_prices
 
 REPORT = {
@@ -109,7 +109,7 @@ class TestSynthetic(SourceContract):
 class TestPlanted(SourceContract):
     @pytest.fixture(params=[True, False])
     def source(self, request: pytest.FixtureRequest) -> SignalSource:
-        return planted_leak(
+        return synthetic_leak(
             synthetic_market(1, instruments=8, days=40).prices, 1, falsified=request.param
         )
 

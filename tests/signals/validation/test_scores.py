@@ -5,7 +5,7 @@ import pytest
 
 from studies.families import scores as own_scores
 from tercel.core.errors import DataError
-from tercel.signals import scores
+from tercel.signals.models.skill import rank_ic_by_date, skill
 
 metrics = pytest.importorskip("sklearn.metrics")
 stats = pytest.importorskip("scipy.stats")
@@ -22,15 +22,15 @@ def test_scores_are_those_of_the_libraries() -> None:
 
 def test_rank_ic_is_spearman_by_date() -> None:
     dates = np.repeat(np.arange(12), 25)
-    found = scores.rank_ic_by_date(SCORE, CHANCE + RNG.random(300), dates)
+    found = rank_ic_by_date(SCORE, CHANCE + RNG.random(300), dates)
     assert len(found) == 12
     outcome = RNG.random(300)
     by_hand = [stats.spearmanr(SCORE[dates == d], outcome[dates == d]).statistic for d in range(12)]
-    assert scores.rank_ic_by_date(SCORE, outcome, dates) == pytest.approx(by_hand)
-    skill = scores.skill(scores.rank_ic_by_date(SCORE, outcome, dates), np.random.default_rng(0))
-    assert skill.mean == pytest.approx(np.mean(by_hand))
-    assert skill.ci_low < skill.mean < skill.ci_high
-    assert skill.dates == 12
+    assert rank_ic_by_date(SCORE, outcome, dates) == pytest.approx(by_hand)
+    found = skill(rank_ic_by_date(SCORE, outcome, dates), np.random.default_rng(0))
+    assert found.mean == pytest.approx(np.mean(by_hand))
+    assert found.ci_low < found.mean < found.ci_high
+    assert found.dates == 12
 
 
 def test_calibration_error_of_a_calibrated_and_a_boastful_forecast() -> None:
@@ -45,11 +45,9 @@ def test_a_single_class_and_short_panels_are_refused() -> None:
     with pytest.raises(DataError, match="class 1 alone in 3 rows"):
         own_scores.auc([1, 1, 1], [0.1, 0.2, 0.3])
     with pytest.raises(DataError, match="dates with 5 instruments"):
-        scores.skill(
-            scores.rank_ic_by_date([1, 2, 3], [1, 2, 3], [0, 0, 0]), np.random.default_rng(0)
-        )
+        skill(rank_ic_by_date([1, 2, 3], [1, 2, 3], [0, 0, 0]), np.random.default_rng(0))
     with pytest.raises(DataError, match="not constant"):
-        scores.skill(
-            scores.rank_ic_by_date(np.ones(300), CHANCE, np.repeat(np.arange(12), 25)),
+        skill(
+            rank_ic_by_date(np.ones(300), CHANCE, np.repeat(np.arange(12), 25)),
             np.random.default_rng(0),
         )

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tercel.core.errors import DataError
-from tercel.signals.runs.walk import walk_forward
+from tercel.signals.models.walk_forward import walk_forward
 
 PANEL = st.tuples(st.integers(12, 60), st.integers(1, 4), st.integers(1, 9), st.integers(0, 6))
 

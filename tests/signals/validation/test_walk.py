@@ -5,9 +5,9 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from tercel.signals.panel.dataset import Dataset
+from tercel.signals.models.walk_forward import DAY, folds_of
+from tercel.signals.panel.panel import Dataset
 from tercel.signals.runs.config import TrainSection
-from tercel.signals.runs.walk import DAY, folds_of
 
 
 def weekly(first: str, last: str) -> Dataset:

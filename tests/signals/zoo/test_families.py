@@ -11,8 +11,8 @@ import pytest
 
 from certify.kits.signal_model import SignalModelConformance
 from tercel.core.errors import ConfigError, UnknownNameError
-from tercel.signals.zoo import FAMILIES, FamilyCard, absent, families, family
-from tercel.signals.zoo.models import BoostingRegressor, ForestRegressor, Ridge
+from tercel.signals.models.cards import FAMILIES, FamilyCard, absent, families, family
+from tercel.signals.models.regressors import BoostingRegressor, ForestRegressor, Ridge
 
 sklearn = pytest.importorskip("sklearn")
 needs_lightgbm = pytest.mark.skipif(
@@ -106,7 +106,7 @@ def test_nearest_name_is_offered() -> None:
 
 
 def test_absent_library_names_the_extra() -> None:
-    card = FamilyCard("x", "", ("no_such_library",), "tercel.signals.zoo.models:Ridge")
+    card = FamilyCard("x", "", ("no_such_library",), "tercel.signals.models.regressors:Ridge")
     assert absent(card) == "no_such_library"
     with pytest.raises(ConfigError, match=r"tercel\[signals\]"):
         card.make()

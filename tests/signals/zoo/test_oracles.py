@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from certify.kits.signal_model import separable
-from tercel.signals.zoo.models import ForestRegressor, Ridge
+from tercel.signals.models.regressors import ForestRegressor, Ridge
 
 
 @pytest.mark.parametrize("weighted", [False, True])

@@ -20,8 +20,7 @@ from tercel.market.observed import Observed, observe
 from tercel.market.observed.kernel import CANCEL_DEEPER, LIMIT_AT_BEST, MARKET
 from tercel.market.simulator.source import reactive
 from tercel.market.tape import Lake
-from tercel.signals.risk.anomaly import Second, alarm_starts, simulate
-from tercel.signals.risk.meter import RiskMeter
+from tercel.signals.risk.anomaly import RiskMeter, Second, alarm_starts, simulate
 from tercel.signals.risk.posture import PosturePolicy
 
 pytestmark = pytest.mark.release

@@ -11,7 +11,7 @@ from studies.risk import tail as t
 from studies.risk.series import read_sp500
 from studies.risk.synthetic import gjr_series, regime_returns
 from tercel.core.errors import DataError
-from tercel.signals.risk.tail import EwmaNormal, FilteredHistoricalSimulation, judge
+from tercel.signals.risk.forecast import EwmaNormal, FilteredHistoricalSimulation, judge
 
 pytestmark = pytest.mark.release
 

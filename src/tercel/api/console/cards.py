@@ -16,7 +16,7 @@ from tercel.execution.policies.card import Card, read_card
 from tercel.execution.policies.policy import CARD
 from tercel.execution.policies_packaged import card_of
 from tercel.execution.registry.resolve import resolve_policy
-from tercel.signals.model_folder import SignalModel
+from tercel.signals.serving.model_folder import SignalModel
 
 DAYS: Final = ("until", "to", "days", "dates", "day")
 """Where a card's table of what it was trained on tells days."""

@@ -33,7 +33,7 @@ from tercel.market.flow.santa_fe_preset import SantaFePreset
 from tercel.market.flow.scenario import scaled
 from tercel.market.regimes.named import Factors
 from tercel.market.simulator.source import Source, reactive
-from tercel.signals.risk.anomaly import AnomalyBaseline, learn_calm, simulate
+from tercel.signals.risk.anomaly import AnomalyBaseline, fit_baseline, simulate
 from tercel.venues.exchange import EntryLatency, MarketSpec, RegimeChange, SimulatedExchange
 
 DEMO: Final = "demo.toml"
@@ -208,7 +208,7 @@ class SimulatedMarkets:
                     simulate(source, np.ones((CALM_S, 3)), CALM_SEED, index)
                     for index in range(CALM_HOURS)
                 ]
-                self._calms[market] = learn_calm(hours, false_alarms_per_day=0.0)
+                self._calms[market] = fit_baseline(hours, false_alarms_per_day=0.0)
         return {instrument.name: self._calms[instrument.market] for instrument in config.instrument}
 
     def exchange(self, config: DeskConfig, clock: Clock | None = None) -> SimulatedExchange:

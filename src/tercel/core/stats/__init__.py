@@ -9,9 +9,14 @@ from tercel.core.stats.bootstrap import (
     cluster_sums,
     clustered_se,
     draw_counts,
+    interquartile_mean,
     intervals,
     mean_interval,
+    moments_of_cvar,
     moments_of_mean,
+    moments_of_slope,
+    moments_of_wins,
+    over_markets,
     over_seeds,
     replicate,
 )
@@ -22,17 +27,10 @@ from tercel.core.stats.inference import (
     detectable_gain,
     holm,
     normal_quantile,
+    ranks,
     t_quantile,
     two_sided_p,
     weighted_interval,
-)
-from tercel.core.stats.robust import (
-    interquartile_mean,
-    moments_of_cvar,
-    moments_of_slope,
-    moments_of_wins,
-    over_markets,
-    ranks,
 )
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""Quantiles of the normal and of Student's distribution, p-values and their corrections, power, deflated Sharpe ratios."""
+"""Quantiles of the normal and of Student's t, p-values and their corrections, power, ranks, deflated Sharpe ratios."""
 
 import math
 from collections.abc import Sequence
@@ -11,27 +11,14 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from tercel.core.arrays import Floats
 from tercel.core.errors import ConfigError, DataError
 
-# -- student --------------------------------------------------------------------------------------
-# Normal and Student's distributions, and what rests on them: power, shares, deflated Sharpe ratios.
+# -- quantiles ------------------------------------------------------------------------------------
+# SciPy is imported where it computes: a desk that only sums results never waits for it.
 
-# -- student --------------------------------------------------------------------------------------
-# Quantiles of the normal and of Student's t, without SciPy.
-#
-# With `x = sqrt(v) tan(u)` the distribution of Student's t with `v` degrees of freedom becomes
-#
-#     F(x) = 1/2 + c * integral from 0 to u of cos(w)^(v - 1) dw,     c = Gamma((v + 1) / 2) / (sqrt(pi) Gamma(v
-#     / 2))
-#
-# whose integrand is smooth where it matters, so that a fixed Gauss-Legendre rule gives five figures at least (far out in
-# the tail of hardly more than one degree of freedom, where it bends most) and usually ten.
-
-_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(48)
 # From here on the t quantile differs from the normal one by less than a millionth.
 _AS_NORMAL = 1e6
-# Standard deviations beyond which nothing is left to integrate: exp(-72).
-_FAR = 12.0
 
 
 def normal_quantile(probability: float) -> float:
@@ -63,22 +50,10 @@ def t_quantile(probability: float, freedom: float) -> float:
         )
     if freedom > _AS_NORMAL:
         return normal_quantile(probability)
-    # By logarithms: Gamma overflows from some 340 degrees of freedom on.
-    mass = abs(probability - 0.5) * math.exp(
-        math.lgamma(freedom / 2) - math.lgamma((freedom + 1) / 2)
-    )
-    target = mass * math.sqrt(math.pi)
-    low, high = 0.0, math.pi / 2
-    # With many degrees all mass lies near 0, where a rule over the whole angle would have no nodes.
-    widest = _FAR / math.sqrt(freedom)
-    for _ in range(100):  # bisection on the angle: the integral grows with it
-        middle = (low + high) / 2
-        if middle in (low, high):
-            break
-        half = min(middle, widest) / 2
-        area = half * float(_WEIGHTS @ np.cos(half * (_NODES + 1.0)) ** (freedom - 1.0))
-        low, high = (middle, high) if area < target else (low, middle)
-    return math.copysign(math.sqrt(freedom) * math.tan(low), probability - 0.5) if target else 0.0
+    from scipy import special
+
+    # Exactly 0, where SciPy's root search ends some 1e-16 away from it.
+    return 0.0 if probability == 0.5 else float(special.stdtrit(freedom, probability))
 
 
 def weighted_interval(
@@ -325,16 +300,9 @@ def deflate(gains: ArrayLike, variants: int) -> DeflatedScore:
 
 
 # -- p values -------------------------------------------------------------------------------------
-# How surprising a studentised estimate is, and what is left of the surprise when many are looked at.
-#
-# The two-sided tail of Student's t is a regularised incomplete beta function, evaluated by Lentz's continued fraction
-# (Press et al. 2007, "Numerical Recipes", 6.4): it keeps its relative accuracy far out, where one minus a distribution
-# function has none left. Many tests are corrected after Benjamini and Hochberg (1995, JRSS B 57): among those called
-# significant at level q, the expected share of false ones is at most q; or after Holm (1979, Scandinavian Journal of
-# Statistics 6), which bounds the chance of a single false one.
-
-_TINY = 1e-300
-_STEPS = 20_000
+# Probability of an estimate so far from 0 by chance, and its correction where many are tested: Benjamini and Hochberg
+# (1995, JRSS B 57) bound the expected share of false discoveries, Holm (1979, Scandinavian Journal of Statistics 6) the
+# chance of a single one.
 
 
 def two_sided_p(t: float, freedom: float) -> float:
@@ -356,66 +324,26 @@ def two_sided_p(t: float, freedom: float) -> float:
         return 0.0
     if freedom > _AS_NORMAL:
         return math.erfc(abs(t) / math.sqrt(2.0))
-    # Both x and 1 - x are given: for large t one minus the other has no digits left.
-    return _incomplete_beta(
-        freedom / 2.0, 0.5, freedom / (freedom + t * t), t * t / (freedom + t * t)
-    )
+    from scipy import special
 
-
-def _incomplete_beta(a: float, b: float, x: float, rest: float) -> float:
-    """I_x(a, b) with `rest` = 1 - x, given apart so that neither loses digits."""
-    if x <= 0.0 or rest <= 0.0:
-        return 0.0 if x <= 0.0 else 1.0
-    front = math.exp(
-        math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log(rest)
-    )
-    # The fraction converges fast on this side alone; the other is reached by I_x(a, b) = 1 - I_(1-x)(b, a).
-    if x < (a + 1.0) / (a + b + 2.0):
-        return front * _fraction(a, b, x) / a
-    return 1.0 - front * _fraction(b, a, rest) / b
-
-
-def _fraction(a: float, b: float, x: float) -> float:
-    """The continued fraction of the incomplete beta function."""
-    c, d = 1.0, 1.0 / _off_zero(1.0 - (a + b) * x / (a + 1.0))
-    value = d
-    for m in range(1, _STEPS):
-        even = m * (b - m) * x / ((a + 2 * m - 1.0) * (a + 2 * m))
-        odd = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1.0))
-        change = 1.0
-        for term in (even, odd):
-            d = 1.0 / _off_zero(1.0 + term * d)
-            c = _off_zero(1.0 + term / c)
-            change = c * d
-            value *= change
-        if abs(change - 1.0) < 1e-15:
-            break
-    return value
-
-
-def _off_zero(value: float) -> float:
-    # Lentz's method divides by it (Press et al. 2007, 5.2).
-    return value if abs(value) > _TINY else _TINY
+    # The lower tail: one minus the distribution function has no digits left far out.
+    return 2.0 * float(special.stdtr(freedom, -abs(t)))
 
 
 def benjamini_hochberg(p: ArrayLike) -> NDArray[np.float64]:
     """Adjusted p-values of m tests, float64 (m,): below q exactly where the step-up procedure at level q rejects.
 
-    >>> benjamini_hochberg([0.01, 0.04, 0.03, 0.5]).tolist()
-    [0.04, 0.05333333333333334, 0.05333333333333334, 0.5]
+    >>> benjamini_hochberg([0.01, 0.04, 0.03, 0.5]).round(6).tolist()
+    [0.04, 0.053333, 0.053333, 0.5]
 
     Raises
     ------
     ConfigError
         Anything that is no probability.
     """
-    values = _probabilities(p)
-    order = np.argsort(values)[::-1]
-    scaled = values[order] * len(values) / np.arange(len(values), 0, -1)
-    adjusted = np.empty_like(values)
-    # Step up, from the largest p: no test may have a larger adjusted value than one less significant.
-    adjusted[order] = np.minimum(np.minimum.accumulate(scaled), 1.0)
-    return adjusted
+    from scipy.stats import false_discovery_control
+
+    return np.asarray(false_discovery_control(_probabilities(p)))
 
 
 def holm(p: ArrayLike) -> NDArray[np.float64]:
@@ -445,3 +373,62 @@ def _probabilities(p: ArrayLike) -> NDArray[np.float64]:
             "probabilities, one a test", f"{values}", "leave out tests without a result"
         )
     return values
+
+
+# -- ranks ----------------------------------------------------------------------------------------
+# Ranks and rank correlation.
+
+
+def ranks(values: ArrayLike) -> Floats:
+    """Ranks from 1 along the last axis, float64 of the same shape; ties share the mean of theirs, NaN has none: NaN.
+
+    >>> ranks([3.0, 1.0, 3.0]).tolist()
+    [2.5, 1.0, 2.5]
+    """
+    from scipy.stats import rankdata
+
+    return np.asarray(rankdata(np.asarray(values, np.float64), axis=-1, nan_policy="omit"))
+
+
+def spearman(first: ArrayLike, second: ArrayLike) -> Floats:
+    """Spearman's rank correlation along the last axis (Spearman 1904); nan where either side is all equal.
+
+    Parameters
+    ----------
+    first, second : float64 (..., K)
+        K pairs; a pair with a value that is not finite is left out.
+
+    Returns
+    -------
+    float64 (...)
+
+    Raises
+    ------
+    ConfigError
+        Other lengths.
+
+    >>> float(spearman([1, 2, 3, 4], [10, 20, 40, 30]))
+    0.8
+    """
+    a, b = np.asarray(first, np.float64), np.asarray(second, np.float64)
+    if a.shape[-1] != b.shape[-1]:
+        raise ConfigError(
+            "two values for everything ranked",
+            f"{a.shape[-1]} and {b.shape[-1]}",
+            "pair them first",
+        )
+    held = np.isfinite(a) & np.isfinite(b)
+    x, y = (_centred_ranks(side, held) for side in (a, b))
+    scale = np.sqrt((x * x).sum(axis=-1) * (y * y).sum(axis=-1))
+    return np.asarray(
+        np.divide(
+            (x * y).sum(axis=-1), scale, out=np.full(np.shape(scale), np.nan), where=scale > 0.0
+        )
+    )
+
+
+def _centred_ranks(values: Floats, held: NDArray[np.bool_]) -> Floats:
+    """Ranks among what is held, less their mean; 0 for the rest."""
+    rank = np.where(held, ranks(np.where(held, values, np.nan)), 0.0)
+    mean = rank.sum(axis=-1, keepdims=True) / np.maximum(held.sum(axis=-1, keepdims=True), 1)
+    return np.where(held, rank - mean, 0.0)

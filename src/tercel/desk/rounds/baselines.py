@@ -14,7 +14,7 @@ from tercel.core.ports import Entry, Journal
 from tercel.core.serialization import to_jsonable
 from tercel.desk.trading.journal import kinds
 from tercel.market.simulator.seconds import COLUMNS
-from tercel.signals.risk.anomaly import AnomalyBaseline, Second, learn_calm
+from tercel.signals.risk.anomaly import AnomalyBaseline, Second, fit_baseline
 
 KEPT_S: Final = 8 * 3600
 """Seconds at most that a baseline is estimated from, the last ones."""
@@ -66,4 +66,4 @@ class OrdinarySeconds:
         """The baseline of these seconds; None for fewer than :data:`LEAST_S`."""
         if self.count < LEAST_S:
             return None
-        return learn_calm([np.roll(self._rows[: self.count], -self._seen % self.count, axis=0)])
+        return fit_baseline([np.roll(self._rows[: self.count], -self._seen % self.count, axis=0)])

@@ -30,7 +30,13 @@ from tercel.desk.trading.gateway import OrderGateway
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.outcomes import Outcomes
 from tercel.execution.guidance import remaining
-from tercel.signals.model_folder import SignalModel, folder_at, load, load_packaged, packaged
+from tercel.signals.serving.model_folder import (
+    SignalModel,
+    folder_at,
+    load,
+    load_packaged,
+    packaged,
+)
 from tercel.signals.sources.tables import first_names
 
 PACKAGED: Final = "packaged:"
@@ -117,7 +123,7 @@ class DeskForecasts:
         self.fault = self._unread or (self._too_old(now_ns) if self.served else None)
 
     def _read(self, model: SignalModel, now_ns: int) -> None:
-        from tercel.signals.serve import predict
+        from tercel.signals.serving.predict import predict
 
         found = predict(model)
         self._served = {one.instrument: one for one in found.alphas}

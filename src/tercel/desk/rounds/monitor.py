@@ -13,8 +13,7 @@ from tercel.core.vocabulary import NO_ASK, NO_BID, NS_PER_SECOND
 from tercel.desk.rounds.baselines import OrdinarySeconds
 from tercel.desk.trading.follower import Follower
 from tercel.market.simulator import layout as sim
-from tercel.signals.risk.anomaly import AnomalyBaseline, Second
-from tercel.signals.risk.meter import RiskMeter, SecondReader
+from tercel.signals.risk.anomaly import AnomalyBaseline, RiskMeter, Second, SecondReader
 from tercel.signals.risk.posture import RiskState
 
 SILENT_S: Final = 10.0
@@ -109,7 +108,7 @@ class MarketMonitor:
     @property
     def baseline(self) -> AnomalyBaseline | None:
         """What is ordinary here, as risk knows it; None while it learns."""
-        return self._meter.score.calm
+        return self._meter.score.baseline
 
     def ordinary_second(self) -> None:
         """No rule of risk was in force in the last second: a later baseline may be learned from it."""

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from tercel.core.errors import ConfigError
 from tercel.core.jit import Floats
-from tercel.core.stats.robust import ranks
+from tercel.core.stats.inference import ranks
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.observed import Observed
 from tercel.market.observed.kernel import KINDS, LIMIT_DEEPER, NAMES

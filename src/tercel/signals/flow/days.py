@@ -39,7 +39,7 @@ from tercel.market.tape.compiled import CompiledDay, compile_day
 # -- days -----------------------------------------------------------------------------------------
 
 STEP_NS: Final = NS_PER_SECOND // 4
-"""Quotes are kept so often."""
+"""Time between two quotes, ns."""
 EVERY: Final = 17
 """Features are taken at every 17th of these moments, at each quarter of a second in turn."""
 MARGIN_S: Final = 60
@@ -158,8 +158,8 @@ def watch_day(one: CompiledDay, every: int = EVERY) -> FlowDay:
     quotes, n = np.zeros((count, 2), np.int64), -(-count // every)
     x, known = np.zeros((n, WIDTH)), np.zeros(n, np.int64)
     watch(b, k, source.flow, source.tape, first, every, quotes, x, known)
-    kept: Bools = known > 0
-    at, x = np.arange(n)[kept] * every, x[kept]
+    usable: Bools = known > 0
+    at, x = np.arange(n)[usable] * every, x[usable]
     return FlowDay(
         day.instrument.symbol,
         day.instrument.date,
@@ -185,7 +185,7 @@ LATER_S: Final = 30
 BINS: Final = 10
 OLDEST: Final = 12
 """Steps of a quarter of a second that forecasts are compared over."""
-KEPT: Final = 0.9
+LEAST_CORRELATION: Final = 0.9
 """Correlation with the forecast of now below which an older one is none."""
 BLOCK_NS: Final = 1800 * 10**9
 SURE: Final = 2.0
@@ -345,8 +345,8 @@ def ages(forecaster: Forecaster, days: Sequence[FlowDay], horizon_s: int = 10) -
     for lag in range(1, OLDEST + 1):
         pairs = np.concatenate([np.stack([line[:-lag], line[lag:]]) for line in lines], axis=1)
         found.append(float(np.corrcoef(pairs[:, np.isfinite(pairs).all(axis=0)])[0, 1]))
-    old = next((lag for lag, value in enumerate(found) if value < KEPT), OLDEST)
-    share = min((found[old - 1] - KEPT) / (found[old - 1] - found[old]), 1.0)
+    old = next((lag for lag, value in enumerate(found) if value < LEAST_CORRELATION), OLDEST)
+    share = min((found[old - 1] - LEAST_CORRELATION) / (found[old - 1] - found[old]), 1.0)
     return {
         "limit_ms": round(step * (old - 1 + share)),
         "correlation": {str(step * lag): value for lag, value in enumerate(found)},

@@ -31,7 +31,15 @@ from tercel.execution.foresight.forecaster import (
 from tercel.market.score.dynamics import Adder, SumFigure, Sums, estimates, over, table
 from tercel.market.tape.lake import Lake
 from tercel.signals.flow.days import STEP_NS, FlowDay, read_day
-from tercel.signals.flow.train import LEAST, Trees, fitted, halves, stacked, steps, told
+from tercel.signals.flow.train import (
+    LEAST,
+    Trees,
+    fitted,
+    forecasts_and_moves,
+    halves,
+    stacked,
+    steps,
+)
 
 # -- carry ----------------------------------------------------------------------------------------
 # Carry: what is left on tape of a forecast that was learned in a simulated market.
@@ -55,7 +63,7 @@ _FIGURES: Final = (
 class CarryCell:
     """One horizon: R² on tape of what was learned on tape and in simulation, and their quotient with its interval.
 
-    There is no quotient where what tape teaches is not told from nothing.
+    The quotient is None where R² on tape is not statistically above 0.
     """
 
     tape: float
@@ -140,10 +148,9 @@ def _at(
 
 def _errors(day: FlowDay, h: int, own: Trees, other: Trees) -> Sums:
     """Squares of a day's moves, and of what two models miss of them."""
-    known = np.isfinite(day.scaled(h))
-    ns, adder = day.first_ns + day.at[known] * STEP_NS, Adder(day.first_ns)
+    ns, adder = day.first_ns + day.at[np.isfinite(day.scaled(h))] * STEP_NS, Adder(day.first_ns)
     for name, model in zip(_SUMS[1:], (own, other), strict=True):
-        said, came = told(model, [day], h)
+        said, came = forecasts_and_moves(model, [day], h)
         adder.add(name, ns, (came - said) ** 2)
     adder.add("square", ns, came**2)
     return adder.sums
@@ -205,9 +212,9 @@ def after(
         return known
     keep = 0.5 ** (1.0 / half_life_days)
     prior = 0.0 if known[0] else keep * square
-    kept = known * np.array([1.0, *[keep] * 3, *[keep**2] * 3])
+    discounted = known * np.array([1.0, *[keep] * 3, *[keep**2] * 3])
     return np.asarray(
-        kept + np.array([1.0, prior, square, cross, square**2, square * cross, cross**2])
+        discounted + np.array([1.0, prior, square, cross, square**2, square * cross, cross**2])
     )
 
 
@@ -276,13 +283,13 @@ def recalibrate(
     table = dict(model.card.get(TABLE, {}))
     wanted = {one: _fresh(model, lake, one, until) for one in symbols}
     with steps("reading days", sum(len(fresh) for _, fresh in wanted.values())) as step:
-        for symbol, (kept, fresh) in wanted.items():
-            sums = table[symbol]["sums"][: len(kept)] if kept else []
+        for symbol, (retained, fresh) in wanted.items():
+            sums = table[symbol]["sums"][: len(retained)] if retained else []
             for date in fresh:
                 day = read_day(lake, symbol, date)
                 sums = [*sums, [day_sums(model, day, h) for h in HORIZONS]]
                 step()
-            table[symbol] = {"days": [*kept, *fresh], "sums": sums}
+            table[symbol] = {"days": [*retained, *fresh], "sums": sums}
             if waiting is not None:
                 past = [one for one in lake.days(symbol) if one <= table[symbol]["days"][-1]]
                 table[symbol][WAITING] = waiting(symbol, past[-WAITING_DAYS:])
@@ -303,20 +310,20 @@ def _fresh(model: Forecaster, lake: Lake, symbol: str, until: str) -> tuple[list
         model.card.get(TABLE, {}).get(symbol, {}).get("days", []),
         model.trained_on(symbol),
     )
-    kept, dates = (
+    retained, dates = (
         [date for date in some if date <= (until or date)] for some in (known, lake.days(symbol))
     )
-    fresh = [date for date in dates if date not in {*kept, *trained}]
-    if not kept and not fresh:
+    fresh = [date for date in dates if date not in {*retained, *trained}]
+    if not retained and not fresh:
         raise DataError(
             f"days of {symbol} that {model.id} was not trained on",
             f"none in {lake.root}{until and ' until ' + until}",
             "import other days",
         )
-    if kept and fresh and fresh[0] < kept[-1]:
+    if retained and fresh and fresh[0] < retained[-1]:
         raise DataError(
-            f"days of {symbol} after {kept[-1]}",
+            f"days of {symbol} after {retained[-1]}",
             f"{fresh[0]} in {lake.root}, none of the {len(known)} on the {CARD} of {model.id}",
             f"go back with `until={fresh[0]}`, then on without it",
         )
-    return kept, fresh
+    return retained, fresh

@@ -14,18 +14,33 @@ import math
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 import numpy as np
 
 from tercel.core.arrays import Ints
 from tercel.core.errors import CapacityError, DataError
-from tercel.core.jit import Floats, kernel
+from tercel.core.jit import Floats, Longs, Packed, kernel
+from tercel.core.orders import M_KIND, MarketRows
 from tercel.core.seeds import seed_stream
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator import lockstep
-from tercel.market.simulator.seconds import ADDS, CANCELS, COLUMNS, FAR5, MOVE, OWN5, SPREAD
+from tercel.market.simulator.records import state_at
+from tercel.market.simulator.seconds import (
+    ADDS,
+    CANCELS,
+    COLUMNS,
+    FAR5,
+    LEVELS,
+    MOVE,
+    OWN5,
+    SPREAD,
+    TRADES,
+    measure,
+)
 from tercel.market.simulator.source import Source
+from tercel.market.tape.schema import ADD, DELETE, EXECUTE, REDUCE
+from tercel.signals.risk.posture import RiskState
 
 # -- seconds --------------------------------------------------------------------------------------
 # Seconds of a market, the input of an anomaly score, from a simulated market or from a followed one.
@@ -232,7 +247,7 @@ class AnomalyBaseline:
         return float(self.smooth[1])
 
 
-def learn_calm(
+def fit_baseline(
     days: Sequence[Floats], *, false_alarms_per_day: float = 0.25, least: float = 4.0
 ) -> AnomalyBaseline:
     """Baseline of calm days, and the lowest alarm threshold that they stay under.
@@ -264,9 +279,9 @@ def learn_calm(
     weights /= max(float((z @ weights).std()), 1e-9)
     smooth = np.mean([_inputs(day) for day in arrays], axis=0)
     variance = float(np.mean(np.concatenate([day[:, MOVE] for day in arrays]) ** 2))
-    calm = AnomalyBaseline(smooth, centre, scale, weights, 1.0, variance)
-    scores = [_scored(calm, day) for day in arrays]
-    return replace(calm, threshold=_threshold(scores, false_alarms_per_day, least))
+    baseline = AnomalyBaseline(smooth, centre, scale, weights, 1.0, variance)
+    scores = [_scored(baseline, day) for day in arrays]
+    return replace(baseline, threshold=_threshold(scores, false_alarms_per_day, least))
 
 
 def _checked(day: Floats, number: int) -> Floats:
@@ -306,8 +321,7 @@ def _smoothed(day: Floats) -> Floats:
 
 def _matched(z: Floats) -> Floats:
     """Weights of the matched filter for all signs at once, none below zero."""
-    spread = z.std(axis=0)
-    moving = spread > 1e-6
+    moving = z.std(axis=0) > 1e-6
     covariance = np.eye(N)
     covariance[np.ix_(moving, moving)] = np.corrcoef(z[:, moving], rowvar=False)
     weights = np.linalg.solve((1 - SHRINK) * covariance + SHRINK * np.eye(N), np.ones(N))
@@ -316,8 +330,7 @@ def _matched(z: Floats) -> Floats:
 
 def _threshold(scores: Sequence[Floats], allowed: float, least: float) -> float:
     """Lowest threshold with at most `allowed` alarms a day on these scores."""
-    everything = np.concatenate(scores)
-    low, high = least, max(float(np.nanmax(everything)), least)
+    low, high = least, max(float(np.nanmax(np.concatenate(scores))), least)
     for _ in range(40):
         middle = (low + high) / 2
         alarms = sum(len(alarm_starts(one / middle)) for one in scores)
@@ -339,18 +352,20 @@ def alarm_starts(scores: Floats) -> Ints:
     return np.array(starts, np.int64)
 
 
-def _start(calm: AnomalyBaseline) -> Floats:
+def _start(baseline: AnomalyBaseline) -> Floats:
     state = np.zeros(_STATE)
     state[_SEEN] = 4 * FAST_S  # the smoothing starts where calm is, warm
-    state[_SMOOTH:_CENTRE] = calm.smooth
-    state[_CENTRE:_SCALE] = calm.centre
-    state[_SCALE:_Z] = calm.scale
+    state[_SMOOTH:_CENTRE] = baseline.smooth
+    state[_CENTRE:_SCALE] = baseline.centre
+    state[_SCALE:_Z] = baseline.scale
     return state
 
 
-def _scored(calm: AnomalyBaseline, seconds: Floats) -> Floats:
+def _scored(baseline: AnomalyBaseline, seconds: Floats) -> Floats:
     out = np.zeros(len(seconds))
-    _follow(True, _start(calm), seconds, calm.weights, calm.threshold, np.zeros((1, N)), out)
+    _follow(
+        True, _start(baseline), seconds, baseline.weights, baseline.threshold, np.zeros((1, N)), out
+    )
     return out
 
 
@@ -359,7 +374,7 @@ class StreamingAnomaly:
 
     Parameters
     ----------
-    calm : AnomalyBaseline, optional
+    baseline : AnomalyBaseline, optional
         What is ordinary. Without it the first `warm_s` seconds are taken for calm; until then the score is NaN.
     warm_s : int
 
@@ -368,30 +383,30 @@ class StreamingAnomaly:
     True
     """
 
-    def __init__(self, calm: AnomalyBaseline | None = None, warm_s: int = 600) -> None:
+    def __init__(self, baseline: AnomalyBaseline | None = None, warm_s: int = 600) -> None:
         self.name = "signs against calm"
         self.warm_s = warm_s
-        self.calm: AnomalyBaseline | None = None
+        self.baseline: AnomalyBaseline | None = None
         """The calm baseline; None while warming."""
         self._first: list[Floats] = []
         self._state = np.zeros(_STATE)
         self._row = np.zeros(COLUMNS)
-        if calm is not None:
-            self._begin(calm)
+        if baseline is not None:
+            self._begin(baseline)
 
-    def _begin(self, calm: AnomalyBaseline) -> None:
-        self.calm = calm
-        self._state = _start(calm)
-        self._terms = calm.weights, calm.threshold, np.zeros(N)
+    def _begin(self, baseline: AnomalyBaseline) -> None:
+        self.baseline = baseline
+        self._state = _start(baseline)
+        self._terms = baseline.weights, baseline.threshold, np.zeros(N)
 
     def update(self, second: Second) -> float:
         """Score over its alarm threshold after one more second; NaN where the second holds NaN, and while warming."""
         if not math.isfinite(sum(second)) or second[OWN5] < 0 or second[FAR5] < 0:
             return math.nan
-        if self.calm is None:
+        if self.baseline is None:
             self._first.append(np.array(second, np.float64))
             if len(self._first) >= self.warm_s:
-                self._begin(learn_calm([np.array(self._first)]))
+                self._begin(fit_baseline([np.array(self._first)]))
                 self._first = []
             return math.nan
         _ROW.pack_into(self._row.data, 0, *second)
@@ -399,10 +414,122 @@ class StreamingAnomaly:
 
     def scores(self, seconds: Floats) -> Floats:
         """Scores of many seconds from the very beginning, float64[n]: what `update` would have said, one by one."""
-        if self.calm is None:
+        if self.baseline is None:
             raise DataError(
                 "a score that knows its calm",
                 "one still warming",
-                "pass `calm`, or update it first",
+                "pass `baseline`, or update it first",
             )
-        return _scored(self.calm, np.ascontiguousarray(seconds, np.float64))
+        return _scored(self.baseline, np.ascontiguousarray(seconds, np.float64))
+
+
+GAINS: Final = 1.0 - math.exp2(-1.0 / 120.0), 1.0 - math.exp2(-1.0 / 30.0)
+"""Shares of a new second in volatility and in depth now: half-lives of two minutes and of half a minute."""
+
+
+class FollowedBook(Protocol):
+    """Port of a followed market: its pair of arrays."""
+
+    @property
+    def book(self) -> Packed:
+        """Packed book, int32, see `market.book.layout`."""
+
+    @property
+    def state(self) -> Longs:
+        """Packed state, int64, see `market.simulator.layout`."""
+
+
+@kernel
+def _count(rows: Longs, counts: Floats) -> None:
+    """Count the rows of an update by what they are."""
+    for i in range(rows.shape[0]):
+        kind = rows[i, M_KIND]
+        if kind == ADD:
+            counts[ADDS] += 1.0
+        elif kind == EXECUTE:
+            counts[TRADES] += 1.0
+        elif kind == DELETE or kind == REDUCE:
+            counts[CANCELS] += 1.0
+
+
+@kernel
+def _close(
+    b: Packed, k: Longs, mid2_before: int, scratch: Longs, counts: Floats, out: Floats
+) -> int:
+    """The second that ends now into `out`, the counts reset; returns the mid, half ticks."""
+    s = state_at(k)
+    measure(b, k, s.record, mid2_before if mid2_before != 0 else s.mid2, scratch, 0, out)
+    for column in (ADDS, TRADES, CANCELS):
+        out[column] = counts[column]
+        counts[column] = 0.0
+    return int(s.mid2)
+
+
+class SecondReader:
+    """Reader of seconds: counts a followed market's rows and closes a second on request.
+
+    >>> reader = SecondReader()
+    >>> reader.on_market(MarketRows("A", np.array([[0, ADD, 1, 1, 99, 5, 0]])))
+    >>> int(reader.counts[ADDS])
+    1
+    """
+
+    def __init__(self) -> None:
+        self.counts = np.zeros(COLUMNS)
+        self._mid2 = 0
+        self._scratch = np.zeros(2 * LEVELS, np.int64)
+        self._out = np.zeros(COLUMNS)
+
+    def on_market(self, event: MarketRows) -> None:
+        """Count the rows of an update; a snapshot is no flow."""
+        if not event.snapshot:
+            _count(event.rows, self.counts)
+
+    def close(self, market: FollowedBook) -> Second:
+        """The second that ends now: depth and touch of the market, counts and move since the last call."""
+        self._mid2 = _close(
+            market.book, market.state, self._mid2, self._scratch, self.counts, self._out
+        )
+        return Second._make(self._out.tolist())
+
+
+class RiskMeter:
+    """Meter of one instrument: seconds to the states that its posture follows.
+
+    Parameters
+    ----------
+    instrument : str
+    baseline : AnomalyBaseline, optional
+        What is ordinary (`anomaly.learn_calm`). Without it the first `warm_s` seconds are taken for calm; until then
+        the state holds NaN, and the posture is the cautious one.
+    warm_s : int
+    """
+
+    def __init__(
+        self, instrument: str, baseline: AnomalyBaseline | None = None, warm_s: int = 600
+    ) -> None:
+        self.instrument = instrument
+        self.score = StreamingAnomaly(baseline, warm_s)
+        self._variance = self._depth = math.nan
+
+    def update(self, second: Second, at_ns: int) -> RiskState:
+        """Risk state after one more second, which ended at `at_ns`."""
+        anomaly = self.score.update(second)
+        baseline = self.score.baseline
+        if baseline is None:
+            return RiskState(self.instrument, at_ns, math.nan, math.nan, math.nan)
+        square = second.move_ticks**2
+        lots = second.depth_own5 + second.depth_far5
+        if math.isnan(self._variance):
+            self._variance = baseline.variance
+            self._depth = baseline.depth
+        if math.isfinite(square) and math.isfinite(lots):
+            self._variance += GAINS[0] * (square - self._variance)
+            self._depth += GAINS[1] * (lots - self._depth)
+            volatility = (
+                math.sqrt(self._variance / baseline.variance) if baseline.variance > 0 else math.nan
+            )
+            depth = self._depth / baseline.depth if baseline.depth > 0 else math.nan
+        else:
+            volatility = depth = math.nan
+        return RiskState(self.instrument, at_ns, volatility, depth, anomaly)

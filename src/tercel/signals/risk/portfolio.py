@@ -15,9 +15,9 @@ from tercel.signals.factors import DOUBTFUL, split_of, unadjusted
 LEAST_DAYS = 100
 """Days that names must share."""
 ENOUGH_DAYS = 504
-"""Days of its own with which a name is kept, though others have more."""
+"""Days of its own with which a name is included, though others have more."""
 LARGEST_GAP = 0.08
-"""Share of days without a close above which a name is left out; on fewer the close before stands. Holidays of two
+"""Share of days without a close above which a name is left out; on fewer the previous close is used. Holidays of two
 exchanges are up to 7 % of the weekdays.
 """
 LATE = 0.1
@@ -120,18 +120,18 @@ def make_portfolio(closes: pl.DataFrame, weights: Mapping[str, float] | None = N
     prices, days, roots = _trading(prices, every)
     why = {name: _why_not(prices[:, c], days, weights is None) for c, name in enumerate(names)}
     left_out = {name: reason for name, reason in sorted(why.items()) if reason}
-    kept = sorted(name for name in names if not why[name])
-    if not kept or (weights is not None and left_out):
+    usable = sorted(name for name in names if not why[name])
+    if not usable or (weights is not None and left_out):
         name, reason = next(iter(left_out.items()))
         raise DataError(
-            "names that can be used" + " alone" * bool(kept),
+            "names that can be used" + " alone" * bool(usable),
             f"{len(left_out)} of {len(names)} that cannot: {name}: {reason}",
-            "leave such names out" if kept else "give the days that lack",
+            "leave such names out" if usable else "give the days that lack",
         )
-    used = [names.index(name) for name in kept]
+    used = [names.index(name) for name in usable]
     prices, roots = prices[:, used], roots[:, used]
     begins = np.argmax(np.isfinite(prices), axis=0)
-    first, latest = int(begins.max()), kept[int(begins.argmax())]
+    first, latest = int(begins.max()), usable[int(begins.argmax())]
     if len(days) - first <= LEAST_DAYS:
         raise DataError(
             f"at least {LEAST_DAYS} days of returns of every name",
@@ -150,7 +150,7 @@ def make_portfolio(closes: pl.DataFrame, weights: Mapping[str, float] | None = N
         )
     if holes:
         notes.append(
-            f"Closes missing on days on which others traded: {holes}; the close before stands."
+            f"Closes missing on days on which others traded: {holes}; the previous close is used."
         )
     if closed := len(every) - len(days):
         last = max(set(every) - set(days))
@@ -158,9 +158,9 @@ def make_portfolio(closes: pl.DataFrame, weights: Mapping[str, float] | None = N
             "Left out as holidays, days on which less than half of the names have a close (Saturdays, Sundays: half or "
             f"less): {closed}, the last of them {last}; a return over k days of a name is divided by the root of k."
         )
-    share = np.array([1.0 / len(kept) if weights is None else weights[name] for name in kept])
+    share = np.array([1.0 / len(usable) if weights is None else weights[name] for name in usable])
     returns = np.diff(np.log(_carried(prices)[first:]), axis=0) / roots[first:]
-    return Portfolio(tuple(kept), share, tuple(days[first:]), returns, left_out, tuple(notes))
+    return Portfolio(tuple(usable), share, tuple(days[first:]), returns, left_out, tuple(notes))
 
 
 def _checked(weights: Mapping[str, float], names: list[str]) -> list[str]:

@@ -39,7 +39,7 @@ class RiskState(NamedTuple):
     anomaly : float or None
         Score over its alarm threshold: 1 is the alarm, around 0 is ordinary (:mod:`tercel.signals.risk.anomaly`).
 
-    NaN says that a measurement failed, None that nobody measures; both are answered by caution where a policy requires
+    NaN says that a measurement failed, None that it is not measured; both are answered by caution where a policy requires
     the input. None is passed over where it does not.
     """
 
@@ -83,7 +83,7 @@ class PostureRule:
     asks: PostureDemand
 
     def __post_init__(self) -> None:
-        """Refuse a rule without a gap between its thresholds, or over an input that nobody measures."""
+        """Refuse a rule without a gap between its thresholds, or over an unknown input."""
         if self.watches not in NAMES:
             raise ConfigError(
                 f"a rule over one of {', '.join(NAMES)}", f"'{self.watches}'", "name one of them"
@@ -188,7 +188,7 @@ class PostureConfig:
             raise ConfigError(
                 "a name of its own for each rule",
                 ", ".join(named),
-                "rename the rule that stands twice",
+                "rename one of the rules of the same name",
             )
 
 
@@ -212,22 +212,11 @@ class PosturePolicy:
         self.config = config or PostureConfig()
         self.changed: tuple[str, ...] = ()
         """What the last state changed, in words with figures; empty where nothing changed."""
-        self._bands = [self._band(name) for name in NAMES]
         self._since: dict[str, int] = {}
         self._broken_ns: int | None = None
         self._last_ns: int | None = None
         self._state: RiskState | None = None
         self._caution: tuple[str, ...] = ()
-
-    def _band(self, watches: str) -> tuple[str, float, float, bool]:
-        """An input, the values between which it is whole and brings no rule into force, whether it is required."""
-        rules = [rule for rule in self.config.rules if rule.watches == watches]
-        low = max(
-            [rule.enter for rule in rules if not rule.on_high]
-            + [-math.inf if watches == "anomaly" else 0.0]
-        )
-        high = min([rule.enter for rule in rules if rule.on_high] + [math.inf])
-        return watches, low, high, watches in self.config.required
 
     def update(self, state: RiskState | None, at_ns: int) -> Posture:
         """Posture after the newest state (None: there is none): :meth:`follow`, then :meth:`posture`."""
@@ -256,9 +245,6 @@ class PosturePolicy:
             )
         self._last_ns = at_ns
         self._state = state
-        if state is not None and self._calm(state, at_ns):
-            self.changed = ()
-            return False
         changes: list[str] = []
         broken = self._broken(state, at_ns)
         self._caution = self._cautious(broken, at_ns, changes)
@@ -275,20 +261,6 @@ class PosturePolicy:
         active = [rule for rule in self.config.rules if rule.name in self._since]
         reason = tuple(self._why(rule, state, at_ns) for rule in active)
         return self._posture(at_ns, [PostureDemand(), *(rule.asks for rule in active)], reason)
-
-    def _calm(self, state: RiskState, at_ns: int) -> bool:
-        """Whether no rule is in force, none comes into force, and the state is whole: most seconds are so."""
-        if (
-            self._since
-            or self._broken_ns is not None
-            or not 0 <= at_ns - state.at_ns <= self.config.stale_ns
-        ):
-            return False
-        for watches, low, high, required in self._bands:
-            value = getattr(state, watches)
-            if required if value is None else not low < value < high:
-                return False
-        return True
 
     def _broken(self, state: RiskState | None, at_ns: int) -> list[str]:
         """What makes the state useless, in words; empty where nothing does."""
@@ -338,7 +310,7 @@ class PosturePolicy:
             if value is None:
                 if since is not None and at_ns - since >= self.config.dwell_ns:
                     del self._since[rule.name]
-                    changes.append(f"lifted {rule.name}: nobody measures it any more")
+                    changes.append(f"lifted {rule.name}: it is no longer measured")
             elif since is None and rule.enters(value):
                 self._since[rule.name] = at_ns
                 changes.append(f"in force: {self._why(rule, state, at_ns)}")

@@ -111,19 +111,19 @@ def var_rows(found: ValueAtRisk) -> Rows:
         ("Expected Shortfall", found.es),
         ("model", found.model),
     ]
-    told = found.to_json()["backtest"]
-    if told is None:
+    if (verdict := found.verdict) is None:
         return [*rows, ("backtest", "none: too few days")]
+    tests, days = verdict.tests, found.book.days
     return [
         *rows,
-        ("backtest", f"{told['first']} to {told['last']}, {told['days']:,} days"),
-        ("hits, expected", f"{told['hits']}, {told['expected']:.1f}"),
-        ("Kupiec p", f"{told['kupiec_p']:.3f}"),
-        ("Christoffersen p", f"{told['christoffersen_p']:.3f}"),
-        ("joint p", f"{told['joint_p']:.3f}"),
-        ("pinball x 10,000", f"{1e4 * told['pinball']:.2f}"),
-        ("loss / ES on hits", fixed(told["es_ratio"], 2)),
-        ("most hits in 250 days", str(told["most_in_250_days"])),
+        ("backtest", f"{days[found.first + 1]} to {days[-1]}, {tests.days:,} days"),
+        ("hits, expected", f"{tests.hits}, {(1 - found.level) * tests.days:.1f}"),
+        ("Kupiec p", f"{tests.kupiec:.3f}"),
+        ("Christoffersen p", f"{tests.independence:.3f}"),
+        ("joint p", f"{tests.joint:.3f}"),
+        ("pinball x 10,000", f"{1e4 * verdict.pinball:.2f}"),
+        ("loss / ES on hits", fixed(verdict.es_ratio, 2)),
+        ("most hits in 250 days", str(verdict.most_in_year)),
     ]
 
 
@@ -138,10 +138,9 @@ def sentences(found: RiskForecast | ValueAtRisk) -> list[str]:
         models = f"Volatility: {found.models['volatility']}; covariance: {found.models['covariance']}, of "
         models += f"{found.window} days; VaR: {found.models['tail']}, of {len(book.returns):,} days; log returns."
         return [said + ".", models, *found.notes][:SENTENCES]
-    told = found.to_json()["backtest"]
     verdict = ["There are too few days for a backtest."]
-    if told is not None:
-        does = "passes" if told["passes"] else "does not pass"
+    if found.verdict is not None:
+        does = "passes" if found.verdict.passes else "does not pass"
         verdict = [f"The model {does} Kupiec's and Christoffersen's tests at p .05 on this book."]
     return [said + "; log returns.", *verdict, *found.notes][:SENTENCES]
 
@@ -233,13 +232,13 @@ class PostureStory:
     def to_json(self) -> dict[str, Any]:
         """The changes and the last posture as plain values."""
         last = asked(self.posture) | {"reasons": self.posture.reasons}
-        told = {
+        story = {
             "market": self.market,
             "changes": self.changes,
             "notes": self.notes,
             "posture": last,
         }
-        return told | dict(self.measured)
+        return story | dict(self.measured)
 
     def page(self) -> str:
         """The page of it."""
@@ -282,7 +281,7 @@ def of_book(book: Portfolio) -> PostureStory:
     ]
     notes = (
         f"After {book.days[-1]} the volatility of {names} is {ratio:.2f} times its median.",
-        "What the rules ask for was measured on seconds, not on days: nobody has measured what it is worth here.",
+        "What the rules ask for was measured on seconds, not on days: its worth here has not been measured.",
         "Depth and anomalies are no part of daily prices: a desk measures them by the second.",
     )
     return PostureStory(names, ("", "value"), rows, changed(policy, now), now, notes, measured)

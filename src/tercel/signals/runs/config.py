@@ -5,6 +5,18 @@
 [train]     families, splits, embargo_days, shrink, most_rows, update;
             [train.online] warm, window, half_life, share, bets, penalty
 [compare]   families, problems, rows, test_rows, noise, seeds, panel
+
+A file::
+
+    name = "own"
+    [panel]
+    kind = "daily"
+    path = "prices.csv"
+    [[source]]
+    kind = "news"
+    path = "headlines.csv"
+    [train]
+    families = ["linear", "boosting"]
 """
 
 import os
@@ -88,7 +100,7 @@ class PanelSection(TomlTable):
     days: int = Field(default=400, ge=10, le=20_000)
     """Synthetic: how long."""
     strength: float = Field(default=0.08, ge=0, lt=1)
-    """Synthetic: planted information coefficient of each honest source."""
+    """Synthetic: information coefficient of each honest source."""
 
 
 class SourceSection(TomlTable):
@@ -104,7 +116,7 @@ class SourceSection(TomlTable):
     columns: dict[str, str | tuple[str, ...]] = Field(default={})
     """What the file calls the columns that the kind reads, where that is not usual."""
     required: bool = False
-    """Whether its absence is an error; else the panel goes on without it and says so."""
+    """Whether its absence is an error; else the panel continues without it and says so."""
     max_age_days: float | None = Field(default=None, gt=0, le=LONGEST_DAYS)
     """Facts whose event is older are stale: missing."""
 
@@ -216,11 +228,11 @@ def _paths(one: SourceSection) -> dict[str, str]:
     """Paths of a source by their keys; a kind may have others, `paths`, among its options."""
     from tercel.signals.sources.registry import kind_named
 
-    told = {
+    found = {
         "path": one.path,
         **{name: one.options.get(name) for name in getattr(kind_named(one.kind), "paths", ())},
     }
-    return {key: value for key, value in told.items() if isinstance(value, str)}
+    return {key: value for key, value in found.items() if isinstance(value, str)}
 
 
 def _with_paths(config: SignalsConfig, change: Callable[[str], str]) -> SignalsConfig:

@@ -1,7 +1,7 @@
 """Explanation of a model's folder: the newest forecast by feature, and what each feature is worth out of sample."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -11,18 +11,37 @@ from tercel.core.arrays import Floats, Indices
 from tercel.core.errors import ConfigError, TercelError
 from tercel.core.estimate import Estimate
 from tercel.core.progress import progress, say
-from tercel.core.report.tables import fixed, spelt_cell
+from tercel.core.report import svg
+from tercel.core.report.svg import (
+    PAGE,
+    Figure,
+    Section,
+    finished,
+    name_rows,
+    render,
+    sketch,
+    small_panels,
+)
+from tercel.core.report.tables import fixed, plain_table, spelt_cell
 from tercel.core.stats import mean_interval
-from tercel.core.stats.robust import spearman
-from tercel.signals.fusion import BaseModel, Fusion
-from tercel.signals.fusion_walk import Fold, base_names, fitted, forecast_by, fusions, mean_of_said
-from tercel.signals.model_folder import AGAIN, SignalModel
-from tercel.signals.panel.dataset import Dataset
-from tercel.signals.runs import build as panels
-from tercel.signals.runs.backtest import ic_of
-from tercel.signals.runs.walk import folds_of
-from tercel.signals.scores import BLOCK, rank_ic_by_date
-from tercel.signals.serve import config_of, present, section, when
+from tercel.core.stats.inference import spearman
+from tercel.signals.models.fusion import BaseModel, Fusion
+from tercel.signals.models.skill import BLOCK, IC_OVER, rank_ic_by_date
+from tercel.signals.models.walk_forward import (
+    Fold,
+    base_names,
+    fitted,
+    folds_of,
+    forecast_by,
+    fusions,
+    mean_of_said,
+)
+from tercel.signals.panel import build as panels
+from tercel.signals.panel.panel import Dataset
+from tercel.signals.portfolio.backtest import ends, ic_of
+from tercel.signals.runs.train import interval_figure
+from tercel.signals.serving.model_folder import AGAIN, SignalModel
+from tercel.signals.serving.predict import config_of, present, section, when
 
 # -- explain --------------------------------------------------------------------------------------
 # What a forecast is made of: parts in bps by name and feature, and what the skill is worth without each of them.
@@ -103,13 +122,13 @@ def contributions(model: SignalModel, data: Dataset) -> Parts:
         As the model's parts do for features that they cannot read.
     """
     columns = {name: data.x[:, at] for at, name in enumerate(data.names)}
-    told, names = model.told(columns), dict[str, Floats]()
+    forecasts, names = model.part_forecasts(columns), dict[str, Floats]()
     constant = np.zeros(data.n)
-    here, which = np.unique(~np.isnan(told), axis=0, return_inverse=True)
+    here, which = np.unique(~np.isnan(forecasts), axis=0, return_inverse=True)
     weights = np.stack([model.fusion.without(mask)[0] for mask in here])[np.asarray(which).ravel()]
     for k, part in enumerate(model.models):
         scale = model.scale.unit_bps * weights[:, k] * model.fusion.slope[k]
-        said = ~np.isnan(told[:, k]) & (scale != 0.0)
+        said = ~np.isnan(forecasts[:, k]) & (scale != 0.0)
         if not said.any():
             continue
         gap = np.full(data.n, np.nan)
@@ -204,7 +223,7 @@ def importance(
     Parameters
     ----------
     data, families, folds, shrink, how
-        As :func:`tercel.signals.fusion_walk.fitted` and :func:`~tercel.signals.fusion_walk.fusions` take them.
+        As :func:`tercel.signals.models.walk_forward.fitted` and :func:`~tercel.signals.models.walk_forward.fusions` take them.
     rng : numpy Generator
         Shuffles; the seed of the fits is one of `how`.
     groups : sequence of groups of features
@@ -215,7 +234,7 @@ def importance(
     Raises
     ------
     DataError
-        As :func:`~tercel.signals.fusion_walk.fusions`.
+        As :func:`~tercel.signals.models.walk_forward.fusions`.
     """
     names, known = base_names(data, families), data.sources
     things = {data.names[c]: [c] for source in data.ranking for c in known[source]}
@@ -280,7 +299,156 @@ NEAR: Final = 1e-9
 """Difference of forecasts of the walk, in units of the label, below which they are the same."""
 
 
-def explained(model: SignalModel, seed: int) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Worth:
+    """IC that is lost without a feature, a source or a group of features.
+
+    Parameters
+    ----------
+    name, source : str
+    ic_lost : Estimate
+        Mean over dates.
+    same_sign : float
+        Share of folds of the sign of the mean.
+    by_fold : list of float
+    features : list of str, optional
+        Of a group.
+    """
+
+    name: str
+    source: str
+    ic_lost: Estimate
+    same_sign: float
+    by_fold: list[float]
+    features: list[str] | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain values; `features` of a group alone."""
+        found = {**vars(self), "ic_lost": self.ic_lost.to_json()}
+        return {key: value for key, value in found.items() if value is not None}
+
+
+@dataclass(frozen=True)
+class FeaturePart:
+    """Bps that a feature adds to a forecast, and its value; None of a model that is one part."""
+
+    feature: str
+    bps: float
+    value: float | None
+
+
+@dataclass(frozen=True)
+class GroupPart:
+    """Bps that a group of features adds to a forecast, and each feature's."""
+
+    group: str
+    bps: float
+    parts: list[tuple[str, float]]
+
+
+@dataclass(frozen=True)
+class NameParts:
+    """A name's forecast with its parts and their groups, largest first."""
+
+    name: str
+    expected_bps: float
+    parts: list[FeaturePart]
+    groups: list[GroupPart]
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain values."""
+        groups = [
+            {
+                "group": one.group,
+                "bps": one.bps,
+                "parts": [{"feature": feature, "bps": bps} for feature, bps in one.parts],
+            }
+            for one in self.groups
+        ]
+        return {**asdict(self), "groups": groups}
+
+    def made_of(self, most: int = 3, inside: bool = False) -> str:
+        """The largest groups in words: the sum; `inside`, what adds up to it, in the group's order."""
+        said = []
+        for one in self.groups[:most]:
+            parts = " ".join(fixed(bps, 1, signed=True) for _, bps in one.parts)
+            shown = f" = {parts}" if inside and len(one.parts) > 1 else ""
+            said.append(f"{one.group} {fixed(one.bps, 1, signed=True)}{shown}")
+        return ", ".join(said)
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """The newest forecasts by feature, and what features, groups and sources are worth out of sample.
+
+    Parameters
+    ----------
+    model : SignalModel
+    at : str
+        Date of the forecasts, ISO 8601.
+    dates, folds : int
+        Measured.
+    ic : mapping
+        Rank IC out of sample.
+    common_bps : float
+        The same for every name.
+    names : list of NameParts
+        Highest forecast first.
+    features, groups, sources : list of Worth
+        Largest loss first; sources in the order of the columns.
+    agreement : float
+        Mean rank correlation of the features' worth between two folds; NaN with one fold.
+    warnings : list of str
+    seed : int
+    """
+
+    model: SignalModel
+    at: str
+    dates: int
+    folds: int
+    ic: Mapping[str, Any]
+    common_bps: float
+    names: list[NameParts]
+    features: list[Worth]
+    groups: list[Worth]
+    sources: list[Worth]
+    agreement: float
+    warnings: list[str]
+    seed: int
+
+    def to_json(self) -> dict[str, Any]:
+        """All figures by name, with the sentences."""
+        rows = {
+            key: [one.to_json() for one in getattr(self, key)]
+            for key in ("names", "features", "groups", "sources")
+        }
+        about = {
+            "model": self.model.id,
+            "name": self.model.name,
+            "folder": self.model.folder,
+            "note": self.model.note,
+        }
+        return {**vars(self), **about, **rows, "sentences": self.sentences()}
+
+    def sentences(self) -> list[str]:
+        """Summary of at most five sentences."""
+        first, last, best = self.names[0], self.names[-1], self.groups[0]
+        sure = [one.name for one in self.groups if (one.ic_lost.ci_low or 0.0) > 0]
+        some = f"{', '.join(sure[:6])}{' ...' * (len(sure) > 6)}" if sure else "none"
+        agree = f" Folds rank features alike at {self.agreement:.2f}." if self.folds > 1 else ""
+        high, low = (fixed(one.expected_bps, 1, True) for one in (first, last))
+        lost = spelt_cell(best.ic_lost.to_json(), digits=4)
+        return [
+            f"{self.at[:10]}: {first.name} is expected at {high} bps ({first.made_of()}), {last.name} at {low} "
+            f"({last.made_of()}).",
+            f"Without {best.name} the rank IC of {self.ic['mean']:.4f} loses {lost}, the most of all groups.",
+            f"The interval lies above zero for {len(sure)} of {len(self.groups)} groups: {some}.{agree}",
+            f"Features whose ranks correlate at {ALIKE:g} or more are one group (&): a line weighs one against the other, "
+            "so read their sum.",
+        ]
+
+
+def explained(model: SignalModel, seed: int) -> Explanation:
     """Parts of the newest forecast by name, importance by feature and source, and how folds agree.
 
     Raises
@@ -317,7 +485,7 @@ def explained(model: SignalModel, seed: int) -> dict[str, Any]:
             groups=groups,
             tick=lambda now: bar.update(task, advance=1, now=now),
         )
-    told_by, rows, said = newest(model, data)
+    served, rows, said = newest(model, data)
     walk = model.walk()["value"].fill_null(float("nan")).to_numpy()
     if config.train.update != "refit":
         said.append("Worth is that of lines refitted by block; those that forecast learned online.")
@@ -327,28 +495,37 @@ def explained(model: SignalModel, seed: int) -> dict[str, Any]:
         said.append(
             "Fits done again differ from those of the training: its files or libraries have changed."
         )
-    shares = {one["name"]: one for one in measured(found, rng)}
-    features = most_first(shares[name] for group in groups for name in group)
-    result = {
-        "model": model.id,
-        "name": model.name,
-        "folder": model.folder,
-        "at": when(rows.time_ns[0]),
-        "dates": len(found.ic),
-        "folds": len(np.unique(found.fold)),
-        "ic": ic,
-        **parts_of(contributions(told_by, rows), rows, groups),
-        "features": features,
-        "groups": most_first(
-            {**shares[called(group)], "features": list(group)} for group in groups
-        ),
-        "sources": [shares[source] for source in data.ranking],
-        "agreement": found.agreement([one["name"] for one in features]),
-        "note": str(model.card.get("note", "")),
-        "warnings": said,
-        "seed": seed,
+    worth = {
+        name: Worth(
+            name,
+            name.split(".", 1)[0],
+            found.interval(name, rng),
+            found.same_sign(name),
+            found.by_fold(name).tolist(),
+        )
+        for name in found.lost
     }
-    return {**result, "sentences": sentences(result)}
+
+    def lost(one: Worth) -> float:
+        return -one.ic_lost.mean
+
+    features = sorted((worth[name] for group in groups for name in group), key=lost)
+    parts = contributions(served, rows)
+    return Explanation(
+        model,
+        when(rows.time_ns[0]),
+        len(found.ic),
+        len(np.unique(found.fold)),
+        ic,
+        parts.common,
+        names_of(parts, rows, groups),
+        features,
+        sorted((replace(worth[called(group)], features=list(group)) for group in groups), key=lost),
+        [worth[source] for source in data.ranking],
+        found.agreement([one.name for one in features]),
+        said,
+        seed,
+    )
 
 
 def trained_on(model: SignalModel) -> Dataset:
@@ -359,7 +536,7 @@ def trained_on(model: SignalModel) -> Dataset:
             return data
     except TercelError:
         pass
-    say("the panel is not beside the model: built anew")
+    say("the panel is not beside the model: built again")
     return panels.dataset_of_config(present(config_of(model)), int(model.card["seed"]))
 
 
@@ -375,27 +552,8 @@ def newest(model: SignalModel, data: Dataset) -> tuple[SignalModel, Dataset, lis
     return since.model, rows, [rows.note] * bool(rows.note) + lacking
 
 
-def measured(found: Importance, rng: np.random.Generator) -> list[dict[str, Any]]:
-    """A row for each feature and source: the IC lost without it, in all and by fold."""
-    return [
-        {
-            "name": name,
-            "source": name.split(".", 1)[0],
-            "ic_lost": found.interval(name, rng).to_json(),
-            "same_sign": found.same_sign(name),
-            "by_fold": found.by_fold(name).tolist(),
-        }
-        for name in found.lost
-    ]
-
-
-def most_first(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Rows of :func:`measured` by the IC lost, the most first."""
-    return sorted(rows, key=lambda one: -one["ic_lost"]["mean"])
-
-
-def parts_of(parts: Parts, rows: Dataset, groups: Sequence[Sequence[str]]) -> dict[str, Any]:
-    """What is common to all names, and each name's forecast with its parts and their groups, largest first."""
+def names_of(parts: Parts, rows: Dataset, groups: Sequence[Sequence[str]]) -> list[NameParts]:
+    """Each name's forecast with its parts and their groups, the highest forecast first."""
     values = {name: rows.x[:, at] for at, name in enumerate(rows.names)}
     at = {name: column for column, name in enumerate(parts.features)}
     inside = [[name for name in group if name in at] for group in groups]
@@ -405,70 +563,156 @@ def parts_of(parts: Parts, rows: Dataset, groups: Sequence[Sequence[str]]) -> di
     for row, name in enumerate(rows.instrument.tolist()):
         bps = parts.bps[row]
         made = [
-            {
-                "feature": one,
-                "bps": part,
-                "value": float(values[one][row]) if one in values else None,
-            }
-            for one, part in sorted(
-                zip(parts.features, bps.tolist(), strict=True), key=lambda pair: -abs(pair[1])
-            )
+            FeaturePart(one, part, float(values[one][row]) if one in values else None)
+            for one, part in zip(parts.features, bps.tolist(), strict=True)
         ]
-        sums: list[dict[str, Any]] = [
-            {
-                "group": called(group),
-                "bps": float(bps[[at[one] for one in group]].sum()),
-                "parts": [{"feature": one, "bps": float(bps[at[one]])} for one in group],
-            }
+        sums = [
+            GroupPart(
+                called(group),
+                float(bps[[at[one] for one in group]].sum()),
+                [(one, float(bps[at[one]])) for one in group],
+            )
             for group in inside
             if group
         ]
-        sums.sort(key=lambda one: -abs(one["bps"]))
-        names.append(
-            {
-                "name": name,
-                "expected_bps": parts.common + float(bps.sum()),
-                "parts": made,
-                "groups": sums,
-            }
-        )
-    return {
-        "common_bps": parts.common,
-        "names": sorted(names, key=lambda one: -one["expected_bps"]),
-    }
+        expected = parts.common + float(bps.sum())
+        made.sort(key=lambda one: -abs(one.bps))
+        sums.sort(key=lambda one: -abs(one.bps))
+        names.append(NameParts(name, expected, made, sums))
+    return sorted(names, key=lambda one: -one.expected_bps)
 
 
-def made_of(name: Mapping[str, Any], most: int = 3, inside: bool = False) -> str:
-    """The largest groups of a name's forecast in words: the sum; `inside`, what adds up to it, in the group's order."""
-    said = []
-    for one in name["groups"][:most]:
-        parts = " ".join(fixed(part["bps"], 1, signed=True) for part in one["parts"])
-        shown = f" = {parts}" if inside and len(one["parts"]) > 1 else ""
-        said.append(f"{one['group']} {fixed(one['bps'], 1, signed=True)}{shown}")
-    return ", ".join(said)
+# -- explain page ---------------------------------------------------------------------------------
+# Page of an explanation: why the newest forecasts are what they are, then what each feature is worth out of sample.
+
+DRAWN: Final = 15
+"""Groups of a picture."""
 
 
-def sentences(found: dict[str, Any]) -> list[str]:
-    """What a desk would say of it, in at most five sentences.
-
-    Parameters
-    ----------
-    found : dict
-        As :func:`explained` makes it.
-    """
-    first, last, best = found["names"][0], found["names"][-1], found["groups"][0]
-    sure = [one["name"] for one in found["groups"] if (one["ic_lost"]["ci_low"] or 0.0) > 0]
-    some = f"{', '.join(sure[:6])}{' ...' * (len(sure) > 6)}" if sure else "none"
-    agree = f" Folds rank features alike at {found['agreement']:.2f}." if found["folds"] > 1 else ""
-    lost, *bps = (
-        spelt_cell(best["ic_lost"], digits=4),
-        *(fixed(one["expected_bps"], 1, True) for one in (first, last)),
+def worth_table(
+    rows: Sequence[Worth], folds: int = 0
+) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Headings and rows of what features and sources are worth, in all and in each of `folds`."""
+    heads = (
+        "feature or source",
+        "IC lost, 95 %",
+        "same sign",
+        *(f"fold {k + 1}" for k in range(folds)),
     )
-    return [
-        f"{found['at'][:10]}: {first['name']} is expected at {bps[0]} bps ({made_of(first)}), "
-        f"{last['name']} at {bps[1]} ({made_of(last)}).",
-        f"Without {best['name']} the rank IC of {found['ic']['mean']:.4f} loses {lost}, the most of all groups.",
-        f"The interval lies above zero for {len(sure)} of {len(found['groups'])} groups: {some}.{agree}",
-        f"Features whose ranks correlate at {ALIKE:g} or more are one group (&): a line weighs one against the other, "
-        "so read their sum.",
+    return heads, [
+        (
+            one.name,
+            spelt_cell(one.ic_lost.to_json(), digits=4),
+            f"{100 * one.same_sign:.0f} %",
+            *(fixed(lost, 3) for lost in one.by_fold[:folds]),
+        )
+        for one in rows
     ]
+
+
+def by_group(found: Explanation, most: int | None = None) -> list[Worth]:
+    """Rows of `worth_table`: sources, then groups with the features inside after each."""
+    feature, rows = {one.name: one for one in found.features}, [*found.sources]
+    for group in found.groups[:most]:
+        inside = [replace(feature[name], name=f"- {name}") for name in group.features or ()]
+        rows += [group, *inside[: len(inside) * (len(inside) > 1)]]
+    return rows
+
+
+def parts_table(
+    names: Sequence[NameParts], most: int = 4
+) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
+    """Headings and rows of forecasts with their largest groups of parts."""
+    rows = [
+        (one.name, fixed(one.expected_bps, 1, signed=True), one.made_of(most, inside=True))
+        for one in names
+    ]
+    return ("name", "bps", "largest parts, bps; of a group (&) the sum = its features"), rows
+
+
+def explain_page(found: Explanation) -> str:
+    """HTML page of an explanation."""
+    lead, *rest = found.sentences()
+    names, shown, note = found.names, ends(found.names), found.model.note
+    common = f"{len(shown)} of {len(names)} names; {fixed(found.common_bps, 1, True)} bps is common to all."
+    best = {one.name: one.ic_lost.to_json() for one in found.groups[:DRAWN]}
+    sections = [
+        Section(
+            f"Forecast of {found.at[:10]}, by feature",
+            [common, *found.warnings],
+            plain_table(*parts_table(shown), prose=True),
+            [parts_figure(found)],
+        ),
+        Section(
+            "What features are worth",
+            [*rest, *[f"Bias: {note}."] * bool(note)],
+            figures=[interval_figure("worth", "rank IC lost", best)],
+        ),
+        Section(
+            "Fold by fold",
+            "Mean IC lost in each test block, with models fitted on what came before it. "
+            + IC_OVER,
+            plain_table(*worth_table(by_group(found), found.folds)),
+        ),
+        Section(
+            f"All names: {len(names)}",
+            html=plain_table(*parts_table(names), prose=True),
+            folded=True,
+        ),
+    ]
+    facts = {
+        "rank IC": f"{found.ic['mean']:.4f}, t {fixed(found.ic['t'], 1)}",
+        "dates": found.dates,
+        "folds": found.folds,
+    }
+    extremes = (f"{one.name} {fixed(one.expected_bps, 1, True)}" for one in (names[0], names[-1]))
+    return render(
+        f"{found.model.name}: why {' and '.join(extremes)} bps",
+        lead,
+        sections,
+        facts,
+        "printed by: tercel signals explain",
+    )
+
+
+def parts_figure(found: Explanation, most: int = 6) -> Figure:
+    """The largest groups of the highest and the lowest forecasts, as bars, with a mark for each feature inside."""
+    chosen = ends(found.names, 2)
+    titles = [f"{one.name} {fixed(one.expected_bps, 1, True)} bps" for one in chosen]
+    with sketch(1.4 + 0.6 * most, PAGE) as drawing:
+        panels = small_panels(drawing, len(chosen), 2)
+        for panel, one, title in zip(panels, chosen, titles, strict=True):
+            groups = one.groups[:most]
+            colours = [svg.GOOD.token if each.bps > 0 else svg.BAD.token for each in groups]
+            panel.barh(range(len(groups)), [each.bps for each in groups], height=0.6, color=colours)
+            inside = [
+                (bps, row)
+                for row, group in enumerate(groups)
+                for _, bps in group.parts
+                if len(group.parts) > 1
+            ]
+            panel.plot(
+                *zip(*inside, strict=True) if inside else ((), ()),
+                "|",
+                color=svg.INK.token,
+                markersize=9,
+            )
+            panel.axvline(0, color=svg.INK.token, linewidth=0.9)
+            name_rows(panel, [short(group.group) for group in groups])
+            panel.set_title(title)
+    return finished(
+        drawing,
+        "parts",
+        "; ".join(f"{title}: {one.made_of()}" for title, one in zip(titles, chosen, strict=True)),
+        "Bar: a group's bps, less the mean over names; with what is common to all they add up. Stroke: a feature.",
+    )
+
+
+def short(group: str) -> str:
+    """A group's name on an axis: two features, and how many more.
+
+    >>> short("daily.vol_20 & vol_60 & idio_60")
+    'vol_20 & vol_60 & 1 more'
+    """
+    names = [name.split(".", 1)[-1] for name in group.split(" & ")]
+    return " & ".join([*names[:2], *[f"{len(names) - 2} more"] * (len(names) > 2)])

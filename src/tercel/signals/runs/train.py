@@ -1,7 +1,7 @@
 """Training and evaluation of a configuration: walk forward, fuse, save, measure."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -9,34 +9,280 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from tercel.core.arrays import Floats
+from tercel.core.arrays import Floats, Indices
 from tercel.core.errors import ConfigError
+from tercel.core.estimate import Estimate
 from tercel.core.files import atomic_path
 from tercel.core.progress import say
+from tercel.core.report import svg
+from tercel.core.report.cells import NOTHING
+from tercel.core.report.figures import whisker
+from tercel.core.report.svg import PAGE, Figure, Section, finished, name_rows, render, sketch
+from tercel.core.report.tables import fixed, plain_table, spelt_cell
 from tercel.core.serialization import json_text, to_jsonable
-from tercel.signals.alpha import scale_of, slope_of, within_dates
-from tercel.signals.conformal import interval_of
-from tercel.signals.evaluated import ic_of, out_of_sample, tested_of
-from tercel.signals.fusion import Fusion
-from tercel.signals.fusion_walk import (
+from tercel.core.stats import mean_interval
+from tercel.signals.models.cards import absent, family
+from tercel.signals.models.fusion import Fusion
+from tercel.signals.models.online import FAMILY, learn_all
+from tercel.signals.models.skill import (
+    BLOCK,
+    FEWEST,
+    rank_ic_by_date,
+    scale_of,
+    skill,
+    skill_sentence,
+    slope_of,
+    stride,
+    within_dates,
+)
+from tercel.signals.models.walk_forward import (
     Fold,
     base_names,
     evidence,
     final,
+    folds_of,
     fused,
     fusions,
     spelt_evidence,
+    walked,
     whole,
 )
-from tercel.signals.model_folder import BASE, CARD, MODEL, SignalModel, load, save, seen_from
-from tercel.signals.online import FAMILY, learn_all
-from tercel.signals.panel.dataset import Dataset
-from tercel.signals.runs import build as panels
+from tercel.signals.panel import build as panels
+from tercel.signals.panel.leak import leak_table, leaks_of
+from tercel.signals.panel.panel import Dataset
 from tercel.signals.runs.config import SignalsConfig, portable
-from tercel.signals.runs.leak import leaks_of
-from tercel.signals.runs.walk import folds_of, walked
+from tercel.signals.serving.model_folder import (
+    BASE,
+    CARD,
+    MODEL,
+    SignalModel,
+    load,
+    save,
+    seen_from,
+)
+from tercel.signals.serving.predict import interval_of
 from tercel.signals.sources.port import time_type
-from tercel.signals.zoo import absent, family
+
+Table = tuple[str, tuple[str, ...], list[tuple[Any, ...]]]
+"""Title, headings and rows, for a terminal and a page."""
+
+
+def tested_of(folds: Sequence[Fold]) -> Indices:
+    """Rows of every test block but the first, before which nothing was fused; of the first where it is alone."""
+    return np.sort(np.concatenate([test for _, test in folds[1:] or folds]))
+
+
+def out_of_sample(
+    data: Dataset,
+    forecasts: Floats,
+    columns: tuple[str, ...],
+    folds: Sequence[Fold],
+    *,
+    shrink: float,
+    seed: int,
+) -> dict[str, Any]:
+    """Figures of forecasts that were walked forward: "ic", "calibration", "ablation" and how many rows.
+
+    Parameters
+    ----------
+    data : Dataset
+    forecasts : float64 (n, columns)
+        Forecasts out of fold, NaN where there is none.
+    columns : tuple of str
+        What a column is: source:family.
+    folds : sequence of Fold
+        Past and test rows; measured is what :func:`tested_of` takes.
+    shrink : float
+        Of fusion weights to equal ones.
+    seed : int
+    """
+    tested, rng = tested_of(folds), np.random.default_rng([seed, 9])
+    part = data.rows(tested)
+    value, sd, even = (a[tested] for a in fused(data, forecasts, columns, folds, shrink=shrink))
+    scores = {"fusion": value, "equal weights": even}
+    scores |= {name: forecasts[tested, k] for k, name in enumerate(columns)}
+
+    def less(keep: Indices) -> Floats:
+        return fused(data, forecasts[:, keep], [columns[k] for k in keep], folds, shrink=shrink)[0][
+            tested
+        ]
+
+    ic = {name: ic_of(score, part, rng) for name, score in scores.items()}
+    # a forecast that is the same of all names has no slope, though its level may move from block to block
+    return {
+        "rows": len(tested),
+        "dates": len(np.unique(part.time_ns)),
+        "ic": ic,
+        "calibration": _calibration(value, sd, part, rng)
+        | ({"slope": float("nan")} if ic["fusion"] == {} else {}),
+        "ablation": _ablation(part, forecasts[tested], columns, value, less, rng),
+        "unranked": [name for name in data.sources if name not in data.ranking],
+    }
+
+
+def _difference(first: Floats, second: Floats, rng: np.random.Generator) -> dict[str, Any] | None:
+    """Mean of first less second with its interval over blocks of dates, None with too few dates."""
+    both = np.isfinite(first) & np.isfinite(second)
+    if both.sum() <= BLOCK:
+        return None
+    blocks = np.flatnonzero(both) // BLOCK
+    return {
+        "adds": mean_interval(first[both] - second[both], blocks, rng).to_json(),
+        "dates": int(both.sum()),
+    }
+
+
+def ic_of(score: Floats, part: Dataset, rng: np.random.Generator) -> dict[str, float] | None:
+    """Rank IC of a score (n,) with t and interval over blocks of dates, which no label outlasts; None where they are
+    too few, empty where the score is the same of all names on every date.
+    """
+    first = np.unique(part.time_ns, return_index=True)[1]
+    block = max(BLOCK, stride(part.start_ns[first], part.end_ns[first]))
+    by_date = _by_date(score, part)
+    if np.isfinite(by_date).sum() <= block:
+        return None
+    return skill(by_date, rng, block=block).to_json() if np.nan_to_num(by_date).any() else {}
+
+
+def _by_date(score: Floats, part: Dataset) -> Floats:
+    """Rank IC of each date, 0 where the score is the same of all its names.
+
+    Fusions fall silent after a bad block: the mean of the dates on which they spoke would lie below that of all.
+    """
+    ic = rank_ic_by_date(score, part.outcome, part.dates)
+    many = np.bincount(part.dates, np.isfinite(score) & np.isfinite(part.outcome)) >= FEWEST
+    return np.where(many, np.nan_to_num(ic), ic)
+
+
+def _calibration(
+    value: Floats, sd: Floats, part: Dataset, rng: np.random.Generator
+) -> dict[str, Any]:
+    """Slope of outcomes on forecasts (1 is right), and how often it came within the stated deviation.
+
+    Labels are ranks, uniform by construction: .577 of them lie within one standard deviation, .950 within 1.645.
+    """
+    seen = np.isfinite(value) & np.isfinite(sd)
+    f, y, s = value[seen] - value[seen].mean(), part.y[seen] - part.y[seen].mean(), sd[seen]
+    slope = float(f @ y / (f @ f)) if f @ f > 0 else float("nan")
+    error = np.abs(part.y[seen] - value[seen]) / s
+    blocks = part.dates[seen] // BLOCK
+    return {
+        "slope": slope,
+        "within_1_sd": mean_interval(error <= 1.0, blocks, rng).to_json(),
+        "within_1.645_sd": mean_interval(error <= 1.645, blocks, rng).to_json(),
+    }
+
+
+def _ablation(
+    part: Dataset,
+    forecasts: Floats,
+    columns: tuple[str, ...],
+    value: Floats,
+    less: Callable[[Indices], Floats],
+    rng: np.random.Generator,
+) -> dict[str, Any]:
+    """What each source adds: IC of the fusion less that of a fusion without it, over the dates when it forecast."""
+    whole, found = rank_ic_by_date(value, part.outcome, part.dates), dict[str, Any]()
+    of = np.array([name.rsplit(":", 1)[0] for name in columns])
+    for source in dict.fromkeys(of.tolist()):
+        mine = of == source
+        if mine.all():
+            continue
+        gone = rank_ic_by_date(less(np.flatnonzero(~mine)), part.outcome, part.dates)
+        present = np.bincount(part.dates, ~np.isnan(forecasts[:, mine]).all(axis=1)) > 0
+        # a fusion that says nothing, or the same of all, has no skill
+        compared = present & (np.isfinite(whole) | np.isfinite(gone))
+        with_it, without = (np.where(compared, np.nan_to_num(ic), np.nan) for ic in (whole, gone))
+        one = _difference(with_it, without, rng)
+        if one is not None:
+            found[source] = one
+    return found
+
+
+def tables(found: dict[str, Any]) -> tuple[Table, ...]:
+    """Skill, what each source adds, calibration, leak check of what `evaluate` found, intervals if any."""
+    known = {name: ic or dict.fromkeys(("mean", "t", "dates")) for name, ic in found["ic"].items()}
+    ics = [
+        (name, spelt_cell(ic, digits=4), fixed(ic["t"], 1), ic["dates"] or NOTHING)
+        for name, ic in known.items()
+    ]
+    adds = [
+        (name, spelt_cell(one["adds"], digits=4), one["dates"])
+        for name, one in found["ablation"].items()
+    ]
+    adds = adds or [
+        ("none: it takes two sources, and a forecast with one or without it", NOTHING, NOTHING)
+    ]
+    shares = found["calibration"]
+    within = [
+        (name, spelt_cell(shares[name], digits=3)) for name in ("within_1_sd", "within_1.645_sd")
+    ]
+    interval = found.get("interval") or {}
+    years = [
+        (year, fixed(one["coverage"], 3), fixed(one["width_sd"], 2))
+        for year, one in interval.items()
+    ]
+    return (
+        (
+            f"out of sample, {found['dates']} dates",
+            ("forecast", "rank IC, 95 %", "t", "dates"),
+            ics,
+        ),
+        ("what each source adds to the IC, 95 %", ("source", "adds", "dates"), adds),
+        (
+            "calibration: slope 1, .577 and .950 are right for ranks",
+            ("", "value"),
+            [("slope", fixed(shares["slope"], 3)), *within],
+        ),
+        ("leak check", *leak_table(found["leak"])),
+        *(
+            (("90 % interval of predict, by year", ("year", "inside", "half of it, sd"), years),)
+            if years
+            else ()
+        ),
+    )
+
+
+def evaluate_page(result: dict[str, Any]) -> str:
+    """Page of the figures of `evaluate`, as HTML."""
+    skill, added, shares, leak, *years = (
+        plain_table(heads, rows, prose=True) for _, heads, rows in tables(result)
+    )
+    adds = {name: one["adds"] for name, one in result["ablation"].items()}
+    less = "The fusion's IC less that of a fusion without the source, over the dates when it forecast. "
+    slope = (
+        "Slope of what came on what was said: 1 is right. Labels are ranks: .577 of them lie within one standard "
+        "deviation, .950 within 1.645."
+    )
+    less, skilled = less + " ".join(result["warnings"]), skill_sentence(result["ic"]["fusion"])
+    sections = [
+        Section("Skill", result["note"], skill, [interval_figure("ic", "rank IC", result["ic"])]),
+        Section("What each source adds", less, added, [interval_figure("adds", "IC added", adds)]),
+        Section("Calibration", slope, shares + "".join(years)),
+        Section("Leak check", html=leak),
+    ]
+    return render(
+        "Signals, out of sample",
+        skilled,
+        sections,
+        {"rows": result["rows"]},
+        "printed by: tercel signals evaluate",
+    )
+
+
+def interval_figure(name: str, label: str, rows: Mapping[str, Any]) -> Figure:
+    """A dot and its interval per row."""
+    shown = {key: Estimate.of(row) for key, row in rows.items() if row}
+    with sketch(0.8 + 0.35 * max(1, len(shown)), PAGE) as drawing:
+        panel = drawing.subplots()
+        panel.axvline(0, color=svg.INK.token, linewidth=1)
+        for at, row in enumerate(shown.values()):
+            whisker(panel, at, row, svg.SERIES[1].token)
+        name_rows(panel, list(shown))
+        panel.set_xlabel(f"{label}, 95 % interval")
+    forecasts = "; ".join(f"{key} {row.mean:.4f}" for key, row in shown.items())
+    return finished(drawing, name, f"{label}: {forecasts}.", "Dots: means over dates.")
+
 
 FORECASTS = "forecasts.npz"
 RESULT = "result.json"
@@ -66,7 +312,7 @@ def panel_in(config: SignalsConfig, seed: int, out: Path) -> tuple[Dataset, dict
 
 def installed(config: SignalsConfig) -> tuple[str, ...]:
     """The configured families that are installed; the others are said."""
-    kept = []
+    available = []
     wanted = config.train.families if config.train.update == "refit" else (FAMILY,)
     if len(wanted) < len(config.train.families):
         say(
@@ -74,18 +320,18 @@ def installed(config: SignalsConfig) -> tuple[str, ...]:
         )
     for name in wanted:
         if (module := absent(family(name))) is None:
-            kept.append(name)
+            available.append(name)
         else:
             say(f"absent: {name} (no module {module}); pip install 'tercel[{family(name).extra}]'")
     for name, settings in config.train.settings.items():
         card = family(name)
-        if name in kept:
+        if name in available:
             card.make(0, **settings)
-    if not kept:
+    if not available:
         raise ConfigError(
             "a family that is installed", "none", "pip install 'tercel[signals]', or add linear"
         )
-    return tuple(kept)
+    return tuple(available)
 
 
 def train(config: SignalsConfig, seed: int, out: Path) -> dict[str, Any]:
@@ -120,17 +366,19 @@ def train(config: SignalsConfig, seed: int, out: Path) -> dict[str, Any]:
         data, value * fusion.weights.any(), fusion.without(np.ones(len(columns), dtype=bool))[1]
     )
     model = SignalModel(fusion, tuple(models), scale)
-    kept, base = portable(config)
+    tested = tested_of(folds)
+    relative, base = portable(config)
     base = seen_from(out / MODEL, base)
     about = {
         "name": config.name,
         "seed": seed,
-        "config": kept,
+        "config": relative,
         BASE: base,
         "data": panels.data_of(config),
         "panel": manifest["files"],
         "note": data.note,
-        "ic": _ic(data, value, folds, seed),
+        # as `signals evaluate` has it; None where dates are too few
+        "ic": ic_of(value[tested], data.rows(tested), np.random.default_rng([seed, 9])),
     }
     blocks = list(fusions(data, forecasts, columns, folds, shrink=config.train.shrink))
     card = save(
@@ -176,18 +424,12 @@ def walk_of(
     return frame.with_columns(pl.col(list(times)).cast(time_type())).sort("time", "name")
 
 
-def _ic(data: Dataset, value: Floats, folds: list[Fold], seed: int) -> dict[str, float] | None:
-    """The fusion's rank IC out of sample as `signals evaluate` has it; None where dates are too few."""
-    tested = tested_of(folds)
-    return ic_of(value[tested], data.rows(tested), np.random.default_rng([seed, 9]))
-
-
 def evaluate(config: SignalsConfig, seed: int, out: Path, demo: bool) -> dict[str, Any]:
     """Out-of-sample figures of a trained folder."""
     data, _ = panel_in(config, seed, out)
     try:
-        with np.load(out / FORECASTS) as kept:
-            forecasts, columns = kept["told"], tuple(str(name) for name in kept["columns"])
+        with np.load(out / FORECASTS) as stored:
+            forecasts, columns = stored["told"], tuple(str(name) for name in stored["columns"])
     except (OSError, KeyError, ValueError):
         raise ConfigError(
             "a folder that was trained in", f"{out}", "run: tercel signals train"
@@ -200,7 +442,7 @@ def evaluate(config: SignalsConfig, seed: int, out: Path, demo: bool) -> dict[st
     result = {
         "out": out,
         **out_of_sample(data, forecasts, columns, folds, shrink=config.train.shrink, seed=seed),
-        "leak": leaks_of(config, seed, planted=demo),
+        "leak": leaks_of(config, seed, synthetic=demo),
         "note": data.note,
         "warnings": data.warnings,
     }

@@ -1,5 +1,10 @@
 """Daily prices and volumes as a source of factors, and the weekly cross-sections that models are judged on.
 
+A file of prices::
+
+    Date,Symbol,Open,High,Low,Close,Adj Close,Volume
+    2016-05-02,AAPL,93.97,94.08,92.40,93.64,88.12,48160104
+
 The panel of 2000-2017 holds survivors alone: companies that were delisted are not in it. Levels of return are
 flattered, above all those of buying losers; :data:`SURVIVORS` says so beside every number.
 """
@@ -16,8 +21,7 @@ from pydantic import Field
 from tercel.core.errors import DataError
 from tercel.core.tables.table import ROW
 from tercel.signals.factors import factors, guarded
-from tercel.signals.panel.dataset import Dataset
-from tercel.signals.panel.panel import Panel, forward_returns, from_frame, ranked
+from tercel.signals.panel.panel import Dataset, Panel, forward_returns, from_frame, ranked
 from tercel.signals.sources.port import FrameSource, at_new_york, checked
 from tercel.signals.sources.tables import TableSource, first_names, price_table
 
@@ -64,7 +68,7 @@ SETTLES = timedelta(minutes=15)
 OPEN = 2 * SETTLES + timedelta(microseconds=1)
 """From the last close to the end of a label that is open then: after the moment at which that close is decided on."""
 RECENT = 21
-"""Days of which the fullest says how many names are usual, and whose names are told where the last one has no row."""
+"""Days of which the fullest says how many names are usual, and whose names are listed where the last one has no row."""
 
 
 @dataclass(frozen=True)
@@ -155,8 +159,8 @@ class DailyFactors(TableSource):
         timed = frame.rename({"time": "event_time"}).with_columns(
             known_time=pl.col("event_time") + SETTLES
         )
-        kept = timed.select("instrument", "event_time", "known_time", ROW, *self.columns)
-        return checked(kept, self.columns, str(self.path), self.collected)
+        facts = timed.select("instrument", "event_time", "known_time", ROW, *self.columns)
+        return checked(facts, self.columns, str(self.path), self.collected)
 
     def _leave_out_flat(self, frame: pl.DataFrame) -> None:
         """Leave out factors that never differ: prices that open where they close, a history too short for them."""
@@ -176,8 +180,7 @@ def universe(prices: pl.DataFrame, history: int, least_dollars: float) -> pl.Dat
     """Add `listed`: worth more than 0, enough history behind it and, from the first volume of the file on, enough
     traded; all known on the day.
     """
-    days = pl.int_range(pl.len()).over("instrument")
-    enough = (days >= history) & (pl.col("close") > 0)
+    enough = (pl.int_range(pl.len()).over("instrument") >= history) & (pl.col("close") > 0)
     if least_dollars:
         unasked = pl.col("time") < pl.col("time").filter(pl.col("dollar").is_not_null()).min()
         traded = pl.col("dollar").rolling_median(60, min_samples=40).over("instrument")

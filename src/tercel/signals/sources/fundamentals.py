@@ -1,6 +1,11 @@
 """Reports of companies and other dated series as sources: known from the day on which anybody could read them, never
 from the end of their period.
 
+Reports, and a dated series::
+
+    symbol,period_end,filed,eps          date,unemployment
+    AAPL,2016-03-26,2016-04-27,1.90      2016-03-31,5.0
+
 A file of one's own has a symbol, the day it was known (`known`, `filed`, `report_date`, ...), perhaps the end of the
 period, and columns of numbers, which are the values. A report that is restated is a later row of the same period: from
 its own day on it replaces the earlier one. A file that does not say when its reports came out is not point in time: it

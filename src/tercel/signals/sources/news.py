@@ -1,9 +1,12 @@
 """Headlines as a source: how many of a name, their tone, and what such words were followed by.
 
+    time,symbols,text
+    2016-05-02T13:05:00Z,"AAPL, MSFT",Sales rose 5.2 % to USD 205.5 mn
+
 A file has a time with its zone, a name or several, and a text. At each close of the panel's prices three values are
 taken over the window behind it: `count` (its log), `tone` (rising less falling words,
 :func:`tercel.signals.sources.news.word_score`) and `learned`, a ridge regression on TF-IDF weights of words and
-pairs. That one is fitted anew each quarter to headlines whose name's following return had ended before the quarter
+pairs. That one is refitted each quarter to headlines whose name's following return had ended before the quarter
 began, so that no value knows what came after it.
 """
 
@@ -135,10 +138,10 @@ class News(TableSource):
             table = self._sound(table, late, "time", f"headlines up to {until}, {last}", remedy)
             published = published.filter(~late)
         self._seen["notes"] = table.notes
-        told = table.frame.select("text", ROW).with_columns(
+        headlines = table.frame.select("text", ROW).with_columns(
             instrument=_names(table), published=published
         )
-        return told.explode("instrument").sort("published", "instrument", maintain_order=True)
+        return headlines.explode("instrument").sort("published", "instrument", maintain_order=True)
 
     def _sound(
         self,
@@ -161,23 +164,25 @@ class News(TableSource):
             check_known(
                 one, FEATURES, "features of news among", f"features = {list(self.features)}"
             )
-        told = self.headlines()
-        if told.is_empty():
+        headlines = self.headlines()
+        if headlines.is_empty():
             raise SourceAbsentError("headlines", f"none in {self.path}", "check the file")
-        told = told.with_columns(pl.Series("tone", word_score(told["text"].to_list())))
-        score = np.full(told.height, np.nan)
+        headlines = headlines.with_columns(
+            pl.Series("tone", word_score(headlines["text"].to_list()))
+        )
+        score = np.full(headlines.height, np.nan)
         if "learned" in features and self.prices is not None:
-            score = learned(told, self.prices, self.learn_days)
-        told = told.with_columns(pl.Series("learned", score, nan_to_null=True))
-        closes = _evenings(told)
+            score = learned(headlines, self.prices, self.learn_days)
+        headlines = headlines.with_columns(pl.Series("learned", score, nan_to_null=True))
+        closes = _evenings(headlines)
         if self.prices is not None:
             closes = self.prices["time"].unique().sort()
-            self._tell(told, self.prices["instrument"].unique(), closes[-1])
-        facts = windowed(told, closes, lagged(self.window_days))
-        kept = list(self.wanted) or [
+            self._tell(headlines, self.prices["instrument"].unique(), closes[-1])
+        facts = windowed(headlines, closes, lagged(self.window_days))
+        columns = list(self.wanted) or [
             one for one in features if facts[one].drop_nulls().n_unique() > 1
         ]
-        if out := [one for one in features if one not in kept]:
+        if out := [one for one in features if one not in columns]:
             why = (
                 "needs prices"
                 if self.prices is None
@@ -185,20 +190,20 @@ class News(TableSource):
             )
             said = {"learned": why, "tone": "no rising or falling words"}
             reasons = "; ".join(f"{one} ({said.get(one, 'always the same')})" for one in out)
-            if not kept:
+            if not columns:
                 raise DataError(
                     "features of news that vary", f"{reasons} in {self.path}", "name other features"
                 )
             self._seen["notes"].append(f"left out: {reasons}")
-        self._seen["columns"] = kept
-        return checked(facts, tuple(kept), str(self.path))
+        self._seen["columns"] = columns
+        return checked(facts, tuple(columns), str(self.path))
 
-    def _tell(self, told: pl.DataFrame, names: pl.Series, close: datetime) -> None:
+    def _tell(self, headlines: pl.DataFrame, names: pl.Series, close: datetime) -> None:
         """Note headlines of names that the panel does not have, and a file that ends before the last close."""
-        last: Any = told["published"].max()
-        strange = told.filter(~pl.col("instrument").is_in(names.implode()))["instrument"]
+        last: Any = headlines["published"].max()
+        strange = headlines.filter(~pl.col("instrument").is_in(names.implode()))["instrument"]
         few = first_names(strange.unique(maintain_order=True).to_list())
-        unknown = f"{len(strange):,} of {told.height:,} headlines are of names that the panel does not have: {few}"
+        unknown = f"{len(strange):,} of {headlines.height:,} headlines are of names that the panel does not have: {few}"
         over = f"the last headline of {self.path} is of {last.date()}: nothing is heard by {close.date()}"
         self._seen["notes"] += [unknown] * bool(few) + [over] * (
             last <= close - lagged(self.window_days)
@@ -216,24 +221,24 @@ def _names(table: Table) -> pl.Series:
     return words["names"].list.unique(maintain_order=True).fill_null([])
 
 
-def _evenings(told: pl.DataFrame) -> pl.Series:
-    day = told["published"].dt.truncate("1d") + timedelta(hours=21)
+def _evenings(headlines: pl.DataFrame) -> pl.Series:
+    day = headlines["published"].dt.truncate("1d") + timedelta(hours=21)
     first, last = day.min(), day.max() + timedelta(days=1)  # type: ignore[operator]
     return pl.select(at=pl.datetime_range(pl.lit(first), pl.lit(last), "1d"))["at"].cast(
         time_type()
     )
 
 
-def windowed(told: pl.DataFrame, closes: pl.Series, window: timedelta) -> pl.DataFrame:
-    """Facts at each close: what was told in `(close - window, close]`, float64; `count` is log(1 + n), null where
-    nothing was told of any name: a file that begins later or has ended says nothing.
+def windowed(headlines: pl.DataFrame, closes: pl.Series, window: timedelta) -> pl.DataFrame:
+    """Facts at each close: headlines in `(close - window, close]`, float64; `count` is log(1 + n), null where
+    no name has a headline: a file that begins later or has ended has no values.
 
     Parameters
     ----------
-    told : DataFrame
+    headlines : DataFrame
         `instrument`, `published`, `tone`, `learned`; by time.
     """
-    sums = told.select(
+    sums = headlines.select(
         "instrument",
         "published",
         event_time="published",
@@ -242,7 +247,7 @@ def windowed(told: pl.DataFrame, closes: pl.Series, window: timedelta) -> pl.Dat
         scores=pl.col("learned").fill_null(0.0).cum_sum().over("instrument"),
         scored=pl.col("learned").is_not_null().cum_sum().over("instrument").cast(pl.Float64),
     )
-    names = told.select(pl.col("instrument").unique())
+    names = headlines.select(pl.col("instrument").unique())
     grid = (
         closes.alias("known_time")
         .to_frame()
@@ -272,12 +277,12 @@ def windowed(told: pl.DataFrame, closes: pl.Series, window: timedelta) -> pl.Dat
     )
 
 
-def learned(told: pl.DataFrame, prices: pl.DataFrame, horizon: int) -> Floats:
+def learned(headlines: pl.DataFrame, prices: pl.DataFrame, horizon: int) -> Floats:
     """Score of each headline by a model of earlier quarters, float64 (n,), NaN before there is one.
 
     Parameters
     ----------
-    told : DataFrame
+    headlines : DataFrame
         `instrument`, `published`, `text`.
     prices : DataFrame
         `instrument`, `time`, `close`. The outcome of a headline is the rank of its name's return over `horizon` bars
@@ -287,7 +292,7 @@ def learned(told: pl.DataFrame, prices: pl.DataFrame, horizon: int) -> Floats:
     # among names whose return ends with it: a rank that waits for others would know more than the quarter's begin
     among = ranked("forward", ("time", "end"))
     moved = moved.select("instrument", "time", "end", outcome=among).drop_nulls().sort("time")
-    rows = told.select("instrument", "published").join_asof(
+    rows = headlines.select("instrument", "published").join_asof(
         moved,
         left_on="published",
         right_on="time",
@@ -297,14 +302,14 @@ def learned(told: pl.DataFrame, prices: pl.DataFrame, horizon: int) -> Floats:
         check_sortedness=False,
     )
     text = needed("sklearn.feature_extraction.text")
-    texts, at = np.unique(told["text"].to_numpy().astype(str), return_inverse=True)
+    texts, at = np.unique(headlines["text"].to_numpy().astype(str), return_inverse=True)
     words = text.CountVectorizer(
         ngram_range=(1, 2), preprocessor=masked, dtype=np.float64
     ).fit_transform(texts)[at]
     end = rows["end"].dt.epoch("ns").fill_null(np.iinfo(np.int64).max).to_numpy()
     outcome = rows["outcome"].to_numpy()
     quarter = rows["published"].dt.truncate("1q").dt.epoch("ns").to_numpy()
-    out = np.full(told.height, np.nan)
+    out = np.full(headlines.height, np.nan)
     for begin in np.unique(quarter):
         past, now = np.flatnonzero(end < begin), np.flatnonzero(quarter == begin)
         if len(past) < FEWEST:

@@ -12,9 +12,9 @@ all of them (an index, a search volume). Only `known_time` may decide who sees a
 :class:`FrameSource` holds facts that are in memory already: what notebooks, tests and other programs hand over.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Annotated, Any, ClassVar, Final, Protocol, runtime_checkable
+from typing import Annotated, Final, Protocol, runtime_checkable
 
 import polars as pl
 from pydantic import Field
@@ -32,7 +32,7 @@ Days = Annotated[float, Field(ge=0, le=LONGEST_DAYS)]
 
 
 SourceAbsentError = TableAbsentError
-"""A source whose files, records or extra are not there: a panel goes on without it and says so."""
+"""A source whose files, records or extra are not there: a panel continues without it, with a warning."""
 
 
 @runtime_checkable
@@ -57,24 +57,6 @@ class SignalSource(Protocol):
         DataError
             When a record cannot be used, with file and row.
         """
-
-
-@dataclass(frozen=True)
-class Noting:
-    """Base of sources of files: which columns a file has and what was left out is known once it was read."""
-
-    _seen: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
-    usual: ClassVar[tuple[str, ...]] = ()
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """Value columns; until facts were read those that such a file usually has."""
-        return tuple(self._seen.get("columns", self.usual))
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What was noticed and left out; empty until facts were read."""
-        return tuple(self._seen.get("notes", ()))
 
 
 def time_type() -> pl.Datetime:

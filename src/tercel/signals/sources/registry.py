@@ -2,6 +2,11 @@
 
     source_of("fundamentals", Path("reports.parquet"), drop_impossible=True)
 
+    [[source]]
+    kind = "fundamentals"
+    path = "reports.parquet"
+    drop_impossible = true
+
 | kind | path | options |
 |---|---|---|
 | `daily` | daily prices | `history`, `least_dollars`, `without`, `survivors` |
@@ -120,9 +125,9 @@ def source_of(
     ConfigError
         For an option that the kind does not know, or lacks.
     """
-    told = check_source(kind, options)
+    fitted = check_source(kind, options)
     handed = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in told.items()
+        name: tuple(value) if isinstance(value, list) else value for name, value in fitted.items()
     }
     day = handed.get("collected")
     if isinstance(day, datetime):

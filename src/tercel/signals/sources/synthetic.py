@@ -1,11 +1,11 @@
-"""A small market with planted alphas: demos and tests that need no data.
+"""A small market with known alphas: demos and tests that need no data.
 
 Returns are a market factor and noise plus alphas that sources carry, each of known strength: over one day the return of
-an instrument holds `strength * value` of every planted source, so that the rank IC is about `strength` in units of the
+an instrument holds `strength * value` of every such source, so that the rank IC is about `strength` in units of the
 return's standard deviation. Sources differ in form: `linear`; `interaction`, which only the product of its two columns
 tells; and `noise`, which tells nothing.
 
-:func:`planted_leak` is a source that carries the next bar's return, under a falsified time or under the true one.
+:func:`synthetic_leak` is a source that carries the next bar's return, under a falsified time or under the true one.
 """
 
 from dataclasses import dataclass
@@ -16,8 +16,7 @@ import polars as pl
 
 from tercel.core.arrays import Floats
 from tercel.core.errors import DataError
-from tercel.signals.panel.dataset import Dataset
-from tercel.signals.panel.panel import Panel, dataset_of, ranked
+from tercel.signals.panel.panel import Dataset, Panel, dataset_of, ranked
 from tercel.signals.sources.port import FrameSource, time_type
 
 FIRST = datetime(2020, 1, 1, 21, tzinfo=UTC)
@@ -26,7 +25,7 @@ DAILY_SD = 0.02
 
 @dataclass(frozen=True)
 class SyntheticMarket:
-    """Prices, planted sources and the set that joins them.
+    """Prices, synthetic sources and the set that joins them.
 
     Parameters
     ----------
@@ -66,10 +65,10 @@ def synthetic_market(
         )
     rng = np.random.default_rng(seed)
     signal = _persistent(rng, days, instruments, 5, persistence)
-    planted = strength * (signal[..., 0] + signal[..., 1] * signal[..., 2])
+    effect = strength * (signal[..., 0] + signal[..., 1] * signal[..., 2])
     noise = np.sqrt(1 - strength**2) * rng.standard_normal((days, instruments))
     moved = np.zeros((days, instruments))
-    moved[1:] = DAILY_SD * (planted[:-1] + noise[1:]) + 0.008 * rng.standard_normal((days - 1, 1))
+    moved[1:] = DAILY_SD * (effect[:-1] + noise[1:]) + 0.008 * rng.standard_normal((days - 1, 1))
     close = 50.0 * np.exp(np.cumsum(moved, axis=0))
     times = [FIRST + timedelta(days=d) for d in range(days)]
     names = [f"S{i:03d}" for i in range(instruments)]
@@ -108,7 +107,7 @@ def _source(
     return FrameSource(name, tuple(values), _long(times, names, values), f"synthetic {name}")
 
 
-def planted_leak(
+def synthetic_leak(
     prices: pl.DataFrame,
     seed: int,
     *,
@@ -151,4 +150,4 @@ def planted_leak(
     )
     known = "time" if falsified else "over"
     facts = frame.select("instrument", event_time=known, known_time=known, hint="hint")
-    return FrameSource(name, ("hint",), facts, "a planted source")
+    return FrameSource(name, ("hint",), facts, "a synthetic leak")

@@ -1,4 +1,9 @@
-"""Daily prices of any table that a person has, adjusted, by instrument and date.
+"""Daily prices of any table that a person has, adjusted, by instrument and date; base class of sources of tables.
+
+Long, wide and single files::
+
+    Date,Symbol,Close,Adj Close,Volume     Date,AAPL,MSFT           Date,Open,High,Low,Close
+    2016-05-02,AAPL,93.64,88.12,48160104   2016-05-02,93.64,50.61   2016-05-02,93.97,94.08,92.40,93.64
 
 read_prices("prices.csv")                     Date,Symbol,Open,High,Low,Close,Adj Close,Volume, in any order
 read_prices("px.csv", {"close": "Last"})      what a column is called here, ours to theirs
@@ -10,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import polars as pl
 
@@ -21,15 +26,15 @@ from tercel.core.tables.table import ROW, TYPED, USUAL, HowToMap, Table, plain_n
 from tercel.core.tables.table_map import Called, TableMap
 from tercel.core.tables.times import dates_alone, days
 from tercel.signals.factors import LARGEST, split_of, unadjusted
-from tercel.signals.sources.port import KEYS, Noting, SourceAbsentError, at_new_york
+from tercel.signals.sources.port import KEYS, SourceAbsentError, at_new_york
 
 # -- cells ----------------------------------------------------------------------------------------
 # Tables as sources of facts, see :mod:`tercel.core.tables`: value columns, and dates without a clock.
 
 
 @dataclass(frozen=True)
-class TableSource(Noting):
-    """Base of sources of a table that a person has.
+class TableSource:
+    """Base of sources of a table that a person has; which columns it has and what was left out is known once it was read.
 
     Parameters
     ----------
@@ -51,11 +56,18 @@ class TableSource(Noting):
     called: Called = field(default_factory=dict, kw_only=True)
     how: HowToMap = field(default=TYPED, kw_only=True)
     wanted: Sequence[str] = field(default=(), kw_only=True)
+    _seen: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+    usual: ClassVar[tuple[str, ...]] = ()
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Value columns: those that are wanted; else what the file has, once it was read."""
-        return tuple(self.wanted) or super().columns
+        """Value columns: those that are wanted; else what the file has, until it was read what such a file usually has."""
+        return tuple(self.wanted or self._seen.get("columns", self.usual))
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was noticed and left out; empty until facts were read."""
+        return tuple(self._seen.get("notes", ()))
 
     def table(self, needed: Sequence[str], optional: Sequence[str] = (), inside: str = "") -> Table:
         """The table, or that of the file called `inside` in a folder, under our names of columns."""
@@ -96,10 +108,10 @@ def values_of(
 
 def differing(facts: pl.DataFrame, columns: Sequence[str], where: str) -> list[str]:
     """What to say of records of one instrument, event and known time whose values differ; nothing where none do."""
-    told = facts.unique([*KEYS, *columns], keep="last", maintain_order=True).group_by(
+    records = facts.unique([*KEYS, *columns], keep="last", maintain_order=True).group_by(
         KEYS, maintain_order=True
     )
-    several = told.agg(ROW).filter(pl.col(ROW).list.len() > 1)
+    several = records.agg(ROW).filter(pl.col(ROW).list.len() > 1)
     what = f"records of one name and day with other values, of which the last row counts: {several.height:,} in {where}"
     return [
         f"{what} (first: {who}, rows {rows[-2]} and {rows[-1]})"
@@ -254,7 +266,7 @@ def _prices_of(source: object, columns: TableMap | Called, how: HowToMap) -> Pri
 
 
 def _is_wide(table: Table, columns: Called) -> bool:
-    """Whether a file has one column of closes a name: no close of its own, and mostly columns that nobody knows."""
+    """Whether a file has one column of closes a name: no close of its own, and mostly columns of unknown names."""
     if {"symbol", "close", "adj_close"} & set(columns):
         return False
     names = [name for name in table.frame.columns if name != ROW]

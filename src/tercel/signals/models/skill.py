@@ -1,25 +1,134 @@
-"""`Alpha`, the message that signals send: forecasts with their deviation out of fold and a measured half-life.
+"""Skill of forecasts out of sample: rank IC by date, decay with the horizon, and basis points per unit of forecast.
 
-A move that a score forecasts is over bit by bit. The slopes of the moves over several horizons on the score say how
-much of it has come by then; they are fitted with ``B (1 - 2^(-h / half-life))``, the curve along which execution spends
-an alpha. A half-life far above the horizons is a steady drift.
+ic = skill(rank_ic_by_date(forecast, outcome, dates), rng)        ic.mean, ic.t, ic.ci_low, ic.ci_high, ic.dates
+
+What a forecast says is realised over time. The slopes of the moves over several horizons on the score are fitted with
+``B (1 - 2^(-h / half-life))``, the curve along which execution spends an alpha; a half-life far above the horizons is a
+steady drift.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from tercel.core.arrays import Bools, Floats, Ints
 from tercel.core.errors import DataError
+from tercel.core.estimate import Estimate
 from tercel.core.report.cells import NOTHING
-from tercel.core.stats import cluster_index, cluster_sums
-from tercel.core.stats.robust import spearman
+from tercel.core.report.tables import fixed, spelt_cell
+from tercel.core.stats import cluster_index, cluster_sums, clustered_se, mean_interval
+from tercel.core.stats.inference import spearman
 from tercel.core.vocabulary import DAY_NS
-from tercel.signals.panel.dataset import Dataset
+
+if TYPE_CHECKING:
+    from tercel.signals.panel.panel import Dataset
+
+BLOCK = 4
+"""Dates of a block that intervals are drawn over."""
+FEWEST = 5
+"""Instruments below which a cross-section has no rank correlation."""
+
+
+@dataclass(frozen=True)
+class Skill(Estimate):
+    """Information coefficient of a forecast: Spearman's correlation with what came, averaged over dates.
+
+    Parameters
+    ----------
+    mean : float
+        Over dates.
+    ci_low, ci_high : float
+        95 % block-bootstrap interval of the mean.
+    t : float
+        The mean divided by its standard error, clustered by blocks of neighbouring dates.
+    dates : int
+    """
+
+    ci_low: float
+    ci_high: float
+    t: float
+    dates: int
+
+
+def rank_ic_by_date(forecast: ArrayLike, outcome: ArrayLike, dates: ArrayLike) -> Floats:
+    """Spearman's correlation in each cross-section, in order of `dates`; NaN where it is too small or flat."""
+    f, o = np.asarray(forecast, np.float64), np.asarray(outcome, np.float64)
+    known, at = np.unique(np.asarray(dates), return_inverse=True)
+    if len(known) == 0:
+        return np.zeros(0)
+    order = np.argsort(at, kind="stable")
+    counts = np.bincount(at)
+    place = np.arange(len(at)) - np.repeat(np.cumsum(counts) - counts, counts)
+    wide = np.full((2, len(known), int(counts.max())), np.nan)
+    wide[:, at[order], place] = f[order], o[order]
+    return rank_ic_of_rows(wide[0], wide[1])
+
+
+def rank_ic_of_rows(forecast: Floats, outcome: Floats) -> Floats:
+    """Spearman's correlation of each row of two matrices, float64 (T, N), over the columns that both have.
+
+    NaN for a row with fewer than 5 of them or one that does not vary.
+    """
+    count = (np.isfinite(forecast) & np.isfinite(outcome)).sum(axis=1)
+    return np.where(count >= FEWEST, spearman(forecast, outcome), np.nan)
+
+
+def skill(by_date: Floats, rng: np.random.Generator, *, block: int = BLOCK) -> Skill:
+    """:class:`Skill` of correlations by date, with t and interval over blocks of `block` neighbouring dates; NaN are
+    left out.
+
+    Raises
+    ------
+    DataError
+        When fewer than two blocks of dates have a cross-section of at least 5 instruments.
+    """
+    known = by_date[np.isfinite(by_date)]
+    labels = np.arange(len(known)) // block
+    if len(known) == 0 or labels[-1] < 1:
+        raise DataError(
+            f"at least {block + 1} dates with {FEWEST} instruments that vary",
+            f"{len(known)}",
+            "use a longer panel, more instruments, or a forecast that is not constant",
+        )
+    found = mean_interval(known, labels, rng)
+    error = clustered_se(known, labels)
+    low, high = (float("nan") if end is None else end for end in (found.ci_low, found.ci_high))
+    mean = float(known.mean())
+    return Skill(mean, low, high, mean / error if error > 0 else float("nan"), len(known))
+
+
+IC_OVER = "The rank IC is that of all test blocks but the first, before which nothing was fused."
+"""Which dates `signals train`, `evaluate`, `predict`, `backtest` and `explain` measure a fusion by."""
+
+
+def stride(start_ns: Ints, end_ns: Ints) -> int:
+    """Least k for which labels of every k-th date do not overlap: they begin, in the median, at or after the end of
+    those before.
+    """
+    apart = (k for k in range(1, len(start_ns)) if np.median(start_ns[k:] - end_ns[:-k]) >= 0)
+    return next(apart, len(start_ns))
+
+
+def skill_sentence(ic: Mapping[str, Any] | None) -> str:
+    """The sentence in which every command says a fusion's skill.
+
+    >>> skill_sentence({"mean": 0.02, "ci_low": 0.01, "ci_high": 0.03, "t": 4.0, "dates": 90})
+    "The fused forecast's rank IC out of sample is 0.0200 [0.0100, 0.0300], t 4.0, over 90 dates."
+    """
+    if not ic:
+        silent = (
+            "no source was statistically significant before any test block, so every forecast was 0"
+        )
+        why = "too few dates or names" if ic is None else silent
+        return f"The fused forecast's rank IC out of sample is not known: {why}."
+    open_ = "" if (ic["ci_low"] or 0.0) > 0 else ": not significantly above zero"
+    text = f"{spelt_cell(ic, digits=4)}, t {fixed(ic['t'], 1)}, over {ic['dates']} dates{open_}"
+    return f"The fused forecast's rank IC out of sample is {text}."
+
 
 PERIODS: Final = (1, 2, 3, 4)
 """Dates in a row over which a panel's half-life is measured."""
@@ -37,7 +146,7 @@ class Decay:
     slope : float64 (H,)
         Move per unit of score over each horizon.
     half_life_ns : int
-        Of the exponential; from 1/4 of the shortest to 16 times the longest horizon, which stands for a steady drift.
+        Of the exponential; from 1/4 of the shortest to 16 times the longest horizon, which means a steady drift.
     """
 
     horizons_ns: Ints
@@ -145,7 +254,7 @@ class AlphaScale:
         )
 
 
-def scale_of(data: Dataset, value: ArrayLike, full_sd: float) -> AlphaScale:
+def scale_of(data: "Dataset", value: ArrayLike, full_sd: float) -> AlphaScale:
     """Measure a :class:`AlphaScale` on a panel's out-of-fold forecasts, float (n,), NaN in rows that were not tested.
 
     The half-life comes from the returns over `PERIODS` dates in a row, chained from the panel's own, and is no longer
@@ -173,7 +282,9 @@ def scale_of(data: Dataset, value: ArrayLike, full_sd: float) -> AlphaScale:
     )
 
 
-def within_dates(data: Dataset, value: Floats, came: Floats, rows: Bools) -> tuple[Floats, Floats]:
+def within_dates(
+    data: "Dataset", value: Floats, came: Floats, rows: Bools
+) -> tuple[Floats, Floats]:
     """Forecasts and what came, of some rows, less the means of their dates."""
     index, count = cluster_index(data.dates[rows])
     size = cluster_sums(np.ones(index.size), index, count)
@@ -186,7 +297,7 @@ def slope_of(x: Floats, y: Floats) -> float:
     return max(float(x @ y / (x @ x)), 0.0) if x @ x > 0 else 0.0
 
 
-def chained(data: Dataset, periods: Sequence[int]) -> Floats:
+def chained(data: "Dataset", periods: Sequence[int]) -> Floats:
     """Sums of an instrument's outcomes over the next dates, float64 (n, H); NaN where a date of it is missing."""
     who, dates = np.unique(data.instrument, return_inverse=True)[1], data.dates
     table = np.full((dates.max(initial=0) + max(periods) + 1, who.max(initial=0) + 1), np.nan)

@@ -19,9 +19,8 @@ from tercel import __version__
 from tercel.core.errors import ConfigError, DataError
 from tercel.core.files import atomic_path, file_hash, write_atomic
 from tercel.core.serialization import to_jsonable
-from tercel.signals.fusion import LEAST_ROWS
-from tercel.signals.panel.dataset import Dataset
-from tercel.signals.panel.panel import fresh
+from tercel.signals.models.fusion import LEAST_ROWS
+from tercel.signals.panel.panel import Dataset, fresh
 from tercel.signals.panel.panel import joined as as_of
 from tercel.signals.runs.config import SignalsConfig, SourceSection, portable, read_config
 from tercel.signals.sources.daily import DailyFactors, daily_panel, last_whole
@@ -112,7 +111,7 @@ def joined_all(
             f"source {source.name} is left out: it says something of {present} of {data.n} rows"
         )
     lacking = [
-        f"source {name} is absent, the panel goes on without it: {why}"
+        f"source {name} is absent, the panel continues without it: {why}"
         for name, why in absent.items()
     ]
     return replace(data, warnings=(*data.warnings, *lacking, *warnings)), absent
@@ -202,7 +201,7 @@ def utc(data: Dataset) -> pl.Series:
 PANEL = "panel.parquet"
 MANIFEST = "manifest.json"
 KEYS = ("instrument", "time_ns", "start_ns", "end_ns", "y", "outcome")
-"""Columns of a panel's file that are no features: fields of :class:`~tercel.signals.panel.dataset.Dataset`."""
+"""Columns of a panel's file that are no features: fields of :class:`~tercel.signals.panel.panel.Dataset`."""
 
 
 def dataset_of_config(config: SignalsConfig, seed: int) -> Dataset:
@@ -211,7 +210,7 @@ def dataset_of_config(config: SignalsConfig, seed: int) -> Dataset:
     Raises
     ------
     ConfigError, DataError
-        As :func:`tercel.signals.runs.build.joined_all` and the readers of prices.
+        As :func:`tercel.signals.panel.build.joined_all` and the readers of prices.
     """
     if config.panel.kind == "synthetic":
         market = market_of(config, seed)
@@ -296,14 +295,16 @@ def build(config: SignalsConfig, seed: int, out: Path) -> dict[str, Any]:
 
 def rows_of(config: SignalsConfig) -> dict[str, Any]:
     """Settings that decide a panel's rows and columns, as plain values: the same wherever its files lie."""
-    kept, _ = portable(config)
-    return {"panel": to_jsonable(kept.panel), "source": to_jsonable(kept.source)}
+    relative, _ = portable(config)
+    return {"panel": to_jsonable(relative.panel), "source": to_jsonable(relative.source)}
 
 
 def data_of(config: SignalsConfig) -> dict[str, str]:
     """Hash of each file that a configuration names; of a folder, of the names and sizes in it."""
-    found, (kept, base) = {}, portable(config)
-    for name in (one for one in (kept.panel.path, *(source.path for source in kept.source)) if one):
+    found, (relative, base) = {}, portable(config)
+    for name in (
+        one for one in (relative.panel.path, *(source.path for source in relative.source)) if one
+    ):
         path = base / name
         if path.is_file():
             found[name] = file_hash(path)

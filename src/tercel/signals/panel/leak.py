@@ -1,11 +1,12 @@
-"""The leak check: whether a source knows the future, by three comparisons of its facts with later prices.
+"""The leak check: whether a source knows the future, by three comparisons of its facts with later prices; synthetic leaks
+beside configured sources show that it would be caught.
 
 *Too good*: the rank IC with the return of one bar, from the next one to the last of the label, lies in absolute value
 (models learn a column's sign) above a ceiling that nothing honest reaches on such a panel (0.04 on daily stocks), and
 not by chance.
 
 *Profile*: the IC with the return of every bar around the known time. What has skill fades over several bars; what was
-copied from one bar's return stands in that bar alone: known one period later, it is worth nothing.
+copied from one bar's return shows in that bar alone: known one period later, it is worth nothing.
 
 *Times*: how long after the event facts became known, and on what grid. A source that knows everything at the moment it
 happens, to the nanosecond, has no stamp of its own.
@@ -17,6 +18,7 @@ verdict proves nothing: a leak weaker than the ceiling, or one in the label, pas
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -24,13 +26,19 @@ import polars as pl
 
 from tercel.core.arrays import Floats
 from tercel.core.errors import DataError
+from tercel.core.progress import say
 from tercel.core.report import svg
-from tercel.core.report.svg import Figure, finished, sketch
+from tercel.core.report.svg import Figure, Section, finished, render, sketch, write_page
+from tercel.core.report.tables import plain_table
 from tercel.core.serialization import to_jsonable
-from tercel.core.stats.robust import ranks
+from tercel.core.stats.inference import ranks
+from tercel.signals.models.skill import Skill, rank_ic_of_rows, skill
+from tercel.signals.panel import build as panels
 from tercel.signals.panel.panel import Panel
-from tercel.signals.scores import Skill, rank_ic_of_rows, skill
-from tercel.signals.sources.port import EVERY, SignalSource
+from tercel.signals.runs.config import PanelSection, SignalsConfig, SourceSection
+from tercel.signals.sources.daily import SETTLES
+from tercel.signals.sources.port import EVERY, FrameSource, SignalSource, SourceAbsentError
+from tercel.signals.sources.synthetic import synthetic_leak
 
 CEILING = 0.04
 SURE = 4.0
@@ -124,7 +132,7 @@ def leak_report(
     values, returns = _matrices(prices, panel)
     looks = [(values, _pooled if returns.shape[1] == 1 else _by_bar)]
     news = [_news(value) for value in values]
-    if returns.shape[1] > 1 and sum(map(_said, news)) < SPARSE * sum(map(_said, values)):
+    if returns.shape[1] > 1 and np.isfinite(news).sum() < SPARSE * np.isfinite(values).sum():
         looks.append((news, _pooled))
     delay = (facts["known_time"] - facts["event_time"]).dt.total_nanoseconds().to_numpy() / 1e9
     found, last = [], min(max(ahead, AHEAD), FURTHEST)
@@ -199,7 +207,7 @@ def judged(
     collapses = abs(ic.t) > SURE and abs(late.mean) < COLLAPSED * abs(ic.mean) and sure
     if collapses:
         reasons.append(
-            f"skill stands in one bar alone: IC {ic.mean:+.4f}{at}, known one period later {late.mean:+.4f}"
+            f"skill in one bar alone: IC {ic.mean:+.4f}{at}, known one period later {late.mean:+.4f}"
         )
     stamped = instant > 0.99 and abs(ic.t) > SURE
     if stamped:
@@ -257,10 +265,6 @@ def _news(values: Floats) -> Floats:
     return np.where(values == before, np.nan, values)
 
 
-def _said(values: Floats) -> int:
-    return int(np.isfinite(values).sum())
-
-
 def _pooled(values: Floats, returns: Floats, shift: int) -> Floats:
     """Parts of one rank correlation over all bars and names, by bar: its mean is the correlation; NaN without values.
 
@@ -302,8 +306,8 @@ def _later(returns: Floats, shift: int) -> Floats:
 
 
 def _mean(by_bar: Floats) -> float:
-    kept = by_bar[np.isfinite(by_bar)]
-    return float(kept.mean()) if len(kept) else 0.0
+    known = by_bar[np.isfinite(by_bar)]
+    return float(known.mean()) if len(known) else 0.0
 
 
 def leak_table(lines: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
@@ -335,5 +339,141 @@ def profile_figure(reports: dict[str, LeakReport], name: str = "leak") -> Figure
         name,
         f"Rank IC of a source with returns around its known time. {summary}.",
         "Right of the dotted line lies what had not happened when the source says it knew. Honest skill fades over "
-        "several bars; a leak stands in one.",
+        "several bars; a leak shows in one.",
     )
+
+
+STOCKS = "us-daily-ohlcv-2000-2017"
+"""Folder of daily stocks in a folder of data sets."""
+YEARS = 2
+"""Days of daily prices that a check reads: a cross-section a day is slow to rank."""
+STRENGTH, STRENGTH_SYNTHETIC = 0.2, 0.3
+"""Strengths of synthetic leaks: beside files, in a synthetic market."""
+FALSE, TRUE = "planted, false time", "planted, true time"
+NOT_PROVEN = (
+    "A clean verdict is no proof: a leak weaker than the ceiling passes, so do one in the label, one that concerns few "
+    "names or dates, a choice of the source after the fact, and survivors in the prices."
+)
+
+
+def reports_of(
+    config: SignalsConfig, seed: int, synthetic: bool
+) -> tuple[dict[str, LeakReport], dict[str, str]]:
+    """Reports by source, synthetic ones first, and sources that cannot be judged with the reason."""
+    ceiling, strength, ahead = CEILING, STRENGTH, config.panel.lag + config.panel.horizon
+    if config.panel.kind == "synthetic":
+        market = panels.market_of(config, seed)
+        bars, closes, own = market.prices, market.prices, list[SignalSource](market.sources)
+        # synthetic skill lies far above what is honest on a panel of real stocks: the ceiling follows it
+        ceiling, strength = max(CEILING, 2 * config.panel.strength), STRENGTH_SYNTHETIC
+    else:
+        bars, own, closes = _bars(config)
+    sources, absent = panels.sources_of(config, closes)
+    named = {source.name: source for source in (*own, *(source for source, _ in sources))}
+    if synthetic:
+        leaks = {FALSE: synthetic_leak(bars, seed, strength=strength)}
+        leaks[TRUE] = synthetic_leak(bars, seed, strength=strength, falsified=False)
+        named = leaks | named
+    reports, unjudged = (
+        dict[str, LeakReport](),
+        {name: f"absent: {why}" for name, why in absent.items()},
+    )
+    ages = {source.name: age for source, age in sources}
+    for name, source in named.items():
+        say(f"leak check: {name}")
+        try:
+            reports[name] = leak_report(
+                bars, source, ceiling=ceiling, seed=seed, max_age=ages.get(name), ahead=ahead
+            )
+        except SourceAbsentError as error:
+            unjudged[name] = f"absent: {error.received}"
+        except DataError as error:
+            if name in (FALSE, TRUE):
+                raise
+            unjudged[name] = f"{error.expected}; received {error.received}"
+    return reports, unjudged
+
+
+def leaks_of(config: SignalsConfig, seed: int, synthetic: bool) -> list[dict[str, Any]]:
+    """Leak reports as plain values, one line a source."""
+    return _lines(config, *reports_of(config, seed, synthetic))
+
+
+def _lines(
+    config: SignalsConfig, reports: dict[str, LeakReport], unjudged: dict[str, str]
+) -> list[dict[str, Any]]:
+    lines = [
+        {**report.to_json(), "source": name, "panel": config.name}
+        for name, report in reports.items()
+    ]
+    empty = dict.fromkeys(("column", "ic", "ic_one_period_later", "instant", "median_delay_s"))
+    return lines + [
+        {
+            "source": name,
+            "panel": config.name,
+            "verdict": "not judged",
+            "reasons": [why],
+            "profile": {},
+            **empty,
+        }
+        for name, why in unjudged.items()
+    ]
+
+
+def _bars(config: SignalsConfig) -> tuple[pl.DataFrame, list[SignalSource], pl.DataFrame]:
+    """Daily bars of the last two years, dated as decisions are, the panel's own factors over them, and all closes."""
+    source = panels.prices_of(config)
+    prices = source.prices().filter(pl.col("date") <= pl.lit(config.panel.last).str.to_date())
+    last: Any = prices["time"].max()
+    recent = prices.filter(pl.col("time") > last - timedelta(days=365 * YEARS), pl.col("close") > 0)
+    facts = source.facts_of(prices, recent["time"].unique())
+    # a bar decided at the close cannot hold a fact that settles after it: bars are dated as decisions are
+    bars = recent.select("instrument", pl.col("time") + 2 * SETTLES, "close")
+    own = FrameSource(source.name, source.columns, facts, config.panel.path)
+    return bars, [own], prices.select("instrument", "time", "close")
+
+
+def configs_of(data: Path) -> list[SignalsConfig]:
+    """Configurations that a folder of data sets allows to check: daily stocks with reports, where they are there."""
+    daily, reports = data / STOCKS, str(data / "us-fundamentals-pit-2015-2017")
+    if not daily.exists():
+        return []
+    source = SourceSection.model_validate(
+        {"kind": "fundamentals", "path": reports, "drop_impossible": True}
+    )
+    panel = PanelSection(kind="daily", path=str(daily), survivors=True)
+    return [SignalsConfig(name="daily", panel=panel, source=(source,))]
+
+
+def leak(configs: list[SignalsConfig], seed: int, out: Path) -> dict[str, Any]:
+    """Check every source of some configurations, synthetic leaks beside them; writes figures and a page."""
+    rows, sections = [], []
+    for config in configs:
+        reports, unjudged = reports_of(config, seed, synthetic=True)
+        lines = _lines(config, reports, unjudged)
+        rows += lines
+        names = list(reports)
+        parts = [names[at : at + 3] for at in range(0, len(names), 3)]
+        figures = [
+            profile_figure({n: reports[n] for n in part}, f"leak-{config.name}-{at}")
+            for at, part in enumerate(parts)
+        ]
+        sections.append(
+            Section(
+                f"On {config.name}",
+                html=plain_table(*leak_table(lines), prose=True),
+                figures=figures,
+            )
+        )
+    caught = [one for one in rows if one["source"] == FALSE and one["verdict"] == "leak"]
+    lead = f"{len(caught)} of {len(configs)} planted leaks are caught. {NOT_PROVEN}"
+    page = render(
+        "Do sources know the future?",
+        lead,
+        sections,
+        {"seed": seed},
+        "printed by: tercel signals leak",
+    )
+    result = {"out": out, "leak": rows, "not_proven": NOT_PROVEN, "report": out / "leak.html"}
+    write_page(out, "leak", result, page)
+    return dict(to_jsonable(result))

@@ -5,14 +5,14 @@
 
 Each source's forecast is first set right by one slope (never negative). The weights minimise the squared error plus
 a penalty on their distance from equal weights, and are never negative (Breiman 1996; equal weights are the baseline
-that combinations of forecasts seldom beat by much: Stock & Watson 2004). Only moments are kept, so that what is left
+that combinations of forecasts seldom beat by much: Stock & Watson 2004). Only moments are stored, so that what is left
 when a source is missing can be set right in closed form, without a refit: the other weights grow by what the missing
 source had in common with them and by no more, and the standard deviation grows by what only it knew.
 
-Out-of-fold evidence decides who is weighed at all: :mod:`tercel.signals.fusion_walk` hands on as `heard` the sources
+Out-of-fold evidence decides who is weighed at all: :mod:`tercel.signals.models.walk_forward` hands on as `heard` the sources
 whose slope is above 0 by its 95 % interval. Where none is, the forecast is the target's mean: none.
 
-Never give in-sample forecasts: their weights go to whoever overfits most.
+Never give in-sample forecasts: the weights would go to the source that overfits most.
 """
 
 from collections.abc import Mapping, Sequence
@@ -37,7 +37,7 @@ class BoundedLinear:
     """
 
     native_nan: ClassVar[bool] = True
-    """A value that is missing makes the forecast missing: nothing stands in for it."""
+    """A value that is missing makes the forecast missing: it is not imputed."""
     low: Floats
     high: Floats
     coef: Floats
@@ -50,7 +50,7 @@ class BoundedLinear:
             [np.clip(row, self.low, self.high) @ self.coef + self.intercept for row in X]
         )
 
-    def kept(self) -> dict[str, AnyArray]:
+    def to_arrays(self) -> dict[str, AnyArray]:
         """All that a prediction needs."""
         return {
             name: np.asarray(getattr(self, name), np.float64)
@@ -63,7 +63,7 @@ class BoundedLinear:
 
 
 BOUNDED: Final = "bounded_linear"
-"""How a card calls :class:`BoundedLinear`, which needs NumPy alone; other parts are families of the zoo."""
+"""How a card calls :class:`BoundedLinear`, which needs NumPy alone; other parts are families of models."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +78,7 @@ class BaseModel:
     used : int64 (F,)
         Those that varied in training.
     medians : float64 (F,)
-        What stands for a missing value where the family does not read NaN.
+        Replaces a missing value where the family does not read NaN.
     model : estimator
     """
 
@@ -277,7 +277,7 @@ def stack(
     centre, slope = _calibrated(given, here & np.asarray(heard, bool), target - base, rows)
     scaled = np.where(here, slope * (given - centre), 0.0)
     gram, common = (scaled * rows[:, None]).T @ scaled, scaled.T @ (rows * (target - base))
-    weights = _nonnegative(gram, common, _even(gram, common), shrink)
+    weights = _nonnegative(gram, common, shrink)
     error = target - base - scaled @ weights
     deviation = float(np.sqrt(max(float(rows @ error**2), 1e-12 * spread**2)))
     tail = float(_weighted_quantile(np.abs(error) / deviation, rows, 0.9))
@@ -333,18 +333,14 @@ def _calibrated(given: Floats, here: Bools, target: Floats, rows: Floats) -> tup
     return centre, slope
 
 
-def _even(gram: Floats, common: Floats) -> Floats:
-    """Equal weights of the sources that say anything, scaled to the least squared error."""
-    active = np.diag(gram) > 0
-    ones = active.astype(np.float64)
+def _nonnegative(gram: Floats, common: Floats, shrink: float, rounds: int = 500) -> Floats:
+    """Weights >= 0 that minimise the squared error plus a pull to equal weights, by coordinate descent (convex).
+
+    Equal are the weights of the sources that say anything, scaled to the least squared error.
+    """
+    ones = (np.diag(gram) > 0).astype(np.float64)
     power = float(ones @ gram @ ones)
-    return ones * (max(float(ones @ common), 0.0) / power) if power > 0 else ones
-
-
-def _nonnegative(
-    gram: Floats, common: Floats, even: Floats, shrink: float, rounds: int = 500
-) -> Floats:
-    """Weights >= 0 that minimise the squared error plus a pull to `even`, by coordinate descent (convex)."""
+    even = ones * (max(float(ones @ common), 0.0) / power) if power > 0 else ones
     if shrink >= 1.0:
         return even
     penalty = shrink / (1.0 - shrink) * float(np.mean(np.diag(gram)))

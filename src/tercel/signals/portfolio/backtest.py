@@ -1,29 +1,31 @@
 """Backtest of a model's folder: its forecasts out of sample and the newest one, as a book after costs."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 import polars as pl
 
 from tercel.core.arrays import Floats, Ints
 from tercel.core.errors import ConfigError, DataError, TercelError
+from tercel.core.estimate import Estimate
 from tercel.core.files import write_atomic
 from tercel.core.progress import say
 from tercel.core.report.cells import csv_text
 from tercel.core.report.tables import spelt_cell
-from tercel.signals import backtest as books
-from tercel.signals.backtest import Backtest, BookRule, Cost, Exposure, Walk, walk_of
-from tercel.signals.model_folder import AGAIN, SignalModel
+from tercel.signals.models.skill import BLOCK, FEWEST, skill_sentence
+from tercel.signals.panel.build import prices_of
+from tercel.signals.portfolio import book as books
+from tercel.signals.portfolio.book import Backtest, BookRule, Cost, Exposure, Walk, walk_of
+from tercel.signals.portfolio.targets import names_in
 from tercel.signals.risk.volatility import LEAST_PAST, MONTH, YEAR, Ewma, ewma
-from tercel.signals.runs.build import prices_of
-from tercel.signals.scores import BLOCK, FEWEST, told
-from tercel.signals.serve import HeldSpan, config_of, predict, present, when
+from tercel.signals.serving.model_folder import AGAIN, SignalModel
+from tercel.signals.serving.predict import HeldSpan, config_of, predict, present, when
 from tercel.signals.sources.daily import SETTLES
 from tercel.signals.sources.port import time_type
-from tercel.signals.targets import names_in
 
 # -- exposure -------------------------------------------------------------------------------------
 # How much of a book is held: scaled to a volatility. Off unless asked for.
@@ -106,6 +108,7 @@ def volatility_target(target: float, days: DailyReturns) -> Exposure:
 
 # -- backtest -------------------------------------------------------------------------------------
 
+Row = TypeVar("Row")
 TARGETS: Final = "targets.csv"
 STALE: Final = "10d"
 """Age of a price beyond which it says nothing of what a trade costs."""
@@ -119,7 +122,7 @@ class Charge:
     ----------
     bps : float, optional
     law : float, optional
-        Y of the law; it stands where `bps` is not given.
+        Y of the law; used where `bps` is not given.
     capital : float
         Of the book, for the law, in the currency of the prices.
     whose : str
@@ -210,16 +213,186 @@ def daily_returns(model: SignalModel, names: list[str], remedy: str) -> DailyRet
     )
 
 
-def worth(name: str, scaled: Backtest, plain: Backtest, rng: np.random.Generator) -> dict[str, Any]:
-    """What a scaled book gains in net Sharpe ratio over the plain one, date by date."""
-    drawn = books.sharpes({"": plain.net, name: scaled.net}, plain.periods, rng)
-    gain = drawn[name] - drawn[""]
-    return {
-        "name": name,
-        "sharpe_net": drawn[name].point,
-        "drawdown": float(scaled.drawdown.max()),
-        "sharpe_gained": {**gain.estimate().to_json(), "t": gain.point / gain.error},
-    }
+@dataclass(frozen=True)
+class HeldName:
+    """A name of the newest date: its weight, and where a forecast was served that forecast and its deviation in bps."""
+
+    name: str
+    weight: float
+    expected_bps: float | None = None
+    sd_bps: float | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class VolatilityTarget:
+    """A book scaled to a volatility, beside the same book that is not scaled (`plain`).
+
+    Parameters
+    ----------
+    name : str
+    sharpe_net, drawdown : float
+        Of the scaled book.
+    gain : Estimate
+        Its net Sharpe ratio less that of the plain book, drawn date by date.
+    t : float
+        The gain over its standard error.
+    """
+
+    name: str
+    sharpe_net: float
+    drawdown: float
+    gain: Estimate
+    t: float
+    plain: Backtest
+
+
+@dataclass(frozen=True, eq=False)
+class BacktestReport:
+    """A model's forecasts as a book after costs, and the book of the newest date.
+
+    Parameters
+    ----------
+    model : SignalModel
+    rule, cost : str
+        The book and what its trades cost, in words.
+    names : int
+        Names of the walk.
+    book : Backtest
+    net, gross : Estimate
+        Annualised Sharpe ratios.
+    ic : mapping
+        Rank IC out of sample, as training measured it.
+    at : str
+        The newest date, ISO 8601.
+    held : HeldSpan, optional
+        Closes between which the newest forecast's return lies; None where no forecast was served.
+    weights : tuple of HeldName
+        Of the newest date, largest first.
+    scaled : VolatilityTarget, optional
+    warnings : list of str
+    seed : int
+    """
+
+    model: SignalModel
+    rule: str
+    cost: str
+    names: int
+    book: Backtest
+    net: Estimate
+    gross: Estimate
+    ic: Mapping[str, Any]
+    at: str
+    held: HeldSpan | None
+    weights: tuple[HeldName, ...]
+    scaled: VolatilityTarget | None
+    warnings: list[str]
+    seed: int
+
+    @cached_property
+    def years(self) -> list[dict[str, Any]]:
+        """Figures by calendar year."""
+        return books.years(self.book)
+
+    @property
+    def worst(self) -> Mapping[str, Any]:
+        """The year with the lowest net return."""
+        return min(self.years, key=lambda row: float(row["net"]))
+
+    @property
+    def turnover(self) -> float:
+        """Half-turns a date, on average."""
+        return float(self.book.turnover.mean())
+
+    @property
+    def net_a_year(self) -> float:
+        """Net return of a year, compounded."""
+        return float(self.book.equity[-1] ** (self.book.periods / len(self.book.net)) - 1.0)
+
+    @property
+    def breakeven_bps(self) -> float | None:
+        """Cost of a half-turn at which the book earns nothing; None without trades."""
+        return 1e4 * float(self.book.gross.mean()) / self.turnover if self.turnover > 0 else None
+
+    @property
+    def fall(self) -> tuple[str, str]:
+        """When the largest drawdown began, and when it was deepest."""
+        at = int(self.book.drawdown.argmax())
+        high = int(np.argmax(np.concatenate([[1.0], self.book.equity[:at]])))
+        return when(self.book.walk.start_ns[high]), when(self.book.walk.end_ns[at])
+
+    @property
+    def span(self) -> tuple[str, str]:
+        """Beginning of the first label and end of the last."""
+        return when(self.book.walk.start_ns[0]), when(self.book.walk.end_ns[-1])
+
+    def to_json(self) -> dict[str, Any]:
+        """All figures by name, with the curve and the sentences."""
+        scaled, book = self.scaled, self.book
+        return {
+            "model": self.model.id,
+            "name": self.model.name,
+            "folder": self.model.folder,
+            "dates": len(book.net),
+            "names": self.names,
+            "first": self.span[0],
+            "last": self.span[1],
+            "dates_a_year": book.periods,
+            "book": self.rule,
+            "cost": self.cost,
+            "definition": books.DEFINITION,
+            "ic": self.ic,
+            "sharpe_net": self.net.mean,
+            "sharpe_gross": self.gross.mean,
+            "sharpe_net_interval": self.net.to_json(),
+            "sharpe_gross_interval": self.gross.to_json(),
+            "gross": float(book.gross.mean()),
+            "net": float(book.net.mean()),
+            "net_a_year": self.net_a_year,
+            "turnover": self.turnover,
+            "breakeven_bps": self.breakeven_bps,
+            "drawdown": float(book.drawdown.max()),
+            "drawdown_from": self.fall[0],
+            "drawdown_to": self.fall[1],
+            "years": self.years,
+            "worst_year": self.worst,
+            "curve": curve(book),
+            "at": self.at,
+            "held": None if self.held is None else asdict(self.held),
+            "weights": [asdict(one) for one in self.weights],
+            "exposure": scaled
+            and {
+                "worth": {
+                    "name": scaled.name,
+                    "sharpe_net": scaled.sharpe_net,
+                    "drawdown": scaled.drawdown,
+                    "sharpe_gained": {**scaled.gain.to_json(), "t": scaled.t},
+                },
+                "plain": curve(scaled.plain),
+            },
+            "note": self.model.note,
+            "warnings": self.warnings,
+            "seed": self.seed,
+            "sentences": self.sentences(),
+        }
+
+    def sentences(self) -> list[str]:
+        """Summary of at most five sentences."""
+        net, worst, even = self.net, self.worst, self.breakeven_bps
+        open_ = net.ci_low is None or net.ci_high is None or net.ci_low <= 0.0 <= net.ci_high
+        sure = ", not significantly different from zero" if open_ else ""
+        first, last, fell, deepest = (day[:10] for day in (*self.span, *self.fall))
+        free = (
+            f"it breaks even at {even:.1f} bps" if even and even > 0 else "it loses before any cost"
+        )
+        lines = [
+            f"After {self.cost} the book made {100 * self.net_a_year:.1f} % a year, compounded, at a Sharpe ratio "
+            f"of {spelt_cell(net.to_json())}{sure}, {len(self.book.net)} dates, {first} to {last}.",
+            f"It turns over {self.turnover:.2f} half-turns a date, {self.turnover * self.book.periods:.0f} a year; {free}.",
+            f"At worst it stood {100 * self.book.drawdown.max():.1f} % below its peak, {fell} to {deepest}; its worst "
+            f"year is {worst['year']}, {100 * worst['net']:+.1f} %.",
+            skill_sentence(self.ic),
+        ]
+        return lines + [f"Bias: {self.model.note}."] * bool(self.model.note)
 
 
 def forecasts(
@@ -255,13 +428,13 @@ def forecasts(
 
 def backtested(
     model: SignalModel, book: BookRule, charge: Charge, seed: int, vol_target: float | None = None
-) -> dict[str, Any]:
-    """Every figure of a backtest, with its curve, its years, the weights of the newest date and what to say of it.
+) -> BacktestReport:
+    """Backtest a model's forecasts out of sample, and say what the newest one is held as.
 
     Raises
     ------
     ConfigError, DataError
-        As :mod:`tercel.signals.backtest`; and for a folder without forecasts out of sample.
+        As :mod:`tercel.signals.portfolio.book`; and for a folder without forecasts out of sample.
     """
     walk, rows, held, said = forecasts(model)
     ic = ic_of(model)
@@ -279,50 +452,46 @@ def backtested(
             f"All names, held equally, made {grew:.1f} % a year, compounded, before costs: read the difference."
         ]
     rng = np.random.default_rng([seed, 32])
-    target = "" if vol_target is None else f"volatility target {100 * vol_target:g} %"
     net, gross = (books.sharpe(returns, found.periods, rng) for returns in (found.net, found.gross))
-    table = books.years(found)
-    turned, at = float(found.turnover.mean()), int(found.drawdown.argmax())
-    high = int(np.argmax(np.concatenate([[1.0], found.equity[:at]])))
-    result = {
-        "model": model.id,
-        "name": model.name,
-        "folder": model.folder,
-        "dates": len(found.net),
-        "names": len(walk.names),
-        "first": when(found.walk.start_ns[0]),
-        "last": when(found.walk.end_ns[-1]),
-        "dates_a_year": found.periods,
-        "book": str(book),
-        "cost": str(charge),
-        "definition": books.DEFINITION,
-        "ic": ic,
-        "sharpe_net": net.mean,
-        "sharpe_gross": gross.mean,
-        "sharpe_net_interval": net.to_json(),
-        "sharpe_gross_interval": gross.to_json(),
-        "gross": float(found.gross.mean()),
-        "net": float(found.net.mean()),
-        "net_a_year": float(found.equity[-1] ** (found.periods / len(found.net)) - 1.0),
-        "turnover": turned,
-        "breakeven_bps": 1e4 * float(found.gross.mean()) / turned if turned > 0 else None,
-        "drawdown": float(found.drawdown.max()),
-        "drawdown_from": when(found.walk.start_ns[high]),
-        "drawdown_to": when(found.walk.end_ns[at]),
-        "years": table,
-        "worst_year": min(table, key=lambda row: row["net"]),
-        "curve": curve(found),
-        "at": when(walk.time_ns[-1]),
-        "held": None if held is None else asdict(held),
-        "weights": weights_of(walk, found, rows),
-        "exposure": None
-        if plain is None
-        else {"worth": worth(target, found, plain, rng), "plain": curve(plain)},
-        "note": str(model.card.get("note", "")),
-        "warnings": said,
-        "seed": seed,
+    scaled = None
+    if plain is not None:
+        drawn = books.sharpes({"": plain.net, "scaled": found.net}, plain.periods, rng)
+        gain = drawn["scaled"] - drawn[""]
+        scaled = VolatilityTarget(
+            f"volatility target {100 * (vol_target or 0.0):g} %",
+            drawn["scaled"].point,
+            float(found.drawdown.max()),
+            gain.estimate(),
+            gain.point / gain.error,
+            plain,
+        )
+    served = {
+        name: HeldName(name, 0.0, row["expected_bps"], row["sd_bps"]) for name, row in rows.items()
     }
-    return {**result, "sentences": sentences(result)}
+    weights = (
+        replace(served.get(name, HeldName(name, 0.0)), weight=weight)
+        for name, weight, value in zip(
+            walk.names.tolist(), found.target.tolist(), walk.value[-1], strict=True
+        )
+        if np.isfinite(value)
+    )
+    ordered = sorted(weights, key=lambda one: (-one.weight, -(one.expected_bps or 0.0), one.name))
+    return BacktestReport(
+        model,
+        str(book),
+        str(charge),
+        len(walk.names),
+        found,
+        net,
+        gross,
+        ic,
+        when(walk.time_ns[-1]),
+        held,
+        tuple(ordered),
+        scaled,
+        said,
+        seed,
+    )
 
 
 def ic_of(model: SignalModel) -> dict[str, Any]:
@@ -362,71 +531,23 @@ def curve(found: Backtest) -> list[dict[str, Any]]:
     ]
 
 
-def weights_of(
-    walk: Walk, found: Backtest, rows: dict[str, dict[str, Any]]
-) -> list[dict[str, Any]]:
-    """Names of the newest date by weight, largest first, with their forecast in bps where it was served."""
-    table = [
-        {
-            "name": name,
-            "weight": weight,
-            **{key: rows.get(name, {}).get(key) for key in ("expected_bps", "sd_bps")},
-        }
-        for name, weight, value in zip(
-            walk.names.tolist(), found.target.tolist(), walk.value[-1], strict=True
-        )
-        if np.isfinite(value)
-    ]
-    return sorted(
-        table, key=lambda row: (-row["weight"], -(row["expected_bps"] or 0.0), row["name"])
-    )
-
-
-def ends(rows: list[dict[str, Any]], most: int = 5) -> list[dict[str, Any]]:
+def ends(rows: Sequence[Row], most: int = 5) -> list[Row]:
     """The first and the last rows of a table, at most `most` of each."""
-    return rows if len(rows) <= 2 * most else [*rows[:most], *rows[-most:]]
+    return [*rows] if len(rows) <= 2 * most else [*rows[:most], *rows[-most:]]
 
 
-def sentences(found: dict[str, Any]) -> list[str]:
-    """What a desk would say of a backtest, in at most five sentences.
-
-    Parameters
-    ----------
-    found : dict
-        As :func:`backtested` makes it.
-    """
-    net, worst = found["sharpe_net_interval"], found["worst_year"]
-    open_ = net["ci_low"] is None or net["ci_low"] <= 0.0 <= net["ci_high"]
-    sure = ", which cannot be told from nothing" if open_ else ""
-    span = f"{found['first'][:10]} to {found['last'][:10]}"
-    even = found["breakeven_bps"]
-    free = f"it breaks even at {even:.1f} bps" if even and even > 0 else "it loses before any cost"
-    lines = [
-        f"After {found['cost']} the book made {100 * found['net_a_year']:.1f} % a year, compounded, at a Sharpe ratio "
-        f"of {spelt_cell(net)}{sure}, {found['dates']} dates, {span}.",
-        f"It turns over {found['turnover']:.2f} half-turns a date, {found['turnover'] * found['dates_a_year']:.0f} a "
-        f"year; {free}.",
-        f"At worst it stood {100 * found['drawdown']:.1f} % below its peak, {found['drawdown_from'][:10]} to "
-        f"{found['drawdown_to'][:10]}; its worst year is {worst['year']}, {100 * worst['net']:+.1f} %.",
-        told(found["ic"]),
-    ]
-    return lines + [f"Bias: {found['note']}."] * bool(found["note"])
-
-
-def write_targets(found: dict[str, Any], out: Path) -> Path | None:
+def write_targets(found: BacktestReport, out: Path) -> Path | None:
     """Weights of the newest date as a CSV of date, name, weight; 0 of a name that the file before had, else none. Where
-    no forecast is given there is no file: one of before is removed, and `found` warns of it.
+    no forecast is given there is no file: a previous one is removed, and `found` warns of it.
     """
-    there = (out / TARGETS).is_file()
-    if found["held"] is None:
-        (out / TARGETS).unlink(missing_ok=True)
-        removed = f", and {out / TARGETS} of before is removed" * there
-        found["warnings"].append(f"No forecast is given, so no targets are written{removed}.")
+    file = out / TARGETS
+    if found.held is None:
+        removed = f", and the previous {file} is removed" * file.is_file()
+        file.unlink(missing_ok=True)
+        found.warnings.append(f"No forecast is given, so no targets are written{removed}.")
         return None
-    weights = {row["name"]: row["weight"] for row in found["weights"]}
-    return write_weights(
-        out / TARGETS, found["at"][:10], weights, names_in(out / TARGETS) if there else ()
-    )
+    weights = {one.name: one.weight for one in found.weights}
+    return write_weights(file, found.at[:10], weights, names_in(file) if file.is_file() else ())
 
 
 def write_weights(

@@ -1,9 +1,14 @@
-"""What `tercel portfolio` is told, one TOML file, and the forecasts, volatilities and costs that it names.
+"""The file of `tercel portfolio`, TOML, and the forecasts, volatilities and costs that it names.
 
 [forecasts] model, or file: a trained model's folder, or a table of date, name, value, outcome, sd (end, dollars)
 [book]      kind, hold: how forecasts become targets
 [cost]      bps, or law and capital; believed, prior, half_life; changes, times: a cost that changes on a day
 [rules]     names, first, last: ways to trade, and the dates that figures are of
+
+A table of forecasts::
+
+    date,name,value,outcome,sd
+    2021-01-06,AAA,0.31,0.012,0.021
 """
 
 from collections.abc import Sequence
@@ -23,14 +28,8 @@ from tercel.core.tables.table import USUAL, read_table
 from tercel.core.tables.table_map import Called
 from tercel.core.tables.times import days
 from tercel.core.toml import TomlTable, read_toml, validated
-from tercel.signals import backtest as books
-from tercel.signals.backtest import Walk, apart, walk_of
-from tercel.signals.model_folder import SignalModel, folder_at, load
-from tercel.signals.rebalance import HALF_LIFE, RULES, Sought, sought_of
-from tercel.signals.risk.covariance import FastVolatility
-from tercel.signals.risk.forecast import WINDOW
-from tercel.signals.risk.volatility import MONTH
-from tercel.signals.runs.backtest import (
+from tercel.signals.portfolio import book as books
+from tercel.signals.portfolio.backtest import (
     Charge,
     DailyReturns,
     daily_returns,
@@ -38,7 +37,12 @@ from tercel.signals.runs.backtest import (
     known_by,
     traded,
 )
+from tercel.signals.portfolio.book import Walk, non_overlapping, walk_of
+from tercel.signals.portfolio.rebalance import HALF_LIFE, RULES, BookTargets, book_targets
+from tercel.signals.risk.forecast import WINDOW
+from tercel.signals.risk.volatility import MONTH, FastVolatility
 from tercel.signals.runs.config import day_of
+from tercel.signals.serving.model_folder import SignalModel, folder_at, load
 from tercel.signals.sources.port import time_type
 from tercel.signals.sources.registry import in_table
 
@@ -70,7 +74,7 @@ class BookSection(TomlTable):
 
 
 class CostSection(TomlTable):
-    """What trading costs, and what is believed of it."""
+    """Cost of trading, and the belief about it."""
 
     bps: float | None = Field(default=None, ge=0)
     law: float | None = Field(default=None, gt=0)
@@ -169,7 +173,7 @@ class Opened:
     the panel, and of the newest forecast.
     """
 
-    sought: Sought
+    sought: BookTargets
     model: SignalModel | None
     note: str = ""
     said: Sequence[str] = ()
@@ -177,7 +181,7 @@ class Opened:
 
 def opened(config: PortfolioConfig, base: Path, seed: int = 1, *, newest: bool = False) -> Opened:
     """Forecasts, volatilities and costs of a configuration whose paths are taken from a folder; with the `newest` date
-    of a model's files behind them, whose outcome nobody knows.
+    of a model's files behind them, whose outcome is not known yet.
 
     Raises
     ------
@@ -193,7 +197,7 @@ def opened(config: PortfolioConfig, base: Path, seed: int = 1, *, newest: bool =
     else:
         model = load(folder_at(base / config.forecasts.model, seed))
         walk, where = walk_of(model.walk()), str(model.folder)
-        walk, said = with_newest(model) if newest else (walk.rows(apart(walk)), said)
+        walk, said = with_newest(model) if newest else (walk.rows(non_overlapping(walk)), said)
         away, remedy = (
             1.0 - FastVolatility().decay,
             "give the forecasts as a table with a column sd: file = ...",
@@ -209,7 +213,8 @@ def opened(config: PortfolioConfig, base: Path, seed: int = 1, *, newest: bool =
         len(walk.time_ns), config.cost.bps if config.cost.law is None else config.cost.law
     )
     if config.cost.changes:
-        level[_since(walk, config.cost.changes)] *= config.cost.times
+        day = np.datetime64(config.cost.changes, "ns").astype(np.int64)
+        level[int(np.searchsorted(walk.time_ns, day)) :] *= config.cost.times
     law = books.flat(1.0)
     if config.cost.law is not None:
         law = books.square_root(
@@ -224,10 +229,10 @@ def opened(config: PortfolioConfig, base: Path, seed: int = 1, *, newest: bool =
         optimum = mean_variance(
             walk, sd, daily_returns(model, walk.names.tolist(), "take mean_variance out")
         )
-    sought = sought_of(
+    sought = book_targets(
         walk, sd, law, level, by_risk=config.book.kind == "by_risk", hold=config.book.hold
     )
-    note = "" if model is None else str(model.card.get("note", ""))
+    note = "" if model is None else model.note
     return Opened(replace(sought, optimum=optimum), model, note, said)
 
 
@@ -246,16 +251,10 @@ def with_newest(model: SignalModel) -> tuple[Walk, list[str]]:
             said[0],
             "bring the files up to date, or train again",
         )
-    found = walk.rows(np.append(apart(walk), len(walk.time_ns) - 1))
+    found = walk.rows(np.append(non_overlapping(walk), len(walk.time_ns) - 1))
     end = found.end_ns.copy()
     end[-1] = found.time_ns[-1] + int(np.median(found.end_ns[:-1] - found.time_ns[:-1]))
     return replace(found, end_ns=end), said
-
-
-def _since(walk: Walk, day: str) -> slice:
-    return slice(
-        int(np.searchsorted(walk.time_ns, np.datetime64(day, "ns").astype(np.int64))), None
-    )
 
 
 def read_forecasts(
@@ -333,13 +332,13 @@ def read_forecasts(
     wide[0, at["t"], at["n"]] = at["sd"]
     if "dollars" in at.columns:
         wide[1, at["t"], at["n"]] = at["dollars"].fill_null(float("nan"))
-    kept = apart(walk)
-    return walk.rows(kept), wide[0, kept], wide[1, kept]
+    apart = non_overlapping(walk)
+    return walk.rows(apart), wide[0, apart], wide[1, apart]
 
 
 def mean_variance(walk: Walk, sd: Floats, days_of: DailyReturns) -> Floats:
     """Weights in proportion to the inverse covariance times forecasts (Grinold: score times volatility), 2 in absolute
-    sum; covariance by :class:`~tercel.signals.risk.covariance.FastVolatility` of the last two years. A name that moved
+    sum; covariance by :class:`~tercel.signals.risk.volatility.FastVolatility` of the last two years. A name that moved
     on less than half of their days has none.
     """
     out = np.zeros(walk.value.shape)

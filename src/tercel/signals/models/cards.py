@@ -1,4 +1,4 @@
-"""The model zoo: every family behind scikit-learn's interface."""
+"""Families of models, each behind scikit-learn's interface."""
 
 import importlib
 import importlib.util
@@ -12,9 +12,9 @@ from tercel.core.extras import entry_point, entry_point_names
 from tercel.core.toml import fitting
 
 # -- port -----------------------------------------------------------------------------------------
-# The port of the zoo: families of models, each a card that says what makes its models.
+# The port: families of models, each a card that says what makes its models.
 #
-# To add a family: a class in `signals.zoo.models`, a row of `FAMILIES`, and a test class that inherits
+# To add a family: a class in `signals.models.regressors`, a row of `FAMILIES`, and a test class that inherits
 # :class:`certify.kits.signal_model.SignalModelConformance`. A package of one's own names its card in the entry
 # point group ``tercel.families``; `studies` so gives support vector machines and sequence networks.
 
@@ -75,18 +75,20 @@ class FamilyCard:
 FAMILIES: Final = {
     card.name: card
     for card in (
-        FamilyCard("linear", "ridge regression", ("sklearn",), "tercel.signals.zoo.models:Ridge"),
+        FamilyCard(
+            "linear", "ridge regression", ("sklearn",), "tercel.signals.models.regressors:Ridge"
+        ),
         FamilyCard(
             "forest",
             "random forest, 150 trees",
             ("sklearn",),
-            "tercel.signals.zoo.models:ForestRegressor",
+            "tercel.signals.models.regressors:ForestRegressor",
         ),
         FamilyCard(
             "boosting",
             "gradient boosting, LightGBM",
             ("lightgbm", "sklearn"),
-            "tercel.signals.zoo.models:BoostingRegressor",
+            "tercel.signals.models.regressors:BoostingRegressor",
         ),
     )
 }
@@ -114,8 +116,3 @@ def family(name: str) -> FamilyCard:
 def absent(card: FamilyCard) -> str | None:
     """The first library of `card` that is not installed, None when all are."""
     return next((name for name in card.needs if importlib.util.find_spec(name) is None), None)
-
-
-# -- zoo ------------------------------------------------------------------------------------------
-
-__all__ = ["FamilyCard", "absent", "families", "family"]

@@ -6,7 +6,7 @@
 `fusion.json` holds the weights, an npz what each part learned, `walk.parquet` the forecasts out of sample,
 `updates.jsonl` how parameters moved where they learn online, `card.json` all else: the configuration, seed, scale, and
 the hash of every file and of itself. Nothing in it can run code when it is read. Training writes the card last: a
-folder without one was cut short. `served.jsonl` goes on where `updates.jsonl` ends, with what was learned since.
+folder without one was cut short. `served.jsonl` continues `updates.jsonl` with what was learned since.
 """
 
 import hashlib
@@ -29,8 +29,8 @@ from tercel.core.errors import DataError, check_known, offer
 from tercel.core.files import file_hash
 from tercel.core.messages import Alpha
 from tercel.core.serialization import parse_json
-from tercel.signals.alpha import AlphaScale
-from tercel.signals.fusion import BOUNDED, BaseModel, BoundedLinear, Fusion
+from tercel.signals.models.fusion import BOUNDED, BaseModel, BoundedLinear, Fusion
+from tercel.signals.models.skill import AlphaScale
 
 if TYPE_CHECKING:
     import polars as pl
@@ -49,7 +49,7 @@ FORMAT: Final = 4
 DAMAGED = (ValueError, KeyError, TypeError, AttributeError, EOFError, BadZipFile)
 """What reading a file raises that is none."""
 AGAIN: Final = "train it again: tercel signals train CONFIG.toml `out=FOLDER`"
-SHIPPED: Final = Path(__file__).parent / "models"
+SHIPPED: Final = Path(__file__).parent / "packaged"
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,6 +86,11 @@ class SignalModel:
         return str(self.card.get("name", ""))
 
     @property
+    def note(self) -> str:
+        """What must be said beside every number of its panel: bias, lags."""
+        return str(self.card.get("note", ""))
+
+    @property
     def silent(self) -> str:
         """Why every forecast is 0; empty where it is not."""
         return (
@@ -108,7 +113,7 @@ class SignalModel:
         """Names of all features that it reads."""
         return tuple(dict.fromkeys(name for one in self.models for name in one.names))
 
-    def told(self, features: Mapping[str, ArrayLike]) -> Floats:
+    def part_forecasts(self, features: Mapping[str, ArrayLike]) -> Floats:
         """Forecasts of each part, float64 (n, K), from columns by name; a column that is not there is missing."""
         rows = max((np.size(column) for column in features.values()), default=0)
         by_model, gap = np.full((rows, len(self.models)), np.nan), np.full(rows, np.nan)
@@ -121,7 +126,7 @@ class SignalModel:
 
     def forecast(self, features: Mapping[str, ArrayLike]) -> tuple[Floats, Floats]:
         """Value and standard deviation (n,), in units of what it was fitted to."""
-        return self.fusion.combine(self.told(features))
+        return self.fusion.combine(self.part_forecasts(features))
 
     def alphas(
         self, features: Mapping[str, ArrayLike], instruments: Sequence[str], at_ns: int
@@ -136,7 +141,7 @@ class SignalModel:
         ConfigError
             When a forecast is no number.
         """
-        by_model, scale = self.told(features), self.scale
+        by_model, scale = self.part_forecasts(features), self.scale
         if len(by_model) != len(instruments):
             raise DataError(
                 "a row per instrument",
@@ -185,7 +190,7 @@ class SignalModel:
         Raises
         ------
         DataError
-            For a feature that is NaN, infinite or not known to the model: a defect of whoever measured, not a missing
+            For a feature that is NaN, infinite or not known to the model: a defect of the measurement, not a missing
             fact.
         """
         known = self.features
@@ -273,9 +278,9 @@ class SignalModel:
                 follows = False
             if not follows:
                 raise DataError(
-                    "a line of this model that goes on from those before",
+                    "a line that continues the journal of this model",
                     f"row {row} of {file}",
-                    "remove it and all after it, or the file: predict learns them anew",
+                    "remove it and all after it, or the file: predict learns them again",
                 )
             lines.append(one)
             last[one["source"]] = one["at"]
@@ -299,7 +304,7 @@ def save(
     parts = []
     for number, one in enumerate(model.models):
         file = folder / f"{number:02d}-{one.family}.npz"
-        np.savez_compressed(file, allow_pickle=False, **one.model.kept())
+        np.savez_compressed(file, allow_pickle=False, **one.model.to_arrays())
         parts.append(
             {
                 "source": one.source,
@@ -443,16 +448,16 @@ def load_packaged(name: str) -> SignalModel:
 def _part(folder: Path, raw: Mapping[str, Any]) -> BaseModel:
     with np.load(
         io.BytesIO(_checked(folder, raw)), allow_pickle=False
-    ) as kept:  # one that holds objects is refused
-        arrays = {name: kept[name] for name in kept.files}
+    ) as stored:  # one that holds objects is refused
+        arrays = {name: stored[name] for name in stored.files}
     if raw["family"] == BOUNDED:
         model: Any = BoundedLinear(
             arrays["low"], arrays["high"], arrays["coef"], float(arrays["intercept"])
         )
     else:
-        from tercel.signals.zoo import family
+        from tercel.signals.models.cards import family
 
-        model = family(raw["family"]).make(**raw["parameters"]).put_back(arrays)
+        model = family(raw["family"]).make(**raw["parameters"]).from_arrays(arrays)
     used, medians = np.array(raw["used"], np.intp), np.array(raw["medians"], np.float64)
     return BaseModel(raw["source"], raw["family"], tuple(raw["features"]), used, medians, model)
 

@@ -4,7 +4,7 @@
 
 A book is 1 long and 1 short of its equity, rebuilt on dates whose labels do not overlap. A **half-turn** is the sum of
 |change of weight| over all names, both legs, from the weights to which prices moved the last book: a book that is sold
-and bought anew takes four. The first book is bought, the last is not sold. Profits stay in it.
+and bought again takes four. The first book is bought, the last is not sold. Profits stay in it.
 """
 
 from collections.abc import Callable, Mapping
@@ -19,7 +19,7 @@ from tercel.core.arrays import Floats, Indices, Ints
 from tercel.core.errors import ConfigError, DataError
 from tercel.core.estimate import Estimate
 from tercel.core.stats import Replicates, moments_of_mean, over_seeds, replicate
-from tercel.signals.scores import BLOCK, rank_ic_of_rows, stride
+from tercel.signals.models.skill import BLOCK, rank_ic_of_rows, stride
 
 SHARE: Final = 0.1
 """Of the names, in each leg of a book of deciles."""
@@ -89,7 +89,7 @@ class BookRule:
     long_only: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse what is no book."""
+        """Refuse settings that make no book."""
         if self.kind not in ("deciles", "scores"):
             raise ConfigError(
                 "a book of deciles or scores", f"{self.kind!r}", "give `book=deciles`"
@@ -171,7 +171,7 @@ def _refuse(bad: pl.DataFrame, expected: str) -> None:
         )
 
 
-def apart(walk: Walk) -> Indices:
+def non_overlapping(walk: Walk) -> Indices:
     """Rows of dates with outcomes whose labels do not overlap: every k-th, for the least k whose labels begin, in the
     median, at or after the end of those before.
 
@@ -361,7 +361,7 @@ def backtest(
     DataError
         Forecasts never differ between names, or the book loses all that it has.
     """
-    rows, newest = apart(walk), len(walk.time_ns) - 1
+    rows, newest = non_overlapping(walk), len(walk.time_ns) - 1
     if not (np.nanmax(walk.value, axis=1) > np.nanmin(walk.value, axis=1)).any():
         raise DataError(
             "forecasts that differ between names",

@@ -1,13 +1,15 @@
-"""One base model per source and family, walked forward; their out-of-fold forecasts fused, walked forward too.
+"""Walk-forward test blocks of a panel, purged and embargoed; models fitted, forecast and fused block by block.
 
-    folds = [...]                                     (train, test) rows in time, purged and embargoed
-    told = out_of_fold(data, families, folds, ...)    NaN where a source was missing or a row is in no test block
-    value, sd, even = fused(data, told, folds, ...)   each block weighed by what earlier blocks taught
+    folds = folds_of(data, config.train)                   (train, test) rows in time
+    forecasts = out_of_fold(data, families, folds, ...)    NaN where a source was missing or a row is in no test block
+    value, sd, even = fused(data, forecasts, names, folds) each block weighed by what earlier blocks taught
 
-Each source is learned from by itself, so that a source that is missing later takes away its own forecasts and no other.
+Each source is fitted by itself, so that a source that is missing later removes its own forecasts and no other's.
 """
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -15,17 +17,191 @@ import numpy as np
 from tercel.core.arrays import Bools, Floats, Indices, Ints
 from tercel.core.errors import DataError
 from tercel.core.estimate import Estimate
+from tercel.core.progress import progress
 from tercel.core.report.tables import spelt
 from tercel.core.stats import weighted_interval
-from tercel.signals.alpha import within_dates
-from tercel.signals.fusion import LEAST_ROWS, BaseModel, Fusion, stack
-from tercel.signals.panel.dataset import Dataset
-from tercel.signals.scores import BLOCK, stride
-from tercel.signals.zoo import family
-from tercel.signals.zoo.base import filled
+from tercel.signals.models.cards import family
+from tercel.signals.models.fusion import LEAST_ROWS, BaseModel, Fusion, stack
+from tercel.signals.models.regressors import filled
+from tercel.signals.models.skill import BLOCK, stride, within_dates
+from tercel.signals.panel.panel import Dataset
+from tercel.signals.runs.config import TrainSection
+
+# -- validation -----------------------------------------------------------------------------------
+# Splits in time that cannot look ahead: walk-forward with purge and embargo.
+#
+#     for train, test in walk_forward(data.time_ns, data.end_ns, splits=5, embargo_ns=10 * DAY): ...
+#
+# *Purge*: a row whose label interval reaches into the test block does not train. *Embargo*: nor does one whose label ends
+# less than `embargo_ns` before the block (Lopez de Prado 2018, "Advances in Financial Machine Learning", chapter 7). All
+# times are ns; rows may be in any order.
 
 Fold = tuple[Indices, Indices]
+"""Rows to train on, rows to test."""
 Settings = Mapping[str, Mapping[str, Any]]
+"""Parameters by family."""
+DAY = 86_400 * 1_000_000_000
+
+
+def walk_forward(
+    time_ns: Ints,
+    end_ns: Ints,
+    *,
+    splits: int = 5,
+    embargo_ns: int = 0,
+    cuts: Sequence[int] | None = None,
+    first: float = 0.5,
+) -> Iterator[tuple[Indices, Indices]]:
+    """(train, test) row numbers: always the past to train on, the block that follows to test.
+
+    Parameters
+    ----------
+    time_ns, end_ns : int64 (n,)
+        When a row is decided; when its label is known.
+    splits : int
+        Test blocks of about equally many different times, over the last `1 - first` of them.
+    embargo_ns : int
+        Between the last training label and the first test time.
+    cuts : sequence of int, optional
+        Bounds of the test blocks instead (m + 1 times for m blocks): [cuts[i], cuts[i + 1]).
+    first : float
+        Share of the times that only ever trains.
+
+    Raises
+    ------
+    DataError
+        When the panel is too short for one training row before a block.
+    """
+    time_ns, end_ns = np.asarray(time_ns, np.int64), np.asarray(end_ns, np.int64)
+    _refuse_short(time_ns, embargo_ns)
+    bounds = _cuts(time_ns, splits, first) if cuts is None else [int(cut) for cut in cuts]
+    for low, high in pairwise(bounds):
+        test = np.flatnonzero((time_ns >= low) & (time_ns < high))
+        train = np.flatnonzero((end_ns + embargo_ns <= low) & (time_ns < low))
+        if len(test) == 0:
+            continue
+        if len(train) == 0:
+            raise _short(
+                "rows whose labels end an embargo before the first test block", time_ns, embargo_ns
+            )
+        yield train, test
+
+
+def _cuts(time_ns: Ints, splits: int, first: float) -> list[int]:
+    times = np.unique(time_ns)
+    begin = int(len(times) * first)
+    if splits < 1 or not 0.0 < first < 1.0 or begin < 1 or len(times) - begin < splits:
+        raise DataError(
+            f"enough different times for {splits} test blocks after the first {first:.0%}",
+            f"{len(times)} times",
+            "use fewer splits or a longer panel",
+        )
+    at = np.linspace(begin, len(times), splits + 1).round().astype(int)
+    return [*times[at[:-1]].tolist(), int(times[-1]) + 1]
+
+
+def _refuse_short(time_ns: Ints, embargo_ns: int) -> None:
+    if embargo_ns < 0:
+        raise DataError(
+            "an embargo of 0 ns or more",
+            f"{embargo_ns}",
+            "say how long labels and features overlap",
+        )
+    if len(time_ns) == 0 or int(time_ns.max()) - int(time_ns.min()) <= embargo_ns:
+        raise _short("a panel longer than the embargo", time_ns, embargo_ns)
+
+
+def _short(expected: str, time_ns: Ints, embargo_ns: int) -> DataError:
+    span = (int(time_ns.max()) - int(time_ns.min())) / DAY if len(time_ns) else 0.0
+    return DataError(
+        expected,
+        f"{len(time_ns)} rows over {span:.2f} days and an embargo of {embargo_ns / DAY:.2f} days",
+        "use a longer panel or a shorter embargo and horizon",
+    )
+
+
+# -- walk -----------------------------------------------------------------------------------------
+
+EMBARGO_DAYS = 10
+LEAST_YEARS = 4
+"""Calendar years of a panel from which on it is refitted by years."""
+
+
+def folds_of(data: Dataset, train: TrainSection) -> list[Fold]:
+    """Test blocks as configured, purged and embargoed."""
+    embargo = int(train.embargo_days * DAY)
+    if train.update != "refit":
+        return _by_dates(data, train.online.warm)
+    first, last = (_year(int(ns)) for ns in data.time_ns[[0, -1]])
+    if train.refit == "blocks" or (train.refit == "auto" and last - first + 1 < LEAST_YEARS):
+        return list(
+            walk_forward(data.time_ns, data.end_ns, splits=train.splits, embargo_ns=embargo)
+        )
+    return yearly(data, int(train.test_from[:4] or first + 2), embargo)
+
+
+def yearly(data: Dataset, first_year: int, embargo_ns: int = 0) -> list[Fold]:
+    """(train, test) of each calendar year from `first_year` on, at least `EMBARGO_DAYS` after the last label."""
+    last = _year(int(data.time_ns[-1]))
+    if last < first_year:
+        raise DataError(
+            f"dates from {first_year} on",
+            f"a panel that ends in {last}",
+            "test from an earlier year",
+        )
+    cuts = [
+        int(np.datetime64(f"{year}-01-01", "ns").astype(np.int64))
+        for year in range(first_year, last + 2)
+    ]
+    return list(
+        walk_forward(
+            data.time_ns, data.end_ns, cuts=cuts, embargo_ns=max(embargo_ns, EMBARGO_DAYS * DAY)
+        )
+    )
+
+
+def _by_dates(data: Dataset, dates: int) -> list[Fold]:
+    """Blocks of so many dates after the first as many, of models that learn by date: later dates move none of them."""
+    times = np.unique(data.time_ns)
+    if len(times) <= 2 * dates:
+        raise DataError(
+            f"more than {2 * dates} dates, to learn online",
+            f"{len(times)}",
+            "lower train.online.warm",
+        )
+    return list(
+        walk_forward(
+            data.time_ns, data.end_ns, cuts=[*times[dates::dates].tolist(), int(times[-1]) + 1]
+        )
+    )
+
+
+def _year(ns: int) -> int:
+    return int(np.datetime64(ns, "ns").astype("datetime64[Y]").astype(int)) + 1970
+
+
+def walked(
+    data: Dataset, names: tuple[str, ...], train: TrainSection, seed: int, label: str
+) -> tuple[Floats, float]:
+    """Out-of-fold forecasts of some families, and the processor seconds that all their fits and forecasts took."""
+    folds = folds_of(data, train)
+    start = time.process_time()
+    with progress(counted=True, transient=True, now=True) as bar:
+        task = bar.add_task(label, total=len(folds) * len(base_names(data, names)), now="")
+
+        def tick(now: str) -> None:
+            bar.update(task, advance=1, now=now)
+
+        forecasts = out_of_fold(
+            data,
+            names,
+            folds,
+            seed=seed,
+            most_rows=train.most_rows,
+            settings=train.settings,
+            tick=tick,
+        )
+    return forecasts, time.process_time() - start
 
 
 def base_names(data: Dataset, families: Sequence[str]) -> tuple[str, ...]:
@@ -34,12 +210,11 @@ def base_names(data: Dataset, families: Sequence[str]) -> tuple[str, ...]:
 
 
 def thinned(rows: Indices, dates: Ints, most: int) -> Indices:
-    """At most about `most` of the rows: whole cross-sections, evenly left out, the newest always kept."""
+    """At most about `most` of the rows: whole cross-sections, evenly left out, the newest always included."""
     if len(rows) <= most:
         return rows
     step = -(-len(rows) // most)
-    known = np.unique(dates[rows])[::-1][::step]
-    return rows[np.isin(dates[rows], known)]
+    return rows[np.isin(dates[rows], np.unique(dates[rows])[::-1][::step])]
 
 
 def fit_base(
@@ -220,17 +395,13 @@ def spelt_evidence(slope: Estimate) -> str:
     ('0.80 [0.50, 1.10]', '0.10 [-0.20, 0.40]: not statistically significant, weight 0')
     """
     return spelt(slope) + (
-        "" if _is_above_0(slope) else ": not statistically significant, weight 0"
+        "" if (slope.ci_low or 0.0) > 0.0 else ": not statistically significant, weight 0"
     )
 
 
 def heard(data: Dataset, forecasts: Floats, rows: Bools) -> Bools:
     """Columns whose slope is above 0 by the interval of :func:`evidence`, bool (K,): the others get no weight."""
-    return np.array([_is_above_0(one) for one in evidence(data, forecasts, rows)])
-
-
-def _is_above_0(slope: Estimate) -> bool:
-    return (slope.ci_low or 0.0) > 0.0
+    return np.array([(one.ci_low or 0.0) > 0.0 for one in evidence(data, forecasts, rows)])
 
 
 def whole(data: Dataset, forecasts: Floats, names: Sequence[str], shrink: float) -> Fusion:

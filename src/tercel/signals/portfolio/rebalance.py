@@ -25,9 +25,9 @@ import numpy as np
 
 from tercel.core.arrays import Floats, Indices
 from tercel.core.errors import DataError
-from tercel.signals.backtest import YEAR_NS, Backtest, CostLaw, Walk, averaged
 from tercel.signals.flow.recalibrate import NO_DAYS, after
-from tercel.signals.scores import rank_ic_of_rows
+from tercel.signals.models.skill import rank_ic_of_rows
+from tercel.signals.portfolio.book import YEAR_NS, Backtest, CostLaw, Walk, averaged
 
 RATES: Final = (1.0, 0.7, 0.5, 0.35, 0.25, 0.15, 0.1, 0.05)
 WIDTHS: Final = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0)
@@ -44,7 +44,7 @@ HALVINGS: Final = 50
 
 
 @dataclass(frozen=True, eq=False)
-class Sought:
+class BookTargets:
     """What forecasts want of a book and what came, date by name; D dates whose labels do not overlap, N names.
 
     Parameters
@@ -82,7 +82,7 @@ class Sought:
         return (len(self.level) - 1) * YEAR_NS / span if span > 0 else float("nan")
 
 
-def sought_of(
+def book_targets(
     walk: Walk,
     sd: Floats,
     law: CostLaw,
@@ -91,18 +91,18 @@ def sought_of(
     by_risk: bool = True,
     hold: float = 0.0,
     optimum: Floats | None = None,
-) -> Sought:
+) -> BookTargets:
     """Targets of forecasts: scores around their date's mean, over forecast volatility where that is asked for, each leg
     adding up to 1.
 
     Parameters
     ----------
     walk : Walk
-        Dates whose labels do not overlap (:func:`tercel.signals.backtest.apart`).
+        Dates whose labels do not overlap (:func:`tercel.signals.portfolio.book.non_overlapping`).
     sd : float64 (D, N)
         Deviation of a day's return, as forecast; a name without one has the date's median.
     hold : float
-        Weight of a name's past scores (:func:`tercel.signals.backtest.averaged`).
+        Weight of a name's past scores (:func:`tercel.signals.portfolio.book.averaged`).
     """
     known, scores = np.isfinite(walk.value), averaged(walk.value, hold)
     if not (np.nanmax(walk.value, axis=1) > np.nanmin(walk.value, axis=1)).any():
@@ -131,10 +131,10 @@ def sought_of(
         legs = np.maximum(wanted, 0.0).sum(), np.maximum(-wanted, 0.0).sum()
         target[t, at] = wanted / np.where(wanted > 0, *legs)
         unit[t, at] = each * np.abs(score[t, at]).mean() * 2.0 / sum(legs)
-    return Sought(walk, target, unit, risk, _gain(walk, score, risk), law, level, optimum)
+    return BookTargets(walk, target, unit, risk, _gain(walk, score, risk), law, level, optimum)
 
 
-def finished(walk: Walk) -> Indices:
+def labels_ended(walk: Walk) -> Indices:
     """Number of dates whose labels had ended when each date fell due, (D,)."""
     return np.searchsorted(walk.end_ns, walk.time_ns, side="right")
 
@@ -144,7 +144,7 @@ def _gain(walk: Walk, score: Floats, sd: Floats) -> Floats:
     there = np.isfinite(walk.outcome)
     mean = np.nansum(walk.outcome, axis=1) / np.maximum(there.sum(axis=1), 1)
     cross = np.nansum(score * (walk.outcome - mean[:, None]) / sd, axis=1)
-    done, square = finished(walk), (score**2 * there).sum(axis=1)
+    done, square = labels_ended(walk), (score**2 * there).sum(axis=1)
     crossed, squared = (np.append(0.0, np.cumsum(one))[done] for one in (cross, square))
     slope = np.divide(crossed, squared, out=np.zeros(len(done)), where=squared > 0)
     return np.asarray(
@@ -152,15 +152,15 @@ def _gain(walk: Walk, score: Floats, sd: Floats) -> Floats:
     )
 
 
-Step = Callable[[Sought, int, Floats, Floats], Floats]
-"""From a date, what is held (G, N) and parameters (G, 1) to changes of weights (G, N)."""
+Step = Callable[[BookTargets, int, Floats, Floats], Floats]
+"""From a date, weights held (G, N) and parameters (G, 1) to changes of weights (G, N)."""
 
 
-def _share(sought: Sought, t: int, held: Floats, rate: Floats) -> Floats:
+def _share(sought: BookTargets, t: int, held: Floats, rate: Floats) -> Floats:
     return np.asarray(rate * (sought.target[t] - held))
 
 
-def _to_the_edge(sought: Sought, t: int, held: Floats, width: Floats) -> Floats:
+def _to_the_edge(sought: BookTargets, t: int, held: Floats, width: Floats) -> Floats:
     """To the edge of each name's zone, the centre of all scores moved so far that the legs stay balanced: else a book
     whose scores are skewed would bear the market, which no forecast asks for.
     """
@@ -182,7 +182,7 @@ def _to_the_edge(sought: Sought, t: int, held: Floats, width: Floats) -> Floats:
     return np.asarray(wanted((low + high) / 2.0) - held)
 
 
-def _by_name(sought: Sought, t: int, held: Floats, _: Floats) -> Floats:
+def _by_name(sought: BookTargets, t: int, held: Floats, _: Floats) -> Floats:
     """Each name's own best trade by this date's forecast alone: its expected return, less risk, less its true cost."""
     gap = sought.target[t] - held
     far = np.abs(gap)
@@ -198,7 +198,7 @@ def _by_name(sought: Sought, t: int, held: Floats, _: Floats) -> Floats:
     return np.asarray(np.sign(gap) * np.where(curve > 0, best, 0.0))
 
 
-def _to_optimum(sought: Sought, t: int, held: Floats, _: Floats) -> Floats:
+def _to_optimum(sought: BookTargets, t: int, held: Floats, _: Floats) -> Floats:
     if sought.optimum is None:
         raise DataError(
             "mean-variance weights", "none", "give daily prices: forecasts of a trained model"
@@ -214,7 +214,7 @@ class Rule:
     ----------
     name : str
     step : callable
-        From a date, what is held and parameters to changes of weights.
+        See :data:`Step`.
     parameters : tuple of float
         What it may choose from, the fastest first.
     says : str
@@ -246,15 +246,15 @@ RULES: Final[Mapping[str, Rule]] = MappingProxyType(
     }
 )
 CONTROLS: Final = ("by_name", "mean_variance")
-"""Rules that lose, kept so that it is seen."""
+"""Rules that lose, included as controls."""
 
 
-def step(sought: Sought, rule: Rule, t: int, held: Floats, parameter: Floats) -> Floats:
+def step(sought: BookTargets, rule: Rule, t: int, held: Floats, parameter: Floats) -> Floats:
     """Changes of weights of a date; a name without a forecast is closed, at its last close."""
     return np.where(np.isfinite(sought.walk.value[t]), rule.step(sought, t, held, parameter), -held)
 
 
-def on_paper(sought: Sought, rule: Rule) -> tuple[Floats, Floats]:
+def on_paper(sought: BookTargets, rule: Rule) -> tuple[Floats, Floats]:
     """Gross returns and costs at a level of 1 of a book of each parameter, float64 (D, G) both; no book pays."""
     parameters = np.array(rule.parameters)[:, None]
     held = np.zeros((len(parameters), sought.target.shape[1]))
@@ -364,7 +364,7 @@ def picks_of(walk: Walk) -> Indices:
 
 
 def trade(
-    sought: Sought,
+    sought: BookTargets,
     rule: Rule,
     belief: CostBelief | None = None,
     *,
@@ -376,7 +376,7 @@ def trade(
     Parameters
     ----------
     belief : CostBelief, optional
-        None: the true level of each date is known. One that learns is told the fills of the book's own trades.
+        None: the true level of each date is known. One that learns is updated by the fills of the book's own trades.
     seed : int
         Of the noise of fills.
     paper : (float64 (D, G), float64 (D, G)), optional
@@ -389,10 +389,10 @@ def trade(
     """
     walk, dates = sought.walk, len(sought.target)
     paper = on_paper(sought, rule) if paper is None and len(rule.parameters) > 1 else paper
-    first, past = picks_of(walk), finished(walk)
+    first, past = picks_of(walk), labels_ended(walk)
     noise = np.random.default_rng([seed, 34]).standard_normal(dates)
     held, pick, left = np.zeros(sought.target.shape[1]), 0, 0
-    weights, figures, told = (
+    weights, figures, choices = (
         np.zeros(sought.target.shape),
         np.zeros((4, dates)),
         np.zeros((2, dates)),
@@ -411,21 +411,21 @@ def trade(
                 f"a return of {earned - paid:.0%} at {np.datetime64(int(walk.time_ns[t]), 'ns')} by {rule.name}",
                 "look at that date's outcomes, or the cost",
             )
-        figures[:, t], told[:, t] = (
+        figures[:, t], choices[:, t] = (
             (earned, paid, earned - paid, np.abs(change).sum()),
             (rule.parameters[pick], level),
         )
         if belief is not None:
-            square = told_by(sought, t, change)
+            square = fill_information(sought, t, change)
             belief.learn(square, float(sought.level[t]) * square + square**0.5 * float(noise[t]))
         weights[t], held = wanted, wanted * (1.0 + moved) / (1.0 + earned - paid)
     ic = rank_ic_of_rows(walk.value, walk.outcome)
     gross, cost, net, turned = figures
     book = Backtest(walk, weights, gross, cost, net, turned, ic, weights[-1], sought.periods)
-    return Traded(book, told[0], told[1], left)
+    return Traded(book, choices[0], choices[1], left)
 
 
-def told_by(sought: Sought, t: int, change: Floats) -> float:
+def fill_information(sought: BookTargets, t: int, change: Floats) -> float:
     """What fills of a date say of the level: squared costs of a value at a level of 1, over their noise's variance.
 
     The sum of independent noises, each weighted so, is one normal number of this very variance.

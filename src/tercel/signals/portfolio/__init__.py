@@ -1,0 +1,1 @@
+"""Forecasts as books after costs: backtests, rules of rebalancing, targets of a desk."""

@@ -1,0 +1,1 @@
+"""Trained models as folders, and forecasts of one date from them."""
