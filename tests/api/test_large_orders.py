@@ -8,7 +8,7 @@ import pytest
 import tercel as tc
 from certify.kits.strategy import StrategyConformance
 from tercel.execution.strategies import MarketEstimates, build
-from tercel.execution.strategies.timed import HandOver
+from tercel.execution.strategies.event_clock import HandOver
 from tercel.execution.strategy import Strategy
 
 SETS = ["default-1", "twap_repeg", "rest_and_take"]

@@ -20,7 +20,7 @@ from tercel.execution.observation import observer
 from tercel.execution.policies.policy import load_policy
 from tercel.execution.policies.strategy import policy_strategy
 from tercel.lab.learning.agent.run_folder import resumed
-from tercel.lab.learning.checkpoint import load_checkpoint
+from tercel.lab.learning.port import load_checkpoint
 
 RNG = np.random.default_rng(5)
 W1, B1, W2, B2 = (

@@ -9,8 +9,7 @@ from tercel.cli.agent_train import SweepRequest, sweep
 from tercel.core.errors import ConfigError
 from tercel.lab.learning.agent.config import parse, read_config
 from tercel.lab.learning.agent.run_folder import variants_tried
-from tercel.lab.learning.agent.sweep import overlaid, space_of, to_toml
-from tercel.lab.learning.sweep import Choice, Range
+from tercel.lab.learning.agent.sweep import Choice, Range, overlaid, space_of, to_toml
 
 pytest.importorskip("optuna", reason="needs the extra [sweep]")
 

@@ -26,13 +26,12 @@ from tercel.lab.learning.agent.config import (
     preset_names,
     read_config,
 )
-from tercel.lab.learning.agent.env import env_of
+from tercel.lab.learning.agent.env import action_parameters, env_of, rule_name, rule_of
 from tercel.lab.learning.agent.learner import learner_settings, refuse_settings, risk_of, with_algo
 from tercel.lab.learning.agent.market import Validator, markets_of, shortfall
-from tercel.lab.learning.agent.policy import action_parameters, rule_name, rule_of
 from tercel.lab.learning.agent.report import write_page
 from tercel.lab.learning.agent.training import run_training
-from tercel.lab.learning.checkpoint import load_checkpoint
+from tercel.lab.learning.port import load_checkpoint
 
 SMALL = {
     "name": "small",

@@ -23,12 +23,12 @@ from certify.kits.strategy import random_views
 from tercel.core.errors import ConfigError
 from tercel.execution import columns as c
 from tercel.execution import intent as it
-from tercel.execution.actions.kernels import keep_grains
+from tercel.execution.decoders import round_lots
 from tercel.execution.driver import Driver
 from tercel.execution.intent import Intents, View, ladder
 from tercel.execution.strategies import build
 from tercel.execution.strategies.alpha_tilt import PostureCap
-from tercel.execution.strategies.timed import OnEvents, between_slices
+from tercel.execution.strategies.event_clock import OnEvents, between_slices
 from tercel.execution.strategy import Strategy, gap_of, hold
 from tercel.execution.task import Latency, Task
 from tercel.lab.evaluation.episodes import Episodes
@@ -240,7 +240,7 @@ def test_what_stands_at_the_touch_or_inside_stays_between_two_slices(seed: int) 
             keeps[rung] += more
             room -= more
         wanted[row, it.REST0 :] = keeps
-        keep_grains(np.ascontiguousarray(view.x[row : row + 1]), wanted[row : row + 1])
+        round_lots(np.ascontiguousarray(view.x[row : row + 1]), wanted[row : row + 1])
         assert found[row].tolist() == wanted[row].tolist()
 
 

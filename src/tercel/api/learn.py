@@ -23,8 +23,8 @@ from tercel.lab.evaluation.settings import MarketTask
 from tercel.lab.evaluation.tuning import TuningOutcome
 from tercel.lab.evaluation.tuning import tune as searched
 from tercel.lab.evaluation.tuning_tasks import TuningSettings, arena_of
+from tercel.lab.learning.agent.env import eyes_of
 from tercel.lab.learning.agent.learner import configured, learnable
-from tercel.lab.learning.agent.policy import eyes_of
 from tercel.lab.learning.agent.run_folder import POLICY
 from tercel.lab.learning.rewards import Reward
 

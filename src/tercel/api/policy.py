@@ -12,7 +12,7 @@ from tercel.core.files import write_whole
 from tercel.execution.columns import OBSERVATION
 from tercel.execution.observation import ObservationFunction
 from tercel.execution.policies.card import Card, read_card
-from tercel.execution.policies.mlp import Activation
+from tercel.execution.policies.network import Activation
 from tercel.execution.policies.policy import CARD, MODEL, OBSERVATIONS, free
 from tercel.execution.policies.strategy import policy_strategy
 from tercel.execution.registry import resolve_policy

@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import ParamSpec, TypeVar
 
 from tercel.core.errors import TercelError
-from tercel.execution.own_code import is_installed
+from tercel.execution.user_strategy import is_installed
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -13,7 +13,7 @@ from tercel.desk.rounds.config import CLOSING_S
 from tercel.execution.observation import is_own_name
 from tercel.execution.policies.card import Card, read_card
 from tercel.execution.policies.policy import CARD
-from tercel.execution.strategies.timed import span_of
+from tercel.execution.strategies.event_clock import span_of
 from tercel.market.flow import names
 from tercel.market.tape import Lake
 

@@ -13,8 +13,8 @@ from tercel.core.plain import parse_json
 from tercel.core.progress import progress as bars
 from tercel.core.progress import say
 from tercel.lab.learning.agent.config import AgentConfig, preset_file, read_config
+from tercel.lab.learning.agent.env import spread, with_shards
 from tercel.lab.learning.agent.learner import ALGORITHMS, refuse_settings, with_algo
-from tercel.lab.learning.agent.ray import spread, with_shards
 from tercel.lab.learning.agent.report import write_page
 from tercel.lab.learning.agent.run_folder import (
     FILE,

@@ -17,9 +17,8 @@ from tercel.core.errors import ConfigError, UnknownNameError, nearest, offer
 if TYPE_CHECKING:
     from tercel.api.training import TrainingRun
     from tercel.lab.evaluation.tuning_tasks import TuningSettings
-    from tercel.lab.learning.agent.sweep import AgentSweep
+    from tercel.lab.learning.agent.sweep import AgentSweep, Trial
     from tercel.lab.learning.port import Metrics
-    from tercel.lab.learning.sweep import Trial
 
 HEADINGS = (
     "strategy",

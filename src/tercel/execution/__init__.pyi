@@ -8,6 +8,7 @@ from tercel.execution.costs import attribute as attribute
 from tercel.execution.driver import Driver as Driver
 from tercel.execution.features import N_FEATURES as N_FEATURES
 from tercel.execution.features import features_of as features_of
+from tercel.execution.features import imbalance as imbalance
 from tercel.execution.guidance import WORDS as GUIDANCE_WORDS
 from tercel.execution.guidance import Guidance as Guidance
 from tercel.execution.intent import ANCHOR as ANCHOR
@@ -21,7 +22,6 @@ from tercel.execution.intent import Intents as Intents
 from tercel.execution.intent import empty as empty_intents
 from tercel.execution.market import Market as Market
 from tercel.execution.market import latency_of as latency_of
-from tercel.execution.microstructure import imbalance as imbalance
 from tercel.execution.observation import half_spread as half_spread
 from tercel.execution.observation import observer as observer
 from tercel.execution.probes import HORIZON_NS as HORIZON_NS

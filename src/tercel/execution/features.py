@@ -28,13 +28,28 @@ from tercel.core.jit import Longs, Packed, Singles, fixed, kernel
 from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.execution import columns as c
 from tercel.execution import intent as it
-from tercel.execution.microstructure import imbalance, public_depth, signed_log
 from tercel.execution.reconcile import is_take, open_lots, rung_of, standing
 from tercel.market.book import layout as lay
-from tercel.market.book.ladder import ledger_at
+from tercel.market.book.ladder import ledger_at, public_depth
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import better_drawn
 from tercel.market.simulator.records import state_at
+
+__all__ = ["imbalance", "public_depth", "signed_log"]
+
+
+@kernel
+def imbalance(own: float, far: float) -> float:
+    """(own - far) / (own + far), 0 when both are empty."""
+    total = own + far
+    return (own - far) / total if total > 0 else 0.0
+
+
+@kernel
+def signed_log(x: float) -> float:
+    """sign(x) log(1 + |x|): lots and squared moves span decades."""
+    return math.log1p(x) if x >= 0 else -math.log1p(-x)
+
 
 FEATURES = (
     *("time_left", "lots_left", "lots_left_ahead_of_time"),

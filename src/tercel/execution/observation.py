@@ -57,8 +57,8 @@ from tercel.core.jit import Longs, Singles, kernel
 from tercel.core.vocabulary import NO_ASK, NO_BID, NS_PER_SECOND
 from tercel.execution import columns as c
 from tercel.execution import intent as it
+from tercel.execution.features import imbalance, signed_log
 from tercel.execution.intent import View
-from tercel.execution.microstructure import imbalance, signed_log
 from tercel.execution.probes import probe
 from tercel.market.simulator.layout import PAST_FEATURES, PAST_INTERVALS
 
@@ -345,7 +345,7 @@ class Observer(NamedTuple):
 BY_NAME: Final = {"v2": (), c.OBSERVATION: SLOW}
 """Observations that policies can be made for: what each has behind the entries of the last intervals."""
 COSTS: Final = "costs"
-"""What the actions `costs` go by (`execution.actions.costs`): no rows of the past."""
+"""What the actions `costs` go by (`execution.action_sets`): no rows of the past."""
 OBSERVERS: Final = (*BY_NAME, COSTS)
 
 

@@ -95,7 +95,7 @@ def expected_shares(weights: NDArray[np.floating], decode: Decode, view: View) -
     weights : float (n, A) or (A,)
         Probabilities of the A actions.
     decode : callable
-        Turns int64 (n,) actions and the view into intents, as the decoders in `execution.actions` do.
+        Turns int64 (n,) actions and the view into intents, as the decoders in `execution.decoders` do.
 
     Returns
     -------

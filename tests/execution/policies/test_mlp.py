@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tercel.core.errors import PolicyError
-from tercel.execution.policies.mlp import HEADS, MlpPolicy, fast_tanh, mlp_forward
+from tercel.execution.policies.network import HEADS, MlpPolicy, fast_tanh, mlp_forward
 
 
 def random_policy(sizes, seed=0, activation="tanh", head="logits"):

@@ -14,7 +14,7 @@ from tercel.execution.policies.strategy import PARTS, policy_strategy, without
 from tercel.execution.policies_packaged import folder_of
 from tercel.execution.probes import view_of
 from tercel.execution.strategies import build, wrap
-from tercel.execution.strategies.timed import HandOver
+from tercel.execution.strategies.event_clock import HandOver
 from tercel.execution.strategy import Strategy, forecaster_of, gap_of
 from tercel.execution.user_strategy import checked
 

@@ -7,10 +7,10 @@ import pytest
 
 from certify.kits.strategy import StrategyConformance
 from tercel.core.errors import PolicyError
+from tercel.execution import decoders
 from tercel.execution.action_sets import action_set
-from tercel.execution.actions import placement
 from tercel.execution.observation import observer
-from tercel.execution.policies.mlp import MlpPolicy
+from tercel.execution.policies.network import MlpPolicy
 from tercel.execution.policies.strategy import PolicyStrategy
 from tercel.execution.strategy import expected_shares, shares
 
@@ -57,7 +57,7 @@ def test_expected_intent_is_that_of_what_is_judged():
     weights = policy(8)
     greedy, drawn = PolicyStrategy("ppo", weights), PolicyStrategy("ppo", weights, stochastic=True)
     np.testing.assert_array_equal(
-        greedy.decide(view), placement.decode(weights.act(SEEN.encode(view)), view)
+        greedy.decide(view), decoders.decode_placement(weights.act(SEEN.encode(view)), view)
     )
     np.testing.assert_array_equal(drawn.decide(view), greedy.decide(view))
     np.testing.assert_array_equal(greedy.expected(view), shares(greedy.decide(view), view))

@@ -11,9 +11,7 @@ from tercel.execution.strategies import build
 from tercel.execution.task import Task
 from tercel.lab.evaluation.episodes import bank_sampler, seeded_plan
 from tercel.lab.evaluation.experiment import run_strategy
-from tercel.lab.learning.envs import ExecutionVec
-from tercel.lab.learning.mixed import DrawnOrdersVec, MixedVec
-from tercel.lab.learning.ranges import Ranges
+from tercel.lab.learning.envs import DrawnOrdersVec, ExecutionVec, MixedVec, Ranges
 from tercel.market.flow import preset as presets
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import reactive

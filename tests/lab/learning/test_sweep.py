@@ -7,7 +7,7 @@ from tercel.core.errors import ConfigError
 
 pytest.importorskip("optuna", reason="needs the extra [sweep]")
 
-from tercel.lab.learning.sweep import Choice, Range, Sweep
+from tercel.lab.learning.agent.sweep import Choice, Range, Sweep
 
 SPACE = {
     "x": Range(-4.0, 4.0),

@@ -24,8 +24,8 @@ from tercel.core.errors import ConfigError, OrderError
 from tercel.core.orders import M_AGGRESSOR, M_KIND, MarketRows
 from tercel.core.plain import plain
 from tercel.core.stats.inference import weighted_interval
-from tercel.execution.paper import PaperTrial
-from tercel.execution.strategies.timed import TAKES
+from tercel.execution.driver import PaperTrial
+from tercel.execution.strategies.event_clock import TAKES
 from tercel.execution.strategy import Strategy
 from tercel.market.simulator import layout as sim
 from tercel.market.tape.schema import EXECUTE, REDUCE

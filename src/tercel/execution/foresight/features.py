@@ -27,7 +27,7 @@ from typing import Final
 
 from tercel.core.jit import Floats, Longs, Packed, kernel
 from tercel.core.vocabulary import NO_ASK, NO_BID, NS_PER_SECOND
-from tercel.execution.microstructure import imbalance
+from tercel.execution.features import imbalance
 from tercel.market.book.ladder import in_window, level_at
 from tercel.market.simulator import lately
 from tercel.market.simulator import layout as sim

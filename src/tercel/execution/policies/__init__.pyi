@@ -1,9 +1,9 @@
 from tercel.execution.policies.card import Card as Card
-from tercel.execution.policies.mlp import Head as Head
-from tercel.execution.policies.mlp import MlpPolicy as MlpPolicy
-from tercel.execution.policies.onnx_file import OnnxPolicy as OnnxPolicy
-from tercel.execution.policies.onnx_file import from_onnx as from_onnx
-from tercel.execution.policies.onnx_file import to_onnx as to_onnx
+from tercel.execution.policies.network import Head as Head
+from tercel.execution.policies.network import MlpPolicy as MlpPolicy
+from tercel.execution.policies.network import OnnxPolicy as OnnxPolicy
+from tercel.execution.policies.network import from_onnx as from_onnx
+from tercel.execution.policies.network import to_onnx as to_onnx
 from tercel.execution.policies.policy import CARD as CARD_FILE
 from tercel.execution.policies.policy import PolicyPort as PolicyPort
 from tercel.execution.policies.policy import load_policy as load_policy

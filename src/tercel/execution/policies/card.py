@@ -11,7 +11,7 @@ from typing import Any, Final
 from tercel.core.errors import PolicyError
 from tercel.core.plain import parse_json
 from tercel.execution.columns import OBSERVATION
-from tercel.execution.policies.mlp import HEADS
+from tercel.execution.policies.network import HEADS
 
 # -- kept -----------------------------------------------------------------------------------------
 # What a training kept, in words: its start or a checkpoint, and how far the two are apart in validation.

@@ -23,8 +23,7 @@ from tercel.core.arrays import AnyArray, Bools, Float32, Floats
 from tercel.core.errors import ConfigError, PolicyError
 from tercel.execution.features import FEATURES
 from tercel.execution.policies.card import Card, layout_hash, read_card
-from tercel.execution.policies.mlp import HEADS, Head, MlpPolicy
-from tercel.execution.policies.onnx_file import OnnxPolicy, from_onnx, to_onnx
+from tercel.execution.policies.network import HEADS, Head, MlpPolicy, OnnxPolicy, from_onnx, to_onnx
 
 # -- policy ---------------------------------------------------------------------------------------
 

@@ -24,12 +24,11 @@ from tercel.execution.observation import (
     same_name,
 )
 from tercel.execution.policies.card import read_card
-from tercel.execution.policies.onnx_file import RecurrentPolicy
+from tercel.execution.policies.network import RecurrentPolicy
 from tercel.execution.policies.policy import CARD, PolicyPort, load_policy
 from tercel.execution.strategies.alpha_tilt import AlphaTilt
 from tercel.execution.strategies.baselines import MarketEstimates
-from tercel.execution.strategies.guarded import Guarded
-from tercel.execution.strategies.timed import TakeTimed
+from tercel.execution.strategies.event_clock import Guarded, TakeTimed
 from tercel.execution.strategy import (
     Shares,
     Strategy,

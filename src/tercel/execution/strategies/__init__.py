@@ -9,7 +9,6 @@ from typing import Any, Final
 
 from tercel.core.errors import ConfigError, UnknownNameError, check_known
 from tercel.execution.strategies import baselines as b
-from tercel.execution.strategies import timed
 from tercel.execution.strategies import tunable as t
 from tercel.execution.strategies.almgren_chriss import (
     AlmgrenChriss,
@@ -19,12 +18,15 @@ from tercel.execution.strategies.almgren_chriss import (
 )
 from tercel.execution.strategies.alpha_tilt import AlphaTilt, PostureCap
 from tercel.execution.strategies.baselines import MarketEstimates, eta_of_depth
-from tercel.execution.strategies.direction_rule import DirectionRule
-from tercel.execution.strategies.guarded import Guarded, RestAndTake
-from tercel.execution.strategies.score_rule import ScoreRule
-from tercel.execution.strategies.timed import OnEvents
-from tercel.execution.strategies.tuned import tuned_parameters
-from tercel.execution.strategies.vector import Tunable
+from tercel.execution.strategies.event_clock import (
+    Guarded,
+    OnEvents,
+    RestAndTake,
+    SpreadRule,
+    TakeTimed,
+)
+from tercel.execution.strategies.row_rules import DirectionRule, ScoreRule
+from tercel.execution.strategies.tunable import Tunable, tuned_parameters
 from tercel.execution.strategy import Strategy
 
 __all__ = [
@@ -140,8 +142,8 @@ _ALL: Final[dict[str, tuple[Callable[..., Strategy], bool]]] = {
     "almgren_chriss_alpha": (_almgren_chriss_alpha, True),
     "cartea_jaimungal": (_cartea_jaimungal, True),
     # Takes that wait for their moment, on a clock of their own.
-    timed.SpreadRule.name: (timed.SpreadRule, False),
-    timed.TakeTimed.name: (timed.TakeTimed, False),
+    SpreadRule.name: (SpreadRule, False),
+    TakeTimed.name: (TakeTimed, False),
 }
 KNOWN: Final = (*_ALL, *TUNABLE)
 """Every name that `build` knows."""

@@ -42,7 +42,7 @@ from numpy.typing import ArrayLike
 
 from tercel.core.arrays import Floats, Ints
 from tercel.core.errors import ConfigError
-from tercel.execution.actions import placement
+from tercel.execution.decoders import PLACEMENT_LABELS, decode_placement
 from tercel.execution.intent import AT_TOUCH, REST0, TAKE, Intents, K, View
 from tercel.execution.strategy import Shares, Strategy, expected_shares, hold, ladder, settle
 
@@ -182,7 +182,7 @@ class Immediate(Strategy):
         return settle(intents, view)
 
 
-ACTIONS = len(placement.LABELS)
+ACTIONS = len(PLACEMENT_LABELS)
 
 
 @dataclass(frozen=True)
@@ -193,11 +193,11 @@ class Random(Strategy):
 
     def decide(self, view: View) -> Intents:
         """Intents of the action that ``view.draw`` falls on."""
-        return placement.decode((view.draw * ACTIONS).astype(np.int64), view)
+        return decode_placement((view.draw * ACTIONS).astype(np.int64), view)
 
     def expected(self, view: View) -> Shares:
         """The mean over the eight actions, whatever was drawn."""
-        return expected_shares(np.full(ACTIONS, 1 / ACTIONS), placement.decode, view)
+        return expected_shares(np.full(ACTIONS, 1 / ACTIONS), decode_placement, view)
 
 
 def target(view: View, slices: Ints) -> Ints:

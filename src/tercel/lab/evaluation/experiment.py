@@ -20,7 +20,7 @@ from tercel.execution.policies.policy import CalmObservations
 from tercel.execution.policies.strategy import ToldElsewhere
 from tercel.execution.strategies import MarketEstimates, eta_of_depth
 from tercel.execution.strategies.baselines import TwapTake
-from tercel.execution.strategies.guarded import Guarded
+from tercel.execution.strategies.event_clock import Guarded
 from tercel.execution.strategy import Strategy, forecaster_of, gap_of
 from tercel.execution.task import Task
 from tercel.lab.evaluation.adaptability import Decisions

@@ -17,7 +17,7 @@ from tercel.core.jit import Floats, Longs
 from tercel.core.stats import clustered_se
 from tercel.execution.costs import Costs, attribute
 from tercel.execution.strategies import TUNABLE, MarketEstimates, tuned_values, wrap
-from tercel.execution.strategies.vector import Tunable
+from tercel.execution.strategies.tunable import Tunable
 from tercel.execution.strategy import Strategy, forecaster_of, gap_of
 from tercel.execution.task import Task
 from tercel.lab.evaluation.backgrounds import Backgrounds

@@ -12,7 +12,7 @@ from tercel.lab.learning.port import RestorableVecEnv as RestorableVecEnv
 from tercel.lab.learning.port import State as State
 from tercel.lab.learning.port import VecEnv as VecEnv
 from tercel.lab.learning.port import action_sizes as action_sizes
-from tercel.lab.learning.ray.jobs import on_cluster as on_cluster
+from tercel.lab.learning.ray.cluster import on_cluster as on_cluster
 
 __all__ = [
     "CLIP",

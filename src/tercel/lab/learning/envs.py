@@ -15,9 +15,10 @@ With weights 1, 1, 0 the sum over an episode is exactly minus the implementation
 the user's may stand in the place of the weights (`own_reward`); the three costs are kept all the same.
 """
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, TypedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
+from typing import Any, TypedDict, Unpack
 
 import numpy as np
 
@@ -25,20 +26,110 @@ from tercel.core.arrays import AnyArray, Bools, Float32, Ints
 from tercel.core.errors import ConfigError
 from tercel.core.jit import Bytes, Floats, Longs, kernel
 from tercel.execution import columns as c
+from tercel.execution import step as kernels
 from tercel.execution.action_sets import action_set
-from tercel.execution.actions.kernels import decode_placement
 from tercel.execution.columns import OBSERVATION
 from tercel.execution.costs import BPS
+from tercel.execution.decoders import placement_rows
 from tercel.execution.intent import WIDTH
 from tercel.execution.observation import ObservationFunction, observer
-from tercel.execution.task import Task
+from tercel.execution.strategy import Strategy
+from tercel.execution.task import SHARE, Task
 from tercel.lab.evaluation.backgrounds import Backgrounds
-from tercel.lab.evaluation.episodes import Episodes, Sampler
+from tercel.lab.evaluation.episodes import Episodes, Plan, Sampler
 from tercel.lab.learning.port import State
 from tercel.lab.learning.rewards import Reward, Step, rewards_of
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.records import state_at
 from tercel.market.simulator.source import Source
+
+Pair = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Ranges:
+    """Lowest and highest of what an episode's order may be.
+
+    Parameters
+    ----------
+    share : pair of float
+        Share of the volume expected within the horizon; drawn evenly in its logarithm, anew for each episode.
+    horizon_s : pair of float
+        Seconds; each prepared world has one, evenly spread in the logarithm. The interval between decisions stays.
+    latency_ms : pair of float
+        Order-entry latency, milliseconds; each prepared world has one, evenly spread.
+    grow_frames : int
+        The ranges of share and horizon grow from their middles to the whole over so many frames; 0: whole at once.
+
+    >>> [round(share, 4) for share in Ranges((0.05, 0.2), grow_frames=100).at(50).share]
+    [0.0707, 0.1414]
+    """
+
+    share: Pair
+    horizon_s: Pair = (1800.0, 1800.0)
+    latency_ms: Pair = (0.0, 0.0)
+    grow_frames: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("share", "horizon_s", "latency_ms"):
+            low, high = getattr(self, name)
+            least = 0.0 if name == "latency_ms" else 1e-9
+            if not (np.isfinite([low, high]).all() and least <= low <= high):
+                raise ConfigError(
+                    f"{name} from a lowest to a highest value",
+                    f"{low} to {high}",
+                    "such as 0.05 to 0.2",
+                )
+
+    def at(self, frames: int) -> "Ranges":
+        """What is drawn from after so many frames."""
+        part = min(frames / self.grow_frames, 1.0) if self.grow_frames else 1.0
+        return replace(self, share=_grown(self.share, part), horizon_s=_grown(self.horizon_s, part))
+
+    def worlds(self, task: Task, count: int) -> tuple[Ints, Ints, Ints]:
+        """Horizon in ns, number of decisions and latency in ns of each of `count` prepared worlds, int64 (count,).
+
+        Spread evenly, horizons and latencies in orders of their own, the same in every process.
+        """
+        rng = np.random.default_rng(0)
+        long, late = ((rng.permutation(count) + 0.5) / count for _ in range(2))
+        interval_s = task.horizon_s / task.decisions
+        low, high = self.horizon_s
+        seconds = low * (high / low) ** long
+        decisions = np.maximum(np.round(seconds / interval_s), 1).astype(np.int64)
+        latency_ms = self.latency_ms[0] + late * (self.latency_ms[1] - self.latency_ms[0])
+        horizon = np.round(decisions * (interval_s * 1e9)).astype(np.int64)
+        return horizon, decisions, np.round(latency_ms * 1e6).astype(np.int64)
+
+    def drawn(self, plan: Plan, task: Task, horizon_ns: Ints) -> Plan:
+        """The plan's episodes with quantities of shares drawn from the range, for the horizons of their worlds.
+
+        Parameters
+        ----------
+        plan : Plan
+            Of `task`: quantities are of its share and horizon.
+        horizon_ns : int64 (worlds,)
+            As :meth:`worlds` gives them.
+        """
+        rows = plan.rows.copy()
+        low, high = self.share
+        part = np.array(
+            [np.random.default_rng((abs(int(s)), int(i))).random() for s, i in rows[:, :2]]
+        )
+        share = low * (high / low) ** part
+        scale = (
+            share / (task.share or SHARE) * horizon_ns[rows[:, kernels.E_WORLD]] / task.horizon_ns
+        )
+        rows[:, kernels.E_QUANTITY] = np.maximum(np.round(rows[:, kernels.E_QUANTITY] * scale), 1)
+        return Plan(rows, plan.cluster)
+
+
+def _grown(whole: Pair, part: float) -> Pair:
+    """`whole` shrunk towards its geometric middle to `part` of its width in the logarithm."""
+    low, high = whole
+    middle = float(np.sqrt(low * high))
+    return (middle * (low / middle) ** part, middle * (high / middle) ** part)
+
 
 COSTS = ("execution", "impact", "left")
 
@@ -249,7 +340,7 @@ class ExecutionVec:
         e = self.episodes
         view = e.view
         if self.actions.name == "placement":
-            decode_placement(np.ascontiguousarray(actions, np.int64), view.x, view.m, self._intents)
+            placement_rows(np.ascontiguousarray(actions, np.int64), view.x, view.m, self._intents)
         else:
             self._intents[:] = self.actions.decode(actions, view)
         left_before = view.x[:, c.LEFT].copy()
@@ -344,3 +435,176 @@ class ExecutionVec:
             int(state[name]) for name in ("seed", "started", "ended")
         )
         return self.observer.encode(self.episodes.view)
+
+
+class DrawnOrdersVec(ExecutionVec):
+    """An :class:`ExecutionVec` whose orders are drawn from `ranges`.
+
+    Parameters
+    ----------
+    ranges : Ranges, optional
+        The task gives what the ranges leave open: the interval between decisions, the side; without ranges, all of it.
+    rival : Strategy, optional
+        Executes every episode too; what it costs is added to the reward at the episode's end, so that the return is
+        the gain against it.
+    unit : float
+        Ticks per lot that count as a reward of 1.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        task: Task,
+        sampler: Sampler,
+        n: int = 64,
+        *,
+        ranges: Ranges | None = None,
+        rival: Strategy | None = None,
+        unit: float = 1.0,
+        **options: Unpack[Options],
+    ) -> None:
+        super().__init__(source, task, self._draw, n, **options)
+        self.ranges = ranges
+        self._plain = sampler
+        self.unit = unit
+        self.rival = rival
+        self._rival_costs = np.zeros(n)
+        self._twins = Episodes(source, task, n, run_out=False) if rival is not None else None
+        if self._twins is not None:
+            self._twins.share(self.backgrounds)
+        self._gain = np.zeros(n)
+        self.progress(0)
+
+    def progress(self, frames: int) -> None:
+        """Draw from now on what is to be drawn after so many frames; episodes under way go on as they are."""
+        self.at_frames = frames
+        if self.ranges is None:
+            return
+        self.now = self.ranges.at(frames)
+        words = self.now.worlds(self.task, len(self.episodes.source.worlds_k))
+        self._horizon_ns = words[0]
+        for episodes in (self.episodes, self._twins):
+            if episodes is not None:
+                episodes.vary(*words)
+
+    def _draw(self, seed: int, first: int, n: int) -> Plan:
+        plan = self._plain(seed, first, n)
+        return plan if self.ranges is None else self.now.drawn(plan, self.task, self._horizon_ns)
+
+    def restart(self, which: Ints) -> Float32:
+        """As :meth:`ExecutionVec.restart`; the rival executes the new episodes at once, to their ends."""
+        if self._twins is not None and self.rival is not None:
+            twins = self._twins
+            twins.start(self.sampler(self.seed, self.started, len(which)), which)
+            while twins.working.any():
+                twins.step(self.rival.decide(twins.view))
+            k = twins.states[which]
+            self._rival_costs[which] = k[:, sim.SPREAD : sim.FORCED_TIMING + 1].sum(axis=1) / (
+                2 * k[:, sim.QUANTITY]
+            )
+        return super().restart(which)
+
+    def advance(self, actions: AnyArray) -> tuple[Float32, Floats, Bools, dict[str, Any]]:
+        """As :meth:`ExecutionVec.advance`, in units of `unit`, against the rival where there is one."""
+        obs, reward, done, info = super().advance(actions)
+        self._gain[:] = reward
+        if self.rival is not None:
+            self._gain += np.where(done, self._rival_costs, 0.0)
+        self._gain /= self.unit
+        return obs, self._gain, done, info
+
+    def state(self) -> State:
+        return {
+            **super().state(),
+            "at_frames": self.at_frames,
+            "rival_costs": self._rival_costs.copy(),
+        }
+
+    def restore(self, state: State) -> Float32:
+        self.progress(int(state["at_frames"]))
+        self._rival_costs[:] = state["rival_costs"]
+        return super().restore(state)
+
+
+class MixedVec:
+    """Environments of one action set and observation, one after another in the slots.
+
+    Parameters
+    ----------
+    parts : sequence of DrawnOrdersVec
+    names : sequence of str
+        Of the parts, for their metrics.
+
+    Raises
+    ------
+    ConfigError
+        No parts, or parts that do not fit together.
+    """
+
+    n_actions: int
+    action_size: int
+
+    def __init__(self, parts: Sequence[DrawnOrdersVec], names: Sequence[str]) -> None:
+        kinds = {(part.actions.name, part.actions.size, part.observer.name) for part in parts}
+        if len(kinds) != 1 or len(names) != len(parts):
+            received = ", ".join(map(str, sorted(kinds))) or "none"
+            raise ConfigError(
+                "parts with one set of actions and one observation", received, "build them alike"
+            )
+        self.parts = tuple(parts)
+        self.names = tuple(names)
+        self.actions = parts[0].actions
+        if self.actions.continuous:
+            self.action_size = self.actions.size
+        else:
+            self.n_actions = self.actions.size
+        self.observation_size = parts[0].observation_size
+        edges = np.cumsum([0, *(part.n for part in parts)])
+        self.slices = [slice(a, b) for a, b in pairwise(edges.tolist())]
+        self.n = int(edges[-1])
+
+    def reset(self, seed: int) -> Float32:
+        """Start all episodes: every part has its own."""
+        return np.concatenate(
+            [part.reset(len(self.parts) * seed + i) for i, part in enumerate(self.parts)]
+        )
+
+    def step(self, actions: AnyArray) -> tuple[Float32, Floats, Bools, dict[str, Any]]:
+        """Act in all of them; `info` holds the costs and `is_bps` of all slots."""
+        results = [
+            part.step(actions[where]) for part, where in zip(self.parts, self.slices, strict=True)
+        ]
+        obs, reward, done = (np.concatenate([result[j] for result in results]) for j in range(3))
+        infos = [result[3] for result in results]
+        return (
+            obs,
+            reward,
+            done,
+            {name: np.concatenate([info[name] for info in infos]) for name in (*COSTS, "is_bps")},
+        )
+
+    def progress(self, frames: int) -> None:
+        """See :meth:`DrawnOrdersVec.progress`."""
+        for part in self.parts:
+            part.progress(frames)
+
+    def take_metrics(self) -> dict[str, float]:
+        """Means over the parts, weighted by their slots, and with several parts `is_bps` of each."""
+        rows = [part.take_metrics() for part in self.parts]
+        weights = np.array([part.n for part in self.parts], float) / self.n
+        mean = {name: float(np.dot(weights, [row[name] for row in rows])) for name in rows[0]}
+        if len(rows) > 1:
+            mean |= {
+                f"is_bps_{name}": row["is_bps"] for name, row in zip(self.names, rows, strict=True)
+            }
+        return mean
+
+    def state(self) -> State:
+        """States of all parts."""
+        return {f"part{i}": part.state() for i, part in enumerate(self.parts)}
+
+    def restore(self, state: State) -> Float32:
+        """Restore all parts from `state`."""
+        return np.concatenate(
+            [part.restore(state[f"part{i}"]) for i, part in enumerate(self.parts)]
+        )

@@ -161,7 +161,7 @@ class ExecutionEnv(gymnasium.Env[Float32, Any]):
     - `source`, `sampler`: a market, and what draws its episodes.
     - `task`: a `Task`.
     - `actions`: "placement", "fraction" or "level"; the continuous "allocation" (shares, Box(0, inf, (7,))) and
-      "residual" (Box(-inf, inf, (7,)), see `execution.actions.residual`), with `action_parameters`.
+      "residual" (Box(-inf, inf, (7,)), see `execution.action_sets`), with `action_parameters`.
     - `observation`: "v3", "v2" (the first 43 entries; `execution.observation`), or a function of a `View`.
     - `weights`: a `RewardWeights`, or a function of a `Step`.
 

@@ -13,8 +13,14 @@ from tercel.execution.action_sets import action_set
 from tercel.execution.columns import OBSERVATION
 from tercel.execution.observation import ObservationFunction, observer
 from tercel.execution.policies.card import Card
-from tercel.execution.policies.mlp import DISCRETE, Activation, Head, MlpPolicy
-from tercel.execution.policies.onnx_file import OnnxPolicy, from_onnx
+from tercel.execution.policies.network import (
+    DISCRETE,
+    Activation,
+    Head,
+    MlpPolicy,
+    OnnxPolicy,
+    from_onnx,
+)
 from tercel.execution.policies.policy import free, save_policy
 from tercel.execution.policies.strategy import PolicyStrategy
 

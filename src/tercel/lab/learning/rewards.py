@@ -13,7 +13,7 @@ from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.execution.costs import BPS
 from tercel.execution.intent import View
 from tercel.execution.observation import name_of
-from tercel.execution.own_code import place_of, remedy_of
+from tercel.execution.user_strategy import place_of, remedy_of
 from tercel.lab.evaluation.episodes import Episodes
 from tercel.lab.learning.port import State
 from tercel.market.simulator import layout as sim

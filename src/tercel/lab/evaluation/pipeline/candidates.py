@@ -12,7 +12,6 @@ from uuid import uuid4
 from tercel.core.errors import ConfigError, listed
 from tercel.execution.foresight.forecaster import Forecaster, spread_alone
 from tercel.execution.observation import is_own_name, same_name
-from tercel.execution.own_code import mark_of
 from tercel.execution.policies.card import Card, read_card
 from tercel.execution.policies.policy import CARD
 from tercel.execution.policies.strategy import policy_strategy, without
@@ -26,9 +25,9 @@ from tercel.execution.strategies import (
     build,
     wrap,
 )
-from tercel.execution.strategies.timed import TAKES, HandOver, most_share
+from tercel.execution.strategies.event_clock import TAKES, HandOver, most_share
 from tercel.execution.strategy import Strategy, forecaster_of
-from tercel.execution.user_strategy import CheckedStrategy, located, named, tried
+from tercel.execution.user_strategy import CheckedStrategy, located, mark_of, named, tried
 from tercel.lab.evaluation.judge import Kind
 from tercel.lab.evaluation.market import JobMarket
 from tercel.lab.evaluation.training_files import variants_in, variants_of_trial

@@ -8,7 +8,7 @@ from tercel.core.report.svg import Figure
 from tercel.core.report.tables import spelt
 from tercel.core.stats import Estimate, PairedGain
 from tercel.execution.strategies import TUNABLE
-from tercel.execution.strategies.timed import BEYOND, TAKES, most_share, span_of
+from tercel.execution.strategies.event_clock import BEYOND, TAKES, most_share, span_of
 from tercel.execution.task import Task
 from tercel.lab.evaluation.claims import FIRST, Against, Claim, called
 from tercel.lab.evaluation.pipeline.candidates import SLACK, Candidate

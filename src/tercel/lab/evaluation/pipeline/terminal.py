@@ -6,7 +6,7 @@ from typing import Any
 
 from tercel.core.report.tables import RARE, JudgedTable, spelt, verdict, verdict_sentence
 from tercel.core.stats import Estimate, PairedGain
-from tercel.execution.strategies.guarded import Guarded
+from tercel.execution.strategies.event_clock import Guarded
 from tercel.execution.task import SIDES, Task, size_in_words
 from tercel.lab.evaluation.claims import BEST, RANDOM, called
 from tercel.lab.evaluation.comparisons import ScenarioCell

@@ -40,7 +40,7 @@ from tercel.execution.columns import OBSERVATION
 from tercel.execution.market import Market
 from tercel.execution.observation import MOST, OBSERVERS, is_own_name
 from tercel.execution.task import Latency, Task
-from tercel.lab.learning.ranges import Ranges
+from tercel.lab.learning.envs import Ranges
 from tercel.market.simulator.queue_models import DEFAULT
 
 PRESETS: Final = Path(__file__).parent / "agent_presets"

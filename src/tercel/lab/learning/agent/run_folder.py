@@ -23,7 +23,7 @@ from tercel.core.kernel_keys import fingerprint
 from tercel.execution.policies.policy import CARD
 from tercel.lab.evaluation.training_files import LOOKS, SWEEP, variants_in
 from tercel.lab.learning.agent.config import AgentConfig, parse
-from tercel.lab.learning.agent.policy import functions_of
+from tercel.lab.learning.agent.env import functions_of
 from tercel.market.flow import preset as presets
 from tercel.market.tape import Lake
 

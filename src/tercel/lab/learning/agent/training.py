@@ -17,21 +17,24 @@ from tercel.core.arrays import Floats
 from tercel.core.files import write_whole
 from tercel.execution.observation import observer
 from tercel.execution.policies.card import Card, read_card
-from tercel.execution.policies.mlp import MlpPolicy
+from tercel.execution.policies.network import MlpPolicy
 from tercel.execution.policies.policy import CARD, OBSERVATIONS, save_policy
 from tercel.execution.policies.strategy import policy_strategy
 from tercel.lab.evaluation.experiment import observed_in
 from tercel.lab.learning.agent.config import AgentConfig
-from tercel.lab.learning.agent.env import MakeEnv, in_shards, learned_in, unit_of
-from tercel.lab.learning.agent.learner import learner_settings, make_learner, risk_of
-from tercel.lab.learning.agent.market import TrainingMarket, Validator, markets_of
-from tercel.lab.learning.agent.policy import (
+from tercel.lab.learning.agent.env import (
+    MakeEnv,
     action_parameters,
     eyes_of,
+    in_shards,
+    learned_in,
     rule_name,
     rule_of,
     strategy_of,
+    unit_of,
 )
+from tercel.lab.learning.agent.learner import learner_settings, make_learner, risk_of
+from tercel.lab.learning.agent.market import TrainingMarket, Validator, markets_of
 from tercel.lab.learning.agent.run_folder import (
     CHECK_COLUMNS,
     CHECKS,
@@ -41,8 +44,14 @@ from tercel.lab.learning.agent.run_folder import (
     variants_tried,
     write_result,
 )
-from tercel.lab.learning.checkpoint import MetricsLog, load_checkpoint, save_checkpoint
-from tercel.lab.learning.port import Metrics, State, train
+from tercel.lab.learning.port import (
+    Metrics,
+    MetricsLog,
+    State,
+    load_checkpoint,
+    save_checkpoint,
+    train,
+)
 from tercel.market.regimes.named import PLAIN
 
 

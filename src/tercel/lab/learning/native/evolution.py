@@ -18,7 +18,7 @@ import numpy as np
 
 from tercel.core.arrays import Float32, Floats, Ints
 from tercel.core.errors import ConfigError, check_known
-from tercel.execution.policies.mlp import Greedy, Head, MlpPolicy
+from tercel.execution.policies.network import Greedy, Head, MlpPolicy
 from tercel.lab.evaluation.cma import CmaEs
 from tercel.lab.learning.port import Metrics, State
 

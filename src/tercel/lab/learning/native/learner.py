@@ -14,8 +14,7 @@ import numpy as np
 
 from tercel.core.arrays import Float32
 from tercel.core.errors import ConfigError
-from tercel.execution.policies.mlp import Head, MlpPolicy
-from tercel.lab.learning.checkpoint import ReturnTracker
+from tercel.execution.policies.network import Head, MlpPolicy
 from tercel.lab.learning.native.net import (
     CLIP,
     Adam,
@@ -24,7 +23,14 @@ from tercel.lab.learning.native.net import (
     RewardScaler,
     Workspace,
 )
-from tercel.lab.learning.port import AnyVecEnv, MaskedVecEnv, Metrics, RestorableVecEnv, State
+from tercel.lab.learning.port import (
+    AnyVecEnv,
+    MaskedVecEnv,
+    Metrics,
+    RestorableVecEnv,
+    ReturnTracker,
+    State,
+)
 from tercel.lab.learning.rewards import risk_transform
 
 # -- blas -----------------------------------------------------------------------------------------

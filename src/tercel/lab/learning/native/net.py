@@ -15,7 +15,7 @@ import numpy as np
 
 from tercel.core.arrays import Bools, Float32, Floats
 from tercel.core.jit import kernel
-from tercel.execution.policies.mlp import fast_tanh
+from tercel.execution.policies.network import fast_tanh
 from tercel.lab.learning.port import LearningError, State
 
 # -- net ------------------------------------------------------------------------------------------

@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from tercel.core.arrays import Floats, Ints
+from tercel.core.arrays import Bools, Float32, Floats, Ints
 from tercel.core.errors import ConfigError, check_known
-from tercel.execution.policies.mlp import MlpPolicy
+from tercel.core.jit import kernel
+from tercel.execution.policies.network import MlpPolicy
 from tercel.lab.learning.native.distributions import (
     NAMES,
     Categorical,
@@ -21,7 +22,6 @@ from tercel.lab.learning.native.distributions import (
     HeadOutput,
     distribution,
 )
-from tercel.lab.learning.native.kernels import gae, value_loss
 from tercel.lab.learning.native.learner import NativeLearner, NativeSettings, one_thread
 from tercel.lab.learning.native.net import Net, ValueNormaliser
 from tercel.lab.learning.port import (
@@ -32,6 +32,42 @@ from tercel.lab.learning.port import (
     check_env,
     check_finite,
 )
+
+
+@kernel
+def gae(
+    rewards: Float32,
+    values: Float32,
+    dones: Bools,
+    last: Float32,
+    discount: float,
+    lam: float,
+    adv: Float32,
+) -> None:
+    """Generalised advantages adv[T, n] (Schulman et al. 2016, eq. 16); done is a true end, nothing lies beyond it."""
+    steps, n = rewards.shape
+    decay, trace = np.float32(discount), np.float32(discount * lam)
+    for e in range(n):
+        running = np.float32(0)
+        following = last[e]
+        for t in range(steps - 1, -1, -1):
+            if dones[t, e]:
+                running, following = np.float32(0), np.float32(0)
+            running = rewards[t, e] + decay * following - values[t, e] + trace * running
+            adv[t, e] = running
+            following = values[t, e]
+
+
+@kernel
+def value_loss(
+    value: Float32, bias: Float32, floats: Float32, value_coef: float, draw: Float32, stats: Floats
+) -> None:
+    """Squared error of the values against floats[B, 2] and its gradient; `stats[1]` += its mean."""
+    share = 1.0 / value.shape[0]
+    for r in range(value.shape[0]):
+        error = float(value[r, 0] + bias[0] - floats[r, 2])
+        draw[r, 0] = 2.0 * value_coef * share * error
+        stats[1] += error * error * share
 
 
 class Rollout:

@@ -2,19 +2,26 @@
 
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from tercel.core.errors import ConfigError, TercelError
 from tercel.core.kernel_keys import source_hash
 from tercel.execution.costs import Costs
+from tercel.execution.policies.strategy import PLACEBO
 from tercel.execution.strategy import Strategy
 from tercel.execution.task import Task
 from tercel.lab.evaluation.episodes import Plan
-from tercel.lab.evaluation.experiment import Progress, batches, run_strategy
+from tercel.lab.evaluation.experiment import BATCH, Progress, batches, run_strategy
+from tercel.lab.evaluation.pipeline.candidates import Candidate
+from tercel.lab.evaluation.pipeline.jobs import Job, JobRunner, is_stored, run_to_the_end, store
+from tercel.lab.evaluation.pipeline.scenarios import Scenario, build_scenario
 from tercel.lab.learning.port import LearningError
 from tercel.market.simulator.source import Source
 
@@ -213,3 +220,55 @@ def run_strategy_on(
             if progress is not None:
                 progress(len(costs.qty))
     return Costs.concat([done[number] for number in range(len(done))])
+
+
+def on_cluster(address: str) -> JobRunner:
+    """What runs the jobs of an evaluation on a cluster: its address, or "local" (:func:`connect`).
+
+    Raises
+    ------
+    ConfigError
+        There is no Ray.
+    """
+    if not available():
+        raise ConfigError("Ray for `ray=`", "a Python without it", "pip install 'tercel[scale]'")
+
+    def run(jobs: Sequence[Job], out: Path) -> None:
+        with connect(address) as cluster:
+            run_jobs_on(cluster, jobs, out)
+
+    return run
+
+
+def run_jobs_on(cluster: Cluster, jobs: Sequence[Job], out: Path) -> None:
+    """Run the costs that are missing of some jobs on a cluster, strategy by strategy.
+
+    What is recorded besides costs (decisions, fills, twins, the bound) is little and is left to this machine, with the
+    first job of its scenario; so are placebos, who are told of other episodes.
+    """
+    for scenario, candidate, missing in _by_strategy(jobs, out):
+        built = build_scenario(scenario)
+        rows = np.concatenate(
+            [np.arange(job.first, min(job.first + BATCH, len(built.plan))) for job in missing]
+        )
+        strategy = candidate.strategy(built.market)
+        plan = built.plan.take(rows)
+        costs = run_strategy_on(
+            cluster, built.source, scenario.settings.task, plan, strategy, piece=BATCH
+        )
+        costs.check()
+        for job in missing:
+            mine = costs.select((rows >= job.first) & (rows < job.first + BATCH))
+            run_out = run_to_the_end(job.first, len(mine), len(built.plan)) & job.recorded
+            store(job, candidate, replace(mine, run_out=run_out.astype(np.int64)), out)
+
+
+def _by_strategy(jobs: Sequence[Job], out: Path) -> list[tuple[Scenario, Candidate, list[Job]]]:
+    """For each strategy in each scenario, the jobs whose costs are missing."""
+    found: dict[tuple[Scenario, Candidate], list[Job]] = {}
+    for job in jobs:
+        for one in job.candidates:
+            here = one.lacks == PLACEBO or (job.recorded and job.first == 0)
+            if not here and not is_stored(job, one, out):
+                found.setdefault((job.scenario, one), []).append(job)
+    return [(scenario, one, missing) for (scenario, one), missing in found.items()]

@@ -14,19 +14,21 @@ from typing import Any
 
 import numpy as np
 
-from tercel.execution.policies.mlp import MlpPolicy
-from tercel.execution.policies.onnx_file import OnnxPolicy
-from tercel.lab.learning.checkpoint import ReturnTracker
+from tercel.execution.policies.network import MlpPolicy, OnnxPolicy
 from tercel.lab.learning.native.net import CLIP, EPSILON
-from tercel.lab.learning.port import AnyVecEnv, Metrics, State, action_sizes
-from tercel.lab.learning.sb3.bridge import TrainedSb3, policy_of, require, to_sb3, trained
-from tercel.lab.learning.sb3.settings import (
+from tercel.lab.learning.port import AnyVecEnv, Metrics, ReturnTracker, State, action_sizes
+from tercel.lab.learning.sb3.bridge import (
     ALGORITHMS,
     VALUES,
     Sb3Settings,
+    TrainedSb3,
     algorithm_class,
     check_parameters,
     policy_kwargs,
+    policy_of,
+    require,
+    to_sb3,
+    trained,
 )
 
 STEPS_OFF_POLICY = 64

@@ -9,7 +9,7 @@ Where there is no forecast, `take_timed` is the spread rule.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import inf
 from typing import Any, ClassVar, Final
 
@@ -18,9 +18,11 @@ import numpy as np
 from tercel.core.arrays import Bools, Floats, Ints
 from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.execution.actions.kernels import keep_grains
+from tercel.execution.decoders import CatchUp, round_lots
 from tercel.execution.foresight.forecaster import Forecaster, heard, shipped, spread_alone
 from tercel.execution.intent import ANCHOR, AT_TOUCH, REST0, STEP, TAKE, Intents, K, View
+from tercel.execution.strategies.baselines import MarketEstimates
+from tercel.execution.strategies.tunable import FOR_ANY_MARKET, TwapRepeg
 from tercel.execution.strategy import Strategy, Wrapper, gap_of, hold, ladder, settle
 
 # -- events clock ---------------------------------------------------------------------------------
@@ -33,7 +35,7 @@ from tercel.execution.strategy import Strategy, Wrapper, gap_of, hold, ladder, s
 # holds between its slices does what it does without the clock, to the byte.
 #
 # Between slices what stands at the touch or inside it stays there, up to what is wanted in all, so that a touch that
-# flickers costs no place in the queue. The rest changes by whole grains of the order (`execution.actions.kernels`) or not at all,
+# flickers costs no place in the queue. The rest changes by whole grains of the order (`execution.decoders`) or not at all,
 # so that an agent that is asked more often sends few messages more, and does not stand in crumbs.
 
 GAP_NS: Final = NS_PER_SECOND
@@ -105,7 +107,7 @@ def between_slices(intents: Intents, view: View) -> Intents:
         stands = _first(np.where(at_best, view.rest[between], 0), wanted.sum(axis=1))
         more = _first(np.maximum(wanted - stands, 0), (wanted - stands).sum(axis=1))
         changed[:, REST0:] = stands + more
-        keep_grains(np.ascontiguousarray(view.x[between]), changed)
+        round_lots(np.ascontiguousarray(view.x[between]), changed)
         intents[between] = changed
     return intents
 
@@ -302,3 +304,76 @@ def slices(view: View, after: int = 0) -> tuple[Ints, Floats]:
     target = np.where(view.time_left_ns <= LAST_NS, view.qty0, np.minimum(target, view.qty0))
     due: Ints = np.clip(target - view.done - view.inflight, 0, view.left)
     return due, np.clip(passed - slice_, 0.0, 1.0)
+
+
+# -- guarded --------------------------------------------------------------------------------------
+
+GUARD: Final = CatchUp(0.7, 0.5)
+"""Thresholds of the shipped agents' guard."""
+WAITING: Final = {"csco": 0.18, "ibm": 0.23, "amzn": 0.4, "goog": 0.06}
+"""What an order that rests pays over half the spread (`View.waiting`) in the presets' markets; a test measures it."""
+
+
+@dataclass(frozen=True)
+class Guarded(Strategy):
+    """`twap_repeg` with its generic numbers, moved in whole grains, behind a guard against late fills; on the clock of
+    events.
+
+    Parameters
+    ----------
+    base : Strategy
+    guard : CatchUp, optional
+
+    >>> from tercel.execution.probes import view_of
+    >>> late = view_of(qty0=100, left=[80, 100], decision=59, decisions=60, far1=500)
+    >>> Guarded().decide(late)[:, 0].tolist()
+    [71, 91]
+    """
+
+    base: Strategy = field(default_factory=lambda: TwapRepeg(FOR_ANY_MARKET))
+    guard: CatchUp | None = GUARD
+    name: ClassVar[str] = "guarded"
+    gap_ns: ClassVar[int] = GAP_NS
+
+    def decide(self, view: View) -> Intents:
+        """Intents of the rule, brought back to the schedule by taking where it is too late."""
+        intents = self.base.decide(view)
+        round_lots(view.x, intents)
+        return between_slices(
+            intents if self.guard is None else self.guard.applied(intents, view), view
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class RestAndTake(Strategy):
+    """`guarded`, and what is more than can rest is taken evenly, every ten seconds.
+
+    Parameters
+    ----------
+    estimates : MarketEstimates
+    most : float
+        Share of the volume to come that may wait for it.
+
+    >>> from tercel.execution.probes import view_of
+    >>> large = view_of(qty0=1000, left=1000, far1=500, time_left_ns=100 * 10**9, horizon_ns=100 * 10**9)
+    >>> RestAndTake(MarketEstimates(expected_volume=1000.0)).decide(large)[:, 0].tolist()
+    [60]
+    """
+
+    name: ClassVar[str] = "rest_and_take"
+    gap_ns: ClassVar[int] = NS_PER_SECOND
+    estimates: MarketEstimates
+    most: float = 0.4
+    base: Strategy = field(default_factory=Guarded)
+
+    def decide(self, view: View) -> Intents:
+        """Intents of `guarded` at the schedule's decisions, what rests as it is between them, and an even take."""
+        intents = self.base.decide(view).astype(np.int32, casting="same_kind")
+        intents[~view.on_schedule] = hold(view)[~view.on_schedule]
+        passed = 1.0 - view.time_left_ns / np.maximum(view.horizon_ns, 1)
+        may_wait = self.most * self.estimates.volume_left(passed)
+        step = np.maximum(np.minimum(10 * self.gap_ns, view.horizon_ns / view.decisions), 1)
+        steps = np.maximum(np.ceil(view.time_left_ns / step - 1e-9), 1)
+        lots = np.floor(np.maximum(view.left - may_wait, 0.0) / steps + 0.5)
+        intents[:, TAKE] = np.maximum(intents[:, TAKE], lots)
+        return settle(intents, view)
