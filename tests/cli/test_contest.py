@@ -27,7 +27,7 @@ from tercel.lab.evaluation.pipeline.jobs import (
 from tercel.lab.evaluation.pipeline.results import Evaluation, without_overflow, without_overflowed
 from tercel.lab.evaluation.pipeline.scenarios import Scenario, build_scenario
 from tercel.lab.evaluation.settings import MarketTask
-from tercel.lab.learning.ray import cluster as cluster
+from tercel.lab.learning.ray import cluster
 
 TASK = Task(horizon_s=60.0, decisions=6, warmup_s=20.0, grid_points=4)
 PLACE = Scenario("small", MarketTask(Market("csco-santa-fe"), task=TASK), (3, 4), 300)
