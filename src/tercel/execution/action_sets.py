@@ -49,11 +49,11 @@ from tercel.execution.strategy import Strategy, gap_of, settle
 # ``scale * a`` to each lever, in the unconstrained space in which the rule was tuned.
 
 _RUNGS: Final = {"improve": 2.0, "touch": 2.0, "behind_1": 2.0, "behind_2": 2.0, "behind_3": 2.0}
+# Rules whose levers can be moved -> levers by default -> how far an action of 1 moves them.
 RULES: Final[Mapping[str, Mapping[str, float]]] = {
     "score_rule": {"threshold": 1.0, "take": 1.0, "pace": 0.5, **_RUNGS},
     "direction_rule": {"wait": 1.0, "gap": 1.0, "take": 1.0, **_RUNGS},
 }
-"""Rules whose levers can be moved -> levers by default -> how far an action of 1 moves them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -221,15 +221,15 @@ def costs(parameters: Mapping[str, Any]) -> CostDecoder:
 
 RESIDUAL_LABELS: Final = ("take", "improve", "touch", "touch-1", "touch-2", "touch-3", "hide")
 RESIDUAL_SIZE: Final = len(RESIDUAL_LABELS)
+# Where lots that are not taken can be: five rungs, and hidden.
 PLACES: Final = it.K + 1
-"""Where lots that are not taken can be: five rungs, and hidden."""
+# Default band of takes that change nothing.
 DEAD: Final = 0.5
-"""Default band of takes that change nothing."""
+# How much of what is not taken a place that the strategy leaves empty gains when its weight is multiplied by e, in
+# units of (e - 1).
 SEED_SHARE: Final = 0.05
-"""How much of what is not taken a place that the strategy leaves empty gains when its weight is multiplied by e, in
-units of (e - 1)."""
+# Weights are multiplied by at most e to this.
 LIMIT: Final = 6.0
-"""Weights are multiplied by at most e to this."""
 
 
 @kernel
@@ -387,8 +387,8 @@ def residual(
 
 # -- action sets ----------------------------------------------------------------------------------
 
+# int64 (n,) actions, or float (n, A) vectors, and a view -> int32 (n, 10) intents.
 Decoder = Callable[[AnyArray, View], Intents]
-"""int64 (n,) actions, or float (n, A) vectors, and a view -> int32 (n, 10) intents."""
 
 
 class ActionSet(NamedTuple):
@@ -398,10 +398,10 @@ class ActionSet(NamedTuple):
     labels: tuple[str, ...]
     decode: Decoder
     continuous: bool = False
+    # Whether action 0, or a vector of zeros, is a written strategy, whatever it is.
     from_a_rule: bool = False
-    """Whether action 0, or a vector of zeros, is a written strategy, whatever it is."""
+    # Time between two looks, ns: that strategy's, or of the clock of events; 0 without a clock of events.
     gap_ns: int = 0
-    """Time between two looks, ns: that strategy's, or of the clock of events; 0 without a clock of events."""
 
     @property
     def size(self) -> int:
@@ -422,6 +422,7 @@ def base_strategy(parameters: Mapping[str, Any]) -> Strategy:
     return build(str(parameters.get("base", "peg_behind")), estimates, parameters.get("parameters"))
 
 
+# Name -> labels, decoder.
 _PLAIN: Final[Mapping[str, tuple[tuple[str, ...], Any]]] = {
     "placement": (PLACEMENT_LABELS, decode_placement),
     "fraction": (FRACTION_LABELS, decode_fraction),
@@ -429,7 +430,6 @@ _PLAIN: Final[Mapping[str, tuple[tuple[str, ...], Any]]] = {
     "sized": (SIZED_LABELS, decode_sized),
     "allocation": (ALLOCATION_LABELS, decode_allocation),
 }
-"""Name -> labels, decoder."""
 # Name -> what makes a decoder of parameters.
 _MADE: Final[dict[str, Callable[[Mapping[str, Any]], Any]]] = {
     "override": lambda given: override(given, base_strategy),
@@ -437,6 +437,7 @@ _MADE: Final[dict[str, Callable[[Mapping[str, Any]], Any]]] = {
     "residual": lambda given: residual(given, base_strategy),
     "costs": costs,
 }
+# All sets by name; the first is the default.
 SETS: Final = (
     "placement",
     "fraction",
@@ -448,7 +449,6 @@ SETS: Final = (
     "residual",
     "costs",
 )
-"""All sets by name; the first is the default."""
 
 
 def action_set(name: str, parameters: Mapping[str, Any] | None = None) -> ActionSet:

@@ -31,8 +31,8 @@ from tercel.market.book import layout as lay
 from tercel.market.simulator import layout as sim
 
 BPS = 1e4
+# The keys that add up to `is_bps`.
 PARTS = ("spread_bps", "impact_bps", "timing_bps", "forced_bps", "fees_bps")
-"""The keys that add up to `is_bps`."""
 
 _GRIDS = ("mid2_grid", "lots_grid", "forced_lots_grid")
 

@@ -37,8 +37,8 @@ from tercel.execution.strategy import Strategy, hold, ladder, settle
 # Shares that change at every decision would leave crumbs of orders standing, until they lose their place in the queue
 # for nothing and the book has no room for more.
 
+# Parts of an order.
 ROUNDING_PARTS: Final = 24
-"""Parts of an order."""
 
 
 @kernel
@@ -68,10 +68,10 @@ def round_lots(x: Longs, out: Packed) -> None:
 
 HOLD: Final = 0
 FIRST_REST: Final = 1
+# Where actions 1 to 4 rest.
 PLACEMENT_RUNGS: Final = np.array([it.IMPROVE, it.AT_TOUCH, it.AT_TOUCH + 1, it.AT_TOUCH + 3])
-"""Where actions 1 to 4 rest."""
+# Quarters of the slice that actions 5 to 7 take.
 SLICE_QUARTERS: Final = np.array([1, 2, 4])
-"""Quarters of the slice that actions 5 to 7 take."""
 PLACEMENT_FIRST_TAKE: Final = FIRST_REST + len(PLACEMENT_RUNGS)
 
 
@@ -330,8 +330,8 @@ SIZED_LABELS: Final = (
     *("take the far touch", "take the slice", "take 50 % of the far touch, rest at touch"),
 )
 SPREAD, HIDE, FIRST_TAKE, SLICE, TAKE_AND_REST = 6, 7, 8, 11, 12
+# Quarters of the displayed far touch that actions 8 to 10 take.
 QUARTERS: Final = (1, 2, 4)
-"""Quarters of the displayed far touch that actions 8 to 10 take."""
 
 
 def _takes(actions: Ints, view: View) -> Ints:

@@ -25,10 +25,10 @@ from tercel.market.simulator import layout as sim
 from tercel.market.simulator import lockstep
 from tercel.market.tape.schema import EXECUTE, TRADE, TRADE_HIDDEN
 
+# int64 (n, 6): sent at ns, what (NEW, CANCEL), own order, price, lots, flags (IMMEDIATE, FORCED).
 Commands = Ints
-"""int64 (n, 6): sent at ns, what (NEW, CANCEL), own order, price, lots, flags (IMMEDIATE, FORCED)."""
+# Book, state, row: FINE or why the row was refused.
 ApplyRow = Callable[[Int32, Ints, Ints], int]
-"""Book, state, row: FINE or why the row was refused."""
 
 # Words of a command in the order of its record row.
 _RECORDED = np.array([sim.WHO, sim.WHAT, sim.AT_PRICE, sim.HOW_MANY, sim.HOW, sim.AT_NS])
@@ -70,8 +70,8 @@ class Driver:
         self.state = state.copy()
         self.strategy = strategy
         self._apply = apply
+        # The state's words: a number of Python's in half the time that the array takes.
         self.words = self.state.data
-        """The state's words: a number of Python's in half the time that the array takes."""
         self.state[sim.DUE_NS] = self.state[sim.NOW]
         self._confirmed = int(self.state[sim.COMMAND_TAIL])
         self._x = np.zeros((1, c.PX), np.int64)
@@ -82,8 +82,8 @@ class Driver:
         forecaster = forecaster_of(strategy)
         self._teller = None if forecaster is None else forecaster.teller(symbol)
         self._outlook = None if forecaster is None else np.zeros((1, c.OUTLOOK), np.int64)
+        # What was seen at the last decision; overwritten by the next.
         self.view = View(self._x, self._m, self._draw, self._outlook)
-        """What was seen at the last decision; overwritten by the next."""
         seen = self._x, self._m, self._draw
         self._serve = partial(kernels.serve, self.book, self.state, *seen, self._out)
 
@@ -253,8 +253,8 @@ class ReplayedBook:
     """A book and its trades, from the arrays of decisions in order (`trading.journal.blobs.unpack`); no own orders."""
 
     def __init__(self) -> None:
+        # Time, price in ticks, lots and the aggressor's side (0: not told), in order.
         self.trades: list[tuple[int, int, int, int]] = []
-        """Time, price in ticks, lots and the aggressor's side (0: not told), in order."""
         self._arrays: tuple[AnyArray, AnyArray] | None = None
 
     def decision(self, arrays: Mapping[str, AnyArray]) -> None:

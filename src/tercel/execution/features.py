@@ -51,6 +51,7 @@ def signed_log(x: float) -> float:
     return math.log1p(x) if x >= 0 else -math.log1p(-x)
 
 
+# Names of the float row's entries, in order.
 FEATURES = (
     *("time_left", "lots_left", "lots_left_ahead_of_time"),
     *(f"own_lots_{rung}" for rung in ("improve", "touch", "touch_1", "touch_2", "touch_3")),
@@ -63,7 +64,6 @@ FEATURES = (
     *("volume_with", "volume_against", "volume_imbalance", "volatility_short", "volatility_long"),
     *("volume_since_arrival", "drift_since_arrival", "drift", "events"),
 )
-"""Names of the float row's entries, in order."""
 N_FEATURES = len(FEATURES)
 
 

@@ -30,11 +30,11 @@ from tercel.core.errors import ConfigError
 from tercel.core.messages import ANY_STYLE, Alpha, Posture
 from tercel.market.simulator import layout as sim
 
+# Words of guidance in a market's state, from `sim.ALPHA` on: as many as in a row of `x`.
 WORDS = 7
-"""Words of guidance in a market's state, from `sim.ALPHA` on: as many as in a row of `x`."""
 MILLI = 1000.0
+# Forecasts beyond it are cut: a price cannot fall by more than all of it.
 MOST_BPS = 1e6
-"""Forecasts beyond it are cut: a price cannot fall by more than all of it."""
 _ALPHA, _SD, _HALF_LIFE, _URGENCY, _PARTICIPATION, _STYLES, _SIZE = range(WORDS)
 
 

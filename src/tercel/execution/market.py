@@ -17,8 +17,8 @@ from tercel.market.simulator.terms import NO_FEES, Fees, receive_delays
 from tercel.market.tape import Lake
 
 MOST_MS = 60_000.0
+# Law of impact on a tape, if none is named.
 TAPE_LAW = "square_root"
-"""Law of impact on a tape, if none is named."""
 TAPE = "tape"
 AT_ONCE: Final = Latency()
 

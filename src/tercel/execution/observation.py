@@ -62,6 +62,7 @@ from tercel.execution.intent import View
 from tercel.execution.probes import probe
 from tercel.market.simulator.layout import PAST_FEATURES, PAST_INTERVALS
 
+# Entries of the order, the book and the last interval, in order.
 LAST: Final = (
     *("time_left", "lots_left", "lots_left_ahead_of_time", "horizon", "seconds_left"),
     *("order_in_depths", "left_in_far_touches", "slice_in_depths", "slice_in_volume", "urgency"),
@@ -87,19 +88,18 @@ LAST: Final = (
     *("volume_with", "volume_against", "volume_imbalance", "events"),
     *("volatility_now", "volatility", "drift", "drift_since_arrival", "depth", "spread_bps"),
 )
-"""Entries of the order, the book and the last interval, in order."""
 N_LAST: Final = len(LAST)
+# What is stacked of an earlier interval.
 STACKED: Final = ("order_flow_imbalance", "volume", "volume_imbalance", "volatility_now", "drift")
-"""What is stacked of an earlier interval."""
+# Decision intervals that can be seen at once.
 MOST: Final = 1 + PAST_INTERVALS
-"""Decision intervals that can be seen at once."""
+# Entries of own fills and the slow flow, in order.
 SLOW: Final = (
     *("fill_rate", "fill_share", "flow_to_come"),
     *("pace", "lean", "lean_since_arrival", "long_order_flow_imbalance"),
 )
-"""Entries of own fills and the slow flow, in order."""
+# The first entry that is the market's alone.
 MARKET: Final = 21
-"""The first entry that is the market's alone."""
 
 _HALF_HOUR_S = 1800.0
 _MOST_RATIO: Final = 4.0
@@ -259,6 +259,9 @@ def encode_rows(x: Longs, m: Longs, slow: int, out: Singles) -> None:
 # -- costs ----------------------------------------------------------------------------------------
 # What the actions `costs` go by: what an order pays now, and what it pays if it waits, in usual half spreads.
 
+# Moves of the mid expected against the order in 10 s and 30 s, half the spread and the taker's fee less the maker's,
+# what resting costs (in usual half spreads each), the share of the order that is left less that of its time, the
+# latter.
 COST_ENTRIES: Final = (
     "forecast_10",
     "forecast_30",
@@ -267,10 +270,8 @@ COST_ENTRIES: Final = (
     "behind",
     "time_left",
 )
-"""Moves of the mid expected against the order in 10 s and 30 s, half the spread and the taker's fee less the maker's,
-what resting costs (in usual half spreads each), the share of the order that is left less that of its time, the latter."""
+# A move counts up to so many usual half spreads; what taking costs counts in full, or a forecast could be worth any.
 MOST_HALF_SPREADS: Final = 3.0
-"""A move counts up to so many usual half spreads; what taking costs counts in full, or a forecast could be worth any."""
 
 
 def half_spread(view: View) -> Floats:
@@ -319,22 +320,22 @@ def observe_costs(view: View) -> Float32:
 
 # -- observations by name -------------------------------------------------------------------------
 
+# Modules that a user named by their file are called so, and then as the file.
 FROM_FILE: Final = "tercel_own_"
-"""Modules that a user named by their file are called so, and then as the file."""
+# An observation of the user's: a :class:`View` of n markets -> numbers of shape (n, k).
 ObservationFunction = Callable[[View], Any]
-"""An observation of the user's: a :class:`View` of n markets -> numbers of shape (n, k)."""
 
 
 class Observer(NamedTuple):
     """An observation: name, entries, and the function that fills them from a view."""
 
     name: str
+    # What it says, in order.
     entries: tuple[str, ...]
-    """What it says, in order."""
+    # A view -> float32 (n, D).
     encode: Callable[[View], Float32]
-    """A view -> float32 (n, D)."""
+    # Decision intervals that it shows.
     stack: int = 1
-    """Decision intervals that it shows."""
 
     @property
     def size(self) -> int:
@@ -342,10 +343,10 @@ class Observer(NamedTuple):
         return len(self.entries)
 
 
+# Observations that policies can be made for: what each has behind the entries of the last intervals.
 BY_NAME: Final = {"v2": (), c.OBSERVATION: SLOW}
-"""Observations that policies can be made for: what each has behind the entries of the last intervals."""
+# What the actions `costs` go by (`execution.action_sets`): no rows of the past.
 COSTS: Final = "costs"
-"""What the actions `costs` go by (`execution.action_sets`): no rows of the past."""
 OBSERVERS: Final = (*BY_NAME, COSTS)
 
 

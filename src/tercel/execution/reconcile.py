@@ -16,8 +16,8 @@ from tercel.market.simulator import layout as sim
 from tercel.market.simulator.entry import send_cancel, send_new
 from tercel.market.simulator.records import state_at
 
+# Prices lie below it on both sides of 0; int32 anchors and steps reach further.
 FARTHEST: Final = NO_ASK // 2
-"""Prices lie below it on both sides of 0; int32 anchors and steps reach further."""
 
 
 @kernel

@@ -44,9 +44,8 @@ E_CURSOR, E_CURSOR_END, E_WORLD, E_LIMIT, E_LIMIT_OF_MID, E_HORIZON_NS, EPISODE_
 #     LIMIT_PARTS-ths; 0: any
 # E_HORIZON_NS: from arrival to the horizon; 0: as the world has it
 
+# Reward terms a step: execution against the mid at decision, mid move on what is left (half-ticks x lots), forced lots.
 TERMS = 3
-"""Reward terms a step: execution against the mid at decision, mid move on what is left (half-ticks x lots), forced
-lots."""
 
 
 @kernel

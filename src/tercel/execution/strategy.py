@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from tercel.execution.foresight.forecaster import Forecaster
 
 
+# float64 (n, 1 + K): take and rungs as shares of what is left.
 Shares = Floats
-"""float64 (n, 1 + K): take and rungs as shares of what is left."""
 
 
+# Discrete actions, int64 (n,), and the view -> intents.
 Decode = Callable[[Ints, View], Intents]
-"""Discrete actions, int64 (n,), and the view -> intents."""
 
 
 class Strategy(Protocol):

@@ -23,15 +23,15 @@ LATENCIES = {
 }
 
 NANOSECOND = 1e-9
+# Horizons and warm-ups beyond this are a slip; their sum in nanoseconds stays far inside int64.
 LONGEST_S = 1e7
-"""Horizons and warm-ups beyond this are a slip; their sum in nanoseconds stays far inside int64."""
 
 
+# Fields that came later: where they are not used, no file says them.
 LATER: Final = ("quantity", "start", "limit_price")
-"""Fields that came later: where they are not used, no file says them."""
 SIDES: Final = {"buy": BUY, "sell": SELL, "both": 0}
+# The order of a task that names no size, as a share of the volume.
 SHARE: Final = 0.10
-"""The order of a task that names no size, as a share of the volume."""
 _UNITS: Final = {"s": 1.0, "sec": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 _PART: Final = re.compile(r"\s*(\d+(?:\.\d*)?)\s*(s|sec|min|m|h)")
 
@@ -134,8 +134,8 @@ class Latency:
         )
 
 
+# Order-entry latency where none is said: from a desk's decision to a venue in its region, some milliseconds.
 ENTRY: Final = Latency("constant", a_ns=5_000_000)
-"""Order-entry latency where none is said: from a desk's decision to a venue in its region, some milliseconds."""
 
 
 @dataclass(frozen=True)

@@ -32,16 +32,16 @@ from tercel.execution.observation import FROM_FILE
 from tercel.execution.probes import whole_order
 from tercel.execution.strategy import Shares, Strategy, gap_of, settle, shares
 
+# Folders of Python's library, of installed packages and of this one.
 INSTALLED: Final = (
     *(sysconfig.get_paths()[kind] for kind in ("stdlib", "platstdlib", "purelib", "platlib")),
     str(Path(__file__).parents[1]),
 )
-"""Folders of Python's library, of installed packages and of this one."""
 SOURCES: Final = (".py", "/__init__.py")
+# Letters of a text that may name a file.
 LONGEST_NAME: Final = 200
-"""Letters of a text that may name a file."""
+# Bytes of a file of which size and time are hashed in place of what it holds.
 LARGE: Final = 2**24
-"""Bytes of a file of which size and time are hashed in place of what it holds."""
 
 
 def mark_of(code: Any) -> str:
@@ -148,12 +148,12 @@ def searched(folder: Path) -> Iterator[None]:
             sys.path.append(str(folder))
 
 
+# Entry point group of strategies in other packages: name -> ``module:Name``.
 GROUP: Final = "tercel.strategies"
-"""Entry point group of strategies in other packages: name -> ``module:Name``."""
+# Decisions in which an instance without `reset` is watched for a memory.
 WATCHED: Final = 64
-"""Decisions in which an instance without `reset` is watched for a memory."""
+# What copying an object says that cannot be copied.
 UNCOPIED: Final = (TypeError, ValueError, AttributeError, RuntimeError, RecursionError)
-"""What copying an object says that cannot be copied."""
 
 
 class OwnStrategy:

@@ -36,16 +36,17 @@ from tercel.market.simulator.records import second_at, state_at
 
 # -- features -------------------------------------------------------------------------------------
 
+# Of the features: a forecaster of another is refused.
 VERSION: Final = 2
-"""Of the features: a forecaster of another is refused."""
+# Seconds that moves are measured over.
 WINDOWS: Final = (1, 3, 10, 30, 300)
-"""Seconds that moves are measured over."""
+# Seconds of the past that all is scaled by.
 PAST_S: Final = 900
-"""Seconds of the past that all is scaled by."""
+# Seconds of the past without which nothing is said.
 LEAST_S: Final = 60
-"""Seconds of the past without which nothing is said."""
+# A market without an event for 10 s or 30 s in which so many were usual shows a book that is old: nothing is said.
 STALLED: Final = 40.0
-"""A market without an event for 10 s or 30 s in which so many were usual shows a book that is old: nothing is said."""
+# Names of the features, in order.
 NAMES: Final = (
     *(f"move_{window}" for window in WINDOWS),
     *("queue", "near", "micro", "gap", "last"),
@@ -54,10 +55,9 @@ NAMES: Final = (
     *("newest", "step", "hidden"),
     *("gap_heavy", "gap_thin", "heavy", "thin", "spread", "wide", "pace_10", "unrest", "bounce"),
 )
-"""Names of the features, in order."""
 FEATURES: Final = len(NAMES)
+# Of the features those that change their sign in the mirror come first.
 ODD: Final = NAMES.index("gap_heavy")
-"""Of the features those that change their sign in the mirror come first."""
 _MOVE, _QUEUE, _MEAN, _SIGNS, _TAKEN, _NEWEST, _EVEN = (
     NAMES.index(one)
     for one in ("move_1", "queue", "mean_1", "signs_1", "taken_0.3", "newest", "gap_heavy")
@@ -172,10 +172,10 @@ def features(b: Packed, k: Longs, out: Floats) -> bool:
 
 MILLI = 1000.0
 BPS = 10_000.0
+# Seconds ahead that a decision is told of.
 HORIZONS: Final = (10, 30)
-"""Seconds ahead that a decision is told of."""
+# A sum beyond this is no forecast.
 MOST_SAID: Final = 1e6
-"""A sum beyond this is no forecast."""
 
 
 @kernel

@@ -36,14 +36,14 @@ FORMAT: Final = 2
 AGAIN: Final = "train one: tercel signals flow train LAKE `symbol=SYM` `out=FOLDER`"
 SHIPPED: Final = Path(__file__).parent / "packaged"
 DEFAULT: Final = "flow-2"
+# Where a card keeps the slopes of symbols.
 TABLE: Final = "recalibrated"
-"""Where a card keeps the slopes of symbols."""
+# Where it keeps what waiting costs in one of them.
 WAITING: Final = "waiting"
-"""Where it keeps what waiting costs in one of them."""
+# Carry of a simulated market below which no policy reads a forecast that was learned in it.
 ENOUGH: Final = 0.5
-"""Carry of a simulated market below which no policy reads a forecast that was learned in it."""
+# Largest cost of waiting, half spreads, or slope that a card may tell.
 MOST_TOLD: Final = 1000.0
-"""Largest cost of waiting, half spreads, or slope that a card may tell."""
 _TREES: Final = ("roots", "feature", "right", "value")
 _DAMAGED = (ValueError, KeyError, TypeError, AttributeError, EOFError, IndexError, BadZipFile)
 

@@ -95,11 +95,11 @@ TEXTS: Final = (
     "weights_sha256",
     "observation",
 )
+# Whole numbers, and the least that each may be.
 NUMBERS: Final = {"n_actions": 1, "seed": -math.inf, "frames": 0, "stack": 1}
-"""Whole numbers, and the least that each may be."""
 TABLES: Final = ("task", "trained_on", "learner", "scores", "action_parameters", "limits")
+# Tables that say what is run: a score may be nan, a horizon may not.
 FINITE: Final = ("task", "action_parameters", "limits")
-"""Tables that say what is run: a score may be nan, a horizon may not."""
 OF_A_TASK: Final = (
     "side",
     "share",

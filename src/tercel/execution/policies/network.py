@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
 
 Activation = Literal["tanh", "relu"]
+# What a policy puts out: values of discrete actions (logits, q), a vector, or shares that add up to 1 (the others).
 Head = Literal["logits", "q", "vector", "simplex", "dirichlet"]
-"""What a policy puts out: values of discrete actions (logits, q), a vector, or shares that add up to 1 (the others)."""
 
 TANH, RELU = 0, 1
 ACTIVATIONS: tuple[Activation, ...] = ("tanh", "relu")

@@ -175,10 +175,10 @@ def _check_layout(folder: Path, card: Card, wanted: tuple[str, ...]) -> None:
 # A policy written down for other programs, held against the one it came from by running both.
 
 ROWS = 256
+# Of float32 networks run by two programs, in units of the largest output.
 TOLERANCE = 1e-4
-"""Of float32 networks run by two programs, in units of the largest output."""
+# Date of every file in an archive: the same policy gives the same bytes.
 EPOCH = (1980, 1, 1, 0, 0, 0)
-"""Date of every file in an archive: the same policy gives the same bytes."""
 
 
 def exported(folder: Path, out: Path, seed: int) -> dict[str, Any]:
@@ -272,8 +272,8 @@ def _place(staged: Path, names: list[str], out: Path, aside: Path) -> None:
 
 
 OBSERVATIONS: Final = "observations.json"
+# Quantiles that :class:`CalmObservations` keeps.
 LEVELS: Final = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
-"""Quantiles that :class:`CalmObservations` keeps."""
 
 
 @dataclass(frozen=True, eq=False)

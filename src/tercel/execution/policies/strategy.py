@@ -246,6 +246,7 @@ def _given(folder: Path, declared: str, eyes: ObservationFunction | None) -> Obs
 
 NETWORK, FORECAST, GUARD, CLOCK, LEARNED = "network", "forecast", "guard", "clock", "learned"
 PLACEBO: Final = "placebo"
+# Parts by name, and what each is; what listens is not switched off for its placebo, but told of another market.
 PARTS: Final[Mapping[str, str]] = {
     NETWORK: "what the network moves of the rule that it starts from",
     FORECAST: "what the forecast changes; the cost of waiting stays known",
@@ -254,7 +255,6 @@ PARTS: Final[Mapping[str, str]] = {
     LEARNED: "network and forecast together",
     PLACEBO: "the same, given the forecast of another day at that hour, or of another episode",
 }
-"""Parts by name, and what each is; what listens is not switched off for its placebo, but told of another market."""
 
 
 @dataclass(frozen=True)

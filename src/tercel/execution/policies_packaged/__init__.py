@@ -19,10 +19,10 @@ from tercel.execution.strategies import MarketEstimates, build, wrap
 from tercel.execution.strategy import Strategy
 
 FOLDER: Final = Path(__file__).parent
+# Behind a family's name: all its members.
 ALL: Final = "-all"
-"""Behind a family's name: all its members."""
+# Folder of the figures that the policies of a family share.
 SHARED: Final = "observations"
-"""Folder of the figures that the policies of a family share."""
 
 
 def names() -> tuple[str, ...]:
@@ -73,8 +73,8 @@ def _validated(name: str) -> float:
     )
 
 
+# The policy that ships.
 DEFAULT: Final = shipped("default")
-"""The policy that ships."""
 
 
 def folder_of(name: str) -> Path:

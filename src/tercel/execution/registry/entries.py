@@ -16,8 +16,8 @@ from tercel.core.plain import Record, parse_json
 CHAMPION: Final = "champion"
 CHALLENGER: Final = "challenger"
 LATEST: Final = "latest"
+# What a version can be promoted to; `latest` follows by itself.
 ALIASES: Final = (CHAMPION, CHALLENGER)
-"""What a version can be promoted to; `latest` follows by itself."""
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -64,8 +64,8 @@ class Promotion:
 
     alias: str
     number: int
+    # The version that had the alias; 0: none.
     before: int
-    """The version that had the alias; 0: none."""
     why: str
     at: str = ""
     by: str = ""

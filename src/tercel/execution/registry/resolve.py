@@ -214,10 +214,10 @@ DEFAULT: Final = Path("runs") / "registry"
 PACKAGED: Final = "packaged:"
 POLICY: Final = "policy:"
 MLFLOW: Final = "mlflow+"
+# What Stable-Baselines3 saves its models as.
 ARCHIVE: Final = ".zip"
-"""What Stable-Baselines3 saves its models as."""
+# Where a policy's card lies in a folder that is named: in it, or, of a run, in its folder `policy`.
 INSIDE: Final = ("", "policy")
-"""Where a policy's card lies in a folder that is named: in it, or, of a run, in its folder `policy`."""
 
 
 def open_registry(where: str | Path | None = None) -> Registry:

@@ -78,8 +78,9 @@ _MAKERS: Final[dict[str, tuple[Callable[..., Strategy], bool]]] = {
     "imbalance_peg": (b.ImbalancePeg, False),
 }
 NAMES: Final = tuple(_MAKERS)
+# A plain rule that stands below the table, beside what the learned policies gain on it.
 YARDSTICK: Final = "peg_behind"
-"""A plain rule that stands below the table, beside what the learned policies gain on it."""
+# Strategies whose parameters `tercel agent tune` finds; in a market with tuned values `build` starts from them.
 TUNABLE: Final[dict[str, type[Tunable]]] = {
     kind.name: kind
     for kind in (
@@ -96,7 +97,6 @@ TUNABLE: Final[dict[str, type[Tunable]]] = {
         ScoreRule,
     )
 }
-"""Strategies whose parameters `tercel agent tune` finds; in a market with tuned values `build` starts from them."""
 _NEED_ESTIMATES: Final = (t.VwapCross.name, t.PovPassive.name)
 
 
@@ -145,18 +145,18 @@ _ALL: Final[dict[str, tuple[Callable[..., Strategy], bool]]] = {
     SpreadRule.name: (SpreadRule, False),
     TakeTimed.name: (TakeTimed, False),
 }
+# Every name that `build` knows.
 KNOWN: Final = (*_ALL, *TUNABLE)
-"""Every name that `build` knows."""
+# Everything written; what `tercel run` judges comes first.
 WRITTEN: Final = (*NAMES, YARDSTICK, b.PegTouch.name, Guarded.name, CarteaJaimungal.name, *TUNABLE)
-"""Everything written; what `tercel run` judges comes first."""
+# The rules that a policy is held against by default.
 ALL_BASELINES: Final = WRITTEN
-"""The rules that a policy is held against by default."""
+# What `+alpha`, `+posture`, `+events` behind a name do, from the inside out.
 WRAPPERS: Final[Mapping[str, Callable[[Strategy], Strategy]]] = {
     "alpha": AlphaTilt,
     "posture": PostureCap,
     "events": OnEvents,
 }
-"""What `+alpha`, `+posture`, `+events` behind a name do, from the inside out."""
 
 
 def wrap(strategy: Strategy, wrappers: Sequence[str]) -> Strategy:

@@ -305,8 +305,8 @@ class Pov(Strategy):
         return take_to(np.minimum(target, view.qty0), view)
 
 
+# Decisions at the end that rest at the touch, whatever the queues; the very last takes.
 LAST: Final = 6
-"""Decisions at the end that rest at the touch, whatever the queues; the very last takes."""
 
 
 @dataclass(frozen=True)

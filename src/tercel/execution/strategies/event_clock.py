@@ -38,8 +38,8 @@ from tercel.execution.strategy import Strategy, Wrapper, gap_of, hold, ladder, s
 # flickers costs no place in the queue. The rest changes by whole grains of the order (`execution.decoders`) or not at all,
 # so that an agent that is asked more often sends few messages more, and does not stand in crumbs.
 
+# Time between two looks.
 GAP_NS: Final = NS_PER_SECOND
-"""Time between two looks."""
 
 
 @dataclass(frozen=True)
@@ -121,11 +121,11 @@ def _first(lots: Ints, most: Ints) -> Ints:
 # -- hand over ------------------------------------------------------------------------------------
 # `HandOver`: a strategy up to a size of order, another that takes what cannot rest beyond it.
 
+# Share of the expected volume up to which every agent and rule works by itself: who rests for more of it waits for
+# trades that do not come, and pays for what is left at the horizon.
 BEYOND: Final = 0.20
-"""Share of the expected volume up to which every agent and rule works by itself: who rests for more of it waits for
-trades that do not come, and pays for what is left at the horizon."""
+# Who takes over beyond it.
 TAKES: Final = "rest_and_take"
-"""Who takes over beyond it."""
 
 
 @dataclass(frozen=True)
@@ -200,10 +200,10 @@ def span_of(value: Any, scale: float) -> tuple[float, float] | None:
 
 # -- timed ----------------------------------------------------------------------------------------
 
+# Least time between two looks.
 LOOK_NS: Final = NS_PER_SECOND // 10
-"""Least time between two looks."""
+# Time before the horizon from which on all is overdue.
 LAST_NS: Final = 10 * NS_PER_SECOND
-"""Time before the horizon from which on all is overdue."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -308,10 +308,10 @@ def slices(view: View, after: int = 0) -> tuple[Ints, Floats]:
 
 # -- guarded --------------------------------------------------------------------------------------
 
+# Thresholds of the shipped agents' guard.
 GUARD: Final = CatchUp(0.7, 0.5)
-"""Thresholds of the shipped agents' guard."""
+# What an order that rests pays over half the spread (`View.waiting`) in the presets' markets; a test measures it.
 WAITING: Final = {"csco": 0.18, "ibm": 0.23, "amzn": 0.4, "goog": 0.06}
-"""What an order that rests pays over half the spread (`View.waiting`) in the presets' markets; a test measures it."""
 
 
 @dataclass(frozen=True)

@@ -45,12 +45,12 @@ from tercel.execution.strategies.tunable import Layout, Tunable
 # Every quantity is oriented by the order's side: above 0 says that the market moves against the order, so that waiting
 # costs. All of them are numbers without units, so that parameters mean the same in every market.
 
+# Exponents are cut here: beyond it an amount is all, or nothing.
 MOST = 30.0
-"""Exponents are cut here: beyond it an amount is all, or nothing."""
+# More lots than any order has.
 ALL_LOTS = 2.0**30
-"""More lots than any order has."""
+# A rung with less than the largest one's share over ROUNDING_PARTS shows nothing.
 FAINT = math.log(ROUNDING_PARTS)
-"""A rung with less than the largest one's share over ROUNDING_PARTS shows nothing."""
 
 
 @kernel
@@ -235,6 +235,7 @@ class RowRule(Tunable):
         return self.intents(self.vector, view.x, view.m)
 
 
+# Names, order and generic values of the parameters.
 SCORE: Final = Layout(
     "score_rule",
     {
@@ -286,7 +287,6 @@ SCORE: Final = Layout(
         },
     ),
 )
-"""Names, order and generic values of the parameters."""
 
 (
     DECAY,
@@ -370,6 +370,7 @@ class ScoreRule(RowRule):
     rows = staticmethod(score_rows)
 
 
+# Names, order and generic values of the parameters.
 DIRECTION: Final = Layout(
     "direction_rule",
     {
@@ -391,7 +392,6 @@ DIRECTION: Final = Layout(
     },
     {"improve": 3.0, "touch": 2.0, "behind_1": 2.0, "behind_2": 2.0, "behind_3": 2.0},
 )
-"""Names, order and generic values of the parameters."""
 
 (
     D_W_SINCE,
@@ -410,8 +410,8 @@ DIRECTION: Final = Layout(
     D_BEHIND_2,
     D_BEHIND_3,
 ) = range(len(DIRECTION.names))
+# Of the imbalance, a level.
 D_DECAY = 0.5
-"""Of the imbalance, a level."""
 
 
 @kernel

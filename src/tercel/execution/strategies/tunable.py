@@ -156,8 +156,8 @@ class Tunable(Strategy):
     vector: Floats = field(init=False, repr=False)
     _cut: Floats = field(init=False, repr=False)
     layout: ClassVar[Layout]
+    # That of its layout.
     name: ClassVar[str]
-    """That of its layout."""
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -242,8 +242,8 @@ def read_tuned(path: Path) -> dict[str, dict[str, float]]:
 
 
 # -- rules ---
+# Lots of arrears that no order has.
 NEVER = 2**40
-"""Lots of arrears that no order has."""
 
 
 def rest_ahead(due: Ints, target: Ints, tolerance: Ints, behind: Floats, view: View) -> Intents:
@@ -285,6 +285,8 @@ _SCALE = {
 }
 
 
+# Generic values of `twap_repeg`, good in markets of any tick and liquidity: chosen in four simulated markets and two
+# symbols' recorded days. The packaged agents start from them.
 FOR_ANY_MARKET: Final = {
     "ahead": 2.4,
     "behind": 1.0,
@@ -293,8 +295,6 @@ FOR_ANY_MARKET: Final = {
     "inside": 0.25,
     "inside_lots": 0.7,
 }
-"""Generic values of `twap_repeg`, good in markets of any tick and liquidity: chosen in four simulated markets and two
-symbols' recorded days. The packaged agents start from them."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,8 +14,8 @@ from numpy.typing import ArrayLike, NDArray
 from tercel.core.errors import ConfigError
 
 Floats = NDArray[np.float64]
+# Steps grow no longer than this: in a flat place they would grow for ever.
 LONGEST = 1e6
-"""Steps grow no longer than this: in a flat place they would grow for ever."""
 
 
 class CmaEs:

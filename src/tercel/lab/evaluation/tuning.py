@@ -27,18 +27,18 @@ from tercel.lab.evaluation.experiment import run_strategies
 from tercel.market.simulator.source import Source
 
 BATCH = 256
+# Episodes that each candidate of a generation is tried on.
 TRIED_ON = 32
-"""Episodes that each candidate of a generation is tried on."""
+# Steps of the last generation over those of the first, at most.
 SHORTEST = 0.2
-"""Steps of the last generation over those of the first, at most."""
+# Training episodes that places to begin are compared on, and the number of the first of them.
 SIGHT, SIGHT_FROM = 256, 2**40
-"""Training episodes that places to begin are compared on, and the number of the first of them."""
+# What an episode costs more in which own orders were too many to keep: no result with one is judged.
 OVERFLOWED_BPS = 1000.0
-"""What an episode costs more in which own orders were too many to keep: no result with one is judged."""
+# The means of this last part of the search are averaged.
 LATE = 0.3
-"""The means of this last part of the search are averaged."""
+# Numbers from which on the search learns variances alone: it has too few generations for how they go together.
 MANY = 40
-"""Numbers from which on the search learns variances alone: it has too few generations for how they go together."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -22,16 +22,16 @@ from tercel.lab.evaluation.settings import MarketTask
 from tercel.lab.evaluation.tuning import Arena, episodes_for, scores, tune
 
 TUNING_SEED = -(2**33)
+# Streams of tuning and of validation: apart from each other, from every training's and from every judged one.
 VALIDATION_SEED = -(2**34)
-"""Streams of tuning and of validation: apart from each other, from every training's and from every judged one."""
 VALIDATION_EPISODES = 1024
+# Of the recorded training days (or of the blocks of a single one); validation has the rest.
 TRAINING_SHARE = 2 / 3
-"""Of the recorded training days (or of the blocks of a single one); validation has the rest."""
 DRAWN = 512
 FINAL_FILE = ".final.json"
 FINALISTS = 3
+# Times the validation episodes that the finalists see, new ones.
 FINAL = 4
-"""Times the validation episodes that the finalists see, new ones."""
 
 
 @dataclass(frozen=True)

@@ -264,8 +264,8 @@ class ExecutionVec:
     n_actions: int
     action_size: int
 
+    # What a policy's numbers mean here: set of actions with its parameters, observation and stack.
     meant: dict[str, Any]
-    """What a policy's numbers mean here: set of actions with its parameters, observation and stack."""
 
     def __init__(
         self,

@@ -23,8 +23,8 @@ from tercel.market.simulator.source import Source
 # -- frame ----------------------------------------------------------------------------------------
 # A frame of `tercel/Execution-v1`: the book, own orders in their queues, time and lots left; NumPy draws it.
 
+# What Gymnasium asks of what can be drawn; 10 decisions are a second of film.
 METADATA: Final[dict[str, Any]] = {"render_modes": ["rgb_array"], "render_fps": 10}
-"""What Gymnasium asks of what can be drawn; 10 decisions are a second of film."""
 ROWS: Final = 25
 _HIGH, _EDGE, _WIDE = 10, 12, 456
 _PAPER, _RULE, _SOFT, _INK, _BUY, _SELL = (
@@ -88,8 +88,8 @@ def frame_of(episodes: Episodes, i: int) -> Bytes:
 # -- gym env --------------------------------------------------------------------------------------
 
 Info = dict[str, Any]
+# Seeds that are drawn when none is given.
 SEEDS = 2**31
-"""Seeds that are drawn when none is given."""
 
 
 class ExecutionEnv(gymnasium.Env[Float32, Any]):
@@ -222,8 +222,8 @@ class ExecutionEnv(gymnasium.Env[Float32, Any]):
 class SeededVec(ExecutionVec):
     """Markets of which each may have a seed of its own: then its episodes are those of a market alone."""
 
+    # Seed and number of the next episode, one a market.
     own: Sequence[list[int]] = ()
-    """Seed and number of the next episode, one a market."""
 
     def restart(self, which: Ints) -> Float32:
         """See :meth:`ExecutionVec.restart`."""

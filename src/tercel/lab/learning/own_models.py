@@ -26,8 +26,8 @@ from tercel.execution.policies.strategy import PolicyStrategy
 
 # -- own models -----------------------------------------------------------------------------------
 
+# Where nothing is clipped.
 OPEN: Final = float(np.finfo(np.float32).max)
-"""Where nothing is clipped."""
 Layers = Sequence[tuple[Any, Any]]
 
 
@@ -241,8 +241,8 @@ def _checked(policy: MlpPolicy | OnnxPolicy, size: int) -> MlpPolicy | OnnxPolic
 # -- convert --------------------------------------------------------------------------------------
 # Archives of somebody's own model that are trusted: opened for `agent convert`, and to be judged.
 
+# Folder of archives that were opened to be judged.
 CONVERTED = "converted"
-"""Folder of archives that were opened to be judged."""
 
 
 def unzipped(model: Path, moments: Path | None, actions: str) -> MlpPolicy | OnnxPolicy:

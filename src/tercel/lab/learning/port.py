@@ -23,8 +23,8 @@ from tercel.execution.policies.network import MlpPolicy, OnnxPolicy
 from tercel.lab.evaluation.training_files import FRAMES, some_metrics
 
 Metrics = dict[str, float]
+# Nested dictionaries with string keys; leaves are arrays, numbers, strings, booleans, None and lists of those.
 State = dict[str, Any]
-"""Nested dictionaries with string keys; leaves are arrays, numbers, strings, booleans, None and lists of those."""
 
 
 class LearningError(TercelError):

@@ -132,8 +132,8 @@ class Step:
         return made
 
 
+# A reward of the user's: a :class:`Step` of n markets -> n numbers, more being better.
 Reward = Callable[[Step], Any]
-"""A reward of the user's: a :class:`Step` of n markets -> n numbers, more being better."""
 
 
 def rewards_of(function: Reward, step: Step) -> Floats:
@@ -185,8 +185,8 @@ def rewards_of(function: Reward, step: Step) -> Floats:
 
 Measure = Literal["cvar", "mean_variance"]
 MEASURES: tuple[Measure, ...] = ("cvar", "mean_variance")
+# Episodes that the threshold is taken from.
 MEMORY = 1_000
-"""Episodes that the threshold is taken from."""
 
 
 @dataclass(frozen=True)

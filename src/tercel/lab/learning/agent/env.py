@@ -97,8 +97,8 @@ def _found(name: str, what: str, written: int) -> Any:
 
 # -- policy ---------------------------------------------------------------------------------------
 
+# Actions that start from a written rule.
 BASED: Final = ("levers", "override", "residual")
-"""Actions that start from a written rule."""
 
 
 def action_parameters(config: AgentConfig) -> dict[str, Any]:
@@ -176,8 +176,8 @@ def strategy_of(config: AgentConfig, policy: PolicyPort) -> PolicyStrategy:
 # -- arena ----------------------------------------------------------------------------------------
 # Arena of an evolution strategy: candidates compared on the same training episodes of every market.
 
+# What an episode costs, in the reward's units, in which own orders were too many to keep.
 OVERFLOWED = 1_000.0
-"""What an episode costs, in the reward's units, in which own orders were too many to keep."""
 
 
 class TrainingArena:

@@ -41,8 +41,8 @@ from tercel.market.simulator.terms import NO_FEES
 # -- learner --------------------------------------------------------------------------------------
 
 SB3: Final = "sb3_"
+# Keys that are ours; all others are the algorithm's parameters.
 OWN: Final = ("device", "head", "normalise_observations", "scale_rewards", "threads", "network")
-"""Keys that are ours; all others are the algorithm's parameters."""
 
 
 def sb3_settings(config: AgentConfig, actions: ActionSet) -> Sb3Settings:
@@ -74,16 +74,16 @@ def sb3_settings(config: AgentConfig, actions: ActionSet) -> Sb3Settings:
     return Sb3Settings(algorithm, section.frames, given, **own)
 
 
+# Probability of the rule in every state before an `override` policy has learned; greedily it is the rule.
 RULE_FIRST: Final = 0.6
-"""Probability of the rule in every state before an `override` policy has learned; greedily it is the rule."""
 
 
+# Native learner -> its settings.
 SETTINGS: Final[dict[str, type[PpoSettings] | type[DqnSettings] | type[EvolutionSettings]]] = {
     "ppo": PpoSettings,
     "dqn": DqnSettings,
     "es": EvolutionSettings,
 }
-"""Native learner -> its settings."""
 
 
 def learner_settings(
@@ -232,18 +232,18 @@ def with_algo(config: AgentConfig, algo: str) -> AgentConfig:
 # -- recipe ---------------------------------------------------------------------------------------
 # A shipped recipe with a market, an order and a length in it: what `tercel run` and Python train.
 
+# Learner -> the shipped configuration that its training begins from; the others begin from `ppo`.
 RECIPES: Final = {"ppo": "one_market", "dqn": "dqn", "es": "default"}
-"""Learner -> the shipped configuration that its training begins from; the others begin from `ppo`."""
 ALGORITHMS: Final = ("ppo", "dqn", "es", *(f"{SB3}{name}" for name in SB3_ALGORITHMS))
+# Trainings of fewer decisions have smaller batches, and end exploring in time.
 SHORT: Final = 500_000
-"""Trainings of fewer decisions have smaller batches, and end exploring in time."""
+# Batches that a short training has at least. A clipped step moves a probability by a fifth at most, and the rule that a
+# policy starts as is twenty times as probable as each other action: a dozen batches never change what it does.
 UPDATES: Final = 60
-"""Batches that a short training has at least. A clipped step moves a probability by a fifth at most, and the rule that
-a policy starts as is twenty times as probable as each other action: a dozen batches never change what it does."""
 BATCHED: Final = ("markets", "steps", "minibatch")
 LEAST_MARKETS: Final = 8
+# Validation episodes: at least, one for so many frames, at most.
 LOOKED_ON: Final = (64, 250, 2_000)
-"""Validation episodes: at least, one for so many frames, at most."""
 
 
 def learnable(settings: MarketTask) -> tuple[MarketTask, list[str]]:

@@ -42,11 +42,11 @@ from tercel.market.tape import Lake
 # -- market ---------------------------------------------------------------------------------------
 # The markets of an agent's training: where it acts, where its checkpoints are compared, what its card says of them.
 
+# Of the episodes that checkpoints are compared on: apart from every training, pilot, tuning and judged seed.
 VALIDATION_SEED = -3_000_000_000
-"""Of the episodes that checkpoints are compared on: apart from every training, pilot, tuning and judged seed."""
 VALIDATION_WORLDS = 64
+# Seed of the books that validation starts from; training's is 0.
 BANK = 1
-"""Seed of the books that validation starts from; training's is 0."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,8 +15,8 @@ from tercel.lab.learning.agent.config import AgentConfig
 from tercel.lab.learning.port import Metrics
 
 TERMS = ("execution", "impact", "left")
+# Panels beside each other.
 MOST_ABREAST = 4
-"""Panels beside each other."""
 
 
 def write_page(folder: Path, config: AgentConfig, result: dict[str, Any]) -> Path:

@@ -30,14 +30,14 @@ from tercel.market.tape import Lake
 # -- run folder -----------------------------------------------------------------------------------
 
 FILE: Final = "config.json"
+# Its key for marks of what the configuration only names.
 MADE_OF: Final = "made_of"
-"""Its key for marks of what the configuration only names."""
 RESULT: Final = "run.json"
+# Folder of the best policy by validation.
 POLICY: Final = "policy"
-"""Folder of the best policy by validation."""
 CHECKS: Final = LOOKS
+# Columns of a look without which a run cannot go on.
 CHECK_COLUMNS: Final = ("frames", "merit", "is_bps", "rule_bps", "gain", "se")
-"""Columns of a look without which a run cannot go on."""
 LAST: Final = "last"
 UPDATES_A_CHECKPOINT: Final = 10
 

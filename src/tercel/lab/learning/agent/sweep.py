@@ -31,10 +31,10 @@ from tercel.lab.learning.agent.run_folder import variants_tried
 from tercel.lab.learning.agent.training import run_training
 from tercel.lab.learning.port import Metrics
 
+# Trials that are drawn at random before TPE has something to learn from.
 STARTUP = 8
-"""Trials that are drawn at random before TPE has something to learn from."""
+# Trials that must have ended before one is cut short.
 MEDIAN_OF = 4
-"""Trials that must have ended before one is cut short."""
 
 
 @dataclass(frozen=True)
@@ -273,13 +273,13 @@ class Sweep:
 
 # -- sweep ----------------------------------------------------------------------------------------
 
+# Sections that may differ between trials; what is judged, and where, may not.
 SEARCHED: Final = ("learner", "policy", "reward")
-"""Sections that may differ between trials; what is judged, and where, may not."""
 BEST: Final = "best.toml"
+# More than one training has.
 LOOKS: Final = 1_000
-"""More than one training has."""
+# Trials that may fail before any is complete.
 GIVE_UP: Final = 3
-"""Trials that may fail before any is complete."""
 
 
 def space_of(config: AgentConfig) -> Space:

@@ -17,8 +17,8 @@ from tercel.execution.policies.network import Head, softmax_row, softplus
 # -- categorical law and clipped loss ---
 # Loss kernels add the head's bias themselves (see `Net.forward`) and write the gradient by the head's raw output.
 
+# Logit of a masked action: its probability underflows to 0 (Huang and Ontanon 2022, section 4.1).
 FORBIDDEN = np.float32(-1e8)
-"""Logit of a masked action: its probability underflows to 0 (Huang and Ontanon 2022, section 4.1)."""
 
 
 @kernel
@@ -139,8 +139,8 @@ def policy_loss(
 # action alone and cancels. What is called entropy here is then that of z.
 
 LOG_TWO_PI = math.log(2.0 * math.pi)
+# Shares of a Dirichlet law are kept from 0, where their log density is infinite in float32.
 SMALLEST_SHARE = 1e-6
-"""Shares of a Dirichlet law are kept from 0, where their log density is infinite in float32."""
 
 
 # -- normal laws -------------------------------------------------------------------------------------------------------
@@ -326,10 +326,10 @@ class Distribution:
     """A law of actions with parameters from a network's head; vectors of the head's width unless said otherwise."""
 
     head: Head
+    # Outputs of the network.
     width: int
-    """Outputs of the network."""
+    # Scale of the head's first weights; 0 starts every state at `start`.
     gain = 0.0
-    """Scale of the head's first weights; 0 starts every state at `start`."""
 
     def __init__(self, size: int) -> None:
         self.width = size

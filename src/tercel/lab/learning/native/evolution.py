@@ -22,8 +22,8 @@ from tercel.execution.policies.network import Greedy, Head, MlpPolicy
 from tercel.lab.evaluation.cma import CmaEs
 from tercel.lab.learning.port import Metrics, State
 
+# An entry that scatters less than this says nothing.
 FLAT = 1e-6
-"""An entry that scatters less than this says nothing."""
 
 
 @dataclass(frozen=True)

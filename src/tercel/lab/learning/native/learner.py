@@ -122,6 +122,7 @@ SHARE: Final = Bounds("a number from 0 to 1", lambda value: 0 <= value <= 1)
 LEVEL: Final = Bounds("a number between 0 and 1", lambda value: 0 < value < 1)
 ANY: Final = Bounds("a finite number", lambda value: True)
 
+# Setting -> its bounds; of a tuple, those of each entry.
 OF: Final[dict[str, Bounds]] = {
     "hidden": COUNT,
     "start": ANY,
@@ -153,7 +154,6 @@ OF: Final[dict[str, Bounds]] = {
     "risk_aversion": WEIGHT,
     "risk_level": LEVEL,
 }
-"""Setting -> its bounds; of a tuple, those of each entry."""
 
 
 @dataclass(frozen=True)
@@ -216,8 +216,8 @@ class NativeLearner:
     rng: np.random.Generator
     frames: int
     updates: int
+    # Whole numbers of a checkpoint.
     counters: tuple[str, ...] = ("frames", "updates")
-    """Whole numbers of a checkpoint."""
 
     def _prepare(
         self, env: AnyVecEnv, seed: int, net: Net, width: int, masked: bool = True

@@ -222,8 +222,8 @@ class Adam:
 # -- normalise ------------------------------------------------------------------------------------
 # Running normalisation of observations and rewards, frozen when a policy leaves the learner.
 
+# Normalised values are cut to +-10 and variances padded by 1e-8, as in Stable-Baselines3's VecNormalize.
 CLIP = 10.0
-"""Normalised values are cut to +-10 and variances padded by 1e-8, as in Stable-Baselines3's VecNormalize."""
 EPSILON = 1e-8
 
 

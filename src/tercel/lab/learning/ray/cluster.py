@@ -30,8 +30,8 @@ from tercel.market.simulator.source import Source
 LOCAL = "local"
 LOOPBACK = "127.0.0.1"
 ANSWER_S = 5.0
+# Object store of a local cluster: weights and rollouts, a few MB each.
 STORE_BYTES = 200 * 10**6
-"""Object store of a local cluster: weights and rollouts, a few MB each."""
 
 
 def available() -> bool:
@@ -44,8 +44,8 @@ class Cluster:
     """A connection to a cluster; made by :func:`connect`."""
 
     address: str
+    # The module.
     ray: Any
-    """The module."""
 
     def actor(self, kind: type) -> Any:
         """`kind` as an actor class of one core, with objects sent once for many calls."""
@@ -178,10 +178,10 @@ def theirs() -> Iterator[None]:
 # -- episodes -------------------------------------------------------------------------------------
 # A plan's episodes judged by a cluster: the same costs, byte for byte, as :func:`run_strategy` gives here.
 
+# Episodes of a piece of work.
 PIECE = 256
-"""Episodes of a piece of work."""
+# Times that a piece is done again after its worker died.
 RETRIES = 3
-"""Times that a piece is done again after its worker died."""
 
 
 def _piece(given: tuple[Source, Task, Strategy], plan: Plan) -> Costs:

@@ -29,11 +29,11 @@ from tercel.lab.learning.ray.cluster import Cluster, theirs
 #
 # Nothing here knows of Ray: a worker calls these methods, in this process or in another.
 
+# Slots -> an environment with so many. It is sent to workers: a module's function or a `partial` of one.
 Make = Callable[[int], AnyVecEnv]
-"""Slots -> an environment with so many. It is sent to workers: a module's function or a `partial` of one."""
 
+# Arrays of a rollout that the learner computes itself.
 DERIVED = ("floats", "rewards", "advantages")
-"""Arrays of a rollout that the learner computes itself."""
 NOISE = 0x990
 
 
@@ -54,20 +54,20 @@ class ShardOrders:
     kind: type[Ppo]
     settings: PpoSettings
     seed: int
+    # `params`, `normaliser`, `frames`, `updates`: see :meth:`Ppo.state`.
     state: State
-    """`params`, `normaliser`, `frames`, `updates`: see :meth:`Ppo.state`."""
 
 
 @dataclass(frozen=True)
 class ShardRollout:
     """One shard's rollout."""
 
+    # By name as in the learner's `Rollout`, with as many slots as the shard has.
     arrays: dict[str, AnyArray]
-    """By name as in the learner's `Rollout`, with as many slots as the shard has."""
+    # Of the raw observations seen, as :func:`merge_moments` has them.
     moments: Floats
-    """Of the raw observations seen, as :func:`merge_moments` has them."""
+    # The environment's own `take_metrics()`, empty where it has none.
     metrics: dict[str, float]
-    """The environment's own `take_metrics()`, empty where it has none."""
 
 
 class _Seen:
@@ -369,8 +369,8 @@ class RayShardWorkers:
 
 
 SHARDS = 4
+# Times that a shard may be lost in one call before training gives up.
 ATTEMPTS = 5
-"""Times that a shard may be lost in one call before training gives up."""
 
 
 def merged(a: Floats, b: Floats) -> Floats:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from stable_baselines3.common.vec_env import VecEnv as Sb3VecEnv
 
 
+# Name -> module, class, policy. Values are learned off policy by the last two.
 ALGORITHMS: dict[str, tuple[str, str, str]] = {
     "ppo": ("stable_baselines3", "PPO", "MlpPolicy"),
     "maskable_ppo": ("sb3_contrib", "MaskablePPO", "MlpPolicy"),
@@ -32,9 +33,9 @@ ALGORITHMS: dict[str, tuple[str, str, str]] = {
     "dqn": ("stable_baselines3", "DQN", "MlpPolicy"),
     "qrdqn": ("sb3_contrib", "QRDQN", "MlpPolicy"),
 }
-"""Name -> module, class, policy. Values are learned off policy by the last two."""
 VALUES = ("dqn", "qrdqn")
 ACTIVATIONS = {"tanh": "Tanh", "relu": "ReLU", "elu": "ELU", "gelu": "GELU", "silu": "SiLU"}
+# Parameters that the learner sets itself.
 OURS = (
     "self",
     "policy",
@@ -46,7 +47,6 @@ OURS = (
     "tensorboard_log",
     "_init_setup_model",
 )
-"""Parameters that the learner sets itself."""
 HEADS = ("vector", "simplex")
 
 
@@ -149,8 +149,8 @@ def _imported(name: str, value: str) -> Any:
 # -- env ------------------------------------------------------------------------------------------
 # Our environments as Stable-Baselines3 wants them.
 
+# Of vectors: Stable-Baselines3 wants one and cuts actions there; it is far beyond what any decoder tells apart.
 BOUND = 1e3
-"""Of vectors: Stable-Baselines3 wants one and cuts actions there; it is far beyond what any decoder tells apart."""
 
 
 def require(module: str = "stable_baselines3") -> None:

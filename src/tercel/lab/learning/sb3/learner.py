@@ -31,8 +31,9 @@ from tercel.lab.learning.sb3.bridge import (
     trained,
 )
 
+# Decisions in every slot between two rows of metrics where values are learned.
 STEPS_OFF_POLICY = 64
-"""Decisions in every slot between two rows of metrics where values are learned."""
+# Where the settings say nothing: as the native learners have them.
 DEFAULTS: dict[str, dict[str, Any]] = {
     "on": {
         "n_steps": 64,
@@ -49,9 +50,9 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "batch_size": 256,
     },
 }
-"""Where the settings say nothing: as the native learners have them."""
 
 
+# What its logger says and a row of metrics has; NaN where nothing has been learned yet.
 LOGGED = {
     "on": (
         "loss",
@@ -65,7 +66,6 @@ LOGGED = {
     ),
     "off": ("loss", "learning_rate"),
 }
-"""What its logger says and a row of metrics has; NaN where nothing has been learned yet."""
 
 
 class Sb3Learner:
