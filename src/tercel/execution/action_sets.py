@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercel.core.arrays import AnyArray, Ints
-from tercel.core.errors import ConfigError, check_known
+from tercel.core.errors import ConfigError, check_known, refuse_if
 from tercel.core.jit import Floats, Longs, Packed, kernel
 from tercel.execution import columns as c
 from tercel.execution import intent as it
@@ -205,8 +205,7 @@ def costs(parameters: Mapping[str, Any]) -> CostDecoder:
     """
     refuse_unknown(parameters, ("slices", "guarded"), "costs")
     slices = float(parameters.get("slices", CostDecoder.slices))
-    if not 0.0 < slices < np.inf:
-        raise ConfigError("slices above 0", f"slices = {slices}", "such as 2")
+    refuse_if(not 0.0 < slices < np.inf, "slices above 0", f"slices = {slices}", "such as 2")
     return CostDecoder(Guarded(guard=GUARD if parameters.get("guarded", True) else None), slices)
 
 
@@ -377,11 +376,11 @@ def residual(
         "residual actions",
     )
     dead = float(parameters.get("dead", DEAD))
-    if not 0.0 <= dead < np.inf:
-        raise ConfigError("a band of takes from 0", f"dead = {dead}", "such as 0.5")
+    refuse_if(not 0.0 <= dead < np.inf, "a band of takes from 0", f"dead = {dead}", "such as 0.5")
     scale = float(parameters.get("scale", 1.0))
-    if not 0.0 < scale < np.inf:
-        raise ConfigError("a scale of weights above 0", f"scale = {scale}", "such as 3.0")
+    refuse_if(
+        not 0.0 < scale < np.inf, "a scale of weights above 0", f"scale = {scale}", "such as 3.0"
+    )
     return Residual(base(parameters), dead, scale, bool(parameters.get("grains", False)))
 
 

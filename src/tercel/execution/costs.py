@@ -26,7 +26,7 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 
 from tercel.core.arrays import Bools, Floats, Indices, Int8, Int32, Ints
-from tercel.core.errors import TercelError
+from tercel.core.errors import TercelError, refuse_if
 from tercel.market.book import layout as lay
 from tercel.market.simulator import layout as sim
 
@@ -117,12 +117,13 @@ class Costs:
             array = getattr(self, field.name)
             wanted = np.dtype(np.int8 if field.name == "side" else np.int64)
             shape = (n, grid[-1]) if field.name in _GRIDS and grid else (n,)
-            if array.dtype != wanted or array.shape != shape:
-                raise TercelError(
-                    f"Costs.{field.name} as {wanted} of shape {shape}",
-                    f"{array.dtype} of shape {array.shape}",
-                    "give one row per episode and keep the sums in integers",
-                )
+            refuse_if(
+                array.dtype != wanted or array.shape != shape,
+                f"Costs.{field.name} as {wanted} of shape {shape}",
+                f"{array.dtype} of shape {array.shape}",
+                "give one row per episode and keep the sums in integers",
+                TercelError,
+            )
 
     def __len__(self) -> int:
         """Number of episodes n."""

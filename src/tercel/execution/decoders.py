@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercel.core.arrays import AnyArray, Floats, Ints
-from tercel.core.errors import ConfigError
+from tercel.core.errors import ConfigError, refuse_if
 from tercel.core.jit import Longs, Packed, kernel
 from tercel.core.vocabulary import NO_ASK
 from tercel.execution import columns as c
@@ -472,12 +472,12 @@ class CatchUp:
     resume: float
 
     def __post_init__(self) -> None:
-        if not 0.0 <= self.resume <= self.late <= 1.0:
-            raise ConfigError(
-                "a guard of 0 <= resume <= late <= 1",
-                f"late {self.late}, resume {self.resume}",
-                "such as [0.2, 0.1]",
-            )
+        refuse_if(
+            not 0.0 <= self.resume <= self.late <= 1.0,
+            "a guard of 0 <= resume <= late <= 1",
+            f"late {self.late}, resume {self.resume}",
+            "such as [0.2, 0.1]",
+        )
 
     def applied(self, intents: Intents, view: View) -> Intents:
         """`intents`, changed in place where an order is late, int32 (n, 10)."""

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 
 from tercel.core.arrays import AnyArray, Int32, Ints
-from tercel.core.errors import CapacityError, PolicyError, TapeError
+from tercel.core.errors import CapacityError, PolicyError, TapeError, refuse_if
 from tercel.core.vocabulary import FOREVER_NS, NO_ASK, NO_BID
 from tercel.execution import columns as c
 from tercel.execution import driver_kernels as kernels
@@ -188,10 +188,13 @@ class Driver:
         """
         k = self.state
         lost = int(self.book[lay.OVERFLOW] + k[sim.OWN_OVERFLOW] + k[sim.COMMAND_OVERFLOW])
-        if lost:
-            raise CapacityError(
-                "room for all orders and commands", f"{lost} without", "raise the book's capacities"
-            )
+        refuse_if(
+            lost,
+            "room for all orders and commands",
+            f"{lost} without",
+            "raise the book's capacities",
+            CapacityError,
+        )
 
     def _decide(self, now_ns: int, at: int) -> int:
         """Take the decisions due by `now_ns`; their commands go to rows `at` and on of the output."""

@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tercel.core.arrays import Floats, Ints
-from tercel.core.errors import ConfigError
+from tercel.core.errors import ConfigError, refuse_if
 from tercel.core.messages import ANY_STYLE, Alpha, Posture
 from tercel.market.simulator import layout as sim
 
@@ -100,12 +100,12 @@ class Guidance:
             Another number of postures than of alphas.
         """
         given = [None] * len(alphas) if postures is None else list(postures)
-        if len(given) != len(alphas):
-            raise ConfigError(
-                f"{len(alphas)} postures, one a market",
-                f"{len(given)}",
-                "give None where there is none",
-            )
+        refuse_if(
+            len(given) != len(alphas),
+            f"{len(alphas)} postures, one a market",
+            f"{len(given)}",
+            "give None where there is none",
+        )
         out = cls.none(len(alphas))
         for i, (alpha, posture) in enumerate(zip(alphas, given, strict=True)):
             if alpha is not None:

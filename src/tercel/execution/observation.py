@@ -52,7 +52,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from tercel.core.arrays import Bools, Float32, Floats
-from tercel.core.errors import ConfigError, UnknownNameError, offer
+from tercel.core.errors import ConfigError, UnknownNameError, offer, refuse_if
 from tercel.core.jit import Longs, Singles, kernel
 from tercel.core.vocabulary import NO_ASK, NO_BID, NS_PER_SECOND
 from tercel.execution import columns as c
@@ -397,10 +397,12 @@ def observer(name: str | ObservationFunction, stack: int = 1) -> Observer:
             "pass the function itself" if is_own_name(name) else offer(name, OBSERVERS),
         )
     most = 1 if name == COSTS else MOST
-    if not 1 <= stack <= most:
-        raise ConfigError(
-            f"a stack of 1 to {most} for observation {name}", f"{stack}", "name a number of these"
-        )
+    refuse_if(
+        not 1 <= stack <= most,
+        f"a stack of 1 to {most} for observation {name}",
+        f"{stack}",
+        "name a number of these",
+    )
     if name == COSTS:
         return Observer(COSTS, COST_ENTRIES, observe_costs)
     return _named(name, stack)
@@ -453,23 +455,23 @@ def _short(name: str) -> tuple[str, str]:
 
 def _own(function: ObservationFunction) -> Observer:
     """A user's function as an observation; two ordinary markets tell how many entries it has."""
-    if not callable(function):
-        raise ConfigError(
-            "the name of an observation, or a function of a view",
-            repr(function),
-            "such as def eyes(view): return numpy.column_stack([view.left, view.spread])",
-        )
+    refuse_if(
+        not callable(function),
+        "the name of an observation, or a function of a view",
+        repr(function),
+        "such as def eyes(view): return numpy.column_stack([view.left, view.spread])",
+    )
     name = name_of(function)
     size = _rows_of(function, name, probe(), None).shape[1]
     entries = tuple(getattr(function, "entries", ())) or tuple(
         f"{name.partition(':')[2]}_{i}" for i in range(size)
     )
-    if len(entries) != size:
-        raise ConfigError(
-            f"a name for each column of {name}",
-            f"{len(entries)} entries for {size} columns",
-            "let its `entries` name them all",
-        )
+    refuse_if(
+        len(entries) != size,
+        f"a name for each column of {name}",
+        f"{len(entries)} entries for {size} columns",
+        "let its `entries` name them all",
+    )
     return Observer(name, entries, partial(_rows_of, function, name, size=size))
 
 

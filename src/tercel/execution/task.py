@@ -8,7 +8,7 @@ from dataclasses import InitVar, asdict, dataclass
 from math import ceil
 from typing import Any, Final, cast
 
-from tercel.core.errors import ConfigError
+from tercel.core.errors import ConfigError, refuse_if
 from tercel.core.price_limit import limit_of
 from tercel.core.vocabulary import BUY, NS_PER_SECOND, SELL
 from tercel.market.simulator import layout as sim
@@ -50,10 +50,12 @@ def seconds_of(span: float | str) -> float:
     if not isinstance(span, str):
         return float(span)
     parts = _PART.findall(span)
-    if not parts or _PART.sub("", span).strip():
-        raise ConfigError(
-            "seconds, or a span such as 30min, 2h or 90s", repr(span), "write it as '30min'"
-        )
+    refuse_if(
+        not parts or _PART.sub("", span).strip(),
+        "seconds, or a span such as 30min, 2h or 90s",
+        repr(span),
+        "write it as '30min'",
+    )
     return sum(float(number) * _UNITS[unit] for number, unit in parts)
 
 
@@ -105,20 +107,21 @@ class Latency:
         """Refuse a law that is none."""
         fits = self.kind in LATENCIES and self.a_ns >= 0 and self.b_ns >= 0
         values = sim.LATENCY_VALUES if self.kind == "empirical" else 0
-        if len(self.values_ns) != values or any(
-            not _is_count(value, 0) for value in self.values_ns
-        ):
-            raise ConfigError(
-                f"{values} values of 0 ns or more for a latency of kind {self.kind}",
-                f"{len(self.values_ns)}: {self.values_ns}",
-                "take them from a tape: market.simulator.terms.receive_delays",
-            )
-        if not fits or (self.kind == "uniform" and self.b_ns < self.a_ns):
-            raise ConfigError(
-                f"a latency of kind {', '.join(LATENCIES)} with a_ns >= 0 and, if uniform, b_ns >= a_ns",
-                f"{self.kind}, a_ns={self.a_ns}, b_ns={self.b_ns}",
-                'write it as Latency("constant", a_ns=1_000_000)',
-            )
+        refuse_if(
+            (
+                len(self.values_ns) != values
+                or any(not _is_count(value, 0) for value in self.values_ns)
+            ),
+            f"{values} values of 0 ns or more for a latency of kind {self.kind}",
+            f"{len(self.values_ns)}: {self.values_ns}",
+            "take them from a tape: market.simulator.terms.receive_delays",
+        )
+        refuse_if(
+            not fits or (self.kind == "uniform" and self.b_ns < self.a_ns),
+            f"a latency of kind {', '.join(LATENCIES)} with a_ns >= 0 and, if uniform, b_ns >= a_ns",
+            f"{self.kind}, a_ns={self.a_ns}, b_ns={self.b_ns}",
+            'write it as Latency("constant", a_ns=1_000_000)',
+        )
 
     @property
     def mean_ns(self) -> float:
@@ -211,29 +214,35 @@ class Task:
     def __post_init__(self, horizon: float | str | None, end: str | None) -> None:
         """Take the horizon from words, refuse what cannot be run."""
         if isinstance(self.side, str):
-            if self.side not in SIDES:
-                raise ConfigError(f"a side: {', '.join(SIDES)}", repr(self.side), "such as 'buy'")
-            object.__setattr__(self, "side", SIDES[self.side])
-        if self.share is not None and self.quantity:
-            raise ConfigError(
-                "a task with a share of the volume or a quantity",
-                f"share {self.share!r} and quantity {self.quantity!r}",
-                "leave one out",
+            refuse_if(
+                self.side not in SIDES,
+                f"a side: {', '.join(SIDES)}",
+                repr(self.side),
+                "such as 'buy'",
             )
+            object.__setattr__(self, "side", SIDES[self.side])
+        refuse_if(
+            self.share is not None and self.quantity,
+            "a task with a share of the volume or a quantity",
+            f"share {self.share!r} and quantity {self.quantity!r}",
+            "leave one out",
+        )
         if self.share is None and self.quantity is None:
             object.__setattr__(self, "share", SHARE)
         if self.share is not None:
             object.__setattr__(self, "quantity", 0)
-        if horizon is not None and end is not None:
-            raise ConfigError(
-                "a task with horizon or end",
-                f"horizon {horizon!r} and end {end!r}",
-                "leave one out",
-            )
-        if end is not None and not self.start:
-            raise ConfigError(
-                "a task whose end has a start", f"end {end!r} alone", "add start, or give horizon"
-            )
+        refuse_if(
+            horizon is not None and end is not None,
+            "a task with horizon or end",
+            f"horizon {horizon!r} and end {end!r}",
+            "leave one out",
+        )
+        refuse_if(
+            end is not None and not self.start,
+            "a task whose end has a start",
+            f"end {end!r} alone",
+            "add start, or give horizon",
+        )
         if self.start:
             clock_s(self.start)
         if end is not None:
@@ -293,10 +302,7 @@ class Task:
             ),
         ]
         for bad, name, expected, remedy in wrong:
-            if bad:
-                raise ConfigError(
-                    f"a task whose {name} is {expected}", f"{getattr(self, name)!r}", remedy
-                )
+            refuse_if(bad, f"a task whose {name} is {expected}", f"{getattr(self, name)!r}", remedy)
         self.limit(self.side or BUY)
         if (
             self.side == 0
@@ -363,12 +369,12 @@ class Task:
             A price.
         """
         ticks, of_mid = self.limit(side)
-        if ticks:
-            raise ConfigError(
-                "a limit price on recorded days",
-                f"{self.limit_price!r} in a simulated market",
-                "give it beyond the mid at arrival, such as '25bps'",
-            )
+        refuse_if(
+            ticks,
+            "a limit price on recorded days",
+            f"{self.limit_price!r} in a simulated market",
+            "give it beyond the mid at arrival, such as '25bps'",
+        )
         return of_mid
 
     def to_dict(self) -> dict[str, object]:

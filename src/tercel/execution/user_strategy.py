@@ -26,7 +26,7 @@ from typing import Any, Final, overload
 import numpy as np
 
 from tercel.core.arrays import Bools
-from tercel.core.errors import ConfigError, TercelError, UnknownNameError, offer
+from tercel.core.errors import ConfigError, TercelError, UnknownNameError, offer, refuse_if
 from tercel.execution.intent import WIDTH, Intent, Intents, View
 from tercel.execution.observation import FROM_FILE
 from tercel.execution.probes import whole_order
@@ -534,10 +534,12 @@ def located(name: str, what: str) -> Any:
         No such module, file, or name in it.
     """
     where, _, inside = name.rpartition(":")
-    if not where or not inside:
-        raise ConfigError(
-            f"the {what} as module:Name or path/file.py:Name", repr(name), "such as my_module:Mine"
-        )
+    refuse_if(
+        not where or not inside,
+        f"the {what} as module:Name or path/file.py:Name",
+        repr(name),
+        "such as my_module:Mine",
+    )
     module = _file(Path(where)) if where.endswith(".py") else _module(where)
     found = getattr(module, inside, None)
     if found is None:
@@ -576,8 +578,9 @@ def _module(name: str) -> Any:
 
 def _file(path: Path) -> Any:
     """The module in a file, read anew; it may import what lies beside it."""
-    if not path.is_file():
-        raise ConfigError("a Python file", f"{path}: no such file", "name it as path/file.py:Name")
+    refuse_if(
+        not path.is_file(), "a Python file", f"{path}: no such file", "name it as path/file.py:Name"
+    )
     spec = importlib.util.spec_from_file_location(FROM_FILE + path.stem, path)
     if spec is None or spec.loader is None:
         raise ConfigError("a Python file", str(path), "name it as path/file.py:Name")

@@ -20,7 +20,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from tercel.core.arrays import AnyArray, Floats, Int32, Ints
-from tercel.core.errors import DataError, check_known
+from tercel.core.errors import DataError, check_known, refuse_if
 from tercel.core.jit import Floats as Reals
 from tercel.core.jit import Longs, Packed, allocating_kernel
 from tercel.core.orders import FEE_UNIT
@@ -270,13 +270,21 @@ def load(folder: Path) -> Forecaster:
             raise DataError(
                 f"a forecaster of format {FORMAT}", f"format {card['format']} in {folder}", AGAIN
             )
-        if card["sha256"] != _digest(card):
-            raise DataError("a card as it was written", f"{folder / CARD}, which was edited", AGAIN)
+        refuse_if(
+            card["sha256"] != _digest(card),
+            "a card as it was written",
+            f"{folder / CARD}, which was edited",
+            AGAIN,
+            DataError,
+        )
         data = (folder / ARRAYS).read_bytes()
-        if hashlib.sha256(data).hexdigest() != card["arrays"]["sha256"]:
-            raise DataError(
-                "the file that the card names", f"{folder / ARRAYS}, which was changed", AGAIN
-            )
+        refuse_if(
+            hashlib.sha256(data).hexdigest() != card["arrays"]["sha256"],
+            "the file that the card names",
+            f"{folder / ARRAYS}, which was changed",
+            AGAIN,
+            DataError,
+        )
         with np.load(io.BytesIO(data), allow_pickle=False) as kept:
             made: dict[str, Any] = {name: np.ascontiguousarray(kept[name]) for name in kept.files}
         found = Forecaster(**made, card=card, id=hashlib.sha256(text).hexdigest()[:12])

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final
 
-from tercel.core.errors import PolicyError
+from tercel.core.errors import PolicyError, refuse_if
 from tercel.core.plain import parse_json
 from tercel.execution.columns import OBSERVATION
 from tercel.execution.policies.network import HEADS
@@ -258,8 +258,13 @@ def read_card(path: Path) -> Card:
     except ValueError as error:
         raise PolicyError("a card in JSON", f"{path}: {error}", remedy) from error
     known = {f.name for f in fields(Card)}
-    if not isinstance(data, dict) or not {"name", "observes", "actions", "n_actions"} <= set(data):
-        raise PolicyError("a card with name, observes, actions and n_actions", f"{path}", remedy)
+    refuse_if(
+        not isinstance(data, dict) or not {"name", "observes", "actions", "n_actions"} <= set(data),
+        "a card with name, observes, actions and n_actions",
+        f"{path}",
+        remedy,
+        PolicyError,
+    )
     if data.get("format") != FORMAT:
         raise PolicyError(
             f"a card of format {FORMAT}", f"{path}: format {data.get('format')}", remedy

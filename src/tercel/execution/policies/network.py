@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercel.core.arrays import AnyArray, Bools, Float32, Int32, Ints
-from tercel.core.errors import PolicyError
+from tercel.core.errors import PolicyError, refuse_if
 from tercel.core.jit import kernel
 from tercel.core.pool import stopped_by
 
@@ -265,12 +265,13 @@ class MlpPolicy(Greedy):
 
     def __post_init__(self) -> None:
         width = self.mean.shape[0]
-        if self.scale.shape != (width,) or not self.layers:
-            raise PolicyError(
-                "at least one layer and one scale per input",
-                f"{self.scale.shape}",
-                "train it again",
-            )
+        refuse_if(
+            self.scale.shape != (width,) or not self.layers,
+            "at least one layer and one scale per input",
+            f"{self.scale.shape}",
+            "train it again",
+            PolicyError,
+        )
         for number, (weight, bias) in enumerate(self.layers):
             if weight.shape != (width, bias.shape[0]):
                 raise PolicyError(
@@ -279,10 +280,13 @@ class MlpPolicy(Greedy):
                     "train it again",
                 )
             width = bias.shape[0]
-        if not np.isfinite(self.packed[0]).all():
-            raise PolicyError(
-                "finite weights", "a policy with NaN or infinite numbers", "train it again"
-            )
+        refuse_if(
+            not np.isfinite(self.packed[0]).all(),
+            "finite weights",
+            "a policy with NaN or infinite numbers",
+            "train it again",
+            PolicyError,
+        )
 
     @property
     def observation_size(self) -> int:
@@ -423,12 +427,15 @@ class OnnxPolicy(Greedy):
         entry, first = self.session.get_inputs()[0], self.session.get_outputs()[0]
         self.input_name = entry.name
         self.output_name = first.name
-        if not all(len(one.shape) == 2 and isinstance(one.shape[1], int) for one in (entry, first)):
-            raise PolicyError(
-                "an input [n, D] and an output [n, A], D and A numbers",
-                f"{entry.name} {entry.shape} and {first.name} {first.shape}",
-                "export it with the number of columns fixed, and the number of rows open",
-            )
+        refuse_if(
+            not all(
+                len(one.shape) == 2 and isinstance(one.shape[1], int) for one in (entry, first)
+            ),
+            "an input [n, D] and an output [n, A], D and A numbers",
+            f"{entry.name} {entry.shape} and {first.name} {first.shape}",
+            "export it with the number of columns fixed, and the number of rows open",
+            PolicyError,
+        )
         self.observation_size = entry.shape[1]
         self.n_actions = first.shape[1]
 

@@ -20,7 +20,7 @@ import numpy as np
 
 from tercel import __version__
 from tercel.core.arrays import AnyArray, Bools, Float32, Floats
-from tercel.core.errors import ConfigError, PolicyError
+from tercel.core.errors import ConfigError, PolicyError, refuse_if
 from tercel.execution.features import FEATURES
 from tercel.execution.policies.card import Card, layout_hash, read_card
 from tercel.execution.policies.network import HEADS, Head, MlpPolicy, OnnxPolicy, from_onnx, to_onnx
@@ -65,12 +65,13 @@ def save_policy(folder: Path, policy: MlpPolicy | OnnxPolicy, card: Card) -> Car
         (policy.observation_size, policy.n_actions),
         (len(card.observes), card.n_actions),
     )
-    if sizes != declared:
-        raise PolicyError(
-            f"a card of a policy with (inputs, actions) {sizes}",
-            f"{declared}",
-            "name every observed entry",
-        )
+    refuse_if(
+        sizes != declared,
+        f"a card of a policy with (inputs, actions) {sizes}",
+        f"{declared}",
+        "name every observed entry",
+        PolicyError,
+    )
     data = to_onnx(policy) if isinstance(policy, MlpPolicy) else policy.data
     card = replace(
         card,
@@ -100,8 +101,7 @@ def free(folder: Path) -> Path:
     ConfigError
         It holds other files, or is one.
     """
-    if folder.is_file():
-        raise ConfigError("an empty or new folder", f"{folder}, a file", "name another")
+    refuse_if(folder.is_file(), "an empty or new folder", f"{folder}, a file", "name another")
     others = (
         [path.name for path in folder.iterdir() if path.name not in (CARD, MODEL)]
         if folder.is_dir()
@@ -144,12 +144,13 @@ def load_policy(folder: Path, observes: Iterable[str] | None = None) -> tuple[Po
         )
     head: Head = next((known for known in HEADS if known == card.head), "logits")
     policy = from_onnx(data, head)
-    if (policy.observation_size, policy.n_actions) != (len(card.observes), card.n_actions):
-        raise PolicyError(
-            f"{len(card.observes)} inputs and {card.n_actions} actions, as the card says",
-            f"{policy.observation_size} and {policy.n_actions} in {folder / MODEL}",
-            "save the policy again",
-        )
+    refuse_if(
+        (policy.observation_size, policy.n_actions) != (len(card.observes), card.n_actions),
+        f"{len(card.observes)} inputs and {card.n_actions} actions, as the card says",
+        f"{policy.observation_size} and {policy.n_actions} in {folder / MODEL}",
+        "save the policy again",
+        PolicyError,
+    )
     return policy, card
 
 

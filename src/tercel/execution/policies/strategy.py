@@ -8,7 +8,7 @@ from typing import Any, Final, cast
 import numpy as np
 
 from tercel.core.arrays import AnyArray, Bools, Float32
-from tercel.core.errors import ConfigError, PolicyError, UnknownNameError, check_known
+from tercel.core.errors import ConfigError, PolicyError, UnknownNameError, check_known, refuse_if
 from tercel.execution.action_sets import ActionSet, action_set
 from tercel.execution.columns import OBSERVATION
 from tercel.execution.foresight.forecaster import DEFAULT, Forecaster, heard, spread_alone
@@ -94,26 +94,29 @@ class PolicyStrategy:
     def __post_init__(self) -> None:
         """Refuse a policy for other actions or of another observation."""
         actions = action_set(self.action_set_name, self.action_parameters)
-        if self.policy.n_actions != actions.size:
-            raise PolicyError(
-                f"a policy with the {actions.size} actions of {actions.name!r}",
-                f"{self.policy.n_actions} actions in {self.name!r}",
-                "name the action set that its card names",
-            )
+        refuse_if(
+            self.policy.n_actions != actions.size,
+            f"a policy with the {actions.size} actions of {actions.name!r}",
+            f"{self.policy.n_actions} actions in {self.name!r}",
+            "name the action set that its card names",
+            PolicyError,
+        )
         head = getattr(self.policy, "head", "logits")
-        if actions.continuous == (head in _DISCRETE):
-            raise PolicyError(
-                f"a head for the {'continuous' if actions.continuous else 'discrete'} actions of {actions.name!r}",
-                f"{head!r} in {self.name!r}",
-                "name the action set that its card names",
-            )
+        refuse_if(
+            actions.continuous == (head in _DISCRETE),
+            f"a head for the {'continuous' if actions.continuous else 'discrete'} actions of {actions.name!r}",
+            f"{head!r} in {self.name!r}",
+            "name the action set that its card names",
+            PolicyError,
+        )
         eyes = observer(self.observation, self.stack)
-        if self.policy.observation_size != eyes.size:
-            raise PolicyError(
-                f"a policy that observes the {eyes.size} entries of {eyes.name!r}, stacked {self.stack}",
-                f"{self.policy.observation_size} entries in {self.name!r}",
-                "name the observation that its card names",
-            )
+        refuse_if(
+            self.policy.observation_size != eyes.size,
+            f"a policy that observes the {eyes.size} entries of {eyes.name!r}, stacked {self.stack}",
+            f"{self.policy.observation_size} entries in {self.name!r}",
+            "name the observation that its card names",
+            PolicyError,
+        )
         object.__setattr__(self, "_actions", actions)
         object.__setattr__(self, "_observer", eyes)
 
@@ -507,16 +510,18 @@ def model_strategy(
     'always_0'
     """
     predict = getattr(model, "predict", None)
-    if predict is None and hasattr(model, "state_dict"):
-        raise ConfigError(
-            "a function of arrays",
-            f"{type(model).__name__}, a torch module",
-            "make a policy of it: tercel.save_policy(model, folder); or give a function obs -> action that calls it",
-        )
-    if predict is None and not callable(model):
-        raise ConfigError(
-            "a callable obs -> action, or a model with predict", repr(model), "give one of the two"
-        )
+    refuse_if(
+        predict is None and hasattr(model, "state_dict"),
+        "a function of arrays",
+        f"{type(model).__name__}, a torch module",
+        "make a policy of it: tercel.save_policy(model, folder); or give a function obs -> action that calls it",
+    )
+    refuse_if(
+        predict is None and not callable(model),
+        "a callable obs -> action, or a model with predict",
+        repr(model),
+        "give one of the two",
+    )
     call = model if predict is None else _predicting(model)
     parameters = action_parameters or {}
     chosen = action_set(actions, parameters)

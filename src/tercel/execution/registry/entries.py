@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Protocol
 
-from tercel.core.errors import ConfigError, PolicyError
+from tercel.core.errors import ConfigError, PolicyError, refuse_if
 from tercel.core.estimate import Estimate
 from tercel.core.plain import Record, parse_json
 
@@ -156,12 +156,12 @@ def checked_name(name: str) -> str:
     >>> checked_name("csco-ppo")
     'csco-ppo'
     """
-    if not _NAME.fullmatch(name):
-        raise ConfigError(
-            "a name of letters, digits, '.', '_' and '-' (64 at most)",
-            repr(name),
-            "such as `name=csco-ppo`",
-        )
+    refuse_if(
+        not _NAME.fullmatch(name),
+        "a name of letters, digits, '.', '_' and '-' (64 at most)",
+        repr(name),
+        "such as `name=csco-ppo`",
+    )
     return name
 
 
@@ -173,8 +173,12 @@ def checked_alias(alias: str) -> str:
     ConfigError
         Otherwise.
     """
-    if alias not in ALIASES:
-        raise ConfigError(f"one of {', '.join(ALIASES)}", repr(alias), f"such as `to={CHALLENGER}`")
+    refuse_if(
+        alias not in ALIASES,
+        f"one of {', '.join(ALIASES)}",
+        repr(alias),
+        f"such as `to={CHALLENGER}`",
+    )
     return alias
 
 
@@ -303,10 +307,10 @@ def proven(entry: RegistryEntry, version: Version, evidence: Path) -> list[Gain]
     )
     found = gains(evaluation, policy, rivals)
     for gain in found:
-        if gain.ci_low <= 0:
-            raise ConfigError(
-                "a paired gain whose interval lies above 0",
-                f"{gain.text} in {evidence}",
-                "train a better one, judge more episodes, or promote it for a `reason=` and no evidence",
-            )
+        refuse_if(
+            gain.ci_low <= 0,
+            "a paired gain whose interval lies above 0",
+            f"{gain.text} in {evidence}",
+            "train a better one, judge more episodes, or promote it for a `reason=` and no evidence",
+        )
     return found

@@ -9,7 +9,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Final
 
-from tercel.core.errors import PolicyError, UnknownNameError, nearest
+from tercel.core.errors import PolicyError, UnknownNameError, nearest, refuse_if
 from tercel.core.files import locked
 from tercel.execution import policies_packaged
 from tercel.execution.policies.policy import CARD, load_policy
@@ -258,12 +258,13 @@ def resolve_policy(text: str, registry: str | Path | None = None) -> Path:
     folder = Path(name)
     if folder.is_dir():
         return _in_folder(folder)
-    if name.endswith(ARCHIVE):
-        raise PolicyError(
-            f"a policy folder with {CARD}",
-            f"{name}, an archive: reading one of Stable-Baselines3 unpickles it, which may run anything",
-            f"unpack one of ours, or convert a model once: tercel agent convert {name} FOLDER `trust=True`",
-        )
+    refuse_if(
+        name.endswith(ARCHIVE),
+        f"a policy folder with {CARD}",
+        f"{name}, an archive: reading one of Stable-Baselines3 unpickles it, which may run anything",
+        f"unpack one of ours, or convert a model once: tercel agent convert {name} FOLDER `trust=True`",
+        PolicyError,
+    )
     base, at, which = name.rpartition("@")
     if at:
         opened = open_registry(registry)
@@ -276,12 +277,13 @@ def resolve_policy(text: str, registry: str | Path | None = None) -> Path:
     packaged = policies_packaged.shipped(name)
     if packaged in policies_packaged.names():
         return policies_packaged.folder_of(packaged)
-    if os.sep in name:
-        raise PolicyError(
-            f"a policy folder with {CARD}",
-            f"{name}: no such folder",
-            "`tercel agent list` names some",
-        )
+    refuse_if(
+        os.sep in name,
+        f"a policy folder with {CARD}",
+        f"{name}: no such folder",
+        "`tercel agent list` names some",
+        PolicyError,
+    )
     raise unknown(
         name,
         choices(registry),

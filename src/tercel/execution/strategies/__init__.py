@@ -7,7 +7,7 @@ that inherits `certify.kits.strategy.StrategyConformance`.
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from tercel.core.errors import ConfigError, UnknownNameError, check_known
+from tercel.core.errors import ConfigError, UnknownNameError, check_known, refuse_if
 from tercel.execution.strategies import baselines as b
 from tercel.execution.strategies import tunable as t
 from tercel.execution.strategies.almgren_chriss import (
@@ -171,10 +171,13 @@ def wrap(strategy: Strategy, wrappers: Sequence[str]) -> Strategy:
     'peg_behind+alpha+posture'
     """
     for name in wrappers:
-        if name not in WRAPPERS:
-            raise UnknownNameError(
-                f"+{' or +'.join(WRAPPERS)}", f"+{name}", "such as twap_take+alpha+posture"
-            )
+        refuse_if(
+            name not in WRAPPERS,
+            f"+{' or +'.join(WRAPPERS)}",
+            f"+{name}",
+            "such as twap_take+alpha+posture",
+            UnknownNameError,
+        )
         strategy = WRAPPERS[name](strategy)
     return strategy
 

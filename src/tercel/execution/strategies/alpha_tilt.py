@@ -42,7 +42,7 @@ from typing import Final
 import numpy as np
 
 from tercel.core.arrays import Floats
-from tercel.core.errors import ConfigError
+from tercel.core.errors import refuse_if
 from tercel.core.jit import Longs, Packed, kernel
 from tercel.core.messages import ANY_STYLE, Style
 from tercel.execution import columns as c
@@ -260,12 +260,12 @@ class AlphaTilt(Wrapper):
             and 0 <= self.hold <= 1
             and self.ticks_a_rung > 0
         )
-        if not fits:
-            raise ConfigError(
-                "strength, most >= 0, hold in [0, 1], ticks_a_rung > 0",
-                f"{self.strength}, {self.most}, {self.hold}, {self.ticks_a_rung}",
-                "1, 4, 0.9 and 1 are usual",
-            )
+        refuse_if(
+            not fits,
+            "strength, most >= 0, hold in [0, 1], ticks_a_rung > 0",
+            f"{self.strength}, {self.most}, {self.hold}, {self.ticks_a_rung}",
+            "1, 4, 0.9 and 1 are usual",
+        )
 
     @cached_property
     def _terms(self) -> Floats:

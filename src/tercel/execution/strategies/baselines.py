@@ -41,7 +41,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tercel.core.arrays import Floats, Ints
-from tercel.core.errors import ConfigError
+from tercel.core.errors import refuse_if
 from tercel.execution.decoders import PLACEMENT_LABELS, decode_placement
 from tercel.execution.intent import AT_TOUCH, REST0, TAKE, Intents, K, View
 from tercel.execution.strategy import Shares, Strategy, expected_shares, hold, ladder, settle
@@ -95,19 +95,21 @@ class MarketEstimates:
     def __post_init__(self) -> None:
         for name in ("expected_volume", "sigma", "eta", "spread"):
             value = getattr(self, name)
-            if not 0 <= value < np.inf:
-                raise ConfigError(
-                    f"{name} >= 0", f"{value}", "estimate it from a market that trades"
-                )
+            refuse_if(
+                not 0 <= value < np.inf,
+                f"{name} >= 0",
+                f"{value}",
+                "estimate it from a market that trades",
+            )
         given = (self.expected_volume, 0.0) if self.volume_curve is None else self.volume_curve
         curve = np.array(given, np.float64)
         falls = curve.ndim == 1 and len(curve) >= 2 and (np.diff(curve) <= 0).all()
-        if not falls or not np.isfinite(curve).all() or curve[-1] != 0:
-            raise ConfigError(
-                "a volume curve (lots to go) that falls to 0",
-                f"{given}",
-                "sum volumes from the end",
-            )
+        refuse_if(
+            not falls or not np.isfinite(curve).all() or curve[-1] != 0,
+            "a volume curve (lots to go) that falls to 0",
+            f"{given}",
+            "sum volumes from the end",
+        )
         object.__setattr__(self, "curve", curve)
 
     def volume_left(self, elapsed: Floats) -> Floats:
@@ -292,10 +294,12 @@ class Pov(Strategy):
     name: ClassVar[str] = "pov"
 
     def __post_init__(self) -> None:
-        if self.rate is not None and not 0 < self.rate < np.inf:
-            raise ConfigError(
-                "a rate above 0", f"{self.rate}", "0.1 is one own lot to ten public ones"
-            )
+        refuse_if(
+            self.rate is not None and not 0 < self.rate < np.inf,
+            "a rate above 0",
+            f"{self.rate}",
+            "0.1 is one own lot to ten public ones",
+        )
 
     def decide(self, view: View) -> Intents:
         """Intents that catch up with the volume seen."""
@@ -353,10 +357,12 @@ class Peg(Strategy):
     name: ClassVar[str] = "peg_behind"
 
     def __post_init__(self) -> None:
-        if not 0 <= AT_TOUCH + self.level < K:
-            raise ConfigError(
-                "a level from -1 to 3", f"{self.level}", "1 rests one tick behind the touch"
-            )
+        refuse_if(
+            not 0 <= AT_TOUCH + self.level < K,
+            "a level from -1 to 3",
+            f"{self.level}",
+            "1 rests one tick behind the touch",
+        )
 
     def decide(self, view: View) -> Intents:
         """Intents with everything on one rung of the ladder at today's touch."""

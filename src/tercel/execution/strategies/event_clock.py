@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Final
 import numpy as np
 
 from tercel.core.arrays import Bools, Floats, Ints
-from tercel.core.errors import ConfigError
+from tercel.core.errors import refuse_if
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.execution.decoders import CatchUp, round_lots
 from tercel.execution.foresight.forecaster import Forecaster, heard, shipped, spread_alone
@@ -67,12 +67,12 @@ class OnEvents(Wrapper):
     gap_ns: int = GAP_NS
 
     def __post_init__(self) -> None:
-        if self.gap_ns < NS_PER_SECOND // 1000:
-            raise ConfigError(
-                "a gap of 1,000,000 ns or more",
-                f"{self.gap_ns}",
-                "a second, 1,000,000,000, is usual",
-            )
+        refuse_if(
+            self.gap_ns < NS_PER_SECOND // 1000,
+            "a gap of 1,000,000 ns or more",
+            f"{self.gap_ns}",
+            "a second, 1,000,000,000, is usual",
+        )
 
     @property
     def name(self) -> str:
@@ -228,10 +228,12 @@ class SpreadRule(Strategy):
     ease: float = 0.4
 
     def __post_init__(self) -> None:
-        if not (np.isfinite([self.narrow, self.ease]).all() and self.ease >= 0.0):
-            raise ConfigError(
-                "finite numbers, ease from 0", f"{self.narrow}, {self.ease}", "such as 0.5, 0.4"
-            )
+        refuse_if(
+            not (np.isfinite([self.narrow, self.ease]).all() and self.ease >= 0.0),
+            "finite numbers, ease from 0",
+            f"{self.narrow}, {self.ease}",
+            "such as 0.5, 0.4",
+        )
 
     @property
     def forecaster(self) -> Forecaster:

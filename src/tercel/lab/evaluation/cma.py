@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tercel.core.errors import ConfigError
+from tercel.core.errors import refuse_if
 
 Floats = NDArray[np.float64]
 # Steps grow no longer than this: in a flat place they would grow for ever.
@@ -64,12 +64,12 @@ class CmaEs:
             and (self.scale > 0).all()
             and np.isfinite(self.scale).all()
         )
-        if not fits or self.population < 4:
-            raise ConfigError(
-                "a finite start, scales above 0 and 4 or more candidates",
-                f"start {self.mean}, scale {self.scale}, {self.population} candidates",
-                "such as scale 1",
-            )
+        refuse_if(
+            not fits or self.population < 4,
+            "a finite start, scales above 0 and 4 or more candidates",
+            f"start {self.mean}, scale {self.scale}, {self.population} candidates",
+            "such as scale 1",
+        )
         self.rng = rng
         self.diagonal = diagonal
         half = self.population // 2

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tercel.core.errors import ConfigError
+from tercel.core.errors import ConfigError, refuse_if
 from tercel.core.files import write_whole
 from tercel.core.plain import json_text
 from tercel.core.pool import Pool
@@ -87,12 +87,12 @@ def _on_tape(settings: TuningSettings, market: JobMarket) -> Arena:
     cut = round(TRAINING_SHARE * len(clusters))
     gap = 1 if settings.run.market.lake and len(clusters) > 2 else 0
     early, late = clusters[:cut], clusters[cut + gap :]
-    if not len(early) or not len(late):
-        raise ConfigError(
-            "training days, or half hours of one, to tune on and others to validate on",
-            f"{len(clusters)} of them",
-            "import more days",
-        )
+    refuse_if(
+        not len(early) or not len(late),
+        "training days, or half hours of one, to tune on and others to validate on",
+        f"{len(clusters)} of them",
+        "import more days",
+    )
 
     def part(plan: Plan, which: Any) -> Plan:
         return plan.take(np.flatnonzero(np.isin(plan.cluster, which)))

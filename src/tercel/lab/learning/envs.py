@@ -18,12 +18,12 @@ the user's may stand in the place of the weights (`own_reward`); the three costs
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
-from typing import Any, TypedDict, Unpack
+from typing import Any, TypedDict
 
 import numpy as np
 
 from tercel.core.arrays import AnyArray, Bools, Float32, Ints
-from tercel.core.errors import ConfigError
+from tercel.core.errors import ConfigError, refuse_if
 from tercel.core.jit import Bytes, Floats, Longs, kernel
 from tercel.execution import columns as c
 from tercel.execution import step as kernels
@@ -74,12 +74,12 @@ class Ranges:
         for name in ("share", "horizon_s", "latency_ms"):
             low, high = getattr(self, name)
             least = 0.0 if name == "latency_ms" else 1e-9
-            if not (np.isfinite([low, high]).all() and least <= low <= high):
-                raise ConfigError(
-                    f"{name} from a lowest to a highest value",
-                    f"{low} to {high}",
-                    "such as 0.05 to 0.2",
-                )
+            refuse_if(
+                not (np.isfinite([low, high]).all() and least <= low <= high),
+                f"{name} from a lowest to a highest value",
+                f"{low} to {high}",
+                "such as 0.05 to 0.2",
+            )
 
     def at(self, frames: int) -> "Ranges":
         """What is drawn from after so many frames."""
@@ -155,10 +155,12 @@ class RewardWeights:
     def __post_init__(self) -> None:
         """Refuse weights that reward cost."""
         for name, value in asdict(self).items():
-            if not (np.isfinite(value) and value >= 0):
-                raise ConfigError(
-                    f"a finite weight {name!r} >= 0", f"{value}", "1, 1, 0 add up to the shortfall"
-                )
+            refuse_if(
+                not (np.isfinite(value) and value >= 0),
+                f"a finite weight {name!r} >= 0",
+                f"{value}",
+                "1, 1, 0 add up to the shortfall",
+            )
 
     @property
     def array(self) -> Floats:
@@ -220,6 +222,9 @@ class Options(TypedDict, total=False):
     stack: int
     threads: int
     share: bool
+    ranges: Ranges | None
+    rival: Strategy | None
+    unit: float
 
 
 class ExecutionVec:
@@ -250,6 +255,13 @@ class ExecutionVec:
     share : bool
         Episodes come again, as those of a pool do: what the public does in one is simulated once
         (:meth:`Episodes.share`). The results are the same bytes.
+    ranges : Ranges, optional
+        Orders are drawn from them; the task gives what they leave open: the interval between decisions, the side.
+    rival : Strategy, optional
+        Executes every episode too; its cost is added to the reward at the episode's end, so that the return is the
+        gain against it (a paired reward).
+    unit : float
+        Ticks per lot that count as a reward of 1.
 
     Notes
     -----
@@ -281,9 +293,11 @@ class ExecutionVec:
         stack: int = 1,
         threads: int = 1,
         share: bool = False,
+        ranges: Ranges | None = None,
+        rival: Strategy | None = None,
+        unit: float = 1.0,
     ) -> None:
-        if n < 1:
-            raise ConfigError("1 or more markets", f"{n}", "64 is a good number")
+        refuse_if(n < 1, "1 or more markets", f"{n}", "64 is a good number")
         self.n = n
         self.task = task
         self.sampler = sampler
@@ -299,8 +313,16 @@ class ExecutionVec:
         self.own_reward = None if weights is None or isinstance(weights, RewardWeights) else weights
         self.weights = weights if isinstance(weights, RewardWeights) else RewardWeights()
         self.episodes = Episodes(source, task, n, run_out=False, threads=threads)
+        self.ranges = ranges
+        self.rival = rival
+        self.unit = unit
+        # The same episodes again, in which the rival trades.
+        self._twins = Episodes(source, task, n, run_out=False) if rival is not None else None
+        self._rival_costs = np.zeros(n)
         self.backgrounds = Backgrounds() if share else None
-        self.episodes.share(self.backgrounds)
+        self._share()
+        # Of every market the seed and the number of its next episode, where each has a seed of its own.
+        self.seeds: Sequence[list[int]] = ()
         self.seed = 0
         self.started = 0
         self.final_obs = np.zeros((n, self.observation_size), np.float32)
@@ -309,11 +331,36 @@ class ExecutionVec:
         self._intents = np.zeros((n, WIDTH), np.int32)
         self._costs = np.zeros((3, n))
         self._rewards = np.zeros(n)
+        self._gain = np.zeros(n)
         self._done = np.zeros(n, np.uint8)
         self._which = np.zeros(n, np.int64)
         self._is_bps = np.full(n, np.nan)
         self._ended = 0
         self._total = np.zeros(4)
+        self.progress(0)
+
+    def _each(self) -> list[Episodes]:
+        return [one for one in (self.episodes, self._twins) if one is not None]
+
+    def _share(self) -> None:
+        for episodes in self._each():
+            episodes.share(self.backgrounds)
+
+    def progress(self, frames: int) -> None:
+        """Draw from now on what the ranges are after so many frames; running episodes keep their orders."""
+        self.at_frames = frames
+        if self.ranges is not None:
+            self._now = self.ranges.at(frames)
+            words = self._now.worlds(self.task, len(self.episodes.source.worlds_k))
+            self._horizon_ns = words[0]
+            for episodes in self._each():
+                episodes.vary(*words)
+
+    def _plan(self, seed: int, first: int, n: int) -> Plan:
+        plan = self.sampler(seed, first, n)
+        if self.ranges is None:
+            return plan
+        return self._now.drawn(plan, self.task, self._horizon_ns)
 
     # -- the VecEnv port ---------------------------------------------------------------------------------------------
 
@@ -367,7 +414,14 @@ class ExecutionVec:
             which = self._which[:ended]
             self._close(which, obs)
             info |= {"which": which, "final_obs": self.final_obs, "episode": self.sums}
-        return obs, self._rewards, self._done.view(np.bool_), info
+        done = self._done.view(np.bool_)
+        if self.rival is None and self.unit == 1.0:
+            return obs, self._rewards, done, info
+        self._gain[:] = self._rewards
+        if self.rival is not None:
+            self._gain += np.where(done, self._rival_costs, 0.0)
+        self._gain /= self.unit
+        return obs, self._gain, done, info
 
     def _close(self, which: Ints, obs: Float32) -> None:
         """Shortfall and last observations of the episodes that ended."""
@@ -383,9 +437,28 @@ class ExecutionVec:
 
     def restart(self, which: Ints) -> Float32:
         """Start the next episodes in the markets `which`; returns all observations."""
-        self.episodes.start(self.sampler(self.seed, self.started, len(which)), which)
+        if self.seeds:
+            for one in which.tolist():
+                seed, number = self.seeds[one]
+                self._begin(self._plan(seed, number, 1), np.array([one]))
+                self.seeds[one][1] += 1
+        else:
+            self._begin(self._plan(self.seed, self.started, len(which)), which)
         self.started += len(which)
         return self.observer.encode(self.episodes.view)
+
+    def _begin(self, plan: Plan, which: Ints) -> None:
+        """Start episodes; a rival executes them at once, to their ends."""
+        self.episodes.start(plan, which)
+        if self._twins is None or self.rival is None:
+            return
+        twins = self._twins
+        twins.start(plan, which)
+        while twins.working.any():
+            twins.step(self.rival.decide(twins.view))
+        k = twins.states[which]
+        costs = k[:, sim.SPREAD : sim.FORCED_TIMING + 1].sum(axis=1)
+        self._rival_costs[which] = costs / (2 * k[:, sim.QUANTITY])
 
     def take_metrics(self) -> dict[str, float]:
         """Means over the episodes that ended since the last call: `is_bps` and the three costs; NaN if none ended."""
@@ -402,6 +475,7 @@ class ExecutionVec:
         e, view = self.episodes, self.episodes.view
         seen: dict[str, AnyArray] = {name: getattr(view, name) for name in ("x", "m", "draw")}
         counted: dict[str, AnyArray] = {"sums": self.sums, "done": self._done, "total": self._total}
+        counted["rival_costs"] = self._rival_costs
         return {"books": e.books, "states": e.states, **seen, **counted}
 
     def state(self) -> State:
@@ -409,7 +483,8 @@ class ExecutionVec:
         state: State = {name: array.copy() for name, array in self._arrays().items()}
         if self.backgrounds is not None:
             state["ahead"] = self.backgrounds.ahead(self.episodes.states)
-        return {**state, "seed": self.seed, "started": self.started, "ended": self._ended}
+        counts = {"seed": self.seed, "started": self.started, "ended": self._ended}
+        return {**state, **counts, "at_frames": self.at_frames}
 
     def restore(self, state: State) -> Float32:
         """Restore the environment from `state`.
@@ -419,6 +494,7 @@ class ExecutionVec:
         ConfigError
             If it is of another market, task or number of markets.
         """
+        self.progress(int(state["at_frames"]))
         for name, array in self._arrays().items():
             if np.shape(state[name]) != array.shape:
                 raise ConfigError(
@@ -429,7 +505,7 @@ class ExecutionVec:
             array[:] = state[name]
         if "ahead" in state:
             self.backgrounds = self.backgrounds or Backgrounds()
-            self.episodes.share(self.backgrounds)
+            self._share()
             self.backgrounds.go_on(self.episodes.states, state["ahead"])
         self.seed, self.started, self._ended = (
             int(state[name]) for name in ("seed", "started", "ended")
@@ -437,101 +513,12 @@ class ExecutionVec:
         return self.observer.encode(self.episodes.view)
 
 
-class DrawnOrdersVec(ExecutionVec):
-    """An :class:`ExecutionVec` whose orders are drawn from `ranges`.
-
-    Parameters
-    ----------
-    ranges : Ranges, optional
-        The task gives what the ranges leave open: the interval between decisions, the side; without ranges, all of it.
-    rival : Strategy, optional
-        Executes every episode too; what it costs is added to the reward at the episode's end, so that the return is
-        the gain against it.
-    unit : float
-        Ticks per lot that count as a reward of 1.
-    """
-
-    def __init__(
-        self,
-        source: Source,
-        task: Task,
-        sampler: Sampler,
-        n: int = 64,
-        *,
-        ranges: Ranges | None = None,
-        rival: Strategy | None = None,
-        unit: float = 1.0,
-        **options: Unpack[Options],
-    ) -> None:
-        super().__init__(source, task, self._draw, n, **options)
-        self.ranges = ranges
-        self._plain = sampler
-        self.unit = unit
-        self.rival = rival
-        self._rival_costs = np.zeros(n)
-        self._twins = Episodes(source, task, n, run_out=False) if rival is not None else None
-        if self._twins is not None:
-            self._twins.share(self.backgrounds)
-        self._gain = np.zeros(n)
-        self.progress(0)
-
-    def progress(self, frames: int) -> None:
-        """Draw from now on what is to be drawn after so many frames; episodes under way go on as they are."""
-        self.at_frames = frames
-        if self.ranges is None:
-            return
-        self.now = self.ranges.at(frames)
-        words = self.now.worlds(self.task, len(self.episodes.source.worlds_k))
-        self._horizon_ns = words[0]
-        for episodes in (self.episodes, self._twins):
-            if episodes is not None:
-                episodes.vary(*words)
-
-    def _draw(self, seed: int, first: int, n: int) -> Plan:
-        plan = self._plain(seed, first, n)
-        return plan if self.ranges is None else self.now.drawn(plan, self.task, self._horizon_ns)
-
-    def restart(self, which: Ints) -> Float32:
-        """As :meth:`ExecutionVec.restart`; the rival executes the new episodes at once, to their ends."""
-        if self._twins is not None and self.rival is not None:
-            twins = self._twins
-            twins.start(self.sampler(self.seed, self.started, len(which)), which)
-            while twins.working.any():
-                twins.step(self.rival.decide(twins.view))
-            k = twins.states[which]
-            self._rival_costs[which] = k[:, sim.SPREAD : sim.FORCED_TIMING + 1].sum(axis=1) / (
-                2 * k[:, sim.QUANTITY]
-            )
-        return super().restart(which)
-
-    def advance(self, actions: AnyArray) -> tuple[Float32, Floats, Bools, dict[str, Any]]:
-        """As :meth:`ExecutionVec.advance`, in units of `unit`, against the rival where there is one."""
-        obs, reward, done, info = super().advance(actions)
-        self._gain[:] = reward
-        if self.rival is not None:
-            self._gain += np.where(done, self._rival_costs, 0.0)
-        self._gain /= self.unit
-        return obs, self._gain, done, info
-
-    def state(self) -> State:
-        return {
-            **super().state(),
-            "at_frames": self.at_frames,
-            "rival_costs": self._rival_costs.copy(),
-        }
-
-    def restore(self, state: State) -> Float32:
-        self.progress(int(state["at_frames"]))
-        self._rival_costs[:] = state["rival_costs"]
-        return super().restore(state)
-
-
 class MixedVec:
     """Environments of one action set and observation, one after another in the slots.
 
     Parameters
     ----------
-    parts : sequence of DrawnOrdersVec
+    parts : sequence of ExecutionVec
     names : sequence of str
         Of the parts, for their metrics.
 
@@ -544,7 +531,7 @@ class MixedVec:
     n_actions: int
     action_size: int
 
-    def __init__(self, parts: Sequence[DrawnOrdersVec], names: Sequence[str]) -> None:
+    def __init__(self, parts: Sequence[ExecutionVec], names: Sequence[str]) -> None:
         kinds = {(part.actions.name, part.actions.size, part.observer.name) for part in parts}
         if len(kinds) != 1 or len(names) != len(parts):
             received = ", ".join(map(str, sorted(kinds))) or "none"
@@ -584,7 +571,7 @@ class MixedVec:
         )
 
     def progress(self, frames: int) -> None:
-        """See :meth:`DrawnOrdersVec.progress`."""
+        """See :meth:`ExecutionVec.progress`."""
         for part in self.parts:
             part.progress(frames)
 

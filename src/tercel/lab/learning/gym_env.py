@@ -3,15 +3,14 @@
 `api.environment` makes `tercel/Execution-v1` of these classes, in any market of the library.
 """
 
-from collections.abc import Sequence
 from typing import Any, Final, Unpack
 
 import gymnasium
 import numpy as np
 from gymnasium.vector import AutoresetMode
 
-from tercel.core.arrays import AnyArray, Bytes, Float32, Ints
-from tercel.core.errors import ConfigError
+from tercel.core.arrays import AnyArray, Bytes, Float32
+from tercel.core.errors import ConfigError, refuse_if
 from tercel.core.report import svg
 from tercel.execution.task import Task
 from tercel.lab.evaluation.episodes import Episodes, Sampler
@@ -219,25 +218,6 @@ class ExecutionEnv(gymnasium.Env[Float32, Any]):
         return frame_of(self.vec.episodes, 0) if self.render_mode else None
 
 
-class SeededVec(ExecutionVec):
-    """Markets of which each may have a seed of its own: then its episodes are those of a market alone."""
-
-    # Seed and number of the next episode, one a market.
-    own: Sequence[list[int]] = ()
-
-    def restart(self, which: Ints) -> Float32:
-        """See :meth:`ExecutionVec.restart`."""
-        if not self.own:
-            return super().restart(which)
-        for one in which.tolist():
-            self.episodes.start(
-                self.sampler(self.own[one][0], self.own[one][1], 1), np.array([one])
-            )
-            self.own[one][1] += 1
-        self.started += len(which)
-        return self.observer.encode(self.episodes.view)
-
-
 class ExecutionVectorEnv(gymnasium.vector.VectorEnv[Float32, AnyArray, AnyArray]):
     """`num_envs` markets of `tercel/Execution-v1` in one compiled loop; see :class:`ExecutionEnv` for the card.
 
@@ -264,7 +244,7 @@ class ExecutionVectorEnv(gymnasium.vector.VectorEnv[Float32, AnyArray, AnyArray]
     ) -> None:
         self.num_envs = num_envs
         self.render_mode = render_mode
-        self.vec = SeededVec(source, task, sampler, num_envs, **options)
+        self.vec = ExecutionVec(source, task, sampler, num_envs, **options)
         self.single_observation_space, self.single_action_space = spaces_of(self.vec)
         self.observation_space = gymnasium.vector.utils.batch_space(
             self.single_observation_space, num_envs
@@ -284,15 +264,17 @@ class ExecutionVectorEnv(gymnasium.vector.VectorEnv[Float32, AnyArray, AnyArray]
             If `seed` is a list of another length.
         """
         each = seed if isinstance(seed, list) else [seed] * self.num_envs
-        if len(each) != self.num_envs:
-            raise ConfigError(
-                f"one seed, or {self.num_envs}", f"{len(each)} of them", "give one for each market"
-            )
+        refuse_if(
+            len(each) != self.num_envs,
+            f"one seed, or {self.num_envs}",
+            f"{len(each)} of them",
+            "give one for each market",
+        )
         super().reset(seed=None if isinstance(seed, list) else seed)
         seeds = [
             int(self.np_random.integers(SEEDS)) if one is None else within(one) for one in each
         ]
-        self.vec.own = [[one, 0] for one in seeds] if isinstance(seed, list) else ()
+        self.vec.seeds = [[one, 0] for one in seeds] if isinstance(seed, list) else ()
         return self._own(self.vec.reset(seeds[0])), {}
 
     def step(self, actions: AnyArray) -> tuple[Float32, AnyArray, AnyArray, AnyArray, Info]:

@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from tercel.core.arrays import Float32
-from tercel.core.errors import ConfigError, PolicyError
+from tercel.core.errors import ConfigError, PolicyError, refuse_if
 from tercel.execution.action_sets import action_set
 from tercel.execution.columns import OBSERVATION
 from tercel.execution.observation import ObservationFunction, observer
@@ -229,12 +229,13 @@ def _checked(policy: MlpPolicy | OnnxPolicy, size: int) -> MlpPolicy | OnnxPolic
             str(error).strip()[:300],
             "export it with one float32 input (n, D), n left open",
         ) from error
-    if rows != (2, policy.n_actions):
-        raise PolicyError(
-            f"a network that puts out (2, {policy.n_actions})",
-            f"{rows}",
-            "export it with the number of rows left open",
-        )
+    refuse_if(
+        rows != (2, policy.n_actions),
+        f"a network that puts out (2, {policy.n_actions})",
+        f"{rows}",
+        "export it with the number of rows left open",
+        PolicyError,
+    )
     return policy
 
 

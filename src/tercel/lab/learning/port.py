@@ -10,13 +10,13 @@ import json
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tercel.core.arrays import AnyArray, Bools, Float32, Ints
-from tercel.core.errors import ConfigError, TercelError
+from tercel.core.arrays import AnyArray, Bools, Float32
+from tercel.core.errors import ConfigError, TercelError, refuse_if
 from tercel.core.files import beside, write_whole
 from tercel.core.report.cells import csv_text
 from tercel.execution.policies.network import MlpPolicy, OnnxPolicy
@@ -36,43 +36,38 @@ class VecEnv(Protocol):
 
     The horizon is part of what is observed, so `done` is always a true end: nothing is bootstrapped past it. The
     observation that comes with `done` is the first of the next episode.
+
+    An environment of discrete actions has `n_actions`; one whose actions are vectors has `action_size`, the numbers of
+    each, and what they mean is its affair: any vector, or shares that add up to 1, as learners draw them.
+
+    Optional methods, each used where it is there:
+
+    | method | |
+    |---|---|
+    | ``mask()`` | allowed actions now, bool[n, A]; at least one in each row |
+    | ``state()``, ``restore(state)`` | everything that its future depends on, for a bit-identical resume; `restore` \
+    returns the observations that were current then, float32[n, D] |
+    | ``roll(learner)`` | fills the rollout of a `Ppo` as `Ppo.collect` does, in other processes or on other machines, and \
+    merges what was observed into its observation normaliser |
+    | ``progress(frames)`` | moves a curriculum |
+    | ``take_metrics()`` | means over the episodes that ended since the last call |
     """
 
     n: int
     observation_size: int
-    n_actions: int
 
     def reset(self, seed: int) -> Float32:
         """Start all episodes; the same seed gives the same episodes. Returns observations float32[n, D]."""
 
-    def step(self, actions: Ints) -> tuple[Float32, AnyArray, Bools, dict[str, Any]]:
+    def step(self, actions: Any) -> tuple[Float32, AnyArray, Bools, dict[str, Any]]:
         """Act in all episodes: observations float32[n, D], rewards float[n], done bool[n], arrays to look at.
 
-        The arrays may be the environment's own buffers, valid until the next call.
+        `actions` are int64[n], or float32[n, A]. The arrays may be the environment's own buffers, valid until the next
+        call.
         """
 
 
-class ContinuousVecEnv(Protocol):
-    """As :class:`VecEnv`, with actions that are vectors: `action_size` numbers each, in place of `n_actions`.
-
-    What the numbers mean is the environment's affair: any vector, or shares that add up to 1, as learners draw them.
-    """
-
-    n: int
-    observation_size: int
-    action_size: int
-
-    def reset(self, seed: int) -> Float32:
-        """As :meth:`VecEnv.reset`."""
-
-    def step(self, actions: Float32) -> tuple[Float32, AnyArray, Bools, dict[str, Any]]:
-        """As :meth:`VecEnv.step`, with actions float32[n, A]."""
-
-
-AnyVecEnv = VecEnv | ContinuousVecEnv
-
-
-def action_sizes(env: AnyVecEnv) -> tuple[int, int]:
+def action_sizes(env: VecEnv) -> tuple[int, int]:
     """(number of actions, entries of an action); the one that does not apply is 0.
 
     Raises
@@ -88,37 +83,6 @@ def action_sizes(env: AnyVecEnv) -> tuple[int, int]:
             "look at the environment's constructor",
         )
     return sizes
-
-
-@runtime_checkable
-class MaskedVecEnv(Protocol):
-    """An environment that forbids actions."""
-
-    def mask(self) -> Bools:
-        """Allowed actions now, bool[n, A]; at least one in each row."""
-
-
-@runtime_checkable
-class RestorableVecEnv(Protocol):
-    """An environment that can be put back where it was: what a bit-identical resume needs."""
-
-    def state(self) -> State:
-        """Everything that its future depends on."""
-
-    def restore(self, state: State) -> Float32:
-        """Go back to `state`; returns the observations that were current then, float32[n, D]."""
-
-
-@runtime_checkable
-class RolloutVecEnv(Protocol):
-    """An environment that takes whole rollouts by itself, in other processes or on other machines."""
-
-    def roll(self, learner: Any) -> None:
-        """Do what :meth:`tercel.lab.learning.native.ppo.Ppo.collect` does, for that learner: fill its rollout.
-
-        Everything up to `earned` and `last` is filled, and the learner's observation normaliser has seen what was
-        observed; scaling, advantages and the improvement remain the learner's.
-        """
 
 
 class Learner(Protocol):
@@ -140,7 +104,7 @@ class Learner(Protocol):
         """Everything that further learning depends on, the environment's state included where it has one."""
 
     def restore(self, state: State) -> None:
-        """Go on from `state`: bit-identical where the environment is :class:`RestorableVecEnv`, else with new
+        """Go on from `state`: bit-identical where the environment has `state` and `restore`, else with new
         episodes."""
 
 
@@ -157,8 +121,7 @@ def train(
     `checkpoint` receives the state every `every` updates and at the end. An interrupt (Ctrl-C) between checkpoints
     loses at most the updates since the last one: what is on disk is always a state between two updates.
     """
-    if every < 1:
-        raise ConfigError("checkpoints every 1 or more updates", f"{every}", "leave the default")
+    refuse_if(every < 1, "checkpoints every 1 or more updates", f"{every}", "leave the default")
     done = 0
     while learner.frames < frames:
         if stop is not None and stop():
@@ -191,7 +154,7 @@ def check_finite(metrics: Metrics, name: str) -> Metrics:
     return metrics
 
 
-def check_env(env: AnyVecEnv) -> None:
+def check_env(env: VecEnv) -> None:
     """Refuse an environment without episodes, observations or a choice.
 
     Raises
@@ -203,10 +166,9 @@ def check_env(env: AnyVecEnv) -> None:
     sizes = {"n": (env.n, 1), "observation_size": (env.observation_size, 1)}
     sizes |= {"action_size": (entries, 1)} if entries else {"n_actions": (numbers, 2)}
     for name, (value, least) in sizes.items():
-        if value < least:
-            raise ConfigError(
-                f"a usable {name}", str(value), "look at the environment's constructor"
-            )
+        refuse_if(
+            value < least, f"a usable {name}", str(value), "look at the environment's constructor"
+        )
 
 
 # -- metrics --------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercel.core.arrays import Bools, Floats, Ints
-from tercel.core.errors import ConfigError, check_known
+from tercel.core.errors import ConfigError, check_known, refuse_if
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.execution.costs import BPS
 from tercel.execution.intent import View
@@ -214,14 +214,18 @@ class Risk:
     def __post_init__(self) -> None:
         check_known(self.measure, MEASURES, "a risk measure among", error=ConfigError)
         most = 1.0 if self.measure == "cvar" else np.inf
-        if not 0.0 <= self.aversion <= most or not np.isfinite(self.aversion):
-            raise ConfigError(
-                f"a risk aversion from 0 to {most}", f"{self.aversion}", "0 is indifferent to risk"
-            )
-        if not 0.0 < self.level < 1.0:
-            raise ConfigError(
-                "a level of the CVaR between 0 and 1", f"{self.level}", "0.9 is the worst tenth"
-            )
+        refuse_if(
+            not 0.0 <= self.aversion <= most or not np.isfinite(self.aversion),
+            f"a risk aversion from 0 to {most}",
+            f"{self.aversion}",
+            "0 is indifferent to risk",
+        )
+        refuse_if(
+            not 0.0 < self.level < 1.0,
+            "a level of the CVaR between 0 and 1",
+            f"{self.level}",
+            "0.9 is the worst tenth",
+        )
 
     def price(self, cost: Floats, threshold: Floats) -> Floats:
         """u(cost; threshold)."""

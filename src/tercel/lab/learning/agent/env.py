@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from tercel.core.arrays import Float32, Floats
-from tercel.core.errors import ConfigError
+from tercel.core.errors import refuse_if
 from tercel.core.progress import say
 from tercel.execution.action_sets import ActionSet, action_set
 from tercel.execution.costs import BPS, attribute
@@ -26,7 +26,7 @@ from tercel.lab.evaluation.episodes import Episodes, Plan, sides_of
 from tercel.lab.evaluation.tuning import side_by_side
 from tercel.lab.learning.agent.config import AgentConfig, LearnerSection
 from tercel.lab.learning.agent.market import TrainingMarket, markets_of
-from tercel.lab.learning.envs import DrawnOrdersVec, MixedVec, RewardWeights
+from tercel.lab.learning.envs import ExecutionVec, MixedVec, RewardWeights
 from tercel.lab.learning.native.evolution import Population
 from tercel.lab.learning.port import Metrics
 from tercel.lab.learning.ray import connect, ray_env
@@ -90,8 +90,9 @@ def _written(name: str) -> int:
 @lru_cache(maxsize=32)
 def _found(name: str, what: str, written: int) -> Any:
     found = located(name, what)
-    if not callable(found):
-        raise ConfigError(f"a function for the {what}", f"{name}: {found!r}", "name a function")
+    refuse_if(
+        not callable(found), f"a function for the {what}", f"{name}: {found!r}", "name a function"
+    )
     return found
 
 
@@ -301,17 +302,19 @@ MakeEnv = Callable[[AgentConfig], Any]
 def env_of(config: AgentConfig, markets: list[TrainingMarket]) -> MixedVec:
     """Training environment of a configuration: its slots, split between its markets."""
     slots, reward = config.learner.markets, config.reward
-    if slots < len(markets):
-        raise ConfigError(
-            f"a slot for each of {len(markets)} markets", f"{slots}", "raise learner.markets"
-        )
+    refuse_if(
+        slots < len(markets),
+        f"a slot for each of {len(markets)} markets",
+        f"{slots}",
+        "raise learner.markets",
+    )
     rival = None
     if reward.against:
         rival = rule_of(config) if reward.against == "base" else build(reward.against)
     watched, rewarded = eyes_of(config), reward_of(config)
     edges = slot_edges(slots, [1.0] if config.on_tape else config.market.shares)
     parts = [
-        DrawnOrdersVec(
+        ExecutionVec(
             market.training,
             market.task,
             market.sampler,
@@ -386,18 +389,18 @@ def with_shards(config: AgentConfig, workers: int | None) -> AgentConfig:
     """
     learner = config.learner
     shards = learner.shards or max(SHARDS, workers or 0)
-    if learner.markets % shards:
-        raise ConfigError(
-            f"shards that learner.markets = {learner.markets} can be dealt into evenly",
-            f"{shards}",
-            f"set learner.shards to a divisor of {learner.markets}",
-        )
-    if workers is not None and workers > shards:
-        raise ConfigError(
-            f"1 to {shards} workers, as many as there are shards",
-            f"{workers}",
-            "fewer, or more shards",
-        )
+    refuse_if(
+        learner.markets % shards,
+        f"shards that learner.markets = {learner.markets} can be dealt into evenly",
+        f"{shards}",
+        f"set learner.shards to a divisor of {learner.markets}",
+    )
+    refuse_if(
+        workers is not None and workers > shards,
+        f"1 to {shards} workers, as many as there are shards",
+        f"{workers}",
+        "fewer, or more shards",
+    )
     return config.model_copy(update={"learner": learner.model_copy(update={"shards": shards})})
 
 
@@ -417,8 +420,9 @@ def spread(address: str | None, workers: int | None) -> Iterator[MakeEnv | None]
 
         def make(config: AgentConfig) -> Any:
             learner = config.learner
-            if learner.algo != "ppo":
-                raise ConfigError("ppo on a cluster", learner.algo, "train it without `ray=`")
+            refuse_if(
+                learner.algo != "ppo", "ppo on a cluster", learner.algo, "train it without `ray=`"
+            )
             env = ray_env(
                 where,
                 partial(part_of, config),

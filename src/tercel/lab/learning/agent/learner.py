@@ -15,7 +15,7 @@ from collections.abc import Mapping, Set
 from dataclasses import fields, replace
 from typing import Any, Final, cast
 
-from tercel.core.errors import ConfigError, check_known, nearest
+from tercel.core.errors import ConfigError, check_known, nearest, refuse_if
 from tercel.core.toml import changed, keys_of, read_toml
 from tercel.execution.action_sets import ActionSet
 from tercel.execution.task import Latency
@@ -55,19 +55,19 @@ def sb3_settings(config: AgentConfig, actions: ActionSet) -> Sb3Settings:
     """
     section = config.learner
     given: dict[str, Any] = dict(section.settings)
-    if config.reward.risk_aversion:
-        raise ConfigError(
-            "reward.risk_aversion with the native ppo",
-            section.algo,
-            "set it to 0, or use `algo=ppo`",
-        )
+    refuse_if(
+        config.reward.risk_aversion,
+        "reward.risk_aversion with the native ppo",
+        section.algo,
+        "set it to 0, or use `algo=ppo`",
+    )
     algorithm = section.algo.removeprefix(SB3)
-    if algorithm in VALUES and actions.continuous:
-        raise ConfigError(
-            f"discrete actions for {section.algo}",
-            config.policy.actions,
-            "use actions such as sized",
-        )
+    refuse_if(
+        algorithm in VALUES and actions.continuous,
+        f"discrete actions for {section.algo}",
+        config.policy.actions,
+        "use actions such as sized",
+    )
     own = {key: given.pop(key) for key in OWN if key in given}
     own.setdefault("network", {"net_arch": list(config.policy.hidden)})
     own.setdefault("head", "simplex" if actions.name == "allocation" else "vector")
@@ -172,12 +172,12 @@ def make_learner(config: AgentConfig, env: Any, seed: int) -> Learner:
         return Evolution(env, settings, seed)
     if isinstance(settings, PpoSettings):
         return Ppo(env, settings, seed)
-    if actions_of(config).continuous:
-        raise ConfigError(
-            "discrete actions for dqn",
-            config.policy.actions,
-            "use `algo=ppo`, or actions such as sized",
-        )
+    refuse_if(
+        actions_of(config).continuous,
+        "discrete actions for dqn",
+        config.policy.actions,
+        "use `algo=ppo`, or actions such as sized",
+    )
     return Dqn(env, settings, seed)
 
 
@@ -201,8 +201,7 @@ def _check_evolution(config: AgentConfig) -> None:
 def _refuse_first(settings: Mapping[str, bool], expected: str, remedy: str) -> None:
     """Refuse the first setting that is wrong, if one is."""
     for received, wrong in settings.items():
-        if wrong:
-            raise ConfigError(expected, received, remedy)
+        refuse_if(wrong, expected, received, remedy)
 
 
 def risk_of(config: AgentConfig) -> Risk:
@@ -304,8 +303,7 @@ def configured(
         A setting that the learner does not have, another algorithm, no frames; lots on tape without a share.
     """
     check_known(algorithm, ALGORITHMS, "an algorithm:")
-    if frames < 1:
-        raise ConfigError("a training of 1 decision or more", f"{frames} frames", "such as 500_000")
+    refuse_if(frames < 1, "a training of 1 decision or more", f"{frames} frames", "such as 500_000")
     task, market = settings.task, settings.market
     raw = read_toml(preset_file(RECIPES.get(algorithm, "ppo")), "install Tercel again")
     raw["market"] = {"impact": market.impact} | (
@@ -375,10 +373,10 @@ def _share(settings: MarketTask) -> float:
     task = settings.task
     if task.share is not None:
         return task.share
-    if settings.market.on_tape:
-        raise ConfigError(
-            "a task by share to train on tape",
-            f"quantity {task.quantity}",
-            "give the share of the volume that it is",
-        )
+    refuse_if(
+        settings.market.on_tape,
+        "a task by share to train on tape",
+        f"quantity {task.quantity}",
+        "give the share of the volume that it is",
+    )
     return task.quantity / (presets.load(settings.market.preset).volume_per_s * task.horizon_s)

@@ -7,7 +7,7 @@ from functools import lru_cache
 import numpy as np
 
 from tercel.core.arrays import Floats
-from tercel.core.errors import ConfigError
+from tercel.core.errors import ConfigError, refuse_if
 from tercel.core.stats import clustered_se
 from tercel.execution.costs import BPS, Costs, attribute
 from tercel.execution.market import Market
@@ -257,10 +257,12 @@ def _days(config: AgentConfig) -> tuple[list[str], list[str]]:
         )
     first = min(section.judge_days, default="")
     train = sorted(section.train_days) or [date for date in dates if not first or date < first]
-    if not train:
-        raise ConfigError(
-            "days to learn on", f"all {len(dates)} kept for judging", "leave some out of judge_days"
-        )
+    refuse_if(
+        not train,
+        "days to learn on",
+        f"all {len(dates)} kept for judging",
+        "leave some out of judge_days",
+    )
     return train, sorted(section.judge_days) or [date for date in dates if date not in train]
 
 

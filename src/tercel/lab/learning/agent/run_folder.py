@@ -17,7 +17,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
-from tercel.core.errors import ConfigError
+from tercel.core.errors import ConfigError, refuse_if
 from tercel.core.files import write_whole
 from tercel.core.kernel_keys import fingerprint
 from tercel.execution.policies.policy import CARD
@@ -168,19 +168,19 @@ def resumed(
         raise ConfigError(
             "a training's configuration", f"{path}: {error}", "start it again elsewhere"
         ) from None
-    if seed is not None and seed != stored_seed:
-        raise ConfigError(
-            f"the seed of {folder}, which is {stored_seed}",
-            f"seed {seed}",
-            f"leave `seed=` out, or train seed {seed} in another folder",
-        )
+    refuse_if(
+        seed is not None and seed != stored_seed,
+        f"the seed of {folder}, which is {stored_seed}",
+        f"seed {seed}",
+        f"leave `seed=` out, or train seed {seed} in another folder",
+    )
     config = parse(raw, str(path))
-    if config.own_code and not trust:
-        raise ConfigError(
-            "a word that the functions of the run may run",
-            f"{path} names {' and '.join(config.own_code)}, and nothing that a folder names is run",
-            f"if it is yours: tercel agent train `resume={folder}` `trust=True`",
-        )
+    refuse_if(
+        config.own_code and not trust,
+        "a word that the functions of the run may run",
+        f"{path} names {' and '.join(config.own_code)}, and nothing that a folder names is run",
+        f"if it is yours: tercel agent train `resume={folder}` `trust=True`",
+    )
     return config, folder, stored_seed
 
 
@@ -193,12 +193,12 @@ def refuse_changed(folder: Path, config: AgentConfig) -> None:
     """
     before = json.loads((folder / FILE).read_text()).get(MADE_OF, {})
     found = next(changed_since(before, made_of(config)), None)
-    if found is not None:
-        raise ConfigError(
-            f"what {folder} was begun with",
-            f"another now: {found}",
-            "put back what it was, or train in another folder",
-        )
+    refuse_if(
+        found is not None,
+        f"what {folder} was begun with",
+        f"another now: {found}",
+        "put back what it was, or train in another folder",
+    )
 
 
 def is_done(folder: Path) -> bool:
@@ -228,10 +228,10 @@ def variants_tried(config: AgentConfig) -> int:
     if not section.sweep:
         return section.variants
     found = variants_in(Path(section.sweep))
-    if found is None and section.variants == 1:
-        raise ConfigError(
-            "the folder of a sweep as guards.sweep",
-            f"{section.sweep}, without {SWEEP}",
-            "name its folder, or say guards.variants",
-        )
+    refuse_if(
+        found is None and section.variants == 1,
+        "the folder of a sweep as guards.sweep",
+        f"{section.sweep}, without {SWEEP}",
+        "name its folder, or say guards.variants",
+    )
     return max(found or 1, section.variants)

@@ -20,7 +20,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from tercel.core.errors import ConfigError, TercelError, offer
+from tercel.core.errors import ConfigError, TercelError, offer, refuse_if
 from tercel.core.files import write_whole
 from tercel.core.report.learning_figures import history, importance, parallel
 from tercel.core.report.svg import Section, render
@@ -54,14 +54,18 @@ class Range:
 
     def __post_init__(self) -> None:
         """Refuse ranges that hold nothing."""
-        if not (np.isfinite(self.low) and np.isfinite(self.high) and self.low < self.high):
-            raise ConfigError(
-                "low < high, both finite", f"{self.low} to {self.high}", "mend the range"
-            )
-        if self.log and self.low <= 0:
-            raise ConfigError(
-                "a positive low of a logarithmic range", f"{self.low}", "raise it, or leave log out"
-            )
+        refuse_if(
+            not (np.isfinite(self.low) and np.isfinite(self.high) and self.low < self.high),
+            "low < high, both finite",
+            f"{self.low} to {self.high}",
+            "mend the range",
+        )
+        refuse_if(
+            self.log and self.low <= 0,
+            "a positive low of a logarithmic range",
+            f"{self.low}",
+            "raise it, or leave log out",
+        )
 
 
 @dataclass(frozen=True)
@@ -72,10 +76,12 @@ class Choice:
 
     def __post_init__(self) -> None:
         """Refuse what is no choice."""
-        if len(self.values) < 2:
-            raise ConfigError(
-                "two or more values to choose from", f"{list(self.values)}", "add one, or fix it"
-            )
+        refuse_if(
+            len(self.values) < 2,
+            "two or more values to choose from",
+            f"{list(self.values)}",
+            "add one, or fix it",
+        )
 
 
 Space = Mapping[str, Range | Choice]
@@ -143,14 +149,15 @@ class Sweep:
     def __init__(
         self, space: Space, storage: str, name: str, seed: int, *, resume: bool = False
     ) -> None:
-        if find_spec("optuna") is None:
-            raise ConfigError(
-                "Optuna for a sweep", "a Python without it", "pip install 'tercel[sweep]'"
-            )
-        if not space:
-            raise ConfigError(
-                "at least one range to search", "none", "write them under [sweep.ranges]"
-            )
+        refuse_if(
+            find_spec("optuna") is None,
+            "Optuna for a sweep",
+            "a Python without it",
+            "pip install 'tercel[sweep]'",
+        )
+        refuse_if(
+            not space, "at least one range to search", "none", "write them under [sweep.ranges]"
+        )
         import optuna
 
         optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -178,12 +185,12 @@ class Sweep:
                 f"{storage}: {error}"[:300],
                 "a URL such as sqlite:///folder/study.db",
             ) from error
-        if self.study.user_attrs.setdefault("space", space_text) != space_text:
-            raise ConfigError(
-                "the ranges and choices of the sweep so far",
-                f"others for {name!r}",
-                "start another",
-            )
+        refuse_if(
+            self.study.user_attrs.setdefault("space", space_text) != space_text,
+            "the ranges and choices of the sweep so far",
+            f"others for {name!r}",
+            "start another",
+        )
         self.study.set_user_attr("space", space_text)
         for trial in self.study.get_trials(
             deepcopy=False, states=[optuna.trial.TrialState.RUNNING]
@@ -290,12 +297,12 @@ def space_of(config: AgentConfig) -> Space:
     ConfigError
         No ranges, a section that must stay, or a value that the configuration refuses.
     """
-    if not config.sweep.ranges:
-        raise ConfigError(
-            "ranges to search",
-            f"none in {config.name!r}",
-            "write [sweep.ranges] with learner.learning_rate = { low = 1e-4, high = 1e-3, log = true } and such",
-        )
+    refuse_if(
+        not config.sweep.ranges,
+        "ranges to search",
+        f"none in {config.name!r}",
+        "write [sweep.ranges] with learner.learning_rate = { low = 1e-4, high = 1e-3, log = true } and such",
+    )
     space: dict[str, Range | Choice] = {}
     for key, wanted in config.sweep.ranges.items():
         section, dot, name = key.partition(".")
@@ -529,23 +536,20 @@ def refuse_other(folder: Path, config: AgentConfig, seed: int, resume: bool) -> 
     """Refuse a folder of another sweep, one that is there already, and a resume of nothing."""
     path = folder / SWEEP
     if not path.exists():
-        if resume:
-            raise ConfigError(
-                "a sweep that was begun", f"no {path}", "start it without `resume=True`"
-            )
+        refuse_if(resume, "a sweep that was begun", f"no {path}", "start it without `resume=True`")
         return
-    if not resume:
-        raise ConfigError(
-            "a new folder",
-            f"{folder} holds a sweep",
-            "go on with it: `resume=True`; or name another `out=`",
-        )
-    if _without_trials(json.loads(path.read_text())) != _without_trials(_record(config, seed)):
-        raise ConfigError(
-            "the configuration and the seed of the sweep",
-            f"others than {path}",
-            "name another `out=`",
-        )
+    refuse_if(
+        not resume,
+        "a new folder",
+        f"{folder} holds a sweep",
+        "go on with it: `resume=True`; or name another `out=`",
+    )
+    refuse_if(
+        _without_trials(json.loads(path.read_text())) != _without_trials(_record(config, seed)),
+        "the configuration and the seed of the sweep",
+        f"others than {path}",
+        "name another `out=`",
+    )
 
 
 def _record(config: AgentConfig, seed: int) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tercel.core.arrays import AnyArray, Bools, Float32, Floats, Ints
-from tercel.core.errors import ConfigError, check_known
+from tercel.core.errors import check_known, refuse_if
 from tercel.core.jit import kernel
 from tercel.execution.policies.network import Head, softmax_row, softplus
 
@@ -512,16 +512,20 @@ def distribution(name: str, n_actions: int, action_size: int) -> Distribution:
         "vectors" if action_size else "numbers",
         "numbers" if name == "categorical" else "vectors",
     )
-    if takes != wants:
-        raise ConfigError(
-            f"an environment whose actions are {wants}, as the distribution {name!r} draws them",
-            f"one whose actions are {takes}",
-            f"distribution = {'gaussian' if action_size else 'categorical'!r}",
-        )
+    refuse_if(
+        takes != wants,
+        f"an environment whose actions are {wants}, as the distribution {name!r} draws them",
+        f"one whose actions are {takes}",
+        f"distribution = {'gaussian' if action_size else 'categorical'!r}",
+    )
     if name == "categorical":
         return Categorical(n_actions)
-    if action_size < 2 and name != "gaussian":
-        raise ConfigError("2 or more shares", f"{action_size}", "distribution = 'gaussian'")
+    refuse_if(
+        action_size < 2 and name != "gaussian",
+        "2 or more shares",
+        f"{action_size}",
+        "distribution = 'gaussian'",
+    )
     if name == "dirichlet":
         return Dirichlet(action_size)
     return Gaussian(action_size) if name == "gaussian" else LogisticNormal(action_size)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tercel.core.arrays import Bools, Float32, Floats, Ints
-from tercel.core.errors import ConfigError
+from tercel.core.errors import refuse_if
 from tercel.core.jit import kernel
 from tercel.execution.policies.network import MlpPolicy
 from tercel.lab.learning.native.learner import NativeLearner, NativeSettings, one_thread
@@ -253,34 +253,31 @@ class Dqn(NativeLearner):
 
     def __init__(self, env: VecEnv, settings: DqnSettings | None = None, seed: int = 0) -> None:
         check_env(env)
-        if not action_sizes(env)[0]:
-            raise ConfigError(
-                "an environment whose actions are numbers",
-                "one whose actions are vectors",
-                "take PPO",
-            )
+        numbers = action_sizes(env)[0]
+        refuse_if(
+            not numbers,
+            "an environment whose actions are numbers",
+            "one whose actions are vectors",
+            "take PPO",
+        )
         s = self.settings = settings or DqnSettings()
         capacity = s.capacity // env.n
-        if capacity * env.n < s.warmup or s.warmup // env.n <= s.n_step:
-            raise ConfigError(
-                f"capacity >= warm-up > {s.n_step} steps of {env.n} slots",
-                f"capacity {s.capacity}, warm-up {s.warmup}",
-                "raise the capacity or the warm-up",
-            )
+        refuse_if(
+            capacity * env.n < s.warmup or s.warmup // env.n <= s.n_step,
+            f"capacity >= warm-up > {s.n_step} steps of {env.n} slots",
+            f"capacity {s.capacity}, warm-up {s.warmup}",
+            "raise the capacity or the warm-up",
+        )
         self.rng = np.random.default_rng([seed, 0xD99])
-        heads = (env.n_actions + int(s.dueling),)
+        heads = (numbers + int(s.dueling),)
         net = Net(env.observation_size, s.hidden, heads)
         self.target = Net(env.observation_size, s.hidden, heads)
         net.initialise(self.rng, (1.0,))
         self.target.params[:] = net.params
-        self._prepare(env, seed, net, env.n_actions)
-        self.replay = Replay(capacity, env.n, env.observation_size, env.n_actions)
-        self._allocate()
-        self._begin(env.reset(seed))
-
-    def _allocate(self) -> None:
-        env, b = self.env, self.settings.minibatch
-        self.scratch = np.empty(env.n_actions, np.float32)
+        self._prepare(env, seed, net, numbers)
+        self.replay = Replay(capacity, env.n, env.observation_size, numbers)
+        b = s.minibatch
+        self.scratch = np.empty(numbers, np.float32)
         self.actions = np.empty(env.n, np.int64)
         self.choosing, self.valuing = (
             Workspace(self.net, b),
@@ -291,8 +288,9 @@ class Dqn(NativeLearner):
         self.mini = (
             np.empty(b, np.int64),
             np.empty((b, 2), np.float32),
-            np.empty((b, env.n_actions), np.bool_),
+            np.empty((b, numbers), np.bool_),
         )
+        self._begin(env.reset(seed))
 
     def _begin(self, obs: Float32) -> None:
         super()._begin(obs)

@@ -17,7 +17,7 @@ from typing import Protocol
 import numpy as np
 
 from tercel.core.arrays import Float32, Floats, Ints
-from tercel.core.errors import ConfigError, check_known
+from tercel.core.errors import check_known, refuse_if
 from tercel.execution.policies.network import Greedy, Head, MlpPolicy
 from tercel.lab.evaluation.cma import CmaEs
 from tercel.lab.learning.port import Metrics, State
@@ -76,17 +76,25 @@ class EvolutionSettings:
     def __post_init__(self) -> None:
         for name, least in (("population", 4), ("episodes", 2), ("anneal_frames", 1)):
             value = getattr(self, name)
-            if value < least or (name == "episodes" and value % 2):
-                raise ConfigError(
-                    f"{name} from {least}, episodes even", f"{name} = {value}", "such as 16"
-                )
+            refuse_if(
+                value < least or (name == "episodes" and value % 2),
+                f"{name} from {least}, episodes even",
+                f"{name} = {value}",
+                "such as 16",
+            )
         for name in ("step", "sigma_start", "sigma_end", "cut", "clip"):
-            if not 0.0 < getattr(self, name) < np.inf:
-                raise ConfigError(
-                    f"{name} above 0", f"{name} = {getattr(self, name)}", "such as 0.5"
-                )
-        if not 0.0 < self.keep <= 1.0:
-            raise ConfigError("keep above 0, at most 1", f"keep = {self.keep}", "such as 0.5")
+            refuse_if(
+                not 0.0 < getattr(self, name) < np.inf,
+                f"{name} above 0",
+                f"{name} = {getattr(self, name)}",
+                "such as 0.5",
+            )
+        refuse_if(
+            not 0.0 < self.keep <= 1.0,
+            "keep above 0, at most 1",
+            f"keep = {self.keep}",
+            "such as 0.5",
+        )
 
 
 @dataclass(eq=False)

@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 
 from tercel.core.arrays import Float32
-from tercel.core.errors import ConfigError
+from tercel.core.errors import ConfigError, refuse_if
 from tercel.execution.policies.network import Head, MlpPolicy
 from tercel.lab.learning.native.net import (
     CLIP,
@@ -24,12 +24,10 @@ from tercel.lab.learning.native.net import (
     Workspace,
 )
 from tercel.lab.learning.port import (
-    AnyVecEnv,
-    MaskedVecEnv,
     Metrics,
-    RestorableVecEnv,
     ReturnTracker,
     State,
+    VecEnv,
 )
 from tercel.lab.learning.rewards import risk_transform
 
@@ -199,10 +197,12 @@ class NativeSettings:
 
 
 def _refuse_unless(admitted: bool, words: str, name: str, value: object) -> None:
-    if not admitted:
-        raise ConfigError(
-            f"{name}: {words}", f"{name} = {value!r}", "correct it, or leave it out for the default"
-        )
+    refuse_if(
+        not admitted,
+        f"{name}: {words}",
+        f"{name} = {value!r}",
+        "correct it, or leave it out for the default",
+    )
 
 
 # -- learner --------------------------------------------------------------------------------------
@@ -219,9 +219,7 @@ class NativeLearner:
     # Whole numbers of a checkpoint.
     counters: tuple[str, ...] = ("frames", "updates")
 
-    def _prepare(
-        self, env: AnyVecEnv, seed: int, net: Net, width: int, masked: bool = True
-    ) -> None:
+    def _prepare(self, env: VecEnv, seed: int, net: Net, width: int, masked: bool = True) -> None:
         """What lasts through a training, for `width` actions; `self.rng` has drawn the weights of `net`."""
         self.env: Any = env
         s = self.settings
@@ -244,7 +242,7 @@ class NativeLearner:
     def _begin(self, obs: Float32) -> None:
         """Take `obs` (and the mask) as what is seen now."""
         self.raw[:] = obs
-        if self._masked and isinstance(self.env, MaskedVecEnv):
+        if self._masked and hasattr(self.env, "mask"):
             self.mask[:] = self.env.mask()
 
     def _annealed(self, start: float, end: float) -> float:
@@ -290,7 +288,7 @@ class NativeLearner:
             "rng": self.rng.bit_generator.state,
             **{name: getattr(self, name) for name in self.counters},
         }
-        if isinstance(self.env, RestorableVecEnv):
+        if hasattr(self.env, "restore"):
             state["env"] = self.env.state()
         return state
 
@@ -300,7 +298,7 @@ class NativeLearner:
         for name in self.counters:
             setattr(self, name, int(state[name]))
         self.rng.bit_generator.state = state["rng"]
-        goes_on = isinstance(self.env, RestorableVecEnv) and "env" in state
+        goes_on = hasattr(self.env, "restore") and "env" in state
         self.returns.restore(state["returns"], goes_on)
         parts = {name: part for name, part in self._parts().items() if part}
         for name, part in parts.items():

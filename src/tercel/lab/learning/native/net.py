@@ -14,6 +14,7 @@ from math import prod
 import numpy as np
 
 from tercel.core.arrays import Bools, Float32, Floats
+from tercel.core.errors import refuse_if
 from tercel.core.jit import kernel
 from tercel.execution.policies.network import fast_tanh
 from tercel.lab.learning.port import LearningError, State
@@ -114,12 +115,13 @@ class Net:
         LearningError
             If there are more or fewer of them.
         """
-        if params.shape != self.params.shape:
-            raise LearningError(
-                f"{self.params.size} weights ({self.inputs} inputs, hidden {self.hidden}, heads {self.heads})",
-                f"a saved state of {params.size}",
-                "resume with the settings and the observation it was trained with, or train from the start",
-            )
+        refuse_if(
+            params.shape != self.params.shape,
+            f"{self.params.size} weights ({self.inputs} inputs, hidden {self.hidden}, heads {self.heads})",
+            f"a saved state of {params.size}",
+            "resume with the settings and the observation it was trained with, or train from the start",
+            LearningError,
+        )
         self.params[:] = params
 
     def forward(self, x: Float32, work: Workspace) -> list[Float32]:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from tercel.core.arrays import Bools, Float32, Floats, Ints
-from tercel.core.errors import ConfigError, check_known
+from tercel.core.errors import check_known, refuse_if
 from tercel.core.jit import kernel
 from tercel.execution.policies.network import MlpPolicy
 from tercel.lab.learning.native.distributions import (
@@ -25,9 +25,8 @@ from tercel.lab.learning.native.distributions import (
 from tercel.lab.learning.native.learner import NativeLearner, NativeSettings, one_thread
 from tercel.lab.learning.native.net import Net, ValueNormaliser
 from tercel.lab.learning.port import (
-    AnyVecEnv,
     Metrics,
-    RolloutVecEnv,
+    VecEnv,
     action_sizes,
     check_env,
     check_finite,
@@ -177,16 +176,16 @@ class Ppo(NativeLearner):
     name = "ppo"
     settings: PpoSettings
 
-    def __init__(self, env: AnyVecEnv, settings: PpoSettings | None = None, seed: int = 0) -> None:
+    def __init__(self, env: VecEnv, settings: PpoSettings | None = None, seed: int = 0) -> None:
         check_env(env)
         s = self.settings = settings or PpoSettings()
         self.batch = s.steps * env.n
-        if self.batch % s.minibatch:
-            raise ConfigError(
-                "a batch (steps x environments) that is a multiple of the minibatch",
-                f"{s.steps} x {env.n} against {s.minibatch}",
-                "change the steps, the environments or the minibatch",
-            )
+        refuse_if(
+            self.batch % s.minibatch,
+            "a batch (steps x environments) that is a multiple of the minibatch",
+            f"{s.steps} x {env.n} against {s.minibatch}",
+            "change the steps, the environments or the minibatch",
+        )
         self.rng = np.random.default_rng([seed, 0x990])  # policy noise, initial weights, shuffling
         self.law = distribution(s.distribution, *action_sizes(env))
         net = Net(env.observation_size, s.hidden, (self.law.width, 1))
@@ -207,12 +206,12 @@ class Ppo(NativeLearner):
         if not start:
             return
         size = max(action_sizes(self.env))
-        if len(start) != size or not np.isfinite(start).all():
-            raise ConfigError(
-                f"a start of {size} finite numbers",
-                f"{start}",
-                "one for each action, or none at all",
-            )
+        refuse_if(
+            len(start) != size or not np.isfinite(start).all(),
+            f"a start of {size} finite numbers",
+            f"{start}",
+            "one for each action, or none at all",
+        )
         self.net.head_biases[0][:] = self.law.start(np.array(start, np.float64))
 
     def update(self) -> Metrics:
@@ -221,7 +220,7 @@ class Ppo(NativeLearner):
         rate = self._annealed(s.learning_rate, s.learning_rate_end)
         sigma = self.sigma
         with one_thread():
-            if isinstance(self.env, RolloutVecEnv):
+            if hasattr(self.env, "roll"):
                 self.env.roll(self)
             else:
                 self.collect()

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from tercel.core.errors import ConfigError, TercelError
+from tercel.core.errors import ConfigError, TercelError, refuse_if
 from tercel.core.kernel_keys import source_hash
 from tercel.execution.costs import Costs
 from tercel.execution.policies.strategy import PLACEBO
@@ -104,8 +104,9 @@ def connect(address: str = LOCAL, cores: int | None = None) -> Iterator[Cluster]
     ConfigError
         Ray is not installed, or nothing answers at the address.
     """
-    if not available():
-        raise ConfigError("Ray for `ray=`", "a Python without it", "pip install 'tercel[scale]'")
+    refuse_if(
+        not available(), "Ray for `ray=`", "a Python without it", "pip install 'tercel[scale]'"
+    )
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray would report to its makers
     os.environ.setdefault(
         "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0"
@@ -230,8 +231,9 @@ def on_cluster(address: str) -> JobRunner:
     ConfigError
         There is no Ray.
     """
-    if not available():
-        raise ConfigError("Ray for `ray=`", "a Python without it", "pip install 'tercel[scale]'")
+    refuse_if(
+        not available(), "Ray for `ray=`", "a Python without it", "pip install 'tercel[scale]'"
+    )
 
     def run(jobs: Sequence[Job], out: Path) -> None:
         with connect(address) as cluster:

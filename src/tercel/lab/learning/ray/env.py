@@ -9,17 +9,15 @@ from typing import Any, Protocol
 import numpy as np
 
 from tercel.core.arrays import AnyArray, Bools, Float32, Floats
-from tercel.core.errors import ConfigError
+from tercel.core.errors import ConfigError, refuse_if
 from tercel.core.progress import say
 from tercel.lab.learning.native.learner import one_thread
 from tercel.lab.learning.native.net import merge_moments
 from tercel.lab.learning.native.ppo import Ppo, PpoSettings
 from tercel.lab.learning.port import (
-    AnyVecEnv,
     LearningError,
-    MaskedVecEnv,
-    RestorableVecEnv,
     State,
+    VecEnv,
     action_sizes,
 )
 from tercel.lab.learning.ray.cluster import Cluster, theirs
@@ -30,7 +28,7 @@ from tercel.lab.learning.ray.cluster import Cluster, theirs
 # Nothing here knows of Ray: a worker calls these methods, in this process or in another.
 
 # Slots -> an environment with so many. It is sent to workers: a module's function or a `partial` of one.
-Make = Callable[[int], AnyVecEnv]
+Make = Callable[[int], VecEnv]
 
 # Arrays of a rollout that the learner computes itself.
 DERIVED = ("floats", "rewards", "advantages")
@@ -80,7 +78,7 @@ class _Seen:
         self.observation_size = env.observation_size
         self.n_actions, self.action_size = action_sizes(env)
         self.moments = np.zeros((2, env.observation_size + 1))
-        if isinstance(env, MaskedVecEnv):
+        if hasattr(env, "mask"):
             self.mask = env.mask
 
     def reset(self, seed: int) -> Float32:
@@ -110,8 +108,8 @@ class Shard:
             "observation_size": env.observation_size,
             "n_actions": self.seen.n_actions,
             "action_size": self.seen.action_size,
-            "masked": isinstance(env, MaskedVecEnv),
-            "restorable": isinstance(env, RestorableVecEnv),
+            "masked": hasattr(env, "mask"),
+            "restorable": hasattr(env, "restore"),
         }
 
     def reset(self, seed: int) -> Float32:
@@ -258,12 +256,12 @@ class RayShardWorkers:
         *,
         patience_s: float = 60.0,
     ) -> None:
-        if not 1 <= workers <= shards:
-            raise ConfigError(
-                f"1 to {shards} workers, as many as there are shards",
-                f"{workers}",
-                "more shards, or fewer workers",
-            )
+        refuse_if(
+            not 1 <= workers <= shards,
+            f"1 to {shards} workers, as many as there are shards",
+            f"{workers}",
+            "more shards, or fewer workers",
+        )
         self.cluster = cluster
         self.make = make
         self.slots = slots
@@ -333,12 +331,13 @@ class RayShardWorkers:
         """Give a dead worker's shards to those that live."""
         ray, lost = self.cluster.ray, self._shards_of(worker)
         heirs = [i for i in range(len(self.workers)) if i != worker]
-        if not heirs:
-            raise LearningError(
-                "a cluster with room for one worker",
-                f"{reason}, the last one",
-                "start a node, then go on with `resume=True`",
-            )
+        refuse_if(
+            not heirs,
+            "a cluster with room for one worker",
+            f"{reason}, the last one",
+            "start a node, then go on with `resume=True`",
+            LearningError,
+        )
         for number, shard in enumerate(lost):
             self.home[shard] = heirs[number % len(heirs)]
         del self.workers[worker]
@@ -591,10 +590,12 @@ def _hopeless(shards: list[int]) -> LearningError:
 
 
 def _slots(n: int, shards: int) -> int:
-    if shards < 1 or n % shards:
-        raise ConfigError(
-            f"shards that {n} slots can be dealt into evenly", f"{shards}", f"a divisor of {n}"
-        )
+    refuse_if(
+        shards < 1 or n % shards,
+        f"shards that {n} slots can be dealt into evenly",
+        f"{shards}",
+        f"a divisor of {n}",
+    )
     return n // shards
 
 

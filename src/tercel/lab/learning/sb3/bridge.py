@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from tercel.core.arrays import Float32
-from tercel.core.errors import ConfigError, PolicyError, check_known
+from tercel.core.errors import ConfigError, PolicyError, check_known, refuse_if
 from tercel.core.plain import parse_json
 from tercel.execution.policies.network import Activation, Head, MlpPolicy, OnnxPolicy, from_onnx
 from tercel.lab.learning.native.net import CLIP
-from tercel.lab.learning.port import AnyVecEnv, MaskedVecEnv, ReturnTracker, action_sizes
+from tercel.lab.learning.port import ReturnTracker, VecEnv, action_sizes
 
 if TYPE_CHECKING:
     from stable_baselines3.common.vec_env import VecEnv as Sb3VecEnv
@@ -162,10 +162,12 @@ def require(module: str = "stable_baselines3") -> None:
     """
     from importlib.util import find_spec
 
-    if find_spec(module) is None:
-        raise ConfigError(
-            f"{module} for learner 'sb3'", "a Python without it", "pip install 'tercel[learn]'"
-        )
+    refuse_if(
+        find_spec(module) is None,
+        f"{module} for learner 'sb3'",
+        "a Python without it",
+        "pip install 'tercel[learn]'",
+    )
 
 
 def softmax(x: Float32) -> Float32:
@@ -175,13 +177,13 @@ def softmax(x: Float32) -> Float32:
 
 
 def to_sb3(
-    env: AnyVecEnv, seed: int, *, shares: bool = False, returns: ReturnTracker | None = None
+    env: VecEnv, seed: int, *, shares: bool = False, returns: ReturnTracker | None = None
 ) -> "Sb3VecEnv":
     """`env` as a Stable-Baselines3 VecEnv: discrete actions, or vectors; masks as sb3-contrib asks.
 
     Parameters
     ----------
-    env : AnyVecEnv
+    env : VecEnv
     seed : int
         Of every reset.
     shares : bool
@@ -199,7 +201,7 @@ def to_sb3(
 
     numbers, entries = action_sizes(env)
     own = {"render_mode": None, "vec": env, "shares": shares}
-    own |= {"action_masks": True} if isinstance(env, MaskedVecEnv) and numbers else {}
+    own |= {"action_masks": True} if hasattr(env, "mask") and numbers else {}
 
     class Adapter(Base):
         def __init__(self) -> None:
@@ -245,7 +247,7 @@ def to_sb3(
         def env_method(
             self, method_name: str, *args: Any, indices: Any = None, **kwargs: Any
         ) -> list[Any]:
-            if method_name == "action_masks" and isinstance(env, MaskedVecEnv):
+            if method_name == "action_masks" and hasattr(env, "mask"):
                 return list(env.mask().copy())
             raise NotImplementedError
 
@@ -327,12 +329,12 @@ def trained(model: Any, shares: bool = False, normalised: Any = None) -> Trained
     """
     space, named = model.observation_space, [one.__name__ for one in type(model).__mro__]
     kind = next((name for name in named if name in _CLASSES), named[0])
-    if kind not in _CLASSES or len(space.shape or ()) != 1:
-        raise ConfigError(
-            f"a model of {', '.join(_CLASSES)} that observes rows of numbers",
-            f"{kind} that observes {space.shape}",
-            "export its network as ONNX yourself, and give that",
-        )
+    refuse_if(
+        kind not in _CLASSES or len(space.shape or ()) != 1,
+        f"a model of {', '.join(_CLASSES)} that observes rows of numbers",
+        f"{kind} that observes {space.shape}",
+        "export its network as ONNX yourself, and give that",
+    )
     algorithm, numbers = _CLASSES[kind], int(getattr(model.action_space, "n", 0))
     head: Head = (
         "q" if algorithm in VALUES else "logits" if numbers else "simplex" if shares else "vector"
@@ -536,10 +538,13 @@ def algorithm_of(path: Path) -> str:
             "an archive of a Stable-Baselines3 model", f"{path}: {error}", remedy
         ) from error
     found = next((name for start, name in _MODULES.items() if module.startswith(start)), "")
-    if not found:
-        raise PolicyError(
-            f"a model of {', '.join(ALGORITHMS)}", f"{path} with a policy of {module}", remedy
-        )
+    refuse_if(
+        not found,
+        f"a model of {', '.join(ALGORITHMS)}",
+        f"{path} with a policy of {module}",
+        remedy,
+        PolicyError,
+    )
     return found
 
 
@@ -570,10 +575,11 @@ def unpickled(path: Path, moments: Path | None = None) -> tuple[Any, Any]:
             f"{path}: {error}"[:400],
             "save it again with the versions that are installed here",
         ) from error
-    if moments is not None and not hasattr(normalised, "obs_rms"):
-        raise PolicyError(
-            "what VecNormalize.save wrote",
-            f"{moments}: {type(normalised).__name__}",
-            "name that file",
-        )
+    refuse_if(
+        moments is not None and not hasattr(normalised, "obs_rms"),
+        "what VecNormalize.save wrote",
+        f"{moments}: {type(normalised).__name__}",
+        "name that file",
+        PolicyError,
+    )
     return model, normalised

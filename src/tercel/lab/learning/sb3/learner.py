@@ -16,7 +16,7 @@ import numpy as np
 
 from tercel.execution.policies.network import MlpPolicy, OnnxPolicy
 from tercel.lab.learning.native.net import CLIP, EPSILON
-from tercel.lab.learning.port import AnyVecEnv, Metrics, ReturnTracker, State, action_sizes
+from tercel.lab.learning.port import Metrics, ReturnTracker, State, VecEnv, action_sizes
 from tercel.lab.learning.sb3.bridge import (
     ALGORITHMS,
     VALUES,
@@ -77,7 +77,7 @@ class Sb3Learner:
         The extra is missing, or a parameter or class that the settings name does not exist.
     """
 
-    def __init__(self, env: AnyVecEnv, settings: Sb3Settings | None = None, seed: int = 0) -> None:
+    def __init__(self, env: VecEnv, settings: Sb3Settings | None = None, seed: int = 0) -> None:
         s = self.settings = settings or Sb3Settings()
         module, _, network = ALGORITHMS[s.algorithm]
         require("stable_baselines3")
