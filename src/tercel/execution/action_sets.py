@@ -234,11 +234,8 @@ LIMIT: Final = 6.0
 @kernel
 def shift_take(base: int, action: float, far: int, left: int, dead: float) -> int:
     """Lots to take: `base`, and as many more (fewer) times the displayed `far` lots as `action` says."""
-    away = max(abs(action) - dead, 0.0)
-    moved = round(away * far)
-    if action < 0.0:
-        return max(base - moved, 0)
-    return min(max(min(base + moved, far), base), left)
+    moved = round(max(abs(action) - dead, 0.0) * far)
+    return max(base - moved, 0) if action < 0.0 else min(max(min(base + moved, far), base), left)
 
 
 @kernel

@@ -128,8 +128,7 @@ def placement_row(action: int, x: Longs, m: Longs, out: Packed) -> None:
     elif action < PLACEMENT_FIRST_TAKE:
         out[it.REST0 + PLACEMENT_RUNGS[action - FIRST_REST]] = left
     else:
-        decisions_left = max(x[c.DECISIONS] - x[c.DECISION], 1)
-        slice_lots = -(-left // decisions_left)
+        slice_lots = -(-left // max(x[c.DECISIONS] - x[c.DECISION], 1))
         take = -(-slice_lots * SLICE_QUARTERS[action - PLACEMENT_FIRST_TAKE] // 4)
         out[it.TAKE] = take
         out[it.REST0 + it.AT_TOUCH] = left - take
@@ -536,8 +535,7 @@ def largest_remainder(shares: NDArray[np.floating], lots: Ints) -> Ints:
     whole: Ints = np.floor(quota).astype(np.int64)
     order = np.argsort(whole - quota, axis=1, kind="stable")
     rank = np.argsort(order, axis=1, kind="stable")
-    over = (lots - whole.sum(axis=1))[:, None]
-    whole += rank < over
+    whole += rank < (lots - whole.sum(axis=1))[:, None]
     return whole
 
 

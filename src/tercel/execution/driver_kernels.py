@@ -173,8 +173,7 @@ def apply_own(b: Packed, k: Longs, row: Longs) -> int:
     fault = own_fault(b, k, kind, who, how, price, lots)
     if fault != FINE:
         return fault
-    arrives = kind != sim.OWN_FILL or how & 1 == 0
-    mark_time(b, k, r.ns + (1 if arrives else 0))
+    mark_time(b, k, r.ns + (1 if (kind != sim.OWN_FILL or how & 1 == 0) else 0))
     s.now = r.ns
     if ends_command(b, kind, who, how, price, lots):
         s.command_head += 1

@@ -144,8 +144,7 @@ def observe_market(b: Packed, k: Longs, m: Longs) -> None:
     m[c.RV] = s.variance - s.seen_variance
     m[c.EVENTS] = s.events - s.seen_events
     m[c.HALTED] = s.halted
-    interval = max(s.horizon_ns // max(s.decisions, 1), 1)
-    passed = (s.now - s.began_ns) // interval
+    passed = (s.now - s.began_ns) // max(s.horizon_ns // max(s.decisions, 1), 1)
     m[c.RV_LONG] = s.variance // max(passed, 1)
     m[c.DRIFT] = side * (s.mid2 - s.seen_mid2)
     for j in range(sim.PAST_WORDS):

@@ -225,8 +225,7 @@ def encode_slow(x: Longs, m: Longs, at: int, o: Singles) -> None:
     """Entries `at` and on: how the order fares, and the slow state of the market (see the module's table)."""
     depth = mean_depth(m)
     passed, to_come = x[c.DECISION], max(x[c.DECISIONS] - x[c.DECISION], 1)
-    interval_ns = max(x[c.HORIZON_NS] / max(x[c.DECISIONS], 1), 1.0)
-    intervals = max(m[c.AGE_NS] / interval_ns, 1.0)
+    intervals = max(m[c.AGE_NS] / max(x[c.HORIZON_NS] / max(x[c.DECISIONS], 1), 1.0), 1.0)
     left, done = float(max(x[c.LEFT], 1)), float(max(x[c.QTY0] - x[c.LEFT], 0))
     same, against = float(m[c.LONG_SAME]), float(m[c.LONG_AGAINST])
     seen, seen_against = float(m[c.V_SEEN]), float(m[c.SEEN_AGAINST])
@@ -403,9 +402,7 @@ def observer(name: str | ObservationFunction, stack: int = 1) -> Observer:
         f"{stack}",
         "name a number of these",
     )
-    if name == COSTS:
-        return Observer(COSTS, COST_ENTRIES, observe_costs)
-    return _named(name, stack)
+    return Observer(COSTS, COST_ENTRIES, observe_costs) if name == COSTS else _named(name, stack)
 
 
 def looks_back(name: str) -> bool:

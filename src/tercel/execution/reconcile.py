@@ -42,18 +42,14 @@ def rung_of(b: Packed, own: int, side: int, anchor: int, step: int) -> int:
     if is_take(b, own):
         return -1
     away = (anchor - ledger_at(b, own).price) * side
-    if away < 0 or away % step != 0 or away // step >= it.K:
-        return -1
-    return away // step
+    return -1 if away < 0 or away % step != 0 or away // step >= it.K else away // step
 
 
 @kernel
 def standing(b: Packed, own: int) -> int:
     """Lots of an own order that are open and in no pending cancel."""
     led = ledger_at(b, own)
-    if led.state == lay.FREE_SLOT:
-        return 0
-    return max(led.open - led.pending_cancel, 0)
+    return 0 if led.state == lay.FREE_SLOT else max(led.open - led.pending_cancel, 0)
 
 
 @kernel

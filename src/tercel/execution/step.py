@@ -117,8 +117,7 @@ def end(k: Longs) -> None:
     """Trading is over. What is left could not be sent: it is booked like what the book cannot fill, and counted."""
     s = state_at(k)
     if s.left > 0:
-        last = s.last_ask if s.side > 0 else s.last_bid
-        worst = ladder_end(k, s.side, last)
+        worst = ladder_end(k, s.side, s.last_ask if s.side > 0 else s.last_bid)
         lots = s.left
         s.left = 0
         price, paid = worst + s.side * s.unfilled_ticks, s.worst_paid

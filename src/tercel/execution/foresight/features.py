@@ -144,8 +144,7 @@ def features(b: Packed, k: Longs, out: Floats) -> bool:
         usual = usual_volume * lately.TAUS_S[lately.TRADES + 3 + j] + usual_lots
         out[_TAKEN + j] = sign * lately.left_of(k, lately.TRADES + 3 + j, s.traded_ns) / usual
     at = _NEWEST
-    age = math.log1p((s.now - s.traded_ns) * 1e-8)
-    out[at] = sign * s.traded_side / (1.0 + age)
+    out[at] = sign * s.traded_side / (1.0 + math.log1p((s.now - s.traded_ns) * 1e-8))
     out[at + 1] = sign * s.moved_by / unit
     out[at + 2] = sign * lately.left_of(k, lately.PRINTS, s.printed_ns)
     at = _EVEN

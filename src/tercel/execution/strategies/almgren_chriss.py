@@ -175,8 +175,7 @@ def alpha_ticks(view: View) -> Floats:
 
 def ahead_ticks(view: View, intervals: int) -> Floats:
     """Move against the order expected in each of the next `intervals` decision intervals: float64 (n, intervals)."""
-    interval = view.horizon_ns / view.decisions
-    edges = interval[:, None] * np.arange(intervals + 1)
+    edges = (view.horizon_ns / view.decisions)[:, None] * np.arange(intervals + 1)
     return np.diff(
         expected_move(alpha_ticks(view)[:, None], view.half_life_ns[:, None], edges), axis=1
     )

@@ -405,5 +405,4 @@ class SubmitAndLeave(Peg):
 
     def decide(self, view: View) -> Intents:
         """Intents with everything on one rung, or a hold."""
-        placed = view.live > 0
-        return settle(np.where(placed[:, None], hold(view), super().decide(view)), view)
+        return settle(np.where((view.live > 0)[:, None], hold(view), super().decide(view)), view)

@@ -339,8 +339,7 @@ def score_row(p: Floats, x: Longs, m: Longs, out: Packed) -> None:
     wide = math.log(max((m[c.FAR] - m[c.TOUCH]) * x[c.SIDE], 1) * 1.0)
     large = math.log((1.0 + m[c.FAR1]) / (1.0 + mean_depth(m, c.FAR1)))
     gate = (score + p[W_FAR] * large + p[W_SPREAD] * wide - p[THRESHOLD]) / power(p[RAMP])
-    lots = min(max(gate, 0.0), 1.0) * power(p[TAKE]) * m[c.FAR1]
-    take(lots, p[PACE], p[CURVE], x, out)
+    take(min(max(gate, 0.0), 1.0) * power(p[TAKE]) * m[c.FAR1], p[PACE], p[CURVE], x, out)
     late = max(x[c.LEFT], 0) / max(x[c.QTY0], 1) - max(x[c.DECISIONS] - x[c.DECISION], 1) / max(
         x[c.DECISIONS], 1
     )

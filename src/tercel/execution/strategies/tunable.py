@@ -565,5 +565,4 @@ class SubmitAndLeaveTuned(Tunable):
         # the ladder ends three ticks behind the touch: for deeper orders its anchor moves back
         intents[:, ANCHOR] -= (view.side * (level + AT_TOUCH - rung)).astype(np.int32)
         intents[np.arange(view.n), REST0 + rung] = view.left
-        placed = view.live > 0
-        return settle(np.where(placed[:, None], hold(view), intents), view)
+        return settle(np.where((view.live > 0)[:, None], hold(view), intents), view)

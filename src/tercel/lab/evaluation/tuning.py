@@ -320,6 +320,5 @@ def tune(
     start = {**kind.layout.generic, **tuned_values(name, arena.estimates.market)}
     both = [wrap(kind(values, arena.estimates), wrappers) for values in (end.parameters, start)]
     found, begun = scores(arena, arena.validation, both)
-    better = found.bps <= begun.bps
-    chosen, score = (end.parameters, found) if better else (start, begun)
+    chosen, score = (end.parameters, found) if (found.bps <= begun.bps) else (start, begun)
     return TuningOutcome(chosen, end.training_bps, end.episodes, score, begun, end.overflowed)

@@ -358,9 +358,7 @@ class ExecutionVec:
 
     def _plan(self, seed: int, first: int, n: int) -> Plan:
         plan = self.sampler(seed, first, n)
-        if self.ranges is None:
-            return plan
-        return self._now.drawn(plan, self.task, self._horizon_ns)
+        return plan if self.ranges is None else self._now.drawn(plan, self.task, self._horizon_ns)
 
     # -- the VecEnv port ---------------------------------------------------------------------------------------------
 
@@ -376,9 +374,7 @@ class ExecutionVec:
     def step(self, actions: AnyArray) -> tuple[Float32, Floats, Bools, dict[str, Any]]:
         """Decode, act, and start the next episodes where some ended."""
         result = self.advance(actions)
-        if result[2].any():
-            return self.restart(result[3]["which"]), *result[1:]
-        return result
+        return (self.restart(result[3]["which"]), *result[1:]) if result[2].any() else result
 
     # -- its two halves, for environments that restart when told to --------------------------------------------------
 

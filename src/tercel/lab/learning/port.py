@@ -284,9 +284,7 @@ def _split(value: Any, path: str, arrays: dict[str, np.ndarray[Any, Any]]) -> An
         return {key: _split(item, f"{path}/{key}", arrays) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_split(item, f"{path}/{i}", arrays) for i, item in enumerate(value)]
-    if isinstance(value, np.generic):
-        return value.item()
-    return value
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def _join(value: Any, arrays: dict[str, np.ndarray[Any, Any]]) -> Any:
@@ -294,9 +292,7 @@ def _join(value: Any, arrays: dict[str, np.ndarray[Any, Any]]) -> Any:
         if set(value) == {_ARRAY}:
             return arrays[value[_ARRAY]]
         return {key: _join(item, arrays) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_join(item, arrays) for item in value]
-    return value
+    return [_join(item, arrays) for item in value] if isinstance(value, list) else value
 
 
 def save_checkpoint(folder: Path, state: State) -> Path:

@@ -431,8 +431,7 @@ def read_config(path: Path) -> AgentConfig:
     ConfigError
         With the file, the key and the nearest known one.
     """
-    raw = read_toml(path, f"name one, such as {PRESETS}/default.toml")
-    config = parse(raw, str(path))
+    config = parse(read_toml(path, f"name one, such as {PRESETS}/default.toml"), str(path))
     base = path.resolve().parent
     if config.on_tape:
         market = config.market.model_copy(update={"lake": str(base / config.market.lake)})

@@ -363,8 +363,7 @@ class Validator:
 
     def _valued(self, costs: Costs, unit: float) -> float:
         """The risk-averse objective, in the reward's units."""
-        ticks = shortfall(costs) / BPS * costs.arrival_mid2 / 2.0
-        return self.risk.value(ticks / unit)
+        return self.risk.value((shortfall(costs) / BPS * costs.arrival_mid2 / 2.0) / unit)
 
 
 def shortfall(costs: Costs) -> Floats:

@@ -332,8 +332,7 @@ def run_training(
         As `run.json` holds it; ``done`` False when `stop` said so.
     """
     learner_settings(config)  # refused before anything is built
-    markets = markets_of(config)
-    training = Training(config, folder, seed, make, markets)
+    training = Training(config, folder, seed, make, markets_of(config))
 
     def on_update(metrics: Metrics) -> None:
         training.on_update(metrics)

@@ -357,8 +357,7 @@ class Dqn(NativeLearner):
     def _improve(self, rate: float, stats: Floats) -> float:
         """One gradient step on a random minibatch; returns the gradient's norm."""
         s = self.settings
-        rows = self.replay.draw(self.rng, s.minibatch, s.n_step)
-        self.loss(rows, stats)
+        self.loss(self.replay.draw(self.rng, s.minibatch, s.n_step), stats)
         self.net.backward(self.mini_x[: s.minibatch], self.learning)
         norm = self.adam.step(self.net.params, self.net.grad, rate, s.max_norm)
         self.gradient_steps += 1

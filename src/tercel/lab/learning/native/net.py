@@ -45,8 +45,7 @@ def tanh_backward(dh: Float32, h: Float32, dbias: Float32) -> None:
 
 def orthogonal(rng: np.random.Generator, n_in: int, n_out: int, gain: float) -> Float32:
     """A (semi-)orthogonal matrix [n_in, n_out] times `gain` (Saxe et al. 2014), as `torch.nn.init.orthogonal_`."""
-    tall = rng.standard_normal((max(n_in, n_out), min(n_in, n_out)))
-    q, r = np.linalg.qr(tall)
+    q, r = np.linalg.qr(rng.standard_normal((max(n_in, n_out), min(n_in, n_out))))
     q = q * np.sign(np.diag(r))
     return (gain * (q if n_in >= n_out else q.T)).astype(np.float32)
 
