@@ -414,8 +414,11 @@ def base_strategy(parameters: Mapping[str, Any]) -> Strategy:
         ``base``: a strategy's name; ``parameters``: its own; ``estimates``: what it may know of the market.
     """
     known = parameters.get("estimates")
-    estimates = MarketEstimates(**known) if known else None
-    return build(str(parameters.get("base", "peg_behind")), estimates, parameters.get("parameters"))
+    return build(
+        str(parameters.get("base", "peg_behind")),
+        MarketEstimates(**known) if known else None,
+        parameters.get("parameters"),
+    )
 
 
 # Name -> labels, decoder.
@@ -485,11 +488,10 @@ def action_set(name: str, parameters: Mapping[str, Any] | None = None) -> Action
         actions = actions._replace(decode=guarded(actions.decode, thresholds))
     if not on_events:
         return actions
-    return actions._replace(decode=_on_events(actions.decode), gap_ns=GAP_NS)
-
-
-def _on_events(decode: Decoder) -> Decoder:
-    """A decoder whose intents give way to what stands between two slices."""
-    return lambda actions, view: between_slices(
-        decode(actions, view).astype(np.int32, casting="same_kind"), view
+    decode = actions.decode
+    return actions._replace(
+        decode=lambda numbers, view: between_slices(
+            decode(numbers, view).astype(np.int32, casting="same_kind"), view
+        ),
+        gap_ns=GAP_NS,
     )

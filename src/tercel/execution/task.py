@@ -59,11 +59,6 @@ def seconds_of(span: float | str) -> float:
     return sum(float(number) * _UNITS[unit] for number, unit in parts)
 
 
-def _is_share(value: object) -> bool:
-    """Whether it is a number above 0 and at most 1."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= 1
-
-
 def _is_count(value: object, least: int, most: int = 2**62) -> bool:
     return type(value) is int and least <= value <= most
 
@@ -258,7 +253,12 @@ class Task:
         wrong = [
             (self.side not in (BUY, SELL, 0), "side", "+1, -1 or 0", "alternate with 0"),
             (
-                self.share is not None and not _is_share(self.share),
+                self.share is not None
+                and (
+                    isinstance(self.share, bool)
+                    or not isinstance(self.share, int | float)
+                    or not 0 < self.share <= 1
+                ),
                 "share",
                 "in (0, 1] of the expected volume",
                 "such as 0.1 for 10 %",

@@ -121,7 +121,7 @@ def dirichlet_mean_row(z: Float32) -> None:
 def mlp_forward(w: Float32, layout: Int32, x: Float32, scratch: Float32, out: Float32) -> None:
     """Write what the policy puts out for one raw observation `x[D]` into `out[s_L]`.
 
-    `scratch` is float32 with at least ``2 * max(layout[3:])`` entries (see :func:`scratch_size`); nothing is allocated.
+    `scratch` is float32 with at least ``2 * max(layout[3:])`` entries ; nothing is allocated.
     """
     layers, relu = layout[0], layout[1] == RELU
     n_in = int(layout[3])
@@ -173,11 +173,6 @@ def argmax_rows(values: Float32, out: Ints) -> None:
             if values[row, j] > values[row, best]:
                 best = j
         out[row] = best
-
-
-def scratch_size(layout: Int32) -> int:
-    """Entries that the scratch array of :func:`mlp_forward` needs."""
-    return 2 * int(layout[3:].max())
 
 
 class Greedy:
@@ -310,7 +305,7 @@ class MlpPolicy(Greedy):
     @cached_property
     def scratch(self) -> Float32:
         """Work array of this policy's own calls (one thread at a time)."""
-        return np.empty(scratch_size(self.packed[1]), np.float32)
+        return np.empty(2 * int(self.packed[1][3:].max()), np.float32)
 
     def logits(self, obs: Float32) -> Float32:
         """Outputs of the network, float32[n, A], for raw observations float32[n, D]."""
@@ -333,8 +328,7 @@ def distribution(values: Float32, head: Head) -> Float32:
         chosen[np.arange(values.shape[0]), values.argmax(axis=1)] = 1.0
         return chosen
     weights = np.exp(values - values.max(axis=1, keepdims=True))
-    result: Float32 = (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
-    return result
+    return np.asarray(weights / weights.sum(axis=1, keepdims=True), np.float32)
 
 
 OPSET, IR_VERSION = 13, 8

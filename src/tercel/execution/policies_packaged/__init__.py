@@ -27,7 +27,10 @@ SHARED: Final = "observations"
 
 def names() -> tuple[str, ...]:
     """Policies that come with Tercel, those of one family by their seeds."""
-    return tuple(sorted((path.parent.name for path in FOLDER.glob("*/card.json")), key=_by_seed))
+    found = (path.parent.name for path in FOLDER.glob("*/card.json"))
+    return tuple(
+        sorted(found, key=lambda name: (stem(name), int(name[len(stem(name)) + 1 :] or 0)))
+    )
 
 
 def stem(name: str) -> str:
@@ -37,11 +40,6 @@ def stem(name: str) -> str:
     ('default', 'default')
     """
     return re.sub(r"-\d+$", "", name)
-
-
-def _by_seed(name: str) -> tuple[str, int]:
-    base = stem(name)
-    return base, int(name[len(base) + 1 :] or 0)
 
 
 def family(name: str) -> tuple[str, ...]:
@@ -63,17 +61,10 @@ def shipped(name: str) -> str:
     (True, 'twap_take')
     """
     seeds = [one for one in names() if one != name and stem(one) == name]
-    return max(seeds, key=_validated, default=name)
+    scores = {one: read_card(FOLDER / one / CARD).scores.get("validation", {}) for one in seeds}
+    return max(seeds, key=lambda one: float(scores[one].get("merit", -math.inf)), default=name)
 
 
-def _validated(name: str) -> float:
-    """What a packaged policy gained on validation episodes; least of all where its card does not say."""
-    return float(
-        dict(read_card(FOLDER / name / CARD).scores.get("validation", {})).get("merit", -math.inf)
-    )
-
-
-# The policy that ships.
 DEFAULT: Final = shipped("default")
 
 

@@ -45,23 +45,17 @@ __all__ = [
 ]
 
 
-def _parameters(estimates: MarketEstimates, **parameters: float) -> Parameters:
-    known = {"sigma": estimates.sigma, "eta": estimates.eta, "epsilon": estimates.spread / 2}
-    return Parameters(**{**known, **parameters})
+def _by_law(kind: Callable[..., Strategy]) -> Callable[..., Strategy]:
+    """What makes a schedule of Almgren and Chriss's constants: those measured in the market, then those that are given."""
 
+    def made(estimates: MarketEstimates, **given: float) -> Strategy:
+        known = {"sigma": estimates.sigma, "eta": estimates.eta, "epsilon": estimates.spread / 2}
+        own = (
+            {"rest_s": given.pop("rest_s")} if kind is CarteaJaimungal and "rest_s" in given else {}
+        )
+        return kind(Parameters(**{**known, **given}), **own)
 
-def _almgren_chriss(estimates: MarketEstimates, **parameters: float) -> Strategy:
-    return AlmgrenChriss(_parameters(estimates, **parameters))
-
-
-def _almgren_chriss_alpha(estimates: MarketEstimates, **parameters: float) -> Strategy:
-    return AlmgrenChrissAlpha(_parameters(estimates, **parameters))
-
-
-def _cartea_jaimungal(
-    estimates: MarketEstimates, rest_s: float = 0.0, **parameters: float
-) -> Strategy:
-    return CarteaJaimungal(_parameters(estimates, **parameters), rest_s)
+    return made
 
 
 # Name -> what makes it, and whether that needs the market's estimates; in the order of the tables.
@@ -73,7 +67,7 @@ _MAKERS: Final[dict[str, tuple[Callable[..., Strategy], bool]]] = {
     "vwap_take": (b.VwapTake, True),
     "vwap_passive": (b.VwapPassive, True),
     "pov": (b.Pov, True),
-    "almgren_chriss": (_almgren_chriss, True),
+    "almgren_chriss": (_by_law(AlmgrenChriss), True),
     "submit_and_leave": (b.SubmitAndLeave, False),
     "imbalance_peg": (b.ImbalancePeg, False),
 }
@@ -139,8 +133,8 @@ _ALL: Final[dict[str, tuple[Callable[..., Strategy], bool]]] = {
     Guarded.name: (Guarded, False),
     RestAndTake.name: (RestAndTake, True),
     # Schedules that read a forecast: no rows of a table whose markets give none.
-    "almgren_chriss_alpha": (_almgren_chriss_alpha, True),
-    "cartea_jaimungal": (_cartea_jaimungal, True),
+    "almgren_chriss_alpha": (_by_law(AlmgrenChrissAlpha), True),
+    "cartea_jaimungal": (_by_law(CarteaJaimungal), True),
     # Takes that wait for their moment, on a clock of their own.
     SpreadRule.name: (SpreadRule, False),
     TakeTimed.name: (TakeTimed, False),
