@@ -19,7 +19,7 @@ from tercel.cli import app
 from tercel.execution.observation import observer
 from tercel.execution.policies.policy import load_policy
 from tercel.execution.policies.strategy import policy_strategy
-from tercel.lab.learning.agent.run_folder import resumed
+from tercel.lab.learning.agent.training import resumed
 from tercel.lab.learning.port import load_checkpoint
 
 RNG = np.random.default_rng(5)

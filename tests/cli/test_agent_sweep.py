@@ -8,8 +8,8 @@ import pytest
 from tercel.cli.agent_train import SweepRequest, sweep
 from tercel.core.errors import ConfigError
 from tercel.lab.learning.agent.config import parse, read_config
-from tercel.lab.learning.agent.run_folder import variants_tried
 from tercel.lab.learning.agent.sweep import Choice, Range, overlaid, space_of, to_toml
+from tercel.lab.learning.agent.training import variants_tried
 
 pytest.importorskip("optuna", reason="needs the extra [sweep]")
 

@@ -28,7 +28,7 @@ from tercel.lab.evaluation.pipeline.evaluation_result import EvaluationResult
 from tercel.lab.evaluation.pipeline.terminal import judged_table
 from tercel.lab.evaluation.settings import RunSettings, load_settings
 from tercel.lab.learning.agent.learner import learner_settings
-from tercel.lab.learning.agent.run_folder import is_done
+from tercel.lab.learning.agent.training import is_done
 from tercel.lab.learning.port import load_checkpoint
 from tercel.market.flow.preset import DEFAULT, load
 from tercel.market.simulator.days import DAYS, simulated_lake

@@ -25,7 +25,7 @@ from tercel.lab.evaluation.tuning import tune as searched
 from tercel.lab.evaluation.tuning_tasks import TuningSettings, arena_of
 from tercel.lab.learning.agent.env import eyes_of
 from tercel.lab.learning.agent.learner import configured, learnable
-from tercel.lab.learning.agent.run_folder import POLICY
+from tercel.lab.learning.agent.training import POLICY
 from tercel.lab.learning.rewards import Reward
 
 if TYPE_CHECKING:

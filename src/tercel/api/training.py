@@ -16,7 +16,7 @@ from tercel.lab.learning.agent.config import AgentConfig, preset_file, read_conf
 from tercel.lab.learning.agent.env import spread, with_shards
 from tercel.lab.learning.agent.learner import ALGORITHMS, refuse_settings, with_algo
 from tercel.lab.learning.agent.report import write_page
-from tercel.lab.learning.agent.run_folder import (
+from tercel.lab.learning.agent.training import (
     FILE,
     POLICY,
     RESULT,
@@ -24,10 +24,10 @@ from tercel.lab.learning.agent.run_folder import (
     is_done,
     refuse_another,
     refuse_changed,
+    run_training,
     variants_tried,
 )
-from tercel.lab.learning.agent.run_folder import resumed as begun_in
-from tercel.lab.learning.agent.training import run_training
+from tercel.lab.learning.agent.training import resumed as begun_in
 from tercel.lab.learning.port import Metrics
 
 RUNS = Path("runs/agents")

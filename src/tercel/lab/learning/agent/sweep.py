@@ -27,8 +27,7 @@ from tercel.core.report.svg import Section, render
 from tercel.lab.evaluation.training_files import RESULT, SWEEP, TRIALS
 from tercel.lab.learning.agent.config import AgentConfig, RangeSection, parse
 from tercel.lab.learning.agent.learner import learner_settings
-from tercel.lab.learning.agent.run_folder import variants_tried
-from tercel.lab.learning.agent.training import run_training
+from tercel.lab.learning.agent.training import run_training, variants_tried
 from tercel.lab.learning.port import Metrics
 
 # Trials that are drawn at random before TPE has something to learn from.
