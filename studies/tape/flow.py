@@ -19,9 +19,9 @@ from tercel.execution import Costs, Strategy, step
 from tercel.execution import columns as c
 from tercel.execution.foresight import HORIZONS, save
 from tercel.execution.policies import (
+    PlaceboForecast,
     PolicyPort,
     PolicyStrategy,
-    ToldElsewhere,
     hearing,
     policy_strategy,
 )
@@ -109,7 +109,7 @@ def strategies_of(model: str, market: JobMarket) -> dict[str, Strategy]:
             name: replace(whole, policy=cast(PolicyPort, Muted(whole.policy, at)))
             for name, at in lacking.items()
         },
-        PLACEBO: ToldElsewhere(whole),
+        PLACEBO: PlaceboForecast(whole),
         **{name: build(name, market.estimates) for name in ("twap_take", "twap_repeg")},
     }
 

@@ -15,7 +15,7 @@ from tercel.execution.intent import CANCEL, OUTSIDE, REST0, TAKE, View
 from tercel.execution.observation import half_spread, is_known, observe_costs, observer
 from tercel.execution.policies.strategy import PolicyStrategy
 from tercel.execution.policies_packaged import named
-from tercel.execution.probes import view_of
+from tercel.execution.sample_views import view_of
 from tercel.execution.strategies import build
 
 GUARDED = build("guarded")

@@ -26,7 +26,7 @@ from tercel.execution.foresight import features as f
 from tercel.execution.foresight import forecaster as fore
 from tercel.execution.intent import TAKE, Intents, View
 from tercel.execution.policies_packaged import packaged
-from tercel.execution.probes import view_of
+from tercel.execution.sample_views import view_of
 from tercel.execution.strategies import build
 from tercel.execution.strategies.event_clock import SpreadRule, TakeTimed, slices
 from tercel.execution.strategy import Strategy, forecaster_of, gap_of, hold

@@ -9,7 +9,7 @@ from tercel.execution import intent as i
 from tercel.execution.action_sets import action_set
 from tercel.execution.decoders import CatchUp
 from tercel.execution.policies.strategy import PolicyStrategy
-from tercel.execution.probes import view_of
+from tercel.execution.sample_views import view_of
 from tercel.execution.strategies import build
 from tercel.execution.task import Task
 from tercel.lab.evaluation.episodes import Episodes, seeded_plan

@@ -23,7 +23,7 @@ from tercel.lab.evaluation.settings import MarketTask
 from tercel.lab.evaluation.tuning import TuningOutcome
 from tercel.lab.evaluation.tuning import tune as searched
 from tercel.lab.evaluation.tuning_tasks import TuningSettings, arena_of
-from tercel.lab.learning.agent.env import eyes_of
+from tercel.lab.learning.agent.env import observation_of
 from tercel.lab.learning.agent.learner import configured, learnable
 from tercel.lab.learning.agent.training import POLICY
 from tercel.lab.learning.rewards import Reward
@@ -114,7 +114,7 @@ def train(
     folder_of = TemporaryDirectory(prefix="tercel-")
     folder = Path(folder_of.name if out is None else out)
     TrainingRun(config, folder, seed).train(progress=progress)
-    eyes = eyes_of(config)
+    eyes = observation_of(config)
     policy = Policy(
         folder / POLICY, config.name, None if isinstance(eyes, str) else eyes, folder_of
     )

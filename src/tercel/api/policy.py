@@ -95,7 +95,7 @@ class Policy:
         PolicyError, UnknownNameError, ConfigError
             A policy or a market that does not load.
         """
-        strategy = policy_strategy(self.folder, eyes=self.observation)
+        strategy = policy_strategy(self.folder, own_observation=self.observation)
         found = observed_in_preset(task_of(self.card), strategy, market)
         write_whole(self.folder / OBSERVATIONS, found.to_json())
         return self
@@ -124,7 +124,7 @@ def load_policy(
     1800.0
     """
     folder = resolve_policy(str(name))
-    policy_strategy(folder, eyes=observation)
+    policy_strategy(folder, own_observation=observation)
     typed = str(name).rstrip("/")
     on_card = read_card(folder / CARD).name if Path(typed.removeprefix(POLICY)).is_dir() else ""
     return Policy(folder, as_name or on_card or typed, observation)

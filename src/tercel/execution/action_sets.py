@@ -72,7 +72,7 @@ class RuleLeversDecoder:
         Their names.
 
     >>> from tercel.execution.strategies import build
-    >>> from tercel.execution.probes import view_of
+    >>> from tercel.execution.sample_views import view_of
     >>> view, decoder = view_of(left=range(20)), levers({"base": "score_rule"})
     >>> bool((decoder.decode(np.zeros((20, 8)), view) == build("score_rule").decide(view)).all())
     True
@@ -137,7 +137,7 @@ def levers(parameters: Mapping[str, Any]) -> RuleLeversDecoder:
 # | score | intents |
 # |---|---|
 # | `take` | `slices` of the order's slices are taken, at most what the far touch displays |
-# | `inside` | what the rule rests stands a tick inside the spread, where there is room |
+# | `inside` | what the rule rests goes a tick inside the spread, where there is room |
 # | `hide` | nothing rests |
 # Zeros are the rule, and so is everything where no forecast is known: `guarded`, to the last lot.
 
@@ -154,7 +154,7 @@ class CostDecoder:
     slices : float
         What is taken at once, slices of the order.
 
-    >>> from tercel.execution.probes import view_of
+    >>> from tercel.execution.sample_views import view_of
     >>> view, decoder = view_of(left=20), CostDecoder()
     >>> bool((decoder.decode(np.ones((1, 3)), view) == Guarded().decide(view)).all())
     True
@@ -282,7 +282,7 @@ def decode_residual(
     """Intents of float64 (n, 7) `actions` around the intents `base`, int32 (n, 10), into `out`, which may be `base`.
 
     `lots`, int64 (2, PLACES), and `weights`, float64 (PLACES,), are to work on.
-    Where the market is not tradable, nothing is left, or the action is all zeros, the base stands.
+    Where the market is not tradable, nothing is left, or the action is all zeros, the base is unchanged.
     """
     places, spread = lots[0], lots[1]
     for row in range(actions.shape[0]):
@@ -322,7 +322,7 @@ class Residual:
         Whether what rests changes by whole grains alone (`execution.decoders`), even where an action is all zeros.
 
     >>> from tercel.execution.strategies.baselines import Peg
-    >>> from tercel.execution.probes import view_of
+    >>> from tercel.execution.sample_views import view_of
     >>> decode, view = Residual(Peg()).decode, view_of(left=90, far1=20)
     >>> decode(np.zeros((1, 7)), view)[0, [0, 5, 6, 7, 8, 9]].tolist()
     [0, 0, 0, 90, 0, 0]

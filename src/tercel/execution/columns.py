@@ -20,7 +20,7 @@ SIDE, QTY0, LEFT, DECISION, DECISIONS, TIME_LEFT_NS, HORIZON_NS, LIVE, OUTSIDE_L
     range(10)
 )
 REST0, REST1, REST2, REST3, REST4 = range(10, 10 + RUNGS)
-# own lots at improve (touch + side); REST0 + j stands j ticks behind it
+# own lots at improve (touch + side); REST0 + j is j ticks behind it
 AHEAD0, AHEAD1, AHEAD2, AHEAD3, AHEAD4 = range(REST0 + RUNGS, REST0 + 2 * RUNGS)
 ALPHA, ALPHA_SD, HALF_LIFE_NS, URGENCY, MAX_PARTICIPATION, STYLES, SIZE_MULTIPLIER, UNDERCUT, PX = (
     range(AHEAD4 + 1, AHEAD4 + 10)

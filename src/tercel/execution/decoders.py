@@ -42,18 +42,18 @@ ROUNDING_PARTS: Final = 24
 
 
 @kernel
-def rounded_lots(lots: int, stands: int, order: int, least: int) -> int:
-    """Lots of a rung on which `stands` lots stand already, of an order of so many: what changes are whole grains, and
+def rounded_lots(lots: int, resting: int, order: int, least: int) -> int:
+    """Lots of a rung on which `resting` lots rest already, of an order of so many: what changes are whole grains, and
     a new one shows a grain, or `least` lots if that is less, or nothing."""
     grain = order // ROUNDING_PARTS
-    if lots > 0 and stands > 0 and grain > 0:  # what a cancel leaves of an order is no crumb
-        return stands + int((lots - stands) / grain) * grain
-    return 0 if stands == 0 and lots < min(grain, least) else lots
+    if lots > 0 and resting > 0 and grain > 0:  # what a cancel leaves of an order is no crumb
+        return resting + int((lots - resting) / grain) * grain
+    return 0 if resting == 0 and lots < min(grain, least) else lots
 
 
 @kernel
 def round_lots(x: Longs, out: Packed) -> None:
-    """Let the rungs of intents, int32 (n, 10) changed in place, differ from what stands by whole grains alone."""
+    """Let the rungs of intents, int32 (n, 10) changed in place, differ from the resting lots by whole grains alone."""
     for row in range(out.shape[0]):
         budget = max(x[row, c.LEFT], 0) - out[row, it.TAKE]
         room = budget
@@ -218,7 +218,7 @@ def decode_fraction(actions: Ints, view: View) -> Intents:
     ConfigError
         An action outside the set, or not one a market.
 
-    >>> from tercel.execution.probes import view_of
+    >>> from tercel.execution.sample_views import view_of
     >>> decode_fraction(np.array([1]), view_of(left=90))[0, TAKE]
     np.int32(5)
     """
@@ -248,7 +248,7 @@ def decode_level(actions: Ints, view: View, take: Ints | int = 0) -> Intents:
     ConfigError
         An action outside the set, or not one a market.
 
-    >>> from tercel.execution.probes import view_of
+    >>> from tercel.execution.sample_views import view_of
     >>> decode_level(np.array([2]), view_of(left=90), take=np.array([40]))[0, [TAKE, REST0 + 2]].tolist()
     [40, 50]
     """
@@ -287,7 +287,7 @@ def decode_placement(actions: Ints, view: View) -> Intents:
     ConfigError
         An action outside the set, or not one a market.
 
-    >>> from tercel.execution.probes import view_of
+    >>> from tercel.execution.sample_views import view_of
     >>> view = view_of(side=1, qty0=100, left=90, decision=1, decisions=10, touch=500, far=502)
     >>> decode_placement(np.array([6]), view).tolist()
     [[5, 1073741824, 501, 1, 1, 0, 85, 0, 0, 0]]
@@ -354,7 +354,7 @@ def decode_sized(actions: Ints, view: View) -> Intents:
     ConfigError
         An action outside the set, or not one a market.
 
-    >>> from tercel.execution.probes import view_of
+    >>> from tercel.execution.sample_views import view_of
     >>> view = view_of(left=90, far1=40, rest1=80, rest2=10)
     >>> decode_sized(np.array([9]), view)[0, [0, 3, 5, 6, 7, 8, 9]].tolist()
     [20, 0, 0, 70, 0, 0, 0]
@@ -385,7 +385,7 @@ def decode_sized(actions: Ints, view: View) -> Intents:
 #
 # Action 0 is the rule, lot for lot; a policy that starts with a strong leaning to it starts as the rule and learns where
 # to do otherwise. Lots stay together: no action splits an order over more rungs than the rule does, so that places in
-# the queue are kept.
+# the queue are not lost.
 
 OVERRIDE_LABELS: Final = ("as the rule", *SIZED_LABELS)
 RULE: Final = 0
@@ -396,7 +396,7 @@ class Override:
     """Decoder that follows one written strategy or takes an action of `sized` in its place.
 
     >>> from tercel.execution.strategies.baselines import Peg
-    >>> from tercel.execution.probes import view_of
+    >>> from tercel.execution.sample_views import view_of
     >>> Override(Peg()).decode(np.array([0, 3]), view_of(left=[90, 90]))[:, 5:].tolist()
     [[0, 0, 90, 0, 0], [0, 90, 0, 0, 0]]
     """
@@ -461,7 +461,7 @@ class CatchUp:
         Anything but 0 <= resume <= late <= 1.
 
     >>> from tercel.execution.strategy import ladder
-    >>> from tercel.execution.probes import view_of
+    >>> from tercel.execution.sample_views import view_of
     >>> view = view_of(qty0=100, left=[70, 80], decision=30, decisions=60, far1=500)
     >>> CatchUp(0.3, 0.1).applied(ladder(view), view)[:, TAKE].tolist()
     [0, 22]
@@ -493,7 +493,7 @@ class CatchUp:
 def guarded(
     decode: Callable[[AnyArray, View], Intents], thresholds: tuple[float, float]
 ) -> Callable[[AnyArray, View], Intents]:
-    """A decoder behind which the guard stands.
+    """A decoder followed by the guard.
 
     Raises
     ------
@@ -547,7 +547,7 @@ def decode_allocation(shares: NDArray[np.floating], view: View) -> Intents:
     ConfigError
         Another shape, or a row that is negative, not finite or all zero.
 
-    >>> from tercel.execution.probes import view_of
+    >>> from tercel.execution.sample_views import view_of
     >>> decode_allocation(np.array([[1, 0, 2, 0, 0, 0, 1]]), view_of(left=40))[0].tolist()
     [10, 1073741824, 1000, 1, 1, 0, 20, 0, 0, 0]
     """

@@ -43,14 +43,14 @@ class Driver:
         The market's book at arrival (`market.book.layout`). The driver works on a copy.
     state : int64[...]
         Its other half (`market.simulator.layout`): clock, tallies, the order, the task's horizon, decisions and clock.
-        The first decision falls due at once. In a market of model REPLAY whoever feeds the rows chooses the slots of
+        The first decision falls due at once. In a market of model REPLAY the feeder of the rows chooses the slots of
         orders; elsewhere they must be those that the simulator allocates.
     strategy : Strategy
         What decides.
     apply : callable
         `driver_kernels.apply_row`, or the same from a kernel that is compiled anyway.
     symbol : str
-        Whose forecasts it is told of (`Forecaster.of`).
+        The symbol whose forecasts it reads (`Forecaster.of`).
 
     Raises
     ------
@@ -256,12 +256,12 @@ class ReplayedBook:
     """A book and its trades, from the arrays of decisions in order (`trading.journal.blobs.unpack`); no own orders."""
 
     def __init__(self) -> None:
-        # Time, price in ticks, lots and the aggressor's side (0: not told), in order.
+        # Time, price in ticks, lots and the aggressor's side (0: unknown), in order.
         self.trades: list[tuple[int, int, int, int]] = []
         self._arrays: tuple[AnyArray, AnyArray] | None = None
 
     def decision(self, arrays: Mapping[str, AnyArray]) -> None:
-        """Apply the rows that came before a decision; one that brings a book begins anew."""
+        """Apply the rows that came before a decision; one that brings a book starts again."""
         if "book" in arrays:
             self._arrays = arrays["book"].copy(), arrays["state"].copy()
         if self._arrays is None or "rows" not in arrays:

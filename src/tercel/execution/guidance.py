@@ -14,7 +14,7 @@ drift. The words at t say
 - the time in which half of what remains will be over, h (1 - log2(1 + 2^(-(H-t)/h))): h itself while the end is far,
   half of the rest of the horizon for a constant drift; 0 says that there is no forecast.
 
-Whoever guides says it again before every decision (`Episodes` does; a session sends a GUIDED row), so that no reader
+Guidance is written again before every decision (by `Episodes`, or by a GUIDED row of a session), so that no reader
 has to know when a forecast was made. Between two readings :func:`expected_move` takes the words for an exponential with
 that total and that half-life: it never claims more than the forecast did.
 """

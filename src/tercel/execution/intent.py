@@ -101,7 +101,7 @@ class View:
 
     Every property is an array with a row a market: int64 (n,) where nothing else is said; prices in ticks, mids in half
     ticks, sizes in lots, times in ns. A user's strategy, observation and reward get a copy whose arrays refuse to be
-    written to (:meth:`read_only`), so that it may be kept.
+    written to (:meth:`read_only`), so that it may be stored.
 
     Parameters
     ----------
@@ -429,7 +429,7 @@ class Intent:
     ConfigError
         From :meth:`rows`: no whole numbers, lots below zero, or another number of rows.
 
-    >>> from tercel.execution.probes import view_of
+    >>> from tercel.execution.sample_views import view_of
     >>> view = view_of(left=[30, 20], touch=500)
     >>> Intent(take=(view.left + 1) // 2).rows(view)[:, TAKE].tolist()
     [15, 10]

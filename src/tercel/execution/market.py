@@ -48,7 +48,7 @@ class Market:
         Queue model of tapes that show level totals alone.
     bound : str
         On tape, who gets what fills an own order and the tape's at one price: kind (the own order), strict (the tape),
-        undercut (the tape, and who stands alone inside the spread is undercut; also "").
+        undercut (the tape, and an own order alone inside the spread is undercut; also "").
 
     Raises
     ------

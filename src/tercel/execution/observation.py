@@ -59,7 +59,7 @@ from tercel.execution import columns as c
 from tercel.execution import intent as it
 from tercel.execution.features import imbalance, signed_log
 from tercel.execution.intent import View
-from tercel.execution.probes import probe
+from tercel.execution.sample_views import probe
 from tercel.market.simulator.layout import PAST_FEATURES, PAST_INTERVALS
 
 # Entries of the order, the book and the last interval, in order.
@@ -278,7 +278,7 @@ def half_spread(view: View) -> Floats:
 
     Orders that a bound draws against the order do not narrow it: they say nothing of the market.
 
-    >>> from tercel.execution.probes import view_of
+    >>> from tercel.execution.sample_views import view_of
     >>> half_spread(view_of(touch=999, far=1001, mid2=2000)).tolist()
     [10.0]
     """
@@ -296,7 +296,7 @@ def is_known(view: View) -> Bools:
 def observe_costs(view: View) -> Float32:
     """The observation `"costs"`, float32 (n, 6); what is not known is 0, and all of it does not count (:func:`is_known`).
 
-    >>> from tercel.execution.probes import view_of
+    >>> from tercel.execution.sample_views import view_of
     >>> observe_costs(view_of(left=75, time_left_ns=300 * 10**9)).tolist()
     [[0.0, 0.0, 0.0, 0.0, 0.25, 0.5]]
     """

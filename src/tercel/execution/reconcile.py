@@ -31,14 +31,14 @@ def open_lots(b: Packed) -> int:
 
 @kernel
 def is_take(b: Packed, own: int) -> bool:
-    """Whether an own order takes and never rests: it stands on no price, and no cancel can reach it in time."""
+    """Whether an own order takes and never rests: it has no price of its own, and no cancel can reach it in time."""
     price = ledger_at(b, own).price
     return price == NO_BID or price == NO_ASK
 
 
 @kernel
 def rung_of(b: Packed, own: int, side: int, anchor: int, step: int) -> int:
-    """The rung an own order stands on, -1 off the ladder."""
+    """The rung of an own order, -1 off the ladder."""
     if is_take(b, own):
         return -1
     away = (anchor - ledger_at(b, own).price) * side
@@ -104,7 +104,7 @@ def send_waiting(b: Packed, k: Longs) -> None:
 
 @kernel
 def keep_limit(k: Longs) -> None:
-    """Hold what is wanted to the parent's limit: nothing is sent beyond it, whoever decides.
+    """Hold what is wanted to the parent's limit: nothing is sent beyond it, whatever the strategy.
 
     A take goes no further. Lots on rungs beyond the limit are wanted on the first rung within it; where there is none,
     at the limit itself.

@@ -129,7 +129,7 @@ def end(k: Longs) -> None:
 
 @kernel
 def close(b: Packed, k: Longs, flow: Floats, tape: Longs) -> None:
-    """The horizon: take what is left at any price, so that nobody hides cost by not trading."""
+    """The horizon: take what is left at any price, so that no strategy hides cost by not trading."""
     s = state_at(k)
     if s.left > 0:
         s.phase = sim.CLOSING
@@ -327,7 +327,7 @@ def act_at(
     draw: Floats,
     i: int,
 ) -> None:
-    """One decision of market `i`, and what it observes then; nothing where no episode goes on."""
+    """One decision of market `i`, and what it observes then; nothing where no episode is running."""
     if state_at(ks[i]).phase == sim.WORKING:
         act(bs[i], ks[i], flow, tape, intents[i], terms[i])
         observe_and_draw(bs[i], ks[i], x, m, draw, i)

@@ -71,7 +71,7 @@ class Wrapper(Strategy):
 
 
 def forecaster_of(strategy: object) -> "Forecaster | None":
-    """Whose forecasts a strategy is told of; None for one that asks for none."""
+    """The forecaster that a strategy reads; None for one that reads none."""
     found: Forecaster | None = getattr(strategy, "forecaster", None)
     return found
 

@@ -163,7 +163,7 @@ class Task:
     grid_points : int
         Points of the time grid on which mids are compared with the twin's.
     quantity : int
-        The order in lots, at least 1, in the place of a share. Reads 0 where the order is by `share`.
+        The order in lots, at least 1, instead of a share. Reads 0 where the order is by `share`.
     limit_price : float or str, optional
         Worst price that the order may trade at, price units (recorded days, one side), or text such as ``25bps``: at
         most so far beyond the mid at arrival, above it for a buy and below it for a sell. Every strategy is held to it,

@@ -29,7 +29,7 @@ from tercel.core.arrays import Bools
 from tercel.core.errors import ConfigError, TercelError, UnknownNameError, offer, refuse_if
 from tercel.execution.intent import WIDTH, Intent, Intents, View
 from tercel.execution.observation import FROM_FILE
-from tercel.execution.probes import whole_order
+from tercel.execution.sample_views import whole_order
 from tercel.execution.strategy import Shares, Strategy, gap_of, settle, shares
 
 # Folders of Python's library, of installed packages and of this one.
@@ -159,14 +159,14 @@ UNCOPIED: Final = (TypeError, ValueError, AttributeError, RuntimeError, Recursio
 class OwnStrategy:
     """A strategy of the user, as a class: for rules with parameters, or with a memory.
 
-    `decide` gets a :class:`View` of n markets, read-only copies that may be kept, and answers with an :class:`Intent`.
+    `decide` gets a :class:`View` of n markets, read-only copies that may be stored, and answers with an :class:`Intent`.
     `reset` is called before it wherever an order begins, with bool (n,): True in the markets that begin. When all of
     them begin, n may have changed. Every evaluation works on copies of the object as it was given; one that changes
     its attributes and has no `reset` of its own is refused, since its figures would hang on what ran before. An answer
     that is no legal intent is an error that says which field (see :class:`Intent`).
 
     >>> import numpy as np
-    >>> from tercel.execution.probes import view_of
+    >>> from tercel.execution.sample_views import view_of
     >>> class Halving(OwnStrategy):
     ...     def reset(self, mask):
     ...         if mask.all():
@@ -451,7 +451,7 @@ def checked(own: Any, mark: str = "", name: str = "") -> Strategy:
 
 
 def tried(one: Strategy) -> Strategy:
-    """`one`, after a copy of it, where it is a user's, has worked an order in two markets at once (`execution.probes`).
+    """`one`, after a copy of it, where it is a user's, has worked an order in two markets at once (`execution.sample_views`).
 
     Somebody's code that takes a row a market for a number runs as long as there is one market; the trial tells at once.
 
@@ -577,7 +577,7 @@ def _module(name: str) -> Any:
 
 
 def _file(path: Path) -> Any:
-    """The module in a file, read anew; it may import what lies beside it."""
+    """The module in a file, read again; it may import what lies beside it."""
     refuse_if(
         not path.is_file(), "a Python file", f"{path}: no such file", "name it as path/file.py:Name"
     )

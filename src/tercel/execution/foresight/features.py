@@ -93,9 +93,9 @@ def look_at_side(b: Packed, side: int, touch: int, near: float, out: Floats, at:
 
 @kernel
 def features(b: Packed, k: Longs, out: Floats) -> bool:
-    """The features of a market as it stands, float64 (WIDTH,); False, and nothing to be read, where they are not known:
+    """The features of a market now, float64 (WIDTH,); False, and nothing to be read, where they are not known:
 
-    a side is not quoted, trading is halted, the feed stands still, or the past is too short.
+    a side is not quoted, trading is halted, the feed is stale, or the past is too short.
     """
     s = state_at(k)
     bid, ask, last = s.public_bid, s.public_ask, s.second - 1
@@ -171,7 +171,7 @@ def features(b: Packed, k: Longs, out: Floats) -> bool:
 
 MILLI = 1000.0
 BPS = 10_000.0
-# Seconds ahead that a decision is told of.
+# Seconds ahead that a decision sees forecasts of.
 HORIZONS: Final = (10, 30)
 # A sum beyond this is no forecast.
 MOST_SAID: Final = 1e6
@@ -258,7 +258,7 @@ def foresee(
 
 @kernel
 def usual_spread(k: Longs) -> None:
-    """Write the mean spread of the seconds kept, thousandths of a tick; 0 where they are too few."""
+    """Write the mean spread of the seconds stored, thousandths of a tick; 0 where they are too few."""
     s = state_at(k)
     s.usual_spread = 0
     last = s.second - 1

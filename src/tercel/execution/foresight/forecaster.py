@@ -43,7 +43,7 @@ WAITING: Final = "waiting"
 # Carry of a simulated market below which no policy reads a forecast that was learned in it.
 ENOUGH: Final = 0.5
 # Largest cost of waiting, half spreads, or slope that a card may tell.
-MOST_TOLD: Final = 1000.0
+MOST_COST: Final = 1000.0
 _TREES: Final = ("roots", "feature", "right", "value")
 _DAMAGED = (ValueError, KeyError, TypeError, AttributeError, EOFError, IndexError, BadZipFile)
 
@@ -134,7 +134,7 @@ class Forecaster:
         Forecaster
             With a `scale` of its own; the standard deviation 0 where it says nothing.
 
-        >>> shipped().of("NOBODY") is shipped()
+        >>> shipped().of("UNKNOWN") is shipped()
         True
         """
         if (slopes := self.card.get(TABLE, {}).get(symbol)) is None:
@@ -285,8 +285,10 @@ def load(folder: Path) -> Forecaster:
             AGAIN,
             DataError,
         )
-        with np.load(io.BytesIO(data), allow_pickle=False) as kept:
-            made: dict[str, Any] = {name: np.ascontiguousarray(kept[name]) for name in kept.files}
+        with np.load(io.BytesIO(data), allow_pickle=False) as stored:
+            made: dict[str, Any] = {
+                name: np.ascontiguousarray(stored[name]) for name in stored.files
+            }
         found = Forecaster(**made, card=card, id=hashlib.sha256(text).hexdigest()[:12])
         if (
             found.lines.shape != (len(HORIZONS), 1 + f.FEATURES)
@@ -298,7 +300,7 @@ def load(folder: Path) -> Forecaster:
                 one.get(WAITING, 0.0),
                 *(one[str(h)]["slope"] * one[str(h)]["speaks"] for h in HORIZONS),
             ]
-            if not all(0.0 <= value <= MOST_TOLD for value in said):
+            if not all(0.0 <= value <= MOST_COST for value in said):
                 raise ValueError(f"{said} as cost of waiting and slopes of {symbol}")
     except OSError as error:
         raise DataError("the folder of a forecaster", f"{folder}: {error}", AGAIN) from error
@@ -311,7 +313,7 @@ def load(folder: Path) -> Forecaster:
 
 @cache
 def spread_alone() -> Forecaster:
-    """A forecaster that forecasts nothing: a strategy with it is told of the usual spread."""
+    """A forecaster that forecasts nothing: a strategy with it sees the usual spread alone."""
     few, horizons = np.zeros(1, np.int64), len(HORIZONS)
     return Forecaster(
         lines=np.zeros((horizons, 1 + f.FEATURES)),

@@ -9,8 +9,8 @@ from tercel.execution.policies.policy import PolicyPort as PolicyPort
 from tercel.execution.policies.policy import load_policy as load_policy
 from tercel.execution.policies.policy import save_policy as save_policy
 from tercel.execution.policies.strategy import OnSchedule as OnSchedule
+from tercel.execution.policies.strategy import PlaceboForecast as PlaceboForecast
 from tercel.execution.policies.strategy import PolicyStrategy as PolicyStrategy
-from tercel.execution.policies.strategy import ToldElsewhere as ToldElsewhere
 from tercel.execution.policies.strategy import hearing as hearing
 from tercel.execution.policies.strategy import policy_strategy as policy_strategy
 
@@ -23,7 +23,7 @@ __all__ = [
     "OnnxPolicy",
     "PolicyPort",
     "PolicyStrategy",
-    "ToldElsewhere",
+    "PlaceboForecast",
     "from_onnx",
     "hearing",
     "load_policy",

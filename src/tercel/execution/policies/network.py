@@ -9,7 +9,7 @@ Layout of the flat array `w` for D inputs, layers of sizes s_0 = D, s_1 .. s_L::
     mean[D]  scale[D]  clip  W_1[D, s_1] b_1[s_1]  W_2[s_1, s_2] b_2[s_2]  ...
 
 and of the int32 array `layout`: ``[L, activation, output, s_0, s_1, .. s_L]``. An observation x enters the first layer
-as ``clip((x - mean) * scale, -clip, clip)``; the activation stands between layers, never after the last. What stands
+as ``clip((x - mean) * scale, -clip, clip)``; the activation is applied between layers, never after the last. What is applied
 after the last is `output`: nothing, a softmax, or the mean of a Dirichlet law with concentrations softplus(z) + 1.
 """
 
@@ -333,7 +333,7 @@ def distribution(values: Float32, head: Head) -> Float32:
 
 OPSET, IR_VERSION = 13, 8
 _ACTIVATION_OPS: dict[str, Activation] = {"Tanh": "tanh", "Relu": "relu"}
-# What stands behind the last layer.
+# Operators behind the last layer.
 _TAILS: dict[Head, tuple[str, ...]] = {
     "simplex": ("Softmax",),
     "dirichlet": ("Softplus", "Add", "Log", "Softmax"),
@@ -544,7 +544,7 @@ def _is_chain(model: "onnx.ModelProto") -> bool:
 class RecurrentPolicy(OnnxPolicy):
     """An ONNX network with inputs ``observation`` [n, D], ``h`` and ``c`` [n, H], and as many outputs.
 
-    :meth:`proceed` goes on from decision to decision of a batch that stays together, as judging has it; one object
+    :meth:`proceed` keeps a memory from decision to decision of a batch that stays together, as judging has it; one object
     remembers one batch. `logits` and `act` answer without a memory and leave it alone.
     """
 

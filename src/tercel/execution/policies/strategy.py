@@ -109,16 +109,16 @@ class PolicyStrategy:
             "name the action set that its card names",
             PolicyError,
         )
-        eyes = observer(self.observation, self.stack)
+        observed = observer(self.observation, self.stack)
         refuse_if(
-            self.policy.observation_size != eyes.size,
-            f"a policy that observes the {eyes.size} entries of {eyes.name!r}, stacked {self.stack}",
+            self.policy.observation_size != observed.size,
+            f"a policy that observes the {observed.size} entries of {observed.name!r}, stacked {self.stack}",
             f"{self.policy.observation_size} entries in {self.name!r}",
             "name the observation that its card names",
             PolicyError,
         )
         object.__setattr__(self, "_actions", actions)
-        object.__setattr__(self, "_observer", eyes)
+        object.__setattr__(self, "_observer", observed)
 
     @property
     def from_a_rule(self) -> bool:
@@ -141,7 +141,7 @@ class PolicyStrategy:
 
     @property
     def forecaster(self) -> Forecaster | None:
-        """Whose forecasts it is told of; None: nobody's."""
+        """The forecaster that it reads; None: it reads none."""
         listening = self.action_parameters.get("flow")
         if not listening:
             return None
@@ -186,7 +186,7 @@ class PolicyStrategy:
 
 
 def policy_strategy(
-    folder: Path, shown_as: str = "", eyes: ObservationFunction | None = None
+    folder: Path, shown_as: str = "", own_observation: ObservationFunction | None = None
 ) -> PolicyStrategy:
     """The policy in a folder as its card says that it is to be run; `shown_as` is its name in tables, else the card's.
 
@@ -196,9 +196,9 @@ def policy_strategy(
     ----------
     folder : Path
     shown_as : str
-    eyes : callable, optional
-        The user's own observation, for a policy that was trained with it. What a folder names is never run: whoever
-        opens it gives the function.
+    own_observation : callable, optional
+        The user's own observation, for a policy that was trained with it. What a folder names is never run: the caller
+        gives the function.
 
     Raises
     ------
@@ -211,7 +211,7 @@ def policy_strategy(
     declared = read_card(folder / CARD)
     observation: str | ObservationFunction = declared.observation
     if is_own_name(declared.observation):
-        observation = _given(folder, declared.observation, eyes)
+        observation = _given(folder, declared.observation, own_observation)
     elif declared.observation not in OBSERVERS:
         raise UnknownNameError(
             f"a policy of one of the observations {', '.join(OBSERVERS)}",
@@ -230,16 +230,16 @@ def policy_strategy(
     )
 
 
-def _given(folder: Path, declared: str, eyes: ObservationFunction | None) -> ObservationFunction:
+def _given(folder: Path, declared: str, own: ObservationFunction | None) -> ObservationFunction:
     """The observation that a card names, if it was given."""
-    if eyes is None or not same_name(declared, name_of(eyes)):
-        given = "none was given" if eyes is None else f"{name_of(eyes)} was given"
+    if own is None or not same_name(declared, name_of(own)):
+        given = "none was given" if own is None else f"{name_of(own)} was given"
         raise PolicyError(
             f"the function {declared} that the policy observes with",
             f"{folder / CARD} names it, {given}, and nothing that a folder names is run",
             f"give it if it is yours: `observation={declared}` (of `tercel.load_policy`: the function itself)",
         )
-    return eyes
+    return own
 
 
 # -- parts ----------------------------------------------------------------------------------------
@@ -249,7 +249,7 @@ def _given(folder: Path, declared: str, eyes: ObservationFunction | None) -> Obs
 
 NETWORK, FORECAST, GUARD, CLOCK, LEARNED = "network", "forecast", "guard", "clock", "learned"
 PLACEBO: Final = "placebo"
-# Parts by name, and what each is; what listens is not switched off for its placebo, but told of another market.
+# Parts by name, and what each is; a placebo does not switch a forecast off, it shows that of another market.
 PARTS: Final[Mapping[str, str]] = {
     NETWORK: "what the network moves of the rule that it starts from",
     FORECAST: "what the forecast changes; the cost of waiting stays known",
@@ -262,7 +262,7 @@ PARTS: Final[Mapping[str, str]] = {
 
 @dataclass(frozen=True)
 class Idle:
-    """A policy that says nothing, in the place of one whose zeros are the rule that it starts from."""
+    """A policy that says nothing, instead of one whose zeros are the rule that it starts from."""
 
     policy: PolicyPort
 
@@ -299,16 +299,16 @@ class OnSchedule(_Same):
         return 0
 
 
-class Untold(_Same):
-    """A strategy that is told of no forecast, the usual spread alone: it goes on without."""
+class WithoutForecast(_Same):
+    """A strategy without forecasts: it sees the usual spread alone."""
 
     @property
     def forecaster(self) -> Forecaster:
-        """Nobody's."""
+        """One that knows the usual spread alone."""
         return spread_alone()
 
 
-class ToldNoMove(_Same):
+class ZeroForecast(_Same):
     """A strategy to which every move that is forecast is 0: it goes by what taking and waiting cost alone."""
 
     @property
@@ -318,17 +318,17 @@ class ToldNoMove(_Same):
         return None if found is None else replace(found, scale=found.scale * [0.0, 1.0])
 
 
-class ToldElsewhere(_Same):
-    """A strategy that is told what is forecast in other episodes (`lab.evaluation.placebo`), and its own usual spread."""
+class PlaceboForecast(_Same):
+    """A strategy that sees the forecasts of other episodes (`lab.evaluation.placebo`), and its own usual spread."""
 
 
 def listens(strategy: Strategy) -> bool:
-    """Whether a strategy is told of forecasts."""
+    """Whether a strategy reads forecasts."""
     return forecaster_of(strategy) not in (None, spread_alone())
 
 
 def hearing(strategy: Strategy, model: str) -> Strategy:
-    """The same strategy, told by another forecaster (a name that ships, or a folder) where it is told by one.
+    """The same strategy with another forecaster (a name that ships, or a folder) where it has one.
 
     >>> from tercel.execution.policies_packaged import named
     >>> hearing(named("default+posture"), "mine").inner.action_parameters["flow"]["model"]
@@ -345,7 +345,7 @@ def hearing(strategy: Strategy, model: str) -> Strategy:
 
 
 def without(strategy: Strategy, part: str) -> Strategy | None:
-    """`strategy` without a part; None where it has none, or where it cannot be told apart.
+    """`strategy` without a part; None where it has none, or where it cannot be separated.
 
     Parameters
     ----------
@@ -369,12 +369,12 @@ def without(strategy: Strategy, part: str) -> Strategy | None:
         silent = without(strategy, NETWORK)
         return without(silent or strategy, FORECAST) or silent
     if part == PLACEBO:
-        return ToldElsewhere(strategy) if listens(strategy) else None
+        return PlaceboForecast(strategy) if listens(strategy) else None
     if part == FORECAST:
         deaf = _without_alpha(strategy)
         if not listens(strategy):
             return deaf
-        return (ToldNoMove if goes_by_costs(strategy) else Untold)(deaf or strategy)
+        return (ZeroForecast if goes_by_costs(strategy) else WithoutForecast)(deaf or strategy)
     if isinstance(strategy, Wrapper):
         inner = without(strategy.inner, part)
         return None if inner is None else replace(strategy, inner=inner)  # type: ignore[type-var]
@@ -407,8 +407,10 @@ def _of_a_policy(strategy: PolicyStrategy, part: str) -> Strategy | None:
     if part == GUARD and strategy.goes_by_costs:
         return replace(strategy, action_parameters={**strategy.action_parameters, "guarded": False})
     if part == GUARD and GUARD in strategy.action_parameters:
-        kept = {name: value for name, value in strategy.action_parameters.items() if name != GUARD}
-        return replace(strategy, action_parameters=kept)
+        others = {
+            name: value for name, value in strategy.action_parameters.items() if name != GUARD
+        }
+        return replace(strategy, action_parameters=others)
     return None
 
 

@@ -45,14 +45,14 @@ def stem(name: str) -> str:
 def family(name: str) -> tuple[str, ...]:
     """Packaged policies of a family, empty if there is none: their names are the family's and a seed.
 
-    >>> DEFAULT in family("default"), family("nobody")
+    >>> DEFAULT in family("default"), family("unknown")
     (True, ())
     """
     return tuple(one for one in names() if one.startswith(f"{name}-"))
 
 
 def shipped(name: str) -> str:
-    """The packaged policy that `name` stands for.
+    """The packaged policy that `name` means.
 
     For a name without a seed that is the training seed which did best on validation episodes: so for `default`, the
     policy that ships.

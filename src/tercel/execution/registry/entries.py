@@ -151,7 +151,7 @@ def checked_name(name: str) -> str:
     Raises
     ------
     ConfigError
-        Otherwise: it becomes a folder's name and stands before an @.
+        Otherwise: it becomes a folder's name and comes before an @.
 
     >>> checked_name("csco-ppo")
     'csco-ppo'

@@ -32,7 +32,7 @@ FILES: Final = "policy"
 PREFIX: Final = "tercel."
 
 
-# What MLflow reads there, where nobody has set it.
+# Defaults of variables that MLflow reads.
 IN_THE_ENVIRONMENT: Final = {
     "MLFLOW_ALLOW_FILE_STORE": "true",  # MLflow 3 asks that folders be chosen with intent; `mlflow+file:` is that
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # of 7: a person waits, and minutes say no more than seconds

@@ -19,8 +19,8 @@ from tercel.execution.strategies.almgren_chriss import (
 from tercel.execution.strategies.alpha_tilt import AlphaTilt, PostureCap
 from tercel.execution.strategies.baselines import MarketEstimates, eta_of_depth
 from tercel.execution.strategies.event_clock import (
+    EventClock,
     Guarded,
-    OnEvents,
     RestAndTake,
     SpreadRule,
     TakeTimed,
@@ -72,7 +72,7 @@ _MAKERS: Final[dict[str, tuple[Callable[..., Strategy], bool]]] = {
     "imbalance_peg": (b.ImbalancePeg, False),
 }
 NAMES: Final = tuple(_MAKERS)
-# A plain rule that stands below the table, beside what the learned policies gain on it.
+# A plain rule printed below the table, beside what the learned policies gain on it.
 YARDSTICK: Final = "peg_behind"
 # Strategies whose parameters `tercel agent tune` finds; in a market with tuned values `build` starts from them.
 TUNABLE: Final[dict[str, type[Tunable]]] = {
@@ -149,7 +149,7 @@ ALL_BASELINES: Final = WRITTEN
 WRAPPERS: Final[Mapping[str, Callable[[Strategy], Strategy]]] = {
     "alpha": AlphaTilt,
     "posture": PostureCap,
-    "events": OnEvents,
+    "events": EventClock,
 }
 
 

@@ -203,8 +203,8 @@ def alpha_lots(moves: Floats, left: Ints, kappa_tau: Floats, tau: Floats, eta: F
 class AlmgrenChrissAlpha(Strategy):
     """Almgren and Chriss with a forecast: take the first block of the optimum from here on.
 
-    An order that stands where the plain schedule stands goes on with the schedule's own rounding; one that a forecast
-    has brought elsewhere goes on from where it is, not back. Nothing is sold to buy it later, and nothing bought twice.
+    An order that is on the plain schedule continues with the schedule's own rounding; one that a forecast
+    has moved off it continues from where it is, not back. Nothing is sold to buy it later, and nothing bought twice.
     """
 
     parameters: Parameters

@@ -181,7 +181,7 @@ def _keep_styles(x: Longs, m: Longs, row: Packed) -> None:
     if target >= 0:
         row[it.REST0 + target] += moved
     if styles & (JOIN | IMPROVE) != JOIN | IMPROVE:
-        # own orders off the ladder stand behind the touch, or inside the spread: kept where both are allowed
+        # own orders off the ladder are behind the touch, or inside the spread: they stay where both are allowed
         row[it.OUTSIDE] = it.CANCEL
 
 
@@ -289,7 +289,7 @@ class PostureCap(Wrapper):
 
     >>> from tercel.execution import intent as it
     >>> from tercel.execution.strategies import build
-    >>> from tercel.execution.probes import view_of
+    >>> from tercel.execution.sample_views import view_of
     >>> calm, hasty = PostureCap(build("submit_and_leave")), view_of(urgency=500_000)
     >>> calm.decide(view_of())[0, it.TAKE], calm.decide(hasty)[0, it.TAKE]
     (np.int32(0), np.int32(10))

@@ -26,7 +26,7 @@ from tercel.execution.strategies.tunable import FOR_ANY_MARKET, TwapRepeg
 from tercel.execution.strategy import Strategy, Wrapper, gap_of, hold, ladder, settle
 
 # -- events clock ---------------------------------------------------------------------------------
-# `OnEvents`: any strategy, asked again whenever something happened that matters to it.
+# `EventClock`: any strategy, asked again when a touch moved or an own order was filled.
 #
 # A task's decisions are those of a schedule: so many slices, one decision at the beginning of each. Under this clock a
 # strategy decides between them as well. It looks every `gap_ns`, and decides if a public touch moved or an own resting
@@ -34,7 +34,7 @@ from tercel.execution.strategy import Strategy, Wrapper, gap_of, hold, ladder, s
 # the market did "in the last interval" stay those of the schedule. So a schedule is the same at both clocks, and who
 # holds between its slices does what it does without the clock, to the byte.
 #
-# Between slices what stands at the touch or inside it stays there, up to what is wanted in all, so that a touch that
+# Between slices the lots at the touch or inside it stay there, up to what is wanted in all, so that a touch that
 # flickers costs no place in the queue. The rest changes by whole grains of the order (`execution.decoders`) or not at all,
 # so that an agent that is asked more often sends few messages more, and does not stand in crumbs.
 
@@ -43,7 +43,7 @@ GAP_NS: Final = NS_PER_SECOND
 
 
 @dataclass(frozen=True)
-class OnEvents(Wrapper):
+class EventClock(Wrapper):
     """`inner`'s intents, decided on the clock of events.
 
     Parameters
@@ -59,7 +59,7 @@ class OnEvents(Wrapper):
         A gap below a millisecond.
 
     >>> from tercel.execution.strategies import build
-    >>> OnEvents(build("peg_touch")).name, OnEvents(build("peg_touch")).gap_ns
+    >>> EventClock(build("peg_touch")).name, EventClock(build("peg_touch")).gap_ns
     ('peg_touch+events', 1000000000)
     """
 
@@ -80,16 +80,16 @@ class OnEvents(Wrapper):
         return f"{self.inner.name}+events"
 
     def decide(self, view: View) -> Intents:
-        """Intents of the inner strategy; between two slices they give way to what stands."""
+        """Intents of the inner strategy; between two slices they give way to the resting lots."""
         return between_slices(self.inner.decide(view).astype(np.int32, casting="same_kind"), view)
 
 
 def between_slices(intents: Intents, view: View) -> Intents:
-    """`intents`, changed in place where the decision is none of the schedule's: what stands at the touch or inside
+    """`intents`, changed in place where the decision is none of the schedule's: lots at the touch or inside
     stays, up to the lots that are wanted at rest, and what changes are whole grains.
 
     >>> from tercel.execution.intent import ladder
-    >>> from tercel.execution.probes import view_of
+    >>> from tercel.execution.sample_views import view_of
     >>> view = view_of(qty0=240, left=240, decisions=10, decision=1, time_left_ns=95, horizon_ns=100, rest1=50)
     >>> wanted = ladder(view.side, view.touch)
     >>> wanted[:, REST0] = 80
@@ -104,9 +104,9 @@ def between_slices(intents: Intents, view: View) -> Intents:
             changed[:, STEP] == 1
         )
         at_best = on_ladder[:, None] & (np.arange(K) <= AT_TOUCH)
-        stands = _first(np.where(at_best, view.rest[between], 0), wanted.sum(axis=1))
-        more = _first(np.maximum(wanted - stands, 0), (wanted - stands).sum(axis=1))
-        changed[:, REST0:] = stands + more
+        resting = _first(np.where(at_best, view.rest[between], 0), wanted.sum(axis=1))
+        more = _first(np.maximum(wanted - resting, 0), (wanted - resting).sum(axis=1))
+        changed[:, REST0:] = resting + more
         round_lots(np.ascontiguousarray(view.x[between]), changed)
         intents[between] = changed
     return intents
@@ -118,8 +118,8 @@ def _first(lots: Ints, most: Ints) -> Ints:
     return so_far
 
 
-# -- hand over ------------------------------------------------------------------------------------
-# `HandOver`: a strategy up to a size of order, another that takes what cannot rest beyond it.
+# -- fallback ------------------------------------------------------------------------------------
+# `SizeFallback`: a strategy up to a size of order, another that takes what cannot rest beyond it.
 
 # Share of the expected volume up to which every agent and rule works by itself: who rests for more of it waits for
 # trades that do not come, and pays for what is left at the horizon.
@@ -129,7 +129,7 @@ TAKES: Final = "rest_and_take"
 
 
 @dataclass(frozen=True)
-class HandOver(Wrapper):
+class SizeFallback(Wrapper):
     """`inner`'s intents in markets whose order is at most so large, `takes`' in the others.
 
     Parameters
@@ -140,8 +140,8 @@ class HandOver(Wrapper):
     horizon_ns : int
 
     >>> from tercel.execution.strategies import build
-    >>> from tercel.execution.probes import view_of
-    >>> both = HandOver(build("peg_touch"), build("twap_take"), 50.0, 600 * 10**9)
+    >>> from tercel.execution.sample_views import view_of
+    >>> both = SizeFallback(build("peg_touch"), build("twap_take"), 50.0, 600 * 10**9)
     >>> both.name, both.decide(view_of(qty0=[40, 100], left=[40, 100]))[:, 0].tolist()
     ('peg_touch', [0, 10])
     """
@@ -237,7 +237,7 @@ class SpreadRule(Strategy):
 
     @property
     def forecaster(self) -> Forecaster:
-        """Nobody's forecasts, the usual spread."""
+        """No forecasts, the usual spread alone."""
         return spread_alone()
 
     def cost(self, view: View) -> Floats:
@@ -295,7 +295,7 @@ def slices(view: View, after: int = 0) -> tuple[Ints, Floats]:
     """Lots that a TWAP of the task's decisions has behind it and we have not, at the slice `after` this one; and how
     much of the slice is over, 0 to 1.
 
-    >>> from tercel.execution.probes import view_of
+    >>> from tercel.execution.sample_views import view_of
     >>> view = view_of(qty0=100, left=100, decisions=10, time_left_ns=690 * 10**9, horizon_ns=1000 * 10**9)
     >>> slices(view)[0].tolist()
     [30]
@@ -326,7 +326,7 @@ class Guarded(Strategy):
     base : Strategy
     guard : CatchUp, optional
 
-    >>> from tercel.execution.probes import view_of
+    >>> from tercel.execution.sample_views import view_of
     >>> late = view_of(qty0=100, left=[80, 100], decision=59, decisions=60, far1=500)
     >>> Guarded().decide(late)[:, 0].tolist()
     [71, 91]
@@ -356,7 +356,7 @@ class RestAndTake(Strategy):
     most : float
         Share of the volume to come that may wait for it.
 
-    >>> from tercel.execution.probes import view_of
+    >>> from tercel.execution.sample_views import view_of
     >>> large = view_of(qty0=1000, left=1000, far1=500, time_left_ns=100 * 10**9, horizon_ns=100 * 10**9)
     >>> RestAndTake(MarketEstimates(expected_volume=1000.0)).decide(large)[:, 0].tolist()
     [60]

@@ -263,12 +263,12 @@ def take_and_rest(take: Ints, rest: Ints, behind: Floats, view: View) -> Intents
     return settle(intents, view)
 
 
-# Log of the slices shown; logit of the share of them that stands a tick behind the touch.
+# Log of the slices shown; logit of the share of them that rests a tick behind the touch.
 _AHEAD = {"ahead": 0.0, "behind": -1.0}
 # Log of the slices of arrears that do not cross yet.
 _CROSSING = {"tolerance": 0.0, **_AHEAD}
 # Slices more that are shown for each slice of arrears; the power of the spread in ticks that divides the share behind:
-# with 1 that share stands on average the same part of a spread behind, in markets of any tick.
+# with 1 that share rests on average the same part of a spread behind, in markets of any tick.
 _CATCH_UP = {"catch_up": 0.0, "spread_power": 0.0}
 # Most of the spread that is given up to stand a tick inside it, ahead of the queue: with 0.25, from four ticks on; log
 # of the most that is shown there, in mean levels of the own side (a grain of the order at least).
@@ -332,9 +332,9 @@ class TwapRepeg(_Passive):
     """TWAP that rests at the touch wherever it goes: arrears and coming slices; the horizon takes what is left.
 
     An order whose fills are slow shows more: with `catch_up`, so many slices more for each slice of arrears. Where the
-    spread is wide, it stands inside: with `inside`, where a tick is no more than that share of the spread.
+    spread is wide, it rests inside: with `inside`, where a tick is no more than that share of the spread.
 
-    >>> from tercel.execution.probes import view_of
+    >>> from tercel.execution.sample_views import view_of
     >>> view = view_of(qty0=600, left=[590, 580], decision=2, decisions=60)
     >>> TwapRepeg({"ahead": 0.0, "behind": -30.0, "catch_up": 5.0}).decide(view)[:, 6].tolist()
     [70, 10]
@@ -367,7 +367,7 @@ class TwapRepeg(_Passive):
 class TwapCross(_Passive):
     """TWAP whose slices rest and whose arrears cross beyond a tolerance.
 
-    >>> from tercel.execution.probes import view_of
+    >>> from tercel.execution.sample_views import view_of
     >>> late = view_of(qty0=100, left=100, decision=3, decisions=10)
     >>> TwapCross({"tolerance": -30.0, "behind": -30.0}).decide(late)[0, [0, 6]].tolist()
     [30, 10]
@@ -513,7 +513,7 @@ class Popv(Tunable):
     touch over the far side's mean level from where on; ``pace`` log of the multiple of TWAP's line that may be left;
     ``show`` logit of the share of what is left that rests; ``behind`` logit of the share of that a tick behind.
 
-    >>> from tercel.execution.probes import view_of
+    >>> from tercel.execution.sample_views import view_of
     >>> rule = Popv({"share": float(np.log(0.5)), "trigger": 0.0, "show": -30.0})
     >>> rule.decide(view_of(left=90, far1=[80, 10], far2=100))[:, 0].tolist()
     [40, 0]
@@ -548,7 +548,7 @@ class SubmitAndLeaveTuned(Tunable):
 
     Parameters by name: ``level`` ticks behind the own touch, rounded, -1 to 60.
 
-    >>> from tercel.execution.probes import view_of
+    >>> from tercel.execution.sample_views import view_of
     >>> SubmitAndLeaveTuned({"level": 7.0}).decide(view_of(left=90, touch=500))[0, [2, 9]].tolist()
     [497, 90]
     """

@@ -2,7 +2,7 @@
 
 Every generation of the search (`cma`) tries its candidates on the same fresh training episodes, a row of parameters a
 market; nothing is tried twice on one episode, so nothing is learned by heart. The answer is the mean of the search's
-last means. It stands only if it beats the values that the search began from on validation episodes, which are neither
+last means. It is accepted only if it beats the values that the search began from on validation episodes, which are neither
 trained nor judged on.
 """
 

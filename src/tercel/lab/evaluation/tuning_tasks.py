@@ -130,7 +130,7 @@ def tune_task(settings: TuningSettings, name: str, folder: Path) -> bool:
 def validate_task(
     settings: TuningSettings, names: Sequence[str], folder: Path, final: bool
 ) -> bool:
-    """Validate strategies as they are, in a worker: on the validation episodes, or on those kept for finalists."""
+    """Validate strategies as they are, in a worker: on the validation episodes, or on those reserved for finalists."""
     ending = FINAL_FILE if final else ".json"
     todo = [name for name in names if not (folder / f"{name}{ending}").exists()]
     if not todo:
@@ -150,7 +150,7 @@ def validate_task(
 
 
 class _Counter:
-    """Episodes done so far, in a file that whoever shows progress reads."""
+    """Episodes done so far, in a file that the progress display reads."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -192,7 +192,7 @@ def read_results(folder: Path, names: Sequence[str]) -> dict[str, dict[str, Any]
                 results[name]["final"] = json.loads(last.read_text(encoding="utf-8"))
         except ValueError as error:
             raise ConfigError(
-                "a tuned result", f"{path}: {error}", "delete it; the same command goes on"
+                "a tuned result", f"{path}: {error}", "delete it; the same command resumes"
             ) from error
     return results
 

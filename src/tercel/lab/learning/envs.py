@@ -12,7 +12,7 @@
     l   lots of the horizon order / Q
 
 With weights 1, 1, 0 the sum over an episode is exactly minus the implementation shortfall in ticks per lot. A reward of
-the user's may stand in the place of the weights (`own_reward`); the three costs are kept all the same.
+the user's may replace the weights; the three costs are recorded all the same.
 """
 
 from collections.abc import Mapping, Sequence
@@ -53,7 +53,7 @@ class Ranges:
     Parameters
     ----------
     share : pair of float
-        Share of the volume expected within the horizon; drawn evenly in its logarithm, anew for each episode.
+        Share of the volume expected within the horizon; drawn evenly in its logarithm, for each episode.
     horizon_s : pair of float
         Seconds; each prepared world has one, evenly spread in the logarithm. The interval between decisions stays.
     latency_ms : pair of float
@@ -376,7 +376,7 @@ class ExecutionVec:
         result = self.advance(actions)
         return (self.restart(result[3]["which"]), *result[1:]) if result[2].any() else result
 
-    # -- its two halves, for environments that restart when told to --------------------------------------------------
+    # -- its two halves, for environments that are restarted by their caller --------------------------------------------------
 
     def advance(self, actions: AnyArray) -> tuple[Float32, Floats, Bools, dict[str, Any]]:
         """Everything that :meth:`step` does except starting episodes again."""

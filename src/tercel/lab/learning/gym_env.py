@@ -147,7 +147,7 @@ class ExecutionEnv(gymnasium.Env[Float32, Any]):
     **Rewards.** Minus the weighted sum of three costs in ticks per lot of the order: `execution` against the mid at
     decision (weight 1), the mid's move on what is left (`impact`, weight 1), and `left`, the share sent at the horizon
     (weight 0). With these weights the undiscounted return is exactly minus the implementation shortfall. Each cost
-    stands in `info` unweighted. `weights` may be a function of a `learning.own_reward.Step` instead.
+    is in `info` unweighted. `weights` may be a function of a `learning.own_reward.Step` instead.
 
     **Starting state.** One of 64 warmed books, run on for the task's warm-up (observed by "v2": one decision interval)
     with its own random stream, with nothing done yet. Sides alternate.
@@ -204,13 +204,13 @@ class ExecutionEnv(gymnasium.Env[Float32, Any]):
         obs, reward, done, info = self.vec.advance(
             checked(self.vec, self.action_space, np.asarray([action]))
         )
-        told = (*COSTS, "is_bps") if done[0] else COSTS
+        names = (*COSTS, "is_bps") if done[0] else COSTS
         return (
             obs[0].copy(),
             float(reward[0]),
             bool(done[0]),
             False,
-            {name: float(info[name][0]) for name in told},
+            {name: float(info[name][0]) for name in names},
         )
 
     def render(self) -> Any:

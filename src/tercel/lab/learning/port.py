@@ -98,7 +98,7 @@ class Learner(Protocol):
         """Collect one batch and improve; the row has at least `frames` and `return_mean`."""
 
     def policy(self) -> MlpPolicy | OnnxPolicy:
-        """The greedy policy as it stands, a copy that further learning does not touch."""
+        """The current greedy policy, a copy that further learning does not touch."""
 
     def state(self) -> State:
         """Everything that further learning depends on, the environment's state included where it has one."""
@@ -230,10 +230,10 @@ class MetricsLog:
     Parameters
     ----------
     path : Path
-        The file. If it exists, its rows up to `frames` are kept and later ones (from updates that a resume repeats)
+        The file. If it exists, its rows up to `frames` stay and later ones (from updates that a resume repeats)
         are dropped.
     frames : int
-        Where the run stands: 0 starts afresh.
+        Frames of the run so far: 0 starts afresh.
     needs : sequence of str
         Columns that the file of a run under way must have.
 

@@ -25,7 +25,7 @@ from tercel.execution.strategies import (
     build,
     wrap,
 )
-from tercel.execution.strategies.event_clock import TAKES, HandOver, most_share
+from tercel.execution.strategies.event_clock import TAKES, SizeFallback, most_share
 from tercel.execution.strategy import Strategy, forecaster_of
 from tercel.execution.user_strategy import CheckedStrategy, located, mark_of, named, tried
 from tercel.lab.evaluation.judge import Kind
@@ -45,7 +45,7 @@ def handing_over(strategy: Strategy, limits: Mapping[str, Any], market: JobMarke
     if most == inf or (task.share is not None and task.share <= most * (1 + SLACK)):
         return strategy
     lots = 0.0 if task.share is not None else most * market.estimates.expected_volume
-    return HandOver(strategy, build(TAKES, market.estimates), lots, task.horizon_ns)
+    return SizeFallback(strategy, build(TAKES, market.estimates), lots, task.horizon_ns)
 
 
 # -- candidates -----------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from tercel.core.files import beside
 from tercel.core.pool import Pool, stopping
 from tercel.core.progress import progress, say
 from tercel.execution.costs import Costs
-from tercel.execution.policies.strategy import ToldElsewhere
+from tercel.execution.policies.strategy import PlaceboForecast
 from tercel.execution.strategy import Strategy
 from tercel.execution.task import Latency, Task
 from tercel.lab.evaluation.adaptability import Response, respond
@@ -322,7 +322,7 @@ def run_job(job: Job, out: Path) -> bool:
     strategies = [one for _, one in missing]
     told = (
         placebo_plan(built.plan)
-        if any(isinstance(one, ToldElsewhere) for one in strategies)
+        if any(isinstance(one, PlaceboForecast) for one in strategies)
         else None
     )
     met = None if told is None else told.take(slice(job.first, job.first + BATCH))

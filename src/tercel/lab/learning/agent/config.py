@@ -1,4 +1,4 @@
-"""What `tercel agent train` is told: one TOML file or a shipped preset, read whole or refused.
+"""Configuration of `tercel agent train`: one TOML file or a shipped preset, read whole or refused.
 
     name = "mine"
 
@@ -72,11 +72,11 @@ class MarketSection(_Section):
     # Warmed books in each market's bank.
     worlds: int = Field(default=64, ge=1, le=4096)
     lake: str = ""
-    # Recorded days in the place of presets; relative to the configuration file.
+    # Recorded days instead of presets; relative to the configuration file.
     symbol: str = ""
     # Dates to learn on; none: the first two thirds.
     train_days: tuple[str, ...] = ()
-    # Dates that are kept for judging: refused when one of them is trained on.
+    # Dates reserved for judging: refused when one of them is trained on.
     judge_days: tuple[str, ...] = ()
     # Queue model of tapes of level totals (`market.simulator.queue_models`).
     queue: str = DEFAULT
@@ -147,7 +147,7 @@ class TaskSection(_Section):
     side: Literal[-1, 0, 1] = 0
     # Curriculum: the ranges of share and horizon grow from their middles over so many frames.
     grow_frames: int = Field(default=0, ge=0)
-    # On tape: orders at this local time of the exchange are kept for judging, and other hours are learned from.
+    # On tape: orders at this local time of the exchange are reserved for judging, and other hours are learned from.
     start: str = ""
     # Seconds that a market runs before an order arrives.
     warmup_s: float = Field(default=WARMUP_S, ge=0)
@@ -281,7 +281,7 @@ class RewardSection(_Section):
     # What counts as 1; with several markets, spreads weigh them alike.
     unit: Literal["ticks", "spread"] = "ticks"
     risk_aversion: float = Field(default=0.0, ge=0)
-    # A reward of the user's in the place of all that, ``module:name``: a function of a `learning.own_reward.Step`.
+    # A reward of the user's instead of all that, ``module:name``: a function of a `learning.own_reward.Step`.
     own: str = ""
 
     @model_validator(mode="after")
@@ -297,22 +297,22 @@ class RewardSection(_Section):
 
 
 class ValidationSection(_Section):
-    """Greedy policy on fixed episodes that are neither trained on nor judged; the best is kept."""
+    """Greedy policy on fixed episodes that are neither trained on nor judged; the best is selected."""
 
     # Frames between two looks; 0: a tenth of the training.
     every: int = Field(default=0, ge=0)
     episodes: int = Field(default=500, ge=2, le=1_000_000)
-    # Share of the training before which a look is logged but its policy is not kept: the best of many noisy looks is
+    # Share of the training before which a look is logged but its policy is not selected: the best of many noisy looks is
     # often an early one that was lucky. The start is never forgotten: a training that lost on it keeps it.
     keep_from: float = Field(default=0.6, ge=0, le=1)
-    # What stands beside it; empty: the policy's base, or peg_behind.
+    # The rule that it is compared with; empty: the policy's base, or peg_behind.
     rule: str = ""
 
 
 class GuardsSection(_Section):
     """What is said with the result."""
 
-    # Recipes tried before this one was kept, itself included.
+    # Recipes tried before this one was selected, itself included.
     variants: int = Field(default=1, ge=1)
     # Folder of the sweep that it came from: its trials count, as many as lie there.
     sweep: str = ""

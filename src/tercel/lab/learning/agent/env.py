@@ -37,7 +37,7 @@ from tercel.lab.learning.rewards import Reward
 # Code of the user's in a training: the observation and the reward that its configuration names.
 
 
-def eyes_of(config: AgentConfig) -> str | ObservationFunction:
+def observation_of(config: AgentConfig) -> str | ObservationFunction:
     """Observation of the policy: the name of one that ships, or the user's function.
 
     Raises
@@ -135,7 +135,7 @@ def actions_of(config: AgentConfig) -> ActionSet:
 
 
 def rule_of(config: AgentConfig) -> Strategy:
-    """The written strategy that stands beside the policy: `validation.rule`, else its base, else peg_behind."""
+    """The written strategy that the policy is compared with: `validation.rule`, else its base, else peg_behind."""
     parameters = action_parameters(config)
     usual = Guarded.name if config.policy.actions == COSTS else "peg_behind"
     name = config.validation.rule or parameters.get("base", usual)
@@ -143,7 +143,7 @@ def rule_of(config: AgentConfig) -> Strategy:
 
 
 def rule_name(config: AgentConfig) -> str:
-    """Name of :func:`rule_of` in messages: that of the tables, else with the parameters that it was told.
+    """Name of :func:`rule_of` in messages: that of the tables, else with the parameters that it was given.
 
     >>> from tercel.lab.learning.agent.config import parse
     >>> [rule_name(parse({"policy": {"base": "peg_behind", "parameters": {"level": k}}}, "")) for k in (0, 2)]
@@ -169,7 +169,7 @@ def strategy_of(config: AgentConfig, policy: PolicyPort) -> PolicyStrategy:
         policy,
         section.actions,
         action_parameters=action_parameters(config),
-        observation=eyes_of(config),
+        observation=observation_of(config),
         stack=section.stack,
     )
 
@@ -198,7 +198,7 @@ class TrainingArena:
         self.config = config
         self.markets = markets
         self.units = tuple(units)
-        self.entries = observer(eyes_of(config), config.policy.stack).entries
+        self.entries = observer(observation_of(config), config.policy.stack).entries
         self.labels = actions_of(config).labels
         shares = [1.0] * len(markets) if config.on_tape else config.market.shares
         self.weights = np.array(shares) / sum(shares)
@@ -311,7 +311,7 @@ def env_of(config: AgentConfig, markets: list[TrainingMarket]) -> MixedVec:
     rival = None
     if reward.against:
         rival = rule_of(config) if reward.against == "base" else build(reward.against)
-    watched, rewarded = eyes_of(config), reward_of(config)
+    watched, rewarded = observation_of(config), reward_of(config)
     edges = slot_edges(slots, [1.0] if config.on_tape else config.market.shares)
     parts = [
         ExecutionVec(

@@ -89,7 +89,7 @@ SETTINGS: Final[dict[str, type[PpoSettings] | type[DqnSettings] | type[Evolution
 def learner_settings(
     config: AgentConfig,
 ) -> PpoSettings | DqnSettings | EvolutionSettings | Sb3Settings:
-    """Settings of the learner; those that anneal do so over the whole training unless told otherwise.
+    """Settings of the learner; those that anneal do so over the whole training unless set otherwise.
 
     Raises
     ------
@@ -136,7 +136,7 @@ def learner_settings(
 
 
 def _section(config: AgentConfig, name: str) -> str:
-    """Where a setting was told: layers and aversion to risk have sections of their own."""
+    """The section of a setting: layers and aversion to risk have sections of their own."""
     elsewhere = {"hidden": "policy", "risk_aversion": "reward"}
     return elsewhere.get(name, "learner") if name not in config.learner.settings else "learner"
 
@@ -326,8 +326,8 @@ def configured(
         "start": task.start,
         "warmup_s": task.warmup_s,
     }
-    told = {key.removeprefix("learner.") for key in values}
-    raw["learner"] = {**_fitted(raw.get("learner", {}), frames, told), "frames": frames}
+    chosen = {key.removeprefix("learner.") for key in values}
+    raw["learner"] = {**_fitted(raw.get("learner", {}), frames, chosen), "frames": frames}
     least, each, most = LOOKED_ON
     validation = {"episodes": min(max(frames // each, least), most), "every": 0}
     raw["validation"] = {**raw.get("validation", {}), **validation}
@@ -338,8 +338,8 @@ def configured(
     return config if algorithm in RECIPES else with_algo(config, algorithm)
 
 
-def _fitted(learner: Mapping[str, Any], frames: int, told: Set[str]) -> dict[str, Any]:
-    """A recipe's learner for so many decisions; `told` are the settings that somebody chose.
+def _fitted(learner: Mapping[str, Any], frames: int, chosen: Set[str]) -> dict[str, Any]:
+    """A recipe's learner for so many decisions; `chosen` are the settings that the user gave.
 
     >>> _fitted({"markets": 128, "minibatch": 1024}, 100_000, set())
     {'markets': 16, 'minibatch': 256}
@@ -351,7 +351,7 @@ def _fitted(learner: Mapping[str, Any], frames: int, told: Set[str]) -> dict[str
         return fitted
     if "epsilon_frames" in learner:
         fitted["epsilon_frames"] = round(learner["epsilon_frames"] * frames / learner["frames"])
-    if "minibatch" in learner and not told & {"learner", *BATCHED}:
+    if "minibatch" in learner and not chosen & {"learner", *BATCHED}:
         steps, markets = learner.get("steps", PpoSettings.steps), learner["markets"]
         while markets > LEAST_MARKETS and markets * steps * UPDATES > frames:
             markets //= 2

@@ -239,7 +239,7 @@ def _of_tape(
 
 
 def _days(config: AgentConfig) -> tuple[list[str], list[str]]:
-    """Days that are trained on, and days that are kept for judging.
+    """Days that are trained on, and days reserved for judging.
 
     Raises
     ------
@@ -260,7 +260,7 @@ def _days(config: AgentConfig) -> tuple[list[str], list[str]]:
     refuse_if(
         not train,
         "days to learn on",
-        f"all {len(dates)} kept for judging",
+        f"all {len(dates)} reserved for judging",
         "leave some out of judge_days",
     )
     return train, sorted(section.judge_days) or [date for date in dates if date not in train]
@@ -321,7 +321,7 @@ class Validator:
         dict of str to float
             ``frames``; ``is_bps`` of the policy and of the rule (``rule_bps``), means over markets; ``gain`` of the
             policy in bps, paired, and its standard error ``se``; ``passive``, ``forced``: shares of the lots;
-            ``merit``, by which the best is kept: the gain, or with an aversion to risk what the risk-averse objective
+            ``merit``, by which the best is selected: the gain, or with an aversion to risk what the risk-averse objective
             gains, in the reward's units, markets weighing as their slots and loss weights do; with several markets
             ``gain_NAME`` of each.
         """

@@ -9,7 +9,7 @@ import numpy as np
 
 from tercel.core.report import svg
 from tercel.core.report.svg import Figure, Section, finished, render, sketch
-from tercel.execution.policies.card import kept
+from tercel.execution.policies.card import selection
 from tercel.lab.evaluation.training_files import some_metrics
 from tercel.lab.learning.agent.config import AgentConfig
 from tercel.lab.learning.port import Metrics
@@ -42,7 +42,7 @@ def page(
         Section(
             "Learning",
             f"The greedy policy beside {rule} on {config.validation.episodes} fixed episodes of each market that are "
-            f"neither trained on nor judged, each market bought and sold; the best of {result['looks']} is kept.",
+            f"neither trained on nor judged, each market bought and sold; the best of {result['looks']} is selected.",
             figures=[learning(checks, rule), gains(checks, rule)],
         ),
         Section(
@@ -54,7 +54,7 @@ def page(
         Section("Configuration", facts=flat(config.model_dump())),
     ]
     outcome = unlearned(result) or (
-        f"The kept policy costs {best['is_bps']:.2f} bps where {rule} costs {best['rule_bps']:.2f}: a gain of "
+        f"The selected policy costs {best['is_bps']:.2f} bps where {rule} costs {best['rule_bps']:.2f}: a gain of "
         f"{best['gain']:.2f} +- {best['se']:.2f} (one standard error) on validation episodes, of which it is the best "
         f"of {result['looks']} validation checks: `tercel agent evaluate` judges it on others."
     )
@@ -68,12 +68,12 @@ def page(
 
 
 def unlearned(result: dict[str, Any]) -> str:
-    """Sentence that nothing was learned and the start is kept; "" where a checkpoint is.
+    """Sentence that nothing was learned and the start is selected; "" where a checkpoint is.
 
     >>> best = {"frames": 0.0, "is_bps": 9.0, "rule_bps": 9.0, "gain": 0.0, "se": 0.0}
     >>> said = unlearned({"best": best, "start": best, "rule": "peg_touch", "looks": 6})
     >>> said.partition(". ")[0]
-    'Nothing was learned: none of 6 validation checks beat peg_touch, so that rule itself is kept as the policy'
+    'Nothing was learned: none of 6 validation checks beat peg_touch, so that rule itself is the policy'
     """
     best, rule, looks = result["best"], result["rule"], result["looks"]
     if best["frames"] > 0:
@@ -83,8 +83,8 @@ def unlearned(result: dict[str, Any]) -> str:
         if best["is_bps"] == best["rule_bps"]
         else ("the first", "its start")
     )
-    text = f"none of {looks} validation checks beat {what[0]}, so {what[1]} is kept as the policy."
-    return f"Nothing was learned: {text} {kept(result['start'], result.get('best_checkpoint'), looks, True)}"
+    text = f"none of {looks} validation checks beat {what[0]}, so {what[1]} is the policy."
+    return f"Nothing was learned: {text} {selection(result['start'], result.get('best_checkpoint'), looks, True)}"
 
 
 def weights_of(config: AgentConfig) -> dict[str, float]:

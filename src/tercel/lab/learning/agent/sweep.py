@@ -1,6 +1,6 @@
 """A search over a training's settings: trials on training and validation episodes alone, counted as variants.
 
-    sweep.json    what was told
+    sweep.json    the configuration
     study.db      Optuna's record
     trials/000/   each a training: metrics, validation, the best policy; a second seed beside it as 000-1
     best.toml     the configuration that was best, with the number of variants tried, for `tercel agent train`
@@ -100,7 +100,7 @@ class SweepRow:
         "complete", "cut short" or "failed".
     values : dict
     facts : dict
-        What :meth:`Sweep.tell` was told with it.
+        Given to :meth:`Sweep.tell` with it.
     """
 
     number: int
@@ -119,7 +119,7 @@ class Trial:
         self.values = values
 
     def report(self, step: int, value: float) -> bool:
-        """Say how it stands; True: others stood better at this step, give up."""
+        """Report its value so far; True: others were better at this step, give up."""
         self.inner.report(value, step)
         return bool(self.inner.should_prune())
 
@@ -430,7 +430,7 @@ class AgentSweep:
         on_row: Callable[[Trial, Metrics], None],
         stop: Callable[[], bool],
     ) -> tuple[list[float], list[float], bool] | None:
-        """Gains of the kept policies by seed with their standard errors, and whether it was cut short."""
+        """Gains of the selected policies by seed with their standard errors, and whether it was cut short."""
         gains: list[float] = []
         errors: list[float] = []
         for turn in range(self.config.sweep.seeds):

@@ -31,10 +31,10 @@ from tercel.lab.learning.agent.config import AgentConfig, parse
 from tercel.lab.learning.agent.env import (
     MakeEnv,
     action_parameters,
-    eyes_of,
     functions_of,
     in_shards,
     learned_in,
+    observation_of,
     rule_name,
     rule_of,
     strategy_of,
@@ -76,7 +76,7 @@ def write_result(folder: Path, result: dict[str, Any]) -> dict[str, Any]:
 
 
 def _run_record(config: AgentConfig, seed: int) -> dict[str, Any]:
-    """What a run folder keeps of what was told."""
+    """The configuration and the seed, as a run folder keeps them."""
     return {"seed": seed, **config.model_dump(mode="json"), MADE_OF: made_of(config)}
 
 
@@ -115,7 +115,7 @@ def differences(
 
 
 def _value(value: Any) -> str:
-    return "not told" if value is None else f"{value!r:.80}"
+    return "not given" if value is None else f"{value!r:.80}"
 
 
 def changed_since(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
@@ -136,7 +136,7 @@ def refuse_another(folder: Path, config: AgentConfig, seed: int) -> None:
     Raises
     ------
     ConfigError, UnknownNameError
-        With the first thing that is told otherwise, or is no longer what it was.
+        With the first thing that differs, or is no longer what it was.
     """
     path, now = folder / FILE, json.loads(json.dumps(_run_record(config, seed)))
     if not path.exists():
@@ -160,7 +160,7 @@ def refuse_another(folder: Path, config: AgentConfig, seed: int) -> None:
 
 
 def claim(folder: Path, config: AgentConfig, seed: int) -> None:
-    """Keep what was told in the run folder, which is there.
+    """Write the configuration into the run folder, which exists.
 
     Raises
     ------
@@ -240,11 +240,11 @@ def is_done(folder: Path) -> bool:
 
 
 # -- guards ---------------------------------------------------------------------------------------
-# Number of recipes tried before one was kept, by its configuration or by its sweep.
+# Number of recipes tried before one was selected, by its configuration or by its sweep.
 
 
 def variants_tried(config: AgentConfig) -> int:
-    """Recipes tried before this one was kept, itself included: `guards.variants`, or more as `guards.sweep` has them.
+    """Recipes tried before this one was selected, itself included: `guards.variants`, or more as `guards.sweep` has them.
 
     Raises
     ------
@@ -361,7 +361,7 @@ class Training:
 
     @property
     def best(self) -> Metrics | None:
-        """The look at which the kept policy was taken."""
+        """The look at which the selected policy was taken."""
         rows = [
             row for row in self.checks.rows if row["frames"] >= self._late or row["frames"] == 0
         ]
@@ -369,14 +369,14 @@ class Training:
 
     @property
     def apart(self) -> dict[str, Metrics]:
-        """The look before learning, and the best of those whose policy may be kept in its place."""
+        """The look before learning, and the best of those whose policy may be selected instead."""
         rows = [row for row in self.checks.rows if row["frames"] >= max(self._late, 1)]
         late = {"best_checkpoint": max(rows, key=lambda row: row["merit"])} if rows else {}
         return {"start": self.checks.rows[0], **late} if self.checks.rows else {}
 
     @property
     def _late(self) -> float:
-        """Frames from which policies are kept and averaged."""
+        """Frames from which policies are selected and averaged."""
         return self.config.validation.keep_from * self.config.learner.frames
 
     def on_update(self, metrics: Metrics) -> None:
@@ -412,9 +412,9 @@ class Training:
             save_policy(self.folder / LAST, policy, self.card(check))
 
     def card(self, check: Metrics) -> Card:
-        """Card of the policy as it stands."""
+        """Card of the current policy."""
         config, task = self.config, self.markets[0].task
-        policy, watched = self.agent.policy(), observer(eyes_of(config), config.policy.stack)
+        policy, watched = self.agent.policy(), observer(observation_of(config), config.policy.stack)
         return Card(
             name=config.name,
             observes=watched.entries,
@@ -466,8 +466,8 @@ class Training:
         return {"looks": checks, "variants": variants_tried(self.config) + checks - 1}
 
     def _count(self) -> None:
-        """Say in the cards of what is kept how many looks there were in the end, each a chance to be lucky, and how far
-        the best was from the start."""
+        """Write the final number of looks, each a chance to be lucky, and the best look's distance from the start into
+        the cards of the selected policies."""
         for path in (self.folder / POLICY / CARD, self.folder / LAST / CARD):
             if not path.exists():
                 continue
@@ -480,9 +480,9 @@ class Training:
             write_whole(path, changed.to_json())
 
     def _observe(self) -> None:
-        """Write what the kept policy observes on validation episodes beside its card."""
-        eyes, folder = eyes_of(self.config), self.folder / POLICY
-        strategy = policy_strategy(folder, eyes=None if isinstance(eyes, str) else eyes)
+        """Write what the selected policy observes on validation episodes beside its card."""
+        own, folder = observation_of(self.config), self.folder / POLICY
+        strategy = policy_strategy(folder, own_observation=None if isinstance(own, str) else own)
         plans = [(one.validation, one.task, one.plan) for one in self.markets]
         command = f"training {self.config.name}, seed {self.seed}"
         found = observed_in(plans, strategy, ", ".join(self._names), command)
@@ -533,7 +533,7 @@ def run_training(
     on_row : callable, optional
         Receives each row of metrics and the best look so far.
     stop : callable, optional
-        EvaluationRequest between updates; the state is kept when it says so.
+        Called between updates; when it is true the state is saved and the training ends.
 
     Returns
     -------

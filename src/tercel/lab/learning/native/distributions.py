@@ -139,7 +139,7 @@ def policy_loss(
 # action alone and cancels. What is called entropy here is then that of z.
 
 LOG_TWO_PI = math.log(2.0 * math.pi)
-# Shares of a Dirichlet law are kept from 0, where their log density is infinite in float32.
+# Shares of a Dirichlet law are kept away from 0, where their log density is infinite in float32.
 SMALLEST_SHARE = 1e-6
 
 
@@ -433,7 +433,7 @@ class Gaussian(Distribution):
 
 
 class LogisticNormal(Gaussian):
-    """`size` shares: softmax of `size` - 1 normal numbers and a 0, which stands for the last share (Aitchison 1982).
+    """`size` shares: softmax of `size` - 1 normal numbers and a 0 for the last share (Aitchison 1982).
 
     The network starts at equal shares, or at those that were asked for. The greedy action is the softmax of the means.
     """

@@ -168,7 +168,7 @@ class DqnSettings(NativeSettings):
         A value outside its range (`native.bounds`).
     """
 
-    capacity: int = 100_000  # transitions kept; 1e6 in the paper, but an execution episode has tens of decisions
+    capacity: int = 100_000  # transitions stored; 1e6 in the paper, but an execution episode has tens of decisions
     warmup: int = 4_096  # frames of random play before the first gradient step
     steps: int = 64  # decisions per episode slot and update (one row of metrics)
     gradient_steps: int = (
@@ -194,7 +194,7 @@ class Replay:
         self.n = n
         self.obs = np.zeros(
             (capacity, n, width), np.float32
-        )  # raw: the normaliser goes on learning
+        )  # raw: the normaliser continues to learn
         self.actions = np.zeros((capacity, n), np.int64)
         self.rewards = np.zeros((capacity, n), np.float32)
         self.dones = np.zeros((capacity, n), np.bool_)
@@ -418,8 +418,8 @@ class Dqn(NativeLearner):
     def _parts(self) -> dict[str, Any]:
         return {"replay": self.replay, **super()._parts()}
 
-    def _anew(self) -> None:
-        super()._anew()
+    def _forget_episodes(self) -> None:
+        super()._forget_episodes()
         self.replay.close()
 
     def state(self) -> State:

@@ -48,7 +48,7 @@ class EvolutionSettings:
         Entries are cut at so many widths from their centres.
     keep : float
         Share of the weights found that the policy has. Half of them keeps three quarters of a gain that is a parabola,
-        and goes half as far in a market where nobody trained.
+        and goes half as far in a market that was not trained in.
     anneal_frames : int
         Frames over which steps become shorter.
     start : mapping
@@ -231,7 +231,7 @@ class Evolution:
         return Population(table, self.seen, self.mean, self.scale, self.settings.clip)
 
     def policy(self) -> MlpPolicy:
-        """The middle of the search, or as much of it as is kept, as a network of one layer."""
+        """The middle of the search, or the share `keep` of it, as a network of one layer."""
         found = self.search.mean.reshape(self._shape)
         table = self.start + self.settings.keep * (found - self.start)
         weight = np.zeros((len(self.mean), self._shape[0]), np.float32)

@@ -156,7 +156,7 @@ OF: Final[dict[str, Bounds]] = {
 
 @dataclass(frozen=True)
 class NativeSettings:
-    """What every native learner that follows a gradient is told.
+    """Settings of every native learner that follows a gradient.
 
     Raises
     ------
@@ -274,14 +274,14 @@ class NativeLearner:
             "normaliser": self.normaliser,
         }
 
-    def _anew(self) -> None:
-        """Forget the episodes that were going on: new ones begin."""
+    def _forget_episodes(self) -> None:
+        """Forget the running episodes: new ones begin."""
         self.scaler.returns[:] = 0.0
         if self.risk_transform:
             self.risk_transform.begin()
 
     def state(self) -> State:
-        """Everything that a training goes on from."""
+        """Everything that a training resumes from."""
         state: State = {name: part.state() for name, part in self._parts().items() if part}
         state |= {"params": self.net.params.copy(), "returns": self.returns.state()}
         state |= {
@@ -306,7 +306,7 @@ class NativeLearner:
         if goes_on:
             self._begin(self.env.restore(state["env"]))
         else:
-            self._anew()
+            self._forget_episodes()
             self._begin(self.env.reset(self.seed + self.frames))
         parts["normaliser"].restore(
             state["normaliser"]

@@ -126,7 +126,7 @@ class Net:
     def forward(self, x: Float32, work: Workspace) -> list[Float32]:
         """Head outputs [rows, width] for normalised `x[rows, inputs]`, WITHOUT the head's bias.
 
-        Whoever reads the heads adds `head_biases`, saving a pass over memory in the loss kernels.
+        The reader of the heads adds `head_biases`, saving a pass over memory in the loss kernels.
         """
         for tower in range(len(self.heads)):
             self.forward_tower(tower, x, work)
@@ -348,7 +348,7 @@ class ValueNormaliser:
         return (raw * self.scale + self.mean).astype(np.float32)
 
     def learn(self, returns: Float32, weight: Float32, bias: Float32) -> Float32:
-        """Targets float32[n] for the head (weight[units, 1], bias[1]), which goes on saying the same."""
+        """Targets float32[n] for the head (weight[units, 1], bias[1]), whose values stay the same."""
         mean, scale = self.mean, self.scale
         merge_moments(returns.reshape(-1, 1), self.moments)
         weight *= np.float32(scale / self.scale)

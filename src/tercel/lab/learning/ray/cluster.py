@@ -246,7 +246,7 @@ def run_jobs_on(cluster: Cluster, jobs: Sequence[Job], out: Path) -> None:
     """Run the costs that are missing of some jobs on a cluster, strategy by strategy.
 
     What is recorded besides costs (decisions, fills, twins, the bound) is little and is left to this machine, with the
-    first job of its scenario; so are placebos, who are told of other episodes.
+    first job of its scenario; so are placebos, which see forecasts of other episodes.
     """
     for scenario, candidate, missing in _by_strategy(jobs, out):
         built = build_scenario(scenario)

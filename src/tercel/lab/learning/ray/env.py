@@ -203,7 +203,7 @@ class ShardWorkers(Protocol):
     ) -> dict[int, Any]:
         """Call a method of each shard named; results by shard.
 
-        Shards that are missing from the result were lost with their worker: they have been made anew and must be
+        Shards that are missing from the result were lost with their worker: they have been made again and must be
         reset before they are called again.
         """
 
@@ -420,7 +420,7 @@ class ShardedVec:
         return dict.fromkeys(range(self.crew.shards), arguments)
 
     def _reset_lost(self, lost: list[int]) -> dict[int, Float32]:
-        """New episodes, of another seed, for shards that were made anew."""
+        """New episodes, of another seed, for shards that were made again."""
         seen: dict[int, Float32] = {}
         for shard in lost:
             self.restarts[shard] += 1

@@ -189,7 +189,7 @@ def to_sb3(
     shares : bool
         What the environment gets is the softmax of what the network puts out.
     returns : ReturnTracker, optional
-        Told every reward.
+        Gets every reward.
 
     Notes
     -----
@@ -267,7 +267,7 @@ def monitored(env: "Sb3VecEnv") -> "Sb3VecEnv":
 # -- export ---------------------------------------------------------------------------------------
 # What Stable-Baselines3 learned, as a policy of ours: arrays, or ONNX with the normalisation inside.
 #
-# What is in an archive of Stable-Baselines3 is unpickled and may run anything. Whoever reads one here trusts it.
+# What is in an archive of Stable-Baselines3 is unpickled and may run anything. A caller that reads one here trusts it.
 
 OPSET = 17
 _NAMES: dict[str, Activation] = {"Tanh": "tanh", "ReLU": "relu"}
@@ -286,7 +286,7 @@ _CLASSES = {
 
 @dataclass(frozen=True, eq=False)
 class TrainedSb3:
-    """A model of Stable-Baselines3, and what stands before and behind its network.
+    """A model of Stable-Baselines3, and what comes before and after its network.
 
     Parameters
     ----------
@@ -354,7 +354,7 @@ def trained(model: Any, shares: bool = False, normalised: Any = None) -> Trained
 
 
 def policy_of(learned: TrainedSb3) -> MlpPolicy | OnnxPolicy:
-    """Its greedy policy as it stands, a copy."""
+    """Its current greedy policy, a copy."""
     return _perceptron(learned) or from_onnx(exported(learned), learned.head)
 
 

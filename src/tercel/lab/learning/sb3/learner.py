@@ -160,7 +160,7 @@ class Sb3Learner:
         return policy_of(self.trained())
 
     def trained(self) -> TrainedSb3:
-        """Its model with what stands before and behind the network."""
+        """Its model with what comes before and after the network."""
         return trained(self.model, self.settings.head == "simplex")
 
     def _moments(self) -> dict[str, Any]:
