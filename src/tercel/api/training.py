@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from tercel.api.trained_desk import RecordedMarket, how_to_trade
 from tercel.core.errors import ConfigError, TercelError, check_known
@@ -20,6 +19,7 @@ from tercel.lab.learning.agent.training import (
     FILE,
     POLICY,
     RESULT,
+    TrainingResult,
     claim,
     is_done,
     refuse_another,
@@ -137,7 +137,7 @@ class TrainingRun:
         stop: Stop | None = None,
         cluster: str | None = None,
         workers: int | None = None,
-    ) -> dict[str, Any]:
+    ) -> TrainingResult:
         """Train, or go on, until the policy is there; a finished one is read.
 
         Parameters
@@ -151,8 +151,8 @@ class TrainingRun:
 
         Returns
         -------
-        dict
-            As ``run.json`` has it; ``done`` False when `stop` said so.
+        TrainingResult
+            ``done`` False when `stop` said so.
 
         Raises
         ------
@@ -164,15 +164,15 @@ class TrainingRun:
             with self._claimed():
                 if finished:
                     say(f"{self.folder}: it was finished; nothing was trained")
-                    result: dict[str, Any] = parse_json((self.folder / RESULT).read_text())
-                    return result | {"policy": str(self.folder / POLICY)}
+                    result: TrainingResult = parse_json((self.folder / RESULT).read_text())
+                    return {**result, "policy": str(self.folder / POLICY)}
                 arguments = (self.config, self.folder, self.seed)
                 if not progress:
                     return run_training(*arguments, make=make, stop=stop)
                 with _bar(self.config, self.seed) as on_row:
                     return run_training(*arguments, make=make, stop=stop, on_row=on_row)
 
-    def report(self, result: dict[str, Any]) -> Path:
+    def report(self, result: TrainingResult) -> Path:
         """Write the page of a training that is over, ``report.html`` in its folder."""
         return write_page(self.folder, self.config, result)
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tercel.api.training import TrainingRun
     from tercel.lab.evaluation.tuning_tasks import TuningSettings
     from tercel.lab.learning.agent.sweep import AgentSweep, Trial
+    from tercel.lab.learning.agent.training import TrainingResult
     from tercel.lab.learning.port import Metrics
 
 HEADINGS = (
@@ -326,8 +327,9 @@ def train(request: Train) -> None:
         raise KeyboardInterrupt(
             f"`tercel agent train --resume {run.folder}{trusted}` goes on at {result['frames']:,} decisions"
         )
-    found = {**result, "folder": str(run.folder), "report": str(run.report(result))}
-    hand_over(found, request.as_json, lambda: _show(run, found))
+    report = str(run.report(result))
+    found = {**result, "folder": str(run.folder), "report": report}
+    hand_over(found, request.as_json, lambda: _show(run, result, report))
 
 
 def _asked(request: Train) -> "TrainingRun":
@@ -365,18 +367,18 @@ def _asked(request: Train) -> "TrainingRun":
     )
 
 
-def _show(run: "TrainingRun", found: dict[str, Any]) -> None:
+def _show(run: "TrainingRun", result: "TrainingResult", report: str) -> None:
     """Say what came of it."""
     from tercel.lab.learning.agent.report import unlearned
 
-    best, nothing = found["best"], unlearned(found)
+    best, nothing = result["best"], unlearned(result)
     gained = (
-        f"{best['is_bps']:.2f} bps, {found['rule']} {best['rule_bps']:.2f}, gain {best['gain']:+.2f} +- "
-        f"{best['se']:.2f} (one s.e., validation, best of {found['looks']} validation checks)"
+        f"{best['is_bps']:.2f} bps, {result['rule']} {best['rule_bps']:.2f}, gain {best['gain']:+.2f} +- "
+        f"{best['se']:.2f} (one s.e., validation, best of {result['looks']} validation checks)"
     )
     say(f"{run.config.name}: {nothing or gained}")
-    say(f"policy   {found['policy']}")
-    say(f"report   {found['report']}")
+    say(f"policy   {result['policy']}")
+    say(f"report   {report}")
     if not nothing:
         say(f"judge it with `tercel agent evaluate {run.folder}`")
     say("trade it:")

@@ -12,6 +12,7 @@ from tercel.core.report.svg import Figure, Section, finished, render, sketch
 from tercel.execution.policies.card import selection
 from tercel.lab.evaluation.training_files import some_metrics
 from tercel.lab.learning.agent.config import AgentConfig
+from tercel.lab.learning.agent.training import TrainingResult
 from tercel.lab.learning.port import Metrics
 
 TERMS = ("execution", "impact", "left")
@@ -19,7 +20,7 @@ TERMS = ("execution", "impact", "left")
 MOST_ABREAST = 4
 
 
-def write_page(folder: Path, config: AgentConfig, result: dict[str, Any]) -> Path:
+def write_page(folder: Path, config: AgentConfig, result: TrainingResult) -> Path:
     """Write ``report.html`` into the run folder and say where it is.
 
     Raises
@@ -34,7 +35,7 @@ def write_page(folder: Path, config: AgentConfig, result: dict[str, Any]) -> Pat
 
 
 def page(
-    config: AgentConfig, result: dict[str, Any], rows: Sequence[Metrics], checks: Sequence[Metrics]
+    config: AgentConfig, result: TrainingResult, rows: Sequence[Metrics], checks: Sequence[Metrics]
 ) -> str:
     """Page of a training from rows of metrics and of looks."""
     best, rule = result["best"], result["rule"]
@@ -61,13 +62,16 @@ def page(
     lead = f"{result['frames']:,} decisions. {outcome}"
     facts = {
         "seed": result["seed"],
-        "trained on": spelt_out(result["trained_on"]),
+        "trained on": "; ".join(
+            f"{key}: {', '.join(map(str, v)) if isinstance(v, list) else v}"
+            for key, v in result["trained_on"].items()
+        ),
         "Tercel": result["version"],
     }
     return render(f"Training of {config.name}", lead, sections, facts, "tercel agent train")
 
 
-def unlearned(result: dict[str, Any]) -> str:
+def unlearned(result: TrainingResult) -> str:
     """Sentence that nothing was learned and the start is selected; "" where a checkpoint is.
 
     >>> best = {"frames": 0.0, "is_bps": 9.0, "rule_bps": 9.0, "gain": 0.0, "se": 0.0}
@@ -90,14 +94,6 @@ def unlearned(result: dict[str, Any]) -> str:
 def weights_of(config: AgentConfig) -> dict[str, float]:
     """Weight of each term of the reward."""
     return {name: float(getattr(config.reward, name)) for name in TERMS}
-
-
-def spelt_out(values: dict[str, Any]) -> str:
-    """What was trained on, as a person writes it."""
-    return "; ".join(
-        f"{key}: {', '.join(map(str, v)) if isinstance(v, list) else v}"
-        for key, v in values.items()
-    )
 
 
 def flat(values: dict[str, Any], above: str = "") -> dict[str, object]:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NotRequired, TypedDict, cast
 
 import numpy as np
 
@@ -69,10 +69,26 @@ LAST: Final = "last"
 UPDATES_A_CHECKPOINT: Final = 10
 
 
-def write_result(folder: Path, result: dict[str, Any]) -> dict[str, Any]:
-    """Write the result of a training into its folder."""
-    write_whole(folder / RESULT, json.dumps(result, indent=1) + "\n")
-    return result
+class TrainingResult(TypedDict):
+    """What became of a training, as `run.json` holds it.
+
+    `best`, `start` and `best_checkpoint` are rows of `validation.csv`: of the selected policy, of the policy before
+    learning and of the best checkpoint; `looks` counts those rows, `variants` the recipes tried with them.
+    """
+
+    name: str
+    seed: int
+    done: bool
+    frames: int
+    policy: str
+    best: Metrics
+    start: NotRequired[Metrics]
+    best_checkpoint: NotRequired[Metrics]
+    rule: str
+    looks: int
+    variants: int
+    trained_on: dict[str, Any]
+    version: str
 
 
 def _run_record(config: AgentConfig, seed: int) -> dict[str, Any]:
@@ -488,9 +504,8 @@ class Training:
         found = observed_in(plans, strategy, ", ".join(self._names), command)
         write_whole(folder / OBSERVATIONS, found.to_json())
 
-    def finish(self, done: bool) -> dict[str, Any]:
+    def finish(self, done: bool) -> TrainingResult:
         """Write and return the result of the training."""
-        best = self.best or {}
         self._count()
         if done:
             self._observe()
@@ -500,14 +515,15 @@ class Training:
             "done": done,
             "frames": self.agent.frames,
             "policy": str(self.folder / POLICY),
-            "best": best,
+            "best": self.best or {},
             **self.apart,
             "rule": rule_name(self.config),
             **self._counted,
             "trained_on": self.trained_on,
             "version": __version__,
         }
-        return write_result(self.folder, result)
+        write_whole(self.folder / RESULT, json.dumps(result, indent=1) + "\n")
+        return cast(TrainingResult, result)
 
 
 def run_training(
@@ -518,7 +534,7 @@ def run_training(
     make: MakeEnv | None = None,
     on_row: Callable[[Metrics, Metrics | None], None] | None = None,
     stop: Callable[[], bool] | None = None,
-) -> dict[str, Any]:
+) -> TrainingResult:
     """Run a training, or resume it, to its policy.
 
     Parameters
@@ -537,8 +553,8 @@ def run_training(
 
     Returns
     -------
-    dict
-        As `run.json` holds it; ``done`` False when `stop` said so.
+    TrainingResult
+        ``done`` False when `stop` said so.
     """
     learner_settings(config)  # refused before anything is built
     training = Training(config, folder, seed, make, markets_of(config))
