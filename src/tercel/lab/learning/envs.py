@@ -37,7 +37,7 @@ from tercel.execution.strategy import Strategy
 from tercel.execution.task import SHARE, Task
 from tercel.lab.evaluation.backgrounds import Backgrounds
 from tercel.lab.evaluation.episodes import Episodes, Plan, Sampler
-from tercel.lab.learning.port import State
+from tercel.lab.learning.port import Info, State
 from tercel.lab.learning.rewards import Reward, Step, rewards_of
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.records import state_at
@@ -371,14 +371,14 @@ class ExecutionVec:
         self._total = np.zeros(4)
         return self.restart(np.arange(self.n))
 
-    def step(self, actions: AnyArray) -> tuple[Float32, Floats, Bools, dict[str, Any]]:
+    def step(self, actions: AnyArray) -> tuple[Float32, Floats, Bools, Info]:
         """Decode, act, and start the next episodes where some ended."""
         result = self.advance(actions)
         return (self.restart(result[3]["which"]), *result[1:]) if result[2].any() else result
 
     # -- its two halves, for environments that are restarted by their caller --------------------------------------------------
 
-    def advance(self, actions: AnyArray) -> tuple[Float32, Floats, Bools, dict[str, Any]]:
+    def advance(self, actions: AnyArray) -> tuple[Float32, Floats, Bools, Info]:
         """Everything that :meth:`step` does except starting episodes again."""
         e = self.episodes
         view = e.view
@@ -402,7 +402,7 @@ class ExecutionVec:
             self._rewards[:] = rewards_of(
                 self.own_reward, Step.of(e, left_before, self._costs, self.sums)
             )
-        info: dict[str, Any] = dict(zip(COSTS, self._costs, strict=True))
+        info: Info = dict(zip(COSTS, self._costs, strict=True))
         info["is_bps"] = self._is_bps
         self._is_bps[:] = np.nan
         obs = self.observer.encode(view)
@@ -552,7 +552,7 @@ class MixedVec:
             [part.reset(len(self.parts) * seed + i) for i, part in enumerate(self.parts)]
         )
 
-    def step(self, actions: AnyArray) -> tuple[Float32, Floats, Bools, dict[str, Any]]:
+    def step(self, actions: AnyArray) -> tuple[Float32, Floats, Bools, Info]:
         """Act in all of them; `info` holds the costs and `is_bps` of all slots."""
         results = [
             part.step(actions[where]) for part, where in zip(self.parts, self.slices, strict=True)

@@ -16,6 +16,7 @@ from tercel.execution.task import Task
 from tercel.lab.evaluation.episodes import Episodes, Sampler
 from tercel.lab.evaluation.example import levels_of
 from tercel.lab.learning.envs import COSTS, ExecutionVec, Options
+from tercel.lab.learning.port import Info
 from tercel.market.book import layout as lay
 from tercel.market.simulator.source import Source
 
@@ -86,7 +87,6 @@ def frame_of(episodes: Episodes, i: int) -> Bytes:
 
 # -- gym env --------------------------------------------------------------------------------------
 
-Info = dict[str, Any]
 # Seeds that are drawn when none is given.
 SEEDS = 2**31
 

@@ -25,6 +25,8 @@ from tercel.lab.evaluation.training_files import FRAMES, some_metrics
 Metrics = dict[str, float]
 # Nested dictionaries with string keys; leaves are arrays, numbers, strings, booleans, None and lists of those.
 State = dict[str, Any]
+# Arrays of a step to look at, by name.
+Info = dict[str, Any]
 
 
 class LearningError(TercelError):
@@ -59,7 +61,7 @@ class VecEnv(Protocol):
     def reset(self, seed: int) -> Float32:
         """Start all episodes; the same seed gives the same episodes. Returns observations float32[n, D]."""
 
-    def step(self, actions: Any) -> tuple[Float32, AnyArray, Bools, dict[str, Any]]:
+    def step(self, actions: Any) -> tuple[Float32, AnyArray, Bools, Info]:
         """Act in all episodes: observations float32[n, D], rewards float[n], done bool[n], arrays to look at.
 
         `actions` are int64[n], or float32[n, A]. The arrays may be the environment's own buffers, valid until the next

@@ -28,16 +28,7 @@ def write_page(folder: Path, config: AgentConfig, result: TrainingResult) -> Pat
     ConfigError
         The metrics of the training or of its looks are damaged or gone.
     """
-    path = folder / "report.html"
     rows, checks = some_metrics(folder / "metrics.csv"), some_metrics(folder / "validation.csv")
-    path.write_text(page(config, result, rows, checks), encoding="utf-8")
-    return path
-
-
-def page(
-    config: AgentConfig, result: TrainingResult, rows: Sequence[Metrics], checks: Sequence[Metrics]
-) -> str:
-    """Page of a training from rows of metrics and of looks."""
     best, rule = result["best"], result["rule"]
     sections = [
         Section(
@@ -50,7 +41,10 @@ def page(
             "What it lives on",
             "Costs of the training episodes, sampled and not greedy: each term times its weight, whose sum is minus "
             "the reward. A term that falls while another rises was bought with it.",
-            figures=[terms(rows, weights_of(config)), spread_of_moves(rows)],
+            figures=[
+                terms(rows, {name: float(getattr(config.reward, name)) for name in TERMS}),
+                spread_of_moves(rows),
+            ],
         ),
         Section("Configuration", facts=flat(config.model_dump())),
     ]
@@ -68,7 +62,10 @@ def page(
         ),
         "Tercel": result["version"],
     }
-    return render(f"Training of {config.name}", lead, sections, facts, "tercel agent train")
+    path = folder / "report.html"
+    text = render(f"Training of {config.name}", lead, sections, facts, "tercel agent train")
+    path.write_text(text, encoding="utf-8")
+    return path
 
 
 def unlearned(result: TrainingResult) -> str:
@@ -89,11 +86,6 @@ def unlearned(result: TrainingResult) -> str:
     )
     text = f"none of {looks} validation checks beat {what[0]}, so {what[1]} is the policy."
     return f"Nothing was learned: {text} {selection(result['start'], result.get('best_checkpoint'), looks, True)}"
-
-
-def weights_of(config: AgentConfig) -> dict[str, float]:
-    """Weight of each term of the reward."""
-    return {name: float(getattr(config.reward, name)) for name in TERMS}
 
 
 def flat(values: dict[str, Any], above: str = "") -> dict[str, object]:

@@ -110,13 +110,13 @@ class SweepRow:
     facts: dict[str, Any]
 
 
+@dataclass
 class Trial:
-    """A proposal under way; `number` counts those that ended before it."""
+    """A running proposal; `number` counts the trials that ended before it."""
 
-    def __init__(self, inner: Any, number: int, values: dict[str, Any]) -> None:
-        self.inner = inner
-        self.number = number
-        self.values = values
+    inner: Any
+    number: int
+    values: dict[str, Any]
 
     def report(self, step: int, value: float) -> bool:
         """Report its value so far; True: others were better at this step, give up."""
@@ -572,13 +572,6 @@ UNIT = "gain on the rule, bps"
 
 def write_page(sweep: AgentSweep, result: dict[str, Any]) -> Path:
     """Write ``report.html`` into the sweep's folder and say where it is."""
-    path = sweep.folder / "report.html"
-    path.write_text(page(sweep, result), encoding="utf-8")
-    return path
-
-
-def page(sweep: AgentSweep, result: dict[str, Any]) -> str:
-    """Page of a sweep."""
     rows = sweep.sweep.rows()
     complete = [row for row in rows if row.how == "complete"]
     values = np.array([row.value for row in rows])
@@ -613,6 +606,9 @@ def page(sweep: AgentSweep, result: dict[str, Any]) -> str:
             else "None is complete."
         )
     )
-    return render(
+    text = render(
         f"Sweep of {result['name']}", lead, sections, {"seed": result["seed"]}, "tercel agent sweep"
     )
+    path = sweep.folder / "report.html"
+    path.write_text(text, encoding="utf-8")
+    return path

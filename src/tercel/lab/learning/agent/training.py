@@ -318,7 +318,7 @@ class WeightAverage:
         """State for a resume."""
         return {"count": self.count, "sums": [total.copy() for total in self._sums]}
 
-    def restore(self, state: dict[str, Any]) -> None:
+    def restore(self, state: State) -> None:
         """Restore the mean from `state`."""
         self.count = int(state["count"])
         self._sums = [np.array(total, np.float64) for total in state["sums"]]

@@ -15,6 +15,7 @@ from tercel.lab.learning.native.learner import one_thread
 from tercel.lab.learning.native.net import merge_moments
 from tercel.lab.learning.native.ppo import Ppo, PpoSettings
 from tercel.lab.learning.port import (
+    Info,
     LearningError,
     State,
     VecEnv,
@@ -85,7 +86,7 @@ class _Seen:
         """What is seen now: the episodes go on."""
         return self.obs
 
-    def step(self, actions: Any) -> tuple[Float32, AnyArray, Bools, dict[str, Any]]:
+    def step(self, actions: Any) -> tuple[Float32, AnyArray, Bools, Info]:
         obs, reward, done, info = self.env.step(actions)
         self.obs[:] = obs
         merge_moments(self.obs, self.moments)
@@ -466,7 +467,7 @@ class ShardedVec:
         lost = [shard for shard in seeds if shard not in seen]
         return self._joined(seen | (self._reset_lost(lost) if lost else {}))
 
-    def step(self, actions: AnyArray) -> tuple[Float32, AnyArray, Bools, dict[str, Any]]:
+    def step(self, actions: AnyArray) -> tuple[Float32, AnyArray, Bools, Info]:
         """Act in all episodes. Those lost with a worker end here, without reward."""
         given = {
             shard: (np.ascontiguousarray(actions[self._slots_of(shard)]),)
