@@ -1,16 +1,15 @@
 """What the native learners share: what they see between updates, what they normalise by, and their state on disk."""
 
-import ctypes
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from numbers import Integral, Real
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+from threadpoolctl import ThreadpoolController
 
 from tercel.core.arrays import Float32
 from tercel.core.errors import ConfigError, refuse_if
@@ -32,54 +31,22 @@ from tercel.lab.learning.port import (
 from tercel.lab.learning.rewards import risk_transform
 
 # -- blas -----------------------------------------------------------------------------------------
-# One BLAS thread while small networks learn.
-#
-# OpenBLAS spreads a product of 256 x 64 by 64 x 64 over all cores, which costs more than it gives when another process
-# works beside it, and ties the last bits of a result to the number of cores. NumPy has no switch for it; the library
-# itself does. Where no OpenBLAS is found (another BLAS, another system) nothing happens.
-
-# The prefixes and suffixes under which OpenBLAS is built into NumPy's wheels and distributions.
-_NAMES = tuple(
-    f"{prefix}openblas_{{}}_num_threads{suffix}"
-    for prefix in ("scipy_", "")
-    for suffix in ("64_", "")
-)
 
 
 @lru_cache(maxsize=1)
-def _libraries() -> tuple[tuple[Callable[[], int], Callable[[int], None]], ...]:
-    """(get, set) of the number of threads, for each OpenBLAS that this process has loaded."""
-    try:
-        lines = Path("/proc/self/maps").read_text().splitlines()
-    except OSError:
-        return ()
-    paths = sorted({line.split(maxsplit=5)[5] for line in lines if "openblas" in line})
-    found = []
-    for path in paths:
-        try:
-            library = ctypes.CDLL(path)
-        except OSError:
-            continue
-        for name in _NAMES:
-            if hasattr(library, name.format("set")):
-                found.append(
-                    (getattr(library, name.format("get")), getattr(library, name.format("set")))
-                )
-                break
-    return tuple(found)
+def _libraries() -> ThreadpoolController:
+    """The thread pools that this process has loaded; looked up once."""
+    return ThreadpoolController()
 
 
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Run the block with one OpenBLAS thread and put the number back."""
-    before = [(put, get()) for get, put in _libraries()]
-    for put, _ in before:
-        put(1)
-    try:
-        yield
-    finally:
-        for put, number in before:
-            put(number)
+def one_thread() -> AbstractContextManager[Any]:
+    """Run a block with one BLAS thread while small networks learn.
+
+    A product of 256 x 64 by 64 x 64 on all cores costs more than it gives when another process works beside it, and
+    ties the last bits of a result to the number of cores.
+    """
+    limited: AbstractContextManager[Any] = _libraries().limit(limits=1, user_api="blas")
+    return limited
 
 
 # -- bounds ---------------------------------------------------------------------------------------
