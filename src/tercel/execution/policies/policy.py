@@ -220,8 +220,9 @@ def compare(network: PolicyPort, exported: Path, card: Card, seed: int) -> dict[
         "native_difference": native,
         "onnxruntime_difference": None,
     }
-    if native != 0.0:
-        raise _differs("the native loader", native)
+    same = "the exported policy to give the same outputs"
+    others = f"the native loader gives others, by up to {native:g}"
+    refuse_if(native != 0.0, same, others, "train it again", PolicyError)
     try:
         runtime = OnnxPolicy((exported / MODEL).read_bytes())
     except PolicyError as error:
@@ -233,8 +234,9 @@ def compare(network: PolicyPort, exported: Path, card: Card, seed: int) -> dict[
     found["onnxruntime_difference"] = float(np.abs(other - wanted).max())
     if card.head in ("logits", "q"):
         found["same_action_share"] = float(np.mean(other.argmax(axis=1) == wanted.argmax(axis=1)))
-    if not found["onnxruntime_difference"] <= TOLERANCE * scale:
-        raise _differs("ONNX Runtime", found["onnxruntime_difference"])
+    others = f"ONNX Runtime gives others, by up to {found['onnxruntime_difference']:g}"
+    wrong = not found["onnxruntime_difference"] <= TOLERANCE * scale
+    refuse_if(wrong, same, others, "train it again", PolicyError)
     return found
 
 
@@ -248,14 +250,6 @@ def random_observations(network: PolicyPort, seed: int) -> Float32:
     if isinstance(network, MlpPolicy):
         unit = network.mean + unit / np.where(network.scale == 0, 1.0, network.scale)
     return unit.astype(np.float32)
-
-
-def _differs(which: str, by: float) -> PolicyError:
-    return PolicyError(
-        "the exported policy to give the same outputs",
-        f"{which} gives others, by up to {by:g}",
-        "train it again",
-    )
 
 
 def _place(staged: Path, names: list[str], out: Path, aside: Path) -> None:

@@ -113,16 +113,18 @@ def _tunable(
     parameters: Mapping[str, Any],
 ) -> Strategy:
     """A tunable strategy: the given values over those tuned in its market, on its clock, over the generic ones."""
-    if name in _NEED_ESTIMATES and estimates is None:
-        raise _no_estimates(name)
+    _refuse_unknown_market(name in _NEED_ESTIMATES, name, estimates)
     clock = "+events" if "events" in wrappers else ""
     known = {} if estimates is None else tuned_values(name + clock, estimates.market)
     return TUNABLE[name]({**known, **parameters}, estimates)
 
 
-def _no_estimates(name: str) -> ConfigError:
-    return ConfigError(
-        f"market estimates for {name!r}", "none", "estimate the market first (MarketEstimates)"
+def _refuse_unknown_market(informed: bool, name: str, estimates: MarketEstimates | None) -> None:
+    refuse_if(
+        informed and estimates is None,
+        f"market estimates for {name!r}",
+        "none",
+        "estimate the market first (MarketEstimates)",
     )
 
 
@@ -211,8 +213,7 @@ def build(
     check_known(name, KNOWN, said=f"strategy {name!r}")
     maker, informed = _ALL[name]
     arguments = dict(parameters or {})
-    if informed and estimates is None:
-        raise _no_estimates(name)
+    _refuse_unknown_market(informed, name, estimates)
     if informed:
         arguments["estimates"] = estimates
     try:

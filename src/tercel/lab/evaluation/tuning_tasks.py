@@ -119,10 +119,15 @@ def tune_task(settings: TuningSettings, name: str, folder: Path) -> bool:
     """Tune a strategy in a worker; what is there already stays."""
     path = folder / f"{name}.json"
     if not path.exists():
-        counter = _Counter(folder / f".{name}.count")
-        found = tune(
-            arena_of(settings), name, settings.episodes or None, settings.seed, counter.add
-        )
+        # Read by the progress display, in another process.
+        counted, done = folder / f".{name}.count", 0
+
+        def count(episodes: int) -> None:
+            nonlocal done
+            done += episodes
+            counted.write_text(str(done))
+
+        found = tune(arena_of(settings), name, settings.episodes or None, settings.seed, count)
         write_json(path, asdict(found))
     return True
 
@@ -147,18 +152,6 @@ def validate_task(
             folder / f"{name}{ending}", asdict(one) if final else {"validation": asdict(one)}
         )
     return True
-
-
-class _Counter:
-    """Episodes done so far, in a file that the progress display reads."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.done = 0
-
-    def add(self, episodes: int) -> None:
-        self.done += episodes
-        self.path.write_text(str(self.done))
 
 
 def progress_of(folder: Path, name: str) -> int:

@@ -191,17 +191,9 @@ def _check_evolution(config: AgentConfig) -> None:
         f"learner.shards {config.learner.shards}": config.learner.shards > 0,
         f"task.grow_frames {config.task.grow_frames}": config.task.grow_frames > 0,
     }
-    _refuse_first(
-        others,
-        "actions of levers, residual or costs, the plain reward and one process, for learner.algo 'es'",
-        "leave it out, or train with ppo",
-    )
-
-
-def _refuse_first(settings: Mapping[str, bool], expected: str, remedy: str) -> None:
-    """Refuse the first setting that is wrong, if one is."""
-    for received, wrong in settings.items():
-        refuse_if(wrong, expected, received, remedy)
+    expected = "actions of levers, residual or costs, the plain reward and one process, for learner.algo 'es'"
+    for received, wrong in others.items():
+        refuse_if(wrong, expected, received, "leave it out, or train with ppo")
 
 
 def risk_of(config: AgentConfig) -> Risk:
