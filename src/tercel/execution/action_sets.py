@@ -1,8 +1,8 @@
-"""Action decoders: what a learner's numbers mean, as intents.
+"""Sets of actions by name: the decoder that turns a policy's numbers into intents.
 
-Each set of actions is one file with `LABELS` and ``decode(actions, view) -> intents``; here they stand by name: the
-discrete ones take int64 (n,) indices, the continuous ones float (n, A) vectors. Some have parameters, which a policy's
-card keeps. A new set is named in `SETS` and in `_PLAIN` or, where it is made of parameters, in `_MADE`.
+Discrete sets take int64 (n,) indices, continuous ones float (n, A) vectors. `execution.decoders` has those that need no
+written strategy; here are those that move one (`levers`, `residual`, `costs`) and :func:`action_set`, which finds any.
+A new set is named in `SETS` and in `_PLAIN` or, where it has parameters of its own, in `_MADE`.
 """
 
 from collections.abc import Callable, Mapping

@@ -1,8 +1,12 @@
-"""The driver of one market: events come in one by one, commands go out. What is live runs on it.
+"""The driver of one market: events in one by one, commands out; and the same order on paper, on a growing tape.
 
 It holds the same two arrays as a market of the batch and changes them with the same functions, so that a recorded
 session gives byte-identical observations and commands. It does not simulate the venue: its commands leave, and what
 became of them comes back as OWN_* rows.
+
+`PaperTrial` works an order beside a live one on the market's events, by the rules of replay (`docs/simulator.md`):
+displayed lots once, queues at their true place, no answer from the market. Replay flatters large orders, so a challenger
+is compared with a champion's paper trial, never with its live fills.
 """
 
 from collections.abc import Callable, Iterable, Mapping

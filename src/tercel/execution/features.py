@@ -1,4 +1,4 @@
-"""What is seen at a decision: two integer rows that strategies read, and their features that drift is measured on.
+"""The two integer rows that strategies read at a decision, and the float row of features that drift is measured on.
 
 The features are a float row, a function of the integer rows alone; the first 15 depend on the private row only,
 the rest on the market row only, so that the two can be paired freely. Everything is oriented by the order's side: buying

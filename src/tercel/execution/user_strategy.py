@@ -1,4 +1,4 @@
-"""Strategies of the user: a function or a class, checked and run through the port of the shipped ones.
+"""Strategies and functions of the user: found, hashed, checked and run through the port of the shipped strategies.
 
 A strategy is found in three ways: as an object in Python, as ``module:Name`` or ``path/file.py:Name``, and by its name
 in the entry point group ``tercel.strategies`` of an installed package. Code that is named here is trusted and runs.

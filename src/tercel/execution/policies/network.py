@@ -1,4 +1,4 @@
-"""MLP policies: all numbers in one flat float32 array, run by Numba one row at a time.
+"""Networks of policies: MLPs in one flat float32 array, run by Numba row by row, and ONNX files.
 
 A batch is a loop over rows of the same kernel, so a row's result does not depend on how many rows stand beside it:
 the event-by-event driver and the batch give the same bytes. :func:`mlp_forward` takes plain arrays and can be called
@@ -11,6 +11,12 @@ Layout of the flat array `w` for D inputs, layers of sizes s_0 = D, s_1 .. s_L::
 and of the int32 array `layout`: ``[L, activation, output, s_0, s_1, .. s_L]``. An observation x enters the first layer
 as ``clip((x - mean) * scale, -clip, clip)``; the activation is applied between layers, never after the last. What is applied
 after the last is `output`: nothing, a softmax, or the mean of a Dirichlet law with concentrations softplus(z) + 1.
+
+ONNX files: the graph is Sub(mean), Mul(scale), Clip, then Gemm and Tanh or Relu in turn, and for shares Softmax behind,
+or Softplus, Add(1), Log and Softmax: the mean of a Dirichlet law. It puts out what `Greedy.logits` returns. Opset 13 and
+IR version 8 are read by every ONNX Runtime since 1.10 (2021). A graph of this form is read back into arrays, any other
+runs in ONNX Runtime. A policy with a memory is a network whose state goes in with one observation and comes out for the
+next.
 """
 
 from dataclasses import dataclass

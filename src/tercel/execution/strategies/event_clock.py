@@ -1,4 +1,9 @@
-"""Takes that wait for their moment, slice by slice: `spread_rule` for a narrow spread, `take_timed` for a forecast too.
+"""Strategies on the event clock: the clock itself, a fallback for large orders, `guarded`, and takes that wait for their moment.
+
+`EventClock` lets any strategy decide between the decisions of the schedule; `SizeFallback` gives orders that are too
+large to rest to another strategy. `guarded` is the rule and the guard of the shipped agents without their networks,
+`rest_and_take` the same for orders too large to rest; `spread_rule` takes a slice when the spread is narrow, `take_timed`
+when a forecast says so too.
 
 An order's slices are those of a TWAP. Within a slice a lot is taken when what taking costs now is small beside what it
 usually costs, and the later in the slice the less it has to be; at the slice's end what is overdue is taken at any

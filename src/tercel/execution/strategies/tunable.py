@@ -1,4 +1,4 @@
-"""The written rules that are tuned to a market.
+"""Written strategies whose parameters are tuned to a market, the layout of their parameters, and the tuned values.
 
 Schedules that rest first: `twap_repeg`, `twap_cross`, `vwap_cross`, `pov_passive`.
 

@@ -3,6 +3,9 @@
 The (mu/mu_w, lambda) evolution strategy with covariance matrix adaptation of Hansen (2016, "The CMA evolution strategy:
 a tutorial", table 1 and figure 6): Gaussian steps whose mean, length and covariance follow the better half of what was
 tried. Only ranks count, so noise that all candidates of a generation share does nothing.
+
+Our own and not `cmaes` (0.13): that refuses a single parameter, which three strategies have, and has other learning rates
+and draws, so every tuned value would change, and steps are capped and saved through its private attributes alone.
 """
 
 import math

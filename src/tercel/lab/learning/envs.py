@@ -1,4 +1,4 @@
-"""Execution as a :class:`~tercel.lab.learning.port.VecEnv`: n markets side by side, each starting its next episode.
+"""Execution as a vector environment: `ExecutionVec`, n markets side by side, and `MixedVec`, several of them as one.
 
     env = ExecutionVec(source, task, bank_sampler(task, quantity, worlds), 64)
     obs = env.reset(seed=1)
@@ -13,6 +13,10 @@
 
 With weights 1, 1, 0 the sum over an episode is exactly minus the implementation shortfall in ticks per lot. A reward of
 the user's may replace the weights; the three costs are recorded all the same.
+
+Options: orders drawn from `Ranges` (domain randomisation, with a curriculum), a `rival` whose cost is added to the
+reward (paired reward), a `unit` of reward, seeds of each market's own. `MixedVec` puts environments of several markets
+into one, each with its slots and its unit, so that a tick weighs in each what it costs there.
 """
 
 from collections.abc import Mapping, Sequence

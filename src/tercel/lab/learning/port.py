@@ -1,4 +1,4 @@
-"""What a learner needs of an environment, and what everyone else may ask of a learner.
+"""The protocols of environments and learners, the training loop, its metrics and its checkpoints.
 
 The loop belongs to the caller: :meth:`Learner.update` collects one batch, improves once and hands back a row of
 metrics. :func:`train` is that loop with metrics, checkpoints and a polite stop.

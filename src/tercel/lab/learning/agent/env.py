@@ -1,4 +1,4 @@
-"""Training environment of a configuration: slots split between its markets, whole or in shards."""
+"""What a configuration makes: observation, reward, actions and rule of its policy, and its environment, whole or in shards."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager

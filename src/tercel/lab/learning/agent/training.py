@@ -1,7 +1,18 @@
-"""One training of an agent: a configuration, a seed, a folder (`run_folder`), at last a policy.
+"""One training of an agent: a configuration, a seed, a run folder, at last a policy.
 
 `run_training` needs of its environment no more than the learner does: `learned_in` may be replaced by one that spreads
 the slots over machines.
+
+The run folder:
+
+    config.json      the configuration, with hashes of the markets and functions that it names
+    metrics.csv      a row an update: losses, costs term by term
+    validation.csv   a row a look: the greedy policy beside the rule on episodes that are not trained on
+    checkpoint/      the learner's state: a stopped training resumes from it
+    policy/          the best policy by validation, with its card
+    last/            the policy of the last look: the mean of the late ones, selected by nothing
+    run.json         the result (`TrainingResult`)
+    report.html      the same as pictures
 """
 
 import json

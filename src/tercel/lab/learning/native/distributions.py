@@ -1,4 +1,4 @@
-"""What a policy head means: how actions are drawn from it, what the loss of a minibatch is, what leaves the learner.
+"""Laws of actions over a network's head: sampling, log densities, losses with their gradients, export.
 
 One class per law. Each keeps the actions as learning needs them (`store`) and hands the environment what it expects:
 numbers int64[n], vectors float32[n, A], or shares float32[n, A] that add up to 1.

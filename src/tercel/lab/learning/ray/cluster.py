@@ -1,4 +1,4 @@
-"""A Ray cluster: one that runs somewhere, by its address, or one on this machine for as long as it is needed."""
+"""A Ray cluster, running at an address or started on this machine, and evaluations on it."""
 
 import os
 import socket

@@ -1,4 +1,4 @@
-"""An environment whose slots live in shards, with others: a `VecEnv` that takes whole rollouts by itself."""
+"""An environment in shards, held by this process or by Ray's workers: a `VecEnv` that takes whole rollouts by itself."""
 
 import os
 import time

@@ -1,4 +1,4 @@
-"""Between our learners and Stable-Baselines3: environments in, networks out."""
+"""Between our learners and Stable-Baselines3: settings and environments in, networks out."""
 
 import copy
 import importlib
