@@ -5,7 +5,7 @@ what it wants; reconcile turns that into commands and sees to it that nothing is
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,6 +58,13 @@ class Wrapper(Strategy):
     """A strategy around another, at its clock."""
 
     inner: Strategy
+    # Behind the inner strategy's name in tables.
+    suffix: ClassVar[str] = ""
+
+    @property
+    def name(self) -> str:
+        """Name of the inner strategy, with the suffix."""
+        return f"{self.inner.name}{self.suffix}"
 
     @property
     def gap_ns(self) -> int:

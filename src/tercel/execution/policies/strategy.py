@@ -280,11 +280,6 @@ class _Same(Wrapper):
 
     inner: Strategy
 
-    @property
-    def name(self) -> str:
-        """Name of the inner strategy."""
-        return self.inner.name
-
     def decide(self, view: View) -> Intents:
         """Intents of the inner strategy."""
         return self.inner.decide(view)

@@ -37,7 +37,7 @@ The cap binds urgency, and the horizon binds the cap: what is left then is force
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final
+from typing import ClassVar, Final
 
 import numpy as np
 
@@ -246,6 +246,7 @@ class AlphaTilt(Wrapper):
         Expected move in the order's favour, ticks, for each rung that resting lots step back; inf: they stay.
     """
 
+    suffix: ClassVar[str] = "+alpha"
     inner: Strategy
     strength: float = 1.0
     most: float = 4.0
@@ -271,11 +272,6 @@ class AlphaTilt(Wrapper):
     def _terms(self) -> Floats:
         return np.array([self.strength, self.most, self.hold, self.ticks_a_rung], np.float64)
 
-    @property
-    def name(self) -> str:
-        """Name of the inner strategy with +alpha."""
-        return f"{self.inner.name}+alpha"
-
     def decide(self, view: View) -> Intents:
         """Intents of the inner strategy with lots moved between now and later."""
         tilted = self.inner.decide(view).astype(np.int32, casting="same_kind")
@@ -295,12 +291,8 @@ class PostureCap(Wrapper):
     (np.int32(0), np.int32(10))
     """
 
+    suffix: ClassVar[str] = "+posture"
     inner: Strategy
-
-    @property
-    def name(self) -> str:
-        """Name of the inner strategy with +posture."""
-        return f"{self.inner.name}+posture"
 
     def decide(self, view: View) -> Intents:
         """Intents of the inner strategy, capped."""

@@ -68,6 +68,7 @@ class EventClock(Wrapper):
     ('peg_touch+events', 1000000000)
     """
 
+    suffix: ClassVar[str] = "+events"
     inner: Strategy
     gap_ns: int = GAP_NS
 
@@ -78,11 +79,6 @@ class EventClock(Wrapper):
             f"{self.gap_ns}",
             "a second, 1,000,000,000, is usual",
         )
-
-    @property
-    def name(self) -> str:
-        """Name of the inner strategy with +events."""
-        return f"{self.inner.name}+events"
 
     def decide(self, view: View) -> Intents:
         """Intents of the inner strategy; between two slices they give way to the resting lots."""
@@ -155,11 +151,6 @@ class SizeFallback(Wrapper):
     takes: Strategy
     most_lots: float
     horizon_ns: int
-
-    @property
-    def name(self) -> str:
-        """Name of the inner strategy."""
-        return self.inner.name
 
     @property
     def gap_ns(self) -> int:
