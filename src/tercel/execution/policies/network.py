@@ -182,7 +182,7 @@ def argmax_rows(values: Float32, out: Ints) -> None:
 
 
 class Greedy:
-    """Greedy actions and probabilities of a network's outputs, however these are computed."""
+    """Greedy actions of a network's outputs, however these are computed."""
 
     head: Head
 
@@ -211,25 +211,6 @@ class Greedy:
         actions = np.empty(values.shape[0], np.int64)
         argmax_rows(values, actions)
         return actions
-
-    def probabilities(self, obs: Float32, mask: Bools | None = None) -> Float32:
-        """Action probabilities float32[n, A]: softmax of logits, or all on the greedy action of a q head.
-
-        Raises
-        ------
-        PolicyError
-            If the head is continuous.
-        """
-        if self.continuous:
-            raise PolicyError(
-                "a policy of discrete actions",
-                f"one with the head {self.head!r}",
-                "use its mean action",
-            )
-        values = self.logits(obs)
-        if mask is not None:
-            values[~mask] = -np.inf
-        return distribution(values, self.head)
 
 
 @dataclass(frozen=True, eq=False)
@@ -325,16 +306,6 @@ class MlpPolicy(Greedy):
         w, layout = self.packed
         mlp_forward_rows(w, layout, np.ascontiguousarray(obs, np.float32), self.scratch, out)
         return out
-
-
-def distribution(values: Float32, head: Head) -> Float32:
-    """Probabilities float32[n, A] that a head's values stand for."""
-    if head == "q":
-        chosen = np.zeros_like(values)
-        chosen[np.arange(values.shape[0]), values.argmax(axis=1)] = 1.0
-        return chosen
-    weights = np.exp(values - values.max(axis=1, keepdims=True))
-    return np.asarray(weights / weights.sum(axis=1, keepdims=True), np.float32)
 
 
 OPSET, IR_VERSION = 13, 8

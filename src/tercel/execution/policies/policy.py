@@ -47,9 +47,6 @@ class PolicyPort(Protocol):
     def act(self, obs: Float32, mask: Bools | None = None) -> AnyArray:
         """Greedy actions int64[n]; of a continuous policy the mean action, float32[n, A]."""
 
-    def probabilities(self, obs: Float32, mask: Bools | None = None) -> Float32:
-        """Action probabilities float32[n, A]."""
-
 
 def save_policy(folder: Path, policy: MlpPolicy | OnnxPolicy, card: Card) -> Card:
     """Write `policy` and `card` to `folder`, replacing what is there; returns the card with its hashes filled in.

@@ -33,7 +33,6 @@ from tercel.execution.strategy import (
     Shares,
     Strategy,
     Wrapper,
-    expected_shares,
     forecaster_of,
     gap_of,
     shares,
@@ -48,9 +47,7 @@ _DISCRETE = ("logits", "q")
 class PolicyStrategy:
     """Acts greedily: the action of the largest logit or value, or the mean vector, decoded by the policy's action set.
 
-    What is judged is this greedy policy, so its expected intent is the intent itself. With `stochastic` the expected
-    intent is the mean over the policy's action probabilities instead, which is what a policy that samples discrete
-    actions does; the decisions stay greedy. In a halt every decoder holds.
+    This greedy policy is what is judged, so its expected intent is the intent itself. In a halt every decoder holds.
 
     Parameters
     ----------
@@ -60,8 +57,6 @@ class PolicyStrategy:
         From observations to actions.
     action_set_name : str
         A set of `execution.action_sets`.
-    stochastic : bool
-        Whether `expected` averages over action probabilities.
     action_parameters : mapping
         Of the action set.
     observation : str or callable
@@ -82,7 +77,6 @@ class PolicyStrategy:
     name: str
     policy: PolicyPort
     action_set_name: str = "placement"
-    stochastic: bool = False
     action_parameters: Mapping[str, Any] = field(default_factory=dict)
     observation: str | ObservationFunction = OBSERVATION
     stack: int = 1
@@ -176,13 +170,8 @@ class PolicyStrategy:
         return self._actions.decode(self.policy.act(obs), view)
 
     def expected(self, view: View) -> Shares:
-        """Shares of the greedy intent, or their mean over the action probabilities, float64 (n, 6)."""
-        if not self.stochastic or self._actions.continuous:
-            return shares(self._actions.decode(self.policy.act(self.observe(view)), view), view)
-        weights = self.policy.probabilities(self.observe(view)).astype("float64")
-        return expected_shares(
-            weights / weights.sum(axis=1, keepdims=True), self._actions.decode, view
-        )
+        """Shares of the greedy intent, float64 (n, 6); a memory is left alone."""
+        return shares(self._actions.decode(self.policy.act(self.observe(view)), view), view)
 
 
 def policy_strategy(
@@ -466,10 +455,6 @@ class _Acting:
         if self.continuous:
             return actions.astype(np.float32)
         return np.asarray(np.eye(self.n_actions, dtype=np.float32)[actions])
-
-    def probabilities(self, obs: Float32, mask: Bools | None = None) -> Float32:
-        """Probability 1 of the action taken: the policy is greedy."""
-        return self.logits(obs)
 
 
 def model_strategy(
