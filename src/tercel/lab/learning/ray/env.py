@@ -4,7 +4,7 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -69,6 +69,17 @@ class ShardRollout:
     metrics: dict[str, float]
 
 
+@dataclass(frozen=True)
+class Traits:
+    """Sizes of a shard's environment, and whether it forbids actions and can be restored."""
+
+    observation_size: int
+    n_actions: int
+    action_size: int
+    masked: bool
+    restorable: bool
+
+
 class _Seen:
     """The shard's environment as its twin sees it: never reset, and what it shows is counted."""
 
@@ -102,16 +113,11 @@ class Shard:
         self.seen = _Seen(self.env, np.zeros((slots, self.env.observation_size), np.float32))
         self.twin: Ppo | None = None
 
-    def traits(self) -> dict[str, Any]:
+    def traits(self) -> Traits:
         """Sizes of the environment, and what it can do besides stepping."""
-        env = self.env
-        return {
-            "observation_size": env.observation_size,
-            "n_actions": self.seen.n_actions,
-            "action_size": self.seen.action_size,
-            "masked": hasattr(env, "mask"),
-            "restorable": hasattr(env, "restore"),
-        }
+        env, seen = self.env, self.seen
+        sizes = env.observation_size, seen.n_actions, seen.action_size
+        return Traits(*sizes, hasattr(env, "mask"), hasattr(env, "restore"))
 
     def reset(self, seed: int) -> Float32:
         self.seen.obs[:] = self.env.reset(seed)
@@ -164,7 +170,7 @@ class ShardWorker:
         self.slots = slots
         self.shards: dict[int, Shard] = {}
 
-    def adopt(self, numbers: list[int]) -> dict[str, Any]:
+    def adopt(self, numbers: list[int]) -> Traits:
         """Make these shards; returns what their environment is like."""
         for number in numbers:
             self.shards[number] = Shard(self.make, self.slots, number)
@@ -193,25 +199,6 @@ class ShardWorker:
 Arguments = Mapping[int, tuple[Any, ...]]
 
 
-class ShardWorkers(Protocol):
-    """Holders of the shards 0 .. `shards` - 1."""
-
-    shards: int
-    traits: dict[str, Any]
-
-    def call(
-        self, method: str, arguments: Arguments, shared: tuple[Any, ...] = ()
-    ) -> dict[int, Any]:
-        """Call a method of each shard named; results by shard.
-
-        Shards that are missing from the result were lost with their worker: they have been made again and must be
-        reset before they are called again.
-        """
-
-    def dismiss(self) -> None:
-        """Let the holders go."""
-
-
 class LocalShardWorkers:
     """All shards in this process: what the others are compared with."""
 
@@ -223,6 +210,11 @@ class LocalShardWorkers:
     def call(
         self, method: str, arguments: Arguments, shared: tuple[Any, ...] = ()
     ) -> dict[int, Any]:
+        """Call a method of each shard named; results by shard.
+
+        Shards that are missing from the result were lost with their worker: they have been made again and must be
+        reset before they are called again. In this process none is lost.
+        """
         return self.holder.call(method, dict(arguments), shared)
 
     def dismiss(self) -> None:
@@ -398,16 +390,16 @@ class ShardedVec:
     trip a decision, for learners that act step by step.
     """
 
-    def __init__(self, crew: ShardWorkers, slots: int) -> None:
+    def __init__(self, crew: "LocalShardWorkers | RayShardWorkers", slots: int) -> None:
         self.crew = crew
         self.slots = slots
         self.n = slots * crew.shards
-        self.observation_size = int(crew.traits["observation_size"])
-        self.n_actions = int(crew.traits["n_actions"])
-        self.action_size = int(crew.traits["action_size"])
-        if crew.traits["masked"]:
+        self.observation_size = crew.traits.observation_size
+        self.n_actions = crew.traits.n_actions
+        self.action_size = crew.traits.action_size
+        if crew.traits.masked:
             self.mask = self._mask
-        if crew.traits["restorable"]:
+        if crew.traits.restorable:
             self.state = self._state
             self.restore = self._restore
         self.seed = 0
