@@ -19,8 +19,8 @@ from tercel.market.tape import Lake
 
 FILE: Final = "desk.toml"
 ROUNDS: Final = 2
+# Default order size, as a share of a round's volume, for a card without one.
 SHARE: Final = 0.10
-"""Default order size, as a share of a round's volume, for a card without one."""
 TEXT: Final = """\
 # The agent of this training at a desk: {command}
 # Every key is in the packaged desk's file, which tercel trade run shows.

@@ -42,7 +42,7 @@ class TrainingRun:
     ----------
     config : AgentConfig
     folder : Path
-        Made if need be; a training that was stopped there goes on.
+        Made if need be; a training that was stopped there resumes.
     seed : int
     begun : bool
         Whether the folder is that of this very training, whatever its file says.
@@ -145,7 +145,7 @@ class TrainingRun:
         progress : bool
             Whether bars on stderr say how far it is.
         stop : callable, optional
-            Asked between updates; the state is kept when it says so.
+            Called between updates; when it is true the state is saved and the training ends.
         cluster : str, optional
             Address of a Ray cluster whose workers act, `workers` of them.
 
@@ -157,7 +157,7 @@ class TrainingRun:
         Raises
         ------
         ConfigError
-            Another training goes on there; what the learner, the market or the cluster refuses.
+            Another training is running there; what the learner, the market or the cluster refuses.
         """
         with spread(cluster, workers) as make:
             finished = self.finished
@@ -185,7 +185,7 @@ class TrainingRun:
 
     @contextmanager
     def _claimed(self) -> Iterator[None]:
-        """The folder, claimed and kept from other trainings; given back where what was asked for is refused."""
+        """The folder, locked against other trainings; released where the request is refused."""
         self.folder.mkdir(parents=True, exist_ok=True)
         with alone(self.folder, "training"):
             if not self.begun:
