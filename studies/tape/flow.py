@@ -81,9 +81,9 @@ class Muted(Around):
 
     silent: tuple[int, ...]
 
-    def act(self, obs: Float32, mask: Any = None) -> Float32:
+    def act(self, obs: Float32) -> Float32:
         """Scores, those that are silent below 0."""
-        scores = np.array(self.own.act(obs, mask))
+        scores = np.array(self.own.act(obs))
         scores[:, list(self.silent)] = -1.0
         return scores
 

@@ -116,12 +116,10 @@ def test_fraction_takes_its_share_rounded_up() -> None:
     ]
 
 
-def test_level_rests_the_remainder_after_a_fraction() -> None:
-    view = view_of(left=[90] * 6)
-    take = decoders.lots(np.full(6, 3), view)
-    intents = decoders.decode_level(np.arange(6), view, take)
-    assert intents[:, i.TAKE].tolist() == [18] * 6
-    assert intents[:5, i.REST0 :].tolist() == (72 * np.eye(5, dtype=int)).tolist()
+def test_level_rests_all_that_is_left() -> None:
+    intents = decoders.decode_level(np.arange(6), view_of(left=[90] * 6))
+    assert intents[:, i.TAKE].tolist() == [0] * 6
+    assert intents[:5, i.REST0 :].tolist() == (90 * np.eye(5, dtype=int)).tolist()
     assert intents[5, i.REST0 :].tolist() == [0] * 5
 
 

@@ -203,12 +203,6 @@ PERCENT: Final = (0, 5, 10, 20, 30, 50, 100)
 FRACTION_LABELS: Final = tuple(f"take {percent} %" for percent in PERCENT)
 
 
-def lots(actions: Ints, view: View) -> Ints:
-    """int64 (n,): lots that `actions` take, rounded up."""
-    percent = np.array(PERCENT)[checked(actions, view.n, FRACTION_LABELS)]
-    return np.asarray(-(-view.left * percent // 100))
-
-
 def decode_fraction(actions: Ints, view: View) -> Intents:
     """Intents of `actions`, int64 (n,), an index into `PERCENT`. Nothing rests; own resting orders are
     cancelled.
@@ -223,7 +217,8 @@ def decode_fraction(actions: Ints, view: View) -> Intents:
     np.int32(5)
     """
     intents = ladder(view)
-    intents[:, TAKE] = lots(actions, view)
+    percent = np.array(PERCENT)[checked(actions, view.n, FRACTION_LABELS)]
+    intents[:, TAKE] = -(-view.left * percent // 100)
     return settle(intents, view)
 
 
@@ -234,14 +229,8 @@ LEVEL_LABELS: Final = ("improve", "touch", "touch-1", "touch-2", "touch-3", "now
 NOWHERE: Final = K
 
 
-def decode_level(actions: Ints, view: View, take: Ints | int = 0) -> Intents:
-    """Intents of `actions`, int64 (n,): take `take` lots now and rest the remainder of what is left at the
-    level.
-
-    Parameters
-    ----------
-    take : int64 (n,), optional
-        Lots to take first, as `fraction.lots` gives them: both together are a two-part action.
+def decode_level(actions: Ints, view: View) -> Intents:
+    """Intents of `actions`, int64 (n,): everything that is left rests at the level.
 
     Raises
     ------
@@ -249,15 +238,13 @@ def decode_level(actions: Ints, view: View, take: Ints | int = 0) -> Intents:
         An action outside the set, or not one a market.
 
     >>> from tercel.execution.sample_views import view_of
-    >>> decode_level(np.array([2]), view_of(left=90), take=np.array([40]))[0, [TAKE, REST0 + 2]].tolist()
-    [40, 50]
+    >>> decode_level(np.array([2]), view_of(left=90))[0, [TAKE, REST0 + 2]].tolist()
+    [0, 90]
     """
     actions = checked(actions, view.n, LEVEL_LABELS)
     intents = ladder(view)
-    taken = np.clip(take, 0, view.left)
-    intents[:, TAKE] = taken
     rows = np.flatnonzero(actions != NOWHERE)
-    intents[rows, REST0 + actions[rows]] = (view.left - taken)[rows]
+    intents[rows, REST0 + actions[rows]] = view.left[rows]
     return settle(intents, view)
 
 

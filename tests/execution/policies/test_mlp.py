@@ -76,14 +76,6 @@ def test_shares_are_what_their_formulas_say(size):
         )
 
 
-def test_mask_forbids():
-    policy = random_policy((4, 8, 3))
-    obs = np.random.default_rng(2).normal(size=(20, 4)).astype(np.float32)
-    mask = np.ones((20, 3), bool)
-    mask[np.arange(20), policy.act(obs)] = False
-    assert (policy.act(obs, mask) != policy.act(obs)).all()
-
-
 def test_wrong_shapes_and_numbers_are_refused():
     policy = random_policy((4, 8, 3))
     with pytest.raises(PolicyError, match=r"\(n, 4\)"):

@@ -195,19 +195,14 @@ class Greedy:
         """Values of the actions, or the mean action itself, float32[n, A], for raw observations float32[n, D]."""
         raise NotImplementedError
 
-    def act(self, obs: Float32, mask: Bools | None = None) -> AnyArray:
-        """Greedy actions: int64[n], or of a continuous head the mean action, float32[n, A].
+    def act(self, obs: Float32) -> AnyArray:
+        """Greedy actions: int64[n], or of a continuous head the mean action, float32[n, A]."""
+        return self.greedy(self.logits(obs))
 
-        `mask[n, A]` False forbids an action; what a vector may be is its decoder's affair, so there it has no meaning.
-        """
-        return self.greedy(self.logits(obs), mask)
-
-    def greedy(self, values: Float32, mask: Bools | None = None) -> AnyArray:
+    def greedy(self, values: Float32) -> AnyArray:
         """Greedy actions of given outputs of the head."""
         if self.continuous:
             return values
-        if mask is not None:
-            values[~mask] = -np.inf
         actions = np.empty(values.shape[0], np.int64)
         argmax_rows(values, actions)
         return actions

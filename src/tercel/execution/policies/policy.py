@@ -19,7 +19,7 @@ from typing import Any, Final, Protocol
 import numpy as np
 
 from tercel import __version__
-from tercel.core.arrays import AnyArray, Bools, Float32, Floats
+from tercel.core.arrays import AnyArray, Float32, Floats
 from tercel.core.errors import ConfigError, PolicyError, refuse_if
 from tercel.execution.features import FEATURES
 from tercel.execution.policies.card import Card, layout_hash, read_card
@@ -44,7 +44,7 @@ class PolicyPort(Protocol):
     def logits(self, obs: Float32) -> Float32:
         """Outputs of the network, float32[n, A], for raw observations float32[n, D]."""
 
-    def act(self, obs: Float32, mask: Bools | None = None) -> AnyArray:
+    def act(self, obs: Float32) -> AnyArray:
         """Greedy actions int64[n]; of a continuous policy the mean action, float32[n, A]."""
 
 

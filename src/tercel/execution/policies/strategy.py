@@ -7,7 +7,7 @@ from typing import Any, Final, cast
 
 import numpy as np
 
-from tercel.core.arrays import AnyArray, Bools, Float32
+from tercel.core.arrays import AnyArray, Float32
 from tercel.core.errors import ConfigError, PolicyError, UnknownNameError, check_known, refuse_if
 from tercel.execution.action_sets import ActionSet, action_set
 from tercel.execution.columns import OBSERVATION
@@ -258,9 +258,9 @@ class Idle:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.policy, name)
 
-    def act(self, obs: Float32, mask: Bools | None = None) -> AnyArray:
+    def act(self, obs: Float32) -> AnyArray:
         """Zeros of the actions' shape."""
-        return np.zeros_like(self.policy.act(obs, mask))
+        return np.zeros_like(self.policy.act(obs))
 
 
 @dataclass(frozen=True)
@@ -414,7 +414,7 @@ class _Acting:
         self.continuous = continuous
         self.head = "vector" if continuous else "logits"
 
-    def act(self, obs: Float32, mask: Bools | None = None) -> AnyArray:
+    def act(self, obs: Float32) -> AnyArray:
         """Actions int64 (n,), or float32 (n, A)."""
         found, n = np.asarray(self._act(obs.copy())), len(obs)
         wanted = (n, self.n_actions) if self.continuous else (n,)
