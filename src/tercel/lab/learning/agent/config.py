@@ -281,7 +281,7 @@ class RewardSection(_Section):
     # What counts as 1; with several markets, spreads weigh them alike.
     unit: Literal["ticks", "spread"] = "ticks"
     risk_aversion: float = Field(default=0.0, ge=0)
-    # A reward of the user's instead of all that, ``module:name``: a function of a `learning.own_reward.Step`.
+    # A reward of the user's instead of all that, ``module:name``: a function of a `lab.learning.rewards.Step`.
     own: str = ""
 
     @model_validator(mode="after")
