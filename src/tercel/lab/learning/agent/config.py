@@ -242,7 +242,7 @@ class LearnerSection(BaseModel):
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
-    # The native learners (`es`: an evolution strategy), or Stable-Baselines3's: see `agent_sb3`.
+    # The native learners (`es`: an evolution strategy), or Stable-Baselines3's: see `lab.learning.sb3`.
     algo: Literal[
         "ppo",
         "dqn",

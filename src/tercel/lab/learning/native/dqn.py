@@ -165,7 +165,7 @@ class DqnSettings(NativeSettings):
     Raises
     ------
     ConfigError
-        A value outside its range (`native.bounds`).
+        A value outside its range (`native.learner.OF`).
     """
 
     capacity: int = 100_000  # transitions stored; 1e6 in the paper, but an execution episode has tens of decisions

@@ -133,12 +133,12 @@ class NativeSettings:
 
     hidden: tuple[int, ...] = (64, 64)  # SB3 MlpPolicy
     minibatch: int = 256
-    learning_rate: float = 5e-4  # agents_study section 2: 5e-4 -> 0
+    learning_rate: float = 5e-4  # annealed to 0 by `anneal_frames`
     anneal_frames: int = 0  # what is annealed goes linearly to its end in so many; 0: constant
-    gamma: float = 1.0  # the horizon is in the state (map, section 1)
+    gamma: float = 1.0  # no discount: the horizon is part of the observation
     normalise_observations: bool = True
     scale_rewards: bool = True
-    risk_aversion: float = 0.0  # see learning.risk; 0: the mean return alone
+    risk_aversion: float = 0.0  # see `rewards.Risk`; 0: the mean return alone
     risk_measure: str = "cvar"  # or mean_variance
     risk_level: float = 0.9  # of the CVaR
 

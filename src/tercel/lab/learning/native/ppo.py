@@ -125,7 +125,7 @@ class PpoSettings(NativeSettings):
     Raises
     ------
     ConfigError
-        A value outside its range (`native.bounds`).
+        A value outside its range (`native.learner.OF`).
     """
 
     steps: int = 64  # decisions per episode slot and rollout; x 64 slots = 4,096 frames a batch
