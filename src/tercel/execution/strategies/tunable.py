@@ -3,7 +3,8 @@
 Schedules that rest first: `twap_repeg`, `twap_cross`, `vwap_cross`, `pov_passive`.
 
 All of them say, as the schedules in `baselines`, how many lots should be done by now and how many by the end of the
-coming interval, and rest the difference at (or a tick behind) the own touch. They differ in the schedule and in when arrears cross:
+coming interval, and rest the difference at (or a tick behind) the own touch. They differ in the schedule and in
+when arrears cross:
 
     twap_repeg    never before the horizon: arrears and slice stand at today's touch, moved along at every decision;
                   it may show more the later it is
