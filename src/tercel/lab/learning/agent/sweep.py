@@ -13,14 +13,14 @@ Trials that fail (settings that contradict each other) or are cut short count as
 import json
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
-from importlib.util import find_spec
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
 from tercel.core.errors import ConfigError, TercelError, offer, refuse_if
+from tercel.core.extras import needed
 from tercel.core.files import write_whole
 from tercel.core.report.learning_figures import history, importance, parallel
 from tercel.core.report.svg import Section, render
@@ -36,54 +36,30 @@ STARTUP = 8
 MEDIAN_OF = 4
 
 
-@dataclass(frozen=True)
-class Range:
-    """Numbers from `low` to `high`, both included.
+# Key -> what it is drawn from, a distribution of Optuna's.
+Space = Mapping[str, Any]
+
+
+def law_of(key: str, wanted: RangeSection | tuple[Any, ...]) -> Any:
+    """The range or the values of a key as Optuna's distribution; values as JSON, so that lists may be among them.
 
     Raises
     ------
     ConfigError
-        If it is empty, not finite, or logarithmic and not positive.
+        Without Optuna; a range that is empty, or logarithmic and not positive; fewer than two values.
     """
-
-    low: float
-    high: float
-    log: bool = False
-    whole: bool = False
-
-    def __post_init__(self) -> None:
-        """Refuse ranges that hold nothing."""
-        refuse_if(
-            not (np.isfinite(self.low) and np.isfinite(self.high) and self.low < self.high),
-            "low < high, both finite",
-            f"{self.low} to {self.high}",
-            "mend the range",
-        )
-        refuse_if(
-            self.log and self.low <= 0,
-            "a positive low of a logarithmic range",
-            f"{self.low}",
-            "raise it, or leave log out",
-        )
-
-
-@dataclass(frozen=True)
-class Choice:
-    """One of some values, which JSON can hold."""
-
-    values: tuple[Any, ...]
-
-    def __post_init__(self) -> None:
-        """Refuse what is no choice."""
-        refuse_if(
-            len(self.values) < 2,
-            "two or more values to choose from",
-            f"{list(self.values)}",
-            "add one, or fix it",
-        )
-
-
-Space = Mapping[str, Range | Choice]
+    laws = needed("optuna.distributions", "sweep")
+    if not isinstance(wanted, RangeSection):
+        received = f"{key}: {list(wanted)}"
+        refuse_if(len(wanted) < 2, "two or more values", received, "add one, or fix it")
+        return laws.CategoricalDistribution([json.dumps(value) for value in wanted])
+    received = f"{key}: {wanted.low} to {wanted.high}"
+    refuse_if(not wanted.low < wanted.high, "low < high", received, "correct the range")
+    wrong = wanted.log and wanted.low <= 0
+    refuse_if(wrong, "a logarithmic range above 0", received, "raise low, or leave log out")
+    whole = isinstance(wanted.low, int) and isinstance(wanted.high, int)
+    kind = laws.IntDistribution if whole else laws.FloatDistribution
+    return kind(wanted.low, wanted.high, log=wanted.log)
 
 
 @dataclass(frozen=True)
@@ -149,23 +125,15 @@ class Sweep:
         self, space: Space, storage: str, name: str, seed: int, *, resume: bool = False
     ) -> None:
         refuse_if(
-            find_spec("optuna") is None,
-            "Optuna for a sweep",
-            "a Python without it",
-            "pip install 'tercel[sweep]'",
-        )
-        refuse_if(
             not space, "at least one range to search", "none", "write them under [sweep.ranges]"
         )
-        import optuna
-
+        optuna = needed("optuna", "sweep")
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self.space = dict(space)
         self.seed = seed
         self._optuna = optuna
-        space_text = json.dumps(
-            {key: [type(v).__name__, asdict(v)] for key, v in self.space.items()}, sort_keys=True
-        )
+        written = optuna.distributions.distribution_to_json
+        space_text = json.dumps({key: written(law) for key, law in space.items()}, sort_keys=True)
         try:
             self.study = optuna.create_study(
                 storage=storage,
@@ -212,18 +180,13 @@ class Sweep:
         number = self.finished
         word = int(np.random.SeedSequence([self.seed, 0x5EE9, number]).generate_state(1)[0])
         self.study.sampler = self._optuna.samplers.TPESampler(seed=word, n_startup_trials=STARTUP)
-        inner = self.study.ask()
-        return Trial(inner, number, {name: self._suggest(inner, name) for name in self.space})
+        inner = self.study.ask(self.space)
+        return Trial(inner, number, self._values(inner.params))
 
-    def _suggest(self, inner: Any, name: str) -> Any:
-        kind = self.space[name]
-        if isinstance(kind, Choice):
-            return json.loads(
-                inner.suggest_categorical(name, [json.dumps(value) for value in kind.values])
-            )
-        if kind.whole:
-            return inner.suggest_int(name, int(kind.low), int(kind.high), log=kind.log)
-        return inner.suggest_float(name, kind.low, kind.high, log=kind.log)
+    def _values(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Values of parameters, those of choices out of their JSON."""
+        chosen = {name for name, law in self.space.items() if hasattr(law, "choices")}
+        return {name: json.loads(v) if name in chosen else v for name, v in params.items()}
 
     def tell(self, trial: Trial, value: float | None, how: str = "complete", **facts: Any) -> None:
         """How a trial ended: its value, or None when it was cut short or failed."""
@@ -242,18 +205,11 @@ class Sweep:
         for number, trial in enumerate(self._ended()):
             facts = dict(trial.user_attrs)
             how = facts.pop("how")
-            values = {
-                name: json.loads(value) if isinstance(self.space[name], Choice) else value
-                for name, value in trial.params.items()
-            }
             reported = trial.value
             if reported is None and trial.intermediate_values:
                 reported = trial.intermediate_values[max(trial.intermediate_values)]
-            rows.append(
-                SweepRow(
-                    number, np.nan if reported is None else float(reported), how, values, facts
-                )
-            )
+            value = np.nan if reported is None else float(reported)
+            rows.append(SweepRow(number, value, how, self._values(trial.params), facts))
         return rows
 
     def best(self) -> SweepRow | None:
@@ -302,8 +258,8 @@ def space_of(config: AgentConfig) -> Space:
         f"none in {config.name!r}",
         "write [sweep.ranges] with learner.learning_rate = { low = 1e-4, high = 1e-3, log = true } and such",
     )
-    space: dict[str, Range | Choice] = {}
-    for key, wanted in config.sweep.ranges.items():
+    ranges = config.sweep.ranges
+    for key in ranges:
         section, dot, name = key.partition(".")
         if section not in SEARCHED or not dot or not name:
             raise ConfigError(
@@ -311,15 +267,11 @@ def space_of(config: AgentConfig) -> Space:
                 f"sweep.ranges: {key}",
                 offer(section, SEARCHED),
             )
-        if isinstance(wanted, RangeSection):
-            integer = isinstance(wanted.low, int) and isinstance(wanted.high, int)
-            space[key] = Range(wanted.low, wanted.high, wanted.log, integer)
-        else:
-            space[key] = Choice(wanted)
+    space = {key: law_of(key, wanted) for key, wanted in ranges.items()}
     for end in (0, -1):  # names and types are refused before the first trial
         values = {
-            k: (s.low, s.high)[end] if isinstance(s, Range) else s.values[end]
-            for k, s in space.items()
+            key: (one.low, one.high)[end] if isinstance(one, RangeSection) else one[end]
+            for key, one in ranges.items()
         }
         learner_settings(overlaid(config, values))
     return space
@@ -584,7 +536,7 @@ def write_page(sweep: AgentSweep, result: dict[str, Any]) -> Path:
         )
     ]
     if complete:
-        log = {key: isinstance(kind, Range) and kind.log for key, kind in sweep.sweep.space.items()}
+        log = {key: bool(getattr(law, "log", False)) for key, law in sweep.sweep.space.items()}
         settings = {key: [row.values[key] for row in complete] for key in sweep.sweep.space}
         figures = [parallel(settings, log, np.array([row.value for row in complete]), UNIT)]
         sections.append(Section("Where the good ones lie", figures=figures))
