@@ -26,6 +26,7 @@ from benchmarks.arrival import at_arrival
 from benchmarks.policy import policy_bench
 from tercel import Latency, Task, View
 from tercel.execution import Driver, Intents, Strategy, observer
+from tercel.execution.decoders import PLACEMENT_LABELS, decode_placement
 from tercel.execution.policies import MlpPolicy, PolicyStrategy, policy_strategy
 from tercel.execution.policies_packaged import folder_of
 from tercel.lab.evaluation import Episodes, seeded_plan
