@@ -26,7 +26,7 @@ from benchmarks.arrival import at_arrival
 from benchmarks.policy import policy_bench
 from tercel import Latency, Task, View
 from tercel.execution import Driver, Intents, Strategy, observer
-from tercel.execution.actions import placement
+from tercel.execution.decoders import PLACEMENT_LABELS, decode_placement
 from tercel.execution.policies import MlpPolicy, PolicyStrategy, policy_strategy
 from tercel.execution.policies_packaged import folder_of
 from tercel.lab.evaluation import Episodes, seeded_plan
@@ -36,7 +36,7 @@ from tercel.market.simulator import reactive
 
 PRESET = "csco-santa-fe"
 SEEN = observer("v3")
-SIZES = (SEEN.size, 64, 64, len(placement.LABELS))
+SIZES = (SEEN.size, 64, 64, len(PLACEMENT_LABELS))
 QUANTITY = 1_000_000
 """Lots: never done, so that every event has its decision."""
 EVENTS_PER_S = 4.0
@@ -59,7 +59,7 @@ class NumpyStrategy(Strategy):
         for weight, bias in policy.layers[:-1]:
             h = np.tanh(h @ weight + bias)
         weight, bias = policy.layers[-1]
-        return placement.decode((h @ weight + bias).argmax(axis=1), view)
+        return decode_placement((h @ weight + bias).argmax(axis=1), view)
 
 
 def bench(events: int = 20_000) -> list[dict[str, Any]]:

@@ -17,7 +17,7 @@ import numpy as np
 
 from benchmarks import measured
 from benchmarks.environment import environment
-from tercel.lab.learning import AnyVecEnv, Ppo, PpoSettings
+from tercel.lab.learning import Ppo, PpoSettings, VecEnv
 from tercel.lab.learning.ray import RayShardWorkers, connect, ray_env, sharded_env
 
 SLOTS, SHARDS = 256, 4
@@ -26,14 +26,12 @@ UPDATES = 5
 STAGES = ("rollout", "update")
 
 
-def market(slots: int) -> AnyVecEnv:
+def market(slots: int) -> VecEnv:
     """A shard: the default market with the default task."""
     return environment(slots)
 
 
-def bench(
-    make: Callable[[int], AnyVecEnv] = market, updates: int = UPDATES
-) -> list[dict[str, Any]]:
+def bench(make: Callable[[int], VecEnv] = market, updates: int = UPDATES) -> list[dict[str, Any]]:
     """Measure each number of workers against this process, in turns, after one update that compiles and warms up."""
     settings = PpoSettings(minibatch=1_024)
     here = Ppo(sharded_env(make, SLOTS, SHARDS), settings, 1)

@@ -12,7 +12,7 @@ import numpy as np
 
 from tercel.core import Float32
 from tercel.execution.policies import MlpPolicy
-from tercel.lab.learning import CLIP, EPSILON, AnyVecEnv, PpoSettings
+from tercel.lab.learning import CLIP, EPSILON, PpoSettings, VecEnv
 from tercel.lab.learning.sb3 import to_sb3
 
 
@@ -57,7 +57,7 @@ class Sb3Ppo:
 
     name = "ppo_sb3"
 
-    def __init__(self, env: AnyVecEnv, settings: PpoSettings | None = None, seed: int = 0) -> None:
+    def __init__(self, env: VecEnv, settings: PpoSettings | None = None, seed: int = 0) -> None:
         from stable_baselines3 import PPO
         from stable_baselines3.common.vec_env import VecNormalize
         from torch import nn

@@ -142,7 +142,7 @@ def simulate(left: Floats, paths: int, rng: np.random.Generator) -> Floats:
 
 
 class AlmgrenChrissVec:
-    """The example as an environment (port `ContinuousVecEnv`): each episode has a risk aversion of its own.
+    """The example as an environment (port `VecEnv`): each episode has a risk aversion of its own.
 
     **Observation** (float32[3]): `OBSERVES`; the aversion as its logarithm, -1 at `LOWEST` and 1 at `HIGHEST`.
     **Action** (float32[1]): moves the logit of the share of what is left that is sold today; 0 is the even schedule.

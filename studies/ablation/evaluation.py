@@ -28,7 +28,7 @@ from tercel.lab.evaluation import (
 )
 from tercel.lab.evaluation.pipeline import Candidate, Results, refuse_leaks, run_jobs
 from tercel.lab.learning.agent import AgentConfig
-from tercel.lab.learning.agent.policy import action_parameters, rule_name
+from tercel.lab.learning.agent.env import action_parameters, rule_name
 
 RULE: Final = "the rule"
 SEED: Final = 20_260_801

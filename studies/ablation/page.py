@@ -12,7 +12,7 @@ from studies.ablation.trainings import Run
 from studies.ablation.variants import WHOLE
 from tercel.core.report import Section, render
 from tercel.lab.evaluation import read_metrics
-from tercel.lab.learning.agent.run_folder import CHECKS
+from tercel.lab.learning.agent.training import CHECKS
 
 PAGE: Final = "report.html"
 

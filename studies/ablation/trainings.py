@@ -19,7 +19,7 @@ from tercel.core import Pool, stopping, write_atomic
 from tercel.execution.policies import CARD_FILE as CARD
 from tercel.lab.learning.agent import AgentConfig, run_training
 from tercel.lab.learning.agent.report import write_page
-from tercel.lab.learning.agent.run_folder import LAST, RESULT, claim, refuse_another
+from tercel.lab.learning.agent.training import LAST, RESULT, claim, refuse_another
 
 TRAINED: Final = "trained"
 CPU: Final = "cpu.json"

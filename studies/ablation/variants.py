@@ -20,8 +20,8 @@ from tercel.core import ConfigError, Float32, check_known, offer, read_toml, wor
 from tercel.execution import observer
 from tercel.execution.strategies import build
 from tercel.lab.learning.agent import AgentConfig, preset_file, read_config
+from tercel.lab.learning.agent.env import actions_of, rule_of
 from tercel.lab.learning.agent.learner import learner_settings, make_learner, with_algo
-from tercel.lab.learning.agent.policy import actions_of, rule_of
 from tercel.lab.learning.agent.sweep import overlaid
 from tercel.market.flow import preset as presets
 from tercel.market.impact import law_for

@@ -104,7 +104,7 @@ def ablate(request: Ablate) -> None:
     from studies.ablation.page import write_page
     from studies.ablation.trainings import refuse_others, runs_of
     from studies.ablation.variants import SHIPPED, variants_of, whole_recipe
-    from tercel.lab.learning.agent.run_folder import variants_tried
+    from tercel.lab.learning.agent.training import variants_tried
 
     if request.write is not None:
         around(request.write, MARKS)

@@ -53,9 +53,9 @@ class Moved:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.policy, name)
 
-    def act(self, obs: Float32, mask: Any = None) -> Floats:
+    def act(self, obs: Float32) -> Floats:
         """Its scores and what is added."""
-        scores = np.array(self.policy.act(obs, mask), np.float64)
+        scores = np.array(self.policy.act(obs), np.float64)
         scores[:, self.score] += np.column_stack([self.now, obs, np.ones(len(obs))]) @ self.weights
         return scores
 

@@ -28,7 +28,7 @@ from tercel.execution.policies_packaged import SHARED, CalmObservations
 from tercel.execution.strategies import build
 from tercel.lab.evaluation import Recording, Scenario, build_market, run_strategies, seeded_plan
 from tercel.lab.learning.agent import AgentConfig, preset_file, preset_names, read_config, shortfall
-from tercel.lab.learning.agent.run_folder import resumed
+from tercel.lab.learning.agent.training import resumed
 from tercel.market.flow import preset as presets
 from tercel.market.simulator import reactive
 

@@ -28,7 +28,7 @@ from tercel.cli import print_json, print_table
 from tercel.core import ConfigError, Estimate, Float32, Floats
 from tercel.core.report import spelt
 from tercel.execution import Strategy
-from tercel.execution.policies import MlpPolicy, PolicyStrategy, ToldElsewhere
+from tercel.execution.policies import MlpPolicy, PlaceboForecast, PolicyStrategy
 from tercel.execution.strategies import build
 from tercel.lab.evaluation import BuiltMarket, Scores, placebo_plan, run_strategies
 from tercel.signals.flow.train import steps
@@ -99,7 +99,7 @@ def strategy_of(what: Named, model: str) -> Strategy:
     if isinstance(what, Rule):
         return told(what, model)
     if isinstance(what, tuple):
-        return ToldElsewhere(told(what[1], model))
+        return PlaceboForecast(told(what[1], model))
     return flow.policy_of(model) if what == SHIPS else build(what)
 
 

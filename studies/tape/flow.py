@@ -19,9 +19,9 @@ from tercel.execution import Costs, Strategy, step
 from tercel.execution import columns as c
 from tercel.execution.foresight import HORIZONS, save
 from tercel.execution.policies import (
+    PlaceboForecast,
     PolicyPort,
     PolicyStrategy,
-    ToldElsewhere,
     hearing,
     policy_strategy,
 )
@@ -87,9 +87,9 @@ class Muted(Around):
 
     silent: tuple[int, ...]
 
-    def act(self, obs: Float32, mask: Any = None) -> Float32:
+    def act(self, obs: Float32) -> Float32:
         """Scores, those that are silent below 0."""
-        scores = np.array(self.own.act(obs, mask))
+        scores = np.array(self.own.act(obs))
         scores[:, list(self.silent)] = -1.0
         return scores
 
@@ -115,7 +115,7 @@ def strategies_of(model: str, market: BuiltMarket) -> dict[str, Strategy]:
             name: replace(whole, policy=cast(PolicyPort, Muted(whole.policy, at)))
             for name, at in lacking.items()
         },
-        PLACEBO: ToldElsewhere(whole),
+        PLACEBO: PlaceboForecast(whole),
         **{name: build(name, market.estimates) for name in ("twap_take", "twap_repeg")},
     }
 

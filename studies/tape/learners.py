@@ -162,9 +162,9 @@ class Choosing(Around):
     weights: Floats
     off: Floats
 
-    def act(self, obs: Float32, mask: Any = None) -> Float32:
+    def act(self, obs: Float32) -> Float32:
         """Scores of the choice."""
-        scores = np.array(self.own.act(obs, mask))
+        scores = np.array(self.own.act(obs))
         at = np.flatnonzero(known(obs))
         phi, own = features(obs[at].astype(np.float64)), chosen(scores[at])
         best = np.zeros(len(at))
@@ -189,11 +189,9 @@ class Forced(Around):
 
     told: Ints
 
-    def act(self, obs: Float32, mask: Any = None) -> Float32:
+    def act(self, obs: Float32) -> Float32:
         """Scores."""
-        return np.where(self.told < 0, self.own.act(obs, mask), 2.0 * self.told - 1.0).astype(
-            np.float32
-        )
+        return np.where(self.told < 0, self.own.act(obs), 2.0 * self.told - 1.0).astype(np.float32)
 
 
 def drawn(own: Ints, rng: np.random.Generator) -> Ints:
@@ -383,7 +381,7 @@ class Added(Around):
 
     more: Any
 
-    def act(self, obs: Float32, mask: Any = None) -> Float32:
+    def act(self, obs: Float32) -> Float32:
         """Scores."""
         return np.asarray(self.own.act(obs) + OFF + self.more.act(obs), np.float32)
 

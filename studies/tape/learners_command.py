@@ -13,7 +13,7 @@ from studies.tape.flow_command import POOLED, judged_of
 from tercel.cli import print_json, print_table, say
 from tercel.core import Estimate
 from tercel.core.report import spelt
-from tercel.execution.policies import PolicyPort, PolicyStrategy, ToldElsewhere
+from tercel.execution.policies import PlaceboForecast, PolicyPort, PolicyStrategy
 from tercel.execution.strategies import build
 from tercel.lab.evaluation import BuiltMarket, Scores
 from tercel.market.tape import Lake
@@ -119,7 +119,7 @@ def run(
             step()
             start = grounds.told_by(others)
             placebos = {
-                PLACEBO.format(name): ToldElsewhere(replace(start, policy=found[name]))
+                PLACEBO.format(name): PlaceboForecast(replace(start, policy=found[name]))
                 for name in kept[symbol]
             }
             for bound in bounds:

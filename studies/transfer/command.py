@@ -12,7 +12,7 @@ from tercel.core.report import Section, fixed, paired_differences, plain_table, 
 from tercel.core.stats import Estimate, PairedGain
 from tercel.lab.evaluation import BEST, RANDOM
 from tercel.lab.learning.agent import AgentConfig, preset_file, read_config, run_training
-from tercel.lab.learning.agent.run_folder import POLICY, claim, is_done
+from tercel.lab.learning.agent.training import POLICY, claim, is_done
 
 HEADINGS = (
     "left out",

@@ -8,7 +8,7 @@ import pytest
 import tercel as tc
 from certify.kits.strategy import StrategyConformance
 from tercel.execution.strategies import MarketEstimates, build
-from tercel.execution.strategies.timed import HandOver
+from tercel.execution.strategies.event_clock import SizeFallback
 from tercel.execution.strategy import Strategy
 
 SETS = ["default-1", "twap_repeg", "rest_and_take"]
@@ -21,7 +21,7 @@ class TestRestAndTake(StrategyConformance):
 
 class TestHandOver(StrategyConformance):
     def strategy(self) -> Strategy:
-        return HandOver(build("peg_touch"), build("twap_take"), 500.0, 600 * 10**9)
+        return SizeFallback(build("peg_touch"), build("twap_take"), 500.0, 600 * 10**9)
 
 
 def test_an_agent_hands_a_large_order_over(market: tc.Market) -> None:

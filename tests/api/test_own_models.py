@@ -19,8 +19,8 @@ from tercel.cli import app
 from tercel.execution.observation import observer
 from tercel.execution.policies.policy import load_policy
 from tercel.execution.policies.strategy import policy_strategy
-from tercel.lab.learning.agent.run_folder import resumed
-from tercel.lab.learning.checkpoint import load_checkpoint
+from tercel.lab.learning.agent.training import resumed
+from tercel.lab.learning.port import load_checkpoint
 
 RNG = np.random.default_rng(5)
 W1, B1, W2, B2 = (
@@ -96,7 +96,7 @@ def test_an_own_observation_belongs_to_the_folder(tmp_path: Path) -> None:
     saved = tc.save_policy(layers, tmp_path / "mine", observation=eyes)
     view = random_views(60, 4)
     rows = observer(eyes).encode(view)
-    strategy = policy_strategy(saved.folder, eyes=saved.observation)
+    strategy = policy_strategy(saved.folder, own_observation=saved.observation)
     np.testing.assert_array_equal(
         strategy.policy.act(rows), np.where(rows[:, 0] >= rows[:, 1], 0, 1)
     )
@@ -205,7 +205,7 @@ def test_a_model_of_stable_baselines(
     saved = tc.save_policy(model, tmp_path / "mine")
     assert saved.card.actions == actions
     view = random_views(60, 4)
-    strategy = policy_strategy(saved.folder, eyes=eyes)
+    strategy = policy_strategy(saved.folder, own_observation=eyes)
     raw = np.asarray(eyes(view), np.float32)
     answer = model.predict(env.normalize_obs(raw) if normalised else raw, deterministic=True)[0]
     if actions == "allocation":

@@ -15,7 +15,7 @@ from tercel.cli import app
 from tercel.core.errors import ConfigError
 from tercel.execution.policies.card import apart
 from tercel.lab.learning.agent.config import parse, read_config
-from tercel.lab.learning.agent.run_folder import resumed
+from tercel.lab.learning.agent.training import resumed
 
 SMALL = {
     "learner.markets": 16,

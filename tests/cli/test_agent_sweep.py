@@ -7,10 +7,9 @@ import pytest
 
 from tercel.cli.agent_train import sweep
 from tercel.core.errors import ConfigError
-from tercel.lab.learning.agent.config import parse, read_config
-from tercel.lab.learning.agent.run_folder import variants_tried
-from tercel.lab.learning.agent.sweep import overlaid, space_of, to_toml
-from tercel.lab.learning.sweep import Choice, Range
+from tercel.lab.learning.agent.config import RangeSection, parse, read_config
+from tercel.lab.learning.agent.sweep import law_of, overlaid, space_of, to_toml
+from tercel.lab.learning.agent.training import variants_tried
 
 pytest.importorskip("optuna", reason="needs the extra [sweep]")
 
@@ -111,11 +110,13 @@ def test_ranges_that_make_no_sense_are_refused_before_anything_is_written(tmp_pa
 def test_ranges_are_read_dotted_or_in_tables():
     told = tomllib.loads(TOLD)
     space = space_of(parse(told, "test"))
-    assert space["learner.epochs"] == Range(1, 3, whole=True)
-    assert space["learner.learning_rate"] == Range(1e-4, 1e-2, log=True)
-    assert space["policy.hidden"] == Choice(([4], [8], [8, 8]))
+    whole = law_of("learner.epochs", RangeSection(low=1, high=3))
+    rate = RangeSection(low=1e-4, high=1e-2, log=True)
+    assert space["learner.epochs"] == whole
+    assert space["learner.learning_rate"] == law_of("learner.learning_rate", rate)
+    assert space["policy.hidden"] == law_of("policy.hidden", ([4], [8], [8, 8]))
     told["sweep"]["ranges"] = {"learner.epochs": {"low": 1, "high": 3}}
-    assert space_of(parse(told, "test")) == {"learner.epochs": Range(1, 3, whole=True)}
+    assert space_of(parse(told, "test")) == {"learner.epochs": whole}
 
 
 def test_a_configuration_survives_being_written():

@@ -14,7 +14,7 @@ from tercel.cli.agent_train import train
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.execution import step as kernels
 from tercel.execution.policies.card import apart, read_card
-from tercel.execution.policies.card import kept as in_words
+from tercel.execution.policies.card import selection as in_words
 from tercel.execution.policies.strategy import policy_strategy
 from tercel.execution.strategies import build
 from tercel.lab.evaluation.training_files import read_metrics
@@ -26,13 +26,12 @@ from tercel.lab.learning.agent.config import (
     preset_names,
     read_config,
 )
-from tercel.lab.learning.agent.env import env_of
+from tercel.lab.learning.agent.env import action_parameters, env_of, rule_name, rule_of
 from tercel.lab.learning.agent.learner import learner_settings, refuse_settings, risk_of, with_algo
 from tercel.lab.learning.agent.market import Validator, markets_of, shortfall
-from tercel.lab.learning.agent.policy import action_parameters, rule_name, rule_of
 from tercel.lab.learning.agent.report import write_page
 from tercel.lab.learning.agent.training import run_training
-from tercel.lab.learning.checkpoint import load_checkpoint
+from tercel.lab.learning.port import load_checkpoint
 
 SMALL = {
     "name": "small",
@@ -242,7 +241,7 @@ def test_days_are_trained_on_or_judged_never_both(tmp_path, monkeypatch):
     assert split(train_days=["2003-01-14"]) == (["2003-01-14"], ["2003-01-13", "2003-01-15"])
     with pytest.raises(ConfigError, match="2003-01-16"):
         split(train_days=["2003-01-16"])
-    with pytest.raises(ConfigError, match="kept for judging"):
+    with pytest.raises(ConfigError, match="reserved for judging"):
         split(judge_days=["2003-01-13", "2003-01-14", "2003-01-15"])
     with pytest.raises(ConfigError, match="not both: 2003-01-14"):
         split(train_days=["2003-01-14"], judge_days=["2003-01-14"])
@@ -355,7 +354,7 @@ def test_a_training_that_kept_its_start_says_that_nothing_was_learned(tmp_path, 
     assert "kept: the start. The best of 5 checkpoints, after" in " ".join(done.output.split())
     assert "What helps: a longer training (frames)" in " ".join(done.output.split())
     assert " ".join(done.output.split()).count(said) == 1
-    assert "that rule itself is kept as the policy" in " ".join(done.output.split())
+    assert "that rule itself is the policy" in " ".join(done.output.split())
     assert "gain" not in done.output
     assert "agent evaluate" not in done.output
     page = (out / "report.html").read_text()

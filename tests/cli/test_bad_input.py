@@ -21,7 +21,7 @@ from tercel.core.errors import ConfigError, PolicyError, TapeError
 from tercel.execution.intent import WIDTH
 from tercel.execution.market import Market
 from tercel.execution.policies.card import Card
-from tercel.execution.policies.mlp import MlpPolicy
+from tercel.execution.policies.network import MlpPolicy
 from tercel.execution.policies.policy import load_policy, save_policy
 from tercel.execution.task import Latency, Task
 from tercel.lab.evaluation.episodes import Episodes

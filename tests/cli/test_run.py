@@ -29,8 +29,8 @@ from tercel.lab.evaluation.pipeline.evaluation import EvaluationResult
 from tercel.lab.evaluation.pipeline.views import judged_table
 from tercel.lab.evaluation.scenario import Scenario
 from tercel.lab.learning.agent.learner import learner_settings
-from tercel.lab.learning.agent.run_folder import is_done
-from tercel.lab.learning.checkpoint import load_checkpoint
+from tercel.lab.learning.agent.training import is_done
+from tercel.lab.learning.port import load_checkpoint
 from tercel.market.flow.preset import DEFAULT, load
 from tercel.market.simulator.days import DAYS, simulated_lake
 from tercel.market.simulator.terms import Fees

@@ -7,12 +7,12 @@ from hypothesis import strategies as st
 
 from certify.kits.strategy import random_views, wanted
 from tercel.core.errors import ConfigError, UnknownNameError
+from tercel.execution import decoders
 from tercel.execution import intent as i
 from tercel.execution.action_sets import action_set
-from tercel.execution.actions import guard, placement
-from tercel.execution.actions.kernels import decode_placement
+from tercel.execution.decoders import placement_rows
 from tercel.execution.intent import View
-from tercel.execution.probes import view_of
+from tercel.execution.sample_views import view_of
 from tercel.execution.strategy import hold, ladder, settle
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -26,7 +26,7 @@ def lots(intents: np.ndarray) -> list[list[int]]:
 def test_placement_means_what_its_card_says() -> None:
     # left 90, nine decisions left: the slice is 10.
     view = view_of(left=[90] * 8, decision=1, live=7, rest3=7)
-    assert lots(placement.decode(np.arange(8), view)) == [
+    assert lots(decoders.decode_placement(np.arange(8), view)) == [
         [0, 0, 0, 0, 7, 0],
         [0, 90, 0, 0, 0, 0],
         [0, 0, 90, 0, 0, 0],
@@ -36,13 +36,13 @@ def test_placement_means_what_its_card_says() -> None:
         [5, 0, 85, 0, 0, 0],
         [10, 0, 80, 0, 0, 0],
     ]
-    outside = placement.decode(np.arange(8), view)[:, i.OUTSIDE]
+    outside = decoders.decode_placement(np.arange(8), view)[:, i.OUTSIDE]
     assert outside.tolist() == [i.KEEP] + [i.CANCEL] * 7
 
 
 def test_placement_at_the_last_decision_slices_all_that_is_left() -> None:
     view = view_of(left=[7] * 3, decision=9)
-    assert lots(placement.decode(np.array([5, 6, 7]), view)) == [
+    assert lots(decoders.decode_placement(np.array([5, 6, 7]), view)) == [
         [2, 0, 5, 0, 0, 0],
         [4, 0, 3, 0, 0, 0],
         [7, 0, 0, 0, 0, 0],
@@ -51,11 +51,11 @@ def test_placement_at_the_last_decision_slices_all_that_is_left() -> None:
 
 def test_one_lot_left_is_taken_whole() -> None:
     view = view_of(left=[1] * 3)
-    assert lots(placement.decode(np.array([5, 6, 7]), view)) == [[1, 0, 0, 0, 0, 0]] * 3
+    assert lots(decoders.decode_placement(np.array([5, 6, 7]), view)) == [[1, 0, 0, 0, 0, 0]] * 3
 
 
 def plain(actions: np.ndarray, view: View) -> np.ndarray:
-    """The rules of `placement` in NumPy, action by action."""
+    """The rules of `decoders` in NumPy, action by action."""
     intents = ladder(view)
     for action, rung in ((1, i.IMPROVE), (2, i.AT_TOUCH), (3, i.AT_TOUCH + 1), (4, i.AT_TOUCH + 3)):
         rows = actions == action
@@ -74,13 +74,13 @@ def plain(actions: np.ndarray, view: View) -> np.ndarray:
 def test_placement_equals_the_plain_rules(seed: int) -> None:
     view = random_views(64, seed)
     actions = np.random.default_rng(seed).integers(0, 8, view.n)
-    np.testing.assert_array_equal(placement.decode(actions, view), plain(actions, view))
+    np.testing.assert_array_equal(decoders.decode_placement(actions, view), plain(actions, view))
 
 
 def test_compiled_placement_holds_on_an_action_outside_the_set() -> None:
     view = view_of(left=[90, 90], live=7, rest3=7)
     out = np.empty((2, i.WIDTH), np.int32)
-    decode_placement(np.array([-1, 8]), view.x, view.m, out)
+    placement_rows(np.array([-1, 8]), view.x, view.m, out)
     np.testing.assert_array_equal(out, hold(view))
 
 
@@ -99,13 +99,13 @@ def test_discrete_actions_conserve_lots_and_hold_in_halts(seed: int, name: str) 
 def test_resting_and_taking_actions_use_all_that_is_left(seed: int) -> None:
     view = random_views(50, seed)
     actions = np.random.default_rng(seed).integers(1, 8, view.n)
-    used = wanted(placement.decode(actions, view))
+    used = wanted(decoders.decode_placement(actions, view))
     np.testing.assert_array_equal(used[view.tradable], view.left[view.tradable])
 
 
 def test_fraction_takes_its_share_rounded_up() -> None:
-    view = view_of(left=[90] * len(placement.PERCENT))
-    assert placement.decode_fraction(np.arange(7), view)[:, i.TAKE].tolist() == [
+    view = view_of(left=[90] * len(decoders.PERCENT))
+    assert decoders.decode_fraction(np.arange(7), view)[:, i.TAKE].tolist() == [
         0,
         5,
         9,
@@ -116,12 +116,10 @@ def test_fraction_takes_its_share_rounded_up() -> None:
     ]
 
 
-def test_level_rests_the_remainder_after_a_fraction() -> None:
-    view = view_of(left=[90] * 6)
-    take = placement.lots(np.full(6, 3), view)
-    intents = placement.decode_level(np.arange(6), view, take)
-    assert intents[:, i.TAKE].tolist() == [18] * 6
-    assert intents[:5, i.REST0 :].tolist() == (72 * np.eye(5, dtype=int)).tolist()
+def test_level_rests_all_that_is_left() -> None:
+    intents = decoders.decode_level(np.arange(6), view_of(left=[90] * 6))
+    assert intents[:, i.TAKE].tolist() == [0] * 6
+    assert intents[:5, i.REST0 :].tolist() == (90 * np.eye(5, dtype=int)).tolist()
     assert intents[5, i.REST0 :].tolist() == [0] * 5
 
 
@@ -129,19 +127,19 @@ def test_level_rests_the_remainder_after_a_fraction() -> None:
 def test_allocation_is_within_a_lot_of_its_quota_and_loses_none(seed: int) -> None:
     view = random_views(50, seed)
     rng = np.random.default_rng(seed)
-    powers = np.exp(rng.normal(0, 5, (view.n, guard.ALLOCATION_SIZE)))
+    powers = np.exp(rng.normal(0, 5, (view.n, decoders.ALLOCATION_SIZE)))
     weights = powers / powers.sum(axis=1, keepdims=True)
     np.testing.assert_allclose(weights.sum(axis=1), 1)
-    given_lots = guard.largest_remainder(weights, view.left)
+    given_lots = decoders.largest_remainder(weights, view.left)
     np.testing.assert_array_equal(given_lots.sum(axis=1), view.left)
     assert (np.abs(given_lots - weights * view.left[:, None]) < 1 + 1e-6).all()
-    intents = guard.decode_allocation(weights, view)
+    intents = decoders.decode_allocation(weights, view)
     rows = view.tradable
     np.testing.assert_array_equal(np.array(lots(intents))[rows], given_lots[rows, :6])
 
 
 def test_allocation_breaks_ties_to_the_first() -> None:
-    assert guard.largest_remainder(np.full((1, 7), 1 / 7), np.array([3])).tolist() == [
+    assert decoders.largest_remainder(np.full((1, 7), 1 / 7), np.array([3])).tolist() == [
         [1, 1, 1, 0, 0, 0, 0]
     ]
 
@@ -149,13 +147,13 @@ def test_allocation_breaks_ties_to_the_first() -> None:
 @pytest.mark.parametrize("shares", [[[0] * 7], [[-1, 2, 0, 0, 0, 0, 0]], [[np.nan] * 7], [[1] * 6]])
 def test_allocation_refuses_what_is_no_share(shares: list[list[float]]) -> None:
     with pytest.raises(ConfigError, match="To go on"):
-        guard.decode_allocation(np.array(shares, float), view_of())
+        decoders.decode_allocation(np.array(shares, float), view_of())
 
 
 @pytest.mark.parametrize("actions", [[8], [-1], [0, 0]])
 def test_actions_outside_the_set_are_refused(actions: list[int]) -> None:
     with pytest.raises(ConfigError, match="To go on"):
-        placement.decode(np.array(actions), view_of())
+        decoders.decode_placement(np.array(actions), view_of())
 
 
 def test_unknown_action_set_names_the_nearest() -> None:

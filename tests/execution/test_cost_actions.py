@@ -10,13 +10,12 @@ from hypothesis import strategies as st
 from certify.kits.strategy import random_views
 from tercel.core.errors import ConfigError
 from tercel.execution import columns as c
-from tercel.execution.action_sets import action_set
-from tercel.execution.actions.costs import CostDecoder
+from tercel.execution.action_sets import CostDecoder, action_set
 from tercel.execution.intent import CANCEL, OUTSIDE, REST0, TAKE, View
 from tercel.execution.observation import half_spread, is_known, observe_costs, observer
 from tercel.execution.policies.strategy import PolicyStrategy
 from tercel.execution.policies_packaged import named
-from tercel.execution.probes import view_of
+from tercel.execution.sample_views import view_of
 from tercel.execution.strategies import build
 
 GUARDED = build("guarded")

@@ -12,7 +12,7 @@ from tercel.execution import driver_kernels as kernels
 from tercel.execution import intent as it
 from tercel.execution.driver import Driver
 from tercel.execution.intent import Intents, View
-from tercel.execution.policies.mlp import MlpPolicy
+from tercel.execution.policies.network import MlpPolicy
 from tercel.execution.policies.strategy import PolicyStrategy
 from tercel.execution.reconcile import open_lots
 from tercel.execution.strategies import build

@@ -23,12 +23,12 @@ from certify.kits.strategy import random_views
 from tercel.core.errors import ConfigError
 from tercel.execution import columns as c
 from tercel.execution import intent as it
-from tercel.execution.actions.kernels import keep_grains
+from tercel.execution.decoders import round_lots
 from tercel.execution.driver import Driver
 from tercel.execution.intent import Intents, View, ladder
 from tercel.execution.strategies import build
 from tercel.execution.strategies.alpha_tilt import PostureCap
-from tercel.execution.strategies.timed import OnEvents, between_slices
+from tercel.execution.strategies.event_clock import EventClock, between_slices
 from tercel.execution.strategy import Strategy, gap_of, hold
 from tercel.execution.task import Latency, Task
 from tercel.lab.evaluation.episodes import Episodes
@@ -111,7 +111,7 @@ def test_who_holds_between_slices_does_as_on_the_schedule(
     plan = plan_of(source, task, 300, 0)
     plain = run_strategy(source, task, plan, build("twap_passive"))
     sleeper = OnSchedule(build("twap_passive"))
-    paced = run_strategy(source, task, plan, OnEvents(sleeper, GAP))
+    paced = run_strategy(source, task, plan, EventClock(sleeper, GAP))
     assert sleeper.held > 10
     for name in (
         "spread",
@@ -203,7 +203,7 @@ def test_names_and_bounds() -> None:
     assert gap_of(inside) == 10**9
     assert gap_of(build("twap_repeg+posture")) == gap_of(build("twap_take")) == 0
     with pytest.raises(ConfigError, match="a gap"):
-        OnEvents(build("twap_take"), 10)
+        EventClock(build("twap_take"), 10)
 
 
 # -- what stands between two slices ------------------------------------------------------------------------------------
@@ -240,14 +240,14 @@ def test_what_stands_at_the_touch_or_inside_stays_between_two_slices(seed: int) 
             keeps[rung] += more
             room -= more
         wanted[row, it.REST0 :] = keeps
-        keep_grains(np.ascontiguousarray(view.x[row : row + 1]), wanted[row : row + 1])
+        round_lots(np.ascontiguousarray(view.x[row : row + 1]), wanted[row : row + 1])
         assert found[row].tolist() == wanted[row].tolist()
 
 
 def test_a_strategys_clock_is_read_once_however_many_layers_are_around_it() -> None:
     """A desk asks at every turn: what doubles with each layer of guidance was half of its time."""
 
-    class Counted(OnEvents):
+    class Counted(EventClock):
         asked = 0
 
         @property

@@ -26,9 +26,9 @@ from tercel.execution.foresight import features as f
 from tercel.execution.foresight import forecaster as fore
 from tercel.execution.intent import TAKE, Intents, View
 from tercel.execution.policies_packaged import packaged
-from tercel.execution.probes import view_of
+from tercel.execution.sample_views import view_of
 from tercel.execution.strategies import build
-from tercel.execution.strategies.timed import SpreadRule, TakeTimed, slices
+from tercel.execution.strategies.event_clock import SpreadRule, TakeTimed, slices
 from tercel.execution.strategy import Strategy, forecaster_of, gap_of, hold
 from tercel.execution.task import Latency, Task
 from tercel.lab.evaluation.episodes import Episodes

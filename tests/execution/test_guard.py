@@ -7,15 +7,15 @@ from certify.kits.strategy import random_views, wanted
 from tercel.core.errors import ConfigError
 from tercel.execution import intent as i
 from tercel.execution.action_sets import action_set
-from tercel.execution.actions.guard import CatchUp
+from tercel.execution.decoders import CatchUp
 from tercel.execution.policies.strategy import PolicyStrategy
-from tercel.execution.probes import view_of
+from tercel.execution.sample_views import view_of
 from tercel.execution.strategies import build
 from tercel.execution.task import Task
 from tercel.lab.evaluation.episodes import Episodes, seeded_plan
 from tercel.lab.evaluation.runs import run_strategies
 from tercel.lab.learning.agent.config import parse
-from tercel.lab.learning.agent.policy import action_parameters
+from tercel.lab.learning.agent.env import action_parameters
 from tercel.market.flow import preset as presets
 from tercel.market.simulator.source import reactive
 

@@ -13,7 +13,7 @@ from tercel.execution import step
 from tercel.execution.driver import Driver
 from tercel.execution.intent import Intents, View
 from tercel.execution.observation import observer
-from tercel.execution.policies.mlp import MlpPolicy
+from tercel.execution.policies.network import MlpPolicy
 from tercel.execution.policies.strategy import PolicyStrategy
 from tercel.execution.strategies import build
 from tercel.execution.strategy import Strategy

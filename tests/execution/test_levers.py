@@ -5,10 +5,10 @@ import pytest
 
 from certify.kits.strategy import StrategyConformance, random_views, wanted
 from tercel.core.errors import ConfigError, UnknownNameError
+from tercel.execution import decoders
 from tercel.execution import intent as i
 from tercel.execution.action_sets import action_set
-from tercel.execution.actions import placement
-from tercel.execution.probes import view_of
+from tercel.execution.sample_views import view_of
 from tercel.execution.strategies import build
 
 
@@ -30,9 +30,9 @@ def test_a_lever_moves_its_parameter_in_its_own_scale():
     assert actions.labels == ("threshold", "touch")
     mine = actions.decode(np.tile([-0.7, 3.0], (100, 1)), view)
     plain = build("score_rule").vector
-    from tercel.execution.strategies.score_rule import NAMES
+    from tercel.execution.strategies.row_rules import SCORE
 
-    told = dict(zip(NAMES, plain.tolist(), strict=True))
+    told = dict(zip(SCORE.names, plain.tolist(), strict=True))
     theirs = build(
         "score_rule", None, {"threshold": told["threshold"] - 1.4, "touch": told["touch"] + 1.5}
     )
@@ -59,7 +59,7 @@ class TestSized(StrategyConformance):
             name = "sized"
 
             def decide(self, view):
-                return placement.decode_sized(
+                return decoders.decode_sized(
                     np.arange(view.n) % 13 if view.n > 1 else np.array([5]), view
                 )
 
@@ -70,15 +70,15 @@ class TestSized(StrategyConformance):
     def test_markets_do_not_see_each_other(self):
         view = random_views(130, 2)
         actions = np.arange(130) % 13
-        whole = placement.decode_sized(actions, view)
+        whole = decoders.decode_sized(actions, view)
         for row in range(0, 130, 7):
             one = type(view)(view.x[[row]], view.m[[row]], view.draw[[row]])
-            np.testing.assert_array_equal(placement.decode_sized(actions[[row]], one), whole[[row]])
+            np.testing.assert_array_equal(decoders.decode_sized(actions[[row]], one), whole[[row]])
 
 
 def test_sized_actions_do_what_they_say():
     view = view_of(left=[90] * 13, far1=40, rest1=60, rest2=10, live=70, decision=0, decisions=10)
-    lots = placement.decode_sized(np.arange(13), view)[:, [i.TAKE, *range(i.REST0, i.REST0 + i.K)]]
+    lots = decoders.decode_sized(np.arange(13), view)[:, [i.TAKE, *range(i.REST0, i.REST0 + i.K)]]
     assert lots.tolist() == [
         [0, 0, 60, 10, 0, 0],
         *([0] + [90 if j == rung else 0 for j in range(5)] for rung in range(5)),
@@ -90,7 +90,7 @@ def test_sized_actions_do_what_they_say():
         [9, 0, 60, 10, 0, 0],
         [20, 0, 70, 0, 0, 0],
     ]
-    assert (wanted(placement.decode_sized(np.arange(13), view)) <= 90).all()
+    assert (wanted(decoders.decode_sized(np.arange(13), view)) <= 90).all()
 
 
 @pytest.mark.parametrize("base", ["peg_behind", "twap_take", "score_rule"])
@@ -105,7 +105,7 @@ def test_the_first_override_is_the_rule_and_the_others_are_sized(base):
         some = np.arange(140) % 14
         mine, theirs = (
             actions.decode(some, view),
-            placement.decode_sized(np.maximum(some - 1, 0), view),
+            decoders.decode_sized(np.maximum(some - 1, 0), view),
         )
         np.testing.assert_array_equal(mine[some > 0], theirs[some > 0])
         np.testing.assert_array_equal(mine[some == 0], build(base).decide(view)[some == 0])

@@ -15,7 +15,7 @@ from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.execution.action_sets import action_set
 from tercel.execution.intent import Intent, K, View
 from tercel.execution.policies.strategy import model_strategy
-from tercel.execution.probes import view_of
+from tercel.execution.sample_views import view_of
 from tercel.execution.strategies import build
 from tercel.execution.strategy import hold
 from tercel.execution.task import Task

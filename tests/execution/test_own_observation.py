@@ -12,7 +12,7 @@ from tercel.core.errors import ConfigError, PolicyError, UnknownNameError
 from tercel.execution.intent import View
 from tercel.execution.observation import name_of, observer
 from tercel.execution.policies.card import Card
-from tercel.execution.policies.mlp import MlpPolicy
+from tercel.execution.policies.network import MlpPolicy
 from tercel.execution.policies.policy import save_policy
 from tercel.execution.policies.strategy import policy_strategy
 from tercel.execution.user_strategy import located
@@ -107,7 +107,7 @@ def test_what_is_no_observation_is_refused() -> None:
 def test_a_policy_runs_with_the_function_that_its_card_names(tmp_path: Path) -> None:
     policy = saved(tmp_path / "p")
     view = random_views(40, 3)
-    strategy = policy_strategy(tmp_path / "p", eyes=eyes)
+    strategy = policy_strategy(tmp_path / "p", own_observation=eyes)
     np.testing.assert_array_equal(strategy.observe(view), observer(eyes).encode(view))
     assert policy.n_actions == 8
     assert strategy.decide(view).shape == (40, 10)
@@ -117,7 +117,7 @@ def test_without_it_or_with_another_the_policy_is_refused(tmp_path: Path) -> Non
     saved(tmp_path / "p")
     for given in (None, ears):
         with pytest.raises(PolicyError) as told:
-            policy_strategy(tmp_path / "p", eyes=given)
+            policy_strategy(tmp_path / "p", own_observation=given)
         assert told.value.expected.startswith(f"the function {__name__}:eyes")
         assert "nothing that a folder names is run" in told.value.received
         assert f"`observation={__name__}:eyes`" in told.value.remedy
@@ -127,7 +127,7 @@ def test_without_it_or_with_another_the_policy_is_refused(tmp_path: Path) -> Non
 
     eyes_of_two.__name__ = "eyes"
     with pytest.raises(PolicyError, match="first differ at entry 2"):
-        policy_strategy(tmp_path / "p", eyes=eyes_of_two)
+        policy_strategy(tmp_path / "p", own_observation=eyes_of_two)
 
 
 def test_a_policy_that_ships_observes_for_itself_whatever_is_given(tmp_path: Path) -> None:
@@ -137,7 +137,7 @@ def test_a_policy_that_ships_observes_for_itself_whatever_is_given(tmp_path: Pat
         ((np.zeros((watch.size, 8), np.float32), np.zeros(8, np.float32)),), 0 * ones, ones
     )
     save_policy(tmp_path / "p", plain, Card("plain", watch.entries, "placement", 8))
-    assert policy_strategy(tmp_path / "p", eyes=eyes).observation == "v3"
+    assert policy_strategy(tmp_path / "p", own_observation=eyes).observation == "v3"
 
 
 def test_a_card_that_names_code_runs_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

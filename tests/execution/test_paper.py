@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tercel.core.errors import TapeError
 from tercel.execution import step
-from tercel.execution.paper import PaperTrial
+from tercel.execution.driver import PaperTrial
 from tercel.execution.strategies import build
 from tercel.execution.task import Latency, Task
 from tercel.lab.evaluation.episodes import Episodes, Plan, seeded_plan

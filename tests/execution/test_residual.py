@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 
 from certify.kits.strategy import random_views, wanted
 from tercel.core.errors import ConfigError, UnknownNameError
+from tercel.execution import action_sets as r
 from tercel.execution import intent as i
 from tercel.execution.action_sets import action_set
-from tercel.execution.actions import residual as r
-from tercel.execution.actions.kernels import GRAINS
-from tercel.execution.probes import view_of
+from tercel.execution.decoders import ROUNDING_PARTS
+from tercel.execution.sample_views import view_of
 from tercel.execution.strategies import MarketEstimates, build
 from tercel.execution.task import Task
 from tercel.lab.evaluation.episodes import Episodes, seeded_plan
@@ -138,7 +138,7 @@ def test_whole_grains_keep_crumbs_away():
         intents = decode(rng.normal(size=(300, 7)), view)
         assert (wanted(intents) <= view.left).all()
         rests, stands = intents[:, i.REST0 :], view.rest
-        grain = (view.qty0 // GRAINS)[:, None]
+        grain = (view.qty0 // ROUNDING_PARTS)[:, None]
         room = (view.left - intents[:, i.TAKE])[:, None] - np.cumsum(rests, axis=1)
         kept = (rests > 0) & (stands > 0) & (grain > 0) & (room > 0)
         assert kept.any()

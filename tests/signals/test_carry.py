@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from tercel.cli import app
 from tercel.core.errors import DataError
 from tercel.execution.foresight.forecaster import heard, load, resolve, save
-from tercel.execution.strategies.timed import TakeTimed
+from tercel.execution.strategies.event_clock import TakeTimed
 from tercel.market.flow.preset import load as preset
 from tercel.market.simulator.days import synthetic
 from tercel.market.tape import Lake

@@ -6,7 +6,7 @@ from tests.markets import martingale_market
 
 from studies.legs.legs import begin_legs
 from tercel.core.errors import CapacityError
-from tercel.execution.accounts import fills_of
+from tercel.execution.costs import fills_of
 from tercel.execution.intent import empty
 from tercel.execution.strategies import build
 from tercel.execution.task import Latency, Task

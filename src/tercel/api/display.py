@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from tercel.core import progress
 from tercel.core.errors import TercelError
-from tercel.execution.own_code import is_installed
+from tercel.execution.user_strategy import is_installed
 
 if TYPE_CHECKING:
     from rich.console import Console

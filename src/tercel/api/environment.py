@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from tercel.api.learn import known
 from tercel.api.market import Market, load_market
-from tercel.core.errors import ConfigError
+from tercel.core.errors import refuse_if
 from tercel.execution.columns import OBSERVATION
 from tercel.execution.observation import ObservationFunction, is_own_name, name_of
 from tercel.execution.task import Task
@@ -25,8 +25,8 @@ from tercel.lab.learning.gym_env import METADATA, ExecutionEnv, ExecutionVectorE
 from tercel.lab.learning.rewards import Reward
 from tercel.market.flow import preset as presets
 
+# Warmed books that the episodes of a simulated market start from.
 WORLDS: Final = 64
-"""Warmed books that the episodes of a simulated market start from."""
 MarketLike = Market | str
 RewardLike = Reward | RewardWeights | str | None
 
@@ -82,8 +82,8 @@ def execution(
     )
 
 
+# Where Gymnasium looks which ways to render there are before it makes one: "human" and lists of frames are its own.
 execution.metadata = METADATA  # type: ignore[attr-defined]
-"""Where Gymnasium looks which ways to render there are before it makes one: "human" and lists of frames are its own."""
 
 
 def execution_vector(
@@ -170,12 +170,12 @@ def _arguments(
 ) -> dict[str, Any]:
     """Arguments of an environment."""
     where = load_market(market) if isinstance(market, str) else market
-    if not isinstance(where, Market):
-        raise ConfigError(
-            "a tercel.Market, or a market's name",
-            f"{type(market).__name__} {market!r}",
-            "such as 'csco'",
-        )
+    refuse_if(
+        not isinstance(where, Market),
+        "a tercel.Market, or a market's name",
+        f"{type(market).__name__} {market!r}",
+        "such as 'csco'",
+    )
     if isinstance(observation, str) and is_own_name(observation):
         observation = located(observation, "observation")
     watched = observation if isinstance(observation, str) else name_of(observation)

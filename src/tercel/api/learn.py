@@ -10,7 +10,7 @@ from tercel.api.display import brief
 from tercel.api.market import Market
 from tercel.api.policy import Policy
 from tercel.api.training import TrainingRun
-from tercel.core.errors import ConfigError, check_known
+from tercel.core.errors import ConfigError, check_known, refuse_if
 from tercel.core.progress import say
 from tercel.execution.observation import ObservationFunction, name_of
 from tercel.execution.registry import resolve_policy
@@ -23,9 +23,9 @@ from tercel.lab.evaluation.scenario import Scenario
 from tercel.lab.evaluation.tuning import TuningOutcome
 from tercel.lab.evaluation.tuning import tune as searched
 from tercel.lab.evaluation.tuning_tasks import TuningSettings, arena_of
+from tercel.lab.learning.agent.env import observation_of
 from tercel.lab.learning.agent.learner import configured, learnable
-from tercel.lab.learning.agent.policy import eyes_of
-from tercel.lab.learning.agent.run_folder import POLICY
+from tercel.lab.learning.agent.training import POLICY
 from tercel.lab.learning.rewards import Reward
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def train(
     out: str | Path | None = None,
     progress: bool = False,
 ) -> Policy:
-    """Train a policy, as ``tercel agent train`` does; the best by validation is kept, and said if that is its start.
+    """Train a policy, as ``tercel agent train`` does; the best by validation is selected, and said if that is its start.
 
     PPO begins as a written rule (everything at the touch, `peg_touch`) and learns where to do otherwise; DQN and the
     learners of Stable-Baselines3 begin from nothing.
@@ -67,15 +67,15 @@ def train(
     name : str
         In tables; the algorithm if not given.
     reward : callable or str
-        Your own, in the place of minus the shortfall: a function of a :class:`Step`, or ``module:name``. What is kept
-        is still the best by what it costs.
+        Your own, instead of minus the shortfall: a function of a :class:`Step`, or ``module:name``. The policy that is
+        selected is still the one that costs least.
     observation : callable or str
         Your own: a function of a :class:`View` that answers numbers of shape (n, k), or ``module:name``;
         or "v2", "v3".
     settings : mapping, optional
         Dotted keys of the configuration file, such as ``{"learner.learning_rate": 1e-3}``.
     out : str or Path, optional
-        Run folder with metrics and checkpoints: a training that was stopped goes on there. By default a temporary one;
+        Run folder with metrics and checkpoints: a training that was stopped resumes there. By default a temporary one;
         :meth:`Policy.save` keeps the policy.
     progress : bool
         Whether a bar on stderr says how far it is.
@@ -92,14 +92,13 @@ def train(
     >>> agent.name, agent.card.observation, agent.card.frames <= 64
     ('ppo', 'v2', True)
     """
-    if not isinstance(market, Market):
-        raise ConfigError(
-            "a tercel.Market",
-            f"{type(market).__name__} {market!r}",
-            "such as tercel.load_market('csco')",
-        )
-    if not isinstance(seed, int) or seed < 0:
-        raise ConfigError("a seed from 0", repr(seed), "such as 1")
+    refuse_if(
+        not isinstance(market, Market),
+        "a tercel.Market",
+        f"{type(market).__name__} {market!r}",
+        "such as tercel.load_market('csco')",
+    )
+    refuse_if(not isinstance(seed, int) or seed < 0, "a seed from 0", repr(seed), "such as 1")
     chosen = task or Task()
     values, given = dict(settings or {}), dict[str, Any]()
     for key, own in (("reward.own", reward), ("policy.observation", observation)):
@@ -114,10 +113,8 @@ def train(
     folder_of = TemporaryDirectory(prefix="tercel-")
     folder = Path(folder_of.name if out is None else out)
     TrainingRun(config, folder, seed).train(progress=progress)
-    eyes = eyes_of(config)
-    policy = Policy(
-        folder / POLICY, config.name, None if isinstance(eyes, str) else eyes, folder_of
-    )
+    own = observation_of(config)
+    policy = Policy(folder / POLICY, config.name, None if isinstance(own, str) else own, folder_of)
     if policy.card.kept_start:
         say(f"{policy.name}: {policy.kept}")
     return policy
@@ -245,8 +242,12 @@ def explain(
     >>> explain("default", episodes=2).market
     'csco'
     """
-    if market is not None and (market.on_tape or market != Market(preset=market.preset)):
-        raise ConfigError("a preset's market as it is", f"{market}", "call load_market(name) alone")
+    refuse_if(
+        market is not None and (market.on_tape or market != Market(preset=market.preset)),
+        "a preset's market as it is",
+        f"{market}",
+        "call load_market(name) alone",
+    )
     folder = policy.folder if isinstance(policy, Policy) else resolve_policy(policy)
     name, eyes = (policy.name, policy.observation) if isinstance(policy, Policy) else (policy, None)
     where = "" if market is None else market.preset

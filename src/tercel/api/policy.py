@@ -12,7 +12,7 @@ from tercel.core.files import write_atomic
 from tercel.execution.columns import OBSERVATION
 from tercel.execution.observation import ObservationFunction
 from tercel.execution.policies.card import Card, read_card
-from tercel.execution.policies.mlp import Activation
+from tercel.execution.policies.network import Activation
 from tercel.execution.policies.policy import CARD, MODEL, OBSERVATIONS, free
 from tercel.execution.policies.strategy import policy_strategy
 from tercel.execution.registry import resolve_policy
@@ -95,7 +95,7 @@ class Policy:
         PolicyError, UnknownNameError, ConfigError
             A policy or a market that does not load.
         """
-        strategy = policy_strategy(self.folder, eyes=self.observation)
+        strategy = policy_strategy(self.folder, own_observation=self.observation)
         found = observed_in_preset(task_of(self.card), strategy, market)
         write_atomic(self.folder / OBSERVATIONS, found.to_json())
         return self
@@ -124,7 +124,7 @@ def load_policy(
     1800.0
     """
     folder = resolve_policy(str(name))
-    policy_strategy(folder, eyes=observation)
+    policy_strategy(folder, own_observation=observation)
     typed = str(name).rstrip("/")
     on_card = read_card(folder / CARD).name if Path(typed.removeprefix(POLICY)).is_dir() else ""
     return Policy(folder, as_name or on_card or typed, observation)

@@ -13,14 +13,14 @@ from tercel.desk.rounds.config import CLOSING_S
 from tercel.execution.observation import is_own_name
 from tercel.execution.policies.card import Card, read_card
 from tercel.execution.policies.policy import CARD
-from tercel.execution.strategies.timed import span_of
+from tercel.execution.strategies.event_clock import span_of
 from tercel.market.flow import names
 from tercel.market.tape import Lake
 
 FILE: Final = "desk.toml"
 ROUNDS: Final = 2
+# Default order size, as a share of a round's volume, for a card without one.
 SHARE: Final = 0.10
-"""Default order size, as a share of a round's volume, for a card without one."""
 TEXT: Final = """\
 # The agent of this training at a desk: {command}
 # Every key is in the packaged desk's file, which tercel trade run shows.

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from tercel.api.trained_desk import RecordedMarket, how_to_trade
 from tercel.core.errors import ConfigError, TercelError, check_known
@@ -13,21 +12,22 @@ from tercel.core.progress import progress as bars
 from tercel.core.progress import say
 from tercel.core.serialization import parse_json
 from tercel.lab.learning.agent.config import AgentConfig, preset_file, read_config
+from tercel.lab.learning.agent.env import spread, with_shards
 from tercel.lab.learning.agent.learner import ALGORITHMS, refuse_settings, with_algo
-from tercel.lab.learning.agent.ray import spread, with_shards
 from tercel.lab.learning.agent.report import write_page
-from tercel.lab.learning.agent.run_folder import (
+from tercel.lab.learning.agent.training import (
     FILE,
     POLICY,
     RESULT,
+    TrainingResult,
     claim,
     is_done,
     refuse_another,
     refuse_changed,
+    run_training,
     variants_tried,
 )
-from tercel.lab.learning.agent.run_folder import resumed as begun_in
-from tercel.lab.learning.agent.training import run_training
+from tercel.lab.learning.agent.training import resumed as begun_in
 from tercel.lab.learning.port import Metrics
 
 RUNS = Path("runs/agents")
@@ -42,7 +42,7 @@ class TrainingRun:
     ----------
     config : AgentConfig
     folder : Path
-        Made if need be; a training that was stopped there goes on.
+        Made if need be; a training that was stopped there resumes.
     seed : int
     begun : bool
         Whether the folder is that of this very training, whatever its file says.
@@ -137,7 +137,7 @@ class TrainingRun:
         stop: Stop | None = None,
         cluster: str | None = None,
         workers: int | None = None,
-    ) -> dict[str, Any]:
+    ) -> TrainingResult:
         """Train, or go on, until the policy is there; a finished one is read.
 
         Parameters
@@ -145,34 +145,34 @@ class TrainingRun:
         progress : bool
             Whether bars on stderr say how far it is.
         stop : callable, optional
-            Asked between updates; the state is kept when it says so.
+            Called between updates; when it is true the state is saved and the training ends.
         cluster : str, optional
             Address of a Ray cluster whose workers act, `workers` of them.
 
         Returns
         -------
-        dict
-            As ``run.json`` has it; ``done`` False when `stop` said so.
+        TrainingResult
+            ``done`` False when `stop` said so.
 
         Raises
         ------
         ConfigError
-            Another training goes on there; what the learner, the market or the cluster refuses.
+            Another training is running there; what the learner, the market or the cluster refuses.
         """
         with spread(cluster, workers) as make:
             finished = self.finished
             with self._claimed():
                 if finished:
                     say(f"{self.folder}: it was finished; nothing was trained")
-                    result: dict[str, Any] = parse_json((self.folder / RESULT).read_text())
-                    return result | {"policy": str(self.folder / POLICY)}
+                    result: TrainingResult = parse_json((self.folder / RESULT).read_text())
+                    return {**result, "policy": str(self.folder / POLICY)}
                 arguments = (self.config, self.folder, self.seed)
                 if not progress:
                     return run_training(*arguments, make=make, stop=stop)
                 with _bar(self.config, self.seed) as on_row:
                     return run_training(*arguments, make=make, stop=stop, on_row=on_row)
 
-    def report(self, result: dict[str, Any]) -> Path:
+    def report(self, result: TrainingResult) -> Path:
         """Write the page of a training that is over, ``report.html`` in its folder."""
         return write_page(self.folder, self.config, result)
 
@@ -185,7 +185,7 @@ class TrainingRun:
 
     @contextmanager
     def _claimed(self) -> Iterator[None]:
-        """The folder, claimed and kept from other trainings; given back where what was asked for is refused."""
+        """The folder, locked against other trainings; released where the request is refused."""
         self.folder.mkdir(parents=True, exist_ok=True)
         with folder_lock(self.folder, "training"):
             if not self.begun:

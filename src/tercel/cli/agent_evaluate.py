@@ -188,7 +188,7 @@ def _experiment(request: EvaluatePolicies) -> "Experiment":
         specialists,
     )
     from tercel.lab.learning.own_models import opened
-    from tercel.lab.learning.ray.jobs import on_cluster
+    from tercel.lab.learning.ray.cluster import on_cluster
 
     regimes = request.regimes or ""
     typed = request.markets(

@@ -25,9 +25,9 @@ from tercel.core.errors import ConfigError, UnknownNameError, nearest, offer
 if TYPE_CHECKING:
     from tercel.api.training import TrainingRun
     from tercel.lab.evaluation.tuning_tasks import TuningSettings
-    from tercel.lab.learning.agent.sweep import AgentSweep
+    from tercel.lab.learning.agent.sweep import AgentSweep, Trial
+    from tercel.lab.learning.agent.training import TrainingResult
     from tercel.lab.learning.port import Metrics
-    from tercel.lab.learning.sweep import Trial
 
 HEADINGS = (
     "strategy",
@@ -344,22 +344,23 @@ def train(
         raise KeyboardInterrupt(
             f"`tercel agent train --resume {run.folder}{trusted}` goes on at {result['frames']:,} decisions"
         )
-    found = {**result, "folder": str(run.folder), "report": str(run.report(result))}
-    hand_over(found, as_json, lambda: _show(run, found))
+    report = str(run.report(result))
+    found = {**result, "folder": str(run.folder), "report": report}
+    hand_over(found, as_json, lambda: _show(run, result, report))
 
 
-def _show(run: "TrainingRun", found: dict[str, Any]) -> None:
+def _show(run: "TrainingRun", result: "TrainingResult", report: str) -> None:
     """Say what came of it."""
     from tercel.lab.learning.agent.report import unlearned
 
-    best, nothing = found["best"], unlearned(found)
+    best, nothing = result["best"], unlearned(result)
     gained = (
-        f"{best['is_bps']:.2f} bps, {found['rule']} {best['rule_bps']:.2f}, gain {best['gain']:+.2f} +- "
-        f"{best['se']:.2f} (one s.e., validation, best of {found['looks']} validation checks)"
+        f"{best['is_bps']:.2f} bps, {result['rule']} {best['rule_bps']:.2f}, gain {best['gain']:+.2f} +- "
+        f"{best['se']:.2f} (one s.e., validation, best of {result['looks']} validation checks)"
     )
     say(f"{run.config.name}: {nothing or gained}")
-    say(f"policy   {found['policy']}")
-    say(f"report   {found['report']}")
+    say(f"policy   {result['policy']}")
+    say(f"report   {report}")
     if not nothing:
         say(f"judge it with `tercel agent evaluate {run.folder}`")
     say("trade it:")

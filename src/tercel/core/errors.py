@@ -101,6 +101,21 @@ def of_files(error: OSError) -> ConfigError:
     )
 
 
+def refuse_if(
+    wrong: object,
+    expected: str,
+    received: str,
+    remedy: str,
+    error: Callable[[str, str, str], TercelError] = ConfigError,
+) -> None:
+    """Raise `error` with its three parts where `wrong` is true. The texts are made either way: not for hot paths.
+
+    >>> refuse_if(3 > 4, "4 or more", "3", "take 4")
+    """
+    if wrong:
+        raise error(expected, received, remedy)
+
+
 LIKE: Final = 0.6
 """Similarity (of `difflib`, 0 to 1) from which a known name may be what was meant."""
 BEGUN: Final = 3

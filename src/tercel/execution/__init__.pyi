@@ -8,6 +8,7 @@ from tercel.execution.costs import attribute as attribute
 from tercel.execution.driver import Driver as Driver
 from tercel.execution.features import N_FEATURES as N_FEATURES
 from tercel.execution.features import features_of as features_of
+from tercel.execution.features import imbalance as imbalance
 from tercel.execution.guidance import WORDS as GUIDANCE_WORDS
 from tercel.execution.guidance import Guidance as Guidance
 from tercel.execution.intent import ANCHOR as ANCHOR
@@ -21,13 +22,12 @@ from tercel.execution.intent import Intents as Intents
 from tercel.execution.intent import empty as empty_intents
 from tercel.execution.market import Market as Market
 from tercel.execution.market import latency_of as latency_of
-from tercel.execution.microstructure import imbalance as imbalance
 from tercel.execution.observation import half_spread as half_spread
 from tercel.execution.observation import observer as observer
-from tercel.execution.probes import HORIZON_NS as HORIZON_NS
-from tercel.execution.probes import view_of as view_of
 from tercel.execution.reconcile import open_lots as open_lots
 from tercel.execution.reconcile import standing as standing
+from tercel.execution.sample_views import HORIZON_NS as HORIZON_NS
+from tercel.execution.sample_views import view_of as view_of
 from tercel.execution.step import E_INDEX as E_INDEX
 from tercel.execution.step import E_WORLD as E_WORLD
 from tercel.execution.step import arrive as arrive

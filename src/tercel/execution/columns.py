@@ -11,8 +11,8 @@ from typing import Final
 
 from tercel.market.simulator.layout import PAST_INTERVALS, PAST_WORDS, RUNGS
 
+# The default observation, that of the pre-trained policies (`execution.observation`).
 OBSERVATION: Final = "v3"
-"""The default observation, that of the pre-trained policies (`execution.observation`)."""
 
 # x: private columns. The fields of `View` say what each is, in units of people where they differ.
 
@@ -20,7 +20,7 @@ SIDE, QTY0, LEFT, DECISION, DECISIONS, TIME_LEFT_NS, HORIZON_NS, LIVE, OUTSIDE_L
     range(10)
 )
 REST0, REST1, REST2, REST3, REST4 = range(10, 10 + RUNGS)
-# own lots at improve (touch + side); REST0 + j stands j ticks behind it
+# own lots at improve (touch + side); REST0 + j is j ticks behind it
 AHEAD0, AHEAD1, AHEAD2, AHEAD3, AHEAD4 = range(REST0 + RUNGS, REST0 + 2 * RUNGS)
 ALPHA, ALPHA_SD, HALF_LIFE_NS, URGENCY, MAX_PARTICIPATION, STYLES, SIZE_MULTIPLIER, UNDERCUT, PX = (
     range(AHEAD4 + 1, AHEAD4 + 10)
@@ -32,8 +32,8 @@ ALPHA, ALPHA_SD, HALF_LIFE_NS, URGENCY, MAX_PARTICIPATION, STYLES, SIZE_MULTIPLI
 
 TOUCH, FAR, MID2, ARRIVAL_MID2 = range(4)
 # TOUCH: NO_BID or NO_ASK when that side is empty; MID2: the last two-sided one when a side is empty
+# Occupied levels shown of each side.
 LEVELS: Final = 5
-"""Occupied levels shown of each side."""
 OWN1, OWN2, OWN3, OWN4, OWN5 = range(4, 4 + LEVELS)
 FAR1, FAR2, FAR3, FAR4, FAR5 = range(OWN1 + LEVELS, OWN1 + 2 * LEVELS)
 V_SEEN, V_SAME, V_AGAINST, OFI, RV, EVENTS, HALTED, RV_LONG, DRIFT, PAST0 = range(

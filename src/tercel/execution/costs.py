@@ -9,7 +9,7 @@ aggressor met, taken just before it arrived from the book without own orders:
     forced  = the same sums over the lots sent at the horizon
     IS      = spread + impact + timing + forced + fees = sum s (p_i - m0) q_i + fees
 
-All sums are int64 in half ticks x lots (:class:`Costs`, one row an episode, filled in by whoever runs the
+All sums are int64 in half ticks x lots (:class:`Costs`, one row an episode, filled in by the code that runs the
 episodes) and are divided once, at the end, by m0 Q (:func:`attribute`). The displacement d(t) is the *mean*
 over the paired episodes of s (m - m')(t), m' the mid of the same episode without own orders. One episode's
 own m - m' would not do: twins that are not perfectly coupled drift apart by luck, and that luck would be
@@ -25,12 +25,14 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
-from tercel.core.arrays import Bools, Floats, Indices, Int8, Ints
-from tercel.core.errors import TercelError
+from tercel.core.arrays import Bools, Floats, Indices, Int8, Int32, Ints
+from tercel.core.errors import TercelError, refuse_if
+from tercel.market.book import layout as lay
+from tercel.market.simulator import layout as sim
 
 BPS = 1e4
+# The keys that add up to `is_bps`.
 PARTS = ("spread_bps", "impact_bps", "timing_bps", "forced_bps", "fees_bps")
-"""The keys that add up to `is_bps`."""
 
 _GRIDS = ("mid2_grid", "lots_grid", "forced_lots_grid")
 
@@ -115,12 +117,13 @@ class Costs:
             array = getattr(self, field.name)
             wanted = np.dtype(np.int8 if field.name == "side" else np.int64)
             shape = (n, grid[-1]) if field.name in _GRIDS and grid else (n,)
-            if array.dtype != wanted or array.shape != shape:
-                raise TercelError(
-                    f"Costs.{field.name} as {wanted} of shape {shape}",
-                    f"{array.dtype} of shape {array.shape}",
-                    "give one row per episode and keep the sums in integers",
-                )
+            refuse_if(
+                array.dtype != wanted or array.shape != shape,
+                f"Costs.{field.name} as {wanted} of shape {shape}",
+                f"{array.dtype} of shape {array.shape}",
+                "give one row per episode and keep the sums in integers",
+                TercelError,
+            )
 
     def __len__(self) -> int:
         """Number of episodes n."""
@@ -281,3 +284,54 @@ def attribute(costs: Costs, twin_mid2_grid: Ints | None) -> dict[str, Floats]:
         "fees_bps": costs.fees * scale,
         "passive_share": costs.passive_lots / costs.qty,
     }
+
+
+# Columns of an account that costs have under the same name.
+_COLUMNS = (
+    *("arrival_mid2", "spread", "walk", "timing", "forced_spread", "forced_walk", "forced_timing"),
+    *(
+        "passive_lots",
+        "forced_lots",
+        "unfilled_lots",
+        "unfilled_paid",
+        "fees",
+        "double_lots",
+        "run_out",
+    ),
+)
+
+
+def fills_of(state: Ints) -> Ints:
+    """Logged own fills of one market: int64 (f, 7) of ns, price, lots, mid2, touch2, passive, forced; a view."""
+    rows, at = min(int(state[sim.FILL_ROWS]), int(state[sim.LOG_ROWS])), int(state[sim.LOG_AT])
+    return state[at : at + rows * sim.FILL_WORDS].reshape(rows, sim.FILL_WORDS)
+
+
+def costs_of(books: Int32, states: Ints, points: int, cluster: Ints) -> Costs:
+    """Cost sums of n markets as they stand.
+
+    Parameters
+    ----------
+    books, states : int32 (n, ...), int64 (n, ...)
+        The two halves of each market.
+    points : int
+        Of the time grid.
+    cluster : int64 (n,)
+        Label of what is drawn independently.
+    """
+    k = states
+    grid = k[:, sim.GRID : sim.GRID + 3 * points].reshape(len(k), 3, points)
+    overflow = books[:, lay.OVERFLOW] + k[:, sim.OWN_OVERFLOW] + k[:, sim.COMMAND_OVERFLOW]
+    return Costs(
+        **{name: k[:, getattr(sim, name.upper())].copy() for name in _COLUMNS},
+        qty=k[:, sim.QUANTITY].copy(),
+        lots_filled=k[:, sim.QUANTITY] - k[:, sim.LEFT] - k[:, sim.UNFILLED_LOTS],
+        **{
+            name: grid[:, number].copy()
+            for number, name in enumerate(("mid2_grid", "lots_grid", "forced_lots_grid"))
+        },
+        side=k[:, sim.SIDE].astype(np.int8),
+        cluster=cluster.copy(),
+        overflow=overflow.astype(np.int64),
+        messages=k[:, sim.COMMAND_TAIL].copy(),
+    )

@@ -69,25 +69,25 @@ REASONS = {
     UNSENT: "a word on a command that was sent",
 }
 
+# Ticks by which no book is translated at once.
 FARTHEST_SHIFT = 1 << 20
-"""Ticks by which no book is translated at once."""
 
 
 class DriverRequest(IntEnum):
     """Requests of Python to the compiled driver of one market."""
 
+    # To the next decision due by `now`.
     LOOK = 0
-    """To the next decision due by `now`."""
+    # The intent is reconciled, then LOOK.
     ANSWER = 1
-    """The intent is reconciled, then LOOK."""
+    # Commands since ring position `since`.
     COLLECT = 2
-    """Commands since ring position `since`."""
+    # The intent is reconciled, what was sent is collected; no decision is taken.
     WITHDRAW = 3
-    """The intent is reconciled, what was sent is collected; no decision is taken."""
+    # Decisions due by `now` pass with the intent, what was sent is collected.
     SKIP = 4
-    """Decisions due by `now` pass with the intent, what was sent is collected."""
+    # This and the rest: one step each, nothing is collected.
     OBSERVE = 5
-    """This and the rest: one step each, nothing is collected."""
     OBEY = 6
     SEND_WAITING = 7
     CLOSE = 8
@@ -173,8 +173,7 @@ def apply_own(b: Packed, k: Longs, row: Longs) -> int:
     fault = own_fault(b, k, kind, who, how, price, lots)
     if fault != FINE:
         return fault
-    arrives = kind != sim.OWN_FILL or how & 1 == 0
-    mark_time(b, k, r.ns + (1 if arrives else 0))
+    mark_time(b, k, r.ns + (1 if (kind != sim.OWN_FILL or how & 1 == 0) else 0))
     s.now = r.ns
     if ends_command(b, kind, who, how, price, lots):
         s.command_head += 1

@@ -1,4 +1,4 @@
-"""What is seen at a decision: two integer rows that strategies read, and their features that drift is told by.
+"""The two integer rows that strategies read at a decision, and the float row of features that drift is measured on.
 
 The features are a float row, a function of the integer rows alone; the first 15 depend on the private row only,
 the rest on the market row only, so that the two can be paired freely. Everything is oriented by the order's side: buying
@@ -28,14 +28,30 @@ from tercel.core.jit import Longs, Packed, Singles, fixed, kernel
 from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.execution import columns as c
 from tercel.execution import intent as it
-from tercel.execution.microstructure import imbalance, public_depth, signed_log
 from tercel.execution.reconcile import is_take, open_lots, rung_of, standing
 from tercel.market.book import layout as lay
-from tercel.market.book.ladder import ledger_at
+from tercel.market.book.ladder import ledger_at, public_depth
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import better_drawn
 from tercel.market.simulator.records import state_at
 
+__all__ = ["imbalance", "public_depth", "signed_log"]
+
+
+@kernel
+def imbalance(own: float, far: float) -> float:
+    """(own - far) / (own + far), 0 when both are empty."""
+    total = own + far
+    return (own - far) / total if total > 0 else 0.0
+
+
+@kernel
+def signed_log(x: float) -> float:
+    """sign(x) log(1 + |x|): lots and squared moves span decades."""
+    return math.log1p(x) if x >= 0 else -math.log1p(-x)
+
+
+# Names of the float row's entries, in order.
 FEATURES = (
     *("time_left", "lots_left", "lots_left_ahead_of_time"),
     *(f"own_lots_{rung}" for rung in ("improve", "touch", "touch_1", "touch_2", "touch_3")),
@@ -48,7 +64,6 @@ FEATURES = (
     *("volume_with", "volume_against", "volume_imbalance", "volatility_short", "volatility_long"),
     *("volume_since_arrival", "drift_since_arrival", "drift", "events"),
 )
-"""Names of the float row's entries, in order."""
 N_FEATURES = len(FEATURES)
 
 
@@ -129,8 +144,7 @@ def observe_market(b: Packed, k: Longs, m: Longs) -> None:
     m[c.RV] = s.variance - s.seen_variance
     m[c.EVENTS] = s.events - s.seen_events
     m[c.HALTED] = s.halted
-    interval = max(s.horizon_ns // max(s.decisions, 1), 1)
-    passed = (s.now - s.began_ns) // interval
+    passed = (s.now - s.began_ns) // max(s.horizon_ns // max(s.decisions, 1), 1)
     m[c.RV_LONG] = s.variance // max(passed, 1)
     m[c.DRIFT] = side * (s.mid2 - s.seen_mid2)
     for j in range(sim.PAST_WORDS):

@@ -14,7 +14,7 @@ drift. The words at t say
 - the time in which half of what remains will be over, h (1 - log2(1 + 2^(-(H-t)/h))): h itself while the end is far,
   half of the rest of the horizon for a constant drift; 0 says that there is no forecast.
 
-Whoever guides says it again before every decision (`Episodes` does; a session sends a GUIDED row), so that no reader
+Guidance is written again before every decision (by `Episodes`, or by a GUIDED row of a session), so that no reader
 has to know when a forecast was made. Between two readings :func:`expected_move` takes the words for an exponential with
 that total and that half-life: it never claims more than the forecast did.
 """
@@ -26,15 +26,15 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tercel.core.arrays import Floats, Ints
-from tercel.core.errors import ConfigError
+from tercel.core.errors import ConfigError, refuse_if
 from tercel.core.messages import ANY_STYLE, Alpha, Posture
 from tercel.market.simulator import layout as sim
 
+# Words of guidance in a market's state, from `sim.ALPHA` on: as many as in a row of `x`.
 WORDS = 7
-"""Words of guidance in a market's state, from `sim.ALPHA` on: as many as in a row of `x`."""
 MILLI = 1000.0
+# Forecasts beyond it are cut: a price cannot fall by more than all of it.
 MOST_BPS = 1e6
-"""Forecasts beyond it are cut: a price cannot fall by more than all of it."""
 _ALPHA, _SD, _HALF_LIFE, _URGENCY, _PARTICIPATION, _STYLES, _SIZE = range(WORDS)
 
 
@@ -100,12 +100,12 @@ class Guidance:
             Another number of postures than of alphas.
         """
         given = [None] * len(alphas) if postures is None else list(postures)
-        if len(given) != len(alphas):
-            raise ConfigError(
-                f"{len(alphas)} postures, one a market",
-                f"{len(given)}",
-                "give None where there is none",
-            )
+        refuse_if(
+            len(given) != len(alphas),
+            f"{len(alphas)} postures, one a market",
+            f"{len(given)}",
+            "give None where there is none",
+        )
         out = cls.none(len(alphas))
         for i, (alpha, posture) in enumerate(zip(alphas, given, strict=True)):
             if alpha is not None:

@@ -20,38 +20,38 @@ from tercel.market.simulator.layout import PAST_FEATURES, PAST_INTERVALS, RUNGS
 
 Values = TypeVar("Values", Ints, Floats)
 
+# Lots to take now.
 TAKE: Final = 0
-"""Lots to take now."""
+# Worst price for them, ticks.
 TAKE_LIMIT: Final = 1
-"""Worst price for them, ticks."""
+# Price of rung 0, ticks.
 ANCHOR: Final = 2
-"""Price of rung 0, ticks."""
+# What happens to own orders that stand off the ladder: KEEP or CANCEL.
 OUTSIDE: Final = 3
-"""What happens to own orders that stand off the ladder: KEEP or CANCEL."""
+# Ticks between rungs.
 STEP: Final = 4
-"""Ticks between rungs."""
+# Lots wanted on rung 0; REST0 + j on rung j.
 REST0: Final = 5
-"""Lots wanted on rung 0; REST0 + j on rung j."""
+# Rungs.
 K: Final = RUNGS
-"""Rungs."""
+# Columns of an intent.
 WIDTH: Final = REST0 + K
-"""Columns of an intent."""
 
 KEEP: Final = 0
 CANCEL: Final = 1
 
+# Rung one tick inside the own touch, on the default ladder.
 IMPROVE: Final = 0
-"""Rung one tick inside the own touch, on the default ladder."""
+# Rung at the own touch, on the default ladder.
 AT_TOUCH: Final = 1
-"""Rung at the own touch, on the default ladder."""
+# ``side * MARKET_LIMIT`` as take_limit means any price.
 MARKET_LIMIT: Final = NO_ASK
-"""``side * MARKET_LIMIT`` as take_limit means any price."""
 
+# Beyond it no price can be said: rows are int32.
 FARTHEST: Final = 2**31 - 1
-"""Beyond it no price can be said: rows are int32."""
 
+# int32 (n, WIDTH).
 Intents = NDArray[np.int32]
-"""int32 (n, WIDTH)."""
 
 
 class _Column(Generic[Values]):
@@ -101,7 +101,7 @@ class View:
 
     Every property is an array with a row a market: int64 (n,) where nothing else is said; prices in ticks, mids in half
     ticks, sizes in lots, times in ns. A user's strategy, observation and reward get a copy whose arrays refuse to be
-    written to (:meth:`read_only`), so that it may be kept.
+    written to (:meth:`read_only`), so that it may be stored.
 
     Parameters
     ----------
@@ -429,7 +429,7 @@ class Intent:
     ConfigError
         From :meth:`rows`: no whole numbers, lots below zero, or another number of rows.
 
-    >>> from tercel.execution.probes import view_of
+    >>> from tercel.execution.sample_views import view_of
     >>> view = view_of(left=[30, 20], touch=500)
     >>> Intent(take=(view.left + 1) // 2).rows(view)[:, TAKE].tolist()
     [15, 10]

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from tercel.core.errors import ConfigError, check_known, listed
+from tercel.core.errors import ConfigError, check_known, listed, refuse_if
 from tercel.execution.task import Latency, Task
 from tercel.market.flow import preset as presets
 from tercel.market.flow.resampled import ResampledPreset
@@ -17,8 +17,8 @@ from tercel.market.simulator.terms import NO_FEES, Fees, receive_delays
 from tercel.market.tape import Lake
 
 MOST_MS = 60_000.0
+# Law of impact on a tape, if none is named.
 TAPE_LAW = "square_root"
-"""Law of impact on a tape, if none is named."""
 TAPE = "tape"
 AT_ONCE: Final = Latency()
 
@@ -48,7 +48,7 @@ class Market:
         Queue model of tapes that show level totals alone.
     bound : str
         On tape, who gets what fills an own order and the tape's at one price: kind (the own order), strict (the tape),
-        undercut (the tape, and who stands alone inside the spread is undercut; also "").
+        undercut (the tape, and an own order alone inside the spread is undercut; also "").
 
     Raises
     ------
@@ -84,26 +84,30 @@ class Market:
                 ("symbol", made.symbol),
             ):
                 object.__setattr__(self, name, value)
-        if bool(self.preset) == bool(self.lake) or (self.symbol and not self.lake):
-            raise ConfigError(
-                "a preset, or a lake and a symbol",
-                f"preset {self.preset!r}, lake {self.lake!r}, symbol {self.symbol!r}",
-                "call load_market(name) or replay(lake, symbol)",
-            )
-        if self.lake and self.regimes:
-            raise ConfigError(
-                "regimes in a simulated market", "`regimes=` with `tape=`", "a tape has its own"
-            )
-        if self.queue != DEFAULT and not self.lake:
-            raise ConfigError(
-                "`queue=` with `tape=`",
-                "`queue=` alone",
-                "a simulated market has a queue of its own",
-            )
-        if self.bound and not self.lake:
-            raise ConfigError(
-                "`bound=` with `tape=`", "`bound=` alone", "a simulated market answers by itself"
-            )
+        refuse_if(
+            bool(self.preset) == bool(self.lake) or (self.symbol and not self.lake),
+            "a preset, or a lake and a symbol",
+            f"preset {self.preset!r}, lake {self.lake!r}, symbol {self.symbol!r}",
+            "call load_market(name) or replay(lake, symbol)",
+        )
+        refuse_if(
+            self.lake and self.regimes,
+            "regimes in a simulated market",
+            "`regimes=` with `tape=`",
+            "a tape has its own",
+        )
+        refuse_if(
+            self.queue != DEFAULT and not self.lake,
+            "`queue=` with `tape=`",
+            "`queue=` alone",
+            "a simulated market has a queue of its own",
+        )
+        refuse_if(
+            self.bound and not self.lake,
+            "`bound=` with `tape=`",
+            "`bound=` alone",
+            "a simulated market answers by itself",
+        )
         if self.lake:
             object.__setattr__(self, "bound", self.bound or UNDERCUT)
             check_known(
@@ -154,10 +158,12 @@ class Market:
         ConfigError
             On tape, where the size goes by the time of day.
         """
-        if self.on_tape:
-            raise ConfigError(
-                "a simulated market", self.name, "ask result.episode(i) for the lots of an order"
-            )
+        refuse_if(
+            self.on_tape,
+            "a simulated market",
+            self.name,
+            "ask result.episode(i) for the lots of an order",
+        )
         return task.lots(presets.load(self.preset).volume_per_s)
 
 

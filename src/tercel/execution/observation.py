@@ -52,16 +52,17 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from tercel.core.arrays import Bools, Float32, Floats
-from tercel.core.errors import ConfigError, UnknownNameError, offer
+from tercel.core.errors import ConfigError, UnknownNameError, offer, refuse_if
 from tercel.core.jit import Longs, Singles, kernel
 from tercel.core.vocabulary import NO_ASK, NO_BID, NS_PER_SECOND
 from tercel.execution import columns as c
 from tercel.execution import intent as it
+from tercel.execution.features import imbalance, signed_log
 from tercel.execution.intent import View
-from tercel.execution.microstructure import imbalance, signed_log
-from tercel.execution.probes import probe
+from tercel.execution.sample_views import probe
 from tercel.market.simulator.layout import PAST_FEATURES, PAST_INTERVALS
 
+# Entries of the order, the book and the last interval, in order.
 LAST: Final = (
     *("time_left", "lots_left", "lots_left_ahead_of_time", "horizon", "seconds_left"),
     *("order_in_depths", "left_in_far_touches", "slice_in_depths", "slice_in_volume", "urgency"),
@@ -87,19 +88,18 @@ LAST: Final = (
     *("volume_with", "volume_against", "volume_imbalance", "events"),
     *("volatility_now", "volatility", "drift", "drift_since_arrival", "depth", "spread_bps"),
 )
-"""Entries of the order, the book and the last interval, in order."""
 N_LAST: Final = len(LAST)
+# What is stacked of an earlier interval.
 STACKED: Final = ("order_flow_imbalance", "volume", "volume_imbalance", "volatility_now", "drift")
-"""What is stacked of an earlier interval."""
+# Decision intervals that can be seen at once.
 MOST: Final = 1 + PAST_INTERVALS
-"""Decision intervals that can be seen at once."""
+# Entries of own fills and the slow flow, in order.
 SLOW: Final = (
     *("fill_rate", "fill_share", "flow_to_come"),
     *("pace", "lean", "lean_since_arrival", "long_order_flow_imbalance"),
 )
-"""Entries of own fills and the slow flow, in order."""
+# The first entry that is the market's alone.
 MARKET: Final = 21
-"""The first entry that is the market's alone."""
 
 _HALF_HOUR_S = 1800.0
 _MOST_RATIO: Final = 4.0
@@ -225,8 +225,7 @@ def encode_slow(x: Longs, m: Longs, at: int, o: Singles) -> None:
     """Entries `at` and on: how the order fares, and the slow state of the market (see the module's table)."""
     depth = mean_depth(m)
     passed, to_come = x[c.DECISION], max(x[c.DECISIONS] - x[c.DECISION], 1)
-    interval_ns = max(x[c.HORIZON_NS] / max(x[c.DECISIONS], 1), 1.0)
-    intervals = max(m[c.AGE_NS] / interval_ns, 1.0)
+    intervals = max(m[c.AGE_NS] / max(x[c.HORIZON_NS] / max(x[c.DECISIONS], 1), 1.0), 1.0)
     left, done = float(max(x[c.LEFT], 1)), float(max(x[c.QTY0] - x[c.LEFT], 0))
     same, against = float(m[c.LONG_SAME]), float(m[c.LONG_AGAINST])
     seen, seen_against = float(m[c.V_SEEN]), float(m[c.SEEN_AGAINST])
@@ -259,6 +258,9 @@ def encode_rows(x: Longs, m: Longs, slow: int, out: Singles) -> None:
 # -- costs ----------------------------------------------------------------------------------------
 # What the actions `costs` go by: what an order pays now, and what it pays if it waits, in usual half spreads.
 
+# Moves of the mid expected against the order in 10 s and 30 s, half the spread and the taker's fee less the maker's,
+# what resting costs (in usual half spreads each), the share of the order that is left less that of its time, the
+# latter.
 COST_ENTRIES: Final = (
     "forecast_10",
     "forecast_30",
@@ -267,10 +269,8 @@ COST_ENTRIES: Final = (
     "behind",
     "time_left",
 )
-"""Moves of the mid expected against the order in 10 s and 30 s, half the spread and the taker's fee less the maker's,
-what resting costs (in usual half spreads each), the share of the order that is left less that of its time, the latter."""
+# A move counts up to so many usual half spreads; what taking costs counts in full, or a forecast could be worth any.
 MOST_HALF_SPREADS: Final = 3.0
-"""A move counts up to so many usual half spreads; what taking costs counts in full, or a forecast could be worth any."""
 
 
 def half_spread(view: View) -> Floats:
@@ -278,7 +278,7 @@ def half_spread(view: View) -> Floats:
 
     Orders that a bound draws against the order do not narrow it: they say nothing of the market.
 
-    >>> from tercel.execution.probes import view_of
+    >>> from tercel.execution.sample_views import view_of
     >>> half_spread(view_of(touch=999, far=1001, mid2=2000)).tolist()
     [10.0]
     """
@@ -296,7 +296,7 @@ def is_known(view: View) -> Bools:
 def observe_costs(view: View) -> Float32:
     """The observation `"costs"`, float32 (n, 6); what is not known is 0, and all of it does not count (:func:`is_known`).
 
-    >>> from tercel.execution.probes import view_of
+    >>> from tercel.execution.sample_views import view_of
     >>> observe_costs(view_of(left=75, time_left_ns=300 * 10**9)).tolist()
     [[0.0, 0.0, 0.0, 0.0, 0.25, 0.5]]
     """
@@ -319,22 +319,22 @@ def observe_costs(view: View) -> Float32:
 
 # -- observations by name -------------------------------------------------------------------------
 
+# Modules that a user named by their file are called so, and then as the file.
 FROM_FILE: Final = "tercel_own_"
-"""Modules that a user named by their file are called so, and then as the file."""
+# An observation of the user's: a :class:`View` of n markets -> numbers of shape (n, k).
 ObservationFunction = Callable[[View], Any]
-"""An observation of the user's: a :class:`View` of n markets -> numbers of shape (n, k)."""
 
 
 class Observer(NamedTuple):
     """An observation: name, entries, and the function that fills them from a view."""
 
     name: str
+    # What it says, in order.
     entries: tuple[str, ...]
-    """What it says, in order."""
+    # A view -> float32 (n, D).
     encode: Callable[[View], Float32]
-    """A view -> float32 (n, D)."""
+    # Decision intervals that it shows.
     stack: int = 1
-    """Decision intervals that it shows."""
 
     @property
     def size(self) -> int:
@@ -342,10 +342,10 @@ class Observer(NamedTuple):
         return len(self.entries)
 
 
+# Observations that policies can be made for: what each has behind the entries of the last intervals.
 BY_NAME: Final = {"v2": (), c.OBSERVATION: SLOW}
-"""Observations that policies can be made for: what each has behind the entries of the last intervals."""
+# What the actions `costs` go by (`execution.action_sets`): no rows of the past.
 COSTS: Final = "costs"
-"""What the actions `costs` go by (`execution.actions.costs`): no rows of the past."""
 OBSERVERS: Final = (*BY_NAME, COSTS)
 
 
@@ -396,13 +396,13 @@ def observer(name: str | ObservationFunction, stack: int = 1) -> Observer:
             "pass the function itself" if is_own_name(name) else offer(name, OBSERVERS),
         )
     most = 1 if name == COSTS else MOST
-    if not 1 <= stack <= most:
-        raise ConfigError(
-            f"a stack of 1 to {most} for observation {name}", f"{stack}", "name a number of these"
-        )
-    if name == COSTS:
-        return Observer(COSTS, COST_ENTRIES, observe_costs)
-    return _named(name, stack)
+    refuse_if(
+        not 1 <= stack <= most,
+        f"a stack of 1 to {most} for observation {name}",
+        f"{stack}",
+        "name a number of these",
+    )
+    return Observer(COSTS, COST_ENTRIES, observe_costs) if name == COSTS else _named(name, stack)
 
 
 def looks_back(name: str) -> bool:
@@ -452,23 +452,23 @@ def _short(name: str) -> tuple[str, str]:
 
 def _own(function: ObservationFunction) -> Observer:
     """A user's function as an observation; two ordinary markets tell how many entries it has."""
-    if not callable(function):
-        raise ConfigError(
-            "the name of an observation, or a function of a view",
-            repr(function),
-            "such as def eyes(view): return numpy.column_stack([view.left, view.spread])",
-        )
+    refuse_if(
+        not callable(function),
+        "the name of an observation, or a function of a view",
+        repr(function),
+        "such as def eyes(view): return numpy.column_stack([view.left, view.spread])",
+    )
     name = name_of(function)
     size = _rows_of(function, name, probe(), None).shape[1]
     entries = tuple(getattr(function, "entries", ())) or tuple(
         f"{name.partition(':')[2]}_{i}" for i in range(size)
     )
-    if len(entries) != size:
-        raise ConfigError(
-            f"a name for each column of {name}",
-            f"{len(entries)} entries for {size} columns",
-            "let its `entries` name them all",
-        )
+    refuse_if(
+        len(entries) != size,
+        f"a name for each column of {name}",
+        f"{len(entries)} entries for {size} columns",
+        "let its `entries` name them all",
+    )
     return Observer(name, entries, partial(_rows_of, function, name, size=size))
 
 

@@ -16,8 +16,8 @@ from tercel.market.simulator import layout as sim
 from tercel.market.simulator.entry import send_cancel, send_new
 from tercel.market.simulator.records import state_at
 
+# Prices lie below it on both sides of 0; int32 anchors and steps reach further.
 FARTHEST: Final = NO_ASK // 2
-"""Prices lie below it on both sides of 0; int32 anchors and steps reach further."""
 
 
 @kernel
@@ -31,29 +31,25 @@ def open_lots(b: Packed) -> int:
 
 @kernel
 def is_take(b: Packed, own: int) -> bool:
-    """Whether an own order takes and never rests: it stands on no price, and no cancel can reach it in time."""
+    """Whether an own order takes and never rests: it has no price of its own, and no cancel can reach it in time."""
     price = ledger_at(b, own).price
     return price == NO_BID or price == NO_ASK
 
 
 @kernel
 def rung_of(b: Packed, own: int, side: int, anchor: int, step: int) -> int:
-    """The rung an own order stands on, -1 off the ladder."""
+    """The rung of an own order, -1 off the ladder."""
     if is_take(b, own):
         return -1
     away = (anchor - ledger_at(b, own).price) * side
-    if away < 0 or away % step != 0 or away // step >= it.K:
-        return -1
-    return away // step
+    return -1 if away < 0 or away % step != 0 or away // step >= it.K else away // step
 
 
 @kernel
 def standing(b: Packed, own: int) -> int:
     """Lots of an own order that are open and in no pending cancel."""
     led = ledger_at(b, own)
-    if led.state == lay.FREE_SLOT:
-        return 0
-    return max(led.open - led.pending_cancel, 0)
+    return 0 if led.state == lay.FREE_SLOT else max(led.open - led.pending_cancel, 0)
 
 
 @kernel
@@ -108,7 +104,7 @@ def send_waiting(b: Packed, k: Longs) -> None:
 
 @kernel
 def keep_limit(k: Longs) -> None:
-    """Hold what is wanted to the parent's limit: nothing is sent beyond it, whoever decides.
+    """Hold what is wanted to the parent's limit: nothing is sent beyond it, whatever the strategy.
 
     A take goes no further. Lots on rungs beyond the limit are wanted on the first rung within it; where there is none,
     at the limit itself.

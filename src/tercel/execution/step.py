@@ -44,9 +44,8 @@ E_CURSOR, E_CURSOR_END, E_WORLD, E_LIMIT, E_LIMIT_OF_MID, E_HORIZON_NS, EPISODE_
 #     LIMIT_PARTS-ths; 0: any
 # E_HORIZON_NS: from arrival to the horizon; 0: as the world has it
 
+# Reward terms a step: execution against the mid at decision, mid move on what is left (half-ticks x lots), forced lots.
 TERMS = 3
-"""Reward terms a step: execution against the mid at decision, mid move on what is left (half-ticks x lots), forced
-lots."""
 
 
 @kernel
@@ -118,8 +117,7 @@ def end(k: Longs) -> None:
     """Trading is over. What is left could not be sent: it is booked like what the book cannot fill, and counted."""
     s = state_at(k)
     if s.left > 0:
-        last = s.last_ask if s.side > 0 else s.last_bid
-        worst = ladder_end(k, s.side, last)
+        worst = ladder_end(k, s.side, s.last_ask if s.side > 0 else s.last_bid)
         lots = s.left
         s.left = 0
         price, paid = worst + s.side * s.unfilled_ticks, s.worst_paid
@@ -131,7 +129,7 @@ def end(k: Longs) -> None:
 
 @kernel
 def close(b: Packed, k: Longs, flow: Floats, tape: Longs) -> None:
-    """The horizon: take what is left at any price, so that nobody hides cost by not trading."""
+    """The horizon: take what is left at any price, so that no strategy hides cost by not trading."""
     s = state_at(k)
     if s.left > 0:
         s.phase = sim.CLOSING
@@ -329,7 +327,7 @@ def act_at(
     draw: Floats,
     i: int,
 ) -> None:
-    """One decision of market `i`, and what it observes then; nothing where no episode goes on."""
+    """One decision of market `i`, and what it observes then; nothing where no episode is running."""
     if state_at(ks[i]).phase == sim.WORKING:
         act(bs[i], ks[i], flow, tape, intents[i], terms[i])
         observe_and_draw(bs[i], ks[i], x, m, draw, i)

@@ -5,7 +5,7 @@ what it wants; reconcile turns that into commands and sees to it that nothing is
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from tercel.execution.foresight.forecaster import Forecaster
 
 
+# float64 (n, 1 + K): take and rungs as shares of what is left.
 Shares = Floats
-"""float64 (n, 1 + K): take and rungs as shares of what is left."""
 
 
+# Discrete actions, int64 (n,), and the view -> intents.
 Decode = Callable[[Ints, View], Intents]
-"""Discrete actions, int64 (n,), and the view -> intents."""
 
 
 class Strategy(Protocol):
@@ -58,6 +58,13 @@ class Wrapper(Strategy):
     """A strategy around another, at its clock."""
 
     inner: Strategy
+    # Behind the inner strategy's name in tables.
+    suffix: ClassVar[str] = ""
+
+    @property
+    def name(self) -> str:
+        """Name of the inner strategy, with the suffix."""
+        return f"{self.inner.name}{self.suffix}"
 
     @property
     def gap_ns(self) -> int:
@@ -71,7 +78,7 @@ class Wrapper(Strategy):
 
 
 def forecaster_of(strategy: object) -> "Forecaster | None":
-    """Whose forecasts a strategy is told of; None for one that asks for none."""
+    """The forecaster that a strategy reads; None for one that reads none."""
     found: Forecaster | None = getattr(strategy, "forecaster", None)
     return found
 
@@ -95,7 +102,7 @@ def expected_shares(weights: NDArray[np.floating], decode: Decode, view: View) -
     weights : float (n, A) or (A,)
         Probabilities of the A actions.
     decode : callable
-        Turns int64 (n,) actions and the view into intents, as the decoders in `execution.actions` do.
+        Turns int64 (n,) actions and the view into intents, as the decoders in `execution.decoders` do.
 
     Returns
     -------

@@ -8,7 +8,7 @@ from dataclasses import InitVar, asdict, dataclass
 from math import ceil
 from typing import Any, Final, cast
 
-from tercel.core.errors import ConfigError
+from tercel.core.errors import ConfigError, refuse_if
 from tercel.core.price_limit import limit_of
 from tercel.core.vocabulary import BUY, NS_PER_SECOND, SELL
 from tercel.market.simulator import layout as sim
@@ -23,15 +23,15 @@ LATENCIES = {
 }
 
 NANOSECOND = 1e-9
+# Horizons and warm-ups beyond this are a slip; their sum in nanoseconds stays far inside int64.
 LONGEST_S = 1e7
-"""Horizons and warm-ups beyond this are a slip; their sum in nanoseconds stays far inside int64."""
 
 
+# Fields that came later: where they are not used, no file says them.
 LATER: Final = ("quantity", "start", "limit_price")
-"""Fields that came later: where they are not used, no file says them."""
 SIDES: Final = {"buy": BUY, "sell": SELL, "both": 0}
+# The order of a task that names no size, as a share of the volume.
 SHARE: Final = 0.10
-"""The order of a task that names no size, as a share of the volume."""
 _UNITS: Final = {"s": 1.0, "sec": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 _PART: Final = re.compile(r"\s*(\d+(?:\.\d*)?)\s*(s|sec|min|m|h)")
 
@@ -50,16 +50,13 @@ def seconds_of(span: float | str) -> float:
     if not isinstance(span, str):
         return float(span)
     parts = _PART.findall(span)
-    if not parts or _PART.sub("", span).strip():
-        raise ConfigError(
-            "seconds, or a span such as 30min, 2h or 90s", repr(span), "write it as '30min'"
-        )
+    refuse_if(
+        not parts or _PART.sub("", span).strip(),
+        "seconds, or a span such as 30min, 2h or 90s",
+        repr(span),
+        "write it as '30min'",
+    )
     return sum(float(number) * _UNITS[unit] for number, unit in parts)
-
-
-def _is_share(value: object) -> bool:
-    """Whether it is a number above 0 and at most 1."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= 1
 
 
 def _is_count(value: object, least: int, most: int = 2**62) -> bool:
@@ -105,20 +102,21 @@ class Latency:
         """Refuse a law that is none."""
         fits = self.kind in LATENCIES and self.a_ns >= 0 and self.b_ns >= 0
         values = sim.LATENCY_VALUES if self.kind == "empirical" else 0
-        if len(self.values_ns) != values or any(
-            not _is_count(value, 0) for value in self.values_ns
-        ):
-            raise ConfigError(
-                f"{values} values of 0 ns or more for a latency of kind {self.kind}",
-                f"{len(self.values_ns)}: {self.values_ns}",
-                "take them from a tape: market.simulator.terms.receive_delays",
-            )
-        if not fits or (self.kind == "uniform" and self.b_ns < self.a_ns):
-            raise ConfigError(
-                f"a latency of kind {', '.join(LATENCIES)} with a_ns >= 0 and, if uniform, b_ns >= a_ns",
-                f"{self.kind}, a_ns={self.a_ns}, b_ns={self.b_ns}",
-                'write it as Latency("constant", a_ns=1_000_000)',
-            )
+        refuse_if(
+            (
+                len(self.values_ns) != values
+                or any(not _is_count(value, 0) for value in self.values_ns)
+            ),
+            f"{values} values of 0 ns or more for a latency of kind {self.kind}",
+            f"{len(self.values_ns)}: {self.values_ns}",
+            "take them from a tape: market.simulator.terms.receive_delays",
+        )
+        refuse_if(
+            not fits or (self.kind == "uniform" and self.b_ns < self.a_ns),
+            f"a latency of kind {', '.join(LATENCIES)} with a_ns >= 0 and, if uniform, b_ns >= a_ns",
+            f"{self.kind}, a_ns={self.a_ns}, b_ns={self.b_ns}",
+            'write it as Latency("constant", a_ns=1_000_000)',
+        )
 
     @property
     def mean_ns(self) -> float:
@@ -134,8 +132,8 @@ class Latency:
         )
 
 
+# Order-entry latency where none is said: from a desk's decision to a venue in its region, some milliseconds.
 ENTRY: Final = Latency("constant", a_ns=5_000_000)
-"""Order-entry latency where none is said: from a desk's decision to a venue in its region, some milliseconds."""
 
 
 @dataclass(frozen=True)
@@ -165,7 +163,7 @@ class Task:
     grid_points : int
         Points of the time grid on which mids are compared with the twin's.
     quantity : int
-        The order in lots, at least 1, in the place of a share. Reads 0 where the order is by `share`.
+        The order in lots, at least 1, instead of a share. Reads 0 where the order is by `share`.
     limit_price : float or str, optional
         Worst price that the order may trade at, price units (recorded days, one side), or text such as ``25bps``: at
         most so far beyond the mid at arrival, above it for a buy and below it for a sell. Every strategy is held to it,
@@ -211,29 +209,35 @@ class Task:
     def __post_init__(self, horizon: float | str | None, end: str | None) -> None:
         """Take the horizon from words, refuse what cannot be run."""
         if isinstance(self.side, str):
-            if self.side not in SIDES:
-                raise ConfigError(f"a side: {', '.join(SIDES)}", repr(self.side), "such as 'buy'")
-            object.__setattr__(self, "side", SIDES[self.side])
-        if self.share is not None and self.quantity:
-            raise ConfigError(
-                "a task with a share of the volume or a quantity",
-                f"share {self.share!r} and quantity {self.quantity!r}",
-                "leave one out",
+            refuse_if(
+                self.side not in SIDES,
+                f"a side: {', '.join(SIDES)}",
+                repr(self.side),
+                "such as 'buy'",
             )
+            object.__setattr__(self, "side", SIDES[self.side])
+        refuse_if(
+            self.share is not None and self.quantity,
+            "a task with a share of the volume or a quantity",
+            f"share {self.share!r} and quantity {self.quantity!r}",
+            "leave one out",
+        )
         if self.share is None and self.quantity is None:
             object.__setattr__(self, "share", SHARE)
         if self.share is not None:
             object.__setattr__(self, "quantity", 0)
-        if horizon is not None and end is not None:
-            raise ConfigError(
-                "a task with horizon or end",
-                f"horizon {horizon!r} and end {end!r}",
-                "leave one out",
-            )
-        if end is not None and not self.start:
-            raise ConfigError(
-                "a task whose end has a start", f"end {end!r} alone", "add start, or give horizon"
-            )
+        refuse_if(
+            horizon is not None and end is not None,
+            "a task with horizon or end",
+            f"horizon {horizon!r} and end {end!r}",
+            "leave one out",
+        )
+        refuse_if(
+            end is not None and not self.start,
+            "a task whose end has a start",
+            f"end {end!r} alone",
+            "add start, or give horizon",
+        )
         if self.start:
             clock_s(self.start)
         if end is not None:
@@ -249,7 +253,12 @@ class Task:
         wrong = [
             (self.side not in (BUY, SELL, 0), "side", "+1, -1 or 0", "alternate with 0"),
             (
-                self.share is not None and not _is_share(self.share),
+                self.share is not None
+                and (
+                    isinstance(self.share, bool)
+                    or not isinstance(self.share, int | float)
+                    or not 0 < self.share <= 1
+                ),
                 "share",
                 "in (0, 1] of the expected volume",
                 "such as 0.1 for 10 %",
@@ -293,10 +302,7 @@ class Task:
             ),
         ]
         for bad, name, expected, remedy in wrong:
-            if bad:
-                raise ConfigError(
-                    f"a task whose {name} is {expected}", f"{getattr(self, name)!r}", remedy
-                )
+            refuse_if(bad, f"a task whose {name} is {expected}", f"{getattr(self, name)!r}", remedy)
         self.limit(self.side or BUY)
         if (
             self.side == 0
@@ -363,12 +369,12 @@ class Task:
             A price.
         """
         ticks, of_mid = self.limit(side)
-        if ticks:
-            raise ConfigError(
-                "a limit price on recorded days",
-                f"{self.limit_price!r} in a simulated market",
-                "give it beyond the mid at arrival, such as '25bps'",
-            )
+        refuse_if(
+            ticks,
+            "a limit price on recorded days",
+            f"{self.limit_price!r} in a simulated market",
+            "give it beyond the mid at arrival, such as '25bps'",
+        )
         return of_mid
 
     def to_dict(self) -> dict[str, object]:

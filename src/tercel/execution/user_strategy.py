@@ -1,20 +1,24 @@
-"""Strategies of the user: a function or a class, checked and run through the port of the shipped ones.
+"""Strategies and functions of the user: found, hashed, checked and run through the port of the shipped strategies.
 
 A strategy is found in three ways: as an object in Python, as ``module:Name`` or ``path/file.py:Name``, and by its name
 in the entry point group ``tercel.strategies`` of an installed package. Code that is named here is trusted and runs.
 """
 
+import ast
 import copy
+import hashlib
 import importlib
 import importlib.util
 import inspect
 import sys
+import sysconfig
+import traceback
 import uuid
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from functools import lru_cache, partial
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, Final, overload
@@ -22,32 +26,147 @@ from typing import Any, Final, overload
 import numpy as np
 
 from tercel.core.arrays import Bools
-from tercel.core.errors import ConfigError, TercelError, UnknownNameError, offer
+from tercel.core.errors import ConfigError, TercelError, UnknownNameError, offer, refuse_if
 from tercel.execution.intent import WIDTH, Intent, Intents, View
 from tercel.execution.observation import FROM_FILE
-from tercel.execution.own_code import is_installed, mark_of, place_of, remedy_of, searched
-from tercel.execution.probes import whole_order
+from tercel.execution.sample_views import whole_order
 from tercel.execution.strategy import Shares, Strategy, gap_of, settle, shares
 
+# Folders of Python's library, of installed packages and of this one.
+INSTALLED: Final = (
+    *(sysconfig.get_paths()[kind] for kind in ("stdlib", "platstdlib", "purelib", "platlib")),
+    str(Path(__file__).parents[1]),
+)
+SOURCES: Final = (".py", "/__init__.py")
+# Letters of a text that may name a file.
+LONGEST_NAME: Final = 200
+# Bytes of a file of which size and time are hashed in place of what it holds.
+LARGE: Final = 2**24
+
+
+def mark_of(code: Any) -> str:
+    """Hash of the source files of a user's function, class or object; empty where it has none.
+
+    Its file, the modules of a user's own that it imports, theirs in turn, and the files beside them that a text in them
+    names. What else it reads is not known.
+    """
+    code = code if inspect.isclass(code) or inspect.isfunction(code) else type(code)
+    try:
+        file = inspect.getsourcefile(code)
+    except TypeError:
+        file = None
+    if not file or not Path(file).is_file():
+        return ""
+    digest = hashlib.sha256()
+    for one in sorted(_written_in(Path(file).resolve())):
+        digest.update(_read(one, *_written(one))[0])
+    return digest.hexdigest()[:16]
+
+
+def _written_in(file: Path) -> set[Path]:
+    """A source file, those of a user's own that it imports, and files that texts in them name."""
+    found, todo = set[Path](), [file]
+    while todo:
+        one = todo.pop()
+        if one in found or (is_installed(str(one)) and one != file):
+            continue
+        found.add(one)
+        names = _read(one, *_written(one))[1]
+        places = [place / name for name in names for place in (one.parent, Path.cwd())]
+        todo += [place.resolve() for place in places if place.is_file()]
+    return found
+
+
+def _written(file: Path) -> tuple[int, int]:
+    """Size of a file, and when it was written, ns."""
+    read = file.stat()
+    return read.st_size, read.st_mtime_ns
+
+
+@lru_cache(maxsize=1024)
+def _read(file: Path, size: int, written_ns: int) -> tuple[bytes, tuple[str, ...]]:
+    """The hash of a file as it was written then, and names in its code that may be modules or files."""
+    what = f"{size} {written_ns}".encode() if size > LARGE else file.read_bytes()
+    names: tuple[str, ...] = ()
+    if file.suffix == ".py":
+        with suppress(SyntaxError, ValueError):
+            names = _named_in(ast.parse(what))
+    return hashlib.sha256(what).digest(), names
+
+
+def _named_in(code: ast.AST) -> tuple[str, ...]:
+    """Modules and files that a piece of code names."""
+    names: list[str] = []
+    for node in ast.walk(code):
+        if isinstance(node, ast.Import):
+            names += [f"{one.name.replace('.', '/')}{end}" for one in node.names for end in SOURCES]
+        elif isinstance(node, ast.ImportFrom):
+            within = (node.module or "").replace(".", "/")
+            inside = [f"{within}/{one.name}".lstrip("/") for one in node.names]
+            up = "../" * max(node.level - 1, 0)
+            names += [f"{up}{one}{end}" for one in (within, *inside) if one for end in SOURCES]
+        elif (
+            isinstance(node, ast.Constant)
+            and isinstance(node.value, str)
+            and 0 < len(node.value) < LONGEST_NAME
+        ):
+            names.append(node.value)
+    return tuple(name for name in dict.fromkeys(names) if "\0" not in name)
+
+
+def place_of(error: BaseException) -> str:
+    """The last line of a user's own that an error came through, as `` at FILE:LINE``; "" where there is none."""
+    frames = [
+        (frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(error.__traceback__)
+    ]
+    own = [(file, line) for file, line in frames if not is_installed(file)]
+    return " at {}:{}".format(*own[-1]) if own else ""
+
+
+def remedy_of(error: Exception) -> str:
+    """Likely remedy for an error of a user's code on arrays of a row a market; "" where none is known."""
+    if "truth value of an array" in str(error):
+        return "there is a row a market: numpy.where(condition, this, that) in place of if"
+    return ""
+
+
+def is_installed(file: str) -> bool:
+    """Whether a file belongs to Python, to an installed package or to this one."""
+    path = Path(file)
+    return file.startswith("<") or any(path.is_relative_to(where) for where in INSTALLED)
+
+
+@contextmanager
+def searched(folder: Path) -> Iterator[None]:
+    """A folder in which modules are looked for first; later it is the last, for what is imported when it is used."""
+    sys.path.insert(0, str(folder))
+    try:
+        yield
+    finally:
+        sys.path.remove(str(folder))
+        if str(folder) not in sys.path:
+            sys.path.append(str(folder))
+
+
+# Entry point group of strategies in other packages: name -> ``module:Name``.
 GROUP: Final = "tercel.strategies"
-"""Entry point group of strategies in other packages: name -> ``module:Name``."""
+# Decisions in which an instance without `reset` is watched for a memory.
 WATCHED: Final = 64
-"""Decisions in which an instance without `reset` is watched for a memory."""
+# What copying an object says that cannot be copied.
 UNCOPIED: Final = (TypeError, ValueError, AttributeError, RuntimeError, RecursionError)
-"""What copying an object says that cannot be copied."""
 
 
 class OwnStrategy:
     """A strategy of the user, as a class: for rules with parameters, or with a memory.
 
-    `decide` gets a :class:`View` of n markets, read-only copies that may be kept, and answers with an :class:`Intent`.
+    `decide` gets a :class:`View` of n markets, read-only copies that may be stored, and answers with an :class:`Intent`.
     `reset` is called before it wherever an order begins, with bool (n,): True in the markets that begin. When all of
     them begin, n may have changed. Every evaluation works on copies of the object as it was given; one that changes
     its attributes and has no `reset` of its own is refused, since its figures would hang on what ran before. An answer
     that is no legal intent is an error that says which field (see :class:`Intent`).
 
     >>> import numpy as np
-    >>> from tercel.execution.probes import view_of
+    >>> from tercel.execution.sample_views import view_of
     >>> class Halving(OwnStrategy):
     ...     def reset(self, mask):
     ...         if mask.all():
@@ -332,7 +451,7 @@ def checked(own: Any, mark: str = "", name: str = "") -> Strategy:
 
 
 def tried(one: Strategy) -> Strategy:
-    """`one`, after a copy of it, where it is a user's, has worked an order in two markets at once (`execution.probes`).
+    """`one`, after a copy of it, where it is a user's, has worked an order in two markets at once (`execution.sample_views`).
 
     Somebody's code that takes a row a market for a number runs as long as there is one market; the trial tells at once.
 
@@ -415,10 +534,12 @@ def located(name: str, what: str) -> Any:
         No such module, file, or name in it.
     """
     where, _, inside = name.rpartition(":")
-    if not where or not inside:
-        raise ConfigError(
-            f"the {what} as module:Name or path/file.py:Name", repr(name), "such as my_module:Mine"
-        )
+    refuse_if(
+        not where or not inside,
+        f"the {what} as module:Name or path/file.py:Name",
+        repr(name),
+        "such as my_module:Mine",
+    )
     module = _file(Path(where)) if where.endswith(".py") else _module(where)
     found = getattr(module, inside, None)
     if found is None:
@@ -456,9 +577,10 @@ def _module(name: str) -> Any:
 
 
 def _file(path: Path) -> Any:
-    """The module in a file, read anew; it may import what lies beside it."""
-    if not path.is_file():
-        raise ConfigError("a Python file", f"{path}: no such file", "name it as path/file.py:Name")
+    """The module in a file, read again; it may import what lies beside it."""
+    refuse_if(
+        not path.is_file(), "a Python file", f"{path}: no such file", "name it as path/file.py:Name"
+    )
     spec = importlib.util.spec_from_file_location(FROM_FILE + path.stem, path)
     if spec is None or spec.loader is None:
         raise ConfigError("a Python file", str(path), "name it as path/file.py:Name")

@@ -19,7 +19,7 @@ from tercel.desk.trading.follower import Follower
 from tercel.execution import step
 from tercel.execution.costs import Costs
 from tercel.execution.foresight.forecaster import TABLE, save, shipped
-from tercel.execution.policies.mlp import MlpPolicy
+from tercel.execution.policies.network import MlpPolicy
 from tercel.execution.policies.strategy import PolicyStrategy
 from tercel.execution.policies_packaged import packaged
 from tercel.execution.strategies import build

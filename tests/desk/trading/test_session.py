@@ -33,7 +33,7 @@ from tercel.execution import columns as c
 from tercel.execution import policies_packaged
 from tercel.execution.costs import Costs
 from tercel.execution.driver import Driver
-from tercel.execution.policies.onnx_file import OnnxPolicy
+from tercel.execution.policies.network import OnnxPolicy
 from tercel.execution.strategies import build
 from tercel.execution.task import Task
 from tercel.market.simulator import layout as sim

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tercel.core.errors import PolicyError
-from tercel.execution.policies.mlp import HEADS, MlpPolicy, fast_tanh, mlp_forward
+from tercel.execution.policies.network import HEADS, MlpPolicy, fast_tanh, mlp_forward
 
 
 def random_policy(sizes, seed=0, activation="tanh", head="logits"):
@@ -74,18 +74,6 @@ def test_shares_are_what_their_formulas_say(size):
         np.testing.assert_allclose(
             shares, expected / expected.sum(axis=1, keepdims=True), atol=1e-6
         )
-
-
-def test_mask_forbids_and_probabilities_sum_to_one():
-    policy = random_policy((4, 8, 3))
-    obs = np.random.default_rng(2).normal(size=(20, 4)).astype(np.float32)
-    mask = np.ones((20, 3), bool)
-    mask[np.arange(20), policy.act(obs)] = False
-    assert (policy.act(obs, mask) != policy.act(obs)).all()
-    p = policy.probabilities(obs, mask)
-    assert (p[~mask] == 0).all()
-    np.testing.assert_allclose(p.sum(axis=1), 1, atol=1e-6)
-    assert set(np.unique(random_policy((4, 8, 3), head="q").probabilities(obs))) == {0.0, 1.0}
 
 
 def test_wrong_shapes_and_numbers_are_refused():

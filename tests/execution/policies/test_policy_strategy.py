@@ -7,12 +7,11 @@ import pytest
 
 from certify.kits.strategy import StrategyConformance
 from tercel.core.errors import PolicyError
-from tercel.execution.action_sets import action_set
-from tercel.execution.actions import placement
+from tercel.execution import decoders
 from tercel.execution.observation import observer
-from tercel.execution.policies.mlp import MlpPolicy
+from tercel.execution.policies.network import MlpPolicy
 from tercel.execution.policies.strategy import PolicyStrategy
-from tercel.execution.strategy import expected_shares, shares
+from tercel.execution.strategy import shares
 
 SEEN = observer("v3")
 
@@ -42,11 +41,6 @@ class TestGreedy(StrategyConformance):
         return PolicyStrategy("ppo", policy(8))
 
 
-class TestStochastic(StrategyConformance):
-    def strategy(self):
-        return PolicyStrategy("ppo", policy(8), stochastic=True)
-
-
 class TestLevel(StrategyConformance):
     def strategy(self):
         return PolicyStrategy("dqn", policy(6, "q"), "level")
@@ -55,23 +49,11 @@ class TestLevel(StrategyConformance):
 def test_expected_intent_is_that_of_what_is_judged():
     view = TestGreedy().views()[0]
     weights = policy(8)
-    greedy, drawn = PolicyStrategy("ppo", weights), PolicyStrategy("ppo", weights, stochastic=True)
+    greedy = PolicyStrategy("ppo", weights)
     np.testing.assert_array_equal(
-        greedy.decide(view), placement.decode(weights.act(SEEN.encode(view)), view)
+        greedy.decide(view), decoders.decode_placement(weights.act(SEEN.encode(view)), view)
     )
-    np.testing.assert_array_equal(drawn.decide(view), greedy.decide(view))
     np.testing.assert_array_equal(greedy.expected(view), shares(greedy.decide(view), view))
-    mean = expected_shares(
-        weights.probabilities(SEEN.encode(view)), action_set("placement").decode, view
-    )
-    np.testing.assert_allclose(drawn.expected(view), mean, rtol=1e-6)
-    assert not np.allclose(mean, greedy.expected(view))
-
-
-def test_values_expect_what_they_choose():
-    view = TestGreedy().views()[1]
-    one, other = (PolicyStrategy("dqn", policy(8, "q"), stochastic=s) for s in (False, True))
-    np.testing.assert_allclose(one.expected(view), other.expected(view))
 
 
 def test_a_policy_for_other_actions_is_refused():

@@ -6,7 +6,7 @@ import numpy as np
 
 from tercel.execution.observation import observer
 from tercel.execution.policies.card import Card
-from tercel.execution.policies.mlp import MlpPolicy
+from tercel.execution.policies.network import MlpPolicy
 from tercel.execution.policies.policy import save_policy
 
 

@@ -6,10 +6,10 @@ import pytest
 from certify.kits.strategy import StrategyConformance, random_views
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.execution import columns as c
+from tercel.execution import decoders
 from tercel.execution import intent as i
-from tercel.execution.actions import placement
 from tercel.execution.intent import View
-from tercel.execution.probes import HORIZON_NS, view_of
+from tercel.execution.sample_views import HORIZON_NS, view_of
 from tercel.execution.strategies import WRITTEN, MarketEstimates, build, eta_of_depth
 from tercel.execution.strategies.baselines import shares_done
 from tercel.execution.strategy import Strategy, shares
@@ -62,8 +62,10 @@ def test_random_draws_each_action_alike() -> None:
     draw = (np.arange(8) + 0.5) / 8
     view = view_of(draw, left=90)
     strategy = build("random")
-    np.testing.assert_array_equal(strategy.decide(view), placement.decode(np.arange(8), view))
-    mean = shares(placement.decode(np.arange(8), view), view).mean(axis=0)
+    np.testing.assert_array_equal(
+        strategy.decide(view), decoders.decode_placement(np.arange(8), view)
+    )
+    mean = shares(decoders.decode_placement(np.arange(8), view), view).mean(axis=0)
     np.testing.assert_allclose(strategy.expected(view), np.broadcast_to(mean, (8, 6)))
 
 

@@ -10,11 +10,11 @@ from tercel.core.errors import ConfigError
 from tercel.execution import columns as c
 from tercel.execution import intent as i
 from tercel.execution import strategies
-from tercel.execution.actions.kernels import GRAINS
-from tercel.execution.probes import view_of
+from tercel.execution.decoders import ROUNDING_PARTS
+from tercel.execution.sample_views import view_of
 from tercel.execution.strategies import ALL_BASELINES, NAMES, MarketEstimates, build, tuned_values
-from tercel.execution.strategies.direction_rule import DirectionRule
-from tercel.execution.strategies.score_rule import LAYOUT, ScoreRule
+from tercel.execution.strategies.row_rules import SCORE as LAYOUT
+from tercel.execution.strategies.row_rules import DirectionRule, ScoreRule
 from tercel.execution.strategies.tunable import TwapRepeg
 
 NEVER = {"threshold": 1e6, "pace": 30.0, "lean_score": 0.0, "cap": 30.0, "stay_front": 0.0}
@@ -57,7 +57,7 @@ def test_it_becomes_peg_behind(seed: int) -> None:
     ours, pegged = rule.decide(view), build("peg_behind").decide(view)
     lots = [i.TAKE, *range(i.REST0, i.WIDTH)]
     np.testing.assert_array_equal(np.delete(ours, lots, axis=1), np.delete(pegged, lots, axis=1))
-    spared = view.qty0 // GRAINS
+    spared = view.qty0 // ROUNDING_PARTS
     assert (np.abs(ours[:, lots] - pegged[:, lots]).max(axis=1) <= np.maximum(spared, 0)).all()
 
 
@@ -201,7 +201,9 @@ def test_twap_repeg_stands_inside_where_a_tick_is_little_of_the_spread_and_nowhe
     np.testing.assert_array_equal(intents[~wide], plain[~wide])
     shown = intents[wide, i.REST0 :]
     assert not shown[:, 1:].any()
-    cap = np.maximum(np.exp(lots) * view.own_depth.mean(axis=1), -(-view.qty0 // GRAINS))[wide]
+    cap = np.maximum(np.exp(lots) * view.own_depth.mean(axis=1), -(-view.qty0 // ROUNDING_PARTS))[
+        wide
+    ]
     np.testing.assert_array_equal(
         shown[:, 0], np.minimum(plain[wide, i.REST0 :].sum(axis=1), cap.astype(np.int64))
     )

@@ -13,9 +13,9 @@ from tercel.execution.features import FEATURES, features_of
 from tercel.execution.intent import REST0, TAKE, Intents, View
 from tercel.execution.observation import observer
 from tercel.execution.policies.card import Card
-from tercel.execution.policies.mlp import MlpPolicy
+from tercel.execution.policies.network import MlpPolicy
 from tercel.execution.policies.policy import save_policy
-from tercel.execution.probes import view_of
+from tercel.execution.sample_views import view_of
 from tercel.execution.strategy import ladder, settle
 from tercel.execution.task import Task
 from tercel.lab.evaluation.episodes import Plan, seeded_plan

@@ -12,7 +12,7 @@ from tercel.execution import columns as c
 from tercel.execution import step as kernels
 from tercel.execution.foresight.forecaster import Forecaster, shipped
 from tercel.execution.intent import Intents, View
-from tercel.execution.policies.strategy import PLACEBO, ToldElsewhere, without
+from tercel.execution.policies.strategy import PLACEBO, PlaceboForecast, without
 from tercel.execution.policies_packaged import named
 from tercel.execution.strategies import build
 from tercel.execution.strategy import Strategy, hold
@@ -102,7 +102,7 @@ def test_who_is_told_elsewhere_hears_the_other_stream_for_its_own_side(market: S
     own, other, placebo = Noting(), Noting(), Noting()
     run_strategies(market, TASK, plan, [own])
     run_strategies(market, TASK, met, [other])
-    run_strategies(market, TASK, plan, [ToldElsewhere(placebo)], elsewhere=met)
+    run_strategies(market, TASK, plan, [PlaceboForecast(placebo)], elsewhere=met)
     assert len(placebo.told) == len(own.told) == len(other.told)
     for mine, theirs, heard in zip(own.told, other.told, placebo.told, strict=True):
         np.testing.assert_array_equal(heard[:, c.USUAL_SPREAD], mine[:, c.USUAL_SPREAD])
@@ -145,5 +145,5 @@ def test_who_listens_has_a_placebo_and_nobody_else() -> None:
     ):
         assert (without(one, PLACEBO) is not None) == listens
     told = without(named("default+posture"), PLACEBO)
-    assert isinstance(told, ToldElsewhere)
+    assert isinstance(told, PlaceboForecast)
     assert told.name == "default+posture"

@@ -16,7 +16,7 @@ from tercel.execution.intent import Intents, View
 from tercel.execution.market import Market
 from tercel.execution.policies_packaged import named
 from tercel.execution.strategies import build
-from tercel.execution.strategies.guarded import WAITING
+from tercel.execution.strategies.event_clock import WAITING
 from tercel.execution.task import Task
 from tercel.lab.evaluation.episodes import Plan, seeded_plan
 from tercel.lab.evaluation.market import build_market, waiting_on

@@ -7,7 +7,7 @@ from tests.lab.learning.toy import SharesToyVec, ToyVec, VectorToyVec
 
 from certify.kits.learner import LearnerContract, VecEnvContract
 from tercel.core.errors import ConfigError, UnknownNameError
-from tercel.execution.policies.onnx_file import from_onnx, to_onnx
+from tercel.execution.policies.network import from_onnx, to_onnx
 from tercel.lab.learning.native import distributions
 from tercel.lab.learning.native.distributions import HeadOutput, distribution
 from tercel.lab.learning.native.dqn import Dqn
@@ -94,7 +94,7 @@ def test_dirichlet_draws_and_densities():
 @pytest.mark.parametrize("name", LAWS)
 def test_what_is_wanted_is_learned_and_exported_exactly(name):
     pytest.importorskip("onnxruntime")
-    from tercel.execution.policies.onnx_file import OnnxPolicy
+    from tercel.execution.policies.network import OnnxPolicy
 
     env, frames = LAWS[name](64), 60_000 if name != "dirichlet" else 100_000
     learner = Ppo(env, PpoSettings(distribution=name, learning_rate=2e-3, anneal_frames=frames), 1)

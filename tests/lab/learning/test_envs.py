@@ -12,9 +12,9 @@ from tercel.execution.costs import BPS
 from tercel.execution.task import Latency, Task
 from tercel.lab.evaluation.episodes import bank_sampler
 from tercel.lab.learning import envs
-from tercel.lab.learning.checkpoint import load_checkpoint, save_checkpoint
 from tercel.lab.learning.envs import ExecutionVec, RewardWeights
 from tercel.lab.learning.native.ppo import Ppo, PpoSettings
+from tercel.lab.learning.port import load_checkpoint, save_checkpoint
 from tercel.market.flow import preset as presets
 from tercel.market.simulator.source import reactive
 

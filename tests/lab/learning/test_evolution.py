@@ -9,10 +9,9 @@ from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.execution.costs import BPS, attribute
 from tercel.lab.evaluation.runs import run_strategies
 from tercel.lab.learning.agent.config import parse
-from tercel.lab.learning.agent.env import TrainingArena, joined, learned_in, repeated
+from tercel.lab.learning.agent.env import TrainingArena, joined, learned_in, repeated, strategy_of
 from tercel.lab.learning.agent.learner import learner_settings
 from tercel.lab.learning.agent.market import markets_of
-from tercel.lab.learning.agent.policy import strategy_of
 from tercel.lab.learning.agent.training import run_training
 from tercel.lab.learning.native.evolution import Evolution, EvolutionSettings, Population
 from tercel.lab.learning.port import train

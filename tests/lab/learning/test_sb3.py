@@ -10,8 +10,7 @@ from tests.lab.learning.toy import MaskedToyVec, ToyVec
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.execution.features import FEATURES
 from tercel.execution.policies.card import Card
-from tercel.execution.policies.mlp import MlpPolicy
-from tercel.execution.policies.onnx_file import OnnxPolicy, RecurrentPolicy, from_onnx
+from tercel.execution.policies.network import MlpPolicy, OnnxPolicy, RecurrentPolicy, from_onnx
 from tercel.execution.policies.policy import load_policy, save_policy
 
 pytest.importorskip("stable_baselines3")

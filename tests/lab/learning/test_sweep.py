@@ -7,12 +7,18 @@ from tercel.core.errors import ConfigError
 
 pytest.importorskip("optuna", reason="needs the extra [sweep]")
 
-from tercel.lab.learning.sweep import Choice, Range, Sweep
+from tercel.lab.learning.agent.config import RangeSection
+from tercel.lab.learning.agent.sweep import Sweep, law_of
+
+
+def between(low, high, log=False):
+    return law_of("x", RangeSection(low=low, high=high, log=log))
+
 
 SPACE = {
-    "x": Range(-4.0, 4.0),
-    "n": Range(1, 64, log=True, whole=True),
-    "shape": Choice(([8], [8, 8])),
+    "x": between(-4.0, 4.0),
+    "n": between(1, 64, log=True),
+    "shape": law_of("shape", ([8], [8, 8])),
 }
 
 
@@ -53,7 +59,7 @@ def test_a_killed_sweep_proposes_what_it_would_have(tmp_path):
 
 
 def test_the_worse_half_is_cut_short(tmp_path):
-    sweep = Sweep({"x": Range(0.0, 1.0)}, f"sqlite:///{tmp_path}/s.db", "cut", 1)
+    sweep = Sweep({"x": between(0.0, 1.0)}, f"sqlite:///{tmp_path}/s.db", "cut", 1)
     for value in (1.0, 2.0, 3.0, 4.0, 0.0, 9.0):
         trial = sweep.next()
         short = trial.report(1, value) or trial.report(2, value)
@@ -65,7 +71,11 @@ def test_the_worse_half_is_cut_short(tmp_path):
 
 def test_what_cannot_be_searched_is_refused(tmp_path):
     url = f"sqlite:///{tmp_path}/s.db"
-    for make in (lambda: Range(1.0, 1.0), lambda: Range(0.0, 1.0, log=True), lambda: Choice((1,))):
+    for make in (
+        lambda: between(1.0, 1.0),
+        lambda: between(0.0, 1.0, log=True),
+        lambda: law_of("x", (1,)),
+    ):
         with pytest.raises(ConfigError):
             make()
     with pytest.raises(ConfigError, match=r"sweep\.ranges"):
@@ -74,6 +84,6 @@ def test_what_cannot_be_searched_is_refused(tmp_path):
     with pytest.raises(ConfigError, match="`resume=True`"):
         Sweep(SPACE, url, "s", 1)
     with pytest.raises(ConfigError, match="others"):
-        Sweep({"x": Range(0.0, 1.0)}, url, "s", 1, resume=True)
+        Sweep({"x": between(0.0, 1.0)}, url, "s", 1, resume=True)
     with pytest.raises(ConfigError, match="sqlite"):
         Sweep(SPACE, "nonsense", "s", 1)

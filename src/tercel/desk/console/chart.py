@@ -18,7 +18,7 @@ from tercel.desk.trading.journal.blobs import unpack
 from tercel.desk.trading.order import ChildOrder
 from tercel.desk.trading.parents import ParentOrder
 from tercel.desk.trading.positions import Fill
-from tercel.execution.paper import ReplayedBook
+from tercel.execution.driver import ReplayedBook
 
 EVERY_NS: Final = 60 * 10**9
 EVERY: Final = 4_000

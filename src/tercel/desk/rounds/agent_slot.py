@@ -1,6 +1,6 @@
 """An agent of the desk, and its challenger on paper on the same events: evidence for a promotion that a person decides.
 
-Both get the same order on the same growing tape (`execution.paper`): what differs is the strategy alone. The desk's own
+Both get the same order on the same growing tape (`execution.driver`): what differs is the strategy alone. The desk's own
 aggressions are on that tape as withdrawals, so that paper orders are not filled by the desk itself.
 
 Distribution shift: whether a policy's inputs still look like those it was trained on.
@@ -24,8 +24,8 @@ from tercel.core.errors import ConfigError, OrderError
 from tercel.core.orders import M_AGGRESSOR, M_KIND, MarketRows
 from tercel.core.serialization import to_jsonable
 from tercel.core.stats.inference import weighted_interval
-from tercel.execution.paper import PaperTrial
-from tercel.execution.strategies.timed import TAKES
+from tercel.execution.driver import PaperTrial
+from tercel.execution.strategies.event_clock import TAKES
 from tercel.execution.strategy import Strategy
 from tercel.market.simulator import layout as sim
 from tercel.market.tape.schema import EXECUTE, REDUCE
@@ -253,7 +253,7 @@ class Challenge:
     Parameters
     ----------
     book, state : int32[...], int64[...]
-        The market at arrival with the order in it (see `execution.paper.PaperTrial`).
+        The market at arrival with the order in it (see `execution.driver.PaperTrial`).
     champion, challenger : Strategy
     """
 

@@ -26,8 +26,7 @@ from tercel.execution.policies.policy import CARD, OBSERVATIONS, how_to_observe,
 from tercel.execution.policies.strategy import goes_by_costs, hearing, policy_strategy
 from tercel.execution.registry.resolve import POLICY, pinned, resolve_policy
 from tercel.execution.strategies import MarketEstimates, wrap
-from tercel.execution.strategies.guarded import WAITING
-from tercel.execution.strategies.timed import most_share
+from tercel.execution.strategies.event_clock import WAITING, most_share
 from tercel.execution.strategy import Strategy, forecaster_of, gap_of
 from tercel.market.flow import Preset, load
 from tercel.market.simulator.layout import RUNGS

@@ -45,8 +45,7 @@ from tercel.desk.trading.journal.blobs import pack
 from tercel.desk.trading.state import Act, ReasonScope, Sender, StateReason, TradingStates, permits
 from tercel.desk.trading.strategies import refuse_broken_weights
 from tercel.execution import columns as c
-from tercel.execution.accounts import costs_of, fills_of
-from tercel.execution.costs import Costs
+from tercel.execution.costs import Costs, costs_of, fills_of
 from tercel.execution.driver import Driver
 from tercel.execution.features import N_FEATURES, features_of
 from tercel.execution.guidance import guided_row

@@ -5,7 +5,7 @@ from typing import Protocol
 import numpy as np
 
 from tercel.core.errors import PolicyError
-from tercel.execution.policies.mlp import MlpPolicy
+from tercel.execution.policies.network import MlpPolicy
 from tercel.execution.policies.strategy import PolicyStrategy
 from tercel.execution.strategy import Strategy
 

@@ -27,7 +27,7 @@ from typing import Final
 
 from tercel.core.jit import Floats, Longs, Packed, kernel
 from tercel.core.vocabulary import NO_ASK, NO_BID, NS_PER_SECOND
-from tercel.execution.microstructure import imbalance
+from tercel.execution.features import imbalance
 from tercel.market.book.ladder import in_window, level_at
 from tercel.market.simulator import lately
 from tercel.market.simulator import layout as sim
@@ -36,16 +36,17 @@ from tercel.market.simulator.records import second_at, state_at
 
 # -- features -------------------------------------------------------------------------------------
 
+# Of the features: a forecaster of another is refused.
 VERSION: Final = 2
-"""Of the features: a forecaster of another is refused."""
+# Seconds that moves are measured over.
 WINDOWS: Final = (1, 3, 10, 30, 300)
-"""Seconds that moves are measured over."""
+# Seconds of the past that all is scaled by.
 PAST_S: Final = 900
-"""Seconds of the past that all is scaled by."""
+# Seconds of the past without which nothing is said.
 LEAST_S: Final = 60
-"""Seconds of the past without which nothing is said."""
+# A market without an event for 10 s or 30 s in which so many were usual shows a book that is old: nothing is said.
 STALLED: Final = 40.0
-"""A market without an event for 10 s or 30 s in which so many were usual shows a book that is old: nothing is said."""
+# Names of the features, in order.
 NAMES: Final = (
     *(f"move_{window}" for window in WINDOWS),
     *("queue", "near", "micro", "gap", "last"),
@@ -54,10 +55,9 @@ NAMES: Final = (
     *("newest", "step", "hidden"),
     *("gap_heavy", "gap_thin", "heavy", "thin", "spread", "wide", "pace_10", "unrest", "bounce"),
 )
-"""Names of the features, in order."""
 FEATURES: Final = len(NAMES)
+# Of the features those that change their sign in the mirror come first.
 ODD: Final = NAMES.index("gap_heavy")
-"""Of the features those that change their sign in the mirror come first."""
 _MOVE, _QUEUE, _MEAN, _SIGNS, _TAKEN, _NEWEST, _EVEN = (
     NAMES.index(one)
     for one in ("move_1", "queue", "mean_1", "signs_1", "taken_0.3", "newest", "gap_heavy")
@@ -93,9 +93,9 @@ def look_at_side(b: Packed, side: int, touch: int, near: float, out: Floats, at:
 
 @kernel
 def features(b: Packed, k: Longs, out: Floats) -> bool:
-    """The features of a market as it stands, float64 (WIDTH,); False, and nothing to be read, where they are not known:
+    """The features of a market now, float64 (WIDTH,); False, and nothing to be read, where they are not known:
 
-    a side is not quoted, trading is halted, the feed stands still, or the past is too short.
+    a side is not quoted, trading is halted, the feed is stale, or the past is too short.
     """
     s = state_at(k)
     bid, ask, last = s.public_bid, s.public_ask, s.second - 1
@@ -144,8 +144,7 @@ def features(b: Packed, k: Longs, out: Floats) -> bool:
         usual = usual_volume * lately.TAUS_S[lately.TRADES + 3 + j] + usual_lots
         out[_TAKEN + j] = sign * lately.left_of(k, lately.TRADES + 3 + j, s.traded_ns) / usual
     at = _NEWEST
-    age = math.log1p((s.now - s.traded_ns) * 1e-8)
-    out[at] = sign * s.traded_side / (1.0 + age)
+    out[at] = sign * s.traded_side / (1.0 + math.log1p((s.now - s.traded_ns) * 1e-8))
     out[at + 1] = sign * s.moved_by / unit
     out[at + 2] = sign * lately.left_of(k, lately.PRINTS, s.printed_ns)
     at = _EVEN
@@ -172,10 +171,10 @@ def features(b: Packed, k: Longs, out: Floats) -> bool:
 
 MILLI = 1000.0
 BPS = 10_000.0
+# Seconds ahead that a decision sees forecasts of.
 HORIZONS: Final = (10, 30)
-"""Seconds ahead that a decision is told of."""
+# A sum beyond this is no forecast.
 MOST_SAID: Final = 1e6
-"""A sum beyond this is no forecast."""
 
 
 @kernel
@@ -259,7 +258,7 @@ def foresee(
 
 @kernel
 def usual_spread(k: Longs) -> None:
-    """Write the mean spread of the seconds kept, thousandths of a tick; 0 where they are too few."""
+    """Write the mean spread of the seconds stored, thousandths of a tick; 0 where they are too few."""
     s = state_at(k)
     s.usual_spread = 0
     last = s.second - 1

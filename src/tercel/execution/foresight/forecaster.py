@@ -20,7 +20,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from tercel.core.arrays import AnyArray, Floats, Int32, Ints
-from tercel.core.errors import DataError, check_known
+from tercel.core.errors import DataError, check_known, refuse_if
 from tercel.core.jit import Floats as Reals
 from tercel.core.jit import Longs, Packed, allocating_kernel
 from tercel.core.orders import FEE_UNIT
@@ -36,14 +36,14 @@ FORMAT: Final = 2
 AGAIN: Final = "train one: tercel signals flow train LAKE `symbol=SYM` `out=FOLDER`"
 SHIPPED: Final = Path(__file__).parent / "packaged"
 DEFAULT: Final = "flow-2"
+# Where a card keeps the slopes of symbols.
 TABLE: Final = "recalibrated"
-"""Where a card keeps the slopes of symbols."""
+# Where it keeps what waiting costs in one of them.
 WAITING: Final = "waiting"
-"""Where it keeps what waiting costs in one of them."""
+# Carry of a simulated market below which no policy reads a forecast that was learned in it.
 ENOUGH: Final = 0.5
-"""Carry of a simulated market below which no policy reads a forecast that was learned in it."""
-MOST_TOLD: Final = 1000.0
-"""Largest cost of waiting, half spreads, or slope that a card may tell."""
+# Largest cost of waiting, half spreads, or slope that a card may tell.
+MOST_COST: Final = 1000.0
 _TREES: Final = ("roots", "feature", "right", "value")
 _DAMAGED = (ValueError, KeyError, TypeError, AttributeError, EOFError, IndexError, BadZipFile)
 
@@ -134,7 +134,7 @@ class Forecaster:
         Forecaster
             With a `scale` of its own; the standard deviation 0 where it says nothing.
 
-        >>> shipped().of("NOBODY") is shipped()
+        >>> shipped().of("UNKNOWN") is shipped()
         True
         """
         if (slopes := self.card.get(TABLE, {}).get(symbol)) is None:
@@ -270,15 +270,25 @@ def load(folder: Path) -> Forecaster:
             raise DataError(
                 f"a forecaster of format {FORMAT}", f"format {card['format']} in {folder}", AGAIN
             )
-        if card["sha256"] != _digest(card):
-            raise DataError("a card as it was written", f"{folder / CARD}, which was edited", AGAIN)
+        refuse_if(
+            card["sha256"] != _digest(card),
+            "a card as it was written",
+            f"{folder / CARD}, which was edited",
+            AGAIN,
+            DataError,
+        )
         data = (folder / ARRAYS).read_bytes()
-        if hashlib.sha256(data).hexdigest() != card["arrays"]["sha256"]:
-            raise DataError(
-                "the file that the card names", f"{folder / ARRAYS}, which was changed", AGAIN
-            )
-        with np.load(io.BytesIO(data), allow_pickle=False) as kept:
-            made: dict[str, Any] = {name: np.ascontiguousarray(kept[name]) for name in kept.files}
+        refuse_if(
+            hashlib.sha256(data).hexdigest() != card["arrays"]["sha256"],
+            "the file that the card names",
+            f"{folder / ARRAYS}, which was changed",
+            AGAIN,
+            DataError,
+        )
+        with np.load(io.BytesIO(data), allow_pickle=False) as stored:
+            made: dict[str, Any] = {
+                name: np.ascontiguousarray(stored[name]) for name in stored.files
+            }
         found = Forecaster(**made, card=card, id=hashlib.sha256(text).hexdigest()[:12])
         if (
             found.lines.shape != (len(HORIZONS), 1 + f.FEATURES)
@@ -290,7 +300,7 @@ def load(folder: Path) -> Forecaster:
                 one.get(WAITING, 0.0),
                 *(one[str(h)]["slope"] * one[str(h)]["speaks"] for h in HORIZONS),
             ]
-            if not all(0.0 <= value <= MOST_TOLD for value in said):
+            if not all(0.0 <= value <= MOST_COST for value in said):
                 raise ValueError(f"{said} as cost of waiting and slopes of {symbol}")
     except OSError as error:
         raise DataError("the folder of a forecaster", f"{folder}: {error}", AGAIN) from error
@@ -303,7 +313,7 @@ def load(folder: Path) -> Forecaster:
 
 @cache
 def spread_alone() -> Forecaster:
-    """A forecaster that forecasts nothing: a strategy with it is told of the usual spread."""
+    """A forecaster that forecasts nothing: a strategy with it sees the usual spread alone."""
     few, horizons = np.zeros(1, np.int64), len(HORIZONS)
     return Forecaster(
         lines=np.zeros((horizons, 1 + f.FEATURES)),

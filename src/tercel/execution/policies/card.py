@@ -8,13 +8,13 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final
 
-from tercel.core.errors import PolicyError
+from tercel.core.errors import PolicyError, refuse_if
 from tercel.core.serialization import parse_json
 from tercel.execution.columns import OBSERVATION
-from tercel.execution.policies.mlp import HEADS
+from tercel.execution.policies.network import HEADS
 
-# -- kept -----------------------------------------------------------------------------------------
-# What a training kept, in words: its start or a checkpoint, and how far the two are apart in validation.
+# -- outcome of a training -----------------------------------------------------------------------------------------
+# The policy that a training selected, in words: its start or a checkpoint, and how far the two are apart in validation.
 
 Row = Mapping[str, float]
 NORMAL_95: Final = 1.96
@@ -39,8 +39,8 @@ def apart(start: Row, checkpoint: Row) -> tuple[float, float, float]:
     return mean, mean - half, mean + half
 
 
-def kept(start: Row, checkpoint: Row | None, looks: int, kept_start: bool) -> str:
-    """Sentence on what a training kept, how far the best checkpoint is from the start, and what would help.
+def selection(start: Row, checkpoint: Row | None, looks: int, start_selected: bool) -> str:
+    """Sentence on the policy that a training selected, how far the best checkpoint is from the start, and what would help.
 
     Parameters
     ----------
@@ -50,20 +50,20 @@ def kept(start: Row, checkpoint: Row | None, looks: int, kept_start: bool) -> st
         That of the best checkpoint; None where there is none.
     looks : int
         Validation checks, that of the start among them.
-    kept_start : bool
-        Whether the start was kept.
+    start_selected : bool
+        Whether the start was selected.
 
     >>> rows = {"frames": 0.0, "gain": 0.0, "se": 0.0}, {"frames": 4096.0, "gain": -0.5, "se": 0.125}
-    >>> print(kept(*rows, 3, True))  # doctest: +ELLIPSIS
+    >>> print(selection(*rows, 3, True))  # doctest: +ELLIPSIS
     kept: the start. The best of 2 checkpoints, after 4,096 decisions, costs 0.50 [0.26, 0.74] bps more...
-    >>> print(kept(rows[0], {"frames": 4096.0, "gain": 2.0, "se": 0.5}, 3, False))
+    >>> print(selection(rows[0], {"frames": 4096.0, "gain": 2.0, "se": 0.5}, 3, False))
     kept: the checkpoint after 4,096 decisions, 2.00 [1.02, 2.98] bps cheaper than the start on validation episodes.
     """
     if checkpoint is None:
         return "kept: the start. There is no checkpoint. What helps: a longer training (frames)."
     mean, low, high = apart(start, checkpoint)
     after = f"after {checkpoint['frames']:,.0f} decisions"
-    if not kept_start:
+    if not start_selected:
         saved = (
             f"{mean:.2f} [{low:.2f}, {high:.2f}] bps cheaper than the start on validation episodes"
         )
@@ -95,11 +95,11 @@ TEXTS: Final = (
     "weights_sha256",
     "observation",
 )
+# Whole numbers, and the least that each may be.
 NUMBERS: Final = {"n_actions": 1, "seed": -math.inf, "frames": 0, "stack": 1}
-"""Whole numbers, and the least that each may be."""
 TABLES: Final = ("task", "trained_on", "learner", "scores", "action_parameters", "limits")
+# Tables that say what is run: a score may be nan, a horizon may not.
 FINITE: Final = ("task", "action_parameters", "limits")
-"""Tables that say what is run: a score may be nan, a horizon may not."""
 OF_A_TASK: Final = (
     "side",
     "share",
@@ -206,17 +206,17 @@ class Card:
 
     @property
     def kept_start(self) -> bool:
-        """Whether the training kept its start, as no checkpoint was better."""
+        """Whether the training selected its start, as no checkpoint was better."""
         return self.frames == 0 and "validation" in self.scores
 
     @property
     def kept(self) -> str:
-        """What its training kept, and how far the best checkpoint was from the start (:func:`kept.kept`); "" where the
-        card does not tell."""
+        """The policy that its training selected, and how far the best checkpoint was from the start (:func:`selection`); ""
+        where the card does not tell."""
         if "start" not in self.scores:
             return ""
         looks = int(self.learner.get("looks", 1))
-        return kept(
+        return selection(
             self.scores["start"], self.scores.get("best_checkpoint"), looks, self.kept_start
         )
 
@@ -258,8 +258,13 @@ def read_card(path: Path) -> Card:
     except ValueError as error:
         raise PolicyError("a card in JSON", f"{path}: {error}", remedy) from error
     known = {f.name for f in fields(Card)}
-    if not isinstance(data, dict) or not {"name", "observes", "actions", "n_actions"} <= set(data):
-        raise PolicyError("a card with name, observes, actions and n_actions", f"{path}", remedy)
+    refuse_if(
+        not isinstance(data, dict) or not {"name", "observes", "actions", "n_actions"} <= set(data),
+        "a card with name, observes, actions and n_actions",
+        f"{path}",
+        remedy,
+        PolicyError,
+    )
     if data.get("format") != FORMAT:
         raise PolicyError(
             f"a card of format {FORMAT}", f"{path}: format {data.get('format')}", remedy

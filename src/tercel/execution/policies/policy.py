@@ -19,12 +19,11 @@ from typing import Any, Final, Protocol
 import numpy as np
 
 from tercel import __version__
-from tercel.core.arrays import AnyArray, Bools, Float32, Floats
-from tercel.core.errors import ConfigError, PolicyError
+from tercel.core.arrays import AnyArray, Float32, Floats
+from tercel.core.errors import ConfigError, PolicyError, refuse_if
 from tercel.execution.features import FEATURES
 from tercel.execution.policies.card import Card, layout_hash, read_card
-from tercel.execution.policies.mlp import HEADS, Head, MlpPolicy
-from tercel.execution.policies.onnx_file import OnnxPolicy, from_onnx, to_onnx
+from tercel.execution.policies.network import HEADS, Head, MlpPolicy, OnnxPolicy, from_onnx, to_onnx
 
 # -- policy ---------------------------------------------------------------------------------------
 
@@ -45,11 +44,8 @@ class PolicyPort(Protocol):
     def logits(self, obs: Float32) -> Float32:
         """Outputs of the network, float32[n, A], for raw observations float32[n, D]."""
 
-    def act(self, obs: Float32, mask: Bools | None = None) -> AnyArray:
+    def act(self, obs: Float32) -> AnyArray:
         """Greedy actions int64[n]; of a continuous policy the mean action, float32[n, A]."""
-
-    def probabilities(self, obs: Float32, mask: Bools | None = None) -> Float32:
-        """Action probabilities float32[n, A]."""
 
 
 def save_policy(folder: Path, policy: MlpPolicy | OnnxPolicy, card: Card) -> Card:
@@ -66,12 +62,13 @@ def save_policy(folder: Path, policy: MlpPolicy | OnnxPolicy, card: Card) -> Car
         (policy.observation_size, policy.n_actions),
         (len(card.observes), card.n_actions),
     )
-    if sizes != declared:
-        raise PolicyError(
-            f"a card of a policy with (inputs, actions) {sizes}",
-            f"{declared}",
-            "name every observed entry",
-        )
+    refuse_if(
+        sizes != declared,
+        f"a card of a policy with (inputs, actions) {sizes}",
+        f"{declared}",
+        "name every observed entry",
+        PolicyError,
+    )
     data = to_onnx(policy) if isinstance(policy, MlpPolicy) else policy.data
     card = replace(
         card,
@@ -101,8 +98,7 @@ def free(folder: Path) -> Path:
     ConfigError
         It holds other files, or is one.
     """
-    if folder.is_file():
-        raise ConfigError("an empty or new folder", f"{folder}, a file", "name another")
+    refuse_if(folder.is_file(), "an empty or new folder", f"{folder}, a file", "name another")
     others = (
         [path.name for path in folder.iterdir() if path.name not in (CARD, MODEL)]
         if folder.is_dir()
@@ -145,12 +141,13 @@ def load_policy(folder: Path, observes: Iterable[str] | None = None) -> tuple[Po
         )
     head: Head = next((known for known in HEADS if known == card.head), "logits")
     policy = from_onnx(data, head)
-    if (policy.observation_size, policy.n_actions) != (len(card.observes), card.n_actions):
-        raise PolicyError(
-            f"{len(card.observes)} inputs and {card.n_actions} actions, as the card says",
-            f"{policy.observation_size} and {policy.n_actions} in {folder / MODEL}",
-            "save the policy again",
-        )
+    refuse_if(
+        (policy.observation_size, policy.n_actions) != (len(card.observes), card.n_actions),
+        f"{len(card.observes)} inputs and {card.n_actions} actions, as the card says",
+        f"{policy.observation_size} and {policy.n_actions} in {folder / MODEL}",
+        "save the policy again",
+        PolicyError,
+    )
     return policy, card
 
 
@@ -176,10 +173,10 @@ def _check_layout(folder: Path, card: Card, wanted: tuple[str, ...]) -> None:
 # A policy written down for other programs, held against the one it came from by running both.
 
 ROWS = 256
+# Of float32 networks run by two programs, in units of the largest output.
 TOLERANCE = 1e-4
-"""Of float32 networks run by two programs, in units of the largest output."""
+# Date of every file in an archive: the same policy gives the same bytes.
 EPOCH = (1980, 1, 1, 0, 0, 0)
-"""Date of every file in an archive: the same policy gives the same bytes."""
 
 
 def exported(folder: Path, out: Path, seed: int) -> dict[str, Any]:
@@ -220,8 +217,9 @@ def compare(network: PolicyPort, exported: Path, card: Card, seed: int) -> dict[
         "native_difference": native,
         "onnxruntime_difference": None,
     }
-    if native != 0.0:
-        raise _differs("the native loader", native)
+    same = "the exported policy to give the same outputs"
+    others = f"the native loader gives others, by up to {native:g}"
+    refuse_if(native != 0.0, same, others, "train it again", PolicyError)
     try:
         runtime = OnnxPolicy((exported / MODEL).read_bytes())
     except PolicyError as error:
@@ -233,8 +231,9 @@ def compare(network: PolicyPort, exported: Path, card: Card, seed: int) -> dict[
     found["onnxruntime_difference"] = float(np.abs(other - wanted).max())
     if card.head in ("logits", "q"):
         found["same_action_share"] = float(np.mean(other.argmax(axis=1) == wanted.argmax(axis=1)))
-    if not found["onnxruntime_difference"] <= TOLERANCE * scale:
-        raise _differs("ONNX Runtime", found["onnxruntime_difference"])
+    others = f"ONNX Runtime gives others, by up to {found['onnxruntime_difference']:g}"
+    wrong = not found["onnxruntime_difference"] <= TOLERANCE * scale
+    refuse_if(wrong, same, others, "train it again", PolicyError)
     return found
 
 
@@ -248,14 +247,6 @@ def random_observations(network: PolicyPort, seed: int) -> Float32:
     if isinstance(network, MlpPolicy):
         unit = network.mean + unit / np.where(network.scale == 0, 1.0, network.scale)
     return unit.astype(np.float32)
-
-
-def _differs(which: str, by: float) -> PolicyError:
-    return PolicyError(
-        "the exported policy to give the same outputs",
-        f"{which} gives others, by up to {by:g}",
-        "train it again",
-    )
 
 
 def _place(staged: Path, names: list[str], out: Path, aside: Path) -> None:
@@ -273,8 +264,8 @@ def _place(staged: Path, names: list[str], out: Path, aside: Path) -> None:
 
 
 OBSERVATIONS: Final = "observations.json"
+# Quantiles that :class:`CalmObservations` keeps.
 LEVELS: Final = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
-"""Quantiles that :class:`CalmObservations` keeps."""
 
 
 @dataclass(frozen=True, eq=False)

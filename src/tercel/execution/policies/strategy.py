@@ -7,8 +7,8 @@ from typing import Any, Final, cast
 
 import numpy as np
 
-from tercel.core.arrays import AnyArray, Bools, Float32
-from tercel.core.errors import ConfigError, PolicyError, UnknownNameError, check_known
+from tercel.core.arrays import AnyArray, Float32
+from tercel.core.errors import ConfigError, PolicyError, UnknownNameError, check_known, refuse_if
 from tercel.execution.action_sets import ActionSet, action_set
 from tercel.execution.columns import OBSERVATION
 from tercel.execution.foresight.forecaster import DEFAULT, Forecaster, heard, spread_alone
@@ -24,17 +24,15 @@ from tercel.execution.observation import (
     same_name,
 )
 from tercel.execution.policies.card import read_card
-from tercel.execution.policies.onnx_file import RecurrentPolicy
+from tercel.execution.policies.network import RecurrentPolicy
 from tercel.execution.policies.policy import CARD, PolicyPort, load_policy
 from tercel.execution.strategies.alpha_tilt import AlphaTilt
 from tercel.execution.strategies.baselines import MarketEstimates
-from tercel.execution.strategies.guarded import Guarded
-from tercel.execution.strategies.timed import TakeTimed
+from tercel.execution.strategies.event_clock import Guarded, TakeTimed
 from tercel.execution.strategy import (
     Shares,
     Strategy,
     Wrapper,
-    expected_shares,
     forecaster_of,
     gap_of,
     shares,
@@ -49,9 +47,7 @@ _DISCRETE = ("logits", "q")
 class PolicyStrategy:
     """Acts greedily: the action of the largest logit or value, or the mean vector, decoded by the policy's action set.
 
-    What is judged is this greedy policy, so its expected intent is the intent itself. With `stochastic` the expected
-    intent is the mean over the policy's action probabilities instead, which is what a policy that samples discrete
-    actions does; the decisions stay greedy. In a halt every decoder holds.
+    This greedy policy is what is judged, so its expected intent is the intent itself. In a halt every decoder holds.
 
     Parameters
     ----------
@@ -61,8 +57,6 @@ class PolicyStrategy:
         From observations to actions.
     action_set_name : str
         A set of `execution.action_sets`.
-    stochastic : bool
-        Whether `expected` averages over action probabilities.
     action_parameters : mapping
         Of the action set.
     observation : str or callable
@@ -83,7 +77,6 @@ class PolicyStrategy:
     name: str
     policy: PolicyPort
     action_set_name: str = "placement"
-    stochastic: bool = False
     action_parameters: Mapping[str, Any] = field(default_factory=dict)
     observation: str | ObservationFunction = OBSERVATION
     stack: int = 1
@@ -95,28 +88,31 @@ class PolicyStrategy:
     def __post_init__(self) -> None:
         """Refuse a policy for other actions or of another observation."""
         actions = action_set(self.action_set_name, self.action_parameters)
-        if self.policy.n_actions != actions.size:
-            raise PolicyError(
-                f"a policy with the {actions.size} actions of {actions.name!r}",
-                f"{self.policy.n_actions} actions in {self.name!r}",
-                "name the action set that its card names",
-            )
+        refuse_if(
+            self.policy.n_actions != actions.size,
+            f"a policy with the {actions.size} actions of {actions.name!r}",
+            f"{self.policy.n_actions} actions in {self.name!r}",
+            "name the action set that its card names",
+            PolicyError,
+        )
         head = getattr(self.policy, "head", "logits")
-        if actions.continuous == (head in _DISCRETE):
-            raise PolicyError(
-                f"a head for the {'continuous' if actions.continuous else 'discrete'} actions of {actions.name!r}",
-                f"{head!r} in {self.name!r}",
-                "name the action set that its card names",
-            )
-        eyes = observer(self.observation, self.stack)
-        if self.policy.observation_size != eyes.size:
-            raise PolicyError(
-                f"a policy that observes the {eyes.size} entries of {eyes.name!r}, stacked {self.stack}",
-                f"{self.policy.observation_size} entries in {self.name!r}",
-                "name the observation that its card names",
-            )
+        refuse_if(
+            actions.continuous == (head in _DISCRETE),
+            f"a head for the {'continuous' if actions.continuous else 'discrete'} actions of {actions.name!r}",
+            f"{head!r} in {self.name!r}",
+            "name the action set that its card names",
+            PolicyError,
+        )
+        observed = observer(self.observation, self.stack)
+        refuse_if(
+            self.policy.observation_size != observed.size,
+            f"a policy that observes the {observed.size} entries of {observed.name!r}, stacked {self.stack}",
+            f"{self.policy.observation_size} entries in {self.name!r}",
+            "name the observation that its card names",
+            PolicyError,
+        )
         object.__setattr__(self, "_actions", actions)
-        object.__setattr__(self, "_observer", eyes)
+        object.__setattr__(self, "_observer", observed)
 
     @property
     def from_a_rule(self) -> bool:
@@ -139,7 +135,7 @@ class PolicyStrategy:
 
     @property
     def forecaster(self) -> Forecaster | None:
-        """Whose forecasts it is told of; None: nobody's."""
+        """The forecaster that it reads; None: it reads none."""
         listening = self.action_parameters.get("flow")
         if not listening:
             return None
@@ -174,17 +170,12 @@ class PolicyStrategy:
         return self._actions.decode(self.policy.act(obs), view)
 
     def expected(self, view: View) -> Shares:
-        """Shares of the greedy intent, or their mean over the action probabilities, float64 (n, 6)."""
-        if not self.stochastic or self._actions.continuous:
-            return shares(self._actions.decode(self.policy.act(self.observe(view)), view), view)
-        weights = self.policy.probabilities(self.observe(view)).astype("float64")
-        return expected_shares(
-            weights / weights.sum(axis=1, keepdims=True), self._actions.decode, view
-        )
+        """Shares of the greedy intent, float64 (n, 6); a memory is left alone."""
+        return shares(self._actions.decode(self.policy.act(self.observe(view)), view), view)
 
 
 def policy_strategy(
-    folder: Path, shown_as: str = "", eyes: ObservationFunction | None = None
+    folder: Path, shown_as: str = "", own_observation: ObservationFunction | None = None
 ) -> PolicyStrategy:
     """The policy in a folder as its card says that it is to be run; `shown_as` is its name in tables, else the card's.
 
@@ -194,9 +185,9 @@ def policy_strategy(
     ----------
     folder : Path
     shown_as : str
-    eyes : callable, optional
-        The user's own observation, for a policy that was trained with it. What a folder names is never run: whoever
-        opens it gives the function.
+    own_observation : callable, optional
+        The user's own observation, for a policy that was trained with it. What a folder names is never run: the caller
+        gives the function.
 
     Raises
     ------
@@ -209,7 +200,7 @@ def policy_strategy(
     declared = read_card(folder / CARD)
     observation: str | ObservationFunction = declared.observation
     if is_own_name(declared.observation):
-        observation = _given(folder, declared.observation, eyes)
+        observation = _given(folder, declared.observation, own_observation)
     elif declared.observation not in OBSERVERS:
         raise UnknownNameError(
             f"a policy of one of the observations {', '.join(OBSERVERS)}",
@@ -228,16 +219,16 @@ def policy_strategy(
     )
 
 
-def _given(folder: Path, declared: str, eyes: ObservationFunction | None) -> ObservationFunction:
+def _given(folder: Path, declared: str, own: ObservationFunction | None) -> ObservationFunction:
     """The observation that a card names, if it was given."""
-    if eyes is None or not same_name(declared, name_of(eyes)):
-        given = "none was given" if eyes is None else f"{name_of(eyes)} was given"
+    if own is None or not same_name(declared, name_of(own)):
+        given = "none was given" if own is None else f"{name_of(own)} was given"
         raise PolicyError(
             f"the function {declared} that the policy observes with",
             f"{folder / CARD} names it, {given}, and nothing that a folder names is run",
             f"give it if it is yours: `observation={declared}` (of `tercel.load_policy`: the function itself)",
         )
-    return eyes
+    return own
 
 
 # -- parts ----------------------------------------------------------------------------------------
@@ -247,6 +238,7 @@ def _given(folder: Path, declared: str, eyes: ObservationFunction | None) -> Obs
 
 NETWORK, FORECAST, GUARD, CLOCK, LEARNED = "network", "forecast", "guard", "clock", "learned"
 PLACEBO: Final = "placebo"
+# Parts by name, and what each is; a placebo does not switch a forecast off, it shows that of another market.
 PARTS: Final[Mapping[str, str]] = {
     NETWORK: "what the network moves of the rule that it starts from",
     FORECAST: "what the forecast changes; the cost of waiting stays known",
@@ -255,21 +247,20 @@ PARTS: Final[Mapping[str, str]] = {
     LEARNED: "network and forecast together",
     PLACEBO: "the same, given the forecast of another day at that hour, or of another episode",
 }
-"""Parts by name, and what each is; what listens is not switched off for its placebo, but told of another market."""
 
 
 @dataclass(frozen=True)
 class Idle:
-    """A policy that says nothing, in the place of one whose zeros are the rule that it starts from."""
+    """A policy that says nothing, instead of one whose zeros are the rule that it starts from."""
 
     policy: PolicyPort
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.policy, name)
 
-    def act(self, obs: Float32, mask: Bools | None = None) -> AnyArray:
+    def act(self, obs: Float32) -> AnyArray:
         """Zeros of the actions' shape."""
-        return np.zeros_like(self.policy.act(obs, mask))
+        return np.zeros_like(self.policy.act(obs))
 
 
 @dataclass(frozen=True)
@@ -277,11 +268,6 @@ class _Same(Wrapper):
     """A strategy under its own name, asked otherwise."""
 
     inner: Strategy
-
-    @property
-    def name(self) -> str:
-        """Name of the inner strategy."""
-        return self.inner.name
 
     def decide(self, view: View) -> Intents:
         """Intents of the inner strategy."""
@@ -297,16 +283,16 @@ class OnSchedule(_Same):
         return 0
 
 
-class Untold(_Same):
-    """A strategy that is told of no forecast, the usual spread alone: it goes on without."""
+class WithoutForecast(_Same):
+    """A strategy without forecasts: it sees the usual spread alone."""
 
     @property
     def forecaster(self) -> Forecaster:
-        """Nobody's."""
+        """One that knows the usual spread alone."""
         return spread_alone()
 
 
-class ToldNoMove(_Same):
+class ZeroForecast(_Same):
     """A strategy to which every move that is forecast is 0: it goes by what taking and waiting cost alone."""
 
     @property
@@ -316,17 +302,17 @@ class ToldNoMove(_Same):
         return None if found is None else replace(found, scale=found.scale * [0.0, 1.0])
 
 
-class ToldElsewhere(_Same):
-    """A strategy that is told what is forecast in other episodes (`lab.evaluation.windows`), and its own usual spread."""
+class PlaceboForecast(_Same):
+    """A strategy that sees the forecasts of other episodes (`lab.evaluation.windows`), and its own usual spread."""
 
 
 def listens(strategy: Strategy) -> bool:
-    """Whether a strategy is told of forecasts."""
+    """Whether a strategy reads forecasts."""
     return forecaster_of(strategy) not in (None, spread_alone())
 
 
 def hearing(strategy: Strategy, model: str) -> Strategy:
-    """The same strategy, told by another forecaster (a name that ships, or a folder) where it is told by one.
+    """The same strategy with another forecaster (a name that ships, or a folder) where it has one.
 
     >>> from tercel.execution.policies_packaged import named
     >>> hearing(named("default+posture"), "mine").inner.action_parameters["flow"]["model"]
@@ -343,7 +329,7 @@ def hearing(strategy: Strategy, model: str) -> Strategy:
 
 
 def without(strategy: Strategy, part: str) -> Strategy | None:
-    """`strategy` without a part; None where it has none, or where it cannot be told apart.
+    """`strategy` without a part; None where it has none, or where it cannot be separated.
 
     Parameters
     ----------
@@ -367,12 +353,12 @@ def without(strategy: Strategy, part: str) -> Strategy | None:
         silent = without(strategy, NETWORK)
         return without(silent or strategy, FORECAST) or silent
     if part == PLACEBO:
-        return ToldElsewhere(strategy) if listens(strategy) else None
+        return PlaceboForecast(strategy) if listens(strategy) else None
     if part == FORECAST:
         deaf = _without_alpha(strategy)
         if not listens(strategy):
             return deaf
-        return (ToldNoMove if goes_by_costs(strategy) else Untold)(deaf or strategy)
+        return (ZeroForecast if goes_by_costs(strategy) else WithoutForecast)(deaf or strategy)
     if isinstance(strategy, Wrapper):
         inner = without(strategy.inner, part)
         return None if inner is None else replace(strategy, inner=inner)  # type: ignore[type-var]
@@ -405,8 +391,10 @@ def _of_a_policy(strategy: PolicyStrategy, part: str) -> Strategy | None:
     if part == GUARD and strategy.goes_by_costs:
         return replace(strategy, action_parameters={**strategy.action_parameters, "guarded": False})
     if part == GUARD and GUARD in strategy.action_parameters:
-        kept = {name: value for name, value in strategy.action_parameters.items() if name != GUARD}
-        return replace(strategy, action_parameters=kept)
+        others = {
+            name: value for name, value in strategy.action_parameters.items() if name != GUARD
+        }
+        return replace(strategy, action_parameters=others)
     return None
 
 
@@ -426,7 +414,7 @@ class _Acting:
         self.continuous = continuous
         self.head = "vector" if continuous else "logits"
 
-    def act(self, obs: Float32, mask: Bools | None = None) -> AnyArray:
+    def act(self, obs: Float32) -> AnyArray:
         """Actions int64 (n,), or float32 (n, A)."""
         found, n = np.asarray(self._act(obs.copy())), len(obs)
         wanted = (n, self.n_actions) if self.continuous else (n,)
@@ -468,10 +456,6 @@ class _Acting:
             return actions.astype(np.float32)
         return np.asarray(np.eye(self.n_actions, dtype=np.float32)[actions])
 
-    def probabilities(self, obs: Float32, mask: Bools | None = None) -> Float32:
-        """Probability 1 of the action taken: the policy is greedy."""
-        return self.logits(obs)
-
 
 def model_strategy(
     model: Any,
@@ -508,16 +492,18 @@ def model_strategy(
     'always_0'
     """
     predict = getattr(model, "predict", None)
-    if predict is None and hasattr(model, "state_dict"):
-        raise ConfigError(
-            "a function of arrays",
-            f"{type(model).__name__}, a torch module",
-            "make a policy of it: tercel.save_policy(model, folder); or give a function obs -> action that calls it",
-        )
-    if predict is None and not callable(model):
-        raise ConfigError(
-            "a callable obs -> action, or a model with predict", repr(model), "give one of the two"
-        )
+    refuse_if(
+        predict is None and hasattr(model, "state_dict"),
+        "a function of arrays",
+        f"{type(model).__name__}, a torch module",
+        "make a policy of it: tercel.save_policy(model, folder); or give a function obs -> action that calls it",
+    )
+    refuse_if(
+        predict is None and not callable(model),
+        "a callable obs -> action, or a model with predict",
+        repr(model),
+        "give one of the two",
+    )
     call = model if predict is None else _predicting(model)
     parameters = action_parameters or {}
     chosen = action_set(actions, parameters)

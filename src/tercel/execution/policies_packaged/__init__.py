@@ -19,15 +19,18 @@ from tercel.execution.strategies import MarketEstimates, build, wrap
 from tercel.execution.strategy import Strategy
 
 FOLDER: Final = Path(__file__).parent
+# Behind a family's name: all its members.
 ALL: Final = "-all"
-"""Behind a family's name: all its members."""
+# Folder of the figures that the policies of a family share.
 SHARED: Final = "observations"
-"""Folder of the figures that the policies of a family share."""
 
 
 def names() -> tuple[str, ...]:
     """Policies that come with Tercel, those of one family by their seeds."""
-    return tuple(sorted((path.parent.name for path in FOLDER.glob("*/card.json")), key=_by_seed))
+    found = (path.parent.name for path in FOLDER.glob("*/card.json"))
+    return tuple(
+        sorted(found, key=lambda name: (stem(name), int(name[len(stem(name)) + 1 :] or 0)))
+    )
 
 
 def stem(name: str) -> str:
@@ -39,22 +42,17 @@ def stem(name: str) -> str:
     return re.sub(r"-\d+$", "", name)
 
 
-def _by_seed(name: str) -> tuple[str, int]:
-    base = stem(name)
-    return base, int(name[len(base) + 1 :] or 0)
-
-
 def family(name: str) -> tuple[str, ...]:
     """Packaged policies of a family, empty if there is none: their names are the family's and a seed.
 
-    >>> DEFAULT in family("default"), family("nobody")
+    >>> DEFAULT in family("default"), family("unknown")
     (True, ())
     """
     return tuple(one for one in names() if one.startswith(f"{name}-"))
 
 
 def shipped(name: str) -> str:
-    """The packaged policy that `name` stands for.
+    """The packaged policy that `name` means.
 
     For a name without a seed that is the training seed which did best on validation episodes: so for `default`, the
     policy that ships.
@@ -63,18 +61,11 @@ def shipped(name: str) -> str:
     (True, 'twap_take')
     """
     seeds = [one for one in names() if one != name and stem(one) == name]
-    return max(seeds, key=_validated, default=name)
-
-
-def _validated(name: str) -> float:
-    """What a packaged policy gained on validation episodes; least of all where its card does not say."""
-    return float(
-        dict(read_card(FOLDER / name / CARD).scores.get("validation", {})).get("merit", -math.inf)
-    )
+    scores = {one: read_card(FOLDER / one / CARD).scores.get("validation", {}) for one in seeds}
+    return max(seeds, key=lambda one: float(scores[one].get("merit", -math.inf)), default=name)
 
 
 DEFAULT: Final = shipped("default")
-"""The policy that ships."""
 
 
 def folder_of(name: str) -> Path:

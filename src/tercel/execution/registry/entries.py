@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Protocol
 
-from tercel.core.errors import ConfigError, PolicyError
+from tercel.core.errors import ConfigError, PolicyError, refuse_if
 from tercel.core.estimate import Estimate
 from tercel.core.serialization import Record, parse_json
 
@@ -16,8 +16,8 @@ from tercel.core.serialization import Record, parse_json
 CHAMPION: Final = "champion"
 CHALLENGER: Final = "challenger"
 LATEST: Final = "latest"
+# What a version can be promoted to; `latest` follows by itself.
 ALIASES: Final = (CHAMPION, CHALLENGER)
-"""What a version can be promoted to; `latest` follows by itself."""
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -64,8 +64,8 @@ class Promotion:
 
     alias: str
     number: int
+    # The version that had the alias; 0: none.
     before: int
-    """The version that had the alias; 0: none."""
     why: str
     at: str = ""
     by: str = ""
@@ -151,17 +151,17 @@ def checked_name(name: str) -> str:
     Raises
     ------
     ConfigError
-        Otherwise: it becomes a folder's name and stands before an @.
+        Otherwise: it becomes a folder's name and comes before an @.
 
     >>> checked_name("csco-ppo")
     'csco-ppo'
     """
-    if not _NAME.fullmatch(name):
-        raise ConfigError(
-            "a name of letters, digits, '.', '_' and '-' (64 at most)",
-            repr(name),
-            "such as `name=csco-ppo`",
-        )
+    refuse_if(
+        not _NAME.fullmatch(name),
+        "a name of letters, digits, '.', '_' and '-' (64 at most)",
+        repr(name),
+        "such as `name=csco-ppo`",
+    )
     return name
 
 
@@ -173,8 +173,12 @@ def checked_alias(alias: str) -> str:
     ConfigError
         Otherwise.
     """
-    if alias not in ALIASES:
-        raise ConfigError(f"one of {', '.join(ALIASES)}", repr(alias), f"such as `to={CHALLENGER}`")
+    refuse_if(
+        alias not in ALIASES,
+        f"one of {', '.join(ALIASES)}",
+        repr(alias),
+        f"such as `to={CHALLENGER}`",
+    )
     return alias
 
 
@@ -303,10 +307,10 @@ def proven(entry: RegistryEntry, version: Version, evidence: Path) -> list[Gain]
     )
     found = gains(evaluation, policy, rivals)
     for gain in found:
-        if gain.ci_low <= 0:
-            raise ConfigError(
-                "a paired gain whose interval lies above 0",
-                f"{gain.text} in {evidence}",
-                "train a better one, judge more episodes, or promote it for a `reason=` and no evidence",
-            )
+        refuse_if(
+            gain.ci_low <= 0,
+            "a paired gain whose interval lies above 0",
+            f"{gain.text} in {evidence}",
+            "train a better one, judge more episodes, or promote it for a `reason=` and no evidence",
+        )
     return found

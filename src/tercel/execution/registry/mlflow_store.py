@@ -28,16 +28,16 @@ from tercel.execution.registry.entries import (
 
 EXPERIMENT: Final = "tercel-policies"
 FILES: Final = "policy"
+# Of the tags that are ours; versions without them were put there by something else and are left alone.
 PREFIX: Final = "tercel."
-"""Of the tags that are ours; versions without them were put there by something else and are left alone."""
 
 
+# Defaults of variables that MLflow reads.
 IN_THE_ENVIRONMENT: Final = {
     "MLFLOW_ALLOW_FILE_STORE": "true",  # MLflow 3 asks that folders be chosen with intent; `mlflow+file:` is that
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # of 7: a person waits, and minutes say no more than seconds
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
 }
-"""What MLflow reads there, where nobody has set it."""
 
 
 class MlflowRegistry:

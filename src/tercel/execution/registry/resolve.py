@@ -9,7 +9,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Final
 
-from tercel.core.errors import PolicyError, UnknownNameError, nearest
+from tercel.core.errors import PolicyError, UnknownNameError, nearest, refuse_if
 from tercel.core.files import locked
 from tercel.execution import policies_packaged
 from tercel.execution.policies.policy import CARD, load_policy
@@ -25,7 +25,7 @@ from tercel.execution.registry.entries import (
 # -- local ----------------------------------------------------------------------------------------
 # A registry in a folder: ``<name>/<version>/`` with the policy's files, and ``registry.json`` that says which is what.
 #
-# The folder of a version is moved into place whole and never written again; the index is replaced whole. Whoever changes
+# The folder of a version is moved into place whole and never written again; the index is replaced whole. A process that changes
 # either holds the lock, so two processes at once get two versions, and one that is killed leaves what was or what is to
 # be: a folder that no index names is swept away by the next registration.
 
@@ -214,10 +214,10 @@ DEFAULT: Final = Path("runs") / "registry"
 PACKAGED: Final = "packaged:"
 POLICY: Final = "policy:"
 MLFLOW: Final = "mlflow+"
+# What Stable-Baselines3 saves its models as.
 ARCHIVE: Final = ".zip"
-"""What Stable-Baselines3 saves its models as."""
+# Where a policy's card lies in a folder that is named: in it, or, of a run, in its folder `policy`.
 INSIDE: Final = ("", "policy")
-"""Where a policy's card lies in a folder that is named: in it, or, of a run, in its folder `policy`."""
 
 
 def open_registry(where: str | Path | None = None) -> Registry:
@@ -258,12 +258,13 @@ def resolve_policy(text: str, registry: str | Path | None = None) -> Path:
     folder = Path(name)
     if folder.is_dir():
         return _in_folder(folder)
-    if name.endswith(ARCHIVE):
-        raise PolicyError(
-            f"a policy folder with {CARD}",
-            f"{name}, an archive: reading one of Stable-Baselines3 unpickles it, which may run anything",
-            f"unpack one of ours, or convert a model once: tercel agent convert {name} FOLDER `trust=True`",
-        )
+    refuse_if(
+        name.endswith(ARCHIVE),
+        f"a policy folder with {CARD}",
+        f"{name}, an archive: reading one of Stable-Baselines3 unpickles it, which may run anything",
+        f"unpack one of ours, or convert a model once: tercel agent convert {name} FOLDER `trust=True`",
+        PolicyError,
+    )
     base, at, which = name.rpartition("@")
     if at:
         opened = open_registry(registry)
@@ -276,12 +277,13 @@ def resolve_policy(text: str, registry: str | Path | None = None) -> Path:
     packaged = policies_packaged.shipped(name)
     if packaged in policies_packaged.names():
         return policies_packaged.folder_of(packaged)
-    if os.sep in name:
-        raise PolicyError(
-            f"a policy folder with {CARD}",
-            f"{name}: no such folder",
-            "`tercel agent list` names some",
-        )
+    refuse_if(
+        os.sep in name,
+        f"a policy folder with {CARD}",
+        f"{name}: no such folder",
+        "`tercel agent list` names some",
+        PolicyError,
+    )
     raise unknown(
         name,
         choices(registry),
@@ -290,9 +292,9 @@ def resolve_policy(text: str, registry: str | Path | None = None) -> Path:
 
 
 def pinned(text: str, registry: str | Path | None = None) -> str:
-    """`text` with an alias made the version that it stands for now; anything else as it is.
+    """`text` with an alias made the version that it means now; anything else as it is.
 
-    What is journaled must mean the same tomorrow, whoever is champion by then.
+    What is journaled must mean the same tomorrow, whichever version is champion by then.
     """
     head = POLICY if text.startswith(POLICY) else ""
     base, at, which = text.removeprefix(POLICY).rpartition("@")

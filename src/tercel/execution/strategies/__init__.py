@@ -7,9 +7,8 @@ that inherits `certify.kits.strategy.StrategyConformance`.
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from tercel.core.errors import ConfigError, UnknownNameError, check_known
+from tercel.core.errors import ConfigError, UnknownNameError, check_known, refuse_if
 from tercel.execution.strategies import baselines as b
-from tercel.execution.strategies import timed
 from tercel.execution.strategies import tunable as t
 from tercel.execution.strategies.almgren_chriss import (
     AlmgrenChriss,
@@ -19,12 +18,15 @@ from tercel.execution.strategies.almgren_chriss import (
 )
 from tercel.execution.strategies.alpha_tilt import AlphaTilt, PostureCap
 from tercel.execution.strategies.baselines import MarketEstimates, eta_of_depth
-from tercel.execution.strategies.direction_rule import DirectionRule
-from tercel.execution.strategies.guarded import Guarded, RestAndTake
-from tercel.execution.strategies.score_rule import ScoreRule
-from tercel.execution.strategies.timed import OnEvents
-from tercel.execution.strategies.tuned import tuned_parameters
-from tercel.execution.strategies.vector import Tunable
+from tercel.execution.strategies.event_clock import (
+    EventClock,
+    Guarded,
+    RestAndTake,
+    SpreadRule,
+    TakeTimed,
+)
+from tercel.execution.strategies.row_rules import DirectionRule, ScoreRule
+from tercel.execution.strategies.tunable import Tunable, tuned_parameters
 from tercel.execution.strategy import Strategy
 
 __all__ = [
@@ -43,23 +45,17 @@ __all__ = [
 ]
 
 
-def _parameters(estimates: MarketEstimates, **parameters: float) -> Parameters:
-    known = {"sigma": estimates.sigma, "eta": estimates.eta, "epsilon": estimates.spread / 2}
-    return Parameters(**{**known, **parameters})
+def _by_law(kind: Callable[..., Strategy]) -> Callable[..., Strategy]:
+    """What makes a schedule of Almgren and Chriss's constants: those measured in the market, then those that are given."""
 
+    def made(estimates: MarketEstimates, **given: float) -> Strategy:
+        known = {"sigma": estimates.sigma, "eta": estimates.eta, "epsilon": estimates.spread / 2}
+        own = (
+            {"rest_s": given.pop("rest_s")} if kind is CarteaJaimungal and "rest_s" in given else {}
+        )
+        return kind(Parameters(**{**known, **given}), **own)
 
-def _almgren_chriss(estimates: MarketEstimates, **parameters: float) -> Strategy:
-    return AlmgrenChriss(_parameters(estimates, **parameters))
-
-
-def _almgren_chriss_alpha(estimates: MarketEstimates, **parameters: float) -> Strategy:
-    return AlmgrenChrissAlpha(_parameters(estimates, **parameters))
-
-
-def _cartea_jaimungal(
-    estimates: MarketEstimates, rest_s: float = 0.0, **parameters: float
-) -> Strategy:
-    return CarteaJaimungal(_parameters(estimates, **parameters), rest_s)
+    return made
 
 
 # Name -> what makes it, and whether that needs the market's estimates; in the order of the tables.
@@ -71,13 +67,14 @@ _MAKERS: Final[dict[str, tuple[Callable[..., Strategy], bool]]] = {
     "vwap_take": (b.VwapTake, True),
     "vwap_passive": (b.VwapPassive, True),
     "pov": (b.Pov, True),
-    "almgren_chriss": (_almgren_chriss, True),
+    "almgren_chriss": (_by_law(AlmgrenChriss), True),
     "submit_and_leave": (b.SubmitAndLeave, False),
     "imbalance_peg": (b.ImbalancePeg, False),
 }
 NAMES: Final = tuple(_MAKERS)
+# A plain rule printed below the table, beside what the learned policies gain on it.
 YARDSTICK: Final = "peg_behind"
-"""A plain rule that stands below the table, beside what the learned policies gain on it."""
+# Strategies whose parameters `tercel agent tune` finds; in a market with tuned values `build` starts from them.
 TUNABLE: Final[dict[str, type[Tunable]]] = {
     kind.name: kind
     for kind in (
@@ -94,7 +91,6 @@ TUNABLE: Final[dict[str, type[Tunable]]] = {
         ScoreRule,
     )
 }
-"""Strategies whose parameters `tercel agent tune` finds; in a market with tuned values `build` starts from them."""
 _NEED_ESTIMATES: Final = (t.VwapCross.name, t.PovPassive.name)
 
 
@@ -117,16 +113,18 @@ def _tunable(
     parameters: Mapping[str, Any],
 ) -> Strategy:
     """A tunable strategy: the given values over those tuned in its market, on its clock, over the generic ones."""
-    if name in _NEED_ESTIMATES and estimates is None:
-        raise _no_estimates(name)
+    _refuse_unknown_market(name in _NEED_ESTIMATES, name, estimates)
     clock = "+events" if "events" in wrappers else ""
     known = {} if estimates is None else tuned_values(name + clock, estimates.market)
     return TUNABLE[name]({**known, **parameters}, estimates)
 
 
-def _no_estimates(name: str) -> ConfigError:
-    return ConfigError(
-        f"market estimates for {name!r}", "none", "estimate the market first (MarketEstimates)"
+def _refuse_unknown_market(informed: bool, name: str, estimates: MarketEstimates | None) -> None:
+    refuse_if(
+        informed and estimates is None,
+        f"market estimates for {name!r}",
+        "none",
+        "estimate the market first (MarketEstimates)",
     )
 
 
@@ -137,24 +135,24 @@ _ALL: Final[dict[str, tuple[Callable[..., Strategy], bool]]] = {
     Guarded.name: (Guarded, False),
     RestAndTake.name: (RestAndTake, True),
     # Schedules that read a forecast: no rows of a table whose markets give none.
-    "almgren_chriss_alpha": (_almgren_chriss_alpha, True),
-    "cartea_jaimungal": (_cartea_jaimungal, True),
+    "almgren_chriss_alpha": (_by_law(AlmgrenChrissAlpha), True),
+    "cartea_jaimungal": (_by_law(CarteaJaimungal), True),
     # Takes that wait for their moment, on a clock of their own.
-    timed.SpreadRule.name: (timed.SpreadRule, False),
-    timed.TakeTimed.name: (timed.TakeTimed, False),
+    SpreadRule.name: (SpreadRule, False),
+    TakeTimed.name: (TakeTimed, False),
 }
+# Every name that `build` knows.
 KNOWN: Final = (*_ALL, *TUNABLE)
-"""Every name that `build` knows."""
+# Everything written; what `tercel run` judges comes first.
 WRITTEN: Final = (*NAMES, YARDSTICK, b.PegTouch.name, Guarded.name, CarteaJaimungal.name, *TUNABLE)
-"""Everything written; what `tercel run` judges comes first."""
+# The rules that a policy is held against by default.
 ALL_BASELINES: Final = WRITTEN
-"""The rules that a policy is held against by default."""
+# What `+alpha`, `+posture`, `+events` behind a name do, from the inside out.
 WRAPPERS: Final[Mapping[str, Callable[[Strategy], Strategy]]] = {
     "alpha": AlphaTilt,
     "posture": PostureCap,
-    "events": OnEvents,
+    "events": EventClock,
 }
-"""What `+alpha`, `+posture`, `+events` behind a name do, from the inside out."""
 
 
 def wrap(strategy: Strategy, wrappers: Sequence[str]) -> Strategy:
@@ -169,10 +167,13 @@ def wrap(strategy: Strategy, wrappers: Sequence[str]) -> Strategy:
     'peg_behind+alpha+posture'
     """
     for name in wrappers:
-        if name not in WRAPPERS:
-            raise UnknownNameError(
-                f"+{' or +'.join(WRAPPERS)}", f"+{name}", "such as twap_take+alpha+posture"
-            )
+        refuse_if(
+            name not in WRAPPERS,
+            f"+{' or +'.join(WRAPPERS)}",
+            f"+{name}",
+            "such as twap_take+alpha+posture",
+            UnknownNameError,
+        )
         strategy = WRAPPERS[name](strategy)
     return strategy
 
@@ -212,8 +213,7 @@ def build(
     check_known(name, KNOWN, said=f"strategy {name!r}")
     maker, informed = _ALL[name]
     arguments = dict(parameters or {})
-    if informed and estimates is None:
-        raise _no_estimates(name)
+    _refuse_unknown_market(informed, name, estimates)
     if informed:
         arguments["estimates"] = estimates
     try:

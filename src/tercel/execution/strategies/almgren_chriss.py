@@ -46,7 +46,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tercel.core.arrays import Floats, Ints
-from tercel.core.errors import ConfigError
+from tercel.core.errors import ConfigError, refuse_if
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.execution.guidance import expected_move
 from tercel.execution.intent import Intents, View
@@ -90,12 +90,18 @@ class Parameters:
     def __post_init__(self) -> None:
         for name in ("sigma", "gamma", "epsilon", "risk_aversion", "urgency"):
             value = getattr(self, name)
-            if value is not None and not 0 <= value < np.inf:
-                raise ConfigError(f"{name} >= 0", f"{value}", "estimate it from the market")
-        if not 0 < self.eta < np.inf:
-            raise ConfigError(
-                "eta > 0", f"{self.eta}", "estimate it from the depth (`eta_of_depth`)"
+            refuse_if(
+                value is not None and not 0 <= value < np.inf,
+                f"{name} >= 0",
+                f"{value}",
+                "estimate it from the market",
             )
+        refuse_if(
+            not 0 < self.eta < np.inf,
+            "eta > 0",
+            f"{self.eta}",
+            "estimate it from the depth (`eta_of_depth`)",
+        )
 
     def lambda_of(self, quantity: ArrayLike, horizon: ArrayLike) -> Floats:
         """float64: risk aversion of an order of `quantity` lots over `horizon` seconds."""
@@ -169,8 +175,7 @@ def alpha_ticks(view: View) -> Floats:
 
 def ahead_ticks(view: View, intervals: int) -> Floats:
     """Move against the order expected in each of the next `intervals` decision intervals: float64 (n, intervals)."""
-    interval = view.horizon_ns / view.decisions
-    edges = interval[:, None] * np.arange(intervals + 1)
+    edges = (view.horizon_ns / view.decisions)[:, None] * np.arange(intervals + 1)
     return np.diff(
         expected_move(alpha_ticks(view)[:, None], view.half_life_ns[:, None], edges), axis=1
     )
@@ -198,8 +203,8 @@ def alpha_lots(moves: Floats, left: Ints, kappa_tau: Floats, tau: Floats, eta: F
 class AlmgrenChrissAlpha(Strategy):
     """Almgren and Chriss with a forecast: take the first block of the optimum from here on.
 
-    An order that stands where the plain schedule stands goes on with the schedule's own rounding; one that a forecast
-    has brought elsewhere goes on from where it is, not back. Nothing is sold to buy it later, and nothing bought twice.
+    An order that is on the plain schedule continues with the schedule's own rounding; one that a forecast
+    has moved off it continues from where it is, not back. Nothing is sold to buy it later, and nothing bought twice.
     """
 
     parameters: Parameters
@@ -318,8 +323,12 @@ class CarteaJaimungal(Strategy):
 
     def __post_init__(self) -> None:
         """Refuse a penalty of the wrong sign."""
-        if not 0 <= self.rest_s < np.inf:
-            raise ConfigError("rest_s >= 0", f"{self.rest_s}", "0 leaves nothing to the horizon")
+        refuse_if(
+            not 0 <= self.rest_s < np.inf,
+            "rest_s >= 0",
+            f"{self.rest_s}",
+            "0 leaves nothing to the horizon",
+        )
 
     def decide(self, view: View) -> Intents:
         """Intents that take the speed's lots of one interval."""

@@ -37,17 +37,17 @@ The cap binds urgency, and the horizon binds the cap: what is left then is force
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final
+from typing import ClassVar, Final
 
 import numpy as np
 
 from tercel.core.arrays import Floats
-from tercel.core.errors import ConfigError
+from tercel.core.errors import refuse_if
 from tercel.core.jit import Longs, Packed, kernel
 from tercel.core.messages import ANY_STYLE, Style
 from tercel.execution import columns as c
 from tercel.execution import intent as it
-from tercel.execution.actions.kernels import is_tradable
+from tercel.execution.decoders import is_tradable
 from tercel.execution.intent import Intents, View
 from tercel.execution.strategy import Strategy, Wrapper
 
@@ -181,7 +181,7 @@ def _keep_styles(x: Longs, m: Longs, row: Packed) -> None:
     if target >= 0:
         row[it.REST0 + target] += moved
     if styles & (JOIN | IMPROVE) != JOIN | IMPROVE:
-        # own orders off the ladder stand behind the touch, or inside the spread: kept where both are allowed
+        # own orders off the ladder are behind the touch, or inside the spread: they stay where both are allowed
         row[it.OUTSIDE] = it.CANCEL
 
 
@@ -246,6 +246,7 @@ class AlphaTilt(Wrapper):
         Expected move in the order's favour, ticks, for each rung that resting lots step back; inf: they stay.
     """
 
+    suffix: ClassVar[str] = "+alpha"
     inner: Strategy
     strength: float = 1.0
     most: float = 4.0
@@ -260,21 +261,16 @@ class AlphaTilt(Wrapper):
             and 0 <= self.hold <= 1
             and self.ticks_a_rung > 0
         )
-        if not fits:
-            raise ConfigError(
-                "strength, most >= 0, hold in [0, 1], ticks_a_rung > 0",
-                f"{self.strength}, {self.most}, {self.hold}, {self.ticks_a_rung}",
-                "1, 4, 0.9 and 1 are usual",
-            )
+        refuse_if(
+            not fits,
+            "strength, most >= 0, hold in [0, 1], ticks_a_rung > 0",
+            f"{self.strength}, {self.most}, {self.hold}, {self.ticks_a_rung}",
+            "1, 4, 0.9 and 1 are usual",
+        )
 
     @cached_property
     def _terms(self) -> Floats:
         return np.array([self.strength, self.most, self.hold, self.ticks_a_rung], np.float64)
-
-    @property
-    def name(self) -> str:
-        """Name of the inner strategy with +alpha."""
-        return f"{self.inner.name}+alpha"
 
     def decide(self, view: View) -> Intents:
         """Intents of the inner strategy with lots moved between now and later."""
@@ -289,18 +285,14 @@ class PostureCap(Wrapper):
 
     >>> from tercel.execution import intent as it
     >>> from tercel.execution.strategies import build
-    >>> from tercel.execution.probes import view_of
+    >>> from tercel.execution.sample_views import view_of
     >>> calm, hasty = PostureCap(build("submit_and_leave")), view_of(urgency=500_000)
     >>> calm.decide(view_of())[0, it.TAKE], calm.decide(hasty)[0, it.TAKE]
     (np.int32(0), np.int32(10))
     """
 
+    suffix: ClassVar[str] = "+posture"
     inner: Strategy
-
-    @property
-    def name(self) -> str:
-        """Name of the inner strategy with +posture."""
-        return f"{self.inner.name}+posture"
 
     def decide(self, view: View) -> Intents:
         """Intents of the inner strategy, capped."""

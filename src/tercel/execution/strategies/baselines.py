@@ -29,7 +29,7 @@ share is 1. Where no volume has been seen and none is expected the shares are th
 `imbalance_peg`: at the touch while the best queues lean against the order, else a tick behind; it ends by taking.
 
 A best queue that is longer on the own side than on the far side says that the price is likely to go away next (for a
-buyer: up), so the order stands where trades come first; else it waits a tick behind for the price to come.
+buyer: up), so the order rests where trades come first; else it waits a tick behind for the price to come.
 
 `peg_behind` and `peg_touch`: everything a tick behind the own touch, or at it, moved along at every decision.
 """
@@ -41,8 +41,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tercel.core.arrays import Floats, Ints
-from tercel.core.errors import ConfigError
-from tercel.execution.actions import placement
+from tercel.core.errors import refuse_if
+from tercel.execution.decoders import PLACEMENT_LABELS, decode_placement
 from tercel.execution.intent import AT_TOUCH, REST0, TAKE, Intents, K, View
 from tercel.execution.strategy import Shares, Strategy, expected_shares, hold, ladder, settle
 
@@ -95,19 +95,21 @@ class MarketEstimates:
     def __post_init__(self) -> None:
         for name in ("expected_volume", "sigma", "eta", "spread"):
             value = getattr(self, name)
-            if not 0 <= value < np.inf:
-                raise ConfigError(
-                    f"{name} >= 0", f"{value}", "estimate it from a market that trades"
-                )
+            refuse_if(
+                not 0 <= value < np.inf,
+                f"{name} >= 0",
+                f"{value}",
+                "estimate it from a market that trades",
+            )
         given = (self.expected_volume, 0.0) if self.volume_curve is None else self.volume_curve
         curve = np.array(given, np.float64)
         falls = curve.ndim == 1 and len(curve) >= 2 and (np.diff(curve) <= 0).all()
-        if not falls or not np.isfinite(curve).all() or curve[-1] != 0:
-            raise ConfigError(
-                "a volume curve (lots to go) that falls to 0",
-                f"{given}",
-                "sum volumes from the end",
-            )
+        refuse_if(
+            not falls or not np.isfinite(curve).all() or curve[-1] != 0,
+            "a volume curve (lots to go) that falls to 0",
+            f"{given}",
+            "sum volumes from the end",
+        )
         object.__setattr__(self, "curve", curve)
 
     def volume_left(self, elapsed: Floats) -> Floats:
@@ -168,7 +170,7 @@ def rest_then_cross(due: Ints, target: Ints, view: View) -> Intents:
 class Immediate(Strategy):
     """Take all that is left at every decision: at the first one everything, later only what the book lacked.
 
-    >>> from tercel.execution.probes import view_of
+    >>> from tercel.execution.sample_views import view_of
     >>> Immediate().decide(view_of(left=90))[0, TAKE]
     np.int32(90)
     """
@@ -182,7 +184,7 @@ class Immediate(Strategy):
         return settle(intents, view)
 
 
-ACTIONS = len(placement.LABELS)
+ACTIONS = len(PLACEMENT_LABELS)
 
 
 @dataclass(frozen=True)
@@ -193,11 +195,11 @@ class Random(Strategy):
 
     def decide(self, view: View) -> Intents:
         """Intents of the action that ``view.draw`` falls on."""
-        return placement.decode((view.draw * ACTIONS).astype(np.int64), view)
+        return decode_placement((view.draw * ACTIONS).astype(np.int64), view)
 
     def expected(self, view: View) -> Shares:
         """The mean over the eight actions, whatever was drawn."""
-        return expected_shares(np.full(ACTIONS, 1 / ACTIONS), placement.decode, view)
+        return expected_shares(np.full(ACTIONS, 1 / ACTIONS), decode_placement, view)
 
 
 def target(view: View, slices: Ints) -> Ints:
@@ -211,7 +213,7 @@ def target(view: View, slices: Ints) -> Ints:
 class TwapTake(Strategy):
     """TWAP that takes: at decision k take what is missing to (k + 1) / N of the order.
 
-    >>> from tercel.execution.probes import view_of
+    >>> from tercel.execution.sample_views import view_of
     >>> TwapTake().decide(view_of(qty0=100, left=75, decision=2, decisions=10))[0, 0]
     np.int32(5)
     """
@@ -292,10 +294,12 @@ class Pov(Strategy):
     name: ClassVar[str] = "pov"
 
     def __post_init__(self) -> None:
-        if self.rate is not None and not 0 < self.rate < np.inf:
-            raise ConfigError(
-                "a rate above 0", f"{self.rate}", "0.1 is one own lot to ten public ones"
-            )
+        refuse_if(
+            self.rate is not None and not 0 < self.rate < np.inf,
+            "a rate above 0",
+            f"{self.rate}",
+            "0.1 is one own lot to ten public ones",
+        )
 
     def decide(self, view: View) -> Intents:
         """Intents that catch up with the volume seen."""
@@ -305,15 +309,15 @@ class Pov(Strategy):
         return take_to(np.minimum(target, view.qty0), view)
 
 
+# Decisions at the end that rest at the touch, whatever the queues; the very last takes.
 LAST: Final = 6
-"""Decisions at the end that rest at the touch, whatever the queues; the very last takes."""
 
 
 @dataclass(frozen=True)
 class ImbalancePeg(Strategy):
     """Rest what is left at the touch or one tick behind it, by the imbalance of the best level.
 
-    >>> from tercel.execution.probes import view_of
+    >>> from tercel.execution.sample_views import view_of
     >>> view = view_of(left=90, own1=[300, 100], far1=[100, 300])
     >>> ImbalancePeg().decide(view)[:, REST0:].tolist()
     [[0, 90, 0, 0, 0], [0, 0, 90, 0, 0]]
@@ -344,7 +348,7 @@ class Peg(Strategy):
     level : int
         Ticks behind the own touch, 0 to 3; -1 is one tick inside it.
 
-    >>> from tercel.execution.probes import view_of
+    >>> from tercel.execution.sample_views import view_of
     >>> Peg().decide(view_of(left=[90]))[:, REST0:].tolist()
     [[0, 0, 90, 0, 0]]
     """
@@ -353,10 +357,12 @@ class Peg(Strategy):
     name: ClassVar[str] = "peg_behind"
 
     def __post_init__(self) -> None:
-        if not 0 <= AT_TOUCH + self.level < K:
-            raise ConfigError(
-                "a level from -1 to 3", f"{self.level}", "1 rests one tick behind the touch"
-            )
+        refuse_if(
+            not 0 <= AT_TOUCH + self.level < K,
+            "a level from -1 to 3",
+            f"{self.level}",
+            "1 rests one tick behind the touch",
+        )
 
     def decide(self, view: View) -> Intents:
         """Intents with everything on one rung of the ladder at today's touch."""
@@ -369,7 +375,7 @@ class Peg(Strategy):
 class PegTouch(Peg):
     """Rest what is left at the touch of every decision: a primary peg.
 
-    >>> from tercel.execution.probes import view_of
+    >>> from tercel.execution.sample_views import view_of
     >>> PegTouch().decide(view_of(left=[90]))[:, REST0:].tolist()
     [[0, 90, 0, 0, 0]]
     """
@@ -389,7 +395,7 @@ class SubmitAndLeave(Peg):
     level : int
         Ticks behind the own touch, 0 to 3; -1 is one tick inside it.
 
-    >>> from tercel.execution.probes import view_of
+    >>> from tercel.execution.sample_views import view_of
     >>> SubmitAndLeave().decide(view_of(left=[90, 80], live=[0, 80], rest2=[0, 80]))[:, REST0:].tolist()
     [[0, 90, 0, 0, 0], [0, 0, 80, 0, 0]]
     """
@@ -399,5 +405,4 @@ class SubmitAndLeave(Peg):
 
     def decide(self, view: View) -> Intents:
         """Intents with everything on one rung, or a hold."""
-        placed = view.live > 0
-        return settle(np.where(placed[:, None], hold(view), super().decide(view)), view)
+        return settle(np.where((view.live > 0)[:, None], hold(view), super().decide(view)), view)

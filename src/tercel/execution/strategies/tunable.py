@@ -1,9 +1,10 @@
-"""The written rules that are tuned to a market.
+"""Written strategies whose parameters are tuned to a market, the layout of their parameters, and the tuned values.
 
 Schedules that rest first: `twap_repeg`, `twap_cross`, `vwap_cross`, `pov_passive`.
 
-All of them say, as in `schedule`, how many lots should be done by now and how many by the end of the coming interval,
-and rest the difference at (or a tick behind) the own touch. They differ in the schedule and in when arrears cross:
+All of them say, as the schedules in `baselines`, how many lots should be done by now and how many by the end of the
+coming interval, and rest the difference at (or a tick behind) the own touch. They differ in the schedule and in
+when arrears cross:
 
     twap_repeg    never before the horizon: arrears and slice stand at today's touch, moved along at every decision;
                   it may show more the later it is
@@ -34,24 +35,216 @@ learning in queue-reactive models"), whose edge is to wait for a large far touch
 `submit_and_leave_tuned`: one limit order at a tuned distance from the touch, left alone until the horizon.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import ClassVar, Final
+from pathlib import Path
+from typing import Any, ClassVar, Final
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from tercel.core.arrays import Ints
+from tercel.core.errors import ConfigError, check_known
 from tercel.core.jit import Floats
-from tercel.execution.actions.kernels import GRAINS
+from tercel.core.serialization import parse_json
+from tercel.execution.decoders import ROUNDING_PARTS
 from tercel.execution.intent import ANCHOR, AT_TOUCH, IMPROVE, REST0, TAKE, Intents, K, View
 from tercel.execution.strategies.almgren_chriss import share_left
-from tercel.execution.strategies.baselines import lots_of, shares_done, take_to
-from tercel.execution.strategies.vector import Layout, Tunable, sigmoid
-from tercel.execution.strategy import hold, ladder, settle
+from tercel.execution.strategies.baselines import MarketEstimates, lots_of, shares_done, take_to
+from tercel.execution.strategy import Strategy, hold, ladder, settle
 
+# -- parameters ---
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Names, generic values and scales of one rule's parameters.
+
+    Parameters
+    ----------
+    rule : str
+        Whose.
+    generic : dict of str to float
+        Name -> value where nothing is known of the market, in the vector's order.
+    scale : dict of str to float
+        How far a value may be off, where that is not 1: the first steps of a search. 0: it is not searched for.
+    starts : tuple of dict
+        Where a search may begin besides the generic values, as what differs from them: markets are unlike.
+
+    >>> Layout("rule", {"a": 1.0, "b": 2.0}).vector({"b": 5.0}).tolist()
+    [1.0, 5.0]
+    """
+
+    rule: str
+    generic: dict[str, float]
+    scale: dict[str, float] = field(default_factory=dict)
+    starts: tuple[dict[str, float], ...] = ()
+
+    @property
+    def scales(self) -> Floats:
+        """Scales of the parameters in the vector's order, float64 (P,)."""
+        return np.array([self.scale.get(name, 1.0) for name in self.generic])
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the parameters in the vector's order."""
+        return tuple(self.generic)
+
+    def vector(self, given: Mapping[str, float] | ArrayLike | None = None) -> Floats:
+        """float64 (P,) from values by name, or as they are, (P,) or (n, P).
+
+        Raises
+        ------
+        ConfigError
+            A name that the rule does not have (the nearest is offered), another number of values, or none finite.
+        """
+        if given is None or isinstance(given, Mapping):
+            values = {**self.generic, **(given or {})}
+            for name in values:
+                check_known(name, self.names, f"parameters of {self.rule}:", error=ConfigError)
+            given = list(values.values())
+        try:
+            vector = np.array(given, np.float64)
+        except (TypeError, ValueError) as error:
+            raise ConfigError(
+                f"numbers for {self.rule}", f"{given!r}", "give one number a parameter"
+            ) from error
+        if (
+            vector.ndim not in (1, 2)
+            or vector.shape[-1] != len(self.generic)
+            or not np.isfinite(vector).all()
+        ):
+            raise ConfigError(
+                f"{len(self.generic)} finite parameters of {self.rule}, or as many a market",
+                f"an array of shape {vector.shape}",
+                f"in the order {', '.join(self.names)}",
+            )
+        return vector
+
+    def rows(self, parameters: ArrayLike, n: int) -> Floats:
+        """float64 (n, P) or (1, P), contiguous: what a rule's kernel reads for `n` markets.
+
+        Raises
+        ------
+        ConfigError
+            Neither one row nor one a market.
+        """
+        rows = np.ascontiguousarray(np.atleast_2d(np.asarray(parameters, np.float64)))
+        if rows.ndim != 2 or rows.shape[1] != len(self.generic) or len(rows) not in (1, n):
+            raise ConfigError(
+                f"parameters of {self.rule}, float ({len(self.generic)},) or ({n}, {len(self.generic)})",
+                f"shape {rows.shape}",
+                "give one vector, or one a market",
+            )
+        return rows
+
+
+@dataclass(frozen=True, eq=False)
+class Tunable(Strategy):
+    """A strategy whose numbers can be tuned; those not given are the generic ones.
+
+    Parameters
+    ----------
+    parameters : mapping or float (P,) or (n, P), optional
+        By name, or as vectors in the order of the layout: one for all markets, or one a market.
+    estimates : MarketEstimates, optional
+        What is known of the market.
+    """
+
+    parameters: Mapping[str, float] | ArrayLike | None = None
+    estimates: MarketEstimates | None = None
+    vector: Floats = field(init=False, repr=False)
+    _cut: Floats = field(init=False, repr=False)
+    layout: ClassVar[Layout]
+    # That of its layout.
+    name: ClassVar[str]
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if "layout" in vars(cls):
+            cls.name = cls.layout.rule
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "vector", self.layout.vector(self.parameters))
+        object.__setattr__(self, "_cut", np.clip(np.atleast_2d(self.vector), -30.0, 30.0))
+
+    def value(self, name: str) -> Floats:
+        """float64 (1,) or (n,): a parameter by its name, cut to +-30."""
+        return self._cut[:, self.layout.names.index(name)]
+
+    @property
+    def known(self) -> MarketEstimates:
+        """The estimates.
+
+        Raises
+        ------
+        ConfigError
+            When there are none.
+        """
+        if self.estimates is None:
+            raise ConfigError(
+                f"market estimates for {self.name!r}", "none", "estimate the market first"
+            )
+        return self.estimates
+
+
+def sigmoid(value: Floats) -> Floats:
+    """1 / (1 + exp(-value))."""
+    return np.asarray(1 / (1 + np.exp(-value)), np.float64)
+
+
+# -- tuned values: a file a market, as `tercel agent tune` writes them ---
+FOLDER: Final = Path(__file__).parent / "tuned"
+
+
+def tuned_markets() -> list[str]:
+    """Presets with tuned values."""
+    return sorted(path.stem for path in FOLDER.glob("*.json"))
+
+
+def tuned_parameters(market: str, strategy: str) -> dict[str, float]:
+    """Values of a strategy's parameters in a market; none where the market is not known.
+
+    >>> tuned_parameters("atlantis", "score_rule")
+    {}
+    """
+    if market not in tuned_markets():
+        return {}
+    found: dict[str, float] = read_tuned(FOLDER / f"{market}.json").get(strategy, {})
+    return dict(found)
+
+
+@lru_cache(maxsize=32)
+def read_tuned(path: Path) -> dict[str, dict[str, float]]:
+    """Strategy -> its parameters, from a file of `tercel agent tune`.
+
+    Raises
+    ------
+    ConfigError
+        A file that is missing or none of these.
+    """
+    remedy = "write it again with tercel agent tune `out=FILE`"
+    try:
+        raw: dict[str, Any] = parse_json(path.read_text(encoding="utf-8"))
+        found = {
+            name: {key: float(value) for key, value in one["parameters"].items()}
+            for name, one in raw["strategies"].items()
+        }
+    except OSError as error:
+        raise ConfigError(
+            "a file of tuned values", f"{path}: {error.strerror}", "check the path"
+        ) from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ConfigError(
+            "a file of tuned values", f"{path}: {type(error).__name__} {error}", remedy
+        ) from error
+    return found
+
+
+# -- rules ---
+# Lots of arrears that no order has.
 NEVER = 2**40
-"""Lots of arrears that no order has."""
 
 
 def rest_ahead(due: Ints, target: Ints, tolerance: Ints, behind: Floats, view: View) -> Intents:
@@ -71,12 +264,12 @@ def take_and_rest(take: Ints, rest: Ints, behind: Floats, view: View) -> Intents
     return settle(intents, view)
 
 
-# Log of the slices shown; logit of the share of them that stands a tick behind the touch.
+# Log of the slices shown; logit of the share of them that rests a tick behind the touch.
 _AHEAD = {"ahead": 0.0, "behind": -1.0}
 # Log of the slices of arrears that do not cross yet.
 _CROSSING = {"tolerance": 0.0, **_AHEAD}
 # Slices more that are shown for each slice of arrears; the power of the spread in ticks that divides the share behind:
-# with 1 that share stands on average the same part of a spread behind, in markets of any tick.
+# with 1 that share rests on average the same part of a spread behind, in markets of any tick.
 _CATCH_UP = {"catch_up": 0.0, "spread_power": 0.0}
 # Most of the spread that is given up to stand a tick inside it, ahead of the queue: with 0.25, from four ticks on; log
 # of the most that is shown there, in mean levels of the own side (a grain of the order at least).
@@ -93,6 +286,8 @@ _SCALE = {
 }
 
 
+# Generic values of `twap_repeg`, good in markets of any tick and liquidity: chosen in four simulated markets and two
+# symbols' recorded days. The packaged agents start from them.
 FOR_ANY_MARKET: Final = {
     "ahead": 2.4,
     "behind": 1.0,
@@ -101,8 +296,6 @@ FOR_ANY_MARKET: Final = {
     "inside": 0.25,
     "inside_lots": 0.7,
 }
-"""Generic values of `twap_repeg`, good in markets of any tick and liquidity: chosen in four simulated markets and two
-symbols' recorded days. The packaged agents start from them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,9 +333,9 @@ class TwapRepeg(_Passive):
     """TWAP that rests at the touch wherever it goes: arrears and coming slices; the horizon takes what is left.
 
     An order whose fills are slow shows more: with `catch_up`, so many slices more for each slice of arrears. Where the
-    spread is wide, it stands inside: with `inside`, where a tick is no more than that share of the spread.
+    spread is wide, it rests inside: with `inside`, where a tick is no more than that share of the spread.
 
-    >>> from tercel.execution.probes import view_of
+    >>> from tercel.execution.sample_views import view_of
     >>> view = view_of(qty0=600, left=[590, 580], decision=2, decisions=60)
     >>> TwapRepeg({"ahead": 0.0, "behind": -30.0, "catch_up": 5.0}).decide(view)[:, 6].tolist()
     [70, 10]
@@ -162,7 +355,8 @@ class TwapRepeg(_Passive):
         spread = view.spread
         inside = (spread > 1) & (spread * self.value("inside") >= 1)
         most = np.maximum(
-            np.exp(self.value("inside_lots")) * view.own_depth.mean(axis=1), -(-view.qty0 // GRAINS)
+            np.exp(self.value("inside_lots")) * view.own_depth.mean(axis=1),
+            -(-view.qty0 // ROUNDING_PARTS),
         )
         shown = np.minimum(np.clip(target - view.done, 0, view.left), most).astype(np.int64)
         intents[inside, REST0:] = 0
@@ -174,7 +368,7 @@ class TwapRepeg(_Passive):
 class TwapCross(_Passive):
     """TWAP whose slices rest and whose arrears cross beyond a tolerance.
 
-    >>> from tercel.execution.probes import view_of
+    >>> from tercel.execution.sample_views import view_of
     >>> late = view_of(qty0=100, left=100, decision=3, decisions=10)
     >>> TwapCross({"tolerance": -30.0, "behind": -30.0}).decide(late)[0, [0, 6]].tolist()
     [30, 10]
@@ -320,7 +514,7 @@ class Popv(Tunable):
     touch over the far side's mean level from where on; ``pace`` log of the multiple of TWAP's line that may be left;
     ``show`` logit of the share of what is left that rests; ``behind`` logit of the share of that a tick behind.
 
-    >>> from tercel.execution.probes import view_of
+    >>> from tercel.execution.sample_views import view_of
     >>> rule = Popv({"share": float(np.log(0.5)), "trigger": 0.0, "show": -30.0})
     >>> rule.decide(view_of(left=90, far1=[80, 10], far2=100))[:, 0].tolist()
     [40, 0]
@@ -355,7 +549,7 @@ class SubmitAndLeaveTuned(Tunable):
 
     Parameters by name: ``level`` ticks behind the own touch, rounded, -1 to 60.
 
-    >>> from tercel.execution.probes import view_of
+    >>> from tercel.execution.sample_views import view_of
     >>> SubmitAndLeaveTuned({"level": 7.0}).decide(view_of(left=90, touch=500))[0, [2, 9]].tolist()
     [497, 90]
     """
@@ -372,5 +566,4 @@ class SubmitAndLeaveTuned(Tunable):
         # the ladder ends three ticks behind the touch: for deeper orders its anchor moves back
         intents[:, ANCHOR] -= (view.side * (level + AT_TOUCH - rung)).astype(np.int32)
         intents[np.arange(view.n), REST0 + rung] = view.left
-        placed = view.live > 0
-        return settle(np.where(placed[:, None], hold(view), intents), view)
+        return settle(np.where((view.live > 0)[:, None], hold(view), intents), view)

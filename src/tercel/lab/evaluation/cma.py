@@ -3,6 +3,9 @@
 The (mu/mu_w, lambda) evolution strategy with covariance matrix adaptation of Hansen (2016, "The CMA evolution strategy:
 a tutorial", table 1 and figure 6): Gaussian steps whose mean, length and covariance follow the better half of what was
 tried. Only ranks count, so noise that all candidates of a generation share does nothing.
+
+Our own and not `cmaes` (0.13): that refuses a single parameter, which three strategies have, and has other learning rates
+and draws, so every tuned value would change, and steps are capped and saved through its private attributes alone.
 """
 
 import math
@@ -11,11 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tercel.core.errors import ConfigError
+from tercel.core.errors import refuse_if
 
 Floats = NDArray[np.float64]
+# Steps grow no longer than this: in a flat place they would grow for ever.
 LONGEST = 1e6
-"""Steps grow no longer than this: in a flat place they would grow for ever."""
 
 
 class CmaEs:
@@ -64,12 +67,12 @@ class CmaEs:
             and (self.scale > 0).all()
             and np.isfinite(self.scale).all()
         )
-        if not fits or self.population < 4:
-            raise ConfigError(
-                "a finite start, scales above 0 and 4 or more candidates",
-                f"start {self.mean}, scale {self.scale}, {self.population} candidates",
-                "such as scale 1",
-            )
+        refuse_if(
+            not fits or self.population < 4,
+            "a finite start, scales above 0 and 4 or more candidates",
+            f"start {self.mean}, scale {self.scale}, {self.population} candidates",
+            "such as scale 1",
+        )
         self.rng = rng
         self.diagonal = diagonal
         half = self.population // 2

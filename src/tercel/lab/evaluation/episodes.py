@@ -19,8 +19,7 @@ from tercel.core.errors import CapacityError, ConfigError
 from tercel.core.vocabulary import BUY, NS_PER_SECOND, SELL
 from tercel.execution import columns as c
 from tercel.execution import step as kernels
-from tercel.execution.accounts import costs_of, fills_of
-from tercel.execution.costs import Costs
+from tercel.execution.costs import Costs, costs_of, fills_of
 from tercel.execution.foresight.forecaster import Forecaster, Teller, spread_alone
 from tercel.execution.guidance import WORDS, Guidance
 from tercel.execution.intent import WIDTH, Intents, View

@@ -17,10 +17,10 @@ from tercel.execution.foresight.forecaster import Forecaster
 from tercel.execution.intent import empty
 from tercel.execution.market import Market
 from tercel.execution.policies.policy import CalmObservations
-from tercel.execution.policies.strategy import ToldElsewhere
+from tercel.execution.policies.strategy import PlaceboForecast
 from tercel.execution.strategies import MarketEstimates, eta_of_depth
 from tercel.execution.strategies.baselines import TwapTake
-from tercel.execution.strategies.guarded import Guarded
+from tercel.execution.strategies.event_clock import Guarded
 from tercel.execution.strategy import Strategy, forecaster_of, gap_of
 from tercel.execution.task import Task
 from tercel.lab.evaluation.adaptability import Decisions
@@ -180,7 +180,7 @@ def run_strategies(
     Every market warms up once, and what its public does after that is simulated once; each strategy finds it as it was
     at arrival. Where `stop` says so between two strategies, the rest is left out (of a plan of one batch; otherwise
     everything). Without `run_out` (bool (n,), or one for all) an episode ends with its order: the same costs, but mids
-    on the grid only as far as it went. A `ToldElsewhere` reads the forecasts of the episodes of `elsewhere`, one
+    on the grid only as far as it went. A `PlaceboForecast` reads the forecasts of the episodes of `elsewhere`, one
     for each of the plan (`placebo.others`).
     """
     parts: list[list[Costs]] = [[] for _ in strategies]
@@ -200,7 +200,7 @@ def run_strategies(
             if stop():
                 break
             forecaster = forecaster_of(strategy)
-            others = elsewhere if isinstance(strategy, ToldElsewhere) else None
+            others = elsewhere if isinstance(strategy, PlaceboForecast) else None
             if others is not None and forecaster is not None and forecaster not in placebos:
                 met = others.take(slice(first, first + BATCH))
                 placebos[forecaster] = outlooks(source, task, met, forecaster)

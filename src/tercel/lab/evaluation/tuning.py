@@ -2,7 +2,7 @@
 
 Every generation of the search (`cma`) tries its candidates on the same fresh training episodes, a row of parameters a
 market; nothing is tried twice on one episode, so nothing is learned by heart. The answer is the mean of the search's
-last means. It stands only if it beats the values that the search began from on validation episodes, which are neither
+last means. It is accepted only if it beats the values that the search began from on validation episodes, which are neither
 trained nor judged on.
 """
 
@@ -17,7 +17,7 @@ from tercel.core.jit import Floats, Longs
 from tercel.core.stats import clustered_se
 from tercel.execution.costs import Costs, attribute
 from tercel.execution.strategies import TUNABLE, MarketEstimates, tuned_values, wrap
-from tercel.execution.strategies.vector import Tunable
+from tercel.execution.strategies.tunable import Tunable
 from tercel.execution.strategy import Strategy, forecaster_of, gap_of
 from tercel.execution.task import Task
 from tercel.lab.evaluation.cma import CmaEs
@@ -26,18 +26,18 @@ from tercel.lab.evaluation.runs import run_strategies
 from tercel.market.simulator.source import Source
 
 BATCH = 256
+# Episodes that each candidate of a generation is tried on.
 TRIED_ON = 32
-"""Episodes that each candidate of a generation is tried on."""
+# Steps of the last generation over those of the first, at most.
 SHORTEST = 0.2
-"""Steps of the last generation over those of the first, at most."""
+# Training episodes that places to begin are compared on, and the number of the first of them.
 SIGHT, SIGHT_FROM = 256, 2**40
-"""Training episodes that places to begin are compared on, and the number of the first of them."""
+# What an episode costs more in which own orders were too many to keep: no result with one is judged.
 OVERFLOWED_BPS = 1000.0
-"""What an episode costs more in which own orders were too many to keep: no result with one is judged."""
+# The means of this last part of the search are averaged.
 LATE = 0.3
-"""The means of this last part of the search are averaged."""
+# Numbers from which on the search learns variances alone: it has too few generations for how they go together.
 MANY = 40
-"""Numbers from which on the search learns variances alone: it has too few generations for how they go together."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -319,6 +319,5 @@ def tune(
     start = {**kind.layout.generic, **tuned_values(name, arena.estimates.market)}
     both = [wrap(kind(values, arena.estimates), wrappers) for values in (end.parameters, start)]
     found, begun = scores(arena, arena.validation, both)
-    better = found.bps <= begun.bps
-    chosen, score = (end.parameters, found) if better else (start, begun)
+    chosen, score = (end.parameters, found) if (found.bps <= begun.bps) else (start, begun)
     return TuningOutcome(chosen, end.training_bps, end.episodes, score, begun, end.overflowed)

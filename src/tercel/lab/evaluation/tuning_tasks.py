@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tercel.core.errors import ConfigError
+from tercel.core.errors import ConfigError, refuse_if
 from tercel.core.files import write_atomic
 from tercel.core.pool import Pool
 from tercel.core.progress import progress, say
@@ -22,16 +22,16 @@ from tercel.lab.evaluation.scenario import Scenario
 from tercel.lab.evaluation.tuning import Arena, episodes_for, scores, tune
 
 TUNING_SEED = -(2**33)
+# Streams of tuning and of validation: apart from each other, from every training's and from every judged one.
 VALIDATION_SEED = -(2**34)
-"""Streams of tuning and of validation: apart from each other, from every training's and from every judged one."""
 VALIDATION_EPISODES = 1024
+# Of the recorded training days (or of the blocks of a single one); validation has the rest.
 TRAINING_SHARE = 2 / 3
-"""Of the recorded training days (or of the blocks of a single one); validation has the rest."""
 DRAWN = 512
 FINAL_FILE = ".final.json"
 FINALISTS = 3
+# Times the validation episodes that the finalists see, new ones.
 FINAL = 4
-"""Times the validation episodes that the finalists see, new ones."""
 
 
 @dataclass(frozen=True)
@@ -86,12 +86,12 @@ def _on_tape(settings: TuningSettings, market: BuiltMarket) -> Arena:
     cut = round(TRAINING_SHARE * len(clusters))
     gap = 1 if settings.run.market.lake and len(clusters) > 2 else 0
     early, late = clusters[:cut], clusters[cut + gap :]
-    if not len(early) or not len(late):
-        raise ConfigError(
-            "training days, or half hours of one, to tune on and others to validate on",
-            f"{len(clusters)} of them",
-            "import more days",
-        )
+    refuse_if(
+        not len(early) or not len(late),
+        "training days, or half hours of one, to tune on and others to validate on",
+        f"{len(clusters)} of them",
+        "import more days",
+    )
 
     def part(plan: Plan, which: Any) -> Plan:
         return plan.take(np.flatnonzero(np.isin(plan.cluster, which)))
@@ -118,10 +118,15 @@ def tune_task(settings: TuningSettings, name: str, folder: Path) -> bool:
     """Tune a strategy in a worker; what is there already stays."""
     path = folder / f"{name}.json"
     if not path.exists():
-        counter = _Counter(folder / f".{name}.count")
-        found = tune(
-            arena_of(settings), name, settings.episodes or None, settings.seed, counter.add
-        )
+        # Read by the progress display, in another process.
+        counted, done = folder / f".{name}.count", 0
+
+        def count(episodes: int) -> None:
+            nonlocal done
+            done += episodes
+            counted.write_text(str(done))
+
+        found = tune(arena_of(settings), name, settings.episodes or None, settings.seed, count)
         write_json(path, asdict(found))
     return True
 
@@ -129,7 +134,7 @@ def tune_task(settings: TuningSettings, name: str, folder: Path) -> bool:
 def validate_task(
     settings: TuningSettings, names: Sequence[str], folder: Path, final: bool
 ) -> bool:
-    """Validate strategies as they are, in a worker: on the validation episodes, or on those kept for finalists."""
+    """Validate strategies as they are, in a worker: on the validation episodes, or on those reserved for finalists."""
     ending = FINAL_FILE if final else ".json"
     todo = [name for name in names if not (folder / f"{name}{ending}").exists()]
     if not todo:
@@ -146,18 +151,6 @@ def validate_task(
             folder / f"{name}{ending}", asdict(one) if final else {"validation": asdict(one)}
         )
     return True
-
-
-class _Counter:
-    """Episodes done so far, in a file that whoever shows progress reads."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.done = 0
-
-    def add(self, episodes: int) -> None:
-        self.done += episodes
-        self.path.write_text(str(self.done))
 
 
 def progress_of(folder: Path, name: str) -> int:
@@ -191,7 +184,7 @@ def read_results(folder: Path, names: Sequence[str]) -> dict[str, dict[str, Any]
                 results[name]["final"] = json.loads(last.read_text(encoding="utf-8"))
         except ValueError as error:
             raise ConfigError(
-                "a tuned result", f"{path}: {error}", "delete it; the same command goes on"
+                "a tuned result", f"{path}: {error}", "delete it; the same command resumes"
             ) from error
     return results
 

@@ -5,27 +5,21 @@ from tercel.lab.learning.native.net import CLIP as CLIP
 from tercel.lab.learning.native.net import EPSILON as EPSILON
 from tercel.lab.learning.native.ppo import Ppo as Ppo
 from tercel.lab.learning.native.ppo import PpoSettings as PpoSettings
-from tercel.lab.learning.port import AnyVecEnv as AnyVecEnv
 from tercel.lab.learning.port import Learner as Learner
-from tercel.lab.learning.port import MaskedVecEnv as MaskedVecEnv
-from tercel.lab.learning.port import RestorableVecEnv as RestorableVecEnv
 from tercel.lab.learning.port import State as State
 from tercel.lab.learning.port import VecEnv as VecEnv
 from tercel.lab.learning.port import action_sizes as action_sizes
-from tercel.lab.learning.ray.jobs import on_cluster as on_cluster
+from tercel.lab.learning.ray.cluster import on_cluster as on_cluster
 
 __all__ = [
     "CLIP",
     "EPSILON",
-    "AnyVecEnv",
     "Dqn",
     "DqnSettings",
     "ExecutionVec",
     "Learner",
-    "MaskedVecEnv",
     "Ppo",
     "PpoSettings",
-    "RestorableVecEnv",
     "State",
     "VecEnv",
     "action_sizes",

@@ -3,28 +3,28 @@
 `api.environment` makes `tercel/Execution-v1` of these classes, in any market of the library.
 """
 
-from collections.abc import Sequence
 from typing import Any, Final, Unpack
 
 import gymnasium
 import numpy as np
 from gymnasium.vector import AutoresetMode
 
-from tercel.core.arrays import AnyArray, Bytes, Float32, Ints
-from tercel.core.errors import ConfigError
+from tercel.core.arrays import AnyArray, Bytes, Float32
+from tercel.core.errors import ConfigError, refuse_if
 from tercel.core.report import svg
 from tercel.execution.task import Task
 from tercel.lab.evaluation.episodes import Episodes, Sampler
 from tercel.lab.evaluation.example import levels_of
 from tercel.lab.learning.envs import COSTS, ExecutionVec, Options
+from tercel.lab.learning.port import Info
 from tercel.market.book import layout as lay
 from tercel.market.simulator.source import Source
 
 # -- frame ----------------------------------------------------------------------------------------
 # A frame of `tercel/Execution-v1`: the book, own orders in their queues, time and lots left; NumPy draws it.
 
+# What Gymnasium asks of what can be drawn; 10 decisions are a second of film.
 METADATA: Final[dict[str, Any]] = {"render_modes": ["rgb_array"], "render_fps": 10}
-"""What Gymnasium asks of what can be drawn; 10 decisions are a second of film."""
 ROWS: Final = 25
 _HIGH, _EDGE, _WIDE = 10, 12, 456
 _PAPER, _RULE, _SOFT, _INK, _BUY, _SELL = (
@@ -87,9 +87,8 @@ def frame_of(episodes: Episodes, i: int) -> Bytes:
 
 # -- gym env --------------------------------------------------------------------------------------
 
-Info = dict[str, Any]
+# Seeds that are drawn when none is given.
 SEEDS = 2**31
-"""Seeds that are drawn when none is given."""
 
 
 class ExecutionEnv(gymnasium.Env[Float32, Any]):
@@ -148,7 +147,7 @@ class ExecutionEnv(gymnasium.Env[Float32, Any]):
     **Rewards.** Minus the weighted sum of three costs in ticks per lot of the order: `execution` against the mid at
     decision (weight 1), the mid's move on what is left (`impact`, weight 1), and `left`, the share sent at the horizon
     (weight 0). With these weights the undiscounted return is exactly minus the implementation shortfall. Each cost
-    stands in `info` unweighted. `weights` may be a function of a `learning.own_reward.Step` instead.
+    is in `info` unweighted. `weights` may be a function of a `lab.learning.rewards.Step` instead.
 
     **Starting state.** One of 64 warmed books, run on for the task's warm-up (observed by "v2": one decision interval)
     with its own random stream, with nothing done yet. Sides alternate.
@@ -161,7 +160,7 @@ class ExecutionEnv(gymnasium.Env[Float32, Any]):
     - `source`, `sampler`: a market, and what draws its episodes.
     - `task`: a `Task`.
     - `actions`: "placement", "fraction" or "level"; the continuous "allocation" (shares, Box(0, inf, (7,))) and
-      "residual" (Box(-inf, inf, (7,)), see `execution.actions.residual`), with `action_parameters`.
+      "residual" (Box(-inf, inf, (7,)), see `execution.action_sets`), with `action_parameters`.
     - `observation`: "v3", "v2" (the first 43 entries; `execution.observation`), or a function of a `View`.
     - `weights`: a `RewardWeights`, or a function of a `Step`.
 
@@ -205,37 +204,18 @@ class ExecutionEnv(gymnasium.Env[Float32, Any]):
         obs, reward, done, info = self.vec.advance(
             checked(self.vec, self.action_space, np.asarray([action]))
         )
-        told = (*COSTS, "is_bps") if done[0] else COSTS
+        names = (*COSTS, "is_bps") if done[0] else COSTS
         return (
             obs[0].copy(),
             float(reward[0]),
             bool(done[0]),
             False,
-            {name: float(info[name][0]) for name in told},
+            {name: float(info[name][0]) for name in names},
         )
 
     def render(self) -> Any:
         """The market as it is, uint8 (320, 480, 3); None without a `render_mode`."""
         return frame_of(self.vec.episodes, 0) if self.render_mode else None
-
-
-class SeededVec(ExecutionVec):
-    """Markets of which each may have a seed of its own: then its episodes are those of a market alone."""
-
-    own: Sequence[list[int]] = ()
-    """Seed and number of the next episode, one a market."""
-
-    def restart(self, which: Ints) -> Float32:
-        """See :meth:`ExecutionVec.restart`."""
-        if not self.own:
-            return super().restart(which)
-        for one in which.tolist():
-            self.episodes.start(
-                self.sampler(self.own[one][0], self.own[one][1], 1), np.array([one])
-            )
-            self.own[one][1] += 1
-        self.started += len(which)
-        return self.observer.encode(self.episodes.view)
 
 
 class ExecutionVectorEnv(gymnasium.vector.VectorEnv[Float32, AnyArray, AnyArray]):
@@ -264,7 +244,7 @@ class ExecutionVectorEnv(gymnasium.vector.VectorEnv[Float32, AnyArray, AnyArray]
     ) -> None:
         self.num_envs = num_envs
         self.render_mode = render_mode
-        self.vec = SeededVec(source, task, sampler, num_envs, **options)
+        self.vec = ExecutionVec(source, task, sampler, num_envs, **options)
         self.single_observation_space, self.single_action_space = spaces_of(self.vec)
         self.observation_space = gymnasium.vector.utils.batch_space(
             self.single_observation_space, num_envs
@@ -284,15 +264,17 @@ class ExecutionVectorEnv(gymnasium.vector.VectorEnv[Float32, AnyArray, AnyArray]
             If `seed` is a list of another length.
         """
         each = seed if isinstance(seed, list) else [seed] * self.num_envs
-        if len(each) != self.num_envs:
-            raise ConfigError(
-                f"one seed, or {self.num_envs}", f"{len(each)} of them", "give one for each market"
-            )
+        refuse_if(
+            len(each) != self.num_envs,
+            f"one seed, or {self.num_envs}",
+            f"{len(each)} of them",
+            "give one for each market",
+        )
         super().reset(seed=None if isinstance(seed, list) else seed)
         seeds = [
             int(self.np_random.integers(SEEDS)) if one is None else within(one) for one in each
         ]
-        self.vec.own = [[one, 0] for one in seeds] if isinstance(seed, list) else ()
+        self.vec.seeds = [[one, 0] for one in seeds] if isinstance(seed, list) else ()
         return self._own(self.vec.reset(seeds[0])), {}
 
     def step(self, actions: AnyArray) -> tuple[Float32, AnyArray, AnyArray, AnyArray, Info]:

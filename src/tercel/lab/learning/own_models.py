@@ -8,20 +8,26 @@ from typing import Any, Final
 import numpy as np
 
 from tercel.core.arrays import Float32
-from tercel.core.errors import ConfigError, PolicyError
+from tercel.core.errors import ConfigError, PolicyError, refuse_if
 from tercel.execution.action_sets import action_set
 from tercel.execution.columns import OBSERVATION
 from tercel.execution.observation import ObservationFunction, observer
 from tercel.execution.policies.card import Card
-from tercel.execution.policies.mlp import DISCRETE, Activation, Head, MlpPolicy
-from tercel.execution.policies.onnx_file import OnnxPolicy, from_onnx
+from tercel.execution.policies.network import (
+    DISCRETE,
+    Activation,
+    Head,
+    MlpPolicy,
+    OnnxPolicy,
+    from_onnx,
+)
 from tercel.execution.policies.policy import free, save_policy
 from tercel.execution.policies.strategy import PolicyStrategy
 
 # -- own models -----------------------------------------------------------------------------------
 
+# Where nothing is clipped.
 OPEN: Final = float(np.finfo(np.float32).max)
-"""Where nothing is clipped."""
 Layers = Sequence[tuple[Any, Any]]
 
 
@@ -223,20 +229,21 @@ def _checked(policy: MlpPolicy | OnnxPolicy, size: int) -> MlpPolicy | OnnxPolic
             str(error).strip()[:300],
             "export it with one float32 input (n, D), n left open",
         ) from error
-    if rows != (2, policy.n_actions):
-        raise PolicyError(
-            f"a network that puts out (2, {policy.n_actions})",
-            f"{rows}",
-            "export it with the number of rows left open",
-        )
+    refuse_if(
+        rows != (2, policy.n_actions),
+        f"a network that puts out (2, {policy.n_actions})",
+        f"{rows}",
+        "export it with the number of rows left open",
+        PolicyError,
+    )
     return policy
 
 
 # -- convert --------------------------------------------------------------------------------------
 # Archives of somebody's own model that are trusted: opened for `agent convert`, and to be judged.
 
+# Folder of archives that were opened to be judged.
 CONVERTED = "converted"
-"""Folder of archives that were opened to be judged."""
 
 
 def unzipped(model: Path, moments: Path | None, actions: str) -> MlpPolicy | OnnxPolicy:

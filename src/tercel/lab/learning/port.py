@@ -1,21 +1,32 @@
-"""What a learner needs of an environment, and what everyone else may ask of a learner.
+"""The protocols of environments and learners, the training loop, its metrics and its checkpoints.
 
 The loop belongs to the caller: :meth:`Learner.update` collects one batch, improves once and hands back a row of
 metrics. :func:`train` is that loop with metrics, checkpoints and a polite stop.
 """
 
+import hashlib
+import io
+import json
 import math
-from collections.abc import Callable
-from typing import Any, Protocol, runtime_checkable
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Protocol
 
-from tercel.core.arrays import AnyArray, Bools, Float32, Ints
-from tercel.core.errors import ConfigError, TercelError
-from tercel.execution.policies.mlp import MlpPolicy
-from tercel.execution.policies.onnx_file import OnnxPolicy
+import numpy as np
+from numpy.typing import NDArray
+
+from tercel.core.arrays import AnyArray, Bools, Float32
+from tercel.core.errors import ConfigError, TercelError, refuse_if
+from tercel.core.files import atomic_path, write_atomic
+from tercel.core.report.cells import csv_text
+from tercel.execution.policies.network import MlpPolicy, OnnxPolicy
+from tercel.lab.evaluation.training_files import FRAMES, some_metrics
 
 Metrics = dict[str, float]
+# Nested dictionaries with string keys; leaves are arrays, numbers, strings, booleans, None and lists of those.
 State = dict[str, Any]
-"""Nested dictionaries with string keys; leaves are arrays, numbers, strings, booleans, None and lists of those."""
+# Arrays of a step to look at, by name.
+Info = dict[str, Any]
 
 
 class LearningError(TercelError):
@@ -27,43 +38,38 @@ class VecEnv(Protocol):
 
     The horizon is part of what is observed, so `done` is always a true end: nothing is bootstrapped past it. The
     observation that comes with `done` is the first of the next episode.
+
+    An environment of discrete actions has `n_actions`; one whose actions are vectors has `action_size`, the numbers of
+    each, and what they mean is its affair: any vector, or shares that add up to 1, as learners draw them.
+
+    Optional methods, each used where it is there:
+
+    | method | |
+    |---|---|
+    | ``mask()`` | allowed actions now, bool[n, A]; at least one in each row |
+    | ``state()``, ``restore(state)`` | everything that its future depends on, for a bit-identical resume; `restore` \
+    returns the observations that were current then, float32[n, D] |
+    | ``roll(learner)`` | fills the rollout of a `Ppo` as `Ppo.collect` does, in other processes or on other machines, and \
+    merges what was observed into its observation normaliser |
+    | ``progress(frames)`` | moves a curriculum |
+    | ``take_metrics()`` | means over the episodes that ended since the last call |
     """
 
     n: int
     observation_size: int
-    n_actions: int
 
     def reset(self, seed: int) -> Float32:
         """Start all episodes; the same seed gives the same episodes. Returns observations float32[n, D]."""
 
-    def step(self, actions: Ints) -> tuple[Float32, AnyArray, Bools, dict[str, Any]]:
+    def step(self, actions: Any) -> tuple[Float32, AnyArray, Bools, Info]:
         """Act in all episodes: observations float32[n, D], rewards float[n], done bool[n], arrays to look at.
 
-        The arrays may be the environment's own buffers, valid until the next call.
+        `actions` are int64[n], or float32[n, A]. The arrays may be the environment's own buffers, valid until the next
+        call.
         """
 
 
-class ContinuousVecEnv(Protocol):
-    """As :class:`VecEnv`, with actions that are vectors: `action_size` numbers each, in place of `n_actions`.
-
-    What the numbers mean is the environment's affair: any vector, or shares that add up to 1, as learners draw them.
-    """
-
-    n: int
-    observation_size: int
-    action_size: int
-
-    def reset(self, seed: int) -> Float32:
-        """As :meth:`VecEnv.reset`."""
-
-    def step(self, actions: Float32) -> tuple[Float32, AnyArray, Bools, dict[str, Any]]:
-        """As :meth:`VecEnv.step`, with actions float32[n, A]."""
-
-
-AnyVecEnv = VecEnv | ContinuousVecEnv
-
-
-def action_sizes(env: AnyVecEnv) -> tuple[int, int]:
+def action_sizes(env: VecEnv) -> tuple[int, int]:
     """(number of actions, entries of an action); the one that does not apply is 0.
 
     Raises
@@ -81,37 +87,6 @@ def action_sizes(env: AnyVecEnv) -> tuple[int, int]:
     return sizes
 
 
-@runtime_checkable
-class MaskedVecEnv(Protocol):
-    """An environment that forbids actions."""
-
-    def mask(self) -> Bools:
-        """Allowed actions now, bool[n, A]; at least one in each row."""
-
-
-@runtime_checkable
-class RestorableVecEnv(Protocol):
-    """An environment that can be put back where it was: what a bit-identical resume needs."""
-
-    def state(self) -> State:
-        """Everything that its future depends on."""
-
-    def restore(self, state: State) -> Float32:
-        """Go back to `state`; returns the observations that were current then, float32[n, D]."""
-
-
-@runtime_checkable
-class RolloutVecEnv(Protocol):
-    """An environment that takes whole rollouts by itself, in other processes or on other machines."""
-
-    def roll(self, learner: Any) -> None:
-        """Do what :meth:`tercel.lab.learning.native.ppo.Ppo.collect` does, for that learner: fill its rollout.
-
-        Everything up to `earned` and `last` is filled, and the learner's observation normaliser has seen what was
-        observed; scaling, advantages and the improvement remain the learner's.
-        """
-
-
 class Learner(Protocol):
     """Something that improves a policy by acting in a :class:`VecEnv`."""
 
@@ -125,13 +100,13 @@ class Learner(Protocol):
         """Collect one batch and improve; the row has at least `frames` and `return_mean`."""
 
     def policy(self) -> MlpPolicy | OnnxPolicy:
-        """The greedy policy as it stands, a copy that further learning does not touch."""
+        """The current greedy policy, a copy that further learning does not touch."""
 
     def state(self) -> State:
         """Everything that further learning depends on, the environment's state included where it has one."""
 
     def restore(self, state: State) -> None:
-        """Go on from `state`: bit-identical where the environment is :class:`RestorableVecEnv`, else with new
+        """Go on from `state`: bit-identical where the environment has `state` and `restore`, else with new
         episodes."""
 
 
@@ -148,8 +123,7 @@ def train(
     `checkpoint` receives the state every `every` updates and at the end. An interrupt (Ctrl-C) between checkpoints
     loses at most the updates since the last one: what is on disk is always a state between two updates.
     """
-    if every < 1:
-        raise ConfigError("checkpoints every 1 or more updates", f"{every}", "leave the default")
+    refuse_if(every < 1, "checkpoints every 1 or more updates", f"{every}", "leave the default")
     done = 0
     while learner.frames < frames:
         if stop is not None and stop():
@@ -182,7 +156,7 @@ def check_finite(metrics: Metrics, name: str) -> Metrics:
     return metrics
 
 
-def check_env(env: AnyVecEnv) -> None:
+def check_env(env: VecEnv) -> None:
     """Refuse an environment without episodes, observations or a choice.
 
     Raises
@@ -194,7 +168,178 @@ def check_env(env: AnyVecEnv) -> None:
     sizes = {"n": (env.n, 1), "observation_size": (env.observation_size, 1)}
     sizes |= {"action_size": (entries, 1)} if entries else {"n_actions": (numbers, 2)}
     for name, (value, least) in sizes.items():
-        if value < least:
-            raise ConfigError(
-                f"a usable {name}", str(value), "look at the environment's constructor"
+        refuse_if(
+            value < least, f"a usable {name}", str(value), "look at the environment's constructor"
+        )
+
+
+# -- metrics --------------------------------------------------------------------------------------
+# Metrics of a training run: one CSV row per update, and returns of finished episodes.
+
+
+class ReturnTracker:
+    """Tracker of returns: the mean over episodes that ended since it was last asked.
+
+    >>> tracker = ReturnTracker(2)
+    >>> tracker.add(np.array([1.0, 2.0]), np.array([False, True]))
+    >>> tracker.add(np.array([1.0, 5.0]), np.array([True, False]))
+    >>> tracker.take()
+    (2.0, 2)
+    """
+
+    def __init__(self, n: int) -> None:
+        self.running = np.zeros(n)
+        self.total = 0.0
+        self.count = 0
+        self.last = float("nan")
+
+    def add(self, reward: NDArray[np.floating], done: Bools) -> None:
+        """Add the rewards[n] and ends[n] of one step."""
+        self.running += reward
+        if done.any():
+            self.total += float(self.running[done].sum())
+            self.count += int(done.sum())
+            self.running[done] = 0.0
+
+    def take(self) -> tuple[float, int]:
+        """(mean return, episodes) since the last call; the previous mean when none ended."""
+        count = self.count
+        if count:
+            self.last = self.total / count
+        self.total = 0.0
+        self.count = 0
+        return self.last, count
+
+    def state(self) -> State:
+        return {
+            "running": self.running.copy(),
+            "total": self.total,
+            "count": self.count,
+            "last": self.last,
+        }
+
+    def restore(self, state: State, episodes_go_on: bool) -> None:
+        """`episodes_go_on` False forgets the episodes that were under way: the environment starts new ones."""
+        self.running[:] = state["running"] if episodes_go_on else 0.0
+        self.total = float(state["total"])
+        self.count = int(state["count"])
+        self.last = float(state["last"])
+
+
+class MetricsLog:
+    """Rows of metrics in memory and in a CSV file that is complete after each row.
+
+    Parameters
+    ----------
+    path : Path
+        The file. If it exists, its rows up to `frames` stay and later ones (from updates that a resume repeats)
+        are dropped.
+    frames : int
+        Frames of the run so far: 0 starts afresh.
+    needs : sequence of str
+        Columns that the file of a run under way must have.
+
+    Raises
+    ------
+    ConfigError
+        The file of a run under way is damaged, or empty.
+    """
+
+    def __init__(self, path: Path, frames: int = 0, needs: Sequence[str] = FRAMES) -> None:
+        self.path = path
+        self.rows: list[Metrics] = []
+        if frames and path.exists():
+            self.rows = [row for row in some_metrics(path, needs) if row["frames"] <= frames]
+        with atomic_path(self.path) as part, part.open("w", newline="") as file:
+            file.write(csv_text([*self.rows[:1], *(row.values() for row in self.rows)]))
+
+    def add(self, metrics: Metrics) -> None:
+        """Append one row; its keys are those of the first."""
+        with self.path.open("a", newline="") as file:
+            heads = self.rows[0] if self.rows else metrics
+            file.write(
+                csv_text([*([] if self.rows else [heads]), [metrics.get(head) for head in heads]])
             )
+        self.rows.append(dict(metrics))
+
+
+# -- checkpoint -----------------------------------------------------------------------------------
+# Checkpoints: a learner's whole state as one array file and one JSON file, valid at every moment.
+#
+# The array file gets a new name each time and the JSON file, written last and moved into place in one step, says which
+# one belongs to it and what its hash is. A process killed at any point leaves the previous pair or the new one.
+
+_ARRAY = "__array__"
+NAME = "checkpoint.json"
+
+
+class CheckpointError(LearningError):
+    """A checkpoint that cannot be read."""
+
+
+def _split(value: Any, path: str, arrays: dict[str, np.ndarray[Any, Any]]) -> Any:
+    """`value` with every array moved to `arrays` and a reference in its place."""
+    if isinstance(value, np.ndarray):
+        arrays[path] = value
+        return {_ARRAY: path}
+    if isinstance(value, dict):
+        return {key: _split(item, f"{path}/{key}", arrays) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_split(item, f"{path}/{i}", arrays) for i, item in enumerate(value)]
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _join(value: Any, arrays: dict[str, np.ndarray[Any, Any]]) -> Any:
+    if isinstance(value, dict):
+        if set(value) == {_ARRAY}:
+            return arrays[value[_ARRAY]]
+        return {key: _join(item, arrays) for key, item in value.items()}
+    return [_join(item, arrays) for item in value] if isinstance(value, list) else value
+
+
+def save_checkpoint(folder: Path, state: State) -> Path:
+    """Write `state` into `folder` (made if absent) and drop the array file that it replaces; returns the JSON file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    arrays: dict[str, np.ndarray[Any, Any]] = {}
+    tree = _split(state, "", arrays)
+    buffer = io.BytesIO()
+    np.savez(buffer, allow_pickle=False, **arrays)
+    data = buffer.getvalue()
+    digest = hashlib.sha256(data).hexdigest()
+    store = folder / f"checkpoint-{digest[:12]}.npz"
+    write_atomic(store, data)
+    write_atomic(
+        folder / NAME, json.dumps({"arrays": store.name, "sha256": digest, "state": tree}).encode()
+    )
+    for old in folder.glob("checkpoint-*.npz"):
+        if old != store:
+            old.unlink()
+    return folder / NAME
+
+
+def load_checkpoint(folder: Path) -> State | None:
+    """The state saved in `folder`, or None if there is none.
+
+    Raises
+    ------
+    CheckpointError
+        If the files are there but damaged.
+    """
+    index = folder / NAME
+    if not index.exists():
+        return None
+    try:
+        header = json.loads(index.read_bytes())
+        data = (folder / header["arrays"]).read_bytes()
+        if hashlib.sha256(data).hexdigest() != header["sha256"]:
+            raise ValueError("its hash differs")
+        with np.load(io.BytesIO(data), allow_pickle=False) as stored:
+            arrays = {key: stored[key] for key in stored.files}
+        state: State = _join(header["state"], arrays)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(
+            "a checkpoint written by Tercel",
+            f"{index}: {error}",
+            "delete the folder and train from the start",
+        ) from error
+    return state

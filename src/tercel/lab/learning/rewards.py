@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercel.core.arrays import Bools, Floats, Ints
-from tercel.core.errors import ConfigError, check_known
+from tercel.core.errors import ConfigError, check_known, refuse_if
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.execution.costs import BPS
 from tercel.execution.intent import View
 from tercel.execution.observation import name_of
-from tercel.execution.own_code import place_of, remedy_of
+from tercel.execution.user_strategy import place_of, remedy_of
 from tercel.lab.evaluation.episodes import Episodes
 from tercel.lab.learning.port import State
 from tercel.market.simulator import layout as sim
@@ -132,8 +132,8 @@ class Step:
         return made
 
 
+# A reward of the user's: a :class:`Step` of n markets -> n numbers, more being better.
 Reward = Callable[[Step], Any]
-"""A reward of the user's: a :class:`Step` of n markets -> n numbers, more being better."""
 
 
 def rewards_of(function: Reward, step: Step) -> Floats:
@@ -185,8 +185,8 @@ def rewards_of(function: Reward, step: Step) -> Floats:
 
 Measure = Literal["cvar", "mean_variance"]
 MEASURES: tuple[Measure, ...] = ("cvar", "mean_variance")
+# Episodes that the threshold is taken from.
 MEMORY = 1_000
-"""Episodes that the threshold is taken from."""
 
 
 @dataclass(frozen=True)
@@ -214,14 +214,18 @@ class Risk:
     def __post_init__(self) -> None:
         check_known(self.measure, MEASURES, "a risk measure among", error=ConfigError)
         most = 1.0 if self.measure == "cvar" else np.inf
-        if not 0.0 <= self.aversion <= most or not np.isfinite(self.aversion):
-            raise ConfigError(
-                f"a risk aversion from 0 to {most}", f"{self.aversion}", "0 is indifferent to risk"
-            )
-        if not 0.0 < self.level < 1.0:
-            raise ConfigError(
-                "a level of the CVaR between 0 and 1", f"{self.level}", "0.9 is the worst tenth"
-            )
+        refuse_if(
+            not 0.0 <= self.aversion <= most or not np.isfinite(self.aversion),
+            f"a risk aversion from 0 to {most}",
+            f"{self.aversion}",
+            "0 is indifferent to risk",
+        )
+        refuse_if(
+            not 0.0 < self.level < 1.0,
+            "a level of the CVaR between 0 and 1",
+            f"{self.level}",
+            "0.9 is the worst tenth",
+        )
 
     def price(self, cost: Floats, threshold: Floats) -> Floats:
         """u(cost; threshold)."""

@@ -14,7 +14,8 @@ from tercel.lab.evaluation.episodes import seeded_plan
 from tercel.lab.evaluation.runs import run_strategy
 from tercel.lab.learning.native.ppo import Ppo, PpoSettings
 from tercel.lab.learning.port import train
-from tercel.lab.learning.ray import connect, crew, ray_env, run_strategy_on, sharded_env
+from tercel.lab.learning.ray import connect, ray_env, run_strategy_on, sharded_env
+from tercel.lab.learning.ray import env as ray_module
 from tercel.market.flow import preset as presets
 from tercel.market.simulator.source import reactive
 
@@ -99,7 +100,7 @@ def test_another_driver_goes_on_from_a_checkpoint(where):
 
 def test_a_killed_worker_is_replaced_and_said(where, monkeypatch):
     said = []
-    monkeypatch.setattr(crew, "say", said.append)
+    monkeypatch.setattr(ray_module, "say", said.append)
     env = ray_env(where, tiny.TinyMarket, 16, shards=4, workers=2)
     learner = Ppo(env, SMALL, 1)
     learner.update()
@@ -148,7 +149,7 @@ def test_the_bench_counts_frames(where):
 def test_a_node_killed_in_training_changes_nothing_about_the_policy(nodes, where, monkeypatch):
     """The survivor takes its shards; the policy is as good as one that nothing happened to."""
     said, settings = [], PpoSettings(anneal_frames=FRAMES)
-    monkeypatch.setattr(crew, "say", said.append)
+    monkeypatch.setattr(ray_module, "say", said.append)
     env = ray_env(where, tiny.TinyMarket, 64, workers=2, patience_s=3.0)
     learner = Ppo(env, settings, 0)
     train(learner, FRAMES // 3)

@@ -11,8 +11,14 @@ from tercel.lab.learning.native.dqn import Dqn, DqnSettings
 from tercel.lab.learning.native.net import ObservationNormaliser
 from tercel.lab.learning.native.ppo import Ppo, PpoSettings
 from tercel.lab.learning.port import LearningError, train
-from tercel.lab.learning.ray.crew import ShardWorker, shard_seed
-from tercel.lab.learning.ray.env import ATTEMPTS, ShardedVec, merged, sharded_env
+from tercel.lab.learning.ray.env import (
+    ATTEMPTS,
+    ShardedVec,
+    ShardWorker,
+    merged,
+    shard_seed,
+    sharded_env,
+)
 
 pytestmark = pytest.mark.release
 

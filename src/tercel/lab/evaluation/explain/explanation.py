@@ -428,7 +428,7 @@ def explained(
     PolicyError
         When it was made for another observation.
     """
-    return policy_strategy(folder, eyes=eyes), read_card(folder / CARD)
+    return policy_strategy(folder, own_observation=eyes), read_card(folder / CARD)
 
 
 def from_rule(

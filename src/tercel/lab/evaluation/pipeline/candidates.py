@@ -12,7 +12,6 @@ from uuid import uuid4
 from tercel.core.errors import ConfigError, TercelError, UnknownNameError, listed
 from tercel.execution.foresight.forecaster import Forecaster, spread_alone
 from tercel.execution.observation import is_own_name, same_name
-from tercel.execution.own_code import mark_of
 from tercel.execution.policies.card import Card, read_card
 from tercel.execution.policies.policy import CARD
 from tercel.execution.policies.strategy import policy_strategy, without
@@ -28,9 +27,9 @@ from tercel.execution.strategies import (
     build,
     wrap,
 )
-from tercel.execution.strategies.timed import TAKES, HandOver, most_share
+from tercel.execution.strategies.event_clock import TAKES, SizeFallback, most_share
 from tercel.execution.strategy import Strategy, forecaster_of
-from tercel.execution.user_strategy import CheckedStrategy, located, named, tried
+from tercel.execution.user_strategy import CheckedStrategy, located, mark_of, named, tried
 from tercel.lab.evaluation.judge import Kind
 from tercel.lab.evaluation.market import BuiltMarket
 from tercel.lab.evaluation.scenario import Scenario
@@ -50,7 +49,7 @@ def handing_over(strategy: Strategy, limits: Mapping[str, Any], market: BuiltMar
     if most == inf or (task.share is not None and task.share <= most * (1 + SLACK)):
         return strategy
     lots = 0.0 if task.share is not None else most * market.estimates.expected_volume
-    return HandOver(strategy, build(TAKES, market.estimates), lots, task.horizon_ns)
+    return SizeFallback(strategy, build(TAKES, market.estimates), lots, task.horizon_ns)
 
 
 # -- candidates -----------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from tercel.core.files import atomic_path
 from tercel.core.pool import Pool, stopping
 from tercel.core.progress import progress, say
 from tercel.execution.costs import Costs
-from tercel.execution.policies.strategy import ToldElsewhere
+from tercel.execution.policies.strategy import PlaceboForecast
 from tercel.execution.strategy import Strategy
 from tercel.execution.task import Latency, Task
 from tercel.lab.evaluation.adaptability import Response, respond
@@ -317,7 +317,7 @@ def run_job(job: Job, out: Path) -> bool:
     strategies = [one for _, one in missing]
     placebo = (
         placebo_plan(built.plan)
-        if any(isinstance(one, ToldElsewhere) for one in strategies)
+        if any(isinstance(one, PlaceboForecast) for one in strategies)
         else None
     )
     met = None if placebo is None else placebo.take(slice(job.first, job.first + BATCH))
@@ -490,7 +490,7 @@ def run_jobs(
     what : str
         Shown beside the bar.
     elsewhere : callable, optional
-        Runs the costs of jobs on other machines (`learning.ray.jobs.on_cluster`).
+        Runs the costs of jobs on other machines (`learning.ray.cluster.on_cluster`).
     here : bool
         In this process, one job after the other, without a bar: for strategies that are objects of it.
     """

@@ -10,8 +10,7 @@ from tercel.core.report.tables import RARE, JudgedTable, spelt, verdict, verdict
 from tercel.core.stats import Estimate, PairedGain
 from tercel.execution.policies.strategy import PARTS
 from tercel.execution.strategies import TUNABLE
-from tercel.execution.strategies.guarded import Guarded
-from tercel.execution.strategies.timed import BEYOND, TAKES, most_share, span_of
+from tercel.execution.strategies.event_clock import BEYOND, TAKES, Guarded, most_share, span_of
 from tercel.execution.task import SIDES, Task, size_in_words
 from tercel.lab.evaluation.claims import BEST, FIRST, RANDOM, Against, Claim, called
 from tercel.lab.evaluation.comparisons import ScenarioCell

@@ -1,4 +1,4 @@
-"""What `tercel agent train` is told: one TOML file or a shipped preset, read whole or refused.
+"""Configuration of `tercel agent train`: one TOML file or a shipped preset, read whole or refused.
 
     name = "mine"
 
@@ -40,7 +40,7 @@ from tercel.execution.columns import OBSERVATION
 from tercel.execution.market import Market
 from tercel.execution.observation import MOST, OBSERVERS, is_own_name
 from tercel.execution.task import Latency, Task
-from tercel.lab.learning.ranges import Ranges
+from tercel.lab.learning.envs import Ranges
 from tercel.market.simulator.queue_models import DEFAULT
 
 PRESETS: Final = Path(__file__).parent / "agent_presets"
@@ -55,31 +55,31 @@ class _Section(BaseModel):
 class MarketSection(_Section):
     """Where it learns."""
 
+    # Simulated markets; the slots are split between them.
     presets: tuple[str, ...] = ("csco",)
-    """Simulated markets; the slots are split between them."""
+    # Of the presets, in the split of the slots; empty: evenly.
     weights: tuple[Annotated[float, Field(gt=0)], ...] = ()
-    """Of the presets, in the split of the slots; empty: evenly."""
+    # What switches in them: chain, long_chain, season, a named regime or a file (`market.regimes.choice`); of several,
+    # each has a part of every preset's slots, and "" among them is the market as it is.
     regimes: str | tuple[str, ...] = ""
-    """What switches in them: chain, long_chain, season, a named regime or a file (`market.regimes.choice`); of several,
-    each has a part of every preset's slots, and "" among them is the market as it is."""
+    # Of the regimes, in the split of a preset's slots; empty: evenly.
     regime_weights: tuple[Annotated[float, Field(gt=0)], ...] = ()
-    """Of the regimes, in the split of a preset's slots; empty: evenly."""
+    # What a cost counts in each of the regimes, 1 where nothing is said. One in which orders may cost ten times what
+    # they cost elsewhere can so be met often and still not decide what is done elsewhere.
     regime_stakes: tuple[Annotated[float, Field(gt=0)], ...] = ()
-    """What a cost counts in each of the regimes, 1 where nothing is said. One in which orders may cost ten times what
-    they cost elsewhere can so be met often and still not decide what is done elsewhere."""
+    # Law of impact; empty: what the presets carry, square_root on tape.
     impact: str = ""
-    """Law of impact; empty: what the presets carry, square_root on tape."""
+    # Warmed books in each market's bank.
     worlds: int = Field(default=64, ge=1, le=4096)
-    """Warmed books in each market's bank."""
     lake: str = ""
+    # Recorded days instead of presets; relative to the configuration file.
     symbol: str = ""
-    """Recorded days in the place of presets; relative to the configuration file."""
+    # Dates to learn on; none: the first two thirds.
     train_days: tuple[str, ...] = ()
-    """Dates to learn on; none: the first two thirds."""
+    # Dates reserved for judging: refused when one of them is trained on.
     judge_days: tuple[str, ...] = ()
-    """Dates that are kept for judging: refused when one of them is trained on."""
+    # Queue model of tapes of level totals (`market.simulator.queue_models`).
     queue: str = DEFAULT
-    """Queue model of tapes of level totals (`market.simulator.queue_models`)."""
 
     @model_validator(mode="after")
     def _consistent(self) -> "MarketSection":
@@ -136,21 +136,21 @@ class MarketSection(_Section):
 class TaskSection(_Section):
     """What is to be done: single values, or [lowest, highest] to draw from."""
 
+    # Of the volume expected within the horizon.
     share: Span = 0.10
-    """Of the volume expected within the horizon."""
     horizon_s: Span = 1800.0
+    # Seconds between decisions, whatever the horizon.
     decision_s: float = Field(default=30.0, gt=0)
-    """Seconds between decisions, whatever the horizon."""
+    # Order-entry latency.
     latency_ms: Span = 0.0
-    """Order-entry latency."""
+    # 0: buys and sells in turn.
     side: Literal[-1, 0, 1] = 0
-    """0: buys and sells in turn."""
+    # Curriculum: the ranges of share and horizon grow from their middles over so many frames.
     grow_frames: int = Field(default=0, ge=0)
-    """Curriculum: the ranges of share and horizon grow from their middles over so many frames."""
+    # On tape: orders at this local time of the exchange are reserved for judging, and other hours are learned from.
     start: str = ""
-    """On tape: orders at this local time of the exchange are kept for judging, and other hours are learned from."""
+    # Seconds that a market runs before an order arrives.
     warmup_s: float = Field(default=WARMUP_S, ge=0)
-    """Seconds that a market runs before an order arrives."""
 
     @field_validator("share", "horizon_s", "latency_ms")
     @classmethod
@@ -201,29 +201,29 @@ class PolicySection(_Section):
     """What it sees, says and is."""
 
     actions: str = "levers"
+    # Of `override`, `levers` and `residual`: the written strategy where the network says nothing.
     base: str = "score_rule"
-    """Of `override`, `levers` and `residual`: the written strategy where the network says nothing."""
+    # Of the base; empty: what is tuned for the (first) market, else generic.
     parameters: dict[str, int | float] = {}
-    """Of the base; empty: what is tuned for the (first) market, else generic."""
+    # Of `levers`: name -> scale.
     levers: dict[str, float] = {}
-    """Of `levers`: name -> scale."""
+    # Of `residual`: takes within it change nothing.
     dead: float | None = Field(default=None, ge=0)
-    """Of `residual`: takes within it change nothing."""
+    # Of `residual`: how far an action of 1 moves the logarithm of a weight.
     scale: float | None = Field(default=None, gt=0)
-    """Of `residual`: how far an action of 1 moves the logarithm of a weight."""
+    # Of `residual`: what rests changes by whole grains of the order alone.
     grains: bool | None = None
-    """Of `residual`: what rests changes by whole grains of the order alone."""
+    # Of `costs`: slices of the order that are taken at once.
     slices: float | None = Field(default=None, gt=0)
-    """Of `costs`: slices of the order that are taken at once."""
+    # Shares of the order, [late, resume]: behind by more than `late`, it is brought back to `resume` by taking.
     guard: tuple[float, float] | None = None
-    """Shares of the order, [late, resume]: behind by more than `late`, it is brought back to `resume` by taking."""
+    # A forecaster of the next seconds, by name or folder: what the actions `costs` go by.
     flow: str = ""
-    """A forecaster of the next seconds, by name or folder: what the actions `costs` go by."""
+    # Whether the policy decides on the clock of events; PPO and DQN learn on the schedule and are given no forecast.
     events: bool = False
-    """Whether the policy decides on the clock of events; PPO and DQN learn on the schedule and are given no forecast."""
     observation: str = OBSERVATION
+    # Decision intervals that are seen at once.
     stack: int = Field(default=1, ge=1, le=MOST)
-    """Decision intervals that are seen at once."""
     hidden: tuple[Annotated[int, Field(gt=0)], ...] = (64, 64)
 
     @field_validator("actions")
@@ -242,6 +242,7 @@ class LearnerSection(BaseModel):
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
+    # The native learners (`es`: an evolution strategy), or Stable-Baselines3's: see `lab.learning.sb3`.
     algo: Literal[
         "ppo",
         "dqn",
@@ -252,14 +253,13 @@ class LearnerSection(BaseModel):
         "sb3_dqn",
         "sb3_qrdqn",
     ] = "ppo"
-    """The native learners (`es`: an evolution strategy), or Stable-Baselines3's: see `agent_sb3`."""
+    # Decisions that the training sees.
     frames: int = Field(default=1_000_000, ge=1)
-    """Decisions that the training sees."""
+    # Slots side by side.
     markets: int = Field(default=64, ge=1, le=65_536)
-    """Slots side by side."""
+    # Parts of the slots, each with streams of its own, that workers of a cluster can hold; results depend on their
+    # number and not on who holds them. 0: one whole.
     shards: int = Field(default=0, ge=0)
-    """Parts of the slots, each with streams of its own, that workers of a cluster can hold; results depend on their
-    number and not on who holds them. 0: one whole."""
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -276,13 +276,13 @@ class RewardSection(_Section):
     execution: float = Field(default=1.0, ge=0)
     impact: float = Field(default=1.0, ge=0)
     left: float = Field(default=0.0, ge=0)
+    # Paired reward: a written strategy that executes every episode too; `base` is the policy's own.
     against: str = ""
-    """Paired reward: a written strategy that executes every episode too; `base` is the policy's own."""
+    # What counts as 1; with several markets, spreads weigh them alike.
     unit: Literal["ticks", "spread"] = "ticks"
-    """What counts as 1; with several markets, spreads weigh them alike."""
     risk_aversion: float = Field(default=0.0, ge=0)
+    # A reward of the user's instead of all that, ``module:name``: a function of a `lab.learning.rewards.Step`.
     own: str = ""
-    """A reward of the user's in the place of all that, ``module:name``: a function of a `learning.own_reward.Step`."""
 
     @model_validator(mode="after")
     def _one_reward(self) -> "RewardSection":
@@ -297,25 +297,25 @@ class RewardSection(_Section):
 
 
 class ValidationSection(_Section):
-    """Greedy policy on fixed episodes that are neither trained on nor judged; the best is kept."""
+    """Greedy policy on fixed episodes that are neither trained on nor judged; the best is selected."""
 
+    # Frames between two looks; 0: a tenth of the training.
     every: int = Field(default=0, ge=0)
-    """Frames between two looks; 0: a tenth of the training."""
     episodes: int = Field(default=500, ge=2, le=1_000_000)
+    # Share of the training before which a look is logged but its policy is not selected: the best of many noisy looks is
+    # often an early one that was lucky. The start is never forgotten: a training that lost on it keeps it.
     keep_from: float = Field(default=0.6, ge=0, le=1)
-    """Share of the training before which a look is logged but its policy is not kept: the best of many noisy looks is
-    often an early one that was lucky. The start is never forgotten: a training that lost on it keeps it."""
+    # The rule that it is compared with; empty: the policy's base, or peg_behind.
     rule: str = ""
-    """What stands beside it; empty: the policy's base, or peg_behind."""
 
 
 class GuardsSection(_Section):
     """What is said with the result."""
 
+    # Recipes tried before this one was selected, itself included.
     variants: int = Field(default=1, ge=1)
-    """Recipes tried before this one was kept, itself included."""
+    # Folder of the sweep that it came from: its trials count, as many as lie there.
     sweep: str = ""
-    """Folder of the sweep that it came from: its trials count, as many as lie there."""
 
 
 class RangeSection(_Section):
@@ -330,12 +330,12 @@ class SweepSection(_Section):
     """What `tercel agent sweep` searches; `tercel agent train` does not look at it."""
 
     trials: int = Field(default=20, ge=1)
+    # Decisions of a trial; 0: as many as the learner's.
     frames: int = Field(default=0, ge=0)
-    """Decisions of a trial; 0: as many as the learner's."""
+    # Training seeds of a trial, whose mean counts.
     seeds: int = Field(default=1, ge=1)
-    """Training seeds of a trial, whose mean counts."""
+    # Key, such as learner.learning_rate -> { low, high, log } or a list of values.
     ranges: dict[str, RangeSection | tuple[Any, ...]] = {}
-    """Key, such as learner.learning_rate -> { low, high, log } or a list of values."""
 
     @field_validator("ranges", mode="before")
     @classmethod
@@ -431,8 +431,7 @@ def read_config(path: Path) -> AgentConfig:
     ConfigError
         With the file, the key and the nearest known one.
     """
-    raw = read_toml(path, f"name one, such as {PRESETS}/default.toml")
-    config = parse(raw, str(path))
+    config = parse(read_toml(path, f"name one, such as {PRESETS}/default.toml"), str(path))
     base = path.resolve().parent
     if config.on_tape:
         market = config.market.model_copy(update={"lake": str(base / config.market.lake)})

@@ -1,38 +1,184 @@
-"""Training environment of a configuration: slots split between its markets, whole or in shards."""
+"""What a configuration makes: observation, reward, actions and rule of its policy, and its environment, whole or in shards."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache, partial
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 import numpy as np
 
 from tercel.core.arrays import Float32, Floats
-from tercel.core.errors import ConfigError
+from tercel.core.errors import refuse_if
+from tercel.core.progress import say
+from tercel.execution.action_sets import ActionSet, action_set
 from tercel.execution.costs import BPS, attribute
-from tercel.execution.observation import observer
-from tercel.execution.strategies import build
+from tercel.execution.observation import COSTS, ObservationFunction, is_own_name, observer
+from tercel.execution.policies.policy import PolicyPort
+from tercel.execution.policies.strategy import PolicyStrategy
+from tercel.execution.strategies import TUNABLE, build
+from tercel.execution.strategies.baselines import Peg, PegTouch
+from tercel.execution.strategies.event_clock import Guarded
+from tercel.execution.strategies.tunable import tuned_parameters
 from tercel.execution.strategy import Strategy, forecaster_of, gap_of
+from tercel.execution.user_strategy import located
 from tercel.lab.evaluation.episodes import Episodes, Plan, sides_of
 from tercel.lab.evaluation.tuning import side_by_side
 from tercel.lab.learning.agent.config import AgentConfig, LearnerSection
 from tercel.lab.learning.agent.market import TrainingMarket, markets_of
-from tercel.lab.learning.agent.policy import (
-    action_parameters,
-    actions_of,
-    eyes_of,
-    reward_of,
-    rule_of,
-    strategy_of,
-)
-from tercel.lab.learning.mixed import DrawnOrdersVec, MixedVec
+from tercel.lab.learning.envs import ExecutionVec, MixedVec, RewardWeights
 from tercel.lab.learning.native.evolution import Population
 from tercel.lab.learning.port import Metrics
+from tercel.lab.learning.ray import connect, ray_env
+from tercel.lab.learning.ray.env import SHARDS
+from tercel.lab.learning.rewards import Reward
+
+# -- user code ------------------------------------------------------------------------------------
+# Code of the user's in a training: the observation and the reward that its configuration names.
+
+
+def observation_of(config: AgentConfig) -> str | ObservationFunction:
+    """Observation of the policy: the name of one that ships, or the user's function.
+
+    Raises
+    ------
+    ConfigError
+        A function that is not there.
+    """
+    name = config.policy.observation
+    return _function(config, name, "observation") if is_own_name(name) else name
+
+
+def reward_of(config: AgentConfig) -> RewardWeights | Reward:
+    """Reward of the training: three weighted costs, or the user's function.
+
+    Raises
+    ------
+    ConfigError
+        A function that is not there.
+    """
+    section = config.reward
+    if section.own:
+        rewarded: Reward = _function(config, section.own, "reward")
+        return rewarded
+    return RewardWeights(section.execution, section.impact, section.left)
+
+
+def functions_of(config: AgentConfig) -> dict[str, Any]:
+    """The user's functions that it names, by name.
+
+    Raises
+    ------
+    ConfigError
+        A function that is not there.
+    """
+    known = {config.reward.own: "reward", config.policy.observation: "observation"}
+    return {name: _function(config, name, known[name]) for name in config.own_code}
+
+
+def _function(config: AgentConfig, name: str, what: str) -> Any:
+    given = config.given(name)
+    return _found(name, what, _written(name)) if given is None else given
+
+
+def _written(name: str) -> int:
+    """When the file that a name says was written: one that was edited since is read again."""
+    path = Path(name.rpartition(":")[0])
+    return path.stat().st_mtime_ns if path.suffix == ".py" and path.is_file() else 0
+
+
+@lru_cache(maxsize=32)
+def _found(name: str, what: str, written: int) -> Any:
+    found = located(name, what)
+    refuse_if(
+        not callable(found), f"a function for the {what}", f"{name}: {found!r}", "name a function"
+    )
+    return found
+
+
+# -- policy ---------------------------------------------------------------------------------------
+
+# Actions that start from a written rule.
+BASED: Final = ("levers", "override", "residual")
+
+
+def action_parameters(config: AgentConfig) -> dict[str, Any]:
+    """Parameters of the policy's actions, whole: what is tuned for the (first) market is written out."""
+    section = config.policy
+    behind: dict[str, Any] = {"guard": list(section.guard)} if section.guard else {}
+    if section.flow:
+        behind["flow"] = {"model": section.flow}
+    if section.events:
+        behind["events"] = True
+    if section.actions == COSTS:
+        return behind if section.slices is None else {"slices": section.slices, **behind}
+    if section.actions not in BASED:
+        return behind
+    values: dict[str, float] = dict(section.parameters)
+    if section.base in TUNABLE and not config.on_tape:
+        values = {**tuned_parameters(config.market.presets[0], section.base), **values}
+    more: dict[str, Any] = (
+        {"levers": section.levers} if section.actions == "levers" and section.levers else {}
+    )
+    if section.actions == "residual":
+        more |= {
+            key: value
+            for key in ("dead", "scale", "grains")
+            if (value := getattr(section, key)) is not None
+        }
+    return {"base": section.base, "parameters": values, **more, **behind}
+
+
+def actions_of(config: AgentConfig) -> ActionSet:
+    """The policy's set of actions."""
+    return action_set(config.policy.actions, action_parameters(config))
+
+
+def rule_of(config: AgentConfig) -> Strategy:
+    """The written strategy that the policy is compared with: `validation.rule`, else its base, else peg_behind."""
+    parameters = action_parameters(config)
+    usual = Guarded.name if config.policy.actions == COSTS else "peg_behind"
+    name = config.validation.rule or parameters.get("base", usual)
+    return build(name, None, parameters["parameters"] if name == parameters.get("base") else None)
+
+
+def rule_name(config: AgentConfig) -> str:
+    """Name of :func:`rule_of` in messages: that of the tables, else with the parameters that it was given.
+
+    >>> from tercel.lab.learning.agent.config import parse
+    >>> [rule_name(parse({"policy": {"base": "peg_behind", "parameters": {"level": k}}}, "")) for k in (0, 2)]
+    ['peg_touch', 'peg_behind level 2']
+    """
+    rule, section = rule_of(config), config.policy
+    if rule == Peg(level=0):
+        return PegTouch.name
+    based = section.actions in BASED and config.validation.rule in ("", section.base)
+    return " ".join(
+        [
+            rule.name,
+            *(f"{key} {value:g}" for key, value in (section.parameters if based else {}).items()),
+        ]
+    )
+
+
+def strategy_of(config: AgentConfig, policy: PolicyPort) -> PolicyStrategy:
+    """A policy as a strategy, with the configuration's observation and actions."""
+    section = config.policy
+    return PolicyStrategy(
+        config.name,
+        policy,
+        section.actions,
+        action_parameters=action_parameters(config),
+        observation=observation_of(config),
+        stack=section.stack,
+    )
+
 
 # -- arena ----------------------------------------------------------------------------------------
 # Arena of an evolution strategy: candidates compared on the same training episodes of every market.
 
+# What an episode costs, in the reward's units, in which own orders were too many to keep.
 OVERFLOWED = 1_000.0
-"""What an episode costs, in the reward's units, in which own orders were too many to keep."""
 
 
 class TrainingArena:
@@ -52,7 +198,7 @@ class TrainingArena:
         self.config = config
         self.markets = markets
         self.units = tuple(units)
-        self.entries = observer(eyes_of(config), config.policy.stack).entries
+        self.entries = observer(observation_of(config), config.policy.stack).entries
         self.labels = actions_of(config).labels
         shares = [1.0] * len(markets) if config.on_tape else config.market.shares
         self.weights = np.array(shares) / sum(shares)
@@ -156,17 +302,19 @@ MakeEnv = Callable[[AgentConfig], Any]
 def env_of(config: AgentConfig, markets: list[TrainingMarket]) -> MixedVec:
     """Training environment of a configuration: its slots, split between its markets."""
     slots, reward = config.learner.markets, config.reward
-    if slots < len(markets):
-        raise ConfigError(
-            f"a slot for each of {len(markets)} markets", f"{slots}", "raise learner.markets"
-        )
+    refuse_if(
+        slots < len(markets),
+        f"a slot for each of {len(markets)} markets",
+        f"{slots}",
+        "raise learner.markets",
+    )
     rival = None
     if reward.against:
         rival = rule_of(config) if reward.against == "base" else build(reward.against)
-    watched, rewarded = eyes_of(config), reward_of(config)
+    watched, rewarded = observation_of(config), reward_of(config)
     edges = slot_edges(slots, [1.0] if config.on_tape else config.market.shares)
     parts = [
-        DrawnOrdersVec(
+        ExecutionVec(
             market.training,
             market.task,
             market.sampler,
@@ -229,3 +377,62 @@ def in_shards(config: AgentConfig) -> Any:
 def unit_of(config: AgentConfig, market: TrainingMarket) -> float:
     """Ticks per lot that make a reward of 1."""
     return (market.spread if config.reward.unit == "spread" else 1.0) / market.loss_weight
+
+
+def with_shards(config: AgentConfig, workers: int | None) -> AgentConfig:
+    """The same with a number of shards, where it has none: one a worker, at least four.
+
+    Raises
+    ------
+    ConfigError
+        Slots that cannot be dealt out evenly, or more workers than shards.
+    """
+    learner = config.learner
+    shards = learner.shards or max(SHARDS, workers or 0)
+    refuse_if(
+        learner.markets % shards,
+        f"shards that learner.markets = {learner.markets} can be dealt into evenly",
+        f"{shards}",
+        f"set learner.shards to a divisor of {learner.markets}",
+    )
+    refuse_if(
+        workers is not None and workers > shards,
+        f"1 to {shards} workers, as many as there are shards",
+        f"{workers}",
+        "fewer, or more shards",
+    )
+    return config.model_copy(update={"learner": learner.model_copy(update={"shards": shards})})
+
+
+@contextmanager
+def spread(address: str | None, workers: int | None) -> Iterator[MakeEnv | None]:
+    """What makes the environment on the cluster at `address`; None where there is none.
+
+    Raises
+    ------
+    ConfigError
+        Ray is not installed, nothing answers there, or another learner than PPO is to act on it.
+    """
+    if address is None:
+        yield None
+        return
+    with connect(address, workers) as where:
+
+        def make(config: AgentConfig) -> Any:
+            learner = config.learner
+            refuse_if(
+                learner.algo != "ppo", "ppo on a cluster", learner.algo, "train it without `ray=`"
+            )
+            env = ray_env(
+                where,
+                partial(part_of, config),
+                learner.markets,
+                shards=learner.shards,
+                workers=workers,
+            )
+            say(
+                f"{learner.shards} shards of {learner.markets // learner.shards} slots on {where.describe()}"
+            )
+            return env
+
+        yield make

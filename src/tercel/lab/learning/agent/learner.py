@@ -15,7 +15,7 @@ from collections.abc import Mapping, Set
 from dataclasses import fields, replace
 from typing import Any, Final, cast
 
-from tercel.core.errors import ConfigError, check_known, nearest
+from tercel.core.errors import ConfigError, check_known, nearest, refuse_if
 from tercel.core.toml import changed, keys_of, read_toml
 from tercel.execution.action_sets import ActionSet
 from tercel.execution.task import Latency
@@ -27,22 +27,22 @@ from tercel.lab.learning.agent.config import (
     parse,
     preset_file,
 )
-from tercel.lab.learning.agent.policy import actions_of
+from tercel.lab.learning.agent.env import actions_of
 from tercel.lab.learning.native.dqn import Dqn, DqnSettings
 from tercel.lab.learning.native.evolution import Evolution, EvolutionSettings
 from tercel.lab.learning.native.ppo import Ppo, PpoSettings
 from tercel.lab.learning.port import Learner
 from tercel.lab.learning.rewards import Measure, Risk
-from tercel.lab.learning.sb3.settings import ALGORITHMS as SB3_ALGORITHMS
-from tercel.lab.learning.sb3.settings import VALUES, Sb3Settings
+from tercel.lab.learning.sb3.bridge import ALGORITHMS as SB3_ALGORITHMS
+from tercel.lab.learning.sb3.bridge import VALUES, Sb3Settings
 from tercel.market.flow import preset as presets
 from tercel.market.simulator.terms import NO_FEES
 
 # -- learner --------------------------------------------------------------------------------------
 
 SB3: Final = "sb3_"
+# Keys that are ours; all others are the algorithm's parameters.
 OWN: Final = ("device", "head", "normalise_observations", "scale_rewards", "threads", "network")
-"""Keys that are ours; all others are the algorithm's parameters."""
 
 
 def sb3_settings(config: AgentConfig, actions: ActionSet) -> Sb3Settings:
@@ -55,41 +55,41 @@ def sb3_settings(config: AgentConfig, actions: ActionSet) -> Sb3Settings:
     """
     section = config.learner
     given: dict[str, Any] = dict(section.settings)
-    if config.reward.risk_aversion:
-        raise ConfigError(
-            "reward.risk_aversion with the native ppo",
-            section.algo,
-            "set it to 0, or use `algo=ppo`",
-        )
+    refuse_if(
+        config.reward.risk_aversion,
+        "reward.risk_aversion with the native ppo",
+        section.algo,
+        "set it to 0, or use `algo=ppo`",
+    )
     algorithm = section.algo.removeprefix(SB3)
-    if algorithm in VALUES and actions.continuous:
-        raise ConfigError(
-            f"discrete actions for {section.algo}",
-            config.policy.actions,
-            "use actions such as sized",
-        )
+    refuse_if(
+        algorithm in VALUES and actions.continuous,
+        f"discrete actions for {section.algo}",
+        config.policy.actions,
+        "use actions such as sized",
+    )
     own = {key: given.pop(key) for key in OWN if key in given}
     own.setdefault("network", {"net_arch": list(config.policy.hidden)})
     own.setdefault("head", "simplex" if actions.name == "allocation" else "vector")
     return Sb3Settings(algorithm, section.frames, given, **own)
 
 
+# Probability of the rule in every state before an `override` policy has learned; greedily it is the rule.
 RULE_FIRST: Final = 0.6
-"""Probability of the rule in every state before an `override` policy has learned; greedily it is the rule."""
 
 
+# Native learner -> its settings.
 SETTINGS: Final[dict[str, type[PpoSettings] | type[DqnSettings] | type[EvolutionSettings]]] = {
     "ppo": PpoSettings,
     "dqn": DqnSettings,
     "es": EvolutionSettings,
 }
-"""Native learner -> its settings."""
 
 
 def learner_settings(
     config: AgentConfig,
 ) -> PpoSettings | DqnSettings | EvolutionSettings | Sb3Settings:
-    """Settings of the learner; those that anneal do so over the whole training unless told otherwise.
+    """Settings of the learner; those that anneal do so over the whole training unless set otherwise.
 
     Raises
     ------
@@ -136,7 +136,7 @@ def learner_settings(
 
 
 def _section(config: AgentConfig, name: str) -> str:
-    """Where a setting was told: layers and aversion to risk have sections of their own."""
+    """The section of a setting: layers and aversion to risk have sections of their own."""
     elsewhere = {"hidden": "policy", "risk_aversion": "reward"}
     return elsewhere.get(name, "learner") if name not in config.learner.settings else "learner"
 
@@ -172,12 +172,12 @@ def make_learner(config: AgentConfig, env: Any, seed: int) -> Learner:
         return Evolution(env, settings, seed)
     if isinstance(settings, PpoSettings):
         return Ppo(env, settings, seed)
-    if actions_of(config).continuous:
-        raise ConfigError(
-            "discrete actions for dqn",
-            config.policy.actions,
-            "use `algo=ppo`, or actions such as sized",
-        )
+    refuse_if(
+        actions_of(config).continuous,
+        "discrete actions for dqn",
+        config.policy.actions,
+        "use `algo=ppo`, or actions such as sized",
+    )
     return Dqn(env, settings, seed)
 
 
@@ -191,18 +191,9 @@ def _check_evolution(config: AgentConfig) -> None:
         f"learner.shards {config.learner.shards}": config.learner.shards > 0,
         f"task.grow_frames {config.task.grow_frames}": config.task.grow_frames > 0,
     }
-    _refuse_first(
-        others,
-        "actions of levers, residual or costs, the plain reward and one process, for learner.algo 'es'",
-        "leave it out, or train with ppo",
-    )
-
-
-def _refuse_first(settings: Mapping[str, bool], expected: str, remedy: str) -> None:
-    """Refuse the first setting that is wrong, if one is."""
-    for received, wrong in settings.items():
-        if wrong:
-            raise ConfigError(expected, received, remedy)
+    expected = "actions of levers, residual or costs, the plain reward and one process, for learner.algo 'es'"
+    for received, wrong in others.items():
+        refuse_if(wrong, expected, received, "leave it out, or train with ppo")
 
 
 def risk_of(config: AgentConfig) -> Risk:
@@ -232,18 +223,18 @@ def with_algo(config: AgentConfig, algo: str) -> AgentConfig:
 # -- recipe ---------------------------------------------------------------------------------------
 # A shipped recipe with a market, an order and a length in it: what `tercel run` and Python train.
 
+# Learner -> the shipped configuration that its training begins from; the others begin from `ppo`.
 RECIPES: Final = {"ppo": "one_market", "dqn": "dqn", "es": "default"}
-"""Learner -> the shipped configuration that its training begins from; the others begin from `ppo`."""
 ALGORITHMS: Final = ("ppo", "dqn", "es", *(f"{SB3}{name}" for name in SB3_ALGORITHMS))
+# Trainings of fewer decisions have smaller batches, and end exploring in time.
 SHORT: Final = 500_000
-"""Trainings of fewer decisions have smaller batches, and end exploring in time."""
+# Batches that a short training has at least. A clipped step moves a probability by a fifth at most, and the rule that a
+# policy starts as is twenty times as probable as each other action: a dozen batches never change what it does.
 UPDATES: Final = 60
-"""Batches that a short training has at least. A clipped step moves a probability by a fifth at most, and the rule that
-a policy starts as is twenty times as probable as each other action: a dozen batches never change what it does."""
 BATCHED: Final = ("markets", "steps", "minibatch")
 LEAST_MARKETS: Final = 8
+# Validation episodes: at least, one for so many frames, at most.
 LOOKED_ON: Final = (64, 250, 2_000)
-"""Validation episodes: at least, one for so many frames, at most."""
 
 
 def learnable(settings: Scenario) -> tuple[Scenario, list[str]]:
@@ -304,8 +295,7 @@ def configured(
         A setting that the learner does not have, another algorithm, no frames; lots on tape without a share.
     """
     check_known(algorithm, ALGORITHMS, "an algorithm:")
-    if frames < 1:
-        raise ConfigError("a training of 1 decision or more", f"{frames} frames", "such as 500_000")
+    refuse_if(frames < 1, "a training of 1 decision or more", f"{frames} frames", "such as 500_000")
     task, market = settings.task, settings.market
     raw = read_toml(preset_file(RECIPES.get(algorithm, "ppo")), "install Tercel again")
     raw["market"] = {"impact": market.impact} | (
@@ -328,8 +318,8 @@ def configured(
         "start": task.start,
         "warmup_s": task.warmup_s,
     }
-    told = {key.removeprefix("learner.") for key in values}
-    raw["learner"] = {**_fitted(raw.get("learner", {}), frames, told), "frames": frames}
+    chosen = {key.removeprefix("learner.") for key in values}
+    raw["learner"] = {**_fitted(raw.get("learner", {}), frames, chosen), "frames": frames}
     least, each, most = LOOKED_ON
     validation = {"episodes": min(max(frames // each, least), most), "every": 0}
     raw["validation"] = {**raw.get("validation", {}), **validation}
@@ -340,8 +330,8 @@ def configured(
     return config if algorithm in RECIPES else with_algo(config, algorithm)
 
 
-def _fitted(learner: Mapping[str, Any], frames: int, told: Set[str]) -> dict[str, Any]:
-    """A recipe's learner for so many decisions; `told` are the settings that somebody chose.
+def _fitted(learner: Mapping[str, Any], frames: int, chosen: Set[str]) -> dict[str, Any]:
+    """A recipe's learner for so many decisions; `chosen` are the settings that the user gave.
 
     >>> _fitted({"markets": 128, "minibatch": 1024}, 100_000, set())
     {'markets': 16, 'minibatch': 256}
@@ -353,7 +343,7 @@ def _fitted(learner: Mapping[str, Any], frames: int, told: Set[str]) -> dict[str
         return fitted
     if "epsilon_frames" in learner:
         fitted["epsilon_frames"] = round(learner["epsilon_frames"] * frames / learner["frames"])
-    if "minibatch" in learner and not told & {"learner", *BATCHED}:
+    if "minibatch" in learner and not chosen & {"learner", *BATCHED}:
         steps, markets = learner.get("steps", PpoSettings.steps), learner["markets"]
         while markets > LEAST_MARKETS and markets * steps * UPDATES > frames:
             markets //= 2
@@ -375,10 +365,10 @@ def _share(settings: Scenario) -> float:
     task = settings.task
     if task.share is not None:
         return task.share
-    if settings.market.on_tape:
-        raise ConfigError(
-            "a task by share to train on tape",
-            f"quantity {task.quantity}",
-            "give the share of the volume that it is",
-        )
+    refuse_if(
+        settings.market.on_tape,
+        "a task by share to train on tape",
+        f"quantity {task.quantity}",
+        "give the share of the volume that it is",
+    )
     return task.quantity / (presets.load(settings.market.preset).volume_per_s * task.horizon_s)

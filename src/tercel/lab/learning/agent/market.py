@@ -7,7 +7,7 @@ from functools import lru_cache
 import numpy as np
 
 from tercel.core.arrays import Floats
-from tercel.core.errors import ConfigError
+from tercel.core.errors import ConfigError, refuse_if
 from tercel.core.stats import clustered_se
 from tercel.execution.costs import BPS, Costs, attribute
 from tercel.execution.market import Market
@@ -42,11 +42,11 @@ from tercel.market.tape import Lake
 # -- market ---------------------------------------------------------------------------------------
 # The markets of an agent's training: where it acts, where its checkpoints are compared, what its card says of them.
 
+# Of the episodes that checkpoints are compared on: apart from every training, pilot, tuning and judged seed.
 VALIDATION_SEED = -3_000_000_000
-"""Of the episodes that checkpoints are compared on: apart from every training, pilot, tuning and judged seed."""
 VALIDATION_WORLDS = 64
+# Seed of the books that validation starts from; training's is 0.
 BANK = 1
-"""Seed of the books that validation starts from; training's is 0."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -239,7 +239,7 @@ def _of_tape(
 
 
 def _days(config: AgentConfig) -> tuple[list[str], list[str]]:
-    """Days that are trained on, and days that are kept for judging.
+    """Days that are trained on, and days reserved for judging.
 
     Raises
     ------
@@ -257,10 +257,12 @@ def _days(config: AgentConfig) -> tuple[list[str], list[str]]:
         )
     first = min(section.judge_days, default="")
     train = sorted(section.train_days) or [date for date in dates if not first or date < first]
-    if not train:
-        raise ConfigError(
-            "days to learn on", f"all {len(dates)} kept for judging", "leave some out of judge_days"
-        )
+    refuse_if(
+        not train,
+        "days to learn on",
+        f"all {len(dates)} reserved for judging",
+        "leave some out of judge_days",
+    )
     return train, sorted(section.judge_days) or [date for date in dates if date not in train]
 
 
@@ -319,7 +321,7 @@ class Validator:
         dict of str to float
             ``frames``; ``is_bps`` of the policy and of the rule (``rule_bps``), means over markets; ``gain`` of the
             policy in bps, paired, and its standard error ``se``; ``passive``, ``forced``: shares of the lots;
-            ``merit``, by which the best is kept: the gain, or with an aversion to risk what the risk-averse objective
+            ``merit``, by which the best is selected: the gain, or with an aversion to risk what the risk-averse objective
             gains, in the reward's units, markets weighing as their slots and loss weights do; with several markets
             ``gain_NAME`` of each.
         """
@@ -361,8 +363,7 @@ class Validator:
 
     def _valued(self, costs: Costs, unit: float) -> float:
         """The risk-averse objective, in the reward's units."""
-        ticks = shortfall(costs) / BPS * costs.arrival_mid2 / 2.0
-        return self.risk.value(ticks / unit)
+        return self.risk.value((shortfall(costs) / BPS * costs.arrival_mid2 / 2.0) / unit)
 
 
 def shortfall(costs: Costs) -> Floats:

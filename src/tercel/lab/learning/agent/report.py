@@ -9,17 +9,18 @@ import numpy as np
 
 from tercel.core.report import svg
 from tercel.core.report.svg import Figure, Section, finished, render, sketch
-from tercel.execution.policies.card import kept
+from tercel.execution.policies.card import selection
 from tercel.lab.evaluation.training_files import some_metrics
 from tercel.lab.learning.agent.config import AgentConfig
+from tercel.lab.learning.agent.training import TrainingResult
 from tercel.lab.learning.port import Metrics
 
 TERMS = ("execution", "impact", "left")
+# Panels beside each other.
 MOST_ABREAST = 4
-"""Panels beside each other."""
 
 
-def write_page(folder: Path, config: AgentConfig, result: dict[str, Any]) -> Path:
+def write_page(folder: Path, config: AgentConfig, result: TrainingResult) -> Path:
     """Write ``report.html`` into the run folder and say where it is.
 
     Raises
@@ -27,53 +28,53 @@ def write_page(folder: Path, config: AgentConfig, result: dict[str, Any]) -> Pat
     ConfigError
         The metrics of the training or of its looks are damaged or gone.
     """
-    path = folder / "report.html"
     rows, checks = some_metrics(folder / "metrics.csv"), some_metrics(folder / "validation.csv")
-    path.write_text(page(config, result, rows, checks), encoding="utf-8")
-    return path
-
-
-def page(
-    config: AgentConfig, result: dict[str, Any], rows: Sequence[Metrics], checks: Sequence[Metrics]
-) -> str:
-    """Page of a training from rows of metrics and of looks."""
     best, rule = result["best"], result["rule"]
     sections = [
         Section(
             "Learning",
             f"The greedy policy beside {rule} on {config.validation.episodes} fixed episodes of each market that are "
-            f"neither trained on nor judged, each market bought and sold; the best of {result['looks']} is kept.",
+            f"neither trained on nor judged, each market bought and sold; the best of {result['looks']} is selected.",
             figures=[learning(checks, rule), gains(checks, rule)],
         ),
         Section(
             "What it lives on",
             "Costs of the training episodes, sampled and not greedy: each term times its weight, whose sum is minus "
             "the reward. A term that falls while another rises was bought with it.",
-            figures=[terms(rows, weights_of(config)), spread_of_moves(rows)],
+            figures=[
+                terms(rows, {name: float(getattr(config.reward, name)) for name in TERMS}),
+                spread_of_moves(rows),
+            ],
         ),
         Section("Configuration", facts=flat(config.model_dump())),
     ]
     outcome = unlearned(result) or (
-        f"The kept policy costs {best['is_bps']:.2f} bps where {rule} costs {best['rule_bps']:.2f}: a gain of "
+        f"The selected policy costs {best['is_bps']:.2f} bps where {rule} costs {best['rule_bps']:.2f}: a gain of "
         f"{best['gain']:.2f} +- {best['se']:.2f} (one standard error) on validation episodes, of which it is the best "
         f"of {result['looks']} validation checks: `tercel agent evaluate` judges it on others."
     )
     lead = f"{result['frames']:,} decisions. {outcome}"
     facts = {
         "seed": result["seed"],
-        "trained on": spelt_out(result["trained_on"]),
+        "trained on": "; ".join(
+            f"{key}: {', '.join(map(str, v)) if isinstance(v, list) else v}"
+            for key, v in result["trained_on"].items()
+        ),
         "Tercel": result["version"],
     }
-    return render(f"Training of {config.name}", lead, sections, facts, "tercel agent train")
+    path = folder / "report.html"
+    text = render(f"Training of {config.name}", lead, sections, facts, "tercel agent train")
+    path.write_text(text, encoding="utf-8")
+    return path
 
 
-def unlearned(result: dict[str, Any]) -> str:
-    """Sentence that nothing was learned and the start is kept; "" where a checkpoint is.
+def unlearned(result: TrainingResult) -> str:
+    """Sentence that nothing was learned and the start is selected; "" where a checkpoint is.
 
     >>> best = {"frames": 0.0, "is_bps": 9.0, "rule_bps": 9.0, "gain": 0.0, "se": 0.0}
     >>> said = unlearned({"best": best, "start": best, "rule": "peg_touch", "looks": 6})
     >>> said.partition(". ")[0]
-    'Nothing was learned: none of 6 validation checks beat peg_touch, so that rule itself is kept as the policy'
+    'Nothing was learned: none of 6 validation checks beat peg_touch, so that rule itself is the policy'
     """
     best, rule, looks = result["best"], result["rule"], result["looks"]
     if best["frames"] > 0:
@@ -83,21 +84,8 @@ def unlearned(result: dict[str, Any]) -> str:
         if best["is_bps"] == best["rule_bps"]
         else ("the first", "its start")
     )
-    text = f"none of {looks} validation checks beat {what[0]}, so {what[1]} is kept as the policy."
-    return f"Nothing was learned: {text} {kept(result['start'], result.get('best_checkpoint'), looks, True)}"
-
-
-def weights_of(config: AgentConfig) -> dict[str, float]:
-    """Weight of each term of the reward."""
-    return {name: float(getattr(config.reward, name)) for name in TERMS}
-
-
-def spelt_out(values: dict[str, Any]) -> str:
-    """What was trained on, as a person writes it."""
-    return "; ".join(
-        f"{key}: {', '.join(map(str, v)) if isinstance(v, list) else v}"
-        for key, v in values.items()
-    )
+    text = f"none of {looks} validation checks beat {what[0]}, so {what[1]} is the policy."
+    return f"Nothing was learned: {text} {selection(result['start'], result.get('best_checkpoint'), looks, True)}"
 
 
 def flat(values: dict[str, Any], above: str = "") -> dict[str, object]:

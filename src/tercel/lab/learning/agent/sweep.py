@@ -1,6 +1,6 @@
 """A search over a training's settings: trials on training and validation episodes alone, counted as variants.
 
-    sweep.json    what was told
+    sweep.json    the configuration
     study.db      Optuna's record
     trials/000/   each a training: metrics, validation, the best policy; a second seed beside it as 000-1
     best.toml     the configuration that was best, with the number of variants tried, for `tercel agent train`
@@ -12,34 +12,236 @@ Trials that fail (settings that contradict each other) or are cut short count as
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
-from tercel.core.errors import ConfigError, TercelError, offer
+from tercel.core.errors import ConfigError, TercelError, offer, refuse_if
+from tercel.core.extras import needed
 from tercel.core.files import write_atomic
 from tercel.core.report.learning_figures import history, importance, parallel
 from tercel.core.report.svg import Section, render
 from tercel.lab.evaluation.training_files import RESULT, SWEEP, TRIALS
 from tercel.lab.learning.agent.config import AgentConfig, RangeSection, parse
 from tercel.lab.learning.agent.learner import learner_settings
-from tercel.lab.learning.agent.run_folder import variants_tried
-from tercel.lab.learning.agent.training import run_training
+from tercel.lab.learning.agent.training import run_training, variants_tried
 from tercel.lab.learning.port import Metrics
-from tercel.lab.learning.sweep import Choice, Range, Space, Sweep, Trial
+
+# Trials that are drawn at random before TPE has something to learn from.
+STARTUP = 8
+# Trials that must have ended before one is cut short.
+MEDIAN_OF = 4
+
+
+# Key -> what it is drawn from, a distribution of Optuna's.
+Space = Mapping[str, Any]
+
+
+def law_of(key: str, wanted: RangeSection | tuple[Any, ...]) -> Any:
+    """The range or the values of a key as Optuna's distribution; values as JSON, so that lists may be among them.
+
+    Raises
+    ------
+    ConfigError
+        Without Optuna; a range that is empty, or logarithmic and not positive; fewer than two values.
+    """
+    laws = needed("optuna.distributions", "sweep")
+    if not isinstance(wanted, RangeSection):
+        received = f"{key}: {list(wanted)}"
+        refuse_if(len(wanted) < 2, "two or more values", received, "add one, or fix it")
+        return laws.CategoricalDistribution([json.dumps(value) for value in wanted])
+    received = f"{key}: {wanted.low} to {wanted.high}"
+    refuse_if(not wanted.low < wanted.high, "low < high", received, "correct the range")
+    wrong = wanted.log and wanted.low <= 0
+    refuse_if(wrong, "a logarithmic range above 0", received, "raise low, or leave log out")
+    whole = isinstance(wanted.low, int) and isinstance(wanted.high, int)
+    kind = laws.IntDistribution if whole else laws.FloatDistribution
+    return kind(wanted.low, wanted.high, log=wanted.log)
+
+
+@dataclass(frozen=True)
+class SweepRow:
+    """A trial that ended.
+
+    Parameters
+    ----------
+    number : int
+        Its place among those that ended, from 0.
+    value : float
+        NaN of a failed one; the last reported of one that was cut short.
+    how : str
+        "complete", "cut short" or "failed".
+    values : dict
+    facts : dict
+        Given to :meth:`Sweep.tell` with it.
+    """
+
+    number: int
+    value: float
+    how: str
+    values: dict[str, Any]
+    facts: dict[str, Any]
+
+
+@dataclass
+class Trial:
+    """A running proposal; `number` counts the trials that ended before it."""
+
+    inner: Any
+    number: int
+    values: dict[str, Any]
+
+    def report(self, step: int, value: float) -> bool:
+        """Report its value so far; True: others were better at this step, give up."""
+        self.inner.report(value, step)
+        return bool(self.inner.should_prune())
+
+
+class Sweep:
+    """See the module.
+
+    Parameters
+    ----------
+    space : Space
+        Name -> what it is chosen from.
+    storage : str
+        A database URL, such as ``sqlite:///folder/study.db``.
+    name : str
+        Of the study in it.
+    seed : int
+    resume : bool
+        Go on with the study of that name; trials that were under way are given up and proposed again.
+
+    Raises
+    ------
+    ConfigError
+        Optuna is missing, the storage cannot be used, or holds another study of that name.
+    """
+
+    def __init__(
+        self, space: Space, storage: str, name: str, seed: int, *, resume: bool = False
+    ) -> None:
+        refuse_if(
+            not space, "at least one range to search", "none", "write them under [sweep.ranges]"
+        )
+        optuna = needed("optuna", "sweep")
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        self.space = dict(space)
+        self.seed = seed
+        self._optuna = optuna
+        written = optuna.distributions.distribution_to_json
+        space_text = json.dumps({key: written(law) for key, law in space.items()}, sort_keys=True)
+        try:
+            self.study = optuna.create_study(
+                storage=storage,
+                study_name=name,
+                direction="maximize",
+                load_if_exists=resume,
+                pruner=optuna.pruners.MedianPruner(n_startup_trials=MEDIAN_OF, n_warmup_steps=1),
+            )
+        except optuna.exceptions.DuplicatedStudyError as error:
+            raise ConfigError(
+                "a new sweep", f"{name!r} in {storage}", "go on with `resume=True`, or name another"
+            ) from error
+        except Exception as error:  # a URL, a driver or a file: each raises its own kind
+            raise ConfigError(
+                "a storage that Optuna can use",
+                f"{storage}: {error}"[:300],
+                "a URL such as sqlite:///folder/study.db",
+            ) from error
+        refuse_if(
+            self.study.user_attrs.setdefault("space", space_text) != space_text,
+            "the ranges and choices of the sweep so far",
+            f"others for {name!r}",
+            "start another",
+        )
+        self.study.set_user_attr("space", space_text)
+        for trial in self.study.get_trials(
+            deepcopy=False, states=[optuna.trial.TrialState.RUNNING]
+        ):
+            self.study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
+
+    @property
+    def finished(self) -> int:
+        """Trials that ended in any way but by being killed."""
+        return len(self._ended())
+
+    def _ended(self) -> list[Any]:
+        """Killed ones have no record of how they ended."""
+        return [
+            trial for trial in self.study.get_trials(deepcopy=False) if "how" in trial.user_attrs
+        ]
+
+    def next(self) -> Trial:
+        """The next proposal."""
+        number = self.finished
+        word = int(np.random.SeedSequence([self.seed, 0x5EE9, number]).generate_state(1)[0])
+        self.study.sampler = self._optuna.samplers.TPESampler(seed=word, n_startup_trials=STARTUP)
+        inner = self.study.ask(self.space)
+        return Trial(inner, number, self._values(inner.params))
+
+    def _values(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Values of parameters, those of choices out of their JSON."""
+        chosen = {name for name, law in self.space.items() if hasattr(law, "choices")}
+        return {name: json.loads(v) if name in chosen else v for name, v in params.items()}
+
+    def tell(self, trial: Trial, value: float | None, how: str = "complete", **facts: Any) -> None:
+        """How a trial ended: its value, or None when it was cut short or failed."""
+        states = self._optuna.trial.TrialState
+        state = {"complete": states.COMPLETE, "cut short": states.PRUNED, "failed": states.FAIL}[
+            how
+        ]
+        trial.inner.set_user_attr("how", how)
+        for key, fact in facts.items():
+            trial.inner.set_user_attr(key, fact)
+        self.study.tell(trial.inner, value if how == "complete" else None, state=state)
+
+    def rows(self) -> list[SweepRow]:
+        """All trials that ended, in their order."""
+        rows = []
+        for number, trial in enumerate(self._ended()):
+            facts = dict(trial.user_attrs)
+            how = facts.pop("how")
+            reported = trial.value
+            if reported is None and trial.intermediate_values:
+                reported = trial.intermediate_values[max(trial.intermediate_values)]
+            value = np.nan if reported is None else float(reported)
+            rows.append(SweepRow(number, value, how, self._values(trial.params), facts))
+        return rows
+
+    def best(self) -> SweepRow | None:
+        """The complete trial with the highest value."""
+        complete = [row for row in self.rows() if row.how == "complete"]
+        return max(complete, key=lambda row: row.value) if complete else None
+
+    def importances(self) -> dict[str, float]:
+        """Share of each name in telling good trials from the rest (PED-ANOVA, Watanabe et al. 2023).
+
+        Empty where there are too few complete trials to say, or none that differ.
+        """
+        complete = [row.value for row in self.rows() if row.how == "complete"]
+        if len(complete) < 4 or len(set(complete)) < 2:
+            return {}
+        evaluator = self._optuna.importance.PedAnovaImportanceEvaluator()
+        try:
+            found = self._optuna.importance.get_param_importances(self.study, evaluator=evaluator)
+        except (RuntimeError, ValueError, ZeroDivisionError):
+            return {}
+        return {name: float(share) for name, share in found.items() if np.isfinite(share)}
+
 
 # -- sweep ----------------------------------------------------------------------------------------
 
+# Sections that may differ between trials; what is judged, and where, may not.
 SEARCHED: Final = ("learner", "policy", "reward")
-"""Sections that may differ between trials; what is judged, and where, may not."""
 BEST: Final = "best.toml"
+# More than one training has.
 LOOKS: Final = 1_000
-"""More than one training has."""
+# Trials that may fail before any is complete.
 GIVE_UP: Final = 3
-"""Trials that may fail before any is complete."""
 
 
 def space_of(config: AgentConfig) -> Space:
@@ -50,14 +252,14 @@ def space_of(config: AgentConfig) -> Space:
     ConfigError
         No ranges, a section that must stay, or a value that the configuration refuses.
     """
-    if not config.sweep.ranges:
-        raise ConfigError(
-            "ranges to search",
-            f"none in {config.name!r}",
-            "write [sweep.ranges] with learner.learning_rate = { low = 1e-4, high = 1e-3, log = true } and such",
-        )
-    space: dict[str, Range | Choice] = {}
-    for key, wanted in config.sweep.ranges.items():
+    refuse_if(
+        not config.sweep.ranges,
+        "ranges to search",
+        f"none in {config.name!r}",
+        "write [sweep.ranges] with learner.learning_rate = { low = 1e-4, high = 1e-3, log = true } and such",
+    )
+    ranges = config.sweep.ranges
+    for key in ranges:
         section, dot, name = key.partition(".")
         if section not in SEARCHED or not dot or not name:
             raise ConfigError(
@@ -65,15 +267,11 @@ def space_of(config: AgentConfig) -> Space:
                 f"sweep.ranges: {key}",
                 offer(section, SEARCHED),
             )
-        if isinstance(wanted, RangeSection):
-            integer = isinstance(wanted.low, int) and isinstance(wanted.high, int)
-            space[key] = Range(wanted.low, wanted.high, wanted.log, integer)
-        else:
-            space[key] = Choice(wanted)
+    space = {key: law_of(key, wanted) for key, wanted in ranges.items()}
     for end in (0, -1):  # names and types are refused before the first trial
         values = {
-            k: (s.low, s.high)[end] if isinstance(s, Range) else s.values[end]
-            for k, s in space.items()
+            key: (one.low, one.high)[end] if isinstance(one, RangeSection) else one[end]
+            for key, one in ranges.items()
         }
         learner_settings(overlaid(config, values))
     return space
@@ -184,7 +382,7 @@ class AgentSweep:
         on_row: Callable[[Trial, Metrics], None],
         stop: Callable[[], bool],
     ) -> tuple[list[float], list[float], bool] | None:
-        """Gains of the kept policies by seed with their standard errors, and whether it was cut short."""
+        """Gains of the selected policies by seed with their standard errors, and whether it was cut short."""
         gains: list[float] = []
         errors: list[float] = []
         for turn in range(self.config.sweep.seeds):
@@ -280,32 +478,27 @@ def _toml(value: Any) -> str:
         return "{ " + ", ".join(f"{_key(k)} = {_toml(v)}" for k, v in value.items()) + " }"
     if isinstance(value, list | tuple):
         return "[" + ", ".join(_toml(item) for item in value) + "]"
-    if isinstance(value, float):
-        return repr(value)
-    return json.dumps(value)
+    return repr(value) if isinstance(value, float) else json.dumps(value)
 
 
 def refuse_other(folder: Path, config: AgentConfig, seed: int, resume: bool) -> None:
     """Refuse a folder of another sweep, one that is there already, and a resume of nothing."""
     path = folder / SWEEP
     if not path.exists():
-        if resume:
-            raise ConfigError(
-                "a sweep that was begun", f"no {path}", "start it without `resume=True`"
-            )
+        refuse_if(resume, "a sweep that was begun", f"no {path}", "start it without `resume=True`")
         return
-    if not resume:
-        raise ConfigError(
-            "a new folder",
-            f"{folder} holds a sweep",
-            "go on with it: `resume=True`; or name another `out=`",
-        )
-    if _without_trials(json.loads(path.read_text())) != _without_trials(_record(config, seed)):
-        raise ConfigError(
-            "the configuration and the seed of the sweep",
-            f"others than {path}",
-            "name another `out=`",
-        )
+    refuse_if(
+        not resume,
+        "a new folder",
+        f"{folder} holds a sweep",
+        "go on with it: `resume=True`; or name another `out=`",
+    )
+    refuse_if(
+        _without_trials(json.loads(path.read_text())) != _without_trials(_record(config, seed)),
+        "the configuration and the seed of the sweep",
+        f"others than {path}",
+        "name another `out=`",
+    )
 
 
 def _record(config: AgentConfig, seed: int) -> dict[str, Any]:
@@ -331,13 +524,6 @@ UNIT = "gain on the rule, bps"
 
 def write_page(sweep: AgentSweep, result: dict[str, Any]) -> Path:
     """Write ``report.html`` into the sweep's folder and say where it is."""
-    path = sweep.folder / "report.html"
-    path.write_text(page(sweep, result), encoding="utf-8")
-    return path
-
-
-def page(sweep: AgentSweep, result: dict[str, Any]) -> str:
-    """Page of a sweep."""
     rows = sweep.sweep.rows()
     complete = [row for row in rows if row.how == "complete"]
     values = np.array([row.value for row in rows])
@@ -350,7 +536,7 @@ def page(sweep: AgentSweep, result: dict[str, Any]) -> str:
         )
     ]
     if complete:
-        log = {key: isinstance(kind, Range) and kind.log for key, kind in sweep.sweep.space.items()}
+        log = {key: bool(getattr(law, "log", False)) for key, law in sweep.sweep.space.items()}
         settings = {key: [row.values[key] for row in complete] for key in sweep.sweep.space}
         figures = [parallel(settings, log, np.array([row.value for row in complete]), UNIT)]
         sections.append(Section("Where the good ones lie", figures=figures))
@@ -372,6 +558,9 @@ def page(sweep: AgentSweep, result: dict[str, Any]) -> str:
             else "None is complete."
         )
     )
-    return render(
+    text = render(
         f"Sweep of {result['name']}", lead, sections, {"seed": result["seed"]}, "tercel agent sweep"
     )
+    path = sweep.folder / "report.html"
+    path.write_text(text, encoding="utf-8")
+    return path

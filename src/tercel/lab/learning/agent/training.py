@@ -1,49 +1,294 @@
-"""One training of an agent: a configuration, a seed, a folder (`run_folder`), at last a policy.
+"""One training of an agent: a configuration, a seed, a run folder, at last a policy.
 
 `run_training` needs of its environment no more than the learner does: `learned_in` may be replaced by one that spreads
 the slots over machines.
+
+The run folder:
+
+    config.json      the configuration, with hashes of the markets and functions that it names
+    metrics.csv      a row an update: losses, costs term by term
+    validation.csv   a row a look: the greedy policy beside the rule on episodes that are not trained on
+    checkpoint/      the learner's state: a stopped training resumes from it
+    policy/          the best policy by validation, with its card
+    last/            the policy of the last look: the mean of the late ones, selected by nothing
+    run.json         the result (`TrainingResult`)
+    report.html      the same as pictures
 """
 
+import json
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, NotRequired, TypedDict, cast
 
 import numpy as np
 
 from tercel import __version__
 from tercel.core.arrays import Floats
+from tercel.core.errors import ConfigError, refuse_if
 from tercel.core.files import write_atomic
+from tercel.core.kernel_keys import fingerprint
 from tercel.execution.observation import observer
 from tercel.execution.policies.card import Card, read_card
-from tercel.execution.policies.mlp import MlpPolicy
+from tercel.execution.policies.network import MlpPolicy
 from tercel.execution.policies.policy import CARD, OBSERVATIONS, save_policy
 from tercel.execution.policies.strategy import policy_strategy
 from tercel.lab.evaluation.runs import observed_in
-from tercel.lab.learning.agent.config import AgentConfig
-from tercel.lab.learning.agent.env import MakeEnv, in_shards, learned_in, unit_of
-from tercel.lab.learning.agent.learner import learner_settings, make_learner, risk_of
-from tercel.lab.learning.agent.market import TrainingMarket, Validator, markets_of
-from tercel.lab.learning.agent.policy import (
+from tercel.lab.evaluation.training_files import LOOKS, SWEEP, variants_in
+from tercel.lab.learning.agent.config import AgentConfig, parse
+from tercel.lab.learning.agent.env import (
+    MakeEnv,
     action_parameters,
-    eyes_of,
+    functions_of,
+    in_shards,
+    learned_in,
+    observation_of,
     rule_name,
     rule_of,
     strategy_of,
+    unit_of,
 )
-from tercel.lab.learning.agent.run_folder import (
-    CHECK_COLUMNS,
-    CHECKS,
-    LAST,
-    POLICY,
-    UPDATES_A_CHECKPOINT,
-    variants_tried,
-    write_result,
+from tercel.lab.learning.agent.learner import learner_settings, make_learner, risk_of
+from tercel.lab.learning.agent.market import TrainingMarket, Validator, markets_of
+from tercel.lab.learning.port import (
+    Metrics,
+    MetricsLog,
+    State,
+    load_checkpoint,
+    save_checkpoint,
+    train,
 )
-from tercel.lab.learning.checkpoint import MetricsLog, load_checkpoint, save_checkpoint
-from tercel.lab.learning.port import Metrics, State, train
+from tercel.market.flow import preset as presets
 from tercel.market.regimes.named import PLAIN
+from tercel.market.tape import Lake
+
+# -- run folder -----------------------------------------------------------------------------------
+
+FILE: Final = "config.json"
+# Its key for marks of what the configuration only names.
+MADE_OF: Final = "made_of"
+RESULT: Final = "run.json"
+# Folder of the best policy by validation.
+POLICY: Final = "policy"
+CHECKS: Final = LOOKS
+# Columns of a look without which a run cannot go on.
+CHECK_COLUMNS: Final = ("frames", "merit", "is_bps", "rule_bps", "gain", "se")
+LAST: Final = "last"
+UPDATES_A_CHECKPOINT: Final = 10
+
+
+class TrainingResult(TypedDict):
+    """What became of a training, as `run.json` holds it.
+
+    `best`, `start` and `best_checkpoint` are rows of `validation.csv`: of the selected policy, of the policy before
+    learning and of the best checkpoint; `looks` counts those rows, `variants` the recipes tried with them.
+    """
+
+    name: str
+    seed: int
+    done: bool
+    frames: int
+    policy: str
+    best: Metrics
+    start: NotRequired[Metrics]
+    best_checkpoint: NotRequired[Metrics]
+    rule: str
+    looks: int
+    variants: int
+    trained_on: dict[str, Any]
+    version: str
+
+
+def _run_record(config: AgentConfig, seed: int) -> dict[str, Any]:
+    """The configuration and the seed, as a run folder keeps them."""
+    return {"seed": seed, **config.model_dump(mode="json"), MADE_OF: made_of(config)}
+
+
+def made_of(config: AgentConfig) -> dict[str, Any]:
+    """What a configuration names, as it is now: marks of markets and of the user's functions, the days of a lake.
+
+    Functions are marked by their compiled code, which another version of Python does not share.
+    """
+    found = dict[str, Any]()
+    if config.on_tape:
+        found["days"] = list(Lake(config.market.lake).days(config.market.symbol))
+    else:
+        found["presets"] = {name: presets.load(name).mark for name in config.market.presets}
+    if config.own_code:
+        found["python"] = f"{sys.version_info.major}.{sys.version_info.minor}"
+        found["functions"] = {
+            name: fingerprint(function) for name, function in functions_of(config).items()
+        }
+    return found
+
+
+def differences(
+    before: Mapping[str, Any], now: Mapping[str, Any], above: str = ""
+) -> Iterator[str]:
+    """Differences between the configurations of two run folders, in words.
+
+    >>> list(differences({"task": {"share": 0.1, "side": 0}}, {"task": {"share": 0.2, "side": 0}}))
+    ['task.share 0.1 there, 0.2 here']
+    """
+    for key in dict.fromkeys([*before, *now]):
+        one, other, name = before.get(key), now.get(key), f"{above}{key}"
+        if isinstance(one, Mapping) and isinstance(other, Mapping):
+            yield from differences(one, other, f"{name}.")
+        elif one != other:
+            yield f"{name} {_value(one)} there, {_value(other)} here"
+
+
+def _value(value: Any) -> str:
+    return "not given" if value is None else f"{value!r:.80}"
+
+
+def changed_since(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
+    """What is no longer as it was when a run began, in words."""
+    for kind, what in (("presets", "market"), ("functions", "function")):
+        if kind == "functions" and before.get("python") != now.get("python"):
+            continue
+        for name, mark in before.get(kind, {}).items():
+            if now.get(kind, {}).get(name, mark) != mark:
+                yield f"the {what} {name} was another then"
+    if before.get("days", now.get("days")) != now.get("days"):
+        yield f"the lake held {len(before['days'])} days then, {len(now['days'])} now"
+
+
+def refuse_another(folder: Path, config: AgentConfig, seed: int) -> None:
+    """Refuse a folder of another training, or one that names what is not there; the same one is gone on with.
+
+    Raises
+    ------
+    ConfigError, UnknownNameError
+        With the first thing that differs, or is no longer what it was.
+    """
+    path, now = folder / FILE, json.loads(json.dumps(_run_record(config, seed)))
+    if not path.exists():
+        return
+    try:
+        before: dict[str, Any] = dict(json.loads(path.read_text()))
+    except ValueError as error:
+        raise ConfigError(
+            "a training's configuration", f"{path}: {error}", "name another folder (`out=`)"
+        ) from None
+    made, makes = before.pop(MADE_OF, {}), now.pop(MADE_OF)
+    found = next(chain(differences(before, now), changed_since(made, makes)), None)
+    if found is not None:
+        remedy = f"name another folder (`out=`), or go on with it as it was: tercel agent train `resume={folder}`"
+        remedy += " `trust=True`" if made.get("functions") else ""
+        raise ConfigError(
+            "a new run folder, or one of this very training",
+            f"{folder} holds another: {found}",
+            remedy,
+        )
+
+
+def claim(folder: Path, config: AgentConfig, seed: int) -> None:
+    """Write the configuration into the run folder, which exists.
+
+    Raises
+    ------
+    ConfigError
+        It is that of another training.
+    """
+    refuse_another(folder, config, seed)
+    write_atomic(folder / FILE, json.dumps(_run_record(config, seed), indent=1) + "\n")
+
+
+def resumed(
+    folder: Path, *, trust: bool = False, seed: int | None = None
+) -> tuple[AgentConfig, Path, int]:
+    """The configuration of a run, its folder and its seed; `seed` is what it is thought to be.
+
+    Raises
+    ------
+    ConfigError
+        No run, one that is damaged, of another seed, whose markets or functions have changed since, or without `trust`
+        one that names functions: nothing that a folder names is run.
+    """
+    path = folder / FILE
+    try:
+        raw: dict[str, Any] = json.loads(path.read_text())
+        raw.pop(MADE_OF, None)
+        stored_seed = int(raw.pop("seed"))
+    except OSError as error:
+        raise ConfigError(
+            "the folder of a training", f"{path}: {error.strerror}", "name one that was begun"
+        ) from None
+    except (ValueError, KeyError, AttributeError, TypeError) as error:
+        raise ConfigError(
+            "a training's configuration", f"{path}: {error}", "start it again elsewhere"
+        ) from None
+    refuse_if(
+        seed is not None and seed != stored_seed,
+        f"the seed of {folder}, which is {stored_seed}",
+        f"seed {seed}",
+        f"leave `seed=` out, or train seed {seed} in another folder",
+    )
+    config = parse(raw, str(path))
+    refuse_if(
+        config.own_code and not trust,
+        "a word that the functions of the run may run",
+        f"{path} names {' and '.join(config.own_code)}, and nothing that a folder names is run",
+        f"if it is yours: tercel agent train `resume={folder}` `trust=True`",
+    )
+    return config, folder, stored_seed
+
+
+def refuse_changed(folder: Path, config: AgentConfig) -> None:
+    """Refuse to go on with a run whose markets, days or functions are no longer those that it began with.
+
+    Raises
+    ------
+    ConfigError
+    """
+    before = json.loads((folder / FILE).read_text()).get(MADE_OF, {})
+    found = next(changed_since(before, made_of(config)), None)
+    refuse_if(
+        found is not None,
+        f"what {folder} was begun with",
+        f"another now: {found}",
+        "put back what it was, or train in another folder",
+    )
+
+
+def is_done(folder: Path) -> bool:
+    """Whether the training in a folder has come to its end."""
+    try:
+        return (
+            bool(json.loads((folder / RESULT).read_text())["done"])
+            and (folder / POLICY / CARD).is_file()
+        )
+    except (OSError, ValueError, KeyError):
+        return False
+
+
+# -- guards ---------------------------------------------------------------------------------------
+# Number of recipes tried before one was selected, by its configuration or by its sweep.
+
+
+def variants_tried(config: AgentConfig) -> int:
+    """Recipes tried before this one was selected, itself included: `guards.variants`, or more as `guards.sweep` has them.
+
+    Raises
+    ------
+    ConfigError
+        A sweep that is not there, and no number either.
+    """
+    section = config.guards
+    if not section.sweep:
+        return section.variants
+    found = variants_in(Path(section.sweep))
+    refuse_if(
+        found is None and section.variants == 1,
+        "the folder of a sweep as guards.sweep",
+        f"{section.sweep}, without {SWEEP}",
+        "name its folder, or say guards.variants",
+    )
+    return max(found or 1, section.variants)
 
 
 class WeightAverage:
@@ -84,7 +329,7 @@ class WeightAverage:
         """State for a resume."""
         return {"count": self.count, "sums": [total.copy() for total in self._sums]}
 
-    def restore(self, state: dict[str, Any]) -> None:
+    def restore(self, state: State) -> None:
         """Restore the mean from `state`."""
         self.count = int(state["count"])
         self._sums = [np.array(total, np.float64) for total in state["sums"]]
@@ -143,7 +388,7 @@ class Training:
 
     @property
     def best(self) -> Metrics | None:
-        """The look at which the kept policy was taken."""
+        """The look at which the selected policy was taken."""
         rows = [
             row for row in self.checks.rows if row["frames"] >= self._late or row["frames"] == 0
         ]
@@ -151,14 +396,14 @@ class Training:
 
     @property
     def apart(self) -> dict[str, Metrics]:
-        """The look before learning, and the best of those whose policy may be kept in its place."""
+        """The look before learning, and the best of those whose policy may be selected instead."""
         rows = [row for row in self.checks.rows if row["frames"] >= max(self._late, 1)]
         late = {"best_checkpoint": max(rows, key=lambda row: row["merit"])} if rows else {}
         return {"start": self.checks.rows[0], **late} if self.checks.rows else {}
 
     @property
     def _late(self) -> float:
-        """Frames from which policies are kept and averaged."""
+        """Frames from which policies are selected and averaged."""
         return self.config.validation.keep_from * self.config.learner.frames
 
     def on_update(self, metrics: Metrics) -> None:
@@ -194,9 +439,9 @@ class Training:
             save_policy(self.folder / LAST, policy, self.card(check))
 
     def card(self, check: Metrics) -> Card:
-        """Card of the policy as it stands."""
+        """Card of the current policy."""
         config, task = self.config, self.markets[0].task
-        policy, watched = self.agent.policy(), observer(eyes_of(config), config.policy.stack)
+        policy, watched = self.agent.policy(), observer(observation_of(config), config.policy.stack)
         return Card(
             name=config.name,
             observes=watched.entries,
@@ -248,8 +493,8 @@ class Training:
         return {"looks": checks, "variants": variants_tried(self.config) + checks - 1}
 
     def _count(self) -> None:
-        """Say in the cards of what is kept how many looks there were in the end, each a chance to be lucky, and how far
-        the best was from the start."""
+        """Write the final number of looks, each a chance to be lucky, and the best look's distance from the start into
+        the cards of the selected policies."""
         for path in (self.folder / POLICY / CARD, self.folder / LAST / CARD):
             if not path.exists():
                 continue
@@ -262,17 +507,16 @@ class Training:
             write_atomic(path, changed.to_json())
 
     def _observe(self) -> None:
-        """Write what the kept policy observes on validation episodes beside its card."""
-        eyes, folder = eyes_of(self.config), self.folder / POLICY
-        strategy = policy_strategy(folder, eyes=None if isinstance(eyes, str) else eyes)
+        """Write what the selected policy observes on validation episodes beside its card."""
+        own, folder = observation_of(self.config), self.folder / POLICY
+        strategy = policy_strategy(folder, own_observation=None if isinstance(own, str) else own)
         plans = [(one.validation, one.task, one.plan) for one in self.markets]
         command = f"training {self.config.name}, seed {self.seed}"
         found = observed_in(plans, strategy, ", ".join(self._names), command)
         write_atomic(folder / OBSERVATIONS, found.to_json())
 
-    def finish(self, done: bool) -> dict[str, Any]:
+    def finish(self, done: bool) -> TrainingResult:
         """Write and return the result of the training."""
-        best = self.best or {}
         self._count()
         if done:
             self._observe()
@@ -282,14 +526,15 @@ class Training:
             "done": done,
             "frames": self.agent.frames,
             "policy": str(self.folder / POLICY),
-            "best": best,
+            "best": self.best or {},
             **self.apart,
             "rule": rule_name(self.config),
             **self._counted,
             "trained_on": self.trained_on,
             "version": __version__,
         }
-        return write_result(self.folder, result)
+        write_atomic(self.folder / RESULT, json.dumps(result, indent=1) + "\n")
+        return cast(TrainingResult, result)
 
 
 def run_training(
@@ -300,7 +545,7 @@ def run_training(
     make: MakeEnv | None = None,
     on_row: Callable[[Metrics, Metrics | None], None] | None = None,
     stop: Callable[[], bool] | None = None,
-) -> dict[str, Any]:
+) -> TrainingResult:
     """Run a training, or resume it, to its policy.
 
     Parameters
@@ -315,16 +560,15 @@ def run_training(
     on_row : callable, optional
         Receives each row of metrics and the best look so far.
     stop : callable, optional
-        EvaluationRequest between updates; the state is kept when it says so.
+        Called between updates; when it is true the state is saved and the training ends.
 
     Returns
     -------
-    dict
-        As `run.json` holds it; ``done`` False when `stop` said so.
+    TrainingResult
+        ``done`` False when `stop` said so.
     """
     learner_settings(config)  # refused before anything is built
-    markets = markets_of(config)
-    training = Training(config, folder, seed, make, markets)
+    training = Training(config, folder, seed, make, markets_of(config))
 
     def on_update(metrics: Metrics) -> None:
         training.on_update(metrics)

@@ -1,4 +1,4 @@
-"""What a policy head means: how actions are drawn from it, what the loss of a minibatch is, what leaves the learner.
+"""Laws of actions over a network's head: sampling, log densities, losses with their gradients, export.
 
 One class per law. Each keeps the actions as learning needs them (`store`) and hands the environment what it expects:
 numbers int64[n], vectors float32[n, A], or shares float32[n, A] that add up to 1.
@@ -9,16 +9,127 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tercel.core.arrays import AnyArray, Bools, Float32, Floats
-from tercel.core.errors import ConfigError, check_known
+from tercel.core.arrays import AnyArray, Bools, Float32, Floats, Ints
+from tercel.core.errors import check_known, refuse_if
 from tercel.core.jit import kernel
-from tercel.execution.policies.mlp import Head, softmax_row, softplus
-from tercel.lab.learning.native.kernels import (
-    advantage_moments,
-    policy_loss,
-    sample_actions,
-    surrogate,
-)
+from tercel.execution.policies.network import Head, softmax_row, softplus
+
+# -- categorical law and clipped loss ---
+# Loss kernels add the head's bias themselves (see `Net.forward`) and write the gradient by the head's raw output.
+
+# Logit of a masked action: its probability underflows to 0 (Huang and Ontanon 2022, section 4.1).
+FORBIDDEN = np.float32(-1e8)
+
+
+@kernel
+def log_softmax_row(raw: Float32, bias: Float32, mask: Bools, logp: Float32) -> None:
+    """logp = log softmax(raw + bias), masked actions at probability 0."""
+    size = raw.shape[0]
+    top = FORBIDDEN * np.float32(10)
+    for j in range(size):
+        logp[j] = raw[j] + bias[j] if mask[j] else FORBIDDEN
+        top = max(top, logp[j])
+    total = np.float32(0)
+    for j in range(size):
+        total += np.exp(logp[j] - top)
+    shift = top + np.log(total)
+    for j in range(size):
+        logp[j] -= shift
+
+
+@kernel
+def sample_actions(
+    raw: Float32,
+    bias: Float32,
+    mask: Bools,
+    uniform: Float32,
+    logp: Float32,
+    actions: Ints,
+    logps: Float32,
+) -> None:
+    """Draw one action per row by inverting the distribution at uniform[row]; logps[row] its log probability.
+
+    `logp[A]` is work space.
+    """
+    for r in range(raw.shape[0]):
+        log_softmax_row(raw[r], bias, mask[r], logp)
+        chosen, cumulated = -1, np.float32(0)
+        for j in range(raw.shape[1]):
+            if mask[r, j]:
+                chosen = j  # the last allowed action takes what rounding leaves
+                cumulated += np.exp(logp[j])
+                if uniform[r] < cumulated:
+                    break
+        actions[r] = chosen
+        logps[r] = logp[chosen]
+
+
+@kernel
+def advantage_moments(floats: Float32) -> tuple[float, float]:
+    """Mean and padded standard deviation of floats[B, 1]: normalised within the minibatch ("37 details", detail 7)."""
+    batch = floats.shape[0]
+    mean = 0.0
+    for r in range(batch):
+        mean += floats[r, 1]
+    mean /= batch
+    squares = 0.0
+    for r in range(batch):
+        squares += (floats[r, 1] - mean) ** 2
+    return mean, np.sqrt(squares / max(batch - 1, 1)) + 1e-8
+
+
+@kernel
+def surrogate(
+    log_ratio: float, advantage: float, clip: float, share: float, stats: Floats
+) -> float:
+    """Clipped surrogate of one row (Schulman et al. 2017, eq. 7); returns -d loss / d log p, not yet times `share`."""
+    ratio = np.exp(log_ratio)
+    inside = ratio * advantage
+    cut = min(max(ratio, 1.0 - clip), 1.0 + clip) * advantage
+    stats[0] -= min(inside, cut) * share
+    stats[3] += (ratio - 1.0 - log_ratio) * share  # Schulman's low-variance estimator of the KL
+    stats[4] += share if abs(ratio - 1.0) > clip else 0.0
+    return inside if inside <= cut else 0.0
+
+
+@kernel
+def policy_loss(
+    raw: Float32,
+    bias: Float32,
+    actions: Ints,
+    floats: Float32,
+    mask: Bools,
+    clip: float,
+    entropy_coef: float,
+    logp: Float32,
+    draw: Float32,
+    stats: Floats,
+) -> None:
+    """Clipped surrogate and entropy of categorical actions and their gradient by the head.
+
+    `floats[B, 3]` holds old log probability, advantage and return. `logp[A]` is work space. `stats` += policy loss, -,
+    entropy, approximate KL, clipped share, each a mean.
+    """
+    batch, size = raw.shape
+    mean, spread = advantage_moments(floats)
+    share = 1.0 / batch
+    for r in range(batch):
+        log_softmax_row(raw[r], bias, mask[r], logp)
+        log_ratio = float(logp[actions[r]] - floats[r, 0])
+        gradient = surrogate(log_ratio, (floats[r, 1] - mean) / spread, clip, share, stats)
+        entropy = np.float32(0)
+        for j in range(size):
+            p = np.exp(logp[j])
+            draw[r, j] = p
+            entropy -= p * logp[j]
+        push = np.float32(gradient * share)
+        spreading = np.float32(entropy_coef * share)
+        for j in range(size):
+            p = draw[r, j]
+            draw[r, j] = p * (push + spreading * (logp[j] + entropy))
+        draw[r, actions[r]] -= push
+        stats[2] += entropy * share
+
 
 # -- continuous -----------------------------------------------------------------------------------
 # The arithmetic of PPO with actions that are vectors or shares: sampling, log densities, losses and their gradients.
@@ -28,8 +139,8 @@ from tercel.lab.learning.native.kernels import (
 # action alone and cancels. What is called entropy here is then that of z.
 
 LOG_TWO_PI = math.log(2.0 * math.pi)
+# Shares of a Dirichlet law are kept away from 0, where their log density is infinite in float32.
 SMALLEST_SHARE = 1e-6
-"""Shares of a Dirichlet law are kept from 0, where their log density is infinite in float32."""
 
 
 # -- normal laws -------------------------------------------------------------------------------------------------------
@@ -74,7 +185,7 @@ def gaussian_loss(
     draw: Float32,
     stats: Floats,
 ) -> None:
-    """As `kernels.policy_loss` for normal actions of mean `raw` + `bias`, `sigma` apart in each direction.
+    """As `policy_loss` for normal actions of mean `raw` + `bias`, `sigma` apart in each direction.
 
     The entropy does not depend on the network, so there is no term for it.
     """
@@ -171,7 +282,7 @@ def dirichlet_loss(
     draw: Float32,
     stats: Floats,
 ) -> None:
-    """As `kernels.policy_loss` for shares under a Dirichlet law; `alpha[A]` is work space."""
+    """As `policy_loss` for shares under a Dirichlet law; `alpha[A]` is work space."""
     batch, size = raw.shape
     mean, spread = advantage_moments(floats)
     share = 1.0 / batch
@@ -215,10 +326,10 @@ class Distribution:
     """A law of actions with parameters from a network's head; vectors of the head's width unless said otherwise."""
 
     head: Head
+    # Outputs of the network.
     width: int
-    """Outputs of the network."""
+    # Scale of the head's first weights; 0 starts every state at `start`.
     gain = 0.0
-    """Scale of the head's first weights; 0 starts every state at `start`."""
 
     def __init__(self, size: int) -> None:
         self.width = size
@@ -247,7 +358,7 @@ class Distribution:
         draw: Float32,
         stats: Stats,
     ) -> None:
-        """Gradient of the policy's loss by the head into `draw`; `stats` as in `kernels.policy_loss`."""
+        """Gradient of the policy's loss by the head into `draw`; `stats` as in `policy_loss`."""
         raise NotImplementedError
 
     def layer(self, weight: Float32, bias: Float32) -> Layer:
@@ -322,7 +433,7 @@ class Gaussian(Distribution):
 
 
 class LogisticNormal(Gaussian):
-    """`size` shares: softmax of `size` - 1 normal numbers and a 0, which stands for the last share (Aitchison 1982).
+    """`size` shares: softmax of `size` - 1 normal numbers and a 0 for the last share (Aitchison 1982).
 
     The network starts at equal shares, or at those that were asked for. The greedy action is the softmax of the means.
     """
@@ -401,16 +512,20 @@ def distribution(name: str, n_actions: int, action_size: int) -> Distribution:
         "vectors" if action_size else "numbers",
         "numbers" if name == "categorical" else "vectors",
     )
-    if takes != wants:
-        raise ConfigError(
-            f"an environment whose actions are {wants}, as the distribution {name!r} draws them",
-            f"one whose actions are {takes}",
-            f"distribution = {'gaussian' if action_size else 'categorical'!r}",
-        )
+    refuse_if(
+        takes != wants,
+        f"an environment whose actions are {wants}, as the distribution {name!r} draws them",
+        f"one whose actions are {takes}",
+        f"distribution = {'gaussian' if action_size else 'categorical'!r}",
+    )
     if name == "categorical":
         return Categorical(n_actions)
-    if action_size < 2 and name != "gaussian":
-        raise ConfigError("2 or more shares", f"{action_size}", "distribution = 'gaussian'")
+    refuse_if(
+        action_size < 2 and name != "gaussian",
+        "2 or more shares",
+        f"{action_size}",
+        "distribution = 'gaussian'",
+    )
     if name == "dirichlet":
         return Dirichlet(action_size)
     return Gaussian(action_size) if name == "gaussian" else LogisticNormal(action_size)

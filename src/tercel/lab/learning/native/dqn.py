@@ -9,12 +9,153 @@ from typing import Any
 import numpy as np
 
 from tercel.core.arrays import Bools, Float32, Floats, Ints
-from tercel.core.errors import ConfigError
-from tercel.execution.policies.mlp import MlpPolicy
-from tercel.lab.learning.native.kernels import dqn_loss, epsilon_greedy, gather_dqn
+from tercel.core.errors import refuse_if
+from tercel.core.jit import kernel
+from tercel.execution.policies.network import MlpPolicy
 from tercel.lab.learning.native.learner import NativeLearner, NativeSettings, one_thread
 from tercel.lab.learning.native.net import Net, Workspace
 from tercel.lab.learning.port import Metrics, State, VecEnv, action_sizes, check_env, check_finite
+
+
+@kernel
+def gather_dqn(
+    rows: Ints,
+    steps: int,
+    gamma: float,
+    obs: Float32,
+    actions: Ints,
+    rewards: Float32,
+    dones: Bools,
+    masks: Bools,
+    x: Float32,
+    a: Ints,
+    f: Float32,
+    m: Bools,
+) -> None:
+    """Copy transitions out of the ring obs[capacity, n, D] into x[2 B, D]: states, then the states `steps` later.
+
+    `rows` number (time, episode) pairs as time * n + episode. f[B, 2] is the reward over up to `steps` steps,
+    discounted, and the discount of what follows, 0 when the episode ended on the way (Sutton 1988; Hessel et al. 2018).
+    m[B, A] are the actions allowed in the later state.
+    """
+    batch, capacity, n = rows.shape[0], obs.shape[0], obs.shape[1]
+    decay = np.float32(gamma)
+    for k in range(batch):
+        t, e = rows[k] // n, rows[k] % n
+        for j in range(x.shape[1]):
+            x[k, j] = obs[t, e, j]
+        a[k] = actions[t, e]
+        total, discount = np.float32(0), np.float32(1)
+        for _ in range(steps):
+            total += discount * rewards[t, e]
+            discount *= decay
+            ended = dones[t, e]
+            t = t + 1 if t + 1 < capacity else 0
+            if ended:
+                discount = np.float32(0)
+                break
+        for j in range(x.shape[1]):
+            x[batch + k, j] = obs[t, e, j]
+        for j in range(m.shape[1]):
+            m[k, j] = masks[t, e, j]
+        f[k, 0], f[k, 1] = total, discount
+
+
+@kernel
+def q_values(raw: Float32, bias: Float32, dueling: bool, q: Float32) -> None:
+    """Action values of one row of a head: as they are, or V + A - mean A (Wang et al. 2016, eq. 9)."""
+    size = q.shape[0]
+    if not dueling:
+        for j in range(size):
+            q[j] = raw[j] + bias[j]
+        return
+    mean = np.float32(0)
+    for j in range(size):
+        q[j] = raw[j + 1] + bias[j + 1]
+        mean += q[j]
+    shift = raw[0] + bias[0] - mean / np.float32(size)
+    for j in range(size):
+        q[j] += shift
+
+
+@kernel
+def dqn_loss(
+    raw: Float32,
+    choice: Float32,
+    later: Float32,
+    biases: tuple[Float32, Float32, Float32],
+    actions: Ints,
+    floats: Float32,
+    mask: Bools,
+    dueling: bool,
+    q: Float32,
+    draw: Float32,
+    stats: Floats,
+) -> None:
+    """Double-DQN loss and its gradient by the head (van Hasselt et al. 2016, eq. 4), Huber with threshold 1.
+
+    `raw[B]` are the online head's outputs at states; at later states `choice[B]` chooses the action and `later[B]`, the
+    target network's, values it. `choice` is the online network's, or `later` itself for plain DQN; `biases` belong to
+    the three. `q[A]` is work space. `stats` += loss, mean value.
+    """
+    batch, size = actions.shape[0], mask.shape[1]
+    bias, choice_bias, later_bias = biases
+    share = np.float32(1) / np.float32(batch)
+    for r in range(batch):
+        q_values(choice[r], choice_bias, dueling, q)
+        best = -1
+        for j in range(size):
+            if mask[r, j] and (best < 0 or q[j] > q[best]):
+                best = j
+        q_values(later[r], later_bias, dueling, q)
+        goal = floats[r, 0] + floats[r, 1] * q[best]
+        q_values(raw[r], bias, dueling, q)
+        error = q[actions[r]] - goal
+        gradient = min(max(error, np.float32(-1)), np.float32(1)) * share
+        if dueling:
+            draw[r, 0] = gradient
+            for j in range(size):
+                draw[r, j + 1] = -gradient / np.float32(size)
+            draw[r, actions[r] + 1] += gradient
+        else:
+            for j in range(size):
+                draw[r, j] = np.float32(0)
+            draw[r, actions[r]] = gradient
+        size_of = abs(error)
+        stats[0] += (0.5 * error * error if size_of <= 1 else size_of - 0.5) * share
+        stats[1] += q[actions[r]] * share
+
+
+@kernel
+def epsilon_greedy(
+    raw: Float32,
+    bias: Float32,
+    mask: Bools,
+    dueling: bool,
+    uniform: Float32,
+    epsilon: float,
+    q: Float32,
+    actions: Ints,
+) -> None:
+    """With probability `epsilon` a random allowed action, else the best; uniform[n, 2] decides. `q` is work space."""
+    size = mask.shape[1]
+    for r in range(mask.shape[0]):
+        q_values(raw[r], bias, dueling, q)
+        allowed, best = 0, -1
+        for j in range(size):
+            if mask[r, j]:
+                allowed += 1
+                if best < 0 or q[j] > q[best]:
+                    best = j
+        if uniform[r, 0] < epsilon:
+            pick = min(int(uniform[r, 1] * allowed), allowed - 1)
+            for j in range(size):
+                if mask[r, j]:
+                    if pick == 0:
+                        best = j
+                        break
+                    pick -= 1
+        actions[r] = best
 
 
 @dataclass(frozen=True)
@@ -24,10 +165,10 @@ class DqnSettings(NativeSettings):
     Raises
     ------
     ConfigError
-        A value outside its range (`native.bounds`).
+        A value outside its range (`native.learner.OF`).
     """
 
-    capacity: int = 100_000  # transitions kept; 1e6 in the paper, but an execution episode has tens of decisions
+    capacity: int = 100_000  # transitions stored; 1e6 in the paper, but an execution episode has tens of decisions
     warmup: int = 4_096  # frames of random play before the first gradient step
     steps: int = 64  # decisions per episode slot and update (one row of metrics)
     gradient_steps: int = (
@@ -53,7 +194,7 @@ class Replay:
         self.n = n
         self.obs = np.zeros(
             (capacity, n, width), np.float32
-        )  # raw: the normaliser goes on learning
+        )  # raw: the normaliser continues to learn
         self.actions = np.zeros((capacity, n), np.int64)
         self.rewards = np.zeros((capacity, n), np.float32)
         self.dones = np.zeros((capacity, n), np.bool_)
@@ -112,34 +253,31 @@ class Dqn(NativeLearner):
 
     def __init__(self, env: VecEnv, settings: DqnSettings | None = None, seed: int = 0) -> None:
         check_env(env)
-        if not action_sizes(env)[0]:
-            raise ConfigError(
-                "an environment whose actions are numbers",
-                "one whose actions are vectors",
-                "take PPO",
-            )
+        numbers = action_sizes(env)[0]
+        refuse_if(
+            not numbers,
+            "an environment whose actions are numbers",
+            "one whose actions are vectors",
+            "take PPO",
+        )
         s = self.settings = settings or DqnSettings()
         capacity = s.capacity // env.n
-        if capacity * env.n < s.warmup or s.warmup // env.n <= s.n_step:
-            raise ConfigError(
-                f"capacity >= warm-up > {s.n_step} steps of {env.n} slots",
-                f"capacity {s.capacity}, warm-up {s.warmup}",
-                "raise the capacity or the warm-up",
-            )
+        refuse_if(
+            capacity * env.n < s.warmup or s.warmup // env.n <= s.n_step,
+            f"capacity >= warm-up > {s.n_step} steps of {env.n} slots",
+            f"capacity {s.capacity}, warm-up {s.warmup}",
+            "raise the capacity or the warm-up",
+        )
         self.rng = np.random.default_rng([seed, 0xD99])
-        heads = (env.n_actions + int(s.dueling),)
+        heads = (numbers + int(s.dueling),)
         net = Net(env.observation_size, s.hidden, heads)
         self.target = Net(env.observation_size, s.hidden, heads)
         net.initialise(self.rng, (1.0,))
         self.target.params[:] = net.params
-        self._prepare(env, seed, net, env.n_actions)
-        self.replay = Replay(capacity, env.n, env.observation_size, env.n_actions)
-        self._allocate()
-        self._begin(env.reset(seed))
-
-    def _allocate(self) -> None:
-        env, b = self.env, self.settings.minibatch
-        self.scratch = np.empty(env.n_actions, np.float32)
+        self._prepare(env, seed, net, numbers)
+        self.replay = Replay(capacity, env.n, env.observation_size, numbers)
+        b = s.minibatch
+        self.scratch = np.empty(numbers, np.float32)
         self.actions = np.empty(env.n, np.int64)
         self.choosing, self.valuing = (
             Workspace(self.net, b),
@@ -150,8 +288,9 @@ class Dqn(NativeLearner):
         self.mini = (
             np.empty(b, np.int64),
             np.empty((b, 2), np.float32),
-            np.empty((b, env.n_actions), np.bool_),
+            np.empty((b, numbers), np.bool_),
         )
+        self._begin(env.reset(seed))
 
     def _begin(self, obs: Float32) -> None:
         super()._begin(obs)
@@ -218,8 +357,7 @@ class Dqn(NativeLearner):
     def _improve(self, rate: float, stats: Floats) -> float:
         """One gradient step on a random minibatch; returns the gradient's norm."""
         s = self.settings
-        rows = self.replay.draw(self.rng, s.minibatch, s.n_step)
-        self.loss(rows, stats)
+        self.loss(self.replay.draw(self.rng, s.minibatch, s.n_step), stats)
         self.net.backward(self.mini_x[: s.minibatch], self.learning)
         norm = self.adam.step(self.net.params, self.net.grad, rate, s.max_norm)
         self.gradient_steps += 1
@@ -280,8 +418,8 @@ class Dqn(NativeLearner):
     def _parts(self) -> dict[str, Any]:
         return {"replay": self.replay, **super()._parts()}
 
-    def _anew(self) -> None:
-        super()._anew()
+    def _forget_episodes(self) -> None:
+        super()._forget_episodes()
         self.replay.close()
 
     def state(self) -> State:

@@ -17,13 +17,13 @@ from typing import Protocol
 import numpy as np
 
 from tercel.core.arrays import Float32, Floats, Ints
-from tercel.core.errors import ConfigError, check_known
-from tercel.execution.policies.mlp import Greedy, Head, MlpPolicy
+from tercel.core.errors import check_known, refuse_if
+from tercel.execution.policies.network import Greedy, Head, MlpPolicy
 from tercel.lab.evaluation.cma import CmaEs
 from tercel.lab.learning.port import Metrics, State
 
+# An entry that scatters less than this says nothing.
 FLAT = 1e-6
-"""An entry that scatters less than this says nothing."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class EvolutionSettings:
         Entries are cut at so many widths from their centres.
     keep : float
         Share of the weights found that the policy has. Half of them keeps three quarters of a gain that is a parabola,
-        and goes half as far in a market where nobody trained.
+        and goes half as far in a market that was not trained in.
     anneal_frames : int
         Frames over which steps become shorter.
     start : mapping
@@ -76,17 +76,25 @@ class EvolutionSettings:
     def __post_init__(self) -> None:
         for name, least in (("population", 4), ("episodes", 2), ("anneal_frames", 1)):
             value = getattr(self, name)
-            if value < least or (name == "episodes" and value % 2):
-                raise ConfigError(
-                    f"{name} from {least}, episodes even", f"{name} = {value}", "such as 16"
-                )
+            refuse_if(
+                value < least or (name == "episodes" and value % 2),
+                f"{name} from {least}, episodes even",
+                f"{name} = {value}",
+                "such as 16",
+            )
         for name in ("step", "sigma_start", "sigma_end", "cut", "clip"):
-            if not 0.0 < getattr(self, name) < np.inf:
-                raise ConfigError(
-                    f"{name} above 0", f"{name} = {getattr(self, name)}", "such as 0.5"
-                )
-        if not 0.0 < self.keep <= 1.0:
-            raise ConfigError("keep above 0, at most 1", f"keep = {self.keep}", "such as 0.5")
+            refuse_if(
+                not 0.0 < getattr(self, name) < np.inf,
+                f"{name} above 0",
+                f"{name} = {getattr(self, name)}",
+                "such as 0.5",
+            )
+        refuse_if(
+            not 0.0 < self.keep <= 1.0,
+            "keep above 0, at most 1",
+            f"keep = {self.keep}",
+            "such as 0.5",
+        )
 
 
 @dataclass(eq=False)
@@ -223,7 +231,7 @@ class Evolution:
         return Population(table, self.seen, self.mean, self.scale, self.settings.clip)
 
     def policy(self) -> MlpPolicy:
-        """The middle of the search, or as much of it as is kept, as a network of one layer."""
+        """The middle of the search, or the share `keep` of it, as a network of one layer."""
         found = self.search.mean.reshape(self._shape)
         table = self.start + self.settings.keep * (found - self.start)
         weight = np.zeros((len(self.mean), self._shape[0]), np.float32)

@@ -1,21 +1,19 @@
 """What the native learners share: what they see between updates, what they normalise by, and their state on disk."""
 
-import ctypes
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from numbers import Integral, Real
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+from threadpoolctl import ThreadpoolController
 
 from tercel.core.arrays import Float32
-from tercel.core.errors import ConfigError
-from tercel.execution.policies.mlp import Head, MlpPolicy
-from tercel.lab.learning.checkpoint import ReturnTracker
+from tercel.core.errors import ConfigError, refuse_if
+from tercel.execution.policies.network import Head, MlpPolicy
 from tercel.lab.learning.native.net import (
     CLIP,
     Adam,
@@ -24,58 +22,31 @@ from tercel.lab.learning.native.net import (
     RewardScaler,
     Workspace,
 )
-from tercel.lab.learning.port import AnyVecEnv, MaskedVecEnv, Metrics, RestorableVecEnv, State
+from tercel.lab.learning.port import (
+    Metrics,
+    ReturnTracker,
+    State,
+    VecEnv,
+)
 from tercel.lab.learning.rewards import risk_transform
 
 # -- blas -----------------------------------------------------------------------------------------
-# One BLAS thread while small networks learn.
-#
-# OpenBLAS spreads a product of 256 x 64 by 64 x 64 over all cores, which costs more than it gives when another process
-# works beside it, and ties the last bits of a result to the number of cores. NumPy has no switch for it; the library
-# itself does. Where no OpenBLAS is found (another BLAS, another system) nothing happens.
-
-# The prefixes and suffixes under which OpenBLAS is built into NumPy's wheels and distributions.
-_NAMES = tuple(
-    f"{prefix}openblas_{{}}_num_threads{suffix}"
-    for prefix in ("scipy_", "")
-    for suffix in ("64_", "")
-)
 
 
 @lru_cache(maxsize=1)
-def _libraries() -> tuple[tuple[Callable[[], int], Callable[[int], None]], ...]:
-    """(get, set) of the number of threads, for each OpenBLAS that this process has loaded."""
-    try:
-        lines = Path("/proc/self/maps").read_text().splitlines()
-    except OSError:
-        return ()
-    paths = sorted({line.split(maxsplit=5)[5] for line in lines if "openblas" in line})
-    found = []
-    for path in paths:
-        try:
-            library = ctypes.CDLL(path)
-        except OSError:
-            continue
-        for name in _NAMES:
-            if hasattr(library, name.format("set")):
-                found.append(
-                    (getattr(library, name.format("get")), getattr(library, name.format("set")))
-                )
-                break
-    return tuple(found)
+def _libraries() -> ThreadpoolController:
+    """The thread pools that this process has loaded; looked up once."""
+    return ThreadpoolController()
 
 
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Run the block with one OpenBLAS thread and put the number back."""
-    before = [(put, get()) for get, put in _libraries()]
-    for put, _ in before:
-        put(1)
-    try:
-        yield
-    finally:
-        for put, number in before:
-            put(number)
+def one_thread() -> AbstractContextManager[Any]:
+    """Run a block with one BLAS thread while small networks learn.
+
+    A product of 256 x 64 by 64 x 64 on all cores costs more than it gives when another process works beside it, and
+    ties the last bits of a result to the number of cores.
+    """
+    limited: AbstractContextManager[Any] = _libraries().limit(limits=1, user_api="blas")
+    return limited
 
 
 # -- bounds ---------------------------------------------------------------------------------------
@@ -116,6 +87,7 @@ SHARE: Final = Bounds("a number from 0 to 1", lambda value: 0 <= value <= 1)
 LEVEL: Final = Bounds("a number between 0 and 1", lambda value: 0 < value < 1)
 ANY: Final = Bounds("a finite number", lambda value: True)
 
+# Setting -> its bounds; of a tuple, those of each entry.
 OF: Final[dict[str, Bounds]] = {
     "hidden": COUNT,
     "start": ANY,
@@ -147,12 +119,11 @@ OF: Final[dict[str, Bounds]] = {
     "risk_aversion": WEIGHT,
     "risk_level": LEVEL,
 }
-"""Setting -> its bounds; of a tuple, those of each entry."""
 
 
 @dataclass(frozen=True)
 class NativeSettings:
-    """What every native learner that follows a gradient is told.
+    """Settings of every native learner that follows a gradient.
 
     Raises
     ------
@@ -162,12 +133,12 @@ class NativeSettings:
 
     hidden: tuple[int, ...] = (64, 64)  # SB3 MlpPolicy
     minibatch: int = 256
-    learning_rate: float = 5e-4  # agents_study section 2: 5e-4 -> 0
+    learning_rate: float = 5e-4  # annealed to 0 by `anneal_frames`
     anneal_frames: int = 0  # what is annealed goes linearly to its end in so many; 0: constant
-    gamma: float = 1.0  # the horizon is in the state (map, section 1)
+    gamma: float = 1.0  # no discount: the horizon is part of the observation
     normalise_observations: bool = True
     scale_rewards: bool = True
-    risk_aversion: float = 0.0  # see learning.risk; 0: the mean return alone
+    risk_aversion: float = 0.0  # see `rewards.Risk`; 0: the mean return alone
     risk_measure: str = "cvar"  # or mean_variance
     risk_level: float = 0.9  # of the CVaR
 
@@ -193,10 +164,12 @@ class NativeSettings:
 
 
 def _refuse_unless(admitted: bool, words: str, name: str, value: object) -> None:
-    if not admitted:
-        raise ConfigError(
-            f"{name}: {words}", f"{name} = {value!r}", "correct it, or leave it out for the default"
-        )
+    refuse_if(
+        not admitted,
+        f"{name}: {words}",
+        f"{name} = {value!r}",
+        "correct it, or leave it out for the default",
+    )
 
 
 # -- learner --------------------------------------------------------------------------------------
@@ -210,12 +183,10 @@ class NativeLearner:
     rng: np.random.Generator
     frames: int
     updates: int
+    # Whole numbers of a checkpoint.
     counters: tuple[str, ...] = ("frames", "updates")
-    """Whole numbers of a checkpoint."""
 
-    def _prepare(
-        self, env: AnyVecEnv, seed: int, net: Net, width: int, masked: bool = True
-    ) -> None:
+    def _prepare(self, env: VecEnv, seed: int, net: Net, width: int, masked: bool = True) -> None:
         """What lasts through a training, for `width` actions; `self.rng` has drawn the weights of `net`."""
         self.env: Any = env
         s = self.settings
@@ -238,7 +209,7 @@ class NativeLearner:
     def _begin(self, obs: Float32) -> None:
         """Take `obs` (and the mask) as what is seen now."""
         self.raw[:] = obs
-        if self._masked and isinstance(self.env, MaskedVecEnv):
+        if self._masked and hasattr(self.env, "mask"):
             self.mask[:] = self.env.mask()
 
     def _annealed(self, start: float, end: float) -> float:
@@ -270,21 +241,21 @@ class NativeLearner:
             "normaliser": self.normaliser,
         }
 
-    def _anew(self) -> None:
-        """Forget the episodes that were going on: new ones begin."""
+    def _forget_episodes(self) -> None:
+        """Forget the running episodes: new ones begin."""
         self.scaler.returns[:] = 0.0
         if self.risk_transform:
             self.risk_transform.begin()
 
     def state(self) -> State:
-        """Everything that a training goes on from."""
+        """Everything that a training resumes from."""
         state: State = {name: part.state() for name, part in self._parts().items() if part}
         state |= {"params": self.net.params.copy(), "returns": self.returns.state()}
         state |= {
             "rng": self.rng.bit_generator.state,
             **{name: getattr(self, name) for name in self.counters},
         }
-        if isinstance(self.env, RestorableVecEnv):
+        if hasattr(self.env, "restore"):
             state["env"] = self.env.state()
         return state
 
@@ -294,7 +265,7 @@ class NativeLearner:
         for name in self.counters:
             setattr(self, name, int(state[name]))
         self.rng.bit_generator.state = state["rng"]
-        goes_on = isinstance(self.env, RestorableVecEnv) and "env" in state
+        goes_on = hasattr(self.env, "restore") and "env" in state
         self.returns.restore(state["returns"], goes_on)
         parts = {name: part for name, part in self._parts().items() if part}
         for name, part in parts.items():
@@ -302,7 +273,7 @@ class NativeLearner:
         if goes_on:
             self._begin(self.env.restore(state["env"]))
         else:
-            self._anew()
+            self._forget_episodes()
             self._begin(self.env.reset(self.seed + self.frames))
         parts["normaliser"].restore(
             state["normaliser"]

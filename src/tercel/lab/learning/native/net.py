@@ -14,8 +14,9 @@ from math import prod
 import numpy as np
 
 from tercel.core.arrays import Bools, Float32, Floats
+from tercel.core.errors import refuse_if
 from tercel.core.jit import kernel
-from tercel.execution.policies.mlp import fast_tanh
+from tercel.execution.policies.network import fast_tanh
 from tercel.lab.learning.port import LearningError, State
 
 # -- net ------------------------------------------------------------------------------------------
@@ -44,8 +45,7 @@ def tanh_backward(dh: Float32, h: Float32, dbias: Float32) -> None:
 
 def orthogonal(rng: np.random.Generator, n_in: int, n_out: int, gain: float) -> Float32:
     """A (semi-)orthogonal matrix [n_in, n_out] times `gain` (Saxe et al. 2014), as `torch.nn.init.orthogonal_`."""
-    tall = rng.standard_normal((max(n_in, n_out), min(n_in, n_out)))
-    q, r = np.linalg.qr(tall)
+    q, r = np.linalg.qr(rng.standard_normal((max(n_in, n_out), min(n_in, n_out))))
     q = q * np.sign(np.diag(r))
     return (gain * (q if n_in >= n_out else q.T)).astype(np.float32)
 
@@ -114,18 +114,19 @@ class Net:
         LearningError
             If there are more or fewer of them.
         """
-        if params.shape != self.params.shape:
-            raise LearningError(
-                f"{self.params.size} weights ({self.inputs} inputs, hidden {self.hidden}, heads {self.heads})",
-                f"a saved state of {params.size}",
-                "resume with the settings and the observation it was trained with, or train from the start",
-            )
+        refuse_if(
+            params.shape != self.params.shape,
+            f"{self.params.size} weights ({self.inputs} inputs, hidden {self.hidden}, heads {self.heads})",
+            f"a saved state of {params.size}",
+            "resume with the settings and the observation it was trained with, or train from the start",
+            LearningError,
+        )
         self.params[:] = params
 
     def forward(self, x: Float32, work: Workspace) -> list[Float32]:
         """Head outputs [rows, width] for normalised `x[rows, inputs]`, WITHOUT the head's bias.
 
-        Whoever reads the heads adds `head_biases`, saving a pass over memory in the loss kernels.
+        The reader of the heads adds `head_biases`, saving a pass over memory in the loss kernels.
         """
         for tower in range(len(self.heads)):
             self.forward_tower(tower, x, work)
@@ -222,8 +223,8 @@ class Adam:
 # -- normalise ------------------------------------------------------------------------------------
 # Running normalisation of observations and rewards, frozen when a policy leaves the learner.
 
+# Normalised values are cut to +-10 and variances padded by 1e-8, as in Stable-Baselines3's VecNormalize.
 CLIP = 10.0
-"""Normalised values are cut to +-10 and variances padded by 1e-8, as in Stable-Baselines3's VecNormalize."""
 EPSILON = 1e-8
 
 
@@ -347,7 +348,7 @@ class ValueNormaliser:
         return (raw * self.scale + self.mean).astype(np.float32)
 
     def learn(self, returns: Float32, weight: Float32, bias: Float32) -> Float32:
-        """Targets float32[n] for the head (weight[units, 1], bias[1]), which goes on saying the same."""
+        """Targets float32[n] for the head (weight[units, 1], bias[1]), whose values stay the same."""
         mean, scale = self.mean, self.scale
         merge_moments(returns.reshape(-1, 1), self.moments)
         weight *= np.float32(scale / self.scale)

@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from tercel.core.arrays import Floats, Ints
-from tercel.core.errors import ConfigError, check_known
-from tercel.execution.policies.mlp import MlpPolicy
+from tercel.core.arrays import Bools, Float32, Floats, Ints
+from tercel.core.errors import check_known, refuse_if
+from tercel.core.jit import kernel
+from tercel.execution.policies.network import MlpPolicy
 from tercel.lab.learning.native.distributions import (
     NAMES,
     Categorical,
@@ -21,17 +22,51 @@ from tercel.lab.learning.native.distributions import (
     HeadOutput,
     distribution,
 )
-from tercel.lab.learning.native.kernels import gae, value_loss
 from tercel.lab.learning.native.learner import NativeLearner, NativeSettings, one_thread
 from tercel.lab.learning.native.net import Net, ValueNormaliser
 from tercel.lab.learning.port import (
-    AnyVecEnv,
     Metrics,
-    RolloutVecEnv,
+    VecEnv,
     action_sizes,
     check_env,
     check_finite,
 )
+
+
+@kernel
+def gae(
+    rewards: Float32,
+    values: Float32,
+    dones: Bools,
+    last: Float32,
+    discount: float,
+    lam: float,
+    adv: Float32,
+) -> None:
+    """Generalised advantages adv[T, n] (Schulman et al. 2016, eq. 16); done is a true end, nothing lies beyond it."""
+    steps, n = rewards.shape
+    decay, trace = np.float32(discount), np.float32(discount * lam)
+    for e in range(n):
+        running = np.float32(0)
+        following = last[e]
+        for t in range(steps - 1, -1, -1):
+            if dones[t, e]:
+                running, following = np.float32(0), np.float32(0)
+            running = rewards[t, e] + decay * following - values[t, e] + trace * running
+            adv[t, e] = running
+            following = values[t, e]
+
+
+@kernel
+def value_loss(
+    value: Float32, bias: Float32, floats: Float32, value_coef: float, draw: Float32, stats: Floats
+) -> None:
+    """Squared error of the values against floats[B, 2] and its gradient; `stats[1]` += its mean."""
+    share = 1.0 / value.shape[0]
+    for r in range(value.shape[0]):
+        error = float(value[r, 0] + bias[0] - floats[r, 2])
+        draw[r, 0] = 2.0 * value_coef * share * error
+        stats[1] += error * error * share
 
 
 class Rollout:
@@ -90,7 +125,7 @@ class PpoSettings(NativeSettings):
     Raises
     ------
     ConfigError
-        A value outside its range (`native.bounds`).
+        A value outside its range (`native.learner.OF`).
     """
 
     steps: int = 64  # decisions per episode slot and rollout; x 64 slots = 4,096 frames a batch
@@ -141,16 +176,16 @@ class Ppo(NativeLearner):
     name = "ppo"
     settings: PpoSettings
 
-    def __init__(self, env: AnyVecEnv, settings: PpoSettings | None = None, seed: int = 0) -> None:
+    def __init__(self, env: VecEnv, settings: PpoSettings | None = None, seed: int = 0) -> None:
         check_env(env)
         s = self.settings = settings or PpoSettings()
         self.batch = s.steps * env.n
-        if self.batch % s.minibatch:
-            raise ConfigError(
-                "a batch (steps x environments) that is a multiple of the minibatch",
-                f"{s.steps} x {env.n} against {s.minibatch}",
-                "change the steps, the environments or the minibatch",
-            )
+        refuse_if(
+            self.batch % s.minibatch,
+            "a batch (steps x environments) that is a multiple of the minibatch",
+            f"{s.steps} x {env.n} against {s.minibatch}",
+            "change the steps, the environments or the minibatch",
+        )
         self.rng = np.random.default_rng([seed, 0x990])  # policy noise, initial weights, shuffling
         self.law = distribution(s.distribution, *action_sizes(env))
         net = Net(env.observation_size, s.hidden, (self.law.width, 1))
@@ -171,12 +206,12 @@ class Ppo(NativeLearner):
         if not start:
             return
         size = max(action_sizes(self.env))
-        if len(start) != size or not np.isfinite(start).all():
-            raise ConfigError(
-                f"a start of {size} finite numbers",
-                f"{start}",
-                "one for each action, or none at all",
-            )
+        refuse_if(
+            len(start) != size or not np.isfinite(start).all(),
+            f"a start of {size} finite numbers",
+            f"{start}",
+            "one for each action, or none at all",
+        )
         self.net.head_biases[0][:] = self.law.start(np.array(start, np.float64))
 
     def update(self) -> Metrics:
@@ -185,7 +220,7 @@ class Ppo(NativeLearner):
         rate = self._annealed(s.learning_rate, s.learning_rate_end)
         sigma = self.sigma
         with one_thread():
-            if isinstance(self.env, RolloutVecEnv):
+            if hasattr(self.env, "roll"):
                 self.env.roll(self)
             else:
                 self.collect()

@@ -12,8 +12,13 @@ Ray itself is imported when a cluster is named, never with this package.
 """
 
 from tercel.lab.learning.ray.cluster import Cluster, available, connect, run_strategy_on
-from tercel.lab.learning.ray.crew import LocalShardWorkers, RayShardWorkers
-from tercel.lab.learning.ray.env import ShardedVec, ray_env, sharded_env
+from tercel.lab.learning.ray.env import (
+    LocalShardWorkers,
+    RayShardWorkers,
+    ShardedVec,
+    ray_env,
+    sharded_env,
+)
 
 __all__ = [
     "Cluster",

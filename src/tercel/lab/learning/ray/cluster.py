@@ -1,20 +1,28 @@
-"""A Ray cluster: one that runs somewhere, by its address, or one on this machine for as long as it is needed."""
+"""A Ray cluster, running at an address or started on this machine, and evaluations on it."""
 
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
-from tercel.core.errors import ConfigError, TercelError
+import numpy as np
+
+from tercel.core.errors import ConfigError, TercelError, refuse_if
 from tercel.core.kernel_keys import source_hash
 from tercel.execution.costs import Costs
+from tercel.execution.policies.strategy import PLACEBO
 from tercel.execution.strategy import Strategy
 from tercel.execution.task import Task
 from tercel.lab.evaluation.episodes import Plan
-from tercel.lab.evaluation.runs import Progress, batches, run_strategy
+from tercel.lab.evaluation.market import cached_market
+from tercel.lab.evaluation.pipeline.candidates import Candidate
+from tercel.lab.evaluation.pipeline.jobs import Job, JobRunner, is_stored, run_to_the_end, store
+from tercel.lab.evaluation.runs import BATCH, Progress, batches, run_strategy
+from tercel.lab.evaluation.scenario import Scenario
 from tercel.lab.learning.port import LearningError
 from tercel.market.simulator.source import Source
 
@@ -23,8 +31,8 @@ from tercel.market.simulator.source import Source
 LOCAL = "local"
 LOOPBACK = "127.0.0.1"
 ANSWER_S = 5.0
+# Object store of a local cluster: weights and rollouts, a few MB each.
 STORE_BYTES = 200 * 10**6
-"""Object store of a local cluster: weights and rollouts, a few MB each."""
 
 
 def available() -> bool:
@@ -37,8 +45,8 @@ class Cluster:
     """A connection to a cluster; made by :func:`connect`."""
 
     address: str
+    # The module.
     ray: Any
-    """The module."""
 
     def actor(self, kind: type) -> Any:
         """`kind` as an actor class of one core, with objects sent once for many calls."""
@@ -97,8 +105,9 @@ def connect(address: str = LOCAL, cores: int | None = None) -> Iterator[Cluster]
     ConfigError
         Ray is not installed, or nothing answers at the address.
     """
-    if not available():
-        raise ConfigError("Ray for `ray=`", "a Python without it", "pip install 'tercel[scale]'")
+    refuse_if(
+        not available(), "Ray for `ray=`", "a Python without it", "pip install 'tercel[scale]'"
+    )
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray would report to its makers
     os.environ.setdefault(
         "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0"
@@ -171,10 +180,10 @@ def theirs() -> Iterator[None]:
 # -- episodes -------------------------------------------------------------------------------------
 # A plan's episodes judged by a cluster: the same costs, byte for byte, as :func:`run_strategy` gives here.
 
+# Episodes of a piece of work.
 PIECE = 256
-"""Episodes of a piece of work."""
+# Times that a piece is done again after its worker died.
 RETRIES = 3
-"""Times that a piece is done again after its worker died."""
 
 
 def _piece(given: tuple[Source, Task, Strategy], plan: Plan) -> Costs:
@@ -213,3 +222,54 @@ def run_strategy_on(
             if progress is not None:
                 progress(len(costs.qty))
     return Costs.concat([done[number] for number in range(len(done))])
+
+
+def on_cluster(address: str) -> JobRunner:
+    """What runs the jobs of an evaluation on a cluster: its address, or "local" (:func:`connect`).
+
+    Raises
+    ------
+    ConfigError
+        There is no Ray.
+    """
+    refuse_if(
+        not available(), "Ray for `ray=`", "a Python without it", "pip install 'tercel[scale]'"
+    )
+
+    def run(jobs: Sequence[Job], out: Path) -> None:
+        with connect(address) as cluster:
+            run_jobs_on(cluster, jobs, out)
+
+    return run
+
+
+def run_jobs_on(cluster: Cluster, jobs: Sequence[Job], out: Path) -> None:
+    """Run the costs that are missing of some jobs on a cluster, strategy by strategy.
+
+    What is recorded besides costs (decisions, fills, twins, the bound) is little and is left to this machine, with the
+    first job of its scenario; so are placebos, which see forecasts of other episodes.
+    """
+    for scenario, candidate, missing in _by_strategy(jobs, out):
+        built = cached_market(scenario)
+        rows = np.concatenate(
+            [np.arange(job.first, min(job.first + BATCH, len(built.plan))) for job in missing]
+        )
+        strategy = candidate.strategy(built)
+        plan = built.plan.take(rows)
+        costs = run_strategy_on(cluster, built.judged, scenario.task, plan, strategy, piece=BATCH)
+        costs.check()
+        for job in missing:
+            mine = costs.select((rows >= job.first) & (rows < job.first + BATCH))
+            run_out = run_to_the_end(job.first, len(mine), len(built.plan)) & job.recorded
+            store(job, candidate, replace(mine, run_out=run_out.astype(np.int64)), out)
+
+
+def _by_strategy(jobs: Sequence[Job], out: Path) -> list[tuple[Scenario, Candidate, list[Job]]]:
+    """For each strategy in each scenario, the jobs whose costs are missing."""
+    found: dict[tuple[Scenario, Candidate], list[Job]] = {}
+    for job in jobs:
+        for one in job.candidates:
+            here = one.lacks == PLACEBO or (job.recorded and job.first == 0)
+            if not here and not is_stored(job, one, out):
+                found.setdefault((job.scenario, one), []).append(job)
+    return [(scenario, one, missing) for (scenario, one), missing in found.items()]

@@ -4,8 +4,7 @@
 networks and a device by name. It needs the extra ``[learn]``; torch is imported inside functions, never with this package.
 """
 
-from tercel.lab.learning.sb3.bridge import monitored, to_sb3
+from tercel.lab.learning.sb3.bridge import ALGORITHMS, Sb3Settings, monitored, to_sb3
 from tercel.lab.learning.sb3.learner import Sb3Learner
-from tercel.lab.learning.sb3.settings import ALGORITHMS, Sb3Settings
 
 __all__ = ["ALGORITHMS", "Sb3Learner", "Sb3Settings", "monitored", "to_sb3"]

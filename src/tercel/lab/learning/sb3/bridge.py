@@ -1,36 +1,156 @@
-"""Between our learners and Stable-Baselines3: environments in, networks out."""
+"""Between our learners and Stable-Baselines3: settings and environments in, networks out."""
 
 import copy
+import importlib
+import inspect
 import io
 import pickle
 import warnings
 import zipfile
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from tercel.core.arrays import Float32
-from tercel.core.errors import ConfigError, PolicyError
+from tercel.core.errors import ConfigError, PolicyError, check_known, refuse_if
 from tercel.core.serialization import parse_json
-from tercel.execution.policies.mlp import Activation, Head, MlpPolicy
-from tercel.execution.policies.onnx_file import OnnxPolicy, from_onnx
-from tercel.lab.learning.checkpoint import ReturnTracker
+from tercel.execution.policies.network import Activation, Head, MlpPolicy, OnnxPolicy, from_onnx
 from tercel.lab.learning.native.net import CLIP
-from tercel.lab.learning.port import AnyVecEnv, MaskedVecEnv, action_sizes
-from tercel.lab.learning.sb3.settings import ALGORITHMS, VALUES, algorithm_class
+from tercel.lab.learning.port import ReturnTracker, VecEnv, action_sizes
 
 if TYPE_CHECKING:
     from stable_baselines3.common.vec_env import VecEnv as Sb3VecEnv
 
 
+# Name -> module, class, policy. Values are learned off policy by the last two.
+ALGORITHMS: dict[str, tuple[str, str, str]] = {
+    "ppo": ("stable_baselines3", "PPO", "MlpPolicy"),
+    "maskable_ppo": ("sb3_contrib", "MaskablePPO", "MlpPolicy"),
+    "recurrent_ppo": ("sb3_contrib", "RecurrentPPO", "MlpLstmPolicy"),
+    "dqn": ("stable_baselines3", "DQN", "MlpPolicy"),
+    "qrdqn": ("sb3_contrib", "QRDQN", "MlpPolicy"),
+}
+VALUES = ("dqn", "qrdqn")
+ACTIVATIONS = {"tanh": "Tanh", "relu": "ReLU", "elu": "ELU", "gelu": "GELU", "silu": "SiLU"}
+# Parameters that the learner sets itself.
+OURS = (
+    "self",
+    "policy",
+    "env",
+    "policy_kwargs",
+    "seed",
+    "device",
+    "verbose",
+    "tensorboard_log",
+    "_init_setup_model",
+)
+HEADS = ("vector", "simplex")
+
+
+@dataclass(frozen=True)
+class Sb3Settings:
+    """Settings of :class:`Sb3Learner`.
+
+    Parameters
+    ----------
+    algorithm : str
+        A key of :data:`ALGORITHMS`.
+    frames : int
+        Length of the whole training, by which the learning rate and exploration are annealed; 0: constant.
+    parameters : mapping
+        Keyword arguments of the algorithm, under Stable-Baselines3's own names (``n_steps``, ``batch_size``, ...).
+    network : mapping
+        ``policy_kwargs`` under their own names: ``net_arch``, ``lstm_hidden_size``, ...; ``activation_fn`` by name
+        (tanh, relu, elu, gelu, silu), and any ``..._class`` as "package.module:Class".
+    device : str
+        "auto" (a GPU if there is one), "cpu", "cuda", "cuda:1", ...
+    head : str
+        Of continuous actions: "vector", or "simplex": the softmax of what the network puts out.
+    normalise_observations, scale_rewards : bool
+        As :class:`PpoSettings` has them, by Stable-Baselines3's `VecNormalize`.
+    threads : int
+        Of torch on the CPU.
+    """
+
+    algorithm: str = "ppo"
+    frames: int = 0
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    network: Mapping[str, Any] = field(default_factory=dict)
+    device: str = "auto"
+    head: str = "vector"
+    normalise_observations: bool = True
+    scale_rewards: bool = True
+    threads: int = 1
+
+    def __post_init__(self) -> None:
+        """Refuse names that are none."""
+        check_known(self.algorithm, ALGORITHMS, "an algorithm of")
+        check_known(self.head, HEADS, "a head of")
+
+
+def algorithm_class(name: str) -> Any:
+    """The class behind a name of :data:`ALGORITHMS`."""
+    module, kind, _ = ALGORITHMS[name]
+    return getattr(importlib.import_module(module), kind)
+
+
+def check_parameters(kind: Any, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """`parameters`, if `kind` takes them all.
+
+    Raises
+    ------
+    ConfigError
+        A name that it does not know, or that the learner sets itself.
+    """
+    known = [name for name in inspect.signature(kind).parameters if name not in OURS]
+    for name in parameters:
+        check_known(name, known, f"parameters of {kind.__name__}:", error=ConfigError)
+    return dict(parameters)
+
+
+def policy_kwargs(network: Mapping[str, Any]) -> dict[str, Any]:
+    """`network` with the classes that its strings name.
+
+    Raises
+    ------
+    ConfigError
+        An activation or a class that is not there.
+    """
+    from torch import nn
+
+    out: dict[str, Any] = {}
+    for name, value in network.items():
+        if name == "activation_fn" and value in ACTIVATIONS:
+            out[name] = getattr(nn, ACTIVATIONS[value])
+        elif name.endswith(("_class", "_fn")):
+            out[name] = _imported(name, str(value))
+        else:
+            out[name] = value
+    return out
+
+
+def _imported(name: str, value: str) -> Any:
+    module, colon, kind = value.partition(":")
+    try:
+        if not colon:
+            raise ImportError("no colon in it")
+        return getattr(importlib.import_module(module), kind)
+    except (ImportError, AttributeError) as error:
+        raise ConfigError(
+            f"{name} as an activation ({', '.join(ACTIVATIONS)}) or as package.module:Class",
+            f"{value!r}: {error}",
+            "check that it can be imported here",
+        ) from error
+
+
 # -- env ------------------------------------------------------------------------------------------
 # Our environments as Stable-Baselines3 wants them.
 
+# Of vectors: Stable-Baselines3 wants one and cuts actions there; it is far beyond what any decoder tells apart.
 BOUND = 1e3
-"""Of vectors: Stable-Baselines3 wants one and cuts actions there; it is far beyond what any decoder tells apart."""
 
 
 def require(module: str = "stable_baselines3") -> None:
@@ -42,10 +162,12 @@ def require(module: str = "stable_baselines3") -> None:
     """
     from importlib.util import find_spec
 
-    if find_spec(module) is None:
-        raise ConfigError(
-            f"{module} for learner 'sb3'", "a Python without it", "pip install 'tercel[learn]'"
-        )
+    refuse_if(
+        find_spec(module) is None,
+        f"{module} for learner 'sb3'",
+        "a Python without it",
+        "pip install 'tercel[learn]'",
+    )
 
 
 def softmax(x: Float32) -> Float32:
@@ -55,19 +177,19 @@ def softmax(x: Float32) -> Float32:
 
 
 def to_sb3(
-    env: AnyVecEnv, seed: int, *, shares: bool = False, returns: ReturnTracker | None = None
+    env: VecEnv, seed: int, *, shares: bool = False, returns: ReturnTracker | None = None
 ) -> "Sb3VecEnv":
     """`env` as a Stable-Baselines3 VecEnv: discrete actions, or vectors; masks as sb3-contrib asks.
 
     Parameters
     ----------
-    env : AnyVecEnv
+    env : VecEnv
     seed : int
         Of every reset.
     shares : bool
         What the environment gets is the softmax of what the network puts out.
     returns : ReturnTracker, optional
-        Told every reward.
+        Gets every reward.
 
     Notes
     -----
@@ -79,7 +201,7 @@ def to_sb3(
 
     numbers, entries = action_sizes(env)
     own = {"render_mode": None, "vec": env, "shares": shares}
-    own |= {"action_masks": True} if isinstance(env, MaskedVecEnv) and numbers else {}
+    own |= {"action_masks": True} if hasattr(env, "mask") and numbers else {}
 
     class Adapter(Base):
         def __init__(self) -> None:
@@ -125,7 +247,7 @@ def to_sb3(
         def env_method(
             self, method_name: str, *args: Any, indices: Any = None, **kwargs: Any
         ) -> list[Any]:
-            if method_name == "action_masks" and isinstance(env, MaskedVecEnv):
+            if method_name == "action_masks" and hasattr(env, "mask"):
                 return list(env.mask().copy())
             raise NotImplementedError
 
@@ -145,7 +267,7 @@ def monitored(env: "Sb3VecEnv") -> "Sb3VecEnv":
 # -- export ---------------------------------------------------------------------------------------
 # What Stable-Baselines3 learned, as a policy of ours: arrays, or ONNX with the normalisation inside.
 #
-# What is in an archive of Stable-Baselines3 is unpickled and may run anything. Whoever reads one here trusts it.
+# What is in an archive of Stable-Baselines3 is unpickled and may run anything. A caller that reads one here trusts it.
 
 OPSET = 17
 _NAMES: dict[str, Activation] = {"Tanh": "tanh", "ReLU": "relu"}
@@ -164,7 +286,7 @@ _CLASSES = {
 
 @dataclass(frozen=True, eq=False)
 class TrainedSb3:
-    """A model of Stable-Baselines3, and what stands before and behind its network.
+    """A model of Stable-Baselines3, and what comes before and after its network.
 
     Parameters
     ----------
@@ -207,12 +329,12 @@ def trained(model: Any, shares: bool = False, normalised: Any = None) -> Trained
     """
     space, named = model.observation_space, [one.__name__ for one in type(model).__mro__]
     kind = next((name for name in named if name in _CLASSES), named[0])
-    if kind not in _CLASSES or len(space.shape or ()) != 1:
-        raise ConfigError(
-            f"a model of {', '.join(_CLASSES)} that observes rows of numbers",
-            f"{kind} that observes {space.shape}",
-            "export its network as ONNX yourself, and give that",
-        )
+    refuse_if(
+        kind not in _CLASSES or len(space.shape or ()) != 1,
+        f"a model of {', '.join(_CLASSES)} that observes rows of numbers",
+        f"{kind} that observes {space.shape}",
+        "export its network as ONNX yourself, and give that",
+    )
     algorithm, numbers = _CLASSES[kind], int(getattr(model.action_space, "n", 0))
     head: Head = (
         "q" if algorithm in VALUES else "logits" if numbers else "simplex" if shares else "vector"
@@ -232,7 +354,7 @@ def trained(model: Any, shares: bool = False, normalised: Any = None) -> Trained
 
 
 def policy_of(learned: TrainedSb3) -> MlpPolicy | OnnxPolicy:
-    """Its greedy policy as it stands, a copy."""
+    """Its current greedy policy, a copy."""
     return _perceptron(learned) or from_onnx(exported(learned), learned.head)
 
 
@@ -416,10 +538,13 @@ def algorithm_of(path: Path) -> str:
             "an archive of a Stable-Baselines3 model", f"{path}: {error}", remedy
         ) from error
     found = next((name for start, name in _MODULES.items() if module.startswith(start)), "")
-    if not found:
-        raise PolicyError(
-            f"a model of {', '.join(ALGORITHMS)}", f"{path} with a policy of {module}", remedy
-        )
+    refuse_if(
+        not found,
+        f"a model of {', '.join(ALGORITHMS)}",
+        f"{path} with a policy of {module}",
+        remedy,
+        PolicyError,
+    )
     return found
 
 
@@ -450,10 +575,11 @@ def unpickled(path: Path, moments: Path | None = None) -> tuple[Any, Any]:
             f"{path}: {error}"[:400],
             "save it again with the versions that are installed here",
         ) from error
-    if moments is not None and not hasattr(normalised, "obs_rms"):
-        raise PolicyError(
-            "what VecNormalize.save wrote",
-            f"{moments}: {type(normalised).__name__}",
-            "name that file",
-        )
+    refuse_if(
+        moments is not None and not hasattr(normalised, "obs_rms"),
+        "what VecNormalize.save wrote",
+        f"{moments}: {type(normalised).__name__}",
+        "name that file",
+        PolicyError,
+    )
     return model, normalised

@@ -14,23 +14,26 @@ from typing import Any
 
 import numpy as np
 
-from tercel.execution.policies.mlp import MlpPolicy
-from tercel.execution.policies.onnx_file import OnnxPolicy
-from tercel.lab.learning.checkpoint import ReturnTracker
+from tercel.execution.policies.network import MlpPolicy, OnnxPolicy
 from tercel.lab.learning.native.net import CLIP, EPSILON
-from tercel.lab.learning.port import AnyVecEnv, Metrics, State, action_sizes
-from tercel.lab.learning.sb3.bridge import TrainedSb3, policy_of, require, to_sb3, trained
-from tercel.lab.learning.sb3.settings import (
+from tercel.lab.learning.port import Metrics, ReturnTracker, State, VecEnv, action_sizes
+from tercel.lab.learning.sb3.bridge import (
     ALGORITHMS,
     VALUES,
     Sb3Settings,
+    TrainedSb3,
     algorithm_class,
     check_parameters,
     policy_kwargs,
+    policy_of,
+    require,
+    to_sb3,
+    trained,
 )
 
+# Decisions in every slot between two rows of metrics where values are learned.
 STEPS_OFF_POLICY = 64
-"""Decisions in every slot between two rows of metrics where values are learned."""
+# Where the settings say nothing: as the native learners have them.
 DEFAULTS: dict[str, dict[str, Any]] = {
     "on": {
         "n_steps": 64,
@@ -47,9 +50,9 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "batch_size": 256,
     },
 }
-"""Where the settings say nothing: as the native learners have them."""
 
 
+# What its logger says and a row of metrics has; NaN where nothing has been learned yet.
 LOGGED = {
     "on": (
         "loss",
@@ -63,7 +66,6 @@ LOGGED = {
     ),
     "off": ("loss", "learning_rate"),
 }
-"""What its logger says and a row of metrics has; NaN where nothing has been learned yet."""
 
 
 class Sb3Learner:
@@ -75,7 +77,7 @@ class Sb3Learner:
         The extra is missing, or a parameter or class that the settings name does not exist.
     """
 
-    def __init__(self, env: AnyVecEnv, settings: Sb3Settings | None = None, seed: int = 0) -> None:
+    def __init__(self, env: VecEnv, settings: Sb3Settings | None = None, seed: int = 0) -> None:
         s = self.settings = settings or Sb3Settings()
         module, _, network = ALGORITHMS[s.algorithm]
         require("stable_baselines3")
@@ -158,7 +160,7 @@ class Sb3Learner:
         return policy_of(self.trained())
 
     def trained(self) -> TrainedSb3:
-        """Its model with what stands before and behind the network."""
+        """Its model with what comes before and after the network."""
         return trained(self.model, self.settings.head == "simplex")
 
     def _moments(self) -> dict[str, Any]:
