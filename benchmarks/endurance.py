@@ -19,7 +19,7 @@ from typing import Any, Final
 from benchmarks import measured, packaged_limits
 from tercel.api import read_config
 from tercel.api.demo import SimulatedMarkets
-from tercel.desk.rounds import DeskConfig, LimitsSection, open_desk
+from tercel.desk.engine import DeskConfig, LimitsSection, open_desk
 from tercel.desk.trading.journal import SqlJournal
 
 AGENTS: Final = 20

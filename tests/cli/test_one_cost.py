@@ -15,8 +15,8 @@ from tercel.cli import app
 from tercel.core.plain import plain
 from tercel.core.vocabulary import NS_PER_SECOND as S
 from tercel.desk.console.state import DeskState
-from tercel.desk.rounds.build import open_desk
-from tercel.desk.rounds.outcome import outcome
+from tercel.desk.engine.build import open_desk
+from tercel.desk.engine.outcome import outcome
 from tercel.desk.trading.journal.reader import JournalReader
 from tercel.desk.trading.journal.store import SqlJournal
 from tercel.desk.trading.kill import LATCH, KillLatch

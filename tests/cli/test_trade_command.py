@@ -34,7 +34,7 @@ from tercel.core.orders import NewOrder, Tif
 from tercel.core.ports import Entry
 from tercel.core.version import code_mark
 from tercel.desk.console.state import DeskState
-from tercel.desk.rounds.runtime import check_latch
+from tercel.desk.engine.runtime import check_latch
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.chain import ChainKey
 from tercel.desk.trading.journal.codec import entry_out

@@ -22,12 +22,12 @@ from tercel.core.orders import PAID_ONE, shown
 from tercel.core.ports import Closing, Entry, Journal
 from tercel.core.report.svg import Section
 from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.desk.engine.build import limits_of
+from tercel.desk.engine.config import LIVE
+from tercel.desk.engine.outcome import DeskOutcome, outcome
+from tercel.desk.engine.runtime import DeskRuntime
+from tercel.desk.engine.stage import asks_live, check_clock, check_live, check_stage
 from tercel.desk.gate.process import FOLDER
-from tercel.desk.rounds.build import limits_of
-from tercel.desk.rounds.config import LIVE
-from tercel.desk.rounds.outcome import DeskOutcome, outcome
-from tercel.desk.rounds.runtime import DeskRuntime
-from tercel.desk.rounds.stage import asks_live, check_clock, check_live, check_stage
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.ledger import Ledger
 from tercel.desk.trading.parents import ParentOrder

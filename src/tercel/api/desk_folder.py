@@ -15,8 +15,8 @@ from tercel.core.report.svg import Section, render
 from tercel.core.report.tables import plain_table
 from tercel.core.toml import read_toml
 from tercel.core.vocabulary import NS_PER_SECOND, SIDE_WORDS
+from tercel.desk.engine.runtime import CONFIG
 from tercel.desk.gate.process import FOLDER
-from tercel.desk.rounds.runtime import CONFIG
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.blobs import unpack
 from tercel.desk.trading.journal.codec import entry_in
@@ -328,9 +328,9 @@ def _child(order: ChildOrder) -> dict[str, Any]:
 
 def _reconciled(folder: Path, where: str) -> dict[str, Any]:
     """Open the desk's journal as a new session would, ask the venue, cancel what still stands."""
+    from tercel.desk.engine.build import strategy_of
     from tercel.desk.gate.process import venue_at
     from tercel.desk.limits import LimitGate, default_file, from_json, read
-    from tercel.desk.rounds.build import strategy_of
     from tercel.desk.trading.kill import LATCH, KillLatch
     from tercel.desk.trading.session import Session, SessionTerms
     from tercel.venues.address import mark_of

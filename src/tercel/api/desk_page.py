@@ -20,8 +20,8 @@ from tercel.core.report import svg
 from tercel.core.report.svg import Figure, Section, finished, render, sketch
 from tercel.core.report.tables import fixed, plain_table, without_idle
 from tercel.core.vocabulary import BUY, SIDE_WORDS
-from tercel.desk.rounds.build import BuiltDesk
-from tercel.desk.rounds.config import DeskConfig
+from tercel.desk.engine.build import BuiltDesk
+from tercel.desk.engine.config import DeskConfig
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.blobs import unpack
 from tercel.desk.trading.journal.reader import JournalReader

@@ -11,9 +11,9 @@ from tercel.api.desk_dependencies import dependencies_of
 from tercel.api.desk_file import parse_config
 from tercel.core.machine import WallClock
 from tercel.core.ports import Venue
-from tercel.desk.rounds import baselines
-from tercel.desk.rounds.build import BuiltDesk, open_desk
-from tercel.desk.rounds.dependencies import DeskDependencies
+from tercel.desk.engine import baselines
+from tercel.desk.engine.build import BuiltDesk, open_desk
+from tercel.desk.engine.dependencies import DeskDependencies
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.memory import MemoryJournal
 from tercel.execution.market import Market

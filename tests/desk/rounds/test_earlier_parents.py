@@ -8,8 +8,8 @@ from tercel.api.desk_file import parse_config
 from tercel.core.ports import Entry
 from tercel.core.vocabulary import NS_PER_SECOND as S
 from tercel.desk.console.state import DeskState
-from tercel.desk.rounds.build import open_desk
-from tercel.desk.rounds.dependencies import DeskDependencies
+from tercel.desk.engine.build import open_desk
+from tercel.desk.engine.dependencies import DeskDependencies
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.memory import MemoryJournal
 from tercel.desk.trading.parents import ParentRequest

@@ -9,8 +9,8 @@ from exchange.fix.server import serve_fix
 from tercel.api.demo.markets import SimulatedMarkets, planted
 from tercel.api.desk_file import parse_config, read_config
 from tercel.core.ports import Venue
-from tercel.desk.rounds.build import open_desk
-from tercel.desk.rounds.dependencies import DeskDependencies
+from tercel.desk.engine.build import open_desk
+from tercel.desk.engine.dependencies import DeskDependencies
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.memory import MemoryJournal
 from tercel.execution.market import Market

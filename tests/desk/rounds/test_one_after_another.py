@@ -10,8 +10,8 @@ import pytest
 from tercel.api.demo.markets import SimulatedMarkets, open_demo
 from tercel.api.desk_file import parse_config
 from tercel.core.errors import DataError
-from tercel.desk.rounds.build import check, open_desk
-from tercel.desk.rounds.dependencies import DeskDependencies
+from tercel.desk.engine.build import check, open_desk
+from tercel.desk.engine.dependencies import DeskDependencies
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.memory import MemoryJournal
 from tercel.desk.trading.session import SessionTerms

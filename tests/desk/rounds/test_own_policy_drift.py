@@ -14,7 +14,7 @@ from tercel.api.demo.markets import SimulatedMarkets, open_demo
 from tercel.api.desk_file import parse_config
 from tercel.core.errors import PolicyError
 from tercel.core.ports import Entry
-from tercel.desk.rounds.build import detector_of, unwatched
+from tercel.desk.engine.build import detector_of, unwatched
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.memory import MemoryJournal
 from tercel.desk.trading.parents import ParentRequest

@@ -7,8 +7,8 @@ from tests.parts import whole
 
 from tercel.api.demo.markets import SimulatedMarkets, open_demo
 from tercel.api.desk_file import read_config
-from tercel.desk.rounds.build import BuiltDesk
-from tercel.desk.rounds.config import DeskConfig
+from tercel.desk.engine.build import BuiltDesk
+from tercel.desk.engine.config import DeskConfig
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.memory import MemoryJournal
 

@@ -22,9 +22,9 @@ from tercel.api.desk_page import cost_through_rounds, forecast_sentences
 from tercel.core.errors import ConfigError, DataError, TercelError
 from tercel.core.machine import WallClock
 from tercel.core.ports import Capabilities, Entry
-from tercel.desk.rounds.build import BuiltDesk, check, open_desk
-from tercel.desk.rounds.forecasts import begins_ns, forecasts_in, within
-from tercel.desk.rounds.sizing import Sizing
+from tercel.desk.engine.build import BuiltDesk, check, open_desk
+from tercel.desk.engine.forecasts import begins_ns, forecasts_in, within
+from tercel.desk.engine.sizing import Sizing
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.memory import MemoryJournal
 from tercel.execution.guidance import pack

@@ -13,10 +13,9 @@ from tercel.api.demo.markets import demo_text
 from tercel.api.desk_file import parse_config
 from tercel.core.errors import ConfigError
 from tercel.core.ports import Capabilities, Entry
-from tercel.desk.limits import Limits, default_file, hash_of, read
-from tercel.desk.rounds.build import limits_of
-from tercel.desk.rounds.config import DeskConfig
-from tercel.desk.rounds.stage import (
+from tercel.desk.engine.build import limits_of
+from tercel.desk.engine.config import DeskConfig
+from tercel.desk.engine.stage import (
     check_clock,
     check_live,
     check_stage,
@@ -25,6 +24,7 @@ from tercel.desk.rounds.stage import (
     largest_loss,
     sentence,
 )
+from tercel.desk.limits import Limits, default_file, hash_of, read
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.store import SqlJournal
 

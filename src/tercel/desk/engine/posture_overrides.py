@@ -11,7 +11,7 @@ from typing import Any, Final
 from tercel.core.errors import OrderError
 from tercel.core.messages import ANY_STYLE, Posture, Style
 from tercel.core.ports import Entry
-from tercel.desk.rounds.instrument import DeskInstrument
+from tercel.desk.engine.instrument import DeskInstrument
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.session import Session
 

@@ -23,9 +23,9 @@ from tercel.core.plain import plain
 from tercel.core.ports import Entry
 from tercel.core.stats.inference import wilson
 from tercel.core.vocabulary import DAY_NS, NS_PER_SECOND
-from tercel.desk.rounds.config import OFF, DeskConfig
-from tercel.desk.rounds.dependencies import NewsPort
-from tercel.desk.rounds.monitor import MarketMonitor
+from tercel.desk.engine.config import OFF, DeskConfig
+from tercel.desk.engine.dependencies import NewsPort
+from tercel.desk.engine.monitor import MarketMonitor
 from tercel.desk.trading.gateway import OrderGateway
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.outcomes import Outcomes

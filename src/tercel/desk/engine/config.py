@@ -25,7 +25,7 @@ from pydantic import (
 
 from tercel.core.errors import offer
 from tercel.core.toml import TomlTable
-from tercel.desk.rounds.sizing import SizingRule, WeightsRule
+from tercel.desk.engine.sizing import SizingRule, WeightsRule
 from tercel.execution.market import Market
 from tercel.market.simulator.queue_models import DEFAULT
 

@@ -13,11 +13,11 @@ from tercel.core.errors import JournalError
 from tercel.core.files import write_whole
 from tercel.core.ports import Closing
 from tercel.core.progress import say
-from tercel.desk.rounds.build import check, open_desk
-from tercel.desk.rounds.config import SHADOW, DeskConfig
-from tercel.desk.rounds.dependencies import DependencyFactory, DeskDependencies
-from tercel.desk.rounds.loop import DeskLoop
-from tercel.desk.rounds.stage import check_stage, identity
+from tercel.desk.engine.build import check, open_desk
+from tercel.desk.engine.config import SHADOW, DeskConfig
+from tercel.desk.engine.dependencies import DependencyFactory, DeskDependencies
+from tercel.desk.engine.loop import DeskLoop
+from tercel.desk.engine.stage import check_stage, identity
 from tercel.desk.trading.alerts import AlertSender, check_webhook
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.database import DATABASE, keep_elsewhere

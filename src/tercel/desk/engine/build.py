@@ -9,13 +9,13 @@ from typing import Any, Final
 from tercel.core.errors import ConfigError, LimitsError, TercelError, check_known
 from tercel.core.ports import Journal, Venue
 from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.desk.engine.agent_slot import AgentSlot, DriftDetector
+from tercel.desk.engine.config import OFF, AgentSection, DeskConfig, InstrumentSection
+from tercel.desk.engine.dependencies import DeskDependencies
+from tercel.desk.engine.forecasts import PACKAGED, DeskForecasts, check_signals
+from tercel.desk.engine.loop import DeskLoop
+from tercel.desk.engine.order_arrivals import TargetOrders, targets_of
 from tercel.desk.limits import LimitGate, Limits, changed, default_file, read
-from tercel.desk.rounds.agent_slot import AgentSlot, DriftDetector
-from tercel.desk.rounds.config import OFF, AgentSection, DeskConfig, InstrumentSection
-from tercel.desk.rounds.dependencies import DeskDependencies
-from tercel.desk.rounds.forecasts import PACKAGED, DeskForecasts, check_signals
-from tercel.desk.rounds.loop import DeskLoop
-from tercel.desk.rounds.order_arrivals import TargetOrders, targets_of
 from tercel.desk.trading.kill import Latch
 from tercel.desk.trading.parents import ParentRequest
 from tercel.desk.trading.session import Session, SessionTerms

@@ -14,9 +14,9 @@ from tercel.core.plain import plain
 from tercel.core.ports import Journal
 from tercel.core.stats.inference import weighted_interval
 from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.desk.rounds.agent_slot import Evidence
-from tercel.desk.rounds.build import BuiltDesk
-from tercel.desk.rounds.forecasts import ForecastOutcome, forecasts_in
+from tercel.desk.engine.agent_slot import Evidence
+from tercel.desk.engine.build import BuiltDesk
+from tercel.desk.engine.forecasts import ForecastOutcome, forecasts_in
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.reader import JournalReader
 from tercel.desk.trading.ledger import Ledger

@@ -19,8 +19,8 @@ import numpy as np
 from tercel.core.errors import ConfigError
 from tercel.core.orders import ONE
 from tercel.core.vocabulary import BUY, MOST_LOTS, SELL
-from tercel.desk.rounds.config import DeskConfig, SignalsSection
-from tercel.desk.rounds.forecasts import DeskForecasts, session_day
+from tercel.desk.engine.config import DeskConfig, SignalsSection
+from tercel.desk.engine.forecasts import DeskForecasts, session_day
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.session import Session
 from tercel.signals.model_folder import folder_at, load

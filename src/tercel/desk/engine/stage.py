@@ -9,9 +9,9 @@ from typing import Any, Final
 from tercel.core.errors import ConfigError, JournalError, TercelError
 from tercel.core.ports import Venue
 from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.desk.engine.config import LIVE, PAPER, REPLAY, SHADOW, DeskConfig
 from tercel.desk.limits import Limits, check_own, hash_of
 from tercel.desk.limits.file import MONEY
-from tercel.desk.rounds.config import LIVE, PAPER, REPLAY, SHADOW, DeskConfig
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.reader import JournalReader
 from tercel.desk.trading.journal.store import verify

@@ -25,15 +25,15 @@ from tercel.core.orders import ONE, MarketRows, Report, VenueEvent, ceiled
 from tercel.core.plain import plain
 from tercel.core.ports import Entry
 from tercel.core.vocabulary import BUY, NS_PER_SECOND
-from tercel.desk.rounds import baselines
-from tercel.desk.rounds.agent_slot import AgentSlot, Challenge, Evidence, paper_rows
-from tercel.desk.rounds.config import CLOSING_S, DeskConfig
-from tercel.desk.rounds.forecasts import DeskForecasts
-from tercel.desk.rounds.instrument import DeskInstrument, FlowShortfall
-from tercel.desk.rounds.monitor import MarketMonitor, seconds_between
-from tercel.desk.rounds.order_arrivals import OrderArrival, TargetOrders, order_arrivals
-from tercel.desk.rounds.posture_overrides import PostureOverrides
-from tercel.desk.rounds.sizing import FlowShares, Sizing, split
+from tercel.desk.engine import baselines
+from tercel.desk.engine.agent_slot import AgentSlot, Challenge, Evidence, paper_rows
+from tercel.desk.engine.config import CLOSING_S, DeskConfig
+from tercel.desk.engine.forecasts import DeskForecasts
+from tercel.desk.engine.instrument import DeskInstrument, FlowShortfall
+from tercel.desk.engine.monitor import MarketMonitor, seconds_between
+from tercel.desk.engine.order_arrivals import OrderArrival, TargetOrders, order_arrivals
+from tercel.desk.engine.posture_overrides import PostureOverrides
+from tercel.desk.engine.sizing import FlowShares, Sizing, split
 from tercel.desk.trading.executor import ParentExecutor
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.observer import SessionObserver

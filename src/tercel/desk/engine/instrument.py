@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from tercel.core.errors import OrderError
 from tercel.core.messages import Alpha, Posture
 from tercel.core.orders import ONE, PAID_ONE, floored, text
-from tercel.desk.rounds.forecasts import Outlook
-from tercel.desk.rounds.monitor import MarketMonitor
-from tercel.desk.rounds.sizing import FlowShares, Sizing
+from tercel.desk.engine.forecasts import Outlook
+from tercel.desk.engine.monitor import MarketMonitor
+from tercel.desk.engine.sizing import FlowShares, Sizing
 from tercel.signals.risk.posture import PosturePolicy
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from tercel.core.orders import M_NS, MarketRows
 from tercel.core.vocabulary import NO_ASK, NO_BID, NS_PER_SECOND
-from tercel.desk.rounds.baselines import OrdinarySeconds
+from tercel.desk.engine.baselines import OrdinarySeconds
 from tercel.desk.trading.follower import Follower
 from tercel.market.simulator import layout as sim
 from tercel.signals.risk.anomaly import AnomalyBaseline, Second
