@@ -19,8 +19,8 @@ from tercel.desk.engine.build import open_desk
 from tercel.desk.engine.outcome import outcome
 from tercel.desk.trading.journal.reader import JournalReader
 from tercel.desk.trading.journal.store import SqlJournal
-from tercel.desk.trading.kill import LATCH, KillLatch
-from tercel.desk.trading.parents import ParentRequest
+from tercel.desk.trading.parent_orders.parent import ParentRequest
+from tercel.desk.trading.risk.kill_switch import LATCH, KillLatch
 from tercel.desk.trading.tca.recorder import TcaRecorder
 
 DESK = """

@@ -30,7 +30,7 @@ from tercel.desk.engine.stage import asks_live, check_clock, check_live, check_s
 from tercel.desk.gate.process import FOLDER
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.ledger import Ledger
-from tercel.desk.trading.parents import ParentOrder
+from tercel.desk.trading.parent_orders.parent import ParentOrder
 from tercel.desk.trading.session import Session
 from tercel.execution.task import SIDES, seconds_of
 from tercel.venues.address import GATE

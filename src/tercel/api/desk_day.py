@@ -25,10 +25,10 @@ from tercel.desk.gate.process import gate_folder
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.reader import JournalReader
 from tercel.desk.trading.journal.store import verify
-from tercel.desk.trading.kill import LATCH, KillLatch
-from tercel.desk.trading.money import DAY_NS, by
-from tercel.desk.trading.money import summed as summed_over
-from tercel.desk.trading.parents import ParentStatus
+from tercel.desk.trading.parent_orders.parent import ParentStatus
+from tercel.desk.trading.risk.kill_switch import LATCH, KillLatch
+from tercel.desk.trading.risk.money import DAY_NS, by
+from tercel.desk.trading.risk.money import summed as summed_over
 from tercel.desk.trading.tca.shortfall import by_filled
 
 LIMITS_SHOWN: Final = 5

@@ -17,6 +17,7 @@ from tercel.core.toml import read_toml
 from tercel.core.vocabulary import NS_PER_SECOND, SIDE_WORDS
 from tercel.desk.engine.runtime import CONFIG
 from tercel.desk.gate.process import FOLDER
+from tercel.desk.trading.child_orders.lifecycle import ChildOrder
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.blobs import unpack
 from tercel.desk.trading.journal.codec import entry_in
@@ -25,9 +26,8 @@ from tercel.desk.trading.journal.lock import BRIEFLY, holder
 from tercel.desk.trading.journal.reader import JournalReader, post, withdraw
 from tercel.desk.trading.journal.store import SqlJournal
 from tercel.desk.trading.ledger import ANSWERS, FOLDED, Ledger
-from tercel.desk.trading.money import HeldPosition, Money
-from tercel.desk.trading.order import ChildOrder
-from tercel.desk.trading.settlement import ends
+from tercel.desk.trading.reconciliation.positions import ends
+from tercel.desk.trading.risk.money import HeldPosition, Money
 from tercel.desk.trading.tca.shortfall import sentences, summary
 
 DRAWN = 40
@@ -157,10 +157,7 @@ def decision_of(
     ConfigError
         There is none.
     """
-    from tercel.desk.trading.replay import (
-        decision_at,
-        explain,
-    )  # kernels, which nothing else here needs
+    from tercel.desk.trading.explain import decision_at, explain
 
     seq = entry
     with closing(JournalReader(folder)) as reader:
@@ -331,7 +328,7 @@ def _reconciled(folder: Path, where: str) -> dict[str, Any]:
     from tercel.desk.engine.build import strategy_of
     from tercel.desk.gate.process import venue_at
     from tercel.desk.limits import LimitGate, default_file, from_json, read
-    from tercel.desk.trading.kill import LATCH, KillLatch
+    from tercel.desk.trading.risk.kill_switch import LATCH, KillLatch
     from tercel.desk.trading.session import Session, SessionTerms
     from tercel.venues.address import mark_of
 

@@ -71,7 +71,7 @@ def _is_desk(folder: Path) -> bool:
 
 def waiting(folder: Path, ledger: "Ledger") -> str:
     """Sentence on parents that wait until somebody resumes them; "" where none does."""
-    from tercel.desk.trading.parents import ParentStatus
+    from tercel.desk.trading.parent_orders.parent import ParentStatus
 
     paused = [parent.id for parent in ledger.parents if parent.status == ParentStatus.PAUSED]
     if not paused:
@@ -136,7 +136,7 @@ class Kill(DeskRequest):
 def kill(request: Kill) -> None:
     """Cancel every order of a desk or of some agents and refuse new ones, across restarts, until `tercel rearm`."""
     from tercel.desk.trading.journal.lock import holder
-    from tercel.desk.trading.kill import LATCH, KillLatch
+    from tercel.desk.trading.risk.kill_switch import LATCH, KillLatch
 
     reason, agents = request.reason.strip() or "no reason given", request.agent or []
     folder = _stopped(request.desk)
@@ -176,7 +176,7 @@ class Rearm(DeskRequest):
 
 def rearm(request: Rearm) -> None:
     """Let a killed desk trade again; a person's word, with a reason."""
-    from tercel.desk.trading.kill import LATCH, KillLatch
+    from tercel.desk.trading.risk.kill_switch import LATCH, KillLatch
 
     folder, agents = _stopped(request.desk), request.agent or []
     latch = KillLatch(folder / LATCH)
@@ -230,7 +230,7 @@ def agents_of(folder: Path) -> set[str]:
 def _stopped(desk: Path | None) -> Path:
     """The desk that is meant; one that is named is stopped even when its journal is gone."""
     from tercel.desk.trading.journal.lock import LOCK
-    from tercel.desk.trading.kill import LATCH
+    from tercel.desk.trading.risk.kill_switch import LATCH
 
     if desk is not None and any((desk / name).exists() for name in (LOCK, LATCH)):
         return desk

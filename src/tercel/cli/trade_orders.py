@@ -50,7 +50,7 @@ def show(request: ShowLimits) -> int:
     from tercel.desk.trading.journal import kinds
     from tercel.desk.trading.journal.reader import JournalReader
     from tercel.desk.trading.limit_record import EXPIRES_NS, LimitRecord, wrong
-    from tercel.desk.trading.state import FOLDED, TradingStates
+    from tercel.desk.trading.risk.trading_state import FOLDED, TradingStates
 
     folder = find_desk(request.desk)
     with closing(JournalReader(folder)) as reader:

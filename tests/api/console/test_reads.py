@@ -23,8 +23,8 @@ from tercel.api.console.page_models import DeskPage, DeskThen
 from tercel.api.console.reads import MOST_READS, READERS
 from tercel.core.ports import Entry
 from tercel.desk.console.state import DeskState
+from tercel.desk.trading.forecast_outcomes import Outcomes
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.outcomes import Outcomes
 from tercel.execution.policies.card import read_card
 from tercel.execution.policies.policy import CARD
 from tercel.execution.policies_packaged import folder_of, names

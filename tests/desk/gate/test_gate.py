@@ -52,14 +52,14 @@ from tercel.desk.gate.opening import opened
 from tercel.desk.gate.process import gate_text
 from tercel.desk.gate.server import Gate
 from tercel.desk.limits import LimitGate, parse
+from tercel.desk.trading.heartbeat import heartbeat
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.memory import MemoryJournal
 from tercel.desk.trading.journal.reader import JournalReader
-from tercel.desk.trading.kill import KillLatch
 from tercel.desk.trading.ledger import Ledger
-from tercel.desk.trading.parents import accepted
+from tercel.desk.trading.parent_orders.parent import accepted
+from tercel.desk.trading.risk.kill_switch import KillLatch
 from tercel.desk.trading.session import Session, SessionTerms
-from tercel.desk.trading.upkeep import heartbeat
 from tercel.fix.client import FixVenue
 from tercel.venues.address import TRADER
 from tercel.venues.wire import RemoteVenue, frames

@@ -12,7 +12,7 @@ from tercel.desk.engine.build import open_desk
 from tercel.desk.engine.dependencies import DeskDependencies
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.memory import MemoryJournal
-from tercel.desk.trading.parents import ParentRequest
+from tercel.desk.trading.parent_orders.parent import ParentRequest
 from tercel.desk.trading.tca.recorder import TcaRecorder
 
 

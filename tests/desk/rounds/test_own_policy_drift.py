@@ -17,7 +17,7 @@ from tercel.core.ports import Entry
 from tercel.desk.engine.build import detector_of, unwatched
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.memory import MemoryJournal
-from tercel.desk.trading.parents import ParentRequest
+from tercel.desk.trading.parent_orders.parent import ParentRequest
 from tercel.execution.policies.policy import how_to_observe
 
 DESK = """

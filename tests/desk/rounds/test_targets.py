@@ -23,10 +23,10 @@ from tercel.desk.engine.config import SignalsSection
 from tercel.desk.engine.dependencies import DeskDependencies
 from tercel.desk.engine.forecasts import forecasts_in
 from tercel.desk.engine.order_arrivals import OrderArrival, TargetOrders
+from tercel.desk.trading.explain import explain
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.memory import MemoryJournal
-from tercel.desk.trading.parents import entry_of
-from tercel.desk.trading.replay import explain
+from tercel.desk.trading.parent_orders.parent import entry_of
 from tercel.desk.trading.session import SessionTerms
 from tercel.signals.model_folder import _digest, load
 from tercel.signals.serve import predict

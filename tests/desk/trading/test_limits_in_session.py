@@ -12,8 +12,8 @@ from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.memory import MemoryJournal
 from tercel.desk.trading.journal.reader import post
 from tercel.desk.trading.journal.store import SqlJournal
-from tercel.desk.trading.kill import KillLatch
 from tercel.desk.trading.limit_record import EXPIRES_NS, wrong
+from tercel.desk.trading.risk.kill_switch import KillLatch
 from tercel.desk.trading.session import Session, SessionTerms
 
 

@@ -10,11 +10,11 @@ from tests.desk.trading.random_journals import Story
 
 from tercel.core.orders import ONE, Unit
 from tercel.core.ports import Entry
-from tercel.desk.trading import money as m
+from tercel.desk.trading.child_orders.positions import Position
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.ledger import Ledger
-from tercel.desk.trading.money import HeldPosition, Money
-from tercel.desk.trading.positions import Position
+from tercel.desk.trading.risk import money as m
+from tercel.desk.trading.risk.money import HeldPosition, Money
 
 S = 10**9
 LISTED = {

@@ -16,7 +16,7 @@ from tercel.desk.trading.journal.codec import entry_out
 from tercel.desk.trading.journal.memory import MemoryJournal
 from tercel.desk.trading.journal.store import SqlJournal
 from tercel.desk.trading.ledger import Ledger
-from tercel.desk.trading.recovery import refold
+from tercel.desk.trading.reconciliation.orders import refold
 
 
 class Deaf(Flaky):

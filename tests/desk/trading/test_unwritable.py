@@ -17,7 +17,7 @@ from tercel.core.orders import MassCancel, NewOrder, ReplaceOrder
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.memory import MemoryJournal
 from tercel.desk.trading.journal.store import SqlJournal
-from tercel.desk.trading.kill import KillLatch
+from tercel.desk.trading.risk.kill_switch import KillLatch
 
 AFTER_NS = 5 * S
 

@@ -14,8 +14,7 @@ from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.codec import entry_in
 from tercel.desk.trading.journal.memory import MemoryJournal
 from tercel.desk.trading.ledger import Ledger
-from tercel.desk.trading.money import KEPT_MARKS, LEAST, Money
-from tercel.desk.trading.var_monitor import OVER, UNDER, VarMonitor
+from tercel.desk.trading.risk.money import KEPT_MARKS, LEAST, OVER, UNDER, Money, VarMonitor
 
 MINUTE = 60 * S
 

@@ -16,8 +16,8 @@ from tercel.desk.engine.forecasts import PACKAGED, DeskForecasts, check_signals
 from tercel.desk.engine.loop import DeskLoop
 from tercel.desk.engine.order_arrivals import TargetOrders, targets_of
 from tercel.desk.limits import LimitGate, Limits, changed, default_file, read
-from tercel.desk.trading.kill import Latch
-from tercel.desk.trading.parents import ParentRequest
+from tercel.desk.trading.parent_orders.parent import ParentRequest
+from tercel.desk.trading.risk.kill_switch import Latch
 from tercel.desk.trading.session import Session, SessionTerms
 from tercel.execution import policies_packaged
 from tercel.execution.foresight.forecaster import heard

@@ -26,9 +26,9 @@ from tercel.core.vocabulary import DAY_NS, NS_PER_SECOND
 from tercel.desk.engine.config import OFF, DeskConfig
 from tercel.desk.engine.dependencies import NewsPort
 from tercel.desk.engine.monitor import MarketMonitor
+from tercel.desk.trading.forecast_outcomes import Outcomes
 from tercel.desk.trading.gateway import OrderGateway
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.outcomes import Outcomes
 from tercel.execution.guidance import remaining
 from tercel.signals.model_folder import SignalModel, folder_at, load, load_packaged, packaged
 from tercel.signals.sources.tables import first_names

@@ -34,10 +34,10 @@ from tercel.desk.engine.monitor import MarketMonitor, seconds_between
 from tercel.desk.engine.order_arrivals import OrderArrival, TargetOrders, order_arrivals
 from tercel.desk.engine.posture_overrides import PostureOverrides
 from tercel.desk.engine.sizing import FlowShares, Sizing, split
-from tercel.desk.trading.executor import ParentExecutor
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.observer import SessionObserver
-from tercel.desk.trading.parents import ParentOrder, ParentRequest
+from tercel.desk.trading.parent_orders.executor import ParentExecutor
+from tercel.desk.trading.parent_orders.manager import SessionObserver
+from tercel.desk.trading.parent_orders.parent import ParentOrder, ParentRequest
 from tercel.desk.trading.session import Session
 from tercel.desk.trading.tca.measure import fees_of, fill_rows, shortfall
 from tercel.desk.trading.tca.shortfall import Shortfall

@@ -11,7 +11,7 @@ import numpy as np
 from tercel.core.orders import M_NS, MarketRows
 from tercel.core.vocabulary import NO_ASK, NO_BID, NS_PER_SECOND
 from tercel.desk.engine.baselines import OrdinarySeconds
-from tercel.desk.trading.follower import Follower
+from tercel.desk.trading.parent_orders.follower import Follower
 from tercel.market.simulator import layout as sim
 from tercel.signals.risk.anomaly import AnomalyBaseline, Second
 from tercel.signals.risk.meter import RiskMeter, SecondReader

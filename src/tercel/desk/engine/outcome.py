@@ -20,7 +20,7 @@ from tercel.desk.engine.forecasts import ForecastOutcome, forecasts_in
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.reader import JournalReader
 from tercel.desk.trading.ledger import Ledger
-from tercel.desk.trading.parents import ParentOrder, ParentStatus
+from tercel.desk.trading.parent_orders.parent import ParentOrder, ParentStatus
 from tercel.desk.trading.session import Session
 from tercel.desk.trading.tca.shortfall import by_filled
 from tercel.execution.costs import BPS

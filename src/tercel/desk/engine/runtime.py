@@ -19,14 +19,14 @@ from tercel.desk.engine.dependencies import DependencyFactory, DeskDependencies
 from tercel.desk.engine.loop import DeskLoop
 from tercel.desk.engine.stage import check_stage, identity
 from tercel.desk.trading.alerts import AlertSender, check_webhook
+from tercel.desk.trading.heartbeat import last_marks
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.database import DATABASE, keep_elsewhere
 from tercel.desk.trading.journal.reader import JournalReader
 from tercel.desk.trading.journal.store import SqlJournal
-from tercel.desk.trading.kill import LATCH, KillLatch, check_latch
+from tercel.desk.trading.risk.kill_switch import LATCH, KillLatch, check_latch
 from tercel.desk.trading.session import SessionTerms
 from tercel.desk.trading.tca.recorder import TcaRecorder
-from tercel.desk.trading.upkeep import last_marks
 from tercel.venues.address import SIMULATED, address, mark_of
 
 CONFIG: Final = "desk.toml"

@@ -34,7 +34,7 @@ from tercel.core.orders import (
     text,
 )
 from tercel.desk.trading.gateway import OrderGateway
-from tercel.desk.trading.state import StateReason
+from tercel.desk.trading.risk.trading_state import StateReason
 from tercel.fix.client import FixVenue
 from tercel.fix.profiles import ProfileTerms, load
 from tercel.fix.profiles.model import SymbolTable

@@ -20,10 +20,10 @@ from tercel.desk.gate.config import LONGEST_PATH, GateConfig
 from tercel.desk.gate.server import Gate, Prove, refuse_all
 from tercel.desk.limits import LimitGate, changed, check_own, default_file, read
 from tercel.desk.trading.gateway import OrderGateway
+from tercel.desk.trading.heartbeat import begun, last_words
 from tercel.desk.trading.journal.store import SqlJournal
-from tercel.desk.trading.kill import LATCH, KillLatch, check_latch
-from tercel.desk.trading.recovery import reconcile, refold
-from tercel.desk.trading.upkeep import begun, last_words
+from tercel.desk.trading.reconciliation.orders import reconcile, refold
+from tercel.desk.trading.risk.kill_switch import LATCH, KillLatch, check_latch
 from tercel.venues.address import connect, mark_of
 
 # prctl(2): PR_SET_DUMPABLE. Other processes of the same user may then neither trace this one nor read its memory.

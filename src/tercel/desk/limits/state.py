@@ -406,7 +406,7 @@ class LimitQuery:
 Check = Callable[[LimitQuery], Denial | None]
 """The port of limits: one question. `LimitConformance` of `certify/limits` checks one."""
 Killed = Callable[[str], str | None]
-"""Why an agent is killed, or None; `tercel.desk.trading.kill.KillLatch.killed` is one."""
+"""Why an agent is killed, or None; `tercel.desk.trading.risk.kill_switch.KillLatch.killed` is one."""
 
 
 class LimitCounts:

@@ -11,11 +11,11 @@ from tercel.core.messages import Alpha, Posture, Style
 from tercel.core.orders import ONE
 from tercel.core.ports import Entry
 from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.desk.trading.executor import ParentExecutor
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.ledger import Ledger
-from tercel.desk.trading.observer import SessionObserver
-from tercel.desk.trading.parents import ParentOrder
+from tercel.desk.trading.parent_orders.executor import ParentExecutor
+from tercel.desk.trading.parent_orders.manager import SessionObserver
+from tercel.desk.trading.parent_orders.parent import ParentOrder
 from tercel.desk.trading.session import Session
 from tercel.desk.trading.tca.measure import fees_of, fill_rows, shortfall
 from tercel.desk.trading.tca.shortfall import Shortfall

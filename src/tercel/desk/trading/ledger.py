@@ -15,14 +15,14 @@ from tercel.core.hash_index import HashIndex, hash_of, numbers_of, text_of
 from tercel.core.orders import ONE, Report, ceiled, shown
 from tercel.core.ports import Entries, Entry, Journal
 from tercel.desk.limits import LimitGate
+from tercel.desk.trading.child_orders.fold import Orders
+from tercel.desk.trading.child_orders.lifecycle import Notice
+from tercel.desk.trading.child_orders.positions import Fill, Move, Positions
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.codec import message_of
 from tercel.desk.trading.limit_record import LimitRecord
-from tercel.desk.trading.order import Notice
-from tercel.desk.trading.orders import Orders
-from tercel.desk.trading.parents import ParentOrder, Parents
-from tercel.desk.trading.positions import Fill, Move, Positions
-from tercel.desk.trading.state import STOPS, TradingStates
+from tercel.desk.trading.parent_orders.parent import ParentOrder, Parents
+from tercel.desk.trading.risk.trading_state import STOPS, TradingStates
 
 KEEP_NS: Final = 3_600_000_000_000
 """Venue time for which a parent that is over stays: analyses have been written by then."""

@@ -29,9 +29,9 @@ from tercel.desk.limits.watch import BLIND
 from tercel.desk.trading.gateway import OrderGateway
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.codec import entry_alert
-from tercel.desk.trading.kill import Latch
 from tercel.desk.trading.limit_record import EXPIRES_NS, same_person, told
-from tercel.desk.trading.state import StateReason
+from tercel.desk.trading.risk.kill_switch import Latch
+from tercel.desk.trading.risk.trading_state import StateReason
 
 WARN_EVERY_NS: Final = 5_000_000_000
 """Venue time between two looks at warning levels; breaches are looked for in every step."""

@@ -22,22 +22,8 @@ from tercel.core.ports import Entry, Journal, Venue
 from tercel.core.version import code_mark
 from tercel.core.vocabulary import FOREVER_NS, NS_PER_SECOND
 from tercel.desk.limits import LimitGate
-from tercel.desk.trading.follower import Follower, follower_of
 from tercel.desk.trading.gateway import OrderGateway
-from tercel.desk.trading.inquiry import Inquiry
-from tercel.desk.trading.journal.kinds import NOTED
-from tercel.desk.trading.kill import Latch
-from tercel.desk.trading.limiting import LimitKeeper
-from tercel.desk.trading.manager import ParentOrderManager
-from tercel.desk.trading.manual_trading import ManualTrading, hold, let_go
-from tercel.desk.trading.parents import ParentRequest, ParentStatus
-from tercel.desk.trading.recovery import RecoveryLine, reconcile, refold
-from tercel.desk.trading.settlement import PositionKeeper
-from tercel.desk.trading.snapshot import snapshots_of
-from tercel.desk.trading.state import Sender, StateReason
-from tercel.desk.trading.stopping import AGAIN_NS, FIRST_S, KillCanceller, LatchWatch
-from tercel.desk.trading.strategies import Strategies
-from tercel.desk.trading.upkeep import (
+from tercel.desk.trading.heartbeat import (
     begun,
     carry_out,
     check_store,
@@ -45,7 +31,20 @@ from tercel.desk.trading.upkeep import (
     last_words,
     take_inbox,
 )
-from tercel.desk.trading.var_monitor import VarMonitor
+from tercel.desk.trading.journal.kinds import NOTED
+from tercel.desk.trading.limiting import LimitKeeper
+from tercel.desk.trading.parent_orders.follower import Follower, follower_of
+from tercel.desk.trading.parent_orders.manager import ParentOrderManager
+from tercel.desk.trading.parent_orders.manual import ManualTrading, hold, let_go
+from tercel.desk.trading.parent_orders.parent import ParentRequest, ParentStatus
+from tercel.desk.trading.reconciliation.orders import Inquiry, RecoveryLine, reconcile, refold
+from tercel.desk.trading.reconciliation.positions import PositionKeeper
+from tercel.desk.trading.reconciliation.snapshot import snapshots_of
+from tercel.desk.trading.risk.cancels import AGAIN_NS, FIRST_S, KillCanceller, LatchWatch
+from tercel.desk.trading.risk.kill_switch import Latch
+from tercel.desk.trading.risk.money import VarMonitor
+from tercel.desk.trading.risk.trading_state import Sender, StateReason
+from tercel.desk.trading.strategies import Strategies
 
 OUTAGE_S: Final = 60.0
 """Seconds that a session tries to reach again what it is connected to."""

@@ -17,7 +17,7 @@ from tercel.core.arrays import Floats, Ints
 from tercel.core.errors import DataError
 from tercel.core.orders import FEE_UNIT, ONE
 from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.desk.trading.positions import Fill
+from tercel.desk.trading.child_orders.positions import Fill
 from tercel.desk.trading.tca.shortfall import BPS, Shortfall
 from tercel.market.tape.schema import EXECUTE, TRADE, TRADE_HIDDEN
 

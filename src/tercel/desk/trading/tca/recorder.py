@@ -24,13 +24,13 @@ from tercel.core.orders import (
 from tercel.core.plain import plain
 from tercel.core.ports import Entry
 from tercel.core.vocabulary import FOREVER_NS, NS_PER_SECOND
-from tercel.desk.trading.executor import ParentExecutor
-from tercel.desk.trading.follower import Follower
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.blobs import pack
 from tercel.desk.trading.journal.codec import entry_alert
-from tercel.desk.trading.observer import SessionObserver
-from tercel.desk.trading.parents import ParentOrder, ParentRequest
+from tercel.desk.trading.parent_orders.executor import ParentExecutor
+from tercel.desk.trading.parent_orders.follower import Follower
+from tercel.desk.trading.parent_orders.manager import SessionObserver
+from tercel.desk.trading.parent_orders.parent import ParentOrder, ParentRequest
 from tercel.desk.trading.session import Session
 from tercel.desk.trading.tca import measure as tca
 from tercel.market.simulator import layout as sim

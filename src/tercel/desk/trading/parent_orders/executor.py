@@ -36,13 +36,19 @@ from tercel.core.orders import (
 )
 from tercel.core.ports import Entry
 from tercel.core.vocabulary import FOREVER_NS, NO_ASK
-from tercel.desk.trading import executor_kernels as kernels
-from tercel.desk.trading.children import Assignment, Child, Children, begin
-from tercel.desk.trading.driver_rows import DriverRows
-from tercel.desk.trading.follower import Follower
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.blobs import pack
-from tercel.desk.trading.state import Act, ReasonScope, Sender, StateReason, TradingStates, permits
+from tercel.desk.trading.parent_orders import kernels as kernels
+from tercel.desk.trading.parent_orders.children import Assignment, Child, Children, begin
+from tercel.desk.trading.parent_orders.follower import DriverRows, Follower
+from tercel.desk.trading.risk.trading_state import (
+    Act,
+    ReasonScope,
+    Sender,
+    StateReason,
+    TradingStates,
+    permits,
+)
 from tercel.desk.trading.strategies import refuse_broken_weights
 from tercel.execution import columns as c
 from tercel.execution.accounts import costs_of, fills_of

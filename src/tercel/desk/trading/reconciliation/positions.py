@@ -18,10 +18,10 @@ from typing import Final
 from tercel.core.errors import OrderError, VenueError
 from tercel.core.orders import ExecType, Holdings, OrdStatus, Report, text
 from tercel.core.ports import Entry
+from tercel.desk.trading.child_orders.lifecycle import ChildOrder
 from tercel.desk.trading.gateway import OrderGateway
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.order import ChildOrder
-from tercel.desk.trading.state import StateReason
+from tercel.desk.trading.risk.trading_state import StateReason
 
 
 def paused(gateway: OrderGateway) -> dict[str, list[str]]:

@@ -13,10 +13,11 @@ from tercel.core.errors import OrderError
 from tercel.core.orders import NewOrder, Tif, floored
 from tercel.core.ports import Entry
 from tercel.core.vocabulary import FOREVER_NS
+from tercel.desk.trading.heartbeat import traded_in
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.limit_record import same_person
-from tercel.desk.trading.manager import ParentOrderManager
-from tercel.desk.trading.parents import (
+from tercel.desk.trading.parent_orders.manager import ParentOrderManager
+from tercel.desk.trading.parent_orders.parent import (
     ParentOrder,
     Parents,
     ParentStatus,
@@ -24,9 +25,8 @@ from tercel.desk.trading.parents import (
     limit_at,
     marked,
 )
-from tercel.desk.trading.state import Sender
-from tercel.desk.trading.stopping import AGAIN_NS, cancels
-from tercel.desk.trading.upkeep import traded_in
+from tercel.desk.trading.risk.cancels import AGAIN_NS, cancels
+from tercel.desk.trading.risk.trading_state import Sender
 
 _REMEDIES: Final = {
     "OWN_CROSS": "it would trade with an own order on the other side: cancel that one, or give a price short of it"

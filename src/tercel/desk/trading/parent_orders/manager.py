@@ -1,8 +1,4 @@
-"""Parent order manager: accepts, pauses, amends, cancels parents; each has an executor that may be replaced.
-
-What cannot be relied on is replaced, and that is journaled: a strategy that raises or answers NaN by the fallback, an
-executor whose orders' fate was unknown for a while by a new one that goes on with what is left.
-"""
+"""What watches a session: the desk's loop, and the recorder of costs."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -10,18 +6,18 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
+from tercel.core.arrays import Float32, Int32, Ints
 from tercel.core.errors import JournalError, OrderError, TapeError, VenueError
 from tercel.core.messages import Alpha, Posture
 from tercel.core.orders import Command, MarketRows, VenueEvent, ceiled, shown
 from tercel.core.pool import Deadline
 from tercel.core.ports import Entry
 from tercel.core.vocabulary import FOREVER_NS
-from tercel.desk.trading.children import Assignment
-from tercel.desk.trading.executor import ParentExecutor
-from tercel.desk.trading.follower import Follower
 from tercel.desk.trading.gateway import OrderGateway
-from tercel.desk.trading.observer import SessionObserver
-from tercel.desk.trading.parents import (
+from tercel.desk.trading.parent_orders.children import Assignment
+from tercel.desk.trading.parent_orders.executor import ParentExecutor
+from tercel.desk.trading.parent_orders.follower import Follower
+from tercel.desk.trading.parent_orders.parent import (
     NEW_SESSION,
     NO_LIMIT,
     ParentOrder,
@@ -33,12 +29,29 @@ from tercel.desk.trading.parents import (
     marked,
     model_of,
 )
-from tercel.desk.trading.state import Sender, StateReason
-from tercel.desk.trading.stopping import FIRST_S, KillCanceller, cancels
+from tercel.desk.trading.risk.cancels import FIRST_S, KillCanceller, cancels
+from tercel.desk.trading.risk.trading_state import Sender, StateReason
 from tercel.desk.trading.strategies import Strategies
 from tercel.execution.strategy import Strategy
 from tercel.execution.task import Task
 from tercel.market.simulator import layout as sim
+
+
+class SessionObserver:
+    """Observer of a session's events, each of which it passes over unless it says otherwise."""
+
+    def on_events(self, events: Sequence[VenueEvent]) -> None:
+        """Venue events, after followers and executors processed them."""
+
+    def on_arrival(self, order: ParentRequest, book: Int32, state: Ints) -> None:
+        """A parent arrived: its market with the order in it."""
+
+    def on_decision(self, order: ParentRequest, observation: Float32) -> None:
+        """A decision was taken on this observation."""
+
+    def on_over(self, parent: ParentOrder, executor: ParentExecutor | None) -> None:
+        """A parent ended; `executor` is its last one, if any."""
+
 
 FALLBACK: Final = "twap_passive"
 """The strategy that takes over from one that failed."""

@@ -17,9 +17,9 @@ from typing import Any, Final
 from tercel.core.orders import ONE, CancelOrder, Command, MassCancel, NewOrder, ReplaceOrder
 from tercel.core.ports import Entry
 from tercel.desk.limits import PAUSES, Denial
+from tercel.desk.trading.child_orders.fold import Orders
+from tercel.desk.trading.child_orders.positions import Positions
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.orders import Orders
-from tercel.desk.trading.positions import Positions
 
 STOPS: Final = "stops"
 """In the body of an alert: its agent sends nothing new until it goes on."""

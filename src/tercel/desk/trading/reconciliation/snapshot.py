@@ -24,11 +24,14 @@ from tercel.core.ports import Entry, Journal
 from tercel.core.threads import PeriodicThread
 from tercel.desk.limits import file as limits_file
 from tercel.desk.limits import quotes as limits_quotes
-from tercel.desk.limits import state as limits_state
+from tercel.desk.limits import trading_state as limits_state
 from tercel.desk.limits.gate import LimitGate
-from tercel.desk.trading import limit_record, order, parents, positions, state
-from tercel.desk.trading import orders as orders_fold
+from tercel.desk.trading import limit_record
+from tercel.desk.trading.child_orders import fold as orders_fold
+from tercel.desk.trading.child_orders import lifecycle, positions
 from tercel.desk.trading.ledger import Ledger
+from tercel.desk.trading.parent_orders import parent
+from tercel.desk.trading.risk import trading_state
 
 VERSION: Final = 4
 EVERY: Final = 20_000
@@ -53,7 +56,16 @@ _STATE: Final = Graph(
         Entry,
         Ledger,
         HashIndex,
-        *_classes(orders, executions, order, orders_fold, parents, positions, limit_record, state),
+        *_classes(
+            orders,
+            executions,
+            lifecycle,
+            orders_fold,
+            parent,
+            positions,
+            limit_record,
+            trading_state,
+        ),
     ),
     {Ledger: frozenset({"past", "last", "moves", "_counts", "_keep_ns"})},
 )
@@ -68,7 +80,7 @@ def version_of(limits: LimitGate) -> str:
     folds = (
         Ledger(),
         orders_fold.Orders(),
-        parents.Parents(),
+        parent.Parents(),
         positions.Positions(),
         executions.Executions[Any](),
     )

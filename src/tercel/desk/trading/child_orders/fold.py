@@ -12,15 +12,7 @@ from tercel.core.orders import CancelReject, Holdings, Report, ceiled
 from tercel.core.orders import text as decimals
 from tercel.core.plain import altered
 from tercel.core.ports import Entry
-from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.codec import (
-    OrderMessage,
-    command_of,
-    entry_alert,
-    message_of,
-    readable,
-)
-from tercel.desk.trading.order import (
+from tercel.desk.trading.child_orders.lifecycle import (
     ChildOrder,
     Code,
     Notice,
@@ -34,7 +26,15 @@ from tercel.desk.trading.order import (
     reported,
     requested,
 )
-from tercel.desk.trading.positions import Fill
+from tercel.desk.trading.child_orders.positions import Fill
+from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal.codec import (
+    OrderMessage,
+    command_of,
+    entry_alert,
+    message_of,
+    readable,
+)
 
 _LOSES: Final = {kinds.SEND_FAILED: "sending failed", kinds.NO_ACK: "no word from the venue"}
 
