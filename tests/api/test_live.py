@@ -24,10 +24,9 @@ from tercel.api.second_person import SecondPerson
 from tercel.core import installation
 from tercel.core.errors import ConfigError, TercelError
 from tercel.core.machine import person
-from tercel.desk.engine import stage as stage_module
-from tercel.desk.engine.build import limits_of
-from tercel.desk.engine.runtime import held_here
-from tercel.desk.engine.stage import asks_live, check_stage, sentence
+from tercel.desk.engine import config as stage_module
+from tercel.desk.engine.config import asks_live, check_stage, sentence
+from tercel.desk.engine.runtime import held_here, limits_of
 from tercel.desk.gate.config import GateConfig, GateTerms
 from tercel.desk.gate.opening import opened
 from tercel.desk.limits import default_file

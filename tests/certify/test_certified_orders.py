@@ -11,7 +11,7 @@ from tercel.core.executions import Executions
 from tercel.desk.gate.copies import DropCopy
 from tercel.desk.limits.gate import LimitGate
 from tercel.desk.trading.gateway import OrderGateway
-from tercel.desk.trading.reconciliation.orders import AckWatch
+from tercel.desk.trading.reconciliation.recovery import AckWatch
 from tercel.desk.trading.risk.cancels import KillCanceller
 from tercel.fix.profiles import load
 from tercel.fix.standard import StandardDialect

@@ -18,7 +18,7 @@ from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.codec import entry_in, entry_out
 from tercel.desk.trading.journal.store import SqlJournal
 from tercel.desk.trading.parent_orders.parent import ParentRequest, accepted
-from tercel.desk.trading.reconciliation.orders import refold
+from tercel.desk.trading.reconciliation.recovery import refold
 
 
 def tercel(*words: object) -> Result:

@@ -22,11 +22,9 @@ from tercel.core.orders import PAID_ONE, shown
 from tercel.core.ports import Closing, Entry, Journal
 from tercel.core.report.svg import Section
 from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.desk.engine.build import limits_of
-from tercel.desk.engine.config import LIVE
+from tercel.desk.engine.config import LIVE, asks_live, check_clock, check_live, check_stage
 from tercel.desk.engine.outcome import DeskOutcome, outcome
-from tercel.desk.engine.runtime import DeskRuntime
-from tercel.desk.engine.stage import asks_live, check_clock, check_live, check_stage
+from tercel.desk.engine.runtime import DeskRuntime, limits_of
 from tercel.desk.gate.process import FOLDER
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.ledger import Ledger

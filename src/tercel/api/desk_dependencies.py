@@ -7,7 +7,7 @@ from tercel.api.demo.markets import SimulatedMarkets, pace_of, warm_up
 from tercel.api.desk_shadow import recorded_exchange, refuse_short, shadow_of
 from tercel.core.ports import Clock, Venue
 from tercel.desk.engine.config import REPLAY, SHADOW, DeskConfig
-from tercel.desk.engine.dependencies import DependencyFactory, DeskDependencies
+from tercel.desk.engine.runtime import DependencyFactory, DeskDependencies
 from tercel.desk.gate.process import FOLDER, venue_at
 from tercel.venues.address import SIMULATED, Agree, connect, refuse_money
 from tercel.venues.exchange.stream import STREAM

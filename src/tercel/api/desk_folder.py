@@ -19,12 +19,9 @@ from tercel.desk.engine.runtime import CONFIG
 from tercel.desk.gate.process import FOLDER
 from tercel.desk.trading.child_orders.lifecycle import ChildOrder
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.blobs import unpack
-from tercel.desk.trading.journal.codec import entry_in
-from tercel.desk.trading.journal.database import DATABASE
-from tercel.desk.trading.journal.lock import BRIEFLY, holder
-from tercel.desk.trading.journal.reader import JournalReader, post, withdraw
-from tercel.desk.trading.journal.store import SqlJournal
+from tercel.desk.trading.journal.codec import entry_in, unpack
+from tercel.desk.trading.journal.database import BRIEFLY, DATABASE, holder
+from tercel.desk.trading.journal.store import JournalReader, SqlJournal, post, withdraw
 from tercel.desk.trading.ledger import ANSWERS, FOLDED, Ledger
 from tercel.desk.trading.reconciliation.positions import ends
 from tercel.desk.trading.risk.money import HeldPosition, Money
@@ -325,7 +322,7 @@ def _child(order: ChildOrder) -> dict[str, Any]:
 
 def _reconciled(folder: Path, where: str) -> dict[str, Any]:
     """Open the desk's journal as a new session would, ask the venue, cancel what still stands."""
-    from tercel.desk.engine.build import strategy_of
+    from tercel.desk.engine.runtime import strategy_of
     from tercel.desk.gate.process import venue_at
     from tercel.desk.limits import LimitGate, default_file, from_json, read
     from tercel.desk.trading.risk.kill_switch import LATCH, KillLatch

@@ -135,7 +135,7 @@ class Kill(DeskRequest):
 
 def kill(request: Kill) -> None:
     """Cancel every order of a desk or of some agents and refuse new ones, across restarts, until `tercel rearm`."""
-    from tercel.desk.trading.journal.lock import holder
+    from tercel.desk.trading.journal.database import holder
     from tercel.desk.trading.risk.kill_switch import LATCH, KillLatch
 
     reason, agents = request.reason.strip() or "no reason given", request.agent or []
@@ -214,7 +214,7 @@ def _held_here(folder: Path) -> bool:
 def agents_of(folder: Path) -> set[str]:
     """Who trades at a desk, as far as its journal can be read."""
     from tercel.desk.trading.journal import kinds
-    from tercel.desk.trading.journal.reader import JournalReader
+    from tercel.desk.trading.journal.store import JournalReader
 
     try:
         with closing(JournalReader(folder)) as reader:
@@ -229,7 +229,7 @@ def agents_of(folder: Path) -> set[str]:
 
 def _stopped(desk: Path | None) -> Path:
     """The desk that is meant; one that is named is stopped even when its journal is gone."""
-    from tercel.desk.trading.journal.lock import LOCK
+    from tercel.desk.trading.journal.database import LOCK
     from tercel.desk.trading.risk.kill_switch import LATCH
 
     if desk is not None and any((desk / name).exists() for name in (LOCK, LATCH)):
@@ -239,7 +239,7 @@ def _stopped(desk: Path | None) -> Path:
 
 def _post(folder: Path, command: str, body: Mapping[str, Any], reason: str) -> None:
     """The latch holds already: a journal that cannot take the word is no reason to fail."""
-    from tercel.desk.trading.journal.reader import post
+    from tercel.desk.trading.journal.store import post
 
     try:
         post(folder, command, body, person(), reason, time.time_ns())

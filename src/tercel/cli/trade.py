@@ -254,8 +254,8 @@ def run(request: RunDesk) -> None:
 
 def _confirmed(request: RunDesk, config: "DeskConfig") -> RunDesk:
     """Ask whoever sits there for the sentence of a desk that trades money, and who the second person is."""
-    from tercel.desk.engine.build import limits_of
-    from tercel.desk.engine.stage import asks_live, sentence
+    from tercel.desk.engine.config import asks_live, sentence
+    from tercel.desk.engine.runtime import limits_of
 
     beside = None if request.config is None else request.config.parent
     if request.confirm or not sys.stdin.isatty() or not (why := asks_live(config, beside)):
@@ -343,7 +343,7 @@ def _traded(
 
 def _what_remains(folder: Path) -> str:
     """What a desk that was stopped leaves: its journal, and what the journal says of parents that are not over."""
-    from tercel.desk.trading.journal.reader import JournalReader
+    from tercel.desk.trading.journal.store import JournalReader
     from tercel.desk.trading.ledger import Ledger
 
     try:

@@ -54,8 +54,8 @@ from tercel.desk.gate.server import Gate
 from tercel.desk.limits import LimitGate, parse
 from tercel.desk.trading.heartbeat import heartbeat
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.memory import MemoryJournal
-from tercel.desk.trading.journal.reader import JournalReader
+from tercel.desk.trading.journal.chain import MemoryJournal
+from tercel.desk.trading.journal.store import JournalReader
 from tercel.desk.trading.ledger import Ledger
 from tercel.desk.trading.parent_orders.parent import accepted
 from tercel.desk.trading.risk.kill_switch import KillLatch

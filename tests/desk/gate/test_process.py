@@ -20,7 +20,7 @@ from tercel.desk.gate.process import FILE, FOLDER, LOG, GateProcess
 from tercel.desk.limits import changed, from_json, read
 from tercel.desk.limits.change import as_json
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.reader import JournalReader
+from tercel.desk.trading.journal.store import JournalReader
 from tercel.venues.wire import RemoteVenue
 
 ELSEWHERE = ("numba", "tercel.market", "tercel.lab", "tercel.execution", "tercel.signals")

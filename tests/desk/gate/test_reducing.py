@@ -17,7 +17,7 @@ from tercel.desk.trading.child_orders.positions import Fill, Positions
 from tercel.desk.trading.heartbeat import carry_out
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.ledger import Ledger
-from tercel.desk.trading.reconciliation import orders
+from tercel.desk.trading.reconciliation import recovery
 from tercel.desk.trading.risk.trading_state import Standing, StateReason, TradingState, reduces
 from tercel.fix import tags as t
 from tercel.fix.profiles import load
@@ -28,8 +28,8 @@ REDUCING, ACTIVE = TradingState.REDUCING, TradingState.ACTIVE
 @pytest.fixture(autouse=True)
 def soon(monkeypatch):
     """Questions that are not answered are asked again within a tenth of a second, as long as before in all."""
-    monkeypatch.setattr(orders, "LONGEST_WAIT_NS", orders.LONGEST_WAIT_NS // 10)
-    monkeypatch.setattr(orders, "PATIENCE", orders.PATIENCE * 8)
+    monkeypatch.setattr(recovery, "LONGEST_WAIT_NS", recovery.LONGEST_WAIT_NS // 10)
+    monkeypatch.setattr(recovery, "PATIENCE", recovery.PATIENCE * 8)
 
 
 @contextmanager

@@ -19,12 +19,12 @@ from tercel.desk.limits.file import DAY_NS, MONEY
 from tercel.desk.trading.gateway import IMPLAUSIBLE, OrderGateway
 from tercel.desk.trading.heartbeat import heartbeat
 from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal.chain import MemoryJournal
 from tercel.desk.trading.journal.codec import entry_out
-from tercel.desk.trading.journal.memory import MemoryJournal
 from tercel.desk.trading.ledger import ArchiveIndex, Ledger
 from tercel.desk.trading.parent_orders.parent import ParentRequest, accepted
-from tercel.desk.trading.reconciliation.orders import refold
 from tercel.desk.trading.reconciliation.positions import PositionKeeper
+from tercel.desk.trading.reconciliation.recovery import refold
 from tercel.desk.trading.reconciliation.snapshot import canonical, restored
 from tercel.desk.trading.risk.trading_state import StateReason
 

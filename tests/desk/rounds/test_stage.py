@@ -13,9 +13,8 @@ from tercel.api.demo.markets import demo_text
 from tercel.api.desk_file import parse_config
 from tercel.core.errors import ConfigError
 from tercel.core.ports import Capabilities, Entry
-from tercel.desk.engine.build import limits_of
-from tercel.desk.engine.config import DeskConfig
-from tercel.desk.engine.stage import (
+from tercel.desk.engine.config import (
+    DeskConfig,
     check_clock,
     check_live,
     check_stage,
@@ -24,6 +23,7 @@ from tercel.desk.engine.stage import (
     largest_loss,
     sentence,
 )
+from tercel.desk.engine.runtime import limits_of
 from tercel.desk.limits import Limits, default_file, hash_of, read
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.store import SqlJournal

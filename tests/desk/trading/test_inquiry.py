@@ -9,7 +9,7 @@ from certify.fix.wall import Wall
 from tercel.core.orders import StatusRequest
 from tercel.core.ports import Capabilities
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.reconciliation.orders import LONGEST_NS, Inquiry
+from tercel.desk.trading.reconciliation.recovery import LONGEST_NS, Inquiry
 from tercel.desk.trading.risk.cancels import AGAIN_NS
 from tercel.desk.trading.risk.kill_switch import LATCH, KillLatch
 from tercel.desk.trading.risk.trading_state import Sender, StateReason, TradingStates

@@ -12,11 +12,11 @@ from tercel.core.errors import JournalError, OrderError, VenueError
 from tercel.core.orders import MassCancel, NewOrder, OrdStatus, StatusRequest, Tif, Unread
 from tercel.core.ports import Entry
 from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal.chain import MemoryJournal
 from tercel.desk.trading.journal.codec import entry_out
-from tercel.desk.trading.journal.memory import MemoryJournal
 from tercel.desk.trading.journal.store import SqlJournal
 from tercel.desk.trading.ledger import Ledger
-from tercel.desk.trading.reconciliation.orders import refold
+from tercel.desk.trading.reconciliation.recovery import refold
 
 
 class Deaf(Flaky):

@@ -9,7 +9,7 @@ from tests.desk.trading.desk_of_two import Flaky, exchange_of, session_of
 
 from tercel.core.errors import JournalError, VenueError
 from tercel.core.orders import ONE, ExecType, Holdings, OrdStatus, Report
-from tercel.desk.trading.journal.memory import MemoryJournal
+from tercel.desk.trading.journal.chain import MemoryJournal
 
 
 class Asked(Flaky):

@@ -26,8 +26,8 @@ from tercel.desk.trading.child_orders.fold import Orders
 from tercel.desk.trading.child_orders.lifecycle import Code, opened
 from tercel.desk.trading.child_orders.positions import Fill, Positions
 from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal.chain import MemoryJournal
 from tercel.desk.trading.journal.codec import entry_in
-from tercel.desk.trading.journal.memory import MemoryJournal
 from tercel.desk.trading.ledger import Ledger
 from tercel.desk.trading.risk.kill_switch import Latch
 from tercel.desk.trading.risk.trading_state import (

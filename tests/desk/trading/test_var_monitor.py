@@ -11,8 +11,8 @@ from tests.desk.trading.desk_of_two import asked, exchange_of, session_of
 from tercel.core.orders import Listing
 from tercel.core.ports import Entry
 from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal.chain import MemoryJournal
 from tercel.desk.trading.journal.codec import entry_in
-from tercel.desk.trading.journal.memory import MemoryJournal
 from tercel.desk.trading.ledger import Ledger
 from tercel.desk.trading.risk.money import KEPT_MARKS, LEAST, OVER, UNDER, Money, VarMonitor
 

@@ -21,7 +21,7 @@ from tercel.desk.limits import LimitGate, parse
 from tercel.desk.trading.counterfactual_replay import CostObserver, ParentScript
 from tercel.desk.trading.heartbeat import traded_in
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.memory import MemoryJournal
+from tercel.desk.trading.journal.chain import MemoryJournal
 from tercel.desk.trading.session import Session, SessionTerms
 from tercel.feeds import BinanceFeed, FeedOptions
 from tercel.market.impact.law import ImpactLaw

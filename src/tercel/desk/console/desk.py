@@ -7,9 +7,8 @@ from typing import Any, Self
 
 from tercel.core.ports import Entry
 from tercel.desk.gate.process import gate_folder
-from tercel.desk.trading.journal.database import DATABASE
-from tercel.desk.trading.journal.lock import holder
-from tercel.desk.trading.journal.reader import JournalReader, post
+from tercel.desk.trading.journal.database import DATABASE, holder
+from tercel.desk.trading.journal.store import JournalReader, post
 from tercel.desk.trading.risk.kill_switch import ALL, LATCH, KillLatch
 
 

@@ -13,6 +13,12 @@
 [scenario]    (the simulated exchange) synthetic drift, news and changes of its markets
 """
 
+import datetime as dt
+import math
+from collections.abc import Iterable
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import (
@@ -23,11 +29,17 @@ from pydantic import (
     field_validator,
 )
 
-from tercel.core.errors import offer
+from tercel.core.errors import ConfigError, JournalError, TercelError, offer
+from tercel.core.ports import Venue
 from tercel.core.toml import TomlTable
-from tercel.desk.engine.sizing import SizingRule, WeightsRule
+from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.desk.limits import Limits, check_own, hash_of
+from tercel.desk.limits.file import MONEY
+from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal.store import JournalReader, verify
 from tercel.execution.market import Market
 from tercel.market.simulator.queue_models import DEFAULT
+from tercel.venues.address import SIMULATED, money_at
 
 CLOSING_S: Final = 5.0
 """Before the end of a round, when its parents' horizons end: the next round finds them over."""
@@ -167,6 +179,74 @@ class RiskSection(TomlTable):
     posture: Literal["on", "off"] = "on"
 
 
+@dataclass(frozen=True)
+class SizingRule:
+    """Parameters of the sizing.
+
+    Parameters
+    ----------
+    least : float
+        Share of the open quantity that is always worked (unless the posture's multiplier is 0).
+    confidence : float
+        An alpha is acted on beyond so many of its standard deviations.
+    scale_bps : float
+        A favourable move of so many bps (beyond what confidence asks) defers everything that may be deferred.
+    prior_bps : float
+        Forecasts are believed at first as if they had held over so many bps (root sum of squares) of forecast moves.
+    """
+
+    least: float = 0.25
+    confidence: float = 0.1
+    scale_bps: float = 12.0
+    prior_bps: float = 60.0
+
+    def __post_init__(self) -> None:
+        """Refuse what is no rule."""
+        shares = 0 <= self.least <= 1
+        scales = 0 < self.scale_bps < math.inf and 0 < self.prior_bps < math.inf
+        if not (shares and scales and 0 <= self.confidence < math.inf):
+            raise ConfigError(
+                "least in [0, 1], confidence >= 0, scale_bps and prior_bps > 0",
+                f"{self}",
+                "mend [loop.sizing]",
+            )
+
+
+@dataclass(frozen=True)
+class WeightsRule:
+    """Parameters of the aggregation.
+
+    Parameters
+    ----------
+    rate : float
+        Learning rate on losses in [0, 1].
+    share : float
+        Handed round each time: about the rate of changes that is expected.
+    floor : float
+        Least share of an agent, so that it goes on being measured.
+    range_bps : float
+        Cost differences within a round beyond this count as this.
+    drift_penalty : float
+        Factor on the weight of an agent whose observations have drifted away from its card.
+    """
+
+    rate: float = 1.0
+    share: float = 0.04
+    floor: float = 0.04
+    range_bps: float = 20.0
+    drift_penalty: float = 0.5
+
+    def __post_init__(self) -> None:
+        """Refuse what is no rule."""
+        fits = self.rate >= 0 and 0 <= self.share < 1 and 0 <= self.floor < 1 and self.range_bps > 0
+        if not (fits and 0 < self.drift_penalty <= 1):
+            raise ConfigError(
+                "rate >= 0, share and floor in [0, 1), range_bps > 0, drift_penalty in (0, 1]",
+                f"{self}",
+                "leave the section out for the defaults",
+            )
+
+
 class LoopSection(TomlTable):
     """What trading really cost, and what is made of it."""
 
@@ -219,3 +299,261 @@ class DeskConfig(TomlTable):
         if len(set(names)) != len(names):
             raise ValueError(f"names that differ, not {', '.join(names)}")
         return sections
+
+
+CLOCK_S: Final = 0.1
+
+
+def check_stage(config: DeskConfig) -> None:
+    """Refuse a stage that contradicts its venue or its data.
+
+    Raises
+    ------
+    ConfigError
+    """
+    stage, recorded, simulated = (
+        config.desk.stage,
+        bool(config.data.lake),
+        config.desk.venue == SIMULATED,
+    )
+    said = f'stage = "{stage}"' if stage else "no stage"
+    where = f'venue = "{config.desk.venue}"'
+    nothing, stays = (
+        f"{said}, {where} and no [data]",
+        f'say stage = "{SHADOW}" for orders that stay here',
+    )
+    rules = (
+        (
+            stage in ("", PAPER, LIVE) and recorded,
+            'stage = "replay" or "shadow" with recorded data',
+            f"{said} and a lake under [data]",
+            "say it in [desk]",
+        ),
+        (
+            recorded and not simulated,
+            "recorded data or a venue's",
+            f"both [data] and {where}",
+            "leave one out",
+        ),
+        (
+            stage == REPLAY and not recorded,
+            'stage = "replay" over a recorded day',
+            nothing,
+            "name a lake under [data]; a market that is made needs no stage",
+        ),
+        (
+            stage == SHADOW and not recorded and simulated,
+            'stage = "shadow" over market data',
+            nothing,
+            "name a lake under [data], or the venue whose public data are to be watched",
+        ),
+        (
+            stage in (PAPER, LIVE) and simulated,
+            f'stage = "{stage}" at a venue',
+            f"{said} and {where}",
+            f"name the venue, or {stays}",
+        ),
+        (
+            bool(config.scenario) and (recorded or not simulated),
+            "[scenario] where markets are simulated, which it plants drift, changes and news in",
+            f"[scenario] and {'[data]' if recorded else where}",
+            "delete [scenario] and the tables under it",
+        ),
+    )
+    for wrong, *words in rules:
+        if wrong:
+            raise ConfigError(*words)
+
+
+def asks_live(config: DeskConfig, beside: Path | None = None) -> str:
+    """Why a desk has to show all that live asks; "" where its orders stay here, or move no money.
+
+    Raises
+    ------
+    TercelError
+        Nobody answers at its venue: see `venues.address.money_at`. It says that it trades on paper, where money is.
+    """
+    if config.desk.stage in (REPLAY, SHADOW):
+        return ""
+    why = f'stage = "{LIVE}"' if config.desk.stage == LIVE else money_at(config.desk.venue, beside)
+    _refuse_paper(config, why)
+    return why
+
+
+def _refuse_paper(config: DeskConfig, why: str) -> None:
+    if why and config.desk.stage == PAPER:
+        raise ConfigError(
+            f'stage = "{PAPER}" at a venue that is provably a test',
+            why,
+            f'name its test network, or say stage = "{LIVE}" and show what it asks: docs/howto/gate.md',
+        )
+
+
+# -- live -------------------------------------------------------------------------------------------------------------
+
+
+def largest_loss(limits: Limits) -> str:
+    """The most that the limits let a desk lose before it is killed, in money.
+
+    >>> from tercel.desk.limits import default_file, read
+    >>> largest_loss(read(default_file()))
+    '250,000'
+    """
+    return f"{min(limits.desk.daily_loss, limits.desk.drawdown) / MONEY:,.8g}"
+
+
+def sentence(config: DeskConfig, limits: Limits) -> str:
+    """What a person types before a desk trades live."""
+    accounts = ", ".join(agent.name for agent in config.agent)
+    return f"trade live at {config.desk.venue} as {accounts}, lose {largest_loss(limits)} at most"
+
+
+def check_live(
+    config: DeskConfig, limits: Limits, typed: str, tried: Path, now_ns: int, why: str
+) -> None:
+    """Refuse to trade live without what has to be so first.
+
+    Parameters
+    ----------
+    config : DeskConfig
+    limits : Limits
+        In force.
+    typed : str
+        A person's word: :func:`sentence`.
+    tried : Path
+        Folder of the desk in whose journal the kill switch was tried today.
+    now_ns : int
+        The wall's time, ns since 1970.
+    why : str
+        Why it is asked: :func:`asks_live`.
+
+    Raises
+    ------
+    ConfigError
+    """
+    _refuse_paper(config, why)  # of a gate's venue it is not known before
+    check_own(
+        config.limits.file,
+        config.limits.changed,
+        "no stage in the desk's file, at " * (not config.desk.stage)
+        + f"{why}; all that live asks is asked: docs/howto/crypto.md#what-live-asks",
+    )
+    if config.signals.orders == "drawn":
+        raise ConfigError(
+            "orders of people or of a file",
+            f'signals.orders = "drawn", at random by a seed ({why})',
+            'say orders = "none" under [signals] for those that people send, or "targets"',
+        )
+    today = dt.datetime.fromtimestamp(now_ns / NS_PER_SECOND, dt.UTC).date()
+    if today not in kills_tried(tried, config, limits):
+        wanted = f"a kill switch that was tried on {today} by this desk in shadow or on paper, with these limits"
+        raise ConfigError(
+            wanted,
+            f"none confirmed in {tried} ({why})",
+            f'run this desk\'s file with stage = "{SHADOW}" or "{PAPER}", tercel kill and tercel rearm there, and '
+            "name its folder with `tried=DIR`; what else it asks: docs/howto/crypto.md#what-live-asks",
+        )
+    if typed.strip() != (wanted := sentence(config, limits)):
+        said = repr(typed.strip()) if typed.strip() else "none"
+        raise ConfigError(f'the words "{wanted}"', f"{said} ({why})", f'`confirm="{wanted}"`')
+
+
+def identity(config: DeskConfig) -> dict[str, Any]:
+    """What a journal's sessions say of their desk."""
+    desk = config.desk
+    return {
+        "name": desk.name,
+        "stage": desk.stage,
+        "recorded": bool(config.data.lake),
+        "agents": {one.name: one.strategy for one in config.agent},
+    }
+
+
+def kills_tried(folder: Path, config: DeskConfig, limits: Limits) -> set[dt.date]:
+    """Days (UTC) on which a person's kill of an agent was confirmed by the venue and taken back, by the journal of the
+    same desk in shadow or on paper, not over recorded data: its name, its agents and the limits in force.
+
+    Raises
+    ------
+    ConfigError
+        A journal that is not as it was written, or by another key.
+    """
+    # `asked` is by person and agent; `kills` tells who, by event and agent.
+    asked, kills, days, fits, same = (
+        dict[Any, dt.date](),
+        dict[Any, str](),
+        set[dt.date](),
+        False,
+        False,
+    )
+    known = [identity(config) | {"stage": stage} for stage in (SHADOW, PAPER)]
+    with suppress(JournalError), closing(JournalReader(folder)) as journal:
+        if fault := verify(folder).fault:
+            raise ConfigError(
+                "a journal that is as it was written",
+                f"{folder}, {fault}",
+                "try the kill switch anew",
+            )
+        for _, entry in journal.read(
+            0, (kinds.SESSION, kinds.LIMITS, kinds.OPERATOR, kinds.KILL, kinds.REARM)
+        ):
+            if entry.kind == kinds.SESSION:
+                fits, asked, kills = entry.body.get("desk") in known, {}, {}
+            elif entry.kind == kinds.LIMITS and "hash" in entry.body:
+                same = entry.body["hash"] == hash_of(limits)
+            elif entry.kind == kinds.OPERATOR and entry.body.get("command") == "kill":
+                day = dt.datetime.fromtimestamp(
+                    int(entry.body.get("wall_ns", 0)) / NS_PER_SECOND, dt.UTC
+                ).date()
+                asked |= {
+                    (entry.body["by"], one): day
+                    for one in entry.body["body"].get("agents") or identity(config)["agents"]
+                }
+            elif entry.kind == kinds.KILL:
+                kills[entry.body["event"], entry.body["scope"]] = entry.body["by"]
+            elif entry.kind == kinds.REARM and "ends" not in entry.body:
+                scope = entry.body["scope"]
+                key, confirmed = (
+                    (kills.pop(("latched", scope), ""), scope),
+                    kills.pop(("confirmed", scope), None),
+                )
+                if confirmed is not None and key in asked and fits and same:
+                    days.add(asked.pop(key))
+    return days
+
+
+def check_clock(venue: Venue, folders: Iterable[Path]) -> None:
+    """Refuse a venue whose clock is not known, or is off by more than :data:`CLOCK_S`.
+
+    Parameters
+    ----------
+    venue : Venue
+    folders : iterable of Path
+        Journals whose heartbeats tell it, where the venue does not: the desk's, its gate's.
+
+    Raises
+    ------
+    ConfigError
+    """
+    session = venue.capabilities.session
+    ahead = (
+        None if session is None or session.ahead_ns is None else session.ahead_ns / NS_PER_SECOND
+    )
+    for folder in folders if ahead is None else ():
+        with suppress(TercelError), closing(JournalReader(folder)) as journal:
+            told = [entry.body.get("clock_s") for _, entry in journal.read(0, (kinds.HEARTBEAT,))]
+            ahead = next((float(one) for one in reversed(told) if one is not None), ahead)
+    if ahead is None or abs(ahead) > CLOCK_S:
+        received = (
+            "a venue that does not tell its time"
+            if ahead is None
+            else f"one {ahead:+.3f} s ahead of the venue's"
+        )
+        remedy = (
+            "set this machine's clock by a time server"
+            if ahead is not None
+            else "ask the venue for dated messages"
+        )
+        raise ConfigError(
+            f'stage = "{LIVE}" with a clock within {CLOCK_S:g} s of the venue\'s', received, remedy
+        )

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -24,7 +24,6 @@ from tercel.core.ports import Entry
 from tercel.core.stats.inference import wilson
 from tercel.core.vocabulary import DAY_NS, NS_PER_SECOND
 from tercel.desk.engine.config import OFF, DeskConfig
-from tercel.desk.engine.dependencies import NewsPort
 from tercel.desk.engine.monitor import MarketMonitor
 from tercel.desk.trading.forecast_outcomes import Outcomes
 from tercel.desk.trading.gateway import OrderGateway
@@ -45,6 +44,13 @@ REMEDY: Final = "the desk trades without; write a newer one (`tercel signals pre
 UNREAD: Final = (
     "the desk trades without; let signals.model name a folder of `tercel signals train` that reads"
 )
+
+
+class NewsPort(Protocol):
+    """Port of a news score."""
+
+    def score(self, instrument: str, number: int, at_ns: int) -> float | None:
+        """The score known as round `number` begins at venue time `at_ns`, of unit variance; None: no score."""
 
 
 @dataclass(frozen=True)

@@ -4,16 +4,18 @@ Fills are booked to the oldest open order first, against the mid at which that o
 keep their first arrival price, so that waiting is part of the cost.
 """
 
+import math
 from array import array
 from collections import deque
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tercel.core.errors import OrderError
+from tercel.core.errors import ConfigError, OrderError
 from tercel.core.messages import Alpha, Posture
 from tercel.core.orders import ONE, PAID_ONE, floored, text
+from tercel.desk.engine.config import SizingRule, WeightsRule
 from tercel.desk.engine.forecasts import Outlook
 from tercel.desk.engine.monitor import MarketMonitor
-from tercel.desk.engine.sizing import FlowShares, Sizing
 from tercel.signals.risk.posture import PosturePolicy
 
 
@@ -96,6 +98,123 @@ class FlowShortfall:
         """Cost of the whole program, bps of its arrival value; open lots are marked at `mid2`."""
         waiting = sum(self.side * (mid2 - order.mid2) * order.qty * ONE for order in self._open)
         return 1e4 * (self.cost2 + waiting) / self.asked2 if self.asked2 else 0.0
+
+
+class Sizing:
+    """Sizes one instrument's rounds and learns how far forecasts hold.
+
+    >>> sizing = Sizing(SizingRule())
+    >>> sizing.lots(1, 100, None, None, last=False)
+    100
+    >>> sizing.lots(1, 100, None, Posture("A", 0, size_multiplier=0.5), last=False)
+    50
+    """
+
+    def __init__(self, rule: SizingRule) -> None:
+        self._rule = rule
+        self._agreed = self._said = rule.prior_bps**2
+
+    def lots(
+        self,
+        side: int,
+        wanted: int,
+        alpha: Alpha | None,
+        posture: Posture | None,
+        last: bool,
+    ) -> int:
+        """Lots of `wanted` to work this round; the last round takes all."""
+        if last or wanted == 0:
+            return wanted
+        share = 1.0 if posture is None else posture.size_multiplier
+        if share == 0.0:
+            return 0
+        said, sd_bps = (
+            (0.0, 0.0) if alpha is None else (alpha.expected_bps * self.trust, alpha.sd_bps)
+        )
+        against = side * said
+        sure = max(abs(against) - self._rule.confidence * sd_bps, 0.0)
+        if against < 0:  # the market is expected to come: wait with some of it
+            share *= 1.0 - (1.0 - self._rule.least) * min(sure / self._rule.scale_bps, 1.0)
+        return min(max(round(share * wanted), min(1, wanted)), wanted)
+
+    def learn_move(self, expected_bps: float, realised_bps: float) -> None:
+        """Update the trust in forecasts with a round's forecast and realised move."""
+        if math.isfinite(realised_bps) and math.isfinite(expected_bps):
+            self._agreed += expected_bps * realised_bps
+            self._said += expected_bps**2
+
+    @property
+    def trust(self) -> float:
+        """Shrunken slope of realised moves on forecasts, with a prior of 1, in [0, 1.5]."""
+        return min(max(self._agreed / self._said, 0.0), 1.5)
+
+
+class FlowShares:
+    """Shares of the flow of a desk's agents on one instrument: multiplicative weights, less penalties, over a floor.
+
+    >>> weights = FlowShares(["good", "poor"], WeightsRule())
+    >>> for _ in range(10):
+    ...     weights.update({"good": 2.0, "poor": 12.0})
+    >>> weights.shares["good"] > 0.9
+    True
+    """
+
+    def __init__(self, agents: Sequence[str], rule: WeightsRule) -> None:
+        if not agents:
+            raise ConfigError("at least one agent", "none", "add an [[agent]] to the desk's file")
+        self._rule = rule
+        self._penalty = dict.fromkeys(agents, 1.0)
+        self._weights = {agent: 1.0 / len(agents) for agent in agents}
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """Share of the flow of each agent; they sum to 1."""
+        floor = min(self._rule.floor, 1.0 / len(self._penalty))
+        raw = {agent: weight * self._penalty[agent] for agent, weight in self._weights.items()}
+        total = sum(raw.values())
+        room = 1.0 - floor * len(raw)
+        return {agent: floor + room * weight / total for agent, weight in raw.items()}
+
+    def penalise(self, agent: str, drifting: bool) -> None:
+        """Reduce the share of an agent whose observations have drifted, or restore it."""
+        self._penalty[agent] = self._rule.drift_penalty if drifting else 1.0
+
+    def update(self, cost_bps: Mapping[str, float]) -> None:
+        """Update the weights with each agent's cost of one round; missing or NaN costs count as the mean."""
+        known = {
+            agent: cost
+            for agent, cost in cost_bps.items()
+            if agent in self._weights and math.isfinite(cost)
+        }
+        if len(known) < 2:
+            return
+        best = min(known.values())
+        losses = {
+            agent: min((cost - best) / self._rule.range_bps, 1.0) for agent, cost in known.items()
+        }
+        absent = sum(losses.values()) / len(losses)
+        grown = {
+            a: w * math.exp(-self._rule.rate * losses.get(a, absent))
+            for a, w in self._weights.items()
+        }
+        total, n = sum(grown.values()), len(grown)
+        self._weights = {
+            a: (1 - self._rule.share) * w / total + self._rule.share / n for a, w in grown.items()
+        }
+
+
+def split(lots: int, shares: Mapping[str, float]) -> dict[str, int]:
+    """Whole lots by shares, summing exactly (largest remainder; ties by order).
+
+    >>> split(10, {"a": 0.5, "b": 0.26, "c": 0.24})
+    {'a': 5, 'b': 3, 'c': 2}
+    """
+    exact = {agent: lots * share for agent, share in shares.items()}
+    whole = {agent: int(value) for agent, value in exact.items()}
+    order = sorted(exact, key=lambda agent: whole[agent] - exact[agent])
+    for agent in order[: lots - sum(whole.values())]:
+        whole[agent] += 1
+    return whole
 
 
 @dataclass

@@ -25,15 +25,13 @@ from tercel.core.orders import ONE, MarketRows, Report, VenueEvent, ceiled
 from tercel.core.plain import plain
 from tercel.core.ports import Entry
 from tercel.core.vocabulary import BUY, NS_PER_SECOND
-from tercel.desk.engine import baselines
 from tercel.desk.engine.agent_slot import AgentSlot, Challenge, Evidence, paper_rows
 from tercel.desk.engine.config import CLOSING_S, DeskConfig
 from tercel.desk.engine.forecasts import DeskForecasts
-from tercel.desk.engine.instrument import DeskInstrument, FlowShortfall
-from tercel.desk.engine.monitor import MarketMonitor, seconds_between
+from tercel.desk.engine.instrument import DeskInstrument, FlowShares, FlowShortfall, Sizing, split
+from tercel.desk.engine.monitor import MarketMonitor, baseline_entry, baselines_in, seconds_between
 from tercel.desk.engine.order_arrivals import OrderArrival, TargetOrders, order_arrivals
 from tercel.desk.engine.posture_overrides import PostureOverrides
-from tercel.desk.engine.sizing import FlowShares, Sizing, split
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.parent_orders.executor import ParentExecutor
 from tercel.desk.trading.parent_orders.manager import SessionObserver
@@ -92,9 +90,7 @@ class DeskLoop(SessionObserver):
         """Instruments whose baseline is learned from the desk's own data."""
         self._calm = dict(calm or {})
         if self._learns:
-            self._calm = (
-                baselines.of_journal(session.journal, session.gateway.venue.name) | self._calm
-            )
+            self._calm = baselines_in(session.journal, session.gateway.venue.name) | self._calm
         self._unlearned = {name for name in self._learns if name not in self._calm}
         self._progress = progress or (lambda _round: None)
         volume = {name: session.listings[name].volume_per_s for name in names}
@@ -385,7 +381,7 @@ class DeskLoop(SessionObserver):
             return
         if name in self._unlearned:
             self._unlearned.remove(name)
-            entry = baselines.entry_of(name, at_ns, monitor.baseline, monitor.warm_s)
+            entry = baseline_entry(name, at_ns, monitor.baseline, monitor.warm_s)
             self._note([entry])
         if state.posture is not None and not state.posture.reasons:
             monitor.ordinary_second()
@@ -396,7 +392,7 @@ class DeskLoop(SessionObserver):
             ordinary = self._states[name].monitor.ordinary
             if (learned := ordinary.baseline()) is not None:
                 now_ns = self.session.now_ns
-                self._note([baselines.entry_of(name, now_ns, learned, ordinary.count)])
+                self._note([baseline_entry(name, now_ns, learned, ordinary.count)])
 
     def _end_round(self) -> None:
         now = self.session.now_ns

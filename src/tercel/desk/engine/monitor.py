@@ -4,18 +4,75 @@ Both are read from the follower of the instrument's market data, the very arrays
 """
 
 from collections import deque
+from dataclasses import asdict, fields
 from typing import Final
 
 import numpy as np
 
 from tercel.core.orders import M_NS, MarketRows
+from tercel.core.plain import plain
+from tercel.core.ports import Entry, Journal
 from tercel.core.vocabulary import NO_ASK, NO_BID, NS_PER_SECOND
-from tercel.desk.engine.baselines import OrdinarySeconds
+from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.parent_orders.follower import Follower
 from tercel.market.simulator import layout as sim
-from tercel.signals.risk.anomaly import AnomalyBaseline, Second
+from tercel.market.simulator.seconds import COLUMNS
+from tercel.signals.risk.anomaly import AnomalyBaseline, Second, learn_calm
 from tercel.signals.risk.meter import RiskMeter, SecondReader
 from tercel.signals.risk.posture import RiskState
+
+KEPT_S: Final = 8 * 3600
+"""Seconds at most that a baseline is estimated from, the last ones."""
+LEAST_S: Final = 3600
+"""Seconds at least that replace an earlier baseline."""
+
+
+def baselines_in(journal: Journal, venue: str) -> dict[str, AnomalyBaseline]:
+    """The last baseline of each instrument in a desk's journal, of sessions at this venue only, not of a test network or
+    a recorded day that the same desk traded."""
+    found = {}
+    where = ""
+    for _, entry in journal.read(kinds=(kinds.SESSION, kinds.BASELINE)):
+        if entry.kind == kinds.SESSION:
+            where = entry.body["venue"]
+        elif where == venue:
+            values = {one.name: entry.body[one.name] for one in fields(AnomalyBaseline)}
+            arrays = {k: np.array(v, np.float64) for k, v in values.items() if isinstance(v, list)}
+            found[entry.instrument] = AnomalyBaseline(**values | arrays)
+    return found
+
+
+def baseline_entry(instrument: str, at_ns: int, baseline: AnomalyBaseline, seconds: int) -> Entry:
+    """The journal's entry of a baseline that was learned from so many seconds."""
+    body = {name: plain(value) for name, value in asdict(baseline).items()}
+    return Entry(kinds.BASELINE, at_ns, instrument, body=body | {"seconds": seconds})
+
+
+class OrdinarySeconds:
+    """The last seconds of a market in which no risk rule was in force."""
+
+    def __init__(self) -> None:
+        self._rows = np.empty((KEPT_S, COLUMNS))
+        self._seen = 0
+
+    def add(self, second: Second) -> None:
+        """One more second; one that is not all numbers is left out."""
+        row = np.array(second, np.float64)
+        if np.isfinite(row).all():
+            self._rows[self._seen % KEPT_S] = row
+            self._seen += 1
+
+    @property
+    def count(self) -> int:
+        """Seconds that :meth:`baseline` learns from."""
+        return min(self._seen, KEPT_S)
+
+    def baseline(self) -> AnomalyBaseline | None:
+        """The baseline of these seconds; None for fewer than :data:`LEAST_S`."""
+        if self.count < LEAST_S:
+            return None
+        return learn_calm([np.roll(self._rows[: self.count], -self._seen % self.count, axis=0)])
+
 
 SILENT_S: Final = 10.0
 """Least seconds without an event that a market is said to be silent for."""

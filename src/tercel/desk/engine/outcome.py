@@ -15,10 +15,10 @@ from tercel.core.ports import Journal
 from tercel.core.stats.inference import weighted_interval
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.desk.engine.agent_slot import Evidence
-from tercel.desk.engine.build import BuiltDesk
 from tercel.desk.engine.forecasts import ForecastOutcome, forecasts_in
+from tercel.desk.engine.runtime import BuiltDesk
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.reader import JournalReader
+from tercel.desk.trading.journal.store import JournalReader
 from tercel.desk.trading.ledger import Ledger
 from tercel.desk.trading.parent_orders.parent import ParentOrder, ParentStatus
 from tercel.desk.trading.session import Session

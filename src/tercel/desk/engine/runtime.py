@@ -4,30 +4,452 @@ with DeskRuntime(config, folder, parts, text=text, holder="ann") as runtime:
     runtime.desk.run()
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from math import ceil, inf
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, Protocol
 
-from tercel.core.errors import JournalError
+from tercel.core.errors import ConfigError, JournalError, LimitsError, TercelError, check_known
 from tercel.core.files import write_whole
-from tercel.core.ports import Closing
+from tercel.core.ports import Closing, Journal, Venue
 from tercel.core.progress import say
-from tercel.desk.engine.build import check, open_desk
-from tercel.desk.engine.config import SHADOW, DeskConfig
-from tercel.desk.engine.dependencies import DependencyFactory, DeskDependencies
+from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.desk.engine.agent_slot import AgentSlot, DriftDetector
+from tercel.desk.engine.config import (
+    OFF,
+    SHADOW,
+    AgentSection,
+    DeskConfig,
+    InstrumentSection,
+    check_stage,
+    identity,
+)
+from tercel.desk.engine.forecasts import PACKAGED, DeskForecasts, NewsPort, check_signals
 from tercel.desk.engine.loop import DeskLoop
-from tercel.desk.engine.stage import check_stage, identity
+from tercel.desk.engine.order_arrivals import TargetOrders, targets_of
+from tercel.desk.limits import LimitGate, Limits, changed, default_file, read
 from tercel.desk.trading.alerts import AlertSender, check_webhook
 from tercel.desk.trading.heartbeat import last_marks
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.database import DATABASE, keep_elsewhere
-from tercel.desk.trading.journal.reader import JournalReader
-from tercel.desk.trading.journal.store import SqlJournal
-from tercel.desk.trading.risk.kill_switch import LATCH, KillLatch, check_latch
-from tercel.desk.trading.session import SessionTerms
+from tercel.desk.trading.journal.store import JournalReader, SqlJournal
+from tercel.desk.trading.parent_orders.parent import ParentRequest
+from tercel.desk.trading.risk.kill_switch import LATCH, KillLatch, Latch, check_latch
+from tercel.desk.trading.session import Session, SessionTerms
 from tercel.desk.trading.tca.recorder import TcaRecorder
+from tercel.execution import policies_packaged
+from tercel.execution.foresight.forecaster import heard
+from tercel.execution.policies.card import read_card
+from tercel.execution.policies.policy import CARD, OBSERVATIONS, how_to_observe, read_observed
+from tercel.execution.policies.strategy import goes_by_costs, hearing, policy_strategy
+from tercel.execution.registry.resolve import POLICY, pinned, resolve_policy
+from tercel.execution.strategies import MarketEstimates, wrap
+from tercel.execution.strategies.guarded import WAITING
+from tercel.execution.strategies.timed import most_share
+from tercel.execution.strategy import Strategy, forecaster_of, gap_of
+from tercel.market.flow import Preset, load
+from tercel.market.simulator.layout import RUNGS
+from tercel.signals.risk.anomaly import AnomalyBaseline
 from tercel.venues.address import SIMULATED, address, mark_of
+
+
+@dataclass(frozen=True)
+class DeskDependencies:
+    """A desk's venue, news source, anomaly baselines and gate.
+
+    Parameters
+    ----------
+    venue : Venue
+        Whoever makes it closes it.
+    news : NewsPort, optional
+        A model's feature `news`; without it the feature is missing.
+    calm : mapping of instrument to AnomalyBaseline
+        What is ordinary in its market, of a simulated one; of one that is not there the desk learns it
+        (`rounds.baselines`).
+    gate : Path, optional
+        Folder of the journal of the gate before its venue, whose alerts are for the same people.
+    """
+
+    venue: Venue
+    news: NewsPort | None = None
+    calm: Mapping[str, AnomalyBaseline] = field(default_factory=dict)
+    gate: Path | None = None
+
+
+class DependencyFactory(Protocol):
+    """Factory of the parts of a desk whose folder is locked; resources to close go onto the exit stack."""
+
+    def __call__(self, folder: Path, latch: Path, opened: ExitStack) -> DeskDependencies:
+        """Raise a `TercelError` for a venue that cannot be reached."""
+
+
+A_DECISION: Final = 2 * (RUNGS + 1)
+"""Messages that a decision sends where it moves every place: an order taken back and a new one each."""
+
+
+def estimates(config: DeskConfig, preset: Preset, said: bool = True) -> MarketEstimates:
+    """Market estimates for written schedules, from the figures of a preset's card over a round."""
+    return MarketEstimates(
+        expected_volume=preset.volume_per_s * config.desk.round_s,
+        sigma=preset.sd60_ticks / 60**0.5 * config.desk.decision_s**0.5,
+        eta=preset.eta_ticks_per_lot,
+        spread=preset.mean_spread_ticks,
+        waiting=WAITING.get(preset.name, 0.0) if said else 0.0,
+    )
+
+
+def known_of(config: DeskConfig) -> dict[str, MarketEstimates]:
+    """Market estimates by instrument; instruments of one market share them.
+
+    What waiting costs is known of markets that the desk's file names alone.
+    """
+    named = {
+        each.name: (each.market, taken_for(config, each) == each.market.preset)
+        for each in config.instrument
+    }
+    figures = {
+        (market, said): estimates(config, load(market.preset), said)
+        for market, said in dict.fromkeys(named.values())
+    }
+    return {name: figures[of] for name, of in named.items()}
+
+
+def strategy_of(name: str, known: MarketEstimates | None, flow: str = OFF) -> Strategy:
+    """The strategy a desk's name stands for: a written one, `packaged:NAME`, `policy:FOLDER` or `policy:NAME@VERSION`.
+
+    Behind it `+alpha` and `+posture`; where the desk names a forecaster, `flow`, strategies that use one use it.
+
+    Raises
+    ------
+    UnknownNameError, ConfigError, PolicyError, DataError
+        For one that does not exist or does not load, or whose forecaster does not.
+    """
+    base, *wrappers = name.split("+")
+    if base.startswith(POLICY):
+        made = wrap(policy_strategy(resolve_policy(base)).knowing(known), wrappers)
+    else:
+        made = policies_packaged.named(name.removeprefix(PACKAGED), known)
+    made = made if flow == OFF else hearing(made, flow)
+    forecaster_of(made)  # one that is missing, or of other features, is refused here
+    return made
+
+
+def full_name(agent: AgentSection, strategy: str) -> str:
+    """A strategy's name with what guides it behind it; a registry alias is pinned to its version."""
+    guided = {"+alpha": agent.alpha, "+posture": agent.posture}
+    return pinned(strategy) + "".join(name for name, taken in guided.items() if taken)
+
+
+def slot_of(
+    agent: AgentSection, known: Mapping[str, MarketEstimates], flow: str = OFF
+) -> AgentSlot:
+    """The agent slot of a configuration section; `known` holds market estimates by instrument."""
+    name = full_name(agent, agent.strategy)
+    rival = full_name(agent, agent.challenger) if agent.challenger else ""
+    made = {
+        market: (
+            strategy_of(name, market, flow),
+            strategy_of(rival, market, flow) if rival else None,
+        )
+        for market in dict.fromkeys(known.values())
+    }
+    first = next(iter(known.values()))
+    slot = AgentSlot(
+        agent.name, made[first][0], name, made[first][1], rival, detector_of(agent.strategy)
+    )
+    slot.challenger_drift = detector_of(agent.challenger)
+    slot.elsewhere = {
+        instrument: made[market] for instrument, market in known.items() if market != first
+    }
+    for shown in filter(None, (name, rival)):
+        if (share := share_of(shown)) < inf:
+            slot.most_lots |= {
+                (shown, one): share * market.expected_volume for one, market in known.items()
+            }
+    return slot
+
+
+def refuse_fast(slot: AgentSlot, limits: Limits) -> None:
+    """Refuse an agent on a clock of events that may want more messages than its limits let leave.
+
+    Raises
+    ------
+    ConfigError
+        With what it may want in one window of the limit, for one parent order.
+    """
+    scope = limits.of_agent(slot.name)
+    if scope is None:
+        return
+    for shown, strategy in ((slot.shown, slot.strategy), (slot.challenger_shown, slot.challenger)):
+        if not (gap_ns := gap_of(strategy)):
+            continue
+        wanted = A_DECISION * max(1, ceil(scope.window_ns / gap_ns))
+        if wanted > scope.messages:
+            raise ConfigError(
+                f"a clock that sends at most {scope.messages} messages in {scope.window_ns / 1e6:g} ms",
+                f"agent {slot.name}: {shown} may send {wanted} of one order, a look every {gap_ns / 1e9:g} s",
+                f"raise agents.{slot.name}.messages, or name a strategy without a clock of events",
+            )
+
+
+def bare(strategy: str) -> str:
+    """Name of a packaged policy or rule without what is around it.
+
+    >>> bare("packaged:default+events"), bare("peg_touch")
+    ('default', 'peg_touch')
+    """
+    return strategy.removeprefix(PACKAGED).partition("+")[0]
+
+
+def policy_folder(strategy: str) -> Path | None:
+    """Folder of the policy that a strategy's name stands for, packaged or not; None for a written strategy."""
+    base = strategy.partition("+")[0]
+    if base.startswith(POLICY):
+        return resolve_policy(base)
+    packaged = policies_packaged.shipped(bare(base))
+    return policies_packaged.folder_of(packaged) if packaged in policies_packaged.names() else None
+
+
+def share_of(strategy: str) -> float:
+    """Largest parent a policy's card covers, as a share of the expected volume; infinite for a rule."""
+    folder = policy_folder(strategy)
+    return inf if folder is None else most_share(read_card(folder / CARD).limits)
+
+
+def detector_of(strategy: str) -> DriftDetector | None:
+    """Drift detector of a policy, from the figures beside its card; None without them (:func:`unwatched`)."""
+    folder = policy_folder(strategy)
+    if folder is None or not (file := policies_packaged.figures_of(folder)).is_file():
+        return None
+    seen = read_observed(file)
+    return DriftDetector(seen.mean, seen.sd, seen.entries)
+
+
+def limits_of(config: DeskConfig, beside: Path | None = None) -> Limits:
+    """The desk's hard limits; a relative path is resolved from the desk's file.
+
+    Raises
+    ------
+    LimitsError, ConfigError
+        For a file, or a single limit of the desk's own, that cannot be.
+    """
+    section = config.limits
+    limits = read((beside or Path()) / section.file if section.file else default_file())
+    if not section.changed:
+        return limits
+    try:
+        return changed(limits, {path: str(value) for path, value in section.changed.items()})
+    except LimitsError as error:
+        raise ConfigError(
+            error.expected, f"{error.received} under [limits.changed]", error.remedy
+        ) from error
+
+
+def check(config: DeskConfig, beside: Path | None = None) -> None:
+    """Validate a desk's configuration before anything is created for it.
+
+    Raises
+    ------
+    TercelError
+        For a market, a strategy, targets or a limits file that does not exist or does not read.
+    """
+    known = known_of(config)
+    slots = [slot_of(agent, known, config.signals.flow) for agent in config.agent]
+    check_signals(config)
+    if config.signals.flow != OFF:
+        heard(config.signals.flow)
+    targets_of(config)
+    limits = limits_of(config, beside)
+    for slot in slots:
+        refuse_fast(slot, limits)
+
+
+@dataclass
+class BuiltDesk:
+    """An assembled desk: its loop, session and parts."""
+
+    desk: DeskLoop
+    session: Session
+    venue: Venue
+
+
+def open_desk(
+    config: DeskConfig,
+    journal: Journal,
+    parts: DeskDependencies,
+    *,
+    latch: Latch | None = None,
+    beside: Path | None = None,
+    progress: Callable[[int], None] | None = None,
+    terms: SessionTerms | None = None,
+) -> BuiltDesk:
+    """Assemble a desk over a venue and a journal.
+
+    Parameters
+    ----------
+    config : DeskConfig
+    journal : Journal
+        Held by this desk alone.
+    parts : DeskDependencies
+        Its venue, its news, what is calm in its markets.
+    latch : Latch, optional
+        The kill latch.
+    beside : Path, optional
+        Folder that relative files of the configuration lie in.
+    progress : callable, optional
+        Called after every round with the number of rounds that are over.
+    terms : SessionTerms, optional
+        Its seed and warm-up are the desk's.
+
+    Raises
+    ------
+    TercelError
+        For anything in the configuration that does not exist.
+    """
+    venue = parts.venue
+    listed = sorted(listing.instrument for listing in venue.listings())
+    for instrument in config.instrument:
+        check_known(instrument.name, listed, f"an instrument of {venue.name}:")
+    known = known_of(config)
+    slots = [slot_of(agent, known, config.signals.flow) for agent in config.agent]
+
+    def request(body: Mapping[str, Any]) -> ParentRequest:
+        """What a person asked for; by default the agent's own strategy, or takes where its card is for less, and as
+        many decisions as the desk's parents."""
+        agent = str(body["agent"])
+        check_known(agent, [slot.name for slot in slots], "an agent of the desk:")
+        slot = next(slot for slot in slots if slot.name == agent)
+        every_ns = config.desk.decision_s * NS_PER_SECOND
+        decisions = (
+            body["decisions"]
+            if "decisions" in body
+            else max(round(body["horizon_ns"] / every_ns), 1)
+        )
+        asked = ParentRequest(
+            **{**body, "strategy": body.get("strategy") or slot.shown, "decisions": decisions}
+        )
+        if body.get("strategy"):
+            return asked
+        a_round = ceil(asked.lots * config.desk.round_s * NS_PER_SECOND / asked.horizon_ns)
+        works, _, why = slot.working(asked.instrument, a_round)
+        if why and desks:
+            desks[0].alert("warning", "HANDED_OVER", why, asked.instrument, agent)
+        return replace(asked, strategy=works)
+
+    killed = None if latch is None else latch.killed
+    limits = limits_of(config, beside)
+    for slot in slots:
+        refuse_fast(slot, limits)
+    gate = LimitGate(limits, venue.listings(), [slot.name for slot in slots], killed)
+    desks: list[DeskLoop] = []
+    terms = replace(terms or SessionTerms(), seed=config.desk.seed, warmup_s=config.desk.warmup_s)
+    flow = config.signals.flow
+    session = Session(
+        venue,
+        journal,
+        gate,
+        lambda name, of: strategy_of(name, known.get(of), flow),
+        terms,
+        latch=latch,
+        on_operator=lambda entry: bool(desks) and desks[0].on_operator(entry),
+        request=request,
+    )
+    try:
+        aims = targets_of(config)
+        forecasts = None if config.signals.model == OFF else DeskForecasts(config, parts.news)
+        orders = None if aims is None else TargetOrders(aims, session, config.signals, forecasts)
+        desks.append(DeskLoop(config, session, slots, forecasts, orders, parts.calm, progress))
+    except TercelError:
+        session.close()
+        raise
+    for agent, text in out_of_card(config):
+        desks[0].alert("warning", "OUT_OF_CARD", text, agent=agent)
+    if assumed := unsaid_markets(config):
+        desks[0].alert("warning", "MARKET_ASSUMED", assumed)
+    for slot in slots:
+        if unknown := ", ".join(name for name in known if is_guarded(slot, name)):
+            text = f"what waiting costs, or the next 30 s, is not known in {unknown}: it works as `guarded` there"
+            desks[0].alert("warning", "WORKS_AS_GUARDED", text, agent=slot.name)
+    free = ", ".join(one.instrument for one in venue.listings() if not any(one.fees))
+    if free and (config.desk.venue != SIMULATED or config.data.lake):
+        desks[0].alert(
+            "warning",
+            "NO_FEES",
+            f"no fees are known of {free}: what taking and resting cost is compared without them; of recorded days they "
+            "are maker_bps and taker_bps under [data]",
+        )
+    for agent, text in unwatched(config):
+        desks[0].alert("warning", "NO_DRIFT_DETECTION", text, agent=agent)
+    return BuiltDesk(desks[0], session, venue)
+
+
+def is_guarded(slot: AgentSlot, instrument: str) -> bool:
+    """Whether an agent's policy goes by what waiting costs, and of an instrument nobody knows that, or its forecasts say
+    nothing (their gate is closed)."""
+    made = slot.elsewhere.get(instrument, (slot.strategy,))[0]
+    told = forecaster_of(made)
+    own = None if told is None else told.of(instrument)
+    return goes_by_costs(made) and (own is None or not (own.waiting and own.scale[-1, 1]))
+
+
+def unwatched(config: DeskConfig) -> list[tuple[str, str]]:
+    """Agents with a policy whose inputs nothing is known to set beside: (agent, warning text)."""
+    found = []
+    for agent in config.agent:
+        for strategy in filter(None, (agent.strategy, agent.challenger)):
+            folder = policy_folder(strategy)
+            if folder is not None and detector_of(strategy) is None:
+                text = f"no shift of its inputs is noticed: {folder} has no {OBSERVATIONS}; "
+                found.append((agent.name, f"{text}write it by {how_to_observe(folder)}"))
+    return found
+
+
+def taken_for(config: DeskConfig, instrument: InstrumentSection) -> str:
+    """Market that an instrument is; at a venue, which is no preset market, the one that its desk's file compares it
+    with, else the venue itself."""
+    return (
+        instrument.market.preset
+        if config.desk.venue == SIMULATED or "market" in instrument.model_fields_set
+        else f"at {config.desk.venue}"
+    )
+
+
+def unsaid_markets(config: DeskConfig) -> str:
+    """Warning that a venue's instruments are sized by the volume of markets which nobody named; "" where all are."""
+    others = ", ".join(
+        f"{each.name} as in {each.market.preset}"
+        for each in config.instrument
+        if taken_for(config, each) != each.market.preset
+    )
+    return (
+        "strategies that go by volume, and a policy's largest order, take that of a market which the desk's file does "
+        f"not name: {others}; say "
+        'market = "NAME or FILE.json" under its [[instrument]]'
+        if others
+        else ""
+    )
+
+
+def out_of_card(config: DeskConfig) -> list[tuple[str, str]]:
+    """Agents that trade a market their policy was not trained for: (agent, warning text)."""
+    found = []
+    for agent in config.agent:
+        folder = policy_folder(agent.strategy)
+        homes = () if folder is None else read_card(folder / CARD).markets
+        if not homes:
+            continue
+        others = [
+            f"{each.name} is {taken_for(config, each)}"
+            for each in config.instrument
+            if taken_for(config, each) not in homes and each.name not in homes
+        ]
+        if others:
+            text = "trades in a market that its card does not name: "
+            found.append((agent.name, f"{bare(agent.strategy)} {text}{', '.join(others)}"))
+    return found
+
 
 CONFIG: Final = "desk.toml"
 SENT: Final = "gate.sent"

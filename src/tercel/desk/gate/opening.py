@@ -22,7 +22,7 @@ from tercel.desk.limits import LimitGate, changed, check_own, default_file, read
 from tercel.desk.trading.gateway import OrderGateway
 from tercel.desk.trading.heartbeat import begun, last_words
 from tercel.desk.trading.journal.store import SqlJournal
-from tercel.desk.trading.reconciliation.orders import reconcile, refold
+from tercel.desk.trading.reconciliation.recovery import reconcile, refold
 from tercel.desk.trading.risk.kill_switch import LATCH, KillLatch, check_latch
 from tercel.venues.address import connect, mark_of
 

@@ -25,17 +25,17 @@ from tercel.core.threads import PeriodicThread
 from tercel.core.version import code_mark
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.desk.limits import Denial
+from tercel.desk.limits.quotes import QuoteBook
 from tercel.desk.trading.gateway import OrderGateway
 from tercel.desk.trading.heartbeat import carry_out, check_store, heartbeat, last_words, take_inbox
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.codec import message_of
-from tercel.desk.trading.limiting import LimitKeeper
 from tercel.desk.trading.parent_orders.parent import LONGEST_NS, ParentRequest, accepted, entry_of
-from tercel.desk.trading.quote_book import QuoteBook
-from tercel.desk.trading.reconciliation.orders import Inquiry
 from tercel.desk.trading.reconciliation.positions import PositionKeeper
+from tercel.desk.trading.reconciliation.recovery import Inquiry
 from tercel.desk.trading.risk.cancels import KillCanceller, OrderWithdrawal
 from tercel.desk.trading.risk.kill_switch import KillLatch
+from tercel.desk.trading.risk.limit_keeper import LimitKeeper
 from tercel.desk.trading.risk.trading_state import StateReason
 from tercel.venues.wire import frames
 from tercel.venues.wire.hub import CLIENT, Client, Hub, of_account, whole

@@ -11,12 +11,12 @@ from tercel.core.errors import JournalError, TercelError, VenueError
 from tercel.core.orders import Listing, MassCancel
 from tercel.core.ports import Entry
 from tercel.core.version import code_mark
+from tercel.desk.limits.quotes import Quoted
 from tercel.desk.trading.child_orders.lifecycle import S
 from tercel.desk.trading.gateway import OrderGateway
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.codec import entry_alert
 from tercel.desk.trading.journal.database import remedy_of
-from tercel.desk.trading.quote_book import Quoted
 from tercel.desk.trading.risk.trading_state import StateReason
 
 CLOCK_S: Final = 0.5

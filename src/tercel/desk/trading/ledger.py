@@ -7,6 +7,7 @@ ledger.positions.of("ann", "AMZN").lots
 from array import array
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
@@ -20,7 +21,6 @@ from tercel.desk.trading.child_orders.lifecycle import Notice
 from tercel.desk.trading.child_orders.positions import Fill, Move, Positions
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.codec import message_of
-from tercel.desk.trading.limit_record import LimitRecord
 from tercel.desk.trading.parent_orders.parent import ParentOrder, Parents
 from tercel.desk.trading.risk.trading_state import STOPS, TradingStates
 
@@ -32,6 +32,57 @@ def _stem(order: str) -> str:
     """The parent that an order's name begins with; "" where it says none."""
     stem, _, digits = order.rpartition(".")
     return stem if digits.isdigit() else ""
+
+
+EXPIRES_NS: Final = 900 * 10**9
+"""Venue time in which a request may be approved."""
+
+
+@dataclass(frozen=True, slots=True)
+class LimitRequest:
+    """A request for other limits, as ``PATH: value`` (`limits.changed`)."""
+
+    changes: Mapping[str, str]
+    by: str
+    reason: str
+    ns: int
+    was: Mapping[str, Any]
+    """What was in force at these paths when it was asked for (`limits.values_at`)."""
+
+    def open(self, now_ns: int) -> bool:
+        """Whether it may still be approved."""
+        return now_ns - self.ns <= EXPIRES_NS
+
+
+class LimitRecord:
+    """Fold of entries of kind `limits`: limits in force and open requests.
+
+    Parameters
+    ----------
+    in_force : mapping or None
+        `limits.limits_json` of what is in force; None before a session said.
+    hash : str
+        Its name, "" before.
+    requests : dict of int to LimitRequest
+        What was asked for and neither approved nor, by the last entry, expired: by number of the entry that asked.
+    """
+
+    def __init__(self) -> None:
+        self.in_force: Mapping[str, Any] | None = None
+        self.hash = ""
+        self.requests: dict[int, LimitRequest] = {}
+
+    def apply(self, entry: Entry) -> None:
+        """Fold one entry of kind `limits`."""
+        body = entry.body
+        self.requests = {number: one for number, one in self.requests.items() if one.open(entry.ns)}
+        if body["event"] == "requested":
+            asked = LimitRequest(body["changes"], body["by"], body["reason"], entry.ns, body["was"])
+            self.requests[int(body["request"])] = asked
+            return
+        self.requests.pop(int(body.get("request", 0)), None)
+        self.in_force = body["limits"]
+        self.hash = str(body["hash"])
 
 
 class ArchiveIndex:

@@ -32,19 +32,18 @@ from tercel.desk.trading.heartbeat import (
     take_inbox,
 )
 from tercel.desk.trading.journal.kinds import NOTED
-from tercel.desk.trading.limiting import LimitKeeper
 from tercel.desk.trading.parent_orders.follower import Follower, follower_of
-from tercel.desk.trading.parent_orders.manager import ParentOrderManager
+from tercel.desk.trading.parent_orders.manager import ParentOrderManager, Strategies
 from tercel.desk.trading.parent_orders.manual import ManualTrading, hold, let_go
 from tercel.desk.trading.parent_orders.parent import ParentRequest, ParentStatus
-from tercel.desk.trading.reconciliation.orders import Inquiry, RecoveryLine, reconcile, refold
 from tercel.desk.trading.reconciliation.positions import PositionKeeper
+from tercel.desk.trading.reconciliation.recovery import Inquiry, RecoveryLine, reconcile, refold
 from tercel.desk.trading.reconciliation.snapshot import snapshots_of
 from tercel.desk.trading.risk.cancels import AGAIN_NS, FIRST_S, KillCanceller, LatchWatch
 from tercel.desk.trading.risk.kill_switch import Latch
+from tercel.desk.trading.risk.limit_keeper import LimitKeeper
 from tercel.desk.trading.risk.money import VarMonitor
 from tercel.desk.trading.risk.trading_state import Sender, StateReason
-from tercel.desk.trading.strategies import Strategies
 
 OUTAGE_S: Final = 60.0
 """Seconds that a session tries to reach again what it is connected to."""

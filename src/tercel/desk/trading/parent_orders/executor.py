@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from tercel.core.arrays import Int32, Ints
-from tercel.core.errors import OrderError, TapeError
+from tercel.core.errors import OrderError, PolicyError, TapeError
 from tercel.core.messages import Alpha, Posture
 from tercel.core.orders import (
     M_NS,
@@ -37,8 +37,8 @@ from tercel.core.orders import (
 from tercel.core.ports import Entry
 from tercel.core.vocabulary import FOREVER_NS, NO_ASK
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.blobs import pack
-from tercel.desk.trading.parent_orders import kernels as kernels
+from tercel.desk.trading.journal.codec import pack
+from tercel.desk.trading.parent_orders import kernels
 from tercel.desk.trading.parent_orders.children import Assignment, Child, Children, begin
 from tercel.desk.trading.parent_orders.follower import DriverRows, Follower
 from tercel.desk.trading.risk.trading_state import (
@@ -49,7 +49,6 @@ from tercel.desk.trading.risk.trading_state import (
     TradingStates,
     permits,
 )
-from tercel.desk.trading.strategies import refuse_broken_weights
 from tercel.execution import columns as c
 from tercel.execution.accounts import costs_of, fills_of
 from tercel.execution.costs import Costs
@@ -57,6 +56,8 @@ from tercel.execution.driver import Driver
 from tercel.execution.features import N_FEATURES, features_of
 from tercel.execution.guidance import guided_row
 from tercel.execution.intent import View
+from tercel.execution.policies.mlp import MlpPolicy
+from tercel.execution.policies.strategy import PolicyStrategy
 from tercel.execution.reconcile import open_lots
 from tercel.execution.strategy import Strategy, forecaster_of, gap_of
 from tercel.market.book import layout as lay
@@ -66,6 +67,25 @@ from tercel.market.simulator.entry import ladder_end
 
 LOG_ROWS = 4096
 WAITING = 1024  # updates of a market, at most
+
+
+def refuse_broken_weights(strategy: Strategy) -> None:
+    """Refuse a learned strategy with non-finite weights: its compiled code checks no answers.
+
+    Raises
+    ------
+    PolicyError
+        For weights that are NaN or infinite.
+    """
+    if isinstance(strategy, PolicyStrategy) and isinstance(strategy.policy, MlpPolicy):
+        if not all(
+            np.isfinite(part).all()
+            for part in strategy.policy.packed
+            if isinstance(part, np.ndarray)
+        ):
+            raise PolicyError(
+                f"finite weights in {strategy.name}", "NaN or infinity", "train it again"
+            )
 
 
 class ParentExecutor:

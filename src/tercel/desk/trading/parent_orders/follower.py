@@ -14,8 +14,8 @@ from tercel.core.errors import TapeError, VenueError
 from tercel.core.orders import Listing, MarketRows
 from tercel.core.ports import Venue
 from tercel.core.vocabulary import NO_ASK, NO_BID
-from tercel.desk.trading.parent_orders import kernels as kernels
-from tercel.desk.trading.quote_book import refuse_sparse
+from tercel.desk.limits.quotes import refuse_sparse
+from tercel.desk.trading.parent_orders import kernels
 from tercel.execution.driver import Driver
 from tercel.execution.driver_kernels import REASONS
 from tercel.market.book import layout as lay

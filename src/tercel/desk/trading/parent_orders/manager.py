@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from tercel.core.arrays import Float32, Int32, Ints
 from tercel.core.errors import JournalError, OrderError, TapeError, VenueError
@@ -31,7 +31,6 @@ from tercel.desk.trading.parent_orders.parent import (
 )
 from tercel.desk.trading.risk.cancels import FIRST_S, KillCanceller, cancels
 from tercel.desk.trading.risk.trading_state import Sender, StateReason
-from tercel.desk.trading.strategies import Strategies
 from tercel.execution.strategy import Strategy
 from tercel.execution.task import Task
 from tercel.market.simulator import layout as sim
@@ -55,6 +54,13 @@ class SessionObserver:
 
 FALLBACK: Final = "twap_passive"
 """The strategy that takes over from one that failed."""
+
+
+class Strategies(Protocol):
+    """Factory of a strategy by name for an instrument."""
+
+    def __call__(self, name: str, instrument: str) -> Strategy:
+        """Raise `UnknownNameError` where there is none."""
 
 
 class ParentOrderManager:

@@ -13,9 +13,9 @@ from tercel.core.errors import OrderError
 from tercel.core.orders import NewOrder, Tif, floored
 from tercel.core.ports import Entry
 from tercel.core.vocabulary import FOREVER_NS
+from tercel.desk.limits.change import same_person
 from tercel.desk.trading.heartbeat import traded_in
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.limit_record import same_person
 from tercel.desk.trading.parent_orders.manager import ParentOrderManager
 from tercel.desk.trading.parent_orders.parent import (
     ParentOrder,

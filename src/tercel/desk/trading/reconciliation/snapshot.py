@@ -24,12 +24,11 @@ from tercel.core.ports import Entry, Journal
 from tercel.core.threads import PeriodicThread
 from tercel.desk.limits import file as limits_file
 from tercel.desk.limits import quotes as limits_quotes
-from tercel.desk.limits import trading_state as limits_state
+from tercel.desk.limits import state as limits_state
 from tercel.desk.limits.gate import LimitGate
-from tercel.desk.trading import limit_record
 from tercel.desk.trading.child_orders import fold as orders_fold
 from tercel.desk.trading.child_orders import lifecycle, positions
-from tercel.desk.trading.ledger import Ledger
+from tercel.desk.trading.ledger import Ledger, LimitRecord, LimitRequest
 from tercel.desk.trading.parent_orders import parent
 from tercel.desk.trading.risk import trading_state
 
@@ -55,6 +54,8 @@ _STATE: Final = Graph(
     (
         Entry,
         Ledger,
+        LimitRecord,
+        LimitRequest,
         HashIndex,
         *_classes(
             orders,
@@ -63,7 +64,6 @@ _STATE: Final = Graph(
             orders_fold,
             parent,
             positions,
-            limit_record,
             trading_state,
         ),
     ),

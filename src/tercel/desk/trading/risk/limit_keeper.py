@@ -6,12 +6,12 @@ number = keeper.request({"agents.twap.order_lots": "200"}, "ann", "it is over")
 keeper.approve(number, "bob", "seen it")                 # another person, within a quarter of an hour, once
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any, Final
 
-from tercel.core.errors import OrderError, UnknownNameError, VenueError, offer
-from tercel.core.ports import Entry
+from tercel.core.errors import LimitsError, OrderError, UnknownNameError, VenueError, offer
+from tercel.core.ports import Entry, Journal
 from tercel.desk.limits import (
     EVERYBODY,
     Crossing,
@@ -19,17 +19,19 @@ from tercel.desk.limits import (
     changed,
     from_json,
     hash_of,
+    hash_of_json,
     limits_json,
     loosened,
     tightest,
     values_at,
 )
+from tercel.desk.limits.change import NEW, same_person, with_values
 from tercel.desk.limits.file import ANY
 from tercel.desk.limits.watch import BLIND
 from tercel.desk.trading.gateway import OrderGateway
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.codec import entry_alert
-from tercel.desk.trading.limit_record import EXPIRES_NS, same_person, told
+from tercel.desk.trading.ledger import EXPIRES_NS, LimitRecord
 from tercel.desk.trading.risk.kill_switch import Latch
 from tercel.desk.trading.risk.trading_state import StateReason
 
@@ -121,7 +123,10 @@ class LimitKeeper:
         limits, looser = given, []
         if record.in_force is not None:
             before = from_json(record.in_force)
-            limits, looser = tightest(before, given), told(before, given, loosened(before, given))
+            limits, looser = (
+                tightest(before, given),
+                with_values(before, given, loosened(before, given)),
+            )
         self._gateway.limits.enforce(limits)
         if hash_of(limits) != record.hash:
             self._journal("in_force", limits, source=given.source)
@@ -304,3 +309,52 @@ def _alert(crossing: Crossing, now: int) -> Entry:
         crossing.room, ("", "")
     )
     return entry_alert(severity, code, crossing.text, now, *where)
+
+
+def audit_limits(journal: Journal) -> tuple[int, list[str]]:
+    """Audit of limits in a journal: the number of orders, and those without the hash of the limits in force.
+
+    Also named: an entry of limits whose hash is not that of its limits; limits that were loosened by the one who had
+    asked for them, to other values than were asked for, or without having been asked for. Orders from before the first
+    entry of limits carry none.
+    """
+    record, orders, found = LimitRecord(), 0, []
+    for seq, entry in journal.read(kinds=(kinds.LIMITS, kinds.ORDER_OUT)):
+        body = entry.body
+        if entry.kind == kinds.ORDER_OUT:
+            orders += (changes := body["what"] in ("new", "replace"))
+            if changes and body.get("limits", "") != record.hash:
+                found.append(
+                    f"entry {seq}: order {entry.order} says {body.get('limits')}, not {record.hash}"
+                )
+            continue
+        found += [f"entry {seq}: {text}" for text in _not_agreed(record, body)]
+        record.apply(entry)
+        if "limits" in body and hash_of_json(body["limits"]) != body["hash"]:
+            found.append(
+                f"entry {seq}: limits are called {body['hash']} and are {hash_of_json(body['limits'])}"
+            )
+    return orders, found
+
+
+def _not_agreed(record: LimitRecord, body: Mapping[str, Any]) -> Iterator[str]:
+    """What an entry of limits allows that no two persons agreed on: values are compared, not only who and what."""
+    if record.in_force is None or "limits" not in body:
+        return
+    try:
+        before, after = from_json(record.in_force), from_json(body["limits"])
+        if body["event"] != "loosened":
+            more = with_values(
+                before, after, [path for path in loosened(before, after) if not path.endswith(NEW)]
+            )
+            yield from (
+                f"limits {body['event']} allow more, which nobody asked for: {one}" for one in more
+            )
+            return
+        asked = record.requests.get(int(body["request"]))
+        if asked is None or same_person(asked.by, str(body["by"])):
+            yield "limits were loosened without two persons"
+        elif hash_of(changed(before, asked.changes)) != hash_of(after):
+            yield f"limits were loosened to other values than request {body['request']} asked for"
+    except LimitsError as error:
+        yield f"limits that cannot be compared: {error}"
