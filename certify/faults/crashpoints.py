@@ -68,7 +68,11 @@ PLACES: Final = (
     Place(_TRADING + "reconciliation.recovery:reconcile", "fences = ", "'recovery.resent'"),
     Place(_TRADING + "reconciliation.recovery:reconcile", "refused = ", "'recovery.asked'"),
     Place(_TRADING + "reconciliation.recovery:reconcile", "fills = ", "'recovery.agreed'"),
-    Place(_TRADING + "reconciliation.recovery:_sweep", "gateway.submit([_fence(", "'recovery.cancelled'"),
+    Place(
+        _TRADING + "reconciliation.recovery:_sweep",
+        "gateway.submit([_fence(",
+        "'recovery.cancelled'",
+    ),
     Place(_TRADING + "session:Session._turn", "self._receive(until)", "'session.step'"),
     Place(_TRADING + "session:Session._turn", "self._digest(events)", "'session.received'"),
     Place(_TRADING + "session:Session._heartbeat", "self.gateway.write(", "'session.heartbeat'"),

@@ -23,7 +23,7 @@ from tercel.core.vocabulary import BUY, SIDE_WORDS
 from tercel.desk.engine.config import DeskConfig
 from tercel.desk.engine.runtime import BuiltDesk
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.codec import unpack
+from tercel.desk.trading.journal.blobs import unpack
 from tercel.desk.trading.journal.store import JournalReader
 from tercel.desk.trading.tca.figures import against_benchmarks, fills_in, markouts, path_with_fills
 

@@ -10,7 +10,7 @@ from tercel.core.orders import ONE
 from tercel.core.ports import Entry
 from tercel.desk.console.chart import MOST, begun, book, chart, checkpoints, fold
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.codec import unpack
+from tercel.desk.trading.journal.blobs import unpack
 from tercel.desk.trading.ledger import Ledger
 from tercel.execution import columns as c
 

@@ -9,7 +9,8 @@ from tercel.core.orders import text as decimals
 from tercel.core.ports import Entry, Journal
 from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.codec import message_of, unpack
+from tercel.desk.trading.journal.blobs import unpack
+from tercel.desk.trading.journal.codec import message_of
 from tercel.execution import columns as c
 from tercel.execution import intent as it
 from tercel.execution.features import FEATURES

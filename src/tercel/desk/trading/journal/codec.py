@@ -1,16 +1,11 @@
 """Venue messages as JSON values for the journal, and back."""
 
-import json
-import threading
 from collections.abc import Iterable, Mapping
-from dataclasses import fields
 from typing import Any, Final
 
-import numpy as np
-import zstandard
+import msgspec
 
 from tercel.core import orders as o
-from tercel.core.arrays import AnyArray
 from tercel.core.errors import JournalError
 from tercel.core.orders import shown
 from tercel.core.ports import Entry
@@ -30,8 +25,6 @@ _WORDS: Final[dict[str, type[Any]]] = {
     "unread": o.Unread,
 }
 _NAMES: Final = {kind: name for name, kind in {**_COMMANDS, **_WORDS}.items()}
-_FIELDS: Final = {kind: tuple(field.name for field in fields(kind)) for kind in _NAMES}
-_ENUMS: Final[dict[str, type[Any]]] = {"tif": o.Tif, "status": o.OrdStatus, "exec_type": o.ExecType}
 
 OrderMessage = o.Report | o.CancelReject | o.LinkStatus | o.Unread
 
@@ -42,25 +35,13 @@ def to_json(message: o.Command | OrderMessage) -> dict[str, Any]:
     >>> to_json(o.CancelReject("c2", "c1", "a", o.OrdStatus.FILLED, 5))["status"]
     'filled'
     """
-    kind = type(message)
-    return {"what": _NAMES[kind]} | {
-        name: value.value if name in _ENUMS else value
-        for name in _FIELDS[kind]
-        for value in (getattr(message, name),)
-    }
+    return {"what": _NAMES[type(message)], **msgspec.to_builtins(message)}
 
 
 def _from_json(body: Mapping[str, Any], known: Mapping[str, type[Any]]) -> Any:
     try:
-        kind = known[body["what"]]
-        values = {name: body[name] for name in _FIELDS[kind]}
-        return kind(
-            **{
-                name: _ENUMS[name](value) if name in _ENUMS else value
-                for name, value in values.items()
-            }
-        )
-    except (KeyError, TypeError, ValueError) as error:
+        return msgspec.convert(body, known[body["what"]])
+    except (KeyError, TypeError, msgspec.ValidationError) as error:
         raise JournalError(
             f"a message that is one of {', '.join(known)}",
             f"{dict(body)!r:.200} ({error})",
@@ -179,49 +160,3 @@ def readable(event: OrderMessage | o.Holdings) -> OrderMessage | o.Holdings:
             f"{event}", f"{event.exec_type} of {shown(event.last_qty)} lots", event.ns, *names
         )
     return event
-
-
-class _Compressor(threading.local):
-    """One a thread: to make one takes longer than to use it, and two threads may not share one."""
-
-    def __init__(self) -> None:
-        self.compress = zstandard.ZstdCompressor(level=3).compress
-
-
-_PACKED: Final = _Compressor()
-
-
-def pack(arrays: Mapping[str, AnyArray]) -> bytes:
-    """Arrays as the blob of an entry.
-
-    >>> unpack(pack({"x": np.arange(3)}))["x"].tolist()
-    [0, 1, 2]
-    """
-    whole = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-    head = json.dumps([[name, array.dtype.str, array.shape] for name, array in whole.items()])
-    return _PACKED.compress(
-        b"\n".join([head.encode(), b"".join(array.tobytes() for array in whole.values())])
-    )
-
-
-def unpack(blob: bytes) -> dict[str, AnyArray]:
-    """The arrays of a blob; {} of an empty one.
-
-    Raises
-    ------
-    JournalError
-        When it is no such blob.
-    """
-    if not blob:
-        return {}
-    try:
-        head, body = zstandard.decompress(blob).split(b"\n", 1)
-        found, at = {}, 0
-        for name, kind, shape in json.loads(head):
-            array = np.frombuffer(body, np.dtype(kind), int(np.prod(shape)), at).reshape(shape)
-            found[name], at = array.copy(), at + array.nbytes
-    except (zstandard.ZstdError, ValueError, TypeError) as error:
-        raise JournalError(
-            "a blob of packed arrays", f"{len(blob)} bytes: {error}", "read it as its writer does"
-        ) from error
-    return found
