@@ -49,7 +49,7 @@ class Reconnects(Connected, Protocol):
         Raises
         ------
         VenueError
-            Nobody answers: there is no link.
+            No answer: there is no link.
         """
 
 
@@ -116,11 +116,11 @@ class TakesParents(Protocol):
         """
 
     def leave(self) -> None:
-        """Say that this session ends in order: its open orders are cancelled, and nobody need be alarmed at that."""
+        """Say that this session ends in order: its open orders are cancelled, which needs no alarm."""
 
 
 class Disowns(Protocol):
-    """A venue that can be told which of its reports was set aside (FIX: a DK, 35=Q, or a business reject, 35=j)."""
+    """A venue that accepts word of reports that were set aside (FIX: a DK, 35=Q, or a business reject, 35=j)."""
 
     def disown(self, message: Report | CancelReject | Unread) -> None:
         """Tell the venue that a report of its was set aside."""
@@ -148,7 +148,7 @@ class Capabilities:
     stepped : bool
         Its clock moves only in `step`; False: time passes there by itself.
     answers_questions : bool
-        It says where an order stands when it is asked (StatusRequest).
+        It answers with an order's status when asked (StatusRequest).
     simulated : bool
         Its market is made or replayed: whatever is traded there, no money is behind it.
     connection, reconnects, session, executions, positions, position_reports, parents, disowns, depth
@@ -365,7 +365,7 @@ class Entry:
     ns : int
         Venue time.
     instrument, agent, parent, order : str
-        Whom it concerns; "" where nobody in particular.
+        Whom it concerns; "" where it concerns no one in particular.
     body : mapping
         JSON values.
     blob : bytes

@@ -362,7 +362,7 @@ def test_what_came_of_a_live_forecast_is_measured_by_the_marks() -> None:
         (40 * S, kinds.MARKET, {"bid": 1, "ask": 1}),
     ):
         found.apply(Entry(kind, ns, "AAA", body=body))
-    (row,) = found.told
+    (row,) = found.scored
     assert (row["ns"], row["forecast_bps"], row["low"], row["source"]) == (S, 5.0, 1.0, "flow")
     assert row["came_bps"] == pytest.approx(10.0), (
         "from the first mark at the forecast to the first at its horizon"

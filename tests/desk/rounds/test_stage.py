@@ -252,7 +252,7 @@ def test_kills_that_were_tried_are_found_by_day(tried: Path, tmp_path: Path) -> 
         REARM,
     )
     assert kills_tried(late, *live()) == {DAY.date()}, (
-        "the latch falls before the journal hears who asked"
+        "the kill switch engages before the journal hears who asked"
     )
     assert kills_tried(tmp_path / "nowhere", *live()) == set()
 

@@ -218,7 +218,7 @@ def add_reads(app: FastAPI, desks: Desks) -> None:
     def desk_forecasts(desk: str) -> list[ForecastRow]:
         """The last forecast of each instrument, then those whose time is over beside what came of them."""
         told = desks.of(desk).follower.ask(
-            lambda state: (dict(state.alphas), list(state.outcomes.told))
+            lambda state: (dict(state.alphas), list(state.outcomes.scored))
         )
         rows = [forecast_row(name, one) for name, one in told[0].items()] + told[1]
         return [ForecastRow(**plain(row)) for row in rows]

@@ -357,7 +357,7 @@ class DeskState:
         self.began_ns = entry.ns
         for agent in self.agents.values():
             agent.promoted = ""  # a session begins with the strategies of the desk's file
-        self.kills = {}  # a session that finds the latch fallen journals it again
+        self.kills = {}  # a session that finds the kill switch engaged journals it again
 
     def _parent(self, seq: int, entry: Entry) -> None:
         event, body, agent = entry.body.get("event"), entry.body, self._agent(entry.agent)

@@ -223,7 +223,7 @@ class WeightsRule:
     share : float
         Handed round each time: about the rate of changes that is expected.
     floor : float
-        Least share of an agent, so that it goes on being measured.
+        Least share of an agent, so that its cost stays measured.
     range_bps : float
         Cost differences within a round beyond this count as this.
     drift_penalty : float
@@ -261,7 +261,7 @@ class LimitsSection(TomlTable):
     file: str = ""
     """A limits file; empty: the packaged one."""
     changed: dict[str, int | float | str] = Field(default_factory=dict)
-    """Single limits in the place of the file's: `"agents.*.long_lots" = 500_000`."""
+    """Single limits that replace the file's: `"agents.*.long_lots" = 500_000`."""
 
 
 class AlertsSection(TomlTable):
@@ -371,7 +371,7 @@ def asks_live(config: DeskConfig, beside: Path | None = None) -> str:
     Raises
     ------
     TercelError
-        Nobody answers at its venue: see `venues.address.money_at`. It says that it trades on paper, where money is.
+        No answer at its venue: see `venues.address.money_at`. It says that it trades on paper, where money is.
     """
     if config.desk.stage in (REPLAY, SHADOW):
         return ""
@@ -492,7 +492,7 @@ def kills_tried(folder: Path, config: DeskConfig, limits: Limits) -> set[dt.date
             raise ConfigError(
                 "a journal that is as it was written",
                 f"{folder}, {fault}",
-                "try the kill switch anew",
+                "try the kill switch again",
             )
         for _, entry in journal.read(
             0, (kinds.SESSION, kinds.LIMITS, kinds.OPERATOR, kinds.KILL, kinds.REARM)
@@ -541,8 +541,10 @@ def check_clock(venue: Venue, folders: Iterable[Path]) -> None:
     )
     for folder in folders if ahead is None else ():
         with suppress(TercelError), closing(JournalReader(folder)) as journal:
-            told = [entry.body.get("clock_s") for _, entry in journal.read(0, (kinds.HEARTBEAT,))]
-            ahead = next((float(one) for one in reversed(told) if one is not None), ahead)
+            offsets = [
+                entry.body.get("clock_s") for _, entry in journal.read(0, (kinds.HEARTBEAT,))
+            ]
+            ahead = next((float(one) for one in reversed(offsets) if one is not None), ahead)
     if ahead is None or abs(ahead) > CLOCK_S:
         received = (
             "a venue that does not tell its time"

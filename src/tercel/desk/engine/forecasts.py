@@ -4,7 +4,7 @@ A desk never stops for a forecast. A folder that does not load, files that are g
 whose last day, to the close of which it reaches, is over: the desk trades without, and says so.
 
 Times are the venue's. A clock that counts from 1970 has dates; that of a simulated exchange begins at nothing. There
-the session stands for one day, from half past nine in New York on: the weekday after the forecast's, or the day that
+the session represents one day, from half past nine in New York on: the weekday after the forecast's, or the day that
 the desk's file names.
 """
 
@@ -118,7 +118,7 @@ class DeskForecasts:
                     self._read(self._model, now_ns)
             except TercelError as error:
                 self._unread = DataError(error.expected, error.received, UNREAD)
-            except Exception as error:  # whatever a file holds: a desk goes on without its forecast
+            except Exception as error:  # whatever a file holds: a desk trades without its forecast
                 self._unread = DataError("a forecast", f"{type(error).__name__}: {error}", UNREAD)
         self.fault = self._unread or (self._too_old(now_ns) if self.served else None)
 
@@ -332,9 +332,9 @@ class ForecastOutcome:
     hit_rate, ci_low, ci_high : float or None
         Share of right signs, with its 95 % interval as if forecasts were independent (Wilson, 1927).
     without : tuple of str
-        Why there was none, as it was told.
+        Why there was none, as alerted.
     targets : tuple of str
-        What became of targets, as it was told.
+        What became of targets, as alerted.
     """
 
     model: str | None = None
@@ -352,7 +352,7 @@ class ForecastOutcome:
 
 def forecasts_in(entries: Iterable[Entry]) -> ForecastOutcome:
     """The same from a journal's entries of ALPHA, MARKET and ALERT."""
-    told, aims, fold = list[str](), list[str](), Outcomes()
+    missing, aims, fold = list[str](), list[str](), Outcomes()
     last: Mapping[str, Any] = {}
     for entry in entries:
         if entry.kind != kinds.ALPHA or entry.body.get("model"):
@@ -361,9 +361,9 @@ def forecasts_in(entries: Iterable[Entry]) -> ForecastOutcome:
         if entry.body.get("code") == kinds.TARGET:
             aims.append(str(entry.body["text"]))
         elif entry.body.get("code") == NO_FORECAST:
-            told.append(": ".join(filter(None, (entry.instrument, str(entry.body["text"])))))
+            missing.append(": ".join(filter(None, (entry.instrument, str(entry.body["text"])))))
     over, waiting, keys = (
-        [row for row in fold.told if row["came_bps"]],
+        [row for row in fold.scored if row["came_bps"]],
         fold.waiting,
         ("forecast_bps", "came_bps"),
     )
@@ -371,7 +371,7 @@ def forecasts_in(entries: Iterable[Entry]) -> ForecastOutcome:
     rate, low, high = wilson(hits, len(over))
     names = tuple(
         {"name": row["instrument"], **{key: row[key] for key in keys}}
-        for row in (*fold.told, *waiting)
+        for row in (*fold.scored, *waiting)
     )
     return ForecastOutcome(
         last.get("model"),
@@ -383,6 +383,6 @@ def forecasts_in(entries: Iterable[Entry]) -> ForecastOutcome:
         rate,
         low,
         high,
-        tuple(dict.fromkeys(told)),
+        tuple(dict.fromkeys(missing)),
         tuple(aims),
     )

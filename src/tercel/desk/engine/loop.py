@@ -61,7 +61,7 @@ class DeskLoop(SessionObserver):
     forecasts : DeskForecasts or None
         None: no forecasts.
     targets : TargetOrders, optional
-        Orders towards positions, in the place of those that `[order_arrivals]` draws.
+        Orders towards positions, instead of those that `[order_arrivals]` draws.
     calm : optional
         See `DeskDependencies`; of an instrument that is not there it is learned (`rounds.baselines`).
     progress : callable, optional
@@ -105,7 +105,7 @@ class DeskLoop(SessionObserver):
         )
         self._own: set[int] = set()
         self._challenges: dict[str, tuple[str, str, Challenge]] = {}
-        self._told: dict[str, tuple[float | None, str]] = {}
+        self._explained: dict[str, tuple[float | None, str]] = {}
         self._journaled: dict[str, dict[str, Any]] = {}
         self._next_ns = 0  # when the next round begins, once the market was watched
         self.posture_changes = 0
@@ -270,7 +270,7 @@ class DeskLoop(SessionObserver):
         return sum(
             parent.lots
             for parent in self.session.ledger.parents.open()
-            if parent.id in self._told and parent.order.instrument == name
+            if parent.id in self._explained and parent.order.instrument == name
         )
 
     def _guide(self, name: str, state: DeskInstrument) -> None:
@@ -278,7 +278,7 @@ class DeskLoop(SessionObserver):
         self.session.guide(name, state.alpha, state.posture, of)
 
     def _take_overrides(self, at_ns: int) -> None:
-        """A posture was set by hand, or is over: agents are told at once."""
+        """A posture was set by hand, or is over: agents get it at once."""
         for name, state in self._states.items():
             self._take_posture(name, state, at_ns)
             self._guide(name, state)
@@ -339,7 +339,7 @@ class DeskLoop(SessionObserver):
             reasons = (
                 "; ".join(state.posture.reasons) or "calm" if state.posture is not None else "off"
             )
-            self._told[order.id] = (alpha, reasons)
+            self._explained[order.id] = (alpha, reasons)
             try:
                 self.session.accept(order, works)
             except OrderError as error:
@@ -468,8 +468,8 @@ class DeskLoop(SessionObserver):
         order, cost = parent.order, self._cost(parent)
         if (slot := self.slots.get(order.agent)) is not None and slot.drift is not None:
             slot.drift.over(order.id)
-        own = order.id in self._told
-        alpha, reasons = self._told.pop(order.id, (None, ""))
+        own = order.id in self._explained
+        alpha, reasons = self._explained.pop(order.id, (None, ""))
         if own:
             self._book(parent, cost)
             if math.isfinite(cost.whole_bps) and not parent.hand:

@@ -21,7 +21,7 @@ from tercel.signals.risk.anomaly import AnomalyBaseline, Second, learn_calm
 from tercel.signals.risk.meter import RiskMeter, SecondReader
 from tercel.signals.risk.posture import RiskState
 
-KEPT_S: Final = 8 * 3600
+MOST_S: Final = 8 * 3600
 """Seconds at most that a baseline is estimated from, the last ones."""
 LEAST_S: Final = 3600
 """Seconds at least that replace an earlier baseline."""
@@ -52,20 +52,20 @@ class OrdinarySeconds:
     """The last seconds of a market in which no risk rule was in force."""
 
     def __init__(self) -> None:
-        self._rows = np.empty((KEPT_S, COLUMNS))
+        self._rows = np.empty((MOST_S, COLUMNS))
         self._seen = 0
 
     def add(self, second: Second) -> None:
         """One more second; one that is not all numbers is left out."""
         row = np.array(second, np.float64)
         if np.isfinite(row).all():
-            self._rows[self._seen % KEPT_S] = row
+            self._rows[self._seen % MOST_S] = row
             self._seen += 1
 
     @property
     def count(self) -> int:
         """Seconds that :meth:`baseline` learns from."""
-        return min(self._seen, KEPT_S)
+        return min(self._seen, MOST_S)
 
     def baseline(self) -> AnomalyBaseline | None:
         """The baseline of these seconds; None for fewer than :data:`LEAST_S`."""
@@ -89,7 +89,7 @@ class MarketMonitor:
     Parameters
     ----------
     follower : Follower
-        Of its market data; whoever owns it feeds it before this monitor.
+        Of its market data; its owner feeds it before this monitor.
     calm : AnomalyBaseline, optional
         What is ordinary in its market; without it the first `warm_s` seconds are taken for that.
     warm_s : int

@@ -3,9 +3,9 @@
 Those that are drawn are the same for every variant of a desk. Towards positions parents are made from target less
 position. A name without a row is left as it is. Targets with a date are traded for `targets_days` after it, and not
 while the forecast of the desk's model is refused. A weight is worth its share of the capital at the price where the
-desk trades, whatever the files' last close is: both are told where they differ. Lots that are still at work for the
+desk trades, whatever the files' last close is: both are reported where they differ. Lots that are still at work for the
 desk's agents count as traded, so that a session which follows another asks for nothing twice. A target that no order
-can reach is refused alone; weights that come to more than the capital, long and short together, are traded and told.
+can reach is refused alone; weights that come to more than the capital, long and short together, are traded with a warning.
 """
 
 from collections.abc import Iterator, Mapping
@@ -68,7 +68,7 @@ def order_arrivals(
 
 
 FAR: Final = 0.2
-"""Part of a close beyond which both prices are told."""
+"""Part of a close beyond which both prices are reported."""
 
 
 def targets_of(config: DeskConfig) -> dict[str, Target] | None:

@@ -1,7 +1,7 @@
 """Postures that a person sets by hand, for the whole desk or for one agent, until an end that is known beforehand.
 
 One that a person sets alone never makes anything less careful: of what risk says and what the person says the more
-careful counts, as among risk's own rules. One that two persons set may stand in the place of what risk says.
+careful counts, as among risk's own rules. One that two persons set may replace what risk says.
 """
 
 from collections.abc import Collection, Mapping
@@ -63,7 +63,7 @@ class PostureOverrides:
         stance = self._in_force("", at_ns)
         said = state.policy.posture() if state.policy is not None else None
         if stance is None:
-            # once told, agents have to be told that it is over
+            # agents that had one are informed that it is over
             return said if said is not None or state.posture is None else Posture(name, at_ns)
         return combined(said or Posture(name, at_ns), stance)
 
@@ -77,7 +77,7 @@ class PostureOverrides:
         said = {agent: combined(base, stance) for agent, stance in found.items()}
         if of_desk is None or of_desk["instead"]:
             return said
-        # What stands in the place of risk's stands not in the place of what a person said for the whole desk.
+        # An agent's override replaces risk's posture, not one that a person set for the whole desk.
         return {
             agent: combined(one, of_desk) if found[agent]["instead"] else one
             for agent, one in said.items()

@@ -62,7 +62,7 @@ class DeskDependencies:
     Parameters
     ----------
     venue : Venue
-        Whoever makes it closes it.
+        The caller that makes it closes it.
     news : NewsPort, optional
         A model's feature `news`; without it the feature is missing.
     calm : mapping of instrument to AnomalyBaseline
@@ -117,7 +117,7 @@ def known_of(config: DeskConfig) -> dict[str, MarketEstimates]:
 
 
 def strategy_of(name: str, known: MarketEstimates | None, flow: str = OFF) -> Strategy:
-    """The strategy a desk's name stands for: a written one, `packaged:NAME`, `policy:FOLDER` or `policy:NAME@VERSION`.
+    """The strategy of a name in a desk's file: a written one, `packaged:NAME`, `policy:FOLDER` or `policy:NAME@VERSION`.
 
     Behind it `+alpha` and `+posture`; where the desk names a forecaster, `flow`, strategies that use one use it.
 
@@ -204,7 +204,7 @@ def bare(strategy: str) -> str:
 
 
 def policy_folder(strategy: str) -> Path | None:
-    """Folder of the policy that a strategy's name stands for, packaged or not; None for a written strategy."""
+    """Folder of the policy that a strategy's name names, packaged or not; None for a written strategy."""
     base = strategy.partition("+")[0]
     if base.startswith(POLICY):
         return resolve_policy(base)
@@ -386,11 +386,11 @@ def open_desk(
 
 
 def is_guarded(slot: AgentSlot, instrument: str) -> bool:
-    """Whether an agent's policy goes by what waiting costs, and of an instrument nobody knows that, or its forecasts say
+    """Whether an agent's policy goes by what waiting costs, and that is unknown of an instrument, or its forecasts say
     nothing (their gate is closed)."""
     made = slot.elsewhere.get(instrument, (slot.strategy,))[0]
-    told = forecaster_of(made)
-    own = None if told is None else told.of(instrument)
+    forecaster = forecaster_of(made)
+    own = None if forecaster is None else forecaster.of(instrument)
     return goes_by_costs(made) and (own is None or not (own.waiting and own.scale[-1, 1]))
 
 
@@ -417,7 +417,7 @@ def taken_for(config: DeskConfig, instrument: InstrumentSection) -> str:
 
 
 def unsaid_markets(config: DeskConfig) -> str:
-    """Warning that a venue's instruments are sized by the volume of markets which nobody named; "" where all are."""
+    """Warning that a venue's instruments are sized by the volume of markets that were not named; "" where all are."""
     others = ", ".join(
         f"{each.name} as in {each.market.preset}"
         for each in config.instrument
@@ -552,9 +552,9 @@ def _shared(made: DeskDependencies, folder: Path) -> str:
 
 
 def _send_gates(
-    gate: Path, shared: bool, config: DeskConfig, kept: Path, opened: ExitStack
+    gate: Path, shared: bool, config: DeskConfig, sent_file: Path, opened: ExitStack
 ) -> None:
-    """Send the gate's alerts too, those among them that it wrote while no session was there: `kept` says from where."""
+    """Send the gate's alerts too, those among them that it wrote while no session was there: `sent_file` says from where."""
     if not shared and not (gate / DATABASE).exists():
         return
     try:
@@ -563,7 +563,7 @@ def _send_gates(
         say(f"alerts of the gate are not sent from here: {error}")
         return
     seq, _, where = (
-        kept.read_text(encoding="utf-8").partition(" ") if kept.exists() else ("", "", "")
+        sent_file.read_text(encoding="utf-8").partition(" ") if sent_file.exists() else ("", "", "")
     )
     if where == str(gate):
         sent = int(seq)
@@ -574,7 +574,7 @@ def _send_gates(
             else max((n for n, _ in reader.read(kinds=[kinds.SESSION])), default=0)
         )
     about = [agent.name for agent in config.agent] if shared else ()
-    _send(reader, config, sent, opened, about, lambda seq: write_whole(kept, f"{seq} {gate}"))
+    _send(reader, config, sent, opened, about, lambda seq: write_whole(sent_file, f"{seq} {gate}"))
 
 
 def _send(
@@ -603,7 +603,7 @@ def _end(desk: DeskLoop, recorder: TcaRecorder) -> None:
 
 
 def held_here(config: DeskConfig) -> bool:
-    """Whether its orders are kept in this process, and end with it."""
+    """Whether its orders live in this process, and end with it."""
     return config.desk.venue == SIMULATED or config.desk.stage == SHADOW
 
 

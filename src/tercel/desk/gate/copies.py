@@ -10,7 +10,7 @@ Reconciliation of a drop copy with the order session: every execution has to arr
     watch.copied(report)              # one of the copy
     for found in watch.look(): ...    # what differs, and what has waited too long for its other half
 
-It books nothing. A copy whose other half never came is handed out with its break, for whoever books it once.
+It books nothing. A copy whose other half never came is handed out with its break, for the caller to book once.
 """
 
 import time
@@ -136,7 +136,7 @@ class CopyWatch:
             self._paired[key] = report
             found.append(
                 CopyBreak(
-                    "missing", (report.account,), f"only the copy has {_told(report)}", report
+                    "missing", (report.account,), f"only the copy has {_text_of(report)}", report
                 )
             )
         if self.down_since is None:
@@ -146,7 +146,9 @@ class CopyWatch:
                 report = self._ours.pop(key)[0]
                 self._paired[key] = report
                 found.append(
-                    CopyBreak("extra", (report.account,), f"the copy does not have {_told(report)}")
+                    CopyBreak(
+                        "extra", (report.account,), f"the copy does not have {_text_of(report)}"
+                    )
                 )
         return [one for one in found if any(account in accounts for account in one.accounts)]
 
@@ -167,7 +169,7 @@ def _key(report: Report) -> tuple[str, str]:
     return report.instrument, report.exec_id
 
 
-def _told(report: Report) -> str:
+def _text_of(report: Report) -> str:
     what = f"{report.exec_type} {report.exec_id} of {report.instrument}"
     return f"{what}: {report.side:+d} {text(report.last_qty)} lots at {text(report.last_px)}, account {report.account}"
 
@@ -265,7 +267,7 @@ def copy_session(where: str, store: Path, near: Path, listings: Sequence[Listing
     ConfigError
         For what is no `fix:` address.
     VenueError
-        Nobody answers there, or the logon is refused.
+        No answer there, or the logon is refused.
     """
     found = address(where)
     terms = load(profile_near(found.profile or _PROFILE, near), found.user)

@@ -20,7 +20,7 @@ from tercel.desk.gate.config import LONGEST_PATH, GateConfig
 from tercel.desk.gate.server import Gate, Prove, refuse_all
 from tercel.desk.limits import LimitGate, changed, check_own, default_file, read
 from tercel.desk.trading.gateway import OrderGateway
-from tercel.desk.trading.heartbeat import begun, last_words
+from tercel.desk.trading.heartbeat import begun, emergency_log
 from tercel.desk.trading.journal.store import SqlJournal
 from tercel.desk.trading.reconciliation.recovery import reconcile, refold
 from tercel.desk.trading.risk.kill_switch import LATCH, KillLatch, check_latch
@@ -66,7 +66,7 @@ def opened(
     Raises
     ------
     TercelError
-        A venue where money is and limits that nobody set; a venue that does not answer, a journal that is held or
+        A venue where money is and limits that no person set; a venue that does not answer, a journal that is held or
         damaged, limits that do not read.
     """
     section = config.gate
@@ -98,7 +98,7 @@ def opened(
         give_back()  # what reading the journal took
         name = _names(ledger.next_session, mark_of(section.venue))
         gateway = OrderGateway(venue, journal, limits, ledger, name)
-        closing.callback(last_words, gateway)
+        closing.callback(emergency_log, gateway)
         _begin(gateway, name, holder, section.accounts)
         listen = _free(beside / section.listen)
         copy = None
@@ -142,7 +142,7 @@ def _begin(
 
 
 def _free(path: Path) -> str:
-    """A socket file that nobody listens at; one that a dead gate left is removed.
+    """A socket file without a listener; one that a dead gate left is removed.
 
     Raises
     ------

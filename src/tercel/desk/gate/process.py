@@ -35,18 +35,18 @@ _PATIENCE_S: Final = 60.0
 _log = logging.getLogger("tercel.alerts")
 
 
-def gate_folder(desk: Path, told: Mapping[str, Any]) -> Path | None:
+def gate_folder(desk: Path, gate: Mapping[str, Any]) -> Path | None:
     """Where the journal of a desk's gate lies: in its own folder, or where its session says; None where there is none.
 
     Parameters
     ----------
     desk : Path
         The desk's folder.
-    told : mapping
+    gate : mapping
         What its last session says of a gate that is not its own: {"journal", "accounts"}, or nothing.
     """
-    where = Path(told["journal"]) if told else desk / FOLDER
-    return where if told or (where / DATABASE).exists() else None
+    where = Path(gate["journal"]) if gate else desk / FOLDER
+    return where if gate or (where / DATABASE).exists() else None
 
 
 def gate_text(fields: Mapping[str, object]) -> str:
@@ -84,7 +84,7 @@ class GateProcess(Closing):
     latch : Path
         The kill latch.
     changes : mapping
-        Single limits in the place of the file's.
+        Single limits that replace the file's.
     agree : callable
         See `venues.address.connect`.
 
@@ -259,7 +259,7 @@ def venue_at(
     near : Path, optional
         Folder that a profile's file is looked for in first.
     changes : mapping, optional
-        Single limits in the place of the file's, at the desk's own gate too.
+        Single limits that replace the file's, at the desk's own gate too.
     agree : callable
         See `venues.address.connect`.
 

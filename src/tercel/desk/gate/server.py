@@ -27,7 +27,13 @@ from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.desk.limits import Denial
 from tercel.desk.limits.quotes import QuoteBook
 from tercel.desk.trading.gateway import OrderGateway
-from tercel.desk.trading.heartbeat import carry_out, check_store, heartbeat, last_words, take_inbox
+from tercel.desk.trading.heartbeat import (
+    carry_out,
+    check_store,
+    emergency_log,
+    heartbeat,
+    take_inbox,
+)
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.codec import message_of
 from tercel.desk.trading.parent_orders.parent import LONGEST_NS, ParentRequest, accepted, entry_of
@@ -99,7 +105,7 @@ class Gate(Hub):
     money : str
         Why money is behind the venue; "" where none is. Sessions then cancel alone, until `prove` lets each trade.
     prove : callable
-        Given what a session shows and the number of its user: who lets it trade; raises for nobody.
+        Given what a session shows and the number of its user: who lets it trade; raises where no one does.
 
     Raises
     ------
@@ -134,7 +140,7 @@ class Gate(Hub):
         self._books: dict[str, QuoteBook] = {}
         self._beat_ns = 0
         self._fd = -1
-        self._told_ns = -1
+        self._sent_ns = -1
         self._back_s = 0.0
         self._turned_s = 0.0
         self._silent: dict[Client, tuple[int, float]] = {}
@@ -198,16 +204,16 @@ class Gate(Hub):
             for client in list(self._clients):
                 self._drop(client)
         finally:
-            last_words(self.gateway)
+            emergency_log(self.gateway)
             super().close()
 
     def leave(self) -> None:
-        """Nobody watches the orders any more: cancel every open one. A session that has just ended was heard first."""
+        """No one watches the orders any more: cancel every open one. Frames of a session that just ended are read first."""
         self.poll(0.0)
         self._withdrawal.begin(self._accounts, "the gate closes")
 
     def alarm(self) -> None:
-        """Alert at what is not over as the gate ends, where nobody was alarmed at it."""
+        """Alert at what is not over as the gate ends, where no alarm was raised."""
         self._withdrawal.alarm()
 
     @property
@@ -271,7 +277,7 @@ class Gate(Hub):
         return None
 
     def _refusal(self, command: o.Command, denied: Denial) -> o.ClientEvent | None:
-        """What a session is told of a command that did not pass."""
+        """The answer to a command that did not pass."""
         now, text = self._venue.now_ns, f"the gate: {denied.code}: {denied.text}"
         if isinstance(command, o.NewOrder):
             return o.refused(command, self._name(), now, text)
@@ -326,7 +332,7 @@ class Gate(Hub):
         if (teller := self._venue.capabilities.positions) is not None:
             with self.gateway.wire:
                 return teller.positions(account)
-        return self.positions.last_told(account)
+        return self.positions.last_reported(account)
 
     def on_other(self, client: Client, body: frames.Fields) -> None:
         """Handle a heartbeat, a parent order, the end of a session, or a watchdog's question."""
@@ -393,7 +399,7 @@ class Gate(Hub):
             self.gateway.write([accepted(request, now)])
         elif known is None or known.over or lots < 0 or not same:
             raise OrderError(
-                "a parent as it was told before, not over, of some lots",
+                "a parent as announced before, not over, of some lots",
                 f"{id_}: {body}",
                 "rename it",
             )
@@ -422,8 +428,8 @@ class Gate(Hub):
     def _cut_off(self, now: float) -> None:
         """Add up how long each session has been silent: it said nothing up to `now`, when its socket was read.
 
-        What came while the gate was held up is read before: that is nobody's silence. A turn counts as half of it at
-        most, as what held up the gate may have held up the session too. Whoever has nothing open may be silent for
+        What came while the gate was held up is read before: that is no silence of a session. A turn counts as half of it at
+        most, as what held up the gate may have held up the session too. A session without open orders may be silent for
         `OPENING_S`: a desk that begins reads its journal first.
         """
         passed = min(now - self._turned_s, self._silence_s / 2)
@@ -465,7 +471,7 @@ class Gate(Hub):
                 can.reconnects.reconnect()
 
     def _pump(self) -> None:
-        """Take what the venue reports; a stepped one is stepped here when nobody else does it, and its link is kept."""
+        """Take what the venue reports; a stepped one is stepped here when no session does it, and its link is polled."""
         if not self._stepped:
             with suppress(VenueError):
                 self._take_events(self._reports())
@@ -504,10 +510,10 @@ class Gate(Hub):
             elif isinstance(event, o.LinkStatus):
                 self.inquiry.link(event.up)
         self.route(events, _mine)
-        told = self._venue.now_ns != self._told_ns and not self._stepped
-        self._told_ns = self._venue.now_ns
+        moved = self._venue.now_ns != self._sent_ns and not self._stepped
+        self._sent_ns = self._venue.now_ns
         for client in self._clients if not self._stepped else ():
-            if client.waiting or told:
+            if client.waiting or moved:
                 self.hand_out(client)
                 self.flush(client)
 

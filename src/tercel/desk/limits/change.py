@@ -2,7 +2,7 @@
 
     changed(limits, {"agents.twap.order_lots": "100"})     # as a limit file would have it
     loosened(limits, changed(...))                         # [] or what allows more: a second person must agree
-    hash_of(limits)                                        # stands on every order
+    hash_of(limits)                                        # journaled with every order
 
 A limit is tighter when nothing passes it that did not pass before. Fewer is tighter, but for what `_LONGER` names.
 """
@@ -189,14 +189,14 @@ def _tighter(in_force: _Kind, given: _Kind) -> _Kind:
 
 
 def check_own(named: str, paths: Iterable[str], why: str) -> None:
-    """Refuse limits that nobody set: neither a file, nor the desk's loss and gross value in the place of the packaged.
+    """Refuse limits that no person set: neither a file, nor the desk's loss and gross value instead of the packaged.
 
     Parameters
     ----------
     named : str
         The limits file, "" where there is none.
     paths : iterable of str
-        Single limits in the place of the file's.
+        Single limits that replace the file's.
     why : str
         Why they have to be set.
 

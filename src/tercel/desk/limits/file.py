@@ -23,7 +23,7 @@ ANY: Final = "*"
 WHOLE: Final = 10_000
 """A share of one."""
 MOST: Final = 10**15
-"""The largest number that is a limit: whoever writes a larger one has slipped."""
+"""The largest number that is a limit: a larger one is a typing error."""
 
 Hours = tuple[int, int] | None
 """From, until (ns of the day; until before from: over midnight). None: always."""
@@ -111,7 +111,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where in which file a value stands, for errors."""
+    """Place of a value in a limit file, for errors."""
 
     source: str
     section: str

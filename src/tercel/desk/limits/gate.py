@@ -259,19 +259,19 @@ class LimitGate(ReportedCounts):
         state.repeated = ""
         state.broken.discard("executions")
         for holding in self.holdings_of[agent]:
-            # Counted anew, or the next execution would stop it again for those that were cleared.
+            # Counted again from here, or the next execution would stop it again for those that were cleared.
             holding.times = executions_by_side()
 
     def watch(self, now_ns: int, warnings: bool = True) -> list[Crossing]:
         """Crossings since the last call, to be made every turn; a breach stops its agents until `resume`.
 
-        Whoever asks kills them too, where there is a latch, and cancels what they have open. Without `warnings` only
+        The caller kills them too, where there is a latch, and cancels what they have open. Without `warnings` only
         breaches are looked for, which takes less time.
         """
         return watch.crossings(self, max(now_ns, self.sent_ns), warnings)
 
     def enforce(self, limits: Limits) -> None:
-        """Put other limits in force; counts are kept. See `change.changed` and `change.loosened`.
+        """Put other limits in force; counts stay. See `change.changed` and `change.loosened`.
 
         Raises
         ------
@@ -377,7 +377,7 @@ class LimitGate(ReportedCounts):
 
     def _unsent(self, name: str) -> None:
         order = self.orders[name]
-        # Its name stays used: nobody knows that nothing of it left.
+        # Its name stays used: it may have left in part.
         order.live = False
         self.settle(order)
 

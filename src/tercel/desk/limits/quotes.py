@@ -10,21 +10,21 @@ from tercel.core import vocabulary as v
 from tercel.core.errors import TapeError, VenueError
 from tercel.core.orders import Listing, MarketRows
 
-NOBODY: Final = sys.maxsize
+NO_QUOTE: Final = sys.maxsize
 """No own order rests on that side: a price beyond every other."""
 
 
 class OwnQuotes:
     """Prices of own resting orders on one side of one instrument, and the best of them.
 
-    `best` is times `sign` (+1 for sells, -1 for buys), so that the lowest is the best; `NOBODY` when there is none.
+    `best` is times `sign` (+1 for sells, -1 for buys), so that the lowest is the best; `NO_QUOTE` when there is none.
     """
 
     __slots__ = ("_heap", "_orders", "_stored", "best", "sign")
 
     def __init__(self, sign: int) -> None:
         self.sign = sign
-        self.best = NOBODY
+        self.best = NO_QUOTE
         self._orders: dict[int, int] = {}
         self._heap: list[int] = []
         self._stored: set[int] = set()
@@ -47,7 +47,7 @@ class OwnQuotes:
         del self._orders[key]
         while self._heap and self._heap[0] not in self._orders:
             self._stored.discard(heappop(self._heap))
-        self.best = self._heap[0] if self._heap else NOBODY
+        self.best = self._heap[0] if self._heap else NO_QUOTE
 
 
 _LEAVES: Final = frozenset({v.EXECUTE, v.REDUCE, v.DELETE})
@@ -143,7 +143,7 @@ class QuoteBook:
         Raises
         ------
         TapeError
-            Rows that do not fit the book: some were missed. Subscribe anew.
+            Rows that do not fit the book: some were missed. Subscribe again.
         """
         if event.snapshot:
             self._ready = self._load(event)
@@ -157,7 +157,7 @@ class QuoteBook:
 
     def _misfit(self, expected: str, row: list[int]) -> TapeError:
         return TapeError(
-            expected, f"row {row} of {self.listing.instrument}", "subscribe to it anew"
+            expected, f"row {row} of {self.listing.instrument}", "subscribe to it again"
         )
 
     def _load(self, event: MarketRows) -> bool:

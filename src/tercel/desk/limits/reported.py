@@ -77,11 +77,11 @@ class PastCounts(LimitCounts):
             self.orders |= dict.fromkeys(names, one)
             self.names.update(names)
         taken: dict[int, Execution[Filled]] = {}
-        for root, name, stands in executions:
-            owner = roots.get(root), holding, asked.side, stands.px, f"{root}:{name}"
-            one_more = Execution(owner, stands.qty, stands.px, stands.changed)
+        for root, name, booked in executions:
+            owner = roots.get(root), holding, asked.side, booked.px, f"{root}:{name}"
+            one_more = Execution(owner, booked.qty, booked.px, booked.changed)
             self.executions.recall(
-                (asked.agent, root, name), taken.setdefault(id(stands), one_more)
+                (asked.agent, root, name), taken.setdefault(id(booked), one_more)
             )
 
 
@@ -101,7 +101,7 @@ def _ended(order: Any, holding: Holding, parent: ParentLimit) -> OpenOrder:
 
 # -- reports ----------------------------------------------------------------------------------------------------------
 PAUSES: Final = frozenset({"STRANGE_FILL", "FILL_PRICE", "FILL_SIDE", "ENLARGED"})
-"""Alarms over which an agent stops until positions agree with the venue's: nobody asked for what it reports."""
+"""Alarms over which an agent stops until positions agree with the venue's: it was reported without a request."""
 
 
 class ReportedCounts(PastCounts):
@@ -125,11 +125,11 @@ class ReportedCounts(PastCounts):
         before a report is counted.
 
         An execution is held against the mid, before any mark against the worst price of its order; of a market order,
-        or nobody's, none is believed then; lots beyond the order's never are. A correction is held against the
+        or of no known order, none is believed then; lots beyond the order's never are. A correction is held against the
         first price of what it corrects; where it changes the lots, and of a bust, the first price, the last and the new
         one are held against the mid. What is doubted stays so, whatever is reported of it.
         """
-        kind, (order, account, root) = report.exec_type, self._told(report)
+        kind, (order, account, root) = report.exec_type, self._owner_of(report)
         trade, busted, px = kind is ExecType.TRADE, kind is ExecType.BUSTED, report.last_px
         ref = report.exec_id if trade else report.ref
         one = self.executions.find(account, root, ref)
@@ -162,8 +162,8 @@ class ReportedCounts(PastCounts):
         px, reference = (far or pairs)[0]
         what = f"{kind} {name} at {text(px)}: reference={text(reference)} limit_bps={band}"
         marked = at.sane_ns != NEVER_NS
-        # A fold may meet it before any market. Nobody's before any mark are mostly of before the session: they bring no
-        # gain, and their agent waits until positions agree, not for a person's word on each.
+        # A fold may meet it before any market. Those of no known order before any mark are mostly older than the session:
+        # they bring no gain, and their agent waits until positions agree, not for a person's word on each.
         stops = {"stops": "until a person confirms it"} if marked or order is not None else {}
         return (
             (at.name, account),
@@ -196,8 +196,8 @@ class ReportedCounts(PastCounts):
                 scope.high = scope.high + past
                 scope.sink()
 
-    def _told(self, report: Report) -> tuple[OpenOrder | None, str, str]:
-        """The order that a report is of, with the account and the order's name that its executions are told by."""
+    def _owner_of(self, report: Report) -> tuple[OpenOrder | None, str, str]:
+        """The order of a report, with the account and the order's name that identify its executions."""
         order = self.orders.get(report.cl_ord_id) or self.orders.get(report.orig)
         instrument = report.instrument or (
             order.holding.instrument.name if order else ""
@@ -222,7 +222,7 @@ class ReportedCounts(PastCounts):
             return Alarm("COUNTS_BROKEN", self.fault)
 
     def _report(self, report: Report) -> Alarm | None:
-        order, account, root = self._told(report)
+        order, account, root = self._owner_of(report)
         if report.exec_type in REBOOKS:
             return self._rebooked(order, account, root, report)
         if order is None:

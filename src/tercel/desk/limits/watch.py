@@ -2,7 +2,7 @@
 
 A *warning* is said once, when so much of a limit is used as its section's `warn` says, and *cleared* once less than
 nine tenths of that are. A *breach* stops agents: the day's loss or drawdown past its limit (an agent's: the agent; an
-instrument's: whoever holds or works it; the desk's: all), a position whose mark has grown old (who holds it), and too
+instrument's: agents that hold or work it; the desk's: all), a position whose mark has grown old (who holds it), and too
 many executions (the agent). It comes once too; another comes after the warning was cleared, on another day, under
 other limits.
 """
@@ -19,7 +19,7 @@ from tercel.desk.limits.state import NEVER_NS, AgentState, InstrumentState, Limi
 CLEARED: Final = 9, 10
 """Part of the warning level under which a warning is over."""
 EVERYBODY: Final = "*"
-"""Stands for every agent among those whom a breach stops."""
+"""Means every agent among those whom a breach stops."""
 BLIND, BLIND_NS = "seconds_without_reference", 2_000_000_000
 """People are warned where the market has come for so long in a state that allows no order: crossed, lost, or old."""
 
@@ -37,7 +37,7 @@ class Crossing(NamedTuple):
     used, of : float
         In the units of the file.
     agents : tuple of str
-        Whom a breach stops; `EVERYBODY` stands for all.
+        Whom a breach stops; `EVERYBODY`: all.
     """
 
     event: str

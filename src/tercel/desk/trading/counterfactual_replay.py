@@ -1,6 +1,6 @@
 """The parents of a journal worked again at another venue: what the same orders would have cost there.
 
-Parents, guidance and what people did to them come at the times at which the journal has them; strategies decide anew.
+Parents, guidance and what people did to them come at the times at which the journal has them; strategies decide again.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping

@@ -7,7 +7,7 @@ from typing import Any, Final
 from tercel.core.ports import Entry
 from tercel.desk.trading.journal import kinds
 
-KEPT: Final = 600
+MOST_ROWS: Final = 600
 MOST_WAITING: Final = 64
 """Of an instrument: forecasts whose time has not come."""
 
@@ -19,7 +19,7 @@ class Outcomes:
     """
 
     def __init__(self) -> None:
-        self.told: deque[dict[str, Any]] = deque(maxlen=KEPT)
+        self.scored: deque[dict[str, Any]] = deque(maxlen=MOST_ROWS)
         """Rows of :func:`forecast_row`, those whose time is over, oldest first."""
         self._waiting: dict[str, tuple[dict[str, Any], ...]] = {}
 
@@ -58,8 +58,8 @@ class Outcomes:
             over = ns >= row["ns"] + row["horizon_ns"]
             if not over:
                 left.append(row if row["mid2"] else row | {"mid2": mid2})
-            elif row["mid2"]:  # without a mark while it held, nobody knows what came
-                self.told.append(forecast_row(name, row, 1e4 * (mid2 / row["mid2"] - 1)))
+            elif row["mid2"]:  # without a mark while it held, the outcome is unknown
+                self.scored.append(forecast_row(name, row, 1e4 * (mid2 / row["mid2"] - 1)))
         self._waiting[name] = tuple(left)
 
 

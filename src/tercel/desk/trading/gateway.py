@@ -69,7 +69,7 @@ class BackOff:
         """Refusals in a row, and when the last one came or the last order was tried."""
 
     def sent(self, command: Command, now_ns: int) -> None:
-        """An order leaves: where it follows rejections, the wait for the next one starts anew."""
+        """An order leaves: where it follows rejections, the wait for the next one starts again."""
         where = command.account, command.instrument
         if where in self._of and isinstance(command, NewOrder):
             self._of[where] = self._of[where][0], max(self._of[where][1], now_ns)
@@ -151,7 +151,7 @@ class OrderGateway:
     journal : Journal
     limits : LimitGate
     ledger : Ledger
-        Kept up to date with every entry that passes.
+        Updated with every entry that passes.
     name : callable, optional
         Makes a cl_ord_id that was never used.
     """
@@ -174,11 +174,11 @@ class OrderGateway:
         """Held around every call of the venue, and never while the journal is written: cancels wait for it alone."""
         self.states = ledger.states
         """How far may be traded, and why: what the journal says, and what is of this process alone."""
-        self.parted = False
-        """Whether a process that cannot write has said its last (`upkeep.last_words`)."""
+        self.emergency_logged = False
+        """Whether a process that cannot write has said its last (`heartbeat.emergency_log`)."""
         self.clock_s = 0.0
         """How far the clock here was ahead of the venue's at the last heartbeat, s."""
-        self.told: Callable[[o.Holdings], object] = lambda holdings: None
+        self.on_holdings: Callable[[o.Holdings], object] = lambda holdings: None
         """Given what the venue says of positions, once all that it reported before is booked and nothing later is."""
         self.urgent: Callable[[str], object] = lambda text: None
         """Given what people have to know at once and the journal cannot tell them."""
@@ -218,7 +218,7 @@ class OrderGateway:
             try:
                 last = self.journal.append(whole, sync=sync)
             except JournalError as error:
-                self.fall(error)
+                self.on_journal_error(error)
                 raise
             del self._owed[:owed]
             # The venue session's own store may still fail: then this is not over.
@@ -240,7 +240,7 @@ class OrderGateway:
             self._said.add((code, text, *where))
             self.alert(severity, code, text, *where)
 
-    def fall(self, error: JournalError) -> None:
+    def on_journal_error(self, error: JournalError) -> None:
         """The journal failed: cancel open orders, alert, and send nothing new until it can be written again."""
         # Once only: its cancels are owed to the journal, and each retry to write would send them again.
         if self.states.why(StateReason.JOURNAL_DOWN) is not None:
@@ -354,7 +354,7 @@ class OrderGateway:
         Raises
         ------
         VenueError
-            The way is down; it is told again when it is up.
+            The way is down; it is announced again when it is up.
         """
         gate, order = self.venue.capabilities.parents, parent.order
         if gate is not None and (
@@ -405,7 +405,7 @@ class OrderGateway:
         self, command: o.Command, before: Sequence[o.Command], now_ns: int, sender: Sender
     ) -> Denial | None:
         held = self.ledger.orders, self.ledger.positions
-        # Trading state before limits: a halted account is told why it is, not which limit it would meet.
+        # Trading state before limits: the denial of a halted account names the halt, not a limit.
         if (
             refused := refusal(sender, command, self.standing(command.account), *held, before)
         ) is not None:
@@ -461,7 +461,7 @@ class OrderGateway:
     def receive(self, events: Sequence[o.VenueEvent]) -> None:
         """Journal and fold the venue's order reports; market data passes through.
 
-        What cannot be read is journaled as it came, alerted, and answered where the venue can be told.
+        What cannot be read is journaled as it came, alerted, and answered where the venue accepts that.
 
         Raises
         ------
@@ -470,18 +470,18 @@ class OrderGateway:
             them asked for by the next.
         """
         with self.lock:
-            # Kept until they are written: the venue says them once, and a journal that fails now may work later.
+            # Held until they are written: the venue sends them once, and a journal that fails now may work later.
             self._received += self._taken(events)
             while self._received:
                 if isinstance(first := self._received[0], o.Holdings):
                     del self._received[0]
                     # Positions are compared with all that was reported before them booked, and nothing that came after.
-                    self.told(first)
+                    self.on_holdings(first)
                 else:
                     self._book(codec.next_batch(self._received))
 
     def _taken(self, events: Sequence[o.VenueEvent]) -> list[codec.OrderMessage | o.Holdings]:
-        """All but market data, as it goes on from here."""
+        """All but market data, sanitised."""
         orders, now = self.ledger.orders, self.venue.now_ns
         return [
             self._intake.taken(event, orders, now)
@@ -519,7 +519,7 @@ class OrderGateway:
                 and not self.ledger.knows(message)
                 and (found := self.limits.implausible(message)) is not None
             ):
-                # Before the report, in one write with it: whoever folds them counts it as it is counted here.
+                # Before the report, in one write with it: every fold counts it as it is counted here.
                 where, text, words = (
                     (*found[0], self._parent_of(message), message.cl_ord_id),
                     found[1],
@@ -557,7 +557,7 @@ class OrderGateway:
         return alerts
 
     def _disown(self, message: o.Report | o.CancelReject | o.Unread) -> None:
-        """Tell the venue what was set aside, where it can be told; a way that is down takes no answer."""
+        """Tell the venue what was set aside, where it accepts that; a link that is down takes no answer."""
         if (teller := self.venue.capabilities.disowns) is not None:
             with suppress(VenueError, OSError):
                 teller.disown(message)
@@ -572,7 +572,7 @@ class OrderGateway:
                 order = self.ledger.orders.get(notice.order)
                 if order is not None and notice.code in DISTURBS:
                     self.states.add(
-                        StateReason.TAKEN_OFF, f"{notice.code}: {notice.text}", order.parent
+                        StateReason.DETACHED, f"{notice.code}: {notice.text}", order.parent
                     )
                 more = {STOPS: "until positions agree"} if notice.code is Code.EXEC_CHANGED else {}
                 where = (order.instrument, order.account, order.parent) if order else ("", "", "")

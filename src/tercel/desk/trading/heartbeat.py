@@ -20,7 +20,7 @@ from tercel.desk.trading.journal.database import remedy_of
 from tercel.desk.trading.risk.trading_state import StateReason
 
 CLOCK_S: Final = 0.5
-"""Seconds by which clocks here and at the venue may differ before people are told."""
+"""Seconds by which clocks here and at the venue may differ without an alert."""
 
 
 def begun(gateway: OrderGateway, holder: str, resume: bool, **more: Any) -> Entry:
@@ -40,7 +40,7 @@ def begun(gateway: OrderGateway, holder: str, resume: bool, **more: Any) -> Entr
 
 
 def traded_in(listing: Listing) -> dict[str, Any]:
-    """Units of an instrument as its venue trades it, for whoever reads the journal."""
+    """Units of an instrument as its venue trades it, for readers of the journal."""
     tick = float(Decimal(repr(listing.tick)) / Decimal(repr(listing.part)))
     words = {"tick": tick, "lot": listing.lot * listing.part, "currency": listing.currency}
     return words | {"fees": list(listing.fees)}
@@ -102,7 +102,7 @@ def take_inbox(gateway: OrderGateway) -> list[Entry]:
         try:
             entries: list[Entry] = take(gateway.venue.now_ns)
         except JournalError as error:
-            gateway.fall(error)
+            gateway.on_journal_error(error)
             raise
         for entry in entries:
             gateway.ledger.last += 1
@@ -161,11 +161,11 @@ def check_store(gateway: OrderGateway) -> None:
         error = JournalError(
             f"to be able to write down what is sent to {gateway.venue.name}", why, remedy_of(why)
         )
-        gateway.fall(error)
+        gateway.on_journal_error(error)
         raise error
 
 
-def last_words(gateway: OrderGateway, seconds: float = LONGEST_S) -> None:
+def emergency_log(gateway: OrderGateway, seconds: float = LONGEST_S) -> None:
     """Before a process ends for lack of a journal: resend cancels, follow the venue's answers, report open orders.
 
     Parameters
@@ -175,9 +175,9 @@ def last_words(gateway: OrderGateway, seconds: float = LONGEST_S) -> None:
     seconds : float
         How long the venue is listened to at most.
     """
-    if gateway.states.why(StateReason.JOURNAL_DOWN) is None or gateway.parted:
+    if gateway.states.why(StateReason.JOURNAL_DOWN) is None or gateway.emergency_logged:
         return
-    gateway.parted = True
+    gateway.emergency_logged = True
     before = [order.root for order in gateway.ledger.orders.live()]
     began = asked = time.monotonic()
     writes = True

@@ -271,7 +271,7 @@ class Ledger:
         self.holds: dict[str, dict[str, Any]] = {}
         """Agents that a person paused: the entry's words."""
         self.stances: dict[str, dict[str, Any]] = {}
-        """Postures set by hand that nobody has lifted and whose end was not told: by agent, "" the desk's."""
+        """Postures set by hand that were not lifted and whose end was not journaled: by agent, "" the desk's."""
         self.fills_of: dict[str, list[Fill]] = defaultdict(list)
         """Executions that stand by parent, each once, in the order of their arrival."""
         self.children: dict[str, int] = {}
@@ -332,14 +332,12 @@ class Ledger:
         self.moves.append((before, now))
 
     def _let_go(self, past: ArchiveIndex, entry: Entry) -> None:
-        """What has been over for long leaves memory, at the same entry whoever folds."""
+        """What has been over for long leaves memory, at the same entry in every fold."""
         if entry.kind == kinds.PARENT:
             self._began.setdefault(entry.parent, self.last)
             if (parent := self.parents.get(entry.parent)) is not None and parent.over:
                 self._over.append((entry.ns + self._keep_ns, parent.id))
-        elif (
-            entry.kind == kinds.SESSION
-        ):  # whoever begins may owe something to what ended just before
+        elif entry.kind == kinds.SESSION:  # a new session may still act on what ended just before
             self._over = deque((entry.ns + self._keep_ns, parent) for _, parent in self._over)
         while self._over and self._over[0][0] <= entry.ns:
             _, name = self._over.popleft()
@@ -368,7 +366,7 @@ class Ledger:
         for number in past.meant(entry.body):
             old, name = Ledger(), ""
             for seq, each in past.entries(number, FOLDED):
-                if seq >= self.last:  # a fold of the past, by an index that was kept later
+                if seq >= self.last:  # a fold of the past, by a later index
                     break
                 name = name or each.parent
                 if each.parent == name or (each.parent == "" and each.kind != kinds.REPORT_IN):
@@ -432,8 +430,8 @@ class Ledger:
         elif entry.kind == kinds.HOLD:
             self.holds.pop(entry.agent, None)
             if body["event"] == "paused":
-                told = {key: body[key] for key in ("by", "reason", "parents")}
-                self.holds[entry.agent] = told | {"ns": entry.ns}
+                hold = {key: body[key] for key in ("by", "reason", "parents")}
+                self.holds[entry.agent] = hold | {"ns": entry.ns}
         if entry.kind == kinds.OPERATOR and body.get("command") == "acknowledge":
             self.acknowledged += 1
         elif (
@@ -482,7 +480,7 @@ class Ledger:
         )
 
     def held(self, agent: str) -> str:
-        """Who paused an agent and why, in words; "" where nobody did."""
+        """Who paused an agent and why, in words; "" where no one did."""
         held = self.holds.get(agent)
         return "" if held is None else f"{agent}, paused by {held['by']}: {held['reason']}"
 

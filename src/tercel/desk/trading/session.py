@@ -27,14 +27,14 @@ from tercel.desk.trading.heartbeat import (
     begun,
     carry_out,
     check_store,
+    emergency_log,
     heartbeat,
-    last_words,
     take_inbox,
 )
 from tercel.desk.trading.journal.kinds import NOTED
 from tercel.desk.trading.parent_orders.follower import Follower, follower_of
 from tercel.desk.trading.parent_orders.manager import ParentOrderManager, Strategies
-from tercel.desk.trading.parent_orders.manual import ManualTrading, hold, let_go
+from tercel.desk.trading.parent_orders.manual import ManualTrading, resume_agent, suspend_agent
 from tercel.desk.trading.parent_orders.parent import ParentRequest, ParentStatus
 from tercel.desk.trading.reconciliation.positions import PositionKeeper
 from tercel.desk.trading.reconciliation.recovery import Inquiry, RecoveryLine, reconcile, refold
@@ -72,7 +72,7 @@ class SessionTerms:
     holder : str
         Who runs it, for people.
     mark : str
-        Stands in the names that this session makes: a venue takes a name once, of all who share its accounts.
+        Part of the names that this session makes: a venue takes a name once, of all who share its accounts.
     gate : str
         Folder of the journal of a gate that serves others too; "" without one, and for the desk's own.
     desk : mapping
@@ -196,7 +196,7 @@ class Session:
             self._snapshots.start()
         if terms.watch_s > 0:
             self._watch = LatchWatch(
-                self._look, self._pump, lambda: self._beats, terms.watch_s, self._stands
+                self._look, self._pump, lambda: self._beats, terms.watch_s, self._alert_stall
             )
             self._watch.start()
 
@@ -250,7 +250,7 @@ class Session:
         for thread in (self._watch, self._deadline, self._snapshots):
             if thread is not None:
                 thread.stop()
-        last_words(self.gateway)
+        emergency_log(self.gateway)
         with self.gateway.lock:
             try:
                 gate = self.venue.capabilities.parents
@@ -296,7 +296,7 @@ class Session:
     def step(self, until_ns: int) -> list[VenueEvent]:
         """Advance to `until_ns`, a decision, or a report on own orders, and process it.
 
-        While nobody answers at the other end of a link, a step waits a moment, and no time passes.
+        While the other end of a link does not answer, a step waits a moment, and no time passes.
 
         Raises
         ------
@@ -309,7 +309,7 @@ class Session:
             return self._turn(until_ns)
         except VenueError:
             can = self.venue.capabilities
-            # Not a link that broke just now: nobody will come back by itself, so the caller has to know.
+            # Not a link that broke just now: it does not come back by itself, so the caller has to know.
             if can.up or can.reconnects is None or self._unreached_since_s:
                 raise
             return []  # the link broke in a call: the next step tells it
@@ -373,7 +373,7 @@ class Session:
             ):
                 try:
                     if follower.on_market(event):
-                        self.manager.begin_anew(event.instrument, "market data began anew")
+                        self.manager.detach_all(event.instrument, "market data began anew")
                 except TapeError as error:
                     self._missed(event.instrument, str(error))
                 touched[event.instrument] = follower, event.dated_ns or follower.now_ns
@@ -390,11 +390,11 @@ class Session:
             for instrument, (follower, ns) in touched.items():
                 self.limits.mark(instrument, *follower.quotes, ns, self.venue.now_ns)
             self.keeper.watch()
-            disturbed = self.gateway.states.held(StateReason.TAKEN_OFF)
+            disturbed = self.gateway.states.held(StateReason.DETACHED)
         for parent, why in disturbed.items():
-            self.gateway.states.end(StateReason.TAKEN_OFF, parent)
+            self.gateway.states.end(StateReason.DETACHED, parent)
             if (executor := self.manager.executors.get(parent)) is not None:
-                self.manager.take_off(executor, why)
+                self.manager.detach(executor, why)
         # Last: followers and limits have seen everything that the executors decide on.
         self.manager.on_events(events)
 
@@ -402,26 +402,26 @@ class Session:
         self.gateway.alert("critical", "missed_market_data", why, instrument)
         self.followers[instrument].ready = False
         self.venue.subscribe(instrument)
-        self.manager.begin_anew(instrument, "market data was missed")
+        self.manager.detach_all(instrument, "market data was missed")
 
     def _link(self, status: LinkStatus) -> None:
         if status.up:
             self.manager.announce_all()
         self.inquiry.link(status.up)
         for executor in () if status.up else self.manager:
-            self.manager.take_off(executor, "the way to the venue was down")
+            self.manager.detach(executor, "the way to the venue was down")
 
     @property
     def _link_down(self) -> bool:
         return self.gateway.states.why(StateReason.LINK_DOWN) is not None
 
     def _come_back(self) -> bool:
-        """Reconnect, where the way is down and the venue can be reached anew; whether there is a way.
+        """Reconnect, where the link is down and the venue can be reached again; whether there is a link.
 
         Raises
         ------
         VenueError
-            Nobody has answered for `OUTAGE_S`.
+            No answer for `OUTAGE_S`.
         """
         link = self.venue.capabilities.reconnects if self._link_down else None
         if link is None or link.up:
@@ -460,7 +460,7 @@ class Session:
             self._heartbeat()
 
     def _cancel_unworked(self) -> None:
-        """Cancel what nobody works."""
+        """Cancel children without an executor."""
         off = {executor.id for executor in self.manager.executors.values() if executor.off}
         parents = {
             order.parent for order in self.ledger.orders.live()
@@ -512,7 +512,7 @@ class Session:
             )
         elif command == "withdraw":
             self.manual.withdraw(str(body["parent"]), by, body.get("order"), number)
-        elif command in (holds := {"pause_agent": hold, "resume_agent": let_go}):
+        elif command in (holds := {"pause_agent": suspend_agent, "resume_agent": resume_agent}):
             holds[command](self.manager, str(body["agent"]), by, why, number)
         elif command == "limits":
             self.keeper.obey(entry)
@@ -535,8 +535,8 @@ class Session:
         """Ask the kill latch; what killed agents have open is cancelled at once."""
         self.stopper.look(sorted(self.ledger.parents.agents))
 
-    def _stands(self, seconds: float) -> bool:
-        """Alert at whose decision the loop stands still; the first one may take long: kernels are compiled."""
+    def _alert_stall(self, seconds: float) -> bool:
+        """Alert whose decision stalls the loop; the first one may take long: kernels are compiled."""
         parent, executor = (
             self.ledger.parents.get(self.manager.trying),
             self.manager.executors.get(self.manager.trying),
@@ -555,7 +555,7 @@ class Session:
         return True
 
     def _pump(self) -> bool:
-        """Let the venue step while the session's own loop stands still and a kill is not confirmed."""
+        """Let the venue step while the session's own loop stalls and a kill is not confirmed."""
         if not self.stopper.open:
             return False
         with self.gateway.lock:

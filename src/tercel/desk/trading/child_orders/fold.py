@@ -43,7 +43,7 @@ class Orders:
     """All child orders of a journal.
 
     `apply` takes entries in order; entries of other kinds pass it by. What it holds after a journal is the same
-    whoever reads it, and when.
+    for every reader, at any time.
     """
 
     def __init__(self) -> None:
@@ -62,7 +62,7 @@ class Orders:
         self._booked: Executions[Fill] = Executions()
         self._aside: list[o.Report | o.CancelReject | o.Unread] = []
         self.fills: list[Fill] = []
-        """Every execution that stands, in the order of booking."""
+        """Every execution in force, in the order of booking."""
         self.rebooked: list[tuple[Fill, Fill | None]] = []
         """Every fill that was busted (None) or corrected after it was booked: before and after."""
         self._fences: set[str] = set()
@@ -269,7 +269,7 @@ class Orders:
             and (order := _lost_order(message)) is not None
         ):
             self._open(order)
-        told = (
+        found = (
             [Notice(Code.FAULTY, message.cl_ord_id, message.fault)]
             if isinstance(message, o.Report) and message.fault
             else []
@@ -280,7 +280,7 @@ class Orders:
             and (order := _strange_order(message)) is not None
         ):
             self._open(order)
-            told.append(
+            found.append(
                 Notice(Code.UNALLOCATED, order.root, f"nobody here asked for it: {message}")
             )
         if order is None:
@@ -297,19 +297,19 @@ class Orders:
             order, notices = refused(order, message)
             self._put(order)
             return notices
-        return [*told, *(self._seen(order, message) or self._report(order, message))]
+        return [*found, *(self._seen(order, message) or self._report(order, message))]
 
     def _mass_refused(self, reject: o.CancelReject) -> list[Notice]:
-        """A mass cancel was refused: every order that it was about stands."""
-        told = []
+        """A mass cancel was refused: its orders stay as they were."""
+        found = []
         for order in self.live(reject.account or None):
             left = tuple(
                 pending for pending in order.pending if pending.cl_ord_id != reject.cl_ord_id
             )
             if left != order.pending:
                 self._put(altered(order, pending=left))
-                told.append(Notice(Code.CANCEL_REJECTED, order.root, reject.text))
-        return told
+                found.append(Notice(Code.CANCEL_REJECTED, order.root, reject.text))
+        return found
 
     def _unread(self, message: o.Unread) -> list[Notice]:
         self._aside.append(message)
@@ -351,19 +351,19 @@ class Orders:
         ]
 
     def _report(self, order: ChildOrder, report: o.Report) -> list[Notice]:
-        told: list[Notice] = []
+        found: list[Notice] = []
         if report.exec_type == X.TRADE:
-            report, told = self._booking(order, report)
+            report, found = self._booking(order, report)
         elif report.exec_type in o.REBOOKS:
-            order, told = self._rebooking(order, report)
+            order, found = self._rebooking(order, report)
         order, notices = reported(order, report)
         if order.order_id:  # a venue may give the number of an order that is over to another
             self._by_id[order.instrument, order.order_id] = order.root
         self._put(order)
-        return [*told, *notices]
+        return [*found, *notices]
 
     def _booking(self, order: ChildOrder, report: o.Report) -> tuple[o.Report, list[Notice]]:
-        """Book a trade as it stands: its bust or correction may have come before it."""
+        """Book a trade as now in force: its bust or correction may have come before it."""
         fill = Fill(
             exec_id=report.exec_id,
             order=order.root,
@@ -381,8 +381,8 @@ class Orders:
         now = _standing(one)
         if now is not None:
             self.fills.append(now)
-        told = [] if one.changed is None else [_told(order.root, fill, now)]
-        return altered(report, last_qty=one.qty, last_px=one.px), told
+        found = [] if one.changed is None else [_rebook_notice(order.root, fill, now)]
+        return altered(report, last_qty=one.qty, last_px=one.px), found
 
     def _rebooking(self, order: ChildOrder, report: o.Report) -> tuple[ChildOrder, list[Notice]]:
         """Take back or correct the execution that a report names, and no other."""
@@ -412,7 +412,7 @@ class Orders:
         self.rebooked.append((before, now))
         qty, paid = (0, 0) if now is None else (now.qty, now.qty * now.px)
         order = rebooked(order, qty - before.qty, paid - before.qty * before.px)
-        return order, [_told(root, before, now)]
+        return order, [_rebook_notice(root, before, now)]
 
 
 def _strange_order(report: o.Report) -> ChildOrder | None:
@@ -447,11 +447,11 @@ def _lost_order(report: o.Report) -> ChildOrder | None:
 
 
 def _standing(one: Execution[Fill]) -> Fill | None:
-    """The fill as it stands; None once it is busted."""
+    """The fill in force; None once it is busted."""
     return altered(one.owner, qty=one.qty, px=one.px) if one.qty else None
 
 
-def _told(root: str, before: Fill, now: Fill | None) -> Notice:
+def _rebook_notice(root: str, before: Fill, now: Fill | None) -> Notice:
     was = f"{before.exec_id} of {_terms(before)}"
     if now is None:
         return Notice(Code.BUSTED, root, f"{was} never was")

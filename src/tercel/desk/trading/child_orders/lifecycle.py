@@ -65,7 +65,7 @@ def _row(base: OrdStatus) -> Mapping[ExecType, OrdStatus]:
 TRANSITIONS: Final[Mapping[OrdStatus, Mapping[ExecType, OrdStatus]]] = {
     base: _row(base) for base in S if base not in (S.PENDING_CANCEL, S.PENDING_REPLACE)
 }
-"""Base state after a report. NEW stands for PARTIALLY_FILLED where lots are booked. The report's own status has more to
+"""Base state after a report. NEW means PARTIALLY_FILLED where lots are booked. The report's own status has more to
 say: FILLED ends what lives, a held state holds it, and an order that was filled lives on when a later replace leaves
 lots open; it is UNKNOWN, and the venue is asked, when another report says that lots of it are open. What comes on an
 UNKNOWN order may be old: it stays UNKNOWN until it is new, replaced, over or answered for."""
@@ -83,7 +83,7 @@ class Code(StrEnum):
     LATE_FILL = "late_fill"
     """A fill beyond what the venue had reported when it ended the order: booked."""
     UNSOLICITED = "unsolicited_cancel"
-    """The venue cancelled what nobody asked it to cancel."""
+    """The venue cancelled an order without a request."""
     CONFLICT = "conflict"
     """The venue reports what cannot follow from its earlier reports."""
     GAP = "missing_executions"
@@ -96,7 +96,7 @@ class Code(StrEnum):
     BUSTED = "busted"
     """An execution never was: what was booked of it is taken back."""
     CORRECTED = "corrected"
-    """An execution was of other lots or at another price: booked anew."""
+    """An execution was of other lots or at another price: booked again."""
     UNKNOWN_EXECUTION = "unknown_execution"
     """A bust or correction of an execution that was never reported: set aside until it is."""
     RESTATED = "restated"
@@ -104,7 +104,7 @@ class Code(StrEnum):
     HELD = "held"
     """The venue suspended or stopped it, or it is done for the day: its lots stay reserved."""
     UNALLOCATED = "unallocated"
-    """An execution of an order that nobody here sent: booked to its account, to no parent."""
+    """An execution of an order that was not sent here: booked to its account, to no parent."""
     UNREADABLE = "unreadable"
     """A message that cannot be read: set aside, and the order that it names is UNKNOWN."""
     FAULTY = "faulty_report"
@@ -123,7 +123,7 @@ SEVERITY: Final[Mapping[Code, str]] = {
 }
 """Notices that become alerts."""
 DISTURBS: Final = frozenset({Code.BUSTED, Code.CORRECTED, Code.RESTATED, Code.UNREADABLE})
-"""Whoever works the order's parent no longer knows how far it is."""
+"""After these the executor of the order's parent is detached."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,14 +270,14 @@ def lost(order: ChildOrder) -> ChildOrder:
     """
     if order.done:
         return order
-    # Of two sizes that it may have the larger: an order that turns out smaller hurts nobody.
+    # Of two sizes that it may have the larger: an order that turns out smaller does no harm.
     return altered(order, base=S.UNKNOWN, lots=order.most_lots, pending=())
 
 
 def reported(order: ChildOrder, report: Report) -> tuple[ChildOrder, list[Notice]]:
     """The order after a new execution report; a TRADE is booked.
 
-    A bust or correction changes where the order stands; the execution itself is booked anew by `rebooked`, before.
+    A bust or correction changes the order's state; the execution itself was rebooked by `rebooked` before.
 
     Returns
     -------
@@ -296,12 +296,14 @@ def reported(order: ChildOrder, report: Report) -> tuple[ChildOrder, list[Notice
     )
     # A report from before a bust counts fills that the bust has taken back.
     if report.ns >= order.recounted_ns:
-        anew = kind in REBOOKS
+        rebooks = kind in REBOOKS
         # Reports may overtake one another, and CumQty only grows, but for busts and corrections.
-        counted = report.cum_qty if anew else max(order.counted_qty, report.cum_qty)
-        if anew or counted != order.counted_qty:
+        counted = report.cum_qty if rebooks else max(order.counted_qty, report.cum_qty)
+        if rebooks or counted != order.counted_qty:
             order = altered(
-                order, counted_qty=counted, recounted_ns=report.ns if anew else order.recounted_ns
+                order,
+                counted_qty=counted,
+                recounted_ns=report.ns if rebooks else order.recounted_ns,
             )
     if kind == X.STATUS:
         order, notices = _answered(order, report)
@@ -323,7 +325,7 @@ def rebooked(order: ChildOrder, qty: int, paid: int) -> ChildOrder:
 
 
 def _oddities(order: ChildOrder, report: Report) -> list[Notice]:
-    """What of a report contradicts the order, or nobody asked for, seen from the order before it."""
+    """What of a report contradicts the order, or was not asked for, seen from the order before it."""
     kind, root, notices = report.exec_type, order.root, []
     cum = order.cum_qty + (report.last_qty if kind == X.TRADE else 0)
     # A fill that the venue had counted when it ended the order is only late; one beyond that was not.
@@ -357,14 +359,14 @@ def _moved(order: ChildOrder, report: Report, last_ns: int) -> ChildOrder:
     if order.base == S.FILLED:
         taken = kind in REBOOKS and order.cum_qty < order.lots * ONE
         # A replace may raise a filled order's lots: it lives again, unless the report is from before its last fills.
-        anew = kind in (X.REPLACED, X.RESTATED) and report.cum_qty >= order.venue_qty
+        revives = kind in (X.REPLACED, X.RESTATED) and report.cum_qty >= order.venue_qty
         if taken and report.status in TERMINAL:
             base = report.status
-        elif report.leaves_qty > 0 and anew and kind == X.REPLACED:
+        elif report.leaves_qty > 0 and revives and kind == X.REPLACED:
             base = S.NEW
         # The venue says that lots are open where all were filled: which is right only it can tell.
         elif report.leaves_qty > 0 and (
-            taken or anew or (report.ns > last_ns and report.status not in TERMINAL)
+            taken or revives or (report.ns > last_ns and report.status not in TERMINAL)
         ):
             base = S.UNKNOWN
     if kind in (X.REPLACED, X.RESTATED):

@@ -92,18 +92,18 @@ class Position:
         """The position after a fill."""
         traded = side * qty
         closing = min(qty, abs(self.qty)) if self.qty * traded < 0 else 0
-        kept2 = self.basis2
+        basis2 = self.basis2
         if closing:
             share = (
                 abs(self.basis2)
                 if closing == abs(self.qty)
                 else (abs(self.basis2) * closing // (abs(self.qty) * PAID_ONE) * PAID_ONE)
             )
-            kept2 -= share if self.basis2 > 0 else -share
+            basis2 -= share if self.basis2 > 0 else -share
         return Position(
             qty=self.qty + traded,
             cash2=self.cash2 - 2 * traded * px,
-            basis2=kept2 + 2 * side * (qty - closing) * px,
+            basis2=basis2 + 2 * side * (qty - closing) * px,
             bought=self.bought + (qty if side > 0 else 0),
             sold=self.sold + (qty if side < 0 else 0),
         )
@@ -115,7 +115,7 @@ class Positions:
     def __init__(self) -> None:
         self._held: dict[tuple[str, str], Position] = {}
         self._tapes: dict[tuple[str, str], array[int]] = {}
-        """Signed quantity, price and hash of every execution that stands, in the order of booking."""
+        """Signed quantity, price and hash of every execution in force, in the order of booking."""
 
     def book(self, fill: Fill) -> None:
         """Add a fill."""
@@ -168,7 +168,7 @@ class Positions:
         return found
 
     def lots(self) -> dict[str, dict[str, int | float]]:
-        """Signed quantity in lots, as shown to people and kept in heartbeats."""
+        """Signed quantity in lots, as shown to people and journaled in heartbeats."""
         return {
             account: {instrument: shown(qty) for instrument, qty in held.items()}
             for account, held in self.qty().items()

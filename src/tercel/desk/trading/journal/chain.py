@@ -42,7 +42,7 @@ class ChainKey:
 
     @property
     def mark(self) -> str:
-        """Fingerprint of the key, kept in the journal to detect another key."""
+        """Fingerprint of the key, stored in the journal to detect another key."""
         return self.digest(b"tercel journal key")[:16]
 
     def digest(self, data: bytes) -> str:
@@ -167,7 +167,7 @@ def _column(name: str) -> str:
 
 
 def posted(text: object) -> Any:
-    """Body of an inbox command as JSON; text that is not valid JSON is kept as text.
+    """Body of an inbox command as JSON; text that is not valid JSON stays text.
 
     >>> posted('{"parent": "p"}'), posted('{"parent"'), posted("[1e999]")
     ({'parent': 'p'}, '{"parent"', '[1e999]')

@@ -119,9 +119,7 @@ def remedy_of(reason: str) -> str:
     if "full" in reason or "I/O" in reason:
         return "check the space left on its disk, then start again: the session reconciles with the venue"
     if "malformed" in reason or "not a database" in reason:
-        return (
-            "open it with an acknowledgement: sound entries are kept, the damaged file is set aside"
-        )
+        return "open it with an acknowledgement: sound entries stay, the damaged file is set aside"
     return "check the path, its rights and that the server runs, then start again"
 
 
@@ -158,9 +156,9 @@ class FileLock:
     Parameters
     ----------
     path : path
-        Made where absent; its folder too. It is never removed: a lock on an unlinked file excludes nobody.
+        Made where absent; its folder too. It is never removed: a lock on an unlinked file excludes no process.
     holder : str
-        Who asks, for people. One who ends with `BRIEFLY` is waited for by whoever comes next.
+        Who asks, for people. One who ends with `BRIEFLY` is waited for by the next caller.
 
     Raises
     ------
@@ -216,7 +214,7 @@ def _named(path: Path) -> str:
 
 
 def holder(folder: Path) -> str | None:
-    """Process that holds a desk's lock, without touching it; "" nobody, None where that cannot be known here.
+    """Process that holds a desk's lock, without touching it; "": no process; None where that cannot be known here.
 
     The system may not say who holds a lock, and a journal on a server is held there.
     """

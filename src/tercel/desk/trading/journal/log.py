@@ -74,7 +74,7 @@ class Log(ABC):
 
     @abstractmethod
     def set_aside(self, last: int) -> "Log":
-        """A log with the rows up to `last` alone; the damaged one is kept beside it."""
+        """A log with the rows up to `last` alone; the damaged one stays beside it."""
 
     @abstractmethod
     def close(self) -> None:
@@ -118,8 +118,8 @@ class Log(ABC):
 
     def say(self, key: str, value: str) -> None:
         """Set a metadata value."""
-        anew = "ON CONFLICT (key) DO UPDATE SET value = excluded.value"
-        self._run("write", f"INSERT INTO meta VALUES (:key, :value) {anew}", key=key, value=value)
+        upsert = "ON CONFLICT (key) DO UPDATE SET value = excluded.value"
+        self._run("write", f"INSERT INTO meta VALUES (:key, :value) {upsert}", key=key, value=value)
 
     def last(self) -> int:
         """Sequence number of the last row."""
@@ -191,8 +191,10 @@ class Log(ABC):
                 "INSERT INTO snapshot VALUES (:seq, :hash, :version, :body, :seal)",
                 snapshot._asdict(),
             )
-            kept = "SELECT seq FROM snapshot ORDER BY seq DESC LIMIT :newest"
-            self._execute(f"DELETE FROM snapshot WHERE seq NOT IN ({kept})", {"newest": newest})
+            newest_seqs = "SELECT seq FROM snapshot ORDER BY seq DESC LIMIT :newest"
+            self._execute(
+                f"DELETE FROM snapshot WHERE seq NOT IN ({newest_seqs})", {"newest": newest}
+            )
 
     def snapshots(self) -> list[StoredSnapshot]:
         """Stored snapshots, newest first."""
@@ -287,7 +289,7 @@ class SqliteLog(Log):
         Raises
         ------
         OSError
-            The file or its log is no longer the one that is open: what is written there nobody finds again.
+            The file or its log is no longer the one that is open: what is written there is lost.
         sqlite3.Error
             Nothing was written, or it is not known.
         """
@@ -352,7 +354,7 @@ class SqliteLog(Log):
             return [] if "no such table" in str(error) else [StoredSnapshot(0, "", "", b"", "")]
 
     def set_aside(self, last: int) -> "SqliteLog":
-        """Another file with the rows up to `last`; this one, damaged, is kept beside it."""
+        """Another file with the rows up to `last`; this one, damaged, stays beside it."""
         try:
             words = self.words()
         except JournalError:

@@ -2,7 +2,7 @@
 
 Opening goes from the newest sound snapshot, or from the start, and reads back every entry after it. When a write
 fails for anything but another process's lock, what is on disk is unknown: the journal then refuses everything until
-it is opened anew and read back.
+it is reopened and read back.
 """
 
 import json
@@ -77,7 +77,7 @@ class JournalReader:
 
     @property
     def first(self) -> str:
-        """Hash of the first entry, by which a journal is told from another in its place; "" while there is none."""
+        """Hash of the first entry, which identifies the journal; "" while there is none."""
         return next((row.hash for row in self._log.rows(0, (), 1)), "")
 
     def read(
@@ -136,7 +136,7 @@ def withdraw(where: str | Path, number: int) -> bool:
 
 MARK_BYTES = 128
 NEWEST = 3
-"""Snapshots that are kept."""
+"""Snapshots that stay."""
 
 _log = logging.getLogger("tercel.journal")
 
@@ -168,7 +168,7 @@ class SqlJournal:
     Raises
     ------
     JournalError
-        When another session holds it, it cannot be used, or it is damaged and nobody has acknowledged that.
+        When another session holds it, it cannot be used, or it is damaged without an acknowledgement.
     ConfigError
         For a key that does not fit it.
     """
@@ -261,7 +261,7 @@ class SqlJournal:
         check_key(self._place, words, self.key)
         if self.key is None:
             _log.info(
-                "%s has hashes without a key: who can write it can write its past anew", self._place
+                "%s has hashes without a key: who can write it can rewrite its past", self._place
             )
 
     # -- the port ------------------------------------------------------------------------------------------------
@@ -314,7 +314,7 @@ class SqlJournal:
 
     def _fail(self, error: Exception) -> None:
         text = database.reason_of(error)
-        # After any other error nobody knows what the file holds: no later entry may be chained behind it.
+        # After any other error the contents of the file are unknown: no later entry may be chained behind it.
         if not database.is_transient(error):
             self._broken = text
         raise JournalError(
@@ -434,7 +434,7 @@ def mark_of(place: database.JournalPlace) -> tuple[int, str]:
         return (
             0,
             "",
-        )  # cut while written by an operating system that died: the chain stands for itself
+        )  # cut while written by an operating system that died: the chain alone is checked
 
 
 def check_key(place: database.JournalPlace, words: dict[str, str], key: ChainKey | None) -> None:
@@ -453,7 +453,7 @@ def check_key(place: database.JournalPlace, words: dict[str, str], key: ChainKey
         raise ConfigError(
             f"a journal with this key at {place}",
             "one without a key",
-            "go on without the key if it was begun so, or begin a new folder; else somebody wrote it anew",
+            "go on without the key if it was begun so, or begin a new folder; else it was rewritten",
         )
     if key is not None and mark != key.mark:
         raise ConfigError(

@@ -79,7 +79,7 @@ def begin(state: Ints, order: Assignment, now_ns: int, tick: float, gap_ns: int 
     `gap_ns` is its strategy's clock of events (`execution.strategy.gap_of`).
     """
     task = order.task
-    # A late arrival moves the whole horizon: time that has passed is nobody's to trade in.
+    # A late arrival moves the whole horizon: time that has passed cannot be traded in.
     state[[sim.NOW, sim.START_NS]] = max(now_ns, order.start_ns)
     state[[sim.HORIZON_NS, sim.DECISIONS]] = task.horizon_ns, task.decisions
     state[sim.CLOCK_EVENTS] = task.clock_step if task.clock == "events" else 0

@@ -6,12 +6,12 @@ Venue events become driver rows and driver commands become orders:
 - a fill is the report's; what its aggressor met (mid, touch) was recorded from the book just before the first lot. A
   strategy sees whole ticks and lots: a lot of which a part is filled is open, and when its order ends it is gone;
 - cancels, refusals and rests that died are OWN_DEAD rows; a cancel of some of an order's lots leaves as a replace;
-- lots of the forced order that found nobody are booked at the worst price seen, as the batch does.
+- unfilled lots of the forced order are booked at the worst price seen, as the batch does.
 
 An executor lives on venue time: `on_events` whatever came, then `on_time` once everything up to a time has been seen.
 
-One that can no longer be relied on (its strategy raised, its way to the venue was down, its session is new) is *taken
-off*: its manager cancels its children, and once the venue has ended them all a new executor goes on with what is left.
+One that can no longer be relied on (its strategy raised, its way to the venue was down, its session is new) is
+*detached*: its manager cancels its children, and once the venue has ended them all a new executor works what is left.
 """
 
 from collections.abc import Sequence
@@ -95,7 +95,7 @@ class ParentExecutor:
     ----------
     order : Assignment
     follower : Follower
-        Of the instrument; fed by whoever feeds the executor, and before it.
+        Of the instrument; fed before the executor, by the same caller.
     strategy : Strategy
         What decides; the driver checks its answers.
     """
@@ -104,7 +104,7 @@ class ParentExecutor:
         self.id = order.parent
         self.order = order
         self.strategy = strategy
-        # A learned strategy runs compiled, where nobody looks at its answers: NaN weights are found here or never.
+        # A learned strategy runs compiled, without a check of its answers: NaN weights are found here or never.
         refuse_broken_weights(strategy)
         self._follower = follower
         self._driver: Driver | None = None
@@ -115,16 +115,16 @@ class ParentExecutor:
         self._rows = DriverRows(order.instrument, follower.listing.dense_ids)
         self._exec_ids: set[str] = set()
         self.states = TradingStates()
-        """Why it may send nothing new: it is paused, called off or taken off."""
+        """Why it may send nothing new: it is paused, cancelled or detached."""
         self._began_journaled = False
         self._guidance: tuple[Alpha | None, Posture | None] = (None, None)
-        self._told: list[dict[str, Any] | None] = [None, None]
+        self._guidance_json: list[dict[str, Any] | None] = [None, None]
         self.began: tuple[Int32, Ints] | None = None
         """Book and state at arrival: with what `take_recorded` gives they replay the session."""
         self.seen = 0
         """Decisions that :meth:`decision` has returned."""
         self.features = np.zeros((1, N_FEATURES), np.float32)
-        """Features of the last of them, by which drift is told."""
+        """Features of the last of them, which drift detection reads."""
 
     # -- what can be asked --------------------------------------------------------------------------------------------
 
@@ -176,8 +176,8 @@ class ParentExecutor:
 
     @property
     def off(self) -> str:
-        """Why it was taken off; "" while it works."""
-        return self.states.why(StateReason.TAKEN_OFF) or ""
+        """Why it was detached; "" while it works."""
+        return self.states.why(StateReason.DETACHED) or ""
 
     @property
     def _decides(self) -> bool:
@@ -242,8 +242,8 @@ class ParentExecutor:
             "n": self.seen - 1,
             "strategy": self.strategy.name,
             "obs_hash": sha256(self.features.tobytes()).hexdigest()[:16],
-            "alpha": self._told[0],
-            "posture": self._told[1],
+            "alpha": self._guidance_json[0],
+            "posture": self._guidance_json[1],
             "intent": self.driver.last_intent.tolist(),
             "commands": [command.cl_ord_id for command in commands],
             "arrays": list(arrays),
@@ -275,7 +275,7 @@ class ParentExecutor:
     def waits(self, event: MarketRows) -> bool:
         """Queue market data for the next decision; False if a decision may fall due before it.
 
-        Nobody is shown what follows from them before that, and :meth:`on_events` need not see them again.
+        No caller needs their effect before that, and :meth:`on_events` need not see them again.
         """
         rows, due = event.rows, self.due_ns
         if self._driver is None or self.off or event.snapshot or not len(rows):
@@ -333,7 +333,7 @@ class ParentExecutor:
         """A command was denied by limits: its lots are dead, or its cancel is dropped.
 
         What waits behind it is not tried before the next decision: what refused it would refuse it again. The forced
-        order has no next decision, and is booked as one that found nobody.
+        order has no next decision, and is booked as unfilled.
         """
         commands: list[Command] = []
         name = command.cl_ord_id
@@ -342,7 +342,7 @@ class ParentExecutor:
         elif name in self._children.by_name:
             child = self._children.by_name[name]
             if child.forced:
-                self._found_nobody(child, self._now, commands)
+                self._book_unfilled(child, self._now, commands)
             else:
                 self._feed(
                     self._row(self._now, sim.OWN_DENIED, child, 0, 0, self._open(child)), commands
@@ -354,7 +354,7 @@ class ParentExecutor:
     def guide(self, alpha: Alpha | None, posture: Posture | None, now_ns: int) -> None:
         """Set the guidance of signals and risk for decisions from now on."""
         self._guidance = alpha, posture
-        self._told = [asdict(one) if one else None for one in (alpha, posture)]
+        self._guidance_json = [asdict(one) if one else None for one in (alpha, posture)]
         if self.arrived and not self.done and not self.off:
             self._feed(guided_row(alpha, posture, max(now_ns, self._now)), [])
 
@@ -422,7 +422,7 @@ class ParentExecutor:
             commands += self._children.commands(driver.decide_due(now_ns))
             return
         k = driver.state
-        # Paused to its end: what is left is not forced through, as whoever paused it did not want it to trade.
+        # Paused to its end: what is left is not forced through, a pause means that it must not trade.
         if k[sim.START_NS] + k[sim.HORIZON_NS] <= now_ns:
             commands += self.cancel()
             return
@@ -447,7 +447,7 @@ class ParentExecutor:
     # -- the venue's reports -------------------------------------------------------------------------------------------
 
     def _catch_up(self, commands: list[Command]) -> None:
-        """Go through the market data that wait; a gap in them is told when the venue's next word or time comes."""
+        """Go through the market data that wait; a gap is raised with the next event or time."""
         waiting = self._waiting
         self._waiting = []
         if self._missed is not None:
@@ -507,7 +507,7 @@ class ParentExecutor:
             # Before its lots die: a lot that is part filled counts as filled, and is not sent again.
             self._round_up(child, report.ns, commands)
             if child.forced:
-                self._found_nobody(child, report.ns, commands)
+                self._book_unfilled(child, report.ns, commands)
             elif report.cl_ord_id in self._children.cancels:
                 self._cancel_over(report.cl_ord_id, self._open(child), report.ns, commands)
             else:
@@ -543,7 +543,7 @@ class ParentExecutor:
                 commands,
             )
 
-    def _found_nobody(self, child: Child, ns: int, commands: list[Command]) -> None:
+    def _book_unfilled(self, child: Child, ns: int, commands: list[Command]) -> None:
         """The rest of the forced order: booked where the ladder ended, or where the next lot stood beyond the limit."""
         k, lots, side = self.driver.state, self._open(child), self.order.side
         if lots == 0:
@@ -562,7 +562,7 @@ class ParentExecutor:
         mark_unfilled(k, worst, lots, paid)
 
     def _cancel_over(self, name: str, dead: int, ns: int, commands: list[Command]) -> None:
-        """A cancel, or a replace that stands for one, was answered."""
+        """A cancel, or a replace sent as one, was answered."""
         child, requested = self._children.cancels.pop(name)
         self._feed(self._row(ns, sim.OWN_DEAD, child, 0, requested, dead), commands)
 

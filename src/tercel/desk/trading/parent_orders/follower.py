@@ -98,12 +98,12 @@ class Follower:
         Returns
         -------
         bool
-            Whether it is a snapshot of another book than the one that was followed, or of one that halted or goes on.
+            Whether it is a snapshot of another book than the one that was followed, or whether the halt state changed.
 
         Raises
         ------
         TapeError
-            Rows that do not fit the book: some were missed. Subscribe anew.
+            Rows that do not fit the book: some were missed. Subscribe again.
         """
         if event.snapshot:
             known, halted, before = self.ready, self.halted, self._orders()
@@ -117,7 +117,7 @@ class Follower:
                 self.ready = False
                 row = event.rows[self._history[0, 1]].tolist()
                 raise TapeError(
-                    REASONS[-fault], f"row {row} of {self.instrument}", "subscribe to it anew"
+                    REASONS[-fault], f"row {row} of {self.instrument}", "subscribe to it again"
                 )
         return False
 
@@ -138,7 +138,7 @@ class Follower:
             raise TapeError(
                 "a snapshot of orders, each once",
                 f"row {row} of {self.instrument}",
-                "subscribe to it anew",
+                "subscribe to it again",
             )
         if tallies is None:
             self._history[:] = 0
@@ -189,7 +189,7 @@ class Follower:
         rooms : (int, int)
             Points of the grid of mids, rows of the log of fills.
         looks_back : bool
-            It goes on keeping the last seconds, for a strategy that is told of forecasts.
+            The last seconds stay recorded, for a strategy that uses forecasts.
         """
         k = sim.extend(self.state, rooms[0], 0, rooms[1], sim.PAST_SECONDS if looks_back else 0)
         k[[sim.SECOND, sim.FIRST_SECOND]] *= int(looks_back)
@@ -244,7 +244,7 @@ class DriverRows:
         self._words = self._group.data
         self._marks = np.zeros((MARKS, kernels.MARK_WORDS), np.int64)
         self._rows = np.zeros((ROWS, sim.RECORD_WORDS), np.int64)
-        self._kept = 0
+        self._count = 0
 
     def follow(self, driver: Driver, rows: Ints, at: int) -> int:
         """Apply rows from `at` on, up to the row before which a decision falls due; the next row's index.
@@ -258,12 +258,12 @@ class DriverRows:
         at = kernels.follow(
             driver.book, driver.state, rows, at, self._who_of, self._group, self._marks, room
         )
-        self._kept += group[kernels.G_ROWS]
+        self._count += group[kernels.G_ROWS]
         if group[kernels.G_FAULT]:
             raise TapeError(
                 REASONS[group[kernels.G_FAULT]],
                 f"row {rows[at].tolist()} of {self._instrument}",
-                "subscribe to it anew",
+                "subscribe to it again",
             )
         return at
 
@@ -276,12 +276,12 @@ class DriverRows:
     def keep(self, row: Ints) -> None:
         """Record a row that the driver was given directly."""
         self._room(1)[0] = row
-        self._kept += 1
+        self._count += 1
 
     def take(self) -> Ints:
         """Recorded rows since the last call, int64 (r, 8)."""
-        rows = self._rows[: self._kept].copy()
-        self._kept = 0
+        rows = self._rows[: self._count].copy()
+        self._count = 0
         return rows
 
     def name(self, number: int, own: int) -> None:
@@ -297,8 +297,8 @@ class DriverRows:
             self._who_of[number] = -1
 
     def _room(self, n: int) -> Ints:
-        """Where the next driver rows are kept, `n` at least."""
-        if len(self._rows) < self._kept + n:
+        """Room for the next driver rows, at least `n`."""
+        if len(self._rows) < self._count + n:
             more = np.zeros((len(self._rows) + n, sim.RECORD_WORDS), np.int64)
-            self._rows = np.concatenate([self._rows[: self._kept], more])
-        return self._rows[self._kept :]
+            self._rows = np.concatenate([self._rows[: self._count], more])
+        return self._rows[self._count :]

@@ -249,9 +249,9 @@ class ParentOrderManager:
         self.must_trade(parent.order.agent)
         parent.must_have_time(self._now)
         self.journal(parent, "resumed", operator, reason=reason)
-        self.go_on(id_)
+        self.resume_work(id_)
 
-    def go_on(self, id_: str) -> None:
+    def resume_work(self, id_: str) -> None:
         """Have a parent worked that was resumed; one whose orders given by hand are not over is, once they are."""
         executor = self.executors.get(id_)
         if executor is None:
@@ -329,7 +329,7 @@ class ParentOrderManager:
             return
         over = lots is not None and (lots <= ceiled(parent.filled_qty) or executor.done)
         if over or fields.keys() & {"horizon_ns", "limit"}:
-            self.take_off(executor, f"amended: {reason}")
+            self.detach(executor, f"amended: {reason}")
         elif lots is not None:
             self.send(
                 executor, executor.amend(lots - executor.order.filled_before), sender=_by(operator)
@@ -400,7 +400,7 @@ class ParentOrderManager:
             self.gateway.alert(
                 "critical", "worker_lost", str(error), order.instrument, order.account, order.parent
             )
-            self.take_off(executor, "its record has a gap")
+            self.detach(executor, "its record has a gap")
             return
         except Exception as error:
             self._failed(executor, error)
@@ -422,7 +422,7 @@ class ParentOrderManager:
         return deadline.call(act, max(self.decision_s, FIRST_S if executor.seen == 0 else 0.0))
 
     def _arrived(self, executor: ParentExecutor) -> None:
-        """The first arrival of a parent sets its benchmark, whoever goes on with it later."""
+        """The first arrival of a parent sets its benchmark, whichever executor continues it later."""
         parent, driver = self.gateway.ledger.parents.must(executor.id), executor.driver
         if parent.arrival_ns == 0:
             limit, mid2 = int(driver.state[sim.LIMIT]), int(driver.state[sim.ARRIVAL_MID2])
@@ -442,7 +442,7 @@ class ParentOrderManager:
             self.journal(parent, "paused", reason=f"its strategy and the fallback failed: {text}")
         elif parent.status in (ParentStatus.WORKING, ParentStatus.PAUSED):
             self.journal(parent, "fallback", strategy=FALLBACK, reason=text)
-        self.take_off(executor, text)
+        self.detach(executor, text)
 
     def send(
         self,
@@ -459,11 +459,11 @@ class ParentOrderManager:
                 outcome = self.gateway.submit(commands, decision, sender)
             except JournalError:
                 executor.states.add(
-                    StateReason.TAKEN_OFF, "the journal failed"
+                    StateReason.DETACHED, "the journal failed"
                 )  # nothing left, and it believes that it did
                 raise
             if outcome.unknown:
-                self.take_off(executor, "sending failed")
+                self.detach(executor, "sending failed")
                 return
             answers: list[Command] = []
             for command, _denial in outcome.denied:
@@ -475,19 +475,19 @@ class ParentOrderManager:
             f"{executor.id} asks for what limits deny",
             parent=executor.id,
         )
-        self.take_off(executor, "it asks again and again for what is denied")
+        self.detach(executor, "it asks again and again for what is denied")
 
-    def take_off(self, executor: ParentExecutor, reason: str) -> None:
+    def detach(self, executor: ParentExecutor, reason: str) -> None:
         """Retire a faulty executor: its children are cancelled, and `tidy` puts another in its place."""
         if not executor.off:
-            executor.states.add(StateReason.TAKEN_OFF, reason)
+            executor.states.add(StateReason.DETACHED, reason)
             self.gateway.submit(self.cancels(executor.id), sender=Sender.MANAGER)
 
-    def begin_anew(self, instrument: str, reason: str) -> None:
+    def detach_all(self, instrument: str, reason: str) -> None:
         """Retire executors whose book does not lead to an instrument's next rows: those that have arrived."""
         for executor in self:
             if executor.order.instrument == instrument and executor.arrived:
-                self.take_off(executor, reason)
+                self.detach(executor, reason)
 
     def cancels(self, parent: str) -> list[Command]:
         """A cancel for every child of a parent that has none in flight; what a person has at work there stays."""
@@ -495,11 +495,11 @@ class ParentOrderManager:
             self.gateway.ledger.parents.get(parent),
             self.gateway.ledger.orders.live(parent=parent),
         )
-        kept = (
+        by_hand = (
             dict(held.by_hand) if held is not None and held.status == ParentStatus.BY_HAND else {}
         )
         return cancels(
-            self.gateway, [order for order in live if order.root not in kept], self._name
+            self.gateway, [order for order in live if order.root not in by_hand], self._name
         )
 
     # -- what is looked after in every step -----------------------------------------------------------------------
@@ -543,7 +543,7 @@ class ParentOrderManager:
         elif not called_off:
             self.finish(parent)
         elif parent.status in (ParentStatus.PAUSED, ParentStatus.BY_HAND):
-            del self.executors[parent.id]  # whoever resumes it, or is given it back, gets a new one
+            del self.executors[parent.id]  # a new one starts when it is resumed or given back
         else:
             self.work(parent)
         if self.gateway.ledger.parents.must(parent.id).over:

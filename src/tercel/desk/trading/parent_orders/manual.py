@@ -1,8 +1,8 @@
 """Parents in a person's hands: taken over from their strategy, worked by that person's orders, given back.
 
-Whoever takes a parent over gives its orders, through the same limits and the same gateway as a strategy's; anybody who
-may pause it may give it back. A session that begins anew finds it where it was. At its horizon nothing is forced
-through, as no strategy works it: what is open is cancelled, and what is left is told.
+The person who takes a parent over gives its orders, through the same limits and gateway as a strategy's; anyone who
+may pause it may give it back. The state survives a restart. At its horizon nothing is forced through, as no strategy
+works it: open orders are cancelled, and the rest is alerted.
 """
 
 from collections.abc import Callable
@@ -77,10 +77,10 @@ class ManualTrading:
         self._manager.journal(parent, "taken_over", operator, by=by, reason=reason)
         self._seen.add(id_)
         if (executor := self._manager.executors.get(id_)) is not None:
-            self._manager.take_off(executor, f"taken over by {by}")
+            self._manager.detach(executor, f"taken over by {by}")
 
     def order(self, id_: str, by: str, lots: object, limit_price: object, operator: int) -> None:
-        """Send an order of a parent: at a price, or at the market with what stands there now.
+        """Send an order of a parent: at a price, or at the market against the present book.
 
         Parameters
         ----------
@@ -146,7 +146,7 @@ class ManualTrading:
         Raises
         ------
         OrderError
-            When the parent is in nobody's hands, or no such order is open.
+            When no person has taken the parent over, or no such order is open.
         """
         parent = self._parents.may(id_, "withdrawn")
         given = {name for name, _ in parent.by_hand if order in (None, name)}
@@ -168,7 +168,7 @@ class ManualTrading:
         Raises
         ------
         OrderError
-            When it is in nobody's hands, its agent is killed or paused, or its horizon has passed.
+            When no person has taken it over, its agent is killed or paused, or its horizon has passed.
         """
         parent = self._parents.may(id_, "given_back")
         self._manager.must_trade(parent.order.agent)
@@ -262,7 +262,9 @@ class ManualTrading:
 
 
 # -- agents that a person paused --------------------------------------------------------------------------------------
-def hold(manager: ParentOrderManager, agent: str, by: str, reason: str, operator: int) -> None:
+def suspend_agent(
+    manager: ParentOrderManager, agent: str, by: str, reason: str, operator: int
+) -> None:
     """Pause an agent, with every parent that its strategies work.
 
     Raises
@@ -282,7 +284,9 @@ def hold(manager: ParentOrderManager, agent: str, by: str, reason: str, operator
             manager.send(executor, executor.pause(), sender=Sender.PERSON)
 
 
-def let_go(manager: ParentOrderManager, agent: str, by: str, reason: str, operator: int) -> None:
+def resume_agent(
+    manager: ParentOrderManager, agent: str, by: str, reason: str, operator: int
+) -> None:
     """Let a paused agent go on, with those of its parents that were paused with it and have time left; what was paused
     by itself waits until it is resumed itself.
 
@@ -297,7 +301,7 @@ def let_go(manager: ParentOrderManager, agent: str, by: str, reason: str, operat
             "an agent that is paused", agent, "see the page; parents are resumed one by one"
         )
     for id_ in _write(manager, agent, "resumed", by, reason, operator):
-        manager.go_on(id_)
+        manager.resume_work(id_)
 
 
 def _write(

@@ -42,7 +42,7 @@ class ParentStatus(StrEnum):
     DONE = "done"
     """Filled, or worked to its horizon and everything settled."""
     EXPIRED = "expired"
-    """Its horizon came while nobody worked it: no session, or it was paused or its agent killed."""
+    """Its horizon passed without an executor: no session, or it was paused or its agent killed."""
     REFUSED = "refused"
 
 
@@ -168,7 +168,7 @@ class ParentOrder:
     limit : int
         The same in ticks, from its arrival on; 0: none.
     hand : str
-        Who took it over last, with the proof; "" where nobody did.
+        Who took it over last, with the proof; "" where no one did.
     by_hand : tuple of (str, str)
         Orders that were given by hand, and by whom.
     """

@@ -1,13 +1,13 @@
-"""Reconciliation of positions with the venue's, without which nobody trades; orders settled by a person's word.
+"""Reconciliation of positions with the venue's, which trading requires; orders settled by a person's word.
 
 A venue tells positions when it is called (`TellsPositions`), or in a message that it is asked for (`ReportsPositions`),
 or repeats its executions, or none of it, as its `capabilities` declare. Where it tells, they are compared when a
 session begins, when the way to the venue comes back, and with every heartbeat. While they differ nothing new leaves,
 until they are equal or a named person says why not: the difference is then journaled and known from there on.
 
-Nobody waits for a message: it is compared with what is booked when its turn comes, between reports. While the answer to
+No call waits for the message: it is compared with what is booked in its turn between reports. While the answer to
 the first question of a session, or of a way that came back, is missing nothing new leaves; of a later one, what the
-venue last told stands, until two in a row are missing.
+venue last reported stays in force, until two in a row are missing.
 """
 
 from collections import Counter
@@ -24,7 +24,7 @@ from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.risk.trading_state import StateReason
 
 
-def paused(gateway: OrderGateway) -> dict[str, list[str]]:
+def paused_agents(gateway: OrderGateway) -> dict[str, list[str]]:
     """Paused agents with the codes they wait on; killed agents are left out, as a person has to re-arm them, and
     implausible executions, as a person has to confirm each."""
     states = gateway.states
@@ -43,7 +43,7 @@ def paused(gateway: OrderGateway) -> dict[str, list[str]]:
     return {agent: codes for agent, codes in found.items() if codes}
 
 
-def go_on(
+def clear_codes(
     gateway: OrderGateway, agent: str, by: str, reason: str, codes: Iterable[str], **more: int
 ) -> None:
     """Clear a code an agent waited on and journal it; it resumes unless it is stopped for another reason."""
@@ -85,14 +85,14 @@ class PositionKeeper:
         self._strict = False
         """Whether they are the first since there is a way to the venue."""
         self._gaps: dict[tuple[str, str], int] = {}
-        """What the venue has beyond what is here, as it last told it."""
+        """What the venue has beyond what is here, as it last reported it."""
         self._missing: dict[str, str] = {}
         """Accounts whose last question has no answer, and why."""
         self._missed: set[str] = set()
         """Those of the questions before."""
         self._vouched: set[str] = set()
         """Those without an answer that somebody has vouched for."""
-        gateway.told = self._hear
+        gateway.on_holdings = self._on_holdings
 
     def begin(self, wait: bool = False) -> None:
         """Compare while nothing can be in flight: any difference halts trading.
@@ -109,7 +109,7 @@ class PositionKeeper:
             while wait and self._asked:
                 venue = self._gateway.venue
                 self._gateway.step(venue.now_ns + (0 if venue.capabilities.stepped else _TURN_NS))
-        elif self._told():
+        elif self._reported():
             self._before = found = self.differences()
             self._judge(found)
         elif self._gateway.ledger.acknowledged:
@@ -162,41 +162,42 @@ class PositionKeeper:
         if not self._asked:
             self._answered()
 
-    def _hear(self, told: Holdings) -> None:
+    def _on_holdings(self, holdings: Holdings) -> None:
         """What the venue says, when all that it reported before is booked."""
-        if not told.asked:
-            self._hear_news(told)
+        if not holdings.asked:
+            self._on_unsolicited(holdings)
             return
-        if told.account not in self._asked:
+        if holdings.account not in self._asked:
             return
-        self._asked.discard(told.account)
-        if told.never:
-            self._give_up(told.why)
+        self._asked.discard(holdings.account)
+        if holdings.never:
+            self._give_up(holdings.why)
             return
-        self._missing.pop(told.account, None)
-        if told.why:
-            self._missing[told.account] = told.why
+        self._missing.pop(holdings.account, None)
+        if holdings.why:
+            self._missing[holdings.account] = holdings.why
         else:
-            here = self._gateway.ledger.positions.qty().get(told.account, {})
+            here = self._gateway.ledger.positions.qty().get(holdings.account, {})
             gaps = {
-                (told.account, name): told.qty.get(name, 0) - here.get(name, 0)
-                for name in {*here, *told.qty}
+                (holdings.account, name): holdings.qty.get(name, 0) - here.get(name, 0)
+                for name in {*here, *holdings.qty}
             }
             self._gaps = {
-                where: qty for where, qty in self._gaps.items() if where[0] != told.account
+                where: qty for where, qty in self._gaps.items() if where[0] != holdings.account
             }
             self._gaps |= {where: qty for where, qty in sorted(gaps.items()) if qty}
-            self._vouched.discard(told.account)
+            self._vouched.discard(holdings.account)
         if not self._asked:
             self._answered()
 
-    def _hear_news(self, told: Holdings) -> None:
-        """A position that nobody asked for: where it is not what is known here, all are asked for."""
-        here = self._gateway.ledger.positions.qty().get(told.account, {})
+    def _on_unsolicited(self, holdings: Holdings) -> None:
+        """An unsolicited position: where it differs from what is known here, all are asked for."""
+        here = self._gateway.ledger.positions.qty().get(holdings.account, {})
         known = {
-            name: here.get(name, 0) + self._gaps.get((told.account, name), 0) for name in told.qty
+            name: here.get(name, 0) + self._gaps.get((holdings.account, name), 0)
+            for name in holdings.qty
         }
-        if told.account in self._accounts() and known != told.qty:
+        if holdings.account in self._accounts() and known != holdings.qty:
             self.look()
 
     def _answered(self) -> None:
@@ -224,7 +225,7 @@ class PositionKeeper:
         )
         self.begin()
 
-    def last_told(self, account: str) -> Mapping[str, int]:
+    def last_reported(self, account: str) -> Mapping[str, int]:
         """The venue's last reported positions of an account, with fills booked since."""
         held = Counter(self._gateway.ledger.positions.qty().get(account, {}))
         held.update({name: gap for (whose, name), gap in self._gaps.items() if whose == account})
@@ -275,13 +276,13 @@ class PositionKeeper:
                 "name them as alerts do",
             )
         for name in names:
-            go_on(
+            clear_codes(
                 self._gateway, waits[name], said["by"], said["reason"], [name], operator=said["id"]
             )
         if names:
             return
         found, silent = self.differences(), self._missing.keys() - self._vouched
-        if not (found or silent or paused(self._gateway)):
+        if not (found or silent or paused_agents(self._gateway)):
             raise OrderError(
                 "positions that differ from the venue's", "none that do", "nothing is to be settled"
             )
@@ -304,7 +305,7 @@ class PositionKeeper:
     def differences(self) -> Found:
         """Own and venue positions that differ by more than was settled."""
         ledger, found = self._gateway.ledger, Found()
-        if not self._told():
+        if not self._reported():
             return found
         ours = ledger.positions.qty()
         for account in self._accounts():
@@ -315,13 +316,13 @@ class PositionKeeper:
                     found[account, instrument] = pair
         return found
 
-    def _told(self) -> bool:
+    def _reported(self) -> bool:
         can = self._gateway.venue.capabilities
         return not (can.positions is None and can.executions is None and self._asker is None)
 
     def _theirs(self, account: str) -> Mapping[str, int]:
         if self._asker is not None:
-            return self.last_told(account)
+            return self.last_reported(account)
         can = self._gateway.venue.capabilities
         if can.positions is not None:
             return can.positions.positions(account)
@@ -338,10 +339,10 @@ class PositionKeeper:
                 self._gateway.alert(
                     "info", AGREE, "positions are the venue's, or settled: trading goes on"
                 )
-            # Agents that wait until positions agree go on: what nobody asked for is booked, and nothing differs.
-            for agent, codes in paused(self._gateway).items():
+            # Agents that wait until positions agree resume: unsolicited executions are booked, and nothing differs.
+            for agent, codes in paused_agents(self._gateway).items():
                 why = f"{', '.join(codes)}: it is booked, and positions agree"
-                go_on(self._gateway, agent, "positions", why, codes)
+                clear_codes(self._gateway, agent, "positions", why, codes)
             return
         texts = [
             f"{account} holds {text(here)} lots of {name} here and {text(there)} at the venue"

@@ -3,7 +3,7 @@
 1. Fold the journal: orders, positions, parents, what limits count.
 2. A new session begins: every order not over is UNKNOWN.
 3. Ask the venue for executions that were missed; each is booked once.
-4. Cancel whatever of ours still stands there, known here or not: no order works for nobody.
+4. Cancel every own order at the venue, known here or not: no order stays without an owner.
 5. Ask what became of each order; ask again until the venue has ended every one. Where the venue answers no questions,
    each is cancelled: the report of its end is the answer.
 6. Write down, order by order, the state in the ledger, the venue's report, and by which evidence they agree now.
@@ -42,7 +42,7 @@ from tercel.desk.trading.gateway import OrderGateway
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.codec import command_of, message_of
 from tercel.desk.trading.ledger import FOLDED, ArchiveIndex, Ledger, obey
-from tercel.desk.trading.reconciliation.positions import go_on, paused
+from tercel.desk.trading.reconciliation.positions import clear_codes, paused_agents
 from tercel.desk.trading.reconciliation.snapshot import begin
 from tercel.desk.trading.risk.cancels import AGAIN_NS, cancels, questions
 from tercel.desk.trading.risk.trading_state import STOPS, Sender, StateReason
@@ -52,7 +52,7 @@ PATIENCE: Final = 40
 FIRST_WAIT_NS: Final = 1_000_000
 LONGEST_WAIT_NS: Final = 1_000_000_000
 SWEEP_AGAIN: Final = 9
-"""Rounds after which what stands is cancelled again, and a sign asked for: half a second, then nine."""
+"""Rounds after which open orders are cancelled again, and a sign asked for: half a second, then nine."""
 ENOUGH: Final = 12
 """Rounds after which a venue that speaks is asked no more before a session begins: some three seconds."""
 AGAIN: Final = (
@@ -186,7 +186,7 @@ def reconcile(
     Raises
     ------
     VenueError
-        When the venue does not answer for all of them, or its time lies before its last report on them: it began anew.
+        When the venue does not answer for all of them, or its time lies before its last report on them: it was restarted.
     """
     orders, mute = gateway.ledger.orders, not gateway.venue.capabilities.answers_questions
     last_ns, now = orders.last_ns, gateway.venue.now_ns
@@ -264,7 +264,7 @@ def _sweep(
 ) -> dict[str, str]:
     """Cancel all that accounts have open, then ask for a sign that it was obeyed: their fences.
 
-    A venue that misses earlier messages asks for these again, is told that none of them comes, and never obeys what was
+    A venue that misses earlier messages asks for these again, is answered that none of them comes, and never obeys what was
     sent meanwhile: so both are sent again, until a sign comes.
     """
     now, fences = gateway.venue.now_ns, {name(): account for account in accounts}
@@ -290,7 +290,7 @@ def _listen(gateway: OrderGateway, wait_ns: int, fences: dict[str, str]) -> str:
     """Take what the venue reports within a time; why it refused a question, if it did.
 
     A fence is a question about a name that nothing has: once it is answered, everything that was sent before it has
-    been obeyed, also by orders that nobody here remembers.
+    been obeyed, also by orders that are unknown here.
     """
     until, refused = gateway.venue.now_ns + wait_ns, ""
     for _ in range(100_000):
@@ -366,7 +366,7 @@ class AckWatch:
         self.missing_s = MISSING_S
         self._since: dict[str, float] = {}
         self._lacks: dict[str, float] = {}
-        self._told: set[str] = set()
+        self._alerted: set[str] = set()
 
     def look(self) -> None:
         """Mark overdue orders UNKNOWN and pause agents with missing executions; `Inquiry` asks the venue."""
@@ -397,7 +397,7 @@ class AckWatch:
     def _missing(self, lacks: Sequence[ChildOrder]) -> None:
         self._lacks, late = self._late(lacks, self._lacks, self.missing_s)
         for order in late:
-            if order.root not in self._told:
+            if order.root not in self._alerted:
                 lots = f"{decimals(order.counted_qty - order.cum_qty)} of {decimals(order.counted_qty)} lots"
                 text = f"no execution of {order.root} for {lots} that the venue counts as filled: asked"
                 text = f"{text}, and {order.account} waits until they come"
@@ -405,12 +405,12 @@ class AckWatch:
                 self._gateway.alert(
                     "critical", Code.GAP, text, **where, **{STOPS: "until they come"}
                 )
-        self._told = {order.root for order in late}
+        self._alerted = {order.root for order in late}
         owed = {order.account for order in lacks}
-        for agent, codes in paused(self._gateway).items():
+        for agent, codes in paused_agents(self._gateway).items():
             if Code.GAP in codes and agent not in owed:
                 text = "every execution that the venue counts is booked"
-                go_on(self._gateway, agent, "executions", text, [Code.GAP.value])
+                clear_codes(self._gateway, agent, "executions", text, [Code.GAP.value])
 
 
 # -- orders of unknown fate -------------------------------------------------------------------------------------------

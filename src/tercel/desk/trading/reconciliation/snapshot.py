@@ -192,7 +192,7 @@ class Snapshots(PeriodicThread):
         self._every = every
         self._last: int | None = None
         self.failure: TercelError | None = None
-        """Why the last one could not be kept."""
+        """Why the last one could not be stored."""
 
     def look(self) -> None:
         """Take a snapshot if one is due; a failure never stops trading."""

@@ -1,6 +1,6 @@
-"""Kill handling in a session: cancels when the latch falls, and a thread that does it when all else hangs.
+"""Kill handling in a session: cancels when the kill switch engages, and a thread that does it when all else hangs.
 
-The latch refuses what is new by itself (limits ask it before every order). Here what stands at the venue is cancelled,
+The latch refuses what is new by itself (limits ask it before every order). Here open orders at the venue are cancelled,
 and cancelled again, until the venue has reported of every order that it is over; only then is a kill *confirmed*.
 The cancel leaves first and is journaled after: a disk that is full or locked holds no kill up.
 """
@@ -48,8 +48,8 @@ class KillCanceller:
         self._mutex = Lock()
         self._seen: set[str] = set()
         """Killed agents whose kill this session has seen to."""
-        self._told: set[str] = set()
-        """Those whose cancels have left and whose latch stands in the journal: none is confirmed before it fell."""
+        self._cancelled: set[str] = set()
+        """Those whose cancels have left and whose kill is journaled: none is confirmed before that."""
         self.open: set[str] = set()
         """Killed agents whose orders are not all over."""
 
@@ -63,25 +63,25 @@ class KillCanceller:
         whys = {agent: self._latch.killed(agent) for agent in agents}
         if not self._seen and set(whys.values()) <= {None}:
             return []
-        fallen = {
+        killed = {
             agent: why for agent, why in whys.items() if why is not None and self._claim(agent, why)
         }
-        if fallen:
-            self._fall(fallen)
+        if killed:
+            self._engage(killed)
         for agent, why in whys.items():
             if why is None and agent in self._seen:
                 with self._gateway.lock:
                     if agent in self._seen:  # the other thread may have been first
                         self._rearmed(agent)
-        return list(fallen)
+        return list(killed)
 
     def _claim(self, agent: str, why: str) -> bool:
-        """Whether nobody has seen to it before; two threads look."""
+        """Whether this call is the first to handle the kill; two threads look."""
         with self._mutex:
             fresh = agent not in self._seen
             if fresh:
                 self._seen.add(agent)
-                self._told.discard(agent)
+                self._cancelled.discard(agent)
                 self._gateway.states.add(StateReason.KILLED, why, agent)
                 self.open.add(agent)
         return fresh
@@ -92,10 +92,10 @@ class KillCanceller:
             if self._latch.killed(agent) is None:
                 self._rearmed(agent)
 
-    def _fall(self, fallen: Mapping[str, str]) -> None:
+    def _engage(self, killed: Mapping[str, str]) -> None:
         """The cancels of all leave together: what is written of the first may hang."""
         now, entries = self._gateway.venue.now_ns, list[Entry]()
-        for agent, why in fallen.items():
+        for agent, why in killed.items():
             body = {
                 "event": "latched",
                 "scope": agent,
@@ -106,9 +106,9 @@ class KillCanceller:
             self._requested_ns[agent] = now
             entries.append(Entry(kinds.KILL, now, agent=agent, body=body))
         try:
-            self._gateway.withdraw([self._mass(agent) for agent in fallen], before=entries)
+            self._gateway.withdraw([self._mass(agent) for agent in killed], before=entries)
         finally:
-            self._told.update(fallen)
+            self._cancelled.update(killed)
 
     def _rearmed(self, agent: str) -> None:
         history = self._latch.state().history
@@ -134,7 +134,7 @@ class KillCanceller:
         """Confirm cancelled orders; resend cancels not answered in time."""
         with self._gateway.lock:
             now = self._gateway.venue.now_ns
-            for agent in sorted(self.open & self._told):
+            for agent in sorted(self.open & self._cancelled):
                 live = self._gateway.ledger.orders.live(agent)
                 if not live:
                     body = {
@@ -220,7 +220,7 @@ class LatchWatch(PeriodicThread):
         self._stood_s = 0.0
         self._reported = False
         self.failure: TercelError | None = None
-        """What kept it from looking: journal or venue are gone. It goes on trying."""
+        """What kept it from looking: journal or venue are gone. It keeps trying."""
 
     def _watch(self) -> None:
         try:
@@ -261,15 +261,15 @@ class OrderWithdrawal:
         self._name = name
         self._since_ns: dict[str, int] = {}
         self._calm_ns: dict[str, int] = {}
-        """Since when orders are cancelled that nobody was alarmed at."""
+        """Since when orders are cancelled without an alarm."""
 
     def __bool__(self) -> bool:
         return bool(self._since_ns)
 
     def begin(self, accounts: Iterable[str], why: str, *, calm: bool = False) -> None:
-        """Cancel the open orders of accounts that no session watches, unless that goes on already.
+        """Cancel the open orders of accounts that no session watches, unless they are being cancelled.
 
-        Who ends in order (`calm`) alarms nobody, unless the venue has not ended its orders after `LATE_NS`.
+        A session that ends in order (`calm`) raises no alarm, unless the venue has not ended its orders after `LATE_NS`.
         """
         new = [
             account

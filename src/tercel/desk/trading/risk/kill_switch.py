@@ -5,10 +5,10 @@
     latch.kill("runaway", by="ann", at_ns=now)                           # from any process
     latch.rearm("looked at it", by="ann", at_ns=now)                     # a person, with a reason
 
-Whoever asks looks at the file's signature (`os.stat`) and reads it again only when that changed: a kill from another
+A query looks at the file's signature (`os.stat`) and reads it again only when that changed: a kill from another
 process stops the next order. A file that cannot be read, makes no sense, or is gone after it was seen means *killed*.
-It is written whole beside itself, made durable, then renamed, under a lock: whenever a writer dies, what stands there
-is the state before or the state after. The history only grows, so that no two states have the same signature.
+It is written whole beside itself, made durable, then renamed, under a lock: whenever a writer dies, the file holds
+the state before or the state after. The history only grows, so that no two states have the same signature.
 """
 
 import hashlib
@@ -29,7 +29,7 @@ from tercel.desk.trading.journal import kinds
 LATCH: Final = "kill.json"
 """Its file in a desk's folder."""
 ALL: Final = "*"
-"""Stands for every agent among those killed."""
+"""Key of every agent among those killed."""
 _Signature = tuple[int, int, int]
 
 
@@ -40,7 +40,7 @@ class KillState:
     Parameters
     ----------
     killed : dict of str to str
-        Reason by agent; `ALL` stands for every agent.
+        Reason by agent; `ALL`: every agent.
     history : tuple of dict
         Every kill and re-arm: ``what``, ``agents`` ([]: all), ``reason``, ``by``, ``at_ns``.
     damaged : str
@@ -165,7 +165,7 @@ class KillLatch(Latch):
             return super().kill(reason, by, at_ns, agents)
         except OSError as error:
             self._stuck = f"{reason} (not durable: {error.strerror})"
-            # an empty file makes no sense, so it kills whoever reads it; it needs no room on a full disk
+            # an empty file makes no sense, so every reader is killed; it needs no room on a full disk
             with suppress(OSError):
                 os.close(os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
             raise
@@ -173,7 +173,7 @@ class KillLatch(Latch):
     def rearm(
         self, reason: str, by: str, at_ns: int, agents: Sequence[str] = (), mark: str = ""
     ) -> KillState:
-        """See `Latch`; a damaged file is kept beside and a new one begun."""
+        """See `Latch`; a damaged file is set aside and a new one begun."""
         state = super().rearm(reason, by, at_ns, agents, mark)
         self._stuck = ""
         return state
@@ -286,7 +286,7 @@ def _keep(path: Path) -> None:
 
 
 def check_latch(journal: Journal, latch: Path) -> None:
-    """Refuse to start without a latch file where the journal ends with a kill: deleting it re-arms nobody.
+    """Refuse to start without a latch file where the journal ends with a kill: deleting it does not re-arm.
 
     Raises
     ------

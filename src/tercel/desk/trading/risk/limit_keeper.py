@@ -53,7 +53,7 @@ class LimitKeeper:
     ----------
     gateway : OrderGateway
     latch : Latch
-        Falls after a breach; a person re-arms it.
+        Engages after a breach; a person re-arms it.
     look : callable
         Ask the latch, and cancel what those have open whom it stops.
     """
@@ -89,13 +89,13 @@ class LimitKeeper:
         for crossing in found:
             if crossing.agents:
                 agents = () if EVERYBODY in crossing.agents else crossing.agents
-                entries += self._fall(f"limit passed: {crossing.text}", now, agents)
+                entries += self._engage(f"limit passed: {crossing.text}", now, agents)
             if crossing.limit == BLIND and crossing.event == "warning":
                 with self._gateway.wire, suppress(VenueError):
                     self._gateway.venue.subscribe(crossing.name)  # the book may be right as a whole
         for agent, whys in breaches.items():
             if self._latch.killed(agent) is None:
-                entries += self._fall("; ".join(whys.values()), now, (agent,))
+                entries += self._engage("; ".join(whys.values()), now, (agent,))
         self._look()
         for agent, whys in breaches.items():
             for cause in whys:
@@ -103,8 +103,8 @@ class LimitKeeper:
         entries += [_alert(crossing, now) for crossing in found]
         self._gateway.write(entries)
 
-    def _fall(self, why: str, now: int, agents: tuple[str, ...]) -> list[Entry]:
-        """Let the latch fall; the alert of a latch that cannot be written, which stops everybody here."""
+    def _engage(self, why: str, now: int, agents: tuple[str, ...]) -> list[Entry]:
+        """Engage the kill switch; the alert of a latch that cannot be written, which stops every agent here."""
         try:
             self._latch.kill(why, BY, now, agents)
         except OSError as error:
@@ -164,7 +164,7 @@ class LimitKeeper:
         )
 
     def _must_be_here(self, changes: Mapping[str, str]) -> None:
-        """A limit of a name that nobody has changes nothing: it is a slip of the pen."""
+        """A limit of an unknown name would change nothing: it is a typing error."""
         here = self._gateway.limits.usage()
         for path in changes:
             room, _, rest = path.partition(".")
@@ -220,7 +220,7 @@ class LimitKeeper:
         Raises
         ------
         OrderError
-            For a request that nobody made, that is over, was made by the same person, or is about other values.
+            For an unknown request, one that is over, was made by the same person, or is about other values.
         """
         _named(by, reason)
         asked = self._gateway.ledger.limits.requests.get(number)
@@ -236,14 +236,16 @@ class LimitKeeper:
             )
         if changes is not None and dict(changes) != dict(asked.changes):
             raise OrderError(
-                f"the values of request {number}: {_words(asked.changes)}", _words(changes), _ANEW
+                f"the values of request {number}: {_words(asked.changes)}",
+                _words(changes),
+                _ASK_AGAIN,
             )
         now = values_at(self._gateway.limits.limits, asked.changes)
         if now != asked.was:
             raise OrderError(
                 f"limits as they were when it was asked for: {_words(asked.was)}",
                 _words(now),
-                _ANEW,
+                _ASK_AGAIN,
             )
         after = changed(self._gateway.limits.limits, asked.changes)
         more = {"changes": dict(asked.changes), "asked_by": asked.by, "request": number}
@@ -290,7 +292,7 @@ class LimitKeeper:
         self._gateway.write([Entry(kinds.LIMITS, self._now, body=body | answer)])
 
 
-_ANEW: Final = "look at the limits in force, and ask anew"
+_ASK_AGAIN: Final = "look at the limits in force, and ask again"
 
 
 def _words(values: Mapping[str, Any]) -> str:
@@ -348,7 +350,7 @@ def _not_agreed(record: LimitRecord, body: Mapping[str, Any]) -> Iterator[str]:
                 before, after, [path for path in loosened(before, after) if not path.endswith(NEW)]
             )
             yield from (
-                f"limits {body['event']} allow more, which nobody asked for: {one}" for one in more
+                f"limits {body['event']} allow more, without a request: {one}" for one in more
             )
             return
         asked = record.requests.get(int(body["request"]))

@@ -29,9 +29,9 @@ DAY_NS: Final = 86_400 * 10**9
 MINUTE_NS: Final = 60 * 10**9
 LEAST: Final = 60
 """Returns below which there is no value at risk."""
-KEPT_MARKS: Final = 1500
-KEPT_MINUTES: Final = 1440
-KEPT_POINTS: Final = 600
+MOST_MARKS: Final = 1500
+MOST_MINUTES: Final = 1440
+MOST_POINTS: Final = 600
 EVERY_NS: Final = 10 * 10**9
 SCALES: Final = {
     "realised": 2 * PAID_ONE,
@@ -122,9 +122,9 @@ class Money:
         self.units: dict[str, Unit] = {}
         self.marks: dict[str, tuple[int, int]] = {}
         """Time and half ticks of the last mark with two sides, by instrument."""
-        self.returns: deque[tuple[int, dict[str, float]]] = deque(maxlen=KEPT_MARKS)
+        self.returns: deque[tuple[int, dict[str, float]]] = deque(maxlen=MOST_MARKS)
         """Nanoseconds since the marks before, and each instrument's return since its own last mark."""
-        self.curve: Curve[list[dict[str, Any]]] = Curve(KEPT_POINTS, EVERY_NS)
+        self.curve: Curve[list[dict[str, Any]]] = Curve(MOST_POINTS, EVERY_NS)
         self.flow: dict[int, dict[str, int]] = {}
         """Signed lots, 10^-8, of each agent by the minute."""
         self._fees: defaultdict[tuple[str, str], int] = defaultdict(int)
@@ -161,7 +161,7 @@ class Money:
             fill.account: row.get(fill.account, 0) + sign * fill.side * fill.qty
         }
         self._changed += minute < self._alike[0][0]
-        if len(self.flow) > KEPT_MINUTES:
+        if len(self.flow) > MOST_MINUTES:
             del self.flow[min(self.flow)]
 
     def mark(self, entry: Entry) -> None:
@@ -236,7 +236,7 @@ class Money:
     def var95(self, held: Iterable[HeldPosition]) -> float | None:
         """Value at risk of one day, 95 %, by historical simulation; None below `LEAST` returns or without a mark.
 
-        The holdings at their last marks go through every return that the journal's marks have (the last `KEPT_MARKS`);
+        The holdings at their last marks go through every return that the journal's marks have (the last `MOST_MARKS`);
         of n results the ceil(0.05 n)-th worst, times the root of 24 hours over the mean time between marks, as if
         returns were independent.
         """
@@ -315,7 +315,7 @@ class VarMonitor:
             one.instrument: Unit.of(traded_in(one)) for one in gateway.venue.listings()
         }
         for entry in _last_marks(
-            gateway.journal, gateway.ledger.last, KEPT_MARKS * max(len(self._money.units), 1)
+            gateway.journal, gateway.ledger.last, MOST_MARKS * max(len(self._money.units), 1)
         ):
             self._money.mark(entry)
 

@@ -1,10 +1,10 @@
 """Trading states (active, reducing, halted), their reasons, and who may send what in which.
 
     states.add(StateReason.LINK_DOWN, "the way to the venue is down")
-    states.standing("ann").state                                     # the worst of what stands for ann and for the desk
+    states.standing("ann").state                                     # the worst of the reasons of ann and the desk
     refusal(Sender.STRATEGY, command, states.standing("ann"), orders, positions)     # None: it may leave
 
-The state of a scope is the worst of the reasons that stand, and nothing else says that it may not trade. `REASONS` says
+The state of a scope is the worst of the reasons in force, and nothing else says that it may not trade. `REASONS` says
 of each which state that is, whose, and what ends it; `PERMITS` who may send what in which state. `TradingStates.apply`
 folds them from a journal. Waiting before a retry is no state (`trading.back_off`).
 """
@@ -22,7 +22,7 @@ from tercel.desk.trading.child_orders.positions import Positions
 from tercel.desk.trading.journal import kinds
 
 STOPS: Final = "stops"
-"""In the body of an alert: its agent sends nothing new until it goes on."""
+"""In the body of an alert: its agent sends nothing new until it is cleared."""
 
 
 class TradingState(StrEnum):
@@ -64,7 +64,7 @@ class StateReason(StrEnum):
     BREACH = "BREACH"
     STOPPED = "STOPPED"
     CALLED_OFF = "CALLED_OFF"
-    TAKEN_OFF = "TAKEN_OFF"
+    DETACHED = "DETACHED"
     PAUSED = "PAUSED"
     ORDERS_OPEN = "ORDERS_OPEN"
 
@@ -94,12 +94,12 @@ class ReasonTerms:
 _HALTED, _REDUCING, _ACTIVE = TradingState.HALTED, TradingState.REDUCING, TradingState.ACTIVE
 _ITSELF, _PERSON, _SESSION = Ends.ITSELF, Ends.PERSON, Ends.SESSION
 _DESK, _ACCOUNT, _PARENT = ReasonScope.DESK, ReasonScope.ACCOUNT, ReasonScope.PARENT
-_ANYTHING, _ANEW = (_ITSELF, _PERSON, _SESSION), (_ITSELF, _SESSION)
+_ANYTHING, _RESTART = (_ITSELF, _PERSON, _SESSION), (_ITSELF, _SESSION)
 _ROWS: Final[
     tuple[tuple[StateReason, TradingState, ReasonScope, str, tuple[Ends, ...], str], ...]
 ] = (
     # reason, state, scope, kinds of entries it is folded from ("": of the process alone), ends, words
-    (StateReason.JOURNAL_DOWN, _HALTED, _DESK, "", _ANEW, "the journal cannot be written"),
+    (StateReason.JOURNAL_DOWN, _HALTED, _DESK, "", _RESTART, "the journal cannot be written"),
     (
         StateReason.POSITIONS_DIFFER,
         _HALTED,
@@ -114,17 +114,17 @@ _ROWS: Final[
         _DESK,
         "alert",
         _ANYTHING,
-        "the venue told no positions",
+        "the venue reported no positions",
     ),
     (
         StateReason.POSITIONS_AWAITED,
         _HALTED,
         _DESK,
         "",
-        _ANEW,
+        _RESTART,
         "the first word on positions is to come",
     ),
-    (StateReason.LINK_DOWN, _HALTED, _DESK, "report_in", _ANEW, "the way to the venue is down"),
+    (StateReason.LINK_DOWN, _HALTED, _DESK, "report_in", _RESTART, "the way to the venue is down"),
     (StateReason.KILLED, _HALTED, _ACCOUNT, "kill, rearm", (_PERSON,), "the kill latch names it"),
     (
         StateReason.BREACH,
@@ -132,7 +132,7 @@ _ROWS: Final[
         _ACCOUNT,
         "",
         (_ITSELF,),
-        "limits or drop copy found a breach: the latch falls next",
+        "limits or drop copy found a breach: the kill switch engages next",
     ),
     (
         StateReason.STOPPED,
@@ -151,11 +151,11 @@ _ROWS: Final[
         "cancelled, or its horizon came while it was paused",
     ),
     (
-        StateReason.TAKEN_OFF,
+        StateReason.DETACHED,
         _HALTED,
         _PARENT,
         "",
-        _ANEW,
+        _RESTART,
         "its executor is not relied on: another follows",
     ),
     (
@@ -172,24 +172,24 @@ _ROWS: Final[
         _ACCOUNT,
         "state",
         _ANYTHING,
-        "orders of before have not ended",
+        "earlier orders have not ended",
     ),
 )
 REASONS: Final[Mapping[StateReason, ReasonTerms]] = {row[0]: ReasonTerms(*row[1:]) for row in _ROWS}
-"""Every reason. Whatever a new session ends is found out anew by it."""
+"""Every reason. A new session establishes again the reasons that it ends."""
 
 
 class Sender(StrEnum):
     """Sender of a command."""
 
     STRATEGY = "strategy"
-    """Whoever works a parent; at a gate, a session behind it."""
+    """The strategy of a parent; at a gate, a session behind it."""
     MANAGER = "manager"
-    """Takes children back: a pause, an executor that is taken off."""
+    """Takes children back: a pause, an executor that is detached."""
     STOPPER = "stopper"
     """Kills, recovery, and questions about what is not known."""
     PERSON = "person"
-    """Whoever has taken a parent over; a person's pause, cancel or amendment, which only take back."""
+    """A person who has taken a parent over; a person's pause, cancel or amendment, which only take back."""
 
 
 class Act(StrEnum):
@@ -243,7 +243,7 @@ class Standing:
     reason : str
         The same for people.
     reasons : tuple of StateReason
-        All that stand.
+        All in force.
     """
 
     state: TradingState = TradingState.ACTIVE
@@ -320,7 +320,7 @@ class TradingStates:
             fold(self, entry)
 
     def _session(self, entry: Entry) -> None:
-        """A session that begins finds out anew what it can."""
+        """A new session ends the reasons that it establishes itself."""
         for reason, whose, cause in list(self._of):
             if Ends.SESSION in REASONS[reason].ends:
                 self.end(reason, whose, cause)

@@ -79,7 +79,7 @@ class TcaRecorder(SessionObserver):
         self._look_again()
 
     def _look_again(self) -> None:
-        """A fill of a parent that was analysed never was, or was another: what it cost is told anew."""
+        """A fill of a parent that was analysed never was, or was another: its cost is analysed again."""
         ledger, waiting = self._session.ledger, {parent.id for parent, *_ in self._waiting}
         new = ledger.orders.rebooked[self._rebooked :]
         self._rebooked = len(ledger.orders.rebooked)
@@ -111,7 +111,7 @@ class TcaRecorder(SessionObserver):
         self._write(FOREVER_NS)
 
     def _fills(self, parent: ParentOrder, logged: Ints, follower: Follower) -> Ints:
-        """The executor's log where it holds what stands; other fills are priced against the mid of their time."""
+        """The executor's log where it equals the fills in force; other fills are priced against the mid of their time."""
         fills, logged = tca.fill_rows(self._session.ledger.fills_of[parent.id]), logged.copy()
         logged[:, [tca.F_PX, tca.F_QTY]] *= ONE
         if _sums(logged) == _sums(fills):
