@@ -63,7 +63,7 @@ def orders_of(folder: Path, *, every: bool = False) -> dict[str, Any]:
 
 
 def held_of(folder: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Positions by agent and instrument, and their sums by currency (`desk.trading.money.Money.total`).
+    """Positions by agent and instrument, and their sums by currency (`desk.trading.risk.money.Money.total`).
 
     A position is as the console shows it (`HeldPosition.shown` there): prices in the units of the market, the rest in
     money; and, in ticks and ticks x lots, as `average_ticks`, `mark_ticks`, `realised_ticks`, `unrealised_ticks`.

@@ -11,6 +11,8 @@
 [limits]      file
 [alerts]      webhook
 [scenario]    (the simulated exchange) synthetic drift, news and changes of its markets
+
+`check_stage` and `check_live` refuse a stage that contradicts venue or data, and live trading without its evidence.
 """
 
 import datetime as dt

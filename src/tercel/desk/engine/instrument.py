@@ -1,7 +1,12 @@
-"""What a desk knows of one instrument: its flow and what it cost, its market, sizes, shares, forecast and posture.
+"""State of a desk in one instrument: received flow and its cost, market, sizes, shares, forecast and posture.
 
-Fills are booked to the oldest open order first, against the mid at which that order came in: lots that sizing held back
+Fills are booked to the oldest open order first, against the mid at which that order came in: lots that sizing deferred
 keep their first arrival price, so that waiting is part of the cost.
+
+`FlowShares` are multiplicative weights (Hedge, Freund & Schapire 1997) with a fixed share (Herbster & Warmuth 1998):
+every agent trades a slice of every order, so every round measures each of them on the same market. Weights fall
+exponentially with cost; a small share is redistributed each time, so that an agent that was poor before a change of
+regime can come back.
 """
 
 import math

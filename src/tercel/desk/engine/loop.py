@@ -63,7 +63,7 @@ class DeskLoop(SessionObserver):
     targets : TargetOrders, optional
         Orders towards positions, instead of those that `[order_arrivals]` draws.
     calm : optional
-        See `DeskDependencies`; of an instrument that is not there it is learned (`rounds.baselines`).
+        See `DeskDependencies`; of an instrument that is not there it is learned (`engine.monitor`).
     progress : callable, optional
         Called after every round with the number of rounds that are over.
     """

@@ -1,6 +1,10 @@
 """Second-by-second measurement of one instrument: the risk state, and the features of the alpha model.
 
-Both are read from the follower of the instrument's market data, the very arrays that agents observe.
+Both are read from the follower of the instrument's market data, the arrays that agents observe.
+
+A baseline says what is ordinary in a market. The first minutes that a desk observes are its first baseline; until then
+there is no risk score, and the risk state is cautious. At the end of a session it is estimated again from the seconds
+without an active risk rule, journaled, and used by the next session.
 """
 
 from collections import deque

@@ -58,7 +58,7 @@ class AgentOutcome:
     drift : float or None
         Distance of its inputs from those of its policy's training, in standard deviations; None without a policy.
     drifting : bool
-        They are outside the training distribution (`desk.rounds.agent_slot`).
+        They are outside the training distribution (`desk.engine.agent_slot`).
     strategy : str
     challenger : str or None
         The evidence on paper, where it has a challenger.

@@ -1,4 +1,4 @@
-"""A running desk with everything around it: folder, journal, venue, kill latch, alerts, cost analysis.
+"""A desk assembled from its configuration and opened in its folder: journal, venue, agents, kill latch, alerts, TCA.
 
 with DeskRuntime(config, folder, parts, text=text, holder="ann") as runtime:
     runtime.desk.run()
@@ -67,7 +67,7 @@ class DeskDependencies:
         A model's feature `news`; without it the feature is missing.
     calm : mapping of instrument to AnomalyBaseline
         What is ordinary in its market, of a simulated one; of one that is not there the desk learns it
-        (`rounds.baselines`).
+        (`engine.monitor`).
     gate : Path, optional
         Folder of the journal of the gate before its venue, whose alerts are for the same people.
     """

@@ -1,4 +1,8 @@
-"""Own resting orders at one instrument, by price."""
+"""Best prices of one instrument: of own resting orders (self-trade prevention), and of the market from its data.
+
+`QuoteBook` takes the same rows as a `Follower` and stores side, price and size of each order alone: the gate checks
+limits against its quotes, and no strategy trades on it.
+"""
 
 import sys
 from bisect import bisect_left, insort

@@ -59,9 +59,9 @@ class PastCounts(LimitCounts):
         Parameters
         ----------
         parent : ParentOrder
-            As `trading.parents` has it.
+            As `trading.parent_orders.parent` has it.
         orders : iterable of (ChildOrder, names)
-            As `trading.order` has them, with every name of each.
+            As `trading.child_orders.lifecycle` has them, with every name of each.
         executions : iterable of (order, name, Execution)
             As they stand, by every name.
         """

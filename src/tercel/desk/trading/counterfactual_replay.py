@@ -129,7 +129,7 @@ def _if_open(id_: str, act: Callable[[Session], object]) -> Callable[[Session], 
 
 
 class CostObserver(SessionObserver):
-    """What each parent of a session cost, taken as it ends (`trading.observer.SessionObserver`).
+    """What each parent of a session cost, taken as it ends (`trading.parent_orders.manager.SessionObserver`).
 
     Parameters
     ----------

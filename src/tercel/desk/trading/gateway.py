@@ -1,7 +1,7 @@
 """The order gateway: every command passes limits, then the journal, then the venue, in this order.
 
     gateway.submit(commands)
-        state.refusal     may its sender send this now? (`trading.state`: one table of who may send what)
+        state.refusal     may its sender send this now? (`trading.risk.trading_state`: one table of who may send what)
         limits.check      may it leave? if so it counts from here on
         journal.append    the whole batch in one durable write: what leaves, what was denied, why it was decided
         venue.send        one by one
@@ -303,7 +303,7 @@ class OrderGateway:
         before : sequence of Entry
             Written with them, before them: the decision that they follow from.
         sender : Sender
-            Whose they are (`trading.state.PERMITS`).
+            Whose they are (`trading.risk.trading_state.PERMITS`).
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""Upkeep common to every holder of a gateway, session or gate: heartbeats, and operators' commands."""
+"""Steps common to every owner of a gateway, session or gate: heartbeats, operators' commands, the end without a journal."""
 
 import logging
 import time

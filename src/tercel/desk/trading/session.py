@@ -4,7 +4,7 @@
     session.accept(ParentRequest("p1", "AMZN", BUY, 500, horizon_ns, 60, "twap_passive", "ann"))
     session.run_until(ns)
 
-A session that finds an earlier one's entries in its journal recovers first (`trading.recovery`). Parents that were at
+A session that finds an earlier one's entries in its journal recovers first (`trading.reconciliation.recovery`). Parents that were at
 work are then paused until somebody resumes them, or go on at once with `resume`.
 """
 

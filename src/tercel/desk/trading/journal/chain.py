@@ -1,4 +1,7 @@
-"""Hash chain: each entry's hash covers its content and the hash before it, so that a changed past shows."""
+"""Hash chain: each entry's hash covers its content and the hash before it, so that a changed past shows.
+
+`MemoryJournal` is such a chain in a list, for fast loops that need no recovery.
+"""
 
 import hmac
 import json

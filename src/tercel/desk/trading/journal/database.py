@@ -1,4 +1,7 @@
-"""Location of a journal, and database errors."""
+"""Location of a journal, its lock and database errors.
+
+One session per journal: the system releases the lock file when its holder dies, however it dies.
+"""
 
 import os
 import sqlite3

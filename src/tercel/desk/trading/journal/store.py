@@ -1,8 +1,12 @@
-"""A session's journal in a database: append-only, chained, durable before `append` returns.
+"""A session's journal in a database: append-only, chained, durable before `append` returns; readers beside it.
 
-Opening goes from the newest sound snapshot, or from the start, and reads back every entry after it. When a write
-fails for anything but another process's lock, what is on disk is unknown: the journal then refuses everything until
-it is reopened and read back.
+    journal = JournalReader("desk")
+    for seq, entry in journal.read(after=seen): ...
+    post("desk", "pause", {"parent": "p1"}, by="ann", reason="news", wall_ns=now)
+
+Opening starts from the newest sound snapshot, or from the first entry, and reads back every entry after it. When a
+write fails for anything but another process's lock, the contents of the disk are unknown: the journal then refuses
+everything until it is reopened and read back.
 """
 
 import json

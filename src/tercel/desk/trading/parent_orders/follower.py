@@ -2,6 +2,7 @@
 
 Orders of every account are public here. A parent order arrives by copying what the follower holds; tallies are stored
 by time, so that the first observation shows the flow of the last interval before arrival, whenever that is.
+`DriverRows` applies the same market data to an executor's driver and records every row since its last decision.
 """
 
 from contextlib import suppress

@@ -1,4 +1,8 @@
-"""What watches a session: the desk's loop, and the recorder of costs."""
+"""Parent order manager: accepts, pauses, amends, cancels parents; each has an executor that may be replaced.
+
+Failures are replaced and journaled: a strategy that raises or answers NaN by the fallback, an executor whose orders'
+fate was unknown for a while by a new one that works what is left. `SessionObserver` receives a session's events.
+"""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress

@@ -6,11 +6,14 @@
 4. Cancel every own order at the venue, known here or not: no order stays without an owner.
 5. Ask what became of each order; ask again until the venue has ended every one. Where the venue answers no questions,
    each is cancelled: the report of its end is the answer.
-6. Write down, order by order, the state in the ledger, the venue's report, and by which evidence they agree now.
+6. Journal, order by order, the state in the ledger, the venue's report, and the evidence by which they agree now.
 
-Nothing is inferred. A venue that says nothing is waited for, and the session does not begin. Where it speaks, and has
-not ended an order all the same, for it does not know it or refuses its cancel, the session begins with the order's
-account reducing: its lots stay reserved, and it is asked about and cancelled again (`trading.inquiry`).
+Nothing is inferred. The session does not begin while the venue is silent. Where the venue answers, and has not ended
+an order all the same (it does not know it, or refuses its cancel), the session begins with the order's account
+reducing: its lots stay reserved, and `Inquiry` asks about it and cancels it again.
+
+`Inquiry` asks at most once a second, however often the link comes up, and about one order at growing intervals while
+no answer settles it. Kills, cancels and orders wait for none of it.
 """
 
 import time

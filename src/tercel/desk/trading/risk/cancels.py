@@ -1,8 +1,9 @@
-"""Kill handling in a session: cancels when the kill switch engages, and a thread that does it when all else hangs.
+"""Cancels of open orders until the venue confirms: after a kill, and of accounts without a session (`OrderWithdrawal`).
 
-The latch refuses what is new by itself (limits ask it before every order). Here open orders at the venue are cancelled,
-and cancelled again, until the venue has reported of every order that it is over; only then is a kill *confirmed*.
-The cancel leaves first and is journaled after: a disk that is full or locked holds no kill up.
+The latch itself refuses new orders (limits ask it before every order). Here open orders at the venue are cancelled,
+and cancelled again, until the venue has reported the end of every order; only then is a kill *confirmed*. The cancel
+leaves first and is journaled after: a disk that is full or locked delays no kill. `LatchWatch` is a thread that does
+this while the session's loop hangs.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence

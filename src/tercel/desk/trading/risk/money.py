@@ -2,7 +2,8 @@
 
 The fold takes sessions (units), marks, and every execution as it is booked, busted or corrected. Positions are the
 ledger's, in 10^-16 half ticks x lots; a figure becomes money by the tick and the lot that the session journaled. Where
-it listed no such instrument, prices are in ticks and money in ticks x lots.
+it listed no such instrument, prices are in ticks and money in ticks x lots. `VarMonitor` alerts once when value at
+risk exceeds the loss that a day may bring; unlike limits it refuses nothing.
 """
 
 import math

@@ -6,7 +6,7 @@
 
 The state of a scope is the worst of the reasons in force, and nothing else says that it may not trade. `REASONS` says
 of each which state that is, whose, and what ends it; `PERMITS` who may send what in which state. `TradingStates.apply`
-folds them from a journal. Waiting before a retry is no state (`trading.back_off`).
+folds them from a journal. Waiting before a retry is no state (`trading.gateway`).
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -47,7 +47,7 @@ def _sums(fills: Ints) -> tuple[int, int]:
 
 
 class TcaRecorder(SessionObserver):
-    """Session observer that records cost analyses (`trading.observer.SessionObserver`).
+    """Session observer that records cost analyses (`trading.parent_orders.manager.SessionObserver`).
 
     Parameters
     ----------
