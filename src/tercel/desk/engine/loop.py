@@ -117,13 +117,6 @@ class DeskLoop(SessionObserver):
         self._overrides = PostureOverrides(session)
         session.manager.watchers.append(self)
 
-    def _book_earlier(self) -> None:
-        """What parents of earlier sessions cost: as journaled, or computed now that the market is seen again."""
-        booked = {entry.parent for _, entry in self.session.journal.read(kinds=(kinds.FEEDBACK,))}
-        for parent in list(self.session.ledger.parents):
-            if parent.over and parent.id not in booked:
-                self.on_over(parent, None)
-
     def _state(self, name: str, side: int) -> DeskInstrument:
         loop, on = self.config.loop, self.config.risk.posture == "on"
         return DeskInstrument(
@@ -164,7 +157,11 @@ class DeskLoop(SessionObserver):
                 name,
             )
         self.warm_up()
-        self._book_earlier()
+        # What parents of earlier sessions cost: as journaled, or computed now that the market is seen again.
+        booked = {entry.parent for _, entry in self.session.journal.read(kinds=(kinds.FEEDBACK,))}
+        for parent in list(self.session.ledger.parents):
+            if parent.over and parent.id not in booked:
+                self.on_over(parent, None)
         self._next_ns = self.session.now_ns
 
     @property
@@ -260,18 +257,16 @@ class DeskLoop(SessionObserver):
             self._follow_risk(state, at_ns)
             self._take_posture(name, state, at_ns)
             self._guide(name, state)
-            waiting = max(state.flow.open - self._at_work(name), 0)
+            # The flow books what the desk's own parents filled when they end: until then all their lots are at work.
+            at_work = sum(
+                parent.lots
+                for parent in self.session.ledger.parents.open()
+                if parent.id in self._explained and parent.order.instrument == name
+            )
+            waiting = max(state.flow.open - at_work, 0)
             ahead = None if state.outlook is None else state.outlook.ahead
             lots = state.sizing.lots(state.flow.side, waiting, ahead, state.posture, last)
             self._share_out(name, state, lots, number)
-
-    def _at_work(self, name: str) -> int:
-        """Lots of the desk's own parents that are not over: the program books what they filled when they end."""
-        return sum(
-            parent.lots
-            for parent in self.session.ledger.parents.open()
-            if parent.id in self._explained and parent.order.instrument == name
-        )
 
     def _guide(self, name: str, state: DeskInstrument) -> None:
         of = self._overrides.of_agents(name, state.posture, self.session.now_ns)
@@ -408,7 +403,7 @@ class DeskLoop(SessionObserver):
                 state.weights.update(costs)
                 body = {
                     "shares": state.weights.shares,
-                    "why": f"cost of the round, bps: {_rounded(costs)}",
+                    "why": f"cost of the round, bps: {', '.join(f'{one} {cost:.1f}' for one, cost in costs.items())}",
                 }
                 self._note([Entry(kinds.SHARE, now, name, body=body)])
             state.share_path.extend(state.weights.shares.values())
@@ -586,7 +581,3 @@ def _body(message: Alpha | Posture) -> dict[str, Any]:
     """A message's own fields: those that its entry holds too are left out."""
     beside = ("instrument", "agent", "parent", "at_ns")
     return {key: plain(value) for key, value in asdict(message).items() if key not in beside}
-
-
-def _rounded(costs: Mapping[str, float]) -> str:
-    return ", ".join(f"{name} {cost:.1f}" for name, cost in costs.items())

@@ -152,8 +152,8 @@ class PostureOverrides:
                 **said,
                 "until_ns": now + span_ns,
                 "instead": bool(asked.get("instead")),
+                "words": words,
             }
-            body["words"] = words
         self._session.gateway.write([Entry(kinds.STANCE, now, agent=agent, body=body)])
 
 

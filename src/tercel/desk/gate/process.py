@@ -121,10 +121,10 @@ class GateProcess(Closing):
             "venue": venue,
             "accounts": list(accounts),
             "latch": str(latch.resolve()),
+            "listen": str(listen),
+            **({} if limits is None else {"limits": str(limits.resolve())}),
+            **({"changed": dict(changes)} if changes else {}),
         }
-        fields |= {"listen": str(listen)}
-        fields |= {} if limits is None else {"limits": str(limits.resolve())}
-        fields |= {"changed": dict(changes)} if changes else {}
         (self.folder / FILE).write_text(gate_text(fields), encoding="utf-8")
         (self.folder / LOG).unlink(missing_ok=True)
         self._process = self._started()

@@ -342,7 +342,24 @@ class Gate(Hub):
         elif what == "alive":
             self.send(client, {"said": "alive", "up": self._venue.capabilities.up})
         elif what == "live":
-            self._go_live(client, body)
+            # Let a session trade where money is, if it shows what it has to; a password takes long to look at.
+            if time.monotonic() < self._refused_s + LOOK_S:
+                raise VenueError(f"{LOOK_S:g} s after one that was refused", "another", "try again")
+            try:
+                by = self._prove(body, user_of(client.socket))
+            except TercelError:
+                self._refused_s = time.monotonic()
+                raise
+            self._live.add(client)
+            entry = {
+                "command": "live",
+                "body": {"accounts": sorted(client.accounts)},
+                "by": by,
+                "wall_ns": time.time_ns(),
+                "reason": str(body.get("reason", "")),
+            }
+            self.gateway.write([Entry(kinds.OPERATOR, self._venue.now_ns, body=entry)])
+            self.send(client, {"said": "live"})
         elif what == "leave":
             self._leaving.add(client)
             client.gone = True
@@ -352,26 +369,6 @@ class Gate(Hub):
                 repr(what),
                 CLIENT,
             )
-
-    def _go_live(self, client: Client, body: frames.Fields) -> None:
-        """Let a session trade where money is, if it shows what it has to; a password takes long to look at."""
-        if time.monotonic() < self._refused_s + LOOK_S:
-            raise VenueError(f"{LOOK_S:g} s after one that was refused", "another", "try again")
-        try:
-            by = self._prove(body, user_of(client.socket))
-        except TercelError:
-            self._refused_s = time.monotonic()
-            raise
-        self._live.add(client)
-        entry = {
-            "command": "live",
-            "body": {"accounts": sorted(client.accounts)},
-            "by": by,
-            "wall_ns": time.time_ns(),
-        }
-        entry["reason"] = str(body.get("reason", ""))
-        self.gateway.write([Entry(kinds.OPERATOR, self._venue.now_ns, body=entry)])
-        self.send(client, {"said": "live"})
 
     def _parent(self, client: Client, body: frames.Fields) -> None:
         id_, instrument, account = (str(body.get(name)) for name in ("id", "instrument", "account"))

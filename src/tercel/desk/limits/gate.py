@@ -341,7 +341,15 @@ class LimitGate(ReportedCounts):
             holding = self.holdings[command.account, command.instrument]
             if command.cl_ord_id in self.names:
                 raise ValueError("a name that left before")
-            self._remember(command, ns)
+            self.names.add(command.cl_ord_id)
+            within, recent = self.duplicate_ns, self.recent
+            if within:
+                key = checks.content(command)
+                recent[key] = ns
+                # Oldest first, so that the loop below may stop at the first that is young enough.
+                recent.move_to_end(key)
+                while ns - next(iter(recent.values())) >= within:
+                    recent.popitem(last=False)
             # A market order may fill at any price: none of its fills is beyond what was asked for.
             price = AT_ANY_PRICE * command.side if command.price is None else command.price
             if isinstance(command, o.NewOrder):
@@ -363,17 +371,6 @@ class LimitGate(ReportedCounts):
         at = (self.instruments[name],) if name in self.instruments else ()
         self.names.add(command.cl_ord_id)
         self.count_message(self.agents.get(command.account), at, ns)
-
-    def _remember(self, command: o.NewOrder | o.ReplaceOrder, ns: int) -> None:
-        self.names.add(command.cl_ord_id)
-        within, recent = self.duplicate_ns, self.recent
-        if within:
-            key = checks.content(command)
-            recent[key] = ns
-            # Oldest first, so that the loop below may stop at the first that is young enough.
-            recent.move_to_end(key)
-            while ns - next(iter(recent.values())) >= within:
-                recent.popitem(last=False)
 
     def _unsent(self, name: str) -> None:
         order = self.orders[name]

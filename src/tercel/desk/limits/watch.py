@@ -184,7 +184,9 @@ def crossings(gate: LimitCounts, now_ns: int, warnings: bool) -> list[Crossing]:
             )
     for crossing in found:
         if crossing.event == "breach":
-            _stop(gate, crossing)
+            for agent in gate.agents.values():
+                if agent.name in crossing.agents or EVERYBODY in crossing.agents:
+                    agent.stops.setdefault(crossing.limit, crossing.text)
     return found
 
 
@@ -200,12 +202,6 @@ def _near(gate: LimitCounts, scope: Scope, now_ns: int) -> bool:
     if not scope.levels:
         scope.levels = tuple(gauge.level(scope.warn) for gauge in gauges(gate, scope, now_ns))
     return bool(scope.warned) or any(map(ge, amounts(gate, scope, now_ns), scope.levels))
-
-
-def _stop(gate: LimitCounts, breach: Crossing) -> None:
-    for agent in gate.agents.values():
-        if agent.name in breach.agents or EVERYBODY in breach.agents:
-            agent.stops.setdefault(breach.limit, breach.text)
 
 
 def _warned(scope: Scope, gauge: Gauge) -> list[Crossing]:

@@ -1,6 +1,7 @@
 """Explanation of a journaled decision, in sentences and numbers."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import takewhile
 from typing import Any, Final
 
 from tercel.core.messages import Style
@@ -39,12 +40,15 @@ def explain(journal: Journal, seq: int) -> Mapping[str, Any] | None:
     return {"title": title, "sentences": sentences, "tables": _seen(entry)}
 
 
+def _until(journal: Journal, seq: int, *of: str) -> Iterator[Entry]:
+    """Entries of some kinds up to a sequence number."""
+    return (entry for _, entry in takewhile(lambda one: one[0] <= seq, journal.read(0, of)))
+
+
 def _asked(journal: Journal, seq: int, entry: Entry) -> list[str]:
     """The target that made the parent; nothing for an order that was drawn, or that a person sent."""
     target = made_by = ""
-    for number, before in journal.read(0, (kinds.SESSION, kinds.ALERT, kinds.PARENT)):
-        if number > seq:
-            break
+    for before in _until(journal, seq, kinds.SESSION, kinds.ALERT, kinds.PARENT):
         if before.kind == kinds.SESSION:
             target = ""
         elif before.instrument == entry.instrument and before.body.get("code") == kinds.TARGET:
@@ -57,9 +61,7 @@ def _asked(journal: Journal, seq: int, entry: Entry) -> list[str]:
 def _ran(journal: Journal, seq: int, entry: Entry) -> str:
     """What code decided, and by which weights."""
     code = model = ""
-    for number, before in journal.read(0, (kinds.SESSION, kinds.PARENT)):
-        if number > seq:
-            break
+    for before in _until(journal, seq, kinds.SESSION, kinds.PARENT):
         if before.kind == kinds.SESSION:
             code = str(before.body.get("code", ""))
         elif before.parent == entry.parent:
@@ -120,30 +122,28 @@ def _seen(entry: Entry) -> dict[str, dict[str, Any]]:
             rows = zip(names, arrays[key].ravel().tolist(), strict=True)
             tables[title] = dict(_shown(name, value) for name, value in rows)
     if "outlook" in arrays:
-        tables["what the forecaster said, bps"] = _outlook(arrays["outlook"].ravel().tolist())
+        # The forecasts of a decision as people read them.
+        said = dict(zip(c.OUTLOOK_NAMES, arrays["outlook"].ravel().tolist(), strict=True))
+        table: dict[str, Any] = {
+            "usual spread, ticks": said["usual_spread"] / 1000,
+            "taking is charged more than resting": said["fees"] / 1000,
+            "waiting costs, half spreads": said["waiting"] / 1e6
+            if said["waiting"]
+            else "not known",
+        }
+        for ahead in (10, 30):
+            sd = said[f"forecast_{ahead}_sd"]
+            about = (
+                f"{said[f'forecast_{ahead}'] / 1000:+.2f}, sd {sd / 1000:.2f}"
+                if sd
+                else "none: it went on without"
+            )
+            table[f"next {ahead} s, against it"] = about
+        tables["what the forecaster said, bps"] = table
     if "obs" in arrays and arrays["obs"].size == len(FEATURES):
         values = zip(FEATURES, arrays["obs"].ravel().tolist(), strict=True)
         tables["what drift is told by (scaled)"] = {name: round(value, 4) for name, value in values}
     return tables
-
-
-def _outlook(words: list[int]) -> dict[str, Any]:
-    """The forecasts of a decision as people read them."""
-    said = dict(zip(c.OUTLOOK_NAMES, words, strict=True))
-    table: dict[str, Any] = {
-        "usual spread, ticks": said["usual_spread"] / 1000,
-        "taking is charged more than resting": said["fees"] / 1000,
-        "waiting costs, half spreads": said["waiting"] / 1e6 if said["waiting"] else "not known",
-    }
-    for ahead in (10, 30):
-        sd = said[f"forecast_{ahead}_sd"]
-        about = (
-            f"{said[f'forecast_{ahead}'] / 1000:+.2f}, sd {sd / 1000:.2f}"
-            if sd
-            else "none: it went on without"
-        )
-        table[f"next {ahead} s, against it"] = about
-    return table
 
 
 def _shown(name: str, value: int) -> tuple[str, int | float | str]:
@@ -184,7 +184,7 @@ def _side(side: int) -> str:
 
 def _unit(journal: Journal, seq: int, instrument: str) -> Unit | None:
     """The units of an instrument, as its session tells; None where it does not."""
-    sessions = [e.body for number, e in journal.read(0, (kinds.SESSION,)) if number < seq]
+    sessions = [entry.body for entry in _until(journal, seq, kinds.SESSION)]
     words = dict(sessions[-1].get("listings") or {}).get(instrument) if sessions else None
     return None if words is None else Unit.of(words)
 
@@ -236,11 +236,8 @@ def _guidance(journal: Journal, seq: int, entry: Entry) -> list[str]:
 
 def _served(journal: Journal, seq: int, instrument: str) -> str:
     """Where a forecast that was served from files comes from, and how much of it falls into the round."""
-    body: Mapping[str, Any] = {}
-    for number, before in journal.read(0, (kinds.ALPHA,)):
-        if number > seq:
-            break
-        body = before.body if before.instrument == instrument else body
+    bodies = [e.body for e in _until(journal, seq, kinds.ALPHA) if e.instrument == instrument]
+    body: Mapping[str, Any] = bodies[-1] if bodies else {}
     if not body.get("model"):
         return ""
     ahead = f"{body['ahead_bps']:+.2f} bps of it fall into the round"

@@ -556,18 +556,15 @@ class OrderGateway:
                 alerts.append(codec.entry_alert("critical", alarm.code, alarm.text, now_ns, *where))
         return alerts
 
-    def _disown(self, message: o.Report | o.CancelReject | o.Unread) -> None:
-        """Tell the venue what was set aside, where it accepts that; a link that is down takes no answer."""
-        if (teller := self.venue.capabilities.disowns) is not None:
-            with suppress(VenueError, OSError):
-                teller.disown(message)
-
     def _alarm(self, alerts: list[Entry]) -> None:
         """What the fold found odd becomes alerts too."""
         now = self.venue.now_ns
         for notice in self.notices:
             if notice.message is not None:
-                self._disown(notice.message)
+                # Tell the venue what was set aside, where it accepts that; a link that is down takes no answer.
+                if (teller := self.venue.capabilities.disowns) is not None:
+                    with suppress(VenueError, OSError):
+                        teller.disown(notice.message)
             if notice.code in SEVERITY:
                 order = self.ledger.orders.get(notice.order)
                 if order is not None and notice.code in DISTURBS:

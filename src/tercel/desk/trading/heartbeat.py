@@ -51,8 +51,13 @@ def heartbeat(gateway: OrderGateway, markets: Mapping[str, Quoted]) -> list[Entr
     ledger, limits, now = gateway.ledger, gateway.limits, gateway.venue.now_ns
     live = ledger.orders.live()
     unknown = sum(order.status == S.UNKNOWN for order in live)
-    body = {"positions": ledger.positions.lots(), "open": len(live), "unknown": unknown}
-    body |= {"limits": limits.usage(), "day": limits.day()}
+    body = {
+        "positions": ledger.positions.lots(),
+        "open": len(live),
+        "unknown": unknown,
+        "limits": limits.usage(),
+        "day": limits.day(),
+    }
     session = gateway.venue.capabilities.session
     ahead_ns = None if session is None else session.ahead_ns
     was = gateway.clock_s

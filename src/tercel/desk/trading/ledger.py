@@ -346,16 +346,13 @@ class Ledger:
             if any(not order.settled for order in self.orders.of_parent(name)):
                 self._over.append((entry.ns + self._keep_ns, name))
                 continue
-            self._retire(past, name)
-
-    def _retire(self, past: ArchiveIndex, name: str) -> None:
-        self.parents.retire(name)
-        past.fills += (fills := len(self.fills_of.pop(name, ())))
-        self.children.pop(name, None)
-        names, executions = self.orders.retire(name, fills)
-        past.put(name, self._began.pop(name), self.last, names, executions)
-        if self._counts is not None:
-            self._counts.retire(name, names, executions)
+            self.parents.retire(name)
+            past.fills += (fills := len(self.fills_of.pop(name, ())))
+            self.children.pop(name, None)
+            names, executions = self.orders.retire(name, fills)
+            past.put(name, self._began.pop(name), self.last, names, executions)
+            if self._counts is not None:
+                self._counts.retire(name, names, executions)
 
     def _recall(self, past: ArchiveIndex, entry: Entry) -> None:
         """Bring back what a report is about; the fold of its entries is what it was when it went."""
@@ -426,7 +423,11 @@ class Ledger:
                 (account, instrument): qty for account, instrument, qty in body["qty_gaps"] if qty
             }
         elif entry.kind == kinds.STANCE:
-            self._stance(entry)
+            self.stances.pop(entry.agent, None)
+            if entry.body["event"] == "set":
+                self.stances[entry.agent] = {
+                    key: value for key, value in entry.body.items() if key not in _OF_ENTRY
+                }
         elif entry.kind == kinds.HOLD:
             self.holds.pop(entry.agent, None)
             if body["event"] == "paused":
@@ -441,19 +442,19 @@ class Ledger:
         elif entry.kind in ANSWERS and "operator" in body:
             self.requested.pop(int(body["operator"]), None)
         elif entry.kind in (kinds.ORDER_OUT, kinds.DENIED) and entry.order:
-            self._refusals(entry)
+            # What limits denied of a parent's lots, until another of its orders leaves.
+            if entry.kind == kinds.ORDER_OUT and entry.body["what"] == "new":
+                self.parents.sent(entry.parent, entry.ns)
+            elif entry.kind == kinds.DENIED and entry.body["command"]["what"] == "new":
+                self.parents.refuse(
+                    entry.parent,
+                    entry.ns,
+                    int(entry.body["command"]["lots"]),
+                    str(entry.body["code"]),
+                )
             stem, _, number = entry.order.rpartition(".")
             if stem and number.isdigit():
                 self.children[stem] = max(self.children.get(stem, 0), int(number))
-
-    def _refusals(self, entry: Entry) -> None:
-        """What limits denied of a parent's lots, until another of its orders leaves."""
-        if entry.kind == kinds.ORDER_OUT and entry.body["what"] == "new":
-            self.parents.sent(entry.parent, entry.ns)
-        elif entry.kind == kinds.DENIED and entry.body["command"]["what"] == "new":
-            self.parents.refuse(
-                entry.parent, entry.ns, int(entry.body["command"]["lots"]), str(entry.body["code"])
-            )
 
     def next_child(self, parent: str) -> int:
         """Number of a parent's next child; no name is reused, even after lost entries."""
@@ -483,13 +484,6 @@ class Ledger:
         """Who paused an agent and why, in words; "" where no one did."""
         held = self.holds.get(agent)
         return "" if held is None else f"{agent}, paused by {held['by']}: {held['reason']}"
-
-    def _stance(self, entry: Entry) -> None:
-        self.stances.pop(entry.agent, None)
-        if entry.body["event"] == "set":
-            self.stances[entry.agent] = {
-                key: value for key, value in entry.body.items() if key not in _OF_ENTRY
-            }
 
     def faults(self) -> list[str]:
         """Failed consistency checks; none, whatever came in."""

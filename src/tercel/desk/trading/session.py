@@ -4,8 +4,8 @@
     session.accept(ParentRequest("p1", "AMZN", BUY, 500, horizon_ns, 60, "twap_passive", "ann"))
     session.run_until(ns)
 
-A session that finds an earlier one's entries in its journal recovers first (`trading.reconciliation.recovery`). Parents that were at
-work are then paused until somebody resumes them, or go on at once with `resume`.
+A session that finds an earlier one's entries in its journal recovers first (`trading.reconciliation.recovery`). Parents
+that were at work are then paused until a person resumes them, or continue at once with `resume`.
 """
 
 import sys
@@ -175,7 +175,13 @@ class Session:
         self.cancel = manager.cancel
         self.amend = manager.amend
         self.manual = ManualTrading(manager, self._name)
-        self._begin_limits()
+        # Limits in force, agents that were re-armed meanwhile, the markets of what is held: it has to be marked.
+        self.keeper.begin()
+        self.stopper.begin()
+        for held in self.ledger.positions.qty().values():
+            for instrument in held:
+                if instrument in self.listings:
+                    self.follow(instrument)
         for why in getattr(journal, "ignored", ()):
             self.gateway.alert("warning", "snapshot_ignored", why)
         parents = venue.capabilities.parents
@@ -185,7 +191,17 @@ class Session:
             )
         self._look()
         manager.announce_all()
-        self._go_on()
+        # Parents and operators' commands that an earlier session left.
+        for parent in self.ledger.parents.open():
+            if parent.status == ParentStatus.CANCELLING:
+                self.manager.journal(parent, "cancelled", reason=parent.reason)
+            elif not parent.over and parent.left == 0:
+                self.manager.finish(parent)
+            elif parent.status == ParentStatus.WORKING and parent.ends_ns > self.venue.now_ns:
+                self.manager.work(parent)
+        self.manager.expire(begins=True)
+        for entry in list(self.ledger.requested.values()):
+            carry_out(self.gateway, entry, self._obey_late)
         self._watch: LatchWatch | None = None
         self._deadline = Deadline() if terms.watch_s > 0 else None
         manager.deadline = self._deadline
@@ -222,28 +238,6 @@ class Session:
     def _agents(self) -> list[str]:
         """Everybody who may trade here: what was lost may be anybody's."""
         return sorted({*self.ledger.accounts, *self.limits.agents})
-
-    def _begin_limits(self) -> None:
-        """Limits in force, agents that were re-armed meanwhile, the markets of what is held: it has to be marked."""
-        self.keeper.begin()
-        self.stopper.begin()
-        for held in self.ledger.positions.qty().values():
-            for instrument in held:
-                if instrument in self.listings:
-                    self.follow(instrument)
-
-    def _go_on(self) -> None:
-        """Parents and operators' commands that an earlier session left."""
-        for parent in self.ledger.parents.open():
-            if parent.status == ParentStatus.CANCELLING:
-                self.manager.journal(parent, "cancelled", reason=parent.reason)
-            elif not parent.over and parent.left == 0:
-                self.manager.finish(parent)
-            elif parent.status == ParentStatus.WORKING and parent.ends_ns > self.venue.now_ns:
-                self.manager.work(parent)
-        self.manager.expire(begins=True)
-        for entry in list(self.ledger.requested.values()):
-            carry_out(self.gateway, entry, self._obey_late)
 
     def close(self) -> None:
         """Close venue and journal; orders still open stay at the venue for the next session to find."""
@@ -452,23 +446,22 @@ class Session:
         now = self.venue.now_ns
         if now - self._requested_ns >= AGAIN_NS and not self._link_down:
             self._requested_ns = now
-            self._cancel_unworked()
+            # Cancel children without an executor.
+            off = {executor.id for executor in self.manager.executors.values() if executor.off}
+            parents = {
+                order.parent for order in self.ledger.orders.live()
+            } - self.manager.executors.keys()
+            if commands := [
+                command
+                for parent in sorted(parents | off)
+                for command in self.manager.cancels(parent)
+            ]:
+                self.gateway.submit(commands, sender=Sender.MANAGER)
             self.manager.expire()
         self.inquiry.turn()
         if now - self._beat_ns >= self._heartbeat_ns:
             self._beat_ns = now
             self._heartbeat()
-
-    def _cancel_unworked(self) -> None:
-        """Cancel children without an executor."""
-        off = {executor.id for executor in self.manager.executors.values() if executor.off}
-        parents = {
-            order.parent for order in self.ledger.orders.live()
-        } - self.manager.executors.keys()
-        if commands := [
-            command for parent in sorted(parents | off) for command in self.manager.cancels(parent)
-        ]:
-            self.gateway.submit(commands, sender=Sender.MANAGER)
 
     def _heartbeat(self) -> None:
         with self.gateway.lock:
@@ -493,40 +486,44 @@ class Session:
         command, body = entry.body["command"], entry.body["body"]
         by, number = str(entry.body["by"]), int(entry.body["id"])
         reason, why = f"{by}: {entry.body['reason']}", str(entry.body["reason"])
-        if command == "submit":
-            self.accept(self.request(body), operator=number)
-        elif command in (
-            acts := {"pause": self.pause, "resume": self.resume, "cancel": self.cancel}
-        ):
-            acts[command](str(body["parent"]), reason, number)
-        elif command == "amend":
-            changes = {name: body.get(name) for name in ("lots", "horizon_ns", "limit_price")}
-            self.amend(str(body["parent"]), reason, **changes, operator=number)
-        elif command in (
-            by_hand := {"take_over": self.manual.take_over, "give_back": self.manual.give_back}
-        ):
-            by_hand[command](str(body["parent"]), by, why, number)
-        elif command == "order":
-            self.manual.order(
+        acts: dict[str, Callable[[], object]] = {
+            "submit": lambda: self.accept(self.request(body), operator=number),
+            "pause": lambda: self.pause(str(body["parent"]), reason, number),
+            "resume": lambda: self.resume(str(body["parent"]), reason, number),
+            "cancel": lambda: self.cancel(str(body["parent"]), reason, number),
+            "amend": lambda: self.amend(
+                str(body["parent"]),
+                reason,
+                lots=body.get("lots"),
+                horizon_ns=body.get("horizon_ns"),
+                limit_price=body.get("limit_price"),
+                operator=number,
+            ),
+            "take_over": lambda: self.manual.take_over(str(body["parent"]), by, why, number),
+            "give_back": lambda: self.manual.give_back(str(body["parent"]), by, why, number),
+            "order": lambda: self.manual.order(
                 str(body["parent"]), by, body.get("lots"), body.get("limit_price"), number
-            )
-        elif command == "withdraw":
-            self.manual.withdraw(str(body["parent"]), by, body.get("order"), number)
-        elif command in (holds := {"pause_agent": suspend_agent, "resume_agent": resume_agent}):
-            holds[command](self.manager, str(body["agent"]), by, why, number)
-        elif command == "limits":
-            self.keeper.obey(entry)
-        elif command == "settle" and "orders" in body:
-            self._take(self.positions.settle_orders(entry))
-        elif command == "settle":
-            self.positions.settle(entry)
-        elif command in NOTED:
-            pass  # the latch was obeyed before, an alert is somebody's from here on: the entry says who asked
-        elif not self._on_operator(entry):
-            known = "submit, pause, resume, cancel, amend, take_over, give_back, order, withdraw, pause_agent"
-            known += ", resume_agent, limits, settle, own_alert"
+            ),
+            "withdraw": lambda: self.manual.withdraw(
+                str(body["parent"]), by, body.get("order"), number
+            ),
+            "pause_agent": lambda: suspend_agent(self.manager, str(body["agent"]), by, why, number),
+            "resume_agent": lambda: resume_agent(self.manager, str(body["agent"]), by, why, number),
+            "limits": lambda: self.keeper.obey(entry),
+            "settle": lambda: (
+                self._take(self.positions.settle_orders(entry))
+                if "orders" in body
+                else self.positions.settle(entry)
+            ),
+        }
+        if command in acts:
+            acts[command]()
+        # What is noted needs no act: the latch was obeyed before, an alert has an owner by the entry itself.
+        elif command not in NOTED and not self._on_operator(entry):
             raise UnknownNameError(
-                "a command that this session knows", repr(command), f"one of {known}"
+                "a command that this session knows",
+                repr(command),
+                f"one of {', '.join(acts)}, own_alert",
             )
 
     # -- stopping ------------------------------------------------------------------------------------------------

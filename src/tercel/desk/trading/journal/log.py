@@ -312,13 +312,8 @@ class SqliteLog(Log):
 
     def begin(self) -> None:
         """From here on the file must not be replaced, and its write-ahead log has space reserved."""
-        self._make_room()
-        self._file_id = _identity(self._names[0])
-        self._log = (0, 0)
-
-    def _make_room(self) -> None:
-        """Zeros behind the log's last frame: a commit that makes a file longer waits for the file system's journal too,
-        and takes twice as long. Where there is no room, the log grows as it is written."""
+        # Zeros behind the log's last frame: a commit that makes a file longer waits for the file system's journal too, and
+        # takes twice as long. Where there is no room, the log grows as it is written.
         with suppress(OSError):
             log = os.open(self._names[1], os.O_WRONLY)
             size = os.fstat(log).st_size
@@ -331,6 +326,8 @@ class SqliteLog(Log):
                 os.ftruncate(log, size)
             finally:
                 os.close(log)
+        self._file_id = _identity(self._names[0])
+        self._log = (0, 0)
 
     def _look(self) -> None:
         log = os.stat(self._names[1])  # noqa: PTH116 - in every append: Path.stat takes twice as long

@@ -355,8 +355,10 @@ class SqlJournal:
                 return []
             entries, ids = [], []
             for id_, kind, body, by, reason, wall_ns in self._rows.waiting():
-                words = {"id": id_, "command": str(kind), "body": posted(body)}
-                words |= {
+                words = {
+                    "id": id_,
+                    "command": str(kind),
+                    "body": posted(body),
                     "by": str(by),
                     "reason": str(reason),
                     "wall_ns": wall_ns if type(wall_ns) is int else 0,

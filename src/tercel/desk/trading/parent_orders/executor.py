@@ -453,19 +453,17 @@ class ParentExecutor:
         if self._missed is not None:
             return
         try:
-            self._on_rows(waiting[0] if len(waiting) == 1 else np.concatenate(waiting), commands)
+            rows = waiting[0] if len(waiting) == 1 else np.concatenate(waiting)
+            driver, at = self.driver, 0
+            while at < len(rows):
+                at = self._rows.follow(driver, rows, at)
+                for own, passive, mid2, touch2 in self._rows.marks:
+                    self._children.at[own].marks[bool(passive)].append((mid2, touch2))
+                if at < len(rows):
+                    # Up to the moment before: a decision sees all rows of its own time, as in the simulator.
+                    self._decide(max(int(rows[at, M_NS]), self._now) - 1, commands)
         except TapeError as error:
             self._missed = error
-
-    def _on_rows(self, rows: Ints, commands: list[Command]) -> None:
-        driver, at = self.driver, 0
-        while at < len(rows):
-            at = self._rows.follow(driver, rows, at)
-            for own, passive, mid2, touch2 in self._rows.marks:
-                self._children.at[own].marks[bool(passive)].append((mid2, touch2))
-            if at < len(rows):
-                # Up to the moment before: a decision sees all rows of its own time, as in the simulator.
-                self._decide(max(int(rows[at, M_NS]), self._now) - 1, commands)
 
     def _feed(self, row: Ints, commands: list[Command]) -> None:
         """One row of the driver's own record; decisions that fell due before it are taken first."""
@@ -505,7 +503,15 @@ class ParentExecutor:
             self._cancel_over(report.cl_ord_id, self._open(child) - stays, report.ns, commands)
         elif report.exec_type in (ExecType.CANCELED, ExecType.EXPIRED, ExecType.REJECTED):
             # Before its lots die: a lot that is part filled counts as filled, and is not sent again.
-            self._round_up(child, report.ns, commands)
+            if self._children.ended(child) and child.worst is not None and child.mid2 is not None:
+                how = 2 if child.forced else 1
+                touch2 = 2 * child.worst if child.forced else 0
+                self._feed(
+                    self._row(
+                        report.ns, sim.OWN_FILL, child, how, child.worst, 1, child.mid2, touch2
+                    ),
+                    commands,
+                )
             if child.forced:
                 self._book_unfilled(child, report.ns, commands)
             elif report.cl_ord_id in self._children.cancels:
@@ -530,16 +536,6 @@ class ParentExecutor:
         if lots := child.fill(report.last_qty):
             self._feed(
                 self._row(report.ns, sim.OWN_FILL, child, how, child.worst, lots, met[0], touch2),
-                commands,
-            )
-
-    def _round_up(self, child: Child, ns: int, commands: list[Command]) -> None:
-        """An order ends, perhaps with a part of a lot: that lot is not sent again."""
-        if self._children.ended(child) and child.worst is not None and child.mid2 is not None:
-            how = 2 if child.forced else 1
-            touch2 = 2 * child.worst if child.forced else 0
-            self._feed(
-                self._row(ns, sim.OWN_FILL, child, how, child.worst, 1, child.mid2, touch2),
                 commands,
             )
 

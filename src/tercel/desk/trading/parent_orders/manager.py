@@ -397,7 +397,10 @@ class ParentOrderManager:
             if self.deadline is None:
                 commands = act(seen)
             else:
-                commands = self._in_time(self.deadline, executor, partial(act, seen))
+                # Let it act within the time that a decision may take; the first may take long: kernels are compiled.
+                commands = self.deadline.call(
+                    partial(act, seen), max(self.decision_s, FIRST_S if executor.seen == 0 else 0.0)
+                )
             decision = executor.decision(commands, self._now)
         except TapeError as error:
             order = executor.order
@@ -418,12 +421,6 @@ class ParentOrderManager:
                 watcher.on_decision(
                     self.gateway.ledger.parents.must(executor.id).order, executor.features[0]
                 )
-
-    def _in_time(
-        self, deadline: Deadline, executor: ParentExecutor, act: Callable[[], list[Command]]
-    ) -> list[Command]:
-        """Let it act within the time that a decision may take; the first may take long: kernels are compiled."""
-        return deadline.call(act, max(self.decision_s, FIRST_S if executor.seen == 0 else 0.0))
 
     def _arrived(self, executor: ParentExecutor) -> None:
         """The first arrival of a parent sets its benchmark, whichever executor continues it later."""
@@ -522,7 +519,31 @@ class ParentOrderManager:
         """End finished parents, replace retired executors."""
         for id_, executor in list(self.executors.items()):
             if (executor.off or executor.done) and not self.gateway.ledger.orders.live(parent=id_):
-                self._tidy_one(self.gateway.ledger.parents.must(id_), executor)
+                # A executor that is off or done, with no order at the venue.
+                parent = self.gateway.ledger.parents.must(id_)
+                called_off = (
+                    executor.off or executor.cancelled or parent.status == ParentStatus.PAUSED
+                )
+                if parent.status == ParentStatus.CANCELLING:
+                    self.journal(parent, "cancelled", reason=parent.reason)
+                elif parent.left == 0:
+                    self.finish(parent)
+                elif not executor.off and (
+                    called_off or (parent.refused and self._killed(parent.order.agent))
+                ):
+                    self._expired(parent)
+                elif not called_off:
+                    self.finish(parent)
+                elif parent.status in (ParentStatus.PAUSED, ParentStatus.BY_HAND):
+                    del self.executors[
+                        parent.id
+                    ]  # a new one starts when it is resumed or given back
+                else:
+                    self.work(parent)
+                if self.gateway.ledger.parents.must(parent.id).over:
+                    del self.executors[parent.id]
+                    self._given.pop(parent.id, None)
+                    self._notify_over(parent.id, executor)
 
     def expire(self, begins: bool = False) -> None:
         """End parents whose horizon passed without an executor; `begins`: as the session starts."""
@@ -532,28 +553,6 @@ class ParentOrderManager:
         ]:
             if parent.ends_ns <= self._now and parent.status != ParentStatus.BY_HAND:
                 self.end(parent, "expired", begins and parent.reason == NEW_SESSION)
-
-    def _tidy_one(self, parent: ParentOrder, executor: ParentExecutor) -> None:
-        """A executor that is off or done, with no order at the venue."""
-        called_off = executor.off or executor.cancelled or parent.status == ParentStatus.PAUSED
-        if parent.status == ParentStatus.CANCELLING:
-            self.journal(parent, "cancelled", reason=parent.reason)
-        elif parent.left == 0:
-            self.finish(parent)
-        elif not executor.off and (
-            called_off or (parent.refused and self._killed(parent.order.agent))
-        ):
-            self._expired(parent)
-        elif not called_off:
-            self.finish(parent)
-        elif parent.status in (ParentStatus.PAUSED, ParentStatus.BY_HAND):
-            del self.executors[parent.id]  # a new one starts when it is resumed or given back
-        else:
-            self.work(parent)
-        if self.gateway.ledger.parents.must(parent.id).over:
-            del self.executors[parent.id]
-            self._given.pop(parent.id, None)
-            self._notify_over(parent.id, executor)
 
     def end(self, parent: ParentOrder, event: str, alone: bool = False) -> None:
         """End a parent that no executor works, as cancelled, done or expired (`alone`: as no session ran)."""

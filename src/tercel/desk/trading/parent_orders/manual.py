@@ -192,19 +192,16 @@ class ManualTrading:
                         cancels(self._gateway, live, self._name), sender=Sender.MANAGER
                     )
             elif not live and executor is None:
-                self._settle(parent)
-
-    def _settle(self, parent: ParentOrder) -> None:
-        """Nothing of it is open, and no strategy works it."""
-        if parent.status == ParentStatus.CANCELLING:
-            self._manager.end(parent, "cancelled")
-        elif parent.left == 0:
-            self._manager.end(parent, "done")
-        elif parent.ends_ns <= self._gateway.venue.now_ns:
-            self._manager.end(parent, "expired")
-        elif parent.status == ParentStatus.WORKING:
-            self._manager.work(parent)
-            self._seen.discard(parent.id)
+                # Nothing of it is open, and no strategy works it.
+                if parent.status == ParentStatus.CANCELLING:
+                    self._manager.end(parent, "cancelled")
+                elif parent.left == 0:
+                    self._manager.end(parent, "done")
+                elif parent.ends_ns <= self._gateway.venue.now_ns:
+                    self._manager.end(parent, "expired")
+                elif parent.status == ParentStatus.WORKING:
+                    self._manager.work(parent)
+                    self._seen.discard(parent.id)
 
     @property
     def _parents(self) -> Parents:

@@ -320,10 +320,15 @@ def model_of(strategy: object) -> str:
 
 def accepted(order: ParentRequest, ns: int, model: str = "") -> Entry:
     """Journal entry of a parent's acceptance; `model` is the hash of its strategy's weights."""
-    words: dict[str, Any] = {"side": order.side, "lots": order.lots, "horizon_ns": order.horizon_ns}
-    words |= {"decisions": order.decisions, "strategy": order.strategy}
-    words |= {} if order.limit_price is None else {"limit_price": order.limit_price}
-    words |= {"model": model} if model else {}
+    words: dict[str, Any] = {
+        "side": order.side,
+        "lots": order.lots,
+        "horizon_ns": order.horizon_ns,
+        "decisions": order.decisions,
+        "strategy": order.strategy,
+        **({} if order.limit_price is None else {"limit_price": order.limit_price}),
+        **({"model": model} if model else {}),
+    }
     return entry_of(order.id, "accepted", ns, order.instrument, order.agent, **words)
 
 

@@ -171,7 +171,15 @@ class PositionKeeper:
             return
         self._asked.discard(holdings.account)
         if holdings.never:
-            self._give_up(holdings.why)
+            # The venue does not tell positions after all.
+            self._asker = None
+            self._asked.clear()
+            self._gateway.alert(
+                "warning",
+                StateReason.POSITIONS_UNKNOWN,
+                f"the venue does not tell positions ({holdings.why}): they are compared with nothing",
+            )
+            self.begin()
             return
         self._missing.pop(holdings.account, None)
         if holdings.why:
@@ -213,17 +221,6 @@ class PositionKeeper:
             found if strict else again,
             {account: self._missing[account] for account in sorted(doubtful)},
         )
-
-    def _give_up(self, why: str) -> None:
-        """The venue does not tell positions after all."""
-        self._asker = None
-        self._asked.clear()
-        self._gateway.alert(
-            "warning",
-            StateReason.POSITIONS_UNKNOWN,
-            f"the venue does not tell positions ({why}): they are compared with nothing",
-        )
-        self.begin()
 
     def last_reported(self, account: str) -> Mapping[str, int]:
         """The venue's last reported positions of an account, with fills booked since."""
@@ -295,8 +292,12 @@ class PositionKeeper:
             for where, gap in self._gateway.ledger.settled.items()
             if where not in found
         ]
-        body = {"qty_gaps": [*known, *gaps], "by": entry.body["by"], "reason": entry.body["reason"]}
-        body["operator"] = entry.body["id"]
+        body = {
+            "qty_gaps": [*known, *gaps],
+            "by": entry.body["by"],
+            "reason": entry.body["reason"],
+            "operator": entry.body["id"],
+        }
         self._gateway.write([Entry(kinds.SETTLED, self._gateway.venue.now_ns, body=body)])
         self._before = {}
         self._vouched |= silent

@@ -102,7 +102,9 @@ class KillCanceller:
                 "scope": agent,
                 "by": self._by(),
                 "reason": why,
-                "open": self._lots(agent),
+                "open": shown(
+                    sum(order.open_qty for order in self._gateway.ledger.orders.live(agent))
+                ),
             }
             self._requested_ns[agent] = now
             entries.append(Entry(kinds.KILL, now, agent=agent, body=body))
@@ -127,9 +129,6 @@ class KillCanceller:
 
     def _mass(self, agent: str) -> MassCancel:
         return MassCancel(self._name(), agent, "", self._gateway.venue.now_ns)
-
-    def _lots(self, agent: str) -> int | float:
-        return shown(sum(order.open_qty for order in self._gateway.ledger.orders.live(agent)))
 
     def follow_up(self) -> None:
         """Confirm cancelled orders; resend cancels not answered in time."""

@@ -199,8 +199,8 @@ class LimitKeeper:
                 "reason": reason,
                 "request": number,
                 "looser": looser,
+                "was": values_at(self._gateway.limits.limits, changes),
             }
-            body["was"] = values_at(self._gateway.limits.limits, changes)
             self._write({"event": "requested", "hash": self._gateway.limits.hash, **body}, operator)
         return number
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from tercel.core.arrays import Floats
 from tercel.core.orders import ONE, PAID_ONE, Unit
-from tercel.core.ports import Entry, Journal
+from tercel.core.ports import Entry
 from tercel.core.stats.history import Curve, correlation, historical_loss
 from tercel.desk.trading.child_orders.positions import Fill, Position, Positions
 from tercel.desk.trading.gateway import OrderGateway
@@ -149,7 +149,16 @@ class Money:
                 if fill is not None:
                     self._move(sign, fill)
         if (ledger.moves or entry.kind == kinds.MARKET) and entry.ns >= self.curve.due_ns:
-            self.curve.add(entry.ns, self._point(entry.ns, self.holdings(ledger.positions)))
+            self.curve.add(
+                entry.ns,
+                [
+                    {"ns": entry.ns, "currency": currency}
+                    | {name: summed(some, name) for name in ("realised", "open", "fees")}
+                    for currency, some in by(
+                        self.holdings(ledger.positions), lambda one: one.unit.currency
+                    )
+                ],
+            )
 
     def _move(self, sign: int, fill: Fill) -> None:
         if (fees := self.unit(fill.instrument).fees) is not None:
@@ -181,13 +190,6 @@ class Money:
             self.returns[-1] = step, row | {name: mid2 / self.marks[name][1] - 1}
         self.marks[name] = (entry.ns, mid2)
         self._marked = self._marked + 1
-
-    def _point(self, ns: int, held: list[HeldPosition]) -> list[dict[str, Any]]:
-        return [
-            {"ns": ns, "currency": currency}
-            | {name: summed(some, name) for name in ("realised", "open", "fees")}
-            for currency, some in by(held, lambda one: one.unit.currency)
-        ]
 
     # -- what is shown ------------------------------------------------------------------------------------------------
 
@@ -315,9 +317,18 @@ class VarMonitor:
         self._money.units = {
             one.instrument: Unit.of(traded_in(one)) for one in gateway.venue.listings()
         }
-        for entry in _last_marks(
-            gateway.journal, gateway.ledger.last, MOST_MARKS * max(len(self._money.units), 1)
-        ):
+        # The last marks that a journal has, so many and some more, however long it is.
+        last = gateway.ledger.last
+        most = MOST_MARKS * max(len(self._money.units), 1)
+        found, span = list[Entry](), most
+        while last > 0 and len(found) < most:
+            found = [
+                entry for _, entry in gateway.journal.read(max(last - span, 0), (kinds.MARKET,))
+            ]
+            if span >= last:
+                break
+            span *= 4
+        for entry in found:
             self._money.mark(entry)
 
     def look(self, entries: Sequence[Entry]) -> None:
@@ -344,14 +355,3 @@ class VarMonitor:
                 code,
                 f"value at risk of a day: {risk:,.0f} {currency} of {most:,.0f} that a day may lose",
             )
-
-
-def _last_marks(journal: Journal, last: int, most: int) -> list[Entry]:
-    """The last marks that a journal has, so many and some more, however long it is."""
-    found, span = list[Entry](), most
-    while last > 0 and len(found) < most:
-        found = [entry for _, entry in journal.read(max(last - span, 0), (kinds.MARKET,))]
-        if span >= last:
-            break
-        span *= 4
-    return found

@@ -73,13 +73,10 @@ class TcaRecorder(SessionObserver):
         for event in events:
             if isinstance(event, MarketRows) and not event.snapshot:
                 traded = event.rows[np.any(event.rows[:, [M_KIND]] == tca.PRINTS, axis=1)]
-                for parent in self._live[event.instrument] if len(traded) else ():
-                    self._trades[parent].append(traded[:, [M_NS, M_PRICE, M_LOTS]])
+                for id_ in self._live[event.instrument] if len(traded) else ():
+                    self._trades[id_].append(traded[:, [M_NS, M_PRICE, M_LOTS]])
         self._write(self._session.now_ns - WAITED_S[-1] * NS_PER_SECOND)
-        self._look_again()
-
-    def _look_again(self) -> None:
-        """A fill of a parent that was analysed never was, or was another: its cost is analysed again."""
+        # A fill of a parent that was analysed never was, or was another: its cost is analysed again.
         ledger, waiting = self._session.ledger, {parent.id for parent, *_ in self._waiting}
         new = ledger.orders.rebooked[self._rebooked :]
         self._rebooked = len(ledger.orders.rebooked)
