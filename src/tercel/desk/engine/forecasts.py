@@ -115,25 +115,22 @@ class DeskForecasts:
             try:
                 self._model = model_of(self._section.model)
                 if self.served:
-                    self._read(self._model, now_ns)
+                    from tercel.signals.serve import predict
+
+                    found = predict(self._model)
+                    self._served = {one.instrument: one for one in found.alphas}
+                    self._about = {"model": found.model, "at": found.at}
+                    self._note = found.note
+                    self.closes = found.closes
+                    self._at_ns = found.at_ns
+                    self._until = found.held.last
+                    if now_ns < DATED_NS and not self.offset_ns:
+                        self.offset_ns = begins_ns(found.at_ns, self._section.date) - now_ns
             except TercelError as error:
                 self._unread = DataError(error.expected, error.received, UNREAD)
             except Exception as error:  # whatever a file holds: a desk trades without its forecast
                 self._unread = DataError("a forecast", f"{type(error).__name__}: {error}", UNREAD)
         self.fault = self._unread or (self._too_old(now_ns) if self.served else None)
-
-    def _read(self, model: SignalModel, now_ns: int) -> None:
-        from tercel.signals.serve import predict
-
-        found = predict(model)
-        self._served = {one.instrument: one for one in found.alphas}
-        self._about = {"model": found.model, "at": found.at}
-        self._note = found.note
-        self.closes = found.closes
-        self._at_ns = found.at_ns
-        self._until = found.held.last
-        if now_ns < DATED_NS and not self.offset_ns:
-            self.offset_ns = begins_ns(found.at_ns, self._section.date) - now_ns
 
     def take(
         self, name: str, monitor: MarketMonitor, number: int, at_ns: int, gateway: OrderGateway

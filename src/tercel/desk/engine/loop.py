@@ -174,7 +174,26 @@ class DeskLoop(SessionObserver):
         number, at_ns = self.rounds, self._next_ns
         self._begin_round(number, at_ns)
         self.wait(round(self.config.desk.round_s * NS_PER_SECOND))
-        self._end_round()
+        now = self.session.now_ns
+        self._ends_ns.append(now)
+        for name, state in self._states.items():
+            costs = state.round_costs
+            state.round_costs = {}
+            for due_ns in [one for one in state.pending if one <= now]:
+                expected_bps, begun_mid2 = state.pending.pop(due_ns)
+                if self.config.loop.feedback and (mid2 := self.session.follow(name).mid2):
+                    state.sizing.learn_move(expected_bps, 1e4 * (mid2 / begun_mid2 - 1.0))
+            if self.config.loop.feedback and costs:
+                state.weights.update(costs)
+                body = {
+                    "shares": state.weights.shares,
+                    "why": f"cost of the round, bps: {', '.join(f'{one} {cost:.1f}' for one, cost in costs.items())}",
+                }
+                self._note([Entry(kinds.SHARE, now, name, body=body)])
+            state.share_path.extend(state.weights.shares.values())
+        for slot in self.slots.values():
+            self._watch_drift(slot)
+        self._journal_slots()
         self.cost_path.append(self.cost_bps())
         self._progress(number + 1)
 
@@ -389,28 +408,6 @@ class DeskLoop(SessionObserver):
                 now_ns = self.session.now_ns
                 self._note([baseline_entry(name, now_ns, learned, ordinary.count)])
 
-    def _end_round(self) -> None:
-        now = self.session.now_ns
-        self._ends_ns.append(now)
-        for name, state in self._states.items():
-            costs = state.round_costs
-            state.round_costs = {}
-            for due_ns in [one for one in state.pending if one <= now]:
-                expected_bps, begun_mid2 = state.pending.pop(due_ns)
-                if self.config.loop.feedback and (mid2 := self.session.follow(name).mid2):
-                    state.sizing.learn_move(expected_bps, 1e4 * (mid2 / begun_mid2 - 1.0))
-            if self.config.loop.feedback and costs:
-                state.weights.update(costs)
-                body = {
-                    "shares": state.weights.shares,
-                    "why": f"cost of the round, bps: {', '.join(f'{one} {cost:.1f}' for one, cost in costs.items())}",
-                }
-                self._note([Entry(kinds.SHARE, now, name, body=body)])
-            state.share_path.extend(state.weights.shares.values())
-        for slot in self.slots.values():
-            self._watch_drift(slot)
-        self._journal_slots()
-
     # -- notifications of the session ----------------------------------------------------------------------------------
 
     def on_events(self, events: Sequence[VenueEvent]) -> None:
@@ -466,7 +463,11 @@ class DeskLoop(SessionObserver):
         own = order.id in self._explained
         alpha, reasons = self._explained.pop(order.id, (None, ""))
         if own:
-            self._book(parent, cost)
+            # Book the fills; lots that a person added to the parent are asked for at its arrival.
+            flow = self._states[parent.order.instrument].flow
+            if (added := ceiled(cost.filled - flow.open_qty)) > 0:
+                flow.ask(added, parent.arrival_mid2)
+            flow.fill(cost.filled, cost.paid2)
             if math.isfinite(cost.whole_bps) and not parent.hand:
                 self._states[order.instrument].round_costs[order.agent] = cost.whole_bps
         listing = self.session.listings[order.instrument]
@@ -489,13 +490,6 @@ class DeskLoop(SessionObserver):
             ]
         )
 
-    def _book(self, parent: ParentOrder, cost: Shortfall) -> None:
-        """Book the fills; lots that a person added to the parent are asked for at its arrival."""
-        flow = self._states[parent.order.instrument].flow
-        if (added := ceiled(cost.filled - flow.open_qty)) > 0:
-            flow.ask(added, parent.arrival_mid2)
-        flow.fill(cost.filled, cost.paid2)
-
     def _cost(self, parent: ParentOrder) -> Shortfall:
         """What a parent cost that is over: the figures of its analysis, before its mark-outs are known."""
         follower = self.session.follow(parent.order.instrument)
@@ -510,33 +504,30 @@ class DeskLoop(SessionObserver):
         """Carry out promotions; kills and re-arms take effect in the latch and are only noted here."""
         command = entry.body.get("command")
         if command == "promote":
-            self._promote(entry)
+            asked = entry.body.get("body", {})
+            agent = str(asked.get("agent", ""))
+            slot = self.slots.get(agent)
+            if slot is None or slot.challenger is None:
+                raise OrderError(
+                    "an agent with a challenger", agent or "none named", "see `tercel trade orders`"
+                )
+            slot.must_be(asked.get("champion"), asked.get("challenger"))
+            evidence, before = Evidence.of(slot.gains_bps), slot.shown
+            slot.promote()
+            for state in self._states.values():
+                state.weights.penalise(slot.name, False)
+            who = {
+                "by": entry.body.get("by"),
+                "reason": entry.body.get("reason"),
+                "operator": entry.body.get("id"),
+            }
+            body = {"champion": before, "challenger": slot.shown, **who, "evidence": str(evidence)}
+            self._note([Entry(kinds.PROMOTED, self.session.now_ns, agent=agent, body=body)])
+            self._journal_slots()
         elif command == "posture":
             self._overrides.obey(entry, self.slots)
             self._take_overrides(self.session.now_ns)
         return command in ("promote", "posture", "kill", "rearm")
-
-    def _promote(self, entry: Entry) -> None:
-        asked = entry.body.get("body", {})
-        agent = str(asked.get("agent", ""))
-        slot = self.slots.get(agent)
-        if slot is None or slot.challenger is None:
-            raise OrderError(
-                "an agent with a challenger", agent or "none named", "see `tercel trade orders`"
-            )
-        slot.must_be(asked.get("champion"), asked.get("challenger"))
-        evidence, before = Evidence.of(slot.gains_bps), slot.shown
-        slot.promote()
-        for state in self._states.values():
-            state.weights.penalise(slot.name, False)
-        who = {
-            "by": entry.body.get("by"),
-            "reason": entry.body.get("reason"),
-            "operator": entry.body.get("id"),
-        }
-        body = {"champion": before, "challenger": slot.shown, **who, "evidence": str(evidence)}
-        self._note([Entry(kinds.PROMOTED, self.session.now_ns, agent=agent, body=body)])
-        self._journal_slots()
 
     def _journal_slots(self) -> None:
         """Journal each agent's strategy and the evidence on its challenger, where they changed."""

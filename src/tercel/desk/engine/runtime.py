@@ -516,7 +516,9 @@ class DeskRuntime(Closing):
             self.latch = KillLatch(folder / LATCH)
             check_latch(journal, self.latch.path)
             made = parts(folder, self.latch.path, opened)
-            shared = _shared(made, folder)
+            # Folder of the journal of a gate that is not the desk's own; "" of its own, and without one.
+            where = None if made.gate is None else made.gate.resolve()
+            shared = "" if where is None or where.is_relative_to(folder.resolve()) else str(where)
             if made.gate is not None:
                 _send_gates(made.gate, bool(shared), config, folder / SENT, opened)
             alerts = _send(JournalReader(folder), config, journal.last, opened)
@@ -543,12 +545,6 @@ class DeskRuntime(Closing):
     def close(self) -> None:
         """Write the last analyses and close venue and journal; a second call does nothing."""
         self._open.close()
-
-
-def _shared(made: DeskDependencies, folder: Path) -> str:
-    """Folder of the journal of a gate that is not the desk's own; "" of its own, and without one."""
-    where = None if made.gate is None else made.gate.resolve()
-    return "" if where is None or where.is_relative_to(folder.resolve()) else str(where)
 
 
 def _send_gates(

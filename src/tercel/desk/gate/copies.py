@@ -231,7 +231,14 @@ class DropCopy:
             for event in self._session.step(self._session.now_ns) if self._session.poll() else ():
                 self._hear(event)
         for found in self.watch.look(self._accounts):
-            self._break(found)
+            mine = [account for account in found.accounts if account in self._accounts]
+            for account in mine:
+                self._gateway.states.add(
+                    StateReason.BREACH, f"drop copy: {found.text}", account, found.text
+                )
+            self._gateway.alert("critical", BREAK, found.text, agent=mine[0])
+            if found.report is not None:
+                self._gateway.receive([found.report])
 
     def _hear(self, event: VenueEvent) -> None:
         if isinstance(event, Report):
@@ -243,16 +250,6 @@ class DropCopy:
             self._gateway.alert(
                 "critical", BREAK, f"the drop copy cannot be read: {event.why}", agent=event.account
             )
-
-    def _break(self, found: CopyBreak) -> None:
-        mine = [account for account in found.accounts if account in self._accounts]
-        for account in mine:
-            self._gateway.states.add(
-                StateReason.BREACH, f"drop copy: {found.text}", account, found.text
-            )
-        self._gateway.alert("critical", BREAK, found.text, agent=mine[0])
-        if found.report is not None:
-            self._gateway.receive([found.report])
 
     def close(self) -> None:
         """Log out."""

@@ -99,7 +99,9 @@ def opened(
         name = _names(ledger.next_session, mark_of(section.venue))
         gateway = OrderGateway(venue, journal, limits, ledger, name)
         closing.callback(emergency_log, gateway)
-        _begin(gateway, name, holder, section.accounts)
+        before = {order.root: order for order in gateway.ledger.orders.live()}
+        gateway.write([begun(gateway, holder, resume=False)])
+        reconcile(gateway, name, before, more=section.accounts)
         listen = _free(beside / section.listen)
         copy = None
         if section.drop_copy is not None:
@@ -131,14 +133,6 @@ def opened(
 def _names(session: int, mark: str) -> Callable[[], str]:
     numbers = count(1)
     return lambda: f"~g{mark}{session}.{next(numbers)}"
-
-
-def _begin(
-    gateway: OrderGateway, name: Callable[[], str], holder: str, accounts: tuple[str, ...]
-) -> None:
-    before = {order.root: order for order in gateway.ledger.orders.live()}
-    gateway.write([begun(gateway, holder, resume=False)])
-    reconcile(gateway, name, before, more=accounts)
 
 
 def _free(path: Path) -> str:

@@ -303,7 +303,30 @@ class Ledger:
             self._recall(self.past, entry)
         notices = self._fold(entry)
         if self.past is not None:
-            self._let_go(self.past, entry)
+            # What has been over for long leaves memory, at the same entry in every fold.
+            past = self.past
+            if entry.kind == kinds.PARENT:
+                self._began.setdefault(entry.parent, self.last)
+                if (parent := self.parents.get(entry.parent)) is not None and parent.over:
+                    self._over.append((entry.ns + self._keep_ns, parent.id))
+            elif (
+                entry.kind == kinds.SESSION
+            ):  # a new session may still act on what ended just before
+                self._over = deque((entry.ns + self._keep_ns, parent) for _, parent in self._over)
+            while self._over and self._over[0][0] <= entry.ns:
+                _, name = self._over.popleft()
+                if self.parents.get(name) is None:
+                    continue
+                if any(not order.settled for order in self.orders.of_parent(name)):
+                    self._over.append((entry.ns + self._keep_ns, name))
+                    continue
+                self.parents.retire(name)
+                past.fills += (fills := len(self.fills_of.pop(name, ())))
+                self.children.pop(name, None)
+                names, executions = self.orders.retire(name, fills)
+                past.put(name, self._began.pop(name), self.last, names, executions)
+                if self._counts is not None:
+                    self._counts.retire(name, names, executions)
         return notices
 
     def _fold(self, entry: Entry) -> list[Notice]:
@@ -315,44 +338,58 @@ class Ledger:
             self.fills_of[fill.parent].append(fill)
             self.moves.append((None, fill))
         for before, now in self.orders.rebooked[rebooked:]:
-            self._rebook(before, now)
+            # A fill was busted (None) or corrected: positions are those of the fills that stand.
+            self.positions.rebook(before, now)
+            self.parents.fill(before.parent, (now.qty if now else 0) - before.qty)
+            fills = self.fills_of[before.parent]
+            at = fills.index(before)
+            fills[at : at + 1] = [now] if now else []
+            self.moves.append((before, now))
         if entry.kind == kinds.REPORT_IN and entry.body.get("exec_type") == "rejected":
             self.parents.refuse(entry.parent, entry.ns, *_not_taken(entry))
         self.parents.apply(entry)
-        self._note(entry)
+        body = entry.body
+        self.states.apply(entry)
+        if entry.kind == kinds.LIMITS:
+            self.limits.apply(entry)
+        elif entry.kind == kinds.SETTLED:
+            self.settled = {
+                (account, instrument): qty for account, instrument, qty in body["qty_gaps"] if qty
+            }
+        elif entry.kind == kinds.STANCE:
+            self.stances.pop(entry.agent, None)
+            if entry.body["event"] == "set":
+                self.stances[entry.agent] = {
+                    key: value for key, value in entry.body.items() if key not in _OF_ENTRY
+                }
+        elif entry.kind == kinds.HOLD:
+            self.holds.pop(entry.agent, None)
+            if body["event"] == "paused":
+                hold = {key: body[key] for key in ("by", "reason", "parents")}
+                self.holds[entry.agent] = hold | {"ns": entry.ns}
+        if entry.kind == kinds.OPERATOR and body.get("command") == "acknowledge":
+            self.acknowledged += 1
+        elif (
+            entry.kind == kinds.OPERATOR and "id" in body and body.get("command") not in kinds.NOTED
+        ):
+            self.requested[int(body["id"])] = entry
+        elif entry.kind in ANSWERS and "operator" in body:
+            self.requested.pop(int(body["operator"]), None)
+        elif entry.kind in (kinds.ORDER_OUT, kinds.DENIED) and entry.order:
+            # What limits denied of a parent's lots, until another of its orders leaves.
+            if entry.kind == kinds.ORDER_OUT and entry.body["what"] == "new":
+                self.parents.sent(entry.parent, entry.ns)
+            elif entry.kind == kinds.DENIED and entry.body["command"]["what"] == "new":
+                self.parents.refuse(
+                    entry.parent,
+                    entry.ns,
+                    int(entry.body["command"]["lots"]),
+                    str(entry.body["code"]),
+                )
+            stem, _, number = entry.order.rpartition(".")
+            if stem and number.isdigit():
+                self.children[stem] = max(self.children.get(stem, 0), int(number))
         return notices
-
-    def _rebook(self, before: Fill, now: Fill | None) -> None:
-        """A fill was busted (None) or corrected: positions are those of the fills that stand."""
-        self.positions.rebook(before, now)
-        self.parents.fill(before.parent, (now.qty if now else 0) - before.qty)
-        fills = self.fills_of[before.parent]
-        at = fills.index(before)
-        fills[at : at + 1] = [now] if now else []
-        self.moves.append((before, now))
-
-    def _let_go(self, past: ArchiveIndex, entry: Entry) -> None:
-        """What has been over for long leaves memory, at the same entry in every fold."""
-        if entry.kind == kinds.PARENT:
-            self._began.setdefault(entry.parent, self.last)
-            if (parent := self.parents.get(entry.parent)) is not None and parent.over:
-                self._over.append((entry.ns + self._keep_ns, parent.id))
-        elif entry.kind == kinds.SESSION:  # a new session may still act on what ended just before
-            self._over = deque((entry.ns + self._keep_ns, parent) for _, parent in self._over)
-        while self._over and self._over[0][0] <= entry.ns:
-            _, name = self._over.popleft()
-            if self.parents.get(name) is None:
-                continue
-            if any(not order.settled for order in self.orders.of_parent(name)):
-                self._over.append((entry.ns + self._keep_ns, name))
-                continue
-            self.parents.retire(name)
-            past.fills += (fills := len(self.fills_of.pop(name, ())))
-            self.children.pop(name, None)
-            names, executions = self.orders.retire(name, fills)
-            past.put(name, self._began.pop(name), self.last, names, executions)
-            if self._counts is not None:
-                self._counts.retire(name, names, executions)
 
     def _recall(self, past: ArchiveIndex, entry: Entry) -> None:
         """Bring back what a report is about; the fold of its entries is what it was when it went."""
@@ -412,49 +449,6 @@ class Ledger:
     def accounts(self) -> list[str]:
         """Accounts with trades or parent orders."""
         return sorted({*self.orders.accounts, *self.parents.agents})
-
-    def _note(self, entry: Entry) -> None:
-        body = entry.body
-        self.states.apply(entry)
-        if entry.kind == kinds.LIMITS:
-            self.limits.apply(entry)
-        elif entry.kind == kinds.SETTLED:
-            self.settled = {
-                (account, instrument): qty for account, instrument, qty in body["qty_gaps"] if qty
-            }
-        elif entry.kind == kinds.STANCE:
-            self.stances.pop(entry.agent, None)
-            if entry.body["event"] == "set":
-                self.stances[entry.agent] = {
-                    key: value for key, value in entry.body.items() if key not in _OF_ENTRY
-                }
-        elif entry.kind == kinds.HOLD:
-            self.holds.pop(entry.agent, None)
-            if body["event"] == "paused":
-                hold = {key: body[key] for key in ("by", "reason", "parents")}
-                self.holds[entry.agent] = hold | {"ns": entry.ns}
-        if entry.kind == kinds.OPERATOR and body.get("command") == "acknowledge":
-            self.acknowledged += 1
-        elif (
-            entry.kind == kinds.OPERATOR and "id" in body and body.get("command") not in kinds.NOTED
-        ):
-            self.requested[int(body["id"])] = entry
-        elif entry.kind in ANSWERS and "operator" in body:
-            self.requested.pop(int(body["operator"]), None)
-        elif entry.kind in (kinds.ORDER_OUT, kinds.DENIED) and entry.order:
-            # What limits denied of a parent's lots, until another of its orders leaves.
-            if entry.kind == kinds.ORDER_OUT and entry.body["what"] == "new":
-                self.parents.sent(entry.parent, entry.ns)
-            elif entry.kind == kinds.DENIED and entry.body["command"]["what"] == "new":
-                self.parents.refuse(
-                    entry.parent,
-                    entry.ns,
-                    int(entry.body["command"]["lots"]),
-                    str(entry.body["code"]),
-                )
-            stem, _, number = entry.order.rpartition(".")
-            if stem and number.isdigit():
-                self.children[stem] = max(self.children.get(stem, 0), int(number))
 
     def next_child(self, parent: str) -> int:
         """Number of a parent's next child; no name is reused, even after lost entries."""

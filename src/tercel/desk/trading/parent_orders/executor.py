@@ -319,7 +319,14 @@ class ParentExecutor:
         if self.off:
             return commands
         if self._driver is None and self.due_ns <= now_ns:
-            self._arrive(now_ns)
+            order, task = self.order, self.order.task
+            interval, rooms = task.horizon_ns // task.decisions, (task.grid_points, LOG_ROWS)
+            looks_back = forecaster_of(self.strategy) is not None
+            self.began = b, k = self._follower.arrival(
+                order.start_ns, interval, task.warmup_ns, rooms, looks_back
+            )
+            begin(k, order, now_ns, self._follower.listing.tick, gap_of(self.strategy))
+            self._driver = Driver(b, k, self.strategy, kernels.apply_heard, order.instrument)
             if any(self._guidance):  # the first decision sees it
                 self._feed(guided_row(*self._guidance, max(now_ns, self._now)), [])
         if self._driver is not None:
@@ -402,16 +409,6 @@ class ParentExecutor:
     @property
     def _now(self) -> int:
         return self.driver.words[sim.NOW] if self._driver else self._follower.now_ns
-
-    def _arrive(self, now_ns: int) -> None:
-        order, task = self.order, self.order.task
-        interval, rooms = task.horizon_ns // task.decisions, (task.grid_points, LOG_ROWS)
-        looks_back = forecaster_of(self.strategy) is not None
-        self.began = b, k = self._follower.arrival(
-            order.start_ns, interval, task.warmup_ns, rooms, looks_back
-        )
-        begin(k, order, now_ns, self._follower.listing.tick, gap_of(self.strategy))
-        self._driver = Driver(b, k, self.strategy, kernels.apply_heard, order.instrument)
 
     def _decide(self, now_ns: int, commands: list[Command]) -> None:
         """Take the decisions due by `now_ns`; a paused order only lets them pass."""

@@ -227,18 +227,15 @@ class LatchWatch(PeriodicThread):
             self._look()
             while self._seen == self._beats() and not self.over and self._pump():
                 pass
-            self._count(self._seen == self._beats() > 0)
+            # Add up how long the loop has stood still, in looks: what stops this thread too is not counted.
+            self._stood_s = self._stood_s + self.every_s if self._seen == self._beats() > 0 else 0.0
+            if self._stood_s < STILL_S:
+                self._reported = False
+            elif not self._reported:
+                self._reported = self._still(self._stood_s)
         except TercelError as error:
             self.failure = error
         self._seen = self._beats()
-
-    def _count(self, still: bool) -> None:
-        """Add up how long the loop has stood still, in looks: what stops this thread too is not counted."""
-        self._stood_s = self._stood_s + self.every_s if still else 0.0
-        if self._stood_s < STILL_S:
-            self._reported = False
-        elif not self._reported:
-            self._reported = self._still(self._stood_s)
 
 
 UNWATCHED = "unwatched"

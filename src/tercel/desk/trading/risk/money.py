@@ -19,7 +19,7 @@ from tercel.core.arrays import Floats
 from tercel.core.orders import ONE, PAID_ONE, Unit
 from tercel.core.ports import Entry
 from tercel.core.stats.history import Curve, correlation, historical_loss
-from tercel.desk.trading.child_orders.positions import Fill, Position, Positions
+from tercel.desk.trading.child_orders.positions import Position, Positions
 from tercel.desk.trading.gateway import OrderGateway
 from tercel.desk.trading.heartbeat import traded_in
 from tercel.desk.trading.journal import kinds
@@ -147,7 +147,18 @@ class Money:
         for pair in ledger.moves:
             for sign, fill in zip((-1, 1), pair, strict=True):
                 if fill is not None:
-                    self._move(sign, fill)
+                    if (fees := self.unit(fill.instrument).fees) is not None:
+                        self._fees[fill.account, fill.instrument] += sign * fee_of(
+                            fill.px, fill.qty, fill.passive, fees, ONE
+                        )
+                    minute = fill.ns // MINUTE_NS
+                    row = self.flow.get(minute, {})
+                    self.flow[minute] = row | {
+                        fill.account: row.get(fill.account, 0) + sign * fill.side * fill.qty
+                    }
+                    self._changed += minute < self._alike[0][0]
+                    if len(self.flow) > MOST_MINUTES:
+                        del self.flow[min(self.flow)]
         if (ledger.moves or entry.kind == kinds.MARKET) and entry.ns >= self.curve.due_ns:
             self.curve.add(
                 entry.ns,
@@ -159,20 +170,6 @@ class Money:
                     )
                 ],
             )
-
-    def _move(self, sign: int, fill: Fill) -> None:
-        if (fees := self.unit(fill.instrument).fees) is not None:
-            self._fees[fill.account, fill.instrument] += sign * fee_of(
-                fill.px, fill.qty, fill.passive, fees, ONE
-            )
-        minute = fill.ns // MINUTE_NS
-        row = self.flow.get(minute, {})
-        self.flow[minute] = row | {
-            fill.account: row.get(fill.account, 0) + sign * fill.side * fill.qty
-        }
-        self._changed += minute < self._alike[0][0]
-        if len(self.flow) > MOST_MINUTES:
-            del self.flow[min(self.flow)]
 
     def mark(self, entry: Entry) -> None:
         """Take a mark of an instrument, and its return since the one before."""
