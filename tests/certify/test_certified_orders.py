@@ -8,7 +8,7 @@ from certify.fix import controls, orders, reports, surroundings
 from certify.fix.case import REGISTER, Bench, run
 from certify.fix.suite import reasons
 from tercel.core.executions import Executions
-from tercel.desk.gate.copies import DropCopy
+from tercel.desk.gate.drop_copy import DropCopy
 from tercel.desk.limits.gate import LimitGate
 from tercel.desk.trading.gateway import OrderGateway
 from tercel.desk.trading.reconciliation.recovery import AckWatch

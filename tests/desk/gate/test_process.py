@@ -122,7 +122,7 @@ def test_it_loads_no_market_no_lab_and_no_compiler(
 
 
 def test_no_adapter_of_a_venue_loads_them_either() -> None:
-    adapters = "gate.copies, desk.gate.watchdog, fix.client, venues.binance_venue.venue, venues.ccxt_venue.venue"
+    adapters = "gate.drop_copy, desk.gate.watchdog, fix.client, venues.binance_venue.venue, venues.ccxt_venue.venue"
     code = f"import sys, tercel.desk.{adapters.replace(', ', ', tercel.')}; print(*sys.modules)"
     loaded = subprocess.run(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, check=True

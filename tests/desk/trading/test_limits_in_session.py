@@ -320,7 +320,7 @@ def test_an_approval_is_of_the_values_that_were_asked_for_and_seen():
     number = session.keeper.request({path: "5000"}, "ann", "it is over")
     with pytest.raises(OrderError, match=r"order_lots = 5000.*order_lots = 50000") as refused:
         session.keeper.approve(number, "bob", "seen", changes={path: "50000"})
-    assert "ask anew" in refused.value.remedy
+    assert "ask again" in refused.value.remedy
     session.keeper.tighten(
         {path: "100"}, "rita", "worse news"
     )  # what was asked about is another limit now

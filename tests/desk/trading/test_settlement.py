@@ -107,7 +107,7 @@ def test_a_way_that_is_down_as_it_is_asked_is_a_missing_answer():
 def test_nothing_new_leaves_between_a_way_that_came_back_and_the_first_answer():
     session = session_of(Asked(), warm_s=0)
     session.positions.begin()
-    assert session.gateway.standing("").reason == "the venue has not told its positions yet"
+    assert session.gateway.standing("").reason == "the venue has not reported its positions yet"
     session.step(session.now_ns)
     assert session.gateway.standing("").code == ""
 

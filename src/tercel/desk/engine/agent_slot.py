@@ -172,7 +172,7 @@ class AgentSlot:
             raise OrderError(
                 f"what was asked for: {challenger} over {champion} of {self.name}",
                 f"{self.challenger_shown} over {self.shown} now",
-                "ask anew",
+                "ask again",
             )
 
     def promote(self) -> None:

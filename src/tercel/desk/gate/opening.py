@@ -105,7 +105,7 @@ def opened(
         listen = _free(beside / section.listen)
         copy = None
         if section.drop_copy is not None:
-            from tercel.desk.gate.copies import DropCopy, copy_session
+            from tercel.desk.gate.drop_copy import DropCopy, copy_session
 
             session = copy_session(
                 section.drop_copy.venue, folder / "copy", beside, venue.listings()

@@ -47,7 +47,7 @@ from tercel.venues.wire import frames
 from tercel.venues.wire.hub import CLIENT, Client, Hub, of_account, whole
 
 if TYPE_CHECKING:
-    from tercel.desk.gate.copies import DropCopy
+    from tercel.desk.gate.drop_copy import DropCopy
 
 TURN_S: Final = 0.01
 """A turn waits so long at most: that late is a kill seen."""

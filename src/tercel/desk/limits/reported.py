@@ -144,18 +144,18 @@ class ReportedCounts(PastCounts):
             return None
         new = order, holding, report.side, px, _name((account, root, ref), None)
         # Its correction may have come before it.
-        stands = one or self.executions.as_booked((account, root, ref), new, report.last_qty, px)
-        _, holding, _, first, name = stands.owner
-        name = _name((account, root, ref), stands.changed) if trade else name
+        current = one or self.executions.as_booked((account, root, ref), new, report.last_qty, px)
+        _, holding, _, first, name = current.owner
+        name = _name((account, root, ref), current.changed) if trade else name
         at, doubted = holding.instrument, (account, name) in self.doubts
         mid, band = at.mid2 * ONE // 2, at.limits.fill_band_bps
         if at.sane_ns == NEVER_NS:
             mid = 0 if order is None or abs(order.worst) == AT_ANY_PRICE else order.worst * ONE
         pairs = [(px, first)] if one is not None and not busted else []
         if one is None or busted or report.last_qty != one.qty:
-            pairs += [(each, mid) for each in (first, stands.px, *((px,) if not busted else ()))]
+            pairs += [(each, mid) for each in (first, current.px, *((px,) if not busted else ()))]
         far = [(p, of) for p, of in pairs if p <= 0 or abs(p - of) * WHOLE > band * of]
-        lots = stands.qty if one is None else report.last_qty - one.qty
+        lots = current.qty if one is None else report.last_qty - one.qty
         excess = not busted and order is not None and lots > order.most * ONE - order.cum
         if not (far or doubted or excess):
             return None

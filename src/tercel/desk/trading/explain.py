@@ -203,11 +203,11 @@ def _market(entry: Entry, unit: Unit | None) -> list[str]:
         f"{abs(moved):g} ticks {'against' if moved > 0 else 'for'} it" if moved else "where it was"
     )
     quotes = [price if NO_BID < price < NO_ASK else None for price in (bid, ask)]
-    ticks = " / ".join("nobody" if price is None else str(price) for price in quotes)
+    ticks = " / ".join("none" if price is None else str(price) for price in quotes)
     priced = ""
     if unit is not None:
         prices = " / ".join(
-            "nobody" if price is None else f"{unit.price(price * ONE):.10g}" for price in quotes
+            "none" if price is None else f"{unit.price(price * ONE):.10g}" for price in quotes
         )
         priced = f" ({prices})"
     return [order, f"The market stood at {ticks} ticks{priced}; since arrival the mid is {way}."]

@@ -367,7 +367,7 @@ class Session:
             ):
                 try:
                     if follower.on_market(event):
-                        self.manager.detach_all(event.instrument, "market data began anew")
+                        self.manager.detach_all(event.instrument, "market data started again")
                 except TapeError as error:
                     self._missed(event.instrument, str(error))
                 touched[event.instrument] = follower, event.dated_ns or follower.now_ns

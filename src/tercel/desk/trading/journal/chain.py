@@ -86,7 +86,7 @@ def key_of(
         if inside:
             raise ConfigError(
                 f"a key outside {folder}",
-                f"{path}: whoever writes there has it",
+                f"{path}: readable by every writer of that folder",
                 "keep it elsewhere",
             )
         return ChainKey(path.read_bytes().strip())

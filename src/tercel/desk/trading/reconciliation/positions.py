@@ -103,7 +103,7 @@ class PositionKeeper:
         if self._asker is not None:
             self._strict = True
             self._states.add(
-                StateReason.POSITIONS_AWAITED, "the venue has not told its positions yet"
+                StateReason.POSITIONS_AWAITED, "the venue has not reported its positions yet"
             )
             self._ask()
             while wait and self._asked:

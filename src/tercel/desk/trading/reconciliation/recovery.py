@@ -197,7 +197,7 @@ def reconcile(
     if now + BEHIND_NS < last_ns:
         raise VenueError(
             f"a venue whose time has gone on since {last_ns / 1e9:.0f} s",
-            f"{gateway.venue.name} at {now / 1e9:.0f} s: one that began anew, and knows nothing of these orders",
+            f"{gateway.venue.name} at {now / 1e9:.0f} s: one that was restarted, and does not know these orders",
             "give the desk a folder of its own with `desk=`",
         )
     before = {order.root: order for order in orders.live()} if before is None else before

@@ -220,7 +220,7 @@ class LatchWatch(PeriodicThread):
         self._stood_s = 0.0
         self._reported = False
         self.failure: TercelError | None = None
-        """What kept it from looking: journal or venue are gone. It keeps trying."""
+        """Why it could not look: journal or venue are gone. It keeps trying."""
 
     def _watch(self) -> None:
         try:

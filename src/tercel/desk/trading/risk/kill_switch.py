@@ -240,7 +240,7 @@ def _meant(state: KillState, mark: str) -> KillState:
     if mark and mark != state.mark:
         raise OrderError(
             "the kill that was asked about",
-            f"another one now: {state.damaged or ', '.join(state.killed) or 'nobody'} killed",
+            f"another one now: {state.damaged or ', '.join(state.killed) or 'no agent'} killed",
             "look at it, then ask again",
         )
     return state
@@ -258,7 +258,7 @@ def _after(
         if missing or ALL in killed:
             raise OrderError(
                 "agents that are killed",
-                f"{', '.join(missing or agents)}, where {', '.join(killed) or 'nobody'} is killed",
+                f"{', '.join(missing or agents)}, where {', '.join(killed) or 'no agent'} is killed",
                 "re-arm all, without naming agents",
             )
         killed = {agent: why for agent, why in killed.items() if agent not in agents}
