@@ -65,7 +65,7 @@ FAULTS = {
         ["K01", "K02", "K03", "K05", "K09", "K10", "K12"],
     ),
     "limits count nothing": (LimitGate, "report", nothing, ["O01", "K06", "K08"]),
-    "a kill cancels nothing": (KillCanceller, "_fall", nothing, ["K11", "O24"]),
+    "a kill cancels nothing": (KillCanceller, "_engage", nothing, ["K11", "O24"]),
     "nobody waits for an answer": (AckWatch, "look", nothing, ["O27"]),
     "busts are passed over": (Executions, "change", lambda *_: True, ["O20", "O21"]),
     "nothing is disowned": (StandardDialect, "answers", lambda *_: [], ["O22"]),

@@ -89,7 +89,7 @@ def test_positions_are_compared_where_they_stand_among_reports(before, after, of
     assert session.positions.differences() == (
         {("ann", "X"): (here * ONE, (here + off) * ONE)} if off else {}
     )
-    assert session.positions.last_told("ann").get("X", 0) == (here + off) * ONE
+    assert session.positions.last_reported("ann").get("X", 0) == (here + off) * ONE
 
 
 def test_a_way_that_is_down_as_it_is_asked_is_a_missing_answer():
