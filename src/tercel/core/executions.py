@@ -1,4 +1,4 @@
-"""Which executions are in force: trades less those busted, as last corrected, in whatever order the venue's reports come.
+"""Executions in force: trades less those busted, as last corrected, in whatever order the venue's reports come.
 
 A bust or correction of an execution that has not come yet waits for it. When it comes, they are applied to it.
 
@@ -83,7 +83,7 @@ class Executions(Generic[Owner]):
         self._named[key] = one
 
     def _call(self, one: Execution[Owner], key: Key) -> None:
-        """Give it a name, and what waited for that name."""
+        """Name an execution, and apply the busts and corrections that waited for the name."""
         account, order, name = key
         if not name:
             return

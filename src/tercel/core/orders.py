@@ -1,4 +1,4 @@
-"""What is said to a venue and what a venue says: frozen messages, in the words of FIX 4.4.
+"""Commands to a venue and its reports: frozen messages, in the terms of FIX 4.4.
 
 Orders are in ticks and lots; what was executed is in 10^-8 of them (`Unit`, `shown`). Times are ns, sides +1 and -1.
 `cl_ord_id` is ours and unique for ever; `order_id` and `exec_id` are the venue's. `account` is the agent on whose
@@ -161,7 +161,7 @@ class Tif(StrEnum):
 
     DAY = "day"
     IOC = "ioc"
-    """What cannot match at once is cancelled."""
+    """The rest that cannot match at once is cancelled."""
 
 
 class OrdStatus(StrEnum):
@@ -435,7 +435,7 @@ class MarketRows:
 
     @property
     def dated_ns(self) -> int:
-        """How old the book is that it leaves; 0: it says nothing."""
+        """Time of the book that it leaves, ns; 0: unknown."""
         return self.as_of_ns or (int(self.rows[-1, M_NS]) if len(self.rows) else 0)
 
 
@@ -470,7 +470,7 @@ class Unread:
 
 @dataclass(frozen=True, slots=True)
 class Holdings:
-    """What a venue says of an account's positions; reports that came before it are in them, later ones are not.
+    """Position report of an account: includes all reports that came before it, and no later ones.
 
     Parameters
     ----------

@@ -65,7 +65,7 @@ class RecordedSession(Protocol):
 
     @property
     def ahead_ns(self) -> int | None:
-        """How far the clock here is ahead of the venue's, ns; None while that is not known."""
+        """Offset of the clock here ahead of the venue's, ns; None while it is unknown."""
 
 
 class TellsExecutions(Protocol):
@@ -79,7 +79,7 @@ class TellsPositions(Protocol):
     """A venue that answers with an account's positions at once."""
 
     def positions(self, account: str) -> Mapping[str, int]:
-        """What an account holds, signed, 10^-8 of a lot, by instrument."""
+        """Signed positions of an account, 10^-8 of a lot, by instrument."""
 
 
 class ReportsPositions(Protocol):
@@ -141,7 +141,7 @@ class TellsDepth(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capabilities:
-    """What a venue offers beyond `core.ports.Venue`: mostly the venue itself, None for what it does not have.
+    """Capabilities of a venue beyond `core.ports.Venue`: mostly the venue itself, None where it lacks one.
 
     Parameters
     ----------
@@ -259,7 +259,7 @@ def _faults(venue: object) -> Iterator[tuple[str, str, str]]:
 
 
 def _missing(whose: str, part: str, offered: object) -> Iterator[tuple[str, str, str]]:
-    """What a declared capability lacks."""
+    """Members that a declared capability lacks."""
     for name, method in _MEMBERS[part].items():
         if not hasattr(offered, name) or (method and not callable(getattr(offered, name))):
             near = get_close_matches(name, _own_names(offered), 1, LIKE)
@@ -383,7 +383,7 @@ class Entry:
 
 
 class Entries(Protocol):
-    """What can be read as a journal."""
+    """Readable entries of a journal."""
 
     def read(self, after: int = 0, kinds: Iterable[str] = ()) -> Iterator[tuple[int, Entry]]:
         """Entries with a sequence number above `after`, in order, of some kinds (all by default)."""

@@ -132,10 +132,10 @@ class AgentSlot:
     challenger_shown: str = ""
     drift: DriftDetector | None = None
     challenger_drift: DriftDetector | None = None
-    """Of the challenger's card: it watches once the challenger is promoted."""
+    """Detector of the challenger's card, in use once the challenger is promoted."""
     drifting: bool = False
     gains_bps: list[float] = field(default_factory=list)
-    """What the challenger saved, trial by trial."""
+    """Cost saved by the challenger, bps, by trial."""
     elsewhere: dict[str, tuple[Strategy, Strategy | None]] = field(default_factory=dict)
     """Champion and challenger by instrument, where a market's own figures make them others than `strategy`."""
 

@@ -55,7 +55,7 @@ class NewsPort(Protocol):
 
 @dataclass(frozen=True)
 class Outlook:
-    """What a round goes by.
+    """Forecast that a round uses.
 
     Parameters
     ----------

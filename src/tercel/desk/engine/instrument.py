@@ -224,7 +224,7 @@ def split(lots: int, shares: Mapping[str, float]) -> dict[str, int]:
 
 @dataclass
 class DeskInstrument:
-    """What the desk knows of one instrument."""
+    """State of one instrument at the desk."""
 
     flow: FlowShortfall
     monitor: MarketMonitor

@@ -491,7 +491,7 @@ class DeskLoop(SessionObserver):
         )
 
     def _cost(self, parent: ParentOrder) -> Shortfall:
-        """What a parent cost that is over: the figures of its analysis, before its mark-outs are known."""
+        """Cost of an ended parent: the figures of its analysis, before its mark-outs are known."""
         follower = self.session.follow(parent.order.instrument)
         fills, mids2 = (
             fill_rows(self.session.ledger.fills_of[parent.id]),

@@ -119,7 +119,7 @@ class MarketMonitor:
         self.own_ns: set[int] = set()
         """Times of reports on the desk's own orders within the second: its own rows in the market's data have them."""
         self.ordinary = OrdinarySeconds()
-        """Of which a baseline of this session can be learned."""
+        """Seconds that a baseline of this session can be learned from."""
         self.risk: RiskState | None = None
         """The current risk measurements; None before the first second."""
 
@@ -169,7 +169,7 @@ class MarketMonitor:
 
     @property
     def baseline(self) -> AnomalyBaseline | None:
-        """What is ordinary here, as risk knows it; None while it learns."""
+        """Baseline that the risk score uses; None while it is learned."""
         return self._meter.score.calm
 
     def ordinary_second(self) -> None:

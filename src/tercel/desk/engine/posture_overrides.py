@@ -59,7 +59,7 @@ class PostureOverrides:
         self._session = session
 
     def over(self, name: str, state: DeskInstrument, at_ns: int) -> Posture | None:
-        """What risk says of an instrument with what was set for the desk; None where neither says anything."""
+        """Risk's posture of an instrument combined with the desk's override; None without either."""
         stance = self._in_force("", at_ns)
         said = state.policy.posture() if state.policy is not None else None
         if stance is None:

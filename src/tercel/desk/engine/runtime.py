@@ -316,7 +316,7 @@ def open_desk(
     slots = [slot_of(agent, known, config.signals.flow) for agent in config.agent]
 
     def request(body: Mapping[str, Any]) -> ParentRequest:
-        """What a person asked for; by default the agent's own strategy, or takes where its card is for less, and as
+        """A person's request; by default the agent's own strategy, or takes where its card is for less, and as
         many decisions as the desk's parents."""
         agent = str(body["agent"])
         check_known(agent, [slot.name for slot in slots], "an agent of the desk:")

@@ -36,7 +36,7 @@ _log = logging.getLogger("tercel.alerts")
 
 
 def gate_folder(desk: Path, gate: Mapping[str, Any]) -> Path | None:
-    """Where the journal of a desk's gate lies: in its own folder, or where its session says; None where there is none.
+    """Folder of the journal of a desk's gate: the desk's own, or the one that its session names; None without a gate.
 
     Parameters
     ----------
@@ -274,7 +274,7 @@ def venue_at(
 
 
 def _read(line: bytes) -> dict[str, Any]:
-    """What a line of a gate's says; {} for one that was cut short."""
+    """Fields of a line of a gate; {} for one that was cut short."""
     try:
         said = json.loads(line)
     except ValueError:

@@ -265,7 +265,7 @@ class Gate(Hub):
             self.hand_out(client)
 
     def _not_theirs(self, command: o.Command) -> tuple[str, str] | None:
-        """What is wrong with the names of a command: those of the gate, and of orders that are another's."""
+        """Fault in the names of a command: names of the gate, or of another account's orders; None without one."""
         name, orders = command.cl_ord_id, self.gateway.ledger.orders
         if name.startswith(_OWN_NAMES):
             return f"names that do not begin with {' or '.join(_OWN_NAMES)}", repr(name)
@@ -482,7 +482,7 @@ class Gate(Hub):
                 connection.poll()
 
     def _reports(self) -> list[o.VenueEvent]:
-        """What the venue has reported, without waiting."""
+        """Reports of the venue, without waiting."""
         connection = self._venue.capabilities.connection
         with self.gateway.wire:
             return (

@@ -31,7 +31,7 @@ Hours = tuple[int, int] | None
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScopeLimits:
-    """What a desk, an instrument and an agent have in common. `drawdown`: from the day's highest equity.
+    """Limits common to desk, instruments and agents. `drawdown`: from the day's highest equity.
 
     `warn`: the share of every limit, in ten thousandths, at which people are warned.
     """
@@ -48,14 +48,14 @@ class ScopeLimits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeskLimits(ScopeLimits):
-    """Of all agents and instruments together. Values in `MONEY`; lots and messages as they are."""
+    """Limits of all agents and instruments together. Values in `MONEY`; lots and messages as they are."""
 
     duplicate_ns: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentLimits(ScopeLimits):
-    """Of one agent; `long_lots`, `short_lots` and `executions` (of one side within `executions_ns`) in each instrument.
+    """Limits of one agent; `long_lots`, `short_lots` and `executions` (of one side within `executions_ns`) in each instrument.
 
     `executions` 0: as many as come.
     """
@@ -68,7 +68,7 @@ class AgentLimits(ScopeLimits):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstrumentLimits(ScopeLimits):
-    """Of all agents together in one instrument.
+    """Limits of all agents together in one instrument.
 
     `fill_band_bps`: an execution farther from the reference is implausible (`reported.ReportedCounts.implausible`).
     """

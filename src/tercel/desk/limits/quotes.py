@@ -70,7 +70,7 @@ class Quoted(Protocol):
 
     @property
     def listing(self) -> Listing:
-        """How the venue lists it."""
+        """Listing at the venue."""
 
     @property
     def quotes(self) -> tuple[int | None, int | None]:
@@ -183,7 +183,7 @@ class QuoteBook:
         return True
 
     def _fault(self, kind: int, who: int, side: int, lots: int) -> str:
-        """What a row ought to have been, where it does not fit (`execution.driver_kernels.public_fault`)."""
+        """Expectation that a row violates, "" where it fits (`execution.driver_kernels.public_fault`)."""
         known = self._orders.get(who)
         inside = 0 <= who < self.listing.dense_ids
         if kind not in _KNOWN:

@@ -259,13 +259,13 @@ class ReportedCounts(PastCounts):
             order.live, order.filled = False, filled and (order.live or order.filled)
 
     def _reopened(self, order: OpenOrder, report: Report) -> None:
-        """It was filled, and lots of it are open again."""
+        """A filled order has open lots again."""
         if order.filled and report.leaves_qty > 0 and order.cum < order.most * ONE:
             order.live = True
             order.filled = False
 
     def _counted(self, order: OpenOrder, report: Report) -> Alarm | None:
-        """What the venue counts as filled stays reserved until its fill comes; older counts are no longer true."""
+        """Quantity that the venue counts as filled stays reserved until its fill comes; older counts no longer hold."""
         alarm = None
         if report.ns >= order.recounted_ns:
             order.reported = max(order.reported, report.cum_qty)
@@ -308,7 +308,7 @@ class ReportedCounts(PastCounts):
         return self._enlarged(order, most, report)
 
     def _enlarged(self, order: OpenOrder, most: int, report: Report) -> Alarm | None:
-        """It is larger than it could be by what was asked for: it counts as large as it is."""
+        """An order larger than requested counts at its reported size."""
         if order.lots <= most:
             return None
         return self._stop(

@@ -427,7 +427,7 @@ class LimitCounts:
         self.names: set[str] = set()
         """Every cl_ord_id that ever left."""
         self.recent: OrderedDict[tuple[object, ...], int] = OrderedDict()
-        """What was sent of late, without its name, and when."""
+        """Contents of recent orders without their names, and when they were sent."""
         self.executions: Executions[Filled] = Executions()
         """Fills that stand."""
         self.doubts: dict[tuple[str, str], Doubt] = {}

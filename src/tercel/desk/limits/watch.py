@@ -191,14 +191,14 @@ def crossings(gate: LimitCounts, now_ns: int, warnings: bool) -> list[Crossing]:
 
 
 def _suspect(gate: LimitCounts, scope: Scope, now_ns: int) -> bool:
-    """It may have a breach of its own kind: a mark that grew old, too many executions."""
+    """Whether a scope may have a breach of its own kind: an old mark, too many executions."""
     if isinstance(scope, InstrumentState):
         return now_ns > scope.good_until_ns and scope.name in gate.held
     return isinstance(scope, AgentState) and scope.repeated != ""
 
 
 def _near(gate: LimitCounts, scope: Scope, now_ns: int) -> bool:
-    """So much of some limit is used that people are warned, or were."""
+    """Whether some limit is at its warning level, or was."""
     if not scope.levels:
         scope.levels = tuple(gauge.level(scope.warn) for gauge in gauges(gate, scope, now_ns))
     return bool(scope.warned) or any(map(ge, amounts(gate, scope, now_ns), scope.levels))
@@ -245,7 +245,7 @@ def _broken(scope: Scope, gauge: Gauge) -> list[Crossing]:
 
 
 def _stopped(scope: Scope, limit: str) -> tuple[str, ...]:
-    """Whom a breach stops."""
+    """Agents that a breach stops."""
     if isinstance(scope, InstrumentState):
         old = limit == "reference_age_ms"
         return tuple(sorted({h.agent.name for h in scope.exposed if h.position or not old}))

@@ -27,7 +27,7 @@ _MANAGED: Final = {"paused": "pause", "resumed": "resume", "cancelling": "cancel
 
 @dataclass(frozen=True)
 class ParentScript:
-    """What a journal says was asked of a desk, in order of time.
+    """Requests to a desk as journaled, in order of time.
 
     Parameters
     ----------
@@ -129,7 +129,7 @@ def _if_open(id_: str, act: Callable[[Session], object]) -> Callable[[Session], 
 
 
 class CostObserver(SessionObserver):
-    """What each parent of a session cost, taken as it ends (`trading.parent_orders.manager.SessionObserver`).
+    """Cost of each parent of a session, taken as it ends (`trading.parent_orders.manager.SessionObserver`).
 
     Parameters
     ----------

@@ -59,7 +59,7 @@ def _asked(journal: Journal, seq: int, entry: Entry) -> list[str]:
 
 
 def _ran(journal: Journal, seq: int, entry: Entry) -> str:
-    """What code decided, and by which weights."""
+    """Code version and model weights of a decision."""
     code = model = ""
     for before in _until(journal, seq, kinds.SESSION, kinds.PARENT):
         if before.kind == kinds.SESSION:
@@ -190,7 +190,7 @@ def _unit(journal: Journal, seq: int, instrument: str) -> Unit | None:
 
 
 def _market(entry: Entry, unit: Unit | None) -> list[str]:
-    """Where the order and the market stood."""
+    """State of the order and of the market."""
     arrays = unpack(entry.blob)
     if "x" not in arrays or "m" not in arrays:
         return []
@@ -235,7 +235,7 @@ def _guidance(journal: Journal, seq: int, entry: Entry) -> list[str]:
 
 
 def _served(journal: Journal, seq: int, instrument: str) -> str:
-    """Where a forecast that was served from files comes from, and how much of it falls into the round."""
+    """Source of a forecast that was served from files, and the part of it within the round."""
     bodies = [e.body for e in _until(journal, seq, kinds.ALPHA) if e.instrument == instrument]
     body: Mapping[str, Any] = bodies[-1] if bodies else {}
     if not body.get("model"):

@@ -66,7 +66,7 @@ class Outcomes:
 def forecast_row(
     instrument: str, alpha: Mapping[str, Any], came_bps: float | None = None
 ) -> dict[str, Any]:
-    """What was expected of an instrument, basis points with two standard deviations about it, and what came.
+    """Forecast of an instrument with a band of two standard deviations, and its outcome, basis points.
 
     What the entry does not tell is None.
 

@@ -173,15 +173,15 @@ class OrderGateway:
         self.wire = RLock()
         """Held around every call of the venue, and never while the journal is written: cancels wait for it alone."""
         self.states = ledger.states
-        """How far may be traded, and why: what the journal says, and what is of this process alone."""
+        """Trading states with their reasons, from the journal and of this process alone."""
         self.emergency_logged = False
         """Whether a process that cannot write has said its last (`heartbeat.emergency_log`)."""
         self.clock_s = 0.0
-        """How far the clock here was ahead of the venue's at the last heartbeat, s."""
+        """Offset of the clock here ahead of the venue's at the last heartbeat, s."""
         self.on_holdings: Callable[[o.Holdings], object] = lambda holdings: None
-        """Given what the venue says of positions, once all that it reported before is booked and nothing later is."""
+        """Called with a position report, once all earlier reports are booked and no later one is."""
         self.urgent: Callable[[str], object] = lambda text: None
-        """Given what people have to know at once and the journal cannot tell them."""
+        """Called with an alert that the journal cannot hold."""
         numbers = count(1)
         self.new_name = name or (lambda: f"~{ledger.orders.session}x{next(numbers)}")
         self._received: list[codec.OrderMessage | o.Holdings] = []
@@ -557,7 +557,7 @@ class OrderGateway:
         return alerts
 
     def _alarm(self, alerts: list[Entry]) -> None:
-        """What the fold found odd becomes alerts too."""
+        """Journal alerts, with those of the fold's notices."""
         now = self.venue.now_ns
         for notice in self.notices:
             if notice.message is not None:

@@ -203,7 +203,7 @@ def emergency_log(gateway: OrderGateway, seconds: float = LONGEST_S) -> None:
 
 
 def _cancel(gateway: OrderGateway) -> None:
-    """Once more: a link that was down may have come back, an order may have been on its way."""
+    """Send mass cancels again: a link that was down may be up, an order may have been on its way."""
     accounts, now = (
         sorted({order.account for order in gateway.ledger.orders.live()}),
         gateway.venue.now_ns,

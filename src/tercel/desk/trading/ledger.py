@@ -47,7 +47,7 @@ class LimitRequest:
     reason: str
     ns: int
     was: Mapping[str, Any]
-    """What was in force at these paths when it was asked for (`limits.values_at`)."""
+    """Values in force at these paths at the time of the request (`limits.values_at`)."""
 
     def open(self, now_ns: int) -> bool:
         """Whether it may still be approved."""
@@ -260,14 +260,14 @@ class Ledger:
         self._counts = counts
         self._keep_ns = keep_ns
         self.moves: list[Move] = []
-        """What the last entry booked, busted or corrected."""
+        """Fills that the last entry booked, busted or corrected."""
         self.last = 0
         self.acknowledged = 0
         """Sequence number of the last entry taken, and how often damage was acknowledged."""
         self.requested: dict[int, Entry] = {}
         """Operator commands that were taken and have not been answered: by number."""
         self.settled: dict[tuple[str, str], int] = {}
-        """What the venue has beyond what is here, 10^-8 of a lot, as a person explained it: by account, instrument."""
+        """Position gaps to the venue that a person explained, 10^-8 of a lot, by account and instrument."""
         self.holds: dict[str, dict[str, Any]] = {}
         """Agents that a person paused: the entry's words."""
         self.stances: dict[str, dict[str, Any]] = {}
@@ -475,7 +475,7 @@ class Ledger:
         )
 
     def held(self, agent: str) -> str:
-        """Who paused an agent and why, in words; "" where no one did."""
+        """Person and reason of an agent's pause, for people; "" where it is not paused."""
         held = self.holds.get(agent)
         return "" if held is None else f"{agent}, paused by {held['by']}: {held['reason']}"
 

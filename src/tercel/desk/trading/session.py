@@ -152,7 +152,7 @@ class Session:
         self.positions = PositionKeeper(self.gateway, self._agents)
         self._risk = VarMonitor(self.gateway)
         self.recovered = self._begin(terms)
-        """What became of the orders of earlier sessions."""
+        """Reconciliation of the orders of earlier sessions."""
         self.listings = {listing.instrument: listing for listing in venue.listings()}
         self.followers: dict[str, Follower] = {}
         latch = Latch() if latch is None else latch
@@ -338,7 +338,7 @@ class Session:
         return events
 
     def _receive(self, until_ns: int) -> None:
-        """What the venue reports goes to the journal at once, and waits for the session's own thread."""
+        """Step the venue; its reports are journaled at once and wait for the session's own thread."""
         with self.gateway.wire:
             events = self.venue.step(until_ns)
         self._take(events)
@@ -473,7 +473,7 @@ class Session:
     # -- people --------------------------------------------------------------------------------------------------
 
     def _obey_late(self, entry: Entry) -> None:
-        """What was asked of an earlier session; an order by hand was meant for the market of that moment."""
+        """Carry out a command posted to an earlier session; an order by hand was meant for the market of that moment."""
         if entry.body["command"] == "order":
             raise OrderError(
                 "an order that is sent at once",

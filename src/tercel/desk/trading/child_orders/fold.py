@@ -459,7 +459,7 @@ def _rebook_notice(root: str, before: Fill, now: Fill | None) -> Notice:
 
 
 def _content(core: tuple[object, ...]) -> str:
-    """What an execution report said, for people."""
+    """Content of an execution report, for people."""
     kind, side, qty, px, ref = core
     assert isinstance(qty, int)
     assert isinstance(px, int)

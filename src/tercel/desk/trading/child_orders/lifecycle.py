@@ -51,7 +51,7 @@ _RUNS: Final = frozenset({S.NEW, S.PARTIALLY_FILLED, *HELD})
 
 
 def _row(base: OrdStatus) -> Mapping[ExecType, OrdStatus]:
-    """What follows a base state, by report: pending ones hold it, and nothing follows an end."""
+    """Transitions of a base state by report: pending reports keep it, an end has none."""
     row: dict[ExecType, OrdStatus] = dict.fromkeys((kind for kind in X if kind != X.STATUS), base)
     if base not in TERMINAL:
         row |= {**_LIVES, **_ENDS, **_HOLDS}
@@ -91,7 +91,7 @@ class Code(StrEnum):
     REJECTED = "rejected"
     CANCEL_REJECTED = "cancel_rejected"
     UNKNOWN = "unknown"
-    """It is not known what became of the order."""
+    """The state of the order is unknown."""
     DUPLICATE = "duplicate"
     BUSTED = "busted"
     """An execution never was: what was booked of it is taken back."""
@@ -325,7 +325,7 @@ def rebooked(order: ChildOrder, qty: int, paid: int) -> ChildOrder:
 
 
 def _oddities(order: ChildOrder, report: Report) -> list[Notice]:
-    """What of a report contradicts the order, or was not asked for, seen from the order before it."""
+    """Notices of a report that contradicts the order before it, or was not requested."""
     kind, root, notices = report.exec_type, order.root, []
     cum = order.cum_qty + (report.last_qty if kind == X.TRADE else 0)
     # A fill that the venue had counted when it ended the order is only late; one beyond that was not.

@@ -116,7 +116,7 @@ def reason_of(error: Exception) -> str:
 
 
 def remedy_of(reason: str) -> str:
-    """What a person can do about a database's complaint."""
+    """Remedy for a database error, for people."""
     if "locked" in reason:
         return "find the process that holds a transaction open on it (fuser), then try again"
     if "full" in reason or "I/O" in reason:
@@ -210,7 +210,7 @@ class FileLock:
 
 
 def _named(path: Path) -> str:
-    """Who holds a lock, as it is said there; "" where nothing is, or locks forbid reading too."""
+    """Holder of a lock as written in its file; "" where nothing is, or where the lock forbids reading."""
     with suppress(OSError):
         return path.read_text(encoding="utf-8", errors="replace").strip()
     return ""

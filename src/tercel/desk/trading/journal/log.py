@@ -51,7 +51,7 @@ class Log(ABC):
     """Row storage of a journal: `sqlite.SqliteLog`, `server.ServerLog`."""
 
     types: ClassVar[dict[str, str]]
-    """What a table calls a whole number that is its key, bytes, and a number that the database gives."""
+    """Column types of an integer key, of bytes and of a number that the database assigns."""
 
     def __init__(self, place: JournalPlace) -> None:
         self._place = place
@@ -390,7 +390,7 @@ class SqliteLog(Log):
 
 
 def _identity(name: str) -> tuple[int, int]:
-    """Which file a path names now."""
+    """Device and inode of the file at a path."""
     stat = os.stat(name)  # noqa: PTH116 - in every append
     if not stat.st_mode & 0o222:
         raise OSError(13, "made read-only", name)

@@ -234,7 +234,7 @@ class SqlJournal:
         self._mark()
 
     def _sound(self) -> SoundPrefix:
-        """How far the journal can be believed."""
+        """Sound prefix of the journal."""
         try:
             words = self._rows.meta()
         except JournalError as error:

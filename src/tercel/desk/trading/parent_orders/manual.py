@@ -35,7 +35,7 @@ _REMEDIES: Final = {
 
 
 class ManualTrading:
-    """What people do to a parent by hand.
+    """Manual trading of a parent: take over, order, cancel, give back.
 
     Parameters
     ----------

@@ -340,7 +340,7 @@ class Parents:
         self.open_ids: dict[str, None] = {}
         """Names of those that are not over."""
         self.count = 0
-        """How many were ever asked for."""
+        """Number of parents ever requested."""
         self.agents: dict[str, None] = {}
         """Every agent that had one."""
 

@@ -85,7 +85,7 @@ class PositionKeeper:
         self._strict = False
         """Whether they are the first since there is a way to the venue."""
         self._gaps: dict[tuple[str, str], int] = {}
-        """What the venue has beyond what is here, as it last reported it."""
+        """Position gaps to the venue by its last report, 10^-8 of a lot."""
         self._missing: dict[str, str] = {}
         """Accounts whose last question has no answer, and why."""
         self._missed: set[str] = set()
@@ -141,7 +141,7 @@ class PositionKeeper:
         self._judge(self._again(found))
 
     def _again(self, found: Found) -> Found:
-        """What differs for the second time; while it is shut, all that does."""
+        """Differences seen for the second time; all of them while trading is halted."""
         before = self._before
         self._before = found
         again = {where: lots for where, lots in found.items() if where in before}
@@ -163,7 +163,7 @@ class PositionKeeper:
             self._answered()
 
     def _on_holdings(self, holdings: Holdings) -> None:
-        """What the venue says, when all that it reported before is booked."""
+        """Process a position report, once all earlier reports are booked."""
         if not holdings.asked:
             self._on_unsolicited(holdings)
             return

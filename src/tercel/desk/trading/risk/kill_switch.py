@@ -114,7 +114,7 @@ class Latch:
         return self._state
 
     def state(self) -> KillState:
-        """Who is killed, and the history."""
+        """Killed agents with reasons, and the history."""
         return self._state
 
 

@@ -340,7 +340,7 @@ def audit_limits(journal: Journal) -> tuple[int, list[str]]:
 
 
 def _not_agreed(record: LimitRecord, body: Mapping[str, Any]) -> Iterator[str]:
-    """What an entry of limits allows that no two persons agreed on: values are compared, not only who and what."""
+    """Faults of an entry of limits: limits loosened without two persons, or to other values than requested."""
     if record.in_force is None or "limits" not in body:
         return
     try:

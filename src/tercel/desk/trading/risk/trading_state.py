@@ -36,7 +36,7 @@ class TradingState(StrEnum):
 
 
 class ReasonScope(StrEnum):
-    """What a reason applies to."""
+    """Scope of a reason."""
 
     DESK = "desk"
     """Everything that leaves by one gateway."""
@@ -45,7 +45,7 @@ class ReasonScope(StrEnum):
 
 
 class Ends(StrEnum):
-    """What ends a reason."""
+    """Event that ends a reason."""
 
     ITSELF = "by itself"
     PERSON = "a person"
@@ -508,7 +508,7 @@ def _where(command: NewOrder | ReplaceOrder) -> tuple[str, str, int]:
 
 
 def _more(command: NewOrder | ReplaceOrder, orders: Orders) -> int:
-    """What a command adds to what may fill."""
+    """Open quantity added by a command, 10^-8 of a lot."""
     order = orders.get(command.orig) if isinstance(command, ReplaceOrder) else None
     qty = command.lots * ONE
     return qty if order is None else max(qty - order.cum_qty - order.open_qty, 0)

@@ -32,7 +32,7 @@ F_NS, F_PX, F_QTY, F_MID2, F_TOUCH2, F_PASSIVE, F_FORCED = range(7)
 
 @dataclass(frozen=True)
 class _ParentOrder:
-    """Which parent order it is, and its life."""
+    """Identity and life span of a parent order."""
 
     parent: str
     instrument: str
