@@ -21,7 +21,7 @@ import numpy as np
 from tercel.core.arrays import Float32, Int32, Ints
 from tercel.core.errors import OrderError
 from tercel.core.messages import Alpha, Posture
-from tercel.core.orders import ONE, MarketRows, Report, VenueEvent, ceiled
+from tercel.core.orders import MarketRows, Report, VenueEvent, ceiled
 from tercel.core.plain import plain
 from tercel.core.ports import Entry
 from tercel.core.vocabulary import BUY, NS_PER_SECOND
@@ -37,8 +37,7 @@ from tercel.desk.trading.parent_orders.executor import ParentExecutor
 from tercel.desk.trading.parent_orders.manager import SessionObserver
 from tercel.desk.trading.parent_orders.parent import ParentOrder, ParentRequest
 from tercel.desk.trading.session import Session
-from tercel.desk.trading.tca.measure import fees_of, fill_rows, shortfall
-from tercel.desk.trading.tca.shortfall import Shortfall
+from tercel.desk.trading.tca.measure import cost_of
 from tercel.execution.strategy import gap_of
 from tercel.signals.risk.anomaly import AnomalyBaseline
 from tercel.signals.risk.posture import PosturePolicy
@@ -457,7 +456,9 @@ class DeskLoop(SessionObserver):
 
     def on_over(self, parent: ParentOrder, executor: ParentExecutor | None) -> None:
         """Book a finished parent's cost; shares learn from the desk's own parents."""
-        order, cost = parent.order, self._cost(parent)
+        order, follower = parent.order, self.session.follow(parent.order.instrument)
+        fills = self.session.ledger.fills_of[parent.id]
+        cost = cost_of(parent, fills, follower.listing, follower.mid2)
         if (slot := self.slots.get(order.agent)) is not None and slot.drift is not None:
             slot.drift.over(order.id)
         own = order.id in self._explained
@@ -489,16 +490,6 @@ class DeskLoop(SessionObserver):
                 )
             ]
         )
-
-    def _cost(self, parent: ParentOrder) -> Shortfall:
-        """Cost of an ended parent: the figures of its analysis, before its mark-outs are known."""
-        follower = self.session.follow(parent.order.instrument)
-        fills, mids2 = (
-            fill_rows(self.session.ledger.fills_of[parent.id]),
-            (parent.arrival_mid2, follower.mid2),
-        )
-        fees = fees_of(fills, follower.listing.fees, ONE)
-        return shortfall(parent.order.side, parent.lots, parent.refused, mids2, fills, fees, ONE)
 
     def on_operator(self, entry: Entry) -> bool:
         """Carry out promotions; kills and re-arms take effect in the latch and are only noted here."""

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from tercel.core.messages import Alpha, Posture, Style
-from tercel.core.orders import ONE
 from tercel.core.ports import Entry
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.desk.trading.journal import kinds
@@ -17,7 +16,7 @@ from tercel.desk.trading.parent_orders.executor import ParentExecutor
 from tercel.desk.trading.parent_orders.manager import SessionObserver
 from tercel.desk.trading.parent_orders.parent import ParentOrder
 from tercel.desk.trading.session import Session
-from tercel.desk.trading.tca.measure import fees_of, fill_rows, shortfall
+from tercel.desk.trading.tca.measure import cost_of
 from tercel.desk.trading.tca.shortfall import Shortfall
 
 SETTLE_S: Final = 5.0
@@ -144,11 +143,5 @@ class CostObserver(SessionObserver):
     def on_over(self, parent: ParentOrder, executor: ParentExecutor | None) -> None:
         """Take its cost."""
         follower = self._session.follow(parent.order.instrument)
-        fills, mids2 = (
-            fill_rows(self._session.ledger.fills_of[parent.id]),
-            (parent.arrival_mid2, follower.mid2),
-        )
-        fees = fees_of(fills, follower.listing.fees, ONE)
-        self.found[parent.id] = shortfall(
-            parent.order.side, parent.lots, parent.refused, mids2, fills, fees, ONE
-        )
+        fills = self._session.ledger.fills_of[parent.id]
+        self.found[parent.id] = cost_of(parent, fills, follower.listing, follower.mid2)

@@ -130,17 +130,13 @@ def carry_out(gateway: OrderGateway, entry: Entry, obey: Callable[[Entry], None]
         ValueError,
         ArithmeticError,
     ) as error:
-        gateway.write([_not_obeyed(gateway, entry, error)])
-
-
-def _not_obeyed(gateway: OrderGateway, entry: Entry, error: Exception) -> Entry:
-    """Alert (not an alarm) that an operator's command cannot be carried out."""
-    command, asked = entry.body["command"], entry.body["body"]
-    words = {name: getattr(error, name, "") for name in ("expected", "received", "remedy")}
-    words["operator"] = int(entry.body["id"])
-    parent = str(asked.get("parent", "")) if isinstance(asked, dict) else ""
-    now, text = gateway.venue.now_ns, f"{command}: {error}"
-    return entry_alert("info", "operator_refused", text, now, parent=parent, **words)
+        # Alert (not an alarm) that an operator's command cannot be carried out.
+        command, asked = entry.body["command"], entry.body["body"]
+        words = {name: getattr(error, name, "") for name in ("expected", "received", "remedy")}
+        words["operator"] = int(entry.body["id"])
+        parent = str(asked.get("parent", "")) if isinstance(asked, dict) else ""
+        now, text = gateway.venue.now_ns, f"{command}: {error}"
+        gateway.write([entry_alert("info", "operator_refused", text, now, parent=parent, **words)])
 
 
 # -- where the journal cannot be written ------------------------------------------------------------------------------
