@@ -323,7 +323,7 @@ def _child(order: ChildOrder) -> dict[str, Any]:
 
 def _reconciled(folder: Path, where: str) -> dict[str, Any]:
     """Open the desk's journal as a new session would, ask the venue, cancel what still stands."""
-    from tercel.desk.engine.runtime import strategy_of
+    from tercel.desk.engine.agent_slot import strategy_of
     from tercel.desk.gate.process import venue_at
     from tercel.desk.limits import LimitGate, default_file, from_json, read
     from tercel.desk.trading.risk.kill_switch import LATCH, KillLatch

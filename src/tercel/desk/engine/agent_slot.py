@@ -12,8 +12,10 @@ their range to the other, so that the mean over a part of an order is far from t
 
 import math
 from collections import deque
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import ceil, inf
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -24,10 +26,20 @@ from tercel.core.errors import ConfigError, OrderError
 from tercel.core.orders import M_AGGRESSOR, M_KIND, MarketRows
 from tercel.core.plain import plain
 from tercel.core.stats.inference import weighted_interval
+from tercel.desk.engine.config import OFF, AgentSection
+from tercel.desk.engine.forecasts import PACKAGED
+from tercel.desk.limits import Limits
+from tercel.execution import policies_packaged
 from tercel.execution.paper import PaperTrial
-from tercel.execution.strategies.timed import TAKES
-from tercel.execution.strategy import Strategy
+from tercel.execution.policies.card import read_card
+from tercel.execution.policies.policy import CARD, read_observed
+from tercel.execution.policies.strategy import hearing, policy_strategy
+from tercel.execution.registry.resolve import POLICY, pinned, resolve_policy
+from tercel.execution.strategies import MarketEstimates, wrap
+from tercel.execution.strategies.timed import TAKES, most_share
+from tercel.execution.strategy import Strategy, forecaster_of, gap_of
 from tercel.market.simulator import layout as sim
+from tercel.market.simulator.layout import RUNGS
 from tercel.market.tape.schema import EXECUTE, REDUCE
 
 ORDERS: Final = 8
@@ -328,3 +340,119 @@ class Evidence:
             return f"{self.trials} trials: {self.verdict}"
         between = f"[{self.low_bps:+.2f}, {self.high_bps:+.2f}]"
         return f"{self.mean_bps:+.2f} bps {between} over {self.trials}: {self.verdict}"
+
+
+# -- agents from a desk's file -------------------------------------------------------------------------------------------
+A_DECISION: Final = 2 * (RUNGS + 1)
+"""Messages that a decision sends where it moves every place: an order taken back and a new one each."""
+
+
+def strategy_of(name: str, known: MarketEstimates | None, flow: str = OFF) -> Strategy:
+    """The strategy of a name in a desk's file: a written one, `packaged:NAME`, `policy:FOLDER` or `policy:NAME@VERSION`.
+
+    Behind it `+alpha` and `+posture`; where the desk names a forecaster, `flow`, strategies that use one use it.
+
+    Raises
+    ------
+    UnknownNameError, ConfigError, PolicyError, DataError
+        For one that does not exist or does not load, or whose forecaster does not.
+    """
+    base, *wrappers = name.split("+")
+    if base.startswith(POLICY):
+        made = wrap(policy_strategy(resolve_policy(base)).knowing(known), wrappers)
+    else:
+        made = policies_packaged.named(name.removeprefix(PACKAGED), known)
+    made = made if flow == OFF else hearing(made, flow)
+    forecaster_of(made)  # one that is missing, or of other features, is refused here
+    return made
+
+
+def full_name(agent: AgentSection, strategy: str) -> str:
+    """A strategy's name with what guides it behind it; a registry alias is pinned to its version."""
+    guided = {"+alpha": agent.alpha, "+posture": agent.posture}
+    return pinned(strategy) + "".join(name for name, taken in guided.items() if taken)
+
+
+def slot_of(
+    agent: AgentSection, known: Mapping[str, MarketEstimates], flow: str = OFF
+) -> AgentSlot:
+    """The agent slot of a configuration section; `known` holds market estimates by instrument."""
+    name = full_name(agent, agent.strategy)
+    rival = full_name(agent, agent.challenger) if agent.challenger else ""
+    made = {
+        market: (
+            strategy_of(name, market, flow),
+            strategy_of(rival, market, flow) if rival else None,
+        )
+        for market in dict.fromkeys(known.values())
+    }
+    first = next(iter(known.values()))
+    slot = AgentSlot(
+        agent.name, made[first][0], name, made[first][1], rival, detector_of(agent.strategy)
+    )
+    slot.challenger_drift = detector_of(agent.challenger)
+    slot.elsewhere = {
+        instrument: made[market] for instrument, market in known.items() if market != first
+    }
+    for shown in filter(None, (name, rival)):
+        if (share := share_of(shown)) < inf:
+            slot.most_lots |= {
+                (shown, one): share * market.expected_volume for one, market in known.items()
+            }
+    return slot
+
+
+def refuse_fast(slot: AgentSlot, limits: Limits) -> None:
+    """Refuse an agent on a clock of events that may want more messages than its limits let leave.
+
+    Raises
+    ------
+    ConfigError
+        With what it may want in one window of the limit, for one parent order.
+    """
+    scope = limits.of_agent(slot.name)
+    if scope is None:
+        return
+    for shown, strategy in ((slot.shown, slot.strategy), (slot.challenger_shown, slot.challenger)):
+        if not (gap_ns := gap_of(strategy)):
+            continue
+        wanted = A_DECISION * max(1, ceil(scope.window_ns / gap_ns))
+        if wanted > scope.messages:
+            raise ConfigError(
+                f"a clock that sends at most {scope.messages} messages in {scope.window_ns / 1e6:g} ms",
+                f"agent {slot.name}: {shown} may send {wanted} of one order, a look every {gap_ns / 1e9:g} s",
+                f"raise agents.{slot.name}.messages, or name a strategy without a clock of events",
+            )
+
+
+def bare(strategy: str) -> str:
+    """Name of a packaged policy or rule without what is around it.
+
+    >>> bare("packaged:default+events"), bare("peg_touch")
+    ('default', 'peg_touch')
+    """
+    return strategy.removeprefix(PACKAGED).partition("+")[0]
+
+
+def policy_folder(strategy: str) -> Path | None:
+    """Folder of the policy that a strategy's name names, packaged or not; None for a written strategy."""
+    base = strategy.partition("+")[0]
+    if base.startswith(POLICY):
+        return resolve_policy(base)
+    packaged = policies_packaged.shipped(bare(base))
+    return policies_packaged.folder_of(packaged) if packaged in policies_packaged.names() else None
+
+
+def share_of(strategy: str) -> float:
+    """Largest parent a policy's card covers, as a share of the expected volume; infinite for a rule."""
+    folder = policy_folder(strategy)
+    return inf if folder is None else most_share(read_card(folder / CARD).limits)
+
+
+def detector_of(strategy: str) -> DriftDetector | None:
+    """Drift detector of a policy, from the figures beside its card; None without them (:func:`unwatched`)."""
+    folder = policy_folder(strategy)
+    if folder is None or not (file := policies_packaged.figures_of(folder)).is_file():
+        return None
+    seen = read_observed(file)
+    return DriftDetector(seen.mean, seen.sd, seen.entries)

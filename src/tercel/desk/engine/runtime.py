@@ -7,7 +7,7 @@ with DeskRuntime(config, folder, parts, text=text, holder="ann") as runtime:
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from math import ceil, inf
+from math import ceil
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -16,17 +16,24 @@ from tercel.core.files import write_whole
 from tercel.core.ports import Closing, Journal, Venue
 from tercel.core.progress import say
 from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.desk.engine.agent_slot import AgentSlot, DriftDetector
+from tercel.desk.engine.agent_slot import (
+    AgentSlot,
+    bare,
+    detector_of,
+    policy_folder,
+    refuse_fast,
+    slot_of,
+    strategy_of,
+)
 from tercel.desk.engine.config import (
     OFF,
     SHADOW,
-    AgentSection,
     DeskConfig,
     InstrumentSection,
     check_stage,
     identity,
 )
-from tercel.desk.engine.forecasts import PACKAGED, DeskForecasts, NewsPort, check_signals
+from tercel.desk.engine.forecasts import DeskForecasts, NewsPort, check_signals
 from tercel.desk.engine.loop import DeskLoop
 from tercel.desk.engine.order_arrivals import TargetOrders, targets_of
 from tercel.desk.limits import LimitGate, Limits, changed, default_file, read
@@ -39,18 +46,14 @@ from tercel.desk.trading.parent_orders.parent import ParentRequest
 from tercel.desk.trading.risk.kill_switch import LATCH, KillLatch, Latch, check_latch
 from tercel.desk.trading.session import Session, SessionTerms
 from tercel.desk.trading.tca.recorder import TcaRecorder
-from tercel.execution import policies_packaged
 from tercel.execution.foresight.forecaster import heard
 from tercel.execution.policies.card import read_card
-from tercel.execution.policies.policy import CARD, OBSERVATIONS, how_to_observe, read_observed
-from tercel.execution.policies.strategy import goes_by_costs, hearing, policy_strategy
-from tercel.execution.registry.resolve import POLICY, pinned, resolve_policy
-from tercel.execution.strategies import MarketEstimates, wrap
+from tercel.execution.policies.policy import CARD, OBSERVATIONS, how_to_observe
+from tercel.execution.policies.strategy import goes_by_costs
+from tercel.execution.strategies import MarketEstimates
 from tercel.execution.strategies.guarded import WAITING
-from tercel.execution.strategies.timed import most_share
-from tercel.execution.strategy import Strategy, forecaster_of, gap_of
+from tercel.execution.strategy import forecaster_of
 from tercel.market.flow import Preset, load
-from tercel.market.simulator.layout import RUNGS
 from tercel.signals.risk.anomaly import AnomalyBaseline
 from tercel.venues.address import SIMULATED, address, mark_of
 
@@ -85,10 +88,6 @@ class DependencyFactory(Protocol):
         """Raise a `TercelError` for a venue that cannot be reached."""
 
 
-A_DECISION: Final = 2 * (RUNGS + 1)
-"""Messages that a decision sends where it moves every place: an order taken back and a new one each."""
-
-
 def estimates(config: DeskConfig, preset: Preset, said: bool = True) -> MarketEstimates:
     """Market estimates for written schedules, from the figures of a preset's card over a round."""
     return MarketEstimates(
@@ -114,117 +113,6 @@ def known_of(config: DeskConfig) -> dict[str, MarketEstimates]:
         for market, said in dict.fromkeys(named.values())
     }
     return {name: figures[of] for name, of in named.items()}
-
-
-def strategy_of(name: str, known: MarketEstimates | None, flow: str = OFF) -> Strategy:
-    """The strategy of a name in a desk's file: a written one, `packaged:NAME`, `policy:FOLDER` or `policy:NAME@VERSION`.
-
-    Behind it `+alpha` and `+posture`; where the desk names a forecaster, `flow`, strategies that use one use it.
-
-    Raises
-    ------
-    UnknownNameError, ConfigError, PolicyError, DataError
-        For one that does not exist or does not load, or whose forecaster does not.
-    """
-    base, *wrappers = name.split("+")
-    if base.startswith(POLICY):
-        made = wrap(policy_strategy(resolve_policy(base)).knowing(known), wrappers)
-    else:
-        made = policies_packaged.named(name.removeprefix(PACKAGED), known)
-    made = made if flow == OFF else hearing(made, flow)
-    forecaster_of(made)  # one that is missing, or of other features, is refused here
-    return made
-
-
-def full_name(agent: AgentSection, strategy: str) -> str:
-    """A strategy's name with what guides it behind it; a registry alias is pinned to its version."""
-    guided = {"+alpha": agent.alpha, "+posture": agent.posture}
-    return pinned(strategy) + "".join(name for name, taken in guided.items() if taken)
-
-
-def slot_of(
-    agent: AgentSection, known: Mapping[str, MarketEstimates], flow: str = OFF
-) -> AgentSlot:
-    """The agent slot of a configuration section; `known` holds market estimates by instrument."""
-    name = full_name(agent, agent.strategy)
-    rival = full_name(agent, agent.challenger) if agent.challenger else ""
-    made = {
-        market: (
-            strategy_of(name, market, flow),
-            strategy_of(rival, market, flow) if rival else None,
-        )
-        for market in dict.fromkeys(known.values())
-    }
-    first = next(iter(known.values()))
-    slot = AgentSlot(
-        agent.name, made[first][0], name, made[first][1], rival, detector_of(agent.strategy)
-    )
-    slot.challenger_drift = detector_of(agent.challenger)
-    slot.elsewhere = {
-        instrument: made[market] for instrument, market in known.items() if market != first
-    }
-    for shown in filter(None, (name, rival)):
-        if (share := share_of(shown)) < inf:
-            slot.most_lots |= {
-                (shown, one): share * market.expected_volume for one, market in known.items()
-            }
-    return slot
-
-
-def refuse_fast(slot: AgentSlot, limits: Limits) -> None:
-    """Refuse an agent on a clock of events that may want more messages than its limits let leave.
-
-    Raises
-    ------
-    ConfigError
-        With what it may want in one window of the limit, for one parent order.
-    """
-    scope = limits.of_agent(slot.name)
-    if scope is None:
-        return
-    for shown, strategy in ((slot.shown, slot.strategy), (slot.challenger_shown, slot.challenger)):
-        if not (gap_ns := gap_of(strategy)):
-            continue
-        wanted = A_DECISION * max(1, ceil(scope.window_ns / gap_ns))
-        if wanted > scope.messages:
-            raise ConfigError(
-                f"a clock that sends at most {scope.messages} messages in {scope.window_ns / 1e6:g} ms",
-                f"agent {slot.name}: {shown} may send {wanted} of one order, a look every {gap_ns / 1e9:g} s",
-                f"raise agents.{slot.name}.messages, or name a strategy without a clock of events",
-            )
-
-
-def bare(strategy: str) -> str:
-    """Name of a packaged policy or rule without what is around it.
-
-    >>> bare("packaged:default+events"), bare("peg_touch")
-    ('default', 'peg_touch')
-    """
-    return strategy.removeprefix(PACKAGED).partition("+")[0]
-
-
-def policy_folder(strategy: str) -> Path | None:
-    """Folder of the policy that a strategy's name names, packaged or not; None for a written strategy."""
-    base = strategy.partition("+")[0]
-    if base.startswith(POLICY):
-        return resolve_policy(base)
-    packaged = policies_packaged.shipped(bare(base))
-    return policies_packaged.folder_of(packaged) if packaged in policies_packaged.names() else None
-
-
-def share_of(strategy: str) -> float:
-    """Largest parent a policy's card covers, as a share of the expected volume; infinite for a rule."""
-    folder = policy_folder(strategy)
-    return inf if folder is None else most_share(read_card(folder / CARD).limits)
-
-
-def detector_of(strategy: str) -> DriftDetector | None:
-    """Drift detector of a policy, from the figures beside its card; None without them (:func:`unwatched`)."""
-    folder = policy_folder(strategy)
-    if folder is None or not (file := policies_packaged.figures_of(folder)).is_file():
-        return None
-    seen = read_observed(file)
-    return DriftDetector(seen.mean, seen.sd, seen.entries)
 
 
 def limits_of(config: DeskConfig, beside: Path | None = None) -> Limits:

@@ -127,15 +127,7 @@ _log = logging.getLogger("tercel.alerts")
 
 @dataclass(slots=True)
 class SendOutcome:
-    """Outcome of a batch of commands: sent, denied, of unknown fate.
-
-    Parameters
-    ----------
-    sent : list of Command
-    denied : list of (Command, Denial)
-    unknown : list of Command
-        Journaled, and sending failed.
-    """
+    """Outcome of a batch of commands: sent, denied, of unknown fate (journaled, and sending failed)."""
 
     sent: list[o.Command] = field(default_factory=list)
     denied: list[tuple[o.Command, Denial]] = field(default_factory=list)
@@ -147,9 +139,7 @@ class OrderGateway:
 
     Parameters
     ----------
-    venue : Venue
-    journal : Journal
-    limits : LimitGate
+    venue, journal, limits
     ledger : Ledger
         Updated with every entry that passes.
     name : callable, optional
@@ -299,9 +289,8 @@ class OrderGateway:
 
         Parameters
         ----------
-        commands : sequence of Command
-        before : sequence of Entry
-            Written with them, before them: the decision that they follow from.
+        commands, before
+            `before`: entries that are written with them, before them: the decision that they follow from.
         sender : Sender
             Whose they are (`trading.risk.trading_state.PERMITS`).
 
@@ -354,12 +343,11 @@ class OrderGateway:
         Raises
         ------
         VenueError
-            The way is down; it is announced again when it is up.
+            The link is down; it is announced again when it is up.
         """
         gate, order = self.venue.capabilities.parents, parent.order
-        if gate is not None and (
-            not parent.over or gate.code == code_mark()
-        ):  # another code may not know of 0 lots
+        # Another code may not know of 0 lots.
+        if gate is not None and (not parent.over or gate.code == code_mark()):
             with self.lock:
                 gate.announce(
                     parent.id,
@@ -392,9 +380,8 @@ class OrderGateway:
             return
         entries = [waiting_entry(account, orders, reason, now)]
         if bool(orders) != bool(before):
-            state, severity = (
-                (TradingState.REDUCING, "critical") if orders else (TradingState.ACTIVE, "info")
-            )
+            state = TradingState.REDUCING if orders else TradingState.ACTIVE
+            severity = "critical" if orders else "info"
             text = f"{account} is {state}" + (f": {reason}" if reason else "")
             entries.append(
                 codec.entry_alert(severity, f"STATE_{state.name}", text, now, agent=account)

@@ -32,8 +32,9 @@ from tercel.desk.trading.heartbeat import (
     take_inbox,
 )
 from tercel.desk.trading.journal.kinds import NOTED
+from tercel.desk.trading.parent_orders.executor import Strategies
 from tercel.desk.trading.parent_orders.follower import Follower, follower_of
-from tercel.desk.trading.parent_orders.manager import ParentOrderManager, Strategies
+from tercel.desk.trading.parent_orders.manager import ParentOrderManager
 from tercel.desk.trading.parent_orders.manual import ManualTrading, resume_agent, suspend_agent
 from tercel.desk.trading.parent_orders.parent import ParentRequest, ParentStatus
 from tercel.desk.trading.reconciliation.positions import PositionKeeper

@@ -1,4 +1,5 @@
 from tercel.desk.trading.journal import kinds as kinds
+from tercel.desk.trading.journal import log as log
 from tercel.desk.trading.journal.chain import MemoryJournal as MemoryJournal
 from tercel.desk.trading.journal.codec import command_of as command_of
 from tercel.desk.trading.journal.codec import entry_in as entry_in
@@ -15,5 +16,6 @@ __all__ = [
     "entry_in",
     "entry_out",
     "kinds",
+    "log",
     "verify",
 ]

@@ -17,7 +17,7 @@ One that can no longer be relied on (its strategy raised, its way to the venue w
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from hashlib import sha256
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -67,6 +67,13 @@ from tercel.market.simulator.entry import ladder_end
 
 LOG_ROWS = 4096
 WAITING = 1024  # updates of a market, at most
+
+
+class Strategies(Protocol):
+    """Factory of a strategy by name for an instrument."""
+
+    def __call__(self, name: str, instrument: str) -> Strategy:
+        """Raise `UnknownNameError` where there is none."""
 
 
 def refuse_broken_weights(strategy: Strategy) -> None:

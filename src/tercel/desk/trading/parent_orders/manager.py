@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from tercel.core.arrays import Float32, Int32, Ints
 from tercel.core.errors import JournalError, OrderError, TapeError, VenueError
@@ -19,7 +19,7 @@ from tercel.core.ports import Entry
 from tercel.core.vocabulary import FOREVER_NS
 from tercel.desk.trading.gateway import OrderGateway
 from tercel.desk.trading.parent_orders.children import Assignment
-from tercel.desk.trading.parent_orders.executor import ParentExecutor
+from tercel.desk.trading.parent_orders.executor import ParentExecutor, Strategies
 from tercel.desk.trading.parent_orders.follower import Follower
 from tercel.desk.trading.parent_orders.parent import (
     NEW_SESSION,
@@ -60,22 +60,13 @@ FALLBACK: Final = "twap_passive"
 """The strategy that takes over from one that failed."""
 
 
-class Strategies(Protocol):
-    """Factory of a strategy by name for an instrument."""
-
-    def __call__(self, name: str, instrument: str) -> Strategy:
-        """Raise `UnknownNameError` where there is none."""
-
-
 class ParentOrderManager:
     """Open parent orders, each with its executor.
 
     Parameters
     ----------
-    gateway : OrderGateway
-    stopper : KillCanceller
+    gateway, stopper
     strategies : Strategies
-        Makes a strategy by name.
     follow : callable
         The follower of an instrument.
     name : callable
@@ -133,9 +124,8 @@ class ParentOrderManager:
 
         Parameters
         ----------
-        request : ParentRequest
         strategy : Strategy
-            What works it; by default what is made by the request's name for it. A later session only has the name.
+            By default what is made by the request's name for it. A later session only has the name.
         operator : int
             The operator's command that it obeys.
 
@@ -173,7 +163,7 @@ class ParentOrderManager:
         return parent
 
     def _announce(self, parent: ParentOrder) -> None:
-        with suppress(VenueError):  # the way is down: `announce_all` when it is up
+        with suppress(VenueError):  # the link is down: `announce_all` when it is up
             self.gateway.announce(parent)
 
     def announce_all(self) -> None:
@@ -298,9 +288,8 @@ class ParentOrderManager:
         if lots is not None and (
             type(lots) is not int or lots < max(ceiled(parent.filled_qty + open_), 1)
         ):
-            is_ = f"{parent.filled} lots filled" + (
-                f" and {shown(open_)} open by hand" if open_ else ""
-            )
+            also = f" and {shown(open_)} open by hand" if open_ else ""
+            is_ = f"{parent.filled} lots filled{also}"
             raise OrderError(f"at least the {is_}", f"{lots!r}", "cancel the rest instead")
         if horizon_ns is not None and (
             type(horizon_ns) is not int or parent.accepted_ns + horizon_ns <= self._now
@@ -519,7 +508,6 @@ class ParentOrderManager:
         """End finished parents, replace retired executors."""
         for id_, executor in list(self.executors.items()):
             if (executor.off or executor.done) and not self.gateway.ledger.orders.live(parent=id_):
-                # A executor that is off or done, with no order at the venue.
                 parent = self.gateway.ledger.parents.must(id_)
                 called_off = (
                     executor.off or executor.cancelled or parent.status == ParentStatus.PAUSED
@@ -535,9 +523,8 @@ class ParentOrderManager:
                 elif not called_off:
                     self.finish(parent)
                 elif parent.status in (ParentStatus.PAUSED, ParentStatus.BY_HAND):
-                    del self.executors[
-                        parent.id
-                    ]  # a new one starts when it is resumed or given back
+                    # A new one starts when it is resumed or given back.
+                    del self.executors[parent.id]
                 else:
                     self.work(parent)
                 if self.gateway.ledger.parents.must(parent.id).over:
@@ -593,11 +580,9 @@ class ParentOrderManager:
         self._warn(parent.id, "expired")
 
     def _end(self, parent: ParentOrder, event: str, reason: str) -> None:
-        fields: dict[str, Any] = {
-            "left": shown(parent.unfilled_qty),
-            **({"reason": reason} if reason else {}),
-        }
-        self.journal(parent, event, filled=parent.filled, refused=parent.refused, **fields)
+        why: dict[str, Any] = {"reason": reason} if reason else {}
+        left = shown(parent.unfilled_qty)
+        self.journal(parent, event, filled=parent.filled, refused=parent.refused, left=left, **why)
 
     def _warn(self, id_: str, code: str) -> None:
         parent = self.gateway.ledger.parents.must(id_)
