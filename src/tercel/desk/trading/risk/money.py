@@ -329,7 +329,7 @@ class VarMonitor:
             self._money.mark(entry)
 
     def look(self, entries: Sequence[Entry]) -> None:
-        """Take a heartbeat's entries (`upkeep.heartbeat`), and alert where value at risk has crossed what they allow.
+        """Take a heartbeat's entries (`heartbeat.heartbeat`), and alert where value at risk has crossed what they allow.
 
         Raises
         ------
