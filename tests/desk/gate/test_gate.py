@@ -156,7 +156,7 @@ def test_a_desk_of_other_code_than_its_gates_says_so(
     with exchange_served() as server:
         gate = gate_of(server)
         for ours, alerts in ((code_mark(), 0), ("0.1.0+of-yesterday", 1)):
-            for room in ("session", "upkeep"):
+            for room in ("session", "heartbeat"):
                 monkeypatch.setattr(f"tercel.desk.trading.{room}.code_mark", lambda ours=ours: ours)
             session = session_over(RemoteVenue(gate.path, ["ann", "bob"]))
             assert [body["code"] for body in said(session.journal, kinds.SESSION)] == [ours]
