@@ -15,7 +15,7 @@ from tercel.cli.shared import JsonRequest, hand_over, say
 from tercel.core.errors import ConfigError, TercelError, offer
 from tercel.core.machine import person
 from tercel.core.plain import parse_tables
-from tercel.desk.trading.journal.database import DATABASE, ELSEWHERE
+from tercel.desk.trading.journal.database import DATABASE, ELSEWHERE, LOCK, holder
 
 if TYPE_CHECKING:
     from tercel.desk.trading.ledger import Ledger
@@ -135,7 +135,6 @@ class Kill(DeskRequest):
 
 def kill(request: Kill) -> None:
     """Cancel every order of a desk or of some agents and refuse new ones, across restarts, until `tercel rearm`."""
-    from tercel.desk.trading.journal.database import holder
     from tercel.desk.trading.risk.kill_switch import LATCH, KillLatch
 
     reason, agents = request.reason.strip() or "no reason given", request.agent or []
@@ -229,7 +228,6 @@ def agents_of(folder: Path) -> set[str]:
 
 def _stopped(desk: Path | None) -> Path:
     """The desk that is meant; one that is named is stopped even when its journal is gone."""
-    from tercel.desk.trading.journal.database import LOCK
     from tercel.desk.trading.risk.kill_switch import LATCH
 
     if desk is not None and any((desk / name).exists() for name in (LOCK, LATCH)):

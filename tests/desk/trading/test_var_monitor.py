@@ -14,7 +14,7 @@ from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.chain import MemoryJournal
 from tercel.desk.trading.journal.codec import entry_in
 from tercel.desk.trading.ledger import Ledger
-from tercel.desk.trading.risk.money import MOST_MARKS, LEAST, OVER, UNDER, Money, VarMonitor
+from tercel.desk.trading.risk.money import LEAST, MOST_MARKS, OVER, UNDER, Money, VarMonitor
 
 MINUTE = 60 * S
 
