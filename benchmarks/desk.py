@@ -11,7 +11,7 @@ from benchmarks import measured
 from tercel.api import read_config
 from tercel.api.demo import SimulatedMarkets, open_demo
 from tercel.core import NS_PER_SECOND, MarketRows
-from tercel.desk.rounds import DeskConfig
+from tercel.desk.engine import DeskConfig
 from tercel.desk.trading import Follower
 from tercel.desk.trading.journal import MemoryJournal
 

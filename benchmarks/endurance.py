@@ -19,7 +19,7 @@ from typing import Any, Final
 from benchmarks import measured, packaged_limits
 from tercel.api import read_config
 from tercel.api.demo import SimulatedMarkets
-from tercel.desk.rounds import DeskConfig, LimitsSection, open_desk
+from tercel.desk.engine import DeskConfig, LimitsSection, open_desk
 from tercel.desk.trading.journal import SqlJournal
 
 AGENTS: Final = 20
@@ -36,7 +36,7 @@ from pathlib import Path
 from tercel.core.orders import Listing
 from tercel.desk.limits import LimitGate, read
 from tercel.desk.trading.journal.store import SqlJournal
-from tercel.desk.trading.recovery import refold
+from tercel.desk.trading.reconciliation.recovery import refold
 folder = Path(sys.argv[1])
 words = json.loads((folder / sys.argv[2]).read_text())
 limits = LimitGate(read(folder / sys.argv[3]), [Listing(**one) for one in words["listings"]], words["agents"])

@@ -4,7 +4,7 @@ An exchange over FIX and a gate before it are processes of their own. Orders go 
 gate; in turns with it to another such exchange, through the same limits and the same journal in the session's own
 process: what is beyond that is what a process of its own costs; and straight to a third one, with neither: what is
 beyond that is all that stands before the wire, a durable append included, which is measured beside it. Then the kill
-latch falls, while a thousand orders rest at a venue that has no mass cancel and while more are sent: the time until the
+switch engages, while a thousand orders rest at a venue that has no mass cancel and while more are sent: the time until the
 last cancel, and until the last new order, was read off the wire there.
 """
 
@@ -33,7 +33,7 @@ from tercel.venues.wire import RemoteVenue
 ORDERS = 2_000
 ROUNDS = 10
 RESTING = 1_000
-"""Orders that stand when the latch falls, each cancelled by a message of its own."""
+"""Orders that stand when the kill switch engages, each cancelled by a message of its own."""
 MORE_S = 0.5
 """Orders go on being sent so long after it fell."""
 WARM_NS = 60_000_000_000

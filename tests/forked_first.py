@@ -9,7 +9,7 @@ import tercel.desk.gate.__main__
 import tercel.fix.client  # noqa: F401
 from tercel.core.orders import Listing, MarketRows
 from tercel.core.version import code_mark
-from tercel.desk.trading.follower import Follower
+from tercel.desk.trading.parent_orders.follower import Follower
 
 Follower(Listing("X", 0.01, 1, dense_ids=16)).on_market(
     MarketRows("X", np.empty((0, 8), np.int64), snapshot=True)

@@ -46,7 +46,7 @@ from tercel.desk.trading import (
     StateReason,
 )
 from tercel.desk.trading.journal import SqlJournal
-from tercel.desk.trading.kill import LATCH
+from tercel.desk.trading.risk.kill_switch import LATCH
 from tercel.execution.strategies import build
 from tercel.market.simulator import Source
 from tercel.venues import connect, mark_of

@@ -14,10 +14,10 @@ from certify.faults.world import Record, Window
 from tercel.core import shown
 from tercel.desk.trading import KillLatch, Ledger
 from tercel.desk.trading.journal import JournalReader, verify
-from tercel.desk.trading.kill import LATCH
+from tercel.desk.trading.risk.kill_switch import LATCH
 
 _ON_ITS_WAY_S: Final = 1.0
-"""An order may have been on its way to the market when the latch fell."""
+"""An order may have been on its way to the market when the kill switch engaged."""
 
 
 @dataclass(frozen=True)

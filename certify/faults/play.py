@@ -17,7 +17,7 @@ from certify.faults.proxy import LIMPS, ONCE, SHUT
 from certify.faults.world import Window, World
 from tercel.desk.trading import KillLatch
 from tercel.desk.trading.journal.database import DATABASE
-from tercel.desk.trading.kill import LATCH
+from tercel.desk.trading.risk.kill_switch import LATCH
 
 BOTH: Final = ("gate", "desk")
 KILLED: Final = (("desk",), ("gate",), ("front",), BOTH, ("front", "gate"))

@@ -24,7 +24,7 @@ from certify.faults.disk import SmallDisk
 from certify.faults.proxy import Proxy
 from tercel.core import VenueError
 from tercel.desk.gate.watchdog import LOCK
-from tercel.desk.trading.journal import sqlite
+from tercel.desk.trading.journal import log
 from tercel.market.simulator import Source
 
 _DIES_WITH_PARENT: Final = 1
@@ -86,7 +86,7 @@ class World:
         }
         """Small file systems of those who write, where this machine lets them be mounted."""
         if self.disks:
-            sqlite.ROOM = 0  # type: ignore[misc]  # a log whose room was taken before would feel a full disk late
+            log.ROOM = 0  # type: ignore[misc]  # a log whose room was taken before would feel a full disk late
         self.place.prepare()
         self._source, self.record = source, Record()
         self._pid: dict[str, int] = {}

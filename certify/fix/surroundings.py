@@ -3,7 +3,7 @@
 from certify.fix.case import Bench, LeftOutError, case, expect, holds
 from certify.fix.scripted import DAY_NS
 from certify.fix.wall import XYZ, Wall
-from tercel.desk.trading.back_off import FIRST_NS, FREE
+from tercel.desk.trading.gateway import FIRST_NS, FREE
 from tercel.fix import tags as t
 
 

@@ -9,7 +9,7 @@ import typer
 from tercel.cli import Experiments, RunDesk
 
 if TYPE_CHECKING:
-    from tercel.desk.rounds import DeskConfig
+    from tercel.desk.engine import DeskConfig
 
 
 @dataclass(frozen=True)

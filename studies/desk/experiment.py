@@ -12,7 +12,7 @@ import numpy as np
 
 from tercel.api.demo import SimulatedMarkets, open_demo
 from tercel.core.stats import Estimate, mean_interval
-from tercel.desk.rounds import DeskConfig
+from tercel.desk.engine import DeskConfig
 from tercel.desk.trading.journal import MemoryJournal, kinds
 
 ARROWS: Final = ("alpha", "posture", "feedback")

@@ -10,7 +10,7 @@ from tercel.api import cost_through_rounds, share_of_flow
 from tercel.api.demo import scenario_of
 from tercel.cli import Experiments
 from tercel.core.report import Section, paired_differences, plain_table
-from tercel.desk.rounds import DeskConfig
+from tercel.desk.engine import DeskConfig
 
 ARROWS: Final = "The same desk on the same markets and orders, without one arrow of the loop; positive: the arrow saves."
 ALONE: Final = "The same orders worked by the desk, and by one agent with all the flow. The dotted line is the planted change."

@@ -9,7 +9,7 @@ from typing import Any
 
 from studies.desk.experiment import DeskRun, run_variant
 from studies.side_by_side import as_they_end
-from tercel.desk.rounds import DeskConfig
+from tercel.desk.engine import DeskConfig
 
 
 def _task(variant: str, config: dict[str, Any], seed: int) -> DeskRun:

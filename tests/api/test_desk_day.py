@@ -23,7 +23,7 @@ from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.codec import entry_in
 from tercel.desk.trading.journal.store import SqlJournal, verify
 from tercel.desk.trading.ledger import Ledger
-from tercel.desk.trading.money import DAY_NS
+from tercel.desk.trading.risk.money import DAY_NS
 
 EVIL = "<script>alert(1)</script>\r\nBcc: all@desk.example"
 

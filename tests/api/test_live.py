@@ -24,13 +24,12 @@ from tercel.api.second_person import SecondPerson
 from tercel.core import installation
 from tercel.core.errors import ConfigError, TercelError
 from tercel.core.system import user_name
+from tercel.desk.engine import config as stage_module
+from tercel.desk.engine.config import asks_live, check_stage, sentence
+from tercel.desk.engine.runtime import held_here, limits_of
 from tercel.desk.gate.config import GateConfig, GateTerms
 from tercel.desk.gate.opening import opened
 from tercel.desk.limits import default_file
-from tercel.desk.rounds import stage as stage_module
-from tercel.desk.rounds.build import limits_of
-from tercel.desk.rounds.runtime import held_here
-from tercel.desk.rounds.stage import asks_live, check_stage, sentence
 from tercel.fix.client import FixVenue
 from tercel.venues.binance_venue.venue import BinanceVenue
 from tercel.venues.wire import RemoteVenue

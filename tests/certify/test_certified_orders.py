@@ -8,11 +8,11 @@ from certify.fix import controls, orders, reports, surroundings
 from certify.fix.case import REGISTER, Bench, run
 from certify.fix.suite import reasons
 from tercel.core.executions import Executions
-from tercel.desk.gate.copies import DropCopy
+from tercel.desk.gate.drop_copy import DropCopy
 from tercel.desk.limits.gate import LimitGate
 from tercel.desk.trading.gateway import OrderGateway
-from tercel.desk.trading.inquiry import AckWatch
-from tercel.desk.trading.stopping import KillCanceller
+from tercel.desk.trading.reconciliation.recovery import AckWatch
+from tercel.desk.trading.risk.cancels import KillCanceller
 from tercel.fix.profiles import load
 from tercel.fix.standard import StandardDialect
 
@@ -65,7 +65,7 @@ FAULTS = {
         ["K01", "K02", "K03", "K05", "K09", "K10", "K12"],
     ),
     "limits count nothing": (LimitGate, "report", nothing, ["O01", "K06", "K08"]),
-    "a kill cancels nothing": (KillCanceller, "_fall", nothing, ["K11", "O24"]),
+    "a kill cancels nothing": (KillCanceller, "_engage", nothing, ["K11", "O24"]),
     "nobody waits for an answer": (AckWatch, "look", nothing, ["O27"]),
     "busts are passed over": (Executions, "change", lambda *_: True, ["O20", "O21"]),
     "nothing is disowned": (StandardDialect, "answers", lambda *_: [], ["O22"]),

@@ -27,8 +27,8 @@ from pathlib import Path
 from tempfile import mkdtemp
 from certify.faults import command as t
 from tercel.cli.shared import print_json
-from tercel.desk.gate.withdrawal import OrderWithdrawal
-from tercel.desk.trading.orders import Orders
+from tercel.desk.trading.risk.cancels import OrderWithdrawal
+from tercel.desk.trading.child_orders.fold import Orders
 if sys.argv[1] == "books again what it knows":
     Orders.knows = lambda self, report: False
     Orders._seen = lambda self, order, report: []

@@ -22,9 +22,8 @@ from tercel.core.ports import Entry
 from tercel.desk.console.desk import FolderDesk
 from tercel.desk.console.follow import JournalFollower
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.lock import holder
-from tercel.desk.trading.journal.reader import JournalReader
-from tercel.desk.trading.journal.store import SqlJournal
+from tercel.desk.trading.journal.database import holder
+from tercel.desk.trading.journal.store import JournalReader, SqlJournal
 
 runner = CliRunner()
 S = 1_000_000_000

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from tercel.cli import app
 from tercel.desk.console.state import DeskState
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.reader import JournalReader
+from tercel.desk.trading.journal.store import JournalReader
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

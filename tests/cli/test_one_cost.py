@@ -15,12 +15,11 @@ from tercel.cli import app
 from tercel.core.serialization import to_jsonable
 from tercel.core.vocabulary import NS_PER_SECOND as S
 from tercel.desk.console.state import DeskState
-from tercel.desk.rounds.build import open_desk
-from tercel.desk.rounds.outcome import outcome
-from tercel.desk.trading.journal.reader import JournalReader
-from tercel.desk.trading.journal.store import SqlJournal
-from tercel.desk.trading.kill import LATCH, KillLatch
-from tercel.desk.trading.parents import ParentRequest
+from tercel.desk.engine.outcome import outcome
+from tercel.desk.engine.runtime import open_desk
+from tercel.desk.trading.journal.store import JournalReader, SqlJournal
+from tercel.desk.trading.parent_orders.parent import ParentRequest
+from tercel.desk.trading.risk.kill_switch import LATCH, KillLatch
 from tercel.desk.trading.tca.recorder import TcaRecorder
 
 DESK = """

@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 from tercel.api import runs
 from tercel.api.runs import Run
 from tercel.cli.root import app
-from tercel.desk.trading.journal.reader import JournalReader
+from tercel.desk.trading.journal.store import JournalReader
 from tercel.desk.trading.ledger import Ledger
 from tercel.execution.market import Market
 from tercel.execution.policies.card import read_card

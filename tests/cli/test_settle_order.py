@@ -17,8 +17,8 @@ from tercel.desk.limits import LimitGate
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.codec import entry_in, entry_out
 from tercel.desk.trading.journal.store import SqlJournal
-from tercel.desk.trading.parents import ParentRequest, accepted
-from tercel.desk.trading.recovery import refold
+from tercel.desk.trading.parent_orders.parent import ParentRequest, accepted
+from tercel.desk.trading.reconciliation.recovery import refold
 
 
 def tercel(*words: object) -> Result:

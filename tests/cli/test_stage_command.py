@@ -31,7 +31,7 @@ from tercel.core.errors import TercelError
 from tercel.core.system import user_name
 from tercel.core.vocabulary import DAY_NS
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.reader import JournalReader
+from tercel.desk.trading.journal.store import JournalReader
 from tercel.market.simulator.days import simulated_lake
 from tercel.market.tape import Events, Lake
 

@@ -34,14 +34,12 @@ from tercel.core.orders import NewOrder, Tif
 from tercel.core.ports import Entry
 from tercel.core.version import code_mark
 from tercel.desk.console.state import DeskState
-from tercel.desk.rounds.runtime import check_latch
+from tercel.desk.engine.runtime import check_latch
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.chain import ChainKey
+from tercel.desk.trading.journal.chain import ChainKey, MemoryJournal
 from tercel.desk.trading.journal.codec import entry_out
-from tercel.desk.trading.journal.lock import PROC_LOCKS
-from tercel.desk.trading.journal.memory import MemoryJournal
-from tercel.desk.trading.journal.reader import JournalReader, post
-from tercel.desk.trading.journal.store import SqlJournal
+from tercel.desk.trading.journal.database import PROC_LOCKS
+from tercel.desk.trading.journal.store import JournalReader, SqlJournal, post
 from tercel.desk.trading.ledger import Ledger
 from tercel.market.flow import load
 

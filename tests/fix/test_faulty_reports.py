@@ -17,9 +17,9 @@ from tercel.core.ports import Capabilities
 from tercel.desk.limits import LimitGate, parse
 from tercel.desk.trading.gateway import OrderGateway
 from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal.chain import MemoryJournal
 from tercel.desk.trading.journal.codec import entry_out
-from tercel.desk.trading.journal.memory import MemoryJournal
-from tercel.desk.trading.recovery import refold
+from tercel.desk.trading.reconciliation.recovery import refold
 from tercel.fix.client import FixVenue
 from tercel.fix.connection import WaitLimits
 from tercel.fix.dialect import OwnDialect, refused

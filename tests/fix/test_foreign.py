@@ -11,7 +11,7 @@ from tests.parts import whole
 from tercel.core import orders as o
 from tercel.core.errors import VenueError
 from tercel.core.orders import ONE
-from tercel.desk.trading.follower import Follower
+from tercel.desk.trading.parent_orders.follower import Follower
 from tercel.fix.client import FixVenue
 from tercel.fix.connection import WaitLimits
 from tercel.fix.memory import OrderMemory

@@ -21,8 +21,8 @@ from exchange.fix.counterparties import Login
 from tercel.core.errors import ConfigError, VenueError
 from tercel.core.orders import ONE, Holdings, LinkStatus, NewOrder, Unread
 from tercel.core.ports import Capabilities, Entry
+from tercel.desk.trading.heartbeat import carry_out
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.upkeep import carry_out
 from tercel.fix import positions
 from tercel.fix import tags as t
 from tercel.fix.client import FixVenue

@@ -28,8 +28,8 @@ from tests.mutants.generate import Mutant, mutants, tree_of
 ROOT = Path(__file__).resolve().parents[2]
 PLAIN = [
     *(
-        "desk/trading/order.py",
-        "desk/trading/orders.py",
+        "desk/trading/child_orders/lifecycle.py",
+        "desk/trading/child_orders/fold.py",
         "desk/limits/checks.py",
         "desk/limits/gate.py",
     ),

@@ -22,15 +22,13 @@ from tercel.core.ports import Closing, Entry, Journal
 from tercel.core.report.svg import Section
 from tercel.core.system import WallClock, user_name
 from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.desk.engine.config import LIVE, asks_live, check_clock, check_live, check_stage
+from tercel.desk.engine.outcome import DeskOutcome, outcome
+from tercel.desk.engine.runtime import DeskRuntime, limits_of
 from tercel.desk.gate.process import FOLDER
-from tercel.desk.rounds.build import limits_of
-from tercel.desk.rounds.config import LIVE
-from tercel.desk.rounds.outcome import DeskOutcome, outcome
-from tercel.desk.rounds.runtime import DeskRuntime
-from tercel.desk.rounds.stage import asks_live, check_clock, check_live, check_stage
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.ledger import Ledger
-from tercel.desk.trading.parents import ParentOrder
+from tercel.desk.trading.parent_orders.parent import ParentOrder
 from tercel.desk.trading.session import Session
 from tercel.execution.task import SIDES, seconds_of
 from tercel.venues.address import GATE

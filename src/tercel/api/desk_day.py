@@ -23,12 +23,11 @@ from tercel.desk.console.gate import UNREADABLE, concerns, told_of, unbooked
 from tercel.desk.console.state import DeskState
 from tercel.desk.gate.process import gate_folder
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.reader import JournalReader
-from tercel.desk.trading.journal.store import verify
-from tercel.desk.trading.kill import LATCH, KillLatch
-from tercel.desk.trading.money import DAY_NS, by
-from tercel.desk.trading.money import summed as summed_over
-from tercel.desk.trading.parents import ParentStatus
+from tercel.desk.trading.journal.store import JournalReader, verify
+from tercel.desk.trading.parent_orders.parent import ParentStatus
+from tercel.desk.trading.risk.kill_switch import LATCH, KillLatch
+from tercel.desk.trading.risk.money import DAY_NS, by
+from tercel.desk.trading.risk.money import summed as summed_over
 from tercel.desk.trading.tca.shortfall import by_filled
 
 LIMITS_SHOWN: Final = 5
@@ -117,7 +116,7 @@ class DayWindow:
     session : bool
         From the beginning of the last session that began by `to_ns`.
 
-    >>> from tercel.desk.trading.journal.memory import MemoryJournal
+    >>> from tercel.desk.trading.journal.chain import MemoryJournal
     >>> DayWindow(5, 9).of(MemoryJournal())
     (5, 9)
     """
@@ -187,7 +186,7 @@ def day_of(
         many by ``severities``; the ``gate`` if it serves several desks; what is ``unknown`` or open at its end;
         executions that are ``unbooked``; ``faults`` of the journal.
 
-    >>> from tercel.desk.trading.journal.memory import MemoryJournal
+    >>> from tercel.desk.trading.journal.chain import MemoryJournal
     >>> day_of(MemoryJournal(), "mine")["sentence"]
     'mine: no parent was analysed; nothing was made or lost; nothing needs a person now.'
     """

@@ -6,9 +6,9 @@ from pathlib import Path
 from tercel.api.demo.markets import SimulatedMarkets, pace_of, warm_up
 from tercel.api.desk_shadow import recorded_exchange, refuse_short, shadow_of
 from tercel.core.ports import Clock, Venue
+from tercel.desk.engine.config import REPLAY, SHADOW, DeskConfig
+from tercel.desk.engine.runtime import DependencyFactory, DeskDependencies
 from tercel.desk.gate.process import FOLDER, venue_at
-from tercel.desk.rounds.config import REPLAY, SHADOW, DeskConfig
-from tercel.desk.rounds.dependencies import DependencyFactory, DeskDependencies
 from tercel.venues.address import SIMULATED, Agree, connect, refuse_money
 from tercel.venues.exchange.shadow import STREAM
 

@@ -6,10 +6,10 @@ from typing import Any, Final
 
 from tercel.api.demo.markets import DEMO, MarketScenario, demo_text, scenario_of
 from tercel.core.toml import changed, parse_toml, read_toml, schema_of, validated
-from tercel.desk.rounds.config import OFF, AgentSection, DeskConfig, InstrumentSection
-from tercel.desk.rounds.forecasts import PACKAGED, model_of
-from tercel.desk.rounds.order_arrivals import names_to_trade
-from tercel.desk.rounds.runtime import refuse
+from tercel.desk.engine.config import OFF, AgentSection, DeskConfig, InstrumentSection
+from tercel.desk.engine.forecasts import PACKAGED, model_of
+from tercel.desk.engine.order_arrivals import names_to_trade
+from tercel.desk.engine.runtime import refuse
 from tercel.execution.foresight.forecaster import packaged
 from tercel.execution.market import Market
 from tercel.execution.registry.resolve import POLICY

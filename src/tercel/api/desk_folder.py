@@ -15,19 +15,17 @@ from tercel.core.report.tables import plain_table
 from tercel.core.system import user_name
 from tercel.core.toml import read_toml
 from tercel.core.vocabulary import NS_PER_SECOND, SIDE_WORDS
+from tercel.desk.engine.runtime import CONFIG
 from tercel.desk.gate.process import FOLDER
-from tercel.desk.rounds.runtime import CONFIG
+from tercel.desk.trading.child_orders.lifecycle import ChildOrder
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.blobs import unpack
 from tercel.desk.trading.journal.codec import entry_in
-from tercel.desk.trading.journal.database import DATABASE
-from tercel.desk.trading.journal.lock import BRIEFLY, holder
-from tercel.desk.trading.journal.reader import JournalReader, post, withdraw
-from tercel.desk.trading.journal.store import SqlJournal
+from tercel.desk.trading.journal.database import BRIEFLY, DATABASE, holder
+from tercel.desk.trading.journal.store import JournalReader, SqlJournal, post, withdraw
 from tercel.desk.trading.ledger import ANSWERS, FOLDED, Ledger
-from tercel.desk.trading.money import HeldPosition, Money
-from tercel.desk.trading.order import ChildOrder
-from tercel.desk.trading.settlement import ends
+from tercel.desk.trading.reconciliation.positions import ends
+from tercel.desk.trading.risk.money import HeldPosition, Money
 from tercel.desk.trading.tca.shortfall import sentences, summary
 
 DRAWN = 40
@@ -65,7 +63,7 @@ def orders_of(folder: Path, *, every: bool = False) -> dict[str, Any]:
 
 
 def held_of(folder: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Positions by agent and instrument, and their sums by currency (`desk.trading.money.Money.total`).
+    """Positions by agent and instrument, and their sums by currency (`desk.trading.risk.money.Money.total`).
 
     A position is as the console shows it (`HeldPosition.shown` there): prices in the units of the market, the rest in
     money; and, in ticks and ticks x lots, as `average_ticks`, `mark_ticks`, `realised_ticks`, `unrealised_ticks`.
@@ -157,10 +155,7 @@ def decision_of(
     ConfigError
         There is none.
     """
-    from tercel.desk.trading.replay import (
-        decision_at,
-        explain,
-    )  # kernels, which nothing else here needs
+    from tercel.desk.trading.explain import decision_at, explain
 
     seq = entry
     with closing(JournalReader(folder)) as reader:
@@ -328,10 +323,10 @@ def _child(order: ChildOrder) -> dict[str, Any]:
 
 def _reconciled(folder: Path, where: str) -> dict[str, Any]:
     """Open the desk's journal as a new session would, ask the venue, cancel what still stands."""
+    from tercel.desk.engine.agent_slot import strategy_of
     from tercel.desk.gate.process import venue_at
     from tercel.desk.limits import LimitGate, default_file, from_json, read
-    from tercel.desk.rounds.build import strategy_of
-    from tercel.desk.trading.kill import LATCH, KillLatch
+    from tercel.desk.trading.risk.kill_switch import LATCH, KillLatch
     from tercel.desk.trading.session import Session, SessionTerms
     from tercel.venues.address import mark_of
 

@@ -20,11 +20,11 @@ from tercel.core.report import svg
 from tercel.core.report.svg import Figure, Section, finished, render, sketch
 from tercel.core.report.tables import fixed, plain_table, without_idle
 from tercel.core.vocabulary import BUY, SIDE_WORDS
-from tercel.desk.rounds.build import BuiltDesk
-from tercel.desk.rounds.config import DeskConfig
+from tercel.desk.engine.config import DeskConfig
+from tercel.desk.engine.runtime import BuiltDesk
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.blobs import unpack
-from tercel.desk.trading.journal.reader import JournalReader
+from tercel.desk.trading.journal.store import JournalReader
 from tercel.desk.trading.tca.figures import against_benchmarks, fills_in, markouts, path_with_fills
 
 MINUTE_NS = 60e9

@@ -21,11 +21,12 @@ from tercel.core.orders import M_ID, M_KIND, M_LOTS, M_NS, M_PRICE, M_SIDE, List
 from tercel.core.pace import Pace
 from tercel.core.ports import Entry, Venue
 from tercel.core.progress import say
+from tercel.desk.engine.agent_slot import strategy_of
+from tercel.desk.engine.config import DeskConfig
+from tercel.desk.engine.runtime import known_of, limits_of
 from tercel.desk.limits import LimitGate
-from tercel.desk.rounds.build import known_of, limits_of, strategy_of
-from tercel.desk.rounds.config import DeskConfig
 from tercel.desk.trading.counterfactual_replay import ParentScript
-from tercel.desk.trading.journal.memory import MemoryJournal
+from tercel.desk.trading.journal.chain import MemoryJournal
 from tercel.desk.trading.session import Session, SessionTerms
 from tercel.desk.trading.tca.shortfall import Shortfall, by_filled
 from tercel.market.impact.law import ImpactLaw

@@ -7,7 +7,7 @@ from tercel.api.console.people import BOUND, People, may
 from tercel.core.errors import ConfigError
 from tercel.core.installation import FILE, check_guarded
 from tercel.core.system import user_name
-from tercel.desk.trading.limit_record import same_person
+from tercel.desk.limits.change import same_person
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from tercel.api.desk_file import read_config
 from tercel.core.files import write_atomic
-from tercel.desk.rounds.config import CLOSING_S
+from tercel.desk.engine.config import CLOSING_S
 from tercel.execution.observation import is_own_name
 from tercel.execution.policies.card import Card, read_card
 from tercel.execution.policies.policy import CARD

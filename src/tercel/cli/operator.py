@@ -15,7 +15,7 @@ from tercel.cli.shared import AsJson, JsonRequest, hand_over, say
 from tercel.core.errors import ConfigError, TercelError, offer
 from tercel.core.serialization import parse_tables
 from tercel.core.system import user_name
-from tercel.desk.trading.journal.database import DATABASE, ELSEWHERE
+from tercel.desk.trading.journal.database import DATABASE, ELSEWHERE, LOCK, holder
 
 if TYPE_CHECKING:
     from tercel.desk.trading.ledger import Ledger
@@ -71,7 +71,7 @@ def _is_desk(folder: Path) -> bool:
 
 def waiting(folder: Path, ledger: "Ledger") -> str:
     """Sentence on parents that wait until somebody resumes them; "" where none does."""
-    from tercel.desk.trading.parents import ParentStatus
+    from tercel.desk.trading.parent_orders.parent import ParentStatus
 
     paused = [parent.id for parent in ledger.parents if parent.status == ParentStatus.PAUSED]
     if not paused:
@@ -123,8 +123,7 @@ def kill(
     """Cancel every order of a desk or of some agents and refuse new ones, across restarts, until `tercel rearm`."""
     if every and agent:
         raise ConfigError("--all or --agent", "both", "leave one of the two out")
-    from tercel.desk.trading.journal.lock import holder
-    from tercel.desk.trading.kill import LATCH, KillLatch
+    from tercel.desk.trading.risk.kill_switch import LATCH, KillLatch
 
     why, agents = reason.strip() or "no reason given", agent or []
     folder = _stopped(desk)
@@ -159,7 +158,7 @@ def rearm(
     desk: Desk = None,
 ) -> None:
     """Let a killed desk trade again; a person's word, with a reason."""
-    from tercel.desk.trading.kill import LATCH, KillLatch
+    from tercel.desk.trading.risk.kill_switch import LATCH, KillLatch
 
     folder, agents = _stopped(desk), agent or []
     latch = KillLatch(folder / LATCH)
@@ -195,7 +194,7 @@ def _held_here(folder: Path) -> bool:
 def agents_of(folder: Path) -> set[str]:
     """Who trades at a desk, as far as its journal can be read."""
     from tercel.desk.trading.journal import kinds
-    from tercel.desk.trading.journal.reader import JournalReader
+    from tercel.desk.trading.journal.store import JournalReader
 
     try:
         with closing(JournalReader(folder)) as reader:
@@ -210,8 +209,7 @@ def agents_of(folder: Path) -> set[str]:
 
 def _stopped(desk: Path | None) -> Path:
     """The desk that is meant; one that is named is stopped even when its journal is gone."""
-    from tercel.desk.trading.journal.lock import LOCK
-    from tercel.desk.trading.kill import LATCH
+    from tercel.desk.trading.risk.kill_switch import LATCH
 
     if desk is not None and any((desk / name).exists() for name in (LOCK, LATCH)):
         return desk
@@ -220,7 +218,7 @@ def _stopped(desk: Path | None) -> Path:
 
 def _post(folder: Path, command: str, body: Mapping[str, Any], reason: str) -> None:
     """The latch holds already: a journal that cannot take the word is no reason to fail."""
-    from tercel.desk.trading.journal.reader import post
+    from tercel.desk.trading.journal.store import post
 
     try:
         post(folder, command, body, user_name(), reason, time.time_ns())

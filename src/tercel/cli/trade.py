@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from tercel.api.desk_day import DayWindow
     from tercel.api.second_person import SecondPerson
     from tercel.core.report.svg import Section
-    from tercel.desk.rounds.config import DeskConfig
+    from tercel.desk.engine.config import DeskConfig
 
 FILE: Final = "day.html"
 FAILED: Final = 2
@@ -214,7 +214,7 @@ def run(request: RunDesk) -> None:
     """Run a desk: signals, posture, sized parents, agents, limits, venue, cost, and back."""
     from tercel.api.demo.markets import demo_text
     from tercel.api.desk_file import described
-    from tercel.desk.rounds.runtime import refuse
+    from tercel.desk.engine.runtime import refuse
 
     if request.show_demo:
         result_console().print(demo_text(), markup=False, highlight=False, soft_wrap=True, end="")
@@ -248,8 +248,8 @@ def run(request: RunDesk) -> None:
 
 def _confirmed(request: RunDesk, config: "DeskConfig") -> RunDesk:
     """Ask the person at the terminal for the sentence of a desk that trades money, and who the second person is."""
-    from tercel.desk.rounds.build import limits_of
-    from tercel.desk.rounds.stage import asks_live, sentence
+    from tercel.desk.engine.config import asks_live, sentence
+    from tercel.desk.engine.runtime import limits_of
 
     beside = None if request.config is None else request.config.parent
     if request.confirm or not sys.stdin.isatty() or not (why := asks_live(config, beside)):
@@ -337,7 +337,7 @@ def _traded(
 
 def _what_remains(folder: Path) -> str:
     """What a desk that was stopped leaves: its journal, and what the journal says of parents that are not over."""
-    from tercel.desk.trading.journal.reader import JournalReader
+    from tercel.desk.trading.journal.store import JournalReader
     from tercel.desk.trading.ledger import Ledger
 
     try:

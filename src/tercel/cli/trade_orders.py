@@ -45,9 +45,10 @@ def show(
     """Show what limits are in force, how much of each is used, who waits for a second person, orders without them."""
     from tercel.desk.console.state import highest
     from tercel.desk.trading.journal import kinds
-    from tercel.desk.trading.journal.reader import JournalReader
-    from tercel.desk.trading.limit_record import EXPIRES_NS, LimitRecord, wrong
-    from tercel.desk.trading.state import FOLDED, TradingStates
+    from tercel.desk.trading.journal.store import JournalReader
+    from tercel.desk.trading.ledger import EXPIRES_NS, LimitRecord
+    from tercel.desk.trading.risk.limit_keeper import audit_limits
+    from tercel.desk.trading.risk.trading_state import FOLDED, TradingStates
 
     folder = find_desk(desk)
     with closing(JournalReader(folder)) as reader:
@@ -59,7 +60,7 @@ def show(
             elif entry.kind == kinds.HEARTBEAT:
                 used = entry.body["limits"]
             states.apply(entry)
-        orders, found = wrong(reader)
+        orders, found = audit_limits(reader)
     waiting: list[dict[str, Any]] = [
         {"request": number, "by": one.by, "reason": one.reason, "changes": dict(one.changes)}
         for number, one in record.requests.items()

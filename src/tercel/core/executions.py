@@ -1,8 +1,8 @@
-"""Which executions stand: trades less those busted, as last corrected, in whatever order the venue's reports come.
+"""Executions in force: trades less those busted, as last corrected, in whatever order the venue's reports come.
 
-A bust or correction of an execution that has not come yet waits for it. When it comes, it stands as they left it.
+A bust or correction of an execution that has not come yet waits for it. When it comes, they are applied to it.
 
-An execution is told from others by account, order and name. FIX 4.4 promises that an ExecID (17) comes once in a
+An execution is identified by account, order and name. FIX 4.4 promises that an ExecID (17) comes once in a
 trading day, or in the life of an order of several days: another day's order may have an execution of the same name, and
 so may another account, but one order never two. No clock is asked what day it is, as a venue's day need not be ours:
 what a venue says again after midnight, or in the next session, names its order, and is known. A bust or correction is
@@ -22,7 +22,7 @@ Key = tuple[str, str, str]
 
 @dataclass(slots=True)
 class Execution(Generic[Owner]):
-    """A trade as it stands, in 10^-8 of a lot and of a tick: `qty` 0 once it is busted. `changed` is the bust or
+    """A trade as now in force, in 10^-8 of a lot and of a tick: `qty` 0 once it is busted. `changed` is the bust or
     correction in force."""
 
     owner: Owner
@@ -34,7 +34,7 @@ class Execution(Generic[Owner]):
 class Executions(Generic[Owner]):
     """Executions by account, order and name; a correction's name is one more name of what it corrects.
 
-    A bust is final. Of several corrections the latest of the venue's time stands, of one time the last that came.
+    A bust is final. Of several corrections the latest of the venue's time is in force, of one time the last that came.
     """
 
     def __init__(self, early: Iterable[tuple[str, str, Report]] = ()) -> None:
@@ -54,13 +54,13 @@ class Executions(Generic[Owner]):
         return next((order for _, order, _ in named), "")
 
     def book(self, key: Key, owner: Owner, qty: int, px: int) -> Execution[Owner]:
-        """A trade, as it stands: its bust or correction may have come before it. What has no name stays."""
+        """A trade, as now in force: its bust or correction may have come before it. What has no name stays."""
         one = Execution(owner, qty, px)
         self._call(one, key)
         return one
 
     def as_booked(self, key: Key, owner: Owner, qty: int, px: int) -> Execution[Owner]:
-        """A trade as `book` would have it stand; nothing is booked."""
+        """A trade as `book` would return it; nothing is booked."""
         return Executions[Owner](self.early).book(key, owner, qty, px)
 
     def change(self, account: str, order: str, report: Report) -> bool:
@@ -83,7 +83,7 @@ class Executions(Generic[Owner]):
         self._named[key] = one
 
     def _call(self, one: Execution[Owner], key: Key) -> None:
-        """Give it a name, and what waited for that name."""
+        """Name an execution, and apply the busts and corrections that waited for the name."""
         account, order, name = key
         if not name:
             return

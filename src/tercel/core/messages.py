@@ -1,6 +1,6 @@
-"""What the pillars say to each other: two small frozen messages, and nothing else.
+"""Messages between signals, risk and execution: two small frozen dataclasses, and nothing else.
 
-Signals say which way (`Alpha`), risk says how much and how fast (`Posture`). What trading really cost comes back by the
+Signals give the expected drift (`Alpha`), risk the size and urgency (`Posture`). Realised costs come back by the
 journal (`feedback`).
 """
 
@@ -73,7 +73,7 @@ class Alpha:
 
 @dataclass(frozen=True, slots=True)
 class Posture:
-    """How much and how fast one instrument may be traded now.
+    """Size, urgency and style with which one instrument may be traded now.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What is said to a venue and what a venue says: frozen messages, in the words of FIX 4.4.
+"""Commands to a venue and its reports: frozen messages, in the terms of FIX 4.4.
 
 Orders are in ticks and lots; what was executed is in 10^-8 of them (`Unit`, `shown`). Times are ns, sides +1 and -1.
 `cl_ord_id` is ours and unique for ever; `order_id` and `exec_id` are the venue's. `account` is the agent on whose
@@ -32,7 +32,7 @@ PAID_PLACES: Final = 2 * PLACES
 PAID_ONE: Final = ONE * ONE
 """One tick times one lot."""
 FEE_UNIT: Final = 100_000_000
-"""Parts in which fees are told: of a half tick, or of the value."""
+"""Parts in which fees are given: of a half tick, or of the value."""
 
 
 def floored(value: int) -> int:
@@ -54,7 +54,7 @@ def ceiled(value: int) -> int:
 
 
 def against(side: int, px: int) -> int:
-    """A price in whole ticks, rounded against whoever traded on that side.
+    """A price in whole ticks, rounded against the trader on that side.
 
     >>> against(1, 250_000_000), against(-1, 250_000_000)
     (3, 2)
@@ -63,7 +63,7 @@ def against(side: int, px: int) -> int:
 
 
 def shown(value: int, places: int = PLACES) -> int | float:
-    """A number for tables and JSON: an integer where it is whole; else the nearest float, which nobody reckons with.
+    """A number for tables and JSON: an integer where it is whole; else the nearest float, which nothing is computed from.
 
     >>> shown(300_000_000), shown(50_000_000)
     (3, 0.5)
@@ -98,7 +98,7 @@ def text(value: int, places: int = PLACES) -> str:
 # What a tick and a lot of an instrument are: from ticks and lots to prices, shares and money, without rounding.
 
 IN_TICKS: Final = "ticks x lots"
-"""In the place of a currency, where nobody said what a tick is worth."""
+"""Instead of a currency, where the value of a tick is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,7 @@ class Unit:
     currency : str
         "": not named; `IN_TICKS`: `value` is not known, and money is in ticks x lots.
     fees : tuple of int or None
-        `core.orders.Listing.fees`; None where nobody told.
+        `core.orders.Listing.fees`; None where unknown.
 
     >>> Unit.of({"tick": 0.01, "lot": 100, "currency": "USD"}).price(100_150 * ONE)
     1001.5
@@ -147,7 +147,7 @@ class Unit:
         return float(self.lot * qty / ONE)
 
     def shown(self) -> dict[str, Any]:
-        """{"tick", "lot", "currency"}; null where nobody told the tick: prices are then in ticks."""
+        """{"tick", "lot", "currency"}; null where the tick is unknown: prices are then in ticks."""
         size = (
             {"tick": float(self.tick), "lot": float(self.lot)}
             if self.known
@@ -161,11 +161,11 @@ class Tif(StrEnum):
 
     DAY = "day"
     IOC = "ioc"
-    """What cannot match at once is cancelled."""
+    """The rest that cannot match at once is cancelled."""
 
 
 class OrdStatus(StrEnum):
-    """Where an order stands. UNKNOWN: the venue may or may not have it; it keeps its lots until the venue says."""
+    """Status of an order. UNKNOWN: the venue may or may not have it; it keeps its lots until the venue says."""
 
     PENDING_NEW = "pending_new"
     NEW = "new"
@@ -395,7 +395,7 @@ def refused(
 
 @dataclass(frozen=True, slots=True)
 class CancelReject:
-    """A cancel or replace was refused: `orig` stands as `status` says."""
+    """A cancel or replace was refused: the state of `orig` is `status`."""
 
     cl_ord_id: str
     orig: str
@@ -416,7 +416,7 @@ M_SIDE: Final = 3
 M_PRICE: Final = 4
 M_LOTS: Final = 5
 M_AGGRESSOR: Final = 6
-"""EXECUTE: the venue's number of the client order that took, -1 where nobody's client did."""
+"""EXECUTE: the venue's number of the client order that took, -1 where no client order did."""
 MARKET_WORDS: Final = 7
 
 
@@ -424,7 +424,7 @@ MARKET_WORDS: Final = 7
 class MarketRows:
     """Changes of one instrument's public book, in order; client orders of every account are in it.
 
-    A `snapshot` begins anew: an optional STATUS row, then ADD rows in order of priority. Where the last row's time says
+    A `snapshot` starts a new book: an optional STATUS row, then ADD rows in order of priority. Where the last row's time says
     too much, as of a change by an own order in a book that was heard of long ago, `as_of_ns` says when that was.
     """
 
@@ -435,7 +435,7 @@ class MarketRows:
 
     @property
     def dated_ns(self) -> int:
-        """How old the book is that it leaves; 0: it says nothing."""
+        """Time of the book that it leaves, ns; 0: unknown."""
         return self.as_of_ns or (int(self.rows[-1, M_NS]) if len(self.rows) else 0)
 
 
@@ -470,7 +470,7 @@ class Unread:
 
 @dataclass(frozen=True, slots=True)
 class Holdings:
-    """What a venue says of an account's positions; reports that came before it are in them, later ones are not.
+    """Position report of an account: includes all reports that came before it, and no later ones.
 
     Parameters
     ----------
@@ -483,7 +483,7 @@ class Holdings:
     why : str
         Why a question has no answer.
     never : bool
-        It has none because the venue tells nobody its positions.
+        It has none because the venue does not report positions.
     """
 
     account: str

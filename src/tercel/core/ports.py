@@ -49,7 +49,7 @@ class Reconnects(Connected, Protocol):
         Raises
         ------
         VenueError
-            Nobody answers: there is no link.
+            No answer: there is no link.
         """
 
 
@@ -65,7 +65,7 @@ class RecordedSession(Protocol):
 
     @property
     def ahead_ns(self) -> int | None:
-        """How far the clock here is ahead of the venue's, ns; None while that is not known."""
+        """Offset of the clock here ahead of the venue's, ns; None while it is unknown."""
 
 
 class TellsExecutions(Protocol):
@@ -79,7 +79,7 @@ class TellsPositions(Protocol):
     """A venue that answers with an account's positions at once."""
 
     def positions(self, account: str) -> Mapping[str, int]:
-        """What an account holds, signed, 10^-8 of a lot, by instrument."""
+        """Signed positions of an account, 10^-8 of a lot, by instrument."""
 
 
 class ReportsPositions(Protocol):
@@ -116,11 +116,11 @@ class TakesParents(Protocol):
         """
 
     def leave(self) -> None:
-        """Say that this session ends in order: its open orders are cancelled, and nobody need be alarmed at that."""
+        """Say that this session ends in order: its open orders are cancelled, which needs no alarm."""
 
 
 class Disowns(Protocol):
-    """A venue that can be told which of its reports was set aside (FIX: a DK, 35=Q, or a business reject, 35=j)."""
+    """A venue that accepts word of reports that were set aside (FIX: a DK, 35=Q, or a business reject, 35=j)."""
 
     def disown(self, message: Report | CancelReject | Unread) -> None:
         """Tell the venue that a report of its was set aside."""
@@ -141,14 +141,14 @@ class TellsDepth(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capabilities:
-    """What a venue offers beyond `core.ports.Venue`: mostly the venue itself, None for what it does not have.
+    """Capabilities of a venue beyond `core.ports.Venue`: mostly the venue itself, None where it lacks one.
 
     Parameters
     ----------
     stepped : bool
         Its clock moves only in `step`; False: time passes there by itself.
     answers_questions : bool
-        It says where an order stands when it is asked (StatusRequest).
+        It answers with an order's status when asked (StatusRequest).
     simulated : bool
         Its market is made or replayed: whatever is traded there, no money is behind it.
     connection, reconnects, session, executions, positions, position_reports, parents, disowns, depth
@@ -259,7 +259,7 @@ def _faults(venue: object) -> Iterator[tuple[str, str, str]]:
 
 
 def _missing(whose: str, part: str, offered: object) -> Iterator[tuple[str, str, str]]:
-    """What a declared capability lacks."""
+    """Members that a declared capability lacks."""
     for name, method in _MEMBERS[part].items():
         if not hasattr(offered, name) or (method and not callable(getattr(offered, name))):
             near = get_close_matches(name, _own_names(offered), 1, LIKE)
@@ -365,7 +365,7 @@ class Entry:
     ns : int
         Venue time.
     instrument, agent, parent, order : str
-        Whom it concerns; "" where nobody in particular.
+        Whom it concerns; "" where it concerns no one in particular.
     body : mapping
         JSON values.
     blob : bytes
@@ -383,7 +383,7 @@ class Entry:
 
 
 class Entries(Protocol):
-    """What can be read as a journal."""
+    """Readable entries of a journal."""
 
     def read(self, after: int = 0, kinds: Iterable[str] = ()) -> Iterator[tuple[int, Entry]]:
         """Entries with a sequence number above `after`, in order, of some kinds (all by default)."""

@@ -23,8 +23,8 @@ from tercel.api.console.page_models import DeskPage, DeskThen
 from tercel.api.console.reads import MOST_READS, READERS
 from tercel.core.ports import Entry
 from tercel.desk.console.state import DeskState
+from tercel.desk.trading.forecast_outcomes import Outcomes
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.outcomes import Outcomes
 from tercel.execution.policies.card import read_card
 from tercel.execution.policies.policy import CARD
 from tercel.execution.policies_packaged import folder_of, names
@@ -362,7 +362,7 @@ def test_what_came_of_a_live_forecast_is_measured_by_the_marks() -> None:
         (40 * S, kinds.MARKET, {"bid": 1, "ask": 1}),
     ):
         found.apply(Entry(kind, ns, "AAA", body=body))
-    (row,) = found.told
+    (row,) = found.scored
     assert (row["ns"], row["forecast_bps"], row["low"], row["source"]) == (S, 5.0, 1.0, "flow")
     assert row["came_bps"] == pytest.approx(10.0), (
         "from the first mark at the forecast to the first at its horizon"

@@ -24,9 +24,8 @@ from tercel.desk.console.follow import JournalFollower
 from tercel.desk.gate.process import FOLDER
 from tercel.desk.trading.journal import database, kinds
 from tercel.desk.trading.journal.codec import entry_in
-from tercel.desk.trading.journal.lock import BRIEFLY, LOCK, FileLock
-from tercel.desk.trading.journal.reader import JournalReader
-from tercel.desk.trading.journal.store import SqlJournal, verify
+from tercel.desk.trading.journal.database import BRIEFLY, LOCK, FileLock
+from tercel.desk.trading.journal.store import JournalReader, SqlJournal, verify
 
 
 def alert(ns: int, code: str, agent: str = "", severity: str = "critical") -> Entry:

@@ -18,7 +18,7 @@ from tests.waiting import until
 
 from tercel.core.errors import JournalError
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.reader import JournalReader
+from tercel.desk.trading.journal.store import JournalReader
 from tercel.desk.trading.ledger import Ledger
 
 pytestmark = pytest.mark.long

@@ -20,9 +20,8 @@ from tercel.cli.operator import kill, rearm
 from tercel.core.errors import ConfigError, OrderError
 from tercel.desk.trading.alerts import AlertSender, post_json
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.reader import JournalReader
-from tercel.desk.trading.journal.store import SqlJournal
-from tercel.desk.trading.kill import KillLatch
+from tercel.desk.trading.journal.store import JournalReader, SqlJournal
+from tercel.desk.trading.risk.kill_switch import KillLatch
 from tercel.execution.strategies import build
 
 log = logging.getLogger(__name__)

@@ -19,7 +19,7 @@ from tercel.desk.console.chart import begun, checkpoints, fold
 from tercel.desk.console.follow import JournalFollower
 from tercel.desk.console.state import DeskState
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.memory import MemoryJournal
+from tercel.desk.trading.journal.chain import MemoryJournal
 
 
 def state_at(journal: MemoryJournal, ns: int, past: Checkpoints[DeskState]) -> DeskState:

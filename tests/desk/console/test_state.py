@@ -9,8 +9,8 @@ from tercel.core.ports import Entry
 from tercel.core.stats.inference import WeightedSums, weighted_interval
 from tercel.desk.console.state import KEPT_OVER, DeskState
 from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal.chain import MemoryJournal
 from tercel.desk.trading.journal.codec import entry_in
-from tercel.desk.trading.journal.memory import MemoryJournal
 from tercel.execution.policies.card import read_card
 from tercel.execution.policies.policy import CARD
 from tercel.execution.policies_packaged import folder_of, names

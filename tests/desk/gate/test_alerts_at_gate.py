@@ -19,9 +19,9 @@ from tercel.api.desk_day import days_of
 from tercel.core.errors import OrderError
 from tercel.desk.gate.config import GateConfig, GateTerms
 from tercel.desk.gate.opening import opened
-from tercel.desk.gate.withdrawal import UNWATCHED
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.reader import JournalReader
+from tercel.desk.trading.journal.store import JournalReader
+from tercel.desk.trading.risk.cancels import UNWATCHED
 
 __all__ = ["gate_of"]
 SMALL: dict[str, Any] = {

@@ -52,14 +52,14 @@ from tercel.desk.gate.opening import opened
 from tercel.desk.gate.process import gate_text
 from tercel.desk.gate.server import Gate
 from tercel.desk.limits import LimitGate, parse
+from tercel.desk.trading.heartbeat import heartbeat
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.memory import MemoryJournal
-from tercel.desk.trading.journal.reader import JournalReader
-from tercel.desk.trading.kill import KillLatch
+from tercel.desk.trading.journal.chain import MemoryJournal
+from tercel.desk.trading.journal.store import JournalReader
 from tercel.desk.trading.ledger import Ledger
-from tercel.desk.trading.parents import accepted
+from tercel.desk.trading.parent_orders.parent import accepted
+from tercel.desk.trading.risk.kill_switch import KillLatch
 from tercel.desk.trading.session import Session, SessionTerms
-from tercel.desk.trading.upkeep import heartbeat
 from tercel.fix.client import FixVenue
 from tercel.venues.address import TRADER
 from tercel.venues.wire import RemoteVenue, frames
@@ -156,7 +156,7 @@ def test_a_desk_of_other_code_than_its_gates_says_so(
     with exchange_served() as server:
         gate = gate_of(server)
         for ours, alerts in ((code_mark(), 0), ("0.1.0+of-yesterday", 1)):
-            for room in ("session", "upkeep"):
+            for room in ("session", "heartbeat"):
                 monkeypatch.setattr(f"tercel.desk.trading.{room}.code_mark", lambda ours=ours: ours)
             session = session_over(RemoteVenue(gate.path, ["ann", "bob"]))
             assert [body["code"] for body in said(session.journal, kinds.SESSION)] == [ours]

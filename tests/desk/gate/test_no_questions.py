@@ -14,10 +14,10 @@ from certify.fix.wall import Wall
 from tercel.core.orders import OrdStatus, StatusRequest
 from tercel.desk.limits import LimitGate, parse
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.memory import MemoryJournal
+from tercel.desk.trading.journal.chain import MemoryJournal
+from tercel.desk.trading.risk.cancels import AGAIN_NS
+from tercel.desk.trading.risk.trading_state import StateReason
 from tercel.desk.trading.session import Session, SessionTerms
-from tercel.desk.trading.state import StateReason
-from tercel.desk.trading.stopping import AGAIN_NS
 from tercel.fix import tags as t
 from tercel.fix.profiles import load
 from tercel.venues.wire import RemoteVenue

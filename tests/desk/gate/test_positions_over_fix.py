@@ -18,10 +18,10 @@ from tercel.core.ports import Capabilities, Entry
 from tercel.desk.gate.config import GateConfig, GateTerms
 from tercel.desk.gate.opening import opened
 from tercel.desk.gate.server import Gate
+from tercel.desk.trading.heartbeat import carry_out
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.reader import post
+from tercel.desk.trading.journal.store import post
 from tercel.desk.trading.session import Session
-from tercel.desk.trading.upkeep import carry_out
 from tercel.venues.wire import RemoteVenue
 
 

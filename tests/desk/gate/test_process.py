@@ -20,7 +20,7 @@ from tercel.desk.gate.process import FILE, FOLDER, LOG, GateProcess
 from tercel.desk.limits import changed, from_json, read
 from tercel.desk.limits.change import as_json
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.reader import JournalReader
+from tercel.desk.trading.journal.store import JournalReader
 from tercel.venues.wire import RemoteVenue
 
 ELSEWHERE = ("numba", "tercel.market", "tercel.lab", "tercel.execution", "tercel.signals")
@@ -122,9 +122,7 @@ def test_it_loads_no_market_no_lab_and_no_compiler(
 
 
 def test_no_adapter_of_a_venue_loads_them_either() -> None:
-    adapters = (
-        "gate.copies, desk.gate.watchdog, fix.client, venues.binance_venue.venue, venues.ccxt_venue"
-    )
+    adapters = "gate.drop_copy, desk.gate.watchdog, fix.client, venues.binance_venue.venue, venues.ccxt_venue"
     code = f"import sys, tercel.desk.{adapters.replace(', ', ', tercel.')}; print(*sys.modules)"
     loaded = subprocess.run(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, check=True

@@ -12,14 +12,14 @@ from exchange.fix import acceptor
 from tercel.core.orders import ONE, CancelOrder, NewOrder, ReplaceOrder, Tif
 from tercel.core.ports import Entry
 from tercel.core.vocabulary import BUY, SELL
-from tercel.desk.trading import recovery
+from tercel.desk.trading.child_orders.fold import Orders
+from tercel.desk.trading.child_orders.lifecycle import opened
+from tercel.desk.trading.child_orders.positions import Fill, Positions
+from tercel.desk.trading.heartbeat import carry_out
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.ledger import Ledger
-from tercel.desk.trading.order import opened
-from tercel.desk.trading.orders import Orders
-from tercel.desk.trading.positions import Fill, Positions
-from tercel.desk.trading.state import Standing, StateReason, TradingState, reduces
-from tercel.desk.trading.upkeep import carry_out
+from tercel.desk.trading.reconciliation import recovery
+from tercel.desk.trading.risk.trading_state import Standing, StateReason, TradingState, reduces
 from tercel.fix import tags as t
 from tercel.fix.profiles import load
 

@@ -11,11 +11,10 @@ from certify.fix.case import Bench
 from certify.fix.wall import Wall
 from tercel.core.orders import ONE
 from tercel.desk.limits import LimitGate
-from tercel.desk.trading.inquiry import MISSING_S
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.reader import post
-from tercel.desk.trading.recovery import refold
-from tercel.desk.trading.stopping import AGAIN_NS
+from tercel.desk.trading.journal.store import post
+from tercel.desk.trading.reconciliation.recovery import MISSING_S, refold
+from tercel.desk.trading.risk.cancels import AGAIN_NS
 from tercel.fix import tags as t
 from tercel.fix.profiles import load
 from tercel.fix.protocol.message import utc_text

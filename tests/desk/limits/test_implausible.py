@@ -17,16 +17,16 @@ from tercel.core.ports import Capabilities, Entry
 from tercel.desk.limits import LimitGate, parse
 from tercel.desk.limits.file import DAY_NS, MONEY
 from tercel.desk.trading.gateway import IMPLAUSIBLE, OrderGateway
+from tercel.desk.trading.heartbeat import heartbeat
 from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal.chain import MemoryJournal
 from tercel.desk.trading.journal.codec import entry_out
-from tercel.desk.trading.journal.memory import MemoryJournal
 from tercel.desk.trading.ledger import ArchiveIndex, Ledger
-from tercel.desk.trading.parents import ParentRequest, accepted
-from tercel.desk.trading.recovery import refold
-from tercel.desk.trading.settlement import PositionKeeper
-from tercel.desk.trading.snapshot import canonical, restored
-from tercel.desk.trading.state import StateReason
-from tercel.desk.trading.upkeep import heartbeat
+from tercel.desk.trading.parent_orders.parent import ParentRequest, accepted
+from tercel.desk.trading.reconciliation.positions import PositionKeeper
+from tercel.desk.trading.reconciliation.recovery import refold
+from tercel.desk.trading.reconciliation.snapshot import canonical, restored
+from tercel.desk.trading.risk.trading_state import StateReason
 
 LIST = [Listing("A", 1.0, 1)]
 """A tick of a lot is worth one unit of money."""

@@ -11,11 +11,10 @@ from tercel.api.desk_dependencies import dependencies_of
 from tercel.api.desk_file import parse_config
 from tercel.core.ports import Venue
 from tercel.core.system import WallClock
-from tercel.desk.rounds import baselines
-from tercel.desk.rounds.build import BuiltDesk, open_desk
-from tercel.desk.rounds.dependencies import DeskDependencies
+from tercel.desk.engine import monitor
+from tercel.desk.engine.runtime import BuiltDesk, DeskDependencies, open_desk
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.memory import MemoryJournal
+from tercel.desk.trading.journal.chain import MemoryJournal
 from tercel.execution.market import Market
 from tercel.signals.risk.anomaly import Second
 from tercel.venues.exchange import MarketSpec, SimulatedExchange
@@ -71,8 +70,8 @@ def test_the_next_session_begins_with_what_the_journal_has(tools: SimulatedMarke
     journal = MemoryJournal(chained=False)
     venue = venue_of(tools)
     opened(venue, journal).desk.run()
-    (learned,) = baselines.of_journal(journal, venue.name).values()
-    assert baselines.of_journal(journal, "fix:live") == {}
+    (learned,) = monitor.baselines_in(journal, venue.name).values()
+    assert monitor.baselines_in(journal, "fix:live") == {}
     later = opened(venue, journal)
     known = later.desk._states["AAA"].monitor.baseline
     assert known is not None
@@ -86,8 +85,8 @@ def test_the_next_session_begins_with_what_the_journal_has(tools: SimulatedMarke
 def test_a_session_of_an_hour_replaces_it_at_its_end_by_ordinary_seconds_alone(
     monkeypatch: pytest.MonkeyPatch, tools: SimulatedMarkets
 ) -> None:
-    seconds = baselines.OrdinarySeconds()
-    monkeypatch.setattr(baselines, "LEAST_S", 200)
+    seconds = monitor.OrdinarySeconds()
+    monkeypatch.setattr(monitor, "LEAST_S", 200)
     rng = np.random.default_rng(0)
     for _ in range(300):
         seconds.add(Second(*rng.poisson(5, 8).astype(float)))
@@ -99,7 +98,7 @@ def test_a_session_of_an_hour_replaces_it_at_its_end_by_ordinary_seconds_alone(
     built.desk.run()
     ordinary = built.desk._states["AAA"].monitor.ordinary
     assert 0 < ordinary.count < 360 - 240 + 1  # none of them while it was cautious
-    monkeypatch.setattr(baselines, "LEAST_S", 1)
+    monkeypatch.setattr(monitor, "LEAST_S", 1)
     for _ in range(200):
         ordinary.add(Second(*rng.poisson(5, 8).astype(float)))
     built.desk.keep_baselines()

@@ -8,11 +8,10 @@ from tercel.api.desk_file import parse_config
 from tercel.core.ports import Entry
 from tercel.core.vocabulary import NS_PER_SECOND as S
 from tercel.desk.console.state import DeskState
-from tercel.desk.rounds.build import open_desk
-from tercel.desk.rounds.dependencies import DeskDependencies
+from tercel.desk.engine.runtime import DeskDependencies, open_desk
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.memory import MemoryJournal
-from tercel.desk.trading.parents import ParentRequest
+from tercel.desk.trading.journal.chain import MemoryJournal
+from tercel.desk.trading.parent_orders.parent import ParentRequest
 from tercel.desk.trading.tca.recorder import TcaRecorder
 
 

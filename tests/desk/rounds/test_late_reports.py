@@ -10,10 +10,9 @@ from tercel.api.demo.markets import SimulatedMarkets
 from tercel.api.desk_file import parse_config
 from tercel.core.orders import PAID_ONE, MarketRows, VenueEvent
 from tercel.core.vocabulary import NS_PER_SECOND as S
-from tercel.desk.rounds.build import BuiltDesk, open_desk
-from tercel.desk.rounds.dependencies import DeskDependencies
+from tercel.desk.engine.runtime import BuiltDesk, DeskDependencies, open_desk
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.memory import MemoryJournal
+from tercel.desk.trading.journal.chain import MemoryJournal
 
 
 class LossyVenue:

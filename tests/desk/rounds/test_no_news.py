@@ -9,10 +9,9 @@ from exchange.fix.server import serve_fix
 from tercel.api.demo.markets import SimulatedMarkets, planted
 from tercel.api.desk_file import parse_config, read_config
 from tercel.core.ports import Venue
-from tercel.desk.rounds.build import open_desk
-from tercel.desk.rounds.dependencies import DeskDependencies
+from tercel.desk.engine.runtime import DeskDependencies, open_desk
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.memory import MemoryJournal
+from tercel.desk.trading.journal.chain import MemoryJournal
 from tercel.execution.market import Market
 from tercel.fix.client import FixVenue
 from tercel.venues.exchange import MarketSpec, SimulatedExchange

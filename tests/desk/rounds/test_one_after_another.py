@@ -10,10 +10,9 @@ import pytest
 from tercel.api.demo.markets import SimulatedMarkets, open_demo
 from tercel.api.desk_file import parse_config
 from tercel.core.errors import DataError
-from tercel.desk.rounds.build import check, open_desk
-from tercel.desk.rounds.dependencies import DeskDependencies
+from tercel.desk.engine.runtime import DeskDependencies, check, open_desk
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.memory import MemoryJournal
+from tercel.desk.trading.journal.chain import MemoryJournal
 from tercel.desk.trading.session import SessionTerms
 from tercel.execution.foresight.forecaster import save, shipped
 from tercel.execution.policies_packaged import folder_of

@@ -14,10 +14,11 @@ from tercel.api.demo.markets import SimulatedMarkets, open_demo
 from tercel.api.desk_file import parse_config
 from tercel.core.errors import PolicyError
 from tercel.core.ports import Entry
-from tercel.desk.rounds.build import detector_of, unwatched
+from tercel.desk.engine.agent_slot import detector_of
+from tercel.desk.engine.runtime import unwatched
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.memory import MemoryJournal
-from tercel.desk.trading.parents import ParentRequest
+from tercel.desk.trading.journal.chain import MemoryJournal
+from tercel.desk.trading.parent_orders.parent import ParentRequest
 from tercel.execution.policies.policy import how_to_observe
 
 DESK = """

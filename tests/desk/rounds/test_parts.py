@@ -15,20 +15,12 @@ from tercel.api.desk_file import described, parse_config, read_config
 from tercel.core.errors import ConfigError, OrderError, TercelError
 from tercel.core.messages import Alpha, Posture
 from tercel.core.orders import ONE, PAID_ONE, MarketRows
-from tercel.desk.rounds.agent_slot import DriftDetector, Evidence, paper_rows
-from tercel.desk.rounds.build import (
-    check,
-    known_of,
-    limits_of,
-    out_of_card,
-    slot_of,
-    strategy_of,
-    unsaid_markets,
-)
-from tercel.desk.rounds.instrument import FlowShortfall
-from tercel.desk.rounds.order_arrivals import order_arrivals
-from tercel.desk.rounds.outcome import money, savings
-from tercel.desk.rounds.sizing import FlowShares, Sizing, SizingRule, WeightsRule, split
+from tercel.desk.engine.agent_slot import DriftDetector, Evidence, paper_rows, slot_of, strategy_of
+from tercel.desk.engine.config import SizingRule, WeightsRule
+from tercel.desk.engine.instrument import FlowShares, FlowShortfall, Sizing, split
+from tercel.desk.engine.order_arrivals import order_arrivals
+from tercel.desk.engine.outcome import money, savings
+from tercel.desk.engine.runtime import check, known_of, limits_of, out_of_card, unsaid_markets
 from tercel.execution import policies_packaged as packaged_policies
 from tercel.execution.foresight.features import HORIZONS
 from tercel.execution.foresight.forecaster import TABLE, WAITING, save, shipped

@@ -12,10 +12,9 @@ from tercel.api.desk_file import parse_config
 from tercel.core.messages import Posture, Style
 from tercel.core.ports import Entry
 from tercel.core.vocabulary import NS_PER_SECOND as S
-from tercel.desk.rounds.build import open_desk
-from tercel.desk.rounds.dependencies import DeskDependencies
-from tercel.desk.rounds.outcome import outcome
-from tercel.desk.rounds.posture_overrides import combined
+from tercel.desk.engine.outcome import outcome
+from tercel.desk.engine.posture_overrides import combined
+from tercel.desk.engine.runtime import DeskDependencies, open_desk
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.store import SqlJournal
 from tercel.desk.trading.ledger import Ledger

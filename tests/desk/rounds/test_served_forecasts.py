@@ -22,11 +22,11 @@ from tercel.api.desk_page import cost_through_rounds, forecast_sentences
 from tercel.core.errors import ConfigError, DataError, TercelError
 from tercel.core.ports import Capabilities, Entry
 from tercel.core.system import WallClock
-from tercel.desk.rounds.build import BuiltDesk, check, open_desk
-from tercel.desk.rounds.forecasts import begins_ns, forecasts_in, within
-from tercel.desk.rounds.sizing import Sizing
+from tercel.desk.engine.forecasts import begins_ns, forecasts_in, within
+from tercel.desk.engine.instrument import Sizing
+from tercel.desk.engine.runtime import BuiltDesk, check, open_desk
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.memory import MemoryJournal
+from tercel.desk.trading.journal.chain import MemoryJournal
 from tercel.execution.guidance import pack
 from tercel.signals.serving.model_folder import SignalModel, _digest, load
 from tercel.signals.serving.predict import ServedForecasts, predict

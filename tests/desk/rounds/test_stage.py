@@ -13,10 +13,8 @@ from tercel.api.demo.markets import demo_text
 from tercel.api.desk_file import parse_config
 from tercel.core.errors import ConfigError
 from tercel.core.ports import Capabilities, Entry
-from tercel.desk.limits import Limits, default_file, hash_of, read
-from tercel.desk.rounds.build import limits_of
-from tercel.desk.rounds.config import DeskConfig
-from tercel.desk.rounds.stage import (
+from tercel.desk.engine.config import (
+    DeskConfig,
     check_clock,
     check_live,
     check_stage,
@@ -25,6 +23,8 @@ from tercel.desk.rounds.stage import (
     largest_loss,
     sentence,
 )
+from tercel.desk.engine.runtime import limits_of
+from tercel.desk.limits import Limits, default_file, hash_of, read
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.store import SqlJournal
 
@@ -252,7 +252,7 @@ def test_kills_that_were_tried_are_found_by_day(tried: Path, tmp_path: Path) -> 
         REARM,
     )
     assert kills_tried(late, *live()) == {DAY.date()}, (
-        "the latch falls before the journal hears who asked"
+        "the kill switch engages before the journal hears who asked"
     )
     assert kills_tried(tmp_path / "nowhere", *live()) == set()
 

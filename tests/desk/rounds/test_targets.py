@@ -18,15 +18,14 @@ from tercel.core.errors import DataError, TercelError
 from tercel.core.orders import ONE, Listing
 from tercel.core.ports import Entry
 from tercel.core.vocabulary import BUY, SELL
-from tercel.desk.rounds.build import BuiltDesk, check, open_desk
-from tercel.desk.rounds.config import SignalsSection
-from tercel.desk.rounds.dependencies import DeskDependencies
-from tercel.desk.rounds.forecasts import forecasts_in
-from tercel.desk.rounds.order_arrivals import OrderArrival, TargetOrders
+from tercel.desk.engine.config import SignalsSection
+from tercel.desk.engine.forecasts import forecasts_in
+from tercel.desk.engine.order_arrivals import OrderArrival, TargetOrders
+from tercel.desk.engine.runtime import BuiltDesk, DeskDependencies, check, open_desk
+from tercel.desk.trading.explain import explain
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.memory import MemoryJournal
-from tercel.desk.trading.parents import entry_of
-from tercel.desk.trading.replay import explain
+from tercel.desk.trading.journal.chain import MemoryJournal
+from tercel.desk.trading.parent_orders.parent import entry_of
 from tercel.desk.trading.session import SessionTerms
 from tercel.signals.portfolio.targets import Target, read_targets
 from tercel.signals.serving.model_folder import _digest, load

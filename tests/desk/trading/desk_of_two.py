@@ -6,8 +6,8 @@ from tests.parts import whole
 
 from tercel.core.errors import VenueError
 from tercel.desk.limits import LimitGate, parse
-from tercel.desk.trading.journal.memory import MemoryJournal
-from tercel.desk.trading.parents import ParentRequest
+from tercel.desk.trading.journal.chain import MemoryJournal
+from tercel.desk.trading.parent_orders.parent import ParentRequest
 from tercel.desk.trading.session import Session, SessionTerms
 from tercel.execution.strategies import build
 from tercel.market.flow.preset import load

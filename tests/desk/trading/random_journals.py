@@ -18,11 +18,11 @@ from tercel.core.orders import (
     Tif,
 )
 from tercel.core.ports import Entry
+from tercel.desk.trading.child_orders.lifecycle import ChildOrder
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.codec import entry_in, entry_out
 from tercel.desk.trading.ledger import Ledger
-from tercel.desk.trading.order import ChildOrder
-from tercel.desk.trading.parents import ParentRequest, accepted, entry_of
+from tercel.desk.trading.parent_orders.parent import ParentRequest, accepted, entry_of
 
 S, X = OrdStatus, ExecType
 

@@ -7,8 +7,8 @@ from tests.desk.trading.word import Word
 from tercel.core.errors import OrderError
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.store import SqlJournal
-from tercel.desk.trading.kill import KillLatch
 from tercel.desk.trading.ledger import Ledger
+from tercel.desk.trading.risk.kill_switch import KillLatch
 
 DORA = "dora (password)"
 

@@ -13,7 +13,7 @@ from tercel.core.errors import ConfigError
 from tercel.core.ports import Entry
 from tercel.desk.trading.alerts import EVERY_S, TIMEOUT_S, AlertSender
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.memory import MemoryJournal
+from tercel.desk.trading.journal.chain import MemoryJournal
 
 
 def alert(text: str, severity: str = "warning") -> Entry:

@@ -8,9 +8,9 @@ from tests.parts import parts, whole
 
 from tercel.core.orders import ONE, ExecType, OrdStatus, Report, Unread
 from tercel.core.vocabulary import FOREVER_NS
-from tercel.desk.trading.follower import Follower
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.ledger import Ledger
+from tercel.desk.trading.parent_orders.follower import Follower
 from tercel.desk.trading.tca.recorder import TcaRecorder
 
 

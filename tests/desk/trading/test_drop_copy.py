@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tercel.core.orders import ONE, ExecType, OrdStatus, Report
-from tercel.desk.gate.copies import CopyWatch
+from tercel.desk.gate.drop_copy import CopyWatch
 
 EXEC = Report(
     "e1", ExecType.TRADE, OrdStatus.FILLED, "o1", "", "V1", "ann", "X", 1, 10, 100, 10, 100, 10, 0, 1

@@ -13,9 +13,9 @@ from exchange.fix.server import serve_fix
 from tercel.core.orders import CancelOrder, MarketRows, NewOrder, ReplaceOrder, VenueEvent
 from tercel.core.price_limit import limit_at
 from tercel.core.vocabulary import FOREVER_NS
-from tercel.desk.trading.children import Assignment
-from tercel.desk.trading.executor import ParentExecutor
-from tercel.desk.trading.follower import Follower
+from tercel.desk.trading.parent_orders.children import Assignment
+from tercel.desk.trading.parent_orders.executor import ParentExecutor
+from tercel.desk.trading.parent_orders.follower import Follower
 from tercel.execution import step
 from tercel.execution.costs import Costs
 from tercel.execution.foresight.forecaster import TABLE, save, shipped

@@ -16,10 +16,10 @@ from tercel.core.orders import (
     Report,
 )
 from tercel.core.vocabulary import FOREVER_NS
-from tercel.desk.trading.children import Assignment
-from tercel.desk.trading.executor import ParentExecutor
-from tercel.desk.trading.follower import Follower
-from tercel.desk.trading.state import StateReason
+from tercel.desk.trading.parent_orders.children import Assignment
+from tercel.desk.trading.parent_orders.executor import ParentExecutor
+from tercel.desk.trading.parent_orders.follower import Follower
+from tercel.desk.trading.risk.trading_state import StateReason
 from tercel.execution import columns as c
 from tercel.execution.driver import Driver
 from tercel.execution.strategies import build
@@ -256,7 +256,7 @@ def test_no_more_than_so_many_updates_wait(csco: Source, monkeypatch: pytest.Mon
     left, often = Floor(csco), Floor(csco)
     alone, asked = left.hire("P"), often.hire("P")
     left.run(330)
-    monkeypatch.setattr("tercel.desk.trading.executor.WAITING", 2)
+    monkeypatch.setattr("tercel.desk.trading.parent_orders.executor.WAITING", 2)
     often.run(330)
     assert left.sent == often.sent
     np.testing.assert_array_equal(alone.take_recorded(), asked.take_recorded())

@@ -7,9 +7,9 @@ from tests.parts import whole
 from tercel.core.errors import OrderError
 from tercel.desk.console.state import DeskState
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.memory import MemoryJournal
-from tercel.desk.trading.kill import KillLatch
+from tercel.desk.trading.journal.chain import MemoryJournal
 from tercel.desk.trading.ledger import Ledger
+from tercel.desk.trading.risk.kill_switch import KillLatch
 from tercel.desk.trading.tca.recorder import TcaRecorder
 from tercel.execution.intent import empty
 from tercel.execution.strategies import build

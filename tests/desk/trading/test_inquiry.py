@@ -8,11 +8,11 @@ from certify.fix.case import Bench
 from certify.fix.wall import Wall
 from tercel.core.orders import StatusRequest
 from tercel.core.ports import Capabilities
-from tercel.desk.trading.inquiry import LONGEST_NS, Inquiry
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.kill import LATCH, KillLatch
-from tercel.desk.trading.state import Sender, StateReason, TradingStates
-from tercel.desk.trading.stopping import AGAIN_NS
+from tercel.desk.trading.reconciliation.recovery import LONGEST_NS, Inquiry
+from tercel.desk.trading.risk.cancels import AGAIN_NS
+from tercel.desk.trading.risk.kill_switch import LATCH, KillLatch
+from tercel.desk.trading.risk.trading_state import Sender, StateReason, TradingStates
 from tercel.fix import tags as t
 from tercel.fix.profiles import load
 

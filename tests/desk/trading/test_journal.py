@@ -33,12 +33,17 @@ from tercel.core.orders import (
 )
 from tercel.core.ports import Entry
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.chain import ORIGIN, ChainKey, ChainRow, digest, key_of
+from tercel.desk.trading.journal.chain import (
+    ORIGIN,
+    ChainKey,
+    ChainRow,
+    MemoryJournal,
+    digest,
+    key_of,
+)
 from tercel.desk.trading.journal.codec import command_of, message_of, to_json
-from tercel.desk.trading.journal.memory import MemoryJournal
-from tercel.desk.trading.journal.reader import JournalReader, post
-from tercel.desk.trading.journal.sqlite import ROOM
-from tercel.desk.trading.journal.store import SqlJournal, verify
+from tercel.desk.trading.journal.log import ROOM
+from tercel.desk.trading.journal.store import JournalReader, SqlJournal, post, verify
 
 SERVER = os.environ.get("TERCEL_POSTGRES_URL", "")
 
@@ -566,7 +571,7 @@ def test_only_an_append_with_sync_flushes(tmp_path, monkeypatch):
     ]
     raw.set_trace_callback(None)
     flushed = []
-    monkeypatch.setattr("tercel.desk.trading.journal.sqlite.os.fsync", flushed.append)
+    monkeypatch.setattr("tercel.desk.trading.journal.log.os.fsync", flushed.append)
     journal.append([])
     assert flushed == []
     journal.append(entries(1, 5), sync=False)

@@ -15,7 +15,7 @@ from tercel.core.errors import ConfigError, OrderError
 from tercel.core.orders import CancelOrder, Listing, NewOrder, Tif
 from tercel.desk.limits import LimitGate, default_file, read
 from tercel.desk.trading.journal.store import SqlJournal
-from tercel.desk.trading.kill import ALL, KillLatch
+from tercel.desk.trading.risk.kill_switch import ALL, KillLatch
 
 
 @pytest.fixture
@@ -209,7 +209,7 @@ def test_a_writer_killed_at_any_step_leaves_one_state_or_the_other(
     before = path.read_bytes()
     script = f"""
         import os, pathlib, signal
-        from tercel.desk.trading.kill import KillLatch
+        from tercel.desk.trading.risk.kill_switch import KillLatch
         owner, name = {"pathlib.Path" if "Path" in step else "os"}, {step.rsplit(".", 1)[1]!r}
         real = getattr(owner, name)
         def dies(*args, **words):

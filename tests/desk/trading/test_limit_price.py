@@ -10,11 +10,11 @@ from tercel.core.errors import OrderError
 from tercel.core.ports import Entry
 from tercel.core.price_limit import limit_at
 from tercel.desk.console.state import DeskState
+from tercel.desk.trading.heartbeat import carry_out
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.memory import MemoryJournal
+from tercel.desk.trading.journal.chain import MemoryJournal
 from tercel.desk.trading.ledger import Ledger
 from tercel.desk.trading.tca.recorder import TcaRecorder
-from tercel.desk.trading.upkeep import carry_out
 
 
 def limited(limit_price, **words):

@@ -9,11 +9,11 @@ from tercel.core.errors import LimitsError, OrderError
 from tercel.core.orders import MarketRows, MassCancel, NewOrder, ReplaceOrder
 from tercel.desk.limits import changed, hash_of_json, limits_json, parse
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.memory import MemoryJournal
-from tercel.desk.trading.journal.reader import post
-from tercel.desk.trading.journal.store import SqlJournal
-from tercel.desk.trading.kill import KillLatch
-from tercel.desk.trading.limit_record import EXPIRES_NS, wrong
+from tercel.desk.trading.journal.chain import MemoryJournal
+from tercel.desk.trading.journal.store import SqlJournal, post
+from tercel.desk.trading.ledger import EXPIRES_NS
+from tercel.desk.trading.risk.kill_switch import KillLatch
+from tercel.desk.trading.risk.limit_keeper import audit_limits
 from tercel.desk.trading.session import Session, SessionTerms
 
 
@@ -320,7 +320,7 @@ def test_an_approval_is_of_the_values_that_were_asked_for_and_seen():
     number = session.keeper.request({path: "5000"}, "ann", "it is over")
     with pytest.raises(OrderError, match=r"order_lots = 5000.*order_lots = 50000") as refused:
         session.keeper.approve(number, "bob", "seen", changes={path: "50000"})
-    assert "ask anew" in refused.value.remedy
+    assert "ask again" in refused.value.remedy
     session.keeper.tighten(
         {path: "100"}, "rita", "worse news"
     )  # what was asked about is another limit now
@@ -339,7 +339,7 @@ def test_an_approval_is_of_the_values_that_were_asked_for_and_seen():
     )  # the file says more than two persons agreed on
     assert later.limits.holdings["ann", "X"].order_lots == 5000
     assert f"{path} (5000 to 50000)" in alerts(later, "limits_file_looser")[0]["text"]
-    assert wrong(journal)[1] == []
+    assert audit_limits(journal)[1] == []
 
 
 @pytest.mark.parametrize("event", ["loosened", "in_force", "tightened"])
@@ -355,7 +355,7 @@ def test_an_audit_finds_values_that_nobody_agreed_on(event):
             more = limits_json(changed(session.limits.limits, {"agents.ann.order_lots": "50000"}))
             body |= {"event": event, "limits": more, "hash": hash_of_json(more)}
         forged.append([replace(entry, body=body)])
-    (found,) = wrong(forged)[1]
+    (found,) = audit_limits(forged)[1]
     assert ("other values than request" if event == "loosened" else "(2000 to 50000)") in found
 
 
@@ -365,7 +365,7 @@ def test_every_order_carries_the_hash_of_its_limits():
     session.run_until(session.now_ns + 40 * S)
     session.keeper.tighten({"agents.ann.order_lots": "4000"}, "ann", "news")
     session.run_until(session.now_ns + 100 * S)
-    orders, found = wrong(session.journal)
+    orders, found = audit_limits(session.journal)
     assert found == []
     named = {
         body["limits"] for body in bodies(session.journal, kinds.ORDER_OUT) if body["what"] == "new"
@@ -388,7 +388,7 @@ def test_an_audit_finds_orders_under_other_limits():
         if entry.kind == kinds.LIMITS and body["event"] == "loosened":
             body |= {"by": "ann", "limits": limits_json(parse(tight(desk="messages = 1")))}
         forged.append([replace(entry, body=body)])
-    orders, found = wrong(forged)
+    orders, found = audit_limits(forged)
     assert orders
     assert len(found) >= 3
 

@@ -3,8 +3,8 @@
 from tests.desk.trading.test_limit_price import exchange_of, session_of
 
 from tercel.core.orders import Listing
+from tercel.desk.trading.heartbeat import traded_in
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.upkeep import traded_in
 from tercel.fix.standard import scaled_listing
 
 

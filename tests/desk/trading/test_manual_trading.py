@@ -8,11 +8,10 @@ from tests.desk.trading.word import Word
 
 from tercel.core.orders import CancelOrder, CancelReject, NewOrder, OrdStatus
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.reader import post
-from tercel.desk.trading.journal.store import SqlJournal
-from tercel.desk.trading.kill import KillLatch
+from tercel.desk.trading.journal.store import SqlJournal, post
 from tercel.desk.trading.ledger import Ledger
-from tercel.desk.trading.recovery import refold
+from tercel.desk.trading.reconciliation.recovery import refold
+from tercel.desk.trading.risk.kill_switch import KillLatch
 from tercel.desk.trading.tca.recorder import TcaRecorder
 
 

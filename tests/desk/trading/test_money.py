@@ -10,11 +10,11 @@ from tests.desk.trading.random_journals import Story
 
 from tercel.core.orders import ONE, Unit
 from tercel.core.ports import Entry
-from tercel.desk.trading import money as m
+from tercel.desk.trading.child_orders.positions import Position
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.ledger import Ledger
-from tercel.desk.trading.money import HeldPosition, Money
-from tercel.desk.trading.positions import Position
+from tercel.desk.trading.risk import money as m
+from tercel.desk.trading.risk.money import HeldPosition, Money
 
 S = 10**9
 LISTED = {
@@ -182,7 +182,7 @@ def test_the_curve_is_thinned_and_never_cut() -> None:
         entries += beat((at + 1) * 10 * S, X=(100, 101))
     money, _ = folded(entries)
     times = [ns for ns, _ in money.curve.points]
-    assert m.KEPT_POINTS <= len(times) <= 2 * m.KEPT_POINTS
+    assert m.MOST_POINTS <= len(times) <= 2 * m.MOST_POINTS
     assert times[0] == 10 * S
     assert 50_000 * S - times[-1] <= max(b - a for a, b in itertools.pairwise(times)) <= 160 * S
 

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from tests.desk.trading.desk_of_two import S, asked, exchange_of, session_of
 
 from tercel.core.orders import ExecType, NewOrder, OrdStatus, Report, Tif
-from tercel.desk.trading.back_off import FIRST_NS, FREE, LONGEST_NS, BackOff
+from tercel.desk.trading.gateway import FIRST_NS, FREE, LONGEST_NS, BackOff
 from tercel.desk.trading.journal import kinds
 
 

@@ -26,14 +26,14 @@ from tercel.core.orders import (
     Tif,
 )
 from tercel.core.ports import Entry
-from tercel.desk.trading import parents as p
+from tercel.desk.trading.child_orders.fold import Orders
+from tercel.desk.trading.child_orders.lifecycle import TRANSITIONS, Code
+from tercel.desk.trading.child_orders.positions import Position
 from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal.chain import MemoryJournal
 from tercel.desk.trading.journal.codec import entry_in, entry_out, message_of
-from tercel.desk.trading.journal.memory import MemoryJournal
 from tercel.desk.trading.ledger import Ledger
-from tercel.desk.trading.order import TRANSITIONS, Code
-from tercel.desk.trading.orders import Orders
-from tercel.desk.trading.positions import Position
+from tercel.desk.trading.parent_orders import parent as p
 
 S, X = OrdStatus, ExecType
 UNASKED = [

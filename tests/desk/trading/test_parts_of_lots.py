@@ -32,8 +32,8 @@ from tercel.desk.limits.file import MONEY
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.codec import entry_in, entry_out
 from tercel.desk.trading.ledger import Ledger
-from tercel.desk.trading.parents import ParentRequest, accepted
-from tercel.desk.trading.recovery import count
+from tercel.desk.trading.parent_orders.parent import ParentRequest, accepted
+from tercel.desk.trading.reconciliation.recovery import count
 from tercel.desk.trading.tca.measure import ParentFacts, fill_rows, measure
 from tercel.desk.trading.tca.recorder import TcaRecorder
 

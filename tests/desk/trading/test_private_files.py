@@ -8,7 +8,7 @@ import pytest
 from tercel.core.ports import Entry
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.store import SqlJournal
-from tercel.desk.trading.kill import KillLatch
+from tercel.desk.trading.risk.kill_switch import KillLatch
 from tercel.fix import memory
 from tercel.fix.memory import OrderMemory
 from tercel.fix.profiles.model import NamesTable

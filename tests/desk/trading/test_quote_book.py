@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from tercel.core import vocabulary as v
 from tercel.core.errors import TapeError
 from tercel.core.orders import Listing, MarketRows
-from tercel.desk.trading.follower import Follower
-from tercel.desk.trading.quote_book import QuoteBook
+from tercel.desk.limits.quotes import QuoteBook
+from tercel.desk.trading.parent_orders.follower import Follower
 
 IDS = 12
 LISTING = Listing("X", 0.01, 1, dense_ids=IDS)

@@ -17,18 +17,17 @@ from tercel.core.errors import JournalError, OrderError, TercelError, UnknownNam
 from tercel.core.messages import Alpha, Posture
 from tercel.core.orders import CancelOrder, LinkStatus, MarketRows, MassCancel, NewOrder, Tif
 from tercel.core.ports import Entry
-from tercel.desk.trading.children import Assignment
-from tercel.desk.trading.executor import ParentExecutor
+from tercel.desk.trading.heartbeat import carry_out
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.blobs import unpack
+from tercel.desk.trading.journal.chain import MemoryJournal
 from tercel.desk.trading.journal.codec import entry_out
-from tercel.desk.trading.journal.memory import MemoryJournal
-from tercel.desk.trading.journal.reader import post
-from tercel.desk.trading.journal.store import SqlJournal
-from tercel.desk.trading.kill import KillLatch
+from tercel.desk.trading.journal.store import SqlJournal, post
 from tercel.desk.trading.ledger import Ledger
-from tercel.desk.trading.manager import FALLBACK
-from tercel.desk.trading.upkeep import carry_out
+from tercel.desk.trading.parent_orders.children import Assignment
+from tercel.desk.trading.parent_orders.executor import ParentExecutor
+from tercel.desk.trading.parent_orders.manager import FALLBACK
+from tercel.desk.trading.risk.kill_switch import KillLatch
 from tercel.execution import columns as c
 from tercel.execution import policies_packaged
 from tercel.execution.costs import Costs

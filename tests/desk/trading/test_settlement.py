@@ -9,7 +9,7 @@ from tests.desk.trading.desk_of_two import Flaky, exchange_of, session_of
 
 from tercel.core.errors import JournalError, VenueError
 from tercel.core.orders import ONE, ExecType, Holdings, OrdStatus, Report
-from tercel.desk.trading.journal.memory import MemoryJournal
+from tercel.desk.trading.journal.chain import MemoryJournal
 
 
 class Asked(Flaky):
@@ -89,7 +89,7 @@ def test_positions_are_compared_where_they_stand_among_reports(before, after, of
     assert session.positions.differences() == (
         {("ann", "X"): (here * ONE, (here + off) * ONE)} if off else {}
     )
-    assert session.positions.last_told("ann").get("X", 0) == (here + off) * ONE
+    assert session.positions.last_reported("ann").get("X", 0) == (here + off) * ONE
 
 
 def test_a_way_that_is_down_as_it_is_asked_is_a_missing_answer():
@@ -107,7 +107,7 @@ def test_a_way_that_is_down_as_it_is_asked_is_a_missing_answer():
 def test_nothing_new_leaves_between_a_way_that_came_back_and_the_first_answer():
     session = session_of(Asked(), warm_s=0)
     session.positions.begin()
-    assert session.gateway.standing("").reason == "the venue has not told its positions yet"
+    assert session.gateway.standing("").reason == "the venue has not reported its positions yet"
     session.step(session.now_ns)
     assert session.gateway.standing("").code == ""
 

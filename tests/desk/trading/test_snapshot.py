@@ -14,11 +14,17 @@ from tercel.core.ports import Entry
 from tercel.desk.limits import LimitGate, parse
 from tercel.desk.trading import ledger as ledger_of
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.memory import MemoryJournal
+from tercel.desk.trading.journal.chain import MemoryJournal
 from tercel.desk.trading.journal.store import SqlJournal
 from tercel.desk.trading.ledger import FOLDED, Ledger
-from tercel.desk.trading.recovery import refold
-from tercel.desk.trading.snapshot import Snapshots, blank_of, canonical, restored, version_of
+from tercel.desk.trading.reconciliation.recovery import refold
+from tercel.desk.trading.reconciliation.snapshot import (
+    Snapshots,
+    blank_of,
+    canonical,
+    restored,
+    version_of,
+)
 
 KEPT_NS = 10**11
 
@@ -111,7 +117,7 @@ class _Rest:
         self._journal, self._ledger, self._cut = journal, ledger, cut
 
     def fold(self, limits):
-        from tercel.desk.trading.recovery import count
+        from tercel.desk.trading.reconciliation.recovery import count
 
         for seq, entry in self._journal.read(self._cut, [*FOLDED, kinds.MARKET]):
             self._ledger.last = seq

@@ -22,15 +22,15 @@ from tercel.core.orders import (
 )
 from tercel.core.ports import Entry
 from tercel.desk.limits import PAUSES
+from tercel.desk.trading.child_orders.fold import Orders
+from tercel.desk.trading.child_orders.lifecycle import Code, opened
+from tercel.desk.trading.child_orders.positions import Fill, Positions
 from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal.chain import MemoryJournal
 from tercel.desk.trading.journal.codec import entry_in
-from tercel.desk.trading.journal.memory import MemoryJournal
-from tercel.desk.trading.kill import Latch
 from tercel.desk.trading.ledger import Ledger
-from tercel.desk.trading.order import Code, opened
-from tercel.desk.trading.orders import Orders
-from tercel.desk.trading.positions import Fill, Positions
-from tercel.desk.trading.state import (
+from tercel.desk.trading.risk.kill_switch import Latch
+from tercel.desk.trading.risk.trading_state import (
     PERMITS,
     REASONS,
     Act,

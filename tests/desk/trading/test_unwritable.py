@@ -15,9 +15,9 @@ from tests.waiting import DEADLINE_S, until
 from tercel.core.errors import JournalError
 from tercel.core.orders import MassCancel, NewOrder, ReplaceOrder
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.memory import MemoryJournal
+from tercel.desk.trading.journal.chain import MemoryJournal
 from tercel.desk.trading.journal.store import SqlJournal
-from tercel.desk.trading.kill import KillLatch
+from tercel.desk.trading.risk.kill_switch import KillLatch
 
 AFTER_NS = 5 * S
 
@@ -199,9 +199,9 @@ def test_a_session_on_a_full_disk_ends_with_nothing_open(tmp_path):
         from pathlib import Path
         from tests.desk.trading.desk_of_two import S, asked, exchange_of, session_of, truth
         from tercel.core.errors import JournalError
-        from tercel.desk.trading.journal import sqlite
+        from tercel.desk.trading.journal import log
         from tercel.desk.trading.journal.store import SqlJournal
-        sqlite.ROOM = 0
+        log.ROOM = 0
         venue = exchange_of()
         session = session_of(venue, SqlJournal(sys.argv[1]))
         session.accept(asked())

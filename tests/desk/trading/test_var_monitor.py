@@ -11,11 +11,10 @@ from tests.desk.trading.desk_of_two import asked, exchange_of, session_of
 from tercel.core.orders import Listing
 from tercel.core.ports import Entry
 from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal.chain import MemoryJournal
 from tercel.desk.trading.journal.codec import entry_in
-from tercel.desk.trading.journal.memory import MemoryJournal
 from tercel.desk.trading.ledger import Ledger
-from tercel.desk.trading.money import KEPT_MARKS, LEAST, Money
-from tercel.desk.trading.var_monitor import OVER, UNDER, VarMonitor
+from tercel.desk.trading.risk.money import LEAST, MOST_MARKS, OVER, UNDER, Money, VarMonitor
 
 MINUTE = 60 * S
 
@@ -100,8 +99,8 @@ def test_nothing_is_said_before_there_are_returns() -> None:
 @pytest.mark.parametrize("others", [0, 5000])
 def test_a_session_that_begins_knows_the_marks_of_before_as_the_console_does(others: int) -> None:
     noise = [Entry(kinds.POSTURE, S, "AAA", body={}) for _ in range(others)]
-    desk = Desk(*marks(2 * KEPT_MARKS)[:KEPT_MARKS], *noise, *marks(2 * KEPT_MARKS)[KEPT_MARKS:])
-    desk.beat((2 * KEPT_MARKS + 2) * MINUTE, 1000, 1e-9)
+    desk = Desk(*marks(2 * MOST_MARKS)[:MOST_MARKS], *noise, *marks(2 * MOST_MARKS)[MOST_MARKS:])
+    desk.beat((2 * MOST_MARKS + 2) * MINUTE, 1000, 1e-9)
     ((_, _, text),) = desk.said
     assert text == f"value at risk of a day: {desk.risk:,.0f} USD of 0 that a day may lose"
 

@@ -14,12 +14,12 @@ from tercel.core.orders import (
     Unread,
 )
 from tercel.core.ports import Entry
-from tercel.desk.trading import parents as p
+from tercel.desk.trading.child_orders.lifecycle import SEVERITY, Code
 from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal.chain import MemoryJournal
 from tercel.desk.trading.journal.codec import entry_in, entry_out, message_of, to_json
-from tercel.desk.trading.journal.memory import MemoryJournal
 from tercel.desk.trading.ledger import Ledger
-from tercel.desk.trading.order import SEVERITY, Code
+from tercel.desk.trading.parent_orders import parent as p
 
 S, X = OrdStatus, ExecType
 

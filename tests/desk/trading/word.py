@@ -3,7 +3,7 @@
 from tests.desk.trading.desk_of_two import S
 
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.reader import post
+from tercel.desk.trading.journal.store import post
 
 
 class Word:

@@ -15,15 +15,15 @@ from tests.desk.trading.desk_of_two import WIDE
 from tercel.core import orders as o
 from tercel.core.errors import TapeError
 from tercel.desk.limits import LimitGate, parse
-from tercel.desk.trading.follower import follower_of
 from tercel.desk.trading.gateway import OrderGateway
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.memory import MemoryJournal
-from tercel.desk.trading.kill import KillLatch
-from tercel.desk.trading.limiting import LimitKeeper
-from tercel.desk.trading.parents import ParentRequest, accepted
-from tercel.desk.trading.recovery import refold
-from tercel.desk.trading.stopping import KillCanceller
+from tercel.desk.trading.journal.chain import MemoryJournal
+from tercel.desk.trading.parent_orders.follower import follower_of
+from tercel.desk.trading.parent_orders.parent import ParentRequest, accepted
+from tercel.desk.trading.reconciliation.recovery import refold
+from tercel.desk.trading.risk.cancels import KillCanceller
+from tercel.desk.trading.risk.kill_switch import KillLatch
+from tercel.desk.trading.risk.limit_keeper import LimitKeeper
 from tercel.fix.connection import WaitLimits
 from tercel.venues.binance_venue.channel import ApiChannel
 from tercel.venues.binance_venue.rest import WeightBudget

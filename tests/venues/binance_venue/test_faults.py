@@ -21,13 +21,12 @@ from tests.waiting import until
 from tercel.core import orders as o
 from tercel.core.errors import OrderError, TapeError, VenueError
 from tercel.desk.limits import LimitGate, parse
-from tercel.desk.trading.follower import follower_of
 from tercel.desk.trading.gateway import OrderGateway
-from tercel.desk.trading.inquiry import Inquiry
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.memory import MemoryJournal
-from tercel.desk.trading.parents import ParentRequest, accepted
-from tercel.desk.trading.recovery import refold
+from tercel.desk.trading.journal.chain import MemoryJournal
+from tercel.desk.trading.parent_orders.follower import follower_of
+from tercel.desk.trading.parent_orders.parent import ParentRequest, accepted
+from tercel.desk.trading.reconciliation.recovery import Inquiry, refold
 from tercel.venues.binance_venue.venue import BinanceVenue
 
 AGENT, SPEED = "ann", 10.0

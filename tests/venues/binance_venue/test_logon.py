@@ -18,7 +18,7 @@ from tercel.core.errors import ConfigError, TercelError, VenueError
 from tercel.desk.limits import LimitGate, parse
 from tercel.desk.trading.gateway import OrderGateway
 from tercel.desk.trading.journal.store import SqlJournal
-from tercel.desk.trading.recovery import refold
+from tercel.desk.trading.reconciliation.recovery import refold
 from tercel.venues.binance_venue.terms import BinanceTerms
 from tercel.venues.binance_venue.venue import BinanceVenue
 

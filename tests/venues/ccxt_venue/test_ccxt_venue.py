@@ -28,7 +28,7 @@ from tercel.core.orders import ONE
 from tercel.desk.limits import LimitGate, parse
 from tercel.desk.trading.gateway import OrderGateway
 from tercel.desk.trading.journal.store import SqlJournal
-from tercel.desk.trading.recovery import refold
+from tercel.desk.trading.reconciliation.recovery import refold
 from tercel.feeds.ccxt_messages import name_of, number_of, plain
 from tercel.feeds.ccxt_streams import CcxtStreams, urls_of
 from tercel.venues.address import address, money_at, placed

@@ -19,7 +19,7 @@ from tercel.core.orders import (
     Report,
     Tif,
 )
-from tercel.desk.trading.follower import Follower
+from tercel.desk.trading.parent_orders.follower import Follower
 from tercel.market.flow.preset import load
 from tercel.market.flow.scenario import scaled
 from tercel.market.impact.law import ImpactLaw

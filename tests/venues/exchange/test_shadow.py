@@ -19,10 +19,10 @@ from tercel.core.orders import M_KIND, M_LOTS, M_PRICE, M_SIDE, CancelOrder, Mar
 from tercel.core.ports import Entry, Venue
 from tercel.desk.limits import LimitGate, parse
 from tercel.desk.trading.counterfactual_replay import CostObserver, ParentScript
+from tercel.desk.trading.heartbeat import traded_in
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.memory import MemoryJournal
+from tercel.desk.trading.journal.chain import MemoryJournal
 from tercel.desk.trading.session import Session, SessionTerms
-from tercel.desk.trading.upkeep import traded_in
 from tercel.feeds import BinanceFeed, FeedOptions
 from tercel.market.impact.law import ImpactLaw
 from tercel.market.simulator.days import simulated_lake

@@ -10,8 +10,8 @@ from tercel.api.console.connected import ConnectedDesk
 from tercel.api.console.models import Interval
 from tercel.core.errors import TercelError
 from tercel.core.serialization import to_jsonable
-from tercel.desk.rounds.config import OFF
-from tercel.desk.rounds.forecasts import model_of
+from tercel.desk.engine.config import OFF
+from tercel.desk.engine.forecasts import model_of
 from tercel.execution.policies.card import Card, read_card
 from tercel.execution.policies.policy import CARD
 from tercel.execution.policies_packaged import card_of

@@ -14,8 +14,8 @@ from tercel.core.ports import Entry
 from tercel.desk.console.desk import FolderDesk
 from tercel.desk.console.follow import JournalFollower
 from tercel.desk.console.state import DeskState
-from tercel.desk.trading.journal.reader import withdraw
-from tercel.desk.trading.parents import ParentOrder
+from tercel.desk.trading.journal.store import withdraw
+from tercel.desk.trading.parent_orders.parent import ParentOrder
 
 ANSWER_S: Final = 10.0
 """Within it a desk that runs answers a person's word."""

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from tercel.api.console.people import LONGEST_PASSWORD
-from tercel.desk.trading.limit_record import blank
+from tercel.desk.limits.change import blank
 
 LONGEST_ID = 80
 

@@ -25,7 +25,7 @@ from typing import Any, Final
 from tercel.core.errors import ConfigError, check_known
 from tercel.core.extras import needed
 from tercel.core.files import locked, write_private
-from tercel.desk.trading.limit_record import blank, same_person
+from tercel.desk.limits.change import blank, same_person
 
 VIEWER, TRADER, RISK, ADMIN = ROLES = ("viewer", "trader", "risk", "admin")
 """From least to most: who may do something, may do what those before may."""

@@ -39,10 +39,10 @@ from tercel.desk.console.alerts import SEVERE, AlertBook
 from tercel.desk.console.chart import book, chart
 from tercel.desk.console.gate import newest_first, read_rows
 from tercel.desk.console.state import DeskState, highest
+from tercel.desk.trading.child_orders.lifecycle import ChildOrder
+from tercel.desk.trading.forecast_outcomes import forecast_row
 from tercel.desk.trading.journal import kinds as all_kinds
-from tercel.desk.trading.order import ChildOrder
-from tercel.desk.trading.outcomes import forecast_row
-from tercel.desk.trading.parents import ParentOrder
+from tercel.desk.trading.parent_orders.parent import ParentOrder
 
 EVERY_S: Final = 1.0
 """Between two looks of a stream that nothing wakes; a reader that is slow gets what has changed since its last one."""
@@ -218,7 +218,7 @@ def add_reads(app: FastAPI, desks: Desks) -> None:
     def desk_forecasts(desk: str) -> list[ForecastRow]:
         """The last forecast of each instrument, then those whose time is over beside what came of them."""
         told = desks.of(desk).follower.ask(
-            lambda state: (dict(state.alphas), list(state.outcomes.told))
+            lambda state: (dict(state.alphas), list(state.outcomes.scored))
         )
         rows = [forecast_row(name, one) for name, one in told[0].items()] + told[1]
         return [ForecastRow(**to_jsonable(row)) for row in rows]

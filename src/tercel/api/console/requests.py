@@ -15,7 +15,7 @@ from typing import Any, Final, TypeVar
 
 from tercel.core.errors import ConfigError, OrderError
 from tercel.core.files import locked, write_private
-from tercel.desk.trading.limit_record import EXPIRES_NS
+from tercel.desk.trading.ledger import EXPIRES_NS
 
 FILE: Final = "requests.json"
 KEPT: Final = 200

@@ -17,7 +17,7 @@ from tercel.api.console.requests import CONFIRMED, REFUSED, Asked
 from tercel.api.console.sessions import Sessions, Visit
 from tercel.core.errors import TercelError
 from tercel.desk.console.state import Agent, DeskState
-from tercel.desk.trading.limit_record import same_person
+from tercel.desk.limits.change import same_person
 from tercel.desk.trading.tca.shortfall import BPS
 
 

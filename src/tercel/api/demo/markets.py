@@ -22,11 +22,10 @@ from tercel.core.pace import Pace
 from tercel.core.ports import Clock, Journal
 from tercel.core.toml import TomlTable, validated
 from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.desk.rounds.build import BuiltDesk, open_desk
-from tercel.desk.rounds.config import OFF, DeskConfig
-from tercel.desk.rounds.dependencies import DeskDependencies
-from tercel.desk.rounds.forecasts import DeskForecasts
-from tercel.desk.trading.journal.memory import MemoryJournal
+from tercel.desk.engine.config import OFF, DeskConfig
+from tercel.desk.engine.forecasts import DeskForecasts
+from tercel.desk.engine.runtime import BuiltDesk, DeskDependencies, open_desk
+from tercel.desk.trading.journal.chain import MemoryJournal
 from tercel.execution.market import Market
 from tercel.market.flow import Preset, load
 from tercel.market.flow.santa_fe_preset import SantaFePreset

@@ -13,11 +13,11 @@ from tercel.core.orders import ONE, Unit
 from tercel.core.ports import Entries, Entry
 from tercel.core.stats.history import thinned
 from tercel.desk.console.state import DeskState
+from tercel.desk.trading.child_orders.lifecycle import ChildOrder
+from tercel.desk.trading.child_orders.positions import Fill
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.blobs import unpack
-from tercel.desk.trading.order import ChildOrder
-from tercel.desk.trading.parents import ParentOrder
-from tercel.desk.trading.positions import Fill
+from tercel.desk.trading.parent_orders.parent import ParentOrder
 from tercel.execution.driver import ReplayedBook
 
 EVERY_NS: Final = 60 * 10**9

@@ -7,10 +7,9 @@ from typing import Any, Self
 
 from tercel.core.ports import Entry
 from tercel.desk.gate.process import gate_folder
-from tercel.desk.trading.journal.database import DATABASE
-from tercel.desk.trading.journal.lock import holder
-from tercel.desk.trading.journal.reader import JournalReader, post
-from tercel.desk.trading.kill import ALL, LATCH, KillLatch
+from tercel.desk.trading.journal.database import DATABASE, holder
+from tercel.desk.trading.journal.store import JournalReader, post
+from tercel.desk.trading.risk.kill_switch import ALL, LATCH, KillLatch
 
 
 class FolderDesk:
@@ -113,7 +112,7 @@ class FolderDesk:
 
     def why(self, seq: int) -> Mapping[str, Any] | None:
         """Explain a journaled decision: the observation and the intent."""
-        from tercel.desk.trading.replay import explain
+        from tercel.desk.trading.explain import explain
 
         with closing(JournalReader(self.folder)) as reader:
             return explain(reader, seq)

@@ -24,9 +24,9 @@ from tercel.desk.console.chart import begun, checkpoints, fold, note
 from tercel.desk.console.desk import FolderDesk
 from tercel.desk.console.gate import UNREADABLE, Answer, GateAlerts, told_of
 from tercel.desk.console.state import DeskState, highest
+from tercel.desk.trading.child_orders.positions import Move
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.money import by, summed
-from tercel.desk.trading.positions import Move
+from tercel.desk.trading.risk.money import by, summed
 
 Alerts = Mapping[tuple[str, str], int]
 """How many of each severity and code."""

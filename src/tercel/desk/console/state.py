@@ -17,13 +17,13 @@ from tercel.core.stats.inference import WeightedSums
 from tercel.core.vocabulary import SIDE_WORDS
 from tercel.desk.console.alerts import AlertBook
 from tercel.desk.console.operator_actions import operator_text
+from tercel.desk.trading.child_orders.lifecycle import ChildOrder
+from tercel.desk.trading.forecast_outcomes import Outcomes
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.ledger import ArchiveIndex, Ledger
-from tercel.desk.trading.money import Money, by
-from tercel.desk.trading.order import ChildOrder
-from tercel.desk.trading.outcomes import Outcomes
-from tercel.desk.trading.parents import ParentOrder
-from tercel.desk.trading.state import StateReason, TradingState
+from tercel.desk.trading.parent_orders.parent import ParentOrder
+from tercel.desk.trading.risk.money import Money, by
+from tercel.desk.trading.risk.trading_state import StateReason, TradingState
 from tercel.desk.trading.tca.shortfall import weight
 from tercel.execution import intent as it
 
@@ -357,7 +357,7 @@ class DeskState:
         self.began_ns = entry.ns
         for agent in self.agents.values():
             agent.promoted = ""  # a session begins with the strategies of the desk's file
-        self.kills = {}  # a session that finds the latch fallen journals it again
+        self.kills = {}  # a session that finds the kill switch engaged journals it again
 
     def _parent(self, seq: int, entry: Entry) -> None:
         event, body, agent = entry.body.get("event"), entry.body, self._agent(entry.agent)

@@ -45,9 +45,9 @@ def main(file: Path, *, watchdog: bool = False) -> int:
             ends = (lambda: bool(signals) or _parent_ended()), listens
             hold(config, file, user_name(), *ends, begins=desk.begins, prove=desk.prove)
     except (TercelError, OSError) as error:
-        told = error if isinstance(error, TercelError) else of_files(error)
-        _log.critical("%s", told)
-        _say({"error": told.to_json()})
+        failure = error if isinstance(error, TercelError) else of_files(error)
+        _log.critical("%s", failure)
+        _say({"error": failure.to_json()})
         code = 2
     for gate in gates:
         left = left_open(gate)
@@ -57,7 +57,7 @@ def main(file: Path, *, watchdog: bool = False) -> int:
 
 
 class _ItsDesk:
-    """The desk that started this gate, and gives its word where money is behind the venue: nobody else trades here."""
+    """The desk that started this gate, and gives its word where money is behind the venue: no other session trades here."""
 
     _token = ""
 
@@ -88,7 +88,7 @@ def _say(said: Mapping[str, Any]) -> None:
 
 
 def _parent_ended() -> bool:
-    """Whether whoever started this process is gone: nothing else closes its pipe."""
+    """Whether the parent process is gone: nothing else closes the pipe."""
     ready, _, _ = select.select([sys.stdin], [], [], 0.0)
     return bool(ready) and not os.read(sys.stdin.fileno(), 1024)
 

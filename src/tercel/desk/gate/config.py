@@ -56,13 +56,13 @@ class GateTerms(_Table):
     latch: str = ""
     """The kill latch of the desk; empty: `kill.json` in its folder."""
     listen: str = LISTEN
-    """Socket file that sessions connect to: whoever may write to it may trade, so it is its owner's alone."""
+    """Socket file that sessions connect to: write access allows trading, so it is its owner's alone."""
     group: str = ""
-    """A group whose members may connect too; empty: nobody else."""
+    """A group whose members may connect too; empty: no one else."""
     people: str = ""
     """Among whom the second person of a desk is that trades money; empty: the file that the installation's names."""
     changed: dict[str, int | float | str] = Field(default_factory=dict)
-    """Single limits in the place of the file's, as in a desk's `[limits.changed]`."""
+    """Single limits that replace the file's, as in a desk's `[limits.changed]`."""
     silence_s: float = Field(default=4.0, gt=0, le=60)
     """A session that sends nothing for so long is cut off, and its orders are cancelled."""
     heartbeat_s: float = Field(default=10.0, gt=0)

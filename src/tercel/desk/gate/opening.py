@@ -20,10 +20,10 @@ from tercel.desk.gate.config import LONGEST_PATH, GateConfig
 from tercel.desk.gate.server import Gate, Prove, refuse_all
 from tercel.desk.limits import LimitGate, changed, check_own, default_file, read
 from tercel.desk.trading.gateway import OrderGateway
+from tercel.desk.trading.heartbeat import begun, emergency_log
 from tercel.desk.trading.journal.store import SqlJournal
-from tercel.desk.trading.kill import LATCH, KillLatch, check_latch
-from tercel.desk.trading.recovery import reconcile, refold
-from tercel.desk.trading.upkeep import begun, last_words
+from tercel.desk.trading.reconciliation.recovery import reconcile, refold
+from tercel.desk.trading.risk.kill_switch import LATCH, KillLatch, check_latch
 from tercel.venues.address import connect, mark_of
 
 # prctl(2): PR_SET_DUMPABLE. Other processes of the same user may then neither trace this one nor read its memory.
@@ -66,7 +66,7 @@ def opened(
     Raises
     ------
     TercelError
-        A venue where money is and limits that nobody set; a venue that does not answer, a journal that is held or
+        A venue where money is and limits that no person set; a venue that does not answer, a journal that is held or
         damaged, limits that do not read.
     """
     section = config.gate
@@ -98,12 +98,14 @@ def opened(
         trim_heap()  # what reading the journal took
         name = _names(ledger.next_session, mark_of(section.venue))
         gateway = OrderGateway(venue, journal, limits, ledger, name)
-        closing.callback(last_words, gateway)
-        _begin(gateway, name, holder, section.accounts)
+        closing.callback(emergency_log, gateway)
+        before = {order.root: order for order in gateway.ledger.orders.live()}
+        gateway.write([begun(gateway, holder, resume=False)])
+        reconcile(gateway, name, before, more=section.accounts)
         listen = _free(beside / section.listen)
         copy = None
         if section.drop_copy is not None:
-            from tercel.desk.gate.copies import DropCopy, copy_session
+            from tercel.desk.gate.drop_copy import DropCopy, copy_session
 
             session = copy_session(
                 section.drop_copy.venue, folder / "copy", beside, venue.listings()
@@ -133,16 +135,8 @@ def _names(session: int, mark: str) -> Callable[[], str]:
     return lambda: f"~g{mark}{session}.{next(numbers)}"
 
 
-def _begin(
-    gateway: OrderGateway, name: Callable[[], str], holder: str, accounts: tuple[str, ...]
-) -> None:
-    before = {order.root: order for order in gateway.ledger.orders.live()}
-    gateway.write([begun(gateway, holder, resume=False)])
-    reconcile(gateway, name, before, more=accounts)
-
-
 def _free(path: Path) -> str:
-    """A socket file that nobody listens at; one that a dead gate left is removed.
+    """A socket file without a listener; one that a dead gate left is removed.
 
     Raises
     ------

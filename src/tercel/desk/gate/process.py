@@ -35,18 +35,18 @@ _PATIENCE_S: Final = 60.0
 _log = logging.getLogger("tercel.alerts")
 
 
-def gate_folder(desk: Path, told: Mapping[str, Any]) -> Path | None:
-    """Where the journal of a desk's gate lies: in its own folder, or where its session says; None where there is none.
+def gate_folder(desk: Path, gate: Mapping[str, Any]) -> Path | None:
+    """Folder of the journal of a desk's gate: the desk's own, or the one that its session names; None without a gate.
 
     Parameters
     ----------
     desk : Path
         The desk's folder.
-    told : mapping
+    gate : mapping
         What its last session says of a gate that is not its own: {"journal", "accounts"}, or nothing.
     """
-    where = Path(told["journal"]) if told else desk / FOLDER
-    return where if told or (where / DATABASE).exists() else None
+    where = Path(gate["journal"]) if gate else desk / FOLDER
+    return where if gate or (where / DATABASE).exists() else None
 
 
 def gate_text(fields: Mapping[str, object]) -> str:
@@ -84,7 +84,7 @@ class GateProcess(Closing):
     latch : Path
         The kill latch.
     changes : mapping
-        Single limits in the place of the file's.
+        Single limits that replace the file's.
     agree : callable
         See `venues.address.connect`.
 
@@ -121,10 +121,10 @@ class GateProcess(Closing):
             "venue": venue,
             "accounts": list(accounts),
             "latch": str(latch.resolve()),
+            "listen": str(listen),
+            **({} if limits is None else {"limits": str(limits.resolve())}),
+            **({"changed": dict(changes)} if changes else {}),
         }
-        fields |= {"listen": str(listen)}
-        fields |= {} if limits is None else {"limits": str(limits.resolve())}
-        fields |= {"changed": dict(changes)} if changes else {}
         (self.folder / FILE).write_text(gate_text(fields), encoding="utf-8")
         (self.folder / LOG).unlink(missing_ok=True)
         self._process = self._started()
@@ -259,7 +259,7 @@ def venue_at(
     near : Path, optional
         Folder that a profile's file is looked for in first.
     changes : mapping, optional
-        Single limits in the place of the file's, at the desk's own gate too.
+        Single limits that replace the file's, at the desk's own gate too.
     agree : callable
         See `venues.address.connect`.
 
@@ -274,7 +274,7 @@ def venue_at(
 
 
 def _read(line: bytes) -> dict[str, Any]:
-    """What a line of a gate's says; {} for one that was cut short."""
+    """Fields of a line of a gate; {} for one that was cut short."""
     try:
         said = json.loads(line)
     except ValueError:

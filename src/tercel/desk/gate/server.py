@@ -24,25 +24,30 @@ from tercel.core.ports import Entry
 from tercel.core.system import PeriodicThread
 from tercel.core.version import code_mark
 from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.desk.gate.withdrawal import OrderWithdrawal
 from tercel.desk.limits import Denial
+from tercel.desk.limits.quotes import QuoteBook
 from tercel.desk.trading.gateway import OrderGateway
-from tercel.desk.trading.inquiry import Inquiry
+from tercel.desk.trading.heartbeat import (
+    carry_out,
+    check_store,
+    emergency_log,
+    heartbeat,
+    take_inbox,
+)
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.codec import message_of
-from tercel.desk.trading.kill import KillLatch
-from tercel.desk.trading.limiting import LimitKeeper
-from tercel.desk.trading.parents import LONGEST_NS, ParentRequest, accepted, entry_of
-from tercel.desk.trading.quote_book import QuoteBook
-from tercel.desk.trading.settlement import PositionKeeper
-from tercel.desk.trading.state import StateReason
-from tercel.desk.trading.stopping import KillCanceller
-from tercel.desk.trading.upkeep import carry_out, check_store, heartbeat, last_words, take_inbox
+from tercel.desk.trading.parent_orders.parent import LONGEST_NS, ParentRequest, accepted, entry_of
+from tercel.desk.trading.reconciliation.positions import PositionKeeper
+from tercel.desk.trading.reconciliation.recovery import Inquiry
+from tercel.desk.trading.risk.cancels import KillCanceller, OrderWithdrawal
+from tercel.desk.trading.risk.kill_switch import KillLatch
+from tercel.desk.trading.risk.limit_keeper import LimitKeeper
+from tercel.desk.trading.risk.trading_state import StateReason
 from tercel.venues.wire import frames
 from tercel.venues.wire.server import CLIENT, Client, OrderServer, of_account, whole
 
 if TYPE_CHECKING:
-    from tercel.desk.gate.copies import DropCopy
+    from tercel.desk.gate.drop_copy import DropCopy
 
 TURN_S: Final = 0.01
 """A turn waits so long at most: that late is a kill seen."""
@@ -100,7 +105,7 @@ class Gate(OrderServer):
     money : str
         Why money is behind the venue; "" where none is. Sessions then cancel alone, until `prove` lets each trade.
     prove : callable
-        Given what a session shows and the number of its user: who lets it trade; raises for nobody.
+        Given what a session shows and the number of its user: who lets it trade; raises where no one does.
 
     Raises
     ------
@@ -135,7 +140,7 @@ class Gate(OrderServer):
         self._books: dict[str, QuoteBook] = {}
         self._beat_ns = 0
         self._fd = -1
-        self._told_ns = -1
+        self._sent_ns = -1
         self._back_s = 0.0
         self._turned_s = 0.0
         self._silent: dict[Client, tuple[int, float]] = {}
@@ -199,16 +204,16 @@ class Gate(OrderServer):
             for client in list(self._clients):
                 self._drop(client)
         finally:
-            last_words(self.gateway)
+            emergency_log(self.gateway)
             super().close()
 
     def leave(self) -> None:
-        """Nobody watches the orders any more: cancel every open one. A session that has just ended was heard first."""
+        """No one watches the orders any more: cancel every open one. Frames of a session that just ended are read first."""
         self.poll(0.0)
         self._withdrawal.begin(self._accounts, "the gate closes")
 
     def alarm(self) -> None:
-        """Alert at what is not over as the gate ends, where nobody was alarmed at it."""
+        """Alert at what is not over as the gate ends, where no alarm was raised."""
         self._withdrawal.alarm()
 
     @property
@@ -260,7 +265,7 @@ class Gate(OrderServer):
             self.hand_out(client)
 
     def _not_theirs(self, command: o.Command) -> tuple[str, str] | None:
-        """What is wrong with the names of a command: those of the gate, and of orders that are another's."""
+        """Fault in the names of a command: names of the gate, or of another account's orders; None without one."""
         name, orders = command.cl_ord_id, self.gateway.ledger.orders
         if name.startswith(_OWN_NAMES):
             return f"names that do not begin with {' or '.join(_OWN_NAMES)}", repr(name)
@@ -272,7 +277,7 @@ class Gate(OrderServer):
         return None
 
     def _refusal(self, command: o.Command, denied: Denial) -> o.ClientEvent | None:
-        """What a session is told of a command that did not pass."""
+        """The answer to a command that did not pass."""
         now, text = self._venue.now_ns, f"the gate: {denied.code}: {denied.text}"
         if isinstance(command, o.NewOrder):
             return o.refused(command, self._name(), now, text)
@@ -327,7 +332,7 @@ class Gate(OrderServer):
         if (teller := self._venue.capabilities.positions) is not None:
             with self.gateway.wire:
                 return teller.positions(account)
-        return self.positions.last_told(account)
+        return self.positions.last_reported(account)
 
     def on_other(self, client: Client, body: frames.Fields) -> None:
         """Handle a heartbeat, a parent order, the end of a session, or a watchdog's question."""
@@ -337,7 +342,24 @@ class Gate(OrderServer):
         elif what == "alive":
             self.send(client, {"said": "alive", "up": self._venue.capabilities.up})
         elif what == "live":
-            self._go_live(client, body)
+            # Let a session trade where money is, if it shows what it has to; a password takes long to look at.
+            if time.monotonic() < self._refused_s + LOOK_S:
+                raise VenueError(f"{LOOK_S:g} s after one that was refused", "another", "try again")
+            try:
+                by = self._prove(body, user_of(client.socket))
+            except TercelError:
+                self._refused_s = time.monotonic()
+                raise
+            self._live.add(client)
+            entry = {
+                "command": "live",
+                "body": {"accounts": sorted(client.accounts)},
+                "by": by,
+                "wall_ns": time.time_ns(),
+                "reason": str(body.get("reason", "")),
+            }
+            self.gateway.write([Entry(kinds.OPERATOR, self._venue.now_ns, body=entry)])
+            self.send(client, {"said": "live"})
         elif what == "leave":
             self._leaving.add(client)
             client.gone = True
@@ -347,26 +369,6 @@ class Gate(OrderServer):
                 repr(what),
                 CLIENT,
             )
-
-    def _go_live(self, client: Client, body: frames.Fields) -> None:
-        """Let a session trade where money is, if it shows what it has to; a password takes long to look at."""
-        if time.monotonic() < self._refused_s + LOOK_S:
-            raise VenueError(f"{LOOK_S:g} s after one that was refused", "another", "try again")
-        try:
-            by = self._prove(body, user_of(client.socket))
-        except TercelError:
-            self._refused_s = time.monotonic()
-            raise
-        self._live.add(client)
-        entry = {
-            "command": "live",
-            "body": {"accounts": sorted(client.accounts)},
-            "by": by,
-            "wall_ns": time.time_ns(),
-        }
-        entry["reason"] = str(body.get("reason", ""))
-        self.gateway.write([Entry(kinds.OPERATOR, self._venue.now_ns, body=entry)])
-        self.send(client, {"said": "live"})
 
     def _parent(self, client: Client, body: frames.Fields) -> None:
         id_, instrument, account = (str(body.get(name)) for name in ("id", "instrument", "account"))
@@ -394,7 +396,7 @@ class Gate(OrderServer):
             self.gateway.write([accepted(request, now)])
         elif known is None or known.over or lots < 0 or not same:
             raise OrderError(
-                "a parent as it was told before, not over, of some lots",
+                "a parent as announced before, not over, of some lots",
                 f"{id_}: {body}",
                 "rename it",
             )
@@ -423,8 +425,8 @@ class Gate(OrderServer):
     def _cut_off(self, now: float) -> None:
         """Add up how long each session has been silent: it said nothing up to `now`, when its socket was read.
 
-        What came while the gate was held up is read before: that is nobody's silence. A turn counts as half of it at
-        most, as what held up the gate may have held up the session too. Whoever has nothing open may be silent for
+        What came while the gate was held up is read before: that is no silence of a session. A turn counts as half of it at
+        most, as what held up the gate may have held up the session too. A session without open orders may be silent for
         `OPENING_S`: a desk that begins reads its journal first.
         """
         passed = min(now - self._turned_s, self._silence_s / 2)
@@ -466,7 +468,7 @@ class Gate(OrderServer):
                 can.reconnects.reconnect()
 
     def _pump(self) -> None:
-        """Take what the venue reports; a stepped one is stepped here when nobody else does it, and its link is kept."""
+        """Take what the venue reports; a stepped one is stepped here when no session does it, and its link is polled."""
         if not self._stepped:
             with suppress(VenueError):
                 self._take_events(self._reports())
@@ -480,7 +482,7 @@ class Gate(OrderServer):
                 connection.poll()
 
     def _reports(self) -> list[o.VenueEvent]:
-        """What the venue has reported, without waiting."""
+        """Reports of the venue, without waiting."""
         connection = self._venue.capabilities.connection
         with self.gateway.wire:
             return (
@@ -505,10 +507,10 @@ class Gate(OrderServer):
             elif isinstance(event, o.LinkStatus):
                 self.inquiry.link(event.up)
         self.route(events, _mine)
-        told = self._venue.now_ns != self._told_ns and not self._stepped
-        self._told_ns = self._venue.now_ns
+        moved = self._venue.now_ns != self._sent_ns and not self._stepped
+        self._sent_ns = self._venue.now_ns
         for client in self._clients if not self._stepped else ():
-            if client.waiting or told:
+            if client.waiting or moved:
                 self.hand_out(client)
                 self.flush(client)
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tercel.fix.client import FixVenue
 
 LOCK: Final = "watchdog.lock"
-"""Held by the one watchdog of a folder; its process number stands in it."""
+"""Held by the one watchdog of a folder; it contains the process number."""
 ASK_S: Final = 0.25
 """Between two questions whether the gate is there."""
 AGAIN_S: Final = 0.5
@@ -87,7 +87,7 @@ class Watchdog:
                         if self._failed
                         else "its orders were cancelled"
                     )
-                    self._say(f"no gate for {ENOUGH_S:g} s: {did}; nobody watches any more")
+                    self._say(f"no gate for {ENOUGH_S:g} s: {did}; the watch ends")
                     return
                 elif began - heard >= self._silence_s:
                     self._cancel()

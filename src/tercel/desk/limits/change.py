@@ -2,14 +2,15 @@
 
     changed(limits, {"agents.twap.order_lots": "100"})     # as a limit file would have it
     loosened(limits, changed(...))                         # [] or what allows more: a second person must agree
-    hash_of(limits)                                        # stands on every order
+    hash_of(limits)                                        # journaled with every order
 
 A limit is tighter when nothing passes it that did not pass before. Fewer is tighter, but for what `_LONGER` names.
 """
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any, Final, TypeVar
 
@@ -17,6 +18,8 @@ from tercel.core.errors import ConfigError, LimitsError, offer
 from tercel.core.serialization import parse_tables, to_jsonable
 from tercel.desk.limits import file
 
+NEW: Final = ".*"
+"""Ends the path of the limits of a name that had none (`limits.loosened`)."""
 HASH: Final = 12
 """Hexadecimal digits of a name of limits."""
 # Limits of which the longer is the tighter.
@@ -186,14 +189,14 @@ def _tighter(in_force: _Kind, given: _Kind) -> _Kind:
 
 
 def check_own(named: str, paths: Iterable[str], why: str) -> None:
-    """Refuse limits that nobody set: neither a file, nor the desk's loss and gross value in the place of the packaged.
+    """Refuse limits that no person set: neither a file, nor the desk's loss and gross value instead of the packaged.
 
     Parameters
     ----------
     named : str
         The limits file, "" where there is none.
     paths : iterable of str
-        Single limits in the place of the file's.
+        Single limits that replace the file's.
     why : str
         Why they have to be set.
 
@@ -266,3 +269,58 @@ def hash_of_json(body: Mapping[str, Any]) -> str:
     """:func:`hash_of` of limits in the JSON form of :func:`as_json`."""
     canonical = json.dumps(body, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()[:HASH]
+
+
+def with_values(before: file.Limits, after: file.Limits, paths: Sequence[str]) -> list[str]:
+    """Limits with both their values, for people; a name that had none before (`agents.NAME.*`) by itself."""
+    both = {
+        path: (values_at(limits, [path])[path] for limits in (before, after))
+        for path in paths
+        if path[-2:] != NEW
+    }
+    return [
+        f"{path} ({' to '.join(map(str, both[path]))})" if path in both else path for path in paths
+    ]
+
+
+# -- two persons ------------------------------------------------------------------------------------------------------
+_BLANK: Final = frozenset(
+    map(
+        chr,
+        (
+            0x34F,
+            0x115F,
+            0x1160,
+            *range(0x180B, 0x1810),
+            0x2800,
+            0x3164,
+            *range(0xFE00, 0xFE10),
+            0xFFA0,
+        ),
+    )
+)
+
+
+def blank(letter: str) -> bool:
+    """Whether a letter shows nothing: spaces, what does not print, and fillers, which pass for printed ones.
+
+    >>> blank(" "), blank("\u3164"), blank("a")
+    (True, True, False)
+    """
+    return letter.isspace() or not letter.isprintable() or letter in _BLANK
+
+
+def same_person(one: str, other: str) -> bool:
+    """Whether two names are one person's: lookalike letters and invisible characters folded, how it was proved aside.
+
+    >>> same_person("Ann ", "ann"), same_person("ann", "\uff21nn\u200b"), same_person("ann", "bob")
+    (True, True, False)
+    >>> same_person("ann", "ann (password)")
+    True
+    """
+    return _spelt(one) == _spelt(other)
+
+
+def _spelt(name: str) -> str:
+    plain = unicodedata.normalize("NFKC", name.partition(" (")[0]).casefold()
+    return "".join(letter for letter in plain if not blank(letter))

@@ -6,7 +6,7 @@ A limit is the most that passes.
 
 from tercel.core.orders import ONE, PAID_ONE, NewOrder, ReplaceOrder, text
 from tercel.desk.limits.file import DAY_NS, MONEY
-from tercel.desk.limits.quotes import NOBODY
+from tercel.desk.limits.quotes import NO_QUOTE
 from tercel.desk.limits.state import NEVER_NS, Denial, InstrumentState, LimitQuery, Scope
 
 
@@ -167,11 +167,11 @@ def check_crossing(query: LimitQuery) -> Denial | None:
     at = query.instrument
     if query.side == 1:
         best = at.sell_quotes.best
-        if best != NOBODY and (query.price is None or query.price >= best):
+        if best != NO_QUOTE and (query.price is None or query.price >= best):
             return Denial("OWN_CROSS", f"{_who(query)} price={query.price} own_sell={best}")
     else:
         best = at.buy_quotes.best
-        if best != NOBODY and (query.price is None or query.price <= -best):
+        if best != NO_QUOTE and (query.price is None or query.price <= -best):
             return Denial("OWN_CROSS", f"{_who(query)} price={query.price} own_buy={-best}")
     return None
 

@@ -23,7 +23,7 @@ ANY: Final = "*"
 WHOLE: Final = 10_000
 """A share of one."""
 MOST: Final = 10**15
-"""The largest number that is a limit: whoever writes a larger one has slipped."""
+"""The largest number that is a limit: a larger one is a typing error."""
 
 Hours = tuple[int, int] | None
 """From, until (ns of the day; until before from: over midnight). None: always."""
@@ -31,7 +31,7 @@ Hours = tuple[int, int] | None
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScopeLimits:
-    """What a desk, an instrument and an agent have in common. `drawdown`: from the day's highest equity.
+    """Limits common to desk, instruments and agents. `drawdown`: from the day's highest equity.
 
     `warn`: the share of every limit, in ten thousandths, at which people are warned.
     """
@@ -48,14 +48,14 @@ class ScopeLimits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeskLimits(ScopeLimits):
-    """Of all agents and instruments together. Values in `MONEY`; lots and messages as they are."""
+    """Limits of all agents and instruments together. Values in `MONEY`; lots and messages as they are."""
 
     duplicate_ns: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentLimits(ScopeLimits):
-    """Of one agent; `long_lots`, `short_lots` and `executions` (of one side within `executions_ns`) in each instrument.
+    """Limits of one agent; `long_lots`, `short_lots` and `executions` (of one side within `executions_ns`) in each instrument.
 
     `executions` 0: as many as come.
     """
@@ -68,7 +68,7 @@ class AgentLimits(ScopeLimits):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstrumentLimits(ScopeLimits):
-    """Of all agents together in one instrument.
+    """Limits of all agents together in one instrument.
 
     `fill_band_bps`: an execution farther from the reference is implausible (`reported.ReportedCounts.implausible`).
     """
@@ -111,7 +111,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where in which file a value stands, for errors."""
+    """Place of a value in a limit file, for errors."""
 
     source: str
     section: str

@@ -259,19 +259,19 @@ class LimitGate(ReportedCounts):
         state.repeated = ""
         state.broken.discard("executions")
         for holding in self.holdings_of[agent]:
-            # Counted anew, or the next execution would stop it again for those that were cleared.
+            # Counted again from here, or the next execution would stop it again for those that were cleared.
             holding.times = executions_by_side()
 
     def watch(self, now_ns: int, warnings: bool = True) -> list[Crossing]:
         """Crossings since the last call, to be made every turn; a breach stops its agents until `resume`.
 
-        Whoever asks kills them too, where there is a latch, and cancels what they have open. Without `warnings` only
+        The caller kills them too, where there is a latch, and cancels what they have open. Without `warnings` only
         breaches are looked for, which takes less time.
         """
         return watch.crossings(self, max(now_ns, self.sent_ns), warnings)
 
     def enforce(self, limits: Limits) -> None:
-        """Put other limits in force; counts are kept. See `change.changed` and `change.loosened`.
+        """Put other limits in force; counts stay. See `change.changed` and `change.loosened`.
 
         Raises
         ------
@@ -341,7 +341,15 @@ class LimitGate(ReportedCounts):
             holding = self.holdings[command.account, command.instrument]
             if command.cl_ord_id in self.names:
                 raise ValueError("a name that left before")
-            self._remember(command, ns)
+            self.names.add(command.cl_ord_id)
+            within, recent = self.duplicate_ns, self.recent
+            if within:
+                key = checks.content(command)
+                recent[key] = ns
+                # Oldest first, so that the loop below may stop at the first that is young enough.
+                recent.move_to_end(key)
+                while ns - next(iter(recent.values())) >= within:
+                    recent.popitem(last=False)
             # A market order may fill at any price: none of its fills is beyond what was asked for.
             price = AT_ANY_PRICE * command.side if command.price is None else command.price
             if isinstance(command, o.NewOrder):
@@ -364,20 +372,9 @@ class LimitGate(ReportedCounts):
         self.names.add(command.cl_ord_id)
         self.count_message(self.agents.get(command.account), at, ns)
 
-    def _remember(self, command: o.NewOrder | o.ReplaceOrder, ns: int) -> None:
-        self.names.add(command.cl_ord_id)
-        within, recent = self.duplicate_ns, self.recent
-        if within:
-            key = checks.content(command)
-            recent[key] = ns
-            # Oldest first, so that the loop below may stop at the first that is young enough.
-            recent.move_to_end(key)
-            while ns - next(iter(recent.values())) >= within:
-                recent.popitem(last=False)
-
     def _unsent(self, name: str) -> None:
         order = self.orders[name]
-        # Its name stays used: nobody knows that nothing of it left.
+        # Its name stays used: it may have left in part.
         order.live = False
         self.settle(order)
 

@@ -1,24 +1,34 @@
-"""Own resting orders at one instrument, by price."""
+"""Best prices of one instrument: of own resting orders (self-trade prevention), and of the market from its data.
+
+`QuoteBook` takes the same rows as a `Follower` and stores side, price and size of each order alone: the gate checks
+limits against its quotes, and no strategy trades on it.
+"""
 
 import sys
+from bisect import bisect_left, insort
+from dataclasses import dataclass
 from heapq import heappop, heappush
-from typing import Final
+from typing import Final, Protocol
 
-NOBODY: Final = sys.maxsize
+from tercel.core import vocabulary as v
+from tercel.core.errors import TapeError, VenueError
+from tercel.core.orders import Listing, MarketRows
+
+NO_QUOTE: Final = sys.maxsize
 """No own order rests on that side: a price beyond every other."""
 
 
 class OwnQuotes:
     """Prices of own resting orders on one side of one instrument, and the best of them.
 
-    `best` is times `sign` (+1 for sells, -1 for buys), so that the lowest is the best; `NOBODY` when there is none.
+    `best` is times `sign` (+1 for sells, -1 for buys), so that the lowest is the best; `NO_QUOTE` when there is none.
     """
 
     __slots__ = ("_heap", "_orders", "_stored", "best", "sign")
 
     def __init__(self, sign: int) -> None:
         self.sign = sign
-        self.best = NOBODY
+        self.best = NO_QUOTE
         self._orders: dict[int, int] = {}
         self._heap: list[int] = []
         self._stored: set[int] = set()
@@ -41,4 +51,218 @@ class OwnQuotes:
         del self._orders[key]
         while self._heap and self._heap[0] not in self._orders:
             self._stored.discard(heappop(self._heap))
-        self.best = self._heap[0] if self._heap else NOBODY
+        self.best = self._heap[0] if self._heap else NO_QUOTE
+
+
+_LEAVES: Final = frozenset({v.EXECUTE, v.REDUCE, v.DELETE})
+_RESTS: Final = frozenset({v.ADD, v.ROLL_IN, v.LEVEL_SET})
+_KNOWN: Final = (
+    _LEAVES | _RESTS | {v.TRADE, v.TRADE_HIDDEN, v.STATUS, v.CLEAR, v.ROLL_OUT, v.SHIFTED}
+)
+_SIDED: Final = _RESTS | {v.ROLL_OUT}
+_WRONG_KIND: Final = "a kind of row that this market knows"
+_WRONG_SLOT: Final = "a slot that fits the book so far"
+_WRONG_LOTS: Final = "no more lots than the order has"
+
+
+class Quoted(Protocol):
+    """An object that follows an instrument's market data."""
+
+    @property
+    def listing(self) -> Listing:
+        """Listing at the venue."""
+
+    @property
+    def quotes(self) -> tuple[int | None, int | None]:
+        """Best bid and ask, ticks; None where there is none."""
+
+
+def refuse_sparse(listing: Listing) -> None:
+    """Refuse an instrument whose ids in market data are arbitrary.
+
+    Raises
+    ------
+    VenueError
+    """
+    if listing.dense_ids <= 0:
+        raise VenueError(
+            "market data with small, reused ids", f"{listing.instrument} without", "map them first"
+        )
+
+
+@dataclass(slots=True)
+class _Order:
+    side: int
+    price: int
+    lots: int
+    anonymous: bool
+
+
+class QuoteBook:
+    """Best bid and ask of one instrument.
+
+    Parameters
+    ----------
+    listing : Listing
+        How the venue lists it; its ids in market data must be dense.
+
+    Raises
+    ------
+    VenueError
+        For market data whose ids are arbitrary.
+
+    >>> import numpy as np
+    >>> book = QuoteBook(Listing("X", 0.01, 1, dense_ids=8))
+    >>> rows = [(5, v.ADD, 1, v.BUY, 99, 4, -1), (5, v.ADD, 2, v.BUY, 98, 3, -1)]
+    >>> book.on_market(MarketRows("X", np.array(rows), snapshot=True))
+    >>> book.on_market(MarketRows("X", np.array([(6, v.DELETE, 1, v.BUY, 99, 4, -1)])))
+    >>> book.quotes, book.now_ns
+    ((98, None), 6)
+    """
+
+    def __init__(self, listing: Listing) -> None:
+        refuse_sparse(listing)
+        self.listing = listing
+        self.now_ns = 0
+        """Time of the last row."""
+        self._ready = False
+        self._totals = False
+        self._clear()
+
+    def _clear(self) -> None:
+        self._orders: dict[int, _Order] = {}
+        self._levels: dict[int, dict[int, dict[int, _Order]]] = {v.BUY: {}, v.SELL: {}}
+        self._prices: dict[int, list[int]] = {v.BUY: [], v.SELL: []}
+
+    @property
+    def quotes(self) -> tuple[int | None, int | None]:
+        """Best bid and ask, ticks; None where there is none."""
+        bids = self._prices[v.BUY]
+        asks = self._prices[v.SELL]
+        return bids[-1] if bids else None, asks[0] if asks else None
+
+    def on_market(self, event: MarketRows) -> None:
+        """Apply published market data; rows before the first snapshot are ignored.
+
+        Raises
+        ------
+        TapeError
+            Rows that do not fit the book: some were missed. Subscribe again.
+        """
+        if event.snapshot:
+            self._ready = self._load(event)
+        for row in event.rows.tolist() if self._ready and not event.snapshot else ():
+            ns, kind, who, side, price, lots, _ = row
+            if expected := self._fault(kind, who, side, lots):
+                self._ready = False
+                raise self._misfit(expected, row)
+            self.now_ns = max(self.now_ns, ns)
+            self._apply(kind, who, side, price, lots)
+
+    def _misfit(self, expected: str, row: list[int]) -> TapeError:
+        return TapeError(
+            expected, f"row {row} of {self.listing.instrument}", "subscribe to it again"
+        )
+
+    def _load(self, event: MarketRows) -> bool:
+        """Replace the book by a snapshot."""
+        self._clear()
+        self.now_ns = 0
+        self._ready = self._totals = False
+        for row in event.rows.tolist():
+            ns, kind, who, side, price, lots, _ = row
+            self.now_ns = max(self.now_ns, ns)
+            if kind == v.STATUS:
+                continue
+            fits = kind in _RESTS and side in self._levels and who >= 0 and lots > 0
+            if not fits or who in self._orders:
+                self._clear()
+                raise self._misfit("a snapshot of orders, each once", row)
+            self._totals |= kind == v.LEVEL_SET
+            self._rest(who, side, price, lots, kind != v.ADD)
+        return True
+
+    def _fault(self, kind: int, who: int, side: int, lots: int) -> str:
+        """Expectation that a row violates, "" where it fits (`execution.driver_kernels.public_fault`)."""
+        known = self._orders.get(who)
+        inside = 0 <= who < self.listing.dense_ids
+        if kind not in _KNOWN:
+            return _WRONG_KIND if who >= -1 else _WRONG_SLOT
+        if kind in _SIDED and side not in self._levels:
+            return _WRONG_SLOT
+        if kind in (v.ADD, v.ROLL_IN) and (not inside or known is not None):
+            return _WRONG_SLOT
+        if kind == v.TRADE and (who >= self.listing.dense_ids or lots <= 0):
+            return _WRONG_SLOT
+        if kind == v.LEVEL_SET and (not inside or lots < 0):
+            return _WRONG_SLOT
+        if kind == v.ADD and lots <= 0:
+            return _WRONG_LOTS
+        # What has no order here is a part of one, of which nothing is known but its level.
+        if kind in _LEAVES and who >= 0 and not self._totals:
+            have = 0 if known is None else known.lots
+            return "" if lots >= 0 and (have >= lots or not inside) else _WRONG_LOTS
+        return "" if who >= -1 else _WRONG_SLOT
+
+    def _apply(self, kind: int, who: int, side: int, price: int, lots: int) -> None:
+        if kind in _LEAVES:
+            order = self._orders.get(who)
+            if order is not None and (order.lots >= lots or who < self.listing.dense_ids):
+                self._take(who, lots)
+            elif not 0 <= who < self.listing.dense_ids:
+                self._take_unnamed(kind, side, price, lots)
+        elif kind == v.LEVEL_SET:
+            self._totals = True
+            order = self._orders.get(who)
+            if order is not None and lots > 0:
+                order.lots = lots
+            elif order is not None:
+                self._forget(who)
+            elif lots > 0:
+                self._rest(who, side, price, lots, True)
+        elif kind in _RESTS and lots > 0:
+            self._rest(who, side, price, lots, kind == v.ROLL_IN)
+        elif kind == v.ROLL_OUT:
+            for one in list(self._levels[side].get(price, ())):
+                self._forget(one)
+        elif kind == v.CLEAR:
+            self._clear()
+        elif kind == v.SHIFTED:
+            orders = self._orders
+            self._clear()
+            for one, order in orders.items():
+                self._rest(one, order.side, order.price + price, order.lots, order.anonymous)
+        elif kind == v.TRADE:
+            self._totals = True
+
+    def _rest(self, who: int, side: int, price: int, lots: int, anonymous: bool) -> None:
+        self._orders[who] = order = _Order(side, price, lots, anonymous)
+        levels = self._levels[side]
+        if price not in levels:
+            levels[price] = {}
+            insort(self._prices[side], price)
+        levels[price][who] = order
+
+    def _take(self, who: int, lots: int) -> None:
+        order = self._orders[who]
+        order.lots -= max(lots, 0)
+        if order.lots <= 0:
+            self._forget(who)
+
+    def _take_unnamed(self, kind: int, side: int, price: int, lots: int) -> None:
+        """Lots leave a level's unnamed orders: the first ones trade, the last ones are withdrawn."""
+        level = self._levels[side].get(price, {}) if side in self._levels else {}
+        unnamed = [who for who, one in level.items() if one.anonymous]
+        for who in unnamed if kind == v.EXECUTE else reversed(unnamed):
+            taken = min(lots, self._orders[who].lots)
+            self._take(who, taken)
+            lots -= taken
+
+    def _forget(self, who: int) -> None:
+        order = self._orders.pop(who)
+        levels = self._levels[order.side]
+        del levels[order.price][who]
+        if not levels[order.price]:
+            del levels[order.price]
+            prices = self._prices[order.side]
+            del prices[bisect_left(prices, order.price)]

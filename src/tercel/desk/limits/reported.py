@@ -59,9 +59,9 @@ class PastCounts(LimitCounts):
         Parameters
         ----------
         parent : ParentOrder
-            As `trading.parents` has it.
+            As `trading.parent_orders.parent` has it.
         orders : iterable of (ChildOrder, names)
-            As `trading.order` has them, with every name of each.
+            As `trading.child_orders.lifecycle` has them, with every name of each.
         executions : iterable of (order, name, Execution)
             As they stand, by every name.
         """
@@ -77,11 +77,11 @@ class PastCounts(LimitCounts):
             self.orders |= dict.fromkeys(names, one)
             self.names.update(names)
         taken: dict[int, Execution[Filled]] = {}
-        for root, name, stands in executions:
-            owner = roots.get(root), holding, asked.side, stands.px, f"{root}:{name}"
-            one_more = Execution(owner, stands.qty, stands.px, stands.changed)
+        for root, name, booked in executions:
+            owner = roots.get(root), holding, asked.side, booked.px, f"{root}:{name}"
+            one_more = Execution(owner, booked.qty, booked.px, booked.changed)
             self.executions.recall(
-                (asked.agent, root, name), taken.setdefault(id(stands), one_more)
+                (asked.agent, root, name), taken.setdefault(id(booked), one_more)
             )
 
 
@@ -101,7 +101,7 @@ def _ended(order: Any, holding: Holding, parent: ParentLimit) -> OpenOrder:
 
 # -- reports ----------------------------------------------------------------------------------------------------------
 PAUSES: Final = frozenset({"STRANGE_FILL", "FILL_PRICE", "FILL_SIDE", "ENLARGED"})
-"""Alarms over which an agent stops until positions agree with the venue's: nobody asked for what it reports."""
+"""Alarms over which an agent stops until positions agree with the venue's: it was reported without a request."""
 
 
 class ReportedCounts(PastCounts):
@@ -125,11 +125,11 @@ class ReportedCounts(PastCounts):
         before a report is counted.
 
         An execution is held against the mid, before any mark against the worst price of its order; of a market order,
-        or nobody's, none is believed then; lots beyond the order's never are. A correction is held against the
+        or of no known order, none is believed then; lots beyond the order's never are. A correction is held against the
         first price of what it corrects; where it changes the lots, and of a bust, the first price, the last and the new
         one are held against the mid. What is doubted stays so, whatever is reported of it.
         """
-        kind, (order, account, root) = report.exec_type, self._told(report)
+        kind, (order, account, root) = report.exec_type, self._owner_of(report)
         trade, busted, px = kind is ExecType.TRADE, kind is ExecType.BUSTED, report.last_px
         ref = report.exec_id if trade else report.ref
         one = self.executions.find(account, root, ref)
@@ -144,26 +144,26 @@ class ReportedCounts(PastCounts):
             return None
         new = order, holding, report.side, px, _name((account, root, ref), None)
         # Its correction may have come before it.
-        stands = one or self.executions.as_booked((account, root, ref), new, report.last_qty, px)
-        _, holding, _, first, name = stands.owner
-        name = _name((account, root, ref), stands.changed) if trade else name
+        current = one or self.executions.as_booked((account, root, ref), new, report.last_qty, px)
+        _, holding, _, first, name = current.owner
+        name = _name((account, root, ref), current.changed) if trade else name
         at, doubted = holding.instrument, (account, name) in self.doubts
         mid, band = at.mid2 * ONE // 2, at.limits.fill_band_bps
         if at.sane_ns == NEVER_NS:
             mid = 0 if order is None or abs(order.worst) == AT_ANY_PRICE else order.worst * ONE
         pairs = [(px, first)] if one is not None and not busted else []
         if one is None or busted or report.last_qty != one.qty:
-            pairs += [(each, mid) for each in (first, stands.px, *((px,) if not busted else ()))]
+            pairs += [(each, mid) for each in (first, current.px, *((px,) if not busted else ()))]
         far = [(p, of) for p, of in pairs if p <= 0 or abs(p - of) * WHOLE > band * of]
-        lots = stands.qty if one is None else report.last_qty - one.qty
+        lots = current.qty if one is None else report.last_qty - one.qty
         excess = not busted and order is not None and lots > order.most * ONE - order.cum
         if not (far or doubted or excess):
             return None
         px, reference = (far or pairs)[0]
         what = f"{kind} {name} at {text(px)}: reference={text(reference)} limit_bps={band}"
         marked = at.sane_ns != NEVER_NS
-        # A fold may meet it before any market. Nobody's before any mark are mostly of before the session: they bring no
-        # gain, and their agent waits until positions agree, not for a person's word on each.
+        # A fold may meet it before any market. Those of no known order before any mark are mostly older than the session:
+        # they bring no gain, and their agent waits until positions agree, not for a person's word on each.
         stops = {"stops": "until a person confirms it"} if marked or order is not None else {}
         return (
             (at.name, account),
@@ -196,8 +196,8 @@ class ReportedCounts(PastCounts):
                 scope.high = scope.high + past
                 scope.sink()
 
-    def _told(self, report: Report) -> tuple[OpenOrder | None, str, str]:
-        """The order that a report is of, with the account and the order's name that its executions are told by."""
+    def _owner_of(self, report: Report) -> tuple[OpenOrder | None, str, str]:
+        """The order of a report, with the account and the order's name that identify its executions."""
         order = self.orders.get(report.cl_ord_id) or self.orders.get(report.orig)
         instrument = report.instrument or (
             order.holding.instrument.name if order else ""
@@ -222,7 +222,7 @@ class ReportedCounts(PastCounts):
             return Alarm("COUNTS_BROKEN", self.fault)
 
     def _report(self, report: Report) -> Alarm | None:
-        order, account, root = self._told(report)
+        order, account, root = self._owner_of(report)
         if report.exec_type in REBOOKS:
             return self._rebooked(order, account, root, report)
         if order is None:
@@ -259,13 +259,13 @@ class ReportedCounts(PastCounts):
             order.live, order.filled = False, filled and (order.live or order.filled)
 
     def _reopened(self, order: OpenOrder, report: Report) -> None:
-        """It was filled, and lots of it are open again."""
+        """A filled order has open lots again."""
         if order.filled and report.leaves_qty > 0 and order.cum < order.most * ONE:
             order.live = True
             order.filled = False
 
     def _counted(self, order: OpenOrder, report: Report) -> Alarm | None:
-        """What the venue counts as filled stays reserved until its fill comes; older counts are no longer true."""
+        """Quantity that the venue counts as filled stays reserved until its fill comes; older counts no longer hold."""
         alarm = None
         if report.ns >= order.recounted_ns:
             order.reported = max(order.reported, report.cum_qty)
@@ -308,7 +308,7 @@ class ReportedCounts(PastCounts):
         return self._enlarged(order, most, report)
 
     def _enlarged(self, order: OpenOrder, most: int, report: Report) -> Alarm | None:
-        """It is larger than it could be by what was asked for: it counts as large as it is."""
+        """An order larger than requested counts at its reported size."""
         if order.lots <= most:
             return None
         return self._stop(

@@ -2,7 +2,7 @@
 
 An order keeps lots *reserved* until the venue has reported, beyond doubt, that they are gone: the most that a replace
 on its way could make of it, and every lot that the venue reports as filled but whose fill has not come yet. A report
-that is old, doubled or about nobody's order frees nothing.
+that is old, doubled or about an unknown order frees nothing.
 """
 
 import sys
@@ -15,11 +15,11 @@ from tercel.core.executions import Executions
 from tercel.core.orders import ONE, PAID_ONE, NewOrder, ReplaceOrder
 from tercel.core.vocabulary import BUY, SELL
 from tercel.desk.limits.file import DAY_NS, AgentLimits, DeskLimits, InstrumentLimits, ScopeLimits
-from tercel.desk.limits.quotes import NOBODY, OwnQuotes
+from tercel.desk.limits.quotes import NO_QUOTE, OwnQuotes
 
 NEVER_NS: Final = -sys.maxsize
-AT_ANY_PRICE: Final = NOBODY
-"""Stands for the price of a market order: crosses everything."""
+AT_ANY_PRICE: Final = NO_QUOTE
+"""Price of a market order: crosses everything."""
 
 
 class Denial(NamedTuple):
@@ -303,7 +303,7 @@ class OpenOrder:
 
     `lots` and `price` are the last accepted, `requested` what replaces on their way would make of them (by name: turn,
     lots, price), `taken` the last turn that the venue took. `reported` is the most that the venue called filled since
-    it last took back or corrected a fill, at `recounted_ns`; `cum` what stands of fills, `open` what stays reserved.
+    it last took back or corrected a fill, at `recounted_ns`; `cum` the fills in force, `open` what stays reserved.
     `accepted`: it cannot be rejected any more; `filled`: it ended because it was. The venue last changed its size or
     price at `changed_ns`. `worst` is the price that it may fill at, of all that were asked for.
     """
@@ -349,7 +349,7 @@ class OpenOrder:
 
 
 Filled = tuple[OpenOrder | None, Holding, int, int, str]
-"""What a fill changed: the order (None: nobody's here), the holding, its side; its first price and its name for people,
+"""What a fill changed: the order (None: unknown here), the holding, its side; its first price and its name for people,
 `ORDER:EXECUTION`."""
 
 
@@ -406,7 +406,7 @@ class LimitQuery:
 Check = Callable[[LimitQuery], Denial | None]
 """The port of limits: one question. `LimitConformance` of `certify/limits` checks one."""
 Killed = Callable[[str], str | None]
-"""Why an agent is killed, or None; `tercel.desk.trading.kill.KillLatch.killed` is one."""
+"""Why an agent is killed, or None; `tercel.desk.trading.risk.kill_switch.KillLatch.killed` is one."""
 
 
 class LimitCounts:
@@ -427,7 +427,7 @@ class LimitCounts:
         self.names: set[str] = set()
         """Every cl_ord_id that ever left."""
         self.recent: OrderedDict[tuple[object, ...], int] = OrderedDict()
-        """What was sent of late, without its name, and when."""
+        """Contents of recent orders without their names, and when they were sent."""
         self.executions: Executions[Filled] = Executions()
         """Fills that stand."""
         self.doubts: dict[tuple[str, str], Doubt] = {}

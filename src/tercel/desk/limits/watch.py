@@ -2,7 +2,7 @@
 
 A *warning* is said once, when so much of a limit is used as its section's `warn` says, and *cleared* once less than
 nine tenths of that are. A *breach* stops agents: the day's loss or drawdown past its limit (an agent's: the agent; an
-instrument's: whoever holds or works it; the desk's: all), a position whose mark has grown old (who holds it), and too
+instrument's: agents that hold or work it; the desk's: all), a position whose mark has grown old (who holds it), and too
 many executions (the agent). It comes once too; another comes after the warning was cleared, on another day, under
 other limits.
 """
@@ -19,7 +19,7 @@ from tercel.desk.limits.state import NEVER_NS, AgentState, InstrumentState, Limi
 CLEARED: Final = 9, 10
 """Part of the warning level under which a warning is over."""
 EVERYBODY: Final = "*"
-"""Stands for every agent among those whom a breach stops."""
+"""Means every agent among those whom a breach stops."""
 BLIND, BLIND_NS = "seconds_without_reference", 2_000_000_000
 """People are warned where the market has come for so long in a state that allows no order: crossed, lost, or old."""
 
@@ -37,7 +37,7 @@ class Crossing(NamedTuple):
     used, of : float
         In the units of the file.
     agents : tuple of str
-        Whom a breach stops; `EVERYBODY` stands for all.
+        Whom a breach stops; `EVERYBODY`: all.
     """
 
     event: str
@@ -184,28 +184,24 @@ def crossings(gate: LimitCounts, now_ns: int, warnings: bool) -> list[Crossing]:
             )
     for crossing in found:
         if crossing.event == "breach":
-            _stop(gate, crossing)
+            for agent in gate.agents.values():
+                if agent.name in crossing.agents or EVERYBODY in crossing.agents:
+                    agent.stops.setdefault(crossing.limit, crossing.text)
     return found
 
 
 def _suspect(gate: LimitCounts, scope: Scope, now_ns: int) -> bool:
-    """It may have a breach of its own kind: a mark that grew old, too many executions."""
+    """Whether a scope may have a breach of its own kind: an old mark, too many executions."""
     if isinstance(scope, InstrumentState):
         return now_ns > scope.good_until_ns and scope.name in gate.held
     return isinstance(scope, AgentState) and scope.repeated != ""
 
 
 def _near(gate: LimitCounts, scope: Scope, now_ns: int) -> bool:
-    """So much of some limit is used that people are warned, or were."""
+    """Whether some limit is at its warning level, or was."""
     if not scope.levels:
         scope.levels = tuple(gauge.level(scope.warn) for gauge in gauges(gate, scope, now_ns))
     return bool(scope.warned) or any(map(ge, amounts(gate, scope, now_ns), scope.levels))
-
-
-def _stop(gate: LimitCounts, breach: Crossing) -> None:
-    for agent in gate.agents.values():
-        if agent.name in breach.agents or EVERYBODY in breach.agents:
-            agent.stops.setdefault(breach.limit, breach.text)
 
 
 def _warned(scope: Scope, gauge: Gauge) -> list[Crossing]:
@@ -249,7 +245,7 @@ def _broken(scope: Scope, gauge: Gauge) -> list[Crossing]:
 
 
 def _stopped(scope: Scope, limit: str) -> tuple[str, ...]:
-    """Whom a breach stops."""
+    """Agents that a breach stops."""
     if isinstance(scope, InstrumentState):
         old = limit == "reference_age_ms"
         return tuple(sorted({h.agent.name for h in scope.exposed if h.position or not old}))

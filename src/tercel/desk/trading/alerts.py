@@ -21,7 +21,7 @@ from tercel.desk.trading.journal.codec import entry_alert
 
 EVERY_S: Final = 0.25
 TIMEOUT_S: Final = 2.0
-KEPT: Final = 1000
+MOST_WAITING: Final = 1000
 SENT: Final = (kinds.ALERT, kinds.KILL, kinds.REARM)
 LEVELS: Final = {"info": logging.INFO, "warning": logging.WARNING, "critical": logging.CRITICAL}
 
@@ -69,7 +69,7 @@ class AlertSender:
     send : callable
         How the webhook is called; raises OSError when it did not take the alert.
     about : collection of str
-        Agents whose alerts are sent, with those of nobody's; empty: all.
+        Agents whose alerts are sent, with those of no agent; empty: all.
     keep : callable
         Given the number of the last entry that was taken, to go on from there.
 
@@ -95,7 +95,7 @@ class AlertSender:
         self._seen = after
         self._about = {"", *about} if about else None
         self._keep = keep
-        self._waiting: deque[dict[str, Any]] = deque(maxlen=KEPT)
+        self._waiting: deque[dict[str, Any]] = deque(maxlen=MOST_WAITING)
         self._turns = PeriodicThread("alerts", EVERY_S, self.once)
         self.start = self._turns.start
 

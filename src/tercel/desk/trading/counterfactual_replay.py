@@ -1,6 +1,6 @@
 """The parents of a journal worked again at another venue: what the same orders would have cost there.
 
-Parents, guidance and what people did to them come at the times at which the journal has them; strategies decide anew.
+Parents, guidance and what people did to them come at the times at which the journal has them; strategies decide again.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -8,16 +8,15 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from tercel.core.messages import Alpha, Posture, Style
-from tercel.core.orders import ONE
 from tercel.core.ports import Entry
 from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.desk.trading.executor import ParentExecutor
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.ledger import Ledger
-from tercel.desk.trading.observer import SessionObserver
-from tercel.desk.trading.parents import ParentOrder
+from tercel.desk.trading.parent_orders.executor import ParentExecutor
+from tercel.desk.trading.parent_orders.manager import SessionObserver
+from tercel.desk.trading.parent_orders.parent import ParentOrder
 from tercel.desk.trading.session import Session
-from tercel.desk.trading.tca.measure import fees_of, fill_rows, shortfall
+from tercel.desk.trading.tca.measure import cost_of
 from tercel.desk.trading.tca.shortfall import Shortfall
 
 SETTLE_S: Final = 5.0
@@ -27,7 +26,7 @@ _MANAGED: Final = {"paused": "pause", "resumed": "resume", "cancelling": "cancel
 
 @dataclass(frozen=True)
 class ParentScript:
-    """What a journal says was asked of a desk, in order of time.
+    """Requests to a desk as journaled, in order of time.
 
     Parameters
     ----------
@@ -129,7 +128,7 @@ def _if_open(id_: str, act: Callable[[Session], object]) -> Callable[[Session], 
 
 
 class CostObserver(SessionObserver):
-    """What each parent of a session cost, taken as it ends (`trading.observer.SessionObserver`).
+    """Cost of each parent of a session, taken as it ends (`trading.parent_orders.manager.SessionObserver`).
 
     Parameters
     ----------
@@ -144,11 +143,5 @@ class CostObserver(SessionObserver):
     def on_over(self, parent: ParentOrder, executor: ParentExecutor | None) -> None:
         """Take its cost."""
         follower = self._session.follow(parent.order.instrument)
-        fills, mids2 = (
-            fill_rows(self._session.ledger.fills_of[parent.id]),
-            (parent.arrival_mid2, follower.mid2),
-        )
-        fees = fees_of(fills, follower.listing.fees, ONE)
-        self.found[parent.id] = shortfall(
-            parent.order.side, parent.lots, parent.refused, mids2, fills, fees, ONE
-        )
+        fills = self._session.ledger.fills_of[parent.id]
+        self.found[parent.id] = cost_of(parent, fills, follower.listing, follower.mid2)

@@ -1,7 +1,7 @@
 """The order gateway: every command passes limits, then the journal, then the venue, in this order.
 
     gateway.submit(commands)
-        state.refusal     may its sender send this now? (`trading.state`: one table of who may send what)
+        state.refusal     may its sender send this now? (`trading.risk.trading_state`: one table of who may send what)
         limits.check      may it leave? if so it counts from here on
         journal.append    the whole batch in one durable write: what leaves, what was denied, why it was decided
         venue.send        one by one
@@ -26,16 +26,16 @@ from typing import Any, Final
 
 from tercel.core import orders as o
 from tercel.core.errors import JournalError, OrderError, TercelError, VenueError
+from tercel.core.orders import Command, ExecType, NewOrder, Report
 from tercel.core.ports import Entry, Journal, Venue, check_capabilities
 from tercel.core.version import code_mark
 from tercel.desk.limits import PAUSES, Denial, LimitGate
-from tercel.desk.trading.back_off import AlarmThrottle, BackOff
+from tercel.desk.trading.child_orders.fold import Intake
+from tercel.desk.trading.child_orders.lifecycle import DISTURBS, SEVERITY, Code, Notice
 from tercel.desk.trading.journal import codec, kinds
 from tercel.desk.trading.ledger import Ledger, obey
-from tercel.desk.trading.order import DISTURBS, SEVERITY, Code, Notice
-from tercel.desk.trading.orders import Intake
-from tercel.desk.trading.parents import ParentOrder
-from tercel.desk.trading.state import (
+from tercel.desk.trading.parent_orders.parent import ParentOrder
+from tercel.desk.trading.risk.trading_state import (
     STOPS,
     Sender,
     Standing,
@@ -44,6 +44,79 @@ from tercel.desk.trading.state import (
     refusal,
     waiting_entry,
 )
+
+FREE: Final = 5
+"""Refusals in a row after which an account waits."""
+FIRST_NS: Final = 100_000_000
+LONGEST_NS: Final = 30_000_000_000
+QUIET_NS: Final = 60_000_000_000
+
+
+class BackOff:
+    """Consecutive rejections by account and instrument; after the first few each doubles the wait.
+
+    >>> from tercel.core.orders import OrdStatus, Tif
+    >>> names = "o1", "", "", "ann", "XYZ", 1, 10, 100, 0, 0, 0, 0
+    >>> refused = [Report(f"E{n}", ExecType.REJECTED, OrdStatus.REJECTED, *names, 1000) for n in range(FREE)]
+    >>> back_off, order = BackOff(), NewOrder("o2", "XYZ", 1, 10, 100, Tif.DAY, "ann", "p", 0)
+    >>> for report in refused: back_off.take(report)
+    >>> back_off.waits(order, 1000 + FIRST_NS - 1), back_off.waits(order, 1000 + FIRST_NS)
+    ('5 orders of ann in XYZ were refused in a row: it waits 0.1 s', '')
+    """
+
+    def __init__(self) -> None:
+        self._of: dict[tuple[str, str], tuple[int, int]] = {}
+        """Refusals in a row, and when the last one came or the last order was tried."""
+
+    def sent(self, command: Command, now_ns: int) -> None:
+        """An order leaves: where it follows rejections, the wait for the next one starts again."""
+        where = command.account, command.instrument
+        if where in self._of and isinstance(command, NewOrder):
+            self._of[where] = self._of[where][0], max(self._of[where][1], now_ns)
+
+    def take(self, report: Report) -> None:
+        """Count a report: a rejection lengthens the row, an accepted order ends it."""
+        where = report.account, report.instrument
+        if report.exec_type is ExecType.REJECTED:
+            many, last_ns = self._of.get(where, (0, 0))
+            self._of[where] = many + 1, max(last_ns, report.ns)
+        elif report.exec_type in (ExecType.NEW, ExecType.TRADE):
+            self._of.pop(where, None)
+
+    def waits(self, command: Command, now_ns: int) -> str:
+        """Why a new order has to wait, "" if it need not."""
+        many, last_ns = self._of.get((command.account, command.instrument), (0, 0))
+        if many < FREE or not isinstance(command, NewOrder):
+            return ""
+        wait_ns = min(FIRST_NS << min(many - FREE, 20), LONGEST_NS)
+        if now_ns - last_ns >= wait_ns:
+            return ""
+        whose = f"{command.account} in {command.instrument}"
+        return f"{many} orders of {whose} were refused in a row: it waits {wait_ns / 1e9:g} s"
+
+
+class AlarmThrottle:
+    """Severity of an alarm that may repeat: its own once a minute, with the number of suppressed ones.
+
+    >>> alarm = AlarmThrottle()
+    >>> alarm.say("down", 0), alarm.say("down", 1), alarm.say("down", QUIET_NS)
+    (('critical', 'down'), ('info', 'down'), ('critical', 'down; 1 more since the last alarm'))
+    """
+
+    def __init__(self) -> None:
+        self._next_ns = -1
+        self._more = 0
+
+    def say(self, text: str, ns: int, severity: str = "critical") -> tuple[str, str]:
+        """Severity and text of an alarm at a time of the venue."""
+        if ns < self._next_ns:
+            self._more += 1
+            return "info", text
+        more = self._more
+        self._more = 0
+        self._next_ns = ns + QUIET_NS
+        return severity, f"{text}; {more} more since the last alarm" if more else text
+
 
 BACK_OFF: Final = "BACK_OFF"
 IMPLAUSIBLE: Final = "IMPLAUSIBLE_FILL"
@@ -54,15 +127,7 @@ _log = logging.getLogger("tercel.alerts")
 
 @dataclass(slots=True)
 class SendOutcome:
-    """Outcome of a batch of commands: sent, denied, of unknown fate.
-
-    Parameters
-    ----------
-    sent : list of Command
-    denied : list of (Command, Denial)
-    unknown : list of Command
-        Journaled, and sending failed.
-    """
+    """Outcome of a batch of commands: sent, denied, of unknown fate (journaled, and sending failed)."""
 
     sent: list[o.Command] = field(default_factory=list)
     denied: list[tuple[o.Command, Denial]] = field(default_factory=list)
@@ -74,11 +139,9 @@ class OrderGateway:
 
     Parameters
     ----------
-    venue : Venue
-    journal : Journal
-    limits : LimitGate
+    venue, journal, limits
     ledger : Ledger
-        Kept up to date with every entry that passes.
+        Updated with every entry that passes.
     name : callable, optional
         Makes a cl_ord_id that was never used.
     """
@@ -100,15 +163,15 @@ class OrderGateway:
         self.wire = RLock()
         """Held around every call of the venue, and never while the journal is written: cancels wait for it alone."""
         self.states = ledger.states
-        """How far may be traded, and why: what the journal says, and what is of this process alone."""
-        self.parted = False
-        """Whether a process that cannot write has said its last (`upkeep.last_words`)."""
+        """Trading states with their reasons, from the journal and of this process alone."""
+        self.emergency_logged = False
+        """Whether a process that cannot write has said its last (`heartbeat.emergency_log`)."""
         self.clock_s = 0.0
-        """How far the clock here was ahead of the venue's at the last heartbeat, s."""
-        self.told: Callable[[o.Holdings], object] = lambda holdings: None
-        """Given what the venue says of positions, once all that it reported before is booked and nothing later is."""
+        """Offset of the clock here ahead of the venue's at the last heartbeat, s."""
+        self.on_holdings: Callable[[o.Holdings], object] = lambda holdings: None
+        """Called with a position report, once all earlier reports are booked and no later one is."""
         self.urgent: Callable[[str], object] = lambda text: None
-        """Given what people have to know at once and the journal cannot tell them."""
+        """Called with an alert that the journal cannot hold."""
         numbers = count(1)
         self.new_name = name or (lambda: f"~{ledger.orders.session}x{next(numbers)}")
         self._received: list[codec.OrderMessage | o.Holdings] = []
@@ -145,7 +208,7 @@ class OrderGateway:
             try:
                 last = self.journal.append(whole, sync=sync)
             except JournalError as error:
-                self.fall(error)
+                self.on_journal_error(error)
                 raise
             del self._owed[:owed]
             # The venue session's own store may still fail: then this is not over.
@@ -167,7 +230,7 @@ class OrderGateway:
             self._said.add((code, text, *where))
             self.alert(severity, code, text, *where)
 
-    def fall(self, error: JournalError) -> None:
+    def on_journal_error(self, error: JournalError) -> None:
         """The journal failed: cancel open orders, alert, and send nothing new until it can be written again."""
         # Once only: its cancels are owed to the journal, and each retry to write would send them again.
         if self.states.why(StateReason.JOURNAL_DOWN) is not None:
@@ -226,11 +289,10 @@ class OrderGateway:
 
         Parameters
         ----------
-        commands : sequence of Command
-        before : sequence of Entry
-            Written with them, before them: the decision that they follow from.
+        commands, before
+            `before`: entries that are written with them, before them: the decision that they follow from.
         sender : Sender
-            Whose they are (`trading.state.PERMITS`).
+            Whose they are (`trading.risk.trading_state.PERMITS`).
 
         Raises
         ------
@@ -281,12 +343,11 @@ class OrderGateway:
         Raises
         ------
         VenueError
-            The way is down; it is told again when it is up.
+            The link is down; it is announced again when it is up.
         """
         gate, order = self.venue.capabilities.parents, parent.order
-        if gate is not None and (
-            not parent.over or gate.code == code_mark()
-        ):  # another code may not know of 0 lots
+        # Another code may not know of 0 lots.
+        if gate is not None and (not parent.over or gate.code == code_mark()):
             with self.lock:
                 gate.announce(
                     parent.id,
@@ -319,9 +380,8 @@ class OrderGateway:
             return
         entries = [waiting_entry(account, orders, reason, now)]
         if bool(orders) != bool(before):
-            state, severity = (
-                (TradingState.REDUCING, "critical") if orders else (TradingState.ACTIVE, "info")
-            )
+            state = TradingState.REDUCING if orders else TradingState.ACTIVE
+            severity = "critical" if orders else "info"
             text = f"{account} is {state}" + (f": {reason}" if reason else "")
             entries.append(
                 codec.entry_alert(severity, f"STATE_{state.name}", text, now, agent=account)
@@ -332,7 +392,7 @@ class OrderGateway:
         self, command: o.Command, before: Sequence[o.Command], now_ns: int, sender: Sender
     ) -> Denial | None:
         held = self.ledger.orders, self.ledger.positions
-        # Trading state before limits: a halted account is told why it is, not which limit it would meet.
+        # Trading state before limits: the denial of a halted account names the halt, not a limit.
         if (
             refused := refusal(sender, command, self.standing(command.account), *held, before)
         ) is not None:
@@ -388,7 +448,7 @@ class OrderGateway:
     def receive(self, events: Sequence[o.VenueEvent]) -> None:
         """Journal and fold the venue's order reports; market data passes through.
 
-        What cannot be read is journaled as it came, alerted, and answered where the venue can be told.
+        What cannot be read is journaled as it came, alerted, and answered where the venue accepts that.
 
         Raises
         ------
@@ -397,18 +457,18 @@ class OrderGateway:
             them asked for by the next.
         """
         with self.lock:
-            # Kept until they are written: the venue says them once, and a journal that fails now may work later.
+            # Held until they are written: the venue sends them once, and a journal that fails now may work later.
             self._received += self._taken(events)
             while self._received:
                 if isinstance(first := self._received[0], o.Holdings):
                     del self._received[0]
                     # Positions are compared with all that was reported before them booked, and nothing that came after.
-                    self.told(first)
+                    self.on_holdings(first)
                 else:
                     self._book(codec.next_batch(self._received))
 
     def _taken(self, events: Sequence[o.VenueEvent]) -> list[codec.OrderMessage | o.Holdings]:
-        """All but market data, as it goes on from here."""
+        """All but market data, sanitised."""
         orders, now = self.ledger.orders, self.venue.now_ns
         return [
             self._intake.taken(event, orders, now)
@@ -446,7 +506,7 @@ class OrderGateway:
                 and not self.ledger.knows(message)
                 and (found := self.limits.implausible(message)) is not None
             ):
-                # Before the report, in one write with it: whoever folds them counts it as it is counted here.
+                # Before the report, in one write with it: every fold counts it as it is counted here.
                 where, text, words = (
                     (*found[0], self._parent_of(message), message.cl_ord_id),
                     found[1],
@@ -483,23 +543,20 @@ class OrderGateway:
                 alerts.append(codec.entry_alert("critical", alarm.code, alarm.text, now_ns, *where))
         return alerts
 
-    def _disown(self, message: o.Report | o.CancelReject | o.Unread) -> None:
-        """Tell the venue what was set aside, where it can be told; a way that is down takes no answer."""
-        if (teller := self.venue.capabilities.disowns) is not None:
-            with suppress(VenueError, OSError):
-                teller.disown(message)
-
     def _alarm(self, alerts: list[Entry]) -> None:
-        """What the fold found odd becomes alerts too."""
+        """Journal alerts, with those of the fold's notices."""
         now = self.venue.now_ns
         for notice in self.notices:
             if notice.message is not None:
-                self._disown(notice.message)
+                # Tell the venue what was set aside, where it accepts that; a link that is down takes no answer.
+                if (teller := self.venue.capabilities.disowns) is not None:
+                    with suppress(VenueError, OSError):
+                        teller.disown(notice.message)
             if notice.code in SEVERITY:
                 order = self.ledger.orders.get(notice.order)
                 if order is not None and notice.code in DISTURBS:
                     self.states.add(
-                        StateReason.TAKEN_OFF, f"{notice.code}: {notice.text}", order.parent
+                        StateReason.DETACHED, f"{notice.code}: {notice.text}", order.parent
                     )
                 more = {STOPS: "until positions agree"} if notice.code is Code.EXEC_CHANGED else {}
                 where = (order.instrument, order.account, order.parent) if order else ("", "", "")

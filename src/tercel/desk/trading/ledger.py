@@ -7,6 +7,7 @@ ledger.positions.of("ann", "AMZN").lots
 from array import array
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
@@ -15,14 +16,13 @@ from tercel.core.hash_index import HashIndex, array_of, base64_of, hash_of
 from tercel.core.orders import ONE, Report, ceiled, shown
 from tercel.core.ports import Entries, Entry, Journal
 from tercel.desk.limits import LimitGate
+from tercel.desk.trading.child_orders.fold import Orders
+from tercel.desk.trading.child_orders.lifecycle import Notice
+from tercel.desk.trading.child_orders.positions import Fill, Move, Positions
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.codec import message_of
-from tercel.desk.trading.limit_record import LimitRecord
-from tercel.desk.trading.order import Notice
-from tercel.desk.trading.orders import Orders
-from tercel.desk.trading.parents import ParentOrder, Parents
-from tercel.desk.trading.positions import Fill, Move, Positions
-from tercel.desk.trading.state import STOPS, TradingStates
+from tercel.desk.trading.parent_orders.parent import ParentOrder, Parents
+from tercel.desk.trading.risk.trading_state import STOPS, TradingStates
 
 KEEP_NS: Final = 3_600_000_000_000
 """Venue time for which a parent that is over stays: analyses have been written by then."""
@@ -32,6 +32,57 @@ def _stem(order: str) -> str:
     """The parent that an order's name begins with; "" where it says none."""
     stem, _, digits = order.rpartition(".")
     return stem if digits.isdigit() else ""
+
+
+EXPIRES_NS: Final = 900 * 10**9
+"""Venue time in which a request may be approved."""
+
+
+@dataclass(frozen=True, slots=True)
+class LimitRequest:
+    """A request for other limits, as ``PATH: value`` (`limits.changed`)."""
+
+    changes: Mapping[str, str]
+    by: str
+    reason: str
+    ns: int
+    was: Mapping[str, Any]
+    """Values in force at these paths at the time of the request (`limits.values_at`)."""
+
+    def open(self, now_ns: int) -> bool:
+        """Whether it may still be approved."""
+        return now_ns - self.ns <= EXPIRES_NS
+
+
+class LimitRecord:
+    """Fold of entries of kind `limits`: limits in force and open requests.
+
+    Parameters
+    ----------
+    in_force : mapping or None
+        `limits.limits_json` of what is in force; None before a session said.
+    hash : str
+        Its name, "" before.
+    requests : dict of int to LimitRequest
+        What was asked for and neither approved nor, by the last entry, expired: by number of the entry that asked.
+    """
+
+    def __init__(self) -> None:
+        self.in_force: Mapping[str, Any] | None = None
+        self.hash = ""
+        self.requests: dict[int, LimitRequest] = {}
+
+    def apply(self, entry: Entry) -> None:
+        """Fold one entry of kind `limits`."""
+        body = entry.body
+        self.requests = {number: one for number, one in self.requests.items() if one.open(entry.ns)}
+        if body["event"] == "requested":
+            asked = LimitRequest(body["changes"], body["by"], body["reason"], entry.ns, body["was"])
+            self.requests[int(body["request"])] = asked
+            return
+        self.requests.pop(int(body.get("request", 0)), None)
+        self.in_force = body["limits"]
+        self.hash = str(body["hash"])
 
 
 class ArchiveIndex:
@@ -209,18 +260,18 @@ class Ledger:
         self._counts = counts
         self._keep_ns = keep_ns
         self.moves: list[Move] = []
-        """What the last entry booked, busted or corrected."""
+        """Fills that the last entry booked, busted or corrected."""
         self.last = 0
         self.acknowledged = 0
         """Sequence number of the last entry taken, and how often damage was acknowledged."""
         self.requested: dict[int, Entry] = {}
         """Operator commands that were taken and have not been answered: by number."""
         self.settled: dict[tuple[str, str], int] = {}
-        """What the venue has beyond what is here, 10^-8 of a lot, as a person explained it: by account, instrument."""
+        """Position gaps to the venue that a person explained, 10^-8 of a lot, by account and instrument."""
         self.holds: dict[str, dict[str, Any]] = {}
         """Agents that a person paused: the entry's words."""
         self.stances: dict[str, dict[str, Any]] = {}
-        """Postures set by hand that nobody has lifted and whose end was not told: by agent, "" the desk's."""
+        """Postures set by hand that were not lifted and whose end was not journaled: by agent, "" the desk's."""
         self.fills_of: dict[str, list[Fill]] = defaultdict(list)
         """Executions that stand by parent, each once, in the order of their arrival."""
         self.children: dict[str, int] = {}
@@ -252,7 +303,30 @@ class Ledger:
             self._recall(self.past, entry)
         notices = self._fold(entry)
         if self.past is not None:
-            self._let_go(self.past, entry)
+            # What has been over for long leaves memory, at the same entry in every fold.
+            past = self.past
+            if entry.kind == kinds.PARENT:
+                self._began.setdefault(entry.parent, self.last)
+                if (parent := self.parents.get(entry.parent)) is not None and parent.over:
+                    self._over.append((entry.ns + self._keep_ns, parent.id))
+            elif (
+                entry.kind == kinds.SESSION
+            ):  # a new session may still act on what ended just before
+                self._over = deque((entry.ns + self._keep_ns, parent) for _, parent in self._over)
+            while self._over and self._over[0][0] <= entry.ns:
+                _, name = self._over.popleft()
+                if self.parents.get(name) is None:
+                    continue
+                if any(not order.settled for order in self.orders.of_parent(name)):
+                    self._over.append((entry.ns + self._keep_ns, name))
+                    continue
+                self.parents.retire(name)
+                past.fills += (fills := len(self.fills_of.pop(name, ())))
+                self.children.pop(name, None)
+                names, executions = self.orders.retire(name, fills)
+                past.put(name, self._began.pop(name), self.last, names, executions)
+                if self._counts is not None:
+                    self._counts.retire(name, names, executions)
         return notices
 
     def _fold(self, entry: Entry) -> list[Notice]:
@@ -264,49 +338,58 @@ class Ledger:
             self.fills_of[fill.parent].append(fill)
             self.moves.append((None, fill))
         for before, now in self.orders.rebooked[rebooked:]:
-            self._rebook(before, now)
+            # A fill was busted (None) or corrected: positions are those of the fills that stand.
+            self.positions.rebook(before, now)
+            self.parents.fill(before.parent, (now.qty if now else 0) - before.qty)
+            fills = self.fills_of[before.parent]
+            at = fills.index(before)
+            fills[at : at + 1] = [now] if now else []
+            self.moves.append((before, now))
         if entry.kind == kinds.REPORT_IN and entry.body.get("exec_type") == "rejected":
             self.parents.refuse(entry.parent, entry.ns, *_not_taken(entry))
         self.parents.apply(entry)
-        self._note(entry)
-        return notices
-
-    def _rebook(self, before: Fill, now: Fill | None) -> None:
-        """A fill was busted (None) or corrected: positions are those of the fills that stand."""
-        self.positions.rebook(before, now)
-        self.parents.fill(before.parent, (now.qty if now else 0) - before.qty)
-        fills = self.fills_of[before.parent]
-        at = fills.index(before)
-        fills[at : at + 1] = [now] if now else []
-        self.moves.append((before, now))
-
-    def _let_go(self, past: ArchiveIndex, entry: Entry) -> None:
-        """What has been over for long leaves memory, at the same entry whoever folds."""
-        if entry.kind == kinds.PARENT:
-            self._began.setdefault(entry.parent, self.last)
-            if (parent := self.parents.get(entry.parent)) is not None and parent.over:
-                self._over.append((entry.ns + self._keep_ns, parent.id))
+        body = entry.body
+        self.states.apply(entry)
+        if entry.kind == kinds.LIMITS:
+            self.limits.apply(entry)
+        elif entry.kind == kinds.SETTLED:
+            self.settled = {
+                (account, instrument): qty for account, instrument, qty in body["qty_gaps"] if qty
+            }
+        elif entry.kind == kinds.STANCE:
+            self.stances.pop(entry.agent, None)
+            if entry.body["event"] == "set":
+                self.stances[entry.agent] = {
+                    key: value for key, value in entry.body.items() if key not in _OF_ENTRY
+                }
+        elif entry.kind == kinds.HOLD:
+            self.holds.pop(entry.agent, None)
+            if body["event"] == "paused":
+                hold = {key: body[key] for key in ("by", "reason", "parents")}
+                self.holds[entry.agent] = hold | {"ns": entry.ns}
+        if entry.kind == kinds.OPERATOR and body.get("command") == "acknowledge":
+            self.acknowledged += 1
         elif (
-            entry.kind == kinds.SESSION
-        ):  # whoever begins may owe something to what ended just before
-            self._over = deque((entry.ns + self._keep_ns, parent) for _, parent in self._over)
-        while self._over and self._over[0][0] <= entry.ns:
-            _, name = self._over.popleft()
-            if self.parents.get(name) is None:
-                continue
-            if any(not order.settled for order in self.orders.of_parent(name)):
-                self._over.append((entry.ns + self._keep_ns, name))
-                continue
-            self._retire(past, name)
-
-    def _retire(self, past: ArchiveIndex, name: str) -> None:
-        self.parents.retire(name)
-        past.fills += (fills := len(self.fills_of.pop(name, ())))
-        self.children.pop(name, None)
-        names, executions = self.orders.retire(name, fills)
-        past.put(name, self._began.pop(name), self.last, names, executions)
-        if self._counts is not None:
-            self._counts.retire(name, names, executions)
+            entry.kind == kinds.OPERATOR and "id" in body and body.get("command") not in kinds.NOTED
+        ):
+            self.requested[int(body["id"])] = entry
+        elif entry.kind in ANSWERS and "operator" in body:
+            self.requested.pop(int(body["operator"]), None)
+        elif entry.kind in (kinds.ORDER_OUT, kinds.DENIED) and entry.order:
+            # What limits denied of a parent's lots, until another of its orders leaves.
+            if entry.kind == kinds.ORDER_OUT and entry.body["what"] == "new":
+                self.parents.sent(entry.parent, entry.ns)
+            elif entry.kind == kinds.DENIED and entry.body["command"]["what"] == "new":
+                self.parents.refuse(
+                    entry.parent,
+                    entry.ns,
+                    int(entry.body["command"]["lots"]),
+                    str(entry.body["code"]),
+                )
+            stem, _, number = entry.order.rpartition(".")
+            if stem and number.isdigit():
+                self.children[stem] = max(self.children.get(stem, 0), int(number))
+        return notices
 
     def _recall(self, past: ArchiveIndex, entry: Entry) -> None:
         """Bring back what a report is about; the fold of its entries is what it was when it went."""
@@ -317,7 +400,7 @@ class Ledger:
         for number in past.meant(entry.body):
             old, name = Ledger(), ""
             for seq, each in past.entries(number, FOLDED):
-                if seq >= self.last:  # a fold of the past, by an index that was kept later
+                if seq >= self.last:  # a fold of the past, by a later index
                     break
                 name = name or each.parent
                 if each.parent == name or (each.parent == "" and each.kind != kinds.REPORT_IN):
@@ -367,45 +450,6 @@ class Ledger:
         """Accounts with trades or parent orders."""
         return sorted({*self.orders.accounts, *self.parents.agents})
 
-    def _note(self, entry: Entry) -> None:
-        body = entry.body
-        self.states.apply(entry)
-        if entry.kind == kinds.LIMITS:
-            self.limits.apply(entry)
-        elif entry.kind == kinds.SETTLED:
-            self.settled = {
-                (account, instrument): qty for account, instrument, qty in body["qty_gaps"] if qty
-            }
-        elif entry.kind == kinds.STANCE:
-            self._stance(entry)
-        elif entry.kind == kinds.HOLD:
-            self.holds.pop(entry.agent, None)
-            if body["event"] == "paused":
-                told = {key: body[key] for key in ("by", "reason", "parents")}
-                self.holds[entry.agent] = told | {"ns": entry.ns}
-        if entry.kind == kinds.OPERATOR and body.get("command") == "acknowledge":
-            self.acknowledged += 1
-        elif (
-            entry.kind == kinds.OPERATOR and "id" in body and body.get("command") not in kinds.NOTED
-        ):
-            self.requested[int(body["id"])] = entry
-        elif entry.kind in ANSWERS and "operator" in body:
-            self.requested.pop(int(body["operator"]), None)
-        elif entry.kind in (kinds.ORDER_OUT, kinds.DENIED) and entry.order:
-            self._refusals(entry)
-            stem, _, number = entry.order.rpartition(".")
-            if stem and number.isdigit():
-                self.children[stem] = max(self.children.get(stem, 0), int(number))
-
-    def _refusals(self, entry: Entry) -> None:
-        """What limits denied of a parent's lots, until another of its orders leaves."""
-        if entry.kind == kinds.ORDER_OUT and entry.body["what"] == "new":
-            self.parents.sent(entry.parent, entry.ns)
-        elif entry.kind == kinds.DENIED and entry.body["command"]["what"] == "new":
-            self.parents.refuse(
-                entry.parent, entry.ns, int(entry.body["command"]["lots"]), str(entry.body["code"])
-            )
-
     def next_child(self, parent: str) -> int:
         """Number of a parent's next child; no name is reused, even after lost entries."""
         return self.children.get(parent, 0) + 1 + 1_000 * self.acknowledged
@@ -431,16 +475,9 @@ class Ledger:
         )
 
     def held(self, agent: str) -> str:
-        """Who paused an agent and why, in words; "" where nobody did."""
+        """Person and reason of an agent's pause, for people; "" where it is not paused."""
         held = self.holds.get(agent)
         return "" if held is None else f"{agent}, paused by {held['by']}: {held['reason']}"
-
-    def _stance(self, entry: Entry) -> None:
-        self.stances.pop(entry.agent, None)
-        if entry.body["event"] == "set":
-            self.stances[entry.agent] = {
-                key: value for key, value in entry.body.items() if key not in _OF_ENTRY
-            }
 
     def faults(self) -> list[str]:
         """Failed consistency checks; none, whatever came in."""

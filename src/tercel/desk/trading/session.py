@@ -4,8 +4,8 @@
     session.accept(ParentRequest("p1", "AMZN", BUY, 500, horizon_ns, 60, "twap_passive", "ann"))
     session.run_until(ns)
 
-A session that finds an earlier one's entries in its journal recovers first (`trading.recovery`). Parents that were at
-work are then paused until somebody resumes them, or go on at once with `resume`.
+A session that finds an earlier one's entries in its journal recovers first (`trading.reconciliation.recovery`). Parents
+that were at work are then paused until a person resumes them, or continue at once with `resume`.
 """
 
 import sys
@@ -22,30 +22,29 @@ from tercel.core.ports import Entry, Journal, Venue
 from tercel.core.version import code_mark
 from tercel.core.vocabulary import FOREVER_NS, NS_PER_SECOND
 from tercel.desk.limits import LimitGate
-from tercel.desk.trading.follower import Follower, follower_of
 from tercel.desk.trading.gateway import OrderGateway
-from tercel.desk.trading.inquiry import Inquiry
-from tercel.desk.trading.journal.kinds import NOTED
-from tercel.desk.trading.kill import Latch
-from tercel.desk.trading.limiting import LimitKeeper
-from tercel.desk.trading.manager import ParentOrderManager
-from tercel.desk.trading.manual_trading import ManualTrading, hold, let_go
-from tercel.desk.trading.parents import ParentRequest, ParentStatus
-from tercel.desk.trading.recovery import RecoveryLine, reconcile, refold
-from tercel.desk.trading.settlement import PositionKeeper
-from tercel.desk.trading.snapshot import snapshots_of
-from tercel.desk.trading.state import Sender, StateReason
-from tercel.desk.trading.stopping import AGAIN_NS, FIRST_S, KillCanceller, LatchWatch
-from tercel.desk.trading.strategies import Strategies
-from tercel.desk.trading.upkeep import (
+from tercel.desk.trading.heartbeat import (
     begun,
     carry_out,
     check_store,
+    emergency_log,
     heartbeat,
-    last_words,
     take_inbox,
 )
-from tercel.desk.trading.var_monitor import VarMonitor
+from tercel.desk.trading.journal.kinds import NOTED
+from tercel.desk.trading.parent_orders.executor import Strategies
+from tercel.desk.trading.parent_orders.follower import Follower, follower_of
+from tercel.desk.trading.parent_orders.manager import ParentOrderManager
+from tercel.desk.trading.parent_orders.manual import ManualTrading, resume_agent, suspend_agent
+from tercel.desk.trading.parent_orders.parent import ParentRequest, ParentStatus
+from tercel.desk.trading.reconciliation.positions import PositionKeeper
+from tercel.desk.trading.reconciliation.recovery import Inquiry, RecoveryLine, reconcile, refold
+from tercel.desk.trading.reconciliation.snapshot import snapshots_of
+from tercel.desk.trading.risk.cancels import AGAIN_NS, FIRST_S, KillCanceller, LatchWatch
+from tercel.desk.trading.risk.kill_switch import Latch
+from tercel.desk.trading.risk.limit_keeper import LimitKeeper
+from tercel.desk.trading.risk.money import VarMonitor
+from tercel.desk.trading.risk.trading_state import Sender, StateReason
 
 OUTAGE_S: Final = 60.0
 """Seconds that a session tries to reach again what it is connected to."""
@@ -74,7 +73,7 @@ class SessionTerms:
     holder : str
         Who runs it, for people.
     mark : str
-        Stands in the names that this session makes: a venue takes a name once, of all who share its accounts.
+        Part of the names that this session makes: a venue takes a name once, of all who share its accounts.
     gate : str
         Folder of the journal of a gate that serves others too; "" without one, and for the desk's own.
     desk : mapping
@@ -154,7 +153,7 @@ class Session:
         self.positions = PositionKeeper(self.gateway, self._agents)
         self._risk = VarMonitor(self.gateway)
         self.recovered = self._begin(terms)
-        """What became of the orders of earlier sessions."""
+        """Reconciliation of the orders of earlier sessions."""
         self.listings = {listing.instrument: listing for listing in venue.listings()}
         self.followers: dict[str, Follower] = {}
         latch = Latch() if latch is None else latch
@@ -177,7 +176,13 @@ class Session:
         self.cancel = manager.cancel
         self.amend = manager.amend
         self.manual = ManualTrading(manager, self._name)
-        self._begin_limits()
+        # Limits in force, agents that were re-armed meanwhile, the markets of what is held: it has to be marked.
+        self.keeper.begin()
+        self.stopper.begin()
+        for held in self.ledger.positions.qty().values():
+            for instrument in held:
+                if instrument in self.listings:
+                    self.follow(instrument)
         for why in getattr(journal, "ignored", ()):
             self.gateway.alert("warning", "snapshot_ignored", why)
         parents = venue.capabilities.parents
@@ -187,7 +192,17 @@ class Session:
             )
         self._look()
         manager.announce_all()
-        self._go_on()
+        # Parents and operators' commands that an earlier session left.
+        for parent in self.ledger.parents.open():
+            if parent.status == ParentStatus.CANCELLING:
+                self.manager.journal(parent, "cancelled", reason=parent.reason)
+            elif not parent.over and parent.left == 0:
+                self.manager.finish(parent)
+            elif parent.status == ParentStatus.WORKING and parent.ends_ns > self.venue.now_ns:
+                self.manager.work(parent)
+        self.manager.expire(begins=True)
+        for entry in list(self.ledger.requested.values()):
+            carry_out(self.gateway, entry, self._obey_late)
         self._watch: LatchWatch | None = None
         self._deadline = Deadline() if terms.watch_s > 0 else None
         manager.deadline = self._deadline
@@ -198,7 +213,7 @@ class Session:
             self._snapshots.start()
         if terms.watch_s > 0:
             self._watch = LatchWatch(
-                self._look, self._pump, lambda: self._beats, terms.watch_s, self._stands
+                self._look, self._pump, lambda: self._beats, terms.watch_s, self._alert_stall
             )
             self._watch.start()
 
@@ -225,34 +240,12 @@ class Session:
         """Everybody who may trade here: what was lost may be anybody's."""
         return sorted({*self.ledger.accounts, *self.limits.agents})
 
-    def _begin_limits(self) -> None:
-        """Limits in force, agents that were re-armed meanwhile, the markets of what is held: it has to be marked."""
-        self.keeper.begin()
-        self.stopper.begin()
-        for held in self.ledger.positions.qty().values():
-            for instrument in held:
-                if instrument in self.listings:
-                    self.follow(instrument)
-
-    def _go_on(self) -> None:
-        """Parents and operators' commands that an earlier session left."""
-        for parent in self.ledger.parents.open():
-            if parent.status == ParentStatus.CANCELLING:
-                self.manager.journal(parent, "cancelled", reason=parent.reason)
-            elif not parent.over and parent.left == 0:
-                self.manager.finish(parent)
-            elif parent.status == ParentStatus.WORKING and parent.ends_ns > self.venue.now_ns:
-                self.manager.work(parent)
-        self.manager.expire(begins=True)
-        for entry in list(self.ledger.requested.values()):
-            carry_out(self.gateway, entry, self._obey_late)
-
     def close(self) -> None:
         """Close venue and journal; orders still open stay at the venue for the next session to find."""
         for thread in (self._watch, self._deadline, self._snapshots):
             if thread is not None:
                 thread.stop()
-        last_words(self.gateway)
+        emergency_log(self.gateway)
         with self.gateway.lock:
             try:
                 gate = self.venue.capabilities.parents
@@ -298,7 +291,7 @@ class Session:
     def step(self, until_ns: int) -> list[VenueEvent]:
         """Advance to `until_ns`, a decision, or a report on own orders, and process it.
 
-        While nobody answers at the other end of a link, a step waits a moment, and no time passes.
+        While the other end of a link does not answer, a step waits a moment, and no time passes.
 
         Raises
         ------
@@ -311,7 +304,7 @@ class Session:
             return self._turn(until_ns)
         except VenueError:
             can = self.venue.capabilities
-            # Not a link that broke just now: nobody will come back by itself, so the caller has to know.
+            # Not a link that broke just now: it does not come back by itself, so the caller has to know.
             if can.up or can.reconnects is None or self._unreached_since_s:
                 raise
             return []  # the link broke in a call: the next step tells it
@@ -346,7 +339,7 @@ class Session:
         return events
 
     def _receive(self, until_ns: int) -> None:
-        """What the venue reports goes to the journal at once, and waits for the session's own thread."""
+        """Step the venue; its reports are journaled at once and wait for the session's own thread."""
         with self.gateway.wire:
             events = self.venue.step(until_ns)
         self._take(events)
@@ -375,7 +368,7 @@ class Session:
             ):
                 try:
                     if follower.on_market(event):
-                        self.manager.begin_anew(event.instrument, "market data began anew")
+                        self.manager.detach_all(event.instrument, "market data started again")
                 except TapeError as error:
                     self._missed(event.instrument, str(error))
                 touched[event.instrument] = follower, event.dated_ns or follower.now_ns
@@ -392,11 +385,11 @@ class Session:
             for instrument, (follower, ns) in touched.items():
                 self.limits.mark(instrument, *follower.quotes, ns, self.venue.now_ns)
             self.keeper.watch()
-            disturbed = self.gateway.states.held(StateReason.TAKEN_OFF)
+            disturbed = self.gateway.states.held(StateReason.DETACHED)
         for parent, why in disturbed.items():
-            self.gateway.states.end(StateReason.TAKEN_OFF, parent)
+            self.gateway.states.end(StateReason.DETACHED, parent)
             if (executor := self.manager.executors.get(parent)) is not None:
-                self.manager.take_off(executor, why)
+                self.manager.detach(executor, why)
         # Last: followers and limits have seen everything that the executors decide on.
         self.manager.on_events(events)
 
@@ -404,26 +397,26 @@ class Session:
         self.gateway.alert("critical", "missed_market_data", why, instrument)
         self.followers[instrument].ready = False
         self.venue.subscribe(instrument)
-        self.manager.begin_anew(instrument, "market data was missed")
+        self.manager.detach_all(instrument, "market data was missed")
 
     def _link(self, status: LinkStatus) -> None:
         if status.up:
             self.manager.announce_all()
         self.inquiry.link(status.up)
         for executor in () if status.up else self.manager:
-            self.manager.take_off(executor, "the way to the venue was down")
+            self.manager.detach(executor, "the way to the venue was down")
 
     @property
     def _link_down(self) -> bool:
         return self.gateway.states.why(StateReason.LINK_DOWN) is not None
 
     def _come_back(self) -> bool:
-        """Reconnect, where the way is down and the venue can be reached anew; whether there is a way.
+        """Reconnect, where the link is down and the venue can be reached again; whether there is a link.
 
         Raises
         ------
         VenueError
-            Nobody has answered for `OUTAGE_S`.
+            No answer for `OUTAGE_S`.
         """
         link = self.venue.capabilities.reconnects if self._link_down else None
         if link is None or link.up:
@@ -454,23 +447,22 @@ class Session:
         now = self.venue.now_ns
         if now - self._requested_ns >= AGAIN_NS and not self._link_down:
             self._requested_ns = now
-            self._cancel_unworked()
+            # Cancel children without an executor.
+            off = {executor.id for executor in self.manager.executors.values() if executor.off}
+            parents = {
+                order.parent for order in self.ledger.orders.live()
+            } - self.manager.executors.keys()
+            if commands := [
+                command
+                for parent in sorted(parents | off)
+                for command in self.manager.cancels(parent)
+            ]:
+                self.gateway.submit(commands, sender=Sender.MANAGER)
             self.manager.expire()
         self.inquiry.turn()
         if now - self._beat_ns >= self._heartbeat_ns:
             self._beat_ns = now
             self._heartbeat()
-
-    def _cancel_unworked(self) -> None:
-        """Cancel what nobody works."""
-        off = {executor.id for executor in self.manager.executors.values() if executor.off}
-        parents = {
-            order.parent for order in self.ledger.orders.live()
-        } - self.manager.executors.keys()
-        if commands := [
-            command for parent in sorted(parents | off) for command in self.manager.cancels(parent)
-        ]:
-            self.gateway.submit(commands, sender=Sender.MANAGER)
 
     def _heartbeat(self) -> None:
         with self.gateway.lock:
@@ -482,7 +474,7 @@ class Session:
     # -- people --------------------------------------------------------------------------------------------------
 
     def _obey_late(self, entry: Entry) -> None:
-        """What was asked of an earlier session; an order by hand was meant for the market of that moment."""
+        """Carry out a command posted to an earlier session; an order by hand was meant for the market of that moment."""
         if entry.body["command"] == "order":
             raise OrderError(
                 "an order that is sent at once",
@@ -495,40 +487,44 @@ class Session:
         command, body = entry.body["command"], entry.body["body"]
         by, number = str(entry.body["by"]), int(entry.body["id"])
         reason, why = f"{by}: {entry.body['reason']}", str(entry.body["reason"])
-        if command == "submit":
-            self.accept(self.request(body), operator=number)
-        elif command in (
-            acts := {"pause": self.pause, "resume": self.resume, "cancel": self.cancel}
-        ):
-            acts[command](str(body["parent"]), reason, number)
-        elif command == "amend":
-            changes = {name: body.get(name) for name in ("lots", "horizon_ns", "limit_price")}
-            self.amend(str(body["parent"]), reason, **changes, operator=number)
-        elif command in (
-            by_hand := {"take_over": self.manual.take_over, "give_back": self.manual.give_back}
-        ):
-            by_hand[command](str(body["parent"]), by, why, number)
-        elif command == "order":
-            self.manual.order(
+        acts: dict[str, Callable[[], object]] = {
+            "submit": lambda: self.accept(self.request(body), operator=number),
+            "pause": lambda: self.pause(str(body["parent"]), reason, number),
+            "resume": lambda: self.resume(str(body["parent"]), reason, number),
+            "cancel": lambda: self.cancel(str(body["parent"]), reason, number),
+            "amend": lambda: self.amend(
+                str(body["parent"]),
+                reason,
+                lots=body.get("lots"),
+                horizon_ns=body.get("horizon_ns"),
+                limit_price=body.get("limit_price"),
+                operator=number,
+            ),
+            "take_over": lambda: self.manual.take_over(str(body["parent"]), by, why, number),
+            "give_back": lambda: self.manual.give_back(str(body["parent"]), by, why, number),
+            "order": lambda: self.manual.order(
                 str(body["parent"]), by, body.get("lots"), body.get("limit_price"), number
-            )
-        elif command == "withdraw":
-            self.manual.withdraw(str(body["parent"]), by, body.get("order"), number)
-        elif command in (holds := {"pause_agent": hold, "resume_agent": let_go}):
-            holds[command](self.manager, str(body["agent"]), by, why, number)
-        elif command == "limits":
-            self.keeper.obey(entry)
-        elif command == "settle" and "orders" in body:
-            self._take(self.positions.settle_orders(entry))
-        elif command == "settle":
-            self.positions.settle(entry)
-        elif command in NOTED:
-            pass  # the latch was obeyed before, an alert is somebody's from here on: the entry says who asked
-        elif not self._on_operator(entry):
-            known = "submit, pause, resume, cancel, amend, take_over, give_back, order, withdraw, pause_agent"
-            known += ", resume_agent, limits, settle, own_alert"
+            ),
+            "withdraw": lambda: self.manual.withdraw(
+                str(body["parent"]), by, body.get("order"), number
+            ),
+            "pause_agent": lambda: suspend_agent(self.manager, str(body["agent"]), by, why, number),
+            "resume_agent": lambda: resume_agent(self.manager, str(body["agent"]), by, why, number),
+            "limits": lambda: self.keeper.obey(entry),
+            "settle": lambda: (
+                self._take(self.positions.settle_orders(entry))
+                if "orders" in body
+                else self.positions.settle(entry)
+            ),
+        }
+        if command in acts:
+            acts[command]()
+        # What is noted needs no act: the latch was obeyed before, an alert has an owner by the entry itself.
+        elif command not in NOTED and not self._on_operator(entry):
             raise UnknownNameError(
-                "a command that this session knows", repr(command), f"one of {known}"
+                "a command that this session knows",
+                repr(command),
+                f"one of {', '.join(acts)}, own_alert",
             )
 
     # -- stopping ------------------------------------------------------------------------------------------------
@@ -537,8 +533,8 @@ class Session:
         """Ask the kill latch; what killed agents have open is cancelled at once."""
         self.stopper.look(sorted(self.ledger.parents.agents))
 
-    def _stands(self, seconds: float) -> bool:
-        """Alert at whose decision the loop stands still; the first one may take long: kernels are compiled."""
+    def _alert_stall(self, seconds: float) -> bool:
+        """Alert whose decision stalls the loop; the first one may take long: kernels are compiled."""
         parent, executor = (
             self.ledger.parents.get(self.manager.trying),
             self.manager.executors.get(self.manager.trying),
@@ -557,7 +553,7 @@ class Session:
         return True
 
     def _pump(self) -> bool:
-        """Let the venue step while the session's own loop stands still and a kill is not confirmed."""
+        """Let the venue step while the session's own loop stalls and a kill is not confirmed."""
         if not self.stopper.open:
             return False
         with self.gateway.lock:

@@ -1,8 +1,9 @@
 """Venue messages as JSON values for the journal, and back."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import fields
 from typing import Any, Final
+
+import msgspec
 
 from tercel.core import orders as o
 from tercel.core.errors import JournalError
@@ -24,8 +25,6 @@ _WORDS: Final[dict[str, type[Any]]] = {
     "unread": o.Unread,
 }
 _NAMES: Final = {kind: name for name, kind in {**_COMMANDS, **_WORDS}.items()}
-_FIELDS: Final = {kind: tuple(field.name for field in fields(kind)) for kind in _NAMES}
-_ENUMS: Final[dict[str, type[Any]]] = {"tif": o.Tif, "status": o.OrdStatus, "exec_type": o.ExecType}
 
 OrderMessage = o.Report | o.CancelReject | o.LinkStatus | o.Unread
 
@@ -36,25 +35,13 @@ def to_json(message: o.Command | OrderMessage) -> dict[str, Any]:
     >>> to_json(o.CancelReject("c2", "c1", "a", o.OrdStatus.FILLED, 5))["status"]
     'filled'
     """
-    kind = type(message)
-    return {"what": _NAMES[kind]} | {
-        name: value.value if name in _ENUMS else value
-        for name in _FIELDS[kind]
-        for value in (getattr(message, name),)
-    }
+    return {"what": _NAMES[type(message)], **msgspec.to_builtins(message)}
 
 
 def _from_json(body: Mapping[str, Any], known: Mapping[str, type[Any]]) -> Any:
     try:
-        kind = known[body["what"]]
-        values = {name: body[name] for name in _FIELDS[kind]}
-        return kind(
-            **{
-                name: _ENUMS[name](value) if name in _ENUMS else value
-                for name, value in values.items()
-            }
-        )
-    except (KeyError, TypeError, ValueError) as error:
+        return msgspec.convert(body, known[body["what"]])
+    except (KeyError, TypeError, msgspec.ValidationError) as error:
         raise JournalError(
             f"a message that is one of {', '.join(known)}",
             f"{dict(body)!r:.200} ({error})",

@@ -60,7 +60,7 @@ and sums that are not whole have decimals. The blob holds its fills, (f, 7), as 
 10^-8, and the path of the mid, (m, 2) of ns and half ticks. A later one of the same parent, after a bust or correction,
 takes its place. {"by_hand": lots} as in feedback."""
 SHARE: Final = "share"
-"""Flow shared out anew: {"shares": {agent: share}, "why"}."""
+"""New shares of the flow: {"shares": {agent: share}, "why"}."""
 DRIFT: Final = "drift"
 """A detector's result for an agent: {"state", "statistic", "text"}."""
 AGENT_ASSIGNMENT: Final = "agent_assignment"
@@ -72,7 +72,7 @@ HOLD: Final = "hold"
 paused or resumed with it, "operator"}. A paused agent takes no parent, in later sessions either."""
 STANCE: Final = "stance"
 """A posture that a person set by hand, for the entry's agent or ("") the whole desk: {"event": "set" | "lifted" |
-"ended", "by", "reason", "operator"} and, where set, {"until_ns", "instead": whether it stands in the place of what risk
+"ended", "by", "reason", "operator"} and, where set, {"until_ns", "instead": whether it replaces what risk
 says, else the more careful of both counts, "words": the fields of a posture that it sets}."""
 OPERATOR: Final = "operator"
 """A person's command as taken from the inbox: {"id", "command", "body", "by", "reason", "wall_ns"}. With the command

@@ -1,19 +1,23 @@
-"""A session's journal in a database: append-only, chained, durable before `append` returns.
+"""A session's journal in a database: append-only, chained, durable before `append` returns; readers beside it.
 
-Opening goes from the newest sound snapshot, or from the start, and reads back every entry after it. When a write
-fails for anything but another process's lock, what is on disk is unknown: the journal then refuses everything until
-it is opened anew and read back.
+    journal = JournalReader("desk")
+    for seq, entry in journal.read(after=seen): ...
+    post("desk", "pause", {"parent": "p1"}, by="ann", reason="news", wall_ns=now)
+
+Opening starts from the newest sound snapshot, or from the first entry, and reads back every entry after it. When a
+write fails for anything but another process's lock, the contents of the disk are unknown: the journal then refuses
+everything until it is reopened and read back.
 """
 
 import json
 import logging
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from threading import RLock
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tercel.core.errors import ConfigError, JournalError
 from tercel.core.ports import Entry
@@ -30,13 +34,113 @@ from tercel.desk.trading.journal.chain import (
     posted,
     row_of,
 )
-from tercel.desk.trading.journal.lock import LOCK, FileLock
-from tercel.desk.trading.journal.log import Log, StoredSnapshot
-from tercel.desk.trading.journal.reader import JournalReader, log_at
+from tercel.desk.trading.journal.database import (
+    LOCK,
+    FileLock,
+    JournalPlace,
+    journal_errors,
+    missing,
+)
+from tercel.desk.trading.journal.log import Log, SqliteLog, StoredSnapshot
+
+
+def log_at(place: JournalPlace, read_only: bool = False, holder: str | None = None) -> Log:
+    """Open the row storage at a location."""
+    if place.file is not None:
+        return SqliteLog(place, read_only)
+    from tercel.desk.trading.journal.log import ServerLog
+
+    return ServerLog(place, holder)
+
+
+class JournalReader:
+    """Read-only access to a journal without its lock; a session may be writing it.
+
+    Parameters
+    ----------
+    where : str or path
+        A desk folder, a database file, or a PostgreSQL URL.
+
+    Raises
+    ------
+    JournalError
+        When there is none, or it is of another schema.
+    """
+
+    def __init__(self, where: str | Path) -> None:
+        self._place = JournalPlace(where)
+        if self._place.file is not None and not self._place.file.is_file():
+            raise missing(self._place.file)
+        self._log = log_at(self._place, read_only=True)
+        self._log.words()  # fails here and now when this is no journal, or one of another schema
+
+    @property
+    def last(self) -> int:
+        """Sequence number of the last entry, 0 when there is none."""
+        return self._log.last()
+
+    @property
+    def first(self) -> str:
+        """Hash of the first entry, which identifies the journal; "" while there is none."""
+        return next((row.hash for row in self._log.rows(0, (), 1)), "")
+
+    def read(
+        self, after: int = 0, kinds: Iterable[str] = (), until: int = 2**62
+    ) -> Iterator[tuple[int, Entry]]:
+        """See `core.ports.Journal`; no further than an entry, where one is named."""
+        with journal_errors(self._place, "read"):
+            for row in self._log.rows(after, kinds, until):
+                yield row.seq, entry_of(row)
+
+    def append(self, entries: object, *, sync: bool = True) -> int:
+        """Refuse: see `core.ports.Journal`."""
+        raise JournalError(
+            "a session to write its journal", "a reader", "leave word for the session with post()"
+        )
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._log.close()
+
+
+@contextmanager
+def _inbox(where: str | Path) -> Iterator[Log]:
+    """The inbox of a journal, to write."""
+    place = JournalPlace(where)
+    if place.file is not None and not place.file.is_file():
+        raise missing(place.file)
+    with closing(log_at(place)) as log:
+        yield log
+
+
+def post(
+    where: str | Path, kind: str, body: Mapping[str, Any], by: str, reason: str, wall_ns: int
+) -> int:
+    """Post a command to the inbox of the session that writes a journal; it is taken exactly once.
+
+    Returns
+    -------
+    int
+        The command's number, which the `operator` entry of its taking repeats.
+
+    Raises
+    ------
+    JournalError
+        When there is no such journal, or it cannot be written.
+    """
+    with _inbox(where) as log:
+        return log.post((kind, json.dumps(dict(body)), by, reason, wall_ns))
+
+
+def withdraw(where: str | Path, number: int) -> bool:
+    """Remove a command from the inbox; False when a session has taken it."""
+    with _inbox(where) as log:
+        return log.withdraw(number)
+
 
 MARK_BYTES = 128
 NEWEST = 3
-"""Snapshots that are kept."""
+"""Snapshots that stay."""
 
 _log = logging.getLogger("tercel.journal")
 
@@ -68,7 +172,7 @@ class SqlJournal:
     Raises
     ------
     JournalError
-        When another session holds it, it cannot be used, or it is damaged and nobody has acknowledged that.
+        When another session holds it, it cannot be used, or it is damaged without an acknowledgement.
     ConfigError
         For a key that does not fit it.
     """
@@ -130,7 +234,7 @@ class SqlJournal:
         self._mark()
 
     def _sound(self) -> SoundPrefix:
-        """How far the journal can be believed."""
+        """Sound prefix of the journal."""
         try:
             words = self._rows.meta()
         except JournalError as error:
@@ -161,7 +265,7 @@ class SqlJournal:
         check_key(self._place, words, self.key)
         if self.key is None:
             _log.info(
-                "%s has hashes without a key: who can write it can write its past anew", self._place
+                "%s has hashes without a key: who can write it can rewrite its past", self._place
             )
 
     # -- the port ------------------------------------------------------------------------------------------------
@@ -214,7 +318,7 @@ class SqlJournal:
 
     def _fail(self, error: Exception) -> None:
         text = database.reason_of(error)
-        # After any other error nobody knows what the file holds: no later entry may be chained behind it.
+        # After any other error the contents of the file are unknown: no later entry may be chained behind it.
         if not database.is_transient(error):
             self._broken = text
         raise JournalError(
@@ -251,8 +355,10 @@ class SqlJournal:
                 return []
             entries, ids = [], []
             for id_, kind, body, by, reason, wall_ns in self._rows.waiting():
-                words = {"id": id_, "command": str(kind), "body": posted(body)}
-                words |= {
+                words = {
+                    "id": id_,
+                    "command": str(kind),
+                    "body": posted(body),
                     "by": str(by),
                     "reason": str(reason),
                     "wall_ns": wall_ns if type(wall_ns) is int else 0,
@@ -334,7 +440,7 @@ def mark_of(place: database.JournalPlace) -> tuple[int, str]:
         return (
             0,
             "",
-        )  # cut while written by an operating system that died: the chain stands for itself
+        )  # cut while written by an operating system that died: the chain alone is checked
 
 
 def check_key(place: database.JournalPlace, words: dict[str, str], key: ChainKey | None) -> None:
@@ -353,7 +459,7 @@ def check_key(place: database.JournalPlace, words: dict[str, str], key: ChainKey
         raise ConfigError(
             f"a journal with this key at {place}",
             "one without a key",
-            "go on without the key if it was begun so, or begin a new folder; else somebody wrote it anew",
+            "go on without the key if it was begun so, or begin a new folder; else it was rewritten",
         )
     if key is not None and mark != key.mark:
         raise ConfigError(

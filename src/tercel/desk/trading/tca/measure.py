@@ -15,9 +15,10 @@ import numpy as np
 
 from tercel.core.arrays import Floats, Ints
 from tercel.core.errors import DataError
-from tercel.core.orders import FEE_UNIT, ONE
+from tercel.core.orders import FEE_UNIT, ONE, Listing
 from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.desk.trading.positions import Fill
+from tercel.desk.trading.child_orders.positions import Fill
+from tercel.desk.trading.parent_orders.parent import ParentOrder
 from tercel.desk.trading.tca.shortfall import BPS, Shortfall
 from tercel.market.tape.schema import EXECUTE, TRADE, TRADE_HIDDEN
 
@@ -32,7 +33,7 @@ F_NS, F_PX, F_QTY, F_MID2, F_TOUCH2, F_PASSIVE, F_FORCED = range(7)
 
 @dataclass(frozen=True)
 class _ParentOrder:
-    """Which parent order it is, and its life."""
+    """Identity and life span of a parent order."""
 
     parent: str
     instrument: str
@@ -256,6 +257,13 @@ def shortfall(
     return Shortfall(
         side, quantity * one, sum(qty), refused * one, *mids2, paid2, fees * one * one, one, value2
     )
+
+
+def cost_of(parent: ParentOrder, fills: Sequence[Fill], listing: Listing, mid2: int) -> Shortfall:
+    """Shortfall of an ended parent from its booked fills, with its unfilled lots at a mid (half ticks)."""
+    rows, mids2 = fill_rows(fills), (parent.arrival_mid2, mid2)
+    fees = fees_of(rows, listing.fees, ONE)
+    return shortfall(parent.order.side, parent.lots, parent.refused, mids2, rows, fees, ONE)
 
 
 def fill_rows(fills: Sequence[Fill]) -> Ints:

@@ -24,13 +24,13 @@ from tercel.core.orders import (
 from tercel.core.ports import Entry
 from tercel.core.serialization import to_jsonable
 from tercel.core.vocabulary import FOREVER_NS, NS_PER_SECOND
-from tercel.desk.trading.executor import ParentExecutor
-from tercel.desk.trading.follower import Follower
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.blobs import pack
 from tercel.desk.trading.journal.codec import entry_alert
-from tercel.desk.trading.observer import SessionObserver
-from tercel.desk.trading.parents import ParentOrder, ParentRequest
+from tercel.desk.trading.parent_orders.executor import ParentExecutor
+from tercel.desk.trading.parent_orders.follower import Follower
+from tercel.desk.trading.parent_orders.manager import SessionObserver
+from tercel.desk.trading.parent_orders.parent import ParentOrder, ParentRequest
 from tercel.desk.trading.session import Session
 from tercel.desk.trading.tca import measure as tca
 from tercel.market.simulator import layout as sim
@@ -47,7 +47,7 @@ def _sums(fills: Ints) -> tuple[int, int]:
 
 
 class TcaRecorder(SessionObserver):
-    """Session observer that records cost analyses (`trading.observer.SessionObserver`).
+    """Session observer that records cost analyses (`trading.parent_orders.manager.SessionObserver`).
 
     Parameters
     ----------
@@ -73,13 +73,10 @@ class TcaRecorder(SessionObserver):
         for event in events:
             if isinstance(event, MarketRows) and not event.snapshot:
                 traded = event.rows[np.any(event.rows[:, [M_KIND]] == tca.PRINTS, axis=1)]
-                for parent in self._live[event.instrument] if len(traded) else ():
-                    self._trades[parent].append(traded[:, [M_NS, M_PRICE, M_LOTS]])
+                for id_ in self._live[event.instrument] if len(traded) else ():
+                    self._trades[id_].append(traded[:, [M_NS, M_PRICE, M_LOTS]])
         self._write(self._session.now_ns - WAITED_S[-1] * NS_PER_SECOND)
-        self._look_again()
-
-    def _look_again(self) -> None:
-        """A fill of a parent that was analysed never was, or was another: what it cost is told anew."""
+        # A fill of a parent that was analysed never was, or was another: its cost is analysed again.
         ledger, waiting = self._session.ledger, {parent.id for parent, *_ in self._waiting}
         new = ledger.orders.rebooked[self._rebooked :]
         self._rebooked = len(ledger.orders.rebooked)
@@ -111,7 +108,7 @@ class TcaRecorder(SessionObserver):
         self._write(FOREVER_NS)
 
     def _fills(self, parent: ParentOrder, logged: Ints, follower: Follower) -> Ints:
-        """The executor's log where it holds what stands; other fills are priced against the mid of their time."""
+        """The executor's log where it equals the fills in force; other fills are priced against the mid of their time."""
         fills, logged = tca.fill_rows(self._session.ledger.fills_of[parent.id]), logged.copy()
         logged[:, [tca.F_PX, tca.F_QTY]] *= ONE
         if _sums(logged) == _sums(fills):

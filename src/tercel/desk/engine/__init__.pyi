@@ -1,0 +1,11 @@
+from tercel.desk.engine.agent_slot import strategy_of as strategy_of
+from tercel.desk.engine.config import DeskConfig as DeskConfig
+from tercel.desk.engine.config import LimitsSection as LimitsSection
+from tercel.desk.engine.runtime import open_desk as open_desk
+
+__all__ = [
+    "DeskConfig",
+    "LimitsSection",
+    "open_desk",
+    "strategy_of",
+]

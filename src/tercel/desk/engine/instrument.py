@@ -1,0 +1,247 @@
+"""State of a desk in one instrument: received flow and its cost, market, sizes, shares, forecast and posture.
+
+Fills are booked to the oldest open order first, against the mid at which that order came in: lots that sizing deferred
+keep their first arrival price, so that waiting is part of the cost.
+
+`FlowShares` are multiplicative weights (Hedge, Freund & Schapire 1997) with a fixed share (Herbster & Warmuth 1998):
+every agent trades a slice of every order, so every round measures each of them on the same market. Weights fall
+exponentially with cost; a small share is redistributed each time, so that an agent that was poor before a change of
+regime can come back.
+"""
+
+import math
+from array import array
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from tercel.core.errors import ConfigError, OrderError
+from tercel.core.messages import Alpha, Posture
+from tercel.core.orders import ONE, PAID_ONE, floored, text
+from tercel.desk.engine.config import SizingRule, WeightsRule
+from tercel.desk.engine.forecasts import Outlook
+from tercel.desk.engine.monitor import MarketMonitor
+from tercel.signals.risk.posture import PosturePolicy
+
+
+@dataclass(slots=True)
+class _Open:
+    qty: int
+    mid2: int
+
+
+class FlowShortfall:
+    """Orders received to one side of one instrument, and their cost.
+
+    Parameters
+    ----------
+    side : int
+        +1 buy, -1 sell.
+
+    >>> flow = FlowShortfall(1)
+    >>> flow.ask(10, mid2=2000)
+    >>> flow.ask(10, mid2=2010)
+    >>> flow.fill(15 * ONE, 15 * 2020 * PAID_ONE)
+    >>> flow.open, flow.cost2 // PAID_ONE, round(flow.cost_bps(2040), 2)
+    (5, 250, 99.75)
+    """
+
+    def __init__(self, side: int) -> None:
+        self.side = side
+        self.cost2 = 0
+        """Cost of what is filled, 10^-16 half ticks x lots (`core.orders`)."""
+        self.asked2 = 0
+        """Value of everything asked for at its arrival mid, in the same."""
+        self._open: deque[_Open] = deque()
+
+    def ask(self, lots: int, mid2: int) -> None:
+        """Add an order with its arrival mid."""
+        if lots <= 0 or mid2 <= 0:
+            raise OrderError(
+                "lots above 0 at a two-sided market",
+                f"{lots} lots at {mid2} half ticks",
+                "wait for one",
+            )
+        self._open.append(_Open(lots * ONE, mid2))
+        self.asked2 += lots * mid2 * PAID_ONE
+
+    @property
+    def open(self) -> int:
+        """Unfilled whole lots."""
+        return floored(self.open_qty)
+
+    @property
+    def open_qty(self) -> int:
+        """Unfilled quantity, 10^-8 of a lot."""
+        return sum(order.qty for order in self._open)
+
+    def fill(self, qty: int, paid2: int) -> None:
+        """Book a fill of `qty` (10^-8 of a lot), oldest order first; `paid2` is the sum of doubled prices x quantities.
+
+        Raises
+        ------
+        OrderError
+            For more than is open.
+        """
+        if qty > self.open_qty:
+            raise OrderError(
+                f"at most the {text(self.open_qty)} lots that are open",
+                f"{text(qty)} filled",
+                "reconcile with the venue",
+            )
+        self.cost2 += self.side * paid2
+        while qty:
+            oldest = self._open[0]
+            part = min(qty, oldest.qty)
+            self.cost2 -= self.side * part * oldest.mid2 * ONE
+            oldest.qty -= part
+            qty -= part
+            if not oldest.qty:
+                self._open.popleft()
+
+    def cost_bps(self, mid2: int) -> float:
+        """Cost of the whole program, bps of its arrival value; open lots are marked at `mid2`."""
+        waiting = sum(self.side * (mid2 - order.mid2) * order.qty * ONE for order in self._open)
+        return 1e4 * (self.cost2 + waiting) / self.asked2 if self.asked2 else 0.0
+
+
+class Sizing:
+    """Sizes one instrument's rounds and learns how far forecasts hold.
+
+    >>> sizing = Sizing(SizingRule())
+    >>> sizing.lots(1, 100, None, None, last=False)
+    100
+    >>> sizing.lots(1, 100, None, Posture("A", 0, size_multiplier=0.5), last=False)
+    50
+    """
+
+    def __init__(self, rule: SizingRule) -> None:
+        self._rule = rule
+        self._agreed = self._said = rule.prior_bps**2
+
+    def lots(
+        self,
+        side: int,
+        wanted: int,
+        alpha: Alpha | None,
+        posture: Posture | None,
+        last: bool,
+    ) -> int:
+        """Lots of `wanted` to work this round; the last round takes all."""
+        if last or wanted == 0:
+            return wanted
+        share = 1.0 if posture is None else posture.size_multiplier
+        if share == 0.0:
+            return 0
+        said, sd_bps = (
+            (0.0, 0.0) if alpha is None else (alpha.expected_bps * self.trust, alpha.sd_bps)
+        )
+        against = side * said
+        sure = max(abs(against) - self._rule.confidence * sd_bps, 0.0)
+        if against < 0:  # the market is expected to come: wait with some of it
+            share *= 1.0 - (1.0 - self._rule.least) * min(sure / self._rule.scale_bps, 1.0)
+        return min(max(round(share * wanted), min(1, wanted)), wanted)
+
+    def learn_move(self, expected_bps: float, realised_bps: float) -> None:
+        """Update the trust in forecasts with a round's forecast and realised move."""
+        if math.isfinite(realised_bps) and math.isfinite(expected_bps):
+            self._agreed += expected_bps * realised_bps
+            self._said += expected_bps**2
+
+    @property
+    def trust(self) -> float:
+        """Shrunken slope of realised moves on forecasts, with a prior of 1, in [0, 1.5]."""
+        return min(max(self._agreed / self._said, 0.0), 1.5)
+
+
+class FlowShares:
+    """Shares of the flow of a desk's agents on one instrument: multiplicative weights, less penalties, over a floor.
+
+    >>> weights = FlowShares(["good", "poor"], WeightsRule())
+    >>> for _ in range(10):
+    ...     weights.update({"good": 2.0, "poor": 12.0})
+    >>> weights.shares["good"] > 0.9
+    True
+    """
+
+    def __init__(self, agents: Sequence[str], rule: WeightsRule) -> None:
+        if not agents:
+            raise ConfigError("at least one agent", "none", "add an [[agent]] to the desk's file")
+        self._rule = rule
+        self._penalty = dict.fromkeys(agents, 1.0)
+        self._weights = {agent: 1.0 / len(agents) for agent in agents}
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """Share of the flow of each agent; they sum to 1."""
+        floor = min(self._rule.floor, 1.0 / len(self._penalty))
+        raw = {agent: weight * self._penalty[agent] for agent, weight in self._weights.items()}
+        total = sum(raw.values())
+        room = 1.0 - floor * len(raw)
+        return {agent: floor + room * weight / total for agent, weight in raw.items()}
+
+    def penalise(self, agent: str, drifting: bool) -> None:
+        """Reduce the share of an agent whose observations have drifted, or restore it."""
+        self._penalty[agent] = self._rule.drift_penalty if drifting else 1.0
+
+    def update(self, cost_bps: Mapping[str, float]) -> None:
+        """Update the weights with each agent's cost of one round; missing or NaN costs count as the mean."""
+        known = {
+            agent: cost
+            for agent, cost in cost_bps.items()
+            if agent in self._weights and math.isfinite(cost)
+        }
+        if len(known) < 2:
+            return
+        best = min(known.values())
+        losses = {
+            agent: min((cost - best) / self._rule.range_bps, 1.0) for agent, cost in known.items()
+        }
+        absent = sum(losses.values()) / len(losses)
+        grown = {
+            a: w * math.exp(-self._rule.rate * losses.get(a, absent))
+            for a, w in self._weights.items()
+        }
+        total, n = sum(grown.values()), len(grown)
+        self._weights = {
+            a: (1 - self._rule.share) * w / total + self._rule.share / n for a, w in grown.items()
+        }
+
+
+def split(lots: int, shares: Mapping[str, float]) -> dict[str, int]:
+    """Whole lots by shares, summing exactly (largest remainder; ties by order).
+
+    >>> split(10, {"a": 0.5, "b": 0.26, "c": 0.24})
+    {'a': 5, 'b': 3, 'c': 2}
+    """
+    exact = {agent: lots * share for agent, share in shares.items()}
+    whole = {agent: int(value) for agent, value in exact.items()}
+    order = sorted(exact, key=lambda agent: whole[agent] - exact[agent])
+    for agent in order[: lots - sum(whole.values())]:
+        whole[agent] += 1
+    return whole
+
+
+@dataclass
+class DeskInstrument:
+    """State of one instrument at the desk."""
+
+    flow: FlowShortfall
+    monitor: MarketMonitor
+    sizing: Sizing
+    weights: FlowShares
+    policy: PosturePolicy | None
+    outlook: Outlook | None = None
+    posture: Posture | None = None
+    round_costs: dict[str, float] = field(default_factory=dict)
+    begun_mid2: int = 0
+    """The mid at the start of the round, half ticks."""
+    pending: dict[int, tuple[float, int]] = field(default_factory=dict)
+    """Forecasts that are not yet due, by when they are: what was expected until then, and the mid at that time."""
+    share_path: "array[float]" = field(default_factory=lambda: array("d"))
+    """The agents' shares after every round, one round after the other."""
+
+    @property
+    def alpha(self) -> Alpha | None:
+        """The forecast that agents read."""
+        return None if self.outlook is None else self.outlook.alpha

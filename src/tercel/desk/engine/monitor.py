@@ -1,0 +1,211 @@
+"""Second-by-second measurement of one instrument: the risk state, and the features of the alpha model.
+
+Both are read from the follower of the instrument's market data, the arrays that agents observe.
+
+A baseline says what is ordinary in a market. The first minutes that a desk observes are its first baseline; until then
+there is no risk score, and the risk state is cautious. At the end of a session it is estimated again from the seconds
+without an active risk rule, journaled, and used by the next session.
+"""
+
+from collections import deque
+from dataclasses import asdict, fields
+from typing import Final
+
+import numpy as np
+
+from tercel.core.orders import M_NS, MarketRows
+from tercel.core.ports import Entry, Journal
+from tercel.core.serialization import to_jsonable
+from tercel.core.vocabulary import NO_ASK, NO_BID, NS_PER_SECOND
+from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.parent_orders.follower import Follower
+from tercel.market.simulator import layout as sim
+from tercel.market.simulator.seconds import COLUMNS
+from tercel.signals.risk.anomaly import (
+    AnomalyBaseline,
+    RiskMeter,
+    Second,
+    SecondReader,
+    fit_baseline,
+)
+from tercel.signals.risk.posture import RiskState
+
+MOST_S: Final = 8 * 3600
+"""Seconds at most that a baseline is estimated from, the last ones."""
+LEAST_S: Final = 3600
+"""Seconds at least that replace an earlier baseline."""
+
+
+def baselines_in(journal: Journal, venue: str) -> dict[str, AnomalyBaseline]:
+    """The last baseline of each instrument in a desk's journal, of sessions at this venue only, not of a test network or
+    a recorded day that the same desk traded."""
+    found = {}
+    where = ""
+    for _, entry in journal.read(kinds=(kinds.SESSION, kinds.BASELINE)):
+        if entry.kind == kinds.SESSION:
+            where = entry.body["venue"]
+        elif where == venue:
+            values = {one.name: entry.body[one.name] for one in fields(AnomalyBaseline)}
+            arrays = {k: np.array(v, np.float64) for k, v in values.items() if isinstance(v, list)}
+            found[entry.instrument] = AnomalyBaseline(**values | arrays)
+    return found
+
+
+def baseline_entry(instrument: str, at_ns: int, baseline: AnomalyBaseline, seconds: int) -> Entry:
+    """The journal's entry of a baseline that was learned from so many seconds."""
+    body = {name: to_jsonable(value) for name, value in asdict(baseline).items()}
+    return Entry(kinds.BASELINE, at_ns, instrument, body=body | {"seconds": seconds})
+
+
+class OrdinarySeconds:
+    """The last seconds of a market in which no risk rule was in force."""
+
+    def __init__(self) -> None:
+        self._rows = np.empty((MOST_S, COLUMNS))
+        self._seen = 0
+
+    def add(self, second: Second) -> None:
+        """One more second; one that is not all numbers is left out."""
+        row = np.array(second, np.float64)
+        if np.isfinite(row).all():
+            self._rows[self._seen % MOST_S] = row
+            self._seen += 1
+
+    @property
+    def count(self) -> int:
+        """Seconds that :meth:`baseline` learns from."""
+        return min(self._seen, MOST_S)
+
+    def baseline(self) -> AnomalyBaseline | None:
+        """The baseline of these seconds; None for fewer than :data:`LEAST_S`."""
+        if self.count < LEAST_S:
+            return None
+        return fit_baseline([np.roll(self._rows[: self.count], -self._seen % self.count, axis=0)])
+
+
+SILENT_S: Final = 10.0
+"""Least seconds without an event that a market is said to be silent for."""
+WINDOW_S: Final = 60
+"""Seconds over which flow features are summed."""
+FLOW: Final = ("ofi", "signed_volume", "return_bps")
+NAMES: Final = (*FLOW, "imbalance", "microprice_bps", "news")
+"""The features, as a packaged model reads them; `news` comes from elsewhere."""
+
+
+class MarketMonitor:
+    """Measures the market of one instrument.
+
+    Parameters
+    ----------
+    follower : Follower
+        Of its market data; its owner feeds it before this monitor.
+    calm : AnomalyBaseline, optional
+        What is ordinary in its market; without it the first `warm_s` seconds are taken for that.
+    warm_s : int
+    """
+
+    def __init__(
+        self,
+        follower: Follower,
+        calm: AnomalyBaseline | None = None,
+        warm_s: int = 600,
+    ) -> None:
+        self._follower = follower
+        self.warm_s = warm_s
+        self._reader = SecondReader()
+        self._meter = RiskMeter(follower.instrument, calm, warm_s)
+        self._tallies: deque[tuple[int, int, int]] = deque(maxlen=WINDOW_S + 1)
+        self._second: Second | None = None
+        # gaps between events, by their bits
+        self._event_ns = 0
+        self._gaps = np.zeros(64, np.int64)
+        self._silences: list[tuple[int, int]] = []
+        self._times: set[int] = set()
+        self.own_ns: set[int] = set()
+        """Times of reports on the desk's own orders within the second: its own rows in the market's data have them."""
+        self.ordinary = OrdinarySeconds()
+        """Seconds that a baseline of this session can be learned from."""
+        self.risk: RiskState | None = None
+        """The current risk measurements; None before the first second."""
+
+    def on_market(self, event: MarketRows) -> None:
+        """Count cancelled, traded and added lots."""
+        self._reader.on_market(event)
+        self._times.update(event.rows[:, M_NS].tolist())
+
+    def _pass(self, at_ns: int) -> None:
+        """Count the gap before a second with events that are not the desk's own, which come with a report."""
+        if self._times - self.own_ns:
+            gap_ns = at_ns - self._event_ns if self._event_ns else 1
+            self._gaps[gap_ns.bit_length()] += 1
+            self._silences += (
+                [(self._event_ns, at_ns)]
+                if self._event_ns and gap_ns > SILENT_S * NS_PER_SECOND
+                else []
+            )
+            self._event_ns = at_ns
+        self._times = set()
+        self.own_ns = set()
+
+    def silent_s(self, from_ns: int, to_ns: int) -> float | None:
+        """Longest time within a span in which a silent market showed no event, s; None where it was not silent.
+
+        Silent is a gap of more than twice its own 99.9 % gap (by powers of 2) and than :data:`SILENT_S`.
+        """
+        usual_ns = 2 << int(np.searchsorted(np.cumsum(self._gaps), 0.999 * self._gaps.sum()))
+        gaps = [*self._silences, (self._event_ns, to_ns)]
+        far = [gap for gap in gaps if gap[1] - gap[0] > max(usual_ns, SILENT_S * NS_PER_SECOND)]
+        found = (
+            max((min(end, to_ns) - max(begin, from_ns) for begin, end in far), default=0)
+            / NS_PER_SECOND
+        )
+        return found if found > SILENT_S else None
+
+    def second(self, at_ns: int) -> None:
+        """Close one more second."""
+        self._pass(at_ns)
+        word = self._follower.state.item
+        if not self._follower.ready or not word(sim.MID2):
+            return
+        self._second = self._reader.close(self._follower)
+        self.risk = self._meter.update(self._second, at_ns)
+        bought, sold = word(sim.BOUGHT), word(sim.SOLD)
+        self._tallies.append((word(sim.OFI), bought - sold, word(sim.MID2)))
+
+    @property
+    def baseline(self) -> AnomalyBaseline | None:
+        """Baseline that the risk score uses; None while it is learned."""
+        return self._meter.score.baseline
+
+    def ordinary_second(self) -> None:
+        """No rule of risk was in force in the last second: a later baseline may be learned from it."""
+        if self._second is not None:
+            self.ordinary.add(self._second)
+
+    def features(self, news: float | None) -> dict[str, float | None]:
+        """Values of the features in `NAMES`; None where one is missing (an empty side, no data yet)."""
+        state = self._follower.state
+        bid, ask = int(state[sim.PUBLIC_BID]), int(state[sim.PUBLIC_ASK])
+        values: dict[str, float | None] = dict.fromkeys(NAMES)
+        values["news"] = news
+        if self._second is None or bid == NO_BID or ask == NO_ASK:
+            return values
+        mid2 = bid + ask
+        old, new, lean = self._tallies[0], self._tallies[-1], self._second.imbalance
+        return values | {
+            "ofi": float(new[0] - old[0]),
+            "signed_volume": float(new[1] - old[1]),
+            "return_bps": 1e4 * (new[2] - old[2]) / mid2,
+            "imbalance": lean,
+            "microprice_bps": 1e4 * self._second.spread_ticks * lean / mid2,
+        }
+
+
+def seconds_between(from_ns: int, to_ns: int) -> range:
+    """The whole seconds after `from_ns` up to `to_ns`, ns.
+
+    >>> list(seconds_between(500_000_000, 2_000_000_000))
+    [1000000000, 2000000000]
+    """
+    first = (from_ns // NS_PER_SECOND + 1) * NS_PER_SECOND
+    return range(first, to_ns + 1, NS_PER_SECOND)

@@ -1,0 +1,312 @@
+"""Outcome of a desk's run: its costs, its agents, its parents, its journal."""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tercel.core.orders import shown
+from tercel.core.ports import Journal
+from tercel.core.serialization import to_jsonable
+from tercel.core.stats.inference import weighted_interval
+from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.desk.engine.agent_slot import Evidence
+from tercel.desk.engine.forecasts import ForecastOutcome, forecasts_in
+from tercel.desk.engine.runtime import BuiltDesk
+from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal.store import JournalReader
+from tercel.desk.trading.ledger import Ledger
+from tercel.desk.trading.parent_orders.parent import ParentOrder, ParentStatus
+from tercel.desk.trading.session import Session
+from tercel.desk.trading.tca.shortfall import by_filled
+from tercel.execution.costs import BPS
+
+
+@dataclass(frozen=True)
+class Mean:
+    """A mean weighted by filled value, with its interval.
+
+    Parameters
+    ----------
+    mean, half : float or None
+        bps; half of its 95 % interval, which one parent does not have.
+    """
+
+    mean: float | None
+    half: float | None
+
+
+@dataclass(frozen=True)
+class AgentOutcome:
+    """Outcome of one agent.
+
+    Parameters
+    ----------
+    share : float
+        Of the flow, at the end.
+    is_bps, half_bps : float or None
+        Cost of its parents, each from its own arrival, by what was filled; half of the interval.
+    cost : float
+        The same in money.
+    saves_bps, saves_half_bps : float or None
+        What its parents save on the other agents' of the same instrument and round, which met the same prices: mean
+        over rounds, and half of its interval. None for an agent alone.
+    drift : float or None
+        Distance of its inputs from those of its policy's training, in standard deviations; None without a policy.
+    drifting : bool
+        They are outside the training distribution (`desk.engine.agent_slot`).
+    strategy : str
+    challenger : str or None
+        The evidence on paper, where it has a challenger.
+    """
+
+    share: float
+    is_bps: float | None
+    half_bps: float | None
+    drift: float | None
+    drifting: bool
+    strategy: str
+    challenger: str | None
+    cost: float = 0.0
+    saves_bps: float | None = None
+    saves_half_bps: float | None = None
+
+
+@dataclass(frozen=True)
+class ParentOutcome:
+    """Outcome of a finished parent order.
+
+    Parameters
+    ----------
+    id, instrument, agent : str
+    status : str
+        done, expired or cancelled.
+    side, quantity, filled, unfilled, refused : int
+        Lots; `unfilled` were left at the end, limits or the venue `refused`.
+    is_bps, opportunity_bps, refusal_bps : float or None
+        Cost of the filled, of the unfilled and of the refused lots against the mid at arrival, bps of their own value;
+        None where there are none.
+    notional : float or None
+        Value of the filled lots at arrival, in money.
+    alpha_bps : float or None
+        Forecast when it was begun.
+    posture : str or None
+        Reasons of risk when it was begun.
+    silent_s : float or None
+        Seconds of its work, in one, without an event of the market, far longer than is ordinary there: the market had
+        ended, or its data did not come, so its cost says nothing. None where there were none.
+    by_hand : int or None
+        Lots that a person worked, who had taken it over: its cost is the desk's and no agent's. None where nobody had.
+    """
+
+    id: str
+    instrument: str
+    agent: str
+    status: str
+    alpha_bps: float | None
+    posture: str | None
+    side: int
+    quantity: int
+    filled: int | float
+    unfilled: int | float = 0
+    refused: int = 0
+    is_bps: float | None = None
+    opportunity_bps: float | None = None
+    refusal_bps: float | None = None
+    notional: float | None = None
+    by_hand: int | float | None = None
+    silent_s: float | None = None
+
+
+@dataclass(frozen=True)
+class OpenParent:
+    """A parent order still open at the end.
+
+    Parameters
+    ----------
+    id, instrument, agent, status, reason : str
+        `reason` says why it is open.
+    side, quantity, left, at_venue : int
+        Lots; `at_venue` of those left may still fill there. Where a part of a lot was filled they have decimals.
+    """
+
+    id: str
+    instrument: str
+    agent: str
+    side: int
+    quantity: int
+    left: int | float
+    at_venue: int | float
+    status: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class JournalCheck:
+    """Number of journal entries, and whether refolding them gives the session's state."""
+
+    events: int
+    consistent: bool
+
+
+@dataclass(frozen=True)
+class DeskOutcome:
+    """Outcome of a desk's run.
+
+    Parameters
+    ----------
+    desk : str
+        Its folder.
+    seed : int
+    cost_bps : float
+        Of everything that was asked for, waiting included, bps of its arrival value.
+    cost : float
+        Of what its parents filled, each from its own arrival, in money.
+    parents_bps : Mean
+        Of its parents, each from its own arrival.
+    parents : tuple of ParentOutcome
+        Those that are over.
+    open_parents : tuple of OpenParent
+        The others.
+    agents : mapping of name to AgentOutcome
+    denials : mapping of code to int
+        Orders that limits refused.
+    posture_changes, fills : int
+    journal : JournalCheck
+    currency : str
+        Of money: that of all its instruments; "" where they have several, or the venue names none.
+    forecasts : ForecastOutcome
+        Of a model that is served from files, beside what came; why there was none.
+    """
+
+    desk: str
+    seed: int
+    cost_bps: float
+    cost: float
+    parents_bps: Mean
+    parents: tuple[ParentOutcome, ...]
+    open_parents: tuple[OpenParent, ...]
+    agents: Mapping[str, AgentOutcome]
+    denials: Mapping[str, int]
+    posture_changes: int
+    fills: int
+    journal: JournalCheck
+    currency: str = ""
+    forecasts: ForecastOutcome = field(default_factory=ForecastOutcome)
+
+    def to_json(self) -> dict[str, Any]:
+        """The outcome as plain JSON values."""
+        return dict(to_jsonable(asdict(self)))
+
+
+def outcome(opened: BuiltDesk, folder: Path) -> DeskOutcome:
+    """The outcome of a desk so far, from its loop and its journal."""
+    desk, ledger = opened.desk, opened.session.ledger
+    with closing(JournalReader(folder)) as journal:
+        denials = Counter(
+            str(entry.body.get("code")) for _, entry in journal.read(0, (kinds.DENIED,))
+        )
+        checked = JournalCheck(journal.last, _consistent(journal, opened))
+        forecasts = forecasts_in(
+            entry for _, entry in journal.read(0, (kinds.ALPHA, kinds.MARKET, kinds.ALERT))
+        )
+    shares, rows = desk.shares(), desk.results
+    currencies = {
+        opened.session.listings[instrument.name].currency for instrument in desk.config.instrument
+    }
+    alone = [row for row in rows if "by_hand" not in row]
+    own = {name: [row for row in alone if row["agent"] == name] for name in desk.slots}
+    costs = {name: by_filled(mine) for name, mine in own.items()}
+    agents = {
+        name: AgentOutcome(
+            share=shares[name],
+            is_bps=costs[name][0],
+            half_bps=costs[name][1],
+            drift=slot.drift.score if slot.drift is not None else None,
+            drifting=slot.drifting,
+            strategy=slot.shown,
+            challenger=str(Evidence.of(slot.gains_bps)) if slot.challenger is not None else None,
+            cost=money(own[name]),
+            **dict(zip(("saves_bps", "saves_half_bps"), savings(alone, name), strict=True)),
+        )
+        for name, slot in desk.slots.items()
+    }
+    return DeskOutcome(
+        desk=str(folder),
+        seed=desk.config.desk.seed,
+        cost_bps=desk.cost_bps(),
+        cost=money(rows),
+        parents_bps=Mean(*by_filled(rows)),
+        parents=tuple(ParentOutcome(**row) for row in rows),
+        open_parents=tuple(_open(parent, opened.session) for parent in ledger.parents.open()),
+        agents=agents,
+        denials=dict(denials),
+        posture_changes=desk.posture_changes,
+        fills=ledger.fills,
+        journal=checked,
+        currency=currencies.pop() if len(currencies) == 1 else "",
+        forecasts=forecasts,
+    )
+
+
+def money(rows: Sequence[Mapping[str, Any]]) -> float:
+    """Total cost of parents' fills in money.
+
+    >>> money([{"is_bps": 10.0, "notional": 20_000.0}, {"is_bps": None}])
+    20.0
+    """
+    return float(
+        sum(row["is_bps"] * row["notional"] / BPS for row in rows if row["is_bps"] is not None)
+    )
+
+
+def savings(rows: Sequence[Mapping[str, Any]], agent: str) -> tuple[float | None, float | None]:
+    """An agent's saving against the others on the same instrument and round, bps: mean and half of its interval.
+
+    >>> row = {"id": "A-000-x", "agent": "x", "is_bps": 1.0}
+    >>> savings([row, row | {"id": "A-000-y", "agent": "y", "is_bps": 3.0}], "x")
+    (2.0, None)
+    """
+    rounds: dict[str, dict[str, float]] = defaultdict(dict)
+    for row in rows:
+        if row["is_bps"] is not None:
+            rounds[row["id"].removesuffix(f"-{row['agent']}")][row["agent"]] = row["is_bps"]
+    saved = [
+        float(np.mean([cost for other, cost in costs.items() if other != agent])) - costs[agent]
+        for costs in rounds.values()
+        if agent in costs and len(costs) > 1
+    ]
+    return weighted_interval(saved, [1.0] * len(saved))
+
+
+def _open(parent: ParentOrder, session: Session) -> OpenParent:
+    row, at_venue = parent.row, shown(session.ledger.open_of(parent.id))
+    about = {name: row[name] for name in ("instrument", "agent", "side", "left", "status")}
+    reason = _why_open(parent, session.now_ns)
+    return OpenParent(parent.id, **about, quantity=parent.lots, at_venue=at_venue, reason=reason)
+
+
+def _why_open(parent: ParentOrder, now_ns: int) -> str:
+    if parent.status == ParentStatus.WORKING:
+        later = (parent.ends_ns - now_ns) / NS_PER_SECOND
+        return (
+            f"its horizon comes {later:,.0f} s later"
+            if later > 0
+            else "its last orders have no answer yet"
+        )
+    return f"{parent.status}: {parent.reason}"
+
+
+def _consistent(journal: Journal, opened: BuiltDesk) -> bool:
+    """The journal read again gives the session's own state: no faults, positions and open orders alike."""
+    again, ours = Ledger.of(journal), opened.session.ledger
+    same = (again.positions.qty(), again.orders.live()) == (
+        ours.positions.qty(),
+        ours.orders.live(),
+    )
+    astray = [order for order in again.orders.live() if again.parents.must(order.parent).over]
+    return same and not again.faults() and not astray

@@ -1,0 +1,174 @@
+"""Postures that a person sets by hand, for the whole desk or for one agent, until an end that is known beforehand.
+
+One that a person sets alone never makes anything less careful: of what risk says and what the person says the more
+careful counts, as among risk's own rules. One that two persons set may replace what risk says.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from tercel.core.errors import OrderError
+from tercel.core.messages import ANY_STYLE, Posture, Style
+from tercel.core.ports import Entry
+from tercel.desk.engine.instrument import DeskInstrument
+from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.session import Session
+
+LONGEST_NS: Final = 7 * 86_400 * 10**9
+"""An end may lie so far ahead."""
+SET, LIFTED, ENDED = "set", "lifted", "ended"
+WORDS: Final = ("urgency", "max_participation", "styles", "size_multiplier")
+"""Fields of a posture that may be set by hand."""
+_AT: Final = Posture("hand", 0)
+
+
+def combined(posture: Posture, stance: Mapping[str, Any]) -> Posture:
+    """A posture with one that was set by hand: the more careful of both, or in its place.
+
+    >>> said = {"words": {"size_multiplier": 0.5}, "by": "ann", "reason": "news", "instead": False}
+    >>> combined(Posture("A", 0, size_multiplier=0.25), said).size_multiplier
+    0.25
+    >>> found = combined(Posture("A", 0, size_multiplier=0.25), said | {"instead": True})
+    >>> found.size_multiplier, found.reasons
+    (0.5, ('by hand of ann: news',))
+    """
+    words = dict(stance["words"])
+    if not stance["instead"]:
+        careful = {"urgency": max, "max_participation": min, "size_multiplier": min}
+        words |= {
+            name: pick(getattr(posture, name), words[name])
+            for name, pick in careful.items()
+            if name in words
+        }
+        words |= {"styles": int(posture.styles) & words["styles"]} if "styles" in words else {}
+    words |= {"styles": Style(words["styles"]) or Style.JOIN} if "styles" in words else {}
+    why = f"by hand of {stance['by']}: {stance['reason']}"
+    return replace(posture, **words, reasons=tuple(dict.fromkeys((*posture.reasons, why))))
+
+
+class PostureOverrides:
+    """Postures set by hand, as the session's ledger has them.
+
+    Parameters
+    ----------
+    session : Session
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def over(self, name: str, state: DeskInstrument, at_ns: int) -> Posture | None:
+        """Risk's posture of an instrument combined with the desk's override; None without either."""
+        stance = self._in_force("", at_ns)
+        said = state.policy.posture() if state.policy is not None else None
+        if stance is None:
+            # agents that had one are informed that it is over
+            return said if said is not None or state.posture is None else Posture(name, at_ns)
+        return combined(said or Posture(name, at_ns), stance)
+
+    def of_agents(self, name: str, posture: Posture | None, at_ns: int) -> dict[str, Posture]:
+        """Postures of agents for whom one was set."""
+        asked = {
+            agent: self._in_force(agent, at_ns) for agent in self._session.ledger.stances if agent
+        }
+        found = {agent: stance for agent, stance in asked.items() if stance is not None}
+        base, of_desk = posture or Posture(name, at_ns), self._in_force("", at_ns)
+        said = {agent: combined(base, stance) for agent, stance in found.items()}
+        if of_desk is None or of_desk["instead"]:
+            return said
+        # An agent's override replaces risk's posture, not one that a person set for the whole desk.
+        return {
+            agent: combined(one, of_desk) if found[agent]["instead"] else one
+            for agent, one in said.items()
+        }
+
+    def size(self, agent: str) -> float:
+        """The multiplier of an agent's new parents."""
+        stance = self._in_force(agent, self._session.now_ns)
+        return 1.0 if stance is None else float(stance["words"].get("size_multiplier", 1.0))
+
+    def _in_force(self, agent: str, at_ns: int) -> Mapping[str, Any] | None:
+        stance = self._session.ledger.stances.get(agent)
+        return stance if stance is not None and at_ns < stance["until_ns"] else None
+
+    def end(self, now_ns: int) -> bool:
+        """Journal the end of those that are over; whether there were any."""
+        over = [
+            (agent, one)
+            for agent, one in self._session.ledger.stances.items()
+            if one["until_ns"] <= now_ns
+        ]
+        said = [{"event": ENDED, "by": one["by"], "reason": "its end has come"} for _, one in over]
+        at = self._session.now_ns
+        self._session.gateway.write(
+            [
+                Entry(kinds.STANCE, at, agent=agent, body=body)
+                for (agent, _), body in zip(over, said, strict=True)
+            ]
+        )
+        return bool(over)
+
+    def obey(self, entry: Entry, agents: Collection[str]) -> None:
+        """Set or lift one, as a person asked.
+
+        Raises
+        ------
+        OrderError
+            For an agent that is none, no posture, or an end that does not lie ahead.
+        """
+        asked, now = entry.body["body"], self._session.now_ns
+        agent = str(asked.get("agent") or "")
+        if agent and agent not in agents:
+            raise OrderError(
+                f"an agent of this desk: {', '.join(agents)}",
+                repr(agent),
+                "name one of them, or none",
+            )
+        said = {
+            "by": entry.body["by"],
+            "reason": entry.body["reason"],
+            "operator": int(entry.body["id"]),
+        }
+        if asked.get("lift"):
+            if agent not in self._session.ledger.stances:
+                raise OrderError(
+                    "a posture that was set by hand",
+                    f"none of {agent or 'the desk'}",
+                    "see what is set",
+                )
+            body = {"event": LIFTED, **said}
+        else:
+            span_ns = asked.get("span_ns")
+            if type(span_ns) is not int or not 0 < span_ns <= LONGEST_NS:
+                raise OrderError(
+                    f"an end that lies ahead, at most {LONGEST_NS // 86_400_000_000_000} days",
+                    f"{span_ns!r} ns from now",
+                    "say for how long",
+                )
+            words = _words(asked.get("words"))
+            body = {
+                "event": SET,
+                **said,
+                "until_ns": now + span_ns,
+                "instead": bool(asked.get("instead")),
+                "words": words,
+            }
+        self._session.gateway.write([Entry(kinds.STANCE, now, agent=agent, body=body)])
+
+
+def _words(asked: object) -> dict[str, Any]:
+    """Fields of a posture, refused where one is none."""
+    if not isinstance(asked, Mapping) or not asked or not asked.keys() <= set(WORDS):
+        raise OrderError(
+            f"some of {', '.join(WORDS)}", f"{asked!r:.200}", "say what is to be more careful"
+        )
+    numbers = {name: value for name, value in asked.items() if name != "styles"}
+    styles = asked.get("styles", int(ANY_STYLE))
+    plain = all(
+        isinstance(one, int | float) and not isinstance(one, bool) for one in numbers.values()
+    )
+    if not plain or type(styles) is not int or not 0 < styles <= int(ANY_STYLE):
+        raise OrderError("numbers, and styles from 1 to 7", f"{asked!r:.200}", "correct it")
+    replace(_AT, **numbers, styles=Style(styles))  # refuses what no one can act on
+    return dict(asked)

@@ -1,0 +1,459 @@
+"""State machine of a child order: pure functions from one state to the next.
+
+No end is ever inferred: an order ends by a report of the venue alone, and until then its lots count as open. An order
+whose fate is not known is UNKNOWN, by name.
+
+`ChildOrder.base` is what the venue has reported; a cancel or replace on its way shows in `ChildOrder.status` until it
+is answered.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from tercel.core.orders import (
+    HELD,
+    ONE,
+    REBOOKS,
+    TERMINAL,
+    CancelOrder,
+    CancelReject,
+    ExecType,
+    NewOrder,
+    OrdStatus,
+    ReplaceOrder,
+    Report,
+    Tif,
+    Unread,
+)
+from tercel.core.orders import text as decimals
+from tercel.core.serialization import fast_replace
+
+S, X = OrdStatus, ExecType
+
+
+_HOLDS: Final[Mapping[ExecType, OrdStatus]] = {
+    X.SUSPENDED: S.SUSPENDED,
+    X.STOPPED: S.STOPPED,
+    X.DONE_FOR_DAY: S.DONE_FOR_DAY,
+    X.CALCULATED: S.CALCULATED,
+}
+_ENDS: Final[Mapping[ExecType, OrdStatus]] = {
+    X.CANCELED: S.CANCELED,
+    X.REJECTED: S.REJECTED,
+    X.EXPIRED: S.EXPIRED,
+}
+_LIVES: Final[Mapping[ExecType, OrdStatus]] = dict.fromkeys(
+    (X.NEW, X.TRADE, X.REPLACED, X.RESTATED, *REBOOKS), S.NEW
+)
+_RUNS: Final = frozenset({S.NEW, S.PARTIALLY_FILLED, *HELD})
+
+
+def _row(base: OrdStatus) -> Mapping[ExecType, OrdStatus]:
+    """Transitions of a base state by report: pending reports keep it, an end has none."""
+    row: dict[ExecType, OrdStatus] = dict.fromkeys((kind for kind in X if kind != X.STATUS), base)
+    if base not in TERMINAL:
+        row |= {**_LIVES, **_ENDS, **_HOLDS}
+    return (
+        {**row, **dict.fromkeys((X.TRADE, X.RESTATED, *REBOOKS, *_HOLDS), base)}
+        if base == S.UNKNOWN
+        else row
+    )
+
+
+TRANSITIONS: Final[Mapping[OrdStatus, Mapping[ExecType, OrdStatus]]] = {
+    base: _row(base) for base in S if base not in (S.PENDING_CANCEL, S.PENDING_REPLACE)
+}
+"""Base state after a report. NEW means PARTIALLY_FILLED where lots are booked. The report's own status has more to
+say: FILLED ends what lives, a held state holds it, and an order that was filled lives on when a later replace leaves
+lots open; it is UNKNOWN, and the venue is asked, when another report says that lots of it are open. What comes on an
+UNKNOWN order may be old: it stays UNKNOWN until it is new, replaced, over or answered for."""
+
+
+class Code(StrEnum):
+    """Codes of notices about reports."""
+
+    UNKNOWN_ORDER = "unknown_order"
+    """A report on an order that was never sent: set aside."""
+    EXEC_CHANGED = "exec_changed"
+    """An execution came again with other content: not booked."""
+    OVERFILL = "overfill"
+    """More was filled than ordered: booked."""
+    LATE_FILL = "late_fill"
+    """A fill beyond what the venue had reported when it ended the order: booked."""
+    UNSOLICITED = "unsolicited_cancel"
+    """The venue cancelled an order without a request."""
+    CONFLICT = "conflict"
+    """The venue reports what cannot follow from its earlier reports."""
+    GAP = "missing_executions"
+    """The venue counts more filled lots than it has reported."""
+    REJECTED = "rejected"
+    CANCEL_REJECTED = "cancel_rejected"
+    UNKNOWN = "unknown"
+    """The state of the order is unknown."""
+    DUPLICATE = "duplicate"
+    BUSTED = "busted"
+    """An execution never was: what was booked of it is taken back."""
+    CORRECTED = "corrected"
+    """An execution was of other lots or at another price: booked again."""
+    UNKNOWN_EXECUTION = "unknown_execution"
+    """A bust or correction of an execution that was never reported: set aside until it is."""
+    RESTATED = "restated"
+    """The venue changed size or price without being asked."""
+    HELD = "held"
+    """The venue suspended or stopped it, or it is done for the day: its lots stay reserved."""
+    UNALLOCATED = "unallocated"
+    """An execution of an order that was not sent here: booked to its account, to no parent."""
+    UNREADABLE = "unreadable"
+    """A message that cannot be read: set aside, and the order that it names is UNKNOWN."""
+    FAULTY = "faulty_report"
+    """A report with a fault that did not keep it from being read: it counts like any other."""
+
+
+SEVERITY: Final[Mapping[Code, str]] = {
+    **dict.fromkeys(
+        (Code.UNKNOWN_ORDER, Code.EXEC_CHANGED, Code.OVERFILL, Code.LATE_FILL, Code.CONFLICT),
+        "critical",
+    ),
+    **dict.fromkeys((Code.UNKNOWN_EXECUTION, Code.UNALLOCATED, Code.UNREADABLE), "critical"),
+    **dict.fromkeys(
+        (Code.BUSTED, Code.CORRECTED, Code.RESTATED, Code.HELD, Code.FAULTY), "warning"
+    ),
+}
+"""Notices that become alerts."""
+DISTURBS: Final = frozenset({Code.BUSTED, Code.CORRECTED, Code.RESTATED, Code.UNREADABLE})
+"""After these the executor of the order's parent is detached."""
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A notice to journal; `message` is the report it set aside."""
+
+    code: Code
+    order: str
+    text: str = ""
+    message: Report | CancelReject | Unread | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A cancel or replace in flight; `lots` and `price` are a replace's, `lots` 0 for a cancel.
+
+    `late`: the venue has taken a replace that was sent after it."""
+
+    cl_ord_id: str
+    lots: int = 0
+    price: int | None = None
+    late: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ChildOrder:
+    """State of a child order.
+
+    Parameters
+    ----------
+    root, name : str
+        Its first cl_ord_id, which never changes, and its latest that the venue has accepted.
+    order_id : str
+        The venue's name, "" until it is reported.
+    instrument, account, parent, side, lots, price, tif
+        As ordered, and as replaced since.
+    base : OrdStatus
+        What the venue has reported, without what is on its way.
+    pending : tuple of Pending
+        Cancels and replaces without an answer.
+    cum_qty, paid : int
+        What is booked, 10^-8 of a lot, and its sum of price x quantity (`core.orders`).
+    counted_qty : int
+        What is filled as the venue counts it, 10^-8 of a lot.
+    acked : bool
+        The venue has acknowledged the order.
+    gone : bool
+        The venue's last word on it refused a cancel: it has ended, or is not known there.
+    sent_ns, last_ns, replaced_ns, recounted_ns : int
+        When it was sent, when the venue last reported it, when it last changed its size or price, and when it last
+        took back or corrected a fill: older counts are no longer true.
+    text : str
+        The venue's reason.
+    """
+
+    root: str
+    name: str
+    instrument: str
+    account: str
+    parent: str
+    side: int
+    lots: int
+    price: int | None
+    tif: Tif
+    sent_ns: int
+    order_id: str = ""
+    base: OrdStatus = OrdStatus.PENDING_NEW
+    pending: tuple[Pending, ...] = ()
+    cum_qty: int = 0
+    paid: int = 0
+    counted_qty: int = 0
+    acked: bool = False
+    gone: bool = False
+    last_ns: int = 0
+    replaced_ns: int = 0
+    recounted_ns: int = 0
+    text: str = ""
+
+    @property
+    def venue_qty(self) -> int:
+        """Filled quantity as the venue counts it; above `cum_qty` while executions are missing."""
+        return max(self.counted_qty, self.cum_qty)
+
+    @property
+    def done(self) -> bool:
+        """Whether the venue has ended it."""
+        return self.base in TERMINAL
+
+    @property
+    def settled(self) -> bool:
+        """Whether it has ended and every fill that the venue counts is booked."""
+        return self.done and self.cum_qty >= self.venue_qty
+
+    @property
+    def status(self) -> OrdStatus:
+        """Order status, pending cancel or replace included."""
+        if self.done or self.base in (S.UNKNOWN, S.PENDING_NEW) or not self.pending:
+            return self.base
+        return (
+            S.PENDING_CANCEL
+            if any(not pending.lots for pending in self.pending)
+            else S.PENDING_REPLACE
+        )
+
+    @property
+    def open_qty(self) -> int:
+        """Quantity that may still fill or has filled without a report yet: 10^-8 of a lot."""
+        if self.done:
+            return max(self.venue_qty - self.cum_qty, 0)
+        return max(self.most_lots * ONE, self.venue_qty) - self.cum_qty
+
+    @property
+    def most_lots(self) -> int:
+        """Its lots, or the larger lots of a replace in flight."""
+        return max(self.lots, *(pending.lots for pending in self.pending), 0)
+
+
+def opened(command: NewOrder) -> ChildOrder:
+    """The order of a new-order command, not yet acknowledged."""
+    return ChildOrder(
+        root=command.cl_ord_id,
+        name=command.cl_ord_id,
+        instrument=command.instrument,
+        account=command.account,
+        parent=command.parent,
+        side=command.side,
+        lots=command.lots,
+        price=command.price,
+        tif=command.tif,
+        sent_ns=command.sent_ns,
+    )
+
+
+def requested(order: ChildOrder, command: CancelOrder | ReplaceOrder) -> ChildOrder:
+    """The order with a cancel or replace in flight."""
+    asked = (command.lots, command.price) if isinstance(command, ReplaceOrder) else ()
+    return fast_replace(order, pending=(*order.pending, Pending(command.cl_ord_id, *asked)))
+
+
+def lost(order: ChildOrder) -> ChildOrder:
+    """The order with unknown fate, as is what was in flight to it.
+
+    The largest size that a pending replace may have given it stays reserved.
+    """
+    if order.done:
+        return order
+    # Of two sizes that it may have the larger: an order that turns out smaller does no harm.
+    return fast_replace(order, base=S.UNKNOWN, lots=order.most_lots, pending=())
+
+
+def reported(order: ChildOrder, report: Report) -> tuple[ChildOrder, list[Notice]]:
+    """The order after a new execution report; a TRADE is booked.
+
+    A bust or correction changes the order's state; the execution itself was rebooked by `rebooked` before.
+
+    Returns
+    -------
+    Order
+    list of Notice
+    """
+    before, kind = order, report.exec_type
+    order = fast_replace(
+        order,
+        order_id=report.order_id or order.order_id,
+        last_ns=max(order.last_ns, report.ns),
+        # Once acknowledged always so: a late rejection of such an order is a contradiction, not an answer.
+        acked=order.acked or report.status not in (S.REJECTED, S.PENDING_NEW, S.UNKNOWN),
+        gone=False,
+        text=report.text or order.text,
+    )
+    # A report from before a bust counts fills that the bust has taken back.
+    if report.ns >= order.recounted_ns:
+        rebooks = kind in REBOOKS
+        # Reports may overtake one another, and CumQty only grows, but for busts and corrections.
+        counted = report.cum_qty if rebooks else max(order.counted_qty, report.cum_qty)
+        if rebooks or counted != order.counted_qty:
+            order = fast_replace(
+                order,
+                counted_qty=counted,
+                recounted_ns=report.ns if rebooks else order.recounted_ns,
+            )
+    if kind == X.STATUS:
+        order, notices = _answered(order, report)
+    else:
+        notices = _oddities(before, report)
+        if kind == X.TRADE:
+            order = rebooked(order, report.last_qty, report.last_qty * report.last_px)
+        order = _moved(order, report, before.last_ns)
+    # Against the report's own count, too: one that was overtaken says nothing of later fills.
+    if order.cum_qty < min(report.cum_qty, order.venue_qty):
+        text = f"{decimals(order.cum_qty)} lots booked, the venue counts {decimals(report.cum_qty)}"
+        notices.append(Notice(Code.GAP, order.root, text))
+    return order, notices
+
+
+def rebooked(order: ChildOrder, qty: int, paid: int) -> ChildOrder:
+    """The order after a bust or correction, by the change of quantity and of price x quantity."""
+    return fast_replace(order, cum_qty=order.cum_qty + qty, paid=order.paid + paid)
+
+
+def _oddities(order: ChildOrder, report: Report) -> list[Notice]:
+    """Notices of a report that contradicts the order before it, or was not requested."""
+    kind, root, notices = report.exec_type, order.root, []
+    cum = order.cum_qty + (report.last_qty if kind == X.TRADE else 0)
+    # A fill that the venue had counted when it ended the order is only late; one beyond that was not.
+    if kind == X.TRADE and order.done and cum > order.venue_qty:
+        notices.append(
+            Notice(Code.LATE_FILL, root, f"{decimals(report.last_qty)} lots after {order.base}")
+        )
+    if kind in (X.TRADE, X.CORRECTED) and cum > order.most_lots * ONE:
+        notices.append(Notice(Code.OVERFILL, root, f"{decimals(cum)} lots of {order.lots}"))
+    if order.done and _ENDS.get(kind, order.base) != order.base:
+        notices.append(Notice(Code.CONFLICT, root, f"{order.base}, then {kind}"))
+    elif kind == X.CANCELED and not order.done and not order.pending and order.base != S.UNKNOWN:
+        notices.append(Notice(Code.UNSOLICITED, root, report.text))
+    elif kind == X.REJECTED and not order.done:
+        # An order of unknown fate may well have been rejected.
+        odd = order.cum_qty or (order.acked and order.base != S.UNKNOWN)
+        notices.append(Notice(Code.CONFLICT if odd else Code.REJECTED, root, report.text))
+    elif kind == X.RESTATED:
+        now = f"{report.lots} lots at {report.price}, before {order.lots} at {order.price}"
+        notices.append(Notice(Code.RESTATED, root, f"{now} {report.text}".rstrip()))
+    elif kind in _HOLDS:
+        notices.append(Notice(Code.HELD, root, f"{kind} {report.text}".rstrip()))
+    return notices
+
+
+def _moved(order: ChildOrder, report: Report, last_ns: int) -> ChildOrder:
+    """The order in the state that a report puts it in; one from before `last_ns` may end it, and frees nothing."""
+    kind, base = report.exec_type, TRANSITIONS[order.base][report.exec_type]
+    if order.base == S.UNKNOWN and kind == X.NEW and report.lots < order.lots:
+        base = S.UNKNOWN  # a replacement that was on its way may still be: its lots stay reserved
+    if order.base == S.FILLED:
+        taken = kind in REBOOKS and order.cum_qty < order.lots * ONE
+        # A replace may raise a filled order's lots: it lives again, unless the report is from before its last fills.
+        revives = kind in (X.REPLACED, X.RESTATED) and report.cum_qty >= order.venue_qty
+        if taken and report.status in TERMINAL:
+            base = report.status
+        elif report.leaves_qty > 0 and revives and kind == X.REPLACED:
+            base = S.NEW
+        # The venue says that lots are open where all were filled: which is right only it can tell.
+        elif report.leaves_qty > 0 and (
+            taken or revives or (report.ns > last_ns and report.status not in TERMINAL)
+        ):
+            base = S.UNKNOWN
+    if kind in (X.REPLACED, X.RESTATED):
+        order = _changed(order, report, base in TERMINAL)
+    if base in _RUNS and report.status in HELD:
+        base = report.status
+    # An overtaken report moves no order from one live state to another.
+    if report.ns < last_ns and base in _RUNS and order.base in _RUNS:
+        base = order.base
+    # The venue is done with it although executions are missing here: they are asked for.
+    if report.status == S.FILLED and base not in TERMINAL and report.ns >= order.recounted_ns:
+        base = S.FILLED
+    return _standing(order, base)
+
+
+def _changed(order: ChildOrder, report: Report, over: bool) -> ChildOrder:
+    """The order with other lots, price or name. A report from before the last change tells nothing, but where it takes
+    a request that was sent after all that were taken: then the venue's clock was put back, and the larger size counts.
+    """
+    name, asked = order.name, False
+    if report.exec_type == X.REPLACED:
+        name, names = report.cl_ord_id, [pending.cl_ord_id for pending in order.pending]
+        if name in names:
+            at = names.index(name)
+            asked = not order.pending[at].late
+            # Marked, so that an answer to one of them which is dated earlier is not taken for a clock put back.
+            older = tuple(fast_replace(pending, late=True) for pending in order.pending[:at])
+            order = fast_replace(order, pending=(*older, *order.pending[at + 1 :]))
+    before = report.ns < order.replaced_ns
+    if over or (before and not asked):
+        return order
+    lots = report.lots or order.lots
+    price = order.price if report.price is None else report.price
+    # Dated before the last change and yet new: the venue's clock was put back, so time cannot tell which is in force.
+    if before:
+        lots = max(lots, order.lots)
+    ns = max(report.ns, order.replaced_ns)
+    return fast_replace(order, name=name, lots=lots, price=price, replaced_ns=ns)
+
+
+def _standing(order: ChildOrder, base: OrdStatus) -> ChildOrder:
+    """The order in a base state: what lives tells whether it has traded, what has ended waits for no answer."""
+    if base in (S.NEW, S.PARTIALLY_FILLED):
+        base = S.PARTIALLY_FILLED if order.cum_qty else S.NEW
+    pending = () if base in TERMINAL else order.pending
+    return (
+        order
+        if (base, pending) == (order.base, order.pending)
+        else fast_replace(order, base=base, pending=pending)
+    )
+
+
+def _answered(order: ChildOrder, report: Report) -> tuple[ChildOrder, list[Notice]]:
+    """The order after the answer to a question: it settles what is UNKNOWN and contradicts nothing that has ended."""
+    # PENDING_NEW says that the venue does not know either.
+    if order.done or report.status in (S.UNKNOWN, S.PENDING_NEW) or report.ns < order.recounted_ns:
+        return order, []
+    # Venues answer so about names that they have forgotten; it cannot have been rejected.
+    if report.status == S.REJECTED and (order.acked or order.cum_qty):
+        return lost(order), [
+            Notice(Code.CONFLICT, order.root, f"the venue no longer knows it: {report.text}")
+        ]
+    if report.status in TERMINAL:
+        return _standing(order, report.status), []
+    if order.base == S.UNKNOWN:
+        if report.status in (S.PENDING_REPLACE, S.PENDING_CANCEL) and report.lots < order.lots:
+            return order, []  # a replacement that was on its way still is: its lots stay reserved
+        known = report.cl_ord_id or order.name
+        order = fast_replace(order, name=known, lots=report.lots or order.lots, price=report.price)
+    return _standing(order, report.status if report.status in HELD else S.NEW), []
+
+
+def refused(order: ChildOrder, reject: CancelReject) -> tuple[ChildOrder, list[Notice]]:
+    """The order after a cancel or replace reject.
+
+    When the venue reports that the order has ended and no report has, or that it does not know it, it is UNKNOWN: what
+    ended it is still to come.
+    """
+    left = tuple(pending for pending in order.pending if pending.cl_ord_id != reject.cl_ord_id)
+    order = fast_replace(order, pending=left, last_ns=max(order.last_ns, reject.ns))
+    notices = [Notice(Code.CANCEL_REJECTED, order.root, reject.text)]
+    # It ended, but how much of it filled only its own report says.
+    if (reject.status in TERMINAL or reject.status is S.UNKNOWN) and not order.done:
+        notices.append(
+            Notice(
+                Code.UNKNOWN, order.root, f"the venue calls it {reject.status} and has not said why"
+            )
+        )
+        order = fast_replace(lost(order), gone=True)
+    return order, notices

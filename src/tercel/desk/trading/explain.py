@@ -1,0 +1,311 @@
+"""Explanation of a journaled decision, in sentences and numbers."""
+
+from collections.abc import Iterator, Mapping
+from itertools import takewhile
+from typing import Any, Final
+
+from tercel.core.messages import Style
+from tercel.core.orders import ONE, ExecType, Report, Unit
+from tercel.core.orders import text as decimals
+from tercel.core.ports import Entry, Journal
+from tercel.core.vocabulary import NO_ASK, NO_BID
+from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal.blobs import unpack
+from tercel.desk.trading.journal.codec import message_of
+from tercel.execution import columns as c
+from tercel.execution import intent as it
+from tercel.execution.features import FEATURES
+
+
+def explain(journal: Journal, seq: int) -> Mapping[str, Any] | None:
+    """The decision at a sequence number: {"title", "sentences", "tables": {name: {what: value}}}, or None.
+
+    The sentences name the guidance that the strategy had, what it wanted and what became of it; the tables hold what it
+    saw.
+    """
+    entry = next((entry for number, entry in journal.read(seq - 1) if number == seq), None)
+    if entry is None or entry.kind != kinds.DECISION:
+        return None
+    sentences = [
+        *_asked(journal, seq, entry),
+        *_market(entry, _unit(journal, seq, entry.instrument)),
+        *_guidance(journal, seq, entry),
+        _wanted(entry),
+        *_became(journal, seq, entry),
+        _ran(journal, seq, entry),
+    ]
+    title = f"Decision {entry.body.get('n')} of {entry.agent} on {entry.instrument}, parent {entry.parent}"
+    if entry.body.get("strategy"):
+        title += f", by {entry.body['strategy']}"
+    return {"title": title, "sentences": sentences, "tables": _seen(entry)}
+
+
+def _until(journal: Journal, seq: int, *of: str) -> Iterator[Entry]:
+    """Entries of some kinds up to a sequence number."""
+    return (entry for _, entry in takewhile(lambda one: one[0] <= seq, journal.read(0, of)))
+
+
+def _asked(journal: Journal, seq: int, entry: Entry) -> list[str]:
+    """The target that made the parent; nothing for an order that was drawn, or that a person sent."""
+    target = made_by = ""
+    for before in _until(journal, seq, kinds.SESSION, kinds.ALERT, kinds.PARENT):
+        if before.kind == kinds.SESSION:
+            target = ""
+        elif before.instrument == entry.instrument and before.body.get("code") == kinds.TARGET:
+            target = str(before.body["text"])
+        elif before.parent == entry.parent and before.body.get("event") == "accepted":
+            made_by = "" if "operator" in before.body else target
+    return [f"The file of targets asked for it, {made_by}."] if made_by else []
+
+
+def _ran(journal: Journal, seq: int, entry: Entry) -> str:
+    """Code version and model weights of a decision."""
+    code = model = ""
+    for before in _until(journal, seq, kinds.SESSION, kinds.PARENT):
+        if before.kind == kinds.SESSION:
+            code = str(before.body.get("code", ""))
+        elif before.parent == entry.parent:
+            model = str(before.body.get("model", model))
+    return f"Decided by code {code or 'not known'}" + (f", with weights {model}." if model else ".")
+
+
+def decision_at(journal: Journal, parent: str | None, ns: int | None) -> int | None:
+    """Sequence number of the last decision (of a parent) up to a venue time, or None."""
+    found = None
+    for seq, entry in journal.read(0, (kinds.DECISION,)):
+        if (parent is None or entry.parent == parent) and (ns is None or entry.ns <= ns):
+            found = seq
+    return found
+
+
+# -- what it saw: each row by name, in units for people ---------------------------------------------------------------
+
+_BPS: Final = ("alpha", "alpha_sd")
+_MILLIONTHS: Final = ("urgency", "max_participation", "size_multiplier")
+DAY_MIN: Final = 1440
+_HALF_TICKS: Final = ("mid2", "arrival_mid2")
+_NAMED: Final = {
+    "qty0": "lots of the parent",
+    "left": "lots left",
+    "decision": "decision, from 0",
+    "decisions": "decisions in the horizon",
+    "live": "own lots at work",
+    "outside_lots": "own lots off the ladder",
+    "inflight": "own lots on their way",
+    "touch": "best price, own side",
+    "far": "best price, far side",
+    "v_seen": "lots traded since arrival",
+    "v_same": "lots taken on its side",
+    "v_against": "lots taken against it",
+    "ofi": "order flow imbalance",
+    "rv": "squared half ticks",
+    "rv_long": "squared half ticks, usually",
+    "events": "events",
+    "drift": "half ticks moved its way",
+    "long_same": "lots taken on its side since the warm-up",
+    "long_against": "lots taken against it since the warm-up",
+    "long_ofi": "order flow imbalance since the warm-up",
+    "seen_against": "lots taken against it since arrival",
+    "long_drift": "half ticks moved its way since the warm-up",
+}
+
+
+def _seen(entry: Entry) -> dict[str, dict[str, Any]]:
+    """The private and the public row, and the observation of a policy."""
+    arrays = unpack(entry.blob)
+    tables: dict[str, dict[str, Any]] = {}
+    for title, key, names in (
+        ("its own orders", "x", c.X_NAMES[: c.UNDERCUT]),
+        ("the market", "m", c.M_NAMES),
+    ):
+        if key in arrays:
+            rows = zip(names, arrays[key].ravel().tolist(), strict=True)
+            tables[title] = dict(_shown(name, value) for name, value in rows)
+    if "outlook" in arrays:
+        # The forecasts of a decision as people read them.
+        said = dict(zip(c.OUTLOOK_NAMES, arrays["outlook"].ravel().tolist(), strict=True))
+        table: dict[str, Any] = {
+            "usual spread, ticks": said["usual_spread"] / 1000,
+            "taking is charged more than resting": said["fees"] / 1000,
+            "waiting costs, half spreads": said["waiting"] / 1e6
+            if said["waiting"]
+            else "not known",
+        }
+        for ahead in (10, 30):
+            sd = said[f"forecast_{ahead}_sd"]
+            about = (
+                f"{said[f'forecast_{ahead}'] / 1000:+.2f}, sd {sd / 1000:.2f}"
+                if sd
+                else "none: it went on without"
+            )
+            table[f"next {ahead} s, against it"] = about
+        tables["what the forecaster said, bps"] = table
+    if "obs" in arrays and arrays["obs"].size == len(FEATURES):
+        values = zip(FEATURES, arrays["obs"].ravel().tolist(), strict=True)
+        tables["what drift is told by (scaled)"] = {name: round(value, 4) for name, value in values}
+    return tables
+
+
+def _shown(name: str, value: int) -> tuple[str, int | float | str]:
+    """A column's name and value as people read them."""
+    if name in _BPS:
+        return ("alpha against it, bps" if name == "alpha" else "its sd, bps"), value / 1000
+    if name in _MILLIONTHS:
+        return name.replace("_", " "), value / 1e6
+    if name in _HALF_TICKS:
+        return f"{name.removesuffix('2').replace('_', ' ')}, ticks", value / 2
+    if name.endswith("_ns"):
+        return f"{name.removesuffix('_ns').replace('_', ' ')}, s", round(value / 1e9, 3)
+    if name == "side":
+        return name, _side(value)
+    if name == "styles":
+        return name, ", ".join(
+            str(style.name).lower() for style in Style if value & style
+        ) or "none"
+    stem, number = name.rstrip("0123456789"), name.lstrip("abcdefghijklmnopqrstuvwxyz_")
+    if stem == "rest" and number:
+        return f"own lots, rung {number}", value
+    if stem == "ahead" and number:
+        return f"lots ahead, rung {number}", "no order" if value < 0 else value
+    if stem.startswith("past_") and number:
+        what = {"same": "v_same", "against": "v_against"}.get(stem[5:], stem[5:])
+        return f"{_NAMED[what]}, {number} back", value
+    if stem in ("own", "far") and number:
+        return f"lots, {stem} level {number}", value
+    return _NAMED.get(name, name), value
+
+
+def _side(side: int) -> str:
+    return "buy" if side > 0 else "sell"
+
+
+# -- guidance and intent -----------------------------------------------------------------------------------------------
+
+
+def _unit(journal: Journal, seq: int, instrument: str) -> Unit | None:
+    """The units of an instrument, as its session tells; None where it does not."""
+    sessions = [entry.body for entry in _until(journal, seq, kinds.SESSION)]
+    words = dict(sessions[-1].get("listings") or {}).get(instrument) if sessions else None
+    return None if words is None else Unit.of(words)
+
+
+def _market(entry: Entry, unit: Unit | None) -> list[str]:
+    """State of the order and of the market."""
+    arrays = unpack(entry.blob)
+    if "x" not in arrays or "m" not in arrays:
+        return []
+    x, m = arrays["x"].ravel(), arrays["m"].ravel()
+    left_s, horizon_s = x[c.TIME_LEFT_NS] / 1e9, x[c.HORIZON_NS] / 1e9
+    order = f"It had {x[c.LEFT]} of {x[c.QTY0]} lots left to {_side(x[c.SIDE])}, and {left_s:.0f} s of {horizon_s:.0f} s."
+    bid, ask = sorted((int(m[c.TOUCH]), int(m[c.FAR])))
+    moved = int(x[c.SIDE]) * (int(m[c.MID2]) - int(m[c.ARRIVAL_MID2])) / 2
+    way = (
+        f"{abs(moved):g} ticks {'against' if moved > 0 else 'for'} it" if moved else "where it was"
+    )
+    quotes = [price if NO_BID < price < NO_ASK else None for price in (bid, ask)]
+    ticks = " / ".join("none" if price is None else str(price) for price in quotes)
+    priced = ""
+    if unit is not None:
+        prices = " / ".join(
+            "none" if price is None else f"{unit.price(price * ONE):.10g}" for price in quotes
+        )
+        priced = f" ({prices})"
+    return [order, f"The market stood at {ticks} ticks{priced}; since arrival the mid is {way}."]
+
+
+def _guidance(journal: Journal, seq: int, entry: Entry) -> list[str]:
+    alpha, posture = entry.body.get("alpha"), entry.body.get("posture")
+    forecast = "No forecast was in force."
+    if alpha:
+        minutes = alpha["horizon_ns"] / 60e9
+        over = (
+            f"over {minutes:g} min" if minutes < DAY_MIN else f"over {minutes / DAY_MIN:.3g} days"
+        )
+        sources = ", ".join(alpha["sources"]) or "nothing"
+        forecast = f"Signals expected {alpha['expected_bps']:+.1f} bps (sd {alpha['sd_bps']:.1f}) {over}, from {sources}."
+        forecast += _served(journal, seq, entry.instrument)
+    risk = "No posture was in force."
+    if posture:
+        why = "; ".join(posture.get("reasons", ())) or "nothing unusual"
+        risk = (
+            f"Risk allowed {100 * posture['max_participation']:.0f} % of the volume at urgency "
+            f"{posture['urgency']:.2f} and size {posture['size_multiplier']:.2f}: {why}."
+        )
+    return [forecast, risk]
+
+
+def _served(journal: Journal, seq: int, instrument: str) -> str:
+    """Source of a forecast that was served from files, and the part of it within the round."""
+    bodies = [e.body for e in _until(journal, seq, kinds.ALPHA) if e.instrument == instrument]
+    body: Mapping[str, Any] = bodies[-1] if bodies else {}
+    if not body.get("model"):
+        return ""
+    ahead = f"{body['ahead_bps']:+.2f} bps of it fall into the round"
+    return f" Model {body['model']} made it, known by {body['at']}; {ahead}."
+
+
+def _wanted(entry: Entry) -> str:
+    intent = entry.body.get("intent") or []
+    if not intent:
+        return "It said nothing."
+    arrays = unpack(entry.blob)
+    side = int(arrays["x"].ravel()[c.SIDE]) if "x" in arrays else 0
+    rest = [
+        f"{lots} at {intent[it.ANCHOR] - side * intent[it.STEP] * rung}"
+        if side
+        else f"{lots} at rung {rung}"
+        for rung, lots in enumerate(intent[it.REST0 :])
+        if lots
+    ]
+    limit = intent[it.TAKE_LIMIT]
+    worst = "at any price" if abs(limit) >= it.MARKET_LIMIT else f"up to {limit}"
+    take = f"take {intent[it.TAKE]} lots {worst}" if intent[it.TAKE] else "take nothing"
+    return f"It wanted to {take} and to rest {', '.join(rest) if rest else 'nothing'}."
+
+
+def _became(journal: Journal, seq: int, entry: Entry) -> list[str]:
+    names = set(entry.body.get("commands", ()))
+    if not names:
+        return ["Its orders already stood as it wanted them: no command was needed."]
+    sentences = []
+    for _, other in journal.read(seq, (kinds.ORDER_OUT, kinds.DENIED, kinds.REPORT_IN)):
+        if other.order not in names or other.parent != entry.parent:
+            continue
+        body = other.body
+        if other.kind == kinds.ORDER_OUT:
+            sentences.append(f"Sent {other.order}: {_command(body)}.")
+        elif other.kind == kinds.DENIED:
+            sentences.append(f"Denied {other.order}: {body.get('code')} {body.get('text')}.")
+        elif body.get("what") == "report":
+            after, said = (other.ns - entry.ns) / 1e9, message_of(body)
+            assert isinstance(said, Report)
+            sentences.append(f"The venue on {other.order}, {after:.3f} s later: {_report(said)}.")
+        else:
+            sentences.append(
+                f"The venue refused {other.order}: {body.get('text') or 'no reason given'}."
+            )
+    return sentences
+
+
+def _command(body: Mapping[str, Any]) -> str:
+    """A command in a few words."""
+    if body.get("what") in ("new", "replace"):
+        price = "at any price" if body.get("price") is None else f"at {body['price']}"
+        doing = (
+            f"replace {body.get('orig')} by"
+            if body["what"] == "replace"
+            else _side(int(body.get("side") or 0))
+        )
+        return f"{doing} {body.get('lots')} lots {price}"
+    return f"{body.get('what')} {body.get('orig') or ''}".strip()
+
+
+def _report(report: Report) -> str:
+    terms = f"{decimals(report.last_qty)} lots", f"at {decimals(report.last_px)}"
+    if report.exec_type is ExecType.TRADE:
+        return f"{terms[0]} filled {terms[1]}, {'resting' if report.passive else 'taking'}"
+    text = f" ({report.text})" if report.text else ""
+    if report.exec_type is ExecType.CORRECTED:
+        return f"execution {report.ref} was {' '.join(terms)}{text}"
+    what = f" of execution {report.ref}" if report.ref else ""
+    return f"{report.exec_type}{what}{text}"

@@ -1,0 +1,200 @@
+"""Child orders of a parent at the venue: their names, and the driver's commands as venue messages."""
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from tercel.core.arrays import Ints
+from tercel.core.errors import OrderError
+from tercel.core.orders import (
+    ONE,
+    CancelOrder,
+    Command,
+    NewOrder,
+    ReplaceOrder,
+    Report,
+    Tif,
+    ceiled,
+    floored,
+)
+from tercel.core.price_limit import limit_at
+from tercel.core.seeds import seed_stream
+from tercel.core.vocabulary import NO_ASK
+from tercel.execution.task import Task
+from tercel.market.simulator import layout as sim
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """Order given to an executor: a parent, or the rest of one.
+
+    Parameters
+    ----------
+    parent, account, instrument : str
+        Its name (children are called `parent.1`, `parent.2`, ...), on whose behalf, in what.
+    side, quantity : int
+        +1 or -1; lots.
+    start_ns : int
+        When it arrives.
+    task : Task
+        Horizon, decisions and their clock, limit price; its side, share and latency are not read.
+    seed, index : int
+        Of the strategy's draws, as an episode's.
+    run_out : bool
+        Filled early, decisions still fall due to the horizon (for a whole grid of mids).
+    first_child : int
+        Number of the first child's name; higher after a restart.
+    limit : int
+        Worst price, ticks, where an earlier executor fixed it; 0: what the task's limit price is at arrival, if any.
+    filled_before : int
+        Lots of the parent that were filled before, which are not in `quantity`.
+    """
+
+    parent: str
+    account: str
+    instrument: str
+    side: int
+    quantity: int
+    start_ns: int
+    task: Task
+    seed: int = 0
+    index: int = 0
+    run_out: bool = False
+    first_child: int = 1
+    limit: int = 0
+    filled_before: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be worked."""
+        if self.side not in (1, -1) or self.quantity < 1:
+            raise OrderError(
+                "a parent of side +1 or -1 and at least 1 lot",
+                f"{self.side}, {self.quantity}",
+                "mend the order",
+            )
+
+
+def begin(state: Ints, order: Assignment, now_ns: int, tick: float, gap_ns: int = 0) -> None:
+    """Write an order into the state that it arrives in, as `execution.step.arrive` does for an episode.
+
+    `gap_ns` is its strategy's clock of events (`execution.strategy.gap_of`).
+    """
+    task = order.task
+    # A late arrival moves the whole horizon: time that has passed cannot be traded in.
+    state[[sim.NOW, sim.START_NS]] = max(now_ns, order.start_ns)
+    state[[sim.HORIZON_NS, sim.DECISIONS]] = task.horizon_ns, task.decisions
+    state[sim.CLOCK_EVENTS] = task.clock_step if task.clock == "events" else 0
+    state[sim.CLOCK_VOLUME] = task.clock_step if task.clock == "volume" else 0
+    state[sim.GAP_NS] = gap_ns
+    state[sim.RUN_OUT] = int(order.run_out)
+    state[sim.SIDE] = order.side
+    state[[sim.QUANTITY, sim.LEFT]] = order.quantity
+    state[sim.LIMIT] = order.limit or limit_at(
+        task.limit_price, order.side, tick, int(state[sim.MID2])
+    )
+    state[sim.PHASE] = sim.WORKING
+    seed_stream(state, sim.DRAW_RNG, order.seed, order.index, 3)
+
+
+@dataclass(slots=True)
+class Child:
+    """A child order with its ledger place in the driver; `cum_qty` is its filled quantity, 10^-8 of a lot."""
+
+    own: int
+    name: str
+    price: int | None
+    total: int
+    forced: bool
+    cum_qty: int = 0
+    number: int = -1
+    worst: int | None = None
+    mid2: int | None = None
+    marks: dict[bool, deque[tuple[int, int]]] = field(
+        default_factory=lambda: {False: deque(), True: deque()}
+    )
+
+    def stays(self, leaves_qty: int) -> int:
+        """Open whole lots at a leaves quantity; a partly filled lot counts as open."""
+        return ceiled(leaves_qty + self.cum_qty % ONE)
+
+    def fill(self, qty: int) -> int:
+        """Book an execution; the number of whole lots it completes."""
+        before = self.cum_qty
+        self.cum_qty += qty
+        return floored(self.cum_qty) - floored(before)
+
+
+class Children:
+    """All child orders of a parent.
+
+    Parameters
+    ----------
+    order : Assignment
+    """
+
+    def __init__(self, order: Assignment) -> None:
+        self._order = order
+        self._named = order.first_child - 1
+        self.by_name: dict[str, Child] = {}
+        self.at: dict[int, Child] = {}
+        """By the driver's place, the latest there."""
+        self.cancels: dict[str, tuple[Child, int]] = {}
+        """Cancels not yet answered, by name: of which order, for how many lots."""
+        self._parts = 0
+        """Parts of a lot that orders filled which are over, 10^-8."""
+
+    def meant_by(self, report: Report) -> Child | None:
+        """The child order a report refers to; None for another's order."""
+        return self.by_name.get(report.orig) or self.by_name.get(report.cl_ord_id)
+
+    def ended(self, child: Child) -> int:
+        """A child ended: 1 if the fractions of lots filled by ended children now round up to one more lot, else 0."""
+        before = self._parts
+        self._parts += child.cum_qty % ONE
+        return ceiled(self._parts) - ceiled(before)
+
+    def renamed(self, child: Child, name: str) -> None:
+        """A replace was accepted: the order has a new ClOrdID."""
+        self.by_name[name] = child
+        child.name = name
+
+    def commands(self, rows: Ints | None) -> list[Command]:
+        """A driver's commands (`execution.driver.Commands`) as messages to a venue."""
+        return [] if rows is None else [self._command(row) for row in rows.tolist()]
+
+    def _command(self, row: list[int]) -> Command:
+        self._named += 1
+        order, name = self._order, f"{self._order.parent}.{self._named}"
+        ns, what, own, price, lots, how = row
+        if what == sim.NEW:
+            limit = None if price * order.side >= NO_ASK else price
+            tif = Tif.IOC if how & sim.IMMEDIATE else Tif.DAY
+            self.by_name[name] = self.at[own] = Child(
+                own, name, limit, lots, bool(how & sim.FORCED)
+            )
+            return NewOrder(
+                name,
+                order.instrument,
+                order.side,
+                lots,
+                limit,
+                tif,
+                order.account,
+                order.parent,
+                ns,
+            )
+        child = self.at[own]
+        child.total -= lots
+        self.cancels[name] = child, lots
+        if child.total * ONE <= child.cum_qty or child.price is None:
+            return CancelOrder(name, child.name, order.instrument, order.side, order.account, ns)
+        return ReplaceOrder(
+            name,
+            child.name,
+            order.instrument,
+            order.side,
+            child.total,
+            child.price,
+            order.account,
+            order.parent,
+            ns,
+        )

@@ -1,0 +1,324 @@
+"""Parents in a person's hands: taken over from their strategy, worked by that person's orders, given back.
+
+The person who takes a parent over gives its orders, through the same limits and gateway as a strategy's; anyone who
+may pause it may give it back. The state survives a restart. At its horizon nothing is forced through, as no strategy
+works it: open orders are cancelled, and the rest is alerted.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, Final
+
+from tercel.core.errors import OrderError
+from tercel.core.orders import NewOrder, Tif, floored
+from tercel.core.ports import Entry
+from tercel.core.vocabulary import FOREVER_NS
+from tercel.desk.limits.change import same_person
+from tercel.desk.trading.heartbeat import traded_in
+from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.parent_orders.manager import ParentOrderManager
+from tercel.desk.trading.parent_orders.parent import (
+    ParentOrder,
+    Parents,
+    ParentStatus,
+    entry_of,
+    limit_at,
+    marked,
+)
+from tercel.desk.trading.risk.cancels import AGAIN_NS, cancels
+from tercel.desk.trading.risk.trading_state import Sender
+
+_REMEDIES: Final = {
+    "OWN_CROSS": "it would trade with an own order on the other side: cancel that one, or give a price short of it"
+}
+"""What a person may do about an order that a limit refuses, where asking for less does not help."""
+
+
+class ManualTrading:
+    """Manual trading of a parent: take over, order, cancel, give back.
+
+    Parameters
+    ----------
+    manager : ParentOrderManager
+    name : callable
+        Makes a cl_ord_id that was never used.
+    """
+
+    def __init__(self, manager: ParentOrderManager, name: Callable[[], str]) -> None:
+        self._manager = manager
+        self._gateway = manager.gateway
+        self._name = name
+        self._seen = {parent.id for parent in manager.gateway.ledger.parents.open() if parent.hand}
+        """Parents that somebody had in hand and that are not over, or not worked by a strategy again."""
+        self._asked_ns: dict[str, int] = {}
+        """When what is open of such a parent was last cancelled."""
+
+    @property
+    def due_ns(self) -> int:
+        """When the first of them comes to its horizon; FOREVER_NS where none does."""
+        held = [
+            one
+            for id_ in self._seen
+            if (one := self._parents.get(id_)) and one.status == ParentStatus.BY_HAND
+        ]
+        now = self._gateway.venue.now_ns
+        return min([one.ends_ns for one in held if one.ends_ns > now], default=FOREVER_NS)
+
+    def take_over(self, id_: str, by: str, reason: str, operator: int) -> None:
+        """Take a parent over: its orders are cancelled, and from here on its orders are this person's.
+
+        Raises
+        ------
+        OrderError
+            When it is over, being cancelled, in somebody's hands, or its horizon has passed.
+        """
+        parent = self._parents.may(id_, "taken_over")
+        parent.must_have_time(self._gateway.venue.now_ns)
+        self._manager.journal(parent, "taken_over", operator, by=by, reason=reason)
+        self._seen.add(id_)
+        if (executor := self._manager.executors.get(id_)) is not None:
+            self._manager.detach(executor, f"taken over by {by}")
+
+    def order(self, id_: str, by: str, lots: object, limit_price: object, operator: int) -> None:
+        """Send an order of a parent: at a price, or at the market against the present book.
+
+        Parameters
+        ----------
+        id_, by : str
+            The parent, and who has it in hand.
+        lots : int
+            At most what is neither filled nor open.
+        limit_price : float or None
+            In price units, on a tick; None: at the market, within the parent's own limit price.
+        operator : int
+            The operator's command that it obeys.
+
+        Raises
+        ------
+        OrderError
+            When the parent is not in this person's hands, or for an order that its lots, its limit price, limits or
+            the trading state do not allow: nothing has left.
+        """
+        parent, ledger = self._parents.may(id_, "ordered"), self._gateway.ledger
+        if not same_person(parent.hand, by):
+            raise OrderError(
+                f"{parent.hand}, in whose hands {id_} is",
+                by,
+                "give it back first, then take it over",
+            )
+        parent.must_have_time(self._gateway.venue.now_ns)
+        room = floored(parent.unfilled_qty - ledger.open_of(id_))
+        if type(lots) is not int or not 0 < lots <= room:
+            what = (
+                f"1 to {room:,} lots, what is left and not open"
+                if room > 0
+                else "an order where lots are left"
+            )
+            raise OrderError(what, f"{lots!r}", "ask for fewer, or cancel what is open first")
+        with self._gateway.lock:
+            before, limit = self._arrived(parent)
+            price = self._price(parent, limit_price, limit)
+            order, now = parent.order, self._gateway.venue.now_ns
+            tif = Tif.IOC if limit_price is None else Tif.DAY
+            name = f"{id_}.{ledger.next_child(id_)}"
+            command = NewOrder(
+                name, order.instrument, order.side, lots, price, tif, order.agent, id_, now
+            )
+            if (denial := self._gateway.refuses(command, Sender.PERSON)) is not None:
+                raise OrderError(
+                    "an order that limits and the trading state allow",
+                    f"{denial.code}: {denial.text}",
+                    _REMEDIES.get(denial.code, "see limits, ask for less"),
+                )
+            words: dict[str, Any] = {
+                "by": by,
+                "order": name,
+                "hand": {"lots": lots, "price": price},
+            }
+            said = marked(
+                entry_of(id_, "ordered", now, order.instrument, order.agent, **words), operator
+            )
+            self._gateway.submit([command], [*before, said], Sender.PERSON)
+
+    def withdraw(self, id_: str, by: str, order: object, operator: int) -> None:
+        """Cancel an order that was given by hand, or (None) all that are open.
+
+        Raises
+        ------
+        OrderError
+            When no person has taken the parent over, or no such order is open.
+        """
+        parent = self._parents.may(id_, "withdrawn")
+        given = {name for name, _ in parent.by_hand if order in (None, name)}
+        live = [one for one in self._gateway.ledger.orders.live(parent=id_) if one.root in given]
+        if not live:
+            raise OrderError(
+                f"an order of {id_} that was given by hand and is open",
+                "none" if order is None else f"{order!r}",
+                "see the open orders",
+            )
+        self._manager.journal(
+            parent, "withdrawn", operator, by=by, orders=[one.root for one in live]
+        )
+        self._gateway.submit(cancels(self._gateway, live, self._name), sender=Sender.PERSON)
+
+    def give_back(self, id_: str, by: str, reason: str, operator: int) -> None:
+        """Let its strategy go on with what is left, once what was given by hand is over.
+
+        Raises
+        ------
+        OrderError
+            When no person has taken it over, its agent is killed or paused, or its horizon has passed.
+        """
+        parent = self._parents.may(id_, "given_back")
+        self._manager.must_trade(parent.order.agent)
+        parent.must_have_time(self._gateway.venue.now_ns)
+        self._manager.journal(parent, "given_back", operator, by=by, reason=reason)
+        self.turn()
+
+    def turn(self) -> None:
+        """See to parents that are or were in hand: called in every step, after executors that ended are gone."""
+        for id_ in list(self._seen):
+            parent, executor = self._parents.get(id_), self._manager.executors.get(id_)
+            live, now = self._gateway.ledger.orders.live(parent=id_), self._gateway.venue.now_ns
+            works = executor is not None and not executor.off
+            if parent is None or works or (parent.over and not live):
+                self._seen.discard(id_)
+                self._asked_ns.pop(id_, None)
+            elif live and not (parent.status == ParentStatus.BY_HAND and parent.ends_ns > now):
+                if now - self._asked_ns.get(id_, -AGAIN_NS) >= AGAIN_NS:
+                    self._asked_ns[id_] = now
+                    self._gateway.submit(
+                        cancels(self._gateway, live, self._name), sender=Sender.MANAGER
+                    )
+            elif not live and executor is None:
+                # Nothing of it is open, and no strategy works it.
+                if parent.status == ParentStatus.CANCELLING:
+                    self._manager.end(parent, "cancelled")
+                elif parent.left == 0:
+                    self._manager.end(parent, "done")
+                elif parent.ends_ns <= self._gateway.venue.now_ns:
+                    self._manager.end(parent, "expired")
+                elif parent.status == ParentStatus.WORKING:
+                    self._manager.work(parent)
+                    self._seen.discard(parent.id)
+
+    @property
+    def _parents(self) -> Parents:
+        return self._gateway.ledger.parents
+
+    def _arrived(self, parent: ParentOrder) -> tuple[list[Entry], int]:
+        """Its limit price in ticks; one taken over before it came to its market arrives with its first order."""
+        if parent.arrival_ns:
+            return [], parent.limit
+        follower = self._manager.follow(parent.order.instrument)
+        if not (mid2 := follower.mid2):
+            raise OrderError(
+                "a market with two sides", f"none of {parent.order.instrument} yet", "wait for it"
+            )
+        requested, tick = (
+            replace(parent.order, limit_price=parent.limit_price),
+            follower.listing.tick,
+        )
+        words = {"mid2": mid2} | (
+            {"limit": limit} if (limit := limit_at(requested, tick, mid2)) else {}
+        )
+        now, order = self._gateway.venue.now_ns, parent.order
+        return [entry_of(parent.id, "arrived", now, order.instrument, order.agent, **words)], limit
+
+    def _price(self, parent: ParentOrder, limit_price: object, limit: int) -> int | None:
+        """The order's price in ticks; None at the market, of a parent without a limit price of its own."""
+        side, tick = (
+            parent.order.side,
+            float(traded_in(self._manager.follow(parent.order.instrument).listing)["tick"]),
+        )
+        if limit_price is None:
+            return limit or None
+        if (
+            isinstance(limit_price, bool)
+            or not isinstance(limit_price, int | float)
+            or not 0 < limit_price < 1e12
+        ):
+            raise OrderError(
+                "a price above 0", f"{limit_price!r}", "or leave it out: at the market"
+            )
+        ticks = round(limit_price / tick)
+        if ticks < 1 or abs(ticks * tick - limit_price) > 1e-9 * limit_price or ticks >= 2**30:
+            raise OrderError(
+                f"a price on a tick of {tick:g}",
+                f"{limit_price:g}",
+                f"try {max(ticks, 1) * tick:.10g}",
+            )
+        if limit and side * ticks > side * limit:
+            raise OrderError(
+                f"a price within the limit price of {parent.id}, {limit * tick:.10g}",
+                f"{limit_price:g}",
+                "amend its limit price first",
+            )
+        return ticks
+
+
+# -- agents that a person paused --------------------------------------------------------------------------------------
+def suspend_agent(
+    manager: ParentOrderManager, agent: str, by: str, reason: str, operator: int
+) -> None:
+    """Pause an agent, with every parent that its strategies work.
+
+    Raises
+    ------
+    OrderError
+        For an agent that is not of this desk, or is paused.
+    """
+    gateway = manager.gateway
+    if agent not in gateway.limits.agents:
+        known = ", ".join(sorted(gateway.limits.agents))
+        raise OrderError(f"an agent of this desk: {known}", repr(agent), "name one of them")
+    if held := gateway.ledger.held(agent):
+        raise OrderError("an agent that is not paused", held, "leave it")
+    ids = _write(manager, agent, "paused", by, reason, operator)
+    for id_ in ids:
+        if (executor := manager.executors.get(id_)) is not None and not executor.off:
+            manager.send(executor, executor.pause(), sender=Sender.PERSON)
+
+
+def resume_agent(
+    manager: ParentOrderManager, agent: str, by: str, reason: str, operator: int
+) -> None:
+    """Let a paused agent go on, with those of its parents that were paused with it and have time left; what was paused
+    by itself waits until it is resumed itself.
+
+    Raises
+    ------
+    OrderError
+        When it is not paused, or is killed.
+    """
+    manager.must_live(agent)
+    if agent not in manager.gateway.ledger.holds:
+        raise OrderError(
+            "an agent that is paused", agent, "see the page; parents are resumed one by one"
+        )
+    for id_ in _write(manager, agent, "resumed", by, reason, operator):
+        manager.resume_work(id_)
+
+
+def _write(
+    manager: ParentOrderManager, agent: str, event: str, by: str, reason: str, operator: int
+) -> list[str]:
+    """The hold's entry and those of its parents; which they are."""
+    now, ledger = manager.gateway.venue.now_ns, manager.gateway.ledger
+    parents = [one for one in ledger.parents.open() if one.order.agent == agent]
+    if event == "paused":
+        parents = [one for one in parents if one.status == ParentStatus.WORKING]
+    else:
+        held = ledger.holds[agent]["parents"]
+        waits = [one for one in parents if one.status == ParentStatus.PAUSED and one.ends_ns > now]
+        parents = [one for one in waits if one.id in held]
+    why = f"its agent is {event} by {by}: {reason}"
+    said = {"event": event, "by": by, "reason": reason, "parents": [one.id for one in parents]}
+    entries = [
+        entry_of(one.id, event, now, one.order.instrument, agent, reason=why) for one in parents
+    ]
+    manager.gateway.write(
+        [marked(Entry(kinds.HOLD, now, agent=agent, body=said), operator), *entries]
+    )
+    return [one.id for one in parents]

@@ -1,0 +1,479 @@
+"""Parent orders: the request, its state, and the fold of their journal entries.
+
+Children belong to a parent by name. Lots are conserved: what is filled and what is still open of the children never
+exceeds the parent, and what is neither is left to do.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+
+from tercel.core import price_limit
+from tercel.core.errors import ConfigError, OrderError
+from tercel.core.orders import ONE, floored, shown
+from tercel.core.ports import Entry
+from tercel.core.serialization import fast_replace
+from tercel.core.vocabulary import MOST_LOTS, NS_PER_SECOND
+from tercel.desk.trading.journal import kinds
+
+LONGEST_NS: Final = 10**7 * NS_PER_SECOND
+MOST_DECISIONS: Final = 10**6
+LONGEST_ID: Final = 80
+MODEL: Final = 12
+"""Digits of a model's hash on an entry."""
+NO_LIMIT: Final = "none"
+"""Takes a parent's limit price off."""
+NEW_SESSION: Final = "a new session began"
+"""Why parents wait that an earlier session worked."""
+
+
+class ParentStatus(StrEnum):
+    """Status of a parent order: working, paused, or how it ended."""
+
+    WORKING = "working"
+    PAUSED = "paused"
+    """No decision falls; its children are cancelled."""
+    BY_HAND = "by hand"
+    """A person has taken it over: no strategy works it, and its orders are that person's."""
+    CANCELLING = "cancelling"
+    """Nothing new; over when no child is open."""
+    CANCELLED = "cancelled"
+    DONE = "done"
+    """Filled, or worked to its horizon and everything settled."""
+    EXPIRED = "expired"
+    """Its horizon passed without an executor: no session, or it was paused or its agent killed."""
+    REFUSED = "refused"
+
+
+OVER: Final = frozenset(
+    {ParentStatus.CANCELLED, ParentStatus.DONE, ParentStatus.EXPIRED, ParentStatus.REFUSED}
+)
+_OF_AGENT: Final = frozenset({ParentStatus.WORKING, ParentStatus.PAUSED})
+_BY_HAND: Final = frozenset({ParentStatus.BY_HAND})
+_AT_WORK: Final = _OF_AGENT | _BY_HAND
+
+
+@dataclass(frozen=True, slots=True)
+class ParentRequest:
+    """A request for a parent order: instrument, side, lots, horizon, strategy.
+
+    Parameters
+    ----------
+    id : str
+        Unique for ever.
+    instrument : str
+    side, lots : int
+        +1 or -1; lots above 0.
+    horizon_ns : int
+        Time from acceptance to the horizon; what is left then goes to the market.
+    decisions : int
+        Decisions within it.
+    strategy : str
+        What works it.
+    agent : str
+        The account in whose name.
+    limit_price : float or str, optional
+        It never trades beyond: a price, or text such as ``25bps`` beyond the mid at arrival (`core.price_limit`).
+
+    Raises
+    ------
+    OrderError
+        For one that makes no sense.
+    """
+
+    id: str
+    instrument: str
+    side: int
+    lots: int
+    horizon_ns: int
+    decisions: int
+    strategy: str
+    agent: str
+    limit_price: float | str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be worked."""
+        names = (self.id, self.instrument, self.agent, self.strategy)
+        if not all(type(name) is str for name in names):
+            raise OrderError(
+                "a parent order with names that are text", f"{names!r}", "correct the order"
+            )
+        wrong: list[tuple[bool, str, object]] = [
+            (
+                not self.id or not self.instrument or not self.agent,
+                "an id, an instrument and an agent",
+                self,
+            ),
+            (
+                not self.id.isprintable() or len(self.id) > LONGEST_ID,
+                f"a printable id of {LONGEST_ID} at most",
+                self.id,
+            ),
+            (
+                self.id.startswith("~"),
+                "an id that does not begin with ~, as the session's own do",
+                self.id,
+            ),
+            (self.side not in (1, -1), "side +1 or -1", self.side),
+            (not _whole(self.lots, MOST_LOTS), f"lots above 0, at most {MOST_LOTS}", self.lots),
+            (
+                not _whole(self.horizon_ns, LONGEST_NS),
+                f"a horizon above 0 ns, at most {LONGEST_NS // NS_PER_SECOND} s",
+                self.horizon_ns,
+            ),
+            (
+                not _whole(self.decisions, MOST_DECISIONS),
+                f"1 to {MOST_DECISIONS} decisions",
+                self.decisions,
+            ),
+        ]
+        for bad, expected, received in wrong:
+            if bad:
+                raise OrderError(
+                    f"a parent order with {expected}", f"{received!r}", "correct the order"
+                )
+        try:
+            price_limit.limit_of(self.limit_price, self.side)
+        except ConfigError as error:
+            raise OrderError(error.expected, error.received, error.remedy) from error
+
+
+def _whole(value: object, most: int) -> bool:
+    return type(value) is int and 0 < value <= most
+
+
+@dataclass(frozen=True, slots=True)
+class ParentOrder:
+    """State of a parent order: lots filled, open and refused, status, horizon.
+
+    Parameters
+    ----------
+    order : ParentRequest
+        As accepted; `lots` and `horizon_ns` below are as amended.
+    status : ParentStatus
+    lots, horizon_ns, accepted_ns, over_ns : int
+    filled_qty : int
+        What is booked, 10^-8 of a lot.
+    strategy : str
+        What works it now: a fallback may have taken over.
+    reason : str
+        Of the last change.
+    denied_ns, denied_lots, denied_why : int, int, str
+        When orders of it were last refused, how many lots, and by what; none once another order has left.
+    arrival_ns, arrival_mid2 : int
+        When it came to its market, and bid + ask then, half ticks; 0 before.
+    limit_price : float, str or None
+        As asked for, or amended.
+    limit : int
+        The same in ticks, from its arrival on; 0: none.
+    hand : str
+        Who took it over last, with the proof; "" where no one did.
+    by_hand : tuple of (str, str)
+        Orders that were given by hand, and by whom.
+    """
+
+    order: ParentRequest
+    status: ParentStatus
+    lots: int
+    horizon_ns: int
+    accepted_ns: int
+    strategy: str
+    filled_qty: int = 0
+    over_ns: int = 0
+    reason: str = ""
+    denied_ns: int = 0
+    denied_lots: int = 0
+    denied_why: str = ""
+    arrival_ns: int = 0
+    arrival_mid2: int = 0
+    limit_price: float | str | None = None
+    limit: int = 0
+    number: int = 0
+    hand: str = ""
+    by_hand: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def id(self) -> str:
+        """The order's id."""
+        return self.order.id
+
+    @property
+    def filled(self) -> int | float:
+        """Filled lots, for people."""
+        return shown(self.filled_qty)
+
+    @property
+    def unfilled_qty(self) -> int:
+        """Unfilled quantity, 10^-8 of a lot."""
+        return max(self.lots * ONE - self.filled_qty, 0)
+
+    @property
+    def left(self) -> int:
+        """Whole lots that may still be sent; an unfilled fraction of a lot cannot be."""
+        return floored(self.unfilled_qty)
+
+    @property
+    def refused(self) -> int:
+        """Unfilled lots that limits or the venue refused when they were last sent."""
+        return min(self.left, self.denied_lots)
+
+    @property
+    def ends_ns(self) -> int:
+        """End of its horizon."""
+        return self.accepted_ns + self.horizon_ns
+
+    def must_have_time(self, now_ns: int) -> None:
+        """Refuse one whose horizon has passed."""
+        if self.ends_ns <= now_ns:
+            raise OrderError(
+                "a parent with time left",
+                f"{self.id}, whose horizon has passed",
+                "amend its horizon first",
+            )
+
+    @property
+    def over(self) -> bool:
+        """Whether it has ended."""
+        return self.status in OVER
+
+    @property
+    def row(self) -> dict[str, Any]:
+        """Its state for tables: plain values without the id."""
+        about = {
+            "instrument": self.order.instrument,
+            "agent": self.order.agent,
+            "side": self.order.side,
+        }
+        lots = {
+            "lots": self.lots,
+            "filled": self.filled,
+            "left": shown(self.unfilled_qty),
+            "refused": self.refused,
+        }
+        refused = f"refused: {self.denied_why}" if self.refused > 0 and not self.over else ""
+        return (
+            about
+            | lots
+            | {
+                "status": str(self.status),
+                "strategy": self.strategy,
+                "reason": self.reason or refused,
+            }
+        )
+
+
+# Event: from which states, to which (None: the same).
+_AFTER: Final[dict[str, tuple[frozenset[ParentStatus], ParentStatus | None]]] = {
+    "paused": (frozenset({ParentStatus.WORKING}), ParentStatus.PAUSED),
+    "resumed": (frozenset({ParentStatus.PAUSED}), ParentStatus.WORKING),
+    "cancelling": (_AT_WORK, ParentStatus.CANCELLING),
+    "cancelled": (
+        frozenset({ParentStatus.CANCELLING, ParentStatus.PAUSED}),
+        ParentStatus.CANCELLED,
+    ),
+    "done": (_AT_WORK | {ParentStatus.CANCELLING}, ParentStatus.DONE),
+    "expired": (_AT_WORK, ParentStatus.EXPIRED),
+    "amended": (_AT_WORK, None),
+    "fallback": (_OF_AGENT, None),
+    "taken_over": (_OF_AGENT, ParentStatus.BY_HAND),
+    "given_back": (_BY_HAND, ParentStatus.WORKING),
+    "ordered": (_BY_HAND, None),
+    "withdrawn": (_BY_HAND, None),
+    "arrived": (_AT_WORK | {ParentStatus.CANCELLING}, None),
+}
+
+
+def entry_of(
+    parent: str, event: str, ns: int, instrument: str = "", agent: str = "", **words: Any
+) -> Entry:
+    """Journal entry of an event of a parent."""
+    return Entry(kinds.PARENT, ns, instrument, agent, parent, body={"event": event, **words})
+
+
+def marked(entry: Entry, operator: int) -> Entry:
+    """The entry with the number of the operator's command it carries out."""
+    body = {**entry.body, "operator": operator}
+    return Entry(
+        entry.kind,
+        entry.ns,
+        entry.instrument,
+        entry.agent,
+        entry.parent,
+        entry.order,
+        body,
+        entry.blob,
+    )
+
+
+def limit_at(order: ParentRequest, tick: float, mid2: int) -> int:
+    """An order's limit price in ticks at an arrival; before it (`mid2` 0) 0, as the arrival fixes it."""
+    return price_limit.limit_at(order.limit_price, order.side, tick, mid2) if mid2 else 0
+
+
+def model_of(strategy: object) -> str:
+    """First twelve hex digits of the hash of a strategy's weights; "" where it has none."""
+    while (inner := getattr(strategy, "inner", None)) is not None:
+        strategy = inner
+    return str(getattr(strategy, "weights", ""))[:MODEL]
+
+
+def accepted(order: ParentRequest, ns: int, model: str = "") -> Entry:
+    """Journal entry of a parent's acceptance; `model` is the hash of its strategy's weights."""
+    words: dict[str, Any] = {
+        "side": order.side,
+        "lots": order.lots,
+        "horizon_ns": order.horizon_ns,
+        "decisions": order.decisions,
+        "strategy": order.strategy,
+        **({} if order.limit_price is None else {"limit_price": order.limit_price}),
+        **({"model": model} if model else {}),
+    }
+    return entry_of(order.id, "accepted", ns, order.instrument, order.agent, **words)
+
+
+class Parents:
+    """Fold of parent orders over a journal; fills are booked by the fold of orders."""
+
+    def __init__(self) -> None:
+        self._parents: dict[str, ParentOrder] = {}
+        self.open_ids: dict[str, None] = {}
+        """Names of those that are not over."""
+        self.count = 0
+        """Number of parents ever requested."""
+        self.agents: dict[str, None] = {}
+        """Every agent that had one."""
+
+    def open(self) -> list[ParentOrder]:
+        """Parents that have not ended."""
+        return [self._parents[id_] for id_ in list(self.open_ids)]
+
+    def retire(self, id_: str) -> ParentOrder:
+        """Drop an ended parent from memory."""
+        return self._parents.pop(id_)
+
+    def recall(self, parent: ParentOrder) -> None:
+        """Restore a parent from another fold."""
+        self._parents[parent.id] = parent
+
+    def __iter__(self) -> Iterator[ParentOrder]:
+        return iter(self._parents.values())
+
+    def __len__(self) -> int:
+        return len(self._parents)
+
+    def get(self, id_: str) -> ParentOrder | None:
+        """A parent by its id."""
+        return self._parents.get(id_)
+
+    def must(self, id_: str) -> ParentOrder:
+        """A parent by its id; an error if there is none.
+
+        Raises
+        ------
+        OrderError
+            When there is none.
+        """
+        if (parent := self._parents.get(id_)) is None:
+            known = ", ".join(self._parents) or "none"
+            raise OrderError("a parent order that exists", f"{id_!r}", f"name one of: {known:.200}")
+        return parent
+
+    def may(self, id_: str, event: str) -> ParentOrder:
+        """The parent, if an event is allowed in its status.
+
+        Raises
+        ------
+        OrderError
+            When it may not.
+        """
+        parent = self.must(id_)
+        if parent.status not in _AFTER[event][0]:
+            allowed = ", ".join(sorted(_AFTER[event][0]))
+            raise OrderError(
+                f"a parent that is {allowed}, to be {event.replace('_', ' ')}",
+                f"{id_} is {parent.status}"
+                + (f" of {parent.hand}" if parent.status in _BY_HAND else ""),
+                "leave it",
+            )
+        return parent
+
+    def apply(self, entry: Entry) -> None:
+        """Fold one journal entry."""
+        if entry.kind == kinds.PARENT:
+            self._event(entry)
+        elif entry.kind == kinds.SESSION and not entry.body.get("resume"):
+            for id_ in self.open_ids:
+                parent = self._parents[id_]
+                if parent.status == ParentStatus.WORKING:
+                    self._parents[id_] = fast_replace(
+                        parent, status=ParentStatus.PAUSED, reason=NEW_SESSION
+                    )
+
+    def _event(self, entry: Entry) -> None:
+        body, event = entry.body, entry.body["event"]
+        if event in ("accepted", "refused"):
+            fields = {
+                name: body[name] for name in ("side", "lots", "horizon_ns", "decisions", "strategy")
+            }
+            fields["limit_price"] = body.get("limit_price")
+            order = ParentRequest(
+                id=entry.parent, instrument=entry.instrument, agent=entry.agent, **fields
+            )
+            status = ParentStatus.WORKING if event == "accepted" else ParentStatus.REFUSED
+            self._parents[order.id] = ParentOrder(
+                order,
+                status,
+                order.lots,
+                order.horizon_ns,
+                entry.ns,
+                order.strategy,
+                reason=body.get("reason", ""),
+                limit_price=order.limit_price,
+                number=self.count,
+            )
+            self.count += 1
+            self.agents.setdefault(order.agent)
+            if event == "accepted":
+                self.open_ids[order.id] = None
+            return
+        parent = self.may(entry.parent, event)
+        status = _AFTER[event][1] or parent.status
+        if status in OVER:
+            self.open_ids.pop(parent.id, None)
+        self._parents[parent.id] = fast_replace(
+            parent,
+            status=status,
+            lots=body.get("lots", parent.lots),
+            horizon_ns=body.get("horizon_ns", parent.horizon_ns),
+            strategy=body.get("strategy", parent.strategy),
+            over_ns=entry.ns if status in OVER else 0,
+            reason=body.get("reason", "" if event == "done" else parent.reason),
+            arrival_ns=entry.ns if event == "arrived" else parent.arrival_ns,
+            arrival_mid2=body.get("mid2", parent.arrival_mid2),
+            limit_price=body.get("limit_price", parent.limit_price),
+            limit=body.get("limit", parent.limit),
+            hand=body["by"] if event == "taken_over" else parent.hand,
+            by_hand=(*parent.by_hand, (body["order"], body["by"]))
+            if event == "ordered"
+            else parent.by_hand,
+        )
+
+    def fill(self, id_: str, qty: int) -> None:
+        """Book a filled quantity."""
+        if (parent := self._parents.get(id_)) is not None:
+            self._parents[id_] = fast_replace(parent, filled_qty=parent.filled_qty + qty)
+
+    def refuse(self, id_: str, ns: int, lots: int, why: str) -> None:
+        """Add lots that limits or the venue refused; refusals at one time add up."""
+        if (parent := self._parents.get(id_)) is not None and not parent.over:
+            before = parent.denied_lots if ns == parent.denied_ns else 0
+            self._parents[id_] = fast_replace(
+                parent, denied_ns=ns, denied_lots=before + lots, denied_why=why
+            )
+
+    def sent(self, id_: str, ns: int) -> None:
+        """An order left after a refusal: the refused lots are asked for again and no longer counted."""
+        parent = self._parents.get(id_)
+        if parent is not None and parent.denied_lots and ns > parent.denied_ns:
+            self._parents[id_] = fast_replace(parent, denied_ns=0, denied_lots=0, denied_why="")

@@ -1,0 +1,243 @@
+"""Snapshots of the fold of a journal, so that a restart reads only the entries after one.
+
+A snapshot is text, tied to the number and hash of its last entry and sealed by the journal. It is read into a fresh
+ledger and fresh limits of the same shape alone; what is damaged, of another version or under other limits is passed
+over, and the fold goes from an older one or from the start.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+from dataclasses import replace
+from hashlib import sha256
+from io import BufferedReader, BytesIO
+from typing import Any, Final
+
+import zstandard
+
+from tercel.core import executions, orders
+from tercel.core.errors import JournalError, TercelError
+from tercel.core.hash_index import HashIndex
+from tercel.core.ports import Entry, Journal
+from tercel.core.serialization import Graph
+from tercel.core.system import PeriodicThread, trim_heap
+from tercel.desk.limits import file as limits_file
+from tercel.desk.limits import quotes as limits_quotes
+from tercel.desk.limits import state as limits_state
+from tercel.desk.limits.gate import LimitGate
+from tercel.desk.trading.child_orders import fold as orders_fold
+from tercel.desk.trading.child_orders import lifecycle, positions
+from tercel.desk.trading.ledger import Ledger, LimitRecord, LimitRequest
+from tercel.desk.trading.parent_orders import parent
+from tercel.desk.trading.risk import trading_state
+
+VERSION: Final = 4
+EVERY: Final = 20_000
+"""Entries between two snapshots."""
+_text: Final = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
+
+
+def _classes(*rooms: Any) -> tuple[type, ...]:
+    """The classes that some modules define."""
+    return tuple(
+        one
+        for room in rooms
+        for one in vars(room).values()
+        if isinstance(one, type)
+        and one.__module__ == room.__name__
+        and not issubclass(one, Exception)
+    )
+
+
+_STATE: Final = Graph(
+    (
+        Entry,
+        Ledger,
+        LimitRecord,
+        LimitRequest,
+        HashIndex,
+        *_classes(
+            orders,
+            executions,
+            lifecycle,
+            orders_fold,
+            parent,
+            positions,
+            trading_state,
+        ),
+    ),
+    {Ledger: frozenset({"past", "last", "moves", "_counts", "_keep_ns"})},
+)
+_COUNTS: Final = Graph(
+    (LimitGate, *_classes(orders, executions, limits_state, limits_quotes, limits_file)),
+    {LimitGate: frozenset({"checks", "killed", "_query"})},
+)
+
+
+def version_of(limits: LimitGate) -> str:
+    """Version key of a snapshot: the shapes of the classes, and the limits."""
+    folds = (
+        Ledger(),
+        orders_fold.Orders(),
+        parent.Parents(),
+        positions.Positions(),
+        executions.Executions[Any](),
+    )
+    words: list[Any] = [
+        VERSION,
+        _STATE.shape,
+        _COUNTS.shape,
+        [sorted(vars(fold)) for fold in (*folds, HashIndex())],
+    ]
+    same = replace(limits.limits, source="")
+    words += [sorted(vars(limits)), repr(same), sorted(limits.agents), sorted(limits.instruments)]
+    return sha256(repr(words).encode()).hexdigest()[:32]
+
+
+def canonical(ledger: Ledger, limits: LimitGate) -> Iterator[bytes]:
+    """State of ledger, archive and limit counts as canonical lines, an empty one after each part.
+
+    Raises
+    ------
+    JournalError
+        For something in them that is not known here.
+    """
+    parts: tuple[Iterable[Any], ...] = (
+        _STATE.write(ledger),
+        () if ledger.past is None else ledger.past.rows(),
+        _COUNTS.write(limits),
+    )
+    for part in parts:
+        for row in part:
+            yield _text(row).encode() + b"\n"
+        yield b"\n"
+
+
+def restored(lines: Iterator[bytes], ledger: Ledger, limits: LimitGate) -> None:
+    """Restore a snapshot into a fresh ledger and fresh limits.
+
+    Raises
+    ------
+    JournalError
+        For what `canonical` did not write.
+    """
+    _STATE.read(_part(lines), ledger)
+    if ledger.past is not None:
+        ledger.past.restore(_part(lines))
+    _COUNTS.read(_part(lines), limits)
+
+
+def _part(lines: Iterator[bytes]) -> Iterator[Any]:
+    """The rows up to an empty line."""
+    while (line := next(lines, b"")) != b"\n":
+        yield json.loads(line)
+
+
+def begin(journal: Journal, ledger: Ledger, limits: LimitGate) -> None:
+    """Restore the newest snapshot that fits into a fresh ledger and fresh limits, if there is one.
+
+    Raises
+    ------
+    JournalError
+        For a sound one that does not read: a defect here, not in the journal.
+    """
+    find = getattr(journal, "snapshot", None)
+    stored = find(version_of(limits)) if find is not None else None
+    if stored is not None:
+        try:
+            restored(
+                BufferedReader(zstandard.ZstdDecompressor().stream_reader(stored.body)),
+                ledger,
+                limits,
+            )
+        except (zstandard.ZstdError, ValueError, KeyError, TypeError) as error:
+            raise JournalError(
+                "a snapshot that reads",
+                f"{error}",
+                "delete the table snapshot: the fold needs none",
+            ) from error
+        ledger.last = stored.seq
+
+
+class Snapshots(PeriodicThread):
+    """Takes snapshots from time to time, in a thread with its own fold: live counts know more marks.
+
+    Parameters
+    ----------
+    journal : Journal
+        One that can keep them.
+    blank : LimitGate
+        Limits as fresh as the session's were, and under the same version.
+    version : str
+    every : int
+        Entries between two.
+    fold : callable
+        Brings a fresh ledger and limits up to the end of a journal: `recovery.refold`.
+    """
+
+    def __init__(
+        self,
+        journal: Any,
+        blank: Callable[[], LimitGate],
+        version: str,
+        fold: Callable[[Journal, LimitGate], Ledger],
+        every: int = EVERY,
+    ) -> None:
+        super().__init__("tercel-snapshots", 1.0, self.look)
+        self._journal = journal
+        self._blank = blank
+        self._version = version
+        self._fold = fold
+        self._every = every
+        self._last: int | None = None
+        self.failure: TercelError | None = None
+        """Why the last one could not be stored."""
+
+    def look(self) -> None:
+        """Take a snapshot if one is due; a failure never stops trading."""
+        try:
+            if self._last is None:
+                with closing(self._journal.reader()) as reader:
+                    stored = reader.snapshot(self._version)
+                self._last = 0 if stored is None else stored.seq
+            if self._journal.last - self._last >= self._every:
+                self.keep()
+                trim_heap()  # the next one is long from now
+        except TercelError as error:
+            self.failure = error
+            self._last = self._journal.last
+
+    def keep(self) -> None:
+        """Take a snapshot now, from a reader's own fold that starts at the newest one."""
+        limits = self._blank()
+        with closing(self._journal.reader()) as reader:
+            ledger = self._fold(reader, limits)
+        body = BytesIO()
+        with zstandard.ZstdCompressor(level=3).stream_writer(body, closefd=False) as stream:
+            for line in canonical(ledger, limits):
+                stream.write(line)
+        self._journal.keep_snapshot(ledger.last, self._version, body.getvalue())
+        self._last = ledger.last
+
+
+def blank_of(limits: LimitGate) -> Callable[[], LimitGate]:
+    """A factory of limits as fresh as these are now."""
+    rows = list(_COUNTS.write(limits))
+
+    def blank() -> LimitGate:
+        fresh = LimitGate.__new__(LimitGate)
+        fresh.checks = ()
+        fresh.killed = None
+        _COUNTS.read(rows, fresh)
+        return fresh
+
+    return blank
+
+
+def snapshots_of(
+    journal: Journal, limits: LimitGate, fold: Callable[[Journal, LimitGate], Ledger]
+) -> Snapshots | None:
+    """The snapshot keeper of a session, from its limits before anything was counted; None if unsupported."""
+    if not hasattr(journal, "keep_snapshot"):
+        return None
+    return Snapshots(journal, blank_of(limits), version_of(limits), fold)

@@ -1,0 +1,307 @@
+"""The kill latch: a small file naming who may send nothing new; it works while everything else hangs.
+
+    latch = KillLatch(desk_folder / "kill.json")
+    gate = LimitGate(limits, listings, agents, killed=latch.killed)      # asked before every order
+    latch.kill("runaway", by="ann", at_ns=now)                           # from any process
+    latch.rearm("looked at it", by="ann", at_ns=now)                     # a person, with a reason
+
+A query looks at the file's signature (`os.stat`) and reads it again only when that changed: a kill from another
+process stops the next order. A file that cannot be read, makes no sense, or is gone after it was seen means *killed*.
+It is written whole beside itself, made durable, then renamed, under a lock: whenever a writer dies, the file holds
+the state before or the state after. The history only grows, so that no two states have the same signature.
+"""
+
+import hashlib
+import json
+import os
+import stat
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from tercel.core.errors import ConfigError, OrderError
+from tercel.core.files import locked
+from tercel.core.ports import Journal
+from tercel.desk.trading.journal import kinds
+
+LATCH: Final = "kill.json"
+"""Its file in a desk's folder."""
+ALL: Final = "*"
+"""Key of every agent among those killed."""
+_Signature = tuple[int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class KillState:
+    """Contents of the kill latch.
+
+    Parameters
+    ----------
+    killed : dict of str to str
+        Reason by agent; `ALL`: every agent.
+    history : tuple of dict
+        Every kill and re-arm: ``what``, ``agents`` ([]: all), ``reason``, ``by``, ``at_ns``.
+    damaged : str
+        Why the file cannot be believed ("" otherwise); everybody is killed then.
+    """
+
+    killed: dict[str, str]
+    history: tuple[dict[str, Any], ...] = ()
+    damaged: str = ""
+
+    def why(self, agent: str) -> str | None:
+        """Why an agent is killed, or None."""
+        return self.damaged or self.killed.get(ALL) or self.killed.get(agent)
+
+    @property
+    def mark(self) -> str:
+        """Identity of this state, 16 hex digits: every kill and re-arm makes another."""
+        whole = self.damaged or json.dumps([self.killed, self.history])
+        return hashlib.sha256(whole.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+class Latch:
+    """A kill latch without a file, for a session in memory."""
+
+    def __init__(self) -> None:
+        self._state = KillState({})
+
+    def killed(self, agent: str) -> str | None:
+        """Why an agent may send nothing new, or None."""
+        return self._state.why(agent)
+
+    def kill(self, reason: str, by: str, at_ns: int, agents: Sequence[str] = ()) -> KillState:
+        """Stop new orders of some agents (by default all) until a person re-arms.
+
+        Raises
+        ------
+        ConfigError
+            Without a reason or a name.
+        """
+        _say_why(reason, by)
+        return self._change("kill", reason, by, at_ns, agents)
+
+    def rearm(
+        self, reason: str, by: str, at_ns: int, agents: Sequence[str] = (), mark: str = ""
+    ) -> KillState:
+        """Re-arm some agents (by default all).
+
+        Parameters
+        ----------
+        reason, by : str
+        at_ns : int
+        agents : sequence of str
+        mark : str
+            Of the state that is meant (`KillState.mark`); "": whatever it is.
+
+        Raises
+        ------
+        ConfigError
+            Without a reason or a name.
+        OrderError
+            For agents that are not killed themselves: a desk that is killed whole is re-armed whole. Or where the state
+            is another one than is meant.
+        """
+        _say_why(reason, by)
+        return self._change("rearm", reason, by, at_ns, agents, mark)
+
+    def _change(
+        self, what: str, reason: str, by: str, at_ns: int, agents: Sequence[str], mark: str = ""
+    ) -> KillState:
+        self._state = _after(_meant(self._state, mark), what, reason, by, at_ns, agents)
+        return self._state
+
+    def state(self) -> KillState:
+        """Killed agents with reasons, and the history."""
+        return self._state
+
+
+class KillLatch(Latch):
+    """Kill latch of one desk, in a file.
+
+    Parameters
+    ----------
+    path : Path
+        Its file, in a folder that exists. There is none before the first kill.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.path = path
+        self._name = os.fspath(path)
+        self._seen: _Signature | None = None
+        self._quiet = True
+        self._stuck = ""
+
+    def killed(self, agent: str) -> str | None:
+        """Why an agent may send nothing new, or None; reads the file on every call."""
+        try:
+            stat = os.stat(self._name)  # noqa: PTH116 - asked before every order: Path.stat takes twice as long
+        except FileNotFoundError:
+            if self._seen is None and not self._stuck:
+                return None
+            return self._stuck or f"{self.path} is gone: killed until it is re-armed"
+        except OSError as error:
+            return f"{self.path} cannot be looked at ({error.strerror}): killed until it can"
+        signature = (stat.st_ino, stat.st_size, stat.st_mtime_ns)
+        if signature != self._seen or self._state.damaged:
+            self._seen, self._state = signature, self.state()
+            self._quiet = not (self._state.damaged or self._state.killed)
+        if self._quiet and not self._stuck:
+            return None
+        return self._stuck or self._state.why(agent)
+
+    def kill(self, reason: str, by: str, at_ns: int, agents: Sequence[str] = ()) -> KillState:
+        """See `Latch`.
+
+        Raises
+        ------
+        OSError
+            When it could not be made durable. This process is killed all the same, others as far as the disk allows.
+        """
+        try:
+            return super().kill(reason, by, at_ns, agents)
+        except OSError as error:
+            self._stuck = f"{reason} (not durable: {error.strerror})"
+            # an empty file makes no sense, so every reader is killed; it needs no room on a full disk
+            with suppress(OSError):
+                os.close(os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
+            raise
+
+    def rearm(
+        self, reason: str, by: str, at_ns: int, agents: Sequence[str] = (), mark: str = ""
+    ) -> KillState:
+        """See `Latch`; a damaged file is set aside and a new one begun."""
+        state = super().rearm(reason, by, at_ns, agents, mark)
+        self._stuck = ""
+        return state
+
+    def _change(
+        self, what: str, reason: str, by: str, at_ns: int, agents: Sequence[str], mark: str = ""
+    ) -> KillState:
+        # Alone among all writers; a lock of its own file, as a rename takes the other away. Dies with its holder.
+        with locked(self.path.with_name(self.path.name + ".lock")):
+            old = _meant(self.state(), mark)
+            state = _after(old, what, reason, by, at_ns, agents)
+            if old.damaged:
+                _keep(self.path)
+            self._write(state)
+        self.killed("")
+        return state
+
+    def state(self) -> KillState:
+        """The file's current contents."""
+        try:
+            stored = json.loads(self.path.read_bytes())
+            killed, history = stored["killed"], stored["history"]
+            if not all(type(each) is str and each for pair in killed.items() for each in pair):
+                raise TypeError("killed is no list of reasons")
+            if not all(type(each) is dict for each in history):
+                raise TypeError("history is no list of entries")
+        except FileNotFoundError:
+            gone = "" if self._seen is None else f"{self.path} is gone: killed until it is re-armed"
+            return KillState({}, self._state.history, gone)
+        except OSError as error:
+            return KillState(
+                {},
+                (),
+                f"{self.path} cannot be read ({error.strerror}): killed until it is re-armed",
+            )
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            return KillState(
+                {},
+                (),
+                f"{self.path} makes no sense ({type(error).__name__}: {error}): killed until it is re-armed",
+            )
+        return KillState(killed, tuple(history))
+
+    def _write(self, state: KillState) -> None:
+        whole = json.dumps(
+            {"killed": state.killed, "history": list(state.history)}, indent=1, ensure_ascii=False
+        )
+        beside = self.path.with_name(self.path.name + ".tmp")
+        mode = stat.S_IMODE(self.path.stat().st_mode) if self.path.exists() else 0o600
+        with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:
+            file.write(whole.encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(self.path)
+        folder = os.open(self.path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def _meant(state: KillState, mark: str) -> KillState:
+    """A state, where it is the one that is meant."""
+    if mark and mark != state.mark:
+        raise OrderError(
+            "the kill that was asked about",
+            f"another one now: {state.damaged or ', '.join(state.killed) or 'no agent'} killed",
+            "look at it, then ask again",
+        )
+    return state
+
+
+def _after(
+    old: KillState, what: str, reason: str, by: str, at_ns: int, agents: Sequence[str]
+) -> KillState:
+    """The state after a kill or a re-arm."""
+    killed = {ALL: old.damaged} if old.damaged else dict(old.killed)
+    if what == "kill":
+        killed |= dict.fromkeys(agents or (ALL,), reason)
+    elif agents:
+        missing = [agent for agent in agents if agent not in killed]
+        if missing or ALL in killed:
+            raise OrderError(
+                "agents that are killed",
+                f"{', '.join(missing or agents)}, where {', '.join(killed) or 'no agent'} is killed",
+                "re-arm all, without naming agents",
+            )
+        killed = {agent: why for agent, why in killed.items() if agent not in agents}
+    else:
+        agents, killed = () if ALL in killed else tuple(killed), {}
+    entry = {"what": what, "agents": list(agents), "reason": reason, "by": by, "at_ns": at_ns}
+    if old.damaged:
+        entry["damaged"] = old.damaged
+    return KillState(killed, (*old.history, entry))
+
+
+def _say_why(reason: str, by: str) -> None:
+    for what, text in (("a reason", reason), ("the name of who does it", by)):
+        if not isinstance(text, str) or not text.strip():
+            raise ConfigError(what, repr(text), "say it: it goes into the record")
+
+
+def _keep(path: Path) -> None:
+    """Put a damaged file aside under a name of its own."""
+    number = 1
+    while (aside := path.with_name(f"{path.name}.damaged-{number}")).exists():
+        number += 1
+    if path.exists():
+        aside.write_bytes(path.read_bytes() if os.access(path, os.R_OK) else b"")
+
+
+def check_latch(journal: Journal, latch: Path) -> None:
+    """Refuse to start without a latch file where the journal ends with a kill: deleting it does not re-arm.
+
+    Raises
+    ------
+    ConfigError
+        When the journal ends with somebody killed and there is no latch.
+    """
+    killed: dict[str, None] = {}
+    for _, entry in journal.read(0, (kinds.KILL, kinds.REARM)):
+        if entry.kind == kinds.KILL:
+            killed[entry.agent] = None
+        else:
+            killed.pop(entry.agent, None)
+    if killed and not latch.exists():
+        raise ConfigError(
+            f"{latch}, as the journal ends with {', '.join(killed)} killed",
+            "none",
+            f"re-arm them with a reason: tercel rearm `desk={latch.parent}` `reason=TEXT`",
+        )
