@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from tercel.core.errors import TapeError
-from tercel.feeds.verify import verify_alone
-from tercel.feeds.verify_truths import TRUTHS, truth_for
+from tercel.feeds.verify import TRUTHS, truth_for, verify_alone
 from tercel.market.tape import Events, Instrument
 from tercel.market.tape import schema as s
 

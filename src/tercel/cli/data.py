@@ -80,8 +80,7 @@ def crypto(request: Crypto) -> None:
             f"--symbol {request.symbol}",
             "such as BTCUSDT or btcusd",
         )
-    from tercel.feeds.recorder import CaptureWriter, Recorder, websocket_client
-    from tercel.feeds.streams import stream_of
+    from tercel.feeds.recorder import CaptureWriter, Recorder, stream_of, websocket_client
 
     stream = stream_of(
         request.venue, request.symbol, request.market, request.url, request.snapshot_url
@@ -212,8 +211,7 @@ class Verify(Dated, JsonRequest):
 
 def verify(request: Verify) -> int:
     """Replay a day and count what is odd; with --against, exit 1 when a row of the file is left unexplained."""
-    from tercel.feeds.verify import verify_alone
-    from tercel.feeds.verify_truths import truth_for
+    from tercel.feeds.verify import truth_for, verify_alone
     from tercel.market.tape import Lake as Store
 
     instrument, events = Store(request.lake, below_zero=True).check(

@@ -17,7 +17,8 @@ from tercel.core.errors import FeedError, UnknownNameError
 from tercel.core.vocabulary import DAY_NS
 from tercel.feeds.members import CaptureLine, CaptureWarnings, lines_of, members, shown, stated_unit
 from tercel.market.feed import FeedOptions, Imported
-from tercel.market.tape import Events, Instrument, schema
+from tercel.market.tape import schema
+from tercel.market.tape.events import Events, Instrument
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,11 @@ import polars as pl
 from tercel.core.jit import Bytes, Floats, Longs, Packed, kernel
 from tercel.feeds.csv_read import Taken
 from tercel.feeds.verify import in_room
-from tercel.market.book.id_map import Ids
 from tercel.market.book.ladder import best, first_at, order_at
 from tercel.market.book.layout import ANONYMOUS
-from tercel.market.book.tape_kernels import apply_one
+from tercel.market.book.tape_kernels import Ids, apply_one
 from tercel.market.tape import Events
-from tercel.market.tape.crossed import crossings
+from tercel.market.tape.compiled import crossings
 from tercel.market.tape.events import Columns
 from tercel.market.tape.schema import (
     ADD,

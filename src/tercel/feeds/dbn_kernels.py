@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercel.core.jit import Bytes, Longs, Packed, kernel
-from tercel.market.book.id_map import Ids, find, forget, place_of
+from tercel.market.book.tape_kernels import Ids, find, forget, place_of
 from tercel.market.tape import schema
 
 Words = NDArray[np.int64]

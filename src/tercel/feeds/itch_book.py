@@ -9,9 +9,9 @@ import numpy as np
 from tercel.core.arrays import Bytes
 from tercel.core.errors import FeedError
 from tercel.core.jit import Longs, Packed, kernel
-from tercel.feeds import itch_store as f
-from tercel.feeds.itch_pass import FileCounts, ItchStore, Progress, run_chunks
-from tercel.feeds.itch_store import (
+from tercel.feeds import itch_kernels as f
+from tercel.feeds.itch import FileCounts, ItchStore, Progress, run_chunks
+from tercel.feeds.itch_kernels import (
     U32,
     allocate,
     be2,
@@ -406,7 +406,7 @@ class SymbolCheck:
 
 
 class ItchBooks:
-    """L3 books of all wanted symbols in flat arrays: a :class:`tercel.feeds.itch_pass.Sink`.
+    """L3 books of all wanted symbols in flat arrays: a :class:`tercel.feeds.itch.Sink`.
 
     Examples
     --------

@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from tercel.core.jit import Bytes, Longs, Packed, kernel
 from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.feeds.lobster_kernels import EMPTY_ASK, EMPTY_BID, MOST
-from tercel.market.book.id_map import Ids, find
 from tercel.market.book.ladder import (
     best,
     first_at,
@@ -19,7 +18,7 @@ from tercel.market.book.ladder import (
     side_at,
 )
 from tercel.market.book.layout import HIGH
-from tercel.market.book.tape_kernels import apply_one
+from tercel.market.book.tape_kernels import Ids, apply_one, find
 from tercel.market.tape import schema
 from tercel.market.tape.events import Columns, Events
 from tercel.market.tape.schema import EXECUTE, MESSAGE_END, OPENING, REDUCE, ROLL_IN, ROLL_OUT

@@ -28,9 +28,8 @@ from tercel.feeds.dbn_records import (
 from tercel.feeds.members import Member, members
 from tercel.feeds.verify import in_room
 from tercel.feeds.verify_kernels import read_book
-from tercel.market.book.id_map import Ids
 from tercel.market.book.ladder import head_at, in_window, order_at, side_at
-from tercel.market.book.tape_kernels import apply_one
+from tercel.market.book.tape_kernels import Ids, apply_one
 from tercel.market.tape.events import Columns, Events, Instrument
 
 LEVELS: Final = 10

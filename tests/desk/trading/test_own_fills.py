@@ -24,7 +24,7 @@ from tercel.market.book import Book
 from tercel.market.impact.propagator import tape_law
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.days import simulated_lake
-from tercel.market.simulator.tape_source import replay
+from tercel.market.simulator.source import replay
 from tercel.market.tape import Events, Lake
 from tercel.market.tape.schema import COLUMNS, MESSAGE_END, STATUS
 

@@ -9,9 +9,9 @@ from tests.feeds.itch import itch_bytes as m
 from tests.feeds.itch.twin import Twin
 
 from tercel.feeds import itch_book as k
-from tercel.feeds import itch_store as f
+from tercel.feeds import itch_kernels as f
+from tercel.feeds.itch import ItchStore, run_chunks
 from tercel.feeds.itch_book import ItchBooks, check_file, totals
-from tercel.feeds.itch_pass import ItchStore, run_chunks
 from tercel.feeds.members import members
 
 

@@ -28,8 +28,14 @@ from tercel.core.errors import ConfigError
 from tercel.feeds import BinanceFeed, BitstampFeed, FeedOptions
 from tercel.feeds.binance_messages import USDM
 from tercel.feeds.capture_day import CaptureDay, book_after
-from tercel.feeds.recorder import CaptureWriter, Recorder, websocket_client
-from tercel.feeds.streams import BinanceStream, BitstampStream, stream_of
+from tercel.feeds.recorder import (
+    BinanceStream,
+    BitstampStream,
+    CaptureWriter,
+    Recorder,
+    stream_of,
+    websocket_client,
+)
 from tercel.market.tape import Lake, schema
 
 MESSAGES = 6000

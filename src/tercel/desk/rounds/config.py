@@ -27,7 +27,7 @@ from tercel.core.errors import offer
 from tercel.core.toml import TomlTable
 from tercel.desk.rounds.sizing import SizingRule, WeightsRule
 from tercel.execution.market import Market
-from tercel.market.simulator.queue_models import DEFAULT
+from tercel.market.simulator.levels import DEFAULT
 
 CLOSING_S: Final = 5.0
 """Before the end of a round, when its parents' horizons end: the next round finds them over."""

@@ -12,7 +12,7 @@ from tercel.execution.driver_kernels import FINE, apply_row
 from tercel.market.book import layout as lay
 from tercel.market.book.ladder import best, insert, ledger_at, order_at, public_lots_at
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator.crossing import outside_feed
+from tercel.market.simulator.account import outside_feed
 from tercel.market.simulator.levels import guess_queues
 from tercel.market.simulator.records import row_at, state_at
 from tercel.market.simulator.replay import touch_from_book

@@ -29,8 +29,8 @@ from tercel.core.jit import Floats, Longs, Packed, kernel
 from tercel.core.vocabulary import NO_ASK, NO_BID, NS_PER_SECOND
 from tercel.execution.microstructure import imbalance
 from tercel.market.book.ladder import in_window, level_at
-from tercel.market.simulator import lately
 from tercel.market.simulator import layout as sim
+from tercel.market.simulator import past_seconds
 from tercel.market.simulator.past_seconds import WIDEST
 from tercel.market.simulator.records import second_at, state_at
 
@@ -139,15 +139,17 @@ def features(b: Packed, k: Longs, out: Floats) -> bool:
     out[at + 3] = sign * (ask_gap - bid_gap) / usual_spread
     out[at + 4] = sign * (2 * s.traded_price - s.mid2) / unit if s.traded_price != 0 else 0.0
     for j in range(3):
-        out[_MEAN + j] = sign * lately.left_of(k, lately.MOVES + j, s.moved_ns) / unit
-        out[_SIGNS + j] = sign * lately.left_of(k, lately.TRADES + j, s.traded_ns)
-        usual = usual_volume * lately.TAUS_S[lately.TRADES + 3 + j] + usual_lots
-        out[_TAKEN + j] = sign * lately.left_of(k, lately.TRADES + 3 + j, s.traded_ns) / usual
+        out[_MEAN + j] = sign * past_seconds.left_of(k, past_seconds.MOVES + j, s.moved_ns) / unit
+        out[_SIGNS + j] = sign * past_seconds.left_of(k, past_seconds.TRADES + j, s.traded_ns)
+        usual = usual_volume * past_seconds.TAUS_S[past_seconds.TRADES + 3 + j] + usual_lots
+        out[_TAKEN + j] = (
+            sign * past_seconds.left_of(k, past_seconds.TRADES + 3 + j, s.traded_ns) / usual
+        )
     at = _NEWEST
     age = math.log1p((s.now - s.traded_ns) * 1e-8)
     out[at] = sign * s.traded_side / (1.0 + age)
     out[at + 1] = sign * s.moved_by / unit
-    out[at + 2] = sign * lately.left_of(k, lately.PRINTS, s.printed_ns)
+    out[at + 2] = sign * past_seconds.left_of(k, past_seconds.PRINTS, s.printed_ns)
     at = _EVEN
     out[at] = (bid_gap if sign > 0 else ask_gap) / usual_spread
     out[at + 1] = (ask_gap if sign > 0 else bid_gap) / usual_spread

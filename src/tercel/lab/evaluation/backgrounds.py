@@ -10,7 +10,7 @@ from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.execution import step as kernels
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator import lockstep
-from tercel.market.simulator.followed import PACKED_WORDS
+from tercel.market.simulator.background import PACKED_WORDS
 
 MOST_MB: Final = 256
 """Memory that the packed events of one batch take at most, MB. A half hour of csco takes .13."""

@@ -25,8 +25,8 @@ from tercel.execution.guidance import WORDS, Guidance
 from tercel.execution.intent import WIDTH, Intents, View
 from tercel.execution.task import LATENCIES, Task
 from tercel.lab.evaluation.backgrounds import Backgrounds
-from tercel.market.regimes.named import Factors, impose
-from tercel.market.regimes.truth import RegimeOccupancy, in_force
+from tercel.market.regimes.choice import RegimeOccupancy, in_force
+from tercel.market.regimes.law import Factors, impose
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import Source
 

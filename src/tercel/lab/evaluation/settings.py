@@ -11,7 +11,7 @@ from tercel.core.errors import ConfigError, listed
 from tercel.execution.market import AT_ONCE, Market
 from tercel.execution.task import LATER, Task
 from tercel.lab.evaluation.orders import Order
-from tercel.market.simulator.bounds import KIND
+from tercel.market.simulator.source import KIND
 from tercel.market.simulator.terms import Fees
 
 FILE = "run.json"

@@ -12,7 +12,7 @@ from tercel.execution import step as kernels
 from tercel.execution.task import Task
 from tercel.lab.evaluation.episodes import Plan
 from tercel.lab.evaluation.orders import Order
-from tercel.market.simulator.tape_source import TapeDay
+from tercel.market.simulator.source import TapeDay
 
 Hours = Mapping[str, Sequence[tuple[int, int]]]
 """Date -> stretches of it, ns."""

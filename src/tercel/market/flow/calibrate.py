@@ -34,7 +34,7 @@ from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.flow.census import LEVELS, REACH, Census, census, total
 from tercel.market.flow.port import Preset
-from tercel.market.flow.santa_fe_preset import SIZES, SantaFePreset
+from tercel.market.flow.santa_fe import SIZE_ENTRIES, SantaFePreset
 from tercel.market.observed.observe import as_orders
 from tercel.market.tape import Events, Instrument
 
@@ -237,9 +237,11 @@ def size_table(lots: Ints) -> tuple[int, ...]:
     (1, 501, 8.8125)
     """
     ordered = np.sort(lots).astype(np.float64)
-    position = np.linspace(0.0, len(ordered), SIZES + 1)
+    position = np.linspace(0.0, len(ordered), SIZE_ENTRIES + 1)
     running = np.concatenate(([0.0], np.cumsum(ordered)))
-    cumulative = np.interp(position, np.arange(len(ordered) + 1), running) * SIZES / len(ordered)
+    cumulative = (
+        np.interp(position, np.arange(len(ordered) + 1), running) * SIZE_ENTRIES / len(ordered)
+    )
     steps = np.diff(np.floor(cumulative + 0.5))
     return tuple(int(x) for x in np.sort(np.maximum(1.0, steps)))
 

@@ -4,10 +4,10 @@ from tercel.market.impact.pilot import WORLDS as WORLDS
 from tercel.market.impact.pilot import carrying as carrying
 from tercel.market.impact.pilot import law_for as law_for
 from tercel.market.impact.pilot import mean_trade as mean_trade
+from tercel.market.impact.propagator import LONGEST_S as LONGEST_S
+from tercel.market.impact.propagator import delays as delays
+from tercel.market.impact.propagator import replenishment as measured_replenishment
 from tercel.market.impact.propagator import tape_law as tape_law
-from tercel.market.impact.replenishment import LONGEST_S as LONGEST_S
-from tercel.market.impact.replenishment import delays as delays
-from tercel.market.impact.replenishment import replenishment as measured_replenishment
 
 __all__ = [
     "LONGEST_S",

@@ -14,11 +14,10 @@ from tercel.market.book import layout as lay
 from tercel.market.flow.port import Preset
 from tercel.market.flow.preset import load
 from tercel.market.observed import Observed, observe
-from tercel.market.regimes.choice import chosen
+from tercel.market.regimes.choice import chosen, path
 from tercel.market.regimes.kernel import begin_regimes, with_law
 from tercel.market.regimes.law import names_of as law_names
 from tercel.market.regimes.law import packed
-from tercel.market.regimes.truth import path
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator import lockstep
 from tercel.market.simulator.layout import FLOW_HEAD

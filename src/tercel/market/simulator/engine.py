@@ -16,12 +16,13 @@ from tercel.market.regimes.kernel import regime_event
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.background import (
     enter_background,
+    follows,
     leave_background,
     mirror,
     restore_event,
+    unpack_event,
 )
 from tercel.market.simulator.entry import arrive, next_arrival
-from tercel.market.simulator.followed import follows, unpack_event
 from tercel.market.simulator.past_seconds import keep_seconds
 from tercel.market.simulator.records import state_at
 from tercel.market.simulator.replay import replay_event

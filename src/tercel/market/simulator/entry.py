@@ -14,6 +14,7 @@ from tercel.market.simulator.account import (
     fill_own_head,
     free_if_over,
     mark_unfilled,
+    outside_feed,
     own_dead,
     own_fill,
     own_rest,
@@ -21,7 +22,6 @@ from tercel.market.simulator.account import (
     write,
 )
 from tercel.market.simulator.background import part
-from tercel.market.simulator.crossing import outside_feed
 from tercel.market.simulator.records import command_at, state_at
 from tercel.market.simulator.terms import entry_delay, feed_delay
 from tercel.market.tape.schema import EXECUTE

@@ -19,9 +19,9 @@ from tercel.market.book.ladder import allocate, own_order_at
 from tercel.market.regimes.kernel import regime_event
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import free_if_over, own_dead, public_add
+from tercel.market.simulator.background import NO_ROOM, drawn_since, pack_event
 from tercel.market.simulator.engine import advance, background_event, next_public, public_event
 from tercel.market.simulator.entry import arrive_new, note_sent
-from tercel.market.simulator.followed import NO_ROOM, drawn_since, pack_event
 from tercel.market.simulator.records import recorded_at, state_at
 from tercel.market.simulator.seconds import run_seconds
 from tercel.market.tape.schema import CLEAR, ROLL_OUT

@@ -11,16 +11,18 @@ from tercel.market.book.ladder import is_own, order_at, reduce, release, side_at
 from tercel.market.book.window import reduce_anonymous, roll_in, roll_out, settle_frozen
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import (
+    fill_traded,
     hidden_trade,
+    hit_own,
+    meet,
     owns_slots,
     public_add,
     public_take,
     settle,
     write,
 )
-from tercel.market.simulator.crossing import fill_traded, hit_own, meet
-from tercel.market.simulator.lately import traded
 from tercel.market.simulator.levels import QUEUE, level_row, print_row, tell, untell
+from tercel.market.simulator.past_seconds import traded
 from tercel.market.simulator.records import state_at
 from tercel.market.tape import schema
 

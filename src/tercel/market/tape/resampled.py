@@ -294,7 +294,7 @@ class Resampler:
     >>> import tempfile
     >>> from pathlib import Path
     >>> from tercel.market.simulator.days import simulated_lake
-    >>> from tercel.market.tape.checkpoints import compiled
+    >>> from tercel.market.tape.compiled import compiled
     >>> lake = simulated_lake(Path(tempfile.mkdtemp()), hours=1.0)
     >>> days = [compiled(lake, "SIM", date) for date in lake.days("SIM")]
     >>> instrument, events = Resampler(days, block_s=300.0).day("2031-01-02", seed=1)

@@ -24,7 +24,7 @@ from tercel.core.seeds import seed_stream
 from tercel.core.vocabulary import FOREVER_NS, NO_ASK
 from tercel.market.book import layout as lay
 from tercel.market.regimes.kernel import begin_regimes
-from tercel.market.regimes.named import Factors, impose
+from tercel.market.regimes.law import Factors, impose
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator import lockstep
 from tercel.market.simulator.levels import QUEUE

@@ -22,8 +22,8 @@ from tercel.lab.evaluation.pipeline.results import LISTED, Evaluation, as_one, w
 from tercel.lab.evaluation.pipeline.scenarios import PLAIN, Scenario, build_scenario, switching
 from tercel.lab.evaluation.risk_statistics import FROZEN, sample_size
 from tercel.lab.evaluation.settings import MarketTask
-from tercel.market.regimes.named import NAMED
-from tercel.market.simulator.bounds import BOUNDS, by_level
+from tercel.market.regimes.law import NAMED
+from tercel.market.simulator.source import BOUNDS, by_level
 from tercel.market.simulator.terms import Fees
 
 EACH = "each"

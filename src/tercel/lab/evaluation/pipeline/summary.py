@@ -24,7 +24,7 @@ from tercel.lab.evaluation.pipeline.jobs import Results
 from tercel.lab.evaluation.pipeline.notes import handed_over
 from tercel.lab.evaluation.pipeline.results import LISTED, Evaluation, course_of, twins_of
 from tercel.lab.evaluation.pipeline.scenarios import PLAIN, build_scenario
-from tercel.market.simulator.bounds import BOUNDS, KIND, by_level
+from tercel.market.simulator.source import BOUNDS, KIND, by_level
 
 SEED = 20_231
 """Of everything that the statistics draw: the same cells give the same figures."""

@@ -34,9 +34,8 @@ from tercel.market.impact.law import ImpactLaw
 from tercel.market.impact.pilot import law_for
 from tercel.market.impact.propagator import tape_law
 from tercel.market.regimes.choice import with_chosen
-from tercel.market.regimes.named import PLAIN
-from tercel.market.simulator.source import Source, settled_bank
-from tercel.market.simulator.tape_source import replay
+from tercel.market.regimes.law import PLAIN
+from tercel.market.simulator.source import Source, replay, settled_bank
 from tercel.market.tape import Lake
 
 # -- market ---------------------------------------------------------------------------------------

@@ -43,7 +43,7 @@ from tercel.lab.learning.agent.run_folder import (
 )
 from tercel.lab.learning.checkpoint import MetricsLog, load_checkpoint, save_checkpoint
 from tercel.lab.learning.port import Metrics, State, train
-from tercel.market.regimes.named import PLAIN
+from tercel.market.regimes.law import PLAIN
 
 
 class WeightAverage:

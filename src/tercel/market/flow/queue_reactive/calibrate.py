@@ -9,7 +9,7 @@ from tercel.core.arrays import Floats
 from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.flow.calibrate import one_market, power_of_two, sd_of_mid_changes, walking_slope
-from tercel.market.flow.queue_reactive import cancels, empirical, hidden
+from tercel.market.flow.queue_reactive import cancels, empirical
 from tercel.market.flow.queue_reactive import layout as q
 from tercel.market.flow.queue_reactive.edges import displacements, edges, rake
 from tercel.market.flow.queue_reactive.extract import (
@@ -20,9 +20,14 @@ from tercel.market.flow.queue_reactive.extract import (
     look,
 )
 from tercel.market.flow.queue_reactive.minute_activity import minutes_of
-from tercel.market.flow.queue_reactive.preset import QueueReactivePreset
+from tercel.market.flow.queue_reactive.preset import (
+    LAYOUT,
+    SCALARS,
+    WEIGHTS,
+    QueueReactivePreset,
+    short,
+)
 from tercel.market.flow.queue_reactive.repeats import repeats
-from tercel.market.flow.queue_reactive.tables import LAYOUT, SCALARS, WEIGHTS, short
 from tercel.market.observed import Observed, observe
 
 MIN_EVENTS = 2_000
@@ -127,7 +132,7 @@ def calibrate(
 
         preset = tune(preset, stretch, seed, tell=tell, leaning="leans" not in without)
         from tercel.market.impact.pilot import carrying  # it runs markets of presets
-        from tercel.market.impact.replenishment import replenishment
+        from tercel.market.impact.propagator import replenishment
 
         if tell:
             tell("measuring its mean trade, and how long lots that were taken stay away")
@@ -204,7 +209,7 @@ def estimate(
     law |= empirical.sizes_and_places(days, seen, law)
     law |= repeats(days, seen)
     law |= cancels.cancelled(days)
-    law |= hidden.laws(days, seen, law["spread_edges"], lot / instrument.lot)
+    law |= empirical.laws(days, seen, law["spread_edges"], lot / instrument.lot)
     if "prices that come again" in without:
         law |= {
             name: np.zeros_like(law[name])
@@ -242,7 +247,7 @@ def _scalars(days: Sequence[ExtractedDay], session_ns: int) -> dict[str, float]:
         "live_mean": empirical.live_mean(days),
         "deep_power": 4.0,
         "leaves_mean": 0.0,
-        "hidden_again": hidden.again(days),
+        "hidden_again": empirical.again(days),
         "short_ns": float(np.quantile(wait, 0.4)),
     }
 

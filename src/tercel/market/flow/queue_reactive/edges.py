@@ -19,8 +19,7 @@ from tercel.core.jit import Floats, Longs, Packed, kernel
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.flow.queue_reactive import layout as q
 from tercel.market.flow.queue_reactive.extract import ExtractedDay, FlowState, of_side, since_fell
-from tercel.market.flow.queue_reactive.preset import UNBOUNDED
-from tercel.market.flow.queue_reactive.tables import LAYOUT
+from tercel.market.flow.queue_reactive.preset import LAYOUT, UNBOUNDED
 
 # -- weights of events, by iterative proportional fitting --
 

@@ -17,8 +17,7 @@ from tercel.core.errors import CapacityError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.flow.queue_reactive import layout as q
 from tercel.market.flow.queue_reactive.extract import ExtractedDay, day_of
-from tercel.market.flow.queue_reactive.preset import PilotFactors, QueueReactivePreset
-from tercel.market.flow.queue_reactive.tables import short
+from tercel.market.flow.queue_reactive.preset import PilotFactors, QueueReactivePreset, short
 from tercel.market.simulator.days import observed_day
 
 HORIZONS = (1, 10, 60, 600)
