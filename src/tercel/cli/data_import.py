@@ -76,7 +76,7 @@ class FeedImport(Dated, JsonRequest):
 
 @dataclass(frozen=True)
 class OtherImport(FeedImport):
-    """What is asked of `tercel data import` with a feed of another package: facts, in the place of what files say."""
+    """What is asked of `tercel data import` with a feed of another package: facts, instead of what files say."""
 
     symbol: Annotated[
         str | None, typer.Option(help="Default: as the files say.", metavar="SYM")
@@ -493,7 +493,7 @@ def _of_another(name: str) -> Callable[[OtherImport], None]:
             raise
         except (
             Exception
-        ) as error:  # its people know what it means: it is told with their name, and where it was
+        ) as error:  # its people know what it means: it is shown with their name and place
             files = ", ".join(getattr(error, "__notes__", map(str, request.paths)))
             raise FeedError(
                 "days, or an error with file, row and field",

@@ -127,7 +127,7 @@ def passed(gates: Mapping[str, Any], of: str = "/") -> str:
 
 
 def predicted(one: Mapping[str, Any] | None) -> str:
-    """Spearman of a kept prediction with its interval, and the tape's own ceiling.
+    """Spearman of a stored prediction with its interval, and the tape's own ceiling.
 
     >>> predicted({"spearman": {"mean": 0.86, "ci_low": 0.71, "ci_high": 0.97, "ceiling": 0.95}})
     '0.86 [0.71, 0.97] of 0.95'

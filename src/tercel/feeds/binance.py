@@ -75,7 +75,7 @@ def _level_rows(step: SyncStep) -> list[tuple[int, Level]]:
 
 # -- binance --------------------------------------------------------------------------------------
 
-_TOLD: Final = {
+_WARNINGS: Final = {
     "gaps": "gaps in the update ids: the book was cleared and opened again from the next snapshot",
     "unplaced": "updates after a gap that no snapshot follows, left out",
     "stale_snapshots": "snapshots older than the updates at hand, passed over",
@@ -143,5 +143,7 @@ class BinanceFeed(CaptureFeed):
         extra |= {"lot_size": shown(lot), "trades_before_book": before}
         known = stated != 0 or tick == market.tick
         base = capture.instrument(market.venue, market.symbol, tick, known, extra)
-        warnings = tuple(f"{counts[name]:,} {text}" for name, text in _TOLD.items() if counts[name])
+        warnings = tuple(
+            f"{counts[name]:,} {text}" for name, text in _WARNINGS.items() if counts[name]
+        )
         return days_of(base, Events.from_table(table), warnings, table[:, UPDATE], market.quotes)

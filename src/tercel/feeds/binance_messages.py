@@ -95,8 +95,8 @@ def _levels(pairs: Any, scaled: Scaled) -> tuple[Level, ...]:
 def diff_of(data: Mapping[str, Any], recv_ns: int, scaled: Scaled) -> DepthDiff:
     """A depth update of its message.
 
-    >>> told = {"U": 5, "u": 6, "E": 1700000000000, "b": [["1.5", "2"]], "a": []}
-    >>> diff_of(told, 0, lambda text: round(float(text) * 10**10)).bids
+    >>> message = {"U": 5, "u": 6, "E": 1700000000000, "b": [["1.5", "2"]], "a": []}
+    >>> diff_of(message, 0, lambda text: round(float(text) * 10**10)).bids
     ((15000000000, 20000000000),)
     """
     ids = int(data["U"]), int(data["u"]), int(data.get("pu", 0))
@@ -277,7 +277,7 @@ class SyncStep:
     exch_ns: int
     recv_ns: int
     last: int
-    """Update id that the book stands at afterwards."""
+    """Update id of the book afterwards."""
     bids: tuple[Level, ...] = ()
     asks: tuple[Level, ...] = ()
 
@@ -331,7 +331,7 @@ class BookSync:
         """What happened, for the caller to take."""
         self.counts = SyncCounts()
         self.waiting: list[DepthDiff] = []
-        """Diffs since the start or the gap, kept until a snapshot comes."""
+        """Diffs since the start or the gap, held until a snapshot comes."""
         self.pending: Snapshot | None = None
         """A snapshot that no diff has confirmed yet."""
         self.last = 0
@@ -350,7 +350,7 @@ class BookSync:
                 self._open()
 
     def lose(self) -> None:
-        """Forget the book: the stream broke, and what it told meanwhile is not known."""
+        """Forget the book: the stream broke, and updates were missed."""
         self.last = 0
         self.pending = None
         self.waiting.clear()
@@ -424,7 +424,7 @@ class BookSync:
 
 def _trades(trades: Sequence[BinanceTrade], counts: SyncCounts) -> list[BinanceTrade]:
     """Trades once each, in the order of their numbers' arrival, times that never go back."""
-    kept: list[BinanceTrade] = []
+    ordered: list[BinanceTrade] = []
     last, clock = 0, 0
     for trade in trades:
         if trade.number <= last:
@@ -434,5 +434,5 @@ def _trades(trades: Sequence[BinanceTrade], counts: SyncCounts) -> list[BinanceT
         last = trade.number
         counts.clock_back += trade.exch_ns < clock
         clock = max(clock, trade.exch_ns)
-        kept.append(trade if clock == trade.exch_ns else replace(trade, exch_ns=clock))
-    return kept
+        ordered.append(trade if clock == trade.exch_ns else replace(trade, exch_ns=clock))
+    return ordered

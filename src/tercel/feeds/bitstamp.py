@@ -31,12 +31,12 @@ from tercel.market.tape import Events, schema
 # The whole capture is at hand, so what an order traded in all, resting and as an aggressor, is known before its events
 # are read. That settles what the feed leaves open:
 #
-# * A change or deletion of a resting order is an execution as far as trades name the order and were not told yet, else
+# * A change or deletion of a resting order is an execution as far as trades name the order and were not written yet, else
 #   its owner's; whichever of trade and change comes first writes the EXECUTE, the other writes nothing. A deletion with
 #   nothing left is an execution even when no trade names it (counted).
 # * A new order that would cross the book is an aggressor: it waits, and rests with what it did not trade once the book
 #   lets it. Market orders (no price, or an absurd one) never rest.
-# * What still stands in the way of a waiting order after a second is a ghost, whose deletion was lost: it is withdrawn
+# * What is still in the way of a waiting order after a second is a ghost, whose deletion was lost: it is withdrawn
 #   and counted.
 # * Order events carry no numbers, so a gap shows only at the next snapshot: where it differs from the book, the book is
 #   cleared and opened again (counted, as are those that agree).
@@ -244,7 +244,7 @@ class BitstampBook:
         """By order: what it traded while it rested, in the whole capture."""
         self.took: defaultdict[int, int] = defaultdict(int)
         """By order: what it traded as an aggressor."""
-        self.told: defaultdict[int, int] = defaultdict(int)
+        self.written: defaultdict[int, int] = defaultdict(int)
         """By order: executions written so far."""
         self.heard: defaultdict[int, int] = defaultdict(int)
         """By order: trades read so far."""
@@ -348,12 +348,12 @@ class BitstampBook:
                 return
             amount = order.amount
         less = order.amount - amount
-        traded = min(less, max(self.rested[number] - self.told[number], 0))
+        traded = min(less, max(self.rested[number] - self.written[number], 0))
         if deleted and amount == 0 and traded < less:
             self.counts.fills_without_trade += 1
             traded = less
         if traded:
-            self.told[number] += traded
+            self.written[number] += traded
             self.take(schema.EXECUTE, number, traded)
         if less > traded:
             self.take(schema.REDUCE, number, less - traded)
@@ -364,18 +364,18 @@ class BitstampBook:
         """A trade: the execution of its resting order, unless a change has reported it already."""
         number = trade.resting
         self.heard[number] += trade.amount
-        untold = self.heard[number] - self.told[number]
-        if untold <= 0:
+        unwritten = self.heard[number] - self.written[number]
+        if unwritten <= 0:
             return
         if number in self.orders:
-            amount = min(untold, self.orders[number].amount)
-            self.told[number] += amount
+            amount = min(unwritten, self.orders[number].amount)
+            self.written[number] += amount
             self.take(schema.EXECUTE, number, amount)
-            untold -= amount
-        if untold > 0:
-            self.told[number] += untold
+            unwritten -= amount
+        if unwritten > 0:
+            self.written[number] += unwritten
             self.counts.trades_unknown_order += 1
-            self._row(schema.TRADE_HIDDEN, 0, trade.side, trade.price, untold, 0)
+            self._row(schema.TRADE_HIDDEN, 0, trade.side, trade.price, unwritten, 0)
 
     def settle(self) -> None:
         """Let those rest that no longer cross; withdraw what has stood in their way for too long."""
@@ -466,12 +466,12 @@ def _merged(
 
 VENUE: Final = "BITSTAMP"
 _SMALLEST_LOT: Final = ONE // 10**8
-_TOLD: Final = {
+_WARNINGS: Final = {
     "unknown_ids": "changes of orders that were never created, passed over",
     "duplicates": "orders created twice, passed over",
     "grown": "changes to more than before: the order lost its place",
     "fills_without_trade": "orders filled without a trade that names them",
-    "trades_unknown_order": "trades of orders that are not in the book, told as hidden executions",
+    "trades_unknown_order": "trades of orders that are not in the book, reported as hidden executions",
     "ghosts": "orders in the way of others for over a second, withdrawn: their deletion was lost",
     "resyncs": "snapshots that differ from the book: it was cleared and opened again",
     "clock_back": "messages with a time of the venue before the one above; they were given that time",
@@ -539,7 +539,9 @@ class BitstampFeed(CaptureFeed):
             "snapshots": len(market.snapshots),
         }
         base = capture.instrument(VENUE, market.symbol, tick, stated is not None, extra)
-        warnings = tuple(f"{counts[name]:,} {text}" for name, text in _TOLD.items() if counts[name])
+        warnings = tuple(
+            f"{counts[name]:,} {text}" for name, text in _WARNINGS.items() if counts[name]
+        )
         return days_of(base, events_of(book.rows, tick, lot), warnings)
 
 

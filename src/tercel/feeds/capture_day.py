@@ -207,7 +207,7 @@ def book_after(events: Events, stop: int) -> dict[Any, tuple[int, int, int]]:
 
 
 def _opening(standing: Sequence[tuple[int, int, int, int]], part: Events) -> Events:
-    """Rows that open a day with what stands in the book, at the time of its first row."""
+    """Rows that open a day with the resting book, at the time of its first row."""
     head = Events.empty(len(standing))
     head.order_id[:], head.side[:], head.price_ticks[:], head.qty_lots[:] = np.reshape(
         standing, (-1, 4)

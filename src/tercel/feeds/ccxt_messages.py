@@ -16,7 +16,7 @@ STATUSES: Final[Mapping[str, str]] = {
 Said = Mapping[str, Any]
 _ORDER_S: Final = 1.0
 """How long a trade waits for the name of its order."""
-_KEPT: Final = 20_000
+_MOST_WIRES: Final = 20_000
 _LEAST_ID: Final = 9
 _CODE: Final = re.compile(r'"code":\s*"?(-[0-9]{4})\b')
 _SAID: Final = re.compile(r'"msg":\s*"([^"]*)"')
@@ -122,8 +122,8 @@ def market_entry(market: Said, mode: int, amends: bool) -> dict[str, Any]:
             if mode == 4
             else f"{Decimal(10) ** -int(size):f}"
         )
-        told = {least: limits.get("min"), most: limits.get("max"), step: exact}
-        filters.append({"filterType": kind, "applyMinToMarket": True} | told)
+        fields = {least: limits.get("min"), most: limits.get("max"), step: exact}
+        filters.append({"filterType": kind, "applyMinToMarket": True} | fields)
     modes = info.get("allowedSelfTradePreventionModes") if isinstance(info, Mapping) else None
     return {
         "symbol": market["id"],
@@ -136,13 +136,13 @@ def market_entry(market: Said, mode: int, amends: bool) -> dict[str, Any]:
     }
 
 
-def account_row(told: Said, market: Said) -> dict[str, Any]:
+def account_row(fields: Said, market: Said) -> dict[str, Any]:
     """Balances, and the rates of a market's fees."""
     rows = list[dict[str, str]]()
-    for name, total in told["total"].items():
-        free = told[name].get("free")
+    for name, total in fields["total"].items():
+        free = fields[name].get("free")
         rows.append({"asset": name, "free": plain(total if free is None else free)})
-        rows[-1]["locked"] = plain(None if free is None else told[name].get("used"))
+        rows[-1]["locked"] = plain(None if free is None else fields[name].get("used"))
     return {
         "balances": rows,
         "commissionRates": {one: plain(market.get(one)) for one in ("maker", "taker")},
@@ -247,7 +247,7 @@ class OwnOrders:
     def _named(self, number: int, wire: str) -> None:
         if wire:
             self._wires.setdefault(number, wire)
-            if len(self._wires) > _KEPT:
+            if len(self._wires) > _MOST_WIRES:
                 del self._wires[next(iter(self._wires))]
 
     def reports(
@@ -275,7 +275,7 @@ class OwnOrders:
             if wire is None and now_s < until:
                 self._trades.append((until, one))
                 continue
-            told = {
+            fields = {
                 "x": "TRADE",
                 "X": "",
                 "c": wire or "",
@@ -284,30 +284,38 @@ class OwnOrders:
                 "t": row["id"],
                 "L": row["price"],
             }
-            told |= {
+            fields |= {
                 "l": row["qty"],
                 "n": row["commission"],
                 "N": row["commissionAsset"],
                 "m": row["isMaker"],
             }
-            found.append(_report(names[one["symbol"]], row["orderId"], row["time"], told))
+            found.append(_report(names[one["symbol"]], row["orderId"], row["time"], fields))
         for row in rows:
             wire, cancel, number = row["clientOrderId"], (0, ""), row["orderId"]
             if row["status"] == "CANCELED":
                 cancel = self._cancels.pop(number, self._cancels.pop(wire, cancel))
-            told = {
+            fields = {
                 "x": row["status"],
                 "X": row["status"],
                 "c": cancel[1] or wire,
                 "C": wire,
                 "z": row["executedQty"],
             }
-            found.append(_report(row["symbol"], number, row["updateTime"], told))
+            found.append(_report(row["symbol"], number, row["updateTime"], fields))
         return found
 
 
-def _report(symbol: str, number: int, ms: int, told: Said) -> Said:
-    return {"e": "executionReport", "E": ms, "T": ms, "s": symbol, "i": number, "r": "NONE", **told}
+def _report(symbol: str, number: int, ms: int, fields: Said) -> Said:
+    return {
+        "e": "executionReport",
+        "E": ms,
+        "T": ms,
+        "s": symbol,
+        "i": number,
+        "r": "NONE",
+        **fields,
+    }
 
 
 class ShownBooks:
@@ -358,7 +366,7 @@ class ShownBooks:
 
 
 def prints(name: str, rows: Sequence[Mapping[str, Any]], now_ms: int) -> Iterator[dict[str, Any]]:
-    """Trades of everybody; without a number one cannot be told from an own one, and is passed over.
+    """Public trades; one without a number cannot be distinguished from an own one, and is passed over.
 
     >>> row = {"id": "7", "timestamp": 1000, "side": "sell", "price": "9.5", "amount": "2"}
     >>> next(prints("X", [row, row | {"id": "a-b"}], 0))
@@ -367,5 +375,12 @@ def prints(name: str, rows: Sequence[Mapping[str, Any]], now_ms: int) -> Iterato
     for one in rows:
         if str(one.get("id") or "").isdigit():
             ms, sold = int(one["timestamp"] or now_ms), one["side"] == "sell"
-            told = {"e": "trade", "s": name, "E": ms, "T": ms, "t": number_of(one["id"]), "m": sold}
-            yield told | {"p": plain(one["price"]), "q": plain(one["amount"])}
+            fields = {
+                "e": "trade",
+                "s": name,
+                "E": ms,
+                "T": ms,
+                "t": number_of(one["id"]),
+                "m": sold,
+            }
+            yield fields | {"p": plain(one["price"]), "q": plain(one["amount"])}

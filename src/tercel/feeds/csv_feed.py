@@ -97,16 +97,16 @@ def clean_quotes(
     """Quotes by the rules; see the module."""
     if rules.zero:
         good = pl.all_horizontal(pl.col("bid_1", "ask_1", "bid_size_1", "ask_size_1") > 0)
-        q = _kept(q, good, "quotes without a price or a size on a side", report)
+        q = _only(q, good, "quotes without a price or a size on a side", report)
     opening = q.clear()
     if rules.session and close_ns:
         opening = q.filter(pl.col(NS) < open_ns).tail(1)
-        q = _kept(q, pl.col(NS).is_between(open_ns, close_ns), "quotes outside the session", report)
+        q = _only(q, pl.col(NS).is_between(open_ns, close_ns), "quotes outside the session", report)
     if rules.negative_spread:
-        q = _kept(q, _ASK >= _BID, "quotes of negative spread", report)
+        q = _only(q, _ASK >= _BID, "quotes of negative spread", report)
     if rules.wide_spread > 0 and q.height:
         widest = rules.wide_spread * pl.max_horizontal((_ASK - _BID).median(), tick)
-        q = _kept(q, widest >= _ASK - _BID, "quotes of wide spread", report)
+        q = _only(q, widest >= _ASK - _BID, "quotes of wide spread", report)
     if rules.merge != "off":
         merged = _merged_quotes(q, rules.merge)
         report["quotes merged into others of their stamp"] += q.height - merged.height
@@ -119,7 +119,7 @@ def clean_quotes(
         outliers(
             mid, rules.window, rules.outliers, GRAIN_TICKS * tick, np.zeros(rules.window + 1), out
         )
-        q = _kept(q, pl.lit(pl.Series(out == 0)), "quotes that are outliers", report)
+        q = _only(q, pl.lit(pl.Series(out == 0)), "quotes that are outliers", report)
     opening = opening.filter((_BID > 0) & (_BID < _ASK))
     if opening.height and q.height and q[NS][0] > open_ns:
         at = pl.lit(open_ns, pl.Int64)
@@ -130,9 +130,9 @@ def clean_quotes(
 def clean_trades(
     t: pl.DataFrame, rules: CleanMap, open_ns: int, close_ns: int, report: Taken
 ) -> pl.DataFrame:
-    """Trades by the rules that need no quotes; auction prints are kept where they fall."""
+    """Trades by the rules that need no quotes; auction prints stay where they fall."""
     if rules.zero:
-        t = _kept(
+        t = _only(
             t,
             (pl.col("price") > 0) & (pl.col("size") > 0),
             "trades without a price or a size",
@@ -140,7 +140,7 @@ def clean_trades(
         )
     if rules.session and close_ns:
         inside = pl.col(NS).is_between(open_ns, close_ns) | pl.col("cross")
-        t = _kept(t, inside, "trades outside the session", report)
+        t = _only(t, inside, "trades outside the session", report)
     if rules.merge == "median":
         merged = _merged_trades(t)
         report["trades merged into others of their stamp"] += t.height - merged.height
@@ -148,10 +148,10 @@ def clean_trades(
     return t
 
 
-def _kept(rows: pl.DataFrame, good: pl.Expr, rule: str, report: Taken) -> pl.DataFrame:
-    kept = rows.filter(good)
-    report[rule] += rows.height - kept.height
-    return kept
+def _only(rows: pl.DataFrame, good: pl.Expr, rule: str, report: Taken) -> pl.DataFrame:
+    passed = rows.filter(good)
+    report[rule] += rows.height - passed.height
+    return passed
 
 
 def _merged_quotes(q: pl.DataFrame, how: str) -> pl.DataFrame:
@@ -446,9 +446,9 @@ def _signed(t: pl.DataFrame, check: bool, report: r.Taken) -> tuple[pl.DataFrame
             & ((price > 2 * ask - bid) | (price < 2 * bid - ask))
             & ~pl.col("cross")
         )
-        kept = t.filter(~far.fill_null(False))
-        report["trades beyond the quotes"] += t.height - kept.height
-        t = kept
+        near = t.filter(~far.fill_null(False))
+        report["trades beyond the quotes"] += t.height - near.height
+        t = near
     plain = t.filter(~pl.col("cross"))
     was = price.shift()
     by_tick = (

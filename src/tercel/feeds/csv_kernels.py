@@ -42,7 +42,7 @@ def outliers(x: Floats, window: int, limit: float, grain: float, work: Floats, o
         m = 0
         for j in range(start, min(start + 2 * half + 1, n)):
             if j != i:
-                at = m  # kept sorted: the window is short
+                at = m  # stays sorted: the window is short
                 while at > 0 and work[at - 1] > x[j]:
                     work[at] = work[at - 1]
                     at -= 1

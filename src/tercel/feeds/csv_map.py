@@ -30,7 +30,7 @@ def _need(*rules: tuple[object, str]) -> None:
 
 
 class InstrumentMap(MapTable):
-    """Where a day belongs and in what units it is kept.
+    """Where a day belongs and in what units it is stored.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ class InstrumentMap(MapTable):
         Continuous trading, local "HH:MM" or "HH:MM:SS"; empty for around the clock. One that ends no later than it
         begins goes across midnight: a trading day begins then on the evening before its date.
     uppercase : bool
-        Whether symbols are kept in capitals, whatever the file says.
+        Whether symbols are written in capitals, whatever the file says.
     lowest_price : float, optional
         How low the instrument may trade, at or below zero (a future, a spread); without it such prices are refused.
     """
@@ -208,7 +208,7 @@ class TradeMap(MapTable):
     condition : str
         Column of sale conditions; `condition_code` "letters" (each character one condition) or "bits" (hexadecimal).
     cross, drop, keep : tuple of str
-        Conditions of auction prints; those left out; if not empty, all that may stand in a row that is kept.
+        Conditions of auction prints; those left out; if not empty, all that may occur in a row that passes.
     correction : str
         Column of corrections; rows with other values than `good` are left out.
     good : tuple of str
@@ -398,7 +398,7 @@ def load_map(name: str) -> CsvMap:
 
 
 def map_text(name: str) -> str:
-    """The TOML of a map, as it stands."""
+    """The TOML of a map, as it is written."""
     if name in shipped():
         return (resources.files(MAPS) / f"{name}.toml").read_text(encoding="utf-8")
     path = Path(name)

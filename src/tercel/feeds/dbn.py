@@ -59,7 +59,7 @@ _ERRORS: Final = {
     k.BAD_DAY: ("times within the day of the file", "ts_event", "give files of whole days of UTC"),
     k.BAD_ACTION: ("an action of A, C, M, R, T, F or N", "action", _AGAIN),
 }
-_TOLD: Final = {
+_WARNINGS: Final = {
     "unknown_ids": "changes of orders that the files never added; the book lacks those orders",
     "duplicate_ids": "orders added under an id that was alive; the older one was withdrawn",
     "maybe_bad_book": "records flagged as after a gap: the book may be wrong until the next snapshot",
@@ -118,7 +118,7 @@ class DbnDay:
                 "give the whole day",
             )
         counts = dict(zip(k.COUNTS, report.tolist(), strict=False))
-        warnings = [f"{counts[name]:,} {text}" for name, text in _TOLD.items() if counts[name]]
+        warnings = [f"{counts[name]:,} {text}" for name, text in _WARNINGS.items() if counts[name]]
         if not (flags_of(words) & k.LAST).any():
             warnings.append(
                 "no record is marked as the last of its event: each was taken as an event of its own"
@@ -259,7 +259,7 @@ def translate(
     head = flags_of(words)[:1] & k.SNAPSHOT
     state[k.OPEN], state[k.SEQ] = 1, -1 if np.any(head) else 0
     day = np.array([*day_ns(date, TIMEZONE), _opening_ns(words, date)])
-    orders = k.Resting(new_ids(1), np.zeros((1, k.KEPT), np.int64), np.zeros(1, np.int32))
+    orders = k.Resting(new_ids(1), np.zeros((1, k.FACTS), np.int64), np.zeros(1, np.int32))
     parts: list[Events] = []
     ends = event_ends(words)
     words = words.view()
@@ -284,20 +284,20 @@ def translate(
 
 def _with_room(orders: k.Resting, more: int, state: Ints) -> k.Resting:
     """The resting orders, in larger arrays where `more` may find no room."""
-    have, need = len(orders.kept), int(state[k.LIVE]) + more
+    have, need = len(orders.facts), int(state[k.LIVE]) + more
     if need <= have and have > 1:
         return orders
     want = 1 << (2 * need - 1).bit_length()
     ids = new_ids(want)
     k.grow_map(orders.ids, ids)
-    kept, free = np.zeros((want, k.KEPT), np.int64), np.zeros(want, np.int32)
-    kept[:have] = orders.kept
+    facts, free = np.zeros((want, k.FACTS), np.int64), np.zeros(want, np.int32)
+    facts[:have] = orders.facts
     used = have if have > 1 else 0
     fresh = np.arange(want - 1, used - 1, -1, dtype=np.int32)
     left = int(state[k.FREE])
     free[: len(fresh)], free[len(fresh) : len(fresh) + left] = fresh, orders.free[:left]
     state[k.FREE] = len(fresh) + left
-    return k.Resting(ids, kept, free)
+    return k.Resting(ids, facts, free)
 
 
 def _opening_ns(words: k.Words, date: str) -> int:
@@ -330,7 +330,7 @@ def _error(report: Ints, words: k.Words, where: str) -> FeedError:
 
 NS_A_DAY: Final = 86_400 * 10**9
 HOLD: Final = 1 << 30
-"""Bytes of decoded records kept between finding days and reading them; files beyond that are decoded once more."""
+"""Bytes of decoded records held between finding days and reading them; files beyond that are decoded once more."""
 
 
 @dataclass(frozen=True)
@@ -348,7 +348,7 @@ class Part:
     others : int
         Records of other kinds in the file.
     words : int64[n, 7] or None
-        The records, where they are kept.
+        The records, where they are held.
     """
 
     member: Member
@@ -361,7 +361,7 @@ class Part:
     words: k.Words | None
 
     def load(self) -> k.Words:
-        """The records, decoded again where they were not kept."""
+        """The records, decoded again where they were not held."""
         if self.words is not None:
             return self.words
         for instrument, day, words in split(records_of(self.member)):
@@ -399,13 +399,13 @@ class DbnFeed:
         with members(paths) as found:
             ticks: dict[int, float] = {}
             parts: list[Part] = []
-            kept = 0
+            held = 0
             for member in found:
                 records = records_of(member, ticks)
                 for instrument, day, words in split(records):
-                    kept += words.nbytes
+                    held += words.nbytes
                     symbol, first = records.symbol(instrument, day), int(words[0, k.TS_RECV])
-                    keep = words if kept <= self._hold else None
+                    keep = words if held <= self._hold else None
                     parts.append(
                         Part(
                             member,

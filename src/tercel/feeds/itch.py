@@ -228,7 +228,7 @@ class Staging:
     Parameters
     ----------
     in_memory : int
-        Bytes of rows kept in memory; what comes later goes to a temporary file.
+        Bytes of rows held in memory; what comes later goes to a temporary file.
     keep : bool
         False to decode and forget, which a bench does.
     """
@@ -281,18 +281,18 @@ class Staging:
         """All rows of one symbol, int64[n, 4], in file order."""
         out = np.empty((int(self.counts[locate]), f.ROW), np.int64)
         at = 0
-        for kept, starts in self._chunks:
+        for chunk, starts in self._chunks:
             if locate + 1 >= len(starts) or starts[locate] == starts[locate + 1]:
                 continue
             first, stop = int(starts[locate]), int(starts[locate + 1])
-            if isinstance(kept, int):
+            if isinstance(chunk, int):
                 assert self._file is not None
-                self._file.seek(kept + first * f.ROW * 8)
+                self._file.seek(chunk + first * f.ROW * 8)
                 part = np.frombuffer(self._file.read((stop - first) * f.ROW * 8), np.int64).reshape(
                     -1, f.ROW
                 )
             else:
-                part = kept[first:stop]
+                part = chunk[first:stop]
             out[at : at + len(part)] = part
             at += len(part)
         return out

@@ -377,7 +377,7 @@ FIRST_POOL: Final = 1 << 14
 class SymbolCheck:
     """One symbol at the end of the file (prices in dollars, 0 none; shares).
 
-    `kept` says that what was added equals what was executed, withdrawn or rests.
+    `conserved` says that what was added equals what was executed, withdrawn or rests.
     """
 
     symbol: str
@@ -400,7 +400,7 @@ class SymbolCheck:
     broken: int
 
     @property
-    def kept(self) -> bool:
+    def conserved(self) -> bool:
         """Whether no share was lost."""
         return self.added == self.executed + self.withdrawn + self.resting
 
@@ -476,7 +476,7 @@ def check_file(
     counts = run_chunks(member.chunks(), member.where, store, books, allow_cut, progress)
     symbols = books.check(store)
     for symbol in symbols:
-        if not symbol.kept:
+        if not symbol.conserved:
             raise FeedError(
                 f"shares of {symbol.symbol} added = executed + withdrawn + resting",
                 f"{symbol.added} and {symbol.executed} + {symbol.withdrawn} + {symbol.resting}",

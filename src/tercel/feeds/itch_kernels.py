@@ -488,7 +488,7 @@ def _add(
     shares: int,
     price: int,
 ) -> int:
-    """A new order; one without shares or price is kept out of the rows (the latter is remembered, to be recognised)."""
+    """A new order; one without shares or price makes no row (the latter is remembered, to be recognised)."""
     if letter != 66 and letter != 83:
         odd(w, ODD_FIELD)
         return at

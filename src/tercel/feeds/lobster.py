@@ -98,7 +98,7 @@ _KINDS: Final = np.array(
 
 
 def _alone(events: Events, where: str) -> list[str]:
-    """What messages without their orderbook file lack: orders of before; those of some levels forget and then cross."""
+    """What messages without their orderbook file lack: orders from before row 1; forgotten levels that then cross."""
     book = Book()
     book.apply(events)
     later = np.isin(events.kind, (schema.REDUCE, schema.DELETE, schema.EXECUTE))

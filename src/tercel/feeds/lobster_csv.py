@@ -35,7 +35,7 @@ COARSEST: Final = 0.02
 ONE_CENT: Final = 100
 MOST_OFF: Final = 0.25
 """Nor one above a cent that more than this share of the visible prices are not on: where such ticks were in force,
-orders kept to them. Up to a cent any share goes: on days of 2003 up to 0.86 are not on cents."""
+orders respected them. Up to a cent any share goes: on days of 2003 up to 0.86 are not on cents."""
 WORTH_SAYING: Final = 0.5
 """A warning says so above this share."""
 

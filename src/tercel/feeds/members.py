@@ -43,7 +43,7 @@ _DAMAGED = (
 
 @dataclass(frozen=True)
 class Member:
-    """One file, wherever it is kept.
+    """One file, wherever it is stored.
 
     Parameters
     ----------
@@ -267,7 +267,7 @@ def _damaged(where: str, error: BaseException) -> FeedError:
 # since a killed recorder cannot finish it.
 
 SCALE: Final = 10
-"""Decimal places kept of prices and quantities."""
+"""Decimal places of prices and quantities."""
 ONE: Final = 10**SCALE
 
 
@@ -349,7 +349,7 @@ def _parsed(row: str, where: str) -> CaptureLine:
 
 
 class ScaledCapture:
-    """Decimal strings as whole numbers of 1e-10, exactly; what is seen often is kept."""
+    """Decimal strings as whole numbers of 1e-10, exactly; repeated strings are cached."""
 
     def __init__(self) -> None:
         self._seen: dict[str, int] = {}

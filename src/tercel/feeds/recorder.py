@@ -2,7 +2,7 @@
 
 The recorder of a WebSocket feed: connect, subscribe, keep every message, ask for snapshots, connect again.
 
-A message is written before the next one is read. Snapshots are fetched beside the stream, which goes on meanwhile, and
+A message is written before the next one is read. Snapshots are fetched beside the stream, which continues meanwhile, and
 written in their place among its messages; the importer does the aligning. A connection that ends is followed by
 another one after a pause that doubles up to half a minute and shrinks again with the first message.
 
@@ -44,7 +44,7 @@ class StreamCounts:
     """What a stream counted."""
 
     messages: int = 0
-    kept: int = 0
+    accepted: int = 0
     duplicates: int = 0
     """Messages that came before, dropped."""
     gaps: int = 0
@@ -63,7 +63,7 @@ class Stream:
     snapshot_url : str
         Where a snapshot of the book is asked for.
     information_url : str
-        Where tick and lot are asked for, once; empty where nobody says.
+        Where tick and lot are asked for, once; empty where unknown.
     subscriptions : tuple of str
         What to say after connecting.
     """
@@ -80,7 +80,7 @@ class Stream:
         self.information_url = information_url
         self.subscriptions = subscriptions
         self.wants_snapshot = False
-        """Whether the book is unknown, so that a snapshot is due; whoever asks for one clears it."""
+        """Whether the book is unknown, so that a snapshot is due; asking for one clears it."""
         self.seen = StreamCounts()
         self._trade = 0
         self._fresh = True
@@ -90,11 +90,11 @@ class Stream:
         self._fresh = True
 
     def take(self, text: str) -> bool:
-        """A message came; whether it is to be kept."""
+        """A message came; whether it is to be written."""
         self.seen.messages += 1
         new = self._is_new(json.loads(text))
         self.seen.others += new is None
-        self.seen.kept += new is True
+        self.seen.accepted += new is True
         self.seen.duplicates += new is False
         return new is True
 
@@ -199,7 +199,7 @@ class BinanceStream(Stream):
         return True
 
     def snapshot(self, body: str) -> str:
-        """See :meth:`Stream.snapshot`: one older than the diffs at hand is kept, and asks for another."""
+        """See :meth:`Stream.snapshot`: one older than the diffs at hand is written, and asks for another."""
         answer = json.loads(body)
         if not isinstance(answer, dict) or "lastUpdateId" not in answer:
             raise ValueError(body[:80])

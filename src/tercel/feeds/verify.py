@@ -2,8 +2,8 @@
 
 Against a file, each row from the second on is `by_message` (the touch, both best prices and lots, equals the file's
 before and after any roll of that row), `by_roll_in` (equal only after them, and all are legal), or `unexplained_touch`.
-A ROLL_IN is legal at a price strictly worse than every level kept after the message and than the level that the message
-removed, where fewer levels are kept than the file shows; a ROLL_OUT beyond the levels shown. Rows with one that is not
+A ROLL_IN is legal at a price strictly worse than every level that stays after the message and than the level that the message
+removed, where fewer levels stay than the file shows; a ROLL_OUT beyond the levels shown. Rows with one that is not
 are `illegal_rolls`; beyond the touch they leave it as it is. A tape is explained when nothing differs and no roll is
 illegal.
 """
@@ -38,7 +38,7 @@ from tercel.market.tape.events import Events, Instrument
 ORDERS: Final = 1 << 16
 MOST_ORDERS: Final = 1 << 22
 LONG: Final = 20
-"""Crossed states for which a level stands, on the mean, where its removal was lost."""
+"""Crossed states that a level lasts on average, where its removal was lost."""
 SIDES: Final = (pl.lit(1, pl.Int8), pl.lit(-1, pl.Int8))
 ON_LEVEL: Final = (*range(schema.EXECUTE + 1), schema.MODIFY, schema.LEVEL_SET, schema.ROLL_IN)
 
@@ -89,7 +89,7 @@ def verify_alone(events: Events) -> dict[str, Any]:
 def crossed_by(events: Events) -> str:
     """Why a tape is likely to be crossed.
 
-    Of two levels that stand across each other the one that changed earlier stands longer than it should. A level whose
+    Of two levels that cross each other the one that changed earlier is stale. A level whose
     removal was lost does so in one crossed state after the other until the price is back at it.
     """
     quotes, _, crossed = crossings(events)
@@ -107,7 +107,7 @@ def crossed_by(events: Events) -> str:
     last = both.join_asof(rows, on="row", by=["side", "price"], check_sortedness=False)
     stale = last.group_by("row").agg(pl.col("changed").min())["changed"].n_unique()
     if len(crossed) == 0:
-        return "one moment told in several messages: none is crossed at its end"
+        return "one moment in several messages: none is crossed at its end"
     if len(crossed) < LONG * stale:
         return f"quotes of several exchanges: {stale:,} levels are crossed for a few states each"
     words = f"updates lost in the feed: {len(crossed):,} states stand across {stale:,} levels that do not change"
@@ -281,8 +281,8 @@ def verify_orders(instrument: Instrument, events: Events, capture: Path) -> dict
     for answer in answers:
         stop = int(np.searchsorted(events.exch_ns, answer.exch_ns, "right"))
         start = int(np.searchsorted(events.exch_ns, answer.exch_ns, "left"))
-        opened_anew = np.flatnonzero(events.kind[start:stop] == schema.CLEAR)
-        ours = book_after(events, start + int(opened_anew[0]) if len(opened_anew) else stop)
+        reopened = np.flatnonzero(events.kind[start:stop] == schema.CLEAR)
+        ours = book_after(events, start + int(reopened[0]) if len(reopened) else stop)
         theirs = {
             number: (side, price // tick, -(-amount // lot))
             for side, price, amount, number in answer.orders

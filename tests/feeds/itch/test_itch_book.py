@@ -80,7 +80,7 @@ def test_books_are_the_plain_readers(operations: list[tuple[int, tuple]], cut: i
     for name in ("clock_back", "unknown_refs", "duplicate_refs", "beyond_left", "unknown_types"):
         assert int(store.w[f.ODD + f.ODDITIES.index(name)]) == twin.odd[name], name
     for check in books.check(store):
-        assert check.kept
+        assert check.conserved
 
 
 def test_many_levels_move_and_stay_sorted() -> None:

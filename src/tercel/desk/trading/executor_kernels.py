@@ -127,7 +127,7 @@ def _load(b: Packed, k: Longs, rows: Longs) -> int:
             order_at(b, slot).marks |= lay.ANONYMOUS
         if kind == LEVEL_SET:
             guess_queues(k)
-            order_at(b, slot).told = rows[i, M_LOTS]
+            order_at(b, slot).tag = rows[i, M_LOTS]
     touch_from_book(b, k)
     return int(rows.shape[0])
 

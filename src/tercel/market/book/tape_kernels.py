@@ -215,7 +215,7 @@ def set_level(b: Packed, ids: Ids, key_of: Longs, side: int, price: int, qty: in
 
 @kernel
 def _grow_tail(b: Packed, side: int, price: int, qty: int) -> None:
-    """More anonymous lots at the end of a level's queue: in the block that stands there, or in a new one."""
+    """More anonymous lots at the end of a level's queue: in the block that rests there, or in a new one."""
     slot = _last_at(b, side, price, True)
     o = order_at(b, slot)
     if o.marks & lay.ANONYMOUS:

@@ -94,7 +94,7 @@ def calibrate(
 def census_of(instrument: Instrument, events: Events, skip_s: float = 900.0) -> Census:
     """Census of one day between its session bounds (the first and last event where they are not known).
 
-    A tape of level totals is read as one of orders of nobody's.
+    A tape of level totals is read as one of anonymous orders.
     """
     opening, close = instrument.session(events.exch_ns)
     return census(as_orders(events), opening, close, int(skip_s * NS_PER_SECOND))
@@ -192,7 +192,7 @@ def cancel_rates(counts: Sequence[Census], reach: int) -> Floats:
     orders = np.asarray(total(counts, "cancelled_orders"))
     resting = np.asarray(total(counts, "lots_time"))
     last = min(2 * reach - 1, REACH)
-    # The last distance stands for all beyond it.
+    # The last distance holds for all beyond it.
     lots, orders, resting = (
         np.append(x[1:reach], x[reach : last + 1].sum()) for x in (lots, orders, resting)
     )

@@ -54,7 +54,7 @@ class Preset(BaseModel):
         Where the mid starts: the mean opening mid of the days calibrated on.
     volume_per_s : float
         Lots traded visibly per second, both sides, on the tape. The flow sends as many; where a market order empties
-        the thin book of a small-tick name, a few find nobody (what was traded is in ``card["simulated"]``).
+        the thin book of a small-tick name, a few find no counterparty (what was traded is in ``card["simulated"]``).
     mean_depth : tuple of float, length 5
         Mean lots on the k-th occupied level, over time and both sides (tape).
     level_offset_ticks : tuple of float, length 5

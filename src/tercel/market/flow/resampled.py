@@ -33,9 +33,9 @@ from tercel.market.tape.schema import ADD, DELETE, EXECUTE, REDUCE, ROLL_IN, ROL
 #   have gone; with more, these joined there.
 # - Nothing is known of a level before it is first seen. What would be shown if it were still there has gone: what lies
 #   nearer to the touch than a level that is shown, and all where fewer levels are shown than the feed has.
-# - All of this happens before the message with which the level is shown, while it is out of sight: whoever looks at the
+# - All of this happens before the message with which the level is shown, while it is out of sight: an observer of the
 #   tape through as many levels sees the feed's own book after every message and no order more.
-# - A message on an order that was never shown takes lots that nobody shown since owns: an execution from the front of
+# - A message on an order that was never shown takes lots of orders that were not shown: an execution from the front of
 #   the queue, a cancel from its back.
 
 
@@ -76,7 +76,7 @@ def whole_book(instrument: Instrument, events: Events) -> tuple[Instrument, Even
                 if not level[one]:
                     del level[one]
 
-    told = (
+    columns = (
         events.exch_ns,
         events.seq,
         events.kind,
@@ -89,7 +89,7 @@ def whole_book(instrument: Instrument, events: Events) -> tuple[Instrument, Even
         (events.kind != ROLL_IN, events.seq)
     )  # what comes into view was there before the message
     for ns, seq, kind, who, side, price, lots in np.column_stack(
-        [np.int64(column[first]) for column in told]
+        [np.int64(column[first]) for column in columns]
     ).tolist():
         level = levels[side, price]
         emptied = (

@@ -43,7 +43,7 @@ class SantaFePreset(Preset):
         Market orders per second and side.
     limit_sizes, market_sizes : tuple of int, length 64
         Equally likely sizes in lots, ascending. Each is the mean of 1/64 of the sorted sample, rounded so
-        that the sum is kept.
+        that the sum does not change.
     """
 
     model: Literal["santa_fe"] = "santa_fe"

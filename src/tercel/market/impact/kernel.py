@@ -188,7 +188,7 @@ def rounding(k: Longs) -> float:
 # What own orders see of it keeps the rules of price-time priority: public lots that reach or cross an own order trade
 # with it first, as if they arrived; of the others, lots that come to an own order's price from a better one stand ahead
 # of it, lots that come from a worse one behind it (lots that stood at its price have left it). Slots and the order of
-# the queues stay. The record has the trades, then one row SHIFTED, which whoever follows applies with `shift_public`.
+# the queues stay. The record has the trades, then one row SHIFTED, which followers apply with `shift_public`.
 
 
 @kernel

@@ -12,7 +12,7 @@ shifted prices and sees them recover. Two laws:
   of the volume in `HORIZON_S` ends where the square-root law wants it: public responses are of single trades and give
   the shape, not the height, of a metaorder's impact.
 
-Limits. The tape's orders do not react otherwise than by the price: nobody cancels because of us, volumes stay those of
+Limits. The tape's orders do not react otherwise than by the price: no order is cancelled because of ours, volumes stay those of
 the tape, and an order of the tape that traded with ours on the way of a translation is not missed by those who traded
 with it then (`DOUBLE_LOTS` counts lots that were filled on the tape and here). Own lots taken from a level come back
 only as the tape brings new ones. An execution of hidden lots is printed at the shifted price. The tape's own
@@ -241,7 +241,7 @@ def linear(base: ImpactLaw, explicit: tuple[tuple[float, float], ...]) -> Impact
 VALUES: Final = 32
 """Values of the quantile table."""
 LONGEST_S: Final = 600.0
-"""Seconds after which nobody waits any more."""
+"""Seconds after which a delay is censored."""
 
 _BACK, _LATE, _CUT = range(3)
 

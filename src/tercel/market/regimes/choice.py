@@ -12,7 +12,7 @@ A file is TOML:
     rates = [[0, 0.002], [0.01, 0]]   # jumps a second from row to column
     first = [1, 0]                    # left out: the stationary law
 
-    [[script]]                        # in the place of a chain
+    [[script]]                        # instead of a chain
     at_s = 300                        # since = "session" above counts from the opening, not from the arrival
     regime = "gap"
 

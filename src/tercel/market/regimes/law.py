@@ -157,7 +157,7 @@ FLASH_CRASH: Final = Regime(
     (
         Phase(
             Factors(limit=0.5, market=2.0, cancel=2.0, pace=2.0, lean=-0.7), 45.0
-        ),  # sellers find nobody,
+        ),  # sellers find no buyers,
         Phase(Factors(limit=0.7, market=0.6, cancel=1.0, pace=1.5), 15.0),  # stop for a moment,
         Phase(
             Factors(limit=0.5, market=2.0, cancel=2.0, pace=2.0, lean=0.7), 40.0

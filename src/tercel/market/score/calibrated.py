@@ -33,7 +33,7 @@ def calibrated(
 ) -> Preset:
     """A preset of `model` from stretches of days; its card says which. `lot` is a simulated lot's units.
 
-    `tell` is given lines on the way; `lake` is the folder of the days, for a model that goes on reading them.
+    `tell` is called with lines of progress; `lake` is the folder of the days, for a model that reads them later.
 
     Raises
     ------

@@ -500,7 +500,7 @@ def conditional_table(drawn: ScoreDraw) -> dict[str, dict[str, float | None]]:
 
 def compact(card: Mapping[str, Any], digits: int = 4) -> dict[str, Any]:
     """A score reduced for a preset's card: figures rounded, secondary tables dropped."""
-    kept = {
+    short = {
         key: value
         for key, value in card.items()
         if key
@@ -514,8 +514,8 @@ def compact(card: Mapping[str, Any], digits: int = 4) -> dict[str, Any]:
             "teaches",
         }
     }
-    kept["dynamics"] = {
+    short["dynamics"] = {
         name: {key: row[key] for key in ("value", "real", "passed")}
         for name, row in card["dynamics"].items()
     }
-    return {key: rounded(value, digits) for key, value in kept.items()}
+    return {key: rounded(value, digits) for key, value in short.items()}

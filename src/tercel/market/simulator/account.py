@@ -78,7 +78,7 @@ def drawn_lots(b: Packed, k: Longs, side: int, price: int) -> int:
 
 @kernel
 def better_drawn(b: Packed, k: Longs) -> int:
-    """Ticks that the best drawn order stands better than the public touch of the own side; 0: none."""
+    """Ticks that the best drawn order is better than the public touch of the own side; 0: none."""
     s = state_at(k)
     touch = s.public_bid if s.side > 0 else s.public_ask
     best_by = 0
@@ -118,7 +118,7 @@ def far_public_best(b: Packed, k: Longs, side: int) -> int:
 
 @kernel
 def matters(k: Longs) -> None:
-    """(clock of events) Something that matters happened; what the background does alone matters to nobody of ours."""
+    """(clock of events) Something that matters happened; what happens in the background alone does not."""
     s = state_at(k)
     if s.apart != sim.WILL_PART:
         s.happened = 1
@@ -164,10 +164,10 @@ def owe(b: Packed, k: Longs, slot: int) -> None:
     """Mark a public order whose lots own orders took, for restoration: its owner still has them in the background."""
     s = state_at(k)
     if s.apart == sim.PARTED:
-        spare = slot - fixed(b, lay.ORDERS) + sim.KEPT_SLOTS
+        spare = slot - fixed(b, lay.ORDERS) + sim.RESIDUAL_SLOTS
         if spare >= 0 and k[sim.SPARE_AT + spare] > 0:
             slot = k[sim.SPARE_AT + spare] - 1
-        order_at(b[fixed(b, lay.BACKGROUND) :], slot).told = lay.UNDATED
+        order_at(b[fixed(b, lay.BACKGROUND) :], slot).tag = lay.UNDATED
         s.restore_ns = s.now
 
 
@@ -500,7 +500,7 @@ def fill_traded(b: Packed, k: Longs, side: int, price: int, lots: int) -> None:
         if own < 0:
             break
         if s.theirs != 0 and own_order_at(b, own).price == price:
-            break  # better prices came first: all that is left stands here
+            break  # better prices came first: all that is left rests here
         filled = fill_own_head(b, k, own, lots)
         s.double_lots += filled
         lots -= filled

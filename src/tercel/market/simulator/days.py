@@ -128,8 +128,8 @@ def standing(b: Packed) -> Longs:
 
 def as_events(rows: Longs) -> Events:
     """Public rows of a record, from a moment when the book was empty, as canonical events."""
-    told = (rows[:, column] for column in (sim.R_SIDE, sim.R_PRICE, sim.R_LOTS))
-    return Events.of_messages(rows[:, sim.R_NS], rows[:, sim.R_KIND], order_ids(rows), *told)
+    columns = (rows[:, column] for column in (sim.R_SIDE, sim.R_PRICE, sim.R_LOTS))
+    return Events.of_messages(rows[:, sim.R_NS], rows[:, sim.R_KIND], order_ids(rows), *columns)
 
 
 def order_ids(rows: Longs) -> Longs:
@@ -251,14 +251,14 @@ def truth(law: Floats, names: Sequence[str], seed: int, seconds: float) -> list[
     warm = round(WARMUP_S * NS_PER_SECOND)
     flow = with_law(np.zeros(FLOW_HEAD), law)
     rows = path(flow, seed, 0, 0, warm, warm + round(seconds * NS_PER_SECOND))
-    told: list[dict[str, Any]] = []
+    switches: list[dict[str, Any]] = []
     for ns, number, _ in rows.tolist():
         from_s = max((ns - warm) / NS_PER_SECOND, 0.0)
-        if told and (from_s == 0.0 or told[-1]["regime"] == names[number]):
-            told[-1] |= {"regime": names[number]}
+        if switches and (from_s == 0.0 or switches[-1]["regime"] == names[number]):
+            switches[-1] |= {"regime": names[number]}
         else:
-            told.append({"from_s": from_s, "regime": names[number]})
-    return told
+            switches.append({"from_s": from_s, "regime": names[number]})
+    return switches
 
 
 def synthetic(

@@ -149,7 +149,7 @@ def advance(b: Packed, k: Longs, flow: Floats, tape: Rows) -> int:
         if s.due_held != 0 and s.halted == 0:  # taken late, at the end of the halt
             s.due_held = 0
             s.due_ns = due_ns = s.now
-        # At one moment the public comes first, then own commands, then decisions: nobody is ahead of what they could
+        # At one moment the public comes first, then own commands, then decisions: no order is ahead of what it could
         # not see.
         if flow_ns <= command_ns and flow_ns <= due_ns and flow_ns < FOREVER_NS:
             mark_time(b, k, flow_ns)

@@ -1,7 +1,7 @@
 """Replay of level-total tapes (L2): queue position of own orders by a queue model.
 
 A print of n lots executes the first n lots of the level; a total that falls by more than was printed since lost the
-rest by cancels, and nobody says whose they were. A queue model says which share of them stood ahead of the own order,
+rest by cancels, and the feed does not say whose they were. A queue model gives the share of them that was ahead of the own order,
 from the lots ahead of it and behind it (`queue_models`). A new order goes behind the whole total that is shown; lots
 that come later go behind it. Against hftbacktest three things differ: lots
 are whole (what rounding leaves is carried to the next fall of the order's level, nothing is drawn), lots printed but
@@ -53,7 +53,7 @@ from tercel.market.tape.schema import LEVEL_SET, TRADE
 # ``power_prob3``  P = 1 - f(front / (front + back)), f(x) = x^n
 # ``log_prob``     P = f(back) / (f(back) + f(front)), f(x) = ln(1 + x)
 # ``log_prob2``    P = f(back) / f(back + front), f(x) = ln(1 + x)
-# ``first``        P = 0: whoever is ahead cancels first (no model of theirs: the kindest of all)
+# ``first``        P = 0: the orders ahead cancel first (no model of theirs: the kindest of all)
 # ================ ======================================================================
 #
 # At the head of the queue nothing is ahead to be cancelled (P = 1), at its tail nothing behind (P = 0).
@@ -142,12 +142,12 @@ def guess_queues(k: Longs) -> None:
         put_real(k, POWER, EXPONENT)
 
 
-# -- what stands at a price -------------------------------------------------------------------------------------------
+# -- the orders at a price -------------------------------------------------------------------------------------------
 
 
 @kernel
 def next_at(b: Packed, slot: int) -> int:
-    """The next order at the same price, in whatever order they are kept."""
+    """The next order at the same price, in whatever order they are stored."""
     price = order_at(b, slot).price
     slot = order_at(b, slot).next
     while slot >= 0 and order_at(b, slot).price != price:
@@ -251,17 +251,17 @@ def put_behind(b: Packed, slot: int, side: int, price: int, lots: int, flags: in
 @kernel
 def taken_lots(b: Packed, slot: int, side: int, price: int) -> int:
     """Lots the tape counts on a level but own orders took."""
-    return max(order_at(b, slot).told - public_lots_at(b, side, price), 0)
+    return max(order_at(b, slot).tag - public_lots_at(b, side, price), 0)
 
 
 @kernel
 def advance_queue(b: Packed, slot: int, side: int, price: int, lots: int) -> None:
     """The tape executes a level's first lots: those that own orders took go first, the rest advances the queue.
 
-    The total stays until the tape takes it back; until then printed lots stand at the end, where they hold up nobody.
+    The total stays until the tape takes it back; until then printed lots rest at the end of the queue, where they delay no order.
     """
     gone = min(taken_lots(b, slot, side, price), lots)
-    order_at(b, slot).told -= gone
+    order_at(b, slot).tag -= gone
     moved = take_between(b, side, price, -1, ALL, lots - gone, False)
     if moved > 0:
         put_behind(b, slot, side, price, moved, lay.PRINTED)
@@ -308,7 +308,7 @@ def print_row(
         left -= done
     if (
         slot >= 0 and side != 0 and left > 0
-    ):  # nobody waits: only what own orders took is worth keeping count of
+    ):  # no own order waits: only what own orders took is worth keeping count of
         advance_queue(b, slot, side, price, min(left, taken_lots(b, slot, side, price)))
 
 
@@ -335,11 +335,11 @@ def cancel_lots(b: Packed, k: Longs, side: int, price: int, taken: int, drop: in
 
     `taken` lots at the head are those that own orders took: cancels among them take nothing from the queue.
     """
-    stands = public_lots_at(b, side, price)
+    resting = public_lots_at(b, side, price)
     gone = 0
     if taken > 0:
-        gone = whole_ahead(k, taken, stands, drop, -1, 0)
-        gone = min(max(gone, drop - stands), taken, drop)
+        gone = whole_ahead(k, taken, resting, drop, -1, 0)
+        gone = min(max(gone, drop - resting), taken, drop)
     drop -= gone
     done, before, own_lots, last = 0, 0, 0, -1
     while True:
@@ -349,7 +349,7 @@ def cancel_lots(b: Packed, k: Longs, side: int, price: int, taken: int, drop: in
         o = own_order_at(b, own)
         led = ledger_at(b, own)
         front = led.ahead - own_lots + done  # public lots ahead, as they were
-        back = stands - front
+        back = resting - front
         at = CARRY + 2 * own if own < CARRIED else -1
         want = whole_ahead(k, taken + front, back, drop + gone, at, led.sent) - gone
         want = max(want, drop - back, done)
@@ -372,26 +372,26 @@ def alone(b: Packed, side: int, price: int) -> bool:
 
 @kernel
 def set_block(
-    b: Packed, k: Longs, slot: int, side: int, price: int, told: int, total: int, fills: bool
+    b: Packed, k: Longs, slot: int, side: int, price: int, stated: int, total: int, fills: bool
 ) -> None:
     """Set the total of a level that is one block."""
     o = order_at(b, slot)
-    stands = o.qty
-    if total <= told:
-        drop, gone = told - total, 0
+    resting = o.qty
+    if total <= stated:
+        drop, gone = stated - total, 0
         if total == 0:
-            gone = drop - stands
+            gone = drop - resting
         elif (
-            told > stands
+            stated > resting
         ):  # cancels among the lots that own orders took, at the head, take nothing
-            gone = whole_ahead(k, told - stands, stands, drop, -1, 0)
-            gone = min(max(gone, drop - stands), told - stands, drop)
+            gone = whole_ahead(k, stated - resting, resting, drop, -1, 0)
+            gone = min(max(gone, drop - resting), stated - resting, drop)
         reduce(b, slot, drop - gone)
         return
-    rise = total - told
+    rise = total - stated
     if fills and b[lay.OWN_RESTING] > 0:
         rise -= hit_own(b, k, side, price, rise)
-    if rise > 0 and stands == 0:
+    if rise > 0 and resting == 0:
         insert(b, slot, side, price, rise)
         o.marks |= lay.ANONYMOUS
     elif rise > 0:
@@ -408,31 +408,31 @@ def level_row(
     s = state_at(k)
     s.events += 1
     write(k, LEVEL_SET, slot, side, price, total, 0, 0)
-    told = order_at(b, slot).told
+    stated = order_at(b, slot).tag
     touch = s.public_bid if side > 0 else s.public_ask
     none = touch == NO_BID or touch == NO_ASK
     if none or (price - touch) * side > 0 or price == touch:
-        s.ofi += side * (total - told)
-    order_at(b, slot).told = total
+        s.ofi += side * (total - stated)
+    order_at(b, slot).tag = total
     if alone(b, side, price):
-        set_block(b, k, slot, side, price, told, total, fills)
+        set_block(b, k, slot, side, price, stated, total, fills)
         settle(b, k, side, price)
         return
-    stands = public_lots_at(b, side, price)
+    resting = public_lots_at(b, side, price)
     if total == 0:
         take_between(b, side, price, -1, ALL, ALL, False)
         take_between(b, side, price, -1, ALL, ALL, True)
         settle(b, k, side, price)
         return
-    taken = max(told - stands, 0)
-    rest = told - take_between(b, side, price, -1, ALL, ALL, True)
+    taken = max(stated - resting, 0)
+    rest = stated - take_between(b, side, price, -1, ALL, ALL, True)
     if total < rest:
         cancel_lots(b, k, side, price, taken, rest - total)
     elif total > rest:
         rise = total - rest
         if fills and b[lay.OWN_RESTING] > 0:
             rise -= hit_own(b, k, side, price, rise)
-            if told == 0 and rise > 0:
+            if stated == 0 and rise > 0:
                 settle_frozen(b, side, price)
         if rise > 0:
             put_behind(b, slot, side, price, rise, 0)
@@ -443,11 +443,11 @@ def level_row(
 def tell(b: Packed, slot: int, lots: int) -> None:
     """Record the tape's total for the level of a slot."""
     if slot >= 0:
-        order_at(b, slot).told = lots
+        order_at(b, slot).tag = lots
 
 
 @kernel
 def untell(b: Packed) -> None:
     """Forget the tape's totals of all levels."""
     for slot in range(fixed(b, lay.ORDERS)):
-        order_at(b, slot).told = 0
+        order_at(b, slot).tag = 0

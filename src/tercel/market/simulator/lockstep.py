@@ -68,7 +68,7 @@ WORD = 1  # client orders traded, or a halt began or ended
 FULL = 2  # a record must be handed out first
 
 NOWHERE: Final = np.zeros((0, AT_WORDS), np.int64)
-"""`at` of a market that stands alone."""
+"""`at` of a market by itself."""
 NO_OUT: Final = np.zeros((0, 8))
 NO_TAPE: Final = np.zeros((0, sim.TAPE_WORDS), np.int64)
 
@@ -212,7 +212,7 @@ def _pack(b: Packed, k: Longs, flow: Floats, tape: Rows, rows: Rows, until: int)
         if s.regime_ns <= s.now:
             regime_event(k, flow)
             continue
-        mid2, before = s.background_mid2, sim.DRAW_RNG  # nobody draws from that one here
+        mid2, before = s.background_mid2, sim.DRAW_RNG  # it is not used here
         k[before], k[before + 1] = k[sim.FLOW_RNG], k[sim.FLOW_RNG + 1]
         background_event(b, k, flow, tape)
         at = pack_event(

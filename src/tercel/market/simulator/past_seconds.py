@@ -1,4 +1,4 @@
-"""What a market was like, second by second: a ring of rows behind its state, for whoever looks back.
+"""What a market was like, second by second: a ring of rows behind its state, for forecasts that look back.
 
 A row is written when time moves beyond its second, so that it has seen everything up to the end of it. Tallies are
 those of the state; moves, spreads and lots at the touch are added up over the seconds, so that a mean over any past is
@@ -38,7 +38,9 @@ def keep_seconds(b: Packed, k: Longs, until: int) -> None:
     if s.second == 0:
         s.first_second = s.second = s.now // NS_PER_SECOND + 1
     last = (until - 1) // NS_PER_SECOND
-    if last - s.second >= s.seconds_room:  # longer than anybody looks back: it begins anew
+    if (
+        last - s.second >= s.seconds_room
+    ):  # longer than the longest look back: the ring starts again
         s.first_second = s.second = last
     while s.second <= last:
         keep_second(b, k)
@@ -53,7 +55,7 @@ def counted(move: int, mid2: int) -> int:
 
 @kernel
 def keep_second(b: Packed, k: Longs) -> None:
-    """Write the next second as the market stands."""
+    """Write the next second from the market's state."""
     s = state_at(k)
     now = second_at(k, s.second)
     move, far, squares, tens, spreads, depths = 0, 0, 0, 0, 0, 0
@@ -77,7 +79,7 @@ def keep_second(b: Packed, k: Longs) -> None:
 
 @kernel
 def forget_tallies(k: Longs) -> None:
-    """The state's tallies of volume and flow begin at 0 again: those of the seconds kept are counted from here."""
+    """The state's tallies of volume and flow begin at 0 again: those of the stored seconds are counted from here."""
     s = state_at(k)
     if s.seconds_room > 0:
         for second in range(max(s.first_second, s.second - s.seconds_room), s.second):
@@ -91,7 +93,7 @@ def forget_tallies(k: Longs) -> None:
 # -- the sums: places behind `sim.LATELY` ------------------------------------------------------------------------------
 RECENT_TRADES: Final = 0  # signs of aggressors, three; their lots, three
 # -- lately ----------------------------------------------------------------------------------------
-# What happened lately, for whoever forecasts: sums over events, each forgotten with a time constant of its own.
+# What happened lately, for forecasts: sums over events, each forgotten with a time constant of its own.
 #
 # A market with room for seconds (`past_seconds`) keeps them; any other leaves them 0. They change where the book and its
 # tallies do (`account`), by rows that the live driver hears as well, and never by what a bound of replay draws. A sum is
@@ -120,7 +122,7 @@ def forget(k: Longs, first: int, end: int, since_ns: int) -> None:
 
 @kernel
 def add_to(k: Longs, place: int, value: float) -> None:
-    """Add to a sum that stands as of now."""
+    """Add to a sum dated now."""
     put_real(k, sim.LATELY + place, real(k, sim.LATELY + place) + value)
 
 

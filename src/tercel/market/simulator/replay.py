@@ -122,7 +122,7 @@ def replay_row(b: Packed, k: Longs, kind: int, slot: int, side: int, price: int,
         if s.rivals > 0 and kind == schema.ROLL_IN:
             give_way(b, k, side, price)
         if kind == schema.ROLL_IN and (b[lay.OWN_RESTING] > 0 or s.rivals > 0):
-            # an own order that stands where the feed showed nothing trades with what comes to light
+            # an own order that rests where the feed showed nothing trades with what comes to light
             lots -= hit_own(b, k, side, price, lots)
         roll(b, k, kind, slot, side, price, lots)
     elif kind == schema.STATUS:

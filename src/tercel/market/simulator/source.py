@@ -73,7 +73,7 @@ class Source:
     impact : ImpactLaw, optional
         What own trades do to prices beyond the lots that they take; its words are in `flow` (`with_impact`).
     waiting : Measured, optional
-        What an order that rests pays here over half the spread, on episodes that nobody is judged on (`View.waiting`).
+        What an order that rests pays here over half the spread, on episodes that are not used for judging (`View.waiting`).
     """
 
     name: str
@@ -159,11 +159,11 @@ def reactive(
     preset : Preset
         Calibrated rates, sizes and capacities.
     worlds : int
-        Books to start from (a bank): each goes on from the one before for half the settling time.
+        Books to start from (a bank): each continues from the one before for half the settling time.
     seed : int
         Of the streams that settle them.
     settle_s : float
-        Seconds that the laid book runs before the first world is kept; 0 where the preset's book does not settle.
+        Seconds that the laid book runs before the first world is stored; 0 where the preset's book does not settle.
     impact : ImpactLaw or "none", optional
         A law (`impact.pilot.law_for` has one by name); default: the law on the card, none where there is none there.
 
@@ -475,7 +475,7 @@ def theirs(source: Source) -> Source:
 
 
 def undercutting(source: Source, table: str) -> Source:
-    """The same recorded days under the strictest bound: as :func:`theirs`, and who stands alone inside the spread is
+    """The same recorded days under the strictest bound: as :func:`theirs`, and an own order alone inside the spread is
     undercut (`market.simulator.undercut`) at the rates of a `table` (`table_of`).
 
     Raises

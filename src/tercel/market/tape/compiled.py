@@ -57,7 +57,7 @@ if TYPE_CHECKING:
 
 
 # -- crossed ---------------------------------------------------------------------------------------
-# Crossed tapes: states in which a bid stands above an ask, though trading is on.
+# Crossed tapes: states in which a bid is above an ask, though trading is on.
 
 ROOM: Final = 1 << 17
 MOST_CROSSED: Final = 0.001
@@ -67,7 +67,7 @@ MOST_CROSSED: Final = 0.001
 def crossings(events: Events) -> tuple[Int32, Ints, Ints]:
     """Where a tape is crossed while it trades.
 
-    A moment that is told in several messages counts once, when all of it has been told.
+    A moment in several messages counts once, after the last of them.
 
     Returns
     -------
@@ -414,7 +414,7 @@ def _checkpoint(
 # -- checkpoints -----------------------------------------------------------------------------------
 # Book checkpoints beside the tape: one Parquet file of orders and one JSON of marks, keyed by the tape's hash.
 #
-# They are made at the first replay of a day and made anew when the tape, or the way it is compiled, has changed, or when
+# They are made at the first replay of a day and again when the tape, or the way it is compiled, has changed, or when
 # a file is not the one that was written. A lake that cannot be written to does without: they are then made each time.
 
 VERSION = 3
@@ -453,13 +453,13 @@ def _load(folder: Path, instrument: Instrument) -> CompiledDay:
     import polars as pl
     from polars.exceptions import PolarsError
 
-    kept = json.loads((folder / MARKS).read_text())
+    stored = json.loads((folder / MARKS).read_text())
     text, orders_bytes, rows_bytes = (
-        kept["marks"],
+        stored["marks"],
         (folder / ORDERS).read_bytes(),
         (folder / ROWS).read_bytes(),
     )
-    if kept["sha256"] != _digest(text.encode(), orders_bytes, rows_bytes):
+    if stored["sha256"] != _digest(text.encode(), orders_bytes, rows_bytes):
         raise ValueError("damaged")
     marks = json.loads(text)
     if marks["key"] != _key(instrument):

@@ -35,7 +35,7 @@ FIRST_MADE = "2030-01-02"
 
 @dataclass(frozen=True)
 class Instrument:
-    """One instrument on one day, kept as ``instrument.json`` beside the events.
+    """One instrument on one day, stored as ``instrument.json`` beside the events.
 
     Parameters
     ----------

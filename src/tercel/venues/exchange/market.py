@@ -378,7 +378,7 @@ class Markets:
         lots = orders[:, lay.QTY].copy()
         if by_level:
             levels = lots[: b[lay.ORDERS]]
-            levels[levels > 0] = orders[: b[lay.ORDERS], lay.TOLD][levels > 0]
+            levels[levels > 0] = orders[: b[lay.ORDERS], lay.TAG][levels > 0]
             lots[b[lay.ORDERS] + b[lay.OWN] :] = 0
         slots = np.flatnonzero(lots)
         slots = slots[np.argsort(orders[slots, lay.ARR], kind="stable")]

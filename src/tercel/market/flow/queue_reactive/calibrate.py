@@ -93,7 +93,7 @@ def calibrate(
     without : collection of str
         Parts of the law that are left out and fitted around, of `PARTS`: what each is worth.
     tell : callable, optional
-        Is told in words how far it has come.
+        Is called with a line of progress.
 
     Raises
     ------
@@ -154,7 +154,7 @@ def _enough(observed: Sequence[Observed], instruments: Sequence[Any]) -> None:
 def touch_alone(levels: int) -> ConfigError:
     """Error for tape that shows the touch alone: the law needs the levels and gaps behind an emptied touch."""
     return ConfigError(
-        "tape that shows what stands behind the touch, to calibrate queue_reactive on",
+        "tape that shows levels behind the touch, to calibrate queue_reactive on",
         f"tape of {levels or 1} level{'s' * (levels > 1)} a side, without a second one anywhere",
         "import a feed of two or more levels, such as LOBSTER's of 5, or take `model=santa_fe`",
     )

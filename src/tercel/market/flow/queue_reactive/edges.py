@@ -299,7 +299,7 @@ def _wait_edges(wait: Floats) -> Floats:
 def returns(days: Sequence[ExtractedDay]) -> Floats:
     """ns from each emptying of a best price to the next order into the spread on its side.
 
-    float64[m + 1]: a first one of 1 ns stands for a tape that has none; what never came is left out.
+    float64[m + 1]: a first one of 1 ns is for a tape that has none; what never came is left out.
     """
     found = [np.ones(1)]
     for d in days:
@@ -340,7 +340,7 @@ def _again(days: Sequence[ExtractedDay]) -> Floats:
 
 
 def displacements(law: dict[str, Floats], seen: Sequence[FlowState]) -> Floats:
-    """Set the edges of what `extract.look` sees; what each class of the fast displacement stands for, in sd."""
+    """Set the edges of what `extract.look` sees; the value of each class of the fast displacement, in sd."""
     for name, at in (("fast", FAST_AT), ("pressure", PRESSURES_AT)):
         upper = np.quantile(np.abs(np.concatenate([getattr(s, name) for s in seen])), at)
         upper = np.maximum.accumulate(upper + 1e-6 * np.arange(1, len(upper) + 1))

@@ -140,14 +140,14 @@ def _places(
 
 
 def _inside(days: Days, seen: Seen, known: Sequence[Bools], law: dict[str, Table]) -> Table:
-    """Ticks into the spread from its nearer end, by how far its side stands behind its mean, and by the spread.
+    """Ticks into the spread from its nearer end, by how far its side is behind its mean, and by the spread.
 
     Of orders that stand where none stood (`repeats.AgainChances`), if there are any. Where they are few, a cell takes
     those of any retreat.
     """
     rows = np.concatenate([d.o.kind == q.LIMIT_IN_SPREAD for d in days])
-    anew = rows & ~np.concatenate(known)
-    rows = anew if anew.any() else rows
+    fresh = rows & ~np.concatenate(known)
+    rows = fresh if fresh.any() else rows
     spread = np.concatenate([d.spread for d in days])
     better = -np.concatenate([extract.behind_best(d) for d in days])
     signed = np.where(2 * better <= spread, better, better - spread)
@@ -307,8 +307,8 @@ def laws(
     """Law of a side's hidden executions, by spread and by whether its best price holds.
 
     For each market order that takes from the side (those that it follows at once), and for each event (all others).
-    Their place is a share of the spread, by how far the best price stands behind one that is gone. Which side rested is
-    not told by the price on every feed: the nearer one did, so that a share is at most a half. A tape may round prices
+    Their place is a share of the spread, by how far the best price is behind one that is gone. Which side rested is
+    not shown by the price on every feed: the nearer one did, so that a share is at most a half. A tape may round prices
     outwards, to the touch itself; then that is where they lie. `per_lot`: tape lots of a simulated lot.
 
     Returns

@@ -164,7 +164,7 @@ def _among_levels(k: Longs, flow: Floats, side: int, near: int) -> int:
 
 @kernel
 def inside_price(k: Longs, flow: Floats, side: int, near: int, far: int) -> int:
-    """Draw a price in the spread, by how far its side stands behind its mean and by the spread."""
+    """Draw a price in the spread, by how far its side is behind its mean and by the spread."""
     gap = (far - near) * side
     law = class_of(flow, q.RETREAT_EDGES, q.RETREATS - 1, retreat(k, side)) * q.SPREADS
     law += class_of(flow, q.SPREAD_EDGES, q.SPREADS - 1, gap)
@@ -178,7 +178,7 @@ def inside_price(k: Longs, flow: Floats, side: int, near: int, far: int) -> int:
 
 @kernel
 def same_again(k: Longs, flow: Floats, side: int, near: int, far: int) -> tuple[int, int]:
-    """Where an order in the spread comes to rest that goes by a price, NO_BID: by none; its lots, 0: drawn anew.
+    """Where an order in the spread comes to rest that goes by a price, NO_BID: by none; its lots, 0: drawn.
 
     Where the side's last one stood, else at the best price that its side has lost, else that the other has.
     """
@@ -187,8 +187,8 @@ def same_again(k: Longs, flow: Floats, side: int, near: int, far: int) -> tuple[
     if cell >= 0 and _fits(q.LIMIT_IN_SPREAD, side, price, near, far):
         room = class_of(flow, q.SPREAD_EDGES, q.SPREADS - 1, (far - near) * side) // 2
         if uniform(k, sim.FLOW_RNG) < flow[q.AGAIN_PRICE + cell * q.ROOMS + room]:
-            told = uniform(k, sim.FLOW_RNG) < flow[q.AGAIN_LOTS + cell]
-            return int(price), int(k[q.MADE_LOTS + at]) if told else 0
+            repeats = uniform(k, sim.FLOW_RNG) < flow[q.AGAIN_LOTS + cell]
+            return int(price), int(k[q.MADE_LOTS + at]) if repeats else 0
     for i in range(2):
         lost = side * (1 - 2 * i)
         cell = lost_cell(k, flow, now, lost)
@@ -210,7 +210,7 @@ def deeper_price(k: Longs, flow: Floats, side: int, near: int) -> int:
     scanned = q.SCAN + at * q.SCAN_SIDE
     reaches = (
         near - k[scanned + k[scanned + 2 * q.LEVELS] - 1]
-    ) * side  # what is placed farther nobody would see
+    ) * side  # what is placed farther no statistic would see
     behind = _ticks_behind(k, flow, law)
     if flow[q.LIMITED] != 0.0:
         for _ in range(3):

@@ -176,7 +176,7 @@ def pack(
     knobs : mapping
         As `PilotFactors`.
     fast_centres : float64[FAST]
-        Displacement that each class stands for, in standard deviations.
+        Displacement of each class, in standard deviations.
     """
     flow = np.zeros(q.FIXED + q.MINUTE * len(minutes))
     flow[q.VERSION_AT] = q.VERSION
@@ -268,7 +268,7 @@ def short(x: float) -> float:
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 UNBOUNDED = 1e300
-"""Stands for infinity in a file: an edge that nothing reaches."""
+"""Infinity in a file: an edge that nothing reaches."""
 
 
 class PilotFactors(BaseModel):
@@ -325,7 +325,7 @@ class QueueReactivePreset(Preset):
         The minutes calibrated on: events over what the half hour has on average, how many market orders came over
         what the events say, which day.
     fast_centres : tuple of float
-        Displacement in standard deviations that each class stands for.
+        Displacement of each class in standard deviations.
     knobs : PilotFactors
     """
 
