@@ -1,7 +1,8 @@
 """Binance captures: depth diffs, trades and REST snapshots of spot, USD-M and COIN-M futures, as an L2 tape.
 
 Files are lines of local ns and JSON (:mod:`tercel.feeds.members`), plain or compressed. A file of exchange
-information (`exchangeInfo`) beside them gives tick and lot; else both are the greatest common divisor of what occurs.
+information (`exchangeInfo`) beside them gives tick and lot; else both are the greatest common divisor of the values.
+`binance_messages` shows lines of such a file.
 """
 
 from collections.abc import Iterable, Iterator, Sequence

@@ -1,7 +1,13 @@
 """Binance messages of one market, decoded by kind: depth diffs, snapshots, trades, best quotes.
 
 Spot, USD-M and COIN-M futures say the same things with other fields: diffs of futures carry `pu` (the last id of the
-diff before) and `T` (time of the match); COIN-M messages name their pair (`ps`).
+diff before) and `T` (time of the match); COIN-M messages name their pair (`ps`). Of a capture of spot::
+
+    1723161253937085768 {"stream":"btcusdt@depth@100ms","data":{"e":"depthUpdate","E":1723161255208,"s":"BTCUSDT",
+        "U":50093239189,"u":50093239202,"b":[["61737.63000000","0.00000000"]],"a":[["61837.64000000","1.54698000"]]}}
+    1723161254087896568 {"stream":"btcusdt@trade","data":{"e":"trade","E":1723161255343,"s":"BTCUSDT","t":3735683259,
+        "p":"61837.63000000","q":"0.02000000","T":1723161255342,"m":true,"M":true}}
+    1723161254206652067 {"lastUpdateId":50093239218,"bids":[["61837.63000000","3.78826000"]],"asks":[]}
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -2,7 +2,13 @@
 
 Amounts have eight decimals, so lots of 1e-8 would overflow at some ten coins an order. The default lot is the smallest
 power of ten that holds the largest order; an order has as many lots as cover what is left of it, so that none vanishes
-before its end and every row is the difference of two such numbers.
+before its end and every row is the difference of two such numbers. Lines of a capture::
+
+    1723161254087891268 {"event":"order_created","channel":"live_orders_btcusd","data":{"id":1780931434332160,
+        "order_type":0,"price_str":"61837.63","amount_str":"0.50000000","microtimestamp":"1723161254087123"}}
+    1723161254091133712 {"event":"trade","channel":"live_trades_btcusd","data":{"id":351020001,"price_str":"61837.63",
+        "amount_str":"0.10000000","buy_order_id":1780931434332160,"sell_order_id":1780931434332200,"type":1,
+        "microtimestamp":"1723161254090001"}}
 """
 
 import heapq

@@ -1,4 +1,11 @@
-"""Tick files of any columns, by a map (`csv_map`): which files are there, and for which symbols and days."""
+"""Tick files of any columns, by a map (`csv_map`): the feed, and one day from rows to tape.
+
+A row of quotes and the part of a map that reads it (`maps/lean-quotes.toml`)::
+
+    14400054,0,0,1836300,100,Q,1,0            [[file]]
+                                              name = '(?P<date>\\d{8})_(?P<symbol>[A-Za-z0-9.]+)_Quote_Tick\\.csv'
+                                              columns = ["ms", "bid", "bid_size", "ask", "ask_size", "exchange", ...]
+"""
 
 import re
 from collections.abc import Iterator, Sequence

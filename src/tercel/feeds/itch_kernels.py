@@ -1,6 +1,11 @@
 """The compiled half of the ITCH importer: bytes of a chunk to staged rows of all wanted symbols, in file order.
 
-A row keeps the price in dollars x 10,000: which tick a symbol has is known when its day is complete.
+A message is two bytes of length and its fields, big-endian; an order added (type A, 36 bytes)::
+
+    0024 41 0d18 0002 15d3f2a4b7c1 000000000001e240 42 00000064 4141504c20202020 000f4240
+    size A  stock track ns of day  order reference  B  shares   "AAPL    "       100.0000 dollars
+
+A staged row has the price in dollars x 10,000: the tick of a symbol is known when its day is complete.
 """
 
 from typing import Final
