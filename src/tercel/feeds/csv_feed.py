@@ -23,6 +23,7 @@ import polars as pl
 from tercel.core.arrays import Bytes, Int32
 from tercel.core.errors import FeedError
 from tercel.core.vocabulary import LEAST_TICK, MOST_LOTS, MOST_TICK
+from tercel.feeds import csv_kernels as k
 from tercel.feeds import csv_read as r
 from tercel.feeds.csv_map import CleanMap, CsvMap, FileMap, load_map
 from tercel.feeds.csv_read import NS, RECEIVED, ROW, TIMES, Taken, read_text, stripped
@@ -119,11 +120,9 @@ def clean_quotes(
         report["quotes merged into others of their stamp"] += q.height - merged.height
         q = merged
     if rules.outliers > 0 and q.height:
-        from tercel.feeds.csv_kernels import outliers
-
         out = np.zeros(q.height, np.uint8)
         mid = q.select((_BID + _ASK) / 2).to_series().to_numpy()
-        outliers(
+        k.outliers(
             mid, rules.window, rules.outliers, GRAIN_TICKS * tick, np.zeros(rules.window + 1), out
         )
         q = _only(q, pl.lit(pl.Series(out == 0)), "quotes that are outliers", report)
@@ -256,10 +255,8 @@ class CsvDay:
                 "check symbol, date, session and rules",
             )
         if direct.height:
-            from tercel.feeds.csv_kernels import counted, uncrossed
-
-            events = uncrossed(events, report) if rules.uncross else events
-            extra |= counted(events)
+            events = k.uncrossed(events, report) if rules.uncross else events
+            extra |= k.counted(events)
         extra |= {
             "feed": "csv",
             "map": self.map.about,
@@ -315,7 +312,9 @@ class CsvDay:
         return items, back
 
     def _warnings(self, report: r.Taken, back: int, items: int, extra: dict[str, Any]) -> list[str]:
-        taken = {k: v for k, v in report.items() if not k.endswith(" read") and k != ROUNDED}
+        taken = {
+            rule: n for rule, n in report.items() if not rule.endswith(" read") and rule != ROUNDED
+        }
         counts = ", ".join(f"{v:,} {k}" for k, v in taken.items() if v)
         found = [f"cleaning took {counts}"] if counts else []
         if report[ROUNDED]:
@@ -382,8 +381,6 @@ def tape_of(
     report: r.Taken,
 ) -> tuple[Events, dict[str, Any]]:
     """The tape of cleaned rows, and what else was found; with `check` prints far beyond the quotes are left out."""
-    from tercel.feeds import csv_kernels as k
-
     q, shown, off = _levels(q, tick, lot, report)
     touch = {"touch_bid": shown[0][:, 0], "touch_ask": shown[2][:, 0]}
     sorts = (
@@ -492,8 +489,6 @@ def _levels(
     q: pl.DataFrame, tick: float, lot: int, report: r.Taken
 ) -> tuple[pl.DataFrame, list[Int32], Bytes]:
     """Quotes in ticks and lots, and which are off the tick; those whose levels make no sense are left out."""
-    from tercel.feeds import csv_kernels as k
-
     sides = r.side_columns(sum(name.startswith("bid_size_") for name in q.columns))
     large = [
         pl.col(*names) >= MOST_LOTS * unit

@@ -19,7 +19,7 @@ from tercel.core.vocabulary import LEAST_TICK, MOST_LOTS, MOST_TICK
 from tercel.market.tape.events import DAY_S, clock_s, local_ns, midnight_ns
 
 UNIT_NS: Final = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
-MAPS: Final = "tercel.feeds.maps"
+MAPS: Final = resources.files("tercel.feeds") / "maps"
 ROLES: Final = ("quote", "trade", "level", "order")
 
 
@@ -360,11 +360,7 @@ class CsvMap(MapTable):
 
 def shipped() -> list[str]:
     """Names of the maps that come with the package."""
-    return sorted(
-        f.name.removesuffix(".toml")
-        for f in resources.files(MAPS).iterdir()
-        if f.name.endswith(".toml")
-    )
+    return sorted(f.name.removesuffix(".toml") for f in MAPS.iterdir() if f.name.endswith(".toml"))
 
 
 def schema() -> dict[str, Any]:
@@ -400,7 +396,7 @@ def load_map(name: str) -> CsvMap:
 def map_text(name: str) -> str:
     """The TOML of a map, as it is written."""
     if name in shipped():
-        return (resources.files(MAPS) / f"{name}.toml").read_text(encoding="utf-8")
+        return (MAPS / f"{name}.toml").read_text(encoding="utf-8")
     path = Path(name)
     if not path.is_file():
         raise ConfigError(

@@ -31,7 +31,7 @@ from tercel.execution.task import Task
 from tercel.lab.evaluation.episodes import Plan
 from tercel.lab.evaluation.experiment import Waiting, pilot, run_strategies
 from tercel.lab.evaluation.windows import tape_plan, tape_sampler, window_row
-from tercel.market.impact.propagator import tape_law
+from tercel.market.impact.fitted import tape_law
 from tercel.market.simulator.source import Source, TapeDay, replay
 from tercel.market.tape import Instrument, Lake
 

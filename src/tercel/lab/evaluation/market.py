@@ -24,7 +24,7 @@ from tercel.market.flow import Preset
 from tercel.market.flow import preset as presets
 from tercel.market.flow.calibrate import calibrate, census_of
 from tercel.market.flow.census import CURVE_BINS
-from tercel.market.impact.propagator import tape_law
+from tercel.market.impact.fitted import tape_law
 from tercel.market.regimes.choice import chosen
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import Source, replay

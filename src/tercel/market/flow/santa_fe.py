@@ -26,6 +26,20 @@ from tercel.market.simulator.account import fill_own_head, public_add, public_ta
 from tercel.market.simulator.records import state_at
 from tercel.market.tape.schema import DELETE, EXECUTE
 
+# -- santa fe preset -------------------------------------------------------------------------------
+# Preset file of a zero-intelligence market: its rates beside the common fields.
+#
+# The law (Smith, Farmer, Gillemot and Krishnamurthy 2003; Cont, Stoikov and Talreja 2010), continuous time,
+# bid and ask alike:
+#
+# - on each side limit orders arrive ``i = 1 .. I`` ticks from the *opposite* best at rate ``limit_rate[i -
+#   1]`` per second;
+# - market orders arrive at ``market_rate`` per second and side, and walk the book at price-time priority;
+# - each resting public order is cancelled whole at rate ``cancel_rate[i - 1]`` per second, i its distance
+#   from the opposite best now, the last value beyond I;
+# - sizes are drawn independently: one of the 64 equally likely entries of ``limit_sizes`` or
+#   ``market_sizes``.
+
 SIZE_ENTRIES = 64
 """Entries of a size table."""
 
@@ -73,8 +87,6 @@ class SantaFePreset(Preset):
 
     def packed(self) -> Floats:
         """See `santa_fe.pack`."""
-        from tercel.market.flow.santa_fe import pack
-
         return pack(
             np.asarray(self.limit_rate),
             self.market_rate,
@@ -89,20 +101,6 @@ DISTANCES = 0
 LIMIT_TOTAL = 1  # per side and second
 MARKET_RATE = 2  # per side and second
 CANCEL_MAX = 3  # per order and second
-# -- santa fe preset -------------------------------------------------------------------------------
-# Preset file of a zero-intelligence market: its rates beside the common fields.
-#
-# The law (Smith, Farmer, Gillemot and Krishnamurthy 2003; Cont, Stoikov and Talreja 2010), continuous time,
-# bid and ask alike:
-#
-# - on each side limit orders arrive ``i = 1 .. I`` ticks from the *opposite* best at rate ``limit_rate[i -
-#   1]`` per second;
-# - market orders arrive at ``market_rate`` per second and side, and walk the book at price-time priority;
-# - each resting public order is cancelled whole at rate ``cancel_rate[i - 1]`` per second, i its distance
-#   from the opposite best now, the last value beyond I;
-# - sizes are drawn independently: one of the 64 equally likely entries of ``limit_sizes`` or
-#   ``market_sizes``.
-
 SIZES = 4  # entries of each size table
 BUY_SHARE = 5  # of market orders; 0.5 is no drift
 TABLES = 8  # alias share[I], alias index[I], cancel share[I], limit sizes[S], market sizes[S]

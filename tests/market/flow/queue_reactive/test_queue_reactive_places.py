@@ -16,6 +16,7 @@ from tercel.market.book.ladder import allocate
 from tercel.market.flow.queue_reactive import empirical
 from tercel.market.flow.queue_reactive import layout as q
 from tercel.market.flow.queue_reactive import memory as kernels
+from tercel.market.flow.queue_reactive.empirical import AgainChances
 from tercel.market.flow.queue_reactive.events import (
     cancel,
     deeper_price,
@@ -39,7 +40,6 @@ from tercel.market.flow.queue_reactive.preset import (
     QueueReactivePreset,
     start_memory,
 )
-from tercel.market.flow.queue_reactive.repeats import AgainChances
 from tercel.market.observed import observe
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import public_add

@@ -21,7 +21,7 @@ volatility contains nothing of ours.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 
@@ -29,11 +29,16 @@ from tercel.core.arrays import Bools, Int8
 from tercel.core.errors import ConfigError
 from tercel.core.jit import Floats, kernel
 from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.market.impact.law import HORIZON_S, TAPE_LAWS, ImpactLaw
+from tercel.market.flow.port import Preset
+from tercel.market.impact.law import HORIZON_S, LAWS, TAPE_LAWS, ImpactLaw, of_card
 from tercel.market.observed import Observed, observe
 from tercel.market.observed.kernel import LIMIT_AT_BEST, LIMIT_DEEPER, LIMIT_IN_SPREAD, MARKET
+from tercel.market.simulator import layout as sim
+from tercel.market.simulator.days import run_recorded
+from tercel.market.simulator.source import Source, reactive
 from tercel.market.tape import Events, Instrument
 from tercel.market.tape.compiled import crossed_in_words, refuse_crossed
+from tercel.market.tape.schema import EXECUTE
 
 LAGS: Final = 100
 MIN_TRADES: Final = 20 * LAGS
@@ -397,3 +402,123 @@ def _worst_paid(px: Any, shown: Any, lots: int) -> int:
         if lots <= 0:
             break
     return int(worst)
+
+
+# -- pilot -----------------------------------------------------------------------------------------
+# Default law of a preset: mean trade from a run of its market, the rest from its tape and priors.
+
+AnyPreset = TypeVar("AnyPreset", bound=Preset)
+
+TRADES = 2000
+WORLDS = 48
+"""Starts: with few, the error of a mean over pairs would be that of a mean over worlds."""
+WEIGHTS_TAU_S = 30.0
+WEIGHTS_BETA = 1.5
+WEIGHTS_ETA = 0.25
+"""Share of our flow that others set theirs against, in linear response: 2 tau (market orders a second and side) m.
+
+More of it overshoots in models whose public flow remembers trades: prices fall while we buy.
+"""
+
+
+def law_for(preset: Preset, impact: str | ImpactLaw | None) -> ImpactLaw | None:
+    """The law requested by name, by default the one on the preset's card.
+
+    Raises
+    ------
+    ConfigError
+        For an unknown name.
+    """
+    if isinstance(impact, ImpactLaw):
+        return impact
+    known = of_card(preset.card)
+    if impact is None or (known is not None and known.law == impact):
+        return known
+    if impact not in LAWS:
+        raise ConfigError(
+            f"an impact law: {', '.join(LAWS)}", f"{impact!r}", "such as `impact=translation`"
+        )
+    if impact == "none":
+        return None
+    law = known or pilot_law(preset)
+    return law if impact == "translation" else weights_law(law)
+
+
+def weights_law(law: ImpactLaw) -> ImpactLaw:
+    """The kernel bias of Noble, Rosenbaum and Souilmi for a market with the mean trade of `law`."""
+    strength = WEIGHTS_ETA * law.horizon_s / (WEIGHTS_TAU_S * law.trades)
+    return replace(law, law="weights", td_s=WEIGHTS_TAU_S, beta=WEIGHTS_BETA, strength=strength)
+
+
+def pilot_law(
+    preset: Preset, *, y: float = 1.0, seed: int = 0, replenishment_s: tuple[float, ...] = ()
+) -> ImpactLaw:
+    """The translation law of a preset: volatility and volume from its tape, the mean trade from a run of its market.
+
+    Parameters
+    ----------
+    y : float
+        Prior.
+    replenishment_s : tuple of float
+        Of its tape (`market.impact.replenishment`).
+
+    Raises
+    ------
+    ConfigError
+        When the model does not trade.
+    """
+    trade = mean_trade(reactive(preset, seed=seed, impact="none"), seed)
+    return ImpactLaw(
+        "translation",
+        mean_trade_lots=trade,
+        trades=preset.volume_per_s * HORIZON_S / trade,
+        sigma_ticks=preset.sd60_ticks * float(np.sqrt(HORIZON_S / 60.0)),
+        y=y,
+        replenishment_s=replenishment_s,
+    )
+
+
+def carrying(
+    preset: AnyPreset,
+    *,
+    y: float = 1.0,
+    seed: int = 0,
+    replenishment_s: tuple[float, ...] | None = None,
+) -> AnyPreset:
+    """The preset with its law on its card, so that it applies by default.
+
+    `replenishment_s`: of its tape; those that its card has, if not given.
+    """
+    if replenishment_s is None:
+        known = preset.card.get("impact") or {}
+        replenishment_s = tuple(float(delay) for delay in known.get("replenishment_s", ()))
+    law = pilot_law(preset, y=y, seed=seed, replenishment_s=replenishment_s)
+    return preset.model_copy(update={"card": {**preset.card, "impact": law.card()}})
+
+
+def mean_trade(
+    source: Source, seed: int, seconds: float = 3600.0, most_s: float = 400_000.0
+) -> float:
+    """Mean lots of a public market order; executions of one moment and side are one order.
+
+    Runs `seconds`, and on until there are `TRADES`, at most `most_s`.
+
+    Raises
+    ------
+    ConfigError
+        When nothing trades.
+    """
+    lots, orders, passed = 0, 0, 0.0
+    b, k = source.worlds_b[0].copy(), source.worlds_k[0].copy()
+    k[sim.FLOW_RNG] ^= seed
+    while passed < seconds or (orders < TRADES and passed < most_s):
+        passed += seconds
+        rows = run_recorded(b, k, source.flow, int(k[sim.NOW] + seconds * NS_PER_SECOND))
+        rows = rows[rows[:, sim.R_KIND] == EXECUTE]
+        lots += int(rows[:, sim.R_LOTS].sum())
+        orders += len(np.unique(rows[:, [sim.R_NS, sim.R_SIDE]], axis=0))
+    if orders == 0:
+        raise ConfigError(
+            "a market that trades", f"no trade of {source.name} in {passed:g} s", "check its rates"
+        )
+    return lots / orders
