@@ -43,7 +43,7 @@ class DepthDiff:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The book after update `last`, as deep as it was asked for."""
+    """The book after update `last`, to the depth of the request."""
 
     last: int
     exch_ns: int

@@ -252,7 +252,7 @@ class BitstampBook:
         """By order: what it traded as an aggressor."""
         self.written: defaultdict[int, int] = defaultdict(int)
         """By order: executions written so far."""
-        self.heard: defaultdict[int, int] = defaultdict(int)
+        self.printed: defaultdict[int, int] = defaultdict(int)
         """By order: trades read so far."""
 
     # -- the book -----------------------------------------------------------------------------------------------------
@@ -369,8 +369,8 @@ class BitstampBook:
     def trade(self, trade: OrderTrade) -> None:
         """A trade: the execution of its resting order, unless a change has reported it already."""
         number = trade.resting
-        self.heard[number] += trade.amount
-        unwritten = self.heard[number] - self.written[number]
+        self.printed[number] += trade.amount
+        unwritten = self.printed[number] - self.written[number]
         if unwritten <= 0:
             return
         if number in self.orders:
@@ -388,12 +388,12 @@ class BitstampBook:
         for number in sorted(self.waiting):
             waiting = self.waiting[number]
             if self.ns - waiting.since_ns > PATIENCE_NS:
-                self._exorcise(waiting)
+                self._withdraw_ghosts(waiting)
             if not self.crosses(waiting.side, waiting.price):
                 del self.waiting[number]
                 self.add(number, waiting.side, waiting.price, waiting.amount)
 
-    def _exorcise(self, waiting: BitstampOrder) -> None:
+    def _withdraw_ghosts(self, waiting: BitstampOrder) -> None:
         while self.crosses(waiting.side, waiting.price):
             far = self.best(-waiting.side)
             assert far is not None
@@ -402,7 +402,7 @@ class BitstampBook:
                 self.take(schema.DELETE, number, self.orders[number].amount)
 
     def snapshot(self, answer: OrderBookAnswer, opening: bool) -> None:
-        """Open the book, or hold it against a later snapshot."""
+        """Open the book, or compare it with a later snapshot."""
         if not opening:
             held = {number: (o.side, o.price, o.amount) for number, o in self.orders.items()}
             if held == {

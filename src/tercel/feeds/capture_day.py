@@ -1,4 +1,4 @@
-"""What the feeds of captures share: which markets are asked for, and the days of UTC in a tape of all of it.
+"""What the feeds of captures share: the choice of markets, and the days of UTC of a tape.
 
 Only the whole capture knows its days. A later day opens with the book that the day before left.
 """
@@ -32,7 +32,7 @@ class CaptureDay:
     updates : int64[rows]
         The venue's number of the update that a row ends, else 0.
     quotes : tuple
-        Best quotes that the venue sent beside its updates: the truth that a book is held against.
+        Best quotes that the venue sent beside its updates: the reference for a rebuilt book.
     """
 
     imported: Imported

@@ -158,7 +158,7 @@ def account_row(fields: Said, market: Said) -> dict[str, Any]:
 
 
 def order_row(order: Said, asked: Said, now_ms: int) -> dict[str, Any]:
-    """An order, as one who asked is answered."""
+    """An order as the answer to a request."""
     status, filled = STATUSES.get(str(order.get("status")), "NEW"), plain(order.get("filled"))
     if (
         status == "FILLED"
@@ -195,7 +195,7 @@ def order_row(order: Said, asked: Said, now_ms: int) -> dict[str, Any]:
 
 
 def trade_row(trade: Said, now_ms: int) -> dict[str, Any]:
-    """A trade of ours."""
+    """An own trade."""
     fee, number = trade.get("fee") or {}, number_of(trade["id"])
     return {
         "id": number,

@@ -1,4 +1,4 @@
-"""ccxt.pro in one thread with a loop of its own: what it hears is handed over in the order in which it came."""
+"""ccxt.pro in one thread with its own event loop; messages are handed over in the order of receipt."""
 
 import asyncio
 import logging
@@ -101,7 +101,7 @@ def urls_of(urls: Any, at: str = "") -> Iterator[tuple[str, str]]:
 class CcxtStreams:
     """Streams of one exchange; each is begun again when it breaks.
 
-    `came` holds what was heard: ("own", (trades, orders)), ("market", a message of Binance's), ("up", why not),
+    `came` holds what was received: ("own", (trades, orders)), ("market", a message of Binance's), ("up", why not),
     ("refused", why), ("lost", why market data broke), and what else was said.
 
     Parameters
@@ -145,7 +145,7 @@ class CcxtStreams:
         self._thread.start()
         self.loop.call_soon_threadsafe(self._guard, allow)
 
-    # -- from the thread of who holds it ------------------------------------------------------------------------------
+    # -- called from the owner's thread ------------------------------------------------------------------------------
     def run(self, work: Coroutine[Any, Any, Any]) -> "Future[Any]":
         """Run something in the loop."""
         return asyncio.run_coroutine_threadsafe(work, self.loop)

@@ -202,7 +202,7 @@ class TradeMap(MapTable):
     exchange, exchanges
         As in quotes; empty: all.
     aggressor : str
-        Column that says who traded actively; empty: signed by quotes and ticks.
+        Column with the side of the aggressor; empty: signed by quotes and ticks.
     buy, sell : tuple of str
         Its values; any other leaves the sign to quotes and ticks.
     condition : str

@@ -169,7 +169,7 @@ class LobsterDay:
         warnings: list[str] = []
         if messages.attributed:
             warnings.append(
-                f"the seventh column of {self.messages.where}, who attributed an order, is left out"
+                f"the seventh column of {self.messages.where}, the attribution of orders, is left out"
             )
         if (off := share_off(unit, visible)) > WORTH_SAYING:
             tick = unit / UNITS_PER_DOLLAR

@@ -1,7 +1,7 @@
 """LOBSTER's two CSV files as arrays: Polars reads them; when it cannot, a slow scan finds the row and says why.
 
 Message columns: time (seconds after midnight), type, order id, size (shares), price (dollars x 10,000), direction; some
-files have a seventh, who attributed the order (an MPID, or null), which is left out.
+files have a seventh, the attribution of the order (an MPID, or null), which is left out.
 Orderbook columns, for each level: ask price, ask size, bid price, bid size. A row of each (AAPL, 21 June 2012)::
 
     34200.004241176,1,16113575,18,5853300,1

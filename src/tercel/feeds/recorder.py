@@ -1,6 +1,4 @@
-"""Recorders: live feeds into captures that lose nothing they accepted, whatever kills them.
-
-The recorder of a WebSocket feed: connect, subscribe, keep every message, ask for snapshots, connect again.
+"""Recorder of a WebSocket feed: connect, subscribe, write every message, request snapshots, reconnect.
 
 A message is written before the next one is read. Snapshots are fetched beside the stream, which continues meanwhile, and
 written in their place among its messages; the importer does the aligning. A connection that ends is followed by
@@ -61,9 +59,9 @@ class Stream:
     url : str
         Where to connect.
     snapshot_url : str
-        Where a snapshot of the book is asked for.
+        URL of a snapshot of the book.
     information_url : str
-        Where tick and lot are asked for, once; empty where unknown.
+        URL of tick and lot, requested once; empty where unknown.
     subscriptions : tuple of str
         What to say after connecting.
     """
@@ -217,7 +215,7 @@ class BinanceStream(Stream):
 
 
 class BitstampStream(Stream):
-    """Order events and trades of a Bitstamp pair; the book is asked for once a connection, order by order.
+    """Order events and trades of a Bitstamp pair; the book is requested once a connection, order by order.
 
     Parameters
     ----------
@@ -230,9 +228,9 @@ class BitstampStream(Stream):
     def __init__(self, pair: str, url: str, snapshot_url: str | None = None) -> None:
         self._pair = pair.lower()
         own = f"https://www.bitstamp.net/api/v2/order_book/{self._pair}/?group=2"
-        asked = ({"channel": f"live_{what}_{self._pair}"} for what in ("orders", "trades"))
+        channels = ({"channel": f"live_{what}_{self._pair}"} for what in ("orders", "trades"))
         subscriptions = tuple(
-            json.dumps({"event": "bts:subscribe", "data": data}) for data in asked
+            json.dumps({"event": "bts:subscribe", "data": data}) for data in channels
         )
         super().__init__(url, snapshot_url or own, subscriptions=subscriptions)
 
@@ -400,7 +398,7 @@ class Recorder:
         self._clock = clock
         self._notify = notify or (lambda _: None)
         self._answer: Future[str] | None = None
-        """A snapshot that was asked for."""
+        """A requested snapshot."""
         self._details: Future[str] | None = None
         """The answer about tick and lot."""
         self._again_ns = 0

@@ -4,13 +4,13 @@ Against a file, each row from the second on is `by_message` (the touch, both bes
 before and after any roll of that row), `by_roll_in` (equal only after them, and all are legal), or `unexplained_touch`.
 A ROLL_IN is legal at a price strictly worse than every level that stays after the message and than the level that the message
 removed, where fewer levels stay than the file shows; a ROLL_OUT beyond the levels shown. Rows with one that is not
-are `illegal_rolls`; beyond the touch they leave it as it is. A tape is explained when nothing differs and no roll is
+are `illegal_rolls`; beyond the touch they do not change it. A tape is explained when nothing differs and no roll is
 illegal.
 """
 
 from collections.abc import Callable
-from importlib import import_module
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any, Final
 
 import numpy as np
@@ -386,16 +386,11 @@ Truth = Callable[[Instrument, Events, Path], dict[str, Any]]
 """Instrument, events, the file: findings, with the verdict as ``explained``."""
 
 TRUTHS: Final = {
-    "lobster": ("tercel.feeds.verify", "verify_against", "an orderbook file"),
-    "dbn": ("tercel.feeds.verify_mbp10", "verify_mbp10", "a Databento mbp-10 file"),
-    "binance": (
-        "tercel.feeds.verify",
-        "verify_quotes",
-        "the capture with its bookTicker stream",
-    ),
+    "lobster": ("tercel.feeds.verify:verify_against", "an orderbook file"),
+    "dbn": ("tercel.feeds.verify_mbp10:verify_mbp10", "a Databento mbp-10 file"),
+    "binance": ("tercel.feeds.verify:verify_quotes", "the capture with its bookTicker stream"),
     "bitstamp": (
-        "tercel.feeds.verify",
-        "verify_orders",
+        "tercel.feeds.verify:verify_orders",
         "a capture with later snapshots of the order book",
     ),
 }
@@ -416,12 +411,11 @@ def truth_for(instrument: Instrument) -> Truth:
         )
     )
     if feed not in TRUTHS:
-        known = "; ".join(f"{name}: {file}" for name, (_, _, file) in TRUTHS.items())
+        known = "; ".join(f"{name}: {file}" for name, (_, file) in TRUTHS.items())
         raise TapeError(
             f"a tape with an independent truth ({known})",
             f"{instrument.symbol} {instrument.date}, imported as {feed}",
             "leave `against=` out, or write a check",
         )
-    module, function, _ = TRUTHS[feed]
-    found: Truth = getattr(import_module(module), function)
+    found: Truth = resolve_name(TRUTHS[feed][0])
     return found

@@ -1,6 +1,6 @@
 """Counterfactual costs: strategies on somebody's own parents, same symbol, side, quantity, times and tape.
 
-Each parent is an episode of replay (`market.simulator.tape_source`), worked by every strategy from the same moment to
+Each parent is an episode of replay (`market.simulator.source`), worked by every strategy from the same moment to
 the same horizon; what is left then goes to the market. A parent's limit price holds for them as for its owner: they
 buy nothing above it and sell nothing below it, and lots that find nobody within it cost the mid's move to the end, as
 the owner's do. The differences are paired parent by parent, in money over the arrival value of all that was asked for,

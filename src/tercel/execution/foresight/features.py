@@ -1,6 +1,6 @@
 """What a forecaster reads: trades, flow, moves and queues of the last seconds, in units of the market's own past.
 
-A market keeps its last seconds (`simulator.past_seconds`) and sums over events that it forgets (`simulator.lately`).
+A market keeps its last seconds (`simulator.past_seconds`) and sums over events that it forgets (`simulator.past_seconds`).
 Prices are divided by the standard deviation of its own one-second moves, lots by its own mean queue or mean volume,
 distances in the book by its mean spread, so that names of any tick, price and activity look alike. All is oriented by
 the heavier queue at the touch: what is forecast is the move towards the thinner one, and a market in the mirror gets

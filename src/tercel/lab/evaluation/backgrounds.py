@@ -1,4 +1,4 @@
-"""The public's events of each seed, simulated once for a batch and kept packed (`market.simulator.followed`)."""
+"""The public's events of each seed, simulated once for a batch and kept packed (`market.simulator.background`)."""
 
 from collections.abc import Iterator
 from typing import Final

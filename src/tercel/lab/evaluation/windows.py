@@ -63,7 +63,7 @@ def tape_plan(
     Parameters
     ----------
     days : sequence of TapeDay
-        From `market.simulator.tape_source`.
+        From `market.simulator.source`.
     task : Task
         Its share is of the volume that `curve` expects in each window.
     curve : sequence of float

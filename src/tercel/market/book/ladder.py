@@ -365,7 +365,7 @@ def _move_up(b: Packed, side: int, price: int, arrival: int, qty: int) -> None:
 def reduce(b: Packed, slot: int, qty: int) -> int:
     """Take `qty` lots (at most what is there) from an order; at zero it leaves the book. Returns the lots taken.
 
-    The slot stays allocated: who allocated it releases it.
+    The slot stays allocated; the caller releases it.
     """
     o = order_at(b, slot)
     have = o.qty

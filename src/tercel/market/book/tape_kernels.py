@@ -1,6 +1,6 @@
 """The book fed from a tape: 64-bit order ids on top of the ladder, one compiled loop over event columns.
 
-`ids` is the map from ids to slots (`id_map`), `key_of` int64[orders] gives a slot's id back.
+`ids` is the hash map from ids to slots, `key_of` int64[orders] gives a slot's id back.
 """
 
 from typing import Any

@@ -171,7 +171,7 @@ class Preset(BaseModel):
         return None
 
     def path(self, seed: int, number: int) -> int:
-        """Seed of the path that is held against stretch `number` of a tape."""
+        """Seed of the path that is compared with stretch `number` of a tape."""
         return seed
 
     def remember(self, k: Ints) -> None:

@@ -1,4 +1,4 @@
-"""`resampled`: a market whose days are made of blocks of real days, order by order (`market.tape.resampled`)."""
+"""`resampled`: a market whose days are made of blocks of real days (`market.tape.resampled`), with whole books."""
 
 import hashlib
 import math

@@ -5,7 +5,7 @@ every resting public order dies at `cancel_rate[i]`. The book it sees holds the 
 move distances, they are never cancelled by it.
 
 Events are drawn by thinning: one clock of rate 2 (limit + market) + (largest cancel rate) x (slots in use); a cancel
-proposal names a slot and is accepted with its order's own rate. Own orders do not enter the clock, so a twin without
+proposal names a slot and is accepted with its order's own rate. Own orders do not enter the clock, so a counterfactual without
 them draws the same proposals until the books differ.
 """
 

@@ -1,4 +1,4 @@
-"""Propagator impact on replay: a law fitted to the tape's signed trades, scaled by the square-root law.
+"""Laws of impact fitted to a tape or a market: propagator, replenishment, and the default law of a preset.
 
 A recorded tape does not answer. What own trades would have done is put on top of it: the public book is translated by
 the law's target, and later rows of the tape come at prices that are moved by as much, so that the agent trades at
@@ -13,10 +13,10 @@ shifted prices and sees them recover. Two laws:
   the shape, not the height, of a metaorder's impact.
 
 Limits. The tape's orders do not react otherwise than by the price: no order is cancelled because of ours, volumes stay those of
-the tape, and an order of the tape that traded with ours on the way of a translation is not missed by those who traded
+the tape, and an order of the tape that traded with ours on the way of a translation is not missed by those that traded
 with it then (`DOUBLE_LOTS` counts lots that were filled on the tape and here). Own lots taken from a level come back
 only as the tape brings new ones. An execution of hidden lots is printed at the shifted price. The tape's own
-volatility contains nothing of ours.
+volatility contains no own trades.
 """
 
 from collections.abc import Callable, Sequence
@@ -237,7 +237,7 @@ def linear(base: ImpactLaw, explicit: tuple[tuple[float, float], ...]) -> Impact
 # Cancels are not taken off: what is measured is how soon the side sends as much again.
 #
 # Each market order is counted by itself, so two that follow each other closely may be filled up by the same limit
-# orders. The worst price paid is read off the book on show before the order; an order larger than all levels written in
+# orders. The worst price paid is read off the visible book before the order; an order larger than all levels written in
 # `Observed` is taken to end at the last of them.
 #
 # Delays end at :data:`LONGEST_S`. A market order whose lots are not back by then, or by the end of the stretch, is
@@ -313,7 +313,7 @@ def delays(days: Sequence[Observed]) -> Delays:
     seconds = np.concatenate([seconds for seconds, _ in found]) if found else np.zeros(0)
     if not len(seconds):
         raise ConfigError(
-            "days with market orders on show",
+            "days with visible market orders",
             f"{len(days)} days without one",
             "name days that trade visibly",
         )
@@ -370,7 +370,7 @@ def _follow(
     """Follow each market order until its lots are back."""
     for i in range(rows.shape[0]):
         r = rows[i]
-        taken = -side[r]  # the side that was on show: +1 bids, -1 asks
+        taken = -side[r]  # the side that was hit: +1 bids, -1 asks
         if taken > 0:
             worst = _worst_paid(bid_px[r], bid_lots[r], lots[r])
         else:
@@ -392,7 +392,7 @@ def _follow(
 
 @kernel
 def _worst_paid(px: Any, shown: Any, lots: int) -> int:
-    """Price of the level at which the levels on show add up to `lots`; that of the last one where they do not."""
+    """Price of the level at which the visible levels add up to `lots`; that of the last one where they do not."""
     worst = px[0]
     for level in range(px.shape[0]):
         if shown[level] <= 0:
@@ -415,7 +415,7 @@ WORLDS = 48
 WEIGHTS_TAU_S = 30.0
 WEIGHTS_BETA = 1.5
 WEIGHTS_ETA = 0.25
-"""Share of our flow that others set theirs against, in linear response: 2 tau (market orders a second and side) m.
+"""Share of own flow that the market answers, in linear response: 2 tau (market orders a second and side) m.
 
 More of it overshoots in models whose public flow remembers trades: prices fall while we buy.
 """
@@ -460,7 +460,7 @@ def pilot_law(
     y : float
         Prior.
     replenishment_s : tuple of float
-        Of its tape (`market.impact.replenishment`).
+        Of its tape (`market.impact.fitted`).
 
     Raises
     ------

@@ -71,7 +71,7 @@ class ImpactLaw:
         Of `trades` and `sigma_ticks`.
     replenishment_s : tuple of float
         Equally likely delays, seconds, after which lots that own orders took come back
-        (`market.impact.replenishment`); none: they stay away for as long as their order lives, as on a tape.
+        (`market.impact.fitted`); none: they stay away for as long as their order lives, as on a tape.
     explicit : tuple of (float, float)
         A kernel of its own: rates (1/s, 0 stays) and weights, which sum to 1; `td_s`, `beta` and `permanent` are then
         not read.

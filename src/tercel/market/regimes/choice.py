@@ -1,4 +1,4 @@
-"""Regimes by name: `chain`, `long_chain`, `drawn`, `season`, a named regime, or a file.
+"""Regimes by name or file, and which is in force when: `chain`, `long_chain`, `drawn`, `season`, a named regime, or a file.
 
 `drawn`: an episode's market has a liquidity of its own, drawn from a table, and keeps it (:func:`drawn_chain`).
 

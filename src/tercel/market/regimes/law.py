@@ -1,8 +1,8 @@
-"""Laws of regimes: a Markov chain or a script that switches them within an episode, and a season by the time of day.
+"""Named regimes and their laws: a Markov chain or a script that switches them, and a season by the time of day.
 
 The chain goes in continuous time: in state i it waits an exponential time of mean 1 / sum_j rates[i][j] and goes to j
 with probability in proportion to rates[i][j]. Its stream is seeded by an episode's (seed, index) alone, so all
-strategies, and the twin without orders, meet the same regimes at the same times; nothing that anybody trades changes
+strategies, and the counterfactual market without orders, meet the same regimes at the same times; no trade changes
 them.
 """
 

@@ -1,4 +1,7 @@
-"""Realism score of a preset as one mapping, the JSON of `tercel market score`."""
+"""Realism score of a preset against held-out tape: the tape in compact form, simulated stretches, and the card.
+
+`score` gives one mapping, the JSON of `tercel market score`, with a real-against-real floor beside every figure.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -420,7 +423,7 @@ def score_by_card(preset: Preset, seeds: Sequence[int]) -> dict[str, Any]:
 
 
 BY_CARD: Final = (
-    "held against the tape on its card: Wasserstein, distances given the spread and the half hour, and the classifier "
+    "compared with the tape on its card: Wasserstein, distances given the spread and the half hour, and the classifier "
     "need the days themselves, of a lake"
 )
 

@@ -1,4 +1,4 @@
-"""Distances between two samples: L1 on bins frozen from the reference, and normalised Wasserstein.
+"""Distances between two samples: L1 on bins of the reference, also by class, normalised Wasserstein, and gates.
 
 L1 is half the sum of |p - q| over bins, 0 for equal laws and 1 for laws that share no bin. The bins come from the
 reference (the real tape) alone: cuts at its quantiles, and every value that makes up a bin's share by itself (a round

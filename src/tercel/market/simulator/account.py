@@ -1,7 +1,7 @@
-"""State changes of a market: public rows, own fills, own deaths. Every change passes here and can be recorded.
+"""State changes of a market: public rows, own fills, own deaths, and matching of own and public orders.
 
-The live driver applies recorded rows through these same functions, which is why its book, tallies and account are
-byte-identical to the simulator's.
+Every change passes here and can be recorded. The live driver applies recorded rows through these same functions, which
+is why its book, tallies and account are byte-identical to the simulator's.
 """
 
 from typing import Any
@@ -225,7 +225,7 @@ def public_take(b: Packed, k: Longs, slot: int, qty: int, kind: int, own_aggress
 
 @kernel
 def hidden_trade(k: Longs, side: int, price: int, lots: int) -> None:
-    """A hidden order was executed: the book stays as it is, the lots are counted."""
+    """A hidden order was executed: the book does not change, the lots are counted."""
     state_at(k).hidden_lots += lots
     printed(k, price)
     write(k, TRADE_HIDDEN, 0, side, price, lots, 0, 0)
@@ -518,10 +518,10 @@ def meet(k: Longs, side: int) -> None:
 
 @kernel
 def hit_own(b: Packed, k: Longs, side: int, price: int, lots: int) -> int:
-    """A resting tape order trades with own orders it crosses, and who undercuts them. Returns the lots that the book
+    """A resting tape order trades with own orders it crosses, and with orders that undercut them. Returns the lots that the book
     does not get.
 
-    Lots that undercutting orders took stay on show, as on the tape, and who is left of these goes; but not while an
+    Lots that undercutting orders took stay visible, as on the tape, and the rest of these orders leaves; but not while an
     own order would lock with them.
     """
     s = state_at(k)

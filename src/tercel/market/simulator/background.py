@@ -1,4 +1,4 @@
-"""Background book: the public market without own trades; the shown one is it, shifted by impact, with own orders.
+"""Public book without own trades (the background); the visible book is it, shifted by impact, with own orders.
 
 From the first own order on a world holds two books. The flow acts on the *background*: public orders alone, order by
 order those of the counterfactual market without own orders. Whatever happens there is mirrored in the visible book
@@ -6,13 +6,13 @@ order those of the counterfactual market without own orders. Whatever happens th
 of the public orders that it met in the background as many lots stay (residual orders). So own orders neither size an aggressor
 nor cause one, no lot trades twice, and all strategies on one seed share the market's moves.
 
-Lots that own orders took are gone from the book on show. Their owner still has them in the background; they come back,
+Lots that own orders took are gone from the visible book. Their owner still has them in the background; they come back,
 behind what rests at their price by then, after a delay that the tape's replenishment says, and not while a resting own
 order is in their way. What own volume does to the price is the law's business alone.
 
 Public lots that own lots stood in front of: an aggressor's lots are used once.
 
-What own orders trade, the public order behind them keeps in the book on show. While its counterpart in the background
+What own orders trade, the public order behind them keeps in the visible book. While its counterpart in the background
 lives these are lots of one order, and go with it; when the counterpart has been executed they are a *residual* order. It
 stays where it was and trades by price and time, goes as often as public orders of its price or the next one behind
 are cancelled, and gives way to a public order of the other side that reaches it.
@@ -53,7 +53,7 @@ from tercel.market.tape.schema import ADD, DELETE, EXECUTE, TRADE_HIDDEN
 
 @kernel
 def shown_at(b: Packed, k: Longs, slot: int) -> int:
-    """The slot of the book on show that has the background's order of `slot`."""
+    """The slot of the visible book that has the background's order of `slot`."""
     for spare in range(state_at(k).spares):
         if k[sim.SPARE_AT + spare] == slot + 1:
             return fixed(b, lay.ORDERS) - sim.RESIDUAL_SLOTS + spare
@@ -432,7 +432,7 @@ def put_back(b: Packed, k: Longs, slot: int) -> bool:
 # -- followed --------------------------------------------------------------------------------------
 # The background market of a seed, simulated once: its events packed, and markets that follow them.
 #
-# Own orders leave the background as it is (but under a law of `weights`, which leans on the flow), so what the public
+# Own orders do not change the background (but under a law of `weights`, which leans on the flow), so what the public
 # does after an order's arrival is the same whatever is done with the order. It is written down once, two words a row, and
 # every further market of that seed takes its rows from there: no flow is drawn, no second book is updated, only what the
 # shown book needs of it (what each public order has left). What is seen, traded and booked is the same to the byte.

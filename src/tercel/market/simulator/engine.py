@@ -144,7 +144,7 @@ def advance(b: Packed, k: Longs, flow: Floats, tape: Rows) -> int:
             s.attention = 0
             return sim.ACKNOWLEDGED
         flow_ns, due_ns = next_public(k), max(s.due_ns, s.now)
-        # in a halt nothing of ours reaches the book; it arrives when trading resumes
+        # in a halt no own command reaches the book; it arrives when trading resumes
         command_ns = max(next_arrival(k), s.now) if s.halted == 0 else FOREVER_NS
         if s.due_held != 0 and s.halted == 0:  # taken late, at the end of the halt
             s.due_held = 0

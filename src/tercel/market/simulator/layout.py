@@ -161,7 +161,7 @@ IMPACT_WORDS: Final = 40
 BIAS, PENDING, LAW_NS, ROUNDING, KERNEL = range(IMPACT_MEMORY, IMPACT_MEMORY + 5)
 # BIAS: (WEIGHTS) real: log factor of public market sells, above 0 after own buying
 # PENDING, LAW_NS: own lots traded since the law last looked, buying positive; when it last looked
-# ROUNDING: real in (0, 1): where this world rounds up; 0: nothing of ours has traded
+# ROUNDING: real in (0, 1): where this world rounds up; 0: no own order has traded
 # KERNEL: reals: own mean trades under each exponential of the kernel
 KERNEL_WORDS: Final = IMPACT_WORDS - 7
 
@@ -249,7 +249,7 @@ FORECAST_WORDS: Final = 4
 PAST_SECONDS: Final = 1024
 """Seconds that a ring has room for: the longest past that anything looks at, and some."""
 
-# -- what happened lately (`simulator.lately`) -------------------------------------------------------------------------
+# -- what happened lately (`simulator.past_seconds`) -------------------------------------------------------------------------
 TRADED_NS, TRADED_SIDE, TRADED_PRICE, PRINTED_NS, MOVED_NS, MOVED_BY, LATELY = range(
     FORECAST + FORECAST_WORDS, FORECAST + FORECAST_WORDS + 7
 )

@@ -2,7 +2,7 @@
 
 A print of n lots executes the first n lots of the level; a total that falls by more than was printed since lost the
 rest by cancels, and the feed does not say whose they were. A queue model gives the share of them that was ahead of the own order,
-from the lots ahead of it and behind it (`queue_models`). A new order goes behind the whole total that is shown; lots
+from the lots ahead of it and behind it (`MODELS`, below). A new order goes behind the whole total that is shown; lots
 that come later go behind it. Against hftbacktest three things differ: lots
 are whole (what rounding leaves is carried to the next fall of the order's level, nothing is drawn), lots printed but
 not yet taken off the total do not count as back, and several own orders in one queue keep their order.
@@ -53,7 +53,7 @@ from tercel.market.tape.schema import LEVEL_SET, TRADE
 # ``power_prob3``  P = 1 - f(front / (front + back)), f(x) = x^n
 # ``log_prob``     P = f(back) / (f(back) + f(front)), f(x) = ln(1 + x)
 # ``log_prob2``    P = f(back) / f(back + front), f(x) = ln(1 + x)
-# ``first``        P = 0: the orders ahead cancel first (no model of theirs: the kindest of all)
+# ``first``        P = 0: the orders ahead cancel first (not a model of hftbacktest: the most optimistic)
 # ================ ======================================================================
 #
 # At the head of the queue nothing is ahead to be cancelled (P = 1), at its tail nothing behind (P = 0).
@@ -281,7 +281,7 @@ def print_row(
     """The tape trades `lots` of `side`'s resting orders at `price`; without `fills` own ones are left to reports."""
     s = state_at(k)
     s.events += 1
-    on = s.halted == 0  # an auction's prints are none of ours
+    on = s.halted == 0  # auction prints fill no own order
     if side != 0 and on:
         k[sim.SOLD if side > 0 else sim.BOUGHT] += lots
         traded(k, side, price, lots)

@@ -204,7 +204,7 @@ def _program(
 
 @late_kernel
 def _pack(b: Packed, k: Longs, flow: Floats, tape: Rows, rows: Rows, until: int) -> int:
-    """Let a market's background move on its own beyond `until`, packed into `rows` (`followed`); how many they are."""
+    """Let a market's background move on its own beyond `until`, packed into `rows` (see `background`); how many they are."""
     s = state_at(k)
     at, since, overflow = 0, s.now, b[lay.OVERFLOW]
     while at >= 0 and since <= until:
@@ -328,7 +328,7 @@ def run_recorded(b: Packed, k: Longs, flow: Floats, tape: Longs, until: int, mar
 def lay_order(
     b: Packed, k: Longs, flow: Floats, tape: Longs, side: int, price: int, lots: int
 ) -> int:
-    """Lay a public order: its slot, -1 where there is none."""
+    """Place a public order: its slot, -1 where no slot is free."""
     return _ask(KernelRequest.LAY, b, k, flow, tape, side, price, lots)
 
 

@@ -1,4 +1,4 @@
-"""What a market was like, second by second: a ring of rows behind its state, for forecasts that look back.
+"""Past of a market for forecasts: a ring of rows, one a second, and sums over events with exponential decay.
 
 A row is written when time moves beyond its second, so that it has seen everything up to the end of it. Tallies are
 those of the state; moves, spreads and lots at the touch are added up over the seconds, so that a mean over any past is
@@ -96,8 +96,8 @@ RECENT_TRADES: Final = 0  # signs of aggressors, three; their lots, three
 # What happened lately, for forecasts: sums over events, each forgotten with a time constant of its own.
 #
 # A market with room for seconds (`past_seconds`) keeps them; any other leaves them 0. They change where the book and its
-# tallies do (`account`), by rows that the live driver hears as well, and never by what a bound of replay draws. A sum is
-# stored as it stood at the last event of its kind: who reads it takes off what is forgotten since.
+# tallies do (`account`), by rows that the live driver receives too, and never by what a bound of replay draws. A sum is
+# stored as it stood at the last event of its kind: the reader discounts it for the time since.
 
 MOVES: Final = 6  # moves of the mid, half-ticks, three: how far it is from its own exponential mean
 PRINTS: Final = 9  # hidden executions: above the mid less below it

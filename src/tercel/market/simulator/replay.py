@@ -104,7 +104,7 @@ def replay_row(b: Packed, k: Longs, kind: int, slot: int, side: int, price: int,
     elif kind == schema.EXECUTE:
         if (
             b[lay.OWN_RESTING] > 0 or s.rivals > 0
-        ) and s.halted == 0:  # an auction's executions are none of ours
+        ) and s.halted == 0:  # auction executions fill no own order
             meet(k, -side)
             fill_traded(b, k, side, price, lots)
         if slot >= 0:

@@ -1,4 +1,4 @@
-"""Source of episodes: a flow model's parameters or a compiled tape, and worlds to start from.
+"""Source of episodes: a flow model or a compiled tape, worlds to start from, and bounds on fills of a replay.
 
 A world is the pair of arrays of one market at one moment. Episodes copy one and go on with their own random streams.
 """
@@ -40,7 +40,7 @@ Impact = ImpactLaw | Literal["none"] | None
 
 
 class Measured(Protocol):
-    """A figure that is measured when it is first asked for."""
+    """A figure that is measured on first use."""
 
     @property
     def value(self) -> float: ...
@@ -91,7 +91,7 @@ class Source:
 
     @property
     def answers(self) -> bool:
-        """Whether the market reacts to own orders, so that impact can be measured with twins."""
+        """Whether the market reacts to own orders, so that impact can be measured against the counterfactual market."""
         return self.model != sim.REPLAY or self.impact is not None
 
 
@@ -165,7 +165,7 @@ def reactive(
     settle_s : float
         Seconds that the laid book runs before the first world is stored; 0 where the preset's book does not settle.
     impact : ImpactLaw or "none", optional
-        A law (`impact.pilot.law_for` has one by name); default: the law on the card, none where there is none there.
+        A law (`impact.fitted.law_for` has one by name); default: the law on the card, none where the card has none.
 
     Raises
     ------
@@ -330,7 +330,7 @@ def replay(
     Parameters
     ----------
     impact : ImpactLaw, optional
-        What own trades do to the prices of the tape (`market.impact.propagator.tape_law`); default: nothing.
+        What own trades do to the prices of the tape (`market.impact.fitted.tape_law`); default: nothing.
     bound : str
         One of `bounds.BOUNDS`.
 
@@ -401,7 +401,7 @@ def source_of(days: Sequence[CompiledDay], queue: str = DEFAULT) -> tuple[Source
 # -- measured rates of undercutting: which table is a tape's --
 
 # -- bounds ----------------------------------------------------------------------------------------
-# Bounds on fills in replay: who gets a trade that the tape gave to its own orders, and who undercuts.
+# Bounds on fills in replay: whether trades that the tape gave to its own orders also fill ours, and undercutting.
 #
 # A bound is kinder than the next: `kind` lets such trades fill own orders too, `strict` leaves the tape what trades at an
 # own order's price, `undercut` is strict and draws public orders that come because an own order improves the touch.

@@ -2,7 +2,7 @@
 
 A tape does not answer. Where an own order is alone inside the public spread, an order at a better price is drawn
 with the measured hazard: so much more often are public orders undercut that improved the touch than a better price
-comes where no order improved it (`bounds`). The tape's own better prices come as they came, so the excess alone
+comes where no order improved it (`source.bounded`). The tape's own better prices come as they came, so the excess alone
 is drawn. It goes by the room left inside the spread in bps, how long the own order has stood alone there, and its size
 over the usual one.
 

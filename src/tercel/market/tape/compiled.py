@@ -1,4 +1,4 @@
-"""A day of tape compiled for replay: every order gets a slot, decided by the tape's own life of the order.
+"""A day of tape compiled for replay, stored with checkpoints: every order gets a slot by its life on the tape.
 
 Replay then needs no id map: a row names the slot, -1 where the id is unknown. A slot is used again once the tape is
 done with its order, whatever the agent did to it in between. On the way the compiled day notes the book every quarter

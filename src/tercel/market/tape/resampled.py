@@ -3,7 +3,7 @@
 A day is cut into blocks of some minutes. Each block is a stretch of one of the real days, order by order, at its own
 hour, and begins where a real book was in the state of the day's book now: the same spread, queues at the touch and trades
 of the last minutes of the same class, about the same time of day. Prices are moved so that the bids meet. What a fill
-costs who rested, how fast queues go and what can be foreseen within a block are so the tape's own, with as many days as
+costs passive orders, how fast queues go and what can be foreseen within a block are so the tape's own, with as many days as
 one wants.
 
 The first block is the opening of a real day, the last one the close of one.
@@ -45,7 +45,7 @@ SOUND: Final = 0.9
 WIDEST: Final = 100
 """Ticks of a spread beyond which nothing begins."""
 LEAST_LEVELS: Final = 5
-"""Of a tape that shows those near the touch (`market.tape.whole`)."""
+"""Of a tape that shows those near the touch (`market.flow.resampled`)."""
 
 _NS, _KIND, _SLOT, _SIDE, _PRICE, _LOTS = range(ROW)
 # Of a moment at which a block may begin: its row and time, the touch, the lots on it.

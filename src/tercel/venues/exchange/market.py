@@ -72,7 +72,7 @@ class EntryLatency:
 
 @dataclass(frozen=True, eq=False)
 class RegimeChange:
-    """From `at_ns` on the flow has other parameters (`market.flow.scenario.scaled`) or other rate factors."""
+    """From `at_ns` on the flow has other parameters (`market.regimes.choice.scaled`) or other rate factors."""
 
     at_ns: int
     flow: Floats | None = None

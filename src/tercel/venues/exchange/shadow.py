@@ -42,9 +42,9 @@ class ShadowRules:
     Parameters
     ----------
     queue : str
-        Model of queues where level totals alone are shown (`market.simulator.queue_models`).
+        Model of queues where level totals alone are shown (`market.simulator.levels`).
     theirs : bool
-        What is traded at an own order's price stays the tape's (`market.simulator.bounds`, `strict`); orders alone.
+        What is traded at an own order's price stays the tape's (`market.simulator.source`, `strict`); orders alone.
     laws : mapping of str to ImpactLaw
         What own trades do to prices, by instrument; those that are not there: nothing.
     totals : bool

@@ -79,7 +79,7 @@ class MarketSection(_Section):
     judge_days: tuple[str, ...] = ()
     """Dates that are kept for judging: refused when one of them is trained on."""
     queue: str = DEFAULT
-    """Queue model of tapes of level totals (`market.simulator.queue_models`)."""
+    """Queue model of tapes of level totals (`market.simulator.levels`)."""
 
     @model_validator(mode="after")
     def _consistent(self) -> "MarketSection":

@@ -1,4 +1,4 @@
-"""Empirical laws beside the weights: waits, sizes, placement, market-order lots, resting depth."""
+"""Empirical laws of the queue-reactive flow: waits, sizes and their repetition, placement, depth, hidden executions."""
 
 import itertools
 from collections.abc import Sequence
@@ -145,7 +145,7 @@ def _places(
 def _inside(days: Days, seen: Seen, known: Sequence[Bools], law: dict[str, Table]) -> Table:
     """Ticks into the spread from its nearer end, by how far its side is behind its mean, and by the spread.
 
-    Of orders that stand where none stood (`repeats.AgainChances`), if there are any. Where they are few, a cell takes
+    Of orders that stand where none stood (`empirical.AgainChances`), if there are any. Where they are few, a cell takes
     those of any retreat.
     """
     rows = np.concatenate([d.o.kind == q.LIMIT_IN_SPREAD for d in days])

@@ -1,7 +1,7 @@
 """Book operations of the queue-reactive flow: look at the best levels, place, take, cancel, refill.
 
-Whose order is cancelled is the matter of `withdrawals`; what trades unseen, that of `hidden_events`. The book holds
-public orders alone: own orders stand in another (`market.simulator.background`).
+The book holds public orders alone: own orders are in another (`market.simulator.background`). Hidden executions are
+drawn in `kernel`.
 """
 
 from tercel.core.jit import Floats, Longs, Packed, fixed, kernel
@@ -426,7 +426,7 @@ def _deeper_order(b: Packed, k: Longs, flow: Floats, side: int) -> int:
     slot = -1
     w1, w2 = _hazard(k, flow, side, 1), _hazard(k, flow, side, 2)
     w3, w4 = _hazard(k, flow, side, 3), _hazard(k, flow, side, 4)
-    for _ in range(8):  # who has stood long stays, at the best and behind it
+    for _ in range(8):  # old orders are cancelled less often, at the best and behind it
         slot = _scanned_order(b, k, side, w1, w2, w3, w4)
         if slot < 0 or uniform(k, sim.FLOW_RNG) * flow[q.LEAVES_MOST] < _leaves(
             b, flow, slot

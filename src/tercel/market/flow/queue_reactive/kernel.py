@@ -15,7 +15,7 @@ market order emptied a best price; then the kind of the event, with weights that
 - `fresh`, `alone`, `behind`: age and origin of best prices, orders alone at them, the gaps behind them;
 - `activity` of the minute.
 
-What moves the mid leans (`lean_of`): with the last half minute, against the last minutes, with those who take.
+What moves the mid leans (`lean_of`): with the last half minute, against the last minutes, with aggressors.
 Narrow are spreads in which market orders come more readily. Cancels at the best weigh by the ages and sizes of the
 orders there, deeper ones in proportion to the lots. Then price, size, or which order. Hidden executions come with
 market orders and between events.

@@ -284,7 +284,7 @@ class PilotFactors(BaseModel):
         Log factor of the events that move the mid, per standard deviation of its displacement from its fast mean;
         positive pulls back.
     trend, value, push : float
-        Lean of the same events with the last half minute, against the last minutes, with those who take: see
+        Lean of the same events with the last half minute, against the last minutes, with aggressors: see
         `kernel.lean_of`.
     lots : float
         How far market orders that do not take just the queue lean to larger sizes; 1: as on tape.
