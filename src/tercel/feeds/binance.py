@@ -8,7 +8,7 @@ information (`exchangeInfo`) beside them gives tick and lot; else both are the g
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from operator import attrgetter
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
@@ -28,7 +28,7 @@ from tercel.feeds.binance_messages import (
 from tercel.feeds.capture_day import Capture, CaptureDay, CaptureFeed, days_of
 from tercel.feeds.members import CaptureLine, shown, stated_unit, unit_of
 from tercel.market.tape import schema
-from tercel.market.tape.events import Events
+from tercel.market.tape.events import Events, Extra
 
 # -- levels day -----------------------------------------------------------------------------------
 # Rows of tape from the steps of an L2 book and its trades: LEVEL_SET rows and TRADE prints.
@@ -140,7 +140,7 @@ class BinanceFeed(CaptureFeed):
             "cut_lines": reading.cut_lines,
             "off_book_trades": market.off_book,
         }
-        extra: dict[str, Any] = {"feed": self.name, "messages": reading.messages, **counts}
+        extra: Extra = {"feed": self.name, "messages": reading.messages, **counts}
         extra |= {"lot_size": shown(lot), "trades_before_book": before}
         known = stated != 0 or tick == market.tick
         base = capture.instrument(market.venue, market.symbol, tick, known, extra)

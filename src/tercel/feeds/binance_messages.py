@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from tercel.core.errors import FeedError
-from tercel.feeds.members import CaptureLine, ScaledCapture
+from tercel.feeds.members import CaptureLine, Message, ScaledCapture
 
 # -- binance messages -----------------------------------------------------------------------------
 
@@ -182,17 +182,17 @@ class _Reader:
         elif "u" in data and "b" in data and "B" in data:
             self._quote(data, line)
 
-    def _market(self, data: dict[str, Any], venue: str) -> BinanceMarket:
+    def _market(self, data: Message, venue: str) -> BinanceMarket:
         symbol = data["s"]
         return self.markets.setdefault((venue, symbol), BinanceMarket(venue, symbol))
 
-    def _diff(self, data: dict[str, Any], line: CaptureLine) -> None:
+    def _diff(self, data: Message, line: CaptureLine) -> None:
         venue = COINM if "ps" in data else USDM if "pu" in data else SPOT
         market = self._market(data, venue)
         diff = diff_of(data, line.recv_ns, lambda text: self.scaled(text, line.where))
         self.books.setdefault((venue, market.symbol), []).append((self.order, diff))
 
-    def _trade(self, data: dict[str, Any], line: CaptureLine) -> None:
+    def _trade(self, data: Message, line: CaptureLine) -> None:
         symbol = data["s"]
         venue = COINM if "_" in symbol else USDM if "X" in data else SPOT
         market = self._market(data, venue)
@@ -203,18 +203,18 @@ class _Reader:
             trade_of(data, line.recv_ns, lambda text: self.scaled(text, line.where))
         )
 
-    def _quote(self, data: dict[str, Any], line: CaptureLine) -> None:
+    def _quote(self, data: Message, line: CaptureLine) -> None:
         venue = COINM if "ps" in data else USDM if "T" in data else SPOT
         market = self._market(data, venue)
         bid = (self.scaled(data["b"], line.where), self.scaled(data["B"], line.where))
         ask = (self.scaled(data["a"], line.where), self.scaled(data["A"], line.where))
         market.quotes.append(Quote(int(data["u"]), bid, ask))
 
-    def _snapshot(self, data: dict[str, Any], line: CaptureLine) -> None:
+    def _snapshot(self, data: Message, line: CaptureLine) -> None:
         snapshot = snapshot_of(data, line.recv_ns, lambda text: self.scaled(text, line.where))
         self.loose.append((str(data.get("symbol", "")), snapshot, self.order, line.where))
 
-    def _information(self, data: dict[str, Any], line: CaptureLine) -> None:
+    def _information(self, data: Message, line: CaptureLine) -> None:
         """Ticks and lots from the exchange's own information."""
         for entry in data["symbols"]:
             filters = {f["filterType"]: f for f in entry.get("filters", ())}

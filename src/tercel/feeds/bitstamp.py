@@ -15,15 +15,24 @@ import heapq
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
 from tercel.core.errors import FeedError
 from tercel.core.vocabulary import MOST_LOTS, NS_PER_SECOND
 from tercel.feeds.capture_day import Capture, CaptureDay, CaptureFeed, days_of
-from tercel.feeds.members import ONE, CaptureLine, ScaledCapture, shown, stated_unit, unit_of
+from tercel.feeds.members import (
+    ONE,
+    CaptureLine,
+    Message,
+    ScaledCapture,
+    shown,
+    stated_unit,
+    unit_of,
+)
 from tercel.market.tape import Events, schema
+from tercel.market.tape.events import Extra
 
 # -- bitstamp messages ----------------------------------------------------------------------------
 # Bitstamp's live order events, trades and order-by-order snapshots as dataclasses.
@@ -135,15 +144,13 @@ def pairs_of(lines: Iterable[CaptureLine]) -> dict[str, Pair]:
     return found
 
 
-def _number(data: dict[str, Any], name: str, line: CaptureLine, scaled: ScaledCapture) -> int:
+def _number(data: Message, name: str, line: CaptureLine, scaled: ScaledCapture) -> int:
     """A field as its exact string where there is one (JSON numbers are floats)."""
     text = data.get(f"{name}_str")
     return scaled(data[name] if text is None else text, line.where)
 
 
-def _order(
-    event: str, data: dict[str, Any], line: CaptureLine, scaled: ScaledCapture
-) -> OrderEvent:
+def _order(event: str, data: Message, line: CaptureLine, scaled: ScaledCapture) -> OrderEvent:
     price = _number(data, "price", line, scaled)
     return OrderEvent(
         what=event,
@@ -156,7 +163,7 @@ def _order(
     )
 
 
-def _trade(pair: Pair, data: dict[str, Any], line: CaptureLine, scaled: ScaledCapture) -> None:
+def _trade(pair: Pair, data: Message, line: CaptureLine, scaled: ScaledCapture) -> None:
     buyer, seller = int(data["buy_order_id"]), int(data["sell_order_id"])
     bought = buyer > seller
     pair.against_type += "type" in data and bought != (int(data["type"]) == 0)
@@ -173,7 +180,7 @@ def _trade(pair: Pair, data: dict[str, Any], line: CaptureLine, scaled: ScaledCa
     pair.trades.append(trade)
 
 
-def _snapshot(data: dict[str, Any], line: CaptureLine, scaled: ScaledCapture) -> OrderBookAnswer:
+def _snapshot(data: Message, line: CaptureLine, scaled: ScaledCapture) -> OrderBookAnswer:
     orders = [
         (side, scaled(price, line.where), scaled(amount, line.where), int(number))
         for side, name in ((1, "bids"), (-1, "asks"))
@@ -533,7 +540,7 @@ class BitstampFeed(CaptureFeed):
             "recv_back": reading.recv_back,
         }
         counts |= {"cut_lines": reading.cut_lines}
-        extra: dict[str, Any] = {
+        extra: Extra = {
             "feed": self.name,
             "messages": reading.messages,
             "lot_size": shown(lot),

@@ -18,7 +18,7 @@ from tercel.core.vocabulary import DAY_NS
 from tercel.feeds.members import CaptureLine, CaptureWarnings, lines_of, members, shown, stated_unit
 from tercel.market.feed import FeedOptions, Imported
 from tercel.market.tape import schema
-from tercel.market.tape.events import Events, Instrument
+from tercel.market.tape.events import Events, Extra, Instrument
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class Capture:
         return ", ".join(self.source)
 
     def instrument(
-        self, venue: str, symbol: str, tick: int, stated: bool, extra: dict[str, Any]
+        self, venue: str, symbol: str, tick: int, stated: bool, extra: Extra
     ) -> Instrument:
         """A market of the capture, of any day; its tick in 1e-10."""
         rule = "stated" if stated else "inferred"

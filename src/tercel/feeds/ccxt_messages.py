@@ -22,6 +22,8 @@ STATUSES: Final[Mapping[str, str]] = {
 }
 """Binance's words for how an order ended; of any other it is NEW, which is no end."""
 Said = Mapping[str, Any]
+Message = dict[str, Any]
+"""A message or an answer in Binance's fields."""
 _ORDER_S: Final = 1.0
 """How long a trade waits for the name of its order."""
 _MOST_WIRES: Final = 20_000
@@ -76,7 +78,7 @@ def kinds_of(error: Exception) -> set[str]:
 
 def refusal(
     method: str, error: Exception, text: str, coded: bool, wait_s: float, now_ms: int
-) -> dict[str, Any]:
+) -> Message:
     """An error in Binance's words; one that does not say that nothing was done is a fault of the server.
 
     Parameters
@@ -114,9 +116,9 @@ def refusal(
     }
 
 
-def market_entry(market: Said, mode: int, amends: bool) -> dict[str, Any]:
+def market_entry(market: Said, mode: int, amends: bool) -> Message:
     """A market as `exchangeInfo` lists it; steps in significant digits (mode 3) are none."""
-    info, steps, filters = market.get("info"), market["precision"], list[dict[str, Any]]()
+    info, steps, filters = market.get("info"), market["precision"], list[Message]()
     for kind, what, step, least, most in (
         ("PRICE_FILTER", "price", "tickSize", "minPrice", "maxPrice"),
         ("LOT_SIZE", "amount", "stepSize", "minQty", "maxQty"),
@@ -144,7 +146,7 @@ def market_entry(market: Said, mode: int, amends: bool) -> dict[str, Any]:
     }
 
 
-def account_row(fields: Said, market: Said) -> dict[str, Any]:
+def account_row(fields: Said, market: Said) -> Message:
     """Balances, and the rates of a market's fees."""
     rows = list[dict[str, str]]()
     for name, total in fields["total"].items():
@@ -157,7 +159,7 @@ def account_row(fields: Said, market: Said) -> dict[str, Any]:
     }
 
 
-def order_row(order: Said, asked: Said, now_ms: int) -> dict[str, Any]:
+def order_row(order: Said, asked: Said, now_ms: int) -> Message:
     """An order as the answer to a request."""
     status, filled = STATUSES.get(str(order.get("status")), "NEW"), plain(order.get("filled"))
     if (
@@ -194,7 +196,7 @@ def order_row(order: Said, asked: Said, now_ms: int) -> dict[str, Any]:
     }
 
 
-def trade_row(trade: Said, now_ms: int) -> dict[str, Any]:
+def trade_row(trade: Said, now_ms: int) -> Message:
     """An own trade."""
     fee, number = trade.get("fee") or {}, number_of(trade["id"])
     return {
@@ -346,7 +348,7 @@ class ShownBooks:
         """Show a book whole the next time."""
         self._books.pop(name, None)
 
-    def messages(self, name: str, book: Mapping[str, Any], now_ms: int) -> Iterator[dict[str, Any]]:
+    def messages(self, name: str, book: Mapping[str, Any], now_ms: int) -> Iterator[Message]:
         """What changed in a book since it was last shown, or all of it."""
         now = tuple({row[0]: row[1] for row in book[side]} for side in ("bids", "asks"))
         was, self._books[name] = self._books.get(name), now
@@ -373,7 +375,7 @@ class ShownBooks:
         }
 
 
-def prints(name: str, rows: Sequence[Mapping[str, Any]], now_ms: int) -> Iterator[dict[str, Any]]:
+def prints(name: str, rows: Sequence[Mapping[str, Any]], now_ms: int) -> Iterator[Message]:
     """Public trades; one without a number cannot be distinguished from an own one, and is passed over.
 
     >>> row = {"id": "7", "timestamp": 1000, "side": "sell", "price": "9.5", "amount": "2"}

@@ -30,7 +30,7 @@ from tercel.feeds.csv_read import NS, RECEIVED, ROW, TIMES, Taken, read_text, st
 from tercel.feeds.members import Member, members
 from tercel.market.feed import FeedOptions, Imported
 from tercel.market.tape import Events, schema
-from tercel.market.tape.events import Instrument, day_ns
+from tercel.market.tape.events import Extra, Instrument, day_ns
 
 # -- csv day ---------------------------------------------------------------------------------------
 # One day of tick files: read by their map, clean, sign the prints, translate to the tape.
@@ -311,7 +311,7 @@ class CsvDay:
                 items[role if role in NONE else "direct"].append(rows)
         return items, back
 
-    def _warnings(self, report: r.Taken, back: int, items: int, extra: dict[str, Any]) -> list[str]:
+    def _warnings(self, report: r.Taken, back: int, items: int, extra: Extra) -> list[str]:
         taken = {
             rule: n for rule, n in report.items() if not rule.endswith(" read") and rule != ROUNDED
         }
@@ -379,7 +379,7 @@ def tape_of(
     lot: int,
     check: bool,
     report: r.Taken,
-) -> tuple[Events, dict[str, Any]]:
+) -> tuple[Events, Extra]:
     """The tape of cleaned rows, and what else was found; with `check` prints far beyond the quotes are left out."""
     q, shown, off = _levels(q, tick, lot, report)
     touch = {"touch_bid": shown[0][:, 0], "touch_ask": shown[2][:, 0]}
@@ -434,7 +434,7 @@ def tape_of(
     return Events.from_columns(table.to_dict()), {"quotes_without_change": same} | signed
 
 
-def _signed(t: pl.DataFrame, check: bool, report: r.Taken) -> tuple[pl.DataFrame, dict[str, Any]]:
+def _signed(t: pl.DataFrame, check: bool, report: r.Taken) -> tuple[pl.DataFrame, Extra]:
     """Prints with their signs, and how many were signed how: those that lie beyond the quotes are left out.
 
     Against the mid, at the mid by the last other price (Lee & Ready 1991, without a lag); far beyond: by more than the

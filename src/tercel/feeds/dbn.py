@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from tercel.feeds.members import Member, members
 from tercel.market.book.tape_kernels import new_ids
 from tercel.market.feed import FeedOptions, Imported
 from tercel.market.tape import Events, schema
-from tercel.market.tape.events import Instrument, day_ns, midnight_ns
+from tercel.market.tape.events import Extra, Instrument, day_ns, midnight_ns
 
 # -- dbn day ---------------------------------------------------------------------------------------
 # One Databento day of one instrument: its records to the tape.
@@ -124,7 +124,7 @@ class DbnDay:
                 "no record is marked as the last of its event: each was taken as an event of its own"
             )
         opening, close = self._session(events)
-        about: dict[str, Any] = {"feed": "dbn", "records": len(words), "other_records": self.others}
+        about: Extra = {"feed": "dbn", "records": len(words), "other_records": self.others}
         about["messages"] = int(report[k.EVENTS])
         instrument = Instrument(
             venue=self.venue,

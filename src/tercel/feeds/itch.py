@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, Final, Protocol
+from typing import IO, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,7 +33,7 @@ from tercel.feeds.lobster_csv import UNITS_PER_DOLLAR, infer_unit, stated_unit
 from tercel.feeds.members import Member, members
 from tercel.market.feed import FeedOptions, Imported
 from tercel.market.tape import Events, schema
-from tercel.market.tape.events import Instrument, midnight_ns
+from tercel.market.tape.events import Extra, Instrument, midnight_ns
 
 # -- itch pass -------------------------------------------------------------------------------------
 # One pass over an ITCH file: bytes in chunks through the kernel, staged rows out, sorted by symbol chunk by chunk.
@@ -384,7 +384,7 @@ class ItchDay:
         return Imported(self._instrument(events, unit, midnight, broken), events, tuple(warnings))
 
     def _instrument(self, events: Events, unit: int, midnight: int, broken: int) -> Instrument:
-        extra: dict[str, Any] = {
+        extra: Extra = {
             "feed": "itch",
             "stock": self.stock,
             "messages": int(events.seq[-1]),

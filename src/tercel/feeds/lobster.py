@@ -33,7 +33,7 @@ from tercel.feeds.members import Member, members
 from tercel.market.book import Book
 from tercel.market.feed import FeedOptions, Imported
 from tercel.market.tape import schema
-from tercel.market.tape.events import Events, Instrument, midnight_ns
+from tercel.market.tape.events import Events, Extra, Instrument, midnight_ns
 
 # -- lobster errors -------------------------------------------------------------------------------
 # Errors of rows of a LOBSTER file: expected, received, remedy.
@@ -187,7 +187,7 @@ class LobsterDay:
         else:
             warnings += _alone(plain, self.messages.where)
         off_tick = int(np.count_nonzero(events.flags & schema.OFF_TICK))
-        extra: dict[str, Any] = {
+        extra: Extra = {
             "feed": "lobster",
             "messages": plain.n,
             "orderbook_on_tick": not book_off,

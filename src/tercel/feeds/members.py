@@ -266,6 +266,9 @@ def _damaged(where: str, error: BaseException) -> FeedError:
 # of one feed may follow one another (a recorder starts a new one at each start); the last line of a file may be cut,
 # since a killed recorder cannot finish it.
 
+Message = dict[str, Any]
+"""A JSON object that a venue sent."""
+
 SCALE: Final = 10
 """Decimal places of prices and quantities."""
 ONE: Final = 10**SCALE

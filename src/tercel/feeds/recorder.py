@@ -23,6 +23,7 @@ from tercel.core.extras import needed
 from tercel.core.ports import Closing
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.feeds.binance_messages import COINM, SPOT, USDM
+from tercel.feeds.members import Message
 
 # -- streams ---------------------------------------------------------------------------------------
 # What a recorder must know of a venue's live stream: where to ask, what to subscribe to, when a snapshot is due.
@@ -178,7 +179,7 @@ class BinanceStream(Stream):
             return self._is_new_trade(int(data["t"]))
         return True if "u" in data else None
 
-    def _diff(self, data: dict[str, Any]) -> bool:
+    def _diff(self, data: Message) -> bool:
         first, last, before = int(data["U"]), int(data["u"]), data.get("pu")
         fresh = self._fresh
         self._fresh = False

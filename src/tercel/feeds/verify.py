@@ -11,7 +11,7 @@ illegal.
 from collections.abc import Callable
 from pathlib import Path
 from pkgutil import resolve_name
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import polars as pl
@@ -28,6 +28,7 @@ from tercel.feeds.capture_day import CaptureDay, book_after
 from tercel.feeds.lobster_csv import UNITS_PER_DOLLAR, read_orderbook
 from tercel.feeds.lobster_kernels import EMPTY_ASK, EMPTY_BID
 from tercel.feeds.members import CaptureWarnings, Member, exact, lines_of, members
+from tercel.feeds.verify_kernels import Findings
 from tercel.market.book import Book
 from tercel.market.book.tape_kernels import Ids
 from tercel.market.feed import FeedOptions
@@ -43,7 +44,7 @@ SIDES: Final = (pl.lit(1, pl.Int8), pl.lit(-1, pl.Int8))
 ON_LEVEL: Final = (*range(schema.EXECUTE + 1), schema.MODIFY, schema.LEVEL_SET, schema.ROLL_IN)
 
 
-def verify_alone(events: Events) -> dict[str, Any]:
+def verify_alone(events: Events) -> Findings:
     """Replay a tape of any kind and count what makes no sense in it.
 
     Returns
@@ -114,7 +115,7 @@ def crossed_by(events: Events) -> str:
     return f"{words}; from tick files, import them again with `uncross = true` under [clean] in the map"
 
 
-def verify_against(instrument: Instrument, events: Events, orderbook: Path) -> dict[str, Any]:
+def verify_against(instrument: Instrument, events: Events, orderbook: Path) -> Findings:
     """Replay a tape and compare it with an orderbook file (plain, compressed or in an archive), row by row.
 
     Returns
@@ -166,7 +167,7 @@ def verify_against(instrument: Instrument, events: Events, orderbook: Path) -> d
 
 def _result(
     rows: int, levels: int, unit: int, report: NDArray[np.int64], matched: NDArray[np.int64]
-) -> dict[str, Any]:
+) -> Findings:
     opening = bool(report[v.OPENING_MATCHES])
     unexplained, illegal = int(report[v.UNEXPLAINED]), int(report[v.ILLEGAL])
     return {
@@ -183,7 +184,7 @@ def _result(
     }
 
 
-def _mismatch(report: NDArray[np.int64], unit: int) -> dict[str, Any]:
+def _mismatch(report: NDArray[np.int64], unit: int) -> Findings:
     def shown(at: int) -> list[int]:
         price = {NO_BID: EMPTY_BID, NO_ASK: EMPTY_ASK}.get(int(report[at]), int(report[at]) * unit)
         return [price, int(report[at + 1])]
@@ -246,7 +247,7 @@ def in_room(run: Callable[[Packed, Ids, Longs], None]) -> Book:
 # Captured days verified against what the venue itself said: its orders, and its best quotes.
 
 
-def verify_orders(instrument: Instrument, events: Events, capture: Path) -> dict[str, Any]:
+def verify_orders(instrument: Instrument, events: Events, capture: Path) -> Findings:
     """Compare a tape with the later snapshots in a capture (a file, or a folder of them).
 
     Returns
@@ -271,7 +272,7 @@ def verify_orders(instrument: Instrument, events: Events, capture: Path) -> dict
             f"none of {instrument.symbol} in {capture} within the tape's time",
             "capture another one later in the day",
         )
-    found: dict[str, Any] = {
+    found: Findings = {
         "snapshots": len(answers),
         "orders": 0,
         "matched": 0,
@@ -315,7 +316,7 @@ def _snapshots(symbol: str, capture: Path) -> list[OrderBookAnswer]:
 # of the tape must show the same best bid and ask with the same lots. Nothing of the tape was made from these quotes.
 
 
-def verify_quotes(instrument: Instrument, events: Events, capture: Path) -> dict[str, Any]:
+def verify_quotes(instrument: Instrument, events: Events, capture: Path) -> Findings:
     """Replay a tape and compare it with the best quotes in its capture (a file, or a folder of them).
 
     Returns
@@ -343,7 +344,7 @@ def verify_quotes(instrument: Instrument, events: Events, capture: Path) -> dict
         ]
         for quote in day.quotes
     }
-    found: dict[str, Any] = {
+    found: Findings = {
         "quotes": len(day.quotes),
         "coincide": 0,
         "matched": 0,
@@ -382,7 +383,7 @@ def _day_of(instrument: Instrument, capture: Path) -> CaptureDay:
 # -- verify truths ---------------------------------------------------------------------------------
 # Independent truths to hold a tape against: one function for each format, by the feed that a tape came from.
 
-Truth = Callable[[Instrument, Events, Path], dict[str, Any]]
+Truth = Callable[[Instrument, Events, Path], Findings]
 """Instrument, events, the file: findings, with the verdict as ``explained``."""
 
 TRUTHS: Final = {

@@ -393,6 +393,10 @@ def resting_lots(b: Packed) -> int:
     return total
 
 
+Findings = dict[str, Any]
+"""What a verification found, the JSON of `tercel data verify`; `explained` is its verdict."""
+
+
 def described(events: Events) -> str:
     """What kind of tape it is.
 
@@ -416,7 +420,7 @@ def clocks(events: Events) -> dict[str, int]:
     }
 
 
-def findings(events: Events, report: NDArray[np.int64], resting: int) -> dict[str, Any]:
+def findings(events: Events, report: NDArray[np.int64], resting: int) -> Findings:
     """The counts of a report that can be other than 0 on this kind of tape."""
     found = {name: int(report[i]) for i, name in enumerate(COUNTS)}
     there = set(np.unique(events.kind).tolist())

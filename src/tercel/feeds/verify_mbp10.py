@@ -10,7 +10,7 @@ of one time is thus checked as well, except that a trade and the change of its o
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import polars as pl
@@ -30,7 +30,7 @@ from tercel.feeds.dbn_records import (
 )
 from tercel.feeds.members import Member, members
 from tercel.feeds.verify import in_room
-from tercel.feeds.verify_kernels import read_book
+from tercel.feeds.verify_kernels import Findings, read_book
 from tercel.market.book.ladder import head_at, in_window, order_at, side_at
 from tercel.market.book.tape_kernels import Ids, apply_one
 from tercel.market.tape.events import Columns, Events, Instrument
@@ -155,7 +155,7 @@ def compare(
                 report[BAD_LEVEL + i] = work[i]
 
 
-def verify_mbp10(instrument: Instrument, events: Events, path: Path) -> dict[str, Any]:
+def verify_mbp10(instrument: Instrument, events: Events, path: Path) -> Findings:
     """Replay a tape and compare it with an mbp-10 file, DBN or CSV, plain or compressed.
 
     Returns
@@ -200,7 +200,7 @@ def verify_mbp10(instrument: Instrument, events: Events, path: Path) -> dict[str
     }
 
 
-def _mismatch(report: NDArray[np.int64]) -> dict[str, Any]:
+def _mismatch(report: NDArray[np.int64]) -> Findings:
     return {
         "row": int(report[BAD_ROW]) + 1,
         "level": int(report[BAD_LEVEL]) + 1,

@@ -33,7 +33,7 @@ from tercel.core.arrays import Floats, Ints
 from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.flow.census import LEVELS, REACH, Census, census, total
-from tercel.market.flow.port import Preset
+from tercel.market.flow.port import Card, Preset
 from tercel.market.flow.santa_fe import SIZE_ENTRIES, SantaFePreset
 from tercel.market.observed.observe import as_orders
 from tercel.market.tape import Events, Instrument
@@ -311,7 +311,7 @@ def _card(
     limit_lots: Ints,
     market_lots: Ints,
     per_lot: float,
-) -> dict[str, Any]:
+) -> Card:
     """What the preset was made from; `judge` adds how well it does."""
     placed = float(np.sum(total(counts, "placed"))) + total(counts, "beyond")
     reach = len(cancel_rate)
@@ -406,7 +406,7 @@ def quantities(days: Sequence[Census], per_lot: float = 1.0) -> dict[str, float]
 
 def table(
     train: Mapping[str, float], held_out: Mapping[str, float], simulated: Mapping[str, float]
-) -> dict[str, Any]:
+) -> Card:
     """The fit table: quantity -> train, held_out, simulated, and their ratios.
 
     >>> table({"a": 1.0}, {"a": 2.0}, {"a": 3.0})["a"]["simulated_over_held_out"]

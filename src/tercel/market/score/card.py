@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from tercel.core.errors import ConfigError
-from tercel.market.flow.port import Preset
+from tercel.market.flow.port import Card, Preset
 from tercel.market.observed import Observed
 from tercel.market.score import dynamics
 from tercel.market.score.classifier import classifier_auc
@@ -120,7 +120,7 @@ class HeldOutTape:
             notes=tuple(_notes(labels, test, bool(train))),
         )
 
-    def to_card(self) -> dict[str, Any]:
+    def to_card(self) -> Card:
         """Its entry in a preset's card: figures of five digits, bins exact."""
         figures = rounded(
             {
@@ -334,7 +334,7 @@ def interleaved(tape: HeldOutTape, made: Simulated) -> float | None:
     return mean_of(mean14(tape.odd.l1(one)) for one in drawn if one is not None)
 
 
-def realism(tape: HeldOutTape, made: Simulated) -> dict[str, Any]:
+def realism(tape: HeldOutTape, made: Simulated) -> Card:
     """Distances, floors and gates of a market; `gates_train` are those against the days calibrated on, `gates_level`
     those of the test days with their level taken out.
 
@@ -376,7 +376,7 @@ def score(
     classifier: bool = True,
     impact: Mapping[str, Any] | None = None,
     conditional: bool = True,
-) -> dict[str, Any]:
+) -> Card:
     """Score a preset against days of tape.
 
     Parameters
@@ -404,7 +404,7 @@ def score(
     return found | {"conditional": given, "classifier_auc": simulated, "classifier_auc_real": real}
 
 
-def score_by_card(preset: Preset, seeds: Sequence[int]) -> dict[str, Any]:
+def score_by_card(preset: Preset, seeds: Sequence[int]) -> Card:
     """Score a preset against the held-out tape in its card, as far as a card allows.
 
     Raises
@@ -430,7 +430,7 @@ BY_CARD: Final = (
 
 def _described(
     preset: Preset, tape: HeldOutTape, made: Simulated, impact: Mapping[str, Any] | None
-) -> dict[str, Any]:
+) -> Card:
     """A score without what needs the days."""
     return {
         "model": preset.model,
@@ -501,7 +501,7 @@ def conditional_table(drawn: ScoreDraw) -> dict[str, dict[str, float | None]]:
     }
 
 
-def compact(card: Mapping[str, Any], digits: int = 4) -> dict[str, Any]:
+def compact(card: Mapping[str, Any], digits: int = 4) -> Card:
     """A score reduced for a preset's card: figures rounded, secondary tables dropped."""
     short = {
         key: value

@@ -23,7 +23,7 @@ from tercel.market.simulator import lockstep
 from tercel.market.simulator.layout import FLOW_HEAD
 from tercel.market.simulator.source import NO_TAPE, first_world, too_small
 from tercel.market.tape import Events, Instrument, Lake
-from tercel.market.tape.events import midnight_ns
+from tercel.market.tape.events import Extra, midnight_ns
 from tercel.market.tape.schema import ADD, MESSAGE_END, OPENING
 
 CHUNK = 1 << 17
@@ -279,7 +279,7 @@ def synthetic(
         return dataclasses.replace(found[0], venue=VENUE), found[1]
     opening = midnight_ns(date, TIMEZONE) + OPEN_S * NS_PER_SECOND
     events = session(preset, seed, seconds, opening, WARMUP_S, law)
-    extra: dict[str, Any] = {
+    extra: Extra = {
         "synthetic": True,
         "preset": preset.name,
         "model": preset.model,

@@ -8,13 +8,13 @@ rounds; the mean knobs of the last third are returned.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
 from tercel.core.arrays import Floats, Ints
 from tercel.core.errors import CapacityError
 from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.market.flow.port import Card
 from tercel.market.flow.queue_reactive import layout as q
 from tercel.market.flow.queue_reactive.extract import ExtractedDay, day_of
 from tercel.market.flow.queue_reactive.preset import PilotFactors, QueueReactivePreset, short
@@ -206,7 +206,7 @@ def tune(
         key: float(np.exp(np.mean([np.log(max(g[key], 1e-9)) for _, g in last]))) for key in target
     }
     figures = {key: {"tape": short(target[key]), "pilots": short(reached[key])} for key in target}
-    card: dict[str, Any] = {
+    card: Card = {
         "tuned": figures,
         "rounds": len(tried),
         "loss": round(loss_of(target, reached), 5),
