@@ -140,10 +140,12 @@ def features(b: Packed, k: Longs, out: Floats) -> bool:
     out[at + 4] = sign * (2 * s.traded_price - s.mid2) / unit if s.traded_price != 0 else 0.0
     for j in range(3):
         out[_MEAN + j] = sign * past_seconds.left_of(k, past_seconds.MOVES + j, s.moved_ns) / unit
-        out[_SIGNS + j] = sign * past_seconds.left_of(k, past_seconds.TRADES + j, s.traded_ns)
-        usual = usual_volume * past_seconds.TAUS_S[past_seconds.TRADES + 3 + j] + usual_lots
+        out[_SIGNS + j] = sign * past_seconds.left_of(
+            k, past_seconds.RECENT_TRADES + j, s.traded_ns
+        )
+        usual = usual_volume * past_seconds.TAUS_S[past_seconds.RECENT_TRADES + 3 + j] + usual_lots
         out[_TAKEN + j] = (
-            sign * past_seconds.left_of(k, past_seconds.TRADES + 3 + j, s.traded_ns) / usual
+            sign * past_seconds.left_of(k, past_seconds.RECENT_TRADES + 3 + j, s.traded_ns) / usual
         )
     at = _NEWEST
     age = math.log1p((s.now - s.traded_ns) * 1e-8)
