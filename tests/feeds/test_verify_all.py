@@ -87,7 +87,7 @@ def test_what_crosses_for_a_moment_is_of_several_exchanges_or_of_messages_of_one
     apart = tape(*rows)
     assert verify_alone(apart)["likely_cause"].startswith("quotes of several exchanges: 100 levels")
     apart.exch_ns[2::3] = apart.exch_ns[1::3]
-    assert verify_alone(apart)["likely_cause"].startswith("one moment told in several messages")
+    assert verify_alone(apart)["likely_cause"].startswith("one moment in several messages")
 
 
 def test_level_totals():

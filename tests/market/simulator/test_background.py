@@ -329,7 +329,7 @@ def recorded(k: State) -> NDArray[np.int64]:
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_hidden_executions_are_the_twins_told_and_counted_once(seed: int) -> None:
-    """Own orders and the law leave them as they are, but for the ticks that the law has moved the book on show by."""
+    """Own orders and the law leave them as they are, but for the ticks that the law has moved the visible book by."""
     law = ImpactLaw("translation", mean_trade_lots=20.0, trades=100.0, sigma_ticks=40.0)
     source = with_impact(reactive(made(seed), seed=3, settle_s=300.0), law)
     rows, lots = [], []

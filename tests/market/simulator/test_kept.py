@@ -1,4 +1,4 @@
-"""Lots that own orders stood in front of stay: the book on show held against a brute one of lists."""
+"""Lots that own orders stood in front of stay: the visible book held against a brute one of lists."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -44,7 +44,7 @@ class Order:
 
 @dataclass
 class Brute:
-    """The book on show as one list in order of arrival, and the background's lots by slot."""
+    """The visible book as one list in order of arrival, and the background's lots by slot."""
 
     shown: list[Order] = field(default_factory=list)
     real: dict[int, Order] = field(default_factory=dict)
