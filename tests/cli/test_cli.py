@@ -141,7 +141,7 @@ def test_verify_ends_with_its_verdict(monkeypatch: pytest.MonkeyPatch, code: int
         return {"explained": code == 0, "first_mismatch": None}
 
     monkeypatch.setattr("tercel.market.tape.Lake", Store)
-    monkeypatch.setattr("tercel.feeds.verify_truths.truth_for", lambda instrument: truth)
+    monkeypatch.setattr("tercel.feeds.verify.truth_for", lambda instrument: truth)
     words = "data verify --lake lake --symbol IBM --date 2003-01-13 --against book.csv"
     assert runner.invoke(app, words.split()).exit_code == code
     assert asked[-3:] == [Path("lake"), ("IBM", "2003-01-13", None), Path("book.csv")]

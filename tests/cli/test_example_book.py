@@ -16,8 +16,8 @@ from tercel.lab.evaluation.market import build_market
 from tercel.lab.evaluation.scenario import Scenario
 from tercel.market.book import layout as lay
 from tercel.market.flow.preset import load
+from tercel.market.impact.fitted import law_for
 from tercel.market.impact.law import ImpactLaw
-from tercel.market.impact.pilot import law_for
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import Source, reactive, with_impact
 

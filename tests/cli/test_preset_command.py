@@ -9,8 +9,8 @@ from typer.testing import CliRunner
 from tercel.cli import app
 from tercel.cli.market import show_fit
 from tercel.core.errors import ConfigError, TapeError
-from tercel.market.flow import make as making
 from tercel.market.flow.preset import load
+from tercel.market.score import calibrated as making
 from tercel.market.simulator.days import simulated_lake
 
 DAYS = ("2003-01-13", "2003-01-14")

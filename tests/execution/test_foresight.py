@@ -465,7 +465,8 @@ def both_told(source: Source, strategy: str) -> NDArray[np.int64]:
     assert len(told) > LONG.decisions or not gap_of(mine)
     assert episodes.costs().lots_filled[0] == 60
     np.testing.assert_array_equal(
-        driver.state[sim.TRADED_NS : sim.KEPT_AT], episodes.states[0, sim.TRADED_NS : sim.KEPT_AT]
+        driver.state[sim.TRADED_NS : sim.RESIDUAL_AT],
+        episodes.states[0, sim.TRADED_NS : sim.RESIDUAL_AT],
     )
     return told
 

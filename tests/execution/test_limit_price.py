@@ -22,8 +22,7 @@ from tercel.lab.evaluation.windows import tape_plan
 from tercel.market.flow.preset import load
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.days import DAYS, simulated_lake
-from tercel.market.simulator.source import reactive
-from tercel.market.simulator.tape_source import replay
+from tercel.market.simulator.source import reactive, replay
 
 PRICE, LOTS, FORCED = 1, 2, 6
 TASK = Task(horizon="5min", decisions=10, warmup_s=120)

@@ -16,8 +16,7 @@ from tercel.execution.task import Task
 from tercel.lab.evaluation.episodes import Episodes
 from tercel.market.book import layout as lay
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator.bounds import theirs
-from tercel.market.simulator.source import Source
+from tercel.market.simulator.source import Source, theirs
 from tercel.market.tape.schema import ADD
 
 LOOKS = Task(**(TASK | {"warmup_s": 100.0, "horizon_s": 180.0, "decisions": 90}))

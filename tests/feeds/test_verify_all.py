@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from tercel.core.errors import TapeError
-from tercel.feeds.verify import verify_alone
-from tercel.feeds.verify_truths import TRUTHS, truth_for
+from tercel.feeds.verify import TRUTHS, truth_for, verify_alone
 from tercel.market.tape import Events, Instrument
 from tercel.market.tape import schema as s
 
@@ -88,7 +87,7 @@ def test_what_crosses_for_a_moment_is_of_several_exchanges_or_of_messages_of_one
     apart = tape(*rows)
     assert verify_alone(apart)["likely_cause"].startswith("quotes of several exchanges: 100 levels")
     apart.exch_ns[2::3] = apart.exch_ns[1::3]
-    assert verify_alone(apart)["likely_cause"].startswith("one moment told in several messages")
+    assert verify_alone(apart)["likely_cause"].startswith("one moment in several messages")
 
 
 def test_level_totals():

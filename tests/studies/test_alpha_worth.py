@@ -12,7 +12,7 @@ from tercel.execution.strategies import MarketEstimates, build
 from tercel.execution.strategies.almgren_chriss import AlmgrenChriss, AlmgrenChrissAlpha, Parameters
 from tercel.execution.task import Task
 from tercel.market.flow import preset as presets
-from tercel.market.regimes.named import Factors
+from tercel.market.regimes.law import Factors
 from tercel.market.simulator.source import reactive
 
 pytestmark = pytest.mark.release

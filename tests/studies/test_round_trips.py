@@ -27,7 +27,7 @@ from tercel.execution.sample_views import view_of
 from tercel.execution.task import Latency, Task
 from tercel.lab.evaluation.episodes import seeded_plan
 from tercel.market.flow.preset import load
-from tercel.market.impact import layout
+from tercel.market.impact import law as words
 from tercel.market.impact.law import ImpactLaw
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import reactive
@@ -159,7 +159,7 @@ def test_a_planted_free_lunch_is_found_and_proved() -> None:
     preset = load("csco-santa-fe")
     law = ImpactLaw("translation", mean_trade_lots=9.0, trades=100.0, sigma_ticks=60.0)
     market = reactive(preset, settle_s=300.0, impact=law)
-    market.flow[int(market.flow[sim.IMPACT_AT]) + layout.SCALE] *= -1.0
+    market.flow[int(market.flow[sim.IMPACT_AT]) + words.SCALE] *= -1.0
     volume = round(1800 * preset.volume_per_s)
     found = arbitrage(
         ground(market, volume), ground(market, volume, 2), sizes=(0.3,), latencies=(Latency(),), budget=1,

@@ -29,8 +29,8 @@ from tercel.desk.trading.counterfactual_replay import ParentScript
 from tercel.desk.trading.journal.chain import MemoryJournal
 from tercel.desk.trading.session import Session, SessionTerms
 from tercel.desk.trading.tca.shortfall import Shortfall, by_filled
+from tercel.market.impact.fitted import law_of
 from tercel.market.impact.law import ImpactLaw
-from tercel.market.impact.propagator import law_of
 from tercel.market.observed.observe import observe
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.days import order_ids

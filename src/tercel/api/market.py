@@ -11,7 +11,7 @@ from tercel.lab.evaluation.market import looked_up
 from tercel.market.flow import preset as presets
 from tercel.market.score.calibrated import calibrated
 from tercel.market.score.days import read_days
-from tercel.market.simulator.queue_models import DEFAULT
+from tercel.market.simulator.levels import DEFAULT
 from tercel.market.simulator.terms import NO_FEES, Fees
 
 LatencyLike = Latency | float | str

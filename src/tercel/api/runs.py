@@ -37,8 +37,8 @@ from tercel.lab.evaluation.training_files import rows_so_far
 from tercel.lab.learning.agent.config import AgentConfig
 from tercel.lab.learning.agent.learner import configured, learnable
 from tercel.lab.learning.agent.training import POLICY, claim, is_done, run_training
-from tercel.market.simulator.bounds import KIND
-from tercel.market.simulator.queue_models import DEFAULT
+from tercel.market.simulator.levels import DEFAULT
+from tercel.market.simulator.source import KIND
 from tercel.market.simulator.terms import Fees
 
 TRAINED: Final = "trained"

@@ -73,8 +73,7 @@ def crypto(
             f"--symbol {symbol}",
             "such as BTCUSDT or btcusd",
         )
-    from tercel.feeds.recorder import CaptureWriter, Recorder, websocket_client
-    from tercel.feeds.streams import stream_of
+    from tercel.feeds.recorder import CaptureWriter, Recorder, stream_of, websocket_client
 
     stream = stream_of(venue, symbol, market, url, snapshot_url)
     websocket_client()
@@ -191,8 +190,7 @@ def verify(
 ) -> int:
     """Replay a day and count what is odd; with --against, exit 1 when a row of the file is left unexplained."""
     check_date(date)
-    from tercel.feeds.verify import verify_alone
-    from tercel.feeds.verify_truths import truth_for
+    from tercel.feeds.verify import truth_for, verify_alone
     from tercel.market.tape import Lake as Store
 
     instrument, events = Store(lake, below_zero=True).check(symbol, date, venue)

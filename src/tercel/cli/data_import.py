@@ -24,8 +24,8 @@ from tercel.core.errors import ConfigError, FeedError, TercelError, listed
 from tercel.market.feed import Feed, FeedDay, FeedOptions, feed_named, feeds_of_others
 
 if TYPE_CHECKING:
+    from tercel.feeds.itch import FileCounts, Progress
     from tercel.feeds.itch_book import SymbolCheck
-    from tercel.feeds.itch_pass import FileCounts, Progress
     from tercel.market.tape import Lake as Store
 
 import_app = typer.Typer(
@@ -381,7 +381,7 @@ def _progress() -> "Progress":
 
 def _say_counts(counts: "FileCounts") -> None:
     """What a pass saw, in words, on stderr."""
-    from tercel.feeds.itch_store import NAMES
+    from tercel.feeds.itch_kernels import NAMES
 
     named = ", ".join(
         f"{y} {n:,} ({NAMES[y][0]})" if y in NAMES else f"{y} {n:,} (unknown)"

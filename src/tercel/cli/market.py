@@ -98,12 +98,10 @@ def calibrate(request: Calibrate) -> None:
     """Calibrate a market from days of tape, or from a stretch of one."""
     check_date(request.stamp or None)
     dates, held_out, out = listed_dates(request.dates), listed_dates(request.held_out), request.out
-    from tercel.market.flow.make import make
     from tercel.market.flow.queue_reactive.calibrate import touch_alone
-    from tercel.market.score.calibrated import calibrated
-    from tercel.market.score.card import keep, score
+    from tercel.market.score.calibrated import calibrated, make
+    from tercel.market.score.card import ScoreDraw, keep, score
     from tercel.market.score.days import LEAST_SESSION_S, read_days
-    from tercel.market.score.realism import ScoreDraw
     from tercel.market.tape import Lake as Store
 
     began = time.perf_counter()

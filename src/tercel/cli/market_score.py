@@ -27,7 +27,7 @@ from tercel.core.report.tables import plain_table, spelt_cell
 if TYPE_CHECKING:
     from tercel.core.report.svg import Figure
     from tercel.market.flow.port import Preset
-    from tercel.market.score.realism import ScoreDraw
+    from tercel.market.score.card import ScoreDraw
 
 Table = tuple[tuple[str, ...], list[list[str]]]
 """Names of columns, and rows."""
@@ -323,10 +323,9 @@ def _by_tape(request: ScoreRequest, lake: Path, dates: list[str]) -> dict[str, A
         )
     file = file_to_write(request.preset) if request.write else None
     from tercel.market.flow.preset import load
-    from tercel.market.score.card import keep
+    from tercel.market.score.card import ScoreDraw, keep
     from tercel.market.score.card import score as scored
     from tercel.market.score.days import days_of, refuse_seen, train_days
-    from tercel.market.score.realism import ScoreDraw
 
     preset = load(request.preset)
     days = days_of(

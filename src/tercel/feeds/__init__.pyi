@@ -1,12 +1,12 @@
-from tercel.feeds import itch_store as itch_store
+from tercel.feeds import itch_kernels as itch_kernels
 from tercel.feeds.binance import BinanceFeed as BinanceFeed
 from tercel.feeds.bitstamp import BitstampFeed as BitstampFeed
 from tercel.feeds.csv_feed import CsvFeed as CsvFeed
 from tercel.feeds.dbn import DbnFeed as DbnFeed
 from tercel.feeds.itch import ItchFeed as ItchFeed
 from tercel.feeds.lobster import LobsterFeed as LobsterFeed
+from tercel.feeds.lobster import with_rolls as with_rolls
 from tercel.feeds.lobster_csv import UNITS_PER_DOLLAR as UNITS_PER_DOLLAR
-from tercel.feeds.lobster_day import with_rolls as with_rolls
 from tercel.feeds.lobster_kernels import EMPTY_ASK as EMPTY_ASK
 from tercel.feeds.lobster_kernels import EMPTY_BID as EMPTY_BID
 from tercel.feeds.verify import in_room as in_room
@@ -34,6 +34,6 @@ __all__ = [
     "feed_named",
     "feeds_of_others",
     "in_room",
-    "itch_store",
+    "itch_kernels",
     "with_rolls",
 ]

@@ -1,13 +1,14 @@
 """Binance captures: depth diffs, trades and REST snapshots of spot, USD-M and COIN-M futures, as an L2 tape.
 
 Files are lines of local ns and JSON (:mod:`tercel.feeds.members`), plain or compressed. A file of exchange
-information (`exchangeInfo`) beside them gives tick and lot; else both are the greatest common divisor of what occurs.
+information (`exchangeInfo`) beside them gives tick and lot; else both are the greatest common divisor of the values.
+`binance_messages` shows lines of such a file.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from operator import attrgetter
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
@@ -27,7 +28,7 @@ from tercel.feeds.binance_messages import (
 from tercel.feeds.capture_day import Capture, CaptureDay, CaptureFeed, days_of
 from tercel.feeds.members import CaptureLine, shown, stated_unit, unit_of
 from tercel.market.tape import schema
-from tercel.market.tape.events import Events
+from tercel.market.tape.events import Events, Extra
 
 # -- levels day -----------------------------------------------------------------------------------
 # Rows of tape from the steps of an L2 book and its trades: LEVEL_SET rows and TRADE prints.
@@ -75,7 +76,7 @@ def _level_rows(step: SyncStep) -> list[tuple[int, Level]]:
 
 # -- binance --------------------------------------------------------------------------------------
 
-_TOLD: Final = {
+_WARNINGS: Final = {
     "gaps": "gaps in the update ids: the book was cleared and opened again from the next snapshot",
     "unplaced": "updates after a gap that no snapshot follows, left out",
     "stale_snapshots": "snapshots older than the updates at hand, passed over",
@@ -139,9 +140,11 @@ class BinanceFeed(CaptureFeed):
             "cut_lines": reading.cut_lines,
             "off_book_trades": market.off_book,
         }
-        extra: dict[str, Any] = {"feed": self.name, "messages": reading.messages, **counts}
+        extra: Extra = {"feed": self.name, "messages": reading.messages, **counts}
         extra |= {"lot_size": shown(lot), "trades_before_book": before}
         known = stated != 0 or tick == market.tick
         base = capture.instrument(market.venue, market.symbol, tick, known, extra)
-        warnings = tuple(f"{counts[name]:,} {text}" for name, text in _TOLD.items() if counts[name])
+        warnings = tuple(
+            f"{counts[name]:,} {text}" for name, text in _WARNINGS.items() if counts[name]
+        )
         return days_of(base, Events.from_table(table), warnings, table[:, UPDATE], market.quotes)

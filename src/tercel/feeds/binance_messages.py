@@ -1,7 +1,13 @@
 """Binance messages of one market, decoded by kind: depth diffs, snapshots, trades, best quotes.
 
 Spot, USD-M and COIN-M futures say the same things with other fields: diffs of futures carry `pu` (the last id of the
-diff before) and `T` (time of the match); COIN-M messages name their pair (`ps`).
+diff before) and `T` (time of the match); COIN-M messages name their pair (`ps`). Of a capture of spot::
+
+    1723161253937085768 {"stream":"btcusdt@depth@100ms","data":{"e":"depthUpdate","E":1723161255208,"s":"BTCUSDT",
+        "U":50093239189,"u":50093239202,"b":[["61737.63000000","0.00000000"]],"a":[["61837.64000000","1.54698000"]]}}
+    1723161254087896568 {"stream":"btcusdt@trade","data":{"e":"trade","E":1723161255343,"s":"BTCUSDT","t":3735683259,
+        "p":"61837.63000000","q":"0.02000000","T":1723161255342,"m":true,"M":true}}
+    1723161254206652067 {"lastUpdateId":50093239218,"bids":[["61837.63000000","3.78826000"]],"asks":[]}
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -9,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from tercel.core.errors import FeedError
-from tercel.feeds.members import CaptureLine, ScaledCapture
+from tercel.feeds.members import CaptureLine, Message, ScaledCapture
 
 # -- binance messages -----------------------------------------------------------------------------
 
@@ -37,7 +43,7 @@ class DepthDiff:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The book after update `last`, as deep as it was asked for."""
+    """The book after update `last`, to the depth of the request."""
 
     last: int
     exch_ns: int
@@ -95,8 +101,8 @@ def _levels(pairs: Any, scaled: Scaled) -> tuple[Level, ...]:
 def diff_of(data: Mapping[str, Any], recv_ns: int, scaled: Scaled) -> DepthDiff:
     """A depth update of its message.
 
-    >>> told = {"U": 5, "u": 6, "E": 1700000000000, "b": [["1.5", "2"]], "a": []}
-    >>> diff_of(told, 0, lambda text: round(float(text) * 10**10)).bids
+    >>> message = {"U": 5, "u": 6, "E": 1700000000000, "b": [["1.5", "2"]], "a": []}
+    >>> diff_of(message, 0, lambda text: round(float(text) * 10**10)).bids
     ((15000000000, 20000000000),)
     """
     ids = int(data["U"]), int(data["u"]), int(data.get("pu", 0))
@@ -176,17 +182,17 @@ class _Reader:
         elif "u" in data and "b" in data and "B" in data:
             self._quote(data, line)
 
-    def _market(self, data: dict[str, Any], venue: str) -> BinanceMarket:
+    def _market(self, data: Message, venue: str) -> BinanceMarket:
         symbol = data["s"]
         return self.markets.setdefault((venue, symbol), BinanceMarket(venue, symbol))
 
-    def _diff(self, data: dict[str, Any], line: CaptureLine) -> None:
+    def _diff(self, data: Message, line: CaptureLine) -> None:
         venue = COINM if "ps" in data else USDM if "pu" in data else SPOT
         market = self._market(data, venue)
         diff = diff_of(data, line.recv_ns, lambda text: self.scaled(text, line.where))
         self.books.setdefault((venue, market.symbol), []).append((self.order, diff))
 
-    def _trade(self, data: dict[str, Any], line: CaptureLine) -> None:
+    def _trade(self, data: Message, line: CaptureLine) -> None:
         symbol = data["s"]
         venue = COINM if "_" in symbol else USDM if "X" in data else SPOT
         market = self._market(data, venue)
@@ -197,18 +203,18 @@ class _Reader:
             trade_of(data, line.recv_ns, lambda text: self.scaled(text, line.where))
         )
 
-    def _quote(self, data: dict[str, Any], line: CaptureLine) -> None:
+    def _quote(self, data: Message, line: CaptureLine) -> None:
         venue = COINM if "ps" in data else USDM if "T" in data else SPOT
         market = self._market(data, venue)
         bid = (self.scaled(data["b"], line.where), self.scaled(data["B"], line.where))
         ask = (self.scaled(data["a"], line.where), self.scaled(data["A"], line.where))
         market.quotes.append(Quote(int(data["u"]), bid, ask))
 
-    def _snapshot(self, data: dict[str, Any], line: CaptureLine) -> None:
+    def _snapshot(self, data: Message, line: CaptureLine) -> None:
         snapshot = snapshot_of(data, line.recv_ns, lambda text: self.scaled(text, line.where))
         self.loose.append((str(data.get("symbol", "")), snapshot, self.order, line.where))
 
-    def _information(self, data: dict[str, Any], line: CaptureLine) -> None:
+    def _information(self, data: Message, line: CaptureLine) -> None:
         """Ticks and lots from the exchange's own information."""
         for entry in data["symbols"]:
             filters = {f["filterType"]: f for f in entry.get("filters", ())}
@@ -277,7 +283,7 @@ class SyncStep:
     exch_ns: int
     recv_ns: int
     last: int
-    """Update id that the book stands at afterwards."""
+    """Update id of the book afterwards."""
     bids: tuple[Level, ...] = ()
     asks: tuple[Level, ...] = ()
 
@@ -331,7 +337,7 @@ class BookSync:
         """What happened, for the caller to take."""
         self.counts = SyncCounts()
         self.waiting: list[DepthDiff] = []
-        """Diffs since the start or the gap, kept until a snapshot comes."""
+        """Diffs since the start or the gap, held until a snapshot comes."""
         self.pending: Snapshot | None = None
         """A snapshot that no diff has confirmed yet."""
         self.last = 0
@@ -350,7 +356,7 @@ class BookSync:
                 self._open()
 
     def lose(self) -> None:
-        """Forget the book: the stream broke, and what it told meanwhile is not known."""
+        """Forget the book: the stream broke, and updates were missed."""
         self.last = 0
         self.pending = None
         self.waiting.clear()
@@ -424,7 +430,7 @@ class BookSync:
 
 def _trades(trades: Sequence[BinanceTrade], counts: SyncCounts) -> list[BinanceTrade]:
     """Trades once each, in the order of their numbers' arrival, times that never go back."""
-    kept: list[BinanceTrade] = []
+    ordered: list[BinanceTrade] = []
     last, clock = 0, 0
     for trade in trades:
         if trade.number <= last:
@@ -434,5 +440,5 @@ def _trades(trades: Sequence[BinanceTrade], counts: SyncCounts) -> list[BinanceT
         last = trade.number
         counts.clock_back += trade.exch_ns < clock
         clock = max(clock, trade.exch_ns)
-        kept.append(trade if clock == trade.exch_ns else replace(trade, exch_ns=clock))
-    return kept
+        ordered.append(trade if clock == trade.exch_ns else replace(trade, exch_ns=clock))
+    return ordered

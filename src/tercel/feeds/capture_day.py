@@ -1,4 +1,4 @@
-"""What the feeds of captures share: which markets are asked for, and the days of UTC in a tape of all of it.
+"""What the feeds of captures share: the choice of markets, and the days of UTC of a tape.
 
 Only the whole capture knows its days. A later day opens with the book that the day before left.
 """
@@ -17,7 +17,8 @@ from tercel.core.errors import FeedError, UnknownNameError
 from tercel.core.vocabulary import DAY_NS
 from tercel.feeds.members import CaptureLine, CaptureWarnings, lines_of, members, shown, stated_unit
 from tercel.market.feed import FeedOptions, Imported
-from tercel.market.tape import Events, Instrument, schema
+from tercel.market.tape import schema
+from tercel.market.tape.events import Events, Extra, Instrument
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class CaptureDay:
     updates : int64[rows]
         The venue's number of the update that a row ends, else 0.
     quotes : tuple
-        Best quotes that the venue sent beside its updates: the truth that a book is held against.
+        Best quotes that the venue sent beside its updates: the reference for a rebuilt book.
     """
 
     imported: Imported
@@ -72,7 +73,7 @@ class Capture:
         return ", ".join(self.source)
 
     def instrument(
-        self, venue: str, symbol: str, tick: int, stated: bool, extra: dict[str, Any]
+        self, venue: str, symbol: str, tick: int, stated: bool, extra: Extra
     ) -> Instrument:
         """A market of the capture, of any day; its tick in 1e-10."""
         rule = "stated" if stated else "inferred"
@@ -206,7 +207,7 @@ def book_after(events: Events, stop: int) -> dict[Any, tuple[int, int, int]]:
 
 
 def _opening(standing: Sequence[tuple[int, int, int, int]], part: Events) -> Events:
-    """Rows that open a day with what stands in the book, at the time of its first row."""
+    """Rows that open a day with the resting book, at the time of its first row."""
     head = Events.empty(len(standing))
     head.order_id[:], head.side[:], head.price_ticks[:], head.qty_lots[:] = np.reshape(
         standing, (-1, 4)

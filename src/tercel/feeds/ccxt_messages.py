@@ -1,4 +1,12 @@
-"""Answers, errors, books, trades and orders of ccxt in Binance's words; what changed in a book is counted here."""
+"""Answers, errors, books, trades and orders of ccxt as Binance messages; changes of a book are numbered here.
+
+A trade of `watch_trades`, as ccxt unifies it, and its message::
+
+    {"id": "3735683259", "symbol": "BTC/USDT", "timestamp": 1723161255342, "side": "sell", "price": 61837.63,
+        "amount": 0.02}
+    {"e": "trade", "s": "BTCUSDT", "E": 1723161255342, "T": 1723161255342, "t": 3735683259, "m": True,
+        "p": "61837.63", "q": "0.02"}
+"""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,9 +22,11 @@ STATUSES: Final[Mapping[str, str]] = {
 }
 """Binance's words for how an order ended; of any other it is NEW, which is no end."""
 Said = Mapping[str, Any]
+Message = dict[str, Any]
+"""A message or an answer in Binance's fields."""
 _ORDER_S: Final = 1.0
 """How long a trade waits for the name of its order."""
-_KEPT: Final = 20_000
+_MOST_WIRES: Final = 20_000
 _LEAST_ID: Final = 9
 _CODE: Final = re.compile(r'"code":\s*"?(-[0-9]{4})\b')
 _SAID: Final = re.compile(r'"msg":\s*"([^"]*)"')
@@ -68,7 +78,7 @@ def kinds_of(error: Exception) -> set[str]:
 
 def refusal(
     method: str, error: Exception, text: str, coded: bool, wait_s: float, now_ms: int
-) -> dict[str, Any]:
+) -> Message:
     """An error in Binance's words; one that does not say that nothing was done is a fault of the server.
 
     Parameters
@@ -106,9 +116,9 @@ def refusal(
     }
 
 
-def market_entry(market: Said, mode: int, amends: bool) -> dict[str, Any]:
+def market_entry(market: Said, mode: int, amends: bool) -> Message:
     """A market as `exchangeInfo` lists it; steps in significant digits (mode 3) are none."""
-    info, steps, filters = market.get("info"), market["precision"], list[dict[str, Any]]()
+    info, steps, filters = market.get("info"), market["precision"], list[Message]()
     for kind, what, step, least, most in (
         ("PRICE_FILTER", "price", "tickSize", "minPrice", "maxPrice"),
         ("LOT_SIZE", "amount", "stepSize", "minQty", "maxQty"),
@@ -122,8 +132,8 @@ def market_entry(market: Said, mode: int, amends: bool) -> dict[str, Any]:
             if mode == 4
             else f"{Decimal(10) ** -int(size):f}"
         )
-        told = {least: limits.get("min"), most: limits.get("max"), step: exact}
-        filters.append({"filterType": kind, "applyMinToMarket": True} | told)
+        fields = {least: limits.get("min"), most: limits.get("max"), step: exact}
+        filters.append({"filterType": kind, "applyMinToMarket": True} | fields)
     modes = info.get("allowedSelfTradePreventionModes") if isinstance(info, Mapping) else None
     return {
         "symbol": market["id"],
@@ -136,21 +146,21 @@ def market_entry(market: Said, mode: int, amends: bool) -> dict[str, Any]:
     }
 
 
-def account_row(told: Said, market: Said) -> dict[str, Any]:
+def account_row(fields: Said, market: Said) -> Message:
     """Balances, and the rates of a market's fees."""
     rows = list[dict[str, str]]()
-    for name, total in told["total"].items():
-        free = told[name].get("free")
+    for name, total in fields["total"].items():
+        free = fields[name].get("free")
         rows.append({"asset": name, "free": plain(total if free is None else free)})
-        rows[-1]["locked"] = plain(None if free is None else told[name].get("used"))
+        rows[-1]["locked"] = plain(None if free is None else fields[name].get("used"))
     return {
         "balances": rows,
         "commissionRates": {one: plain(market.get(one)) for one in ("maker", "taker")},
     }
 
 
-def order_row(order: Said, asked: Said, now_ms: int) -> dict[str, Any]:
-    """An order, as one who asked is answered."""
+def order_row(order: Said, asked: Said, now_ms: int) -> Message:
+    """An order as the answer to a request."""
     status, filled = STATUSES.get(str(order.get("status")), "NEW"), plain(order.get("filled"))
     if (
         status == "FILLED"
@@ -186,8 +196,8 @@ def order_row(order: Said, asked: Said, now_ms: int) -> dict[str, Any]:
     }
 
 
-def trade_row(trade: Said, now_ms: int) -> dict[str, Any]:
-    """A trade of ours."""
+def trade_row(trade: Said, now_ms: int) -> Message:
+    """An own trade."""
     fee, number = trade.get("fee") or {}, number_of(trade["id"])
     return {
         "id": number,
@@ -247,7 +257,7 @@ class OwnOrders:
     def _named(self, number: int, wire: str) -> None:
         if wire:
             self._wires.setdefault(number, wire)
-            if len(self._wires) > _KEPT:
+            if len(self._wires) > _MOST_WIRES:
                 del self._wires[next(iter(self._wires))]
 
     def reports(
@@ -275,7 +285,7 @@ class OwnOrders:
             if wire is None and now_s < until:
                 self._trades.append((until, one))
                 continue
-            told = {
+            fields = {
                 "x": "TRADE",
                 "X": "",
                 "c": wire or "",
@@ -284,30 +294,38 @@ class OwnOrders:
                 "t": row["id"],
                 "L": row["price"],
             }
-            told |= {
+            fields |= {
                 "l": row["qty"],
                 "n": row["commission"],
                 "N": row["commissionAsset"],
                 "m": row["isMaker"],
             }
-            found.append(_report(names[one["symbol"]], row["orderId"], row["time"], told))
+            found.append(_report(names[one["symbol"]], row["orderId"], row["time"], fields))
         for row in rows:
             wire, cancel, number = row["clientOrderId"], (0, ""), row["orderId"]
             if row["status"] == "CANCELED":
                 cancel = self._cancels.pop(number, self._cancels.pop(wire, cancel))
-            told = {
+            fields = {
                 "x": row["status"],
                 "X": row["status"],
                 "c": cancel[1] or wire,
                 "C": wire,
                 "z": row["executedQty"],
             }
-            found.append(_report(row["symbol"], number, row["updateTime"], told))
+            found.append(_report(row["symbol"], number, row["updateTime"], fields))
         return found
 
 
-def _report(symbol: str, number: int, ms: int, told: Said) -> Said:
-    return {"e": "executionReport", "E": ms, "T": ms, "s": symbol, "i": number, "r": "NONE", **told}
+def _report(symbol: str, number: int, ms: int, fields: Said) -> Said:
+    return {
+        "e": "executionReport",
+        "E": ms,
+        "T": ms,
+        "s": symbol,
+        "i": number,
+        "r": "NONE",
+        **fields,
+    }
 
 
 class ShownBooks:
@@ -330,7 +348,7 @@ class ShownBooks:
         """Show a book whole the next time."""
         self._books.pop(name, None)
 
-    def messages(self, name: str, book: Mapping[str, Any], now_ms: int) -> Iterator[dict[str, Any]]:
+    def messages(self, name: str, book: Mapping[str, Any], now_ms: int) -> Iterator[Message]:
         """What changed in a book since it was last shown, or all of it."""
         now = tuple({row[0]: row[1] for row in book[side]} for side in ("bids", "asks"))
         was, self._books[name] = self._books.get(name), now
@@ -357,8 +375,8 @@ class ShownBooks:
         }
 
 
-def prints(name: str, rows: Sequence[Mapping[str, Any]], now_ms: int) -> Iterator[dict[str, Any]]:
-    """Trades of everybody; without a number one cannot be told from an own one, and is passed over.
+def prints(name: str, rows: Sequence[Mapping[str, Any]], now_ms: int) -> Iterator[Message]:
+    """Public trades; one without a number cannot be distinguished from an own one, and is passed over.
 
     >>> row = {"id": "7", "timestamp": 1000, "side": "sell", "price": "9.5", "amount": "2"}
     >>> next(prints("X", [row, row | {"id": "a-b"}], 0))
@@ -367,5 +385,12 @@ def prints(name: str, rows: Sequence[Mapping[str, Any]], now_ms: int) -> Iterato
     for one in rows:
         if str(one.get("id") or "").isdigit():
             ms, sold = int(one["timestamp"] or now_ms), one["side"] == "sell"
-            told = {"e": "trade", "s": name, "E": ms, "T": ms, "t": number_of(one["id"]), "m": sold}
-            yield told | {"p": plain(one["price"]), "q": plain(one["amount"])}
+            fields = {
+                "e": "trade",
+                "s": name,
+                "E": ms,
+                "T": ms,
+                "t": number_of(one["id"]),
+                "m": sold,
+            }
+            yield fields | {"p": plain(one["price"]), "q": plain(one["amount"])}

@@ -1,4 +1,4 @@
-"""ccxt.pro in one thread with a loop of its own: what it hears is handed over in the order in which it came."""
+"""ccxt.pro in one thread with its own event loop; messages are handed over in the order of receipt."""
 
 import asyncio
 import logging
@@ -39,7 +39,7 @@ def made_of(
     urls : mapping of str to str
         In place of ccxt's, as `urls_of` names them.
     only : sequence of str
-        URLs that are kept; none: all.
+        URLs to leave in place; none: all.
     sandbox : bool
 
     Raises
@@ -70,13 +70,13 @@ def made_of(
     known = dict(urls_of(made.urls["api"]))
     for one in urls:
         check_known(one, tuple(known), said=f"the URL {one} of {name}")
-    kept = {
+    others = {
         one: made.implode_hostname(url)
         for one, url in (known | dict(urls)).items()
         if one in (only or known)
     }
-    made.urls["api"] = kept.pop("", None) or {}
-    for one, url in kept.items():
+    made.urls["api"] = others.pop("", None) or {}
+    for one, url in others.items():
         *tables, last = one.split(".")
         at = made.urls["api"]
         for table in tables:
@@ -101,7 +101,7 @@ def urls_of(urls: Any, at: str = "") -> Iterator[tuple[str, str]]:
 class CcxtStreams:
     """Streams of one exchange; each is begun again when it breaks.
 
-    `came` holds what was heard: ("own", (trades, orders)), ("market", a message of Binance's), ("up", why not),
+    `came` holds what was received: ("own", (trades, orders)), ("market", a message of Binance's), ("up", why not),
     ("refused", why), ("lost", why market data broke), and what else was said.
 
     Parameters
@@ -140,12 +140,12 @@ class CcxtStreams:
             one.setblocking(False)
         selector.register(self._here, selectors.EVENT_READ)
         self.loop = asyncio.new_event_loop()
-        self.loop.set_exception_handler(lambda _, told: self._fault(told))
+        self.loop.set_exception_handler(lambda _, context: self._fault(context))
         self._thread = threading.Thread(target=self.loop.run_forever, name="ccxt", daemon=True)
         self._thread.start()
         self.loop.call_soon_threadsafe(self._guard, allow)
 
-    # -- from the thread of who holds it ------------------------------------------------------------------------------
+    # -- called from the owner's thread ------------------------------------------------------------------------------
     def run(self, work: Coroutine[Any, Any, Any]) -> "Future[Any]":
         """Run something in the loop."""
         return asyncio.run_coroutine_threadsafe(work, self.loop)
@@ -209,13 +209,13 @@ class CcxtStreams:
 
         connector._create_connection = asked
 
-    def _fault(self, told: Mapping[str, Any]) -> None:
-        """Something of ccxt's failed: nothing is printed, it may hold a signed URL. Streams are begun anew."""
+    def _fault(self, context: Mapping[str, Any]) -> None:
+        """Something of ccxt's failed: nothing is printed, it may hold a signed URL. Streams are started again."""
         for one in (
-            list(self.exchange.clients.values()) if "handle" in told and not self._closed else ()
+            list(self.exchange.clients.values()) if "handle" in context and not self._closed else ()
         ):
             with suppress(Exception):
-                one.on_error(told["exception"])
+                one.on_error(context["exception"])
 
     def _start(self, made: Any) -> None:
         self._tasks.append(self.loop.create_task(made))
@@ -233,7 +233,7 @@ class CcxtStreams:
             self.say("up", "")
 
     def _mine(self, at: int, rows: Sequence[Any]) -> None:
-        """What one message says of an order and of its trade is told at once."""
+        """What one message says of an order and of its trade is delivered at once."""
         self._own[at].extend(rows)
         self.loop.call_soon(self._tell)
 
@@ -252,7 +252,7 @@ class CcxtStreams:
             task = asyncio.ensure_future(call())
             try:
                 await self._opened(task)
-                self._stands(name, "")
+                self._notify_state(name, "")
                 while True:
                     take(await task)
                     wait = FIRST_S
@@ -262,7 +262,7 @@ class CcxtStreams:
                 why = self._why(error)
                 if "AuthenticationError" in kinds_of(error):
                     self.say("refused", why)
-                self._stands(name, why)
+                self._notify_state(name, why)
             await asyncio.sleep(wait)
             wait = min(2 * wait, LONGEST_S)
 
@@ -280,8 +280,8 @@ class CcxtStreams:
         if task.done():
             task.result()
 
-    def _stands(self, name: str, why: str) -> None:
-        """A stream stands, or broke."""
+    def _notify_state(self, name: str, why: str) -> None:
+        """Reports that a stream is up, or why it broke."""
         if name in self._standing:
             was, self._standing[name] = all(self._standing.values()), not why
             if why or all(self._standing.values()) > was:

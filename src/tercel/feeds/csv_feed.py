@@ -1,19 +1,558 @@
-"""Tick files of any columns, by a map (`csv_map`): which files are there, and for which symbols and days."""
+"""Tick files of any columns, by a map (`csv_map`): the feed, and one day from rows to tape.
+
+A row of quotes and the part of a map that reads it (`maps/lean-quotes.toml`)::
+
+    14400054,0,0,1836300,100,Q,1,0            [[file]]
+                                              name = '(?P<date>\\d{8})_(?P<symbol>[A-Za-z0-9.]+)_Quote_Tick\\.csv'
+                                              columns = ["ms", "bid", "bid_size", "ask", "ask_size", "exchange", ...]
+"""
 
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import datetime
+from fractions import Fraction
+from math import floor
 from pathlib import Path
+from typing import Any, Final
 
+import numpy as np
 import polars as pl
 
+from tercel.core.arrays import Bytes, Int32
 from tercel.core.errors import FeedError
-from tercel.feeds.csv_day import CsvDay
-from tercel.feeds.csv_map import CsvMap, FileMap, load_map
-from tercel.feeds.csv_read import NS, read_text, stripped
+from tercel.core.vocabulary import LEAST_TICK, MOST_LOTS, MOST_TICK
+from tercel.feeds import csv_kernels as k
+from tercel.feeds import csv_read as r
+from tercel.feeds.csv_map import CleanMap, CsvMap, FileMap, load_map
+from tercel.feeds.csv_read import NS, RECEIVED, ROW, TIMES, Taken, read_text, stripped
 from tercel.feeds.members import Member, members
-from tercel.market.feed import FeedOptions
+from tercel.market.feed import FeedOptions, Imported
+from tercel.market.tape import Events, schema
+from tercel.market.tape.events import Extra, Instrument, day_ns
+
+# -- csv day ---------------------------------------------------------------------------------------
+# One day of tick files: read by their map, clean, sign the prints, translate to the tape.
+#
+# Quotes become LEVEL_SET, ROLL_IN and ROLL_OUT rows of what changed between them, prints TRADE rows against the side they
+# hit, auction prints CROSS rows. Prints that the file does not sign are signed by Lee & Ready (1991): against the mid of
+# the quote in force, without a lag, and at the mid by the last different price. Rows of one time keep their file's order,
+# trades before quotes of other files: a quote that follows a trade at once shows what the trade left.
+#
+# Rules that remove bad ticks, as the field states them; each says how many rows it took.
+#
+# Brownlees & Gallo (2006, Computational Statistics & Data Analysis 51) and Barndorff-Nielsen, Hansen, Lunde & Shephard
+# (2009, Econometrics Journal 12, section 3), whose names stand in brackets:
+#
+# ========================= ============================================================================================
+# ``zero``                  no price or no size on a side, or in a trade (P2)
+# ``session``               outside continuous trading (P1); the last quote before it opens the tape
+# exchanges of the map      one exchange only (P3)
+# ``merge``                 several quotes (Q1) or trades (T3) of one stamp become one: "last", or the "median" price with
+#                           the median size of quotes and all the lots of trades
+# ``negative_spread``       a bid above the ask (Q2)
+# ``wide_spread``           a spread above so many times the day's median (Q3)
+# ``outliers``              a mid further than so many mean absolute deviations, and `GRAIN_TICKS` (the granularity of
+#                           Brownlees & Gallo: without it a quiet minute makes any change an outlier), from the median of
+#                           the `window` quotes about it (Q4)
+# ``correction``            of the map: corrected trades (T1)
+# ``condition``             of the map: irregular sale conditions (T2)
+# ``trade_outliers``        a print above the ask, or below the bid, by more than the spread (T4)
+# ``uncross``               of level updates and order events: what a new level of the other side reaches or passes
+# ========================= ============================================================================================
+
+GRAIN_TICKS: Final = 5.0
+_BID, _ASK = pl.col("bid_1"), pl.col("ask_1")
+
+
+def in_order(rows: pl.DataFrame) -> pl.DataFrame:
+    """Rows in order of time and number."""
+    return rows.sort(NS, ROW, maintain_order=True)
+
+
+def merge_exchanges(quotes: pl.DataFrame, keep: bool) -> pl.DataFrame:
+    """The best over all exchanges after each quote of one.
+
+    A side without a price is left as its exchange last said (`keep`) or taken away.
+    """
+    quotes = quotes.sort(NS, maintain_order=True)
+    best = []
+    for side, better in (("bid", pl.max_horizontal), ("ask", pl.min_horizontal)):
+        prices, sizes = [], []
+        for exchange in quotes["exchange"].unique(maintain_order=True):
+            stated = (pl.col("exchange") == exchange) & ((pl.col(f"{side}_1") > 0) | (not keep))
+            price, size = (
+                pl.when(stated).then(pl.col(f"{side}{what}_1")).forward_fill()
+                for what in ("", "_size")
+            )
+            prices.append(pl.when(price > 0).then(price))
+            sizes.append(size)
+        touch = better(*prices)
+        at_touch = [
+            pl.when(price == touch).then(size) for price, size in zip(prices, sizes, strict=True)
+        ]
+        best += [
+            touch.fill_null(0.0).alias(f"{side}_1"),
+            pl.sum_horizontal(at_touch).alias(f"{side}_size_1"),
+        ]
+    return quotes.with_columns(best) if quotes.height else quotes
+
+
+def clean_quotes(
+    q: pl.DataFrame, rules: CleanMap, open_ns: int, close_ns: int, tick: float, report: Taken
+) -> pl.DataFrame:
+    """Quotes by the rules; see the module."""
+    if rules.zero:
+        good = pl.all_horizontal(pl.col("bid_1", "ask_1", "bid_size_1", "ask_size_1") > 0)
+        q = _only(q, good, "quotes without a price or a size on a side", report)
+    opening = q.clear()
+    if rules.session and close_ns:
+        opening = q.filter(pl.col(NS) < open_ns).tail(1)
+        q = _only(q, pl.col(NS).is_between(open_ns, close_ns), "quotes outside the session", report)
+    if rules.negative_spread:
+        q = _only(q, _ASK >= _BID, "quotes of negative spread", report)
+    if rules.wide_spread > 0 and q.height:
+        widest = rules.wide_spread * pl.max_horizontal((_ASK - _BID).median(), tick)
+        q = _only(q, widest >= _ASK - _BID, "quotes of wide spread", report)
+    if rules.merge != "off":
+        merged = _merged_quotes(q, rules.merge)
+        report["quotes merged into others of their stamp"] += q.height - merged.height
+        q = merged
+    if rules.outliers > 0 and q.height:
+        out = np.zeros(q.height, np.uint8)
+        mid = q.select((_BID + _ASK) / 2).to_series().to_numpy()
+        k.outliers(
+            mid, rules.window, rules.outliers, GRAIN_TICKS * tick, np.zeros(rules.window + 1), out
+        )
+        q = _only(q, pl.lit(pl.Series(out == 0)), "quotes that are outliers", report)
+    opening = opening.filter((_BID > 0) & (_BID < _ASK))
+    if opening.height and q.height and q[NS][0] > open_ns:
+        at = pl.lit(open_ns, pl.Int64)
+        q = in_order(pl.concat([opening.with_columns(at.alias(NS), at.alias(RECEIVED)), q]))
+    return q
+
+
+def clean_trades(
+    t: pl.DataFrame, rules: CleanMap, open_ns: int, close_ns: int, report: Taken
+) -> pl.DataFrame:
+    """Trades by the rules that need no quotes; auction prints stay where they fall."""
+    if rules.zero:
+        t = _only(
+            t,
+            (pl.col("price") > 0) & (pl.col("size") > 0),
+            "trades without a price or a size",
+            report,
+        )
+    if rules.session and close_ns:
+        inside = pl.col(NS).is_between(open_ns, close_ns) | pl.col("cross")
+        t = _only(t, inside, "trades outside the session", report)
+    if rules.merge == "median":
+        merged = _merged_trades(t)
+        report["trades merged into others of their stamp"] += t.height - merged.height
+        t = merged
+    return t
+
+
+def _only(rows: pl.DataFrame, good: pl.Expr, rule: str, report: Taken) -> pl.DataFrame:
+    passed = rows.filter(good)
+    report[rule] += rows.height - passed.height
+    return passed
+
+
+def _merged_quotes(q: pl.DataFrame, how: str) -> pl.DataFrame:
+    """One quote of each time: the last, or the median of the prices and of the sizes of one level."""
+    median = how == "median" and "bid_2" not in q.columns
+    sides = pl.col("^(bid|ask)_.*$")
+    values = sides.median() if median else sides.last()
+    return (
+        q.group_by(NS, maintain_order=True)
+        .agg(pl.col(RECEIVED, ROW, "exchange").last(), values)
+        .select(q.columns)
+    )
+
+
+def _merged_trades(t: pl.DataFrame) -> pl.DataFrame:
+    """One print of each time, auction prints apart: the median price of all the lots."""
+    cross = pl.col("cross")
+    new = (pl.col(NS) != pl.col(NS).shift()) | cross | cross.shift()
+    one = pl.when(pl.col("sign").n_unique() == 1).then(pl.col("sign").first()).otherwise(0)
+    merged = t.group_by(new.fill_null(True).cum_sum().alias("run"), maintain_order=True).agg(
+        pl.col(*TIMES, "cross").last(),
+        pl.col("price").median(),
+        pl.col("size").sum(),
+        one.alias("sign"),
+    )
+    return merged.select(t.columns)
+
+
+ROUNDED: Final = "rows of sizes rounded to whole lots"
+MOST_BACKWARDS: Final = 0.01
+"""Share of rows whose clock may go back before a warning."""
+
+
+@dataclass(frozen=True)
+class CsvDay:
+    """The files of one symbol and day.
+
+    Parameters
+    ----------
+    symbol, date : str
+        As in the lake.
+    parts : sequence of (Member, FileMap)
+        Its files.
+    map : CsvMap
+        What their columns mean.
+    tick : float or None
+        Instead of the map's.
+    """
+
+    symbol: str
+    date: str
+    parts: tuple[tuple[Member, FileMap], ...]
+    map: CsvMap
+    tick: float | None = None
+
+    @property
+    def source(self) -> tuple[str, ...]:
+        """Names of the files."""
+        return tuple(m.name for m, _ in self.parts)
+
+    def read(self) -> Imported:
+        """Translate the day.
+
+        Raises
+        ------
+        FeedError
+            With file, row, column and remedy, when a file is not what its map says.
+        """
+        report = r.Taken()
+        one, rules = self.map.instrument, self.map.clean
+        tick = one.tick if self.tick is None else self.tick
+        if not LEAST_TICK <= tick <= MOST_TICK:
+            raise FeedError(
+                f"a tick of {LEAST_TICK:g} to {MOST_TICK:g}",
+                f"{tick:g}",
+                "give the exchange's tick",
+            )
+        origin = 0
+        if one.lowest_price is not None:  # the lowest price is tick 1 of the tape
+            origin = floor(Fraction(str(one.lowest_price)) / Fraction(str(tick))) - 1
+        items, back = self._gather(r.FilePrices(zero=float(origin * Fraction(str(tick)))), report)
+        open_ns, close_ns = one.session_ns(self.date)
+        quotes, trades, direct = (
+            in_order(pl.concat(items[what])) if items[what] else NONE[what] for what in NONE
+        )
+        if items["quote"]:
+            quotes = clean_quotes(quotes, rules, open_ns, close_ns, tick, report)
+        if items["trade"]:
+            trades = clean_trades(trades, rules, open_ns, close_ns, report)
+        events, extra = tape_of(quotes, trades, direct, tick, one.lot, rules.trade_outliers, report)
+        if events.n == 0:
+            raise FeedError(
+                f"rows of {self.symbol} on {self.date}",
+                f"none left of {', '.join(self.source)}: {dict(report)}",
+                "check symbol, date, session and rules",
+            )
+        if direct.height:
+            events = k.uncrossed(events, report) if rules.uncross else events
+            extra |= k.counted(events)
+        extra |= {
+            "feed": "csv",
+            "map": self.map.about,
+            "cleaning": dict(report),
+            "clock_backwards": back,
+        }
+        instrument = Instrument(
+            venue=one.venue,
+            symbol=self.symbol,
+            date=self.date,
+            tick=tick,
+            lot=one.lot,
+            levels=next(
+                (f.quote.levels for _, f in reversed(self.parts) if f.quote is not None), 0
+            ),
+            timezone=one.timezone,
+            source=self.source,
+            session_open_ns=open_ns,
+            session_close_ns=close_ns,
+            rows=events.n,
+            off_tick_rows=int(np.count_nonzero(events.flags & schema.OFF_TICK)),
+            extra=extra,
+            price_origin=origin,
+        )
+        rows = quotes.height + trades.height + direct.height
+        return Imported(instrument, events, tuple(self._warnings(report, back, rows, extra)))
+
+    def _gather(
+        self, prices: r.FilePrices, report: r.Taken
+    ) -> tuple[dict[str, list[pl.DataFrame]], int]:
+        """Rows of all files by what they are, numbered by file (trades before quotes at one time), and clocks back."""
+        items: dict[str, list[pl.DataFrame]] = {what: [] for what in NONE}
+        back = 0
+        zone = self.map.instrument.timezone
+        start, stop = day_ns(self.date, zone, self.map.instrument.begins_s)
+        for number, (member, file) in enumerate(self.parts):
+            text = r.read_text(member, file, zone, self.date, self.symbol)
+            inside = text.frame.filter(pl.col(r.NS).is_between(start, stop, closed="left"))
+            report["rows of another day"] += text.frame.height - inside.height
+            text = replace(text, frame=inside)
+            back += int((text.frame[r.NS].diff() < 0).sum())
+            rank = number if file.quote is None else number + len(self.parts)
+            for role in file.roles:
+                mine = (
+                    text.of(file.rows.column, getattr(file.rows, role))
+                    if file.rows.column
+                    else text
+                )
+                rows = _rows_of(
+                    role, mine, file, replace(prices, over=file.price_scale), report
+                ).with_columns(pl.col(r.ROW) + (rank << 40))
+                items[role if role in NONE else "direct"].append(rows)
+        return items, back
+
+    def _warnings(self, report: r.Taken, back: int, items: int, extra: Extra) -> list[str]:
+        taken = {
+            rule: n for rule, n in report.items() if not rule.endswith(" read") and rule != ROUNDED
+        }
+        counts = ", ".join(f"{v:,} {k}" for k, v in taken.items() if v)
+        found = [f"cleaning took {counts}"] if counts else []
+        if report[ROUNDED]:
+            found.append(
+                f"sizes of {report[ROUNDED]:,} rows are no whole lots; they were rounded, to 1 lot at least"
+            )
+        if back > MOST_BACKWARDS * items:
+            found.append(f"the clock goes back in {back:,} rows; they were put in order of time")
+        if any(f.quote is not None and not f.quote.bid_size for _, f in self.parts):
+            found.append("the quotes carry no sizes: each side is shown as one lot")
+        if extra.get("crossed_states") or extra.get("locked_states"):
+            states = "{crossed_states:,} of {states:,} states are crossed, {locked_states:,} locked".format(
+                **extra
+            )
+            found.append(
+                f"{states}; `tercel data verify` names the likely cause, `uncross = true` under [clean] drops it"
+            )
+        return found
+
+
+def _rows_of(
+    role: str, text: r.TextRows, file: FileMap, prices: r.FilePrices, report: r.Taken
+) -> pl.DataFrame:
+    """What the rows of one kind say."""
+    if role == "quote" and (q := file.quote) is not None:
+        quotes, keep = r.quotes_of(text, q, prices, report), q.zero_side == "keep"
+        if q.levels == 1 and (keep or (q.exchange and len(q.exchanges) != 1)):
+            quotes = merge_exchanges(quotes, keep)
+        report["quotes read"] += text.frame.height
+        return quotes
+    if role == "trade" and file.trade is not None:
+        report["trades read"] += text.frame.height
+        return r.trades_of(text, file.trade, prices, report)
+    if role == "level" and file.level is not None:
+        report["level updates read"] += text.frame.height
+        return r.levels_of(text, file.level, prices)
+    assert file.order is not None
+    report["order events read"] += text.frame.height
+    return r.orders_of(text, file.order, prices)
+
+
+_COLUMNS: Final = {
+    "quote": (*r.TIMES, *(name for (name,) in r.side_columns(1))),
+    "trade": (*r.TIMES, "price", "size", "sign", "cross"),
+    "direct": (*r.TIMES, "side", "kind", "order_id", "price", "size"),
+}
+_TYPES: Final[dict[str, Any]] = {"cross": pl.Boolean} | dict.fromkeys(
+    (*r.TIMES, "sign", "side", "kind", "order_id"), pl.Int64
+)
+NONE: Final = {
+    sort: pl.DataFrame(schema={name: _TYPES.get(name, pl.Float64) for name in names})
+    for sort, names in _COLUMNS.items()
+}
+"""Rows of each sort, of which there are none."""
+
+
+def tape_of(
+    q: pl.DataFrame,
+    t: pl.DataFrame,
+    d: pl.DataFrame,
+    tick: float,
+    lot: int,
+    check: bool,
+    report: r.Taken,
+) -> tuple[Events, Extra]:
+    """The tape of cleaned rows, and what else was found; with `check` prints far beyond the quotes are left out."""
+    q, shown, off = _levels(q, tick, lot, report)
+    touch = {"touch_bid": shown[0][:, 0], "touch_ask": shown[2][:, 0]}
+    sorts = (
+        q.select(r.TIMES).with_columns(
+            **{name: pl.Series(values) for name, values in touch.items()}
+        ),
+        t,
+        d,
+    )
+    items = in_order(
+        pl.concat([f.with_columns(what=pl.lit(i)) for i, f in enumerate(sorts)], how="diagonal")
+    )
+    items = items.with_row_index("seq").with_columns(
+        pl.col("seq").cast(pl.Int64), pl.col(*touch).forward_fill()
+    )
+    quotes, prints, direct = (items.filter(what=i) for i in range(3))
+    prints, signed = _signed(
+        prints.with_columns(price=r.divided(pl.col("price"), tick)), check, report
+    )
+    first = min((f["seq"][0] for f in (quotes, prints, direct) if f.height), default=0)
+    opens = quotes.height > 0 and quotes["seq"][0] == first
+    bid, bid_lots, ask, ask_lots = shown
+    made = np.empty(
+        (k.changes(bid, bid_lots, ask, ask_lots, off, opens, np.empty((0, 6), np.int64)), 6),
+        np.int64,
+    )
+    k.changes(bid, bid_lots, ask, ask_lots, off, opens, made)
+    columns = dict(
+        zip(("kind", "side", "price_ticks", "qty_lots", "flags"), made.T[1:], strict=True)
+    )
+    kind = pl.when("cross").then(schema.CROSS).otherwise(schema.TRADE)
+    parts = (
+        quotes[made[:, 0]].with_columns(
+            order_id=0, **{name: pl.Series(values) for name, values in columns.items()}
+        ),
+        _in_lots(prints.with_columns(kind=kind, order_id=0, side=-pl.col("sign")), lot, report),
+        _in_lots(direct.with_columns(price=r.divided(pl.col("price"), tick)), lot, report),
+    )
+    longs = [pl.col(name).cast(pl.Int64) for name in schema.COLUMN_NAMES]
+    names = {r.NS: "exch_ns", r.RECEIVED: "recv_ns"}
+    table = pl.concat([part.rename(names).select(longs) for part in parts]).sort(
+        "seq", maintain_order=True
+    )
+    opening = bool(opens and table.height and table["seq"][0] == first)  # message 0
+    place = pl.col("seq")
+    ends = place.ne_missing(place.shift(-1)).cast(pl.Int64) * schema.MESSAGE_END
+    table = table.with_columns(
+        seq=place.rle_id().cast(pl.Int64) + (not opening), flags=pl.col("flags") + ends
+    )
+    same = q.height - len(np.unique(made[:, 0])) - (opens and not opening)
+    return Events.from_columns(table.to_dict()), {"quotes_without_change": same} | signed
+
+
+def _signed(t: pl.DataFrame, check: bool, report: r.Taken) -> tuple[pl.DataFrame, Extra]:
+    """Prints with their signs, and how many were signed how: those that lie beyond the quotes are left out.
+
+    Against the mid, at the mid by the last other price (Lee & Ready 1991, without a lag); far beyond: by more than the
+    spread (rule T4). Auction prints have no sign, and are no last price.
+    """
+    if t.height == 0:
+        return t, {}
+    bid, ask, price, sign = (pl.col(name) for name in ("touch_bid", "touch_ask", "price", "sign"))
+    if check:
+        far = (
+            (bid > 0)
+            & (ask > bid)
+            & ((price > 2 * ask - bid) | (price < 2 * bid - ask))
+            & ~pl.col("cross")
+        )
+        near = t.filter(~far.fill_null(False))
+        report["trades beyond the quotes"] += t.height - near.height
+        t = near
+    plain = t.filter(~pl.col("cross"))
+    was = price.shift()
+    by_tick = (
+        pl.when((was > 0) & (price != was)).then((price - was).sign()).forward_fill().fill_null(0.0)
+    )
+    by_quote = pl.when((bid > 0) & (ask > 0)).then((2 * price - ask - bid).sign()).fill_null(0.0)
+    how = (
+        pl.when(sign != 0)
+        .then(0)
+        .when(by_quote != 0)
+        .then(1)
+        .when(by_tick != 0)
+        .then(2)
+        .otherwise(3)
+    )
+    found = (
+        pl.when(sign != 0)
+        .then(sign)
+        .when(by_quote != 0)
+        .then(by_quote)
+        .otherwise(by_tick)
+        .cast(pl.Int64)
+    )
+    plain = plain.with_columns(how.alias("how"), found.alias("sign"))
+    counts = np.bincount(plain["how"].to_numpy(), minlength=4).tolist()
+    names = ("by feed", "by quotes", "by ticks", "unsigned")
+    both = pl.concat(
+        [plain.drop("how"), t.filter("cross").with_columns(sign=0)], how="vertical_relaxed"
+    )
+    return both.sort("seq"), {"signed": dict(zip(names, counts, strict=True))}
+
+
+def _levels(
+    q: pl.DataFrame, tick: float, lot: int, report: r.Taken
+) -> tuple[pl.DataFrame, list[Int32], Bytes]:
+    """Quotes in ticks and lots, and which are off the tick; those whose levels make no sense are left out."""
+    sides = r.side_columns(sum(name.startswith("bid_size_") for name in q.columns))
+    large = [
+        pl.col(*names) >= MOST_LOTS * unit
+        for names, unit in zip(sides, (tick, lot) * 2, strict=True)
+    ]
+    for wrong in q.filter(pl.any_horizontal(large)).head(1).iter_rows(named=True):
+        raise FeedError(
+            "quotes below 2**30 ticks and lots",
+            f"a price or a size in row {wrong[r.ROW] & ((1 << 40) - 1)} that makes more",
+            "correct the row, or give a larger tick or lot",
+        )
+    if rounded := q.filter(pl.any_horizontal(pl.col(*sides[1], *sides[3]) % lot > 0)).height:
+        report[ROUNDED] += rounded
+    bid, bid_size, ask, ask_size = (
+        np.ascontiguousarray(q.select(names).to_numpy()) for names in sides
+    )
+    shown = [np.zeros(bid.shape, np.int32) for _ in range(4)]
+    off, bad = np.zeros(q.height, np.uint8), np.zeros(q.height, np.uint8)
+    k.to_levels(bid, bid_size, 1, tick, lot, shown[0], shown[1], off, bad)
+    k.to_levels(ask, ask_size, -1, tick, lot, shown[2], shown[3], off, bad)
+    if not bad.any():
+        return q, shown, off
+    report["quotes whose levels are out of order"] += int(bad.sum())
+    good = bad == 0
+    return q.filter(good), [x[good] for x in shown], off[good]
+
+
+def _in_lots(rows: pl.DataFrame, lot: int, report: r.Taken) -> pl.DataFrame:
+    """Rows whose `price`, in ticks, and `size` become columns of the tape.
+
+    Prices off the tick go away from the touch (bids down, asks up), to the nearest without a side.
+    """
+    exact, side, size = pl.col("price"), pl.col("side"), pl.col("size")
+    off = (exact - exact.round()).abs() > 1e-4
+    away = (
+        pl.when(side > 0)
+        .then(exact.floor())
+        .when(side < 0)
+        .then(exact.ceil())
+        .otherwise(exact.round())
+    )
+    lots = (
+        pl.when(size > 0)
+        .then(pl.max_horizontal((r.divided(size, lot) + 0.5).floor(), 1))
+        .otherwise(0)
+    )
+    rows = rows.with_columns(
+        price_ticks=pl.when(off).then(pl.max_horizontal(away, 1)).otherwise(exact.round()),
+        qty_lots=lots,
+        flags=off.cast(pl.Int64) * schema.OFF_TICK,
+    )
+    if rounded := rows.filter(size % lot > 0).height:
+        report[ROUNDED] += rounded
+    for bad in rows.filter(pl.col("price_ticks") >= MOST_LOTS).head(1).iter_rows(named=True):
+        raise FeedError("prices below 2**30 ticks", f"{bad['price']:g} ticks", "give a larger tick")
+    for bad in (
+        rows.filter((pl.col("qty_lots") >= MOST_LOTS) | (size < 0)).head(1).iter_rows(named=True)
+    ):
+        raise FeedError(
+            "a size of 0 to 2**30 lots",
+            f"{bad['size']:g} in row {bad[r.ROW] & ((1 << 40) - 1)}",
+            "raise `lot` in the map, or correct the row",
+        )
+    return rows
 
 
 class CsvFeed:

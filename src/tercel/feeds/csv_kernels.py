@@ -6,12 +6,11 @@ import polars as pl
 from tercel.core.jit import Bytes, Floats, Longs, Packed, kernel
 from tercel.feeds.csv_read import Taken
 from tercel.feeds.verify import in_room
-from tercel.market.book.id_map import Ids
 from tercel.market.book.ladder import best, first_at, order_at
 from tercel.market.book.layout import ANONYMOUS
-from tercel.market.book.tape_kernels import apply_one
+from tercel.market.book.tape_kernels import Ids, apply_one
 from tercel.market.tape import Events
-from tercel.market.tape.crossed import crossings
+from tercel.market.tape.compiled import crossings
 from tercel.market.tape.events import Columns
 from tercel.market.tape.schema import (
     ADD,
@@ -43,7 +42,7 @@ def outliers(x: Floats, window: int, limit: float, grain: float, work: Floats, o
         m = 0
         for j in range(start, min(start + 2 * half + 1, n)):
             if j != i:
-                at = m  # kept sorted: the window is short
+                at = m  # stays sorted: the window is short
                 while at > 0 and work[at - 1] > x[j]:
                     work[at] = work[at - 1]
                     at -= 1

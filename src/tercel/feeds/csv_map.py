@@ -19,7 +19,7 @@ from tercel.core.vocabulary import LEAST_TICK, MOST_LOTS, MOST_TICK
 from tercel.market.tape.events import DAY_S, clock_s, local_ns, midnight_ns
 
 UNIT_NS: Final = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
-MAPS: Final = "tercel.feeds.maps"
+MAPS: Final = resources.files("tercel.feeds") / "maps"
 ROLES: Final = ("quote", "trade", "level", "order")
 
 
@@ -30,7 +30,7 @@ def _need(*rules: tuple[object, str]) -> None:
 
 
 class InstrumentMap(MapTable):
-    """Where a day belongs and in what units it is kept.
+    """Where a day belongs and in what units it is stored.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ class InstrumentMap(MapTable):
         Continuous trading, local "HH:MM" or "HH:MM:SS"; empty for around the clock. One that ends no later than it
         begins goes across midnight: a trading day begins then on the evening before its date.
     uppercase : bool
-        Whether symbols are kept in capitals, whatever the file says.
+        Whether symbols are written in capitals, whatever the file says.
     lowest_price : float, optional
         How low the instrument may trade, at or below zero (a future, a spread); without it such prices are refused.
     """
@@ -202,13 +202,13 @@ class TradeMap(MapTable):
     exchange, exchanges
         As in quotes; empty: all.
     aggressor : str
-        Column that says who traded actively; empty: signed by quotes and ticks.
+        Column with the side of the aggressor; empty: signed by quotes and ticks.
     buy, sell : tuple of str
         Its values; any other leaves the sign to quotes and ticks.
     condition : str
         Column of sale conditions; `condition_code` "letters" (each character one condition) or "bits" (hexadecimal).
     cross, drop, keep : tuple of str
-        Conditions of auction prints; those left out; if not empty, all that may stand in a row that is kept.
+        Conditions of auction prints; those left out; if not empty, all that may occur in a row that passes.
     correction : str
         Column of corrections; rows with other values than `good` are left out.
     good : tuple of str
@@ -360,11 +360,7 @@ class CsvMap(MapTable):
 
 def shipped() -> list[str]:
     """Names of the maps that come with the package."""
-    return sorted(
-        f.name.removesuffix(".toml")
-        for f in resources.files(MAPS).iterdir()
-        if f.name.endswith(".toml")
-    )
+    return sorted(f.name.removesuffix(".toml") for f in MAPS.iterdir() if f.name.endswith(".toml"))
 
 
 def schema() -> dict[str, Any]:
@@ -398,9 +394,9 @@ def load_map(name: str) -> CsvMap:
 
 
 def map_text(name: str) -> str:
-    """The TOML of a map, as it stands."""
+    """The TOML of a map, as it is written."""
     if name in shipped():
-        return (resources.files(MAPS) / f"{name}.toml").read_text(encoding="utf-8")
+        return (MAPS / f"{name}.toml").read_text(encoding="utf-8")
     path = Path(name)
     if not path.is_file():
         raise ConfigError(

@@ -130,9 +130,9 @@ class TextRows:
         return replace(made, made=value)
 
     def typed(
-        self, fields: Mapping[str, TypedColumn | pl.Expr], kept: Sequence[str] = TIMES
+        self, fields: Mapping[str, TypedColumn | pl.Expr], carried: Sequence[str] = TIMES
     ) -> pl.DataFrame:
-        """The `kept` columns and those of the fields, under their names.
+        """The `carried` columns and those of the fields, under their names.
 
         Raises
         ------
@@ -142,7 +142,7 @@ class TextRows:
         made = {
             name: one.made if isinstance(one, TypedColumn) else one for name, one in fields.items()
         }
-        typed = self.frame.select(*kept, **made)
+        typed = self.frame.select(*carried, **made)
         for name, one in fields.items():
             if isinstance(one, TypedColumn):
                 self.refuse(typed[name].is_null(), one, one.expected, one.remedy)
@@ -273,15 +273,15 @@ def read_text(
                 'write `repeated_hour = "first"`, or "second", under [file.time] in the map',
             )
             typed = typed.with_columns(moments.alias(name))
-    kept = pl.col(*times).dt.epoch("ns") if clock.unit == "text" else pl.col(*times)
-    typed = typed.with_columns(kept).with_columns(
+    as_ns = pl.col(*times).dt.epoch("ns") if clock.unit == "text" else pl.col(*times)
+    typed = typed.with_columns(as_ns).with_columns(
         pl.col(RECEIVED if clock.received else NS).alias(RECEIVED)
     )
     return replace(text, frame=typed)
 
 
 def _opened(member: Member, file: FileMap) -> tuple[Path | bytes, str, int]:
-    """What Polars reads, in UTF-8, what stands between its cells, and how many lines before the header."""
+    """What Polars reads, in UTF-8, the separator of its cells, and how many lines before the header."""
     head = next(member.chunks(HEAD_BYTES), b"")
     try:
         text = codecs.getincrementaldecoder(file.encoding or "utf-8")().decode(head)
@@ -372,8 +372,8 @@ def quotes_of(text: TextRows, m: QuoteMap, prices: FilePrices, report: Taken) ->
 
     Those of other exchanges and suspicious ones are left out and counted.
     """
-    text = _kept(text, m.suspicious, ("0", ""), "quotes marked suspicious", report)
-    text = _kept(text, m.exchange, m.exchanges, "quotes of other exchanges", report)
+    text = _only(text, m.suspicious, ("0", ""), "quotes marked suspicious", report)
+    text = _only(text, m.exchange, m.exchanges, "quotes of other exchanges", report)
     never = m.zero_side == "none" or (
         m.zero_side == "keep" and not prices.zero
     )  # a price of 0 is one
@@ -395,9 +395,9 @@ def trades_of(text: TextRows, m: TradeMap, prices: FilePrices, report: Taken) ->
 
     Corrected, suspicious and irregular ones are left out and counted.
     """
-    text = _kept(text, m.suspicious, ("0", ""), "trades marked suspicious", report)
-    text = _kept(text, m.exchange, m.exchanges, "trades of other exchanges", report)
-    text = _kept(text, m.correction, m.good, "trades corrected", report)
+    text = _only(text, m.suspicious, ("0", ""), "trades marked suspicious", report)
+    text = _only(text, m.exchange, m.exchanges, "trades of other exchanges", report)
+    text = _only(text, m.correction, m.good, "trades corrected", report)
     cross: pl.Expr = pl.lit(False)
     if m.condition:
         kinds = _conditions(text, m)
@@ -416,7 +416,7 @@ def trades_of(text: TextRows, m: TradeMap, prices: FilePrices, report: Taken) ->
 
 
 def _conditions(text: TextRows, m: TradeMap) -> dict[str, bool]:
-    """The sale conditions that are kept, and whether each is of an auction print."""
+    """The sale conditions that pass, and whether each is of an auction print."""
     kinds: dict[str, bool] = {}
     for name in text.frame.select(stripped(m.condition)).to_series().unique(maintain_order=True):
         if m.condition_code == "bits":
@@ -438,13 +438,13 @@ def _conditions(text: TextRows, m: TradeMap) -> dict[str, bool]:
     return kinds
 
 
-def _kept(text: TextRows, column: str, wanted: Sequence[str], rule: str, report: Taken) -> TextRows:
+def _only(text: TextRows, column: str, wanted: Sequence[str], rule: str, report: Taken) -> TextRows:
     """Rows whose column, where the map names one, holds one of some values; the others are counted."""
     if not column or not wanted:
         return text
-    kept = text.of(column, wanted)
-    report[rule] += text.frame.height - kept.frame.height
-    return kept
+    matching = text.of(column, wanted)
+    report[rule] += text.frame.height - matching.frame.height
+    return matching
 
 
 def levels_of(text: TextRows, m: LevelMap, prices: FilePrices) -> pl.DataFrame:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercel.core.jit import Bytes, Longs, Packed, kernel
-from tercel.market.book.id_map import Ids, find, forget, place_of
+from tercel.market.book.tape_kernels import Ids, find, forget, place_of
 from tercel.market.tape import schema
 
 Words = NDArray[np.int64]
@@ -37,17 +37,17 @@ NO_PRICE: Final = 2**63 - 1
 NO_SIZE: Final = 2**32 - 1
 MOST: Final = 2**30
 
-# What is kept of a resting order.
+# Facts of a resting order.
 AT, LOTS, SIDE, DONE = range(4)
 """Ticks; lots; side; lots executed since its last `C` or `M`."""
-KEPT: Final = 4
+FACTS: Final = 4
 
 
 class Resting(NamedTuple):
-    """The resting orders: an id map, what is kept of each, int64[orders, 4], and free slots."""
+    """The resting orders: an id map, facts of each, int64[orders, 4], and free slots."""
 
     ids: Ids
-    kept: Longs
+    facts: Longs
     free: Packed
 
 
@@ -273,7 +273,7 @@ def filled(
     report: Longs,
 ) -> int:
     """`F`: the execution of a resting order as far as the book shows it, the rest as hidden."""
-    ids, kept = orders.ids, orders.kept
+    ids, facts = orders.ids, orders.facts
     key, own, size = now[KEY], now[OWN], now[LEFT]
     if own == 0 or own == state[AGGRESSOR]:
         report[OWN_FILLS] += own != 0
@@ -282,12 +282,12 @@ def filled(
     lots = 0
     if found >= 0 and changes_later(words, p, end, key):
         slot = ids[found].slot
-        lots = min(size, kept[slot, LOTS])
+        lots = min(size, facts[slot, LOTS])
         if lots > 0:
-            kept[slot, LOTS] -= lots
-            kept[slot, DONE] += lots
+            facts[slot, LOTS] -= lots
+            facts[slot, DONE] += lots
             report[EXECUTED] += 1
-            at = put(out, at, state, now, schema.EXECUTE, key, own, kept[slot, AT], lots, 0)
+            at = put(out, at, state, now, schema.EXECUTE, key, own, facts[slot, AT], lots, 0)
         report[OVER] += size > lots
     else:
         report[NO_CHANGE] += 1
@@ -301,7 +301,7 @@ def filled(
 @kernel
 def changed(orders: Resting, out: Longs, at: int, state: Longs, now: Longs, report: Longs) -> int:
     """`A`, `C` or `M`: what is more than the fills before it, as withdrawal, reduction or new order."""
-    ids, kept, free = orders
+    ids, facts, free = orders
     action, key, own, left, ticks, mark = (
         now[ACTION],
         now[KEY],
@@ -316,14 +316,14 @@ def changed(orders: Resting, out: Longs, at: int, state: Longs, now: Longs, repo
         if action == C:
             if (
                 ticks > 0 and own != 0
-            ):  # told as it came, so that a replay of the tape counts it too
+            ):  # written as it came, so that a replay of the tape counts it too
                 at = put(out, at, state, now, schema.DELETE, key, own, ticks, left, mark)
             return at
         return _rests(orders, found, own, ticks, left, out, at, state, now, report)
     slot = ids[found].slot
-    had, done, was = kept[slot, LOTS], kept[slot, DONE], kept[slot, AT]
-    own = kept[slot, SIDE]
-    kept[slot, DONE] = 0
+    had, done, was = facts[slot, LOTS], facts[slot, DONE], facts[slot, AT]
+    own = facts[slot, SIDE]
+    facts[slot, DONE] = 0
     report[DUPLICATE] += action == A
     if action == C:
         left, ticks = max(had + done - left, 0), was
@@ -341,7 +341,7 @@ def changed(orders: Resting, out: Longs, at: int, state: Longs, now: Longs, repo
                 had - left,
                 0,
             )
-        kept[slot, LOTS] = left
+        facts[slot, LOTS] = left
     else:
         report[REFIT] += action != A and ticks == was and done > 0 and had > 0
         if had > 0:
@@ -370,7 +370,7 @@ def _rests(
     report: Longs,
 ) -> int:
     """An order comes to rest at the end of its level, in its old slot or in a new one; one of no lots does not."""
-    ids, kept, free = orders
+    ids, facts, free = orders
     key = now[KEY]
     if lots == 0:
         return at
@@ -381,7 +381,7 @@ def _rests(
         ids[found].key = key
         ids[found].slot = free[state[FREE]]
     slot = ids[found].slot
-    kept[slot, AT], kept[slot, LOTS], kept[slot, SIDE], kept[slot, DONE] = ticks, lots, side, 0
+    facts[slot, AT], facts[slot, LOTS], facts[slot, SIDE], facts[slot, DONE] = ticks, lots, side, 0
     report[OFF] += (now[MARK] & schema.OFF_TICK) != 0
     return put(out, at, state, now, schema.ADD, key, side, ticks, lots, now[MARK])
 

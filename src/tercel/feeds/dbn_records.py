@@ -1,7 +1,10 @@
 """Databento records as words: binary DBN files of any version, and their CSV form.
 
 Symbols and schema come from the file's metadata through Databento's own library (`databento-dbn`, an extra); records of
-56 bytes are read as they lie. CSV needs no library: it says per row what a DBN file says once.
+56 bytes are read in place. CSV needs no library: each row repeats what a DBN file says once, as in::
+
+    ts_recv,ts_event,rtype,publisher_id,instrument_id,action,side,price,size,channel_id,order_id,flags,...,symbol
+    2025-07-17T07:05:09.035793433Z,2025-07-17T07:05:09.035627674Z,160,2,1108,R,N,,0,0,0,8,0,0,ARL
 """
 
 from collections.abc import Mapping

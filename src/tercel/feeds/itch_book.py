@@ -9,9 +9,9 @@ import numpy as np
 from tercel.core.arrays import Bytes
 from tercel.core.errors import FeedError
 from tercel.core.jit import Longs, Packed, kernel
-from tercel.feeds import itch_store as f
-from tercel.feeds.itch_pass import FileCounts, ItchStore, Progress, run_chunks
-from tercel.feeds.itch_store import (
+from tercel.feeds import itch_kernels as f
+from tercel.feeds.itch import FileCounts, ItchStore, Progress, run_chunks
+from tercel.feeds.itch_kernels import (
     U32,
     allocate,
     be2,
@@ -377,7 +377,7 @@ FIRST_POOL: Final = 1 << 14
 class SymbolCheck:
     """One symbol at the end of the file (prices in dollars, 0 none; shares).
 
-    `kept` says that what was added equals what was executed, withdrawn or rests.
+    `conserved` says that what was added equals what was executed, withdrawn or rests.
     """
 
     symbol: str
@@ -400,13 +400,13 @@ class SymbolCheck:
     broken: int
 
     @property
-    def kept(self) -> bool:
+    def conserved(self) -> bool:
         """Whether no share was lost."""
         return self.added == self.executed + self.withdrawn + self.resting
 
 
 class ItchBooks:
-    """L3 books of all wanted symbols in flat arrays: a :class:`tercel.feeds.itch_pass.Sink`.
+    """L3 books of all wanted symbols in flat arrays: a :class:`tercel.feeds.itch.Sink`.
 
     Examples
     --------
@@ -476,7 +476,7 @@ def check_file(
     counts = run_chunks(member.chunks(), member.where, store, books, allow_cut, progress)
     symbols = books.check(store)
     for symbol in symbols:
-        if not symbol.kept:
+        if not symbol.conserved:
             raise FeedError(
                 f"shares of {symbol.symbol} added = executed + withdrawn + resting",
                 f"{symbol.added} and {symbol.executed} + {symbol.withdrawn} + {symbol.resting}",

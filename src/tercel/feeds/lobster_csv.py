@@ -1,26 +1,24 @@
 """LOBSTER's two CSV files as arrays: Polars reads them; when it cannot, a slow scan finds the row and says why.
 
 Message columns: time (seconds after midnight), type, order id, size (shares), price (dollars x 10,000), direction; some
-files have a seventh, who attributed the order (an MPID, or null), which is left out.
-Orderbook columns, for each level: ask price, ask size, bid price, bid size.
-"""
+files have a seventh, the attribution of the order (an MPID, or null), which is left out.
+Orderbook columns, for each level: ask price, ask size, bid price, bid size. A row of each (AAPL, 21 June 2012)::
 
-from __future__ import annotations
+    34200.004241176,1,16113575,18,5853300,1
+    5859400,200,5853300,18,5859800,200,5853000,150,...
+"""
 
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
+import polars as pl
 
 from tercel.core.arrays import Floats, Ints
 from tercel.core.errors import FeedError
 from tercel.feeds.members import Member
-
-if TYPE_CHECKING:
-    import polars as pl
-
 
 # -- lobster tick ---------------------------------------------------------------------------------
 # The tick of a LOBSTER file: what the prices say, or what the user says.
@@ -35,7 +33,7 @@ COARSEST: Final = 0.02
 ONE_CENT: Final = 100
 MOST_OFF: Final = 0.25
 """Nor one above a cent that more than this share of the visible prices are not on: where such ticks were in force,
-orders kept to them. Up to a cent any share goes: on days of 2003 up to 0.86 are not on cents."""
+orders respected them. Up to a cent any share goes: on days of 2003 up to 0.86 are not on cents."""
 WORTH_SAYING: Final = 0.5
 """A warning says so above this share."""
 
@@ -118,8 +116,6 @@ def read_messages(member: Member) -> Messages:
     FeedError
         When it is empty, or a row has other than six numbers (and an attribution, where the first has).
     """
-    import polars as pl
-
     content = member.path or member.content()
     attributed = _width(content, member.where) == MESSAGE_WIDTHS[1]
     schema: dict[str, Any] = {
@@ -140,8 +136,6 @@ def read_orderbook(member: Member) -> Ints:
     FeedError
         When it is empty, its columns are not four for each level, or a row has other than that many integers.
     """
-    import polars as pl
-
     content = member.path or member.content()
     width = _width(content, member.where)
     if width == 0 or width % 4:
@@ -182,8 +176,6 @@ def _width(content: Path | bytes, where: str) -> int:
 
 
 def _read(member: Member, schema: dict[str, Any], content: Path | bytes) -> pl.DataFrame:
-    import polars as pl
-
     try:
         frame = pl.read_csv(content, has_header=False, schema=schema, quote_char=None)
     except (pl.exceptions.PolarsError, OSError) as error:

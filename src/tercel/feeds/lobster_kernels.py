@@ -124,8 +124,8 @@ def _roll_side(
     side: int,
     levels: int,
     removed: int,
-    kept: Packed,
-    n_kept: int,
+    before: Packed,
+    n_before: int,
     now: Packed,
     n_now: int,
     rows: Longs,
@@ -134,20 +134,24 @@ def _roll_side(
 ) -> int:
     """Write the ROLL_OUT or the ROLL_IN rows of one side from position `at`; returns the next position."""
     a = b = 0
-    while a < n_kept or b < n_now:
+    while a < n_before or b < n_now:
         ahead = (
-            (kept[0, a] - now[0, b]) * side if a < n_kept and b < n_now else 1 if a < n_kept else -1
+            (before[0, a] - now[0, b]) * side
+            if a < n_before and b < n_now
+            else 1
+            if a < n_before
+            else -1
         )
-        if ahead == 0 and kept[1, a] == now[1, b]:
+        if ahead == 0 and before[1, a] == now[1, b]:
             a += 1
             b += 1
             continue
         if ahead >= 0 and not rolling_in:
-            at = _put(rows, at, schema.ROLL_OUT, side, kept[0, a], kept[1, a], 0)
+            at = _put(rows, at, schema.ROLL_OUT, side, before[0, a], before[1, a], 0)
             report[ILLEGAL] += a < levels
         if ahead <= 0 and rolling_in:
             worse_than_removed = removed == 0 or (removed - now[0, b]) * side > 0
-            report[ILLEGAL] += not (a == n_kept and n_kept < levels and worse_than_removed)
+            report[ILLEGAL] += not (a == n_before and n_before < levels and worse_than_removed)
             at = _put(
                 rows,
                 at,

@@ -43,7 +43,7 @@ _DAMAGED = (
 
 @dataclass(frozen=True)
 class Member:
-    """One file, wherever it is kept.
+    """One file, wherever it is stored.
 
     Parameters
     ----------
@@ -266,8 +266,11 @@ def _damaged(where: str, error: BaseException) -> FeedError:
 # of one feed may follow one another (a recorder starts a new one at each start); the last line of a file may be cut,
 # since a killed recorder cannot finish it.
 
+Message = dict[str, Any]
+"""A JSON object that a venue sent."""
+
 SCALE: Final = 10
-"""Decimal places kept of prices and quantities."""
+"""Decimal places of prices and quantities."""
 ONE: Final = 10**SCALE
 
 
@@ -349,7 +352,7 @@ def _parsed(row: str, where: str) -> CaptureLine:
 
 
 class ScaledCapture:
-    """Decimal strings as whole numbers of 1e-10, exactly; what is seen often is kept."""
+    """Decimal strings as whole numbers of 1e-10, exactly; repeated strings are cached."""
 
     def __init__(self) -> None:
         self._seen: dict[str, int] = {}

@@ -2,15 +2,16 @@
 
 Against a file, each row from the second on is `by_message` (the touch, both best prices and lots, equals the file's
 before and after any roll of that row), `by_roll_in` (equal only after them, and all are legal), or `unexplained_touch`.
-A ROLL_IN is legal at a price strictly worse than every level kept after the message and than the level that the message
-removed, where fewer levels are kept than the file shows; a ROLL_OUT beyond the levels shown. Rows with one that is not
-are `illegal_rolls`; beyond the touch they leave it as it is. A tape is explained when nothing differs and no roll is
+A ROLL_IN is legal at a price strictly worse than every level that stays after the message and than the level that the message
+removed, where fewer levels stay than the file shows; a ROLL_OUT beyond the levels shown. Rows with one that is not
+are `illegal_rolls`; beyond the touch they do not change it. A tape is explained when nothing differs and no roll is
 illegal.
 """
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from pkgutil import resolve_name
+from typing import Final
 
 import numpy as np
 import polars as pl
@@ -21,24 +22,29 @@ from tercel.core.jit import Longs, Packed
 from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.feeds import verify_kernels as survey
 from tercel.feeds import verify_kernels as v
+from tercel.feeds.binance import BinanceFeed
+from tercel.feeds.bitstamp import OrderBookAnswer, pairs_of
+from tercel.feeds.capture_day import CaptureDay, book_after
 from tercel.feeds.lobster_csv import UNITS_PER_DOLLAR, read_orderbook
 from tercel.feeds.lobster_kernels import EMPTY_ASK, EMPTY_BID
-from tercel.feeds.members import Member, members
+from tercel.feeds.members import CaptureWarnings, Member, exact, lines_of, members
+from tercel.feeds.verify_kernels import Findings
 from tercel.market.book import Book
-from tercel.market.book.id_map import Ids
+from tercel.market.book.tape_kernels import Ids
+from tercel.market.feed import FeedOptions
 from tercel.market.tape import schema
-from tercel.market.tape.crossed import crossings
+from tercel.market.tape.compiled import crossings
 from tercel.market.tape.events import Events, Instrument
 
 ORDERS: Final = 1 << 16
 MOST_ORDERS: Final = 1 << 22
 LONG: Final = 20
-"""Crossed states for which a level stands, on the mean, where its removal was lost."""
+"""Crossed states that a level lasts on average, where its removal was lost."""
 SIDES: Final = (pl.lit(1, pl.Int8), pl.lit(-1, pl.Int8))
 ON_LEVEL: Final = (*range(schema.EXECUTE + 1), schema.MODIFY, schema.LEVEL_SET, schema.ROLL_IN)
 
 
-def verify_alone(events: Events) -> dict[str, Any]:
+def verify_alone(events: Events) -> Findings:
     """Replay a tape of any kind and count what makes no sense in it.
 
     Returns
@@ -84,7 +90,7 @@ def verify_alone(events: Events) -> dict[str, Any]:
 def crossed_by(events: Events) -> str:
     """Why a tape is likely to be crossed.
 
-    Of two levels that stand across each other the one that changed earlier stands longer than it should. A level whose
+    Of two levels that cross each other the one that changed earlier is stale. A level whose
     removal was lost does so in one crossed state after the other until the price is back at it.
     """
     quotes, _, crossed = crossings(events)
@@ -102,14 +108,14 @@ def crossed_by(events: Events) -> str:
     last = both.join_asof(rows, on="row", by=["side", "price"], check_sortedness=False)
     stale = last.group_by("row").agg(pl.col("changed").min())["changed"].n_unique()
     if len(crossed) == 0:
-        return "one moment told in several messages: none is crossed at its end"
+        return "one moment in several messages: none is crossed at its end"
     if len(crossed) < LONG * stale:
         return f"quotes of several exchanges: {stale:,} levels are crossed for a few states each"
     words = f"updates lost in the feed: {len(crossed):,} states stand across {stale:,} levels that do not change"
     return f"{words}; from tick files, import them again with `uncross = true` under [clean] in the map"
 
 
-def verify_against(instrument: Instrument, events: Events, orderbook: Path) -> dict[str, Any]:
+def verify_against(instrument: Instrument, events: Events, orderbook: Path) -> Findings:
     """Replay a tape and compare it with an orderbook file (plain, compressed or in an archive), row by row.
 
     Returns
@@ -161,7 +167,7 @@ def verify_against(instrument: Instrument, events: Events, orderbook: Path) -> d
 
 def _result(
     rows: int, levels: int, unit: int, report: NDArray[np.int64], matched: NDArray[np.int64]
-) -> dict[str, Any]:
+) -> Findings:
     opening = bool(report[v.OPENING_MATCHES])
     unexplained, illegal = int(report[v.UNEXPLAINED]), int(report[v.ILLEGAL])
     return {
@@ -178,7 +184,7 @@ def _result(
     }
 
 
-def _mismatch(report: NDArray[np.int64], unit: int) -> dict[str, Any]:
+def _mismatch(report: NDArray[np.int64], unit: int) -> Findings:
     def shown(at: int) -> list[int]:
         price = {NO_BID: EMPTY_BID, NO_ASK: EMPTY_ASK}.get(int(report[at]), int(report[at]) * unit)
         return [price, int(report[at + 1])]
@@ -226,3 +232,191 @@ def in_room(run: Callable[[Packed, Ids, Longs], None]) -> Book:
                 f"{book.overflow} more",
                 "cut the tape into days, or report the feed",
             )
+
+
+# -- verify orders --------------------------------------------------------------------------------
+# Does an order-by-order tape of Bitstamp show the books that the venue sent whole?
+#
+# A snapshot (``order_book?group=2``) says at its microsecond which orders rest, at which price, with what left. The tape
+# opens with the first one; every later one in the capture, or in another capture of the same hours, is a reference
+# independent of the events between. Where the importer found a difference it reset the book: here that counts as an
+# error.
+
+
+# -- verify captures -------------------------------------------------------------------------------
+# Captured days verified against what the venue itself said: its orders, and its best quotes.
+
+
+def verify_orders(instrument: Instrument, events: Events, capture: Path) -> Findings:
+    """Compare a tape with the later snapshots in a capture (a file, or a folder of them).
+
+    Returns
+    -------
+    dict
+        ``snapshots`` within the tape's time after its opening; ``orders`` in them; ``matched``, those that the tape
+        has with the same side, price and lots; ``surplus``, orders of the tape that a snapshot lacks;
+        ``first_mismatch`` (None, or the snapshot's ns and the order's id); ``explained``, the verdict.
+
+    Raises
+    ------
+    FeedError
+        When the capture has no such pair, or no snapshot after the tape's opening.
+    """
+    tick = exact(repr(instrument.tick), "the instrument")
+    lot = exact(str(instrument.extra["lot_size"]), "the instrument")
+    first, last = int(events.exch_ns[0]), int(events.exch_ns[-1])
+    answers = [a for a in _snapshots(instrument.symbol, capture) if first < a.exch_ns <= last]
+    if not answers:
+        raise FeedError(
+            "a snapshot after the tape's opening",
+            f"none of {instrument.symbol} in {capture} within the tape's time",
+            "capture another one later in the day",
+        )
+    found: Findings = {
+        "snapshots": len(answers),
+        "orders": 0,
+        "matched": 0,
+        "surplus": 0,
+        "first_mismatch": None,
+    }
+    for answer in answers:
+        stop = int(np.searchsorted(events.exch_ns, answer.exch_ns, "right"))
+        start = int(np.searchsorted(events.exch_ns, answer.exch_ns, "left"))
+        reopened = np.flatnonzero(events.kind[start:stop] == schema.CLEAR)
+        ours = book_after(events, start + int(reopened[0]) if len(reopened) else stop)
+        theirs = {
+            number: (side, price // tick, -(-amount // lot))
+            for side, price, amount, number in answer.orders
+        }
+        wrong = [number for number, order in theirs.items() if ours.get(number) != order]
+        surplus = [number for number in ours if number not in theirs]
+        found["orders"] += len(theirs)
+        found["matched"] += len(theirs) - len(wrong)
+        found["surplus"] += len(surplus)
+        if found["first_mismatch"] is None and (wrong or surplus):
+            found["first_mismatch"] = {"ns": answer.exch_ns, "order": [*wrong, *surplus][0]}
+    return {**found, "explained": found["first_mismatch"] is None}
+
+
+def _snapshots(symbol: str, capture: Path) -> list[OrderBookAnswer]:
+    with members([capture]) as files:
+        pairs = pairs_of(lines_of(files, CaptureWarnings()))
+    if symbol not in pairs:
+        known = ", ".join(sorted(pairs)) or "no pair"
+        raise FeedError(
+            f"a capture of {symbol}", f"{known} in {capture}", "give the capture of this pair"
+        )
+    return pairs[symbol].snapshots
+
+
+# -- verify quotes --------------------------------------------------------------------------------
+# Does an L2 tape of Binance show the best quotes that the venue sent on another stream?
+#
+# A best quote (`bookTicker`) names the update after which it held. Where a depth update ends with the same id, the book
+# of the tape must show the same best bid and ask with the same lots. Nothing of the tape was made from these quotes.
+
+
+def verify_quotes(instrument: Instrument, events: Events, capture: Path) -> Findings:
+    """Replay a tape and compare it with the best quotes in its capture (a file, or a folder of them).
+
+    Returns
+    -------
+    dict
+        ``quotes`` in the capture; ``coincide``, those whose update ends a message of the tape; ``matched`` of them;
+        ``first_mismatch`` (None, or update, expected and got as [bid, lots, ask, lots] in ticks and lots);
+        ``same_tape``, whether the capture gives this very tape; ``explained``, the verdict.
+
+    Raises
+    ------
+    FeedError
+        When the capture has no such market or day.
+    """
+    day = _day_of(instrument, capture)
+    same = day.imported.events == events
+    tick = exact(repr(instrument.tick), "the instrument")
+    lot = exact(str(instrument.extra["lot_size"]), "the instrument")
+    wanted = {
+        quote.last: [
+            quote.bid[0] // tick,
+            quote.bid[1] // lot,
+            quote.ask[0] // tick,
+            quote.ask[1] // lot,
+        ]
+        for quote in day.quotes
+    }
+    found: Findings = {
+        "quotes": len(day.quotes),
+        "coincide": 0,
+        "matched": 0,
+        "first_mismatch": None,
+    }
+    book, at = Book(own=0), 0
+    for row in np.flatnonzero(day.updates).tolist() if same else []:
+        book.apply(events, at, row + 1)
+        at = row + 1
+        update = int(day.updates[row])
+        if update not in wanted:
+            continue
+        bid, ask = book.best_bid, book.best_ask
+        got = [bid, book.lots_at(1, bid), ask, book.lots_at(-1, ask)]
+        found["coincide"] += 1
+        if got == wanted[update]:
+            found["matched"] += 1
+        elif found["first_mismatch"] is None:
+            found["first_mismatch"] = {"update": update, "expected": wanted[update], "got": got}
+    return {**found, "same_tape": same, "explained": same and found["matched"] == found["coincide"]}
+
+
+def _day_of(instrument: Instrument, capture: Path) -> CaptureDay:
+    options = FeedOptions(instrument.symbol, instrument.date, instrument.tick)
+    with BinanceFeed(str(instrument.extra["lot_size"])).days([capture], options) as days:
+        mine = [day for day in days if day.imported.instrument.venue == instrument.venue]
+    if len(mine) != 1:
+        raise FeedError(
+            "the capture that the tape was made from",
+            f"{len(mine)} days of {'/'.join(instrument.key)} in {capture}",
+            "give that file or folder",
+        )
+    return mine[0]
+
+
+# -- verify truths ---------------------------------------------------------------------------------
+# Independent truths to hold a tape against: one function for each format, by the feed that a tape came from.
+
+Truth = Callable[[Instrument, Events, Path], Findings]
+"""Instrument, events, the file: findings, with the verdict as ``explained``."""
+
+TRUTHS: Final = {
+    "lobster": ("tercel.feeds.verify:verify_against", "an orderbook file"),
+    "dbn": ("tercel.feeds.verify_mbp10:verify_mbp10", "a Databento mbp-10 file"),
+    "binance": ("tercel.feeds.verify:verify_quotes", "the capture with its bookTicker stream"),
+    "bitstamp": (
+        "tercel.feeds.verify:verify_orders",
+        "a capture with later snapshots of the order book",
+    ),
+}
+"""By the feed's name: where its check is, and what file it wants. A new format is one more line."""
+
+
+def truth_for(instrument: Instrument) -> Truth:
+    """The check for a tape.
+
+    Raises
+    ------
+    TapeError
+        When nothing independent is known for its feed.
+    """
+    feed = str(
+        instrument.extra.get(
+            "feed", "lobster" if instrument.levels else "files of a feed without a name"
+        )
+    )
+    if feed not in TRUTHS:
+        known = "; ".join(f"{name}: {file}" for name, (_, file) in TRUTHS.items())
+        raise TapeError(
+            f"a tape with an independent truth ({known})",
+            f"{instrument.symbol} {instrument.date}, imported as {feed}",
+            "leave `against=` out, or write a check",
+        )
+    found: Truth = resolve_name(TRUTHS[feed][0])
+    return found

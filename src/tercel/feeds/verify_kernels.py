@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from tercel.core.jit import Bytes, Longs, Packed, kernel
 from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.feeds.lobster_kernels import EMPTY_ASK, EMPTY_BID, MOST
-from tercel.market.book.id_map import Ids, find
 from tercel.market.book.ladder import (
     best,
     first_at,
@@ -19,7 +18,7 @@ from tercel.market.book.ladder import (
     side_at,
 )
 from tercel.market.book.layout import HIGH
-from tercel.market.book.tape_kernels import apply_one
+from tercel.market.book.tape_kernels import Ids, apply_one, find
 from tercel.market.tape import schema
 from tercel.market.tape.events import Columns, Events
 from tercel.market.tape.schema import EXECUTE, MESSAGE_END, OPENING, REDUCE, ROLL_IN, ROLL_OUT
@@ -29,10 +28,10 @@ from tercel.market.tape.schema import EXECUTE, MESSAGE_END, OPENING, REDUCE, ROL
 BY_MESSAGE, BY_ROLL_IN, UNEXPLAINED, OPENING_MATCHES, BAD_ROW, BAD_LEVEL, BAD_SIDE, WANTED = range(
     8
 )
-GOT, ILLEGAL, MESSAGES, KEPT, REPORT = 9, 11, 12, 13, 15
+GOT, ILLEGAL, MESSAGES, STAYED, REPORT = 9, 11, 12, 13, 15
 """Slots of the report and its length: from `BAD_ROW` on the first row that differs (-1 none), its level and side, price
 and lots expected, price and lots of the book; rows with a roll that does not follow from the book and the message;
-levels kept on each side (scratch)."""
+levels stayed on each side (scratch)."""
 
 
 @kernel
@@ -153,7 +152,7 @@ def compare(
     `work` int32[2, 2, 2, L + 8] and `level_ok` uint8[L] are scratch.
     """
     _, _, seq, kind, order_id, side, price, qty, flags = tape
-    got, kept = work[0], work[1]
+    got, stayed = work[0], work[1]
     levels = matched.shape[0]
     i = 0
     n = seq.shape[0]
@@ -170,18 +169,18 @@ def compare(
             if rolls and not opening:
                 if not snapshot:
                     for h in range(2):
-                        report[KEPT + h] = read_book(b, 1 - 2 * h, kept[h, 0], kept[h, 1])
+                        report[STAYED + h] = read_book(b, 1 - 2 * h, stayed[h, 0], stayed[h, 1])
                     snapshot, before = True, _touch_equal(b, want[row])
                 h = 0 if side[j] > 0 else 1
                 if kind[j] == ROLL_OUT:
                     legal &= (
-                        report[KEPT + h] > levels
-                        and (kept[h, 0, levels - 1] - price[j]) * side[j] > 0
+                        report[STAYED + h] > levels
+                        and (stayed[h, 0, levels - 1] - price[j]) * side[j] > 0
                     )
                 else:
                     gone = removed if removed_side == side[j] else 0
                     legal &= _legal_in(
-                        kept[h, 0], report[KEPT + h], levels, gone, side[j], price[j]
+                        stayed[h, 0], report[STAYED + h], levels, gone, side[j], price[j]
                     )
             held = lots_at(b, side[j], price[j]) if REDUCE <= kind[j] <= EXECUTE else 0
             apply_one(b, ids, key_of, kind[j], order_id[j], side[j], price[j], qty[j])
@@ -213,9 +212,11 @@ def compare(
 
 
 @kernel
-def _legal_in(kept: Packed, n_kept: int, levels: int, removed: int, side: int, price: int) -> bool:
-    """Strictly worse than every level kept and than the level removed, where fewer than `levels` are kept."""
-    if n_kept >= levels or (n_kept > 0 and (kept[n_kept - 1] - price) * side <= 0):
+def _legal_in(
+    stayed: Packed, n_stayed: int, levels: int, removed: int, side: int, price: int
+) -> bool:
+    """Strictly worse than every level stayed and than the level removed, where fewer than `levels` are stayed."""
+    if n_stayed >= levels or (n_stayed > 0 and (stayed[n_stayed - 1] - price) * side <= 0):
         return False
     return removed == 0 or (removed - price) * side > 0
 
@@ -295,7 +296,7 @@ def _account(kind: int, change: int, report: Longs) -> None:
 def _see_print(
     b: Packed, kind: int, side: int, price: int, lots: int, trading: int, report: Longs
 ) -> None:
-    """Where a print stands against the quotes just before it."""
+    """Where a print lies against the quotes just before it."""
     bid, ask = best(b, 1), best(b, -1)
     outside = (bid != NO_BID and price < bid) or (ask != NO_ASK and price > ask)
     if kind == schema.CROSS:
@@ -392,6 +393,10 @@ def resting_lots(b: Packed) -> int:
     return total
 
 
+Findings = dict[str, Any]
+"""What a verification found, the JSON of `tercel data verify`; `explained` is its verdict."""
+
+
 def described(events: Events) -> str:
     """What kind of tape it is.
 
@@ -415,7 +420,7 @@ def clocks(events: Events) -> dict[str, int]:
     }
 
 
-def findings(events: Events, report: NDArray[np.int64], resting: int) -> dict[str, Any]:
+def findings(events: Events, report: NDArray[np.int64], resting: int) -> Findings:
     """The counts of a report that can be other than 0 on this kind of tape."""
     found = {name: int(report[i]) for i, name in enumerate(COUNTS)}
     there = set(np.unique(events.kind).tolist())

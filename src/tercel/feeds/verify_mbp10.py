@@ -2,12 +2,15 @@
 
 A file of the schema mbp-10 has a row for each change within ten levels: prices, sizes and numbers of orders. Every row
 must be the state of the book at some row of the tape of the same time, in order; what its venue does between two events
-of one time is thus checked as well, except that a trade and the change of its order are one row of the tape.
+of one time is thus checked as well, except that a trade and the change of its order are one row of the tape. Of CSV::
+
+    ts_event,...,bid_px_00,bid_sz_00,bid_ct_00,ask_px_00,ask_sz_00,ask_ct_00,bid_px_01,...,symbol
+    2025-07-17T07:05:09.035627674Z,...,24.100000000,150,2,24.300000000,90,1,24.050000000,...,ARL
 """
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import polars as pl
@@ -27,10 +30,9 @@ from tercel.feeds.dbn_records import (
 )
 from tercel.feeds.members import Member, members
 from tercel.feeds.verify import in_room
-from tercel.feeds.verify_kernels import read_book
-from tercel.market.book.id_map import Ids
+from tercel.feeds.verify_kernels import Findings, read_book
 from tercel.market.book.ladder import head_at, in_window, order_at, side_at
-from tercel.market.book.tape_kernels import apply_one
+from tercel.market.book.tape_kernels import Ids, apply_one
 from tercel.market.tape.events import Columns, Events, Instrument
 
 LEVELS: Final = 10
@@ -153,7 +155,7 @@ def compare(
                 report[BAD_LEVEL + i] = work[i]
 
 
-def verify_mbp10(instrument: Instrument, events: Events, path: Path) -> dict[str, Any]:
+def verify_mbp10(instrument: Instrument, events: Events, path: Path) -> Findings:
     """Replay a tape and compare it with an mbp-10 file, DBN or CSV, plain or compressed.
 
     Returns
@@ -198,7 +200,7 @@ def verify_mbp10(instrument: Instrument, events: Events, path: Path) -> dict[str
     }
 
 
-def _mismatch(report: NDArray[np.int64]) -> dict[str, Any]:
+def _mismatch(report: NDArray[np.int64]) -> Findings:
     return {
         "row": int(report[BAD_ROW]) + 1,
         "level": int(report[BAD_LEVEL]) + 1,

@@ -12,9 +12,9 @@ from tercel.market.flow.preset import models as models
 from tercel.market.flow.queue_reactive.calibrate import PARTS as CALIBRATED_PARTS
 from tercel.market.flow.queue_reactive.calibrate import calibrate as calibrate_queue_reactive
 from tercel.market.flow.santa_fe import BUY_SHARE as BUY_SHARE
+from tercel.market.flow.santa_fe import SantaFePreset as SantaFePreset
 from tercel.market.flow.santa_fe import alias_table as alias_table
 from tercel.market.flow.santa_fe import market_order as market_order
-from tercel.market.flow.santa_fe_preset import SantaFePreset as SantaFePreset
 from tercel.market.observed.kernel import CANCEL_AT_BEST as CANCEL_AT_BEST
 from tercel.market.observed.kernel import CANCEL_DEEPER as CANCEL_DEEPER
 from tercel.market.observed.kernel import LIMIT_AT_BEST as LIMIT_AT_BEST
@@ -25,7 +25,9 @@ from tercel.market.observed.kernel import NAMES as NAMES
 from tercel.market.score import dynamics as dynamics
 from tercel.market.score.calibrated import calibrated as calibrated
 from tercel.market.score.card import JUDGED_MODEL as JUDGED_MODEL
+from tercel.market.score.card import ScoreDraw as ScoreDraw
 from tercel.market.score.card import keep as keep
+from tercel.market.score.card import rounded as rounded
 from tercel.market.score.card import score as score_preset
 from tercel.market.score.days import WARMUP_S as WARMUP_S
 from tercel.market.score.days import Day as Day
@@ -50,12 +52,10 @@ from tercel.market.score.dynamics import over as over
 from tercel.market.score.dynamics import shares as shares
 from tercel.market.score.dynamics import table as table
 from tercel.market.score.dynamics import values as values
-from tercel.market.score.realism import ScoreDraw as ScoreDraw
 from tercel.market.score.sample import RESPONSE_LAGS as RESPONSE_LAGS
-from tercel.market.score.tape import rounded as rounded
-from tercel.market.tape.checkpoints import compiled as compiled
 from tercel.market.tape.compiled import CompiledDay as CompiledDay
 from tercel.market.tape.compiled import compile_day as compile_day
+from tercel.market.tape.compiled import compiled as compiled
 from tercel.market.tape.events import FIRST_MADE as FIRST_MADE
 from tercel.market.tape.events import working_days as working_days
 

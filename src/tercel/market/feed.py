@@ -24,10 +24,10 @@ if TYPE_CHECKING:  # `tercel --help` asks for names of feeds, and loads no array
 
 @dataclass(frozen=True)
 class FeedOptions:
-    """Facts about files, in the place of what their names say; None leaves them to the feed.
+    """Facts about files, instead of what their names say; None leaves them to the feed.
 
     Where the content itself names several instruments or days, `symbol` and `date` say which of them is taken. No day
-    of another symbol, date or tick comes of a feed that was told one: what it cannot take is a `FeedError`.
+    of another symbol, date or tick comes of a feed that was given one: what it cannot take is a `FeedError`.
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ def _whose(one: EntryPoint) -> str:
 
 
 def _found() -> tuple[dict[str, EntryPoint], dict[str, list[EntryPoint]]]:
-    """Feeds of this package, and those of others by name; a name of this package is nobody else's."""
+    """Feeds of this package, and those of others by name; a name of this package cannot be taken."""
     given = entry_points(group=GROUP)  # every installed package is looked at: once
     own = {one.name: one for one in given if _whose(one) == _HOUSE}
     others: dict[str, list[EntryPoint]] = {}
@@ -115,7 +115,7 @@ def _found() -> tuple[dict[str, EntryPoint], dict[str, list[EntryPoint]]]:
     return own, others
 
 
-def _told(entries: Iterable[EntryPoint]) -> list[str]:
+def _listed(entries: Iterable[EntryPoint]) -> list[str]:
     return [f"{_whose(one)} ({one.value})" for one in entries]
 
 
@@ -124,7 +124,7 @@ def feeds_of_others() -> dict[str, list[str]]:
 
     A package cannot take the name of a feed of this one.
     """
-    return {name: _told(entries) for name, entries in _found()[1].items()}
+    return {name: _listed(entries) for name, entries in _found()[1].items()}
 
 
 def feed_named(name: str) -> Feed:
@@ -145,7 +145,7 @@ def feed_named(name: str) -> Feed:
         known = [*own, *others]
         raise UnknownNameError(f"one of {', '.join(known)}", f"feed {name!r}", offer(name, known))
     entries = [own[name]] if name in own else others[name]
-    whose = _HOUSE if name in own else " and ".join(_told(entries))
+    whose = _HOUSE if name in own else " and ".join(_listed(entries))
     if len(entries) > 1:
         raise ConfigError(f"one package with a feed {name!r}", whose, "take one away")
     try:

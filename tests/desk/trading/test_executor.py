@@ -35,8 +35,7 @@ from tercel.market.impact.law import ImpactLaw
 from tercel.market.regimes.law import RegimeChain, with_regimes
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.layout import OWN_ORDERS, blank_state
-from tercel.market.simulator.source import Source, reactive, with_impact
-from tercel.market.simulator.tape_source import replay
+from tercel.market.simulator.source import Source, reactive, replay, with_impact
 from tercel.market.simulator.terms import Fees
 from tercel.market.tape import Lake
 from tercel.venues.exchange import EntryLatency, MarketSpec, SimulatedExchange

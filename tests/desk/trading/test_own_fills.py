@@ -21,10 +21,10 @@ from tercel.execution.task import Task
 from tercel.lab.evaluation.episodes import Episodes, Plan
 from tercel.lab.evaluation.windows import window_row
 from tercel.market.book import Book
-from tercel.market.impact.propagator import tape_law
+from tercel.market.impact.fitted import tape_law
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.days import simulated_lake
-from tercel.market.simulator.tape_source import replay
+from tercel.market.simulator.source import replay
 from tercel.market.tape import Events, Lake
 from tercel.market.tape.schema import COLUMNS, MESSAGE_END, STATUS
 

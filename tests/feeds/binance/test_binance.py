@@ -17,8 +17,7 @@ from tercel.core.errors import FeedError, TercelError
 from tercel.feeds import BinanceFeed, Feed, FeedOptions
 from tercel.feeds.capture_day import CaptureDay, book_after
 from tercel.feeds.members import exact, shown
-from tercel.feeds.verify import verify_alone
-from tercel.feeds.verify_captures import verify_quotes
+from tercel.feeds.verify import verify_alone, verify_quotes
 from tercel.market.tape import Events, schema, validate
 
 

@@ -14,7 +14,7 @@ from tests.feeds.csv.test_csv_feed import MAP, NO_RULES, QUOTE, one
 
 from tercel.core.errors import FeedError, TapeError
 from tercel.market.tape import Instrument, Lake
-from tercel.market.tape.checkpoints import compiled
+from tercel.market.tape.compiled import compiled
 
 UP = Decimal("100.01")
 LOWEST = ("tick = 0.01", "tick = 0.01\nlowest_price = -100.0")

@@ -13,8 +13,7 @@ from tests.feeds.csv.exports import export_mat, export_taq, taq_frame
 
 from certify.kits.feed import read_all
 from tercel.feeds import csv_kernels as k
-from tercel.feeds.csv_day import clean_quotes, clean_trades
-from tercel.feeds.csv_feed import CsvFeed
+from tercel.feeds.csv_feed import CsvFeed, clean_quotes, clean_trades
 from tercel.feeds.csv_map import CleanMap, map_text, parse_map
 from tercel.feeds.csv_read import NS, RECEIVED, ROW, Taken
 from tercel.market.feed import FeedOptions

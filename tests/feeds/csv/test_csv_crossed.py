@@ -10,10 +10,10 @@ from tercel.feeds.csv_feed import CsvFeed
 from tercel.feeds.csv_map import parse_map
 from tercel.feeds.verify import verify_alone
 from tercel.market.feed import FeedOptions
-from tercel.market.impact.propagator import tape_law
-from tercel.market.simulator.tape_source import replay
+from tercel.market.impact.fitted import tape_law
+from tercel.market.simulator.source import replay
 from tercel.market.tape import Lake, schema, validate
-from tercel.market.tape.crossed import crossings
+from tercel.market.tape.compiled import crossings
 
 MAP = """
 [instrument]

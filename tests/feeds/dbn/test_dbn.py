@@ -30,7 +30,7 @@ from tests.feeds.dbn.dbn_twin import (
 
 from certify.kits.feed import FeedContract, read_all
 from tercel.core.errors import FeedError, TercelError, UnknownNameError
-from tercel.feeds import DbnFeed, Feed, FeedOptions, Imported, dbn_day
+from tercel.feeds import DbnFeed, Feed, FeedOptions, Imported, dbn
 from tercel.feeds import dbn_kernels as k
 from tercel.feeds.dbn_records import words_of
 from tercel.feeds.verify import verify_alone
@@ -151,11 +151,11 @@ def test_where_pieces_end_makes_no_difference(
     made = played(operations)
     words, others = words_of(b"".join(r.packed() for r in made.records), 0, "here")
     assert others == 0
-    whole, report = dbn_day.translate(words, TICK, DAY, "here")
-    ends = dbn_day.event_ends(words)
-    assert [stop for _, stop in dbn_day.pieces(ends, 1)] == made.ends
-    assert dbn_day.pieces(ends, piece)[-1][1] == len(words)
-    cut, again = dbn_day.translate(words, TICK, DAY, "here", piece)
+    whole, report = dbn.translate(words, TICK, DAY, "here")
+    ends = dbn.event_ends(words)
+    assert [stop for _, stop in dbn.pieces(ends, 1)] == made.ends
+    assert dbn.pieces(ends, piece)[-1][1] == len(words)
+    cut, again = dbn.translate(words, TICK, DAY, "here", piece)
     assert cut == whole
     assert again.tolist() == report.tolist()
 

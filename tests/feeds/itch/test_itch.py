@@ -17,9 +17,8 @@ from tests.feeds.itch.twin import Row, Twin
 from certify.kits.feed import FeedContract, read_all
 from tercel.core.errors import FeedError
 from tercel.feeds import Feed, FeedOptions
-from tercel.feeds import itch_store as f
-from tercel.feeds.itch import ItchFeed, date_and_venue
-from tercel.feeds.itch_pass import ItchStore, Staging, run_chunks
+from tercel.feeds import itch_kernels as f
+from tercel.feeds.itch import ItchFeed, ItchStore, Staging, date_and_venue, run_chunks
 from tercel.market.tape import schema
 from tercel.market.tape.events import midnight_ns
 

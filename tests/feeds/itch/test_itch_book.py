@@ -9,9 +9,9 @@ from tests.feeds.itch import itch_bytes as m
 from tests.feeds.itch.twin import Twin
 
 from tercel.feeds import itch_book as k
-from tercel.feeds import itch_store as f
+from tercel.feeds import itch_kernels as f
+from tercel.feeds.itch import ItchStore, run_chunks
 from tercel.feeds.itch_book import ItchBooks, check_file, totals
-from tercel.feeds.itch_pass import ItchStore, run_chunks
 from tercel.feeds.members import members
 
 
@@ -80,7 +80,7 @@ def test_books_are_the_plain_readers(operations: list[tuple[int, tuple]], cut: i
     for name in ("clock_back", "unknown_refs", "duplicate_refs", "beyond_left", "unknown_types"):
         assert int(store.w[f.ODD + f.ODDITIES.index(name)]) == twin.odd[name], name
     for check in books.check(store):
-        assert check.kept
+        assert check.conserved
 
 
 def test_many_levels_move_and_stay_sorted() -> None:

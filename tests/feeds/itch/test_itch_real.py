@@ -54,7 +54,7 @@ def test_the_synthetic_sample_is_read_alike_by_three(folder: Path) -> None:
             round(check.ask * 10_000),
         )
         assert book.unknown_ids == 0
-        assert check.kept
+        assert check.conserved
         assert check.crossed > 0
 
 

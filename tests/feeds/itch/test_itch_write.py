@@ -177,7 +177,7 @@ def test_the_books_of_the_bytes_are_the_books_of_the_tapes(
         book = Book(orders=1 << 14, own=0)
         book.apply(events)
         assert check.symbol == instrument.symbol
-        assert check.kept
+        assert check.conserved
         assert check.bid == pytest.approx(book.best_bid * 0.01)
         assert check.ask == pytest.approx(book.best_ask * 0.01)
         assert check.crossed == check.locked == 0

@@ -28,8 +28,14 @@ from tercel.core.errors import ConfigError
 from tercel.feeds import BinanceFeed, BitstampFeed, FeedOptions
 from tercel.feeds.binance_messages import USDM
 from tercel.feeds.capture_day import CaptureDay, book_after
-from tercel.feeds.recorder import CaptureWriter, Recorder, websocket_client
-from tercel.feeds.streams import BinanceStream, BitstampStream, stream_of
+from tercel.feeds.recorder import (
+    BinanceStream,
+    BitstampStream,
+    CaptureWriter,
+    Recorder,
+    stream_of,
+    websocket_client,
+)
 from tercel.market.tape import Lake, schema
 
 MESSAGES = 6000
@@ -277,7 +283,7 @@ def test_a_stream_asks_for_a_snapshot_after_connecting_and_after_a_gap() -> None
     assert not stream.wants_snapshot
     assert stream.take(diffs[3])
     assert stream.wants_snapshot
-    assert (stream.seen.gaps, stream.seen.duplicates, stream.seen.kept) == (1, 1, 3)
+    assert (stream.seen.gaps, stream.seen.duplicates, stream.seen.accepted) == (1, 1, 3)
     stream.wants_snapshot = False
     before = json.loads(diffs[3])["data"]["pu"]
     assert json.loads(stream.snapshot(json.dumps({"lastUpdateId": before, "bids": [], "asks": []})))

@@ -21,8 +21,8 @@ from tercel.market.book import layout as lay
 from tercel.market.flow.preset import load
 from tercel.market.impact.law import of_card
 from tercel.market.regimes.choice import with_chosen
-from tercel.market.regimes.named import Factors
-from tercel.market.simulator import followed
+from tercel.market.regimes.law import Factors
+from tercel.market.simulator import background
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import Source, reactive
 from tercel.market.tape.schema import ADD, TRADE_HIDDEN
@@ -234,14 +234,14 @@ ROW = st.tuples(
     st.sampled_from([ADD, TRADE_HIDDEN]),
     st.integers(0, 63),
     st.sampled_from([1, -1]),
-    st.integers(0, followed.MOST + 1),
-    st.integers(0, followed.MOST + 1),
+    st.integers(0, background.MOST + 1),
+    st.integers(0, background.MOST + 1),
 )
 
 
 @given(
     rows=st.lists(ROW, max_size=5),
-    wait=st.integers(0, followed.LONGEST_WAIT + 1),
+    wait=st.integers(0, background.LONGEST_WAIT + 1),
     draws=st.integers(0, 40),
     mid2=st.none() | st.integers(-(1 << 40), 1 << 40),
 )
@@ -250,7 +250,7 @@ def test_rows_come_out_as_they_went_in(
 ) -> None:
     k = np.zeros(sim.GRID, np.int64)
     b = lay.new_book(64, 64, 4, background=True)
-    packed = np.zeros((9, followed.PACKED_WORDS), np.int64)
+    packed = np.zeros((9, background.PACKED_WORDS), np.int64)
     for n, row in enumerate(rows):
         at = sim.MIRROR + n * sim.RECORD_WORDS
         k[[at + sim.R_KIND, at + sim.R_WHO, at + sim.R_SIDE, at + sim.R_PRICE, at + sim.R_LOTS]] = (
@@ -258,18 +258,18 @@ def test_rows_come_out_as_they_went_in(
         )
     k[sim.MIRROR_ROW] = len(rows)
     k[sim.BACKGROUND + sim.MID2 - sim.EVENTS] = mid2 or 0
-    end = followed.pack_event(k, packed, 1, wait, draws, mid2 is not None)
-    if wait > followed.LONGEST_WAIT or any(max(row[3:]) > followed.MOST for row in rows):
-        assert end == followed.NO_ROOM
+    end = background.pack_event(k, packed, 1, wait, draws, mid2 is not None)
+    if wait > background.LONGEST_WAIT or any(max(row[3:]) > background.MOST for row in rows):
+        assert end == background.NO_ROOM
         return
     assert end == 1 + max(len(rows) + (mid2 is not None), 1)
-    assert followed.pack_event(k, packed[:end], 1, wait, draws, True) in (end, followed.NO_ROOM)
-    assert int(packed[1, followed.HEAD]) >> followed.WAIT_AT == wait
+    assert background.pack_event(k, packed[:end], 1, wait, draws, True) in (end, background.NO_ROOM)
+    assert int(packed[1, background.HEAD]) >> background.WAIT_AT == wait
     there = np.zeros_like(k)
     there[[sim.CURSOR, sim.CURSOR_END]] = 1, end
     there[[sim.FLOW_RNG, sim.FLOW_RNG + 1]] = 12345, 678
     k[[sim.FLOW_RNG, sim.FLOW_RNG + 1]] = 12345, 678
-    followed.unpack_event(b, there, packed)
+    background.unpack_event(b, there, packed)
     assert there[sim.CURSOR] == end
     assert there[sim.MIRROR_ROW] == len(rows)
     for n, row in enumerate(rows):
@@ -283,4 +283,4 @@ def test_rows_come_out_as_they_went_in(
     assert there[sim.HIDDEN_LOTS] == sum(row[4] for row in rows if row[0] == TRADE_HIDDEN)
     k[[sim.DRAW_RNG, sim.DRAW_RNG + 1]] = k[[sim.FLOW_RNG, sim.FLOW_RNG + 1]]
     k[[sim.FLOW_RNG, sim.FLOW_RNG + 1]] = there[[sim.FLOW_RNG, sim.FLOW_RNG + 1]]
-    assert followed.drawn_since(k, sim.DRAW_RNG) == draws
+    assert background.drawn_since(k, sim.DRAW_RNG) == draws

@@ -18,7 +18,7 @@ from tercel.lab.evaluation.windows import (
     tape_sampler,
     window_starts,
 )
-from tercel.market.simulator.tape_source import TapeDay
+from tercel.market.simulator.source import TapeDay
 from tercel.market.tape import Instrument
 
 OPEN, CLOSE = 34_200 * S, 57_600 * S

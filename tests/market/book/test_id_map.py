@@ -7,7 +7,7 @@ from tests.market.book.conformance import Columns
 from tercel.core.vocabulary import BUY
 from tercel.market.book import layout as lay
 from tercel.market.book.book import Book
-from tercel.market.book.id_map import home_of
+from tercel.market.book.tape_kernels import home_of
 from tercel.market.tape.schema import ADD, DELETE
 
 

@@ -20,8 +20,8 @@ from tercel.core.vocabulary import BUY, NS_PER_SECOND, SELL
 from tercel.market.flow.calibrate import quantities
 from tercel.market.flow.census import Census, census
 from tercel.market.flow.port import Preset
-from tercel.market.flow.santa_fe_preset import SIZES, SantaFePreset
-from tercel.market.regimes.named import Factors, impose
+from tercel.market.flow.santa_fe import SIZE_ENTRIES, SantaFePreset
+from tercel.market.regimes.law import Factors, impose
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.days import run_recorded, simulated_day
 from tercel.market.simulator.records import put_real
@@ -64,12 +64,12 @@ class SantaFe:
                 distance = min(bisect_right(self._limit_cumulative, mark) + 1, reach)
                 price = book.reference(-side) - side * distance
                 return FlowEvent(
-                    wait, LIMIT, side, price, preset.limit_sizes[int(rng.integers(SIZES))]
+                    wait, LIMIT, side, price, preset.limit_sizes[int(rng.integers(SIZE_ENTRIES))]
                 )
             mark -= limit
             if mark < market:
                 return FlowEvent(
-                    wait, MARKET, side, 0, preset.market_sizes[int(rng.integers(SIZES))]
+                    wait, MARKET, side, 0, preset.market_sizes[int(rng.integers(SIZE_ENTRIES))]
                 )
             mark -= market
         for side, price, orders, rate in resting:

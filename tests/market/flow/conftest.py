@@ -3,7 +3,7 @@
 import pytest
 from tests.market.flow.conformance import SantaFe, simulate
 
-from tercel.market.flow.santa_fe_preset import SantaFePreset as Preset
+from tercel.market.flow.santa_fe import SantaFePreset as Preset
 from tercel.market.tape import Events
 
 TOY_SECONDS = 6000.0

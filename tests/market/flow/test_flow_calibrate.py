@@ -13,7 +13,7 @@ from tercel.market.flow.calibrate import (
     covering_distance,
     size_table,
 )
-from tercel.market.flow.santa_fe_preset import SantaFePreset as Preset
+from tercel.market.flow.santa_fe import SantaFePreset as Preset
 from tercel.market.tape import Events, Instrument
 
 S = 10**9

@@ -8,10 +8,10 @@ from tests.market.flow.conformance import PresetConformance
 from tercel.core.errors import CapacityError
 from tercel.market.flow import load, names
 from tercel.market.flow.calibrate import from_census
-from tercel.market.flow.make import simulated_census
 from tercel.market.flow.port import Preset as AnyPreset
 from tercel.market.flow.preset import models
-from tercel.market.flow.santa_fe_preset import SantaFePreset as Preset
+from tercel.market.flow.santa_fe import SantaFePreset as Preset
+from tercel.market.score.calibrated import simulated_census
 from tercel.market.simulator.days import simulated_day
 from tercel.market.tape import Instrument
 

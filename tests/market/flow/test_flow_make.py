@@ -9,8 +9,8 @@ from tercel.core.vocabulary import BUY
 from tercel.feeds.lobster import LobsterFeed
 from tercel.market.feed import FeedOptions
 from tercel.market.flow import load
-from tercel.market.flow.make import make
-from tercel.market.flow.santa_fe_preset import SantaFePreset as Preset
+from tercel.market.flow.santa_fe import SantaFePreset as Preset
+from tercel.market.score.calibrated import make
 from tercel.market.simulator.days import simulated_day
 from tercel.market.tape import Events, Instrument, Lake
 

@@ -5,7 +5,7 @@ import pytest
 from tests.market.flow.conformance import FlowConformance, SantaFe, simulated_census, z_scores
 from tests.market.flow.port import Flow
 
-from tercel.market.flow.santa_fe_preset import SantaFePreset as Preset
+from tercel.market.flow.santa_fe import SantaFePreset as Preset
 
 SIGMAS = 4.5
 

@@ -9,7 +9,7 @@ import pytest
 
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.market.flow import DEFAULT, Preset, load, names, preset
-from tercel.market.flow.santa_fe_preset import SantaFePreset
+from tercel.market.flow.santa_fe import SantaFePreset
 from tercel.market.score.calibrated import calibrated
 from tercel.market.simulator.layout import FOREIGN
 

@@ -10,9 +10,9 @@ from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.book import layout as lay
 from tercel.market.flow.preset import load, names
+from tercel.market.impact.fitted import mean_trade, pilot_law, weights_law
 from tercel.market.impact.kernel import whole_order_ticks
 from tercel.market.impact.law import ImpactLaw, exponentials, of_card
-from tercel.market.impact.pilot import mean_trade, pilot_law, weights_law
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator import lockstep
 from tercel.market.simulator.layout import blank_state

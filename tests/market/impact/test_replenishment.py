@@ -11,7 +11,7 @@ from tests.market.tape.tapes import DAY, OPEN, rude_events
 from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.flow import load
-from tercel.market.impact.replenishment import LONGEST_S, VALUES, delays, replenishment
+from tercel.market.impact.fitted import LONGEST_S, VALUES, delays, replenishment
 from tercel.market.observed import Observed, observe
 from tercel.market.observed import kernel as kinds
 from tercel.market.simulator.days import simulated_day

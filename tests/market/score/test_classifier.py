@@ -7,14 +7,15 @@ import pytest
 
 from tercel.market.flow.port import Preset
 from tercel.market.score.classifier import FEATURES, WINDOW, auc, classifier_auc, features
-from tercel.market.score.conditional import (
+from tercel.market.score.days import Day, simulated
+from tercel.market.score.distance import (
+    Bins,
     ConditionalReference,
     Conditioned,
     given_spread,
     given_time,
+    l1,
 )
-from tercel.market.score.days import Day, simulated
-from tercel.market.score.distance import Bins, l1
 
 
 def test_the_area_by_counting_pairs() -> None:

@@ -11,10 +11,18 @@ from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.flow.port import Preset
 from tercel.market.observed import observe
 from tercel.market.observed.kernel import MARKET
-from tercel.market.score.card import compact, keep, score, score_by_card
+from tercel.market.score.card import (
+    HeldOutTape,
+    ScoreDraw,
+    compact,
+    interleaved,
+    keep,
+    realism,
+    score,
+    score_by_card,
+)
 from tercel.market.score.days import Day, half_hours, simulated
 from tercel.market.score.distance import distances, gates, mean14, numbers
-from tercel.market.score.realism import ScoreDraw, interleaved, realism
 from tercel.market.score.sample import (
     CURVES,
     FOURTEEN,
@@ -25,7 +33,6 @@ from tercel.market.score.sample import (
     returns,
     sample,
 )
-from tercel.market.score.tape import HeldOutTape
 from tercel.market.tape import Events, schema
 
 

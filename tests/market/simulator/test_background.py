@@ -79,7 +79,7 @@ def source_of(name: str) -> Source:
 
 def kept_slots(b: Book, k: State) -> list[int]:
     """Slots of the kept orders that stand."""
-    listed = k[sim.KEPT_AT : sim.KEPT_AT + k[sim.KEPT]].tolist()
+    listed = k[sim.RESIDUAL_AT : sim.RESIDUAL_AT + k[sim.RESIDUAL]].tolist()
     return [slot for slot in listed if orders(b)[slot, lay.QTY] > 0]
 
 
@@ -92,7 +92,7 @@ def check(b: Book, k: State) -> None:
     assert len(seen) == len(kept)
     for slot in np.flatnonzero(real[:, lay.QTY]).tolist():
         spare = np.flatnonzero(k[sim.SPARE_AT : sim.SPARE_AT + k[sim.SPARES]] == slot + 1)
-        at = len(shown) - sim.KEPT_SLOTS + int(spare[0]) if len(spare) else slot
+        at = len(shown) - sim.RESIDUAL_SLOTS + int(spare[0]) if len(spare) else slot
         assert len(spare) < 2
         if shown[at, lay.QTY] > 0:
             assert shown[at, lay.SIDE] == real[slot, lay.SIDE]
@@ -250,7 +250,7 @@ def test_an_event_of_more_rows_than_there_is_room_for_lays_the_book_anew() -> No
     b, k, source, _, _ = _taken((600.0,))
     _enter(b, k, source, 1, int(k[sim.PUBLIC_BID]) - 1, 900, 1, False)
     before = public(behind(b))
-    background.lay_anew(b, k)
+    background.rebuild_shown(b, k)
     assert public(behind(b)) == before
     assert _missing(b) == 0
     check(b, k)
@@ -329,7 +329,7 @@ def recorded(k: State) -> NDArray[np.int64]:
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_hidden_executions_are_the_twins_told_and_counted_once(seed: int) -> None:
-    """Own orders and the law leave them as they are, but for the ticks that the law has moved the book on show by."""
+    """Own orders and the law leave them as they are, but for the ticks that the law has moved the visible book by."""
     law = ImpactLaw("translation", mean_trade_lots=20.0, trades=100.0, sigma_ticks=40.0)
     source = with_impact(reactive(made(seed), seed=3, settle_s=300.0), law)
     rows, lots = [], []

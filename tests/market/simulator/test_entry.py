@@ -17,10 +17,17 @@ from tercel.market.impact.kernel import impact_event
 from tercel.market.impact.law import ImpactLaw
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator import lockstep
-from tercel.market.simulator.bounds import BOUNDS, QUEUE, bounded, theirs
 from tercel.market.simulator.entry import BAND_PERCENT, arrive_new, ladder_end
 from tercel.market.simulator.layout import blank_state
-from tercel.market.simulator.source import NO_TAPE, reactive, with_impact
+from tercel.market.simulator.source import (
+    BOUNDS,
+    NO_TAPE,
+    QUEUE,
+    bounded,
+    reactive,
+    theirs,
+    with_impact,
+)
 
 LOTS = 40
 TICKS = range(4)

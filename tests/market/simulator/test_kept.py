@@ -1,4 +1,4 @@
-"""Lots that own orders stood in front of stay: the book on show held against a brute one of lists."""
+"""Lots that own orders stood in front of stay: the visible book held against a brute one of lists."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -44,7 +44,7 @@ class Order:
 
 @dataclass
 class Brute:
-    """The book on show as one list in order of arrival, and the background's lots by slot."""
+    """The visible book as one list in order of arrival, and the background's lots by slot."""
 
     shown: list[Order] = field(default_factory=list)
     real: dict[int, Order] = field(default_factory=dict)
@@ -342,7 +342,7 @@ def test_what_own_lots_stood_in_front_of_stays_at_its_place() -> None:
     assert kept_slots(world.b, world.k) != []
     play(world, [("add", 1, 0, 5)], True)  # its slot is used again: the new order stands at the end
     assert lane(world) == [(False, 3), (False, 2), (True, 6), (False, 5)]
-    assert orders(world.b)[-sim.KEPT_SLOTS :, lay.QTY].sum() == 5
+    assert orders(world.b)[-sim.RESIDUAL_SLOTS :, lay.QTY].sum() == 5
     play(world, [("market", -1, 2)], True)  # the background: 1 of 2, 1 of 5
     assert lane(world) == [(False, 1), (False, 2), (True, 6), (False, 5)]
     play(world, [("market", -1, 4)], True)
@@ -420,13 +420,13 @@ def test_where_no_spare_slot_is_left_the_kept_order_goes(room: int) -> None:
 
 def test_as_many_orders_are_kept_as_there_is_room_for() -> None:
     world = World(256)
-    world.k[sim.KEPT] = sim.KEPT_SLOTS
-    for j, slot in enumerate(range(100, 100 + sim.KEPT_SLOTS)):
-        world.k[sim.KEPT_AT + j] = slot
+    world.k[sim.RESIDUAL] = sim.RESIDUAL_SLOTS
+    for j, slot in enumerate(range(100, 100 + sim.RESIDUAL_SLOTS)):
+        world.k[sim.RESIDUAL_AT + j] = slot
         public_add(world.b, world.k, slot, 1, MID - 9, 1)
     for call in (("rest", 1, 0, 3), ("add", 1, 0, 3), ("market", -1, 3)):
         getattr(world, str(call[0]))(*call[1:])
-    assert world.k[sim.KEPT] == sim.KEPT_SLOTS
+    assert world.k[sim.RESIDUAL] == sim.RESIDUAL_SLOTS
     assert int(world.b[lay.BEST_BID]) == MID - 1
     audit(world.b, world.k)
 
@@ -491,8 +491,8 @@ def test_own_and_public_lots_on_our_side_are_the_twins(name: str, ticks: int) ->
     most = 0
     while episodes.working.any():
         episodes.step(rule.decide(episodes.view))
-        most = max(most, int(episodes.states[:, sim.KEPT].max()))
-    assert 0 < most < sim.KEPT_SLOTS
+        most = max(most, int(episodes.states[:, sim.RESIDUAL].max()))
+    assert 0 < most < sim.RESIDUAL_SLOTS
     for k in episodes.states:
         at = sim.SOLD if k[sim.SIDE] > 0 else sim.BOUGHT
         early = k[sim.EARLY + (0 if k[sim.SIDE] > 0 else 1)]

@@ -13,9 +13,9 @@ from tests.market.simulator.test_replay_rules import Replay
 from tercel.core.errors import ConfigError, TapeError
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator import levels as lv
-from tercel.market.simulator import queue_models as qm
+from tercel.market.simulator import levels as qm
 from tercel.market.simulator.records import put_real
-from tercel.market.simulator.tape_source import source_of
+from tercel.market.simulator.source import source_of
 from tercel.market.tape import Events, Instrument
 from tercel.market.tape.compiled import compile_day
 from tercel.market.tape.schema import ADD, LEVEL_SET, MESSAGE_END, ROLL_IN, ROLL_OUT, STATUS, TRADE

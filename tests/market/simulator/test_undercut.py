@@ -16,8 +16,8 @@ from tercel.market.book.ladder import public_depth
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator import undercut as u
 from tercel.market.simulator.account import better_drawn
-from tercel.market.simulator.bounds import packed, table_of, tables
 from tercel.market.simulator.engine import advance
+from tercel.market.simulator.source import packed, table_of, tables
 from tercel.market.tape.schema import ADD, CLEAR, DELETE, EXECUTE
 
 S = NS_PER_SECOND

@@ -11,9 +11,17 @@ import numpy as np
 import pytest
 from tests.market.tape.tapes import DAY, rude_events
 
-from tercel.market.tape import Lake, checkpoints
-from tercel.market.tape.checkpoints import MARKS, ORDERS, ROWS, compiled
-from tercel.market.tape.compiled import CHECKPOINT_NS, CompiledDay, compile_day
+from tercel.market.tape import Lake
+from tercel.market.tape import compiled as store
+from tercel.market.tape.compiled import (
+    CHECKPOINT_NS,
+    MARKS,
+    ORDERS,
+    ROWS,
+    CompiledDay,
+    compile_day,
+    compiled,
+)
 
 ROOT = Path(__file__).resolve().parents[3]
 STORE = (MARKS, ORDERS, ROWS)
@@ -60,7 +68,7 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         made.append(instrument.content_hash)
         return compile_day(instrument, tape)
 
-    monkeypatch.setattr(checkpoints, "compile_day", count)
+    monkeypatch.setattr(store, "compile_day", count)
     return made
 
 
@@ -88,7 +96,7 @@ def test_those_of_another_tape_or_version_are_not_taken(lake, counted, monkeypat
     for name, data in kept.items():
         (folder(lake) / name).write_bytes(data)
     assert_same(get(lake), compile_day(*lake.read(DAY.symbol, DAY.date)))
-    monkeypatch.setattr(checkpoints, "VERSION", checkpoints.VERSION + 1)
+    monkeypatch.setattr(store, "VERSION", store.VERSION + 1)
     get(lake)
     assert len(counted) == 3
 
@@ -222,7 +230,7 @@ def test_a_day_replaced_while_it_is_compiled(lake, monkeypatch):
         lake.write(DAY, events(2), replace=True)
         return day
 
-    monkeypatch.setattr(checkpoints, "compile_day", slow)
+    monkeypatch.setattr(store, "compile_day", slow)
     get(lake)
     monkeypatch.undo()
     assert_same(get(lake), compile_day(*lake.read(DAY.symbol, DAY.date)))

@@ -26,7 +26,7 @@ from tercel.market.book import layout as lay
 from tercel.market.feed import FeedOptions
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.entry import arrive, send_cancel, send_new
-from tercel.market.simulator.tape_source import source_of
+from tercel.market.simulator.source import source_of
 from tercel.market.tape import Events, schema
 from tercel.market.tape.compiled import CHECKPOINT_NS, CompiledDay, compile_day
 

@@ -14,8 +14,7 @@ from tercel.core.errors import TapeError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.simulator.days import simulated_lake
 from tercel.market.tape import Lake
-from tercel.market.tape.checkpoints import compiled
-from tercel.market.tape.compiled import compile_day
+from tercel.market.tape.compiled import compile_day, compiled
 from tercel.market.tape.resampled import EACH_NS, OPENING_S, Resampler, join
 from tercel.market.tape.schema import ADD, DELETE, EXECUTE, REDUCE, STATUS
 

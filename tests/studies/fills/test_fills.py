@@ -22,7 +22,7 @@ from tercel.market.flow import load
 from tercel.market.observed import observe
 from tercel.market.score.dynamics import Sums, table, values
 from tercel.market.simulator.days import session
-from tercel.market.simulator.tape_source import source_of
+from tercel.market.simulator.source import source_of
 from tercel.market.tape import Events, Instrument
 from tercel.market.tape.compiled import compile_day
 from tercel.market.tape.schema import (

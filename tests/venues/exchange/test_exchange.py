@@ -21,10 +21,9 @@ from tercel.core.orders import (
 )
 from tercel.desk.trading.parent_orders.follower import Follower
 from tercel.market.flow.preset import load
-from tercel.market.flow.scenario import scaled
 from tercel.market.impact.law import ImpactLaw
-from tercel.market.regimes.law import RegimeScript, with_regimes
-from tercel.market.regimes.named import NAMED
+from tercel.market.regimes.choice import scaled
+from tercel.market.regimes.law import NAMED, RegimeScript, with_regimes
 from tercel.market.simulator.source import Source, reactive, with_impact
 from tercel.venues.exchange import EntryLatency, MarketSpec, RegimeChange, SimulatedExchange
 

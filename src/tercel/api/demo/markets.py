@@ -28,9 +28,9 @@ from tercel.desk.engine.runtime import BuiltDesk, DeskDependencies, open_desk
 from tercel.desk.trading.journal.chain import MemoryJournal
 from tercel.execution.market import Market
 from tercel.market.flow import Preset, load
-from tercel.market.flow.santa_fe_preset import SantaFePreset
-from tercel.market.flow.scenario import scaled
-from tercel.market.regimes.named import Factors
+from tercel.market.flow.santa_fe import SantaFePreset
+from tercel.market.regimes.choice import scaled
+from tercel.market.regimes.law import Factors
 from tercel.market.simulator.source import Source, reactive
 from tercel.signals.risk.anomaly import AnomalyBaseline, fit_baseline, simulate
 from tercel.venues.exchange import EntryLatency, MarketSpec, RegimeChange, SimulatedExchange

@@ -1,6 +1,6 @@
 """Counterfactual costs: strategies on somebody's own parents, same symbol, side, quantity, times and tape.
 
-Each parent is an episode of replay (`market.simulator.tape_source`), worked by every strategy from the same moment to
+Each parent is an episode of replay (`market.simulator.source`), worked by every strategy from the same moment to
 the same horizon; what is left then goes to the market. A parent's limit price holds for them as for its owner: they
 buy nothing above it and sell nothing below it, and lots that find nobody within it cost the mid's move to the end, as
 the owner's do. The differences are paired parent by parent, in money over the arrival value of all that was asked for,
@@ -31,9 +31,8 @@ from tercel.execution.task import Task
 from tercel.lab.evaluation.episodes import Plan
 from tercel.lab.evaluation.runs import Waiting, pilot, run_strategies
 from tercel.lab.evaluation.windows import tape_plan, tape_sampler, window_row
-from tercel.market.impact.propagator import tape_law
-from tercel.market.simulator.source import Source
-from tercel.market.simulator.tape_source import TapeDay, replay
+from tercel.market.impact.fitted import tape_law
+from tercel.market.simulator.source import Source, TapeDay, replay
 from tercel.market.tape import Instrument, Lake
 
 Maker = Callable[[MarketEstimates], Strategy]

@@ -40,7 +40,7 @@ from tercel.desk.limits.file import MONEY
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.store import JournalReader, verify
 from tercel.execution.market import Market
-from tercel.market.simulator.queue_models import DEFAULT
+from tercel.market.simulator.levels import DEFAULT
 from tercel.venues.address import SIMULATED, money_at
 
 CLOSING_S: Final = 5.0

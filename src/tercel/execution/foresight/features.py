@@ -1,6 +1,6 @@
 """What a forecaster reads: trades, flow, moves and queues of the last seconds, in units of the market's own past.
 
-A market keeps its last seconds (`simulator.past_seconds`) and sums over events that it forgets (`simulator.lately`).
+A market keeps its last seconds (`simulator.past_seconds`) and sums over events that it forgets (`simulator.past_seconds`).
 Prices are divided by the standard deviation of its own one-second moves, lots by its own mean queue or mean volume,
 distances in the book by its mean spread, so that names of any tick, price and activity look alike. All is oriented by
 the heavier queue at the touch: what is forecast is the move towards the thinner one, and a market in the mirror gets
@@ -29,8 +29,8 @@ from tercel.core.jit import Floats, Longs, Packed, kernel
 from tercel.core.vocabulary import NO_ASK, NO_BID, NS_PER_SECOND
 from tercel.execution.features import imbalance
 from tercel.market.book.ladder import in_window, level_at
-from tercel.market.simulator import lately
 from tercel.market.simulator import layout as sim
+from tercel.market.simulator import past_seconds
 from tercel.market.simulator.past_seconds import WIDEST
 from tercel.market.simulator.records import second_at, state_at
 
@@ -139,14 +139,18 @@ def features(b: Packed, k: Longs, out: Floats) -> bool:
     out[at + 3] = sign * (ask_gap - bid_gap) / usual_spread
     out[at + 4] = sign * (2 * s.traded_price - s.mid2) / unit if s.traded_price != 0 else 0.0
     for j in range(3):
-        out[_MEAN + j] = sign * lately.left_of(k, lately.MOVES + j, s.moved_ns) / unit
-        out[_SIGNS + j] = sign * lately.left_of(k, lately.TRADES + j, s.traded_ns)
-        usual = usual_volume * lately.TAUS_S[lately.TRADES + 3 + j] + usual_lots
-        out[_TAKEN + j] = sign * lately.left_of(k, lately.TRADES + 3 + j, s.traded_ns) / usual
+        out[_MEAN + j] = sign * past_seconds.left_of(k, past_seconds.MOVES + j, s.moved_ns) / unit
+        out[_SIGNS + j] = sign * past_seconds.left_of(
+            k, past_seconds.RECENT_TRADES + j, s.traded_ns
+        )
+        usual = usual_volume * past_seconds.TAUS_S[past_seconds.RECENT_TRADES + 3 + j] + usual_lots
+        out[_TAKEN + j] = (
+            sign * past_seconds.left_of(k, past_seconds.RECENT_TRADES + 3 + j, s.traded_ns) / usual
+        )
     at = _NEWEST
     out[at] = sign * s.traded_side / (1.0 + math.log1p((s.now - s.traded_ns) * 1e-8))
     out[at + 1] = sign * s.moved_by / unit
-    out[at + 2] = sign * lately.left_of(k, lately.PRINTS, s.printed_ns)
+    out[at + 2] = sign * past_seconds.left_of(k, past_seconds.PRINTS, s.printed_ns)
     at = _EVEN
     out[at] = (bid_gap if sign > 0 else ask_gap) / usual_spread
     out[at + 1] = (ask_gap if sign > 0 else bid_gap) / usual_spread

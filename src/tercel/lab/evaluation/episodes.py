@@ -24,11 +24,11 @@ from tercel.execution.foresight.forecaster import Forecaster, Teller, spread_alo
 from tercel.execution.guidance import WORDS, Guidance
 from tercel.execution.intent import WIDTH, Intents, View
 from tercel.execution.task import LATENCIES, Task
-from tercel.market.regimes.named import Factors, impose
-from tercel.market.regimes.truth import RegimeOccupancy, in_force
+from tercel.market.regimes.choice import RegimeOccupancy, in_force
+from tercel.market.regimes.law import Factors, impose
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator import lockstep
-from tercel.market.simulator.followed import PACKED_WORDS
+from tercel.market.simulator.background import PACKED_WORDS
 from tercel.market.simulator.source import Source
 
 MOST_MB: Final = 256

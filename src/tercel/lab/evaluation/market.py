@@ -24,11 +24,10 @@ from tercel.market.flow import Preset
 from tercel.market.flow import preset as presets
 from tercel.market.flow.calibrate import calibrate, census_of
 from tercel.market.flow.census import CURVE_BINS
-from tercel.market.impact.propagator import tape_law
+from tercel.market.impact.fitted import tape_law
 from tercel.market.regimes.choice import chosen
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator.source import Source
-from tercel.market.simulator.tape_source import replay
+from tercel.market.simulator.source import Source, replay
 from tercel.market.tape import Events, Instrument, Lake
 from tercel.market.tape.lake import TRAINING_SHARE, learned_on
 from tercel.market.tape.schema import EXECUTE, LEVEL_SET, TRADE, TRADE_HIDDEN

@@ -35,8 +35,8 @@ from tercel.lab.evaluation.episodes import (
 )
 from tercel.lab.evaluation.windows import DAY_NS, outlooks
 from tercel.market.flow import Preset, load
+from tercel.market.impact.fitted import law_for
 from tercel.market.impact.law import ImpactLaw
-from tercel.market.impact.pilot import law_for
 from tercel.market.regimes.choice import with_chosen
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import Source, reactive, settled_bank, with_impact

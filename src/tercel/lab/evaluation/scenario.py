@@ -14,7 +14,7 @@ from tercel.core.errors import ConfigError
 from tercel.execution.market import AT_ONCE, Market
 from tercel.execution.task import LATER, Task
 from tercel.lab.evaluation.orders import Order, placed
-from tercel.market.simulator.bounds import KIND
+from tercel.market.simulator.source import KIND
 from tercel.market.tape import Lake
 
 EPISODES = 1_000

@@ -17,8 +17,7 @@ from tercel.execution.intent import empty
 from tercel.execution.task import Task
 from tercel.lab.evaluation.episodes import Episodes, Plan
 from tercel.lab.evaluation.orders import Order
-from tercel.market.simulator.source import Source
-from tercel.market.simulator.tape_source import TapeDay
+from tercel.market.simulator.source import Source, TapeDay
 
 Hours = Mapping[str, Sequence[tuple[int, int]]]
 """Date -> stretches of it, ns."""
@@ -69,7 +68,7 @@ def tape_plan(
     Parameters
     ----------
     days : sequence of TapeDay
-        From `market.simulator.tape_source`.
+        From `market.simulator.source`.
     task : Task
         Its share is of the volume that `curve` expects in each window.
     curve : sequence of float

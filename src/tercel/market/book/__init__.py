@@ -2,7 +2,6 @@
 
 from tercel.market.book import layout
 from tercel.market.book.book import Book, BookFill, OrderType
-from tercel.market.book.id_map import Ids, find, new_ids
 from tercel.market.book.ladder import (
     allocate,
     best,
@@ -15,7 +14,7 @@ from tercel.market.book.ladder import (
     side_at,
 )
 from tercel.market.book.layout import OVERFLOW, new_book
-from tercel.market.book.tape_kernels import apply_one
+from tercel.market.book.tape_kernels import Ids, apply_one, find, new_ids
 
 __all__ = [
     "OVERFLOW",

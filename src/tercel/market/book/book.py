@@ -12,8 +12,8 @@ from tercel.core.arrays import Int32, Ints
 from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.market.book import layout as lay
 from tercel.market.book import tape_kernels as tape
-from tercel.market.book.id_map import find, new_ids
 from tercel.market.book.ladder import lots_at
+from tercel.market.book.tape_kernels import find, new_ids
 from tercel.market.tape.events import Events
 from tercel.market.tape.schema import DELETE, EXECUTE, REDUCE
 
@@ -121,7 +121,7 @@ class Book:
         return int(tape.reduce_any(self.state, self._ids, EXECUTE, order_id, side, price, qty))
 
     def modify(self, order_id: int, price: int, qty: int) -> bool:
-        """New price and lots; queue position is kept only for fewer lots at the same price. False for an unknown id."""
+        """New price and lots; queue position survives only fewer lots at the same price. False for an unknown id."""
         return bool(tape.modify_id(self.state, self._ids, self._key_of, order_id, price, qty))
 
     def replace(self, old_id: int, new_id: int, price: int, qty: int) -> bool:

@@ -2,7 +2,7 @@
 
 Each side has a ring of levels (price modulo width) over a window `[lo, lo + width)` that holds its best price; orders
 beyond it lie in an unsorted far list and come back, in arrival order, when the window moves. Queue position of own
-orders is kept incrementally: whoever removes lots from a level that holds own lots corrects the own orders behind.
+orders is updated incrementally: code that removes lots from a level that holds own lots corrects the own orders behind.
 """
 
 from typing import Any
@@ -18,7 +18,7 @@ def _words(*names: str) -> Any:
     return np.dtype((np.record, [(name, np.int32) for name in names]))
 
 
-ORDER = _words("price", "qty", "prev", "next", "arrival", "side", "marks", "told")
+ORDER = _words("price", "qty", "prev", "next", "arrival", "side", "marks", "tag")
 LEVEL = _words("head", "tail", "lots", "own_lots")
 LEDGER = _words("state", "open", "pending_cancel", "ahead", "price", "side", "sent", "ahead_state")
 SIDE = _words("best", "lo", "far", "levels", "changes")
@@ -365,7 +365,7 @@ def _move_up(b: Packed, side: int, price: int, arrival: int, qty: int) -> None:
 def reduce(b: Packed, slot: int, qty: int) -> int:
     """Take `qty` lots (at most what is there) from an order; at zero it leaves the book. Returns the lots taken.
 
-    The slot stays allocated: who allocated it releases it.
+    The slot stays allocated; the caller releases it.
     """
     o = order_at(b, slot)
     have = o.qty

@@ -19,7 +19,7 @@ from tercel.core.vocabulary import NO_ASK, NO_BID
 
 # -- header -----------------------------------------------------------------------------------------------------------
 ORDERS, WIDTH, OWN, AT_LEVELS, AT_LEDGER = GEOMETRY = range(5)
-"""Words that a book is made with and that nobody changes: kernels read them with `core.jit.fixed`. Public order
+"""Words that a book is made with and that never change: kernels read them with `core.jit.fixed`. Public order
 slots; price levels in the ring of one side, a power of two; own order slots; offset of the bid ring, which the ask ring
 follows; offset of the own ledger."""
 BEST_BID, LO_BID, FAR_BID, LEVELS_BID, CHANGES_BID = range(5, 10)
@@ -47,12 +47,12 @@ BEST_ASK, LO_ASK, FAR_ASK, LEVELS_ASK, CHANGES_ASK = range(10, 15)
 HEADER: Final = 32
 
 # -- order record -----------------------------------------------------------------------------------------------------
-PRICE, QTY, PREV, NEXT, ARR, SIDE, FLAGS, TOLD, ORDER = range(9)
+PRICE, QTY, PREV, NEXT, ARR, SIDE, FLAGS, TAG, ORDER = range(9)
 # QTY: 0: not in the book; FLAGS: bits below; ORDER: how many words it is
-# TOLD: (level totals) lots that the tape still counts on the slot's level; (background) when lots come back
+# TAG: (level totals) lots that the tape still counts on the slot's level; (background) when lots come back
 UNDATED: Final = (
     -1
-)  # (background, in TOLD) lots of this order were taken and have no date yet; above 0: the date, ms
+)  # (background, in TAG) lots of this order were taken and have no date yet; above 0: the date, ms
 FAR: Final = 1
 ANONYMOUS: Final = 2
 PRINTED: Final = 4  # (tapes of level totals) lots that traded but still stand in the level's total
@@ -72,7 +72,7 @@ STATE, OPEN, PENDING_CANCEL, AHEAD, OWN_PRICE, OWN_SIDE, SENT, AHEAD_STATE, LEDG
 FREE_SLOT, IN_FLIGHT, RESTING = range(3)
 AHEAD_KNOWN, AHEAD_FROZEN = range(2)
 AHEAD_UNKNOWN_LOTS: Final = 2**30
-"""Lots ahead of an own order that stands outside the feed's window: unknown, so the whole block that rolls in."""
+"""Lots ahead of an own order outside the feed's window: unknown, so the whole block that rolls in."""
 
 
 NO_WINDOW: Final = 2**30

@@ -1,7 +1,9 @@
 """The book fed from a tape: 64-bit order ids on top of the ladder, one compiled loop over event columns.
 
-`ids` is the map from ids to slots (`id_map`), `key_of` int64[orders] gives a slot's id back.
+`ids` is the hash map from ids to slots, `key_of` int64[orders] gives a slot's id back.
 """
+
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +20,6 @@ from tercel.core.jit import (
 )
 from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.market.book import layout as lay
-from tercel.market.book.id_map import Ids, find, forget, home_of, place_of
 from tercel.market.book.ladder import (
     allocate,
     best,
@@ -36,6 +37,72 @@ from tercel.market.book.ladder import (
 )
 from tercel.market.book.window import reduce_anonymous, roll_in, roll_out, settle_frozen
 from tercel.market.tape import schema
+
+# -- id map ----------------------------------------------------------------------------------------
+# Hash map from 64-bit order ids to slots: open addressing with linear probing and backward-shift deletion.
+#
+# An entry is one record of 16 bytes, so that a look-up costs one cache line. There are no tombstones, so the map never
+# grows: its length is a power of two, at least four times the orders that it holds.
+
+Ids = NDArray[Any]
+"""Entries: `key` int64, `slot` int64 (-1: the entry is empty)."""
+ENTRY = np.dtype((np.record, [("key", np.int64), ("slot", np.int64)]))
+
+
+def new_ids(orders: int) -> Ids:
+    """An empty map with room for so many orders.
+
+    >>> len(new_ids(100))
+    512
+    """
+    ids = np.zeros(1 << (4 * orders - 1).bit_length(), ENTRY)
+    ids["slot"] = -1
+    return ids
+
+
+@inlined_kernel
+def home_of(key: int, mask: int) -> int:
+    """Preferred position of an id: Fibonacci hashing of the folded id, so that id patterns do not cluster."""
+    h = (key ^ (key >> 29)) * -7046029254386353131  # 2^64 / golden ratio, as a signed number
+    return (h >> 40) & mask
+
+
+@inlined_kernel
+def place_of(ids: Ids, key: int) -> int:
+    """Position of an id in the map, or of the empty entry where it would go."""
+    mask = ids.shape[0] - 1
+    at = home_of(key, mask)
+    while ids[at].slot >= 0 and ids[at].key != key:
+        at = (at + 1) & mask
+    return at
+
+
+@inlined_kernel
+def find(ids: Ids, key: int) -> int:
+    """Position of an id in the map, or -1."""
+    at = place_of(ids, key)
+    return at if ids[at].slot >= 0 else -1
+
+
+@kernel
+def forget(ids: Ids, at: int) -> None:
+    """Remove the entry at a position and close the gap (Knuth, vol. 3, algorithm 6.4 R)."""
+    mask = ids.shape[0] - 1
+    gap = at
+    nxt = at
+    while True:
+        nxt = (nxt + 1) & mask
+        if ids[nxt].slot < 0:
+            break
+        home = home_of(ids[nxt].key, mask)
+        # stays if its home lies cyclically in (gap, nxt]
+        if ((nxt - home) & mask) < ((nxt - gap) & mask):
+            continue
+        ids[gap].key = ids[nxt].key
+        ids[gap].slot = ids[nxt].slot
+        gap = nxt
+    ids[gap].slot = -1
+
 
 AHEAD = 4
 """Messages ahead of which the map's entry is fetched."""
@@ -148,7 +215,7 @@ def set_level(b: Packed, ids: Ids, key_of: Longs, side: int, price: int, qty: in
 
 @kernel
 def _grow_tail(b: Packed, side: int, price: int, qty: int) -> None:
-    """More anonymous lots at the end of a level's queue: in the block that stands there, or in a new one."""
+    """More anonymous lots at the end of a level's queue: in the block that rests there, or in a new one."""
     slot = _last_at(b, side, price, True)
     o = order_at(b, slot)
     if o.marks & lay.ANONYMOUS:

@@ -135,7 +135,7 @@ def roll_in(b: Packed, slot: int, side: int, price: int, qty: int) -> None:
             front = min(max(led.ahead - own_ahead - placed, 0), qty - placed)
             if front > 0:
                 piece = free_piece(b)
-                if piece < 0:  # no room to split: all that is left stands in front
+                if piece < 0:  # no room to split: all that is left is in front
                     b[lay.OVERFLOW] += 1
                     piece, front = slot, qty - placed
                 _insert_block(b, piece, side, price, front, o.arrival - 1)
@@ -205,7 +205,7 @@ def reduce_anonymous(
 ) -> int:
     """Take lots from the anonymous blocks of a level. Returns the lots taken.
 
-    Executions take from the front. Cancels take from the back first: nobody knows whose they were, and the
+    Executions take from the front. Cancels take from the back first: the feed does not say whose they were, and the
     cautious reading does not move an own order up.
     """
     taken = 0

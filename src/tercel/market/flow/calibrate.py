@@ -33,8 +33,8 @@ from tercel.core.arrays import Floats, Ints
 from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.flow.census import LEVELS, REACH, Census, census, total
-from tercel.market.flow.port import Preset
-from tercel.market.flow.santa_fe_preset import SIZES, SantaFePreset
+from tercel.market.flow.port import Card, Preset
+from tercel.market.flow.santa_fe import SIZE_ENTRIES, SantaFePreset
 from tercel.market.observed.observe import as_orders
 from tercel.market.tape import Events, Instrument
 
@@ -94,7 +94,7 @@ def calibrate(
 def census_of(instrument: Instrument, events: Events, skip_s: float = 900.0) -> Census:
     """Census of one day between its session bounds (the first and last event where they are not known).
 
-    A tape of level totals is read as one of orders of nobody's.
+    A tape of level totals is read as one of anonymous orders.
     """
     opening, close = instrument.session(events.exch_ns)
     return census(as_orders(events), opening, close, int(skip_s * NS_PER_SECOND))
@@ -192,7 +192,7 @@ def cancel_rates(counts: Sequence[Census], reach: int) -> Floats:
     orders = np.asarray(total(counts, "cancelled_orders"))
     resting = np.asarray(total(counts, "lots_time"))
     last = min(2 * reach - 1, REACH)
-    # The last distance stands for all beyond it.
+    # The last distance holds for all beyond it.
     lots, orders, resting = (
         np.append(x[1:reach], x[reach : last + 1].sum()) for x in (lots, orders, resting)
     )
@@ -237,9 +237,11 @@ def size_table(lots: Ints) -> tuple[int, ...]:
     (1, 501, 8.8125)
     """
     ordered = np.sort(lots).astype(np.float64)
-    position = np.linspace(0.0, len(ordered), SIZES + 1)
+    position = np.linspace(0.0, len(ordered), SIZE_ENTRIES + 1)
     running = np.concatenate(([0.0], np.cumsum(ordered)))
-    cumulative = np.interp(position, np.arange(len(ordered) + 1), running) * SIZES / len(ordered)
+    cumulative = (
+        np.interp(position, np.arange(len(ordered) + 1), running) * SIZE_ENTRIES / len(ordered)
+    )
     steps = np.diff(np.floor(cumulative + 0.5))
     return tuple(int(x) for x in np.sort(np.maximum(1.0, steps)))
 
@@ -309,7 +311,7 @@ def _card(
     limit_lots: Ints,
     market_lots: Ints,
     per_lot: float,
-) -> dict[str, Any]:
+) -> Card:
     """What the preset was made from; `judge` adds how well it does."""
     placed = float(np.sum(total(counts, "placed"))) + total(counts, "beyond")
     reach = len(cancel_rate)
@@ -404,7 +406,7 @@ def quantities(days: Sequence[Census], per_lot: float = 1.0) -> dict[str, float]
 
 def table(
     train: Mapping[str, float], held_out: Mapping[str, float], simulated: Mapping[str, float]
-) -> dict[str, Any]:
+) -> Card:
     """The fit table: quantity -> train, held_out, simulated, and their ratios.
 
     >>> table({"a": 1.0}, {"a": 2.0}, {"a": 3.0})["a"]["simulated_over_held_out"]

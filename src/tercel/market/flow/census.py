@@ -5,7 +5,7 @@ prices, no queue) and integrates over time what rests at each distance from the 
 and simulated days go through the same pass, so a fit table compares like with like.
 
 The book is ``level[side, price, column]``, side 0 bid and 1 ask, a dense array of prices. Orders are known by a dense number
-(``known[order, column]``) until their level rolls out of the feed's window (the level's epoch goes on).
+(``known[order, column]``) until their level rolls out of the feed's window (the level's epoch rises).
 """
 
 from collections.abc import Sequence

@@ -13,8 +13,7 @@ from tercel.market.book import layout as lay
 from tercel.market.book.ladder import allocate, order_at
 from tercel.market.flow.santa_fe import market_order
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator.account import public_add, public_take, write
-from tercel.market.simulator.crossing import fill_crossed
+from tercel.market.simulator.account import fill_crossed, public_add, public_take, write
 from tercel.market.simulator.records import state_at
 from tercel.market.tape.schema import DELETE
 

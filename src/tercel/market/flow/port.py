@@ -35,6 +35,9 @@ Five = Annotated[tuple[Rate, ...], Field(min_length=5, max_length=5)]
 MOST_EVENTS_PER_S = 100_000
 """Orders per side and second beyond which rates are a slip: settling the book would take hours."""
 
+Card = dict[str, Any]
+"""What is known of a preset or a score beside its numbers: JSON values."""
+
 
 class Preset(BaseModel):
     """Common fields of every flow model's preset: market, tape averages, capacities, card.
@@ -54,7 +57,7 @@ class Preset(BaseModel):
         Where the mid starts: the mean opening mid of the days calibrated on.
     volume_per_s : float
         Lots traded visibly per second, both sides, on the tape. The flow sends as many; where a market order empties
-        the thin book of a small-tick name, a few find nobody (what was traded is in ``card["simulated"]``).
+        the thin book of a small-tick name, a few find no counterparty (what was traded is in ``card["simulated"]``).
     mean_depth : tuple of float, length 5
         Mean lots on the k-th occupied level, over time and both sides (tape).
     level_offset_ticks : tuple of float, length 5
@@ -97,7 +100,7 @@ class Preset(BaseModel):
     eta_ticks_per_lot: Rate
     orders: Annotated[int, Field(ge=16, le=1 << 22)]
     width: Annotated[int, Field(ge=16, le=1 << 20)]
-    card: dict[str, Any]
+    card: Card
 
     @field_validator("orders", "width")
     @classmethod
@@ -108,7 +111,7 @@ class Preset(BaseModel):
 
     @field_validator("card")
     @classmethod
-    def _readable(cls, card: dict[str, Any]) -> dict[str, Any]:
+    def _readable(cls, card: Card) -> Card:
         """What programs read of a card is as they write it; the rest is for people."""
         days, window = card.get("days", []), card.get("window_s")
         for key in ("from_s", "to_s"):
@@ -171,7 +174,7 @@ class Preset(BaseModel):
         return None
 
     def path(self, seed: int, number: int) -> int:
-        """Seed of the path that is held against stretch `number` of a tape."""
+        """Seed of the path that is compared with stretch `number` of a tape."""
         return seed
 
     def remember(self, k: Ints) -> None:

@@ -16,7 +16,7 @@ from tercel.core.serialization import parse_json
 from tercel.market.flow.port import FlowModel, Preset
 from tercel.market.flow.queue_reactive.preset import QueueReactivePreset
 from tercel.market.flow.resampled import ResampledPreset
-from tercel.market.flow.santa_fe_preset import SantaFePreset
+from tercel.market.flow.santa_fe import SantaFePreset
 from tercel.market.simulator.layout import FOREIGN
 
 DEFAULT = "goog"

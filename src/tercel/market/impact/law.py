@@ -17,14 +17,28 @@ import numpy as np
 
 from tercel.core.errors import ConfigError
 from tercel.core.jit import Floats
-from tercel.market.impact import layout
 from tercel.market.simulator import layout as sim
+
+# -- layout ----------------------------------------------------------------------------------------
+# Layout of the law of impact in the flow's parameters: float64 words from flow[IMPACT_AT] on.
+
+TAPE_LAWS: Final = ("none", "square_root", "propagator")
+"""Laws of recorded days, by name: see `propagator.tape_law`."""
+
+LAW, SCALE, EXPONENT, MEAN_TRADE, STEP_S, COMPONENTS, DELAYS = range(7)
+# LAW: as IMPACT in the simulator's layout
+# SCALE: ticks at Phi = 1; (WEIGHTS) log factor at Phi = 1
+# MEAN_TRADE: lots
+# STEP_S: between looks at how the kernel decays
+# DELAYS: equally likely delays after which lots that own orders took come back; 0: never
+HEAD = 8  # rates[COMPONENTS] a second, weights[COMPONENTS], delays[DELAYS] in seconds
+
 
 LAWS: Final = {"none": sim.NO_IMPACT, "translation": sim.TRANSLATION, "weights": sim.WEIGHTS}
 HORIZON_S: Final = 600.0
-STEP_S: Final = 1.0
+KERNEL_STEP_S: Final = 1.0
 """Between looks at how the kernel decays; own fills are seen at once."""
-COMPONENTS: Final = 14
+KERNEL_COMPONENTS: Final = 14
 _LOG_STEP: Final = 0.75
 _LOG_FIRST: Final = -7.5
 
@@ -57,7 +71,7 @@ class ImpactLaw:
         Of `trades` and `sigma_ticks`.
     replenishment_s : tuple of float
         Equally likely delays, seconds, after which lots that own orders took come back
-        (`market.impact.replenishment`); none: they stay away for as long as their order lives, as on a tape.
+        (`market.impact.fitted`); none: they stay away for as long as their order lives, as on a tape.
     explicit : tuple of (float, float)
         A kernel of its own: rates (1/s, 0 stays) and weights, which sum to 1; `td_s`, `beta` and `permanent` are then
         not read.
@@ -151,12 +165,12 @@ class ImpactLaw:
     def packed(self) -> Floats:
         """Words read by `market.impact.kernel`."""
         rates, weights = self.kernel()
-        head = np.zeros(layout.HEAD)
-        head[layout.LAW] = LAWS[self.law]
-        head[layout.SCALE] = self.scale_ticks if self.law == "translation" else self.strength
-        head[layout.EXPONENT], head[layout.MEAN_TRADE] = self.exponent, self.mean_trade_lots
-        head[layout.STEP_S], head[layout.COMPONENTS] = STEP_S, len(rates)
-        head[layout.DELAYS] = len(self.replenishment_s)
+        head = np.zeros(HEAD)
+        head[LAW] = LAWS[self.law]
+        head[SCALE] = self.scale_ticks if self.law == "translation" else self.strength
+        head[EXPONENT], head[MEAN_TRADE] = self.exponent, self.mean_trade_lots
+        head[STEP_S], head[COMPONENTS] = KERNEL_STEP_S, len(rates)
+        head[DELAYS] = len(self.replenishment_s)
         return np.concatenate((head, rates, weights, self.replenishment_s))
 
     def card(self) -> dict[str, Any]:
@@ -202,6 +216,6 @@ def exponentials(beta: float, td_s: float) -> tuple[Floats, Floats]:
     >>> round(float(weights @ np.exp(-600.0 * rates)), 3)
     0.5
     """
-    s = np.exp(_LOG_FIRST + _LOG_STEP * np.arange(COMPONENTS))
+    s = np.exp(_LOG_FIRST + _LOG_STEP * np.arange(KERNEL_COMPONENTS))
     weights = s**beta * np.exp(-s)
     return s / td_s, weights / weights.sum()

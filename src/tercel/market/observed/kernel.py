@@ -2,7 +2,7 @@
 
 Prices are numbered by rank among the prices that the tape ever names, so that the book is dense, walks over it are
 short and a stub quote costs nothing. The book: ``level[side, rank, column]``, side 0 bid and 1 ask. Orders are known by
-a dense number until their level leaves the feed's window (the level's epoch goes on).
+a dense number until their level leaves the feed's window (the level's epoch rises).
 """
 
 from typing import Any, Final, NamedTuple
@@ -27,7 +27,7 @@ NAMES: Final = (
 
 
 LOTS, ANON, EPOCH, PRINTED, COLUMNS = range(5)
-"""Of a level: all lots, lots of nobody known, times it left the window, (L2) lots traded since it was last set."""
+"""Of a level: all lots, anonymous lots, times it left the window, (L2) lots traded since it was last set."""
 LEFT, RANK, SIDE, BORN, FIELDS = range(5)
 """Of a known order: lots left, rank of its price, side index, its level's epoch when it came."""
 (
@@ -133,7 +133,7 @@ def play(
 
 @kernel
 def _hidden(now: int, price: int, qty: int, prices: Any, state: Any, hidden: Any) -> None:
-    """An execution of what nobody saw, and the touch that it met; without a touch its lots alone are counted."""
+    """An execution of hidden lots, and the touch that it met; without a touch its lots alone are counted."""
     state[HIDDEN] += qty
     if _quoted(state, prices):
         row = state[HIDDEN_ROWS]
@@ -398,7 +398,7 @@ def _change(level: Any, state: Any, s: int, p: int, lots: int) -> None:
 
 @kernel
 def _rest(level: Any, known: Any, state: Any, order: int, s: int, p: int, qty: int) -> None:
-    """Put an order (or, with order -1, a block of nobody's) to rest."""
+    """Put an order (or, with order -1, an anonymous block) to rest."""
     if qty <= 0:
         return
     _change(level, state, s, p, qty)
@@ -423,13 +423,13 @@ def _alive(level: Any, known: Any, order: int, s: int, p: int) -> bool:
 
 @kernel
 def _held(level: Any, known: Any, order: int, s: int, p: int) -> int:
-    """Lots that a message about an order can take: the order's, or nobody's at its price."""
+    """Lots that a message about an order can take: the order's, or anonymous ones at its price."""
     return known[order, LEFT] if _alive(level, known, order, s, p) else level[s, p, ANON]
 
 
 @kernel
 def _take(level: Any, known: Any, state: Any, order: int, s: int, p: int, qty: int) -> int:
-    """Remove up to `qty` lots of an order, or of nobody's at its price; what was removed, -1 when there were none."""
+    """Remove up to `qty` lots of an order, or anonymous lots at its price; what was removed, -1 when there were none."""
     alive = _alive(level, known, order, s, p)
     gone = min(qty, _held(level, known, order, s, p))
     if gone <= 0:

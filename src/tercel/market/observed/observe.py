@@ -6,7 +6,7 @@ What is an event and what is not:
   written too, flagged `remainder`;
 - lots withdrawn, whole or in part; an order moved to another price is a cancel and a limit order;
 - executions of one stamp and one aggressor side, merged into one MARKET row (size together, price of the first);
-- no event: hidden executions (kept apart), crosses, levels that roll in or out of a feed's window, the rows of a
+- no event: hidden executions (counted apart), crosses, levels that roll in or out of a feed's window, the rows of a
   snapshot (OPENING, or right after a CLEAR), anything while trading is halted, a side is missing or the book is
   crossed.
 
@@ -15,7 +15,7 @@ than its prints left is a limit order, what it has less is a cancel. Several ord
 
 Level-total tapes as tapes of anonymous orders, for code that counts orders.
 
-What a level has more than before is an order placed (id 0), what it has less is withdrawn from nobody's lots there, a
+What a level has more than before is an order placed (id 0), what it has less is withdrawn from anonymous lots there, a
 print is an execution of what the level had. Several orders within one update are one.
 """
 

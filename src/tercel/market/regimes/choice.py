@@ -1,4 +1,4 @@
-"""Regimes by name: `chain`, `long_chain`, `drawn`, `season`, a named regime, or a file.
+"""Regimes by name or file, and which is in force when: `chain`, `long_chain`, `drawn`, `season`, a named regime, or a file.
 
 `drawn`: an episode's market has a liquidity of its own, drawn from a table, and keeps it (:func:`drawn_chain`).
 
@@ -12,7 +12,7 @@ A file is TOML:
     rates = [[0, 0.002], [0.01, 0]]   # jumps a second from row to column
     first = [1, 0]                    # left out: the stationary law
 
-    [[script]]                        # in the place of a chain
+    [[script]]                        # instead of a chain
     at_s = 300                        # since = "session" above counts from the opening, not from the arrival
     regime = "gap"
 
@@ -24,7 +24,9 @@ A file is TOML:
     limit = 0.8
 """
 
+import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
@@ -32,17 +34,30 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from tercel.core.errors import ConfigError, UnknownNameError, listed
+from tercel.core.jit import Floats, Longs, kernel
 from tercel.core.toml import read_toml, validated
-from tercel.market.flow import Preset, load
+from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.market.flow import santa_fe
+from tercel.market.flow.port import Preset
+from tercel.market.flow.preset import load
+from tercel.market.flow.santa_fe import SantaFePreset
+from tercel.market.regimes.kernel import begin_regimes, regime_event
 from tercel.market.regimes.law import (
     LONGEST_S,
+    NAMED,
+    PLAIN,
+    Factors,
     Law,
+    Phase,
+    Regime,
     RegimeChain,
     RegimeScript,
     Season,
+    steady,
     with_regimes,
 )
-from tercel.market.regimes.named import NAMED, PLAIN, Factors, Phase, Regime, steady
+from tercel.market.simulator import layout as sim
+from tercel.market.simulator.records import state_at
 from tercel.market.simulator.source import Source
 
 CHAIN: Final = "chain"
@@ -242,3 +257,167 @@ def chosen(words: str, preset: Preset, onset_s: float = 0.0) -> tuple[Law | None
 def with_chosen(source: Source, words: str, preset: Preset, onset_s: float = 0.0) -> Source:
     """The market with regimes by name; unchanged without names."""
     return with_regimes(source, *chosen(words, preset, onset_s)) if words else source
+
+
+# -- truth -----------------------------------------------------------------------------------------
+# Ground truth of regimes: which was in force when, from an episode's seed alone.
+#
+# Regimes have a stream of their own and no trade changes them, so nothing has to be simulated to know them.
+
+
+@kernel
+def _play(
+    k: Longs, flow: Floats, seed: int, index: int, arrival_ns: int, end_ns: int, out: Longs
+) -> int:
+    """Rows (ns, regime, phase) of `out` from NOW to `end_ns`; how many there are, also beyond what `out` holds."""
+    s = state_at(k)
+    begin_regimes(k, flow, seed, index, arrival_ns)
+    n = 0
+    while True:
+        if n < out.shape[0]:
+            out[n, 0], out[n, 1], out[n, 2] = s.now, s.regime, s.regime_phase
+        n += 1
+        if s.regime_ns >= end_ns:
+            return n
+        s.now = s.regime_ns
+        regime_event(k, flow)
+
+
+def path(flow: Floats, seed: int, index: int, now_ns: int, arrival_ns: int, end_ns: int) -> Longs:
+    """Regimes in force in one episode from `now_ns` (the start of its warm-up) to `end_ns`.
+
+    Parameters
+    ----------
+    flow : float64 (p,)
+        Of a market with a law of regimes.
+
+    Returns
+    -------
+    int64 (n, 3)
+        Ns from which on, regime (a place in the source's `regimes`), phase (counted over all regimes); steps of a
+        season alone repeat both.
+    """
+    rows = 64
+    while True:
+        out = np.zeros((rows, 3), np.int64)
+        k = np.zeros(sim.GRID, np.int64)
+        k[sim.NOW], k[sim.HORIZON_NS] = now_ns, end_ns - arrival_ns
+        n = _play(k, flow, seed, index, arrival_ns, end_ns, out)
+        if n <= rows:
+            return out[:n]
+        rows = n
+
+
+@dataclass(frozen=True, eq=False)
+class RegimeOccupancy:
+    """Time in each regime, for each of n episodes.
+
+    Parameters
+    ----------
+    names : tuple of str
+        Of the regimes.
+    seconds : float64 (n, r)
+        Between arrival and horizon.
+    """
+
+    names: tuple[str, ...]
+    seconds: Floats
+
+    @property
+    def most(self) -> Longs:
+        """Regime in force longest, int64 (n,); ties go to the first."""
+        return np.asarray(self.seconds.argmax(axis=1), np.int64)
+
+
+def in_force(
+    source: Source,
+    seed: Longs,
+    index: Longs,
+    now_ns: Longs,
+    warmup_ns: Longs,
+    horizon_ns: int,
+) -> RegimeOccupancy:
+    """Seconds that each regime was in force between arrival and horizon.
+
+    Parameters
+    ----------
+    seed, index, now_ns, warmup_ns : int64 (n,)
+        Of each episode: its streams, the time of its world, and how long it is warmed up.
+    """
+    names = source.regimes or ("none",)
+    out = np.zeros((len(seed), len(names)))
+    for i in range(len(seed)):
+        start = int(now_ns[i] + warmup_ns[i])
+        if not source.regimes:
+            out[i, 0] = horizon_ns / NS_PER_SECOND
+            continue
+        rows = path(
+            source.flow, int(seed[i]), int(index[i]), int(now_ns[i]), start, start + horizon_ns
+        )
+        since = np.maximum(rows[:, 0], start)
+        lasts = np.diff(since, append=start + horizon_ns)
+        np.add.at(out[i], rows[:, 1], lasts / NS_PER_SECOND)
+    return RegimeOccupancy(names, out)
+
+
+# -- scenario --------------------------------------------------------------------------------------
+# Scenarios: scaled flow parameters (thinner, faster, more volatile, one-sided) for scripts that switch mid-day.
+#
+# What each factor does to the law of `market.flow.preset`:
+#
+# - `depth` scales the rate of limit orders at every distance. Orders live as long as before, so the depth at which the
+#   book settles follows it, within the life of an order; the spread widens.
+# - `trades` scales the rate of market orders.
+# - `pace` scales all rates together: the same market in another time, so depth and spread stay and the variance of the
+#   mid in a second is exactly `pace` times what it was.
+
+
+def scaled(
+    preset: Preset,
+    depth: float = 1.0,
+    *,
+    trades: float = 1.0,
+    pace: float = 1.0,
+    buy_share: float = 0.5,
+) -> Floats:
+    """Flow parameters of a preset in another regime, for `Regime.flow` or a `Source`.
+
+    Parameters
+    ----------
+    preset : SantaFePreset
+    depth, trades, pace : float
+        Factors, above 0; see the module.
+    buy_share : float
+        Share of market orders that buy.
+
+    Raises
+    ------
+    ConfigError
+        For factors that are none.
+
+    >>> from tercel.market.flow.preset import load
+    >>> flow = scaled(load("csco-santa-fe"), depth=1 / 3)
+    >>> round(float(flow[santa_fe.MARKET_RATE]) / load("csco-santa-fe").market_rate, 6)
+    1.0
+    """
+    if not isinstance(preset, SantaFePreset):
+        raise ConfigError(
+            "a preset of model santa_fe",
+            f"{preset.name} of model {preset.model}",
+            "use the factors of market.regimes, which every model reads",
+        )
+    for name, factor in {"depth": depth, "trades": trades, "pace": pace}.items():
+        if not (math.isfinite(factor) and factor > 0):
+            raise ConfigError(
+                "factors of a regime above 0", f"{name}={factor!r}", "such as depth=1/3"
+            )
+    if not 0.0 <= buy_share <= 1.0:
+        raise ConfigError("a buy_share in [0, 1]", f"{buy_share!r}", "0.5 is no drift")
+    return santa_fe.pack(
+        np.asarray(preset.limit_rate) * depth * pace,
+        preset.market_rate * trades * pace,
+        np.asarray(preset.cancel_rate) * pace,
+        np.asarray(preset.limit_sizes),
+        np.asarray(preset.market_sizes),
+        buy_share,
+    )

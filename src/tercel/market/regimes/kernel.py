@@ -17,7 +17,7 @@ from tercel.core.seeds import seed_stream, uniform
 from tercel.core.vocabulary import FOREVER_NS
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import write
-from tercel.market.simulator.followed import follows
+from tercel.market.simulator.background import follows
 from tercel.market.simulator.records import state_at
 
 # -- the head of a law, from flow[REGIMES_AT] on -----------------------------------------------------------------------

@@ -1,8 +1,9 @@
-"""A preset of any flow model from stretches of days."""
+"""Calibrated presets: of any flow model from stretches of days, and `santa_fe` ones scored on held-out days."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from inspect import signature
+from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any
 
@@ -10,9 +11,13 @@ from pydantic import ValidationError
 
 from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.market.flow.calibrate import blocks, census_of, choose_lot, from_census, judge
+from tercel.market.flow.census import Census, census
 from tercel.market.flow.port import Preset
 from tercel.market.flow.preset import model_of
 from tercel.market.score.days import Day
+from tercel.market.simulator.days import simulated_day
+from tercel.market.tape import Instrument, Lake
 
 
 def calibrated(
@@ -28,7 +33,7 @@ def calibrated(
 ) -> Preset:
     """A preset of `model` from stretches of days; its card says which. `lot` is a simulated lot's units.
 
-    `tell` is given lines on the way; `lake` is the folder of the days, for a model that goes on reading them.
+    `tell` is called with lines of progress; `lake` is the folder of the days, for a model that reads them later.
 
     Raises
     ------
@@ -80,3 +85,119 @@ def _until(day: Day, end_s: float) -> Any:
     opening = day.instrument.session_open_ns or int(day.events.exch_ns[0])
     close = opening + round(end_s * NS_PER_SECOND)
     return replace(day.instrument, session_open_ns=opening, session_close_ns=close)
+
+
+# -- make ------------------------------------------------------------------------------------------
+# Makes a `santa_fe` preset file from days of a lake, scored on held-out and simulated days.
+
+WARMUP_S = 3600.0
+DAY_S = 22_500.0
+BLOCK_S = 1800.0
+
+
+def make(
+    lake: Path,
+    symbol: str,
+    *,
+    days: Sequence[str],
+    held_out: Sequence[str],
+    name: str,
+    out: Path,
+    date: str,
+    lot_shares: int | None = None,
+    simulated_days: int = 16,
+    seed: int = 1,
+    venue: str | None = None,
+) -> Preset:
+    """Calibrate on `days`, score on `held_out` and on simulated days, write the preset to `out`.
+
+    Parameters
+    ----------
+    lake : Path
+    symbol : str
+    days, held_out : sequence of str
+        Dates in the lake. With one day and nothing held out, its odd half hours are calibrated on and its even
+        ones held out (half days would test the hour of the day more than the model).
+    name : str
+        Name in the preset; a shipped preset's file has the same name.
+    out : Path
+        File to write.
+    date : str
+        Date of the calibration, for the card.
+    lot_shares : int, optional
+        Shares of a simulated lot; default: chosen by the rounding it costs.
+    venue : str, optional
+        Needed where several have the symbol.
+    simulated_days, seed : int
+        Days of 22,500 s that the fit table's simulated column pools, and the first one's seed.
+
+    Returns
+    -------
+    Preset
+        As written.
+
+    Raises
+    ------
+    ConfigError, TapeError
+        Days that are missing, named twice, or too thin to calibrate on.
+    """
+    if set(days) & set(held_out):
+        both = ", ".join(sorted(set(days) & set(held_out)))
+        raise ConfigError(
+            "days either calibrated on or held out", f"{both} in both", "name each day once"
+        )
+    store = Lake(lake)
+    store.refuse_absent(symbol, (*days, *held_out), venue)
+    instruments, train, test, held_names = _counts(store, symbol, days, held_out, venue)
+    if empty := sum(not one.mid2.any() for one in (*train, *test)):
+        raise ConfigError(
+            "days with a bid and an ask",
+            f"none throughout {empty} of {len(train) + len(test)} stretches of {', '.join((*days, *held_out))}",
+            "name other days: a holiday's tape makes no market",
+        )
+    lot = lot_shares or choose_lot(train, instruments[0].lot)
+    preset = from_census(train, instruments, name=name, date=date, lot_shares=lot)
+    simulated = [simulated_census(preset, seed + k, DAY_S, WARMUP_S) for k in range(simulated_days)]
+    preset = judge(
+        preset,
+        train,
+        test,
+        simulated,
+        per_lot=lot / instruments[0].lot,
+        held_out_days=held_names,
+        simulation=f"{simulated_days} days of {DAY_S:g} s after {WARMUP_S:g} s of warm-up, seeds {seed} to "
+        f"{seed + simulated_days - 1}",
+    )
+    preset.save(out)
+    return preset
+
+
+def _counts(
+    store: Lake, symbol: str, days: Sequence[str], held_out: Sequence[str], venue: str | None
+) -> tuple[list[Instrument], list[Census], list[Census], list[str]]:
+    """Instruments calibrated on, census of the days (or half hours) calibrated on and held out, names of the latter."""
+    if len(days) == 1 and not held_out:
+        instrument, events = store.read(symbol, days[0], venue)
+        parts = blocks(instrument, events, BLOCK_S)
+        return [instrument], parts[::2], parts[1::2], [f"{days[0]}, every second half hour"]
+    if not days or not held_out:
+        raise ConfigError(
+            "days to calibrate on and days held out",
+            f"{len(days)} and {len(held_out)}",
+            "name at least one of each, or a single day alone",
+        )
+    read = [store.read(symbol, day, venue) for day in days]
+    test = [store.read(symbol, day, venue) for day in held_out]
+    return (
+        [instrument for instrument, _ in read],
+        [census_of(*day) for day in read],
+        [census_of(*day) for day in test],
+        list(held_out),
+    )
+
+
+def simulated_census(preset: Preset, seed: int, seconds: float, warmup_s: float = 600.0) -> Census:
+    """Census of a simulated day without its warm-up."""
+    events = simulated_day(preset, seed, seconds, warmup_s)
+    warm, stop = int(warmup_s * NS_PER_SECOND), int((warmup_s + seconds) * NS_PER_SECOND)
+    return census(events, 0, stop, warm)

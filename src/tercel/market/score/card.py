@@ -1,13 +1,362 @@
-"""Realism score of a preset as one mapping, the JSON of `tercel market score`."""
+"""Realism score of a preset against held-out tape: the tape in compact form, simulated stretches, and the card.
 
-from collections.abc import Mapping, Sequence
+`score` gives one mapping, the JSON of `tercel market score`, with a real-against-real floor beside every figure.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-from tercel.market.flow.port import Preset
+import numpy as np
+
+from tercel.core.errors import ConfigError
+from tercel.market.flow.port import Card, Preset
+from tercel.market.observed import Observed
+from tercel.market.score import dynamics
 from tercel.market.score.classifier import classifier_auc
-from tercel.market.score.conditional import ConditionalReference
-from tercel.market.score.realism import ScoreDraw, Simulated, realism
-from tercel.market.score.tape import HeldOutTape, mean_of, rounded
+from tercel.market.score.days import Day, Stretch, half_hours, of_one_market, simulated
+from tercel.market.score.distance import (
+    ConditionalReference,
+    Reference,
+    at_level,
+    held,
+    mean14,
+    numbers,
+)
+from tercel.market.score.dynamics import Dynamics, of_tape, sums_of
+from tercel.market.score.sample import Sample, clock_of, sample
+
+# -- realism ---------------------------------------------------------------------------------------
+# Realism card: a preset against held-out tape, with a real-against-real floor beside every figure.
+
+SEEDS = (1, 2, 3)
+
+
+# -- tape ------------------------------------------------------------------------------------------
+# Held-out tape in compact form for a preset's card, so that a market can be scored without the days.
+
+DIGITS: Final = 5
+
+
+@dataclass(frozen=True, eq=False)
+class HeldOutTape:
+    """Held-out days with reference figures of the calibration days.
+
+    Attributes
+    ----------
+    stretches : tuple of Stretch
+        Held out.
+    clock_ns : int
+        What waits are measured with.
+    hours : tuple of float
+        Calibrated on, and held out.
+    references : tuple of Reference
+        One for each stretch.
+    odd : Reference, optional
+        Every other half hour of all stretches together; None where there is too little of it.
+    interleaved_floor_mean_l1 : float, optional
+        MEAN14 of the other half hours against these.
+    floors : dict of str to dict
+        "floor_l1" and "pooled_floor_l1" of each statistic, means over stretches; None without days calibrated on.
+    gates, gates_train : dict of str to float
+        What gates compare, held out and calibrated on (empty without).
+    dynamics : dict of str to dict
+        See :mod:`tercel.market.score.dynamics`.
+    notes : tuple of str
+        What has to be known about the days.
+    """
+
+    stretches: tuple[Stretch, ...]
+    clock_ns: int
+    hours: tuple[float, float]
+    references: tuple[Reference, ...]
+    odd: Reference | None
+    interleaved_floor_mean_l1: float | None
+    floors: dict[str, dict[str, float | None]]
+    gates: dict[str, float]
+    gates_train: dict[str, float]
+    dynamics: Dynamics
+    notes: tuple[str, ...]
+
+    @classmethod
+    def of(
+        cls,
+        labels: Sequence[str],
+        test: Sequence[Observed],
+        train: Sequence[Observed],
+        test_samples: Sequence[Sample],
+        train_samples: Sequence[Sample],
+        clock_ns: int,
+    ) -> "HeldOutTape":
+        """From days: their observed events and samples."""
+        references = tuple(Reference.of(s) for s in test_samples)
+        pool = sample(train, clock_ns) if train else None
+        single = [r.l1(s) for r in references for s in train_samples]
+        pooled = [r.l1(pool) for r in references] if pool else []
+        odd, even = (half_sample(test, clock_ns, odd) for odd in (True, False))
+        halves = None if odd is None else Reference.of(odd)
+        return cls(
+            stretches=tuple(
+                Stretch(label, o.from_s, o.seconds, o.window)
+                for label, o in zip(labels, test, strict=True)
+            ),
+            clock_ns=clock_ns,
+            hours=(sum(o.seconds for o in train) / 3600.0, sum(o.seconds for o in test) / 3600.0),
+            references=references,
+            odd=halves,
+            interleaved_floor_mean_l1=None
+            if halves is None or even is None
+            else mean14(halves.l1(even)),
+            floors={
+                name: {
+                    "floor_l1": mean_of(row[name] for row in single),
+                    "pooled_floor_l1": mean_of(row[name] for row in pooled),
+                }
+                for name in references[0].l1(test_samples[0])
+            },
+            gates=numbers(test_samples),
+            gates_train=numbers(train_samples) if train_samples else {},
+            dynamics=of_tape([sums_of(o) for o in test], [sums_of(o) for o in train]),
+            notes=tuple(_notes(labels, test, bool(train))),
+        )
+
+    def to_card(self) -> Card:
+        """Its entry in a preset's card: figures of five digits, bins exact."""
+        figures = rounded(
+            {
+                name: getattr(self, name)
+                for name in (
+                    "interleaved_floor_mean_l1",
+                    "floors",
+                    "gates",
+                    "gates_train",
+                    "dynamics",
+                )
+            },
+            DIGITS,
+        )
+        return {
+            "stretches": [asdict(one) for one in self.stretches],
+            "clock_ns": self.clock_ns,
+            "hours": list(self.hours),
+            **figures,
+            "notes": list(self.notes),
+            "references": [one.to_json() for one in self.references],
+            "odd": None if self.odd is None else self.odd.to_json(),
+        }
+
+    @classmethod
+    def of_card(cls, preset: Preset) -> "HeldOutTape":
+        """The tape in a preset's card.
+
+        Raises
+        ------
+        ConfigError
+            The card carries no tape, or one that cannot be read.
+        """
+        given, way = (
+            preset.card.get("scored_tape"),
+            "score it on days (`lake=`, `date=`), or keep them with `write=`",
+        )
+        if given is None:
+            raise ConfigError(
+                "days to score on", f"none, and no tape on the card of {preset.name}", way
+            )
+        try:
+            return cls(
+                stretches=tuple(Stretch(**one) for one in given["stretches"]),
+                clock_ns=int(given["clock_ns"]),
+                hours=(float(given["hours"][0]), float(given["hours"][1])),
+                references=tuple(Reference.of_json(one) for one in given["references"]),
+                odd=None if given["odd"] is None else Reference.of_json(given["odd"]),
+                gates=_floats(given["gates"]),
+                gates_train=_floats(given["gates_train"]),
+                notes=tuple(given["notes"]),
+                **{
+                    name: given[name]
+                    for name in ("interleaved_floor_mean_l1", "floors", "dynamics")
+                },
+            )
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+            raise ConfigError(
+                "a card with a tape as `tercel market score` keeps it with `write=`",
+                f"{preset.name}: {error!r}",
+                way,
+            ) from error
+
+
+def half_sample(seen: Sequence[Observed], clock_ns: int, odd: bool) -> Sample | None:
+    """Every other half hour of some stretches as one sample; None if there is too little."""
+    try:
+        return sample(half_hours(seen, odd), clock_ns)
+    except ConfigError:
+        return None
+
+
+def mean_of(values: Iterable[float | None]) -> float | None:
+    """Mean of the given values."""
+    given = [value for value in values if value is not None]
+    return float(np.mean(given)) if given else None
+
+
+def rounded(value: Any, digits: int) -> Any:
+    """A table with its numbers rounded to so many digits; what is not a number becomes None."""
+    if isinstance(value, Mapping):
+        return {key: rounded(item, digits) for key, item in value.items()}
+    if isinstance(value, list):
+        return [rounded(item, digits) for item in value]
+    if isinstance(value, float):
+        return float(f"{value:.{digits}g}") if np.isfinite(value) else None
+    return value
+
+
+def _floats(given: Mapping[str, float | None]) -> dict[str, float]:
+    return {name: float("nan") if value is None else float(value) for name, value in given.items()}
+
+
+def _notes(labels: Sequence[str], test: Sequence[Observed], floors: bool) -> list[str]:
+    """What a reader of the score has to know about its days."""
+    seen = list(zip(labels, (o.counts for o in test), strict=True))
+    lines = [f"{label}: {n['halts']} halts, left out" for label, n in seen if n["halts"]]
+    lines += [
+        f"{label}: the book was cleared {n['clears']} times, each a gap"
+        for label, n in seen
+        if n["clears"]
+    ]
+    if not floors:
+        lines.append("no day of its calibration is in the lake: no floors")
+    window = max(o.window for o in test)
+    if window:
+        lines.append(
+            f"the feed shows {window} levels: the simulated market is read through as many"
+        )
+    return lines
+
+
+@dataclass(frozen=True, eq=False)
+class Simulated:
+    """Simulated stretches: `seen[d][s]` and `samples[d][s]` for stretch d of the tape and seed s."""
+
+    seen: list[list[Observed]]
+    samples: list[list[Sample]]
+
+    @classmethod
+    def like(cls, tape: HeldOutTape, preset: Preset, seeds: Sequence[int] = SEEDS) -> "Simulated":
+        """One path for each stretch of the tape and each seed; whole days of tape are another for each stretch."""
+        paths = [
+            [preset.path(seed, number) for seed in seeds] for number in range(len(tape.stretches))
+        ]
+        seen = [
+            [simulated(preset, seed, one) for seed in row]
+            for one, row in zip(tape.stretches, paths, strict=True)
+        ]
+        return cls(seen, [[sample(o, tape.clock_ns) for o in row] for row in seen])
+
+
+class ScoreDraw:
+    """Input of a score, drawn once.
+
+    Parameters
+    ----------
+    preset : Preset
+    test, train : sequence of Day
+        Held out, and calibrated on.
+    seeds : sequence of int
+        One simulated path each and test day.
+
+    Attributes
+    ----------
+    test_seen, train_seen, sim_seen : lists of Observed
+        `sim_seen[d][s]` of test day d and seed s.
+    test, train, sims : lists of Sample
+        By the tape's clock.
+    tape : Tape
+    made : Simulated
+    """
+
+    def __init__(
+        self,
+        preset: Preset,
+        test: Sequence[Day],
+        train: Sequence[Day],
+        seeds: Sequence[int] = SEEDS,
+    ) -> None:
+        of_one_market(preset, test)
+        self.preset = preset
+        self.test_seen = [day.seen() for day in test]
+        self.train_seen = [day.seen() for day in train]
+        self.clock_ns = max(clock_of(o) for o in [*self.test_seen, *self.train_seen])
+        self.test, self.train = (
+            [sample(o, self.clock_ns) for o in seen] for seen in (self.test_seen, self.train_seen)
+        )
+        labels = [day.label for day in test]
+        self.tape = HeldOutTape.of(
+            labels, self.test_seen, self.train_seen, self.test, self.train, self.clock_ns
+        )
+        self.made = Simulated.like(self.tape, preset, seeds)
+        self.sim_seen = self.made.seen
+        self.sims = self.made.samples
+
+
+def distance_table(tape: HeldOutTape, made: Simulated) -> dict[str, dict[str, float | None]]:
+    """{"l1", "wasserstein", "floor_l1", "pooled_floor_l1"} of every statistic, means over test days and seeds."""
+    pairs = [(r, s) for r, sims in zip(tape.references, made.samples, strict=True) for s in sims]
+    found, moved = [r.l1(s) for r, s in pairs], [r.wasserstein(s) for r, s in pairs]
+    return {
+        name: {
+            "l1": mean_of(row[name] for row in found),
+            "wasserstein": mean_of(row[name] for row in moved),
+            **floors,
+        }
+        for name, floors in tape.floors.items()
+    }
+
+
+def means(table: dict[str, dict[str, float | None]], key: str) -> float | None:
+    """MEAN14 of one column, None where it is empty."""
+    column = {name: row[key] for name, row in table.items()}
+    return (
+        None
+        if column["spread"] is None
+        else mean14({n: v for n, v in column.items() if v is not None})
+    )
+
+
+def interleaved(tape: HeldOutTape, made: Simulated) -> float | None:
+    """MEAN14 of every other simulated half hour against the tape's half hours between, days together; mean over seeds.
+
+    The tape's own such half hours are `tape.interleaved_floor_mean_l1` away: days that differ among themselves forgive
+    nothing here.
+    """
+    if tape.odd is None:
+        return None
+    drawn = [half_sample(days, tape.clock_ns, False) for days in zip(*made.seen, strict=True)]
+    return mean_of(mean14(tape.odd.l1(one)) for one in drawn if one is not None)
+
+
+def realism(tape: HeldOutTape, made: Simulated) -> Card:
+    """Distances, floors and gates of a market; `gates_train` are those against the days calibrated on, `gates_level`
+    those of the test days with their level taken out.
+
+    Where a gate is missed on the test days and passed on the others, the day has changed and not the model failed.
+    """
+    table = distance_table(tape, made)
+    sims = numbers([s for row in made.samples for s in row])
+    return {
+        "distances": table,
+        "mean_l1": means(table, "l1"),
+        "floor_mean_l1": means(table, "floor_l1"),
+        "pooled_floor_mean_l1": means(table, "pooled_floor_l1"),
+        "interleaved_mean_l1": interleaved(tape, made),
+        "interleaved_floor_mean_l1": tape.interleaved_floor_mean_l1,
+        "gates": held(tape.gates, sims),
+        "gates_train": held(tape.gates_train, sims) if tape.gates_train else {},
+        "gates_level": at_level(tape.gates, tape.gates_train, sims) if tape.gates_train else {},
+        "dynamics": dynamics.judge(
+            tape.dynamics, [dynamics.sums_of(o) for row in made.seen for o in row]
+        ),
+    }
+
 
 IMPACT_KEYS: Final = (
     "exponent_size",
@@ -27,7 +376,7 @@ def score(
     classifier: bool = True,
     impact: Mapping[str, Any] | None = None,
     conditional: bool = True,
-) -> dict[str, Any]:
+) -> Card:
     """Score a preset against days of tape.
 
     Parameters
@@ -55,7 +404,7 @@ def score(
     return found | {"conditional": given, "classifier_auc": simulated, "classifier_auc_real": real}
 
 
-def score_by_card(preset: Preset, seeds: Sequence[int]) -> dict[str, Any]:
+def score_by_card(preset: Preset, seeds: Sequence[int]) -> Card:
     """Score a preset against the held-out tape in its card, as far as a card allows.
 
     Raises
@@ -74,14 +423,14 @@ def score_by_card(preset: Preset, seeds: Sequence[int]) -> dict[str, Any]:
 
 
 BY_CARD: Final = (
-    "held against the tape on its card: Wasserstein, distances given the spread and the half hour, and the classifier "
+    "compared with the tape on its card: Wasserstein, distances given the spread and the half hour, and the classifier "
     "need the days themselves, of a lake"
 )
 
 
 def _described(
     preset: Preset, tape: HeldOutTape, made: Simulated, impact: Mapping[str, Any] | None
-) -> dict[str, Any]:
+) -> Card:
     """A score without what needs the days."""
     return {
         "model": preset.model,
@@ -152,9 +501,9 @@ def conditional_table(drawn: ScoreDraw) -> dict[str, dict[str, float | None]]:
     }
 
 
-def compact(card: Mapping[str, Any], digits: int = 4) -> dict[str, Any]:
+def compact(card: Mapping[str, Any], digits: int = 4) -> Card:
     """A score reduced for a preset's card: figures rounded, secondary tables dropped."""
-    kept = {
+    short = {
         key: value
         for key, value in card.items()
         if key
@@ -168,8 +517,8 @@ def compact(card: Mapping[str, Any], digits: int = 4) -> dict[str, Any]:
             "teaches",
         }
     }
-    kept["dynamics"] = {
+    short["dynamics"] = {
         name: {key: row[key] for key in ("value", "real", "passed")}
         for name, row in card["dynamics"].items()
     }
-    return {key: rounded(value, digits) for key, value in kept.items()}
+    return {key: rounded(value, digits) for key, value in short.items()}

@@ -2,7 +2,7 @@
 
 Both tapes are cut into windows of 50 events; the first 60 % of each tape's windows train the classifier and the rest
 test it, so that no window is near one it was trained on. The area under the ROC curve is 0.5 where the tapes cannot be
-told apart and 1 where every window gives itself away; two real days of one stock reach 0.7 to 0.8.
+distinguished and 1 where every window gives itself away; two real days of one stock reach 0.7 to 0.8.
 """
 
 from collections.abc import Sequence

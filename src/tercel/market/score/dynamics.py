@@ -377,7 +377,7 @@ def _add_depth(adder: Adder, o: Observed) -> None:
 
 
 def _add_trades(adder: Adder, o: Observed) -> None:
-    """Memory of signs, where the mid stands after a market order, and the spread."""
+    """Memory of signs, where the mid is after a market order, and the spread."""
     mid, width = _mid(o), (o.ask_px[:, 0] - o.bid_px[:, 0]).astype(np.float64)
     rows = np.flatnonzero(o.kind == MARKET)
     signs = o.side[rows].astype(np.float64)

@@ -10,8 +10,8 @@ from tercel.core.report import svg
 from tercel.core.report.svg import Figure, finished, sketch
 from tercel.market.observed import Observed
 from tercel.market.observed.kernel import KINDS
-from tercel.market.score.conditional import given_spread, given_time
-from tercel.market.score.realism import ScoreDraw
+from tercel.market.score.card import ScoreDraw
+from tercel.market.score.distance import given_spread, given_time
 from tercel.market.score.sample import FOURTEEN, RESPONSE_LAGS, SD_SECONDS, Sample
 
 if TYPE_CHECKING:

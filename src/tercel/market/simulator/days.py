@@ -14,17 +14,16 @@ from tercel.market.book import layout as lay
 from tercel.market.flow.port import Preset
 from tercel.market.flow.preset import load
 from tercel.market.observed import Observed, observe
-from tercel.market.regimes.choice import chosen
+from tercel.market.regimes.choice import chosen, path
 from tercel.market.regimes.kernel import begin_regimes, with_law
 from tercel.market.regimes.law import names_of as law_names
 from tercel.market.regimes.law import packed
-from tercel.market.regimes.truth import path
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator import lockstep
 from tercel.market.simulator.layout import FLOW_HEAD
 from tercel.market.simulator.source import NO_TAPE, first_world, too_small
 from tercel.market.tape import Events, Instrument, Lake
-from tercel.market.tape.events import midnight_ns
+from tercel.market.tape.events import Extra, midnight_ns
 from tercel.market.tape.schema import ADD, MESSAGE_END, OPENING
 
 CHUNK = 1 << 17
@@ -129,8 +128,8 @@ def standing(b: Packed) -> Longs:
 
 def as_events(rows: Longs) -> Events:
     """Public rows of a record, from a moment when the book was empty, as canonical events."""
-    told = (rows[:, column] for column in (sim.R_SIDE, sim.R_PRICE, sim.R_LOTS))
-    return Events.of_messages(rows[:, sim.R_NS], rows[:, sim.R_KIND], order_ids(rows), *told)
+    columns = (rows[:, column] for column in (sim.R_SIDE, sim.R_PRICE, sim.R_LOTS))
+    return Events.of_messages(rows[:, sim.R_NS], rows[:, sim.R_KIND], order_ids(rows), *columns)
 
 
 def order_ids(rows: Longs) -> Longs:
@@ -252,14 +251,14 @@ def truth(law: Floats, names: Sequence[str], seed: int, seconds: float) -> list[
     warm = round(WARMUP_S * NS_PER_SECOND)
     flow = with_law(np.zeros(FLOW_HEAD), law)
     rows = path(flow, seed, 0, 0, warm, warm + round(seconds * NS_PER_SECOND))
-    told: list[dict[str, Any]] = []
+    switches: list[dict[str, Any]] = []
     for ns, number, _ in rows.tolist():
         from_s = max((ns - warm) / NS_PER_SECOND, 0.0)
-        if told and (from_s == 0.0 or told[-1]["regime"] == names[number]):
-            told[-1] |= {"regime": names[number]}
+        if switches and (from_s == 0.0 or switches[-1]["regime"] == names[number]):
+            switches[-1] |= {"regime": names[number]}
         else:
-            told.append({"from_s": from_s, "regime": names[number]})
-    return told
+            switches.append({"from_s": from_s, "regime": names[number]})
+    return switches
 
 
 def synthetic(
@@ -280,7 +279,7 @@ def synthetic(
         return dataclasses.replace(found[0], venue=VENUE), found[1]
     opening = midnight_ns(date, TIMEZONE) + OPEN_S * NS_PER_SECOND
     events = session(preset, seed, seconds, opening, WARMUP_S, law)
-    extra: dict[str, Any] = {
+    extra: Extra = {
         "synthetic": True,
         "preset": preset.name,
         "model": preset.model,

@@ -16,12 +16,13 @@ from tercel.market.regimes.kernel import regime_event
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.background import (
     enter_background,
+    follows,
     leave_background,
     mirror,
     restore_event,
+    unpack_event,
 )
 from tercel.market.simulator.entry import arrive, next_arrival
-from tercel.market.simulator.followed import follows, unpack_event
 from tercel.market.simulator.past_seconds import keep_seconds
 from tercel.market.simulator.records import state_at
 from tercel.market.simulator.replay import replay_event
@@ -143,12 +144,12 @@ def advance(b: Packed, k: Longs, flow: Floats, tape: Rows) -> int:
             s.attention = 0
             return sim.ACKNOWLEDGED
         flow_ns, due_ns = next_public(k), max(s.due_ns, s.now)
-        # in a halt nothing of ours reaches the book; it arrives when trading resumes
+        # in a halt no own command reaches the book; it arrives when trading resumes
         command_ns = max(next_arrival(k), s.now) if s.halted == 0 else FOREVER_NS
         if s.due_held != 0 and s.halted == 0:  # taken late, at the end of the halt
             s.due_held = 0
             s.due_ns = due_ns = s.now
-        # At one moment the public comes first, then own commands, then decisions: nobody is ahead of what they could
+        # At one moment the public comes first, then own commands, then decisions: no order is ahead of what it could
         # not see.
         if flow_ns <= command_ns and flow_ns <= due_ns and flow_ns < FOREVER_NS:
             mark_time(b, k, flow_ns)

@@ -1,7 +1,7 @@
 """Order entry: own commands in flight, and their processing on arrival.
 
 Commands travel in one ring per market and never overtake each other (one session, one sequence). An own order's
-ledger place is kept until its last lot is known dead and no cancel for it is on its way.
+ledger place is reserved until its last lot is known dead and no cancel for it is on its way.
 """
 
 from tercel.core.jit import Floats, Longs, Packed, fixed, kernel
@@ -14,6 +14,7 @@ from tercel.market.simulator.account import (
     fill_own_head,
     free_if_over,
     mark_unfilled,
+    outside_feed,
     own_dead,
     own_fill,
     own_rest,
@@ -21,13 +22,12 @@ from tercel.market.simulator.account import (
     write,
 )
 from tercel.market.simulator.background import part
-from tercel.market.simulator.crossing import outside_feed
 from tercel.market.simulator.records import command_at, state_at
 from tercel.market.simulator.terms import entry_delay, feed_delay
 from tercel.market.tape.schema import EXECUTE
 
 BAND_PERCENT = 5
-"""Nobody aggresses farther than so many percent from the reference price: the band of US rules for listed stocks above
+"""No order trades farther than so many percent from the reference price: the band of US rules for listed stocks above
 three dollars (Limit Up-Limit Down plan, tier 1), which keeps stub quotes out. Lots that would are cancelled.
 """
 
@@ -86,7 +86,7 @@ def send_new(b: Packed, k: Longs, price: int, lots: int, how: int) -> bool:
         return False
     note_sent(
         b, k, own, s.side, price if how & sim.IMMEDIATE == 0 else s.side * NO_ASK, lots
-    )  # stands on no price
+    )  # rests at no price
     return True
 
 
@@ -160,17 +160,17 @@ def arrive_new(
     side may hold another account's order, which stays where it is: both fill at its price.
     """
     s = state_at(k)
-    # Before the first own lot: from here on the public market goes on as if it had not come.
+    # Before the first own lot: from here on the public market continues as if it had not come.
     if s.apart == sim.WILL_PART:
         part(b, k)
     side = ledger_at(b, own).side
-    # The forced order takes whatever is within the band: nobody hides cost by not trading.
+    # The forced order takes whatever is within the band: not trading must not hide cost.
     forced = how & sim.FORCED != 0
     banded = how & (sim.FORCED | sim.IMMEDIATE) != 0 or s.apart == sim.PARTED
     reference2, stopped = reference(k), False
     far = best(b, -side)
     last_known = s.last_ask if side > 0 else s.last_bid
-    # An empty side has no touch: the last one known stands for it, so that a spread is paid.
+    # An empty side has no touch: the last one known is used, so that a spread is paid.
     mid2, touch2 = s.mid2, 2 * (far if far != NO_BID and far != NO_ASK else last_known)
     left = lots
     worst = last_known
@@ -214,7 +214,7 @@ def arrive_new(
         own_fill(b, k, own, price, left, mid2, 2 * worst, False, True)
         mark_unfilled(k, price, left, paid)
         if s.impact != sim.NO_IMPACT:
-            s.pending -= side * left  # nobody sold them: they move nothing
+            s.pending -= side * left  # no counterparty: they move nothing
     elif how & sim.IMMEDIATE != 0 or stopped:
         own_dead(b, k, own, left, 0)
     else:

@@ -161,7 +161,7 @@ IMPACT_WORDS: Final = 40
 BIAS, PENDING, LAW_NS, ROUNDING, KERNEL = range(IMPACT_MEMORY, IMPACT_MEMORY + 5)
 # BIAS: (WEIGHTS) real: log factor of public market sells, above 0 after own buying
 # PENDING, LAW_NS: own lots traded since the law last looked, buying positive; when it last looked
-# ROUNDING: real in (0, 1): where this world rounds up; 0: nothing of ours has traded
+# ROUNDING: real in (0, 1): where this world rounds up; 0: no own order has traded
 # KERNEL: reals: own mean trades under each exponential of the kernel
 KERNEL_WORDS: Final = IMPACT_WORDS - 7
 
@@ -205,10 +205,10 @@ WORST_PAID, UNFILLED_PAID, BEGAN_MID2 = range(MIRROR_ROW + 6, MIRROR_ROW + 9)
 # WORST_PAID: worst price of the parent order so far, 0: it has traded nothing
 # UNFILLED_PAID: what those lots were booked at: sum s (2 p - arrival mid2) q, half-ticks x lots
 # BEGAN_MID2: mid when the warm-up began
-KEPT, SPARES = range(MIRROR_ROW + 9, MIRROR_ROW + 11)
-# how many kept orders stand, and below which all spare slots in use lie (`market.simulator.background`)
+RESIDUAL, SPARES = range(MIRROR_ROW + 9, MIRROR_ROW + 11)
+# how many residual orders there are, and below which all spare slots in use lie (`market.simulator.background`)
 MIRROR: Final = APART + 24
-MIRROR_ROWS: Final = 128  # of one event of the flow; more: the book on show is laid anew
+MIRROR_ROWS: Final = 128  # of one event of the flow; more: the visible book is rebuilt
 
 # -- the clock of events: decisions between those of the schedule (`execution.step`) -----------------------------------
 GAP_NS, LAST_NS, HAPPENED, SEEN_SLICE, TAKEN = range(
@@ -224,7 +224,7 @@ LONGEST_GAPS: Final = 10
 # -- undercutting: public orders that come because an own one improves the touch (`market.simulator.undercut`) ---------
 UNDERCUT: Final = GAP_NS + 5
 UNDERCUT_NS, RIVALS, ALONE_AT, ALONE_SINCE, HAZARD_NS = range(UNDERCUT + 1, UNDERCUT + 6)
-# UNDERCUT: (replay) where the rates lie among the flow's parameters, 0: nobody undercuts
+# UNDERCUT: (replay) where the rates lie among the flow's parameters, 0: no undercutting
 # UNDERCUT_NS: when the next undercutting order comes or goes, or its rate changes; FOREVER: none
 # RIVALS: how many stand
 # ALONE_AT, ALONE_SINCE: own price alone inside the public spread (NO_BID: none), and since when
@@ -239,17 +239,17 @@ RIVAL_SLOTS: Final = 8
 SECONDS_AT, SECONDS_ROOM, SECOND, FIRST_SECOND, USUAL_SPREAD, FORECAST = range(
     RIVAL_UNTIL + RIVAL_SLOTS, RIVAL_UNTIL + RIVAL_SLOTS + 6
 )
-# SECONDS_AT, SECONDS_ROOM: where the ring of seconds lies in this array, for how many it has room; 0: none are kept,
-#     below 0: they stand still while the background acts
-# SECOND, FIRST_SECOND: the next one to be kept, and the first one that was, seconds of the market's clock; 0: none yet
-# USUAL_SPREAD: mean spread of the seconds kept, thousandths of a tick; 0: not known
+# SECONDS_AT, SECONDS_ROOM: where the ring of seconds lies in this array, for how many it has room; 0: none are stored,
+#     below 0: they are frozen while the background acts
+# SECOND, FIRST_SECOND: the next one to be stored, and the first one that was, seconds of the market's clock; 0: none yet
+# USUAL_SPREAD: mean spread of the stored seconds, thousandths of a tick; 0: not known
 # FORECAST: expected move of the mid, up is positive, and its standard deviation, milli-bps, over 10 s and over 30 s; a
 #     standard deviation of 0: no forecast
 FORECAST_WORDS: Final = 4
 PAST_SECONDS: Final = 1024
 """Seconds that a ring has room for: the longest past that anything looks at, and some."""
 
-# -- what happened lately (`simulator.lately`) -------------------------------------------------------------------------
+# -- what happened lately (`simulator.past_seconds`) -------------------------------------------------------------------------
 TRADED_NS, TRADED_SIDE, TRADED_PRICE, PRINTED_NS, MOVED_NS, MOVED_BY, LATELY = range(
     FORECAST + FORECAST_WORDS, FORECAST + FORECAST_WORDS + 7
 )
@@ -260,13 +260,13 @@ TRADED_NS, TRADED_SIDE, TRADED_PRICE, PRINTED_NS, MOVED_NS, MOVED_BY, LATELY = r
 LATELY_WORDS: Final = 10
 
 # -- public lots that own lots stood in front of (`market.simulator.background`) ---------------------------------------------
-KEPT_SLOTS: Final = 64
-"""Room for kept orders; so many of the last public slots of the book on show are spare."""
-KEPT_AT: Final = LATELY + LATELY_WORDS  # slots of the kept orders
+RESIDUAL_SLOTS: Final = 64
+"""Room for residual public orders; so many of the last public slots of the visible book are spare."""
+RESIDUAL_AT: Final = LATELY + LATELY_WORDS  # slots of the residual orders
 SPARE_AT: Final = (
-    KEPT_AT + KEPT_SLOTS
+    RESIDUAL_AT + RESIDUAL_SLOTS
 )  # of each spare slot: 1 + the background's slot whose order it shows, 0: none
-EARLY: Final = SPARE_AT + KEPT_SLOTS
+EARLY: Final = SPARE_AT + RESIDUAL_SLOTS
 # two words, of own bids and of own asks: lots that limit orders traded with them and that aggressors will not
 
 GRID: Final = EARLY + 2  # mids[G], lots[G], forced lots[G]; then the record, the log, the seconds
@@ -282,7 +282,7 @@ TOGETHER, WILL_PART, PARTED = range(3)
 """One book, and the flow sees own orders; one book so far, with the first own order the public has one of its own."""
 
 NO_IMPACT, TRANSLATION, WEIGHTS = range(3)
-"""The public book stands where the law wants it; own flow leans on the weights of public events."""
+"""The public book is translated to where the law wants it; own flow leans on the weights of public events."""
 
 # -- the head that every flow model's parameters begin with: float64 words ---------------------------------------------
 # words 0 to 5, and those from FLOW_HEAD on, are the model's own
@@ -327,7 +327,7 @@ REGIME_IS: Final = 41
 
 # -- the log of own fills: 7-word rows ---------------------------------------------------------------------------------
 FILL_WORDS: Final = (
-    7  # ns, price ticks, lots, mid2, touch2, passive, forced (UNFILLED: booked, nobody sold them)
+    7  # ns, price ticks, lots, mid2, touch2, passive, forced (UNFILLED: booked, no counterparty)
 )
 
 
@@ -361,7 +361,7 @@ def extend(
     Parameters
     ----------
     k : int64[..., >= GRID]
-        Only its first GRID words are kept.
+        Only its first GRID words are copied.
     grid_points, record_rows, log_rows, seconds : int
         Points of the time grid, rows of each store (a full record wraps, as seconds do; a full log stops).
     """

@@ -1,8 +1,8 @@
 """Replay of level-total tapes (L2): queue position of own orders by a queue model.
 
 A print of n lots executes the first n lots of the level; a total that falls by more than was printed since lost the
-rest by cancels, and nobody says whose they were. A queue model says which share of them stood ahead of the own order,
-from the lots ahead of it and behind it (`queue_models`). A new order goes behind the whole total that is shown; lots
+rest by cancels, and the feed does not say whose they were. A queue model gives the share of them that was ahead of the own order,
+from the lots ahead of it and behind it (`MODELS`, below). A new order goes behind the whole total that is shown; lots
 that come later go behind it. Against hftbacktest three things differ: lots
 are whole (what rounding leaves is carried to the next fall of the order's level, nothing is drawn), lots printed but
 not yet taken off the total do not count as back, and several own orders in one queue keep their order.
@@ -17,6 +17,7 @@ rise. The remaining rules hold as they are.
 import math
 from typing import Final
 
+from tercel.core.errors import ConfigError
 from tercel.core.jit import Longs, Packed, fixed, kernel, late_kernel
 from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.market.book import layout as lay
@@ -34,12 +35,88 @@ from tercel.market.book.ladder import (
 )
 from tercel.market.book.window import free_piece, next_own, settle_frozen
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator.account import fill_own_head, settle, write
-from tercel.market.simulator.crossing import first_own, hit_own, meet
-from tercel.market.simulator.lately import traded
-from tercel.market.simulator.queue_models import EXPONENT, POWER_PROB, share_ahead
+from tercel.market.simulator.account import fill_own_head, first_own, hit_own, meet, settle, write
+from tercel.market.simulator.past_seconds import traded
 from tercel.market.simulator.records import put_real, real, state_at
 from tercel.market.tape.schema import LEVEL_SET, TRADE
+
+# -- queue models ----------------------------------------------------------------------------------
+# Queue models: share of a level's cancels that stood ahead of an own order, by the lots ahead and behind.
+#
+# P is the probability that a cancel is *behind* the order. The models are named as in hftbacktest (`models/queue.rs`,
+# after Rigtorp, "Estimating order queue position", 2013):
+#
+# ================ ======================================================================
+# ``risk_averse``  P = 1: prints alone advance (until nothing is left behind)
+# ``power_prob``   P = f(back) / (f(back) + f(front)), f(x) = x^n
+# ``power_prob2``  P = f(back) / f(back + front), f(x) = x^n
+# ``power_prob3``  P = 1 - f(front / (front + back)), f(x) = x^n
+# ``log_prob``     P = f(back) / (f(back) + f(front)), f(x) = ln(1 + x)
+# ``log_prob2``    P = f(back) / f(back + front), f(x) = ln(1 + x)
+# ``first``        P = 0: the orders ahead cancel first (not a model of hftbacktest: the most optimistic)
+# ================ ======================================================================
+#
+# At the head of the queue nothing is ahead to be cancelled (P = 1), at its tail nothing behind (P = 0).
+
+_NAMES: Final = (
+    "risk_averse",
+    "power_prob",
+    "power_prob2",
+    "power_prob3",
+    "log_prob",
+    "log_prob2",
+    "first",
+)
+RISK_AVERSE, POWER_PROB, POWER_PROB2, POWER_PROB3, LOG_PROB, LOG_PROB2, FIRST = range(1, 8)
+MODELS: Final = {name: code for code, name in enumerate(_NAMES, start=1)}
+DEFAULT: Final = "power_prob"
+EXPONENT: Final = 3.0
+"""The exponent n where none is said."""
+
+
+def queue_model(name: str) -> tuple[int, float]:
+    """Code and exponent of a queue model: a name, or a power with exponent as in ``power_prob:3``.
+
+    >>> queue_model("log_prob"), queue_model("power_prob")
+    ((5, 3.0), (2, 3.0))
+
+    Raises
+    ------
+    ConfigError
+        For an unknown name, or an exponent that is not above 0.
+    """
+    base, _, exponent = name.partition(":")
+    if base not in MODELS:
+        raise ConfigError(f"a queue model: {', '.join(MODELS)}", repr(name), f"such as {DEFAULT}")
+    try:
+        n = float(exponent) if exponent else EXPONENT
+    except ValueError:
+        n = -1.0
+    if not 0 < n <= 100 or (exponent and not base.startswith("power")):
+        raise ConfigError(
+            "an exponent above 0 behind a power model", repr(name), "such as power_prob:3"
+        )
+    return MODELS[base], n
+
+
+@kernel
+def share_ahead(model: int, n: float, front: float, back: float) -> float:
+    """Share 1 - P of a level's cancels that stood ahead of an order with `front` lots ahead and `back` behind."""
+    if front <= 0.0 or model == RISK_AVERSE:
+        return 0.0
+    if back <= 0.0 or model == FIRST:
+        return 1.0
+    if model == POWER_PROB3:
+        return (front / (front + back)) ** n
+    if model == POWER_PROB or model == POWER_PROB2:
+        ratio = back / (front + back)  # powers of ratios: those of lots could overflow
+        other = front / (front + back)
+        return 1.0 - ratio**n if model == POWER_PROB2 else other**n / (ratio**n + other**n)
+    behind = math.log1p(back)
+    if model == LOG_PROB2:
+        return 1.0 - behind / math.log1p(front + back)
+    return math.log1p(front) / (behind + math.log1p(front))
+
 
 # -- memory of a replay market (in the words of the flow model) -------------------------------------------------------
 QUEUE: Final = sim.FLOW_MEMORY + 1  # the model, 0: the tape is of single orders
@@ -65,12 +142,12 @@ def guess_queues(k: Longs) -> None:
         put_real(k, POWER, EXPONENT)
 
 
-# -- what stands at a price -------------------------------------------------------------------------------------------
+# -- the orders at a price -------------------------------------------------------------------------------------------
 
 
 @kernel
 def next_at(b: Packed, slot: int) -> int:
-    """The next order at the same price, in whatever order they are kept."""
+    """The next order at the same price, in whatever order they are stored."""
     price = order_at(b, slot).price
     slot = order_at(b, slot).next
     while slot >= 0 and order_at(b, slot).price != price:
@@ -174,17 +251,17 @@ def put_behind(b: Packed, slot: int, side: int, price: int, lots: int, flags: in
 @kernel
 def taken_lots(b: Packed, slot: int, side: int, price: int) -> int:
     """Lots the tape counts on a level but own orders took."""
-    return max(order_at(b, slot).told - public_lots_at(b, side, price), 0)
+    return max(order_at(b, slot).tag - public_lots_at(b, side, price), 0)
 
 
 @kernel
 def advance_queue(b: Packed, slot: int, side: int, price: int, lots: int) -> None:
     """The tape executes a level's first lots: those that own orders took go first, the rest advances the queue.
 
-    The total stays until the tape takes it back; until then printed lots stand at the end, where they hold up nobody.
+    The total stays until the tape takes it back; until then printed lots rest at the end of the queue, where they delay no order.
     """
     gone = min(taken_lots(b, slot, side, price), lots)
-    order_at(b, slot).told -= gone
+    order_at(b, slot).tag -= gone
     moved = take_between(b, side, price, -1, ALL, lots - gone, False)
     if moved > 0:
         put_behind(b, slot, side, price, moved, lay.PRINTED)
@@ -204,7 +281,7 @@ def print_row(
     """The tape trades `lots` of `side`'s resting orders at `price`; without `fills` own ones are left to reports."""
     s = state_at(k)
     s.events += 1
-    on = s.halted == 0  # an auction's prints are none of ours
+    on = s.halted == 0  # auction prints fill no own order
     if side != 0 and on:
         k[sim.SOLD if side > 0 else sim.BOUGHT] += lots
         traded(k, side, price, lots)
@@ -231,7 +308,7 @@ def print_row(
         left -= done
     if (
         slot >= 0 and side != 0 and left > 0
-    ):  # nobody waits: only what own orders took is worth keeping count of
+    ):  # no own order waits: only what own orders took is worth keeping count of
         advance_queue(b, slot, side, price, min(left, taken_lots(b, slot, side, price)))
 
 
@@ -258,11 +335,11 @@ def cancel_lots(b: Packed, k: Longs, side: int, price: int, taken: int, drop: in
 
     `taken` lots at the head are those that own orders took: cancels among them take nothing from the queue.
     """
-    stands = public_lots_at(b, side, price)
+    resting = public_lots_at(b, side, price)
     gone = 0
     if taken > 0:
-        gone = whole_ahead(k, taken, stands, drop, -1, 0)
-        gone = min(max(gone, drop - stands), taken, drop)
+        gone = whole_ahead(k, taken, resting, drop, -1, 0)
+        gone = min(max(gone, drop - resting), taken, drop)
     drop -= gone
     done, before, own_lots, last = 0, 0, 0, -1
     while True:
@@ -272,7 +349,7 @@ def cancel_lots(b: Packed, k: Longs, side: int, price: int, taken: int, drop: in
         o = own_order_at(b, own)
         led = ledger_at(b, own)
         front = led.ahead - own_lots + done  # public lots ahead, as they were
-        back = stands - front
+        back = resting - front
         at = CARRY + 2 * own if own < CARRIED else -1
         want = whole_ahead(k, taken + front, back, drop + gone, at, led.sent) - gone
         want = max(want, drop - back, done)
@@ -295,26 +372,26 @@ def alone(b: Packed, side: int, price: int) -> bool:
 
 @kernel
 def set_block(
-    b: Packed, k: Longs, slot: int, side: int, price: int, told: int, total: int, fills: bool
+    b: Packed, k: Longs, slot: int, side: int, price: int, stated: int, total: int, fills: bool
 ) -> None:
     """Set the total of a level that is one block."""
     o = order_at(b, slot)
-    stands = o.qty
-    if total <= told:
-        drop, gone = told - total, 0
+    resting = o.qty
+    if total <= stated:
+        drop, gone = stated - total, 0
         if total == 0:
-            gone = drop - stands
+            gone = drop - resting
         elif (
-            told > stands
+            stated > resting
         ):  # cancels among the lots that own orders took, at the head, take nothing
-            gone = whole_ahead(k, told - stands, stands, drop, -1, 0)
-            gone = min(max(gone, drop - stands), told - stands, drop)
+            gone = whole_ahead(k, stated - resting, resting, drop, -1, 0)
+            gone = min(max(gone, drop - resting), stated - resting, drop)
         reduce(b, slot, drop - gone)
         return
-    rise = total - told
+    rise = total - stated
     if fills and b[lay.OWN_RESTING] > 0:
         rise -= hit_own(b, k, side, price, rise)
-    if rise > 0 and stands == 0:
+    if rise > 0 and resting == 0:
         insert(b, slot, side, price, rise)
         o.marks |= lay.ANONYMOUS
     elif rise > 0:
@@ -331,31 +408,31 @@ def level_row(
     s = state_at(k)
     s.events += 1
     write(k, LEVEL_SET, slot, side, price, total, 0, 0)
-    told = order_at(b, slot).told
+    stated = order_at(b, slot).tag
     touch = s.public_bid if side > 0 else s.public_ask
     none = touch == NO_BID or touch == NO_ASK
     if none or (price - touch) * side > 0 or price == touch:
-        s.ofi += side * (total - told)
-    order_at(b, slot).told = total
+        s.ofi += side * (total - stated)
+    order_at(b, slot).tag = total
     if alone(b, side, price):
-        set_block(b, k, slot, side, price, told, total, fills)
+        set_block(b, k, slot, side, price, stated, total, fills)
         settle(b, k, side, price)
         return
-    stands = public_lots_at(b, side, price)
+    resting = public_lots_at(b, side, price)
     if total == 0:
         take_between(b, side, price, -1, ALL, ALL, False)
         take_between(b, side, price, -1, ALL, ALL, True)
         settle(b, k, side, price)
         return
-    taken = max(told - stands, 0)
-    rest = told - take_between(b, side, price, -1, ALL, ALL, True)
+    taken = max(stated - resting, 0)
+    rest = stated - take_between(b, side, price, -1, ALL, ALL, True)
     if total < rest:
         cancel_lots(b, k, side, price, taken, rest - total)
     elif total > rest:
         rise = total - rest
         if fills and b[lay.OWN_RESTING] > 0:
             rise -= hit_own(b, k, side, price, rise)
-            if told == 0 and rise > 0:
+            if stated == 0 and rise > 0:
                 settle_frozen(b, side, price)
         if rise > 0:
             put_behind(b, slot, side, price, rise, 0)
@@ -366,11 +443,11 @@ def level_row(
 def tell(b: Packed, slot: int, lots: int) -> None:
     """Record the tape's total for the level of a slot."""
     if slot >= 0:
-        order_at(b, slot).told = lots
+        order_at(b, slot).tag = lots
 
 
 @kernel
 def untell(b: Packed) -> None:
     """Forget the tape's totals of all levels."""
     for slot in range(fixed(b, lay.ORDERS)):
-        order_at(b, slot).told = 0
+        order_at(b, slot).tag = 0

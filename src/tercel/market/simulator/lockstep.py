@@ -19,9 +19,9 @@ from tercel.market.book.ladder import allocate, own_order_at
 from tercel.market.regimes.kernel import regime_event
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import free_if_over, own_dead, public_add
+from tercel.market.simulator.background import NO_ROOM, drawn_since, pack_event
 from tercel.market.simulator.engine import advance, background_event, next_public, public_event
 from tercel.market.simulator.entry import arrive_new, note_sent
-from tercel.market.simulator.followed import NO_ROOM, drawn_since, pack_event
 from tercel.market.simulator.records import recorded_at, state_at
 from tercel.market.simulator.seconds import run_seconds
 from tercel.market.tape.schema import CLEAR, ROLL_OUT
@@ -68,7 +68,7 @@ WORD = 1  # client orders traded, or a halt began or ended
 FULL = 2  # a record must be handed out first
 
 NOWHERE: Final = np.zeros((0, AT_WORDS), np.int64)
-"""`at` of a market that stands alone."""
+"""`at` of a market by itself."""
 NO_OUT: Final = np.zeros((0, 8))
 NO_TAPE: Final = np.zeros((0, sim.TAPE_WORDS), np.int64)
 
@@ -204,7 +204,7 @@ def _program(
 
 @late_kernel
 def _pack(b: Packed, k: Longs, flow: Floats, tape: Rows, rows: Rows, until: int) -> int:
-    """Let a market's background move on its own beyond `until`, packed into `rows` (`followed`); how many they are."""
+    """Let a market's background move on its own beyond `until`, packed into `rows` (see `background`); how many they are."""
     s = state_at(k)
     at, since, overflow = 0, s.now, b[lay.OVERFLOW]
     while at >= 0 and since <= until:
@@ -212,7 +212,7 @@ def _pack(b: Packed, k: Longs, flow: Floats, tape: Rows, rows: Rows, until: int)
         if s.regime_ns <= s.now:
             regime_event(k, flow)
             continue
-        mid2, before = s.background_mid2, sim.DRAW_RNG  # nobody draws from that one here
+        mid2, before = s.background_mid2, sim.DRAW_RNG  # it is not used here
         k[before], k[before + 1] = k[sim.FLOW_RNG], k[sim.FLOW_RNG + 1]
         background_event(b, k, flow, tape)
         at = pack_event(
@@ -328,7 +328,7 @@ def run_recorded(b: Packed, k: Longs, flow: Floats, tape: Longs, until: int, mar
 def lay_order(
     b: Packed, k: Longs, flow: Floats, tape: Longs, side: int, price: int, lots: int
 ) -> int:
-    """Lay a public order: its slot, -1 where there is none."""
+    """Place a public order: its slot, -1 where no slot is free."""
     return _ask(KernelRequest.LAY, b, k, flow, tape, side, price, lots)
 
 

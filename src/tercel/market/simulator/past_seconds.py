@@ -1,16 +1,18 @@
-"""What a market was like, second by second: a ring of rows behind its state, for whoever looks back.
+"""Past of a market for forecasts: a ring of rows, one a second, and sums over events with exponential decay.
 
 A row is written when time moves beyond its second, so that it has seen everything up to the end of it. Tallies are
 those of the state; moves, spreads and lots at the touch are added up over the seconds, so that a mean over any past is
 a difference of two rows. A market without room for seconds keeps none.
 """
 
+import math
 from typing import Final
 
 from tercel.core.jit import Longs, Packed, kernel
 from tercel.core.vocabulary import FOREVER_NS, NO_ASK, NO_BID, NS_PER_SECOND
 from tercel.market.book.ladder import in_window, level_at
-from tercel.market.simulator.records import second_at, state_at
+from tercel.market.simulator import layout as sim
+from tercel.market.simulator.records import put_real, real, second_at, state_at
 
 FARTHEST: Final = 500
 """A move counts up to so manieth a part of the mid in half-ticks, 20 bps; a lone absurd quote moves farther."""
@@ -36,7 +38,9 @@ def keep_seconds(b: Packed, k: Longs, until: int) -> None:
     if s.second == 0:
         s.first_second = s.second = s.now // NS_PER_SECOND + 1
     last = (until - 1) // NS_PER_SECOND
-    if last - s.second >= s.seconds_room:  # longer than anybody looks back: it begins anew
+    if (
+        last - s.second >= s.seconds_room
+    ):  # longer than the longest look back: the ring starts again
         s.first_second = s.second = last
     while s.second <= last:
         keep_second(b, k)
@@ -51,7 +55,7 @@ def counted(move: int, mid2: int) -> int:
 
 @kernel
 def keep_second(b: Packed, k: Longs) -> None:
-    """Write the next second as the market stands."""
+    """Write the next second from the market's state."""
     s = state_at(k)
     now = second_at(k, s.second)
     move, far, squares, tens, spreads, depths = 0, 0, 0, 0, 0, 0
@@ -75,7 +79,7 @@ def keep_second(b: Packed, k: Longs) -> None:
 
 @kernel
 def forget_tallies(k: Longs) -> None:
-    """The state's tallies of volume and flow begin at 0 again: those of the seconds kept are counted from here."""
+    """The state's tallies of volume and flow begin at 0 again: those of the stored seconds are counted from here."""
     s = state_at(k)
     if s.seconds_room > 0:
         for second in range(max(s.first_second, s.second - s.seconds_room), s.second):
@@ -84,3 +88,79 @@ def forget_tallies(k: Longs) -> None:
             row.sold -= s.sold
             row.ofi -= s.ofi
     s.variance = s.bought = s.sold = s.ofi = 0
+
+
+# -- the sums: places behind `sim.LATELY` ------------------------------------------------------------------------------
+RECENT_TRADES: Final = 0  # signs of aggressors, three; their lots, three
+# -- lately ----------------------------------------------------------------------------------------
+# What happened lately, for forecasts: sums over events, each forgotten with a time constant of its own.
+#
+# A market with room for seconds (`past_seconds`) keeps them; any other leaves them 0. They change where the book and its
+# tallies do (`account`), by rows that the live driver receives too, and never by what a bound of replay draws. A sum is
+# stored as it stood at the last event of its kind: the reader discounts it for the time since.
+
+MOVES: Final = 6  # moves of the mid, half-ticks, three: how far it is from its own exponential mean
+PRINTS: Final = 9  # hidden executions: above the mid less below it
+END: Final = 10
+TAUS_S: Final = (1.0, 3.0, 10.0, 0.3, 1.0, 3.0, 1.0, 5.0, 30.0, 3.0)
+"""Seconds in which a sum falls to 1/e."""
+
+
+@kernel
+def left_of(k: Longs, place: int, since_ns: int) -> float:
+    """What is left now of a sum that stood in `place` at `since_ns`."""
+    past = (state_at(k).now - since_ns) * 1e-9
+    return real(k, sim.LATELY + place) * math.exp(-past / TAUS_S[place])
+
+
+@kernel
+def forget(k: Longs, first: int, end: int, since_ns: int) -> None:
+    """Take off the sums `first` to `end` what is forgotten since `since_ns`."""
+    for place in range(first, end):
+        put_real(k, sim.LATELY + place, left_of(k, place, since_ns))
+
+
+@kernel
+def add_to(k: Longs, place: int, value: float) -> None:
+    """Add to a sum dated now."""
+    put_real(k, sim.LATELY + place, real(k, sim.LATELY + place) + value)
+
+
+@kernel
+def traded(k: Longs, side: int, price: int, lots: int) -> None:
+    """A public aggressor took `lots` of `side`'s resting orders."""
+    s = state_at(k)
+    if s.seconds_room <= 0:
+        return
+    forget(k, RECENT_TRADES, MOVES, s.traded_ns)
+    for j in range(3):
+        add_to(k, RECENT_TRADES + j, -side)
+        add_to(k, RECENT_TRADES + 3 + j, -side * lots)
+    s.traded_ns = s.now
+    s.traded_side = -side
+    s.traded_price = price
+
+
+@kernel
+def printed(k: Longs, price: int) -> None:
+    """A hidden order was executed."""
+    s = state_at(k)
+    if s.seconds_room <= 0:
+        return
+    forget(k, PRINTS, END, s.printed_ns)
+    add_to(k, PRINTS, int(2 * price > s.mid2) - int(2 * price < s.mid2))
+    s.printed_ns = s.now
+    s.traded_price = price
+
+
+@kernel
+def moved(k: Longs, by: int) -> None:
+    """The mid moved, half-ticks."""
+    s = state_at(k)
+    if s.seconds_room <= 0:
+        return
+    forget(k, MOVES, PRINTS, s.moved_ns)
+    for place in range(MOVES, PRINTS):
+        add_to(k, place, by)
+    s.moved_ns = s.now
+    s.moved_by = by

@@ -132,7 +132,7 @@ _WORDS = (
         "translated_lots",
         "crossed_lots",
     ),
-    *("worst_paid", "unfilled_ticks", "unfilled_paid", "began_mid2", "kept", "spares"),
+    *("worst_paid", "unfilled_ticks", "unfilled_paid", "began_mid2", "residual", "spares"),
     *("gap_ns", "last_ns", "happened", "seen_slice", "taken"),
     *("undercut", "undercut_ns", "rivals", "alone_at", "alone_since", "hazard_ns"),
     *("seconds_at", "seconds_room", "second", "first_second", "usual_spread", "forecast"),
@@ -241,6 +241,6 @@ def fill_at(k: Longs, n: int) -> Any:
 
 @inlined_kernel
 def second_at(k: Longs, second: int) -> Any:
-    """The market as it stood at the end of a second that is kept."""
+    """The market at the end of a stored second."""
     s = state_at(k)
     return _second(k, s.seconds_at + second % s.seconds_room * sim.SECOND_WORDS)

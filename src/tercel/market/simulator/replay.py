@@ -11,16 +11,18 @@ from tercel.market.book.ladder import is_own, order_at, reduce, release, side_at
 from tercel.market.book.window import reduce_anonymous, roll_in, roll_out, settle_frozen
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import (
+    fill_traded,
     hidden_trade,
+    hit_own,
+    meet,
     owns_slots,
     public_add,
     public_take,
     settle,
     write,
 )
-from tercel.market.simulator.crossing import fill_traded, hit_own, meet
-from tercel.market.simulator.lately import traded
 from tercel.market.simulator.levels import QUEUE, level_row, print_row, tell, untell
+from tercel.market.simulator.past_seconds import traded
 from tercel.market.simulator.records import state_at
 from tercel.market.tape import schema
 
@@ -102,7 +104,7 @@ def replay_row(b: Packed, k: Longs, kind: int, slot: int, side: int, price: int,
     elif kind == schema.EXECUTE:
         if (
             b[lay.OWN_RESTING] > 0 or s.rivals > 0
-        ) and s.halted == 0:  # an auction's executions are none of ours
+        ) and s.halted == 0:  # auction executions fill no own order
             meet(k, -side)
             fill_traded(b, k, side, price, lots)
         if slot >= 0:
@@ -120,7 +122,7 @@ def replay_row(b: Packed, k: Longs, kind: int, slot: int, side: int, price: int,
         if s.rivals > 0 and kind == schema.ROLL_IN:
             give_way(b, k, side, price)
         if kind == schema.ROLL_IN and (b[lay.OWN_RESTING] > 0 or s.rivals > 0):
-            # an own order that stands where the feed showed nothing trades with what comes to light
+            # an own order that rests where the feed showed nothing trades with what comes to light
             lots -= hit_own(b, k, side, price, lots)
         roll(b, k, kind, slot, side, price, lots)
     elif kind == schema.STATUS:

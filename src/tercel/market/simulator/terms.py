@@ -1,7 +1,7 @@
 """Fees and latencies of a venue: maker and taker fees, order-entry and feed latency.
 
 Fees are whole half-ticks x lots, as all costs are. Charges that are no whole number (0.3 cents a share; a tenth of a
-bp of the value) are kept in :data:`~tercel.core.orders.FEE_UNIT`-ths beside them and never lost: what is
+bp of the value) are stored in :data:`~tercel.core.orders.FEE_UNIT`-ths beside them and never lost: what is
 charged so far is at every moment the exact sum, rounded once.
 
 Feed latency. An agent that sees the book d late and decides at once does what an agent does that sees it in time and

@@ -1,12 +1,12 @@
 """Undercutting in replay: public orders that come because an own order improves the touch (the bound `undercut`).
 
-A tape does not answer. Where an own order stands alone inside the public spread, an order at a better price is drawn
+A tape does not answer. Where an own order is alone inside the public spread, an order at a better price is drawn
 with the measured hazard: so much more often are public orders undercut that improved the touch than a better price
-comes where nobody improved it (`bounds`). The tape's own better prices come as they came, so the excess alone
+comes where no order improved it (`source.bounded`). The tape's own better prices come as they came, so the excess alone
 is drawn. It goes by the room left inside the spread in bps, how long the own order has stood alone there, and its size
 over the usual one.
 
-What is drawn is an order of the book on show. Tape trades meet it before own orders by price and time; it stands for
+What is drawn is an order of the visible book. Tape trades meet it before own orders by price and time; it rests for
 a drawn time, or until the tape's own touch reaches it or passes. Nothing of it is on the tape: its lots count in no
 volume. It is drawn from a stream of the episode's seed that nothing else draws from.
 """
@@ -32,13 +32,13 @@ DRAWS: Final = 16
 USUAL: Final = 0  # usual lots of an order
 RATES: Final = 1  # ROOMS x AGES, 1/s
 BY_SIZE: Final = RATES + ROOMS * AGES  # factors of them
-# equally likely: ticks better than the own order over the room, lots over the usual ones, seconds that it stands
+# equally likely: ticks better than the own order over the room, lots over the usual ones, seconds that it rests
 STEPS: Final = BY_SIZE + SIZES
 LOTS: Final = STEPS + DRAWS
 LIVES: Final = LOTS + DRAWS
 RATE_WORDS: Final = LIVES + DRAWS
 LEAST_NS: Final = 1_000_000
-"""An undercutting order stands so long at least: the clock of the older tapes."""
+"""The shortest life of an undercutting order: the clock of the older tapes."""
 
 
 @kernel
@@ -71,7 +71,7 @@ def size_class(over_usual: float) -> int:
 
 @kernel
 def begin_undercut(k: Longs, seed: int, index: int) -> None:
-    """Start an episode's stream; nothing where nobody undercuts."""
+    """Start an episode's stream; nothing without a table of rates."""
     s = state_at(k)
     if s.undercut == 0:
         return
@@ -84,7 +84,7 @@ def begin_undercut(k: Longs, seed: int, index: int) -> None:
 
 @kernel
 def alone(b: Packed, k: Longs) -> int:
-    """Own price that stands alone inside the public spread with room for a better one; NO_BID: none."""
+    """Own price that is alone inside the public spread with room for a better one; NO_BID: none."""
     s = state_at(k)
     if b[lay.OWN_RESTING] == 0 or s.halted != 0:
         return NO_BID

@@ -1,34 +1,46 @@
-"""A day of tape compiled for replay: every order gets a slot, decided by the tape's own life of the order.
+"""A day of tape compiled for replay, stored with checkpoints: every order gets a slot by its life on the tape.
 
 Replay then needs no id map: a row names the slot, -1 where the id is unknown. A slot is used again once the tape is
 done with its order, whatever the agent did to it in between. On the way the compiled day notes the book every quarter
 of an hour, so that a window can start anywhere (`checkpoints`).
 """
 
+import hashlib
+import io
+import json
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Final
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+from zoneinfo import ZoneInfo
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tercel.core.arrays import Int32, Ints
 from tercel.core.errors import CapacityError, TapeError
+from tercel.core.files import write_atomic
 from tercel.core.jit import Longs, Packed, kernel
 from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.market.book import Book
 from tercel.market.book import layout as lay
-from tercel.market.book.id_map import Ids, find, new_ids
 from tercel.market.book.ladder import allocate, first_at, insert, order_at, reduce, release
 from tercel.market.book.tape_kernels import (
+    Ids,
     add_id,
     block_in,
     clear,
     drop_level,
+    find,
     modify_id,
+    new_ids,
     take_id,
     take_unknown,
 )
 from tercel.market.tape import schema
-from tercel.market.tape.crossed import crossed_in_words
 from tercel.market.tape.events import Columns, Events, Instrument
+from tercel.market.tape.lake import Lake
 from tercel.market.tape.schema import (
     CLEAR,
     CROSS,
@@ -39,6 +51,74 @@ from tercel.market.tape.schema import (
     TRADE,
     TRADE_HIDDEN,
 )
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+# -- crossed ---------------------------------------------------------------------------------------
+# Crossed tapes: states in which a bid is above an ask, though trading is on.
+
+ROOM: Final = 1 << 17
+MOST_CROSSED: Final = 0.001
+"""Share of crossed states from which on a tape is not replayed."""
+
+
+def crossings(events: Events) -> tuple[Int32, Ints, Ints]:
+    """Where a tape is crossed while it trades.
+
+    A moment in several messages counts once, after the last of them.
+
+    Returns
+    -------
+    quotes : int32 (n, 2)
+        Best bid and ask after each row, ticks.
+    states, crossed : int64
+        Rows that end a moment while trading is on; those of them after which the bid is above the ask.
+    """
+    quotes = Book(ROOM, own=0).quotes(events)
+    ns, status = events.exch_ns, np.flatnonzero(events.kind == schema.STATUS)
+    trading = (
+        np.append(1, events.price_ticks[status])[
+            np.searchsorted(status, np.arange(events.n), side="right")
+        ]
+        > 0
+    )
+    states = np.flatnonzero(trading & np.append(ns[1:] != ns[:-1], True)[: events.n])
+    return quotes, states, states[quotes[states, 0] > quotes[states, 1]]
+
+
+def crossed_in_words(instrument: Instrument, events: Events) -> str:
+    """How many states of a tape are crossed, and after which row the first; "" for no more than a thousandth."""
+    quotes, states, crossed = crossings(events)
+    if len(crossed) <= MOST_CROSSED * len(states):
+        return ""
+    row = int(crossed[0])
+    at = datetime.fromtimestamp(
+        int(events.exch_ns[row]) / NS_PER_SECOND, ZoneInfo(instrument.timezone)
+    )
+    return (
+        f"{len(crossed):,} of {len(states):,} states of {instrument.symbol} {instrument.date} crossed, the first "
+        f"after row {row} at {at:%H:%M:%S}: a bid of {quotes[row, 0]} ticks and an ask of {quotes[row, 1]}"
+    )
+
+
+def refuse_crossed(said: str) -> None:
+    """Refuse a tape of which `crossed_in_words` says something.
+
+    Raises
+    ------
+    TapeError
+        With these words.
+    """
+    if said:
+        raise TapeError(
+            "a tape whose best bid lies below its best ask",
+            said,
+            "`tercel data verify` names the likely cause; where updates were lost, import the files again with "
+            "`uncross = true` under [clean] in the map",
+        )
+
 
 # -- tapes of level totals --
 
@@ -329,3 +409,113 @@ def _checkpoint(
     ask = int(asks.min()) if len(asks) else before.last_ask
     two_sided = len(bids) > 0 and len(asks) > 0
     return Checkpoint(ns, row, halted, bid, ask, bid + ask if two_sided else before.mid2, orders)
+
+
+# -- checkpoints -----------------------------------------------------------------------------------
+# Book checkpoints beside the tape: one Parquet file of orders and one JSON of marks, keyed by the tape's hash.
+#
+# They are made at the first replay of a day and again when the tape, or the way it is compiled, has changed, or when
+# a file is not the one that was written. A lake that cannot be written to does without: they are then made each time.
+
+VERSION = 3
+ORDERS = "checkpoints.parquet"
+ROWS = "compiled.parquet"
+MARKS = "checkpoints.json"
+_COLUMNS = ("slot", "side", "price", "lots", "arrival", "anonymous")
+_ROW_COLUMNS = ("ns", "kind", "slot", "side", "price", "lots")
+
+
+def compiled(lake: Lake, symbol: str, date: str, venue: str | None = None) -> CompiledDay:
+    """A day compiled for replay, from the store beside the tape if it matches the tape's hash."""
+    folder = lake.find(symbol, date, venue)
+    lake.check_prices(lake.instrument(symbol, date, venue))
+    with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
+        return _load(folder, lake.instrument(symbol, date, venue))
+    day = compile_day(*lake.read(symbol, date, venue))
+    with suppress(OSError):
+        _save(folder, day)
+    return day
+
+
+def _key(instrument: Instrument) -> str:
+    return f"{VERSION}:{instrument.content_hash}"
+
+
+def _digest(*parts: bytes) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(len(part).to_bytes(8, "little") + part)
+    return digest.hexdigest()
+
+
+def _load(folder: Path, instrument: Instrument) -> CompiledDay:
+    """The stored day; an error of the kinds that `compiled` suppresses when it is damaged or of another tape."""
+    import polars as pl
+    from polars.exceptions import PolarsError
+
+    stored = json.loads((folder / MARKS).read_text())
+    text, orders_bytes, rows_bytes = (
+        stored["marks"],
+        (folder / ORDERS).read_bytes(),
+        (folder / ROWS).read_bytes(),
+    )
+    if stored["sha256"] != _digest(text.encode(), orders_bytes, rows_bytes):
+        raise ValueError("damaged")
+    marks = json.loads(text)
+    if marks["key"] != _key(instrument):
+        raise ValueError("made from another tape")
+    try:
+        frame = pl.read_parquet(io.BytesIO(orders_bytes))
+        rows = pl.read_parquet(io.BytesIO(rows_bytes)).select(_ROW_COLUMNS).to_numpy()
+        orders = frame.select(_COLUMNS).to_numpy().astype(np.int64)
+        owner = frame["checkpoint"].to_numpy()
+    except PolarsError as error:
+        raise ValueError("damaged") from error
+    checkpoints = tuple(
+        Checkpoint(**mark, orders=orders[owner == number])
+        for number, mark in enumerate(marks["checkpoints"])
+    )
+    return CompiledDay(
+        instrument,
+        np.ascontiguousarray(rows.astype(np.int64)),
+        marks["slots"],
+        checkpoints,
+        marks["crossed"],
+    )
+
+
+def _save(folder: Path, day: CompiledDay) -> None:
+    """Data first, the mark that makes them valid last; each written aside and renamed."""
+    import polars as pl
+
+    orders = np.concatenate([c.orders for c in day.checkpoints])
+    owner = np.concatenate(
+        [np.full(len(c.orders), i, np.int32) for i, c in enumerate(day.checkpoints)]
+    )
+    frame = pl.DataFrame({name: orders[:, j] for j, name in enumerate(_COLUMNS)}).with_columns(
+        pl.Series("checkpoint", owner)
+    )
+    rows = pl.DataFrame({name: day.rows[:, j] for j, name in enumerate(_ROW_COLUMNS)})
+    orders_bytes, rows_bytes = _parquet(frame), _parquet(rows)
+    marks: dict[str, Any] = {
+        "key": _key(day.instrument),
+        "slots": day.slots,
+        "crossed": day.crossed,
+        "checkpoints": [
+            {n: getattr(c, n) for n in ("ns", "row", "halted", "last_bid", "last_ask", "mid2")}
+            for c in day.checkpoints
+        ],
+    }
+    text = json.dumps(marks)
+    seal = json.dumps({"sha256": _digest(text.encode(), orders_bytes, rows_bytes), "marks": text})
+    for left in folder.glob(".part.*"):  # of a killed process
+        left.unlink(missing_ok=True)
+    (folder / MARKS).unlink(missing_ok=True)
+    for name, data in ((ORDERS, orders_bytes), (ROWS, rows_bytes), (MARKS, seal.encode())):
+        write_atomic(folder / name, data)
+
+
+def _parquet(frame: "pl.DataFrame") -> bytes:
+    buffer = io.BytesIO()
+    frame.write_parquet(buffer, compression="zstd")
+    return buffer.getvalue()

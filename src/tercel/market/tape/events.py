@@ -33,9 +33,13 @@ FIRST_MADE = "2030-01-02"
 """Date of the first day that a market makes; it names the day and nothing else."""
 
 
+Extra = dict[str, Any]
+"""What a feed knows of a day beside the fields of an instrument, JSON values."""
+
+
 @dataclass(frozen=True)
 class Instrument:
-    """One instrument on one day, kept as ``instrument.json`` beside the events.
+    """One instrument on one day, stored as ``instrument.json`` beside the events.
 
     Parameters
     ----------
@@ -89,7 +93,7 @@ class Instrument:
     tick_rule: str = "stated"
     off_tick_rows: int = 0
     content_hash: str = ""
-    extra: dict[str, Any] = field(default_factory=dict)
+    extra: Extra = field(default_factory=dict)
     price_origin: int = 0
 
     def __post_init__(self) -> None:

@@ -303,7 +303,7 @@ class Lake:
         return sorted({i.date for i in days})
 
     def check_prices(self, instrument: Instrument) -> None:
-        """Check that whoever opened this lake takes the prices of a day.
+        """Check that the reader of this lake takes the prices of a day.
 
         Raises
         ------

@@ -1,15 +1,15 @@
 """Days that never were, made of blocks of days that were: a resampled tape.
 
 A day is cut into blocks of some minutes. Each block is a stretch of one of the real days, order by order, at its own
-hour, and begins where a real book stood as the day's book stands now: the same spread, queues at the touch and trades
+hour, and begins where a real book was in the state of the day's book now: the same spread, queues at the touch and trades
 of the last minutes of the same class, about the same time of day. Prices are moved so that the bids meet. What a fill
-costs who rested, how fast queues go and what can be foreseen within a block are so the tape's own, with as many days as
+costs passive orders, how fast queues go and what can be foreseen within a block are so the tape's own, with as many days as
 one wants.
 
 The first block is the opening of a real day, the last one the close of one.
 
-Where two blocks meet, trading stands still for a moment of no length, and the book becomes that of the new block:
-lots too many at a price leave from the back of its queue, lots too few join there. Who stands ahead of an own order
+Where two blocks meet, trading halts for a moment of no length, and the book becomes that of the new block:
+lots too many at a price leave from the back of its queue, lots too few join there. Which orders are ahead of an own order
 stays ahead of it. An order of the new block that stood before it began is carried on by the lots at its place in the
 queue.
 """
@@ -45,7 +45,7 @@ SOUND: Final = 0.9
 WIDEST: Final = 100
 """Ticks of a spread beyond which nothing begins."""
 LEAST_LEVELS: Final = 5
-"""Of a tape that shows those near the touch (`market.tape.whole`)."""
+"""Of a tape that shows those near the touch (`market.flow.resampled`)."""
 
 _NS, _KIND, _SLOT, _SIDE, _PRICE, _LOTS = range(ROW)
 # Of a moment at which a block may begin: its row and time, the touch, the lots on it.
@@ -73,7 +73,7 @@ def apply_row(rows: Longs, i: int, book: Longs) -> None:
 
 @kernel
 def moments(rows: Longs, start_ns: int, book: Longs, out: Longs) -> None:
-    """How the book stands at `start_ns` and every `EACH_NS` after it, int64 (moments, 6); a missing side is 0."""
+    """State of the book at `start_ns` and every `EACH_NS` after it, int64 (moments, 6); a missing side is 0."""
     i = 0
     for n in range(out.shape[0]):
         ns = start_ns + n * EACH_NS
@@ -120,7 +120,7 @@ def _total(orders: Longs, i: int, j: int) -> int:
 
 @kernel
 def join(
-    stands: Longs,
+    resting: Longs,
     comes: Longs,
     ns: int,
     own: Longs,
@@ -133,7 +133,7 @@ def join(
 
     Parameters
     ----------
-    stands, comes : int64 (n, 4)
+    resting, comes : int64 (n, 4)
         Number (slot of `comes`), side, price and lots of the orders of both books, by side, price and place in the
         queue.
     own : int64 (orders, 3)
@@ -145,30 +145,30 @@ def join(
     """
     at = emit(out, 0, ns, schema.STATUS, -1, 0, -1, 0)
     i, j = 0, 0
-    while i < stands.shape[0]:
-        end = _end(stands, i)
-        while j < comes.shape[0] and _before(comes, j, stands, i):
+    while i < resting.shape[0]:
+        end = _end(resting, i)
+        while j < comes.shape[0] and _before(comes, j, resting, i):
             j = _end(comes, j)
         wanted = 0
-        if j < comes.shape[0] and not _before(stands, i, comes, j):
+        if j < comes.shape[0] and not _before(resting, i, comes, j):
             wanted = _total(comes, j, _end(comes, j))
-        excess, n = _total(stands, i, end) - wanted, end - 1
+        excess, n = _total(resting, i, end) - wanted, end - 1
         while excess > 0:
-            gone = min(excess, stands[n, 3])
-            stands[n, 3] -= gone
-            own[stands[n, 0], _OWN_LEFT] -= gone
-            kind = schema.DELETE if stands[n, 3] == 0 else schema.REDUCE
-            at = emit(out, at, ns, kind, stands[n, 0], stands[n, 1], stands[n, 2], gone)
+            gone = min(excess, resting[n, 3])
+            resting[n, 3] -= gone
+            own[resting[n, 0], _OWN_LEFT] -= gone
+            kind = schema.DELETE if resting[n, 3] == 0 else schema.REDUCE
+            at = emit(out, at, ns, kind, resting[n, 0], resting[n, 1], resting[n, 2], gone)
             excess -= gone
             n -= 1
         i = end
     i, j, made = 0, 0, 0
     while j < comes.shape[0]:
         end = _end(comes, j)
-        while i < stands.shape[0] and _before(stands, i, comes, j):
-            i = _end(stands, i)
-        stop = _end(stands, i) if i < stands.shape[0] and not _before(comes, j, stands, i) else i
-        more = _total(comes, j, end) - _total(stands, i, stop)
+        while i < resting.shape[0] and _before(resting, i, comes, j):
+            i = _end(resting, i)
+        stop = _end(resting, i) if i < resting.shape[0] and not _before(comes, j, resting, i) else i
+        more = _total(comes, j, end) - _total(resting, i, stop)
         if more > 0:
             own[born, _OWN_SIDE], own[born, _OWN_PRICE], own[born, _OWN_LEFT] = (
                 comes[j, 1],
@@ -180,15 +180,15 @@ def join(
             wanted = comes[n, 3]
             ends[comes[n, 0], 0] = made
             while wanted > 0:
-                while i < stop and stands[i, 3] == 0:
+                while i < stop and resting[i, 3] == 0:
                     i += 1
-                number, there = (stands[i, 0], stands[i, 3]) if i < stop else (born, more)
+                number, there = (resting[i, 0], resting[i, 3]) if i < stop else (born, more)
                 lots = min(wanted, there)
                 pieces[made, 0], pieces[made, 1] = number, lots
                 made += 1
                 wanted -= lots
                 if i < stop:
-                    stands[i, 3] -= lots
+                    resting[i, 3] -= lots
                 else:
                     more -= lots
             ends[comes[n, 0], 1] = made
@@ -294,7 +294,7 @@ class Resampler:
     >>> import tempfile
     >>> from pathlib import Path
     >>> from tercel.market.simulator.days import simulated_lake
-    >>> from tercel.market.tape.checkpoints import compiled
+    >>> from tercel.market.tape.compiled import compiled
     >>> lake = simulated_lake(Path(tempfile.mkdtemp()), hours=1.0)
     >>> days = [compiled(lake, "SIM", date) for date in lake.days("SIM")]
     >>> instrument, events = Resampler(days, block_s=300.0).day("2031-01-02", seed=1)
@@ -425,16 +425,16 @@ class Resampler:
         for number, (one, last) in enumerate(spans):
             day, row = self.days[int(one[0])], int(one[1 + _ROW])
             slots = self._blank(day)
-            stands = _queues(own[:born, [_OWN_SIDE, _OWN_PRICE, _OWN_LEFT]])
-            bid = int(stands[stands[:, 1] > 0, 2].max())
+            resting = _queues(own[:born, [_OWN_SIDE, _OWN_PRICE, _OWN_LEFT]])
+            bid = int(resting[resting[:, 1] > 0, 2].max())
             higher = bid - int(one[1 + _BID])
             book = np.zeros((day.slots, 4), np.int64)
             replay(day.rows, row, book)
             book[:, 1] = np.maximum(book[:, 1] + higher, 1)
             comes = _queues(book[:, :3], book[:, 3])
-            room = np.zeros((last - row + 3 * (len(stands) + len(comes)) + 2, ROW), np.int64)
-            pieces = np.zeros((len(stands) + 2 * len(comes), 2), np.int64)
-            made, born, _ = join(stands, comes, opened + clock, own, born, pieces, slots[1], room)
+            room = np.zeros((last - row + 3 * (len(resting) + len(comes)) + 2, ROW), np.int64)
+            pieces = np.zeros((len(resting) + 2 * len(comes), 2), np.int64)
+            made, born, _ = join(resting, comes, opened + clock, own, born, pieces, slots[1], room)
             later = opened + clock - int(one[1 + _AT])
             made, born = play(
                 day.rows,
@@ -552,5 +552,5 @@ class _Moments:
 
 def as_events(rows: Longs) -> Events:
     """Rows whose slot is the number of an order as a tape."""
-    told = (rows[:, column] for column in (_SIDE, _PRICE, _LOTS))
-    return Events.of_messages(rows[:, _NS], rows[:, _KIND], rows[:, _SLOT] + 1, *told)
+    columns = (rows[:, column] for column in (_SIDE, _PRICE, _LOTS))
+    return Events.of_messages(rows[:, _NS], rows[:, _KIND], rows[:, _SLOT] + 1, *columns)

@@ -31,10 +31,9 @@ from tercel.market.score.classifier import auc
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.engine import mark_time, next_public, public_event
 from tercel.market.simulator.records import state_at
-from tercel.market.simulator.tape_source import source_of
+from tercel.market.simulator.source import source_of
 from tercel.market.tape import Events, Instrument, Lake
-from tercel.market.tape.checkpoints import compiled
-from tercel.market.tape.compiled import CompiledDay, compile_day
+from tercel.market.tape.compiled import CompiledDay, compile_day, compiled
 
 # -- days -----------------------------------------------------------------------------------------
 

@@ -28,7 +28,7 @@ from tercel.core.seeds import seed_stream
 from tercel.core.vocabulary import FOREVER_NS, NO_ASK, NS_PER_SECOND
 from tercel.market.book import layout as lay
 from tercel.market.regimes.kernel import begin_regimes
-from tercel.market.regimes.named import Factors, impose
+from tercel.market.regimes.law import Factors, impose
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator import lockstep
 from tercel.market.simulator.levels import QUEUE
@@ -76,7 +76,7 @@ class EntryLatency:
 
 @dataclass(frozen=True, eq=False)
 class RegimeChange:
-    """From `at_ns` on the flow has other parameters (`market.flow.scenario.scaled`) or other rate factors."""
+    """From `at_ns` on the flow has other parameters (`market.regimes.choice.scaled`) or other rate factors."""
 
     at_ns: int
     flow: Floats | None = None
@@ -380,7 +380,7 @@ class Markets:
         lots = orders[:, lay.QTY].copy()
         if by_level:
             levels = lots[: b[lay.ORDERS]]
-            levels[levels > 0] = orders[: b[lay.ORDERS], lay.TOLD][levels > 0]
+            levels[levels > 0] = orders[: b[lay.ORDERS], lay.TAG][levels > 0]
             lots[b[lay.ORDERS] + b[lay.OWN] :] = 0
         slots = np.flatnonzero(lots)
         slots = slots[np.argsort(orders[slots, lay.ARR], kind="stable")]

@@ -8,10 +8,8 @@ from typing import Final
 
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.market.flow import preset as presets
-from tercel.market.simulator.levels import QUEUE
-from tercel.market.simulator.queue_models import DEFAULT
-from tercel.market.simulator.source import reactive
-from tercel.market.simulator.tape_source import replay
+from tercel.market.simulator.levels import DEFAULT, QUEUE
+from tercel.market.simulator.source import reactive, replay
 from tercel.market.tape import Lake
 from tercel.venues.exchange.market import MarketSpec
 

@@ -39,12 +39,10 @@ from tercel.market.book import layout as lay
 from tercel.market.impact.law import ImpactLaw
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.layout import blank_state
-from tercel.market.simulator.levels import POWER, QUEUE, tell
-from tercel.market.simulator.queue_models import DEFAULT, queue_model
+from tercel.market.simulator.levels import DEFAULT, POWER, QUEUE, queue_model, tell
 from tercel.market.simulator.records import put_real
 from tercel.market.simulator.replay import touch_from_book
-from tercel.market.simulator.source import NO_TAPE, Source, with_impact
-from tercel.market.simulator.tape_source import load_orders
+from tercel.market.simulator.source import NO_TAPE, Source, load_orders, with_impact
 from tercel.market.tape import schema
 from tercel.venues.exchange.exchange import SimulatedExchange
 from tercel.venues.exchange.market import CLIENT_ORDERS, EntryLatency, MarketSpec
@@ -330,9 +328,9 @@ class ShadowRules:
     Parameters
     ----------
     queue : str
-        Model of queues where level totals alone are shown (`market.simulator.queue_models`).
+        Model of queues where level totals alone are shown (`market.simulator.levels`).
     theirs : bool
-        What is traded at an own order's price stays the tape's (`market.simulator.bounds`, `strict`); orders alone.
+        What is traded at an own order's price stays the tape's (`market.simulator.source`, `strict`); orders alone.
     laws : mapping of str to ImpactLaw
         What own trades do to prices, by instrument; those that are not there: nothing.
     totals : bool

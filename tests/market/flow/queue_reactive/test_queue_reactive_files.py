@@ -170,7 +170,7 @@ def test_tape_that_shows_the_touch_alone_is_refused(shared_data: Path) -> None:
         calibrate(
             [(imported.instrument, imported.events)], name="touch", date="2026-01-01", to_s=11_700.0
         )
-    assert "what stands behind the touch" in refused.value.expected
+    assert "levels behind the touch" in refused.value.expected
     assert "tape of 1 level a side" in refused.value.received
     assert "`model=santa_fe`" in refused.value.remedy
 

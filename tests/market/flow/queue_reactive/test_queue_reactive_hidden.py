@@ -11,11 +11,10 @@ from tercel.core.jit import Floats, Longs, kernel
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.flow.queue_reactive import layout as q
 from tercel.market.flow.queue_reactive.calibrate import PARTS, calibrate
+from tercel.market.flow.queue_reactive.empirical import WITH_NS, again
 from tercel.market.flow.queue_reactive.extract import day_of, gone, look, of_side
-from tercel.market.flow.queue_reactive.hidden import WITH_NS, again
 from tercel.market.flow.queue_reactive.kernel import hidden, hidden_alone
-from tercel.market.flow.queue_reactive.preset import PilotFactors, QueueReactivePreset
-from tercel.market.flow.queue_reactive.tables import LAYOUT
+from tercel.market.flow.queue_reactive.preset import LAYOUT, PilotFactors, QueueReactivePreset
 from tercel.market.observed import Observed, observe
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.days import run_recorded, simulated_day

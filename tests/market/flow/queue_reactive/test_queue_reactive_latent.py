@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tercel.market.flow.queue_reactive.minute_activity import TAUS, covariance, latent
+from tercel.market.flow.queue_reactive.calibrate import TAUS, covariance, latent
 
 DAYS, MINUTES, MEAN = 60, 375, 6.0
 VARIANCES = {1.5: 0.06, 15.0: 0.1}

@@ -14,10 +14,10 @@ from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.book import layout as lay
 from tercel.market.book.ladder import allocate
 from tercel.market.flow.queue_reactive import layout as q
+from tercel.market.flow.queue_reactive.events import cancel, readiness
 from tercel.market.flow.queue_reactive.kernel import choose
 from tercel.market.flow.queue_reactive.memory import next_wait, see
 from tercel.market.flow.queue_reactive.preset import PilotFactors, QueueReactivePreset, start_memory
-from tercel.market.flow.queue_reactive.withdrawals import cancel, readiness
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import public_add
 from tercel.market.simulator.records import put_real

@@ -9,8 +9,7 @@ from tercel.core.vocabulary import NO_ASK, NO_BID, NS_PER_SECOND
 from tercel.market.book import layout as lay
 from tercel.market.book.ladder import changes
 from tercel.market.flow.queue_reactive import layout as q
-from tercel.market.flow.queue_reactive.events import scan
-from tercel.market.flow.queue_reactive.withdrawals import readiness, stand
+from tercel.market.flow.queue_reactive.events import readiness, scan, stand
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator import lockstep
 from tercel.market.simulator.days import run_recorded, standing

@@ -16,12 +16,15 @@ from tercel.market.book.ladder import allocate
 from tercel.market.flow.queue_reactive import empirical
 from tercel.market.flow.queue_reactive import layout as q
 from tercel.market.flow.queue_reactive import memory as kernels
+from tercel.market.flow.queue_reactive.empirical import AgainChances
 from tercel.market.flow.queue_reactive.events import (
+    cancel,
     deeper_price,
     inside_price,
     same_again,
     scan,
     take,
+    withdraw,
 )
 from tercel.market.flow.queue_reactive.extract import (
     ExtractedDay,
@@ -31,10 +34,12 @@ from tercel.market.flow.queue_reactive.extract import (
     look,
     since_fell,
 )
-from tercel.market.flow.queue_reactive.preset import PilotFactors, QueueReactivePreset, start_memory
-from tercel.market.flow.queue_reactive.repeats import AgainChances
-from tercel.market.flow.queue_reactive.tables import LAYOUT
-from tercel.market.flow.queue_reactive.withdrawals import cancel, withdraw
+from tercel.market.flow.queue_reactive.preset import (
+    LAYOUT,
+    PilotFactors,
+    QueueReactivePreset,
+    start_memory,
+)
 from tercel.market.observed import observe
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import public_add

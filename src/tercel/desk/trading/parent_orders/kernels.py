@@ -12,7 +12,7 @@ from tercel.execution.driver_kernels import FINE, apply_row
 from tercel.market.book import layout as lay
 from tercel.market.book.ladder import best, insert, ledger_at, order_at, public_lots_at
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator.crossing import outside_feed
+from tercel.market.simulator.account import outside_feed
 from tercel.market.simulator.levels import guess_queues
 from tercel.market.simulator.records import row_at, state_at
 from tercel.market.simulator.replay import touch_from_book
@@ -127,7 +127,7 @@ def _load(b: Packed, k: Longs, rows: Longs) -> int:
             order_at(b, slot).marks |= lay.ANONYMOUS
         if kind == LEVEL_SET:
             guess_queues(k)
-            order_at(b, slot).told = rows[i, M_LOTS]
+            order_at(b, slot).tag = rows[i, M_LOTS]
     touch_from_book(b, k)
     return int(rows.shape[0])
 

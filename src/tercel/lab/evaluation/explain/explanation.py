@@ -43,7 +43,7 @@ from tercel.lab.evaluation.explain.importance import (
     watch,
 )
 from tercel.market.flow import preset as presets
-from tercel.market.impact.pilot import law_for
+from tercel.market.impact.fitted import law_for
 from tercel.market.simulator.source import reactive
 
 if TYPE_CHECKING:

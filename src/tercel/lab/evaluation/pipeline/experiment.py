@@ -38,8 +38,8 @@ from tercel.lab.evaluation.pipeline.views import KNOWS, notes_on, size_notes, un
 from tercel.lab.evaluation.risk_statistics import FROZEN, sample_size
 from tercel.lab.evaluation.scenario import PLAIN, Scenario, switching, with_orders
 from tercel.lab.evaluation.windows import placebo_plan
-from tercel.market.regimes.named import NAMED
-from tercel.market.simulator.bounds import BOUNDS, by_level
+from tercel.market.regimes.law import NAMED
+from tercel.market.simulator.source import BOUNDS, by_level
 from tercel.market.simulator.terms import Fees
 
 EACH = "each"

@@ -42,7 +42,7 @@ from tercel.lab.evaluation.pipeline.evaluation import (
 from tercel.lab.evaluation.pipeline.jobs import Results
 from tercel.lab.evaluation.pipeline.views import handed_over
 from tercel.lab.evaluation.scenario import PLAIN
-from tercel.market.simulator.bounds import BOUNDS, KIND, by_level
+from tercel.market.simulator.source import BOUNDS, KIND, by_level
 
 SEED = 20_231
 """Of everything that the statistics draw: the same cells give the same figures."""

@@ -41,7 +41,7 @@ from tercel.execution.market import Market
 from tercel.execution.observation import MOST, OBSERVERS, is_own_name
 from tercel.execution.task import Latency, Task
 from tercel.lab.learning.envs import Ranges
-from tercel.market.simulator.queue_models import DEFAULT
+from tercel.market.simulator.levels import DEFAULT
 
 PRESETS: Final = Path(__file__).parent / "agent_presets"
 WARMUP_S: Final = Task().warmup_s

@@ -30,13 +30,11 @@ from tercel.lab.learning.port import Metrics
 from tercel.lab.learning.rewards import Risk
 from tercel.market.flow import Preset
 from tercel.market.flow import preset as presets
+from tercel.market.impact.fitted import law_for, tape_law
 from tercel.market.impact.law import ImpactLaw
-from tercel.market.impact.pilot import law_for
-from tercel.market.impact.propagator import tape_law
 from tercel.market.regimes.choice import with_chosen
-from tercel.market.regimes.named import PLAIN
-from tercel.market.simulator.source import Source, settled_bank
-from tercel.market.simulator.tape_source import replay
+from tercel.market.regimes.law import PLAIN
+from tercel.market.simulator.source import Source, replay, settled_bank
 from tercel.market.tape import Lake
 
 # -- market ---------------------------------------------------------------------------------------

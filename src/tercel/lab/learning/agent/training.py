@@ -62,7 +62,7 @@ from tercel.lab.learning.port import (
     train,
 )
 from tercel.market.flow import preset as presets
-from tercel.market.regimes.named import PLAIN
+from tercel.market.regimes.law import PLAIN
 from tercel.market.tape import Lake
 
 # -- run folder -----------------------------------------------------------------------------------

@@ -19,8 +19,7 @@ from tercel.core.jit import Floats, Longs, Packed, kernel
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.flow.queue_reactive import layout as q
 from tercel.market.flow.queue_reactive.extract import ExtractedDay, FlowState, of_side, since_fell
-from tercel.market.flow.queue_reactive.preset import UNBOUNDED
-from tercel.market.flow.queue_reactive.tables import LAYOUT
+from tercel.market.flow.queue_reactive.preset import LAYOUT, UNBOUNDED
 
 # -- weights of events, by iterative proportional fitting --
 
@@ -300,7 +299,7 @@ def _wait_edges(wait: Floats) -> Floats:
 def returns(days: Sequence[ExtractedDay]) -> Floats:
     """ns from each emptying of a best price to the next order into the spread on its side.
 
-    float64[m + 1]: a first one of 1 ns stands for a tape that has none; what never came is left out.
+    float64[m + 1]: a first one of 1 ns is for a tape that has none; what never came is left out.
     """
     found = [np.ones(1)]
     for d in days:
@@ -341,7 +340,7 @@ def _again(days: Sequence[ExtractedDay]) -> Floats:
 
 
 def displacements(law: dict[str, Floats], seen: Sequence[FlowState]) -> Floats:
-    """Set the edges of what `extract.look` sees; what each class of the fast displacement stands for, in sd."""
+    """Set the edges of what `extract.look` sees; the value of each class of the fast displacement, in sd."""
     for name, at in (("fast", FAST_AT), ("pressure", PRESSURES_AT)):
         upper = np.quantile(np.abs(np.concatenate([getattr(s, name) for s in seen])), at)
         upper = np.maximum.accumulate(upper + 1e-6 * np.arange(1, len(upper) + 1))

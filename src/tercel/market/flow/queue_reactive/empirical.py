@@ -1,14 +1,29 @@
-"""Empirical laws beside the weights: waits, sizes, placement, market-order lots, resting depth."""
+"""Empirical laws of the queue-reactive flow: waits, sizes and their repetition, placement, depth, hidden executions."""
 
+import itertools
 from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 
 from tercel.core.arrays import Bools, Floats, Ints
+from tercel.market.flow.calibrate import to_lots
 from tercel.market.flow.queue_reactive import extract
 from tercel.market.flow.queue_reactive import layout as q
 from tercel.market.flow.queue_reactive.edges import cuts, pad
-from tercel.market.flow.queue_reactive.repeats import AgainChances, fresh
+from tercel.market.flow.queue_reactive.extract import (
+    SOON_NS,
+    WITH_NS,
+    ExtractedDay,
+    FlowState,
+    behind_best,
+    dropped,
+    gone,
+    of_side,
+)
+
+# -- repeats ---------------------------------------------------------------------------------------
+# Repetition of recent sizes and prices by limit orders, and the sizes of the others.
 
 Table = Floats
 CURVE = 13
@@ -128,14 +143,14 @@ def _places(
 
 
 def _inside(days: Days, seen: Seen, known: Sequence[Bools], law: dict[str, Table]) -> Table:
-    """Ticks into the spread from its nearer end, by how far its side stands behind its mean, and by the spread.
+    """Ticks into the spread from its nearer end, by how far its side is behind its mean, and by the spread.
 
-    Of orders that stand where none stood (`repeats.AgainChances`), if there are any. Where they are few, a cell takes
+    Of orders that stand where none stood (`empirical.AgainChances`), if there are any. Where they are few, a cell takes
     those of any retreat.
     """
     rows = np.concatenate([d.o.kind == q.LIMIT_IN_SPREAD for d in days])
-    anew = rows & ~np.concatenate(known)
-    rows = anew if anew.any() else rows
+    fresh = rows & ~np.concatenate(known)
+    rows = fresh if fresh.any() else rows
     spread = np.concatenate([d.spread for d in days])
     better = -np.concatenate([extract.behind_best(d) for d in days])
     signed = np.where(2 * better <= spread, better, better - spread)
@@ -279,3 +294,282 @@ def volume_curve(days: Sequence[extract.ExtractedDay], session_ns: float) -> Tab
         at = np.minimum((d.o.ns[rows] - d.o.open_ns) * CURVE // int(session_ns), CURVE - 1)
         out += np.bincount(at, d.lots[rows], CURVE)
     return out / len(days)
+
+
+# -- hidden ----------------------------------------------------------------------------------------
+# Laws of hidden executions: frequency with and without a market order, by spread; place in it; size.
+
+FEW: Final = 20
+PRIOR: Final = 5.0
+"""Occasions at the wider law's rate that a cell is shrunk to."""
+
+
+def laws(
+    days: Sequence[ExtractedDay], seen: Sequence[FlowState], spread_edges: Floats, per_lot: float
+) -> dict[str, Floats]:
+    """Law of a side's hidden executions, by spread and by whether its best price holds.
+
+    For each market order that takes from the side (those that it follows at once), and for each event (all others).
+    Their place is a share of the spread, by how far the best price is behind one that is gone. Which side rested is
+    not shown by the price on every feed: the nearer one did, so that a share is at most a half. A tape may round prices
+    outwards, to the touch itself; then that is where they lie. `per_lot`: tape lots of a simulated lot.
+
+    Returns
+    -------
+    hidden : float64[2 * STATES_OF_TOUCH * SPREADS]
+        Mean executions on a side per market order that takes from it, then per event; by the state of its best price.
+    hidden_at : float64[(1 + DROPS) * SPREADS * HIDDEN_POINTS]
+        Equally likely shares; first `memory.dropped`, then the class of the spread.
+    hidden_lots : float64[GAP_POINTS]
+        Equally likely values.
+    """
+    rows = np.concatenate([d.o.hidden for d in days])
+    gap = rows[:, 4] - rows[:, 3]
+    at = np.clip((rows[:, 1] - rows[:, 3]) / np.maximum(gap, 1), 0.0, 1.0)
+    at = np.minimum(at, 1.0 - at)
+    classes = np.searchsorted(spread_edges, gap, side="right")
+    nearer = np.where(2 * rows[:, 1] <= rows[:, 3] + rows[:, 4], 1, -1)
+    state = of_side(
+        np.concatenate([_then(d, dropped(d, s)) for d, s in zip(days, seen, strict=True)]), nearer
+    )
+    places = np.zeros((1 + q.DROPS, q.SPREADS, q.HIDDEN_POINTS))
+    for m, c in itertools.product(range(1 + q.DROPS), range(q.SPREADS)):
+        near = np.abs(classes - c) <= 1
+        choices = ((classes == c) & (state == m), near & (state == m), state == m, classes == c)
+        mine = next((at[which] for which in choices if which.sum() >= FEW), at)
+        if len(mine):
+            places[m, c] = points(mine, q.HIDDEN_POINTS, whole=False)
+    lots = to_lots(rows[:, 2], per_lot) if len(rows) else np.ones(1)
+    counts = np.sum([_counts(d, s, spread_edges) for d, s in zip(days, seen, strict=True)], axis=0)
+    return {
+        "hidden": np.concatenate([_rate(*counts[i]).ravel() for i in range(2)]),
+        "hidden_at": np.clip(places, 0.0, 0.5).ravel(),
+        "hidden_lots": np.maximum(points(lots, q.GAP_POINTS), 1.0),
+    }
+
+
+def again(days: Sequence[ExtractedDay]) -> float:
+    """Share of hidden executions within a second of another on their side, at most .9."""
+    close, count = 0, 0
+    for d in days:
+        ns, nearer = (
+            d.o.hidden[:, 0],
+            np.sign(2 * d.o.hidden[:, 1] - d.o.hidden[:, 3] - d.o.hidden[:, 4]),
+        )
+        for side in (-1, 1):
+            close += int((np.diff(ns[nearer == side]) < SOON_NS).sum())
+            count += int((nearer == side).sum())
+    return min(close / max(count, 1), 0.9)
+
+
+def _counts(day: ExtractedDay, seen: FlowState, spread_edges: Floats) -> Floats:
+    """Executions, and occasions for them, float64[2, 2, STATES_OF_TOUCH, SPREADS]: with market orders, alone."""
+    state, o = gone(day, seen), day.o
+    out = np.zeros((2, 2, q.STATES_OF_TOUCH, q.SPREADS))
+    spread = np.searchsorted(spread_edges, day.spread, side="right")
+    market = o.kind == q.MARKET
+    np.add.at(out[0, 1], (of_side(state, -o.side.astype(np.int64))[market], spread[market]), 1.0)
+    for at in range(2):
+        np.add.at(out[1, 1], (state[:, at], spread), 1.0)
+    ns, price = o.hidden[:, 0], 2 * o.hidden[:, 1] - o.hidden[:, 3] - o.hidden[:, 4]
+    met = np.searchsorted(spread_edges, o.hidden[:, 4] - o.hidden[:, 3], side="right")
+    after = np.append(o.ns[market], np.iinfo(np.int64).max)
+    joined = after[np.searchsorted(after, ns)] - ns <= WITH_NS
+    then = _then(day, state)
+    for side, weight in (
+        (-1, np.where(price == 0, 0.5, price > 0)),
+        (1, np.where(price == 0, 0.5, price < 0)),
+    ):
+        where = (
+            np.where(joined, 0, 1),
+            np.zeros(len(ns), np.int64),
+            of_side(then, np.full(len(ns), side)),
+            met,
+        )
+        np.add.at(out, where, weight)
+    return out
+
+
+def _then(day: ExtractedDay, state: Ints) -> Ints:
+    """States of the bid and of the ask when each hidden execution came, int64[h, 2]."""
+    return state[np.minimum(np.searchsorted(day.o.ns, day.o.hidden[:, 0]), max(day.o.n - 1, 0))]
+
+
+def _rate(hidden: Floats, met: Floats) -> Floats:
+    """Executions over occasions; thin cells are shrunk to their spread, thin spreads to all."""
+    over_all = hidden.sum() / max(met.sum(), 1.0)
+    by_spread = (hidden.sum(axis=0) + PRIOR * over_all) / (met.sum(axis=0) + PRIOR)
+    return np.asarray((hidden + PRIOR * by_spread) / (met + PRIOR))
+
+
+SIZES_AT = (0.25, 0.5, 0.85)
+
+
+def repeats(days: Sequence[ExtractedDay], seen: Sequence[FlowState]) -> dict[str, Table]:
+    """Frequency with which limit orders repeat the previous event's, or the last cancel's, size and price.
+
+    `repeat_by`: how often a size of a class is repeated, over the mean of its kind.
+    """
+    size, price = np.zeros((q.PREVIOUS, 3, 2, 3)), np.zeros((q.PREVIOUS, 3, 3))
+    again, there = np.zeros((3, 3)), np.zeros((3, 3))
+    placed = AgainChances()
+    edges = cuts(np.concatenate([d.lots for d in days]), SIZES_AT)
+    by_size = np.zeros((3, q.STAY_CLASSES, 3))
+    for d, s in zip(days, seen, strict=True):
+        kind, side, px = (
+            d.o.kind.astype(np.int64),
+            d.o.side.astype(np.int64),
+            d.o.price.astype(np.int64),
+        )
+        near = np.where(side > 0, d.bid[:, 0], d.ask[:, 0])
+        far = np.where(side > 0, d.ask[:, 0], d.bid[:, 0])
+        away = behind_best(d)
+        known, lots_too = placed.count(d, s)
+        for what in range(3):
+            rows = (kind == what) & ~lots_too
+            if not rows.any():
+                continue
+            values, count = np.unique(d.lots[rows], return_counts=True)
+            share = dict(zip(values.tolist(), (count / rows.sum()).tolist(), strict=True))
+            steps, count = np.unique(away[rows], return_counts=True)
+            step_share = dict(zip(steps.tolist(), (count / rows.sum()).tolist(), strict=True))
+
+            def luck(lots: Ints, law: dict[int, float]) -> Table:
+                return np.array([law.get(x, 0.0) for x in lots.tolist()])
+
+            last, same = s.before[:, 1], s.event % 2 == 0
+            can = rows & (last > 0)
+            hit = can & (d.lots == last)
+            chance = np.zeros(len(rows))
+            chance[can] = luck(last[can], share)
+            opposite = np.where(same, 0, 1)
+            for column, x in enumerate((hit, chance, can)):
+                np.add.at(
+                    size[:, what, :, column],
+                    (s.before[can, 0], opposite[can]),
+                    x[can].astype(float),
+                )
+                np.add.at(
+                    by_size[what, :, column],
+                    np.searchsorted(edges, last[can], side="right"),
+                    x[can].astype(float),
+                )
+            fits = _fitting(what, side, s.before[:, 2], near, far)
+            can_price = hit & (s.before[:, 3] == side) & fits & ~known
+            jump = np.where(side > 0, near - s.before[:, 2], s.before[:, 2] - near)
+            chance[can_price] = luck(jump[can_price], step_share)
+            for column, x in enumerate((px == s.before[:, 2], chance, can_price)):
+                np.add.at(
+                    price[:, what, column], s.before[can_price, 0], x[can_price].astype(float)
+                )
+            gone = s.before[:, 5]
+            can_gone = rows & ~hit & (gone > 0) & (gone != last)
+            hit_gone = can_gone & (d.lots == gone)
+            again[what] += (hit_gone.sum(), luck(gone[can_gone], share).sum(), can_gone.sum())
+            fits = _fitting(what, side, s.before[:, 4], near, far) & hit_gone & ~known
+            jump = np.where(side > 0, near - s.before[:, 4], s.before[:, 4] - near)
+            there[what] += (
+                (px == s.before[:, 4])[fits].sum(),
+                luck(jump[fits], step_share).sum(),
+                fits.sum(),
+            )
+    mean = np.array([_excess(*x) for x in by_size.sum(axis=1)])[:, None]
+    by = np.array([[_excess(*x) for x in row] for row in by_size]) / np.maximum(mean, 1e-6)
+    return {
+        "repeat_edges": pad(edges, q.STAY_CLASSES - 1),
+        "repeat_by": np.where(mean > 0.0, by, 1.0).ravel(),
+        "repeat_size": np.array([_excess(*x) for x in size.reshape(-1, 3)]),
+        "repeat_price": np.array([_excess(*x) for x in price.reshape(-1, 3)]),
+        "repost_size": np.array([_excess(*x) for x in again]),
+        "repost_price": np.array([_excess(*x) for x in there]),
+        **placed.tables(),
+    }
+
+
+class AgainChances:
+    """How often orders in the spread stand where one stood before, counted day by day: see `events.same_again`."""
+
+    def __init__(self) -> None:
+        self.price = np.zeros((2, q.CAUSES * q.AGAINS, q.ROOMS))
+        self.lots = np.zeros((2, q.CAUSES * q.AGAINS))
+        self.lost = np.zeros((2, 2, q.CAUSES * q.FELL * q.DROPS))
+
+    def count(self, day: ExtractedDay, seen: FlowState) -> tuple[Bools, Bools]:
+        """Count a day; which of its events stand so, and which of them have the lots of the last one too."""
+        side, price = day.o.side.astype(np.int64), day.o.price.astype(np.int64)
+        near = np.where(side > 0, day.bid[:, 0], day.ask[:, 0])
+        far = np.where(side > 0, day.ask[:, 0], day.bid[:, 0])
+        left = day.o.kind == q.LIMIT_IN_SPREAD
+        room = seen.cells[:, 0] // q.TOUCHES // 2
+        cell, there = seen.before[:, 6], seen.before[:, 7]
+        can = left & (cell >= 0) & _fitting(q.LIMIT_IN_SPREAD, side, there, near, far)
+        hit = can & (price == there)
+        same = hit & (day.lots == seen.before[:, 8])
+        for column, rows in enumerate((hit, can)):
+            np.add.at(self.price[column], (cell[rows], room[rows]), 1.0)
+        for column, rows in enumerate((same, hit)):
+            np.add.at(self.lots[column], cell[rows], 1.0)
+        known = hit.copy()
+        for i in range(2):
+            cell, there = seen.before[:, 9 + 2 * i], seen.before[:, 10 + 2 * i]
+            can = left & ~known & (cell >= 0) & _fitting(q.LIMIT_IN_SPREAD, side, there, near, far)
+            hit = can & (price == there)
+            for column, rows in enumerate((hit, can)):
+                np.add.at(self.lost[i, column], cell[rows], 1.0)
+            known |= hit
+        return known, same
+
+    def tables(self, prior: float = 20.0) -> dict[str, Table]:
+        """Chances by cell; thin ones lean on those of their age, and these on all."""
+
+        def share(hits: Table, cans: Table, lean: Table | float) -> Table:
+            return np.asarray((hits + prior * lean) / (cans + prior))
+
+        (hits, cans), (alike, stood) = self.price, self.lots
+        by_age = share(hits.sum(axis=1), cans.sum(axis=1), hits.sum() / max(cans.sum(), 1.0))
+        lots = share(alike, stood, alike.sum() / max(stood.sum(), 1.0))
+        lost, follow = (share(x[0], x[1], x[0].sum() / max(x[1].sum(), 1.0)) for x in self.lost)
+        return {
+            "again_price": share(hits, cans, by_age[:, None]).ravel(),
+            "again_lots": lots,
+            "lost_price": lost,
+            "follow_price": follow,
+        }
+
+
+def _excess(hits: float, chance: float, count: float, prior: float = 30.0) -> float:
+    """Probability above chance, shrunk where there are few."""
+    if count <= 0.0:
+        return 0.0
+    seen, by_luck = hits / count, min(chance / count, 0.99)
+    return float(np.clip((seen - by_luck) / (1.0 - by_luck), 0.0, 1.0) * count / (count + prior))
+
+
+def _fitting(kind: int, side: Ints, price: Ints, near: Ints, far: Ints) -> Bools:
+    if kind == q.LIMIT_IN_SPREAD:
+        return ((price - near) * side > 0) & ((far - price) * side > 0)
+    if kind == q.LIMIT_DEEPER:
+        return ((near - price) * side > 0) & (price > 0)
+    return price == near
+
+
+def fresh(day: ExtractedDay, seen: FlowState, kind: int, again: Bools | None = None) -> Ints:
+    """Sizes of a day's limit orders of a kind, without those that came `again` and repetitions beyond chance."""
+    rows = (day.o.kind == kind) & ~(np.zeros(len(day.lots), np.bool_) if again is None else again)
+    sizes, count = np.unique(day.lots[rows], return_counts=True)
+    left, share = count.astype(float), count / max(rows.sum(), 1)
+    taken = np.zeros(len(day.lots), np.bool_)
+    for before in (
+        seen.before[:, 1],
+        seen.before[:, 5],
+    ):  # the event before, the side's last cancelled order
+        can = rows & (before > 0) & ~taken
+        hit = can & (day.lots == before)
+        at = np.minimum(np.searchsorted(sizes, before[can]), max(len(sizes) - 1, 0))
+        known = sizes[at] == before[can] if len(sizes) else np.zeros(0, np.bool_)
+        chance = np.bincount(at[known], minlength=len(sizes)) * share
+        left -= np.maximum(
+            np.bincount(np.searchsorted(sizes, before[hit]), minlength=len(sizes)) - chance, 0.0
+        )
+        taken |= hit
+    return np.repeat(sizes, np.maximum(np.round(left), 0).astype(np.int64))

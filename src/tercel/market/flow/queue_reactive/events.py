@@ -1,7 +1,7 @@
 """Book operations of the queue-reactive flow: look at the best levels, place, take, cancel, refill.
 
-Whose order is cancelled is the matter of `withdrawals`; what trades unseen, that of `hidden_events`. The book holds
-public orders alone: own orders stand in another (`market.simulator.background`).
+The book holds public orders alone: own orders are in another (`market.simulator.background`). Hidden executions are
+drawn in `kernel`.
 """
 
 from tercel.core.jit import Floats, Longs, Packed, fixed, kernel
@@ -16,14 +16,15 @@ from tercel.market.flow.queue_reactive.memory import (
     lost_cell,
     lost_price,
     memory_at,
+    quarters,
     retreat,
     touch,
 )
-from tercel.market.flow.queue_reactive.withdrawals import withdraw
 from tercel.market.flow.santa_fe import market_order
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator.account import public_add
-from tercel.market.simulator.records import state_at
+from tercel.market.simulator.account import public_add, public_take
+from tercel.market.simulator.records import put_real, real, state_at
+from tercel.market.tape.schema import DELETE
 
 
 @kernel
@@ -163,7 +164,7 @@ def _among_levels(k: Longs, flow: Floats, side: int, near: int) -> int:
 
 @kernel
 def inside_price(k: Longs, flow: Floats, side: int, near: int, far: int) -> int:
-    """Draw a price in the spread, by how far its side stands behind its mean and by the spread."""
+    """Draw a price in the spread, by how far its side is behind its mean and by the spread."""
     gap = (far - near) * side
     law = class_of(flow, q.RETREAT_EDGES, q.RETREATS - 1, retreat(k, side)) * q.SPREADS
     law += class_of(flow, q.SPREAD_EDGES, q.SPREADS - 1, gap)
@@ -177,7 +178,7 @@ def inside_price(k: Longs, flow: Floats, side: int, near: int, far: int) -> int:
 
 @kernel
 def same_again(k: Longs, flow: Floats, side: int, near: int, far: int) -> tuple[int, int]:
-    """Where an order in the spread comes to rest that goes by a price, NO_BID: by none; its lots, 0: drawn anew.
+    """Where an order in the spread comes to rest that goes by a price, NO_BID: by none; its lots, 0: drawn.
 
     Where the side's last one stood, else at the best price that its side has lost, else that the other has.
     """
@@ -186,8 +187,8 @@ def same_again(k: Longs, flow: Floats, side: int, near: int, far: int) -> tuple[
     if cell >= 0 and _fits(q.LIMIT_IN_SPREAD, side, price, near, far):
         room = class_of(flow, q.SPREAD_EDGES, q.SPREADS - 1, (far - near) * side) // 2
         if uniform(k, sim.FLOW_RNG) < flow[q.AGAIN_PRICE + cell * q.ROOMS + room]:
-            told = uniform(k, sim.FLOW_RNG) < flow[q.AGAIN_LOTS + cell]
-            return int(price), int(k[q.MADE_LOTS + at]) if told else 0
+            repeats = uniform(k, sim.FLOW_RNG) < flow[q.AGAIN_LOTS + cell]
+            return int(price), int(k[q.MADE_LOTS + at]) if repeats else 0
     for i in range(2):
         lost = side * (1 - 2 * i)
         cell = lost_cell(k, flow, now, lost)
@@ -209,7 +210,7 @@ def deeper_price(k: Longs, flow: Floats, side: int, near: int) -> int:
     scanned = q.SCAN + at * q.SCAN_SIDE
     reaches = (
         near - k[scanned + k[scanned + 2 * q.LEVELS] - 1]
-    ) * side  # what is placed farther nobody would see
+    ) * side  # what is placed farther no statistic would see
     behind = _ticks_behind(k, flow, law)
     if flow[q.LIMITED] != 0.0:
         for _ in range(3):
@@ -323,3 +324,177 @@ def purge(b: Packed, k: Longs, flow: Floats) -> None:
     behind = (k[at + found - 1] - o.price) * side
     if found == q.LEVELS and behind > (2.0 * flow[q.WINDOW] if flow[q.LIMITED] == 0.0 else 0.0):
         withdraw(b, k, slot)
+
+
+# -- withdrawals -----------------------------------------------------------------------------------
+# Choice of the order to cancel: at the best by age and size, behind it by rank, by level, or out of sight.
+#
+# The age of an order is counted in limit orders that came after it, on both sides: the book numbers them as they come
+# (`lay.ARR`), so that tape (`queues`) and market count alike and no order carries a clock.
+
+
+@kernel
+def cancel(b: Packed, k: Longs, flow: Floats, kind: int, side: int) -> int:
+    """Slot of the order to cancel, -1 none."""
+    return _deeper_order(b, k, flow, side) if kind == q.CANCEL_DEEPER else _leaver(b, k, flow, side)
+
+
+@kernel
+def _leaver(b: Packed, k: Longs, flow: Floats, side: int) -> int:
+    """Slot of the order at the best that its owner withdraws; -1: none rests there."""
+    u = uniform(k, sim.FLOW_RNG) * stand(b, k, flow, side)
+    slot = int(level_at(b, side, touch(k, side)).head)
+    while slot >= 0:
+        u -= _leaves(b, flow, slot)
+        after = int(order_at(b, slot).next)
+        if u < 0.0 or after < 0:
+            break
+        slot = after
+    return slot
+
+
+@kernel
+def stand(b: Packed, k: Longs, flow: Floats, side: int) -> float:
+    """Refresh the cached orders at a side's best price if changed or aged; the sum of their cancel weights."""
+    at = 0 if side > 0 else 1
+    if k[q.STOOD + at] != changes(b, side) or k[q.STOOD_ARRIVAL + at] != b[lay.ARRIVAL]:
+        k[q.STOOD + at], k[q.STOOD_ARRIVAL + at] = changes(b, side), b[lay.ARRIVAL]
+        k[q.STANDING + at], ready = readiness(b, flow, side, touch(k, side))
+        put_real(k, q.STANDING_READY + at, ready)
+    return real(k, q.STANDING_READY + at)
+
+
+@kernel
+def readiness(b: Packed, flow: Floats, side: int, price: int) -> tuple[int, float]:
+    """Number of orders at a best price, and the sum of their cancel weights."""
+    total, count, age = 0.0, 0, 0
+    slot = level_at(b, side, price).tail
+    while slot >= 0:  # from the youngest on, so that classes of age only rise
+        o = order_at(b, slot)
+        came = b[lay.ARRIVAL] - o.arrival - 1
+        while age < q.LIFE - 1 and flow[q.LIFE_EDGES + age] <= came:
+            age += 1
+        total += _weight(flow, age, o.qty)
+        count += 1
+        slot = o.prev
+    return count, total
+
+
+@kernel
+def _leaves(b: Packed, flow: Floats, slot: int) -> float:
+    """Weight with which an order is withdrawn, by its age and its size."""
+    o = order_at(b, slot)
+    age = class_of(flow, q.LIFE_EDGES, q.LIFE - 1, b[lay.ARRIVAL] - o.arrival - 1)
+    return _weight(flow, age, o.qty)
+
+
+@kernel
+def _weight(flow: Floats, age: int, lots: int) -> float:
+    """How readily orders of a class of age and of so many lots are withdrawn."""
+    return flow[
+        q.LEAVES + age * q.STAY_CLASSES + class_of(flow, q.LEAVES_EDGES, q.STAY_CLASSES - 1, lots)
+    ]
+
+
+@kernel
+def _deeper_order(b: Packed, k: Longs, flow: Floats, side: int) -> int:
+    """Slot of the order behind the best that its owner withdraws; -1: none found."""
+    near = touch(k, side)
+    at = 0 if side > 0 else 1
+    u = uniform(k, sim.FLOW_RNG)
+    if u < flow[q.RANK + q.RANKS - 1]:
+        rank = class_of(flow, q.RANK, q.RANKS, u)
+        i = k[q.RING_AT + at] - 1
+        oldest = max(i - q.RING_SIZE + 1, 0)
+        while i >= oldest:
+            word = k[q.RING + at * q.RING_SIZE + (i & (q.RING_SIZE - 1))]
+            slot = word & 0xFFFFFF
+            o = order_at(b, slot)
+            if o.qty > 0 and o.arrival == word >> 24 and o.price != near:
+                if rank == 0 and _goes(b, k, flow, slot):
+                    return int(slot)
+                rank = max(rank - 1, 0)
+            i -= 1
+    if uniform(k, sim.FLOW_RNG) < flow[q.BEYOND]:
+        scanned = q.SCAN + at * q.SCAN_SIDE
+        last = k[scanned + k[scanned + 2 * q.LEVELS] - 1]
+        for _ in range(8):
+            slot = int(uniform(k, sim.FLOW_RNG) * b[lay.HIGH])
+            o = order_at(b, slot)
+            if o.qty > 0 and o.side == side and (last - o.price) * side > 0:
+                return slot
+    slot = -1
+    w1, w2 = _hazard(k, flow, side, 1), _hazard(k, flow, side, 2)
+    w3, w4 = _hazard(k, flow, side, 3), _hazard(k, flow, side, 4)
+    for _ in range(8):  # old orders are cancelled less often, at the best and behind it
+        slot = _scanned_order(b, k, side, w1, w2, w3, w4)
+        if slot < 0 or uniform(k, sim.FLOW_RNG) * flow[q.LEAVES_MOST] < _leaves(
+            b, flow, slot
+        ) * _lone(b, flow, slot):
+            break
+    return slot
+
+
+@kernel
+def _goes(b: Packed, k: Longs, flow: Floats, slot: int) -> bool:
+    """Whether an order behind the best that was picked is cancelled: large ones stay longer than small ones."""
+    c = class_of(flow, q.STAY_EDGES, q.STAY_CLASSES - 1, order_at(b, slot).qty)
+    return uniform(k, sim.FLOW_RNG) < flow[q.STAYS + c] * _lone(b, flow, slot)
+
+
+@kernel
+def _lone(b: Packed, flow: Floats, slot: int) -> float:
+    """At most 1: how readily an order behind the best goes, alone at its price or not."""
+    o = order_at(b, slot)
+    return flow[q.LONE if o.prev < 0 and o.next < 0 else q.LONE + 1]
+
+
+@kernel
+def _hazard(k: Longs, flow: Floats, side: int, n: int) -> float:
+    """Weight with which a cancel behind the best is on the n-th level there, by its lots; 0: there is no such level."""
+    at = q.SCAN + (0 if side > 0 else q.SCAN_SIDE)
+    if n >= k[at + 2 * q.LEVELS]:
+        return 0.0
+    return flow[q.HAZARD + n - 1] * quarters(k[at + q.LEVELS + n], flow[q.DEEP_POWER])
+
+
+@kernel
+def _scanned_order(
+    b: Packed, k: Longs, side: int, w1: float, w2: float, w3: float, w4: float
+) -> int:
+    """Slot of an order on the levels behind the best, by their weights; -1: none."""
+    at = q.SCAN + (0 if side > 0 else q.SCAN_SIDE)
+    found = k[at + 2 * q.LEVELS]
+    left = uniform(k, sim.FLOW_RNG) * (w1 + w2 + w3 + w4) - w1
+    if found < 2:
+        return -1
+    level = 1 + int(left >= 0.0) + int(left - w2 >= 0.0) + int(left - w2 - w3 >= 0.0)
+    return _any_order(b, k, side, k[at + min(level, found - 1)])
+
+
+@kernel
+def _any_order(b: Packed, k: Longs, side: int, price: int) -> int:
+    """Slot of an order of a level, all alike; -1: none."""
+    count = -1 - _nth_order(b, side, price, lay.NO_WINDOW)
+    if count == 0:
+        return -1
+    return _nth_order(b, side, price, int(uniform(k, sim.FLOW_RNG) * count))
+
+
+@kernel
+def _nth_order(b: Packed, side: int, price: int, n: int) -> int:
+    """Slot of the n-th order from the tail of a level's queue; -1 - (orders there) when it has fewer."""
+    slot = level_at(b, side, price).tail
+    seen = 0
+    while slot >= 0:
+        if seen == n:
+            return int(slot)
+        seen += 1
+        slot = order_at(b, slot).prev
+    return -1 - seen
+
+
+@kernel
+def withdraw(b: Packed, k: Longs, slot: int) -> None:
+    """Remove an order from the book."""
+    public_take(b, k, slot, order_at(b, slot).qty, DELETE, False)

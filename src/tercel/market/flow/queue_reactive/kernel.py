@@ -15,7 +15,7 @@ market order emptied a best price; then the kind of the event, with weights that
 - `fresh`, `alone`, `behind`: age and origin of best prices, orders alone at them, the gaps behind them;
 - `activity` of the minute.
 
-What moves the mid leans (`lean_of`): with the last half minute, against the last minutes, with those who take.
+What moves the mid leans (`lean_of`): with the last half minute, against the last minutes, with aggressors.
 Narrow are spreads in which market orders come more readily. Cancels at the best weigh by the ages and sizes of the
 orders there, deeper ones in proportion to the lots. Then price, size, or which order. Hidden executions come with
 market orders and between events.
@@ -38,7 +38,17 @@ from tercel.core.vocabulary import NO_ASK, NO_BID, NS_PER_SECOND
 from tercel.market.book import layout as lay
 from tercel.market.book.ladder import order_at
 from tercel.market.flow.queue_reactive import layout as q
-from tercel.market.flow.queue_reactive.events import limit, purge, refill, repair, take, wants
+from tercel.market.flow.queue_reactive.events import (
+    cancel,
+    limit,
+    purge,
+    refill,
+    repair,
+    stand,
+    take,
+    wants,
+    withdraw,
+)
 from tercel.market.flow.queue_reactive.memory import (
     dropped,
     gone,
@@ -50,7 +60,6 @@ from tercel.market.flow.queue_reactive.memory import (
     took,
     touch,
 )
-from tercel.market.flow.queue_reactive.withdrawals import cancel, stand, withdraw
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import hidden_trade
 from tercel.market.simulator.records import put_real, real, state_at

@@ -46,9 +46,9 @@ SINCE: Final = 4  # ages since a touch was emptied, by a market order or by a ca
 FELL: Final = 5  # ages since a best price fell back, for whatever reason
 ROOMS: Final = SPREADS // 2  # pairs of classes of the spread
 STATES_OF_TOUCH: Final = (
-    3  # it stands; it is gone by a market order, or by a cancel, and not yet back
+    3  # it rests; it is gone by a market order, or by a cancel, and not yet back
 )
-DROPS: Final = 3  # ticks by which a touch stands behind the price that it has lost
+DROPS: Final = 3  # ticks by which a touch is behind the price that it has lost
 GONE: Final = SINCE * DROPS
 CAUSES: Final = 2  # of a best price that fell back: a market order, a cancel
 AGAINS: Final = 8  # ages since then; older: forgotten
@@ -78,7 +78,7 @@ RESOLUTION, SESSION, CLOCK, SLOW_NS, FAST_NS, VALUE_NS, UNIT, WINDOW, LIMITED = 
 # RESOLUTION, SESSION: ns to which stamps are rounded, ns of a session
 # CLOCK: factor of all waits
 # UNIT: half-ticks in which the lean counts displacements
-# WINDOW: ticks behind the best within which levels are kept
+# WINDOW: ticks behind the best within which levels are simulated
 # LIMITED: 1: nothing happens beyond the LEVELS-th level
 BY_IMBALANCE, MINUTES, BEYOND, LIVE_MEAN, LEAVES_MEAN, LEAVES_MOST = range(
     FLOW_HEAD + 9, FLOW_HEAD + 15
@@ -90,7 +90,7 @@ SHORT_NS, HOLE, DEEP_POWER, RUN_NS, HIDDEN_AGAIN, TAKE_TILT, AMONG, LONE = range
     FLOW_HEAD + 15, FLOW_HEAD + 23
 )
 # SHORT_NS: waits below are not scaled by activity
-# HOLE: ticks behind the best within which another level is kept
+# HOLE: ticks behind the best within which another level is refilled
 # DEEP_POWER: quarters
 # RUN_NS: how fast market orders, and where best prices stood, are forgotten
 # HIDDEN_AGAIN: chance that a hidden execution is followed by another of its side
@@ -190,8 +190,8 @@ REPEAT_BY: Final = REPEAT_EDGES + STAY_CLASSES - 1  # [3][STAY_CLASSES] factor b
 REPEAT_PRICE: Final = REPEAT_BY + 3 * STAY_CLASSES  # [PREVIOUS][3]: its price too
 REPOST_SIZE: Final = REPEAT_PRICE + PREVIOUS * 3  # [3]: size of the side's last cancelled order
 REPOST_PRICE: Final = REPOST_SIZE + 3  # [3]
-# chances that an order in the spread stands where the side's last one there stood: [CAUSES][AGAINS][ROOMS], and then
-# has its lots: [CAUSES][AGAINS]; that it stands at the best price that its side has lost, or else the other side:
+# chances that an order in the spread is placed where the side's last one there was: [CAUSES][AGAINS][ROOMS], and then
+# has its lots: [CAUSES][AGAINS]; that it is placed at the best price that its side has lost, or else the other side:
 # [CAUSES][FELL][DROPS]; SLOT: [2 (LEVELS - 1)] cumulative: joins level 2.., or makes a new level 2..
 AGAIN_PRICE: Final = REPOST_PRICE + 3
 AGAIN_LOTS: Final = AGAIN_PRICE + CAUSES * AGAINS * ROOMS
@@ -271,7 +271,7 @@ LEAN_NS, LEAN_UP, LEAN_DOWN, TRADE_MOVED, TOUCH_MEAN = range(RING_AT + 2, RING_A
 # LEAN_NS: when the lean was last counted; LEAN_UP, LEAN_DOWN: reals: its exponentials
 # TRADE_MOVED: whether the last market order moved the mid
 # TOUCH_MEAN: reals (bid, ask): means of the best prices, ticks
-# of each side (bid, ask), as long as `lay.CHANGES_BID` of the book is what it was: SCAN, and who stands at the best
+# of each side (bid, ask), as long as `lay.CHANGES_BID` of the book is what it was: SCAN, and the orders at the best
 SCANNED, STOOD, STOOD_ARRIVAL, STANDING, STANDING_READY = range(LEAN_NS + 6, LEAN_NS + 16, 2)
 # STOOD_ARRIVAL: `lay.ARRIVAL`, by which they age; STANDING: orders there
 # STANDING_READY: reals: sums of the weights with which they are withdrawn

@@ -223,7 +223,7 @@ def _unlink(links: Longs, ends: Longs, s: int, o: int) -> None:
 
 @kernel
 def _execute(links: Longs, ends: Longs, s: int, p: int, lots: int, shown: int) -> None:
-    """Lots trade at a price: first those of nobody known, which came before all that were seen to come."""
+    """Lots trade at a price: first anonymous lots, which came before all that were seen to come."""
     lots -= min(max(shown - ends[s, p, _LOTS], 0), lots)
     while lots > 0 and ends[s, p, _HEAD] >= 0:
         o = ends[s, p, _HEAD]

@@ -4,21 +4,20 @@ What is compared: events and market orders per second, cancels at the best, lots
 spread, depth of each level, how far the levels reach, standard deviations of the mid's changes over 1, 10, 60 and 600
 s, how far the mid has moved 10 and 60 s after a market order, and the shares of the kinds of events in each class of
 the spread. Every target has a knob that moves it nearly alone, so that damped steps on the logarithms converge in a few
-rounds; the mean knobs of the last third are kept.
+rounds; the mean knobs of the last third are returned.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
 from tercel.core.arrays import Floats, Ints
 from tercel.core.errors import CapacityError
 from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.market.flow.port import Card
 from tercel.market.flow.queue_reactive import layout as q
 from tercel.market.flow.queue_reactive.extract import ExtractedDay, day_of
-from tercel.market.flow.queue_reactive.preset import PilotFactors, QueueReactivePreset
-from tercel.market.flow.queue_reactive.tables import short
+from tercel.market.flow.queue_reactive.preset import PilotFactors, QueueReactivePreset, short
 from tercel.market.simulator.days import observed_day
 
 HORIZONS = (1, 10, 60, 600)
@@ -174,7 +173,7 @@ def tune(
     rounds : int
         Of pilots.
     tell : callable, optional
-        Is told in words which round begins.
+        Is called with a line when a round begins.
     leaning : bool
         Whether the lean's knobs are turned.
     """
@@ -183,7 +182,7 @@ def tune(
     seconds = float(np.clip(np.mean([d.o.seconds for d in days]), 1800.0, 23_400.0))
     events = target["rate"] * seconds * PILOTS
     count = int(np.clip(PILOTS * min(1.0, 1.2e6 / events), 2, PILOTS))
-    kept: list[tuple[QueueReactivePreset, dict[str, float]]] = []
+    tried: list[tuple[QueueReactivePreset, dict[str, float]]] = []
     for turn in range(rounds):
         if tell:
             tell(
@@ -196,20 +195,20 @@ def tune(
         except CapacityError:
             preset = preset.model_copy(update={"orders": preset.orders * 4})
             continue
-        kept.append((preset, got))
+        tried.append((preset, got))
         gain = 1.0 if turn < rounds // 2 else 0.5
         preset = _turned(preset, target, got, gain, leaning)
         turned = _by_spread(preset.law["turned"], tape, tallied(made, edges), gain)
         preset = preset.model_copy(update={"law": preset.law | {"turned": turned}})
-    last = kept[-max(rounds // 3, 1) :]
+    last = tried[-max(rounds // 3, 1) :]
     best = _middle([p for p, _ in last])
     reached = {
         key: float(np.exp(np.mean([np.log(max(g[key], 1e-9)) for _, g in last]))) for key in target
     }
     figures = {key: {"tape": short(target[key]), "pilots": short(reached[key])} for key in target}
-    card: dict[str, Any] = {
+    card: Card = {
         "tuned": figures,
-        "rounds": len(kept),
+        "rounds": len(tried),
         "loss": round(loss_of(target, reached), 5),
     }
     return best.model_copy(update={"card": best.card | card})

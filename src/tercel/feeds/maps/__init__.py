@@ -1,1 +1,0 @@
-"""Maps of common tick files, by name (see `tercel.feeds.csv_map`)."""
