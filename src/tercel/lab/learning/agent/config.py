@@ -78,7 +78,7 @@ class MarketSection(_Section):
     train_days: tuple[str, ...] = ()
     # Dates reserved for judging: refused when one of them is trained on.
     judge_days: tuple[str, ...] = ()
-    # Queue model of tapes of level totals (`market.simulator.queue_models`).
+    # Queue model of tapes of level totals (`market.simulator.levels`).
     queue: str = DEFAULT
 
     @model_validator(mode="after")
