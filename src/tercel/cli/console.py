@@ -93,7 +93,6 @@ class Console:
 def console(request: Console) -> None:
     """Serve the page where people watch and overrule desks; loopback only, each person by name."""
     needed("fastapi", "trade")
-    from tercel.api.console.oidc import provider_of
     from tercel.api.console.web import LOOPBACK, bind, create_app, served, server_of
 
     given = [*(request.desks or []), *([request.desk] if request.desk else [])]
@@ -102,9 +101,11 @@ def console(request: Console) -> None:
     listening = bind(request.port)
     first = _first(people)
     token = request.metrics_token or os.environ.get(TOKEN)
-    provider = (
-        None if request.oidc is None else provider_of(request.oidc, time.monotonic, time.time)
-    )
+    provider = None
+    if request.oidc is not None:
+        from tercel.api.console.oidc import provider_of
+
+        provider = provider_of(request.oidc, time.monotonic)
     desks = served(folders, time.time_ns, time.monotonic)
     app = create_app(desks, people, time.monotonic, token=token, provider=provider)
     named = ", ".join(map(str, folders))
