@@ -86,7 +86,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     for seq, entry in JournalReader(folder).read():
         state.apply(seq, entry)
     return {
-        "result": result, "report": report, "console": plain(state.shown()),
+        "result": result, "report": report, "console": plain(state.report()),
         **{name: spoken("trade", name, "--desk", folder) for name in ("orders", "tca")},
     }  # fmt: skip
 

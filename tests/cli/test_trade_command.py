@@ -31,6 +31,7 @@ from tercel.cli import app, trade
 from tercel.cli import shared as output
 from tercel.core.errors import ConfigError, JournalError
 from tercel.core.orders import NewOrder, Tif
+from tercel.core.plain import plain
 from tercel.core.ports import Entry
 from tercel.core.version import code_mark
 from tercel.desk.console.state import DeskState
@@ -335,7 +336,7 @@ def test_cost_analysis_and_reconciliation(desk: Path, ran: dict[str, Any]) -> No
     with closing(JournalReader(desk)) as reader:
         for seq, entry in reader.read():
             state.apply(seq, entry)
-    shown = {row["parent"]: row["is_bps"] for row in state.shown()["parents"]}
+    shown = {row["parent"]: row["is_bps"] for row in plain(state.report())["parents"]}
     for row in (
         found
     ):  # one definition: the analysis, the desk and the console say the same, to the last digit
@@ -343,7 +344,11 @@ def test_cost_analysis_and_reconciliation(desk: Path, ran: dict[str, Any]) -> No
         assert shown[row["parent"]] == row["is_bps"]
     whole = done("trade", "tca", "--desk", desk)["total"]
     if len(found) == len(of_desk):
-        assert state.shown()["summary"]["is_bps"] == ran["parents_bps"]["mean"] == whole["is_bps"]
+        assert (
+            plain(state.report())["summary"]["is_bps"]
+            == ran["parents_bps"]["mean"]
+            == whole["is_bps"]
+        )
     assert (
         done("trade", "tca", "--desk", desk, "--parent", found[0]["parent"])["parents"] == found[:1]
     )

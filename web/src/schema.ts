@@ -1400,21 +1400,10 @@ export interface components {
             orders: components["schemas"]["OrderRow"][];
         };
         /**
-         * DeskPage
-         * @description The page of a desk now; a stream's events hold the parts that have changed. `unbooked`: executions that stand in
-         *     the gate's journal alone, as no session runs.
+         * DeskReport
+         * @description A desk at a time; `gate_fault`: why the journal of its gate cannot be read now.
          */
-        DeskPage: {
-            /** Desk */
-            desk: string;
-            /** Running */
-            running: string | null;
-            /** Silent S */
-            silent_s: number;
-            /** Fault */
-            fault: string;
-            /** Unbooked */
-            unbooked: number;
+        DeskReport: {
             /** Seq */
             seq: number;
             /** Ns */
@@ -1454,12 +1443,7 @@ export interface components {
             alphas: {
                 [key: string]: components["schemas"]["AlphaPart"];
             };
-            /** Freshness */
-            freshness: {
-                [key: string]: {
-                    [key: string]: number;
-                };
-            };
+            freshness: components["schemas"]["Freshness"];
             heartbeat: components["schemas"]["Heartbeat"];
             /** Limits */
             limits: components["schemas"]["Limit"][];
@@ -1485,8 +1469,6 @@ export interface components {
             cost_points: components["schemas"]["CostPoint"][];
             /** Gate Fault */
             gate_fault: string;
-            latch: components["schemas"]["LatchPart"] | null;
-            reading: components["schemas"]["Reading"] | null;
         };
         /**
          * DeskRow
@@ -1515,83 +1497,6 @@ export interface components {
             alerts: components["schemas"]["AlertCounts"];
             /** Money */
             money: components["schemas"]["Total"][];
-        };
-        /**
-         * DeskThen
-         * @description The page of a desk as it was; `freshness`: seconds since each mark, forecast and posture of an instrument;
-         *     `gate_fault`: why the journal of its gate cannot be read now.
-         */
-        DeskThen: {
-            /** Seq */
-            seq: number;
-            /** Ns */
-            ns: number;
-            session: components["schemas"]["SessionPart"];
-            summary: components["schemas"]["Summary"];
-            /** Agents */
-            agents: components["schemas"]["AgentPart"][];
-            /** Parents */
-            parents: components["schemas"]["ParentPart"][];
-            /** Orders */
-            orders: components["schemas"]["OrderPart"][];
-            /** Instruments */
-            instruments: {
-                [key: string]: components["schemas"]["ListingPart"];
-            };
-            /** Markets */
-            markets: {
-                [key: string]: components["schemas"]["MarketPart"];
-            };
-            /** Money */
-            money: components["schemas"]["Total"][];
-            /** Positions */
-            positions: components["schemas"]["PositionPart"][];
-            /** Pnl Points */
-            pnl_points: components["schemas"]["PnlPoint"][];
-            /** Exposure */
-            exposure: components["schemas"]["ExposurePart"][];
-            correlation: components["schemas"]["CorrelationPart"];
-            /** Postures */
-            postures: {
-                [key: string]: components["schemas"]["PosturePart"];
-            };
-            /** Stances */
-            stances: components["schemas"]["NamedStance"][];
-            /** Alphas */
-            alphas: {
-                [key: string]: components["schemas"]["AlphaPart"];
-            };
-            /** Freshness */
-            freshness: {
-                [key: string]: {
-                    [key: string]: number;
-                };
-            };
-            heartbeat: components["schemas"]["Heartbeat"];
-            /** Limits */
-            limits: components["schemas"]["Limit"][];
-            /** Denials */
-            denials: {
-                [key: string]: number;
-            };
-            /** Kills */
-            kills: {
-                [key: string]: {
-                    [key: string]: unknown;
-                };
-            };
-            /** Alerts */
-            alerts: components["schemas"]["Alert"][];
-            /** Decisions */
-            decisions: components["schemas"]["Decision"][];
-            /** Operator */
-            operator: components["schemas"]["Deed"][];
-            /** Share Points */
-            share_points: components["schemas"]["SharePoint"][];
-            /** Cost Points */
-            cost_points: components["schemas"]["CostPoint"][];
-            /** Gate Fault */
-            gate_fault: string;
         };
         /**
          * Done
@@ -1654,6 +1559,24 @@ export interface components {
             /** Came Bps */
             came_bps: number | null;
         };
+        /**
+         * Freshness
+         * @description Seconds since each mark, forecast and posture of an instrument.
+         */
+        Freshness: {
+            /** Marks */
+            marks: {
+                [key: string]: number;
+            };
+            /** Forecasts */
+            forecasts: {
+                [key: string]: number;
+            };
+            /** Postures */
+            postures: {
+                [key: string]: number;
+            };
+        };
         /** HTTPValidationError */
         HTTPValidationError: {
             /** Detail */
@@ -1675,9 +1598,15 @@ export interface components {
         };
         /**
          * Heartbeat
-         * @description The desk's last heartbeat; none yet: empty.
+         * @description The desk's last heartbeat; none yet: empty. `limits`: scope, name, limit to use, size and share that warns.
          */
         Heartbeat: {
+            /** Limits */
+            limits?: {
+                [key: string]: unknown;
+            };
+            /** Clock S */
+            clock_s?: number;
             /** Ns */
             ns?: number | null;
         } & {
@@ -1836,6 +1765,89 @@ export interface components {
             lot: number | null;
             /** Currency */
             currency: string;
+        };
+        /**
+         * LiveDeskReport
+         * @description A desk now; events of a stream hold the parts that have changed.
+         */
+        LiveDeskReport: {
+            /** Desk */
+            desk: string;
+            /** Running */
+            running: string | null;
+            /** Silent S */
+            silent_s: number;
+            /** Fault */
+            fault: string;
+            /** Unbooked */
+            unbooked: number;
+            /** Seq */
+            seq: number;
+            /** Ns */
+            ns: number;
+            session: components["schemas"]["SessionPart"];
+            summary: components["schemas"]["Summary"];
+            /** Agents */
+            agents: components["schemas"]["AgentPart"][];
+            /** Parents */
+            parents: components["schemas"]["ParentPart"][];
+            /** Orders */
+            orders: components["schemas"]["OrderPart"][];
+            /** Instruments */
+            instruments: {
+                [key: string]: components["schemas"]["ListingPart"];
+            };
+            /** Markets */
+            markets: {
+                [key: string]: components["schemas"]["MarketPart"];
+            };
+            /** Money */
+            money: components["schemas"]["Total"][];
+            /** Positions */
+            positions: components["schemas"]["PositionPart"][];
+            /** Pnl Points */
+            pnl_points: components["schemas"]["PnlPoint"][];
+            /** Exposure */
+            exposure: components["schemas"]["ExposurePart"][];
+            correlation: components["schemas"]["CorrelationPart"];
+            /** Postures */
+            postures: {
+                [key: string]: components["schemas"]["PosturePart"];
+            };
+            /** Stances */
+            stances: components["schemas"]["NamedStance"][];
+            /** Alphas */
+            alphas: {
+                [key: string]: components["schemas"]["AlphaPart"];
+            };
+            freshness: components["schemas"]["Freshness"];
+            heartbeat: components["schemas"]["Heartbeat"];
+            /** Limits */
+            limits: components["schemas"]["Limit"][];
+            /** Denials */
+            denials: {
+                [key: string]: number;
+            };
+            /** Kills */
+            kills: {
+                [key: string]: {
+                    [key: string]: unknown;
+                };
+            };
+            /** Alerts */
+            alerts: components["schemas"]["Alert"][];
+            /** Decisions */
+            decisions: components["schemas"]["Decision"][];
+            /** Operator */
+            operator: components["schemas"]["Deed"][];
+            /** Share Points */
+            share_points: components["schemas"]["SharePoint"][];
+            /** Cost Points */
+            cost_points: components["schemas"]["CostPoint"][];
+            /** Gate Fault */
+            gate_fault: string;
+            latch: components["schemas"]["LatchPart"] | null;
+            reading: components["schemas"]["Reading"] | null;
         };
         /**
          * LoginBody
@@ -2402,53 +2414,39 @@ export interface components {
         };
         /**
          * Seat
-         * @description The challenger beside an agent, on paper: what it saves, basis points, over trials.
+         * @description The challenger beside an agent, on paper: what it saves, basis points, over trials; no challenger: empty.
          */
         Seat: {
-            /**
-             * Challenger
-             * @default
-             */
+            /** Challenger */
             challenger: string;
-            /**
-             * Strategy
-             * @default
-             */
+            /** Strategy */
             strategy: string;
-            /**
-             * Trials
-             * @default 0
-             */
+            /** Trials */
             trials: number;
             /** Mean Bps */
-            mean_bps?: number | null;
+            mean_bps: number | null;
             /** Low Bps */
-            low_bps?: number | null;
+            low_bps: number | null;
             /** High Bps */
-            high_bps?: number | null;
-            /**
-             * Verdict
-             * @default
-             */
+            high_bps: number | null;
+            /** Verdict */
             verdict: string;
         } & {
             [key: string]: unknown;
         };
         /**
          * SessionPart
-         * @description The desk's session; none yet: empty.
+         * @description The desk's session; none yet: empty. `listings`: tick, lot and currency of instruments.
          */
         SessionPart: {
-            /**
-             * Venue
-             * @default
-             */
-            venue: string;
-            /**
-             * Stage
-             * @default
-             */
-            stage: string;
+            /** Listings */
+            listings?: {
+                [key: string]: unknown;
+            };
+            /** Venue */
+            venue?: string;
+            /** Stage */
+            stage?: string;
         } & {
             [key: string]: unknown;
         };
@@ -2669,13 +2667,13 @@ export type CostPoint = components['schemas']['CostPoint'];
 export type Decision = components['schemas']['Decision'];
 export type Deed = components['schemas']['Deed'];
 export type DeskOrders = components['schemas']['DeskOrders'];
-export type DeskPage = components['schemas']['DeskPage'];
+export type DeskReport = components['schemas']['DeskReport'];
 export type DeskRow = components['schemas']['DeskRow'];
-export type DeskThen = components['schemas']['DeskThen'];
 export type Done = components['schemas']['Done'];
 export type EndPostureBody = components['schemas']['EndPostureBody'];
 export type ExposurePart = components['schemas']['ExposurePart'];
 export type ForecastRow = components['schemas']['ForecastRow'];
+export type Freshness = components['schemas']['Freshness'];
 export type HttpValidationError = components['schemas']['HTTPValidationError'];
 export type HandOrderBody = components['schemas']['HandOrderBody'];
 export type Heartbeat = components['schemas']['Heartbeat'];
@@ -2690,6 +2688,7 @@ export type Left = components['schemas']['Left'];
 export type Limit = components['schemas']['Limit'];
 export type LimitsBody = components['schemas']['LimitsBody'];
 export type ListingPart = components['schemas']['ListingPart'];
+export type LiveDeskReport = components['schemas']['LiveDeskReport'];
 export type LoginBody = components['schemas']['LoginBody'];
 export type MarketPart = components['schemas']['MarketPart'];
 export type Me = components['schemas']['Me'];
@@ -3233,7 +3232,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["DeskPage"];
+                    "application/json": components["schemas"]["LiveDeskReport"];
                 };
             };
             /** @description nobody is logged in */
@@ -3271,7 +3270,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "text/event-stream": components["schemas"]["DeskPage"];
+                    "text/event-stream": components["schemas"]["LiveDeskReport"];
                 };
             };
             /** @description nobody is logged in */
@@ -3311,7 +3310,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["DeskThen"];
+                    "application/json": components["schemas"]["DeskReport"];
                 };
             };
             /** @description nobody is logged in */

@@ -18,8 +18,8 @@ from tercel.api.desk_day_page import HELD, SHARED, needs_of, sentence_of
 from tercel.core.errors import ConfigError, JournalError, TercelError
 from tercel.core.orders import shown, summed
 from tercel.core.ports import Entries, Entry
-from tercel.desk.console.alerts import KINDS
-from tercel.desk.console.gate import UNREADABLE, concerns, told_of, unbooked
+from tercel.desk.console.alerts import KINDS, UNREADABLE, concerns, gate_terms, unbooked
+from tercel.desk.console.report import DeskReport
 from tercel.desk.console.state import DeskState
 from tercel.desk.gate.process import gate_folder
 from tercel.desk.trading.journal import kinds
@@ -79,7 +79,7 @@ def _gate_of(desk: Path, journal: JournalReader) -> Iterator[GateDay]:
     """The gate of a desk, its hashes checked."""
     told: dict[str, Any] = {}
     for _, entry in journal.read(0, (kinds.SESSION,)):
-        told = told_of(entry.body)
+        told = gate_terms(entry.body)
     reader: JournalReader | None = None
     fault = ""
     try:
@@ -209,10 +209,10 @@ def day_of(
         elif from_ns <= entry.ns <= to_ns:
             events.alert(seq, entry, at_gate=True)
     now = _sums(state)
-    page = state.shown()
+    report = state.report()
     found = {"desk": name, "from_ns": from_ns, "to_ns": to_ns, "session": dict(state.session)}
-    found |= _figures(page, events, _gained(now if before is None else before, now))
-    found |= _at_the_end(state, page, gate, to_ns)
+    found |= _figures(report, events, _gained(now if before is None else before, now))
+    found |= _at_the_end(state, report, gate, to_ns)
     found |= {
         "denials": dict(events.denials.most_common()),
         "severities": dict(events.severities),
@@ -238,20 +238,23 @@ def _sums(state: DeskState) -> Sums:
     }
 
 
-def _figures(page: Mapping[str, Any], events: DayEvents, gained: Sums) -> dict[str, Any]:
+def _figures(report: DeskReport, events: DayEvents, gained: Sums) -> dict[str, Any]:
     """Costs, money and agents of the day."""
     costs = list(events.costs.values())
     agents = [
         {
-            **{key: row[key] for key in ("name", "state", "state_reason", "strategy")},
-            "fills": events.fills[row["name"]],
-            "lots": shown(events.lots[row["name"]]),
+            "name": row.name,
+            "state": row.state,
+            "state_reason": row.state_reason,
+            "strategy": row.strategy,
+            "fills": events.fills[row.name],
+            "lots": shown(events.lots[row.name]),
             "costs": costs_of(
-                [one for one in costs if one["agent"] == row["name"] and "by_hand" not in one]
+                [one for one in costs if one["agent"] == row.name and "by_hand" not in one]
             ),
-            "money": money_of(costs, gained, row["name"]),
+            "money": money_of(costs, gained, row.name),
         }
-        for row in page["agents"]
+        for row in report.agents
     ]
     return {
         "parents": {"accepted": events.accepted, "over": events.over},
@@ -260,7 +263,7 @@ def _figures(page: Mapping[str, Any], events: DayEvents, gained: Sums) -> dict[s
         "costs": costs_of(costs),
         "parent_costs": costs,
         "money": money_of(costs, gained),
-        "exposure": [{key: row[key] for key in EXPOSURE} for row in page["money"]],
+        "exposure": [{key: getattr(row, key) for key in EXPOSURE} for row in report.money],
         "agents": agents,
     }
 
@@ -325,9 +328,7 @@ def costs_of(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 # -- the end of the day -----------------------------------------------------------------------------------------------
 
 
-def _at_the_end(
-    state: DeskState, page: Mapping[str, Any], gate: GateDay, to_ns: int
-) -> dict[str, Any]:
+def _at_the_end(state: DeskState, report: DeskReport, gate: GateDay, to_ns: int) -> dict[str, Any]:
     """What stands, is open or of unknown fate, and what fails a check."""
     ledger = state.ledger
     unknown = {order.root: order for order in ledger.orders.unknown()}
@@ -351,7 +352,7 @@ def _at_the_end(
             {"parent": one.id, **one.row, "waits": one.status == ParentStatus.PAUSED}
             for one in ledger.parents.open()
         ],
-        "positions": [row for row in page["positions"] if row["lots"]],
+        "positions": [vars(row) for row in report.positions if row.lots],
         "requests": [
             {"request": number, "by": one.by, "reason": one.reason, "changes": dict(one.changes)}
             for number, one in ledger.limits.requests.items()

@@ -6,7 +6,8 @@ from typing import Any, Final
 
 from tercel.core.plain import plain
 from tercel.core.ports import Entry
-from tercel.desk.console.alerts import SEVERE, owner_of, row_of
+from tercel.desk.console.alerts import SEVERE, Owner, alert_of, owner_of
+from tercel.desk.console.report import Alert
 from tercel.desk.console.state import DeskState, highest
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.tca.shortfall import BPS
@@ -41,9 +42,9 @@ class DayEvents:
         self.people: list[dict[str, Any]] = []
         self.limits: dict[tuple[str, str, str], dict[str, Any]] = {}
         """Where each limit came nearest to its end."""
-        self.owners: dict[tuple[bool, int], dict[str, str]] = {}
+        self.owners: dict[tuple[bool, int], Owner] = {}
         """Of alerts, by whether they stand in the gate's journal and the number of their entry."""
-        self._alerts: list[dict[str, Any]] = []
+        self._alerts: list[Alert] = []
         self._told: set[str] = set()
 
     def apply(self, seq: int, entry: Entry, state: DeskState, *, inside: bool) -> None:
@@ -69,9 +70,9 @@ class DayEvents:
             self.alert(seq, entry)
         elif entry.kind == kinds.HEARTBEAT:
             for row in highest(body.get("limits", {})):
-                key = row["scope"], row["name"], row["limit"]
-                if row["used"] and row["share"] > self.limits.get(key, {"share": 0.0})["share"]:
-                    self.limits[key] = row | {"ns": entry.ns}
+                key = row.scope, row.name, row.limit
+                if row.used and row.share > self.limits.get(key, {"share": 0.0})["share"]:
+                    self.limits[key] = vars(row) | {"ns": entry.ns}
         else:
             self._person(entry, body)
 
@@ -127,21 +128,21 @@ class DayEvents:
 
     def alert(self, seq: int, entry: Entry, *, at_gate: bool = False) -> None:
         """Take an alert of the day, the desk's or its gate's."""
-        row = row_of(seq, entry)
-        self.severities[row["severity"]] += 1
-        if row["severity"] in SEVERE:
-            self._alerts.append(row | {"gate": at_gate})
+        row = alert_of(seq, entry, gate=at_gate)
+        self.severities[row.severity] += 1
+        if row.severity in SEVERE:
+            self._alerts.append(row)
 
     def alerts(self) -> list[dict[str, Any]]:
         """Critical ones, then warnings, first what is nobody's: those of one code, agent and owner in one row."""
         rows: dict[tuple[Any, ...], dict[str, Any]] = {}
-        for one in sorted(self._alerts, key=lambda one: one["ns"]):
-            owner = self.owners.get((one["gate"], one["seq"]), {"owner": "", "note": ""})
-            told = {name: (one | owner)[name] for name in _ALERT}
-            key = tuple(value for name, value in told.items() if name != "text")
-            row = rows.setdefault(key, {"n": 0, "first_ns": one["ns"], "seqs": []})
-            row |= told | {"n": row["n"] + 1, "last_ns": one["ns"]}
-            row["seqs"].append(one["seq"])
+        for one in sorted(self._alerts, key=lambda one: one.ns):
+            owner = self.owners.get((one.gate, one.seq), Owner("", ""))
+            shown = {name: (vars(one) | owner._asdict())[name] for name in _ALERT}
+            key = tuple(value for name, value in shown.items() if name != "text")
+            row = rows.setdefault(key, {"n": 0, "first_ns": one.ns, "seqs": []})
+            row |= shown | {"n": row["n"] + 1, "last_ns": one.ns}
+            row["seqs"].append(one.seq)
         return sorted(
             rows.values(), key=lambda row: (SEVERE.index(row["severity"]), bool(row["owner"]))
         )

@@ -20,6 +20,7 @@ from tercel.core.vocabulary import BUY, NS_PER_SECOND, SIDE_WORDS
 if TYPE_CHECKING:
     from tercel.api.desk_folder import PostedCommand
     from tercel.core.ports import Entry
+    from tercel.desk.console.report import Limit
 
 SHOWN = 16
 """Limits that a terminal shows: those used most."""
@@ -70,7 +71,12 @@ def show(request: ShowLimits) -> int:
     ]
     rows = highest(used)
     if request.as_json:
-        shown = {"hash": record.hash, "limits": record.in_force, "used": rows, "requests": waiting}
+        shown = {
+            "hash": record.hash,
+            "limits": record.in_force,
+            "used": [vars(row) for row in rows],
+            "requests": waiting,
+        }
         shown |= {"states": states.rows()}
         print_json({"desk": str(folder), **shown, "orders": orders, "wrong": found})
     else:
@@ -88,10 +94,9 @@ def show(request: ShowLimits) -> int:
     return 1 if found else 0
 
 
-def _row(row: dict[str, Any]) -> dict[str, Any]:
-    name = "" if row["scope"] == "desk" else row["name"]
-    shown = {key: row[key] for key in ("limit", "used", "of", "warned_at")}
-    return {"scope": row["scope"], "name": name, **shown, "share": f"{100 * row['share']:.0f}%"}
+def _row(row: "Limit") -> dict[str, Any]:
+    name = "" if row.scope == "desk" else row.name
+    return {**vars(row), "name": name, "share": f"{100 * row.share:.0f}%"}
 
 
 @dataclass(frozen=True)

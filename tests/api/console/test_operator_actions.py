@@ -596,7 +596,7 @@ def test_a_journal_that_cannot_be_read_on_is_not_waited_for(tmp_path: Path, made
         *[quiet] * 6000,
     ]
     with found.outside:
-        until(lambda: "none that can be" in found.served["test desk"].follower.fault)
+        until(lambda: "is invalid" in found.served["test desk"].follower.fault)
         client, word = found.client("trader"), {"desk": "test desk", "reason": "x"}
         assert client.post("/api/parents/p1/amend", json=word | {"qty": 1}).status_code == 200
         assert client.post("/api/parents/p1/cancel", json=word).status_code == 200

@@ -23,6 +23,7 @@ from tercel.api.console.sessions import (
     TooSoonError,
 )
 from tercel.api.console.web import TimedProtocol
+from tercel.core.plain import plain
 from tercel.core.ports import Entry
 from tercel.desk.trading.journal import kinds
 
@@ -315,7 +316,7 @@ def test_a_stream_shows_the_page_and_ends_with_its_session(tmp_path: Path, made:
                 Entry(kinds.MARKET, 20 * S, "BBB", body={"bid": 999, "ask": 1001})
             )
             last, follower = len(place.desk.entries), place.served["test desk"].follower
-            until(lambda: follower.shown()["seq"] == last, what="the entry")
+            until(lambda: plain(follower.report())["seq"] == last, what="the entry")
             place.clock.now += 1.0
             then = json.loads(next(lines).removeprefix("data: "))
             assert then["seq"] == last

@@ -7,6 +7,7 @@ from tests.desk.trading.desk_of_two import WIDE, S, asked, exchange_of, session_
 from tests.parts import whole
 
 from tercel.core.errors import OrderError
+from tercel.core.plain import plain
 from tercel.core.ports import Entry
 from tercel.core.price_limit import limit_at
 from tercel.desk.console.state import DeskState
@@ -74,7 +75,7 @@ def test_nothing_trades_beyond_it_and_what_is_left_is_told(strategy, side):
     state = DeskState()
     for seq, entry in session.journal.read():
         state.apply(seq, entry)
-    [row] = state.shown()["parents"]
+    [row] = plain(state.report())["parents"]
     assert (row["limit_price"], row["limit"]) == ("-3bps", parent.limit)
 
 

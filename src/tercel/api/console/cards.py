@@ -5,11 +5,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from tercel.api.console.chart_models import JudgedFigure, ModelCard
 from tercel.api.console.connected import ConnectedDesk
-from tercel.api.console.models import Interval
 from tercel.core.errors import TercelError
 from tercel.core.plain import plain
+from tercel.desk.console.report import Interval, JudgedFigure, ModelCard
 from tercel.desk.rounds.config import OFF
 from tercel.desk.rounds.forecasts import model_of
 from tercel.execution.policies.card import Card, read_card

@@ -1,11 +1,12 @@
 """What requests and answers of the console's HTTP look like; `/openapi.json` tells the same."""
 
 import unicodedata
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from tercel.api.console.people import LONGEST_PASSWORD
+from tercel.desk.console.report import Interval
 from tercel.desk.trading.limit_record import blank
 
 LONGEST_ID = 80
@@ -271,14 +272,6 @@ class Request(BaseModel):
     by: str
 
 
-class Interval(BaseModel):
-    """A mean and its 95 % interval; null: not known."""
-
-    mean: float | None
-    low: float | None
-    high: float | None
-
-
 class QuotedCost(BaseModel):
     """What a strategy may cost: basis points of the order's value, and money (positive is a cost)."""
 
@@ -297,23 +290,3 @@ class QuotedCosts(BaseModel):
     value: float | None
     by_strategy: list[QuotedCost]
     against: list[str]
-
-
-class JournalLine(BaseModel):
-    """An entry of a journal."""
-
-    seq: int
-    ns: int
-    kind: str
-    instrument: str
-    agent: str
-    parent: str
-    order: str
-    body: dict[str, Any]
-
-
-class JournalPage(BaseModel):
-    """Entries of a journal; `next` is the `after` of the next page, null where this was the last."""
-
-    entries: list[JournalLine]
-    next: int | None

@@ -11,11 +11,12 @@ from fastapi import FastAPI, Path, Request, Response
 from tercel.api.console import models, operator_actions
 from tercel.api.console.connected import ConnectedDesk, Desks
 from tercel.api.console.guard import HttpError, needs
-from tercel.api.console.models import Done, Interval, QuoteBody, QuotedCost, QuotedCosts, Waits
+from tercel.api.console.models import Done, QuoteBody, QuotedCost, QuotedCosts, Waits
 from tercel.api.console.people import BOUND, may
 from tercel.api.console.requests import CONFIRMED, REFUSED, Asked
 from tercel.api.console.sessions import Sessions, Visit
 from tercel.core.errors import TercelError
+from tercel.desk.console.report import Interval
 from tercel.desk.console.state import Agent, DeskState
 from tercel.desk.trading.limit_record import same_person
 from tercel.desk.trading.tca.shortfall import BPS
@@ -50,8 +51,9 @@ def quote(served: ConnectedDesk, asked: QuoteBody) -> QuotedCosts:
 
 def _value(state: DeskState, asked: QuoteBody, listing: Mapping[str, Any]) -> float | None:
     """Of the order at the last mid."""
-    market = state.markets.get(asked.instrument, {})
-    prices = [market[side] for side in ("bid", "ask") if market.get(side) is not None]
+    market = state.markets.get(asked.instrument)
+    sides = () if market is None else (market.get("bid"), market.get("ask"))
+    prices = [price for price in sides if price is not None]
     if not prices or not listing.get("tick"):
         return None
     return float(sum(prices) / len(prices) * float(listing["tick"]) * asked.qty)
@@ -64,7 +66,7 @@ def _cost(
     bps = Interval(mean=mean, low=low, high=high)
     shown = {
         key: None if one is None or value is None else value * one / BPS
-        for key, one in bps.model_dump().items()
+        for key, one in vars(bps).items()
     }
     standing = state.ledger.states.standing(agent.name)
     against = (

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from tercel.core.ports import Entry
+from tercel.desk.console.report import LatchPart
 from tercel.desk.gate.process import gate_folder
 from tercel.desk.trading.journal.database import DATABASE
 from tercel.desk.trading.journal.lock import holder
@@ -88,28 +89,19 @@ class FolderDesk:
         """Identity of the kill latch's current state: every kill and re-arm makes another."""
         return self._latch.state().mark
 
-    def killed(self) -> Mapping[str, Any] | None:
-        """The kill latch's current state."""
+    def killed(self) -> LatchPart | None:
+        """The kill latch's current state; None if it holds nobody."""
         state = self._latch.state()
         if state.damaged:
             return {"scope": "all", "by": "", "reason": state.damaged}
         if not state.killed:
             return None
-        by = next(
-            (
-                str(done.get("by", ""))
-                for done in reversed(state.history)
-                if done.get("what") == "kill"
-            ),
-            "",
-        )
+        kills = [done for done in reversed(state.history) if done.get("what") == "kill"]
+        by = str(kills[0].get("by", "")) if kills else ""
         if ALL in state.killed:
             return {"scope": "all", "by": by, "reason": state.killed[ALL]}
-        return {
-            "scope": ", ".join(state.killed),
-            "by": by,
-            "reason": "; ".join(dict.fromkeys(state.killed.values())),
-        }
+        reasons = "; ".join(dict.fromkeys(state.killed.values()))
+        return {"scope": ", ".join(state.killed), "by": by, "reason": reasons}
 
     def why(self, seq: int) -> Mapping[str, Any] | None:
         """Explain a journaled decision: the observation and the intent."""
