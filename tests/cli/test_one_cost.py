@@ -16,7 +16,7 @@ from tercel.core.plain import plain
 from tercel.core.vocabulary import NS_PER_SECOND as S
 from tercel.desk.console.state import DeskState
 from tercel.desk.rounds.build import open_desk
-from tercel.desk.rounds.outcome import outcome
+from tercel.desk.rounds.outcome import outcome_of
 from tercel.desk.trading.journal.reader import JournalReader
 from tercel.desk.trading.journal.store import SqlJournal
 from tercel.desk.trading.kill import LATCH, KillLatch
@@ -79,14 +79,14 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     session.run_until(session.now_ns + 300 * S)
     recorder.close()
     opened.desk.cost_path.append(opened.desk.cost_bps())
-    result = outcome(opened, folder).to_json()
+    result = outcome_of(opened, folder)
     report = page(config, opened, result, folder, [])
     session.close()
     state = DeskState()
     for seq, entry in JournalReader(folder).read():
         state.apply(seq, entry)
     return {
-        "result": result, "report": report, "console": plain(state.report()),
+        "result": result.to_json(), "report": report, "console": plain(state.report()),
         **{name: spoken("trade", name, "--desk", folder) for name in ("orders", "tca")},
     }  # fmt: skip
 

@@ -35,6 +35,7 @@ from tercel.core.plain import plain
 from tercel.core.ports import Entry
 from tercel.core.version import code_mark
 from tercel.desk.console.state import DeskState
+from tercel.desk.rounds.outcome import OpenParent
 from tercel.desk.rounds.runtime import check_latch
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.chain import ChainKey
@@ -645,7 +646,7 @@ def test_parents_that_are_open_when_the_desk_stops_are_named(
     assert ran["journal"]["consistent"] is True  # what is open is open in the journal too
     page = (desk / "report.html").read_text()
     assert page.index("Open when the desk stopped") < page.index("its horizon comes 8,640 s later")
-    trade._print_open(ran["open_parents"])
+    trade._print_open([OpenParent(**row) for row in ran["open_parents"]])
     shown = capsys.readouterr().out
     parent = ledger.parents.must("short")
     assert parent.limit > 0

@@ -2418,19 +2418,19 @@ export interface components {
          */
         Seat: {
             /** Challenger */
-            challenger: string;
+            challenger?: string;
             /** Strategy */
-            strategy: string;
+            strategy?: string;
             /** Trials */
-            trials: number;
+            trials?: number;
             /** Mean Bps */
-            mean_bps: number | null;
+            mean_bps?: number | null;
             /** Low Bps */
-            low_bps: number | null;
+            low_bps?: number | null;
             /** High Bps */
-            high_bps: number | null;
+            high_bps?: number | null;
             /** Verdict */
-            verdict: string;
+            verdict?: string;
         } & {
             [key: string]: unknown;
         };

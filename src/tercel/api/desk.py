@@ -25,7 +25,7 @@ from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.desk.gate.process import FOLDER
 from tercel.desk.rounds.build import limits_of
 from tercel.desk.rounds.config import LIVE
-from tercel.desk.rounds.outcome import DeskOutcome, outcome
+from tercel.desk.rounds.outcome import DeskOutcome, outcome_of
 from tercel.desk.rounds.runtime import DeskRuntime
 from tercel.desk.rounds.stage import asks_live, check_clock, check_live, check_stage
 from tercel.desk.trading.journal import kinds
@@ -430,7 +430,7 @@ class Desk(Closing):
     @property
     def outcome(self) -> DeskOutcome:
         """Outcome so far: costs, agents and their shares of the flow, denials, state of the journal."""
-        return outcome(self._runtime.opened, self.folder)
+        return outcome_of(self._runtime.opened, self.folder)
 
     def bounds(self) -> ShadowBounds | None:
         """(``stage = "shadow"``) What the parents that are over would have cost at both bounds; kept in the folder.
@@ -453,17 +453,17 @@ class Desk(Closing):
         self,
         path: str | Path | None = None,
         *,
-        figures: Mapping[str, Any] | None = None,
+        outcome: DeskOutcome | None = None,
         experiments: Sequence[Section] = (),
     ) -> Path:
         """Write the page of ``tercel trade run``: one HTML file that fetches nothing; by default in the folder.
 
-        `figures` are those of :attr:`outcome`, where they are at hand, and `experiments` further sections.
+        `outcome` is :attr:`outcome`, if it is at hand, and `experiments` are further sections.
         """
         file = self.folder / REPORT if path is None else Path(path)
         file.parent.mkdir(parents=True, exist_ok=True)
-        shown = self.outcome.to_json() if figures is None else dict(figures)
-        write_whole(file, page(self.config, self._runtime.opened, shown, self.folder, experiments))
+        found = self.outcome if outcome is None else outcome
+        write_whole(file, page(self.config, self._runtime.opened, found, self.folder, experiments))
         return file
 
     @property

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from tercel.api.second_person import SecondPerson
     from tercel.core.report.svg import Section
     from tercel.desk.rounds.config import DeskConfig
+    from tercel.desk.rounds.outcome import DeskOutcome, OpenParent
 
 FILE: Final = "day.html"
 FAILED: Final = 2
@@ -239,12 +240,12 @@ def run(request: RunDesk) -> None:
     request = _confirmed(request, config)
     desk, staged = _traded(config, settings, folder, request)
     tried = request.experiments(config, folder)
-    result = desk.outcome.to_json() | staged.figures | tried.figures
-    desk.report(figures=result, experiments=[*staged.sections, *tried.sections])
+    outcome = desk.outcome
+    desk.report(outcome=outcome, experiments=[*staged.sections, *tried.sections])
     if request.as_json:
-        print_json(result)
+        print_json(outcome.to_json() | staged.figures | tried.figures)
     else:
-        _print(config, result, folder, [*staged.lines, *tried.lines])
+        _print(config, outcome, folder, [*staged.lines, *tried.lines])
     if desk.unknown:
         say(
             f"NOT known to be over: {', '.join(desk.unknown)}; see tercel trade reconcile --desk {folder}"
@@ -358,7 +359,7 @@ def _what_remains(folder: Path) -> str:
 
 
 def _print(
-    config: "DeskConfig", result: dict[str, Any], folder: Path, experiments: Sequence[str]
+    config: "DeskConfig", outcome: "DeskOutcome", folder: Path, experiments: Sequence[str]
 ) -> None:
     """A table of the agents and what happened in words."""
     from tercel.api.desk import REPORT
@@ -369,15 +370,15 @@ def _print(
         silence_sentences,
     )
 
-    heads, rows = agent_rows(result)
-    title = f"desk {config.desk.name}, seed {result['seed']}: {config.desk.rounds} rounds of {config.desk.round_s:g} s"
+    heads, rows = agent_rows(outcome)
+    title = f"desk {config.desk.name}, seed {outcome.seed}: {config.desk.rounds} rounds of {config.desk.round_s:g} s"
     leaves = (heads[-1], "share of the flow", "input shift, sd", "strategy")
-    print_sentences(silence_sentences(result))
+    print_sentences(silence_sentences(outcome))
     print_table(title, heads, rows, leaves, left=("strategy",), wraps=heads[-1:])
-    print_sentences(answer_sentences(result))
-    _print_open(result["open_parents"])
-    print_sentences(forecast_sentences(result["forecasts"]))
-    if not result["journal"]["consistent"]:
+    print_sentences(answer_sentences(outcome))
+    _print_open(outcome.open_parents)
+    print_sentences(forecast_sentences(outcome.forecasts))
+    if not outcome.journal.consistent:
         print_sentences(
             ["The journal does NOT agree with the desk's state: see `tercel trade verify`."]
         )
@@ -385,7 +386,7 @@ def _print(
     print_sentences([f"report: {folder / REPORT}", f"next: tercel trade tca --desk {folder}"])
 
 
-def _print_open(parents: list[dict[str, Any]]) -> None:
+def _print_open(parents: "Sequence[OpenParent]") -> None:
     """Parents that had not ended when the desk stopped, if any."""
     if not parents:
         return
@@ -398,7 +399,7 @@ def _print_open(parents: list[dict[str, Any]]) -> None:
         "reason": "why",
     }
     rows = [
-        [f"{row[key]:,}" if isinstance(row[key], int) else row[key] for key in keys]
+        [f"{cell:,}" if isinstance(cell := getattr(row, key), int) else cell for key in keys]
         for row in parents
     ]
     text = ("instrument", "agent")

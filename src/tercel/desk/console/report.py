@@ -145,13 +145,13 @@ class DeskRow(DeskStanding, Numbered):
 class Seat(Body):
     """The challenger beside an agent, on paper: what it saves, basis points, over trials; no challenger: empty."""
 
-    challenger: str
-    strategy: str
-    trials: int
-    mean_bps: float | None
-    low_bps: float | None
-    high_bps: float | None
-    verdict: str
+    challenger: NotRequired[str]
+    strategy: NotRequired[str]
+    trials: NotRequired[int]
+    mean_bps: NotRequired[float | None]
+    low_bps: NotRequired[float | None]
+    high_bps: NotRequired[float | None]
+    verdict: NotRequired[str]
 
 
 class PosturePart(Body):

@@ -89,7 +89,7 @@ class Agent:
     drift: str = ""
     drifting: bool = False
     fallback: str = ""
-    seat: Seat = field(default_factory=lambda: cast(Seat, {}))
+    seat: Seat = field(default_factory=lambda: Seat())  # noqa: PLW0108 (mypy)
     """Its last `agent_assignment` entry."""
     model: str = ""
     """Hash of its last parent's weights."""
