@@ -12,10 +12,10 @@ import pytest
 from tests.desk.console.desks import ListedDesk, S, a_session, report
 from tests.desk.trading.test_money import LISTED, a_story, cash
 
-from tercel.api import desk_folder
 from tercel.api.console.connected import RemoteDesk
-from tercel.api.desk_day import DayWindow, day_of, days_of
-from tercel.api.desk_day_page import NOBODY, DayReport
+from tercel.api.desk import folder as desk_folder
+from tercel.api.desk.day import DayWindow, day_of, days_of
+from tercel.api.desk.day_page import NOBODY, DayReport
 from tercel.core.errors import ConfigError
 from tercel.core.ports import Entry
 from tercel.desk.gate.process import FOLDER

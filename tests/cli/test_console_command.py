@@ -16,7 +16,7 @@ from typer.testing import CliRunner, Result
 
 pytest.importorskip("fastapi", reason="the console needs the extra [trade]")
 
-from tercel.api.desk_day_page import HELD
+from tercel.api.desk.day_page import HELD
 from tercel.cli import app
 from tercel.core.plain import plain
 from tercel.core.ports import Entry

@@ -9,8 +9,8 @@ import pytest
 from typer.testing import CliRunner
 
 from tercel.api.demo.markets import SimulatedMarkets
-from tercel.api.desk_file import parse_config
-from tercel.api.desk_page import page
+from tercel.api.desk.config import parse_config
+from tercel.api.desk.run_page import page
 from tercel.cli import app
 from tercel.core.plain import plain
 from tercel.core.vocabulary import NS_PER_SECOND as S

@@ -23,10 +23,10 @@ from typer.testing import CliRunner, Result
 
 pytest.importorskip("sqlalchemy", reason="a desk's journal needs the extra [trade]")
 
-from tercel.api import desk_folder
 from tercel.api.demo.markets import demo_text
-from tercel.api.desk_file import parse_config
-from tercel.api.desk_folder import weights_of
+from tercel.api.desk import folder as desk_folder
+from tercel.api.desk.config import parse_config
+from tercel.api.desk.folder import weights_of
 from tercel.cli import app, trade
 from tercel.cli import shared as output
 from tercel.core.errors import ConfigError, JournalError

@@ -641,7 +641,7 @@ export interface paths {
         put?: never;
         /**
          * Resume Agent
-         * @description Let it go on.
+         * @description Let an agent resume.
          */
         post: operations["resume_agent_api_agents__name__resume_post"];
         delete?: never;
@@ -661,7 +661,7 @@ export interface paths {
         put?: never;
         /**
          * Take Over
-         * @description Take a parent over: its strategy sends nothing more, and its orders are this person's.
+         * @description Take a parent over: its strategy sends nothing more.
          */
         post: operations["take_over_api_parents__id__take_over_post"];
         delete?: never;
@@ -681,7 +681,7 @@ export interface paths {
         put?: never;
         /**
          * Give Back
-         * @description Let its strategy go on with what is left.
+         * @description Return a parent to its strategy, which works what is left.
          */
         post: operations["give_back_api_parents__id__give_back_post"];
         delete?: never;
@@ -841,7 +841,7 @@ export interface paths {
         put?: never;
         /**
          * Posture
-         * @description Set a posture by hand at once (200), or ask for one in the place of what risk says (202).
+         * @description Set a posture by hand at once (200), or ask for one instead of risk's (202).
          */
         post: operations["posture_api_posture_post"];
         delete?: never;

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from tercel.api.desk.config import RecordedMarket, best_of, how_to_trade
 from tercel.api.judged import judge
-from tercel.api.trained_desk import RecordedMarket, best_of, how_to_trade
 from tercel.core.errors import ConfigError
 from tercel.core.files import alone
 from tercel.core.pool import Pool, stopping

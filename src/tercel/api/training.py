@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tercel.api.trained_desk import RecordedMarket, how_to_trade
+from tercel.api.desk.config import RecordedMarket, how_to_trade
 from tercel.core.errors import ConfigError, TercelError, check_known
 from tercel.core.files import LOCK, alone
 from tercel.core.plain import parse_json

@@ -101,7 +101,7 @@ class RunPortfolio(JsonRequest):
 def run(request: RunPortfolio) -> None:
     """Write today's book as targets of a desk: a step from what is held, at the cost that desks paid; a page of all."""
     check_folder(request.out)
-    from tercel.api.desk_folder import paid_of, weights_of
+    from tercel.api.desk.folder import paid_of, weights_of
     from tercel.signals.explain_page import steps_page
     from tercel.signals.runs.backtest import ends
     from tercel.signals.runs.portfolio_run import recorded, stepped, steps_of

@@ -40,7 +40,7 @@ from tercel.core.files import write_whole
 from tercel.core.machine import freeze
 
 if TYPE_CHECKING:
-    from tercel.api.desk_day import DayWindow
+    from tercel.api.desk.day import DayWindow
     from tercel.api.second_person import SecondPerson
     from tercel.core.report.svg import Section
     from tercel.desk.rounds.config import DeskConfig
@@ -87,7 +87,7 @@ class DayOfDesks(JsonRequest):
     @property
     def window(self) -> "DayWindow":
         """The time that is meant."""
-        from tercel.api.desk_day import DayWindow
+        from tercel.api.desk.day import DayWindow
 
         if self.date is None:
             return DayWindow(self.from_ns, self.to_ns, self.session)
@@ -107,8 +107,8 @@ class DayOfDesks(JsonRequest):
 
 def day(request: DayOfDesks) -> int:
     """Report the day of desks, as a page: costs, profit, limits, alerts and what needs a person."""
-    from tercel.api.desk_day import days_of
-    from tercel.api.desk_day_page import DayReport
+    from tercel.api.desk.day import days_of
+    from tercel.api.desk.day_page import DayReport
 
     window, folders = request.window, request.desks or [find_desk(None)]
     found = days_of(folders, window)
@@ -220,7 +220,7 @@ class RunDesk(JsonRequest):
 def run(request: RunDesk) -> None:
     """Run a desk: signals, posture, sized parents, agents, limits, venue, cost, and back."""
     from tercel.api.demo.markets import demo_text
-    from tercel.api.desk_file import described
+    from tercel.api.desk.config import described
     from tercel.desk.rounds.runtime import refuse
 
     if request.show_demo:
@@ -285,7 +285,7 @@ def _second(request: RunDesk) -> "SecondPerson | None":
 
 def _staged(config: "DeskConfig", desk: "tc.Desk") -> Experiments:
     """The stage of a desk that says one, and the bounds of one in shadow."""
-    from tercel.api.desk_page import bounds_section
+    from tercel.api.desk.run_page import bounds_section
 
     if not config.desk.stage:
         return Experiments()
@@ -301,7 +301,7 @@ def _traded(
     config: "DeskConfig", settings: dict[str, Any], folder: Path, request: RunDesk
 ) -> tuple["tc.Desk", Experiments]:
     """Run the desk over its venue and journal; alerts leave while it runs."""
-    from tercel.api.desk_folder import ledger_of
+    from tercel.api.desk.folder import ledger_of
     from tercel.desk.trading.journal.store import SqlJournal
 
     second = _second(request)
@@ -362,8 +362,8 @@ def _print(
     config: "DeskConfig", outcome: "DeskOutcome", folder: Path, experiments: Sequence[str]
 ) -> None:
     """A table of the agents and what happened in words."""
-    from tercel.api.desk import REPORT
-    from tercel.api.desk_page import (
+    from tercel.api.desk.desk import REPORT
+    from tercel.api.desk.run_page import (
         agent_rows,
         answer_sentences,
         forecast_sentences,

@@ -28,7 +28,7 @@ class ListOrders(DeskRequest):
 
 def orders(request: ListOrders) -> None:
     """List a desk's parents and open orders."""
-    from tercel.api.desk_folder import orders_of
+    from tercel.api.desk.folder import orders_of
 
     found = orders_of(folder := find_desk(request.desk), every=request.every)
     if request.as_json:
@@ -97,7 +97,7 @@ class ListPositions(DeskRequest):
 
 def positions(request: ListPositions) -> None:
     """List what a desk holds."""
-    from tercel.api.desk_folder import held_of
+    from tercel.api.desk.folder import held_of
 
     rows, sums = held_of(folder := find_desk(request.desk))
     if request.as_json:
@@ -154,7 +154,7 @@ class ReplayDecision(DeskRequest):
 
 def replay(request: ReplayDecision) -> None:
     """Show what a strategy saw, wanted and did at a decision, and why."""
-    from tercel.api.desk_folder import decision_of
+    from tercel.api.desk.folder import decision_of
 
     shown = decision_of(find_desk(request.desk), request.parent, request.at, request.entry)
     if request.as_json:
@@ -187,7 +187,7 @@ class Reconcile(DeskRequest):
 
 def reconcile(request: Reconcile) -> int:
     """Compare a desk's orders with the venue's word."""
-    from tercel.api.desk_folder import agreement_of
+    from tercel.api.desk.folder import agreement_of
 
     result = agreement_of(folder := find_desk(request.desk), request.venue)
     if request.as_json:
@@ -265,8 +265,8 @@ class DeskTca(DeskRequest):
 
 def tca(request: DeskTca) -> None:
     """Analyse what finished parents cost: arrival, VWAP, TWAP, the split, mark-outs."""
-    from tercel.api.desk_folder import costs_of
-    from tercel.api.desk_page import bounds_scored
+    from tercel.api.desk.folder import costs_of
+    from tercel.api.desk.run_page import bounds_scored
 
     found = costs_of(folder := find_desk(request.desk), request.parent)
     rows, summed = found.rows, found.summed

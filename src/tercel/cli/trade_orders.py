@@ -18,7 +18,7 @@ from tercel.core.machine import person
 from tercel.core.vocabulary import BUY, NS_PER_SECOND, SIDE_WORDS
 
 if TYPE_CHECKING:
-    from tercel.api.desk_folder import PostedCommand
+    from tercel.api.desk.folder import PostedCommand
     from tercel.core.ports import Entry
     from tercel.desk.console.report import Limit
 
@@ -294,7 +294,7 @@ class Settle(AskDesk):
 
 def settle(request: Settle) -> None:
     """Say why positions differ from the venue's, or that orders are over or executions right: trading goes on."""
-    from tercel.api.desk_folder import PostedCommand, settle_orders
+    from tercel.api.desk.folder import PostedCommand, settle_orders
 
     if request.execution or not request.order:
         ask(
@@ -461,7 +461,7 @@ def ask(request: AskDesk, command: str, body: Mapping[str, Any], reason: str) ->
     OrderError
         The desk refused, has ended, or ended before it answered.
     """
-    from tercel.api import desk_folder
+    from tercel.api.desk import folder as desk_folder
 
     _tell(request, desk_folder.ask(find_desk(request.desk), command, body, reason, request.wait))
 

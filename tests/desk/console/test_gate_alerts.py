@@ -17,7 +17,7 @@ from tests.desk.console.desks import S, a_session, report
 from tercel.api.console.connected import ConnectedDesk, RemoteDesk
 from tercel.api.console.reads import LAST, alert_page
 from tercel.api.console.requests import RequestBook
-from tercel.api.desk_day import days_of
+from tercel.api.desk.day import days_of
 from tercel.core.plain import plain
 from tercel.core.ports import Entry
 from tercel.desk.console.desk import FolderDesk

@@ -4,7 +4,7 @@ import pytest
 from tests.desk.rounds.test_one_after_another import SMALL
 
 from tercel.api.demo.markets import SimulatedMarkets
-from tercel.api.desk_file import parse_config
+from tercel.api.desk.config import parse_config
 from tercel.core.plain import plain
 from tercel.core.ports import Entry
 from tercel.core.vocabulary import NS_PER_SECOND as S

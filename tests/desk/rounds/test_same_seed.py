@@ -6,7 +6,7 @@ import pytest
 from tests.parts import whole
 
 from tercel.api.demo.markets import SimulatedMarkets, open_demo
-from tercel.api.desk_file import read_config
+from tercel.api.desk.config import read_config
 from tercel.desk.rounds.build import BuiltDesk
 from tercel.desk.rounds.config import DeskConfig
 from tercel.desk.trading.journal import kinds

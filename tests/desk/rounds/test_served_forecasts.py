@@ -14,10 +14,10 @@ import polars as pl
 import pytest
 from tests.desk.rounds.forecast_material import NAMES, desk_file, prices, trained, weekdays
 
-from tercel.api import desk_dependencies
 from tercel.api.demo.markets import SimulatedMarkets, open_demo
-from tercel.api.desk_file import check_file, read_config
-from tercel.api.desk_page import cost_through_rounds, forecast_sentences
+from tercel.api.desk import shadow
+from tercel.api.desk.config import check_file, read_config
+from tercel.api.desk.run_page import cost_through_rounds, forecast_sentences
 from tercel.core.errors import ConfigError, DataError, TercelError
 from tercel.core.machine import WallClock
 from tercel.core.ports import Capabilities, Entry
@@ -417,7 +417,7 @@ def test_forecasts_are_read_before_a_gate_counts_the_seconds(
         opened.append(len(read))
         return SimpleNamespace(capabilities=Capabilities())
 
-    monkeypatch.setattr(desk_dependencies, "venue_at", reached)
+    monkeypatch.setattr(shadow, "venue_at", reached)
 
     def seen(model: SignalModel) -> ServedForecasts:
         read.append(model.id)
@@ -426,9 +426,7 @@ def test_forecasts_are_read_before_a_gate_counts_the_seconds(
     monkeypatch.setattr("tercel.signals.serve.predict", seen)
     config = read_config(folder / "desk.toml").with_desk(venue="fix://TRADER@127.0.0.1:1")
     with ExitStack() as stack:
-        desk_dependencies.dependencies_of(config, WallClock(), folder)(
-            folder, folder / "kill.json", stack
-        )
+        shadow.dependencies_of(config, WallClock(), folder)(folder, folder / "kill.json", stack)
     assert opened == [1]
 
 

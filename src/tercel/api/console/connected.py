@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from tercel.api import desk_folder
 from tercel.api.console.guard import HttpError
 from tercel.api.console.requests import RequestBook
+from tercel.api.desk import folder as desk_folder
 from tercel.core.errors import ConfigError, JournalError, OrderError, TercelError, offer
 from tercel.core.ports import Entry
 from tercel.desk.console.desk import FolderDesk

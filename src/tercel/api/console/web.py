@@ -16,6 +16,7 @@ from fastapi import FastAPI
 from fastapi.responses import HTMLResponse, Response
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from tercel.api.console.actions import add_actions
 from tercel.api.console.connected import ConnectedDesk, Desks, served
 from tercel.api.console.guard import (
     LOOPBACK_HOSTS,
@@ -30,7 +31,7 @@ from tercel.api.console.login import add_login_routes, add_users
 from tercel.api.console.people import PUBLIC, People
 from tercel.api.console.reads import add_reads
 from tercel.api.console.sessions import Sessions
-from tercel.api.console.writes import add_writes
+from tercel.api.console.two_persons import add_two_person_routes
 from tercel.venues.listening import LOOPBACK, bind
 
 if TYPE_CHECKING:
@@ -169,7 +170,8 @@ def create_app(
         add_provider(app, app.state.sessions, provider)
     add_users(app, people)
     add_reads(app, desks)
-    add_writes(app, desks)
+    add_actions(app, desks)
+    add_two_person_routes(app, desks)
     add_page(app)
     app.add_middleware(HttpGuard, hosts=hosts)
     return app

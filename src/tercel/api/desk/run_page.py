@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tercel import __version__
-from tercel.api.desk_day_page import count
-from tercel.api.desk_shadow import SLACK_BPS, ShadowBounds, read_bounds, scored
+from tercel.api.desk.day_page import count
+from tercel.api.desk.shadow import SLACK_BPS, ShadowBounds, read_bounds, scored
 from tercel.core.errors import ConfigError
 from tercel.core.messages import Posture
 from tercel.core.orders import summed

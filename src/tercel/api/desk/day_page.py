@@ -340,7 +340,7 @@ class DayReport:
     found : mapping
         What `api.desk_day.days_of` gives.
 
-    >>> from tercel.api.desk_day import all_of
+    >>> from tercel.api.desk.day import all_of
     >>> DayReport({"desks": [], "all": all_of([])}).title
     'The day of 0 desks'
     """

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from tercel.api.desk_dependencies import dependencies_of
-from tercel.api.desk_file import described
-from tercel.api.desk_page import page
-from tercel.api.desk_shadow import ShadowBounds, bounds_of, write_bounds
+from tercel.api.desk.config import described
+from tercel.api.desk.run_page import page
+from tercel.api.desk.shadow import ShadowBounds, bounds_of, dependencies_of, write_bounds
 from tercel.core.errors import ConfigError, OrderError, check_known
 from tercel.core.files import write_whole
 from tercel.core.installation import installation
