@@ -203,8 +203,8 @@ def opening(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(FixVenue, "__init__", begins)
     monkeypatch.setattr(BinanceVenue, "__init__", begins)
-    for name in ("refuse_short", "warm_up", "_kept_here"):
-        monkeypatch.setattr(shadow, name, stays if name == "_kept_here" else lambda *_: None)
+    for name in ("refuse_short", "warm_up", "_paper_venue"):
+        monkeypatch.setattr(shadow, name, stays if name == "_paper_venue" else lambda *_: None)
     monkeypatch.setattr(shadow.SimulatedMarkets, "parts", stays)
     monkeypatch.setattr(shadow, "venue_at", venue_at)
     monkeypatch.setattr(desk_module, "DeskRuntime", running)

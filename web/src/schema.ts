@@ -75,7 +75,7 @@ export interface paths {
         put?: never;
         /**
          * Password
-         * @description Change the own password; all other sessions of this person end, and how many did is told.
+         * @description Change the own password; all other sessions of this person end, and the answer has their number.
          */
         post: operations["password_api_password_post"];
         delete?: never;
@@ -119,7 +119,7 @@ export interface paths {
         put?: never;
         /**
          * Add User
-         * @description Let a person in; a password that was made is told here, once.
+         * @description Let a person in; a generated password is in the answer, this once.
          */
         post: operations["add_user_api_users_post"];
         delete?: never;
@@ -419,7 +419,7 @@ export interface paths {
         };
         /**
          * Desk Why
-         * @description A decision as the journal kept it, explained.
+         * @description A decision of the journal, explained.
          */
         get: operations["desk_why_api_desks__desk__why__seq__get"];
         put?: never;
@@ -956,7 +956,7 @@ export interface components {
     schemas: {
         /**
          * AcknowledgeBody
-         * @description A note on an alert; whoever writes it owns the alert.
+         * @description A note on an alert; its author owns the alert.
          */
         AcknowledgeBody: {
             /** Desk */
@@ -1129,7 +1129,7 @@ export interface components {
         };
         /**
          * Alert
-         * @description An alert, and who owns it; `seq` is of the journal that it stands in: the desk's, or its gate's.
+         * @description An alert, and who owns it; `seq` is of the journal that holds it: the desk's, or its gate's.
          */
         Alert: {
             /** Seq */
@@ -1954,7 +1954,7 @@ export interface components {
         };
         /**
          * NewUser
-         * @description A person to let in; without a password one is made, and told in the answer.
+         * @description A person to let in; without a password one is generated, and is in the answer.
          */
         NewUser: {
             /** Name */
@@ -2237,7 +2237,7 @@ export interface components {
          * PostureBody
          * @description A posture by hand, for some minutes: of what it says and what risk says the more careful counts.
          *
-         *     With `instead` it stands in the place of what risk says, and a second person has to confirm it.
+         *     With `instead` it replaces risk's, and a second person has to confirm it.
          */
         PostureBody: {
             /** Reason */
@@ -2466,7 +2466,7 @@ export interface components {
         };
         /**
          * StancePart
-         * @description A posture that a person set by hand, until a time; `instead`: in the place of what risk says.
+         * @description A posture that a person set by hand, until a time; `instead`: instead of risk's.
          */
         StancePart: {
             /** Until Ns */
@@ -2554,7 +2554,7 @@ export interface components {
         };
         /**
          * Trade
-         * @description A trade of the public's; `side` of who took, 0 where it was not told.
+         * @description A trade of the public's; `side` of who took, 0 if unknown.
          */
         Trade: {
             /** Ns */

@@ -27,7 +27,7 @@ PASSWORD = "TERCEL_CONSOLE_PASSWORD"
 PEOPLE = "TERCEL_PEOPLE"
 TOKEN = "TERCEL_METRICS_TOKEN"
 FIRST = "admin"
-"""Who is let in where nobody is yet."""
+"""First user of an empty file of people."""
 USERS = "users"
 File = Annotated[
     Path | None,
@@ -52,7 +52,7 @@ class ConsoleGroup(TyperGroup):
         return super().parse_args(ctx, [] if below else args)
 
     def invoke(self, ctx: Any) -> Any:
-        """Serve, or do what stands below."""
+        """Serve, or run the command of the group below."""
         words = ctx.meta[USERS]
         if words is None:
             return ctx.invoke(self.callback, **ctx.params)
@@ -117,7 +117,7 @@ def console(request: Console) -> None:
 
 
 def _first(people: "People") -> str:
-    """Let `admin` in where nobody is yet, or with the password of the environment; what to say about it."""
+    """Let `admin` in if the file of people is empty, or with the password of the environment; what to say about it."""
     from tercel.api.console.people import made_password
 
     given, by = os.environ.get(PASSWORD), f"{person()} (tercel console)"
@@ -210,11 +210,11 @@ def password(request: NamedUser) -> None:
     made = "" if typed else made_password()
     people.set_password(request.name, typed or made, f"{person()} (tercel console users)")
     row = {"name": request.name, "people": str(people.path), "password": made or None}
-    told = f": {made} (printed this once)" if made else ""
+    text = f": {made} (printed this once)" if made else ""
     hand_over(
         row,
         request.as_json,
-        lambda: say(f"{request.name} has another password in {people.path}{told}"),
+        lambda: say(f"{request.name} has another password in {people.path}{text}"),
     )
 
 

@@ -73,14 +73,14 @@ def test_a_desk_whose_agents_nobody_knows_is_killed_all_the_same(place: Place) -
     assert place.other.latch is not None
 
 
-@pytest.mark.parametrize("broken", ["stands", "read", "post", "all"])
+@pytest.mark.parametrize("broken", ["position", "read", "post", "all"])
 def test_a_kill_needs_no_journal(
     place: Place, monkeypatch: pytest.MonkeyPatch, broken: str
 ) -> None:
     def fails(*_: object, **__: object) -> Any:
         raise JournalError("a journal", "a damaged one", "look at it")
 
-    for name in ("stands", "read", "post") if broken == "all" else (broken,):
+    for name in ("position", "read", "post") if broken == "all" else (broken,):
         monkeypatch.setattr(place.desk, name, fails)
     said = kill(place, scope="agent", name="ppo", desk="test desk")
     assert said.status_code == 200, said.text

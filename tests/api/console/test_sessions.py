@@ -16,7 +16,7 @@ from tercel.api.console.people import Person
 from tercel.api.console.sessions import (
     FREE_HERE,
     IDLE_S,
-    KEPT,
+    MOST_PLACES,
     LIFE_S,
     Sessions,
     Throttle,
@@ -265,9 +265,9 @@ def test_tries_at_once_are_counted_before_they_are_looked_at(place: Place) -> No
 
 def test_a_flood_of_names_is_forgotten_again() -> None:
     throttle = Throttle(1, 60.0)
-    for n in range(KEPT + 100):
+    for n in range(MOST_PLACES + 100):
         throttle.fail(n, 0.0)
-    assert len(throttle._places) == KEPT
+    assert len(throttle._places) == MOST_PLACES
 
 
 def test_too_many_tries_are_429_with_the_time_to_wait(place: Place) -> None:

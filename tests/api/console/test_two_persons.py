@@ -290,9 +290,7 @@ def test_two_persons_promote_and_undo_it(place: Place, verb: str) -> None:
     request = ask(place, f"agents/ppo/{verb}")
     assert place.desk.posted == []
     said = settle(place, request)
-    assert said.json()["done"] == [
-        "test desk: ppo: b works instead of a from the next parent on"
-    ]
+    assert said.json()["done"] == ["test desk: ppo: b works instead of a from the next parent on"]
     body = {"agent": "ppo", "champion": "ppo-csco", "challenger": "dqn"}
     assert place.desk.posted == [("promote", body, BOTH, "looked at it; so it is")]
 

@@ -83,7 +83,7 @@ def test_any_minute_of_a_day_of_200_000_entries_is_a_few_thousand_from_a_checkpo
     journal, past = Counted(chained=False), checkpoints()
     journal.append(entries)
     whole = state_at(journal, entries[-1].ns, past)
-    assert 20 < len(past) <= p.KEPT
+    assert 20 < len(past) <= p.MOST_CHECKPOINTS
     assert past.pieces < 30 * 40_000 * 24
     for minute in (1, 17, 100, 200, 300, 389):
         journal.count = 0

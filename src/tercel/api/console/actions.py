@@ -75,7 +75,7 @@ def kill(desks: Desks, asked: KillBody, by: str) -> Done:
         before = served.desk.last() if not served.follower.fault else 0
         try:
             served.desk.kill(agents, by, asked.reason)
-        except OSError as error:  # this much is sure: whoever reads an unwritable latch is killed
+        except OSError as error:  # safe: readers take an unwritable latch as a kill
             results.not_done.append(NotDone(what=f"kill {one} durably", why=str(error)))
         fallen.append((served, agents, before))
     for served, agents, before in fallen:
@@ -101,7 +101,7 @@ def _targets(desks: Desks, asked: KillBody, given: Sequence[str]) -> dict[str, l
     among = [desks.of(asked.desk)] if asked.desk else list(desks.values())
     blind = [
         one.name for one in among if one.blind
-    ]  # nobody knows whom it has: a kill of too many is the safe one
+    ]  # its agents are unknown: a kill of too many is safe
     found = {one.name: [name for name in given if name in one.agents()] for one in among}
     known = {name for agents in found.values() for name in agents}
     for one in blind:
@@ -219,7 +219,7 @@ def most_flow(served: ConnectedDesk, instrument: str) -> str:
     Raises
     ------
     HttpError
-        409: nobody has any.
+        409: no agent has any.
     """
     shares = served.follower.ask(
         lambda s: {one.name: one.share.get(instrument, -1.0) for one in s.agents.values()}
@@ -287,7 +287,7 @@ def _of_order(name: str, rests: bool, found: Sequence[Entry]) -> tuple[str, bool
 def own_alert(
     served: ConnectedDesk, seq: int, by: str, note: str, *, at_gate: bool = False
 ) -> Done:
-    """An alert is somebody's from here on, in the journal that it stands in: the desk's, or that of its gate.
+    """An alert is somebody's from here on, in the journal that holds it: the desk's, or that of its gate.
 
     Of several people who take it the first one's it is, whichever console they are at.
     """

@@ -20,7 +20,7 @@ from tercel.desk.trading.parents import ParentOrder
 ANSWER_S: Final = 10.0
 """Within it a desk that runs answers a person's word."""
 LATCHED_S: Final = 2.0
-"""Within it a desk journals what it does of a kill or a re-arm; nobody waits longer."""
+"""Within it a desk journals what it does of a kill or a re-arm; no request waits longer."""
 LOOK_S: Final = 0.02
 CAREFUL: Final = frozenset({"pause", "pause_agent", "cancel", "withdraw", "take_over", "own_alert"})
 """Words that may be taken late: they allow nothing."""
@@ -38,7 +38,7 @@ class RemoteDesk(FolderDesk):
         Raises
         ------
         OrderError
-            The desk refused, has ended, or nobody runs it.
+            The desk refused, has ended, or does not run.
         """
         if (
             command == "own_alert"
@@ -72,7 +72,7 @@ class RemoteDesk(FolderDesk):
     def last(self) -> int:
         """Number of the journal's last entry; 0 where there is none that can be read."""
         try:
-            return self.stands()[1]
+            return self.position()[1]
         except (JournalError, OSError):
             return 0
 
@@ -104,7 +104,7 @@ class ConnectedDesk:
         return gate if isinstance(gate, RemoteDesk) else None
 
     def owner(self, seq: int, *, at_gate: bool) -> str | None:
-        """Whose an alert is now, of the desk or of its gate; "" nobody's, None where it is none."""
+        """Owner of an alert of the desk or of its gate; "" without one, None if there is no such alert."""
         if at_gate:
             self.look_at_gate()
             return self.follower.gate.ask(lambda book: book.owner(seq))
@@ -112,7 +112,7 @@ class ConnectedDesk:
         return self.follower.ask(lambda state: state.alerts.owner(seq))
 
     def look_at_gate(self) -> None:
-        """Have what stands in the gate's journal now; one that cannot be read, or is locked, keeps nobody waiting."""
+        """Fold what the gate's journal holds now; one that cannot be read, or is locked, is passed over."""
         if not self.follower.gate.fault:
             self.follower.look_at_gate()
 
@@ -186,7 +186,7 @@ class ConnectedDesk:
         self, after: int, kinds: Sequence[str], enough: Callable[[list[Entry]], bool]
     ) -> list[Entry]:
         """Entries of some kinds above a number, once they are enough or `LATCHED_S` have passed; none of a journal
-        that cannot be read, and whatever there is of a desk that nobody runs."""
+        that cannot be read, and whatever there is of a desk that does not run."""
         until, found = time.monotonic() + LATCHED_S, list[Entry]()
         while True:
             runs = self.desk.running() != ""
@@ -199,7 +199,7 @@ class ConnectedDesk:
             time.sleep(LOOK_S)
 
     def read_up(self) -> None:
-        """Wait until the page has what the journal holds now, `LATCHED_S` at most: whoever asks next finds it there."""
+        """Wait until the page has what the journal holds now, `LATCHED_S` at most: the next question finds it there."""
         last, until = self.desk.last(), time.monotonic() + LATCHED_S
         while not self.follower.fault and self.follower.ask(lambda state: state.seq) < last:
             if time.monotonic() >= until:

@@ -12,13 +12,13 @@ from fastapi.responses import HTMLResponse, Response
 from starlette.concurrency import run_in_threadpool
 
 from tercel.api.console import models
-from tercel.api.console.guard import COOKIE, HttpError, needs, nobody
+from tercel.api.console.guard import COOKIE, HttpError, needs, unreadable_people
 from tercel.api.console.people import PUBLIC, People, made_password
 from tercel.api.console.sessions import LIFE_S, Sessions, TooSoonError, Visit
 from tercel.core.errors import TercelError
 
 HASHING: Final = ThreadPoolExecutor(1, "console-hash"), ThreadPoolExecutor(1, "console-hash-known")
-"""Threads that hash passwords, of strangers and of known devices: whoever tries thousands keeps no act waiting, nor
+"""Threads that hash passwords, of strangers and of known devices: thousands of attempts delay no action, nor
 a device from which a person has logged in."""
 DEVICE: Final = "tercel_device"
 DEVICE_S: Final = 180 * 86_400
@@ -46,18 +46,18 @@ class Door:
         Raises
         ------
         HttpError
-            401: not the password. 429: too many tries; nobody at another address waits.
+            401: not the password. 429: too many attempts from this place.
         """
         try:
             secret = await self._tried(name, partial(self._sessions.enter, name, password), request)
         except TercelError:
-            raise nobody() from None
+            raise unreadable_people() from None
         if secret is None:
             raise HttpError(401, "a name and its password", "another", "try again, or ask an admin")
         return secret
 
     async def change(self, asked: models.PasswordBody, request: Request) -> int:
-        """Give whoever asks another password; how many other sessions ended.
+        """Give a logged-in person another password; how many other sessions ended.
 
         Raises
         ------
@@ -158,7 +158,7 @@ def add_login_routes(app: FastAPI, sessions: Sessions, oidc: bool) -> None:
     async def password(
         request: Request, response: Response, asked: models.PasswordBody
     ) -> models.PasswordSet:
-        """Change the own password; all other sessions of this person end, and how many did is told."""
+        """Change the own password; all other sessions of this person end, and the answer has their number."""
         ended = await door.change(asked, request)
         _with_cookie(
             response, DEVICE, sessions.device(request.state.visit.person), DEVICE_S, request
@@ -182,7 +182,7 @@ def add_users(app: FastAPI, people: People) -> None:
 
     @app.post("/api/users", **needs("users"))
     async def add_user(request: Request, asked: models.NewUser) -> models.User:
-        """Let a person in; a password that was made is told here, once."""
+        """Let a person in; a generated password is in the answer, this once."""
         visit: Visit = request.state.visit
         made = made_password() if asked.password is None else None
         one = await run_in_threadpool(

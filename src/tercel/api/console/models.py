@@ -66,7 +66,7 @@ class PasswordBody(Given):
 
 
 class NewUser(Given):
-    """A person to let in; without a password one is made, and told in the answer."""
+    """A person to let in; without a password one is generated, and is in the answer."""
 
     name: Name
     role: Name = "viewer"
@@ -154,7 +154,7 @@ class EndPostureBody(OfDesk):
 class PostureBody(EndPostureBody):
     """A posture by hand, for some minutes: of what it says and what risk says the more careful counts.
 
-    With `instead` it stands in the place of what risk says, and a second person has to confirm it.
+    With `instead` it replaces risk's, and a second person has to confirm it.
     """
 
     minutes: Annotated[float, Field(ge=1 / 60, le=7 * 1440, allow_inf_nan=False)]
@@ -186,12 +186,12 @@ class LimitsBody(OfDesk):
 
 
 class AcknowledgeBody(Given):
-    """A note on an alert; whoever writes it owns the alert."""
+    """A note on an alert; its author owns the alert."""
 
     desk: Name
     note: Words
     gate: bool = False
-    """Whether it stands in the journal of the desk's gate."""
+    """Whether it is in the journal of the desk's gate."""
 
 
 class NotDone(BaseModel):

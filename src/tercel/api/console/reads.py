@@ -57,7 +57,7 @@ LAST: Final = 2**62
 MOST_ENTRIES: Final = 1000
 """Of a page of a journal."""
 READERS, MOST_READS = 2, 64
-"""Threads that read journals and fold them, so that a kill is not kept waiting by them; and reads that may wait."""
+"""Threads that read journals and fold them, so that a kill does not wait for them; and reads that may wait."""
 Ns = Annotated[int, Query(ge=0, le=LAST)]
 Most = Annotated[int, Query(ge=1, le=MOST_ENTRIES)]
 NO_CHALLENGER: Final = {
@@ -71,7 +71,7 @@ NO_CHALLENGER: Final = {
 }
 """Fields of a challenger that an entry of the journal may lack."""
 Ask = Callable[[Callable[[AlertBook], Any]], Any]
-"""Asks the alerts of a journal, which nobody changes meanwhile."""
+"""Asks the alerts of a journal, which do not change meanwhile."""
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
@@ -137,13 +137,13 @@ def streamed(request: Request, served: ConnectedDesk) -> Response:
 
 def looks(description: str, **contents: Any) -> dict[str, Any]:
     """Keywords of a route that everybody may look at, with what else than JSON it answers."""
-    told, content = (
+    base, content = (
         needs("look"),
         {kind.replace("_", "/"): {"schema": schema} for kind, schema in contents.items()},
     )
     return {
-        **told,
-        "responses": {**told["responses"], 200: {"description": description, "content": content}},
+        **base,
+        "responses": {**base["responses"], 200: {"description": description, "content": content}},
     }
 
 
@@ -255,7 +255,7 @@ def add_reads(app: FastAPI, desks: Desks) -> None:
     @app.get("/api/desks/{desk}/why/{seq}", response_model=Why, **needs("look"))
     @few
     def desk_why(desk: str, seq: int) -> Response:
-        """A decision as the journal kept it, explained."""
+        """A decision of the journal, explained."""
         return explained(desks.of(desk), seq)
 
     @app.get(

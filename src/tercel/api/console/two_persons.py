@@ -64,7 +64,7 @@ def may_rearm(served: ConnectedDesk, agents: Sequence[str]) -> dict[str, Any]:
 
 
 def may_promote(served: ConnectedDesk, agent: str) -> dict[str, Any]:
-    """What a promotion would do, as the desk's command has it; refused where nobody challenges."""
+    """What a promotion would do, as the desk's command has it; refused without a challenger."""
     served.must_have([agent])
     there = served.follower.ask(lambda state: dict(assignment_of(state, agent)))
     if not there.get("challenger"):
@@ -187,14 +187,14 @@ def add_two_person_routes(app: FastAPI, desks: Desks) -> None:
         return act
 
     for verb, words in (("promote", ""), ("demote", ", which undoes a promotion")):
-        told = {
+        words_of = {
             "promote": "Ask to put a challenger in its champion's place.",
             "demote": "Ask to undo that.",
         }[verb]
         route = app.post(
             f"/api/agents/{{name:path}}/{verb}",
             name=verb,
-            description=told,
+            description=words_of,
             **needs("promote"),
             **two,
         )
@@ -275,17 +275,17 @@ def add_two_person_routes(app: FastAPI, desks: Desks) -> None:
             except HttpError as unknown:  # the desk has the word, and may do it yet: never twice
                 return unknown
 
-        told = served.requests.settle(id, CONFIRMED, visit.by, act)
-        if isinstance(told, HttpError):
-            raise told
-        return told
+        answer = served.requests.settle(id, CONFIRMED, visit.by, act)
+        if isinstance(answer, HttpError):
+            raise answer
+        return answer
 
     @app.post("/api/requests/{id}/refuse", **needs("confirm"))
     def refuse(request: Request, id: Id, asked: models.ReasonBody) -> Done:
         """Refuse what was asked for; who asked may take it back so."""
         served, _ = _request(desks, id)
-        told = served.requests.settle(id, REFUSED, by(request), lambda found: found.what)
-        return Done(done=[f"{served.name}: refused: {told}"])
+        what = served.requests.settle(id, REFUSED, by(request), lambda found: found.what)
+        return Done(done=[f"{served.name}: refused: {what}"])
 
 
 def ask(
@@ -303,7 +303,7 @@ def check_second(sessions: Sessions, asked: Asked, visit: Visit) -> None:
     Raises
     ------
     HttpError
-        403: who asked; or one of the two let in or raised the other within a day, or a third did both. 409: whoever
+        403: who asked; or one of the two let in or raised the other within a day, or a third did both. 409: the one who
         asked may not ask any more.
     """
     name = visit.person.name
@@ -349,7 +349,7 @@ def _request(desks: Desks, id_: str) -> tuple[ConnectedDesk, Asked]:
 
 
 def _row(served: ConnectedDesk, one: Asked) -> models.Request:
-    kept: dict[str, Literal["waits", "confirmed", "refused", "expired"]] = {
+    states: dict[str, Literal["waits", "confirmed", "refused", "expired"]] = {
         "waits": "waits",
         "confirmed": "confirmed",
         "refused": "refused",
@@ -361,6 +361,6 @@ def _row(served: ConnectedDesk, one: Asked) -> models.Request:
         asked_by=one.asked_by,
         reason=one.reason,
         ns=one.ns,
-        state=kept.get(one.state, "expired"),
+        state=states.get(one.state, "expired"),
         by=one.by,
     )

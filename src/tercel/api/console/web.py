@@ -53,7 +53,7 @@ def add_page(app: FastAPI) -> None:
     @app.get("/static/{name}", include_in_schema=False, **needs(PUBLIC))
     async def static(name: str) -> Response:
         if name not in STATIC:
-            raise HttpError(404, "a file of the page", repr(name[:80]), "load the page anew")
+            raise HttpError(404, "a file of the page", repr(name[:80]), "reload the page")
         return Response(page_file(name), media_type=STATIC[name])
 
     @app.get("/", include_in_schema=False, **needs(PUBLIC))
@@ -70,7 +70,7 @@ def add_page(app: FastAPI) -> None:
 class TimedProtocol(H11Protocol):
     """A connection that is closed where the head of a request is not here in time.
 
-    uvicorn waits for ever for it: whoever opens connections and says half a line would hold them all.
+    uvicorn waits for it without end: a client that sends half a line on every connection would hold them all.
     """
 
     headers_s = 10.0
@@ -134,7 +134,7 @@ def create_app(
     now_s : callable
         Seconds that never go back.
     token : str, optional
-        Whoever bears it may read `/metrics`; without one only a session may.
+        Bearer token that opens `/metrics`; without one only a session may.
     provider : IdentityProvider, optional
         Whom it names may come in without a password.
     hosts : iterable of str

@@ -52,7 +52,7 @@ _ALERT: Final = ("severity", "code", "agent", "text", "gate", "owner", "note")
 
 
 class DayEvents:
-    """The fold: entries in order, those before the day too, since a parent counts on the day that first told its cost.
+    """The fold: entries in order, those before the day too, since a parent counts on the day of its first analysis.
 
     Owners of alerts are taken whenever they come.
     """
@@ -74,7 +74,7 @@ class DayEvents:
         self.owners: dict[tuple[bool, int], Owner] = {}
         """Of alerts, by whether they stand in the gate's journal and the number of their entry."""
         self._alerts: list[Alert] = []
-        self._told: set[str] = set()
+        self._analysed: set[str] = set()
 
     def apply(self, seq: int, entry: Entry, state: DeskState, *, inside: bool) -> None:
         """Take one entry that a state has taken; one before the day (`inside` False) changes no figure."""
@@ -106,8 +106,8 @@ class DayEvents:
             self._person(entry, body)
 
     def _cost(self, entry: Entry, state: DeskState, inside: bool) -> None:
-        first = entry.parent not in self._told
-        self._told.add(entry.parent)
+        first = entry.parent not in self._analysed
+        self._analysed.add(entry.parent)
         if not inside or not (first or entry.parent in self.costs):
             return
         body = plain(entry.body)
@@ -163,7 +163,7 @@ class DayEvents:
             self._alerts.append(row)
 
     def alerts(self) -> list[dict[str, Any]]:
-        """Critical ones, then warnings, first what is nobody's: those of one code, agent and owner in one row."""
+        """Critical ones, then warnings, those without an owner first: those of one code, agent and owner in one row."""
         rows: dict[tuple[Any, ...], dict[str, Any]] = {}
         for one in sorted(self._alerts, key=lambda one: one.ns):
             owner = self.owners.get((one.gate, one.seq), Owner("", ""))
@@ -194,27 +194,26 @@ class GateDay:
     ----------
     journal : Entries, optional
         None: there is no gate, or its journal cannot be read.
-    told : mapping
-        What the desk's session says of a gate that is not its own (`desk.console.gate.told_of`).
+    terms : mapping
+        What the desk's session says of a gate that is not its own (`desk.console.alerts.gate_terms`).
     fault : str
         Why it cannot be read.
     """
 
     journal: Entries | None = None
-    told: Mapping[str, Any] = field(default_factory=dict)
+    terms: Mapping[str, Any] = field(default_factory=dict)
     fault: str = ""
 
     def alerts(self) -> Iterator[tuple[int, Entry]]:
         """Alerts that concern the desk, and what people said of alerts, with the numbers of their entries."""
         for seq, entry in () if self.journal is None else self.journal.read(0, KINDS):
-            if entry.kind == kinds.OPERATOR or concerns(entry, self.told):
+            if entry.kind == kinds.OPERATOR or concerns(entry, self.terms):
                 yield seq, entry
 
     @property
     def last_ns(self) -> int:
         """Time of the last alert that concerns the desk; 0 without one."""
-        told = (entry.ns for _, entry in self.alerts() if entry.kind == kinds.ALERT)
-        return max(told, default=0)
+        return max((entry.ns for _, entry in self.alerts() if entry.kind == kinds.ALERT), default=0)
 
 
 NO_GATE: Final = GateDay()
@@ -223,19 +222,19 @@ NO_GATE: Final = GateDay()
 @contextmanager
 def _gate_of(desk: Path, journal: JournalReader) -> Iterator[GateDay]:
     """The gate of a desk, its hashes checked."""
-    told: dict[str, Any] = {}
+    terms: dict[str, Any] = {}
     for _, entry in journal.read(0, (kinds.SESSION,)):
-        told = gate_terms(entry.body)
+        terms = gate_terms(entry.body)
     reader: JournalReader | None = None
     fault = ""
     try:
-        if (where := gate_folder(desk, told)) is not None:
+        if (where := gate_folder(desk, terms)) is not None:
             _check(where)
             reader = JournalReader(where)
     except UNREADABLE as error:
         fault = error.received if isinstance(error, TercelError) else str(error)
     try:
-        yield GateDay(reader, told, fault)
+        yield GateDay(reader, terms, fault)
     finally:
         if reader is not None:
             reader.close()
@@ -346,7 +345,7 @@ def day_of(
             before = _sums(state)
         state.apply(seq, entry)
         events.apply(seq, entry, state, inside=before is not None)
-    # whoever takes an alert may do so later
+    # an alert may be taken after the day
     for seq, entry in journal.read(state.seq, (kinds.OPERATOR,)):
         events.own(seq, entry)
     for seq, entry in gate.alerts():
@@ -365,7 +364,7 @@ def day_of(
         "people": [*events.people, *latched],
         "alerts": events.alerts(),
         "limits": sorted(events.limits.values(), key=lambda row: -row["share"])[:LIMITS_SHOWN],
-        "gate": str(gate.told.get("journal", "")),
+        "gate": str(gate.terms.get("journal", "")),
         "gate_fault": gate.fault,
     }
     found["needs"] = needs_of(found)
@@ -376,7 +375,7 @@ def day_of(
 
 
 def _sums(state: DeskState) -> Sums:
-    """What stands at a time."""
+    """Profit by agent and currency so far."""
     return {
         (agent, currency): {name: summed_over(some, name) for name in FIGURES}
         for agent, held in by(state.money.holdings(state.ledger.positions), lambda one: one.agent)
@@ -475,10 +474,10 @@ def costs_of(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _at_the_end(state: DeskState, report: DeskReport, gate: GateDay, to_ns: int) -> dict[str, Any]:
-    """What stands, is open or of unknown fate, and what fails a check."""
+    """State, open and unknown orders, and failed checks at the end of the day."""
     ledger = state.ledger
     unknown = {order.root: order for order in ledger.orders.unknown()}
-    heard = () if gate.journal is None else unbooked(gate.journal, ledger, gate.told, to_ns)
+    heard = () if gate.journal is None else unbooked(gate.journal, ledger, gate.terms, to_ns)
     return {
         "states": ledger.states.rows(),
         "unknown": [
@@ -550,7 +549,7 @@ def _read(folder: Path, name: str, window: DayWindow | None) -> dict[str, Any]:
 def _unspoken(folder: Path, journal: Entries) -> list[dict[str, Any]]:
     """Kills that hold and that no session has written down, as acts of people."""
     latch = KillLatch(folder / LATCH).state()
-    told = {
+    journaled = {
         (entry.body.get("by"), entry.body.get("reason"))
         for _, entry in journal.read(0, (kinds.KILL,))
     }
@@ -565,7 +564,7 @@ def _unspoken(folder: Path, journal: Entries) -> list[dict[str, Any]]:
         for one in latch.history
         if one["what"] == "kill"
         and one["reason"] in latch.killed.values()
-        and (one["by"], one["reason"]) not in told
+        and (one["by"], one["reason"]) not in journaled
     ]
 
 
@@ -574,7 +573,9 @@ def all_of(days: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     read = [day for day in days if "error" not in day]
     needs = dict[tuple[str, str], str]()
     for day in sorted(days, key=lambda day: "error" not in day):
-        for need in day["needs"]:  # what is of a gate of several desks is told by the first of them
+        for need in day[
+            "needs"
+        ]:  # needs of a gate of several desks are reported by the first of them
             of = day["gate"] if SHARED in need else day["desk"]
             needs.setdefault((of, need), f"{day['desk']}: {need}")
     found = {

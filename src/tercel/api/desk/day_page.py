@@ -20,7 +20,7 @@ FIRST: Final = 6
 SHARED: Final = " of a gate of several desks"
 """In what needs a person: of no desk alone, so that several tell of it."""
 HELD: Final = "killed after the last session:"
-"""What a person did who killed a desk that nobody ran; its next session begins so."""
+"""Beginning of the record of a kill while the desk did not run."""
 NOBODY: Final = "nobody yet"
 NOTE: Final = (
     "Cost: of fills against the mid at arrival, positive is paid; 95 % of Student's t over parents as if independent. "
@@ -68,7 +68,7 @@ def named_money(rows: Sequence[Row], key: str) -> str:
 
 
 def _named(row: Row) -> str:
-    """A row's currency as it stands behind a number."""
+    """A row's currency, to follow a number."""
     currency = str(row["currency"])
     return currency if currency != IN_TICKS else f"({IN_TICKS})"
 

@@ -68,7 +68,7 @@ class Desk(Closing):
     progress : callable, optional
         Called with the rounds that are over: 0 before the warm-up, then after each.
     program : str
-        What holds the journal, as others are told beside the person's name.
+        Name of the program, which the journal's lock shows beside the person's.
     confirm : str
         (Where it is not provably a test) The sentence with venue, accounts and the largest loss that a refusal shows.
     tried : str or Path, optional
@@ -256,7 +256,7 @@ class Desk(Closing):
         Returns
         -------
         ParentOrder
-            As it stands: `id`, `status`, `lots`, `filled`, `left`, `reason`; :meth:`parent` has it later.
+            Its state now: `id`, `status`, `lots`, `filled`, `left`, `reason`; :meth:`parent` has it later.
 
         Raises
         ------
@@ -432,7 +432,7 @@ class Desk(Closing):
         return outcome_of(self._runtime.opened, self.folder)
 
     def bounds(self) -> ShadowBounds | None:
-        """(``stage = "shadow"``) What the parents that are over would have cost at both bounds; kept in the folder.
+        """(``stage = "shadow"``) What the parents that are over would have cost at both bounds; written to the folder.
 
         Parents worked in a market that showed no event have none. None in another stage. It
         works the stream that the desk saw twice more: ``docs/shadow.md``.

@@ -208,10 +208,10 @@ def bounds_and_fills(
         panel.set_xlabel("parents, the cheapest first")
         panel.set_ylabel("bounds less cost, bps")
         drawing.legend(loc="outside upper left", ncols=2, frameon=False)
-    told = f"{int(inside.sum())} of {len(names)} parents have costs between their bounds"
+    text = f"{int(inside.sum())} of {len(names)} parents have costs between their bounds"
     caption = "Bounds: who cancels was ahead of us or not, and how far we move the price."
     caption += f" Between: give or take {SLACK_BPS} bps. The scale is a logarithm's beyond 2 bps."
-    return finished(drawing, name, told, caption)
+    return finished(drawing, name, text, caption)
 
 
 def page(
@@ -228,7 +228,7 @@ def page(
         alerts = [
             [e.ns / 1e9, e.body.get("code"), e.agent, e.body.get("text")]
             for _, e in journal.read(0, (kinds.ALERT,))
-            if e.body.get("text") not in outcome.forecasts.targets  # told above
+            if e.body.get("text") not in outcome.forecasts.targets  # reported above
         ]
     costs = [dict(entry.body) for entry in entries.values()]
     sections = [
@@ -278,8 +278,8 @@ def page(
         sections.append(
             Section("Open when the desk stopped", html=_rows(keys, outcome.open_parents))
         )
-    told = plain_table(["venue s", "code", "agent", "text"], alerts, prose=True)
-    sections.append(Section(f"Alerts: {len(alerts)}", html=told, folded=True))
+    table = plain_table(["venue s", "code", "agent", "text"], alerts, prose=True)
+    sections.append(Section(f"Alerts: {len(alerts)}", html=table, folded=True))
     title, lead = _answer(config, outcome)
     facts = {
         "seed": outcome.seed,

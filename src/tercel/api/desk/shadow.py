@@ -1,6 +1,6 @@
 """A desk in shadow or in replay: where its market data come from, and the two bounds of what its orders would cost.
 
-The stream that the desk saw is traded again by the same parents, twice. The bounds differ in what nobody knows of an
+The stream that the desk saw is traded again by the same parents, twice. The bounds differ in what is unknown of an
 order that never stood in the market: who was ahead of it in the queue when others cancelled, and how far it would have
 moved the price (the square-root law, with the prefactors between which markets lie: `market.impact.law`).
 """
@@ -46,7 +46,7 @@ from tercel.venues.exchange.stream import STREAM, RecordedStream
 
 OPTIMISTIC, PESSIMISTIC = "optimistic", "pessimistic"
 QUEUES: Final = {OPTIMISTIC: "first", PESSIMISTIC: "risk_averse"}
-"""Of those who cancel, everybody was ahead of us; nobody was."""
+"""Of those who cancel, all were ahead of us; none was."""
 PREFACTORS: Final = {OPTIMISTIC: 0.5, PESSIMISTIC: 1.5}
 """Y of the square-root law."""
 BOUNDS: Final = "bounds.json"
@@ -143,7 +143,7 @@ def traded_per_s(tape: Ints) -> float:
 
 
 def shadow_of(config: DeskConfig, data: Venue, keep: Path) -> ShadowVenue:
-    """A desk's venue in shadow of `data`; what it shows is kept."""
+    """A desk's venue in shadow of `data`; its market data are recorded."""
     names = [instrument.name for instrument in config.instrument]
     rules = ShadowRules(config.data.queue, totals=config.data.totals)
     return ShadowVenue(data, names, latency=latency_of(config), rules=rules, keep=keep)
@@ -425,7 +425,7 @@ def dependencies_of(
         limits = config.limits.file
         warm_up(config, markets)
         if config.desk.stage in (REPLAY, SHADOW):
-            return DeskDependencies(_kept_here(config, clock, folder, beside))
+            return DeskDependencies(_paper_venue(config, clock, folder, beside))
         if where == SIMULATED:
             return markets.parts(config, clock)
         accounts = [agent.name for agent in config.agent]
@@ -440,7 +440,7 @@ def dependencies_of(
     return make
 
 
-def _kept_here(config: DeskConfig, clock: Clock, folder: Path, beside: Path | None) -> Venue:
+def _paper_venue(config: DeskConfig, clock: Clock, folder: Path, beside: Path | None) -> Venue:
     """A venue whose orders do not leave: a recorded day, or the shadow of one or of another venue."""
     pace = pace_of(config, clock)
     if config.desk.stage == REPLAY:

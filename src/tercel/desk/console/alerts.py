@@ -231,7 +231,7 @@ class GateAlerts:
         if gate is None:
             self._reset("", {})
             return
-        journal, last = gate.stands()
+        journal, last = gate.position()
         if (journal, terms) != (self._journal, self._terms) or last < self.last:
             self._reset(journal, terms)
         for seq, entry in gate.read(self.last, KINDS, last) if last > self.last else ():

@@ -33,7 +33,7 @@ from tercel.execution.paper import ReplayedBook
 EVERY_NS: Final = 60 * 10**9
 EVERY: Final = 4_000
 """Entries between two checkpoints, at least."""
-KEPT: Final = 128
+MOST_CHECKPOINTS: Final = 128
 ROWS: Final = (
     "owners",
     "decisions",
@@ -61,7 +61,7 @@ ROWS: Final = (
 
 def checkpoints() -> Checkpoints[DeskState]:
     """Checkpoints of a page, none yet; a follower keeps them as it goes."""
-    return Checkpoints(EVERY_NS, EVERY, KEPT, ROWS, lambda state: [state.ledger.past])
+    return Checkpoints(EVERY_NS, EVERY, MOST_CHECKPOINTS, ROWS, lambda state: [state.ledger.past])
 
 
 def begun(journal: Entries, ns: int, past: Checkpoints[DeskState]) -> DeskState:

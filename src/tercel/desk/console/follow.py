@@ -257,7 +257,7 @@ class JournalFollower:
     def catch_up(self, within_s: float = math.inf) -> None:
         """Fold all new entries; a journal that cannot be read shows as an error on the page and is retried."""
         try:
-            journal, self._last = self._desk.stands()
+            journal, self._last = self._desk.position()
             if self._journal not in ("", journal) or self._last < self._state.seq:
                 with self._lock:  # the journal was replaced
                     self._begin()

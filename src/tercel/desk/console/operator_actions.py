@@ -122,10 +122,10 @@ def _parent(said: Mapping[str, Any]) -> str:
 def _limits(said: Mapping[str, Any]) -> str:
     if said.get("act") == "approve":
         return f"confirmed looser limits, request {said['request']}"
-    told = ", ".join(
+    changes = ", ".join(
         f"{path.replace('_', ' ')} {value}" for path, value in dict(said["changes"]).items()
     )
-    return f"asked to {'tighten' if said['act'] == 'tighten' else 'loosen'} limits: {told}"
+    return f"asked to {'tighten' if said['act'] == 'tighten' else 'loosen'} limits: {changes}"
 
 
 def _wanted(said: Mapping[str, Any]) -> str:

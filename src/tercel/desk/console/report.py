@@ -166,7 +166,7 @@ class PosturePart(Body):
 
 
 class StancePart(Body):
-    """A posture that a person set by hand, until a time; `instead`: in the place of what risk says."""
+    """A posture that a person set by hand, until a time; `instead`: instead of risk's."""
 
     until_ns: int
     by: str
@@ -390,7 +390,7 @@ class Limit(Part):
 
 @dataclass(kw_only=True)
 class Alert(Numbered):
-    """An alert, and who owns it; `seq` is of the journal that it stands in: the desk's, or its gate's."""
+    """An alert, and who owns it; `seq` is of the journal that holds it: the desk's, or its gate's."""
 
     gate: bool = False
     severity: str
@@ -593,7 +593,7 @@ class Heat(Part):
 
 @dataclass(kw_only=True)
 class Trade(Part):
-    """A trade of the public's; `side` of who took, 0 where it was not told."""
+    """A trade of the public's; `side` of who took, 0 if unknown."""
 
     ns: int
     price: float

@@ -100,7 +100,7 @@ class ParentOutcome:
         Seconds of its work, in one, without an event of the market, far longer than is ordinary there: the market had
         ended, or its data did not come, so its cost says nothing. None where there were none.
     by_hand : int or None
-        Lots that a person worked, who had taken it over: its cost is the desk's and no agent's. None where nobody had.
+        Lots that a person worked, who had taken it over: its cost is the desk's and no agent's. None if no person did.
     """
 
     id: str
