@@ -10,16 +10,18 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from threading import Lock
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from tercel.core.errors import TercelError
 from tercel.core.orders import ExecType, Report
 from tercel.core.ports import Entries, Entry
-from tercel.desk.console.desk import FolderDesk
 from tercel.desk.console.report import Alert, DeskReport
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.codec import message_of
 from tercel.desk.trading.ledger import Ledger
+
+if TYPE_CHECKING:
+    from tercel.desk.console.desk import FolderDesk
 
 MOST_ALERTS: Final = 50
 """Alerts of a report."""
@@ -200,7 +202,7 @@ class GateAlerts:
         The desk behind it.
     """
 
-    def __init__(self, desk: FolderDesk) -> None:
+    def __init__(self, desk: "FolderDesk") -> None:
         self._desk = desk
         self._lock = Lock()
         self._looking = Lock()
@@ -296,7 +298,7 @@ def newest_first(rows: Iterable[Alert]) -> list[Alert]:
     return sorted(rows, key=lambda row: (-row.ns, -row.seq))
 
 
-def read_alerts(desk: FolderDesk, numbers: Sequence[int]) -> Iterator[Alert]:
+def read_alerts(desk: "FolderDesk", numbers: Sequence[int]) -> Iterator[Alert]:
     """Alerts of a journal by the numbers of their entries, newest first, without their owners."""
     wanted = set(numbers)
     found = desk.read(min(wanted) - 1, (kinds.ALERT,), max(wanted)) if wanted else iter(())
