@@ -17,7 +17,7 @@ from tests.desk.gate.wall import exchange, turning
 from tests.desk.rounds.test_stage import begun, desk, drill, journal_with
 from tests.fix.plain_venue import PlainVenue
 
-from tercel.api import desk as desk_module
+from tercel.api.desk import desk as desk_module
 from tercel.api.desk import shadow
 from tercel.api.desk.desk import Desk
 from tercel.api.second_person import SecondPerson

@@ -16,8 +16,8 @@ from tercel.api.console.people import Person
 from tercel.api.console.sessions import (
     FREE_HERE,
     IDLE_S,
-    MOST_PLACES,
     LIFE_S,
+    MOST_PLACES,
     Sessions,
     Throttle,
     TooSoonError,
