@@ -13,7 +13,6 @@ from tercel.core.errors import ConfigError, JournalError, OrderError, TercelErro
 from tercel.core.ports import Entry
 from tercel.desk.console.desk import FolderDesk
 from tercel.desk.console.follow import JournalFollower
-from tercel.desk.console.state import DeskState
 from tercel.desk.trading.journal.reader import withdraw
 from tercel.desk.trading.parents import ParentOrder
 
@@ -216,6 +215,10 @@ class Desks(dict[str, ConnectedDesk]):
             raise HttpError(404, f"a desk: {', '.join(self)}", repr(name[:80]), offer(name, self))
         return self[name]
 
+    def chosen(self, name: str | None) -> list[ConnectedDesk]:
+        """The desk of a name, or all."""
+        return list(self.values()) if name is None else [self.of(name)]
+
     def whole(self, name: str) -> ConnectedDesk:
         """One desk whose journal has been read; 409 while it is: what would be acted on may be of long ago."""
         found = self.of(name)
@@ -254,8 +257,3 @@ def served(
             desk, JournalFollower(desk, now_s), RequestBook(folder, wall_ns)
         )
     return found
-
-
-def assignment_of(state: DeskState, agent: str) -> Mapping[str, Any]:
-    """Who sits for an agent, as journaled last."""
-    return state.agents[agent].seat if agent in state.agents else {}

@@ -13,7 +13,7 @@ from starlette.concurrency import run_in_threadpool
 
 from tercel.api.console import models
 from tercel.api.console.guard import COOKIE, HttpError, needs, unreadable_people
-from tercel.api.console.people import PUBLIC, People, made_password
+from tercel.api.console.people import LEAST, PUBLIC, People, made_password, permissions
 from tercel.api.console.sessions import LIFE_S, Sessions, TooSoonError, Visit
 from tercel.core.errors import TercelError
 
@@ -205,4 +205,13 @@ def add_users(app: FastAPI, people: People) -> None:
 
 
 def _me(sessions: Sessions, visit: Visit) -> models.Me:
-    return models.Me.model_validate(sessions.shown(visit))
+    role = visit.person.role
+    may = permissions(role)
+    return models.Me(
+        name=visit.person.name,
+        role=role,
+        may=may,
+        needs={one: least for one, least in LEAST.items() if one not in may},
+        csrf=visit.csrf,
+        until_s=round(sessions.left_s(visit), 1),
+    )

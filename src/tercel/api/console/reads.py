@@ -1,7 +1,7 @@
 """Routes that show: desks, agents, orders, the page of a desk now and then, charts, why, the journal, metrics."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import fields, replace
@@ -154,16 +154,6 @@ EVENTS: Final = looks(
 )
 
 
-def explained(served: ConnectedDesk, seq: int) -> Response:
-    """A decision, explained; 404 for another entry."""
-    found = served.desk.why(seq) if 0 < seq < LAST else None
-    if found is None:
-        raise HttpError(
-            404, f"a decision of {served.name}", f"entry {seq}", "take the number from the page"
-        )
-    return Json(found)
-
-
 def add_reads(app: FastAPI, desks: Desks) -> None:
     """Add all routes that show something."""
     few = Readers().few
@@ -176,7 +166,7 @@ def add_reads(app: FastAPI, desks: Desks) -> None:
     @app.get("/api/agents", **needs("look"))
     def list_agents(desk: str | None = None) -> list[AgentRow]:
         """Every agent, of one desk or of all."""
-        return [row for one in _chosen(desks, desk) for row in agent_rows(one)]
+        return [row for one in desks.chosen(desk) for row in agent_rows(one)]
 
     @app.get("/api/orders", response_model=DeskOrders, **TABLE)
     def list_orders(
@@ -184,7 +174,7 @@ def add_reads(app: FastAPI, desks: Desks) -> None:
     ) -> DeskOrders | Response:
         """Parents and the orders that are open, of one desk or of all; as CSV the parents alone."""
         found = DeskOrders(parents=[], orders=[])
-        for one in _chosen(desks, desk):
+        for one in desks.chosen(desk):
             there = order_rows(one)
             found.parents = found.parents + there.parents
             found.orders = found.orders + there.orders
@@ -256,7 +246,13 @@ def add_reads(app: FastAPI, desks: Desks) -> None:
     @few
     def desk_why(desk: str, seq: int) -> Response:
         """A decision of the journal, explained."""
-        return explained(desks.of(desk), seq)
+        served = desks.of(desk)
+        found = served.desk.why(seq) if 0 < seq < LAST else None
+        if found is None:
+            raise HttpError(
+                404, f"a decision of {served.name}", f"entry {seq}", "take the number from the page"
+            )
+        return Json(found)
 
     @app.get(
         "/api/desks/{desk}/journal",
@@ -290,10 +286,6 @@ def add_reads(app: FastAPI, desks: Desks) -> None:
         return Response(
             served.follower.metrics(), media_type="text/plain; version=0.0.4; charset=utf-8"
         )
-
-
-def _chosen(desks: Desks, name: str | None) -> Iterator[ConnectedDesk]:
-    yield from desks.values() if name is None else [desks.of(name)]
 
 
 def desk_row(served: ConnectedDesk) -> DeskRow:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 from tercel.core.errors import ConfigError, OrderError
 from tercel.core.files import locked, write_private
@@ -21,7 +21,11 @@ FILE: Final = "requests.json"
 MOST_REQUESTS: Final = 200
 """Requests in the file; the oldest are dropped first."""
 MOST_WAITING: Final = 50
-WAITS, CONFIRMED, REFUSED, EXPIRED = "waits", "confirmed", "refused", "expired"
+RequestState = Literal["waits", "confirmed", "refused", "expired"]
+WAITS: Final = "waits"
+CONFIRMED: Final = "confirmed"
+REFUSED: Final = "refused"
+EXPIRED: Final = "expired"
 _Done = TypeVar("_Done")
 
 
@@ -59,7 +63,7 @@ class Asked:
     proof: str
     reason: str
     ns: int
-    state: str = WAITS
+    state: RequestState = WAITS
     by: str = ""
     lifters: dict[str, float] = field(default_factory=dict)
 
@@ -133,7 +137,9 @@ class RequestBook:
             rows.append(asked)
         return asked
 
-    def settle(self, id_: str, state: str, by: str, act: Callable[[Asked], _Done]) -> _Done:
+    def settle(
+        self, id_: str, state: RequestState, by: str, act: Callable[[Asked], _Done]
+    ) -> _Done:
         """Confirm or refuse a request that waits: it is done once, even if several try at the same time.
 
         It is settled first, and `act` does it with no lock held, so that a slow desk delays no other request; if

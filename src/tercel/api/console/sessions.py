@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import Final
 
-from tercel.api.console.people import LEAST, LONGEST, People, Person, permissions
+from tercel.api.console.people import LONGEST, People, Person
 
 IDLE_S: Final = 3600.0
 """A session ends after so long without a request; an open stream is none."""
@@ -273,13 +273,6 @@ class Sessions:
     def left_s(self, visit: Visit) -> float:
         """Seconds until a session ends where nothing more is asked."""
         return max(0.0, min(visit.until_s, visit.seen_s + IDLE_S) - self.now_s())
-
-    def shown(self, visit: Visit) -> dict[str, object]:
-        """What `/api/me` says."""
-        may = permissions(visit.person.role)
-        lacks = {one: least for one, least in LEAST.items() if one not in may}
-        who = {"name": visit.person.name, "role": visit.person.role, "may": may, "needs": lacks}
-        return who | {"csrf": visit.csrf, "until_s": round(self.left_s(visit), 1)}
 
     def _is_open(self, visit: Visit, now_s: float) -> bool:
         return now_s < visit.until_s and now_s < visit.seen_s + IDLE_S

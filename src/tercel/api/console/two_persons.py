@@ -1,13 +1,13 @@
 """Actions that two persons take: one asks, another of sufficient role confirms within a quarter of an hour."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 from fastapi import FastAPI, Request, Response
 
 from tercel.api.console import models
 from tercel.api.console.actions import NS_PER_MINUTE, Id, ask_desk, by, paused_parents
-from tercel.api.console.connected import ANSWER_S, ConnectedDesk, Desks, assignment_of
+from tercel.api.console.connected import ANSWER_S, ConnectedDesk, Desks
 from tercel.api.console.guard import HttpError, needs
 from tercel.api.console.models import Done, LimitsBody, PostureBody, Waits
 from tercel.api.console.people import BOUND, may
@@ -66,7 +66,9 @@ def may_rearm(served: ConnectedDesk, agents: Sequence[str]) -> dict[str, Any]:
 def may_promote(served: ConnectedDesk, agent: str) -> dict[str, Any]:
     """What a promotion would do, as the desk's command has it; refused without a challenger."""
     served.must_have([agent])
-    there = served.follower.ask(lambda state: dict(assignment_of(state, agent)))
+    there = served.follower.ask(
+        lambda state: dict(state.agents[agent].seat) if agent in state.agents else {}
+    )
     if not there.get("challenger"):
         raise HttpError(
             409, "an agent with a challenger", f"{agent}, which has none", "look at the page"
@@ -252,7 +254,20 @@ def add_two_person_routes(app: FastAPI, desks: Desks) -> None:
     @app.get("/api/requests", **needs("look"))
     def list_requests() -> list[models.Request]:
         """What was asked for and needs, or had, a second person: newest first."""
-        rows = [_row(served, one) for served in desks.values() for one in served.requests.shown()]
+        rows = [
+            models.Request(
+                id=one.id,
+                desk=served.name,
+                what=one.what,
+                asked_by=one.asked_by,
+                reason=one.reason,
+                ns=one.ns,
+                state=one.state,
+                by=one.by,
+            )
+            for served in desks.values()
+            for one in served.requests.shown()
+        ]
         return sorted(rows, key=lambda row: -row.ns)
 
     @app.post("/api/requests/{id}/confirm", **needs("confirm"))
@@ -345,22 +360,4 @@ def _request(desks: Desks, id_: str) -> tuple[ConnectedDesk, Asked]:
         faults[0]
         if faults
         else HttpError(404, "a request of /api/requests", repr(id_), "ask for the list")
-    )
-
-
-def _row(served: ConnectedDesk, one: Asked) -> models.Request:
-    states: dict[str, Literal["waits", "confirmed", "refused", "expired"]] = {
-        "waits": "waits",
-        "confirmed": "confirmed",
-        "refused": "refused",
-    }
-    return models.Request(
-        id=one.id,
-        desk=served.name,
-        what=one.what,
-        asked_by=one.asked_by,
-        reason=one.reason,
-        ns=one.ns,
-        state=states.get(one.state, "expired"),
-        by=one.by,
     )
