@@ -2803,7 +2803,7 @@ export interface operations {
                     "application/json": components["schemas"]["Me"];
                 };
             };
-            /** @description nobody is logged in */
+            /** @description no session */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2834,7 +2834,7 @@ export interface operations {
                     "application/json": components["schemas"]["PasswordSet"];
                 };
             };
-            /** @description nobody is logged in */
+            /** @description no session */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2870,7 +2870,7 @@ export interface operations {
                     "application/json": components["schemas"]["Left"];
                 };
             };
-            /** @description nobody is logged in */
+            /** @description no session */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2897,7 +2897,7 @@ export interface operations {
                     "application/json": components["schemas"]["User"][];
                 };
             };
-            /** @description nobody is logged in */
+            /** @description no session */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2949,7 +2949,7 @@ export interface operations {
                     "application/json": components["schemas"]["User"];
                 };
             };
-            /** @description nobody is logged in */
+            /** @description no session */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3012,7 +3012,7 @@ export interface operations {
                     "application/json": components["schemas"]["User"];
                 };
             };
-            /** @description nobody is logged in */
+            /** @description no session */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3071,7 +3071,7 @@ export interface operations {
                     "application/json": components["schemas"]["Removed"];
                 };
             };
-            /** @description nobody is logged in */
+            /** @description no session */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3128,7 +3128,7 @@ export interface operations {
                     "application/json": components["schemas"]["DeskRow"][];
                 };
             };
-            /** @description nobody is logged in */
+            /** @description no session */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3157,7 +3157,7 @@ export interface operations {
                     "application/json": components["schemas"]["AgentRow"][];
                 };
             };
-            /** @description nobody is logged in */
+            /** @description no session */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3197,7 +3197,7 @@ export interface operations {
                     "text/csv": string;
                 };
             };
-            /** @description nobody is logged in */
+            /** @description no session */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3235,7 +3235,7 @@ export interface operations {
                     "application/json": components["schemas"]["LiveDeskReport"];
                 };
             };
-            /** @description nobody is logged in */
+            /** @description no session */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3273,7 +3273,7 @@ export interface operations {
                     "text/event-stream": components["schemas"]["LiveDeskReport"];
                 };
             };
-            /** @description nobody is logged in */
+            /** @description no session */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3313,7 +3313,7 @@ export interface operations {
                     "application/json": components["schemas"]["DeskReport"];
                 };
             };
-            /** @description nobody is logged in */
+            /** @description no session */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3355,7 +3355,7 @@ export interface operations {
                     "application/json": components["schemas"]["Chart"];
                 };
             };
-            /** @description nobody is logged in */
+            /** @description no session */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3396,7 +3396,7 @@ export interface operations {
                     "application/json": components["schemas"]["BookPart"];
                 };
             };
-            /** @description nobody is logged in */
+            /** @description no session */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3436,7 +3436,7 @@ export interface operations {
                     "application/json": components["schemas"]["Limit"][];
                 };
             };
-            /** @description nobody is logged in */
+            /** @description no session */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3474,7 +3474,7 @@ export interface operations {
                     "application/json": components["schemas"]["ForecastRow"][];
                 };
             };
-            /** @description nobody is logged in */
+            /** @description no session */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3512,7 +3512,7 @@ export interface operations {
                     "application/json": components["schemas"]["ModelCard"][];
                 };
             };
-            /** @description nobody is logged in */
+            /** @description no session */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3555,7 +3555,7 @@ export interface operations {
                     "application/json": components["schemas"]["AlertPage"];
                 };
             };
-            /** @description nobody is logged in */
+            /** @description no session */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3594,7 +3594,7 @@ export interface operations {
                     "application/json": components["schemas"]["Why"];
                 };
             };
-            /** @description nobody is logged in */
+            /** @description no session */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3638,7 +3638,7 @@ export interface operations {
                     "text/csv": string;
                 };
             };
-            /** @description nobody is logged in */
+            /** @description no session */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3676,7 +3676,7 @@ export interface operations {
                     "application/json": unknown;
                 };
             };
-            /** @description nobody is logged in */
+            /** @description no session */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3716,7 +3716,7 @@ export interface operations {
                     "application/json": components["schemas"]["Done"];
                 };
             };
-            /** @description nobody is logged in */
+            /** @description no session */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3777,7 +3777,7 @@ export interface operations {
                     "application/json": components["schemas"]["Done"];
                 };
             };
-            /** @description nobody is logged in */
+            /** @description no session */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3838,7 +3838,7 @@ export interface operations {
                     "application/json": components["schemas"]["QuotedCosts"];
                 };
             };
-            /** @description nobody is logged in */
+            /** @description no session */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3901,7 +3901,7 @@ export interface operations {
                     "application/json": components["schemas"]["Done"];
                 };
             };
-            /** @description nobody is logged in */
+            /** @description no session */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3964,7 +3964,7 @@ export interface operations {
                     "application/json": components["schemas"]["Done"];
                 };
             };
-            /** @description nobody is logged in */
+            /** @description no session */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4027,7 +4027,7 @@ export interface operations {
                     "application/json": components["schemas"]["Done"];
                 };
             };
-            /** @description nobody is logged in */
+            /** @description no session */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4090,7 +4090,7 @@ export interface operations {
                     "application/json": components["schemas"]["Done"];
                 };
             };
-            /** @description nobody is logged in */
+            /** @description no session */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4153,7 +4153,7 @@ export interface operations {
                     "application/json": components["schemas"]["Done"];
                 };
             };
-            /** @description nobody is logged in */
+            /** @description no session */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4216,7 +4216,7 @@ export interface operations {
                     "application/json": components["schemas"]["Done"];
                 };
             };
-            /** @description nobody is logged in */
+            /** @description no session */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4279,7 +4279,7 @@ export interface operations {
                     "application/json": components["schemas"]["Done"];
                 };
             };
-            /** @description nobody is logged in */
+            /** @description no session */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4342,7 +4342,7 @@ export interface operations {
                     "application/json": components["schemas"]["Done"];
                 };
             };
-            /** @description nobody is logged in */
+            /** @description no session */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4405,7 +4405,7 @@ export interface operations {
                     "application/json": components["schemas"]["Done"];
                 };
             };
-            /** @description nobody is logged in */
+            /** @description no session */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4468,7 +4468,7 @@ export interface operations {
                     "application/json": components["schemas"]["Done"];
                 };
             };
-            /** @description nobody is logged in */
+            /** @description no session */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4531,7 +4531,7 @@ export interface operations {
                     "application/json": components["schemas"]["Done"];
                 };
             };
-            /** @description nobody is logged in */
+            /** @description no session */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4592,7 +4592,7 @@ export interface operations {
                     "application/json": components["schemas"]["Waits"];
                 };
             };
-            /** @description nobody is logged in */
+            /** @description no session */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4655,7 +4655,7 @@ export interface operations {
                     "application/json": components["schemas"]["Waits"];
                 };
             };
-            /** @description nobody is logged in */
+            /** @description no session */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4718,7 +4718,7 @@ export interface operations {
                     "application/json": components["schemas"]["Waits"];
                 };
             };
-            /** @description nobody is logged in */
+            /** @description no session */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4779,7 +4779,7 @@ export interface operations {
                     "application/json": components["schemas"]["Done"] | components["schemas"]["Waits"];
                 };
             };
-            /** @description nobody is logged in */
+            /** @description no session */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4840,7 +4840,7 @@ export interface operations {
                     "application/json": components["schemas"]["Done"] | components["schemas"]["Waits"];
                 };
             };
-            /** @description nobody is logged in */
+            /** @description no session */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4901,7 +4901,7 @@ export interface operations {
                     "application/json": components["schemas"]["Done"];
                 };
             };
-            /** @description nobody is logged in */
+            /** @description no session */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4958,7 +4958,7 @@ export interface operations {
                     "application/json": components["schemas"]["Request"][];
                 };
             };
-            /** @description nobody is logged in */
+            /** @description no session */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4991,7 +4991,7 @@ export interface operations {
                     "application/json": components["schemas"]["Done"];
                 };
             };
-            /** @description nobody is logged in */
+            /** @description no session */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -5054,7 +5054,7 @@ export interface operations {
                     "application/json": components["schemas"]["Done"];
                 };
             };
-            /** @description nobody is logged in */
+            /** @description no session */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -5113,7 +5113,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description nobody is logged in */
+            /** @description no session */
             401: {
                 headers: {
                     [name: string]: unknown;

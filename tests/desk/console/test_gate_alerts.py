@@ -395,12 +395,12 @@ def test_an_alert_of_a_shared_gate_about_nobody_is_told_once_over_desks(tmp_path
     assert [(row["unowned"], row["of_gate"]) for row in (one, two)] == [(2, 1), (1, 1)]
     assert one["gate"] == two["gate"] == str(gate)
     found = days_of(folders)
-    shared = "1 critical alert of a gate of several desks that nobody owns yet"
+    shared = "1 critical alert of a gate of several desks without an owner"
     assert [day["needs"] for day in found["desks"]] == [
-        ["1 critical alert that nobody owns yet", shared],
+        ["1 critical alert without an owner", shared],
         [shared],
     ]
-    assert found["all"]["needs"] == ["ann: 1 critical alert that nobody owns yet", f"ann: {shared}"]
+    assert found["all"]["needs"] == ["ann: 1 critical alert without an owner", f"ann: {shared}"]
     own = looked(kept(tmp_path / "own", begun(), alert(5, "GAP")))
     kept(tmp_path / "own" / FOLDER, begun(), alert(5, "GAP"))
     own.look_at_gate()

@@ -302,9 +302,7 @@ def own_alert(
     said = "" if owner else _said(_answer(served, "own_alert", {"alert": seq}, by, note, where))
     owner = owner or served.owner(seq, at_gate=at_gate)
     if owner not in ("", None, by):
-        raise HttpError(
-            409, f"an alert of {who} that is nobody's", f"{seq}, {owner}'s", "ask its owner"
-        )
+        raise HttpError(409, f"an unowned alert of {who}", f"{seq}, {owner}'s", "ask its owner")
     return Done(done=[f"{who}: {said or f'alert {seq} is owned by {by}'}"])
 
 

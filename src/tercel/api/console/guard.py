@@ -250,7 +250,7 @@ class GuardedRoute(APIRoute):
 def needs(permission: str, **more: Any) -> dict[str, Any]:
     """Keywords of a route that name its permission, and tell a reader of OpenAPI what it may answer."""
     answers: dict[int | str, Any] = (
-        {} if permission == PUBLIC else {401: {"description": "nobody is logged in"}}
+        {} if permission == PUBLIC else {401: {"description": "no session"}}
     )
     if permission not in (PUBLIC, "look"):
         answers |= {

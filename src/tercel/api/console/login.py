@@ -71,7 +71,7 @@ class Door:
         )
         if ended is None:
             raise HttpError(
-                403, "the password of who asks", "another, or none is kept here", "try again"
+                403, "the password of who asks", "another, or none is set here", "try again"
             )
         return ended
 

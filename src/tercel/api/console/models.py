@@ -14,7 +14,7 @@ LONGEST_ID = 80
 
 def _name(text: str) -> str:
     if not text.strip() or not text.isprintable():
-        raise ValueError("has letters that nobody sees, or none")
+        raise ValueError("has invisible letters, or none")
     return text.strip()
 
 
@@ -24,7 +24,7 @@ def _words(text: str) -> str:
     if all(map(blank, line)) or any(
         unicodedata.category(letter) in ("Cc", "Cs", "Cf", "Co", "Cn") for letter in line
     ):
-        raise ValueError("says nothing, or has letters that nobody sees")
+        raise ValueError("says nothing, or has invisible letters")
     return line
 
 

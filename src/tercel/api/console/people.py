@@ -214,7 +214,7 @@ class People:
         with self._changing() as people:
             if taken := next((one for one in people if same_person(one, name)), None):
                 raise ConfigError(
-                    "a name that nobody has", f"{name!r}, where {taken!r} is one", "choose another"
+                    "a name that is free", f"{name!r}, where {taken!r} is one", "choose another"
                 )
             people[name] = self._lifted(people, made, by)
             return people[name]

@@ -88,7 +88,7 @@ def must_be_so_still(served: ConnectedDesk, act: str, body: Mapping[str, Any]) -
             409,
             "what was asked about",
             f"another one now at {served.name}",
-            "refuse it; look at the page and ask anew",
+            "refuse it; look at the page and ask again",
         )
 
 
@@ -101,7 +101,7 @@ def may_undo(served: ConnectedDesk, agent: str) -> None:
         raise HttpError(
             409,
             "an agent with a promotion to undo",
-            f"{agent}, for whom nobody was promoted",
+            f"{agent}, without a promotion",
             "look at the page",
         )
 
@@ -332,7 +332,7 @@ def check_second(sessions: Sessions, asked: Asked, visit: Visit) -> None:
     if sessions.people.bound(name, asked.asked_by, asked.lifters):
         raise HttpError(
             403,
-            f"a person who stands apart from {asked.asked_by}, who asked",
+            f"a person independent of {asked.asked_by}, who asked",
             f"{name}: {BOUND}",
             "let somebody else confirm it",
         )
@@ -342,7 +342,7 @@ def check_second(sessions: Sessions, asked: Asked, visit: Visit) -> None:
             409,
             "a request of somebody who may ask",
             f"{asked.asked_by}, who is {asker.role if asker else 'gone'}",
-            "refuse it; ask anew",
+            "refuse it; ask again",
         )
 
 
