@@ -1,4 +1,4 @@
-from tercel.api.desk import Desk as Desk
+from tercel.api.desk.desk import Desk as Desk
 from tercel.api.environment import sb3_env as sb3_env
 from tercel.api.evaluation import evaluate as evaluate
 from tercel.api.learn import Tuned as Tuned

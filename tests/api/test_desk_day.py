@@ -12,10 +12,10 @@ import pytest
 from tests.desk.console.desks import ListedDesk, S, a_session, report
 from tests.desk.trading.test_money import LISTED, a_story, cash
 
-from tercel.api import desk_folder
 from tercel.api.console.connected import RemoteDesk
-from tercel.api.desk_day import DayWindow, day_of, days_of
-from tercel.api.desk_day_page import NOBODY, DayReport
+from tercel.api.desk import folder as desk_folder
+from tercel.api.desk.day import DayWindow, day_of, days_of
+from tercel.api.desk.day_page import NO_OWNER, DayReport
 from tercel.core.errors import ConfigError
 from tercel.core.ports import Entry
 from tercel.desk.gate.process import FOLDER
@@ -173,7 +173,7 @@ def test_people_alerts_and_limits_of_a_day() -> None:
     assert used == {("ppo", "messages"): (400, 11 * S), ("ppo", "gross_value"): (450.0, 5 * S)}
     assert found["denials"] == {"COLLAR": 1}
     assert any("ppo is killed" in need for need in found["needs"])
-    assert "1 critical alert that nobody owns yet" in found["needs"]
+    assert "1 critical alert without an owner" in found["needs"]
     assert found["sentence"].count("\n") == 0
 
 
@@ -228,7 +228,7 @@ def test_a_page_holds_no_markup_of_others(tmp_path: Path) -> None:
         assert "<script" not in html
         assert "&lt;script&gt;alert(1)&lt;/script&gt; Bcc: all@desk.example" in html
         assert not re.search(r"(src|href)=\"(?!#)", html)
-        assert NOBODY in html
+        assert NO_OWNER in html
         assert made.text[1].count("\n") == 0
 
 
@@ -289,7 +289,7 @@ def test_alerts_of_the_gate_are_told_with_their_owners_also_of_after_the_desk(
     }
     assert [row for row in found["alerts"] if not row["gate"]] == plain["alerts"]
     assert found["severities"]["critical"] == plain["severities"]["critical"] + 3
-    assert "4 critical alerts that nobody owns yet" in found["needs"]
+    assert "4 critical alerts without an owner" in found["needs"]
     assert [row["code"] for row in days_of([folder], DayWindow(0, 50 * S))["desks"][0]["alerts"] if row["gate"]] == [
         "unwatched", "unwatched",
     ]  # fmt: skip

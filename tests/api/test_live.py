@@ -17,9 +17,9 @@ from tests.desk.gate.wall import exchange, turning
 from tests.desk.rounds.test_stage import begun, desk, drill, journal_with
 from tests.fix.plain_venue import PlainVenue
 
-from tercel.api import desk as desk_module
-from tercel.api import desk_dependencies
-from tercel.api.desk import Desk
+from tercel.api.desk import desk as desk_module
+from tercel.api.desk import shadow
+from tercel.api.desk.desk import Desk
 from tercel.api.second_person import SecondPerson
 from tercel.core import installation
 from tercel.core.errors import ConfigError, TercelError
@@ -202,12 +202,10 @@ def opening(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(FixVenue, "__init__", begins)
     monkeypatch.setattr(BinanceVenue, "__init__", begins)
-    for name in ("refuse_short", "warm_up", "_kept_here"):
-        monkeypatch.setattr(
-            desk_dependencies, name, stays if name == "_kept_here" else lambda *_: None
-        )
-    monkeypatch.setattr(desk_dependencies.SimulatedMarkets, "parts", stays)
-    monkeypatch.setattr(desk_dependencies, "venue_at", venue_at)
+    for name in ("refuse_short", "warm_up", "_paper_venue"):
+        monkeypatch.setattr(shadow, name, stays if name == "_paper_venue" else lambda *_: None)
+    monkeypatch.setattr(shadow.SimulatedMarkets, "parts", stays)
+    monkeypatch.setattr(shadow, "venue_at", venue_at)
     monkeypatch.setattr(desk_module, "DeskRuntime", running)
 
 

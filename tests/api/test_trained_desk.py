@@ -5,8 +5,7 @@ from pathlib import Path
 import numpy as np
 
 import tercel as tc
-from tercel.api.desk_file import read_config
-from tercel.api.trained_desk import how_to_trade
+from tercel.api.desk.config import how_to_trade, read_config
 
 
 def test_a_file_that_its_owner_changed_is_kept_beside_the_new_one(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ import pytest
 from certify.week import judge
 from certify.week.faults import FIRST, KINDS, planned, prices
 from certify.week.judge import JournalRows, Terms, VenueRecord
-from tercel.api.desk_day import days_of
+from tercel.api.desk.day import days_of
 from tercel.core.orders import ONE, NewOrder, OrdStatus, Report, Tif
 from tercel.core.ports import Entry
 from tercel.desk.gate.process import FOLDER

@@ -16,9 +16,10 @@ from typer.testing import CliRunner, Result
 
 pytest.importorskip("fastapi", reason="the console needs the extra [trade]")
 
-from tercel.api.desk_day_page import HELD
+from tercel.api.desk.day_page import HELD
 from tercel.cli import app
 from tercel.core.ports import Entry
+from tercel.core.serialization import to_jsonable
 from tercel.desk.console.desk import FolderDesk
 from tercel.desk.console.follow import JournalFollower
 from tercel.desk.trading.journal import kinds
@@ -214,18 +215,18 @@ def test_who_holds_a_desk_is_told_without_touching_its_lock(desk: Path) -> None:
 def test_a_console_before_the_first_entry_and_after_the_end(desk: Path) -> None:
     follower = JournalFollower(FolderDesk(desk, time.time_ns), time.monotonic)
     follower.catch_up()
-    assert follower.shown()["seq"] == 0
-    assert follower.shown()["fault"] == ""
+    assert follower.report().seq == 0
+    assert follower.report().fault == ""
     journal = SqlJournal(desk, "ann")
     journal.append([Entry(kinds.SESSION, S, body={"session": 1, "resume": False}), beat(2 * S)])
     follower.catch_up()
-    shown = follower.shown()
+    shown = to_jsonable(follower.report())
     assert (shown["seq"], shown["ns"]) == (2, 2 * S)
     assert shown["running"] in (f"process {os.getpid()} (ann)", None)
     journal.close()
     follower.catch_up()
-    assert follower.shown()["running"] in ("", None)
-    assert follower.shown()["seq"] == 2
+    assert follower.report().running in ("", None)
+    assert follower.report().seq == 2
 
 
 def test_a_journal_that_vanishes_is_said_and_found_again(desk: Path) -> None:
@@ -244,15 +245,15 @@ def test_a_journal_that_vanishes_is_said_and_found_again(desk: Path) -> None:
     for name in names:
         (desk / name).rename(aside / name)
     follower.catch_up()
-    assert "journal" in follower.shown()["fault"]
-    assert follower.shown()["seq"] == 1  # what was seen stays, marked as old
+    assert "journal" in follower.report().fault
+    assert follower.report().seq == 1  # what was seen stays, marked as old
     for name in names:
         (aside / name).rename(desk / name)
     journal = SqlJournal(desk, "ann")
     journal.append([beat(2 * S)])
     follower.catch_up()
-    assert follower.shown()["fault"] == ""
-    assert follower.shown()["seq"] == 2
+    assert follower.report().fault == ""
+    assert follower.report().seq == 2
     journal.close()
 
 
@@ -262,14 +263,14 @@ def test_another_journal_in_its_place_begins_the_page_anew(desk: Path, tmp_path:
     journal.close()
     follower = JournalFollower(FolderDesk(desk, time.time_ns), time.monotonic)
     follower.catch_up()
-    assert follower.shown()["denials"] == {"COLLAR": 1}
+    assert follower.report().denials == {"COLLAR": 1}
     desk.rename(tmp_path / "old")
     journal = SqlJournal(desk, "ann")
     journal.append([beat(5 * S)])
     journal.close()
     follower.catch_up()
-    assert follower.shown()["denials"] == {}
-    assert follower.shown()["seq"] == 1
+    assert follower.report().denials == {}
+    assert follower.report().seq == 1
     assert b"tercel_denials_total{" not in follower.metrics()
 
 
@@ -320,7 +321,7 @@ def test_the_page_stays_small_after_ten_thousand_entries(desk: Path) -> None:
     assert len(whole) < 200_000
     journal.append([beat(10_001 * S)])
     follower.catch_up()
-    follower.tell()
+    follower.write()
     later, changed = follower.changed(turn)
     assert later > turn
     assert json.loads(changed)["seq"] == 10_001
@@ -346,8 +347,8 @@ def test_a_follower_reads_while_a_desk_writes(desk: Path) -> None:
     writer.start()
     writer.join(DEADLINE_S)
     assert over.is_set()
-    until(lambda: follower.shown()["seq"] >= 200, what="the last entry")
+    until(lambda: follower.report().seq >= 200, what="the last entry")
     follower.stop()
-    assert follower.shown()["seq"] == JournalReader(desk).last == 200
-    assert follower.shown()["fault"] == ""
+    assert follower.report().seq == JournalReader(desk).last == 200
+    assert follower.report().fault == ""
     journal.close()

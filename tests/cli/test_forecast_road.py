@@ -11,6 +11,7 @@ from tests.desk.rounds.forecast_material import DESK, SIGNALS, prices
 from typer.testing import CliRunner
 
 from tercel.cli import app
+from tercel.core.serialization import to_jsonable
 from tercel.desk.console.state import DeskState
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.store import JournalReader
@@ -93,7 +94,7 @@ def test_five_commands_lead_from_prices_to_a_first_order(
             state.apply(seq, entry)
         first = next(entry for _, entry in journal.read(0, (kinds.ORDER_OUT,)))
     assert first.instrument in targets
-    shown = state.shown()
+    shown = to_jsonable(state.report())
     assert {name: shown["alphas"][name]["expected_bps"] for name in targets} == {
         name: written[name] for name in targets
     }

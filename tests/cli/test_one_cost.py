@@ -9,8 +9,8 @@ import pytest
 from typer.testing import CliRunner
 
 from tercel.api.demo.markets import SimulatedMarkets
-from tercel.api.desk_file import parse_config
-from tercel.api.desk_page import page
+from tercel.api.desk.config import parse_config
+from tercel.api.desk.run_page import page
 from tercel.cli import app
 from tercel.core.serialization import to_jsonable
 from tercel.core.vocabulary import NS_PER_SECOND as S
@@ -78,14 +78,14 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     session.run_until(session.now_ns + 300 * S)
     recorder.close()
     opened.desk.cost_path.append(opened.desk.cost_bps())
-    result = outcome(opened, folder).to_json()
+    result = outcome_of(opened, folder)
     report = page(config, opened, result, folder, [])
     session.close()
     state = DeskState()
     for seq, entry in JournalReader(folder).read():
         state.apply(seq, entry)
     return {
-        "result": result, "report": report, "console": to_jsonable(state.shown()),
+        "result": result.to_json(), "report": report, "console": to_jsonable(state.report()),
         **{name: spoken("trade", name, "--desk", folder) for name in ("orders", "tca")},
     }  # fmt: skip
 

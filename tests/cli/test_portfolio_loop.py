@@ -11,7 +11,7 @@ from tests.desk.rounds.forecast_material import DESK, NAMES, SIGNALS, prices
 from typer.testing import CliRunner
 
 from exchange.fix.server import serve_fix
-from tercel.api.desk_folder import paid_of, weights_of
+from tercel.api.desk.folder import paid_of, weights_of
 from tercel.cli import app
 from tercel.market.flow.preset import load
 from tercel.market.simulator.source import reactive

@@ -9,7 +9,7 @@ from tests.desk.limits.test_gate import limits
 from tests.parts import whole
 from typer.testing import CliRunner, Result
 
-from tercel.api import desk_folder
+from tercel.api.desk import folder as desk_folder
 from tercel.cli import app
 from tercel.core.orders import ONE, ExecType, Listing, NewOrder, OrdStatus, Report, Tif
 from tercel.core.ports import Entry

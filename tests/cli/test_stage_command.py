@@ -22,8 +22,8 @@ from tests.desk.rounds.test_stage import begun, drill, journal_with
 
 from studies.tape.to_levels import to_levels
 from tercel.api.console.people import People
-from tercel.api.desk import Desk
-from tercel.api.desk_file import described
+from tercel.api.desk.config import described
+from tercel.api.desk.desk import Desk
 from tercel.api.second_person import SecondPerson
 from tercel.cli import app
 from tercel.core import installation

@@ -23,17 +23,19 @@ from typer.testing import CliRunner, Result
 
 pytest.importorskip("sqlalchemy", reason="a desk's journal needs the extra [trade]")
 
-from tercel.api import desk_folder
 from tercel.api.demo.markets import demo_text
-from tercel.api.desk_file import parse_config
-from tercel.api.desk_folder import weights_of
+from tercel.api.desk import folder as desk_folder
+from tercel.api.desk.config import parse_config
+from tercel.api.desk.folder import weights_of
 from tercel.cli import app, trade
 from tercel.cli import shared as output
 from tercel.core.errors import ConfigError, JournalError
 from tercel.core.orders import NewOrder, Tif
 from tercel.core.ports import Entry
+from tercel.core.serialization import to_jsonable
 from tercel.core.version import code_mark
 from tercel.desk.console.state import DeskState
+from tercel.desk.engine.outcome import OpenParent
 from tercel.desk.engine.runtime import check_latch
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.chain import ChainKey, MemoryJournal
@@ -333,7 +335,7 @@ def test_cost_analysis_and_reconciliation(desk: Path, ran: dict[str, Any]) -> No
     with closing(JournalReader(desk)) as reader:
         for seq, entry in reader.read():
             state.apply(seq, entry)
-    shown = {row["parent"]: row["is_bps"] for row in state.shown()["parents"]}
+    shown = {row["parent"]: row["is_bps"] for row in to_jsonable(state.report())["parents"]}
     for row in (
         found
     ):  # one definition: the analysis, the desk and the console say the same, to the last digit
@@ -341,7 +343,11 @@ def test_cost_analysis_and_reconciliation(desk: Path, ran: dict[str, Any]) -> No
         assert shown[row["parent"]] == row["is_bps"]
     whole = done("trade", "tca", "--desk", desk)["total"]
     if len(found) == len(of_desk):
-        assert state.shown()["summary"]["is_bps"] == ran["parents_bps"]["mean"] == whole["is_bps"]
+        assert (
+            to_jsonable(state.report())["summary"]["is_bps"]
+            == ran["parents_bps"]["mean"]
+            == whole["is_bps"]
+        )
     assert (
         done("trade", "tca", "--desk", desk, "--parent", found[0]["parent"])["parents"] == found[:1]
     )
@@ -491,10 +497,10 @@ def test_word_for_a_desk_waits_in_its_inbox(folder: Path, config: Path) -> None:
 
 def test_an_order_without_an_id_and_an_agent_gets_both_or_a_command_to_copy(tmp_path: Path) -> None:
     journal = SqlJournal(tmp_path, "test")
-    plain = ("trade", "submit", "AAA", "buy", 7, "--wait", 0, "--desk", tmp_path)
-    refused(tercel(*plain), "no agent is in its journal", "trade submit AAA buy 7 --id A-")
+    to_jsonable = ("trade", "submit", "AAA", "buy", 7, "--wait", 0, "--desk", tmp_path)
+    refused(tercel(*to_jsonable), "no agent is in its journal", "trade submit AAA buy 7 --id A-")
     journal.append([Entry(kinds.AGENT_ASSIGNMENT, 0, agent="peg", body={})])
-    said = [tercel(*plain) for _ in range(2)]
+    said = [tercel(*to_jsonable) for _ in range(2)]
     assert [one.exit_code for one in said] == [0, 0]
     names = [
         re.search(r"^id +(peg-[0-9a-f]{8}): name it \(--id \1\)", one.stderr, re.MULTILINE)
@@ -507,7 +513,7 @@ def test_an_order_without_an_id_and_an_agent_gets_both_or_a_command_to_copy(tmp_
     ]
     assert told[0]["id"] != told[1]["id"]
     journal.append([Entry(kinds.AGENT_ASSIGNMENT, 0, agent="ppo", body={})])
-    several = tercel(*plain)
+    several = tercel(*to_jsonable)
     refused(several, "expected an agent of the desk: peg, ppo", "no --agent")
     typed = re.search(r"`tercel (trade submit .*?)`", " ".join(several.stderr.split()))
     assert typed is not None
@@ -638,7 +644,7 @@ def test_parents_that_are_open_when_the_desk_stops_are_named(
     assert ran["journal"]["consistent"] is True  # what is open is open in the journal too
     page = (desk / "report.html").read_text()
     assert page.index("Open when the desk stopped") < page.index("its horizon comes 8,640 s later")
-    trade._print_open(ran["open_parents"])
+    trade._print_open([OpenParent(**row) for row in ran["open_parents"]])
     shown = capsys.readouterr().out
     parent = ledger.parents.must("short")
     assert parent.limit > 0
@@ -902,7 +908,7 @@ def test_a_running_desk_answers(folder: Path) -> None:
         )
         refused(tercel(*submitted, "other", "--strategy", "nothing"), "nothing")
         refused(tercel(*submitted, "mine"), "a new id", "mine")
-        plain = (
+        to_jsonable = (
             "AAA",
             "sell",
             1200,
@@ -915,7 +921,9 @@ def test_a_running_desk_answers(folder: Path) -> None:
             "--desk",
             desk,
         )
-        said = tercel("trade", "submit", *plain, "--wait", DEADLINE_S).stderr.replace("\n", " ")
+        said = tercel("trade", "submit", *to_jsonable, "--wait", DEADLINE_S).stderr.replace(
+            "\n", " "
+        )
         assert "accepted, own: sell 1,200 AAA, limit 80bps, peg_behind, 600 s" in said
         strategies = {
             row["id"]: row["strategy"] for row in done("trade", "orders", "--desk", desk)["parents"]

@@ -8,7 +8,7 @@ import pytest
 from tests.desk.trading.desk_of_two import S, asked, exchange_of, session_of
 from typer.testing import CliRunner
 
-from tercel.api import desk_folder
+from tercel.api.desk import folder as desk_folder
 from tercel.cli import app
 from tercel.desk.trading.journal.store import SqlJournal
 

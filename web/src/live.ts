@@ -1,6 +1,6 @@
 // Keeps the state up to date: who is here, all desks, the chosen desk's stream or, where there is none, polls; the past.
 import { get, getText, url, type Refused } from "./api";
-import type { DeskPage } from "./schema";
+import type { LiveDeskReport } from "./schema";
 import { app, keep, recall, set, type Page } from "./store";
 
 const EVERY_MS = 2000;
@@ -51,7 +51,7 @@ let followed = "";
 let stream: EventSource | null = null;
 let polling = 0;
 let misses = 0;
-const take = (changed: Partial<DeskPage>): void =>
+const take = (changed: Partial<LiveDeskReport>): void =>
   set({ live: { ...app.live, desk: followed, ...changed } as Page, heard: performance.now() });
 
 function pollFrom(desk: string): void {
@@ -82,7 +82,7 @@ export function follow(desk: string): void {
   opened.onmessage = (m) => {
     misses = 0;
     if (app.how !== "stream") set({ how: "stream" });
-    take(JSON.parse(m.data as string) as Partial<DeskPage>);
+    take(JSON.parse(m.data as string) as Partial<LiveDeskReport>);
   };
   opened.onerror = () => {
     void whoami();

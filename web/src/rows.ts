@@ -67,8 +67,8 @@ export function deskOf(page: Page): DeskRow {
   const { alerts, unowned, of_gate, gate } = page.summary;
   return {
     ...{ silent_s: 0, fault: "", running: null, unbooked: 0, ...page },
-    stage: page.session.stage,
-    venue: page.session.venue,
+    stage: page.session.stage ?? "",
+    venue: page.session.venue ?? "",
     killed: page.latch ?? null,
     alerts: { critical: alerts.critical ?? 0, warning: alerts.warning ?? 0, unowned, of_gate, gate },
   };

@@ -75,7 +75,7 @@ export interface paths {
         put?: never;
         /**
          * Password
-         * @description Change the own password; all other sessions of this person end, and how many did is told.
+         * @description Change the own password; all other sessions of this person end, and the answer has their number.
          */
         post: operations["password_api_password_post"];
         delete?: never;
@@ -119,7 +119,7 @@ export interface paths {
         put?: never;
         /**
          * Add User
-         * @description Let a person in; a password that was made is told here, once.
+         * @description Let a person in; a generated password is in the answer, this once.
          */
         post: operations["add_user_api_users_post"];
         delete?: never;
@@ -419,7 +419,7 @@ export interface paths {
         };
         /**
          * Desk Why
-         * @description A decision as the journal kept it, explained.
+         * @description A decision of the journal, explained.
          */
         get: operations["desk_why_api_desks__desk__why__seq__get"];
         put?: never;
@@ -641,7 +641,7 @@ export interface paths {
         put?: never;
         /**
          * Resume Agent
-         * @description Let it go on.
+         * @description Let an agent resume.
          */
         post: operations["resume_agent_api_agents__name__resume_post"];
         delete?: never;
@@ -661,7 +661,7 @@ export interface paths {
         put?: never;
         /**
          * Take Over
-         * @description Take a parent over: its strategy sends nothing more, and its orders are this person's.
+         * @description Take a parent over: its strategy sends nothing more.
          */
         post: operations["take_over_api_parents__id__take_over_post"];
         delete?: never;
@@ -681,7 +681,7 @@ export interface paths {
         put?: never;
         /**
          * Give Back
-         * @description Let its strategy go on with what is left.
+         * @description Return a parent to its strategy, which works what is left.
          */
         post: operations["give_back_api_parents__id__give_back_post"];
         delete?: never;
@@ -841,7 +841,7 @@ export interface paths {
         put?: never;
         /**
          * Posture
-         * @description Set a posture by hand at once (200), or ask for one in the place of what risk says (202).
+         * @description Set a posture by hand at once (200), or ask for one instead of risk's (202).
          */
         post: operations["posture_api_posture_post"];
         delete?: never;
@@ -956,7 +956,7 @@ export interface components {
     schemas: {
         /**
          * AcknowledgeBody
-         * @description A note on an alert; whoever writes it owns the alert.
+         * @description A note on an alert; its author owns the alert.
          */
         AcknowledgeBody: {
             /** Desk */
@@ -1129,7 +1129,7 @@ export interface components {
         };
         /**
          * Alert
-         * @description An alert, and who owns it; `seq` is of the journal that it stands in: the desk's, or its gate's.
+         * @description An alert, and who owns it; `seq` is of the journal that holds it: the desk's, or its gate's.
          */
         Alert: {
             /** Seq */
@@ -1400,21 +1400,10 @@ export interface components {
             orders: components["schemas"]["OrderRow"][];
         };
         /**
-         * DeskPage
-         * @description The page of a desk now; a stream's events hold the parts that have changed. `unbooked`: executions that stand in
-         *     the gate's journal alone, as no session runs.
+         * DeskReport
+         * @description A desk at a time; `gate_fault`: why the journal of its gate cannot be read now.
          */
-        DeskPage: {
-            /** Desk */
-            desk: string;
-            /** Running */
-            running: string | null;
-            /** Silent S */
-            silent_s: number;
-            /** Fault */
-            fault: string;
-            /** Unbooked */
-            unbooked: number;
+        DeskReport: {
             /** Seq */
             seq: number;
             /** Ns */
@@ -1454,12 +1443,7 @@ export interface components {
             alphas: {
                 [key: string]: components["schemas"]["AlphaPart"];
             };
-            /** Freshness */
-            freshness: {
-                [key: string]: {
-                    [key: string]: number;
-                };
-            };
+            freshness: components["schemas"]["Freshness"];
             heartbeat: components["schemas"]["Heartbeat"];
             /** Limits */
             limits: components["schemas"]["Limit"][];
@@ -1485,8 +1469,6 @@ export interface components {
             cost_points: components["schemas"]["CostPoint"][];
             /** Gate Fault */
             gate_fault: string;
-            latch: components["schemas"]["LatchPart"] | null;
-            reading: components["schemas"]["Reading"] | null;
         };
         /**
          * DeskRow
@@ -1515,83 +1497,6 @@ export interface components {
             alerts: components["schemas"]["AlertCounts"];
             /** Money */
             money: components["schemas"]["Total"][];
-        };
-        /**
-         * DeskThen
-         * @description The page of a desk as it was; `freshness`: seconds since each mark, forecast and posture of an instrument;
-         *     `gate_fault`: why the journal of its gate cannot be read now.
-         */
-        DeskThen: {
-            /** Seq */
-            seq: number;
-            /** Ns */
-            ns: number;
-            session: components["schemas"]["SessionPart"];
-            summary: components["schemas"]["Summary"];
-            /** Agents */
-            agents: components["schemas"]["AgentPart"][];
-            /** Parents */
-            parents: components["schemas"]["ParentPart"][];
-            /** Orders */
-            orders: components["schemas"]["OrderPart"][];
-            /** Instruments */
-            instruments: {
-                [key: string]: components["schemas"]["ListingPart"];
-            };
-            /** Markets */
-            markets: {
-                [key: string]: components["schemas"]["MarketPart"];
-            };
-            /** Money */
-            money: components["schemas"]["Total"][];
-            /** Positions */
-            positions: components["schemas"]["PositionPart"][];
-            /** Pnl Points */
-            pnl_points: components["schemas"]["PnlPoint"][];
-            /** Exposure */
-            exposure: components["schemas"]["ExposurePart"][];
-            correlation: components["schemas"]["CorrelationPart"];
-            /** Postures */
-            postures: {
-                [key: string]: components["schemas"]["PosturePart"];
-            };
-            /** Stances */
-            stances: components["schemas"]["NamedStance"][];
-            /** Alphas */
-            alphas: {
-                [key: string]: components["schemas"]["AlphaPart"];
-            };
-            /** Freshness */
-            freshness: {
-                [key: string]: {
-                    [key: string]: number;
-                };
-            };
-            heartbeat: components["schemas"]["Heartbeat"];
-            /** Limits */
-            limits: components["schemas"]["Limit"][];
-            /** Denials */
-            denials: {
-                [key: string]: number;
-            };
-            /** Kills */
-            kills: {
-                [key: string]: {
-                    [key: string]: unknown;
-                };
-            };
-            /** Alerts */
-            alerts: components["schemas"]["Alert"][];
-            /** Decisions */
-            decisions: components["schemas"]["Decision"][];
-            /** Operator */
-            operator: components["schemas"]["Deed"][];
-            /** Share Points */
-            share_points: components["schemas"]["SharePoint"][];
-            /** Cost Points */
-            cost_points: components["schemas"]["CostPoint"][];
-            /** Gate Fault */
-            gate_fault: string;
         };
         /**
          * Done
@@ -1654,6 +1559,24 @@ export interface components {
             /** Came Bps */
             came_bps: number | null;
         };
+        /**
+         * Freshness
+         * @description Seconds since each mark, forecast and posture of an instrument.
+         */
+        Freshness: {
+            /** Marks */
+            marks: {
+                [key: string]: number;
+            };
+            /** Forecasts */
+            forecasts: {
+                [key: string]: number;
+            };
+            /** Postures */
+            postures: {
+                [key: string]: number;
+            };
+        };
         /** HTTPValidationError */
         HTTPValidationError: {
             /** Detail */
@@ -1675,9 +1598,15 @@ export interface components {
         };
         /**
          * Heartbeat
-         * @description The desk's last heartbeat; none yet: empty.
+         * @description The desk's last heartbeat; none yet: empty. `limits`: scope, name, limit to use, size and share that warns.
          */
         Heartbeat: {
+            /** Limits */
+            limits?: {
+                [key: string]: unknown;
+            };
+            /** Clock S */
+            clock_s?: number;
             /** Ns */
             ns?: number | null;
         } & {
@@ -1838,6 +1767,89 @@ export interface components {
             currency: string;
         };
         /**
+         * LiveDeskReport
+         * @description A desk now; events of a stream hold the parts that have changed.
+         */
+        LiveDeskReport: {
+            /** Desk */
+            desk: string;
+            /** Running */
+            running: string | null;
+            /** Silent S */
+            silent_s: number;
+            /** Fault */
+            fault: string;
+            /** Unbooked */
+            unbooked: number;
+            /** Seq */
+            seq: number;
+            /** Ns */
+            ns: number;
+            session: components["schemas"]["SessionPart"];
+            summary: components["schemas"]["Summary"];
+            /** Agents */
+            agents: components["schemas"]["AgentPart"][];
+            /** Parents */
+            parents: components["schemas"]["ParentPart"][];
+            /** Orders */
+            orders: components["schemas"]["OrderPart"][];
+            /** Instruments */
+            instruments: {
+                [key: string]: components["schemas"]["ListingPart"];
+            };
+            /** Markets */
+            markets: {
+                [key: string]: components["schemas"]["MarketPart"];
+            };
+            /** Money */
+            money: components["schemas"]["Total"][];
+            /** Positions */
+            positions: components["schemas"]["PositionPart"][];
+            /** Pnl Points */
+            pnl_points: components["schemas"]["PnlPoint"][];
+            /** Exposure */
+            exposure: components["schemas"]["ExposurePart"][];
+            correlation: components["schemas"]["CorrelationPart"];
+            /** Postures */
+            postures: {
+                [key: string]: components["schemas"]["PosturePart"];
+            };
+            /** Stances */
+            stances: components["schemas"]["NamedStance"][];
+            /** Alphas */
+            alphas: {
+                [key: string]: components["schemas"]["AlphaPart"];
+            };
+            freshness: components["schemas"]["Freshness"];
+            heartbeat: components["schemas"]["Heartbeat"];
+            /** Limits */
+            limits: components["schemas"]["Limit"][];
+            /** Denials */
+            denials: {
+                [key: string]: number;
+            };
+            /** Kills */
+            kills: {
+                [key: string]: {
+                    [key: string]: unknown;
+                };
+            };
+            /** Alerts */
+            alerts: components["schemas"]["Alert"][];
+            /** Decisions */
+            decisions: components["schemas"]["Decision"][];
+            /** Operator */
+            operator: components["schemas"]["Deed"][];
+            /** Share Points */
+            share_points: components["schemas"]["SharePoint"][];
+            /** Cost Points */
+            cost_points: components["schemas"]["CostPoint"][];
+            /** Gate Fault */
+            gate_fault: string;
+            latch: components["schemas"]["LatchPart"] | null;
+            reading: components["schemas"]["Reading"] | null;
+        };
+        /**
          * LoginBody
          * @description Who comes in.
          */
@@ -1942,7 +1954,7 @@ export interface components {
         };
         /**
          * NewUser
-         * @description A person to let in; without a password one is made, and told in the answer.
+         * @description A person to let in; without a password one is generated, and is in the answer.
          */
         NewUser: {
             /** Name */
@@ -2225,7 +2237,7 @@ export interface components {
          * PostureBody
          * @description A posture by hand, for some minutes: of what it says and what risk says the more careful counts.
          *
-         *     With `instead` it stands in the place of what risk says, and a second person has to confirm it.
+         *     With `instead` it replaces risk's, and a second person has to confirm it.
          */
         PostureBody: {
             /** Reason */
@@ -2402,53 +2414,39 @@ export interface components {
         };
         /**
          * Seat
-         * @description The challenger beside an agent, on paper: what it saves, basis points, over trials.
+         * @description The challenger beside an agent, on paper: what it saves, basis points, over trials; no challenger: empty.
          */
         Seat: {
-            /**
-             * Challenger
-             * @default
-             */
-            challenger: string;
-            /**
-             * Strategy
-             * @default
-             */
-            strategy: string;
-            /**
-             * Trials
-             * @default 0
-             */
-            trials: number;
+            /** Challenger */
+            challenger?: string;
+            /** Strategy */
+            strategy?: string;
+            /** Trials */
+            trials?: number;
             /** Mean Bps */
             mean_bps?: number | null;
             /** Low Bps */
             low_bps?: number | null;
             /** High Bps */
             high_bps?: number | null;
-            /**
-             * Verdict
-             * @default
-             */
-            verdict: string;
+            /** Verdict */
+            verdict?: string;
         } & {
             [key: string]: unknown;
         };
         /**
          * SessionPart
-         * @description The desk's session; none yet: empty.
+         * @description The desk's session; none yet: empty. `listings`: tick, lot and currency of instruments.
          */
         SessionPart: {
-            /**
-             * Venue
-             * @default
-             */
-            venue: string;
-            /**
-             * Stage
-             * @default
-             */
-            stage: string;
+            /** Listings */
+            listings?: {
+                [key: string]: unknown;
+            };
+            /** Venue */
+            venue?: string;
+            /** Stage */
+            stage?: string;
         } & {
             [key: string]: unknown;
         };
@@ -2468,7 +2466,7 @@ export interface components {
         };
         /**
          * StancePart
-         * @description A posture that a person set by hand, until a time; `instead`: in the place of what risk says.
+         * @description A posture that a person set by hand, until a time; `instead`: instead of risk's.
          */
         StancePart: {
             /** Until Ns */
@@ -2556,7 +2554,7 @@ export interface components {
         };
         /**
          * Trade
-         * @description A trade of the public's; `side` of who took, 0 where it was not told.
+         * @description A trade of the public's; `side` of who took, 0 if unknown.
          */
         Trade: {
             /** Ns */
@@ -2669,13 +2667,13 @@ export type CostPoint = components['schemas']['CostPoint'];
 export type Decision = components['schemas']['Decision'];
 export type Deed = components['schemas']['Deed'];
 export type DeskOrders = components['schemas']['DeskOrders'];
-export type DeskPage = components['schemas']['DeskPage'];
+export type DeskReport = components['schemas']['DeskReport'];
 export type DeskRow = components['schemas']['DeskRow'];
-export type DeskThen = components['schemas']['DeskThen'];
 export type Done = components['schemas']['Done'];
 export type EndPostureBody = components['schemas']['EndPostureBody'];
 export type ExposurePart = components['schemas']['ExposurePart'];
 export type ForecastRow = components['schemas']['ForecastRow'];
+export type Freshness = components['schemas']['Freshness'];
 export type HttpValidationError = components['schemas']['HTTPValidationError'];
 export type HandOrderBody = components['schemas']['HandOrderBody'];
 export type Heartbeat = components['schemas']['Heartbeat'];
@@ -2690,6 +2688,7 @@ export type Left = components['schemas']['Left'];
 export type Limit = components['schemas']['Limit'];
 export type LimitsBody = components['schemas']['LimitsBody'];
 export type ListingPart = components['schemas']['ListingPart'];
+export type LiveDeskReport = components['schemas']['LiveDeskReport'];
 export type LoginBody = components['schemas']['LoginBody'];
 export type MarketPart = components['schemas']['MarketPart'];
 export type Me = components['schemas']['Me'];
@@ -2804,7 +2803,7 @@ export interface operations {
                     "application/json": components["schemas"]["Me"];
                 };
             };
-            /** @description nobody is logged in */
+            /** @description no session */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2835,7 +2834,7 @@ export interface operations {
                     "application/json": components["schemas"]["PasswordSet"];
                 };
             };
-            /** @description nobody is logged in */
+            /** @description no session */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2871,7 +2870,7 @@ export interface operations {
                     "application/json": components["schemas"]["Left"];
                 };
             };
-            /** @description nobody is logged in */
+            /** @description no session */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2898,7 +2897,7 @@ export interface operations {
                     "application/json": components["schemas"]["User"][];
                 };
             };
-            /** @description nobody is logged in */
+            /** @description no session */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2950,7 +2949,7 @@ export interface operations {
                     "application/json": components["schemas"]["User"];
                 };
             };
-            /** @description nobody is logged in */
+            /** @description no session */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3013,7 +3012,7 @@ export interface operations {
                     "application/json": components["schemas"]["User"];
                 };
             };
-            /** @description nobody is logged in */
+            /** @description no session */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3072,7 +3071,7 @@ export interface operations {
                     "application/json": components["schemas"]["Removed"];
                 };
             };
-            /** @description nobody is logged in */
+            /** @description no session */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3129,7 +3128,7 @@ export interface operations {
                     "application/json": components["schemas"]["DeskRow"][];
                 };
             };
-            /** @description nobody is logged in */
+            /** @description no session */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3158,7 +3157,7 @@ export interface operations {
                     "application/json": components["schemas"]["AgentRow"][];
                 };
             };
-            /** @description nobody is logged in */
+            /** @description no session */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3198,7 +3197,7 @@ export interface operations {
                     "text/csv": string;
                 };
             };
-            /** @description nobody is logged in */
+            /** @description no session */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3233,10 +3232,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["DeskPage"];
+                    "application/json": components["schemas"]["LiveDeskReport"];
                 };
             };
-            /** @description nobody is logged in */
+            /** @description no session */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3271,10 +3270,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "text/event-stream": components["schemas"]["DeskPage"];
+                    "text/event-stream": components["schemas"]["LiveDeskReport"];
                 };
             };
-            /** @description nobody is logged in */
+            /** @description no session */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3311,10 +3310,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["DeskThen"];
+                    "application/json": components["schemas"]["DeskReport"];
                 };
             };
-            /** @description nobody is logged in */
+            /** @description no session */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3356,7 +3355,7 @@ export interface operations {
                     "application/json": components["schemas"]["Chart"];
                 };
             };
-            /** @description nobody is logged in */
+            /** @description no session */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3397,7 +3396,7 @@ export interface operations {
                     "application/json": components["schemas"]["BookPart"];
                 };
             };
-            /** @description nobody is logged in */
+            /** @description no session */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3437,7 +3436,7 @@ export interface operations {
                     "application/json": components["schemas"]["Limit"][];
                 };
             };
-            /** @description nobody is logged in */
+            /** @description no session */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3475,7 +3474,7 @@ export interface operations {
                     "application/json": components["schemas"]["ForecastRow"][];
                 };
             };
-            /** @description nobody is logged in */
+            /** @description no session */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3513,7 +3512,7 @@ export interface operations {
                     "application/json": components["schemas"]["ModelCard"][];
                 };
             };
-            /** @description nobody is logged in */
+            /** @description no session */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3556,7 +3555,7 @@ export interface operations {
                     "application/json": components["schemas"]["AlertPage"];
                 };
             };
-            /** @description nobody is logged in */
+            /** @description no session */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3595,7 +3594,7 @@ export interface operations {
                     "application/json": components["schemas"]["Why"];
                 };
             };
-            /** @description nobody is logged in */
+            /** @description no session */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3639,7 +3638,7 @@ export interface operations {
                     "text/csv": string;
                 };
             };
-            /** @description nobody is logged in */
+            /** @description no session */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3677,7 +3676,7 @@ export interface operations {
                     "application/json": unknown;
                 };
             };
-            /** @description nobody is logged in */
+            /** @description no session */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3717,7 +3716,7 @@ export interface operations {
                     "application/json": components["schemas"]["Done"];
                 };
             };
-            /** @description nobody is logged in */
+            /** @description no session */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3778,7 +3777,7 @@ export interface operations {
                     "application/json": components["schemas"]["Done"];
                 };
             };
-            /** @description nobody is logged in */
+            /** @description no session */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3839,7 +3838,7 @@ export interface operations {
                     "application/json": components["schemas"]["QuotedCosts"];
                 };
             };
-            /** @description nobody is logged in */
+            /** @description no session */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3902,7 +3901,7 @@ export interface operations {
                     "application/json": components["schemas"]["Done"];
                 };
             };
-            /** @description nobody is logged in */
+            /** @description no session */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3965,7 +3964,7 @@ export interface operations {
                     "application/json": components["schemas"]["Done"];
                 };
             };
-            /** @description nobody is logged in */
+            /** @description no session */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4028,7 +4027,7 @@ export interface operations {
                     "application/json": components["schemas"]["Done"];
                 };
             };
-            /** @description nobody is logged in */
+            /** @description no session */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4091,7 +4090,7 @@ export interface operations {
                     "application/json": components["schemas"]["Done"];
                 };
             };
-            /** @description nobody is logged in */
+            /** @description no session */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4154,7 +4153,7 @@ export interface operations {
                     "application/json": components["schemas"]["Done"];
                 };
             };
-            /** @description nobody is logged in */
+            /** @description no session */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4217,7 +4216,7 @@ export interface operations {
                     "application/json": components["schemas"]["Done"];
                 };
             };
-            /** @description nobody is logged in */
+            /** @description no session */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4280,7 +4279,7 @@ export interface operations {
                     "application/json": components["schemas"]["Done"];
                 };
             };
-            /** @description nobody is logged in */
+            /** @description no session */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4343,7 +4342,7 @@ export interface operations {
                     "application/json": components["schemas"]["Done"];
                 };
             };
-            /** @description nobody is logged in */
+            /** @description no session */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4406,7 +4405,7 @@ export interface operations {
                     "application/json": components["schemas"]["Done"];
                 };
             };
-            /** @description nobody is logged in */
+            /** @description no session */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4469,7 +4468,7 @@ export interface operations {
                     "application/json": components["schemas"]["Done"];
                 };
             };
-            /** @description nobody is logged in */
+            /** @description no session */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4532,7 +4531,7 @@ export interface operations {
                     "application/json": components["schemas"]["Done"];
                 };
             };
-            /** @description nobody is logged in */
+            /** @description no session */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4593,7 +4592,7 @@ export interface operations {
                     "application/json": components["schemas"]["Waits"];
                 };
             };
-            /** @description nobody is logged in */
+            /** @description no session */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4656,7 +4655,7 @@ export interface operations {
                     "application/json": components["schemas"]["Waits"];
                 };
             };
-            /** @description nobody is logged in */
+            /** @description no session */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4719,7 +4718,7 @@ export interface operations {
                     "application/json": components["schemas"]["Waits"];
                 };
             };
-            /** @description nobody is logged in */
+            /** @description no session */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4780,7 +4779,7 @@ export interface operations {
                     "application/json": components["schemas"]["Done"] | components["schemas"]["Waits"];
                 };
             };
-            /** @description nobody is logged in */
+            /** @description no session */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4841,7 +4840,7 @@ export interface operations {
                     "application/json": components["schemas"]["Done"] | components["schemas"]["Waits"];
                 };
             };
-            /** @description nobody is logged in */
+            /** @description no session */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4902,7 +4901,7 @@ export interface operations {
                     "application/json": components["schemas"]["Done"];
                 };
             };
-            /** @description nobody is logged in */
+            /** @description no session */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4959,7 +4958,7 @@ export interface operations {
                     "application/json": components["schemas"]["Request"][];
                 };
             };
-            /** @description nobody is logged in */
+            /** @description no session */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4992,7 +4991,7 @@ export interface operations {
                     "application/json": components["schemas"]["Done"];
                 };
             };
-            /** @description nobody is logged in */
+            /** @description no session */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -5055,7 +5054,7 @@ export interface operations {
                     "application/json": components["schemas"]["Done"];
                 };
             };
-            /** @description nobody is logged in */
+            /** @description no session */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -5114,7 +5113,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description nobody is logged in */
+            /** @description no session */
             401: {
                 headers: {
                     [name: string]: unknown;

@@ -1,9 +1,9 @@
 // One state for the whole page; a component sees the parts that it picks and is drawn again when one of them changed.
 import { useEffect, useReducer, useRef, useState } from "preact/hooks";
-import type { AgentRow, DeskPage, DeskRow, DeskThen, Done, Me, Request } from "./schema";
+import type { AgentRow, LiveDeskReport, DeskRow, DeskReport, Done, Me, Request } from "./schema";
 
 /** A desk's page, live or as it was; what only the live one has is not there in the past. */
-export type Page = DeskThen & Partial<DeskPage> & { desk: string };
+export type Page = DeskReport & Partial<LiveDeskReport> & { desk: string };
 export type Note = { id: number; title: string; done?: Done; waits?: string; wrong?: string };
 export type Place = { screen: string; rest: string[]; desk: string; at: number | null };
 const listeners = new Set<() => void>();

@@ -1,10 +1,10 @@
-from tercel.api.desk_file import read_config as read_config
-from tercel.api.desk_page import bounds_and_fills as bounds_and_fills
-from tercel.api.desk_page import cost_through_rounds as cost_through_rounds
-from tercel.api.desk_page import share_of_flow as share_of_flow
-from tercel.api.desk_shadow import ShadowBounds as ShadowBounds
-from tercel.api.desk_shadow import bounds_on as bounds_on
-from tercel.api.desk_shadow import scored as scored
+from tercel.api.desk.config import read_config as read_config
+from tercel.api.desk.run_page import bounds_and_fills as bounds_and_fills
+from tercel.api.desk.run_page import cost_through_rounds as cost_through_rounds
+from tercel.api.desk.run_page import share_of_flow as share_of_flow
+from tercel.api.desk.shadow import ShadowBounds as ShadowBounds
+from tercel.api.desk.shadow import bounds_on as bounds_on
+from tercel.api.desk.shadow import scored as scored
 from tercel.api.display import progress_console as progress_console
 
 __all__ = [

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tercel.api.trained_desk import RecordedMarket, how_to_trade
+from tercel.api.desk.config import RecordedMarket, how_to_trade
 from tercel.core.errors import ConfigError, TercelError, check_known
 from tercel.core.files import LOCK, folder_lock
 from tercel.core.progress import progress as bars

@@ -19,7 +19,7 @@ config_app = typer.Typer(
     name="config", help="Files in TOML: check one, give editors a schema.", no_args_is_help=True
 )
 KINDS: Final = {
-    "desk": ("a desk", "tercel.api.desk_file:schema", "tercel.api.desk_file:check_file"),
+    "desk": ("a desk", "tercel.api.desk.config:schema", "tercel.api.desk.config:check_file"),
     "gate": ("a gate", "tercel.desk.gate.config:GateConfig", "tercel.desk.gate.config:read_config"),
     "limits": ("hard limits", "tercel.desk.limits.file:schema", "tercel.desk.limits.file:read"),
     "agent": (

@@ -86,7 +86,6 @@ def console(
 ) -> None:
     """Serve the page where people watch and overrule desks; loopback only, each person by name."""
     needed("fastapi", "trade")
-    from tercel.api.console.oidc import provider_of
     from tercel.api.console.web import LOOPBACK, bind, create_app, served, server_of
 
     given = [*(desks or []), *([desk] if desk else [])]
@@ -95,7 +94,11 @@ def console(
     listening = bind(port)
     first = _first(users)
     token = metrics_token or os.environ.get(TOKEN)
-    provider = None if oidc is None else provider_of(oidc, time.monotonic, time.time)
+    provider = None
+    if oidc is not None:
+        from tercel.api.console.oidc import provider_of
+
+        provider = provider_of(oidc, time.monotonic)
     serving = served(folders, time.time_ns, time.monotonic)
     app = create_app(serving, users, time.monotonic, token=token, provider=provider)
     named = ", ".join(map(str, folders))
@@ -189,11 +192,11 @@ def password(
     made = "" if typed else made_password()
     users.set_password(name, typed or made, f"{user_name()} (tercel console users)")
     row = {"name": name, "people": str(users.path), "password": made or None}
-    told = f": {made} (printed this once)" if made else ""
+    text = f": {made} (printed this once)" if made else ""
     hand_over(
         row,
         as_json,
-        lambda: say(f"{name} has another password in {users.path}{told}"),
+        lambda: say(f"{name} has another password in {users.path}{text}"),
     )
 
 

@@ -176,7 +176,7 @@ def rearm(
 
 def _waiting(folder: Path) -> str:
     """Which parents wait for a person, as far as the desk's journal can be read."""
-    from tercel.api.desk_folder import ledger_of  # a kill needs none of it, and cannot wait for it
+    from tercel.api.desk.folder import ledger_of
 
     with suppress(TercelError):
         return waiting(folder, ledger_of(folder))

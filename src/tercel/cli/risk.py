@@ -93,7 +93,7 @@ def run(
 ) -> None:
     """Write today's book as targets of a desk: a step from what is held, at the cost that desks paid; a page of all."""
     check_folder(out)
-    from tercel.api.desk_folder import paid_of, weights_of
+    from tercel.api.desk.folder import paid_of, weights_of
     from tercel.signals.portfolio.backtest import ends
     from tercel.signals.portfolio.today import recorded, stepped, steps_of, steps_page
 

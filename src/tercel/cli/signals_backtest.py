@@ -127,7 +127,7 @@ def charge_of(request: BacktestSignals) -> "Charge":
         return Charge(law=request.cost_law, capital=request.capital)
     if request.cost_from is None:
         return Charge(request.cost_bps)
-    from tercel.api.desk_folder import costs_of
+    from tercel.api.desk.folder import costs_of
 
     total = costs_of(request.cost_from).summed["total"]
     if total["is_bps"] is None:

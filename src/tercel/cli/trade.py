@@ -41,10 +41,11 @@ from tercel.core.files import write_atomic
 from tercel.core.system import freeze_heap
 
 if TYPE_CHECKING:
-    from tercel.api.desk_day import DayWindow
+    from tercel.api.desk.day import DayWindow
     from tercel.api.second_person import SecondPerson
     from tercel.core.report.svg import Section
     from tercel.desk.engine.config import DeskConfig
+    from tercel.desk.engine.outcome import DeskOutcome, OpenParent
 
 FILE: Final = "day.html"
 FAILED: Final = 2
@@ -83,8 +84,8 @@ def day(
     as_json: AsJson = False,
 ) -> int:
     """Report the day of desks, as a page: costs, profit, limits, alerts and what needs a person."""
-    from tercel.api.desk_day import days_of
-    from tercel.api.desk_day_page import DayReport
+    from tercel.api.desk.day import days_of
+    from tercel.api.desk.day_page import DayReport
 
     folders = desks or [find_desk(None)]
     found = days_of(folders, _window(date, session, from_ns, to_ns))
@@ -104,7 +105,7 @@ def day(
 
 def _window(date: str | None, session: bool, from_ns: int | None, to_ns: int | None) -> "DayWindow":
     """The time that a report of the day covers."""
-    from tercel.api.desk_day import DayWindow
+    from tercel.api.desk.day import DayWindow
 
     if date is None:
         return DayWindow(from_ns, to_ns, session)
@@ -213,7 +214,7 @@ class RunDesk(JsonRequest):
 def run(request: RunDesk) -> None:
     """Run a desk: signals, posture, sized parents, agents, limits, venue, cost, and back."""
     from tercel.api.demo.markets import demo_text
-    from tercel.api.desk_file import described
+    from tercel.api.desk.config import described
     from tercel.desk.engine.runtime import refuse
 
     if request.show_demo:
@@ -233,12 +234,12 @@ def run(request: RunDesk) -> None:
     request = _confirmed(request, config)
     desk, staged = _traded(config, settings, folder, request)
     tried = request.experiments(config, folder)
-    result = desk.outcome.to_json() | staged.figures | tried.figures
-    desk.report(figures=result, experiments=[*staged.sections, *tried.sections])
+    outcome = desk.outcome
+    desk.report(outcome=outcome, experiments=[*staged.sections, *tried.sections])
     if request.as_json:
-        print_json(result)
+        print_json(outcome.to_json() | staged.figures | tried.figures)
     else:
-        _print(config, result, folder, [*staged.lines, *tried.lines])
+        _print(config, outcome, folder, [*staged.lines, *tried.lines])
     if desk.unknown:
         say(
             f"NOT known to be over: {', '.join(desk.unknown)}; see tercel trade reconcile --desk {folder}"
@@ -278,7 +279,7 @@ def _second(request: RunDesk) -> "SecondPerson | None":
 
 def _staged(config: "DeskConfig", desk: "tc.Desk") -> Experiments:
     """The stage of a desk that says one, and the bounds of one in shadow."""
-    from tercel.api.desk_page import bounds_section
+    from tercel.api.desk.run_page import bounds_section
 
     if not config.desk.stage:
         return Experiments()
@@ -294,7 +295,7 @@ def _traded(
     config: "DeskConfig", settings: dict[str, Any], folder: Path, request: RunDesk
 ) -> tuple["tc.Desk", Experiments]:
     """Run the desk over its venue and journal; alerts leave while it runs."""
-    from tercel.api.desk_folder import ledger_of
+    from tercel.api.desk.folder import ledger_of
     from tercel.desk.trading.journal.store import SqlJournal
 
     second = _second(request)
@@ -352,26 +353,26 @@ def _what_remains(folder: Path) -> str:
 
 
 def _print(
-    config: "DeskConfig", result: dict[str, Any], folder: Path, experiments: Sequence[str]
+    config: "DeskConfig", outcome: "DeskOutcome", folder: Path, experiments: Sequence[str]
 ) -> None:
     """A table of the agents and what happened in words."""
-    from tercel.api.desk import REPORT
-    from tercel.api.desk_page import (
+    from tercel.api.desk.desk import REPORT
+    from tercel.api.desk.run_page import (
         agent_rows,
         answer_sentences,
         forecast_sentences,
         silence_sentences,
     )
 
-    heads, rows = agent_rows(result)
-    title = f"desk {config.desk.name}, seed {result['seed']}: {config.desk.rounds} rounds of {config.desk.round_s:g} s"
+    heads, rows = agent_rows(outcome)
+    title = f"desk {config.desk.name}, seed {outcome.seed}: {config.desk.rounds} rounds of {config.desk.round_s:g} s"
     leaves = (heads[-1], "share of the flow", "input shift, sd", "strategy")
-    print_sentences(silence_sentences(result))
+    print_sentences(silence_sentences(outcome))
     print_table(title, heads, rows, leaves, left=("strategy",), wraps=heads[-1:])
-    print_sentences(answer_sentences(result))
-    _print_open(result["open_parents"])
-    print_sentences(forecast_sentences(result["forecasts"]))
-    if not result["journal"]["consistent"]:
+    print_sentences(answer_sentences(outcome))
+    _print_open(outcome.open_parents)
+    print_sentences(forecast_sentences(outcome.forecasts))
+    if not outcome.journal.consistent:
         print_sentences(
             ["The journal does NOT agree with the desk's state: see `tercel trade verify`."]
         )
@@ -379,7 +380,7 @@ def _print(
     print_sentences([f"report: {folder / REPORT}", f"next: tercel trade tca --desk {folder}"])
 
 
-def _print_open(parents: list[dict[str, Any]]) -> None:
+def _print_open(parents: "Sequence[OpenParent]") -> None:
     """Parents that had not ended when the desk stopped, if any."""
     if not parents:
         return
@@ -392,7 +393,7 @@ def _print_open(parents: list[dict[str, Any]]) -> None:
         "reason": "why",
     }
     rows = [
-        [f"{row[key]:,}" if isinstance(row[key], int) else row[key] for key in keys]
+        [f"{cell:,}" if isinstance(cell := getattr(row, key), int) else cell for key in keys]
         for row in parents
     ]
     text = ("instrument", "agent")

@@ -24,7 +24,7 @@ def orders(
     desk: Desk = None,
 ) -> None:
     """List a desk's parents and open orders."""
-    from tercel.api.desk_folder import orders_of
+    from tercel.api.desk.folder import orders_of
 
     found = orders_of(folder := find_desk(desk), every=every)
     if as_json:
@@ -91,7 +91,7 @@ def positions(
     desk: Desk = None,
 ) -> None:
     """List what a desk holds."""
-    from tercel.api.desk_folder import held_of
+    from tercel.api.desk.folder import held_of
 
     rows, sums = held_of(folder := find_desk(desk))
     if as_json:
@@ -145,7 +145,7 @@ def replay(
     desk: Desk = None,
 ) -> None:
     """Show what a strategy saw, wanted and did at a decision, and why."""
-    from tercel.api.desk_folder import decision_of
+    from tercel.api.desk.folder import decision_of
 
     shown = decision_of(find_desk(desk), parent, at, entry)
     if as_json:
@@ -175,7 +175,7 @@ def reconcile(
     desk: Desk = None,
 ) -> int:
     """Compare a desk's orders with the venue's word."""
-    from tercel.api.desk_folder import agreement_of
+    from tercel.api.desk.folder import agreement_of
 
     result = agreement_of(folder := find_desk(desk), venue)
     if as_json:
@@ -248,8 +248,8 @@ def tca(
     desk: Desk = None,
 ) -> None:
     """Analyse what finished parents cost: arrival, VWAP, TWAP, the split, mark-outs."""
-    from tercel.api.desk_folder import costs_of
-    from tercel.api.desk_page import bounds_scored
+    from tercel.api.desk.folder import costs_of
+    from tercel.api.desk.run_page import bounds_scored
 
     found = costs_of(folder := find_desk(desk), parent)
     rows, summed = found.rows, found.summed

@@ -17,8 +17,9 @@ from tercel.core.system import user_name
 from tercel.core.vocabulary import BUY, NS_PER_SECOND, SIDE_WORDS
 
 if TYPE_CHECKING:
-    from tercel.api.desk_folder import PostedCommand
+    from tercel.api.desk.folder import PostedCommand
     from tercel.core.ports import Entry
+    from tercel.desk.console.report import Limit
 
 SHOWN = 16
 """Limits that a terminal shows: those used most."""
@@ -68,7 +69,12 @@ def show(
     ]
     rows = highest(used)
     if as_json:
-        shown = {"hash": record.hash, "limits": record.in_force, "used": rows, "requests": waiting}
+        shown = {
+            "hash": record.hash,
+            "limits": record.in_force,
+            "used": [vars(row) for row in rows],
+            "requests": waiting,
+        }
         shown |= {"states": states.rows()}
         print_json({"desk": str(folder), **shown, "orders": orders, "wrong": found})
     else:
@@ -86,10 +92,9 @@ def show(
     return 1 if found else 0
 
 
-def _row(row: dict[str, Any]) -> dict[str, Any]:
-    name = "" if row["scope"] == "desk" else row["name"]
-    shown = {key: row[key] for key in ("limit", "used", "of", "warned_at")}
-    return {"scope": row["scope"], "name": name, **shown, "share": f"{100 * row['share']:.0f}%"}
+def _row(row: "Limit") -> dict[str, Any]:
+    name = "" if row.scope == "desk" else row.name
+    return {**vars(row), "name": name, "share": f"{100 * row.share:.0f}%"}
 
 
 def tighten(
@@ -275,7 +280,7 @@ def settle(
     to: AskDesk,
 ) -> None:
     """Say why positions differ from the venue's, or that orders are over or executions right: trading goes on."""
-    from tercel.api.desk_folder import PostedCommand, settle_orders
+    from tercel.api.desk.folder import PostedCommand, settle_orders
 
     if execution or not order:
         ask(
@@ -426,7 +431,7 @@ def ask(request: AskDesk, command: str, body: Mapping[str, Any], reason: str) ->
     OrderError
         The desk refused, has ended, or ended before it answered.
     """
-    from tercel.api import desk_folder
+    from tercel.api.desk import folder as desk_folder
 
     _tell(request, desk_folder.ask(find_desk(request.desk), command, body, reason, request.wait))
 

@@ -260,13 +260,13 @@ def json_text(value: Any) -> str:
 
 
 def page_json(value: Any) -> str:
-    """A value as JSON; nearly all of them are plain already, and are not copied.
+    """A value as JSON; most hold dataclasses without slots and plain values, which are not copied.
 
     >>> page_json({"mean": float("nan")})
     '{"mean": null}'
     """
     try:
-        return json.dumps(value, allow_nan=False)
+        return json.dumps(value, allow_nan=False, default=vars)
     except (TypeError, ValueError):
         return json.dumps(to_jsonable(value))
 

@@ -53,7 +53,7 @@ def both(tmp_path_factory: pytest.TempPathFactory, made: Path) -> Iterator[Both]
     )
     people, desk = People(folder / "people.json", lambda: 1e9, QUICK), ListedDesk(a_session())
     desks = served_by(folder, desk, now_s=time.monotonic, wall_ns=lambda: 10**9 * S)
-    provider = provider_of(folder / "oidc.toml", time.monotonic, time.time)
+    provider = provider_of(folder / "oidc.toml", time.monotonic)
     with listening(create_app(desks, people, time.monotonic, provider=provider)) as port:
         console = f"http://127.0.0.1:{port}"
         script = str(Path(__file__).with_name("provider.mjs"))
@@ -138,7 +138,7 @@ def test_a_code_that_is_none_lets_nobody_in(both: Both) -> None:
 @pytest.mark.parametrize("issuer", ["http://issuer.example", "ftp://127.0.0.1", "issuer"])
 def test_a_provider_is_reached_by_tls_or_on_loopback(issuer: str) -> None:
     with pytest.raises(ProviderError, match="https"):
-        IdentityProvider(issuer, "tercel", "secret", Steady(), Steady())
+        IdentityProvider(issuer, "tercel", "secret", Steady())
 
 
 @pytest.mark.parametrize(
@@ -148,13 +148,11 @@ def test_a_provider_is_reached_by_tls_or_on_loopback(issuer: str) -> None:
 def test_a_file_that_is_none_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "oidc.toml").write_text(text)
     with pytest.raises(ConfigError, match=r"oidc\.toml"):
-        provider_of(tmp_path / "oidc.toml", Steady(), Steady())
+        provider_of(tmp_path / "oidc.toml", Steady())
 
 
 def test_a_provider_that_is_away_breaks_nothing(place: Place, tmp_path: Path) -> None:
-    provider = IdentityProvider(
-        f"http://127.0.0.1:{free_port()}", "tercel", "secret", Steady(), Steady()
-    )
+    provider = IdentityProvider(f"http://127.0.0.1:{free_port()}", "tercel", "secret", Steady())
     desks = served_by(tmp_path / "away", ListedDesk([]), now_s=Steady(), wall_ns=lambda: 0)
     with listening(create_app(desks, place.people, time.monotonic, provider=provider)) as port:
         assert httpx.get(f"http://127.0.0.1:{port}/oidc").status_code == 409

@@ -73,14 +73,14 @@ def test_a_desk_whose_agents_nobody_knows_is_killed_all_the_same(place: Place) -
     assert place.other.latch is not None
 
 
-@pytest.mark.parametrize("broken", ["stands", "read", "post", "all"])
+@pytest.mark.parametrize("broken", ["position", "read", "post", "all"])
 def test_a_kill_needs_no_journal(
     place: Place, monkeypatch: pytest.MonkeyPatch, broken: str
 ) -> None:
     def fails(*_: object, **__: object) -> Any:
         raise JournalError("a journal", "a damaged one", "look at it")
 
-    for name in ("stands", "read", "post") if broken == "all" else (broken,):
+    for name in ("position", "read", "post") if broken == "all" else (broken,):
         monkeypatch.setattr(place.desk, name, fails)
     said = kill(place, scope="agent", name="ppo", desk="test desk")
     assert said.status_code == 200, said.text
@@ -596,7 +596,7 @@ def test_a_journal_that_cannot_be_read_on_is_not_waited_for(tmp_path: Path, made
         *[quiet] * 6000,
     ]
     with found.outside:
-        until(lambda: "none that can be" in found.served["test desk"].follower.fault)
+        until(lambda: "is invalid" in found.served["test desk"].follower.fault)
         client, word = found.client("trader"), {"desk": "test desk", "reason": "x"}
         assert client.post("/api/parents/p1/amend", json=word | {"qty": 1}).status_code == 200
         assert client.post("/api/parents/p1/cancel", json=word).status_code == 200

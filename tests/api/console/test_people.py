@@ -96,8 +96,8 @@ def test_another_process_changes_the_file_and_it_counts_at_once(people: People) 
     ("change", "said"),
     [
         (lambda p: p.add("Ann ", "viewer", PASSWORD, "x"), "a name of 1 to 40"),
-        (lambda p: p.add("ANN", "viewer", PASSWORD, "x"), "a name that nobody has"),
-        (lambda p: p.add("\uff41nn", "viewer", PASSWORD, "x"), "a name that nobody has"),
+        (lambda p: p.add("ANN", "viewer", PASSWORD, "x"), "a name that is free"),
+        (lambda p: p.add("\uff41nn", "viewer", PASSWORD, "x"), "a name that is free"),
         (lambda p: p.add("bob", "trador", PASSWORD, "x"), "try 'trader'"),
         (lambda p: p.add("bob", "trader", "short", "x"), "a password of 8"),
         (lambda p: p.set_role("bob", "risk", "x"), "the name of a person"),

@@ -14,14 +14,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import TypeAdapter
 from tests.api.console.conftest import Place, listening, placed
 from tests.desk.console.desks import ListedDesk, S
 from tests.waiting import until
 
-from tercel.api.console.chart_models import BookPart, Chart, Why
-from tercel.api.console.page_models import DeskPage, DeskThen
 from tercel.api.console.reads import MOST_READS, READERS
 from tercel.core.ports import Entry
+from tercel.core.serialization import to_jsonable
+from tercel.desk.console.report import BookPart, Chart, DeskReport, LiveDeskReport, Why
 from tercel.desk.console.state import DeskState
 from tercel.desk.trading.forecast_outcomes import Outcomes
 from tercel.desk.trading.journal import kinds
@@ -66,7 +67,7 @@ def test_few_threads_read_journals_and_too_many_questions_are_told_so(
         at_work[0] -= 1
         return {}
 
-    monkeypatch.setattr(place.served["test desk"].follower, "page_at", slow)
+    monkeypatch.setattr(place.served["test desk"].follower, "report_at", slow)
     client, said = place.client("viewer"), list[int]()
     with listening(place.app) as port, ThreadPoolExecutor(100) as askers:
         cookie = {"cookie": "; ".join(f"{name}={value}" for name, value in client.cookies.items())}
@@ -169,7 +170,7 @@ def test_the_page_of_then_is_the_fold_of_the_entries_until_then(priced: Place, a
         state.apply(seq, entry)
     page = got(priced, f"at?ns={at_s * S}")
     assert page["seq"] == len(until_then)
-    assert page == json.loads(json.dumps(state.shown())) | {"gate_fault": ""}
+    assert page == json.loads(json.dumps(to_jsonable(state.report()))) | {"gate_fault": ""}
 
 
 def test_the_page_of_then_knows_nothing_of_later(priced: Place) -> None:
@@ -407,12 +408,12 @@ def test_a_policy_is_known_by_its_weights(place: Place) -> None:
 
 
 def test_pages_are_what_their_models_say(priced: Place) -> None:
-    DeskPage.model_validate(got(priced, "state"))
+    TypeAdapter(LiveDeskReport).validate_python(got(priced, "state"))
     for at_s in (0, 3, 30):
-        DeskThen.model_validate(got(priced, f"at?ns={at_s * S}"))
-    Chart.model_validate(got(priced, "chart/AAA"))
-    BookPart.model_validate(got(priced, "book/AAA"))
-    Why.model_validate(got(priced, "why/7"))
+        TypeAdapter(DeskReport).validate_python(got(priced, f"at?ns={at_s * S}"))
+    TypeAdapter(Chart).validate_python(got(priced, "chart/AAA"))
+    TypeAdapter(BookPart).validate_python(got(priced, "book/AAA"))
+    TypeAdapter(Why).validate_python(got(priced, "why/7"))
 
 
 def test_a_table_to_take_away_has_no_formulas(place: Place) -> None:

@@ -16,14 +16,15 @@ from tercel.api.console.people import Person
 from tercel.api.console.sessions import (
     FREE_HERE,
     IDLE_S,
-    KEPT,
     LIFE_S,
+    MOST_PLACES,
     Sessions,
     Throttle,
     TooSoonError,
 )
 from tercel.api.console.web import TimedProtocol
 from tercel.core.ports import Entry
+from tercel.core.serialization import to_jsonable
 from tercel.desk.trading.journal import kinds
 
 
@@ -264,9 +265,9 @@ def test_tries_at_once_are_counted_before_they_are_looked_at(place: Place) -> No
 
 def test_a_flood_of_names_is_forgotten_again() -> None:
     throttle = Throttle(1, 60.0)
-    for n in range(KEPT + 100):
+    for n in range(MOST_PLACES + 100):
         throttle.fail(n, 0.0)
-    assert len(throttle._places) == KEPT
+    assert len(throttle._places) == MOST_PLACES
 
 
 def test_too_many_tries_are_429_with_the_time_to_wait(place: Place) -> None:
@@ -315,7 +316,7 @@ def test_a_stream_shows_the_page_and_ends_with_its_session(tmp_path: Path, made:
                 Entry(kinds.MARKET, 20 * S, "BBB", body={"bid": 999, "ask": 1001})
             )
             last, follower = len(place.desk.entries), place.served["test desk"].follower
-            until(lambda: follower.shown()["seq"] == last, what="the entry")
+            until(lambda: to_jsonable(follower.report())["seq"] == last, what="the entry")
             place.clock.now += 1.0
             then = json.loads(next(lines).removeprefix("data: "))
             assert then["seq"] == last

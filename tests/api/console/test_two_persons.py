@@ -11,7 +11,7 @@ from tests.api.console.conftest import Place
 from tests.desk.console.desks import PASSWORD, S
 from tests.waiting import until
 
-from tercel.api.console import operator_actions
+from tercel.api.console import two_persons
 from tercel.api.console.people import DAY_S
 from tercel.core.ports import Entry
 from tercel.desk.console.desk import FolderDesk
@@ -278,7 +278,7 @@ def test_two_persons_promote_and_undo_it(place: Place, verb: str) -> None:
     )
     if verb == "demote":
         assert (
-            "nobody was promoted"
+            "without a promotion"
             in client.post(f"/api/agents/ppo/{verb}", json=body).json()["received"]
         )
         promoted = {"champion": "dqn", "challenger": "ppo-csco", "by": "ann", "reason": "cheaper"}
@@ -290,9 +290,7 @@ def test_two_persons_promote_and_undo_it(place: Place, verb: str) -> None:
     request = ask(place, f"agents/ppo/{verb}")
     assert place.desk.posted == []
     said = settle(place, request)
-    assert said.json()["done"] == [
-        "test desk: ppo: b works in the place of a from the next parent on"
-    ]
+    assert said.json()["done"] == ["test desk: ppo: b works instead of a from the next parent on"]
     body = {"agent": "ppo", "champion": "ppo-csco", "challenger": "dqn"}
     assert place.desk.posted == [("promote", body, BOTH, "looked at it; so it is")]
 
@@ -354,13 +352,13 @@ def test_a_kill_while_a_rearm_is_being_confirmed_stays(
     place: Place, latched: FolderDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     latched.kill(["ppo"], "tom", "it misbehaves")
-    request, looked = ask(place), operator_actions.must_be_so_still
+    request, looked = ask(place), two_persons.must_be_so_still
 
     def late(*given: Any) -> None:
         looked(*given)
         latched.kill([], "tom", "a bad tape")
 
-    monkeypatch.setattr(operator_actions, "must_be_so_still", late)
+    monkeypatch.setattr(two_persons, "must_be_so_still", late)
     said = settle(place, request)
     assert (said.status_code, said.json()["expected"]) == (409, "the kill that was asked about")
     assert (latched.killed() or {})["reason"] == "a bad tape"

@@ -48,7 +48,7 @@ class ListedDesk(RemoteDesk):
     def gate(self, told: Mapping[str, Any]) -> "ListedDesk | None":  # type: ignore[override]
         return self.wall
 
-    def stands(self) -> tuple[str, int]:
+    def position(self) -> tuple[str, int]:
         return "listed", len(self.entries)
 
     def running(self) -> str | None:

@@ -8,6 +8,7 @@ from tests.desk.trading.random_journals import Story
 from benchmarks.busy_day import LISTED, MINUTE, S, a_day
 from tercel.core.orders import ONE
 from tercel.core.ports import Entry
+from tercel.core.serialization import to_jsonable
 from tercel.desk.console.chart import MOST, begun, book, chart, checkpoints, fold
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.blobs import unpack
@@ -27,7 +28,7 @@ def test_a_chart_has_the_fills_marks_and_orders_of_its_span(seed: int) -> None:
     from_ns, to_ns = last // 4, 3 * last // 4
     journal, past = journal_of(entries), checkpoints()
     fold(begun(journal, last, past), journal, last, past)
-    found = chart(journal, "X", from_ns, to_ns, past)
+    found = to_jsonable(chart(journal, "X", from_ns, to_ns, past))
     ledger, marks = Ledger(), []
     for entry in entries:
         if entry.ns > to_ns:
@@ -49,7 +50,7 @@ def test_a_chart_has_the_fills_marks_and_orders_of_its_span(seed: int) -> None:
     )
     assert all(one["from_ns"] <= (one["to_ns"] or to_ns) for one in found["orders"])
     assert found["currency"] == "USD"
-    assert chart(journal, "X", from_ns, to_ns) == found
+    assert to_jsonable(chart(journal, "X", from_ns, to_ns)) == found
     ends = {one["parent"]: one["points"][-1] for one in found["schedule"]}
     parents = [one for one in ledger.parents.open() if one.order.instrument == "X"]
     assert all(ends[one.id][1] == one.filled_qty / ONE * 100 for one in parents)
@@ -60,7 +61,7 @@ def test_a_chart_has_the_fills_marks_and_orders_of_its_span(seed: int) -> None:
 
 def test_a_chart_is_thinned_and_shows_parents_against_their_schedule() -> None:
     entries = list(a_day(12_000, agents=2, instruments=1))
-    found = chart(journal_of(entries), "N0", 0, entries[-1].ns)
+    found = to_jsonable(chart(journal_of(entries), "N0", 0, entries[-1].ns))
     assert max(len(found[name]) for name in ("mid", "fills", "orders")) == MOST
     points = found["schedule"][5]["points"]
     assert [points[0][1], points[-1][1]] == [0.0, 100 * 100]
@@ -77,7 +78,7 @@ def test_the_replayed_book_is_the_one_that_strategies_saw() -> None:
     assert len(decisions) > 10
     for entry in (decisions[0], decisions[7], decisions[-1]):
         m = unpack(entry.blob)["m"].ravel()
-        found = book(session.journal, "X", entry.ns)
+        found = to_jsonable(book(session.journal, "X", entry.ns))
         assert found["ns"] == entry.ns
         assert [found["bids"][0][0], found["asks"][0][0]] == pytest.approx(
             [m[c.TOUCH] * tick, m[c.FAR] * tick]
@@ -97,6 +98,6 @@ def test_the_replayed_book_is_the_one_that_strategies_saw() -> None:
 
 
 def test_without_a_market_in_the_journal_the_book_says_why() -> None:
-    found = book(journal_of(list(a_day(500))), "N0", 10**15)
+    found = to_jsonable(book(journal_of(list(a_day(500))), "N0", 10**15))
     assert (found["ns"], found["bids"], found["tape"]) == (None, [], [])
     assert "no decision on N0" in found["why"]

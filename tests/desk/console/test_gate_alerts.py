@@ -17,8 +17,9 @@ from tests.desk.console.desks import S, a_session, report
 from tercel.api.console.connected import ConnectedDesk, RemoteDesk
 from tercel.api.console.reads import LAST, alert_page
 from tercel.api.console.requests import RequestBook
-from tercel.api.desk_day import days_of
+from tercel.api.desk.day import days_of
 from tercel.core.ports import Entry
+from tercel.core.serialization import to_jsonable
 from tercel.desk.console.desk import FolderDesk
 from tercel.desk.console.follow import JournalFollower
 from tercel.desk.gate.process import FOLDER
@@ -61,7 +62,7 @@ def looked(folder: Path) -> JournalFollower:
 
 
 def rows(follower: JournalFollower, ns: int | None = None) -> list[tuple[str, bool, str]]:
-    page = follower.shown() if ns is None else follower.page_at(ns * S)
+    page = to_jsonable(follower.report()) if ns is None else to_jsonable(follower.report_at(ns * S))
     return [(row["code"], row.get("gate", False), row.get("owner", "")) for row in page["alerts"]]
 
 
@@ -69,7 +70,9 @@ def own(follower: JournalFollower, code: str, who: str) -> Entry | None:
     """Somebody takes the gate's alert of a code."""
     assert isinstance(follower.gate.desk, RemoteDesk)
     seq = next(
-        row["seq"] for row in follower.shown()["alerts"] if row["code"] == code and row.get("gate")
+        row["seq"]
+        for row in to_jsonable(follower.report())["alerts"]
+        if row["code"] == code and row.get("gate")
     )
     return follower.gate.desk.ask("own_alert", {"alert": seq}, who, "I look at it")
 
@@ -101,7 +104,7 @@ def test_a_gates_alerts_are_on_its_desks_page_and_are_owned_in_its_own_journal(
         ("DRIFT", False, ""),
         ("unwatched", True, ""),
     ]
-    summary = follower.shown()["summary"]
+    summary = to_jsonable(follower.report())["summary"]
     assert (summary["alerts"], summary["unowned"]) == ({"critical": 1, "warning": 1, "info": 1}, 2)
     assert own(follower, "unwatched", "ann (password)") is not None
     follower.look_at_gate()
@@ -111,7 +114,7 @@ def test_a_gates_alerts_are_on_its_desks_page_and_are_owned_in_its_own_journal(
         False,
         "",
     )  # which has the same number, in the other journal
-    assert follower.shown()["summary"]["unowned"] == 1
+    assert follower.report().summary.unowned == 1
     assert (owned(desk), owned(gate)) == ([], [2])
     assert verify(gate).fault == verify(desk).fault == ""
     assert rows(looked(desk)) == rows(follower)  # a console that is started again
@@ -130,15 +133,15 @@ def test_what_comes_while_a_page_is_open_is_told_and_a_past_page_has_what_was_th
     kept(gate, alert(9, "link_down"))
     own(follower, "unwatched", "bob (password)")
     follower.look_at_gate()
-    follower._told_s = 0.0
-    follower.tell()
+    follower._text_s = 0.0
+    follower.write()
     assert "link_down at 9" in follower.changed(turn)[1]
     assert rows(follower) == [
         ("link_down", True, ""),
         ("DRIFT", False, ""),
         ("unwatched", True, "bob (password)"),
     ]
-    then = follower.page_at(4 * S)
+    then = to_jsonable(follower.report_at(4 * S))
     assert rows(follower, 4) == [("unwatched", True, "")]
     assert (then["summary"]["alerts"], then["summary"]["unowned"]) == ({"critical": 1}, 1)
     assert rows(follower, 2) == []
@@ -156,24 +159,24 @@ def test_two_desks_behind_one_gate_show_the_same_alert_with_one_owner(tmp_path: 
     kept(two / FOLDER, begun(), alert(1, "OLD", "cy"))  # a gate of its own, of an earlier session
     first, second = looked(one), looked(two)
     assert rows(first) == [("unwatched", True, ""), ("link_down", True, "")]
-    assert [row["agent"] for row in second.shown()["alerts"]] == ["cy", ""]
+    assert [row["agent"] for row in to_jsonable(second.report())["alerts"]] == ["cy", ""]
     own(first, "link_down", "ann (password)")
     for follower in (first, second):
         follower.look_at_gate()
         assert rows(follower)[1] == ("link_down", True, "ann (password)")
         assert rows(follower)[0] == ("unwatched", True, "")
-        assert follower.shown()["summary"]["unowned"] == 1
+        assert follower.report().summary.unowned == 1
     assert (owned(gate), owned(one), owned(two)) == ([2], [], [])
 
 
 def test_a_gate_whose_journal_cannot_be_read_is_said(tmp_path: Path) -> None:
     desk = kept(tmp_path / "desk", begun(1, tmp_path / "away", ["ann"]), alert(5, "DRIFT", "ann"))
     follower = looked(desk)
-    assert f"a desk's journal at {tmp_path / 'away'}" in follower.shown()["gate_fault"]
+    assert f"a desk's journal at {tmp_path / 'away'}" in follower.report().gate_fault
     assert rows(follower) == [("DRIFT", False, "")]
     kept(tmp_path / "away", begun(), alert(3, "unwatched", "ann"))
     follower.look_at_gate()
-    assert follower.shown()["gate_fault"] == ""
+    assert follower.report().gate_fault == ""
     assert rows(follower) == [("DRIFT", False, ""), ("unwatched", True, "")]
     shutil.move(tmp_path / "away", tmp_path / "before")
     kept(tmp_path / "away", begun(), alert(4, "OTHER", "ann"))
@@ -196,14 +199,14 @@ def test_executions_that_the_gate_alone_has_are_counted_while_no_session_runs(
         entry_in(report("e3", 1, 12 * S)),
     )
     follower = looked(desk)
-    assert follower.shown()["unbooked"] == 2  # e0 is of before the last session
+    assert follower.report().unbooked == 2  # e0 is of before the last session
     with closing(SqlJournal(desk, "a session")) as journal:
         follower.look_at_gate()
-        assert follower.shown()["unbooked"] == 0
+        assert follower.report().unbooked == 0
         journal.append([entry_in(report("e2", 7, 11 * S), "p1")])
     follower.catch_up()
     follower.look_at_gate()
-    assert follower.shown()["unbooked"] == 1
+    assert follower.report().unbooked == 1
     assert [RemoteDesk(gate, time.time_ns).before(ns * S) for ns in (0, 3, 4, 12, 99)] == [
         0,
         2,
@@ -236,7 +239,7 @@ def test_who_takes_an_alert_holds_nobody_up_and_several_do_at_once(tmp_path: Pat
 def test_a_desk_without_a_gate_has_its_own_alerts_alone(tmp_path: Path) -> None:
     follower = looked(kept(tmp_path, begun(), alert(5, "DRIFT", "ann")))
     assert rows(follower) == [("DRIFT", False, "")]
-    assert (follower.gate.desk, follower.shown()["gate_fault"]) == (None, "")
+    assert (follower.gate.desk, follower.report().gate_fault) == (None, "")
 
 
 ODD = [{}, [], None, "x", 7, {"alert": "x"}, {"alert": [2]}, {"alert": True}, {"alert": -1}, {"alert": 2.0},
@@ -259,10 +262,10 @@ def test_no_word_in_an_inbox_stops_a_console_or_owns_what_is_not_told_yet(
     desk = kept(tmp_path, *story)
     kept(tmp_path / FOLDER, *story)
     follower = looked(desk)
-    assert (follower.shown()["fault"], follower.shown()["gate_fault"]) == ("", "")
+    assert (follower.report().fault, follower.report().gate_fault) == ("", "")
     told = [("GAP", False, ""), ("GAP", True, ""), ("DRIFT", False, ""), ("DRIFT", True, "")]
     assert rows(follower) == told
-    assert follower.shown()["summary"]["unowned"] == 4
+    assert follower.report().summary.unowned == 4
     (day,) = days_of([desk])["desks"]
     assert {(row["code"], row["owner"], row["n"]) for row in day["alerts"]} == {
         ("DRIFT", "", 1),
@@ -286,15 +289,15 @@ def test_an_entry_that_cannot_be_is_said_and_nothing_after_it_is_shown(tmp_path:
     )
     follower = looked(desk)
     for _ in range(2):
-        assert follower.shown()["fault"].startswith("entry 2 (share) is none that can be")
-        assert (follower.shown()["seq"], rows(follower)) == (2, [])
+        assert follower.report().fault.startswith("entry 2 (share) is invalid")
+        assert (follower.report().seq, rows(follower)) == (2, [])
         follower.catch_up()
     shutil.rmtree(tmp_path)
     kept(
         tmp_path, begun(2), alert(5, "GAP")
     )  # a new one, whose file may well have the number of the old one's
     follower.catch_up()
-    assert (follower.shown()["fault"], rows(follower)) == ("", [("GAP", False, "")])
+    assert (follower.report().fault, rows(follower)) == ("", [("GAP", False, "")])
 
 
 def test_an_alert_is_whose_who_took_it_first(tmp_path: Path) -> None:
@@ -313,12 +316,12 @@ def test_a_gate_whose_journal_vanishes_takes_no_alert_of_the_desk_away(tmp_path:
     served = ConnectedDesk(follower._desk, follower, RequestBook(desk, time.time_ns))  # type: ignore[arg-type]
     assert len(alert_page(served, LAST, 50, False, None).alerts) == 2
     (gate / "journal.db").write_bytes(b"half of it")
-    then = follower.page_at(9 * S)
+    then = to_jsonable(follower.report_at(9 * S))
     assert [row["code"] for row in then["alerts"]] == ["DRIFT"]
     assert "the gate's journal cannot be read" in then["gate_fault"]
     assert [row.code for row in alert_page(served, LAST, 50, False, None).alerts] == ["DRIFT"]
     assert [row.code for row in alert_page(served, 6 * S, 50, False, 9 * S).alerts] == ["DRIFT"]
-    assert "cannot be read" in follower.shown()["gate_fault"]
+    assert "cannot be read" in follower.report().gate_fault
 
 
 def test_who_asks_for_alerts_waits_once_at_most_for_a_gate_that_is_locked(
@@ -334,12 +337,14 @@ def test_who_asks_for_alerts_waits_once_at_most_for_a_gate_that_is_locked(
         locks.execute("begin exclusive")
         locks.execute("update meta set value = value")
         follower.look_at_gate()
-        assert "the gate's journal cannot be read" in follower.shown()["gate_fault"]
+        assert "the gate's journal cannot be read" in follower.report().gate_fault
         tried = list[object]()
         monkeypatch.setattr(FolderDesk, "gate", lambda *_: tried.append(1))
         monkeypatch.setattr(follower.gate.desk, "read", lambda *_: tried.append(2))
         assert [row.code for row in alert_page(served, LAST, 50, False, None).alerts] == ["DRIFT"]
-        assert [row["code"] for row in follower.page_at(9 * S)["alerts"]] == ["DRIFT"]
+        assert [row["code"] for row in to_jsonable(follower.report_at(9 * S))["alerts"]] == [
+            "DRIFT"
+        ]
         assert (served.owner(2, at_gate=True), served.owner(9, at_gate=True), tried) == (
             "",
             None,
@@ -387,17 +392,20 @@ def test_an_alert_of_a_shared_gate_about_nobody_is_told_once_over_desks(tmp_path
         alert(3, "X", "", "info"),
     )
     folders = [kept(tmp_path / name, begun(1, gate, [name])) for name in ("ann", "cy")]
-    one, two = (looked(folder).shown()["summary"] for folder in folders)
+    one, two = (to_jsonable(looked(folder).report())["summary"] for folder in folders)
     assert [(row["unowned"], row["of_gate"]) for row in (one, two)] == [(2, 1), (1, 1)]
     assert one["gate"] == two["gate"] == str(gate)
     found = days_of(folders)
-    shared = "1 critical alert of a gate of several desks that nobody owns yet"
+    shared = "1 critical alert of a gate of several desks without an owner"
     assert [day["needs"] for day in found["desks"]] == [
-        ["1 critical alert that nobody owns yet", shared],
+        ["1 critical alert without an owner", shared],
         [shared],
     ]
-    assert found["all"]["needs"] == ["ann: 1 critical alert that nobody owns yet", f"ann: {shared}"]
+    assert found["all"]["needs"] == ["ann: 1 critical alert without an owner", f"ann: {shared}"]
     own = looked(kept(tmp_path / "own", begun(), alert(5, "GAP")))
     kept(tmp_path / "own" / FOLDER, begun(), alert(5, "GAP"))
     own.look_at_gate()
-    assert (own.shown()["summary"]["unowned"], own.shown()["summary"]["of_gate"]) == (2, 0)
+    assert (
+        to_jsonable(own.report())["summary"]["unowned"],
+        to_jsonable(own.report())["summary"]["of_gate"],
+    ) == (2, 0)

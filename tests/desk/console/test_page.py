@@ -232,7 +232,7 @@ def test_a_journal_that_cannot_be_read_is_said(
 
     show(page, SCREENS["orders"])
     with monkeypatch.context() as broken:
-        broken.setattr(desk, "stands", fails)
+        broken.setattr(desk, "position", fails)
         until(
             lambda: "The journal of test desk cannot be read" in text(page, "[role=alert]"),
             what="a fault",
@@ -242,7 +242,7 @@ def test_a_journal_that_cannot_be_read_is_said(
         )
     until(lambda: "cannot be read" not in text(page, "main"), what="the fault gone")
     with monkeypatch.context() as long:
-        long.setattr(desk, "stands", lambda: ("listed", 10**6))
+        long.setattr(desk, "position", lambda: ("listed", 10**6))
         until(
             lambda: "Reading the journal, 0 %." in text(page, "main [role=status]"),
             what="how far it is",

@@ -14,6 +14,7 @@ from benchmarks.busy_day import MINUTE, S, a_day
 from tercel.core import checkpoints as kept
 from tercel.core.checkpoints import Checkpoints
 from tercel.core.ports import Entry
+from tercel.core.serialization import to_jsonable
 from tercel.desk.console import chart as p
 from tercel.desk.console.chart import begun, checkpoints, fold
 from tercel.desk.console.follow import JournalFollower
@@ -34,7 +35,7 @@ def folded(entries: list[Entry], ns: int) -> dict:
         if entry.ns > ns:
             break
         state.apply(seq, entry)
-    return state.shown()
+    return to_jsonable(state.report())
 
 
 def journal_of(entries: list[Entry]) -> MemoryJournal:
@@ -59,8 +60,10 @@ def test_the_page_of_a_time_is_the_fold_up_to_it(
     assert len(past) > 5
     for share in (0.0, 0.1, 0.35, 0.6, 0.99, 1.0):
         ns = round(share * last)
-        assert state_at(journal, ns, past).shown() == folded(story.entries, ns)
-    assert state_at(journal, last // 2, checkpoints()).shown() == folded(story.entries, last // 2)
+        assert to_jsonable(state_at(journal, ns, past).report()) == folded(story.entries, ns)
+    assert to_jsonable(state_at(journal, last // 2, checkpoints()).report()) == folded(
+        story.entries, last // 2
+    )
 
 
 class Counted(MemoryJournal):
@@ -80,12 +83,12 @@ def test_any_minute_of_a_day_of_200_000_entries_is_a_few_thousand_from_a_checkpo
     journal, past = Counted(chained=False), checkpoints()
     journal.append(entries)
     whole = state_at(journal, entries[-1].ns, past)
-    assert 20 < len(past) <= p.KEPT
+    assert 20 < len(past) <= p.MOST_CHECKPOINTS
     assert past.pieces < 30 * 40_000 * 24
     for minute in (1, 17, 100, 200, 300, 389):
         journal.count = 0
         state = state_at(journal, minute * MINUTE, past)
-        json.dumps(state.shown())
+        json.dumps(to_jsonable(state.report()))
         assert state.ns <= minute * MINUTE < entries[state.seq].ns
         assert journal.count < 3 * p.EVERY
     assert len(whole.ledger.orders) < 2_000
@@ -135,16 +138,16 @@ class Clock:
 def test_a_long_journal_opens_before_it_is_read() -> None:
     follower = JournalFollower(ListedDesk(list(a_day(20_000))), Clock())
     follower.catch_up(within_s=3.0)
-    shown = follower.shown()
+    shown = to_jsonable(follower.report())
     assert 0 < shown["reading"]["share"] < 1
     assert (
         shown["reading"]["text"] == f"reading the journal, {int(100 * shown['reading']['share'])} %"
     )
     assert shown["agents"]
     follower.catch_up()
-    assert follower.shown()["reading"] is None
+    assert follower.report().reading is None
     assert len(follower.past) > 0
-    assert follower.page_at(100 * MINUTE)["ns"] <= 100 * MINUTE
+    assert to_jsonable(follower.report_at(100 * MINUTE))["ns"] <= 100 * MINUTE
 
 
 def test_pages_share_one_text_a_turn() -> None:
@@ -152,8 +155,8 @@ def test_pages_share_one_text_a_turn() -> None:
     follower = JournalFollower(desk, clock)
     follower.catch_up()
     made = []
-    shown = follower.shown
-    follower.shown = lambda: made.append(1) or shown()
+    report = follower.report
+    follower.report = lambda: made.append(1) or report()
     texts = [follower.changed() for _ in range(20)]
     assert made == [1]
     assert len({id(text) for _, text in texts}) == 1
@@ -164,13 +167,13 @@ def test_pages_share_one_text_a_turn() -> None:
         Entry(kinds.ALPHA, 99 * S, "AAA", body={"expected_bps": 1.0, "sd_bps": 2.0, "sources": []})
     )
     follower.catch_up()
-    follower.tell()
+    follower.write()
     later, changed = follower.changed(turn)
     assert later > turn
     parts = json.loads(changed)
     assert {"alphas", "seq", "ns"} <= set(parts)
     assert "share_points" not in parts
-    assert page | parts == json.loads(json.dumps(shown())) | {
+    assert page | parts == json.loads(json.dumps(to_jsonable(report()))) | {
         "silent_s": parts.get("silent_s", page["silent_s"])
     }
     assert follower.changed(later)[1] == "{}"

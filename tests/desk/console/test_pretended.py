@@ -11,8 +11,18 @@ from tests.desk.console.pretended_answers import FILE, answers
 from tests.desk.console.pretended_page import MINUTE, START
 
 from tercel.api.console import models
-from tercel.api.console.chart_models import BookPart, Chart, ForecastRow, ModelCard, Why
-from tercel.api.console.page_models import AgentRow, DeskPage, DeskRow, Limit
+from tercel.desk.console.report import (
+    AgentRow,
+    BookPart,
+    Chart,
+    DeskRow,
+    ForecastRow,
+    JournalPage,
+    Limit,
+    LiveDeskReport,
+    ModelCard,
+    Why,
+)
 
 NOW = START["today"] + 60 * MINUTE
 SAID = {
@@ -22,15 +32,15 @@ SAID = {
     "agents": list[AgentRow],
     "requests": list[models.Request],
     "users": list[models.User],
-    "desks/today/state": DeskPage,
-    f"desks/today/at?ns={NOW}": DeskPage,
+    "desks/today/state": LiveDeskReport,
+    f"desks/today/at?ns={NOW}": LiveDeskReport,
     f"desks/today/chart/CSCO?from_ns={START['today']}&to_ns={NOW}": Chart,
     f"desks/today/book/CSCO?ns={NOW}": BookPart,
     "desks/today/limits": list[Limit],
     "desks/today/forecasts": list[ForecastRow],
     "desks/today/models": list[ModelCard],
     "desks/today/why/7": Why,
-    "desks/today/journal": models.JournalPage,
+    "desks/today/journal": JournalPage,
 }
 
 

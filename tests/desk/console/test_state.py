@@ -6,8 +6,9 @@ from tests.desk.trading.random_journals import Story
 
 from tercel.core.orders import ONE
 from tercel.core.ports import Entry
+from tercel.core.serialization import to_jsonable
 from tercel.core.stats.inference import WeightedSums, weighted_interval
-from tercel.desk.console.state import KEPT_OVER, DeskState
+from tercel.desk.console.state import MOST_OVER, DeskState
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.chain import MemoryJournal
 from tercel.desk.trading.journal.codec import entry_in
@@ -22,7 +23,7 @@ def page(entries, journal=None):
     state = DeskState(journal)
     for seq, entry in enumerate(entries, 1):
         state.apply(seq, entry)
-    return state.shown()
+    return to_jsonable(state.report())
 
 
 def agents(shown):
@@ -126,7 +127,7 @@ def test_the_page_is_the_same_when_what_is_over_leaves_memory(seed: int) -> None
         state.apply(seq, entry)
     assert state.ledger.past is not None
     assert len(state.ledger.past) > 0
-    assert len(whole["parents"]) <= KEPT_OVER + whole["summary"]["live"]
+    assert len(whole["parents"]) <= MOST_OVER + whole["summary"]["live"]
 
 
 def test_a_corrected_analysis_takes_the_place_of_the_first() -> None:

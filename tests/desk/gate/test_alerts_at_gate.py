@@ -14,8 +14,8 @@ from tests.desk.trading.desk_of_two import WIDE
 from tests.waiting import until
 
 from tercel.api.console.connected import RemoteDesk
-from tercel.api.desk import Desk
-from tercel.api.desk_day import days_of
+from tercel.api.desk.day import days_of
+from tercel.api.desk.desk import Desk
 from tercel.core.errors import OrderError
 from tercel.desk.gate.config import GateConfig, GateTerms
 from tercel.desk.gate.opening import opened

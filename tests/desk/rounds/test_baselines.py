@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from tercel.api.demo.markets import SimulatedMarkets
-from tercel.api.desk_dependencies import dependencies_of
-from tercel.api.desk_file import parse_config
+from tercel.api.desk.config import parse_config
+from tercel.api.desk.shadow import dependencies_of
 from tercel.core.ports import Venue
 from tercel.core.system import WallClock
 from tercel.desk.engine import monitor
@@ -116,8 +116,8 @@ def test_the_parts_of_a_desk_over_recorded_data_hold_no_simulated_baseline(
         "d.toml",
     )
     for name in ("refuse_short", "warm_up"):
-        monkeypatch.setattr(f"tercel.api.desk_dependencies.{name}", lambda *_: None)
-    monkeypatch.setattr("tercel.api.desk_dependencies.recorded_exchange", lambda *_, **__: None)
+        monkeypatch.setattr(f"tercel.api.desk.shadow.{name}", lambda *_: None)
+    monkeypatch.setattr("tercel.api.desk.shadow.recorded_exchange", lambda *_, **__: None)
     monkeypatch.setattr(SimulatedMarkets, "calm", None)
     with ExitStack() as stack:
         made = dependencies_of(config, WallClock())(tmp_path, tmp_path / "latch", stack)

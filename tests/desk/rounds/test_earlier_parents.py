@@ -4,8 +4,9 @@ import pytest
 from tests.desk.rounds.test_one_after_another import SMALL
 
 from tercel.api.demo.markets import SimulatedMarkets
-from tercel.api.desk_file import parse_config
+from tercel.api.desk.config import parse_config
 from tercel.core.ports import Entry
+from tercel.core.serialization import to_jsonable
 from tercel.core.vocabulary import NS_PER_SECOND as S
 from tercel.desk.console.state import DeskState
 from tercel.desk.engine.runtime import DeskDependencies, open_desk
@@ -45,13 +46,13 @@ def test_what_expired_while_the_desk_was_dead_is_told_once() -> None:
     state = DeskState()
     for seq, entry in journal.read():
         state.apply(seq, entry)
-    row = next(row for row in state.shown()["parents"] if row["parent"] == "mine")
+    row = next(row for row in to_jsonable(state.report())["parents"] if row["parent"] == "mine")
     assert (row["filled"], row["unfilled"], row["is_bps"]) == (
         parent.filled,
         500 - parent.filled,
         body["is_bps"],
     )
-    assert {row["parent"] for row in state.shown()["parents"]} == set(told)
+    assert {row["parent"] for row in to_jsonable(state.report())["parents"]} == set(told)
 
 
 @pytest.mark.parametrize(
@@ -90,7 +91,7 @@ def test_the_console_counts_a_parent_once(said: tuple[str, ...]) -> None:
     ]
     for seq, entry in enumerate(entries, 1):
         state.apply(seq, entry)
-    shown = state.shown()
+    shown = to_jsonable(state.report())
     assert (shown["summary"]["unfilled"], shown["summary"]["over"], len(shown["cost_points"])) == (
         13,
         1,

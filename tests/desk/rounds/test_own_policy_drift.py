@@ -11,7 +11,7 @@ import pytest
 
 import tercel as tc
 from tercel.api.demo.markets import SimulatedMarkets, open_demo
-from tercel.api.desk_file import parse_config
+from tercel.api.desk.config import parse_config
 from tercel.core.errors import PolicyError
 from tercel.core.ports import Entry
 from tercel.desk.engine.agent_slot import detector_of

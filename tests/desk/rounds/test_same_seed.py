@@ -6,7 +6,7 @@ import pytest
 from tests.parts import whole
 
 from tercel.api.demo.markets import SimulatedMarkets, open_demo
-from tercel.api.desk_file import read_config
+from tercel.api.desk.config import read_config
 from tercel.desk.engine.config import DeskConfig
 from tercel.desk.engine.runtime import BuiltDesk
 from tercel.desk.trading.journal import kinds

@@ -5,7 +5,6 @@ import re
 import shutil
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,10 +14,10 @@ import polars as pl
 import pytest
 from tests.desk.rounds.forecast_material import NAMES, desk_file, prices, trained, weekdays
 
-from tercel.api import desk_dependencies
 from tercel.api.demo.markets import SimulatedMarkets, open_demo
-from tercel.api.desk_file import check_file, read_config
-from tercel.api.desk_page import cost_through_rounds, forecast_sentences
+from tercel.api.desk import shadow
+from tercel.api.desk.config import check_file, read_config
+from tercel.api.desk.run_page import cost_through_rounds, forecast_sentences
 from tercel.core.errors import ConfigError, DataError, TercelError
 from tercel.core.ports import Capabilities, Entry
 from tercel.core.system import WallClock
@@ -118,7 +117,7 @@ def test_a_forecast_of_a_week_is_not_scored_on_rounds_of_minutes(
     assert (found.not_due, found.scored, found.hits, found.hit_rate) == (2, 0, 0, None)
     assert opened.desk.rounds == 2
     assert {line.sizing.trust for line in opened.desk._states.values()} == {1.0}
-    said = forecast_sentences(asdict(found))
+    said = forecast_sentences(found)
     assert said[-1] == "2 of 2 forecasts are not yet due: they are not scored."
     # a week later the market is marked again, a week and a round later once more
     due = {entry.instrument: entry.body["due_ns"] for entry in alphas}
@@ -212,7 +211,7 @@ def test_a_day_that_few_names_have_is_not_what_a_desk_trades(
     assert [entry.body["at"] for entry in of(entries, kinds.ALPHA)] == [before[0]["at"]] * 4
     ((_, told),) = why_none(entries)
     assert f"(signals predict `date={days[-1]}` takes the newer one)" in told
-    said = forecast_sentences(asdict(forecasts_in(entries)))
+    said = forecast_sentences(forecasts_in(entries))
     assert said[-1] == f"{told}."
     grown.filter(late | pl.col("ticker").is_in(NAMES).and_(pl.col("ticker") != "BBB")).write_csv(
         folder / "prices.csv"
@@ -418,7 +417,7 @@ def test_forecasts_are_read_before_a_gate_counts_the_seconds(
         opened.append(len(read))
         return SimpleNamespace(capabilities=Capabilities())
 
-    monkeypatch.setattr(desk_dependencies, "venue_at", reached)
+    monkeypatch.setattr(shadow, "venue_at", reached)
 
     def seen(model: SignalModel) -> ServedForecasts:
         read.append(model.id)
@@ -427,9 +426,7 @@ def test_forecasts_are_read_before_a_gate_counts_the_seconds(
     monkeypatch.setattr("tercel.signals.serving.predict.predict", seen)
     config = read_config(folder / "desk.toml").with_desk(venue="fix://TRADER@127.0.0.1:1")
     with ExitStack() as stack:
-        desk_dependencies.dependencies_of(config, WallClock(), folder)(
-            folder, folder / "kill.json", stack
-        )
+        shadow.dependencies_of(config, WallClock(), folder)(folder, folder / "kill.json", stack)
     assert opened == [1]
 
 

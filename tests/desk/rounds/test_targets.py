@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.desk.rounds.forecast_material import DESK, trained
 
 from tercel.api.demo.markets import SimulatedMarkets, open_demo
-from tercel.api.desk_file import check_file, read_config
+from tercel.api.desk.config import check_file, read_config
 from tercel.core.errors import DataError, TercelError
 from tercel.core.orders import ONE, Listing
 from tercel.core.ports import Entry

@@ -236,8 +236,8 @@ def test_a_fee_in_the_coin_lessens_what_a_buy_receives(
     }
     bought = settled(fill(0, "200", "2", fee=Fraction("0.01"), **words))
     sold = settled(fill(0, "200", "2", side=-1, fee=Fraction("0.01"), **words))
-    assert (bought.fee, bought.kept, bought.fee_currency) == (2, Fraction("0.01"), "")
-    assert (sold.fee, sold.kept, sold.fee_currency) == (2, 0, "")
+    assert (bought.fee, bought.withheld, bought.fee_currency) == (2, Fraction("0.01"), "")
+    assert (sold.fee, sold.withheld, sold.fee_currency) == (2, 0, "")
 
 
 def test_nothing_is_summed_across_currencies(coins: Lake) -> None:

@@ -5,6 +5,7 @@ from tests.desk.trading.desk_of_two import S, asked, exchange_of, session_of, tr
 from tests.parts import whole
 
 from tercel.core.errors import OrderError
+from tercel.core.serialization import to_jsonable
 from tercel.desk.console.state import DeskState
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.chain import MemoryJournal
@@ -60,7 +61,7 @@ def ended(session, id_="p1", waits_s=70):
     state = DeskState()
     for seq, entry in session.journal.read():
         state.apply(seq, entry)
-    row = next(row for row in state.shown()["parents"] if row["parent"] == id_)
+    row = next(row for row in to_jsonable(state.report())["parents"] if row["parent"] == id_)
     assert (row["status"], row["live"], row["filled"], row["lots"]) == (
         "expired",
         False,

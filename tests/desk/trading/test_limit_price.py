@@ -9,6 +9,7 @@ from tests.parts import whole
 from tercel.core.errors import OrderError
 from tercel.core.ports import Entry
 from tercel.core.price_limit import limit_at
+from tercel.core.serialization import to_jsonable
 from tercel.desk.console.state import DeskState
 from tercel.desk.trading.heartbeat import carry_out
 from tercel.desk.trading.journal import kinds
@@ -74,7 +75,7 @@ def test_nothing_trades_beyond_it_and_what_is_left_is_told(strategy, side):
     state = DeskState()
     for seq, entry in session.journal.read():
         state.apply(seq, entry)
-    [row] = state.shown()["parents"]
+    [row] = to_jsonable(state.report())["parents"]
     assert (row["limit_price"], row["limit"]) == ("-3bps", parent.limit)
 
 

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.desk.trading.desk_of_two import S, asked, exchange_of, session_of
 
+from tercel.core.serialization import to_jsonable
 from tercel.desk.console.state import DeskState
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.tca.recorder import TcaRecorder
@@ -76,7 +77,7 @@ def test_the_console_weighs_by_what_was_filled() -> None:
         ):
             kind = kinds.FEEDBACK if number else kinds.PARENT
             state.apply(2 * seq + number, entry_of(kind, name, body))
-    shown = state.shown()
+    shown = to_jsonable(state.report())
     assert shown["summary"]["is_bps"] == pytest.approx(10.0)
     assert shown["summary"]["refused"] == MOST
     parents = {row["parent"]: row for row in shown["parents"]}

@@ -114,7 +114,7 @@ def test_the_table_ends_in_what_a_desk_would_say(out: Path, tmp_path: Path) -> N
 def test_a_desks_own_costs(out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     total: dict[str, Any] = {"parents": 7, "is_bps": 3.5}
     monkeypatch.setattr(
-        "tercel.api.desk_folder.costs_of", lambda folder: SimpleNamespace(summed={"total": total})
+        "tercel.api.desk.folder.costs_of", lambda folder: SimpleNamespace(summed={"total": total})
     )
     found = done("backtest", out, "--cost-from", tmp_path / "today", "--out", tmp_path)
     assert found["cost"] == "3.5 bps a half-turn, the mean of 7 parents of today"

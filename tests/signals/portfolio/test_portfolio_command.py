@@ -16,7 +16,7 @@ import pytest
 from tests.signals.command.material import daily_model
 from typer.testing import CliRunner, Result
 
-from tercel.api.desk_folder import paid_of
+from tercel.api.desk.folder import paid_of
 from tercel.cli import app
 from tercel.core.ports import Entry
 from tercel.desk.trading.journal import kinds
@@ -324,8 +324,8 @@ def test_desks_say_what_was_paid(
     def paid(folder: Path) -> dict[str, list[tuple[str, float, float]]]:
         return {f"{folder}, session {n}": rows for n in range(sessions)}
 
-    monkeypatch.setattr("tercel.api.desk_folder.paid_of", paid)
-    monkeypatch.setattr("tercel.api.desk_folder.weights_of", lambda folder: None)
+    monkeypatch.setattr("tercel.api.desk.folder.paid_of", paid)
+    monkeypatch.setattr("tercel.api.desk.folder.weights_of", lambda folder: None)
     found = stepped(
         model, "--out", tmp_path / "a", *[word for n in range(9) for word in ("--desk", f"d{n}")]
     )
@@ -355,7 +355,7 @@ def test_a_desk_tells_what_each_session_paid(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A parent belongs to the session that analysed it first; a correction takes the place of what it corrects."""
-    monkeypatch.setattr("tercel.api.desk_folder.names_of", lambda folder: {"first": "N00"})
+    monkeypatch.setattr("tercel.api.desk.folder.names_of", lambda folder: {"first": "N00"})
 
     def tca(parent: str, instrument: str, bps: float | None) -> Entry:
         return Entry(
@@ -378,9 +378,9 @@ def test_a_desk_tells_what_each_session_paid(
 def test_what_a_desk_holds_is_what_is_stepped_from(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tercel.api.desk_folder.paid_of", lambda folder: {})
+    monkeypatch.setattr("tercel.api.desk.folder.paid_of", lambda folder: {})
     monkeypatch.setattr(
-        "tercel.api.desk_folder.weights_of", lambda folder: {"N00": 0.2, "GONE": -0.1}
+        "tercel.api.desk.folder.weights_of", lambda folder: {"N00": 0.2, "GONE": -0.1}
     )
     (tmp_path / "targets.csv").write_text(
         "date,name,weight\n2012-01-02,N00,0.5\n2012-01-02,LATE,0.1\n"
@@ -391,7 +391,7 @@ def test_what_a_desk_holds_is_what_is_stepped_from(
     assert (rows["N00"]["asked"], rows["LATE"]["asked"], rows["LATE"]["held"]) == (0.5, 0.1, 0.0)
     assert (found["held"], found["missed"]) == ("positions", pytest.approx(0.5))
     assert "0.500 half-turns away from the previous targets" in " ".join(found["sentences"])
-    monkeypatch.setattr("tercel.api.desk_folder.weights_of", lambda folder: None)
+    monkeypatch.setattr("tercel.api.desk.folder.weights_of", lambda folder: None)
     (tmp_path / "targets.csv").write_text("date,name,weight\n2012-01-02,N00,0.5\n")
     found = stepped(model, "--out", tmp_path, "--desk", "monday")
     assert (found["held"], {row["name"]: row["held"] for row in found["trades"]}["N00"]) == (

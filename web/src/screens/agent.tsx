@@ -162,8 +162,8 @@ function tiles(a: AgentRow, page: Page): Tile[] {
 function Challenger({ a }: { a: AgentRow }) {
   const c = a.challenger;
   if (!c) return <Empty>No challenger runs beside {a.agent}.</Empty>;
-  const name = short(c.challenger);
-  const trials = `over ${plural(c.trials, "trial")}`;
+  const name = short(c.challenger ?? "");
+  const trials = `over ${plural(c.trials ?? 0, "trial")}`;
   const saves = `On paper it saves ${bps(c.mean_bps)} bps (${bps(c.low_bps)} to ${bps(c.high_bps)}) ${trials}`;
   const saved = c.trials ? `${saves}: ${c.verdict}` : "It has had no trial yet";
   return (
@@ -173,7 +173,7 @@ function Challenger({ a }: { a: AgentRow }) {
         {c.trials ? (
           <>
             saves <Interval mean={c.mean_bps} low={c.low_bps} high={c.high_bps} /> bps {trials}:{" "}
-            <State is={c.verdict} />
+            <State is={c.verdict ?? ""} />
           </>
         ) : (
           "has had no trial yet."

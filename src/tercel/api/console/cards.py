@@ -5,11 +5,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from tercel.api.console.chart_models import JudgedFigure, ModelCard
 from tercel.api.console.connected import ConnectedDesk
-from tercel.api.console.models import Interval
 from tercel.core.errors import TercelError
 from tercel.core.serialization import to_jsonable
+from tercel.desk.console.report import Interval, JudgedFigure, ModelCard
 from tercel.desk.engine.config import OFF
 from tercel.desk.engine.forecasts import model_of
 from tercel.execution.policies.card import Card, read_card
@@ -169,8 +168,8 @@ def _last_day(trained_on: Mapping[str, Any]) -> str:
     >>> _last_day({"days": ["2012-06-21", "2012-06-20"]}), _last_day({"seed": 1})
     ('2012-06-21', '')
     """
-    told = next((trained_on[key] for key in DAYS if trained_on.get(key)), "")
-    return str(max(told) if isinstance(told, list | tuple) else told)
+    found = next((trained_on[key] for key in DAYS if trained_on.get(key)), "")
+    return str(max(found) if isinstance(found, list | tuple) else found)
 
 
 def _words(table: Mapping[str, Any]) -> dict[str, str]:
@@ -179,11 +178,11 @@ def _words(table: Mapping[str, Any]) -> dict[str, str]:
     >>> _words({"markets": ["csco", "ibm"], "seed": 4, "note": ""})
     {'markets': 'csco, ibm', 'seed': '4'}
     """
-    told = {
+    found = {
         key: ", ".join(map(str, one)) if isinstance(one, list | tuple) else str(one)
         for key, one in table.items()
     }
-    return {key: text[:300] for key, text in told.items() if text}
+    return {key: text[:300] for key, text in found.items() if text}
 
 
 def _unknown(kind: Any, name: str, used_by: list[str], weights: str, why: str) -> ModelCard:

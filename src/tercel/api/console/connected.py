@@ -6,21 +6,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from tercel.api import desk_folder
 from tercel.api.console.guard import HttpError
 from tercel.api.console.requests import RequestBook
+from tercel.api.desk import folder as desk_folder
 from tercel.core.errors import ConfigError, JournalError, OrderError, TercelError, offer
 from tercel.core.ports import Entry
 from tercel.desk.console.desk import FolderDesk
 from tercel.desk.console.follow import JournalFollower
-from tercel.desk.console.state import DeskState
 from tercel.desk.trading.journal.store import withdraw
 from tercel.desk.trading.parent_orders.parent import ParentOrder
 
 ANSWER_S: Final = 10.0
 """Within it a desk that runs answers a person's word."""
 LATCHED_S: Final = 2.0
-"""Within it a desk journals what it does of a kill or a re-arm; nobody waits longer."""
+"""Within it a desk journals what it does of a kill or a re-arm; no request waits longer."""
 LOOK_S: Final = 0.02
 CAREFUL: Final = frozenset({"pause", "pause_agent", "cancel", "withdraw", "take_over", "own_alert"})
 """Words that may be taken late: they allow nothing."""
@@ -38,7 +37,7 @@ class RemoteDesk(FolderDesk):
         Raises
         ------
         OrderError
-            The desk refused, has ended, or nobody runs it.
+            The desk refused, has ended, or does not run.
         """
         if (
             command == "own_alert"
@@ -72,7 +71,7 @@ class RemoteDesk(FolderDesk):
     def last(self) -> int:
         """Number of the journal's last entry; 0 where there is none that can be read."""
         try:
-            return self.stands()[1]
+            return self.position()[1]
         except (JournalError, OSError):
             return 0
 
@@ -104,7 +103,7 @@ class ConnectedDesk:
         return gate if isinstance(gate, RemoteDesk) else None
 
     def owner(self, seq: int, *, at_gate: bool) -> str | None:
-        """Whose an alert is now, of the desk or of its gate; "" nobody's, None where it is none."""
+        """Owner of an alert of the desk or of its gate; "" without one, None if there is no such alert."""
         if at_gate:
             self.look_at_gate()
             return self.follower.gate.ask(lambda book: book.owner(seq))
@@ -112,7 +111,7 @@ class ConnectedDesk:
         return self.follower.ask(lambda state: state.alerts.owner(seq))
 
     def look_at_gate(self) -> None:
-        """Have what stands in the gate's journal now; one that cannot be read, or is locked, keeps nobody waiting."""
+        """Fold what the gate's journal holds now; one that cannot be read, or is locked, is passed over."""
         if not self.follower.gate.fault:
             self.follower.look_at_gate()
 
@@ -186,7 +185,7 @@ class ConnectedDesk:
         self, after: int, kinds: Sequence[str], enough: Callable[[list[Entry]], bool]
     ) -> list[Entry]:
         """Entries of some kinds above a number, once they are enough or `LATCHED_S` have passed; none of a journal
-        that cannot be read, and whatever there is of a desk that nobody runs."""
+        that cannot be read, and whatever there is of a desk that does not run."""
         until, found = time.monotonic() + LATCHED_S, list[Entry]()
         while True:
             runs = self.desk.running() != ""
@@ -199,7 +198,7 @@ class ConnectedDesk:
             time.sleep(LOOK_S)
 
     def read_up(self) -> None:
-        """Wait until the page has what the journal holds now, `LATCHED_S` at most: whoever asks next finds it there."""
+        """Wait until the page has what the journal holds now, `LATCHED_S` at most: the next question finds it there."""
         last, until = self.desk.last(), time.monotonic() + LATCHED_S
         while not self.follower.fault and self.follower.ask(lambda state: state.seq) < last:
             if time.monotonic() >= until:
@@ -215,6 +214,10 @@ class Desks(dict[str, ConnectedDesk]):
         if name not in self:
             raise HttpError(404, f"a desk: {', '.join(self)}", repr(name[:80]), offer(name, self))
         return self[name]
+
+    def chosen(self, name: str | None) -> list[ConnectedDesk]:
+        """The desk of a name, or all."""
+        return list(self.values()) if name is None else [self.of(name)]
 
     def whole(self, name: str) -> ConnectedDesk:
         """One desk whose journal has been read; 409 while it is: what would be acted on may be of long ago."""
@@ -254,8 +257,3 @@ def served(
             desk, JournalFollower(desk, now_s), RequestBook(folder, wall_ns)
         )
     return found
-
-
-def assignment_of(state: DeskState, agent: str) -> Mapping[str, Any]:
-    """Who sits for an agent, as journaled last."""
-    return state.agents[agent].seat if agent in state.agents else {}

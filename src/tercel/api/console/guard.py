@@ -1,4 +1,4 @@
-"""What stands before every route: whose host, whose origin, how long a body, who asks, and whether that person may."""
+"""Checks before every route: whose host, whose origin, how long a body, who asks, and whether that person may."""
 
 import asyncio
 import hmac
@@ -24,7 +24,7 @@ TOKEN_TOO: Final = "x-token"
 """Where a route's description says that the token of `/metrics` opens it as well."""
 MOST_BYTES: Final = 64 * 1024
 """Of a request's body."""
-AS_TOLD: Final = "a request as /openapi.json says"
+AS_DESCRIBED: Final = "a request as /openapi.json says"
 BODY_S: Final = 30.0
 """Within which a request's body has come."""
 READS: Final = ("GET", "HEAD", "OPTIONS")
@@ -201,13 +201,13 @@ async def _whole(scope: Scope, receive: Receive) -> bytes:
 
 
 def _replayed(body: bytes, receive: Receive) -> Receive:
-    told = False
+    sent = False
 
     async def again() -> MutableMapping[str, Any]:
-        nonlocal told
-        if told:
+        nonlocal sent
+        if sent:
             return await receive()
-        told = True
+        sent = True
         return {"type": "http.request", "body": body, "more_body": False}
 
     return again
@@ -235,13 +235,13 @@ class GuardedRoute(APIRoute):
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """The handler behind the guard."""
-        handler, told = super().get_route_handler(), self.openapi_extra or {}
-        permission = str(told[PERMISSION])
+        handler, extra = super().get_route_handler(), self.openapi_extra or {}
+        permission = str(extra[PERMISSION])
         if permission != PUBLIC and permission not in LEAST:
             raise LookupError(f"no permission {permission}")
 
         async def guarded(request: Request) -> Response:
-            if permission != PUBLIC and not (told.get(TOKEN_TOO) and _has_token(request)):
+            if permission != PUBLIC and not (extra.get(TOKEN_TOO) and _has_token(request)):
                 request.state.visit = admitted(request, permission)
             answer: Response = await handler(request)
             return answer
@@ -252,7 +252,7 @@ class GuardedRoute(APIRoute):
 def needs(permission: str, **more: Any) -> dict[str, Any]:
     """Keywords of a route that name its permission, and tell a reader of OpenAPI what it may answer."""
     answers: dict[int | str, Any] = (
-        {} if permission == PUBLIC else {401: {"description": "nobody is logged in"}}
+        {} if permission == PUBLIC else {401: {"description": "no session"}}
     )
     if permission not in (PUBLIC, "look"):
         answers |= {
@@ -277,7 +277,7 @@ def admitted(request: Request, permission: str) -> Visit:
     try:
         visit = sessions.visit(request.cookies.get(COOKIE))
     except TercelError:
-        raise nobody() from None
+        raise unreadable_people() from None
     if visit is None:
         raise HttpError(401, "a session", "none, or one that has ended", "log in")
     if request.method not in READS and not carries(visit, request.headers.get("x-csrf")):
@@ -294,8 +294,8 @@ def admitted(request: Request, permission: str) -> Visit:
     return visit
 
 
-def nobody() -> HttpError:
-    """A file of people that cannot be obeyed lets nobody in, and strangers are not told where it lies."""
+def unreadable_people() -> HttpError:
+    """An invalid file of people lets no one in; the answer does not reveal its path."""
     return HttpError(
         401,
         "people who may log in",
@@ -322,17 +322,21 @@ def tell_errors(app: FastAPI) -> None:
         return HttpError(status, error.expected, error.received, error.remedy).response()
 
     async def of_system(_: Request, error: Any) -> Response:
-        told = of_files(error)
-        return HttpError(409, told.expected, told.received, told.remedy).response()
+        found = of_files(error)
+        return HttpError(409, found.expected, found.received, found.remedy).response()
 
     async def of_values(_: Request, error: Any) -> Response:
         first: dict[str, Any] = next(iter(error.errors()), {})
         where = ".".join(str(one) for one in first.get("loc", ()))[:200]
-        return HttpError(422, AS_TOLD, f"{where}: {first.get('msg', '')}", "mend it").response()
+        return HttpError(
+            422, AS_DESCRIBED, f"{where}: {first.get('msg', '')}", "mend it"
+        ).response()
 
     async def of_http(request: Request, error: Any) -> Response:
         received = f"{request.method} {request.url.path[:200]!r}: {error.detail}"
-        return HttpError(error.status_code, AS_TOLD, received, "mend it", error.headers).response()
+        return HttpError(
+            error.status_code, AS_DESCRIBED, received, "mend it", error.headers
+        ).response()
 
     app.add_exception_handler(HttpError, refused)
     app.add_exception_handler(TercelError, of_tercel)

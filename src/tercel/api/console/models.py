@@ -1,11 +1,12 @@
 """What requests and answers of the console's HTTP look like; `/openapi.json` tells the same."""
 
 import unicodedata
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from tercel.api.console.people import LONGEST_PASSWORD
+from tercel.desk.console.report import Interval
 from tercel.desk.limits.change import blank
 
 LONGEST_ID = 80
@@ -13,7 +14,7 @@ LONGEST_ID = 80
 
 def _name(text: str) -> str:
     if not text.strip() or not text.isprintable():
-        raise ValueError("has letters that nobody sees, or none")
+        raise ValueError("has invisible letters, or none")
     return text.strip()
 
 
@@ -23,7 +24,7 @@ def _words(text: str) -> str:
     if all(map(blank, line)) or any(
         unicodedata.category(letter) in ("Cc", "Cs", "Cf", "Co", "Cn") for letter in line
     ):
-        raise ValueError("says nothing, or has letters that nobody sees")
+        raise ValueError("says nothing, or has invisible letters")
     return line
 
 
@@ -65,7 +66,7 @@ class PasswordBody(Given):
 
 
 class NewUser(Given):
-    """A person to let in; without a password one is made, and told in the answer."""
+    """A person to let in; without a password one is generated, and is in the answer."""
 
     name: Name
     role: Name = "viewer"
@@ -153,7 +154,7 @@ class EndPostureBody(OfDesk):
 class PostureBody(EndPostureBody):
     """A posture by hand, for some minutes: of what it says and what risk says the more careful counts.
 
-    With `instead` it stands in the place of what risk says, and a second person has to confirm it.
+    With `instead` it replaces risk's, and a second person has to confirm it.
     """
 
     minutes: Annotated[float, Field(ge=1 / 60, le=7 * 1440, allow_inf_nan=False)]
@@ -185,12 +186,12 @@ class LimitsBody(OfDesk):
 
 
 class AcknowledgeBody(Given):
-    """A note on an alert; whoever writes it owns the alert."""
+    """A note on an alert; its author owns the alert."""
 
     desk: Name
     note: Words
     gate: bool = False
-    """Whether it stands in the journal of the desk's gate."""
+    """Whether it is in the journal of the desk's gate."""
 
 
 class NotDone(BaseModel):
@@ -271,14 +272,6 @@ class Request(BaseModel):
     by: str
 
 
-class Interval(BaseModel):
-    """A mean and its 95 % interval; null: not known."""
-
-    mean: float | None
-    low: float | None
-    high: float | None
-
-
 class QuotedCost(BaseModel):
     """What a strategy may cost: basis points of the order's value, and money (positive is a cost)."""
 
@@ -297,23 +290,3 @@ class QuotedCosts(BaseModel):
     value: float | None
     by_strategy: list[QuotedCost]
     against: list[str]
-
-
-class JournalLine(BaseModel):
-    """An entry of a journal."""
-
-    seq: int
-    ns: int
-    kind: str
-    instrument: str
-    agent: str
-    parent: str
-    order: str
-    body: dict[str, Any]
-
-
-class JournalPage(BaseModel):
-    """Entries of a journal; `next` is the `after` of the next page, null where this was the last."""
-
-    entries: list[JournalLine]
-    next: int | None

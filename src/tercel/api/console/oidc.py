@@ -1,44 +1,51 @@
-"""Logging in by an identity provider: OpenID Connect, code flow with PKCE. The file of people still says who may what.
+"""Login by an identity provider: OpenID Connect, code flow with PKCE, by authlib. The file of people says who may what.
 
-A file in TOML: ``issuer``, ``client_id``, ``secret_file``, and, where it is not "name", ``claim``: which of the
-provider's claims is a person's name here. Choose one that people cannot change at the provider.
+The provider is named by a TOML file: ``issuer``, ``client_id``, ``secret_file``, and, if it is not "name", ``claim``: the
+provider's claim that holds a person's name here. Choose one that people cannot change at the provider.
+
+    issuer = "https://id.example.com"
+    client_id = "tercel"
+    secret_file = "client.secret"
 """
 
-import base64
-import hashlib
-import json
-import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
-from urllib.error import URLError
-from urllib.parse import quote, urlencode, urlsplit
-from urllib.request import Request, urlopen
+from urllib.parse import quote, urlsplit
 
-from tercel.core.errors import ConfigError
+from authlib.common.errors import AuthlibBaseError
+from authlib.integrations.base_client import BaseApp, OAuth2Mixin, OpenIDMixin
+from authlib.integrations.requests_client import OAuth2Session
+from fastapi import FastAPI, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from joserfc.errors import JoseError
+
+from tercel.api.console.guard import needs
+from tercel.api.console.login import message_page, with_session
+from tercel.api.console.people import PUBLIC
+from tercel.api.console.sessions import Sessions
+from tercel.core.errors import ConfigError, TercelError
 from tercel.core.serialization import parse_tables
 
 FLOW_S: Final = 600.0
-"""Within it a login comes back from the provider."""
+"""A login has to return from the provider within so many seconds."""
 MOST_FLOWS: Final = 1000
 TIMEOUT_S: Final = 10.0
-MOST_BYTES: Final = 256 * 1024
-SKEW_S: Final = 60.0
+SKEW_S: Final = 60
+"""Tolerance for the provider's clock."""
 KEYS: Final = {"issuer", "client_id", "secret_file", "claim"}
 CALLBACK: Final = "/oidc/callback"
+FLOW: Final = "tercel_oidc"
+"""Cookie that binds a login to its browser."""
+REDIRECT: Final = '<!doctype html><title>Tercel</title><meta http-equiv="refresh" content="0;url=/"><a href="/">Continue</a>'
 
 
 class ProviderError(ConfigError):
-    """A provider that cannot be reached, or says what it must not."""
+    """A provider that cannot be reached, or an invalid answer of one."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Flow:
-    verifier: str
-    nonce: str
-    back: str
-    until_s: float
+class _OpenIdClient(OAuth2Mixin, OpenIDMixin, BaseApp):  # type: ignore[misc]
+    client_cls = OAuth2Session
 
 
 class IdentityProvider:
@@ -47,10 +54,11 @@ class IdentityProvider:
     Parameters
     ----------
     issuer, client_id, secret : str
-        An https address, or one on loopback.
-    now_s, wall_s : callable
-        Seconds that never go back; the wall's, for the expiry of tokens.
+        `issuer` is an https address, or one on loopback.
+    now_s : callable
+        Monotonic clock, seconds.
     claim : str
+        Claim that holds the person's name.
     """
 
     def __init__(
@@ -59,151 +67,151 @@ class IdentityProvider:
         client_id: str,
         secret: str,
         now_s: Callable[[], float],
-        wall_s: Callable[[], float],
         claim: str = "name",
     ) -> None:
         self.issuer = _safe(issuer)
-        self._id = client_id
-        self._secret = secret
         self._claim = claim
         self._now_s = now_s
-        self._wall_s = wall_s
-        self._flows: dict[str, _Flow] = {}
-        self._told: dict[str, Any] = {}
+        self._flows: dict[str, tuple[float, dict[str, str]]] = {}
+        """State of a login: when it expires, and its nonce, code verifier and redirect address."""
+        self._client = _OpenIdClient(
+            None,
+            client_id=client_id,
+            client_secret=quote(secret, safe=""),  # RFC 6749, 2.3.1, which authlib leaves to us
+            server_metadata_url=f"{issuer.rstrip('/')}/.well-known/openid-configuration",
+            client_kwargs={
+                "scope": "openid profile",
+                "code_challenge_method": "S256",
+                "default_timeout": TIMEOUT_S,
+            },
+        )
 
     @property
     def proof(self) -> str:
-        """How the journal says that a person was proved."""
+        """Proof of identity, as the journal records it."""
         return f"oidc:{self.issuer}"
 
     def begin(self, site: str) -> tuple[str, str]:
-        """The state of a new login, for a cookie of the browser, and the address to send it to.
+        """Start a login: its state, for a cookie of the browser, and the provider's address.
 
         Parameters
         ----------
         site : str
-            Under which address the browser knows the console.
+            Address of the console as the browser knows it.
         """
-        told, now = self._described(), self._now_s()
-        kept = [(key, one) for key, one in self._flows.items() if one.until_s > now]
-        self._flows = dict(kept[-MOST_FLOWS + 1 :])
-        state, verifier, nonce = (secrets.token_urlsafe(48) for _ in range(3))
-        self._flows[state] = flow = _Flow(verifier, nonce, site + CALLBACK, now + FLOW_S)
-        challenge = (
-            base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest())
-            .decode()
-            .rstrip("=")
-        )
-        asked = {
-            "response_type": "code",
-            "client_id": self._id,
-            "redirect_uri": flow.back,
-            "scope": "openid profile",
-            "state": state,
-            "nonce": nonce,
-            "code_challenge": challenge,
-            "code_challenge_method": "S256",
-        }
-        return state, f"{told['authorization_endpoint']}?{urlencode(asked)}"
+        self._call(self._check_metadata)
+        back, now = site + CALLBACK, self._now_s()
+        made = self._call(self._client.create_authorization_url, redirect_uri=back)
+        open_flows = [(key, flow) for key, flow in self._flows.items() if flow[0] > now]
+        self._flows = dict(open_flows[-MOST_FLOWS + 1 :])
+        self._flows[made["state"]] = now + FLOW_S, made | {"redirect_uri": back}
+        return made["state"], made["url"]
 
-    def name_of(self, state: str, given: Mapping[str, str]) -> str:
-        """The name of the person whom the provider sent back with a state.
+    def name_of(self, state: str, answer: Mapping[str, str]) -> str:
+        """Name of the person whom the provider sent back with a state.
+
+        Parameters
+        ----------
+        state : str
+            The cookie of the browser.
+        answer : mapping
+            Query parameters of the callback.
 
         Raises
         ------
         ProviderError
-            No login of this browser goes on, it was refused there, or what came is not to be believed.
+            No login of this browser is open, the provider refused it, or the token is invalid.
         """
-        flow = self._flows.pop(state, None)
-        if flow is None or given.get("state") != state or flow.until_s <= self._now_s():
+        until_s, flow = self._flows.pop(state, (0.0, {}))
+        if answer.get("state") != state or until_s <= self._now_s():
             raise ProviderError(
-                "a login that was begun here", "none, or one that is over", "begin anew"
+                "a login that was begun here", "none, or one that is over", "log in again"
             )
-        if given.get("iss", self.issuer) != self.issuer or "code" not in given:
+        if answer.get("iss", self.issuer) != self.issuer or "code" not in answer:
             raise ProviderError(
-                "a code of the provider", str(given.get("error", "none"))[:80], "begin anew"
+                "a code of the provider", str(answer.get("error", "none"))[:80], "log in again"
             )
-        form = {
-            "grant_type": "authorization_code",
-            "code": given["code"],
-            "redirect_uri": flow.back,
-        }
-        basic = f"{quote(self._id, safe='')}:{quote(self._secret, safe='')}"
-        login = {"Authorization": f"Basic {base64.b64encode(basic.encode()).decode()}"}
-        told = self._described()
-        tokens = _fetched(told["token_endpoint"], login, form | {"code_verifier": flow.verifier})
-        claims = self._checked(str(tokens.get("id_token", "")), flow.nonce)
-        if self._claim not in claims and told.get("userinfo_endpoint"):
-            more = _fetched(
-                told["userinfo_endpoint"], {"Authorization": f"Bearer {tokens.get('access_token')}"}
-            )
-            claims |= more if more.get("sub") == claims.get("sub") else {}
-        name = claims.get(self._claim)
-        if not isinstance(name, str):
+        claims = self._call(self._claims, answer["code"], flow)
+        if not isinstance(name := claims.get(self._claim), str):
             raise ProviderError(
                 f"the claim {self._claim}",
                 "none",
-                "have the provider tell it, or name another claim",
+                "configure the provider to send it, or name another claim",
             )
         return name
 
-    def _checked(self, token: str, nonce: str) -> dict[str, Any]:
-        """The claims of a token that came straight from the provider's own endpoint, over TLS: that is its proof."""
-        try:
-            body = token.split(".")[1]
-            claims = dict(json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4))))
-            whom = claims["aud"] if isinstance(claims["aud"], list) else [claims["aud"]]
-            mine = self._id in whom and claims.get("azp", self._id) == self._id
-            fine = mine and claims["iss"] == self.issuer and claims["nonce"] == nonce
-            fine = fine and float(claims["exp"]) > self._wall_s() - SKEW_S
-        except (ValueError, IndexError, KeyError, TypeError) as error:
-            raise ProviderError("a token", f"none: {type(error).__name__}", "begin anew") from None
-        if not fine:
+    def _claims(self, code: str, flow: Mapping[str, str]) -> Mapping[str, Any]:
+        """Verified claims of the id token, with those of the userinfo endpoint if the name is there."""
+        token = self._client.fetch_access_token(
+            redirect_uri=flow["redirect_uri"], code=code, code_verifier=flow["code_verifier"]
+        )
+        required = {
+            "iss": {"essential": True, "value": self.issuer},
+            "aud": {"essential": True, "value": self._client.client_id},
+        }
+        claims = self._client.parse_id_token(token, flow["nonce"], required, leeway=SKEW_S)
+        if claims is None:
+            raise ValueError("no id token")
+        if self._claim not in claims and "userinfo_endpoint" in self._client.server_metadata:
+            more = self._client.userinfo(token=token)
+            return {**claims, **(more if more.get("sub") == claims["sub"] else {})}
+        return dict(claims)
+
+    def _check_metadata(self) -> None:
+        found = self._client.load_server_metadata()
+        if found.get("issuer") != self.issuer:
+            self._client.server_metadata.clear()
             raise ProviderError(
-                "a token for this login", "one of another, or an old one", "begin anew"
+                self.issuer,
+                f"a description of {found.get('issuer')!r}",
+                "write the issuer as the provider does",
             )
-        return claims
+        for key in ("authorization_endpoint", "token_endpoint", "userinfo_endpoint", "jwks_uri"):
+            _safe(str(found.get(key, self.issuer)))
 
-    def _described(self) -> dict[str, Any]:
-        if not self._told:
-            told = _fetched(f"{self.issuer.rstrip('/')}/.well-known/openid-configuration")
-            if told.get("issuer") != self.issuer:
-                raise ProviderError(
-                    self.issuer,
-                    f"a description of {told.get('issuer')!r}",
-                    "write the issuer as it does",
-                )
-            for name in ("authorization_endpoint", "token_endpoint", "userinfo_endpoint"):
-                _safe(str(told.get(name, self.issuer)))
-            self._told = told
-        return self._told
+    def _call(self, act: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Call the provider; whatever fails becomes a `ProviderError`."""
+        try:
+            return act(*args, **kwargs)
+        except (
+            OSError,
+            ValueError,
+            LookupError,
+            RuntimeError,
+            AuthlibBaseError,
+            JoseError,
+        ) as error:
+            received = f"{urlsplit(self.issuer).hostname}: {type(error).__name__}: {error}"
+            raise ProviderError(
+                "a valid answer of the provider",
+                received[:200],
+                "try again, or log in with a password",
+            ) from None
 
 
-def provider_of(
-    file: Path, now_s: Callable[[], float], wall_s: Callable[[], float]
-) -> IdentityProvider:
+def provider_of(file: Path, now_s: Callable[[], float]) -> IdentityProvider:
     """The provider that a file names.
 
     Raises
     ------
     ConfigError
-        The file, or that of the secret, cannot be obeyed to the letter.
+        Unknown or missing keys, or a file that cannot be read.
     """
     try:
-        told = parse_tables(file.read_text(encoding="utf-8"))
-        if strange := set(told) - KEYS or KEYS - {"claim"} - set(told):
+        said = parse_tables(file.read_text(encoding="utf-8"))
+        if strange := set(said) - KEYS or KEYS - {"claim"} - set(said):
             raise ConfigError(
                 f"the keys {', '.join(sorted(KEYS))}",
                 f"{', '.join(sorted(strange))} in {file}",
-                "mend it",
+                "correct it",
             )
-        secret = (file.parent / str(told["secret_file"])).read_text(encoding="utf-8").strip()
+        secret = (file.parent / str(said["secret_file"])).read_text(encoding="utf-8").strip()
     except (OSError, ValueError) as error:
         raise ConfigError(
             "a file of an identity provider", f"{file}: {error}", "see docs/console.md"
         ) from None
-    who = (str(told["issuer"]), str(told["client_id"]), secret)
-    return IdentityProvider(*who, now_s, wall_s, str(told.get("claim", "name")))
+    names = str(said["issuer"]), str(said["client_id"])
+    return IdentityProvider(*names, secret, now_s, str(said.get("claim", "name")))
 
 
 def _safe(address: str) -> str:
@@ -217,20 +225,34 @@ def _safe(address: str) -> str:
     return address
 
 
-def _fetched(
-    address: str, headers: Mapping[str, str] | None = None, form: Mapping[str, str] | None = None
-) -> Any:
-    """The JSON object at an address; with a form it is posted."""
-    body = None if form is None else urlencode(form).encode()
-    asked = Request(address, body, {"Accept": "application/json", **(headers or {})})
-    try:
-        with urlopen(asked, timeout=TIMEOUT_S) as answer:
-            found = json.loads(answer.read(MOST_BYTES))
-            if not isinstance(found, dict):
-                raise ValueError("no object")
-    except (URLError, OSError, ValueError) as error:
-        received = f"{urlsplit(address).hostname}: {error}"
-        raise ProviderError(
-            "an answer of the provider", received[:200], "try again, or log in with a password"
-        ) from None
-    return found
+def add_provider(app: FastAPI, sessions: Sessions, provider: IdentityProvider) -> None:
+    """Add the routes of login by an identity provider."""
+
+    @app.get("/oidc", include_in_schema=False, **needs(PUBLIC))
+    def leave_for_provider(request: Request) -> Response:
+        state, there = provider.begin(f"{request.url.scheme}://{request.headers['host']}")
+        response = RedirectResponse(there, status_code=303)
+        response.set_cookie(
+            FLOW, state, httponly=True, samesite="lax", max_age=int(FLOW_S), path=CALLBACK
+        )
+        return response
+
+    @app.get(CALLBACK, include_in_schema=False, **needs(PUBLIC))
+    def come_back(request: Request) -> Response:
+        try:
+            name = provider.name_of(request.cookies.get(FLOW, ""), request.query_params)
+            person = sessions.people.get(name)
+        except TercelError as error:
+            return message_page(
+                f"The identity provider lets nobody in: {error.expected} was expected.", 401
+            )
+        if person is None:
+            return message_page(
+                "The identity provider knows you; nobody of that name may log in here.", 403
+            )
+        # a redirect from another site would be sent without the cookie, which is of this site alone (SameSite=Strict)
+        response = with_session(
+            HTMLResponse(REDIRECT), sessions.open(person, provider.proof), request
+        )
+        response.delete_cookie(FLOW, path=CALLBACK)
+        return response

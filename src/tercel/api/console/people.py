@@ -57,7 +57,7 @@ def check_role(role: object, where: str = "") -> str:
     Raises
     ------
     UnknownNameError
-        For another word; it names `where` it stands.
+        For another word; it names `where` it was found.
 
     >>> check_role("risk")
     'risk'
@@ -94,7 +94,7 @@ DAY_S: Final = 86_400.0
 """For so long two people do not confirm for each other whom one person let in or raised, or where one did the other."""
 BOUND: Final = "one of the two let in or raised the other within a day, or a third did so with both"
 """What binds two people (`People.bound`), in words."""
-_KEPT_OUT: Final = set('()[]{}<>,;:"/\\|`')
+_FORBIDDEN: Final = set('()[]{}<>,;:"/\\|`')
 _FORMULA: Final = "=+-@"
 _ALIKE: Final = {"LATIN", "CYRILLIC", "GREEK"}
 """Alphabets whose letters look like each other's."""
@@ -134,7 +134,7 @@ class People:
     Parameters
     ----------
     path : Path
-        The file; none yet is nobody.
+        The file; none yet: no people.
     now_s : callable
         The wall's clock, seconds.
     hasher : argon2.PasswordHasher, optional
@@ -154,7 +154,7 @@ class People:
         self.now_s = now_s
         self._hasher = hasher or argon2.PasswordHasher()
         self._wrong = argon2.exceptions.Argon2Error
-        self._nobody = self._hasher.hash(secrets.token_bytes(16))
+        self._dummy = self._hasher.hash(secrets.token_bytes(16))
         self._lock = Lock()
         self._seen = (0, 0, 0)
         self._people: dict[str, Person] = {}
@@ -179,7 +179,7 @@ class People:
             return sorted(self._people.values(), key=lambda one: one.name)
 
     def get(self, name: str) -> Person | None:
-        """The person of a name; None for nobody."""
+        """The person of a name; None if there is none."""
         return next((one for one in self.all() if one.name == name), None)
 
     def verify(self, name: str, password: str) -> Person | None:
@@ -187,7 +187,7 @@ class People:
         person = self.get(name)
         known = person is not None and person.hash
         try:
-            self._hasher.verify(person.hash if person and known else self._nobody, _bytes(password))
+            self._hasher.verify(person.hash if person and known else self._dummy, _bytes(password))
         except self._wrong:
             return None
         return person if known else None
@@ -214,7 +214,7 @@ class People:
         with self._changing() as people:
             if taken := next((one for one in people if same_person(one, name)), None):
                 raise ConfigError(
-                    "a name that nobody has", f"{name!r}, where {taken!r} is one", "choose another"
+                    "a name that is free", f"{name!r}, where {taken!r} is one", "choose another"
                 )
             people[name] = self._lifted(people, made, by)
             return people[name]
@@ -225,7 +225,7 @@ class People:
         Raises
         ------
         ConfigError
-            Nobody has that name, it is no role, no admin would remain, or who does it is not at the console any more.
+            An unknown name, no role, no admin would remain, or who does it is not at the console any more.
         """
         check_role(role)
         with self._changing() as people:
@@ -266,7 +266,7 @@ class People:
         Raises
         ------
         ConfigError
-            Nobody has that name, or no admin would remain.
+            An unknown name, or no admin would remain.
         """
         with self._changing() as people:
             del people[self._known(people, name).name]
@@ -280,7 +280,7 @@ class People:
         ----------
         one, other : str
         known : mapping of str to float, optional
-            The lifters of `other` as written down earlier: that record may be gone, or begun anew.
+            The lifters of `other` as written down earlier: that record may be gone, or started again.
         """
         mine, theirs = (
             self._young(self.lifters(one)),
@@ -294,7 +294,7 @@ class People:
         return any(same_person(a, b) for a, b in pairs)
 
     def lifters(self, name: str) -> dict[str, float]:
-        """Who lifted a person, and when; {} for nobody."""
+        """Who lifted a person, and when; {} for an unknown name."""
         found = self.get(name)
         return {} if found is None else found.lifters
 
@@ -306,7 +306,9 @@ class People:
         """A person whom somebody lifts, with their own lifters: a record that is removed later breaks no chain."""
         now, (name, _, proof) = self.now_s(), by.partition(" (")
         if proof.startswith(("password)", "oidc:")):
-            self._known(people, name)  # who was removed while a password was hashed lets nobody in
+            self._known(
+                people, name
+            )  # who was removed while a password was hashed cannot let others in
         above = people[name].lifters if _at_console(by) and name in people else {}
         added = {one: above[one] for one in self._young(above)} | {
             name if _at_console(by) else by: now
@@ -362,7 +364,7 @@ class People:
 
 
 class NobodyError(ConfigError):
-    """A name that nobody of a console has."""
+    """A name that no person of a console has."""
 
 
 def check_name(name: str) -> str:
@@ -378,7 +380,7 @@ def check_name(name: str) -> str:
     """
     seen = not any(blank(letter) for letter in name.replace(" ", ""))
     fine = seen and name == " ".join(name.split()) and 0 < len(name) <= LONGEST
-    if not fine or name[0] in _FORMULA or _KEPT_OUT & set(name) or name in (".", ".."):
+    if not fine or name[0] in _FORMULA or _FORBIDDEN & set(name) or name in (".", ".."):
         raise ConfigError(
             f"a name of 1 to {LONGEST} letters, digits, spaces and dots",
             ascii(name[: 2 * LONGEST]),
@@ -406,7 +408,7 @@ def _at_console(by: str) -> bool:
 
 
 def made_password() -> str:
-    """A password that nobody guesses, 96 bits.
+    """A random password, 96 bits.
 
     >>> len(made_password())
     16

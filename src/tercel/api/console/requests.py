@@ -11,17 +11,21 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 from tercel.core.errors import ConfigError, OrderError
 from tercel.core.files import locked, write_private
 from tercel.desk.trading.ledger import EXPIRES_NS
 
 FILE: Final = "requests.json"
-KEPT: Final = 200
-"""Requests that are kept; the oldest go first."""
+MOST_REQUESTS: Final = 200
+"""Requests in the file; the oldest are dropped first."""
 MOST_WAITING: Final = 50
-WAITS, CONFIRMED, REFUSED, EXPIRED = "waits", "confirmed", "refused", "expired"
+RequestState = Literal["waits", "confirmed", "refused", "expired"]
+WAITS: Final = "waits"
+CONFIRMED: Final = "confirmed"
+REFUSED: Final = "refused"
+EXPIRED: Final = "expired"
 _Done = TypeVar("_Done")
 
 
@@ -59,7 +63,7 @@ class Asked:
     proof: str
     reason: str
     ns: int
-    state: str = WAITS
+    state: RequestState = WAITS
     by: str = ""
     lifters: dict[str, float] = field(default_factory=dict)
 
@@ -85,7 +89,7 @@ class RequestBook:
         self._now_ns = now_ns
 
     def all(self) -> list[Asked]:
-        """Every request that is kept, the newest first.
+        """Every request, the newest first.
 
         Raises
         ------
@@ -133,10 +137,12 @@ class RequestBook:
             rows.append(asked)
         return asked
 
-    def settle(self, id_: str, state: str, by: str, act: Callable[[Asked], _Done]) -> _Done:
-        """Confirm or refuse a request that waits: it is done once, whoever else tries at the same time.
+    def settle(
+        self, id_: str, state: RequestState, by: str, act: Callable[[Asked], _Done]
+    ) -> _Done:
+        """Confirm or refuse a request that waits: it is done once, even if several try at the same time.
 
-        It is settled first, and `act` does it with no lock held, so that nobody waits for a desk that is slow; where
+        It is settled first, and `act` does it with no lock held, so that a slow desk delays no other request; if
         that raises, nothing was done, and the request waits again. A console that dies between the two leaves it
         settled: what may have been done is never done twice.
 
@@ -167,7 +173,9 @@ class RequestBook:
         with locked(self._path.with_name(f".{FILE}.lock")):
             rows = self._read()
             yield rows
-            text = json.dumps({"requests": [asdict(one) for one in rows[-KEPT:]]}, indent=1)
+            text = json.dumps(
+                {"requests": [asdict(one) for one in rows[-MOST_REQUESTS:]]}, indent=1
+            )
             write_private(self._path, text + "\n")
 
     def _read(self) -> list[Asked]:

@@ -1,4 +1,4 @@
-"""Sessions of people at the console, kept in this process; tries of passwords are limited, each place for itself.
+"""Sessions of people at the console, in memory; password attempts are limited by place.
 
 A place is a name at an address, or a name at a device from which it has logged in: on one machine all share an address,
 and what others guess there does not keep out who comes with a known device.
@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import Final
 
-from tercel.api.console.people import LEAST, LONGEST, People, Person, permissions
+from tercel.api.console.people import LONGEST, People, Person
 
 IDLE_S: Final = 3600.0
 """A session ends after so long without a request; an open stream is none."""
@@ -26,9 +26,9 @@ FREE_HERE, LONGEST_HERE_S = 3, 4.0
 """Wrong tries of one name from one address, or from one known device, that cost no wait; the longest wait: who guesses
 without end keeps the name's own person, from a new device, out for no longer at a time."""
 FORGET_S: Final = 900.0
-"""A place that was quiet for so long begins anew."""
-KEPT: Final = 4096
-"""Places whose tries are kept; those quiet longest go first."""
+"""A place without attempts for so long starts from zero."""
+MOST_PLACES: Final = 4096
+"""Places whose attempts are counted; those without attempts longest are dropped first."""
 
 
 class TooSoonError(Exception):
@@ -93,7 +93,7 @@ class Throttle:
                 self._longest_s, 2.0 ** min(tries.wrong - self._free - 1, 30)
             )
         self._places[place] = tries
-        while len(self._places) > KEPT:
+        while len(self._places) > MOST_PLACES:
             del self._places[next(iter(self._places))]
 
     def succeed(self, place: object) -> None:
@@ -116,7 +116,7 @@ class Visit:
     until_s : float
         When it ends at the latest, on the clock of the sessions.
     hash : str
-        Of the password with which it stands: with another one it has ended.
+        Of the password at its start: it ends when that changes.
     """
 
     person: Person
@@ -147,7 +147,7 @@ class Sessions:
         self.now_s = now_s
         self._visits: dict[str, Visit] = {}
         self._lock = Lock()
-        self._changing = Lock()  # over a password and the session that goes on with it
+        self._changing = Lock()  # over a new password and the session that continues with it
         self._here = Throttle(FREE_HERE, LONGEST_HERE_S)
 
     def enter(self, name: str, password: str, place: str) -> str | None:
@@ -187,7 +187,7 @@ class Sessions:
     def change_password(
         self, visit: Visit, secret: str | None, old: str, new: str, place: str
     ) -> int | None:
-        """Give whoever is logged in another password: how many other sessions ended, or None where `old` is not it.
+        """Give a logged-in person another password: how many other sessions ended, or None if `old` is wrong.
 
         Raises
         ------
@@ -231,7 +231,9 @@ class Sessions:
         secret = secrets.token_urlsafe(32)
         now = self.now_s()
         with self._lock:
-            self._visits = {key: one for key, one in self._visits.items() if self._stands(one, now)}
+            self._visits = {
+                key: one for key, one in self._visits.items() if self._is_open(one, now)
+            }
             self._visits[secret] = Visit(
                 person, proof, secrets.token_urlsafe(32), now + LIFE_S, person.hash, now
             )
@@ -244,7 +246,7 @@ class Sessions:
         ----------
         secret : str or None
         used : bool
-            Whether this is a person's own request, from which the idle time counts anew.
+            Whether this is a person's own request, which restarts the idle time.
         """
         visit = self._visits.get(secret or "")
         if visit is None:
@@ -255,7 +257,7 @@ class Sessions:
                 person = self.people.get(visit.person.name)
                 if person is not None and person.hash != visit.hash:
                     person = None
-        if person is None or not self._stands(visit, now):
+        if person is None or not self._is_open(visit, now):
             self.leave(secret)
             return None
         visit.person = person
@@ -272,14 +274,7 @@ class Sessions:
         """Seconds until a session ends where nothing more is asked."""
         return max(0.0, min(visit.until_s, visit.seen_s + IDLE_S) - self.now_s())
 
-    def shown(self, visit: Visit) -> dict[str, object]:
-        """What `/api/me` says."""
-        may = permissions(visit.person.role)
-        lacks = {one: least for one, least in LEAST.items() if one not in may}
-        who = {"name": visit.person.name, "role": visit.person.role, "may": may, "needs": lacks}
-        return who | {"csrf": visit.csrf, "until_s": round(self.left_s(visit), 1)}
-
-    def _stands(self, visit: Visit, now_s: float) -> bool:
+    def _is_open(self, visit: Visit, now_s: float) -> bool:
         return now_s < visit.until_s and now_s < visit.seen_s + IDLE_S
 
 

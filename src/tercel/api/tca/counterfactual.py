@@ -2,7 +2,7 @@
 
 Each parent is an episode of replay (`market.simulator.source`), worked by every strategy from the same moment to
 the same horizon; what is left then goes to the market. A parent's limit price holds for them as for its owner: they
-buy nothing above it and sell nothing below it, and lots that find nobody within it cost the mid's move to the end, as
+buy nothing above it and sell nothing below it, and unfilled lots cost the mid's move to the end, as
 the owner's do. The differences are paired parent by parent, in money over the arrival value of all that was asked for,
 fees left out on both sides. Clusters are days, or half hours where there are fewer than twenty days. Intervals hold for
 all strategies of a table at once (the bootstrap's largest studentised difference, Romano & Wolf 2005): a table of
@@ -270,7 +270,7 @@ class _Runs:
         self.impact = impact
         self.seed = seed
         self._numbers = numbers
-        """Of parents, by identity: what their streams are seeded with, whoever is worked beside them."""
+        """Of parents, by identity: seeds of their random streams, whatever other parents are worked."""
         self.calendar = Calendar(lake)
         self.hindsight = False
         self._loaded: dict[tuple[str, str, str], tuple[Source, TapeDay]] = {}
@@ -351,7 +351,7 @@ def _limited(task: Task, one: OwnParent) -> Task:
 def _bps(parents: Sequence[OwnParent], costs: Costs) -> Floats:
     """A strategy's costs against the parents' own arrival mids, fees left out.
 
-    Lots that nobody sold are booked where the ladder ended. Where a limit kept the strategy from taking at any price,
+    Lots beyond the visible book are booked at its last level. Where a limit kept the strategy from taking at any price,
     they cost the mid's move to the end, as the owner's do.
     """
     m0, m1, value2 = np.array(

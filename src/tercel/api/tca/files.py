@@ -100,8 +100,8 @@ class FileFill:
         When its parent was ordered; 0 where the file does not say.
     currency, asset, fee_currency : str
         Of its price, of its quantity, of its fee; empty where the file does not say. A fee is in the price's then.
-    kept : Fraction
-        Coins of the quantity that the venue kept as its fee.
+    withheld : Fraction
+        Coins of the quantity that the venue withheld as its fee.
     """
 
     row: int
@@ -118,7 +118,7 @@ class FileFill:
     currency: str = ""
     asset: str = ""
     fee_currency: str = ""
-    kept: Fraction = Fraction(0)
+    withheld: Fraction = Fraction(0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,8 +33,8 @@ class MarketDay:
         Times of messages, in order.
     bid, ask : int64 (n,)
         Best quotes after each of them, ticks; 0 on both sides where one is empty or they cross.
-    told_ns : int64 (n,)
-        When the book was last spoken of by then: trades, auctions and words on trading say nothing of it.
+    book_ns : int64 (n,)
+        Time of the last message about the book by then: trades, auctions and trading status are none.
     halts : int64 (h, 2)
         From when until when trading was not on.
     print_ns, print_price, print_lots : int64 (t,)
@@ -49,7 +49,7 @@ class MarketDay:
     ns: Ints
     bid: Ints
     ask: Ints
-    told_ns: Ints
+    book_ns: Ints
     halts: Ints
     print_ns: Ints
     print_price: Ints
@@ -71,7 +71,7 @@ class MarketDay:
     def is_stale(self, ns: int) -> bool:
         """Whether the book had not been spoken of for longer than `age_ns` just before `ns`."""
         row = int(np.searchsorted(self.ns, ns)) - 1
-        return row >= 0 and ns - int(self.told_ns[row]) > self.age_ns
+        return row >= 0 and ns - int(self.book_ns[row]) > self.age_ns
 
     def span(self, ns: int, within_ns: int = 0) -> tuple[int, int]:
         """Lowest bid and highest ask from just before `ns` until all of the next `within_ns` has happened, the moment
@@ -104,7 +104,7 @@ class MarketDay:
         lowest[by_time] = np.minimum.reduceat(bid, edges)[::2]
         highest[by_time] = np.maximum.reduceat(np.append(self.ask, 0), edges)[::2]
         quoted = np.empty_like(inside)
-        quoted[by_time] = (self.bid[first] > 0) & (ns[by_time] - self.told_ns[first] <= self.age_ns)
+        quoted[by_time] = (self.bid[first] > 0) & (ns[by_time] - self.book_ns[first] <= self.age_ns)
         return np.asarray(
             inside & quoted & (ns > self.ns[0]) & (lowest <= price) & (price <= highest)
         )
@@ -163,9 +163,9 @@ def read_day(lake: Lake, instrument: Instrument, quote_age_s: float | None = Non
     ends = np.append(ns[status[1:]], close + 1) if len(status) else ns[:0]
     prints = np.isin(events.kind, PRINTS) & (ns >= opening) & (ns <= close)
     of_book = ~np.isin(events.kind, (TRADE, TRADE_HIDDEN, CROSS, STATUS))
-    told_ns = np.maximum.accumulate(np.where(of_book, ns, ns[0]))
+    book_ns = np.maximum.accumulate(np.where(of_book, ns, ns[0]))
     if quote_age_s is None:
-        gaps = np.diff(np.unique(np.clip(told_ns, opening, close)))
+        gaps = np.diff(np.unique(np.clip(book_ns, opening, close)))
         usual_ns = float(np.quantile(gaps, 0.99)) if len(gaps) else 0.0
         quote_age_s = max(LEAST_AGE_S, GAPS * usual_ns / NS_PER_SECOND)
     return MarketDay(
@@ -173,7 +173,7 @@ def read_day(lake: Lake, instrument: Instrument, quote_age_s: float | None = Non
         ns[complete],
         bid * quoted,
         ask * quoted,
-        told_ns[complete].astype(np.int64),
+        book_ns[complete].astype(np.int64),
         np.stack([ns[status], ends], axis=1)[off].astype(np.int64).reshape(-1, 2),
         ns[prints].astype(np.int64),
         events.price_ticks[prints].astype(np.int64),

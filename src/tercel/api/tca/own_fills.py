@@ -5,7 +5,7 @@ found.parents[0].cost.is_bps
 
 A fill meets the quotes just before its stamp. At or beyond the far touch it took: the touch less the mid is spread,
 what it paid beyond the touch is walk. At its own side's touch or better it rested; inside the spread it is all spread.
-Displacement by the order itself stands in timing: a real day has no twin.
+Own impact is part of timing: a real day has no counterfactual.
 """
 
 import re
@@ -50,12 +50,12 @@ QUOTES: Final = (
 
 
 def settled(fill: FileFill) -> FileFill:
-    """A fill whose fee is in the price's currency; one of another currency keeps `fee_currency`, and stands apart.
+    """A fill whose fee is in the price's currency; one of another currency keeps `fee_currency`, and is in no cost.
 
     >>> from fractions import Fraction
     >>> bought = FileFill(2, 0, "BTCUSDT", 1, Fraction(2), Fraction(500), Fraction("0.002"), "", "", "")
     >>> one = settled(replace(bought, fee_currency="BTC"))
-    >>> one.fee, one.kept, one.fee_currency
+    >>> one.fee, one.withheld, one.fee_currency
     (Fraction(1, 1), Fraction(1, 500), '')
     >>> settled(replace(bought, fee_currency="BNB")).fee_currency
     'BNB'
@@ -69,8 +69,8 @@ def settled(fill: FileFill) -> FileFill:
     if paid_in == fill.asset.upper() or (
         rest != symbol and rest in ([currency] if currency else QUOTES)
     ):
-        kept = fill.fee if fill.side == BUY else fill.kept
-        return replace(fill, fee=fill.fee * fill.price, kept=kept, fee_currency="")
+        withheld = fill.fee if fill.side == BUY else fill.withheld
+        return replace(fill, fee=fill.fee * fill.price, withheld=withheld, fee_currency="")
     return replace(fill, fee_currency=paid_in)
 
 
@@ -100,7 +100,7 @@ NS_PER_HOUR = 3600 * NS_PER_SECOND
 DAY_NS = 24 * NS_PER_HOUR
 Odd = dict[str, list[FileFill]]
 FAR_OFF = 5
-"""So many times dearer or cheaper than the market, a price is a slip of its writer."""
+"""A price so many times above or below the market's is a typing error."""
 FINEST = 10**6
 FINEST_LOTS = 10**12
 FEES = 10**4
@@ -328,8 +328,8 @@ class _Scale:
     parts: int
 
     def received(self, fill: FileFill) -> Fraction:
-        """Lots of a fill without what the venue kept as its fee."""
-        return fill.quantity / self.lot - fill.kept / self.coins
+        """Lots of a fill without the fee that the venue withheld from them."""
+        return fill.quantity / self.lot - fill.withheld / self.coins
 
 
 def _scale(day: Instrument, groups: Sequence[_Group], in_lots: bool) -> _Scale:
@@ -480,7 +480,7 @@ def _met(
     if lots <= 0:
         raise DataError(
             "a fee of less than the quantity that was bought",
-            f"{float(fill.kept):.12g} in row {fill.row}",
+            f"{float(fill.withheld):.12g} in row {fill.row}",
             "correct the row",
         )
     lowest, highest = (edge * grain for edge in day.span(fill.ns, within_ns))

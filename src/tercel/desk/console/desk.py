@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from tercel.core.ports import Entry
+from tercel.desk.console.report import LatchPart
 from tercel.desk.gate.process import gate_folder
 from tercel.desk.trading.journal.database import DATABASE, holder
 from tercel.desk.trading.journal.store import JournalReader, post
@@ -28,7 +29,7 @@ class FolderDesk:
         self._now_ns = now_ns
         self._latch = KillLatch(folder / LATCH)
 
-    def stands(self) -> tuple[str, int]:
+    def position(self) -> tuple[str, int]:
         """Identity of the journal, and the sequence number of its last entry."""
         with closing(JournalReader(self.folder)) as reader:
             file = (self.folder / DATABASE).stat()
@@ -47,22 +48,22 @@ class FolderDesk:
 
     def before(self, ns: int) -> int:
         """Number of the last entry before a time; 0 where there is none."""
-        low, high = 0, self.stands()[1]
+        low, high = 0, self.position()[1]
         while low < high:
             mid = (low + high + 1) // 2
             earlier = any(entry.ns < ns for _, entry in self.read(mid - 1, (), mid))
             low, high = (mid, high) if earlier else (low, mid - 1)
         return low
 
-    def gate(self, told: Mapping[str, Any]) -> Self | None:
+    def gate(self, terms: Mapping[str, Any]) -> Self | None:
         """The gate before its venue, which has a journal too; None without one.
 
         Parameters
         ----------
-        told : mapping
+        terms : mapping
             What its last session says of a gate that serves others too (`trading.journal.kinds.SESSION`).
         """
-        where = gate_folder(self.folder, told)
+        where = gate_folder(self.folder, terms)
         return None if where is None else type(self)(where, self._now_ns)
 
     def post(self, command: str, body: Mapping[str, Any], by: str, reason: str) -> int:
@@ -87,28 +88,19 @@ class FolderDesk:
         """Identity of the kill latch's current state: every kill and re-arm makes another."""
         return self._latch.state().mark
 
-    def killed(self) -> Mapping[str, Any] | None:
-        """The kill latch's current state."""
+    def killed(self) -> LatchPart | None:
+        """The kill latch's current state; None if it holds no agent."""
         state = self._latch.state()
         if state.damaged:
             return {"scope": "all", "by": "", "reason": state.damaged}
         if not state.killed:
             return None
-        by = next(
-            (
-                str(done.get("by", ""))
-                for done in reversed(state.history)
-                if done.get("what") == "kill"
-            ),
-            "",
-        )
+        kills = [done for done in reversed(state.history) if done.get("what") == "kill"]
+        by = str(kills[0].get("by", "")) if kills else ""
         if ALL in state.killed:
             return {"scope": "all", "by": by, "reason": state.killed[ALL]}
-        return {
-            "scope": ", ".join(state.killed),
-            "by": by,
-            "reason": "; ".join(dict.fromkeys(state.killed.values())),
-        }
+        reasons = "; ".join(dict.fromkeys(state.killed.values()))
+        return {"scope": ", ".join(state.killed), "by": by, "reason": reasons}
 
     def why(self, seq: int) -> Mapping[str, Any] | None:
         """Explain a journaled decision: the observation and the intent."""

@@ -1,4 +1,4 @@
-"""What people did, from the journal, in the desk's words."""
+"""Actions of people in a journal, in words."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -6,6 +6,7 @@ from typing import Any, Final
 from tercel.core.messages import Style
 from tercel.core.ports import Entry
 from tercel.core.vocabulary import SIDE_WORDS
+from tercel.desk.console.report import Deed
 from tercel.desk.trading.journal import kinds
 
 POSTURE: Final = {
@@ -16,19 +17,22 @@ POSTURE: Final = {
 }
 
 
-def operator_text(entry: Entry) -> dict[str, str]:
-    """An operator's, kill, re-arm, hold, posture or promotion entry as text: {"by", "what", "reason"}.
+def operator_action(seq: int, entry: Entry) -> Deed:
+    """Action of a person, from an operator's, kill, re-arm, hold, posture or promotion entry.
 
     >>> body = {"command": "amend", "body": {"parent": "p1", "lots": 1500}, "by": "ann", "reason": "less"}
-    >>> operator_text(Entry(kinds.OPERATOR, 0, body=body))
-    {'by': 'ann', 'what': 'asked to change p1: 1,500 lots', 'reason': 'less'}
+    >>> operator_action(7, Entry(kinds.OPERATOR, 0, body=body)).what
+    'asked to change p1: 1,500 lots'
     """
-    told = _DONE.get(entry.kind, _asked)
-    return {
-        "by": str(entry.body.get("by") or ""),
-        "what": told(entry),
-        "reason": str(entry.body.get("reason") or ""),
-    }
+    words = _DONE.get(entry.kind, _asked)
+    return Deed(
+        seq=seq,
+        ns=entry.ns,
+        kind=entry.kind,
+        by=str(entry.body.get("by") or ""),
+        what=words(entry),
+        reason=str(entry.body.get("reason") or ""),
+    )
 
 
 def _killed(entry: Entry) -> str:
@@ -43,7 +47,7 @@ def _killed(entry: Entry) -> str:
 
 def _rearmed(entry: Entry) -> str:
     if ends := entry.body.get("ends"):
-        return f"let {entry.body.get('scope')} go on: {_listed(ends)} is over"
+        return f"let {entry.body.get('scope')} resume: {_listed(ends)} is over"
     return f"re-armed {entry.body.get('scope')}"
 
 
@@ -57,12 +61,8 @@ def _held(entry: Entry) -> str:
 def _stance(entry: Entry) -> str:
     words, whom = entry.body.get("words"), entry.agent or "the desk"
     set_ = f": {_posture(words)}" if isinstance(words, Mapping) else ""
-    instead = ", in the place of risk's" if entry.body.get("instead") else ""
+    instead = ", instead of risk's" if entry.body.get("instead") else ""
     return f"posture of {whom} by hand {entry.body.get('event')}{set_}{instead}"
-
-
-def _promoted(entry: Entry) -> str:
-    return f"promoted {entry.body.get('challenger')} over {entry.body.get('champion')} of {entry.agent}"
 
 
 _DONE: Final[Mapping[str, Callable[[Entry], str]]] = {
@@ -70,12 +70,14 @@ _DONE: Final[Mapping[str, Callable[[Entry], str]]] = {
     kinds.REARM: _rearmed,
     kinds.HOLD: _held,
     kinds.STANCE: _stance,
-    kinds.PROMOTED: _promoted,
+    kinds.PROMOTED: lambda entry: (
+        f"promoted {entry.body.get('challenger')} over {entry.body.get('champion')} of {entry.agent}"
+    ),
 }
 
 
 def _asked(entry: Entry) -> str:
-    """What an operator's command asks for; the desk may refuse it, whatever it holds."""
+    """Request of an operator's command, which may hold anything and be refused."""
     command, about = str(entry.body.get("command")), entry.body.get("body")
     said = dict(about) if isinstance(about, Mapping) else {}
     whom = said.get("parent") or said.get("agent") or ""
@@ -120,18 +122,18 @@ def _parent(said: Mapping[str, Any]) -> str:
 def _limits(said: Mapping[str, Any]) -> str:
     if said.get("act") == "approve":
         return f"confirmed looser limits, request {said['request']}"
-    told = ", ".join(
+    changes = ", ".join(
         f"{path.replace('_', ' ')} {value}" for path, value in dict(said["changes"]).items()
     )
-    return f"asked to {'tighten' if said['act'] == 'tighten' else 'loosen'} limits: {told}"
+    return f"asked to {'tighten' if said['act'] == 'tighten' else 'loosen'} limits: {changes}"
 
 
 def _wanted(said: Mapping[str, Any]) -> str:
-    """What is asked of a posture by hand."""
+    """Request about a posture by hand."""
     words = said.get("words")
     if said.get("lift") or not isinstance(words, Mapping):
         return "to end the posture by hand"
-    instead = ", in the place of risk's," if said.get("instead") else ""
+    instead = ", instead of risk's," if said.get("instead") else ""
     return f"to set a posture by hand, {_posture(words)}, {_minutes(said['span_ns'])}{instead}"
 
 

@@ -1,14 +1,14 @@
-"""State of the console's page: a fold over the journal, one small step per entry.
+"""Fold of a desk's journal into its report, one small step per entry.
 
-The page knows nothing of the desk's process: what is not in the journal it does not show, and a desk that hangs or has
-died is seen as one whose journal stands still.
+The fold knows nothing of the desk's process: what is not in the journal is not in the report, and a desk that hangs or
+has died is one whose journal no longer grows.
 """
 
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from tercel.core.orders import ONE, shown
 from tercel.core.ports import Entries, Entry
@@ -16,7 +16,36 @@ from tercel.core.serialization import to_jsonable
 from tercel.core.stats.inference import WeightedSums
 from tercel.core.vocabulary import SIDE_WORDS
 from tercel.desk.console.alerts import AlertBook
-from tercel.desk.console.operator_actions import operator_text
+from tercel.desk.console.operator_actions import operator_action
+from tercel.desk.console.report import (
+    Action,
+    AgentPart,
+    AlphaPart,
+    Budget,
+    CorrelationPart,
+    CostPoint,
+    Decision,
+    Deed,
+    DeskReport,
+    ExposurePart,
+    Freshness,
+    Heartbeat,
+    Limit,
+    ListingPart,
+    MarketPart,
+    NamedStance,
+    OrderPart,
+    ParentPart,
+    PnlPoint,
+    PositionPart,
+    PosturePart,
+    Seat,
+    SessionPart,
+    SharePoint,
+    StancePart,
+    Summary,
+    Total,
+)
 from tercel.desk.trading.child_orders.lifecycle import ChildOrder
 from tercel.desk.trading.forecast_outcomes import Outcomes
 from tercel.desk.trading.journal import kinds
@@ -27,27 +56,25 @@ from tercel.desk.trading.risk.trading_state import StateReason, TradingState
 from tercel.desk.trading.tca.shortfall import weight
 from tercel.execution import intent as it
 
-KEPT_ACTS: Final = 50
-KEPT_DECISIONS: Final = 40
-KEPT_POINTS: Final = 600
-KEPT_OVER: Final = 10
-"""Parents that are over and still shown."""
-KEPT_NS: Final = 180 * 10**9
-"""Venue time for which a parent that is over stays in memory: analyses are written a minute after its end."""
-KEPT_INTENTS: Final = 200
-KEPT_PARENTS: Final = 4096
+MOST_ACTIONS: Final = 50
+MOST_DECISIONS: Final = 40
+MOST_POINTS: Final = 600
+MOST_OVER: Final = 10
+"""Finished parents in a report."""
+KEEP_NS: Final = 180 * 10**9
+"""Venue time for which a finished parent stays in memory: analyses are written a minute after its end."""
+MOST_INTENTS: Final = 200
+MOST_COSTS: Final = 4096
 """Parents whose costs stay in memory, those at work and of the last hour beside them."""
-AS_IT_IS: Final = ("seq", "ns", "session", "postures", "alphas", "markets", "kills")
 ACTIONS: Final = ("wait", "rest", "take", "take and rest")
-SHOWN_LIMITS: Final = 8
-HIDDEN: Final = ("qty", "unfilled", "costs", "spent", "intents")
+MOST_LIMITS: Final = 8
 PARTS: Final = ("spread", "walk", "timing", "forced", "fees")
-"""What a shortfall is made of: they add up to it (`trading.tca.measure.ParentCost`)."""
+"""Parts that add up to a shortfall (`trading.tca.measure.ParentCost`)."""
 
 
 @dataclass
 class Agent:
-    """State of one agent on the page."""
+    """State of one agent."""
 
     name: str
     strategy: str = ""
@@ -62,94 +89,86 @@ class Agent:
     drift: str = ""
     drifting: bool = False
     fallback: str = ""
-    seat: dict[str, Any] = field(default_factory=dict)
-    """Its last `agent_assignment` entry: challenger, trials, mean_bps, low_bps, high_bps, verdict."""
+    seat: Seat = field(default_factory=lambda: Seat())  # noqa: PLW0108 (mypy)
+    """Its last `agent_assignment` entry."""
     model: str = ""
     """Hash of its last parent's weights."""
     promoted: str = ""
-    """What it works with was put in the place of this one, in this session."""
+    """Champion that its strategy replaced in this session."""
     parents: int = 0
-    """Finished, and analysed, by its strategies alone."""
+    """Finished and analysed, worked by its strategies alone."""
     by_hand: int = 0
-    """Likewise, of which a person had taken some over: its costs are not the agent's."""
+    """Finished and analysed, worked by a person in part: their costs are not the agent's."""
     costs: WeightedSums = field(default_factory=WeightedSums, repr=False)
     spent: Counter[str] = field(default_factory=Counter, repr=False)
-    """Of its analysed parents: each of PARTS in basis points by the parent's weight; "": the weights."""
-    intents: deque[str] = field(default_factory=lambda: deque(maxlen=KEPT_INTENTS), repr=False)
-
-    def shown(self) -> dict[str, Any]:
-        """The agent's table row, with the mean shortfall of its fills and a 95 % Student interval over parents."""
-        row = {name: value for name, value in vars(self).items() if name not in HIDDEN}
-        row["parts"] = (
-            {part: self.spent[part] / self.spent[""] for part in PARTS} if self.spent[""] else {}
-        )
-        asked = self.qty + self.unfilled
-        row["filled_share"] = self.qty / asked if asked else None
-        actions = [{"what": what, "n": n} for what, n in Counter(self.intents).most_common()]
-        return row | _bounds(self.costs) | {"lots": shown(self.qty), "actions": actions}
+    """Over its analysed parents: each of PARTS in basis points, times the parent's weight; "": the weights."""
+    intents: deque[str] = field(default_factory=lambda: deque(maxlen=MOST_INTENTS), repr=False)
 
 
 class DeskState:
-    """State of the whole page, folded from journal entries in order.
+    """State of a desk, folded from journal entries in order.
 
     Parameters
     ----------
     journal : Entries, optional
-        Where a parent that has been over for an hour is read back from when a report names it; without one, all stay in
+        A finished parent that has left memory is read back from it when a report names it; without one, all stay in
         memory.
     """
 
     def __init__(self, journal: Entries | None = None) -> None:
         self.seq = 0
         self.ns = 0
-        self.session: dict[str, Any] = {}
+        self.session = SessionPart()
         self.began_ns = 0
-        """When it began."""
+        """When the session began."""
         self.agents: dict[str, Agent] = {}
-        self.postures: dict[str, dict[str, Any]] = {}
-        self.alphas: dict[str, dict[str, Any]] = {}
-        self.markets: dict[str, dict[str, Any]] = {}
+        self.postures: dict[str, PosturePart] = {}
+        self.alphas: dict[str, AlphaPart] = {}
+        self.markets: dict[str, MarketPart] = {}
         self.outcomes = Outcomes()
-        self._latest = {
-            kinds.POSTURE: self.postures,
-            kinds.ALPHA: self.alphas,
-            kinds.MARKET: self.markets,
-        }
-        """Kinds of which the last entry of each instrument is shown."""
-        self.heartbeat: dict[str, Any] = {}
+        self._latest = cast(
+            dict[str, dict[str, dict[str, Any]]],
+            {
+                kinds.POSTURE: self.postures,
+                kinds.ALPHA: self.alphas,
+                kinds.MARKET: self.markets,
+            },
+        )
+        """Kinds of which the last entry of each instrument is reported."""
+        self.heartbeat = Heartbeat()
         self.denials: Counter[str] = Counter()
         self.kills: dict[str, dict[str, Any]] = {}
-        """Killed agents: how far the kill of each has got."""
+        """Last `kill` entry of each killed agent."""
         self.alerts = AlertBook()
-        self.decisions: deque[dict[str, Any]] = deque(maxlen=KEPT_DECISIONS)
-        self.operator: deque[dict[str, Any]] = deque(maxlen=KEPT_ACTS)
-        self.share_points: deque[dict[str, Any]] = deque(maxlen=KEPT_POINTS)
+        self.decisions: deque[Decision] = deque(maxlen=MOST_DECISIONS)
+        self.operator: deque[Deed] = deque(maxlen=MOST_ACTIONS)
+        self.share_points: deque[SharePoint] = deque(maxlen=MOST_POINTS)
         self._routed: dict[str, dict[str, float]] = {}
         """Shares of each instrument's flow as last drawn: replaced, never changed."""
-        self.cost_points: deque[dict[str, Any]] = deque(maxlen=KEPT_POINTS)
+        self.cost_points: deque[CostPoint] = deque(maxlen=MOST_POINTS)
         self._costs: dict[str, Mapping[str, Any]] = {}
-        """What parents cost, as first journaled, or as last analysed after a bust or correction."""
+        """Costs of parents, as first journaled, or as last analysed after a bust or correction."""
         self._analysed: dict[str, dict[str, float]] = {}
-        """What analysed parents added to `Agent.spent`, last."""
+        """Last contribution of each analysed parent to `Agent.spent`."""
         self._whole = WeightedSums()
         self._unfilled = 0
         self._refused = 0
         self._ended: dict[str, ParentOrder] = {}
-        self._most = KEPT_PARENTS
+        self._most = MOST_COSTS
         self.archived = (0, 0)
-        """Parents, and fills of theirs, that were past when a checkpoint of this state was kept."""
+        """Archived parents, and fills of theirs, when a checkpoint of this state was made."""
         self.looked: dict[str, tuple[int, str]] = {}
         """Entry and parent of each instrument's last decision."""
         self._decided: dict[str, int] = {}
         """Entry of each parent's last decision."""
         self._paid: Counter[str] = Counter()
         """Sum of price and quantity of each parent's fills."""
-        self.ledger = Ledger(None if journal is None else ArchiveIndex(journal), keep_ns=KEPT_NS)
+        self.ledger = Ledger(None if journal is None else ArchiveIndex(journal), keep_ns=KEEP_NS)
         """Parents, orders and positions, by the same fold as everywhere."""
         self.money = Money()
 
     def apply(self, seq: int, entry: Entry) -> None:
-        """Fold one journal entry; kinds that the page does not show are ignored."""
+        """Fold one journal entry; kinds that the report does not have are ignored."""
         self.seq, self.ns = seq, max(self.ns, entry.ns)
         self.ledger.last = seq
         self.ledger.apply(entry)
@@ -172,65 +191,114 @@ class DeskState:
         if step is not None and entry.kind in kinds.KINDS:
             step(seq, entry)
 
-    def shown(self) -> dict[str, Any]:
-        """The whole page as JSON values."""
+    def report(self) -> DeskReport:
+        """The desk as its journal shows it."""
         live = self.ledger.parents.open()
         open_orders = self.ledger.orders.live()
-        return {
-            **{name: getattr(self, name) for name in AS_IT_IS},
-            **{name: list(getattr(self, name))[::-1] for name in ("decisions", "operator")},
-            "alerts": self.alerts.shown(),
-            **{name: list(getattr(self, name)) for name in ("share_points", "cost_points")},
-            "summary": self._summary(len(live), self.ledger.parents.count - len(live))
-            | {
-                "open": len(open_orders),
-                "unknown": sum(order.status == "unknown" for order in open_orders),
-            },
-            "agents": list(self._agent_rows(open_orders)),
-            "orders": [self._order_row(order) for order in open_orders],
-            "parents": [
-                self._parent_row(parent) for parent in [*live, *reversed(self._ended.values())]
+        money = self.money.shown(
+            self.ledger.positions, self.ns, self._budget("desk", "desk", "daily_loss").of
+        )
+        return DeskReport(
+            seq=self.seq,
+            ns=self.ns,
+            session=self.session,
+            summary=self._summary(live, open_orders),
+            agents=list(self._agent_rows(open_orders)),
+            parents=[self._parent_row(one) for one in [*live, *reversed(self._ended.values())]],
+            orders=[self.order_part(order) for order in open_orders],
+            instruments={name: ListingPart(**one) for name, one in money["instruments"].items()},
+            markets=self.markets,
+            money=[Total(**one) for one in money["money"]],
+            positions=[PositionPart(**one) for one in money["positions"]],
+            pnl_points=[PnlPoint(**one) for one in money["pnl_points"]],
+            exposure=[ExposurePart(**one) for one in money["exposure"]],
+            correlation=CorrelationPart(**money["correlation"]),
+            postures=self.postures,
+            stances=[
+                cast(NamedStance, {"agent": name, **one})
+                for name, one in self.ledger.stances.items()
             ],
-            **self.money.shown(
-                self.ledger.positions, self.ns, self._budget("desk", "desk", "daily_loss")["of"]
+            alphas=self.alphas,
+            freshness=Freshness(
+                marks={at: (self.ns - ns) / 1e9 for at, (ns, _) in self.money.marks.items()},
+                forecasts={at: (self.ns - row["ns"]) / 1e9 for at, row in self.alphas.items()},
+                postures={at: (self.ns - row["ns"]) / 1e9 for at, row in self.postures.items()},
             ),
-            "freshness": self._freshness(),
-            "stances": [{"agent": name, **one} for name, one in self.ledger.stances.items()],
-            "heartbeat": {key: value for key, value in self.heartbeat.items() if key != "limits"},
-            "limits": highest(self.heartbeat.get("limits", {}))[:SHOWN_LIMITS],
-            "denials": dict(self.denials.most_common()),
-        }
+            heartbeat=cast(
+                Heartbeat, {key: value for key, value in self.heartbeat.items() if key != "limits"}
+            ),
+            limits=self.limits()[:MOST_LIMITS],
+            denials=dict(self.denials.most_common()),
+            kills=self.kills,
+            alerts=self.alerts.rows(),
+            decisions=list(self.decisions)[::-1],
+            operator=list(self.operator)[::-1],
+            share_points=list(self.share_points),
+            cost_points=list(self.cost_points),
+            gate_fault="",
+        )
 
-    def _agent_rows(self, live: Sequence[ChildOrder]) -> Iterator[dict[str, Any]]:
-        """Agents with how far each may trade, its share of the flow among those that take any, its money."""
-        standing = {name: self.ledger.states.standing(name) for name in self.agents}
-        killed, held_up = self.killed, self.ledger.holds
+    def _agent_rows(self, live: Sequence[ChildOrder]) -> Iterator[AgentPart]:
+        """Agents with what each may do, its share of the flow among those that take any, its money."""
+        killed, paused_by = self.killed, self.ledger.holds
         held, open_ = self.ledger.positions.lots(), Counter(order.account for order in live)
         money = dict(by(self.money.holdings(self.ledger.positions), lambda one: one.agent))
         flow = {at: self._flow(at) for at in self._routed}
         for name, agent in self.agents.items():
-            how = standing[name]
+            standing = self.ledger.states.standing(name)
             has = {at: flow[at][name] for at in agent.share}
-            paused = held_up.get(name) if str(how.state) == TradingState.ACTIVE else None
-            why = how.reason if paused is None else f"{paused['by']}: {paused['reason']}"
-            yield agent.shown() | {
-                "open": open_[name],
-                "held": held.get(name, {}),
-                "share": has,
-                "state": "killed" if name in killed else "paused" if paused else str(how.state),
-                "reason": why,
-                "state_reason": why,
-                "state_code": how.code,
-                "stance": self.ledger.stances.get(name),
-                "posture": {at: self.postures[at] for at in agent.share if at in self.postures},
-                "capital": self._budget("agents", name, "gross_value"),
-                "money": self.money.total(
-                    money.get(name, ()), self._budget("agents", name, "daily_loss")["of"]
-                ),
-            }
+            paused = paused_by.get(name) if str(standing.state) == TradingState.ACTIVE else None
+            why = standing.reason if paused is None else f"{paused['by']}: {paused['reason']}"
+            asked, spent = agent.qty + agent.unfilled, agent.spent
+            is_bps, half_bps, low_bps, high_bps = agent.costs.bounds()
+            yield AgentPart(
+                name=name,
+                strategy=agent.strategy,
+                state="killed" if name in killed else "paused" if paused else str(standing.state),
+                state_code=standing.code,
+                reason=why,
+                state_reason=why,
+                fallback=agent.fallback,
+                share=has,
+                held=held.get(name, {}),
+                orders=agent.orders,
+                open=open_[name],
+                denials=agent.denials,
+                fills=agent.fills,
+                lots=shown(agent.qty),
+                filled_share=agent.qty / asked if asked else None,
+                parents=agent.parents,
+                by_hand=agent.by_hand,
+                is_bps=is_bps,
+                half_bps=half_bps,
+                low_bps=low_bps,
+                high_bps=high_bps,
+                parts={part: spent[part] / spent[""] for part in PARTS} if spent[""] else {},
+                promoted=agent.promoted,
+                drift=agent.drift,
+                drifting=agent.drifting,
+                actions=[
+                    Action(what=what, n=n) for what, n in Counter(agent.intents).most_common()
+                ],
+                model=agent.model,
+                seat=agent.seat,
+                posture={at: self.postures[at] for at in agent.share if at in self.postures},
+                stance=cast(StancePart | None, self.ledger.stances.get(name)),
+                capital=self._budget("agents", name, "gross_value"),
+                money=[
+                    Total(**one)
+                    for one in self.money.total(
+                        money.get(name, ()), self._budget("agents", name, "daily_loss").of
+                    )
+                ],
+            )
+
+    def limits(self) -> list[Limit]:
+        """Limits of the last heartbeat with their use, highest share first."""
+        return highest(self.heartbeat.get("limits", {}))
 
     def _flow(self, instrument: str) -> dict[str, float]:
-        """Shares of an instrument's flow as it goes: who is killed or paused has none, the others have theirs."""
+        """Shares of an instrument's flow: none for agents that are killed or paused, the others in proportion."""
         out = self.killed | self.ledger.holds.keys()
         asked = {
             name: one.share[instrument]
@@ -244,106 +312,103 @@ class DeskState:
         }
 
     def _route(self, ns: int, again: str = "") -> None:
-        """A point of the chart for each instrument whose flow goes another way from here on, or is told `again`."""
+        """Add a point for each instrument whose flow is divided otherwise from now on, and for the instrument `again`."""
         for at, before in self._routed.items():
             now = {name: round(share, 4) for name, share in self._flow(at).items()}
             if at == again or now != before:
                 self._routed[at] = now
-                self.share_points.append({"ns": ns, "instrument": at, "shares": now})
+                self.share_points.append(SharePoint(ns=ns, instrument=at, shares=now))
 
     @property
     def killed(self) -> set[str]:
-        """Agents that are killed, as the journal says."""
+        """Killed agents, by the journal."""
         return set(self.ledger.states.held(StateReason.KILLED))
 
-    def _budget(self, scope: str, name: str, limit: str) -> dict[str, Any]:
-        """A limit in the last heartbeat: how much is used, of how much; null where there is none."""
-        used, of, *_ = (
-            self.heartbeat.get("limits", {}).get(scope, {}).get(name, {}).get(limit, (None, None))
-        )
-        return {"used": used, "of": of}
+    def _budget(self, scope: str, name: str, limit: str) -> Budget:
+        """Use of a limit in the last heartbeat."""
+        limits = self.heartbeat.get("limits", {})
+        used, of, *_ = limits.get(scope, {}).get(name, {}).get(limit, (None, None))
+        return Budget(used=used, of=of)
 
-    def _freshness(self) -> dict[str, dict[str, float]]:
-        """Seconds since each instrument was marked, and since its forecast and its posture were made."""
-        guided = {"forecasts": self.alphas, "postures": self.postures}
-        last = {what: {at: row["ns"] for at, row in rows.items()} for what, rows in guided.items()}
-        last["marks"] = {name: ns for name, (ns, _) in self.money.marks.items()}
-        return {
-            what: {at: (self.ns - ns) / 1e9 for at, ns in rows.items()}
-            for what, rows in last.items()
-        }
-
-    def _order_row(self, order: ChildOrder) -> dict[str, Any]:
+    def order_part(self, order: ChildOrder) -> OrderPart:
+        """An order in the units of the market."""
         unit = self.money.unit(order.instrument)
-        return {
-            "id": order.root,
-            "parent": order.parent,
-            "instrument": order.instrument,
-            "agent": order.account,
-            "side": SIDE_WORDS[order.side],
-            "qty": unit.qty(order.lots * ONE),
-            "filled": unit.qty(order.cum_qty),
-            "limit_price": None if order.price is None else unit.price(order.price * ONE),
-            "status": str(order.status),
-            "by_hand": self.hand_of(order),
-        }
+        return OrderPart(
+            id=order.root,
+            parent=order.parent,
+            instrument=order.instrument,
+            agent=order.account,
+            side=SIDE_WORDS[order.side],
+            qty=unit.qty(order.lots * ONE),
+            filled=unit.qty(order.cum_qty),
+            limit_price=None if order.price is None else unit.price(order.price * ONE),
+            status=str(order.status),
+            by_hand=self.trader_of(order),
+        )
 
-    def hand_of(self, order: ChildOrder) -> str:
-        """Who gave an order by hand; "" for a strategy's."""
+    def trader_of(self, order: ChildOrder) -> str:
+        """Person who sent an order by hand; "" for a strategy's."""
         parent = self.ledger.parents.get(order.parent)
         return "" if parent is None else dict(parent.by_hand).get(order.root, "")
 
-    def _parent_row(self, parent: ParentOrder) -> dict[str, Any]:
-        """A parent's row, with what an even schedule would have filled by now and the time that is left."""
+    def _parent_row(self, parent: ParentOrder) -> ParentPart:
         order, cost = parent.order, self._costs.get(parent.id, {})
         unit, paid = self.money.unit(order.instrument), self._paid[parent.id]
-        missed, value = cost.get("is_bps"), cost.get("notional")
+        is_bps, value = cost.get("is_bps"), cost.get("notional")
         passed = min(max(self.ns - parent.accepted_ns, 0) / max(parent.horizon_ns, 1), 1.0)
-        return {
-            "parent": parent.id,
-            "instrument": order.instrument,
-            "agent": order.agent,
-            "side": order.side,
-            "lots": parent.lots,
-            "filled": parent.filled,
-            "limit_price": parent.limit_price,
-            "limit": parent.limit,
-            "avg_price": unit.price(Fraction(paid, parent.filled_qty))
-            if paid and parent.filled_qty
-            else None,
-            "arrival_price": unit.price(Fraction(parent.arrival_mid2 * ONE, 2))
-            if parent.arrival_mid2
-            else None,
-            "cost": None if missed is None or value is None else missed * value / 1e4,
-            "status": str(parent.status),
-            "reason": parent.reason,
-            "hand": parent.hand,
-            "by_hand": self.ledger.lots_by_hand(parent),
-            "live": not parent.over,
-            "schedule": passed,
-            "progress": parent.filled / max(parent.lots, 1),
-            "left_s": None if parent.over else max(parent.ends_ns - self.ns, 0) / 1e9,
-            "last_decision": self._decided.get(parent.id, 0),
-            **{name: cost.get(name) for name in ("is_bps", "opportunity_bps")},
-            **{name: cost.get(name, 0) for name in ("unfilled", "refused")},
-        }
+        average = arrival = None
+        if paid and parent.filled_qty:
+            average = unit.price(Fraction(paid, parent.filled_qty))
+        if parent.arrival_mid2:
+            arrival = unit.price(Fraction(parent.arrival_mid2 * ONE, 2))
+        return ParentPart(
+            parent=parent.id,
+            instrument=order.instrument,
+            agent=order.agent,
+            side=order.side,
+            lots=parent.lots,
+            filled=parent.filled,
+            limit_price=parent.limit_price,
+            limit=parent.limit,
+            avg_price=average,
+            arrival_price=arrival,
+            cost=None if is_bps is None or value is None else is_bps * value / 1e4,
+            status=str(parent.status),
+            reason=parent.reason,
+            hand=parent.hand,
+            by_hand=self.ledger.lots_by_hand(parent),
+            live=not parent.over,
+            schedule=passed,
+            progress=parent.filled / max(parent.lots, 1),
+            left_s=None if parent.over else max(parent.ends_ns - self.ns, 0) / 1e9,
+            last_decision=self._decided.get(parent.id, 0),
+            is_bps=is_bps,
+            opportunity_bps=cost.get("opportunity_bps"),
+            unfilled=cost.get("unfilled", 0),
+            refused=cost.get("refused", 0),
+        )
 
-    def _summary(self, live: int, over: int) -> dict[str, Any]:
-        """The figures at the head of the page: over all agents and the whole journal."""
-        return {
-            **_bounds(self._whole),
-            "unfilled": shown(self._unfilled),
-            "refused": self._refused,
-            "live": live,
-            "over": over,
-            "fills": sum(agent.fills for agent in self.agents.values()),
-            "lots": shown(sum(agent.qty for agent in self.agents.values())),
-            "denied": sum(self.denials.values()),
-            "alerts": dict(self.alerts.severities),
-            "unowned": len(self.alerts.unowned),
-            "of_gate": 0,
-            "gate": "",
-        }
+    def _summary(self, live: Sequence[ParentOrder], orders: Sequence[ChildOrder]) -> Summary:
+        is_bps, half_bps, low_bps, high_bps = self._whole.bounds()
+        return Summary(
+            is_bps=is_bps,
+            half_bps=half_bps,
+            low_bps=low_bps,
+            high_bps=high_bps,
+            unfilled=shown(self._unfilled),
+            refused=self._refused,
+            live=len(live),
+            over=self.ledger.parents.count - len(live),
+            fills=sum(agent.fills for agent in self.agents.values()),
+            lots=shown(sum(agent.qty for agent in self.agents.values())),
+            denied=sum(self.denials.values()),
+            alerts=dict(self.alerts.severities),
+            unowned=len(self.alerts.unowned),
+            of_gate=0,
+            gate="",
+            open=len(orders),
+            unknown=sum(order.status == "unknown" for order in orders),
+        )
 
     def _agent(self, name: str) -> Agent:
         if (agent := self.agents.get(name)) is None:
@@ -353,7 +418,7 @@ class DeskState:
     # -- one method per kind of entry: see `trading.journal.kinds` ----------------------------------------------------
 
     def _session(self, seq: int, entry: Entry) -> None:
-        self.session = dict(entry.body)
+        self.session = cast(SessionPart, dict(entry.body))
         self.began_ns = entry.ns
         for agent in self.agents.values():
             agent.promoted = ""  # a session begins with the strategies of the desk's file
@@ -365,7 +430,7 @@ class DeskState:
         if parent is not None and parent.over:
             self._ended.pop(parent.id, None)
             self._ended[parent.id] = parent
-            if len(self._ended) > KEPT_OVER:
+            if len(self._ended) > MOST_OVER:
                 del self._ended[next(iter(self._ended))]
             self._forget()
         if event == "accepted":
@@ -381,14 +446,16 @@ class DeskState:
             self._agent(entry.agent).intents.append(
                 ACTIONS[2 * bool(intent[it.TAKE]) + any(intent[it.REST0 :])]
             )
-        row = {
-            "seq": seq,
-            "ns": entry.ns,
-            "parent": entry.parent,
-            "agent": entry.agent,
-            "n": entry.body.get("n"),
-        }
-        self.decisions.append(row | {"commands": len(entry.body.get("commands") or ())})
+        self.decisions.append(
+            Decision(
+                seq=seq,
+                ns=entry.ns,
+                parent=entry.parent,
+                agent=entry.agent,
+                n=entry.body.get("n"),
+                commands=len(entry.body.get("commands") or ()),
+            )
+        )
 
     def _order_out(self, seq: int, entry: Entry) -> None:
         if entry.agent:
@@ -400,20 +467,19 @@ class DeskState:
             self._agent(entry.agent).denials += 1
 
     def _feedback(self, seq: int, entry: Entry) -> None:
-        """The analysis has the same, before it or after; a session without a desk has the analysis alone."""
+        """Costs as an analysis has them, which may come first; a session without a desk writes analyses alone."""
         past = self.ledger.past
         if entry.parent not in self._costs and not (past is not None and past.has(entry.parent)):
             self._cost(entry)
 
     def _tca(self, seq: int, entry: Entry) -> None:
-        """A second analysis of a parent takes the place of what was said of its costs before; after `KEPT_PARENTS`
-        others what was said stays."""
+        """A second analysis of a parent replaces its first costs, unless they have left memory (`MOST_COSTS`)."""
         if entry.parent in self._costs and entry.parent in self._analysed:
             self._count(self._agent(entry.agent), self._costs[entry.parent], -1)
             self._cost(entry)
         self._feedback(seq, entry)
         before = self._analysed.get(entry.parent, {})
-        now = self._analysed[entry.parent] = _apart(entry.body)
+        now = self._analysed[entry.parent] = _contribution(entry.body)
         if entry.parent in self._costs:
             self._agent(entry.agent).spent.update(now)
             self._agent(entry.agent).spent.subtract(before)
@@ -422,8 +488,14 @@ class DeskState:
         cost = self._costs[entry.parent] = to_jsonable(entry.body)
         self._count(self._agent(entry.agent), cost, 1)
         if cost.get("is_bps") is not None and "by_hand" not in cost:
-            figures = {"is_bps": round(float(cost["is_bps"]), 4), "weight": weight(cost)}
-            self.cost_points.append({"ns": entry.ns, "agent": entry.agent, **figures})
+            self.cost_points.append(
+                CostPoint(
+                    ns=entry.ns,
+                    agent=entry.agent,
+                    is_bps=round(float(cost["is_bps"]), 4),
+                    weight=weight(cost),
+                )
+            )
 
     def _count(self, agent: Agent, cost: Mapping[str, Any], times: int) -> None:
         own = "by_hand" not in cost
@@ -438,7 +510,7 @@ class DeskState:
                 sums.add(float(cost["is_bps"]), weight(cost), times)
 
     def _forget(self) -> None:
-        """Costs of parents that have left memory go; what was counted stays counted."""
+        """Drop costs of parents that have left memory; sums keep them."""
         past = self.ledger.past
         if past is None or len(self._costs) < self._most:
             return
@@ -447,7 +519,7 @@ class DeskState:
             self._decided.pop(name, None)
             self._paid.pop(name, None)
             self._analysed.pop(name, None)
-        self._most = max(KEPT_PARENTS, 2 * len(self._costs))
+        self._most = max(MOST_COSTS, 2 * len(self._costs))
 
     def _state(self, seq: int, entry: Entry) -> None:
         self._agent(entry.agent)
@@ -469,7 +541,7 @@ class DeskState:
 
     def _agent_assignment(self, seq: int, entry: Entry) -> None:
         agent = self._agent(entry.agent)
-        agent.seat = dict(entry.body)
+        agent.seat = cast(Seat, dict(entry.body))
         agent.strategy = str(entry.body.get("strategy", ""))
 
     def _promoted(self, seq: int, entry: Entry) -> None:
@@ -483,7 +555,7 @@ class DeskState:
         self._operator(seq, entry)
 
     def _heartbeat(self, seq: int, entry: Entry) -> None:
-        self.heartbeat = dict(entry.body) | {"ns": entry.ns}
+        self.heartbeat = cast(Heartbeat, dict(entry.body) | {"ns": entry.ns})
 
     def _alert(self, seq: int, entry: Entry) -> None:
         self.alerts.apply(seq, entry)
@@ -510,35 +582,36 @@ class DeskState:
         self._operator(seq, entry)
 
     def _operator(self, seq: int, entry: Entry) -> None:
-        self.operator.append(
-            {"seq": seq, "ns": entry.ns, "kind": entry.kind, **operator_text(entry)}
-        )
+        self.operator.append(operator_action(seq, entry))
         self.alerts.apply(seq, entry)
 
 
-def _bounds(costs: WeightedSums) -> dict[str, float | None]:
-    return dict(zip(("is_bps", "half_bps", "low_bps", "high_bps"), costs.bounds(), strict=True))
-
-
-def _apart(cost: Mapping[str, Any]) -> dict[str, float]:
-    """What an analysis adds to `Agent.spent`: nothing of a parent that a person helped with."""
+def _contribution(cost: Mapping[str, Any]) -> dict[str, float]:
+    """Contribution of an analysis to `Agent.spent`: none of a parent that a person worked in part."""
     if cost.get("is_bps") is None or "by_hand" in cost:
         return {}
     by = weight(cost)
     return {part: by * (cost.get(f"{part}_bps") or 0.0) for part in PARTS} | {"": by}
 
 
-def highest(limits: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """A heartbeat's limit usage as rows, highest share first; `warned_at` is the share at which people are warned.
+def highest(limits: Mapping[str, Any]) -> list[Limit]:
+    """Limits of a heartbeat with their use, highest share first; `warned_at` is the share at which people are warned.
 
-    >>> highest({"desk": {"desk": {"messages": [3, 4], "daily_loss": [0, 9]}}})[0]
-    {'scope': 'desk', 'name': 'desk', 'limit': 'messages', 'used': 3, 'of': 4, 'warned_at': None, 'share': 0.75}
+    >>> highest({"desk": {"desk": {"messages": [3, 4], "daily_loss": [0, 9]}}})[0]  # doctest: +NORMALIZE_WHITESPACE
+    Limit(scope='desk', name='desk', limit='messages', used=3, of=4, warned_at=None, share=0.75)
     """
     rows = [
-        {"scope": room, "name": name, "limit": limit, "used": used, "of": most}
-        | {"warned_at": next(iter(level), None), "share": used / most if most else 1.0}
-        for room, names in limits.items()
+        Limit(
+            scope=scope,
+            name=name,
+            limit=limit,
+            used=used,
+            of=most,
+            warned_at=next(iter(level), None),
+            share=used / most if most else 1.0,
+        )
+        for scope, names in limits.items()
         for name, held in names.items()
         for limit, (used, most, *level) in held.items()
     ]
-    return sorted(rows, key=lambda row: -row["share"])
+    return sorted(rows, key=lambda row: -row.share)

@@ -100,7 +100,7 @@ class ParentOutcome:
         Seconds of its work, in one, without an event of the market, far longer than is ordinary there: the market had
         ended, or its data did not come, so its cost says nothing. None where there were none.
     by_hand : int or None
-        Lots that a person worked, who had taken it over: its cost is the desk's and no agent's. None where nobody had.
+        Lots that a person worked, who had taken it over: its cost is the desk's and no agent's. None if no person did.
     """
 
     id: str
@@ -203,7 +203,7 @@ class DeskOutcome:
         return dict(to_jsonable(asdict(self)))
 
 
-def outcome(opened: BuiltDesk, folder: Path) -> DeskOutcome:
+def outcome_of(opened: BuiltDesk, folder: Path) -> DeskOutcome:
     """The outcome of a desk so far, from its loop and its journal."""
     desk, ledger = opened.desk, opened.session.ledger
     with closing(JournalReader(folder)) as journal:
@@ -226,7 +226,7 @@ def outcome(opened: BuiltDesk, folder: Path) -> DeskOutcome:
             share=shares[name],
             is_bps=costs[name][0],
             half_bps=costs[name][1],
-            drift=slot.drift.score if slot.drift is not None else None,
+            drift=plain(slot.drift.score) if slot.drift is not None else None,
             drifting=slot.drifting,
             strategy=slot.shown,
             challenger=str(Evidence.of(slot.gains_bps)) if slot.challenger is not None else None,
@@ -241,7 +241,7 @@ def outcome(opened: BuiltDesk, folder: Path) -> DeskOutcome:
         cost_bps=desk.cost_bps(),
         cost=money(rows),
         parents_bps=Mean(*by_filled(rows)),
-        parents=tuple(ParentOutcome(**row) for row in rows),
+        parents=tuple(ParentOutcome(**plain(row)) for row in rows),
         open_parents=tuple(_open(parent, opened.session) for parent in ledger.parents.open()),
         agents=agents,
         denials=dict(denials),

@@ -1,33 +1,40 @@
-"""What the console shows of a desk, as types: `/openapi.json` tells them, the page's own are made from it.
+"""Read model of a desk: what its journal, folded once, shows, as types.
 
-`ns` is the venue's clock, money and prices are in the units of the trade, costs are basis points; null: not known.
+The console's HTTP API serves these objects, the page's TypeScript types are generated from them, and the terminal, the
+report of a run and that of a day are made of them. `ns` is the venue's clock, money and prices are in the units of the
+market, costs in basis points; None: not known.
 """
 
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, NotRequired
 
-from pydantic import BaseModel, ConfigDict
-
-
-class StrictModel(BaseModel):
-    """A part of a page: these fields and no others."""
-
-    model_config = ConfigDict(extra="forbid")
+from typing_extensions import TypedDict
 
 
-class OpenModel(BaseModel):
-    """Of an entry of a journal, which may say more."""
+@dataclass(kw_only=True)
+class Part:
+    """Part of a report: these fields and no others."""
 
-    model_config = ConfigDict(extra="allow")
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
 
-class Numbered(StrictModel):
+class Body(TypedDict):
+    """Body of a journal entry, which may hold more than is named."""
+
+
+Body.__pydantic_config__ = {"extra": "allow"}  # type: ignore[attr-defined]
+
+
+@dataclass(kw_only=True)
+class Numbered(Part):
     """Of an entry of a journal, or up to it."""
 
     seq: int
     ns: int
 
 
-class Profit(StrictModel):
+@dataclass(kw_only=True)
+class Profit(Part):
     """Money of one currency."""
 
     currency: str
@@ -36,7 +43,8 @@ class Profit(StrictModel):
     fees: float | None
 
 
-class CostFigures(StrictModel):
+@dataclass(kw_only=True)
+class CostFigures(Part):
     """What was filled and what it cost; `low_bps` to `high_bps`: the 95 % interval of the mean, `open`: orders."""
 
     is_bps: float | None
@@ -47,7 +55,8 @@ class CostFigures(StrictModel):
     open: int
 
 
-class OpenAlerts(StrictModel):
+@dataclass(kw_only=True)
+class OpenAlerts(Part):
     """Alerts without an owner; `of_gate`: of them, those that the gate wrote."""
 
     unowned: int
@@ -55,7 +64,8 @@ class OpenAlerts(StrictModel):
     gate: str
 
 
-class DeskStanding(StrictModel):
+@dataclass(kw_only=True)
+class DeskStanding(Part):
     """State of a desk; `unbooked`: executions that only the gate's journal has, since no session of the desk runs."""
 
     desk: str
@@ -65,7 +75,8 @@ class DeskStanding(StrictModel):
     unbooked: int
 
 
-class OrderFigures(StrictModel):
+@dataclass(kw_only=True)
+class OrderFigures(Part):
     """Of a parent, or an order of it."""
 
     instrument: str
@@ -74,6 +85,7 @@ class OrderFigures(StrictModel):
     status: str
 
 
+@dataclass(kw_only=True)
 class ParentFigures(OrderFigures):
     """Of a parent: `schedule` is the share that an even one would have filled, `hand` who took it over last, `by_hand`
     what was filled by hand, `limit_price` as it was asked for.
@@ -89,6 +101,7 @@ class ParentFigures(OrderFigures):
     arrival_price: float | None
 
 
+@dataclass(kw_only=True)
 class Total(Profit):
     """Money of one currency; `var95` at risk in a day, `var_used` its share of what a day may lose."""
 
@@ -100,7 +113,7 @@ class Total(Profit):
     var_returns: int
 
 
-class LatchPart(OpenModel):
+class LatchPart(Body):
     """The kill latch: whom it holds (`all`, or agents), by whom, and why."""
 
     scope: str
@@ -108,6 +121,7 @@ class LatchPart(OpenModel):
     reason: str
 
 
+@dataclass(kw_only=True)
 class AlertCounts(OpenAlerts):
     """How many alerts are critical, warnings, without an owner; `of_gate`: of the last, those about no agent that a
     gate of several desks wrote, which each of them counts; `gate`: that gate, by the folder of its journal.
@@ -117,6 +131,7 @@ class AlertCounts(OpenAlerts):
     warning: int
 
 
+@dataclass(kw_only=True)
 class DeskRow(DeskStanding, Numbered):
     """A desk in a line."""
 
@@ -127,19 +142,19 @@ class DeskRow(DeskStanding, Numbered):
     money: list[Total]
 
 
-class Seat(OpenModel):
-    """The challenger beside an agent, on paper: what it saves, basis points, over trials."""
+class Seat(Body):
+    """The challenger beside an agent, on paper: what it saves, basis points, over trials; no challenger: empty."""
 
-    challenger: str = ""
-    strategy: str = ""
-    trials: int = 0
-    mean_bps: float | None = None
-    low_bps: float | None = None
-    high_bps: float | None = None
-    verdict: str = ""
+    challenger: NotRequired[str]
+    strategy: NotRequired[str]
+    trials: NotRequired[int]
+    mean_bps: NotRequired[float | None]
+    low_bps: NotRequired[float | None]
+    high_bps: NotRequired[float | None]
+    verdict: NotRequired[str]
 
 
-class PosturePart(OpenModel):
+class PosturePart(Body):
     """What risk allows of an instrument, and why."""
 
     ns: int
@@ -150,8 +165,8 @@ class PosturePart(OpenModel):
     reasons: list[str]
 
 
-class StancePart(OpenModel):
-    """A posture that a person set by hand, until a time; `instead`: in the place of what risk says."""
+class StancePart(Body):
+    """A posture that a person set by hand, until a time; `instead`: instead of risk's."""
 
     until_ns: int
     by: str
@@ -166,20 +181,23 @@ class NamedStance(StancePart):
     agent: str
 
 
-class Action(StrictModel):
+@dataclass(kw_only=True)
+class Action(Part):
     """How often an agent did something, of its last decisions."""
 
     what: str
     n: int
 
 
-class Budget(StrictModel):
+@dataclass(kw_only=True)
+class Budget(Part):
     """How much of a limit is used."""
 
     used: float | None
     of: float | None
 
 
+@dataclass(kw_only=True)
 class AgentFigures(CostFigures):
     """An agent's figures; `share` of each instrument's flow, `low_bps` to `high_bps` the 95 % interval of its cost.
 
@@ -213,6 +231,7 @@ class AgentFigures(CostFigures):
     money: list[Total]
 
 
+@dataclass(kw_only=True)
 class AgentPart(AgentFigures):
     """An agent on its desk's page."""
 
@@ -222,6 +241,7 @@ class AgentPart(AgentFigures):
     seat: Seat
 
 
+@dataclass(kw_only=True)
 class AgentRow(AgentFigures):
     """An agent in a line."""
 
@@ -230,6 +250,7 @@ class AgentRow(AgentFigures):
     challenger: Seat | None
 
 
+@dataclass(kw_only=True)
 class OrderPart(OrderFigures):
     """An order that is open; quantities in shares or coins; `by_hand`: who gave it, "" for a strategy."""
 
@@ -241,6 +262,7 @@ class OrderPart(OrderFigures):
     by_hand: str
 
 
+@dataclass(kw_only=True)
 class OrderRow(OrderPart):
     """An open order in a line."""
 
@@ -248,6 +270,7 @@ class OrderRow(OrderPart):
     reason: str
 
 
+@dataclass(kw_only=True)
 class ParentRow(ParentFigures):
     """A parent in a line; quantities in shares or coins, `schedule` the share that an even one would have filled.
 
@@ -261,13 +284,15 @@ class ParentRow(ParentFigures):
     strategy: str
 
 
-class DeskOrders(StrictModel):
+@dataclass(kw_only=True)
+class DeskOrders(Part):
     """Parents and open orders of desks."""
 
     parents: list[ParentRow]
     orders: list[OrderRow]
 
 
+@dataclass(kw_only=True)
 class ParentPart(ParentFigures):
     """A parent on its desk's page; `lots`, `filled` and `by_hand` in lots, `limit_price` as it was asked for."""
 
@@ -285,7 +310,8 @@ class ParentPart(ParentFigures):
     refused: float
 
 
-class ListingPart(StrictModel):
+@dataclass(kw_only=True)
+class ListingPart(Part):
     """Units of an instrument; null where the journal does not tell them: prices are then in ticks."""
 
     tick: float | None
@@ -293,6 +319,7 @@ class ListingPart(StrictModel):
     currency: str
 
 
+@dataclass(kw_only=True)
 class PositionPart(Profit):
     """What an agent holds of an instrument."""
 
@@ -306,13 +333,15 @@ class PositionPart(Profit):
     value: float | None
 
 
+@dataclass(kw_only=True)
 class PnlPoint(Profit):
     """Profit at a time."""
 
     ns: int
 
 
-class ExposurePart(StrictModel):
+@dataclass(kw_only=True)
+class ExposurePart(Part):
     """What is held of an instrument, over agents."""
 
     instrument: str
@@ -321,23 +350,24 @@ class ExposurePart(StrictModel):
     gross: float | None
 
 
-class CorrelationPart(StrictModel):
+@dataclass(kw_only=True)
+class CorrelationPart(Part):
     """Of agents' signed lots by the minute."""
 
     agents: list[str]
     matrix: list[list[float | None]]
 
 
-class MarketPart(OpenModel):
+class MarketPart(Body):
     """The last mark, ticks."""
 
     ns: int
-    bid: int | None = None
-    ask: int | None = None
-    unit: float | None = None
+    bid: NotRequired[int | None]
+    ask: NotRequired[int | None]
+    unit: NotRequired[float | None]
 
 
-class AlphaPart(OpenModel):
+class AlphaPart(Body):
     """The last forecast of an instrument."""
 
     ns: int
@@ -345,7 +375,8 @@ class AlphaPart(OpenModel):
     sd_bps: float
 
 
-class Limit(StrictModel):
+@dataclass(kw_only=True)
+class Limit(Part):
     """A limit and how much of it is used."""
 
     scope: str
@@ -357,8 +388,9 @@ class Limit(StrictModel):
     share: float
 
 
+@dataclass(kw_only=True)
 class Alert(Numbered):
-    """An alert, and who owns it; `seq` is of the journal that it stands in: the desk's, or its gate's."""
+    """An alert, and who owns it; `seq` is of the journal that holds it: the desk's, or its gate's."""
 
     gate: bool = False
     severity: str
@@ -370,13 +402,15 @@ class Alert(Numbered):
     note: str = ""
 
 
-class AlertPage(StrictModel):
+@dataclass(kw_only=True)
+class AlertPage(Part):
     """Alerts of a desk and of its gate, newest first; `next`: what to give as `before` for those that came earlier."""
 
     alerts: list[Alert]
     next: int | None
 
 
+@dataclass(kw_only=True)
 class Decision(Numbered):
     """A decision, in brief."""
 
@@ -386,6 +420,7 @@ class Decision(Numbered):
     commands: int
 
 
+@dataclass(kw_only=True)
 class Deed(Numbered):
     """What a person did."""
 
@@ -395,7 +430,8 @@ class Deed(Numbered):
     reason: str
 
 
-class SharePoint(StrictModel):
+@dataclass(kw_only=True)
+class SharePoint(Part):
     """Shares of an instrument's flow from a time on."""
 
     ns: int
@@ -403,7 +439,8 @@ class SharePoint(StrictModel):
     shares: dict[str, float]
 
 
-class CostPoint(StrictModel):
+@dataclass(kw_only=True)
+class CostPoint(Part):
     """What a parent cost, with its weight."""
 
     ns: int
@@ -412,26 +449,33 @@ class CostPoint(StrictModel):
     weight: float
 
 
-class Reading(StrictModel):
+@dataclass(kw_only=True)
+class Reading(Part):
     """How much of a long journal has been read."""
 
     share: float
     text: str
 
 
-class Heartbeat(OpenModel):
-    """The desk's last heartbeat; none yet: empty."""
+class Heartbeat(Body):
+    """The desk's last heartbeat; none yet: empty. `limits`: scope, name, limit to use, size and share that warns."""
 
-    ns: int | None = None
+    limits: NotRequired[dict[str, Any]]
+    clock_s: NotRequired[float]
 
-
-class SessionPart(OpenModel):
-    """The desk's session; none yet: empty."""
-
-    venue: str = ""
-    stage: str = ""
+    ns: NotRequired[int | None]
 
 
+class SessionPart(Body):
+    """The desk's session; none yet: empty. `listings`: tick, lot and currency of instruments."""
+
+    listings: NotRequired[dict[str, Any]]
+
+    venue: NotRequired[str]
+    stage: NotRequired[str]
+
+
+@dataclass(kw_only=True)
 class Summary(CostFigures, OpenAlerts):
     """Figures over all agents and the whole journal."""
 
@@ -445,10 +489,18 @@ class Summary(CostFigures, OpenAlerts):
     unknown: int
 
 
-class DeskThen(Numbered):
-    """The page of a desk as it was; `freshness`: seconds since each mark, forecast and posture of an instrument;
-    `gate_fault`: why the journal of its gate cannot be read now.
-    """
+@dataclass(kw_only=True)
+class Freshness(Part):
+    """Seconds since each mark, forecast and posture of an instrument."""
+
+    marks: dict[str, float]
+    forecasts: dict[str, float]
+    postures: dict[str, float]
+
+
+@dataclass(kw_only=True)
+class DeskReport(Numbered):
+    """A desk at a time; `gate_fault`: why the journal of its gate cannot be read now."""
 
     session: SessionPart
     summary: Summary
@@ -465,7 +517,7 @@ class DeskThen(Numbered):
     postures: dict[str, PosturePart]
     stances: list[NamedStance]
     alphas: dict[str, AlphaPart]
-    freshness: dict[Literal["marks", "forecasts", "postures"], dict[str, float]]
+    freshness: Freshness
     heartbeat: Heartbeat
     limits: list[Limit]
     denials: dict[str, int]
@@ -478,10 +530,163 @@ class DeskThen(Numbered):
     gate_fault: str
 
 
-class DeskPage(DeskThen, DeskStanding):
-    """The page of a desk now; a stream's events hold the parts that have changed. `unbooked`: executions that stand in
-    the gate's journal alone, as no session runs.
-    """
+@dataclass(kw_only=True)
+class LiveDeskReport(DeskReport, DeskStanding):
+    """A desk now; events of a stream hold the parts that have changed."""
 
     latch: LatchPart | None
     reading: Reading | None
+
+
+@dataclass(kw_only=True)
+class ChartFill(Part):
+    """An own execution; `passive`: it rested."""
+
+    ns: int
+    price: float
+    qty: float
+    side: int
+    agent: str
+    parent: str
+    passive: bool
+
+
+@dataclass(kw_only=True)
+class ChartOrder(Part):
+    """An own order from when to when it was open (null: still); a market order has no price."""
+
+    from_ns: int
+    to_ns: int | None
+    price: float | None
+    qty: float
+    side: int
+    agent: str
+
+
+@dataclass(kw_only=True)
+class ChartSchedule(Part):
+    """A parent against an even schedule: time, done, planned."""
+
+    parent: str
+    points: list[tuple[int, float, float]]
+
+
+@dataclass(kw_only=True)
+class Chart(Part):
+    """Price (time, bid, ask) with what the desk did."""
+
+    currency: str
+    mid: list[tuple[int, float | None, float | None]]
+    fills: list[ChartFill]
+    orders: list[ChartOrder]
+    schedule: list[ChartSchedule]
+
+
+@dataclass(kw_only=True)
+class Heat(Part):
+    """Quantities of a book: a row a time, a column a price; buys positive."""
+
+    ns: list[int]
+    price: list[float]
+    qty: list[list[float]]
+
+
+@dataclass(kw_only=True)
+class Trade(Part):
+    """A trade of the public's; `side` of who took, 0 if unknown."""
+
+    ns: int
+    price: float
+    qty: float
+    side: int
+
+
+@dataclass(kw_only=True)
+class BookPart(Part):
+    """The book that the last decision saw: price, quantity, own quantity, best first; `why` there is none."""
+
+    ns: int | None
+    bids: list[tuple[float, float, float]]
+    asks: list[tuple[float, float, float]]
+    heat: Heat
+    tape: list[Trade]
+    why: str = ""
+
+
+@dataclass(kw_only=True)
+class ForecastRow(Part):
+    """A forecast with two standard deviations about it, and what came; null: not known, or not yet."""
+
+    instrument: str
+    source: str
+    ns: int
+    horizon_s: float | None
+    forecast_bps: float | None
+    low: float | None
+    high: float | None
+    came_bps: float | None
+
+
+@dataclass(kw_only=True)
+class Why(Part):
+    """A decision, explained."""
+
+    title: str
+    sentences: list[str]
+    tables: dict[str, dict[str, float | str | bool | None]]
+
+
+@dataclass(kw_only=True)
+class Interval(Part):
+    """A mean and its 95 % interval; null: not known."""
+
+    mean: float | None
+    low: float | None
+    high: float | None
+
+
+@dataclass(kw_only=True)
+class JudgedFigure(Part):
+    """A figure of a judgement, and where it was taken."""
+
+    where: str
+    what: str
+    figure: Interval
+
+
+@dataclass(kw_only=True)
+class ModelCard(Part):
+    """What a model knows, by its card; `why` there is none. `seen_until` is the last day of its data, "" where it saw
+    none of a market or the card does not tell."""
+
+    kind: Literal["policy", "forecast"]
+    name: str
+    used_by: list[str]
+    hash: str
+    version: str
+    markets: list[str]
+    trained_on: dict[str, str]
+    seen_until: str
+    judged_on: str
+    judged: list[JudgedFigure]
+    why: str
+
+
+@dataclass(kw_only=True)
+class JournalLine(Numbered):
+    """An entry of a journal."""
+
+    kind: str
+    instrument: str
+    agent: str
+    parent: str
+    order: str
+    body: dict[str, Any]
+
+
+@dataclass(kw_only=True)
+class JournalPage(Part):
+    """Entries of a journal; `next` is the `after` of the next page, null where this was the last."""
+
+    entries: list[JournalLine]
+    next: int | None

@@ -1,36 +1,40 @@
 """What people do to desks: each act answers with what the desk did, as its journal says, not with what was asked."""
 
+import asyncio
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Annotated, Any, Final
 
-from tercel.api.console.connected import ANSWER_S, ConnectedDesk, Desks, RemoteDesk, assignment_of
-from tercel.api.console.guard import HttpError
+from fastapi import FastAPI, Path, Request
+
+from tercel.api.console import models
+from tercel.api.console.connected import ANSWER_S, ConnectedDesk, Desks, RemoteDesk
+from tercel.api.console.guard import HttpError, needs
 from tercel.api.console.models import (
-    AmendBody,
     Done,
     HandOrderBody,
     KillBody,
-    LimitsBody,
     NotDone,
-    ParentBody,
-    PostureBody,
-    WithdrawBody,
+    QuoteBody,
+    QuotedCost,
+    QuotedCosts,
 )
+from tercel.api.console.sessions import Visit
 from tercel.core.errors import offer
-from tercel.core.messages import Style
 from tercel.core.ports import Entry
 from tercel.core.vocabulary import BUY, SELL, SIDE_WORDS
-from tercel.desk.console.state import DeskState
-from tercel.desk.limits import changed, from_json, loosened
+from tercel.desk.console.report import Interval
+from tercel.desk.console.state import Agent, DeskState
 from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.tca.shortfall import BPS
 
 NS_PER_MINUTE = 60 * 10**9
 BY_HAND = {
     "taken_over": "in the hands of {by}; its strategy sends nothing more, its orders are cancelled",
-    "given_back": "its strategy goes on with what is left, once nothing given by hand is open",
+    "given_back": "its strategy resumes with what is left, once nothing given by hand is open",
     "withdrawn": "the cancels of {orders} are on their way",
 }
 """What a desk says of a parent in somebody's hands."""
@@ -71,7 +75,7 @@ def kill(desks: Desks, asked: KillBody, by: str) -> Done:
         before = served.desk.last() if not served.follower.fault else 0
         try:
             served.desk.kill(agents, by, asked.reason)
-        except OSError as error:  # this much is sure: whoever reads an unwritable latch is killed
+        except OSError as error:  # safe: readers take an unwritable latch as a kill
             results.not_done.append(NotDone(what=f"kill {one} durably", why=str(error)))
         fallen.append((served, agents, before))
     for served, agents, before in fallen:
@@ -97,7 +101,7 @@ def _targets(desks: Desks, asked: KillBody, given: Sequence[str]) -> dict[str, l
     among = [desks.of(asked.desk)] if asked.desk else list(desks.values())
     blind = [
         one.name for one in among if one.blind
-    ]  # nobody knows whom it has: a kill of too many is the safe one
+    ]  # its agents are unknown: a kill of too many is safe
     found = {one.name: [name for name in given if name in one.agents()] for one in among}
     known = {name for agents in found.values() for name in agents}
     for one in blind:
@@ -146,43 +150,20 @@ def _open(body: Mapping[str, Any]) -> str:
     return f"{body.get('open', 0):,} lots are being cancelled"
 
 
-def rearm(served: ConnectedDesk, agents: Sequence[str], by: str, reason: str, mark: str) -> Done:
-    """Let killed agents trade again, where the latch has still that mark; what the desk did."""
-    before = served.desk.last()
-    served.desk.rearm(agents, by, reason, mark)
-    unknown = served.desk.note("rearm", {"agents": list(agents)}, by, reason)
-    who = ", ".join(agents) or "every agent"
-    if unknown:
-        return Done(
-            done=[
-                f"{served.name}: {who} armed again; its journal does not know of it yet: {unknown}"
-            ]
-        )
-    found = served.wait(
-        before,
-        (kinds.REARM,),
-        lambda seen: bool(seen) and set(agents) <= {one.agent for one in seen},
-    )
-    said = [f"{served.name}: {one.agent} armed again" for one in found]
-    runs = served.desk.running() != ""
-    why = "the desk has not spoken of it yet" if runs else "nobody runs the desk"
-    return Done(done=(said or [f"{served.name}: {who} armed again; {why}"]) + _waits(served))
-
-
 # -- parents -----------------------------------------------------------------------------------------------------------
 
 
-def _asked(
+def ask_desk(
     served: ConnectedDesk, command: str, body: Mapping[str, Any], by: str, reason: str
-) -> str:
-    """Ask the desk; what it did, in a sentence.
+) -> Done:
+    """Ask the desk; its answer, in a sentence.
 
     Raises
     ------
     OrderError, HttpError
-        It says no; or no answer came in time: the word lies there and may still be taken.
+        It refuses; or no answer came in time: the command is in its inbox and may still be taken.
     """
-    return f"{served.name}: {_said(_answer(served, command, body, by, reason))}"
+    return Done(done=[f"{served.name}: {_said(_answer(served, command, body, by, reason))}"])
 
 
 def _answer(
@@ -211,7 +192,7 @@ def _said(entry: Entry) -> str:
     body = entry.body
     event = str(body.get("event", entry.kind))
     if entry.kind == kinds.PROMOTED:
-        return f"{entry.agent}: {body['challenger']} works in the place of {body['champion']} from the next parent on"
+        return f"{entry.agent}: {body['challenger']} works instead of {body['champion']} from the next parent on"
     if entry.kind == kinds.LIMITS:
         number = f", request {body['request']}" if event == "requested" else f", {body['hash']}"
         return f"limits {event}{number}"
@@ -232,29 +213,13 @@ def _said(entry: Entry) -> str:
     return f"{entry.parent or entry.agent} {event}"
 
 
-def submit(served: ConnectedDesk, asked: ParentBody, by: str) -> Done:
-    """Submit a parent order; the desk's answer."""
-    agent = asked.agent or most_flow(served, asked.instrument)
-    served.must_have([agent])
-    body: dict[str, Any] = {
-        "id": asked.id or f"{agent}-{secrets.token_hex(4)}",
-        "instrument": asked.instrument,
-        "lots": served.lots(asked.instrument, asked.qty),
-        "side": BUY if asked.side == "buy" else SELL,
-        "horizon_ns": round(asked.minutes * NS_PER_MINUTE),
-        "agent": agent,
-    }
-    body |= {} if asked.limit_price is None else {"limit_price": asked.limit_price}
-    return Done(done=[_asked(served, "submit", body, by, asked.reason)])
-
-
 def most_flow(served: ConnectedDesk, instrument: str) -> str:
     """The agent that has most of an instrument's flow.
 
     Raises
     ------
     HttpError
-        409: nobody has any.
+        409: no agent has any.
     """
     shares = served.follower.ask(
         lambda s: {one.name: one.share.get(instrument, -1.0) for one in s.agents.values()}
@@ -278,32 +243,7 @@ def most_flow(served: ConnectedDesk, instrument: str) -> str:
     return max(left, key=lambda name: left[name])
 
 
-def change_parent(served: ConnectedDesk, verb: str, id_: str, by: str, reason: str) -> Done:
-    """Pause, resume or cancel a parent, which the desk alone may know yet; its answer."""
-    parent = id_ if served.reading else served.parent(id_).id
-    return Done(done=[_asked(served, verb, {"parent": parent}, by, reason)])
-
-
-def amend(served: ConnectedDesk, id_: str, asked: AmendBody, by: str) -> Done:
-    """Change a parent; the desk's answer."""
-    parent = served.parent(id_)
-    body: dict[str, Any] = {"parent": parent.id}
-    body |= {} if asked.qty is None else {"lots": served.lots(parent.order.instrument, asked.qty)}
-    body |= {} if asked.minutes is None else {"horizon_ns": round(asked.minutes * NS_PER_MINUTE)}
-    body |= {} if asked.limit_price is None else {"limit_price": asked.limit_price}
-    if len(body) == 1:
-        raise HttpError(422, "qty, minutes or limit_price", "none of them", "say what is to change")
-    return Done(done=[_asked(served, "amend", body, by, asked.reason)])
-
-
-def change_agent(served: ConnectedDesk, verb: str, agent: str, by: str, reason: str) -> Done:
-    """Pause an agent, or let it go on; the desk's answer, and what of it waits on for reasons of its own."""
-    served.must_have([agent])
-    done = [_asked(served, f"{verb}_agent", {"agent": agent}, by, reason)]
-    return Done(done=done + (_waits(served, agent) if verb == "resume" else []))
-
-
-def _waits(served: ConnectedDesk, agent: str = "") -> list[str]:
+def paused_parents(served: ConnectedDesk, agent: str = "") -> list[str]:
     """Parents that are paused, an agent's or all, and why."""
 
     def paused(state: DeskState) -> list[str]:
@@ -312,11 +252,6 @@ def _waits(served: ConnectedDesk, agent: str = "") -> list[str]:
 
     waits = served.follower.ask(paused)
     return [f"{served.name}: paused until each is resumed: {', '.join(waits)}"] if waits else []
-
-
-def hand_over(served: ConnectedDesk, command: str, id_: str, by: str, reason: str) -> Done:
-    """Take a parent over, or give it back; the desk's answer."""
-    return Done(done=[_asked(served, command, {"parent": served.parent(id_).id}, by, reason)])
 
 
 def order_by_hand(served: ConnectedDesk, id_: str, asked: HandOrderBody, by: str) -> Done:
@@ -349,16 +284,10 @@ def _of_order(name: str, rests: bool, found: Sequence[Entry]) -> tuple[str, bool
     return words, rests or status not in ("new", "pending_new")
 
 
-def withdraw(served: ConnectedDesk, id_: str, asked: WithdrawBody, by: str) -> Done:
-    """Cancel orders that were given by hand; the desk's answer."""
-    body = {"parent": served.parent(id_).id, "order": asked.order}
-    return Done(done=[_asked(served, "withdraw", body, by, asked.reason)])
-
-
 def own_alert(
     served: ConnectedDesk, seq: int, by: str, note: str, *, at_gate: bool = False
 ) -> Done:
-    """An alert is somebody's from here on, in the journal that it stands in: the desk's, or that of its gate.
+    """An alert is somebody's from here on, in the journal that holds it: the desk's, or that of its gate.
 
     Of several people who take it the first one's it is, whichever console they are at.
     """
@@ -373,136 +302,211 @@ def own_alert(
     said = "" if owner else _said(_answer(served, "own_alert", {"alert": seq}, by, note, where))
     owner = owner or served.owner(seq, at_gate=at_gate)
     if owner not in ("", None, by):
-        raise HttpError(
-            409, f"an alert of {who} that is nobody's", f"{seq}, {owner}'s", "ask its owner"
-        )
+        raise HttpError(409, f"an unowned alert of {who}", f"{seq}, {owner}'s", "ask its owner")
     return Done(done=[f"{who}: {said or f'alert {seq} is owned by {by}'}"])
 
 
-# -- what takes two persons --------------------------------------------------------------------------------------------
+def quote(served: ConnectedDesk, asked: QuoteBody) -> QuotedCosts:
+    """Costs as each agent's finished parents of this journal had them, for the value of the order asked about.
 
-
-def may_rearm(served: ConnectedDesk, agents: Sequence[str]) -> dict[str, Any]:
-    """What a re-arm is asked of: agents and the latch's mark; refused where they are not killed."""
-    served.must_have(agents)
-    mark, killed = served.desk.mark(), served.desk.killed()  # a kill between the two is another one
-    if killed is None:
-        raise HttpError(
-            409, "a kill to take back", f"{served.name} is armed", "nothing is to be done"
-        )
-    if agents and (killed["scope"] == "all" or not set(agents) <= set(killed["scope"].split(", "))):
-        raise HttpError(
-            409,
-            f"agents that are killed: {killed['scope']}",
-            ", ".join(agents),
-            "name those, or none for all",
-        )
-    return {"agents": list(agents), "mark": mark}
-
-
-def may_promote(served: ConnectedDesk, agent: str) -> dict[str, Any]:
-    """What a promotion would do, as the desk's command has it; refused where nobody challenges."""
-    served.must_have([agent])
-    there = served.follower.ask(lambda state: dict(assignment_of(state, agent)))
-    if not there.get("challenger"):
-        raise HttpError(
-            409, "an agent with a challenger", f"{agent}, which has none", "look at the page"
-        )
-    return {"agent": agent, "champion": there.get("strategy"), "challenger": there["challenger"]}
-
-
-def must_be_so_still(served: ConnectedDesk, act: str, body: Mapping[str, Any]) -> None:
-    """Refuse to confirm what is not there any more as it was asked about; the desk looks again when it does it."""
-    now = body
-    if act == "rearm":
-        now = {**body, "mark": served.desk.mark()}
-    elif act == "promote":
-        now = may_promote(served, body["agent"])
-    if now != body:
-        raise HttpError(
-            409,
-            "what was asked about",
-            f"another one now at {served.name}",
-            "refuse it; look at the page and ask anew",
-        )
-
-
-def may_undo(served: ConnectedDesk, agent: str) -> None:
-    """Refuse to undo a promotion where there was none in this session."""
-    served.must_have([agent])
-    if not served.follower.ask(
-        lambda state: agent in state.agents and state.agents[agent].promoted
-    ):
-        raise HttpError(
-            409,
-            "an agent with a promotion to undo",
-            f"{agent}, for whom nobody was promoted",
-            "look at the page",
-        )
-
-
-def posture_of(asked: PostureBody) -> dict[str, Any]:
-    """A posture by hand as the desk's command has it."""
-    given = asked.model_dump(
-        include={"urgency", "max_participation", "size_multiplier"}, exclude_none=True
-    )
-    if asked.styles is not None:
-        given["styles"] = int(sum({Style[one.upper()] for one in asked.styles}))
-    words = {name: float(value) if name != "styles" else value for name, value in given.items()}
-    return {"agent": asked.agent, "words": words, "span_ns": round(asked.minutes * NS_PER_MINUTE)}
-
-
-def set_posture(served: ConnectedDesk, body: Mapping[str, Any], by: str, reason: str) -> Done:
-    """Set a posture by hand, or end one (`lift`); the desk's answer."""
-    return Done(done=[_asked(served, "posture", body, by, reason)])
-
-
-def looser(served: ConnectedDesk, asked: LimitsBody) -> tuple[dict[str, str], list[str]]:
-    """Changes as the desk's command has them, and the paths that they would loosen.
-
-    Raises
-    ------
-    LimitsError, HttpError
-        No limit file could have them; or the journal does not say what is in force.
+    They are of other sizes and other times: an interval says how sure the mean is, not how this order will end. Less
+    than three parents have no interval, none no mean. Without a price or a tick the money is not known.
     """
-    changes = {path: str(value) for path, value in asked.changes.items()}
-    record = served.follower.ask(lambda state: state.ledger.limits.in_force)
-    if record is None:
-        raise HttpError(
-            409,
-            f"limits in force at {served.name}",
-            "none in its journal",
-            "wait until the desk has begun",
-        )
-    before = from_json(record)
-    return changes, loosened(before, changed(before, changes))
+    lots = served.lots(asked.instrument, asked.qty)
+    if asked.agent is not None:
+        served.must_have([asked.agent])
+    listing, killed = served.listing(asked.instrument), served.desk.killed()
+
+    def costs(state: DeskState) -> QuotedCosts:
+        value = _value(state, asked, listing)
+        agents = [one for one in state.agents.values() if asked.agent in (None, one.name)]
+        rows = [
+            _cost(state, one, asked, lots, value, str(listing.get("currency") or ""))
+            for one in agents
+        ]
+        rows.sort(key=lambda row: (row.bps.mean is None, row.bps.mean or 0.0))
+        against = _against(state, "desk", "desk", asked.side, lots, value)
+        against += _against(state, "instruments", asked.instrument, asked.side, lots, value)
+        against += [] if killed is None else [f"killed: {killed['scope']}: {killed['reason']}"]
+        return QuotedCosts(value=value, by_strategy=rows, against=against)
+
+    return served.follower.ask(costs)
 
 
-def tighten(served: ConnectedDesk, changes: Mapping[str, str], by: str, reason: str) -> Done:
-    """Make limits tighter; the desk's answer."""
-    return Done(done=[_asked(served, "limits", {"act": "tighten", "changes": changes}, by, reason)])
+def _value(state: DeskState, asked: QuoteBody, listing: Mapping[str, Any]) -> float | None:
+    """Of the order at the last mid."""
+    market = state.markets.get(asked.instrument)
+    sides = () if market is None else (market.get("bid"), market.get("ask"))
+    prices = [price for price in sides if price is not None]
+    if not prices or not listing.get("tick"):
+        return None
+    return float(sum(prices) / len(prices) * float(listing["tick"]) * asked.qty)
 
 
-def ask_limits(served: ConnectedDesk, changes: Mapping[str, str], by: str, reason: str) -> int:
-    """Put a request for looser limits before the desk; its number."""
-    entry = served.desk.ask("limits", {"act": "request", "changes": changes}, by, reason)
-    if entry is None:
-        raise HttpError(
-            409, f"an answer of {served.name}", f"none in {ANSWER_S:g} s", "look at the page"
-        )
-    return int(entry.body["request"])
+def _cost(
+    state: DeskState, agent: Agent, asked: QuoteBody, lots: int, value: float | None, currency: str
+) -> QuotedCost:
+    mean, _, low, high = agent.costs.bounds()
+    bps = Interval(mean=mean, low=low, high=high)
+    shown = {
+        key: None if one is None or value is None else value * one / BPS
+        for key, one in vars(bps).items()
+    }
+    standing = state.ledger.states.standing(agent.name)
+    against = (
+        []
+        if str(standing.state) == "active"
+        else [f"{agent.name} is {standing.state}: {standing.reason}"]
+    )
+    if (held := state.ledger.holds.get(agent.name)) is not None:
+        against.append(f"{agent.name} is paused by {held['by']}: {held['reason']}")
+    against += _against(state, "agents", agent.name, asked.side, lots, value)
+    return QuotedCost(
+        agent=agent.name,
+        strategy=agent.strategy,
+        parents=agent.parents,
+        bps=bps,
+        money=Interval(**shown),
+        currency=currency,
+        against=against,
+    )
 
 
-def confirmed(
-    served: ConnectedDesk, act: str, body: Mapping[str, Any], by: Mapping[str, str], reason: str
-) -> Done:
-    """Do what one person asked for and another confirmed (`both`: the two; `second`: the latter)."""
-    if act == "rearm":
-        return rearm(served, list(body["agents"]), by["both"], reason, str(body["mark"]))
-    if act == "posture":
-        return set_posture(served, body, by["both"], reason)
-    if act == "promote":
-        return Done(done=[_asked(served, "promote", body, by["both"], reason)])
-    # the desk itself holds who asked for what, and refuses the same person and other values
-    approve = {"act": "approve", "request": int(body["request"]), "changes": body.get("changes")}
-    return Done(done=[_asked(served, "limits", approve, by["second"], reason)])
+def _against(
+    state: DeskState, room: str, name: str, side: str, lots: int, value: float | None
+) -> list[str]:
+    """Limits that the order would pass, filled whole, with what the last heartbeat has."""
+    used = state.heartbeat.get("limits", {}).get(room, {}).get(name, {})
+    more = {"long_lots" if side == "buy" else "short_lots": float(lots), "gross_value": value}
+    return [
+        f"{name}: {limit.replace('_', ' ')} {used[limit][0]:,.15g} + {add:,.15g} of {used[limit][1]:,.15g}"
+        for limit, add in more.items()
+        if add is not None and limit in used and used[limit][0] + add > used[limit][1]
+    ]
+
+
+# -- routes -----------------------------------------------------------------------------------------------------------
+KILLS: Final = ThreadPoolExecutor(4, "console-kill")
+"""Threads that do nothing else: a kill waits for no other act."""
+Id = Annotated[str, Path(max_length=models.LONGEST_ID)]
+Seq = Annotated[int, Path(ge=1, le=2**62)]
+
+
+def by(request: Request) -> str:
+    """Who asks, with the proof, for the journal."""
+    visit: Visit = request.state.visit
+    return visit.by
+
+
+def add_actions(app: FastAPI, desks: Desks) -> None:
+    """Add the routes of actions that one person takes."""
+
+    @app.post("/api/kill", name="kill", **needs("kill"))
+    async def stop(request: Request, asked: models.KillBody) -> Done:
+        """Stop agents, a desk, or all; what exists is stopped whatever else was named."""
+        act = partial(kill, desks, asked, by(request))
+        return await asyncio.get_running_loop().run_in_executor(KILLS, act)
+
+    @app.post("/api/parents", **needs("submit"))
+    def submit(request: Request, asked: models.ParentBody) -> Done:
+        """Submit a parent order."""
+        served = desks.whole(asked.desk)
+        agent = asked.agent or most_flow(served, asked.instrument)
+        served.must_have([agent])
+        body: dict[str, Any] = {
+            "id": asked.id or f"{agent}-{secrets.token_hex(4)}",
+            "instrument": asked.instrument,
+            "lots": served.lots(asked.instrument, asked.qty),
+            "side": BUY if asked.side == "buy" else SELL,
+            "horizon_ns": round(asked.minutes * NS_PER_MINUTE),
+            "agent": agent,
+        }
+        body |= {} if asked.limit_price is None else {"limit_price": asked.limit_price}
+        return ask_desk(served, "submit", body, by(request), asked.reason)
+
+    @app.post("/api/parents/quote", **needs("submit"))
+    def ask_costs(asked: models.QuoteBody) -> models.QuotedCosts:
+        """What a parent order may cost, by strategy, and which limits speak against it; nothing is sent."""
+        return quote(desks.whole(asked.desk), asked)
+
+    @app.post("/api/parents/{id:path}/amend", **needs("amend"))
+    def amend(request: Request, id: Id, asked: models.AmendBody) -> Done:
+        """Change a parent's quantity, horizon or limit price."""
+        served = desks.whole(asked.desk)
+        instrument = served.parent(id).order.instrument
+        found = {
+            "lots": None if asked.qty is None else served.lots(instrument, asked.qty),
+            "horizon_ns": None if asked.minutes is None else round(asked.minutes * NS_PER_MINUTE),
+            "limit_price": asked.limit_price,
+        }
+        changes = {key: value for key, value in found.items() if value is not None}
+        if not changes:
+            raise HttpError(
+                422, "qty, minutes or limit_price", "none of them", "say what is to change"
+            )
+        return ask_desk(served, "amend", {"parent": id, **changes}, by(request), asked.reason)
+
+    def on_parent(verb: str) -> Callable[..., Done]:
+        def act(request: Request, id: Id, asked: models.OfDesk) -> Done:
+            served = desks.of(asked.desk)
+            # while its journal is read, the desk alone may know the parent
+            parent = id if served.reading else served.parent(id).id
+            return ask_desk(served, verb, {"parent": parent}, by(request), asked.reason)
+
+        return act
+
+    def on_agent(verb: str) -> Callable[..., Done]:
+        def act(request: Request, name: Id, asked: models.OfDesk) -> Done:
+            served = desks.of(asked.desk)
+            served.must_have([name])
+            answer = ask_desk(served, f"{verb}_agent", {"agent": name}, by(request), asked.reason)
+            answer.done += paused_parents(served, name) if verb == "resume" else []
+            return answer
+
+        return act
+
+    for verb in ("pause", "resume", "cancel"):
+        app.post(
+            f"/api/parents/{{id:path}}/{verb}",
+            name=f"{verb}_parent",
+            description=f"{verb.capitalize()} a parent.",
+            **needs(verb),
+        )(on_parent(verb))
+    for verb, words in (
+        ("pause", "Pause an agent with its parents: it takes no other."),
+        ("resume", "Let an agent resume."),
+    ):
+        path = f"/api/agents/{{name:path}}/{verb}"
+        app.post(path, name=f"{verb}_agent", description=words, **needs(verb))(on_agent(verb))
+
+    def by_hand(command: str) -> Callable[..., Done]:
+        def act(request: Request, id: Id, asked: models.OfDesk) -> Done:
+            served = desks.whole(asked.desk)
+            body = {"parent": served.parent(id).id}
+            return ask_desk(served, command, body, by(request), asked.reason)
+
+        return act
+
+    for command, words in (
+        ("take_over", "Take a parent over: its strategy sends nothing more."),
+        ("give_back", "Return a parent to its strategy, which works what is left."),
+    ):
+        path = f"/api/parents/{{id:path}}/{command}"
+        app.post(path, name=command, description=words, **needs("by_hand"))(by_hand(command))
+
+    @app.post("/api/parents/{id:path}/orders", **needs("by_hand"))
+    def order(request: Request, id: Id, asked: models.HandOrderBody) -> Done:
+        """Send an order of a parent that one has in hand."""
+        return order_by_hand(desks.whole(asked.desk), id, asked, by(request))
+
+    @app.post("/api/parents/{id:path}/withdraw", **needs("by_hand"))
+    def withdraw(request: Request, id: Id, asked: models.WithdrawBody) -> Done:
+        """Cancel orders of a parent that were given by hand."""
+        served = desks.whole(asked.desk)
+        body = {"parent": served.parent(id).id, "order": asked.order}
+        return ask_desk(served, "withdraw", body, by(request), asked.reason)
+
+    @app.post("/api/alerts/{seq}/acknowledge", **needs("acknowledge"))
+    def acknowledge(request: Request, seq: Seq, asked: models.AcknowledgeBody) -> Done:
+        """Own an alert."""
+        return own_alert(desks.whole(asked.desk), seq, by(request), asked.note, at_gate=asked.gate)

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tercel import __version__
-from tercel.api.desk_day_page import count
-from tercel.api.desk_shadow import SLACK_BPS, ShadowBounds, read_bounds, scored
+from tercel.api.desk.day_page import count
+from tercel.api.desk.shadow import SLACK_BPS, ShadowBounds, read_bounds, scored
 from tercel.core.errors import ConfigError
 from tercel.core.messages import Posture
 from tercel.core.orders import summed
@@ -21,6 +21,8 @@ from tercel.core.report.svg import Figure, Section, finished, render, sketch
 from tercel.core.report.tables import fixed, plain_table, without_idle
 from tercel.core.vocabulary import BUY, SIDE_WORDS
 from tercel.desk.engine.config import DeskConfig
+from tercel.desk.engine.forecasts import ForecastOutcome
+from tercel.desk.engine.outcome import DeskOutcome, OpenParent, ParentOutcome
 from tercel.desk.engine.runtime import BuiltDesk
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.blobs import unpack
@@ -206,16 +208,16 @@ def bounds_and_fills(
         panel.set_xlabel("parents, the cheapest first")
         panel.set_ylabel("bounds less cost, bps")
         drawing.legend(loc="outside upper left", ncols=2, frameon=False)
-    told = f"{int(inside.sum())} of {len(names)} parents have costs between their bounds"
+    text = f"{int(inside.sum())} of {len(names)} parents have costs between their bounds"
     caption = "Bounds: who cancels was ahead of us or not, and how far we move the price."
     caption += f" Between: give or take {SLACK_BPS} bps. The scale is a logarithm's beyond 2 bps."
-    return finished(drawing, name, told, caption)
+    return finished(drawing, name, text, caption)
 
 
 def page(
     config: DeskConfig,
     opened: BuiltDesk,
-    result: dict[str, Any],
+    outcome: DeskOutcome,
     folder: Path,
     experiments: Sequence[Section],
 ) -> str:
@@ -226,17 +228,17 @@ def page(
         alerts = [
             [e.ns / 1e9, e.body.get("code"), e.agent, e.body.get("text")]
             for _, e in journal.read(0, (kinds.ALERT,))
-            if e.body.get("text") not in result["forecasts"]["targets"]  # told above
+            if e.body.get("text") not in outcome.forecasts.targets  # reported above
         ]
     costs = [dict(entry.body) for entry in entries.values()]
     sections = [
-        Section("Agents", html=plain_table(*agent_rows(result))),
+        Section("Agents", html=plain_table(*agent_rows(outcome))),
         *_example(opened, list(entries.values())),
         Section(
             "Cost through the rounds",
             figures=[cost_through_rounds({"desk": [desk.cost_path]}, "cost")],
         ),
-        *_forecasts(result["forecasts"]),
+        *_forecasts(outcome.forecasts),
         *experiments,
         Section("Share of the flow", figures=[share_of_flow(desk.share_path)], folded=True),
     ]
@@ -260,9 +262,9 @@ def page(
         "status": "state",
     }
     sections.append(
-        Section(f"Parents: {len(desk.results)}", html=_rows(keys, desk.results), folded=True)
+        Section(f"Parents: {len(outcome.parents)}", html=_rows(keys, outcome.parents), folded=True)
     )
-    if result["open_parents"]:
+    if outcome.open_parents:
         keys = {
             "id": "parent",
             "instrument": "instrument",
@@ -274,16 +276,16 @@ def page(
             "reason": "why",
         }
         sections.append(
-            Section("Open when the desk stopped", html=_rows(keys, result["open_parents"]))
+            Section("Open when the desk stopped", html=_rows(keys, outcome.open_parents))
         )
-    told = plain_table(["venue s", "code", "agent", "text"], alerts, prose=True)
-    sections.append(Section(f"Alerts: {len(alerts)}", html=told, folded=True))
-    title, lead = _answer(config, result)
+    table = plain_table(["venue s", "code", "agent", "text"], alerts, prose=True)
+    sections.append(Section(f"Alerts: {len(alerts)}", html=table, folded=True))
+    title, lead = _answer(config, outcome)
     facts = {
-        "seed": result["seed"],
+        "seed": outcome.seed,
         "rounds": config.desk.rounds,
-        "fills": f"{result['fills']:,}",
-        "journal entries": f"{result['journal']['events']:,}",
+        "fills": f"{outcome.fills:,}",
+        "journal entries": f"{outcome.journal.events:,}",
     }
     return render(title, lead, sections, facts, f"tercel {__version__}")
 
@@ -346,13 +348,11 @@ def bounds_scored(shadow: Path, rows: Sequence[Mapping[str, Any]]) -> ScoredBoun
     )
 
 
-def _forecasts(found: Mapping[str, Any]) -> Iterator[Section]:
+def _forecasts(found: ForecastOutcome) -> Iterator[Section]:
     """Forecasts that were served from files, beside what came; why there was none; what became of targets."""
     heads = ["name", "forecast, bps", "realised, bps"]
-    rows = [
-        [one["name"], _bps(one["forecast_bps"]), _bps(one["came_bps"])] for one in found["names"]
-    ]
-    if said := forecast_sentences(found, len(found["targets"])):
+    rows = [[one["name"], _bps(one["forecast_bps"]), _bps(one["came_bps"])] for one in found.names]
+    if said := forecast_sentences(found, len(found.targets)):
         yield Section(
             "Forecast versus realised", said, html=plain_table(heads, rows) if rows else ""
         )
@@ -362,62 +362,60 @@ def _bps(value: float | None) -> str:
     return "not yet due" if value is None else fixed(value, signed=True)
 
 
-def forecast_sentences(found: Mapping[str, Any], most: int = 4) -> list[str]:
+def forecast_sentences(found: ForecastOutcome, most: int = 4) -> list[str]:
     """What the forecasts of a desk and at most so many of its targets came to; none where it asked for none."""
-    names = {one["name"] for one in found["names"]}
-    said = [
-        f"Model {found['model']} forecast {len(names)} names, as known by {found['at']}."
-    ] * bool(names)
-    if found["hit_rate"] is not None:
-        low, high = 100 * found["ci_low"], 100 * found["ci_high"]
-        rate = f"Direction correct in {found['hits']} of {found['scored']} forecasts ({low:.0f} to {high:.0f} %)"
+    names = {one["name"] for one in found.names}
+    said = [f"Model {found.model} forecast {len(names)} names, as known by {found.at}."] * bool(
+        names
+    )
+    if found.ci_low is not None and found.ci_high is not None:
+        low, high = 100 * found.ci_low, 100 * found.ci_high
+        rate = f"Direction correct in {found.hits} of {found.scored} forecasts ({low:.0f} to {high:.0f} %)"
         said.append(f"{rate}, each at its horizon.")
-    if found["not_due"]:
+    if found.not_due:
         said.append(
-            f"{found['not_due']} of {len(found['names'])} forecasts are not yet due: they are not scored."
+            f"{found.not_due} of {len(found.names)} forecasts are not yet due: they are not scored."
         )
-    more = [f"{len(found['targets']) - most} more targets: the report has them."] * (
-        len(found["targets"]) > most
+    more = [f"{len(found.targets) - most} more targets: the report has them."] * (
+        len(found.targets) > most
     )
     none = (
         f"Traded without a forecast: {why}" if "expected " in why else f"{why}."
-        for why in found["without"]
+        for why in found.without
     )
-    return [*said, *none, *found["targets"][:most], *more]
+    return [*said, *none, *found.targets[:most], *more]
 
 
-def _answer(config: DeskConfig, result: Mapping[str, Any]) -> tuple[str, str]:
+def _answer(config: DeskConfig, outcome: DeskOutcome) -> tuple[str, str]:
     """What the desk cost, in a few words; and what happened, in three sentences."""
-    mean, title = result["parents_bps"]["mean"], f"Desk {config.desk.name}"
+    mean, title = outcome.parents_bps.mean, f"Desk {config.desk.name}"
     if mean is not None:
-        title += f": {mean:.1f} bps, {money_of(result['cost'], result['currency'])}"
-    return title, " ".join([*silence_sentences(result), *answer_sentences(result)])
+        title += f": {mean:.1f} bps, {money_of(outcome.cost, outcome.currency)}"
+    return title, " ".join([*silence_sentences(outcome), *answer_sentences(outcome)])
 
 
-def silence_sentences(result: Mapping[str, Any]) -> list[str]:
+def silence_sentences(outcome: DeskOutcome) -> list[str]:
     """A sentence where parents were worked while their market showed no event; nothing else."""
-    silent = [row for row in result["parents"] if row["silent_s"]]
+    silent = [row for row in outcome.parents if row.silent_s]
     if not silent:
         return []
-    where, longest = (
-        sorted({row["instrument"] for row in silent}),
-        max(row["silent_s"] for row in silent),
-    )
-    which = f"{count(len(silent), 'parent order')} of {len(result['parents'])}"
+    where = sorted({row.instrument for row in silent})
+    longest = max(row.silent_s or 0.0 for row in silent)
+    which = f"{count(len(silent), 'parent order')} of {len(outcome.parents)}"
     said = f"Do not rely on these costs: {', '.join(where)} showed no event for {longest:,.0f} s"
     return [
         f"{said} while {which} worked there; nothing could move against them, and they have no bounds."
     ]
 
 
-def answer_sentences(result: Mapping[str, Any]) -> list[str]:
+def answer_sentences(outcome: DeskOutcome) -> list[str]:
     """What a desk traded for whom, what that cost and compared with what, what risk and limits did: a sentence each."""
-    agents, currency, parents = result["agents"], result["currency"], result["parents"]
+    agents, currency, parents = outcome.agents, outcome.currency, outcome.parents
     lots: dict[str, list[float]] = defaultdict(list)
     for row in parents:
-        lots[
-            f"{'bought' if row['side'] == BUY else 'sold'} {{:,}} lots of {row['instrument']}"
-        ].append(row["filled"])
+        lots[f"{'bought' if row.side == BUY else 'sold'} {{:,}} lots of {row.instrument}"].append(
+            row.filled
+        )
     traded = (
         ", ".join(words.format(summed(filled)) for words, filled in lots.items())
         or "traded nothing"
@@ -425,24 +423,24 @@ def answer_sentences(result: Mapping[str, Any]) -> list[str]:
     worked = (
         f"{', '.join(agents)} worked {count(len(parents), 'parent order')} of the desk's program"
     )
-    value = money_of(sum(row["notional"] or 0.0 for row in parents), currency)
+    value = money_of(sum(row.notional or 0.0 for row in parents), currency)
     said = [f"{worked}: they {traded}, worth {value} at arrival."]
-    if (mean := result["parents_bps"]["mean"]) is not None:
+    if (mean := outcome.parents_bps.mean) is not None:
         found = [
-            f"{name} cost {within(one['saves_bps'], one['saves_half_bps'])} bps less"
+            f"{name} cost {within(one.saves_bps, one.saves_half_bps)} bps less"
             for name, one in agents.items()
-            if one["saves_half_bps"] is not None and one["saves_bps"] > one["saves_half_bps"]
+            if one.saves_half_bps is not None and (one.saves_bps or 0.0) > one.saves_half_bps
         ]
         others = f"{' and '.join(found) or 'no agent cost significantly less'} than the others on the same orders"
-        cost = f"{within(mean, result['parents_bps']['half'])} bps or {money_of(result['cost'], currency)}"
-        whole = f"{result['cost_bps']:.1f} bps from the program's first arrival, waiting included"
+        cost = f"{within(mean, outcome.parents_bps.half)} bps or {money_of(outcome.cost, currency)}"
+        whole = f"{outcome.cost_bps:.1f} bps from the program's first arrival, waiting included"
         said.append(f"They cost {cost} from the mid at their arrival ({whole}); {others}.")
-    denied = ", ".join(f"{code} {many:,}" for code, many in result["denials"].items())
+    denied = ", ".join(f"{code} {many:,}" for code, many in outcome.denials.items())
     refused = (
-        f"{count(sum(result['denials'].values()), 'order')} ({denied})" if denied else "no order"
+        f"{count(sum(outcome.denials.values()), 'order')} ({denied})" if denied else "no order"
     )
-    risk = f"Risk changed the posture {count(result['posture_changes'], 'time')}; limits refused {refused}"
-    shifted = ", ".join(name for name, one in agents.items() if one["drifting"])
+    risk = f"Risk changed the posture {count(outcome.posture_changes, 'time')}; limits refused {refused}"
+    shifted = ", ".join(name for name, one in agents.items() if one.drifting)
     inside = f"inputs of {shifted} are outside the training distribution"
     return [*said, f"{risk}; {inside}." if shifted else f"{risk}."]
 
@@ -468,40 +466,37 @@ def named(strategy: str) -> str:
     return strategy.removeprefix("packaged:").split("+")[0]
 
 
-def agent_rows(result: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
+def agent_rows(outcome: DeskOutcome) -> tuple[list[str], list[list[str]]]:
     """Headings and a row an agent: what it cost, and beside the others."""
     heads = [
         "agent",
         "strategy",
         "cost, bps",
-        f"cost, {result['currency'] or 'quote currency'}",
+        f"cost, {outcome.currency or 'quote currency'}",
         "saves on the others, bps",
         "share of the flow",
         "input shift, sd",
         "challenger on paper",
     ]
     rows = []
-    for name, one in result["agents"].items():
+    for name, one in outcome.agents.items():
         shift = (
-            ""
-            if one["drift"] is None
-            else f"{one['drift']:.2f}" + ", outside training" * one["drifting"]
+            "" if one.drift is None else f"{one.drift:.2f}" + ", outside training" * one.drifting
         )
         saves, share = (
-            within(one["saves_bps"], one["saves_half_bps"]),
-            f"{100 * one['share']:.0f} %",
+            within(one.saves_bps, one.saves_half_bps),
+            f"{100 * one.share:.0f} %",
         )
-        cost = within(one["is_bps"], one["half_bps"]), f"{one['cost']:,.0f}"
-        rows.append(
-            [name, named(one["strategy"]), *cost, saves, share, shift, one["challenger"] or ""]
-        )
+        cost = within(one.is_bps, one.half_bps), f"{one.cost:,.0f}"
+        rows.append([name, named(one.strategy), *cost, saves, share, shift, one.challenger or ""])
     return heads, rows
 
 
-def _rows(keys: Mapping[str, str], rows: Sequence[Mapping[str, Any]]) -> str:
+def _rows(keys: Mapping[str, str], rows: Sequence[ParentOutcome | OpenParent]) -> str:
     """A table of parents by the headings of its keys, sides in words, without columns that say nothing."""
     shown = [
-        {heading: row[key] for key, heading in keys.items()} | {"side": SIDE_WORDS[row["side"]]}
+        {heading: getattr(row, key) for key, heading in keys.items()}
+        | {"side": SIDE_WORDS[row.side]}
         for row in rows
     ]
     shown = without_idle(shown, tuple(keys.values()))

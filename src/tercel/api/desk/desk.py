@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from tercel.api.desk_dependencies import dependencies_of
-from tercel.api.desk_file import described
-from tercel.api.desk_page import page
-from tercel.api.desk_shadow import ShadowBounds, bounds_of, write_bounds
+from tercel.api.desk.config import described
+from tercel.api.desk.run_page import page
+from tercel.api.desk.shadow import ShadowBounds, bounds_of, dependencies_of, write_bounds
 from tercel.core.errors import ConfigError, OrderError, check_known
 from tercel.core.files import write_atomic
 from tercel.core.installation import installation
@@ -66,7 +65,7 @@ class Desk(Closing):
     progress : callable, optional
         Called with the rounds that are over: 0 before the warm-up, then after each.
     program : str
-        What holds the journal, as others are told beside the person's name.
+        Name of the program, which the journal's lock shows beside the person's.
     confirm : str
         (Where it is not provably a test) The sentence with venue, accounts and the largest loss that a refusal shows.
     tried : str or Path, optional
@@ -254,7 +253,7 @@ class Desk(Closing):
         Returns
         -------
         ParentOrder
-            As it stands: `id`, `status`, `lots`, `filled`, `left`, `reason`; :meth:`parent` has it later.
+            Its state now: `id`, `status`, `lots`, `filled`, `left`, `reason`; :meth:`parent` has it later.
 
         Raises
         ------
@@ -430,7 +429,7 @@ class Desk(Closing):
         return outcome(self._runtime.opened, self.folder)
 
     def bounds(self) -> ShadowBounds | None:
-        """(``stage = "shadow"``) What the parents that are over would have cost at both bounds; kept in the folder.
+        """(``stage = "shadow"``) What the parents that are over would have cost at both bounds; written to the folder.
 
         Parents worked in a market that showed no event have none. None in another stage. It
         works the stream that the desk saw twice more: ``docs/shadow.md``.
@@ -450,17 +449,17 @@ class Desk(Closing):
         self,
         path: str | Path | None = None,
         *,
-        figures: Mapping[str, Any] | None = None,
+        outcome: DeskOutcome | None = None,
         experiments: Sequence[Section] = (),
     ) -> Path:
         """Write the page of ``tercel trade run``: one HTML file that fetches nothing; by default in the folder.
 
-        `figures` are those of :attr:`outcome`, where they are at hand, and `experiments` further sections.
+        `outcome` is :attr:`outcome`, if it is at hand, and `experiments` are further sections.
         """
         file = self.folder / REPORT if path is None else Path(path)
         file.parent.mkdir(parents=True, exist_ok=True)
-        shown = self.outcome.to_json() if figures is None else dict(figures)
-        write_atomic(file, page(self.config, self._runtime.opened, shown, self.folder, experiments))
+        found = self.outcome if outcome is None else outcome
+        write_atomic(file, page(self.config, self._runtime.opened, found, self.folder, experiments))
         return file
 
     @property

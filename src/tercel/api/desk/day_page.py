@@ -20,8 +20,8 @@ FIRST: Final = 6
 SHARED: Final = " of a gate of several desks"
 """In what needs a person: of no desk alone, so that several tell of it."""
 HELD: Final = "killed after the last session:"
-"""What a person did who killed a desk that nobody ran; its next session begins so."""
-NOBODY: Final = "nobody yet"
+"""Beginning of the record of a kill while the desk did not run."""
+NO_OWNER: Final = "no owner yet"
 NOTE: Final = (
     "Cost: of fills against the mid at arrival, positive is paid; 95 % of Student's t over parents as if independent. "
     "Profit: realised and the change of what is open at the last mark, less fees. Limits: the most within the day."
@@ -68,7 +68,7 @@ def named_money(rows: Sequence[Row], key: str) -> str:
 
 
 def _named(row: Row) -> str:
-    """A row's currency as it stands behind a number."""
+    """A row's currency, to follow a number."""
     currency = str(row["currency"])
     return currency if currency != IN_TICKS else f"({IN_TICKS})"
 
@@ -176,9 +176,7 @@ def needs_of(day: Row) -> list[str]:
             if row["severity"] == severity and not row["owner"]:
                 shared = day["gate"] and row["gate"] and not row["agent"]
                 alone[SHARED if shared else ""] += row["n"]
-        found += [
-            f"{count(n, one)}{whose} that nobody owns yet" for whose, n in sorted(alone.items())
-        ]
+        found += [f"{count(n, one)}{whose} without an owner" for whose, n in sorted(alone.items())]
     if waiting := sum(one["waits"] for one in day["open_parents"]):
         found.append(f"{count(waiting, 'parent')} to resume or call off")
     if day["requests"]:
@@ -217,7 +215,9 @@ def _alert(row: Row) -> str:
 
 
 def _owner(row: Row) -> str:
-    return one_line(f"{row['owner']}: {row['note']}".removesuffix(": ")) if row["owner"] else NOBODY
+    return (
+        one_line(f"{row['owner']}: {row['note']}".removesuffix(": ")) if row["owner"] else NO_OWNER
+    )
 
 
 def _of(key: str, what: str = "money") -> Cell:
@@ -340,7 +340,7 @@ class DayReport:
     found : mapping
         What `api.desk_day.days_of` gives.
 
-    >>> from tercel.api.desk_day import all_of
+    >>> from tercel.api.desk.day import all_of
     >>> DayReport({"desks": [], "all": all_of([])}).title
     'The day of 0 desks'
     """

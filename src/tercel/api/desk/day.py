@@ -6,21 +6,31 @@
 cannot read. The page is `api.desk_day_page`.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from tercel.api.desk_day_events import DayEvents
-from tercel.api.desk_day_page import HELD, SHARED, needs_of, sentence_of
+from tercel.api.desk.day_page import HELD, SHARED, needs_of, sentence_of
 from tercel.core.errors import ConfigError, JournalError, TercelError
 from tercel.core.orders import shown, summed
 from tercel.core.ports import Entries, Entry
-from tercel.desk.console.alerts import KINDS
-from tercel.desk.console.gate import UNREADABLE, concerns, told_of, unbooked
-from tercel.desk.console.state import DeskState
+from tercel.core.serialization import to_jsonable
+from tercel.desk.console.alerts import (
+    KINDS,
+    SEVERE,
+    UNREADABLE,
+    Owner,
+    alert_of,
+    concerns,
+    gate_terms,
+    owner_of,
+    unbooked,
+)
+from tercel.desk.console.report import Alert, DeskReport
+from tercel.desk.console.state import DeskState, highest
 from tercel.desk.gate.process import gate_folder
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.store import JournalReader, verify
@@ -28,7 +38,143 @@ from tercel.desk.trading.parent_orders.parent import ParentStatus
 from tercel.desk.trading.risk.kill_switch import LATCH, KillLatch
 from tercel.desk.trading.risk.money import DAY_NS, by
 from tercel.desk.trading.risk.money import summed as summed_over
-from tercel.desk.trading.tca.shortfall import by_filled
+from tercel.desk.trading.tca.shortfall import BPS, by_filled
+
+CHANGED: Final = {
+    "tightened": "limits tightened",
+    "loosened": "limits loosened",
+    "requested": "looser limits asked for",
+}
+_COST: Final = ("is_bps", "notional", "filled", "unfilled", "refused", "by_hand")
+_ALERT: Final = ("severity", "code", "agent", "text", "gate", "owner", "note")
+"""What alerts in one row of a report have in common, the text apart."""
+
+
+class DayEvents:
+    """The fold: entries in order, those before the day too, since a parent counts on the day of its first analysis.
+
+    Owners of alerts are taken whenever they come.
+    """
+
+    def __init__(self) -> None:
+        self.accepted = 0
+        self.over = 0
+        self.fills: Counter[str] = Counter()
+        """By agent; lots (10^-8) likewise."""
+        self.lots: Counter[str] = Counter()
+        self.denials: Counter[str] = Counter()
+        """By code."""
+        self.severities: Counter[str] = Counter()
+        self.costs: dict[str, dict[str, Any]] = {}
+        """Of each parent, by its last analysis."""
+        self.people: list[dict[str, Any]] = []
+        self.limits: dict[tuple[str, str, str], dict[str, Any]] = {}
+        """Where each limit came nearest to its end."""
+        self.owners: dict[tuple[bool, int], Owner] = {}
+        """Of alerts, by whether they stand in the gate's journal and the number of their entry."""
+        self._alerts: list[Alert] = []
+        self._analysed: set[str] = set()
+
+    def apply(self, seq: int, entry: Entry, state: DeskState, *, inside: bool) -> None:
+        """Take one entry that a state has taken; one before the day (`inside` False) changes no figure."""
+        if entry.kind == kinds.OPERATOR:
+            self.own(seq, entry)
+        elif entry.kind in (kinds.FEEDBACK, kinds.TCA):
+            self._cost(entry, state, inside)
+        if not inside:
+            return
+        for pair in state.ledger.moves:
+            for sign, fill in zip((-1, 1), pair, strict=True):
+                if fill is not None:
+                    self.fills[fill.account] += sign
+                    self.lots[fill.account] += sign * fill.qty
+        body = entry.body
+        if entry.kind == kinds.PARENT:
+            self.accepted += body.get("event") == "accepted"
+            self.over += body.get("event") in ("done", "cancelled", "expired", "refused")
+        elif entry.kind == kinds.DENIED:
+            self.denials[str(body.get("code", ""))] += 1
+        elif entry.kind == kinds.ALERT:
+            self.alert(seq, entry)
+        elif entry.kind == kinds.HEARTBEAT:
+            for row in highest(body.get("limits", {})):
+                key = row.scope, row.name, row.limit
+                if row.used and row.share > self.limits.get(key, {"share": 0.0})["share"]:
+                    self.limits[key] = vars(row) | {"ns": entry.ns}
+        else:
+            self._person(entry, body)
+
+    def _cost(self, entry: Entry, state: DeskState, inside: bool) -> None:
+        first = entry.parent not in self._analysed
+        self._analysed.add(entry.parent)
+        if not inside or not (first or entry.parent in self.costs):
+            return
+        body = to_jsonable(entry.body)
+        row = {"is_bps": None} | {key: body[key] for key in _COST if key in body}
+        where = {"parent": entry.parent, "agent": entry.agent, "instrument": entry.instrument}
+        cost = 0.0 if row["is_bps"] is None else row["is_bps"] * row["notional"] / BPS
+        currency = state.money.unit(entry.instrument).currency
+        self.costs[entry.parent] = where | row | {"currency": currency, "cost": cost}
+
+    def _person(self, entry: Entry, body: Mapping[str, Any]) -> None:
+        """What a person did to agents and limits; what one did to several for one reason is one act."""
+        agent = entry.agent or str(body.get("scope", ""))
+        who = str(body.get("by") or "")
+        if entry.kind == kinds.KILL:
+            what = "killed"
+        elif entry.kind == kinds.REARM and ("ends" not in body or who):
+            what = f"confirmed {body['ends'][0]}" if "operator" in body else "re-armed"
+        elif entry.kind == kinds.PROMOTED:
+            what = f"promoted {body.get('challenger')} over {body.get('champion')} of {agent}"
+        elif entry.kind == kinds.LIMITS and body.get("event") in CHANGED:
+            changes = dict(body.get("changes") or {}).items()
+            what = f"{CHANGED[body['event']]}: " + ", ".join(f"{at} = {to}" for at, to in changes)
+            who += f", asked for by {body['asked_by']}" if body.get("asked_by") else ""
+        else:
+            return
+        of_agents = entry.kind in (kinds.KILL, kinds.REARM)
+        why = str(body.get("reason") or "")
+        same = (
+            row
+            for row in reversed(self.people if of_agents else [])
+            if (row["what"], row["why"]) == (what, why) and who in ("", row["who"])
+        )
+        row = next(same, None)
+        if row is None:
+            row = {"ns": entry.ns, "what": what, "who": who, "why": why}
+            row |= {"agents": []} if of_agents else {}
+            self.people.append(row)
+        if of_agents and agent not in row["agents"]:
+            row["agents"].append(agent)
+        if entry.kind == kinds.KILL:
+            row.setdefault("events", {})[agent] = str(body.get("event", ""))
+
+    def own(self, seq: int, entry: Entry, *, at_gate: bool = False) -> None:
+        """Take what an operator's entry says of an alert's owner, whenever it came; the first one's it is."""
+        for alert, owner in owner_of(seq, entry).items():
+            self.owners.setdefault((at_gate, alert), owner)
+
+    def alert(self, seq: int, entry: Entry, *, at_gate: bool = False) -> None:
+        """Take an alert of the day, the desk's or its gate's."""
+        row = alert_of(seq, entry, gate=at_gate)
+        self.severities[row.severity] += 1
+        if row.severity in SEVERE:
+            self._alerts.append(row)
+
+    def alerts(self) -> list[dict[str, Any]]:
+        """Critical ones, then warnings, those without an owner first: those of one code, agent and owner in one row."""
+        rows: dict[tuple[Any, ...], dict[str, Any]] = {}
+        for one in sorted(self._alerts, key=lambda one: one.ns):
+            owner = self.owners.get((one.gate, one.seq), Owner("", ""))
+            shown = {name: (vars(one) | owner._asdict())[name] for name in _ALERT}
+            key = tuple(value for name, value in shown.items() if name != "text")
+            row = rows.setdefault(key, {"n": 0, "first_ns": one.ns, "seqs": []})
+            row |= shown | {"n": row["n"] + 1, "last_ns": one.ns}
+            row["seqs"].append(one.seq)
+        return sorted(
+            rows.values(), key=lambda row: (SEVERE.index(row["severity"]), bool(row["owner"]))
+        )
+
 
 LIMITS_SHOWN: Final = 5
 FIGURES: Final = ("realised", "open", "fees")
@@ -47,27 +193,26 @@ class GateDay:
     ----------
     journal : Entries, optional
         None: there is no gate, or its journal cannot be read.
-    told : mapping
-        What the desk's session says of a gate that is not its own (`desk.console.gate.told_of`).
+    terms : mapping
+        What the desk's session says of a gate that is not its own (`desk.console.alerts.gate_terms`).
     fault : str
         Why it cannot be read.
     """
 
     journal: Entries | None = None
-    told: Mapping[str, Any] = field(default_factory=dict)
+    terms: Mapping[str, Any] = field(default_factory=dict)
     fault: str = ""
 
     def alerts(self) -> Iterator[tuple[int, Entry]]:
         """Alerts that concern the desk, and what people said of alerts, with the numbers of their entries."""
         for seq, entry in () if self.journal is None else self.journal.read(0, KINDS):
-            if entry.kind == kinds.OPERATOR or concerns(entry, self.told):
+            if entry.kind == kinds.OPERATOR or concerns(entry, self.terms):
                 yield seq, entry
 
     @property
     def last_ns(self) -> int:
         """Time of the last alert that concerns the desk; 0 without one."""
-        told = (entry.ns for _, entry in self.alerts() if entry.kind == kinds.ALERT)
-        return max(told, default=0)
+        return max((entry.ns for _, entry in self.alerts() if entry.kind == kinds.ALERT), default=0)
 
 
 NO_GATE: Final = GateDay()
@@ -76,19 +221,19 @@ NO_GATE: Final = GateDay()
 @contextmanager
 def _gate_of(desk: Path, journal: JournalReader) -> Iterator[GateDay]:
     """The gate of a desk, its hashes checked."""
-    told: dict[str, Any] = {}
+    terms: dict[str, Any] = {}
     for _, entry in journal.read(0, (kinds.SESSION,)):
-        told = told_of(entry.body)
+        terms = gate_terms(entry.body)
     reader: JournalReader | None = None
     fault = ""
     try:
-        if (where := gate_folder(desk, told)) is not None:
+        if (where := gate_folder(desk, terms)) is not None:
             _check(where)
             reader = JournalReader(where)
     except UNREADABLE as error:
         fault = error.received if isinstance(error, TercelError) else str(error)
     try:
-        yield GateDay(reader, told, fault)
+        yield GateDay(reader, terms, fault)
     finally:
         if reader is not None:
             reader.close()
@@ -199,7 +344,7 @@ def day_of(
             before = _sums(state)
         state.apply(seq, entry)
         events.apply(seq, entry, state, inside=before is not None)
-    # whoever takes an alert may do so later
+    # an alert may be taken after the day
     for seq, entry in journal.read(state.seq, (kinds.OPERATOR,)):
         events.own(seq, entry)
     for seq, entry in gate.alerts():
@@ -208,17 +353,17 @@ def day_of(
         elif from_ns <= entry.ns <= to_ns:
             events.alert(seq, entry, at_gate=True)
     now = _sums(state)
-    page = state.shown()
+    report = state.report()
     found = {"desk": name, "from_ns": from_ns, "to_ns": to_ns, "session": dict(state.session)}
-    found |= _figures(page, events, _gained(now if before is None else before, now))
-    found |= _at_the_end(state, page, gate, to_ns)
+    found |= _figures(report, events, _gained(now if before is None else before, now))
+    found |= _at_the_end(state, report, gate, to_ns)
     found |= {
         "denials": dict(events.denials.most_common()),
         "severities": dict(events.severities),
         "people": [*events.people, *latched],
         "alerts": events.alerts(),
         "limits": sorted(events.limits.values(), key=lambda row: -row["share"])[:LIMITS_SHOWN],
-        "gate": str(gate.told.get("journal", "")),
+        "gate": str(gate.terms.get("journal", "")),
         "gate_fault": gate.fault,
     }
     found["needs"] = needs_of(found)
@@ -229,7 +374,7 @@ def day_of(
 
 
 def _sums(state: DeskState) -> Sums:
-    """What stands at a time."""
+    """Profit by agent and currency so far."""
     return {
         (agent, currency): {name: summed_over(some, name) for name in FIGURES}
         for agent, held in by(state.money.holdings(state.ledger.positions), lambda one: one.agent)
@@ -237,20 +382,23 @@ def _sums(state: DeskState) -> Sums:
     }
 
 
-def _figures(page: Mapping[str, Any], events: DayEvents, gained: Sums) -> dict[str, Any]:
+def _figures(report: DeskReport, events: DayEvents, gained: Sums) -> dict[str, Any]:
     """Costs, money and agents of the day."""
     costs = list(events.costs.values())
     agents = [
         {
-            **{key: row[key] for key in ("name", "state", "state_reason", "strategy")},
-            "fills": events.fills[row["name"]],
-            "lots": shown(events.lots[row["name"]]),
+            "name": row.name,
+            "state": row.state,
+            "state_reason": row.state_reason,
+            "strategy": row.strategy,
+            "fills": events.fills[row.name],
+            "lots": shown(events.lots[row.name]),
             "costs": costs_of(
-                [one for one in costs if one["agent"] == row["name"] and "by_hand" not in one]
+                [one for one in costs if one["agent"] == row.name and "by_hand" not in one]
             ),
-            "money": money_of(costs, gained, row["name"]),
+            "money": money_of(costs, gained, row.name),
         }
-        for row in page["agents"]
+        for row in report.agents
     ]
     return {
         "parents": {"accepted": events.accepted, "over": events.over},
@@ -259,7 +407,7 @@ def _figures(page: Mapping[str, Any], events: DayEvents, gained: Sums) -> dict[s
         "costs": costs_of(costs),
         "parent_costs": costs,
         "money": money_of(costs, gained),
-        "exposure": [{key: row[key] for key in EXPOSURE} for row in page["money"]],
+        "exposure": [{key: getattr(row, key) for key in EXPOSURE} for row in report.money],
         "agents": agents,
     }
 
@@ -324,13 +472,11 @@ def costs_of(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 # -- the end of the day -----------------------------------------------------------------------------------------------
 
 
-def _at_the_end(
-    state: DeskState, page: Mapping[str, Any], gate: GateDay, to_ns: int
-) -> dict[str, Any]:
-    """What stands, is open or of unknown fate, and what fails a check."""
+def _at_the_end(state: DeskState, report: DeskReport, gate: GateDay, to_ns: int) -> dict[str, Any]:
+    """State, open and unknown orders, and failed checks at the end of the day."""
     ledger = state.ledger
     unknown = {order.root: order for order in ledger.orders.unknown()}
-    heard = () if gate.journal is None else unbooked(gate.journal, ledger, gate.told, to_ns)
+    heard = () if gate.journal is None else unbooked(gate.journal, ledger, gate.terms, to_ns)
     return {
         "states": ledger.states.rows(),
         "unknown": [
@@ -350,7 +496,7 @@ def _at_the_end(
             {"parent": one.id, **one.row, "waits": one.status == ParentStatus.PAUSED}
             for one in ledger.parents.open()
         ],
-        "positions": [row for row in page["positions"] if row["lots"]],
+        "positions": [vars(row) for row in report.positions if row.lots],
         "requests": [
             {"request": number, "by": one.by, "reason": one.reason, "changes": dict(one.changes)}
             for number, one in ledger.limits.requests.items()
@@ -402,7 +548,7 @@ def _read(folder: Path, name: str, window: DayWindow | None) -> dict[str, Any]:
 def _unspoken(folder: Path, journal: Entries) -> list[dict[str, Any]]:
     """Kills that hold and that no session has written down, as acts of people."""
     latch = KillLatch(folder / LATCH).state()
-    told = {
+    journaled = {
         (entry.body.get("by"), entry.body.get("reason"))
         for _, entry in journal.read(0, (kinds.KILL,))
     }
@@ -417,7 +563,7 @@ def _unspoken(folder: Path, journal: Entries) -> list[dict[str, Any]]:
         for one in latch.history
         if one["what"] == "kill"
         and one["reason"] in latch.killed.values()
-        and (one["by"], one["reason"]) not in told
+        and (one["by"], one["reason"]) not in journaled
     ]
 
 
@@ -426,7 +572,9 @@ def all_of(days: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     read = [day for day in days if "error" not in day]
     needs = dict[tuple[str, str], str]()
     for day in sorted(days, key=lambda day: "error" not in day):
-        for need in day["needs"]:  # what is of a gate of several desks is told by the first of them
+        for need in day[
+            "needs"
+        ]:  # needs of a gate of several desks are reported by the first of them
             of = day["gate"] if SHARED in need else day["desk"]
             needs.setdefault((of, need), f"{day['desk']}: {need}")
     found = {

@@ -279,7 +279,7 @@ def costs_of(folder: Path, parent: str | None = None) -> DeskCosts:
 def agreement_of(folder: Path, venue: str | None = None) -> dict[str, Any]:
     """Every order beside the venue's report: what the journal knows, or with a `venue` what that says now.
 
-    Then the desk's journal is opened as a new session would open it, and what still stands is cancelled.
+    Then the desk's journal is opened as a new session would open it, and open orders are cancelled.
     """
     if venue is not None:
         return _reconciled(folder, venue)
@@ -322,7 +322,7 @@ def _child(order: ChildOrder) -> dict[str, Any]:
 
 
 def _reconciled(folder: Path, where: str) -> dict[str, Any]:
-    """Open the desk's journal as a new session would, ask the venue, cancel what still stands."""
+    """Open the desk's journal as a new session would, ask the venue, cancel open orders."""
     from tercel.desk.engine.agent_slot import strategy_of
     from tercel.desk.gate.process import venue_at
     from tercel.desk.limits import LimitGate, default_file, from_json, read
@@ -370,7 +370,7 @@ class PostedCommand:
     entry : Entry or None
         What the desk did of it; None where no answer came in time.
     idle : bool
-        Whether nobody runs the desk: its next session takes it.
+        Whether the desk does not run: its next session takes it.
     """
 
     folder: Path
@@ -390,7 +390,7 @@ def ask(
 ) -> PostedCommand:
     """Post a command to a running desk (submit, pause, resume, cancel, amend, promote, limits) and wait for its answer.
 
-    With 0 seconds nothing is waited for, and the session to come may take it. Whoever runs this process asks, or `by`.
+    With 0 seconds it does not wait, and the next session may take it. `by`: who asks; by default the user of this process.
 
     Raises
     ------
@@ -457,7 +457,7 @@ def _answers(body: Mapping[str, Any], number: int) -> bool:
 
 
 def own_alert(folder: Path, body: Mapping[str, Any], by: str, note: str) -> Entry | None:
-    """Write into the journal of a desk that nobody runs whose an alert is; None where it runs, and is asked to (`ask`).
+    """Write into the journal of a desk that does not run whose an alert is; None if it runs, and is asked to (`ask`).
 
     What happened as a desk ended has to be somebody's before its next session.
     """
@@ -477,7 +477,7 @@ def settle_orders(
     desk: Path, orders: Sequence[str], reason: str, wait_s: float
 ) -> Iterator[PostedCommand | dict[str, Any]]:
     """End orders in the journals of a desk and of its gate, with what was filled. A gate that runs, or a desk without
-    one, is asked to: what it says goes to whoever is behind it.
+    one, is asked to: what it says goes to all desks behind it.
 
     Yields
     ------
@@ -502,18 +502,18 @@ def settle_orders(
             f"{', '.join(missing)}; nothing was written",
             offer(missing[0], known, "see `tercel trade orders`"),
         )
-    told = set[str]()
+    settled = set[str]()
     for folder, ledger in found.items():
         chosen = [
             order
             for order in ledger.orders.live()
-            if order.root in names and order.root not in told
+            if order.root in names and order.root not in settled
         ]
         if chosen and holder(folder):
             yield ask(
                 folder, "settle", {"orders": [order.root for order in chosen]}, reason, wait_s
             )
-            told |= {order.root for order in chosen} if holder(desk) else set()
+            settled |= {order.root for order in chosen} if holder(desk) else set()
         elif chosen:
             _end(folder, chosen, ledger.orders.last_ns, reason)
             for order in chosen:
@@ -521,7 +521,7 @@ def settle_orders(
 
 
 def _end(folder: Path, orders: Sequence[ChildOrder], ns: int, reason: str) -> None:
-    """Who said so, then the end of each order as if the venue had told it."""
+    """Who said so, then the end of each order as if the venue had reported it."""
     by = user_name()
     with closing(SqlJournal(folder, f"{by} (tercel trade settle)")) as journal:
         said = _said("settle", {"orders": [order.root for order in orders]}, by, reason, ns)
@@ -530,7 +530,7 @@ def _end(folder: Path, orders: Sequence[ChildOrder], ns: int, reason: str) -> No
 
 
 def _said(command: str, body: Mapping[str, Any], by: str, reason: str, ns: int) -> Entry:
-    """What a person said while nobody ran the desk."""
+    """Command of a person while the desk did not run."""
     words = {
         "command": command,
         "body": dict(body),

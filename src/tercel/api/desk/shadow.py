@@ -1,29 +1,31 @@
 """A desk in shadow or in replay: where its market data come from, and the two bounds of what its orders would cost.
 
-The stream that the desk saw is traded again by the same parents, twice. The bounds differ in what nobody knows of an
+The stream that the desk saw is traded again by the same parents, twice. The bounds differ in what is unknown of an
 order that never stood in the market: who was ahead of it in the queue when others cancelled, and how far it would have
 moved the price (the square-root law, with the prefactors between which markets lie: `market.impact.law`).
 """
 
 import json
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
+from tercel.api.demo.markets import SimulatedMarkets, pace_of, warm_up
 from tercel.core.arrays import Ints
 from tercel.core.errors import ConfigError, TercelError
 from tercel.core.files import write_atomic
 from tercel.core.orders import M_ID, M_KIND, M_LOTS, M_NS, M_PRICE, M_SIDE, Listing, MarketRows
 from tercel.core.pace import Pace
-from tercel.core.ports import Entry, Venue
+from tercel.core.ports import Clock, Entry, Venue
 from tercel.core.progress import say
 from tercel.desk.engine.agent_slot import strategy_of
-from tercel.desk.engine.config import DeskConfig
-from tercel.desk.engine.runtime import known_of, limits_of
+from tercel.desk.engine.config import REPLAY, SHADOW, DeskConfig
+from tercel.desk.engine.runtime import DependencyFactory, DeskDependencies, known_of, limits_of
+from tercel.desk.gate.process import FOLDER, venue_at
 from tercel.desk.limits import LimitGate
 from tercel.desk.trading.counterfactual_replay import ParentScript
 from tercel.desk.trading.journal.chain import MemoryJournal
@@ -36,13 +38,14 @@ from tercel.market.simulator import layout as sim
 from tercel.market.simulator.days import order_ids
 from tercel.market.simulator.terms import Fees
 from tercel.market.tape import Events, Instrument, Lake, schema
+from tercel.venues.address import SIMULATED, Agree, connect, refuse_money
 from tercel.venues.exchange import EntryLatency, MarketSpec, SimulatedExchange
 from tercel.venues.exchange.named import recorded_market
-from tercel.venues.exchange.shadow import RecordedStream, ShadowRules, ShadowVenue
+from tercel.venues.exchange.shadow import STREAM, RecordedStream, ShadowRules, ShadowVenue
 
 OPTIMISTIC, PESSIMISTIC = "optimistic", "pessimistic"
 QUEUES: Final = {OPTIMISTIC: "first", PESSIMISTIC: "risk_averse"}
-"""Of those who cancel, everybody was ahead of us; nobody was."""
+"""Of those who cancel, all were ahead of us; none was."""
 PREFACTORS: Final = {OPTIMISTIC: 0.5, PESSIMISTIC: 1.5}
 """Y of the square-root law."""
 BOUNDS: Final = "bounds.json"
@@ -139,7 +142,7 @@ def traded_per_s(tape: Ints) -> float:
 
 
 def shadow_of(config: DeskConfig, data: Venue, keep: Path) -> ShadowVenue:
-    """A desk's venue in shadow of `data`; what it shows is kept."""
+    """A desk's venue in shadow of `data`; its market data are recorded."""
     names = [instrument.name for instrument in config.instrument]
     rules = ShadowRules(config.data.queue, totals=config.data.totals)
     return ShadowVenue(data, names, latency=latency_of(config), rules=rules, keep=keep)
@@ -395,3 +398,56 @@ def read_bounds(folder: Path) -> dict[str, tuple[float, float]]:
             f"{folder} without {BOUNDS}",
             'run one with stage = "shadow"',
         ) from error
+
+
+def dependencies_of(
+    config: DeskConfig, clock: Clock, beside: Path | None = None, agree: Agree = refuse_money
+) -> DependencyFactory:
+    """The parts of a desk by its file; kernels are compiled before a venue is connected to.
+
+    Parameters
+    ----------
+    config : DeskConfig
+    clock : Clock
+        By which a desk on the simulated exchange is paced.
+    beside : Path, optional
+        Folder that relative files of the configuration lie in.
+    agree : callable
+        See `venues.address.connect`.
+    """
+
+    def make(folder: Path, latch: Path, opened: ExitStack) -> DeskDependencies:
+        if config.data.lake:
+            refuse_short(config, beside)
+        markets = SimulatedMarkets()
+        where = config.desk.venue
+        limits = config.limits.file
+        warm_up(config, markets)
+        if config.desk.stage in (REPLAY, SHADOW):
+            return DeskDependencies(_paper_venue(config, clock, folder, beside))
+        if where == SIMULATED:
+            return markets.parts(config, clock)
+        accounts = [agent.name for agent in config.agent]
+        file = (beside or Path()) / limits if limits else None
+        venue = venue_at(
+            where, accounts, folder, file, latch, opened, beside, config.limits.changed, agree
+        )
+        before = venue.capabilities.parents
+        gate = Path(before.journal) if before is not None and before.journal else folder / FOLDER
+        return DeskDependencies(venue, gate=gate)
+
+    return make
+
+
+def _paper_venue(config: DeskConfig, clock: Clock, folder: Path, beside: Path | None) -> Venue:
+    """A venue whose orders do not leave: a recorded day, or the shadow of one or of another venue."""
+    pace = pace_of(config, clock)
+    if config.desk.stage == REPLAY:
+        return recorded_exchange(config, beside, pace)
+    if config.data.lake:
+        data: Venue = recorded_exchange(config, beside, pace, shown=True)
+    else:
+        data = connect(
+            config.desk.venue, [], folder / "data", beside, agree=lambda money: {}
+        )  # no order leaves
+    return shadow_of(config, data, folder / STREAM)

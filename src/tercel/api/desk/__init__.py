@@ -1,0 +1,1 @@
+"""Desks: run one, configure it, and show what its folder holds."""
