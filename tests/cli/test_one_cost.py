@@ -15,7 +15,7 @@ from tercel.cli import app
 from tercel.core.serialization import to_jsonable
 from tercel.core.vocabulary import NS_PER_SECOND as S
 from tercel.desk.console.state import DeskState
-from tercel.desk.engine.outcome import outcome
+from tercel.desk.engine.outcome import outcome_of
 from tercel.desk.engine.runtime import open_desk
 from tercel.desk.trading.journal.store import JournalReader, SqlJournal
 from tercel.desk.trading.parent_orders.parent import ParentRequest

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from tercel.api.desk.config import RecordedMarket, best_of, how_to_trade
-from tercel.api.evaluation import judge
 from tercel.core.errors import ConfigError, listed
 from tercel.core.files import folder_lock
 from tercel.core.pool import Pool, stopping

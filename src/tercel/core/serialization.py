@@ -333,7 +333,7 @@ class Graph:
 
     # -- reading -----------------------------------------------------------------------------------------------------
 
-    def from_jsonable(self, rows: Iterable[Any], into: object | None = None) -> Any:
+    def read(self, rows: Iterable[Any], into: object | None = None) -> Any:
         """The object that `write` was given; with `into`, its fields are set there.
 
         Raises

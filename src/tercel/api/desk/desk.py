@@ -22,7 +22,7 @@ from tercel.core.report.svg import Section
 from tercel.core.system import WallClock, user_name
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.desk.engine.config import LIVE, asks_live, check_clock, check_live, check_stage
-from tercel.desk.engine.outcome import DeskOutcome, outcome
+from tercel.desk.engine.outcome import DeskOutcome, outcome_of
 from tercel.desk.engine.runtime import DeskRuntime, limits_of
 from tercel.desk.gate.process import FOLDER
 from tercel.desk.trading.journal import kinds
@@ -426,7 +426,7 @@ class Desk(Closing):
     @property
     def outcome(self) -> DeskOutcome:
         """Outcome so far: costs, agents and their shares of the flow, denials, state of the journal."""
-        return outcome(self._runtime.opened, self.folder)
+        return outcome_of(self._runtime.opened, self.folder)
 
     def bounds(self) -> ShadowBounds | None:
         """(``stage = "shadow"``) What the parents that are over would have cost at both bounds; written to the folder.
