@@ -22,7 +22,7 @@ from exchange.fix.server import serve_fix
 from tercel.core.errors import ConfigError, TercelError, VenueError
 from tercel.fix.link import Address
 from tercel.fix.profiles import load
-from tercel.fix.protocol import admission, codec, outbox, session
+from tercel.fix.protocol import codec, outbox, session, validate
 
 S_IDS = [f"S{n:02d}" for n in range(1, 31)]
 BEHIND = ("BeginSeqNo of the ResendRequest", "MsgSeqNum of 35=A")
@@ -143,7 +143,7 @@ class TestCasesCanFail:
         assert ("S16", "acceptor") not in self.results()
 
     def test_dates_that_nobody_looks_at(self, monkeypatch):
-        for module in (admission, session):
+        for module in (validate, session):
             monkeypatch.setattr(module, "dated_wrong", lambda _: None)
         assert self.results() == {("S20", "acceptor"), ("S20", "initiator")}
 

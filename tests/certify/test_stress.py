@@ -10,7 +10,7 @@ from certify.limits.stress import PLANTS, StressTest, planted
 from tercel.core.executions import Executions
 from tercel.core.orders import ONE, TERMINAL, Command, NewOrder, ReplaceOrder, Report
 from tercel.desk.limits import Denial, LimitGate, checks, gate
-from tercel.desk.limits.quotes import NOBODY
+from tercel.desk.limits.quotes import NO_QUOTE
 from tercel.desk.limits.state import LimitQuery, OpenOrder
 
 
@@ -169,7 +169,7 @@ class ForgetsQuotes(LimitGate):
 
     def settle(self, order: OpenOrder) -> None:
         super().settle(order)
-        order.holding.instrument.sell_quotes.best = NOBODY
+        order.holding.instrument.sell_quotes.best = NO_QUOTE
 
 
 @pytest.mark.parametrize(

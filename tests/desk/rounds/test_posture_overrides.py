@@ -12,7 +12,7 @@ from tercel.api.desk.config import parse_config
 from tercel.core.messages import Posture, Style
 from tercel.core.ports import Entry
 from tercel.core.vocabulary import NS_PER_SECOND as S
-from tercel.desk.engine.outcome import outcome
+from tercel.desk.engine.outcome import outcome_of
 from tercel.desk.engine.posture_overrides import combined
 from tercel.desk.engine.runtime import DeskDependencies, open_desk
 from tercel.desk.trading.journal import kinds
@@ -214,7 +214,7 @@ def test_an_agent_is_not_judged_by_what_a_person_did(tmp_path: Path) -> None:
     (told,) = [one for one in placed.entries(kinds.FEEDBACK) if one.parent == parent.id]
     assert told.body["by_hand"] > 0
     assert parent.order.agent not in placed.desk._states["AAA"].round_costs
-    found = outcome(placed.opened, tmp_path)
+    found = outcome_of(placed.opened, tmp_path)
     (row,) = [one for one in found.parents if one.id == parent.id]
     assert row.by_hand == told.body["by_hand"]
     assert found.agents[parent.order.agent].cost == 0.0
