@@ -351,6 +351,6 @@ def test_the_second_person_is_another_one(
     rows = json.loads(people.path.read_bytes())["people"]
     rows |= {name: {**rows["bob"], "lifters": {f"{starter} (tercel console users)": time.time()}}}
     people.path.write_text(json.dumps({"people": rows}))
-    monkeypatch.setattr("tercel.api.second_person.person", lambda uid: starter)
+    monkeypatch.setattr("tercel.api.second_person.user_name", lambda uid: starter)
     with pytest.raises(ConfigError, match=why):
         SecondPerson(name, PASSWORD).proved(people.path, NOBODY)

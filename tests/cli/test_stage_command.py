@@ -216,7 +216,7 @@ def agreed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[object, ...]:
     (folder / "installation.toml").write_text(f'people = "{folder / "people.json"}"\n')
     monkeypatch.setattr(installation, "FILE", folder / "installation.toml")
     monkeypatch.setattr(installation.os, "geteuid", lambda: NOBODY)
-    monkeypatch.setattr("tercel.api.second_person.person", lambda uid: user_name())
+    monkeypatch.setattr("tercel.api.second_person.user_name", lambda uid: user_name())
     monkeypatch.setenv("TERCEL_PEOPLE", str(folder / "nowhere.json"))
     wanted = "trade live at fix://DESK@127.0.0.1:1 as peg, taker, lose 900 at most"
     drilled = "--tried", folder / "drilled", "--confirm", wanted

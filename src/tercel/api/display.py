@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from tercel.core import progress
 from tercel.core.errors import TercelError
-from tercel.execution.user_strategy import is_installed
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -72,6 +71,8 @@ def brief(function: Callable[P, R]) -> Callable[P, R]:
 
 def _own_lines(error: BaseException) -> TracebackType | None:
     """The frames of a user's code that an error, or what it was made of, came through below us."""
+    from tercel.execution.user_strategy import is_installed
+
     found = None
     for frame, line in reversed(list(traceback.walk_tb((error.__cause__ or error).__traceback__))):
         if not is_installed(frame.f_code.co_filename):

@@ -20,7 +20,6 @@ from tercel.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from tercel.signals.portfolio.backtest import BacktestReport, Charge
-    from tercel.signals.runs.explain import Explanation
     from tercel.signals.serving.model_folder import SignalModel
 
 Model = Annotated[
@@ -174,7 +173,7 @@ def explain(request: OfModel) -> None:
     )
 
 
-def _show_explained(found: "Explanation") -> None:
+def _show_explained(found: "ForecastExplanation") -> None:
     from tercel.signals.portfolio.backtest import ends
     from tercel.signals.runs.explain import by_group, parts_table, worth_table
 

@@ -58,7 +58,7 @@ def test_two_sessions_of_the_wheel_trade_messages(tmp_path: Path) -> None:
     ignored = shutil.ignore_patterns("__pycache__")
     shutil.copytree(SOURCES / "fix" / "protocol", source / "fix" / "protocol", ignore=ignored)
     (source / "core").mkdir()
-    for name in ("errors.py", "plain.py"):
+    for name in ("errors.py", "serialization.py"):
         shutil.copy(SOURCES / "core" / name, source / "core")
     for room in (source, source / "core", source / "fix"):
         (room / "__init__.py").touch()

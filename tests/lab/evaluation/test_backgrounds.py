@@ -62,7 +62,7 @@ def check_same(one: Episodes, other: Episodes) -> None:
     own[: sim.GRID] = own_words()
     assert np.array_equal(one.books[:, :length], other.books[:, :length])
     assert np.array_equal(one.states[:, own], other.states[:, own])
-    words = [lay.PRICE, lay.QTY, lay.SIDE, lay.TOLD]
+    words = [lay.PRICE, lay.QTY, lay.SIDE, lay.TAG]
     for b, c in zip(one.books[:, length:], other.books[:, length:], strict=True):
         assert b[lay.HIGH] == c[lay.HIGH]
         assert np.array_equal(orders(b)[:, words], orders(c)[:, words])

@@ -11,7 +11,7 @@ from tercel.execution.strategies import build
 from tercel.execution.task import Task
 from tercel.lab.evaluation.episodes import bank_sampler, seeded_plan
 from tercel.lab.evaluation.runs import run_strategy
-from tercel.lab.learning.envs import ExecutionVec, MixedVec, Ranges
+from tercel.lab.learning.envs import ExecutionVec, MixedVec, Ranges, TrainingTerms
 from tercel.market.flow import preset as presets
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import reactive
@@ -29,7 +29,8 @@ def market():
 
 def drawn(market, n=8, **more):
     source, sampler, _ = market
-    return ExecutionVec(source, TASK, sampler, n, **more)
+    terms = {name: more.pop(name) for name in ("ranges", "rival", "unit") if name in more}
+    return ExecutionVec(source, TASK, sampler, n, terms=TrainingTerms(**terms), **more)
 
 
 @given(st.floats(1e-3, 1), st.floats(1, 100), st.integers(1, 40), st.integers(0, 200))

@@ -18,7 +18,7 @@ from tercel.signals.models.walk_forward import (
 )
 from tercel.signals.panel.panel import Dataset
 from tercel.signals.runs.explain import (
-    Explanation,
+    ForecastExplanation,
     Importance,
     NameParts,
     Parts,
@@ -233,7 +233,7 @@ def test_a_forecast_that_rounds_to_zero_is_said_without_a_sign(model: SignalMode
     names = [NameParts("A", 0.01, [], []), NameParts("B", -0.01, [], [])]
     group = Worth("s.f", "s", Estimate(0.1, 0.05, 0.2), 1.0, [0.1], ["s.f"])
     at = "2020-01-02T00:00:00Z"
-    found = Explanation(
+    found = ForecastExplanation(
         model, at, 9, 1, {"mean": 0.02}, 0.0, names, [group], [group], [], float("nan"), [], 1
     )
     assert found.sentences()[0] == "2020-01-02: A is expected at 0.0 bps (), B at 0.0 ()."

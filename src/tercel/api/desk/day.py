@@ -3,7 +3,7 @@
     day_of(reader, "desks/today")["sentence"]
 
 `day_of` is a function of a journal and a window of venue time; `days_of` reads folders, and tells of those that it
-cannot read. The page is `api.desk_day_page`.
+cannot read. The page is `api.desk.day_page`.
 """
 
 from collections import Counter, defaultdict

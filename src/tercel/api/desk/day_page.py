@@ -338,7 +338,7 @@ class DayReport:
     Parameters
     ----------
     found : mapping
-        What `api.desk_day.days_of` gives.
+        What `api.desk.day.days_of` gives.
 
     >>> from tercel.api.desk.day import all_of
     >>> DayReport({"desks": [], "all": all_of([])}).title

@@ -12,7 +12,7 @@ from typing_extensions import TypedDict
 
 
 @dataclass(kw_only=True)
-class Part:
+class ReportPart:
     """Part of a report: these fields and no others."""
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
@@ -26,7 +26,7 @@ Body.__pydantic_config__ = {"extra": "allow"}  # type: ignore[attr-defined]
 
 
 @dataclass(kw_only=True)
-class Numbered(Part):
+class Numbered(ReportPart):
     """Of an entry of a journal, or up to it."""
 
     seq: int
@@ -34,7 +34,7 @@ class Numbered(Part):
 
 
 @dataclass(kw_only=True)
-class Profit(Part):
+class Profit(ReportPart):
     """Money of one currency."""
 
     currency: str
@@ -44,7 +44,7 @@ class Profit(Part):
 
 
 @dataclass(kw_only=True)
-class CostFigures(Part):
+class CostFigures(ReportPart):
     """What was filled and what it cost; `low_bps` to `high_bps`: the 95 % interval of the mean, `open`: orders."""
 
     is_bps: float | None
@@ -56,7 +56,7 @@ class CostFigures(Part):
 
 
 @dataclass(kw_only=True)
-class OpenAlerts(Part):
+class OpenAlerts(ReportPart):
     """Alerts without an owner; `of_gate`: of them, those that the gate wrote."""
 
     unowned: int
@@ -65,7 +65,7 @@ class OpenAlerts(Part):
 
 
 @dataclass(kw_only=True)
-class DeskStanding(Part):
+class DeskStanding(ReportPart):
     """State of a desk; `unbooked`: executions that only the gate's journal has, since no session of the desk runs."""
 
     desk: str
@@ -76,7 +76,7 @@ class DeskStanding(Part):
 
 
 @dataclass(kw_only=True)
-class OrderFigures(Part):
+class OrderFigures(ReportPart):
     """Of a parent, or an order of it."""
 
     instrument: str
@@ -182,7 +182,7 @@ class NamedStance(StancePart):
 
 
 @dataclass(kw_only=True)
-class Action(Part):
+class Action(ReportPart):
     """How often an agent did something, of its last decisions."""
 
     what: str
@@ -190,7 +190,7 @@ class Action(Part):
 
 
 @dataclass(kw_only=True)
-class Budget(Part):
+class Budget(ReportPart):
     """How much of a limit is used."""
 
     used: float | None
@@ -285,7 +285,7 @@ class ParentRow(ParentFigures):
 
 
 @dataclass(kw_only=True)
-class DeskOrders(Part):
+class DeskOrders(ReportPart):
     """Parents and open orders of desks."""
 
     parents: list[ParentRow]
@@ -311,7 +311,7 @@ class ParentPart(ParentFigures):
 
 
 @dataclass(kw_only=True)
-class ListingPart(Part):
+class ListingPart(ReportPart):
     """Units of an instrument; null where the journal does not tell them: prices are then in ticks."""
 
     tick: float | None
@@ -341,7 +341,7 @@ class PnlPoint(Profit):
 
 
 @dataclass(kw_only=True)
-class ExposurePart(Part):
+class ExposurePart(ReportPart):
     """What is held of an instrument, over agents."""
 
     instrument: str
@@ -351,7 +351,7 @@ class ExposurePart(Part):
 
 
 @dataclass(kw_only=True)
-class CorrelationPart(Part):
+class CorrelationPart(ReportPart):
     """Of agents' signed lots by the minute."""
 
     agents: list[str]
@@ -376,7 +376,7 @@ class AlphaPart(Body):
 
 
 @dataclass(kw_only=True)
-class Limit(Part):
+class Limit(ReportPart):
     """A limit and how much of it is used."""
 
     scope: str
@@ -403,7 +403,7 @@ class Alert(Numbered):
 
 
 @dataclass(kw_only=True)
-class AlertPage(Part):
+class AlertPage(ReportPart):
     """Alerts of a desk and of its gate, newest first; `next`: what to give as `before` for those that came earlier."""
 
     alerts: list[Alert]
@@ -431,7 +431,7 @@ class Deed(Numbered):
 
 
 @dataclass(kw_only=True)
-class SharePoint(Part):
+class SharePoint(ReportPart):
     """Shares of an instrument's flow from a time on."""
 
     ns: int
@@ -440,7 +440,7 @@ class SharePoint(Part):
 
 
 @dataclass(kw_only=True)
-class CostPoint(Part):
+class CostPoint(ReportPart):
     """What a parent cost, with its weight."""
 
     ns: int
@@ -450,7 +450,7 @@ class CostPoint(Part):
 
 
 @dataclass(kw_only=True)
-class Reading(Part):
+class Reading(ReportPart):
     """How much of a long journal has been read."""
 
     share: float
@@ -490,7 +490,7 @@ class Summary(CostFigures, OpenAlerts):
 
 
 @dataclass(kw_only=True)
-class Freshness(Part):
+class Freshness(ReportPart):
     """Seconds since each mark, forecast and posture of an instrument."""
 
     marks: dict[str, float]
@@ -539,7 +539,7 @@ class LiveDeskReport(DeskReport, DeskStanding):
 
 
 @dataclass(kw_only=True)
-class ChartFill(Part):
+class ChartFill(ReportPart):
     """An own execution; `passive`: it rested."""
 
     ns: int
@@ -552,7 +552,7 @@ class ChartFill(Part):
 
 
 @dataclass(kw_only=True)
-class ChartOrder(Part):
+class ChartOrder(ReportPart):
     """An own order from when to when it was open (null: still); a market order has no price."""
 
     from_ns: int
@@ -564,7 +564,7 @@ class ChartOrder(Part):
 
 
 @dataclass(kw_only=True)
-class ChartSchedule(Part):
+class ChartSchedule(ReportPart):
     """A parent against an even schedule: time, done, planned."""
 
     parent: str
@@ -572,7 +572,7 @@ class ChartSchedule(Part):
 
 
 @dataclass(kw_only=True)
-class Chart(Part):
+class Chart(ReportPart):
     """Price (time, bid, ask) with what the desk did."""
 
     currency: str
@@ -583,7 +583,7 @@ class Chart(Part):
 
 
 @dataclass(kw_only=True)
-class Heat(Part):
+class Heat(ReportPart):
     """Quantities of a book: a row a time, a column a price; buys positive."""
 
     ns: list[int]
@@ -592,7 +592,7 @@ class Heat(Part):
 
 
 @dataclass(kw_only=True)
-class Trade(Part):
+class Trade(ReportPart):
     """A trade of the public's; `side` of who took, 0 if unknown."""
 
     ns: int
@@ -602,7 +602,7 @@ class Trade(Part):
 
 
 @dataclass(kw_only=True)
-class BookPart(Part):
+class BookPart(ReportPart):
     """The book that the last decision saw: price, quantity, own quantity, best first; `why` there is none."""
 
     ns: int | None
@@ -614,7 +614,7 @@ class BookPart(Part):
 
 
 @dataclass(kw_only=True)
-class ForecastRow(Part):
+class ForecastRow(ReportPart):
     """A forecast with two standard deviations about it, and what came; null: not known, or not yet."""
 
     instrument: str
@@ -628,7 +628,7 @@ class ForecastRow(Part):
 
 
 @dataclass(kw_only=True)
-class Why(Part):
+class Why(ReportPart):
     """A decision, explained."""
 
     title: str
@@ -637,7 +637,7 @@ class Why(Part):
 
 
 @dataclass(kw_only=True)
-class Interval(Part):
+class Interval(ReportPart):
     """A mean and its 95 % interval; null: not known."""
 
     mean: float | None
@@ -646,7 +646,7 @@ class Interval(Part):
 
 
 @dataclass(kw_only=True)
-class JudgedFigure(Part):
+class JudgedFigure(ReportPart):
     """A figure of a judgement, and where it was taken."""
 
     where: str
@@ -655,7 +655,7 @@ class JudgedFigure(Part):
 
 
 @dataclass(kw_only=True)
-class ModelCard(Part):
+class ModelCard(ReportPart):
     """What a model knows, by its card; `why` there is none. `seen_until` is the last day of its data, "" where it saw
     none of a market or the card does not tell."""
 
@@ -685,7 +685,7 @@ class JournalLine(Numbered):
 
 
 @dataclass(kw_only=True)
-class JournalPage(Part):
+class JournalPage(ReportPart):
     """Entries of a journal; `next` is the `after` of the next page, null where this was the last."""
 
     entries: list[JournalLine]

@@ -20,6 +20,7 @@ from tercel.fix.dialect import own_dictionary
 from tercel.fix.profiles.model import DAYS, Profile, SymbolTable
 from tercel.fix.profiles.quickfix import Tables, read_settings
 from tercel.fix.profiles.secrets import RAW, RAW_LENGTH, refuse_written, signed_text, signer
+from tercel.fix.protocol import fault as fault_codes
 from tercel.fix.protocol import validate as v
 from tercel.fix.protocol.dictionary import Dictionary, read_xml
 from tercel.fix.protocol.message import Fields
@@ -195,12 +196,12 @@ class ProfileTerms:
 
 # Reasons of a Reject (373) for which, by a key of [session] that is false, nothing is rejected.
 _CHECKED: Final[Mapping[str, Collection[int]]] = {
-    "known_tags": {v.INVALID_TAG, v.NOT_IN_MESSAGE},
-    "known_values": {v.INCORRECT_VALUE},
-    "have_values": {v.NO_VALUE},
-    "fields_in_order": {v.OUT_OF_ORDER},
-    "groups": {v.GROUP_OUT_OF_ORDER, v.WRONG_COUNT},
-    "validated": v.REASONS,
+    "known_tags": {fault_codes.INVALID_TAG, fault_codes.NOT_IN_MESSAGE},
+    "known_values": {fault_codes.INCORRECT_VALUE},
+    "have_values": {fault_codes.NO_VALUE},
+    "fields_in_order": {fault_codes.OUT_OF_ORDER},
+    "groups": {fault_codes.GROUP_OUT_OF_ORDER, fault_codes.WRONG_COUNT},
+    "validated": fault_codes.REASONS,
 }
 _LOGON_TAGS: Final = {"username": 553, "password": t.PASSWORD}
 # Requests: their sender repeats them.

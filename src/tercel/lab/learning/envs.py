@@ -215,6 +215,26 @@ def settle_rewards(
     return ended
 
 
+@dataclass(frozen=True)
+class TrainingTerms:
+    """Orders and reward of a training.
+
+    Parameters
+    ----------
+    ranges : Ranges, optional
+        Orders are drawn from them; the task gives what they leave open: the interval between decisions, the side.
+    rival : Strategy, optional
+        Executes every episode too; its cost is added to the reward at the episode's end, so that the return is the
+        gain against it (a paired reward).
+    unit : float
+        Ticks per lot that count as a reward of 1.
+    """
+
+    ranges: Ranges | None = None
+    rival: Strategy | None = None
+    unit: float = 1.0
+
+
 class Options(TypedDict, total=False):
     """Options of an environment of executions, by name."""
 
@@ -225,9 +245,7 @@ class Options(TypedDict, total=False):
     stack: int
     threads: int
     share: bool
-    ranges: Ranges | None
-    rival: Strategy | None
-    unit: float
+    terms: TrainingTerms
 
 
 class ExecutionVec:
@@ -258,13 +276,8 @@ class ExecutionVec:
     share : bool
         Episodes come again, as those of a pool do: what the public does in one is simulated once
         (:meth:`Episodes.share`). The results are the same bytes.
-    ranges : Ranges, optional
-        Orders are drawn from them; the task gives what they leave open: the interval between decisions, the side.
-    rival : Strategy, optional
-        Executes every episode too; its cost is added to the reward at the episode's end, so that the return is the
-        gain against it (a paired reward).
-    unit : float
-        Ticks per lot that count as a reward of 1.
+    terms : TrainingTerms
+        Ranges of orders, a rival and the unit of the reward.
 
     Notes
     -----
@@ -296,9 +309,7 @@ class ExecutionVec:
         stack: int = 1,
         threads: int = 1,
         share: bool = False,
-        ranges: Ranges | None = None,
-        rival: Strategy | None = None,
-        unit: float = 1.0,
+        terms: TrainingTerms | None = None,
     ) -> None:
         refuse_if(n < 1, "1 or more markets", f"{n}", "64 is a good number")
         self.n = n
@@ -316,11 +327,12 @@ class ExecutionVec:
         self.own_reward = None if weights is None or isinstance(weights, RewardWeights) else weights
         self.weights = weights if isinstance(weights, RewardWeights) else RewardWeights()
         self.episodes = Episodes(source, task, n, run_out=False, threads=threads)
-        self.ranges = ranges
-        self.rival = rival
-        self.unit = unit
+        terms = terms or TrainingTerms()
+        self.ranges = terms.ranges
+        self.rival = terms.rival
+        self.unit = terms.unit
         # The same episodes again, in which the rival trades.
-        self._twins = Episodes(source, task, n, run_out=False) if rival is not None else None
+        self._twins = Episodes(source, task, n, run_out=False) if self.rival is not None else None
         self._rival_costs = np.zeros(n)
         self.backgrounds = Backgrounds() if share else None
         self._share()

@@ -48,7 +48,7 @@ THIRD: Final = 1 / 3
 
 
 @dataclass(frozen=True)
-class Gain(Estimate):
+class PortfolioGain(Estimate):
     """A difference of Sharpe ratios with its interval, t and standard error, drawn over blocks of dates.
 
     Parameters
@@ -71,13 +71,13 @@ class Gain(Estimate):
         )
 
 
-def gain_of(one: Replicates, other: Replicates) -> Gain:
+def gain_of(one: Replicates, other: Replicates) -> PortfolioGain:
     """The difference of two Sharpe ratios that were drawn together."""
     gain = one - other
     found = gain.estimate()
     # an error below is rounding: the same book twice
     t = gain.point / gain.error if gain.error > 1e-9 else None
-    return Gain(found.mean, found.ci_low, found.ci_high, t, gain.error)
+    return PortfolioGain(found.mean, found.ci_low, found.ci_high, t, gain.error)
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,8 +107,8 @@ class RuleResult:
     periods: float
     net: Replicates
     gross: Replicates
-    gain: Gain
-    against_rate: Gain | None = None
+    gain: PortfolioGain
+    against_rate: PortfolioGain | None = None
 
     @property
     def equity(self) -> Floats:
@@ -169,8 +169,8 @@ class BeliefGains:
     learned: float
     true: float
     third: float
-    learned_against_true: Gain
-    learned_against_third: Gain
+    learned_against_true: PortfolioGain
+    learned_against_third: PortfolioGain
 
 
 @dataclass(frozen=True)
@@ -186,7 +186,7 @@ class CostLearned:
 
 
 @dataclass(frozen=True, eq=False)
-class Comparison:
+class PortfolioComparison:
     """A portfolio traded by several rules over the same dates.
 
     Parameters
@@ -333,7 +333,7 @@ class Comparison:
         return lines + [f"Bias: {self.note}."] * bool(self.note)
 
 
-def backtested(file: Path, seed: int = 1, *, shuffled: bool = False) -> Comparison:
+def backtested(file: Path, seed: int = 1, *, shuffled: bool = False) -> PortfolioComparison:
     """Trade the portfolio of a configuration by each of its rules; `shuffled`, with outcomes exchanged among the names of
     a date, so that no forecast says anything.
 
@@ -404,7 +404,7 @@ def backtested(file: Path, seed: int = 1, *, shuffled: bool = False) -> Comparis
         since = int(np.searchsorted(sought.walk.time_ns, day))
         learned = replace(learned, back_after=back_after(believed[since:], sought.level[since:]))
     model = None if found.model is None else found.model.id
-    return Comparison(
+    return PortfolioComparison(
         config, file, model, found.note, sought, at, rules, beliefs, learned, seed, shuffled
     )
 
@@ -501,7 +501,7 @@ def table_of(
 COLOURS: Final = (9, 1, 2, 3, 4)
 
 
-def portfolio_page(found: Comparison) -> str:
+def portfolio_page(found: PortfolioComparison) -> str:
     """HTML page of a comparison of rules."""
     rules, best = found.rules, found.rules[found.best]
     first, *rest = found.sentences()
@@ -572,7 +572,7 @@ def portfolio_page(found: Comparison) -> str:
     )
 
 
-def portfolio_equity(found: Comparison) -> Figure:
+def portfolio_equity(found: PortfolioComparison) -> Figure:
     """Equity of each rule after costs."""
     at = dates_of(found.sought.walk.time_ns[found.at])
     with sketch(4.2, PAGE) as drawing:
@@ -589,7 +589,7 @@ def portfolio_equity(found: Comparison) -> Figure:
     )
 
 
-def chosen(found: Comparison, able: list[str]) -> Figure:
+def chosen(found: PortfolioComparison, able: list[str]) -> Figure:
     """The parameter of each rule that chooses, by year."""
     at = dates_of(found.sought.walk.time_ns[found.at])
     with sketch(2.8, PAGE) as drawing:
@@ -616,7 +616,7 @@ def chosen(found: Comparison, able: list[str]) -> Figure:
     )
 
 
-def believed(found: Comparison, name: str) -> Figure:
+def believed(found: PortfolioComparison, name: str) -> Figure:
     """The level of cost that a rule believed, and the true one."""
     at = dates_of(found.sought.walk.time_ns[found.at])
     belief, true = found.rules[name].traded.believed[found.at], found.sought.level[found.at]

@@ -378,7 +378,7 @@ class NameParts:
 
 
 @dataclass(frozen=True, eq=False)
-class Explanation:
+class ForecastExplanation:
     """The newest forecasts by feature, and what features, groups and sources are worth out of sample.
 
     Parameters
@@ -448,7 +448,7 @@ class Explanation:
         ]
 
 
-def explained(model: SignalModel, seed: int) -> Explanation:
+def explained(model: SignalModel, seed: int) -> ForecastExplanation:
     """Parts of the newest forecast by name, importance by feature and source, and how folds agree.
 
     Raises
@@ -511,7 +511,7 @@ def explained(model: SignalModel, seed: int) -> Explanation:
 
     features = sorted((worth[name] for group in groups for name in group), key=lost)
     parts = contributions(served, rows)
-    return Explanation(
+    return ForecastExplanation(
         model,
         when(rows.time_ns[0]),
         len(found.ic),
@@ -610,7 +610,7 @@ def worth_table(
     ]
 
 
-def by_group(found: Explanation, most: int | None = None) -> list[Worth]:
+def by_group(found: ForecastExplanation, most: int | None = None) -> list[Worth]:
     """Rows of `worth_table`: sources, then groups with the features inside after each."""
     feature, rows = {one.name: one for one in found.features}, [*found.sources]
     for group in found.groups[:most]:
@@ -630,7 +630,7 @@ def parts_table(
     return ("name", "bps", "largest parts, bps; of a group (&) the sum = its features"), rows
 
 
-def explain_page(found: Explanation) -> str:
+def explain_page(found: ForecastExplanation) -> str:
     """HTML page of an explanation."""
     lead, *rest = found.sentences()
     names, shown, note = found.names, ends(found.names), found.model.note
@@ -675,7 +675,7 @@ def explain_page(found: Explanation) -> str:
     )
 
 
-def parts_figure(found: Explanation, most: int = 6) -> Figure:
+def parts_figure(found: ForecastExplanation, most: int = 6) -> Figure:
     """The largest groups of the highest and the lowest forecasts, as bars, with a mark for each feature inside."""
     chosen = ends(found.names, 2)
     titles = [f"{one.name} {fixed(one.expected_bps, 1, True)} bps" for one in chosen]

@@ -26,7 +26,7 @@ from tercel.lab.evaluation.episodes import Episodes, Plan, sides_of
 from tercel.lab.evaluation.tuning import side_by_side
 from tercel.lab.learning.agent.config import AgentConfig, LearnerSection
 from tercel.lab.learning.agent.market import TrainingMarket, markets_of
-from tercel.lab.learning.envs import ExecutionVec, MixedVec, RewardWeights
+from tercel.lab.learning.envs import ExecutionVec, MixedVec, RewardWeights, TrainingTerms
 from tercel.lab.learning.native.evolution import Population
 from tercel.lab.learning.port import Metrics
 from tercel.lab.learning.ray import connect, ray_env
@@ -319,9 +319,7 @@ def env_of(config: AgentConfig, markets: list[TrainingMarket]) -> MixedVec:
             market.task,
             market.sampler,
             edges[i + 1] - edges[i],
-            ranges=config.task.ranges,
-            rival=rival,
-            unit=unit_of(config, market),
+            terms=TrainingTerms(config.task.ranges, rival, unit_of(config, market)),
             actions=config.policy.actions,
             weights=rewarded,
             action_parameters=action_parameters(config),
