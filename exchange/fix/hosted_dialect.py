@@ -31,9 +31,9 @@ from tercel.fix import (
     ProfileTerms,
     RefusedError,
     SessionSettings,
+    fault_codes,
 )
 from tercel.fix import tags as t
-from tercel.fix import validate as v
 
 # MODE: the new order is sent though the cancel was refused.
 _GO_ON: Final = "2"
@@ -119,14 +119,14 @@ class HostedDialect:
             user_tags=False,
         )
 
-    def _fault(self, message: Message) -> v.MessageFault | None:
+    def _fault(self, message: Message) -> fault_codes.MessageFault | None:
         """What does not print, and a name that the venue's rule of names does not allow."""
         for tag, value in message.fields:
             if not value.isprintable() and tag not in self._rules.data_fields.values():
-                return v.MessageFault(v.INCORRECT_VALUE, tag)
+                return fault_codes.MessageFault(fault_codes.INCORRECT_VALUE, tag)
         for tag in _NAMES:
             if tag in message and self._name_form.fullmatch(message.get(tag)) is None:
-                return v.MessageFault(v.INCORRECT_VALUE, tag)
+                return fault_codes.MessageFault(fault_codes.INCORRECT_VALUE, tag)
         return None
 
     # -- what comes in ------------------------------------------------------------------------------------------------

@@ -34,10 +34,10 @@ from tercel.fix import (
     SessionTimes,
     TlsSettings,
     answered,
+    fault_codes,
 )
 from tercel.fix import tags as t
 from tercel.fix import tercel_dictionary as own_dictionary
-from tercel.fix import validate as v
 
 LOOPBACK: Final = ("127.0.0.1", "::1")
 STORE: Final = "sessions.db"
@@ -453,11 +453,11 @@ class FixServer(Closing):
         self._drop(link)
 
 
-def _unreadable(message: Message) -> v.MessageFault | None:
+def _unreadable(message: Message) -> fault_codes.MessageFault | None:
     """A name or another field that is looked at with control characters in it, or bytes that are no UTF-8."""
     for tag in acceptor.READ.get(message.kind, ()):
         if not message.get(tag).isprintable():
-            return v.MessageFault(v.INCORRECT_VALUE, tag)
+            return fault_codes.MessageFault(fault_codes.INCORRECT_VALUE, tag)
     return None
 
 

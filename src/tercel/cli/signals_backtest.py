@@ -20,6 +20,7 @@ from tercel.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from tercel.signals.portfolio.backtest import BacktestReport, Charge
+    from tercel.signals.runs.explain import ForecastExplanation
     from tercel.signals.serving.model_folder import SignalModel
 
 Model = Annotated[

@@ -31,6 +31,7 @@ from tercel.fix.profiles.secrets import RAW as RAW
 from tercel.fix.profiles.secrets import Secret as Secret
 from tercel.fix.profiles.secrets import ed25519_key as ed25519_key
 from tercel.fix.profiles.secrets import signed_text as signed_text
+from tercel.fix.protocol import fault as fault_codes
 from tercel.fix.protocol import validate as validate
 from tercel.fix.protocol.codec import Decoder as Decoder
 from tercel.fix.protocol.codec import GarbledMessage as GarbledMessage
@@ -128,6 +129,7 @@ __all__ = [
     "answered",
     "ed25519_key",
     "encode",
+    "fault_codes",
     "line",
     "link",
     "load_profile",

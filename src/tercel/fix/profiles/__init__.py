@@ -21,7 +21,6 @@ from tercel.fix.profiles.model import DAYS, Profile, SymbolTable
 from tercel.fix.profiles.quickfix import Tables, read_settings
 from tercel.fix.profiles.secrets import RAW, RAW_LENGTH, refuse_written, signed_text, signer
 from tercel.fix.protocol import fault as fault_codes
-from tercel.fix.protocol import validate as v
 from tercel.fix.protocol.dictionary import Dictionary, read_xml
 from tercel.fix.protocol.message import Fields
 from tercel.fix.protocol.settings import NEVER_REPEATED, NOT_STORED, SessionSettings, SessionTimes
