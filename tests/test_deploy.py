@@ -41,12 +41,12 @@ def exported() -> dict[str, set[str]]:
     from tercel.desk.console.follow import Metrics
 
     found = {}
-    for one in vars(Metrics()).values():
-        if hasattr(one, "_labelnames"):
-            [family] = one.describe()
-            found[f"{family.name}_total" if family.type == "counter" else family.name] = set(
-                one._labelnames
-            )
+    metrics = Metrics()
+    for one in (*metrics._counts.values(), *metrics._levels.values()):
+        [family] = one.describe()
+        found[f"{family.name}_total" if family.type == "counter" else family.name] = set(
+            one._labelnames
+        )
     return found
 
 

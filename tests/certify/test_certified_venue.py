@@ -138,7 +138,7 @@ FAULTS = {
     "copies come twice": (VenueService, "_copy", twice, ["O31"]),
     "refusals call it rejected": (
         Counterparty,
-        "stands",
+        "status_of",
         lambda *_: OrdStatus.REJECTED,
         ["O10", "O14", "O15", "O26"],
     ),

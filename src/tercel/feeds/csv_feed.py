@@ -23,7 +23,6 @@ import polars as pl
 from tercel.core.arrays import Bytes, Int32
 from tercel.core.errors import FeedError
 from tercel.core.vocabulary import LEAST_TICK, MOST_LOTS, MOST_TICK
-from tercel.feeds import csv_kernels as k
 from tercel.feeds import csv_read as r
 from tercel.feeds.csv_map import CleanMap, CsvMap, FileMap, load_map
 from tercel.feeds.csv_read import NS, RECEIVED, ROW, TIMES, Taken, read_text, stripped
@@ -103,6 +102,8 @@ def clean_quotes(
     q: pl.DataFrame, rules: CleanMap, open_ns: int, close_ns: int, tick: float, report: Taken
 ) -> pl.DataFrame:
     """Quotes by the rules; see the module."""
+    from tercel.feeds import csv_kernels as k  # numba: a file is read before it is imported
+
     if rules.zero:
         good = pl.all_horizontal(pl.col("bid_1", "ask_1", "bid_size_1", "ask_size_1") > 0)
         q = _only(q, good, "quotes without a price or a size on a side", report)
@@ -239,6 +240,8 @@ class CsvDay:
         if one.lowest_price is not None:  # the lowest price is tick 1 of the tape
             origin = floor(Fraction(str(one.lowest_price)) / Fraction(str(tick))) - 1
         items, back = self._gather(r.FilePrices(zero=float(origin * Fraction(str(tick)))), report)
+        from tercel.feeds import csv_kernels as k  # numba: a file is read before it is imported
+
         open_ns, close_ns = one.session_ns(self.date)
         quotes, trades, direct = (
             in_order(pl.concat(items[what])) if items[what] else NONE[what] for what in NONE
@@ -381,6 +384,8 @@ def tape_of(
     report: r.Taken,
 ) -> tuple[Events, Extra]:
     """The tape of cleaned rows, and what else was found; with `check` prints far beyond the quotes are left out."""
+    from tercel.feeds import csv_kernels as k  # numba: a file is read before it is imported
+
     q, shown, off = _levels(q, tick, lot, report)
     touch = {"touch_bid": shown[0][:, 0], "touch_ask": shown[2][:, 0]}
     sorts = (
@@ -489,6 +494,8 @@ def _levels(
     q: pl.DataFrame, tick: float, lot: int, report: r.Taken
 ) -> tuple[pl.DataFrame, list[Int32], Bytes]:
     """Quotes in ticks and lots, and which are off the tick; those whose levels make no sense are left out."""
+    from tercel.feeds import csv_kernels as k  # numba: a file is read before it is imported
+
     sides = r.side_columns(sum(name.startswith("bid_size_") for name in q.columns))
     large = [
         pl.col(*names) >= MOST_LOTS * unit

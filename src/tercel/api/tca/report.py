@@ -24,7 +24,7 @@ from tercel.core.tables.table_map import TableMap
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.desk.trading.tca.measure import F_PX
 from tercel.desk.trading.tca.shortfall import PARTS, sentences, summary
-from tercel.market.impact.law import TAPE_LAWS
+from tercel.market.impact.names import TAPE_LAWS
 from tercel.market.tape import Lake
 
 if TYPE_CHECKING:

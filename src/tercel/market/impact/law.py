@@ -22,9 +22,6 @@ from tercel.market.simulator import layout as sim
 # -- layout ----------------------------------------------------------------------------------------
 # Layout of the law of impact in the flow's parameters: float64 words from flow[IMPACT_AT] on.
 
-TAPE_LAWS: Final = ("none", "square_root", "propagator")
-"""Laws of recorded days, by name: see `propagator.tape_law`."""
-
 LAW, SCALE, EXPONENT, MEAN_TRADE, STEP_S, COMPONENTS, DELAYS = range(7)
 # LAW: as IMPACT in the simulator's layout
 # SCALE: ticks at Phi = 1; (WEIGHTS) log factor at Phi = 1
