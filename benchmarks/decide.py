@@ -99,7 +99,7 @@ def shipped_bench(calls: int = 200) -> list[dict[str, Any]]:
         markets.start(seeded_plan(task, task.lots(load(PRESET).volume_per_s), 1, 0, n))
         markets.foresee(packaged.forecaster)
         view = markets.view
-        told, seen = view.told, packaged.observe(view)
+        told, seen = view.outlook_rows, packaged.observe(view)
         assert packaged.forecaster is not None
         teller = packaged.forecaster.teller()
 

@@ -344,7 +344,7 @@ def transfer(
     as_json: AsJson = False,
 ) -> None:
     """Train the recipe `default` without one market and judge it there, in simulation and on tape."""
-    with reported(as_json, "what is finished is kept; the same command goes on"):
+    with reported(as_json, "what is finished is kept; the same command continues"):
         from studies.transfer.command import transfer as body
 
         code = body(
@@ -524,7 +524,7 @@ def families_sequences(
     as_json: AsJson = False,
 ) -> None:
     """Families on seconds of real books, trained on earlier days, judged on later ones, beside a line."""
-    with reported(as_json, "what is finished is kept; the same command goes on"):
+    with reported(as_json, "what is finished is kept; the same command continues"):
         check_folder(out)
         from studies.families import sequences_command as command
         from tercel.core import listed

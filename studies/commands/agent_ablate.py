@@ -35,7 +35,7 @@ class Ablate:
     """What is asked of `tercel agent ablate`."""
 
     interrupted: ClassVar[str] = (
-        "what is trained and judged is kept in {out}; the same command goes on"
+        "what is trained and judged is kept in {out}; the same command continues"
     )
 
     config: Annotated[

@@ -20,7 +20,7 @@ MARKS = marks_of("agent table")
 class TableRequest:
     """What is asked of `tercel agent table`."""
 
-    interrupted: ClassVar[str] = "what is finished is kept in {out}; the same command goes on"
+    interrupted: ClassVar[str] = "what is finished is kept in {out}; the same command continues"
 
     policies: Annotated[
         list[str] | None,

@@ -85,7 +85,7 @@ def _cell(cell: "Finding") -> str:
 class FreeDays:
     """What is asked of `tercel market sanity`."""
 
-    interrupted: ClassVar[str] = "the days that are done are kept; the same command goes on"
+    interrupted: ClassVar[str] = "the days that are done are kept; the same command continues"
 
     markets: Markets
     days: Annotated[int, typer.Option(help="Days of each market.", min=1, metavar="N")] = 1000

@@ -181,7 +181,7 @@ def told_truth(market: BuiltMarket, strategy: Strategy, days: Sequence[FlowDay])
 def _true(markets: Episodes, days: Sequence[FlowDay]) -> Ints:
     view, times = markets.view, markets.states[:, NOW].tolist()
     came = [moved(day, now) for day, now in zip(days, times, strict=True)]
-    forecasts_and_moves = view.told.copy()
+    forecasts_and_moves = view.outlook_rows.copy()
     forecasts_and_moves[:, c.FORECAST_30] = (
         1e7 * view.side * np.array(came) / np.maximum(np.abs(view.mid2), 1)
     )

@@ -133,10 +133,13 @@ def test_a_training_that_keeps_its_start_says_so_at_once(
 ) -> None:
     idle = {**SMALL, "policy.actions": "override", "learner.learning_rate": 1e-9}
     lost = tc.train(market, task, frames=128, settings=idle, name="idle")
-    assert lost.card.kept_start
-    assert lost.kept.startswith("kept: the start. None of ")
-    assert "What helps: a longer training (frames), a higher learner.learning_rate" in lost.kept
-    assert capsys.readouterr().err == f"idle: {lost.kept}\n"
+    assert lost.card.is_start
+    assert lost.selection_text.startswith("kept: the start. None of ")
+    assert (
+        "What helps: a longer training (frames), a higher learner.learning_rate"
+        in lost.selection_text
+    )
+    assert capsys.readouterr().err == f"idle: {lost.selection_text}\n"
 
 
 @pytest.mark.long  # a training of some size
@@ -147,7 +150,9 @@ def test_a_hundred_thousand_decisions_learn(
     scores = agent.card.scores
     assert agent.card.frames > 0
     assert apart(scores["start"], scores["best_checkpoint"])[1] > 0
-    assert agent.kept.startswith(f"kept: the checkpoint after {agent.card.frames:,} decisions")
+    assert agent.selection_text.startswith(
+        f"kept: the checkpoint after {agent.card.frames:,} decisions"
+    )
     assert not capsys.readouterr().err
 
 

@@ -371,7 +371,7 @@ def test_the_card_and_the_result_say_how_far_the_best_checkpoint_was_from_the_st
     mean, low, high = apart(rows[0], late)
     assert mean == pytest.approx(late["gain"])
     assert high - low == pytest.approx(2 * 1.96 * late["se"])
-    assert card.kept == in_words(rows[0], late, len(rows), card.kept_start)
+    assert card.selection_text == in_words(rows[0], late, len(rows), card.is_start)
 
 
 def test_a_stopped_run_goes_on_to_the_same_policy(whole, tmp_path):

@@ -280,7 +280,7 @@ def test_a_quick_run_says_first_that_it_is_no_judgement(
     assert next(sentences) == "A quick run: too few episodes to judge by; a look, not a judgement."
     assert next(sentences).startswith(("trained: ", "default: "))
     cards = [read_card(folder / "policies" / name / "policy" / "card.json") for name in TRAINED]
-    assert stderr.count("kept: the start") == sum(card.kept_start for card in cards)
+    assert stderr.count("kept: the start") == sum(card.is_start for card in cards)
 
 
 @pytest.mark.long

@@ -115,8 +115,8 @@ def train(
     TrainingRun(config, folder, seed).train(progress=progress)
     own = observation_of(config)
     policy = Policy(folder / POLICY, config.name, None if isinstance(own, str) else own, folder_of)
-    if policy.card.kept_start:
-        say(f"{policy.name}: {policy.kept}")
+    if policy.card.is_start:
+        say(f"{policy.name}: {policy.selection_text}")
     return policy
 
 

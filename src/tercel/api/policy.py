@@ -49,7 +49,7 @@ class Policy:
         try:
             return (
                 f"{text}: nothing was learned, it is what its training began with"
-                if self.card.kept_start
+                if self.card.is_start
                 else text
             )
         except PolicyError:
@@ -61,9 +61,9 @@ class Policy:
         return read_card(self.folder / CARD)
 
     @property
-    def kept(self) -> str:
+    def selection_text(self) -> str:
         """What its training returned, its start or a checkpoint, and how far apart; "" where its card does not say."""
-        return self.card.kept
+        return self.card.selection_text
 
     @property
     def temporary(self) -> bool:

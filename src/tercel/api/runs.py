@@ -374,10 +374,10 @@ def train(run: Run, jobs: Sequence[TrainingJob]) -> None:
     for job in jobs:
         if (
             is_done(job.folder)
-            and not (card := read_card(job.folder / POLICY / CARD)).kept_start
-            and card.kept
+            and not (card := read_card(job.folder / POLICY / CARD)).is_start
+            and card.selection_text
         ):
-            say(f"{job.folder.name}: {card.kept}")
+            say(f"{job.folder.name}: {card.selection_text}")
 
 
 def train_task(config: AgentConfig, folder: Path, seed: int) -> bool:

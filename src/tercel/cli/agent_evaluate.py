@@ -65,7 +65,7 @@ Seeds = Annotated[
 class EvaluatePolicies(JudgedOptions, JsonRequest):
     """Options of `tercel agent evaluate`."""
 
-    interrupted: ClassVar[str] = "what is finished is kept in {out}; the same command goes on"
+    interrupted: ClassVar[str] = "what is finished is kept in {out}; the same command continues"
     several: ClassVar[bool] = True
 
     policies: Policies = None

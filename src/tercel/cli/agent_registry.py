@@ -85,7 +85,10 @@ def _run(folder: Path) -> dict[str, Any]:
     for inside in INSIDE:
         if (folder / inside / CARD).is_file():
             return _row(str(folder), folder / inside)
-    return {"policy": str(folder), "fault": "no policy yet: `tercel agent train --resume` goes on"}
+    return {
+        "policy": str(folder),
+        "fault": "no policy yet: `tercel agent train --resume` continues it",
+    }
 
 
 def _registered(entry: "RegistryEntry", store: Any) -> list[dict[str, Any]]:

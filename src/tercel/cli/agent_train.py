@@ -41,7 +41,7 @@ HEADINGS = (
 )
 
 
-@on_interrupt("what is finished is kept; the same command goes on")
+@on_interrupt("what is finished is kept; the same command continues")
 def tune(
     where: MarketOptions,
     strategies: Annotated[
@@ -172,7 +172,7 @@ def _cells(name: str, one: dict[str, Any]) -> tuple[str, ...]:
     return (*cells, f"{before:.2f}", f"{training:.2f}", f"{one['training_episodes']:,}")
 
 
-@on_interrupt("trials that ended are kept; --resume goes on")
+@on_interrupt("trials that ended are kept; --resume continues")
 def sweep(
     config: Annotated[
         Path,
@@ -217,7 +217,7 @@ def sweep(
     page = write_page(job, result)
     if stop:
         raise KeyboardInterrupt(
-            f"`tercel agent sweep {config} --resume` goes on after {result['trials']} trials"
+            f"`tercel agent sweep {config} --resume` continues after {result['trials']} trials"
         )
 
     def show() -> None:
@@ -256,7 +256,7 @@ def _run(job: "AgentSweep", wanted: int, timeout: float | None, stop: list[bool]
             bars.update(bar, completed=job.sweep.finished, now=shown)
 
 
-@on_interrupt("what is trained so far is kept; --resume RUN goes on")
+@on_interrupt("what is trained so far is kept; --resume RUN continues")
 def train(
     config: Annotated[
         Path | None, typer.Argument(help="TOML file of the training.", metavar="CONFIG")
@@ -342,7 +342,7 @@ def train(
     if not result["done"]:
         trusted = " --trust" if run.config.own_code else ""
         raise KeyboardInterrupt(
-            f"`tercel agent train --resume {run.folder}{trusted}` goes on at {result['frames']:,} decisions"
+            f"`tercel agent train --resume {run.folder}{trusted}` continues at {result['frames']:,} decisions"
         )
     report = str(run.report(result))
     found = {**result, "folder": str(run.folder), "report": report}

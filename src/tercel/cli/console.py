@@ -73,7 +73,7 @@ def console(
     metrics_token: Annotated[
         str | None,
         typer.Option(
-            help=f"Whoever sends it as a bearer token may read /metrics (default: {TOKEN}).",
+            help=f"A client that sends it as a bearer token may read /metrics (default: {TOKEN}).",
             metavar="TOKEN",
         ),
     ] = None,

@@ -152,7 +152,7 @@ class TypedOrder:
     quantity: Annotated[
         int | None,
         typer.Option(
-            help="The order in lots, in the place of a share; of US equities shares.", metavar="N"
+            help="The order in lots, instead of a share; of US equities shares.", metavar="N"
         ),
     ] = None
     horizon: Annotated[
@@ -170,7 +170,7 @@ class TypedOrder:
     end: Annotated[
         str | None,
         typer.Option(
-            help="(--start) Its horizon by the clock, in the place of --horizon.", metavar="HH:MM"
+            help="(--start) Its horizon by the clock, instead of --horizon.", metavar="HH:MM"
         ),
     ] = None
     decisions: Annotated[
@@ -186,7 +186,7 @@ class TypedOrder:
     orders: Annotated[
         Path | None,
         typer.Option(
-            help="(--tape) A CSV of orders in the place of one: time, symbol, side, quantity, horizon, limit.",
+            help="(--tape) A CSV of orders instead of one: time, symbol, side, quantity, horizon, limit.",
             metavar="FILE",
         ),
     ] = None

@@ -167,9 +167,7 @@ def replay(
 def reconcile(
     venue: Annotated[
         str | None,
-        typer.Option(
-            help="Ask this venue now and cancel what still stands there.", metavar="WHERE"
-        ),
+        typer.Option(help="Ask this venue now and cancel open orders there.", metavar="WHERE"),
     ] = None,
     as_json: AsJson = False,
     desk: Desk = None,
@@ -216,9 +214,7 @@ def verify(
         print_json(found._asdict())
     else:
         key = (
-            "with a key"
-            if found.keyed
-            else "without a key: who can write it can write its past anew"
+            "with a key" if found.keyed else "without a key: who can write it can rewrite its past"
         )
         console = result_console()
         console.print(f"{found.sound:,} entries are sound, hashes {key}", markup=False)

@@ -180,7 +180,7 @@ def submit(
         str,
         typer.Option(
             "--id",
-            help="A new id for it (default: one is made and told first); asked for twice it is one order.",
+            help="A new id for it (default: one is made and printed first); asked for twice it is one order.",
             metavar="ID",
         ),
     ] = "",
@@ -279,7 +279,7 @@ def settle(
     *,
     to: AskDesk,
 ) -> None:
-    """Say why positions differ from the venue's, or that orders are over or executions right: trading goes on."""
+    """Say why positions differ from the venue's, or that orders are over or executions right; trading continues."""
     from tercel.api.desk.folder import PostedCommand, settle_orders
 
     if execution or not order:

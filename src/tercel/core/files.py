@@ -118,7 +118,7 @@ def folder_lock(folder: Path, what: str) -> Iterator[None]:
         except BlockingIOError as error:
             raise ConfigError(
                 f"one {what} at a time in a folder",
-                f"{folder}, where one goes on",
+                f"{folder}, where a process runs",
                 "wait for it, or name another `out=`",
             ) from error
         yield

@@ -92,7 +92,7 @@ class _Market(_Column[Ints]):
 class _Outlook(_Column[Floats]):
     """A column of a forecaster; 0 where there is none."""
 
-    array = "told"
+    array = "outlook_rows"
 
 
 @dataclass(frozen=True, eq=False)
@@ -211,7 +211,7 @@ class View:
     # the outlook: what a forecaster says
 
     @property
-    def told(self) -> Ints:
+    def outlook_rows(self) -> Ints:
         """(n, OUTLOOK) what a forecaster says, zeros where there is none."""
         return np.zeros((self.n, c.OUTLOOK), np.int64) if self.outlook is None else self.outlook
 

@@ -51,8 +51,8 @@ def test_what_is_above_open_and_below_is_counted_and_named():
     found, *_ = claimed({"plain": {"a": row, "b": row}})
     assert found.training_seeds == {"a": SEEDS, "b": SEEDS}
     for key in ("these_markets", "any_markets"):
-        assert set(found.told[key]["open"]) <= {"equal", "weak", "strong"}
-    told = found.told["these_markets"]
+        assert set(found.called_by_view[key]["open"]) <= {"equal", "weak", "strong"}
+    told = found.called_by_view["these_markets"]
     assert {word: list(names) for word, names in told.items()} == {
         "above": ["weak"], "open": ["equal"], "below": ["strong"]
     }  # fmt: skip
@@ -86,7 +86,7 @@ def test_a_regime_that_loses_is_not_averaged_away():
         "calm": {"a": good, "b": good},
     }
     found, cells, _ = claimed(worlds)
-    assert found.told["these_markets"]["above"].keys() == {"weak"}
+    assert found.called_by_view["these_markets"]["above"].keys() == {"weak"}
     assert [(part.against, part.place) for part in found.worse] == [("weak", "b thin")]
     assert found.lowest["by_regime"].place == "thin"
     row = found.against["weak"]

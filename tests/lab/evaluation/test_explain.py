@@ -251,7 +251,7 @@ def test_what_nothing_moves_is_not_ranked(
     alone = replace(found, from_rule=None)
     assert alone.lead() == "No feature that mine sees moves what it does."
     assert (
-        replace(alone, kept_start=True)
+        replace(alone, is_start=True)
         .lead()
         .startswith("Nothing was learned: mine is what its training began")
     )

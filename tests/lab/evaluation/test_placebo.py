@@ -43,7 +43,7 @@ class Noting(Strategy):
         return shipped()
 
     def decide(self, view: View) -> Intents:
-        self.told.append(view.told.copy())
+        self.told.append(view.outlook_rows.copy())
         return hold(view)
 
 
@@ -132,7 +132,7 @@ def test_an_episode_without_room_or_before_its_time_is_told_the_nearest(market: 
     episodes.foresee(shipped(), told)
     heard = []
     while episodes.working.any():
-        heard.append(int(episodes.view.told[0, c.FORECAST_10]))
+        heard.append(int(episodes.view.outlook_rows[0, c.FORECAST_10]))
         episodes.step(hold(episodes.view))
     assert heard == [1, 1, 1, 2, 2, 2, 3, 3]
 

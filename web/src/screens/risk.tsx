@@ -236,9 +236,9 @@ function Postures({ page }: { page: Page }) {
 }
 const COUNTS: [string, string][] = [
   ["", "the more careful of it and risk's, at once"],
-  ["yes", "in the place of risk's, once a second person confirms"],
+  ["yes", "instead of risk's, once a second person confirms"],
 ];
-/** More care is taken at once; in the place of what risk says, a second person has to confirm. */
+/** More care is taken at once; instead of what risk says, a second person has to confirm. */
 function SetPosture({ page }: { page: Page }) {
   const whom: [string, string][] = [["", "the whole desk"], ...names(page).map((n): [string, string] => [n, n])];
   const share = (name: string, label: string) => field(name, `${label}, 0 to 1`, { kind: "number" });
@@ -263,7 +263,7 @@ function SetPosture({ page }: { page: Page }) {
 const WORDS: Record<string, string> = { size_multiplier: "size", max_participation: "of volume at most" };
 function Stances({ page }: { page: Page }) {
   const word = ([k, v]: [string, number]): string => `${WORDS[k] ?? k} ${k === "styles" ? styles(v) : pct(v)}`;
-  const instead = (s: NamedStance): string => (s.instead ? ", in the place of risk's" : "");
+  const instead = (s: NamedStance): string => (s.instead ? ", instead of risk's" : "");
   const end = (s: NamedStance) => (
     <Do
       {...{ may: "posture", label: "End…", title: `End the posture of ${s.agent || page.desk}`, yes: "End it" }}

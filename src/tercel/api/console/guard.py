@@ -12,7 +12,7 @@ from fastapi.responses import JSONResponse, Response
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
-from tercel.api.console.people import LEAST, PUBLIC, NobodyError, may
+from tercel.api.console.people import LEAST, PUBLIC, UnknownUserError, may
 from tercel.api.console.sessions import Sessions, Visit, carries
 from tercel.core.errors import TercelError, of_files
 from tercel.core.serialization import to_jsonable
@@ -318,7 +318,7 @@ def tell_errors(app: FastAPI) -> None:
         return answer
 
     async def of_tercel(_: Request, error: Any) -> Response:
-        status = 404 if isinstance(error, NobodyError) else 409
+        status = 404 if isinstance(error, UnknownUserError) else 409
         return HttpError(status, error.expected, error.received, error.remedy).response()
 
     async def of_system(_: Request, error: Any) -> Response:

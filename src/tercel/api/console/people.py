@@ -355,7 +355,7 @@ class People:
 
     def _known(self, people: Mapping[str, Person], name: str) -> Person:
         if name not in people:
-            raise NobodyError(
+            raise UnknownUserError(
                 "the name of a person",
                 repr(name),
                 f"one of {', '.join(sorted(people)) or 'nobody yet'}",
@@ -363,7 +363,7 @@ class People:
         return people[name]
 
 
-class NobodyError(ConfigError):
+class UnknownUserError(ConfigError):
     """A name that no person of a console has."""
 
 

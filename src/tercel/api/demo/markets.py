@@ -144,8 +144,8 @@ def _of(
     direction = rng.choice([-1.0, 0.0, 1.0], rounds)
     noise = rng.normal(size=rounds)
     # a fair draw of -1, 0, 1 has variance 2/3: the score is made of unit variance before it is mixed
-    told = np.where(np.arange(rounds) < (scenario.news_flips or rounds), direction, -direction)
-    news = rho * told / np.sqrt(2 / 3) + np.sqrt(1 - rho**2) * noise
+    signal = np.where(np.arange(rounds) < (scenario.news_flips or rounds), direction, -direction)
+    news = rho * signal / np.sqrt(2 / 3) + np.sqrt(1 - rho**2) * noise
     moments = {number * round_s: 0.5 + market.drift * direction[number] for number in range(rounds)}
     changes = {change.at_round * round_s: change for change in market.change}
     regimes, buy_share, change = [], 0.5, PlantedChange(at_round=0)  # which changes nothing

@@ -351,7 +351,7 @@ def _limited(task: Task, one: OwnParent) -> Task:
 def _bps(parents: Sequence[OwnParent], costs: Costs) -> Floats:
     """A strategy's costs against the parents' own arrival mids, fees left out.
 
-    Lots beyond the visible book are booked at its last level. Where a limit kept the strategy from taking at any price,
+    Lots beyond the visible book are booked at its last level. Where a limit stopped the strategy from taking at any price,
     they cost the mid's move to the end, as the owner's do.
     """
     m0, m1, value2 = np.array(

@@ -37,7 +37,7 @@ MONEY: Final = ("agent", "currency")
 COUNTERS: Final[dict[str, tuple[str, ...]]] = {
     "journal_entries": ("Journal entries", "kind"),
     "orders_out": ("Commands sent to the venue", "agent", "what"),
-    "denials": ("Commands kept back by limits", "agent", "code"),
+    "denials": ("Commands denied by limits", "agent", "code"),
     "fills": ("Executions", "agent", "instrument"),
     "filled_lots": ("Lots filled", "agent", "instrument"),
     "rebooked": ("Executions that the venue took back or corrected", "agent", "what"),

@@ -329,10 +329,16 @@ class Evidence:
 
     @property
     def verdict(self) -> str:
-        """Text of the comparison: too few to say, better, worse, not told apart."""
+        """Text of the comparison: too few to say, better, worse, no significant difference."""
         if self.trials < 3:
             return "too few to say"
-        return "better" if self.low_bps > 0 else "worse" if self.high_bps < 0 else "not told apart"
+        return (
+            "better"
+            if self.low_bps > 0
+            else "worse"
+            if self.high_bps < 0
+            else "no significant difference"
+        )
 
     def __str__(self) -> str:
         """For people."""

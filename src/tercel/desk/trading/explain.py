@@ -142,7 +142,9 @@ def _seen(entry: Entry) -> dict[str, dict[str, Any]]:
         tables["what the forecaster said, bps"] = table
     if "obs" in arrays and arrays["obs"].size == len(FEATURES):
         values = zip(FEATURES, arrays["obs"].ravel().tolist(), strict=True)
-        tables["what drift is told by (scaled)"] = {name: round(value, 4) for name, value in values}
+        tables["what drift is computed from (scaled)"] = {
+            name: round(value, 4) for name, value in values
+        }
     return tables
 
 

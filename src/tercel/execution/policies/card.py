@@ -205,19 +205,19 @@ class Card:
         return (named,) if isinstance(named, str) else tuple(str(one) for one in named)
 
     @property
-    def kept_start(self) -> bool:
+    def is_start(self) -> bool:
         """Whether the training selected its start, as no checkpoint was better."""
         return self.frames == 0 and "validation" in self.scores
 
     @property
-    def kept(self) -> str:
+    def selection_text(self) -> str:
         """The policy that its training selected, and how far the best checkpoint was from the start (:func:`selection`); ""
         where the card does not tell."""
         if "start" not in self.scores:
             return ""
         looks = int(self.learner.get("looks", 1))
         return selection(
-            self.scores["start"], self.scores.get("best_checkpoint"), looks, self.kept_start
+            self.scores["start"], self.scores.get("best_checkpoint"), looks, self.is_start
         )
 
     @property

@@ -78,7 +78,7 @@ class Against(Record):
         return next(iter(self.by_market.values()))
 
     def view(self, key: str) -> PairedGain:
-        """The gain in a view of a claim: see :attr:`Claim.told`."""
+        """The gain in a view of a claim: see :attr:`Claim.called_by_view`."""
         return self.first if key == FIRST else getattr(self, key)
 
 
@@ -125,7 +125,7 @@ class Claim(Record):
     against: Mapping[str, Against]
 
     @property
-    def told(self) -> dict[str, dict[str, dict[str, float]]]:
+    def called_by_view(self) -> dict[str, dict[str, dict[str, float]]]:
         """View (pooled over markets in both ways, or the only market) -> above, open, below -> opponent -> mean."""
         one_market = any(row.these_markets is None for row in self.against.values())
         views = {
@@ -159,7 +159,7 @@ class Claim(Record):
     @property
     def verdict(self) -> dict[str, str]:
         """View -> one line."""
-        return {key: _verdict(row, len(self.against)) for key, row in self.told.items()}
+        return {key: _verdict(row, len(self.against)) for key, row in self.called_by_view.items()}
 
     def parts(self, kinds: Sequence[str]) -> Iterator[PlaceGain]:
         """Gains on every opponent in places of some kinds."""
@@ -171,7 +171,10 @@ class Claim(Record):
     def json_fields(self) -> dict[str, object]:
         """The fields, and the properties that follow from them."""
         return super().json_fields() | {
-            key: getattr(self, key) for key in ("told", "worse", "lowest", "verdict")
+            "told": self.called_by_view,
+            "worse": self.worse,
+            "lowest": self.lowest,
+            "verdict": self.verdict,
         }
 
 

@@ -218,8 +218,8 @@ def placebo_plan(plan: Plan) -> Plan | None:
     rows = plan.rows
     start = rows[:, kernels.E_START_NS]
     # a recorded day is identified by its last row
-    told_by = [[kernels.E_CURSOR_END], [kernels.E_START_NS]] if start.any() else [_STREAM]
-    labels = [np.unique(rows[:, by], axis=0, return_inverse=True)[1].ravel() for by in told_by]
+    words_of = [[kernels.E_CURSOR_END], [kernels.E_START_NS]] if start.any() else [_STREAM]
+    labels = [np.unique(rows[:, by], axis=0, return_inverse=True)[1].ravel() for by in words_of]
     label = next((one for one in labels if one.max() > 0), None)
     if label is None:
         return None
@@ -253,6 +253,6 @@ def outlooks(source: Source, task: Task, plan: Plan, forecaster: Forecaster) -> 
     episodes.foresee(forecaster)
     seen = np.zeros((looks, len(plan), c.OUTLOOK), np.int64)
     for look in range(looks):
-        seen[look] = episodes.view.told
+        seen[look] = episodes.view.outlook_rows
         episodes.step(empty(len(plan)))
     return seen

@@ -467,7 +467,7 @@ def follows(k: Longs) -> bool:
 
 @kernel
 def drawn_since(k: Longs, at: int) -> int:
-    """Draws that bring the stream at `k[at]` to where the flow's stands; more than a row has room for: one too many."""
+    """Draws that bring the stream at `k[at]` to where the flow's is; more than a row has room for: one too many."""
     draws = 0
     while draws <= MOST_DRAWS and (k[at] != k[sim.FLOW_RNG] or k[at + 1] != k[sim.FLOW_RNG + 1]):
         next_word(k, at)

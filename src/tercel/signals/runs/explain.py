@@ -229,7 +229,7 @@ def importance(
     groups : sequence of groups of features
         Each shuffled as a whole.
     tick : callable
-        Told what is done, once a fit and once a thing shuffled in a fold.
+        Called with what is done, once a fit and once a thing shuffled in a fold.
 
     Raises
     ------

@@ -385,7 +385,7 @@ def train(config: SignalsConfig, seed: int, out: Path) -> dict[str, Any]:
         out / MODEL, model, to_jsonable(about), walk_of(data, value, sd, folds, blocks), moves
     ).card
     with atomic_path(out / FORECASTS) as part:
-        np.savez(part, told=forecasts, columns=np.array(columns))
+        np.savez(part, forecasts=forecasts, columns=np.array(columns))
     return {
         "out": out,
         "rows": data.n,
@@ -429,7 +429,7 @@ def evaluate(config: SignalsConfig, seed: int, out: Path, demo: bool) -> dict[st
     data, _ = panel_in(config, seed, out)
     try:
         with np.load(out / FORECASTS) as stored:
-            forecasts, columns = stored["told"], tuple(str(name) for name in stored["columns"])
+            forecasts, columns = stored["forecasts"], tuple(str(name) for name in stored["columns"])
     except (OSError, KeyError, ValueError):
         raise ConfigError(
             "a folder that was trained in", f"{out}", "run: tercel signals train"

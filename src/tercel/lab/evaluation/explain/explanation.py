@@ -86,7 +86,7 @@ class Explanation:
         For the head of the page.
     from_rule : Estimate, optional
         Of a network that moves a written rule: the share of what is left that it sends elsewhere than the rule alone.
-    kept_start : bool
+    is_start : bool
         Whether its training returned its start, because nothing after it was better.
     """
 
@@ -104,7 +104,7 @@ class Explanation:
     tick: float
     facts: Mapping[str, object]
     from_rule: Estimate | None = None
-    kept_start: bool = False
+    is_start: bool = False
 
     @property
     def still(self) -> bool:
@@ -118,7 +118,7 @@ class Explanation:
             return f"Nothing was learned: {self.policy} is the written rule itself, and no feature moves it from there."
         begun = (
             f"Nothing was learned: {self.policy} is what its training began with. "
-            if self.kept_start
+            if self.is_start
             else ""
         )
         if self.still:
@@ -413,7 +413,7 @@ def explanation(
             "decisions": len(seen),
         },
         from_rule=beside,
-        kept_start=card.kept_start,
+        is_start=card.is_start,
     )
 
 

@@ -207,9 +207,9 @@ class Experiment:
             *untrained_in(self.trained_for),
         ]
         for policy in participants.policies:
-            if policy.learned and (card := policy.card).kept_start:
+            if policy.learned and (card := policy.card).is_start:
                 notes.append(f"Nothing was learned: {policy.key} is what its training began with.")
-                notes += [f"{policy.key}: {card.kept}"] if card.kept else []
+                notes += [f"{policy.key}: {card.selection_text}"] if card.selection_text else []
         forecasting = [one for one in participants.baselines if one.forecaster is not None]
         for name, scenario in self.scenarios.items():
             everyone = [*participants.teams[name], *specialists, *forecasting]

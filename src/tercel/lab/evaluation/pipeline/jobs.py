@@ -505,7 +505,7 @@ def run_jobs(
     )
     if own:
         say(
-            f"results of {', '.join(own)} that are stored in {out} are used again; another `out=` runs them anew"
+            f"results of {', '.join(own)} that are stored in {out} are used again; another `out=` runs them again"
         )
     missing = [job for job in jobs if not done[job]]
     if elsewhere is not None:

@@ -130,13 +130,13 @@ def seen_by(policy: Candidate) -> list[SeenDays]:
     """Recorded days that a policy learned from, or the forecaster that it listens to, as far as their cards say."""
     trained_on = policy.card.trained_on
     symbol = str(trained_on.get("symbol", ""))
-    told_of = [
+    learned_from = [
         value for key, value in trained_on.items() if key.startswith(("trained", "days", "train"))
     ]
-    by_symbol = [(symbol, value) for value in told_of if not isinstance(value, dict)]
+    by_symbol = [(symbol, value) for value in learned_from if not isinstance(value, dict)]
     by_symbol += [
         (symbol if _DATE.search(name) else name, {name: days})
-        for value in told_of
+        for value in learned_from
         if isinstance(value, dict)
         for name, days in value.items()
     ]
