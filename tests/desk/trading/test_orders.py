@@ -10,10 +10,10 @@ from tests.desk.trading.venue_model import ModelVenue
 from tests.parts import parts, whole
 
 from tercel.core.errors import OrderError
+from tercel.core.lifecycle import Code
 from tercel.core.orders import (
     ONE,
     PAID_ONE,
-    TERMINAL,
     CancelOrder,
     CancelReject,
     ExecType,
@@ -27,7 +27,6 @@ from tercel.core.orders import (
 )
 from tercel.core.ports import Entry
 from tercel.desk.trading.child_orders.fold import Orders
-from tercel.desk.trading.child_orders.lifecycle import TRANSITIONS, Code
 from tercel.desk.trading.child_orders.positions import Position
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.chain import MemoryJournal
@@ -353,13 +352,6 @@ def orders():
 
 def codes(notices):
     return [notice.code for notice in notices]
-
-
-def test_every_state_has_an_answer_to_every_word():
-    assert set(TRANSITIONS) == set(S) - {S.PENDING_CANCEL, S.PENDING_REPLACE}
-    for base, row in TRANSITIONS.items():
-        assert set(row) == set(X) - {X.STATUS}
-        assert base not in TERMINAL or set(row.values()) == {base}
 
 
 def test_a_fill_before_the_ack_counts(orders):

@@ -13,7 +13,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final
 
-from tercel.core.orders import ONE, ExecType, NewOrder, OrdStatus, Report, refused
+from tercel.core.orders import ONE, ExecType, NewOrder, OrdStatus, Report, refused, working
 from tercel.core.vocabulary import MOST_LOTS
 
 _FIELDS: Final = tuple(field.name for field in fields(Report))
@@ -228,7 +228,7 @@ class ClientOrder:
         """Book an execution."""
         self.cum += lots
         self.leaves -= lots
-        self.status = OrdStatus.PARTIALLY_FILLED if self.leaves else OrdStatus.FILLED
+        self.status = working(self.cum, full=not self.leaves)
 
     def end(self, status: OrdStatus) -> None:
         """End the order: no lots are left to trade."""
