@@ -510,16 +510,6 @@ def test_an_order_that_may_not_have_left_is_unknown_until_the_venue_says(orders)
     assert (orders.get("1-1").status, whole(orders.get("1-1").open_qty)) == (S.REJECTED, 0)
 
 
-def test_a_cancel_reject_that_speaks_of_an_end_nobody_told_leaves_it_unknown(orders):
-    orders.apply(told(exec_id="n"))
-    orders.apply(entry_out(CancelOrder("1-2", "1-1", "X", 1, "a", 2)))
-    notices = orders.apply(entry_in(CancelReject("1-2", "1-1", "a", S.FILLED, 9, "too late")))
-    assert Code.UNKNOWN in codes(notices)
-    assert (orders.get("1-1").status, whole(orders.get("1-1").open_qty)) == (S.UNKNOWN, 10)
-    orders.apply(fill("t", 10, 10))
-    assert orders.get("1-1").status == S.FILLED
-
-
 # -- positions --------------------------------------------------------------------------------------------------------
 
 

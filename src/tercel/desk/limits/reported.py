@@ -283,27 +283,28 @@ class ReportedCounts(PastCounts):
             return None
         order.taken = turn
         lots = max(lots, report.lots, ceiled(report.cum_qty))
+        return self._resized(order, report, most, lots, price)
+
+    def _restated(self, order: OpenOrder, report: Report) -> Alarm | None:
+        """The venue changed size or price without being asked."""
+        if report.ns < order.changed_ns:
+            return None
+        lots = max(report.lots or order.lots, ceiled(report.cum_qty))
+        price = order.price if report.price is None else report.price
+        alarm = self._resized(order, report, order.most, lots, price)
+        self._reopened(order, report)
+        return alarm
+
+    def _resized(
+        self, order: OpenOrder, report: Report, most: int, lots: int, price: int
+    ) -> Alarm | None:
+        """Change size and price as of a report; an order larger than requested counts at its reported size."""
         if report.ns < order.changed_ns:
             order.lots = max(lots, order.lots)
         else:
             order.changed_ns = report.ns
             order.price = price
             order.lots = lots
-        return self._enlarged(order, most, report)
-
-    def _restated(self, order: OpenOrder, report: Report) -> Alarm | None:
-        """The venue changed size or price without being asked."""
-        if report.ns < order.changed_ns:
-            return None
-        most = order.most
-        order.changed_ns = report.ns
-        order.price = order.price if report.price is None else report.price
-        order.lots = max(report.lots or order.lots, ceiled(report.cum_qty))
-        self._reopened(order, report)
-        return self._enlarged(order, most, report)
-
-    def _enlarged(self, order: OpenOrder, most: int, report: Report) -> Alarm | None:
-        """An order larger than requested counts at its reported size."""
         if order.lots <= most:
             return None
         return self._stop(
