@@ -28,7 +28,7 @@ from tests.mutants.generate import Mutant, mutants, tree_of
 ROOT = Path(__file__).resolve().parents[2]
 PLAIN = [
     *(
-        "desk/trading/child_orders/lifecycle.py",
+        "core/lifecycle.py",
         "desk/trading/child_orders/fold.py",
         "desk/limits/checks.py",
         "desk/limits/gate.py",

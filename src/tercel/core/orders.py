@@ -194,6 +194,17 @@ HELD: Final = frozenset(
 """It lives and does not trade as others do: its lots stay reserved."""
 
 
+def working(cum_qty: int, full: bool = False) -> OrdStatus:
+    """Status of an order that trades, by what has filled, and whether that is all of it.
+
+    >>> working(0), working(3), working(5, full=True)
+    (<OrdStatus.NEW: 'new'>, <OrdStatus.PARTIALLY_FILLED: 'partially_filled'>, <OrdStatus.FILLED: 'filled'>)
+    """
+    if full:
+        return OrdStatus.FILLED
+    return OrdStatus.PARTIALLY_FILLED if cum_qty else OrdStatus.NEW
+
+
 class ExecType(StrEnum):
     """Why an execution report was sent."""
 

@@ -276,16 +276,17 @@ class OrderMemory:
     def update(self, report: o.Report) -> None:
         """Record a report's OrderID, status, fills and name."""
         sent = self.by_name.get(report.cl_ord_id)
-        if sent is not None and sent.kind not in (
-            "new",
-            "replace",
-        ):  # a cancel's name: the order is the other
-            sent = None
         old = self.by_name.get(report.orig)
         for one in (sent, old):
             if one is None or one.kind not in ("new", "replace"):
                 continue
-            renamed = one is old and sent is not None and report.exec_type is o.ExecType.REPLACED
+            # A report may carry a cancel's name: it is of the other order then.
+            renamed = (
+                one is old
+                and sent is not None
+                and sent.kind in ("new", "replace")
+                and report.exec_type is o.ExecType.REPLACED
+            )
             status = o.OrdStatus.CANCELED if renamed else report.status
             if (one.order_id, one.status, one.cum_qty) != (
                 report.order_id or one.order_id,

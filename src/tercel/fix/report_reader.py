@@ -175,7 +175,7 @@ class ReportReader:
         code = message.get(t.ORD_STATUS)
         if code == _REPLACED_STATUS:  # of 4.2: the status after the change
             filled = any(letter in "123456789" for letter in message.get(t.CUM_QTY, "0"))
-            return o.OrdStatus.PARTIALLY_FILLED if filled else o.OrdStatus.NEW
+            return o.working(filled)
         if (found := t.STATUSES.get(code)) is None:
             raise RefusedError("an OrdStatus (39) that is known here", f"39={code}")
         if found is o.OrdStatus.REJECTED and message.get(t.ORD_REJ_REASON) == t.UNKNOWN_ORDER:
@@ -221,11 +221,7 @@ class ReportReader:
             return [replace(cancelled, text=text)]
         first = replace(read, exec_type=o.ExecType.REPLACED, orig=about.orig)
         if read.exec_type is o.ExecType.NEW:
-            return [
-                replace(
-                    first, status=o.OrdStatus.PARTIALLY_FILLED if read.cum_qty else o.OrdStatus.NEW
-                )
-            ]
+            return [replace(first, status=o.working(read.cum_qty))]
         before = replace(
             first,
             exec_id=f"{read.exec_id}-R",

@@ -9,11 +9,11 @@ from certify.fix.case import Bench
 from certify.fix.scripted import BY_HAND
 from certify.fix.wall import XYZ, Wall
 from exchange.fix import acceptor
+from tercel.core.lifecycle import opened
 from tercel.core.orders import ONE, CancelOrder, NewOrder, ReplaceOrder, Tif
 from tercel.core.ports import Entry
 from tercel.core.vocabulary import BUY, SELL
 from tercel.desk.trading.child_orders.fold import Orders
-from tercel.desk.trading.child_orders.lifecycle import opened
 from tercel.desk.trading.child_orders.positions import Fill, Positions
 from tercel.desk.trading.heartbeat import carry_out
 from tercel.desk.trading.journal import kinds

@@ -4,6 +4,7 @@ import random
 
 from tests.parts import whole
 
+from tercel.core.lifecycle import ChildOrder
 from tercel.core.orders import (
     ONE,
     CancelOrder,
@@ -18,7 +19,6 @@ from tercel.core.orders import (
     Tif,
 )
 from tercel.core.ports import Entry
-from tercel.desk.trading.child_orders.lifecycle import ChildOrder
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.codec import entry_in, entry_out
 from tercel.desk.trading.ledger import Ledger

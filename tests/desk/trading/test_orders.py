@@ -10,10 +10,10 @@ from tests.desk.trading.venue_model import ModelVenue
 from tests.parts import parts, whole
 
 from tercel.core.errors import OrderError
+from tercel.core.lifecycle import Code
 from tercel.core.orders import (
     ONE,
     PAID_ONE,
-    TERMINAL,
     CancelOrder,
     CancelReject,
     ExecType,
@@ -27,7 +27,6 @@ from tercel.core.orders import (
 )
 from tercel.core.ports import Entry
 from tercel.desk.trading.child_orders.fold import Orders
-from tercel.desk.trading.child_orders.lifecycle import TRANSITIONS, Code
 from tercel.desk.trading.child_orders.positions import Position
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.chain import MemoryJournal
@@ -355,13 +354,6 @@ def codes(notices):
     return [notice.code for notice in notices]
 
 
-def test_every_state_has_an_answer_to_every_word():
-    assert set(TRANSITIONS) == set(S) - {S.PENDING_CANCEL, S.PENDING_REPLACE}
-    for base, row in TRANSITIONS.items():
-        assert set(row) == set(X) - {X.STATUS}
-        assert base not in TERMINAL or set(row.values()) == {base}
-
-
 def test_a_fill_before_the_ack_counts(orders):
     orders.apply(fill("t1", 4, 4))
     assert orders.get("1-1").status == S.PARTIALLY_FILLED
@@ -516,16 +508,6 @@ def test_an_order_that_may_not_have_left_is_unknown_until_the_venue_says(orders)
         told(exec_type=X.STATUS, status=S.REJECTED, order_id="", text="unknown order", leaves=0)
     )
     assert (orders.get("1-1").status, whole(orders.get("1-1").open_qty)) == (S.REJECTED, 0)
-
-
-def test_a_cancel_reject_that_speaks_of_an_end_nobody_told_leaves_it_unknown(orders):
-    orders.apply(told(exec_id="n"))
-    orders.apply(entry_out(CancelOrder("1-2", "1-1", "X", 1, "a", 2)))
-    notices = orders.apply(entry_in(CancelReject("1-2", "1-1", "a", S.FILLED, 9, "too late")))
-    assert Code.UNKNOWN in codes(notices)
-    assert (orders.get("1-1").status, whole(orders.get("1-1").open_qty)) == (S.UNKNOWN, 10)
-    orders.apply(fill("t", 10, 10))
-    assert orders.get("1-1").status == S.FILLED
 
 
 # -- positions --------------------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from tests.desk.trading.desk_of_two import S, asked, exchange_of, session_of
 from tests.desk.trading.random_journals import Story
 
+from tercel.core.lifecycle import Code, opened
 from tercel.core.orders import (
     ONE,
     CancelOrder,
@@ -23,7 +24,6 @@ from tercel.core.orders import (
 from tercel.core.ports import Entry
 from tercel.desk.limits import PAUSES
 from tercel.desk.trading.child_orders.fold import Orders
-from tercel.desk.trading.child_orders.lifecycle import Code, opened
 from tercel.desk.trading.child_orders.positions import Fill, Positions
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.chain import MemoryJournal

@@ -4,6 +4,7 @@ import pytest
 from tests.desk.trading.test_orders import codes, fill, told
 from tests.parts import whole
 
+from tercel.core.lifecycle import Code
 from tercel.core.orders import (
     PAID_ONE,
     CancelOrder,
@@ -14,7 +15,7 @@ from tercel.core.orders import (
     Unread,
 )
 from tercel.core.ports import Entry
-from tercel.desk.trading.child_orders.lifecycle import SEVERITY, Code
+from tercel.desk.trading.gateway import SEVERITY
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.chain import MemoryJournal
 from tercel.desk.trading.journal.codec import entry_in, entry_out, message_of, to_json

@@ -16,6 +16,7 @@ from starlette.concurrency import run_in_threadpool
 from tercel.api.console.cards import model_cards
 from tercel.api.console.connected import ConnectedDesk, Desks
 from tercel.api.console.guard import COOKIE, TOKEN_TOO, HttpError, Json, needs
+from tercel.core.lifecycle import ChildOrder
 from tercel.core.orders import ONE
 from tercel.core.report.cells import csv_text
 from tercel.core.serialization import to_jsonable
@@ -45,7 +46,6 @@ from tercel.desk.console.report import (
     Why,
 )
 from tercel.desk.console.state import DeskState
-from tercel.desk.trading.child_orders.lifecycle import ChildOrder
 from tercel.desk.trading.forecast_outcomes import forecast_row
 from tercel.desk.trading.journal import kinds as all_kinds
 from tercel.desk.trading.parent_orders.parent import ParentOrder

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tercel.core.errors import ConfigError, JournalError, OrderError, offer
+from tercel.core.lifecycle import ChildOrder
 from tercel.core.orders import PAID_ONE, PAID_PLACES, shown
 from tercel.core.ports import Entry
 from tercel.core.report.svg import Section, render
@@ -17,7 +18,6 @@ from tercel.core.toml import read_toml
 from tercel.core.vocabulary import NS_PER_SECOND, SIDE_WORDS
 from tercel.desk.engine.runtime import CONFIG
 from tercel.desk.gate.process import FOLDER
-from tercel.desk.trading.child_orders.lifecycle import ChildOrder
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.blobs import unpack
 from tercel.desk.trading.journal.codec import entry_in

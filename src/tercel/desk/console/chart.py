@@ -10,6 +10,7 @@ from itertools import takewhile
 from typing import Final
 
 from tercel.core.checkpoints import Checkpoints
+from tercel.core.lifecycle import ChildOrder
 from tercel.core.orders import ONE, Unit
 from tercel.core.ports import Entries, Entry
 from tercel.core.stats.history import thinned
@@ -23,7 +24,6 @@ from tercel.desk.console.report import (
     Trade,
 )
 from tercel.desk.console.state import DeskState
-from tercel.desk.trading.child_orders.lifecycle import ChildOrder
 from tercel.desk.trading.child_orders.positions import Fill
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.blobs import unpack

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any, Final, cast
 
+from tercel.core.lifecycle import ChildOrder
 from tercel.core.orders import ONE, shown
 from tercel.core.ports import Entries, Entry
 from tercel.core.serialization import to_jsonable
@@ -46,7 +47,6 @@ from tercel.desk.console.report import (
     Summary,
     Total,
 )
-from tercel.desk.trading.child_orders.lifecycle import ChildOrder
 from tercel.desk.trading.forecast_outcomes import Outcomes
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.ledger import ArchiveIndex, Ledger

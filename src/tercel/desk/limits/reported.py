@@ -9,7 +9,8 @@ from dataclasses import replace
 from typing import Any, Final
 
 from tercel.core.executions import Execution, Key, strange
-from tercel.core.orders import ONE, REBOOKS, TERMINAL, ExecType, OrdStatus, Report, ceiled, text
+from tercel.core.lifecycle import ChildOrder, acknowledges, ends, recounted
+from tercel.core.orders import ONE, REBOOKS, ExecType, OrdStatus, Report, ceiled, text
 from tercel.desk.limits.file import WHOLE
 from tercel.desk.limits.state import (
     AT_ANY_PRICE,
@@ -51,7 +52,7 @@ class PastCounts(LimitCounts):
     def recall(
         self,
         parent: Any,
-        orders: Iterable[tuple[Any, Sequence[str]]],
+        orders: Iterable[tuple[ChildOrder, Sequence[str]]],
         executions: Iterable[tuple[str, str, Execution[Any]]],
     ) -> None:
         """Restore an archived parent; nothing of it is reserved, so no limit comes nearer.
@@ -61,7 +62,7 @@ class PastCounts(LimitCounts):
         parent : ParentOrder
             As `trading.parent_orders.parent` has it.
         orders : iterable of (ChildOrder, names)
-            As `trading.child_orders.lifecycle` has them, with every name of each.
+            With every name of each.
         executions : iterable of (order, name, Execution)
             As they stand, by every name.
         """
@@ -85,7 +86,7 @@ class PastCounts(LimitCounts):
             )
 
 
-def _ended(order: Any, holding: Holding, parent: ParentLimit) -> OpenOrder:
+def _ended(order: ChildOrder, holding: Holding, parent: ParentLimit) -> OpenOrder:
     price = AT_ANY_PRICE * order.side if order.price is None else order.price
     one = OpenOrder(order.root, holding, parent, order.side, order.lots, price)
     one.live = False
@@ -239,24 +240,14 @@ class ReportedCounts(PastCounts):
                 order.live = False
             self.settle(order)
             return None
-        order.accepted = order.accepted or report.status not in (
-            OrdStatus.PENDING_NEW,
-            OrdStatus.UNKNOWN,
-        )
+        order.accepted = order.accepted or acknowledges(report.status)
         if report.exec_type is ExecType.REPLACED:
             alarm = self._replaced(order, report)
         elif report.exec_type is ExecType.RESTATED:
             alarm = self._restated(order, report)
-        self._ended(order, report)
-        if report.exec_type is ExecType.TRADE:
+        elif report.exec_type is ExecType.TRADE:
             alarm = self._filled(order, report)
         return self._counted(order, report) or alarm
-
-    def _ended(self, order: OpenOrder, report: Report) -> None:
-        """The venue has ended it; a fill from before one was taken back ends nothing."""
-        filled = report.status is OrdStatus.FILLED
-        if report.status in TERMINAL and not (filled and report.ns < order.recounted_ns):
-            order.live, order.filled = False, filled and (order.live or order.filled)
 
     def _reopened(self, order: OpenOrder, report: Report) -> None:
         """A filled order has open lots again."""
@@ -265,10 +256,14 @@ class ReportedCounts(PastCounts):
             order.filled = False
 
     def _counted(self, order: OpenOrder, report: Report) -> Alarm | None:
-        """Quantity that the venue counts as filled stays reserved until its fill comes; older counts no longer hold."""
+        """The venue may have ended it; quantity that it counts as filled stays reserved until its fill comes, and older
+        counts no longer hold."""
         alarm = None
+        if ends(report, order.recounted_ns):
+            filled = report.status is OrdStatus.FILLED
+            order.live, order.filled = False, filled and (order.live or order.filled)
+        order.reported, order.recounted_ns = recounted(order.reported, order.recounted_ns, report)
         if report.ns >= order.recounted_ns:
-            order.reported = max(order.reported, report.cum_qty)
             if order.reported > order.most * ONE:
                 what = f"cum={text(order.reported)} lots={order.most}"
                 alarm = self._stop(order.holding.agent, "OVERFILL", what, report)
@@ -288,27 +283,28 @@ class ReportedCounts(PastCounts):
             return None
         order.taken = turn
         lots = max(lots, report.lots, ceiled(report.cum_qty))
+        return self._resized(order, report, most, lots, price)
+
+    def _restated(self, order: OpenOrder, report: Report) -> Alarm | None:
+        """The venue changed size or price without being asked."""
+        if report.ns < order.changed_ns:
+            return None
+        lots = max(report.lots or order.lots, ceiled(report.cum_qty))
+        price = order.price if report.price is None else report.price
+        alarm = self._resized(order, report, order.most, lots, price)
+        self._reopened(order, report)
+        return alarm
+
+    def _resized(
+        self, order: OpenOrder, report: Report, most: int, lots: int, price: int
+    ) -> Alarm | None:
+        """Change size and price as of a report; an order larger than requested counts at its reported size."""
         if report.ns < order.changed_ns:
             order.lots = max(lots, order.lots)
         else:
             order.changed_ns = report.ns
             order.price = price
             order.lots = lots
-        return self._enlarged(order, most, report)
-
-    def _restated(self, order: OpenOrder, report: Report) -> Alarm | None:
-        """The venue changed size or price without being asked."""
-        if report.ns < order.changed_ns:
-            return None
-        most = order.most
-        order.changed_ns = report.ns
-        order.price = order.price if report.price is None else report.price
-        order.lots = max(report.lots or order.lots, ceiled(report.cum_qty))
-        self._reopened(order, report)
-        return self._enlarged(order, most, report)
-
-    def _enlarged(self, order: OpenOrder, most: int, report: Report) -> Alarm | None:
-        """An order larger than requested counts at its reported size."""
         if order.lots <= most:
             return None
         return self._stop(
@@ -420,11 +416,7 @@ class ReportedCounts(PastCounts):
         if order is None:
             return alarm
         order.accepted = True
-        if report.ns >= order.recounted_ns:
-            order.recounted_ns = report.ns
-            order.reported = report.cum_qty
         self._reopened(order, report)
-        self._ended(order, report)
         return self._counted(order, report) or alarm
 
     def _strange(self, report: Report) -> Alarm | None:

@@ -1,4 +1,4 @@
-from tercel.desk.trading.child_orders.lifecycle import ChildOrder as ChildOrder
+from tercel.core.lifecycle import ChildOrder as ChildOrder
 from tercel.desk.trading.counterfactual_replay import CostObserver as CostObserver
 from tercel.desk.trading.counterfactual_replay import ParentScript as ParentScript
 from tercel.desk.trading.gateway import SendOutcome as SendOutcome

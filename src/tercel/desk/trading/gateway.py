@@ -26,12 +26,12 @@ from typing import Any, Final
 
 from tercel.core import orders as o
 from tercel.core.errors import JournalError, OrderError, TercelError, VenueError
+from tercel.core.lifecycle import Code, Notice
 from tercel.core.orders import Command, ExecType, NewOrder, Report
 from tercel.core.ports import Entry, Journal, Venue, check_capabilities
 from tercel.core.version import code_mark
 from tercel.desk.limits import PAUSES, Denial, LimitGate
 from tercel.desk.trading.child_orders.fold import Intake
-from tercel.desk.trading.child_orders.lifecycle import DISTURBS, SEVERITY, Code, Notice
 from tercel.desk.trading.journal import codec, kinds
 from tercel.desk.trading.ledger import Ledger, obey
 from tercel.desk.trading.parent_orders.parent import ParentOrder
@@ -45,6 +45,19 @@ from tercel.desk.trading.risk.trading_state import (
     waiting_entry,
 )
 
+SEVERITY: Final[Mapping[Code, str]] = {
+    **dict.fromkeys(
+        (Code.UNKNOWN_ORDER, Code.EXEC_CHANGED, Code.OVERFILL, Code.LATE_FILL, Code.CONFLICT),
+        "critical",
+    ),
+    **dict.fromkeys((Code.UNKNOWN_EXECUTION, Code.UNALLOCATED, Code.UNREADABLE), "critical"),
+    **dict.fromkeys(
+        (Code.BUSTED, Code.CORRECTED, Code.RESTATED, Code.HELD, Code.FAULTY), "warning"
+    ),
+}
+"""Notices that become alerts."""
+DISTURBS: Final = frozenset({Code.BUSTED, Code.CORRECTED, Code.RESTATED, Code.UNREADABLE})
+"""After these the executor of the order's parent is detached."""
 FREE: Final = 5
 """Refusals in a row after which an account waits."""
 FIRST_NS: Final = 100_000_000

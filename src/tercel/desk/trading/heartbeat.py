@@ -8,11 +8,11 @@ from decimal import Decimal
 from typing import Any, Final
 
 from tercel.core.errors import JournalError, TercelError, VenueError
+from tercel.core.lifecycle import S
 from tercel.core.orders import Listing, MassCancel
 from tercel.core.ports import Entry
 from tercel.core.version import code_mark
 from tercel.desk.limits.quotes import Quoted
-from tercel.desk.trading.child_orders.lifecycle import S
 from tercel.desk.trading.gateway import OrderGateway
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.codec import entry_alert

@@ -13,11 +13,11 @@ from typing import Any, Final
 
 from tercel.core.executions import Key
 from tercel.core.hash_index import HashIndex, array_of, base64_of, hash_of
+from tercel.core.lifecycle import Notice
 from tercel.core.orders import ONE, Report, ceiled, shown
 from tercel.core.ports import Entries, Entry, Journal
 from tercel.desk.limits import LimitGate
 from tercel.desk.trading.child_orders.fold import Orders
-from tercel.desk.trading.child_orders.lifecycle import Notice
 from tercel.desk.trading.child_orders.positions import Fill, Move, Positions
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.codec import message_of

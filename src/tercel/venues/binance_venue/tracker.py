@@ -80,7 +80,7 @@ class WorkingOrder:
             return self.sent.status
         if not self.acked:
             return o.OrdStatus.PENDING_NEW
-        return o.OrdStatus.PARTIALLY_FILLED if self.cum_qty else o.OrdStatus.NEW
+        return o.working(self.cum_qty)
 
     def report(
         self,
@@ -245,7 +245,9 @@ class OrderTracker:
         if before is not None:
             order.base_qty = sent.base_qty = before.cum_qty
             before.after = order
-            self._finish(before, o.OrdStatus.CANCELED)
+            before.sent.status = o.OrdStatus.CANCELED
+            self.memory.write(before.sent)
+            self._finish(before)
             self._say(
                 order, o.ExecType.REPLACED, order.status, f"R{sent.wire}", ns, orig=before.sent.name
             )
@@ -292,7 +294,7 @@ class OrderTracker:
             symbol, order.sent.side, base, price, fee, str(row.get("commissionAsset") or "")
         )
         full = order.cum_qty >= order.sent.lots * ONE
-        status = o.OrdStatus.FILLED if full else o.OrdStatus.PARTIALLY_FILLED
+        status = o.working(order.cum_qty, full)
         if order.over and (order.after is not None or not full):
             status = order.sent.status  # a trade that comes after the end opens nothing again
         report = self._say(
@@ -309,7 +311,7 @@ class OrderTracker:
         order.trades.append(report)
         self.executions.setdefault(report.account, deque(maxlen=MOST_STORED)).append(report)
         if full and not order.over:
-            self._finish(order, o.OrdStatus.FILLED)
+            self._finish(order)
 
     def ended(
         self,
@@ -337,7 +339,7 @@ class OrderTracker:
             self.accept(order, ns)
         kind, final = OVER[status]
         self._say(order, kind, final, "E", ns, name=name, orig=orig, text=text)
-        self._finish(order, final)
+        self._finish(order)
         return True
 
     def rename(self, order: WorkingOrder, sent: SentOrder, ns: int) -> None:
@@ -378,7 +380,7 @@ class OrderTracker:
         status = o.OrdStatus.FILLED if full else order.status
         self._say(order, kind, status, what, ns, **more)
         if full:
-            self._finish(order, status)
+            self._finish(order)
 
     def reject(self, order: WorkingOrder, ns: int, text: str) -> None:
         """The order was never placed; the one that it should replace has ended, or continues."""
@@ -396,7 +398,7 @@ class OrderTracker:
                 ns,
                 text=text,
             )
-            self._finish(order, o.OrdStatus.REJECTED)
+            self._finish(order)
             return
         before.after = None
         self.memory.write(order.sent)
@@ -472,11 +474,8 @@ class OrderTracker:
         self.memory.write(sent)
         return self._tell(order.report(kind, status, exec_id, ns, **more), ns, trade)
 
-    def _finish(self, order: WorkingOrder, status: o.OrdStatus) -> None:
+    def _finish(self, order: WorkingOrder) -> None:
         order.over = True
-        if order.sent.status is not status:
-            order.sent.status = status
-            self.memory.write(order.sent)
         self.live = {wire: one for wire, one in self.live.items() if one is not order}
         self._over.append(order)
         while len(self._over) > MOST_STORED:

@@ -477,9 +477,7 @@ class SimulatedExchange:
         order.lots = max(command.lots, order.cum)
         order.price = command.price
         order.leaves = leaves
-        if not leaves:
-            order.status = o.OrdStatus.FILLED
-            self._orders.forget_place(order, self.now_ns)
+        self._orders.forget_place(order, self.now_ns)
         events.append(self._orders.report(order, o.ExecType.REPLACED, self.now_ns, orig=orig))
         if leaves and not keeps_place:
             self._match(order, events)

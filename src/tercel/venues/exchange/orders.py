@@ -13,7 +13,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final
 
-from tercel.core.orders import ONE, ExecType, NewOrder, OrdStatus, Report, refused
+from tercel.core.orders import ONE, ExecType, NewOrder, OrdStatus, Report, refused, working
 from tercel.core.vocabulary import MOST_LOTS
 
 _FIELDS: Final = tuple(field.name for field in fields(Report))
@@ -198,6 +198,8 @@ class ClientOrder:
         Of its place, also in market data: another order gets it once this one is over.
     cl_ord_id : str
         Its latest accepted name.
+    ended : OrdStatus or None
+        How it ended before it was filled.
     serial : int
         No other order of the exchange ever has it.
     """
@@ -211,13 +213,18 @@ class ClientOrder:
     price: int | None
     cum: int = 0
     leaves: int = 0
-    status: OrdStatus = OrdStatus.NEW
+    ended: OrdStatus | None = None
     serial: int = 0
 
     @property
     def order_id(self) -> str:
         """The exchange's order id, unique for its lifetime; the number before the dot is that of market data."""
         return f"{self.number}.{self.serial}"
+
+    @property
+    def status(self) -> OrdStatus:
+        """How it ended; until then what its executions say."""
+        return self.ended or working(self.cum, full=not self.leaves)
 
     @property
     def open(self) -> bool:
@@ -228,12 +235,11 @@ class ClientOrder:
         """Book an execution."""
         self.cum += lots
         self.leaves -= lots
-        self.status = OrdStatus.PARTIALLY_FILLED if self.leaves else OrdStatus.FILLED
 
     def end(self, status: OrdStatus) -> None:
         """End the order: no lots are left to trade."""
         self.leaves = 0
-        self.status = status
+        self.ended = status
 
 
 @dataclass(slots=True)

@@ -8,15 +8,10 @@ from typing import Final
 
 from tercel.core import orders as o
 from tercel.core.executions import Execution, Executions, Key, strange
-from tercel.core.orders import CancelReject, Holdings, Report, ceiled
-from tercel.core.orders import text as decimals
-from tercel.core.ports import Entry
-from tercel.core.serialization import fast_replace
-from tercel.desk.trading.child_orders.lifecycle import (
+from tercel.core.lifecycle import (
     ChildOrder,
     Code,
     Notice,
-    Pending,
     S,
     X,
     lost,
@@ -26,6 +21,10 @@ from tercel.desk.trading.child_orders.lifecycle import (
     reported,
     requested,
 )
+from tercel.core.orders import CancelReject, Holdings, Report, ceiled
+from tercel.core.orders import text as decimals
+from tercel.core.ports import Entry
+from tercel.core.serialization import fast_replace
 from tercel.desk.trading.child_orders.positions import Fill
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.codec import (
@@ -37,6 +36,8 @@ from tercel.desk.trading.journal.codec import (
 )
 
 _LOSES: Final = {kinds.SEND_FAILED: "sending failed", kinds.NO_ACK: "no word from the venue"}
+_Content = tuple[o.ExecType, int, int, int, str]
+"""Kind, side, quantity and price of an execution, and the one that it changes."""
 
 
 class Orders:
@@ -58,7 +59,7 @@ class Orders:
         """Every account that has had an order."""
         self.last_ns = 0
         """When the venue last reported an order."""
-        self._executions: dict[Key, tuple[object, ...]] = {}
+        self._executions: dict[Key, _Content] = {}
         self._booked: Executions[Fill] = Executions()
         self._aside: list[o.Report | o.CancelReject | o.Unread] = []
         self.fills: list[Fill] = []
@@ -253,9 +254,7 @@ class Orders:
         elif isinstance(command, o.MassCancel):
             for order in self.live(command.account or None, None, command.instrument):
                 if not order.done:
-                    self._put(
-                        fast_replace(order, pending=(*order.pending, Pending(command.cl_ord_id)))
-                    )
+                    self._put(requested(order, command))
 
     def _report_in(self, entry: Entry) -> list[Notice]:
         message = message_of(entry.body)
@@ -462,12 +461,9 @@ def _rebook_notice(root: str, before: Fill, now: Fill | None) -> Notice:
     return Notice(Code.CORRECTED, root, f"{was} was {_terms(now)}")
 
 
-def _content(core: tuple[object, ...]) -> str:
+def _content(core: _Content) -> str:
     """Content of an execution report, for people."""
     kind, side, qty, px, ref = core
-    assert isinstance(qty, int)
-    assert isinstance(px, int)
-    assert isinstance(side, int)
     return f"{kind} {side:+d} {decimals(qty)} lots at {decimals(px)} {ref}".rstrip()
 
 

@@ -16,9 +16,9 @@ from types import MappingProxyType
 from typing import Final
 
 from tercel.core.errors import OrderError, VenueError
+from tercel.core.lifecycle import ChildOrder
 from tercel.core.orders import ExecType, Holdings, OrdStatus, Report, text
 from tercel.core.ports import Entry
-from tercel.desk.trading.child_orders.lifecycle import ChildOrder
 from tercel.desk.trading.gateway import OrderGateway
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.risk.trading_state import StateReason

@@ -23,6 +23,7 @@ from operator import attrgetter
 from typing import Final
 
 from tercel.core.errors import OrderError, VenueError
+from tercel.core.lifecycle import ChildOrder, Code
 from tercel.core.orders import (
     CancelOrder,
     CancelReject,
@@ -40,7 +41,6 @@ from tercel.core.ports import Entry, Journal
 from tercel.core.serialization import to_jsonable
 from tercel.core.vocabulary import BUY
 from tercel.desk.limits import LimitGate
-from tercel.desk.trading.child_orders.lifecycle import ChildOrder, Code
 from tercel.desk.trading.gateway import OrderGateway
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.codec import command_of, message_of

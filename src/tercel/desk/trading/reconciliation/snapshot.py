@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import zstandard
 
-from tercel.core import executions, orders
+from tercel.core import executions, lifecycle, orders
 from tercel.core.errors import JournalError, TercelError
 from tercel.core.hash_index import HashIndex
 from tercel.core.ports import Entry, Journal
@@ -26,7 +26,7 @@ from tercel.desk.limits import quotes as limits_quotes
 from tercel.desk.limits import state as limits_state
 from tercel.desk.limits.gate import LimitGate
 from tercel.desk.trading.child_orders import fold as orders_fold
-from tercel.desk.trading.child_orders import lifecycle, positions
+from tercel.desk.trading.child_orders import positions
 from tercel.desk.trading.ledger import Ledger, LimitRecord, LimitRequest
 from tercel.desk.trading.parent_orders import parent
 from tercel.desk.trading.risk import trading_state

@@ -12,10 +12,10 @@ from threading import Lock
 from typing import Any, Final
 
 from tercel.core.errors import TercelError
+from tercel.core.lifecycle import ChildOrder, S
 from tercel.core.orders import CancelOrder, Command, MassCancel, StatusRequest, shown
 from tercel.core.ports import Entry
 from tercel.core.system import PeriodicThread
-from tercel.desk.trading.child_orders.lifecycle import ChildOrder, S
 from tercel.desk.trading.gateway import OrderGateway
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.codec import entry_alert

@@ -1,4 +1,8 @@
-"""State machine of a child order: pure functions from one state to the next.
+"""State machine of a child order, in the names of FIX 5.0: its table of transitions, and pure functions from one state
+to the next.
+
+Trading folds its journal by it. Limits, FIX, the Binance tracker and the exchange have records of their own, and its
+rules: `acknowledges`, `recounted`, `ends`, and `core.orders.working`.
 
 No end is ever inferred: an order ends by a report of the venue alone, and until then its lots count as open. An order
 whose fate is not known is UNKNOWN, by name.
@@ -20,12 +24,14 @@ from tercel.core.orders import (
     CancelOrder,
     CancelReject,
     ExecType,
+    MassCancel,
     NewOrder,
     OrdStatus,
     ReplaceOrder,
     Report,
     Tif,
     Unread,
+    working,
 )
 from tercel.core.orders import text as decimals
 from tercel.core.serialization import fast_replace
@@ -33,44 +39,58 @@ from tercel.core.serialization import fast_replace
 S, X = OrdStatus, ExecType
 
 
-_HOLDS: Final[Mapping[ExecType, OrdStatus]] = {
+_LIVE: Final[Mapping[ExecType, OrdStatus]] = {
+    **dict.fromkeys((X.NEW, X.TRADE, X.REPLACED, X.RESTATED, X.BUSTED, X.CORRECTED), S.NEW),
+    X.CANCELED: S.CANCELED,
+    X.EXPIRED: S.EXPIRED,
+    X.REJECTED: S.REJECTED,
     X.SUSPENDED: S.SUSPENDED,
     X.STOPPED: S.STOPPED,
     X.DONE_FOR_DAY: S.DONE_FOR_DAY,
     X.CALCULATED: S.CALCULATED,
 }
-_ENDS: Final[Mapping[ExecType, OrdStatus]] = {
-    X.CANCELED: S.CANCELED,
-    X.REJECTED: S.REJECTED,
-    X.EXPIRED: S.EXPIRED,
-}
-_LIVES: Final[Mapping[ExecType, OrdStatus]] = dict.fromkeys(
-    (X.NEW, X.TRADE, X.REPLACED, X.RESTATED, *REBOOKS), S.NEW
-)
 _RUNS: Final = frozenset({S.NEW, S.PARTIALLY_FILLED, *HELD})
+TRANSITIONS: Final[Mapping[OrdStatus, Mapping[ExecType, OrdStatus]]] = {
+    **dict.fromkeys((S.PENDING_NEW, *_RUNS), _LIVE),
+    S.UNKNOWN: {
+        kind: _LIVE[kind] for kind in (X.NEW, X.REPLACED, X.CANCELED, X.EXPIRED, X.REJECTED)
+    },
+    **{base: {} for base in TERMINAL},
+}
+"""Base state (39) after a report (150); what a row does not name leaves the state, as all pending reports do. NEW means
+PARTIALLY_FILLED where lots are booked. The report's own status has more to say: FILLED ends what lives, a held state
+holds it, and an order that was filled lives on when a later replace leaves lots open; it is UNKNOWN, and the venue is
+asked, when another report says that lots of it are open. What comes on an UNKNOWN order may be old: it stays UNKNOWN
+until it is new, replaced, over or answered for."""
 
 
-def _row(base: OrdStatus) -> Mapping[ExecType, OrdStatus]:
-    """Transitions of a base state by report: pending reports keep it, an end has none."""
-    row: dict[ExecType, OrdStatus] = dict.fromkeys((kind for kind in X if kind != X.STATUS), base)
-    if base not in TERMINAL:
-        row |= {**_LIVES, **_ENDS, **_HOLDS}
-    return (
-        {**row, **dict.fromkeys((X.TRADE, X.RESTATED, *REBOOKS, *_HOLDS), base)}
-        if base == S.UNKNOWN
-        else row
+# -- rules that every view of an order has in common ------------------------------------------------------------------
+def acknowledges(status: OrdStatus) -> bool:
+    """Whether a reported status says that the venue has, or had, the order: a late rejection contradicts it then."""
+    return status not in (S.REJECTED, S.PENDING_NEW, S.UNKNOWN)
+
+
+def recounted(counted_qty: int, recounted_ns: int, report: Report) -> tuple[int, int]:
+    """Quantity that the venue counts as filled, 10^-8 of a lot, and when it last took back or corrected a fill, ns.
+
+    Reports may overtake one another and CumQty (14) only grows, but for busts and corrections; a report from before
+    one counts fills that it has taken back.
+    """
+    if report.ns < recounted_ns:
+        return counted_qty, recounted_ns
+    if report.exec_type in REBOOKS:
+        return report.cum_qty, report.ns
+    return max(counted_qty, report.cum_qty), recounted_ns
+
+
+def ends(report: Report, recounted_ns: int) -> bool:
+    """Whether a report's status ends its order; a fill from before one was taken back ends nothing."""
+    return report.status in TERMINAL and (
+        report.status is not S.FILLED or report.ns >= recounted_ns
     )
 
 
-TRANSITIONS: Final[Mapping[OrdStatus, Mapping[ExecType, OrdStatus]]] = {
-    base: _row(base) for base in S if base not in (S.PENDING_CANCEL, S.PENDING_REPLACE)
-}
-"""Base state after a report. NEW means PARTIALLY_FILLED where lots are booked. The report's own status has more to
-say: FILLED ends what lives, a held state holds it, and an order that was filled lives on when a later replace leaves
-lots open; it is UNKNOWN, and the venue is asked, when another report says that lots of it are open. What comes on an
-UNKNOWN order may be old: it stays UNKNOWN until it is new, replaced, over or answered for."""
-
-
+# -- notices ----------------------------------------------------------------------------------------------------------
 class Code(StrEnum):
     """Codes of notices about reports."""
 
@@ -109,21 +129,6 @@ class Code(StrEnum):
     """A message that cannot be read: set aside, and the order that it names is UNKNOWN."""
     FAULTY = "faulty_report"
     """A report with a fault that did not keep it from being read: it counts like any other."""
-
-
-SEVERITY: Final[Mapping[Code, str]] = {
-    **dict.fromkeys(
-        (Code.UNKNOWN_ORDER, Code.EXEC_CHANGED, Code.OVERFILL, Code.LATE_FILL, Code.CONFLICT),
-        "critical",
-    ),
-    **dict.fromkeys((Code.UNKNOWN_EXECUTION, Code.UNALLOCATED, Code.UNREADABLE), "critical"),
-    **dict.fromkeys(
-        (Code.BUSTED, Code.CORRECTED, Code.RESTATED, Code.HELD, Code.FAULTY), "warning"
-    ),
-}
-"""Notices that become alerts."""
-DISTURBS: Final = frozenset({Code.BUSTED, Code.CORRECTED, Code.RESTATED, Code.UNREADABLE})
-"""After these the executor of the order's parent is detached."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,7 +262,7 @@ def opened(command: NewOrder) -> ChildOrder:
     )
 
 
-def requested(order: ChildOrder, command: CancelOrder | ReplaceOrder) -> ChildOrder:
+def requested(order: ChildOrder, command: CancelOrder | ReplaceOrder | MassCancel) -> ChildOrder:
     """The order with a cancel or replace in flight."""
     asked = (command.lots, command.price) if isinstance(command, ReplaceOrder) else ()
     return fast_replace(order, pending=(*order.pending, Pending(command.cl_ord_id, *asked)))
@@ -290,21 +295,13 @@ def reported(order: ChildOrder, report: Report) -> tuple[ChildOrder, list[Notice
         order_id=report.order_id or order.order_id,
         last_ns=max(order.last_ns, report.ns),
         # Once acknowledged always so: a late rejection of such an order is a contradiction, not an answer.
-        acked=order.acked or report.status not in (S.REJECTED, S.PENDING_NEW, S.UNKNOWN),
+        acked=order.acked or acknowledges(report.status),
         gone=False,
         text=report.text or order.text,
     )
-    # A report from before a bust counts fills that the bust has taken back.
-    if report.ns >= order.recounted_ns:
-        rebooks = kind in REBOOKS
-        # Reports may overtake one another, and CumQty only grows, but for busts and corrections.
-        counted = report.cum_qty if rebooks else max(order.counted_qty, report.cum_qty)
-        if rebooks or counted != order.counted_qty:
-            order = fast_replace(
-                order,
-                counted_qty=counted,
-                recounted_ns=report.ns if rebooks else order.recounted_ns,
-            )
+    counted, ns = recounted(order.counted_qty, order.recounted_ns, report)
+    if (counted, ns) != (order.counted_qty, order.recounted_ns):
+        order = fast_replace(order, counted_qty=counted, recounted_ns=ns)
     if kind == X.STATUS:
         order, notices = _answered(order, report)
     else:
@@ -335,7 +332,8 @@ def _oddities(order: ChildOrder, report: Report) -> list[Notice]:
         )
     if kind in (X.TRADE, X.CORRECTED) and cum > order.most_lots * ONE:
         notices.append(Notice(Code.OVERFILL, root, f"{decimals(cum)} lots of {order.lots}"))
-    if order.done and _ENDS.get(kind, order.base) != order.base:
+    after = _LIVE.get(kind)
+    if order.done and after in TERMINAL and after is not order.base:
         notices.append(Notice(Code.CONFLICT, root, f"{order.base}, then {kind}"))
     elif kind == X.CANCELED and not order.done and not order.pending and order.base != S.UNKNOWN:
         notices.append(Notice(Code.UNSOLICITED, root, report.text))
@@ -346,14 +344,15 @@ def _oddities(order: ChildOrder, report: Report) -> list[Notice]:
     elif kind == X.RESTATED:
         now = f"{report.lots} lots at {report.price}, before {order.lots} at {order.price}"
         notices.append(Notice(Code.RESTATED, root, f"{now} {report.text}".rstrip()))
-    elif kind in _HOLDS:
+    elif after in HELD:
         notices.append(Notice(Code.HELD, root, f"{kind} {report.text}".rstrip()))
     return notices
 
 
 def _moved(order: ChildOrder, report: Report, last_ns: int) -> ChildOrder:
     """The order in the state that a report puts it in; one from before `last_ns` may end it, and frees nothing."""
-    kind, base = report.exec_type, TRANSITIONS[order.base][report.exec_type]
+    kind = report.exec_type
+    base = TRANSITIONS[order.base].get(kind, order.base)
     if order.base == S.UNKNOWN and kind == X.NEW and report.lots < order.lots:
         base = S.UNKNOWN  # a replacement that was on its way may still be: its lots stay reserved
     if order.base == S.FILLED:
@@ -377,7 +376,7 @@ def _moved(order: ChildOrder, report: Report, last_ns: int) -> ChildOrder:
     if report.ns < last_ns and base in _RUNS and order.base in _RUNS:
         base = order.base
     # The venue is done with it although executions are missing here: they are asked for.
-    if report.status == S.FILLED and base not in TERMINAL and report.ns >= order.recounted_ns:
+    if report.status == S.FILLED and base not in TERMINAL and ends(report, order.recounted_ns):
         base = S.FILLED
     return _standing(order, base)
 
@@ -410,7 +409,7 @@ def _changed(order: ChildOrder, report: Report, over: bool) -> ChildOrder:
 def _standing(order: ChildOrder, base: OrdStatus) -> ChildOrder:
     """The order in a base state: what lives tells whether it has traded, what has ended waits for no answer."""
     if base in (S.NEW, S.PARTIALLY_FILLED):
-        base = S.PARTIALLY_FILLED if order.cum_qty else S.NEW
+        base = working(order.cum_qty)
     pending = () if base in TERMINAL else order.pending
     return (
         order

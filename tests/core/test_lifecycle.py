@@ -1,0 +1,154 @@
+"""The life of an order by its table of transitions: every state, every event, every status that a report may carry."""
+
+from dataclasses import replace
+from itertools import product
+
+import pytest
+
+from tercel.core.lifecycle import (
+    TRANSITIONS,
+    Code,
+    ends,
+    lost,
+    opened,
+    recounted,
+    refused,
+    reported,
+    requested,
+)
+from tercel.core.orders import (
+    HELD,
+    ONE,
+    REBOOKS,
+    TERMINAL,
+    CancelOrder,
+    CancelReject,
+    ExecType,
+    NewOrder,
+    OrdStatus,
+    ReplaceOrder,
+    Report,
+    Tif,
+    working,
+)
+
+S, X = OrdStatus, ExecType
+EVENTS = "new trade replaced restated busted corrected canceled expired rejected suspended stopped done_for_day calculated"
+TABLE = """
+pending_new      live live live live live live canceled expired rejected suspended stopped done_for_day calculated
+new              live live live live live live canceled expired rejected suspended stopped done_for_day calculated
+partially_filled live live live live live live canceled expired rejected suspended stopped done_for_day calculated
+suspended        live live live live live live canceled expired rejected suspended stopped done_for_day calculated
+stopped          live live live live live live canceled expired rejected suspended stopped done_for_day calculated
+done_for_day     live live live live live live canceled expired rejected suspended stopped done_for_day calculated
+calculated       live live live live live live canceled expired rejected suspended stopped done_for_day calculated
+unknown          live -    live -    -    -    canceled expired rejected -         -       -            -
+filled           -    -    -    -    -    -    -        -       -        -         -       -            -
+canceled         -    -    -    -    -    -    -        -       -        -         -       -            -
+expired          -    -    -    -    -    -    -        -       -        -         -       -            -
+rejected         -    -    -    -    -    -    -        -       -        -         -       -            -
+"""
+"""Rows: OrdStatus (39); columns: ExecType (150). `live`: new, or partially_filled once lots are booked; -: it stays."""
+ROWS = {
+    S(base): dict(zip(map(X, EVENTS.split()), cells, strict=True))
+    for base, *cells in map(str.split, TABLE.strip().splitlines())
+}
+PENDING = {X.PENDING_NEW, X.PENDING_CANCEL, X.PENDING_REPLACE}
+LOTS, LAST_NS = 10, 5
+RUNS = {S.NEW, S.PARTIALLY_FILLED, *HELD}
+
+
+def order(base=S.NEW, cum=0, **more):
+    new = opened(NewOrder("o", "X", 1, LOTS, 100, Tif.DAY, "a", "p", 0))
+    return replace(new, base=base, cum_qty=cum * ONE, last_ns=LAST_NS, **more)
+
+
+def report(kind, status, cum=0, leaves=0, ns=LAST_NS + 1, lots=LOTS):
+    last = (ONE, 100 * ONE) if kind is X.TRADE else (0, 0)
+    return Report("e", kind, status, "o", "", "1", "a", "X", 1, lots, 100, *last, cum * ONE, leaves * ONE, ns)  # fmt: skip
+
+
+def expected(before, word, cum_qty):
+    """The table, and what a report's status, count and time add to it."""
+    kind, base, late = word.exec_type, before.base, word.ns < before.last_ns
+    cell = ROWS[base].get(kind, "-")
+    after = {"live": S.NEW, "-": base}.get(cell) or S(cell)
+    if base is S.UNKNOWN and kind is X.NEW and word.lots < before.lots:
+        after = S.UNKNOWN
+    if base is S.FILLED:
+        taken = kind in REBOOKS and cum_qty < LOTS * ONE
+        raised = kind in (X.REPLACED, X.RESTATED) and word.cum_qty >= cum_qty
+        newer = word.ns > before.last_ns and word.status not in TERMINAL
+        if taken and word.status in TERMINAL:
+            after = word.status
+        elif word.leaves_qty and (taken or raised or newer):
+            after = S.NEW if raised and kind is X.REPLACED else S.UNKNOWN
+    if after in RUNS:
+        after = word.status if word.status in HELD else after
+        after = base if late and base in RUNS else after
+    if after not in TERMINAL and word.status is S.FILLED:
+        after = S.FILLED
+    return working(cum_qty) if after in (S.NEW, S.PARTIALLY_FILLED) else after
+
+
+def test_the_table_is_that_of_the_module():
+    assert set(ROWS) == set(TRANSITIONS) == set(S) - {S.PENDING_CANCEL, S.PENDING_REPLACE}
+    assert set(X) - PENDING - {X.STATUS} == set(ROWS[S.NEW])
+    for base, row in ROWS.items():
+        names = {kind: "live" if to is S.NEW else to.value for kind, to in TRANSITIONS[base].items()}  # fmt: skip
+        assert names == {kind: cell for kind, cell in row.items() if cell != "-"}
+
+
+@pytest.mark.parametrize("base", ROWS)
+def test_every_report_leads_where_the_table_says(base):
+    kinds = [X.PENDING_CANCEL, *ROWS[S.NEW]]
+    statuses = (S.NEW, S.PARTIALLY_FILLED, S.FILLED, S.CANCELED, S.SUSPENDED, S.PENDING_CANCEL)
+    for cum, leaves in ((0, 0), (0, LOTS), (4, 0), (4, 6), (LOTS, 0), (LOTS, 1)):
+        before = order(base, cum)
+        for kind, status, ns in product(kinds, statuses, (4, 5, 6)):
+            word = report(kind, status, cum, leaves, ns, lots=8 if ns == LAST_NS else LOTS)
+            after, _ = reported(before, word)
+            assert after.base is expected(before, word, after.cum_qty), (base, word)
+
+
+@pytest.mark.parametrize("base", ROWS)
+def test_a_lost_link_and_a_reject_leave_what_lives_unknown(base):
+    over, asked = base in TERMINAL, replace(order(base), pending=())
+    assert lost(asked).base is (base if over else S.UNKNOWN)
+    for status in S:
+        after, notices = refused(asked, CancelReject("c", "o", "a", status, 6))
+        gone = not over and (status in TERMINAL or status is S.UNKNOWN)
+        assert after.base is (S.UNKNOWN if gone else base)
+        assert [notice.code for notice in notices][1:] == [Code.UNKNOWN] * gone
+
+
+@pytest.mark.parametrize("base", ROWS)
+def test_a_request_in_flight_shows_where_the_order_trades(base):
+    bigger = requested(order(base), ReplaceOrder("r", "o", "X", 1, 15, 101, "a", "p", 6))
+    both = requested(bigger, CancelOrder("c", "o", "X", 1, "a", 7))
+    shows = base in RUNS
+    assert bigger.status is (S.PENDING_REPLACE if shows else base)
+    assert both.status is (S.PENDING_CANCEL if shows else base)
+    assert both.open_qty == (0 if base in TERMINAL else 15 * ONE)
+
+
+@pytest.mark.parametrize("base", ROWS)
+def test_an_answer_settles_what_is_unknown_and_nothing_that_has_ended(base):
+    for status in S:
+        after = reported(order(base), report(X.STATUS, status))[0].base
+        if base in TERMINAL or status in (S.UNKNOWN, S.PENDING_NEW):
+            assert after is base
+        else:
+            assert after is (status if status in TERMINAL | HELD else S.NEW)
+
+
+def test_counts_from_before_a_bust_are_void():
+    bust, old = report(X.BUSTED, S.NEW, 3, ns=9), report(X.TRADE, S.FILLED, LOTS, ns=8)
+    assert recounted(7 * ONE, 5, bust) == (3 * ONE, 9)
+    assert recounted(3 * ONE, 9, old) == (3 * ONE, 9)
+    assert recounted(7 * ONE, 5, old) == (LOTS * ONE, 5)
+    assert (ends(old, 9), ends(old, 8), ends(replace(old, status=S.CANCELED), 9)) == (
+        False,
+        True,
+        True,
+    )
