@@ -99,7 +99,7 @@ def test_five_commands_lead_from_prices_to_a_first_order(
         name: written[name] for name in targets
     }
     assert {row["instrument"] for row in state.outcomes.waiting} == set(targets)
-    assert not state.outcomes.told
+    assert not state.outcomes.scored
 
 
 def test_a_desk_whose_folder_was_edited_trades_without_it_and_says_so(tmp_path: Path) -> None:
