@@ -12,10 +12,9 @@ import typer
 from tests.test_house import ROOT
 from typer.testing import CliRunner
 
-from tercel.cli import plugins
+from tercel.cli import root
 from tercel.cli.market import list_
-from tercel.cli.request import add
-from tercel.cli.shared import command_line
+from tercel.cli.shared import add, command_line
 
 runner = CliRunner()
 REQUESTS = '''
@@ -24,7 +23,7 @@ from typing import Annotated, ClassVar
 
 import typer
 
-from tercel.cli.plugins import PluginCommands
+from tercel.cli.root import PluginCommands
 
 
 @dataclass(frozen=True)
@@ -75,7 +74,7 @@ def package(folder: Path, name: str, group: str = "market", requests: str = REQU
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder on the path whose packages are the only ones with commands."""
-    known = plugins.entry_points
+    known = root.entry_points
     monkeypatch.syspath_prepend(tmp_path)
 
     def here(group: str) -> list[Any]:
@@ -85,7 +84,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             if one.dist and Path(str(one.dist.locate_file(""))) == tmp_path
         ]
 
-    monkeypatch.setattr(plugins, "entry_points", here)
+    monkeypatch.setattr(root, "entry_points", here)
     return tmp_path
 
 
@@ -106,7 +105,7 @@ def test_a_command_joins_a_group_old_or_new_and_its_exit_code_counts(
     name = f"acme_{len(group)}"
     package(place, name, group)
     app = a_command_line()
-    assert plugins.join(app) == []
+    assert root.join(app) == []
     done = runner.invoke(app, [*group.split(), "width", "--ticks", "2"])
     assert (done.exit_code, done.stdout) == (3, f"{name} 2\n")
     said = " ".join(
@@ -123,7 +122,7 @@ def test_a_command_joins_a_group_old_or_new_and_its_exit_code_counts(
     [
         ("import no_such_module", "ModuleNotFoundError: No module named 'no_such_module'"),
         ("raise SystemExit(7)", "SystemExit: 7"),
-        ("COMMANDS = [1]", "a list of tercel.cli.plugins.PluginCommands"),
+        ("COMMANDS = [1]", "a list of tercel.cli.root.PluginCommands"),
         (REQUESTS.replace("ticks: Annotated[int", "ticks: Annotated[int | str"), "AssertionError"),
         (REQUESTS.replace("COMMANDS =", "OTHERS ="), "AttributeError"),
     ],
@@ -134,7 +133,7 @@ def test_a_broken_package_is_a_line_and_never_the_end(
     package(place, "broken_acme", requests=requests)
     package(place, "sound_acme", "sound")
     app = a_command_line()
-    [line] = plugins.join(app)
+    [line] = root.join(app)
     assert line.startswith("warning: no commands of broken_acme (broken_acme.requests:COMMANDS): ")
     assert told in line
     assert "\n" not in line
@@ -146,7 +145,7 @@ def test_a_broken_package_is_a_line_and_never_the_end(
 def test_a_command_of_two_packages_is_taken_from_neither(place: Path) -> None:
     package(package(place, "one_acme"), "two_acme")
     app = a_command_line()
-    [line] = plugins.join(app)
+    [line] = root.join(app)
     assert line == (
         "warning: `tercel market width` is given by one_acme (one_acme.requests:COMMANDS) and two_acme "
         "(two_acme.requests:COMMANDS); to go on, take one away"
@@ -164,7 +163,7 @@ def test_tercels_own_commands_stay_its_own(group: str, old: str, place: Path) ->
     )
     package(place, name, group, named.replace(":width", f":{old}"))
     app = a_command_line()
-    [line] = plugins.join(app)
+    [line] = root.join(app)
     assert f"is given by tercel and {name} (" in line
     assert runner.invoke(app, ["market", "score"]).exit_code == 0
 
@@ -176,7 +175,7 @@ from typing import Annotated, ClassVar
 import typer
 
 from tercel.cli.market import ListMarkets
-from tercel.cli.plugins import PluginCommands
+from tercel.cli.root import PluginCommands
 
 
 @dataclass(frozen=True)
@@ -207,7 +206,7 @@ def test_a_request_that_inherits_a_commands_own_adds_its_options_to_it(place: Pa
         WORK.replace("NAME", "more_acme").replace("def width", "def list")
     )
     app = a_market_that_is_listed()
-    assert plugins.join(app) == []
+    assert root.join(app) == []
     command: Any = typer.main.get_command(app)
     market = command.commands["market"]
     assert [name for name, one in market.commands.items() if not one.hidden] == [
@@ -224,7 +223,7 @@ def test_a_request_that_inherits_a_commands_own_adds_its_options_to_it(place: Pa
 def test_a_command_that_two_packages_extend_stays_as_it_is(place: Path) -> None:
     package(package(place, "first_acme", requests=EXTENDED), "second_acme", requests=EXTENDED)
     app = a_market_that_is_listed()
-    [line] = plugins.join(app)
+    [line] = root.join(app)
     assert line.startswith(
         "warning: `tercel market list` is given by first_acme (first_acme.requests:COMMANDS) and sec"
     )
@@ -234,10 +233,10 @@ def test_a_command_that_two_packages_extend_stays_as_it_is(place: Path) -> None:
 
 def test_an_absent_command_names_the_distribution_that_gives_it(place: Path) -> None:
     app = a_command_line()
-    plugins.answer_for_absent(app, "market width", "tercel-acme")
-    plugins.answer_for_absent(app, "market score", "tercel-acme")
-    plugins.answer_for_absent(app, "acme day open", "tercel-acme")
-    plugins.answer_for_absent(app, "acme day close", "tercel-acme")
+    root.answer_for_absent(app, "market width", "tercel-acme")
+    root.answer_for_absent(app, "market score", "tercel-acme")
+    root.answer_for_absent(app, "acme day open", "tercel-acme")
+    root.answer_for_absent(app, "acme day close", "tercel-acme")
     for typed in (["market", "width", "-x", "3"], ["acme", "day", "close"], ["acme", "--help"]):
         done = runner.invoke(app, [*typed, "--json"])
         assert (done.exit_code, "pip install tercel-acme" in done.stderr) == (2, True)

@@ -72,3 +72,7 @@ KIND_NAMES: Final = {
     ROLL_IN: "roll_in",
     TRADE: "trade",
 }
+
+
+TAPE_LAWS: Final = ("none", "square_root", "propagator")
+"""See `fitted.tape_law`."""

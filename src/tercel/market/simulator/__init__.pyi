@@ -1,5 +1,4 @@
 from tercel.market.simulator import layout as layout
-from tercel.market.simulator import lockstep as lockstep
 from tercel.market.simulator.account import public_add as public_add
 from tercel.market.simulator.account import public_take as public_take
 from tercel.market.simulator.days import observed_day as observed_day
@@ -38,7 +37,6 @@ __all__ = [
     "blank_state",
     "first_world",
     "layout",
-    "lockstep",
     "observed_day",
     "public_add",
     "public_take",
