@@ -19,9 +19,9 @@ from setuptools import find_packages
 from tests.test_house import ASIDE, ROOT
 
 import tercel
-from tercel.cli import root
+from tercel.cli import plugins
 from tercel.cli.operator import AskDesk
-from tercel.cli.root import help_texts
+from tercel.cli.plugins import help_texts
 from tercel.cli.shared import JsonRequest, add, request_of
 
 PLUGINS = tuple(name for name in ASIDE if (ROOT / name / "pyproject.toml").is_file())
@@ -158,9 +158,9 @@ def found(package: str, names: Iterable[str]) -> Iterator[Path]:
     return (path for name in names for path in ROOT.joinpath(*package.split(".")).glob(name))
 
 
-def commands_of(folder: str) -> tuple[dict[str, root.PluginCommands], set[str]]:
+def commands_of(folder: str) -> tuple[dict[str, plugins.PluginCommands], set[str]]:
     """Commands that a folder adds, by their words, and options that it adds to the package's own."""
-    [(_, where)] = of(folder)["project"]["entry-points"][root.GROUP].items()
+    [(_, where)] = of(folder)["project"]["entry-points"][plugins.GROUP].items()
     module, _, name = where.partition(":")
     commands, options = {}, set[str]()
     for one in getattr(import_module(module), name):
@@ -233,7 +233,7 @@ def test_a_command_of_a_distribution_that_is_not_installed_names_it() -> None:
     done = subprocess.run(
         [sys.executable, "-c", ABSENT], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    wanted = root.elsewhere()
+    wanted = plugins.elsewhere()
     assert done.stdout.splitlines() == [f"2 {distribution}" for distribution in wanted.values()]
     for words, distribution in wanted.items():
         assert words in commands_of(distribution.removeprefix("tercel-"))[0]

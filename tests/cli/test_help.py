@@ -14,7 +14,8 @@ from guards.program import commands
 from typer.testing import CliRunner
 
 import tercel
-from tercel.cli.root import app, elsewhere
+from tercel.cli.plugins import elsewhere
+from tercel.cli.root import app
 
 TOP: Any = typer.main.get_command(app)
 TREE = {words: command for words, command in commands() if not command.hidden}

@@ -12,7 +12,7 @@ import typer
 from tests.test_house import ROOT
 from typer.testing import CliRunner
 
-from tercel.cli import root
+from tercel.cli import plugins
 from tercel.cli.market import list_
 from tercel.cli.shared import add, command_line
 
@@ -23,7 +23,7 @@ from typing import Annotated, ClassVar
 
 import typer
 
-from tercel.cli.root import PluginCommands
+from tercel.cli.plugins import PluginCommands
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def package(folder: Path, name: str, group: str = "market", requests: str = REQU
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder on the path whose packages are the only ones with commands."""
-    known = root.entry_points
+    known = plugins.entry_points
     monkeypatch.syspath_prepend(tmp_path)
 
     def here(group: str) -> list[Any]:
@@ -84,7 +84,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             if one.dist and Path(str(one.dist.locate_file(""))) == tmp_path
         ]
 
-    monkeypatch.setattr(root, "entry_points", here)
+    monkeypatch.setattr(plugins, "entry_points", here)
     return tmp_path
 
 
@@ -105,7 +105,7 @@ def test_a_command_joins_a_group_old_or_new_and_its_exit_code_counts(
     name = f"acme_{len(group)}"
     package(place, name, group)
     app = a_command_line()
-    assert root.join(app) == []
+    assert plugins.join(app) == []
     done = runner.invoke(app, [*group.split(), "width", "--ticks", "2"])
     assert (done.exit_code, done.stdout) == (3, f"{name} 2\n")
     said = " ".join(
@@ -122,7 +122,7 @@ def test_a_command_joins_a_group_old_or_new_and_its_exit_code_counts(
     [
         ("import no_such_module", "ModuleNotFoundError: No module named 'no_such_module'"),
         ("raise SystemExit(7)", "SystemExit: 7"),
-        ("COMMANDS = [1]", "a list of tercel.cli.root.PluginCommands"),
+        ("COMMANDS = [1]", "a list of tercel.cli.plugins.PluginCommands"),
         (REQUESTS.replace("ticks: Annotated[int", "ticks: Annotated[int | str"), "AssertionError"),
         (REQUESTS.replace("COMMANDS =", "OTHERS ="), "AttributeError"),
     ],
@@ -133,7 +133,7 @@ def test_a_broken_package_is_a_line_and_never_the_end(
     package(place, "broken_acme", requests=requests)
     package(place, "sound_acme", "sound")
     app = a_command_line()
-    [line] = root.join(app)
+    [line] = plugins.join(app)
     assert line.startswith("warning: no commands of broken_acme (broken_acme.requests:COMMANDS): ")
     assert told in line
     assert "\n" not in line
@@ -145,7 +145,7 @@ def test_a_broken_package_is_a_line_and_never_the_end(
 def test_a_command_of_two_packages_is_taken_from_neither(place: Path) -> None:
     package(package(place, "one_acme"), "two_acme")
     app = a_command_line()
-    [line] = root.join(app)
+    [line] = plugins.join(app)
     assert line == (
         "warning: `tercel market width` is given by one_acme (one_acme.requests:COMMANDS) and two_acme "
         "(two_acme.requests:COMMANDS); to go on, take one away"
@@ -163,7 +163,7 @@ def test_tercels_own_commands_stay_its_own(group: str, old: str, place: Path) ->
     )
     package(place, name, group, named.replace(":width", f":{old}"))
     app = a_command_line()
-    [line] = root.join(app)
+    [line] = plugins.join(app)
     assert f"is given by tercel and {name} (" in line
     assert runner.invoke(app, ["market", "score"]).exit_code == 0
 
@@ -175,7 +175,7 @@ from typing import Annotated, ClassVar
 import typer
 
 from tercel.cli.market import ListMarkets
-from tercel.cli.root import PluginCommands
+from tercel.cli.plugins import PluginCommands
 
 
 @dataclass(frozen=True)
@@ -206,7 +206,7 @@ def test_a_request_that_inherits_a_commands_own_adds_its_options_to_it(place: Pa
         WORK.replace("NAME", "more_acme").replace("def width", "def list")
     )
     app = a_market_that_is_listed()
-    assert root.join(app) == []
+    assert plugins.join(app) == []
     command: Any = typer.main.get_command(app)
     market = command.commands["market"]
     assert [name for name, one in market.commands.items() if not one.hidden] == [
@@ -223,7 +223,7 @@ def test_a_request_that_inherits_a_commands_own_adds_its_options_to_it(place: Pa
 def test_a_command_that_two_packages_extend_stays_as_it_is(place: Path) -> None:
     package(package(place, "first_acme", requests=EXTENDED), "second_acme", requests=EXTENDED)
     app = a_market_that_is_listed()
-    [line] = root.join(app)
+    [line] = plugins.join(app)
     assert line.startswith(
         "warning: `tercel market list` is given by first_acme (first_acme.requests:COMMANDS) and sec"
     )
@@ -233,10 +233,10 @@ def test_a_command_that_two_packages_extend_stays_as_it_is(place: Path) -> None:
 
 def test_an_absent_command_names_the_distribution_that_gives_it(place: Path) -> None:
     app = a_command_line()
-    root.answer_for_absent(app, "market width", "tercel-acme")
-    root.answer_for_absent(app, "market score", "tercel-acme")
-    root.answer_for_absent(app, "acme day open", "tercel-acme")
-    root.answer_for_absent(app, "acme day close", "tercel-acme")
+    plugins.answer_for_absent(app, "market width", "tercel-acme")
+    plugins.answer_for_absent(app, "market score", "tercel-acme")
+    plugins.answer_for_absent(app, "acme day open", "tercel-acme")
+    plugins.answer_for_absent(app, "acme day close", "tercel-acme")
     for typed in (["market", "width", "-x", "3"], ["acme", "day", "close"], ["acme", "--help"]):
         done = runner.invoke(app, [*typed, "--json"])
         assert (done.exit_code, "pip install tercel-acme" in done.stderr) == (2, True)

@@ -3,8 +3,8 @@ from tercel.cli.market_score import OWN as OWN
 from tercel.cli.market_score import ScoreRequest as ScoreRequest
 from tercel.cli.market_score import file_to_write as file_to_write
 from tercel.cli.market_score import score as score
+from tercel.cli.plugins import PluginCommands as PluginCommands
 from tercel.cli.risk import PostureRequest as PostureRequest
-from tercel.cli.root import PluginCommands as PluginCommands
 from tercel.cli.root import app as app
 from tercel.cli.root import main as main
 from tercel.cli.shared import IN_LAKE as IN_LAKE

@@ -1,3 +1,4 @@
+from tercel.market.simulator import engine as engine
 from tercel.market.simulator import layout as layout
 from tercel.market.simulator.account import public_add as public_add
 from tercel.market.simulator.account import public_take as public_take
@@ -35,6 +36,7 @@ __all__ = [
     "Source",
     "TapeDay",
     "blank_state",
+    "engine",
     "first_world",
     "layout",
     "observed_day",
