@@ -1,4 +1,7 @@
-"""Training of a policy, tuning of a written rule, explanation of a policy."""
+"""Training of a policy, tuning of a written rule, explanation of a policy.
+
+A training in its run folder: read, claimed, trained, gone on with, for `tercel.train` and `agent train` alike.
+"""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager

@@ -1,4 +1,9 @@
-"""`tercel agent ...`."""
+"""`tercel agent ...`.
+
+`tercel agent list`, `register` and `promote`: packaged policies, the registry and its aliases.
+
+`tercel agent show`, `export`, `convert` and `explain`: a policy looked into, and handed on.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict

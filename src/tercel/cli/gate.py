@@ -1,4 +1,7 @@
-"""`tercel gate`: the wall between desks and a venue."""
+"""`tercel gate`: the wall between desks and a venue.
+
+`tercel limits ...`: show how a limit file is read.
+"""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path

@@ -3,6 +3,12 @@
 What goes where: a result on stdout, everything said on the way to it on stderr.
 
 With `as_json` stdout carries exactly one JSON object.
+
+Commands of functions: their parameters are the options, errors are printed without a traceback.
+
+Options that several commands share, or that other packages extend, are a frozen dataclass: a parameter annotated with
+it gives its fields, ``__post_init__`` checks what was typed. A request of another package names its function, so
+that a module that is heavy to import is loaded when the command runs: ``body = "package.module:function"``.
 """
 
 import inspect

@@ -1,4 +1,9 @@
-"""`tercel signals ...`: build a panel, train, evaluate, look for leaks."""
+"""`tercel signals ...`: build a panel, train, evaluate, look for leaks.
+
+`tercel signals backtest` and `explain`: what a model's forecasts would have earned, and what they are made of.
+
+`tercel signals flow ...`: forecasts of the next seconds, learned from recorded days.
+"""
 
 import shlex
 from collections.abc import Callable, Iterator

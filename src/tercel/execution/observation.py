@@ -40,6 +40,8 @@ the warm-up" goes back to long before the arrival, and flow is that of aggressor
 | `lean` | (flow with - flow against) / (flow with + flow against), since the warm-up |
 | `lean_since_arrival` | the same since arrival |
 | `long_order_flow_imbalance` | order flow imbalance an interval since the warm-up / d, slog |
+
+Two markets at once on which a user's function of a view is tried before anything runs, odd states among them.
 """
 
 import math

@@ -1,4 +1,14 @@
-"""ccxt.pro in one thread with its own event loop; messages are handed over in the order of receipt."""
+"""ccxt.pro in one thread with its own event loop; messages are handed over in the order of receipt.
+
+Answers, errors, books, trades and orders of ccxt as Binance messages; changes of a book are numbered here.
+
+A trade of `watch_trades`, as ccxt unifies it, and its message::
+
+    {"id": "3735683259", "symbol": "BTC/USDT", "timestamp": 1723161255342, "side": "sell", "price": 61837.63,
+        "amount": 0.02}
+    {"e": "trade", "s": "BTCUSDT", "E": 1723161255342, "T": 1723161255342, "t": 3735683259, "m": True,
+        "p": "61837.63", "q": "0.02"}
+"""
 
 import asyncio
 import logging

@@ -6,6 +6,12 @@ Orderbook columns, for each level: ask price, ask size, bid price, bid size. A r
 
     34200.004241176,1,16113575,18,5853300,1
     5859400,200,5853300,18,5859800,200,5853000,150,...
+
+The compiled half of the LOBSTER importer: what a level-limited file forgets.
+
+A file of L levels is cut from a full book. An order that leaves its window is never deleted in it, and a level that
+comes back has no message. So after each message the levels of the book row are compared with those of the row before
+plus the message: what is gone rolls out, what is new rolls in.
 """
 
 import math

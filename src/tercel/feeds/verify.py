@@ -6,6 +6,15 @@ A ROLL_IN is legal at a price strictly worse than every level that stays after t
 removed, where fewer levels stay than the file shows; a ROLL_OUT beyond the levels shown. Rows with one that is not
 are `illegal_rolls`; beyond the touch they do not change it. A tape is explained when nothing differs and no roll is
 illegal.
+
+Does an order-by-order tape give the ten levels that Databento derives from the same feed?
+
+A file of the schema mbp-10 has a row for each change within ten levels: prices, sizes and numbers of orders. Every row
+must be the state of the book at some row of the tape of the same time, in order; what its venue does between two events
+of one time is thus checked as well, except that a trade and the change of its order are one row of the tape. Of CSV::
+
+    ts_event,...,bid_px_00,bid_sz_00,bid_ct_00,ask_px_00,ask_sz_00,ask_ct_00,bid_px_01,...,symbol
+    2025-07-17T07:05:09.035627674Z,...,24.100000000,150,2,24.300000000,90,1,24.050000000,...,ARL
 """
 
 from collections.abc import Callable

@@ -6,6 +6,15 @@
 
 Sources: FIX 4.2 and 4.4, volume 4 and appendix D (order state changes); for 4.2 ExecTransType (20): 0 new, 1 cancel,
 2 correct, 3 status, and fills as ExecType 1 and 2.
+
+Positions in FIX 4.4: RequestForPositions (AN), its acknowledgement (AO), PositionReports (AP).
+
+    35=AN|710=P2-1|724=0|263=0|1=DESK|581=1|715=20231114|60=...|
+    35=AO|721=R1|710=P2-1|727=1|728=0|729=0|1=DESK|
+    35=AP|721=R2|710=P2-1|728=0|1=DESK|55=XYZ|702=1|703=TQ|704=300|
+
+:class:`PositionQuestions` is an initiator's side. A position of an instrument that is not listed counts in units.
+Source: FIX 4.4, volume 5, position maintenance.
 """
 
 import time

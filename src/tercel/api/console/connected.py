@@ -1,4 +1,11 @@
-"""A desk that the console serves: its folder, the fold of its journal, what people asked of it together."""
+"""A desk that the console serves: its folder, the fold of its journal, what people asked of it together.
+
+What one person asked for and another has to confirm, in a file of the desk's folder.
+
+book = RequestBook(folder, time.time_ns)
+asked = book.ask("rearm", {"agents": []}, "re-arm all", "ann", "password", "looked at it", {})
+book.settle(asked.id, "confirmed", "bob", rearm)        # once; what is older than a quarter of an hour, never
+"""
 
 import json
 import secrets

@@ -1,4 +1,15 @@
-"""Checks before every route: whose host, whose origin, how long a body, who asks, and whether that person may."""
+"""Checks before every route: whose host, whose origin, how long a body, who asks, and whether that person may.
+
+Sessions of people at the console, in memory; password attempts are limited by place.
+
+A place is a name at an address, or a name at a device from which it has logged in: on one machine all share an address,
+and what others guess there does not keep out who comes with a known device.
+
+sessions = Sessions(people, time.monotonic)
+secret = sessions.enter("ann", "correct horse", "127.0.0.1")        # for a cookie; None: that is not the password
+device = sessions.device(sessions.visit(secret).person)             # for a cookie that outlives the session
+sessions.visit(secret)                                              # who it is, as the file of people says now
+"""
 
 import asyncio
 import hmac

@@ -7,6 +7,8 @@ people.verify("ann", "correct horse")      # a Person, or None
 Roles, and the least role of everything that can be done at the console: the one table.
 
 Every route names its permission, once; `tests/api/console/test_roles.py` asks every path by every method as every role.
+
+The second person without whom no desk trades money: another one of the people of a file, by their own password.
 """
 
 import json

@@ -1,4 +1,7 @@
-"""Routes that show: desks, agents, orders, the page of a desk now and then, charts, why, the journal, metrics."""
+"""Routes that show: desks, agents, orders, the page of a desk now and then, charts, why, the journal, metrics.
+
+What the models of a desk know: the cards of its policies and of what forecasts for it.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping

@@ -1,4 +1,7 @@
-"""What an analysis of somebody's own executions found: parents, what is odd about fills, what is said beforehand."""
+"""What an analysis of somebody's own executions found: parents, what is odd about fills, what is said beforehand.
+
+A recorded day for the cost of executions: the best quotes after every message, the mid's path, the prints.
+"""
 
 import re
 from bisect import bisect_right

@@ -5,6 +5,29 @@
 
 `card.json` holds the version of the features, what it was trained on and how it did, and the hash of every file and of
 itself; `flow.npz` the trees. The core package reads and runs it; LightGBM is needed to train one alone.
+
+What a forecaster reads: trades, flow, moves and queues of the last seconds, in units of the market's own past.
+
+A market keeps its last seconds (`simulator.past_seconds`) and sums over events that it forgets (`simulator.past_seconds`).
+Prices are divided by the standard deviation of its own one-second moves, lots by its own mean queue or mean volume,
+distances in the book by its mean spread, so that names of any tick, price and activity look alike. All is oriented by
+the heavier queue at the touch: what is forecast is the move towards the thinner one, and a market in the mirror gets
+the mirrored forecast, exactly.
+
+| features | what |
+|---|---|
+| `move_W` | move of the mid in W seconds over its standard deviation for them |
+| `queue`, `near` | imbalance of lots at the touch, and up to a mean spread behind it |
+| `micro` | microprice less mid, in standard deviations of a second |
+| `gap`, `gap_heavy`, `gap_thin` | from the touch to the second level: thin less heavy, and each |
+| `heavy`, `thin` | lots at the touch of each side over the mean queue, log |
+| `spread`, `wide` | spread over its mean; half of it in standard deviations of a second |
+| `pace_10`, `unrest`, `bounce` | events and moves against the past; moves of 1 s against those of 10 s |
+| `last` | price of the last trade, hidden ones too, less the mid |
+| `mean_T` | mid less its exponential mean of T seconds |
+| `signs_T`, `taken_T` | aggressors' signs; their lots over the mean volume and one mean queue; forgotten in T seconds |
+| `newest`, `step` | side of the last aggressor, less the longer ago; last move of the mid |
+| `hidden` | hidden trades above the mid less those below it, forgotten in 3 s |
 """
 
 import hashlib

@@ -3,6 +3,8 @@
 Beside the card, ``observations.json`` has statistics of each feature of the market row and the order row
 (`execution.features`) over the decisions of baseline episodes, whatever the policy itself observes: the reference of
 drift detection.
+
+The card beside a policy file: what it sees and does, where it comes from, how good it was.
 """
 
 import hashlib

@@ -1,4 +1,13 @@
-"""From what a person wrote to the folder of a policy: the one way in, for every command that takes a policy."""
+"""From what a person wrote to the folder of a policy: the one way in, for every command that takes a policy.
+
+A registry on an MLflow server, or in its SQLite file or folder (extra `mlflow`).
+
+Wants the Model Registry with aliases: MLflow 2.9 and on.
+
+Names are registered models, numbers their versions, champion and challenger their aliases, so that other tools of the
+house see the same. A version's files are artifacts of a run of its own; they are fetched once into Tercel's cache, and
+checked against the hash in the version's tags each time.
+"""
 
 import json
 import logging

@@ -1,4 +1,12 @@
-"""Schema of a FIX venue's profile, table by table."""
+"""Schema of a FIX venue's profile, table by table.
+
+Secrets of a session: a profile holds their place, never their value; and the Ed25519 signatures made with them.
+
+    password = { env = "VENUE_PASSWORD" }          # or { file = "password.txt" }, or { keyring = "SERVICE/USER" }
+
+Signatures are in base64, as field 96 carries them; the package `cryptography` is the extra [sign]. Source: "FIX API"
+of Binance, "How to sign Logon": MsgType, SenderCompID, TargetCompID, MsgSeqNum and SendingTime, with SOH between them.
+"""
 
 import os
 import re

@@ -1,4 +1,16 @@
-"""A FIX message as tags and values, and FIX timestamps."""
+"""A FIX message as tags and values, and FIX timestamps.
+
+Faults of messages: SessionRejectReason (373) of FIX 4.4, each with its text.
+
+Codec of FIX messages: from a byte stream, in any pieces, and back.
+
+A message is garbled when its first three fields are not BeginString, BodyLength and MsgType, when BodyLength does not
+point at CheckSum, when the sum is wrong, or when something in it is no tag and value. It is left out, with everything
+up to the CheckSum that follows; the sequence number that is then missing brings it back. An ExecutionReport comes with
+what is no tag and value as tag 0, and with a data field up to the next SOH where its length is wrong: its reader
+decides whether it is usable.
+Source: FIX 4.4, volume 2, "Session Protocol", on garbled messages, BodyLength and CheckSum.
+"""
 
 import re
 from collections.abc import KeysView, Mapping, Sequence

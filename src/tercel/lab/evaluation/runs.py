@@ -1,4 +1,22 @@
-"""Paired experiments: the same episodes for every strategy, their twins, and what each decision saw."""
+"""Paired experiments: the same episodes for every strategy, their twins, and what each decision saw.
+
+Adaptability: the share of a strategy's decisions that the market explains.
+
+With x = (time, inventory, own orders), m = the market features and a(x, m) the expected intent (take and
+rungs, as shares of what is left, no prices):
+
+    A = E_x Var_m' a(x, m') / Var a(x, m')
+
+m' is drawn at the same decision from other episodes, independently of x; variances of the components are
+added. A schedule fixed in advance has A = 0; a rule that ignores time, inventory and own orders has A = 1;
+of a = f(x) + g(m) it is Var g / (Var f + Var g): the total-effect index of Sobol' of the market block, whose
+estimator over redrawn blocks this is.
+
+Only decisions with lots left count. The two variances are estimated over J redraws for each x: the numerator
+with J - 1, the total uncorrected, since the mean over x of the variance over redraws plus the variance of
+their means is already free of J. Everything is a function of sums by episode, so intervals come from the same
+cluster bootstrap as those of the costs.
+"""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace

@@ -4,6 +4,8 @@ Every generation of the search (`cma`) tries its candidates on the same fresh tr
 market; nothing is tried twice on one episode, so nothing is learned by heart. The answer is the mean of the search's
 last means. It is accepted only if it beats the values that the search began from on validation episodes, which are neither
 trained nor judged on.
+
+Tuning jobs for a pool: one strategy a job, results as small files until all are there.
 """
 
 import json

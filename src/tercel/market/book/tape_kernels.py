@@ -1,6 +1,12 @@
 """The book fed from a tape: 64-bit order ids on top of the ladder, one compiled loop over event columns.
 
 `ids` is the hash map from ids to slots, `key_of` int64[orders] gives a slot's id back.
+
+The feed's limited window over the book: levels leave it, return as anonymous blocks, and lose anonymous lots.
+
+A feed of L levels says nothing of what lies beyond them. A level that leaves its window is forgotten (`roll_out`); one
+that comes in is one anonymous block (`roll_in`), split around own orders that stood there all the while, whose lots
+ahead were frozen meanwhile.
 """
 
 from typing import Any

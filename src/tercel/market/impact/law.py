@@ -7,6 +7,16 @@ stand ``y sigma sgn(Phi) |Phi / trades|^exponent`` above where it would be witho
 on the weights of public market orders against our flow (Noble, Rosenbaum & Souilmi 2026).
 
 G is a sum of exponentials, so that what a market remembers has a fixed size.
+
+Impact in the event loop: own fills add to the kernel, and the public book shifts.
+
+Own volume in mean trades, under a kernel G that is a sum of exponentials, is Phi. The law wants the public book to
+stand ``scale x sgn(Phi) |Phi|^exponent`` ticks above where it would be without us, ``scale x Phi`` below a mean trade.
+By themselves own lots move nothing for good (`market.simulator.background`), so the law is all there is. It is paid at
+once, one tick at a time, and charged to the lots of one order as they match: paid late, it would give back what fast
+trading saves. Ticks
+are whole, the law is not: the fraction is rounded by a threshold that is drawn once a world from the state of its
+flow's stream (which is read, not advanced), so that the expected shift is the law's.
 """
 
 import math

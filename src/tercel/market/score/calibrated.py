@@ -1,4 +1,7 @@
-"""Calibrated presets: of any flow model from stretches of days, and `santa_fe` ones scored on held-out days."""
+"""Calibrated presets: of any flow model from stretches of days, and `santa_fe` ones scored on held-out days.
+
+Days on which a market is scored, and the simulated stretches compared with them.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace

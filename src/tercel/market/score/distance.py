@@ -9,6 +9,12 @@ Gates beyond marginal distances: volatility by horizon, spread, market orders, s
 
 Each gate compares one number of the simulated market with the real one's. Several samples (seeds, days) are averaged
 before they are compared: volatilities as variances, all else plainly.
+
+Two-sample classifier test: gradient boosting on fixed features of windows of 50 events.
+
+Both tapes are cut into windows of 50 events; the first 60 % of each tape's windows train the classifier and the rest
+test it, so that no window is near one it was trained on. The area under the ROC curve is 0.5 where the tapes cannot be
+distinguished and 1 where every window gives itself away; two real days of one stock reach 0.7 to 0.8.
 """
 
 import itertools

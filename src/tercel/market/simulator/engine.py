@@ -1,6 +1,16 @@
 """The event loop of one market: flow and own commands in time order, until a decision falls due.
 
 At equal times the flow comes first, then commands, then the decision: a decision at t has seen everything up to t.
+
+A market's state second by second: spread, depth, flow and move as one row of eight numbers.
+
+One compiled entry for all requests of Python to markets, and several markets advanced in time order.
+
+Whatever moves a market needs the whole engine: flow, book, accounts, order entry. Each kernel that Python calls is
+optimised with all that it calls, so every further entry would cost that tree again; here it is paid for once.
+
+The markets of an exchange lie one behind the other in one book array, one state array, one array of flow parameters
+and one tape; `at` says where.
 """
 
 from enum import IntEnum

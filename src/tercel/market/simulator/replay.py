@@ -2,6 +2,18 @@
 
 Rows come compiled (`market.tape.compiled`): every order has a slot that the tape's own life of the order decides, so
 no id is looked up here, and an order that the agent emptied keeps its slot until the tape is done with it.
+
+Undercutting in replay: public orders that come because an own order improves the touch (the bound `undercut`).
+
+A tape does not answer. Where an own order is alone inside the public spread, an order at a better price is drawn
+with the measured hazard: so much more often are public orders undercut that improved the touch than a better price
+comes where no order improved it (`source.bounded`). The tape's own better prices come as they came, so the excess alone
+is drawn. It goes by the room left inside the spread in bps, how long the own order has stood alone there, and its size
+over the usual one.
+
+What is drawn is an order of the visible book. Tape trades meet it before own orders by price and time; it rests for
+a drawn time, or until the tape's own touch reaches it or passes. Nothing of it is on the tape: its lots count in no
+volume. It is drawn from a stream of the episode's seed that nothing else draws from.
 """
 
 import math

@@ -1,4 +1,7 @@
-"""The tape in memory: nine NumPy columns of equal length, one row per canonical event."""
+"""The tape in memory: nine NumPy columns of equal length, one row per canonical event.
+
+Rules of a valid tape, checked before it is written; the first offending row is named.
+"""
 
 from __future__ import annotations
 

@@ -7,6 +7,8 @@
 `updates.jsonl` how parameters moved where they learn online, `card.json` all else: the configuration, seed, scale, and
 the hash of every file and of itself. Nothing in it can run code when it is read. Training writes the card last: a
 folder without one was cut short. `served.jsonl` continues `updates.jsonl` with what was learned since.
+
+Families of models, each behind scikit-learn's interface.
 """
 
 import hashlib

@@ -21,6 +21,15 @@ All take `name` and `collected`, the day (with a zone) after which nothing in th
 A package of one's own gives a kind by a dataclass in the entry point group ``tercel.sources``, a kind of panel by a
 subclass of `DailyFactors` in ``tercel.panels``. `studies` so gives the StockNet archive: the source `tweets` (options
 `cutoff`, `phrasebank`, `embed`) and the panel `stocknet`.
+
+A small market with known alphas: demos and tests that need no data.
+
+Returns are a market factor and noise plus alphas that sources carry, each of known strength: over one day the return of
+an instrument holds `strength * value` of every such source, so that the rank IC is about `strength` in units of the
+return's standard deviation. Sources differ in form: `linear`; `interaction`, which only the product of its two columns
+tells; and `noise`, which tells nothing.
+
+:func:`synthetic_leak` is a source that carries the next bar's return, under a falsified time or under the true one.
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -1,4 +1,9 @@
-"""Markets of an exchange: their specifications, their state arrays laid end to end, and the copy of them on disk."""
+"""Markets of an exchange: their specifications, their state arrays laid end to end, and the copy of them on disk.
+
+Kernels that turn a market's record rows into market data and reports on client orders.
+
+Client orders are the "own" orders of the batch, of all accounts.
+"""
 
 import mmap
 import struct

@@ -8,6 +8,8 @@ what its bounds are. A recording is a line of JSON, then events in int64 words: 
 snapshot, number of rows, the rows. Orders may be shown as the totals of their levels.
 
     {"began_ns":1700000000000000000,"listings":[{"instrument":"XYZ","tick":0.01,...}],"depths":[[1024,0]]}
+
+Markets of an exchange by name: presets, or a recorded day of a lake.
 """
 
 import json

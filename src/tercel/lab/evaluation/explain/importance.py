@@ -1,4 +1,11 @@
-"""What a policy observes, which features its decisions depend on, and how."""
+"""What a policy observes, which features its decisions depend on, and how.
+
+Episodes step by step: the book, what the policy wanted and why, what came of it.
+
+Why: each feature in turn is replaced by what other decisions saw of it; what that changes in the mean is what the
+feature contributed to this decision against an ordinary one (the one-feature term of a Shapley value, Strumbelj &
+Kononenko 2014, without the interactions).
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,14 @@
-"""What the native learners share: what they see between updates, what they normalise by, and their state on disk."""
+"""What the native learners share: what they see between updates, what they normalise by, and their state on disk.
+
+Towers of fully connected layers over one input, forward and backward by hand.
+
+A :class:`Net` has one tower per head: PPO has two, policy and value, with no shared weights (Andrychowicz et al. 2021,
+"What matters in on-policy RL", section 3.2 finds separate networks better); DQN has one. Towers have the same hidden
+sizes, so a layer of all towers is one array[tower, row, unit].
+
+All parameters lie in one flat float32 array, all gradients in another: the optimiser, Adam with the gradient clipped by
+its global norm (Kingma and Ba 2015, algorithm 1), is one kernel over them.
+"""
 
 import math
 from collections.abc import Callable

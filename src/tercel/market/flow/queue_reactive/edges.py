@@ -6,6 +6,8 @@ P(event | cells) is proportional to the product over tables of table[cell, event
 one table after the other, the rest held: factor = (count + p) / (expected / factor + p), where p is `prior` times the
 event's share overall. A cell that never saw an event thus keeps a factor near 1 for rare events and near the data's for
 frequent ones (uniform pseudo-counts would inflate the rare ones).
+
+Which orders are cancelled: at the best by age and size, behind it by level, lots and rank.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,10 @@
-"""Estimation data of the queue-reactive law from days of tape: classes, waits and orders of each event."""
+"""Estimation data of the queue-reactive law from days of tape: classes, waits and orders of each event.
+
+The tape's queues at the best prices: number of orders, and each one's readiness to cancel.
+
+Orders are known from their coming on. What shows more lots than they have came before all of them: it counts as one
+order, of the oldest class, and is executed first.
+"""
 
 from dataclasses import dataclass
 from functools import cached_property
