@@ -1,10 +1,18 @@
-"""Databento records as words: binary DBN files of any version, and their CSV form.
+"""Databento records: binary DBN files of any version and their CSV form as words, and words as rows of a tape.
 
 Symbols and schema come from the file's metadata through Databento's own library (`databento-dbn`, an extra); records of
 56 bytes are read in place. CSV needs no library: each row repeats what a DBN file says once, as in::
 
     ts_recv,ts_event,rtype,publisher_id,instrument_id,action,side,price,size,channel_id,order_id,flags,...,symbol
     2025-07-17T07:05:09.035793433Z,2025-07-17T07:05:09.035627674Z,160,2,1108,R,N,,0,0,0,8,0,0,ARL
+
+In the source `T` (aggressor) and `F` (resting) leave the book alone; a `C` or `M` of the same order, later in the same
+event, says what became of it. Here the `F` becomes the EXECUTE and the `C` or `M` only what is more than that. Then:
+* `M` at the same price with fewer lots keeps the place (REDUCE), any other is DELETE and ADD: it goes to the end.
+* An `F` on the side of its `T` is the aggressor's own and passes. An `F` that no `C` or `M` of its event follows, or
+  what it has beyond the lots that the order shows (an iceberg), is a hidden execution as far as the book can tell.
+* A `T` without side and with fills without side is an auction (CROSS); its orders leave as withdrawals, since no
+  aggressor met them. A `T` without side and without fills is a hidden execution.
 """
 
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""The event loop of one market: flow and own commands in time order, until a decision falls due.
+"""The event loop: flow and own commands in time order, for one market or several in lockstep, also second by second.
 
 At equal times the flow comes first, then commands, then the decision: a decision at t has seen everything up to t.
 
