@@ -28,8 +28,8 @@ from tercel.market.flow import Preset, load
 from tercel.market.simulator import (
     NO_TAPE,
     OWN_ORDERS,
+    engine,
     first_world,
-    lockstep,
     reactive,
     run_free,
     simulated_day,
@@ -64,7 +64,7 @@ class Running:
         self.b, k, self.flow = first_world(self.preset, seed=1)
         run_free(self.b, k, self.flow, NO_TAPE, int(SETTLE_S * NS_PER_SECOND))
         self.k = sim.extend(k, 0, ROWS)
-        self.at = lockstep.alone(self.b, self.k, self.flow)
+        self.at = engine.alone(self.b, self.k, self.flow)
 
     def lay_own(self) -> None:
         """Own orders on both sides, wherever a place of the ledger is free."""
@@ -73,7 +73,7 @@ class Running:
             side = 1 if place < OWN else -1
             touch = int(self.k[sim.PUBLIC_BID if side > 0 else sim.PUBLIC_ASK])
             price = touch - side * (int(place) % OWN)
-            lockstep.enter_new(
+            engine.enter_new(
                 self.b, self.k, self.flow, self.at, 0, int(place), side, price, OWN_LOTS, False
             )
 
@@ -89,7 +89,7 @@ class Running:
             full = 1
             while full:
                 self.k[sim.RECORD] = 0
-                full = lockstep.run_recorded(self.b, self.k, self.flow, NO_TAPE, until, margin)
+                full = engine.run_recorded(self.b, self.k, self.flow, NO_TAPE, until, margin)
             seconds += process_time() - start
         return int(self.k[sim.EVENTS]) - before, seconds, fewest
 

@@ -22,8 +22,7 @@ import tercel
 from tercel.cli import plugins
 from tercel.cli.operator import AskDesk
 from tercel.cli.plugins import help_texts
-from tercel.cli.request import add, request_of
-from tercel.cli.shared import JsonRequest
+from tercel.cli.shared import JsonRequest, add, request_of
 
 PLUGINS = tuple(name for name in ASIDE if (ROOT / name / "pyproject.toml").is_file())
 """Those that are distributions of their own: their commands join `tercel` by entry point."""

@@ -7,7 +7,7 @@ compiled by the test that asks first, within a second or two.
 from tercel.api import display  # noqa: F401 - shows how far it is
 from tercel.core.ahead import compile_ahead
 from tercel.execution.step import needed
-from tercel.market.simulator import lockstep, seconds
+from tercel.market.simulator import engine
 from tercel.market.simulator.engine import OWN_CODE
 
 
@@ -16,7 +16,7 @@ def main() -> None:
     here, beside = (
         [kernel for model in OWN_CODE for kernel in needed(model)[part]] for part in range(2)
     )
-    requests = [lockstep._run_free, lockstep._pass_time, seconds.run_seconds]
+    requests = [engine._run_free, engine._pass_time, engine.run_seconds]
     compile_ahead(list(dict.fromkeys([*here, *requests])), list(dict.fromkeys(beside)))
 
 

@@ -1,6 +1,6 @@
 """Positions in FIX 4.4 as an acceptor tells them: acknowledgement (AO) and PositionReports (AP) of a request (AN).
 
-An initiator's side is `tercel.fix.positions`. Source: FIX 4.4, volume 5, position maintenance.
+An initiator's side is `tercel.fix.report_reader`. Source: FIX 4.4, volume 5, position maintenance.
 """
 
 from collections.abc import Callable, Mapping

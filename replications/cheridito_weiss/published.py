@@ -115,14 +115,14 @@ def measured(
     preset: CheriditoWeissPreset, episodes: int = 4000, seed: int = 2507
 ) -> dict[str, Any]:
     """Volume, depth, spread and volatility within the 150 s after the warm-up, over episodes of nobody's orders."""
-    from tercel.market.simulator import first_world, lockstep
+    from tercel.market.simulator import engine, first_world
 
     b0, k0, flow = first_world(preset, 0)
     seen, depth = np.zeros((episodes, 11, 8)), np.zeros((episodes, 5))
     for i in range(episodes):
         b, k = b0.copy(), k0.copy()
         seed_stream(k, sim.FLOW_RNG, seed, i, 1)
-        lockstep.watch(b, k, flow, 15 * NS_PER_SECOND, 15 * NS_PER_SECOND, seen[i])
+        engine.watch(b, k, flow, 15 * NS_PER_SECOND, 15 * NS_PER_SECOND, seen[i])
         depth[i] = (_depth(b, 1) + _depth(b, -1)) / 2
     mids, spreads, volumes = seen[:, :, 0], seen[:, :, 1], seen[:, :, 2]
     per_s = float((volumes[:, -1] - volumes[:, 0]).mean() / 150.0)

@@ -1,6 +1,6 @@
 """Real books as rows and as sequences: what a moment of a recorded day is forecast from, and what came.
 
-A row is the features of :mod:`tercel.execution.foresight.features` at a quarter of a second; a sequence is those of the
+A row is the features of :mod:`tercel.execution.foresight.forecaster` at a quarter of a second; a sequence is those of the
 last seconds, a second apart. Features look towards the thinner queue of their own moment; all steps of a sequence are
 turned the way that its last one looks.
 """

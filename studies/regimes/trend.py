@@ -65,7 +65,7 @@ class Trend:
     most : float
         Standard deviations beyond what a trend would have moved where evidence is cut: further goes a jump, no trend.
 
-    >>> from tercel.execution.sample_views import view_of
+    >>> from tercel.execution.observation import view_of
     >>> flow = {"age_ns": 3600 * 10**9, "rv_long": 4, "long_same": 90, "long_against": 90, "own1": 10, "far1": 10}
     >>> flow |= {"ofi": 6, "past_ofi1": -6, "past_ofi2": 6, "past_ofi3": -6}
     >>> flow |= {"horizon_ns": 1800 * 10**9, "decisions": 60}

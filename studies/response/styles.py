@@ -17,7 +17,7 @@ BLOCKS: Final = 3
 class Iceberg(Strategy):
     """A tenth of the order on show one tick inside the touch, made whole and moved along at every decision.
 
-    >>> from tercel.execution.sample_views import view_of
+    >>> from tercel.execution.observation import view_of
     >>> Iceberg().decide(view_of(qty0=[95], left=[90]))[:, REST0:].tolist()
     [[10, 0, 0, 0, 0]]
     """
@@ -35,7 +35,7 @@ class Iceberg(Strategy):
 class Blocks(Strategy):
     """Three equal takes, when a quarter, a half and three quarters of the decisions are over.
 
-    >>> from tercel.execution.sample_views import view_of
+    >>> from tercel.execution.observation import view_of
     >>> Blocks().decide(view_of(qty0=90, left=[90, 90, 60], decision=[1, 2, 4], decisions=8))[:, 0].tolist()
     [0, 30, 30]
     """
@@ -52,7 +52,7 @@ class Blocks(Strategy):
 class NoTrading(Strategy):
     """Nothing at all: the horizon takes everything.
 
-    >>> from tercel.execution.sample_views import view_of
+    >>> from tercel.execution.observation import view_of
     >>> NoTrading().decide(view_of(left=[90]))[:, REST0:].tolist()
     [[0, 0, 0, 0, 0]]
     """

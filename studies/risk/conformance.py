@@ -13,7 +13,7 @@ import numpy as np
 
 from studies.risk.synthetic import factor_covariance, factor_returns, gjr_series
 from tercel.core import DataError, Floats
-from tercel.market.simulator.seconds import COLUMNS
+from tercel.market.simulator.engine import COLUMNS
 from tercel.signals.risk import (
     CovarianceEstimator,
     DailySeries,

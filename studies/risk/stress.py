@@ -6,7 +6,7 @@ from studies.risk.figures import posture as drawn
 from tercel.core import NS_PER_SECOND, Floats
 from tercel.market.flow import preset
 from tercel.market.simulator import Source, reactive
-from tercel.market.simulator.seconds import FAR5, OWN5
+from tercel.market.simulator.engine import FAR5, OWN5
 from tercel.signals.risk import (
     AnomalyBaseline,
     PosturePolicy,

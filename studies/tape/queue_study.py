@@ -15,7 +15,7 @@ from studies.tape.to_levels import to_levels
 from tercel.core import EXECUTE, FOREVER_NS, NO_ASK, NO_BID, NS_PER_SECOND, TapeError
 from tercel.market import compile_day
 from tercel.market.book import layout as lay
-from tercel.market.simulator import Source, lockstep, source_of
+from tercel.market.simulator import Source, engine, source_of
 from tercel.market.simulator import layout as sim
 from tercel.market.tape import Events, Instrument
 
@@ -146,20 +146,20 @@ class _Replay:
         self.k[sim.CURSOR_END], self.k[sim.ATTENTIVE] = len(self.tape), 1
         self.k[sim.LEFT] = 1 << 60
         self.k[sim.FLOW_NS] = self.tape[0, sim.T_NS] if len(self.tape) else FOREVER_NS
-        self.at = lockstep.alone(self.b, self.k, self.flow)
+        self.at = engine.alone(self.b, self.k, self.flow)
 
     def until(self, ns: int) -> bool:
         """Run to a time or to the next own fill; whether it came to that time."""
         self.k[sim.DUE_NS] = ns
-        return lockstep.run(self.b, self.k, self.flow, self.tape) != sim.ACKNOWLEDGED
+        return engine.run(self.b, self.k, self.flow, self.tape) != sim.ACKNOWLEDGED
 
     def send(self, own: int, side: int, price: int, lots: int) -> None:
         """A limit order."""
-        lockstep.enter_new(self.b, self.k, self.flow, self.at, 0, own, side, price, lots, False)
+        engine.enter_new(self.b, self.k, self.flow, self.at, 0, own, side, price, lots, False)
 
     def cancel(self, own: int, lots: int) -> None:
         """Take lots of an order back."""
-        lockstep.enter_cancel(self.b, self.k, self.flow, self.at, 0, own, lots)
+        engine.enter_cancel(self.b, self.k, self.flow, self.at, 0, own, lots)
 
     def open_lots(self, own: int) -> int:
         """Lots of an own order that are not dead."""

@@ -1,6 +1,6 @@
 """How often a public order that improves the touch is undercut, beside moments in which nobody improved it.
 
-Hazards are counted by the classes of the bound `undercut` (`market.simulator.undercut`): undercutting orders over the
+Hazards are counted by the classes of the bound `undercut` (`market.simulator.replay`): undercutting orders over the
 seconds that quotes stood, by their age, by the room that they left inside the spread and by size. Two placebos
 stand in the same room of the same spread within a quarter of an hour, where nobody improved: moments at which somebody
 joined the touch, and any moments. The excess over any moments is the *reaction*: replay brings what comes anyway.

@@ -51,6 +51,6 @@ def card_of(name: str) -> FamilyCard:
     Raises
     ------
     UnknownNameError
-        As :func:`tercel.signals.models.cards.family`.
+        As :func:`tercel.signals.models.model_folder.family`.
     """
     return STATES[name] if name in STATES else family(name)

@@ -17,10 +17,10 @@ from tests.desk.gate.wall import exchange, turning
 from tests.desk.rounds.test_stage import begun, desk, drill, journal_with
 from tests.fix.plain_venue import PlainVenue
 
+from tercel.api.console.people import SecondPerson
 from tercel.api.desk import desk as desk_module
 from tercel.api.desk import shadow
 from tercel.api.desk.desk import Desk
-from tercel.api.second_person import SecondPerson
 from tercel.core import installation
 from tercel.core.errors import ConfigError, TercelError
 from tercel.core.system import user_name
@@ -351,6 +351,6 @@ def test_the_second_person_is_another_one(
     rows = json.loads(people.path.read_bytes())["people"]
     rows |= {name: {**rows["bob"], "lifters": {f"{starter} (tercel console users)": time.time()}}}
     people.path.write_text(json.dumps({"people": rows}))
-    monkeypatch.setattr("tercel.api.second_person.user_name", lambda uid: starter)
+    monkeypatch.setattr("tercel.api.console.people.user_name", lambda uid: starter)
     with pytest.raises(ConfigError, match=why):
         SecondPerson(name, PASSWORD).proved(people.path, NOBODY)

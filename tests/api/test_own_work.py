@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 import tercel as tc
 from tercel.cli import app
 from tercel.core.errors import ConfigError
-from tercel.execution.policies.card import apart
+from tercel.execution.policies.policy import apart
 from tercel.lab.learning.agent.config import parse, read_config
 from tercel.lab.learning.agent.training import resumed
 

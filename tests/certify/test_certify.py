@@ -22,7 +22,7 @@ from exchange.fix.server import serve_fix
 from tercel.core.errors import ConfigError, TercelError, VenueError
 from tercel.fix.link import Address
 from tercel.fix.profiles import load
-from tercel.fix.protocol import codec, outbox, session, validate
+from tercel.fix.protocol import message, outbox, session, validate
 
 S_IDS = [f"S{n:02d}" for n in range(1, 31)]
 BEHIND = ("BeginSeqNo of the ResendRequest", "MsgSeqNum of 35=A")
@@ -148,16 +148,16 @@ class TestCasesCanFail:
         assert self.results() == {("S20", "acceptor"), ("S20", "initiator")}
 
     def test_sums_that_nobody_looks_at(self, monkeypatch):
-        class Lenient(codec.Decoder):
+        class Lenient(message.Decoder):
             def _one(self, buffer, at, found):
                 stop = super()._one(buffer, at, found)
                 if (
                     stop
-                    and isinstance(found[-1], codec.GarbledMessage)
+                    and isinstance(found[-1], message.GarbledMessage)
                     and "CheckSum is wrong" in found[-1].why
                 ):
                     raw = found.pop().raw
-                    fixed = raw[:-7] + b"10=%03d\x01" % codec.checksum(raw[:-7])
+                    fixed = raw[:-7] + b"10=%03d\x01" % message.checksum(raw[:-7])
                     super()._one(fixed, 0, found)
                 return stop
 

@@ -26,7 +26,7 @@ from tercel.core.errors import ConfigError
 from tercel.core.report.tables import spelt_cell
 from tercel.core.stats import Replicates
 from tercel.core.toml import read_toml
-from tercel.execution.policies.card import read_card
+from tercel.execution.policies.policy import read_card
 from tercel.lab.evaluation.comparisons import ComparisonLedger
 from tercel.lab.learning.agent.config import parse, preset_file, read_config
 from tercel.lab.learning.agent.training import run_training

@@ -19,8 +19,7 @@ from tercel.cli.root import app
 from tercel.core.errors import ConfigError
 from tercel.execution.foresight.forecaster import save, spread_alone
 from tercel.execution.market import Market
-from tercel.execution.policies.card import read_card
-from tercel.execution.policies.policy import load_policy, save_policy
+from tercel.execution.policies.policy import load_policy, read_card, save_policy
 from tercel.execution.registry import resolve_policy
 from tercel.lab.evaluation.pipeline.candidates import (
     Candidate,

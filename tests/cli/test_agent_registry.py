@@ -15,8 +15,7 @@ from tests.policies import PPO
 from typer.testing import CliRunner
 
 from tercel.cli import app
-from tercel.execution.policies.card import Card
-from tercel.execution.policies.policy import load_policy
+from tercel.execution.policies.policy import Card, load_policy
 
 
 def tercel(*words: object) -> Result:

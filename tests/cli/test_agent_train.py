@@ -8,13 +8,13 @@ import pytest
 from typer.testing import CliRunner
 
 from certify.kits.strategy import random_views
-from tercel.api import training
+from tercel.api import learn
 from tercel.cli import app
 from tercel.cli.agent_train import train
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.execution import step as kernels
-from tercel.execution.policies.card import apart, read_card
-from tercel.execution.policies.card import selection as in_words
+from tercel.execution.policies.policy import apart, read_card
+from tercel.execution.policies.policy import selection as in_words
 from tercel.execution.policies.strategy import policy_strategy
 from tercel.execution.strategies import build
 from tercel.lab.evaluation.training_files import read_metrics
@@ -345,9 +345,9 @@ def test_a_training_that_kept_its_start_says_that_nothing_was_learned(tmp_path, 
         result = run_training(config, folder, seed)
         return {**result, "best": read_metrics(folder / "validation.csv")[0]}
 
-    monkeypatch.setattr(training, "run_training", kept)
+    monkeypatch.setattr(learn, "run_training", kept)
     path, out = tmp_path / "small.json", tmp_path / "out"
-    monkeypatch.setattr(training, "read_config", lambda _: small())
+    monkeypatch.setattr(learn, "read_config", lambda _: small())
     done = CliRunner().invoke(app, ["agent", "train", str(path), "--out", str(out)])
     assert done.exit_code == 0, done.output
     said = "Nothing was learned: none of 6 validation checks beat"
@@ -489,7 +489,7 @@ def test_a_second_training_in_the_same_folder_is_refused_while_the_first_goes_on
         assert (out / "config.json").exists(), "what the first has begun stays"
         raise ConfigError("a test", "its end", "go on")
 
-    monkeypatch.setattr("tercel.api.training.run_training", second)
+    monkeypatch.setattr("tercel.api.learn.run_training", second)
     assert CliRunner().invoke(app, ["agent", "train", str(path), "--out", str(out)]).exit_code == 2
     assert codes == [2, 2]
     assert not out.exists()

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from tercel.cli.root import app
 from tercel.execution.strategies import ALL_BASELINES, TUNABLE, build
 from tercel.execution.strategies.tunable import FOLDER, read_tuned, tuned_markets, tuned_parameters
-from tercel.lab.evaluation.tuning_tasks import TUNING_SEED, VALIDATION_SEED
+from tercel.lab.evaluation.tuning import TUNING_SEED, VALIDATION_SEED
 from tercel.market.flow.preset import names
 
 

@@ -20,9 +20,8 @@ from tercel.cli import app, reported
 from tercel.core.errors import ConfigError, PolicyError, TapeError
 from tercel.execution.intent import WIDTH
 from tercel.execution.market import Market
-from tercel.execution.policies.card import Card
 from tercel.execution.policies.network import MlpPolicy
-from tercel.execution.policies.policy import load_policy, save_policy
+from tercel.execution.policies.policy import Card, load_policy, save_policy
 from tercel.execution.task import Latency, Task
 from tercel.lab.evaluation.episodes import Episodes
 from tercel.lab.evaluation.pipeline.jobs import reading

@@ -15,8 +15,7 @@ from tercel.cli.root import app
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.execution import policies_packaged
 from tercel.execution.market import Market
-from tercel.execution.policies.card import read_card
-from tercel.execution.policies.policy import load_policy, save_policy
+from tercel.execution.policies.policy import load_policy, read_card, save_policy
 from tercel.execution.policies_packaged import observed, read_observed
 from tercel.lab.evaluation.pipeline.candidates import baselines_of, field_of, members_of
 from tercel.lab.evaluation.scenario import Scenario

@@ -14,7 +14,7 @@ from studies.realism.sets import data_days
 from tercel.cli import app
 from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.market.score.days import Day
+from tercel.market.score.calibrated import Day
 from tercel.market.simulator.days import DAYS
 from tercel.market.tape import Events, Instrument
 

@@ -14,7 +14,7 @@ from studies.realism.sets import SETS, DataSet
 from tercel.cli import app
 from tercel.core.errors import ConfigError, TapeError
 from tercel.market.flow import load
-from tercel.market.score.days import seen_through
+from tercel.market.score.calibrated import seen_through
 from tercel.market.simulator.days import session
 from tercel.market.tape import Instrument, Lake
 from tercel.market.tape.events import midnight_ns

@@ -14,8 +14,7 @@ from typer.testing import CliRunner
 
 from tercel.cli import plugins
 from tercel.cli.market import list_
-from tercel.cli.request import add
-from tercel.cli.shared import command_line
+from tercel.cli.shared import add, command_line
 
 runner = CliRunner()
 REQUESTS = '''

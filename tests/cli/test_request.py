@@ -11,8 +11,7 @@ import typer
 from typer.testing import CliRunner
 
 from tercel.cli.order import NOT_TYPED, TypedOrder
-from tercel.cli.request import add
-from tercel.cli.shared import AsJson, Lake, Symbols
+from tercel.cli.shared import AsJson, Lake, Symbols, add
 from tercel.core.errors import ConfigError
 
 runner = CliRunner()

@@ -22,7 +22,7 @@ from tercel.cli.root import app
 from tercel.desk.trading.journal.store import JournalReader
 from tercel.desk.trading.ledger import Ledger
 from tercel.execution.market import Market
-from tercel.execution.policies.card import read_card
+from tercel.execution.policies.policy import read_card
 from tercel.execution.policies.strategy import policy_strategy
 from tercel.execution.task import Latency, Task
 from tercel.lab.evaluation.pipeline.evaluation import EvaluationResult

@@ -11,8 +11,8 @@ from studies.families import compare
 from studies.families.panel import ProcessMeter
 from tercel.cli import app
 from tercel.core.errors import ConfigError, UnknownNameError
+from tercel.signals.models import model_folder
 from tercel.signals.runs import config as configs
-from tercel.signals.serving import model_folder
 
 runner = CliRunner()
 

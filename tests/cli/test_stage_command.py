@@ -21,10 +21,9 @@ from tests.desk.console.desks import PASSWORD, QUICK, people_of
 from tests.desk.rounds.test_stage import begun, drill, journal_with
 
 from studies.tape.to_levels import to_levels
-from tercel.api.console.people import People
+from tercel.api.console.people import People, SecondPerson
 from tercel.api.desk.config import described
 from tercel.api.desk.desk import Desk
-from tercel.api.second_person import SecondPerson
 from tercel.cli import app
 from tercel.core import installation
 from tercel.core.errors import TercelError
@@ -216,7 +215,7 @@ def agreed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[object, ...]:
     (folder / "installation.toml").write_text(f'people = "{folder / "people.json"}"\n')
     monkeypatch.setattr(installation, "FILE", folder / "installation.toml")
     monkeypatch.setattr(installation.os, "geteuid", lambda: NOBODY)
-    monkeypatch.setattr("tercel.api.second_person.user_name", lambda uid: user_name())
+    monkeypatch.setattr("tercel.api.console.people.user_name", lambda uid: user_name())
     monkeypatch.setenv("TERCEL_PEOPLE", str(folder / "nowhere.json"))
     wanted = "trade live at fix://DESK@127.0.0.1:1 as peg, taker, lose 900 at most"
     drilled = "--tried", folder / "drilled", "--confirm", wanted

@@ -12,7 +12,7 @@ from tests.policies import PPO
 from tests.program import COMMAND
 from typer.testing import CliRunner, Result
 
-from tercel.api.tca.market_day import read_day
+from tercel.api.tca.analysis import read_day
 from tercel.cli import app
 from tercel.market.tape import Lake
 

@@ -15,7 +15,7 @@ from tests.conftest import REQUIRE_DATA
 import tercel as tc
 from docs import execute, notebook
 from tercel.execution.intent import AT_TOUCH, REST0
-from tercel.execution.sample_views import view_of
+from tercel.execution.observation import view_of
 from tercel.execution.user_strategy import checked
 
 ROOT = Path(__file__).resolve().parents[2]

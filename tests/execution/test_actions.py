@@ -12,7 +12,7 @@ from tercel.execution import intent as i
 from tercel.execution.action_sets import action_set
 from tercel.execution.decoders import placement_rows
 from tercel.execution.intent import View
-from tercel.execution.sample_views import view_of
+from tercel.execution.observation import view_of
 from tercel.execution.strategy import hold, ladder, settle
 
 SEEDS = st.integers(0, 2**32 - 1)

@@ -11,7 +11,7 @@ from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.execution import columns as c
 from tercel.execution import intent as it
 from tercel.execution.guidance import expected_move
-from tercel.execution.sample_views import view_of
+from tercel.execution.observation import view_of
 from tercel.execution.strategies import MarketEstimates, build, wrap
 from tercel.execution.strategies.almgren_chriss import (
     AlmgrenChriss,

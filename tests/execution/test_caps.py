@@ -11,7 +11,7 @@ from tercel.core.messages import Posture, Style
 from tercel.execution import columns as c
 from tercel.execution import intent as it
 from tercel.execution.guidance import Guidance
-from tercel.execution.sample_views import view_of
+from tercel.execution.observation import view_of
 from tercel.execution.strategies import build
 from tercel.execution.strategies.alpha_tilt import AlphaTilt, PostureCap, pace
 from tercel.execution.strategies.baselines import Immediate, Peg, SubmitAndLeave

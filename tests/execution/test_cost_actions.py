@@ -12,10 +12,9 @@ from tercel.core.errors import ConfigError
 from tercel.execution import columns as c
 from tercel.execution.action_sets import CostDecoder, action_set
 from tercel.execution.intent import CANCEL, OUTSIDE, REST0, TAKE, View
-from tercel.execution.observation import half_spread, is_known, observe_costs, observer
+from tercel.execution.observation import half_spread, is_known, observe_costs, observer, view_of
 from tercel.execution.policies.strategy import PolicyStrategy
 from tercel.execution.policies_packaged import named
-from tercel.execution.sample_views import view_of
 from tercel.execution.strategies import build
 
 GUARDED = build("guarded")

@@ -22,11 +22,11 @@ from tercel.core.vocabulary import NO_ASK, NO_BID, NS_PER_SECOND
 from tercel.execution import columns as c
 from tercel.execution import step as kernels
 from tercel.execution.driver import Driver
-from tercel.execution.foresight import features as f
+from tercel.execution.foresight import forecaster as f
 from tercel.execution.foresight import forecaster as fore
 from tercel.execution.intent import TAKE, Intents, View
+from tercel.execution.observation import view_of
 from tercel.execution.policies_packaged import packaged
-from tercel.execution.sample_views import view_of
 from tercel.execution.strategies import build
 from tercel.execution.strategies.event_clock import SpreadRule, TakeTimed, slices
 from tercel.execution.strategy import Strategy, forecaster_of, gap_of, hold

@@ -8,8 +8,8 @@ from tercel.core.errors import ConfigError
 from tercel.execution import intent as i
 from tercel.execution.action_sets import action_set
 from tercel.execution.decoders import CatchUp
+from tercel.execution.observation import view_of
 from tercel.execution.policies.strategy import PolicyStrategy
-from tercel.execution.sample_views import view_of
 from tercel.execution.strategies import build
 from tercel.execution.task import Task
 from tercel.lab.evaluation.episodes import Episodes, seeded_plan

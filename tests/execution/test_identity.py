@@ -25,9 +25,9 @@ from tercel.market.impact.law import ImpactLaw
 from tercel.market.regimes.law import RegimeChain, Season, with_regimes
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.layout import blank_state
+from tercel.market.simulator.replay import AGES, RATES, ROOMS
 from tercel.market.simulator.source import Source, reactive, run_free, undercutting, with_impact
 from tercel.market.simulator.terms import Fees
-from tercel.market.simulator.undercut import AGES, RATES, ROOMS
 from tercel.market.tape.schema import (
     ADD,
     CLEAR,

@@ -8,7 +8,7 @@ from certify.kits.strategy import random_views, wanted
 from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.execution import columns as c
 from tercel.execution import intent as i
-from tercel.execution.sample_views import view_of
+from tercel.execution.observation import view_of
 from tercel.execution.strategy import expected_shares, hold, ladder, settle, shares
 
 SEEDS = st.integers(0, 2**32 - 1)

@@ -8,7 +8,7 @@ from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.execution import decoders
 from tercel.execution import intent as i
 from tercel.execution.action_sets import action_set
-from tercel.execution.sample_views import view_of
+from tercel.execution.observation import view_of
 from tercel.execution.strategies import build
 
 

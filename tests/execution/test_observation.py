@@ -8,8 +8,7 @@ import pytest
 from certify.kits.strategy import random_views, take_rows
 from tercel.core.errors import ConfigError
 from tercel.execution import columns as c
-from tercel.execution.observation import LAST, MARKET, N_LAST, encode_rows, observer
-from tercel.execution.sample_views import view_of
+from tercel.execution.observation import LAST, MARKET, N_LAST, encode_rows, observer, view_of
 from tercel.execution.strategies import build
 from tercel.execution.task import Task
 from tercel.lab.evaluation.episodes import Episodes, seeded_plan

@@ -14,8 +14,8 @@ from certify.kits.strategy import StrategyConformance, random_views
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.execution.action_sets import action_set
 from tercel.execution.intent import Intent, K, View
+from tercel.execution.observation import view_of
 from tercel.execution.policies.strategy import model_strategy
-from tercel.execution.sample_views import view_of
 from tercel.execution.strategies import build
 from tercel.execution.strategy import hold
 from tercel.execution.task import Task

@@ -11,9 +11,8 @@ from certify.kits.strategy import random_views
 from tercel.core.errors import ConfigError, PolicyError, UnknownNameError
 from tercel.execution.intent import View
 from tercel.execution.observation import name_of, observer
-from tercel.execution.policies.card import Card
 from tercel.execution.policies.network import MlpPolicy
-from tercel.execution.policies.policy import save_policy
+from tercel.execution.policies.policy import Card, save_policy
 from tercel.execution.policies.strategy import policy_strategy
 from tercel.execution.user_strategy import located
 

@@ -11,7 +11,7 @@ from tercel.execution import action_sets as r
 from tercel.execution import intent as i
 from tercel.execution.action_sets import action_set
 from tercel.execution.decoders import ROUNDING_PARTS
-from tercel.execution.sample_views import view_of
+from tercel.execution.observation import view_of
 from tercel.execution.strategies import MarketEstimates, build
 from tercel.execution.task import Task
 from tercel.lab.evaluation.episodes import Episodes, seeded_plan

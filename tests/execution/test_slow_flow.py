@@ -7,8 +7,7 @@ import numpy as np
 
 from certify.kits.strategy import random_views
 from tercel.execution import columns as c
-from tercel.execution.observation import SLOW, observer
-from tercel.execution.sample_views import view_of
+from tercel.execution.observation import SLOW, observer, view_of
 from tercel.execution.strategies import build
 from tercel.execution.task import Task
 from tercel.lab.evaluation.episodes import Episodes, seeded_plan

@@ -9,7 +9,7 @@ from tests.execution.test_identity import ROWS, TASK, often_undercut, plan_of, r
 from tercel.execution import columns as c
 from tercel.execution.foresight.forecaster import Forecaster, shipped
 from tercel.execution.intent import ANCHOR, REST0, Intents, View
-from tercel.execution.sample_views import view_of
+from tercel.execution.observation import view_of
 from tercel.execution.strategies import build
 from tercel.execution.strategy import Strategy, ladder, settle
 from tercel.execution.task import Task

@@ -11,8 +11,7 @@ from tercel.fix.dialect import StepAnswer
 from tercel.fix.link import Address, FixLink
 from tercel.fix.profiles import load
 from tercel.fix.protocol import validate as v
-from tercel.fix.protocol.codec import decode, encode
-from tercel.fix.protocol.message import Message
+from tercel.fix.protocol.message import Message, decode, encode
 from tercel.fix.protocol.session import FixSession
 from tercel.fix.standard import StandardDialect
 

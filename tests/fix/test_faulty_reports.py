@@ -24,8 +24,7 @@ from tercel.fix.client import FixVenue
 from tercel.fix.connection import WaitLimits
 from tercel.fix.dialect import OwnDialect, refused
 from tercel.fix.profiles import load
-from tercel.fix.protocol.codec import checksum, decode
-from tercel.fix.protocol.message import utc_text
+from tercel.fix.protocol.message import checksum, decode, utc_text
 from tercel.fix.protocol.session import FixSession
 from tercel.fix.standard import StandardDialect
 from tercel.fix.translate import PriceScale

@@ -23,15 +23,14 @@ from tercel.core.orders import ONE, Holdings, LinkStatus, NewOrder, Unread
 from tercel.core.ports import Capabilities, Entry
 from tercel.desk.trading.heartbeat import carry_out
 from tercel.desk.trading.journal import kinds
-from tercel.fix import positions
+from tercel.fix import report_reader as positions
 from tercel.fix import tags as t
 from tercel.fix.client import FixVenue
 from tercel.fix.connection import WaitLimits
 from tercel.fix.dialect import own_dictionary
 from tercel.fix.profiles import load
-from tercel.fix.protocol.codec import decode, encode
 from tercel.fix.protocol.dictionary import read_xml, standard
-from tercel.fix.protocol.message import Message
+from tercel.fix.protocol.message import Message, decode, encode
 from tercel.fix.protocol.validate import check
 from tercel.fix.translate import PriceScale
 

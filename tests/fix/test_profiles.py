@@ -177,7 +177,7 @@ class TestSecrets:
         assert SECRET not in shown
 
     def test_one_that_the_venue_repeats_is_hidden(self, profile, tmp_path, monkeypatch):
-        from tercel.fix.profiles.secrets import hidden
+        from tercel.fix.profiles.model import hidden
 
         monkeypatch.setenv("TERCEL_WORD", SECRET)
         terms = load(

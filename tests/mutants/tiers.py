@@ -51,7 +51,6 @@ KERNELS = [
     *(
         "market/book/ladder.py",
         "market/book/book.py",
-        "market/book/window.py",
         "execution/reconcile.py",
     ),
     *("market/simulator/account.py", "market/simulator/crossing.py", "market/simulator/entry.py"),

@@ -11,8 +11,7 @@ from typer.testing import CliRunner
 from tercel.cli import app
 from tercel.core.arrays import Floats
 from tercel.core.errors import ConfigError, DataError
-from tercel.execution.foresight.features import FEATURES
-from tercel.execution.foresight.forecaster import load
+from tercel.execution.foresight.forecaster import FEATURES, load
 from tercel.market.flow.preset import load as preset
 from tercel.market.simulator.days import session
 from tercel.market.tape import Instrument, Lake

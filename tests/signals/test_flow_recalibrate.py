@@ -18,9 +18,9 @@ from tercel.cli import app
 from tercel.core.arrays import Floats
 from tercel.core.errors import DataError
 from tercel.desk.engine.agent_slot import strategy_of
-from tercel.execution.foresight.features import HORIZONS
 from tercel.execution.foresight.forecaster import (
     CARD,
+    HORIZONS,
     TABLE,
     WAITING,
     _digest,

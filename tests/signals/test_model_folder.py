@@ -13,12 +13,19 @@ import numpy as np
 import pytest
 
 from tercel.core.errors import DataError
-from tercel.signals.models.cards import FAMILIES, absent, family
+from tercel.signals.models.model_folder import (
+    FAMILIES,
+    SignalModel,
+    _digest,
+    absent,
+    family,
+    load,
+    save,
+)
 from tercel.signals.models.skill import AlphaScale
 from tercel.signals.models.walk_forward import DAY, final, out_of_fold, walk_forward
 from tercel.signals.panel.panel import Dataset
-from tercel.signals.serving.model_folder import SignalModel, _digest, load, save
-from tercel.signals.sources.synthetic import synthetic_market
+from tercel.signals.sources.registry import synthetic_market
 
 FAST: dict[str, dict[str, Any]] = {
     "forest": {"n_estimators": 10},

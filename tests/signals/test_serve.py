@@ -16,11 +16,11 @@ from tests.signals.command.material import done, refused, signals
 
 from tercel.core.errors import DataError
 from tercel.core.messages import Alpha
+from tercel.signals.models import model_folder
+from tercel.signals.models.model_folder import SignalModel, folder_at, load
+from tercel.signals.models.predict import config_of, predict, span_of
 from tercel.signals.models.walk_forward import folds_of
 from tercel.signals.panel.build import load as load_panel
-from tercel.signals.serving import model_folder
-from tercel.signals.serving.model_folder import SignalModel, folder_at, load
-from tercel.signals.serving.predict import config_of, predict, span_of
 
 DAYS = 620
 PRICES = ("open", "high", "low", "close")

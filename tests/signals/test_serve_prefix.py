@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from tests.desk.rounds.forecast_material import NAMES, prices, weekdays
 
 from tercel.core.errors import DataError
+from tercel.signals.models.model_folder import SignalModel, load
+from tercel.signals.models.predict import cross_section
 from tercel.signals.runs.config import read_config
 from tercel.signals.runs.train import train
-from tercel.signals.serving.model_folder import SignalModel, load
-from tercel.signals.serving.predict import cross_section
 
 pytest.importorskip("sklearn")
 DAYS = 300

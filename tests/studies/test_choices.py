@@ -14,10 +14,9 @@ from studies.regimes.choices import (
     with_and_without,
 )
 from tercel.execution.intent import TAKE
-from tercel.execution.observation import observer
+from tercel.execution.observation import observer, view_of
 from tercel.execution.policies.network import MlpPolicy
 from tercel.execution.policies.strategy import PolicyStrategy
-from tercel.execution.sample_views import view_of
 from tercel.execution.strategies import build
 from tercel.market.regimes.law import LONGEST_S
 

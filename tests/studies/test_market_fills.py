@@ -15,7 +15,7 @@ from studies.fills.lobster_write import as_shown
 from tercel.cli import app
 from tercel.core.serialization import json_text
 from tercel.market.flow.preset import load
-from tercel.market.score.days import Day
+from tercel.market.score.calibrated import Day
 from tercel.market.simulator.days import DAYS, simulated_lake
 from tercel.market.tape import Events, Instrument, Lake
 from tercel.market.tape.schema import ROLL_IN

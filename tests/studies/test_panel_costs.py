@@ -9,7 +9,7 @@ from tests.signals.command.material import configured, done
 from studies.families import panel
 from studies.families.panel import calibration, exchanged
 from tercel.signals.panel.panel import Dataset
-from tercel.signals.sources.synthetic import synthetic_market
+from tercel.signals.sources.registry import synthetic_market
 
 pytestmark = pytest.mark.release
 

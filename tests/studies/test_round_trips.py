@@ -23,7 +23,7 @@ from studies.round_trips.trips import (
 )
 from tercel.core.errors import ConfigError
 from tercel.execution import intent as it
-from tercel.execution.sample_views import view_of
+from tercel.execution.observation import view_of
 from tercel.execution.task import Latency, Task
 from tercel.lab.evaluation.episodes import seeded_plan
 from tercel.market.flow.preset import load

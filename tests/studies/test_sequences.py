@@ -27,7 +27,7 @@ from studies.families.sequences import (
 )
 from studies.families.sequences_command import LIMITS, planned
 from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.execution.foresight.features import FEATURES, NAMES
+from tercel.execution.foresight.forecaster import FEATURES, NAMES
 from tercel.signals.flow.days import FlowDay
 
 pytestmark = pytest.mark.release

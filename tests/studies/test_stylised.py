@@ -14,7 +14,7 @@ from studies.realism.stylised import (
 )
 from tercel.market.flow import load
 from tercel.market.observed import Observed
-from tercel.market.score.days import Day, simulated
+from tercel.market.score.calibrated import Day, simulated
 from tercel.market.simulator.days import simulated_day
 from tercel.market.tape import Instrument
 

@@ -7,7 +7,7 @@ from certify.kits.strategy import StrategyConformance, random_views
 from studies.regimes.trend import IMBALANCE_SD, MOVE_SD, TrendSwitch, imbalance_unit
 from tercel.core.errors import ConfigError
 from tercel.execution.intent import REST0, TAKE, View
-from tercel.execution.sample_views import view_of
+from tercel.execution.observation import view_of
 from tercel.execution.strategies import build
 
 pytestmark = pytest.mark.release

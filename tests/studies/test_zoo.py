@@ -15,11 +15,10 @@ from studies.zoo.networks import LstmRegressor, TransformerRegressor
 from studies.zoo.svm import SvmRegressor
 from tercel.core import extras
 from tercel.core.errors import DataError, UnknownNameError
-from tercel.signals.models.cards import FAMILIES as OWN
-from tercel.signals.models.cards import families, family
+from tercel.signals.models.model_folder import FAMILIES as OWN
+from tercel.signals.models.model_folder import families, family, load
 from tercel.signals.panel.panel import Dataset
-from tercel.signals.serving.model_folder import load
-from tercel.signals.sources.synthetic import synthetic_market
+from tercel.signals.sources.registry import synthetic_market
 
 pytestmark = pytest.mark.release
 

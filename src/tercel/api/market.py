@@ -9,8 +9,7 @@ from tercel.execution.market import AT_ONCE, Market, fees_of, latency_of
 from tercel.execution.task import Latency
 from tercel.lab.evaluation.market import looked_up
 from tercel.market.flow import preset as presets
-from tercel.market.score.calibrated import calibrated
-from tercel.market.score.days import read_days
+from tercel.market.score.calibrated import calibrated, read_days
 from tercel.market.simulator.levels import DEFAULT
 from tercel.market.simulator.terms import NO_FEES, Fees
 

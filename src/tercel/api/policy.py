@@ -11,9 +11,8 @@ from tercel.core.errors import PolicyError
 from tercel.core.files import write_atomic
 from tercel.execution.columns import OBSERVATION
 from tercel.execution.observation import ObservationFunction
-from tercel.execution.policies.card import Card, read_card
 from tercel.execution.policies.network import Activation
-from tercel.execution.policies.policy import CARD, MODEL, OBSERVATIONS, free
+from tercel.execution.policies.policy import CARD, MODEL, OBSERVATIONS, Card, free, read_card
 from tercel.execution.policies.strategy import policy_strategy
 from tercel.execution.registry import resolve_policy
 from tercel.execution.registry.resolve import POLICY

@@ -14,8 +14,7 @@ from tercel.core.files import folder_lock
 from tercel.core.pool import Pool, stopping
 from tercel.core.progress import progress, say
 from tercel.execution.market import Market
-from tercel.execution.policies.card import read_card
-from tercel.execution.policies.policy import CARD
+from tercel.execution.policies.policy import CARD, read_card
 from tercel.execution.task import Task
 from tercel.lab.evaluation.market import BuiltMarket, build_market, preset_of
 from tercel.lab.evaluation.orders import Order

@@ -1,12 +1,572 @@
-"""`tercel agent ...`."""
+"""`tercel agent ...`.
+
+`tercel agent list`, `register` and `promote`: packaged policies, the registry and its aliases.
+
+`tercel agent show`, `export`, `convert` and `explain`: a policy looked into, and handed on.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from tercel.cli.agent_evaluate import evaluate
-from tercel.cli.agent_registry import list_, promote, register
-from tercel.cli.agent_show import convert, explain, export, show
 from tercel.cli.agent_train import sweep, train, tune
-from tercel.cli.request import add
+from tercel.cli.shared import (
+    AsJson,
+    ObservationOption,
+    Policy,
+    Registry,
+    Seed,
+    add,
+    hand_over,
+    print_table,
+    progress,
+    result_console,
+    say,
+)
+from tercel.core.errors import ConfigError, PolicyError, UnknownNameError
+from tercel.core.report.tables import spelt
+from tercel.core.system import user_name
+
+if TYPE_CHECKING:
+    from tercel.core.stats import Estimate
+    from tercel.execution.policies.policy import Card
+    from tercel.execution.registry import RegistryEntry
+    from tercel.lab.evaluation.explain.explanation import Explanation
+    from tercel.lab.evaluation.explain.importance import PermutationImportance
+
+
+HEADINGS = (
+    "policy",
+    "alias",
+    "learner",
+    "market",
+    "actions",
+    "IS, bps",
+    "measured",
+    "seed",
+    "observation",
+)
+LEAVES = ("observation", "seed", "actions", "learner", "market")
+
+
+def list_(
+    registry: Registry = "",
+    runs: Annotated[Path, typer.Option(help="Folder of the training runs.", metavar="DIR")] = Path(
+        "runs/agents"
+    ),
+    as_json: AsJson = False,
+) -> None:
+    """List what there is: packaged policies, the registry, training runs."""
+    from tercel.execution import policies_packaged
+    from tercel.execution.registry import open_registry
+
+    store = open_registry(registry)
+    packaged = [_row(name, policies_packaged.folder_of(name)) for name in policies_packaged.names()]
+    for row in packaged:
+        row["alias"] = "default" if row["policy"] == policies_packaged.DEFAULT else ""
+    registered = [row for entry in store.entries() for row in _registered(entry, store)]
+    folders = sorted(path for path in runs.iterdir() if path.is_dir()) if runs.is_dir() else []
+    trained = [_run(folder) for folder in folders]
+
+    def show() -> None:
+        _table("packaged", packaged)
+        result_console().print()
+        _table(f"registry {store.where}", registered)
+        result_console().print()
+        _table(f"runs in {runs}", trained)
+
+    where = {"where": store.where, "versions": registered}
+    hand_over({"packaged": packaged, "registry": where, "runs": trained}, as_json, show)
+
+
+def score_text(score: Mapping[str, Any]) -> str:
+    """Mean and interval in a cell."""
+    if not isinstance(score.get("mean"), int | float):
+        return "-"
+    low, high = score.get("ci_low"), score.get("ci_high")
+    between = (
+        f" [{low:.2f}, {high:.2f}]" if isinstance(low, float) and isinstance(high, float) else ""
+    )
+    return f"{score['mean']:.2f}{between}"
+
+
+def _run(folder: Path) -> dict[str, Any]:
+    from tercel.execution.policies.policy import CARD
+    from tercel.execution.registry.resolve import INSIDE
+
+    for inside in INSIDE:
+        if (folder / inside / CARD).is_file():
+            return _row(str(folder), folder / inside)
+    return {
+        "policy": str(folder),
+        "fault": "no policy yet: `tercel agent train --resume` continues it",
+    }
+
+
+def _registered(entry: "RegistryEntry", store: Any) -> list[dict[str, Any]]:
+    rows = []
+    for version in entry.versions:
+        try:
+            row = _row(version.label, store.folder(version))
+        except PolicyError as error:
+            row = {"policy": version.label, "fault": str(error)}
+        row["alias"] = ", ".join(
+            alias for alias, number in entry.aliases if number == version.number
+        )
+        row |= {"registered": version.registered, "by": version.by, "note": version.note}
+        rows.append(row)
+    return rows
+
+
+def _row(name: str, folder: Path) -> dict[str, Any]:
+    from tercel.execution.policies.policy import CARD, read_card
+
+    try:
+        card = read_card(folder / CARD)
+    except PolicyError as error:
+        return {"policy": name, "folder": str(folder), "fault": str(error)}
+    return {
+        "policy": name,
+        "folder": str(folder),
+        "learner": card.learner.get("name", card.name),
+        **{key: getattr(card, key) for key in ("market", "actions", "seed", "frames")},
+        "is_bps": card.score,
+        **{key: getattr(card, key) for key in ("measured", "observation_hash", "weights_sha256")},
+    }
+
+
+def _table(title: str, rows: list[dict[str, Any]]) -> None:
+    sound = [row for row in rows if "fault" not in row]
+    if not rows:
+        result_console().print(f"[bold]{title}[/bold]: none", highlight=False)
+        return
+    cells = [
+        (
+            str(row["policy"]),
+            str(row.get("alias", "")),
+            str(row["learner"]),
+            str(row["market"] or "-"),
+            str(row["actions"]),
+            score_text(row["is_bps"]),
+            str(row["measured"]),
+            str(row["seed"]),
+            str(row["observation_hash"]),
+        )
+        for row in sound
+    ]
+    if cells:
+        print_table(title, HEADINGS, cells, leaves=LEAVES, left=set(HEADINGS) - {"IS, bps", "seed"})
+    else:
+        result_console().print(f"[bold]{title}[/bold]")
+    for row in rows:
+        if "fault" in row:
+            result_console().print(f"{row['policy']}: {row['fault']}", markup=False, soft_wrap=True)
+
+
+def register(
+    policy: Policy,
+    name: Annotated[str, typer.Option(help="Name to register it under.", metavar="NAME")],
+    note: Annotated[
+        str, typer.Option(help="A line for those who read the registry.", metavar="TEXT")
+    ] = "",
+    registry: Registry = "",
+    as_json: AsJson = False,
+) -> None:
+    """Keep a policy in the registry as the next version of a name."""
+    from tercel.execution.registry import open_registry, resolve_policy
+
+    folder = resolve_policy(policy, registry)
+    store = open_registry(registry)
+    before = {version.number for version in store.entry(name).versions}
+    version = store.register(folder, name, note=note, at=_now(), by=user_name())
+    new = version.number not in before
+    text = f"registered as {version.label} in" if new else f"it is {version.label} already, in"
+    found = {"registry": store.where, "new": new, "label": version.label, **asdict(version)}
+    hand_over(found, as_json, lambda: say(f"{text} {store.where}"))
+
+
+def _now() -> str:
+    """The time on the wall, for those who read the registry."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def promote(
+    version: Annotated[str, typer.Argument(help="A registered version.", metavar="NAME@VERSION")],
+    to: Annotated[str, typer.Option(help="champion or challenger.", metavar="ALIAS")],
+    evidence: Annotated[
+        Path | None,
+        typer.Option(
+            help="JSON of an evaluation of it: its paired gain must be above 0.", metavar="FILE"
+        ),
+    ] = None,
+    reason: Annotated[
+        str, typer.Option(help="Why, where there is no evidence.", metavar="TEXT")
+    ] = "",
+    registry: Registry = "",
+    as_json: AsJson = False,
+) -> None:
+    """Make a registered version champion or challenger, on evidence or for a reason that is kept."""
+    from tercel.execution.registry import open_registry
+    from tercel.execution.registry.entries import checked_alias, proven
+
+    why = reason.strip()
+    name, at, which = version.rpartition("@")
+    checked_alias(to)
+    if not at or not which:
+        raise ConfigError(
+            "a registered version",
+            repr(version),
+            "write NAME@VERSION; `tercel agent list` shows them",
+        )
+    if evidence is None and not why:
+        raise ConfigError(
+            "evidence for a promotion, or a reason",
+            "neither",
+            f"--evidence FILE from `tercel agent evaluate {version} --against all --json`, or --reason TEXT",
+        )
+    store = open_registry(registry)
+    entry = store.entry(name)
+    registered, found = entry.find(which), []
+    if evidence is not None:
+        found = proven(entry, registered, evidence)
+        why = "; ".join(
+            filter(None, [why, f"{evidence.name}: {', '.join(gain.text for gain in found)}"])
+        )
+    made = store.promote(name, str(registered.number), to, why=why, at=_now(), by=user_name())
+    before = f" (before: {name}@{made.before})" if made.before else ""
+    result = {"registry": store.where, "name": name, "evidence": found, **asdict(made)}
+    hand_over(
+        result,
+        as_json,
+        lambda: say(f"{registered.label} is {to} of {name}{before}: {why}"),
+    )
+
+
+def show(
+    policy: Policy,
+    registry: Registry = "",
+    as_json: AsJson = False,
+) -> None:
+    """Show a policy's card: what it sees and does, where it comes from, how good it was, what it is not for."""
+    from tercel.execution.policies.policy import load_policy
+    from tercel.execution.registry import resolve_policy
+
+    folder = resolve_policy(policy, registry)
+    network, card = load_policy(folder)
+    fits, limits = observation_fits(card), limits_of_use(card)
+
+    def show() -> None:
+        out = result_console()
+        out.print(f"[bold]{card.name}[/bold]  {folder}", highlight=False, soft_wrap=True)
+        for title, facts in sections(card, type(network).__name__, fits).items():
+            out.print(f"\n[bold]{title}[/bold]")
+            for key, value in facts.items():
+                out.print(f"  {key:<14} {value}", markup=False, soft_wrap=True)
+        out.print("\n[bold]limits of use[/bold]")
+        for line in limits:
+            out.print(f"  {line}", markup=False, soft_wrap=True)
+
+    found = {"policy": policy, "folder": str(folder), **asdict(card)}
+    hand_over(found | {"limits_of_use": limits, "observation_fits": fits}, as_json, show)
+
+
+def observation_fits(card: "Card") -> bool:
+    """Whether this version of Tercel makes the observation that the policy was trained on."""
+    from tercel.execution.observation import observer
+    from tercel.execution.policies.policy import layout_hash
+
+    try:
+        return card.observation_hash == layout_hash(observer(card.observation, card.stack).entries)
+    except UnknownNameError:
+        return False
+
+
+def sections(card: "Card", network: str, fits: bool) -> dict[str, Mapping[str, Any]]:
+    """Parts of a card, each a list of short facts."""
+    from tercel.execution.observation import is_own_name
+
+    whose = (
+        "a user's: give it with --observation"
+        if is_own_name(card.observation)
+        else "of another version of Tercel"
+    )
+    observation = {
+        "schema": f"{card.observation}, {len(card.observes)} entries",
+        "hash": f"{card.observation_hash} ({'fits this version' if fits else whose})",
+        "entries": ", ".join(card.observes),
+    }
+    if card.stack != 1:
+        observation["stacked"] = f"{card.stack} decisions"
+    action = {"decoder": card.actions, "numbers": f"{card.n_actions} ({card.head})"}
+    if card.action_parameters:
+        action["parameters"] = _flat(card.action_parameters)
+    training = {
+        "learner": _flat(card.learner) or "-",
+        "data": _flat(card.trained_on) or "-",
+        "task": _flat(card.task) or "-",
+        "seed": str(card.seed),
+        "frames": f"{card.frames:,}",
+        "version": f"Tercel {card.version}",
+    }
+    file = {"network": network, "weights": card.weights_sha256}
+    return {
+        "observes": observation,
+        "does": action,
+        "trained": training,
+        "scores": _scores(card),
+        "file": file,
+    }
+
+
+def limits_of_use(card: "Card") -> list[str]:
+    """Limits of use by the card; where it says nothing, by its training."""
+    if card.limits:
+        return [f"{key}: {_flat(value)}" for key, value in card.limits.items()]
+    market, task = card.market, card.task
+    lines = ["the card names none; from its training:"]
+    if market:
+        lines.append(f"trained in {market} alone: in other markets untested")
+    if task:
+        from tercel.execution.task import size_in_words
+
+        size = size_in_words(task.get("share"), task.get("quantity") or 0)
+        lines.append(f"orders of {size} over {task.get('horizon_s')} s; others untested")
+    if not card.scores:
+        lines.append("never judged: `tercel agent evaluate` does that")
+    return lines
+
+
+def _scores(card: "Card") -> dict[str, str]:
+    found: dict[str, str] = {}
+    for key, value in card.scores.items():
+        found[key] = (
+            score_text(value) if isinstance(value, dict) and "mean" in value else _flat(value)
+        )
+    return found or {"none": "never judged"}
+
+
+def _flat(value: Any) -> str:
+    """A value on one line.
+
+    >>> _flat({"kind": "constant", "values": [1, 2]})
+    'kind constant, values 1 2'
+    """
+    if isinstance(value, dict):
+        return ", ".join(
+            f"{key} {_flat(item)}" for key, item in value.items() if item not in (None, "", [], {})
+        )
+    if isinstance(value, list | tuple):
+        return " ".join(_flat(item) for item in value)
+    return f"{value:,.6g}" if isinstance(value, float) else str(value)
+
+
+def export(
+    policy: Policy,
+    out: Annotated[
+        Path, typer.Option(help="Folder, or .zip file, to write.", metavar="FOLDER|FILE.zip")
+    ],
+    format_: Annotated[str, typer.Option("--format", help="onnx.", metavar="FORMAT")] = "onnx",
+    replace: Annotated[bool, typer.Option("--replace", help="Replace what is there.")] = False,
+    registry: Registry = "",
+    seed: Seed = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Write a policy as ONNX with its card, and check what was written by running it."""
+    if format_ != "onnx":
+        raise ConfigError("a format: onnx", f"--format {format_}", "leave it out")
+    if out.exists() and not replace:
+        raise ConfigError(
+            "a place where nothing is yet", f"--out {out}", "name another, or add --replace"
+        )
+    if out.exists() and out.is_dir() == (out.suffix == ".zip"):
+        there, wanted = (
+            ("a file", "a folder") if out.suffix != ".zip" else ("a folder", "an archive")
+        )
+        raise ConfigError(
+            f"a place for {wanted}",
+            f"--out {out}, which is {there}",
+            "name another; one that ends in .zip is an archive, any other a folder",
+        )
+    from tercel.execution.policies.policy import CARD, exported
+    from tercel.execution.registry import resolve_policy
+
+    if out.is_dir() and any(out.iterdir()) and not (out / CARD).is_file():
+        raise ConfigError(
+            "an empty folder or that of a policy",
+            f"--out {out}",
+            "name another: this would be emptied",
+        )
+    found = {"policy": policy, "out": str(out), "format": format_}
+    found |= exported(resolve_policy(policy, registry), out, seed)
+    text = f"written  {out}: {', '.join(found['files'])}\n{_in_words(found)}"
+    hand_over(found, as_json, lambda: say(text))
+
+
+def _in_words(found: dict[str, Any]) -> str:
+    rows = f"checked on {found['rows']} random observations: the native loader gives the same bytes"
+    if found["onnxruntime_difference"] is None:
+        return f"{rows}; ONNX Runtime is not installed (pip install 'tercel[learn]')"
+    share = (
+        f" ({100 * found['same_action_share']:.4g} % the same action)"
+        if "same_action_share" in found
+        else ""
+    )
+    return f"{rows}, ONNX Runtime the same to {found['onnxruntime_difference']:.1e}{share}"
+
+
+def convert(
+    model: Annotated[
+        Path,
+        typer.Argument(
+            help="An ONNX file, or the .zip of a Stable-Baselines3 model.", metavar="MODEL"
+        ),
+    ],
+    folder: Annotated[Path, typer.Argument(help="Policy folder to write.", metavar="FOLDER")],
+    trust: Annotated[
+        bool,
+        typer.Option("--trust", help="Unpickle the .zip, which may run anything that is in it."),
+    ] = False,
+    moments: Annotated[
+        Path | None,
+        typer.Option(
+            help="What VecNormalize.save wrote, if it was trained under one; unpickled too.",
+            metavar="FILE",
+        ),
+    ] = None,
+    name: Annotated[
+        str, typer.Option(help="On its card; the folder's if not given.", metavar="NAME")
+    ] = "",
+    actions: Annotated[
+        str, typer.Option(help="What its actions mean.", metavar="SET")
+    ] = "placement",
+    observation: Annotated[
+        str,
+        typer.Option(
+            help="What it observes: v3, v2, or a function of yours, module:name.", metavar="WHAT"
+        ),
+    ] = "v3",
+    as_json: AsJson = False,
+) -> None:
+    """Make a policy folder of your own model, once: nothing in it runs code when it is read."""
+    from tercel.execution.observation import is_own_name
+    from tercel.execution.registry import resolve_policy
+    from tercel.execution.registry.resolve import ARCHIVE
+    from tercel.execution.user_strategy import located
+    from tercel.lab.learning.own_models import save_model, unzipped
+
+    watched = located(observation, "observation") if is_own_name(observation) else observation
+    given_as: dict[str, Any] = {
+        "actions": actions,
+        "action_parameters": {},
+        "observation": watched,
+        "stack": 1,
+    }
+    given: Any = model
+    if model.suffix == ARCHIVE:
+        if not trust:
+            resolve_policy(str(model))  # refuses
+        given = unzipped(model, moments, actions)
+    strategy = save_model(given, folder, name, given_as)
+    network = type(strategy.policy).__name__
+
+    def show() -> None:
+        say(
+            f"written  {folder}: {strategy.name}, {network}, actions {actions}, observes {observation}"
+        )
+        say(f"judge it with `tercel agent evaluate {folder}`")
+
+    found = {"model": str(model), "folder": str(folder), "name": strategy.name, "network": network}
+    hand_over(found, as_json, show)
+
+
+def explain(
+    policy: Policy,
+    market: Annotated[
+        str, typer.Option(help="Market to look at it in. Default: that of its card.")
+    ] = "",
+    episodes: Annotated[int, typer.Option(help="Episodes to look at.", min=16, max=100_000)] = 256,
+    out: Annotated[Path | None, typer.Option(help="Folder for the report.", metavar="DIR")] = None,
+    seed: Seed = 1,
+    observation: ObservationOption = None,
+    registry: Registry = "",
+    as_json: AsJson = False,
+) -> None:
+    """Explain a policy: which features move what it does and what it costs, and some episodes step by step."""
+    from tercel.execution.observation import same_name
+    from tercel.execution.policies.policy import CARD, read_card
+    from tercel.execution.registry import resolve_policy
+    from tercel.execution.user_strategy import located
+    from tercel.lab.evaluation.explain.explanation import explanation
+
+    folder = resolve_policy(policy, registry)
+    observed = read_card(folder / CARD).observation
+    eyes = next(
+        (located(one, "observation") for one in observation or () if same_name(observed, one)),
+        None,
+    )
+    with progress(transient=True) as bars:
+        bar = bars.add_task("watch", total=None)
+
+        def advance(done: int, total: int, what: str) -> None:
+            bars.update(bar, completed=done, total=total, description=what)
+
+        found = explanation(
+            folder,
+            policy,
+            market=market,
+            episodes=episodes,
+            seed=seed,
+            eyes=eyes,
+            advance=advance,
+        )
+    short = folder.parent.name if folder.name == "policy" else folder.name
+    page = (out or Path("runs") / "explain" / short) / "explain.html"
+    found.report(page)
+    hand_over({**found.to_dict(), "report": str(page)}, as_json, lambda: _show_explained(found))
+    say(f"report  {page}")
+
+
+def _show_explained(found: "Explanation") -> None:
+    from tercel.lab.evaluation.explain.importance import PARTS
+
+    say(found.lead())
+    if found.still:
+        say(
+            f"{found.policy} in {found.market}, {found.episodes} episodes, IS {spelt(found.is_bps)} bps"
+        )
+        return
+    if found.from_rule is not None:
+        share = f"{100 * found.from_rule.mean:.1f} %"
+        say(
+            f"It moves a written rule, and sends {share} of what is left elsewhere than the rule alone would."
+        )
+    title = (
+        f"{found.policy} in {found.market}, {found.episodes} episodes, IS {spelt(found.is_bps)} bps"
+    )
+    headings = ("feature", "goes elsewhere, %", *PARTS, "dearer without it, bps")
+    print_table(title, headings, _cells(found.families, found.family_costs), PARTS[::-1])
+    print_table(
+        "single features", headings, _cells(found.features[:12], found.feature_costs), PARTS[::-1]
+    )
+
+
+def _cells(
+    moved: "Sequence[PermutationImportance]", costs: "Mapping[str, Estimate]"
+) -> list[tuple[str, ...]]:
+    return [
+        (
+            each.name,
+            *(f"{100 * part:.1f}" for part in (each.distance.mean, *each.change)),
+            spelt(costs[each.name], "+") if each.name in costs else "",
+        )
+        for each in moved
+    ]
+
 
 agent_app = typer.Typer(
     name="agent",

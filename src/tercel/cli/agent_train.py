@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tercel.cli.order import MarketOptions
-from tercel.cli.request import on_interrupt
 from tercel.cli.shared import (
     AsJson,
     Seed,
     hand_over,
+    on_interrupt,
     print_table,
     progress,
     say,
@@ -23,8 +23,8 @@ from tercel.cli.shared import (
 from tercel.core.errors import ConfigError, UnknownNameError, nearest, offer
 
 if TYPE_CHECKING:
-    from tercel.api.training import TrainingRun
-    from tercel.lab.evaluation.tuning_tasks import TuningSettings
+    from tercel.api.learn import TrainingRun
+    from tercel.lab.evaluation.tuning import TuningSettings
     from tercel.lab.learning.agent.sweep import AgentSweep, Trial
     from tercel.lab.learning.agent.training import TrainingResult
     from tercel.lab.learning.port import Metrics
@@ -65,7 +65,7 @@ def tune(
 ) -> None:
     """Tune written strategies on training episodes; name the best on validation episodes: the baseline."""
     from tercel.execution.strategies import ALL_BASELINES, TUNABLE
-    from tercel.lab.evaluation.tuning_tasks import (
+    from tercel.lab.evaluation.tuning import (
         finals,
         rank,
         read_results,
@@ -135,7 +135,7 @@ def _settings(where: MarketOptions, episodes: int, validation: int, seed: int) -
     """What decides the result."""
     from tercel.lab.evaluation.market import looked_up
     from tercel.lab.evaluation.scenario import Scenario
-    from tercel.lab.evaluation.tuning_tasks import VALIDATION_EPISODES, TuningSettings
+    from tercel.lab.evaluation.tuning import VALIDATION_EPISODES, TuningSettings
 
     if validation == 1:
         raise ConfigError(
@@ -301,7 +301,7 @@ def train(
     as_json: AsJson = False,
 ) -> None:
     """Train an agent: from a configuration to a policy with its card."""
-    from tercel.api.training import TrainingRun
+    from tercel.api.learn import TrainingRun
     from tercel.lab.learning.agent.config import preset_names
 
     if workers is not None and ray is None:

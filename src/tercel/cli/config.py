@@ -8,8 +8,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from tercel.cli.request import add
-from tercel.cli.shared import AsJson, hand_over, say
+from tercel.cli.shared import AsJson, add, hand_over, say
 from tercel.core.errors import ConfigError, check_known
 from tercel.core.extras import load_entry_point
 from tercel.core.serialization import json_text

@@ -12,9 +12,8 @@ import typer
 from typer.core import TyperGroup
 
 from tercel.cli.operator import PORT, ROOT, Desk, find_desk
-from tercel.cli.request import add as add_commands
-from tercel.cli.request import command_of, on_interrupt
-from tercel.cli.shared import AsJson, hand_over, print_table, say
+from tercel.cli.shared import AsJson, command_of, hand_over, on_interrupt, print_table, say
+from tercel.cli.shared import add as add_commands
 from tercel.core.errors import ConfigError
 from tercel.core.extras import needed
 from tercel.core.system import user_name

@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tercel.cli.data_import import import_app, print_days
-from tercel.cli.request import add, on_interrupt
 from tercel.cli.shared import (
     AsJson,
     BoundedClock,
     Lake,
     Symbol,
+    add,
     check_date,
     hand_over,
+    on_interrupt,
     print_table,
     say,
 )

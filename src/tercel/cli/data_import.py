@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tercel.api.display import progress_console
-from tercel.cli.request import add
 from tercel.cli.shared import (
     AsJson,
     Lake,
     Replace,
+    add,
     check_date,
     hand_over,
     print_table,

@@ -10,7 +10,6 @@ from zoneinfo import ZoneInfo
 import typer
 
 from tercel.cli.market_score import TAUGHT, cell, passed, predicted, score, taught
-from tercel.cli.request import add
 from tercel.cli.shared import (
     PRESET,
     From,
@@ -21,6 +20,7 @@ from tercel.cli.shared import (
     Symbol,
     To,
     Venue,
+    add,
     check_date,
     hand_over,
     listed_dates,
@@ -99,9 +99,8 @@ def calibrate(request: Calibrate) -> None:
     check_date(request.stamp or None)
     dates, held_out, out = listed_dates(request.dates), listed_dates(request.held_out), request.out
     from tercel.market.flow.queue_reactive.calibrate import touch_alone
-    from tercel.market.score.calibrated import calibrated, make
+    from tercel.market.score.calibrated import LEAST_SESSION_S, calibrated, make, read_days
     from tercel.market.score.card import ScoreDraw, keep, score
-    from tercel.market.score.days import LEAST_SESSION_S, read_days
     from tercel.market.tape import Lake as Store
 
     began = time.perf_counter()

@@ -10,7 +10,7 @@ and has it in ``mine/commands.py``::
     COMMANDS = [PluginCommands("market", (Volatility,))]
 
 Every start of `tercel` imports that module, so it holds requests alone, whose ``body`` names the module that does the
-work (:mod:`tercel.cli.request`). A ``help.toml`` beside it holds examples and panels as `tercel`'s own does.
+work (:mod:`tercel.cli.shared`). A ``help.toml`` beside it holds examples and panels as `tercel`'s own does.
 
 A request that inherits a command's own request extends that command: it adds options, or does what a method of the
 request says in another way. The command keeps its name, its place and its help.
@@ -29,8 +29,7 @@ from typing import Any, Final, TypeAlias
 import typer
 from typer.models import CommandInfo, TyperInfo
 
-from tercel.cli.request import add, request_of
-from tercel.cli.shared import reported
+from tercel.cli.shared import add, reported, request_of
 from tercel.core.errors import ConfigError
 
 HelpTexts: TypeAlias = dict[str, dict[str, str]]
@@ -98,7 +97,7 @@ class PluginCommands:
     group : str
         Words of the group: ``"market"``, ``"data import"``, or none for `tercel` itself. A new group is made.
     bodies : tuple
-        Requests, or functions of one, as :func:`tercel.cli.request.add` takes them.
+        Requests, or functions of one, as :func:`tercel.cli.shared.add` takes them.
     about : str
         Help text of a new group.
     """

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tercel.cli.request import add
 from tercel.cli.shared import (
     AsJson,
     JsonRequest,
     Seed,
+    add,
     check_date,
     check_folder,
     hand_over,

@@ -17,14 +17,12 @@ from tercel.cli.agent import agent_app
 from tercel.cli.config import config_app
 from tercel.cli.console import console_app
 from tercel.cli.data import data_app
-from tercel.cli.gate import gate
-from tercel.cli.limits import limits_app
+from tercel.cli.gate import gate, limits_app
 from tercel.cli.market import market_app
 from tercel.cli.operator import kill, rearm
-from tercel.cli.request import add
 from tercel.cli.risk import portfolio_app, risk_app
 from tercel.cli.run import run
-from tercel.cli.shared import command_line, run_app, say
+from tercel.cli.shared import add, command_line, run_app, say
 from tercel.cli.signals import signals_app
 from tercel.cli.tca import tca
 from tercel.cli.trade import trade_app

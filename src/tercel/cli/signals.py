@@ -1,25 +1,324 @@
-"""`tercel signals ...`: build a panel, train, evaluate, look for leaks."""
+"""`tercel signals ...`: build a panel, train, evaluate, look for leaks.
+
+`tercel signals backtest` and `explain`: what a model's forecasts would have earned, and what they are made of.
+
+`tercel signals flow ...`: forecasts of the next seconds, learned from recorded days.
+"""
 
 import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tercel.cli.request import add
-from tercel.cli.shared import JsonRequest, Seed, check_date, hand_over, print_rows, say
-from tercel.cli.signals_backtest import OfModel, backtest, explain
-from tercel.cli.signals_flow import flow_app
-from tercel.core.errors import ConfigError
+from tercel.cli.shared import (
+    IN_LAKE,
+    AsJson,
+    JsonRequest,
+    Seed,
+    add,
+    check_date,
+    check_folder,
+    hand_over,
+    print_rows,
+    print_sentences,
+    say,
+    share_of,
+)
+from tercel.core.errors import ConfigError, listed
 from tercel.core.files import write_atomic
 from tercel.core.report.cells import NOTHING
 
 if TYPE_CHECKING:
+    from tercel.signals.models.model_folder import SignalModel
+    from tercel.signals.models.predict import HeldSpan
+    from tercel.signals.portfolio.backtest import BacktestReport, Charge
     from tercel.signals.runs.config import SignalsConfig
-    from tercel.signals.serving.predict import HeldSpan
+    from tercel.signals.runs.explain import ForecastExplanation
+
+
+Model = Annotated[
+    Path,
+    typer.Argument(
+        help="The folder of a trained model, its run's, or the CONFIG.toml.", metavar="MODEL"
+    ),
+]
+OutFolder = Annotated[
+    Path | None,
+    typer.Option(help="Folder of the results (default: beside the model).", metavar="DIR"),
+]
+SHOWN_ROWS = 12
+"""Groups of features that a terminal shows."""
+
+
+@dataclass(frozen=True)
+class OfModel(JsonRequest):
+    """Options of a command that reads a trained model."""
+
+    model: Model
+    out: OutFolder = None
+    seed: Seed = 1
+
+    def opened(self) -> "tuple[SignalModel, Path]":
+        """The model that is meant, and the folder of its results."""
+        from tercel.signals.models.model_folder import folder_at, load
+
+        folder = folder_at(self.model, self.seed)
+        return load(folder), self.out or folder.parent
+
+
+@dataclass(frozen=True)
+class BacktestSignals(OfModel):
+    """Options of `tercel signals backtest`."""
+
+    cost_bps: Annotated[
+        float | None, typer.Option(help="Cost of a half-turn, bps of its value.", metavar="X")
+    ] = None
+    cost_law: Annotated[
+        float | None, typer.Option(help="Or the square-root law: its Y, about 1.", metavar="Y")
+    ] = None
+    cost_from: Annotated[
+        Path | None, typer.Option(help="Or the mean of a desk's parents.", metavar="DESK")
+    ] = None
+    capital: Annotated[
+        float, typer.Option(help="Of the book, for --cost-law.", metavar="MONEY")
+    ] = 1e7
+    book: Annotated[
+        str, typer.Option(help="deciles (equal weights) or scores.", metavar="BOOK")
+    ] = "deciles"
+    hold: Annotated[
+        float, typer.Option(help="Weight of a name's past scores: less turnover.", metavar="0..1")
+    ] = 0.0
+    leave: Annotated[
+        str, typer.Option(help="A name of a decile stays in this share.", metavar="SHARE")
+    ] = "10%"
+    long_only: Annotated[bool, typer.Option("--long-only", help="The long leg alone.")] = False
+    vol_target: Annotated[
+        str | None, typer.Option(help="Scale to this volatility a year.", metavar="SD")
+    ] = None
+
+
+def backtest(request: BacktestSignals) -> None:
+    """Trade a model's forecasts out of sample as a book, after costs; the newest weights and a page."""
+    check_folder(request.out)
+    from tercel.signals.portfolio.backtest import backtested, write_targets
+    from tercel.signals.portfolio.backtest_page import backtest_page
+    from tercel.signals.portfolio.book import BookRule
+
+    charge = charge_of(request)
+    book = BookRule(request.book, request.hold, share_of(request.leave), request.long_only)  # type: ignore[arg-type]
+    model, out = request.opened()
+    target = None if request.vol_target is None else share_of(request.vol_target)
+    found = backtested(model, book, charge, request.seed, target)
+    targets = write_targets(found, out)
+    hand_over(
+        {**found.to_json(), "out": out, "targets": targets},
+        request.as_json,
+        lambda: _show_backtest(found, targets),
+        out,
+        "backtest",
+        lambda: backtest_page(found),
+    )
+
+
+def charge_of(request: BacktestSignals) -> "Charge":
+    """The cost that was asked for: exactly one of the three."""
+    given = {
+        "--cost-bps": request.cost_bps,
+        "--cost-law": request.cost_law,
+        "--cost-from": request.cost_from,
+    }
+    named = [name for name, value in given.items() if value is not None]
+    if len(named) != 1:
+        raise ConfigError(
+            "one of --cost-bps, --cost-law and --cost-from",
+            " and ".join(named) or "none of them",
+            "say --cost-bps 5; 0 is a cost too",
+        )
+    from tercel.signals.portfolio.backtest import Charge
+
+    if request.cost_law is not None:
+        return Charge(law=request.cost_law, capital=request.capital)
+    if request.cost_from is None:
+        return Charge(request.cost_bps)
+    from tercel.api.desk.folder import costs_of
+
+    total = costs_of(request.cost_from).summed["total"]
+    if total["is_bps"] is None:
+        raise ConfigError(
+            "parents that were filled", f"none in {request.cost_from}", "say --cost-bps instead"
+        )
+    return Charge(
+        max(total["is_bps"], 0.0),
+        whose=f"the mean of {total['parents']} parents of {request.cost_from.name}",
+    )
+
+
+def _show_backtest(found: "BacktestReport", targets: Path | None) -> None:
+    from tercel.signals.portfolio.backtest import ends
+    from tercel.signals.portfolio.backtest_page import figures_of, until, weights_table
+
+    print_rows(
+        f"{found.model.name}, {len(found.book.net)} dates out of sample, {found.rule}",
+        ("", "value"),
+        list(figures_of(found).items()),
+    )
+    held = [row for row in found.weights if row.weight]
+    shown = ends(held)
+    more = f", {len(shown)} of {len(held)}" if len(shown) < len(held) else ""
+    print_rows(f"weights of {found.at[:10]}{until(found)}{more}", *weights_table(shown))
+    _print_summary(found.sentences(), found.warnings)
+    say(f"targets {targets or 'none'}")
+
+
+def explain(request: OfModel) -> None:
+    """What the newest forecast is made of, name by name, and what each feature is worth out of sample."""
+    check_folder(request.out)
+    from tercel.signals.runs.explain import explain_page, explained
+
+    model, out = request.opened()
+    found = explained(model, request.seed)
+    hand_over(
+        {**found.to_json(), "out": out},
+        request.as_json,
+        lambda: _show_explained(found),
+        out,
+        "explain",
+        lambda: explain_page(found),
+    )
+
+
+def _show_explained(found: "ForecastExplanation") -> None:
+    from tercel.signals.portfolio.backtest import ends
+    from tercel.signals.runs.explain import by_group, parts_table, worth_table
+
+    title = f"rank IC lost where shuffled, {found.dates} dates out of sample in {found.folds} folds"
+    more = f"; {SHOWN_ROWS} of {len(found.groups)} groups" if len(found.groups) > SHOWN_ROWS else ""
+    print_rows(title + more, *worth_table(by_group(found, SHOWN_ROWS)))
+    title = f"forecast of {found.at[:10]}; {found.common_bps:+.1f} bps is common to {len(found.names)} names"
+    print_rows(title, *parts_table(ends(found.names), 3))
+    _print_summary(found.sentences(), found.warnings)
+
+
+def _print_summary(sentences: list[str], warnings: list[str]) -> None:
+    print_sentences(sentences)
+    for warning in warnings:
+        say(f"note: {warning}")
+
+
+flow_app = typer.Typer(
+    name="flow",
+    help="Forecasts of the next seconds, learned from recorded days.",
+    no_args_is_help=True,
+)
+
+ForecasterFolder = Annotated[Path, typer.Option(help="Folder of the forecaster.", metavar="DIR")]
+Tape = Annotated[Path, typer.Argument(help="Folder of the tape lake.", metavar="LAKE")]
+ForecasterModel = Annotated[
+    str,
+    typer.Argument(help="A forecaster's folder, or the name of one that ships.", metavar="MODEL"),
+]
+Names = Annotated[
+    str, typer.Option(help="Symbols of the lake, with commas.", metavar="SYM"), IN_LAKE
+]
+
+
+def train_(
+    lake: Tape,
+    symbol: Names,
+    out: ForecasterFolder,
+    kind: Annotated[
+        str, typer.Option(help="boosting (LightGBM) or linear.", metavar="KIND")
+    ] = "boosting",
+    days: Annotated[
+        str | None,
+        typer.Option(help="Days to train on, with commas (default: all).", metavar="DATES"),
+    ] = None,
+    seed: Seed = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Learn the next 10 and 30 seconds from all days of some symbols; how it does on later days and on strangers."""
+    check_folder(out)
+    from tercel.market.tape.lake import Lake
+    from tercel.signals.flow.recalibrate import in_words
+    from tercel.signals.flow.train import train as trained
+    from tercel.signals.flow.train import trained_table
+
+    dates = listed(days) if days else ()
+    found = trained(Lake(lake), listed(symbol), out, seed, kind, dates)
+
+    def show() -> None:
+        print_rows(*trained_table(found))
+        say(f"model     {out}, {found['trees']} trees, {found['model']}")
+        folder, tape = shlex.quote(str(out)), shlex.quote(str(lake))
+        for name, one in found.get("simulated", {}).items():
+            say(f"note      {name} was simulated by {one['market']}, {in_words(one)}")
+        say(
+            f"next      tercel signals flow score {folder} {tape} --symbol SYM, of days that it was not trained on"
+        )
+
+    hand_over(found, as_json, show)
+
+
+def score(
+    model: ForecasterModel,
+    lake: Tape,
+    symbol: Names,
+    out: Annotated[
+        Path | None, typer.Option(help="Also write a page there.", metavar="DIR")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Score a forecaster on days that it was not trained on: R², AUC, calibration, and what it is worth."""
+    check_folder(out)
+    from tercel.execution.foresight.forecaster import resolve
+    from tercel.market.tape.lake import Lake
+    from tercel.signals.flow.train import flow_page
+    from tercel.signals.flow.train import score as scored
+
+    found = scored(resolve(model), Lake(lake), listed(symbol))
+    hand_over(found, as_json, lambda: _show(found), out, "flow", lambda: flow_page(found))
+
+
+def recalibrate(
+    model: ForecasterModel,
+    lake: Tape,
+    symbol: Names,
+    out: ForecasterFolder,
+    until: Annotated[
+        str, typer.Option(help="Take later days back, and read none.", metavar="DATE")
+    ] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Update a forecaster's slope, and the cost of waiting, of some symbols by the days of a lake."""
+    check_folder(out)
+    check_date(until or None, "--until")
+    from tercel.execution.foresight.forecaster import resolve
+    from tercel.lab.evaluation.market import waiting_on
+    from tercel.market.tape.lake import Lake
+    from tercel.signals.flow.recalibrate import recalibrate as recalibrated
+    from tercel.signals.flow.train import slopes_table
+
+    tape = Lake(lake)
+    found = recalibrated(
+        resolve(model), tape, listed(symbol), out, until, partial(waiting_on, tape)
+    )
+    hand_over(found, as_json, lambda: print_rows(*slopes_table(found)))
+
+
+def _show(found: dict[str, Any]) -> None:
+    from tercel.signals.flow.train import scored_table, sentences
+
+    print_rows(*scored_table(found))
+    print_sentences(sentences(found))
+
+
+add(flow_app, train_, score, recalibrate)
+
 
 signals_app = typer.Typer(
     name="signals",
@@ -128,8 +427,8 @@ class TrainSignals(Configured):
 def train(request: TrainSignals) -> None:
     """Train every source's models walking forward, fuse them out of fold, save the model with its card."""
     settings, out = settings_of(request)
+    from tercel.signals.models.model_folder import MODEL
     from tercel.signals.runs.train import train as trained
-    from tercel.signals.serving.model_folder import MODEL
 
     with resumable("train", request, out):
         found = trained(settings, request.seed, out)
@@ -261,7 +560,7 @@ def predict(request: PredictSignals) -> None:
     from datetime import date
 
     from tercel.core.report.cells import csv_text
-    from tercel.signals.serving.predict import predict as served
+    from tercel.signals.models.predict import predict as served
 
     check_date(request.date)
     model, _ = request.opened()

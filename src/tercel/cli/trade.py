@@ -13,10 +13,10 @@ import typer
 
 import tercel as tc
 from tercel.cli.operator import PORT, find_desk, named_desk, new_desk, waiting
-from tercel.cli.request import add
 from tercel.cli.shared import (
     AsJson,
     JsonRequest,
+    add,
     end_on_termination,
     print_json,
     print_sentences,
@@ -41,8 +41,8 @@ from tercel.core.files import write_atomic
 from tercel.core.system import freeze_heap
 
 if TYPE_CHECKING:
+    from tercel.api.console.people import SecondPerson
     from tercel.api.desk.day import DayWindow
-    from tercel.api.second_person import SecondPerson
     from tercel.core.report.svg import Section
     from tercel.desk.engine.config import DeskConfig
     from tercel.desk.engine.outcome import DeskOutcome, OpenParent
@@ -268,7 +268,7 @@ def _second(request: RunDesk) -> "SecondPerson | None":
     """The second person of a live desk, whose password a terminal or a line of stdin gives."""
     if not request.second:
         return None
-    from tercel.api.second_person import SecondPerson
+    from tercel.api.console.people import SecondPerson
 
     if sys.stdin.isatty():
         typed = getpass.getpass(f"password of {request.second}: ")

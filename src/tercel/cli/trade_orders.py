@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tercel.cli.operator import AskDesk, Desk, Reason, agents_of, find_desk
-from tercel.cli.request import add
-from tercel.cli.shared import AsJson, print_json, result_console, say
+from tercel.cli.shared import AsJson, add, print_json, result_console, say
 from tercel.cli.trade_look import print_rows, print_states, short
 from tercel.core.errors import ConfigError
 from tercel.core.system import user_name

@@ -1,6 +1,8 @@
 """Sides, units and bounds: constants of all packages, and bounds of what a file may hold.
 
 Prices are int32 ticks, quantities int32 lots, times int64 ns, cash int64 half-ticks x lots (a mid lies on a half tick).
+
+Names of the laws of impact on recorded days; loads nothing, so that a command refuses another name at once.
 """
 
 from datetime import date
@@ -72,3 +74,7 @@ KIND_NAMES: Final = {
     ROLL_IN: "roll_in",
     TRADE: "trade",
 }
+
+
+TAPE_LAWS: Final = ("none", "square_root", "propagator")
+"""See `fitted.tape_law`."""

@@ -22,12 +22,12 @@ from tercel.execution.intent import Intents as Intents
 from tercel.execution.intent import empty as empty_intents
 from tercel.execution.market import Market as Market
 from tercel.execution.market import latency_of as latency_of
+from tercel.execution.observation import HORIZON_NS as HORIZON_NS
 from tercel.execution.observation import half_spread as half_spread
 from tercel.execution.observation import observer as observer
+from tercel.execution.observation import view_of as view_of
 from tercel.execution.reconcile import open_lots as open_lots
 from tercel.execution.reconcile import standing as standing
-from tercel.execution.sample_views import HORIZON_NS as HORIZON_NS
-from tercel.execution.sample_views import view_of as view_of
 from tercel.execution.step import E_INDEX as E_INDEX
 from tercel.execution.step import E_WORLD as E_WORLD
 from tercel.execution.step import arrive as arrive

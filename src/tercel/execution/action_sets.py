@@ -72,7 +72,7 @@ class RuleLeversDecoder:
         Their names.
 
     >>> from tercel.execution.strategies import build
-    >>> from tercel.execution.sample_views import view_of
+    >>> from tercel.execution.observation import view_of
     >>> view, decoder = view_of(left=range(20)), levers({"base": "score_rule"})
     >>> bool((decoder.decode(np.zeros((20, 8)), view) == build("score_rule").decide(view)).all())
     True
@@ -154,7 +154,7 @@ class CostDecoder:
     slices : float
         What is taken at once, slices of the order.
 
-    >>> from tercel.execution.sample_views import view_of
+    >>> from tercel.execution.observation import view_of
     >>> view, decoder = view_of(left=20), CostDecoder()
     >>> bool((decoder.decode(np.ones((1, 3)), view) == Guarded().decide(view)).all())
     True
@@ -322,7 +322,7 @@ class Residual:
         Whether what rests changes by whole grains alone (`execution.decoders`), even where an action is all zeros.
 
     >>> from tercel.execution.strategies.baselines import Peg
-    >>> from tercel.execution.sample_views import view_of
+    >>> from tercel.execution.observation import view_of
     >>> decode, view = Residual(Peg()).decode, view_of(left=90, far1=20)
     >>> decode(np.zeros((1, 7)), view)[0, [0, 5, 6, 7, 8, 9]].tolist()
     [0, 0, 0, 90, 0, 0]

@@ -212,7 +212,7 @@ def decode_fraction(actions: Ints, view: View) -> Intents:
     ConfigError
         An action outside the set, or not one a market.
 
-    >>> from tercel.execution.sample_views import view_of
+    >>> from tercel.execution.observation import view_of
     >>> decode_fraction(np.array([1]), view_of(left=90))[0, TAKE]
     np.int32(5)
     """
@@ -237,7 +237,7 @@ def decode_level(actions: Ints, view: View) -> Intents:
     ConfigError
         An action outside the set, or not one a market.
 
-    >>> from tercel.execution.sample_views import view_of
+    >>> from tercel.execution.observation import view_of
     >>> decode_level(np.array([2]), view_of(left=90))[0, [TAKE, REST0 + 2]].tolist()
     [0, 90]
     """
@@ -274,7 +274,7 @@ def decode_placement(actions: Ints, view: View) -> Intents:
     ConfigError
         An action outside the set, or not one a market.
 
-    >>> from tercel.execution.sample_views import view_of
+    >>> from tercel.execution.observation import view_of
     >>> view = view_of(side=1, qty0=100, left=90, decision=1, decisions=10, touch=500, far=502)
     >>> decode_placement(np.array([6]), view).tolist()
     [[5, 1073741824, 501, 1, 1, 0, 85, 0, 0, 0]]
@@ -341,7 +341,7 @@ def decode_sized(actions: Ints, view: View) -> Intents:
     ConfigError
         An action outside the set, or not one a market.
 
-    >>> from tercel.execution.sample_views import view_of
+    >>> from tercel.execution.observation import view_of
     >>> view = view_of(left=90, far1=40, rest1=80, rest2=10)
     >>> decode_sized(np.array([9]), view)[0, [0, 3, 5, 6, 7, 8, 9]].tolist()
     [20, 0, 0, 70, 0, 0, 0]
@@ -383,7 +383,7 @@ class Override:
     """Decoder that follows one written strategy or takes an action of `sized` in its place.
 
     >>> from tercel.execution.strategies.baselines import Peg
-    >>> from tercel.execution.sample_views import view_of
+    >>> from tercel.execution.observation import view_of
     >>> Override(Peg()).decode(np.array([0, 3]), view_of(left=[90, 90]))[:, 5:].tolist()
     [[0, 0, 90, 0, 0], [0, 90, 0, 0, 0]]
     """
@@ -448,7 +448,7 @@ class CatchUp:
         Anything but 0 <= resume <= late <= 1.
 
     >>> from tercel.execution.strategy import ladder
-    >>> from tercel.execution.sample_views import view_of
+    >>> from tercel.execution.observation import view_of
     >>> view = view_of(qty0=100, left=[70, 80], decision=30, decisions=60, far1=500)
     >>> CatchUp(0.3, 0.1).applied(ladder(view), view)[:, TAKE].tolist()
     [0, 22]
@@ -534,7 +534,7 @@ def decode_allocation(shares: NDArray[np.floating], view: View) -> Intents:
     ConfigError
         Another shape, or a row that is negative, not finite or all zero.
 
-    >>> from tercel.execution.sample_views import view_of
+    >>> from tercel.execution.observation import view_of
     >>> decode_allocation(np.array([[1, 0, 2, 0, 0, 0, 1]]), view_of(left=40))[0].tolist()
     [10, 1073741824, 1000, 1, 1, 0, 20, 0, 0, 0]
     """

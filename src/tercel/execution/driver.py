@@ -25,8 +25,8 @@ from tercel.execution.intent import WIDTH, View, empty
 from tercel.execution.strategy import Strategy, forecaster_of
 from tercel.market.book import layout as lay
 from tercel.market.book.tape_kernels import best_levels
+from tercel.market.simulator import engine
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator import lockstep
 from tercel.market.tape.schema import EXECUTE, TRADE, TRADE_HIDDEN
 
 # int64 (n, 6): sent at ns, what (NEW, CANCEL), own order, price, lots, flags (IMMEDIATE, FORCED).
@@ -398,7 +398,7 @@ class PaperTrial:
         """To what falls due, as `execution.step.run`: waiting lots are sent as acknowledgements come in."""
         k = self._state
         while True:
-            why = lockstep.run(self._book, k, _NO_FLOW, rows)
+            why = engine.run(self._book, k, _NO_FLOW, rows)
             if why != sim.ACKNOWLEDGED:
                 k[sim.DUE_EVENTS] = k[sim.DUE_VOLUME] = FOREVER_NS
                 return why

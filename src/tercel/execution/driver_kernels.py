@@ -12,9 +12,9 @@ from tercel.execution.reconcile import force, reconcile, send_waiting
 from tercel.execution.step import end, observe_and_draw, schedule, sleeps
 from tercel.market.book import layout as lay
 from tercel.market.book.ladder import allocate, is_own, ledger_at, order_at
-from tercel.market.book.window import settle_frozen
+from tercel.market.book.tape_kernels import settle_frozen
 from tercel.market.flow.martingale import walk_to
-from tercel.market.impact.kernel import shift_public
+from tercel.market.impact.law import shift_public
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import (
     hidden_trade,

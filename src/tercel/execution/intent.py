@@ -429,7 +429,7 @@ class Intent:
     ConfigError
         From :meth:`rows`: no whole numbers, lots below zero, or another number of rows.
 
-    >>> from tercel.execution.sample_views import view_of
+    >>> from tercel.execution.observation import view_of
     >>> view = view_of(left=[30, 20], touch=500)
     >>> Intent(take=(view.left + 1) // 2).rows(view)[:, TAKE].tolist()
     [15, 10]

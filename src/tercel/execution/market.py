@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Final
 
 from tercel.core.errors import ConfigError, check_known, listed, refuse_if
+from tercel.core.vocabulary import TAPE_LAWS
 from tercel.execution.task import Latency, Task
 from tercel.market.flow import preset as presets
 from tercel.market.flow.resampled import ResampledPreset
 from tercel.market.impact.law import LAWS
-from tercel.market.impact.names import TAPE_LAWS
 from tercel.market.simulator.levels import DEFAULT, queue_model
 from tercel.market.simulator.source import BOUNDS, UNDERCUT
 from tercel.market.simulator.terms import NO_FEES, Fees, receive_delays

@@ -40,27 +40,100 @@ the warm-up" goes back to long before the arrival, and flow is that of aggressor
 | `lean` | (flow with - flow against) / (flow with + flow against), since the warm-up |
 | `lean_since_arrival` | the same since arrival |
 | `long_order_flow_imbalance` | order flow imbalance an interval since the warm-up / d, slog |
+
+Two markets at once on which a user's function of a view is tried before anything runs, odd states among them.
 """
 
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from tercel.core.arrays import Bools, Float32, Floats
 from tercel.core.errors import ConfigError, UnknownNameError, offer, refuse_if
 from tercel.core.jit import Longs, Singles, kernel
+from tercel.core.messages import ANY_STYLE
 from tercel.core.vocabulary import NO_ASK, NO_BID, NS_PER_SECOND
 from tercel.execution import columns as c
+from tercel.execution import intent as i
 from tercel.execution import intent as it
 from tercel.execution.features import imbalance, signed_log
 from tercel.execution.intent import View
-from tercel.execution.sample_views import probe
 from tercel.market.simulator.layout import PAST_FEATURES, PAST_INTERVALS
+
+DECISIONS = 10
+HORIZON_NS = 600 * 10**9
+DEFAULTS = {
+    **{"side": 1, "qty0": 100, "left": 100, "decision": 0, "decisions": 10},
+    **{"horizon_ns": HORIZON_NS, "time_left_ns": HORIZON_NS},
+    **{f"ahead{j}": -1 for j in range(i.K)},
+    **{"max_participation": 1_000_000, "styles": int(ANY_STYLE), "size_multiplier": 1_000_000},
+    **{"touch": 999, "far": 1001, "mid2": 2000, "arrival_mid2": 2000},
+}
+
+
+def view_of(draw: ArrayLike = 0.0, **values: ArrayLike) -> View:
+    """A view with the given columns, scalars or (n,) each, and an ordinary state in all others.
+
+    An order to buy 100 lots over ten minutes with ten decisions, at its arrival, market 999 at 1001.
+
+    >>> view = view_of(left=[30, 20], touch=500)
+    >>> view.n, view.left.tolist(), view.touch.tolist(), view.side.tolist()
+    (2, [30, 20], [500, 500], [1, 1])
+    """
+    n = max(np.size(value) for value in (draw, *values.values()))
+    x, m = np.zeros((n, c.PX), np.int64), np.zeros((n, c.MX), np.int64)
+    for name, value in {**DEFAULTS, **values}.items():
+        if name in c.X_NAMES:
+            x[:, c.X_NAMES.index(name)] = value
+        else:
+            m[:, c.M_NAMES.index(name)] = value
+    return View(x, m, np.broadcast_to(np.asarray(draw, np.float64), n).copy())
+
+
+def probe(decision: int = 1) -> View:
+    """Two markets at a decision of ten, one buying and one selling.
+
+    >>> probe().n, probe(9).time_left_ns.tolist()
+    (2, [1000000000, 1000000000])
+    """
+    x, m = np.zeros((2, c.PX), np.int64), np.zeros((2, c.MX), np.int64)
+    x[:, c.SIDE] = 1, -1
+    x[:, [c.QTY0, c.DECISION, c.DECISIONS]] = 100, decision, DECISIONS
+    x[:, c.LEFT] = 100 if decision == 0 else 60
+    x[:, [c.TIME_LEFT_NS, c.HORIZON_NS]] = (DECISIONS - decision) * 10**9, DECISIONS * 10**9
+    x[:, c.AHEAD0 : c.ALPHA] = -1
+    x[:, [c.MAX_PARTICIPATION, c.STYLES, c.SIZE_MULTIPLIER]] = 1_000_000, int(ANY_STYLE), 1_000_000
+    m[:, [c.MID2, c.ARRIVAL_MID2]] = 20_001
+    m[:, c.TOUCH], m[:, c.FAR] = (10_000, 10_001), (10_001, 10_000)
+    m[:, c.OWN1 : c.V_SEEN + 3] = 10
+    m[:, [c.RV, c.RV_LONG, c.EVENTS]] = 4
+    return View(x, m, np.full(2, 0.5))
+
+
+def whole_order() -> Iterator[View]:
+    """The course of one order in two markets: at its arrival, half-way in markets that differ, at its last decision.
+
+    Half-way one order is filled and the other has lots that rest; at the end one market is halted and the other has no
+    quote on the far side.
+    """
+    yield probe(0)
+    half_way = probe(5)
+    half_way.x[:, c.LEFT] = 0, 45
+    half_way.x[1, [c.LIVE, c.REST1, c.AHEAD1]] = 20, 20, 7
+    yield half_way
+    last = probe(DECISIONS - 1)
+    last.x[:, c.LEFT] = 7, 33
+    last.m[0, c.HALTED] = 1
+    last.m[1, c.FAR] = -NO_ASK
+    last.m[1, c.FAR1 : c.FAR1 + c.LEVELS] = 0
+    yield last
+
 
 # Entries of the order, the book and the last interval, in order.
 LAST: Final = (
@@ -278,7 +351,7 @@ def half_spread(view: View) -> Floats:
 
     Orders that a bound draws against the order do not narrow it: they say nothing of the market.
 
-    >>> from tercel.execution.sample_views import view_of
+    >>> from tercel.execution.observation import view_of
     >>> half_spread(view_of(touch=999, far=1001, mid2=2000)).tolist()
     [10.0]
     """
@@ -296,7 +369,7 @@ def is_known(view: View) -> Bools:
 def observe_costs(view: View) -> Float32:
     """The observation `"costs"`, float32 (n, 6); what is not known is 0, and all of it does not count (:func:`is_known`).
 
-    >>> from tercel.execution.sample_views import view_of
+    >>> from tercel.execution.observation import view_of
     >>> observe_costs(view_of(left=75, time_left_ns=300 * 10**9)).tolist()
     [[0.0, 0.0, 0.0, 0.0, 0.25, 0.5]]
     """

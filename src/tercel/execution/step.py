@@ -22,17 +22,16 @@ from tercel.core.vocabulary import FOREVER_NS
 from tercel.execution.features import begin_interval, observe
 from tercel.execution.reconcile import force, reconcile, send_waiting
 from tercel.market.book import layout as lay
-from tercel.market.impact.kernel import whole_order_ticks
+from tercel.market.impact.law import whole_order_ticks
 from tercel.market.regimes.kernel import begin_regimes, law_of
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import book_fill, mark_unfilled
 from tercel.market.simulator.background import part
-from tercel.market.simulator.engine import advance, mark_grid, own_code
+from tercel.market.simulator.engine import advance, mark_grid, operate, own_code
 from tercel.market.simulator.entry import ladder_end, next_arrival
-from tercel.market.simulator.lockstep import operate
 from tercel.market.simulator.past_seconds import forget_tallies
 from tercel.market.simulator.records import state_at
-from tercel.market.simulator.undercut import begin_undercut
+from tercel.market.simulator.replay import begin_undercut
 
 # -- an episode's orders: int64 columns -------------------------------------------------------------------------------
 E_SEED, E_INDEX, E_SIDE, E_QUANTITY, E_START_NS, E_WARMUP_NS = range(6)

@@ -28,8 +28,7 @@ import numpy as np
 from tercel.core.arrays import Bools
 from tercel.core.errors import ConfigError, TercelError, UnknownNameError, offer, refuse_if
 from tercel.execution.intent import WIDTH, Intent, Intents, View
-from tercel.execution.observation import FROM_FILE
-from tercel.execution.sample_views import whole_order
+from tercel.execution.observation import FROM_FILE, whole_order
 from tercel.execution.strategy import Shares, Strategy, gap_of, settle, shares
 
 # Folders of Python's library, of installed packages and of this one.
@@ -166,7 +165,7 @@ class OwnStrategy:
     that is no legal intent is an error that says which field (see :class:`Intent`).
 
     >>> import numpy as np
-    >>> from tercel.execution.sample_views import view_of
+    >>> from tercel.execution.observation import view_of
     >>> class Halving(OwnStrategy):
     ...     def reset(self, mask):
     ...         if mask.all():
@@ -451,7 +450,7 @@ def checked(own: Any, mark: str = "", name: str = "") -> Strategy:
 
 
 def tried(one: Strategy) -> Strategy:
-    """`one`, after a copy of it, where it is a user's, has worked an order in two markets at once (`execution.sample_views`).
+    """`one`, after a copy of it, where it is a user's, has worked an order in two markets at once (`execution.observation`).
 
     Somebody's code that takes a row a market for a number runs as long as there is one market; the trial tells at once.
 

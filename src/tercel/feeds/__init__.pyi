@@ -6,9 +6,9 @@ from tercel.feeds.dbn import DbnFeed as DbnFeed
 from tercel.feeds.itch import ItchFeed as ItchFeed
 from tercel.feeds.lobster import LobsterFeed as LobsterFeed
 from tercel.feeds.lobster import with_rolls as with_rolls
+from tercel.feeds.lobster_csv import EMPTY_ASK as EMPTY_ASK
+from tercel.feeds.lobster_csv import EMPTY_BID as EMPTY_BID
 from tercel.feeds.lobster_csv import UNITS_PER_DOLLAR as UNITS_PER_DOLLAR
-from tercel.feeds.lobster_kernels import EMPTY_ASK as EMPTY_ASK
-from tercel.feeds.lobster_kernels import EMPTY_BID as EMPTY_BID
 from tercel.feeds.verify import in_room as in_room
 from tercel.market.feed import Feed as Feed
 from tercel.market.feed import FeedDay as FeedDay

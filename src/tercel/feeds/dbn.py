@@ -15,7 +15,7 @@ import numpy as np
 
 from tercel.core.arrays import Bools, Bytes, Ints
 from tercel.core.errors import FeedError, UnknownNameError
-from tercel.feeds import dbn_kernels as k
+from tercel.feeds import dbn_records as k
 from tercel.feeds import dbn_records as r
 from tercel.feeds.members import Member, members
 from tercel.market.book.tape_kernels import new_ids

@@ -1,29 +1,462 @@
-"""Databento records as words: binary DBN files of any version, and their CSV form.
+"""Databento records: binary DBN files of any version and their CSV form as words, and words as rows of a tape.
 
 Symbols and schema come from the file's metadata through Databento's own library (`databento-dbn`, an extra); records of
 56 bytes are read in place. CSV needs no library: each row repeats what a DBN file says once, as in::
 
     ts_recv,ts_event,rtype,publisher_id,instrument_id,action,side,price,size,channel_id,order_id,flags,...,symbol
     2025-07-17T07:05:09.035793433Z,2025-07-17T07:05:09.035627674Z,160,2,1108,R,N,,0,0,0,8,0,0,ARL
+
+In the source `T` (aggressor) and `F` (resting) leave the book alone; a `C` or `M` of the same order, later in the same
+event, says what became of it. Here the `F` becomes the EXECUTE and the `C` or `M` only what is more than that. Then:
+* `M` at the same price with fewer lots keeps the place (REDUCE), any other is DELETE and ADD: it goes to the end.
+* An `F` on the side of its `T` is the aggressor's own and passes. An `F` that no `C` or `M` of its event follows, or
+  what it has beyond the lots that the order shows (an iceberg), is a hidden execution as far as the book can tell.
+* A `T` without side and with fills without side is an auction (CROSS); its orders leave as withdrawals, since no
+  aggressor met them. A `T` without side and without fills is a hidden execution.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from io import BytesIO
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from tercel.core.errors import ConfigError, FeedError
 from tercel.core.extras import needed
-from tercel.feeds import dbn_kernels as k
+from tercel.core.jit import Bytes, Longs, Packed, kernel
 from tercel.feeds.csv_read import ROW, TextRows, TypedColumn, stripped
 from tercel.feeds.members import Member
+from tercel.market.book.tape_kernels import Ids, find, forget, place_of
+from tercel.market.tape import schema
+
+Words = NDArray[np.int64]
+"""int64[n, 7]: a record of 56 bytes is seven words."""
+
+# Words of a record.
+HEAD, TS_EVENT, ORDER_ID, PRICE, BODY, TS_RECV, TAIL = range(7)
+RECORD_WORDS: Final = 7
+MBO: Final = 0xA0
+
+# Bits of a record's flags.
+LAST: Final = 128
+SNAPSHOT: Final = 32
+MAYBE_BAD: Final = 4
+
+NO_PRICE: Final = 2**63 - 1
+NO_SIZE: Final = 2**32 - 1
+MOST: Final = 2**30
+
+# Facts of a resting order.
+AT, LOTS, SIDE, DONE = range(4)
+"""Ticks; lots; side; lots executed since its last `C` or `M`."""
+FACTS: Final = 4
+
+
+class Resting(NamedTuple):
+    """The resting orders: an id map, facts of each, int64[orders, 4], and free slots."""
+
+    ids: Ids
+    facts: Longs
+    free: Packed
+
+
+# Slots of the state that goes from one call to the next.
+CLOCK, SEQ, ROWS, LIVE, FREE, OPEN, AGGRESSOR = range(7)
+"""`OPEN` is 1 while there were only snapshots; `SEQ` begins at -1 when a snapshot comes first, so that it is 0."""
+STATE: Final = 8
+
+# Slots of the record at hand.
+ACTION, OWN, LEFT, KEY, TICKS, MARK, RECEIVED = range(7)
+"""Its letter; side; size; order; price in ticks; flags of its row; when it was received."""
+NOW: Final = 8
+
+COUNTS: Final = (
+    *(
+        "unknown_ids",
+        "duplicate_ids",
+        "maybe_bad_book",
+        "clock_back",
+        "undefined",
+        "fills_without_change",
+    ),
+    *("fills_over_shown", "contradicted_fills", "trades_without_fill", "auctions", "cleared"),
+)
+"""What is counted in a day: the first slots of the report, under the names that `extra` and the warnings use."""
+(
+    UNKNOWN,
+    DUPLICATE,
+    MAYBE,
+    CLOCK_BACK,
+    UNDEFINED,
+    NO_CHANGE,
+    OVER,
+    REFIT,
+    BARE,
+    AUCTIONS,
+    CLEARED,
+) = range(len(COUNTS))
+"""`NO_CHANGE`: fills that no change of their order follows. `OVER`: fills of more lots than the order showed, or of
+orders that are not in the book. `REFIT`: changes that contradict the fills before them; the change is believed."""
+CODE, WHERE, OTHER, OFF, OWN_FILLS, EXECUTED, EVENTS, REPORT = range(len(COUNTS), len(COUNTS) + 8)
+"""What is wrong, and the record that is; further counts; the length of the report."""
+
+BAD_SIDE, BAD_PRICE, FINE_TICK, BAD_SIZE, BAD_DAY, BAD_ACTION = range(2, 8)
+"""What is wrong with a record."""
+
+A, B, C, F, M, N, R, T = (ord(letter) for letter in "ABCFMNRT")
+
+
+@kernel
+def record_offsets(data: Bytes, start: int, offsets: Longs) -> tuple[int, int]:
+    """Where the MBO records of a stream begin; returns how many, and how many others, or -1 - the place of a cut one.
+
+    `data` uint8[n], the records from `start`; `offsets` int64 with room for all.
+    """
+    n, others, at = 0, 0, start
+    while at < data.shape[0]:
+        length = 4 * int(data[at])
+        if length < 16 or at + length > data.shape[0]:
+            return n, -1 - at
+        if data[at + 1] == MBO:
+            offsets[n] = at
+            n += 1
+        else:
+            others += 1
+        at += length
+    return n, others
+
+
+@kernel
+def grow_map(ids: Ids, larger: Ids) -> None:
+    """Put every id of one map into a larger, empty one."""
+    for i in range(ids.shape[0]):
+        if ids[i].slot >= 0:
+            at = place_of(larger, ids[i].key)
+            larger[at].key = ids[i].key
+            larger[at].slot = ids[i].slot
+
+
+@kernel
+def side_of(letter: int) -> int:
+    return 1 if letter == B else (-1 if letter == A else 0)
+
+
+@kernel
+def action_of(body: int) -> int:
+    return (body >> 48) & 255
+
+
+@kernel
+def ticks_of(price: int, unit: int, side: int) -> int:
+    """A price in ticks, one off the tick rounded away from the touch."""
+    at = price // unit
+    return at + 1 if side < 0 and at * unit != price else at
+
+
+@kernel
+def put(
+    out: Longs,
+    at: int,
+    state: Longs,
+    now: Longs,
+    what: int,
+    key: int,
+    side: int,
+    ticks: int,
+    lots: int,
+    mark: int,
+) -> int:
+    """Write a row of the tape at `at` of `out` int64[rows, 9]; returns the next place."""
+    out[at, 0], out[at, 1], out[at, 2] = state[CLOCK], now[RECEIVED], state[SEQ]
+    out[at, 3], out[at, 4], out[at, 5] = what, key, side
+    out[at, 6], out[at, 7], out[at, 8] = ticks, lots, mark
+    return at + 1
+
+
+@kernel
+def changes_later(words: Words, p: int, stop: int, key: int) -> bool:
+    """Whether a `C` or `M` of the order comes after record `p` and before `stop`."""
+    for q in range(p + 1, stop):
+        if words[q, ORDER_ID] == key:
+            action = action_of(words[q, BODY])
+            if action == C or action == M:
+                return True
+    return False
+
+
+@kernel
+def read_record(
+    words: Words,
+    p: int,
+    unit: int,
+    day: Longs,
+    opening: bool,
+    state: Longs,
+    now: Longs,
+    report: Longs,
+) -> int:
+    """Fields of record `p` to `now`, and the clock; returns what there is to do: 1, nothing: 0, an error: its code."""
+    body = words[p, BODY]
+    bits, action, side = (body >> 32) & 255, action_of(body), side_of((body >> 56) & 255)
+    size, raw = body & NO_SIZE, words[p, PRICE]
+    ns = words[p, TS_EVENT]
+    if bits & SNAPSHOT:
+        ns = state[CLOCK] if state[CLOCK] > 0 else day[2]
+    elif ns < state[CLOCK]:
+        report[CLOCK_BACK] += 1
+        ns = state[CLOCK]
+    if ns < day[0] or ns > day[1]:
+        return BAD_DAY
+    state[CLOCK] = ns
+    report[MAYBE] += (bits & MAYBE_BAD) != 0
+    now[RECEIVED] = words[p, TS_RECV] if words[p, TS_RECV] > 0 else ns
+    now[ACTION], now[OWN], now[LEFT], now[KEY] = action, side, size, words[p, ORDER_ID]
+    now[TICKS], now[MARK] = 0, schema.OPENING if opening else 0
+    if action == N or action == R:
+        report[OTHER] += action == N
+        return int(action == R)
+    if action != A and action != C and action != M and action != T and action != F:
+        return BAD_ACTION
+    if size == NO_SIZE or (action != C and raw == NO_PRICE):
+        report[UNDEFINED] += 1
+        return 0
+    if raw != NO_PRICE:
+        now[TICKS] = ticks_of(raw, unit, side)
+        if now[TICKS] * unit != raw:
+            now[MARK] |= schema.OFF_TICK
+    if action != C and raw <= 0:
+        return BAD_PRICE
+    if action != C and now[TICKS] >= MOST:
+        return FINE_TICK
+    if size >= MOST or (size == 0 and (action == A or action == T or action == F)):
+        return BAD_SIZE
+    if (action == A or action == M) and side == 0:
+        return BAD_SIDE
+    if raw > 0:
+        now[TICKS] = max(now[TICKS], 1)
+    return 1
+
+
+@kernel
+def cleared(orders: Resting, out: Longs, at: int, state: Longs, now: Longs, report: Longs) -> int:
+    """`R`: the book is empty; a row says so unless it never was anything else."""
+    ids, free = orders.ids, orders.free
+    report[CLEARED] += 1
+    if state[ROWS] > 0 or at > 0:
+        at = put(out, at, state, now, schema.CLEAR, 0, 0, 0, 0, 0)
+    for i in range(ids.shape[0]):
+        ids[i].slot = -1
+    for i in range(free.shape[0]):
+        free[i] = free.shape[0] - 1 - i
+    state[LIVE], state[FREE] = 0, free.shape[0]
+    return at
+
+
+@kernel
+def traded(
+    words: Words, p: int, end: int, out: Longs, at: int, state: Longs, now: Longs, report: Longs
+) -> int:
+    """`T`: remember the aggressor; a row of its own where no fills tell the trade, or where it is an auction."""
+    state[AGGRESSOR] = now[OWN]
+    if not (p + 1 < end and action_of(words[p + 1, BODY]) == F):
+        report[BARE] += 1
+        return put(
+            out, at, state, now, schema.TRADE_HIDDEN, 0, -now[OWN], now[TICKS], now[LEFT], now[MARK]
+        )
+    if now[OWN] == 0:
+        report[AUCTIONS] += 1
+        return put(out, at, state, now, schema.CROSS, 0, 0, now[TICKS], now[LEFT], now[MARK])
+    return at
+
+
+@kernel
+def filled(
+    words: Words,
+    p: int,
+    end: int,
+    orders: Resting,
+    out: Longs,
+    at: int,
+    state: Longs,
+    now: Longs,
+    report: Longs,
+) -> int:
+    """`F`: the execution of a resting order as far as the book shows it, the rest as hidden."""
+    ids, facts = orders.ids, orders.facts
+    key, own, size = now[KEY], now[OWN], now[LEFT]
+    if own == 0 or own == state[AGGRESSOR]:
+        report[OWN_FILLS] += own != 0
+        return at
+    found = find(ids, key)
+    lots = 0
+    if found >= 0 and changes_later(words, p, end, key):
+        slot = ids[found].slot
+        lots = min(size, facts[slot, LOTS])
+        if lots > 0:
+            facts[slot, LOTS] -= lots
+            facts[slot, DONE] += lots
+            report[EXECUTED] += 1
+            at = put(out, at, state, now, schema.EXECUTE, key, own, facts[slot, AT], lots, 0)
+        report[OVER] += size > lots
+    else:
+        report[NO_CHANGE] += 1
+    if size > lots:
+        at = put(
+            out, at, state, now, schema.TRADE_HIDDEN, 0, own, now[TICKS], size - lots, now[MARK]
+        )
+    return at
+
+
+@kernel
+def changed(orders: Resting, out: Longs, at: int, state: Longs, now: Longs, report: Longs) -> int:
+    """`A`, `C` or `M`: what is more than the fills before it, as withdrawal, reduction or new order."""
+    ids, facts, free = orders
+    action, key, own, left, ticks, mark = (
+        now[ACTION],
+        now[KEY],
+        now[OWN],
+        now[LEFT],
+        now[TICKS],
+        now[MARK],
+    )
+    found = find(ids, key)
+    if found < 0:
+        report[UNKNOWN] += action != A
+        if action == C:
+            if (
+                ticks > 0 and own != 0
+            ):  # written as it came, so that a replay of the tape counts it too
+                at = put(out, at, state, now, schema.DELETE, key, own, ticks, left, mark)
+            return at
+        return _rests(orders, found, own, ticks, left, out, at, state, now, report)
+    slot = ids[found].slot
+    had, done, was = facts[slot, LOTS], facts[slot, DONE], facts[slot, AT]
+    own = facts[slot, SIDE]
+    facts[slot, DONE] = 0
+    report[DUPLICATE] += action == A
+    if action == C:
+        left, ticks = max(had + done - left, 0), was
+    if action != A and ticks == was and left <= had:
+        if left < had:
+            at = put(
+                out,
+                at,
+                state,
+                now,
+                schema.REDUCE if left > 0 else schema.DELETE,
+                key,
+                own,
+                was,
+                had - left,
+                0,
+            )
+        facts[slot, LOTS] = left
+    else:
+        report[REFIT] += action != A and ticks == was and done > 0 and had > 0
+        if had > 0:
+            at = put(out, at, state, now, schema.DELETE, key, own, was, had, 0)
+        if left > 0:
+            at = _rests(orders, found, own, ticks, left, out, at, state, now, report)
+    if left == 0:
+        forget(ids, found)
+        free[state[FREE]] = slot
+        state[FREE] += 1
+        state[LIVE] -= 1
+    return at
+
+
+@kernel
+def _rests(
+    orders: Resting,
+    found: int,
+    side: int,
+    ticks: int,
+    lots: int,
+    out: Longs,
+    at: int,
+    state: Longs,
+    now: Longs,
+    report: Longs,
+) -> int:
+    """An order comes to rest at the end of its level, in its old slot or in a new one; one of no lots does not."""
+    ids, facts, free = orders
+    key = now[KEY]
+    if lots == 0:
+        return at
+    if found < 0:
+        state[FREE] -= 1
+        state[LIVE] += 1
+        found = place_of(ids, key)
+        ids[found].key = key
+        ids[found].slot = free[state[FREE]]
+    slot = ids[found].slot
+    facts[slot, AT], facts[slot, LOTS], facts[slot, SIDE], facts[slot, DONE] = ticks, lots, side, 0
+    report[OFF] += (now[MARK] & schema.OFF_TICK) != 0
+    return put(out, at, state, now, schema.ADD, key, side, ticks, lots, now[MARK])
+
+
+@kernel
+def translate(
+    words: Words,
+    ends: Bytes,
+    start: int,
+    stop: int,
+    unit: int,
+    day: Longs,
+    orders: Resting,
+    out: Longs,
+    now: Longs,
+    state: Longs,
+    report: Longs,
+) -> int:
+    """Records `[start, stop)`, whole events, to rows of the tape from place 0 on; returns how many rows.
+
+    `ends` uint8[n] marks the last record of each event; `day` int64[3] is the first and the last nanosecond and the
+    stamp of an opening snapshot; `out` int64[rows, 9] has room for two rows a record. Stops at the first record that
+    makes no sense, which `report` names.
+    """
+    at, begin = 0, start
+    while begin < stop:
+        end = begin + 1
+        while end < stop and not ends[end - 1]:
+            end += 1
+        first = at
+        opening = state[OPEN] != 0 and (words[begin, BODY] >> 32) & SNAPSHOT != 0
+        state[SEQ] += 1
+        state[AGGRESSOR] = 0
+        report[EVENTS] += 1
+        for p in range(begin, end):
+            code = read_record(words, p, unit, day, opening, state, now, report)
+            if code > 1:
+                report[CODE], report[WHERE] = code, p
+                return at
+            if code == 0:
+                continue
+            action = now[ACTION]
+            if action == R:
+                at = cleared(orders, out, at, state, now, report)
+            elif action == T:
+                at = traded(words, p, end, out, at, state, now, report)
+            elif action == F:
+                at = filled(words, p, end, orders, out, at, state, now, report)
+            else:
+                at = changed(orders, out, at, state, now, report)
+        if at > first:
+            out[at - 1, 8] |= schema.MESSAGE_END
+            state[OPEN] &= opening
+        else:
+            state[SEQ] -= 1
+        state[ROWS] += at - first
+        begin = end
+    return at
+
 
 MAGIC: Final = b"DBN"
-RECORD: Final = 8 * k.RECORD_WORDS
+RECORD: Final = 8 * RECORD_WORDS
 NANOS: Final = 1_000_000_000
 MBO_COLUMNS: Final = (
     *(
@@ -61,7 +494,7 @@ class Records:
         The file, for people.
     """
 
-    words: k.Words
+    words: Words
     venue: str
     symbols: Mapping[tuple[int, str], str]
     others: int
@@ -139,7 +572,7 @@ def read_dbn_records(data: bytes, metadata: Any, start: int, where: str) -> Reco
     return Records(words, metadata.dataset.split(".")[0], symbols_of(metadata), others, where)
 
 
-def words_of(data: bytes, start: int, where: str) -> tuple[k.Words, int]:
+def words_of(data: bytes, start: int, where: str) -> tuple[Words, int]:
     """MBO records of a stream of DBN records as words, and how many records of other kinds there are.
 
     Raises
@@ -152,12 +585,12 @@ def words_of(data: bytes, start: int, where: str) -> tuple[k.Words, int]:
     rows = len(body) // RECORD
     heads = body[: rows * RECORD].reshape(rows, RECORD)
     if len(body) == rows * RECORD and bool(
-        np.all((heads[:, 0] == RECORD // 4) & (heads[:, 1] == k.MBO))
+        np.all((heads[:, 0] == RECORD // 4) & (heads[:, 1] == MBO))
     ):
         at_words = heads.ctypes.data % 8 == 0  # as the format lays it out: then nothing is copied
         return (heads if at_words else heads.copy()).view(np.int64), 0
     offsets = np.empty(len(body) // 16 + 1, np.int64)
-    found, others = k.record_offsets(raw, start, offsets)
+    found, others = record_offsets(raw, start, offsets)
     if others < 0:
         raise FeedError(
             "whole records",
@@ -231,9 +664,7 @@ def csv_price(text: TextRows, name: str) -> TypedColumn:
             part.fill_null("").str.slice(0, 9).str.pad_end(9, "0").cast(pl.Int64, strict=False)
         )
         made = made * NANOS + billionths * pl.when(shown.str.starts_with("-")).then(-1).otherwise(1)
-    return TypedColumn(
-        name, shown, pl.when(shown == "").then(k.NO_PRICE).otherwise(made), "a price"
-    )
+    return TypedColumn(name, shown, pl.when(shown == "").then(NO_PRICE).otherwise(made), "a price")
 
 
 def csv_letter(name: str) -> TypedColumn:
@@ -261,28 +692,23 @@ def read_csv_records(member: Member) -> Records:
     }
     typed = text.typed(columns, [])
     for row in (
-        typed.with_row_index("row", 2)
-        .filter(pl.col("rtype") != k.MBO)
-        .head(1)
-        .iter_rows(named=True)
+        typed.with_row_index("row", 2).filter(pl.col("rtype") != MBO).head(1).iter_rows(named=True)
     ):
         raise FeedError(
-            f"order-by-order records (rtype {k.MBO})",
+            f"order-by-order records (rtype {MBO})",
             f"rtype {row['rtype']} in row {row['row']} of {text.where}",
             "import files of the schema mbo; mbp-10 files are for `tercel data verify` and its `against=`",
         )
     at = {name: typed[name].to_numpy().astype(np.int64) for name in columns}
-    words = np.zeros((typed.height, k.RECORD_WORDS), np.int64)
-    words[:, k.HEAD] = (
-        RECORD // 4 | k.MBO << 8 | at["publisher_id"] << 16 | at["instrument_id"] << 32
-    )
-    words[:, k.BODY] = at["size"] | at["flags"] << 32 | at["action"] << 48 | at["side"] << 56
-    words[:, k.TS_EVENT], words[:, k.TS_RECV], words[:, k.PRICE] = (
+    words = np.zeros((typed.height, RECORD_WORDS), np.int64)
+    words[:, HEAD] = RECORD // 4 | MBO << 8 | at["publisher_id"] << 16 | at["instrument_id"] << 32
+    words[:, BODY] = at["size"] | at["flags"] << 32 | at["action"] << 48 | at["side"] << 56
+    words[:, TS_EVENT], words[:, TS_RECV], words[:, PRICE] = (
         at["ts_event"],
         at["ts_recv"],
         at["price"],
     )
-    words[:, k.ORDER_ID], words[:, k.TAIL] = at["order_id"], at["sequence"] << 32
+    words[:, ORDER_ID], words[:, TAIL] = at["order_id"], at["sequence"] << 32
     named = text.frame["symbol"].fill_null("").to_list() if "symbol" in text.frame.columns else []
     symbols = {
         (number, ""): name

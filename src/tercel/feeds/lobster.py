@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from tercel.core.errors import FeedError
 from tercel.core.jit import Longs, Packed
-from tercel.feeds import lobster_kernels as k
+from tercel.feeds import lobster_csv as k
 from tercel.feeds.lobster_csv import (
     MESSAGE_WIDTHS,
     UNITS_PER_DOLLAR,

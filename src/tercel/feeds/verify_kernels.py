@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from tercel.core.jit import Bytes, Longs, Packed, kernel
 from tercel.core.vocabulary import NO_ASK, NO_BID
-from tercel.feeds.lobster_kernels import EMPTY_ASK, EMPTY_BID, MOST
+from tercel.feeds.lobster_csv import EMPTY_ASK, EMPTY_BID, MOST
 from tercel.market.book.ladder import (
     best,
     first_at,

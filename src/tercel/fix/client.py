@@ -32,10 +32,10 @@ from tercel.fix.dialect import (
     refused,
 )
 from tercel.fix.link import FixLink, address_of, market_terms, no_logon, outage
-from tercel.fix.positions import PositionQuestions
 from tercel.fix.profiles import ProfileTerms, load
 from tercel.fix.protocol.message import Message
 from tercel.fix.protocol.settings import SessionEvent, SessionEventKind
+from tercel.fix.report_reader import PositionQuestions
 from tercel.fix.standard import StandardDialect
 from tercel.fix.store import ReceivedMark
 

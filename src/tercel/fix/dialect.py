@@ -28,9 +28,8 @@ from tercel.core.installation import proof
 from tercel.core.vocabulary import BUY, SELL
 from tercel.fix import tags as t
 from tercel.fix import translate
-from tercel.fix.protocol.codec import encode
 from tercel.fix.protocol.dictionary import Dictionary, read_toml
-from tercel.fix.protocol.message import Message, utc_text
+from tercel.fix.protocol.message import Message, encode, utc_text
 from tercel.fix.protocol.settings import SessionEvent
 from tercel.fix.translate import PLAIN, Fields, PriceScale, RefusedError, scales
 

@@ -16,7 +16,7 @@ from typing import Final
 from tercel.core.errors import ConfigError, VenueError
 from tercel.fix.connection import Connection
 from tercel.fix.profiles import ProfileTerms, load
-from tercel.fix.profiles.secrets import hidden
+from tercel.fix.profiles.model import hidden
 from tercel.fix.protocol.message import Fields, Message
 from tercel.fix.protocol.session import FixSession
 from tercel.fix.protocol.settings import (

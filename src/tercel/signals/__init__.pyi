@@ -5,8 +5,14 @@ from tercel.signals.models.fusion import BaseModel as BaseModel
 from tercel.signals.models.fusion import BoundedLinear as BoundedLinear
 from tercel.signals.models.fusion import Fusion as Fusion
 from tercel.signals.models.fusion import stack as stack
+from tercel.signals.models.model_folder import MODEL as MODEL_FILE
+from tercel.signals.models.model_folder import SignalModel as SignalModel
+from tercel.signals.models.model_folder import load as load_model
+from tercel.signals.models.model_folder import save as save_model
 from tercel.signals.models.online import FAMILY as ONLINE_FAMILY
 from tercel.signals.models.online import learn as learn_online
+from tercel.signals.models.predict import AdaptiveWidth as AdaptiveWidth
+from tercel.signals.models.predict import widths as conformal_widths
 from tercel.signals.models.regressors import BoostedTrees as BoostedTrees
 from tercel.signals.models.regressors import Estimator as Estimator
 from tercel.signals.models.regressors import FitError as FitError
@@ -37,12 +43,6 @@ from tercel.signals.portfolio.rebalance import trade as trade_rebalanced
 from tercel.signals.runs.config import EXPERTS as EXPERTS
 from tercel.signals.runs.config import OnlineRule as OnlineRule
 from tercel.signals.runs.train import interval_figure as interval_figure
-from tercel.signals.serving.model_folder import MODEL as MODEL_FILE
-from tercel.signals.serving.model_folder import SignalModel as SignalModel
-from tercel.signals.serving.model_folder import load as load_model
-from tercel.signals.serving.model_folder import save as save_model
-from tercel.signals.serving.predict import AdaptiveWidth as AdaptiveWidth
-from tercel.signals.serving.predict import widths as conformal_widths
 from tercel.signals.sources.daily import DailyFactors as DailyFactors
 from tercel.signals.sources.daily import universe as universe
 from tercel.signals.sources.news import masked as masked

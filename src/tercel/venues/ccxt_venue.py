@@ -27,17 +27,19 @@ from pydantic import Field
 from tercel.core import orders as o
 from tercel.core.errors import VenueError
 from tercel.core.toml import TomlTable
-from tercel.feeds.ccxt_messages import (
+from tercel.feeds.ccxt_streams import (
+    CcxtStreams,
     OwnOrders,
     account_row,
+    made_of,
     market_entry,
     name_of,
     order_row,
     refusal,
     trade_row,
+    urls_of,
 )
-from tercel.feeds.ccxt_streams import CcxtStreams, made_of, urls_of
-from tercel.fix.profiles.secrets import Secret
+from tercel.fix.profiles.model import Secret
 from tercel.venues.binance_venue.account import AnswersRest
 from tercel.venues.binance_venue.book import StreamedBook
 from tercel.venues.binance_venue.channel import SETTLE_MS, ApiAnswer, ApiChannel

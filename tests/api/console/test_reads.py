@@ -26,8 +26,7 @@ from tercel.desk.console.report import BookPart, Chart, DeskReport, LiveDeskRepo
 from tercel.desk.console.state import DeskState
 from tercel.desk.trading.forecast_outcomes import Outcomes
 from tercel.desk.trading.journal import kinds
-from tercel.execution.policies.card import read_card
-from tercel.execution.policies.policy import CARD
+from tercel.execution.policies.policy import CARD, read_card
 from tercel.execution.policies_packaged import folder_of, names
 
 DESK = "/api/desks/test desk"

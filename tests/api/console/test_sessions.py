@@ -11,17 +11,17 @@ from tests.api.console.conftest import HERE, Place, listening, placed
 from tests.desk.console.desks import PASSWORD, S
 from tests.waiting import DEADLINE_S, until
 
-from tercel.api.console.guard import HttpGuard
-from tercel.api.console.people import Person
-from tercel.api.console.sessions import (
+from tercel.api.console.guard import (
     FREE_HERE,
     IDLE_S,
     LIFE_S,
     MOST_PLACES,
+    HttpGuard,
     Sessions,
     Throttle,
     TooSoonError,
 )
+from tercel.api.console.people import Person
 from tercel.api.console.web import TimedProtocol
 from tercel.core.ports import Entry
 from tercel.core.serialization import to_jsonable

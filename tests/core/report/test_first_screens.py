@@ -8,7 +8,7 @@ import pytest
 from tests.desk.console.browser import chromium, cut_cells, window
 from typer.testing import CliRunner
 
-from tercel.api.tca.market_day import read_day
+from tercel.api.tca.analysis import read_day
 from tercel.cli import app
 from tercel.core.report.svg import Section, render
 from tercel.market.simulator.days import simulated_lake

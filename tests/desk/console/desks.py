@@ -6,9 +6,8 @@ from typing import Any
 
 import argon2
 
-from tercel.api.console.connected import ConnectedDesk, Desks, RemoteDesk
+from tercel.api.console.connected import ConnectedDesk, Desks, RemoteDesk, RequestBook
 from tercel.api.console.people import People
-from tercel.api.console.requests import RequestBook
 from tercel.core.errors import OrderError
 from tercel.core.orders import ONE, ExecType, NewOrder, OrdStatus, Report, Tif
 from tercel.core.ports import Entry

@@ -14,9 +14,8 @@ pytest.importorskip("prometheus_client", reason="the console needs the extra [tr
 
 from tests.desk.console.desks import S, a_session, report
 
-from tercel.api.console.connected import ConnectedDesk, RemoteDesk
+from tercel.api.console.connected import ConnectedDesk, RemoteDesk, RequestBook
 from tercel.api.console.reads import LAST, alert_page
-from tercel.api.console.requests import RequestBook
 from tercel.api.desk.day import days_of
 from tercel.core.ports import Entry
 from tercel.core.serialization import to_jsonable

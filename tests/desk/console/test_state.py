@@ -12,8 +12,7 @@ from tercel.desk.console.state import MOST_OVER, DeskState
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.chain import MemoryJournal
 from tercel.desk.trading.journal.codec import entry_in
-from tercel.execution.policies.card import read_card
-from tercel.execution.policies.policy import CARD
+from tercel.execution.policies.policy import CARD, read_card
 from tercel.execution.policies_packaged import folder_of, names
 
 LISTED = {"AAA": {"tick": 0.01, "lot": 100, "currency": "USD", "fees": [0, 0, 0, 0]}}

@@ -9,9 +9,9 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import polars as pl
 
+from tercel.signals.models.model_folder import MODEL
 from tercel.signals.runs.config import read_config
 from tercel.signals.runs.train import train
-from tercel.signals.serving.model_folder import MODEL
 
 NAMES = ("AAA", "BBB", "CCC", "DDD", "EEE", "FFF", "GGG", "HHH")
 SIGNALS = """

@@ -22,10 +22,9 @@ from tercel.desk.engine.order_arrivals import order_arrivals
 from tercel.desk.engine.outcome import money, savings
 from tercel.desk.engine.runtime import check, known_of, limits_of, out_of_card, unsaid_markets
 from tercel.execution import policies_packaged as packaged_policies
-from tercel.execution.foresight.features import HORIZONS
-from tercel.execution.foresight.forecaster import TABLE, WAITING, save, shipped
+from tercel.execution.foresight.forecaster import HORIZONS, TABLE, WAITING, save, shipped
 from tercel.execution.market import Market
-from tercel.execution.policies.card import read_card
+from tercel.execution.policies.policy import read_card
 from tercel.execution.strategy import forecaster_of
 from tercel.market.tape.schema import EXECUTE, REDUCE
 

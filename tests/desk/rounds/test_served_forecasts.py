@@ -27,8 +27,8 @@ from tercel.desk.engine.runtime import BuiltDesk, check, open_desk
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.chain import MemoryJournal
 from tercel.execution.guidance import pack
-from tercel.signals.serving.model_folder import SignalModel, _digest, load
-from tercel.signals.serving.predict import ServedForecasts, predict
+from tercel.signals.models.model_folder import SignalModel, _digest, load
+from tercel.signals.models.predict import ServedForecasts, predict
 
 DAY_NS = 86_400 * 10**9
 
@@ -251,7 +251,7 @@ def rubbish(folder: Path) -> None:
 
 def endless(folder: Path) -> None:
     """A card that its writer made so: hashes fit, the number is none."""
-    from tercel.signals.serving.model_folder import _digest
+    from tercel.signals.models.model_folder import _digest
 
     card = folder / "o" / "model" / "card.json"
     raw = json.loads(card.read_text())
@@ -260,7 +260,7 @@ def endless(folder: Path) -> None:
 
 
 def no_number(folder: Path) -> None:
-    from tercel.signals.serving.model_folder import _digest
+    from tercel.signals.models.model_folder import _digest
 
     card = folder / "o" / "model" / "card.json"
     raw = json.loads(card.read_text())
@@ -423,7 +423,7 @@ def test_forecasts_are_read_before_a_gate_counts_the_seconds(
         read.append(model.id)
         return predict(model)
 
-    monkeypatch.setattr("tercel.signals.serving.predict.predict", seen)
+    monkeypatch.setattr("tercel.signals.models.predict.predict", seen)
     config = read_config(folder / "desk.toml").with_desk(venue="fix://TRADER@127.0.0.1:1")
     with ExitStack() as stack:
         shadow.dependencies_of(config, WallClock(), folder)(folder, folder / "kill.json", stack)

@@ -27,9 +27,9 @@ from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.chain import MemoryJournal
 from tercel.desk.trading.parent_orders.parent import entry_of
 from tercel.desk.trading.session import SessionTerms
+from tercel.signals.models.model_folder import _digest, load
+from tercel.signals.models.predict import predict
 from tercel.signals.portfolio.targets import Target, read_targets
-from tercel.signals.serving.model_folder import _digest, load
-from tercel.signals.serving.predict import predict
 
 TARGETS = 'orders = "targets"\ntargets = "targets.csv"\n'
 NAMES = {"AAA": "AAA", "BBB": "BBB"}

@@ -11,10 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.quoted import quoted_lake
 
-from tercel.api.tca.analysis import OwnParent
+from tercel.api.tca.analysis import OwnParent, read_day
 from tercel.api.tca.counterfactual import counterfactual
 from tercel.api.tca.files import FileFill, FileOrder
-from tercel.api.tca.market_day import read_day
 from tercel.api.tca.own_fills import analyse, settled
 from tercel.core.errors import DataError
 from tercel.execution.strategies import build

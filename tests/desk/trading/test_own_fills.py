@@ -10,9 +10,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from tercel.api.tca.analysis import MarketDay, read_day
 from tercel.api.tca.counterfactual import compare, counterfactual
 from tercel.api.tca.files import FileFill, FileOrder, fills_map, read_fill_file, read_orders
-from tercel.api.tca.market_day import MarketDay, read_day
 from tercel.api.tca.own_fills import analyse
 from tercel.core.errors import DataError
 from tercel.execution import step as kernels

@@ -15,7 +15,7 @@ from exchange.binance.serve import BinanceServer, serve_binance
 from exchange.binance.words import BinanceOrderType, BinanceSide, TimeInForce
 from tercel.core.pace import Pace
 from tercel.core.system import WallClock
-from tercel.venues.exchange.named import preset_markets
+from tercel.venues.exchange.shadow import preset_markets
 
 collect_ignore = ["foreign_nautilus.py"]
 """Run by a Python of its own, which has nautilus_trader."""

@@ -12,7 +12,7 @@ from exchange.binance.report import impact, middles
 from exchange.binance.words import BinanceError
 from tercel.core.orders import M_LOTS, M_PRICE, M_SIDE
 from tercel.venues.binance_venue import ErrorCode, Status
-from tercel.venues.exchange.named import preset_markets
+from tercel.venues.exchange.shadow import preset_markets
 
 STEPS = st.lists(
     st.tuples(

@@ -12,7 +12,7 @@ from exchange.binance.public import MarketRecord
 from exchange.binance.report import middles, recorded, venue_report, write_tape
 from tercel.core.orders import ONE
 from tercel.market.tape import Lake
-from tercel.venues.exchange.named import preset_markets
+from tercel.venues.exchange.shadow import preset_markets
 
 
 @pytest.mark.parametrize(

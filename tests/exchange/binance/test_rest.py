@@ -17,7 +17,7 @@ from tests.exchange.binance.conftest import ACCOUNT, FREE, KEY, SECRET
 from exchange.binance.accounts import ApiKey
 from exchange.binance.limits import PATIENCE, RateLimits, RateUsage
 from exchange.binance.words import BinanceError
-from tercel.fix.profiles.secrets import signer
+from tercel.fix.profiles.model import signer
 from tercel.venues.binance_venue import hmac_signer
 
 jsonschema = pytest.importorskip("jsonschema")

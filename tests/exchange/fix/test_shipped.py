@@ -18,7 +18,7 @@ from exchange.fix.counterparties import Login
 from exchange.fix.server import STORE, FixServer, ListenerSettings, serve_fix
 from exchange.fix.service import TAKES
 from tercel.fix.dialect import own_dictionary
-from tercel.fix.protocol.codec import decode
+from tercel.fix.protocol.message import decode
 from tercel.fix.protocol.settings import Outcome
 from tercel.fix.protocol.validate import check
 from tercel.fix.store import SqliteStore

@@ -16,8 +16,7 @@ from exchange.fix.counterparties import Counterparty, Login, OrderFills
 from tercel.core.orders import ONE, ExecType, MarketRows, NewOrder, OrdStatus, Report, Tif
 from tercel.fix.connection import TlsSettings
 from tercel.fix.dialect import own_dictionary
-from tercel.fix.protocol.codec import decode
-from tercel.fix.protocol.message import Message
+from tercel.fix.protocol.message import Message, decode
 from tercel.fix.protocol.validate import check
 from tercel.fix.translate import PriceScale
 

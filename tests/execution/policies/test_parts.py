@@ -10,9 +10,9 @@ from tercel.core.errors import UnknownNameError
 from tercel.execution.foresight.forecaster import shipped as shipped_forecaster
 from tercel.execution.foresight.forecaster import spread_alone
 from tercel.execution.intent import View
+from tercel.execution.observation import view_of
 from tercel.execution.policies.strategy import PARTS, policy_strategy, without
 from tercel.execution.policies_packaged import folder_of
-from tercel.execution.sample_views import view_of
 from tercel.execution.strategies import build, wrap
 from tercel.execution.strategies.event_clock import SizeFallback
 from tercel.execution.strategy import Strategy, forecaster_of, gap_of

@@ -7,9 +7,8 @@ import pytest
 from tests.execution.policies.test_mlp import random_policy
 
 from tercel.core.errors import PolicyError
-from tercel.execution.policies.card import Card, layout_hash
 from tercel.execution.policies.network import HEADS, MlpPolicy, OnnxPolicy, from_onnx, to_onnx
-from tercel.execution.policies.policy import load_policy, save_policy
+from tercel.execution.policies.policy import Card, layout_hash, load_policy, save_policy
 
 NAMES = tuple(f"feature_{i}" for i in range(6))
 

@@ -9,9 +9,8 @@ from certify.kits.strategy import random_views
 from tercel.core.errors import ConfigError, PolicyError, UnknownNameError
 from tercel.execution.action_sets import action_set
 from tercel.execution.observation import observer
-from tercel.execution.policies.card import Card
 from tercel.execution.policies.network import MlpPolicy
-from tercel.execution.policies.policy import save_policy
+from tercel.execution.policies.policy import Card, save_policy
 from tercel.execution.policies.strategy import policy_strategy
 from tercel.execution.strategies import build
 

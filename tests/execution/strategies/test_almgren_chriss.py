@@ -7,7 +7,7 @@ from scipy.optimize import minimize
 from replications.almgren_chriss.model import cost_variance, expected_cost, holdings
 from tercel.core.errors import ConfigError
 from tercel.execution import intent as i
-from tercel.execution.sample_views import view_of
+from tercel.execution.observation import view_of
 from tercel.execution.strategies import MarketEstimates, build
 from tercel.execution.strategies.almgren_chriss import (
     AlmgrenChriss,

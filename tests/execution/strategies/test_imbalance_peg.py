@@ -4,7 +4,7 @@ import pytest
 
 from certify.kits.strategy import StrategyConformance
 from tercel.execution import intent as i
-from tercel.execution.sample_views import HORIZON_NS, view_of
+from tercel.execution.observation import HORIZON_NS, view_of
 from tercel.execution.strategies import ALL_BASELINES, NAMES, build
 from tercel.execution.strategies.baselines import LAST, ImbalancePeg
 

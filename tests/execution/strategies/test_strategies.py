@@ -9,7 +9,7 @@ from tercel.execution import columns as c
 from tercel.execution import decoders
 from tercel.execution import intent as i
 from tercel.execution.intent import View
-from tercel.execution.sample_views import HORIZON_NS, view_of
+from tercel.execution.observation import HORIZON_NS, view_of
 from tercel.execution.strategies import WRITTEN, MarketEstimates, build, eta_of_depth
 from tercel.execution.strategies.baselines import shares_done
 from tercel.execution.strategy import Strategy, shares

@@ -9,7 +9,7 @@ from scipy.optimize import minimize
 from certify.kits.strategy import StrategyConformance, random_views, take_rows
 from tercel.core.errors import ConfigError
 from tercel.execution import intent as i
-from tercel.execution.sample_views import HORIZON_NS, view_of
+from tercel.execution.observation import HORIZON_NS, view_of
 from tercel.execution.strategies import TUNABLE, MarketEstimates, build
 from tercel.execution.strategies.tunable import (
     AlmgrenChrissFitted,

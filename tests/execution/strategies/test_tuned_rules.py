@@ -11,7 +11,7 @@ from tercel.execution import columns as c
 from tercel.execution import intent as i
 from tercel.execution import strategies
 from tercel.execution.decoders import ROUNDING_PARTS
-from tercel.execution.sample_views import view_of
+from tercel.execution.observation import view_of
 from tercel.execution.strategies import ALL_BASELINES, NAMES, MarketEstimates, build, tuned_values
 from tercel.execution.strategies.row_rules import SCORE as LAYOUT
 from tercel.execution.strategies.row_rules import DirectionRule, ScoreRule

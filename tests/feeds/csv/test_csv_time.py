@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from certify.kits.feed import read_all
-from tercel.api.tca.market_day import Calendar
+from tercel.api.tca.analysis import Calendar
 from tercel.core.errors import ConfigError, FeedError
 from tercel.feeds.csv_feed import CsvFeed
 from tercel.feeds.csv_map import parse_map

@@ -31,10 +31,9 @@ from tests.feeds.dbn.dbn_twin import (
 from certify.kits.feed import FeedContract, read_all
 from tercel.core.errors import FeedError, TercelError, UnknownNameError
 from tercel.feeds import DbnFeed, Feed, FeedOptions, Imported, dbn
-from tercel.feeds import dbn_kernels as k
+from tercel.feeds import dbn_records as k
 from tercel.feeds.dbn_records import words_of
-from tercel.feeds.verify import verify_alone
-from tercel.feeds.verify_mbp10 import verify_mbp10
+from tercel.feeds.verify import verify_alone, verify_mbp10
 from tercel.market.book import Book
 from tercel.market.tape import schema, validate
 

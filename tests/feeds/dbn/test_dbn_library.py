@@ -19,7 +19,7 @@ from tests.feeds.dbn.test_dbn import STEADY, played, read
 from certify.kits.feed import read_all
 from tercel.core.errors import ConfigError
 from tercel.feeds import DbnFeed, FeedOptions
-from tercel.feeds.verify_mbp10 import verify_mbp10
+from tercel.feeds.verify import verify_mbp10
 from tercel.market.book import Book
 
 

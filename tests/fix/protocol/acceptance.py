@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from exchange.fix.arrival import IncomingConnection, named
-from tercel.fix.protocol.codec import checksum, decode
-from tercel.fix.protocol.message import Message, utc_text
+from tercel.fix.protocol.message import Message, checksum, decode, utc_text
 from tercel.fix.protocol.session import FixSession
 from tercel.fix.protocol.settings import SessionSettings
 

@@ -2,8 +2,7 @@
 
 from collections.abc import Sequence
 
-from tercel.fix.protocol.codec import Decoder, decode, encode
-from tercel.fix.protocol.message import Message, utc_text
+from tercel.fix.protocol.message import Decoder, Message, decode, encode, utc_text
 from tercel.fix.protocol.session import FixSession
 from tercel.fix.protocol.settings import MemoryStore, Outcome, SessionEvent, SessionSettings
 

@@ -6,9 +6,8 @@ import pytest
 from tests.fix.protocol.samples import HEAD, full
 
 from tercel.core.errors import ConfigError
-from tercel.fix.protocol.codec import decode, encode
 from tercel.fix.protocol.dictionary import Block, Dictionary, read_toml, read_xml, standard
-from tercel.fix.protocol.message import Message
+from tercel.fix.protocol.message import Message, decode, encode
 from tercel.fix.protocol.validate import check, faults
 
 STANDARD = [

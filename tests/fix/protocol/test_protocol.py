@@ -10,9 +10,8 @@ from tests.fix.protocol.pair import START, S, Script, Side, Wire, kinds, order, 
 from exchange.fix.arrival import IncomingConnection, named
 from tercel.core.errors import ConfigError, VenueError
 from tercel.fix.protocol import outbox
-from tercel.fix.protocol.codec import encode
 from tercel.fix.protocol.dictionary import read_xml, standard
-from tercel.fix.protocol.message import utc_text
+from tercel.fix.protocol.message import encode, utc_text
 from tercel.fix.protocol.session import FixSession
 from tercel.fix.protocol.settings import MemoryStore, SessionEventKind, SessionSettings
 from tercel.fix.protocol.validate import check

@@ -4,8 +4,8 @@ from tercel.execution.costs import Costs
 from tercel.execution.strategy import Strategy
 from tercel.execution.task import Task
 from tercel.lab.evaluation import runs
-from tercel.lab.evaluation.adaptability import Decisions
 from tercel.lab.evaluation.episodes import Episodes, Plan
+from tercel.lab.evaluation.runs import Decisions
 from tercel.market.simulator.source import Source
 
 

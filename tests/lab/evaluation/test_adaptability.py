@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tercel.core.errors import TercelError
 from tercel.core.stats import intervals
 from tercel.execution import columns as c
-from tercel.lab.evaluation.adaptability import Decisions, respond
+from tercel.lab.evaluation.runs import Decisions, respond
 
 
 def recorded(seed, episodes=200, steps=3, sides=(1, -1), live=None):

@@ -11,26 +11,25 @@ from tercel.execution.action_sets import action_set
 from tercel.execution.costs import Costs, attribute
 from tercel.execution.features import FEATURES, features_of
 from tercel.execution.intent import REST0, TAKE, Intents, View
-from tercel.execution.observation import observer
-from tercel.execution.policies.card import Card
+from tercel.execution.observation import observer, view_of
 from tercel.execution.policies.network import MlpPolicy
-from tercel.execution.policies.policy import save_policy
-from tercel.execution.sample_views import view_of
+from tercel.execution.policies.policy import Card, save_policy
 from tercel.execution.strategy import ladder, settle
 from tercel.execution.task import Task
 from tercel.lab.evaluation.episodes import Plan, seeded_plan
-from tercel.lab.evaluation.explain.episode_trace import chosen, trace_episodes
 from tercel.lab.evaluation.explain.explanation import Explanation, explained, from_rule
 from tercel.lab.evaluation.explain.importance import (
     PARTS,
     ObservedDecisions,
     behind_touch,
+    chosen,
     grouped,
     moves_action,
     moves_cost,
     partial_dependence,
     parts,
     places,
+    trace_episodes,
     watch,
 )
 from tercel.market.flow.preset import load

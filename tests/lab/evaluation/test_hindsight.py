@@ -8,7 +8,7 @@ from scipy.optimize import linprog
 
 from tercel.execution import columns as c
 from tercel.execution.costs import attribute
-from tercel.execution.sample_views import view_of
+from tercel.execution.observation import view_of
 from tercel.execution.strategies import build
 from tercel.execution.task import Task
 from tercel.lab.evaluation.arrivals import LABEL, cheapest, offers, run_arrivals

@@ -12,7 +12,6 @@ from tercel.core.errors import CapacityError, ConfigError, TercelError
 from tercel.core.serialization import to_jsonable
 from tercel.core.stats import Estimate, mean_interval
 from tercel.execution.costs import PARTS, Costs, attribute, displacement
-from tercel.lab.evaluation.adaptability import Response
 from tercel.lab.evaluation.comparisons import (
     KEYS,
     MEANINGS,
@@ -22,6 +21,7 @@ from tercel.lab.evaluation.comparisons import (
     gains,
 )
 from tercel.lab.evaluation.judge import JudgedEntry, judge, paired_correlation, within_range
+from tercel.lab.evaluation.runs import Response
 
 GRID, QTY, MID2 = 5, 100, 20_000
 SHARED = np.random.default_rng(99)

@@ -5,7 +5,7 @@ import pytest
 from tests.lab.learning.toy import MaskedToyVec, SharesToyVec, ToyVec, VectorToyVec
 
 from tercel.lab.learning.native.dqn import Dqn, DqnSettings
-from tercel.lab.learning.native.net import Adam
+from tercel.lab.learning.native.learner import Adam
 from tercel.lab.learning.native.ppo import Ppo, PpoSettings
 
 torch = pytest.importorskip("torch")

@@ -9,9 +9,8 @@ from tests.lab.learning.toy import MaskedToyVec, ToyVec
 
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.execution.features import FEATURES
-from tercel.execution.policies.card import Card
 from tercel.execution.policies.network import MlpPolicy, OnnxPolicy, RecurrentPolicy, from_onnx
-from tercel.execution.policies.policy import load_policy, save_policy
+from tercel.execution.policies.policy import Card, load_policy, save_policy
 
 pytest.importorskip("stable_baselines3")
 pytest.importorskip("sb3_contrib")

@@ -11,10 +11,9 @@ from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.book import layout as lay
 from tercel.market.flow.preset import load, names
 from tercel.market.impact.fitted import mean_trade, pilot_law, weights_law
-from tercel.market.impact.kernel import whole_order_ticks
-from tercel.market.impact.law import ImpactLaw, exponentials, of_card
+from tercel.market.impact.law import ImpactLaw, exponentials, of_card, whole_order_ticks
+from tercel.market.simulator import engine
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator import lockstep
 from tercel.market.simulator.layout import blank_state
 from tercel.market.simulator.records import real
 from tercel.market.simulator.source import NO_TAPE, Source, reactive, run_free, with_impact
@@ -32,7 +31,7 @@ def still(law: ImpactLaw, index: int = 0) -> Source:
     b, k = lay.new_book(256, 256, 32), blank_state(sim.SANTA_FE)
     for side in (1, -1):
         for n in range(1, 100):
-            lockstep.lay_order(b, k, np.zeros(sim.FLOW_HEAD), NO_TAPE, side, 1000 - side * n, 10)
+            engine.lay_order(b, k, np.zeros(sim.FLOW_HEAD), NO_TAPE, side, 1000 - side * n, 10)
     source = Source(
         "still", sim.SANTA_FE, np.zeros(sim.FLOW_HEAD), NO_TAPE, b[None], k[None], 0.01, 1
     )
@@ -111,8 +110,8 @@ def test_passive_fills_count_with_the_side_of_the_own_order(csco: Source) -> Non
     source = with_impact(csco, LAW)
     b, k = source.worlds_b[0].copy(), source.worlds_k[0].copy()
     k[sim.SIDE] = 1
-    at = lockstep.alone(b, k, source.flow)
-    lockstep.enter_new(b, k, source.flow, at, 0, 0, 1, int(k[sim.PUBLIC_BID]), 30, False)
+    at = engine.alone(b, k, source.flow)
+    engine.enter_new(b, k, source.flow, at, 0, 0, 1, int(k[sim.PUBLIC_BID]), 30, False)
     run_free(b, k, source.flow, source.tape, int(k[sim.NOW]) + 600 * NS_PER_SECOND)
     assert k[sim.PASSIVE_LOTS] > 0
     assert real(k, sim.KERNEL) > 0.0
@@ -139,7 +138,7 @@ def test_under_weights_others_sell_more_while_we_buy(csco: Source) -> None:
             k[sim.FLOW_RNG] ^= index
             before = int(k[sim.SOLD] - k[sim.BOUGHT])
             orders = program(60, 120.0, 4.0, int(k[sim.NOW]))
-            lockstep.program(b, k, source.flow, source.tape, orders, 0, 0, lockstep.NO_OUT)
+            engine.program(b, k, source.flow, source.tape, orders, 0, 0, engine.NO_OUT)
             lots += int(k[sim.SOLD] - k[sim.BOUGHT]) - before
             assert (real(k, sim.BIAS) > 0.0) == (source is loud)
             assert k[sim.SHIFT] == 0

@@ -9,8 +9,7 @@ from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.book import layout as lay
 from tercel.market.flow.preset import load
 from tercel.market.impact.fitted import LAGS, SignedFlow, exponentials_of, fit, linear, tape_law
-from tercel.market.impact.kernel import translate
-from tercel.market.impact.law import ImpactLaw, of_card
+from tercel.market.impact.law import ImpactLaw, of_card, translate
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.days import run_recorded
 from tercel.market.simulator.layout import blank_state

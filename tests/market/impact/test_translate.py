@@ -11,7 +11,7 @@ from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.execution.driver_kernels import FINE, apply_row
 from tercel.market.book import layout as lay
 from tercel.market.book.ladder import allocate
-from tercel.market.impact.kernel import translate
+from tercel.market.impact.law import translate
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import own_dead, own_rest, public_add, public_take
 from tercel.market.simulator.layout import blank_state

@@ -7,7 +7,7 @@ import pytest
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.flow import load
 from tercel.market.flow.port import Preset
-from tercel.market.score.days import Day
+from tercel.market.score.calibrated import Day
 from tercel.market.simulator.days import simulated_day
 from tercel.market.tape import Instrument
 from tercel.market.tape.events import midnight_ns

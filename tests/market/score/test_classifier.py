@@ -6,12 +6,16 @@ import numpy as np
 import pytest
 
 from tercel.market.flow.port import Preset
-from tercel.market.score.classifier import FEATURES, WINDOW, auc, classifier_auc, features
-from tercel.market.score.days import Day, simulated
+from tercel.market.score.calibrated import Day, simulated
 from tercel.market.score.distance import (
+    FEATURES,
+    WINDOW,
     Bins,
     ConditionalReference,
     Conditioned,
+    auc,
+    classifier_auc,
+    features,
     given_spread,
     given_time,
     l1,

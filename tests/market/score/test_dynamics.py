@@ -11,7 +11,7 @@ import pytest
 from tercel.core.vocabulary import NS_PER_SECOND as S
 from tercel.market.observed import Observed
 from tercel.market.observed.kernel import CANCEL_AT_BEST, LIMIT_AT_BEST, MARKET
-from tercel.market.score.days import Day
+from tercel.market.score.calibrated import Day
 from tercel.market.score.dynamics import (
     COLUMNS,
     FIGURES,

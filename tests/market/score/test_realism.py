@@ -11,6 +11,7 @@ from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.flow.port import Preset
 from tercel.market.observed import observe
 from tercel.market.observed.kernel import MARKET
+from tercel.market.score.calibrated import Day, half_hours, simulated
 from tercel.market.score.card import (
     HeldOutTape,
     ScoreDraw,
@@ -21,7 +22,6 @@ from tercel.market.score.card import (
     score,
     score_by_card,
 )
-from tercel.market.score.days import Day, half_hours, simulated
 from tercel.market.score.distance import distances, gates, mean14, numbers
 from tercel.market.score.sample import (
     CURVES,

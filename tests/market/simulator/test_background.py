@@ -16,7 +16,7 @@ from tercel.lab.evaluation.runs import run_strategy, without_orders
 from tercel.market.book import layout as lay
 from tercel.market.flow.preset import load
 from tercel.market.impact.law import ImpactLaw, of_card
-from tercel.market.simulator import background, lockstep
+from tercel.market.simulator import background, engine
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.entry import arrive_new
 from tercel.market.simulator.source import NO_TAPE, Source, reactive, with_impact
@@ -135,12 +135,12 @@ def _enter(
     b: Book, k: State, source: Source, side: int, price: int, lots: int, place: int, now: bool
 ) -> None:
     k[sim.SIDE], k[sim.LEFT], k[sim.QUANTITY] = side, 10**9, 10**9
-    at = lockstep.alone(b, k, source.flow)
-    lockstep.enter_new(b, k, source.flow, at, 0, place, side, price, lots, now)
+    at = engine.alone(b, k, source.flow)
+    engine.enter_new(b, k, source.flow, at, 0, place, side, price, lots, now)
 
 
 def _until(b: Book, k: State, source: Source, ns: int) -> None:
-    lockstep.run_recorded(b, k, source.flow, NO_TAPE, ns, -(10**9))
+    engine.run_recorded(b, k, source.flow, NO_TAPE, ns, -(10**9))
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -13,10 +13,9 @@ from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NO_BID
 from tercel.market.book import layout as lay
 from tercel.market.book.ladder import public_lots_at
-from tercel.market.impact.kernel import impact_event
-from tercel.market.impact.law import ImpactLaw
+from tercel.market.impact.law import ImpactLaw, impact_event
+from tercel.market.simulator import engine
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator import lockstep
 from tercel.market.simulator.entry import BAND_PERCENT, arrive_new, ladder_end
 from tercel.market.simulator.layout import blank_state
 from tercel.market.simulator.source import (
@@ -146,7 +145,7 @@ def test_nor_at_the_lowest_prices(bid: int) -> None:
     b, k = lay.new_book(256, 256, 32), blank_state(sim.REPLAY)
     k = sim.extend(k, 0)
     for side, first in ((1, bid), (-1, bid + 1)):
-        lockstep.lay_order(b, k, source.flow, NO_TAPE, side, first, LOTS)
+        engine.lay_order(b, k, source.flow, NO_TAPE, side, first, LOTS)
     k[[sim.IMPACT, sim.LEFT]] = 1, 10_000
     send(b, k, 0, -1, 0)
     assert k[sim.LEFT] < 10_000

@@ -14,7 +14,7 @@ from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.book import layout as lay
 from tercel.market.book.ladder import public_depth
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator import undercut as u
+from tercel.market.simulator import replay as u
 from tercel.market.simulator.account import better_drawn
 from tercel.market.simulator.engine import advance
 from tercel.market.simulator.source import packed, table_of, tables

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from tercel.core.errors import DataError
 from tercel.signals.models.fusion import BOUNDED, BaseModel, BoundedLinear, stack
+from tercel.signals.models.model_folder import SignalModel
 from tercel.signals.models.skill import AlphaScale, decay
-from tercel.signals.serving.model_folder import SignalModel
 
 S = 10**9
 

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from studies.shipped.alpha import NAMES, SOURCES, simulate_rounds, train_demo
 from tercel.core.errors import DataError, UnknownNameError
 from tercel.market.flow.preset import load
+from tercel.signals.models import model_folder
 from tercel.signals.models.fusion import BoundedLinear
-from tercel.signals.serving import model_folder
-from tercel.signals.serving.model_folder import SignalModel, load_packaged, packaged, save
+from tercel.signals.models.model_folder import SignalModel, load_packaged, packaged, save
 
 FEATURES = {
     "ofi": 40.0, "signed_volume": 20.0, "return_bps": 2.0, "imbalance": 0.2, "microprice_bps": 1.0, "news": 1.0,

@@ -15,9 +15,9 @@ import pytest
 from tests.signals.command.material import PANEL, TRAIN, daily_model, done, refused, signals
 
 from tercel.core.errors import DataError
+from tercel.signals.models import model_folder
 from tercel.signals.portfolio import backtest as runs
 from tercel.signals.runs import explain as reasons
-from tercel.signals.serving import model_folder
 
 
 @pytest.fixture(scope="module")
@@ -276,8 +276,8 @@ def test_the_square_root_law_reads_the_panels_prices(daily: Path, tmp_path: Path
 
 def test_costs_of_the_law_by_hand(daily: Path) -> None:
     """The first name's deviation and volume on the first date, from the prices themselves."""
+    from tercel.signals.models.model_folder import load
     from tercel.signals.portfolio.book import walk_of
-    from tercel.signals.serving.model_folder import load
 
     model = load(daily / "model")
     walk = walk_of(model.walk())

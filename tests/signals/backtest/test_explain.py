@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tercel.core.estimate import Estimate
+from tercel.signals.models.model_folder import SignalModel
 from tercel.signals.models.skill import AlphaScale, rank_ic_by_date
 from tercel.signals.models.walk_forward import (
     DAY,
@@ -30,8 +31,7 @@ from tercel.signals.runs.explain import (
     names_of,
     split_of,
 )
-from tercel.signals.serving.model_folder import SignalModel
-from tercel.signals.sources.synthetic import synthetic_market
+from tercel.signals.sources.registry import synthetic_market
 
 FAMILIES = ("linear", "boosting")
 BOOST = {"boosting": {"n_estimators": 20, "num_leaves": 4}}

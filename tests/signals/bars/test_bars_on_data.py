@@ -17,7 +17,7 @@ from tercel.signals.models.walk_forward import yearly
 from tercel.signals.panel.leak import leak_report
 from tercel.signals.panel.panel import Dataset
 from tercel.signals.sources.daily import SETTLES, DailyFactors, daily_panel
-from tercel.signals.sources.synthetic import synthetic_leak
+from tercel.signals.sources.registry import synthetic_leak
 
 pytest.importorskip("sklearn")
 

@@ -13,11 +13,11 @@ from typer.testing import CliRunner
 
 from tercel.cli import app
 from tercel.core.report.cells import NOTHING
+from tercel.signals.models.model_folder import load as load_model
+from tercel.signals.models.predict import cross_section
 from tercel.signals.panel.build import load
 from tercel.signals.panel.leak import leak_report, leaks_of
 from tercel.signals.runs.config import read_config
-from tercel.signals.serving.model_folder import load as load_model
-from tercel.signals.serving.predict import cross_section
 from tercel.signals.sources.port import FrameSource
 from tercel.signals.sources.registry import source_of
 from tercel.signals.sources.tables import read_prices

@@ -10,7 +10,7 @@ from tests.signals.command.foreign import SMALL, TRAIN, foreign
 from tests.signals.command.material import SERIES, configured, refused, trend
 
 from tercel.core.errors import ConfigError
-from tercel.signals.models.cards import family
+from tercel.signals.models.model_folder import family
 from tercel.signals.runs.config import PanelSection, SourceSection, TrainSection, read_config
 from tercel.signals.sources.registry import KINDS
 

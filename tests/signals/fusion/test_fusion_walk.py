@@ -9,6 +9,7 @@ import pytest
 from tercel.core.errors import DataError
 from tercel.core.report.cells import NOTHING
 from tercel.core.stats import t_quantile
+from tercel.signals.models.model_folder import SignalModel, load, save
 from tercel.signals.models.skill import PERIODS, AlphaScale, chained, scale_of, skill_sentence
 from tercel.signals.models.walk_forward import (
     DAY,
@@ -25,8 +26,7 @@ from tercel.signals.models.walk_forward import (
 )
 from tercel.signals.panel.panel import Dataset
 from tercel.signals.runs.train import ic_of, out_of_sample
-from tercel.signals.serving.model_folder import SignalModel, load, save
-from tercel.signals.sources.synthetic import synthetic_market
+from tercel.signals.sources.registry import synthetic_market
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from tercel.core.errors import DataError
 from tercel.signals.panel.leak import leak_report, profile_figure
 from tercel.signals.panel.panel import Panel, dataset_of
 from tercel.signals.sources.port import FrameSource
-from tercel.signals.sources.synthetic import SyntheticMarket, synthetic_leak, synthetic_market
+from tercel.signals.sources.registry import SyntheticMarket, synthetic_leak, synthetic_market
 
 
 @pytest.fixture(scope="module")

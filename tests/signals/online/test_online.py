@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tercel.core.errors import DataError
 from tercel.signals.flow.recalibrate import NO_DAYS, after, words
 from tercel.signals.models.fusion import stack
+from tercel.signals.models.model_folder import SignalModel, save
 from tercel.signals.models.online import (
     as_of,
     fixed_share,
@@ -25,8 +26,7 @@ from tercel.signals.models.online import (
 from tercel.signals.models.skill import AlphaScale
 from tercel.signals.panel.panel import Dataset
 from tercel.signals.runs.config import EXPERTS, OnlineRule
-from tercel.signals.serving.model_folder import SignalModel, save
-from tercel.signals.sources.synthetic import synthetic_market
+from tercel.signals.sources.registry import synthetic_market
 
 pytest.importorskip("sklearn")
 RULE = OnlineRule(warm=20, window=30, half_life=12.0, penalty=3.0)

@@ -11,9 +11,9 @@ from tests.desk.rounds.forecast_material import prices, weekdays
 from tests.signals.command.material import done, refused
 
 from tercel.core.errors import DataError
+from tercel.signals.models.model_folder import load
 from tercel.signals.models.online import as_of
-from tercel.signals.serving.model_folder import load
-from tercel.signals.serving.predict import predict
+from tercel.signals.models.predict import predict
 
 pytest.importorskip("sklearn")
 DAYS = 620

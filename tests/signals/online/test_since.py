@@ -20,14 +20,14 @@ from typer.testing import CliRunner
 
 from tercel.cli import app
 from tercel.core.errors import DataError
+from tercel.signals.models.model_folder import SignalModel, load
 from tercel.signals.models.online import EVER, as_of, caught_up, drift_of, states_at
+from tercel.signals.models.predict import config_of, cross_section, predict
 from tercel.signals.panel.panel import Dataset
 from tercel.signals.portfolio.config import opened
 from tercel.signals.portfolio.config import read_config as read_portfolio
 from tercel.signals.runs.config import EXPERTS, read_config
 from tercel.signals.runs.train import train
-from tercel.signals.serving.model_folder import SignalModel, load
-from tercel.signals.serving.predict import config_of, cross_section, predict
 
 pytest.importorskip("sklearn")
 METHODS = (*EXPERTS, "blend")

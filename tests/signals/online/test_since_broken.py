@@ -28,11 +28,11 @@ from tests.signals.online.test_since import (
     two_sources,
 )
 
+from tercel.signals.models.model_folder import SignalModel, load
 from tercel.signals.models.online import EVER, as_of, states_at
+from tercel.signals.models.predict import predict
 from tercel.signals.runs.config import read_config
 from tercel.signals.runs.train import train
-from tercel.signals.serving.model_folder import SignalModel, load
-from tercel.signals.serving.predict import predict
 
 pytest.importorskip("sklearn")
 
@@ -142,8 +142,8 @@ def test_a_last_line_that_ends_is_none_that_was_cut_short() -> None:
 SERVE = """
 import sys
 from pathlib import Path
-from tercel.signals.serving.model_folder import load
-from tercel.signals.serving.predict import predict
+from tercel.signals.models.model_folder import load
+from tercel.signals.models.predict import predict
 print("ready", flush=True)
 sys.stdin.readline()
 predict(load(Path(sys.argv[1])))

@@ -18,8 +18,7 @@ from tercel.signals.sources.daily import DailyFactors, daily_panel
 from tercel.signals.sources.fundamentals import DatedSeries, Fundamentals, Statements
 from tercel.signals.sources.news import PENALTY, RARE, News, learned, masked
 from tercel.signals.sources.port import SignalSource, SourceAbsentError, at_new_york
-from tercel.signals.sources.registry import source_of
-from tercel.signals.sources.synthetic import synthetic_leak, synthetic_market
+from tercel.signals.sources.registry import source_of, synthetic_leak, synthetic_market
 from tercel.signals.sources.tables import read_prices
 
 REPORT = {

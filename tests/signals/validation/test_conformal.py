@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tercel.core.stats.inference import normal_quantile
-from tercel.signals.serving.predict import FEWEST, AdaptiveWidth, bounds, widths
+from tercel.signals.models.predict import FEWEST, AdaptiveWidth, bounds, widths
 
 NAMES, DATES = 40, 400
 

@@ -11,7 +11,7 @@ import pytest
 
 from certify.kits.signal_model import SignalModelConformance
 from tercel.core.errors import ConfigError, UnknownNameError
-from tercel.signals.models.cards import FAMILIES, FamilyCard, absent, families, family
+from tercel.signals.models.model_folder import FAMILIES, FamilyCard, absent, families, family
 from tercel.signals.models.regressors import BoostingRegressor, ForestRegressor, Ridge
 
 sklearn = pytest.importorskip("sklearn")

@@ -29,8 +29,7 @@ from tercel.desk.limits import LimitGate, parse
 from tercel.desk.trading.gateway import OrderGateway
 from tercel.desk.trading.journal.store import SqlJournal
 from tercel.desk.trading.reconciliation.recovery import refold
-from tercel.feeds.ccxt_messages import name_of, number_of, plain
-from tercel.feeds.ccxt_streams import CcxtStreams, urls_of
+from tercel.feeds.ccxt_streams import CcxtStreams, name_of, number_of, plain, urls_of
 from tercel.venues.address import address, money_at, placed
 from tercel.venues.ccxt_venue import CcxtCalls, CcxtTerms, exchange_of, lacks_of, urls_at
 from tercel.venues.hosts import still_test

@@ -28,8 +28,13 @@ from tercel.market.impact.law import ImpactLaw
 from tercel.market.simulator.days import simulated_lake
 from tercel.market.tape import Lake, schema
 from tercel.venues.exchange import EntryLatency, MarketSpec, SimulatedExchange
-from tercel.venues.exchange.named import recorded_market
-from tercel.venues.exchange.shadow import LevelTotals, RecordedStream, ShadowRules, ShadowVenue
+from tercel.venues.exchange.shadow import (
+    LevelTotals,
+    RecordedStream,
+    ShadowRules,
+    ShadowVenue,
+    recorded_market,
+)
 
 LATENCY = EntryLatency("constant", 40_000_000)
 WORK = ("twap_take", "peg_touch", "twap_passive", "peg_behind")

@@ -12,7 +12,7 @@ from fastapi import FastAPI, Path, Request
 
 from tercel.api.console import models
 from tercel.api.console.connected import ANSWER_S, ConnectedDesk, Desks, RemoteDesk
-from tercel.api.console.guard import HttpError, needs
+from tercel.api.console.guard import HttpError, Visit, needs
 from tercel.api.console.models import (
     Done,
     HandOrderBody,
@@ -22,7 +22,6 @@ from tercel.api.console.models import (
     QuotedCost,
     QuotedCosts,
 )
-from tercel.api.console.sessions import Visit
 from tercel.core.errors import offer
 from tercel.core.ports import Entry
 from tercel.core.vocabulary import BUY, SELL, SIDE_WORDS

@@ -12,9 +12,17 @@ from fastapi.responses import HTMLResponse, Response
 from starlette.concurrency import run_in_threadpool
 
 from tercel.api.console import models
-from tercel.api.console.guard import COOKIE, HttpError, needs, unreadable_people
+from tercel.api.console.guard import (
+    COOKIE,
+    LIFE_S,
+    HttpError,
+    Sessions,
+    TooSoonError,
+    Visit,
+    needs,
+    unreadable_people,
+)
 from tercel.api.console.people import LEAST, PUBLIC, People, made_password, permissions
-from tercel.api.console.sessions import LIFE_S, Sessions, TooSoonError, Visit
 from tercel.core.errors import TercelError
 
 HASHING: Final = ThreadPoolExecutor(1, "console-hash"), ThreadPoolExecutor(1, "console-hash-known")

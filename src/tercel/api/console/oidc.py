@@ -20,10 +20,9 @@ from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from joserfc.errors import JoseError
 
-from tercel.api.console.guard import needs
+from tercel.api.console.guard import Sessions, needs
 from tercel.api.console.login import message_page, with_session
 from tercel.api.console.people import PUBLIC
-from tercel.api.console.sessions import Sessions
 from tercel.core.errors import ConfigError, TercelError
 from tercel.core.serialization import parse_tables
 

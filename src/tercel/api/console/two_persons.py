@@ -7,12 +7,10 @@ from fastapi import FastAPI, Request, Response
 
 from tercel.api.console import models
 from tercel.api.console.actions import NS_PER_MINUTE, Id, ask_desk, by, paused_parents
-from tercel.api.console.connected import ANSWER_S, ConnectedDesk, Desks
-from tercel.api.console.guard import HttpError, needs
+from tercel.api.console.connected import ANSWER_S, CONFIRMED, REFUSED, Asked, ConnectedDesk, Desks
+from tercel.api.console.guard import HttpError, Sessions, Visit, needs
 from tercel.api.console.models import Done, LimitsBody, PostureBody, Waits
 from tercel.api.console.people import BOUND, may
-from tercel.api.console.requests import CONFIRMED, REFUSED, Asked
-from tercel.api.console.sessions import Sessions, Visit
 from tercel.core.errors import TercelError
 from tercel.core.messages import Style
 from tercel.desk.limits import changed, from_json, loosened

@@ -24,13 +24,13 @@ from tercel.api.console.guard import (
     HttpError,
     HttpGuard,
     Json,
+    Sessions,
     needs,
     tell_errors,
 )
 from tercel.api.console.login import add_login_routes, add_users
 from tercel.api.console.people import PUBLIC, People
 from tercel.api.console.reads import add_reads
-from tercel.api.console.sessions import Sessions
 from tercel.api.console.two_persons import add_two_person_routes
 from tercel.venues.hosts import LOOPBACK, bind
 

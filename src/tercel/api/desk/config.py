@@ -17,8 +17,7 @@ from tercel.desk.engine.runtime import refuse
 from tercel.execution.foresight.forecaster import packaged
 from tercel.execution.market import Market
 from tercel.execution.observation import is_own_name
-from tercel.execution.policies.card import Card, read_card
-from tercel.execution.policies.policy import CARD
+from tercel.execution.policies.policy import CARD, Card, read_card
 from tercel.execution.registry.resolve import POLICY
 from tercel.execution.strategies.event_clock import span_of
 from tercel.market.flow import names

@@ -34,7 +34,7 @@ from tercel.venues.address import GATE
 from tercel.venues.exchange.shadow import STREAM, ShadowVenue
 
 if TYPE_CHECKING:
-    from tercel.api.second_person import SecondPerson
+    from tercel.api.console.people import SecondPerson
 
 REPORT: Final = "report.html"
 
@@ -72,7 +72,7 @@ class Desk(Closing):
         (as `confirm`) Folder of this desk in shadow or on paper, whose kill switch was tried today; its own if not
         given.
     second : SecondPerson, optional
-        (as `confirm`) Another person who agrees (:class:`tercel.api.second_person.SecondPerson`).
+        (as `confirm`) Another person who agrees (:class:`tercel.api.console.people.SecondPerson`).
 
     Raises
     ------

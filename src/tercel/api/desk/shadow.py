@@ -40,8 +40,13 @@ from tercel.market.simulator.terms import Fees
 from tercel.market.tape import Events, Instrument, Lake, schema
 from tercel.venues.address import SIMULATED, Agree, connect, refuse_money
 from tercel.venues.exchange import EntryLatency, MarketSpec, SimulatedExchange
-from tercel.venues.exchange.named import recorded_market
-from tercel.venues.exchange.shadow import STREAM, RecordedStream, ShadowRules, ShadowVenue
+from tercel.venues.exchange.shadow import (
+    STREAM,
+    RecordedStream,
+    ShadowRules,
+    ShadowVenue,
+    recorded_market,
+)
 
 OPTIMISTIC, PESSIMISTIC = "optimistic", "pessimistic"
 QUEUES: Final = {OPTIMISTIC: "first", PESSIMISTIC: "risk_averse"}

@@ -16,8 +16,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from tercel.api.tca.analysis import WHY_NOT, OwnParent, number
-from tercel.api.tca.market_day import Calendar
+from tercel.api.tca.analysis import WHY_NOT, Calendar, OwnParent, number
 from tercel.core.arrays import Floats, Ints
 from tercel.core.stats import Estimate, Moments, Replicates, cluster_index, cluster_sums, replicate
 from tercel.core.stats.bootstrap import BLOCK_NS, FEW_CLUSTERS

@@ -18,9 +18,17 @@ from typing import Final
 
 import numpy as np
 
-from tercel.api.tca.analysis import HOURS, NAMED, Analysis, OwnParent, nothing
+from tercel.api.tca.analysis import (
+    HOURS,
+    NAMED,
+    Analysis,
+    Calendar,
+    MarketDay,
+    OwnParent,
+    nothing,
+    read_day,
+)
 from tercel.api.tca.files import FileFill, FileOrder
-from tercel.api.tca.market_day import Calendar, MarketDay, read_day
 from tercel.core.errors import DataError
 from tercel.core.vocabulary import BUY, NS_PER_SECOND
 from tercel.desk.trading.tca.measure import F_MID2, F_QTY, ParentFacts, measure, without_own

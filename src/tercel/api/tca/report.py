@@ -21,10 +21,9 @@ from tercel.core.report.tables import fixed, plain_table, spelt, without_idle
 from tercel.core.serialization import to_jsonable
 from tercel.core.stats.bootstrap import FEW_CLUSTERS
 from tercel.core.tables.table_map import TableMap
-from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.core.vocabulary import NS_PER_SECOND, TAPE_LAWS
 from tercel.desk.trading.tca.measure import F_PX
 from tercel.desk.trading.tca.shortfall import PARTS, sentences, summary
-from tercel.market.impact.names import TAPE_LAWS
 from tercel.market.tape import Lake
 
 if TYPE_CHECKING:

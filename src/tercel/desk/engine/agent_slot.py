@@ -31,8 +31,7 @@ from tercel.desk.engine.forecasts import PACKAGED
 from tercel.desk.limits import Limits
 from tercel.execution import policies_packaged
 from tercel.execution.driver import PaperTrial
-from tercel.execution.policies.card import read_card
-from tercel.execution.policies.policy import CARD, read_observed
+from tercel.execution.policies.policy import CARD, read_card, read_observed
 from tercel.execution.policies.strategy import hearing, policy_strategy
 from tercel.execution.registry.resolve import POLICY, pinned, resolve_policy
 from tercel.execution.strategies import MarketEstimates, wrap

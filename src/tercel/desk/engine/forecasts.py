@@ -29,13 +29,7 @@ from tercel.desk.trading.forecast_outcomes import Outcomes
 from tercel.desk.trading.gateway import OrderGateway
 from tercel.desk.trading.journal import kinds
 from tercel.execution.guidance import remaining
-from tercel.signals.serving.model_folder import (
-    SignalModel,
-    folder_at,
-    load,
-    load_packaged,
-    packaged,
-)
+from tercel.signals.models.model_folder import SignalModel, folder_at, load, load_packaged, packaged
 from tercel.signals.sources.tables import first_names
 
 PACKAGED: Final = "packaged:"
@@ -121,7 +115,7 @@ class DeskForecasts:
             try:
                 self._model = model_of(self._section.model)
                 if self.served:
-                    from tercel.signals.serving.predict import predict
+                    from tercel.signals.models.predict import predict
 
                     found = predict(self._model)
                     self._served = {one.instrument: one for one in found.alphas}

@@ -20,7 +20,7 @@ from tercel.core.vocabulary import NO_ASK, NO_BID, NS_PER_SECOND
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.parent_orders.follower import Follower
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator.seconds import COLUMNS
+from tercel.market.simulator.engine import COLUMNS
 from tercel.signals.risk.anomaly import (
     AnomalyBaseline,
     RiskMeter,

@@ -23,8 +23,8 @@ from tercel.desk.engine.config import DeskConfig, SignalsSection
 from tercel.desk.engine.forecasts import DeskForecasts, session_day
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.session import Session
+from tercel.signals.models.model_folder import folder_at, load
 from tercel.signals.portfolio.targets import Target, names_in, read_targets
-from tercel.signals.serving.model_folder import folder_at, load
 from tercel.signals.sources.registry import in_table
 
 
@@ -105,7 +105,7 @@ def names_to_trade(path: Path, model: Path) -> tuple[str, ...]:
     DataError
         For a file that is none, and a name that the panel lacks.
     """
-    from tercel.signals.serving.predict import predict
+    from tercel.signals.models.predict import predict
 
     try:
         known = predict(load(folder_at(model))).closes

@@ -47,8 +47,7 @@ from tercel.desk.trading.risk.kill_switch import LATCH, KillLatch, Latch, check_
 from tercel.desk.trading.session import Session, SessionTerms
 from tercel.desk.trading.tca.recorder import TcaRecorder
 from tercel.execution.foresight.forecaster import heard
-from tercel.execution.policies.card import read_card
-from tercel.execution.policies.policy import CARD, OBSERVATIONS, how_to_observe
+from tercel.execution.policies.policy import CARD, OBSERVATIONS, how_to_observe, read_card
 from tercel.execution.policies.strategy import goes_by_costs
 from tercel.execution.strategies import MarketEstimates
 from tercel.execution.strategies.event_clock import WAITING

@@ -1,10 +1,10 @@
-from tercel.execution.policies.card import Card as Card
 from tercel.execution.policies.network import Head as Head
 from tercel.execution.policies.network import MlpPolicy as MlpPolicy
 from tercel.execution.policies.network import OnnxPolicy as OnnxPolicy
 from tercel.execution.policies.network import from_onnx as from_onnx
 from tercel.execution.policies.network import to_onnx as to_onnx
 from tercel.execution.policies.policy import CARD as CARD_FILE
+from tercel.execution.policies.policy import Card as Card
 from tercel.execution.policies.policy import PolicyPort as PolicyPort
 from tercel.execution.policies.policy import load_policy as load_policy
 from tercel.execution.policies.policy import save_policy as save_policy

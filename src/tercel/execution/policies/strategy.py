@@ -23,9 +23,8 @@ from tercel.execution.observation import (
     observer,
     same_name,
 )
-from tercel.execution.policies.card import read_card
 from tercel.execution.policies.network import RecurrentPolicy
-from tercel.execution.policies.policy import CARD, PolicyPort, load_policy
+from tercel.execution.policies.policy import CARD, PolicyPort, load_policy, read_card
 from tercel.execution.strategies.alpha_tilt import AlphaTilt
 from tercel.execution.strategies.baselines import MarketEstimates
 from tercel.execution.strategies.event_clock import Guarded, TakeTimed

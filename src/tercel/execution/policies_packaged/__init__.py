@@ -12,8 +12,14 @@ from pathlib import Path
 from typing import Final
 
 from tercel.core.errors import UnknownNameError, offer
-from tercel.execution.policies.card import Card, read_card
-from tercel.execution.policies.policy import CARD, OBSERVATIONS, CalmObservations, read_observed
+from tercel.execution.policies.policy import (
+    CARD,
+    OBSERVATIONS,
+    CalmObservations,
+    Card,
+    read_card,
+    read_observed,
+)
 from tercel.execution.policies.strategy import PolicyStrategy, policy_strategy
 from tercel.execution.strategies import MarketEstimates, build, wrap
 from tercel.execution.strategy import Strategy

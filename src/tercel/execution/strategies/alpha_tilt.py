@@ -285,7 +285,7 @@ class PostureCap(Wrapper):
 
     >>> from tercel.execution import intent as it
     >>> from tercel.execution.strategies import build
-    >>> from tercel.execution.sample_views import view_of
+    >>> from tercel.execution.observation import view_of
     >>> calm, hasty = PostureCap(build("submit_and_leave")), view_of(urgency=500_000)
     >>> calm.decide(view_of())[0, it.TAKE], calm.decide(hasty)[0, it.TAKE]
     (np.int32(0), np.int32(10))

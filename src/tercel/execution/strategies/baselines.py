@@ -170,7 +170,7 @@ def rest_then_cross(due: Ints, target: Ints, view: View) -> Intents:
 class Immediate(Strategy):
     """Take all that is left at every decision: at the first one everything, later only what the book lacked.
 
-    >>> from tercel.execution.sample_views import view_of
+    >>> from tercel.execution.observation import view_of
     >>> Immediate().decide(view_of(left=90))[0, TAKE]
     np.int32(90)
     """
@@ -213,7 +213,7 @@ def target(view: View, slices: Ints) -> Ints:
 class TwapTake(Strategy):
     """TWAP that takes: at decision k take what is missing to (k + 1) / N of the order.
 
-    >>> from tercel.execution.sample_views import view_of
+    >>> from tercel.execution.observation import view_of
     >>> TwapTake().decide(view_of(qty0=100, left=75, decision=2, decisions=10))[0, 0]
     np.int32(5)
     """
@@ -317,7 +317,7 @@ LAST: Final = 6
 class ImbalancePeg(Strategy):
     """Rest what is left at the touch or one tick behind it, by the imbalance of the best level.
 
-    >>> from tercel.execution.sample_views import view_of
+    >>> from tercel.execution.observation import view_of
     >>> view = view_of(left=90, own1=[300, 100], far1=[100, 300])
     >>> ImbalancePeg().decide(view)[:, REST0:].tolist()
     [[0, 90, 0, 0, 0], [0, 0, 90, 0, 0]]
@@ -348,7 +348,7 @@ class Peg(Strategy):
     level : int
         Ticks behind the own touch, 0 to 3; -1 is one tick inside it.
 
-    >>> from tercel.execution.sample_views import view_of
+    >>> from tercel.execution.observation import view_of
     >>> Peg().decide(view_of(left=[90]))[:, REST0:].tolist()
     [[0, 0, 90, 0, 0]]
     """
@@ -375,7 +375,7 @@ class Peg(Strategy):
 class PegTouch(Peg):
     """Rest what is left at the touch of every decision: a primary peg.
 
-    >>> from tercel.execution.sample_views import view_of
+    >>> from tercel.execution.observation import view_of
     >>> PegTouch().decide(view_of(left=[90]))[:, REST0:].tolist()
     [[0, 90, 0, 0, 0]]
     """
@@ -395,7 +395,7 @@ class SubmitAndLeave(Peg):
     level : int
         Ticks behind the own touch, 0 to 3; -1 is one tick inside it.
 
-    >>> from tercel.execution.sample_views import view_of
+    >>> from tercel.execution.observation import view_of
     >>> SubmitAndLeave().decide(view_of(left=[90, 80], live=[0, 80], rest2=[0, 80]))[:, REST0:].tolist()
     [[0, 90, 0, 0, 0], [0, 0, 80, 0, 0]]
     """

@@ -90,7 +90,7 @@ def between_slices(intents: Intents, view: View) -> Intents:
     stays, up to the lots that are wanted at rest, and what changes are whole grains.
 
     >>> from tercel.execution.intent import ladder
-    >>> from tercel.execution.sample_views import view_of
+    >>> from tercel.execution.observation import view_of
     >>> view = view_of(qty0=240, left=240, decisions=10, decision=1, time_left_ns=95, horizon_ns=100, rest1=50)
     >>> wanted = ladder(view.side, view.touch)
     >>> wanted[:, REST0] = 80
@@ -141,7 +141,7 @@ class SizeFallback(Wrapper):
     horizon_ns : int
 
     >>> from tercel.execution.strategies import build
-    >>> from tercel.execution.sample_views import view_of
+    >>> from tercel.execution.observation import view_of
     >>> both = SizeFallback(build("peg_touch"), build("twap_take"), 50.0, 600 * 10**9)
     >>> both.name, both.decide(view_of(qty0=[40, 100], left=[40, 100]))[:, 0].tolist()
     ('peg_touch', [0, 10])
@@ -291,7 +291,7 @@ def slices(view: View, after: int = 0) -> tuple[Ints, Floats]:
     """Lots that a TWAP of the task's decisions has behind it and we have not, at the slice `after` this one; and how
     much of the slice is over, 0 to 1.
 
-    >>> from tercel.execution.sample_views import view_of
+    >>> from tercel.execution.observation import view_of
     >>> view = view_of(qty0=100, left=100, decisions=10, time_left_ns=690 * 10**9, horizon_ns=1000 * 10**9)
     >>> slices(view)[0].tolist()
     [30]
@@ -322,7 +322,7 @@ class Guarded(Strategy):
     base : Strategy
     guard : CatchUp, optional
 
-    >>> from tercel.execution.sample_views import view_of
+    >>> from tercel.execution.observation import view_of
     >>> late = view_of(qty0=100, left=[80, 100], decision=59, decisions=60, far1=500)
     >>> Guarded().decide(late)[:, 0].tolist()
     [71, 91]
@@ -352,7 +352,7 @@ class RestAndTake(Strategy):
     most : float
         Share of the volume to come that may wait for it.
 
-    >>> from tercel.execution.sample_views import view_of
+    >>> from tercel.execution.observation import view_of
     >>> large = view_of(qty0=1000, left=1000, far1=500, time_left_ns=100 * 10**9, horizon_ns=100 * 10**9)
     >>> RestAndTake(MarketEstimates(expected_volume=1000.0)).decide(large)[:, 0].tolist()
     [60]

@@ -359,7 +359,7 @@ def score_rows(p: Floats, x: Longs, m: Longs, out: Packed) -> None:
 class ScoreRule(RowRule):
     """Rule that takes when the book leans against the order, else shows a little at and behind the touch.
 
-    >>> from tercel.execution.sample_views import view_of
+    >>> from tercel.execution.observation import view_of
     >>> calm = view_of(left=[90], own1=500, far1=500)
     >>> ScoreRule({"behind_1": 20.0}).decide(calm)[:, 5:].tolist()
     [[0, 0, 90, 0, 0]]
@@ -444,7 +444,7 @@ def direction_rows(p: Floats, x: Longs, m: Longs, out: Packed) -> None:
 class DirectionRule(RowRule):
     """Rule that hides while the market comes and takes when it turns.
 
-    >>> from tercel.execution.sample_views import view_of
+    >>> from tercel.execution.observation import view_of
     >>> coming = view_of(left=90, own1=100, far1=500, v_against=50, drift=-4)
     >>> DirectionRule().decide(coming)[:, 5:].tolist()
     [[0, 0, 0, 0, 0]]

@@ -335,7 +335,7 @@ class TwapRepeg(_Passive):
     An order whose fills are slow shows more: with `catch_up`, so many slices more for each slice of arrears. Where the
     spread is wide, it rests inside: with `inside`, where a tick is no more than that share of the spread.
 
-    >>> from tercel.execution.sample_views import view_of
+    >>> from tercel.execution.observation import view_of
     >>> view = view_of(qty0=600, left=[590, 580], decision=2, decisions=60)
     >>> TwapRepeg({"ahead": 0.0, "behind": -30.0, "catch_up": 5.0}).decide(view)[:, 6].tolist()
     [70, 10]
@@ -368,7 +368,7 @@ class TwapRepeg(_Passive):
 class TwapCross(_Passive):
     """TWAP whose slices rest and whose arrears cross beyond a tolerance.
 
-    >>> from tercel.execution.sample_views import view_of
+    >>> from tercel.execution.observation import view_of
     >>> late = view_of(qty0=100, left=100, decision=3, decisions=10)
     >>> TwapCross({"tolerance": -30.0, "behind": -30.0}).decide(late)[0, [0, 6]].tolist()
     [30, 10]
@@ -514,7 +514,7 @@ class Popv(Tunable):
     touch over the far side's mean level from where on; ``pace`` log of the multiple of TWAP's line that may be left;
     ``show`` logit of the share of what is left that rests; ``behind`` logit of the share of that a tick behind.
 
-    >>> from tercel.execution.sample_views import view_of
+    >>> from tercel.execution.observation import view_of
     >>> rule = Popv({"share": float(np.log(0.5)), "trigger": 0.0, "show": -30.0})
     >>> rule.decide(view_of(left=90, far1=[80, 10], far2=100))[:, 0].tolist()
     [40, 0]
@@ -549,7 +549,7 @@ class SubmitAndLeaveTuned(Tunable):
 
     Parameters by name: ``level`` ticks behind the own touch, rounded, -1 to 60.
 
-    >>> from tercel.execution.sample_views import view_of
+    >>> from tercel.execution.observation import view_of
     >>> SubmitAndLeaveTuned({"level": 7.0}).decide(view_of(left=90, touch=500))[0, [2, 9]].tolist()
     [497, 90]
     """

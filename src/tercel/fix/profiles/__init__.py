@@ -17,10 +17,18 @@ from tercel.core.toml import TomlTable, parse_toml, read_toml, row_of, schema_of
 from tercel.fix import tags as t
 from tercel.fix.connection import TlsSettings
 from tercel.fix.dialect import own_dictionary
-from tercel.fix.profiles.model import DAYS, Profile, SymbolTable
+from tercel.fix.profiles.model import (
+    DAYS,
+    RAW,
+    RAW_LENGTH,
+    Profile,
+    SymbolTable,
+    refuse_written,
+    signed_text,
+    signer,
+)
 from tercel.fix.profiles.quickfix import Tables, read_settings
-from tercel.fix.profiles.secrets import RAW, RAW_LENGTH, refuse_written, signed_text, signer
-from tercel.fix.protocol import fault as fault_codes
+from tercel.fix.protocol import message as fault_codes
 from tercel.fix.protocol.dictionary import Dictionary, read_xml
 from tercel.fix.protocol.message import Fields
 from tercel.fix.protocol.settings import NEVER_REPEATED, NOT_STORED, SessionSettings, SessionTimes

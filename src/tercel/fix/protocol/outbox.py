@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from tercel.core.errors import VenueError
-from tercel.fix.protocol.codec import decode, encode
-from tercel.fix.protocol.message import Fields, Message, utc_text
+from tercel.fix.protocol.message import Fields, Message, decode, encode, utc_text
 from tercel.fix.protocol.settings import SessionSettings, SessionStore
 from tercel.fix.protocol.validate import check
 

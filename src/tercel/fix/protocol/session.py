@@ -12,10 +12,9 @@ from enum import Enum
 from typing import Final
 
 from tercel.core.errors import VenueError
-from tercel.fix.protocol import fault as fault_codes
+from tercel.fix.protocol import message as fault_codes
 from tercel.fix.protocol import validate as v
-from tercel.fix.protocol.codec import Decoder, GarbledMessage
-from tercel.fix.protocol.message import Fields, Message
+from tercel.fix.protocol.message import Decoder, Fields, GarbledMessage, Message
 from tercel.fix.protocol.outbox import Outbox
 from tercel.fix.protocol.settings import (
     Commit,

@@ -16,8 +16,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from tercel.core.errors import ConfigError
 from tercel.fix.protocol.dictionary import Dictionary, standard
-from tercel.fix.protocol.fault import MessageFault
-from tercel.fix.protocol.message import Fields, Message
+from tercel.fix.protocol.message import Fields, Message, MessageFault
 
 _WEEK = range(7)
 

@@ -9,9 +9,8 @@ from collections import deque
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Final
 
-from tercel.fix.protocol.codec import counted
 from tercel.fix.protocol.dictionary import FRAMING, Block, Dictionary, FieldRule
-from tercel.fix.protocol.fault import (
+from tercel.fix.protocol.message import (
     COMP_ID_PROBLEM,
     GROUP_OUT_OF_ORDER,
     INCORRECT_FORMAT,
@@ -23,10 +22,14 @@ from tercel.fix.protocol.fault import (
     OUT_OF_ORDER,
     REPEATED_TAG,
     SENDING_TIME_PROBLEM,
+    USER_TAGS,
     WRONG_COUNT,
+    Fields,
+    Message,
     MessageFault,
+    counted,
+    utc_ns,
 )
-from tercel.fix.protocol.message import USER_TAGS, Fields, Message, utc_ns
 
 if TYPE_CHECKING:
     from tercel.fix.protocol.settings import SequenceNumbers, SessionSettings

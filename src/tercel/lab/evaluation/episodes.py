@@ -26,8 +26,8 @@ from tercel.execution.intent import WIDTH, Intents, View
 from tercel.execution.task import LATENCIES, Task
 from tercel.market.regimes.choice import RegimeOccupancy, in_force
 from tercel.market.regimes.law import Factors, impose
+from tercel.market.simulator import engine
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator import lockstep
 from tercel.market.simulator.background import PACKED_WORDS
 from tercel.market.simulator.source import Source
 
@@ -90,7 +90,7 @@ class Backgrounds:
         """Simulate a market's background: the rows where it is stored, (0, 0) where it does not fit."""
         first = self._used
         self._used += max(
-            lockstep.pack_background(b.copy(), k.copy(), flow, self.rows[first:], until), 0
+            engine.pack_background(b.copy(), k.copy(), flow, self.rows[first:], until), 0
         )
         return (first, self._used) if self._used > first else (0, 0)
 

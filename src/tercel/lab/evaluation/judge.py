@@ -31,7 +31,6 @@ from tercel.core.stats import (
 )
 from tercel.core.stats.bootstrap import FEW_CLUSTERS
 from tercel.execution.costs import BPS, Costs, own_displacement
-from tercel.lab.evaluation.adaptability import Response
 from tercel.lab.evaluation.comparisons import (
     FEW_NOTE,
     KEYS,
@@ -41,6 +40,7 @@ from tercel.lab.evaluation.comparisons import (
     Counts,
     JudgedRun,
 )
+from tercel.lab.evaluation.runs import Response
 
 Kind = Literal["baseline", "random", "learned", "own"]
 

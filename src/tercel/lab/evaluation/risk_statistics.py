@@ -12,9 +12,9 @@ from tercel.core.serialization import Record
 from tercel.core.stats import clustered_se
 from tercel.core.stats.inference import POWER, detectable_gain, needed
 from tercel.execution.costs import BPS, Costs, attribute
-from tercel.lab.evaluation.adaptability import Response
 from tercel.lab.evaluation.comparisons import Scores
 from tercel.lab.evaluation.judge import JudgedEntry, cost_replicates, replicate_responses
+from tercel.lab.evaluation.runs import Response
 
 # -- sample size ----------------------------------------------------------------------------------
 # Sample size, before anything is judged: episodes that a difference of 1 bps needs.

@@ -12,7 +12,6 @@ from tercel.core.errors import ConfigError, PolicyError, refuse_if
 from tercel.execution.action_sets import action_set
 from tercel.execution.columns import OBSERVATION
 from tercel.execution.observation import ObservationFunction, observer
-from tercel.execution.policies.card import Card
 from tercel.execution.policies.network import (
     DISCRETE,
     Activation,
@@ -21,7 +20,7 @@ from tercel.execution.policies.network import (
     OnnxPolicy,
     from_onnx,
 )
-from tercel.execution.policies.policy import free, save_policy
+from tercel.execution.policies.policy import Card, free, save_policy
 from tercel.execution.policies.strategy import PolicyStrategy
 
 # -- own models -----------------------------------------------------------------------------------

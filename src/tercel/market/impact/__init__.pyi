@@ -6,8 +6,8 @@ from tercel.market.impact.fitted import law_for as law_for
 from tercel.market.impact.fitted import mean_trade as mean_trade
 from tercel.market.impact.fitted import replenishment as measured_replenishment
 from tercel.market.impact.fitted import tape_law as tape_law
-from tercel.market.impact.kernel import whole_order_ticks as whole_order_ticks
 from tercel.market.impact.law import ImpactLaw as ImpactLaw
+from tercel.market.impact.law import whole_order_ticks as whole_order_ticks
 
 __all__ = [
     "LONGEST_S",

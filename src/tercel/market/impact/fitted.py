@@ -28,10 +28,9 @@ import numpy as np
 from tercel.core.arrays import Bools, Int8
 from tercel.core.errors import ConfigError
 from tercel.core.jit import Floats, kernel
-from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.core.vocabulary import NS_PER_SECOND, TAPE_LAWS
 from tercel.market.flow.port import Preset
 from tercel.market.impact.law import HORIZON_S, LAWS, ImpactLaw, of_card
-from tercel.market.impact.names import TAPE_LAWS
 from tercel.market.observed import Observed, observe
 from tercel.market.observed.kernel import LIMIT_AT_BEST, LIMIT_DEEPER, LIMIT_IN_SPREAD, MARKET
 from tercel.market.simulator import layout as sim

@@ -13,12 +13,12 @@ from tercel.core.errors import ConfigError
 from tercel.market.flow.port import Card, Preset
 from tercel.market.observed import Observed
 from tercel.market.score import dynamics
-from tercel.market.score.classifier import classifier_auc
-from tercel.market.score.days import Day, Stretch, half_hours, of_one_market, simulated
+from tercel.market.score.calibrated import Day, Stretch, half_hours, of_one_market, simulated
 from tercel.market.score.distance import (
     ConditionalReference,
     Reference,
     at_level,
+    classifier_auc,
     held,
     mean14,
     numbers,

@@ -1,5 +1,5 @@
+from tercel.market.simulator import engine as engine
 from tercel.market.simulator import layout as layout
-from tercel.market.simulator import lockstep as lockstep
 from tercel.market.simulator.account import public_add as public_add
 from tercel.market.simulator.account import public_take as public_take
 from tercel.market.simulator.days import observed_day as observed_day
@@ -36,9 +36,9 @@ __all__ = [
     "Source",
     "TapeDay",
     "blank_state",
+    "engine",
     "first_world",
     "layout",
-    "lockstep",
     "observed_day",
     "public_add",
     "public_take",

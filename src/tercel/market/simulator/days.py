@@ -18,8 +18,8 @@ from tercel.market.regimes.choice import chosen, path
 from tercel.market.regimes.kernel import begin_regimes, with_law
 from tercel.market.regimes.law import names_of as law_names
 from tercel.market.regimes.law import packed
+from tercel.market.simulator import engine
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator import lockstep
 from tercel.market.simulator.layout import FLOW_HEAD
 from tercel.market.simulator.source import NO_TAPE, first_world, too_small
 from tercel.market.tape import Events, Instrument, Lake
@@ -106,7 +106,7 @@ def run_recorded(b: Packed, k: Longs, flow: Floats, until_ns: int) -> Longs:
     full = 1
     while full:
         wide[sim.RECORD] = 0
-        full = lockstep.run_recorded(b, wide, flow, NO_TAPE, until_ns, margin)
+        full = engine.run_recorded(b, wide, flow, NO_TAPE, until_ns, margin)
         chunks.append(record[: wide[sim.RECORD]].copy())
     wide[[sim.RECORD, sim.RECORD_AT, sim.RECORD_ROWS, sim.LOG_AT]] = 0
     k[:] = wide[: sim.GRID]

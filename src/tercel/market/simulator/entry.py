@@ -8,7 +8,7 @@ from tercel.core.jit import Floats, Longs, Packed, fixed, kernel
 from tercel.core.vocabulary import FOREVER_NS, NO_ASK, NO_BID
 from tercel.market.book import layout as lay
 from tercel.market.book.ladder import best, head_at, is_own, ledger_at, own_order_at, public_lots_at
-from tercel.market.impact.kernel import impact_event, ticks_owed
+from tercel.market.impact.law import impact_event, ticks_owed
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import (
     fill_own_head,

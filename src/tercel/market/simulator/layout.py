@@ -221,7 +221,7 @@ GAP_NS, LAST_NS, HAPPENED, SEEN_SLICE, TAKEN = range(
 LONGEST_GAPS: Final = 10
 """A decision falls due so many gaps after the last one at the latest, whatever happened."""
 
-# -- undercutting: public orders that come because an own one improves the touch (`market.simulator.undercut`) ---------
+# -- undercutting: public orders that come because an own one improves the touch (`market.simulator.replay`) ---------
 UNDERCUT: Final = GAP_NS + 5
 UNDERCUT_NS, RIVALS, ALONE_AT, ALONE_SINCE, HAZARD_NS = range(UNDERCUT + 1, UNDERCUT + 6)
 # UNDERCUT: (replay) where the rates lie among the flow's parameters, 0: no undercutting

@@ -33,7 +33,7 @@ from tercel.market.book.ladder import (
     reduce,
     unlink,
 )
-from tercel.market.book.window import free_piece, next_own, settle_frozen
+from tercel.market.book.tape_kernels import free_piece, next_own, settle_frozen
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import fill_own_head, first_own, hit_own, meet, settle, write
 from tercel.market.simulator.past_seconds import traded

@@ -20,12 +20,12 @@ from tercel.market.book import layout as lay
 from tercel.market.book.ladder import insert, order_at
 from tercel.market.flow.port import Preset
 from tercel.market.impact.law import COMPONENTS, LAWS, ImpactLaw, of_card
+from tercel.market.simulator import engine
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator import lockstep, undercut
 from tercel.market.simulator.layout import OWN_ORDERS, blank_state
 from tercel.market.simulator.levels import DEFAULT, POWER, QUEUE, queue_model, tell
 from tercel.market.simulator.records import put_real
-from tercel.market.simulator.replay import touch_from_book
+from tercel.market.simulator.replay import RATE_WORDS, touch_from_book
 from tercel.market.simulator.terms import NO_FEES, Fees
 from tercel.market.tape import Instrument, Lake
 from tercel.market.tape.compiled import WIDTH, Checkpoint, CompiledDay, compiled, refuse_crossed
@@ -33,7 +33,7 @@ from tercel.market.tape.schema import ADD
 
 KIND, STRICT, UNDERCUT = "kind", "strict", "undercut"
 BOUNDS: Final = (KIND, STRICT, UNDERCUT)
-NO_TAPE = lockstep.NO_TAPE
+NO_TAPE = engine.NO_TAPE
 
 Impact = ImpactLaw | Literal["none"] | None
 """A law, none, or (None) that of the preset's card."""
@@ -123,7 +123,7 @@ def with_impact(source: Source, law: ImpactLaw | None) -> Source:
 def run_free(b: Packed, k: Longs, flow: Floats, tape: Longs, until_ns: int) -> None:
     """Run a market alone up to a time."""
     k[sim.DUE_NS] = until_ns
-    lockstep.run(b, k, flow, tape)
+    engine.run(b, k, flow, tape)
 
 
 def first_world(
@@ -141,7 +141,7 @@ def first_world(
     k = blank_state(preset.code)
     seed_stream(k, sim.FLOW_RNG, seed, index, 0)
     for side, price, lots in preset.first_orders():
-        if lockstep.lay_order(b, k, flow, NO_TAPE, side, price, lots) < 0:
+        if engine.lay_order(b, k, flow, NO_TAPE, side, price, lots) < 0:
             raise too_small(preset)
     k[sim.FLOW_NS] = 1
     k[sim.SESSION_NS] = session_ns
@@ -445,7 +445,7 @@ def packed(table: str, usual_lots: float) -> Floats:
         one["lives_s"],
     )
     words = np.concatenate([np.asarray(part, np.float64) for part in parts])
-    assert len(words) == undercut.RATE_WORDS
+    assert len(words) == RATE_WORDS
     return words
 
 
@@ -476,7 +476,7 @@ def theirs(source: Source) -> Source:
 
 def undercutting(source: Source, table: str) -> Source:
     """The same recorded days under the strictest bound: as :func:`theirs`, and an own order alone inside the spread is
-    undercut (`market.simulator.undercut`) at the rates of a `table` (`table_of`).
+    undercut (`market.simulator.replay`) at the rates of a `table` (`table_of`).
 
     Raises
     ------

@@ -1,7 +1,7 @@
 """The tape: one canonical, integer event stream, in memory (:class:`Events`) and on disk (:class:`Lake`)."""
 
 from tercel.market.tape import schema
-from tercel.market.tape.events import Columns, Events, Instrument, midnight_ns
+from tercel.market.tape.events import Columns, Events, Instrument, midnight_ns, validate
 from tercel.market.tape.lake import Lake
 from tercel.market.tape.schema import (
     ADD,
@@ -20,7 +20,6 @@ from tercel.market.tape.schema import (
     TRADE,
     TRADE_HIDDEN,
 )
-from tercel.market.tape.validate import validate
 
 __all__ = [
     "ADD",

@@ -25,8 +25,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from tercel.core.errors import LakeConflictError, TapeError, nearest
 from tercel.core.files import locked
-from tercel.market.tape.events import Events, Instrument, content_hash
-from tercel.market.tape.validate import validate
+from tercel.market.tape.events import Events, Instrument, content_hash, validate
 
 # -- swapping folders --
 

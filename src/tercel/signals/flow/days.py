@@ -16,18 +16,18 @@ from tercel.core.jit import Floats as Reals
 from tercel.core.jit import Longs, Packed, kernel
 from tercel.core.stats.inference import weighted_interval
 from tercel.core.vocabulary import NO_ASK, NO_BID, NS_PER_SECOND
-from tercel.execution.foresight.features import (
+from tercel.execution.foresight.forecaster import (
     FEATURES,
     HORIZONS,
     NAMES,
     SIGN,
     UNIT,
     WIDTH,
+    Forecaster,
     features,
     no_quote,
 )
-from tercel.execution.foresight.forecaster import Forecaster
-from tercel.market.score.classifier import auc
+from tercel.market.score.distance import auc
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.engine import mark_time, next_public, public_event
 from tercel.market.simulator.records import state_at

@@ -18,11 +18,11 @@ import numpy as np
 from tercel.core.arrays import Floats
 from tercel.core.errors import DataError
 from tercel.core.stats.inference import t_quantile
-from tercel.execution.foresight.features import HORIZONS
 from tercel.execution.foresight.forecaster import (
     CARD,
     DEFAULT,
     ENOUGH,
+    HORIZONS,
     TABLE,
     WAITING,
     Forecaster,

@@ -15,8 +15,14 @@ from tercel.core.progress import progress
 from tercel.core.report import svg
 from tercel.core.report.svg import Figure, Section, finished, render, sketch, small_panels
 from tercel.core.report.tables import fixed, plain_table
-from tercel.execution.foresight.features import FEATURES, HORIZONS
-from tercel.execution.foresight.forecaster import TABLE, WAITING, Forecaster, save
+from tercel.execution.foresight.forecaster import (
+    FEATURES,
+    HORIZONS,
+    TABLE,
+    WAITING,
+    Forecaster,
+    save,
+)
 from tercel.market.flow.preset import load, names
 from tercel.market.tape.lake import Lake
 from tercel.signals.flow.days import FlowDay, accuracy, ages, deciles, read_day, scored

@@ -33,12 +33,11 @@ from tercel.core.files import LOCK, locked, write_atomic
 from tercel.core.report.tables import spelt_cell
 from tercel.core.stats import clustered_se
 from tercel.core.stats.inference import t_quantile
-from tercel.signals.models.cards import family
 from tercel.signals.models.fusion import LEAST_ROWS, BaseModel, BoundedLinear
+from tercel.signals.models.model_folder import AGAIN, SERVED, SignalModel, family
 from tercel.signals.models.skill import BLOCK, Skill, rank_ic_by_date, skill, stride
 from tercel.signals.panel.panel import Dataset
 from tercel.signals.runs.config import EXPERTS, USUAL, OnlineRule, TrainSection, Update
-from tercel.signals.serving.model_folder import AGAIN, SERVED, SignalModel
 
 FAMILY: Final = "linear"
 """Family of a part that learns online, in a model folder."""
@@ -117,7 +116,7 @@ def learn(data: Dataset, source: str, update: Update, rule: OnlineRule = USUAL) 
     DataError
         When the source says something on too few dates, or none of its columns varies by then.
 
-    >>> from tercel.signals.sources.synthetic import synthetic_market
+    >>> from tercel.signals.sources.registry import synthetic_market
     >>> data = synthetic_market(1, instruments=20, days=120, strength=0.3).data
     >>> found = learn(data, "linear", "recursive")
     >>> int(np.isfinite(found.forecast).sum()), len(found.moves), sorted(found.moves[0]["moved"])

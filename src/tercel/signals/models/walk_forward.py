@@ -20,8 +20,8 @@ from tercel.core.estimate import Estimate
 from tercel.core.progress import progress
 from tercel.core.report.tables import spelt
 from tercel.core.stats import weighted_interval
-from tercel.signals.models.cards import family
 from tercel.signals.models.fusion import LEAST_ROWS, BaseModel, Fusion, stack
+from tercel.signals.models.model_folder import family
 from tercel.signals.models.regressors import filled
 from tercel.signals.models.skill import BLOCK, stride, within_dates
 from tercel.signals.panel.panel import Dataset

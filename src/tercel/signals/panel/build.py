@@ -26,8 +26,13 @@ from tercel.signals.runs.config import SignalsConfig, SourceSection, portable, r
 from tercel.signals.sources.daily import DailyFactors, daily_panel, last_whole
 from tercel.signals.sources.news import News
 from tercel.signals.sources.port import SignalSource, SourceAbsentError, refuse_constants, time_type
-from tercel.signals.sources.registry import in_table, panel_named, source_of
-from tercel.signals.sources.synthetic import SyntheticMarket, synthetic_market
+from tercel.signals.sources.registry import (
+    SyntheticMarket,
+    in_table,
+    panel_named,
+    source_of,
+    synthetic_market,
+)
 from tercel.signals.sources.tables import TableSource
 
 Aged = tuple[SignalSource, timedelta | None]

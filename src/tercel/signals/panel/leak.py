@@ -38,7 +38,7 @@ from tercel.signals.panel.panel import Panel
 from tercel.signals.runs.config import PanelSection, SignalsConfig, SourceSection
 from tercel.signals.sources.daily import SETTLES
 from tercel.signals.sources.port import EVERY, FrameSource, SignalSource, SourceAbsentError
-from tercel.signals.sources.synthetic import synthetic_leak
+from tercel.signals.sources.registry import synthetic_leak
 
 CEILING = 0.04
 SURE = 4.0

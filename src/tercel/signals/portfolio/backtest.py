@@ -16,14 +16,14 @@ from tercel.core.files import write_atomic
 from tercel.core.progress import say
 from tercel.core.report.cells import csv_text
 from tercel.core.report.tables import spelt_cell
+from tercel.signals.models.model_folder import AGAIN, SignalModel
+from tercel.signals.models.predict import HeldSpan, config_of, predict, present, when
 from tercel.signals.models.skill import BLOCK, FEWEST, skill_sentence
 from tercel.signals.panel.build import prices_of
 from tercel.signals.portfolio import book as books
 from tercel.signals.portfolio.book import Backtest, BookRule, Cost, Exposure, Walk, walk_of
 from tercel.signals.portfolio.targets import names_in
 from tercel.signals.risk.volatility import LEAST_PAST, MONTH, YEAR, Ewma, ewma
-from tercel.signals.serving.model_folder import AGAIN, SignalModel
-from tercel.signals.serving.predict import HeldSpan, config_of, predict, present, when
 from tercel.signals.sources.daily import SETTLES
 from tercel.signals.sources.port import time_type
 

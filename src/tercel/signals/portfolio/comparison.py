@@ -15,6 +15,7 @@ from tercel.core.report import svg
 from tercel.core.report.svg import PAGE, Figure, Section, finished, render, sketch
 from tercel.core.report.tables import fixed, plain_table, spelt_cell
 from tercel.core.stats.bootstrap import Replicates
+from tercel.signals.models.predict import when
 from tercel.signals.portfolio import book as books
 from tercel.signals.portfolio.backtest_page import dates_of, equity_axis
 from tercel.signals.portfolio.config import ALL_AT_ONCE, PortfolioConfig, opened, read_config
@@ -32,7 +33,6 @@ from tercel.signals.portfolio.rebalance import (
     picks_of,
     trade,
 )
-from tercel.signals.serving.predict import when
 
 NEAR: Final = 0.2
 """How far from the true cost, as a share of it, a belief is back."""

@@ -28,6 +28,7 @@ from tercel.core.tables.table import USUAL, read_table
 from tercel.core.tables.table_map import Called
 from tercel.core.tables.times import days
 from tercel.core.toml import TomlTable, read_toml, validated
+from tercel.signals.models.model_folder import SignalModel, folder_at, load
 from tercel.signals.portfolio import book as books
 from tercel.signals.portfolio.backtest import (
     Charge,
@@ -42,7 +43,6 @@ from tercel.signals.portfolio.rebalance import HALF_LIFE, RULES, BookTargets, bo
 from tercel.signals.risk.forecast import WINDOW
 from tercel.signals.risk.volatility import MONTH, FastVolatility
 from tercel.signals.runs.config import day_of
-from tercel.signals.serving.model_folder import SignalModel, folder_at, load
 from tercel.signals.sources.port import time_type
 from tercel.signals.sources.registry import in_table
 

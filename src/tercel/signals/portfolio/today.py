@@ -23,6 +23,7 @@ from tercel.core.report.svg import (
 from tercel.core.report.tables import fixed, plain_table
 from tercel.core.serialization import json_text, parse_json
 from tercel.core.stats.inference import weighted_interval
+from tercel.signals.models.predict import when
 from tercel.signals.portfolio.backtest import TARGETS, write_weights
 from tercel.signals.portfolio.config import EXAMPLE, opened, read_config
 from tercel.signals.portfolio.rebalance import (
@@ -39,7 +40,6 @@ from tercel.signals.portfolio.rebalance import (
     step,
 )
 from tercel.signals.portfolio.targets import read_named
-from tercel.signals.serving.predict import when
 
 BPS: Final = 1e-4
 DUST: Final = 1e-9

@@ -23,10 +23,9 @@ from tercel.core.errors import CapacityError, DataError
 from tercel.core.jit import Floats, Longs, Packed, kernel
 from tercel.core.orders import M_KIND, MarketRows
 from tercel.core.seeds import seed_stream
+from tercel.market.simulator import engine
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator import lockstep
-from tercel.market.simulator.records import state_at
-from tercel.market.simulator.seconds import (
+from tercel.market.simulator.engine import (
     ADDS,
     CANCELS,
     COLUMNS,
@@ -38,6 +37,7 @@ from tercel.market.simulator.seconds import (
     TRADES,
     measure,
 )
+from tercel.market.simulator.records import state_at
 from tercel.market.simulator.source import Source
 from tercel.market.tape.schema import ADD, DELETE, EXECUTE, REDUCE
 from tercel.signals.risk.posture import RiskState
@@ -105,7 +105,7 @@ def simulate(source: Source, rates: Floats, seed: int, index: int = 0, world: in
     seed_stream(k, sim.FLOW_RNG, seed, index, 0)
     out = np.zeros((len(rates), COLUMNS))
     out[:, :3] = rates
-    full = lockstep.measure_seconds(b, k, source.flow, out)
+    full = engine.measure_seconds(b, k, source.flow, out)
     if full >= 0:
         raise CapacityError(
             "room for the orders of every second", f"too many in second {full}", "scale rates less"

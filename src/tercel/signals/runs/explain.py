@@ -26,6 +26,8 @@ from tercel.core.report.tables import fixed, plain_table, spelt_cell
 from tercel.core.stats import mean_interval
 from tercel.core.stats.inference import spearman
 from tercel.signals.models.fusion import BaseModel, Fusion
+from tercel.signals.models.model_folder import AGAIN, SignalModel
+from tercel.signals.models.predict import config_of, present, section, when
 from tercel.signals.models.skill import BLOCK, IC_OVER, rank_ic_by_date
 from tercel.signals.models.walk_forward import (
     Fold,
@@ -40,8 +42,6 @@ from tercel.signals.panel import build as panels
 from tercel.signals.panel.panel import Dataset
 from tercel.signals.portfolio.backtest import ends, ic_of
 from tercel.signals.runs.train import interval_figure
-from tercel.signals.serving.model_folder import AGAIN, SignalModel
-from tercel.signals.serving.predict import config_of, present, section, when
 
 # -- explain --------------------------------------------------------------------------------------
 # What a forecast is made of: parts in bps by name and feature, and what the skill is worth without each of them.

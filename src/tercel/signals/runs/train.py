@@ -21,9 +21,20 @@ from tercel.core.report.svg import PAGE, Figure, Section, finished, name_rows, r
 from tercel.core.report.tables import fixed, plain_table, spelt_cell
 from tercel.core.serialization import json_text, to_jsonable
 from tercel.core.stats import mean_interval
-from tercel.signals.models.cards import absent, family
 from tercel.signals.models.fusion import Fusion
+from tercel.signals.models.model_folder import (
+    BASE,
+    CARD,
+    MODEL,
+    SignalModel,
+    absent,
+    family,
+    load,
+    save,
+    seen_from,
+)
 from tercel.signals.models.online import FAMILY, learn_all
+from tercel.signals.models.predict import interval_of
 from tercel.signals.models.skill import (
     BLOCK,
     FEWEST,
@@ -51,16 +62,6 @@ from tercel.signals.panel import build as panels
 from tercel.signals.panel.leak import leak_table, leaks_of
 from tercel.signals.panel.panel import Dataset
 from tercel.signals.runs.config import SignalsConfig, portable
-from tercel.signals.serving.model_folder import (
-    BASE,
-    CARD,
-    MODEL,
-    SignalModel,
-    load,
-    save,
-    seen_from,
-)
-from tercel.signals.serving.predict import interval_of
 from tercel.signals.sources.port import time_type
 
 Table = tuple[str, tuple[str, ...], list[tuple[Any, ...]]]

@@ -21,25 +21,38 @@ All take `name` and `collected`, the day (with a zone) after which nothing in th
 A package of one's own gives a kind by a dataclass in the entry point group ``tercel.sources``, a kind of panel by a
 subclass of `DailyFactors` in ``tercel.panels``. `studies` so gives the StockNet archive: the source `tweets` (options
 `cutoff`, `phrasebank`, `embed`) and the panel `stocknet`.
+
+A small market with known alphas: demos and tests that need no data.
+
+Returns are a market factor and noise plus alphas that sources carry, each of known strength: over one day the return of
+an instrument holds `strength * value` of every such source, so that the rank IC is about `strength` in units of the
+return's standard deviation. Sources differ in form: `linear`; `interaction`, which only the product of its two columns
+tells; and `noise`, which tells nothing.
+
+:func:`synthetic_leak` is a source that carries the next bar's return, under a falsified time or under the true one.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from inspect import signature
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import polars as pl
 from pydantic import InstanceOf
 
-from tercel.core.errors import ConfigError
+from tercel.core.arrays import Floats
+from tercel.core.errors import ConfigError, DataError
 from tercel.core.extras import entry_point
 from tercel.core.tables.table import HowToMap
 from tercel.core.toml import fitting
+from tercel.signals.panel.panel import Dataset, Panel, dataset_of, ranked
 from tercel.signals.sources.daily import DailyFactors
 from tercel.signals.sources.fundamentals import DatedSeries, Fundamentals, Statements
 from tercel.signals.sources.news import News
-from tercel.signals.sources.port import SignalSource
+from tercel.signals.sources.port import FrameSource, SignalSource, time_type
 
 KINDS: Final[dict[str, Callable[..., SignalSource]]] = {
     "daily": DailyFactors,
@@ -152,3 +165,137 @@ def in_table(table: str) -> HowToMap:
     return HowToMap(
         f'{{}} = "{{}}" in {whole}', whole, f"say what they are called in {whole}: {{}}"
     )
+
+
+FIRST = datetime(2020, 1, 1, 21, tzinfo=UTC)
+DAILY_SD = 0.02
+
+
+@dataclass(frozen=True)
+class SyntheticMarket:
+    """Prices, synthetic sources and the set that joins them.
+
+    Parameters
+    ----------
+    prices : DataFrame
+        `instrument`, `time`, `close`.
+    sources : tuple of FrameSource
+        `linear`, `interaction`, `noise`.
+    data : Dataset
+        Next day's return; `y` is its rank within the day.
+    """
+
+    prices: pl.DataFrame
+    sources: tuple[FrameSource, ...]
+    data: Dataset
+
+
+def synthetic_market(
+    seed: int,
+    *,
+    instruments: int = 60,
+    days: int = 300,
+    strength: float = 0.05,
+    persistence: float = 0.8,
+) -> SyntheticMarket:
+    """A market of `instruments` over `days` with alphas of `strength` in `linear` and `interaction`.
+
+    Raises
+    ------
+    DataError
+        When it would be too small to hold a cross-section.
+    """
+    if instruments < 5 or days < 10 or not 0 <= strength < 1 or not 0 <= persistence < 1:
+        raise DataError(
+            "at least 5 instruments, 10 days, strength and persistence in [0, 1)",
+            f"{instruments}, {days}, {strength}, {persistence}",
+            "make it larger",
+        )
+    rng = np.random.default_rng(seed)
+    signal = _persistent(rng, days, instruments, 5, persistence)
+    effect = strength * (signal[..., 0] + signal[..., 1] * signal[..., 2])
+    noise = np.sqrt(1 - strength**2) * rng.standard_normal((days, instruments))
+    moved = np.zeros((days, instruments))
+    moved[1:] = DAILY_SD * (effect[:-1] + noise[1:]) + 0.008 * rng.standard_normal((days - 1, 1))
+    close = 50.0 * np.exp(np.cumsum(moved, axis=0))
+    times = [FIRST + timedelta(days=d) for d in range(days)]
+    names = [f"S{i:03d}" for i in range(instruments)]
+    prices = _long(times, names, {"close": close}).rename({"known_time": "time"}).drop("event_time")
+    sources = (
+        _source("linear", times, names, {"a": signal[..., 0]}),
+        _source("interaction", times, names, {"b": signal[..., 1], "c": signal[..., 2]}),
+        _source("noise", times, names, {"d": signal[..., 3], "e": signal[..., 4]}),
+    )
+    data = dataset_of(prices, Panel(sources), ranked("forward").alias("y"), pl.col("forward"))
+    return SyntheticMarket(prices, sources, data)
+
+
+def _persistent(
+    rng: np.random.Generator, days: int, instruments: int, count: int, persistence: float
+) -> Floats:
+    """Standard normal AR(1) paths, float64 (days, instruments, count)."""
+    out = rng.standard_normal((days, instruments, count))
+    for d in range(1, days):
+        out[d] = persistence * out[d - 1] + np.sqrt(1 - persistence**2) * out[d]
+    return out
+
+
+def _long(times: list[datetime], names: list[str], values: dict[str, Floats]) -> pl.DataFrame:
+    when = np.repeat(np.array([int(t.timestamp()) * 10**9 for t in times], np.int64), len(names))
+    stamps = pl.Series(when).cast(pl.Datetime("ns")).dt.replace_time_zone("UTC").cast(time_type())
+    columns = {key: value.reshape(-1) for key, value in values.items()}
+    return pl.DataFrame(
+        {"instrument": names * len(times), "event_time": stamps, "known_time": stamps, **columns}
+    )
+
+
+def _source(
+    name: str, times: list[datetime], names: list[str], values: dict[str, Floats]
+) -> FrameSource:
+    return FrameSource(name, tuple(values), _long(times, names, values), f"synthetic {name}")
+
+
+def synthetic_leak(
+    prices: pl.DataFrame,
+    seed: int,
+    *,
+    strength: float = 0.2,
+    falsified: bool = True,
+    name: str = "planted",
+) -> FrameSource:
+    """A source whose `hint` is `strength` parts the standardised return of the next bar, the rest noise.
+
+    Parameters
+    ----------
+    prices : DataFrame
+        `instrument`, `time`, `close`.
+    strength : float
+        In (0, 1]: about the IC that the falsified source shows.
+    falsified : bool
+        Says that it was known when the bar began; the truth is when it ended, where nothing is left to gain.
+
+    Raises
+    ------
+    DataError
+        When no instrument has three bars.
+    """
+    if not 0 < strength <= 1:
+        raise DataError("a strength in (0, 1]", f"{strength}", "mend the setting")
+    frame = prices.sort("instrument", "time").with_columns(
+        move=(pl.col("close").shift(-1) / pl.col("close")).log().over("instrument"),
+        over=pl.col("time").shift(-1).over("instrument"),
+    )
+    frame = frame.filter(pl.col("move").is_finite())
+    if frame.height < 3:
+        raise DataError(
+            "prices of at least three bars", f"{frame.height} moves", "use a longer panel"
+        )
+    noise = pl.Series("noise", np.random.default_rng(seed).standard_normal(frame.height))
+    centred = pl.col("move") - pl.col("move").mean().over("time")
+    scaled = (centred / pl.col("move").std().over("time")).fill_nan(0.0).fill_null(0.0)
+    frame = frame.with_columns(noise).with_columns(
+        hint=strength * scaled + (1 - strength**2) ** 0.5 * pl.col("noise")
+    )
+    known = "time" if falsified else "over"
+    facts = frame.select("instrument", event_time=known, known_time=known, hint="hint")
+    return FrameSource(name, ("hint",), facts, "a synthetic leak")

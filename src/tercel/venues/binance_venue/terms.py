@@ -24,7 +24,7 @@ from pydantic import Field, model_validator
 from tercel.core.errors import ConfigError, check_known
 from tercel.core.toml import TomlTable, read_toml, row_of, validated
 from tercel.fix.connection import TlsSettings
-from tercel.fix.profiles.secrets import Secret, ed25519_key, hidden, refuse_written
+from tercel.fix.profiles.model import Secret, ed25519_key, hidden, refuse_written
 from tercel.venues.binance_venue.api import (
     LONGEST_WINDOW_MS,
     SIGNATURE,

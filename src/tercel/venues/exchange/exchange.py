@@ -17,8 +17,8 @@ from tercel.core.pace import Pace
 from tercel.core.ports import Capabilities
 from tercel.core.vocabulary import FOREVER_NS, NO_ASK
 from tercel.market.book import layout as lay
+from tercel.market.simulator import engine
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator import lockstep
 from tercel.market.simulator.terms import entry_delay
 from tercel.venues.exchange.market import EntryLatency, ExchangeFolder, Markets, MarketSpec
 from tercel.venues.exchange.orders import (
@@ -278,12 +278,12 @@ class SimulatedExchange:
             )
             why = self._markets.pass_time(min(until, arrival, regime_ns))
             self.now_ns = int(self._markets.states[0][sim.NOW])
-            if self._hand_out(events) or why & lockstep.WORD:
-                while why & lockstep.FULL:  # the moment continues
+            if self._hand_out(events) or why & engine.WORD:
+                while why & engine.FULL:  # the moment continues
                     why = self._markets.pass_time(self.now_ns)
                     self._hand_out(events)
                 return events
-            if why & lockstep.FULL:
+            if why & engine.FULL:
                 continue
             if regime_ns <= self.now_ns:
                 self._markets.change(regime, self._regimes[regime].pop(0))

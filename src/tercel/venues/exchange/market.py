@@ -1,4 +1,9 @@
-"""Markets of an exchange: their specifications, their state arrays laid end to end, and the copy of them on disk."""
+"""Markets of an exchange: their specifications, their state arrays laid end to end, and the copy of them on disk.
+
+Kernels that turn a market's record rows into market data and reports on client orders.
+
+Client orders are the "own" orders of the batch, of all accounts.
+"""
 
 import mmap
 import struct
@@ -13,7 +18,9 @@ from numpy.typing import NDArray
 from tercel.core.arrays import Floats, Int32, Ints
 from tercel.core.errors import CapacityError, ConfigError
 from tercel.core.files import atomic_path
+from tercel.core.jit import Longs, Packed, fixed, kernel
 from tercel.core.orders import (
+    M_AGGRESSOR,
     M_ID,
     M_KIND,
     M_LOTS,
@@ -27,14 +34,168 @@ from tercel.core.orders import (
 from tercel.core.seeds import seed_stream
 from tercel.core.vocabulary import FOREVER_NS, NO_ASK, NS_PER_SECOND
 from tercel.market.book import layout as lay
+from tercel.market.book.ladder import ledger_at, own_order_at
 from tercel.market.regimes.kernel import begin_regimes
 from tercel.market.regimes.law import Factors, impose
+from tercel.market.simulator import engine
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator import lockstep
 from tercel.market.simulator.levels import QUEUE
+from tercel.market.simulator.records import recorded_at, row_at, state_at
 from tercel.market.simulator.source import Source
-from tercel.market.tape.schema import ADD, LEVEL_SET, ROLL_IN, STATUS
-from tercel.venues.exchange import kernels
+from tercel.market.tape.schema import (
+    ADD,
+    CLEAR,
+    DELETE,
+    EXECUTE,
+    LEVEL_SET,
+    REDUCE,
+    ROLL_IN,
+    ROLL_OUT,
+    STATUS,
+)
+
+WORDS = sim.RECORD_WORDS + 1
+"""A report on a client order: its record row, and how many public rows come before it."""
+
+
+@kernel
+def stood(b: Packed, k: Longs, r: int, own: int, aggressor: int) -> int:
+    """Lots of a resting client order at the time row `r` was written.
+
+    The order that is arriving rests when all is done, if at all; of the others it may have taken lots since.
+    """
+    if fixed(b, lay.ORDERS) + own == aggressor:
+        return 0
+    lots = int(own_order_at(b, own).qty)
+    for later in range(r + 1, state_at(k).record):
+        c = recorded_at(k, later)
+        if c.kind == sim.OWN_FILL and c.who == own and c.side & 1 != 0:
+            lots += c.lots
+    return lots
+
+
+@kernel
+def taker(b: Packed, k: Longs, r: int, aggressor: int) -> int:
+    """Aggressor of the execution in row `r`: the arriving client order if its own fill comes next; -1: a public order."""
+    if aggressor < 0 or r + 1 >= state_at(k).record:
+        return -1
+    c = recorded_at(k, r + 1)
+    takes = c.kind == sim.OWN_FILL and fixed(b, lay.ORDERS) + c.who == aggressor
+    return aggressor if takes and c.side & 1 == 0 else -1
+
+
+@kernel
+def show_again(
+    b: Packed, k: Longs, r: int, aggressor: int, ns: int, side: int, price: int, rows: Longs, n: int
+) -> int:
+    """Re-add, by priority, the client orders on a level that row `r` cleared (side 0: every level) as ADD rows."""
+    last = -1
+    while True:
+        found, arrival = -1, -1
+        for i in range(int(fixed(b, lay.OWN))):
+            o = own_order_at(b, i)
+            there = side == 0 or (o.side == side and o.price == price)
+            if there and o.arrival > last and (found < 0 or o.arrival < arrival):
+                if stood(b, k, r, i, aggressor) > 0:
+                    found, arrival = i, o.arrival
+        if found < 0:
+            return n
+        o = own_order_at(b, found)
+        lots = stood(b, k, r, found, aggressor)
+        show(rows[n], ns, ADD, fixed(b, lay.ORDERS) + found, o.side, o.price, lots, -1)
+        last = arrival
+        n += 1
+
+
+@kernel
+def stay(b: Packed, k: Longs, r: int, aggressor: int, ns: int, rows: Longs, n: int) -> int:
+    """After a translation (row `r`) shifted followers' books, ADD rows that put client orders back at their prices.
+
+    The owner of an order knows that it stayed, and skips these rows.
+    """
+    for i in range(int(fixed(b, lay.OWN))):
+        o = own_order_at(b, i)
+        lots = stood(b, k, r, i, aggressor)
+        if lots > 0:
+            show(rows[n], ns, DELETE, fixed(b, lay.ORDERS) + i, o.side, o.price, lots, -1)
+            n += 1
+    return show_again(b, k, r, aggressor, ns, 0, 0, rows, n)
+
+
+@kernel
+def show(
+    row: Longs, ns: int, kind: int, who: int, side: int, price: int, lots: int, aggressor: int
+) -> None:
+    """Write one market-data row."""
+    row[M_NS] = ns
+    row[M_KIND] = kind
+    row[M_ID] = who
+    row[M_SIDE] = side
+    row[M_PRICE] = price
+    row[M_LOTS] = lots
+    row[M_AGGRESSOR] = aggressor
+
+
+@kernel
+def publish(
+    b: Packed, k: Longs, since: int, aggressor: int, rows: Longs, words: Longs, counts: Longs
+) -> None:
+    """Publish record rows from number `since` on as market data and reports on client orders.
+
+    Parameters
+    ----------
+    aggressor : int
+        Public number of the client order that is arriving, -1 when the market itself moves.
+    rows : int64 (r, MARKET_WORDS)
+        Out: what everybody sees.
+    words : int64 (w, WORDS)
+        Out: rows on client orders, and after how many of `rows` each comes.
+    counts : int64 (2,)
+        Out: market data, reports.
+    """
+    n = 0
+    m = 0
+    for r in range(since, state_at(k).record):
+        c = recorded_at(k, r)
+        kind, who, lots = c.kind, c.who, c.lots
+        if kind == sim.REGIME_IS:  # no account is notified
+            continue
+        client = kind == sim.OWN_REST or kind == sim.OWN_FILL or kind == sim.OWN_DEAD
+        public = not client
+        side, price, shown = c.side, c.price, kind
+        if client:
+            o = own_order_at(b, who)
+            side = ledger_at(b, who).side
+            if kind == sim.OWN_REST:
+                public, shown = True, ADD
+            elif kind == sim.OWN_FILL:
+                public, shown = c.side & 1 != 0, EXECUTE
+            elif aggressor < 0 and lots > 0:  # not the dropped rest of an order that is arriving
+                public, shown, price = True, (REDUCE if o.qty > 0 else DELETE), o.price
+        if public:
+            number = fixed(b, lay.ORDERS) + who if client else who
+            by = taker(b, k, r, aggressor) if shown == EXECUTE else -1
+            show(rows[n], c.ns, shown, number, side, price, lots, by)
+            n += 1
+        if shown == ROLL_OUT or shown == CLEAR:
+            n = show_again(b, k, r, aggressor, c.ns, side, price, rows, n)
+        if shown == sim.SHIFTED:
+            n = stay(b, k, r, aggressor, c.ns, rows, n)
+        if client:
+            said = row_at(words[m], 0)
+            said.ns = c.ns
+            said.kind = c.kind
+            said.who = c.who
+            said.side = c.side
+            said.price = c.price
+            said.lots = c.lots
+            said.mid2 = c.mid2
+            said.touch2 = c.touch2
+            words[m, sim.RECORD_WORDS] = n
+            m += 1
+    counts[0] = n
+    counts[1] = m
+
 
 S = TypeVar("S", bound=np.generic)
 
@@ -181,19 +342,19 @@ class Markets:
         self.names = list(specs)
         self.specs = [specs[name] for name in self.names]
         worlds = [_world(spec) for spec in self.specs]
-        self._at = np.zeros((len(worlds), lockstep.AT_WORDS), np.int64)
-        self._books = self._lay([b for b, _ in worlds], lockstep.BOOK)
-        self._states = self._lay([k for _, k in worlds], lockstep.STATE)
-        self._flows = self._lay([spec.source.flow for spec in self.specs], lockstep.FLOW)
+        self._at = np.zeros((len(worlds), engine.AT_WORDS), np.int64)
+        self._books = self._lay([b for b, _ in worlds], engine.BOOK)
+        self._states = self._lay([k for _, k in worlds], engine.STATE)
+        self._flows = self._lay([spec.source.flow for spec in self.specs], engine.FLOW)
         self._tape = self._lay_tapes()
         self.books = [
-            self._books[a:z] for a, z in self._at[:, [lockstep.BOOK, lockstep.BOOK_END]].tolist()
+            self._books[a:z] for a, z in self._at[:, [engine.BOOK, engine.BOOK_END]].tolist()
         ]
         self.states = [
-            self._states[a:z] for a, z in self._at[:, [lockstep.STATE, lockstep.STATE_END]].tolist()
+            self._states[a:z] for a, z in self._at[:, [engine.STATE, engine.STATE_END]].tolist()
         ]
         self._rows = np.zeros((RECORD_ROWS, MARKET_WORDS), np.int64)
-        self._words = np.zeros((RECORD_ROWS, kernels.WORDS), np.int64)
+        self._words = np.zeros((RECORD_ROWS, WORDS), np.int64)
         self._counts = np.zeros(2, np.int64)
         began_ns = [spec.began_ns for spec in self.specs]
         self.began_ns = max(*began_ns, *(int(k[sim.NOW]) for k in self.states), 0)
@@ -215,7 +376,7 @@ class Markets:
             start += len(tape)
         for i, spec in enumerate(self.specs):
             first = starts[id(spec.source.tape)]
-            self._at[i, [lockstep.TAPE, lockstep.TAPE_END]] = first, first + len(spec.source.tape)
+            self._at[i, [engine.TAPE, engine.TAPE_END]] = first, first + len(spec.source.tape)
         return (
             next(iter(tapes.values())) if len(tapes) == 1 else np.concatenate(list(tapes.values()))
         )
@@ -224,12 +385,12 @@ class Markets:
         """Append rows to the tape of a market, behind those that it has not played: int64 (n, TAPE_WORDS), by time."""
         parts = []
         for i, k in enumerate(self.states):
-            first = int(self._at[i, lockstep.TAPE])
+            first = int(self._at[i, engine.TAPE])
             parts.append(self._tape[first + int(k[sim.CURSOR]) : first + int(k[sim.CURSOR_END])])
         parts[market] = np.concatenate((parts[market], rows))
         start = 0
         for i, (part, k) in enumerate(zip(parts, self.states, strict=True)):
-            self._at[i, [lockstep.TAPE, lockstep.TAPE_END]] = start, start + len(part)
+            self._at[i, [engine.TAPE, engine.TAPE_END]] = start, start + len(part)
             k[[sim.CURSOR, sim.CURSOR_END]] = 0, len(part)
             k[sim.FLOW_NS] = part[0, sim.T_NS] if len(part) else FOREVER_NS
             start += len(part)
@@ -239,9 +400,9 @@ class Markets:
         """Advance to a time without publishing."""
         while self.pass_time(until_ns):
             for i in range(len(self.names)):
-                self._at[i, lockstep.DRAINED] = self.states[i][sim.RECORD]
+                self._at[i, engine.DRAINED] = self.states[i][sim.RECORD]
         for i, k in enumerate(self.states):
-            k[sim.RECORD] = self._at[i, lockstep.DRAINED] = 0
+            k[sim.RECORD] = self._at[i, engine.DRAINED] = 0
             k[sim.ATTENTIVE] = 1
 
     def arrays(self) -> dict[str, NDArray[Any]]:
@@ -258,7 +419,7 @@ class Markets:
         """
         for name, array in self.arrays().items():
             if stored[name].shape != array.shape or (
-                name == "at" and (stored[name] != array)[:, : lockstep.DRAINED].any()
+                name == "at" and (stored[name] != array)[:, : engine.DRAINED].any()
             ):
                 raise ConfigError(
                     "the markets that were stored",
@@ -276,7 +437,7 @@ class Markets:
 
     def pass_time(self, until_ns: int) -> int:
         """Advance the markets; returns the bits WORD and FULL of `lockstep.pass_time`."""
-        return lockstep.pass_time(
+        return engine.pass_time(
             self._books, self._states, self._flows, self._tape, self._at, until_ns
         )
 
@@ -284,7 +445,7 @@ class Markets:
         self, market: int, place: int, side: int, price: int, lots: int, immediate: bool
     ) -> None:
         """Enter a client's order under a free ledger place."""
-        lockstep.enter_new(
+        engine.enter_new(
             self._books,
             self._states,
             self._flows,
@@ -299,7 +460,7 @@ class Markets:
 
     def enter_cancel(self, market: int, place: int, lots: int) -> None:
         """Reduce a client's resting order; the rest keeps its queue position."""
-        lockstep.enter_cancel(self._books, self._states, self._flows, self._at, market, place, lots)
+        engine.enter_cancel(self._books, self._states, self._flows, self._at, market, place, lots)
 
     def try_new(self, market: int, side: int, price: int, lots: int) -> list[tuple[int, int]]:
         """Price and lots of every fill that an immediate order would have now; nothing changes.
@@ -312,10 +473,10 @@ class Markets:
         books, states, place = self._books.copy(), self._states.copy(), self.free_place(market)
         if place < 0:
             return []
-        lockstep.enter_new(
+        engine.enter_new(
             books, states, self._flows, self._at, market, place, side, price, lots, True
         )
-        k = states[slice(*self._at[market, [lockstep.STATE, lockstep.STATE_END]].tolist())]
+        k = states[slice(*self._at[market, [engine.STATE, engine.STATE_END]].tolist())]
         since, upto = int(self.states[market][sim.RECORD]), int(k[sim.RECORD])
         if upto - since > RECORD_ROWS:
             raise CapacityError(
@@ -339,7 +500,7 @@ class Markets:
 
     def change(self, market: int, regime: RegimeChange) -> None:
         """Switch to another regime from the next event on."""
-        first, end = self._at[market, [lockstep.FLOW, lockstep.FLOW_END]]
+        first, end = self._at[market, [engine.FLOW, engine.FLOW_END]]
         if regime.flow is not None:
             self._flows[first:end] = regime.flow
         if regime.factors is not None:
@@ -353,7 +514,7 @@ class Markets:
         CapacityError
             When one moment wrote more than the record keeps.
         """
-        k, since = self.states[market], int(self._at[market, lockstep.DRAINED])
+        k, since = self.states[market], int(self._at[market, engine.DRAINED])
         if k[sim.RECORD] == since:
             return self._rows[:0], self._words[:0]
         if k[sim.RECORD] - since > RECORD_ROWS:
@@ -362,10 +523,8 @@ class Markets:
                 f"{k[sim.RECORD] - since}",
                 "raise RECORD_ROWS",
             )
-        self._at[market, lockstep.DRAINED] = k[sim.RECORD]
-        kernels.publish(
-            self.books[market], k, since, aggressor, self._rows, self._words, self._counts
-        )
+        self._at[market, engine.DRAINED] = k[sim.RECORD]
+        publish(self.books[market], k, since, aggressor, self._rows, self._words, self._counts)
         return self._rows[: self._counts[0]].copy(), self._words[: self._counts[1]].copy()
 
     def snapshot(self, market: int) -> MarketRows:

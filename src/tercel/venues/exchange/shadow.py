@@ -8,18 +8,21 @@ what its bounds are. A recording is a line of JSON, then events in int64 words: 
 snapshot, number of rows, the rows. Orders may be shown as the totals of their levels.
 
     {"began_ns":1700000000000000000,"listings":[{"instrument":"XYZ","tick":0.01,...}],"depths":[[1024,0]]}
+
+Markets of an exchange by name: presets, or a recorded day of a lake.
 """
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from fractions import Fraction
 from pathlib import Path
 from typing import BinaryIO, Final
 
 import numpy as np
 
 from tercel.core.arrays import Ints
-from tercel.core.errors import TapeError, VenueError
+from tercel.core.errors import ConfigError, TapeError, UnknownNameError, VenueError
 from tercel.core.orders import (
     M_AGGRESSOR,
     M_KIND,
@@ -36,14 +39,22 @@ from tercel.core.orders import (
 from tercel.core.ports import Capabilities, Venue
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.book import layout as lay
+from tercel.market.flow import preset as presets
 from tercel.market.impact.law import ImpactLaw
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.layout import blank_state
 from tercel.market.simulator.levels import DEFAULT, POWER, QUEUE, queue_model, tell
 from tercel.market.simulator.records import put_real
 from tercel.market.simulator.replay import touch_from_book
-from tercel.market.simulator.source import NO_TAPE, Source, load_orders, with_impact
-from tercel.market.tape import schema
+from tercel.market.simulator.source import (
+    NO_TAPE,
+    Source,
+    load_orders,
+    reactive,
+    replay,
+    with_impact,
+)
+from tercel.market.tape import Lake, schema
 from tercel.venues.exchange.exchange import SimulatedExchange
 from tercel.venues.exchange.market import CLIENT_ORDERS, EntryLatency, MarketSpec
 
@@ -562,3 +573,94 @@ def depth_of(data: Venue, instrument: str) -> tuple[int, int]:
 
 WIDTH = 1024
 """Prices of the ring of a book whose depth is not declared."""
+
+
+UNNAMED: Final = "csco"
+"""The market of an exchange when none is named."""
+
+
+def preset_markets(names: Sequence[str], seed: int) -> dict[str, MarketSpec]:
+    """One instrument for each preset, under its symbol; the default one without names.
+
+    Raises
+    ------
+    ConfigError, UnknownNameError
+        A preset twice, or one that is none.
+    """
+
+    markets: dict[str, MarketSpec] = {}
+    for name in names or [UNNAMED]:
+        preset = presets.load(name)
+        instrument = preset.symbol if preset.symbol not in markets else preset.name
+        if instrument in markets:
+            raise ConfigError("every market once", f"{name} twice", "name each preset once")
+        markets[instrument] = MarketSpec(
+            reactive(preset), seed, index=len(markets), volume_per_s=preset.volume_per_s
+        )
+    return markets
+
+
+def recorded_market(
+    tape: Path,
+    symbol: str | None,
+    date: str | None,
+    seed: int,
+    *,
+    levels: bool = False,
+    queue: str = DEFAULT,
+    venue: str | None = None,
+) -> dict[str, MarketSpec]:
+    """A recorded day of a lake (the longest by default), from its opening; the lake's one symbol where none is named.
+
+    Parameters
+    ----------
+    levels : bool
+        For a desk's own exchange: a day of level totals will do, `queue` is then the model of queues, and of lots that
+        are parts of a coin prices are those of a lot.
+
+    Raises
+    ------
+    ConfigError, UnknownNameError
+        No symbol named of several, a day that the lake lacks, or one that shows level totals alone.
+    """
+
+    lake = Lake(tape)
+    if symbol is None:
+        names = sorted({one.symbol for one in lake.list()})
+        if len(names) != 1:
+            held = ", ".join(names) or "no days"
+            raise ConfigError(
+                f"`symbol=` with `tape={tape}`", f"none, and the lake holds {held}", "name one"
+            )
+        symbol = names[0]
+    days = lake.days(symbol)
+    chosen = date or lake.longest(symbol, venue)
+    if chosen not in days:
+        raise UnknownNameError(
+            f"a day of {symbol} in {tape}",
+            repr(chosen),
+            f"use one of {', '.join(days) or '(none)'}",
+        )
+    source, (day,) = replay(lake, symbol, [chosen], venue, queue)
+    if source.worlds_k[0, QUEUE] and not levels:
+        raise ConfigError(
+            "a tape of single orders",
+            f"level totals in {symbol} {chosen}",
+            "an exchange shows its clients orders: serve a day of an order-level feed",
+        )
+    # the last world at or before the opening
+    at = max(int((day.world_ns <= day.open_ns).sum()) - 1, 0)
+    spec = MarketSpec(
+        source,
+        seed,
+        world=int(day.world[at]),
+        began_ns=max(day.open_ns, int(day.world_ns[at])),
+        first_row=int(day.world_row[at]),
+        last_row=day.last_row,
+    )
+    if (
+        levels and (units := day.instrument.lot_units) < 1
+    ):  # lots are parts of a coin: a tick is money for a lot
+        tick = float(Fraction(repr(source.tick)) * units)
+        spec = replace(spec, source=replace(source, tick=tick), part=float(units))
+    return {symbol: spec}

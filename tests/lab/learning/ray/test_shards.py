@@ -8,7 +8,7 @@ from tests.lab.learning.toy import MaskedToyVec, ToyVec
 from certify.kits.learner import LearnerContract, VecEnvContract
 from tercel.core.errors import ConfigError
 from tercel.lab.learning.native.dqn import Dqn, DqnSettings
-from tercel.lab.learning.native.net import ObservationNormaliser
+from tercel.lab.learning.native.learner import ObservationNormaliser
 from tercel.lab.learning.native.ppo import Ppo, PpoSettings
 from tercel.lab.learning.port import LearningError, train
 from tercel.lab.learning.ray.env import (

@@ -10,8 +10,8 @@ from tercel.market.book import layout as lay
 from tercel.market.book.ladder import changes
 from tercel.market.flow.queue_reactive import layout as q
 from tercel.market.flow.queue_reactive.events import readiness, scan, stand
+from tercel.market.simulator import engine
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator import lockstep
 from tercel.market.simulator.days import run_recorded, standing
 from tercel.market.simulator.records import real
 from tercel.market.simulator.source import NO_TAPE, first_world, run_free
@@ -131,7 +131,7 @@ def own_order(
     b: np.ndarray, k: np.ndarray, flow: np.ndarray, side: int, price: int, lots: int, now: int
 ) -> None:
     """An own order arrives."""
-    lockstep.enter_new(b, k, flow, lockstep.alone(b, k, flow), 0, 0, side, price, lots, bool(now))
+    engine.enter_new(b, k, flow, engine.alone(b, k, flow), 0, 0, side, price, lots, bool(now))
 
 
 def test_an_own_order_that_nobody_sees_changes_nothing() -> None:

@@ -10,11 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tercel.market.flow.queue_reactive import layout as q
-from tercel.market.flow.queue_reactive.cancels import leaving
-from tercel.market.flow.queue_reactive.edges import lifetimes, returns
+from tercel.market.flow.queue_reactive.edges import leaving, lifetimes, returns
 from tercel.market.flow.queue_reactive.empirical import fresh
-from tercel.market.flow.queue_reactive.extract import day_of
-from tercel.market.flow.queue_reactive.queues import queues
+from tercel.market.flow.queue_reactive.extract import day_of, queues
 from tercel.market.observed import Observed, observe
 from tercel.market.tape import Events, Instrument
 from tercel.market.tape import schema as kind

@@ -17,8 +17,8 @@ from tercel.execution import intent as it
 from tercel.execution.task import Task
 from tercel.lab.evaluation.episodes import Episodes, seeded_plan
 from tercel.market.flow import load
+from tercel.market.simulator import engine
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator import lockstep
 from tercel.market.simulator.source import NO_TAPE, first_world, reactive
 from tercel.market.tape.schema import ADD, DELETE, EXECUTE, REDUCE
 
@@ -56,7 +56,7 @@ def house_mids(preset: CheriditoWeissPreset, episodes: int, seconds: float) -> N
     for i in range(episodes):
         b, k = b0.copy(), k0.copy()
         seed_stream(k, sim.FLOW_RNG, 7, i, 1)
-        lockstep.watch(b, k, flow, round(seconds * NS_PER_SECOND), 1, out)
+        engine.watch(b, k, flow, round(seconds * NS_PER_SECOND), 1, out)
         touch = sum(lots_at_best(b, side) for side in (1, -1))
         rows.append((out[0, 0], out[0, 1], out[0, 2], touch))
     return np.array(rows)
@@ -132,7 +132,7 @@ def recorded(preset: CheriditoWeissPreset, seconds: float, seed: int = 3) -> NDA
     b, k0, flow = first_world(preset, 0)
     k = sim.extend(k0, 0, 8192)
     seed_stream(k, sim.FLOW_RNG, seed, 0, 1)
-    lockstep.run_recorded(b, k, flow, NO_TAPE, round(seconds * NS_PER_SECOND), 0)
+    engine.run_recorded(b, k, flow, NO_TAPE, round(seconds * NS_PER_SECOND), 0)
     rows, at = int(k[sim.RECORD]), int(k[sim.RECORD_AT])
     return k[at : at + rows * sim.RECORD_WORDS].reshape(rows, sim.RECORD_WORDS)
 

@@ -17,29 +17,26 @@ from tercel.core.stats import Estimate, mean_interval
 from tercel.execution.action_sets import action_set
 from tercel.execution.costs import attribute
 from tercel.execution.observation import ObservationFunction
-from tercel.execution.policies.card import Card, read_card
-from tercel.execution.policies.policy import CARD
+from tercel.execution.policies.policy import CARD, Card, read_card
 from tercel.execution.policies.strategy import policy_strategy
 from tercel.execution.task import Latency, Task
 from tercel.lab.evaluation.episodes import seeded_plan
-from tercel.lab.evaluation.explain.episode_trace import (
-    EpisodeStep,
-    EpisodeTrace,
-    Reason,
-    chosen,
-    trace_episodes,
-)
 from tercel.lab.evaluation.explain.importance import (
     PARTS,
     Dependence,
+    EpisodeStep,
+    EpisodeTrace,
     ExplainableStrategy,
     ObservedDecisions,
     PermutationImportance,
+    Reason,
     away_from,
+    chosen,
     grouped,
     moves_action,
     moves_cost,
     partial_dependence,
+    trace_episodes,
     watch,
 )
 from tercel.market.flow import preset as presets

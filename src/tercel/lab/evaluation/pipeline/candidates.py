@@ -12,8 +12,7 @@ from uuid import uuid4
 from tercel.core.errors import ConfigError, TercelError, UnknownNameError, listed
 from tercel.execution.foresight.forecaster import Forecaster, spread_alone
 from tercel.execution.observation import is_own_name, same_name
-from tercel.execution.policies.card import Card, read_card
-from tercel.execution.policies.policy import CARD
+from tercel.execution.policies.policy import CARD, Card, read_card
 from tercel.execution.policies.strategy import policy_strategy, without
 from tercel.execution.policies_packaged import ALL as FAMILY_SUFFIX
 from tercel.execution.policies_packaged import family, names, shipped

@@ -22,13 +22,19 @@ from tercel.execution.costs import Costs
 from tercel.execution.policies.strategy import PlaceboForecast
 from tercel.execution.strategy import Strategy
 from tercel.execution.task import Latency, Task
-from tercel.lab.evaluation.adaptability import Response, respond
 from tercel.lab.evaluation.arrivals import Arrivals, run_arrivals
 from tercel.lab.evaluation.episodes import Plan
 from tercel.lab.evaluation.market import BuiltMarket, cached_market
 from tercel.lab.evaluation.pipeline.candidates import Candidate
 from tercel.lab.evaluation.pipeline.leaks import refuse_trained_seeds
-from tercel.lab.evaluation.runs import BATCH, Recording, markets_of, run_strategies
+from tercel.lab.evaluation.runs import (
+    BATCH,
+    Recording,
+    Response,
+    markets_of,
+    respond,
+    run_strategies,
+)
 from tercel.lab.evaluation.scenario import Scenario
 from tercel.lab.evaluation.windows import placebo_plan
 from tercel.market.simulator import layout as sim

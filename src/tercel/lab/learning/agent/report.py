@@ -9,7 +9,7 @@ import numpy as np
 
 from tercel.core.report import svg
 from tercel.core.report.svg import Figure, Section, finished, render, sketch
-from tercel.execution.policies.card import selection
+from tercel.execution.policies.policy import selection
 from tercel.lab.evaluation.training_files import some_metrics
 from tercel.lab.learning.agent.config import AgentConfig
 from tercel.lab.learning.agent.training import TrainingResult

@@ -32,9 +32,8 @@ from tercel.core.errors import ConfigError, refuse_if
 from tercel.core.files import write_atomic
 from tercel.core.kernel_keys import fingerprint
 from tercel.execution.observation import observer
-from tercel.execution.policies.card import Card, read_card
 from tercel.execution.policies.network import MlpPolicy
-from tercel.execution.policies.policy import CARD, OBSERVATIONS, save_policy
+from tercel.execution.policies.policy import CARD, OBSERVATIONS, Card, read_card, save_policy
 from tercel.execution.policies.strategy import policy_strategy
 from tercel.lab.evaluation.runs import observed_in
 from tercel.lab.evaluation.training_files import LOOKS, SWEEP, variants_in

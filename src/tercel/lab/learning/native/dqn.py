@@ -12,8 +12,13 @@ from tercel.core.arrays import Bools, Float32, Floats, Ints
 from tercel.core.errors import refuse_if
 from tercel.core.jit import kernel
 from tercel.execution.policies.network import MlpPolicy
-from tercel.lab.learning.native.learner import NativeLearner, NativeSettings, one_thread
-from tercel.lab.learning.native.net import Net, Workspace
+from tercel.lab.learning.native.learner import (
+    NativeLearner,
+    NativeSettings,
+    Net,
+    Workspace,
+    one_thread,
+)
 from tercel.lab.learning.port import Metrics, State, VecEnv, action_sizes, check_env, check_finite
 
 

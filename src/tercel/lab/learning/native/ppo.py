@@ -22,8 +22,13 @@ from tercel.lab.learning.native.distributions import (
     HeadOutput,
     distribution,
 )
-from tercel.lab.learning.native.learner import NativeLearner, NativeSettings, one_thread
-from tercel.lab.learning.native.net import Net, ValueNormaliser
+from tercel.lab.learning.native.learner import (
+    NativeLearner,
+    NativeSettings,
+    Net,
+    ValueNormaliser,
+    one_thread,
+)
 from tercel.lab.learning.port import (
     Metrics,
     VecEnv,

@@ -11,8 +11,7 @@ import numpy as np
 from tercel.core.arrays import AnyArray, Bools, Float32, Floats
 from tercel.core.errors import ConfigError, refuse_if
 from tercel.core.progress import say
-from tercel.lab.learning.native.learner import one_thread
-from tercel.lab.learning.native.net import merge_moments
+from tercel.lab.learning.native.learner import merge_moments, one_thread
 from tercel.lab.learning.native.ppo import Ppo, PpoSettings
 from tercel.lab.learning.port import (
     Info,

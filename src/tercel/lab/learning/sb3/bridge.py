@@ -18,7 +18,7 @@ from tercel.core.arrays import Float32
 from tercel.core.errors import ConfigError, PolicyError, check_known, refuse_if
 from tercel.core.serialization import parse_json
 from tercel.execution.policies.network import Activation, Head, MlpPolicy, OnnxPolicy, from_onnx
-from tercel.lab.learning.native.net import CLIP
+from tercel.lab.learning.native.learner import CLIP
 from tercel.lab.learning.port import ReturnTracker, VecEnv, action_sizes
 
 if TYPE_CHECKING:

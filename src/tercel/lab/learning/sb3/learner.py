@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from tercel.execution.policies.network import MlpPolicy, OnnxPolicy
-from tercel.lab.learning.native.net import CLIP, EPSILON
+from tercel.lab.learning.native.learner import CLIP, EPSILON
 from tercel.lab.learning.port import Metrics, ReturnTracker, State, VecEnv, action_sizes
 from tercel.lab.learning.sb3.bridge import (
     ALGORITHMS,

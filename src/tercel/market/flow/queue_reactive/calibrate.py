@@ -11,9 +11,18 @@ from tercel.core.arrays import Bools, Floats, Ints
 from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.flow.calibrate import one_market, power_of_two, sd_of_mid_changes, walking_slope
-from tercel.market.flow.queue_reactive import cancels, empirical
+from tercel.market.flow.queue_reactive import empirical
 from tercel.market.flow.queue_reactive import layout as q
-from tercel.market.flow.queue_reactive.edges import displacements, edges, rake
+from tercel.market.flow.queue_reactive.edges import (
+    beyond,
+    cancelled,
+    displacements,
+    edges,
+    hazards,
+    leaving,
+    leaving_alike,
+    rake,
+)
 from tercel.market.flow.queue_reactive.empirical import repeats
 from tercel.market.flow.queue_reactive.extract import (
     WAIT_CELL,
@@ -360,9 +369,9 @@ def estimate(
     blank = _blank(law, scalars)
     first_look = [look(d, blank, a) for d, a in zip(days, activity, strict=True)]
     centres = displacements(law, first_look)
-    scalars["deep_power"], law["hazard"] = cancels.hazards(days, scalars["beyond"])
-    _, law["pull"] = cancels.hazards(days, scalars["beyond"], (4.0,))
-    leave = cancels.leaving_alike if "age and size of orders" in without else cancels.leaving
+    scalars["deep_power"], law["hazard"] = hazards(days, scalars["beyond"])
+    _, law["pull"] = hazards(days, scalars["beyond"], (4.0,))
+    leave = leaving_alike if "age and size of orders" in without else leaving
     leaves, scalars["leaves_mean"], totals = leave(days, lot / instrument.lot)
     law |= leaves
     best: Any = None
@@ -379,7 +388,7 @@ def estimate(
     law |= empirical.waits(days, seen, law["wait_edges"])
     law |= empirical.sizes_and_places(days, seen, law)
     law |= repeats(days, seen)
-    law |= cancels.cancelled(days)
+    law |= cancelled(days)
     law |= empirical.laws(days, seen, law["spread_edges"], lot / instrument.lot)
     if "prices that come again" in without:
         law |= {
@@ -414,7 +423,7 @@ def _scalars(days: Sequence[ExtractedDay], session_ns: int) -> dict[str, float]:
         "hole": max(float(np.quantile(second, 0.995)), 1.0),
         "limited": float(limited),
         "by_imbalance": 0.0,
-        "beyond": 0.0 if limited else cancels.beyond(days),
+        "beyond": 0.0 if limited else beyond(days),
         "live_mean": empirical.live_mean(days),
         "deep_power": 4.0,
         "leaves_mean": 0.0,

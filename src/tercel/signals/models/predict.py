@@ -28,11 +28,11 @@ from tercel.core.arrays import Floats, Ints
 from tercel.core.errors import DataError
 from tercel.core.messages import Alpha
 from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.signals.models.model_folder import AGAIN, BASE, SignalModel
 from tercel.signals.models.online import Since, as_of, caught_up, learns
 from tercel.signals.panel.build import KEYS, joined_all, market_of, prices_of
 from tercel.signals.panel.panel import Dataset, Panel, from_frame
 from tercel.signals.runs.config import SignalsConfig, placed
-from tercel.signals.serving.model_folder import AGAIN, BASE, SignalModel
 from tercel.signals.sources.daily import FACTORS, RECENT, SETTLES, daily_panel, last_whole
 from tercel.signals.sources.port import NEW_YORK, time_type
 from tercel.signals.sources.tables import first_names

@@ -1,1 +1,0 @@
-"""Trained models as folders, and forecasts of one date from them."""
