@@ -33,7 +33,7 @@ def foretold(view: View, seed: int = 1) -> View:
 def twin(scores: list[float], view: View, row: int, slices: float) -> list[int]:
     """One row, in plain Python."""
     want = GUARDED.decide(view)[row].tolist()
-    told = view.told[row].tolist()
+    told = view.outlook_rows[row].tolist()
     touch, far = int(view.m[row, c.TOUCH]), int(view.far[row])
     quoted = abs(touch) < 2**30 and abs(far) < 2**30 and not view.m[row, c.HALTED]
     room = (far - touch) * int(view.side[row])

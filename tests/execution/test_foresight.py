@@ -311,7 +311,7 @@ def test_a_sum_that_is_no_forecast_is_none(tape: Source, said: float) -> None:
     episodes.start(plan_of(tape, LONG, 60, 0))
     episodes.foresee(absurd)
     assert episodes.view.usual_spread[0] > 0
-    assert not episodes.view.told[0, c.FORECAST_10 : c.WAITING].any()
+    assert not episodes.view.outlook_rows[0, c.FORECAST_10 : c.WAITING].any()
 
 
 # -- the walker and the folder ----------------------------------------------------------------------------------------
@@ -422,7 +422,7 @@ class Listening(Strategy):
         return forecaster_of(self.strategy)
 
     def decide(self, view: View) -> Intents:
-        self.told.append(view.told[0].tolist())
+        self.told.append(view.outlook_rows[0].tolist())
         return self.strategy.decide(view)
 
 
@@ -522,7 +522,7 @@ def test_nothing_is_told_of_what_comes_later(tape: Source) -> None:
         episodes.foresee(fore.shipped())
         said = []
         while episodes.working.all():
-            said.append((int(episodes.states[0, sim.NOW]), *episodes.view.told[0].tolist()))
+            said.append((int(episodes.states[0, sim.NOW]), *episodes.view.outlook_rows[0].tolist()))
             episodes.step(hold(episodes.view))
         until = said[3][0]
         told.append(said)
@@ -607,7 +607,7 @@ def test_without_a_forecast_it_is_the_spread_rule() -> None:
     assert view.outlook is not None
     view.outlook[0, c.FORECAST_10_SD] = 0
     assert TakeTimed(0.5, 0.4).decide(view).tolist() == SpreadRule(0.5, 0.4).decide(view).tolist()
-    assert View(view.x, view.m, view.draw).told.tolist() == [[0] * c.OUTLOOK]
+    assert View(view.x, view.m, view.draw).outlook_rows.tolist() == [[0] * c.OUTLOOK]
 
 
 def test_all_is_overdue_before_the_horizon() -> None:
