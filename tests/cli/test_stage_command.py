@@ -102,6 +102,7 @@ def shadowed(folder: Path) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.long
 def test_a_desk_in_shadow_says_its_stage_and_both_bounds(
     folder: Path, shadowed: dict[str, Any]
 ) -> None:

@@ -277,6 +277,7 @@ def assert_same_markets(batch: Watched, driver: Watched) -> None:
         np.testing.assert_array_equal(np.flatnonzero((my_k != k) & shared), [])
 
 
+@pytest.mark.long
 def test_regimes_fees_and_a_late_feed_are_the_same(markets: dict[str, Source]) -> None:
     """What only the venue knows stays there; what it asks and how late it speaks is known on both sides."""
     chain = RegimeChain(

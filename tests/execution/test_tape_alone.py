@@ -37,7 +37,9 @@ class Inside(Strategy):
 
     def decide(self, view: View) -> Intents:
         """All at `better` ticks inside, where there is room; at the touch elsewhere."""
-        self.shown.append((int(view.time_left_ns[0]), view.m.tobytes(), view.outlook_rows.tobytes()))
+        self.shown.append(
+            (int(view.time_left_ns[0]), view.m.tobytes(), view.outlook_rows.tobytes())
+        )
         self.drawn += int(view.undercut[0] > 0)
         intents = ladder(view)
         inside = (view.spread > self.better) * (self.better > 0)

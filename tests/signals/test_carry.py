@@ -48,6 +48,7 @@ def noise(day: FlowDay) -> FlowDay:
     return replace(day, x=rng.permutation(day.x), sign=rng.choice([-1.0, 1.0], len(day.x)))
 
 
+@pytest.mark.long
 def test_what_learns_from_the_tapes_own_days_carries_exactly(own: Carry) -> None:
     assert (own.learned_on, own.judged_on) == (DATES[:6], DATES[6:])
     assert (

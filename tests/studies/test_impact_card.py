@@ -43,6 +43,7 @@ def test_no_round_trip_gains_on_the_law_alone(changes: dict[str, float]) -> None
     assert not found["makes_money"]
 
 
+@pytest.mark.long
 def test_the_card_has_its_shape_and_a_market_without_a_law_has_straight_impact() -> None:
     preset = load("csco-santa-fe")
     plain = impact_card(preset, pairs=40, seed=3)

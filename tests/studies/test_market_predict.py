@@ -61,6 +61,7 @@ def test_a_market_predicts_its_own_days(tmp_path: Path) -> None:
     assert (out / "prediction.html").read_text().count("<svg") == 2
 
 
+@pytest.mark.long
 def test_a_table_few_sentences_and_what_the_card_keeps(
     lake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -534,6 +534,7 @@ def test_what_a_person_did_by_hand_is_told_and_no_agent_is_judged_by_it(place: P
     assert (ppo["is_bps"], ppo["parents"]) == (None, 0)
 
 
+@pytest.mark.long
 def test_while_a_long_journal_is_read_kills_pauses_and_cancels_go_and_nothing_else(
     tmp_path: Path, made: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

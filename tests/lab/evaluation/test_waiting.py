@@ -204,6 +204,7 @@ def test_a_desk_is_told_what_is_measured_in_its_market(preset: str) -> None:
     assert measured.value == pytest.approx(WAITING[preset], abs=0.03)
 
 
+@pytest.mark.long
 def test_a_table_of_days_says_what_an_evaluation_of_later_days_measures(tmp_path: Path) -> None:
     dates = ("2003-01-13", "2003-01-14", "2003-01-15")
     lake = simulated_lake(tmp_path, 2, dates)

@@ -97,6 +97,7 @@ def test_final_costs_in_a_simulated_market():
     assert max(native + other) < 8, "neither learned"
 
 
+@pytest.mark.long
 def test_its_policy_as_arrays_is_its_own():
     import torch
 

@@ -115,6 +115,7 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "o"
 
 
+@pytest.mark.long
 def test_the_command_says_what_each_is_worth(out: Path, tmp_path: Path) -> None:
     plain = done("backtest", out, "--cost-bps", "5", "--out", tmp_path)
     assert plain["exposure"] is None

@@ -29,6 +29,7 @@ def study(shared_data: Path, symbol: str) -> FlowStudy:
     return flow_study(day.instrument, day.events)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("symbol", "raw", "whole", "clipped_1", "next_5", "move"),
     [("AMZN", 0.50, 0.312, 0.62, 0.80, 4.2), ("GOOG", 0.39, 0.164, 0.44, 0.70, 7.4)],

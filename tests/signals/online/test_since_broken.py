@@ -294,6 +294,7 @@ def between(update: str, days: int, folder: Path, then: int) -> SignalModel:
     return load(folder / "o" / "model")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("update", METHODS)
 def test_a_day_between_cross_sections_is_the_same_whatever_was_served_before(
     update: str, tmp_path: Path

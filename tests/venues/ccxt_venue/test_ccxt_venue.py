@@ -51,6 +51,7 @@ def test_an_address_names_exchange_and_file(tmp_path: Path) -> None:
             address(wrong)
 
 
+@pytest.mark.long
 def test_every_url_of_the_exchange_as_ccxt_has_it_is_a_tests_or_money_is_there(
     tmp_path: Path,
 ) -> None:

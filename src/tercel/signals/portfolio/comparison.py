@@ -57,7 +57,7 @@ class PortfolioGain(Estimate):
         None for the difference of a book from itself.
     error : float
 
-    >>> str(Gain(0.5, 0.1, 0.9, 2.5, 0.2))
+    >>> str(PortfolioGain(0.5, 0.1, 0.9, 2.5, 0.2))
     '+0.50 [+0.10, +0.90], t 2.5'
     """
 
