@@ -60,7 +60,6 @@ def check(message: Message, dictionary: Dictionary, user_tags: bool = False) -> 
     """First fault of a message, or None; parameters as for :func:`faults`.
 
     >>> from tercel.fix.protocol.dictionary import standard
-    >>> from tercel.fix.protocol.message import NO_VALUE
     >>> head = [(49, "A"), (56, "B"), (34, "2"), (52, "20231114-22:13:20")]
     >>> check(Message("FIX.4.4", [(35, "1"), *head]), standard("FIX.4.4"))
     MessageFault(reason=1, tag=112)
