@@ -144,7 +144,7 @@ class TestCasesCanFail:
 
     def test_dates_that_nobody_looks_at(self, monkeypatch):
         for module in (validate, session):
-            monkeypatch.setattr(module, "dated_wrong", lambda _: None)
+            monkeypatch.setattr(module, "orig_time_fault", lambda _: None)
         assert self.results() == {("S20", "acceptor"), ("S20", "initiator")}
 
     def test_sums_that_nobody_looks_at(self, monkeypatch):

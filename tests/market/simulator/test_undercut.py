@@ -243,9 +243,14 @@ def drawn_against(seed, messages, side, inside, rate):
             break
     mine, tape, stood = [], [], 0
     for ns in range(start + 1, stop, S):
-        for one, seen in ((alone, tape), (m, mine)):
-            one.run_to(ns)
-            seen.append(counted(one))
+        alone.run_to(ns)
+        m.run_to(ns)
+        if (
+            m.fills()
+        ):  # an execution at the touch that it joined: from here on the public's lots differ
+            break
+        tape.append(counted(alone))
+        mine.append(counted(m))
         stood += bool(m.rivals())
     audit(m.b, m.k)
     return mine, tape, stood
