@@ -22,16 +22,17 @@ from tercel.fix import (
     AMEND_REJECT,
     CANCEL_AND_NEW,
     CANCEL_NAME,
+    INCORRECT_VALUE,
     MODE,
     UNKNOWN_ORDER_TEXT,
     Dictionary,
     Fields,
     Message,
+    MessageFault,
     PriceScale,
     ProfileTerms,
     RefusedError,
     SessionSettings,
-    fault_codes,
 )
 from tercel.fix import tags as t
 
@@ -119,14 +120,14 @@ class HostedDialect:
             user_tags=False,
         )
 
-    def _fault(self, message: Message) -> fault_codes.MessageFault | None:
+    def _fault(self, message: Message) -> MessageFault | None:
         """What does not print, and a name that the venue's rule of names does not allow."""
         for tag, value in message.fields:
             if not value.isprintable() and tag not in self._rules.data_fields.values():
-                return fault_codes.MessageFault(fault_codes.INCORRECT_VALUE, tag)
+                return MessageFault(INCORRECT_VALUE, tag)
         for tag in _NAMES:
             if tag in message and self._name_form.fullmatch(message.get(tag)) is None:
-                return fault_codes.MessageFault(fault_codes.INCORRECT_VALUE, tag)
+                return MessageFault(INCORRECT_VALUE, tag)
         return None
 
     # -- what comes in ------------------------------------------------------------------------------------------------

@@ -23,18 +23,19 @@ from exchange.fix.store import ServerStore
 from tercel import TercelError
 from tercel.core import Closing, ConfigError, Pace, Venue, VenueError
 from tercel.fix import (
+    INCORRECT_VALUE,
     NOT_STORED,
     Connection,
     Fields,
     FixSession,
     Message,
+    MessageFault,
     Outcome,
     SessionEventKind,
     SessionSettings,
     SessionTimes,
     TlsSettings,
     answered,
-    fault_codes,
 )
 from tercel.fix import tags as t
 from tercel.fix import tercel_dictionary as own_dictionary
@@ -453,11 +454,11 @@ class FixServer(Closing):
         self._drop(link)
 
 
-def _unreadable(message: Message) -> fault_codes.MessageFault | None:
+def _unreadable(message: Message) -> MessageFault | None:
     """A name or another field that is looked at with control characters in it, or bytes that are no UTF-8."""
     for tag in acceptor.READ.get(message.kind, ()):
         if not message.get(tag).isprintable():
-            return fault_codes.MessageFault(fault_codes.INCORRECT_VALUE, tag)
+            return MessageFault(INCORRECT_VALUE, tag)
     return None
 
 

@@ -108,6 +108,3 @@ class PeriodicThread(Thread):
         self._over.set()
         if self.is_alive():
             self.join(within_s)
-
-
-# -- deadline -------------------------------------------------------------------------------------

@@ -60,7 +60,6 @@ from tercel.core.jit import Longs, Singles, kernel
 from tercel.core.messages import ANY_STYLE
 from tercel.core.vocabulary import NO_ASK, NO_BID, NS_PER_SECOND
 from tercel.execution import columns as c
-from tercel.execution import intent as i
 from tercel.execution import intent as it
 from tercel.execution.features import imbalance, signed_log
 from tercel.execution.intent import View
@@ -71,7 +70,7 @@ HORIZON_NS = 600 * 10**9
 DEFAULTS = {
     **{"side": 1, "qty0": 100, "left": 100, "decision": 0, "decisions": 10},
     **{"horizon_ns": HORIZON_NS, "time_left_ns": HORIZON_NS},
-    **{f"ahead{j}": -1 for j in range(i.K)},
+    **{f"ahead{j}": -1 for j in range(it.K)},
     **{"max_participation": 1_000_000, "styles": int(ANY_STYLE), "size_multiplier": 1_000_000},
     **{"touch": 999, "far": 1001, "mid2": 2000, "arrival_mid2": 2000},
 }

@@ -9,7 +9,7 @@ from tercel.feeds.lobster import with_rolls as with_rolls
 from tercel.feeds.lobster_csv import EMPTY_ASK as EMPTY_ASK
 from tercel.feeds.lobster_csv import EMPTY_BID as EMPTY_BID
 from tercel.feeds.lobster_csv import UNITS_PER_DOLLAR as UNITS_PER_DOLLAR
-from tercel.feeds.verify import in_room as in_room
+from tercel.feeds.verify_kernels import in_room as in_room
 from tercel.market.feed import Feed as Feed
 from tercel.market.feed import FeedDay as FeedDay
 from tercel.market.feed import FeedOptions as FeedOptions

@@ -5,7 +5,7 @@ import polars as pl
 
 from tercel.core.jit import Bytes, Floats, Longs, Packed, kernel
 from tercel.feeds.csv_read import Taken
-from tercel.feeds.verify import in_room
+from tercel.feeds.verify_kernels import in_room
 from tercel.market.book.ladder import best, first_at, order_at
 from tercel.market.book.layout import ANONYMOUS
 from tercel.market.book.tape_kernels import Ids, apply_one

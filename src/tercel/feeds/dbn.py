@@ -15,7 +15,6 @@ import numpy as np
 
 from tercel.core.arrays import Bools, Bytes, Ints
 from tercel.core.errors import FeedError, UnknownNameError
-from tercel.feeds import dbn_records as k
 from tercel.feeds import dbn_records as r
 from tercel.feeds.members import Member, members
 from tercel.market.book.tape_kernels import new_ids
@@ -48,16 +47,16 @@ US_STOCKS: Final = (
 _HOUR: Final = 3600 * 10**9
 _AGAIN: Final = "download the file again, or report the feed"
 _ERRORS: Final = {
-    k.BAD_SIDE: ("a side of B or A on an order", "side", _AGAIN),
-    k.BAD_PRICE: (
+    r.BAD_SIDE: ("a side of B or A on an order", "side", _AGAIN),
+    r.BAD_PRICE: (
         "a positive price",
         "price",
         "such prices are read from columns: `tercel data import csv`, `lowest_price` in its map",
     ),
-    k.FINE_TICK: ("prices below 2**30 ticks", "price", "give a larger `tick=`"),
-    k.BAD_SIZE: ("a positive size below 2**30", "size", _AGAIN),
-    k.BAD_DAY: ("times within the day of the file", "ts_event", "give files of whole days of UTC"),
-    k.BAD_ACTION: ("an action of A, C, M, R, T, F or N", "action", _AGAIN),
+    r.FINE_TICK: ("prices below 2**30 ticks", "price", "give a larger `tick=`"),
+    r.BAD_SIZE: ("a positive size below 2**30", "size", _AGAIN),
+    r.BAD_DAY: ("times within the day of the file", "ts_event", "give files of whole days of UTC"),
+    r.BAD_ACTION: ("an action of A, C, M, R, T, F or N", "action", _AGAIN),
 }
 _WARNINGS: Final = {
     "unknown_ids": "changes of orders that the files never added; the book lacks those orders",
@@ -93,7 +92,7 @@ class DbnDay:
     symbol: str
     date: str
     source: tuple[str, ...]
-    load: Callable[[], k.Words]
+    load: Callable[[], r.Words]
     tick: float | None = None
     tick_rule: str = "stated"
     others: int = 0
@@ -117,15 +116,15 @@ class DbnDay:
                 f"none for {self.symbol} on {self.date} in {', '.join(self.source)}",
                 "give the whole day",
             )
-        counts = dict(zip(k.COUNTS, report.tolist(), strict=False))
+        counts = dict(zip(r.COUNTS, report.tolist(), strict=False))
         warnings = [f"{counts[name]:,} {text}" for name, text in _WARNINGS.items() if counts[name]]
-        if not (flags_of(words) & k.LAST).any():
+        if not (flags_of(words) & r.LAST).any():
             warnings.append(
                 "no record is marked as the last of its event: each was taken as an event of its own"
             )
         opening, close = self._session(events)
         about: Extra = {"feed": "dbn", "records": len(words), "other_records": self.others}
-        about["messages"] = int(report[k.EVENTS])
+        about["messages"] = int(report[r.EVENTS])
         instrument = Instrument(
             venue=self.venue,
             symbol=self.symbol,
@@ -142,7 +141,7 @@ class DbnDay:
         )
         return Imported(instrument, events, tuple(warnings))
 
-    def _unit(self, words: k.Words) -> int:
+    def _unit(self, words: r.Words) -> int:
         """The tick in 1e-9."""
         if self.tick is None:
             return infer_unit(words)
@@ -205,31 +204,31 @@ def with_opening_auction(events: Events) -> Events:
     return Events.joined(parts)
 
 
-def infer_unit(words: k.Words) -> int:
+def infer_unit(words: r.Words) -> int:
     """Tick in 1e-9: the greatest common divisor of all prices of orders."""
-    action = (words[:, k.BODY] >> 48) & 255
-    price = words[((action == k.A) | (action == k.M)) & (words[:, k.PRICE] != k.NO_PRICE), k.PRICE]
+    action = (words[:, r.BODY] >> 48) & 255
+    price = words[((action == r.A) | (action == r.M)) & (words[:, r.PRICE] != r.NO_PRICE), r.PRICE]
     unit = int(np.gcd.reduce(np.unique(np.abs(price)))) if len(price) else 0
     return unit or 10**7
 
 
-def flags_of(words: k.Words) -> Bytes:
+def flags_of(words: r.Words) -> Bytes:
     """The flag bits of records, uint8[n]: a view."""
-    return words.view(np.uint8)[:, 8 * k.BODY + 4]
+    return words.view(np.uint8)[:, 8 * r.BODY + 4]
 
 
-def event_ends(words: k.Words) -> Bytes:
+def event_ends(words: r.Words) -> Bytes:
     """Which records are the last of their event: uint8[n].
 
     Some venues mark every record of a trade; those of one time and sequence number stay together.
     """
     flags = flags_of(words)
-    ends: Bools = (flags & k.LAST) != 0
+    ends: Bools = (flags & r.LAST) != 0
     if not ends.any():
         return np.ones(len(words), np.uint8)
-    tails = words.view(np.uint32)[:, 2 * k.TAIL + 1]
-    same = (words[1:, k.TS_EVENT] == words[:-1, k.TS_EVENT]) & (tails[1:] == tails[:-1])
-    ends[:-1] &= ~same | (((flags[1:] ^ flags[:-1]) & k.SNAPSHOT) != 0)
+    tails = words.view(np.uint32)[:, 2 * r.TAIL + 1]
+    same = (words[1:, r.TS_EVENT] == words[:-1, r.TS_EVENT]) & (tails[1:] == tails[:-1])
+    ends[:-1] &= ~same | (((flags[1:] ^ flags[:-1]) & r.SNAPSHOT) != 0)
     ends[-1] = True
     return ends.view(np.uint8)
 
@@ -246,7 +245,7 @@ def pieces(ends: Bytes, size: int) -> list[tuple[int, int]]:
 
 
 def translate(
-    words: k.Words, unit: int, date: str, where: str, piece: int = PIECE
+    words: r.Words, unit: int, date: str, where: str, piece: int = PIECE
 ) -> tuple[Events, Ints]:
     """Records of one instrument to rows of the tape, and the report of :mod:`dbn_kernels`.
 
@@ -255,11 +254,11 @@ def translate(
     FeedError
         With the first record that makes no sense.
     """
-    state, report = np.zeros(k.STATE, np.int64), np.zeros(k.REPORT, np.int64)
-    head = flags_of(words)[:1] & k.SNAPSHOT
-    state[k.OPEN], state[k.SEQ] = 1, -1 if np.any(head) else 0
+    state, report = np.zeros(r.STATE, np.int64), np.zeros(r.REPORT, np.int64)
+    head = flags_of(words)[:1] & r.SNAPSHOT
+    state[r.OPEN], state[r.SEQ] = 1, -1 if np.any(head) else 0
     day = np.array([*day_ns(date, TIMEZONE), _opening_ns(words, date)])
-    orders = k.Resting(new_ids(1), np.zeros((1, k.FACTS), np.int64), np.zeros(1, np.int32))
+    orders = r.Resting(new_ids(1), np.zeros((1, r.FACTS), np.int64), np.zeros(1, np.int32))
     parts: list[Events] = []
     ends = event_ends(words)
     words = words.view()
@@ -270,60 +269,60 @@ def translate(
     out = np.empty(
         (2 * max((stop - start for start, stop in runs), default=0), len(schema.COLUMNS)), np.int64
     )
-    now = np.zeros(k.NOW, np.int64)
+    now = np.zeros(r.NOW, np.int64)
     for start, stop in runs:
         orders = _with_room(orders, stop - start, state)
         rows = int(
-            k.translate(words, ends, start, stop, unit, day, orders, out, now, state, report)
+            r.translate(words, ends, start, stop, unit, day, orders, out, now, state, report)
         )
-        if report[k.CODE]:
+        if report[r.CODE]:
             raise _error(report, words, where)
         parts.append(Events.from_table(out[:rows]))
     return Events.joined(parts), report
 
 
-def _with_room(orders: k.Resting, more: int, state: Ints) -> k.Resting:
+def _with_room(orders: r.Resting, more: int, state: Ints) -> r.Resting:
     """The resting orders, in larger arrays where `more` may find no room."""
-    have, need = len(orders.facts), int(state[k.LIVE]) + more
+    have, need = len(orders.facts), int(state[r.LIVE]) + more
     if need <= have and have > 1:
         return orders
     want = 1 << (2 * need - 1).bit_length()
     ids = new_ids(want)
-    k.grow_map(orders.ids, ids)
-    facts, free = np.zeros((want, k.FACTS), np.int64), np.zeros(want, np.int32)
+    r.grow_map(orders.ids, ids)
+    facts, free = np.zeros((want, r.FACTS), np.int64), np.zeros(want, np.int32)
     facts[:have] = orders.facts
     used = have if have > 1 else 0
     fresh = np.arange(want - 1, used - 1, -1, dtype=np.int32)
-    left = int(state[k.FREE])
+    left = int(state[r.FREE])
     free[: len(fresh)], free[len(fresh) : len(fresh) + left] = fresh, orders.free[:left]
-    state[k.FREE] = len(fresh) + left
-    return k.Resting(ids, facts, free)
+    state[r.FREE] = len(fresh) + left
+    return r.Resting(ids, facts, free)
 
 
-def _opening_ns(words: k.Words, date: str) -> int:
+def _opening_ns(words: r.Words, date: str) -> int:
     """Stamp of an opening snapshot: when it was received, no later than the first record that is none."""
-    received = int(words[0, k.TS_RECV])
-    live = (flags_of(words) & k.SNAPSHOT) == 0
+    received = int(words[0, r.TS_RECV])
+    live = (flags_of(words) & r.SNAPSHOT) == 0
     if live.any():
-        received = min(received, int(words[int(np.argmax(live)), k.TS_EVENT]))
+        received = min(received, int(words[int(np.argmax(live)), r.TS_EVENT]))
     return max(received, midnight_ns(date, TIMEZONE))
 
 
-def _error(report: Ints, words: k.Words, where: str) -> FeedError:
-    code, row = int(report[k.CODE]), int(report[k.WHERE])
+def _error(report: Ints, words: r.Words, where: str) -> FeedError:
+    code, row = int(report[r.CODE]), int(report[r.WHERE])
     expected, name, remedy = _ERRORS[code]
     record = words[row]
-    body = int(record[k.BODY])
+    body = int(record[r.BODY])
     value = {
         "side": chr((body >> 56) & 255),
-        "price": int(record[k.PRICE]) / 10**9,
-        "size": body & k.NO_SIZE,
-        "ts_event": int(record[k.TS_EVENT]),
+        "price": int(record[r.PRICE]) / 10**9,
+        "size": body & r.NO_SIZE,
+        "ts_event": int(record[r.TS_EVENT]),
         "action": chr((body >> 48) & 255),
     }[name]
     return FeedError(
         expected,
-        f"{name} {value} in record {row + 1} (sequence {int(record[k.TAIL]) >> 32}) of {where}",
+        f"{name} {value} in record {row + 1} (sequence {int(record[r.TAIL]) >> 32}) of {where}",
         remedy,
     )
 
@@ -358,9 +357,9 @@ class Part:
     venue: str
     first_ns: int
     others: int
-    words: k.Words | None
+    words: r.Words | None
 
-    def load(self) -> k.Words:
+    def load(self) -> r.Words:
         """The records, decoded again where they were not held."""
         if self.words is not None:
             return self.words
@@ -404,7 +403,7 @@ class DbnFeed:
                 records = records_of(member, ticks)
                 for instrument, day, words in split(records):
                     held += words.nbytes
-                    symbol, first = records.symbol(instrument, day), int(words[0, k.TS_RECV])
+                    symbol, first = records.symbol(instrument, day), int(words[0, r.TS_RECV])
                     keep = words if held <= self._hold else None
                     parts.append(
                         Part(
@@ -436,7 +435,7 @@ def records_of(member: Member, ticks: dict[int, float] | None = None) -> r.Recor
     if r.schema_of(metadata) == "definition":
         if ticks is not None:
             ticks |= definition_ticks(data)
-        return r.Records(np.zeros((0, k.RECORD_WORDS), np.int64), "", {}, 0, member.where)
+        return r.Records(np.zeros((0, r.RECORD_WORDS), np.int64), "", {}, 0, member.where)
     return r.read_dbn_records(data, metadata, start, member.where)
 
 
@@ -447,7 +446,7 @@ def definition_ticks(data: bytes) -> dict[int, float]:
     found: dict[int, float] = {}
     for record in decoder.decode():
         increment = getattr(record, "min_price_increment", None)
-        if increment is not None and 0 < increment < k.NO_PRICE:
+        if increment is not None and 0 < increment < r.NO_PRICE:
             found[record.instrument_id] = increment / 10**9
     return found
 
@@ -473,12 +472,12 @@ def days_of(parts: Sequence[Part], options: FeedOptions, ticks: dict[int, float]
     return [_day(group, options, ticks) for _, group in sorted(chosen.items())]
 
 
-def split(records: r.Records) -> Iterator[tuple[int, str, k.Words]]:
+def split(records: r.Records) -> Iterator[tuple[int, str, r.Words]]:
     """Records of each instrument and day: (instrument id, date, words)."""
     words = records.words
-    heads = words[:, k.HEAD] >> 16
-    stamps = np.where(flags_of(words) & k.SNAPSHOT, words[:, k.TS_RECV], words[:, k.TS_EVENT])
-    instruments = (heads >> 16) & k.NO_SIZE
+    heads = words[:, r.HEAD] >> 16
+    stamps = np.where(flags_of(words) & r.SNAPSHOT, words[:, r.TS_RECV], words[:, r.TS_EVENT])
+    instruments = (heads >> 16) & r.NO_SIZE
     numbers = _values(instruments)
     for number in numbers:
         mine = slice(None) if len(numbers) == 1 else instruments == number
@@ -517,7 +516,7 @@ def _day(group: Sequence[Part], options: FeedOptions, ticks: dict[int, float]) -
     ordered = sorted(group, key=lambda part: part.first_ns)
     first = ordered[0]
 
-    def load() -> k.Words:
+    def load() -> r.Words:
         return (
             first.load() if len(ordered) == 1 else np.concatenate([part.load() for part in ordered])
         )

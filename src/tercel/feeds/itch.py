@@ -27,7 +27,6 @@ from tercel.core.errors import FeedError, listed, nearest
 from tercel.core.jit import Bytes, Longs, Packed
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.feeds import itch_kernels as f
-from tercel.feeds import itch_kernels as k
 from tercel.feeds.itch_kernels import rehash
 from tercel.feeds.lobster_csv import UNITS_PER_DOLLAR, infer_unit, stated_unit
 from tercel.feeds.members import Member, members
@@ -247,7 +246,7 @@ class Staging:
     def take(self, data: NDArray[np.uint8], start: int, store: ItchStore) -> int:
         """Decode messages into the chunk that is being filled."""
         free = self._rows[self._filled :]
-        at, n = k.decode(data, start, len(data), *store.head(), free, self.broken)
+        at, n = f.decode(data, start, len(data), *store.head(), free, self.broken)
         self._filled += n
         if store.w[f.STOP] == f.NEED_ROWS:
             self.close()
@@ -260,13 +259,13 @@ class Staging:
         if not len(rows) or not self._keep:
             return
         counts = np.zeros(f.LOCATES, np.int64)
-        k.tally(rows, counts, self.active)
+        f.tally(rows, counts, self.active)
         self.counts += counts
         last = int(np.flatnonzero(counts)[-1]) + 1
         starts = np.zeros(last + 1, np.int64)
         np.cumsum(counts[:last], out=starts[1:])
         ordered = np.empty_like(rows)
-        k.gather(rows, starts.copy(), ordered)
+        f.gather(rows, starts.copy(), ordered)
         self._room -= ordered.nbytes
         if self._room >= 0:
             self._chunks.append((ordered, starts.astype(np.int32)))
@@ -417,12 +416,12 @@ def tape_of(rows: Ints, midnight: int, unit: int, mask_hidden: bool) -> tuple[Ev
     ticks, rest = np.divmod(price, unit)
     off = (rest != 0) & ~status
     ticks += off & (side < 0)
-    beyond = (ticks >= k.MOST) & ~status
+    beyond = (ticks >= f.MOST) & ~status
     ticks = np.where(
-        beyond, k.MOST - 1, np.where(kind == schema.CROSS, ticks, np.maximum(ticks, 1))
+        beyond, f.MOST - 1, np.where(kind == schema.CROSS, ticks, np.maximum(ticks, 1))
     )
-    masked = (kind == schema.TRADE_HIDDEN) & ((marks & k.SIDE_KNOWN) == 0) & mask_hidden
-    flags = (marks | np.where(off | beyond, schema.OFF_TICK, 0)) & (k.SIDE_KNOWN - 1)
+    masked = (kind == schema.TRADE_HIDDEN) & ((marks & f.SIDE_KNOWN) == 0) & mask_hidden
+    flags = (marks | np.where(off | beyond, schema.OFF_TICK, 0)) & (f.SIDE_KNOWN - 1)
     ends = (marks & schema.MESSAGE_END) != 0
     seq = 1 + np.cumsum(ends) - ends
     ns = midnight + rows[:, f.R_NS]

@@ -27,10 +27,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from tercel.core.errors import CapacityError, FeedError, TapeError
+from tercel.core.errors import FeedError, TapeError
 from tercel.core.jit import Longs, Packed, kernel
 from tercel.core.vocabulary import NO_ASK, NO_BID
-from tercel.feeds import verify_kernels as survey
 from tercel.feeds import verify_kernels as v
 from tercel.feeds.binance import BinanceFeed
 from tercel.feeds.bitstamp import OrderBookAnswer, pairs_of
@@ -47,7 +46,7 @@ from tercel.feeds.dbn_records import (
 )
 from tercel.feeds.lobster_csv import EMPTY_ASK, EMPTY_BID, UNITS_PER_DOLLAR, read_orderbook
 from tercel.feeds.members import CaptureWarnings, Member, exact, lines_of, members
-from tercel.feeds.verify_kernels import Findings, read_book
+from tercel.feeds.verify_kernels import Findings, in_room, read_book
 from tercel.market.book import Book
 from tercel.market.book.ladder import head_at, in_window, order_at, side_at
 from tercel.market.book.tape_kernels import Ids, apply_one
@@ -56,8 +55,6 @@ from tercel.market.tape import schema
 from tercel.market.tape.compiled import crossings
 from tercel.market.tape.events import Columns, Events, Instrument
 
-ORDERS: Final = 1 << 16
-MOST_ORDERS: Final = 1 << 22
 LONG: Final = 20
 """Crossed states that a level lasts on average, where its removal was lost."""
 SIDES: Final = (pl.lit(1, pl.Int8), pl.lit(-1, pl.Int8))
@@ -82,28 +79,28 @@ def verify_alone(events: Events) -> Findings:
     CapacityError
         When more than 4 million orders rest at once.
     """
-    report = np.zeros(len(survey.COUNTS), np.int64)
+    report = np.zeros(len(v.COUNTS), np.int64)
 
     def replay(b: Packed, ids: Ids, key_of: Longs) -> None:
         report[:] = 0
         e = events
-        survey.survey(
+        v.survey(
             b, ids, key_of, e.kind, e.order_id, e.side, e.price_ticks, e.qty_lots, e.flags, report
         )
 
     book = in_room(replay)
-    found = survey.findings(events, report, int(survey.resting_lots(book.state)))
+    found = v.findings(events, report, int(v.resting_lots(book.state)))
     if found["crossed"]:
         found["likely_cause"] = crossed_by(events)
     return {
         "rows": found.pop("messages"),
         "events": events.n,
-        "tape": survey.described(events),
+        "tape": v.described(events),
         "unknown_ids": book.unknown_ids,
         "unknown_lots": book.unknown_lots,
         "duplicate_ids": book.duplicate_ids,
         **found,
-        **survey.clocks(events),
+        **v.clocks(events),
     }
 
 
@@ -235,23 +232,6 @@ def _orderbook_of(found: list[Member], instrument: Instrument) -> Member:
             "give the orderbook file itself",
         )
     return mine[0]
-
-
-def in_room(run: Callable[[Packed, Ids, Longs], None]) -> Book:
-    """Run on the arrays of an empty book that has room for all orders; returns the book."""
-    orders = ORDERS
-    while True:
-        book = Book(orders=orders, own=0)
-        run(book.state, book._ids, book._key_of)
-        if book.overflow == 0:
-            return book
-        orders *= 4
-        if orders > MOST_ORDERS:
-            raise CapacityError(
-                f"at most {MOST_ORDERS} resting orders",
-                f"{book.overflow} more",
-                "cut the tape into days, or report the feed",
-            )
 
 
 # -- verify orders --------------------------------------------------------------------------------

@@ -1,13 +1,16 @@
 """The compiled half of `verify`: the shared book replays a tape and is compared with an orderbook file row by row."""
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tercel.core.errors import CapacityError
 from tercel.core.jit import Bytes, Longs, Packed, kernel
 from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.feeds.lobster_csv import EMPTY_ASK, EMPTY_BID, MOST
+from tercel.market.book import Book
 from tercel.market.book.ladder import (
     best,
     first_at,
@@ -22,6 +25,9 @@ from tercel.market.book.tape_kernels import Ids, apply_one, find
 from tercel.market.tape import schema
 from tercel.market.tape.events import Columns, Events
 from tercel.market.tape.schema import EXECUTE, MESSAGE_END, OPENING, REDUCE, ROLL_IN, ROLL_OUT
+
+ORDERS: Final = 1 << 16
+MOST_ORDERS: Final = 1 << 22
 
 # -- verify kernels -------------------------------------------------------------------------------
 
@@ -446,3 +452,20 @@ def findings(events: Events, report: NDArray[np.int64], resting: int) -> Finding
     found["lots_resting"] = resting
     found["lots_unaccounted"] = accounted - resting
     return found
+
+
+def in_room(run: Callable[[Packed, Ids, Longs], None]) -> Book:
+    """Run on the arrays of an empty book that has room for all orders; returns the book."""
+    orders = ORDERS
+    while True:
+        book = Book(orders=orders, own=0)
+        run(book.state, book._ids, book._key_of)
+        if book.overflow == 0:
+            return book
+        orders *= 4
+        if orders > MOST_ORDERS:
+            raise CapacityError(
+                f"at most {MOST_ORDERS} resting orders",
+                f"{book.overflow} more",
+                "cut the tape into days, or report the feed",
+            )

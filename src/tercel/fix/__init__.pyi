@@ -21,13 +21,14 @@ from tercel.fix.profiles.model import SymbolTable as SymbolTable
 from tercel.fix.profiles.model import TimesTable as TimesTable
 from tercel.fix.profiles.model import ed25519_key as ed25519_key
 from tercel.fix.profiles.model import signed_text as signed_text
-from tercel.fix.protocol import message as fault_codes
 from tercel.fix.protocol import validate as validate
 from tercel.fix.protocol.dictionary import Dictionary as Dictionary
+from tercel.fix.protocol.message import INCORRECT_VALUE as INCORRECT_VALUE
 from tercel.fix.protocol.message import Decoder as Decoder
 from tercel.fix.protocol.message import Fields as Fields
 from tercel.fix.protocol.message import GarbledMessage as GarbledMessage
 from tercel.fix.protocol.message import Message as Message
+from tercel.fix.protocol.message import MessageFault as MessageFault
 from tercel.fix.protocol.message import encode as encode
 from tercel.fix.protocol.message import utc_ns as utc_ns
 from tercel.fix.protocol.message import utc_text as utc_text
@@ -78,6 +79,7 @@ __all__ = [
     "AMEND_REJECT",
     "CANCEL_AND_NEW",
     "CANCEL_NAME",
+    "INCORRECT_VALUE",
     "MODE",
     "MOST_WAITING",
     "NEVER",
@@ -107,6 +109,7 @@ __all__ = [
     "GarbledMessage",
     "MarketTable",
     "Message",
+    "MessageFault",
     "Outcome",
     "PriceScale",
     "ProfileTerms",
@@ -129,7 +132,6 @@ __all__ = [
     "answered",
     "ed25519_key",
     "encode",
-    "fault_codes",
     "line",
     "link",
     "load_profile",

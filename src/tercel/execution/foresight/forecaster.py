@@ -46,7 +46,6 @@ import numpy as np
 from tercel.core.arrays import AnyArray, Int32, Ints
 from tercel.core.errors import DataError, check_known, refuse_if
 from tercel.core.jit import Floats, Longs, Packed, allocating_kernel, kernel
-from tercel.core.jit import Floats as Reals
 from tercel.core.orders import FEE_UNIT
 from tercel.core.serialization import parse_json
 from tercel.core.vocabulary import NO_ASK, NO_BID, NS_PER_SECOND
@@ -444,15 +443,15 @@ class Teller:
 
 @allocating_kernel
 def _walk_rows(
-    x: Reals,
-    out: Reals,
-    line: Reals,
+    x: Floats,
+    out: Floats,
+    line: Floats,
     first: int,
     last: int,
     roots: Longs,
     feature: Packed,
     right: Packed,
-    value: Reals,
+    value: Floats,
 ) -> None:
     for n in range(x.shape[0]):
         out[n] = walk(x[n], line, first, last, roots, feature, right, value)
@@ -463,14 +462,14 @@ def _tell_rows(
     bs: Packed,
     ks: Longs,
     out: Longs,
-    features: Reals,
-    scale: Reals,
-    lines: Reals,
+    features: Floats,
+    scale: Floats,
+    lines: Floats,
     ends: Longs,
     roots: Longs,
     feature: Packed,
     right: Packed,
-    value: Reals,
+    value: Floats,
 ) -> None:
     for n in range(ks.shape[0]):
         if ks[n, sim.PHASE] != sim.WORKING:

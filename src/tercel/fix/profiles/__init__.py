@@ -28,9 +28,18 @@ from tercel.fix.profiles.model import (
     signer,
 )
 from tercel.fix.profiles.quickfix import Tables, read_settings
-from tercel.fix.protocol import message as fault_codes
 from tercel.fix.protocol.dictionary import Dictionary, read_xml
-from tercel.fix.protocol.message import Fields
+from tercel.fix.protocol.message import (
+    GROUP_OUT_OF_ORDER,
+    INCORRECT_VALUE,
+    INVALID_TAG,
+    NO_VALUE,
+    NOT_IN_MESSAGE,
+    OUT_OF_ORDER,
+    REASONS,
+    WRONG_COUNT,
+    Fields,
+)
 from tercel.fix.protocol.settings import NEVER_REPEATED, NOT_STORED, SessionSettings, SessionTimes
 
 SHIPPED: Final = ("tercel", "generic-44", "generic-42", "binance", "binance-md")
@@ -203,12 +212,12 @@ class ProfileTerms:
 
 # Reasons of a Reject (373) for which, by a key of [session] that is false, nothing is rejected.
 _CHECKED: Final[Mapping[str, Collection[int]]] = {
-    "known_tags": {fault_codes.INVALID_TAG, fault_codes.NOT_IN_MESSAGE},
-    "known_values": {fault_codes.INCORRECT_VALUE},
-    "have_values": {fault_codes.NO_VALUE},
-    "fields_in_order": {fault_codes.OUT_OF_ORDER},
-    "groups": {fault_codes.GROUP_OUT_OF_ORDER, fault_codes.WRONG_COUNT},
-    "validated": fault_codes.REASONS,
+    "known_tags": {INVALID_TAG, NOT_IN_MESSAGE},
+    "known_values": {INCORRECT_VALUE},
+    "have_values": {NO_VALUE},
+    "fields_in_order": {OUT_OF_ORDER},
+    "groups": {GROUP_OUT_OF_ORDER, WRONG_COUNT},
+    "validated": REASONS,
 }
 _LOGON_TAGS: Final = {"username": 553, "password": t.PASSWORD}
 # Requests: their sender repeats them.

@@ -23,12 +23,11 @@ from typing import Any, Final
 
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.core.serialization import parse_tables
-from tercel.fix.protocol.message import Message
+from tercel.fix.protocol.message import INCORRECT_FORMAT, INCORRECT_VALUE, NO_VALUE, Message
 
 FRAMING: Final = frozenset({8, 9, 10})
 """Fields that the codec makes and checks; no message holds them."""
 
-INCORRECT_VALUE, INCORRECT_FORMAT, NO_VALUE = 5, 6, 4
 _DAY: Final = r"[0-9]{4}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])"
 _CLOCK: Final = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]:(?:[0-5][0-9]|60)(?:\.[0-9]{1,9})?"
 _WHOLE, _NUMBER = r"-?[0-9]{1,19}", r"-?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)"

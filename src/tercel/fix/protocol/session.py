@@ -12,9 +12,16 @@ from enum import Enum
 from typing import Final
 
 from tercel.core.errors import VenueError
-from tercel.fix.protocol import message as fault_codes
 from tercel.fix.protocol import validate as v
-from tercel.fix.protocol.message import Decoder, Fields, GarbledMessage, Message
+from tercel.fix.protocol.message import (
+    INCORRECT_VALUE,
+    SENDING_TIME_PROBLEM,
+    Decoder,
+    Fields,
+    GarbledMessage,
+    Message,
+    MessageFault,
+)
 from tercel.fix.protocol.outbox import Outbox
 from tercel.fix.protocol.settings import (
     Commit,
@@ -267,7 +274,7 @@ class FixSession:
             fields += self.settings.logon_fields(self._box.now_text, self._box.next)
         self._box.emit("A", fields)
 
-    def _reject(self, message: Message, fault: fault_codes.MessageFault) -> None:
+    def _reject(self, message: Message, fault: MessageFault) -> None:
         self._box.emit("3", v.reject(message, fault, self._rules))
         self._tell(SessionEventKind.REJECTED, fault.text, message)
 
@@ -447,7 +454,7 @@ class FixSession:
         """SequenceReset in reset mode: sets the next number, whatever the message's own is."""
         fault, new = examined(message, self.settings, self._now)[1], message.whole(36)
         if fault is not None or new < self._next_in:
-            self._reject(message, fault or fault_codes.MessageFault(fault_codes.INCORRECT_VALUE))
+            self._reject(message, fault or MessageFault(INCORRECT_VALUE))
         else:
             self._next_in = new
             self._drain()
@@ -464,7 +471,7 @@ class FixSession:
             self._end("MsgSeqNum is too low")
         elif fault := orig_time_fault(message):
             self._reject(message, fault)
-            if fault.reason == fault_codes.SENDING_TIME_PROBLEM:
+            if fault.reason == SENDING_TIME_PROBLEM:
                 self._leave()
 
     def _process(self, message: Message) -> None:
@@ -474,12 +481,12 @@ class FixSession:
             if (new := message.whole(36)) > self._next_in:
                 self._next_in = new
                 return
-            fault = fault_codes.MessageFault(fault_codes.INCORRECT_VALUE, 36)
+            fault = MessageFault(INCORRECT_VALUE, 36)
         # Before it is examined: a message that is rejected has been received all the same.
         self._next_in += 1
         if fault is not None:
             self._reject(message, fault)
-            if fault.reason == fault_codes.SENDING_TIME_PROBLEM:
+            if fault.reason == SENDING_TIME_PROBLEM:
                 self._leave()
         elif kind == "1":
             self._box.emit("0", [(112, message.get(112))] if message.get(112) else [])

@@ -34,7 +34,6 @@ from tercel.core.orders import (
     StatusRequest,
     Unread,
     shown,
-    text,
 )
 from tercel.core.orders import text as decimals
 from tercel.core.ports import Entry, Journal
@@ -316,7 +315,7 @@ def _listen(gateway: OrderGateway, wait_ns: int, fences: dict[str, str]) -> str:
 def _line(before: ChildOrder, after: ChildOrder, evidence: list[str]) -> RecoveryLine:
     more = after.cum_qty - before.cum_qty
     done = (
-        [f"booked {text(more)} lots" if more > 0 else f"took back {text(-more)} lots"]
+        [f"booked {decimals(more)} lots" if more > 0 else f"took back {decimals(-more)} lots"]
         if more
         else []
     )
