@@ -278,9 +278,9 @@ def test_money_can_move_where_the_table_says_and_nowhere_else(
         ({"tried": "nowhere"}, "a kill switch that was tried on"),
         ({"confirm": "yes"}, "the words"),
         ({"second": None}, "a second person"),
-        ({"second": SecondPerson("bob", "a guess")}, "another password, or nobody of that name"),
+        ({"second": SecondPerson("bob", "a guess")}, "another password, or no user of that name"),
         ({"second": SecondPerson("tom", PASSWORD)}, "tom, who is trader"),
-        ({"second": SecondPerson("eve", PASSWORD)}, "nobody of that name"),
+        ({"second": SecondPerson("eve", PASSWORD)}, "no user of that name"),
     ],
 )
 def test_without_one_part_of_the_evidence_no_order_session_opens(

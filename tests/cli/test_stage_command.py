@@ -226,8 +226,8 @@ def agreed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[object, ...]:
 @pytest.mark.parametrize(
     ("second", "password", "told"),
     [
-        ("bob", "a guess of it", "'bob' with another password, or nobody of that name"),
-        ("nobody", PASSWORD, "'nobody' with another password, or nobody of that name"),
+        ("bob", "a guess of it", "'bob' with another password, or no user of that name"),
+        ("nobody", PASSWORD, "'nobody' with another password, or no user of that name"),
         ("bob", "", "another password"),
         ("vic", PASSWORD, "vic, who is viewer"),
         ("tom", PASSWORD, "tom, who is trader"),

@@ -563,7 +563,7 @@ def test_a_desk_that_has_ended_is_told_nothing(desk: Path, words: tuple[object, 
     refused(
         tercel("trade", *words, "--desk", desk),
         "a desk that runs",
-        f"{desk}, which nobody runs",
+        f"{desk}, which is not running",
         "--wait 0",
     )
     assert (_waiting(desk), JournalReader(desk).last) == before
@@ -573,12 +573,12 @@ def test_a_desk_that_has_ended_is_told_nothing(desk: Path, words: tuple[object, 
 def test_orders_of_a_desk_that_nobody_runs_say_so(desk: Path, tmp_path: Path) -> None:
     said = " ".join(tercel("trade", "orders", "--desk", desk).stdout.split())
     assert (
-        said.startswith(f"parents of {desk}; nobody runs this desk")
-        or "nobody runs this desk" in said[:400]
+        said.startswith(f"parents of {desk}; this desk is not running")
+        or "this desk is not running" in said[:400]
     )
     assert done("trade", "orders", "--desk", desk)["running"] is False
     held = SqlJournal(tmp_path, "ann")
-    assert "nobody runs" not in tercel("trade", "orders", "--desk", tmp_path).stdout
+    assert "is not running" not in tercel("trade", "orders", "--desk", tmp_path).stdout
     assert done("trade", "orders", "--desk", tmp_path)["running"] is True
     held.close()
 
@@ -588,7 +588,7 @@ def test_word_that_nobody_waits_for_is_left_for_the_next_session(tmp_path: Path)
     SqlJournal(tmp_path, "test").close()
     left = tercel("trade", *WORDS[2], "--wait", 0, "--desk", tmp_path)
     assert left.exit_code == 0
-    assert f"nobody runs {tmp_path}: its next session takes it" in left.stderr
+    assert f"{tmp_path} is not running: its next session takes it" in left.stderr
     assert _waiting(tmp_path) == 1
 
 

@@ -122,9 +122,7 @@ def _first(people: "People") -> str:
     people.add(FIRST, "admin", password := made_password() if given is None else given, by)
     if given is not None:
         return f"log in as {FIRST}, with the password of {PASSWORD}"
-    return (
-        f"nobody was in {people.path}: log in as {FIRST}, password {password} (printed this once)"
-    )
+    return f"{people.path} had no user: log in as {FIRST}, password {password} (printed this once)"
 
 
 def people_of(given: Path | None) -> "People":

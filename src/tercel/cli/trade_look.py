@@ -41,7 +41,7 @@ def orders(
     ]
     shown = without_idle(shown, ("reason", "refused", *named.values()))
     ended = (
-        "; nobody runs this desk, these are the last states in its journal"
+        "; this desk is not running, these are the last states in its journal"
         if running is False
         else ""
     )

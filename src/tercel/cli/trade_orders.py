@@ -445,7 +445,7 @@ def _tell(request: AskDesk, posted: "PostedCommand") -> None:
         say(f"{command} ({number}): {answer}{_accepted(posted.entry)}")
     else:
         waited = f"no answer in {request.wait:g} s: " if request.wait else ""
-        who = f"nobody runs {posted.folder}: its next session" if posted.idle else "the desk"
+        who = f"{posted.folder} is not running: its next session" if posted.idle else "the desk"
         say(f"asked for: {command} ({number}); {waited}{who} takes it with its next step")
     if answer is None and request.wait > 0:
         raise typer.Exit(1)

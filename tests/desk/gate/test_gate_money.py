@@ -95,7 +95,7 @@ def test_a_session_that_shows_nothing_cancels_alone(place: Place, gate: Gate) ->
     [
         ({"password": "a guess"}, "another password"),
         ({"second": "tom"}, "tom, who is trader"),
-        ({"second": "nobody"}, "nobody of that name"),
+        ({"second": "nobody"}, "no user of that name"),
     ],
 )
 def test_what_a_session_shows_is_looked_at_by_the_gate(

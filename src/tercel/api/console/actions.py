@@ -138,7 +138,7 @@ def _killed(served: ConnectedDesk, agents: Sequence[str], before: int, unknown: 
     quiet = [agent for agent in agents if agent not in last] or ([] if last else [who])
     runs = served.desk.running() != ""
     why = (
-        "the desk has not spoken of it yet" if runs else "nobody runs the desk, which begins killed"
+        "the desk has not spoken of it yet" if runs else "the desk is not running; it starts killed"
     )
     return said + [f"{served.name}: {agent} latched, nothing new leaves; {why}" for agent in quiet]
 

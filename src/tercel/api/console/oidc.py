@@ -243,11 +243,11 @@ def add_provider(app: FastAPI, sessions: Sessions, provider: IdentityProvider) -
             person = sessions.people.get(name)
         except TercelError as error:
             return message_page(
-                f"The identity provider lets nobody in: {error.expected} was expected.", 401
+                f"The identity provider cannot be used: {error.expected} was expected.", 401
             )
         if person is None:
             return message_page(
-                "The identity provider knows you; nobody of that name may log in here.", 403
+                "The identity provider knows you; no user of that name may log in here.", 403
             )
         # a redirect from another site would be sent without the cookie, which is of this site alone (SameSite=Strict)
         response = with_session(

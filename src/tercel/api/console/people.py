@@ -362,7 +362,7 @@ class People:
             raise UnknownUserError(
                 "the name of a person",
                 repr(name),
-                f"one of {', '.join(sorted(people)) or 'nobody yet'}",
+                f"one of {', '.join(sorted(people)) or 'no user yet'}",
             )
         return people[name]
 
@@ -505,7 +505,7 @@ class SecondPerson:
         if found is None:
             raise ConfigError(
                 wanted,
-                f"{self.name!r} with another password, or nobody of that name",
+                f"{self.name!r} with another password, or no user of that name",
                 f"`second=NAME` of {file}, and that person types the password",
             )
         if not may(found.role, "confirm"):

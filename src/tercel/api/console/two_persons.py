@@ -37,7 +37,7 @@ def rearm(served: ConnectedDesk, agents: Sequence[str], by: str, reason: str, ma
     )
     said = [f"{served.name}: {one.agent} armed again" for one in found]
     runs = served.desk.running() != ""
-    why = "the desk has not spoken of it yet" if runs else "nobody runs the desk"
+    why = "the desk has not spoken of it yet" if runs else "the desk is not running"
     return Done(
         done=(said or [f"{served.name}: {who} armed again; {why}"]) + paused_parents(served)
     )

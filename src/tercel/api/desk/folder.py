@@ -401,7 +401,7 @@ def ask(
     if idle and wait_s > 0:
         raise OrderError(
             "a desk that runs",
-            f"{folder}, which nobody runs; nothing was left there",
+            f"{folder}, which is not running; nothing was left there",
             f"start it with tercel trade run CONFIG.toml `desk={folder}` (where it traded on the simulated exchange, "
             "which ends with its desk, begin another), or leave word for its next session with `wait=0`",
         )

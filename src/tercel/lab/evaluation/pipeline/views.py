@@ -340,7 +340,7 @@ def judged_table(result: EvaluationResult) -> JudgedTable:
 
 
 def run_table(result: EvaluationResult) -> JudgedTable:
-    """The table of `tercel run`: gains over the rule that agents are made of stand beside the costs, and what was just
+    """The table of `tercel run`: gains over the rule that agents are made of are beside the costs, and what was just
     trained, the first row, has a sentence."""
     best, policies = result.best_baseline, result.reported_rows
     base = Guarded.name if Guarded.name in result.strategies else best
