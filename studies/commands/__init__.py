@@ -1,6 +1,7 @@
 """What `tercel` finds here by the entry point group ``tercel.commands``."""
 
 from studies.commands.agent_ablate import ablate
+from studies.commands.agent_explain import explain
 from studies.commands.agent_package import package
 from studies.commands.agent_table import table as agent_table
 from studies.commands.market_arbitrage import arbitrage
@@ -41,7 +42,7 @@ COMMANDS = [
             ScoreWithImpact,
         ),
     ),
-    PluginCommands("agent", (ablate, agent_table, package)),
+    PluginCommands("agent", (ablate, agent_table, explain, package)),
     PluginCommands("signals", (compare, TrainWithAlpha, LeakWithTweets)),
     PluginCommands("trade", (RunDeskWithExperiments,)),
     PluginCommands(

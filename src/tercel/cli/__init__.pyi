@@ -13,8 +13,11 @@ from tercel.cli.shared import TAPES as TAPES
 from tercel.cli.shared import AsJson as AsJson
 from tercel.cli.shared import JsonRequest as JsonRequest
 from tercel.cli.shared import Lake as Lake
+from tercel.cli.shared import ObservationOption as ObservationOption
+from tercel.cli.shared import Policy as Policy
 from tercel.cli.shared import PresetsSymbol as PresetsSymbol
 from tercel.cli.shared import Ray as Ray
+from tercel.cli.shared import Registry as Registry
 from tercel.cli.shared import Seed as Seed
 from tercel.cli.shared import Symbol as Symbol
 from tercel.cli.shared import TapesSymbol as TapesSymbol
@@ -54,10 +57,13 @@ __all__ = [
     "JsonRequest",
     "Lake",
     "Leak",
+    "ObservationOption",
     "PluginCommands",
+    "Policy",
     "PostureRequest",
     "PresetsSymbol",
     "Ray",
+    "Registry",
     "RunDesk",
     "ScoreRequest",
     "Seed",

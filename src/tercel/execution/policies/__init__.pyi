@@ -7,6 +7,7 @@ from tercel.execution.policies.policy import CARD as CARD_FILE
 from tercel.execution.policies.policy import Card as Card
 from tercel.execution.policies.policy import PolicyPort as PolicyPort
 from tercel.execution.policies.policy import load_policy as load_policy
+from tercel.execution.policies.policy import read_card as read_card
 from tercel.execution.policies.policy import save_policy as save_policy
 from tercel.execution.policies.strategy import OnSchedule as OnSchedule
 from tercel.execution.policies.strategy import PlaceboForecast as PlaceboForecast
@@ -28,6 +29,7 @@ __all__ = [
     "hearing",
     "load_policy",
     "policy_strategy",
+    "read_card",
     "save_policy",
     "to_onnx",
 ]
