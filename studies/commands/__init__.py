@@ -22,6 +22,7 @@ from studies.commands.risk import (
     volatility,
 )
 from studies.commands.signals_compare import compare
+from studies.commands.signals_explain import explain as explain_signals
 from studies.commands.signals_leak import LeakWithTweets
 from studies.commands.signals_train import TrainWithAlpha
 from studies.commands.trade_run import RunDeskWithExperiments
@@ -43,7 +44,7 @@ COMMANDS = [
         ),
     ),
     PluginCommands("agent", (ablate, agent_table, explain, package)),
-    PluginCommands("signals", (compare, TrainWithAlpha, LeakWithTweets)),
+    PluginCommands("signals", (compare, explain_signals, TrainWithAlpha, LeakWithTweets)),
     PluginCommands("trade", (RunDeskWithExperiments,)),
     PluginCommands(
         "risk", (volatility, correlation, tail, regimes, anomaly, precursors, PostureOrStress)

@@ -42,6 +42,7 @@ from tercel.cli.shared import say as say
 from tercel.cli.shared import share_of as share_of
 from tercel.cli.signals import Configured as Configured
 from tercel.cli.signals import Leak as Leak
+from tercel.cli.signals import OfModel as OfModel
 from tercel.cli.signals import TrainSignals as TrainSignals
 from tercel.cli.trade import Experiments as Experiments
 from tercel.cli.trade import RunDesk as RunDesk
@@ -58,6 +59,7 @@ __all__ = [
     "Lake",
     "Leak",
     "ObservationOption",
+    "OfModel",
     "PluginCommands",
     "Policy",
     "PostureRequest",
