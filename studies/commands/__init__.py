@@ -3,6 +3,7 @@
 from studies.commands.agent_ablate import ablate
 from studies.commands.agent_explain import explain
 from studies.commands.agent_package import package
+from studies.commands.agent_sweep import sweep
 from studies.commands.agent_table import table as agent_table
 from studies.commands.market_arbitrage import arbitrage
 from studies.commands.market_facts import facts, sanity
@@ -43,7 +44,7 @@ COMMANDS = [
             ScoreWithImpact,
         ),
     ),
-    PluginCommands("agent", (ablate, agent_table, explain, package)),
+    PluginCommands("agent", (ablate, agent_table, explain, package, sweep)),
     PluginCommands("signals", (compare, explain_signals, TrainWithAlpha, LeakWithTweets)),
     PluginCommands("trade", (RunDeskWithExperiments,)),
     PluginCommands(

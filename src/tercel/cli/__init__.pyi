@@ -40,6 +40,7 @@ from tercel.cli.shared import result_console as result_console
 from tercel.cli.shared import run_app as run_app
 from tercel.cli.shared import say as say
 from tercel.cli.shared import share_of as share_of
+from tercel.cli.shared import stopped as stopped
 from tercel.cli.signals import Configured as Configured
 from tercel.cli.signals import Leak as Leak
 from tercel.cli.signals import OfModel as OfModel
@@ -96,4 +97,5 @@ __all__ = [
     "say",
     "score",
     "share_of",
+    "stopped",
 ]

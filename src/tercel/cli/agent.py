@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tercel.cli.agent_evaluate import evaluate
-from tercel.cli.agent_train import sweep, train, tune
+from tercel.cli.agent_train import train, tune
 from tercel.cli.shared import (
     AsJson,
     Policy,
@@ -487,7 +487,6 @@ add(
     agent_app,
     train,
     tune,
-    sweep,
     evaluate,
     list_,
     show,

@@ -6,16 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tercel.core.arrays import Bools, Floats
-from tercel.core.report import svg
-from tercel.core.report.svg import Figure, finished, sketch
+from tercel.core import Bools, Floats
+from tercel.core.report import Figure, finished, sketch, svg
 
 if TYPE_CHECKING:
     pass
 
-
-# -- sweep figures --------------------------------------------------------------------------------
-# Figures of a search over settings: how it went, where the good ones lie, which settings matter.
 
 TOP = 3
 """Trials that stand out among the parallel coordinates."""
