@@ -4,7 +4,7 @@ A training in its run folder: read, claimed, trained, gone on with, for `tercel.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -28,7 +28,7 @@ from tercel.lab.evaluation.scenario import Scenario
 from tercel.lab.evaluation.tuning import TuningOutcome, TuningSettings, arena_of
 from tercel.lab.evaluation.tuning import tune as searched
 from tercel.lab.learning.agent.config import AgentConfig, preset_file, read_config
-from tercel.lab.learning.agent.env import observation_of, spread, with_shards
+from tercel.lab.learning.agent.env import clusters, observation_of
 from tercel.lab.learning.agent.learner import (
     ALGORITHMS,
     configured,
@@ -119,7 +119,7 @@ class TrainingRun:
             check_known(algorithm, ALGORITHMS, "`algo=`", error=ConfigError)
             config = with_algo(config, algorithm)
         if sharded:
-            config = with_shards(config, workers)
+            config = clusters().with_shards(config, workers)
         variants_tried(config)  # a sweep that is not there is refused before anything is written
         refuse_settings(config, str(path))
         folder = out or RUNS / f"{config.name}-{seed}"
@@ -186,7 +186,7 @@ class TrainingRun:
         ConfigError
             Another training is running there; what the learner, the market or the cluster refuses.
         """
-        with spread(cluster, workers) as make:
+        with nullcontext() if cluster is None else clusters().spread(cluster, workers) as make:
             finished = self.finished
             with self._claimed():
                 if finished:

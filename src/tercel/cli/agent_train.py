@@ -196,7 +196,7 @@ def train(
     ray: Annotated[
         str | None,
         typer.Option(
-            help="Act on a Ray cluster: its address, auto, or local. Extra \\[scale].",
+            help="Act on a Ray cluster: its address, auto, or local. From tercel-studies.",
             metavar="ADDRESS",
         ),
     ] = None,

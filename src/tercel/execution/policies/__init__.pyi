@@ -9,6 +9,7 @@ from tercel.execution.policies.policy import PolicyPort as PolicyPort
 from tercel.execution.policies.policy import load_policy as load_policy
 from tercel.execution.policies.policy import read_card as read_card
 from tercel.execution.policies.policy import save_policy as save_policy
+from tercel.execution.policies.strategy import PLACEBO as PLACEBO
 from tercel.execution.policies.strategy import OnSchedule as OnSchedule
 from tercel.execution.policies.strategy import PlaceboForecast as PlaceboForecast
 from tercel.execution.policies.strategy import PolicyStrategy as PolicyStrategy
@@ -17,6 +18,7 @@ from tercel.execution.policies.strategy import policy_strategy as policy_strateg
 
 __all__ = [
     "CARD_FILE",
+    "PLACEBO",
     "Card",
     "Head",
     "MlpPolicy",

@@ -29,6 +29,7 @@ from tercel.lab.evaluation.runs import batches as batches
 from tercel.lab.evaluation.runs import markets_of as markets_of
 from tercel.lab.evaluation.runs import pilot as pilot
 from tercel.lab.evaluation.runs import run_strategies as run_strategies
+from tercel.lab.evaluation.runs import run_strategy as run_strategy
 from tercel.lab.evaluation.runs import streams_of as streams_of
 from tercel.lab.evaluation.runs import task_of as task_of
 from tercel.lab.evaluation.runs import without_orders as without_orders
@@ -69,6 +70,7 @@ __all__ = [
     "ratios",
     "read_metrics",
     "run_strategies",
+    "run_strategy",
     "seeded_plan",
     "split_days",
     "streams_of",
