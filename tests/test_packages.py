@@ -57,7 +57,14 @@ DOTTED = re.compile(rf"(?<!`)`~?((?:{'|'.join(HOMES)})(?:\.\w+)+)`(?!`)")
 """A name in single backticks that begins with `tercel`, a package or a folder beside it."""
 GROUPS = {
     *("tercel.clusters", "tercel.commands", "tercel.files", "tercel.strategies", "tercel.progress"),
-    *("tercel.families", "tercel.flows", "tercel.judges", "tercel.panels", "tercel.sources"),
+    *(
+        "tercel.families",
+        "tercel.flows",
+        "tercel.judges",
+        "tercel.panels",
+        "tercel.registries",
+        "tercel.sources",
+    ),
 }
 """Groups of entry points and a logger: no modules."""
 FILES = (".lock", ".toml", ".py", ".json", ".md")

@@ -169,7 +169,7 @@ def test_a_training_with_such_a_setting_leaves_no_folder(tmp_path, told):
 
 
 def test_shards_name_the_distribution_that_deals_them(tmp_path, monkeypatch):
-    monkeypatch.setattr("tercel.lab.learning.agent.env.entry_points", lambda group: ())
+    monkeypatch.setattr("tercel.core.extras.entry_points", lambda **_: ())
     told = {**SMALL, "learner": {**SMALL["learner"], "shards": 2}}
     with pytest.raises(ConfigError, match=r"pip install 'tercel-studies\[scale\]'"):
         run_training(parse(told, "test"), tmp_path, 1)

@@ -82,6 +82,28 @@ def load_entry_point(entry: EntryPoint) -> Any:
         ) from error
 
 
+def given(group: str, name: str, distribution: str, extra: str) -> Any:
+    """What a distribution beside the package gives under a name.
+
+    >>> given("nobodys.group", "mine", "tercel-studies", "scale")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    ...
+    tercel.core.errors.ConfigError: expected the distribution tercel-studies, which gives mine in nobodys.group; ...
+
+    Raises
+    ------
+    ConfigError
+        It is not installed, or cannot be imported.
+    """
+    for entry in entry_points(group=group, name=name):
+        return load_entry_point(entry)
+    raise ConfigError(
+        f"the distribution {distribution}, which gives {name} in {group}",
+        "no such package in this installation",
+        f"pip install '{distribution}[{extra}]'",
+    )
+
+
 def entry_point_names(group: str) -> tuple[str, ...]:
     """Names that installed packages give within a group, sorted.
 

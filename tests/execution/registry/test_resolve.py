@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from tests.execution.registry.helper import small_policy
 
-from tercel.core.errors import PolicyError, UnknownNameError
+from tercel.core.errors import ConfigError, PolicyError, UnknownNameError
 from tercel.execution.policies_packaged import folder_of
 from tercel.execution.registry import open_registry, pinned, resolve_policy
 
@@ -69,3 +69,9 @@ def test_what_is_not_there(tmp_path: Path) -> None:
     assert told.value.remedy == "`tercel agent list` shows what there is"
     with pytest.raises(UnknownNameError, match="try 'default'"):
         resolve_policy("packaged:defaul")
+
+
+def test_a_registry_of_another_distribution_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tercel.core.extras.entry_points", lambda **_: ())
+    with pytest.raises(ConfigError, match=r"pip install 'tercel-studies\[mlflow\]'"):
+        open_registry("mlflow+http://127.0.0.1:5000")

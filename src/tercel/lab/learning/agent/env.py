@@ -2,15 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
 from tercel.core.arrays import Float32, Floats
-from tercel.core.errors import ConfigError, refuse_if
-from tercel.core.extras import load_entry_point
+from tercel.core.errors import refuse_if
+from tercel.core.extras import given
 from tercel.execution.action_sets import ActionSet, action_set
 from tercel.execution.costs import BPS, attribute
 from tercel.execution.observation import COSTS, ObservationFunction, is_own_name, observer
@@ -359,7 +358,7 @@ def unit_of(config: AgentConfig, market: TrainingMarket) -> float:
 def clusters() -> Any:
     """What deals the slots of a training into shards and has the workers of a Ray cluster act and judge.
 
-    An installed package gives it by the entry point group ``tercel.clusters``, as `tercel-studies` does: an object with
+    An installed package gives it by the entry point ``ray`` of ``tercel.clusters``, as `tercel-studies` does: an object with
     ``with_shards``, ``in_shards``, ``spread`` and ``on_cluster``.
 
     Raises
@@ -367,10 +366,4 @@ def clusters() -> Any:
     ConfigError
         No such package is installed.
     """
-    for entry in entry_points(group=CLUSTERS):
-        return load_entry_point(entry)
-    raise ConfigError(
-        "the distribution tercel-studies, for `ray=` and learner.shards",
-        f"no installed package that gives {CLUSTERS}",
-        "pip install 'tercel-studies[scale]'",
-    )
+    return given(CLUSTERS, "ray", "tercel-studies", "scale")

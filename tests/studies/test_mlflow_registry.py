@@ -6,7 +6,9 @@ from tests.execution.registry.helper import small_policy
 from tercel.core.errors import PolicyError
 from tercel.execution.registry import open_registry, resolve_policy
 
-pytest.importorskip("mlflow", reason="MLflow is not installed: pip install 'tercel[mlflow]'")
+pytest.importorskip(
+    "mlflow", reason="MLflow is not installed: pip install 'tercel-studies[mlflow]'"
+)
 
 
 @pytest.fixture
