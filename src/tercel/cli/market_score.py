@@ -429,7 +429,7 @@ def show(card: "ScoreCard") -> None:
         ["the bars apply (default model, two hours each)", "yes" if card.judged else "no"],
     ]
     print_table("and", ["", "value"], facts)
-    for note in [*card.notes, in_words(card.teaches)]:
+    for note in [*card.notes, in_words(lessons)]:
         say(f"note: {note}")
 
 

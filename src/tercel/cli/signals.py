@@ -253,10 +253,10 @@ def train_(
 
     def show() -> None:
         print_rows(*trained_table(found))
-        say(f"model     {out}, {found['trees']} trees, {found['model']}")
+        say(f"model     {out}, {found.trees} trees, {found.model}")
         folder, tape = shlex.quote(str(out)), shlex.quote(str(lake))
-        for name, one in found.get("simulated", {}).items():
-            say(f"note      {name} was simulated by {one['market']}, {in_words(one)}")
+        for name, one in found.simulated.items():
+            say(f"note      {name} was simulated by {one.market}, {in_words(one)}")
         say(
             f"next      tercel signals flow score {folder} {tape} --symbol SYM, of days that it was not trained on"
         )
@@ -277,11 +277,16 @@ def score(
     check_folder(out)
     from tercel.execution.foresight.forecaster import resolve
     from tercel.market.tape.lake import Lake
-    from tercel.signals.flow.train import flow_page
+    from tercel.signals.flow.train import flow_page, scored_table, sentences
     from tercel.signals.flow.train import score as scored
 
     found = scored(resolve(model), Lake(lake), listed(symbol))
-    hand_over(found, as_json, lambda: _show(found), out, "flow", lambda: flow_page(found))
+
+    def show() -> None:
+        print_rows(*scored_table(found))
+        print_sentences(sentences(found))
+
+    hand_over(found, as_json, show, out, "flow", lambda: flow_page(found))
 
 
 def recalibrate(
@@ -301,20 +306,12 @@ def recalibrate(
     from tercel.lab.evaluation.market import waiting_on
     from tercel.market.tape.lake import Lake
     from tercel.signals.flow.recalibrate import recalibrate as recalibrated
-    from tercel.signals.flow.train import slopes_table
 
     tape = Lake(lake)
     found = recalibrated(
         resolve(model), tape, listed(symbol), out, until, partial(waiting_on, tape)
     )
-    hand_over(found, as_json, lambda: print_rows(*slopes_table(found)))
-
-
-def _show(found: dict[str, Any]) -> None:
-    from tercel.signals.flow.train import scored_table, sentences
-
-    print_rows(*scored_table(found))
-    print_sentences(sentences(found))
+    hand_over(found, as_json, lambda: print_rows(*found.table()))
 
 
 add(flow_app, train_, score, recalibrate)

@@ -76,7 +76,7 @@ def test_one_feature_is_the_slope_that_recalibrates_a_forecaster(
     for square, slope in rows:
         known = after(known, square, square * slope, 5.0)
         sums = forgotten(sums, np.array([[square, square * slope]]), 5.0)
-    assert words(known)["slope"] == pytest.approx(
+    assert words(known).slope == pytest.approx(
         min(max(sums[0, 1] / sums[0, 0], 0.0), 1.5), abs=1e-9
     )
 
