@@ -5,7 +5,7 @@ import shutil
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -24,7 +24,7 @@ from tercel.core.errors import ConfigError, UnknownNameError, nearest, offer
 
 if TYPE_CHECKING:
     from tercel.api.learn import TrainingRun
-    from tercel.lab.evaluation.tuning import TuningSettings
+    from tercel.lab.evaluation.tuning import TuningOutcome, TuningSettings
     from tercel.lab.learning.agent.sweep import AgentSweep, Trial
     from tercel.lab.learning.agent.training import TrainingResult
     from tercel.lab.learning.port import Metrics
@@ -67,7 +67,6 @@ def tune(
     from tercel.execution.strategies import ALL_BASELINES, TUNABLE
     from tercel.lab.evaluation.tuning import (
         finals,
-        rank,
         read_results,
         result_of,
         tune_all,
@@ -93,7 +92,7 @@ def tune(
 
     def show() -> None:
         rows = sorted(
-            {**result["strategies"], **result["untuned"]}.items(), key=lambda item: rank(item[1])
+            {**result.strategies, **result.untuned}.items(), key=lambda item: item[1].rank
         )
         print_table(
             f"Tuned in {label}, cheapest first", HEADINGS, [_cells(name, one) for name, one in rows]
@@ -101,12 +100,10 @@ def tune(
         for name, one in rows:
             if lost := _lost(one):
                 say(f"{name}: {lost}")
-        say(
-            f"the baseline: {result['best']}, the best on validation episodes that chose nothing else"
-        )
+        say(f"the baseline: {result.best}, the best on validation episodes that chose nothing else")
         say(f"values    {out}")
 
-    hand_over({**result, "out": str(out)}, as_json, show)
+    hand_over({**vars(result), "out": str(out)}, as_json, show)
 
 
 def _names(request: Sequence[str]) -> list[str]:
@@ -146,13 +143,13 @@ def _settings(where: MarketOptions, episodes: int, validation: int, seed: int) -
     return TuningSettings(Scenario(market), episodes, validation or VALIDATION_EPISODES, seed)
 
 
-def _lost(one: dict[str, Any]) -> str:
+def _lost(one: "TuningOutcome") -> str:
     """Episodes in which orders found no place, by kind; empty where none did."""
     from tercel.lab.evaluation.tuning import OVERFLOWED_BPS
 
-    counts = [(one.get("training_overflowed", 0), one.get("training_episodes", 0), "training")]
-    held_out = [(one[kind], kind) for kind in ("validation", "final") if kind in one]
-    counts += [(score.get("overflowed", 0), score["episodes"], kind) for score, kind in held_out]
+    counts = [(one.training_overflowed or 0, one.training_episodes or 0, "training")]
+    counts += [(one.validation.overflowed, one.validation.episodes, "validation")]
+    counts += [(one.final.overflowed, one.final.episodes, "final")] if one.final else []
     counted = ", ".join(f"{lost:,} of {of:,} {kind}" for lost, of, kind in counts if lost)
     return (
         f"capacity overflow in {counted} episodes, {OVERFLOWED_BPS:g} bps dearer each"
@@ -161,15 +158,17 @@ def _lost(one: dict[str, Any]) -> str:
     )
 
 
-def _cells(name: str, one: dict[str, Any]) -> tuple[str, ...]:
-    held_out = one["validation"]
-    last = one.get("final")
-    cells = [name, f"{held_out['bps']:.2f}", f"{held_out['se']:.2f}"]
-    cells += [f"{last['bps']:.2f}", f"{last['se']:.2f}"] if last else ["", ""]
-    if "parameters" not in one:
+def _cells(name: str, one: "TuningOutcome") -> tuple[str, ...]:
+    cells = [name, f"{one.validation.bps:.2f}", f"{one.validation.se:.2f}"]
+    cells += [f"{one.final.bps:.2f}", f"{one.final.se:.2f}"] if one.final else ["", ""]
+    if one.begun_from is None:
         return (*cells, "", "", "")
-    before, training = one["begun_from"]["bps"], one["training_bps"]
-    return (*cells, f"{before:.2f}", f"{training:.2f}", f"{one['training_episodes']:,}")
+    return (
+        *cells,
+        f"{one.begun_from.bps:.2f}",
+        f"{one.training_bps:.2f}",
+        f"{one.training_episodes:,}",
+    )
 
 
 @on_interrupt("trials that ended are kept; --resume continues")
@@ -339,13 +338,13 @@ def train(
         )
     with stopped() as stop:
         result = run.train(progress=True, stop=lambda: bool(stop), cluster=ray, workers=workers)
-    if not result["done"]:
+    if not result.done:
         trusted = " --trust" if run.config.own_code else ""
         raise KeyboardInterrupt(
-            f"`tercel agent train --resume {run.folder}{trusted}` continues at {result['frames']:,} decisions"
+            f"`tercel agent train --resume {run.folder}{trusted}` continues at {result.frames:,} decisions"
         )
     report = str(run.report(result))
-    found = {**result, "folder": str(run.folder), "report": report}
+    found = {**result.json_fields(), "folder": str(run.folder), "report": report}
     hand_over(found, as_json, lambda: _show(run, result, report))
 
 
@@ -353,13 +352,17 @@ def _show(run: "TrainingRun", result: "TrainingResult", report: str) -> None:
     """Say what came of it."""
     from tercel.lab.learning.agent.report import unlearned
 
-    best, nothing = result["best"], unlearned(result)
+    best, nothing = result.look("best"), unlearned(result)
     gained = (
-        f"{best['is_bps']:.2f} bps, {result['rule']} {best['rule_bps']:.2f}, gain {best['gain']:+.2f} +- "
-        f"{best['se']:.2f} (one s.e., validation, best of {result['looks']} validation checks)"
+        ""
+        if best is None
+        else (
+            f"{best.is_bps:.2f} bps, {result.rule} {best.rule_bps:.2f}, gain {best.gain:+.2f} +- "
+            f"{best.se:.2f} (one s.e., validation, best of {result.looks} validation checks)"
+        )
     )
     say(f"{run.config.name}: {nothing or gained}")
-    say(f"policy   {result['policy']}")
+    say(f"policy   {result.policy}")
     say(f"report   {report}")
     if not nothing:
         say(f"judge it with `tercel agent evaluate {run.folder}`")

@@ -8,8 +8,8 @@ steady drift.
 """
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -19,7 +19,7 @@ from tercel.core.arrays import Bools, Floats, Ints
 from tercel.core.errors import DataError
 from tercel.core.estimate import Estimate
 from tercel.core.report.cells import NOTHING
-from tercel.core.report.tables import fixed, spelt_cell
+from tercel.core.report.tables import fixed, spelt
 from tercel.core.stats import cluster_index, cluster_sums, clustered_se, mean_interval
 from tercel.core.stats.inference import spearman
 from tercel.core.vocabulary import DAY_NS
@@ -52,6 +52,14 @@ class Skill(Estimate):
     ci_high: float
     t: float
     dates: int
+
+    def __bool__(self) -> bool:
+        """Whether it was measured: not of a score that is the same of all names, or on too few dates."""
+        return bool(self.dates)
+
+    def to_json(self) -> dict[str, Any]:
+        """The numbers by name; empty where there are none."""
+        return asdict(self) if self else {}
 
 
 def rank_ic_by_date(forecast: ArrayLike, outcome: ArrayLike, dates: ArrayLike) -> Floats:
@@ -113,10 +121,14 @@ def stride(start_ns: Ints, end_ns: Ints) -> int:
     return next(apart, len(start_ns))
 
 
-def skill_sentence(ic: Mapping[str, Any] | None) -> str:
+NO_SKILL: Final = Skill(math.nan, math.nan, math.nan, math.nan, 0)
+"""Of a score that is the same of all names on every date."""
+
+
+def skill_sentence(ic: Skill | None) -> str:
     """The sentence in which every command says a fusion's skill.
 
-    >>> skill_sentence({"mean": 0.02, "ci_low": 0.01, "ci_high": 0.03, "t": 4.0, "dates": 90})
+    >>> skill_sentence(Skill(0.02, 0.01, 0.03, 4.0, 90))
     "The fused forecast's rank IC out of sample is 0.0200 [0.0100, 0.0300], t 4.0, over 90 dates."
     """
     if not ic:
@@ -125,8 +137,8 @@ def skill_sentence(ic: Mapping[str, Any] | None) -> str:
         )
         why = "too few dates or names" if ic is None else silent
         return f"The fused forecast's rank IC out of sample is not known: {why}."
-    open_ = "" if (ic["ci_low"] or 0.0) > 0 else ": not significantly above zero"
-    text = f"{spelt_cell(ic, digits=4)}, t {fixed(ic['t'], 1)}, over {ic['dates']} dates{open_}"
+    open_ = "" if (ic.ci_low or 0.0) > 0 else ": not significantly above zero"
+    text = f"{spelt(ic, digits=4)}, t {fixed(ic.t, 1)}, over {ic.dates} dates{open_}"
     return f"The fused forecast's rank IC out of sample is {text}."
 
 

@@ -17,11 +17,19 @@ from tercel.core.progress import say
 from tercel.core.report.cells import csv_text
 from tercel.core.report.tables import spelt_cell
 from tercel.signals.models.model_folder import AGAIN, SignalModel
-from tercel.signals.models.predict import HeldSpan, config_of, predict, present, when
-from tercel.signals.models.skill import BLOCK, FEWEST, skill_sentence
+from tercel.signals.models.predict import ForecastRow, HeldSpan, config_of, predict, present, when
+from tercel.signals.models.skill import BLOCK, FEWEST, Skill, skill_sentence
 from tercel.signals.panel.build import prices_of
 from tercel.signals.portfolio import book as books
-from tercel.signals.portfolio.book import Backtest, BookRule, Cost, Exposure, Walk, walk_of
+from tercel.signals.portfolio.book import (
+    Backtest,
+    BookRule,
+    Cost,
+    Exposure,
+    Walk,
+    YearFigures,
+    walk_of,
+)
 from tercel.signals.portfolio.targets import names_in
 from tercel.signals.risk.volatility import LEAST_PAST, MONTH, YEAR, Ewma, ewma
 from tercel.signals.sources.daily import SETTLES
@@ -260,7 +268,7 @@ class BacktestReport:
     book : Backtest
     net, gross : Estimate
         Annualised Sharpe ratios.
-    ic : mapping
+    ic : Skill
         Rank IC out of sample, as training measured it.
     at : str
         The newest date, ISO 8601.
@@ -280,7 +288,7 @@ class BacktestReport:
     book: Backtest
     net: Estimate
     gross: Estimate
-    ic: Mapping[str, Any]
+    ic: Skill
     at: str
     held: HeldSpan | None
     weights: tuple[HeldName, ...]
@@ -289,14 +297,14 @@ class BacktestReport:
     seed: int
 
     @cached_property
-    def years(self) -> list[dict[str, Any]]:
+    def years(self) -> list[YearFigures]:
         """Figures by calendar year."""
         return books.years(self.book)
 
     @property
-    def worst(self) -> Mapping[str, Any]:
+    def worst(self) -> YearFigures:
         """The year with the lowest net return."""
-        return min(self.years, key=lambda row: float(row["net"]))
+        return min(self.years, key=lambda row: row.net)
 
     @property
     def turnover(self) -> float:
@@ -340,7 +348,7 @@ class BacktestReport:
             "book": self.rule,
             "cost": self.cost,
             "definition": books.DEFINITION,
-            "ic": self.ic,
+            "ic": self.ic.to_json(),
             "sharpe_net": self.net.mean,
             "sharpe_gross": self.gross.mean,
             "sharpe_net_interval": self.net.to_json(),
@@ -389,7 +397,7 @@ class BacktestReport:
             f"of {spelt_cell(net.to_json())}{sure}, {len(self.book.net)} dates, {first} to {last}.",
             f"It turns over {self.turnover:.2f} half-turns a date, {self.turnover * self.book.periods:.0f} a year; {free}.",
             f"At worst it stood {100 * self.book.drawdown.max():.1f} % below its peak, {fell} to {deepest}; its worst "
-            f"year is {worst['year']}, {100 * worst['net']:+.1f} %.",
+            f"year is {worst.year}, {100 * worst.net:+.1f} %.",
             skill_sentence(self.ic),
         ]
         return lines + [f"Bias: {self.model.note}."] * bool(self.model.note)
@@ -397,7 +405,7 @@ class BacktestReport:
 
 def forecasts(
     model: SignalModel,
-) -> tuple[Walk, dict[str, dict[str, Any]], HeldSpan | None, list[str]]:
+) -> tuple[Walk, dict[str, ForecastRow], HeldSpan | None, list[str]]:
     """Forecasts out of sample with the newest date behind them; its rows by name and until when they reach; what has to
     be said of it.
     """
@@ -417,8 +425,8 @@ def forecasts(
             None,
             [f"No newer forecast than the walk's: its files end at {served.at}"],
         )
-    rows = {row["name"]: row for row in served.rows()}
-    value = [row["expected_bps"] / unit + model.fusion.base for row in rows.values()]
+    rows = {row.name: row for row in served.rows()}
+    value = [row.expected_bps / unit + model.fusion.base for row in rows.values()]
     times = pl.lit(served.at_ns).cast(table.schema["time"])
     newest = pl.DataFrame({"name": list(rows), "value": value, "outcome": float("nan")})
     newest = newest.with_columns(time=times, start=times, end=times).select(books.NEEDED)
@@ -455,19 +463,18 @@ def backtested(
     net, gross = (books.sharpe(returns, found.periods, rng) for returns in (found.net, found.gross))
     scaled = None
     if plain is not None:
-        drawn = books.sharpes({"": plain.net, "scaled": found.net}, plain.periods, rng)
-        gain = drawn["scaled"] - drawn[""]
+        both = {"plain": plain.net, "scaled": found.net}
+        unscaled, drawn = books.sharpes(both, plain.periods, rng).values()
+        gain = drawn - unscaled
         scaled = VolatilityTarget(
             f"volatility target {100 * (vol_target or 0.0):g} %",
-            drawn["scaled"].point,
+            drawn.point,
             float(found.drawdown.max()),
             gain.estimate(),
             gain.point / gain.error,
             plain,
         )
-    served = {
-        name: HeldName(name, 0.0, row["expected_bps"], row["sd_bps"]) for name, row in rows.items()
-    }
+    served = {name: HeldName(name, 0.0, row.expected_bps, row.sd_bps) for name, row in rows.items()}
     weights = (
         replace(served.get(name, HeldName(name, 0.0)), weight=weight)
         for name, weight, value in zip(
@@ -494,7 +501,7 @@ def backtested(
     )
 
 
-def ic_of(model: SignalModel) -> dict[str, Any]:
+def ic_of(model: SignalModel) -> Skill:
     """Rank IC of a model out of sample, as its training measured it and `signals evaluate` shows it.
 
     Raises
@@ -502,7 +509,7 @@ def ic_of(model: SignalModel) -> dict[str, Any]:
     DataError
         Where dates were too few for one, or none had a forecast.
     """
-    if not (ic := model.card.get("ic")):
+    if not (ic := model.ic):
         said = (
             model.walk()
             .filter(pl.col("expected_bps").is_not_nan())
@@ -517,7 +524,7 @@ def ic_of(model: SignalModel) -> dict[str, Any]:
             "give longer files, more names, or a source whose slope in `signals train` is above 0 by its interval, and "
             f"{AGAIN}",
         )
-    return dict(ic)
+    return ic
 
 
 def curve(found: Backtest) -> list[dict[str, Any]]:

@@ -162,11 +162,13 @@ def walk_of(table: pl.DataFrame) -> Walk:
 
 def _refuse(bad: pl.DataFrame, expected: str) -> None:
     if bad.height:
-        row = bad.row(0, named=True)
-        when = np.datetime64(row["time"], "ns").astype("datetime64[s]")
+        row, name, time, value, outcome = bad.select("row", "name", "time", "value", "outcome").row(
+            0
+        )
         raise DataError(
             expected,
-            f"{row['name']} at {when}, row {row['row']}: value {row['value']:g}, outcome {row['outcome']:g}",
+            f"{name} at {np.datetime64(time, 'ns').astype('datetime64[s]')}, row {row}: value {value:g}, "
+            f"outcome {outcome:g}",
             "train the model again",
         )
 
@@ -425,21 +427,35 @@ def sharpes(
     }
 
 
-def years(found: Backtest) -> list[dict[str, Any]]:
-    """Each calendar year of a book: dates, IC, returns (net compounded), Sharpe ratio, half-turns, worst drawdown."""
+@dataclass(frozen=True)
+class YearFigures:
+    """A calendar year of a book: dates, mean IC, returns (gross and net compounded), mean half-turns, worst drawdown."""
+
+    year: int
+    dates: int
+    ic: float | None
+    gross: float
+    cost: float
+    net: float
+    sharpe_net: float | None
+    turnover: float
+    drawdown: float
+
+
+def years(found: Backtest) -> list[YearFigures]:
+    """Figures of each calendar year of a book."""
     columns = {key: getattr(found, key) for key in ("gross", "cost", "net", "turnover", "ic")}
     rows = pl.DataFrame({"start": found.walk.start_ns, **columns}).fill_nan(None)
-    grown = {key: (1.0 + pl.col(key)).product() - 1.0 for key in ("gross", "net")}
     equity, mean, sd = (1.0 + pl.col("net")).cum_prod(), pl.col("net").mean(), pl.col("net").std()
     year = pl.from_epoch("start", "ns").dt.year().alias("year")
     table = rows.group_by(year, maintain_order=True).agg(
         dates=pl.len(),
         ic=pl.col("ic").mean(),
-        gross=grown["gross"],
+        gross=(1.0 + pl.col("gross")).product() - 1.0,
         cost=pl.col("cost").sum(),
-        net=grown["net"],
+        net=(1.0 + pl.col("net")).product() - 1.0,
         sharpe_net=pl.when(sd > 0).then(mean / sd * found.periods**0.5),
         turnover=pl.col("turnover").mean(),
         drawdown=(1.0 - equity / pl.max_horizontal(equity.cum_max(), 1.0)).max(),
     )
-    return table.to_dicts()
+    return [YearFigures(*row) for row in table.iter_rows()]
