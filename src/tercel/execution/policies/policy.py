@@ -15,9 +15,9 @@ import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Annotated, Any, Final, Protocol
 
 import msgspec
 import numpy as np
@@ -28,7 +28,7 @@ from tercel.core.errors import ConfigError, PolicyError, refuse_if
 from tercel.core.serialization import Record, parse_json
 from tercel.execution.columns import OBSERVATION
 from tercel.execution.features import FEATURES
-from tercel.execution.policies.network import HEADS, Head, MlpPolicy, OnnxPolicy, from_onnx, to_onnx
+from tercel.execution.policies.network import Head, MlpPolicy, OnnxPolicy, from_onnx, to_onnx
 
 # -- outcome of a training -----------------------------------------------------------------------------------------
 # The policy that a training selected, in words: its start or a checkpoint, and how far the two are apart in validation.
@@ -110,18 +110,6 @@ def selection(start: Look, checkpoint: Look | None, looks: int, start_selected: 
 # -- card -----------------------------------------------------------------------------------------
 
 FORMAT = 1
-TEXTS: Final = (
-    "name",
-    "actions",
-    "head",
-    "version",
-    "observation_hash",
-    "weights_sha256",
-    "observation",
-)
-# Whole numbers, and the least that each may be.
-NUMBERS: Final = {"n_actions": 1, "seed": -math.inf, "frames": 0, "stack": 1}
-TABLES: Final = ("task", "trained_on", "learner", "scores", "action_parameters", "limits")
 # Tables that say what is run: a score may be nan, a horizon may not.
 FINITE: Final = ("task", "action_parameters", "limits")
 OF_A_TASK: Final = (
@@ -133,7 +121,6 @@ OF_A_TASK: Final = (
     "warmup_s",
     "grid_points",
 )
-MARKETS: Final = (("trained_on", "market"), ("trained_on", "markets"), ("limits", "markets"))
 
 
 def layout_hash(names: Iterable[str]) -> str:
@@ -187,12 +174,12 @@ class Card:
     name: str
     observes: tuple[str, ...]
     actions: str
-    n_actions: int
-    head: str = "logits"
+    n_actions: Annotated[int, msgspec.Meta(ge=1)]
+    head: Head = "logits"
     task: dict[str, Any] = field(default_factory=dict)
     trained_on: dict[str, Any] = field(default_factory=dict)
     seed: int = 0
-    frames: int = 0
+    frames: Annotated[int, msgspec.Meta(ge=0)] = 0
     learner: dict[str, Any] = field(default_factory=dict)
     scores: dict[str, Any] = field(default_factory=dict)
     version: str = ""
@@ -201,7 +188,7 @@ class Card:
     format: int = FORMAT
     action_parameters: dict[str, Any] = field(default_factory=dict)
     observation: str = OBSERVATION
-    stack: int = 1
+    stack: Annotated[int, msgspec.Meta(ge=1)] = 1
     limits: dict[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> str:
@@ -283,7 +270,6 @@ def read_card(path: Path) -> Card:
         ) from error
     except ValueError as error:
         raise PolicyError("a card in JSON", f"{path}: {error}", remedy) from error
-    known = {f.name for f in fields(Card)}
     refuse_if(
         not isinstance(data, dict) or not {"name", "observes", "actions", "n_actions"} <= set(data),
         "a card with name, observes, actions and n_actions",
@@ -295,48 +281,35 @@ def read_card(path: Path) -> Card:
         raise PolicyError(
             f"a card of format {FORMAT}", f"{path}: format {data.get('format')}", remedy
         )
-    wrong = next(_wrong(data), None)
+    try:
+        card = msgspec.convert(data, Card)
+        wrong = next(_wrong(card), None)
+    except msgspec.ValidationError as error:
+        said, _, at = str(error).partition(" - at `$.")
+        name, expected = at.rstrip("`"), said.removeprefix("Expected ").partition(", got")[0]
+        wrong = name, expected, data.get(name)
     if wrong is not None:
         name, expected, value = wrong
         raise PolicyError(
             f"a card whose {name} is {expected}", f"{path}: {name} {value!r}"[:300], remedy
         )
-    card = Card(**{key: value for key, value in data.items() if key in known})
-    return Card(
-        **{
-            **{f.name: getattr(card, f.name) for f in fields(Card)},
-            "observes": tuple(card.observes),
-        }
-    )
+    return card
 
 
-def _wrong(data: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
-    """Fields of another type than a card's, each with what was expected and what is there."""
-    given = {f.name: data[f.name] for f in fields(Card) if f.name in data}
-    for name, value in given.items():
-        if name in TEXTS and not isinstance(value, str):
-            yield name, "a text", value
-        elif name == "head" and value not in HEADS:
-            yield name, f"one of {', '.join(HEADS)}", value
-        elif name == "observes" and not _is_texts(value):
-            yield name, "a list of texts", value
-        elif name in NUMBERS and not (_is_number(value, whole=True) and value >= NUMBERS[name]):
-            least = f", at least {NUMBERS[name]}" if math.isfinite(NUMBERS[name]) else ""
-            yield name, f"a whole number{least}", value
-        elif name in TABLES and not isinstance(value, dict):
-            yield name, "a table of names and values", value
-    for table, key in MARKETS:
-        value = given.get(table, {}).get(key)
-        if not (value is None or isinstance(value, str) or _is_texts(value)):
-            yield f"{table}.{key}", "a market, or a list of markets", value
+def _wrong(card: Card) -> Iterator[tuple[str, str, Any]]:
+    """Entries of a card's tables that say nothing a program can use, each with what was expected and what is there."""
+    for name, table in (("trained_on", card.trained_on), ("limits", card.limits)):
+        for key in ("market", "markets"):
+            value = table.get(key)
+            if not (value is None or isinstance(value, str) or _is_texts(value)):
+                yield f"{name}.{key}", "a market, or a list of markets", value
     for key in OF_A_TASK:
-        value = given.get("task", {}).get(key, 0)
-        if not (
-            _is_number(value) or (key == "share" and value is None)
-        ):  # None: an order of a quantity
+        value = card.task.get(key, 0)
+        # None: an order of a quantity
+        if not (_is_number(value) or (key == "share" and value is None)):
             yield f"task.{key}", "a number", value
     for name in FINITE:
-        for key, value in _leaves(given.get(name, {}), name):
+        for key, value in _leaves(getattr(card, name), name):
             if isinstance(value, float) and not math.isfinite(value):
                 yield key, "a finite number", value
 
@@ -345,8 +318,8 @@ def _is_texts(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(one, str) for one in value)
 
 
-def _is_number(value: Any, *, whole: bool = False) -> bool:
-    return isinstance(value, int if whole else int | float) and not isinstance(value, bool)
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _leaves(value: Any, name: str) -> Iterator[tuple[str, Any]]:
@@ -475,8 +448,7 @@ def load_policy(folder: Path, observes: Iterable[str] | None = None) -> tuple[Po
             f"{folder / MODEL} with {digest[:16]}: damaged, or of another policy",
             "copy both files again, or save the policy again",
         )
-    head: Head = next((known for known in HEADS if known == card.head), "logits")
-    policy = from_onnx(data, head)
+    policy = from_onnx(data, card.head)
     refuse_if(
         (policy.observation_size, policy.n_actions) != (len(card.observes), card.n_actions),
         f"{len(card.observes)} inputs and {card.n_actions} actions, as the card says",
