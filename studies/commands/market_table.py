@@ -17,7 +17,7 @@ from tercel.core.report import fixed, spelt_cell
 
 if TYPE_CHECKING:
     from studies.realism.sets import DataSet
-    from tercel.market import Gate, ScoreCard
+    from tercel.market import ScoreCard, ScoreGate
 
 HEADINGS = (
     "data set", "model", "Spearman", "MEAN14", "a real day", "real pooled", "x floor", "interleaved", "x interleaved",
@@ -185,6 +185,6 @@ def markdown(rows: Sequence[Row]) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _pair(gate: "Gate") -> str:
+def _pair(gate: "ScoreGate") -> str:
     value, real = ("none" if x is None else f"{x:.3g}" for x in (gate.value, gate.real))
     return f"{value} / {real}"

@@ -28,7 +28,7 @@ from tercel.cli.shared import (
     result_console,
     say,
 )
-from tercel.core.errors import ConfigError, PolicyError, UnknownNameError
+from tercel.core.errors import ConfigError, PolicyError, UnknownNameError, refuse_if
 from tercel.core.report.tables import spelt
 from tercel.core.serialization import Record
 from tercel.core.system import user_name
@@ -237,12 +237,12 @@ def promote(
     why = reason.strip()
     name, at, which = version.rpartition("@")
     checked_alias(to)
-    if not at or not which:
-        raise ConfigError(
-            "a registered version",
-            repr(version),
-            "write NAME@VERSION; `tercel agent list` shows them",
-        )
+    refuse_if(
+        not at or not which,
+        "a registered version",
+        repr(version),
+        "write NAME@VERSION; `tercel agent list` shows them",
+    )
     if evidence is None and not why:
         raise ConfigError(
             "evidence for a promotion, or a reason",
@@ -397,12 +397,13 @@ def export(
     as_json: AsJson = False,
 ) -> None:
     """Write a policy as ONNX with its card, and check what was written by running it."""
-    if format_ != "onnx":
-        raise ConfigError("a format: onnx", f"--format {format_}", "leave it out")
-    if out.exists() and not replace:
-        raise ConfigError(
-            "a place where nothing is yet", f"--out {out}", "name another, or add --replace"
-        )
+    refuse_if(format_ != "onnx", "a format: onnx", f"--format {format_}", "leave it out")
+    refuse_if(
+        out.exists() and not replace,
+        "a place where nothing is yet",
+        f"--out {out}",
+        "name another, or add --replace",
+    )
     if out.exists() and out.is_dir() == (out.suffix == ".zip"):
         there, wanted = (
             ("a file", "a folder") if out.suffix != ".zip" else ("a folder", "an archive")
@@ -415,12 +416,12 @@ def export(
     from tercel.execution.policies.policy import CARD, exported
     from tercel.execution.registry import resolve_policy
 
-    if out.is_dir() and any(out.iterdir()) and not (out / CARD).is_file():
-        raise ConfigError(
-            "an empty folder or that of a policy",
-            f"--out {out}",
-            "name another: this would be emptied",
-        )
+    refuse_if(
+        out.is_dir() and any(out.iterdir()) and not (out / CARD).is_file(),
+        "an empty folder or that of a policy",
+        f"--out {out}",
+        "name another: this would be emptied",
+    )
     found = exported(resolve_policy(policy, registry), out, seed)
     about = {"policy": policy, "out": str(out), "format": format_} | found.json_fields()
     text = f"written  {out}: {', '.join(found.files)}\n{_in_words(found)}"

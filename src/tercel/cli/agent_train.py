@@ -20,7 +20,7 @@ from tercel.cli.shared import (
     say,
     stopped,
 )
-from tercel.core.errors import ConfigError, UnknownNameError, nearest, offer
+from tercel.core.errors import ConfigError, UnknownNameError, nearest, offer, refuse_if
 
 if TYPE_CHECKING:
     from tercel.api.learn import TrainingRun
@@ -77,8 +77,7 @@ def tune(
     market = settings.run.market
     label = market.symbol or Path(market.preset).stem
     out = out or Path("runs/tuned") / f"{label}-{seed}.json"
-    if out.exists():
-        raise ConfigError("a new file", f"{out} exists", "name another --out")
+    refuse_if(out.exists(), "a new file", f"{out} exists", "name another --out")
     out.parent.mkdir(parents=True, exist_ok=True)
     digest = hashlib.sha256(repr(settings).encode()).hexdigest()[:10]
     parts = out.with_name(f".{out.stem}-{digest}.parts")
@@ -134,10 +133,9 @@ def _settings(where: MarketOptions, episodes: int, validation: int, seed: int) -
     from tercel.lab.evaluation.scenario import Scenario
     from tercel.lab.evaluation.tuning import VALIDATION_EPISODES, TuningSettings
 
-    if validation == 1:
-        raise ConfigError(
-            "two validation episodes or more", "1", "leave --validation out for 1,024"
-        )
+    refuse_if(
+        validation == 1, "two validation episodes or more", "1", "leave --validation out for 1,024"
+    )
     market = where.markets()[0]
     looked_up(market)
     return TuningSettings(Scenario(market), episodes, validation or VALIDATION_EPISODES, seed)

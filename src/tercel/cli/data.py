@@ -22,7 +22,7 @@ from tercel.cli.shared import (
     print_table,
     say,
 )
-from tercel.core.errors import ConfigError, FeedError, VenueError
+from tercel.core.errors import ConfigError, FeedError, VenueError, refuse_if
 
 if TYPE_CHECKING:
     from tercel.market.tape import Instrument
@@ -158,12 +158,13 @@ def list_(
     as_json: AsJson = False,
 ) -> None:
     """List what a lake holds."""
-    if not lake.is_dir():
-        raise FeedError(
-            "a lake folder",
-            f"{lake}, which is none",
-            f"run: tercel data import lobster PATHS... --lake {lake}",
-        )
+    refuse_if(
+        not lake.is_dir(),
+        "a lake folder",
+        f"{lake}, which is none",
+        f"run: tercel data import lobster PATHS... --lake {lake}",
+        FeedError,
+    )
     from tercel.market.tape import Lake as Store
 
     days = [ImportedDay(day) for day in Store(lake).list()]

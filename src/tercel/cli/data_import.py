@@ -20,7 +20,7 @@ from tercel.cli.shared import (
     result_console,
     say,
 )
-from tercel.core.errors import ConfigError, FeedError, TercelError, listed
+from tercel.core.errors import ConfigError, FeedError, TercelError, listed, refuse_if
 from tercel.core.serialization import Record
 from tercel.market.feed import Feed, FeedDay, FeedOptions, feed_named, feeds_of_others
 
@@ -346,8 +346,13 @@ def _with_progress(days: "Sequence[FeedDay]") -> "Iterator[FeedDay]":
 
 def no_lake_as_source(paths: Sequence[Path], lake: "Store") -> None:
     """Refuse a lake among the files to import, and a file as the lake."""
-    if lake.root.exists() and not lake.root.is_dir():
-        raise FeedError("a folder as --lake", f"the file {lake.root}", "name another folder")
+    refuse_if(
+        lake.root.exists() and not lake.root.is_dir(),
+        "a folder as --lake",
+        f"the file {lake.root}",
+        "name another folder",
+        FeedError,
+    )
     for path in paths:
         if path.is_dir() and (path / ".tercel").is_dir():
             raise FeedError(

@@ -27,7 +27,7 @@ from tercel.cli.shared import (
     print_table,
     say,
 )
-from tercel.core.errors import ConfigError
+from tercel.core.errors import ConfigError, refuse_if
 
 if TYPE_CHECKING:
     from tercel.market.flow.port import Preset
@@ -122,10 +122,12 @@ def calibrate(request: Calibrate) -> None:
         raise touch_alone(1)
     labels = ", ".join(day.label for day in days)
     say(f"{labels} read; fitting {request.model}, about a minute for a few days")
-    if request.model == "resampled" and (request.start or levels or request.lot):
-        raise ConfigError(
-            "days from their opening", "--from, --levels or --lot", "leave them out with resampled"
-        )
+    refuse_if(
+        request.model == "resampled" and (request.start or levels or request.lot),
+        "days from their opening",
+        "--from, --levels or --lot",
+        "leave them out with resampled",
+    )
     halves = (
         len(dates) == 1 and days[0].session_s >= LEAST_SESSION_S
     )  # odd half hours against even ones
@@ -266,18 +268,19 @@ def simulate(request: Simulate) -> None:
     from tercel.market.tape.events import working_days
 
     preset, seconds = load(request.preset), request.seconds
-    if not 60.0 <= seconds <= LONGEST_S:
-        raise ConfigError(
-            f"60 to {LONGEST_S:g} seconds a day", f"{seconds:g}", "simulate several days instead"
-        )
-    if preset.model == "resampled" and (
-        request.symbol not in ("", preset.symbol) or seconds != Simulate.seconds
-    ):
-        raise ConfigError(
-            f"{preset.symbol} for whole sessions",
-            f"{request.symbol or preset.symbol} for {seconds:g} s",
-            "leave --symbol and --seconds out",
-        )
+    refuse_if(
+        not 60.0 <= seconds <= LONGEST_S,
+        f"60 to {LONGEST_S:g} seconds a day",
+        f"{seconds:g}",
+        "simulate several days instead",
+    )
+    refuse_if(
+        preset.model == "resampled"
+        and (request.symbol not in ("", preset.symbol) or seconds != Simulate.seconds),
+        f"{preset.symbol} for whole sessions",
+        f"{request.symbol or preset.symbol} for {seconds:g} s",
+        "leave --symbol and --seconds out",
+    )
     law, names = law_of(request.regimes, preset, seconds)
     lake, rows = Store(request.out), []
     for seed, date in enumerate(working_days(request.first, request.days), request.seed):

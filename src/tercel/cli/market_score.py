@@ -19,7 +19,7 @@ from tercel.cli.shared import (
     print_table,
     say,
 )
-from tercel.core.errors import ConfigError
+from tercel.core.errors import ConfigError, refuse_if
 from tercel.core.extras import entry_point
 from tercel.core.report.cells import NOTHING
 from tercel.core.report.tables import plain_table, spelt_cell
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
         StoredLessons,
         StoredPrediction,
     )
-    from tercel.market.score.distance import Gate
-    from tercel.market.score.dynamics import JudgedFigure
+    from tercel.market.score.distance import ScoreGate
+    from tercel.market.score.dynamics import DynamicFigure
 
 Table = tuple[tuple[str, ...], list[list[str]]]
 """Names of columns, and rows."""
@@ -127,7 +127,7 @@ def impact_rows(card: "ScoreCard") -> list[list[str]]:
     ]
 
 
-def passed(gates: "Mapping[str, Gate | JudgedFigure]", of: str = "/") -> str:
+def passed(gates: "Mapping[str, ScoreGate | DynamicFigure]", of: str = "/") -> str:
     """How many of how many; empty where there are none."""
     return f"{sum(gate.passed for gate in gates.values())}{of}{len(gates)}" if gates else ""
 
@@ -312,12 +312,12 @@ def _by_card(request: ScoreRequest) -> "ScoreCard":
         request.seen,
         request.write,
     )
-    if request.dates or any(alone):
-        raise ConfigError(
-            "--lake with the days to score on",
-            "options about days without it",
-            "name both, or neither to score against the tape on the card",
-        )
+    refuse_if(
+        request.dates or any(alone),
+        "--lake with the days to score on",
+        "options about days without it",
+        "name both, or neither to score against the tape on the card",
+    )
     from tercel.market.flow.preset import load
     from tercel.market.score.card import score_by_card
 
@@ -326,12 +326,12 @@ def _by_card(request: ScoreRequest) -> "ScoreCard":
 
 def _by_tape(request: ScoreRequest, lake: Path, dates: list[str]) -> "ScoreCard":
     """On days of a lake; the report and the card are written where asked."""
-    if not dates:
-        raise ConfigError(
-            "--date with --lake",
-            f"--lake {lake} alone",
-            "name the days to score on, or leave out both",
-        )
+    refuse_if(
+        not dates,
+        "--date with --lake",
+        f"--lake {lake} alone",
+        "name the days to score on, or leave out both",
+    )
     file = file_to_write(request.preset) if request.write else None
     from tercel.market.flow.preset import load
     from tercel.market.score.calibrated import days_of, refuse_seen, train_days
@@ -371,10 +371,12 @@ def file_to_write(which: str) -> Path:
     ConfigError
         A name and no file.
     """
-    if not which.endswith(".json"):
-        raise ConfigError(
-            "a preset file (.json) to write into", f"the name {which}", "give its path"
-        )
+    refuse_if(
+        not which.endswith(".json"),
+        "a preset file (.json) to write into",
+        f"the name {which}",
+        "give its path",
+    )
     return Path(which)
 
 

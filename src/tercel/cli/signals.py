@@ -35,7 +35,7 @@ from tercel.core.report.cells import NOTHING
 
 if TYPE_CHECKING:
     from tercel.signals.models.model_folder import SignalModel
-    from tercel.signals.models.predict import ForecastRow, ServedForecasts
+    from tercel.signals.models.predict import NameForecast, ServedForecasts
     from tercel.signals.portfolio.backtest import BacktestReport, Charge
     from tercel.signals.runs.config import SignalsConfig
     from tercel.signals.runs.explain import ForecastExplanation
@@ -577,7 +577,7 @@ FEW = 5
 
 
 def _show_predicted(
-    model: "SignalModel", rows: "list[ForecastRow]", served: "ServedForecasts"
+    model: "SignalModel", rows: "list[NameForecast]", served: "ServedForecasts"
 ) -> None:
     from tercel.signals.models.skill import skill_sentence
     from tercel.signals.portfolio.backtest import ends

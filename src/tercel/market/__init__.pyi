@@ -41,7 +41,7 @@ from tercel.market.score.card import ScoreDraw as ScoreDraw
 from tercel.market.score.card import keep as keep
 from tercel.market.score.card import rounded as rounded
 from tercel.market.score.card import score as score_preset
-from tercel.market.score.distance import Gate as Gate
+from tercel.market.score.distance import ScoreGate as ScoreGate
 from tercel.market.score.distance import finite as finite
 from tercel.market.score.dynamics import Adder as Adder
 from tercel.market.score.dynamics import SumFigure as SumFigure
@@ -84,7 +84,9 @@ __all__ = [
     "Positive",
     "Rate",
     "SantaFePreset",
+    "ScoreCard",
     "ScoreDraw",
+    "ScoreGate",
     "SumFigure",
     "Sums",
     "alias_table",

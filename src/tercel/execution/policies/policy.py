@@ -10,6 +10,7 @@ The card beside a policy file: what it sees and does, where it comes from, how g
 import hashlib
 import json
 import math
+import re
 import shlex
 import shutil
 import tempfile
@@ -28,7 +29,7 @@ from tercel.core.errors import ConfigError, PolicyError, refuse_if
 from tercel.core.serialization import Record, parse_json
 from tercel.execution.columns import OBSERVATION
 from tercel.execution.features import FEATURES
-from tercel.execution.policies.network import Head, MlpPolicy, OnnxPolicy, from_onnx, to_onnx
+from tercel.execution.policies.network import HEADS, Head, MlpPolicy, OnnxPolicy, from_onnx, to_onnx
 
 # -- outcome of a training -----------------------------------------------------------------------------------------
 # The policy that a training selected, in words: its start or a checkpoint, and how far the two are apart in validation.
@@ -286,8 +287,9 @@ def read_card(path: Path) -> Card:
         wrong = next(_wrong(card), None)
     except msgspec.ValidationError as error:
         said, _, at = str(error).partition(" - at `$.")
-        name, expected = at.rstrip("`"), said.removeprefix("Expected ").partition(", got")[0]
-        wrong = name, expected, data.get(name)
+        name = re.split(r"\W", at)[0]
+        one_of = f"one of {', '.join(HEADS)}" if name == "head" else ""
+        wrong = name, one_of or said.removeprefix("Expected ").partition(", got")[0], data.get(name)
     if wrong is not None:
         name, expected, value = wrong
         raise PolicyError(

@@ -17,16 +17,16 @@ from tercel.market.observed import Observed
 from tercel.market.score.calibrated import Day, Stretch, half_hours, of_one_market, simulated
 from tercel.market.score.distance import (
     ConditionalReference,
-    Gate,
     LevelGate,
     Reference,
+    ScoreGate,
     at_level,
     classifier_auc,
     gates,
     mean14,
     numbers,
 )
-from tercel.market.score.dynamics import JudgedFigure, TapeFigure, judge, of_tape, sums_of
+from tercel.market.score.dynamics import DynamicFigure, TapeFigure, judge, of_tape, sums_of
 from tercel.market.score.sample import Sample, clock_of, sample
 
 # -- realism ---------------------------------------------------------------------------------------
@@ -338,7 +338,7 @@ class GivenDistance:
 
 @dataclass(frozen=True)
 class ScoreCard:
-    """Realism of a market, as `tercel market score --json` prints it.
+    """Realism of a market; its fields are what `tercel market score` prints as JSON.
 
     `gates_train` are the gates against the days calibrated on, `gates_level` those of the test days with their level
     taken out: where a gate is missed on the test days and passed on the others, the day has changed and not the model
@@ -357,10 +357,10 @@ class ScoreCard:
     pooled_floor_mean_l1: float | None
     interleaved_mean_l1: float | None
     interleaved_floor_mean_l1: float | None
-    gates: dict[str, Gate]
-    gates_train: dict[str, Gate]
+    gates: dict[str, ScoreGate]
+    gates_train: dict[str, ScoreGate]
     gates_level: dict[str, LevelGate]
-    dynamics: dict[str, JudgedFigure]
+    dynamics: dict[str, DynamicFigure]
     conditional: dict[str, GivenDistance]
     classifier_auc: float | None
     classifier_auc_real: float | None
@@ -565,7 +565,7 @@ def compact(card: ScoreCard, digits: int = 4) -> Card:
     """A score reduced for a preset's card: figures rounded, secondary tables dropped."""
     short = {name: value for name, value in vars(card).items() if name not in SECONDARY}
     short["dynamics"] = {
-        name: Gate(row.value, row.real, row.passed) for name, row in card.dynamics.items()
+        name: ScoreGate(row.value, row.real, row.passed) for name, row in card.dynamics.items()
     }
     found: Card = rounded(to_jsonable(short), digits)
     return found
@@ -584,8 +584,8 @@ class StoredScores:
     floor_mean_l1: float | None = None
     pooled_floor_mean_l1: float | None = None
     classifier_auc: float | None = None
-    gates: Mapping[str, Gate] = field(default_factory=dict)
-    dynamics: Mapping[str, Gate] = field(default_factory=dict)
+    gates: Mapping[str, ScoreGate] = field(default_factory=dict)
+    dynamics: Mapping[str, ScoreGate] = field(default_factory=dict)
 
     @classmethod
     def of(cls, preset: Preset) -> Self:

@@ -223,7 +223,7 @@ RATIO: Final = 0.15
 
 
 @dataclass(frozen=True)
-class Gate:
+class ScoreGate:
     """A simulated number beside the tape's, and whether it is near enough; not passed where one of them is None."""
 
     value: float | None
@@ -232,14 +232,14 @@ class Gate:
 
 
 @dataclass(frozen=True)
-class LevelGate(Gate):
+class LevelGate(ScoreGate):
     """A gate with the days' level taken out (:func:`at_level`)."""
 
     by_model: float | None
     by_day: float | None
 
 
-def gates(reals: Mapping[str, float], sims: Mapping[str, float]) -> dict[str, Gate]:
+def gates(reals: Mapping[str, float], sims: Mapping[str, float]) -> dict[str, ScoreGate]:
     """Every gate, of the tape's `numbers` and the simulated ones."""
     return {name: judged(name, sims[name], reals[name]) for name in sims}
 
@@ -290,14 +290,14 @@ def numbers(drawn: Sample | Sequence[Sample]) -> dict[str, float]:
     return {name: float(value) for name, value in found.items()}
 
 
-def judged(name: str, value: float, real: float) -> Gate:
+def judged(name: str, value: float, real: float) -> ScoreGate:
     """One gate's verdict.
 
     >>> judged("sd_1s", 1.05, 1.0).passed, judged("sign_acf_1", 0.45, 0.6).passed
     (True, False)
     """
     if not (np.isfinite(value) and np.isfinite(real)):
-        return Gate(finite(value), finite(real), False)
+        return ScoreGate(finite(value), finite(real), False)
     if name.startswith("sign_acf"):
         passed = abs(value - real) <= SIGN
     elif name.startswith("variance_ratio"):
@@ -306,7 +306,7 @@ def judged(name: str, value: float, real: float) -> Gate:
         passed = abs(value - real) <= (RESPONSE if name.startswith("response") else RELATIVE) * abs(
             real
         )
-    return Gate(value, real, bool(passed))
+    return ScoreGate(value, real, bool(passed))
 
 
 def finite(value: float | None) -> float | None:

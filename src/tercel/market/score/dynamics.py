@@ -180,7 +180,7 @@ class TapeFigure:
 
 
 @dataclass(frozen=True)
-class JudgedFigure(TapeFigure):
+class DynamicFigure(TapeFigure):
     """The tape's figure beside the simulated one; a missing value has not passed."""
 
     value: float | None
@@ -212,11 +212,11 @@ SEED: Final = 1
 """Of the intervals."""
 
 
-def judge(tape: Mapping[str, TapeFigure], simulated: Sequence[Sums]) -> dict[str, JudgedFigure]:
+def judge(tape: Mapping[str, TapeFigure], simulated: Sequence[Sums]) -> dict[str, DynamicFigure]:
     """The tape's figures beside those of simulated stretches."""
     made = values(FIGURES, table(simulated, COLUMNS), COLUMNS)
     return {
-        name: JudgedFigure(
+        name: DynamicFigure(
             **vars(row),
             value=finite(made[name]),
             passed=bool(abs(made[name] - row.real) <= row.bar),

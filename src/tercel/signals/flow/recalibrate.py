@@ -17,7 +17,7 @@ import msgspec
 import numpy as np
 
 from tercel.core.arrays import Floats
-from tercel.core.errors import DataError
+from tercel.core.errors import DataError, refuse_if
 from tercel.core.report.tables import fixed
 from tercel.core.stats.inference import t_quantile
 from tercel.execution.foresight.forecaster import (
@@ -343,12 +343,13 @@ def _fresh(model: Forecaster, lake: Lake, symbol: str, until: str) -> tuple[list
         [date for date in some if date <= (until or date)] for some in (known, lake.days(symbol))
     )
     fresh = [date for date in dates if date not in {*retained, *trained}]
-    if not retained and not fresh:
-        raise DataError(
-            f"days of {symbol} that {model.id} was not trained on",
-            f"none in {lake.root}{until and ' until ' + until}",
-            "import other days",
-        )
+    refuse_if(
+        not retained and not fresh,
+        f"days of {symbol} that {model.id} was not trained on",
+        f"none in {lake.root}{until and ' until ' + until}",
+        "import other days",
+        DataError,
+    )
     if retained and fresh and fresh[0] < retained[-1]:
         raise DataError(
             f"days of {symbol} after {retained[-1]}",

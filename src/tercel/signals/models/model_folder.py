@@ -31,7 +31,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tercel.core.arrays import Floats, Ints
-from tercel.core.errors import ConfigError, DataError, check_known, offer
+from tercel.core.errors import ConfigError, DataError, check_known, offer, refuse_if
 from tercel.core.extras import entry_point, entry_point_names
 from tercel.core.files import file_hash
 from tercel.core.messages import Alpha
@@ -186,7 +186,7 @@ class StoredPart(NamedFile, frozen=True):
     parameters: dict[str, Any]
 
 
-class ModelCard(msgspec.Struct, frozen=True):
+class SignalModelCard(msgspec.Struct, frozen=True):
     """What programs read of a card."""
 
     inputs: str = "panel"
@@ -245,9 +245,9 @@ class SignalModel:
     id: str = ""
 
     @cached_property
-    def facts(self) -> ModelCard:
+    def facts(self) -> SignalModelCard:
         """What programs read of the card."""
-        return msgspec.convert(self.card, ModelCard)
+        return msgspec.convert(self.card, SignalModelCard)
 
     @property
     def inputs(self) -> str:
@@ -321,12 +321,13 @@ class SignalModel:
             When a forecast is no number.
         """
         by_model, scale = self.part_forecasts(features), self.scale
-        if len(by_model) != len(instruments):
-            raise DataError(
-                "a row per instrument",
-                f"{len(by_model)} rows, {len(instruments)} instruments",
-                "line them up",
-            )
+        refuse_if(
+            len(by_model) != len(instruments),
+            "a row per instrument",
+            f"{len(by_model)} rows, {len(instruments)} instruments",
+            "line them up",
+            DataError,
+        )
         value, sd = self.fusion.combine(by_model)
         speaks = (self.fusion.weights * scale.unit_bps > 0) & ~np.isnan(by_model)
         expected, deviation = self.bps(value), scale.sd_bps * sd / scale.full_sd
@@ -537,7 +538,7 @@ def load(folder: Path) -> SignalModel:
             )
         if card.get("sha256") != _digest(card):
             raise DataError("a card as it was written", f"{folder / CARD}, which was edited", AGAIN)
-        facts = msgspec.convert(card, ModelCard)
+        facts = msgspec.convert(card, SignalModelCard)
         fusion = Fusion.from_json(parse_json(_checked(folder, facts.fusion)))
         models = tuple(_part(folder, raw) for raw in facts.parts)
         if fusion.sources != tuple(one.name for one in models):
@@ -568,10 +569,13 @@ def folder_at(path: Path, seed: int = 1) -> Path:
     """
     tried = [path, path / MODEL]
     if path.is_file() and path.name != CARD:
-        if path.suffix == ".json":
-            raise DataError(
-                "the folder of a trained model", f"{path}, a file", f"name its folder, or {AGAIN}"
-            )
+        refuse_if(
+            path.suffix == ".json",
+            "the folder of a trained model",
+            f"{path}, a file",
+            f"name its folder, or {AGAIN}",
+            DataError,
+        )
         from tercel.signals.runs.config import read_config
 
         tried = [RUNS / f"signals-{read_config(path).name}-{seed}" / MODEL]
@@ -642,11 +646,21 @@ def _checked(folder: Path, named: NamedFile | None) -> bytes:
     if named is None:
         raise ValueError("a file that is not named")
     file = folder / Path(named.file).name
-    if not file.is_file():
-        raise DataError("the file that the card names", f"{file}, which is gone", AGAIN)
+    refuse_if(
+        not file.is_file(),
+        "the file that the card names",
+        f"{file}, which is gone",
+        AGAIN,
+        DataError,
+    )
     data = file.read_bytes()
-    if hashlib.sha256(data).hexdigest() != named.sha256:
-        raise DataError("the file that the card names", f"{file}, which was changed", AGAIN)
+    refuse_if(
+        hashlib.sha256(data).hexdigest() != named.sha256,
+        "the file that the card names",
+        f"{file}, which was changed",
+        AGAIN,
+        DataError,
+    )
     return data
 
 

@@ -28,7 +28,7 @@ from typing import Any, Final
 import numpy as np
 
 from tercel.core.arrays import Floats, Ints
-from tercel.core.errors import DataError
+from tercel.core.errors import DataError, refuse_if
 from tercel.core.files import LOCK, locked, write_atomic
 from tercel.core.report.tables import spelt_cell
 from tercel.core.stats import clustered_se
@@ -130,20 +130,24 @@ def learn(data: Dataset, source: str, update: Update, rule: OnlineRule = USUAL) 
     warm = (
         np.concatenate(batches[: rule.warm + 1]) if len(times) > rule.warm else np.zeros(0, np.intp)
     )
-    if len(warm) < LEAST_ROWS:
-        raise DataError(
-            f"{LEAST_ROWS} labels of {source} that end in its first {rule.warm} dates",
-            f"{len(warm)}, {len(times)} dates in all",
-            "take a longer history",
-        )
+    refuse_if(
+        len(warm) < LEAST_ROWS,
+        f"{LEAST_ROWS} labels of {source} that end in its first {rule.warm} dates",
+        f"{len(warm)}, {len(times)} dates in all",
+        "take a longer history",
+        DataError,
+    )
     spread = np.nanmax(x[warm], axis=0, initial=-np.inf) - np.nanmin(
         x[warm], axis=0, initial=np.inf
     )
     used = np.flatnonzero(spread > 0)
-    if not len(used):
-        raise DataError(
-            "features that vary", f"constant {source} in {len(warm)} rows", "leave the source out"
-        )
+    refuse_if(
+        not len(used),
+        "features that vary",
+        f"constant {source} in {len(warm)} rows",
+        "leave the source out",
+        DataError,
+    )
     ready, medians = filled(x[warm][:, used])
     centre, scale = scale_of(ready, np.ones(len(warm)))
     full = filled(x[:, used], medians)[0]

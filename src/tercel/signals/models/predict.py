@@ -25,7 +25,7 @@ import numpy as np
 import polars as pl
 
 from tercel.core.arrays import Floats, Ints
-from tercel.core.errors import DataError
+from tercel.core.errors import DataError, refuse_if
 from tercel.core.messages import Alpha
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.signals.models.model_folder import AGAIN, SignalModel
@@ -123,7 +123,7 @@ def widths(
 
 
 @dataclass(frozen=True)
-class Coverage:
+class WidthCoverage:
     """Share of outcomes inside the interval, and its mean half-width in standard deviations."""
 
     coverage: float
@@ -145,7 +145,7 @@ class WalkInterval:
     width: float
     rows: pl.DataFrame
 
-    def by_year(self) -> dict[str, Coverage]:
+    def by_year(self) -> dict[str, WidthCoverage]:
         """Share inside and mean half-width by year, and over `all`."""
         inside = [
             (pl.col("score") <= pl.col("width")).mean().alias("coverage"),
@@ -154,8 +154,8 @@ class WalkInterval:
         years = (
             self.rows.group_by(pl.col("time").dt.year().cast(pl.String)).agg(inside).sort("time")
         )
-        found = {str(year): Coverage(*figures) for year, *figures in years.iter_rows()}
-        return found | {"all": Coverage(*self.rows.select(inside).row(0))}
+        found = {str(year): WidthCoverage(*figures) for year, *figures in years.iter_rows()}
+        return found | {"all": WidthCoverage(*self.rows.select(inside).row(0))}
 
 
 def interval_of(model: SignalModel, until_ns: int | None = None) -> WalkInterval | None:
@@ -186,7 +186,7 @@ def interval_of(model: SignalModel, until_ns: int | None = None) -> WalkInterval
 
 
 @dataclass(frozen=True)
-class ForecastRow:
+class NameForecast:
     """The forecast of a name, as `tercel signals predict` writes it.
 
     `low_bps` and `high_bps` are the 90 % interval, None without one, or where no source has a weight.
@@ -318,14 +318,14 @@ class ServedForecasts:
             said.append(f"{seen} For skill read the walk: signals evaluate, backtest.")
         return said
 
-    def rows(self) -> list[ForecastRow]:
+    def rows(self) -> list[NameForecast]:
         """A row a name."""
         found = []
         for one in self.alphas:
             inside = self.interval if one.sources else None
             half = None if inside is None else inside.width * one.sd_bps
             found.append(
-                ForecastRow(
+                NameForecast(
                     at=self.at,
                     name=one.instrument,
                     horizon_s=one.horizon_ns / NS_PER_SECOND,
@@ -439,12 +439,13 @@ def present(config: SignalsConfig) -> SignalsConfig:
         They are gone.
     """
     prices = Path(config.panel.path)
-    if config.panel.path and not prices.exists():
-        raise DataError(
-            f"{prices.name}, which the model reads",
-            f"nothing at {prices}",
-            f"put it there, or {AGAIN}",
-        )
+    refuse_if(
+        config.panel.path and not prices.exists(),
+        f"{prices.name}, which the model reads",
+        f"nothing at {prices}",
+        f"put it there, or {AGAIN}",
+        DataError,
+    )
     return config
 
 

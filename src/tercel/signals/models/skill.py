@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tercel.core.arrays import Bools, Floats, Ints
-from tercel.core.errors import DataError
+from tercel.core.errors import DataError, refuse_if
 from tercel.core.estimate import Estimate
 from tercel.core.report.cells import NOTHING
 from tercel.core.report.tables import fixed, spelt
@@ -96,12 +96,13 @@ def skill(by_date: Floats, rng: np.random.Generator, *, block: int = BLOCK) -> S
     """
     known = by_date[np.isfinite(by_date)]
     labels = np.arange(len(known)) // block
-    if len(known) == 0 or labels[-1] < 1:
-        raise DataError(
-            f"at least {block + 1} dates with {FEWEST} instruments that vary",
-            f"{len(known)}",
-            "use a longer panel, more instruments, or a forecast that is not constant",
-        )
+    refuse_if(
+        len(known) == 0 or labels[-1] < 1,
+        f"at least {block + 1} dates with {FEWEST} instruments that vary",
+        f"{len(known)}",
+        "use a longer panel, more instruments, or a forecast that is not constant",
+        DataError,
+    )
     found = mean_interval(known, labels, rng)
     error = clustered_se(known, labels)
     low, high = (float("nan") if end is None else end for end in (found.ci_low, found.ci_high))
@@ -186,17 +187,16 @@ def decay(score: ArrayLike, moves: ArrayLike, horizons_ns: Sequence[int]) -> Dec
     """
     f, m = np.asarray(score, np.float64), np.asarray(moves, np.float64)
     horizons = np.asarray(horizons_ns, np.int64)
-    if (
+    refuse_if(
         m.shape != (len(f), len(horizons))
         or len(horizons) < 2
         or (np.diff(horizons) <= 0).any()
-        or horizons[0] <= 0
-    ):
-        raise DataError(
-            "a move per score and horizon, at least two horizons, ascending",
-            f"moves of shape {m.shape}, {len(f)} scores, horizons {list(horizons_ns)}",
-            "line them up",
-        )
+        or horizons[0] <= 0,
+        "a move per score and horizon, at least two horizons, ascending",
+        f"moves of shape {m.shape}, {len(f)} scores, horizons {list(horizons_ns)}",
+        "line them up",
+        DataError,
+    )
     ic, slope, precision = np.zeros(len(horizons)), np.zeros(len(horizons)), np.zeros(len(horizons))
     for h in range(len(horizons)):
         seen = np.isfinite(m[:, h]) & np.isfinite(f)

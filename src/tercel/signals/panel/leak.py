@@ -25,7 +25,7 @@ import numpy as np
 import polars as pl
 
 from tercel.core.arrays import Floats
-from tercel.core.errors import DataError
+from tercel.core.errors import DataError, refuse_if
 from tercel.core.progress import say
 from tercel.core.report import svg
 from tercel.core.report.svg import Figure, Section, finished, render, sketch, write_page
@@ -197,12 +197,13 @@ def leak_report(
                     source.name, column, verdict, reasons, ic, late, profile, instant, median
                 )
             )
-    if not found:
-        raise DataError(
-            "facts and prices of the same instruments and times",
-            "no cross-section of 5",
-            "check the names and times",
-        )
+    refuse_if(
+        not found,
+        "facts and prices of the same instruments and times",
+        "no cross-section of 5",
+        "check the names and times",
+        DataError,
+    )
     return max(found, key=lambda report: VERDICTS.index(report.verdict))
 
 
@@ -255,8 +256,13 @@ def _matrices(prices: pl.DataFrame, panel: Panel) -> tuple[list[Floats], Floats]
     """As-of values of each column and returns of each bar, float64 (times, instruments)."""
     names = panel.instruments()
     prices = prices.filter(pl.col("instrument").is_in(names)) if names else _market(prices)
-    if prices.is_empty():
-        raise DataError("prices of the source's instruments", "none", "check the names")
+    refuse_if(
+        prices.is_empty(),
+        "prices of the source's instruments",
+        "none",
+        "check the names",
+        DataError,
+    )
     rows = panel.join(prices.select("instrument", "time", "close"))
     wide = {
         column: rows.pivot("instrument", index="time", values=column, sort_columns=True)

@@ -10,14 +10,14 @@ import numpy as np
 import polars as pl
 
 from tercel.core.arrays import Floats, Ints
-from tercel.core.errors import ConfigError, DataError, TercelError
+from tercel.core.errors import DataError, TercelError, refuse_if
 from tercel.core.estimate import Estimate
 from tercel.core.files import write_atomic
 from tercel.core.progress import say
 from tercel.core.report.cells import csv_text
 from tercel.core.report.tables import spelt_cell
 from tercel.signals.models.model_folder import AGAIN, SignalModel
-from tercel.signals.models.predict import ForecastRow, HeldSpan, config_of, predict, present, when
+from tercel.signals.models.predict import HeldSpan, NameForecast, config_of, predict, present, when
 from tercel.signals.models.skill import BLOCK, FEWEST, Skill, skill_sentence
 from tercel.signals.panel.build import prices_of
 from tercel.signals.portfolio import book as books
@@ -96,8 +96,12 @@ def volatility_target(target: float, days: DailyReturns) -> Exposure:
     ConfigError
         For a target that is not above 0.
     """
-    if not (np.isfinite(target) and target > 0.0):
-        raise ConfigError("a volatility above 0, of a year", f"{target:g}", "give `vol_target=10%`")
+    refuse_if(
+        not (np.isfinite(target) and target > 0.0),
+        "a volatility above 0, of a year",
+        f"{target:g}",
+        "give `vol_target=10%`",
+    )
 
     def scaled(time_ns: Ints, weights: Floats) -> Floats:
         out = np.ones(len(weights))
@@ -202,8 +206,13 @@ def known_by(model: SignalModel, walk: Walk, remedy: str, *measures: pl.Expr) ->
 def daily_prices(model: SignalModel, remedy: str) -> pl.DataFrame:
     """Daily prices of the model's panel."""
     config = config_of(model)
-    if config.panel.kind == "synthetic":
-        raise DataError("a panel with volumes", "a synthetic one", remedy)
+    refuse_if(
+        config.panel.kind == "synthetic",
+        "a panel with volumes",
+        "a synthetic one",
+        remedy,
+        DataError,
+    )
     return prices_of(present(config)).prices()
 
 
@@ -405,7 +414,7 @@ class BacktestReport:
 
 def forecasts(
     model: SignalModel,
-) -> tuple[Walk, dict[str, ForecastRow], HeldSpan | None, list[str]]:
+) -> tuple[Walk, dict[str, NameForecast], HeldSpan | None, list[str]]:
     """Forecasts out of sample with the newest date behind them; its rows by name and until when they reach; what has to
     be said of it.
     """

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from tercel.core.arrays import Bools, Floats
-from tercel.core.errors import DataError, offer
+from tercel.core.errors import DataError, offer, refuse_if
 from tercel.core.orders import Listing
 from tercel.core.tables.columns import numbers, renamed
 from tercel.core.tables.table import ROW, TYPED, USUAL, HowToMap, plain_name, read_table
@@ -80,10 +80,13 @@ class Portfolio:
                 "lower the weights",
             )
         earned = np.asarray(np.log(growth))
-        if earned.std() < 1e-12:
-            raise DataError(
-                "a book that moves", "one whose weights cancel out", "check the weights"
-            )
+        refuse_if(
+            earned.std() < 1e-12,
+            "a book that moves",
+            "one whose weights cancel out",
+            "check the weights",
+            DataError,
+        )
         return earned
 
 
@@ -184,8 +187,7 @@ def _checked(weights: Mapping[str, float], names: list[str]) -> list[str]:
         if not np.isfinite(weight):
             raise DataError("a finite weight", f"{weight} of {name}", "correct the weight")
     used = [name for name, weight in weights.items() if weight]
-    if not used:
-        raise DataError("a weight other than 0", "none", "correct the weights")
+    refuse_if(not used, "a weight other than 0", "none", "correct the weights", DataError)
     return used
 
 
@@ -318,8 +320,9 @@ def read_targets(
                 f"{name!r} in row {row} of {path}",
                 remedy,
             )
-    if not found:
-        raise DataError("rows of targets", f"none in {path}", "write one a name: name,lots")
+    refuse_if(
+        not found, "rows of targets", f"none in {path}", "write one a name: name,lots", DataError
+    )
     return found
 
 
@@ -384,12 +387,13 @@ def read_named(
     last: Any = None
     if "date" in table.frame.columns:
         day = days(table, "date")
-        if day.is_empty():
-            raise DataError(
-                "a row a name",
-                f"none in {path}",
-                "write one, 0 to hold none, or take the file away",
-            )
+        refuse_if(
+            day.is_empty(),
+            "a row a name",
+            f"none in {path}",
+            "write one, 0 to hold none, or take the file away",
+            DataError,
+        )
         last = day.max()
         table = replace(table, frame=table.frame.filter(day == last))
     table.refuse(

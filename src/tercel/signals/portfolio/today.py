@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 
 from tercel.core.arrays import Floats
-from tercel.core.errors import ConfigError, DataError, check_known
+from tercel.core.errors import ConfigError, DataError, check_known, refuse_if
 from tercel.core.files import write_atomic
 from tercel.core.report import svg
 from tercel.core.report.svg import (
@@ -55,7 +55,7 @@ Paid = Sequence[tuple[str, float, float]]
 
 
 @dataclass(frozen=True)
-class Session:
+class PaidSession:
     """What a desk's session paid: filled parents of names with a forecast, their mean cost by value with its half-width
     (bps), the cost believed before and after.
     """
@@ -70,7 +70,7 @@ class Session:
     def __str__(self) -> str:
         """What it paid, bps, with its interval.
 
-        >>> str(Session("d", 3, 1.5, 0.25, 1.0, 1.2)), str(Session("d", 3, 1.5, None, 1.0, 1.2))
+        >>> str(PaidSession("d", 3, 1.5, 0.25, 1.0, 1.2)), str(PaidSession("d", 3, 1.5, None, 1.0, 1.2))
         ('1.50 ± 0.25', '1.50')
         """
         return fixed(self.bps) + ("" if self.half_bps is None else f" ± {fixed(self.half_bps)}")
@@ -114,7 +114,7 @@ class BookStep:
     cost_believed: float
     desks: list[str]
     parents: int
-    learned: list[Session]
+    learned: list[PaidSession]
     tried: list[TriedParameter]
     past: int
     trades: list[NameTrade]
@@ -160,10 +160,12 @@ def stepped(
     """
     check_known(rule, RULES, "rules among", error=ConfigError)
     config = read_config(file)
-    if not config.forecasts.model:
-        raise ConfigError(
-            "forecasts.model, whose files have a newest date", f"a table in {file}", EXAMPLE
-        )
+    refuse_if(
+        not config.forecasts.model,
+        "forecasts.model, whose files have a newest date",
+        f"a table in {file}",
+        EXAMPLE,
+    )
     found = opened(config, file.resolve().parent, seed, newest=True)
     sought = found.sought
     walk, names, last = sought.walk, sought.walk.names.tolist(), len(sought.level) - 1
@@ -288,7 +290,7 @@ def held_before(path: Path, sought: BookTargets) -> dict[str, float]:
 
 def learn(
     belief: CostBelief, sought: BookTargets, capital: float, desk: str, paid: Paid
-) -> Session:
+) -> PaidSession:
     """Tell a belief what a desk day paid: how many of its parents are of names that have a forecast now, their mean by
     value with its interval over parents, what was believed before and after.
 
@@ -317,7 +319,7 @@ def learn(
     mean, half = weighted_interval(bps.tolist(), value.tolist())
     before = belief.level
     belief.learn(float(((unit / noise) ** 2).sum()), float((unit * BPS * bps / noise**2).sum()))
-    return Session(desk, len(known), mean, half, before, belief.level)
+    return PaidSession(desk, len(known), mean, half, before, belief.level)
 
 
 def sentences(found: BookStep) -> list[str]:

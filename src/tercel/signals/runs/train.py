@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from tercel.core.arrays import Floats, Indices
-from tercel.core.errors import ConfigError
+from tercel.core.errors import ConfigError, refuse_if
 from tercel.core.estimate import Estimate
 from tercel.core.files import atomic_path
 from tercel.core.progress import say
@@ -35,7 +35,7 @@ from tercel.signals.models.model_folder import (
     seen_from,
 )
 from tercel.signals.models.online import FAMILY, learn_all
-from tercel.signals.models.predict import Coverage, interval_of
+from tercel.signals.models.predict import WidthCoverage, interval_of
 from tercel.signals.models.skill import (
     BLOCK,
     FEWEST,
@@ -100,7 +100,7 @@ class EvaluatedSignals(Record):
     ablation : dict of str to Added
     unranked : list of str
         Sources that are the same of every name.
-    interval : dict of str to Coverage, optional
+    interval : dict of str to WidthCoverage, optional
         Of the model's 90 % interval by year; not written where there is none.
     """
 
@@ -114,7 +114,7 @@ class EvaluatedSignals(Record):
     leak: list[LeakLine]
     note: str
     warnings: tuple[str, ...]
-    interval: dict[str, Coverage] | None
+    interval: dict[str, WidthCoverage] | None
 
     @property
     def fused(self) -> Skill | None:
@@ -367,12 +367,12 @@ def panel_in(config: SignalsConfig, seed: int, out: Path) -> tuple[Dataset, pane
         say(f"building the panel in {out}")
         panels.build(config, seed, out)
     data, manifest = panels.load(out)
-    if manifest.config != panels.rows_of(config) or manifest.seed != seed:
-        raise ConfigError(
-            "the panel of this configuration and seed",
-            f"{out} holds another",
-            "name another `out=`",
-        )
+    refuse_if(
+        manifest.config != panels.rows_of(config) or manifest.seed != seed,
+        "the panel of this configuration and seed",
+        f"{out} holds another",
+        "name another `out=`",
+    )
     if manifest.data not in (None, panels.data_of(config)):
         say(f"files have changed: building the panel in {out} again")
         (out / FORECASTS).unlink(missing_ok=True)
@@ -398,10 +398,12 @@ def installed(config: SignalsConfig) -> tuple[str, ...]:
         card = family(name)
         if name in available:
             card.make(0, **settings)
-    if not available:
-        raise ConfigError(
-            "a family that is installed", "none", "pip install 'tercel[signals]', or add linear"
-        )
+    refuse_if(
+        not available,
+        "a family that is installed",
+        "none",
+        "pip install 'tercel[signals]', or add linear",
+    )
     return tuple(available)
 
 
