@@ -31,8 +31,8 @@ from tercel.core.report.cells import csv_text
 from tercel.core.report.tables import fixed
 
 if TYPE_CHECKING:
-    from tercel.signals.portfolio.targets import Portfolio
     from tercel.signals.risk.forecast import RiskForecast
+    from tercel.signals.risk.portfolio import Portfolio
     from tercel.signals.risk.report import PostureStory
 
 portfolio_app = typer.Typer(

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tercel.core.errors import DataError
 from tercel.signals.factors import LARGEST, NEAR, SPLITS, guarded, split_of, unadjusted
-from tercel.signals.portfolio.targets import make_portfolio
+from tercel.signals.risk.portfolio import make_portfolio
 
 
 def twin(move: float) -> bool:

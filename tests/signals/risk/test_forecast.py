@@ -13,8 +13,9 @@ import pytest
 from studies.risk.series import read_sp500
 from studies.risk.synthetic import factor_covariance, factor_returns, gjr_series
 from tercel.core.errors import ConfigError, DataError
-from tercel.signals.portfolio.targets import Portfolio, make_portfolio, read_portfolio
+from tercel.signals.portfolio.targets import read_portfolio
 from tercel.signals.risk.forecast import forecast, value_at_risk
+from tercel.signals.risk.portfolio import Portfolio, make_portfolio
 from tercel.signals.risk.report import forecast_page, sentences, var_page
 
 arch = pytest.importorskip("arch")

@@ -10,8 +10,9 @@ import polars as pl
 import pytest
 
 from tercel.core.errors import DataError
-from tercel.signals.portfolio.targets import make_portfolio, read_portfolio
+from tercel.signals.portfolio.targets import read_portfolio
 from tercel.signals.risk.forecast import forecast
+from tercel.signals.risk.portfolio import make_portfolio
 
 FIRST = date(2020, 1, 1)
 

@@ -179,22 +179,25 @@ def check_env(env: VecEnv) -> None:
 
 
 class Stored:
-    """An object whose state is some of its attributes, arrays and numbers: those that `stored` names."""
+    """An object whose state is some of its attributes, arrays and numbers: those that `stored` names.
+
+    The state has private ones without their underscore.
+    """
 
     stored: ClassVar[tuple[str, ...]]
 
     def state(self) -> State:
         """Copies of the attributes by name."""
-        return {name: copy(getattr(self, name)) for name in self.stored}
+        return {name.lstrip("_"): copy(getattr(self, name)) for name in self.stored}
 
     def restore(self, state: State) -> None:
         """Take over the attributes of a state, arrays in place."""
         for name in self.stored:
-            now = getattr(self, name)
+            now, then = getattr(self, name), state[name.lstrip("_")]
             if isinstance(now, np.ndarray):
-                now[:] = state[name]
+                now[:] = then
             else:
-                setattr(self, name, type(now)(state[name]))
+                setattr(self, name, type(now)(then))
 
 
 class ReturnTracker(Stored):

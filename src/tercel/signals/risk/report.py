@@ -13,8 +13,8 @@ from tercel.core.messages import Posture
 from tercel.core.report import svg
 from tercel.core.report.svg import PAGE, Figure, Section, finished, render, sketch
 from tercel.core.report.tables import fixed, plain_table
-from tercel.signals.portfolio.targets import Portfolio
 from tercel.signals.risk.forecast import RiskForecast, ValueAtRisk
+from tercel.signals.risk.portfolio import Portfolio
 from tercel.signals.risk.posture import PostureConfig, PosturePolicy, RiskState
 from tercel.signals.risk.volatility import LEAST_PAST, YEAR, DailySeries, Ewma
 

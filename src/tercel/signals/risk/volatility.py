@@ -4,7 +4,7 @@ The sample covariance of p names over n days has eigenvalues that are too far ap
 Ledoit and Wolf shrink them: towards one level (2004), or each by its own amount (2020, analytical). Volatilities change
 faster than correlations, so :class:`FastVolatility`, the default, takes both from different windows. Every estimator
 refuses NaN and constant columns with the name's place, so a name that is listed late is left out by its caller
-(:func:`tercel.signals.portfolio.targets.make_portfolio`), never filled. `studies.risk.conformance` has a kit for each port.
+(:func:`tercel.signals.risk.portfolio.make_portfolio`), never filled. `studies.risk.conformance` has a kit for each port.
 """
 
 import math
