@@ -594,17 +594,18 @@ def load(folder: Path) -> Forecaster:
     try:
         text = (folder / CARD).read_bytes()
         card = parse_json(text)
+        version, form = card["features"], card["format"]
         refuse_if(
-            card["features"] != VERSION,
+            version != VERSION,
             f"a forecaster of features of version {VERSION}",
-            f"version {card['features']} in {folder}",
+            f"version {version} in {folder}",
             AGAIN,
             DataError,
         )
         refuse_if(
-            card["format"] != FORMAT,
+            form != FORMAT,
             f"a forecaster of format {FORMAT}",
-            f"format {card['format']} in {folder}",
+            f"format {form} in {folder}",
             AGAIN,
             DataError,
         )

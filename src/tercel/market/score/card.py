@@ -20,6 +20,7 @@ from tercel.market.score.distance import (
     LevelGate,
     Reference,
     ScoreGate,
+    StoredReference,
     at_level,
     classifier_auc,
     gates,
@@ -226,8 +227,8 @@ class _StoredTape(msgspec.Struct):
     gates_train: dict[str, float | None]
     dynamics: dict[str, TapeFigure]
     notes: tuple[str, ...]
-    references: tuple[dict[str, Any], ...]
-    odd: dict[str, Any] | None
+    references: tuple[StoredReference, ...]
+    odd: StoredReference | None
 
 
 def _floats(given: Mapping[str, float | None]) -> dict[str, float]:

@@ -22,6 +22,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -141,6 +142,13 @@ def wasserstein(reference: Floats, other: Floats) -> float:
     return float(np.sum(np.diff(edges, prepend=0.0) * np.abs(at_a - at_b)) / sd)
 
 
+class StoredReference(msgspec.Struct):
+    """A reference in a card: of each statistic the cuts, the values that are bins alone and the counts; the curves."""
+
+    bins: dict[str, tuple[list[float], list[float], list[int]]]
+    curves: dict[str, list[float]]
+
+
 @dataclass(frozen=True, eq=False)
 class Reference:
     """A real sample as bins, to compare others with.
@@ -181,14 +189,14 @@ class Reference:
         }
 
     @classmethod
-    def of_json(cls, given: Mapping[str, Any]) -> "Reference":
+    def of_json(cls, given: "StoredReference") -> "Reference":
         """What :meth:`to_json` wrote, without the sample."""
-        rows = {n: given["bins"][n] for n in FOURTEEN}
+        rows = {n: given.bins[n] for n in FOURTEEN}
         bins = {n: Bins.of_json(plain, atoms) for n, (plain, atoms, _) in rows.items()}
         counts = {n: np.array(counted, np.int64) for n, (_, _, counted) in rows.items()}
         if any(counts[n].shape != (bins[n].n,) for n in FOURTEEN):
             raise ValueError("bins and counts of different number")
-        return cls(bins, counts, {n: np.array(given["curves"][n], np.float64) for n in CURVES})
+        return cls(bins, counts, {n: np.array(given.curves[n], np.float64) for n in CURVES})
 
     def wasserstein(self, other: Sample) -> dict[str, float | None]:
         """Wasserstein distances of the fourteen; None for event kinds (unordered) and autocorrelations."""

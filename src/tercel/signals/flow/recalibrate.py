@@ -140,11 +140,10 @@ def _at(
     early: Sequence[FlowDay], later: Sequence[FlowDay], made: Sequence[FlowDay], h: int, seed: int
 ) -> CarryCell:
     own, other = (fitted(KIND, [days], h, seed) for days in (early, made))
-    found = estimates(
+    r2, simulated, quotient = estimates(
         _FIGURES, table([_errors(day, h, own, other) for day in later], _SUMS), _SUMS, seed
-    )
-    r2, quotient = found["tape"], found["carry"]
-    cell = CarryCell(r2.mean, found["simulated"].mean)
+    ).values()
+    cell = CarryCell(r2.mean, simulated.mean)
     teaches = r2.ci_low is not None and r2.ci_low > 0.0
     return (
         replace(cell, carry=quotient.mean, ci_low=quotient.ci_low, ci_high=quotient.ci_high)

@@ -632,9 +632,7 @@ def _part(folder: Path, raw: StoredPart) -> BaseModel:
     ) as stored:  # one that holds objects is refused
         arrays = {name: stored[name] for name in stored.files}
     if raw.family == BOUNDED:
-        model: Any = BoundedLinear(
-            arrays["low"], arrays["high"], arrays["coef"], float(arrays["intercept"])
-        )
+        model: Any = BoundedLinear(**arrays | {"intercept": float(arrays["intercept"])})
     else:
         model = family(raw.family).make(**raw.parameters).from_arrays(arrays)
     used, medians = np.array(raw.used, np.intp), np.array(raw.medians, np.float64)

@@ -573,6 +573,7 @@ class NativeLearner:
             "adam": self.adam,
             "scaler": self.scaler,
             "risk": self.risk_transform,
+            "returns": self.returns,
             "normaliser": self.normaliser,
         }
 
@@ -585,8 +586,8 @@ class NativeLearner:
     def state(self) -> State:
         """Everything that a training resumes from."""
         state: State = {name: part.state() for name, part in self._parts().items() if part}
-        state |= {"params": self.net.params.copy(), "returns": self.returns.state()}
         state |= {
+            "params": self.net.params.copy(),
             "rng": self.rng.bit_generator.state,
             **{name: getattr(self, name) for name in self.counters},
         }
@@ -601,17 +602,14 @@ class NativeLearner:
             setattr(self, name, int(state[name]))
         self.rng.bit_generator.state = state["rng"]
         goes_on = hasattr(self.env, "restore") and "env" in state
-        self.returns.restore(state["returns"])
-        if not goes_on:
-            self.returns.running[:] = 0.0
         parts = {name: part for name, part in self._parts().items() if part}
         for name, part in parts.items():
             part.restore(state[name])
         if goes_on:
             self._begin(self.env.restore(state["env"]))
         else:
+            self.returns.running[:] = 0.0
             self._forget_episodes()
             self._begin(self.env.reset(self.seed + self.frames))
-        parts["normaliser"].restore(
-            state["normaliser"]
-        )  # last: to begin may teach it what it already knew
+        # last: to begin may teach it what it already knew
+        self.normaliser.restore(state["normaliser"])
