@@ -17,8 +17,8 @@ import numpy as np
 
 from benchmarks import measured
 from benchmarks.environment import environment
+from studies.ray import RayShardWorkers, connect, ray_env, sharded_env
 from tercel.lab.learning import Ppo, PpoSettings, VecEnv
-from tercel.lab.learning.ray import RayShardWorkers, connect, ray_env, sharded_env
 
 SLOTS, SHARDS = 256, 4
 WORKERS = (1, 2)

@@ -56,7 +56,7 @@ HOMES = {"tercel": ROOT_PACKAGE} | {
 DOTTED = re.compile(rf"(?<!`)`~?((?:{'|'.join(HOMES)})(?:\.\w+)+)`(?!`)")
 """A name in single backticks that begins with `tercel`, a package or a folder beside it."""
 GROUPS = {
-    *("tercel.commands", "tercel.files", "tercel.strategies", "tercel.progress"),
+    *("tercel.clusters", "tercel.commands", "tercel.files", "tercel.strategies", "tercel.progress"),
     *("tercel.families", "tercel.flows", "tercel.judges", "tercel.panels", "tercel.sources"),
 }
 """Groups of entry points and a logger: no modules."""

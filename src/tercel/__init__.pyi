@@ -2,7 +2,6 @@ from tercel.api.desk.desk import Desk as Desk
 from tercel.api.environment import sb3_env as sb3_env
 from tercel.api.evaluation import evaluate as evaluate
 from tercel.api.learn import Tuned as Tuned
-from tercel.api.learn import explain as explain
 from tercel.api.learn import train as train
 from tercel.api.learn import tune as tune
 from tercel.api.market import calibrate as calibrate
@@ -52,7 +51,6 @@ __all__ = [
     "__version__",
     "calibrate",
     "evaluate",
-    "explain",
     "load_market",
     "load_policy",
     "model_strategy",

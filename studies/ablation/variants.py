@@ -15,6 +15,7 @@ from typing import Any, Final, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from studies.sweep.search import overlaid
 from tercel import TercelError
 from tercel.core import ConfigError, Float32, check_known, offer, read_toml, words_of
 from tercel.execution import observer
@@ -22,7 +23,6 @@ from tercel.execution.strategies import build
 from tercel.lab.learning.agent import AgentConfig, preset_file, read_config
 from tercel.lab.learning.agent.env import actions_of, rule_of
 from tercel.lab.learning.agent.learner import learner_settings, make_learner, with_algo
-from tercel.lab.learning.agent.sweep import overlaid
 from tercel.market.flow import preset as presets
 from tercel.market.impact import law_for
 from tercel.market.regimes import chosen

@@ -72,8 +72,8 @@ def table(request: TableRequest) -> None:
     seeds, out = listed_seeds(request.seeds), request.out
     from studies.big_table.markdown import heads, lines
     from studies.big_table.table import regimes_of, result_of, scenarios_of
+    from studies.ray import on_cluster
     from tercel.lab.evaluation.pipeline import PLAIN, baselines_of, field_of, run_jobs
-    from tercel.lab.learning import on_cluster
 
     if request.write is not None:
         around(request.write, MARKS)

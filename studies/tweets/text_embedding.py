@@ -164,7 +164,7 @@ def packaged_model() -> Path:
     ConfigError
         When the extra is not installed.
     """
-    return Path(needed(PACKAGE, "text").get_model_path())
+    return Path(needed(PACKAGE, "text", of="tercel-studies").get_model_path())
 
 
 def available() -> bool:
@@ -201,6 +201,6 @@ def _load(folder: Path) -> Any:
     for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"):
         os.environ.setdefault(name, "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    library = needed("sentence_transformers", "text")
+    library = needed("sentence_transformers", "text", of="tercel-studies")
     import_module("transformers.utils.logging").disable_progress_bar()  # progress is told by `tick`
     return library.SentenceTransformer(str(folder), device="cpu")

@@ -1,4 +1,4 @@
-"""Markets and tasks: what belongs to which, recorded days, calibration, tuning, explanation."""
+"""Markets and tasks: what belongs to which, recorded days, calibration, tuning."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -76,7 +76,6 @@ def test_the_market_owns_fees_and_latency_and_the_task_what_is_to_be_done() -> N
             lambda lake: tc.train(tc.load_market(MARKET), settings={"learner.rate": 1}),
             "learner.rate",
         ),
-        (lambda lake: tc.explain("default-1", tc.replay(lake, "SIM")), "load_market"),
         (
             lambda lake: tc.evaluate(["twap_take"], tc.load_market(MARKET), tc.Task(start="10:30")),
             "recorded days",
@@ -136,10 +135,3 @@ def test_a_rule_is_tuned_and_judged(market: tc.Market) -> None:
     assert tuned.to_json()["rule"] == "popv"
     result = tc.evaluate([tuned, "popv", "twap_take"], market, task, episodes=4)
     assert tuned.name in result.ranked
-
-
-def test_a_policy_is_explained(tmp_path: Path) -> None:
-    found = tc.explain("default-1", episodes=2)
-    assert set(found.table()["kind"]) == {"family", "feature"}
-    assert found.report(tmp_path / "why" / "page.html").read_text().startswith("<!")
-    assert found.lead() in found._repr_html_()

@@ -116,7 +116,6 @@ def test_its_folder_alone_is_refused(
         lambda: tc.load_policy(folder),
         lambda: tc.load_policy(folder, observation=paid),
         lambda: tc.evaluate([folder, "twap_take"], market, task, episodes=4),
-        lambda: tc.explain(str(folder)),
     ):
         with pytest.raises(tc.TercelError, match="nothing that a folder names is run"):
             ask()

@@ -271,37 +271,8 @@ def test_cards_with_fields_of_another_type(
     card = json.loads((folder / "card.json").read_text())
     (folder / "card.json").write_text(json.dumps({**card, name: value}))
     for words in (
-        ("show", folder), ("explain", folder), ("evaluate", folder),
+        ("show", folder), ("evaluate", folder),
         ("export", folder, "--out", "x"), ("register", folder, "--name", "n"),
     ):  # fmt: skip
         assert f"a card whose {field} is" in refused(*words)
     assert sorted(path.name for path in home.iterdir()) == ["p"]
-
-
-@pytest.mark.parametrize("latency", [5, {"b": 1}, {"values_ns": 3}])
-def test_explain_refuses_a_latency_that_is_none(home: Path, latency: object) -> None:
-    folder = small_policy(home / "p")
-    card = json.loads((folder / "card.json").read_text())
-    (folder / "card.json").write_text(json.dumps({**card, "task": {"latency": latency}}))
-    assert "a card with a task" in refused("explain", folder)
-
-
-@pytest.mark.release
-def test_explain_writes_a_page_and_tells_the_same(home: Path) -> None:
-    found = told("explain", PPO, "--episodes", "16", "--out", home / "why")
-    assert (found["policy"], found["market"], found["episodes"]) == ("ppo", "csco-santa-fe", 16)
-    assert len(found["features"]) == 50
-    assert sum(each["cost_bps"] is not None for each in found["features"].values()) == 6
-    assert len(found["stories"]) == 6
-    assert "What moves it" in (home / "why" / "explain.html").read_text()
-    assert found == {**told("explain", PPO, "--episodes", "16", "--out", home / "why")}
-
-
-def test_explain_refuses_what_it_cannot_run(home: Path) -> None:
-    folder = small_policy(home / "p")
-    card = json.loads((folder / "card.json").read_text())
-    card["observes"][0], card["observation_hash"] = "time_spent", "0" * 16
-    (folder / "card.json").write_text(json.dumps(card))
-    said = refused("explain", folder)
-    assert "time_left here, time_spent there" in said
-    assert "unknown" in refused("explain", PPO, "--market", "unknown")

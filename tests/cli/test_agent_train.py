@@ -169,6 +169,13 @@ def test_a_training_with_such_a_setting_leaves_no_folder(tmp_path, told):
     assert not out.exists()
 
 
+def test_shards_name_the_distribution_that_deals_them(tmp_path, monkeypatch):
+    monkeypatch.setattr("tercel.lab.learning.agent.env.entry_points", lambda group: ())
+    told = {**SMALL, "learner": {**SMALL["learner"], "shards": 2}}
+    with pytest.raises(ConfigError, match=r"pip install 'tercel-studies\[scale\]'"):
+        run_training(parse(told, "test"), tmp_path, 1)
+
+
 def test_files_that_are_none_are_refused(tmp_path):
     path = tmp_path / "a.toml"
     with pytest.raises(ConfigError, match="No such file"):

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from studies.ray import cluster
 from tercel.core.errors import CapacityError, ConfigError
 from tercel.execution import step as kernels
 from tercel.execution.market import Market
@@ -30,7 +31,6 @@ from tercel.lab.evaluation.pipeline.jobs import (
 )
 from tercel.lab.evaluation.runs import run_strategy
 from tercel.lab.evaluation.scenario import Scenario
-from tercel.lab.learning.ray import cluster
 
 TASK = Task(horizon_s=60.0, decisions=6, warmup_s=20.0, grid_points=4)
 PLACE = Scenario(Market("csco-santa-fe"), task=TASK, name="small", seeds=(3, 4), episodes=300)

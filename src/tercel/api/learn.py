@@ -1,10 +1,10 @@
-"""Training of a policy, tuning of a written rule, explanation of a policy.
+"""Training of a policy, tuning of a written rule.
 
 A training in its run folder: read, claimed, trained, gone on with, for `tercel.train` and `agent train` alike.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,17 +22,15 @@ from tercel.core.progress import progress as bars
 from tercel.core.progress import say
 from tercel.core.serialization import parse_json, to_jsonable
 from tercel.execution.observation import ObservationFunction, name_of
-from tercel.execution.registry import resolve_policy
 from tercel.execution.strategies import TUNABLE, MarketEstimates, build
 from tercel.execution.strategy import Strategy
 from tercel.execution.task import Task
 from tercel.execution.user_strategy import findable
-from tercel.lab.evaluation.explain.explanation import Explanation, explanation
 from tercel.lab.evaluation.scenario import Scenario
 from tercel.lab.evaluation.tuning import TuningOutcome, TuningSettings, arena_of
 from tercel.lab.evaluation.tuning import tune as searched
 from tercel.lab.learning.agent.config import AgentConfig, preset_file, read_config
-from tercel.lab.learning.agent.env import observation_of, spread, with_shards
+from tercel.lab.learning.agent.env import clusters, observation_of
 from tercel.lab.learning.agent.learner import (
     ALGORITHMS,
     configured,
@@ -123,7 +121,7 @@ class TrainingRun:
             check_known(algorithm, ALGORITHMS, "`algo=`", error=ConfigError)
             config = with_algo(config, algorithm)
         if sharded:
-            config = with_shards(config, workers)
+            config = clusters().with_shards(config, workers)
         variants_tried(config)  # a sweep that is not there is refused before anything is written
         refuse_settings(config, str(path))
         folder = out or RUNS / f"{config.name}-{seed}"
@@ -190,7 +188,7 @@ class TrainingRun:
         ConfigError
             Another training is running there; what the learner, the market or the cluster refuses.
         """
-        with spread(cluster, workers) as make:
+        with nullcontext() if cluster is None else clusters().spread(cluster, workers) as make:
             finished = self.finished
             with self._claimed():
                 if finished:
@@ -432,42 +430,3 @@ def tune(
     check_known(rule, TUNABLE, "a strategy to tune:")
     arena = arena_of(TuningSettings(Scenario(market, task or Task()), episodes, seed=seed))
     return Tuned(rule, searched(arena, rule, episodes or None, seed))
-
-
-def explain(
-    policy: Policy | str, market: Market | None = None, *, episodes: int = 200, seed: int = 1
-) -> Explanation:
-    """What moves a policy, what that is worth, and some of its episodes, as ``tercel agent explain`` does.
-
-    Parameters
-    ----------
-    policy : Policy or str
-    market : Market, optional
-        A simulated one, under the law that it carries; by default the one that the policy was trained in.
-    episodes : int
-    seed : int
-
-    Returns
-    -------
-    Explanation
-        ``table()`` (family or feature, share of what is left that it moves elsewhere, what an order costs more without
-        it, bps), ``report(path)``, ``families``, ``features``, ``is_bps``.
-
-    Raises
-    ------
-    PolicyError, ConfigError
-        A policy that cannot be run, or a market with a law, fees or latency of its own.
-
-    >>> explain("default", episodes=2).market
-    'csco'
-    """
-    refuse_if(
-        market is not None and (market.on_tape or market != Market(preset=market.preset)),
-        "a preset's market as it is",
-        f"{market}",
-        "call load_market(name) alone",
-    )
-    folder = policy.folder if isinstance(policy, Policy) else resolve_policy(policy)
-    name, eyes = (policy.name, policy.observation) if isinstance(policy, Policy) else (policy, None)
-    where = "" if market is None else market.preset
-    return explanation(folder, name, market=where, episodes=episodes, seed=seed, eyes=eyes)

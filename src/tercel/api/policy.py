@@ -16,8 +16,7 @@ from tercel.execution.policies.policy import CARD, MODEL, OBSERVATIONS, Card, fr
 from tercel.execution.policies.strategy import policy_strategy
 from tercel.execution.registry import resolve_policy
 from tercel.execution.registry.resolve import POLICY
-from tercel.lab.evaluation.explain.explanation import task_of
-from tercel.lab.evaluation.runs import observed_in_preset
+from tercel.lab.evaluation.runs import observed_in_preset, task_of
 from tercel.lab.learning.own_models import save_model
 
 

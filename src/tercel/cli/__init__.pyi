@@ -13,8 +13,11 @@ from tercel.cli.shared import TAPES as TAPES
 from tercel.cli.shared import AsJson as AsJson
 from tercel.cli.shared import JsonRequest as JsonRequest
 from tercel.cli.shared import Lake as Lake
+from tercel.cli.shared import ObservationOption as ObservationOption
+from tercel.cli.shared import Policy as Policy
 from tercel.cli.shared import PresetsSymbol as PresetsSymbol
 from tercel.cli.shared import Ray as Ray
+from tercel.cli.shared import Registry as Registry
 from tercel.cli.shared import Seed as Seed
 from tercel.cli.shared import Symbol as Symbol
 from tercel.cli.shared import TapesSymbol as TapesSymbol
@@ -37,8 +40,10 @@ from tercel.cli.shared import result_console as result_console
 from tercel.cli.shared import run_app as run_app
 from tercel.cli.shared import say as say
 from tercel.cli.shared import share_of as share_of
+from tercel.cli.shared import stopped as stopped
 from tercel.cli.signals import Configured as Configured
 from tercel.cli.signals import Leak as Leak
+from tercel.cli.signals import OfModel as OfModel
 from tercel.cli.signals import TrainSignals as TrainSignals
 from tercel.cli.trade import Experiments as Experiments
 from tercel.cli.trade import RunDesk as RunDesk
@@ -54,10 +59,14 @@ __all__ = [
     "JsonRequest",
     "Lake",
     "Leak",
+    "ObservationOption",
+    "OfModel",
     "PluginCommands",
+    "Policy",
     "PostureRequest",
     "PresetsSymbol",
     "Ray",
+    "Registry",
     "RunDesk",
     "ScoreRequest",
     "Seed",
@@ -88,4 +97,5 @@ __all__ = [
     "say",
     "score",
     "share_of",
+    "stopped",
 ]

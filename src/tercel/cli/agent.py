@@ -2,10 +2,10 @@
 
 `tercel agent list`, `register` and `promote`: packaged policies, the registry and its aliases.
 
-`tercel agent show`, `export`, `convert` and `explain`: a policy looked into, and handed on.
+`tercel agent show`, `export` and `convert`: a policy looked into, and handed on.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,32 +14,26 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tercel.cli.agent_evaluate import evaluate
-from tercel.cli.agent_train import sweep, train, tune
+from tercel.cli.agent_train import train, tune
 from tercel.cli.shared import (
     AsJson,
-    ObservationOption,
     Policy,
     Registry,
     Seed,
     add,
     hand_over,
     print_table,
-    progress,
     result_console,
     say,
 )
 from tercel.core.errors import ConfigError, PolicyError, UnknownNameError, refuse_if
-from tercel.core.report.tables import spelt
 from tercel.core.serialization import Record
 from tercel.core.system import user_name
 
 if TYPE_CHECKING:
-    from tercel.core.stats import Estimate
     from tercel.execution.policies.policy import Card, ExportCheck
     from tercel.execution.registry import RegistryEntry
     from tercel.execution.registry.entries import Version
-    from tercel.lab.evaluation.explain.explanation import Explanation
-    from tercel.lab.evaluation.explain.importance import PermutationImportance
 
 
 HEADINGS = (
@@ -505,90 +499,6 @@ def convert(
     hand_over(found, as_json, show)
 
 
-def explain(
-    policy: Policy,
-    market: Annotated[
-        str, typer.Option(help="Market to look at it in. Default: that of its card.")
-    ] = "",
-    episodes: Annotated[int, typer.Option(help="Episodes to look at.", min=16, max=100_000)] = 256,
-    out: Annotated[Path | None, typer.Option(help="Folder for the report.", metavar="DIR")] = None,
-    seed: Seed = 1,
-    observation: ObservationOption = None,
-    registry: Registry = "",
-    as_json: AsJson = False,
-) -> None:
-    """Explain a policy: which features move what it does and what it costs, and some episodes step by step."""
-    from tercel.execution.observation import same_name
-    from tercel.execution.policies.policy import CARD, read_card
-    from tercel.execution.registry import resolve_policy
-    from tercel.execution.user_strategy import located
-    from tercel.lab.evaluation.explain.explanation import explanation
-
-    folder = resolve_policy(policy, registry)
-    observed = read_card(folder / CARD).observation
-    eyes = next(
-        (located(one, "observation") for one in observation or () if same_name(observed, one)),
-        None,
-    )
-    with progress(transient=True) as bars:
-        bar = bars.add_task("watch", total=None)
-
-        def advance(done: int, total: int, what: str) -> None:
-            bars.update(bar, completed=done, total=total, description=what)
-
-        found = explanation(
-            folder,
-            policy,
-            market=market,
-            episodes=episodes,
-            seed=seed,
-            eyes=eyes,
-            advance=advance,
-        )
-    short = folder.parent.name if folder.name == "policy" else folder.name
-    page = (out or Path("runs") / "explain" / short) / "explain.html"
-    found.report(page)
-    hand_over({**found.to_dict(), "report": str(page)}, as_json, lambda: _show_explained(found))
-    say(f"report  {page}")
-
-
-def _show_explained(found: "Explanation") -> None:
-    from tercel.lab.evaluation.explain.importance import PARTS
-
-    say(found.lead())
-    if found.still:
-        say(
-            f"{found.policy} in {found.market}, {found.episodes} episodes, IS {spelt(found.is_bps)} bps"
-        )
-        return
-    if found.from_rule is not None:
-        share = f"{100 * found.from_rule.mean:.1f} %"
-        say(
-            f"It moves a written rule, and sends {share} of what is left elsewhere than the rule alone would."
-        )
-    title = (
-        f"{found.policy} in {found.market}, {found.episodes} episodes, IS {spelt(found.is_bps)} bps"
-    )
-    headings = ("feature", "goes elsewhere, %", *PARTS, "dearer without it, bps")
-    print_table(title, headings, _cells(found.families, found.family_costs), PARTS[::-1])
-    print_table(
-        "single features", headings, _cells(found.features[:12], found.feature_costs), PARTS[::-1]
-    )
-
-
-def _cells(
-    moved: "Sequence[PermutationImportance]", costs: "Mapping[str, Estimate]"
-) -> list[tuple[str, ...]]:
-    return [
-        (
-            each.name,
-            *(f"{100 * part:.1f}" for part in (each.distance.mean, *each.change)),
-            spelt(costs[each.name], "+") if each.name in costs else "",
-        )
-        for each in moved
-    ]
-
-
 agent_app = typer.Typer(
     name="agent",
     help="Execution agents: train, tune, judge, look into, hand on.",
@@ -598,7 +508,6 @@ add(
     agent_app,
     train,
     tune,
-    sweep,
     evaluate,
     list_,
     show,
@@ -606,5 +515,4 @@ add(
     convert,
     register,
     promote,
-    explain,
 )

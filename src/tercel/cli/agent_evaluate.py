@@ -187,8 +187,8 @@ def _experiment(request: EvaluatePolicies) -> "Experiment":
         scenarios_of,
         specialists,
     )
+    from tercel.lab.learning.agent.env import clusters
     from tercel.lab.learning.own_models import opened
-    from tercel.lab.learning.ray.cluster import on_cluster
 
     regimes = request.regimes or ""
     typed = request.markets(
@@ -217,7 +217,7 @@ def _experiment(request: EvaluatePolicies) -> "Experiment":
         request.sensitivity,
         request.adaptation,
         specialists(request.trained_for or (), observations),
-        None if request.ray is None else on_cluster(request.ray),
+        None if request.ray is None else clusters().on_cluster(request.ray),
         allow_seen_days=request.allow_seen_days,
         apart=request.apart,
     )

@@ -1,8 +1,7 @@
-"""`tercel agent train`, `tune` and `sweep`: networks, the numbers of written strategies, configurations."""
+"""`tercel agent train` and `tune`: networks, the numbers of written strategies."""
 
 import hashlib
 import shutil
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,7 +15,6 @@ from tercel.cli.shared import (
     hand_over,
     on_interrupt,
     print_table,
-    progress,
     say,
     stopped,
 )
@@ -25,9 +23,7 @@ from tercel.core.errors import ConfigError, UnknownNameError, nearest, offer, re
 if TYPE_CHECKING:
     from tercel.api.learn import TrainingRun
     from tercel.lab.evaluation.tuning import TuningOutcome, TuningSettings
-    from tercel.lab.learning.agent.sweep import AgentSweep, Trial
     from tercel.lab.learning.agent.training import TrainingResult
-    from tercel.lab.learning.port import Metrics
 
 HEADINGS = (
     "strategy",
@@ -169,90 +165,6 @@ def _cells(name: str, one: "TuningOutcome") -> tuple[str, ...]:
     )
 
 
-@on_interrupt("trials that ended are kept; --resume continues")
-def sweep(
-    config: Annotated[
-        Path,
-        typer.Argument(help="TOML file of a training with \\[sweep.ranges].", metavar="CONFIG"),
-    ],
-    trials: Annotated[
-        int | None,
-        typer.Option(help="Trials in all; those of the file if not given.", min=1, metavar="N"),
-    ] = None,
-    timeout: Annotated[
-        float | None, typer.Option(help="No new trial after so many seconds.", min=0.0, metavar="S")
-    ] = None,
-    storage: Annotated[
-        str,
-        typer.Option(
-            help="Database of trials, sqlite:///FILE; in the folder if not given.", metavar="URL"
-        ),
-    ] = "",
-    seed: Seed = 1,
-    out: Annotated[
-        Path | None, typer.Option(help="Folder; runs/sweeps/NAME-SEED if not given.", metavar="DIR")
-    ] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with the sweep in that folder.")
-    ] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Search settings on validation episodes alone: trials, the best configuration, how many variants were tried."""
-    from tercel.lab.learning.agent.config import read_config
-    from tercel.lab.learning.agent.learner import refuse_settings
-    from tercel.lab.learning.agent.sweep import AgentSweep, keep, refuse_other, write_page
-
-    plan = read_config(config)
-    refuse_settings(plan, str(config))
-    folder = out or Path("runs/sweeps") / f"{plan.name}-{seed}"
-    refuse_other(folder, plan, seed, resume)
-    job = AgentSweep(plan, folder, seed, storage, resume=resume)
-    keep(folder, plan, seed)
-    with stopped() as stop:
-        _run(job, trials or plan.sweep.trials, timeout, stop)
-    result = job.result()
-    page = write_page(job, result)
-    if stop:
-        raise KeyboardInterrupt(
-            f"`tercel agent sweep {config} --resume` continues after {result['trials']} trials"
-        )
-
-    def show() -> None:
-        best = result["best"]
-        say(
-            f"{result['trials']} trials: {result['complete']} complete, {result['cut_short']} cut short"
-        )
-        if best is not None:
-            gain = f"gain {best['gain']:+.2f} +- {best['se']:.2f} bps (one s.e., validation)"
-            say(f"best     trial {best['trial']}: {gain}")
-            say(f"config   {result['config']} ({result['variants']} variants tried)")
-        say(f"report   {page}")
-
-    hand_over({**result, "folder": str(folder), "report": str(page)}, as_json, show)
-
-
-def _run(job: "AgentSweep", wanted: int, timeout: float | None, stop: list[bool]) -> None:
-    """Trials until there are enough, the time is up or Ctrl-C comes."""
-    began = time.monotonic()
-    frames = (job.config.sweep.frames or job.config.learner.frames) * job.config.sweep.seeds
-    with progress(now=True) as bars:
-        bar = bars.add_task(
-            f"sweep {job.config.name}", total=wanted, completed=job.sweep.finished, now=""
-        )
-
-        def on_row(trial: "Trial", metrics: "Metrics") -> None:
-            bars.update(bar, completed=trial.number + min(metrics["frames"] / frames, 1.0))
-
-        while job.sweep.finished < wanted and not stop:
-            if timeout is not None and time.monotonic() - began > timeout:
-                say(f"time is up after {job.sweep.finished} of {wanted} trials")
-                break
-            job.trial(on_row, lambda: bool(stop))
-            best = job.sweep.best()
-            shown = f"best {best.value:+.2f} bps on the rule" if best else ""
-            bars.update(bar, completed=job.sweep.finished, now=shown)
-
-
 @on_interrupt("what is trained so far is kept; --resume RUN continues")
 def train(
     config: Annotated[
@@ -281,7 +193,7 @@ def train(
     ray: Annotated[
         str | None,
         typer.Option(
-            help="Act on a Ray cluster: its address, auto, or local. Extra \\[scale].",
+            help="Act on a Ray cluster: its address, auto, or local. From tercel-studies.",
             metavar="ADDRESS",
         ),
     ] = None,

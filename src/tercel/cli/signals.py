@@ -1,6 +1,6 @@
 """`tercel signals ...`: build a panel, train, evaluate, look for leaks.
 
-`tercel signals backtest` and `explain`: what a model's forecasts would have earned, and what they are made of.
+`tercel signals backtest`: what a model's forecasts would have earned.
 
 `tercel signals flow ...`: forecasts of the next seconds, learned from recorded days.
 """
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from tercel.signals.models.predict import NameForecast, ServedForecasts
     from tercel.signals.portfolio.backtest import BacktestReport, Charge
     from tercel.signals.runs.config import SignalsConfig
-    from tercel.signals.runs.explain import ForecastExplanation
 
 
 Model = Annotated[
@@ -51,8 +50,6 @@ OutFolder = Annotated[
     Path | None,
     typer.Option(help="Folder of the results (default: beside the model).", metavar="DIR"),
 ]
-SHOWN_ROWS = 12
-"""Groups of features that a terminal shows."""
 
 
 @dataclass(frozen=True)
@@ -173,35 +170,6 @@ def _show_backtest(found: "BacktestReport", targets: Path | None) -> None:
     print_rows(f"weights of {found.at[:10]}{until(found)}{more}", *weights_table(shown))
     _print_summary(found.sentences(), found.warnings)
     say(f"targets {targets or 'none'}")
-
-
-def explain(request: OfModel) -> None:
-    """What the newest forecast is made of, name by name, and what each feature is worth out of sample."""
-    check_folder(request.out)
-    from tercel.signals.runs.explain import explain_page, explained
-
-    model, out = request.opened()
-    found = explained(model, request.seed)
-    hand_over(
-        {**found.to_json(), "out": out},
-        request.as_json,
-        lambda: _show_explained(found),
-        out,
-        "explain",
-        lambda: explain_page(found),
-    )
-
-
-def _show_explained(found: "ForecastExplanation") -> None:
-    from tercel.signals.portfolio.backtest import ends
-    from tercel.signals.runs.explain import by_group, parts_table, worth_table
-
-    title = f"rank IC lost where shuffled, {found.dates} dates out of sample in {found.folds} folds"
-    more = f"; {SHOWN_ROWS} of {len(found.groups)} groups" if len(found.groups) > SHOWN_ROWS else ""
-    print_rows(title + more, *worth_table(by_group(found, SHOWN_ROWS)))
-    title = f"forecast of {found.at[:10]}; {found.common_bps:+.1f} bps is common to {len(found.names)} names"
-    print_rows(title, *parts_table(ends(found.names), 3))
-    _print_summary(found.sentences(), found.warnings)
 
 
 def _print_summary(sentences: list[str], warnings: list[str]) -> None:
@@ -623,4 +591,4 @@ def _notes(*notes: str) -> None:
 
 
 signals_app.add_typer(flow_app)
-add(signals_app, build, train, predict, leak, evaluate, backtest, explain)
+add(signals_app, build, train, predict, leak, evaluate, backtest)

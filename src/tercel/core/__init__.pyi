@@ -20,6 +20,7 @@ from tercel.core.errors import VenueError as VenueError
 from tercel.core.errors import check_known as check_known
 from tercel.core.errors import listed as listed
 from tercel.core.errors import offer as offer
+from tercel.core.errors import refuse_if as refuse_if
 from tercel.core.estimate import Estimate as Estimate
 from tercel.core.extras import needed as needed
 from tercel.core.files import atomic_path as atomic_path
@@ -214,6 +215,7 @@ __all__ = [
     "progress_bar",
     "proof",
     "read_toml",
+    "refuse_if",
     "refused",
     "say_progress",
     "seed_stream",

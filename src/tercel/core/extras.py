@@ -12,8 +12,8 @@ from tercel.core.errors import ConfigError, UnknownNameError, offer
 # Libraries that come with an extra, imported when they are first needed.
 
 
-def needed(module: str, extra: str = "signals") -> Any:
-    """A module of an optional library.
+def needed(module: str, extra: str = "signals", of: str = "tercel") -> Any:
+    """A module of an optional library, which an extra of the distribution `of` brings.
 
     >>> needed("no_such_library", "fix")  # doctest: +ELLIPSIS
     Traceback (most recent call last):
@@ -30,7 +30,7 @@ def needed(module: str, extra: str = "signals") -> Any:
     except ModuleNotFoundError as error:
         missing = error.name or module
         raise ConfigError(
-            f"the extra [{extra}]", f"no module {missing}", f"pip install 'tercel[{extra}]'"
+            f"the extra [{extra}]", f"no module {missing}", f"pip install '{of}[{extra}]'"
         ) from error
 
 
@@ -41,10 +41,12 @@ def how_to_install(remedy: str) -> str:
     "in a clone `make setup` or pip install -e '.[risk]', otherwise pip install 'tercel[risk]'"
     >>> how_to_install("pip install tercel-exchange")
     'in a clone `make setup` or pip install -e ./exchange, otherwise pip install tercel-exchange'
+    >>> how_to_install("pip install 'tercel-studies[sweep]'")
+    "in a clone `make setup` or pip install -e './studies[sweep]', otherwise pip install 'tercel-studies[sweep]'"
     """
     return re.sub(
-        r"pip install tercel-(\w+)",
-        r"in a clone `make setup` or pip install -e ./\1, otherwise \g<0>",
+        r"pip install ('?)tercel-(\w+)((?:\[\w+\])?)\1",
+        r"in a clone `make setup` or pip install -e \1./\2\3\1, otherwise \g<0>",
         re.sub(
             r"pip install 'tercel\[(\w+)\]'",
             r"in a clone `make setup` or pip install -e '.[\1]', otherwise \g<0>",

@@ -2,6 +2,7 @@ from tercel.execution import columns as columns
 from tercel.execution import intent as intent
 from tercel.execution import policies_packaged as policies_packaged
 from tercel.execution import step as step
+from tercel.execution.action_sets import action_set as action_set
 from tercel.execution.costs import BPS as BPS
 from tercel.execution.costs import Costs as Costs
 from tercel.execution.costs import attribute as attribute
@@ -23,8 +24,10 @@ from tercel.execution.intent import empty as empty_intents
 from tercel.execution.market import Market as Market
 from tercel.execution.market import latency_of as latency_of
 from tercel.execution.observation import HORIZON_NS as HORIZON_NS
+from tercel.execution.observation import ObservationFunction as ObservationFunction
 from tercel.execution.observation import half_spread as half_spread
 from tercel.execution.observation import observer as observer
+from tercel.execution.observation import same_name as same_name
 from tercel.execution.observation import view_of as view_of
 from tercel.execution.reconcile import open_lots as open_lots
 from tercel.execution.reconcile import standing as standing
@@ -48,6 +51,7 @@ from tercel.execution.strategy import ladder as ladder
 from tercel.execution.strategy import settle as settle
 from tercel.execution.strategy import shares as shares
 from tercel.execution.user_strategy import checked as checked
+from tercel.execution.user_strategy import located as located
 
 __all__ = [
     "ANCHOR",
@@ -69,12 +73,14 @@ __all__ = [
     "Guidance",
     "Intents",
     "Market",
+    "ObservationFunction",
     "Parameters",
     "Peg",
     "PostureCap",
     "Shares",
     "Strategy",
     "Wrapper",
+    "action_set",
     "arrive",
     "attribute",
     "checked",
@@ -88,10 +94,12 @@ __all__ = [
     "kappa",
     "ladder",
     "latency_of",
+    "located",
     "observe_and_draw",
     "observer",
     "open_lots",
     "policies_packaged",
+    "same_name",
     "settle",
     "share_left",
     "shares",

@@ -17,13 +17,21 @@ pytest.importorskip("sb3_contrib")
 
 from tests.lab.learning import tiny
 
+from tercel.execution.policies.strategy import policy_strategy
 from tercel.lab.learning import sb3
+from tercel.lab.learning.agent.config import parse
+from tercel.lab.learning.agent.training import run_training
 from tercel.lab.learning.port import train
 from tercel.lab.learning.sb3.bridge import exported
 
 pytestmark = pytest.mark.release
 
 ON = {"n_steps": 16, "batch_size": 32, "n_epochs": 4, "learning_rate": 3e-3}
+SMALL = {
+    "name": "small",
+    "market": {"worlds": 2},
+    "task": {"horizon_s": 240, "decision_s": 60},
+}
 OFF = {
     "learning_starts": 64,
     "batch_size": 32,
@@ -213,3 +221,35 @@ def test_wrong_names_are_refused_with_the_nearest():
         sb3.Sb3Learner(ToyVec(), sb3.Sb3Settings(parameters={"nsteps": 3}), 1)
     with pytest.raises(ConfigError, match=r"package\.module:Class"):
         sb3.Sb3Learner(ToyVec(), sb3.Sb3Settings(network={"activation_fn": "swoosh"}), 1)
+
+
+@pytest.mark.parametrize(
+    ("algo", "more"),
+    [
+        ("sb3_ppo", {"n_steps": 16, "batch_size": 64}),
+        (
+            "sb3_recurrent_ppo",
+            {"n_steps": 16, "batch_size": 64, "network": {"net_arch": [8], "lstm_hidden_size": 8}},
+        ),
+        ("sb3_qrdqn", {"learning_starts": 64, "batch_size": 32, "train_freq": 8}),
+    ],
+)
+def test_stable_baselines_by_configuration(tmp_path, algo, more):
+    policy = {"actions": "placement"} if algo == "sb3_qrdqn" else {}
+    told = {
+        **SMALL,
+        "learner": {"algo": algo, "frames": 1_024, "markets": 8, "device": "cpu", **more},
+        "policy": {"hidden": [8], **policy},
+        "validation": {"episodes": 8, "every": 512},
+    }
+    result = run_training(parse(told, "test"), tmp_path, 1)
+    assert result.done
+    assert result.frames >= 1_024
+    assert np.isfinite(result.best["is_bps"])
+    assert policy_strategy(tmp_path / "policy").name == "small"
+
+
+def test_values_of_vectors_are_refused(tmp_path):
+    told = {**SMALL, "learner": {"algo": "sb3_dqn"}, "policy": {"actions": "levers"}}
+    with pytest.raises(ConfigError, match="discrete actions"):
+        run_training(parse(told, "test"), tmp_path, 1)

@@ -14,10 +14,10 @@ import polars as pl
 import pytest
 from tests.signals.command.material import PANEL, TRAIN, daily_model, done, refused, signals
 
+from studies.signals import explain as reasons
 from tercel.core.errors import DataError
 from tercel.signals.models import model_folder
 from tercel.signals.portfolio import backtest as runs
-from tercel.signals.runs import explain as reasons
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,7 @@
 from tercel.core.report import svg as svg
 from tercel.core.report.cells import NOTHING as NOTHING
 from tercel.core.report.figures import paired_differences as paired_differences
+from tercel.core.report.svg import PAGE as PAGE
 from tercel.core.report.svg import Figure as Figure
 from tercel.core.report.svg import Section as Section
 from tercel.core.report.svg import finished as finished
@@ -15,6 +16,7 @@ from tercel.core.report.tables import spelt_cell as spelt_cell
 
 __all__ = [
     "NOTHING",
+    "PAGE",
     "Figure",
     "Section",
     "finished",

@@ -7,7 +7,9 @@ from tercel.execution.policies.policy import CARD as CARD_FILE
 from tercel.execution.policies.policy import Card as Card
 from tercel.execution.policies.policy import PolicyPort as PolicyPort
 from tercel.execution.policies.policy import load_policy as load_policy
+from tercel.execution.policies.policy import read_card as read_card
 from tercel.execution.policies.policy import save_policy as save_policy
+from tercel.execution.policies.strategy import PLACEBO as PLACEBO
 from tercel.execution.policies.strategy import OnSchedule as OnSchedule
 from tercel.execution.policies.strategy import PlaceboForecast as PlaceboForecast
 from tercel.execution.policies.strategy import PolicyStrategy as PolicyStrategy
@@ -16,6 +18,7 @@ from tercel.execution.policies.strategy import policy_strategy as policy_strateg
 
 __all__ = [
     "CARD_FILE",
+    "PLACEBO",
     "Card",
     "Head",
     "MlpPolicy",
@@ -28,6 +31,7 @@ __all__ = [
     "hearing",
     "load_policy",
     "policy_strategy",
+    "read_card",
     "save_policy",
     "to_onnx",
 ]

@@ -237,8 +237,6 @@ def open_registry(where: str | Path | None = None) -> Registry:
     """The registry that is meant: a folder, ``mlflow+URL``, or by default `TERCEL_REGISTRY`, else ``runs/registry``."""
     text = str(where or os.environ.get("TERCEL_REGISTRY") or DEFAULT)
     if text.startswith(MLFLOW):
-        pass
-
         return MlflowRegistry(text)
     return LocalRegistry(Path(text))
 

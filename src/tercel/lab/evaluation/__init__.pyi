@@ -29,7 +29,9 @@ from tercel.lab.evaluation.runs import batches as batches
 from tercel.lab.evaluation.runs import markets_of as markets_of
 from tercel.lab.evaluation.runs import pilot as pilot
 from tercel.lab.evaluation.runs import run_strategies as run_strategies
+from tercel.lab.evaluation.runs import run_strategy as run_strategy
 from tercel.lab.evaluation.runs import streams_of as streams_of
+from tercel.lab.evaluation.runs import task_of as task_of
 from tercel.lab.evaluation.runs import without_orders as without_orders
 from tercel.lab.evaluation.scenario import Scenario as Scenario
 from tercel.lab.evaluation.training_files import read_metrics as read_metrics
@@ -68,10 +70,12 @@ __all__ = [
     "ratios",
     "read_metrics",
     "run_strategies",
+    "run_strategy",
     "seeded_plan",
     "split_days",
     "streams_of",
     "streams_plan",
     "tape_plan",
+    "task_of",
     "without_orders",
 ]

@@ -26,7 +26,7 @@ from typing import Final
 import numpy as np
 
 from tercel.core.arrays import AnyArray, Bools, Floats, Indices, Ints
-from tercel.core.errors import TercelError
+from tercel.core.errors import PolicyError, TercelError
 from tercel.core.stats import Moments, cluster_index, cluster_sums
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.execution import columns as c
@@ -36,13 +36,13 @@ from tercel.execution.features import features_of
 from tercel.execution.foresight.forecaster import Forecaster
 from tercel.execution.intent import View, empty
 from tercel.execution.market import Market
-from tercel.execution.policies.policy import CalmObservations
+from tercel.execution.policies.policy import CalmObservations, Card
 from tercel.execution.policies.strategy import PlaceboForecast
 from tercel.execution.strategies import MarketEstimates, eta_of_depth
 from tercel.execution.strategies.baselines import TwapTake
 from tercel.execution.strategies.event_clock import Guarded
 from tercel.execution.strategy import Strategy, forecaster_of, gap_of
-from tercel.execution.task import Task
+from tercel.execution.task import Latency, Task
 from tercel.lab.evaluation.episodes import (
     Backgrounds,
     Episodes,
@@ -266,6 +266,25 @@ def observed_in_preset(task: Task, strategy: Strategy, market: str) -> CalmObser
     plan = seeded_plan(task, task.lots(preset.volume_per_s), SEED, 0, EPISODES)
     plans = [(reactive(preset, 1), task, plan)]
     return observed_in(plans, strategy, preset.name, f"Policy.observe({market!r})")
+
+
+def task_of(card: Card) -> Task:
+    """Task of a card, as far as it holds one.
+
+    Raises
+    ------
+    PolicyError
+        For a task that is none.
+    """
+    known = {name: card.task[name] for name in Task.__dataclass_fields__ if name in card.task}
+    try:
+        for name in ("latency", "feed_latency"):
+            if name in known:
+                values = dict(known[name])
+                known[name] = Latency(**{**values, "values_ns": tuple(values.get("values_ns", ()))})
+        return Task(**known)
+    except (TypeError, ValueError) as error:
+        raise PolicyError("a card with a task", str(error), "save the policy again") from error
 
 
 # -- experiment -----------------------------------------------------------------------------------

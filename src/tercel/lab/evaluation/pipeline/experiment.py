@@ -68,7 +68,7 @@ class Experiment:
     trained_for : dict of regime to list of Candidate
         Policies trained in that regime, training seeds of one recipe.
     elsewhere : callable or None
-        Runs episodes on other machines (`learning.ray.jobs.on_cluster`).
+        Runs episodes on other machines (`studies.ray.on_cluster`).
     here : bool
         Whether everything runs in this process, silently.
     chosen_on : int

@@ -496,7 +496,7 @@ def run_jobs(
     what : str
         Shown beside the bar.
     elsewhere : callable, optional
-        Runs the costs of jobs on other machines (`learning.ray.cluster.on_cluster`).
+        Runs the costs of jobs on other machines (`studies.ray.on_cluster`).
     here : bool
         In this process, one job after the other, without a bar: for strategies that are objects of it.
     """

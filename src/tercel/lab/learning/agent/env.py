@@ -1,16 +1,16 @@
-"""What a configuration makes: observation, reward, actions and rule of its policy, and its environment, whole or in shards."""
+"""What a configuration makes: observation, reward, actions and rule of its policy, and its environment."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
 from tercel.core.arrays import Float32, Floats
-from tercel.core.errors import refuse_if
-from tercel.core.progress import say
+from tercel.core.errors import ConfigError, refuse_if
+from tercel.core.extras import load_entry_point
 from tercel.execution.action_sets import ActionSet, action_set
 from tercel.execution.costs import BPS, attribute
 from tercel.execution.observation import COSTS, ObservationFunction, is_own_name, observer
@@ -24,13 +24,11 @@ from tercel.execution.strategy import Strategy, forecaster_of, gap_of
 from tercel.execution.user_strategy import located
 from tercel.lab.evaluation.episodes import Episodes, Plan, sides_of
 from tercel.lab.evaluation.tuning import side_by_side
-from tercel.lab.learning.agent.config import AgentConfig, LearnerSection
-from tercel.lab.learning.agent.market import TrainingMarket, markets_of
+from tercel.lab.learning.agent.config import AgentConfig
+from tercel.lab.learning.agent.market import TrainingMarket
 from tercel.lab.learning.envs import ExecutionVec, MixedVec, RewardWeights, TrainingTerms
 from tercel.lab.learning.native.evolution import Population
 from tercel.lab.learning.port import Metrics
-from tercel.lab.learning.ray import connect, ray_env
-from tercel.lab.learning.ray.env import SHARDS
 from tercel.lab.learning.rewards import Reward
 
 # -- user code ------------------------------------------------------------------------------------
@@ -297,6 +295,7 @@ def repeated(policy: Population, times: int) -> Population:
 # -- env ------------------------------------------------------------------------------------------
 
 MakeEnv = Callable[[AgentConfig], Any]
+CLUSTERS: Final = "tercel.clusters"
 
 
 def env_of(config: AgentConfig, markets: list[TrainingMarket]) -> MixedVec:
@@ -352,85 +351,26 @@ def slot_edges(slots: int, weights: Sequence[float]) -> list[int]:
     return edges
 
 
-def part_of(config: AgentConfig, slots: int) -> MixedVec:
-    """The environment of `config` with that many slots: what a shard is."""
-    learner = config.learner.model_copy(update={"markets": slots})
-    markets = _built(config.model_copy(update={"learner": LearnerSection()}).model_dump_json())
-    return env_of(config.model_copy(update={"learner": learner}), markets)
-
-
-@lru_cache(maxsize=1)
-def _built(text: str) -> list[TrainingMarket]:
-    """Markets that all shards of a process act in."""
-    return markets_of(AgentConfig.model_validate_json(text))
-
-
-def in_shards(config: AgentConfig) -> Any:
-    """Environment of a configuration in `learner.shards` shards, all in this process."""
-    from tercel.lab.learning.ray import sharded_env
-
-    return sharded_env(partial(part_of, config), config.learner.markets, config.learner.shards)
-
-
 def unit_of(config: AgentConfig, market: TrainingMarket) -> float:
     """Ticks per lot that make a reward of 1."""
     return (market.spread if config.reward.unit == "spread" else 1.0) / market.loss_weight
 
 
-def with_shards(config: AgentConfig, workers: int | None) -> AgentConfig:
-    """The same with a number of shards, where it has none: one a worker, at least four.
+def clusters() -> Any:
+    """What deals the slots of a training into shards and has the workers of a Ray cluster act and judge.
+
+    An installed package gives it by the entry point group ``tercel.clusters``, as `tercel-studies` does: an object with
+    ``with_shards``, ``in_shards``, ``spread`` and ``on_cluster``.
 
     Raises
     ------
     ConfigError
-        Slots that cannot be dealt out evenly, or more workers than shards.
+        No such package is installed.
     """
-    learner = config.learner
-    shards = learner.shards or max(SHARDS, workers or 0)
-    refuse_if(
-        learner.markets % shards,
-        f"shards that learner.markets = {learner.markets} can be dealt into evenly",
-        f"{shards}",
-        f"set learner.shards to a divisor of {learner.markets}",
+    for entry in entry_points(group=CLUSTERS):
+        return load_entry_point(entry)
+    raise ConfigError(
+        "the distribution tercel-studies, for `ray=` and learner.shards",
+        f"no installed package that gives {CLUSTERS}",
+        "pip install 'tercel-studies[scale]'",
     )
-    refuse_if(
-        workers is not None and workers > shards,
-        f"1 to {shards} workers, as many as there are shards",
-        f"{workers}",
-        "fewer, or more shards",
-    )
-    return config.model_copy(update={"learner": learner.model_copy(update={"shards": shards})})
-
-
-@contextmanager
-def spread(address: str | None, workers: int | None) -> Iterator[MakeEnv | None]:
-    """What makes the environment on the cluster at `address`; None where there is none.
-
-    Raises
-    ------
-    ConfigError
-        Ray is not installed, nothing answers there, or another learner than PPO is to act on it.
-    """
-    if address is None:
-        yield None
-        return
-    with connect(address, workers) as where:
-
-        def make(config: AgentConfig) -> Any:
-            learner = config.learner
-            refuse_if(
-                learner.algo != "ppo", "ppo on a cluster", learner.algo, "train it without `ray=`"
-            )
-            env = ray_env(
-                where,
-                partial(part_of, config),
-                learner.markets,
-                shards=learner.shards,
-                workers=workers,
-            )
-            say(
-                f"{learner.shards} shards of {learner.markets // learner.shards} slots on {where.describe()}"
-            )
-            return env
-
-        yield make

@@ -43,8 +43,8 @@ from tercel.lab.learning.agent.config import AgentConfig, parse
 from tercel.lab.learning.agent.env import (
     MakeEnv,
     action_parameters,
+    clusters,
     functions_of,
-    in_shards,
     learned_in,
     observation_of,
     rule_name,
@@ -375,7 +375,7 @@ class Training:
         folder.mkdir(parents=True, exist_ok=True)
         self.markets = markets
         if make is None and config.learner.shards:
-            make = in_shards
+            make = clusters().in_shards
         self.env = learned_in(config, markets) if make is None else make(config)
         self.agent = make_learner(config, self.env, seed)
         units = [unit_of(config, market) for market in markets]

@@ -14,19 +14,14 @@ from typing import Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from tercel.core.arrays import Bools, Float32, Floats, Ints
-from tercel.core.errors import ConfigError
+from tercel import Task, View
+from tercel.core import NS_PER_SECOND, Bools, ConfigError, Float32, Floats, Ints
 from tercel.core.stats import Estimate, mean_interval
-from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.execution import ANCHOR, BPS, Costs, Intents, attribute, shares
 from tercel.execution import intent as i
-from tercel.execution.costs import BPS, Costs, attribute
-from tercel.execution.intent import ANCHOR, STEP, Intents, K, View
-from tercel.execution.strategy import shares
-from tercel.execution.task import Task
-from tercel.lab.evaluation.episodes import Episodes, Plan
-from tercel.lab.evaluation.runs import batches
+from tercel.lab.evaluation import Episodes, Plan, batches
+from tercel.market.simulator import Source
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator.source import Source
 
 # -- observed -------------------------------------------------------------------------------------
 # Observed decisions of a policy over many episodes, laid flat: the material of every explanation.
@@ -153,7 +148,7 @@ def parts(intents: Intents, view: View) -> Floats:
 
 def behind_touch(intents: Intents, view: View) -> Ints:
     """Ticks of each rung behind the own touch, int64 (n, K); negative inside the spread."""
-    steps = intents[:, [STEP]].astype(np.int64) * np.arange(K)
+    steps = intents[:, [i.STEP]].astype(np.int64) * np.arange(i.K)
     return (view.touch - intents[:, ANCHOR])[:, None] * view.side[:, None] + steps
 
 

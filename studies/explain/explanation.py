@@ -8,20 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tercel.core.errors import PolicyError
-from tercel.core.files import write_atomic
-from tercel.core.report.learning_figures import dependences, episode, importances
-from tercel.core.report.svg import Section, render
-from tercel.core.report.tables import plain_table
-from tercel.core.stats import Estimate, mean_interval
-from tercel.execution.action_sets import action_set
-from tercel.execution.costs import attribute
-from tercel.execution.observation import ObservationFunction
-from tercel.execution.policies.policy import CARD, Card, read_card
-from tercel.execution.policies.strategy import policy_strategy
-from tercel.execution.task import Latency, Task
-from tercel.lab.evaluation.episodes import seeded_plan
-from tercel.lab.evaluation.explain.importance import (
+from studies.explain.figures import dependences, episode, importances
+from studies.explain.importance import (
     PARTS,
     Dependence,
     EpisodeStep,
@@ -39,9 +27,18 @@ from tercel.lab.evaluation.explain.importance import (
     trace_episodes,
     watch,
 )
+from tercel import Market, Policy
+from tercel.core import refuse_if, write_atomic
+from tercel.core.report import Section, plain_table, render
+from tercel.core.stats import Estimate, mean_interval
+from tercel.execution import ObservationFunction, action_set, attribute
+from tercel.execution.policies import CARD_FILE as CARD
+from tercel.execution.policies import Card, policy_strategy, read_card
+from tercel.execution.registry import resolve_policy
+from tercel.lab.evaluation import seeded_plan, task_of
 from tercel.market.flow import preset as presets
-from tercel.market.impact.fitted import law_for
-from tercel.market.simulator.source import reactive
+from tercel.market.impact import law_for
+from tercel.market.simulator import reactive
 
 if TYPE_CHECKING:
     import polars as pl
@@ -449,20 +446,40 @@ def home_of(card: Card) -> str:
     return market if market in presets.names() else presets.DEFAULT
 
 
-def task_of(card: Card) -> Task:
-    """Task of a card, as far as it holds one.
+def explain(
+    policy: Policy | str, market: Market | None = None, *, episodes: int = 200, seed: int = 1
+) -> Explanation:
+    """What moves a policy, what that is worth, and some of its episodes, as ``tercel agent explain`` does.
+
+    Parameters
+    ----------
+    policy : Policy or str
+    market : Market, optional
+        A simulated one, under the law that it carries; by default the one that the policy was trained in.
+    episodes : int
+    seed : int
+
+    Returns
+    -------
+    Explanation
+        ``table()`` (family or feature, share of what is left that it moves elsewhere, what an order costs more without
+        it, bps), ``report(path)``, ``families``, ``features``, ``is_bps``.
 
     Raises
     ------
-    PolicyError
-        For a task that is none.
+    PolicyError, ConfigError
+        A policy that cannot be run, or a market with a law, fees or latency of its own.
+
+    >>> explain("default", episodes=2).market
+    'csco'
     """
-    known = {name: card.task[name] for name in Task.__dataclass_fields__ if name in card.task}
-    try:
-        for name in ("latency", "feed_latency"):
-            if name in known:
-                values = dict(known[name])
-                known[name] = Latency(**{**values, "values_ns": tuple(values.get("values_ns", ()))})
-        return Task(**known)
-    except (TypeError, ValueError) as error:
-        raise PolicyError("a card with a task", str(error), "save the policy again") from error
+    refuse_if(
+        market is not None and (market.on_tape or market != Market(preset=market.preset)),
+        "a preset's market as it is",
+        f"{market}",
+        "call load_market(name) alone",
+    )
+    folder = policy.folder if isinstance(policy, Policy) else resolve_policy(policy)
+    name, eyes = (policy.name, policy.observation) if isinstance(policy, Policy) else (policy, None)
+    where = "" if market is None else market.preset
+    return explanation(folder, name, market=where, episodes=episodes, seed=seed, eyes=eyes)

@@ -6,12 +6,7 @@ from tests.lab.learning import tiny
 from tests.lab.learning.toy import MaskedToyVec, ToyVec
 
 from certify.kits.learner import LearnerContract, VecEnvContract
-from tercel.core.errors import ConfigError
-from tercel.lab.learning.native.dqn import Dqn, DqnSettings
-from tercel.lab.learning.native.learner import ObservationNormaliser
-from tercel.lab.learning.native.ppo import Ppo, PpoSettings
-from tercel.lab.learning.port import LearningError, train
-from tercel.lab.learning.ray.env import (
+from studies.ray.env import (
     ATTEMPTS,
     ShardedVec,
     ShardWorker,
@@ -19,6 +14,11 @@ from tercel.lab.learning.ray.env import (
     shard_seed,
     sharded_env,
 )
+from tercel.core.errors import ConfigError
+from tercel.lab.learning.native.dqn import Dqn, DqnSettings
+from tercel.lab.learning.native.learner import ObservationNormaliser
+from tercel.lab.learning.native.ppo import Ppo, PpoSettings
+from tercel.lab.learning.port import LearningError, train
 
 pytestmark = pytest.mark.release
 

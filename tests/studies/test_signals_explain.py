@@ -5,6 +5,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from studies.signals.explain import (
+    ForecastExplanation,
+    Importance,
+    NameParts,
+    Parts,
+    Worth,
+    called,
+    contributions,
+    groups_of,
+    importance,
+    names_of,
+    split_of,
+)
 from tercel.core.estimate import Estimate
 from tercel.signals.models.model_folder import SignalModel
 from tercel.signals.models.skill import AlphaScale, Skill, rank_ic_by_date
@@ -18,19 +31,6 @@ from tercel.signals.models.walk_forward import (
     walk_forward,
 )
 from tercel.signals.panel.panel import Dataset
-from tercel.signals.runs.explain import (
-    ForecastExplanation,
-    Importance,
-    NameParts,
-    Parts,
-    Worth,
-    called,
-    contributions,
-    groups_of,
-    importance,
-    names_of,
-    split_of,
-)
 from tercel.signals.sources.registry import synthetic_market
 
 FAMILIES = ("linear", "boosting")

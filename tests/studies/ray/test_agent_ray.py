@@ -1,4 +1,4 @@
-"""`tercel agent train --ray`: the same run as without, whoever is killed; Stable-Baselines3 by configuration."""
+"""`tercel agent train --ray`: the same run as without, whoever is killed."""
 
 import os
 import signal
@@ -9,12 +9,11 @@ import numpy as np
 import pytest
 from tests.waiting import until
 
+from studies.ray import with_shards
 from tercel.cli.agent_train import train
 from tercel.core.errors import ConfigError
-from tercel.execution.policies.strategy import policy_strategy
 from tercel.lab.evaluation.training_files import read_metrics
 from tercel.lab.learning.agent.config import parse
-from tercel.lab.learning.agent.env import with_shards
 from tercel.lab.learning.agent.training import run_training
 from tercel.lab.learning.port import load_checkpoint
 
@@ -100,36 +99,3 @@ def test_what_cannot_go_on_a_cluster_is_refused(tmp_path):
         with pytest.raises(ConfigError, match=words):
             with_shards(told, workers)
     assert with_shards(parse({**SMALL, "learner": {"markets": 64}}, "test"), 8).learner.shards == 8
-
-
-@pytest.mark.parametrize(
-    ("algo", "more"),
-    [
-        ("sb3_ppo", {"n_steps": 16, "batch_size": 64}),
-        (
-            "sb3_recurrent_ppo",
-            {"n_steps": 16, "batch_size": 64, "network": {"net_arch": [8], "lstm_hidden_size": 8}},
-        ),
-        ("sb3_qrdqn", {"learning_starts": 64, "batch_size": 32, "train_freq": 8}),
-    ],
-)
-def test_stable_baselines_by_configuration(tmp_path, algo, more):
-    pytest.importorskip("sb3_contrib", reason="needs the extra [learn]")
-    policy = {"actions": "placement"} if algo == "sb3_qrdqn" else {}
-    told = {
-        **SMALL,
-        "learner": {"algo": algo, "frames": 1_024, "markets": 8, "device": "cpu", **more},
-        "policy": {"hidden": [8], **policy},
-        "validation": {"episodes": 8, "every": 512},
-    }
-    result = run_training(parse(told, "test"), tmp_path, 1)
-    assert result.done
-    assert result.frames >= 1_024
-    assert np.isfinite(result.best["is_bps"])
-    assert policy_strategy(tmp_path / "policy").name == "small"
-
-
-def test_values_of_vectors_are_refused(tmp_path):
-    told = {**SMALL, "learner": {"algo": "sb3_dqn"}, "policy": {"actions": "levers"}}
-    with pytest.raises(ConfigError, match="discrete actions"):
-        run_training(parse(told, "test"), tmp_path, 1)

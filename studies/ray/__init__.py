@@ -11,14 +11,15 @@ shards, get the learner's weights, act for one rollout and hand it back; the lea
 Ray itself is imported when a cluster is named, never with this package.
 """
 
-from tercel.lab.learning.ray.cluster import Cluster, available, connect, run_strategy_on
-from tercel.lab.learning.ray.env import (
+from studies.ray.cluster import Cluster, available, connect, on_cluster, run_strategy_on
+from studies.ray.env import (
     LocalShardWorkers,
     RayShardWorkers,
     ShardedVec,
     ray_env,
     sharded_env,
 )
+from studies.ray.training import in_shards, spread, with_shards
 
 __all__ = [
     "Cluster",
@@ -27,7 +28,11 @@ __all__ = [
     "ShardedVec",
     "available",
     "connect",
+    "in_shards",
+    "on_cluster",
     "ray_env",
     "run_strategy_on",
     "sharded_env",
+    "spread",
+    "with_shards",
 ]

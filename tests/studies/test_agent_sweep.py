@@ -5,10 +5,10 @@ import tomllib
 
 import pytest
 
-from tercel.cli.agent_train import sweep
+from studies.commands.agent_sweep import SweepSettings, sweep
+from studies.sweep.search import law_of, overlaid, space_of, to_toml
 from tercel.core.errors import ConfigError
 from tercel.lab.learning.agent.config import RangeSection, parse, read_config
-from tercel.lab.learning.agent.sweep import law_of, overlaid, space_of, to_toml
 from tercel.lab.learning.agent.training import variants_tried
 
 pytest.importorskip("optuna", reason="needs the extra [sweep]")
@@ -44,17 +44,17 @@ def asked(tmp_path, **more):
         "seed": 1,
         "out": tmp_path / "out",
     }
-    return {**told, "resume": False, "as_json": True, **more}
+    return SweepSettings(**{**told, "as_json": True, **more})
 
 
 @pytest.mark.long
 def test_a_sweep_counts_its_variants_and_goes_on(tmp_path, capsys):
-    sweep(**asked(tmp_path, trials=3))
+    sweep(asked(tmp_path, trials=3))
     first = json.loads(capsys.readouterr().out)
     assert first["trials"] == 3
     with pytest.raises(ConfigError, match="`resume=True`"):
-        sweep(**asked(tmp_path))
-    sweep(**asked(tmp_path, resume=True))
+        sweep(asked(tmp_path))
+    sweep(asked(tmp_path, resume=True))
     told = json.loads(capsys.readouterr().out)
     assert told["trials"] == told["complete"] + told["cut_short"] + told["failed"] == 5
     assert told["variants"] == 4 - 1 + 5
@@ -78,7 +78,7 @@ def test_a_sweep_counts_its_variants_and_goes_on(tmp_path, capsys):
     kept = tmp_path / "out" / "trials" / f"{told['best']['trial']:03d}" / "policy" / "card.json"
     assert json.loads(kept.read_text())["frames"] >= 0
     with pytest.raises(ConfigError, match="others than"):
-        sweep(**asked(tmp_path, resume=True, seed=1, config=_other(tmp_path)))
+        sweep(asked(tmp_path, resume=True, seed=1, config=_other(tmp_path)))
 
 
 def _other(tmp_path):
@@ -103,7 +103,7 @@ def test_ranges_that_make_no_sense_are_refused_before_anything_is_written(tmp_pa
     path = tmp_path / "bad.toml"
     path.write_text(TOLD[: TOLD.index("learner.learning_rate")] + ranges + "\n")
     with pytest.raises(ConfigError, match=words):
-        sweep(**asked(tmp_path, config=path))
+        sweep(asked(tmp_path, config=path))
     assert not (tmp_path / "out").exists()
 
 

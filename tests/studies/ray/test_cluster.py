@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from tests.lab.learning import tiny
 
+from studies.ray import connect, ray_env, run_strategy_on, sharded_env
+from studies.ray import env as ray_module
 from tercel.core.errors import ConfigError
 from tercel.execution.strategies import MarketEstimates, build
 from tercel.execution.task import Task
@@ -14,8 +16,6 @@ from tercel.lab.evaluation.episodes import seeded_plan
 from tercel.lab.evaluation.runs import run_strategy
 from tercel.lab.learning.native.ppo import Ppo, PpoSettings
 from tercel.lab.learning.port import train
-from tercel.lab.learning.ray import connect, ray_env, run_strategy_on, sharded_env
-from tercel.lab.learning.ray import env as ray_module
 from tercel.market.flow import preset as presets
 from tercel.market.simulator.source import reactive
 
@@ -26,8 +26,8 @@ FRAMES = 163_840
 
 
 def test_without_ray_the_extra_is_named(monkeypatch):
-    monkeypatch.setattr("tercel.lab.learning.ray.cluster.available", lambda: False)
-    with pytest.raises(ConfigError, match=r"tercel\[scale\]"), connect("local"):
+    monkeypatch.setattr("studies.ray.cluster.available", lambda: False)
+    with pytest.raises(ConfigError, match=r"tercel-studies\[scale\]"), connect("local"):
         pass
 
 

@@ -7,8 +7,8 @@ from tercel.core.errors import ConfigError
 
 pytest.importorskip("optuna", reason="needs the extra [sweep]")
 
+from studies.sweep.search import Sweep, law_of
 from tercel.lab.learning.agent.config import RangeSection
-from tercel.lab.learning.agent.sweep import Sweep, law_of
 
 
 def between(low, high, log=False):

@@ -2,7 +2,7 @@
 
 import os
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
@@ -11,20 +11,16 @@ from typing import Any
 
 import numpy as np
 
-from tercel.core.errors import ConfigError, TercelError, refuse_if
+from tercel import Task, TercelError
+from tercel.core import ConfigError, refuse_if
 from tercel.core.kernel_keys import source_hash
-from tercel.execution.costs import Costs
-from tercel.execution.policies.strategy import PLACEBO
-from tercel.execution.strategy import Strategy
-from tercel.execution.task import Task
-from tercel.lab.evaluation.episodes import Plan
-from tercel.lab.evaluation.market import cached_market
-from tercel.lab.evaluation.pipeline.candidates import Candidate
+from tercel.execution import Costs, Strategy
+from tercel.execution.policies import PLACEBO
+from tercel.lab.evaluation import BATCH, Plan, Scenario, batches, run_strategy
+from tercel.lab.evaluation.pipeline import Candidate, cached_market
 from tercel.lab.evaluation.pipeline.jobs import Job, JobRunner, is_stored, run_to_the_end, store
-from tercel.lab.evaluation.runs import BATCH, Progress, batches, run_strategy
-from tercel.lab.evaluation.scenario import Scenario
-from tercel.lab.learning.port import LearningError
-from tercel.market.simulator.source import Source
+from tercel.lab.learning import LearningError
+from tercel.market.simulator import Source
 
 # -- cluster --------------------------------------------------------------------------------------
 
@@ -50,7 +46,7 @@ class Cluster:
 
     def actor(self, kind: type) -> Any:
         """`kind` as an actor class of one core, with objects sent once for many calls."""
-        made = type(kind.__name__, (_Checked, kind), {"expected": source_hash()})
+        made = type(kind.__name__, (_Checked, kind), {"expected": sources()})
         return self.ray.remote(num_cpus=1, scheduling_strategy="SPREAD")(made)
 
     @property
@@ -68,6 +64,11 @@ class Cluster:
         return f"{self.nodes} nodes with {self.cores} cores at {self.address}"
 
 
+def sources() -> str:
+    """Digest of the sources that decide the bytes of a rollout: the package's and these."""
+    return f"{source_hash()}-{source_hash(Path(__file__).parent)}"
+
+
 class _Checked:
     """An actor of the very sources that the caller runs; other sources would give other bytes."""
 
@@ -75,7 +76,7 @@ class _Checked:
 
     def adopt(self, numbers: list[int]) -> Any:
         """Make these shards, if the sources are the same."""
-        found = source_hash()
+        found = sources()
         if found != self.expected:
             raise ConfigError(
                 f"workers with the sources {self.expected} of this process",
@@ -106,7 +107,10 @@ def connect(address: str = LOCAL, cores: int | None = None) -> Iterator[Cluster]
         Ray is not installed, or nothing answers at the address.
     """
     refuse_if(
-        not available(), "Ray for `ray=`", "a Python without it", "pip install 'tercel[scale]'"
+        not available(),
+        "Ray for `ray=`",
+        "a Python without it",
+        "pip install 'tercel-studies[scale]'",
     )
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray would report to its makers
     os.environ.setdefault(
@@ -197,7 +201,7 @@ def run_strategy_on(
     task: Task,
     plan: Plan,
     strategy: Strategy,
-    progress: Progress | None = None,
+    progress: Callable[[int], None] | None = None,
     *,
     piece: int = PIECE,
 ) -> Costs:
@@ -233,7 +237,10 @@ def on_cluster(address: str) -> JobRunner:
         There is no Ray.
     """
     refuse_if(
-        not available(), "Ray for `ray=`", "a Python without it", "pip install 'tercel[scale]'"
+        not available(),
+        "Ray for `ray=`",
+        "a Python without it",
+        "pip install 'tercel-studies[scale]'",
     )
 
     def run(jobs: Sequence[Job], out: Path) -> None:

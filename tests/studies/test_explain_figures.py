@@ -3,7 +3,7 @@
 import numpy as np
 
 from replications.known_figures import frontier, hedges
-from tercel.core.report.learning_figures import dependences, episode, importances
+from studies.explain.figures import dependences, episode, importances
 from tercel.core.stats import Estimate
 
 

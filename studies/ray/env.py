@@ -8,19 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from tercel.core.arrays import AnyArray, Bools, Float32, Floats
-from tercel.core.errors import ConfigError, refuse_if
-from tercel.core.progress import say
+from studies.ray.cluster import Cluster, theirs
+from tercel.core import AnyArray, Bools, ConfigError, Float32, Floats, refuse_if
+from tercel.core import say_progress as say
+from tercel.lab.learning import Info, LearningError, Ppo, PpoSettings, State, VecEnv, action_sizes
 from tercel.lab.learning.native.learner import merge_moments, one_thread
-from tercel.lab.learning.native.ppo import Ppo, PpoSettings
-from tercel.lab.learning.port import (
-    Info,
-    LearningError,
-    State,
-    VecEnv,
-    action_sizes,
-)
-from tercel.lab.learning.ray.cluster import Cluster, theirs
 
 # -- shards ---------------------------------------------------------------------------------------
 # A shard: some slots of an environment, and the learner's twin that acts in them for a rollout.
@@ -611,7 +603,7 @@ def ray_env(
     Parameters
     ----------
     where : Cluster
-        See :func:`tercel.lab.learning.ray.cluster.connect`.
+        See :func:`studies.ray.cluster.connect`.
     make : callable
         Slots -> environment; every worker calls it for each of its shards.
     n, shards : int

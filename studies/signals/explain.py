@@ -7,41 +7,39 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
-from tercel.core.arrays import Floats, Indices
-from tercel.core.errors import ConfigError, TercelError
-from tercel.core.estimate import Estimate
-from tercel.core.progress import progress, say
-from tercel.core.report import svg
-from tercel.core.report.svg import (
+from tercel import TercelError
+from tercel.core import ConfigError, Estimate, Floats, Indices, progress_bar, say_progress, spearman
+from tercel.core.report import (
     PAGE,
     Figure,
     Section,
     finished,
+    fixed,
     name_rows,
+    plain_table,
     render,
     sketch,
     small_panels,
+    spelt_cell,
+    svg,
 )
-from tercel.core.report.tables import fixed, plain_table, spelt_cell
 from tercel.core.stats import mean_interval
-from tercel.core.stats.inference import spearman
-from tercel.signals.models.fusion import BaseModel, Fusion
-from tercel.signals.models.model_folder import AGAIN, SignalModel
+from tercel.signals import SCORE_BLOCK as BLOCK
+from tercel.signals import BaseModel, Dataset, Fusion, SignalModel, interval_figure, rank_ic_by_date
+from tercel.signals.models.model_folder import AGAIN
 from tercel.signals.models.predict import config_of, present, section, when
-from tercel.signals.models.skill import BLOCK, IC_OVER, Skill, rank_ic_by_date
+from tercel.signals.models.skill import IC_OVER, Skill
 from tercel.signals.models.walk_forward import (
     Fold,
     base_names,
     fitted,
-    folds_of,
     forecast_by,
     fusions,
     mean_of_said,
 )
-from tercel.signals.panel import build as panels
-from tercel.signals.panel.panel import Dataset
+from tercel.signals.panel.build import load as load_panel
 from tercel.signals.portfolio.backtest import ends, ic_of
-from tercel.signals.runs.train import interval_figure
+from tercel.signals.runs import dataset_of_config, folds_of
 
 # -- explain --------------------------------------------------------------------------------------
 # What a forecast is made of: parts in bps by name and feature, and what the skill is worth without each of them.
@@ -471,7 +469,7 @@ def explained(model: SignalModel, seed: int) -> ForecastExplanation:
         len(group) > 1 for group in groups
     )
     total = len(folds) * len(model.models) + max(len(folds) - 1, 1) * things
-    with progress(counted=True, transient=True, now=True) as bar:
+    with progress_bar(counted=True, transient=True, now=True) as bar:
         task = bar.add_task("explain", total=total, now="")
         found = importance(
             data,
@@ -531,13 +529,13 @@ def explained(model: SignalModel, seed: int) -> ForecastExplanation:
 def trained_on(model: SignalModel) -> Dataset:
     """The panel that a model was trained on: beside it, where it is the same, else built from its files."""
     try:
-        data, manifest = panels.load(model.folder.parent)
+        data, manifest = load_panel(model.folder.parent)
         if manifest.files == model.facts.panel:
             return data
     except TercelError:
         pass
-    say("the panel is not beside the model: built again")
-    return panels.dataset_of_config(present(config_of(model)), model.facts.seed)
+    say_progress("the panel is not beside the model: built again")
+    return dataset_of_config(present(config_of(model)), model.facts.seed)
 
 
 def newest(model: SignalModel, data: Dataset) -> tuple[SignalModel, Dataset, list[str]]:

@@ -19,16 +19,15 @@ from typing import Any, Final
 
 import numpy as np
 
-from tercel.core.errors import ConfigError, TercelError, offer, refuse_if
-from tercel.core.extras import needed
-from tercel.core.files import write_atomic
-from tercel.core.report.learning_figures import history, importance, parallel
-from tercel.core.report.svg import Section, render
+from studies.sweep.figures import history, importance, parallel
+from tercel import TercelError
+from tercel.core import ConfigError, needed, offer, refuse_if, write_atomic
+from tercel.core.report import Section, render
 from tercel.lab.evaluation.training_files import RESULT, SWEEP, TRIALS
-from tercel.lab.learning.agent.config import AgentConfig, RangeSection, parse
+from tercel.lab.learning.agent import AgentConfig, run_training
+from tercel.lab.learning.agent.config import RangeSection, parse
 from tercel.lab.learning.agent.learner import learner_settings
-from tercel.lab.learning.agent.training import run_training, variants_tried
-from tercel.lab.learning.port import Metrics
+from tercel.lab.learning.agent.training import variants_tried
 
 # Trials that are drawn at random before TPE has something to learn from.
 STARTUP = 8
@@ -48,7 +47,7 @@ def law_of(key: str, wanted: RangeSection | tuple[Any, ...]) -> Any:
     ConfigError
         Without Optuna; a range that is empty, or logarithmic and not positive; fewer than two values.
     """
-    laws = needed("optuna.distributions", "sweep")
+    laws = needed("optuna.distributions", "sweep", of="tercel-studies")
     if not isinstance(wanted, RangeSection):
         received = f"{key}: {list(wanted)}"
         refuse_if(len(wanted) < 2, "two or more values", received, "add one, or fix it")
@@ -127,7 +126,7 @@ class Sweep:
         refuse_if(
             not space, "at least one range to search", "none", "write them under [sweep.ranges]"
         )
-        optuna = needed("optuna", "sweep")
+        optuna = needed("optuna", "sweep", of="tercel-studies")
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self.space = dict(space)
         self.seed = seed
@@ -309,7 +308,7 @@ class _Watch:
     checks: int = 0
     short: bool = False
 
-    def row(self, metrics: Metrics, best: Metrics | None) -> None:
+    def row(self, metrics: Mapping[str, float], best: Mapping[str, float] | None) -> None:
         check = int(metrics["frames"] // self.every)
         if best is not None and check > self.checks:
             self.checks = check
@@ -349,7 +348,9 @@ class AgentSweep:
         self.sweep = Sweep(space, url, f"{config.name}-{seed}", seed, resume=resume)
         self.failed: list[str] = []
 
-    def trial(self, on_row: Callable[[Trial, Metrics], None], stop: Callable[[], bool]) -> bool:
+    def trial(
+        self, on_row: Callable[[Trial, Mapping[str, float]], None], stop: Callable[[], bool]
+    ) -> bool:
         """Run the next trial; False when `stop` ended it before it was done: it is run again on a resume.
 
         Raises
@@ -379,7 +380,7 @@ class AgentSweep:
         self,
         trial: Trial,
         config: AgentConfig,
-        on_row: Callable[[Trial, Metrics], None],
+        on_row: Callable[[Trial, Mapping[str, float]], None],
         stop: Callable[[], bool],
     ) -> tuple[list[float], list[float], bool] | None:
         """Gains of the selected policies by seed with their standard errors, and whether it was cut short."""
@@ -393,7 +394,11 @@ class AgentSweep:
                 config.validation.every or max(config.learner.frames // 10, 1),
             )
 
-            def row(metrics: Metrics, best: Metrics | None, watch: _Watch = watch) -> None:
+            def row(
+                metrics: Mapping[str, float],
+                best: Mapping[str, float] | None,
+                watch: _Watch = watch,
+            ) -> None:
                 on_row(trial, metrics)
                 watch.row(metrics, best)
 

@@ -6,19 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tercel.core.stats import mean_interval
-from tercel.execution.action_sets import action_set
-from tercel.execution.costs import Costs, attribute
-from tercel.execution.features import FEATURES, features_of
-from tercel.execution.intent import REST0, TAKE, Intents, View
-from tercel.execution.observation import observer, view_of
-from tercel.execution.policies.network import MlpPolicy
-from tercel.execution.policies.policy import Card, save_policy
-from tercel.execution.strategy import ladder, settle
-from tercel.execution.task import Task
-from tercel.lab.evaluation.episodes import Plan, seeded_plan
-from tercel.lab.evaluation.explain.explanation import Explanation, explained, from_rule
-from tercel.lab.evaluation.explain.importance import (
+from studies.explain.explanation import Explanation, explained, from_rule
+from studies.explain.importance import (
     PARTS,
     ObservedDecisions,
     behind_touch,
@@ -32,6 +21,17 @@ from tercel.lab.evaluation.explain.importance import (
     trace_episodes,
     watch,
 )
+from tercel.core.stats import mean_interval
+from tercel.execution.action_sets import action_set
+from tercel.execution.costs import Costs, attribute
+from tercel.execution.features import FEATURES, features_of
+from tercel.execution.intent import REST0, TAKE, Intents, View
+from tercel.execution.observation import observer, view_of
+from tercel.execution.policies.network import MlpPolicy
+from tercel.execution.policies.policy import Card, save_policy
+from tercel.execution.strategy import ladder, settle
+from tercel.execution.task import Task
+from tercel.lab.evaluation.episodes import Plan, seeded_plan
 from tercel.market.flow.preset import load
 from tercel.market.simulator.source import Source, reactive
 
