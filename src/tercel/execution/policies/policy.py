@@ -495,17 +495,13 @@ class ExportCheck(Record):
     Runtime (None where it is not installed), and the share of the same greedy actions there.
     """
 
+    optional = ("same_action_share",)
+
     files: list[str]
     rows: int
     native_difference: float
     onnxruntime_difference: float | None = None
     same_action_share: float | None = None
-
-    def json_fields(self) -> dict[str, object]:
-        """All, without the share where there are no actions to compare."""
-        return {
-            key: x for key, x in vars(self).items() if key != "same_action_share" or x is not None
-        }
 
 
 def exported(folder: Path, out: Path, seed: int) -> ExportCheck:

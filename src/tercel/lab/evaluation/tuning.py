@@ -149,6 +149,15 @@ class TuningOutcome(Record):
         Of finalists, on episodes of their own.
     """
 
+    optional = (
+        "parameters",
+        "training_bps",
+        "training_episodes",
+        "begun_from",
+        "training_overflowed",
+        "final",
+    )
+
     parameters: dict[str, float] = field(default_factory=dict)
     training_bps: float | None = None
     training_episodes: int | None = None
@@ -156,10 +165,6 @@ class TuningOutcome(Record):
     begun_from: TuningScore | None = None
     training_overflowed: int | None = None
     final: TuningScore | None = None
-
-    def json_fields(self) -> dict[str, object]:
-        """What there is."""
-        return {key: value for key, value in vars(self).items() if value not in (None, {})}
 
     @property
     def rank(self) -> tuple[bool, float]:

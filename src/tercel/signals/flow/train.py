@@ -148,6 +148,8 @@ class TrainedSymbol(Record):
     later days (`forward`) and without the symbol (`stranger`).
     """
 
+    optional = ("made_of",)
+
     days: list[str]
     samples: int
     made_of: Sequence[str]
@@ -155,14 +157,12 @@ class TrainedSymbol(Record):
     stranger: dict[str, Accuracy]
     reliability: dict[str, list[Bin]]
 
-    def json_fields(self) -> dict[str, object]:
-        """All, without `made_of` where no day is resampled."""
-        return {key: one for key, one in vars(self).items() if key != "made_of" or one}
-
 
 @dataclass(frozen=True)
 class FlowTraining(Record):
     """A forecaster that was trained: its folder, hash and number of trees, and what its card says."""
+
+    optional = ("simulated",)
 
     out: Path
     model: str
@@ -173,10 +173,6 @@ class FlowTraining(Record):
     levels: Sequence[float]
     widths: list[list[float]]
     simulated: dict[str, SimulatedMarket]
-
-    def json_fields(self) -> dict[str, object]:
-        """All, without `simulated` where no day is."""
-        return {key: one for key, one in vars(self).items() if key != "simulated" or one}
 
 
 @contextmanager

@@ -30,7 +30,7 @@ import numpy as np
 from tercel.core.arrays import Floats, Ints
 from tercel.core.errors import DataError, refuse_if
 from tercel.core.files import LOCK, locked, write_atomic
-from tercel.core.report.tables import spelt_cell
+from tercel.core.report.tables import spelt
 from tercel.core.stats import clustered_se
 from tercel.core.stats.inference import t_quantile
 from tercel.signals.models.fusion import LEAST_ROWS, BaseModel, BoundedLinear
@@ -348,7 +348,7 @@ class Drift(Skill):
         """The comparison in a sentence."""
         said = "it has drifted" if self.drifted else "no significant drift"
         return (
-            f"Since training, {self.dates} dates, its rank IC is {spelt_cell(self.to_json(), digits=4)}, in training "
+            f"Since training, {self.dates} dates, its rank IC is {spelt(self, digits=4)}, in training "
             f"{self.training:.4f} (t {self.t:.1f}): {said}."
         )
 

@@ -15,7 +15,7 @@ from tercel.core.estimate import Estimate
 from tercel.core.files import write_atomic
 from tercel.core.progress import say
 from tercel.core.report.cells import csv_text
-from tercel.core.report.tables import spelt_cell
+from tercel.core.report.tables import spelt
 from tercel.signals.models.model_folder import AGAIN, SignalModel
 from tercel.signals.models.predict import HeldSpan, NameForecast, config_of, predict, present, when
 from tercel.signals.models.skill import BLOCK, FEWEST, Skill, skill_sentence
@@ -403,7 +403,7 @@ class BacktestReport:
         )
         lines = [
             f"After {self.cost} the book made {100 * self.net_a_year:.1f} % a year, compounded, at a Sharpe ratio "
-            f"of {spelt_cell(net.to_json())}{sure}, {len(self.book.net)} dates, {first} to {last}.",
+            f"of {spelt(net)}{sure}, {len(self.book.net)} dates, {first} to {last}.",
             f"It turns over {self.turnover:.2f} half-turns a date, {self.turnover * self.book.periods:.0f} a year; {free}.",
             f"At worst it stood {100 * self.book.drawdown.max():.1f} % below its peak, {fell} to {deepest}; its worst "
             f"year is {worst.year}, {100 * worst.net:+.1f} %.",

@@ -89,6 +89,8 @@ class TrainingResult(Record):
     learning and of the best checkpoint; `looks` counts those rows, `variants` the recipes tried with them.
     """
 
+    optional = ("start", "best_checkpoint")
+
     name: str
     seed: int
     done: bool
@@ -102,10 +104,6 @@ class TrainingResult(Record):
     variants: int
     trained_on: dict[str, Any]
     version: str
-
-    def json_fields(self) -> dict[str, object]:
-        """All, without checks that there are not."""
-        return {key: value for key, value in vars(self).items() if value is not None}
 
     def look(self, name: str) -> Look | None:
         """The check `best`, `start` or `best_checkpoint`."""
