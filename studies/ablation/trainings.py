@@ -132,7 +132,7 @@ def train_one(text: str, folder: Path, seed: int) -> bool:
     finally:
         spent = _read(folder / CPU).get("cpu_s", 0.0) + time.process_time() - began
         write_atomic(folder / CPU, json.dumps({"cpu_s": spent}) + "\n")
-    if result["done"]:
+    if result.done:
         write_page(folder, config, result)
         shutil.rmtree(folder / "checkpoint", ignore_errors=True)
-    return bool(result["done"])
+    return result.done

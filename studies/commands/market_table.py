@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,6 +17,7 @@ from tercel.core.report import fixed, spelt_cell
 
 if TYPE_CHECKING:
     from studies.realism.sets import DataSet
+    from tercel.market import ScoreCard, ScoreGate
 
 HEADINGS = (
     "data set", "model", "Spearman", "MEAN14", "a real day", "real pooled", "x floor", "interleaved", "x interleaved",
@@ -52,6 +53,15 @@ class MarketTableRequest:
     as_json: AsJson = False
 
 
+@dataclass(frozen=True)
+class Row:
+    """The score of a model on a data set."""
+
+    set: str
+    about: str
+    card: "ScoreCard"
+
+
 def table(request: MarketTableRequest) -> None:
     """Score every model on every data set: the table of docs/markets.md."""
     from studies.realism import sets
@@ -81,12 +91,14 @@ def table(request: MarketTableRequest) -> None:
         title = "models on tape that they have not seen"
         print_table(title, HEADINGS, [cells(row) for row in rows], LEAVES, ["model"])
 
-    hand_over({"rows": rows}, request.as_json, show)
+    hand_over(
+        {"rows": [{"set": row.set, "about": row.about, **vars(row.card)} for row in rows]},
+        request.as_json,
+        show,
+    )
 
 
-def _rows(
-    request: MarketTableRequest, data: "DataSet", models: Sequence[str]
-) -> list[dict[str, Any]]:
+def _rows(request: MarketTableRequest, data: "DataSet", models: Sequence[str]) -> list["Row"]:
     """Every model that can be had for a data set."""
     from studies.impact.card import impact_card
     from studies.realism.sets import made_for, shipped_for
@@ -122,60 +134,57 @@ def _rows(
         if request.keep and shipped:
             folder = presets.model_of(model).presets or presets.FOLDER
             keep(shipped, drawn.tape, card).save(folder / f"{shipped.name}.json")
-        say(f"{data.name}, {model}: {card['mean_l1']:.3f} in {time.perf_counter() - began:.0f} s")
-        rows.append({"set": data.name, "about": data.about, **card})
+        say(f"{data.name}, {model}: {card.mean_l1:.3f} in {time.perf_counter() - began:.0f} s")
+        rows.append(Row(data.name, data.about, card))
     return rows
 
 
-def cells(row: dict[str, Any]) -> list[str]:
+def cells(row: Row) -> list[str]:
     """One line of the table."""
-    gates = row["gates"]
-    floor, between = row["floor_mean_l1"], row["interleaved_floor_mean_l1"]
-
-    def ratio(name: str) -> str:
-        gate = gates[name]
-        return (
-            ""
-            if not gate["real"] or gate["value"] is None
-            else f"{gate['value'] / gate['real']:.2f}"
-        )
+    gates = row.card.gates
+    floor, between = row.card.floor_mean_l1, row.card.interleaved_floor_mean_l1
 
     return [
-        row["set"], row["model"], predicted(row["prediction"]), fixed(row["mean_l1"], 3), fixed(floor, 3),
-        fixed(row["pooled_floor_mean_l1"], 3), "" if not floor else f"{row['mean_l1'] / floor:.2f}", fixed(between, 3),
-        "" if not between or row["interleaved_mean_l1"] is None else f"{row['interleaved_mean_l1'] / between:.2f}",
-        passed(gates), passed(row["gates_train"]), passed(row["dynamics"]), fixed(row["classifier_auc"], 3),
-        fixed(row["classifier_auc_real"], 3), ratio("sd_60s"), ratio("market_orders"), "yes" if row["judged"] else "no",
+        row.set, row.card.model, predicted(row.card.prediction), fixed(row.card.mean_l1, 3), fixed(floor, 3),
+        fixed(row.card.pooled_floor_mean_l1, 3), _over(row.card.mean_l1, floor), fixed(between, 3),
+        _over(row.card.interleaved_mean_l1, between),
+        passed(gates), passed(row.card.gates_train), passed(row.card.dynamics), fixed(row.card.classifier_auc, 3),
+        fixed(row.card.classifier_auc_real, 3), _over(gates["sd_60s"].value, gates["sd_60s"].real),
+        _over(gates["market_orders"].value, gates["market_orders"].real), "yes" if row.card.judged else "no",
     ]  # fmt: skip
 
 
-def markdown(rows: Sequence[dict[str, Any]]) -> str:
+def _over(value: float | None, of: float | None) -> str:
+    return "" if not of or value is None else f"{value / of:.2f}"
+
+
+def markdown(rows: Sequence[Row]) -> str:
     """The table, the gates that the judged model missed (each model, where none is it), and the impact figures."""
     from tercel.market import JUDGED_MODEL
 
-    told = [row for row in rows if row["model"] == JUDGED_MODEL] or rows
+    told = [row for row in rows if row.card.model == JUDGED_MODEL] or rows
     lines = [*markdown_table(HEADINGS, [cells(row) for row in rows], HEADINGS), ""]
     lines += ["Gates missed (simulated / real):", ""]
     for row in told:
         missed = [
             f"{key.replace('_', ' ')} {_pair(gate)}"
-            for key, gate in row["gates"].items()
-            if not gate["passed"]
+            for key, gate in row.card.gates.items()
+            if not gate.passed
         ]
-        lines.append(f"- {row['set']}, {row['model']}: {', '.join(missed) or 'none'}")
+        lines.append(f"- {row.set}, {row.card.model}: {', '.join(missed) or 'none'}")
     lines.append("")
-    with_impact = [row for row in rows if any(row["impact"].values())]
+    with_impact = [row for row in rows if any(row.card.impact.values())]
     if with_impact:
-        keys = list(with_impact[0]["impact"])
+        keys = list(with_impact[0].card.impact)
         headings = ["data set", "model", *(key.replace("_", " ") for key in keys)]
         impact_cells = [
-            [row["set"], row["model"], *(spelt_cell(row["impact"][key] or {}) for key in keys)]
+            [row.set, row.card.model, *(spelt_cell(row.card.impact[key] or {}) for key in keys)]
             for row in with_impact
         ]
         lines += markdown_table(headings, impact_cells, headings)
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _pair(gate: dict[str, Any]) -> str:
-    value, real = ("none" if x is None else f"{x:.3g}" for x in (gate["value"], gate["real"]))
+def _pair(gate: "ScoreGate") -> str:
+    value, real = ("none" if x is None else f"{x:.3g}" for x in (gate.value, gate.real))
     return f"{value} / {real}"

@@ -212,7 +212,7 @@ def scored(cell: BookCell, data: BookRows, told: Told) -> dict[str, Any]:
     def of(rows: Any) -> dict[str, Any]:
         y, moved = lot.y[rows], lot.y[rows] != 0
         return {
-            "rows": len(y), "r2": accuracy(value[rows], y)["r2"], "auc": mirrored_auc(up[rows][moved], y[moved]),
+            "rows": len(y), "r2": accuracy(value[rows], y).r2, "auc": mirrored_auc(up[rows][moved], y[moved]),
             "ece": ece(y[moved], chance[rows][moved]),
             **{name: float(one[rows].mean()) for name, one in inside.items()},
         }  # fmt: skip

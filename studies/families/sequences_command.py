@@ -28,7 +28,7 @@ from studies.families.sequences import (
     steps_of,
 )  # fmt: skip
 from tercel.cli import print_json, print_rows, progress, say
-from tercel.core import atomic_path, check_known, to_jsonable
+from tercel.core import Estimate, atomic_path, check_known, to_jsonable
 from tercel.core.report import NOTHING, Section, fixed, plain_table, render, spelt_cell
 from tercel.core.stats import holm
 from tercel.execution.foresight import FEATURES
@@ -256,7 +256,7 @@ def sequences_page(told: Mapping[str, Any], judged: Sequence[Verdict], base: int
     )  # fmt: skip
     for horizon in settings["horizons"]:
         less = {
-            one["family"]: points_of(one)
+            one["family"]: Estimate.of(points_of(one))
             for one in told["against_linear"]["r2"] if (one["rows"], one["horizon"]) == (base, horizon)
         }  # fmt: skip
         text = f"R² of the move of the next {horizon} s, in points, less the line's of the same {base:,} rows, by day."

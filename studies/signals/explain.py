@@ -28,7 +28,7 @@ from tercel.signals import SCORE_BLOCK as BLOCK
 from tercel.signals import BaseModel, Dataset, Fusion, SignalModel, interval_figure, rank_ic_by_date
 from tercel.signals.models.model_folder import AGAIN
 from tercel.signals.models.predict import config_of, present, section, when
-from tercel.signals.models.skill import IC_OVER
+from tercel.signals.models.skill import IC_OVER, Skill
 from tercel.signals.models.walk_forward import (
     Fold,
     base_names,
@@ -386,7 +386,7 @@ class ForecastExplanation:
         Date of the forecasts, ISO 8601.
     dates, folds : int
         Measured.
-    ic : mapping
+    ic : Skill
         Rank IC out of sample.
     common_bps : float
         The same for every name.
@@ -404,7 +404,7 @@ class ForecastExplanation:
     at: str
     dates: int
     folds: int
-    ic: Mapping[str, Any]
+    ic: Skill
     common_bps: float
     names: list[NameParts]
     features: list[Worth]
@@ -439,7 +439,7 @@ class ForecastExplanation:
         return [
             f"{self.at[:10]}: {first.name} is expected at {high} bps ({first.made_of()}), {last.name} at {low} "
             f"({last.made_of()}).",
-            f"Without {best.name} the rank IC of {self.ic['mean']:.4f} loses {lost}, the most of all groups.",
+            f"Without {best.name} the rank IC of {self.ic.mean:.4f} loses {lost}, the most of all groups.",
             f"The interval lies above zero for {len(sure)} of {len(self.groups)} groups: {some}.{agree}",
             f"Features whose ranks correlate at {ALIKE:g} or more are one group (&): a line weighs one against the other, "
             "so read their sum.",
@@ -477,7 +477,7 @@ def explained(model: SignalModel, seed: int) -> ForecastExplanation:
             folds,
             rng,
             shrink=config.train.shrink,
-            seed=int(model.card["seed"]),
+            seed=model.facts.seed,
             most_rows=config.train.most_rows,
             settings=config.train.settings,
             groups=groups,
@@ -530,12 +530,12 @@ def trained_on(model: SignalModel) -> Dataset:
     """The panel that a model was trained on: beside it, where it is the same, else built from its files."""
     try:
         data, manifest = load_panel(model.folder.parent)
-        if manifest["files"] == model.card["panel"]:
+        if manifest.files == model.facts.panel:
             return data
     except TercelError:
         pass
     say_progress("the panel is not beside the model: built again")
-    return dataset_of_config(present(config_of(model)), int(model.card["seed"]))
+    return dataset_of_config(present(config_of(model)), model.facts.seed)
 
 
 def newest(model: SignalModel, data: Dataset) -> tuple[SignalModel, Dataset, list[str]]:
@@ -633,7 +633,7 @@ def explain_page(found: ForecastExplanation) -> str:
     lead, *rest = found.sentences()
     names, shown, note = found.names, ends(found.names), found.model.note
     common = f"{len(shown)} of {len(names)} names; {fixed(found.common_bps, 1, True)} bps is common to all."
-    best = {one.name: one.ic_lost.to_json() for one in found.groups[:DRAWN]}
+    best = {one.name: one.ic_lost for one in found.groups[:DRAWN]}
     sections = [
         Section(
             f"Forecast of {found.at[:10]}, by feature",
@@ -659,7 +659,7 @@ def explain_page(found: ForecastExplanation) -> str:
         ),
     ]
     facts = {
-        "rank IC": f"{found.ic['mean']:.4f}, t {fixed(found.ic['t'], 1)}",
+        "rank IC": f"{found.ic.mean:.4f}, t {fixed(found.ic.t, 1)}",
         "dates": found.dates,
         "folds": found.folds,
     }

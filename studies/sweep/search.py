@@ -407,11 +407,11 @@ class AgentSweep:
 
             folder = self.folder / TRIALS / (f"{trial.number:03d}" + (f"-{turn}" if turn else ""))
             result = run_training(config, folder, self.seed + turn, on_row=row, stop=over)
-            if not (result["done"] or watch.short):
+            if not (result.done or watch.short):
                 return None
             shutil.rmtree(folder / "checkpoint", ignore_errors=True)
-            gains.append(result["best"]["gain"])
-            errors.append(result["best"]["se"])
+            gains.append(result.best["gain"])
+            errors.append(result.best["se"])
             if watch.short:
                 return gains, errors, True
         return gains, errors, False

@@ -146,9 +146,8 @@ def test_a_hundred_thousand_decisions_learn(
     market: tc.Market, capsys: pytest.CaptureFixture[str]
 ) -> None:
     agent = tc.train(market, tc.Task(horizon="10min"), frames=100_000, reward=paid)
-    scores = agent.card.scores
     assert agent.card.frames > 0
-    assert apart(scores["start"], scores["best_checkpoint"])[1] > 0
+    assert apart(agent.card.look("start"), agent.card.look("best_checkpoint"))[1] > 0
     assert agent.selection_text.startswith(
         f"kept: the checkpoint after {agent.card.frames:,} decisions"
     )

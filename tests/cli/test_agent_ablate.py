@@ -181,7 +181,7 @@ def test_a_training_goes_on_where_it_stopped_and_another_is_refused(recipe, tmp_
         json.dumps({"seed": 1, **recipe.model_dump(mode="json")})
     )
     asks = iter([False, True, True])
-    assert not run_training(recipe, run.folder, 1, stop=lambda: next(asks))["done"]
+    assert not run_training(recipe, run.folder, 1, stop=lambda: next(asks)).done
     assert (run.finished, run.frames) == (False, 128)
     assert train_one(recipe.model_dump_json(), run.folder, 1)
     assert run.finished

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -314,20 +315,20 @@ def whole(tmp_path_factory):
 
 def test_a_run_leaves_everything_behind(whole):
     folder, result = whole
-    assert result["done"]
-    assert result["frames"] == 512
-    assert result["looks"] == len(read_metrics(folder / "validation.csv")) == 6
-    assert result["variants"] == 6
+    assert result.done
+    assert result.frames == 512
+    assert result.looks == len(read_metrics(folder / "validation.csv")) == 6
+    assert result.variants == 6
     rows = read_metrics(folder / "metrics.csv")
     assert {"execution", "impact", "left", "is_bps", "kl"} <= set(rows[0])
     card = read_card(folder / "policy" / "card.json")
     assert card.observation == "v3"
     assert card.trained_on["market"] == "csco"
     assert card.limits["share"] == [0.05, 0.2]
-    assert card.scores["validation"]["gain"] == result["best"]["gain"] >= 0.0
+    assert card.scores["validation"]["gain"] == result.best["gain"] >= 0.0
     for kept in ("policy", "last"):
         told = read_card(folder / kept / "card.json").learner
-        assert (told["looks"], told["variants"]) == (result["looks"], result["variants"]), (
+        assert (told["looks"], told["variants"]) == (result.looks, result.variants), (
             "all looks, not those before"
         )
     policy_strategy(folder / "policy").decide(random_views(10, 1))
@@ -343,14 +344,14 @@ def test_the_best_of_the_late_looks_is_kept(whole):
     rows = read_metrics(whole[0] / "validation.csv")
     late = [row for row in rows if row["frames"] == 0 or row["frames"] >= 0.6 * 512]
     assert [row["averaged"] for row in rows] == [0, 0, 0, 0, 0, 1]
-    assert whole[1]["best"] == max(late, key=lambda row: row["merit"])
-    assert read_card(whole[0] / "policy" / "card.json").frames == whole[1]["best"]["frames"]
+    assert whole[1].best == max(late, key=lambda row: row["merit"])
+    assert read_card(whole[0] / "policy" / "card.json").frames == whole[1].best["frames"]
 
 
 def test_a_training_that_kept_its_start_says_that_nothing_was_learned(tmp_path, monkeypatch):
     def kept(config, folder, seed, **_):
         result = run_training(config, folder, seed)
-        return {**result, "best": read_metrics(folder / "validation.csv")[0]}
+        return replace(result, best=read_metrics(folder / "validation.csv")[0])
 
     monkeypatch.setattr(learn, "run_training", kept)
     path, out = tmp_path / "small.json", tmp_path / "out"
@@ -373,24 +374,26 @@ def test_the_card_and_the_result_say_how_far_the_best_checkpoint_was_from_the_st
     folder, result = whole
     rows, card = read_metrics(folder / "validation.csv"), read_card(folder / "policy" / "card.json")
     late = max((row for row in rows if row["frames"] >= 0.6 * 512), key=lambda row: row["merit"])
-    assert (result["start"], result["best_checkpoint"]) == (rows[0], late)
+    assert (result.start, result.best_checkpoint) == (rows[0], late)
     assert (card.scores["start"], card.scores["best_checkpoint"]) == (rows[0], late)
-    mean, low, high = apart(rows[0], late)
+    mean, low, high = apart(result.look("start"), result.look("best_checkpoint"))
     assert mean == pytest.approx(late["gain"])
     assert high - low == pytest.approx(2 * 1.96 * late["se"])
-    assert card.selection_text == in_words(rows[0], late, len(rows), card.is_start)
+    assert card.selection_text == in_words(
+        result.look("start"), result.look("best_checkpoint"), len(rows), card.is_start
+    )
 
 
 def test_a_stopped_run_goes_on_to_the_same_policy(whole, tmp_path):
     asked = iter([False, False, True])
     part = run_training(small(), tmp_path, 3, stop=lambda: next(asked))
-    assert not part["done"]
-    assert part["frames"] == 256
+    assert not part.done
+    assert part.frames == 256
     rest = run_training(small(), tmp_path, 3)
-    assert rest["done"]
+    assert rest.done
     one, other = (load_checkpoint(folder / "checkpoint") for folder in (whole[0], tmp_path))
     np.testing.assert_array_equal(one["params"], other["params"])
-    assert rest["best"] == whole[1]["best"]
+    assert rest.best == whole[1].best
     weights = [
         read_card(folder / "policy" / "card.json").weights_sha256 for folder in (whole[0], tmp_path)
     ]
@@ -410,8 +413,8 @@ def test_several_markets_and_paired_rewards_run(tmp_path):
         reward={"against": "peg_behind", "unit": "spread"},
     )
     result = run_training(config, tmp_path, 1)
-    assert result["trained_on"]["markets"] == ["csco", "csco-santa-fe"]
-    assert {"gain_csco plain", "gain_csco-santa-fe chain"} <= set(result["best"])
+    assert result.trained_on["markets"] == ["csco", "csco-santa-fe"]
+    assert {"gain_csco plain", "gain_csco-santa-fe chain"} <= set(result.best)
     assert read_card(tmp_path / "policy" / "card.json").limits["markets"] == [
         "csco",
         "csco-santa-fe",

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from tercel.cli import app
 from tercel.core.errors import DataError
-from tercel.execution.foresight.forecaster import heard, load, resolve, save
+from tercel.execution.foresight.forecaster import SimulatedMarket, heard, load, resolve, save
 from tercel.execution.strategies.event_clock import TakeTimed
 from tercel.market.flow.preset import load as preset
 from tercel.market.simulator.days import synthetic
@@ -70,7 +70,7 @@ def test_noise_carries_nothing(tape: list[FlowDay]) -> None:
     assert found is not None
     assert found.carry is not None
     assert found.carry < 0.1
-    assert "below 0.5: no policy reads" in in_words({"carry": found.carry})
+    assert "below 0.5: no policy reads" in in_words(found)
 
 
 def test_r2_is_that_of_another_library(tape: list[FlowDay], own: Carry) -> None:
@@ -119,7 +119,7 @@ def test_a_tape_that_teaches_nothing_has_no_quotient(tape: list[FlowDay]) -> Non
     found = carry([noise(day) for day in tape], (), tape[:6], 1)
     assert found is not None
     assert found.carry is None
-    assert "too little tape to tell" in in_words({"carry": None})
+    assert "too little tape to tell" in in_words(SimulatedMarket("m", None))
     assert in_words(None).startswith("carry none: no tape")
 
 
@@ -175,4 +175,4 @@ def test_training_on_tape_says_nothing_of_simulation(tmp_path: Path) -> None:
     lake = Lake(tmp_path / "lake")
     instrument, events = synthetic(preset("csco-santa-fe"), 3, DATES[0], 3600.0, "SIM")
     lake.write(replace(instrument, extra={}), events)
-    assert "simulated" not in train(lake, ["SIM"], tmp_path / "flow", kind="linear")
+    assert not train(lake, ["SIM"], tmp_path / "flow", kind="linear").simulated

@@ -71,20 +71,20 @@ def test_training_again_gives_the_same_bytes(lake: Lake, trained: Path, tmp_path
 def test_both_kinds_train_and_leave_each_symbol_out_once(lake: Lake, tmp_path: Path) -> None:
     pytest.importorskip("lightgbm")
     found = train(lake, ["AAA", "BBB"], tmp_path / "o")
-    assert set(found["symbols"]["AAA"]["stranger"]) == {"10", "30"}
-    assert found["symbols"]["AAA"]["forward"].keys() == {"10", "30"}
-    assert not found["symbols"]["BBB"]["forward"]  # one day has no later one
+    assert set(found.symbols["AAA"].stranger) == {"10", "30"}
+    assert found.symbols["AAA"].forward.keys() == {"10", "30"}
+    assert not found.symbols["BBB"].forward  # one day has no later one
     assert load(tmp_path / "o").lines.any() == False  # noqa: E712 - trees alone
-    assert found["trees"] > 0
+    assert found.trees > 0
 
 
 def test_days_that_it_was_trained_on_are_left_out(lake: Lake, trained: Path) -> None:
     found = score(load(trained), lake, ["AAA", "BBB"])
-    assert found["symbols"]["AAA"]["days"] == found["symbols"]["AAA"]["left_out"] == 1
-    assert found["symbols"]["BBB"]["left_out"] == 0
-    ten = found["symbols"]["BBB"]["horizons"]["10"]
-    assert 0.4 < ten["queue_auc"] < 0.9
-    assert ten["coverage"]["0.95"] > ten["coverage"]["0.8"] > 0.6
+    assert found.symbols["AAA"].days == found.symbols["AAA"].left_out == 1
+    assert found.symbols["BBB"].left_out == 0
+    ten = found.symbols["BBB"].horizons["10"]
+    assert 0.4 < ten.queue_auc < 0.9
+    assert ten.coverage["0.95"] > ten.coverage["0.8"] > 0.6
 
 
 def test_all_days_trained_on_is_refused(lake: Lake, tmp_path: Path) -> None:
@@ -110,9 +110,9 @@ def test_accuracy_is_that_of_other_libraries() -> None:
         np.concatenate([said[moved], -said[moved]]),
         np.concatenate([y[moved] > 0, y[moved] < 0]),
     )
-    assert found["auc"] == pytest.approx(metrics.roc_auc_score(signs, both), abs=1e-12)
-    assert found["r2"] == pytest.approx(1 - ((y - said) ** 2).sum() / (y**2).sum())
-    assert found["slope"] == pytest.approx(np.linalg.lstsq(said[:, None], y, rcond=None)[0][0])
+    assert found.auc == pytest.approx(metrics.roc_auc_score(signs, both), abs=1e-12)
+    assert found.r2 == pytest.approx(1 - ((y - said) ** 2).sum() / (y**2).sum())
+    assert found.slope == pytest.approx(np.linalg.lstsq(said[:, None], y, rcond=None)[0][0])
 
 
 def test_calibration_finds_the_slope_and_the_widths() -> None:
@@ -141,8 +141,8 @@ def test_an_age_limit_is_where_forecasts_are_no_longer_those_of_now(
             return x[:, 0]
 
     found = ages(Said(), [day])  # type: ignore[arg-type]
-    assert found["limit_ms"] == pytest.approx(125, abs=5)
-    assert found["correlation"]["500"] == pytest.approx(0.64, abs=0.03)
+    assert found.limit_ms == pytest.approx(125, abs=5)
+    assert found.correlation["500"] == pytest.approx(0.64, abs=0.03)
     assert load(trained).card["age"]["limit_ms"] > 0
 
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import reduce
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from tercel.execution.foresight.forecaster import (
     HORIZONS,
     TABLE,
     WAITING,
+    Slope,
     _digest,
     load,
     resolve,
@@ -122,15 +123,15 @@ def test_it_is_weighted_least_squares_written_out(seed: int, n: int, half_life: 
         for (said, came), w in zip(days, weights, strict=True)
     ]
     effective = sum(square) ** 2 / sum(one**2 for one in square)
-    assert found["slope"] == pytest.approx(np.clip(with_prior, 0.0, MOST), abs=1e-9)
+    assert found.slope == pytest.approx(np.clip(with_prior, 0.0, MOST), abs=1e-9)
     if effective < 2.0:
-        assert (found["se"], found["speaks"]) == (None, False)
+        assert (found.se, found.speaks) == (None, False)
         return
     se = np.sqrt(sum(one**2 for one in scores) * effective / (effective - 1)) / sum(square)
     low = alone - stats.t.ppf(SURE, effective - 1) * se
-    assert found["se"] == pytest.approx(se, rel=1e-6)
-    assert found["low"] == pytest.approx(low, rel=1e-4, abs=1e-6)
-    assert found["speaks"] == (found["low"] > 0)
+    assert found.se == pytest.approx(se, rel=1e-6)
+    assert found.low == pytest.approx(low, rel=1e-4, abs=1e-6)
+    assert found.speaks == (found.low > 0)
 
 
 def slope_of(days: Iterable[Sequence[float]]) -> dict[str, Any]:
@@ -147,41 +148,36 @@ def test_noise_closes_the_gate_and_a_signal_opens_it() -> None:
         slope: [slope_of(sums(made_days(rng, 30, slope))) for _ in range(300)]
         for slope in (0.0, 0.7)
     }
-    share = {slope: np.mean([one["speaks"] for one in found]) for slope, found in spoke.items()}
+    share = {slope: np.mean([one.speaks for one in found]) for slope, found in spoke.items()}
     assert 0.02 < share[0.0] < 0.08  # one-sided 95 %
     assert share[0.7] > 0.98
     # 19 days have weight beside a prior of .35 days: .7 + .3 * .35 / 19
-    assert np.mean([one["slope"] for one in spoke[0.7]]) == pytest.approx(0.705, abs=0.02)
+    assert np.mean([one.slope for one in spoke[0.7]]) == pytest.approx(0.705, abs=0.02)
 
 
 def test_the_gate_opens_and_closes_again() -> None:
     rng = np.random.default_rng(2)
     good, bad = sums(made_days(rng, 20, 1.0)), sums(made_days(rng, 80, -0.5))
-    assert slope_of(good)["speaks"]
+    assert slope_of(good).speaks
     closed = slope_of(good + bad)
-    assert (closed["slope"], closed["speaks"]) == (0.0, False)
-    assert slope_of(good + bad + sums(made_days(rng, 80, 1.0)))["speaks"]
+    assert (closed.slope, closed.speaks) == (0.0, False)
+    assert slope_of(good + bad + sums(made_days(rng, 80, 1.0))).speaks
 
 
 def test_the_prior_holds_for_two_days_and_holds_no_gate_open() -> None:
     for days in range(3):
-        assert slope_of([(4.0, -4.0)] * days) == {
-            "slope": 1.0,
-            "se": None,
-            "low": None,
-            "speaks": True,
-        }
+        assert slope_of([(4.0, -4.0)] * days) == Slope(1.0, speaks=True)
     third = slope_of([(4.0, 0.4), (4.0, -0.4), (4.0, 0.0)])  # with its prior .25, and sure of it
-    assert 0.2 < third["slope"] < 0.3
-    assert not third["speaks"]
+    assert 0.2 < third.slope < 0.3
+    assert not third.speaks
 
 
 def test_a_slope_is_at_most_1_5_and_days_without_forecasts_are_none() -> None:
-    assert slope_of([(1.0, 9.0), (1.0, 9.1), (1.0, 9.2)])["slope"] == MOST
+    assert slope_of([(1.0, 9.0), (1.0, 9.1), (1.0, 9.2)]).slope == MOST
     assert not known_of([(0.0, 0.0)] * 9).any()
     np.testing.assert_array_equal(known_of([(1.0, 0.5), (0.0, 0.0)]), known_of([(1.0, 0.5)]))
     weighty = slope_of([(1e-6, 1e-7), (1e-6, 1e-7), (1.0, 0.5)])  # one day is no sample of days
-    assert (weighty["se"], weighty["speaks"]) == (None, False)
+    assert (weighty.se, weighty.speaks) == (None, False)
 
 
 def test_a_day_counts_half_after_its_half_life() -> None:
@@ -196,14 +192,19 @@ def test_slopes_are_those_of_the_days_that_it_was_not_trained_on(
     lake: Lake, trained: Path, tmp_path: Path
 ) -> None:
     found = recalibrate(load(trained), lake, ["AAA", "BBB"], tmp_path / "o")
-    assert found[TABLE]["AAA"]["days"] == DATES
-    assert found[TABLE]["BBB"]["days"] == DATES[:1]
+    assert found.recalibrated["AAA"]["days"] == DATES
+    assert found.recalibrated["BBB"]["days"] == DATES[:1]
     days = [read_day(lake, "AAA", date) for date in DATES]
     for h in (10, 30):
         by_hand = slope_of(day_sums(load(trained), day, h) for day in days)
-        assert found[TABLE]["AAA"][str(h)] == by_hand
-    assert found[TABLE]["BBB"]["10"] == {"slope": 1.0, "se": None, "low": None, "speaks": True}
-    assert found["model"] == load(tmp_path / "o").id != load(trained).id
+        assert found.recalibrated["AAA"][str(h)] == asdict(by_hand)
+    assert found.recalibrated["BBB"]["10"] == {
+        "slope": 1.0,
+        "se": None,
+        "low": None,
+        "speaks": True,
+    }
+    assert found.model == load(tmp_path / "o").id != load(trained).id
 
 
 def test_going_on_by_day_is_the_same_to_the_byte(lake: Lake, trained: Path, tmp_path: Path) -> None:
@@ -317,13 +318,13 @@ def test_days_that_slopes_know_are_not_scored(lake: Lake, trained: Path, tmp_pat
     recalibrate(load(trained), lake, ["AAA"], out, until=DATES[2])
     found, plain = score(load(out), lake, ["AAA"]), score(load(trained), lake, ["AAA"])
     assert load(out).seen == {"AAA": OLD + DATES[:3]}
-    assert (found["symbols"]["AAA"]["left_out"], plain["symbols"]["AAA"]["left_out"]) == (5, 2)
+    assert (found.symbols["AAA"].left_out, plain.symbols["AAA"].left_out) == (5, 2)
     assert not load(out).card[TABLE]["AAA"]["10"][
         "speaks"
     ]  # a line of two half hours knows nothing of the others
-    ten, was = (one["symbols"]["AAA"]["horizons"]["10"] for one in (found, plain))
-    assert (ten["r2"], ten["slope"], ten["auc"]) == (0.0, None, 0.5)
-    assert was["r2"] < 0
+    ten, was = (one.symbols["AAA"].horizons["10"] for one in (found, plain))
+    assert (ten.r2, ten.slope, ten.auc) == (0.0, None, 0.5)
+    assert was.r2 < 0
 
 
 def test_the_command_as_a_user_runs_it(lake: Lake, trained: Path, tmp_path: Path) -> None:

@@ -91,14 +91,14 @@ def test_the_interval_is_of_labels_that_had_ended_and_none_without_a_walk(
     found = interval.rows.filter(pl.col("time") == interval.rows["time"].max())["score"]
     np.testing.assert_allclose(np.sort(found), np.sort(last))
     for row, alpha in zip(served.rows(), served.alphas, strict=True):
-        assert row["high_bps"] - row["low_bps"] == pytest.approx(2 * interval.width * alpha.sd_bps)
+        assert row.high_bps - row.low_bps == pytest.approx(2 * interval.width * alpha.sd_bps)
     years = interval.by_year()
     assert set(years) == {str(year) for year in interval.rows["time"].dt.year()} | {"all"}
     share = (interval.rows["score"] <= interval.rows["width"]).mean()
-    assert years["all"]["coverage"] == pytest.approx(share)
+    assert years["all"].coverage == pytest.approx(share)
     bare = predict(replace(model, card={**model.card, "walk": None}), at.date())
     assert bare.interval is None
-    assert {row["low_bps"] for row in bare.rows()} == {None}
+    assert {row.low_bps for row in bare.rows()} == {None}
     assert list(bare.alphas) == list(served.alphas)
 
 

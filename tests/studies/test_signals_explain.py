@@ -20,7 +20,7 @@ from studies.signals.explain import (
 )
 from tercel.core.estimate import Estimate
 from tercel.signals.models.model_folder import SignalModel
-from tercel.signals.models.skill import AlphaScale, rank_ic_by_date
+from tercel.signals.models.skill import AlphaScale, Skill, rank_ic_by_date
 from tercel.signals.models.walk_forward import (
     DAY,
     base_names,
@@ -234,6 +234,18 @@ def test_a_forecast_that_rounds_to_zero_is_said_without_a_sign(model: SignalMode
     group = Worth("s.f", "s", Estimate(0.1, 0.05, 0.2), 1.0, [0.1], ["s.f"])
     at = "2020-01-02T00:00:00Z"
     found = ForecastExplanation(
-        model, at, 9, 1, {"mean": 0.02}, 0.0, names, [group], [group], [], float("nan"), [], 1
+        model,
+        at,
+        9,
+        1,
+        Skill(0.02, 0.01, 0.03, 4.0, 9),
+        0.0,
+        names,
+        [group],
+        [group],
+        [],
+        float("nan"),
+        [],
+        1,
     )
     assert found.sentences()[0] == "2020-01-02: A is expected at 0.0 bps (), B at 0.0 ()."

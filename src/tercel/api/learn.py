@@ -5,10 +5,12 @@ A training in its run folder: read, claimed, trained, gone on with, for `tercel.
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from tercel.api.desk.config import RecordedMarket, how_to_trade
 from tercel.api.display import brief
@@ -18,7 +20,7 @@ from tercel.core.errors import ConfigError, TercelError, check_known, refuse_if
 from tercel.core.files import LOCK, folder_lock
 from tercel.core.progress import progress as bars
 from tercel.core.progress import say
-from tercel.core.serialization import parse_json
+from tercel.core.serialization import parse_json, to_jsonable
 from tercel.execution.observation import ObservationFunction, name_of
 from tercel.execution.strategies import TUNABLE, MarketEstimates, build
 from tercel.execution.strategy import Strategy
@@ -191,8 +193,9 @@ class TrainingRun:
             with self._claimed():
                 if finished:
                     say(f"{self.folder}: it was finished; nothing was trained")
-                    result: TrainingResult = parse_json((self.folder / RESULT).read_text())
-                    return {**result, "policy": str(self.folder / POLICY)}
+                    text = (self.folder / RESULT).read_text()
+                    result = msgspec.convert(parse_json(text), TrainingResult)
+                    return replace(result, policy=str(self.folder / POLICY))
                 arguments = (self.config, self.folder, self.seed)
                 if not progress:
                     return run_training(*arguments, make=make, stop=stop)
@@ -364,7 +367,7 @@ class Tuned:
         Parameters, and what they cost on training and validation episodes, bps.
 
     >>> from tercel.lab.evaluation.tuning import TuningScore
-    >>> found = TuningOutcome({"rate": 0.5}, 3.0, 100, TuningScore(2.0, 0.1, 50), TuningScore(2.5, 0.1, 50))
+    >>> found = TuningOutcome({"rate": 0.5}, validation=TuningScore(2.0, 0.1, 50))
     >>> Tuned("pov", found).name
     'pov_tuned_here'
     """
@@ -396,7 +399,7 @@ class Tuned:
 
     def to_json(self) -> dict[str, Any]:
         """The tuned rule as plain values."""
-        return {"rule": self.rule, **asdict(self.found)}
+        return {"rule": self.rule, **to_jsonable(self.found)}
 
 
 def tune(

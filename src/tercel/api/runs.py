@@ -381,4 +381,4 @@ def train(run: Run, jobs: Sequence[TrainingJob]) -> None:
 
 def train_task(config: AgentConfig, folder: Path, seed: int) -> bool:
     """Train one policy in a worker."""
-    return bool(run_training(config, folder, seed, stop=stopping)["done"])
+    return run_training(config, folder, seed, stop=stopping).done

@@ -6,7 +6,7 @@
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -26,12 +26,14 @@ from tercel.cli.shared import (
     result_console,
     say,
 )
-from tercel.core.errors import ConfigError, PolicyError, UnknownNameError
+from tercel.core.errors import ConfigError, PolicyError, UnknownNameError, refuse_if
+from tercel.core.serialization import Record
 from tercel.core.system import user_name
 
 if TYPE_CHECKING:
-    from tercel.execution.policies.policy import Card
+    from tercel.execution.policies.policy import Card, ExportCheck
     from tercel.execution.registry import RegistryEntry
+    from tercel.execution.registry.entries import Version
 
 
 HEADINGS = (
@@ -60,9 +62,14 @@ def list_(
     from tercel.execution.registry import open_registry
 
     store = open_registry(registry)
-    packaged = [_row(name, policies_packaged.folder_of(name)) for name in policies_packaged.names()]
-    for row in packaged:
-        row["alias"] = "default" if row["policy"] == policies_packaged.DEFAULT else ""
+    packaged = [
+        _row(
+            name,
+            policies_packaged.folder_of(name),
+            "default" if name == policies_packaged.DEFAULT else "",
+        )
+        for name in policies_packaged.names()
+    ]
     registered = [row for entry in store.entries() for row in _registered(entry, store)]
     folders = sorted(path for path in runs.iterdir() if path.is_dir()) if runs.is_dir() else []
     trained = [_run(folder) for folder in folders]
@@ -89,77 +96,90 @@ def score_text(score: Mapping[str, Any]) -> str:
     return f"{score['mean']:.2f}{between}"
 
 
-def _run(folder: Path) -> dict[str, Any]:
+@dataclass(frozen=True)
+class PolicyRow(Record):
+    """A policy in a list: its card, or what is wrong with it; its alias, and its version in the registry."""
+
+    policy: str
+    folder: str = ""
+    card: "Card | None" = None
+    fault: str = ""
+    alias: str | None = None
+    version: "Version | None" = None
+
+    def json_fields(self) -> dict[str, object]:
+        """What there is of it."""
+        known = {"policy": self.policy, "folder": self.folder, "fault": self.fault}
+        found: dict[str, object] = {key: text for key, text in known.items() if text}
+        if (card := self.card) is not None:
+            found |= {"learner": card.learner.get("name", card.name)}
+            found |= {key: getattr(card, key) for key in ("market", "actions", "seed", "frames")}
+            found |= {"is_bps": card.score, "measured": card.measured}
+            found |= {key: getattr(card, key) for key in ("observation_hash", "weights_sha256")}
+        found |= {} if self.alias is None else {"alias": self.alias}
+        if (one := self.version) is not None:
+            found |= {"registered": one.registered, "by": one.by, "note": one.note}
+        return found
+
+
+def _run(folder: Path) -> PolicyRow:
     from tercel.execution.policies.policy import CARD
     from tercel.execution.registry.resolve import INSIDE
 
     for inside in INSIDE:
         if (folder / inside / CARD).is_file():
             return _row(str(folder), folder / inside)
-    return {
-        "policy": str(folder),
-        "fault": "no policy yet: `tercel agent train --resume` continues it",
-    }
+    fault = "no policy yet: `tercel agent train --resume` continues it"
+    return PolicyRow(str(folder), fault=fault)
 
 
-def _registered(entry: "RegistryEntry", store: Any) -> list[dict[str, Any]]:
+def _registered(entry: "RegistryEntry", store: Any) -> list[PolicyRow]:
     rows = []
     for version in entry.versions:
+        alias = ", ".join(alias for alias, number in entry.aliases if number == version.number)
         try:
-            row = _row(version.label, store.folder(version))
+            row = _row(version.label, store.folder(version), alias)
         except PolicyError as error:
-            row = {"policy": version.label, "fault": str(error)}
-        row["alias"] = ", ".join(
-            alias for alias, number in entry.aliases if number == version.number
-        )
-        row |= {"registered": version.registered, "by": version.by, "note": version.note}
-        rows.append(row)
+            row = PolicyRow(version.label, fault=str(error), alias=alias)
+        rows.append(replace(row, version=version))
     return rows
 
 
-def _row(name: str, folder: Path) -> dict[str, Any]:
+def _row(name: str, folder: Path, alias: str | None = None) -> PolicyRow:
     from tercel.execution.policies.policy import CARD, read_card
 
     try:
-        card = read_card(folder / CARD)
+        return PolicyRow(name, str(folder), read_card(folder / CARD), alias=alias)
     except PolicyError as error:
-        return {"policy": name, "folder": str(folder), "fault": str(error)}
-    return {
-        "policy": name,
-        "folder": str(folder),
-        "learner": card.learner.get("name", card.name),
-        **{key: getattr(card, key) for key in ("market", "actions", "seed", "frames")},
-        "is_bps": card.score,
-        **{key: getattr(card, key) for key in ("measured", "observation_hash", "weights_sha256")},
-    }
+        return PolicyRow(name, str(folder), fault=str(error), alias=alias)
 
 
-def _table(title: str, rows: list[dict[str, Any]]) -> None:
-    sound = [row for row in rows if "fault" not in row]
+def _table(title: str, rows: list[PolicyRow]) -> None:
     if not rows:
         result_console().print(f"[bold]{title}[/bold]: none", highlight=False)
         return
     cells = [
         (
-            str(row["policy"]),
-            str(row.get("alias", "")),
-            str(row["learner"]),
-            str(row["market"] or "-"),
-            str(row["actions"]),
-            score_text(row["is_bps"]),
-            str(row["measured"]),
-            str(row["seed"]),
-            str(row["observation_hash"]),
+            row.policy,
+            row.alias or "",
+            str(card.learner.get("name", card.name)),
+            card.market or "-",
+            card.actions,
+            score_text(card.score),
+            card.measured,
+            str(card.seed),
+            card.observation_hash,
         )
-        for row in sound
+        for row in rows
+        if (card := row.card) is not None
     ]
     if cells:
         print_table(title, HEADINGS, cells, leaves=LEAVES, left=set(HEADINGS) - {"IS, bps", "seed"})
     else:
         result_console().print(f"[bold]{title}[/bold]")
     for row in rows:
-        if "fault" in row:
-            result_console().print(f"{row['policy']}: {row['fault']}", markup=False, soft_wrap=True)
+        if row.fault:
+            result_console().print(f"{row.policy}: {row.fault}", markup=False, soft_wrap=True)
 
 
 def register(
@@ -211,12 +231,12 @@ def promote(
     why = reason.strip()
     name, at, which = version.rpartition("@")
     checked_alias(to)
-    if not at or not which:
-        raise ConfigError(
-            "a registered version",
-            repr(version),
-            "write NAME@VERSION; `tercel agent list` shows them",
-        )
+    refuse_if(
+        not at or not which,
+        "a registered version",
+        repr(version),
+        "write NAME@VERSION; `tercel agent list` shows them",
+    )
     if evidence is None and not why:
         raise ConfigError(
             "evidence for a promotion, or a reason",
@@ -371,12 +391,13 @@ def export(
     as_json: AsJson = False,
 ) -> None:
     """Write a policy as ONNX with its card, and check what was written by running it."""
-    if format_ != "onnx":
-        raise ConfigError("a format: onnx", f"--format {format_}", "leave it out")
-    if out.exists() and not replace:
-        raise ConfigError(
-            "a place where nothing is yet", f"--out {out}", "name another, or add --replace"
-        )
+    refuse_if(format_ != "onnx", "a format: onnx", f"--format {format_}", "leave it out")
+    refuse_if(
+        out.exists() and not replace,
+        "a place where nothing is yet",
+        f"--out {out}",
+        "name another, or add --replace",
+    )
     if out.exists() and out.is_dir() == (out.suffix == ".zip"):
         there, wanted = (
             ("a file", "a folder") if out.suffix != ".zip" else ("a folder", "an archive")
@@ -389,28 +410,28 @@ def export(
     from tercel.execution.policies.policy import CARD, exported
     from tercel.execution.registry import resolve_policy
 
-    if out.is_dir() and any(out.iterdir()) and not (out / CARD).is_file():
-        raise ConfigError(
-            "an empty folder or that of a policy",
-            f"--out {out}",
-            "name another: this would be emptied",
-        )
-    found = {"policy": policy, "out": str(out), "format": format_}
-    found |= exported(resolve_policy(policy, registry), out, seed)
-    text = f"written  {out}: {', '.join(found['files'])}\n{_in_words(found)}"
-    hand_over(found, as_json, lambda: say(text))
+    refuse_if(
+        out.is_dir() and any(out.iterdir()) and not (out / CARD).is_file(),
+        "an empty folder or that of a policy",
+        f"--out {out}",
+        "name another: this would be emptied",
+    )
+    found = exported(resolve_policy(policy, registry), out, seed)
+    about = {"policy": policy, "out": str(out), "format": format_} | found.json_fields()
+    text = f"written  {out}: {', '.join(found.files)}\n{_in_words(found)}"
+    hand_over(about, as_json, lambda: say(text))
 
 
-def _in_words(found: dict[str, Any]) -> str:
-    rows = f"checked on {found['rows']} random observations: the native loader gives the same bytes"
-    if found["onnxruntime_difference"] is None:
+def _in_words(found: "ExportCheck") -> str:
+    rows = f"checked on {found.rows} random observations: the native loader gives the same bytes"
+    if found.onnxruntime_difference is None:
         return f"{rows}; ONNX Runtime is not installed (pip install 'tercel[learn]')"
     share = (
-        f" ({100 * found['same_action_share']:.4g} % the same action)"
-        if "same_action_share" in found
-        else ""
+        ""
+        if found.same_action_share is None
+        else f" ({100 * found.same_action_share:.4g} % the same action)"
     )
-    return f"{rows}, ONNX Runtime the same to {found['onnxruntime_difference']:.1e}{share}"
+    return f"{rows}, ONNX Runtime the same to {found.onnxruntime_difference:.1e}{share}"
 
 
 def convert(

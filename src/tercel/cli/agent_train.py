@@ -4,7 +4,7 @@ import hashlib
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,11 +18,11 @@ from tercel.cli.shared import (
     say,
     stopped,
 )
-from tercel.core.errors import ConfigError, UnknownNameError, nearest, offer
+from tercel.core.errors import ConfigError, UnknownNameError, nearest, offer, refuse_if
 
 if TYPE_CHECKING:
     from tercel.api.learn import TrainingRun
-    from tercel.lab.evaluation.tuning import TuningSettings
+    from tercel.lab.evaluation.tuning import TuningOutcome, TuningSettings
     from tercel.lab.learning.agent.training import TrainingResult
 
 HEADINGS = (
@@ -63,7 +63,6 @@ def tune(
     from tercel.execution.strategies import ALL_BASELINES, TUNABLE
     from tercel.lab.evaluation.tuning import (
         finals,
-        rank,
         read_results,
         result_of,
         tune_all,
@@ -74,8 +73,7 @@ def tune(
     market = settings.run.market
     label = market.symbol or Path(market.preset).stem
     out = out or Path("runs/tuned") / f"{label}-{seed}.json"
-    if out.exists():
-        raise ConfigError("a new file", f"{out} exists", "name another --out")
+    refuse_if(out.exists(), "a new file", f"{out} exists", "name another --out")
     out.parent.mkdir(parents=True, exist_ok=True)
     digest = hashlib.sha256(repr(settings).encode()).hexdigest()[:10]
     parts = out.with_name(f".{out.stem}-{digest}.parts")
@@ -89,7 +87,7 @@ def tune(
 
     def show() -> None:
         rows = sorted(
-            {**result["strategies"], **result["untuned"]}.items(), key=lambda item: rank(item[1])
+            {**result.strategies, **result.untuned}.items(), key=lambda item: item[1].rank
         )
         print_table(
             f"Tuned in {label}, cheapest first", HEADINGS, [_cells(name, one) for name, one in rows]
@@ -97,12 +95,10 @@ def tune(
         for name, one in rows:
             if lost := _lost(one):
                 say(f"{name}: {lost}")
-        say(
-            f"the baseline: {result['best']}, the best on validation episodes that chose nothing else"
-        )
+        say(f"the baseline: {result.best}, the best on validation episodes that chose nothing else")
         say(f"values    {out}")
 
-    hand_over({**result, "out": str(out)}, as_json, show)
+    hand_over({**vars(result), "out": str(out)}, as_json, show)
 
 
 def _names(request: Sequence[str]) -> list[str]:
@@ -133,22 +129,21 @@ def _settings(where: MarketOptions, episodes: int, validation: int, seed: int) -
     from tercel.lab.evaluation.scenario import Scenario
     from tercel.lab.evaluation.tuning import VALIDATION_EPISODES, TuningSettings
 
-    if validation == 1:
-        raise ConfigError(
-            "two validation episodes or more", "1", "leave --validation out for 1,024"
-        )
+    refuse_if(
+        validation == 1, "two validation episodes or more", "1", "leave --validation out for 1,024"
+    )
     market = where.markets()[0]
     looked_up(market)
     return TuningSettings(Scenario(market), episodes, validation or VALIDATION_EPISODES, seed)
 
 
-def _lost(one: dict[str, Any]) -> str:
+def _lost(one: "TuningOutcome") -> str:
     """Episodes in which orders found no place, by kind; empty where none did."""
     from tercel.lab.evaluation.tuning import OVERFLOWED_BPS
 
-    counts = [(one.get("training_overflowed", 0), one.get("training_episodes", 0), "training")]
-    held_out = [(one[kind], kind) for kind in ("validation", "final") if kind in one]
-    counts += [(score.get("overflowed", 0), score["episodes"], kind) for score, kind in held_out]
+    counts = [(one.training_overflowed or 0, one.training_episodes or 0, "training")]
+    counts += [(one.validation.overflowed, one.validation.episodes, "validation")]
+    counts += [(one.final.overflowed, one.final.episodes, "final")] if one.final else []
     counted = ", ".join(f"{lost:,} of {of:,} {kind}" for lost, of, kind in counts if lost)
     return (
         f"capacity overflow in {counted} episodes, {OVERFLOWED_BPS:g} bps dearer each"
@@ -157,15 +152,17 @@ def _lost(one: dict[str, Any]) -> str:
     )
 
 
-def _cells(name: str, one: dict[str, Any]) -> tuple[str, ...]:
-    held_out = one["validation"]
-    last = one.get("final")
-    cells = [name, f"{held_out['bps']:.2f}", f"{held_out['se']:.2f}"]
-    cells += [f"{last['bps']:.2f}", f"{last['se']:.2f}"] if last else ["", ""]
-    if "parameters" not in one:
+def _cells(name: str, one: "TuningOutcome") -> tuple[str, ...]:
+    cells = [name, f"{one.validation.bps:.2f}", f"{one.validation.se:.2f}"]
+    cells += [f"{one.final.bps:.2f}", f"{one.final.se:.2f}"] if one.final else ["", ""]
+    if one.begun_from is None:
         return (*cells, "", "", "")
-    before, training = one["begun_from"]["bps"], one["training_bps"]
-    return (*cells, f"{before:.2f}", f"{training:.2f}", f"{one['training_episodes']:,}")
+    return (
+        *cells,
+        f"{one.begun_from.bps:.2f}",
+        f"{one.training_bps:.2f}",
+        f"{one.training_episodes:,}",
+    )
 
 
 @on_interrupt("what is trained so far is kept; --resume RUN continues")
@@ -251,13 +248,13 @@ def train(
         )
     with stopped() as stop:
         result = run.train(progress=True, stop=lambda: bool(stop), cluster=ray, workers=workers)
-    if not result["done"]:
+    if not result.done:
         trusted = " --trust" if run.config.own_code else ""
         raise KeyboardInterrupt(
-            f"`tercel agent train --resume {run.folder}{trusted}` continues at {result['frames']:,} decisions"
+            f"`tercel agent train --resume {run.folder}{trusted}` continues at {result.frames:,} decisions"
         )
     report = str(run.report(result))
-    found = {**result, "folder": str(run.folder), "report": report}
+    found = {**result.json_fields(), "folder": str(run.folder), "report": report}
     hand_over(found, as_json, lambda: _show(run, result, report))
 
 
@@ -265,13 +262,17 @@ def _show(run: "TrainingRun", result: "TrainingResult", report: str) -> None:
     """Say what came of it."""
     from tercel.lab.learning.agent.report import unlearned
 
-    best, nothing = result["best"], unlearned(result)
+    best, nothing = result.look("best"), unlearned(result)
     gained = (
-        f"{best['is_bps']:.2f} bps, {result['rule']} {best['rule_bps']:.2f}, gain {best['gain']:+.2f} +- "
-        f"{best['se']:.2f} (one s.e., validation, best of {result['looks']} validation checks)"
+        ""
+        if best is None
+        else (
+            f"{best.is_bps:.2f} bps, {result.rule} {best.rule_bps:.2f}, gain {best.gain:+.2f} +- "
+            f"{best.se:.2f} (one s.e., validation, best of {result.looks} validation checks)"
+        )
     )
     say(f"{run.config.name}: {nothing or gained}")
-    say(f"policy   {result['policy']}")
+    say(f"policy   {result.policy}")
     say(f"report   {report}")
     if not nothing:
         say(f"judge it with `tercel agent evaluate {run.folder}`")

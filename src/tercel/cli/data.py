@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tercel.cli.data_import import import_app, print_days
+from tercel.cli.data_import import ImportedDay, import_app, print_days
 from tercel.cli.shared import (
     AsJson,
     BoundedClock,
@@ -22,7 +22,7 @@ from tercel.cli.shared import (
     print_table,
     say,
 )
-from tercel.core.errors import ConfigError, FeedError, VenueError
+from tercel.core.errors import ConfigError, FeedError, VenueError, refuse_if
 
 if TYPE_CHECKING:
     from tercel.market.tape import Instrument
@@ -110,16 +110,13 @@ def crypto(
             "recorded", ("what", "count"), [(name, f"{count:,}") for name, count in counts.items()]
         )
         if days:
-            rows = [
-                (day["venue"], day["symbol"], day["date"], f"{day['rows']:,}", day["outcome"])
-                for day in days
-            ]
+            rows = [(*day.instrument.key, f"{day.instrument.rows:,}", day.outcome) for day in days]
             print_table("days", ("venue", "symbol", "date", "events", "outcome"), rows)
 
     hand_over({"captures": folder, "lake": lake, **counts, "days": days}, as_json, show)
 
 
-def _tape(venue: str, root: Path, folder: Path) -> list[dict[str, Any]]:
+def _tape(venue: str, root: Path, folder: Path) -> list[ImportedDay]:
     """Days of tape from all captures of the folder; none, with a word why, where they hold no book yet."""
     from tercel.feeds.binance import BinanceFeed
     from tercel.feeds.bitstamp import BitstampFeed
@@ -127,7 +124,7 @@ def _tape(venue: str, root: Path, folder: Path) -> list[dict[str, Any]]:
     from tercel.market.tape import Lake as Store
 
     lake = Store(root)
-    days: list[dict[str, Any]] = []
+    days: list[ImportedDay] = []
     try:
         with (BinanceFeed() if venue == "binance" else BitstampFeed()).days(
             [folder], FeedOptions()
@@ -137,7 +134,7 @@ def _tape(venue: str, root: Path, folder: Path) -> list[dict[str, Any]]:
                 outcome = lake.write(imported.instrument, imported.events, replace=True)
                 for warning in imported.warnings:
                     say(f"warning: {warning}")
-                days.append({**asdict(imported.instrument), "outcome": outcome})
+                days.append(ImportedDay(imported.instrument, outcome))
     except FeedError as error:
         say(f"no tape yet: {error}")
         say(
@@ -161,15 +158,16 @@ def list_(
     as_json: AsJson = False,
 ) -> None:
     """List what a lake holds."""
-    if not lake.is_dir():
-        raise FeedError(
-            "a lake folder",
-            f"{lake}, which is none",
-            f"run: tercel data import lobster PATHS... --lake {lake}",
-        )
+    refuse_if(
+        not lake.is_dir(),
+        "a lake folder",
+        f"{lake}, which is none",
+        f"run: tercel data import lobster PATHS... --lake {lake}",
+        FeedError,
+    )
     from tercel.market.tape import Lake as Store
 
-    days = [asdict(day) for day in Store(lake).list()]
+    days = [ImportedDay(day) for day in Store(lake).list()]
     hand_over({"lake": lake, "days": days}, as_json, lambda: print_days(days))
 
 

@@ -1,7 +1,7 @@
 """`tercel data import ...`: feed files into a lake, a command for each feed."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,12 +20,14 @@ from tercel.cli.shared import (
     result_console,
     say,
 )
-from tercel.core.errors import ConfigError, FeedError, TercelError, listed
+from tercel.core.errors import ConfigError, FeedError, TercelError, listed, refuse_if
+from tercel.core.serialization import Record
 from tercel.market.feed import Feed, FeedDay, FeedOptions, feed_named, feeds_of_others
 
 if TYPE_CHECKING:
     from tercel.feeds.itch import FileCounts, Progress
     from tercel.feeds.itch_book import SymbolCheck
+    from tercel.market.tape import Instrument
     from tercel.market.tape import Lake as Store
 
 import_app = typer.Typer(
@@ -295,9 +297,23 @@ def _import(
     hand_over({"lake": lake.root, "days": rows}, as_json, lambda: print_days(rows))
 
 
-def import_days(days: "Sequence[FeedDay]", lake: "Store", replace: bool) -> list[dict[str, Any]]:
+@dataclass(frozen=True)
+class ImportedDay(Record):
+    """A day as the lake holds it, what became of it there (empty where nothing was written), and warnings of its feed."""
+
+    instrument: "Instrument"
+    outcome: str = ""
+    warnings: list[str] | None = None
+
+    def json_fields(self) -> dict[str, object]:
+        """The instrument's facts, and what there is beside them."""
+        more = {"outcome": self.outcome or None, "warnings": self.warnings}
+        return vars(self.instrument) | {key: one for key, one in more.items() if one is not None}
+
+
+def import_days(days: "Sequence[FeedDay]", lake: "Store", replace: bool) -> list[ImportedDay]:
     """Write days into a lake, one by one; says on stderr which are in when one fails."""
-    rows: list[dict[str, Any]] = []
+    rows: list[ImportedDay] = []
     for number, day in enumerate(_with_progress(days) if len(days) > 1 else days, start=1):
         try:
             rows.append(_import_day(day, lake, replace))
@@ -311,7 +327,7 @@ def import_days(days: "Sequence[FeedDay]", lake: "Store", replace: bool) -> list
     return rows
 
 
-def _import_day(day: "FeedDay", lake: "Store", replace: bool) -> dict[str, Any]:
+def _import_day(day: "FeedDay", lake: "Store", replace: bool) -> ImportedDay:
     imported = day.read()
     outcome = lake.write(imported.instrument, imported.events, replace=replace)
     venue, symbol, date = imported.instrument.key
@@ -319,7 +335,7 @@ def _import_day(day: "FeedDay", lake: "Store", replace: bool) -> dict[str, Any]:
     for warning in imported.warnings:
         say(f"warning: {warning}")
     say(f"{instrument.symbol} {instrument.date}: {instrument.rows:,} events, {OUTCOMES[outcome]}")
-    return {**asdict(instrument), "outcome": outcome, "warnings": list(imported.warnings)}
+    return ImportedDay(instrument, outcome, list(imported.warnings))
 
 
 def _with_progress(days: "Sequence[FeedDay]") -> "Iterator[FeedDay]":
@@ -330,8 +346,13 @@ def _with_progress(days: "Sequence[FeedDay]") -> "Iterator[FeedDay]":
 
 def no_lake_as_source(paths: Sequence[Path], lake: "Store") -> None:
     """Refuse a lake among the files to import, and a file as the lake."""
-    if lake.root.exists() and not lake.root.is_dir():
-        raise FeedError("a folder as --lake", f"the file {lake.root}", "name another folder")
+    refuse_if(
+        lake.root.exists() and not lake.root.is_dir(),
+        "a folder as --lake",
+        f"the file {lake.root}",
+        "name another folder",
+        FeedError,
+    )
     for path in paths:
         if path.is_dir() and (path / ".tercel").is_dir():
             raise FeedError(
@@ -341,20 +362,20 @@ def no_lake_as_source(paths: Sequence[Path], lake: "Store") -> None:
             )
 
 
-def print_days(days: Sequence[dict[str, Any]]) -> None:
+def print_days(days: Sequence[ImportedDay]) -> None:
     """A row for each day of a lake."""
-    last = "outcome" if any("outcome" in day for day in days) else "content"
+    last = "outcome" if any(day.outcome for day in days) else "content"
     rows = [
         [
-            *(day["venue"], day["symbol"], day["date"], f"{day['rows']:,}"),
-            *(
-                str(day["levels"]) if day["levels"] else "all",
-                f"{day['tick']:g}",
-                f"{day['off_tick_rows']:,}",
-            ),
-            day["outcome"] if last == "outcome" else day["content_hash"][:12],
+            *one.key,
+            f"{one.rows:,}",
+            str(one.levels) if one.levels else "all",
+            f"{one.tick:g}",
+            f"{one.off_tick_rows:,}",
+            day.outcome if last == "outcome" else one.content_hash[:12],
         ]
         for day in days
+        for one in (day.instrument,)
     ]
     headings = ("venue", "symbol", "date", "events", "levels", "tick", "off tick", last)
     print_table(

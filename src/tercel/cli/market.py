@@ -27,7 +27,7 @@ from tercel.cli.shared import (
     print_table,
     say,
 )
-from tercel.core.errors import ConfigError
+from tercel.core.errors import ConfigError, refuse_if
 
 if TYPE_CHECKING:
     from tercel.market.flow.port import Preset
@@ -100,7 +100,7 @@ def calibrate(request: Calibrate) -> None:
     dates, held_out, out = listed_dates(request.dates), listed_dates(request.held_out), request.out
     from tercel.market.flow.queue_reactive.calibrate import touch_alone
     from tercel.market.score.calibrated import LEAST_SESSION_S, calibrated, make, read_days
-    from tercel.market.score.card import ScoreDraw, keep, score
+    from tercel.market.score.card import ScoreDraw, StoredScores, keep, score
     from tercel.market.tape import Lake as Store
 
     began = time.perf_counter()
@@ -122,10 +122,12 @@ def calibrate(request: Calibrate) -> None:
         raise touch_alone(1)
     labels = ", ".join(day.label for day in days)
     say(f"{labels} read; fitting {request.model}, about a minute for a few days")
-    if request.model == "resampled" and (request.start or levels or request.lot):
-        raise ConfigError(
-            "days from their opening", "--from, --levels or --lot", "leave them out with resampled"
-        )
+    refuse_if(
+        request.model == "resampled" and (request.start or levels or request.lot),
+        "days from their opening",
+        "--from, --levels or --lot",
+        "leave them out with resampled",
+    )
     halves = (
         len(dates) == 1 and days[0].session_s >= LEAST_SESSION_S
     )  # odd half hours against even ones
@@ -165,7 +167,7 @@ def calibrate(request: Calibrate) -> None:
             made, read_days(request.lake, symbol, held_out, venue=venue, levels=levels), days
         )
         made = keep(made, drawn.tape, score(drawn, classifier=False))
-        scores = made.card["scores"]
+        scores = StoredScores.of(made)
         made = made.model_copy(update={"card": {**made.card, "held_out_days": held_out}})
     made.save(out)
     seconds = time.perf_counter() - began
@@ -173,9 +175,9 @@ def calibrate(request: Calibrate) -> None:
     def show() -> None:
         say(f"{made.name}: {made.model} from {labels} in {seconds:.1f} s")
         if scores:
-            floor = scores["floor_mean_l1"]
             say(
-                f"mean L1 {scores['mean_l1']:.3f} on the days held out (real against real: {floor:.3f})"
+                f"mean L1 {scores.mean_l1:.3f} on the days held out "
+                f"(real against real: {scores.floor_mean_l1:.3f})"
             )
         say(f"written  {out}")
         hours = (
@@ -198,7 +200,11 @@ def calibrate(request: Calibrate) -> None:
         )
 
     found = {"name": made.name, "model": made.model, "out": out, "calibrated_on": dates}
-    found |= {"window_s": made.card.get("window_s"), "seconds": seconds, "scores": scores}
+    found |= {
+        "window_s": made.card.get("window_s"),
+        "seconds": seconds,
+        "scores": made.card.get("scores"),
+    }
     hand_over(found, request.as_json, show)
 
 
@@ -262,18 +268,19 @@ def simulate(request: Simulate) -> None:
     from tercel.market.tape.events import working_days
 
     preset, seconds = load(request.preset), request.seconds
-    if not 60.0 <= seconds <= LONGEST_S:
-        raise ConfigError(
-            f"60 to {LONGEST_S:g} seconds a day", f"{seconds:g}", "simulate several days instead"
-        )
-    if preset.model == "resampled" and (
-        request.symbol not in ("", preset.symbol) or seconds != Simulate.seconds
-    ):
-        raise ConfigError(
-            f"{preset.symbol} for whole sessions",
-            f"{request.symbol or preset.symbol} for {seconds:g} s",
-            "leave --symbol and --seconds out",
-        )
+    refuse_if(
+        not 60.0 <= seconds <= LONGEST_S,
+        f"60 to {LONGEST_S:g} seconds a day",
+        f"{seconds:g}",
+        "simulate several days instead",
+    )
+    refuse_if(
+        preset.model == "resampled"
+        and (request.symbol not in ("", preset.symbol) or seconds != Simulate.seconds),
+        f"{preset.symbol} for whole sessions",
+        f"{request.symbol or preset.symbol} for {seconds:g} s",
+        "leave --symbol and --seconds out",
+    )
     law, names = law_of(request.regimes, preset, seconds)
     lake, rows = Store(request.out), []
     for seed, date in enumerate(working_days(request.first, request.days), request.seed):
@@ -321,33 +328,43 @@ class ListMarkets(JsonRequest):
 def list_(request: ListMarkets) -> None:
     """List the markets that are shipped, with their scores."""
     from tercel.market.flow import preset as presets
-    from tercel.market.score.card import calibrated_on
+    from tercel.market.score.card import StoredScores, calibrated_on, stored_lessons
 
     found, cells, teach = [], [], []
     for preset in map(presets.load, presets.names()):
-        scores, days = preset.card.get("scores") or {}, calibrated_on(preset)
-        judged, prediction = bool(scores.get("judged")), preset.card.get("prediction")
+        scores, days, prediction = (
+            StoredScores.of(preset),
+            calibrated_on(preset),
+            preset.card.get("prediction"),
+        )
+        lessons = stored_lessons(preset.card.get("teaches"))
         about = {
             "name": preset.name,
             "model": preset.model,
             "symbol": preset.symbol,
             "calibrated_on": days,
         }
-        teaches = preset.card.get("teaches")
         found.append(
             about
-            | {"judged": judged, "prediction": prediction, "teaches": teaches, "scores": scores}
+            | {
+                "judged": scores.judged,
+                "prediction": prediction,
+                "teaches": preset.card.get("teaches"),
+                "scores": preset.card.get("scores") or {},
+            }
         )
         teach.append(
             [
                 preset.name,
-                *taught(teaches),
-                cell(teaches["carry"], 2) if teaches else "none: no tape",
+                *taught(lessons),
+                cell(lessons.carry, 2) if lessons else "none: no tape",
             ]
         )
         figures = [
-            scores.get(key)
-            for key in ("mean_l1", "floor_mean_l1", "pooled_floor_mean_l1", "classifier_auc")
+            scores.mean_l1,
+            scores.floor_mean_l1,
+            scores.pooled_floor_mean_l1,
+            scores.classifier_auc,
         ]
         span = (
             days[0]
@@ -364,8 +381,9 @@ def list_(request: ListMarkets) -> None:
                 preset.symbol,
                 span,
                 *("" if figure is None else f"{figure:.4f}" for figure in figures),
-                *(passed(scores.get(key, {})) for key in ("gates", "dynamics")),
-                "yes" if judged else "no",
+                passed(scores.gates),
+                passed(scores.dynamics),
+                "yes" if scores.judged else "no",
             ]
         )
 
@@ -392,7 +410,7 @@ def list_(request: ListMarkets) -> None:
             "what they teach, simulated / tape: fills at the touch, mark-outs in bps, R² of forecasts on tape",
             ["preset", *TAUGHT, "carry"],
             teach,
-            list(TAUGHT)[::2],
+            TAUGHT[::2],
         )
 
     hand_over({"presets": found}, request.as_json, show)

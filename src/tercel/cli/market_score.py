@@ -19,7 +19,7 @@ from tercel.cli.shared import (
     print_table,
     say,
 )
-from tercel.core.errors import ConfigError
+from tercel.core.errors import ConfigError, refuse_if
 from tercel.core.extras import entry_point
 from tercel.core.report.cells import NOTHING
 from tercel.core.report.tables import plain_table, spelt_cell
@@ -27,52 +27,61 @@ from tercel.core.report.tables import plain_table, spelt_cell
 if TYPE_CHECKING:
     from tercel.core.report.svg import Figure
     from tercel.market.flow.port import Preset
-    from tercel.market.score.card import ScoreDraw
+    from tercel.market.score.card import (
+        RankCorrelation,
+        ScoreCard,
+        ScoreDraw,
+        StoredLessons,
+        StoredPrediction,
+    )
+    from tercel.market.score.distance import ScoreGate
+    from tercel.market.score.dynamics import DynamicFigure
 
 Table = tuple[tuple[str, ...], list[list[str]]]
 """Names of columns, and rows."""
-MEANS = {
-    "mean of 14": ("mean_l1", "", "floor_mean_l1", "pooled_floor_mean_l1"),
-    "mean of 14, odd against even half hours": (
-        "interleaved_mean_l1",
-        "",
-        "interleaved_floor_mean_l1",
-        "",
-    ),
-}
 
 
-def distance_table(card: Mapping[str, Any]) -> Table:
+def distance_table(card: "ScoreCard") -> Table:
     """A row for each statistic, the means before the curves, which are not in them."""
     from tercel.market.score.sample import CURVES
 
-    columns = ("l1", "wasserstein", "floor_l1", "pooled_floor_l1")
     rows = [
-        [_in_words(name), *(cell(row[key]) for key in columns)]
-        for name, row in card["distances"].items()
+        [
+            _in_words(name),
+            cell(row.l1),
+            cell(row.wasserstein),
+            cell(row.floor_l1),
+            cell(row.pooled_floor_l1),
+        ]
+        for name, row in card.distances.items()
     ]
     at = len(rows) - len(CURVES)
+    floor, pooled = cell(card.floor_mean_l1), cell(card.pooled_floor_mean_l1)
+    odd, odd_floor = cell(card.interleaved_mean_l1), cell(card.interleaved_floor_mean_l1)
     rows[at:at] = [
-        [name, *(cell(card[key]) if key else "" for key in keys)] for name, keys in MEANS.items()
+        ["mean of 14", cell(card.mean_l1), "", floor, pooled],
+        ["mean of 14, odd against even half hours", odd, "", odd_floor, ""],
     ]
     return ("statistic", "L1", "Wasserstein", "floor: a real day", "floor: real days pooled"), rows
 
 
-def gate_table(card: Mapping[str, Any]) -> Table:
+def gate_table(card: "ScoreCard") -> Table:
     """A row for each gate."""
-    level = card["gates_level"]
-    rows = [
-        [
-            _in_words(name),
-            cell(gate["value"], 4),
-            cell(gate["real"], 4),
-            cell(card["gates_train"].get(name, {}).get("real"), 4),
-            "yes" if gate["passed"] else "NO",
-            *(cell(level.get(name, {}).get(key), 2) for key in ("by_model", "by_day")),
-            ("yes" if level[name]["passed"] else "NO") if level else cell(None),
-        ]
-        for name, gate in card["gates"].items()
-    ]
+    rows = []
+    for name, gate in card.gates.items():
+        train, level = card.gates_train.get(name), card.gates_level.get(name)
+        rows.append(
+            [
+                _in_words(name),
+                cell(gate.value, 4),
+                cell(gate.real, 4),
+                cell(train.real if train else None, 4),
+                "yes" if gate.passed else "NO",
+                cell(level.by_model if level else None, 2),
+                cell(level.by_day if level else None, 2),
+                ("yes" if level.passed else "NO") if level else NOTHING,
+            ]
+        )
     return (
         "",
         "simulated",
@@ -85,94 +94,96 @@ def gate_table(card: Mapping[str, Any]) -> Table:
     ), rows
 
 
-def dynamics_table(card: Mapping[str, Any]) -> Table:
+def dynamics_table(card: "ScoreCard") -> Table:
     """A row for each figure of how it moves."""
     rows = [
         [
             _in_words(name),
-            cell(row["value"]),
-            cell(row["real"]),
-            f"{cell(row['ci_low'])} to {cell(row['ci_high'])}",
-            *(cell(row[key]) for key in ("floor", "bar", "train")),
-            "yes" if row["passed"] else "NO",
+            cell(row.value),
+            cell(row.real),
+            f"{cell(row.ci_low)} to {cell(row.ci_high)}",
+            cell(row.floor),
+            cell(row.bar),
+            cell(row.train),
+            "yes" if row.passed else "NO",
         ]
-        for name, row in card["dynamics"].items()
+        for name, row in card.dynamics.items()
     ]
     return ("", "simulated", "real", "interval", "floor", "bar", "calibrated on", "passed"), rows
 
 
-def given_table(card: Mapping[str, Any]) -> Table:
+def given_table(card: "ScoreCard") -> Table:
     """A row for each statistic given the spread or the half hour."""
     rows = [
-        [name, cell(row["l1"]), cell(row["pooled_floor_l1"])]
-        for name, row in card["conditional"].items()
+        [name, cell(row.l1), cell(row.pooled_floor_l1)] for name, row in card.conditional.items()
     ]
     return ("statistic | given", "L1", "floor"), rows
 
 
-def impact_rows(card: Mapping[str, Any]) -> list[list[str]]:
+def impact_rows(card: "ScoreCard") -> list[list[str]]:
     """A row for each figure of impact that was measured."""
     return [
-        [_in_words(name), spelt_cell(one, digits=3)] for name, one in card["impact"].items() if one
+        [_in_words(name), spelt_cell(one, digits=3)] for name, one in card.impact.items() if one
     ]
 
 
-def passed(gates: Mapping[str, Any], of: str = "/") -> str:
-    """How many of how many; empty where there are none.
-
-    >>> passed({"spread": {"passed": True}, "depth": {"passed": False}})
-    '1/2'
-    """
-    return f"{sum(gate['passed'] for gate in gates.values())}{of}{len(gates)}" if gates else ""
+def passed(gates: "Mapping[str, ScoreGate | DynamicFigure]", of: str = "/") -> str:
+    """How many of how many; empty where there are none."""
+    return f"{sum(gate.passed for gate in gates.values())}{of}{len(gates)}" if gates else ""
 
 
-def predicted(one: Mapping[str, Any] | None) -> str:
+def correlated(found: "RankCorrelation | None") -> str:
     """Spearman of a stored prediction with its interval, and the tape's own ceiling.
 
-    >>> predicted({"spearman": {"mean": 0.86, "ci_low": 0.71, "ci_high": 0.97, "ceiling": 0.95}})
+    >>> from tercel.market.score.card import RankCorrelation
+    >>> correlated(RankCorrelation(mean=0.86, ci_low=0.71, ci_high=0.97, ceiling=0.95))
     '0.86 [0.71, 0.97] of 0.95'
     """
-    if not one or one["spearman"]["mean"] is None:
+    if found is None or found.mean is None:
         return ""
-    found = one["spearman"]
-    interval = (
-        "" if found["ci_low"] is None else f" [{found['ci_low']:.2f}, {found['ci_high']:.2f}]"
-    )
-    return f"{found['mean']:.2f}{interval}" + (
-        "" if found["ceiling"] is None else f" of {found['ceiling']:.2f}"
-    )
+    interval = "" if found.ci_low is None else f" [{found.ci_low:.2f}, {found.ci_high:.2f}]"
+    ceiling = "" if found.ceiling is None else f" of {found.ceiling:.2f}"
+    return f"{found.mean:.2f}{interval}{ceiling}"
 
 
-def prediction_rows(one: Mapping[str, Any]) -> list[list[str]]:
-    """Rows of a prediction that a card keeps."""
-    signs = one["signs"]
-    agree = "" if signs["agree"] is None else f", {signs['agree']:.0%} with the same sign"
+def predicted(card: Any) -> str:
+    """Spearman of the prediction that a score or a preset's card has; empty without one."""
+    from tercel.market.score.card import stored_prediction
+
+    found = stored_prediction(card)
+    return correlated(found.spearman if found else None)
+
+
+def prediction_rows(one: "StoredPrediction") -> list[list[str]]:
+    """Rows of a prediction that a card has."""
+    agree = "" if one.signs.agree is None else f", {one.signs.agree:.0%} with the same sign"
     return [
         [
-            f"Spearman over {one['strategies']} strategies, of the tape's ceiling",
-            predicted(one) or NOTHING,
+            f"Spearman over {one.strategies} strategies, of the tape's ceiling",
+            correlated(one.spearman) or NOTHING,
         ],
-        [
-            "Spearman over those that mostly rest",
-            predicted({"spearman": one["spearman_resting"]}) or NOTHING,
-        ],
-        ["pairs that differ significantly on tape", f"{signs['told']}{agree}"],
-        ["days of tape", str(len(one["days"]))],
+        ["Spearman over those that mostly rest", correlated(one.spearman_resting) or NOTHING],
+        ["pairs that differ significantly on tape", f"{one.signs.told}{agree}"],
+        ["days of tape", str(len(one.days))],
     ]
 
 
-TAUGHT: Final = {
-    **{f"fills {wait} s": ("filled", wait) for wait in ("30", "300", "900")},
-    **{f"mark-out {h} s": ("markouts_bps", h) for h in ("10", "60")},
-    **{f"R² {h} s": ("horizons", h) for h in ("10", "30")},
-}
+TAUGHT: Final = (
+    *(f"fills {wait} s" for wait in (30, 300, 900)),
+    *(f"mark-out {h} s" for h in (10, 60)),
+    *(f"R² {h} s" for h in (10, 30)),
+)
 """What a market teaches: an order at the touch fills, the mid after that (bps), forecasts of it on tape."""
 
 
-def taught(one: Mapping[str, Any] | None) -> list[str]:
-    """What a card keeps of fills, simulated / tape, figure by figure; empty where nothing is known."""
-    found = [((one or {}).get(kind) or {}).get(at) for kind, at in TAUGHT.values()]
-    return [f"{cell(each['simulated'])} / {cell(each['tape'])}" if each else "" for each in found]
+def taught(one: "StoredLessons | None") -> list[str]:
+    """What a card says of fills, simulated / tape, figure by figure; empty where nothing is known."""
+    if one is None:
+        return [""] * len(TAUGHT)
+    found = [(one.filled or {}).get(wait) for wait in ("30", "300", "900")]
+    found += [(one.markouts_bps or {}).get(h) for h in ("10", "60")]
+    found += [(one.horizons or {}).get(h) for h in ("10", "30")]
+    return [f"{cell(each.simulated)} / {cell(each.tape)}" if each else "" for each in found]
 
 
 def cell(value: float | None, digits: int = 3) -> str:
@@ -290,7 +301,7 @@ class Judge(Protocol):
         """Print the figures as tables."""
 
 
-def _by_card(request: ScoreRequest) -> dict[str, Any]:
+def _by_card(request: ScoreRequest) -> "ScoreCard":
     """Against the tape on the preset's card."""
     alone = (
         request.symbol,
@@ -301,26 +312,26 @@ def _by_card(request: ScoreRequest) -> dict[str, Any]:
         request.seen,
         request.write,
     )
-    if request.dates or any(alone):
-        raise ConfigError(
-            "--lake with the days to score on",
-            "options about days without it",
-            "name both, or neither to score against the tape on the card",
-        )
+    refuse_if(
+        request.dates or any(alone),
+        "--lake with the days to score on",
+        "options about days without it",
+        "name both, or neither to score against the tape on the card",
+    )
     from tercel.market.flow.preset import load
     from tercel.market.score.card import score_by_card
 
     return score_by_card(load(request.preset), range(1, (request.seeds or 3) + 1))
 
 
-def _by_tape(request: ScoreRequest, lake: Path, dates: list[str]) -> dict[str, Any]:
+def _by_tape(request: ScoreRequest, lake: Path, dates: list[str]) -> "ScoreCard":
     """On days of a lake; the report and the card are written where asked."""
-    if not dates:
-        raise ConfigError(
-            "--date with --lake",
-            f"--lake {lake} alone",
-            "name the days to score on, or leave out both",
-        )
+    refuse_if(
+        not dates,
+        "--date with --lake",
+        f"--lake {lake} alone",
+        "name the days to score on, or leave out both",
+    )
     file = file_to_write(request.preset) if request.write else None
     from tercel.market.flow.preset import load
     from tercel.market.score.calibrated import days_of, refuse_seen, train_days
@@ -360,68 +371,72 @@ def file_to_write(which: str) -> Path:
     ConfigError
         A name and no file.
     """
-    if not which.endswith(".json"):
-        raise ConfigError(
-            "a preset file (.json) to write into", f"the name {which}", "give its path"
-        )
+    refuse_if(
+        not which.endswith(".json"),
+        "a preset file (.json) to write into",
+        f"the name {which}",
+        "give its path",
+    )
     return Path(which)
 
 
 # -- what people see --------------------------------------------------------------------------------------------------
 
 
-def show(card: dict[str, Any]) -> None:
+def show(card: "ScoreCard") -> None:
     """The card as tables."""
+    from tercel.market.score.card import stored_lessons, stored_prediction
     from tercel.signals.flow.recalibrate import in_words
 
-    if card["prediction"]:
-        print_table("does it predict tape?", ["", "value"], prediction_rows(card["prediction"]))
-    if card["teaches"]:
-        rows = list(zip(TAUGHT, taught(card["teaches"]), strict=True))
+    lessons = stored_lessons(card.teaches)
+    if prediction := stored_prediction(card.prediction):
+        print_table("does it predict tape?", ["", "value"], prediction_rows(prediction))
+    if lessons:
+        rows = list(zip(TAUGHT, taught(lessons), strict=True))
         print_table("what it teaches, simulated / tape", ["", "value"], rows)
-    title = f"{card['preset']} ({card['model']}) on {', '.join(card['scored_on'])}"
+    title = f"{card.preset} ({card.model}) on {', '.join(card.scored_on)}"
     print_table(f"{title}: distance to real tape", *distance_table(card))
     level = (
-        f"; at equal level of the days {passed(card['gates_level'], ' of ')}"
-        if card["gates_level"]
+        f"; at equal level of the days {passed(card.gates_level, ' of ')}"
+        if card.gates_level
         else ""
     )
     print_table(
-        f"gates: {passed(card['gates'], ' of ')} passed{level}",
+        f"gates: {passed(card.gates, ' of ')} passed{level}",
         *gate_table(card),
         ["calibrated on"],
         left=["passed", "at equal level"],
     )
     if level:
         say("by model: simulated over the days calibrated on; by day: those over the days scored")
-    if card["dynamics"]:
+    if card.dynamics:
         near = [
-            abs(r["train"] - r["real"]) <= r["bar"]
-            for r in card["dynamics"].values()
-            if r["train"] is not None
+            abs(one.train - one.real) <= one.bar
+            for one in card.dynamics.values()
+            if one.train is not None
         ]
         beside = f"; by the days calibrated on {sum(near)} of {len(near)}" if near else ""
         print_table(
-            f"dynamics: {passed(card['dynamics'], ' of ')} passed{beside}",
+            f"dynamics: {passed(card.dynamics, ' of ')} passed{beside}",
             *dynamics_table(card),
             ["calibrated on", "bar", "interval"],
             left=["passed"],
         )
-    if card["conditional"]:
+    if card.conditional:
         print_table("L1 given the spread, and given the half hour", *given_table(card))
     facts = [
-        ["classifier AUC, simulated against real", cell(card["classifier_auc"])],
-        ["classifier AUC, real against real", cell(card["classifier_auc_real"])],
+        ["classifier AUC, simulated against real", cell(card.classifier_auc)],
+        ["classifier AUC, real against real", cell(card.classifier_auc_real)],
         *([f"impact: {name}", text] for name, text in impact_rows(card)),
-        ["the bars apply (default model, two hours each)", "yes" if card["judged"] else "no"],
+        ["the bars apply (default model, two hours each)", "yes" if card.judged else "no"],
     ]
     print_table("and", ["", "value"], facts)
-    for note in [*card["notes"], in_words(card["teaches"])]:
+    for note in [*card.notes, in_words(lessons)]:
         say(f"note: {note}")
 
 
 def write_page(
-    folder: Path, drawn: "ScoreDraw", card: dict[str, Any], impact_figures: Sequence["Figure"] = ()
+    folder: Path, drawn: "ScoreDraw", card: "ScoreCard", impact_figures: Sequence["Figure"] = ()
 ) -> Path:
     """Write ``report.html`` into `folder` (made if need be) and say where it is."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -430,32 +445,32 @@ def write_page(
     return path
 
 
-def page(drawn: "ScoreDraw", card: dict[str, Any], impact_figures: Sequence["Figure"] = ()) -> str:
+def page(drawn: "ScoreDraw", card: "ScoreCard", impact_figures: Sequence["Figure"] = ()) -> str:
     """The whole page, with figures of the impact card where it was measured: verdict first, then pictures and figures."""
     from tercel.core.report.svg import Section, render  # matplotlib only where a page is asked for
     from tercel.market.score import figures
 
-    gates = card["gates"]
-    failed = [name.replace("_", " ") for name, gate in gates.items() if not gate["passed"]]
+    gates = card.gates
+    failed = [name.replace("_", " ") for name, gate in gates.items() if not gate.passed]
     facts = {
-        "model": card["model"],
-        "calibrated on": _some(card["calibrated_on"]),
-        "scored on": _some(card["scored_on"]),
-        "paths a day": card["seeds"],
-        "classifier AUC": f"{cell(card['classifier_auc'])} (real against real {cell(card['classifier_auc_real'])})",
-        "judged": "yes" if card["judged"] else "no",
+        "model": card.model,
+        "calibrated on": _some(card.calibrated_on),
+        "scored on": _some(card.scored_on),
+        "paths a day": card.seeds,
+        "classifier AUC": f"{cell(card.classifier_auc)} (real against real {cell(card.classifier_auc_real)})",
+        "judged": "yes" if card.judged else "no",
     }
     lead = (
-        f"Mean L1 distance {cell(card['mean_l1'])} to tape it has not seen, where another real day is "
-        f"{cell(card['floor_mean_l1'])} away and the days calibrated on, pooled, "
-        f"{cell(card['pooled_floor_mean_l1'])}. {passed(gates, ' of ')} gates passed"
+        f"Mean L1 distance {cell(card.mean_l1)} to tape it has not seen, where another real day is "
+        f"{cell(card.floor_mean_l1)} away and the days calibrated on, pooled, "
+        f"{cell(card.pooled_floor_mean_l1)}. {passed(gates, ' of ')} gates passed"
         + (f"; missed: {', '.join(failed)}." if failed else ".")
     )
     sections = [
         Section(
             "Distances and floors",
             html=plain_table(*distance_table(card)),
-            figures=[figures.floors(card["distances"])],
+            figures=[figures.floors(card.distances)],
         ),
         Section(
             "Gates",
@@ -475,16 +490,16 @@ def page(drawn: "ScoreDraw", card: dict[str, Any], impact_figures: Sequence["Fig
         ),
         Section(
             "Impact",
-            "" if any(card["impact"].values()) else "Not measured in this score.",
+            "" if any(card.impact.values()) else "Not measured in this score.",
             html=plain_table(("", "mean [95 %]"), impact_rows(card))
-            if any(card["impact"].values())
+            if any(card.impact.values())
             else "",
             figures=impact_figures,
         ),
     ]
-    if card["notes"]:
-        sections.append(Section("Notes", card["notes"]))
-    return render(f"How real is {card['preset']}?", lead, sections, facts, "tercel market score")
+    if card.notes:
+        sections.append(Section("Notes", card.notes))
+    return render(f"How real is {card.preset}?", lead, sections, facts, "tercel market score")
 
 
 def _some(days: Sequence[str]) -> str:

@@ -104,17 +104,22 @@ def run(
     write_atomic(out / "steps.html", steps_page(recorded(out, [*before, found])))
 
     def show() -> None:
-        rows = sorted(found["trades"], key=lambda row: -row["trade"])
+        rows = sorted(found.trades, key=lambda row: -row.trade)
         shown = ends(rows)
-        keys = ("held", "target", "weight", "trade")
-        cells = [(row["name"], *(f"{100 * row[key]:+.2f}" for key in keys)) for row in shown]
+        cells = [
+            (
+                row.name,
+                *(f"{100 * x:+.2f}" for x in (row.held, row.target, row.weight, row.trade)),
+            )
+            for row in shown
+        ]
         print_rows(
-            f"book of {found['at'][:10]}, %, {len(shown)} of {len(rows)} names",
-            ("name", *keys),
+            f"book of {found.day}, %, {len(shown)} of {len(rows)} names",
+            ("name", "held", "target", "weight", "trade"),
             cells,
         )
-        print_sentences(found["sentences"])
-        say(f"targets {found['targets']}\nreport  {out / 'steps.html'}")
+        print_sentences(found.sentences)
+        say(f"targets {found.targets}\nreport  {out / 'steps.html'}")
 
     hand_over(found, as_json, show)
 

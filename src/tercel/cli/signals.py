@@ -35,7 +35,7 @@ from tercel.core.report.cells import NOTHING
 
 if TYPE_CHECKING:
     from tercel.signals.models.model_folder import SignalModel
-    from tercel.signals.models.predict import HeldSpan
+    from tercel.signals.models.predict import NameForecast, ServedForecasts
     from tercel.signals.portfolio.backtest import BacktestReport, Charge
     from tercel.signals.runs.config import SignalsConfig
 
@@ -221,10 +221,10 @@ def train_(
 
     def show() -> None:
         print_rows(*trained_table(found))
-        say(f"model     {out}, {found['trees']} trees, {found['model']}")
+        say(f"model     {out}, {found.trees} trees, {found.model}")
         folder, tape = shlex.quote(str(out)), shlex.quote(str(lake))
-        for name, one in found.get("simulated", {}).items():
-            say(f"note      {name} was simulated by {one['market']}, {in_words(one)}")
+        for name, one in found.simulated.items():
+            say(f"note      {name} was simulated by {one.market}, {in_words(one)}")
         say(
             f"next      tercel signals flow score {folder} {tape} --symbol SYM, of days that it was not trained on"
         )
@@ -245,11 +245,16 @@ def score(
     check_folder(out)
     from tercel.execution.foresight.forecaster import resolve
     from tercel.market.tape.lake import Lake
-    from tercel.signals.flow.train import flow_page
+    from tercel.signals.flow.train import flow_page, scored_table, sentences
     from tercel.signals.flow.train import score as scored
 
     found = scored(resolve(model), Lake(lake), listed(symbol))
-    hand_over(found, as_json, lambda: _show(found), out, "flow", lambda: flow_page(found))
+
+    def show() -> None:
+        print_rows(*scored_table(found))
+        print_sentences(sentences(found))
+
+    hand_over(found, as_json, show, out, "flow", lambda: flow_page(found))
 
 
 def recalibrate(
@@ -269,20 +274,12 @@ def recalibrate(
     from tercel.lab.evaluation.market import waiting_on
     from tercel.market.tape.lake import Lake
     from tercel.signals.flow.recalibrate import recalibrate as recalibrated
-    from tercel.signals.flow.train import slopes_table
 
     tape = Lake(lake)
     found = recalibrated(
         resolve(model), tape, listed(symbol), out, until, partial(waiting_on, tape)
     )
-    hand_over(found, as_json, lambda: print_rows(*slopes_table(found)))
-
-
-def _show(found: dict[str, Any]) -> None:
-    from tercel.signals.flow.train import scored_table, sentences
-
-    print_rows(*scored_table(found))
-    print_sentences(sentences(found))
+    hand_over(found, as_json, lambda: print_rows(*found.table()))
 
 
 add(flow_app, train_, score, recalibrate)
@@ -368,19 +365,20 @@ def build(request: Configured) -> None:
         manifest = panels.build(settings, request.seed, out)
 
     def show() -> None:
-        facts = {key: manifest[key] for key in ("rows", "dates", "instruments", "first", "last")}
         rows = [
-            (key, f"{value:,}" if isinstance(value, int) else value) for key, value in facts.items()
+            ("rows", f"{manifest.rows:,}"),
+            ("dates", f"{manifest.dates:,}"),
+            ("instruments", f"{manifest.instruments:,}"),
+            ("first", manifest.first),
+            ("last", manifest.last),
         ]
         print_rows("panel", ("", "value"), rows)
-        sources = [
-            (n, len(c), f"{manifest['missing'][n]:.1%}") for n, c in manifest["sources"].items()
-        ]
+        sources = [(n, len(c), f"{manifest.missing[n]:.1%}") for n, c in manifest.sources.items()]
         print_rows("sources", ("source", "columns", "rows without it"), sources)
-        _notes(manifest)
+        _notes(manifest.note, *manifest.warnings)
         say(f"panel     {out}")
 
-    hand_over({"out": out, **manifest}, request.as_json, show)
+    hand_over({"out": out, **vars(manifest)}, request.as_json, show)
 
 
 @dataclass(frozen=True)
@@ -404,30 +402,29 @@ def train(request: TrainSignals) -> None:
 
     def show() -> None:
         weights = [
-            (name, f"{weight:.3f}", found["evidence"][name])
-            for name, weight in found["weights"].items()
+            (name, f"{weight:.3f}", found.evidence[name]) for name, weight in found.weights.items()
         ]
         print_rows(
             "weights of the fusion", ("source:family", "weight", "slope out of fold, 95 %"), weights
         )
-        scale = found["alpha_scale"]
+        scale = found.alpha_scale
         facts = {
-            "bps per unit of forecast": scale["unit_bps"],
-            "sd of the error, bps": scale["sd_bps"],
-            "horizon, hours": scale["horizon_ns"] / 3.6e12,
+            "bps per unit of forecast": scale.unit_bps,
+            "sd of the error, bps": scale.sd_bps,
+            "horizon, hours": scale.horizon_ns / 3.6e12,
         }
         rows = [
             (name, f"{number:,.1f}" if number else NOTHING) for name, number in facts.items()
-        ] + [("half-life, hours", found["half_life"])]
+        ] + [("half-life, hours", found.half_life)]
         print_rows("alpha", ("", "value"), rows)
         show_beside()
-        _notes(found)
+        _notes(found.note, *found.warnings)
         say(f"model     {out / MODEL}")
         say(
             f"next      {_typed('evaluate', request, out)}; tercel signals predict {shlex.quote(str(out / MODEL))}"
         )
 
-    hand_over(found | figures, request.as_json, show)
+    hand_over(vars(found) | figures, request.as_json, show)
 
 
 @dataclass(frozen=True)
@@ -474,11 +471,11 @@ def leak(request: Leak) -> None:
     )
 
     def show() -> None:
-        for name in dict.fromkeys(one["panel"] for one in found["leak"]):
-            lines = [one for one in found["leak"] if one["panel"] == name]
+        for name in dict.fromkeys(one.panel for one in found.leak):
+            lines = [one for one in found.leak if one.panel == name]
             print_rows(f"leak check on {name}", *leak_table(lines))
-        say(f"note: {found['not_proven']}")
-        say(f"report    {found['report']}")
+        say(f"note: {found.not_proven}")
+        say(f"report    {found.report}")
 
     hand_over(found, request.as_json, show)
 
@@ -497,11 +494,11 @@ def evaluate(request: Evaluate) -> None:
     def show() -> None:
         for table in tables(found):
             print_rows(*table)
-        if not found["ic"]["fusion"]:
-            say(skill_sentence(found["ic"]["fusion"]))
-        if found["unranked"]:
-            say(f"the same for every name, which ranks none: {', '.join(found['unranked'])}")
-        _notes(found)
+        if not found.fused:
+            say(skill_sentence(found.fused))
+        if found.unranked:
+            say(f"the same for every name, which ranks none: {', '.join(found.unranked)}")
+        _notes(found.note, *found.warnings)
         say(f"report    {out / 'report.html'}")
 
     hand_over(found, request.as_json, show)
@@ -535,14 +532,10 @@ def predict(request: PredictSignals) -> None:
     found = served(model, None if request.date is None else date.fromisoformat(request.date))
     rows = found.rows()
     if request.out is not None:
-        texts = [{**row, "sources": " ".join(row["sources"])}.values() for row in rows]
-        write_atomic(request.out, csv_text([rows[0] if rows else (), *texts]))
-    about = {"name": model.name, "ic": model.card.get("ic")} | found.about()
-    hand_over(
-        about | {"rows": rows},
-        request.as_json,
-        lambda: _show_predicted(model.name, rows, about, found.held),
-    )
+        texts = [{**vars(row), "sources": " ".join(row.sources)}.values() for row in rows]
+        write_atomic(request.out, csv_text([vars(rows[0]) if rows else (), *texts]))
+    about = {"name": model.name, "ic": model.facts.ic} | found.about()
+    hand_over(about | {"rows": rows}, request.as_json, lambda: _show_predicted(model, rows, found))
 
 
 SHOWN = 10
@@ -552,34 +545,26 @@ FEW = 5
 
 
 def _show_predicted(
-    name: str, rows: list[dict[str, Any]], about: dict[str, Any], held: "HeldSpan"
+    model: "SignalModel", rows: "list[NameForecast]", served: "ServedForecasts"
 ) -> None:
     from tercel.signals.models.skill import skill_sentence
     from tercel.signals.portfolio.backtest import ends
 
-    def around(row: dict[str, Any]) -> tuple[str, str]:
-        inside = (
-            NOTHING
-            if row["low_bps"] is None
-            else f"{row['low_bps']:+.0f} to {row['high_bps']:+.0f}"
-        )
-        return f"{row['sd_bps']:.0f}", inside
-
-    ordered = sorted(rows, key=lambda row: -float(row["expected_bps"]))
-    silent = not any(row["expected_bps"] for row in rows)
+    ordered = sorted(rows, key=lambda row: -row.expected_bps)
+    silent = not any(row.expected_bps for row in rows)
     shown = ordered[:FEW] if silent else ends(ordered, SHOWN)
     cells = [
         (
-            row["name"],
-            f"{row['expected_bps'] + 0.0:+.1f}",
-            *around(row),
-            ", ".join(row["sources"]) or NOTHING,
+            row.name,
+            f"{row.expected_bps + 0.0:+.1f}",
+            f"{row.sd_bps:.0f}",
+            NOTHING if row.low_bps is None else f"{row.low_bps:+.0f} to {row.high_bps:+.0f}",
+            ", ".join(row.sources) or NOTHING,
         )
         for row in shown
     ]
-    first = rows[0]
     print_rows(
-        f"{name}, model {first['model']}: forecast of {first['at']}, to the close of {held.last}",
+        f"{model.name}, model {served.model}: forecast of {served.at}, to the close of {served.held.last}",
         ("name", "expected, bps", "sd, bps", "90 %", "sources"),
         cells,
     )
@@ -588,20 +573,21 @@ def _show_predicted(
         if len(shown) < len(rows) and not silent
         else ""
     )
-    say(f"{len(shown)} of {len(rows):,} names shown{left}; each beyond the mean of all, {held}.")
-    for line in ([] if silent and not about["ic"] else [skill_sentence(about["ic"])]) + about[
-        "sentences"
-    ]:
+    say(
+        f"{len(shown)} of {len(rows):,} names shown{left}; each beyond the mean of all, {served.held}."
+    )
+    if not silent or model.ic:
+        say(skill_sentence(model.ic))
+    for line in served.sentences():
         say(line)
-    said = [f"without source {source}: {why}" for source, why in about["missing"].items()]
-    if said := [*filter(None, [about["note"]]), *said]:
+    said = [f"without source {source}: {why}" for source, why in served.missing.items()]
+    if said := [*filter(None, [served.note]), *said]:
         say(f"Note: {'; '.join(said)}.")
 
 
-def _notes(found: dict[str, Any]) -> None:
-    for note in (found.get("note"), *found.get("warnings", ())):
-        if note:
-            say(f"note: {note}")
+def _notes(*notes: str) -> None:
+    for note in filter(None, notes):
+        say(f"note: {note}")
 
 
 signals_app.add_typer(flow_app)

@@ -21,7 +21,7 @@ from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any, Final, Self, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, ClassVar, Final, Self, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from tercel.core.errors import JournalError
 
@@ -31,11 +31,19 @@ from tercel.core.errors import JournalError
 
 @dataclass(frozen=True)
 class Record:
-    """Base of dataclasses whose JSON object is what :meth:`json_fields` says."""
+    """Base of dataclasses whose JSON object is what :meth:`json_fields` says; `optional` names fields that it leaves out
+    where they are None or empty.
+    """
+
+    optional: ClassVar[tuple[str, ...]] = ()
 
     def json_fields(self) -> dict[str, object]:
         """Keys of the JSON object and their values, which `to_jsonable` turns into plain ones."""
-        return {one.name: getattr(self, one.name) for one in fields(self)}
+        found = {one.name: getattr(self, one.name) for one in fields(self)}
+        for name in self.optional:
+            if found[name] in (None, {}, (), []):
+                del found[name]
+        return found
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:

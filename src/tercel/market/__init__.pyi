@@ -36,10 +36,12 @@ from tercel.market.score.calibrated import seen_through as seen_through
 from tercel.market.score.calibrated import simulated as simulated
 from tercel.market.score.calibrated import train_days as train_days
 from tercel.market.score.card import JUDGED_MODEL as JUDGED_MODEL
+from tercel.market.score.card import ScoreCard as ScoreCard
 from tercel.market.score.card import ScoreDraw as ScoreDraw
 from tercel.market.score.card import keep as keep
 from tercel.market.score.card import rounded as rounded
 from tercel.market.score.card import score as score_preset
+from tercel.market.score.distance import ScoreGate as ScoreGate
 from tercel.market.score.distance import finite as finite
 from tercel.market.score.dynamics import Adder as Adder
 from tercel.market.score.dynamics import SumFigure as SumFigure
@@ -82,7 +84,9 @@ __all__ = [
     "Positive",
     "Rate",
     "SantaFePreset",
+    "ScoreCard",
     "ScoreDraw",
+    "ScoreGate",
     "SumFigure",
     "Sums",
     "alias_table",

@@ -172,15 +172,15 @@ def test_candidates_cost_what_the_judge_says_they_cost() -> None:
 
 def test_a_training_ends_with_a_policy_that_can_be_loaded(tmp_path) -> None:
     result = run_training(parse(RECIPE, ""), tmp_path / "a", 1)
-    assert result["done"] is True
-    assert result["frames"] >= 1_500
+    assert result.done is True
+    assert result.frames >= 1_500
     import tercel as tc
 
     policy = tc.load_policy(tmp_path / "a" / "policy")
     assert policy.card.learner["name"] == "es"
     assert policy.card.head == "vector"
     again = run_training(parse(RECIPE, ""), tmp_path / "b", 1)
-    assert again["best"] == result["best"]
+    assert again.best == result.best
 
 
 @pytest.mark.long

@@ -243,9 +243,9 @@ def test_stable_baselines_by_configuration(tmp_path, algo, more):
         "validation": {"episodes": 8, "every": 512},
     }
     result = run_training(parse(told, "test"), tmp_path, 1)
-    assert result["done"]
-    assert result["frames"] >= 1_024
-    assert np.isfinite(result["best"]["is_bps"])
+    assert result.done
+    assert result.frames >= 1_024
+    assert np.isfinite(result.best["is_bps"])
     assert policy_strategy(tmp_path / "policy").name == "small"
 
 

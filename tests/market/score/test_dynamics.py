@@ -253,21 +253,17 @@ def test_bars_come_from_the_days() -> None:
     tape = of_tape(days[:2], days[2:])
     alone = [values(FIGURES, table([day], COLUMNS), COLUMNS) for day in days]
     sd = np.std([one["sign_acf_1"] for one in alone], ddof=1)
-    assert tape["sign_acf_1"]["bar"] == pytest.approx(1.5 * sd)
-    assert tape["ofi_r2_10s"]["bar"] == bar("ofi_r2_10s", tape["ofi_r2_10s"]["real"], 1.0)
-    assert tape["ofi_r2_10s"]["bar"] == pytest.approx(0.2 * tape["ofi_r2_10s"]["real"])
-    assert tape["variance_1s_to_300s"]["bar"] == 0.15
-    assert (
-        tape["sign_acf_1"]["ci_low"] <= tape["sign_acf_1"]["real"] <= tape["sign_acf_1"]["ci_high"]
-    )
+    assert tape["sign_acf_1"].bar == pytest.approx(1.5 * sd)
+    assert tape["ofi_r2_10s"].bar == bar("ofi_r2_10s", tape["ofi_r2_10s"].real, 1.0)
+    assert tape["ofi_r2_10s"].bar == pytest.approx(0.2 * tape["ofi_r2_10s"].real)
+    assert tape["variance_1s_to_300s"].bar == 0.15
+    assert tape["sign_acf_1"].ci_low <= tape["sign_acf_1"].real <= tape["sign_acf_1"].ci_high
     itself = judge(tape, days[:2])
-    assert all(
-        row["passed"] and row["value"] == pytest.approx(row["real"]) for row in itself.values()
-    )
+    assert all(row.passed and row.value == pytest.approx(row.real) for row in itself.values())
     other = judge(tape, [sums_of(with_mid(np.cumsum(np.full(5_401, 2))))])
-    assert other["variance_1s_to_10s"]["value"] == pytest.approx(10.0)
-    assert not other["variance_1s_to_10s"]["passed"]
-    assert (other["sign_acf_1"]["value"], other["sign_acf_1"]["passed"]) == (None, False)
+    assert other["variance_1s_to_10s"].value == pytest.approx(10.0)
+    assert not other["variance_1s_to_10s"].passed
+    assert (other["sign_acf_1"].value, other["sign_acf_1"].passed) == (None, False)
 
 
 def test_a_single_day_has_the_spread_of_its_halves_and_short_tape_leaves_figures_out(
@@ -280,14 +276,12 @@ def test_a_single_day_has_the_spread_of_its_halves_and_short_tape_leaves_figures
     told = of_tape([sums_of(drawn(9, 1_500, 800))], [])
     assert "sign_acf_1000" not in told
     assert "sign_acf_1" not in told  # one half hour has no spread
-    assert told["ofi_r2_10s"]["train"] is None
+    assert told["ofi_r2_10s"].train is None
     real = of_tape(
         [sums_of(day.seen()) for day in days[:1]], [sums_of(day.seen()) for day in days[1:]]
     )
     assert all(
-        abs(row["train"] - row["real"]) <= max(3 * row["bar"], 0.1)
-        for row in real.values()
-        if row["train"]
+        abs(row.train - row.real) <= max(3 * row.bar, 0.1) for row in real.values() if row.train
     )
 
 

@@ -18,11 +18,10 @@ from tercel.market.score.card import (
     compact,
     interleaved,
     keep,
-    realism,
     score,
     score_by_card,
 )
-from tercel.market.score.distance import distances, gates, mean14, numbers
+from tercel.market.score.distance import Reference, gates, mean14, numbers
 from tercel.market.score.sample import (
     CURVES,
     FOURTEEN,
@@ -38,34 +37,34 @@ from tercel.market.tape import Events, schema
 
 def test_a_day_against_itself_is_at_zero(days: list[Day]) -> None:
     one = sample(days[0].seen())
-    found = distances(one, one)
+    found = Reference.of(one).l1(one)
     assert set(found) == {*FOURTEEN, *CURVES}
-    assert {row["l1"] for row in found.values()} == {0.0}
+    assert set(found.values()) == {0.0}
     assert mean14(found) == 0.0
-    assert all(gate["passed"] for gate in gates(one, one).values())
+    assert all(gate.passed for gate in gates(numbers(one), numbers(one)).values())
 
 
 def test_a_model_on_its_own_days_is_as_near_as_they_are_to_each_other(
     truth: Preset, days: list[Day]
 ) -> None:
     drawn = ScoreDraw(truth, days[:1], days[1:])
-    card = realism(drawn.tape, drawn.made)
-    assert card["mean_l1"] == pytest.approx(card["floor_mean_l1"], rel=0.25)
-    assert card["pooled_floor_mean_l1"] <= card["floor_mean_l1"]
-    assert card["mean_l1"] < 0.08
+    card = score(drawn, classifier=False, conditional=False)
+    assert card.mean_l1 == pytest.approx(card.floor_mean_l1, rel=0.25)
+    assert card.pooled_floor_mean_l1 <= card.floor_mean_l1
+    assert card.mean_l1 < 0.08
     narrow = ("mean_spread", "market_orders", "market_size", "sign_acf_1", "variance_ratio_10s")
-    assert [name for name in narrow if not card["gates"][name]["passed"]] == []
+    assert [name for name in narrow if not card.gates[name].passed] == []
     for name in ("sd_1s", "sd_10s", "sd_60s"):
-        assert card["gates"][name]["value"] == pytest.approx(card["gates"][name]["real"], rel=0.3)
+        assert card.gates[name].value == pytest.approx(card.gates[name].real, rel=0.3)
 
 
 def test_another_market_is_far(truth: Preset, days: list[Day]) -> None:
     rates = tuple(3.0 * r for r in truth.cancel_rate)
     thin = truth.model_copy(update={"cancel_rate": rates})
     drawn = ScoreDraw(thin, days[:1], days[1:2], seeds=(1,))
-    card = realism(drawn.tape, drawn.made)
-    assert card["mean_l1"] > 3.0 * card["floor_mean_l1"]
-    assert not card["gates"]["mean_spread"]["passed"]
+    card = score(drawn, classifier=False, conditional=False)
+    assert card.mean_l1 > 3.0 * card.floor_mean_l1
+    assert not card.gates["mean_spread"].passed
 
 
 def test_the_simulated_stretch_is_as_long_and_as_late_as_the_real_one(
@@ -103,10 +102,10 @@ def test_interleaved_halves_forgive_no_day(truth: Preset, days: list[Day]) -> No
     thin = truth.model_copy(update={"cancel_rate": tuple(3.0 * r for r in truth.cancel_rate)})
     mixed = [days[0], day_of(thin, "2003-01-20", 60)]
     drawn = ScoreDraw(truth, mixed, days[1:2], seeds=(1,))
-    card = realism(drawn.tape, drawn.made)
-    assert card["interleaved_floor_mean_l1"] < 0.6 * card["floor_mean_l1"]
-    forgiven = card["mean_l1"] / card["floor_mean_l1"]
-    assert card["interleaved_mean_l1"] / card["interleaved_floor_mean_l1"] > 1.3 * forgiven
+    card = score(drawn, classifier=False, conditional=False)
+    assert card.interleaved_floor_mean_l1 < 0.6 * card.floor_mean_l1
+    forgiven = card.mean_l1 / card.floor_mean_l1
+    assert card.interleaved_mean_l1 / card.interleaved_floor_mean_l1 > 1.3 * forgiven
     short = ScoreDraw(
         truth, [Day(days[0].instrument, days[0].events, 1800.0, 3600.0)], [], seeds=(1,)
     )
@@ -122,19 +121,19 @@ def test_a_card_scores_as_its_days_do(truth: Preset, days: list[Day]) -> None:
     assert len(json.dumps(kept.card["scored_tape"])) < 30_000
     kept = kept.model_copy(update={"card": json.loads(json.dumps(kept.card))})
     again = score_by_card(kept, (1,))
-    for name, row in told["distances"].items():
-        assert again["distances"][name]["l1"] == pytest.approx(
-            row["l1"], abs=0.0 if name in FOURTEEN else 1e-4
+    for name, row in told.distances.items():
+        assert again.distances[name].l1 == pytest.approx(
+            row.l1, abs=0.0 if name in FOURTEEN else 1e-4
         )
-        assert again["distances"][name]["wasserstein"] is None
+        assert again.distances[name].wasserstein is None
     for key in ("mean_l1", "floor_mean_l1", "interleaved_mean_l1", "interleaved_floor_mean_l1"):
-        assert again[key] == pytest.approx(told[key], rel=1e-4)
+        assert getattr(again, key) == pytest.approx(getattr(told, key), rel=1e-4)
     for key in ("gates", "gates_train", "gates_level", "dynamics"):
-        assert {name: row["passed"] for name, row in again[key].items()} == {
-            name: row["passed"] for name, row in told[key].items()
+        assert {name: row.passed for name, row in getattr(again, key).items()} == {
+            name: row.passed for name, row in getattr(told, key).items()
         }
-    assert again["scored_on"] == told["scored_on"]
-    assert "need the days themselves" in again["notes"][-1]
+    assert again.scored_on == told.scored_on
+    assert "need the days themselves" in again.notes[-1]
     with pytest.raises(ConfigError, match="no tape on the card"):
         HeldOutTape.of_card(truth)
     torn = kept.card["scored_tape"] | {"references": [{"bins": {}, "curves": {}}]}
@@ -237,8 +236,8 @@ def test_a_halt_is_left_out_and_said(truth: Preset, days: list[Day]) -> None:
     )
     assert seen.n == whole.n - np.count_nonzero(in_halt)
     card = score(ScoreDraw(truth, [halted], days[1:2], seeds=(1,)), classifier=False)
-    assert card["notes"] == ["2003-01-13: 1 halts, left out"]
-    assert card["mean_l1"] < 0.1
+    assert card.notes == ["2003-01-13: 1 halts, left out"]
+    assert card.mean_l1 < 0.1
 
 
 def test_a_book_of_one_side_has_nothing_to_score(truth: Preset, days: list[Day]) -> None:
@@ -250,7 +249,7 @@ def test_a_book_of_one_side_has_nothing_to_score(truth: Preset, days: list[Day])
 
 def test_a_score_without_its_own_days_has_no_floors(truth: Preset, days: list[Day]) -> None:
     card = score(ScoreDraw(truth, days[:1], [], seeds=(1,)), classifier=False, conditional=False)
-    assert card["floor_mean_l1"] is None
-    assert card["pooled_floor_mean_l1"] is None
-    assert "no floors" in card["notes"][0]
+    assert card.floor_mean_l1 is None
+    assert card.pooled_floor_mean_l1 is None
+    assert "no floors" in card.notes[0]
     assert len(str(compact(card))) < 6000

@@ -216,9 +216,9 @@ def test_the_square_root_law_by_hand() -> None:
 def test_years_add_up() -> None:
     found = run(drawn(8, dates=120))
     table = years(found)
-    assert [row["year"] for row in table] == [2003, 2004, 2005]
-    assert sum(row["dates"] for row in table) == 120
-    assert math.prod(1 + row["net"] for row in table) == pytest.approx(found.equity[-1])
+    assert [row.year for row in table] == [2003, 2004, 2005]
+    assert sum(row.dates for row in table) == 120
+    assert math.prod(1 + row.net for row in table) == pytest.approx(found.equity[-1])
 
 
 finite = st.floats(-0.3, 0.3, allow_nan=False)
@@ -296,7 +296,7 @@ def test_drawdown_by_its_definition(returns: list[float]) -> None:
         of, np.zeros((len(net), 2)), net, 0 * net, net, 0 * net, net, np.zeros(2), 52.0
     )
     np.testing.assert_allclose(found.drawdown, expected, atol=1e-12)
-    assert years(found)[0]["drawdown"] == pytest.approx(max(expected), abs=1e-12)
+    assert years(found)[0].drawdown == pytest.approx(max(expected), abs=1e-12)
 
 
 def long(of: Walk) -> pl.DataFrame:

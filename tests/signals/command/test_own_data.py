@@ -13,10 +13,11 @@ from typer.testing import CliRunner
 
 from tercel.cli import app
 from tercel.core.report.cells import NOTHING
+from tercel.core.serialization import to_jsonable
 from tercel.signals.models.model_folder import load as load_model
 from tercel.signals.models.predict import cross_section
 from tercel.signals.panel.build import load
-from tercel.signals.panel.leak import leak_report, leaks_of
+from tercel.signals.panel.leak import leak_report, lines_of, reports_of
 from tercel.signals.runs.config import read_config
 from tercel.signals.sources.port import FrameSource
 from tercel.signals.sources.registry import source_of
@@ -199,7 +200,8 @@ def test_a_planted_leak_is_caught_through_every_adapter_and_an_honest_twin_is_no
     if command:
         found = done("leak", config, "--out", tmp_path / "leak")["leak"]
     else:  # what the command writes down, without its figures
-        found = leaks_of(read_config(config), 1, synthetic=True)
+        read = read_config(config)
+        found = to_jsonable(lines_of(read, *reports_of(read, 1, synthetic=True)))
     verdicts = {one["source"]: one["verdict"] for one in found}
     assert {
         name: one for name, one in verdicts.items() if name.startswith("leaky")

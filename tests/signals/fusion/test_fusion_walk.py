@@ -10,7 +10,14 @@ from tercel.core.errors import DataError
 from tercel.core.report.cells import NOTHING
 from tercel.core.stats import t_quantile
 from tercel.signals.models.model_folder import SignalModel, load, save
-from tercel.signals.models.skill import PERIODS, AlphaScale, chained, scale_of, skill_sentence
+from tercel.signals.models.skill import (
+    NO_SKILL,
+    PERIODS,
+    AlphaScale,
+    chained,
+    scale_of,
+    skill_sentence,
+)
 from tercel.signals.models.walk_forward import (
     DAY,
     base_names,
@@ -227,8 +234,8 @@ def test_a_source_that_begins_late_and_a_forecast_that_was_wrong(data: Dataset) 
     wrong = scale_of(data, -skill_sentence[:, 0], 0.3)
     assert wrong.unit_bps == 0.0
     never = out_of_sample(data, -skill_sentence[:, :1], names[:1], folds, shrink=0.5, seed=1)
-    assert never["ic"]["fusion"] == {}
-    assert np.isnan(never["calibration"]["slope"])
+    assert not never.fused
+    assert np.isnan(never.calibration["slope"])
 
 
 def test_chained_moves_are_sums_of_the_same_name() -> None:
@@ -248,13 +255,13 @@ def test_dates_on_which_a_fusion_is_silent_count_as_no_skill(data: Dataset) -> N
     score = np.where(speaks, data.outcome, 0.5)
     found = ic_of(score, data, np.random.default_rng(0))
     assert found is not None
-    assert found["mean"] == pytest.approx(0.5, abs=0.01)
-    assert found["dates"] == len(dates)
+    assert found.mean == pytest.approx(0.5, abs=0.01)
+    assert found.dates == len(dates)
     unheard = ic_of(np.where(speaks, data.outcome, np.nan), data, np.random.default_rng(0))
     assert unheard is not None
-    assert unheard["mean"] == pytest.approx(1.0)
+    assert unheard.mean == pytest.approx(1.0)
     never = ic_of(np.full(data.n, 0.5), data, np.random.default_rng(0))
-    assert never == {}
+    assert never is NO_SKILL
     assert "no source was statistically significant before any test block" in skill_sentence(never)
     few = data.rows(np.flatnonzero(data.dates < 4))
     assert ic_of(few.outcome, few, np.random.default_rng(0)) is None

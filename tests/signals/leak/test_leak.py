@@ -85,8 +85,8 @@ def test_a_faint_leak_of_any_bar_of_the_label_is_caught(market: SyntheticMarket,
 
 def test_the_report_reads_as_json_and_picture(market: SyntheticMarket) -> None:
     report = leak_report(market.prices, synthetic_leak(market.prices, 3))
-    assert report.to_json()["verdict"] == "leak"
-    assert set(report.to_json()["profile"]) == {"-2", "-1", "0", "1", "2", "3", "4"}
+    assert report.verdict == "leak"
+    assert set(map(str, report.profile)) == {"-2", "-1", "0", "1", "2", "3", "4"}
     figure = profile_figure({"planted": report})
     assert figure.svg.startswith("<svg")
     assert "leak" in figure.alt

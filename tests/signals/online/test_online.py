@@ -76,7 +76,7 @@ def test_one_feature_is_the_slope_that_recalibrates_a_forecaster(
     for square, slope in rows:
         known = after(known, square, square * slope, 5.0)
         sums = forgotten(sums, np.array([[square, square * slope]]), 5.0)
-    assert words(known)["slope"] == pytest.approx(
+    assert words(known).slope == pytest.approx(
         min(max(sums[0, 1] / sums[0, 0], 0.0), 1.5), abs=1e-9
     )
 
@@ -145,7 +145,7 @@ def test_labels_to_come_change_no_forecast_and_no_parameter(data: Dataset) -> No
         assert shorter.forecast.tobytes() == whole.forecast[early].tobytes()
         state = states_at(whole.moves, cut)
         assert states_at(shorter.moves, cut) == state
-        assert [line for line in whole.moves if line["at"] <= stamp(cut)] == shorter.moves
+        assert [line for line in whole.moves if line.at <= stamp(cut)] == shorter.moves
 
 
 def test_the_journal_leads_back_to_any_state_and_tells_the_forecasts(data: Dataset) -> None:
@@ -156,14 +156,14 @@ def test_the_journal_leads_back_to_any_state_and_tells_the_forecasts(data: Datas
         value for name, value in state.items() if name.startswith("weight:")
     ) == pytest.approx(1.0)
     for line, before in zip(found.moves[::-1], found.moves[-2::-1], strict=False):
-        now = states_at(found.moves, int(np.datetime64(line["at"][:-1], "ns").astype(np.int64)))[
+        now = states_at(found.moves, int(np.datetime64(line.at[:-1], "ns").astype(np.int64)))[
             "linear"
         ]
         assert state == now
-        state = state | {name: old for name, (old, _) in line["moved"].items()}
-        assert before["at"] < line["at"]
+        state = state | {name: old for name, (old, _) in line.moved.items()}
+        assert before.at < line.at
     assert state == states_at(found.moves, times[0])["linear"]
-    for old, _ in found.moves[0]["moved"].values():
+    for old, _ in found.moves[0].moved.values():
         assert old is None
 
 

@@ -23,6 +23,7 @@ from tercel.core.errors import DataError
 from tercel.signals.models.model_folder import SignalModel, load
 from tercel.signals.models.online import EVER, as_of, caught_up, drift_of, states_at
 from tercel.signals.models.predict import config_of, cross_section, predict
+from tercel.signals.models.skill import Skill
 from tercel.signals.panel.panel import Dataset
 from tercel.signals.portfolio.config import opened
 from tercel.signals.portfolio.config import read_config as read_portfolio
@@ -110,7 +111,7 @@ def test_what_is_served_is_what_a_training_to_the_date_would_serve(
         atol=1e-12,
     )
     for line in trained.updates():  # by the labels alone, no open row among them
-        at = int(np.datetime64(line["at"][:-1], "ns").astype(np.int64))
+        at = int(np.datetime64(line.at[:-1], "ns").astype(np.int64))
         near(states_at(early.updates(), at), states_at(trained.updates(), at))
     near(states_at(early.updates(), EVER), states_at(late.updates(), EVER))
     if update != "static":
@@ -125,7 +126,7 @@ def test_what_was_served_is_what_a_later_training_walks(update: str, start: int,
     model, later = project(update, start, prices(DAYS)), load(kept(update, DAYS) / "o" / "model")
     served = predict(model, weekdays(DAYS)[at])
     assert (
-        any(line["at"].startswith(str(weekdays(DAYS)[at])) for line in later.updates())
+        any(line.at.startswith(str(weekdays(DAYS)[at])) for line in later.updates())
         or update == "static"
     )
     near(states_at(model.updates(), served.at_ns), states_at(later.updates(), served.at_ns))
@@ -203,7 +204,7 @@ def test_every_source_learns_and_one_that_is_gone_keeps_what_it_knew(tmp_path: P
     at = [one.source for one in early.models].index("other")
     kept_line, now = ours.since.model.models[at].model, found.since.model.models[at].model
     assert now.coef_.tobytes() == kept_line.coef_.tobytes()
-    assert {line["source"] for line in found.since.lines} == {"daily"}
+    assert {line.source for line in found.since.lines} == {"daily"}
 
 
 def test_lines_that_are_taken_out_are_taken_back_and_learned_again() -> None:
@@ -364,10 +365,8 @@ def test_drift_is_told_as_seldom_as_it_says_and_found_where_it_is() -> None:
     week = 7 * 86_400 * 10**9
     time = np.repeat(np.arange(dates) * week, names)
     for _ in range(300):
-        before = {
-            "mean": 0.0951 * (1 + rng.standard_normal() / 20),
-            "t": 20.0,
-        }  # rank correlation of r .0995
+        mean = 0.0951 * (1 + rng.standard_normal() / 20)  # rank correlation of r .0995
+        before = Skill(mean, mean, mean, 20.0, dates)
         value, noise = rng.standard_normal((2, dates * names))
         for sign in told:
             outcome = sign * 0.1 * value + noise
@@ -405,7 +404,7 @@ def stepped(model: SignalModel, book: Path) -> list[str]:
 def test_a_portfolio_steps_by_what_was_learned_while_its_desk_was_off(tmp_path: Path) -> None:
     files = prices(690, turns=450)
     model, served = project("recursive", 450, files), project("recursive", 450, files)
-    days = len({line["at"] for line in predict(served).since.lines})  # type: ignore[union-attr]
+    days = len({line.at for line in predict(served).since.lines})  # type: ignore[union-attr]
     assert any(f"It learned on {days} dates" in line for line in stepped(model, tmp_path / "book"))
     assert journal(model) == journal(served)
     rows = cross_section(model, None)[0][0]

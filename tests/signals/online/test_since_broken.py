@@ -9,6 +9,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import polars as pl
 import pytest
@@ -28,7 +29,7 @@ from tests.signals.online.test_since import (
     two_sources,
 )
 
-from tercel.signals.models.model_folder import SignalModel, load
+from tercel.signals.models.model_folder import ParameterMove, SignalModel, load
 from tercel.signals.models.online import EVER, as_of, states_at
 from tercel.signals.models.predict import predict
 from tercel.signals.runs.config import read_config
@@ -58,7 +59,7 @@ def test_a_line_that_was_cut_short_is_told_and_learned_again(left: int) -> None:
     served(model).write_text("\n".join(lines[:9]) + "\n" + lines[9][:left])
     assert model.updates() == [
         *load(kept("recursive", 500) / "o" / "model").updates(),
-        *map(json.loads, lines[:9]),
+        *map(moved, lines[:9]),
     ]
     found = done("predict", model.folder)
     assert f"row 10 of {served(model)} was cut short" in said(found)
@@ -103,9 +104,13 @@ def test_a_source_whose_line_of_a_date_was_cut_short_learns_that_date(tmp_path: 
     model.updates()
 
 
-def of_lines(model: SignalModel, lines: list[str]) -> list[dict[str, object]]:
-    trained = [one for one in model.updates() if "model" not in one]
-    return [*trained, *map(json.loads, lines)]
+def moved(line: str) -> ParameterMove:
+    return msgspec.json.decode(line, type=ParameterMove)
+
+
+def of_lines(model: SignalModel, lines: list[str]) -> list[ParameterMove]:
+    trained = [one for one in model.updates() if not one.model]
+    return [*trained, *map(moved, lines)]
 
 
 def test_a_last_line_without_its_end_is_whole_and_none_is_glued_to_it() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tercel.core.stats.inference import normal_quantile
-from tercel.signals.models.predict import FEWEST, AdaptiveWidth, bounds, widths
+from tercel.signals.models.predict import FEWEST, AdaptiveWidth, widths
 
 NAMES, DATES = 40, 400
 
@@ -70,4 +70,3 @@ def test_beyond_all_scores_the_width_grows_and_below_enough_there_is_none() -> N
     one.learn(np.array([99.0]), math.nan)
     level = 1.1 * (FEWEST + 1) / FEWEST
     assert one.width() == pytest.approx(99.0 * (1 + (level - 1) / 0.1))
-    assert bounds(None, 3.0, 10.0) == {"low_bps": None, "high_bps": None}

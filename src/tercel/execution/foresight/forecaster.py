@@ -36,11 +36,12 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Final
 from zipfile import BadZipFile
 
+import msgspec
 import numpy as np
 
 from tercel.core.arrays import AnyArray, Int32, Ints
@@ -316,6 +317,68 @@ _TREES: Final = ("roots", "feature", "right", "value")
 _DAMAGED = (ValueError, KeyError, TypeError, AttributeError, EOFError, IndexError, BadZipFile)
 
 
+@dataclass(frozen=True)
+class Slope:
+    """A slope of moves on forecasts, and whether it is above 0, so that forecasts are used; standard error and lower end
+    of the days alone.
+    """
+
+    slope: float
+    se: float | None = None
+    low: float | None = None
+    speaks: bool = field(kw_only=True)
+
+
+class Recalibrated(msgspec.Struct, frozen=True):
+    """A symbol's entry in a card's table: days that its slopes know, what waiting costs, the slope of each horizon."""
+
+    ten: Slope = msgspec.field(name="10")
+    thirty: Slope = msgspec.field(name="30")
+    days: tuple[str, ...] = ()
+    waiting: float = 0.0
+
+    @property
+    def slopes(self) -> tuple[Slope, Slope]:
+        """In the order of HORIZONS."""
+        return self.ten, self.thirty
+
+
+@dataclass(frozen=True)
+class SimulatedMarket:
+    """The market that simulated a symbol's days, and its carry to tape: None where no card knows of one."""
+
+    market: str
+    carry: float | None
+
+
+class TrainedOn(msgspec.Struct, frozen=True):
+    """Days of a symbol that were trained on, and those that resampled ones among them are made of."""
+
+    days: tuple[str, ...] = ()
+    made_of: tuple[str, ...] = ()
+
+
+class NamedArrays(msgspec.Struct, frozen=True):
+    """The file of arrays that a card names."""
+
+    file: str
+    sha256: str
+
+
+class ForecasterCard(msgspec.Struct, frozen=True):
+    """What programs read of a card; one that was never saved has no hashes."""
+
+    format: int = FORMAT
+    features: int = VERSION
+    symbols: dict[str, TrainedOn] = {}
+    recalibrated: dict[str, Recalibrated] = {}
+    simulated: dict[str, SimulatedMarket] = {}
+    levels: tuple[float, ...] = ()
+    widths: tuple[tuple[float, ...], ...] = ()
+    arrays: NamedArrays | None = None
+    sha256: str = ""
+
+
 @dataclass(frozen=True, eq=False)
 class Forecaster:
     """Forecasts of the mid over HORIZONS, from the features of one moment.
@@ -374,17 +437,20 @@ class Forecaster:
         >>> list(shipped().seen)
         ['IBM', 'YHOO', 'CSCO']
         """
-        slopes = self.card.get(TABLE, {})
-        names = dict.fromkeys((*self.card.get("symbols", {}), *slopes))
-        return {
-            one: sorted({*self.trained_on(one), *slopes.get(one, {}).get("days", ())})
-            for one in names
-        }
+        found = {one: {*self.trained_on(one)} for one in self.facts.symbols}
+        for one, row in self.facts.recalibrated.items():
+            found.setdefault(one, set()).update(row.days)
+        return {one: sorted(days) for one, days in found.items()}
+
+    @cached_property
+    def facts(self) -> ForecasterCard:
+        """What programs read of the card."""
+        return msgspec.convert(self.card, ForecasterCard)
 
     def trained_on(self, symbol: str) -> list[str]:
         """Days of a symbol that it was trained on, and those that resampled ones among them are made of."""
-        about = self.card.get("symbols", {}).get(symbol, {})
-        return [*about.get("days", ()), *about.get("made_of", ())]
+        about = self.facts.symbols.get(symbol, TrainedOn())
+        return [*about.days, *about.made_of]
 
     def of(self, symbol: str) -> "Forecaster":
         """The same for one symbol: forecasts times its slope, and nothing said where its gate is closed.
@@ -405,12 +471,12 @@ class Forecaster:
         >>> shipped().of("UNKNOWN") is shipped()
         True
         """
-        if (slopes := self.card.get(TABLE, {}).get(symbol)) is None:
+        if (row := self.facts.recalibrated.get(symbol)) is None:
             return self
         scale = self.scale.copy()
-        for n, h in enumerate(HORIZONS):
-            scale[n] *= (slopes[str(h)]["slope"], 1.0) if slopes[str(h)]["speaks"] else (0.0, 0.0)
-        return replace(self, scale=scale, waiting=slopes.get(WAITING) or self.waiting)
+        for n, one in enumerate(row.slopes):
+            scale[n] *= (one.slope, 1.0) if one.speaks else (0.0, 0.0)
+        return replace(self, scale=scale, waiting=row.waiting or self.waiting)
 
     def teller(self, symbol: str = "", waiting: float = 0.0) -> "Teller":
         """What writes the forecasts of a symbol into its markets, and what waiting costs there (`View.waiting`)."""
@@ -528,18 +594,24 @@ def load(folder: Path) -> Forecaster:
     try:
         text = (folder / CARD).read_bytes()
         card = parse_json(text)
-        if card["features"] != VERSION:
-            raise DataError(
-                f"a forecaster of features of version {VERSION}",
-                f"version {card['features']} in {folder}",
-                AGAIN,
-            )
-        if card["format"] != FORMAT:
-            raise DataError(
-                f"a forecaster of format {FORMAT}", f"format {card['format']} in {folder}", AGAIN
-            )
+        version, form = card["features"], card["format"]
         refuse_if(
-            card["sha256"] != _digest(card),
+            version != VERSION,
+            f"a forecaster of features of version {VERSION}",
+            f"version {version} in {folder}",
+            AGAIN,
+            DataError,
+        )
+        refuse_if(
+            form != FORMAT,
+            f"a forecaster of format {FORMAT}",
+            f"format {form} in {folder}",
+            AGAIN,
+            DataError,
+        )
+        facts = msgspec.convert(card, ForecasterCard)
+        refuse_if(
+            facts.sha256 != _digest(card),
             "a card as it was written",
             f"{folder / CARD}, which was edited",
             AGAIN,
@@ -547,7 +619,7 @@ def load(folder: Path) -> Forecaster:
         )
         data = (folder / ARRAYS).read_bytes()
         refuse_if(
-            hashlib.sha256(data).hexdigest() != card["arrays"]["sha256"],
+            facts.arrays is None or hashlib.sha256(data).hexdigest() != facts.arrays.sha256,
             "the file that the card names",
             f"{folder / ARRAYS}, which was changed",
             AGAIN,
@@ -563,11 +635,8 @@ def load(folder: Path) -> Forecaster:
             or not np.isfinite(np.concatenate([one.ravel() for one in made.values()])).all()
         ):
             raise ValueError(f"lines of shape {found.lines.shape}, or a number that is none")
-        for symbol, one in card.get(TABLE, {}).items():
-            said = [
-                one.get(WAITING, 0.0),
-                *(one[str(h)]["slope"] * one[str(h)]["speaks"] for h in HORIZONS),
-            ]
+        for symbol, row in facts.recalibrated.items():
+            said = [row.waiting, *(one.slope * one.speaks for one in row.slopes)]
             if not all(0.0 <= value <= MOST_COST for value in said):
                 raise ValueError(f"{said} as cost of waiting and slopes of {symbol}")
     except OSError as error:
@@ -628,11 +697,11 @@ def heard(said: str) -> Forecaster:
         A forecaster learned in a market whose carry is too low.
     """
     found = resolve(said)
-    for symbol, one in found.card.get("simulated", {}).items():
-        if one["carry"] is not None and one["carry"] < ENOUGH:
+    for symbol, one in found.facts.simulated.items():
+        if one.carry is not None and one.carry < ENOUGH:
             raise DataError(
                 f"a forecaster learned on tape, or in a market with a carry of {ENOUGH}",
-                f"{said}, learned on {symbol} of {one['market']}, which has {one['carry']:.2f}",
+                f"{said}, learned on {symbol} of {one.market}, which has {one.carry:.2f}",
                 f"take {DEFAULT}, or train on days of tape",
             )
     return found

@@ -10,21 +10,23 @@ The card beside a policy file: what it sees and does, where it comes from, how g
 import hashlib
 import json
 import math
+import re
 import shlex
 import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Annotated, Any, Final, Protocol
 
+import msgspec
 import numpy as np
 
 from tercel import __version__
 from tercel.core.arrays import AnyArray, Float32, Floats
 from tercel.core.errors import ConfigError, PolicyError, refuse_if
-from tercel.core.serialization import parse_json
+from tercel.core.serialization import Record, parse_json
 from tercel.execution.columns import OBSERVATION
 from tercel.execution.features import FEATURES
 from tercel.execution.policies.network import HEADS, Head, MlpPolicy, OnnxPolicy, from_onnx, to_onnx
@@ -32,53 +34,60 @@ from tercel.execution.policies.network import HEADS, Head, MlpPolicy, OnnxPolicy
 # -- outcome of a training -----------------------------------------------------------------------------------------
 # The policy that a training selected, in words: its start or a checkpoint, and how far the two are apart in validation.
 
-Row = Mapping[str, float]
 NORMAL_95: Final = 1.96
 
 
-def apart(start: Row, checkpoint: Row) -> tuple[float, float, float]:
+@dataclass(frozen=True)
+class Look:
+    """A validation check, a row of `validation.csv`: frames so far, cost of the policy and of the rule, bps, and the
+    paired gain with its standard error.
+    """
+
+    frames: float
+    is_bps: float
+    rule_bps: float
+    gain: float
+    se: float
+
+
+def apart(start: Look, checkpoint: Look) -> tuple[float, float, float]:
     """What a checkpoint saves on the start, bps: the mean and the ends of its 95 % interval.
 
     Both are held against one rule on the same episodes, so the interval is, if anything, too wide: where the start is
     that rule it is exact.
 
-    Parameters
-    ----------
-    start, checkpoint : mapping
-        Rows of `validation.csv`.
-
-    >>> apart({"gain": 0.0, "se": 0.0}, {"gain": 1.0, "se": 0.25})
+    >>> apart(Look(0.0, 9.0, 9.0, 0.0, 0.0), Look(64.0, 8.0, 9.0, 1.0, 0.25))
     (1.0, 0.51, 1.49)
     """
-    mean = checkpoint["gain"] - start["gain"]
-    half = NORMAL_95 * math.hypot(start["se"], checkpoint["se"])
+    mean = checkpoint.gain - start.gain
+    half = NORMAL_95 * math.hypot(start.se, checkpoint.se)
     return mean, mean - half, mean + half
 
 
-def selection(start: Row, checkpoint: Row | None, looks: int, start_selected: bool) -> str:
+def selection(start: Look, checkpoint: Look | None, looks: int, start_selected: bool) -> str:
     """Sentence on the policy that a training selected, how far the best checkpoint is from the start, and what would help.
 
     Parameters
     ----------
-    start : mapping
-        The row of `validation.csv` before learning.
-    checkpoint : mapping, optional
-        That of the best checkpoint; None where there is none.
+    start : Look
+        Before learning.
+    checkpoint : Look, optional
+        Of the best checkpoint; None where there is none.
     looks : int
         Validation checks, that of the start among them.
     start_selected : bool
         Whether the start was selected.
 
-    >>> rows = {"frames": 0.0, "gain": 0.0, "se": 0.0}, {"frames": 4096.0, "gain": -0.5, "se": 0.125}
-    >>> print(selection(*rows, 3, True))  # doctest: +ELLIPSIS
+    >>> start = Look(0.0, 9.0, 9.0, 0.0, 0.0)
+    >>> print(selection(start, Look(4096.0, 9.5, 9.0, -0.5, 0.125), 3, True))  # doctest: +ELLIPSIS
     kept: the start. The best of 2 checkpoints, after 4,096 decisions, costs 0.50 [0.26, 0.74] bps more...
-    >>> print(selection(rows[0], {"frames": 4096.0, "gain": 2.0, "se": 0.5}, 3, False))
+    >>> print(selection(start, Look(4096.0, 7.0, 9.0, 2.0, 0.5), 3, False))
     kept: the checkpoint after 4,096 decisions, 2.00 [1.02, 2.98] bps cheaper than the start on validation episodes.
     """
     if checkpoint is None:
         return "kept: the start. There is no checkpoint. What helps: a longer training (frames)."
     mean, low, high = apart(start, checkpoint)
-    after = f"after {checkpoint['frames']:,.0f} decisions"
+    after = f"after {checkpoint.frames:,.0f} decisions"
     if not start_selected:
         saved = (
             f"{mean:.2f} [{low:.2f}, {high:.2f}] bps cheaper than the start on validation episodes"
@@ -102,18 +111,6 @@ def selection(start: Row, checkpoint: Row | None, looks: int, start_selected: bo
 # -- card -----------------------------------------------------------------------------------------
 
 FORMAT = 1
-TEXTS: Final = (
-    "name",
-    "actions",
-    "head",
-    "version",
-    "observation_hash",
-    "weights_sha256",
-    "observation",
-)
-# Whole numbers, and the least that each may be.
-NUMBERS: Final = {"n_actions": 1, "seed": -math.inf, "frames": 0, "stack": 1}
-TABLES: Final = ("task", "trained_on", "learner", "scores", "action_parameters", "limits")
 # Tables that say what is run: a score may be nan, a horizon may not.
 FINITE: Final = ("task", "action_parameters", "limits")
 OF_A_TASK: Final = (
@@ -125,7 +122,6 @@ OF_A_TASK: Final = (
     "warmup_s",
     "grid_points",
 )
-MARKETS: Final = (("trained_on", "market"), ("trained_on", "markets"), ("limits", "markets"))
 
 
 def layout_hash(names: Iterable[str]) -> str:
@@ -179,12 +175,12 @@ class Card:
     name: str
     observes: tuple[str, ...]
     actions: str
-    n_actions: int
-    head: str = "logits"
+    n_actions: Annotated[int, msgspec.Meta(ge=1)]
+    head: Head = "logits"
     task: dict[str, Any] = field(default_factory=dict)
     trained_on: dict[str, Any] = field(default_factory=dict)
     seed: int = 0
-    frames: int = 0
+    frames: Annotated[int, msgspec.Meta(ge=0)] = 0
     learner: dict[str, Any] = field(default_factory=dict)
     scores: dict[str, Any] = field(default_factory=dict)
     version: str = ""
@@ -193,7 +189,7 @@ class Card:
     format: int = FORMAT
     action_parameters: dict[str, Any] = field(default_factory=dict)
     observation: str = OBSERVATION
-    stack: int = 1
+    stack: Annotated[int, msgspec.Meta(ge=1)] = 1
     limits: dict[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> str:
@@ -229,12 +225,14 @@ class Card:
     def selection_text(self) -> str:
         """The policy that its training selected, and how far the best checkpoint was from the start (:func:`selection`); ""
         where the card does not tell."""
-        if "start" not in self.scores:
-            return ""
+        start, best = (self.look(name) for name in ("start", "best_checkpoint"))
         looks = int(self.learner.get("looks", 1))
-        return selection(
-            self.scores["start"], self.scores.get("best_checkpoint"), looks, self.is_start
-        )
+        return "" if start is None else selection(start, best, looks, self.is_start)
+
+    def look(self, name: str) -> Look | None:
+        """A validation check on the card; None where there is none."""
+        row = self.scores.get(name)
+        return None if row is None else msgspec.convert(row, Look)
 
     @property
     def score(self) -> Mapping[str, Any]:
@@ -273,7 +271,6 @@ def read_card(path: Path) -> Card:
         ) from error
     except ValueError as error:
         raise PolicyError("a card in JSON", f"{path}: {error}", remedy) from error
-    known = {f.name for f in fields(Card)}
     refuse_if(
         not isinstance(data, dict) or not {"name", "observes", "actions", "n_actions"} <= set(data),
         "a card with name, observes, actions and n_actions",
@@ -285,48 +282,36 @@ def read_card(path: Path) -> Card:
         raise PolicyError(
             f"a card of format {FORMAT}", f"{path}: format {data.get('format')}", remedy
         )
-    wrong = next(_wrong(data), None)
+    try:
+        card = msgspec.convert(data, Card)
+        wrong = next(_wrong(card), None)
+    except msgspec.ValidationError as error:
+        said, _, at = str(error).partition(" - at `$.")
+        name = re.split(r"\W", at)[0]
+        one_of = f"one of {', '.join(HEADS)}" if name == "head" else ""
+        wrong = name, one_of or said.removeprefix("Expected ").partition(", got")[0], data.get(name)
     if wrong is not None:
         name, expected, value = wrong
         raise PolicyError(
             f"a card whose {name} is {expected}", f"{path}: {name} {value!r}"[:300], remedy
         )
-    card = Card(**{key: value for key, value in data.items() if key in known})
-    return Card(
-        **{
-            **{f.name: getattr(card, f.name) for f in fields(Card)},
-            "observes": tuple(card.observes),
-        }
-    )
+    return card
 
 
-def _wrong(data: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
-    """Fields of another type than a card's, each with what was expected and what is there."""
-    given = {f.name: data[f.name] for f in fields(Card) if f.name in data}
-    for name, value in given.items():
-        if name in TEXTS and not isinstance(value, str):
-            yield name, "a text", value
-        elif name == "head" and value not in HEADS:
-            yield name, f"one of {', '.join(HEADS)}", value
-        elif name == "observes" and not _is_texts(value):
-            yield name, "a list of texts", value
-        elif name in NUMBERS and not (_is_number(value, whole=True) and value >= NUMBERS[name]):
-            least = f", at least {NUMBERS[name]}" if math.isfinite(NUMBERS[name]) else ""
-            yield name, f"a whole number{least}", value
-        elif name in TABLES and not isinstance(value, dict):
-            yield name, "a table of names and values", value
-    for table, key in MARKETS:
-        value = given.get(table, {}).get(key)
-        if not (value is None or isinstance(value, str) or _is_texts(value)):
-            yield f"{table}.{key}", "a market, or a list of markets", value
+def _wrong(card: Card) -> Iterator[tuple[str, str, Any]]:
+    """Entries of a card's tables that say nothing a program can use, each with what was expected and what is there."""
+    for name, table in (("trained_on", card.trained_on), ("limits", card.limits)):
+        for key in ("market", "markets"):
+            value = table.get(key)
+            if not (value is None or isinstance(value, str) or _is_texts(value)):
+                yield f"{name}.{key}", "a market, or a list of markets", value
     for key in OF_A_TASK:
-        value = given.get("task", {}).get(key, 0)
-        if not (
-            _is_number(value) or (key == "share" and value is None)
-        ):  # None: an order of a quantity
+        value = card.task.get(key, 0)
+        # None: an order of a quantity
+        if not (_is_number(value) or (key == "share" and value is None)):
             yield f"task.{key}", "a number", value
     for name in FINITE:
-        for key, value in _leaves(given.get(name, {}), name):
+        for key, value in _leaves(getattr(card, name), name):
             if isinstance(value, float) and not math.isfinite(value):
                 yield key, "a finite number", value
 
@@ -335,8 +320,8 @@ def _is_texts(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(one, str) for one in value)
 
 
-def _is_number(value: Any, *, whole: bool = False) -> bool:
-    return isinstance(value, int if whole else int | float) and not isinstance(value, bool)
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _leaves(value: Any, name: str) -> Iterator[tuple[str, Any]]:
@@ -465,8 +450,7 @@ def load_policy(folder: Path, observes: Iterable[str] | None = None) -> tuple[Po
             f"{folder / MODEL} with {digest[:16]}: damaged, or of another policy",
             "copy both files again, or save the policy again",
         )
-    head: Head = next((known for known in HEADS if known == card.head), "logits")
-    policy = from_onnx(data, head)
+    policy = from_onnx(data, card.head)
     refuse_if(
         (policy.observation_size, policy.n_actions) != (len(card.observes), card.n_actions),
         f"{len(card.observes)} inputs and {card.n_actions} actions, as the card says",
@@ -505,7 +489,22 @@ TOLERANCE = 1e-4
 EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
-def exported(folder: Path, out: Path, seed: int) -> dict[str, Any]:
+@dataclass(frozen=True)
+class ExportCheck(Record):
+    """Files of an exported policy, and how its outputs differ on random observations: in Tercel's own loader, in ONNX
+    Runtime (None where it is not installed), and the share of the same greedy actions there.
+    """
+
+    optional = ("same_action_share",)
+
+    files: list[str]
+    rows: int
+    native_difference: float
+    onnxruntime_difference: float | None = None
+    same_action_share: float | None = None
+
+
+def exported(folder: Path, out: Path, seed: int) -> ExportCheck:
     """Write the policy in `folder` to `out`, a folder or a .zip file: checked first, and only then put in place.
 
     Raises
@@ -523,10 +522,10 @@ def exported(folder: Path, out: Path, seed: int) -> dict[str, Any]:
             shutil.copyfile(folder / name, staged / name)
         check = compare(network, staged, card, seed)
         _place(staged, names, out, Path(aside))
-    return {"files": names, **check}
+    return replace(check, files=names)
 
 
-def compare(network: PolicyPort, exported: Path, card: Card, seed: int) -> dict[str, Any]:
+def compare(network: PolicyPort, exported: Path, card: Card, seed: int) -> ExportCheck:
     """Outputs of the exported files against the policy they came from, on random observations.
 
     Raises
@@ -538,11 +537,7 @@ def compare(network: PolicyPort, exported: Path, card: Card, seed: int) -> dict[
     observations = random_observations(network, seed)
     wanted = network.logits(observations)
     native = float(np.abs(again.logits(observations) - wanted).max())
-    found: dict[str, Any] = {
-        "rows": ROWS,
-        "native_difference": native,
-        "onnxruntime_difference": None,
-    }
+    found = ExportCheck([], ROWS, native)
     same = "the exported policy to give the same outputs"
     others = f"the native loader gives others, by up to {native:g}"
     refuse_if(native != 0.0, same, others, "train it again", PolicyError)
@@ -554,13 +549,12 @@ def compare(network: PolicyPort, exported: Path, card: Card, seed: int) -> dict[
         raise
     other = runtime.logits(observations)
     scale = max(1.0, float(np.abs(wanted).max()))
-    found["onnxruntime_difference"] = float(np.abs(other - wanted).max())
-    if card.head in ("logits", "q"):
-        found["same_action_share"] = float(np.mean(other.argmax(axis=1) == wanted.argmax(axis=1)))
-    others = f"ONNX Runtime gives others, by up to {found['onnxruntime_difference']:g}"
-    wrong = not found["onnxruntime_difference"] <= TOLERANCE * scale
-    refuse_if(wrong, same, others, "train it again", PolicyError)
-    return found
+    difference = float(np.abs(other - wanted).max())
+    others = f"ONNX Runtime gives others, by up to {difference:g}"
+    refuse_if(not difference <= TOLERANCE * scale, same, others, "train it again", PolicyError)
+    share = float(np.mean(other.argmax(axis=1) == wanted.argmax(axis=1)))
+    compared = share if card.head in ("logits", "q") else None
+    return replace(found, onnxruntime_difference=difference, same_action_share=compared)
 
 
 def random_observations(network: PolicyPort, seed: int) -> Float32:
@@ -592,6 +586,27 @@ def _place(staged: Path, names: list[str], out: Path, aside: Path) -> None:
 OBSERVATIONS: Final = "observations.json"
 # Quantiles that :class:`CalmObservations` keeps.
 LEVELS: Final = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
+
+
+@dataclass(frozen=True)
+class StoredFeature:
+    """Statistics of a feature in `observations.json`."""
+
+    mean: float
+    sd: float
+    quantiles: list[float]
+
+
+@dataclass(frozen=True)
+class StoredObservations:
+    """The file `observations.json`."""
+
+    market: str
+    command: str
+    episodes: int
+    decisions: int
+    levels: tuple[float, ...]
+    entries: dict[str, StoredFeature]
 
 
 @dataclass(frozen=True, eq=False)
@@ -639,24 +654,12 @@ class CalmObservations:
 
     def to_json(self) -> str:
         """A JSON object that :func:`read_observed` reads."""
-        plain = {
-            "market": self.market,
-            "command": self.command,
-            "episodes": self.episodes,
-            "decisions": self.decisions,
-            "levels": list(LEVELS),
-            "entries": {
-                name: {"mean": mean, "sd": sd, "quantiles": q}
-                for name, mean, sd, q in zip(
-                    self.entries,
-                    self.mean.tolist(),
-                    self.sd.tolist(),
-                    self.quantiles.T.tolist(),
-                    strict=True,
-                )
-            },
-        }
-        return json.dumps(plain, indent=1) + "\n"
+        columns = self.mean.tolist(), self.sd.tolist(), self.quantiles.T.tolist()
+        entries = zip(self.entries, map(StoredFeature, *columns), strict=True)
+        plain = StoredObservations(
+            self.market, self.command, self.episodes, self.decisions, LEVELS, dict(entries)
+        )
+        return json.dumps(asdict(plain), indent=1) + "\n"
 
 
 def read_observed(path: Path) -> CalmObservations:
@@ -668,19 +671,23 @@ def read_observed(path: Path) -> CalmObservations:
         When it is missing or none.
     """
     try:
-        raw = json.loads(path.read_text())
-        entries = raw["entries"]
-        columns = [
-            [entry[key] for entry in entries.values()] for key in ("mean", "sd", "quantiles")
-        ]
-        mean, sd, quantiles = (np.array(column, np.float64) for column in columns)
-        if tuple(entries) != FEATURES or not np.isfinite([mean, sd]).all() or (sd < 0).any():
+        raw = msgspec.convert(json.loads(path.read_text()), StoredObservations)
+        mean = np.array([one.mean for one in raw.entries.values()])
+        sd = np.array([one.sd for one in raw.entries.values()])
+        quantiles = np.array([one.quantiles for one in raw.entries.values()])
+        if tuple(raw.entries) != FEATURES or not np.isfinite([mean, sd]).all() or (sd < 0).any():
             raise ValueError(f"not the {len(FEATURES)} features, each with a mean and a deviation")
-        counts = int(raw["decisions"]), int(raw["episodes"])
         return CalmObservations(
-            tuple(entries), mean, sd, quantiles.T, *counts, str(raw["market"]), str(raw["command"])
+            tuple(raw.entries),
+            mean,
+            sd,
+            quantiles.T,
+            raw.decisions,
+            raw.episodes,
+            raw.market,
+            raw.command,
         )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError) as error:
         raise PolicyError(
             "figures of a policy's observations",
             f"{path}: {error}",

@@ -11,11 +11,12 @@ Tuning jobs for a pool: one strategy a job, results as small files until all are
 import json
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from tercel.core.errors import ConfigError, refuse_if
@@ -23,7 +24,7 @@ from tercel.core.files import write_atomic
 from tercel.core.jit import Floats, Longs
 from tercel.core.pool import Pool
 from tercel.core.progress import progress, say
-from tercel.core.serialization import json_text
+from tercel.core.serialization import Record, json_text
 from tercel.core.stats import clustered_se
 from tercel.execution import step as kernels
 from tercel.execution.costs import Costs, attribute
@@ -128,13 +129,15 @@ class SearchResult:
 
 
 @dataclass(frozen=True)
-class TuningOutcome:
+class TuningOutcome(Record):
     """Outcome of a tuning: parameters found, with their validation beside what it began from.
+
+    A strategy that has nothing to tune has its validation alone.
 
     Parameters
     ----------
     parameters : dict of str to float
-        The better ones on validation episodes: those found, or those begun from.
+        The better ones on validation episodes: those found, or those begun from; empty without any.
     training_bps : float
         Mean shortfall of the last generations' candidates.
     training_episodes : int
@@ -142,14 +145,43 @@ class TuningOutcome:
         Of `parameters`, and of the values that the search began from.
     training_overflowed : int
         Training episodes in which orders were lost.
+    final : TuningScore
+        Of finalists, on episodes of their own.
     """
 
-    parameters: dict[str, float]
-    training_bps: float
-    training_episodes: int
-    validation: TuningScore
-    begun_from: TuningScore
-    training_overflowed: int = 0
+    optional = (
+        "parameters",
+        "training_bps",
+        "training_episodes",
+        "begun_from",
+        "training_overflowed",
+        "final",
+    )
+
+    parameters: dict[str, float] = field(default_factory=dict)
+    training_bps: float | None = None
+    training_episodes: int | None = None
+    validation: TuningScore = field(kw_only=True)
+    begun_from: TuningScore | None = None
+    training_overflowed: int | None = None
+    final: TuningScore | None = None
+
+    @property
+    def rank(self) -> tuple[bool, float]:
+        """Sort key: finalists first, by their cost in the final."""
+        return self.final is None, (self.final or self.validation).bps
+
+
+@dataclass(frozen=True)
+class TuningResult:
+    """The file of a tuning: strategies with the values found, and those that have nothing to tune."""
+
+    market: str
+    task: dict[str, Any]
+    seed: int
+    best: str
+    strategies: dict[str, TuningOutcome]
+    untuned: dict[str, TuningOutcome]
 
 
 def episodes_for(kind: type[Tunable]) -> int:
@@ -333,7 +365,14 @@ def tune(
     both = [wrap(kind(values, arena.estimates), wrappers) for values in (end.parameters, start)]
     found, begun = scores(arena, arena.validation, both)
     chosen, score = (end.parameters, found) if (found.bps <= begun.bps) else (start, begun)
-    return TuningOutcome(chosen, end.training_bps, end.episodes, score, begun, end.overflowed)
+    return TuningOutcome(
+        chosen,
+        end.training_bps,
+        end.episodes,
+        validation=score,
+        begun_from=begun,
+        training_overflowed=end.overflowed,
+    )
 
 
 TUNING_SEED = -(2**33)
@@ -442,7 +481,7 @@ def tune_task(settings: TuningSettings, name: str, folder: Path) -> bool:
             counted.write_text(str(done))
 
         found = tune(arena_of(settings), name, settings.episodes or None, settings.seed, count)
-        write_json(path, asdict(found))
+        write_json(path, found)
     return True
 
 
@@ -457,14 +496,13 @@ def validate_task(
     arena = arena_of(settings)
     known = read_results(folder, names) if final else {}
     strategies = [
-        build(name, arena.estimates, known.get(name, {}).get("parameters")) for name in todo
+        build(name, arena.estimates, known[name].parameters if name in known else None)
+        for name in todo
     ]
     for name, one in zip(
         todo, scores(arena, arena.final if final else arena.validation, strategies), strict=True
     ):
-        write_json(
-            folder / f"{name}{ending}", asdict(one) if final else {"validation": asdict(one)}
-        )
+        write_json(folder / f"{name}{ending}", one if final else TuningOutcome(validation=one))
     return True
 
 
@@ -481,7 +519,7 @@ def write_json(path: Path, value: Any) -> None:
     write_atomic(path, json_text(value) + "\n")
 
 
-def read_results(folder: Path, names: Sequence[str]) -> dict[str, dict[str, Any]]:
+def read_results(folder: Path, names: Sequence[str]) -> dict[str, TuningOutcome]:
     """Results that :func:`tune_task` wrote.
 
     Raises
@@ -494,9 +532,11 @@ def read_results(folder: Path, names: Sequence[str]) -> dict[str, dict[str, Any]
         path = folder / f"{name}.json"
         last = folder / f"{name}{FINAL_FILE}"
         try:
-            results[name] = json.loads(path.read_text(encoding="utf-8"))
+            raw = json.loads(path.read_text(encoding="utf-8"))
+            results[name] = msgspec.convert(raw, TuningOutcome)
             if last.exists():
-                results[name]["final"] = json.loads(last.read_text(encoding="utf-8"))
+                final = json.loads(last.read_text(encoding="utf-8"))
+                results[name] = replace(results[name], final=msgspec.convert(final, TuningScore))
         except ValueError as error:
             raise ConfigError(
                 "a tuned result", f"{path}: {error}", "delete it; the same command resumes"
@@ -540,7 +580,7 @@ def _piece(settings: TuningSettings, name: str, plain: list[str], parts: Path) -
 def finals(settings: TuningSettings, names: list[str], parts: Path) -> None:
     """Run the best few again on validation episodes that chose nothing yet."""
     results = read_results(parts, names)
-    best = sorted(names, key=lambda name: float(results[name]["validation"]["bps"]))[:FINALISTS]
+    best = sorted(names, key=lambda name: results[name].validation.bps)[:FINALISTS]
     if all((parts / f"{name}{FINAL_FILE}").exists() for name in best):
         return
     say(f"finalists  {', '.join(best)}")
@@ -548,26 +588,19 @@ def finals(settings: TuningSettings, names: list[str], parts: Path) -> None:
         pool.run(validate_task, [(settings, best, parts, True)], lambda _done: None)
 
 
-def rank(one: dict[str, Any]) -> tuple[bool, float]:
-    """Sort key of a strategy's result: finalists first, by their cost in the final."""
-    return "final" not in one, float(one.get("final", one["validation"])["bps"])
-
-
 def _length(name: str) -> int:
     return episodes_for(TUNABLE[name.partition("+")[0]])
 
 
 def result_of(
-    label: str, settings: TuningSettings, results: dict[str, dict[str, Any]]
-) -> dict[str, Any]:
-    tuned = {name: one for name, one in results.items() if "parameters" in one}
-    untuned = {name: one for name, one in results.items() if "parameters" not in one}
-    best = min(results, key=lambda name: rank(results[name]))
-    return {
-        "market": label,
-        "task": settings.run.task.to_dict(),
-        "seed": settings.seed,
-        "best": best,
-        "strategies": tuned,
-        "untuned": untuned,
-    }
+    label: str, settings: TuningSettings, results: dict[str, TuningOutcome]
+) -> TuningResult:
+    """The file of a tuning in a market."""
+    return TuningResult(
+        market=label,
+        task=settings.run.task.to_dict(),
+        seed=settings.seed,
+        best=min(results, key=lambda name: results[name].rank),
+        strategies={name: one for name, one in results.items() if one.parameters},
+        untuned={name: one for name, one in results.items() if not one.parameters},
+    )

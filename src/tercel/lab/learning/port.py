@@ -9,8 +9,9 @@ import io
 import json
 import math
 from collections.abc import Callable, Sequence
+from copy import copy
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -177,7 +178,29 @@ def check_env(env: VecEnv) -> None:
 # Metrics of a training run: one CSV row per update, and returns of finished episodes.
 
 
-class ReturnTracker:
+class Stored:
+    """An object whose state is some of its attributes, arrays and numbers: those that `stored` names.
+
+    The state has private ones without their underscore.
+    """
+
+    stored: ClassVar[tuple[str, ...]]
+
+    def state(self) -> State:
+        """Copies of the attributes by name."""
+        return {name.lstrip("_"): copy(getattr(self, name)) for name in self.stored}
+
+    def restore(self, state: State) -> None:
+        """Take over the attributes of a state, arrays in place."""
+        for name in self.stored:
+            now, then = getattr(self, name), state[name.lstrip("_")]
+            if isinstance(now, np.ndarray):
+                now[:] = then
+            else:
+                setattr(self, name, type(now)(then))
+
+
+class ReturnTracker(Stored):
     """Tracker of returns: the mean over episodes that ended since it was last asked.
 
     >>> tracker = ReturnTracker(2)
@@ -186,6 +209,8 @@ class ReturnTracker:
     >>> tracker.take()
     (2.0, 2)
     """
+
+    stored = ("running", "total", "count", "last")
 
     def __init__(self, n: int) -> None:
         self.running = np.zeros(n)
@@ -209,21 +234,6 @@ class ReturnTracker:
         self.total = 0.0
         self.count = 0
         return self.last, count
-
-    def state(self) -> State:
-        return {
-            "running": self.running.copy(),
-            "total": self.total,
-            "count": self.count,
-            "last": self.last,
-        }
-
-    def restore(self, state: State, episodes_go_on: bool) -> None:
-        """`episodes_go_on` False forgets the episodes that were under way: the environment starts new ones."""
-        self.running[:] = state["running"] if episodes_go_on else 0.0
-        self.total = float(state["total"])
-        self.count = int(state["count"])
-        self.last = float(state["last"])
 
 
 class MetricsLog:

@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from tercel.core.errors import ConfigError, TapeError
+from tercel.core.errors import ConfigError, TapeError, refuse_if
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.flow.calibrate import blocks, census_of, choose_lot, from_census, judge
 from tercel.market.flow.census import Census, census
@@ -114,10 +114,7 @@ def of_one_market(preset: Preset, days: Sequence[Day]) -> None:
     ConfigError
         No days, or prices in other units than the preset's.
     """
-    if not days:
-        raise ConfigError(
-            "at least one day to compare with", "none", "name days that the lake holds"
-        )
+    refuse_if(not days, "at least one day to compare with", "none", "name days that the lake holds")
     for day in days:
         if day.instrument.tick != preset.tick:
             raise ConfigError(
@@ -153,8 +150,7 @@ def read_days(
     store = Lake(lake)
     if len(set(dates)) != len(dates):
         raise ConfigError("each day once", ", ".join(dates), "name each day once")
-    if not dates:
-        raise ConfigError("at least one day", "none", "name days with `date=`")
+    refuse_if(not dates, "at least one day", "none", "name days with `date=`")
     store.refuse_absent(symbol, dates, venue or None)
     read = [store.read(symbol, date, venue or None) for date in dates]
     return [
@@ -410,12 +406,12 @@ def _counts(
         instrument, events = store.read(symbol, days[0], venue)
         parts = blocks(instrument, events, BLOCK_S)
         return [instrument], parts[::2], parts[1::2], [f"{days[0]}, every second half hour"]
-    if not days or not held_out:
-        raise ConfigError(
-            "days to calibrate on and days held out",
-            f"{len(days)} and {len(held_out)}",
-            "name at least one of each, or a single day alone",
-        )
+    refuse_if(
+        not days or not held_out,
+        "days to calibrate on and days held out",
+        f"{len(days)} and {len(held_out)}",
+        "name at least one of each, or a single day alone",
+    )
     read = [store.read(symbol, day, venue) for day in days]
     test = [store.read(symbol, day, venue) for day in held_out]
     return (

@@ -1,29 +1,33 @@
 """Realism score of a preset against held-out tape: the tape in compact form, simulated stretches, and the card.
 
-`score` gives one mapping, the JSON of `tercel market score`, with a real-against-real floor beside every figure.
+`score` gives a `ScoreCard`, the JSON of `tercel market score`, with a real-against-real floor beside every figure.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Final
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Final, Self
 
+import msgspec
 import numpy as np
 
 from tercel.core.errors import ConfigError
+from tercel.core.serialization import to_jsonable
 from tercel.market.flow.port import Card, Preset
 from tercel.market.observed import Observed
-from tercel.market.score import dynamics
 from tercel.market.score.calibrated import Day, Stretch, half_hours, of_one_market, simulated
 from tercel.market.score.distance import (
     ConditionalReference,
+    LevelGate,
     Reference,
+    ScoreGate,
+    StoredReference,
     at_level,
     classifier_auc,
-    held,
+    gates,
     mean14,
     numbers,
 )
-from tercel.market.score.dynamics import Dynamics, of_tape, sums_of
+from tercel.market.score.dynamics import DynamicFigure, TapeFigure, judge, of_tape, sums_of
 from tercel.market.score.sample import Sample, clock_of, sample
 
 # -- realism ---------------------------------------------------------------------------------------
@@ -36,6 +40,14 @@ SEEDS = (1, 2, 3)
 # Held-out tape in compact form for a preset's card, so that a market can be scored without the days.
 
 DIGITS: Final = 5
+
+
+@dataclass(frozen=True)
+class Floor:
+    """L1 of one statistic between real days: of another day, and of all of them pooled."""
+
+    floor_l1: float | None
+    pooled_floor_l1: float | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,11 +68,11 @@ class HeldOutTape:
         Every other half hour of all stretches together; None where there is too little of it.
     interleaved_floor_mean_l1 : float, optional
         MEAN14 of the other half hours against these.
-    floors : dict of str to dict
-        "floor_l1" and "pooled_floor_l1" of each statistic, means over stretches; None without days calibrated on.
+    floors : dict of str to Floor
+        Of each statistic, means over stretches; None without days calibrated on.
     gates, gates_train : dict of str to float
         What gates compare, held out and calibrated on (empty without).
-    dynamics : dict of str to dict
+    dynamics : dict of str to TapeFigure
         See :mod:`tercel.market.score.dynamics`.
     notes : tuple of str
         What has to be known about the days.
@@ -72,10 +84,10 @@ class HeldOutTape:
     references: tuple[Reference, ...]
     odd: Reference | None
     interleaved_floor_mean_l1: float | None
-    floors: dict[str, dict[str, float | None]]
+    floors: dict[str, Floor]
     gates: dict[str, float]
     gates_train: dict[str, float]
-    dynamics: Dynamics
+    dynamics: dict[str, TapeFigure]
     notes: tuple[str, ...]
 
     @classmethod
@@ -108,10 +120,9 @@ class HeldOutTape:
             if halves is None or even is None
             else mean14(halves.l1(even)),
             floors={
-                name: {
-                    "floor_l1": mean_of(row[name] for row in single),
-                    "pooled_floor_l1": mean_of(row[name] for row in pooled),
-                }
+                name: Floor(
+                    mean_of(row[name] for row in single), mean_of(row[name] for row in pooled)
+                )
                 for name in references[0].l1(test_samples[0])
             },
             gates=numbers(test_samples),
@@ -122,24 +133,18 @@ class HeldOutTape:
 
     def to_card(self) -> Card:
         """Its entry in a preset's card: figures of five digits, bins exact."""
-        figures = rounded(
-            {
-                name: getattr(self, name)
-                for name in (
-                    "interleaved_floor_mean_l1",
-                    "floors",
-                    "gates",
-                    "gates_train",
-                    "dynamics",
-                )
-            },
-            DIGITS,
-        )
+        figures = {
+            "interleaved_floor_mean_l1": self.interleaved_floor_mean_l1,
+            "floors": self.floors,
+            "gates": self.gates,
+            "gates_train": self.gates_train,
+            "dynamics": self.dynamics,
+        }
         return {
             "stretches": [asdict(one) for one in self.stretches],
             "clock_ns": self.clock_ns,
             "hours": list(self.hours),
-            **figures,
+            **rounded(to_jsonable(figures), DIGITS),
             "notes": list(self.notes),
             "references": [one.to_json() for one in self.references],
             "odd": None if self.odd is None else self.odd.to_json(),
@@ -163,21 +168,21 @@ class HeldOutTape:
                 "days to score on", f"none, and no tape on the card of {preset.name}", way
             )
         try:
+            found = msgspec.convert(given, _StoredTape, strict=False)
             return cls(
-                stretches=tuple(Stretch(**one) for one in given["stretches"]),
-                clock_ns=int(given["clock_ns"]),
-                hours=(float(given["hours"][0]), float(given["hours"][1])),
-                references=tuple(Reference.of_json(one) for one in given["references"]),
-                odd=None if given["odd"] is None else Reference.of_json(given["odd"]),
-                gates=_floats(given["gates"]),
-                gates_train=_floats(given["gates_train"]),
-                notes=tuple(given["notes"]),
-                **{
-                    name: given[name]
-                    for name in ("interleaved_floor_mean_l1", "floors", "dynamics")
-                },
+                stretches=found.stretches,
+                clock_ns=found.clock_ns,
+                hours=found.hours,
+                references=tuple(Reference.of_json(one) for one in found.references),
+                odd=None if found.odd is None else Reference.of_json(found.odd),
+                interleaved_floor_mean_l1=found.interleaved_floor_mean_l1,
+                floors=found.floors,
+                gates=_floats(found.gates),
+                gates_train=_floats(found.gates_train),
+                dynamics=found.dynamics,
+                notes=found.notes,
             )
-        except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise ConfigError(
                 "a card with a tape as `tercel market score` keeps it with `write=`",
                 f"{preset.name}: {error!r}",
@@ -208,6 +213,22 @@ def rounded(value: Any, digits: int) -> Any:
     if isinstance(value, float):
         return float(f"{value:.{digits}g}") if np.isfinite(value) else None
     return value
+
+
+class _StoredTape(msgspec.Struct):
+    """What :meth:`HeldOutTape.to_card` wrote."""
+
+    stretches: tuple[Stretch, ...]
+    clock_ns: int
+    hours: tuple[float, float]
+    interleaved_floor_mean_l1: float | None
+    floors: dict[str, Floor]
+    gates: dict[str, float | None]
+    gates_train: dict[str, float | None]
+    dynamics: dict[str, TapeFigure]
+    notes: tuple[str, ...]
+    references: tuple[StoredReference, ...]
+    odd: StoredReference | None
 
 
 def _floats(given: Mapping[str, float | None]) -> dict[str, float]:
@@ -298,28 +319,78 @@ class ScoreDraw:
         self.sims = self.made.samples
 
 
-def distance_table(tape: HeldOutTape, made: Simulated) -> dict[str, dict[str, float | None]]:
-    """{"l1", "wasserstein", "floor_l1", "pooled_floor_l1"} of every statistic, means over test days and seeds."""
+@dataclass(frozen=True)
+class Distance:
+    """Distances of one statistic to the tape, means over test days and seeds, and their floors."""
+
+    l1: float | None
+    wasserstein: float | None
+    floor_l1: float | None
+    pooled_floor_l1: float | None
+
+
+@dataclass(frozen=True)
+class GivenDistance:
+    """L1 of one statistic given the spread or the half hour, and that of real days pooled."""
+
+    l1: float | None
+    pooled_floor_l1: float | None
+
+
+@dataclass(frozen=True)
+class ScoreCard:
+    """Realism of a market; its fields are what `tercel market score` prints as JSON.
+
+    `gates_train` are the gates against the days calibrated on, `gates_level` those of the test days with their level
+    taken out: where a gate is missed on the test days and passed on the others, the day has changed and not the model
+    failed. `impact` has the figures of an impact card, None where it was not measured; `prediction` and `teaches` are
+    the preset's own, for :func:`stored_prediction` and :func:`stored_lessons`.
+    """
+
+    model: str
+    preset: str
+    calibrated_on: list[str]
+    scored_on: list[str]
+    judged: bool
+    distances: dict[str, Distance]
+    mean_l1: float | None
+    floor_mean_l1: float | None
+    pooled_floor_mean_l1: float | None
+    interleaved_mean_l1: float | None
+    interleaved_floor_mean_l1: float | None
+    gates: dict[str, ScoreGate]
+    gates_train: dict[str, ScoreGate]
+    gates_level: dict[str, LevelGate]
+    dynamics: dict[str, DynamicFigure]
+    conditional: dict[str, GivenDistance]
+    classifier_auc: float | None
+    classifier_auc_real: float | None
+    impact: dict[str, Any]
+    prediction: Any
+    teaches: Any
+    seeds: int
+    notes: list[str]
+
+
+def distance_table(tape: HeldOutTape, made: Simulated) -> dict[str, Distance]:
+    """Distances of every statistic, means over test days and seeds."""
     pairs = [(r, s) for r, sims in zip(tape.references, made.samples, strict=True) for s in sims]
     found, moved = [r.l1(s) for r, s in pairs], [r.wasserstein(s) for r, s in pairs]
     return {
-        name: {
-            "l1": mean_of(row[name] for row in found),
-            "wasserstein": mean_of(row[name] for row in moved),
-            **floors,
-        }
+        name: Distance(
+            mean_of(row[name] for row in found),
+            mean_of(row[name] for row in moved),
+            floors.floor_l1,
+            floors.pooled_floor_l1,
+        )
         for name, floors in tape.floors.items()
     }
 
 
-def means(table: dict[str, dict[str, float | None]], key: str) -> float | None:
+def _mean14(column: Mapping[str, float | None]) -> float | None:
     """MEAN14 of one column, None where it is empty."""
-    column = {name: row[key] for name, row in table.items()}
-    return (
-        None
-        if column["spread"] is None
-        else mean14({n: v for n, v in column.items() if v is not None})
-    )
+    known = {name: value for name, value in column.items() if value is not None}
+    return mean14(known) if "spread" in known else None
 
 
 def interleaved(tape: HeldOutTape, made: Simulated) -> float | None:
@@ -332,30 +403,6 @@ def interleaved(tape: HeldOutTape, made: Simulated) -> float | None:
         return None
     drawn = [half_sample(days, tape.clock_ns, False) for days in zip(*made.seen, strict=True)]
     return mean_of(mean14(tape.odd.l1(one)) for one in drawn if one is not None)
-
-
-def realism(tape: HeldOutTape, made: Simulated) -> Card:
-    """Distances, floors and gates of a market; `gates_train` are those against the days calibrated on, `gates_level`
-    those of the test days with their level taken out.
-
-    Where a gate is missed on the test days and passed on the others, the day has changed and not the model failed.
-    """
-    table = distance_table(tape, made)
-    sims = numbers([s for row in made.samples for s in row])
-    return {
-        "distances": table,
-        "mean_l1": means(table, "l1"),
-        "floor_mean_l1": means(table, "floor_l1"),
-        "pooled_floor_mean_l1": means(table, "pooled_floor_l1"),
-        "interleaved_mean_l1": interleaved(tape, made),
-        "interleaved_floor_mean_l1": tape.interleaved_floor_mean_l1,
-        "gates": held(tape.gates, sims),
-        "gates_train": held(tape.gates_train, sims) if tape.gates_train else {},
-        "gates_level": at_level(tape.gates, tape.gates_train, sims) if tape.gates_train else {},
-        "dynamics": dynamics.judge(
-            tape.dynamics, [dynamics.sums_of(o) for row in made.seen for o in row]
-        ),
-    }
 
 
 IMPACT_KEYS: Final = (
@@ -376,7 +423,7 @@ def score(
     classifier: bool = True,
     impact: Mapping[str, Any] | None = None,
     conditional: bool = True,
-) -> Card:
+) -> ScoreCard:
     """Score a preset against days of tape.
 
     Parameters
@@ -389,22 +436,17 @@ def score(
         What an impact card found; its keys are None without.
     conditional : bool
         Distances given the spread and the time of day.
-
-    Returns
-    -------
-    dict
-        "model", "calibrated_on", "scored_on", "judged", "distances", "mean_l1", "floor_mean_l1",
-        "pooled_floor_mean_l1", "interleaved_mean_l1", "interleaved_floor_mean_l1", "gates", "gates_train",
-        "gates_level", "dynamics", "conditional", "classifier_auc", "classifier_auc_real", "impact", "prediction",
-        "teaches", "seeds", "notes".
     """
     simulated, real = classifier_scores(drawn) if classifier else (None, None)
-    found = _described(drawn.preset, drawn.tape, drawn.made, impact)
-    given = conditional_table(drawn) if conditional else {}
-    return found | {"conditional": given, "classifier_auc": simulated, "classifier_auc_real": real}
+    return replace(
+        _described(drawn.preset, drawn.tape, drawn.made, impact),
+        conditional=conditional_table(drawn) if conditional else {},
+        classifier_auc=simulated,
+        classifier_auc_real=real,
+    )
 
 
-def score_by_card(preset: Preset, seeds: Sequence[int]) -> Card:
+def score_by_card(preset: Preset, seeds: Sequence[int]) -> ScoreCard:
     """Score a preset against the held-out tape in its card, as far as a card allows.
 
     Raises
@@ -419,7 +461,7 @@ def score_by_card(preset: Preset, seeds: Sequence[int]) -> Card:
         Simulated.like(tape, preset, seeds),
         preset.card.get("scores", {}).get("impact"),
     )
-    return found | {"notes": [*found["notes"], BY_CARD]}
+    return replace(found, notes=[*found.notes, BY_CARD])
 
 
 BY_CARD: Final = (
@@ -430,27 +472,38 @@ BY_CARD: Final = (
 
 def _described(
     preset: Preset, tape: HeldOutTape, made: Simulated, impact: Mapping[str, Any] | None
-) -> Card:
+) -> ScoreCard:
     """A score without what needs the days."""
-    return {
-        "model": preset.model,
-        "preset": preset.name,
-        "calibrated_on": calibrated_on(preset),
-        "scored_on": [one.label for one in tape.stretches],
-        "judged": preset.model == JUDGED_MODEL and min(tape.hours) >= JUDGED_HOURS,
-        **realism(tape, made),
-        "conditional": {},
-        "classifier_auc": None,
-        "classifier_auc_real": None,
-        "impact": {key: (impact or {}).get(key) for key in IMPACT_KEYS},
-        "prediction": preset.card.get("prediction"),
-        "teaches": preset.card.get("teaches"),
-        "seeds": len(made.seen[0]),
-        "notes": list(tape.notes),
-    }
+    table = distance_table(tape, made)
+    sims = numbers([s for row in made.samples for s in row])
+    return ScoreCard(
+        model=preset.model,
+        preset=preset.name,
+        calibrated_on=calibrated_on(preset),
+        scored_on=[one.label for one in tape.stretches],
+        judged=preset.model == JUDGED_MODEL and min(tape.hours) >= JUDGED_HOURS,
+        distances=table,
+        mean_l1=_mean14({name: row.l1 for name, row in table.items()}),
+        floor_mean_l1=_mean14({name: row.floor_l1 for name, row in table.items()}),
+        pooled_floor_mean_l1=_mean14({name: row.pooled_floor_l1 for name, row in table.items()}),
+        interleaved_mean_l1=interleaved(tape, made),
+        interleaved_floor_mean_l1=tape.interleaved_floor_mean_l1,
+        gates=gates(tape.gates, sims),
+        gates_train=gates(tape.gates_train, sims) if tape.gates_train else {},
+        gates_level=at_level(tape.gates, tape.gates_train, sims) if tape.gates_train else {},
+        dynamics=judge(tape.dynamics, [sums_of(o) for row in made.seen for o in row]),
+        conditional={},
+        classifier_auc=None,
+        classifier_auc_real=None,
+        impact={key: (impact or {}).get(key) for key in IMPACT_KEYS},
+        prediction=preset.card.get("prediction"),
+        teaches=preset.card.get("teaches"),
+        seeds=len(made.seen[0]),
+        notes=list(tape.notes),
+    )
 
 
-def keep(preset: Preset, tape: HeldOutTape, card: Mapping[str, Any]) -> Preset:
+def keep(preset: Preset, tape: HeldOutTape, card: ScoreCard) -> Preset:
     """The preset with its scores, and the tape they were taken on, in its card."""
     return preset.model_copy(
         update={"card": {**preset.card, "scores": compact(card), "scored_tape": tape.to_card()}}
@@ -484,8 +537,8 @@ def classifier_scores(drawn: ScoreDraw) -> tuple[float | None, float | None]:
     return mean_of(simulated), mean_of(real)
 
 
-def conditional_table(drawn: ScoreDraw) -> dict[str, dict[str, float | None]]:
-    """{"l1", "pooled_floor_l1"} given the spread and given the time of day, means over test days and seeds."""
+def conditional_table(drawn: ScoreDraw) -> dict[str, GivenDistance]:
+    """Distances given the spread and given the time of day, means over test days and seeds."""
     found: list[dict[str, float | None]] = []
     floor: list[dict[str, float | None]] = []
     for seen, sims in zip(drawn.test_seen, drawn.sim_seen, strict=True):
@@ -493,32 +546,101 @@ def conditional_table(drawn: ScoreDraw) -> dict[str, dict[str, float | None]]:
         found += [reference.l1([o]) for o in sims]
         floor += [reference.l1(drawn.train_seen)] if drawn.train_seen else []
     return {
-        name: {
-            "l1": mean_of(f[name] for f in found),
-            "pooled_floor_l1": mean_of(f[name] for f in floor),
-        }
+        name: GivenDistance(mean_of(f[name] for f in found), mean_of(f[name] for f in floor))
         for name in found[0]
     }
 
 
-def compact(card: Mapping[str, Any], digits: int = 4) -> Card:
+SECONDARY: Final = (
+    "conditional",
+    "gates_train",
+    "gates_level",
+    "calibrated_on",
+    "preset",
+    "prediction",
+    "teaches",
+)
+
+
+def compact(card: ScoreCard, digits: int = 4) -> Card:
     """A score reduced for a preset's card: figures rounded, secondary tables dropped."""
-    short = {
-        key: value
-        for key, value in card.items()
-        if key
-        not in {
-            "conditional",
-            "gates_train",
-            "gates_level",
-            "calibrated_on",
-            "preset",
-            "prediction",
-            "teaches",
-        }
-    }
+    short = {name: value for name, value in vars(card).items() if name not in SECONDARY}
     short["dynamics"] = {
-        name: {key: row[key] for key in ("value", "real", "passed")}
-        for name, row in card["dynamics"].items()
+        name: ScoreGate(row.value, row.real, row.passed) for name, row in card.dynamics.items()
     }
-    return {key: rounded(value, digits) for key, value in short.items()}
+    found: Card = rounded(to_jsonable(short), digits)
+    return found
+
+
+# -- what cards keep -------------------------------------------------------------------------------
+# Parts of a preset's card that programs read.
+
+
+@dataclass(frozen=True)
+class StoredScores:
+    """What :func:`compact` wrote, as far as tables show it."""
+
+    judged: bool = False
+    mean_l1: float | None = None
+    floor_mean_l1: float | None = None
+    pooled_floor_mean_l1: float | None = None
+    classifier_auc: float | None = None
+    gates: Mapping[str, ScoreGate] = field(default_factory=dict)
+    dynamics: Mapping[str, ScoreGate] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, preset: Preset) -> Self:
+        """Of a preset's card; of one that was never scored all are empty."""
+        return msgspec.convert(preset.card.get("scores") or {}, cls)
+
+
+class RankCorrelation(msgspec.Struct):
+    """Spearman's correlation of simulated and tape costs, its interval, and the tape's with itself."""
+
+    mean: float | None
+    ci_low: float | None
+    ci_high: float | None
+    ceiling: float | None
+
+
+class Signs(msgspec.Struct):
+    """Pairs of strategies that differ significantly on tape, and the share of them that simulation orders alike."""
+
+    told: int
+    agree: float | None
+
+
+class StoredPrediction(msgspec.Struct):
+    """What `tercel market predict` wrote, as far as tables show it."""
+
+    days: list[str]
+    strategies: int
+    spearman: RankCorrelation
+    spearman_resting: RankCorrelation
+    signs: Signs
+
+
+class Beside(msgspec.Struct):
+    """A figure simulated, and on tape."""
+
+    simulated: float | None
+    tape: float | None
+
+
+class StoredLessons(msgspec.Struct):
+    """What `tercel market fills` wrote, as far as tables show it: by seconds, shares filled, mark-outs and R²."""
+
+    carry: float | None = None
+    filled: dict[str, Beside] | None = None
+    markouts_bps: dict[str, Beside] | None = None
+    horizons: dict[str, Beside] | None = None
+
+
+def stored_prediction(card: Any) -> StoredPrediction | None:
+    """The prediction that a score or a preset's card has."""
+    return msgspec.convert(card, StoredPrediction) if card else None
+
+
+def stored_lessons(card: Any) -> StoredLessons | None:
+    """What a market teaches, of a score or a preset's card."""
+    return msgspec.convert(card, StoredLessons) if card else None

@@ -22,6 +22,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -41,8 +42,6 @@ from tercel.market.score.sample import (
     Sample,
     minute_volume,
 )
-
-Distances = dict[str, dict[str, float | None]]
 
 BINS: Final = 20
 FEW_BINS: Final = 10
@@ -143,6 +142,13 @@ def wasserstein(reference: Floats, other: Floats) -> float:
     return float(np.sum(np.diff(edges, prepend=0.0) * np.abs(at_a - at_b)) / sd)
 
 
+class StoredReference(msgspec.Struct):
+    """A reference in a card: of each statistic the cuts, the values that are bins alone and the counts; the curves."""
+
+    bins: dict[str, tuple[list[float], list[float], list[int]]]
+    curves: dict[str, list[float]]
+
+
 @dataclass(frozen=True, eq=False)
 class Reference:
     """A real sample as bins, to compare others with.
@@ -183,14 +189,14 @@ class Reference:
         }
 
     @classmethod
-    def of_json(cls, given: Mapping[str, Any]) -> "Reference":
+    def of_json(cls, given: "StoredReference") -> "Reference":
         """What :meth:`to_json` wrote, without the sample."""
-        rows = {n: given["bins"][n] for n in FOURTEEN}
+        rows = {n: given.bins[n] for n in FOURTEEN}
         bins = {n: Bins.of_json(plain, atoms) for n, (plain, atoms, _) in rows.items()}
         counts = {n: np.array(counted, np.int64) for n, (_, _, counted) in rows.items()}
         if any(counts[n].shape != (bins[n].n,) for n in FOURTEEN):
             raise ValueError("bins and counts of different number")
-        return cls(bins, counts, {n: np.array(given["curves"][n], np.float64) for n in CURVES})
+        return cls(bins, counts, {n: np.array(given.curves[n], np.float64) for n in CURVES})
 
     def wasserstein(self, other: Sample) -> dict[str, float | None]:
         """Wasserstein distances of the fourteen; None for event kinds (unordered) and autocorrelations."""
@@ -203,17 +209,9 @@ class Reference:
         return found | dict.fromkeys(CURVES)
 
 
-def distances(real: Sample, other: Sample) -> Distances:
-    """{"l1", "wasserstein"} of every statistic."""
-    reference = Reference.of(real)
-    narrow, wide = reference.l1(other), reference.wasserstein(other)
-    return {name: {"l1": narrow[name], "wasserstein": wide[name]} for name in narrow}
-
-
-def mean14(found: Mapping[str, float] | Distances) -> float:
+def mean14(found: Mapping[str, float]) -> float:
     """Mean L1 of the fourteen statistics."""
-    values = (found[name] for name in FOURTEEN)
-    return float(np.mean([v["l1"] if isinstance(v, dict) else v for v in values]))
+    return float(np.mean([found[name] for name in FOURTEEN]))
 
 
 # -- gates: volatility by horizon, spread, market orders, sign memory, response --
@@ -231,22 +229,32 @@ LEVELS: Final = ("sd_", "mean_spread", "market_")
 RATIO: Final = 0.15
 """Variance ratios, absolute."""
 
-Gates = dict[str, dict[str, Any]]
+
+@dataclass(frozen=True)
+class ScoreGate:
+    """A simulated number beside the tape's, and whether it is near enough; not passed where one of them is None."""
+
+    value: float | None
+    real: float | None
+    passed: bool
 
 
-def gates(real: Sample | Sequence[Sample], simulated: Sample | Sequence[Sample]) -> Gates:
-    """Every gate as {"value" (simulated), "real", "passed"}; None and not passed where a value cannot be had."""
-    return held(numbers(real), numbers(simulated))
+@dataclass(frozen=True)
+class LevelGate(ScoreGate):
+    """A gate with the days' level taken out (:func:`at_level`)."""
+
+    by_model: float | None
+    by_day: float | None
 
 
-def held(reals: Mapping[str, float], sims: Mapping[str, float]) -> Gates:
-    """Gates from `numbers` computed before."""
+def gates(reals: Mapping[str, float], sims: Mapping[str, float]) -> dict[str, ScoreGate]:
+    """Every gate, of the tape's `numbers` and the simulated ones."""
     return {name: judged(name, sims[name], reals[name]) for name in sims}
 
 
 def at_level(
     reals: Mapping[str, float], train: Mapping[str, float], sims: Mapping[str, float]
-) -> Gates:
+) -> dict[str, LevelGate]:
     """Gates with the days' level taken out: volatility, spread, and rate and size of market orders move as the tape's
     do from the days calibrated on to these.
 
@@ -254,7 +262,7 @@ def at_level(
     product is the misfit. Both are None for what has no level.
 
     >>> found = at_level({"sd_1s": 2.0}, {"sd_1s": 1.0}, {"sd_1s": 1.05})["sd_1s"]
-    >>> found["passed"], found["by_model"], found["by_day"]
+    >>> found.passed, found.by_model, found.by_day
     (True, 1.05, 0.5)
     """
     found = {}
@@ -262,9 +270,8 @@ def at_level(
         has_level = name.startswith(LEVELS) and reals[name] > 0 and train[name] > 0
         moved = value * reals[name] / train[name] if has_level else value
         ratios = (value / train[name], train[name] / reals[name]) if has_level else (None, None)
-        found[name] = judged(name, moved, reals[name]) | dict(
-            zip(("by_model", "by_day"), ratios, strict=True)
-        )
+        gate = judged(name, moved, reals[name])
+        found[name] = LevelGate(gate.value, gate.real, gate.passed, *ratios)
     return found
 
 
@@ -291,14 +298,14 @@ def numbers(drawn: Sample | Sequence[Sample]) -> dict[str, float]:
     return {name: float(value) for name, value in found.items()}
 
 
-def judged(name: str, value: float, real: float) -> dict[str, Any]:
+def judged(name: str, value: float, real: float) -> ScoreGate:
     """One gate's verdict.
 
-    >>> judged("sd_1s", 1.05, 1.0)["passed"], judged("sign_acf_1", 0.45, 0.6)["passed"]
+    >>> judged("sd_1s", 1.05, 1.0).passed, judged("sign_acf_1", 0.45, 0.6).passed
     (True, False)
     """
     if not (np.isfinite(value) and np.isfinite(real)):
-        return {"value": finite(value), "real": finite(real), "passed": False}
+        return ScoreGate(finite(value), finite(real), False)
     if name.startswith("sign_acf"):
         passed = abs(value - real) <= SIGN
     elif name.startswith("variance_ratio"):
@@ -307,7 +314,7 @@ def judged(name: str, value: float, real: float) -> dict[str, Any]:
         passed = abs(value - real) <= (RESPONSE if name.startswith("response") else RELATIVE) * abs(
             real
         )
-    return {"value": value, "real": real, "passed": bool(passed)}
+    return ScoreGate(value, real, bool(passed))
 
 
 def finite(value: float | None) -> float | None:

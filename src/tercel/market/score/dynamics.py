@@ -23,10 +23,10 @@ A figure is a function of a few sums (a share is hits over cases), so days and h
 bootstrap draws clusters of sums (`tercel.core.stats.bootstrap`).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -165,8 +165,27 @@ def _all(figures: Sequence[SumFigure], means: Floats, columns: Sequence[str]) ->
     return np.column_stack([figure.of(*(at[c] for c in figure.columns)) for figure in figures])
 
 
-Dynamics = dict[str, dict[str, Any]]
-"""By figure: real, ci_low, ci_high, floor (odd against even half hours), train, bar; and value, passed once judged."""
+@dataclass(frozen=True)
+class TapeFigure:
+    """A dynamic figure of the tape with its interval, its floor (odd against even half hours), its value on the days
+    calibrated on, and the largest distance from it that passes.
+    """
+
+    real: float
+    ci_low: float | None
+    ci_high: float | None
+    floor: float | None
+    train: float | None
+    bar: float
+
+
+@dataclass(frozen=True)
+class DynamicFigure(TapeFigure):
+    """The tape's figure beside the simulated one; a missing value has not passed."""
+
+    value: float | None
+    passed: bool
+
 
 OFI_S: Final = (1, 10, 60)
 VOLUME_S: Final = 10
@@ -193,20 +212,20 @@ SEED: Final = 1
 """Of the intervals."""
 
 
-def judge(tape: Dynamics, simulated: Sequence[Sums]) -> Dynamics:
-    """The tape's figures with simulated `value` and `passed`; a missing value has not passed."""
+def judge(tape: Mapping[str, TapeFigure], simulated: Sequence[Sums]) -> dict[str, DynamicFigure]:
+    """The tape's figures beside those of simulated stretches."""
     made = values(FIGURES, table(simulated, COLUMNS), COLUMNS)
     return {
-        name: {
-            **row,
-            "value": finite(made[name]),
-            "passed": bool(abs(made[name] - row["real"]) <= row["bar"]),
-        }
+        name: DynamicFigure(
+            **vars(row),
+            value=finite(made[name]),
+            passed=bool(abs(made[name] - row.real) <= row.bar),
+        )
         for name, row in tape.items()
     }
 
 
-def of_tape(test: Sequence[Sums], train: Sequence[Sums]) -> Dynamics:
+def of_tape(test: Sequence[Sums], train: Sequence[Sums]) -> dict[str, TapeFigure]:
     """Dynamic figures of days of tape with intervals, floors and bars.
 
     Parameters
@@ -225,21 +244,19 @@ def of_tape(test: Sequence[Sums], train: Sequence[Sums]) -> Dynamics:
         values(FIGURES, table(train or test, COLUMNS), COLUMNS),
     )
     spread = spreads(table([*test, *train], COLUMNS))
-    rows: Dynamics = {
-        name: {
-            "real": one.mean,
-            "ci_low": finite(one.ci_low),
-            "ci_high": finite(one.ci_high),
-            "floor": finite(floor[name]),
-            "train": finite(seen[name]) if train else None,
-            "bar": bar(name, one.mean, spread[name]),
-        }
+    rows = {
+        name: TapeFigure(
+            real=one.mean,
+            ci_low=finite(one.ci_low),
+            ci_high=finite(one.ci_high),
+            floor=finite(floor[name]),
+            train=finite(seen[name]) if train else None,
+            bar=bar(name, one.mean, spread[name]),
+        )
         for name, one in estimates(FIGURES, held, COLUMNS, SEED).items()
     }
     return {
-        name: row
-        for name, row in rows.items()
-        if np.isfinite(row["real"]) and np.isfinite(row["bar"])
+        name: row for name, row in rows.items() if np.isfinite(row.real) and np.isfinite(row.bar)
     }
 
 

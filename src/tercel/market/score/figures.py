@@ -1,7 +1,7 @@
 """Charts of a score: real and simulated distributions, autocorrelations, response, distances with floors."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from tercel.core.report import svg
 from tercel.core.report.svg import Figure, finished, sketch
 from tercel.market.observed import Observed
 from tercel.market.observed.kernel import KINDS
-from tercel.market.score.card import ScoreDraw
+from tercel.market.score.card import Distance, ScoreDraw
 from tercel.market.score.distance import given_spread, given_time
 from tercel.market.score.sample import FOURTEEN, RESPONSE_LAGS, SD_SECONDS, Sample
 
@@ -160,20 +160,21 @@ def moves(score: ScoreDraw) -> Figure:
     )
 
 
-def floors(distances: Mapping[str, Mapping[str, Any]]) -> Figure:
+def floors(distances: Mapping[str, Distance]) -> Figure:
     """L1 of each statistic beside both floors."""
     names = list(distances)
 
     with sketch(4.6) as drawing:
         panel = drawing.subplots()
         at = np.arange(len(names))
-        values = [distances[n]["l1"] or 0.0 for n in names]
+        values = [one.l1 or 0.0 for one in distances.values()]
         panel.barh(at, values, height=0.62, color=SIMULATED, alpha=0.75, label="simulated")
-        for key, marker, colour, label in (
-            ("floor_l1", "|", svg.INK.token, "a real day"),
-            ("pooled_floor_l1", "d", REAL, "real days pooled"),
+        days = [one.floor_l1 for one in distances.values()]
+        together = [one.pooled_floor_l1 for one in distances.values()]
+        for real, marker, colour, label in (
+            (days, "|", svg.INK.token, "a real day"),
+            (together, "d", REAL, "real days pooled"),
         ):
-            real = [distances[n][key] for n in names]
             if all(x is not None for x in real):
                 panel.plot(
                     np.array(real, np.float64), at, marker, color=colour, label=label, markersize=8

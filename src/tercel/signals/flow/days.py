@@ -4,10 +4,10 @@ A day runs through the market's own kernels once, without any order of ours, so 
 decision in replay, at a desk, or in a driver.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
@@ -191,36 +191,86 @@ SURE: Final = 2.0
 """A gain of fewer standard errors is none."""
 
 
-def accuracy(said: Floats, y: Floats) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Accuracy:
+    """R² of scaled moves, AUC of their signs among moves, and the slope of moves on forecasts."""
+
+    samples: int
+    r2: float
+    auc: float | None
+    slope: float | None
+
+
+@dataclass(frozen=True)
+class ScoredHorizon(Accuracy):
+    """Accuracy at one horizon: intervals by day, AUC of the queue alone, share of outcomes in each interval."""
+
+    r2_ci: list[float] | None
+    auc_ci: list[float] | None
+    queue_auc: float | None
+    coverage: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Bin:
+    """Mean forecast and mean outcome of a tenth of the forecasts."""
+
+    forecast: float
+    outcome: float
+
+
+@dataclass(frozen=True)
+class ScoredSymbol:
+    """Card of a forecaster on the days of a symbol; `left_out` counts days that it was trained on.
+
+    `choice_bps` and `choice_t` are the worth of a free choice (:func:`worth`); `worth_bps` is the same, None where it is
+    not above 0.
+    """
+
+    left_out: int
+    days: int
+    samples: int
+    horizons: dict[str, ScoredHorizon]
+    worth_bps: float | None
+    choice_bps: float
+    choice_t: float | None
+    reliability: list[Bin]
+
+
+@dataclass(frozen=True)
+class Ages:
+    """Correlation of forecasts with later ones by their age, ms, and the age at which it falls below `LEAST_CORRELATION`."""
+
+    limit_ms: int
+    correlation: dict[str, float]
+
+
+def accuracy(said: Floats, y: Floats) -> Accuracy:
     """R² of scaled moves, AUC of their signs among moves, and the slope of moves on forecasts.
 
     Both are oriented by the heavier queue, so that a constant is what the queue says: signs are counted both ways.
 
     >>> found = accuracy(np.array([1.0, -1.0, 0.5, 0.2]), np.array([2.0, -1.0, 1.0, 0.0]))
-    >>> round(found["r2"], 4), found["auc"]
+    >>> round(found.r2, 4), found.auc
     (0.785, 1.0)
     """
     moved, square = y != 0, float((said * said).sum())
-    return {
-        "samples": len(y),
-        "r2": float(1.0 - ((y - said) ** 2).sum() / max((y * y).sum(), 1e-12)),
-        "auc": mirrored_auc(said[moved], y[moved]),
-        "slope": float((said * y).sum() / square) if square > 0 else None,
-    }
+    return Accuracy(
+        samples=len(y),
+        r2=float(1.0 - ((y - said) ** 2).sum() / max((y * y).sum(), 1e-12)),
+        auc=mirrored_auc(said[moved], y[moved]),
+        slope=float((said * y).sum() / square) if square > 0 else None,
+    )
 
 
-def deciles(said: Floats, y: Floats) -> list[Mapping[str, float]]:
+def deciles(said: Floats, y: Floats) -> list[Bin]:
     """Mean forecast and mean outcome in ten bins of the forecast as large as each other.
 
     >>> deciles(np.arange(20.0), np.arange(20.0) + 1)[0]
-    {'forecast': 0.5, 'outcome': 1.5}
+    Bin(forecast=0.5, outcome=1.5)
     """
     order = np.array_split(np.argsort(said, kind="stable"), BINS)
-    return [
-        {"forecast": float(said[part].mean()), "outcome": float(y[part].mean())}
-        for part in order
-        if len(part)
-    ]
+    return [Bin(float(said[part].mean()), float(y[part].mean())) for part in order if len(part)]
 
 
 def mirrored_auc(said: Floats, y: Floats) -> float | None:
@@ -229,19 +279,22 @@ def mirrored_auc(said: Floats, y: Floats) -> float | None:
     return auc(rises, -rises) if len(rises) else None
 
 
-def scored(forecaster: Forecaster, days: Sequence[FlowDay]) -> dict[str, Any]:
+def scored(forecaster: Forecaster, days: Sequence[FlowDay], left_out: int) -> ScoredSymbol:
     """The card of a symbol: accuracy by horizon with intervals by day, worth, reliability."""
-    horizons = {str(h): _at(forecaster, days, n, h) for n, h in enumerate(HORIZONS)}
-    return {
-        "days": len(days),
-        "samples": sum(len(day.x) for day in days),
-        "horizons": horizons,
-        **worth(forecaster, days),
-        "reliability": reliability(forecaster, days),
-    }
+    gain, t = worth(forecaster, days)
+    return ScoredSymbol(
+        left_out=left_out,
+        days=len(days),
+        samples=sum(len(day.x) for day in days),
+        horizons={str(h): _at(forecaster, days, n, h) for n, h in enumerate(HORIZONS)},
+        worth_bps=gain if t is not None and t > SURE else None,
+        choice_bps=gain,
+        choice_t=t,
+        reliability=reliability(forecaster, days),
+    )
 
 
-def _at(forecaster: Forecaster, days: Sequence[FlowDay], n: int, horizon_s: int) -> dict[str, Any]:
+def _at(forecaster: Forecaster, days: Sequence[FlowDay], n: int, horizon_s: int) -> ScoredHorizon:
     parts = []
     for day in days:
         y = day.scaled(horizon_s)
@@ -250,13 +303,14 @@ def _at(forecaster: Forecaster, days: Sequence[FlowDay], n: int, horizon_s: int)
     said, y, queue = (np.concatenate([part[j] for part in parts]) for j in range(3))
     by_day = [accuracy(part[0], part[1]) for part in parts]
     error, sd, moved = np.abs(y - said), forecaster.scale[n, 1], y != 0
-    widths = zip(forecaster.card["levels"], forecaster.card["widths"][n], strict=True)
-    return accuracy(said, y) | {
-        "r2_ci": _interval([one["r2"] for one in by_day]),
-        "auc_ci": _interval([one["auc"] for one in by_day if one["auc"] is not None]),
-        "queue_auc": mirrored_auc(queue[moved], y[moved]),
-        "coverage": {f"{level:g}": float((error <= width * sd).mean()) for level, width in widths},
-    }
+    widths = zip(forecaster.facts.levels, forecaster.facts.widths[n], strict=True)
+    return ScoredHorizon(
+        **vars(accuracy(said, y)),
+        r2_ci=_interval([one.r2 for one in by_day]),
+        auc_ci=_interval([one.auc for one in by_day if one.auc is not None]),
+        queue_auc=mirrored_auc(queue[moved], y[moved]),
+        coverage={f"{level:g}": float((error <= width * sd).mean()) for level, width in widths},
+    )
 
 
 def _interval(values: Sequence[float]) -> list[float] | None:
@@ -265,14 +319,9 @@ def _interval(values: Sequence[float]) -> list[float] | None:
     return None if mean is None or half is None else [mean - half, mean + half]
 
 
-def worth(forecaster: Forecaster, days: Sequence[FlowDay]) -> dict[str, Any]:
-    """What one free choice is worth to an order of either side: now, or 30 s later, carried out a second late.
-
-    Returns
-    -------
-    dict
-        `worth_bps`, None where it is not above 0 by two standard errors of days (of half hours below three days);
-        `choice_bps` and `choice_t` whatever they are.
+def worth(forecaster: Forecaster, days: Sequence[FlowDay]) -> tuple[float, float | None]:
+    """What one free choice is worth to an order of either side, bps: now, or 30 s later, carried out a second late; and
+    its t over days (over half hours below three days).
     """
     gains, labels = [], []
     for number, day in enumerate(days):
@@ -288,12 +337,7 @@ def worth(forecaster: Forecaster, days: Sequence[FlowDay]) -> dict[str, Any]:
         block = day.at * STEP_NS // BLOCK_NS if len(days) < 3 else np.zeros(len(gain), np.int64)
         gains.append(gain[known])
         labels.append(1000 * number + block[known])
-    mean, t = by_cluster(np.concatenate(gains), np.concatenate(labels))
-    return {
-        "worth_bps": mean if t is not None and t > SURE else None,
-        "choice_bps": mean,
-        "choice_t": t,
-    }
+    return by_cluster(np.concatenate(gains), np.concatenate(labels))
 
 
 def by_cluster(values: Floats, labels: Ints) -> tuple[float, float | None]:
@@ -305,9 +349,7 @@ def by_cluster(values: Floats, labels: Ints) -> tuple[float, float | None]:
     return float(means.mean()), float(means.mean() / (np.std(means, ddof=1) / np.sqrt(len(means))))
 
 
-def reliability(
-    forecaster: Forecaster, days: Sequence[FlowDay], horizon_s: int = 10
-) -> list[Mapping[str, float]]:
+def reliability(forecaster: Forecaster, days: Sequence[FlowDay], horizon_s: int = 10) -> list[Bin]:
     """Forecast and outcome, in half spreads, in ten bins of the forecast as large as each other."""
     said, came = [], []
     for day in days:
@@ -322,18 +364,13 @@ def reliability(
     return deciles(np.concatenate(said), np.concatenate(came))
 
 
-def ages(forecaster: Forecaster, days: Sequence[FlowDay], horizon_s: int = 10) -> dict[str, Any]:
-    """How forecasts correlate with later ones, and after how long that falls below KEPT.
+def ages(forecaster: Forecaster, days: Sequence[FlowDay], horizon_s: int = 10) -> Ages:
+    """How forecasts correlate with later ones; the limit lies between two ages in a straight line.
 
     Parameters
     ----------
     days : sequence of FlowDay
         Samples of every STEP_NS.
-
-    Returns
-    -------
-    dict
-        `correlation` by age, ms, and `limit_ms`, between two of them in a straight line.
     """
     lines = []
     for day in days:
@@ -346,7 +383,6 @@ def ages(forecaster: Forecaster, days: Sequence[FlowDay], horizon_s: int = 10) -
         found.append(float(np.corrcoef(pairs[:, np.isfinite(pairs).all(axis=0)])[0, 1]))
     old = next((lag for lag, value in enumerate(found) if value < LEAST_CORRELATION), OLDEST)
     share = min((found[old - 1] - LEAST_CORRELATION) / (found[old - 1] - found[old]), 1.0)
-    return {
-        "limit_ms": round(step * (old - 1 + share)),
-        "correlation": {str(step * lag): value for lag, value in enumerate(found)},
-    }
+    return Ages(
+        round(step * (old - 1 + share)), {str(step * n): value for n, value in enumerate(found)}
+    )

@@ -6,17 +6,19 @@ days go on from there, and earlier ones are taken back.
 """
 
 import math
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import reduce
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 import numpy as np
 
 from tercel.core.arrays import Floats
-from tercel.core.errors import DataError
+from tercel.core.errors import DataError, refuse_if
+from tercel.core.report.tables import fixed
 from tercel.core.stats.inference import t_quantile
 from tercel.execution.foresight.forecaster import (
     CARD,
@@ -26,13 +28,18 @@ from tercel.execution.foresight.forecaster import (
     TABLE,
     WAITING,
     Forecaster,
+    Recalibrated,
+    SimulatedMarket,
+    Slope,
     save,
 )
+from tercel.market.score.card import StoredLessons
 from tercel.market.score.dynamics import Adder, SumFigure, Sums, estimates, over, table
 from tercel.market.tape.lake import Lake
 from tercel.signals.flow.days import STEP_NS, FlowDay, read_day
 from tercel.signals.flow.train import (
     LEAST,
+    Table,
     Trees,
     fitted,
     forecasts_and_moves,
@@ -133,11 +140,10 @@ def _at(
     early: Sequence[FlowDay], later: Sequence[FlowDay], made: Sequence[FlowDay], h: int, seed: int
 ) -> CarryCell:
     own, other = (fitted(KIND, [days], h, seed) for days in (early, made))
-    found = estimates(
+    r2, simulated, quotient = estimates(
         _FIGURES, table([_errors(day, h, own, other) for day in later], _SUMS), _SUMS, seed
-    )
-    r2, quotient = found["tape"], found["carry"]
-    cell = CarryCell(r2.mean, found["simulated"].mean)
+    ).values()
+    cell = CarryCell(r2.mean, simulated.mean)
     teaches = r2.ci_low is not None and r2.ci_low > 0.0
     return (
         replace(cell, carry=quotient.mean, ci_low=quotient.ci_low, ci_high=quotient.ci_high)
@@ -156,13 +162,13 @@ def _errors(day: FlowDay, h: int, own: Trees, other: Trees) -> Sums:
     return adder.sums
 
 
-def in_words(card: Mapping[str, Any] | None) -> str:
+def in_words(card: Carry | StoredLessons | SimulatedMarket | None) -> str:
     """What follows from the carry on a market's card, in one sentence; None: a card without tape.
 
-    >>> in_words({"carry": 0.123})
+    >>> in_words(Carry(0.123, (), (), {}))
     'carry 0.12, below 0.5: no policy reads forecasts that are learned in it, but those of tape alone (flow-2)'
     """
-    share = card["carry"] if card else None
+    share = card.carry if card else None
     if share is None:
         return f"carry none: {'too little' if card else 'no'} tape to tell; what ships ({DEFAULT}) was learned on tape"
     if share < ENOUGH:
@@ -218,28 +224,28 @@ def after(
     )
 
 
-def words(known: Floats) -> dict[str, Any]:
+def words(known: Floats) -> Slope:
     """A slope as a card says it: with its prior, 0 to MOST; s.e. and lower end of the days alone; whether it speaks.
 
     The gate is by days alone, as clusters: the prior holds none open. Standard error and lower end are None, and the
     gate closed, where one day has most of the weight.
 
     >>> two = after(after(NO_DAYS, 10.0, 5.0), 10.0, 5.0)
-    >>> words(two)["slope"], words(two)["speaks"]
+    >>> words(two).slope, words(two).speaks
     (1.0, True)
-    >>> round(words(after(two, 10.0, 5.5))["slope"], 2), words(after(two, 10.0, -9.0))["speaks"]
+    >>> round(words(after(two, 10.0, 5.5)).slope, 2), words(after(two, 10.0, -9.0)).speaks
     (0.63, False)
     """
     days, prior, square, cross, squares, mixed, crosses = known.tolist()
     if days < LEAST_DAYS:
-        return {"slope": 1.0, "se": None, "low": None, "speaks": True}
+        return Slope(1.0, speaks=True)
     effective, alone, se, low = square**2 / squares, cross / square, None, None
     if effective >= 2.0:
         spread = max(crosses - 2.0 * alone * mixed + alone**2 * squares, 0.0)
         se = math.sqrt(spread * effective / (effective - 1.0)) / square
         low = alone - t_quantile(SURE, effective - 1.0) * se
     slope = min(max((cross + prior) / (square + prior), 0.0), MOST)
-    return {"slope": slope, "se": se, "low": low, "speaks": low is not None and low > 0.0}
+    return Slope(slope, se, low, speaks=low is not None and low > 0.0)
 
 
 def day_sums(forecaster: Forecaster, day: FlowDay, horizon_s: int) -> list[float]:
@@ -250,6 +256,35 @@ def day_sums(forecaster: Forecaster, day: FlowDay, horizon_s: int) -> list[float
     return [float((said * said).sum()), float((said * came[known]).sum())]
 
 
+@dataclass(frozen=True)
+class Recalibration:
+    """A forecaster with other slopes: its folder, its hash, and of each symbol the days and the slope of each horizon."""
+
+    out: Path
+    model: str
+    recalibrated: dict[str, dict[str, Any]]
+
+    def table(self) -> Table:
+        """Slopes of the symbols, a row a symbol and horizon."""
+        rows: list[tuple[Any, ...]] = []
+        for symbol, one in msgspec.convert(self.recalibrated, dict[str, Recalibrated]).items():
+            for h, at in zip(HORIZONS, one.slopes, strict=True):
+                figures = (fixed(each, 2) for each in (at.slope, at.se, at.low))
+                used, waiting = "yes" if at.speaks else "no", fixed(one.waiting or None, 2)
+                rows.append((symbol, f"{h} s", len(one.days), *figures, used, waiting))
+        heads = (
+            "symbol",
+            "ahead",
+            "days",
+            "slope",
+            "s.e.",
+            "at least",
+            "used",
+            "waiting / half spread",
+        )
+        return "slope of moves on forecasts", heads, rows
+
+
 def recalibrate(
     model: Forecaster,
     lake: Lake,
@@ -257,7 +292,7 @@ def recalibrate(
     out: Path,
     until: str = "",
     waiting: Callable[[str, Sequence[str]], float] | None = None,
-) -> dict[str, Any]:
+) -> Recalibration:
     """Go on with the slopes of some symbols, by the days of a lake in their order, and save the forecaster with them.
 
     Days that it was trained on, and those that the slopes know already, are left out.
@@ -270,56 +305,50 @@ def recalibrate(
         What waiting costs in a symbol by some days of the lake, over half the spread; measured on the latest
         `WAITING_DAYS` up to the last that a slope knows.
 
-    Returns
-    -------
-    dict
-        Folder, hash, and for each symbol its days and the slope of each horizon served.
-
     Raises
     ------
     DataError
         A day earlier than the last that a slope knows, or a symbol of which there is none to learn from.
     """
-    table = dict(model.card.get(TABLE, {}))
+    rows: dict[str, dict[str, Any]] = dict(model.card.get(TABLE, {}))
     wanted = {one: _fresh(model, lake, one, until) for one in symbols}
     with steps("reading days", sum(len(fresh) for _, fresh in wanted.values())) as step:
         for symbol, (retained, fresh) in wanted.items():
-            sums = table[symbol]["sums"][: len(retained)] if retained else []
+            sums = rows[symbol]["sums"][: len(retained)] if retained else []
             for date in fresh:
                 day = read_day(lake, symbol, date)
                 sums = [*sums, [day_sums(model, day, h) for h in HORIZONS]]
                 step()
-            table[symbol] = {"days": [*retained, *fresh], "sums": sums}
+            known = [*retained, *fresh]
+            rows[symbol] = {"days": known, "sums": sums}
             if waiting is not None:
-                past = [one for one in lake.days(symbol) if one <= table[symbol]["days"][-1]]
-                table[symbol][WAITING] = waiting(symbol, past[-WAITING_DAYS:])
+                past = [one for one in lake.days(symbol) if one <= known[-1]]
+                rows[symbol][WAITING] = waiting(symbol, past[-WAITING_DAYS:])
             for n, h in enumerate(HORIZONS):
-                table[symbol][str(h)] = words(
-                    reduce(lambda known, row, n=n: after(known, *row[n]), sums, NO_DAYS)
-                )
-    saved = save(out, replace(model, card={**model.card, TABLE: table}))
+                sum_ = reduce(lambda before, row, n=n: after(before, *row[n]), sums, NO_DAYS)
+                rows[symbol][str(h)] = asdict(words(sum_))
+    saved = save(out, replace(model, card={**model.card, TABLE: rows}))
     said = {
-        one: {key: value for key, value in table[one].items() if key != "sums"} for one in symbols
+        one: {key: value for key, value in rows[one].items() if key != "sums"} for one in symbols
     }
-    return {"out": out, "model": saved.id, TABLE: said}
+    return Recalibration(out, saved.id, said)
 
 
 def _fresh(model: Forecaster, lake: Lake, symbol: str, until: str) -> tuple[list[str], list[str]]:
     """Days that a slope of a symbol keeps, and those to go on with."""
-    known, trained = (
-        model.card.get(TABLE, {}).get(symbol, {}).get("days", []),
-        model.trained_on(symbol),
-    )
+    row, trained = model.facts.recalibrated.get(symbol), model.trained_on(symbol)
+    known = row.days if row else ()
     retained, dates = (
         [date for date in some if date <= (until or date)] for some in (known, lake.days(symbol))
     )
     fresh = [date for date in dates if date not in {*retained, *trained}]
-    if not retained and not fresh:
-        raise DataError(
-            f"days of {symbol} that {model.id} was not trained on",
-            f"none in {lake.root}{until and ' until ' + until}",
-            "import other days",
-        )
+    refuse_if(
+        not retained and not fresh,
+        f"days of {symbol} that {model.id} was not trained on",
+        f"none in {lake.root}{until and ' until ' + until}",
+        "import other days",
+        DataError,
+    )
     if retained and fresh and fresh[0] < retained[-1]:
         raise DataError(
             f"days of {symbol} after {retained[-1]}",

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 
@@ -15,17 +15,28 @@ from tercel.core.progress import progress
 from tercel.core.report import svg
 from tercel.core.report.svg import Figure, Section, finished, render, sketch, small_panels
 from tercel.core.report.tables import fixed, plain_table
+from tercel.core.serialization import Record, to_jsonable
 from tercel.execution.foresight.forecaster import (
     FEATURES,
     HORIZONS,
-    TABLE,
-    WAITING,
     Forecaster,
+    SimulatedMarket,
     save,
 )
 from tercel.market.flow.preset import load, names
+from tercel.market.score.card import stored_lessons
 from tercel.market.tape.lake import Lake
-from tercel.signals.flow.days import FlowDay, accuracy, ages, deciles, read_day, scored
+from tercel.signals.flow.days import (
+    Accuracy,
+    Bin,
+    FlowDay,
+    ScoredSymbol,
+    accuracy,
+    ages,
+    deciles,
+    read_day,
+    scored,
+)
 
 # -- trees ----------------------------------------------------------------------------------------
 # Models of the next move: LightGBM's trees, or a line, as the arrays that the compiled walker reads.
@@ -128,6 +139,40 @@ LEAST: Final = 500
 Days = Sequence[FlowDay]
 Said = tuple[Floats, Floats]
 """Forecasts of samples, and what came."""
+Measured = TypeVar("Measured")
+
+
+@dataclass(frozen=True)
+class TrainedSymbol(Record):
+    """Days of a symbol that were trained on, those that resampled ones are made of, and by horizon how models did on
+    later days (`forward`) and without the symbol (`stranger`).
+    """
+
+    optional = ("made_of",)
+
+    days: list[str]
+    samples: int
+    made_of: Sequence[str]
+    forward: dict[str, Accuracy]
+    stranger: dict[str, Accuracy]
+    reliability: dict[str, list[Bin]]
+
+
+@dataclass(frozen=True)
+class FlowTraining(Record):
+    """A forecaster that was trained: its folder, hash and number of trees, and what its card says."""
+
+    optional = ("simulated",)
+
+    out: Path
+    model: str
+    trees: int
+    kind: str
+    seed: int
+    symbols: dict[str, TrainedSymbol]
+    levels: Sequence[float]
+    widths: list[list[float]]
+    simulated: dict[str, SimulatedMarket]
 
 
 @contextmanager
@@ -227,7 +272,7 @@ def train(
     seed: int = 1,
     kind: str = "boosting",
     dates: Sequence[str] = (),
-) -> dict[str, Any]:
+) -> FlowTraining:
     """Train a forecaster on some symbols and save it; how it did on days and symbols that it never saw.
 
     All days of the lake are trained on where no `dates` are named.
@@ -246,53 +291,53 @@ def train(
         )
     with steps("training", len(HORIZONS) * (2 + (len(days) if len(days) > 1 else 0))) as step:
         learned = [learn(kind, days, h, seed, step) for h in HORIZONS]
-    about = {
-        one: {"days": [day.date for day in found], "samples": sum(len(day.x) for day in found)}
-        | ({"made_of": of} if (of := lake.behind(one, [day.date for day in found])) else {})
-        | {
-            what: {
-                str(h): accuracy(*said[one])
-                for h, said in zip(HORIZONS, every, strict=True)
-                if one in said
-            }
-            for what, every in (
-                ("forward", [each[1] for each in learned]),
-                ("stranger", [each[2] for each in learned]),
-            )
-        }
-        | {
-            "reliability": {
-                str(h): deciles(*(each[2] or each[1] or each[3])[one])
-                for h, each in zip(HORIZONS, learned, strict=True)
-                if one in (each[2] or each[1] or each[3])
-            }
-        }
-        for one, found in days.items()
-    }
+    about = {}
+    for one, found in days.items():
+        dates = [day.date for day in found]
+        unseen = [each[2] or each[1] or each[3] for each in learned]
+        about[one] = TrainedSymbol(
+            days=dates,
+            samples=sum(len(day.x) for day in found),
+            made_of=lake.behind(one, dates),
+            forward=_by_horizon(accuracy, [each[1] for each in learned], one),
+            stranger=_by_horizon(accuracy, [each[2] for each in learned], one),
+            reliability=_by_horizon(deciles, unseen, one),
+        )
     calibrated = [calibration(list((each[2] or each[1] or each[3]).values())) for each in learned]
     widths = [width for _, width in calibrated]
-    card = {"kind": kind, "seed": seed, "symbols": about, "levels": list(LEVELS), "widths": widths}
-    if made := simulated(lake, about):
-        card["simulated"] = made
+    made = simulated(lake, about)
+    card: dict[str, Any] = {"kind": kind, "seed": seed, "symbols": about}
+    card |= {"levels": LEVELS, "widths": widths} | ({"simulated": made} if made else {})
+    card = to_jsonable(card)
     whole = forecaster_of(
         [each[0] for each in learned], np.array([both for both, _ in calibrated]), card
     )
     last = [read_day(lake, one, found[-1].date, 1) for one, found in days.items()]
-    saved = save(out, replace(whole, card=card | {"age": ages(whole, last)}))
-    return {"out": out, "model": saved.id, "trees": len(saved.roots), **card}
+    saved = save(out, replace(whole, card=card | {"age": asdict(ages(whole, last))}))
+    return FlowTraining(out, saved.id, len(saved.roots), kind, seed, about, LEVELS, widths, made)
 
 
-def simulated(lake: Lake, symbols: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+def _by_horizon(
+    measure: Callable[[Floats, Floats], Measured], said: Sequence[Mapping[str, Said]], symbol: str
+) -> dict[str, Measured]:
+    """A measure of what each horizon's model said of a symbol, where it said anything."""
+    return {
+        str(h): measure(*each[symbol])
+        for h, each in zip(HORIZONS, said, strict=True)
+        if symbol in each
+    }
+
+
+def simulated(lake: Lake, symbols: Mapping[str, TrainedSymbol]) -> dict[str, SimulatedMarket]:
     """The markets of symbols whose days were simulated, and their carry to tape: None where no card knows of one."""
     found = {}
     for symbol, about in symbols.items():
-        for date in about["days"]:
+        for date in about.days:
             if market := lake.instrument(symbol, date).extra.get("preset"):
-                card = load(market).card if market in names() else {}
-                found[symbol] = {
-                    "market": market,
-                    "carry": (card.get("teaches") or {}).get("carry"),
-                }
+                lessons = (
+                    stored_lessons(load(market).card.get("teaches")) if market in names() else None
+                )
+                found[symbol] = SimulatedMarket(market, lessons.carry if lessons else None)
     return found
 
 
@@ -333,7 +378,16 @@ def forecasts_and_moves(model: Trees, days: Days, horizon_s: int) -> tuple[Float
 # What `tercel signals flow score` prints.
 
 
-def score(forecaster: Forecaster, lake: Lake, symbols: Sequence[str]) -> dict[str, Any]:
+@dataclass(frozen=True)
+class FlowScore:
+    """A forecaster on the days of some symbols: its hash, the version of its features, a card a symbol."""
+
+    model: str
+    features: int
+    symbols: dict[str, ScoredSymbol]
+
+
+def score(forecaster: Forecaster, lake: Lake, symbols: Sequence[str]) -> FlowScore:
     """The card of a forecaster on the days of some symbols that it was neither trained on nor recalibrated by.
 
     Raises
@@ -351,98 +405,73 @@ def score(forecaster: Forecaster, lake: Lake, symbols: Sequence[str]) -> dict[st
                 f"{len(dates)} that it was",
                 "import other days, or train on fewer",
             )
-        cards[symbol] = {
-            "left_out": len(dates) - len(fresh),
-            **scored(forecaster.of(symbol), read_days(lake, [symbol], fresh)[symbol]),
-        }
-    return {"model": forecaster.id, "features": forecaster.card["features"], "symbols": cards}
+        days = read_days(lake, [symbol], fresh)[symbol]
+        cards[symbol] = scored(forecaster.of(symbol), days, len(dates) - len(fresh))
+    return FlowScore(forecaster.id, forecaster.facts.features, cards)
 
 
 Table = tuple[str, tuple[str, ...], list[tuple[Any, ...]]]
 """Title, headings and rows."""
 
 
-def trained_table(found: Mapping[str, Any]) -> Table:
+def trained_table(found: FlowTraining) -> Table:
     """How a training did on later days and on symbols that it never saw."""
     rows = []
-    for symbol, one in found["symbols"].items():
-        for what, said in (("later days", one["forward"]), ("never seen", one["stranger"])):
+    for symbol, one in found.symbols.items():
+        for what, said in (("later days", one.forward), ("never seen", one.stranger)):
             rows += [(symbol, what, f"{h} s", *_figures(each)) for h, each in said.items()]
     return "out of sample", ("symbol", "on", "ahead", "R², %", "AUC", "slope"), rows
 
 
-def slopes_table(found: Mapping[str, Any]) -> Table:
-    """Slopes of recalibrated symbols, a row a symbol and horizon."""
-    rows: list[tuple[Any, ...]] = []
-    for symbol, one in found[TABLE].items():
-        for at, h in ((one[str(h)], h) for h in HORIZONS):
-            figures = (fixed(at[key], 2) for key in ("slope", "se", "low"))
-            rows.append(
-                (
-                    symbol,
-                    f"{h} s",
-                    len(one["days"]),
-                    *figures,
-                    "yes" if at["speaks"] else "no",
-                    fixed(one.get(WAITING) or None, 2),
-                )
-            )
-    return (
-        "slope of moves on forecasts",
-        ("symbol", "ahead", "days", "slope", "s.e.", "at least", "used", "waiting / half spread"),
-        rows,
-    )
-
-
-def scored_table(found: Mapping[str, Any]) -> Table:
+def scored_table(found: FlowScore) -> Table:
     """The card of a forecaster, a row a symbol and horizon."""
     rows = []
-    for symbol, one in found["symbols"].items():
-        for h, each in one["horizons"].items():
+    for symbol, one in found.symbols.items():
+        for h, each in one.horizons.items():
             r2, area, slope = _figures(each)
-            coverage = ", ".join(f"{100 * share:.0f}" for share in each["coverage"].values())
+            coverage = ", ".join(f"{100 * share:.0f}" for share in each.coverage.values())
             rows.append(
                 (
                     symbol,
                     f"{h} s",
-                    f"{r2}{_range(each['r2_ci'], 100)}",
-                    f"{area}{_range(each['auc_ci'], 1)}",
-                    fixed(each["queue_auc"], 3),
+                    f"{r2}{_range(each.r2_ci, 100)}",
+                    f"{area}{_range(each.auc_ci, 1)}",
+                    fixed(each.queue_auc, 3),
                     slope,
                     coverage,
                 )
             )
     heads = ("symbol", "ahead", "R², %", "AUC", "queue's AUC", "slope", "inside 80, 95 %")
-    return f"forecaster {found['model']} on days that it was not trained on", heads, rows
+    return f"forecaster {found.model} on days that it was not trained on", heads, rows
 
 
-def sentences(found: Mapping[str, Any]) -> list[str]:
+def sentences(found: FlowScore) -> list[str]:
     """What the card says, and what of it."""
     said = []
-    for symbol, one in found["symbols"].items():
-        t = "" if one["choice_t"] is None else f", t {one['choice_t']:.1f}"
-        gain = f"{one['choice_bps']:+.2f} bps{t}"
+    for symbol, one in found.symbols.items():
+        t = "" if one.choice_t is None else f", t {one.choice_t:.1f}"
+        gain = f"{one.choice_bps:+.2f} bps{t}"
         said.append(
-            f"{symbol}: {'none' if one['worth_bps'] is None else 'it is worth something'} ({gain})."
+            f"{symbol}: {'none' if one.worth_bps is None else 'it is worth something'} ({gain})."
         )
     head = "Worth of one free choice, now or 30 s later, carried out 1 s late: " + " ".join(said)
     tail = "Intervals are over days; AUC counts moves alone; the queue's AUC is the imbalance at the touch alone."
     return [head, tail]
 
 
-def flow_page(found: Mapping[str, Any]) -> str:
+def flow_page(found: FlowScore) -> str:
     """HTML page of a forecaster's card."""
     title, heads, rows = scored_table(found)
-    best = max(found["symbols"].items(), key=lambda item: item[1]["horizons"]["10"]["auc"] or 0.0)
-    area, many = fixed(best[1]["horizons"]["10"]["auc"], 3), len(found["symbols"])
-    lead = f"{best[0]}: AUC {area} of the next 10 s, its best of {many}."
+    areas = {name: one.horizons[str(HORIZONS[0])].auc for name, one in found.symbols.items()}
+    best = max(areas, key=lambda name: areas[name] or 0.0)
+    lead = f"{best}: AUC {fixed(areas[best], 3)} of the next 10 s, its best of {len(areas)}."
     sections = [
-        Section("What it forecasts and what came", figures=[reliability_figure(found["symbols"])]),
+        Section("What it forecasts and what came", figures=[reliability_figure(found.symbols)]),
         Section(title, sentences(found), plain_table(heads, rows)),
     ]
     facts = {
-        "model": found["model"],
-        "days left out": sum(one["left_out"] for one in found["symbols"].values()),
+        "model": found.model,
+        "days left out": sum(one.left_out for one in found.symbols.values()),
     }
     return render(
         "Forecasts of the next seconds",
@@ -453,14 +482,15 @@ def flow_page(found: Mapping[str, Any]) -> str:
     )
 
 
-def reliability_figure(symbols: Mapping[str, Any]) -> Figure:
+def reliability_figure(symbols: Mapping[str, ScoredSymbol]) -> Figure:
     """Forecast against outcome in ten bins, a panel a symbol, with the line on which both are equal."""
     columns = min(4, len(symbols))
     with sketch(0.6 + 2.1 * -(-len(symbols) // columns)) as drawing:
         for panel, (name, one) in zip(
             small_panels(drawing, len(symbols), columns), symbols.items(), strict=False
         ):
-            x, y = ([each[key] for each in one["reliability"]] for key in ("forecast", "outcome"))
+            x = [each.forecast for each in one.reliability]
+            y = [each.outcome for each in one.reliability]
             ends = [min(*x, *y), max(*x, *y)]
             panel.plot(ends, ends, color=svg.RULE.token, linewidth=0.8)
             panel.plot(x, y, color=svg.INK.token, marker="o", markersize=3, linewidth=1.0)
@@ -468,7 +498,7 @@ def reliability_figure(symbols: Mapping[str, Any]) -> Figure:
         drawing.supxlabel("forecast of 10 s, half spreads", fontsize=9.5, color=svg.SOFT.token)
         drawing.supylabel("outcome, half spreads", fontsize=9.5, color=svg.SOFT.token)
     alt = "Forecast and mean outcome in ten bins: " + "; ".join(
-        f"{name} from {one['reliability'][0]['outcome']:+.2f} to {one['reliability'][-1]['outcome']:+.2f}"
+        f"{name} from {one.reliability[0].outcome:+.2f} to {one.reliability[-1].outcome:+.2f}"
         for name, one in symbols.items()
     )
     return finished(
@@ -476,8 +506,8 @@ def reliability_figure(symbols: Mapping[str, Any]) -> Figure:
     )
 
 
-def _figures(one: Mapping[str, Any]) -> Sequence[str]:
-    return fixed(100 * one["r2"], 1), fixed(one["auc"], 3), fixed(one["slope"], 2)
+def _figures(one: Accuracy) -> Sequence[str]:
+    return fixed(100 * one.r2, 1), fixed(one.auc, 3), fixed(one.slope, 2)
 
 
 def _range(ends: Sequence[float] | None, factor: float) -> str:

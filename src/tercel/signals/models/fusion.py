@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tercel.core.arrays import AnyArray, Bools, Floats, Indices
-from tercel.core.errors import DataError
+from tercel.core.errors import DataError, refuse_if
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,8 +160,13 @@ class Fusion:
                 f"shape {given.shape} for {', '.join(self.sources)}",
                 "give NaN for a source that is missing",
             )
-        if np.isinf(given).any():
-            raise DataError("finite forecasts", "an infinite one", "look at the model that made it")
+        refuse_if(
+            np.isinf(given).any(),
+            "finite forecasts",
+            "an infinite one",
+            "look at the model that made it",
+            DataError,
+        )
         here = ~np.isnan(given)
         scaled = np.where(here, self.slope * (given - self.centre), 0.0)
         masks, which = np.unique(here, axis=0, return_inverse=True)
@@ -232,10 +237,13 @@ class Fusion:
         numbers = np.concatenate(
             [*(array.ravel() for array in arrays.values()), [base, spread, tail]]
         )
-        if not np.isfinite(numbers).all() or (arrays["weights"] < 0).any():
-            raise DataError(
-                "finite numbers and weights that are not negative", "others", "train again"
-            )
+        refuse_if(
+            not np.isfinite(numbers).all() or (arrays["weights"] < 0).any(),
+            "finite numbers and weights that are not negative",
+            "others",
+            "train again",
+            DataError,
+        )
         return cls(sources, base=base, spread=spread, tail=tail, **arrays)
 
 
@@ -269,10 +277,13 @@ def stack(
     given, target, rows = _checked(out_of_fold, y, sources, shrink)
     base = float(rows @ target)
     spread = float(np.sqrt(rows @ (target - base) ** 2))
-    if not spread > 0:
-        raise DataError(
-            "targets that vary", f"{len(target)} times {base:g}", "take a longer history"
-        )
+    refuse_if(
+        not spread > 0,
+        "targets that vary",
+        f"{len(target)} times {base:g}",
+        "take a longer history",
+        DataError,
+    )
     here = ~np.isnan(given)
     centre, slope = _calibrated(given, here & np.asarray(heard, bool), target - base, rows)
     scaled = np.where(here, slope * (given - centre), 0.0)
@@ -298,16 +309,27 @@ def _checked(
             f"forecasts of shape {given.shape}, {len(target)} targets, sources {', '.join(sources)}",
             "line them up",
         )
-    if len(target) < LEAST_ROWS:
-        raise DataError(
-            f"at least {LEAST_ROWS} out-of-fold rows", str(len(target)), "take a longer history"
-        )
-    if not np.isfinite(target).all() or np.isinf(given).any():
-        raise DataError("finite targets and forecasts", "others", "drop rows without a label")
-    if not 0.0 <= shrink <= 1.0:
-        raise DataError(
-            "a shrinkage from 0 to 1", f"{shrink:g}", "0 trusts the sample, 1 is equal weights"
-        )
+    refuse_if(
+        len(target) < LEAST_ROWS,
+        f"at least {LEAST_ROWS} out-of-fold rows",
+        str(len(target)),
+        "take a longer history",
+        DataError,
+    )
+    refuse_if(
+        not np.isfinite(target).all() or np.isinf(given).any(),
+        "finite targets and forecasts",
+        "others",
+        "drop rows without a label",
+        DataError,
+    )
+    refuse_if(
+        not 0.0 <= shrink <= 1.0,
+        "a shrinkage from 0 to 1",
+        f"{shrink:g}",
+        "0 trusts the sample, 1 is equal weights",
+        DataError,
+    )
     silent = [name for name, column in zip(sources, given.T, strict=True) if np.isnan(column).all()]
     if len(silent) == len(sources):
         raise DataError(

@@ -26,18 +26,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from zipfile import BadZipFile
 
+import msgspec
 import numpy as np
 from numpy.typing import ArrayLike
 
 from tercel.core.arrays import Floats, Ints
-from tercel.core.errors import ConfigError, DataError, check_known, offer
+from tercel.core.errors import ConfigError, DataError, check_known, offer, refuse_if
 from tercel.core.extras import entry_point, entry_point_names
 from tercel.core.files import file_hash
 from tercel.core.messages import Alpha
 from tercel.core.serialization import parse_json
 from tercel.core.toml import fitting
 from tercel.signals.models.fusion import BOUNDED, BaseModel, BoundedLinear, Fusion
-from tercel.signals.models.skill import AlphaScale
+from tercel.signals.models.skill import AlphaScale, Skill
 
 if TYPE_CHECKING:
     import polars as pl
@@ -167,6 +168,59 @@ AGAIN: Final = "train it again: tercel signals train CONFIG.toml `out=FOLDER`"
 SHIPPED: Final = Path(__file__).parent / "packaged"
 
 
+class NamedFile(msgspec.Struct, frozen=True):
+    """A file of the folder, and its hash."""
+
+    file: str
+    sha256: str
+
+
+class StoredPart(NamedFile, frozen=True):
+    """What a part was fitted by; its file holds what it learned."""
+
+    source: str
+    family: str
+    features: tuple[str, ...]
+    used: list[int]
+    medians: list[float]
+    parameters: dict[str, Any]
+
+
+class SignalModelCard(msgspec.Struct, frozen=True):
+    """What programs read of a card."""
+
+    inputs: str = "panel"
+    name: str = ""
+    note: str = ""
+    seed: int = 0
+    config: dict[str, Any] | None = None
+    base: str = ""
+    panel: dict[str, str] = {}
+    ic: dict[str, Any] | None = None
+    alpha: AlphaScale | None = None
+    parts: tuple[StoredPart, ...] = ()
+    fusion: NamedFile | None = None
+    walk: NamedFile | None = None
+    updates: NamedFile | None = None
+
+
+@dataclass(frozen=True)
+class ParameterMove:
+    """A line of the journal: the old and the new value of each parameter of a source that moved at a date.
+
+    `model` is the id of the model that was served when it moved; empty in training.
+    """
+
+    at: str
+    source: str
+    moved: dict[str, tuple[float | None, float]]
+    model: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """The line as it is written."""
+        return {name: value for name, value in vars(self).items() if value}
+
+
 @dataclass(frozen=True, eq=False)
 class SignalModel:
     """A trained fusion with its parts and scale.
@@ -190,20 +244,30 @@ class SignalModel:
     folder: Path = Path()
     id: str = ""
 
+    @cached_property
+    def facts(self) -> SignalModelCard:
+        """What programs read of the card."""
+        return msgspec.convert(self.card, SignalModelCard)
+
     @property
     def inputs(self) -> str:
         """`panel`: features from files; `market`: features that a desk measures live, a forecast in bps."""
-        return str(self.card.get("inputs", "panel"))
+        return self.facts.inputs
 
     @property
     def name(self) -> str:
         """Of its configuration."""
-        return str(self.card.get("name", ""))
+        return self.facts.name
 
     @property
     def note(self) -> str:
         """What must be said beside every number of its panel: bias, lags."""
-        return str(self.card.get("note", ""))
+        return self.facts.note
+
+    @property
+    def ic(self) -> Skill | None:
+        """Rank IC out of sample as training measured it; None where dates were too few."""
+        return None if self.facts.ic is None else Skill.of(self.facts.ic)
 
     @property
     def silent(self) -> str:
@@ -221,7 +285,7 @@ class SignalModel:
     @property
     def online(self) -> bool:
         """Whether its parameters move from date to date."""
-        return self.card.get("updates") is not None
+        return self.facts.updates is not None
 
     @property
     def features(self) -> tuple[str, ...]:
@@ -257,12 +321,13 @@ class SignalModel:
             When a forecast is no number.
         """
         by_model, scale = self.part_forecasts(features), self.scale
-        if len(by_model) != len(instruments):
-            raise DataError(
-                "a row per instrument",
-                f"{len(by_model)} rows, {len(instruments)} instruments",
-                "line them up",
-            )
+        refuse_if(
+            len(by_model) != len(instruments),
+            "a row per instrument",
+            f"{len(by_model)} rows, {len(instruments)} instruments",
+            "line them up",
+            DataError,
+        )
         value, sd = self.fusion.combine(by_model)
         speaks = (self.fusion.weights * scale.unit_bps > 0) & ~np.isnan(by_model)
         expected, deviation = self.bps(value), scale.sd_bps * sd / scale.full_sd
@@ -338,21 +403,21 @@ class SignalModel:
         """
         import polars as pl
 
-        if self.card.get("walk") is None:
+        if self.facts.walk is None:
             raise DataError(f"forecasts out of sample in {self.folder}", f"no {WALK}", AGAIN)
-        return pl.read_parquet(io.BytesIO(_checked(self.folder, self.card["walk"])))
+        return pl.read_parquet(io.BytesIO(_checked(self.folder, self.facts.walk)))
 
     @cached_property
     def walked_ns(self) -> tuple[Ints, int]:
         """Dates that training forecast, in order, and when the last outcome was known; none and 0 without a walk."""
-        if self.card.get("walk") is None:
+        if self.facts.walk is None:
             return np.zeros(0, np.int64), 0
         times, ends = self.walk().select("time", "end")
         return times.dt.epoch("ns").unique().sort().to_numpy(), int(ends.dt.epoch("ns").max())  # type: ignore[arg-type]
 
-    def updates(self) -> list[dict[str, Any]]:
-        """The journal of a model that learns online, a line a date and source: `at`, `source`, and in `moved` the old
-        and the new value of each parameter; what training learned, and then what was learned when it was served.
+    def updates(self) -> list[ParameterMove]:
+        """The journal of a model that learns online, a line a date and source: what training learned, and then what was
+        learned when it was served.
 
         Raises
         ------
@@ -361,21 +426,18 @@ class SignalModel:
         """
         return self.journal()[0]
 
-    def journal(self) -> tuple[list[dict[str, Any]], str]:
+    def journal(self) -> tuple[list[ParameterMove], str]:
         """:meth:`updates`, and what to say of a last line that was cut short, which is no part of them."""
-        if not self.online:
+        if self.facts.updates is None:
             raise DataError(
                 f"a journal of updates in {self.folder}",
                 f"no {UPDATES}",
                 "set train.update and train again",
             )
-        lines = [
-            parse_json(line) for line in _checked(self.folder, self.card["updates"]).splitlines()
-        ]
-        known = {
-            (one["source"], name): new for one in lines for name, (_, new) in one["moved"].items()
-        }
-        last, file = {one["source"]: one["at"] for one in lines}, self.folder / SERVED
+        trained = _checked(self.folder, self.facts.updates).splitlines()
+        lines = [msgspec.convert(parse_json(line), ParameterMove) for line in trained]
+        known = {(one.source, name): new for one in lines for name, (_, new) in one.moved.items()}
+        last, file = {one.source: one.at for one in lines}, self.folder / SERVED
         *whole, rest = (file.read_bytes() if file.is_file() else b"").split(b"\n")
         cut = ""
         try:
@@ -384,11 +446,11 @@ class SignalModel:
             cut = f"row {len(whole) + 1} of {file} was cut short: it is left out, and learned again"
         for row, text in enumerate([*whole, *[rest] * bool(rest and not cut)], 1):
             try:
-                one = parse_json(text.decode())
-                follows = one["model"] == self.id and one["at"] >= last[one["source"]]
-                for name, (old, new) in one["moved"].items():
-                    follows &= known[one["source"], name] == old
-                    known[one["source"], name] = new
+                one = msgspec.convert(parse_json(text.decode()), ParameterMove)
+                follows = one.model == self.id and one.at >= last[one.source]
+                for name, (old, new) in one.moved.items():
+                    follows &= known[one.source, name] == old
+                    known[one.source, name] = new
             except DAMAGED:
                 follows = False
             if not follows:
@@ -398,7 +460,7 @@ class SignalModel:
                     "remove it and all after it, or the file: predict learns them again",
                 )
             lines.append(one)
-            last[one["source"]] = one["at"]
+            last[one.source] = one.at
         return lines, cut
 
 
@@ -407,7 +469,7 @@ def save(
     model: SignalModel,
     about: Mapping[str, Any],
     walk: "pl.DataFrame | None" = None,
-    updates: Sequence[Mapping[str, Any]] = (),
+    updates: Sequence[ParameterMove] = (),
 ) -> SignalModel:
     """Write a trained fusion, the card last; `about` goes into the card. Returns the model as it is in the folder."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -448,7 +510,7 @@ def save(
     }
     if updates:
         (folder / UPDATES).write_text(
-            "".join(f"{json.dumps(line)}\n" for line in updates), encoding="utf-8"
+            "".join(f"{json.dumps(line.to_json())}\n" for line in updates), encoding="utf-8"
         )
         card["updates"] = _named(folder / UPDATES)
     whole = card | {"sha256": _digest(card)}
@@ -476,23 +538,24 @@ def load(folder: Path) -> SignalModel:
             )
         if card.get("sha256") != _digest(card):
             raise DataError("a card as it was written", f"{folder / CARD}, which was edited", AGAIN)
-        fusion = Fusion.from_json(parse_json(_checked(folder, card["fusion"])))
-        models = tuple(_part(folder, raw) for raw in card["parts"])
+        facts = msgspec.convert(card, SignalModelCard)
+        fusion = Fusion.from_json(parse_json(_checked(folder, facts.fusion)))
+        models = tuple(_part(folder, raw) for raw in facts.parts)
         if fusion.sources != tuple(one.name for one in models):
             raise DataError(
                 "a fusion of the model's parts", f"{', '.join(fusion.sources)} in {folder}", AGAIN
             )
-        for name in ("walk", "updates"):
-            if card.get(name) is not None:
-                _checked(folder, card[name])
-        scale = AlphaScale(**card["alpha"])
+        for file in filter(None, (facts.walk, facts.updates)):
+            _checked(folder, file)
+        if facts.alpha is None:
+            raise ValueError("no alpha")
     except OSError as error:
         raise DataError("the folder of a trained model", f"{folder}: {error}", AGAIN) from error
     except DAMAGED as error:
         raise DataError(
             "a model as it was trained", f"{folder}, cut off or edited: {error}", AGAIN
         ) from error
-    return SignalModel(fusion, models, scale, card, folder, _digest(card)[:12])
+    return SignalModel(fusion, models, facts.alpha, card, folder, _digest(card)[:12])
 
 
 def folder_at(path: Path, seed: int = 1) -> Path:
@@ -506,10 +569,13 @@ def folder_at(path: Path, seed: int = 1) -> Path:
     """
     tried = [path, path / MODEL]
     if path.is_file() and path.name != CARD:
-        if path.suffix == ".json":
-            raise DataError(
-                "the folder of a trained model", f"{path}, a file", f"name its folder, or {AGAIN}"
-            )
+        refuse_if(
+            path.suffix == ".json",
+            "the folder of a trained model",
+            f"{path}, a file",
+            f"name its folder, or {AGAIN}",
+            DataError,
+        )
         from tercel.signals.runs.config import read_config
 
         tried = [RUNS / f"signals-{read_config(path).name}-{seed}" / MODEL]
@@ -560,31 +626,39 @@ def load_packaged(name: str) -> SignalModel:
     return load(SHIPPED / name)
 
 
-def _part(folder: Path, raw: Mapping[str, Any]) -> BaseModel:
+def _part(folder: Path, raw: StoredPart) -> BaseModel:
     with np.load(
         io.BytesIO(_checked(folder, raw)), allow_pickle=False
     ) as stored:  # one that holds objects is refused
         arrays = {name: stored[name] for name in stored.files}
-    if raw["family"] == BOUNDED:
-        model: Any = BoundedLinear(
-            arrays["low"], arrays["high"], arrays["coef"], float(arrays["intercept"])
-        )
+    if raw.family == BOUNDED:
+        model: Any = BoundedLinear(**arrays | {"intercept": float(arrays["intercept"])})
     else:
-        pass
-
-        model = family(raw["family"]).make(**raw["parameters"]).from_arrays(arrays)
-    used, medians = np.array(raw["used"], np.intp), np.array(raw["medians"], np.float64)
-    return BaseModel(raw["source"], raw["family"], tuple(raw["features"]), used, medians, model)
+        model = family(raw.family).make(**raw.parameters).from_arrays(arrays)
+    used, medians = np.array(raw.used, np.intp), np.array(raw.medians, np.float64)
+    return BaseModel(raw.source, raw.family, raw.features, used, medians, model)
 
 
-def _checked(folder: Path, raw: Mapping[str, Any]) -> bytes:
+def _checked(folder: Path, named: NamedFile | None) -> bytes:
     """The bytes of a file, which are those that the card names."""
-    file = folder / Path(str(raw["file"])).name
-    if not file.is_file():
-        raise DataError("the file that the card names", f"{file}, which is gone", AGAIN)
+    if named is None:
+        raise ValueError("a file that is not named")
+    file = folder / Path(named.file).name
+    refuse_if(
+        not file.is_file(),
+        "the file that the card names",
+        f"{file}, which is gone",
+        AGAIN,
+        DataError,
+    )
     data = file.read_bytes()
-    if hashlib.sha256(data).hexdigest() != raw["sha256"]:
-        raise DataError("the file that the card names", f"{file}, which was changed", AGAIN)
+    refuse_if(
+        hashlib.sha256(data).hexdigest() != named.sha256,
+        "the file that the card names",
+        f"{file}, which was changed",
+        AGAIN,
+        DataError,
+    )
     return data
 
 

@@ -28,13 +28,13 @@ from typing import Any, Final
 import numpy as np
 
 from tercel.core.arrays import Floats, Ints
-from tercel.core.errors import DataError
+from tercel.core.errors import DataError, refuse_if
 from tercel.core.files import LOCK, locked, write_atomic
-from tercel.core.report.tables import spelt_cell
+from tercel.core.report.tables import spelt
 from tercel.core.stats import clustered_se
 from tercel.core.stats.inference import t_quantile
 from tercel.signals.models.fusion import LEAST_ROWS, BaseModel, BoundedLinear
-from tercel.signals.models.model_folder import AGAIN, SERVED, SignalModel, family
+from tercel.signals.models.model_folder import AGAIN, SERVED, ParameterMove, SignalModel, family
 from tercel.signals.models.skill import BLOCK, Skill, rank_ic_by_date, skill, stride
 from tercel.signals.panel.panel import Dataset
 from tercel.signals.runs.config import EXPERTS, USUAL, OnlineRule, TrainSection, Update
@@ -55,14 +55,14 @@ class Learned:
         Those of each expert.
     model : BaseModel
         With the parameters of the last date.
-    moves : list of dict
+    moves : list of ParameterMove
         The journal: a line for every date on which a parameter moved.
     """
 
     forecast: Floats
     said: Floats
     model: BaseModel
-    moves: list[dict[str, Any]]
+    moves: list[ParameterMove]
 
 
 def forgotten(known: Floats, more: Floats, half_life: float) -> Floats:
@@ -119,7 +119,7 @@ def learn(data: Dataset, source: str, update: Update, rule: OnlineRule = USUAL) 
     >>> from tercel.signals.sources.registry import synthetic_market
     >>> data = synthetic_market(1, instruments=20, days=120, strength=0.3).data
     >>> found = learn(data, "linear", "recursive")
-    >>> int(np.isfinite(found.forecast).sum()), len(found.moves), sorted(found.moves[0]["moved"])
+    >>> int(np.isfinite(found.forecast).sum()), len(found.moves), sorted(found.moves[0].moved)
     (1340, 67, ['recursive:intercept', 'recursive:linear.a', 'weight:recursive'])
     """
     from tercel.signals.models.regressors import filled, scale_of
@@ -130,20 +130,24 @@ def learn(data: Dataset, source: str, update: Update, rule: OnlineRule = USUAL) 
     warm = (
         np.concatenate(batches[: rule.warm + 1]) if len(times) > rule.warm else np.zeros(0, np.intp)
     )
-    if len(warm) < LEAST_ROWS:
-        raise DataError(
-            f"{LEAST_ROWS} labels of {source} that end in its first {rule.warm} dates",
-            f"{len(warm)}, {len(times)} dates in all",
-            "take a longer history",
-        )
+    refuse_if(
+        len(warm) < LEAST_ROWS,
+        f"{LEAST_ROWS} labels of {source} that end in its first {rule.warm} dates",
+        f"{len(warm)}, {len(times)} dates in all",
+        "take a longer history",
+        DataError,
+    )
     spread = np.nanmax(x[warm], axis=0, initial=-np.inf) - np.nanmin(
         x[warm], axis=0, initial=np.inf
     )
     used = np.flatnonzero(spread > 0)
-    if not len(used):
-        raise DataError(
-            "features that vary", f"constant {source} in {len(warm)} rows", "leave the source out"
-        )
+    refuse_if(
+        not len(used),
+        "features that vary",
+        f"constant {source} in {len(warm)} rows",
+        "leave the source out",
+        DataError,
+    )
     ready, medians = filled(x[warm][:, used])
     centre, scale = scale_of(ready, np.ones(len(warm)))
     full = filled(x[:, used], medians)[0]
@@ -156,7 +160,7 @@ def learn(data: Dataset, source: str, update: Update, rule: OnlineRule = USUAL) 
     )
     forecast, said = np.full(data.n, np.nan), np.full((data.n, len(experts)), np.nan)
     window, fixed = deque[Floats](maxlen=rule.window), np.zeros((len(names), len(names) + 1))
-    memory, state, moves = fixed, dict[str, float](), list[dict[str, Any]]()
+    memory, state, moves = fixed, dict[str, float](), list[ParameterMove]()
     for at, (ended, now) in enumerate(zip(batches, sections, strict=True)):
         if len(ended):
             more = design[ended][:, :-1].T @ design[ended]
@@ -184,10 +188,10 @@ def learn(data: Dataset, source: str, update: Update, rule: OnlineRule = USUAL) 
 
 def learn_all(
     data: Dataset, update: Update, rule: OnlineRule = USUAL
-) -> tuple[Floats, list[BaseModel], list[Any]]:
+) -> tuple[Floats, list[BaseModel], list[ParameterMove]]:
     """Forecasts (n, K) of every source that ranks, their models, and the journal of all by date."""
     found = [learn(data, source, update, rule) for source in data.ranking]
-    moves = sorted((line for one in found for line in one.moves), key=lambda line: str(line["at"]))
+    moves = sorted((line for one in found for line in one.moves), key=lambda line: line.at)
     return np.stack([one.forecast for one in found], axis=1), [one.model for one in found], moves
 
 
@@ -203,7 +207,7 @@ def as_of(model: SignalModel, at_ns: int) -> SignalModel:
     """
     moves = model.updates()
     if not (states := states_at(moves, at_ns)):
-        first = min(line["at"] for line in moves)[:10]
+        first = min(line.at for line in moves)[:10]
         raise DataError(
             f"a date from {first} on", stamp(at_ns)[:10], "the model had learned nothing by then"
         )
@@ -217,19 +221,19 @@ def with_states(model: SignalModel, states: Mapping[str, Mapping[str, float]]) -
     )
 
 
-def states_at(moves: Iterable[Mapping[str, Any]], at_ns: int) -> dict[str, dict[str, float]]:
+def states_at(moves: Iterable[ParameterMove], at_ns: int) -> dict[str, dict[str, float]]:
     """Every parameter by source and name, as a journal has it at a moment.
 
-    >>> lines = [{"at": stamp(0), "source": "a", "moved": {"w": [None, 1.0]}},
-    ...          {"at": stamp(9), "source": "a", "moved": {"w": [1.0, 2.0]}}]
+    >>> lines = [ParameterMove(stamp(0), "a", {"w": (None, 1.0)}),
+    ...          ParameterMove(stamp(9), "a", {"w": (1.0, 2.0)})]
     >>> states_at(lines, 8), states_at(lines, 9)
     ({'a': {'w': 1.0}}, {'a': {'w': 2.0}})
     """
     found, until = dict[str, dict[str, float]](), stamp(at_ns)
     for line in moves:
-        if line["at"] <= until:
-            found.setdefault(line["source"], {}).update(
-                {name: new for name, (_, new) in line["moved"].items()}
+        if line.at <= until:
+            found.setdefault(line.source, {}).update(
+                {name: new for name, (_, new) in line.moved.items()}
             )
     return found
 
@@ -285,12 +289,12 @@ def _moved(
     new: dict[str, float],
     at_ns: int,
     source: str,
-    moves: list[dict[str, Any]],
+    moves: list[ParameterMove],
 ) -> dict[str, float]:
     """The new state, with a line in the journal if anything differs."""
-    moved = {name: [old.get(name), value] for name, value in new.items() if old.get(name) != value}
+    moved = {name: (old.get(name), value) for name, value in new.items() if old.get(name) != value}
     if moved:
-        moves.append({"at": stamp(at_ns), "source": source, "moved": moved})
+        moves.append(ParameterMove(stamp(at_ns), source, moved))
     return new
 
 
@@ -344,7 +348,7 @@ class Drift(Skill):
         """The comparison in a sentence."""
         said = "it has drifted" if self.drifted else "no significant drift"
         return (
-            f"Since training, {self.dates} dates, its rank IC is {spelt_cell(self.to_json(), digits=4)}, in training "
+            f"Since training, {self.dates} dates, its rank IC is {spelt(self, digits=4)}, in training "
             f"{self.training:.4f} (t {self.t:.1f}): {said}."
         )
 
@@ -391,9 +395,9 @@ class Since:
     ----------
     model : SignalModel
         With the parameters of that date.
-    moves : sequence of mapping
+    moves : sequence of ParameterMove
         The journal of the whole walk to that date, as the files are now.
-    lines : sequence of mapping
+    lines : sequence of ParameterMove
         Lines that continue the model's journal; none where no parameter moved.
     drift : Drift, optional
         None where dates are too few.
@@ -404,8 +408,8 @@ class Since:
     """
 
     model: SignalModel
-    moves: Sequence[Mapping[str, Any]] = ()
-    lines: Sequence[Mapping[str, Any]] = ()
+    moves: Sequence[ParameterMove] = ()
+    lines: Sequence[ParameterMove] = ()
     drift: Drift | None = None
     corrected: Correction | None = None
     note: str = ""
@@ -424,10 +428,10 @@ class Since:
                 ):  # by now another process may have learned the same, and written it
                     journal, again = self.model.journal()
                     lines = [
-                        *(one for one in journal if "model" in one),
+                        *(one for one in journal if one.model),
                         *further(journal, self.moves, self.model.id),
                     ]
-                    write_atomic(path, "".join(f"{json.dumps(line)}\n" for line in lines))
+                    write_atomic(path, "".join(f"{json.dumps(line.to_json())}\n" for line in lines))
                     cut = again or cut
         except OSError as error:
             failed = f"what was learned is not saved, and learned again next time: {path}: {error.strerror}"
@@ -437,14 +441,14 @@ class Since:
     def about(self) -> dict[str, Any]:
         """Dates on which it learned just now, drift, and whether prices were corrected."""
         return {
-            "learned": [line["at"] for line in self.lines],
+            "learned": [line.at for line in self.lines],
             "drift": self.drift and self.drift.to_json(),
             "corrected": self.corrected and self.corrected.to_json(),
         }
 
     def sentences(self) -> list[str]:
         """What was learned, and that no drift is significant; a drift is in the note."""
-        days = sorted({line["at"][:10] for line in self.lines})
+        days = sorted({line.at[:10] for line in self.lines})
         learned = [f"It learned on {len(days)} dates, to {days[-1]}: see {SERVED}."] if days else []
         return learned if self.drift is None or self.drift.drifted else [*learned, str(self.drift)]
 
@@ -459,7 +463,7 @@ def caught_up(model: SignalModel, past: Dataset, train: TrainSection) -> Since:
     dates, _ = model.walked_ns
     new = (past.time_ns > max(dates, default=0)) & np.isfinite(past.outcome)
     forecast = model.part_forecasts({name: past.x[new, c] for c, name in enumerate(past.names)})
-    moves, lines, corrected, note = list[dict[str, Any]](), list[dict[str, Any]](), None, ""
+    moves, lines, corrected, note = list[ParameterMove](), list[ParameterMove](), None, ""
     if learns(model, train) and train.update != "refit":
         journal, at = model.updates(), int(past.time_ns[-1])
         try:
@@ -470,7 +474,7 @@ def caught_up(model: SignalModel, past: Dataset, train: TrainSection) -> Since:
             }
             moves = sorted(
                 (line for one in found.values() for line in one.moves),
-                key=lambda line: str(line["at"]),
+                key=lambda line: line.at,
             )
             lines = further(journal, moves, model.id)
             for k, one in enumerate(model.models):
@@ -482,7 +486,7 @@ def caught_up(model: SignalModel, past: Dataset, train: TrainSection) -> Since:
         except DataError as error:
             moves, lines, model = [], [], as_of(model, at)
             note = f"nothing is learned since training: expected {error.expected}, received {error.received}"
-    drift = drift_of(model.card.get("ic"), model.fusion.combine(forecast)[0], past.rows(new))
+    drift = drift_of(model.ic, model.fusion.combine(forecast)[0], past.rows(new))
     drifted = str(drift).rstrip(".") if drift is not None and drift.drifted else ""
     other = "" if corrected is None else str(corrected)
     return Since(
@@ -491,8 +495,8 @@ def caught_up(model: SignalModel, past: Dataset, train: TrainSection) -> Since:
 
 
 def further(
-    journal: Sequence[Mapping[str, Any]], moves: Sequence[Mapping[str, Any]], model: str
-) -> list[dict[str, Any]]:
+    journal: Sequence[ParameterMove], moves: Sequence[ParameterMove], model: str
+) -> list[ParameterMove]:
     """Lines that continue a model's journal to the end of a walk, each with the values of the line before it, of
     every source from its own last line on.
 
@@ -501,17 +505,15 @@ def further(
     DataError
         Where the walk has other parameters than the journal: its features are others.
 
-    >>> journal = [{"at": "1", "source": "a", "moved": {"w": [None, 1.0]}}]
-    >>> moves = [{"at": "1", "source": "a", "moved": {"w": [None, 1.0]}},
-    ...          {"at": "2", "source": "a", "moved": {"w": [1.0, 3.0]}}]
-    >>> further(journal, moves, "m")
-    [{'at': '2', 'source': 'a', 'moved': {'w': [1.0, 3.0]}, 'model': 'm'}]
+    >>> journal = [ParameterMove("1", "a", {"w": (None, 1.0)})]
+    >>> further(journal, [*journal, ParameterMove("2", "a", {"w": (1.0, 3.0)})], "m")
+    [ParameterMove(at='2', source='a', moved={'w': (1.0, 3.0)}, model='m')]
     """
     old, now = states_at(journal, EVER), dict[str, dict[str, float]]()
-    last, lines = {line["source"]: line["at"] for line in journal}, list[dict[str, Any]]()
+    last, lines = {line.source: line.at for line in journal}, list[ParameterMove]()
     for line in moves:
-        source = line["source"]
-        now.setdefault(source, {}).update({name: new for name, (_, new) in line["moved"].items()})
+        source = line.source
+        now.setdefault(source, {}).update({name: new for name, (_, new) in line.moved.items()})
         if set(now[source]) != set(old[source]):
             others = ", ".join(sorted(set(now[source]) ^ set(old[source])))
             raise DataError(
@@ -520,12 +522,12 @@ def further(
                 AGAIN,
             )
         moved = {
-            name: [old[source][name], new]
+            name: (old[source][name], new)
             for name, new in now[source].items()
             if old[source][name] != new
         }
-        if line["at"] > last[source] and moved:
-            lines.append({"at": line["at"], "source": source, "moved": moved, "model": model})
+        if line.at > last[source] and moved:
+            lines.append(ParameterMove(line.at, source, dict(moved), model))
             old[source] = dict(now[source])
     return lines
 
@@ -533,8 +535,8 @@ def further(
 def corrected_of(
     model: SignalModel,
     past: Dataset,
-    journal: Sequence[Mapping[str, Any]],
-    moves: Sequence[Mapping[str, Any]],
+    journal: Sequence[ParameterMove],
+    moves: Sequence[ParameterMove],
 ) -> Correction | None:
     """Difference of a walk over the files as they are now from that of training; None where it is the same walk."""
     dates, _ = model.walked_ns
@@ -547,17 +549,17 @@ def corrected_of(
     far = {
         one.source: float(np.nanstd(now[:, k] - then[:, k]) / np.nanstd(then[:, k]))
         for k, one in enumerate(model.models)
-        if one.source in {line["source"] for line in moves}
+        if one.source in {line.source for line in moves}
     }
     source = max(far, key=far.__getitem__, default="")
     if not source or not far[source] > SAME:
         return None
     learned, taught = (
         {
-            (line["at"], name): new
+            (line.at, name): new
             for line in one
-            if line["source"] == source and line["at"] <= stamp(until)
-            for name, (_, new) in line["moved"].items()
+            if line.source == source and line.at <= stamp(until)
+            for name, (_, new) in line.moved.items()
         }
         for one in (journal, moves)
     )
@@ -569,7 +571,7 @@ def corrected_of(
     return Correction(source, next(parted, stamp(until)), far[source])
 
 
-def drift_of(before: Mapping[str, Any] | None, value: Floats, rows: Dataset) -> Drift | None:
+def drift_of(before: Skill | None, value: Floats, rows: Dataset) -> Drift | None:
     """Rank IC of forecasts since training beside that of training; None where dates are too few to tell.
 
     It has drifted where Student's t of the difference is below its quantile of `LEVEL`; errors are clustered by blocks
@@ -580,12 +582,12 @@ def drift_of(before: Mapping[str, Any] | None, value: Floats, rows: Dataset) -> 
     by_date = rank_ic_by_date(value, rows.outcome, rows.time_ns)
     by_date = by_date[np.isfinite(by_date)]
     blocks = -(-len(by_date) // block)
-    if not before or not before["t"] or blocks < LEAST_BLOCKS:
+    if not before or not before.t or blocks < LEAST_BLOCKS:
         return None
     found = skill(by_date, np.random.default_rng(9), block=block)
     error = np.hypot(
-        clustered_se(by_date, np.arange(len(by_date)) // block), before["mean"] / before["t"]
+        clustered_se(by_date, np.arange(len(by_date)) // block), before.mean / before.t
     )
-    t = (found.mean - before["mean"]) / float(error) if error > 0 else 0.0
+    t = (found.mean - before.mean) / float(error) if error > 0 else 0.0
     drifted = bool(t < t_quantile(LEVEL, blocks - 1))
-    return Drift(found.mean, found.ci_low, found.ci_high, t, found.dates, before["mean"], drifted)
+    return Drift(found.mean, found.ci_low, found.ci_high, t, found.dates, before.mean, drifted)

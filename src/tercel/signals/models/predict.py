@@ -25,10 +25,10 @@ import numpy as np
 import polars as pl
 
 from tercel.core.arrays import Floats, Ints
-from tercel.core.errors import DataError
+from tercel.core.errors import DataError, refuse_if
 from tercel.core.messages import Alpha
 from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.signals.models.model_folder import AGAIN, BASE, SignalModel
+from tercel.signals.models.model_folder import AGAIN, SignalModel
 from tercel.signals.models.online import Since, as_of, caught_up, learns
 from tercel.signals.panel.build import KEYS, joined_all, market_of, prices_of
 from tercel.signals.panel.panel import Dataset, Panel, from_frame
@@ -123,6 +123,14 @@ def widths(
 
 
 @dataclass(frozen=True)
+class WidthCoverage:
+    """Share of outcomes inside the interval, and its mean half-width in standard deviations."""
+
+    coverage: float
+    width_sd: float
+
+
+@dataclass(frozen=True)
 class WalkInterval:
     """The interval of a model's forecasts, learned from its own forecasts out of sample.
 
@@ -137,7 +145,7 @@ class WalkInterval:
     width: float
     rows: pl.DataFrame
 
-    def by_year(self) -> dict[str, dict[str, float]]:
+    def by_year(self) -> dict[str, WidthCoverage]:
         """Share inside and mean half-width by year, and over `all`."""
         inside = [
             (pl.col("score") <= pl.col("width")).mean().alias("coverage"),
@@ -146,19 +154,15 @@ class WalkInterval:
         years = (
             self.rows.group_by(pl.col("time").dt.year().cast(pl.String)).agg(inside).sort("time")
         )
-        found = {
-            str(year): {"coverage": share, "width_sd": width}
-            for year, share, width in years.iter_rows()
-        }
-        share, width = self.rows.select(inside).row(0)
-        return found | {"all": {"coverage": share, "width_sd": width}}
+        found = {str(year): WidthCoverage(*figures) for year, *figures in years.iter_rows()}
+        return found | {"all": WidthCoverage(*self.rows.select(inside).row(0))}
 
 
 def interval_of(model: SignalModel, until_ns: int | None = None) -> WalkInterval | None:
     """What labels that had ended by then say of a model's errors (None: by the walk's end); None without enough, and of
     a model whose every forecast is 0.
     """
-    if model.inputs != "panel" or model.card.get("walk") is None or model.silent:
+    if model.inputs != "panel" or model.facts.walk is None or model.silent:
         return None
     walk = model.walk()
     came = 1e4 * (pl.col("outcome") - pl.col("outcome").mean().over("time")) - pl.col(
@@ -181,12 +185,23 @@ def interval_of(model: SignalModel, until_ns: int | None = None) -> WalkInterval
     return WalkInterval(now, rows) if rows.height and np.isfinite(now) else None
 
 
-def bounds(interval: WalkInterval | None, expected_bps: float, sd_bps: float) -> dict[str, Any]:
-    """`low_bps` and `high_bps` of a forecast; None where there is no interval."""
-    if interval is None:
-        return {"low_bps": None, "high_bps": None}
-    half = interval.width * sd_bps
-    return {"low_bps": expected_bps - half, "high_bps": expected_bps + half}
+@dataclass(frozen=True)
+class NameForecast:
+    """The forecast of a name, as `tercel signals predict` writes it.
+
+    `low_bps` and `high_bps` are the 90 % interval, None without one, or where no source has a weight.
+    """
+
+    at: str
+    name: str
+    horizon_s: float
+    expected_bps: float
+    sd_bps: float
+    half_life_s: float
+    sources: list[str]
+    model: str
+    low_bps: float | None
+    high_bps: float | None
 
 
 @dataclass(frozen=True)
@@ -303,24 +318,27 @@ class ServedForecasts:
             said.append(f"{seen} For skill read the walk: signals evaluate, backtest.")
         return said
 
-    def rows(self) -> list[dict[str, Any]]:
-        """One plain row a name: at, name, horizon_s, expected_bps, sd_bps, half_life_s, sources, model, and the 90 %
-        interval: low_bps, high_bps, None where no source has a weight.
-        """
-        return [
-            {
-                "at": self.at,
-                "name": one.instrument,
-                "horizon_s": one.horizon_ns / NS_PER_SECOND,
-                "expected_bps": one.expected_bps,
-                "sd_bps": one.sd_bps,
-                "half_life_s": one.half_life_ns / NS_PER_SECOND,
-                "sources": list(one.sources),
-                "model": self.model,
-                **bounds(self.interval if one.sources else None, one.expected_bps, one.sd_bps),
-            }
-            for one in self.alphas
-        ]
+    def rows(self) -> list[NameForecast]:
+        """A row a name."""
+        found = []
+        for one in self.alphas:
+            inside = self.interval if one.sources else None
+            half = None if inside is None else inside.width * one.sd_bps
+            found.append(
+                NameForecast(
+                    at=self.at,
+                    name=one.instrument,
+                    horizon_s=one.horizon_ns / NS_PER_SECOND,
+                    expected_bps=one.expected_bps,
+                    sd_bps=one.sd_bps,
+                    half_life_s=one.half_life_ns / NS_PER_SECOND,
+                    sources=list(one.sources),
+                    model=self.model,
+                    low_bps=None if half is None else one.expected_bps - half,
+                    high_bps=None if half is None else one.expected_bps + half,
+                )
+            )
+        return found
 
 
 def predict(model: SignalModel, at: date | None = None) -> ServedForecasts:
@@ -398,7 +416,7 @@ def config_of(model: SignalModel) -> SignalsConfig:
     DataError
         Where its card holds none.
     """
-    raw = model.card.get("config")
+    raw = model.facts.config
     if model.inputs != "panel" or raw is None:
         what = "features that a desk measures" if model.inputs != "panel" else "no configuration"
         raise DataError("a model that says which files it reads", f"{model.folder}: {what}", AGAIN)
@@ -408,7 +426,7 @@ def config_of(model: SignalModel) -> SignalsConfig:
             one["collected"] = (
                 date.fromisoformat(text) if len(text) == 10 else datetime.fromisoformat(text)
             )
-    base = os.path.normpath(model.folder.resolve() / str(model.card.get(BASE, "")))
+    base = os.path.normpath(model.folder.resolve() / model.facts.base)
     return placed(SignalsConfig.model_validate(raw), Path(base))
 
 
@@ -421,12 +439,13 @@ def present(config: SignalsConfig) -> SignalsConfig:
         They are gone.
     """
     prices = Path(config.panel.path)
-    if config.panel.path and not prices.exists():
-        raise DataError(
-            f"{prices.name}, which the model reads",
-            f"nothing at {prices}",
-            f"put it there, or {AGAIN}",
-        )
+    refuse_if(
+        config.panel.path and not prices.exists(),
+        f"{prices.name}, which the model reads",
+        f"nothing at {prices}",
+        f"put it there, or {AGAIN}",
+        DataError,
+    )
     return config
 
 
@@ -516,7 +535,7 @@ def _daily(
 def _synthetic(
     model: SignalModel, config: SignalsConfig, at: date | None
 ) -> tuple[Dataset, pl.DataFrame, Past]:
-    market = market_of(config, int(model.card["seed"]))
+    market = market_of(config, model.facts.seed)
     days = market.prices["time"].unique().sort()
     day = _chosen(days, at, days.dt.date(), "the synthetic market")
     panel = Panel(market.sources)

@@ -8,18 +8,18 @@ steady drift.
 """
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from tercel.core.arrays import Bools, Floats, Ints
-from tercel.core.errors import DataError
+from tercel.core.errors import DataError, refuse_if
 from tercel.core.estimate import Estimate
 from tercel.core.report.cells import NOTHING
-from tercel.core.report.tables import fixed, spelt_cell
+from tercel.core.report.tables import fixed, spelt
 from tercel.core.stats import cluster_index, cluster_sums, clustered_se, mean_interval
 from tercel.core.stats.inference import spearman
 from tercel.core.vocabulary import DAY_NS
@@ -52,6 +52,14 @@ class Skill(Estimate):
     ci_high: float
     t: float
     dates: int
+
+    def __bool__(self) -> bool:
+        """Whether it was measured: not of a score that is the same of all names, or on too few dates."""
+        return bool(self.dates)
+
+    def to_json(self) -> dict[str, Any]:
+        """The numbers by name; empty where there are none."""
+        return asdict(self) if self else {}
 
 
 def rank_ic_by_date(forecast: ArrayLike, outcome: ArrayLike, dates: ArrayLike) -> Floats:
@@ -88,12 +96,13 @@ def skill(by_date: Floats, rng: np.random.Generator, *, block: int = BLOCK) -> S
     """
     known = by_date[np.isfinite(by_date)]
     labels = np.arange(len(known)) // block
-    if len(known) == 0 or labels[-1] < 1:
-        raise DataError(
-            f"at least {block + 1} dates with {FEWEST} instruments that vary",
-            f"{len(known)}",
-            "use a longer panel, more instruments, or a forecast that is not constant",
-        )
+    refuse_if(
+        len(known) == 0 or labels[-1] < 1,
+        f"at least {block + 1} dates with {FEWEST} instruments that vary",
+        f"{len(known)}",
+        "use a longer panel, more instruments, or a forecast that is not constant",
+        DataError,
+    )
     found = mean_interval(known, labels, rng)
     error = clustered_se(known, labels)
     low, high = (float("nan") if end is None else end for end in (found.ci_low, found.ci_high))
@@ -113,10 +122,14 @@ def stride(start_ns: Ints, end_ns: Ints) -> int:
     return next(apart, len(start_ns))
 
 
-def skill_sentence(ic: Mapping[str, Any] | None) -> str:
+NO_SKILL: Final = Skill(math.nan, math.nan, math.nan, math.nan, 0)
+"""Of a score that is the same of all names on every date."""
+
+
+def skill_sentence(ic: Skill | None) -> str:
     """The sentence in which every command says a fusion's skill.
 
-    >>> skill_sentence({"mean": 0.02, "ci_low": 0.01, "ci_high": 0.03, "t": 4.0, "dates": 90})
+    >>> skill_sentence(Skill(0.02, 0.01, 0.03, 4.0, 90))
     "The fused forecast's rank IC out of sample is 0.0200 [0.0100, 0.0300], t 4.0, over 90 dates."
     """
     if not ic:
@@ -125,8 +138,8 @@ def skill_sentence(ic: Mapping[str, Any] | None) -> str:
         )
         why = "too few dates or names" if ic is None else silent
         return f"The fused forecast's rank IC out of sample is not known: {why}."
-    open_ = "" if (ic["ci_low"] or 0.0) > 0 else ": not significantly above zero"
-    text = f"{spelt_cell(ic, digits=4)}, t {fixed(ic['t'], 1)}, over {ic['dates']} dates{open_}"
+    open_ = "" if (ic.ci_low or 0.0) > 0 else ": not significantly above zero"
+    text = f"{spelt(ic, digits=4)}, t {fixed(ic.t, 1)}, over {ic.dates} dates{open_}"
     return f"The fused forecast's rank IC out of sample is {text}."
 
 
@@ -174,17 +187,16 @@ def decay(score: ArrayLike, moves: ArrayLike, horizons_ns: Sequence[int]) -> Dec
     """
     f, m = np.asarray(score, np.float64), np.asarray(moves, np.float64)
     horizons = np.asarray(horizons_ns, np.int64)
-    if (
+    refuse_if(
         m.shape != (len(f), len(horizons))
         or len(horizons) < 2
         or (np.diff(horizons) <= 0).any()
-        or horizons[0] <= 0
-    ):
-        raise DataError(
-            "a move per score and horizon, at least two horizons, ascending",
-            f"moves of shape {m.shape}, {len(f)} scores, horizons {list(horizons_ns)}",
-            "line them up",
-        )
+        or horizons[0] <= 0,
+        "a move per score and horizon, at least two horizons, ascending",
+        f"moves of shape {m.shape}, {len(f)} scores, horizons {list(horizons_ns)}",
+        "line them up",
+        DataError,
+    )
     ic, slope, precision = np.zeros(len(horizons)), np.zeros(len(horizons)), np.zeros(len(horizons))
     for h in range(len(horizons)):
         seen = np.isfinite(m[:, h]) & np.isfinite(f)

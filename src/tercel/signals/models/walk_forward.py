@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from tercel.core.arrays import Bools, Floats, Indices, Ints
-from tercel.core.errors import DataError
+from tercel.core.errors import DataError, refuse_if
 from tercel.core.estimate import Estimate
 from tercel.core.progress import progress
 from tercel.core.report.tables import spelt
@@ -90,23 +90,25 @@ def walk_forward(
 def _cuts(time_ns: Ints, splits: int, first: float) -> list[int]:
     times = np.unique(time_ns)
     begin = int(len(times) * first)
-    if splits < 1 or not 0.0 < first < 1.0 or begin < 1 or len(times) - begin < splits:
-        raise DataError(
-            f"enough different times for {splits} test blocks after the first {first:.0%}",
-            f"{len(times)} times",
-            "use fewer splits or a longer panel",
-        )
+    refuse_if(
+        splits < 1 or not 0.0 < first < 1.0 or begin < 1 or len(times) - begin < splits,
+        f"enough different times for {splits} test blocks after the first {first:.0%}",
+        f"{len(times)} times",
+        "use fewer splits or a longer panel",
+        DataError,
+    )
     at = np.linspace(begin, len(times), splits + 1).round().astype(int)
     return [*times[at[:-1]].tolist(), int(times[-1]) + 1]
 
 
 def _refuse_short(time_ns: Ints, embargo_ns: int) -> None:
-    if embargo_ns < 0:
-        raise DataError(
-            "an embargo of 0 ns or more",
-            f"{embargo_ns}",
-            "say how long labels and features overlap",
-        )
+    refuse_if(
+        embargo_ns < 0,
+        "an embargo of 0 ns or more",
+        f"{embargo_ns}",
+        "say how long labels and features overlap",
+        DataError,
+    )
     if len(time_ns) == 0 or int(time_ns.max()) - int(time_ns.min()) <= embargo_ns:
         raise _short("a panel longer than the embargo", time_ns, embargo_ns)
 
@@ -143,12 +145,13 @@ def folds_of(data: Dataset, train: TrainSection) -> list[Fold]:
 def yearly(data: Dataset, first_year: int, embargo_ns: int = 0) -> list[Fold]:
     """(train, test) of each calendar year from `first_year` on, at least `EMBARGO_DAYS` after the last label."""
     last = _year(int(data.time_ns[-1]))
-    if last < first_year:
-        raise DataError(
-            f"dates from {first_year} on",
-            f"a panel that ends in {last}",
-            "test from an earlier year",
-        )
+    refuse_if(
+        last < first_year,
+        f"dates from {first_year} on",
+        f"a panel that ends in {last}",
+        "test from an earlier year",
+        DataError,
+    )
     cuts = [
         int(np.datetime64(f"{year}-01-01", "ns").astype(np.int64))
         for year in range(first_year, last + 2)
@@ -163,12 +166,13 @@ def yearly(data: Dataset, first_year: int, embargo_ns: int = 0) -> list[Fold]:
 def _by_dates(data: Dataset, dates: int) -> list[Fold]:
     """Blocks of so many dates after the first as many, of models that learn by date: later dates move none of them."""
     times = np.unique(data.time_ns)
-    if len(times) <= 2 * dates:
-        raise DataError(
-            f"more than {2 * dates} dates, to learn online",
-            f"{len(times)}",
-            "lower train.online.warm",
-        )
+    refuse_if(
+        len(times) <= 2 * dates,
+        f"more than {2 * dates} dates, to learn online",
+        f"{len(times)}",
+        "lower train.online.warm",
+        DataError,
+    )
     return list(
         walk_forward(
             data.time_ns, data.end_ns, cuts=[*times[dates::dates].tolist(), int(times[-1]) + 1]
@@ -236,18 +240,22 @@ def fit_base(
     x = data.x[rows][:, columns]
     present = ~np.isnan(x).all(axis=1)
     x, y = x[present], data.y[rows][present]
-    if len(x) < LEAST_ROWS:
-        raise DataError(
-            f"at least {LEAST_ROWS} rows in which {source} says something",
-            f"{len(x)} in {len(rows)} rows",
-            "take a longer history",
-        )
+    refuse_if(
+        len(x) < LEAST_ROWS,
+        f"at least {LEAST_ROWS} rows in which {source} says something",
+        f"{len(x)} in {len(rows)} rows",
+        "take a longer history",
+        DataError,
+    )
     spread = np.nanmax(x, axis=0, initial=-np.inf) - np.nanmin(x, axis=0, initial=np.inf)
     used = np.flatnonzero(spread > 0)
-    if not len(used):
-        raise DataError(
-            "features that vary", f"constant {source} in {len(x)} rows", "leave the source out"
-        )
+    refuse_if(
+        not len(used),
+        "features that vary",
+        f"constant {source} in {len(x)} rows",
+        "leave the source out",
+        DataError,
+    )
     model = family(name).make(seed, **dict((settings or {}).get(name, {})))
     ready, medians = filled(x[:, used])
     model.fit(x[:, used] if type(model).native_nan else ready, y)
@@ -298,8 +306,13 @@ def out_of_fold(
     forecasts = np.full((data.n, len(base_names(data, families))), np.nan)
     for (_, test), models in zip(folds, fitted(data, families, folds, **how), strict=True):
         forecasts[test] = forecast_by(data, models, test)
-    if np.isnan(forecasts).all():
-        raise DataError("a source that can be learned from", "none in any block", "check the panel")
+    refuse_if(
+        np.isnan(forecasts).all(),
+        "a source that can be learned from",
+        "none in any block",
+        "check the panel",
+        DataError,
+    )
     return forecasts
 
 

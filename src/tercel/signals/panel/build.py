@@ -5,13 +5,14 @@ The sources that a configuration names are joined to its rows point in time; wha
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import msgspec
 import numpy as np
 import polars as pl
 
@@ -264,38 +265,60 @@ def prices_of(config: SignalsConfig) -> DailyFactors:
     return source
 
 
-def build(config: SignalsConfig, seed: int, out: Path) -> dict[str, Any]:
+@dataclass(frozen=True, kw_only=True)
+class PanelManifest:
+    """What a panel was built from and what it holds, as `manifest.json`.
+
+    `config` has the settings that decide rows and columns, `data` the hash of each file that they name (None in one
+    written before it was noted), `missing` the share of rows without each source, `files` the hash of the table.
+    """
+
+    tercel: str
+    name: str
+    seed: int
+    config: dict[str, Any]
+    data: dict[str, str] | None = None
+    sources: dict[str, list[str]]
+    rows: int
+    dates: int
+    instruments: int
+    first: str
+    last: str
+    missing: dict[str, float]
+    note: str
+    warnings: list[str]
+    files: dict[str, str]
+
+
+def build(config: SignalsConfig, seed: int, out: Path) -> PanelManifest:
     """Write the panel's folder; returns its manifest."""
     data = dataset_of_config(config, seed)
     out.mkdir(parents=True, exist_ok=True)
     with atomic_path(out / PANEL) as part:
         frame(data).write_parquet(part)
-    times = {"first": data.time_ns[0], "last": data.time_ns[-1]}
     gap = np.isnan(data.x)
-    manifest = {
-        "tercel": __version__,
-        "name": config.name,
-        "seed": seed,
-        "config": rows_of(config),
-        "data": data_of(config),
-        "sources": {
-            name: [data.names[c] for c in columns] for name, columns in data.sources.items()
-        },
-        "rows": data.n,
-        "dates": len(np.unique(data.time_ns)),
-        "instruments": len(np.unique(data.instrument)),
-        **{key: str(np.datetime64(int(ns), "ns")) for key, ns in times.items()},
-        "missing": {
+    manifest = PanelManifest(
+        tercel=__version__,
+        name=config.name,
+        seed=seed,
+        config=rows_of(config),
+        data=data_of(config),
+        sources={name: [data.names[c] for c in columns] for name, columns in data.sources.items()},
+        rows=data.n,
+        dates=len(np.unique(data.time_ns)),
+        instruments=len(np.unique(data.instrument)),
+        first=str(np.datetime64(int(data.time_ns[0]), "ns")),
+        last=str(np.datetime64(int(data.time_ns[-1]), "ns")),
+        missing={
             name: float(gap[:, list(columns)].all(axis=1).mean())
             for name, columns in data.sources.items()
         },
-        "note": data.note,
-        "warnings": list(data.warnings),
-        "files": {PANEL: file_hash(out / PANEL)},
-    }
-    known: dict[str, Any] = to_jsonable(manifest)
-    write_atomic(out / MANIFEST, json.dumps(known, indent=1) + "\n")
-    return known
+        note=data.note,
+        warnings=list(data.warnings),
+        files={PANEL: file_hash(out / PANEL)},
+    )
+    write_atomic(out / MANIFEST, json.dumps(to_jsonable(manifest), indent=1) + "\n")
+    return manifest
 
 
 def rows_of(config: SignalsConfig) -> dict[str, Any]:
@@ -327,7 +350,7 @@ def frame(data: Dataset) -> pl.DataFrame:
     return pl.DataFrame({**keys, **{name: data.x[:, c] for c, name in enumerate(data.names)}})
 
 
-def load(folder: Path) -> tuple[Dataset, dict[str, Any]]:
+def load(folder: Path) -> tuple[Dataset, PanelManifest]:
     """The panel in a folder, with its manifest.
 
     Raises
@@ -336,8 +359,9 @@ def load(folder: Path) -> tuple[Dataset, dict[str, Any]]:
         When there is none, or a file is not the one that the manifest names.
     """
     try:
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        promised = manifest["files"][PANEL]
+        raw = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        manifest = msgspec.convert(raw, PanelManifest)
+        promised = manifest.files[PANEL]
     except OSError:
         raise ConfigError(
             "the folder of a panel",
@@ -356,7 +380,7 @@ def load(folder: Path) -> tuple[Dataset, dict[str, Any]]:
     names = tuple(name for name in table.columns if name not in KEYS)
     x = np.ascontiguousarray(table.select(names).to_numpy(), np.float64)
     numbers = {key: table[key].to_numpy().copy() for key in KEYS[1:]}
-    who, warnings = table["instrument"].to_numpy().astype(np.str_), tuple(manifest["warnings"])
+    who, warnings = table["instrument"].to_numpy().astype(np.str_), tuple(manifest.warnings)
     return Dataset(
-        x=x, names=names, instrument=who, note=manifest["note"], warnings=warnings, **numbers
+        x=x, names=names, instrument=who, note=manifest.note, warnings=warnings, **numbers
     ), manifest

@@ -15,7 +15,7 @@ One look is a suspicion, two are a leak; a correlation of one half with any late
 verdict proves nothing: a leak weaker than the ceiling, or one in the label, passes.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -25,12 +25,12 @@ import numpy as np
 import polars as pl
 
 from tercel.core.arrays import Floats
-from tercel.core.errors import DataError
+from tercel.core.errors import DataError, refuse_if
 from tercel.core.progress import say
 from tercel.core.report import svg
 from tercel.core.report.svg import Figure, Section, finished, render, sketch, write_page
 from tercel.core.report.tables import plain_table
-from tercel.core.serialization import to_jsonable
+from tercel.core.serialization import Record
 from tercel.core.stats.inference import ranks
 from tercel.signals.models.skill import Skill, rank_ic_of_rows, skill
 from tercel.signals.panel import build as panels
@@ -90,9 +90,36 @@ class LeakReport:
     instant: float
     median_delay_s: float
 
-    def to_json(self) -> dict[str, Any]:
-        """The figures by name."""
-        return dict(to_jsonable(self))
+
+@dataclass(frozen=True)
+class LeakLine(Record):
+    """The verdict on a source of a panel, "not judged" where there is no report, and why."""
+
+    source: str
+    panel: str
+    verdict: str
+    reasons: tuple[str, ...]
+    report: LeakReport | None = None
+
+    def json_fields(self) -> dict[str, object]:
+        """The report's figures, None where there are none, and the source's name on the panel."""
+        empty = ("column", "ic", "ic_one_period_later", "instant", "median_delay_s")
+        own: dict[str, object] = {
+            key: value for key, value in vars(self).items() if key != "report"
+        }
+        if self.report is None:
+            return {**own, "profile": {}, **dict.fromkeys(empty)}
+        return {**vars(self.report), **own}
+
+
+@dataclass(frozen=True)
+class LeakCheck:
+    """Verdicts on every source of some panels, what a clean one does not prove, and the page."""
+
+    out: Path
+    leak: list[LeakLine]
+    not_proven: str
+    report: Path
 
 
 def leak_report(
@@ -170,12 +197,13 @@ def leak_report(
                     source.name, column, verdict, reasons, ic, late, profile, instant, median
                 )
             )
-    if not found:
-        raise DataError(
-            "facts and prices of the same instruments and times",
-            "no cross-section of 5",
-            "check the names and times",
-        )
+    refuse_if(
+        not found,
+        "facts and prices of the same instruments and times",
+        "no cross-section of 5",
+        "check the names and times",
+        DataError,
+    )
     return max(found, key=lambda report: VERDICTS.index(report.verdict))
 
 
@@ -228,8 +256,13 @@ def _matrices(prices: pl.DataFrame, panel: Panel) -> tuple[list[Floats], Floats]
     """As-of values of each column and returns of each bar, float64 (times, instruments)."""
     names = panel.instruments()
     prices = prices.filter(pl.col("instrument").is_in(names)) if names else _market(prices)
-    if prices.is_empty():
-        raise DataError("prices of the source's instruments", "none", "check the names")
+    refuse_if(
+        prices.is_empty(),
+        "prices of the source's instruments",
+        "none",
+        "check the names",
+        DataError,
+    )
     rows = panel.join(prices.select("instrument", "time", "close"))
     wide = {
         column: rows.pivot("instrument", index="time", values=column, sort_columns=True)
@@ -310,9 +343,9 @@ def _mean(by_bar: Floats) -> float:
     return float(known.mean()) if len(known) else 0.0
 
 
-def leak_table(lines: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
+def leak_table(lines: Sequence[LeakLine]) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
     """Headings and rows of a leak check, for a terminal and a page."""
-    rows = [(one["source"], one["verdict"], "; ".join(one["reasons"])) for one in lines]
+    rows = [(one.source, one.verdict, "; ".join(one.reasons)) for one in lines]
     return ("source", "verdict", "why"), rows
 
 
@@ -394,29 +427,16 @@ def reports_of(
     return reports, unjudged
 
 
-def leaks_of(config: SignalsConfig, seed: int, synthetic: bool) -> list[dict[str, Any]]:
-    """Leak reports as plain values, one line a source."""
-    return _lines(config, *reports_of(config, seed, synthetic))
-
-
-def _lines(
+def lines_of(
     config: SignalsConfig, reports: dict[str, LeakReport], unjudged: dict[str, str]
-) -> list[dict[str, Any]]:
-    lines = [
-        {**report.to_json(), "source": name, "panel": config.name}
-        for name, report in reports.items()
-    ]
-    empty = dict.fromkeys(("column", "ic", "ic_one_period_later", "instant", "median_delay_s"))
-    return lines + [
-        {
-            "source": name,
-            "panel": config.name,
-            "verdict": "not judged",
-            "reasons": [why],
-            "profile": {},
-            **empty,
-        }
-        for name, why in unjudged.items()
+) -> list[LeakLine]:
+    """Verdicts on the sources of a panel, a line each."""
+    return [
+        *(
+            LeakLine(name, config.name, report.verdict, report.reasons, report)
+            for name, report in reports.items()
+        ),
+        *(LeakLine(name, config.name, "not judged", (why,)) for name, why in unjudged.items()),
     ]
 
 
@@ -445,12 +465,12 @@ def configs_of(data: Path) -> list[SignalsConfig]:
     return [SignalsConfig(name="daily", panel=panel, source=(source,))]
 
 
-def leak(configs: list[SignalsConfig], seed: int, out: Path) -> dict[str, Any]:
+def leak(configs: list[SignalsConfig], seed: int, out: Path) -> LeakCheck:
     """Check every source of some configurations, synthetic leaks beside them; writes figures and a page."""
-    rows, sections = [], []
+    rows, sections = list[LeakLine](), []
     for config in configs:
         reports, unjudged = reports_of(config, seed, synthetic=True)
-        lines = _lines(config, reports, unjudged)
+        lines = lines_of(config, reports, unjudged)
         rows += lines
         names = list(reports)
         parts = [names[at : at + 3] for at in range(0, len(names), 3)]
@@ -465,7 +485,7 @@ def leak(configs: list[SignalsConfig], seed: int, out: Path) -> dict[str, Any]:
                 figures=figures,
             )
         )
-    caught = [one for one in rows if one["source"] == FALSE and one["verdict"] == "leak"]
+    caught = [one for one in rows if one.source == FALSE and one.verdict == "leak"]
     lead = f"{len(caught)} of {len(configs)} planted leaks are caught. {NOT_PROVEN}"
     page = render(
         "Do sources know the future?",
@@ -474,6 +494,6 @@ def leak(configs: list[SignalsConfig], seed: int, out: Path) -> dict[str, Any]:
         {"seed": seed},
         "printed by: tercel signals leak",
     )
-    result = {"out": out, "leak": rows, "not_proven": NOT_PROVEN, "report": out / "leak.html"}
+    result = LeakCheck(out, rows, NOT_PROVEN, out / "leak.html")
     write_page(out, "leak", result, page)
-    return dict(to_jsonable(result))
+    return result

@@ -21,7 +21,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from tercel.core.arrays import Bools, Floats, Indices, Ints
-from tercel.core.errors import DataError
+from tercel.core.errors import DataError, refuse_if
 from tercel.signals.sources.port import EVERY, SignalSource, SourceAbsentError, time_type
 
 
@@ -75,19 +75,21 @@ class Dataset:
                 self.instrument,
             )
         }
-        if lengths != {n} or self.x.ndim != 2 or self.x.shape[1] != len(self.names):
-            raise DataError(
-                "a label, times and a value of every feature for each row",
-                f"lengths {sorted(lengths | {n})}",
-                "build the set from one panel",
-            )
+        refuse_if(
+            lengths != {n} or self.x.ndim != 2 or self.x.shape[1] != len(self.names),
+            "a label, times and a value of every feature for each row",
+            f"lengths {sorted(lengths | {n})}",
+            "build the set from one panel",
+            DataError,
+        )
         back = np.any(self.start_ns < self.time_ns) or np.any(self.end_ns <= self.start_ns)
-        if back or np.any(np.diff(self.time_ns) < 0):
-            raise DataError(
-                "rows by time, each with a label that begins at or after it",
-                "rows out of order or a label that looks back",
-                "sort by time; begin labels after the decision",
-            )
+        refuse_if(
+            back or np.any(np.diff(self.time_ns) < 0),
+            "rows by time, each with a label that begins at or after it",
+            "rows out of order or a label that looks back",
+            "sort by time; begin labels after the decision",
+            DataError,
+        )
 
     @property
     def n(self) -> int:
@@ -178,12 +180,13 @@ def forward_returns(
     DataError
         When no instrument has more than `lag + horizon` bars.
     """
-    if horizon < 1 or lag < 0:
-        raise DataError(
-            "a horizon of at least 1 bar and a lag of at least 0",
-            f"{horizon} and {lag}",
-            "mend the settings",
-        )
+    refuse_if(
+        horizon < 1 or lag < 0,
+        "a horizon of at least 1 bar and a lag of at least 0",
+        f"{horizon} and {lag}",
+        "mend the settings",
+        DataError,
+    )
     ordered = prices.sort("instrument", "time").with_columns(
         _seen=pl.col(void).cum_sum() if void else 0
     )
@@ -363,12 +366,13 @@ def joined(
         out = rows.join_asof(side(single), by="instrument", check_sortedness=False, **keys)  # type: ignore[arg-type]
     else:
         out = rows.join_asof(side(shared).drop("instrument"), check_sortedness=False, **keys)  # type: ignore[arg-type]
-    if not shared.is_empty() and not single.is_empty():
-        raise DataError(
-            "facts of single instruments or of all, not both, in one source",
-            "both",
-            "split the source",
-        )
+    refuse_if(
+        not shared.is_empty() and not single.is_empty(),
+        "facts of single instruments or of all, not both, in one source",
+        "both",
+        "split the source",
+        DataError,
+    )
     if max_age is not None:
         stale = (pl.col("time") - pl.col("_event")) > max_age
         out = out.with_columns(

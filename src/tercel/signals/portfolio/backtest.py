@@ -10,18 +10,26 @@ import numpy as np
 import polars as pl
 
 from tercel.core.arrays import Floats, Ints
-from tercel.core.errors import ConfigError, DataError, TercelError
+from tercel.core.errors import DataError, TercelError, refuse_if
 from tercel.core.estimate import Estimate
 from tercel.core.files import write_atomic
 from tercel.core.progress import say
 from tercel.core.report.cells import csv_text
-from tercel.core.report.tables import spelt_cell
+from tercel.core.report.tables import spelt
 from tercel.signals.models.model_folder import AGAIN, SignalModel
-from tercel.signals.models.predict import HeldSpan, config_of, predict, present, when
-from tercel.signals.models.skill import BLOCK, FEWEST, skill_sentence
+from tercel.signals.models.predict import HeldSpan, NameForecast, config_of, predict, present, when
+from tercel.signals.models.skill import BLOCK, FEWEST, Skill, skill_sentence
 from tercel.signals.panel.build import prices_of
 from tercel.signals.portfolio import book as books
-from tercel.signals.portfolio.book import Backtest, BookRule, Cost, Exposure, Walk, walk_of
+from tercel.signals.portfolio.book import (
+    Backtest,
+    BookRule,
+    Cost,
+    Exposure,
+    Walk,
+    YearFigures,
+    walk_of,
+)
 from tercel.signals.portfolio.targets import names_in
 from tercel.signals.risk.volatility import LEAST_PAST, MONTH, YEAR, Ewma, ewma
 from tercel.signals.sources.daily import SETTLES
@@ -88,8 +96,12 @@ def volatility_target(target: float, days: DailyReturns) -> Exposure:
     ConfigError
         For a target that is not above 0.
     """
-    if not (np.isfinite(target) and target > 0.0):
-        raise ConfigError("a volatility above 0, of a year", f"{target:g}", "give `vol_target=10%`")
+    refuse_if(
+        not (np.isfinite(target) and target > 0.0),
+        "a volatility above 0, of a year",
+        f"{target:g}",
+        "give `vol_target=10%`",
+    )
 
     def scaled(time_ns: Ints, weights: Floats) -> Floats:
         out = np.ones(len(weights))
@@ -194,8 +206,13 @@ def known_by(model: SignalModel, walk: Walk, remedy: str, *measures: pl.Expr) ->
 def daily_prices(model: SignalModel, remedy: str) -> pl.DataFrame:
     """Daily prices of the model's panel."""
     config = config_of(model)
-    if config.panel.kind == "synthetic":
-        raise DataError("a panel with volumes", "a synthetic one", remedy)
+    refuse_if(
+        config.panel.kind == "synthetic",
+        "a panel with volumes",
+        "a synthetic one",
+        remedy,
+        DataError,
+    )
     return prices_of(present(config)).prices()
 
 
@@ -260,7 +277,7 @@ class BacktestReport:
     book : Backtest
     net, gross : Estimate
         Annualised Sharpe ratios.
-    ic : mapping
+    ic : Skill
         Rank IC out of sample, as training measured it.
     at : str
         The newest date, ISO 8601.
@@ -280,7 +297,7 @@ class BacktestReport:
     book: Backtest
     net: Estimate
     gross: Estimate
-    ic: Mapping[str, Any]
+    ic: Skill
     at: str
     held: HeldSpan | None
     weights: tuple[HeldName, ...]
@@ -289,14 +306,14 @@ class BacktestReport:
     seed: int
 
     @cached_property
-    def years(self) -> list[dict[str, Any]]:
+    def years(self) -> list[YearFigures]:
         """Figures by calendar year."""
         return books.years(self.book)
 
     @property
-    def worst(self) -> Mapping[str, Any]:
+    def worst(self) -> YearFigures:
         """The year with the lowest net return."""
-        return min(self.years, key=lambda row: float(row["net"]))
+        return min(self.years, key=lambda row: row.net)
 
     @property
     def turnover(self) -> float:
@@ -340,7 +357,7 @@ class BacktestReport:
             "book": self.rule,
             "cost": self.cost,
             "definition": books.DEFINITION,
-            "ic": self.ic,
+            "ic": self.ic.to_json(),
             "sharpe_net": self.net.mean,
             "sharpe_gross": self.gross.mean,
             "sharpe_net_interval": self.net.to_json(),
@@ -386,10 +403,10 @@ class BacktestReport:
         )
         lines = [
             f"After {self.cost} the book made {100 * self.net_a_year:.1f} % a year, compounded, at a Sharpe ratio "
-            f"of {spelt_cell(net.to_json())}{sure}, {len(self.book.net)} dates, {first} to {last}.",
+            f"of {spelt(net)}{sure}, {len(self.book.net)} dates, {first} to {last}.",
             f"It turns over {self.turnover:.2f} half-turns a date, {self.turnover * self.book.periods:.0f} a year; {free}.",
             f"At worst it stood {100 * self.book.drawdown.max():.1f} % below its peak, {fell} to {deepest}; its worst "
-            f"year is {worst['year']}, {100 * worst['net']:+.1f} %.",
+            f"year is {worst.year}, {100 * worst.net:+.1f} %.",
             skill_sentence(self.ic),
         ]
         return lines + [f"Bias: {self.model.note}."] * bool(self.model.note)
@@ -397,7 +414,7 @@ class BacktestReport:
 
 def forecasts(
     model: SignalModel,
-) -> tuple[Walk, dict[str, dict[str, Any]], HeldSpan | None, list[str]]:
+) -> tuple[Walk, dict[str, NameForecast], HeldSpan | None, list[str]]:
     """Forecasts out of sample with the newest date behind them; its rows by name and until when they reach; what has to
     be said of it.
     """
@@ -417,8 +434,8 @@ def forecasts(
             None,
             [f"No newer forecast than the walk's: its files end at {served.at}"],
         )
-    rows = {row["name"]: row for row in served.rows()}
-    value = [row["expected_bps"] / unit + model.fusion.base for row in rows.values()]
+    rows = {row.name: row for row in served.rows()}
+    value = [row.expected_bps / unit + model.fusion.base for row in rows.values()]
     times = pl.lit(served.at_ns).cast(table.schema["time"])
     newest = pl.DataFrame({"name": list(rows), "value": value, "outcome": float("nan")})
     newest = newest.with_columns(time=times, start=times, end=times).select(books.NEEDED)
@@ -455,19 +472,18 @@ def backtested(
     net, gross = (books.sharpe(returns, found.periods, rng) for returns in (found.net, found.gross))
     scaled = None
     if plain is not None:
-        drawn = books.sharpes({"": plain.net, "scaled": found.net}, plain.periods, rng)
-        gain = drawn["scaled"] - drawn[""]
+        both = {"plain": plain.net, "scaled": found.net}
+        unscaled, drawn = books.sharpes(both, plain.periods, rng).values()
+        gain = drawn - unscaled
         scaled = VolatilityTarget(
             f"volatility target {100 * (vol_target or 0.0):g} %",
-            drawn["scaled"].point,
+            drawn.point,
             float(found.drawdown.max()),
             gain.estimate(),
             gain.point / gain.error,
             plain,
         )
-    served = {
-        name: HeldName(name, 0.0, row["expected_bps"], row["sd_bps"]) for name, row in rows.items()
-    }
+    served = {name: HeldName(name, 0.0, row.expected_bps, row.sd_bps) for name, row in rows.items()}
     weights = (
         replace(served.get(name, HeldName(name, 0.0)), weight=weight)
         for name, weight, value in zip(
@@ -494,7 +510,7 @@ def backtested(
     )
 
 
-def ic_of(model: SignalModel) -> dict[str, Any]:
+def ic_of(model: SignalModel) -> Skill:
     """Rank IC of a model out of sample, as its training measured it and `signals evaluate` shows it.
 
     Raises
@@ -502,7 +518,7 @@ def ic_of(model: SignalModel) -> dict[str, Any]:
     DataError
         Where dates were too few for one, or none had a forecast.
     """
-    if not (ic := model.card.get("ic")):
+    if not (ic := model.ic):
         said = (
             model.walk()
             .filter(pl.col("expected_bps").is_not_nan())
@@ -517,7 +533,7 @@ def ic_of(model: SignalModel) -> dict[str, Any]:
             "give longer files, more names, or a source whose slope in `signals train` is above 0 by its interval, and "
             f"{AGAIN}",
         )
-    return dict(ic)
+    return ic
 
 
 def curve(found: Backtest) -> list[dict[str, Any]]:

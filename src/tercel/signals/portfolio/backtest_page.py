@@ -10,7 +10,7 @@ import polars as pl
 from tercel.core.arrays import Floats, Ints
 from tercel.core.report import svg
 from tercel.core.report.svg import PAGE, Figure, Section, finished, render, sketch
-from tercel.core.report.tables import fixed, plain_table, spelt_cell
+from tercel.core.report.tables import fixed, plain_table, spelt
 from tercel.signals.models.skill import IC_OVER
 from tercel.signals.portfolio.backtest import BacktestReport, HeldName
 from tercel.signals.portfolio.book import DEFINITION, Backtest
@@ -24,19 +24,16 @@ WIDE: Final = 3.0
 def figures_of(found: BacktestReport) -> dict[str, str]:
     """Main figures of a backtest by their names, for a terminal and a page."""
     shown = {
-        f"Sharpe, {key}": spelt_cell(one.to_json())
-        for key, one in (("net", found.net), ("gross", found.gross))
+        f"Sharpe, {key}": spelt(one) for key, one in (("net", found.net), ("gross", found.gross))
     }
     shown |= {
-        "rank IC": spelt_cell(found.ic, digits=4),
+        "rank IC": spelt(found.ic, digits=4),
         "half-turns a date": fixed(found.turnover),
         "worst drawdown, %": fixed(100 * found.book.drawdown.max(), 1),
-        "worst year": f"{found.worst['year']}: {fixed(100 * found.worst['net'], 1)} %",
+        "worst year": f"{found.worst.year}: {fixed(100 * found.worst.net, 1)} %",
     }
     if (one := found.scaled) is not None:
-        shown[f"Sharpe gained by {one.name}"] = (
-            f"{spelt_cell(one.gain.to_json(), '+')}, t {fixed(one.t, 1)}"
-        )
+        shown[f"Sharpe gained by {one.name}"] = f"{spelt(one.gain, '+')}, t {fixed(one.t, 1)}"
     return shown
 
 
@@ -61,19 +58,28 @@ def backtest_page(found: BacktestReport) -> str:
         found.at[:10],
         found.book.periods,
     )
-    percent = ("gross", "cost", "net", "drawdown")
     years = [
         (
-            str(row["year"]),
-            row["dates"],
-            fixed(row["ic"], 4),
-            *(fixed(100 * row[key], 1) for key in percent),
-            fixed(row["sharpe_net"]),
-            fixed(row["turnover"]),
+            str(row.year),
+            row.dates,
+            fixed(row.ic, 4),
+            *(fixed(100 * one, 1) for one in (row.gross, row.cost, row.net, row.drawdown)),
+            fixed(row.sharpe_net),
+            fixed(row.turnover),
         )
         for row in found.years
     ]
-    heads = ("year", "dates", "IC", *(f"{key} %" for key in percent), "Sharpe", "half-turns")
+    heads = (
+        "year",
+        "dates",
+        "IC",
+        "gross %",
+        "cost %",
+        "net %",
+        "drawdown %",
+        "Sharpe",
+        "half-turns",
+    )
     legs = both_legs(held, f"Largest of {len(held)} weights among {len(found.weights)} names")
     # the closes between which the forecast's return lies
     span = [f"Expected beyond the mean of all names, {found.held}."] if found.held else []
@@ -83,7 +89,7 @@ def backtest_page(found: BacktestReport) -> str:
         Section(
             "Skill through time",
             rest[2:3],
-            figures=[skill_through_time(found.book, found.ic["mean"])],
+            figures=[skill_through_time(found.book, found.ic.mean)],
         ),
         Section("Turnover and cost", figures=[turnover(found.book)]),
         Section("By year", html=plain_table(heads, years)),

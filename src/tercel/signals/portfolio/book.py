@@ -16,7 +16,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from tercel.core.arrays import Floats, Indices, Ints
-from tercel.core.errors import ConfigError, DataError
+from tercel.core.errors import DataError, refuse_if
 from tercel.core.estimate import Estimate
 from tercel.core.stats import Replicates, moments_of_mean, over_seeds, replicate
 from tercel.signals.models.skill import BLOCK, rank_ic_of_rows, stride
@@ -90,20 +90,30 @@ class BookRule:
 
     def __post_init__(self) -> None:
         """Refuse settings that make no book."""
-        if self.kind not in ("deciles", "scores"):
-            raise ConfigError(
-                "a book of deciles or scores", f"{self.kind!r}", "give `book=deciles`"
-            )
-        if not 0.0 <= self.hold < 1.0:
-            raise ConfigError(
-                "a weight of past scores from 0 to below 1", f"{self.hold:g}", "give `hold=0.5`"
-            )
-        if not SHARE <= self.leave <= 0.5:
-            raise ConfigError("a share from 10 % to 50 %", f"{self.leave:g}", "give `leave=30%`")
-        if self.kind == "scores" and self.leave != SHARE:
-            raise ConfigError(
-                "a share to leave at with a book of deciles", "one of scores", "leave `leave=` out"
-            )
+        refuse_if(
+            self.kind not in ("deciles", "scores"),
+            "a book of deciles or scores",
+            f"{self.kind!r}",
+            "give `book=deciles`",
+        )
+        refuse_if(
+            not 0.0 <= self.hold < 1.0,
+            "a weight of past scores from 0 to below 1",
+            f"{self.hold:g}",
+            "give `hold=0.5`",
+        )
+        refuse_if(
+            not SHARE <= self.leave <= 0.5,
+            "a share from 10 % to 50 %",
+            f"{self.leave:g}",
+            "give `leave=30%`",
+        )
+        refuse_if(
+            self.kind == "scores" and self.leave != SHARE,
+            "a share to leave at with a book of deciles",
+            "one of scores",
+            "leave `leave=` out",
+        )
 
     def __str__(self) -> str:
         """The rule in words.
@@ -142,10 +152,13 @@ def walk_of(table: pl.DataFrame) -> Walk:
     )
     _refuse(rows.filter(wrong), "finite forecasts, returns of -1 or more")
     _refuse(rows.filter(pl.struct("time", "name").is_duplicated()), "one row a time and name")
-    if rows.is_empty():
-        raise DataError(
-            "forecasts out of sample", f"none in {table.height} rows", "train on a longer panel"
-        )
+    refuse_if(
+        rows.is_empty(),
+        "forecasts out of sample",
+        f"none in {table.height} rows",
+        "train on a longer panel",
+        DataError,
+    )
     dates = (
         rows.group_by("time")
         .agg(pl.col("start", "end").median().cast(pl.Int64))
@@ -162,11 +175,13 @@ def walk_of(table: pl.DataFrame) -> Walk:
 
 def _refuse(bad: pl.DataFrame, expected: str) -> None:
     if bad.height:
-        row = bad.row(0, named=True)
-        when = np.datetime64(row["time"], "ns").astype("datetime64[s]")
+        row, name, time, value, outcome = bad.select("row", "name", "time", "value", "outcome").row(
+            0
+        )
         raise DataError(
             expected,
-            f"{row['name']} at {when}, row {row['row']}: value {row['value']:g}, outcome {row['outcome']:g}",
+            f"{name} at {np.datetime64(time, 'ns').astype('datetime64[s]')}, row {row}: value {value:g}, "
+            f"outcome {outcome:g}",
             "train the model again",
         )
 
@@ -181,12 +196,13 @@ def non_overlapping(walk: Walk) -> Indices:
         There is no date with an outcome.
     """
     seen = np.flatnonzero(np.isfinite(walk.outcome).any(axis=1))
-    if not len(seen):
-        raise DataError(
-            "outcomes beside the forecasts",
-            f"none on {len(walk.time_ns)} dates",
-            "take a longer panel",
-        )
+    refuse_if(
+        not len(seen),
+        "outcomes beside the forecasts",
+        f"none on {len(walk.time_ns)} dates",
+        "take a longer panel",
+        DataError,
+    )
     start, end = walk.start_ns[seen], walk.end_ns[seen]
     return seen[:: stride(start, end)]
 
@@ -269,8 +285,12 @@ def flat(bps: float) -> CostLaw:
     ConfigError
         Below 0, or no number.
     """
-    if not (np.isfinite(bps) and bps >= 0.0):
-        raise ConfigError("a cost of 0 bps or more, per half-turn", f"{bps:g}", "give `cost_bps=5`")
+    refuse_if(
+        not (np.isfinite(bps) and bps >= 0.0),
+        "a cost of 0 bps or more, per half-turn",
+        f"{bps:g}",
+        "give `cost_bps=5`",
+    )
     return CostLaw(np.array([[1e-4 * bps]]), 1.0)
 
 
@@ -294,12 +314,12 @@ def square_root(law: float, capital: float, sd: Floats, dollars: Floats) -> Cost
     DataError
         When no name of a date has a deviation and a value.
     """
-    if not (law > 0 and capital > 0 and np.isfinite(law * capital)):
-        raise ConfigError(
-            "a law and capital above 0",
-            f"{law:g} and {capital:g}",
-            "give `cost_law=1` `capital=1e7`",
-        )
+    refuse_if(
+        not (law > 0 and capital > 0 and np.isfinite(law * capital)),
+        "a law and capital above 0",
+        f"{law:g} and {capital:g}",
+        "give `cost_law=1` `capital=1e7`",
+    )
     scale = law * sd * np.sqrt(capital / np.where(dollars > 0, dollars, np.nan))
     if (bare := np.isnan(scale).all(axis=1)).any():
         raise DataError(
@@ -362,12 +382,13 @@ def backtest(
         Forecasts never differ between names, or the book loses all that it has.
     """
     rows, newest = non_overlapping(walk), len(walk.time_ns) - 1
-    if not (np.nanmax(walk.value, axis=1) > np.nanmin(walk.value, axis=1)).any():
-        raise DataError(
-            "forecasts that differ between names",
-            f"one forecast for all of {len(walk.names)} names on each of {len(walk.time_ns)} dates",
-            "train on features that do",
-        )
+    refuse_if(
+        not (np.nanmax(walk.value, axis=1) > np.nanmin(walk.value, axis=1)).any(),
+        "forecasts that differ between names",
+        f"one forecast for all of {len(walk.names)} names on each of {len(walk.time_ns)} dates",
+        "train on features that do",
+        DataError,
+    )
     at = rows if rows[-1] == newest else np.append(rows, newest)
     held, plain = np.zeros(len(walk.names)), weights(walk.value[at], book)
     wanted = plain if exposure is None else plain * exposure(walk.time_ns[at], plain)[:, None]
@@ -425,21 +446,35 @@ def sharpes(
     }
 
 
-def years(found: Backtest) -> list[dict[str, Any]]:
-    """Each calendar year of a book: dates, IC, returns (net compounded), Sharpe ratio, half-turns, worst drawdown."""
+@dataclass(frozen=True)
+class YearFigures:
+    """A calendar year of a book: dates, mean IC, returns (gross and net compounded), mean half-turns, worst drawdown."""
+
+    year: int
+    dates: int
+    ic: float | None
+    gross: float
+    cost: float
+    net: float
+    sharpe_net: float | None
+    turnover: float
+    drawdown: float
+
+
+def years(found: Backtest) -> list[YearFigures]:
+    """Figures of each calendar year of a book."""
     columns = {key: getattr(found, key) for key in ("gross", "cost", "net", "turnover", "ic")}
     rows = pl.DataFrame({"start": found.walk.start_ns, **columns}).fill_nan(None)
-    grown = {key: (1.0 + pl.col(key)).product() - 1.0 for key in ("gross", "net")}
     equity, mean, sd = (1.0 + pl.col("net")).cum_prod(), pl.col("net").mean(), pl.col("net").std()
     year = pl.from_epoch("start", "ns").dt.year().alias("year")
     table = rows.group_by(year, maintain_order=True).agg(
         dates=pl.len(),
         ic=pl.col("ic").mean(),
-        gross=grown["gross"],
+        gross=(1.0 + pl.col("gross")).product() - 1.0,
         cost=pl.col("cost").sum(),
-        net=grown["net"],
+        net=(1.0 + pl.col("net")).product() - 1.0,
         sharpe_net=pl.when(sd > 0).then(mean / sd * found.periods**0.5),
         turnover=pl.col("turnover").mean(),
         drawdown=(1.0 - equity / pl.max_horizontal(equity.cum_max(), 1.0)).max(),
     )
-    return table.to_dicts()
+    return [YearFigures(*row) for row in table.iter_rows()]

@@ -13,7 +13,7 @@ from tercel.core.errors import DataError
 from tercel.core.estimate import Estimate
 from tercel.core.report import svg
 from tercel.core.report.svg import PAGE, Figure, Section, finished, render, sketch
-from tercel.core.report.tables import fixed, plain_table, spelt_cell
+from tercel.core.report.tables import fixed, plain_table, spelt
 from tercel.core.stats.bootstrap import Replicates
 from tercel.signals.models.predict import when
 from tercel.signals.portfolio import book as books
@@ -66,9 +66,7 @@ class PortfolioGain(Estimate):
 
     def __str__(self) -> str:
         """The difference with its interval and t."""
-        return spelt_cell(self.to_json(), "+") + (
-            "" if self.t is None else f", t {fixed(self.t, 1)}"
-        )
+        return spelt(self, "+") + ("" if self.t is None else f", t {fixed(self.t, 1)}")
 
 
 def gain_of(one: Replicates, other: Replicates) -> PortfolioGain:
@@ -486,7 +484,7 @@ def table_of(
             fixed(one.net.point),
             fixed(one.gross.point),
             fixed(one.turnover),
-            "" if name == ALL_AT_ONCE else spelt_cell(one.gain.to_json(), "+"),
+            "" if name == ALL_AT_ONCE else spelt(one.gain, "+"),
             "" if one.gain.t is None else fixed(one.gain.t, 1),
             fixed(100 * one.drawdown, 1),
             "".join([f"{value:g}" for value in one.chosen.values()][-1:]),

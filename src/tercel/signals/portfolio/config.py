@@ -289,23 +289,18 @@ def read_forecasts(
     }
     needed = ("date", "symbol", "value", "outcome", "sd", *["dollars"] * by_law)
     table = renamed(table, needed, ("end", *["dollars"] * (not by_law)), usual)
-    found = {
-        key: numbers(table, key)
-        for key in ("value", "outcome", "sd", "dollars")
-        if key in table.frame.columns
-    }
-    table.refuse(found["value"].is_null(), "value", "a forecast in each row", remedy)
-    table.refuse(found["outcome"] < -1.0, "outcome", "a return of -1 or more", remedy)
-    usual_size = found["outcome"].abs().median()
+    value, outcome, sd = (numbers(table, key) for key in ("value", "outcome", "sd"))
+    dollars = [numbers(table, "dollars")] if "dollars" in table.frame.columns else []
+    table.refuse(value.is_null(), "value", "a forecast in each row", remedy)
+    table.refuse(outcome < -1.0, "outcome", "a return of -1 or more", remedy)
+    usual_size = outcome.abs().median()
     if isinstance(usual_size, float) and usual_size > LARGE:
         raise DataError(
             "outcomes as fractions, 0.01 for 1 %",
             f"half of them beyond {usual_size:.3g} in {path}",
             "divide the column outcome by 100",
         )
-    table.refuse(
-        ~(found["sd"].fill_null(0.0) > 0), "sd", "the deviation of a day's return, above 0", remedy
-    )
+    table.refuse(~(sd.fill_null(0.0) > 0), "sd", "the deviation of a day's return, above 0", remedy)
     when, who = days(table, "date"), table.frame["symbol"].cast(pl.String).alias("name")
     table.refuse(
         pl.DataFrame({"d": when, "n": who}).is_duplicated(),
@@ -314,7 +309,9 @@ def read_forecasts(
         remedy,
     )
     time = when.cast(pl.Datetime("ns")).cast(time_type())
-    rows = pl.DataFrame([time.alias("time"), time.alias("start"), who, *found.values()])
+    rows = pl.DataFrame(
+        [time.alias("time"), time.alias("start"), who, value, outcome, sd, *dollars]
+    )
     if "end" in table.frame.columns:
         rows = rows.with_columns(end=days(table, "end").cast(pl.Datetime("ns")).cast(time_type()))
     else:

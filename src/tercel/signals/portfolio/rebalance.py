@@ -24,7 +24,7 @@ from typing import Final
 import numpy as np
 
 from tercel.core.arrays import Floats, Indices
-from tercel.core.errors import DataError
+from tercel.core.errors import DataError, refuse_if
 from tercel.signals.flow.recalibrate import NO_DAYS, after
 from tercel.signals.models.skill import rank_ic_of_rows
 from tercel.signals.portfolio.book import YEAR_NS, Backtest, CostLaw, Walk, averaged
@@ -105,12 +105,13 @@ def book_targets(
         Weight of a name's past scores (:func:`tercel.signals.portfolio.book.averaged`).
     """
     known, scores = np.isfinite(walk.value), averaged(walk.value, hold)
-    if not (np.nanmax(walk.value, axis=1) > np.nanmin(walk.value, axis=1)).any():
-        raise DataError(
-            "forecasts that differ between names",
-            f"one forecast for all of {len(walk.names)} names on each of {len(walk.time_ns)} dates",
-            "train on features that do",
-        )
+    refuse_if(
+        not (np.nanmax(walk.value, axis=1) > np.nanmin(walk.value, axis=1)).any(),
+        "forecasts that differ between names",
+        f"one forecast for all of {len(walk.names)} names on each of {len(walk.time_ns)} dates",
+        "train on features that do",
+        DataError,
+    )
     if (bare := ~np.isfinite(np.where(known, sd, np.nan)).any(axis=1)).any():
         raise DataError(
             "a volatility beside the forecasts",

@@ -10,7 +10,7 @@ from typing import Any, Final
 import polars as pl
 
 from tercel.core.arrays import Floats
-from tercel.core.errors import DataError, offer
+from tercel.core.errors import DataError, offer, refuse_if
 from tercel.core.orders import Listing
 from tercel.core.tables.columns import numbers, renamed
 from tercel.core.tables.table import ROW, TYPED, USUAL, HowToMap, plain_name, read_table
@@ -79,8 +79,9 @@ def read_targets(
                 f"{name!r} in row {row} of {path}",
                 remedy,
             )
-    if not found:
-        raise DataError("rows of targets", f"none in {path}", "write one a name: name,lots")
+    refuse_if(
+        not found, "rows of targets", f"none in {path}", "write one a name: name,lots", DataError
+    )
     return found
 
 
@@ -145,12 +146,13 @@ def read_named(
     last: Any = None
     if "date" in table.frame.columns:
         day = days(table, "date")
-        if day.is_empty():
-            raise DataError(
-                "a row a name",
-                f"none in {path}",
-                "write one, 0 to hold none, or take the file away",
-            )
+        refuse_if(
+            day.is_empty(),
+            "a row a name",
+            f"none in {path}",
+            "write one, 0 to hold none, or take the file away",
+            DataError,
+        )
         last = day.max()
         table = replace(table, frame=table.frame.filter(day == last))
     table.refuse(

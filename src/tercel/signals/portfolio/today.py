@@ -1,13 +1,15 @@
 """Today's book of a portfolio: one step of a rule from the holdings towards the newest targets, at the cost that desks paid."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 import numpy as np
 
 from tercel.core.arrays import Floats
-from tercel.core.errors import ConfigError, DataError, check_known
+from tercel.core.errors import ConfigError, DataError, check_known, refuse_if
 from tercel.core.files import write_atomic
 from tercel.core.report import svg
 from tercel.core.report.svg import (
@@ -52,6 +54,83 @@ Paid = Sequence[tuple[str, float, float]]
 """A desk day's filled parents: name, cost in bps, and value at arrival."""
 
 
+@dataclass(frozen=True)
+class PaidSession:
+    """What a desk's session paid: filled parents of names with a forecast, their mean cost by value with its half-width
+    (bps), the cost believed before and after.
+    """
+
+    desk: str
+    parents: int
+    bps: float | None
+    half_bps: float | None
+    before: float
+    after: float
+
+    def __str__(self) -> str:
+        """What it paid, bps, with its interval.
+
+        >>> str(PaidSession("d", 3, 1.5, 0.25, 1.0, 1.2)), str(PaidSession("d", 3, 1.5, None, 1.0, 1.2))
+        ('1.50 ± 0.25', '1.50')
+        """
+        return fixed(self.bps) + ("" if self.half_bps is None else f" ± {fixed(self.half_bps)}")
+
+
+@dataclass(frozen=True)
+class TriedParameter:
+    """A parameter of a rule, and the net Sharpe ratio that it would have had."""
+
+    parameter: float
+    sharpe_net: float | None
+
+
+@dataclass(frozen=True)
+class NameTrade:
+    """Weights of a name: asked for by the previous targets, held, wanted free of cost, and of the new book."""
+
+    name: str
+    asked: float
+    held: float
+    target: float
+    weight: float
+    trade: float
+
+
+@dataclass(frozen=True)
+class BookStep:
+    """A step of a book, as `steps.jsonl` holds it.
+
+    `cost_said` is the file's cost, `cost_believed` what is believed after the `learned` sessions; `past` counts the
+    dates that the `tried` parameters are judged on; `held` says whose weights were held, those of the previous
+    `targets` or of a desk's `positions`; `missed` is how far positions were from the previous targets, half-turns.
+    """
+
+    name: str
+    file: str
+    at: str
+    rule: str
+    parameter: float
+    cost_said: float
+    cost_believed: float
+    desks: list[str]
+    parents: int
+    learned: list[PaidSession]
+    tried: list[TriedParameter]
+    past: int
+    trades: list[NameTrade]
+    turnover: float
+    targets: str
+    seed: int
+    held: str
+    missed: float | None
+    sentences: list[str]
+
+    @property
+    def day(self) -> str:
+        """ISO date of its forecast."""
+        return self.at[:10]
+
+
 def stepped(
     file: Path,
     out: Path,
@@ -59,7 +138,7 @@ def stepped(
     rule: str = "rate",
     seed: int = 1,
     held: Mapping[str, float] | None = None,
-) -> dict[str, Any]:
+) -> BookStep:
     """Write today's book as targets that a desk reads, one step of a rule from the previous ones.
 
     Parameters
@@ -81,10 +160,12 @@ def stepped(
     """
     check_known(rule, RULES, "rules among", error=ConfigError)
     config = read_config(file)
-    if not config.forecasts.model:
-        raise ConfigError(
-            "forecasts.model, whose files have a newest date", f"a table in {file}", EXAMPLE
-        )
+    refuse_if(
+        not config.forecasts.model,
+        "forecasts.model, whose files have a newest date",
+        f"a table in {file}",
+        EXAMPLE,
+    )
     found = opened(config, file.resolve().parent, seed, newest=True)
     sought = found.sought
     walk, names, last = sought.walk, sought.walk.names.tolist(), len(sought.level) - 1
@@ -112,45 +193,43 @@ def stepped(
     }
     aims = dict(zip(names, sought.target[last].tolist(), strict=True))
     rows = [
-        {
-            "name": name,
-            "asked": targeted.get(name, 0.0),
-            "held": before.get(name, 0.0),
-            "target": aims.get(name, 0.0),
-            "weight": book.get(name, 0.0),
-            "trade": book.get(name, 0.0) - before.get(name, 0.0),
-        }
+        NameTrade(
+            name=name,
+            asked=targeted.get(name, 0.0),
+            held=before.get(name, 0.0),
+            target=aims.get(name, 0.0),
+            weight=book.get(name, 0.0),
+            trade=book.get(name, 0.0) - before.get(name, 0.0),
+        )
         for name in dict.fromkeys([*names, *before, *targeted])
         if book.get(name) or before.get(name) or targeted.get(name)
     ]
     day = when(walk.time_ns[-1])
-    result = {
-        "name": config.name,
-        "file": file,
-        "at": day,
-        "rule": rule,
-        "parameter": able.parameters[pick],
-        "cost_said": float(sought.level[-1]),
-        "cost_believed": belief.level,
-        "desks": list(desks),
-        "parents": sum(one["parents"] for one in learned),
-        "learned": learned,
-        "tried": [
-            {"parameter": one, "sharpe_net": r}
-            for one, r in zip(able.parameters, tried, strict=False)
-        ],
-        "past": past,
-        "trades": sorted(rows, key=lambda row: -abs(row["trade"])),
-        "turnover": float(sum(abs(row["trade"]) for row in rows)),
-        "targets": write_weights(out / TARGETS, day[:10], book, before),
-        "seed": seed,
-        "held": "targets" if held is None else "positions",
-        "missed": None if held is None else away(held, targeted),
-    }
-    return {**result, "sentences": [*sentences(result), *found.said]}
+    made = BookStep(
+        name=config.name,
+        file=str(file),
+        at=day,
+        rule=rule,
+        parameter=able.parameters[pick],
+        cost_said=float(sought.level[-1]),
+        cost_believed=belief.level,
+        desks=list(desks),
+        parents=sum(one.parents for one in learned),
+        learned=learned,
+        tried=[TriedParameter(*one) for one in zip(able.parameters, tried, strict=False)],
+        past=past,
+        trades=sorted(rows, key=lambda row: -abs(row.trade)),
+        turnover=float(sum(abs(row.trade) for row in rows)),
+        targets=str(write_weights(out / TARGETS, day[:10], book, before)),
+        seed=seed,
+        held="targets" if held is None else "positions",
+        missed=None if held is None else away(held, targeted),
+        sentences=[],
+    )
+    return replace(made, sentences=[*sentences(made), *found.said])
 
 
-def steps_of(out: Path) -> list[dict[str, Any]]:
+def steps_of(out: Path) -> list[BookStep]:
     """Steps in the journal of a book's folder, as they were taken.
 
     Raises
@@ -158,26 +237,24 @@ def steps_of(out: Path) -> list[dict[str, Any]]:
     DataError
         A line of the journal is no step.
     """
-    path, found = out / STEPS, list[dict[str, Any]]()
-    for number, line in enumerate(
-        path.read_text(encoding="utf-8").splitlines() if path.is_file() else [], 1
-    ):
+    path, found = out / STEPS, list[BookStep]()
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    for number, line in enumerate(lines, 1):
         try:
-            found.append(parse_json(line))
-            _ = found[-1]["at"], found[-1]["learned"], found[-1]["tried"]
-        except (ValueError, TypeError, KeyError):
+            found.append(msgspec.convert(parse_json(line), BookStep))
+        except ValueError as error:
             raise DataError(
                 "a step of a book, one JSON object",
-                f"row {number} of {path}",
+                f"row {number} of {path}: {error}",
                 "take the row out, or move the file away: then the page starts over",
             ) from None
     return found
 
 
-def recorded(out: Path, steps: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+def recorded(out: Path, steps: Sequence[BookStep]) -> list[BookStep]:
     """Write the journal of a book's folder; its steps by date, the last one of each."""
     write_atomic(out / STEPS, "".join(json_text(step) + "\n" for step in steps))
-    return [one for _, one in sorted({str(step["at"]): step for step in steps}.items())]
+    return [one for _, one in sorted({step.at: step for step in steps}.items())]
 
 
 def away(held: Mapping[str, float], targeted: Mapping[str, float]) -> float:
@@ -213,7 +290,7 @@ def held_before(path: Path, sought: BookTargets) -> dict[str, float]:
 
 def learn(
     belief: CostBelief, sought: BookTargets, capital: float, desk: str, paid: Paid
-) -> dict[str, Any]:
+) -> PaidSession:
     """Tell a belief what a desk day paid: how many of its parents are of names that have a forecast now, their mean by
     value with its interval over parents, what was believed before and after.
 
@@ -240,60 +317,46 @@ def learn(
     unit = scale * (value / capital) ** (sought.law.power - 1.0)
     noise = NOISE * sought.sd[-1, who]
     mean, half = weighted_interval(bps.tolist(), value.tolist())
-    summary = {
-        "desk": desk,
-        "parents": len(known),
-        "bps": mean,
-        "half_bps": half,
-        "before": belief.level,
-    }
+    before = belief.level
     belief.learn(float(((unit / noise) ** 2).sum()), float((unit * BPS * bps / noise**2).sum()))
-    return summary | {"after": belief.level}
+    return PaidSession(desk, len(known), mean, half, before, belief.level)
 
 
-def sentences(found: Mapping[str, Any]) -> list[str]:
+def sentences(found: BookStep) -> list[str]:
     """What a desk would say of today's book, in at most four sentences."""
-    missed, last = found["missed"], found["learned"][-1] if found["learned"] else None
-    aside = f", {missed:.3f} half-turns away from the previous targets" if missed else ""
-    believed = f"Cost believed {found['cost_believed']:.3g}"
+    last = found.learned[-1] if found.learned else None
+    aside = (
+        f", {found.missed:.3f} half-turns away from the previous targets" if found.missed else ""
+    )
+    believed = f"Cost believed {found.cost_believed:.3g}"
     return [
-        f"{found['rule']} at {found['parameter']:g} trades {found['turnover']:.3f} half-turns in "
-        f"{len(found['trades'])} names towards the targets of {found['at'][:10]}.",
+        f"{found.rule} at {found.parameter:g} trades {found.turnover:.3f} half-turns in "
+        f"{len(found.trades)} names towards the targets of {found.day}.",
         f"What is held is said by the desk's positions{aside}."
-        if found["held"] == "positions"
+        if found.held == "positions"
         else "What is held is taken to be the previous targets; no desk with a capital said otherwise.",
         f"{believed}, as the file says: no desk has filled a parent yet."
         if last is None
-        else f"{believed}, {last['before']:.3g} before the last session: {last['parents']} parents that paid "
-        f"{spelt_paid(last)} bps; the file says {found['cost_said']:.3g}.",
-        *([why(found)] if found["tried"] else []),
+        else f"{believed}, {last.before:.3g} before the last session: {last.parents} parents that paid "
+        f"{last} bps; the file says {found.cost_said:.3g}.",
+        *([why(found)] if found.tried else []),
     ]
 
 
-def why(found: Mapping[str, Any]) -> str:
+def why(found: BookStep) -> str:
     """The reason of a step's parameter, in words."""
-    rows = sorted(found["tried"], key=lambda row: -(row["sharpe_net"] or 0.0))
-    near = ", ".join(f"{row['parameter']:g} {fixed(row['sharpe_net'])}" for row in rows[:3])
+    rows = sorted(found.tried, key=lambda row: -(row.sharpe_net or 0.0))
+    near = ", ".join(f"{row.parameter:g} {fixed(row.sharpe_net)}" for row in rows[:3])
     return (
-        f"At this cost the {found['past']} dates before {found['at'][:4]} would have had these Sharpe ratios, the best "
+        f"At this cost the {found.past} dates before {found.at[:4]} would have had these Sharpe ratios, the best "
         f"three of {len(rows)} parameters: {near}."
     )
-
-
-def spelt_paid(session: Mapping[str, Any]) -> str:
-    """What a session paid, bps, with its interval.
-
-    >>> spelt_paid({"bps": 1.5, "half_bps": 0.25}), spelt_paid({"bps": 1.5, "half_bps": None})
-    ('1.50 ± 0.25', '1.50')
-    """
-    half = session["half_bps"]
-    return fixed(session["bps"]) + ("" if half is None else f" ± {fixed(half)}")
 
 
 # -- steps page -----------------------------------------------------------------------------------
 # Page of a book's steps: what desks held of what was asked, what they paid, what was believed and chosen by it.
 
-Steps = Sequence[Mapping[str, Any]]
+Steps = Sequence[BookStep]
 LAST: Final = 10
 """Steps that are drawn name by name."""
 MOST: Final = 16
@@ -302,34 +365,30 @@ MOST: Final = 16
 
 def steps_page(steps: Steps) -> str:
     """HTML page of the steps of a book, in order (:func:`tercel.signals.portfolio.today.recorded`)."""
-    last, asked = steps[-1], [one for one in steps if one["missed"] is not None]
+    last, asked = steps[-1], [one for one in steps if one.missed is not None]
     sections = [
         Section(
             "Step by step",
             "A row begins with what the desk's last session made of the step before.",
             plain_table(*table_of(steps)),
-            [paid(steps)] if any(one["learned"] for one in steps) else [],
+            [paid(steps)] if any(one.learned for one in steps) else [],
         ),
         Section(
             "Asked and held",
             "Positions at their last marks, over the capital of the desk's file.",
             figures=[held(asked[-LAST:])] if asked else [],
         ),
-        *(
-            [Section("Why this parameter", why(last), figures=[tried(steps)])]
-            if last["tried"]
-            else []
-        ),
+        *([Section("Why this parameter", why(last), figures=[tried(steps)])] if last.tried else []),
     ]
     facts = {
-        "rule": last["rule"],
+        "rule": last.rule,
         "steps": len(steps),
-        "cost the file says": f"{last['cost_said']:.3g}",
-        "cost believed": f"{last['cost_believed']:.3g}",
+        "cost the file says": f"{last.cost_said:.3g}",
+        "cost believed": f"{last.cost_believed:.3g}",
     }
-    text = last["sentences"]
+    text = last.sentences
     return render(
-        f"{last['name']}: {len(steps)} steps",
+        f"{last.name}: {len(steps)} steps",
         text[0],
         sections,
         facts,
@@ -352,43 +411,44 @@ def table_of(steps: Steps) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     )
     rows = list[tuple[str, ...]]()
     for one in steps:
-        new = one["learned"][-1] if one["learned"] else None
-        missed = "" if one["missed"] is None else fixed(one["missed"], 3)
+        new = one.learned[-1] if one.learned else None
+        missed = "" if one.missed is None else fixed(one.missed, 3)
         cells = (
-            ("", "", f"{one['cost_said']:.3g}")
+            ("", "", f"{one.cost_said:.3g}")
             if new is None
-            else (str(new["parents"]), spelt_paid(new), f"{new['before']:.3g}")
+            else (str(new.parents), str(new), f"{new.before:.3g}")
         )
         best = next(
-            (row["sharpe_net"] for row in one["tried"] if row["parameter"] == one["parameter"]),
+            (row.sharpe_net for row in one.tried if row.parameter == one.parameter),
             None,
         )
         rows.append(
             (
-                str(one["at"])[:10],
+                one.day,
                 *cells,
-                f"{one['cost_believed']:.3g}",
+                f"{one.cost_believed:.3g}",
                 missed,
-                f"{one['parameter']:g}",
+                f"{one.parameter:g}",
                 fixed(best),
-                fixed(one["turnover"], 3),
+                fixed(one.turnover, 3),
             )
         )
     return heads, rows
 
 
 def _days(panel: Any, steps: Steps) -> None:
-    panel.set_xticks(range(len(steps)), [one["at"][5:10] for one in steps])
+    panel.set_xticks(range(len(steps)), [one.at[5:10] for one in steps])
     panel.margins(x=0.04)
 
 
 def paid(steps: Steps) -> Figure:
     """What the last session before each step paid, with its interval, and the cost believed."""
-    sessions = [(n, one["learned"][-1]) for n, one in enumerate(steps) if one["learned"]]
+    sessions = [(n, one.learned[-1]) for n, one in enumerate(steps) if one.learned]
     with sketch(3.0, PAGE) as drawing:
         left, middle, right = drawing.subplots(1, 3)
         left.axhline(0.0, color=svg.SOFT.token, linewidth=0.9)
-        means, halves = ([one[key] or 0.0 for _, one in sessions] for key in ("bps", "half_bps"))
+        means = [one.bps or 0.0 for _, one in sessions]
+        halves = [one.half_bps or 0.0 for _, one in sessions]
         left.errorbar(
             [n for n, _ in sessions],
             means,
@@ -399,19 +459,19 @@ def paid(steps: Steps) -> Figure:
         )
         left.set(title="paid by the session before, bps", xlim=(-0.5, len(steps) - 0.5))
         middle.plot(
-            [one["cost_believed"] for one in steps], "o-", color=svg.SERIES[2].token, markersize=4
+            [one.cost_believed for one in steps], "o-", color=svg.SERIES[2].token, markersize=4
         )
         middle.set(title="cost believed", ylim=(0, None))
         right.step(
             range(len(steps)),
-            [one["parameter"] for one in steps],
+            [one.parameter for one in steps],
             where="mid",
             color=svg.SERIES[3].token,
         )
-        right.set(title=f"parameter of {steps[-1]['rule']}", ylim=(0, None))
+        right.set(title=f"parameter of {steps[-1].rule}", ylim=(0, None))
         for panel in (left, middle, right):
             _days(panel, steps)
-    spelt = "; ".join(f"{steps[n]['at'][:10]} {spelt_paid(one)} bps" for n, one in sessions)
+    spelt = "; ".join(f"{steps[n].day} {one!s} bps" for n, one in sessions)
     return finished(
         drawing, "paid", f"Paid: {spelt}.", "Bars are 95 % intervals over a session's parents."
     )
@@ -422,24 +482,22 @@ def held(steps: Steps) -> Figure:
     with sketch(2.9 * -(-len(steps) // 5), PAGE) as drawing:
         panels = small_panels(drawing, len(steps), min(5, len(steps)))
         for panel, one in zip(panels, steps, strict=True):
-            rows = sorted(one["trades"], key=lambda row: -max(abs(row["asked"]), abs(row["held"])))[
-                :MOST
-            ]
-            rows.sort(key=lambda row: -row["asked"])
+            rows = sorted(one.trades, key=lambda row: -max(abs(row.asked), abs(row.held)))[:MOST]
+            rows.sort(key=lambda row: -row.asked)
             at = np.arange(len(rows))
-            name_rows(panel, [row["name"] for row in rows])
-            panel.barh(at, [100 * row["held"] for row in rows], 0.6, color=svg.SERIES[1].token)
+            name_rows(panel, [row.name for row in rows])
+            panel.barh(at, [100 * row.held for row in rows], 0.6, color=svg.SERIES[1].token)
             panel.plot(
-                [100 * row["asked"] for row in rows],
+                [100 * row.asked for row in rows],
                 at,
                 "|",
                 color=svg.SERIES[0].token,
                 markersize=10,
                 markeredgewidth=2,
             )
-            panel.set_title(f"before {one['at'][:10]}", fontsize=9)
+            panel.set_title(f"before {one.day}", fontsize=9)
             panel.set_xlabel("% of capital")
-    missed = "; ".join(f"{one['at'][:10]} {one['missed']:.3f}" for one in steps)
+    missed = "; ".join(f"{one.day} {one.missed:.3f}" for one in steps)
     return finished(
         drawing,
         "held",
@@ -450,26 +508,22 @@ def held(steps: Steps) -> Figure:
 
 def tried(steps: Steps) -> Figure:
     """Past net Sharpe ratio of each parameter at the cost believed, a line a step; the one that was taken is marked."""
-    able = [one for one in steps if one["tried"]][-LAST:]
+    able = [one for one in steps if one.tried][-LAST:]
     with sketch(3.2, PAGE) as drawing:
         panel = drawing.subplots()
         for one, shade in zip(able, np.linspace(0.35, 1.0, len(able)), strict=True):
-            x, y = ([row[key] for row in one["tried"]] for key in ("parameter", "sharpe_net"))
+            x = [row.parameter for row in one.tried]
+            y = [np.nan if row.sharpe_net is None else row.sharpe_net for row in one.tried]
             colour = svg.SERIES[1].token
-            panel.plot(
-                range(len(x)),
-                [np.nan if value is None else value for value in y],
-                color=colour,
-                alpha=shade,
-            )
-            at = x.index(one["parameter"])
+            panel.plot(range(len(x)), y, color=colour, alpha=shade)
+            at = x.index(one.parameter)
             panel.plot(at, y[at], "o", color=colour, alpha=shade)
             panel.set_xticks(range(len(x)), [f"{value:g}" for value in x])
             panel.annotate(
-                one["at"][5:10], (at, y[at]), (3, 3), textcoords="offset points", fontsize=7
+                one.at[5:10], (at, y[at]), (3, 3), textcoords="offset points", fontsize=7
             )
-        panel.set(xlabel=f"parameter of {steps[-1]['rule']}", ylabel="past Sharpe ratio, net")
-    taken = "; ".join(f"{one['at'][:10]} {one['parameter']:g}" for one in able)
+        panel.set(xlabel=f"parameter of {steps[-1].rule}", ylabel="past Sharpe ratio, net")
+    taken = "; ".join(f"{one.day} {one.parameter:g}" for one in able)
     return finished(
         drawing,
         "tried",

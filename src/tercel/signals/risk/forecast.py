@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tercel.core.arrays import Floats
-from tercel.core.errors import ConfigError, DataError, check_known
+from tercel.core.errors import ConfigError, DataError, check_known, refuse_if
 from tercel.signals.risk.portfolio import LEAST_DAYS, Portfolio
 from tercel.signals.risk.volatility import LEAST_DAYS as GARCH_DAYS
 from tercel.signals.risk.volatility import (
@@ -94,12 +94,13 @@ def coverage(hits: ArrayLike, expected: float) -> Coverage:
     1.0
     """
     x = np.asarray(hits).astype(bool)
-    if x.ndim != 1 or len(x) < 2 or not 0.0 < expected < 1.0:
-        raise DataError(
-            "at least two days and a rate between 0 and 1",
-            f"{x.shape} days at a rate of {expected}",
-            "use a longer test",
-        )
+    refuse_if(
+        x.ndim != 1 or len(x) < 2 or not 0.0 < expected < 1.0,
+        "at least two days and a rate between 0 and 1",
+        f"{x.shape} days at a rate of {expected}",
+        "use a longer test",
+        DataError,
+    )
     n, count = len(x), int(x.sum())
     rate = count / n
     uncovered = 2.0 * (
@@ -128,8 +129,7 @@ def coverage(hits: ArrayLike, expected: float) -> Coverage:
 
 def check_tail_past(returns: Floats, first: int, least: int, level: float) -> None:
     """Refuse a level or returns that no tail can be forecast from at day `first`, `least` days before it."""
-    if not 0.5 < level < 1.0:
-        raise DataError("a level between 0.5 and 1", f"{level}", "use 0.99")
+    refuse_if(not 0.5 < level < 1.0, "a level between 0.5 and 1", f"{level}", "use 0.99", DataError)
     if first < least or first >= len(returns):
         raise DataError(
             f"at least {least} days before the test and one in it",
@@ -141,8 +141,9 @@ def check_tail_past(returns: Floats, first: int, least: int, level: float) -> No
         raise DataError(
             "finite returns", f"{returns[bad[0]]} in row {bad[0]}", "leave the day out, or mend it"
         )
-    if returns.std() < 1e-12:
-        raise DataError("returns that move", "a constant", "check the prices")
+    refuse_if(
+        returns.std() < 1e-12, "returns that move", "a constant", "check the prices", DataError
+    )
 
 
 def worst(sample: Floats, level: float) -> tuple[float, float]:

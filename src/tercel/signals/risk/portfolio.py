@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from tercel.core.arrays import Bools, Floats
-from tercel.core.errors import DataError, offer
+from tercel.core.errors import DataError, offer, refuse_if
 from tercel.signals.factors import DOUBTFUL, split_of, unadjusted
 
 LEAST_DAYS = 100
@@ -71,10 +71,13 @@ class Portfolio:
                 "lower the weights",
             )
         earned = np.asarray(np.log(growth))
-        if earned.std() < 1e-12:
-            raise DataError(
-                "a book that moves", "one whose weights cancel out", "check the weights"
-            )
+        refuse_if(
+            earned.std() < 1e-12,
+            "a book that moves",
+            "one whose weights cancel out",
+            "check the weights",
+            DataError,
+        )
         return earned
 
 
@@ -175,8 +178,7 @@ def _checked(weights: Mapping[str, float], names: list[str]) -> list[str]:
         if not np.isfinite(weight):
             raise DataError("a finite weight", f"{weight} of {name}", "correct the weight")
     used = [name for name, weight in weights.items() if weight]
-    if not used:
-        raise DataError("a weight other than 0", "none", "correct the weights")
+    refuse_if(not used, "a weight other than 0", "none", "correct the weights", DataError)
     return used
 
 

@@ -16,7 +16,7 @@ from typing import Protocol
 import numpy as np
 
 from tercel.core.arrays import Floats
-from tercel.core.errors import DataError
+from tercel.core.errors import DataError, refuse_if
 from tercel.core.extras import needed
 
 # -- series ---------------------------------------------------------------------------------------
@@ -156,12 +156,20 @@ def fit_garch(returns: Floats, asymmetric: bool) -> GarchFit:
     ConfigError
         When the extra [risk] is not installed.
     """
-    if len(returns) < LEAST_DAYS:
-        raise DataError(
-            f"at least {LEAST_DAYS} days for a GARCH fit", f"{len(returns)}", "begin the test later"
-        )
-    if not np.isfinite(returns).all() or returns.std() < 1e-12:
-        raise DataError("finite returns that move", "NaN or a constant", "mend the series")
+    refuse_if(
+        len(returns) < LEAST_DAYS,
+        f"at least {LEAST_DAYS} days for a GARCH fit",
+        f"{len(returns)}",
+        "begin the test later",
+        DataError,
+    )
+    refuse_if(
+        not np.isfinite(returns).all() or returns.std() < 1e-12,
+        "finite returns that move",
+        "NaN or a constant",
+        "mend the series",
+        DataError,
+    )
     arch_model = needed("arch", "risk").arch_model
     model = arch_model(
         _PER_CENT * returns,
@@ -360,8 +368,13 @@ OUTLIER_SD = 6.0
 def checked_returns(returns: Floats) -> Floats:
     """Returns, float64[n, p], if they can be estimated from: two days at least, finite, none of them constant."""
     x = np.asarray(returns, np.float64)
-    if x.ndim != 2 or len(x) < 2 or x.shape[1] < 1:
-        raise DataError("returns of at least two days", f"shape {x.shape}", "use a longer window")
+    refuse_if(
+        x.ndim != 2 or len(x) < 2 or x.shape[1] < 1,
+        "returns of at least two days",
+        f"shape {x.shape}",
+        "use a longer window",
+        DataError,
+    )
     bad = np.argwhere(~np.isfinite(x))
     if len(bad):
         row, column = bad[0]
@@ -492,10 +505,13 @@ class NonlinearShrinkage:
             Also for twelve days or fewer: the kernel is then wider than the spectrum.
         """
         x = checked_returns(returns)
-        if len(x) <= 12:
-            raise DataError(
-                "more than 12 days for nonlinear shrinkage", f"{len(x)}", "use a longer window"
-            )
+        refuse_if(
+            len(x) <= 12,
+            "more than 12 days for nonlinear shrinkage",
+            f"{len(x)}",
+            "use a longer window",
+            DataError,
+        )
         eigenvalues, vectors = np.linalg.eigh(sample_covariance(x))
         shrunk = shrink_eigenvalues(np.maximum(eigenvalues, 0.0), len(x) - 1)
         return np.asarray((vectors * shrunk) @ vectors.T)

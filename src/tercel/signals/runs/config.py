@@ -28,7 +28,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field, field_validator, model_validator
 
-from tercel.core.errors import ConfigError
+from tercel.core.errors import ConfigError, refuse_if
 from tercel.core.toml import TomlTable, read_toml, validated
 from tercel.signals.sources.port import LONGEST_DAYS
 
@@ -258,10 +258,12 @@ def parse(raw: dict[str, Any], name: str) -> SignalsConfig:
         raise type(error)(
             error.expected, f"{name}: panel.kind {error.received}", error.remedy
         ) from error
-    if config.panel.kind != "synthetic" and not config.panel.path:
-        raise ConfigError(
-            f"panel.path of {config.panel.kind} prices", f"{name}: none", "say where they are"
-        )
+    refuse_if(
+        config.panel.kind != "synthetic" and not config.panel.path,
+        f"panel.path of {config.panel.kind} prices",
+        f"{name}: none",
+        "say where they are",
+    )
     return config
 
 

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from tercel.core.arrays import Floats, Indices
-from tercel.core.errors import ConfigError
+from tercel.core.errors import ConfigError, refuse_if
 from tercel.core.estimate import Estimate
 from tercel.core.files import atomic_path
 from tercel.core.progress import say
@@ -18,14 +18,15 @@ from tercel.core.report import svg
 from tercel.core.report.cells import NOTHING
 from tercel.core.report.figures import whisker
 from tercel.core.report.svg import PAGE, Figure, Section, finished, name_rows, render, sketch
-from tercel.core.report.tables import fixed, plain_table, spelt_cell
-from tercel.core.serialization import json_text, to_jsonable
+from tercel.core.report.tables import fixed, plain_table, spelt, spelt_cell
+from tercel.core.serialization import Record, json_text, to_jsonable
 from tercel.core.stats import mean_interval
 from tercel.signals.models.fusion import Fusion
 from tercel.signals.models.model_folder import (
     BASE,
     CARD,
     MODEL,
+    ParameterMove,
     SignalModel,
     absent,
     family,
@@ -34,10 +35,13 @@ from tercel.signals.models.model_folder import (
     seen_from,
 )
 from tercel.signals.models.online import FAMILY, learn_all
-from tercel.signals.models.predict import interval_of
+from tercel.signals.models.predict import WidthCoverage, interval_of
 from tercel.signals.models.skill import (
     BLOCK,
     FEWEST,
+    NO_SKILL,
+    AlphaScale,
+    Skill,
     rank_ic_by_date,
     scale_of,
     skill,
@@ -59,7 +63,7 @@ from tercel.signals.models.walk_forward import (
     whole,
 )
 from tercel.signals.panel import build as panels
-from tercel.signals.panel.leak import leak_table, leaks_of
+from tercel.signals.panel.leak import LeakLine, leak_table, lines_of, reports_of
 from tercel.signals.panel.panel import Dataset
 from tercel.signals.runs.config import SignalsConfig, portable
 from tercel.signals.sources.port import time_type
@@ -73,6 +77,57 @@ def tested_of(folds: Sequence[Fold]) -> Indices:
     return np.sort(np.concatenate([test for _, test in folds[1:] or folds]))
 
 
+@dataclass(frozen=True)
+class Added:
+    """What a source adds to the rank IC, over so many dates."""
+
+    adds: Estimate
+    dates: int
+
+
+@dataclass(frozen=True)
+class EvaluatedSignals(Record):
+    """Figures of forecasts that were walked forward, as `result.json`.
+
+    Parameters
+    ----------
+    rows, dates : int
+        Measured: what :func:`tested_of` takes.
+    ic : dict of str to Skill
+        Of the fusion, of equal weights and of each source:family; None where dates are too few.
+    calibration : dict
+        Slope of outcomes on forecasts, and how often they came within the stated deviation.
+    ablation : dict of str to Added
+    unranked : list of str
+        Sources that are the same of every name.
+    interval : dict of str to WidthCoverage, optional
+        Of the model's 90 % interval by year; not written where there is none.
+    """
+
+    out: Path
+    rows: int
+    dates: int
+    ic: dict[str, Skill | None]
+    calibration: dict[str, Any]
+    ablation: dict[str, Added]
+    unranked: list[str]
+    leak: list[LeakLine]
+    note: str
+    warnings: tuple[str, ...]
+    interval: dict[str, WidthCoverage] | None
+
+    @property
+    def fused(self) -> Skill | None:
+        """Skill of the fusion."""
+        return self.ic["fusion"]
+
+    def json_fields(self) -> dict[str, object]:
+        """All by name; a skill that is none is an empty object."""
+        ic = {name: None if one is None else one.to_json() for name, one in self.ic.items()}
+        known = vars(self) | {"ic": ic}
+        return {key: one for key, one in known.items() if key != "interval" or one is not None}
+
+
 def out_of_sample(
     data: Dataset,
     forecasts: Floats,
@@ -81,8 +136,8 @@ def out_of_sample(
     *,
     shrink: float,
     seed: int,
-) -> dict[str, Any]:
-    """Figures of forecasts that were walked forward: "ic", "calibration", "ablation" and how many rows.
+) -> EvaluatedSignals:
+    """Figures of forecasts that were walked forward, without folder, leak check and interval.
 
     Parameters
     ----------
@@ -109,40 +164,61 @@ def out_of_sample(
         ]
 
     ic = {name: ic_of(score, part, rng) for name, score in scores.items()}
+    calibration = _calibration(value, sd, part, rng)
     # a forecast that is the same of all names has no slope, though its level may move from block to block
-    return {
-        "rows": len(tested),
-        "dates": len(np.unique(part.time_ns)),
-        "ic": ic,
-        "calibration": _calibration(value, sd, part, rng)
-        | ({"slope": float("nan")} if ic["fusion"] == {} else {}),
-        "ablation": _ablation(part, forecasts[tested], columns, value, less, rng),
-        "unranked": [name for name in data.sources if name not in data.ranking],
-    }
+    if ic["fusion"] is NO_SKILL:
+        calibration["slope"] = float("nan")
+    return EvaluatedSignals(
+        out=Path(),
+        rows=len(tested),
+        dates=len(np.unique(part.time_ns)),
+        ic=ic,
+        calibration=calibration,
+        ablation=_ablation(part, forecasts[tested], columns, value, less, rng),
+        unranked=[name for name in data.sources if name not in data.ranking],
+        leak=[],
+        note=data.note,
+        warnings=data.warnings,
+        interval=None,
+    )
 
 
-def _difference(first: Floats, second: Floats, rng: np.random.Generator) -> dict[str, Any] | None:
+@dataclass(frozen=True)
+class TrainedSignals:
+    """A training: its rows, those forecast out of fold, seconds of processor, and the fusion with its evidence."""
+
+    out: Path
+    rows: int
+    tested: int
+    seconds: float
+    weights: dict[str, float]
+    evidence: dict[str, str]
+    alpha_scale: AlphaScale
+    half_life: str
+    parts: list[str]
+    note: str
+    warnings: list[str]
+
+
+def _difference(first: Floats, second: Floats, rng: np.random.Generator) -> Added | None:
     """Mean of first less second with its interval over blocks of dates, None with too few dates."""
     both = np.isfinite(first) & np.isfinite(second)
     if both.sum() <= BLOCK:
         return None
     blocks = np.flatnonzero(both) // BLOCK
-    return {
-        "adds": mean_interval(first[both] - second[both], blocks, rng).to_json(),
-        "dates": int(both.sum()),
-    }
+    return Added(mean_interval(first[both] - second[both], blocks, rng), int(both.sum()))
 
 
-def ic_of(score: Floats, part: Dataset, rng: np.random.Generator) -> dict[str, float] | None:
+def ic_of(score: Floats, part: Dataset, rng: np.random.Generator) -> Skill | None:
     """Rank IC of a score (n,) with t and interval over blocks of dates, which no label outlasts; None where they are
-    too few, empty where the score is the same of all names on every date.
+    too few, `NO_SKILL` where the score is the same of all names on every date.
     """
     first = np.unique(part.time_ns, return_index=True)[1]
     block = max(BLOCK, stride(part.start_ns[first], part.end_ns[first]))
     by_date = _by_date(score, part)
     if np.isfinite(by_date).sum() <= block:
         return None
-    return skill(by_date, rng, block=block).to_json() if np.nan_to_num(by_date).any() else {}
+    return skill(by_date, rng, block=block) if np.nan_to_num(by_date).any() else NO_SKILL
 
 
 def _by_date(score: Floats, part: Dataset) -> Floats:
@@ -181,9 +257,9 @@ def _ablation(
     value: Floats,
     less: Callable[[Indices], Floats],
     rng: np.random.Generator,
-) -> dict[str, Any]:
+) -> dict[str, Added]:
     """What each source adds: IC of the fusion less that of a fusion without it, over the dates when it forecast."""
-    whole, found = rank_ic_by_date(value, part.outcome, part.dates), dict[str, Any]()
+    whole, found = rank_ic_by_date(value, part.outcome, part.dates), dict[str, Added]()
     of = np.array([name.rsplit(":", 1)[0] for name in columns])
     for source in dict.fromkeys(of.tolist()):
         mine = of == source
@@ -200,32 +276,26 @@ def _ablation(
     return found
 
 
-def tables(found: dict[str, Any]) -> tuple[Table, ...]:
+def tables(found: EvaluatedSignals) -> tuple[Table, ...]:
     """Skill, what each source adds, calibration, leak check of what `evaluate` found, intervals if any."""
-    known = {name: ic or dict.fromkeys(("mean", "t", "dates")) for name, ic in found["ic"].items()}
     ics = [
-        (name, spelt_cell(ic, digits=4), fixed(ic["t"], 1), ic["dates"] or NOTHING)
-        for name, ic in known.items()
+        (name, spelt(ic, digits=4), fixed(ic.t if ic else None, 1), ic.dates if ic else NOTHING)
+        for name, ic in found.ic.items()
     ]
-    adds = [
-        (name, spelt_cell(one["adds"], digits=4), one["dates"])
-        for name, one in found["ablation"].items()
-    ]
-    adds = adds or [
-        ("none: it takes two sources, and a forecast with one or without it", NOTHING, NOTHING)
-    ]
-    shares = found["calibration"]
+    adds: list[tuple[Any, ...]] = [
+        (name, spelt(one.adds, digits=4), one.dates) for name, one in found.ablation.items()
+    ] or [("none: it takes two sources, and a forecast with one or without it", NOTHING, NOTHING)]
+    shares = found.calibration
     within = [
         (name, spelt_cell(shares[name], digits=3)) for name in ("within_1_sd", "within_1.645_sd")
     ]
-    interval = found.get("interval") or {}
     years = [
-        (year, fixed(one["coverage"], 3), fixed(one["width_sd"], 2))
-        for year, one in interval.items()
+        (year, fixed(one.coverage, 3), fixed(one.width_sd, 2))
+        for year, one in (found.interval or {}).items()
     ]
     return (
         (
-            f"out of sample, {found['dates']} dates",
+            f"out of sample, {found.dates} dates",
             ("forecast", "rank IC, 95 %", "t", "dates"),
             ics,
         ),
@@ -235,7 +305,7 @@ def tables(found: dict[str, Any]) -> tuple[Table, ...]:
             ("", "value"),
             [("slope", fixed(shares["slope"], 3)), *within],
         ),
-        ("leak check", *leak_table(found["leak"])),
+        ("leak check", *leak_table(found.leak)),
         *(
             (("90 % interval of predict, by year", ("year", "inside", "half of it, sd"), years),)
             if years
@@ -244,20 +314,20 @@ def tables(found: dict[str, Any]) -> tuple[Table, ...]:
     )
 
 
-def evaluate_page(result: dict[str, Any]) -> str:
+def evaluate_page(result: EvaluatedSignals) -> str:
     """Page of the figures of `evaluate`, as HTML."""
     skill, added, shares, leak, *years = (
         plain_table(heads, rows, prose=True) for _, heads, rows in tables(result)
     )
-    adds = {name: one["adds"] for name, one in result["ablation"].items()}
+    adds = {name: one.adds for name, one in result.ablation.items()}
     less = "The fusion's IC less that of a fusion without the source, over the dates when it forecast. "
     slope = (
         "Slope of what came on what was said: 1 is right. Labels are ranks: .577 of them lie within one standard "
         "deviation, .950 within 1.645."
     )
-    less, skilled = less + " ".join(result["warnings"]), skill_sentence(result["ic"]["fusion"])
+    less, skilled = less + " ".join(result.warnings), skill_sentence(result.fused)
     sections = [
-        Section("Skill", result["note"], skill, [interval_figure("ic", "rank IC", result["ic"])]),
+        Section("Skill", result.note, skill, [interval_figure("ic", "rank IC", result.ic)]),
         Section("What each source adds", less, added, [interval_figure("adds", "IC added", adds)]),
         Section("Calibration", slope, shares + "".join(years)),
         Section("Leak check", html=leak),
@@ -266,14 +336,14 @@ def evaluate_page(result: dict[str, Any]) -> str:
         "Signals, out of sample",
         skilled,
         sections,
-        {"rows": result["rows"]},
+        {"rows": result.rows},
         "printed by: tercel signals evaluate",
     )
 
 
-def interval_figure(name: str, label: str, rows: Mapping[str, Any]) -> Figure:
+def interval_figure(name: str, label: str, rows: Mapping[str, Estimate | None]) -> Figure:
     """A dot and its interval per row."""
-    shown = {key: Estimate.of(row) for key, row in rows.items() if row}
+    shown = {key: row for key, row in rows.items() if row}
     with sketch(0.8 + 0.35 * max(1, len(shown)), PAGE) as drawing:
         panel = drawing.subplots()
         panel.axvline(0, color=svg.INK.token, linewidth=1)
@@ -289,7 +359,7 @@ FORECASTS = "forecasts.npz"
 RESULT = "result.json"
 
 
-def panel_in(config: SignalsConfig, seed: int, out: Path) -> tuple[Dataset, dict[str, Any]]:
+def panel_in(config: SignalsConfig, seed: int, out: Path) -> tuple[Dataset, panels.PanelManifest]:
     """The panel in a folder; built where there is none or its files are others now, refused where it is another
     configuration's.
     """
@@ -297,13 +367,13 @@ def panel_in(config: SignalsConfig, seed: int, out: Path) -> tuple[Dataset, dict
         say(f"building the panel in {out}")
         panels.build(config, seed, out)
     data, manifest = panels.load(out)
-    if manifest["config"] != panels.rows_of(config) or manifest["seed"] != seed:
-        raise ConfigError(
-            "the panel of this configuration and seed",
-            f"{out} holds another",
-            "name another `out=`",
-        )
-    if manifest.get("data", now := panels.data_of(config)) != now:
+    refuse_if(
+        manifest.config != panels.rows_of(config) or manifest.seed != seed,
+        "the panel of this configuration and seed",
+        f"{out} holds another",
+        "name another `out=`",
+    )
+    if manifest.data not in (None, panels.data_of(config)):
         say(f"files have changed: building the panel in {out} again")
         (out / FORECASTS).unlink(missing_ok=True)
         panels.build(config, seed, out)
@@ -328,18 +398,20 @@ def installed(config: SignalsConfig) -> tuple[str, ...]:
         card = family(name)
         if name in available:
             card.make(0, **settings)
-    if not available:
-        raise ConfigError(
-            "a family that is installed", "none", "pip install 'tercel[signals]', or add linear"
-        )
+    refuse_if(
+        not available,
+        "a family that is installed",
+        "none",
+        "pip install 'tercel[signals]', or add linear",
+    )
     return tuple(available)
 
 
-def train(config: SignalsConfig, seed: int, out: Path) -> dict[str, Any]:
+def train(config: SignalsConfig, seed: int, out: Path) -> TrainedSignals:
     """Walk a configuration forward, fuse, save forecasts and model; the summary."""
     names = installed(config)
     data, manifest = panel_in(config, seed, out)
-    moves: list[dict[str, Any]] = []
+    moves: list[ParameterMove] = []
     if config.train.update == "refit":
         forecasts, seconds = walked(data, names, config.train, seed, "train")
         columns = base_names(data, names)
@@ -370,36 +442,37 @@ def train(config: SignalsConfig, seed: int, out: Path) -> dict[str, Any]:
     tested = tested_of(folds)
     relative, base = portable(config)
     base = seen_from(out / MODEL, base)
+    ic = ic_of(value[tested], data.rows(tested), np.random.default_rng([seed, 9]))
     about = {
         "name": config.name,
         "seed": seed,
         "config": relative,
         BASE: base,
         "data": panels.data_of(config),
-        "panel": manifest["files"],
+        "panel": manifest.files,
         "note": data.note,
         # as `signals evaluate` has it; None where dates are too few
-        "ic": ic_of(value[tested], data.rows(tested), np.random.default_rng([seed, 9])),
+        "ic": None if ic is None else ic.to_json(),
     }
     blocks = list(fusions(data, forecasts, columns, folds, shrink=config.train.shrink))
-    card = save(
+    saved = save(
         out / MODEL, model, to_jsonable(about), walk_of(data, value, sd, folds, blocks), moves
-    ).card
+    )
     with atomic_path(out / FORECASTS) as part:
         np.savez(part, forecasts=forecasts, columns=np.array(columns))
-    return {
-        "out": out,
-        "rows": data.n,
-        "tested": int((~np.isnan(forecasts).all(axis=1)).sum()),
-        "seconds": seconds,
-        "weights": dict(zip(columns, (fusion.weights * fusion.slope).tolist(), strict=True)),
-        "evidence": {name: spelt_evidence(one) for name, one in zip(columns, slopes, strict=True)},
-        "alpha_scale": asdict(scale),
-        "half_life": scale.half_life,
-        "parts": [part["file"] for part in card["parts"]],
-        "note": data.note,
-        "warnings": [*data.warnings, *filter(None, [model.silent])],
-    }
+    return TrainedSignals(
+        out=out,
+        rows=data.n,
+        tested=int((~np.isnan(forecasts).all(axis=1)).sum()),
+        seconds=seconds,
+        weights=dict(zip(columns, (fusion.weights * fusion.slope).tolist(), strict=True)),
+        evidence={name: spelt_evidence(one) for name, one in zip(columns, slopes, strict=True)},
+        alpha_scale=scale,
+        half_life=scale.half_life,
+        parts=[part.file for part in saved.facts.parts],
+        note=data.note,
+        warnings=[*data.warnings, *filter(None, [model.silent])],
+    )
 
 
 def walk_of(
@@ -425,7 +498,7 @@ def walk_of(
     return frame.with_columns(pl.col(list(times)).cast(time_type())).sort("time", "name")
 
 
-def evaluate(config: SignalsConfig, seed: int, out: Path, demo: bool) -> dict[str, Any]:
+def evaluate(config: SignalsConfig, seed: int, out: Path, demo: bool) -> EvaluatedSignals:
     """Out-of-sample figures of a trained folder."""
     data, _ = panel_in(config, seed, out)
     try:
@@ -440,14 +513,12 @@ def evaluate(config: SignalsConfig, seed: int, out: Path, demo: bool) -> dict[st
             "forecasts of this panel", f"{forecasts.shape[0]} rows for {data.n}", "train again"
         )
     folds = folds_of(data, config.train)
-    result = {
-        "out": out,
-        **out_of_sample(data, forecasts, columns, folds, shrink=config.train.shrink, seed=seed),
-        "leak": leaks_of(config, seed, synthetic=demo),
-        "note": data.note,
-        "warnings": data.warnings,
-    }
-    if (out / MODEL / CARD).exists() and (interval := interval_of(load(out / MODEL))) is not None:
-        result["interval"] = interval.by_year()
+    known = interval_of(load(out / MODEL)) if (out / MODEL / CARD).exists() else None
+    result = replace(
+        out_of_sample(data, forecasts, columns, folds, shrink=config.train.shrink, seed=seed),
+        out=out,
+        leak=lines_of(config, *reports_of(config, seed, synthetic=demo)),
+        interval=None if known is None else known.by_year(),
+    )
     (out / RESULT).write_text(json_text(result) + "\n", encoding="utf-8")
     return result

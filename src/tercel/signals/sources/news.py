@@ -21,7 +21,7 @@ import polars as pl
 from pydantic import Field
 
 from tercel.core.arrays import Floats
-from tercel.core.errors import DataError, check_known
+from tercel.core.errors import DataError, check_known, refuse_if
 from tercel.core.extras import needed
 from tercel.core.tables.table import ROW, Table
 from tercel.signals.panel.panel import forward_returns, ranked
@@ -190,10 +190,13 @@ class News(TableSource):
             )
             said = {"learned": why, "tone": "no rising or falling words"}
             reasons = "; ".join(f"{one} ({said.get(one, 'always the same')})" for one in out)
-            if not columns:
-                raise DataError(
-                    "features of news that vary", f"{reasons} in {self.path}", "name other features"
-                )
+            refuse_if(
+                not columns,
+                "features of news that vary",
+                f"{reasons} in {self.path}",
+                "name other features",
+                DataError,
+            )
             self._seen["notes"].append(f"left out: {reasons}")
         self._seen["columns"] = columns
         return checked(facts, tuple(columns), str(self.path))

@@ -19,7 +19,7 @@ from typing import Annotated, Final, Protocol, runtime_checkable
 import polars as pl
 from pydantic import Field
 
-from tercel.core.errors import DataError
+from tercel.core.errors import DataError, refuse_if
 from tercel.core.tables.table import ROW, TableAbsentError
 
 EVERY = "*"
@@ -166,12 +166,13 @@ def lagged(days: float) -> timedelta:
     DataError
         When it is negative, or longer than anybody waits.
     """
-    if not 0 <= days <= LONGEST_DAYS:
-        raise DataError(
-            f"a publication lag of 0 to {LONGEST_DAYS:,} days",
-            f"{days}",
-            "state how long after the event it was published",
-        )
+    refuse_if(
+        not 0 <= days <= LONGEST_DAYS,
+        f"a publication lag of 0 to {LONGEST_DAYS:,} days",
+        f"{days}",
+        "state how long after the event it was published",
+        DataError,
+    )
     return timedelta(days=days)
 
 

@@ -44,7 +44,7 @@ import polars as pl
 from pydantic import InstanceOf
 
 from tercel.core.arrays import Floats
-from tercel.core.errors import ConfigError, DataError
+from tercel.core.errors import ConfigError, DataError, refuse_if
 from tercel.core.extras import entry_point
 from tercel.core.tables.table import HowToMap
 from tercel.core.toml import fitting
@@ -205,12 +205,13 @@ def synthetic_market(
     DataError
         When it would be too small to hold a cross-section.
     """
-    if instruments < 5 or days < 10 or not 0 <= strength < 1 or not 0 <= persistence < 1:
-        raise DataError(
-            "at least 5 instruments, 10 days, strength and persistence in [0, 1)",
-            f"{instruments}, {days}, {strength}, {persistence}",
-            "make it larger",
-        )
+    refuse_if(
+        instruments < 5 or days < 10 or not 0 <= strength < 1 or not 0 <= persistence < 1,
+        "at least 5 instruments, 10 days, strength and persistence in [0, 1)",
+        f"{instruments}, {days}, {strength}, {persistence}",
+        "make it larger",
+        DataError,
+    )
     rng = np.random.default_rng(seed)
     signal = _persistent(rng, days, instruments, 5, persistence)
     effect = strength * (signal[..., 0] + signal[..., 1] * signal[..., 2])
@@ -279,17 +280,21 @@ def synthetic_leak(
     DataError
         When no instrument has three bars.
     """
-    if not 0 < strength <= 1:
-        raise DataError("a strength in (0, 1]", f"{strength}", "mend the setting")
+    refuse_if(
+        not 0 < strength <= 1, "a strength in (0, 1]", f"{strength}", "mend the setting", DataError
+    )
     frame = prices.sort("instrument", "time").with_columns(
         move=(pl.col("close").shift(-1) / pl.col("close")).log().over("instrument"),
         over=pl.col("time").shift(-1).over("instrument"),
     )
     frame = frame.filter(pl.col("move").is_finite())
-    if frame.height < 3:
-        raise DataError(
-            "prices of at least three bars", f"{frame.height} moves", "use a longer panel"
-        )
+    refuse_if(
+        frame.height < 3,
+        "prices of at least three bars",
+        f"{frame.height} moves",
+        "use a longer panel",
+        DataError,
+    )
     noise = pl.Series("noise", np.random.default_rng(seed).standard_normal(frame.height))
     centred = pl.col("move") - pl.col("move").mean().over("time")
     scaled = (centred / pl.col("move").std().over("time")).fill_nan(0.0).fill_null(0.0)

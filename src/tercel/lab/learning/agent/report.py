@@ -29,12 +29,12 @@ def write_page(folder: Path, config: AgentConfig, result: TrainingResult) -> Pat
         The metrics of the training or of its looks are damaged or gone.
     """
     rows, checks = some_metrics(folder / "metrics.csv"), some_metrics(folder / "validation.csv")
-    best, rule = result["best"], result["rule"]
+    best, rule = result.look("best"), result.rule
     sections = [
         Section(
             "Learning",
             f"The greedy policy beside {rule} on {config.validation.episodes} fixed episodes of each market that are "
-            f"neither trained on nor judged, each market bought and sold; the best of {result['looks']} is selected.",
+            f"neither trained on nor judged, each market bought and sold; the best of {result.looks} is selected.",
             figures=[learning(checks, rule), gains(checks, rule)],
         ),
         Section(
@@ -48,19 +48,21 @@ def write_page(folder: Path, config: AgentConfig, result: TrainingResult) -> Pat
         ),
         Section("Configuration", facts=flat(config.model_dump())),
     ]
-    outcome = unlearned(result) or (
-        f"The selected policy costs {best['is_bps']:.2f} bps where {rule} costs {best['rule_bps']:.2f}: a gain of "
-        f"{best['gain']:.2f} +- {best['se']:.2f} (one standard error) on validation episodes, of which it is the best "
-        f"of {result['looks']} validation checks: `tercel agent evaluate` judges it on others."
-    )
-    lead = f"{result['frames']:,} decisions. {outcome}"
+    outcome = unlearned(result)
+    if best is not None and not outcome:
+        outcome = (
+            f"The selected policy costs {best.is_bps:.2f} bps where {rule} costs {best.rule_bps:.2f}: a gain of "
+            f"{best.gain:.2f} +- {best.se:.2f} (one standard error) on validation episodes, of which it is the best "
+            f"of {result.looks} validation checks: `tercel agent evaluate` judges it on others."
+        )
+    lead = f"{result.frames:,} decisions. {outcome}"
     facts = {
-        "seed": result["seed"],
+        "seed": result.seed,
         "trained on": "; ".join(
             f"{key}: {', '.join(map(str, v)) if isinstance(v, list) else v}"
-            for key, v in result["trained_on"].items()
+            for key, v in result.trained_on.items()
         ),
-        "Tercel": result["version"],
+        "Tercel": result.version,
     }
     path = folder / "report.html"
     text = render(f"Training of {config.name}", lead, sections, facts, "tercel agent train")
@@ -69,23 +71,15 @@ def write_page(folder: Path, config: AgentConfig, result: TrainingResult) -> Pat
 
 
 def unlearned(result: TrainingResult) -> str:
-    """Sentence that nothing was learned and the start is selected; "" where a checkpoint is.
-
-    >>> best = {"frames": 0.0, "is_bps": 9.0, "rule_bps": 9.0, "gain": 0.0, "se": 0.0}
-    >>> said = unlearned({"best": best, "start": best, "rule": "peg_touch", "looks": 6})
-    >>> said.partition(". ")[0]
-    'Nothing was learned: none of 6 validation checks beat peg_touch, so that rule itself is the policy'
-    """
-    best, rule, looks = result["best"], result["rule"], result["looks"]
-    if best["frames"] > 0:
+    """Sentence that nothing was learned and the start is selected; "" where a checkpoint is."""
+    best, start, rule, looks = result.look("best"), result.look("start"), result.rule, result.looks
+    if best is None or start is None or best.frames > 0:
         return ""
     what = (
-        (rule, "that rule itself")
-        if best["is_bps"] == best["rule_bps"]
-        else ("the first", "its start")
+        (rule, "that rule itself") if best.is_bps == best.rule_bps else ("the first", "its start")
     )
     text = f"none of {looks} validation checks beat {what[0]}, so {what[1]} is the policy."
-    return f"Nothing was learned: {text} {selection(result['start'], result.get('best_checkpoint'), looks, True)}"
+    return f"Nothing was learned: {text} {selection(start, result.look('best_checkpoint'), looks, True)}"
 
 
 def flat(values: dict[str, Any], above: str = "") -> dict[str, object]:

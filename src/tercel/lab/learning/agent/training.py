@@ -19,11 +19,12 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
-from typing import Any, Final, NotRequired, TypedDict, cast
+from typing import Any, Final
 
+import msgspec
 import numpy as np
 
 from tercel import __version__
@@ -31,9 +32,10 @@ from tercel.core.arrays import Floats
 from tercel.core.errors import ConfigError, refuse_if
 from tercel.core.files import write_atomic
 from tercel.core.kernel_keys import fingerprint
+from tercel.core.serialization import Record
 from tercel.execution.observation import observer
 from tercel.execution.policies.network import MlpPolicy
-from tercel.execution.policies.policy import CARD, OBSERVATIONS, Card, read_card, save_policy
+from tercel.execution.policies.policy import CARD, OBSERVATIONS, Card, Look, read_card, save_policy
 from tercel.execution.policies.strategy import policy_strategy
 from tercel.lab.evaluation.runs import observed_in
 from tercel.lab.evaluation.training_files import LOOKS, SWEEP, variants_in
@@ -79,12 +81,15 @@ LAST: Final = "last"
 UPDATES_A_CHECKPOINT: Final = 10
 
 
-class TrainingResult(TypedDict):
+@dataclass(frozen=True, kw_only=True)
+class TrainingResult(Record):
     """What became of a training, as `run.json` holds it.
 
     `best`, `start` and `best_checkpoint` are rows of `validation.csv`: of the selected policy, of the policy before
     learning and of the best checkpoint; `looks` counts those rows, `variants` the recipes tried with them.
     """
+
+    optional = ("start", "best_checkpoint")
 
     name: str
     seed: int
@@ -92,13 +97,18 @@ class TrainingResult(TypedDict):
     frames: int
     policy: str
     best: Metrics
-    start: NotRequired[Metrics]
-    best_checkpoint: NotRequired[Metrics]
+    start: Metrics | None = None
+    best_checkpoint: Metrics | None = None
     rule: str
     looks: int
     variants: int
     trained_on: dict[str, Any]
     version: str
+
+    def look(self, name: str) -> Look | None:
+        """The check `best`, `start` or `best_checkpoint`."""
+        row = getattr(self, name)
+        return msgspec.convert(row, Look) if row else None
 
 
 def _run_record(config: AgentConfig, seed: int) -> dict[str, Any]:
@@ -258,10 +268,10 @@ def is_done(folder: Path) -> bool:
     """Whether the training in a folder has come to its end."""
     try:
         return (
-            bool(json.loads((folder / RESULT).read_text())["done"])
+            msgspec.convert(json.loads((folder / RESULT).read_text()), TrainingResult).done
             and (folder / POLICY / CARD).is_file()
         )
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError):
         return False
 
 
@@ -519,21 +529,24 @@ class Training:
         self._count()
         if done:
             self._observe()
-        result = {
-            "name": self.config.name,
-            "seed": self.seed,
-            "done": done,
-            "frames": self.agent.frames,
-            "policy": str(self.folder / POLICY),
-            "best": self.best or {},
-            **self.apart,
-            "rule": rule_name(self.config),
-            **self._counted,
-            "trained_on": self.trained_on,
-            "version": __version__,
-        }
-        write_atomic(self.folder / RESULT, json.dumps(result, indent=1) + "\n")
-        return cast(TrainingResult, result)
+        looks, variants = self._counted.values()
+        result = TrainingResult(
+            name=self.config.name,
+            seed=self.seed,
+            done=done,
+            frames=self.agent.frames,
+            policy=str(self.folder / POLICY),
+            best=self.best or {},
+            rule=rule_name(self.config),
+            trained_on=self.trained_on,
+            version=__version__,
+            start=self.apart.get("start"),
+            best_checkpoint=self.apart.get("best_checkpoint"),
+            looks=looks,
+            variants=variants,
+        )
+        write_atomic(self.folder / RESULT, json.dumps(result.json_fields(), indent=1) + "\n")
+        return result
 
 
 def run_training(

@@ -230,8 +230,8 @@ class Replay:
         }
 
     def restore(self, state: State) -> None:
-        self.at = int(state["at"])
-        self.filled = int(state["filled"])
+        for name in ("at", "filled"):
+            setattr(self, name, int(state[name]))
         for f in ("obs", "actions", "rewards", "dones", "masks"):
             getattr(self, f)[: self.filled] = state[f]
 

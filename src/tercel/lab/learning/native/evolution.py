@@ -20,7 +20,7 @@ from tercel.core.arrays import Float32, Floats, Ints
 from tercel.core.errors import check_known, refuse_if
 from tercel.execution.policies.network import Greedy, Head, MlpPolicy
 from tercel.lab.evaluation.cma import CmaEs
-from tercel.lab.learning.port import Metrics, State
+from tercel.lab.learning.port import Metrics, State, Stored
 
 # An entry that scatters less than this says nothing.
 FLAT = 1e-6
@@ -152,7 +152,7 @@ class Comparing(Protocol):
         """One number a policy of their costs in each market, float64 (policies,)."""
 
 
-class Evolution:
+class Evolution(Stored):
     """The learner.
 
     Parameters
@@ -163,6 +163,7 @@ class Evolution:
     """
 
     name = "es"
+    stored = ("_frames", "mean", "scale")
 
     def __init__(self, arena: Comparing, settings: EvolutionSettings, seed: int) -> None:
         for name in settings.entries:
@@ -247,16 +248,9 @@ class Evolution:
 
     def state(self) -> State:
         """Everything that the next generation depends on."""
-        return {
-            "frames": self._frames,
-            "mean": self.mean,
-            "scale": self.scale,
-            "search": self.search.state(),
-        }
+        return super().state() | {"search": self.search.state()}
 
     def restore(self, state: State) -> None:
         """Go on from `state`: bit-identical."""
-        self._frames = int(state["frames"])
-        self.mean = np.array(state["mean"], np.float64)
-        self.scale = np.array(state["scale"], np.float64)
+        super().restore(state)
         self.search.restore(state["search"])

@@ -31,6 +31,7 @@ from tercel.lab.learning.port import (
     Metrics,
     ReturnTracker,
     State,
+    Stored,
     VecEnv,
 )
 from tercel.lab.learning.rewards import risk_transform
@@ -204,12 +205,14 @@ def adam_step(
         params[i] -= step * m[i] / (np.sqrt(v[i]) + pad)
 
 
-class Adam:
+class Adam(Stored):
     """The optimiser's memory for a flat parameter array of `size` float32 numbers.
 
     `eps` is 1e-5 as in Stable-Baselines3's and OpenAI's PPO (Huang et al. 2022, "The 37 implementation details",
     detail 3), not the paper's 1e-8.
     """
+
+    stored = ("m", "v", "steps")
 
     def __init__(self, size: int, eps: float = 1e-5) -> None:
         self.m = np.zeros(size, np.float32)
@@ -227,13 +230,6 @@ class Adam:
         folded = rate * root2 / (1.0 - 0.9**self.steps)
         adam_step(params, grad, self.m, self.v, shrink, folded, self.eps * root2)
         return norm
-
-    def state(self) -> State:
-        return {"m": self.m.copy(), "v": self.v.copy(), "steps": self.steps}
-
-    def restore(self, state: State) -> None:
-        self.m[:], self.v[:] = state["m"], state["v"]
-        self.steps = int(state["steps"])
 
 
 # -- normalise ------------------------------------------------------------------------------------
@@ -278,8 +274,10 @@ def normalise_rows(x: Float32, mean: Float32, scale: Float32, out: Float32) -> N
             out[r, j] = min(max((x[r, j] - mean[j]) * scale[j], -clip), clip)
 
 
-class ObservationNormaliser:
+class ObservationNormaliser(Stored):
     """Means and variances of everything observed in training."""
+
+    stored = ("moments",)
 
     def __init__(self, size: int) -> None:
         self.moments = np.zeros((2, size + 1))
@@ -303,20 +301,19 @@ class ObservationNormaliser:
     def apply(self, x: Float32, out: Float32) -> None:
         normalise_rows(x, self.mean, self.scale, out)
 
-    def state(self) -> State:
-        return {"moments": self.moments.copy()}
-
     def restore(self, state: State) -> None:
-        self.moments[:] = state["moments"]
+        super().restore(state)
         self._freeze()
 
 
-class RewardScaler:
+class RewardScaler(Stored):
     """Divides rewards by the running standard deviation of the discounted return so far (VecNormalize, norm_reward).
 
     Costs in bps of quiet and wild markets differ by a factor of 100; with this the learning rate does not care. The
     mean is not taken away: that would pay for longer episodes. Metrics report raw returns.
     """
+
+    stored = ("returns", "moments")
 
     def __init__(self, n: int, gamma: float) -> None:
         self.gamma = gamma
@@ -333,19 +330,15 @@ class RewardScaler:
         self.returns[done, 0] = 0.0
         return scaled
 
-    def state(self) -> State:
-        return {"returns": self.returns.copy(), "moments": self.moments.copy()}
 
-    def restore(self, state: State) -> None:
-        self.returns[:], self.moments[:] = state["returns"], state["moments"]
-
-
-class ValueNormaliser:
+class ValueNormaliser(Stored):
     """Lets a value head learn returns of mean 0 and variance 1, while what it says stays in their own units.
 
     When the moments move, the head's layer is changed so that its values do not (van Hasselt et al. 2016, "Learning
     values across many orders of magnitude", algorithm 1, with moments of all returns so far).
     """
+
+    stored = ("moments",)
 
     def __init__(self) -> None:
         self.moments = np.array([[0.0, 1e-4], [1.0, 1.0]])
@@ -370,12 +363,6 @@ class ValueNormaliser:
         weight *= np.float32(scale / self.scale)
         bias[:] = (bias * scale + mean - self.mean) / self.scale
         return ((returns - self.mean) / self.scale).astype(np.float32)
-
-    def state(self) -> State:
-        return {"moments": self.moments.copy()}
-
-    def restore(self, state: State) -> None:
-        self.moments[:] = state["moments"]
 
 
 # -- blas -----------------------------------------------------------------------------------------
@@ -586,6 +573,7 @@ class NativeLearner:
             "adam": self.adam,
             "scaler": self.scaler,
             "risk": self.risk_transform,
+            "returns": self.returns,
             "normaliser": self.normaliser,
         }
 
@@ -598,8 +586,8 @@ class NativeLearner:
     def state(self) -> State:
         """Everything that a training resumes from."""
         state: State = {name: part.state() for name, part in self._parts().items() if part}
-        state |= {"params": self.net.params.copy(), "returns": self.returns.state()}
         state |= {
+            "params": self.net.params.copy(),
             "rng": self.rng.bit_generator.state,
             **{name: getattr(self, name) for name in self.counters},
         }
@@ -614,15 +602,14 @@ class NativeLearner:
             setattr(self, name, int(state[name]))
         self.rng.bit_generator.state = state["rng"]
         goes_on = hasattr(self.env, "restore") and "env" in state
-        self.returns.restore(state["returns"], goes_on)
         parts = {name: part for name, part in self._parts().items() if part}
         for name, part in parts.items():
             part.restore(state[name])
         if goes_on:
             self._begin(self.env.restore(state["env"]))
         else:
+            self.returns.running[:] = 0.0
             self._forget_episodes()
             self._begin(self.env.reset(self.seed + self.frames))
-        parts["normaliser"].restore(
-            state["normaliser"]
-        )  # last: to begin may teach it what it already knew
+        # last: to begin may teach it what it already knew
+        self.normaliser.restore(state["normaliser"])

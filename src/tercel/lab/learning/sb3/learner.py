@@ -202,7 +202,8 @@ class Sb3Learner:
             rms.mean = np.array(saved["mean"])
             rms.var = np.array(saved["var"])
             rms.count = float(saved["count"])
-        self.returns.restore(state["returns"], False)
+        self.returns.restore(state["returns"])
+        self.returns.running[:] = 0.0
         self.updates = int(state["updates"])
         self.model.num_timesteps = int(state["frames"])
         self.model._last_obs = None  # learn() starts new episodes

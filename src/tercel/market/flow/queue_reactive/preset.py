@@ -160,7 +160,7 @@ def pack(
     law: Mapping[str, Sequence[float] | Floats],
     scalars: Mapping[str, float],
     minutes: Floats,
-    knobs: Mapping[str, float],
+    knobs: "PilotFactors",
     fast_centres: Floats,
 ) -> Floats:
     """All parameters as the one float64 array that the kernel reads.
@@ -173,8 +173,7 @@ def pack(
         As `SCALARS`.
     minutes : float64[n, 3]
         Activity over the season's, factor of market orders, day.
-    knobs : mapping
-        As `PilotFactors`.
+    knobs : PilotFactors
     fast_centres : float64[FAST]
         Displacement of each class, in standard deviations.
     """
@@ -190,28 +189,28 @@ def pack(
     flow[q.MINUTES] = len(minutes)
     rows = flow[q.MINUTE_TABLE :].reshape(-1, q.MINUTE)
     rows[:, :3] = minutes[:, :3]
-    flow[q.CLOCK] = knobs["clock"]
-    flow[q.TREND], flow[q.VALUE], flow[q.PUSH] = knobs["trend"], knobs["value"], knobs["push"]
-    flow[q.LONE : q.LONE + 2] = np.exp([0.0, -max(knobs["lone"], 0.0)])
-    flow[q.AMONG] = 1.0 + min(knobs["lone"], 0.0)
+    flow[q.CLOCK] = knobs.clock
+    flow[q.TREND], flow[q.VALUE], flow[q.PUSH] = knobs.trend, knobs.value, knobs.push
+    flow[q.LONE : q.LONE + 2] = np.exp([0.0, -max(knobs.lone, 0.0)])
+    flow[q.AMONG] = 1.0 + min(knobs.lone, 0.0)
     state = flow[q.W_STATE : q.W_BEFORE].reshape(q.STATES, q.EVENTS)
-    state[:, 2 * q.MARKET :] *= knobs["market"]
-    state[:, : 2 * q.LIMIT_IN_SPREAD + 2] *= knobs["inside"]
-    state[:, 2 * q.CANCEL_AT_BEST : 2 * q.CANCEL_AT_BEST + 2] *= knobs["cancel"]
+    state[:, 2 * q.MARKET :] *= knobs.market
+    state[:, : 2 * q.LIMIT_IN_SPREAD + 2] *= knobs.inside
+    state[:, 2 * q.CANCEL_AT_BEST : 2 * q.CANCEL_AT_BEST + 2] *= knobs.cancel
     by_spread = np.repeat(np.asarray(law["turned"]).reshape(q.SPREADS, q.KINDS), 2, axis=1)
     state *= np.repeat(by_spread, q.TOUCHES, axis=0)
     for at, names in PRODUCTS.items():
         first, second = (np.asarray(law[name]).reshape(-1, q.EVENTS) for name in names)
         joint = first[:, None] * second[None, :]
         flow[at : at + joint.size] = joint.ravel()
-    up = np.exp(-np.clip(knobs["anchor_fast"] * fast_centres, -3.0, 3.0))[:, None]
+    up = np.exp(-np.clip(knobs.anchor_fast * fast_centres, -3.0, 3.0))[:, None]
     placed = flow[q.W_PLACED : q.W_LATELY].reshape(q.FAST, q.MOVES * q.PRESSURES, q.EVENTS)
     for event, rises in RISES.items():
         placed[:, :, event] *= up if rises else 1.0 / up
-    flow[q.TAKE_TILT] = 1.0 / knobs["lots"]
+    flow[q.TAKE_TILT] = 1.0 / knobs.lots
     for name in ("repeat_size", "repost_size"):
         chances = flow[LAYOUT[name].at : LAYOUT[name].at + LAYOUT[name].length]
-        np.minimum(chances * knobs["repeat"], 1.0, out=chances)
+        np.minimum(chances * knobs.repeat, 1.0, out=chances)
     return flow
 
 
@@ -377,7 +376,7 @@ class QueueReactivePreset(Preset):
             law,
             self.scalars,
             np.asarray(self.minutes, np.float64),
-            self.knobs.model_dump(),
+            self.knobs,
             np.asarray(self.fast_centres),
         )
 
