@@ -101,6 +101,9 @@ def _ended(order: ChildOrder, holding: Holding, parent: ParentLimit) -> OpenOrde
 # -- reports ----------------------------------------------------------------------------------------------------------
 PAUSES: Final = frozenset({"STRANGE_FILL", "FILL_PRICE", "FILL_SIDE", "ENLARGED"})
 """Alarms over which an agent stops until positions agree with the venue's: it was reported without a request."""
+# Members of an enumeration by name take a quarter of a microsecond each: those that every report is held against.
+_REJECTED, _REPLACED = OrdStatus.REJECTED, ExecType.REPLACED
+_RESTATED, _TRADE = ExecType.RESTATED, ExecType.TRADE
 
 
 class ReportedCounts(PastCounts):
@@ -227,11 +230,7 @@ class ReportedCounts(PastCounts):
         if order is None:
             return self._strange(report)
         name, kind, alarm = report.cl_ord_id, report.exec_type, None
-        # A replace that was never asked for is a restatement.
-        if kind is ExecType.REPLACED and (name == order.root or self.orders.get(name) is not order):
-            kind = ExecType.RESTATED
-            report = replace(report, exec_type=kind)
-        if report.status is OrdStatus.REJECTED:
+        if report.status is _REJECTED:
             of_replace = order.requested if kind in (ExecType.REJECTED, ExecType.STATUS) else {}
             if of_replace.pop(name, None) is not None:
                 self.settle(order)
@@ -239,31 +238,28 @@ class ReportedCounts(PastCounts):
             # Its lots stay reserved: an order that was accepted once may have filled.
             if order.base not in (OrdStatus.PENDING_NEW, OrdStatus.REJECTED):
                 alarm = Alarm("CONTRADICTION", f"order={name} was accepted and is now rejected")
-        elif kind is ExecType.REPLACED:
+        elif kind is _REPLACED and name != order.root and self.orders.get(name) is order:
             alarm = self._replaced(order, report)
-        elif kind is ExecType.RESTATED:
+        elif kind is _REPLACED:  # one that was never asked for is a restatement
+            report = replace(report, exec_type=_RESTATED)
             alarm = self._restated(order, report)
-        if kind is ExecType.TRADE:
+        elif kind is _RESTATED:
+            alarm = self._restated(order, report)
+        if kind is _TRADE:
             alarm = self._filled(order, report) or alarm
         return self._counted(order, report) or alarm
 
     def _counted(self, order: OpenOrder, report: Report) -> Alarm | None:
         """The venue may have ended it; quantity that it counts as filled stays reserved until its fill comes, and older
         counts no longer hold."""
-        alarm = None
+        alarm, most = None, order.most_lots
         counts = recounted(order.counted_qty, order.recounted_ns, report)
         counted, since_ns = order.counted_qty, order.recounted_ns = counts
         order.base = moved(
-            order.base,
-            report,
-            order.cum_qty,
-            counted,
-            order.most_lots,
-            recounted_ns=since_ns,
-            cautious=True,
+            order.base, report, order.cum_qty, counted, most, recounted_ns=since_ns, cautious=True
         )
-        if report.ns >= since_ns and counted > order.most_lots * ONE:
-            what = f"cum={text(counted)} lots={order.most_lots}"
+        if report.ns >= since_ns and counted > most * ONE:
+            what = f"cum={text(counted)} lots={most}"
             alarm = self._stop(order.holding.agent, "OVERFILL", what, report)
         self.settle(order)
         return alarm
