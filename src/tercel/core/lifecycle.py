@@ -2,8 +2,8 @@
 to the next.
 
 Every view of an order holds one base state and moves it by `moved`: trading (`ChildOrder`, the fold of its journal),
-limits (`desk.limits.state.OpenOrder`, by the column `cautious`), FIX and Binance (`fix.memory.SentOrder`) and the
-simulated exchange (`venues.exchange.orders.ClientOrder`).
+limits and FIX (`desk.limits.state.OpenOrder`, `fix.memory.SentOrder`) by the column `cautious`. The simulated exchange
+(`venues.exchange.orders.ClientOrder`) moves by the table itself, as it makes the reports.
 
 No end is ever inferred: an order ends by a report of the venue alone, and until then its lots count as open. An order
 whose fate is not known is UNKNOWN, by name.

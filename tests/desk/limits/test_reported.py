@@ -226,3 +226,15 @@ def test_what_did_not_leave_frees_nothing_of_an_order_that_was_filled() -> None:
     busted = word(first, ExecType.BUSTED, OrdStatus.NEW, exec_id="b", ref="e", leaves=5)
     one.report(busted)
     assert whole(one.holdings["x", "A"].buys) == 5
+
+
+def test_a_correction_to_more_than_was_ordered_stops() -> None:
+    one = gate()
+    first = order(lots=5)
+    one.sent(first)
+    one.report(fill(first, "e", 5, 5))
+    more = word(first, ExecType.CORRECTED, OrdStatus.FILLED, ref="e", exec_id="c",
+                last_lots=7, last_price=1000, cum=7)  # fmt: skip
+    alarm = one.report(more)
+    assert alarm is not None
+    assert (alarm.code, alarm.stopped) == ("OVERFILL", "x")
