@@ -187,8 +187,10 @@ def test_a_fill_of_an_order_that_is_called_rejected_is_booked_and_frees_nothing(
     assert alarm.code == "CONTRADICTION"
     held = one.holdings["x", "A"]
     assert (whole(held.position), whole(held.buys)) == (2, 7)
-    one.report(word(first, ExecType.RESTATED, OrdStatus.REJECTED, lots=3, cum=2))
-    assert whole(held.buys) == 7
+    other = order("2", lots=5)
+    one.sent(other)
+    one.report(word(other, ExecType.RESTATED, OrdStatus.REJECTED, lots=3))
+    assert whole(held.buys) == 12
 
 
 @pytest.mark.parametrize("kind", [ExecType.TRADE, ExecType.NEW, ExecType.PENDING_CANCEL])
@@ -215,6 +217,16 @@ def test_a_replace_that_comes_after_the_last_fill_opens_the_order_again() -> Non
                   lots=9, cum=5, leaves=4)  # fmt: skip
     one.report(raised)
     assert (one.orders["1"].live, whole(one.holdings["x", "A"].buys)) == (True, 4)
+
+
+def test_a_replace_of_nobody_opens_a_filled_order_whose_fills_are_missing() -> None:
+    one = gate()
+    first = order(lots=5)
+    one.sent(first)
+    one.report(fill(first, "e", 2, 5))
+    assert not one.orders["1"].live
+    one.report(word(first, ExecType.REPLACED, OrdStatus.NEW, leaves=3))
+    assert (one.orders["1"].live, whole(one.holdings["x", "A"].buys)) == (True, 3)
 
 
 def test_what_did_not_leave_frees_nothing_of_an_order_that_was_filled() -> None:
