@@ -28,6 +28,8 @@ from tercel.core import (
 from tercel.desk.limits import DAY_NS, MONEY, Limits
 
 _OVER = (OrdStatus.FILLED, OrdStatus.CANCELED, OrdStatus.EXPIRED, OrdStatus.REJECTED)
+_ENDS = (ExecType.CANCELED, ExecType.EXPIRED, ExecType.REJECTED)
+_NO_WORD = (OrdStatus.REJECTED, OrdStatus.PENDING_NEW, OrdStatus.UNKNOWN)
 
 
 class Auditor:
@@ -114,14 +116,10 @@ class Auditor:
                 self.changed.add((child, report.exec_id))
                 self._rebook(child, report)
             return
-        if report.status is OrdStatus.REJECTED:
-            if report.cl_ord_id in child.requested:
-                del child.requested[report.cl_ord_id]
-            elif not child.accepted:
-                child.dead = True
+        if report.status is OrdStatus.REJECTED and report.cl_ord_id in child.requested:
+            del child.requested[report.cl_ord_id]
             self._prune(child)
             return
-        child.accepted = True
         most, itself = child.most, report.exec_type is ExecType.RESTATED
         itself |= (
             report.exec_type is ExecType.REPLACED and report.cl_ord_id not in child.replaced_by
@@ -136,7 +134,6 @@ class Auditor:
         if itself and report.ns >= child.changed_ns:
             child.changed_ns, child.lots = report.ns, max(report.lots, ceiled(report.cum_qty))
             child.price = child.price if report.price is None else report.price
-            self._reopen(child, report)
         if (itself or report.exec_type is ExecType.REPLACED) and child.lots > most:
             self.stopped.add(child.agent)
         if report.exec_type is ExecType.TRADE and (child, report.exec_id) not in self.trades:
@@ -176,28 +173,43 @@ class Auditor:
             self._book(trade, -1)
             trade.change(report)
             self._book(trade, 1)
-        child.accepted = True
         if report.ns >= child.recounted_ns:
             child.recounted_ns, child.reported = report.ns, report.cum_qty
-        self._reopen(child, report)
         self._end(child, report)
 
-    def _reopen(self, child: AuditedChild, report: Report) -> None:
-        """Lots of a filled order are open again."""
-        if child.filled and report.leaves_qty > 0 and child.cum < child.most * ONE:
+    @staticmethod
+    def _reopen(child: AuditedChild, report: Report) -> None:
+        """A filled order: a bust may leave it ended otherwise; where the venue says so, lots of it are open again."""
+        room, final = child.cum < child.most * ONE, report.status in _OVER
+        rebooked = report.exec_type in REBOOKS and room
+        if rebooked and final:
+            child.filled = report.status is OrdStatus.FILLED
+            return
+        kind, asked = report.exec_type, report.cl_ord_id in child.replaced_by
+        changed = rebooked or kind is ExecType.RESTATED
+        if kind is ExecType.REPLACED:  # one that was asked for may be from before the last fills
+            changed = not asked or report.cum_qty >= child.reported
+        if report.leaves_qty > 0 and changed and room:
             child.dead = child.filled = False
-            if child not in self.open:
-                self.open.append(child)
 
     def _end(self, child: AuditedChild, report: Report) -> None:
         """What the venue says of its end, and of what it has filled."""
-        filled, young = report.status is OrdStatus.FILLED, report.ns >= child.recounted_ns
-        if report.status in _OVER and (young or not filled):
-            child.dead, child.filled = True, filled and (child.filled or not child.dead)
+        kind, status, young = report.exec_type, report.status, report.ns >= child.recounted_ns
         if young:
             child.reported = max(child.reported, report.cum_qty)
             if child.reported > child.most * ONE:
                 self.stopped.add(child.agent)
+        if child.filled:
+            self._reopen(child, report)
+        answer = kind is ExecType.STATUS
+        if not child.dead and (young or not answer):
+            if status is OrdStatus.FILLED:
+                child.dead = child.filled = young
+            elif status is OrdStatus.REJECTED:
+                child.dead = (answer or kind is ExecType.REJECTED) and not child.accepted
+            elif status in _OVER:  # the reason has to say so, too
+                child.dead = answer or kind in _ENDS
+            child.accepted |= status not in _NO_WORD or not (answer or kind in _ENDS)
         if child.open and child not in self.open:
             self.open.append(child)
         self._prune(child)

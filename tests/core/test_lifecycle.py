@@ -10,6 +10,7 @@ from tercel.core.lifecycle import (
     Code,
     ends,
     lost,
+    moved,
     opened,
     recounted,
     refused,
@@ -109,6 +110,54 @@ def test_every_report_leads_where_the_table_says(base):
             word = report(kind, status, cum, leaves, ns, lots=8 if ns == LAST_NS else LOTS)
             after, _ = reported(before, word)
             assert after.base is expected(before, word, after.cum_qty), (base, word)
+
+
+CAUTIOUS = """
+                 new  trade replaced restated busted corrected canceled expired rejected suspended status
+new              -    -     -        -        -      -         -        -       -        -         -
+canceled         -    -     -        -        -      -         canceled canceled canceled -        canceled
+expired          -    -     -        -        -      -         expired  expired expired  -         expired
+filled           filled filled filled filled  filled filled    filled   filled  filled   filled    filled
+rejected         -    -     -        -        -      -         -        -       rejected -         rejected
+unknown          -    -     -        -        -      -         -        -       -        -         -
+"""
+"""How limits take an end of an order that has not been reported yet. Rows: OrdStatus (39), columns: ExecType (150);
+-: it lives."""
+
+
+@pytest.mark.parametrize("base", ROWS)
+def test_limits_end_an_order_only_where_status_and_reason_agree(base):
+    kinds, *rows = map(str.split, CAUTIOUS.strip().splitlines())
+    for (said, *cells), cum in product(rows, (0, 4)):
+        for kind, cell in zip(map(X, kinds), cells, strict=True):
+            if base in TERMINAL:
+                continue
+            word = report(kind, S(said), cum, LOTS - cum)
+            after = moved(base, word, cum * ONE, cum * ONE, LOTS, cautious=True)
+            ends = cell != "-" and (S(cell) is not S.REJECTED or base is S.PENDING_NEW)
+            assert (after is S(cell)) if ends else after not in TERMINAL, (base, word)
+            old = replace(word, ns=3)
+            after = moved(base, old, cum * ONE, cum * ONE, LOTS, recounted_ns=4, cautious=True)
+            ends &= said != "filled" and kind is not X.STATUS
+            assert (after is S(cell)) if ends else after not in TERMINAL, (base, old)
+
+
+def test_limits_open_a_filled_order_again_only_for_lots_that_are_not_booked():
+    for cum, kind, leaves, young in product((4, LOTS), ROWS[S.NEW], (0, 1), (0, 1)):
+        word = report(kind, S.NEW, cum if young else 0, leaves)
+        after = moved(S.FILLED, word, cum * ONE, cum * ONE, LOTS, cautious=True)
+        changes = kind in (*REBOOKS, X.RESTATED) or (kind is X.REPLACED and young)
+        assert (after not in TERMINAL) == bool(changes and leaves and cum < LOTS), (cum, word)
+        for over in (S.CANCELED, S.EXPIRED, S.REJECTED):
+            assert moved(over, word, cum * ONE, cum * ONE, LOTS, cautious=True) is over
+
+
+@pytest.mark.parametrize("status", S)
+def test_limits_take_an_order_for_acknowledged_by_any_status_that_says_so(status):
+    word = report(X.PENDING_CANCEL, status)
+    after = moved(S.PENDING_NEW, word, 0, 0, LOTS, cautious=True)
+    silent = status in (S.PENDING_NEW, S.UNKNOWN, S.REJECTED)
+    assert after is (S.PENDING_NEW if silent else S.FILLED if status is S.FILLED else S.NEW)
 
 
 @pytest.mark.parametrize("base", ROWS)

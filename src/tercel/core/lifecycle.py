@@ -1,8 +1,9 @@
 """State machine of a child order, in the names of FIX 5.0: its table of transitions, and pure functions from one state
 to the next.
 
-Trading folds its journal by it. Limits, FIX, the Binance tracker and the exchange have records of their own, and its
-rules: `acknowledges`, `recounted`, `ends`, and `core.orders.working`.
+Every view of an order holds one base state and moves it by `moved`: trading (`ChildOrder`, the fold of its journal),
+limits and FIX (`desk.limits.state.OpenOrder`, `fix.memory.SentOrder`) by the column `cautious`. The simulated exchange
+(`venues.exchange.orders.ClientOrder`) moves by the table itself, as it makes the reports.
 
 No end is ever inferred: an order ends by a report of the venue alone, and until then its lots count as open. An order
 whose fate is not known is UNKNOWN, by name.
@@ -49,7 +50,10 @@ _LIVE: Final[Mapping[ExecType, OrdStatus]] = {
     X.DONE_FOR_DAY: S.DONE_FOR_DAY,
     X.CALCULATED: S.CALCULATED,
 }
-_RUNS: Final = frozenset({S.NEW, S.PARTIALLY_FILLED, *HELD})
+_TRADES: Final = frozenset({S.NEW, S.PARTIALLY_FILLED})
+_RUNS: Final = _TRADES | HELD
+# Members of an enumeration by name take a quarter of a microsecond each: those that every report is held against.
+_FILLED, _UNKNOWN, _UNSENT, _STATUS = S.FILLED, S.UNKNOWN, S.PENDING_NEW, X.STATUS
 TRANSITIONS: Final[Mapping[OrdStatus, Mapping[ExecType, OrdStatus]]] = {
     **dict.fromkeys((S.PENDING_NEW, *_RUNS), _LIVE),
     S.UNKNOWN: {
@@ -85,9 +89,85 @@ def recounted(counted_qty: int, recounted_ns: int, report: Report) -> tuple[int,
 
 def ends(report: Report, recounted_ns: int) -> bool:
     """Whether a report's status ends its order; a fill from before one was taken back ends nothing."""
-    return report.status in TERMINAL and (
-        report.status is not S.FILLED or report.ns >= recounted_ns
-    )
+    status = report.status
+    return status in TERMINAL and (status is not _FILLED or report.ns >= recounted_ns)
+
+
+def moved(
+    base: OrdStatus,
+    report: Report,
+    cum_qty: int,
+    counted_qty: int,
+    lots: int,
+    last_ns: int = 0,
+    recounted_ns: int = 0,
+    cautious: bool = False,
+) -> OrdStatus:
+    """Base state after a report: the table's, and what the report's own status, counts and time add to it.
+
+    Parameters
+    ----------
+    base : OrdStatus
+    report : Report
+    cum_qty, counted_qty : int
+        What is booked and what the venue counts as filled, 10^-8 of a lot, this report among it.
+    lots : int
+    last_ns, recounted_ns : int
+        When the venue last reported the order, and last took back or corrected a fill. An overtaken report may end it
+        and moves it from no live state to another.
+    cautious : bool
+        The column of limits, which free no lots on a doubtful report. An order ends only in a status (39) that says so,
+        and by a rejection only before any other report of it; one that was filled is open again by a restatement whatever
+        the venue counts, and by nothing once all of its lots are booked.
+    """
+    kind, status = report.exec_type, report.status
+    after = TRANSITIONS[base].get(kind, base)
+    if kind is _STATUS:
+        # PENDING_NEW says that the venue does not know either.
+        if base in TERMINAL or status in (S.UNKNOWN, S.PENDING_NEW) or report.ns < recounted_ns:
+            return base
+        after = status if status in TERMINAL or status in HELD else S.NEW
+    else:
+        if base is _FILLED:
+            after = _reopened(report, cum_qty, counted_qty, lots, last_ns, cautious)
+        elif base is _UNKNOWN and kind is X.NEW and report.lots < lots:
+            after = base  # a replacement that was on its way may still be: its lots stay reserved
+        if after in _RUNS:
+            overtaken = report.ns < last_ns and base in _RUNS
+            after = base if overtaken else status if status in HELD else after
+        # The venue is done with it although executions are missing here: they are asked for.
+        if status is _FILLED and after not in TERMINAL and ends(report, recounted_ns):
+            after = status
+    if cautious and base not in TERMINAL:
+        if after in TERMINAL:
+            refused = base is _UNSENT and after is S.REJECTED
+            after = (
+                status
+                if (refused or status is not S.REJECTED) and ends(report, recounted_ns)
+                else base
+            )
+        if after is _UNSENT and acknowledges(status):
+            after = S.NEW
+    return working(cum_qty) if after in _TRADES else after
+
+
+def _reopened(
+    report: Report, cum_qty: int, counted_qty: int, lots: int, last_ns: int, cautious: bool
+) -> OrdStatus:
+    """State after a report on an order that was filled."""
+    kind, partial = report.exec_type, cum_qty < lots * ONE
+    taken = kind in REBOOKS and partial
+    if taken and report.status in TERMINAL:
+        return report.status
+    # A replace may raise a filled order's lots: it lives again, unless the report is from before its last fills.
+    young = report.cum_qty >= counted_qty
+    raised = (kind is X.REPLACED and young) or (kind is X.RESTATED and (young or cautious))
+    raised &= partial or not cautious
+    newer = not cautious and report.ns > last_ns and report.status not in TERMINAL
+    if report.leaves_qty <= 0 or not (taken or raised or newer):
+        return S.FILLED
+    # The venue says that lots are open where all were filled: which is right only it can tell.
+    return S.NEW if raised and kind is X.REPLACED else S.UNKNOWN
 
 
 # -- notices ----------------------------------------------------------------------------------------------------------
@@ -308,7 +388,12 @@ def reported(order: ChildOrder, report: Report) -> tuple[ChildOrder, list[Notice
         notices = _oddities(before, report)
         if kind == X.TRADE:
             order = rebooked(order, report.last_qty, report.last_qty * report.last_px)
-        order = _moved(order, report, before.last_ns)
+        base = _base(order, report, before.last_ns)
+        if kind in (X.REPLACED, X.RESTATED):
+            raised = report.leaves_qty > 0 and report.cum_qty >= order.venue_qty
+            over = order.done and base in TERMINAL and not (raised and order.base is S.FILLED)
+            order = _changed(order, report, over)
+        order = _standing(order, base)
     # Against the report's own count, too: one that was overtaken says nothing of later fills.
     if order.cum_qty < min(report.cum_qty, order.venue_qty):
         text = f"{decimals(order.cum_qty)} lots booked, the venue counts {decimals(report.cum_qty)}"
@@ -349,38 +434,6 @@ def _oddities(order: ChildOrder, report: Report) -> list[Notice]:
     return notices
 
 
-def _moved(order: ChildOrder, report: Report, last_ns: int) -> ChildOrder:
-    """The order in the state that a report puts it in; one from before `last_ns` may end it, and frees nothing."""
-    kind = report.exec_type
-    base = TRANSITIONS[order.base].get(kind, order.base)
-    if order.base == S.UNKNOWN and kind == X.NEW and report.lots < order.lots:
-        base = S.UNKNOWN  # a replacement that was on its way may still be: its lots stay reserved
-    if order.base == S.FILLED:
-        taken = kind in REBOOKS and order.cum_qty < order.lots * ONE
-        # A replace may raise a filled order's lots: it lives again, unless the report is from before its last fills.
-        revives = kind in (X.REPLACED, X.RESTATED) and report.cum_qty >= order.venue_qty
-        if taken and report.status in TERMINAL:
-            base = report.status
-        elif report.leaves_qty > 0 and revives and kind == X.REPLACED:
-            base = S.NEW
-        # The venue says that lots are open where all were filled: which is right only it can tell.
-        elif report.leaves_qty > 0 and (
-            taken or revives or (report.ns > last_ns and report.status not in TERMINAL)
-        ):
-            base = S.UNKNOWN
-    if kind in (X.REPLACED, X.RESTATED):
-        order = _changed(order, report, base in TERMINAL)
-    if base in _RUNS and report.status in HELD:
-        base = report.status
-    # An overtaken report moves no order from one live state to another.
-    if report.ns < last_ns and base in _RUNS and order.base in _RUNS:
-        base = order.base
-    # The venue is done with it although executions are missing here: they are asked for.
-    if report.status == S.FILLED and base not in TERMINAL and ends(report, order.recounted_ns):
-        base = S.FILLED
-    return _standing(order, base)
-
-
 def _changed(order: ChildOrder, report: Report, over: bool) -> ChildOrder:
     """The order with other lots, price or name. A report from before the last change tells nothing, but where it takes
     a request that was sent after all that were taken: then the venue's clock was put back, and the larger size counts.
@@ -406,10 +459,13 @@ def _changed(order: ChildOrder, report: Report, over: bool) -> ChildOrder:
     return fast_replace(order, name=name, lots=lots, price=price, replaced_ns=ns)
 
 
+def _base(order: ChildOrder, report: Report, last_ns: int) -> OrdStatus:
+    counts = order.cum_qty, order.venue_qty, order.lots
+    return moved(order.base, report, *counts, last_ns, order.recounted_ns)
+
+
 def _standing(order: ChildOrder, base: OrdStatus) -> ChildOrder:
-    """The order in a base state: what lives tells whether it has traded, what has ended waits for no answer."""
-    if base in (S.NEW, S.PARTIALLY_FILLED):
-        base = working(order.cum_qty)
+    """The order in a base state; what has ended waits for no answer."""
     pending = () if base in TERMINAL else order.pending
     return (
         order
@@ -420,22 +476,18 @@ def _standing(order: ChildOrder, base: OrdStatus) -> ChildOrder:
 
 def _answered(order: ChildOrder, report: Report) -> tuple[ChildOrder, list[Notice]]:
     """The order after the answer to a question: it settles what is UNKNOWN and contradicts nothing that has ended."""
-    # PENDING_NEW says that the venue does not know either.
-    if order.done or report.status in (S.UNKNOWN, S.PENDING_NEW) or report.ns < order.recounted_ns:
-        return order, []
+    base = _base(order, report, order.last_ns)
     # Venues answer so about names that they have forgotten; it cannot have been rejected.
-    if report.status == S.REJECTED and (order.acked or order.cum_qty):
+    if base is S.REJECTED and not order.done and (order.acked or order.cum_qty):
         return lost(order), [
             Notice(Code.CONFLICT, order.root, f"the venue no longer knows it: {report.text}")
         ]
-    if report.status in TERMINAL:
-        return _standing(order, report.status), []
-    if order.base == S.UNKNOWN:
+    if order.base is S.UNKNOWN and base is not S.UNKNOWN and base not in TERMINAL:
         if report.status in (S.PENDING_REPLACE, S.PENDING_CANCEL) and report.lots < order.lots:
             return order, []  # a replacement that was on its way still is: its lots stay reserved
         known = report.cl_ord_id or order.name
         order = fast_replace(order, name=known, lots=report.lots or order.lots, price=report.price)
-    return _standing(order, report.status if report.status in HELD else S.NEW), []
+    return _standing(order, base), []
 
 
 def refused(order: ChildOrder, reject: CancelReject) -> tuple[ChildOrder, list[Notice]]:

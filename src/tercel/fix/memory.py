@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from tercel.core import orders as o
 from tercel.core.errors import VenueError
+from tercel.core.lifecycle import moved
 from tercel.fix.profiles.model import NamesTable
 
 FILE: Final = "orders.jsonl"
@@ -40,7 +41,7 @@ class SentOrder:
     order_id : str
         The venue's number, once it is known.
     status : OrdStatus
-        As last reported by the venue.
+        By the venue's reports, in the cautious column of `core.lifecycle.moved`: without pending requests.
     cum_qty : int
         Filled so far, that of the orders that it replaced among it, 10^-8 of a lot.
     base_qty : int
@@ -287,7 +288,10 @@ class OrderMemory:
                 and sent.kind in ("new", "replace")
                 and report.exec_type is o.ExecType.REPLACED
             )
-            status = o.OrdStatus.CANCELED if renamed else report.status
+            counts = report.cum_qty, report.cum_qty, one.lots
+            status = o.OrdStatus.CANCELED
+            if not renamed:
+                status = moved(one.status, report, *counts, cautious=True)
             if (one.order_id, one.status, one.cum_qty) != (
                 report.order_id or one.order_id,
                 status,

@@ -232,6 +232,7 @@ class Gate(RuleBasedStateMachine):
         px=PX,
         cum=st.integers(0, 11 * ONE) | st.integers(0, 11).map(ONE.__mul__),
         total=lots,
+        leaves=st.sampled_from([0, 0, ONE, 3 * ONE]),
         execution=st.integers(0, 40),
         strange=st.integers(0, 25),
         ahead=st.sampled_from([0, 0, 0, MS, DAY_NS]),
@@ -245,6 +246,7 @@ class Gate(RuleBasedStateMachine):
         px: int,
         cum: int,
         total: int,
+        leaves: int,
         execution: int,
         strange: int,
         ahead: int,
@@ -255,7 +257,8 @@ class Gate(RuleBasedStateMachine):
             px = o.side * min(o.side * px, o.side * o.price * ONE)
         total = min(total, o.lots) if strange > 1 else total
         side = -o.side if strange == 2 else o.side
-        self.hear(o, kind, status, last, px, cum, total, f"e{execution}", name, side, ahead)
+        words = f"e{execution}", name, side, ahead, leaves
+        self.hear(o, kind, status, last, px, cum, total, *words)
 
     def hear(
         self,
@@ -270,6 +273,7 @@ class Gate(RuleBasedStateMachine):
         name: str = "",
         side: int = 0,
         ahead: int = 0,
+        leaves: int = 0,
     ) -> None:
         traded = kind is ExecType.TRADE
         report = Report(
@@ -290,7 +294,7 @@ class Gate(RuleBasedStateMachine):
                 last if traded else 0,
                 px if traded else 0,
                 cum,
-                0,
+                leaves,
                 self.now + ahead,
             ),
         )

@@ -20,7 +20,7 @@ def test_an_execution_is_told_by_account_order_and_name() -> None:
     assert [whole(one.holdings[agent, "A"].position) for agent in "xy"] == [4, 2]
     one.report(word(second, ExecType.BUSTED, OrdStatus.NEW, exec_id="b", ref="e"))
     assert [whole(one.holdings[agent, "A"].position) for agent in "xy"] == [2, 2]
-    assert [whole(one.orders[name].cum) for name in "123"] == [2, 0, 2]
+    assert [whole(one.orders[name].cum_qty) for name in "123"] == [2, 0, 2]
 
 
 def test_a_bust_of_nobodys_order_is_of_the_latest_execution_of_its_name() -> None:
@@ -172,3 +172,81 @@ def test_the_smallest_part_of_a_lot_is_a_fill_and_reopens_an_order() -> None:
     busted = word(first, ExecType.BUSTED, OrdStatus.PARTIALLY_FILLED, exec_id="b", ref="e", cum=5)
     one.report(replace(busted, cum_qty=5 * ONE - 1, leaves_qty=1))
     assert (one.orders["1"].live, one.holdings["x", "A"].buys) == (True, 1)
+
+
+def test_a_fill_of_an_order_that_is_called_rejected_is_booked_and_frees_nothing() -> None:
+    one = gate()
+    first = order(lots=5)
+    one.sent(first)
+    one.report(word(first, ExecType.NEW, OrdStatus.NEW, leaves=5))
+    one.sent(ReplaceOrder("r", "1", "A", 1, 9, 1000, "x", "xA+", NOON))
+    alarm = one.report(
+        replace(fill(first, "e", 2, 2), status=OrdStatus.REJECTED, cl_ord_id="r", orig="1")
+    )
+    assert alarm is not None
+    assert alarm.code == "CONTRADICTION"
+    held = one.holdings["x", "A"]
+    assert (whole(held.position), whole(held.buys)) == (2, 7)
+    other = order("2", lots=5)
+    one.sent(other)
+    one.report(word(other, ExecType.RESTATED, OrdStatus.REJECTED, lots=3))
+    assert whole(held.buys) == 12
+
+
+@pytest.mark.parametrize("kind", [ExecType.TRADE, ExecType.NEW, ExecType.PENDING_CANCEL])
+def test_an_end_by_status_alone_frees_nothing_until_it_is_reported(kind: ExecType) -> None:
+    one = gate()
+    first = order(lots=5)
+    one.sent(first)
+    last = {"exec_id": "e", "last_lots": 2, "last_price": 1000} if kind is ExecType.TRADE else {}
+    cum = 2 if kind is ExecType.TRADE else 0
+    one.report(word(first, kind, OrdStatus.CANCELED, cum=cum, **last))
+    assert whole(one.holdings["x", "A"].buys) == 5 - cum
+    one.report(word(first, ExecType.CANCELED, OrdStatus.CANCELED, cum=cum))
+    assert whole(one.holdings["x", "A"].buys) == 0
+
+
+def test_a_replace_that_comes_after_the_last_fill_opens_the_order_again() -> None:
+    one = gate()
+    first = order(lots=5)
+    one.sent(first)
+    one.sent(ReplaceOrder("r", "1", "A", 1, 9, 1000, "x", "xA+", NOON))
+    one.report(fill(first, "e", 5, 5))
+    assert not one.orders["1"].live
+    raised = word(first, ExecType.REPLACED, OrdStatus.PARTIALLY_FILLED, cl_ord_id="r", orig="1",
+                  lots=9, cum=5, leaves=4)  # fmt: skip
+    one.report(raised)
+    assert (one.orders["1"].live, whole(one.holdings["x", "A"].buys)) == (True, 4)
+
+
+def test_a_replace_of_nobody_opens_a_filled_order_whose_fills_are_missing() -> None:
+    one = gate()
+    first = order(lots=5)
+    one.sent(first)
+    one.report(fill(first, "e", 2, 5))
+    assert not one.orders["1"].live
+    one.report(word(first, ExecType.REPLACED, OrdStatus.NEW, leaves=3))
+    assert (one.orders["1"].live, whole(one.holdings["x", "A"].buys)) == (True, 3)
+
+
+def test_what_did_not_leave_frees_nothing_of_an_order_that_was_filled() -> None:
+    one = gate()
+    first = order(lots=5)
+    one.sent(first)
+    one.report(fill(first, "e", 5, 5))
+    one.unsent(first)
+    busted = word(first, ExecType.BUSTED, OrdStatus.NEW, exec_id="b", ref="e", leaves=5)
+    one.report(busted)
+    assert whole(one.holdings["x", "A"].buys) == 5
+
+
+def test_a_correction_to_more_than_was_ordered_stops() -> None:
+    one = gate()
+    first = order(lots=5)
+    one.sent(first)
+    one.report(fill(first, "e", 5, 5))
+    more = word(first, ExecType.CORRECTED, OrdStatus.FILLED, ref="e", exec_id="c",
+                last_lots=7, last_price=1000, cum=7)  # fmt: skip
+    alarm = one.report(more)
+    assert alarm is not None
+    assert (alarm.code, alarm.stopped) == ("OVERFILL", "x")

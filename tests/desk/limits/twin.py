@@ -277,42 +277,25 @@ class Twin:
                     Trade(r.exec_id, order, None, r.account, r.instrument, r.side, *_terms(r))
                 )
             return
-        if r.status is OrdStatus.REJECTED and r.exec_type not in REBOOKS:
-            if one.requested.pop(r.cl_ord_id, None) is None and not one.accepted:
-                one.dead = True
-            return
-        one.accepted |= r.exec_type in REBOOKS or r.status not in (
-            OrdStatus.PENDING_NEW,
-            OrdStatus.UNKNOWN,
-        )
-        still, most = one.open(), one.most()
+        still, most, sizes = one.open(), one.most(), r.status is not OrdStatus.REJECTED
+        if not sizes and r.exec_type in (ExecType.REJECTED, ExecType.STATUS):
+            if one.requested.pop(r.cl_ord_id, None) is not None:
+                return
         unasked = r.cl_ord_id not in one.names[1:]
-        if r.exec_type is ExecType.REPLACED and r.cl_ord_id in one.requested:
+        if sizes and r.exec_type is ExecType.REPLACED and r.cl_ord_id in one.requested:
             turn, lots, price = one.requested.pop(r.cl_ord_id)
             if turn > one.taken:
                 one.taken = turn
                 if r.ns >= one.changed:
                     one.changed, one.price, one.lots = r.ns, price, max(lots, r.lots, ceil(cum))
         itself = r.exec_type is ExecType.RESTATED or (r.exec_type is ExecType.REPLACED and unasked)
-        restated = itself and r.ns >= one.changed
-        if restated:
+        if itself and sizes and r.ns >= one.changed:
             one.changed, one.lots = r.ns, max(r.lots, ceil(cum))
             one.price = one.price if r.price is None else r.price
         if r.exec_type in (ExecType.RESTATED, ExecType.REPLACED) and one.lots > most:
             stopped.add(one.new.account)
         if r.exec_type in REBOOKS and r.ns >= one.recounted:
             one.recounted, one.reported = r.ns, cum
-        if (
-            (restated or r.exec_type in REBOOKS)
-            and one.filled
-            and r.leaves_qty > 0
-            and one.cum < one.most()
-        ):
-            one.dead = one.filled = False
-        filled = r.status is OrdStatus.FILLED
-        if r.status in TERMINAL and not (filled and r.ns < one.recounted):
-            one.filled = filled and (one.filled or not one.dead)
-            one.dead = True
         if fresh:
             trade = Trade(r.exec_id, order, one, r.account, r.instrument, one.new.side, *_terms(r))
             trades.append(trade)
@@ -325,6 +308,33 @@ class Twin:
         one.reported = max(one.reported, cum) if r.ns >= one.recounted else one.reported
         if one.reported > one.most() and r.ns >= one.recounted:
             stopped.add(one.new.account)
+        self.live_or_over(one, r, cum, itself)
+
+    @staticmethod
+    def live_or_over(one: One, r: Report, cum: Fraction, itself: bool) -> None:
+        """Whether it has ended after a report, and was filled."""
+        kind, status, late = r.exec_type, r.status, r.ns < one.recounted
+        if one.dead:
+            room, rebooks = one.cum < one.most(), kind in REBOOKS
+            changes = rebooks or itself or (kind is ExecType.REPLACED and cum >= one.reported)
+            if one.filled and rebooks and room and status in TERMINAL:
+                one.filled = status is OrdStatus.FILLED
+            elif one.filled and r.leaves_qty > 0 and changes and room:
+                one.dead = one.filled = status is OrdStatus.FILLED and not late
+            return
+        if kind is ExecType.STATUS and late:
+            return
+        asked = kind is ExecType.STATUS
+        ends = asked or kind in (ExecType.CANCELED, ExecType.EXPIRED, ExecType.REJECTED)
+        if status is OrdStatus.FILLED:
+            one.dead = one.filled = not late
+        elif status in (OrdStatus.CANCELED, OrdStatus.EXPIRED):
+            one.dead = ends
+        elif status is OrdStatus.REJECTED:
+            one.dead = (asked or kind is ExecType.REJECTED) and not one.accepted
+        one.accepted |= (not ends and "pending" not in kind) or status not in (
+            *(OrdStatus.REJECTED, OrdStatus.PENDING_NEW, OrdStatus.UNKNOWN),
+        )
 
     def lots(self, agent: str, name: str) -> tuple[Fraction, Fraction, Fraction]:
         """Position, lots that open buys and sells may still fill."""

@@ -154,7 +154,7 @@ class LimitGate(ReportedCounts):
             query.order = order = self.orders.get(command.orig)
             if order is not None and type(lots) is int:
                 # What its largest size has reserved is reserved already: only lots beyond that are new.
-                most = max(order.most * ONE, order.reported, order.cum)
+                most = max(order.most_lots * ONE, order.counted_qty, order.cum_qty)
                 query.extra = max(0, lots * ONE - most)
         return query
 
@@ -375,7 +375,8 @@ class LimitGate(ReportedCounts):
     def _unsent(self, name: str) -> None:
         order = self.orders[name]
         # Its name stays used: it may have left in part.
-        order.live = False
+        if order.live:
+            order.base = o.OrdStatus.REJECTED
         self.settle(order)
 
     def _drop_replace(self, name: str) -> None:

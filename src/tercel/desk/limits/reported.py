@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from tercel.core.executions import Execution, Key, strange
-from tercel.core.lifecycle import ChildOrder, acknowledges, ends, recounted
+from tercel.core.lifecycle import ChildOrder, moved, recounted
 from tercel.core.orders import ONE, REBOOKS, ExecType, OrdStatus, Report, ceiled, text
 from tercel.desk.limits.file import WHOLE
 from tercel.desk.limits.state import (
@@ -40,7 +40,7 @@ class PastCounts(LimitCounts):
         executions : sequence of (account, order, name)
         """
         orders = [order for name in names if (order := self.orders.get(name)) is not None]
-        if any(order.open or order.live for order in orders):
+        if any(order.open_qty or order.live for order in orders):
             return
         for name in names:
             self.orders.pop(name, None)
@@ -74,7 +74,7 @@ class PastCounts(LimitCounts):
         roots: dict[str, OpenOrder] = {}
         for order, names in orders:
             one = roots[order.root] = _ended(order, holding, mine)
-            mine.used += one.cum
+            mine.used += one.cum_qty
             self.orders |= dict.fromkeys(names, one)
             self.names.update(names)
         taken: dict[int, Execution[Filled]] = {}
@@ -89,11 +89,9 @@ class PastCounts(LimitCounts):
 def _ended(order: ChildOrder, holding: Holding, parent: ParentLimit) -> OpenOrder:
     price = AT_ANY_PRICE * order.side if order.price is None else order.price
     one = OpenOrder(order.root, holding, parent, order.side, order.lots, price)
-    one.live = False
-    one.accepted = order.acked
-    one.filled = order.cum_qty >= order.lots * ONE
-    one.cum = order.cum_qty
-    one.reported = order.counted_qty
+    one.base = order.base
+    one.cum_qty = order.cum_qty
+    one.counted_qty = order.counted_qty
     one.worst = AT_ANY_PRICE * order.side  # which prices it had before is not remembered
     one.changed_ns = order.replaced_ns or NEVER_NS
     one.recounted_ns = order.recounted_ns or NEVER_NS
@@ -103,6 +101,9 @@ def _ended(order: ChildOrder, holding: Holding, parent: ParentLimit) -> OpenOrde
 # -- reports ----------------------------------------------------------------------------------------------------------
 PAUSES: Final = frozenset({"STRANGE_FILL", "FILL_PRICE", "FILL_SIDE", "ENLARGED"})
 """Alarms over which an agent stops until positions agree with the venue's: it was reported without a request."""
+# Members of an enumeration by name take a quarter of a microsecond each: those that every report is held against.
+_REJECTED, _REPLACED = OrdStatus.REJECTED, ExecType.REPLACED
+_RESTATED, _TRADE = ExecType.RESTATED, ExecType.TRADE
 
 
 class ReportedCounts(PastCounts):
@@ -157,7 +158,7 @@ class ReportedCounts(PastCounts):
             pairs += [(each, mid) for each in (first, current.px, *((px,) if not busted else ()))]
         far = [(p, of) for p, of in pairs if p <= 0 or abs(p - of) * WHOLE > band * of]
         lots = current.qty if one is None else report.last_qty - one.qty
-        excess = not busted and order is not None and lots > order.most * ONE - order.cum
+        excess = not busted and order is not None and lots > order.most_lots * ONE - order.cum_qty
         if not (far or doubted or excess):
             return None
         px, reference = (far or pairs)[0]
@@ -228,59 +229,49 @@ class ReportedCounts(PastCounts):
             return self._rebooked(order, account, root, report)
         if order is None:
             return self._strange(report)
-        alarm = None
-        if report.status is OrdStatus.REJECTED:
-            if order.requested.pop(report.cl_ord_id, None) is None:
-                # Its lots stay reserved: an order that was accepted once may have filled.
-                if order.accepted:
-                    return Alarm(
-                        "CONTRADICTION",
-                        f"order={report.cl_ord_id} was accepted and is now rejected",
-                    )
-                order.live = False
-            self.settle(order)
-            return None
-        order.accepted = order.accepted or acknowledges(report.status)
-        if report.exec_type is ExecType.REPLACED:
+        name, kind, alarm = report.cl_ord_id, report.exec_type, None
+        if report.status is _REJECTED:
+            of_replace = order.requested if kind in (ExecType.REJECTED, ExecType.STATUS) else {}
+            if of_replace.pop(name, None) is not None:
+                self.settle(order)
+                return None
+            # Its lots stay reserved: an order that was accepted once may have filled.
+            if order.base not in (OrdStatus.PENDING_NEW, OrdStatus.REJECTED):
+                alarm = Alarm("CONTRADICTION", f"order={name} was accepted and is now rejected")
+        elif kind is _REPLACED and name != order.root and self.orders.get(name) is order:
             alarm = self._replaced(order, report)
-        elif report.exec_type is ExecType.RESTATED:
+        elif kind is _REPLACED:  # one that was never asked for is a restatement
+            report = replace(report, exec_type=_RESTATED)
             alarm = self._restated(order, report)
-        elif report.exec_type is ExecType.TRADE:
-            alarm = self._filled(order, report)
+        elif kind is _RESTATED:
+            alarm = self._restated(order, report)
+        if kind is _TRADE:
+            alarm = self._filled(order, report) or alarm
         return self._counted(order, report) or alarm
-
-    def _reopened(self, order: OpenOrder, report: Report) -> None:
-        """A filled order has open lots again."""
-        if order.filled and report.leaves_qty > 0 and order.cum < order.most * ONE:
-            order.live = True
-            order.filled = False
 
     def _counted(self, order: OpenOrder, report: Report) -> Alarm | None:
         """The venue may have ended it; quantity that it counts as filled stays reserved until its fill comes, and older
         counts no longer hold."""
-        alarm = None
-        if ends(report, order.recounted_ns):
-            filled = report.status is OrdStatus.FILLED
-            order.live, order.filled = False, filled and (order.live or order.filled)
-        order.reported, order.recounted_ns = recounted(order.reported, order.recounted_ns, report)
-        if report.ns >= order.recounted_ns:
-            if order.reported > order.most * ONE:
-                what = f"cum={text(order.reported)} lots={order.most}"
-                alarm = self._stop(order.holding.agent, "OVERFILL", what, report)
+        alarm, most = None, order.most_lots
+        counts = recounted(order.counted_qty, order.recounted_ns, report)
+        counted, since_ns = order.counted_qty, order.recounted_ns = counts
+        order.base = moved(
+            order.base, report, order.cum_qty, counted, most, recounted_ns=since_ns, cautious=True
+        )
+        if report.ns >= since_ns and counted > most * ONE:
+            what = f"cum={text(counted)} lots={most}"
+            alarm = self._stop(order.holding.agent, "OVERFILL", what, report)
         self.settle(order)
         return alarm
 
     def _replaced(self, order: OpenOrder, report: Report) -> Alarm | None:
         """The venue took a replace. One that was asked for before another already taken changes nothing; one that is
         dated before the last change counts where it is larger, as the venue's clock may have been put back."""
-        most, requested = order.most, order.requested.pop(report.cl_ord_id, None)
-        if requested is None:
-            asked = report.cl_ord_id != order.root and self.orders.get(report.cl_ord_id) is order
-            return None if asked else self._restated(order, report)
-        turn, lots, price = requested
+        most, requested = order.most_lots, order.requested.pop(report.cl_ord_id, None)
         # By the order in which they were sent: answers to replaces may overtake one another.
-        if turn <= order.taken:
+        if requested is None or requested[0] <= order.taken:
             return None
+        turn, lots, price = requested
         order.taken = turn
         lots = max(lots, report.lots, ceiled(report.cum_qty))
         return self._resized(order, report, most, lots, price)
@@ -291,9 +282,7 @@ class ReportedCounts(PastCounts):
             return None
         lots = max(report.lots or order.lots, ceiled(report.cum_qty))
         price = order.price if report.price is None else report.price
-        alarm = self._resized(order, report, order.most, lots, price)
-        self._reopened(order, report)
-        return alarm
+        return self._resized(order, report, order.most_lots, lots, price)
 
     def _resized(
         self, order: OpenOrder, report: Report, most: int, lots: int, price: int
@@ -327,10 +316,10 @@ class ReportedCounts(PastCounts):
         one = self.executions.book(key, owner, report.last_qty, report.last_px)
         qty, within = (
             one.qty,
-            min(one.qty, order.open),
+            min(one.qty, order.open_qty),
         )  # less, where its bust or correction came before it
-        order.cum += qty
-        order.open -= within
+        order.cum_qty += qty
+        order.open_qty -= within
         # What was reserved is counted already; only a fill beyond it is new to the parent.
         order.parent.used += qty - within
         self.reserve(holding, order.side, -within)
@@ -410,13 +399,11 @@ class ReportedCounts(PastCounts):
             within = max(side * (first - px), 0) * qty * 2 * holding.instrument.unit
             self.hold((account, name), gain, side * more, within)
             if mine is not None:
-                mine.cum = mine.cum + more
+                mine.cum_qty = mine.cum_qty + more
                 mine.parent.used = mine.parent.used + more
                 self.settle(mine)
         if order is None:
             return alarm
-        order.accepted = True
-        self._reopened(order, report)
         return self._counted(order, report) or alarm
 
     def _strange(self, report: Report) -> Alarm | None:

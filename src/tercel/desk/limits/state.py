@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Final, NamedTuple
 
 from tercel.core.executions import Executions
-from tercel.core.orders import ONE, PAID_ONE, NewOrder, ReplaceOrder
+from tercel.core.orders import ONE, PAID_ONE, TERMINAL, NewOrder, OrdStatus, ReplaceOrder
 from tercel.core.vocabulary import BUY, SELL
 from tercel.desk.limits.file import DAY_NS, AgentLimits, DeskLimits, InstrumentLimits, ScopeLimits
 from tercel.desk.limits.quotes import NO_QUOTE, OwnQuotes
@@ -301,28 +301,17 @@ class ParentLimit:
 class OpenOrder:
     """A child order under every ClOrdID it has had; `root` is the first of them.
 
-    `lots` and `price` are the last accepted, `requested` what replaces on their way would make of them (by name: turn,
-    lots, price), `taken` the last turn that the venue took. `reported` is the most that the venue called filled since
-    it last took back or corrected a fill, at `recounted_ns`; `cum` the fills in force, `open` what stays reserved.
-    `accepted`: it cannot be rejected any more; `filled`: it ended because it was. The venue last changed its size or
+    `base` is its state by the table of `core.lifecycle`. `lots` and `price` are the last accepted, `requested` what
+    replaces on their way would make of them (by name: turn, lots, price), `taken` the last turn that the venue took.
+    `counted_qty` is the most that the venue called filled since it last took back or corrected a fill, at
+    `recounted_ns`; `cum_qty` the fills in force, `open_qty` what stays reserved. The venue last changed its size or
     price at `changed_ns`. `worst` is the price that it may fill at, of all that were asked for.
     """
 
     __slots__ = (
-        *(
-            "accepted",
-            "changed_ns",
-            "cum",
-            "filled",
-            "holding",
-            "live",
-            "lots",
-            "open",
-            "parent",
-            "price",
-            "quoted",
-        ),
-        *("recounted_ns", "reported", "requested", "root", "side", "taken", "turns", "worst"),
+        *("base", "changed_ns", "counted_qty", "cum_qty", "holding", "lots", "open_qty", "parent"),
+        *("price", "quoted", "recounted_ns", "requested", "root", "side", "taken"),
+        *("turns", "worst"),
     )
 
     def __init__(
@@ -335,15 +324,18 @@ class OpenOrder:
         self.lots = lots
         self.price = self.worst = price
         self.requested: dict[str, tuple[int, int, int]] = {}
-        self.cum = self.reported = self.open = self.turns = self.taken = 0
+        self.base = OrdStatus.PENDING_NEW
+        self.cum_qty = self.counted_qty = self.open_qty = self.turns = self.taken = 0
         self.changed_ns = self.recounted_ns = NEVER_NS
-        self.live = True
-        self.accepted = False
-        self.filled = False
         self.quoted: tuple[int, ...] = ()
 
     @property
-    def most(self) -> int:
+    def live(self) -> bool:
+        """Whether it may still trade."""
+        return self.base not in TERMINAL
+
+    @property
+    def most_lots(self) -> int:
         """Largest total lots it may come to, replaces in flight included."""
         return max([self.lots, *(lots for _, lots, _ in self.requested.values())])
 
@@ -452,16 +444,16 @@ class LimitCounts:
 
     def settle(self, order: OpenOrder) -> None:
         """Reserve exactly an order's remaining open lots, and quote the prices at which it may rest."""
-        most = order.most * ONE if order.live else 0
-        still = max(most, order.reported) - order.cum
+        live = order.base not in TERMINAL
+        still = max(order.most_lots * ONE if live else 0, order.counted_qty) - order.cum_qty
         still = max(still, 0)
-        if still != order.open:
-            order.parent.used += still - order.open
-            self.reserve(order.holding, order.side, still - order.open)
+        if still != order.open_qty:
+            order.parent.used += still - order.open_qty
+            self.reserve(order.holding, order.side, still - order.open_qty)
             self._exposed(order.holding)
-            order.open = still
+            order.open_qty = still
         quoted: tuple[int, ...] = ()
-        if order.live:
+        if live:
             quoted = (
                 (order.price, *(price for _, _, price in order.requested.values()))
                 if order.requested

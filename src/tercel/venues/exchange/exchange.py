@@ -329,7 +329,7 @@ class SimulatedExchange:
             return None  # a cancel: its sender is notified by name
         ns, lots = int(record[sim.R_NS]), int(record[sim.R_LOTS])
         if record[sim.R_KIND] == sim.OWN_FILL:
-            order.fill(lots)
+            order.move(o.ExecType.TRADE, lots)
             report = self._orders.report(
                 order,
                 o.ExecType.TRADE,
@@ -338,7 +338,7 @@ class SimulatedExchange:
                 passive=bool(record[sim.R_SIDE] & 1),
             )
         else:
-            order.end(o.OrdStatus.EXPIRED)
+            order.move(o.ExecType.EXPIRED)
             report = self._orders.report(order, o.ExecType.EXPIRED, ns, text="nothing more to take")
         self._orders.forget_place(order, ns)
         return report
@@ -442,7 +442,7 @@ class SimulatedExchange:
     ) -> None:
         """Cancel an order and report it."""
         self._take_back(order, order.leaves, events)
-        order.end(o.OrdStatus.CANCELED)
+        order.move(o.ExecType.CANCELED)
         self._orders.forget_place(order, self.now_ns)
         events.append(
             self._orders.report(
@@ -477,6 +477,7 @@ class SimulatedExchange:
         order.lots = max(command.lots, order.cum)
         order.price = command.price
         order.leaves = leaves
+        order.move(o.ExecType.REPLACED)
         self._orders.forget_place(order, self.now_ns)
         events.append(self._orders.report(order, o.ExecType.REPLACED, self.now_ns, orig=orig))
         if leaves and not keeps_place:

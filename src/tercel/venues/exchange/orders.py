@@ -13,7 +13,17 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final
 
-from tercel.core.orders import ONE, ExecType, NewOrder, OrdStatus, Report, refused, working
+from tercel.core.lifecycle import TRANSITIONS
+from tercel.core.orders import (
+    ONE,
+    TERMINAL,
+    ExecType,
+    NewOrder,
+    OrdStatus,
+    Report,
+    refused,
+    working,
+)
 from tercel.core.vocabulary import MOST_LOTS
 
 _FIELDS: Final = tuple(field.name for field in fields(Report))
@@ -198,8 +208,8 @@ class ClientOrder:
         Of its place, also in market data: another order gets it once this one is over.
     cl_ord_id : str
         Its latest accepted name.
-    ended : OrdStatus or None
-        How it ended before it was filled.
+    status : OrdStatus
+        By the table of `core.lifecycle`.
     serial : int
         No other order of the exchange ever has it.
     """
@@ -213,7 +223,7 @@ class ClientOrder:
     price: int | None
     cum: int = 0
     leaves: int = 0
-    ended: OrdStatus | None = None
+    status: OrdStatus = OrdStatus.NEW
     serial: int = 0
 
     @property
@@ -222,24 +232,17 @@ class ClientOrder:
         return f"{self.number}.{self.serial}"
 
     @property
-    def status(self) -> OrdStatus:
-        """How it ended; until then what its executions say."""
-        return self.ended or working(self.cum, full=not self.leaves)
-
-    @property
     def open(self) -> bool:
         """Whether the order has leaves quantity."""
         return self.leaves > 0
 
-    def fill(self, lots: int) -> None:
-        """Book an execution."""
+    def move(self, kind: ExecType, lots: int = 0) -> None:
+        """Go to its state after a trade of some lots, a replace, or an end, which leaves no lots to trade."""
         self.cum += lots
         self.leaves -= lots
-
-    def end(self, status: OrdStatus) -> None:
-        """End the order: no lots are left to trade."""
-        self.leaves = 0
-        self.ended = status
+        after = TRANSITIONS[self.status].get(kind, self.status)
+        self.leaves = 0 if after in TERMINAL else self.leaves
+        self.status = after if after in TERMINAL else working(self.cum, full=not self.leaves)
 
 
 @dataclass(slots=True)
