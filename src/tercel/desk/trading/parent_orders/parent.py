@@ -238,6 +238,12 @@ class ParentOrder:
         return self.status in OVER
 
     @property
+    def why(self) -> str:
+        """Reason of its status, or why lots of it were refused."""
+        refused = f"refused: {self.denied_why}" if self.refused > 0 and not self.over else ""
+        return self.reason or refused
+
+    @property
     def row(self) -> dict[str, Any]:
         """Its state for tables: plain values without the id."""
         about = {
@@ -251,16 +257,8 @@ class ParentOrder:
             "left": shown(self.unfilled_qty),
             "refused": self.refused,
         }
-        refused = f"refused: {self.denied_why}" if self.refused > 0 and not self.over else ""
-        return (
-            about
-            | lots
-            | {
-                "status": str(self.status),
-                "strategy": self.strategy,
-                "reason": self.reason or refused,
-            }
-        )
+        status = {"status": str(self.status), "strategy": self.strategy, "reason": self.why}
+        return about | lots | status
 
 
 # Event: from which states, to which (None: the same).

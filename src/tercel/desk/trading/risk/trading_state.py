@@ -12,7 +12,7 @@ folds them from a journal. Waiting before a retry is no state (`trading.gateway`
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final
+from typing import Final
 
 from tercel.core.orders import ONE, CancelOrder, Command, MassCancel, NewOrder, ReplaceOrder
 from tercel.core.ports import Entry
@@ -252,6 +252,14 @@ class Standing:
     reasons: tuple[StateReason, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountStanding(Standing):
+    """Trading state of an account, or of the desk (account "")."""
+
+    account: str
+    scope: ReasonScope
+
+
 _FREE: Final = Standing()
 
 
@@ -370,18 +378,13 @@ class TradingStates:
             cause = StateReason.STOPPED, entry.agent, str(body.get("execution", code))
             self._of.setdefault(cause, f"{code} {entry.order}")
 
-    def rows(self) -> list[dict[str, Any]]:
+    def rows(self) -> list[AccountStanding]:
         """State of the desk (account "") and of accounts that are not active."""
         scopes = {(REASONS[reason].scope, whose) for reason, whose, _ in list(self._of)}
         return [
-            {
-                "account": whose,
-                "scope": str(scope),
-                "state": str(one.state),
-                "code": one.code,
-                "reason": one.reason,
-                "reasons": [str(reason) for reason in one.reasons],
-            }
+            AccountStanding(
+                one.state, one.code, one.reason, one.reasons, account=whose, scope=scope
+            )
             for scope, whose in sorted(scopes)
             if scope is not ReasonScope.PARENT
             for one in [self.standing(whose)]
