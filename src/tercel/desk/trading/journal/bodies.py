@@ -1,0 +1,208 @@
+"""Bodies of journal entries as types: what writes an entry and what reads it name its fields here.
+
+    body = KillBody(event="latched", scope="ann", by="bob", reason="news")
+    journal.append([Entry(kinds.KILL, now_ns, agent="ann", body=body.json())])
+    KillBody.of(entry).scope
+
+A field that is its plain default (None, UNSET, "") is absent on disk; one with a `default_factory` is always written,
+and may be absent where it is read. Keys that a type does not name are ignored. `journal.kinds` says what they mean.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+import msgspec
+from msgspec import UNSET, Struct, field
+
+from tercel.core.ports import Entry
+
+
+class Body(Struct, omit_defaults=True):
+    """Body of an entry.
+
+    >>> RearmBody.of(Entry("rearm", 0, body={"scope": "ann", "by": "bob", "reason": "", "later": 1})).by
+    'bob'
+    >>> RearmBody(scope="ann", by="bob", reason="over").json()
+    {'scope': 'ann', 'by': 'bob', 'reason': 'over'}
+    """
+
+    @classmethod
+    def of(cls, entry: Entry) -> Self:
+        """The body of an entry.
+
+        Raises
+        ------
+        msgspec.ValidationError
+            Where a field is missing or of another type; it is a ValueError.
+        """
+        return msgspec.convert(entry.body, cls)
+
+    def json(self) -> dict[str, Any]:
+        """The same as JSON values."""
+        words: dict[str, Any] = msgspec.to_builtins(self)
+        return words
+
+
+class Answer(Body, kw_only=True):
+    """Body of what may answer a person's command.
+
+    Parameters
+    ----------
+    operator : int or None
+        Number of that command.
+    """
+
+    operator: int | None = None
+
+
+class Signed(Answer, kw_only=True):
+    """Body of what a person did: who, and why."""
+
+    by: str = field(default_factory=str)
+    reason: str = field(default_factory=str)
+
+
+class SessionBody(Body):
+    """See `kinds.SESSION`; listings by instrument, as `core.orders.Unit.of` reads them."""
+
+    session: int
+    venue: str = field(default_factory=str)
+    holder: str = field(default_factory=str)
+    resume: bool = field(default_factory=bool)
+    code: str = field(default_factory=str)
+    listings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Any])
+    desk: Mapping[str, Any] | None = None
+    gate: Mapping[str, Any] | None = None
+
+
+class ParentBody(Answer):
+    """See `kinds.PARENT`; which fields there are depends on the event."""
+
+    event: str
+    side: int | None = None
+    lots: int | None = None
+    horizon_ns: int | None = None
+    decisions: int | None = None
+    strategy: str | None = None
+    limit_price: Any = UNSET
+    """None: a limit price that was taken away."""
+    model: str | None = None
+    mid2: int | None = None
+    limit: int | None = None
+    reason: str | None = None
+    filled: int | float | None = None
+    left: int | float | None = None
+    refused: int | float | None = None
+    by: str | None = None
+    order: str | None = None
+    hand: Mapping[str, Any] | None = None
+    orders: list[str] | None = None
+
+
+class LimitsBody(Signed, kw_only=True):
+    """See `kinds.LIMITS`; by nobody where a session began."""
+
+    event: str
+    hash: str = field(default_factory=str)
+    limits: Mapping[str, Any] | None = None
+    by: str = ""
+    reason: str = ""
+    changes: Mapping[str, str] | None = None
+    asked_by: str | None = None
+    request: int | None = None
+    looser: list[str] | None = None
+    was: Mapping[str, Any] | None = None
+    source: str | None = None
+
+
+class DeniedBody(Body):
+    """See `kinds.DENIED`; the command as `codec.command_of` reads it."""
+
+    command: Mapping[str, Any]
+    code: str
+    text: str = field(default_factory=str)
+
+
+class MarketBody(Body):
+    """See `kinds.MARKET`."""
+
+    bid: int | None
+    ask: int | None
+    unit: float | None = None
+
+
+class AlphaBody(Body):
+    """See `kinds.ALPHA`; what follows the sources is of forecasts that were served from files."""
+
+    horizon_ns: int
+    expected_bps: float
+    sd_bps: float
+    half_life_ns: int
+    sources: list[str]
+    model: str | None = None
+    at: str | None = None
+    ahead_bps: float | None = None
+    left_bps: float | None = None
+    due_ns: int | None = None
+
+
+class HoldBody(Signed, kw_only=True):
+    """See `kinds.HOLD`."""
+
+    event: str
+    parents: list[str]
+
+
+class StanceBody(Signed, kw_only=True):
+    """See `kinds.STANCE`; the last three are of one that is set."""
+
+    event: str
+    until_ns: int = 0
+    instead: bool | None = None
+    words: Mapping[str, Any] | None = None
+
+
+class OperatorBody(Body):
+    """See `kinds.OPERATOR`; one that did not come through the inbox has no `id`."""
+
+    command: str
+    body: Any = None
+    by: str = field(default_factory=str)
+    reason: str = field(default_factory=str)
+    wall_ns: int = field(default_factory=int)
+    id: int | None = None
+
+
+class KillBody(Signed, kw_only=True):
+    """See `kinds.KILL`."""
+
+    event: str
+    scope: str = field(default_factory=str)
+    open: int | float = field(default_factory=int)
+
+
+class RearmBody(Signed):
+    """See `kinds.REARM`."""
+
+    scope: str = field(default_factory=str)
+    ends: list[str] | None = None
+
+
+class AlertBody(Answer):
+    """See `kinds.ALERT`; which fields follow the text depends on the code."""
+
+    severity: str
+    code: str
+    text: str
+    orders: list[str] | None = None
+    stops: str | None = None
+    execution: str | None = None
+    reference: int | None = None
+
+
+class PromotedBody(Signed, kw_only=True):
+    """See `kinds.PROMOTED`."""
+
+    champion: str
+    challenger: str
+    evidence: str = field(default_factory=str)
