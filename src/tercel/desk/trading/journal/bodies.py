@@ -9,12 +9,14 @@ and may be absent where it is read. Keys that a type does not name are ignored. 
 """
 
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import msgspec
 from msgspec import UNSET, Struct, field
 
 from tercel.core.ports import Entry
+
+_Command = TypeVar("_Command", bound="Command")
 
 
 class Body(Struct, omit_defaults=True):
@@ -79,10 +81,8 @@ class ParentBody(Answer):
     """See `kinds.PARENT`; which fields there are depends on the event."""
 
     event: str
-    side: int | None = None
     lots: int | None = None
     horizon_ns: int | None = None
-    decisions: int | None = None
     strategy: str | None = None
     limit_price: Any = UNSET
     """None: a limit price that was taken away."""
@@ -93,8 +93,23 @@ class ParentBody(Answer):
     filled: int | float | None = None
     left: int | float | None = None
     refused: int | float | None = None
-    by: str | None = None
-    order: str | None = None
+
+
+class AcceptedBody(ParentBody, kw_only=True):
+    """Body of a parent that was accepted, or refused."""
+
+    side: int
+    lots: int
+    horizon_ns: int
+    decisions: int
+    strategy: str
+
+
+class HandBody(ParentBody, kw_only=True):
+    """Body of what a person did with a parent in hand."""
+
+    by: str
+    order: str = ""
     hand: Mapping[str, Any] | None = None
     orders: list[str] | None = None
 
@@ -113,6 +128,13 @@ class LimitsBody(Signed, kw_only=True):
     looser: list[str] | None = None
     was: Mapping[str, Any] | None = None
     source: str | None = None
+
+
+class OrderOutBody(Body):
+    """What was sent, and under which limits; `codec.command_of` reads the rest."""
+
+    what: str
+    limits: str | None = None
 
 
 class DeniedBody(Body):
@@ -154,12 +176,17 @@ class HoldBody(Signed, kw_only=True):
 
 
 class StanceBody(Signed, kw_only=True):
-    """See `kinds.STANCE`; the last three are of one that is set."""
+    """See `kinds.STANCE`."""
 
     event: str
-    until_ns: int = 0
-    instead: bool | None = None
-    words: Mapping[str, Any] | None = None
+
+
+class SetStanceBody(StanceBody, kw_only=True):
+    """Body of a posture that a person set by hand."""
+
+    until_ns: int
+    instead: bool
+    words: Mapping[str, Any]
 
 
 class OperatorBody(Body):
@@ -170,7 +197,17 @@ class OperatorBody(Body):
     by: str = field(default_factory=str)
     reason: str = field(default_factory=str)
     wall_ns: int = field(default_factory=int)
-    id: int | None = None
+    id: int = 0
+
+    def asked(self, kind: type[_Command]) -> _Command:
+        """What was asked for.
+
+        Raises
+        ------
+        msgspec.ValidationError
+            Where a field is missing or of another type: people may send anything.
+        """
+        return msgspec.convert(self.body, kind)
 
 
 class KillBody(Signed, kw_only=True):
@@ -191,13 +228,16 @@ class RearmBody(Signed):
 class AlertBody(Answer):
     """See `kinds.ALERT`; which fields follow the text depends on the code."""
 
-    severity: str
-    code: str
-    text: str
+    severity: str = field(default_factory=str)
+    code: str = field(default_factory=str)
+    text: str = field(default_factory=str)
     orders: list[str] | None = None
     stops: str | None = None
     execution: str | None = None
     reference: int | None = None
+    expected: str | None = None
+    received: str | None = None
+    remedy: str | None = None
 
 
 class PromotedBody(Signed, kw_only=True):
@@ -206,3 +246,51 @@ class PromotedBody(Signed, kw_only=True):
     champion: str
     challenger: str
     evidence: str = field(default_factory=str)
+
+
+# -- what people ask for: the body of an operator's command; what is Any is checked by the one who obeys -----------------
+class Command(Struct):
+    """Body of an operator's command."""
+
+
+class ParentCommand(Command):
+    """About a parent: pause, resume, cancel, amend, take_over, give_back, order, withdraw."""
+
+    parent: str
+    lots: Any = None
+    horizon_ns: Any = None
+    limit_price: Any = None
+    order: Any = None
+
+
+class AgentCommand(Command):
+    """About an agent: pause_agent, resume_agent, promote."""
+
+    agent: str = ""
+    champion: str | None = None
+    challenger: str | None = None
+
+
+class LimitsCommand(Command):
+    """Limits to tighten, to request, or (`act` "approve") a request."""
+
+    act: str
+    changes: Mapping[str, Any] | None = None
+    request: int | None = None
+
+
+class SettleCommand(Command):
+    """Orders that are over, or executions that are right; neither: positions as they are."""
+
+    orders: list[str] | None = None
+    executions: list[str] = field(default_factory=list)
+
+
+class PostureCommand(Command):
+    """A posture to set, or to lift; of the desk without an agent."""
+
+    agent: str | None = None
+    lift: bool | None = None
+    span_ns: Any = None
+    instead: bool | None = None
+    words: Any = None
