@@ -28,6 +28,7 @@ from tercel.core.vocabulary import BUY, SELL, SIDE_WORDS
 from tercel.desk.console.report import Interval
 from tercel.desk.console.state import Agent, DeskState
 from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal.bodies import HoldBody
 from tercel.desk.trading.tca.shortfall import BPS
 
 NS_PER_MINUTE = 60 * 10**9
@@ -357,8 +358,9 @@ def _cost(
         if str(standing.state) == "active"
         else [f"{agent.name} is {standing.state}: {standing.reason}"]
     )
-    if (held := state.ledger.holds.get(agent.name)) is not None:
-        against.append(f"{agent.name} is paused by {held['by']}: {held['reason']}")
+    if (entry := state.ledger.holds.get(agent.name)) is not None:
+        held = HoldBody.of(entry)
+        against.append(f"{agent.name} is paused by {held.by}: {held.reason}")
     against += _against(state, "agents", agent.name, asked.side, lots, value)
     return QuotedCost(
         agent=agent.name,

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any, Final, cast
 
+import msgspec
+
 from tercel.core.lifecycle import ChildOrder
 from tercel.core.orders import ONE, shown
 from tercel.core.ports import Entries, Entry
@@ -49,6 +51,7 @@ from tercel.desk.console.report import (
 )
 from tercel.desk.trading.forecast_outcomes import Outcomes
 from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal.bodies import HoldBody
 from tercel.desk.trading.ledger import ArchiveIndex, Ledger
 from tercel.desk.trading.parent_orders.parent import ParentOrder
 from tercel.desk.trading.risk.money import Money, by
@@ -215,7 +218,7 @@ class DeskState:
             correlation=CorrelationPart(**money["correlation"]),
             postures=self.postures,
             stances=[
-                cast(NamedStance, {"agent": name, **one})
+                msgspec.convert({"agent": name, **one.body}, NamedStance)
                 for name, one in self.ledger.stances.items()
             ],
             alphas=self.alphas,
@@ -248,7 +251,9 @@ class DeskState:
             standing = self.ledger.states.standing(name)
             has = {at: flow[at][name] for at in agent.share}
             paused = paused_by.get(name) if str(standing.state) == TradingState.ACTIVE else None
-            why = standing.reason if paused is None else f"{paused['by']}: {paused['reason']}"
+            why, hand = standing.reason, self.ledger.stances.get(name)
+            if paused is not None:
+                why = f"{HoldBody.of(paused).by}: {HoldBody.of(paused).reason}"
             asked, spent = agent.qty + agent.unfilled, agent.spent
             is_bps, half_bps, low_bps, high_bps = agent.costs.bounds()
             yield AgentPart(
@@ -283,7 +288,7 @@ class DeskState:
                 model=agent.model,
                 seat=agent.seat,
                 posture={at: self.postures[at] for at in agent.share if at in self.postures},
-                stance=cast(StancePart | None, self.ledger.stances.get(name)),
+                stance=msgspec.convert(hand.body, StancePart) if hand is not None else None,
                 capital=self._budget("agents", name, "gross_value"),
                 money=[
                     Total(**one)

@@ -10,6 +10,7 @@ from tercel.core.errors import JournalError
 from tercel.core.orders import shown
 from tercel.core.ports import Entry
 from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal.bodies import AlertBody, DeniedBody
 
 _COMMANDS: Final[dict[str, type[Any]]] = {
     "new": o.NewOrder,
@@ -102,7 +103,7 @@ def entry_unsent(command: o.Command, severity: str, why: str) -> Entry:
 def entry_denied(command: o.Command, code: str, text: str, parent: str = "") -> Entry:
     """Entry of a denied command."""
     out = entry_out(command, parent)
-    body = {"command": out.body, "code": code, "text": text}
+    body = DeniedBody(out.body, code, text).json()
     return Entry(kinds.DENIED, out.ns, out.instrument, out.agent, out.parent, out.order, body)
 
 
@@ -117,9 +118,9 @@ def entry_alert(
     order: str = "",
     **more: Any,
 ) -> Entry:
-    """Entry of an alert: "info", "warning" or "critical", about what is named; `more` goes into its body."""
-    body = {"severity": severity, "code": str(code), "text": text, **more}
-    return Entry(kinds.ALERT, ns, instrument, agent, parent, order, body)
+    """Entry of an alert: "info", "warning" or "critical", about what is named; `more`: fields of `AlertBody`."""
+    body = AlertBody(severity, str(code), text, **more)
+    return Entry(kinds.ALERT, ns, instrument, agent, parent, order, body.json())
 
 
 def entry_in(message: OrderMessage, parent: str = "", now_ns: int | None = None) -> Entry:

@@ -47,7 +47,7 @@ from tercel.desk.trading.ledger import FOLDED, ArchiveIndex, Ledger, obey
 from tercel.desk.trading.reconciliation.positions import clear_codes, paused_agents
 from tercel.desk.trading.reconciliation.snapshot import begin
 from tercel.desk.trading.risk.cancels import AGAIN_NS, cancels, questions
-from tercel.desk.trading.risk.trading_state import STOPS, Sender, StateReason
+from tercel.desk.trading.risk.trading_state import Sender, StateReason
 
 PATIENCE: Final = 40
 """Rounds of questions before the venue is called silent."""
@@ -403,10 +403,8 @@ class AckWatch:
                 lots = f"{decimals(order.counted_qty - order.cum_qty)} of {decimals(order.counted_qty)} lots"
                 text = f"no execution of {order.root} for {lots} that the venue counts as filled: asked"
                 text = f"{text}, and {order.account} waits until they come"
-                where = {"agent": order.account, "order": order.root}
-                self._gateway.alert(
-                    "critical", Code.GAP, text, **where, **{STOPS: "until they come"}
-                )
+                where = "", order.account, "", order.root
+                self._gateway.alert("critical", Code.GAP, text, *where, stops="until they come")
         self._alerted = {order.root for order in late}
         owed = {order.account for order in lacks}
         for agent, codes in paused_agents(self._gateway).items():

@@ -20,9 +20,7 @@ from tercel.desk.limits import PAUSES, Denial
 from tercel.desk.trading.child_orders.fold import Orders
 from tercel.desk.trading.child_orders.positions import Positions
 from tercel.desk.trading.journal import kinds
-
-STOPS: Final = "stops"
-"""In the body of an alert: its agent sends nothing new until it is cleared."""
+from tercel.desk.trading.journal.bodies import AlertBody, KillBody, RearmBody
 
 
 class TradingState(StrEnum):
@@ -350,11 +348,11 @@ class TradingStates:
                 )
 
     def _kill(self, entry: Entry) -> None:
-        self.add(StateReason.KILLED, str(entry.body.get("reason", "")), entry.agent)
+        self.add(StateReason.KILLED, KillBody.of(entry).reason, entry.agent)
 
     def _rearm(self, entry: Entry) -> None:
         """A person's word ends all; an entry that names what is over ends that."""
-        account, ends = entry.agent, entry.body.get("ends")
+        account, ends = entry.agent, RearmBody.of(entry).ends
         if ends is not None:
             for cause in ends:
                 self.end(StateReason.STOPPED, account, cause)
@@ -363,7 +361,8 @@ class TradingStates:
             self.end(reason, account)
 
     def _alert(self, entry: Entry) -> None:
-        body, code = entry.body, str(entry.body.get("code", ""))
+        body = AlertBody.of(entry)
+        code = body.code
         if code in _POSITIONS:
             for reason in (
                 StateReason.POSITIONS_DIFFER,
@@ -371,11 +370,11 @@ class TradingStates:
                 StateReason.POSITIONS_AWAITED,
             ):
                 self.end(reason)
-            if body["severity"] == "critical":
-                self.add(StateReason(code), str(body["text"]))
-        elif STOPS in body or code in PAUSES:
+            if body.severity == "critical":
+                self.add(StateReason(code), body.text)
+        elif body.stops is not None or code in PAUSES:
             # The first text of a cause stays, which is the execution that is doubted, or the code.
-            cause = StateReason.STOPPED, entry.agent, str(body.get("execution", code))
+            cause = StateReason.STOPPED, entry.agent, body.execution or code
             self._of.setdefault(cause, f"{code} {entry.order}")
 
     def rows(self) -> list[AccountStanding]:
