@@ -18,7 +18,7 @@ from tercel.core.errors import ConfigError, JournalError, TercelError
 from tercel.core.lifecycle import ChildOrder
 from tercel.core.orders import Report, summed
 from tercel.core.ports import Entries, Entry
-from tercel.core.serialization import Record, to_jsonable
+from tercel.core.serialization import Record
 from tercel.desk.console.alerts import (
     KINDS,
     SEVERE,
@@ -33,6 +33,7 @@ from tercel.desk.console.report import Alert, DeskReport, Limit, Profit, Total
 from tercel.desk.console.state import DeskState, highest
 from tercel.desk.gate.process import gate_folder
 from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal.bodies import CostBody
 from tercel.desk.trading.journal.store import JournalReader, verify
 from tercel.desk.trading.risk.kill_switch import LATCH, KillLatch
 from tercel.desk.trading.risk.money import DAY_NS
@@ -45,7 +46,6 @@ CHANGED: Final = {
 }
 HELD: Final = "killed after the last session:"
 """Beginning of the record of a kill while the desk did not run."""
-_COST: Final = ("is_bps", "notional", "filled", "unfilled", "refused", "by_hand")
 _TIMED: Final = (kinds.SESSION, kinds.MARKET, kinds.HEARTBEAT)
 """Written at least once a minute by a desk that runs."""
 
@@ -190,26 +190,17 @@ class DayMoney(Profit):
 
 
 @dataclass(frozen=True)
-class ParentCostRow(Record):
-    """Cost of one parent by its last analysis; `cost` in money, `by_hand` lots of one that a person had taken over."""
+class ParentCostRow:
+    """Cost of one parent by its last analysis."""
 
-    parent: str
-    agent: str
-    instrument: str
+    entry: Entry
+    body: CostBody
     currency: str
-    cost: float = 0.0
-    is_bps: float | None = None
-    notional: float = 0.0
-    filled: float = 0
-    unfilled: float = 0
-    refused: float = 0
-    by_hand: float | None = None
 
-    def json_fields(self) -> dict[str, object]:
-        """Without `by_hand` where no person had taken it over."""
-        return {
-            key: value for key, value in vars(self).items() if (key, value) != ("by_hand", None)
-        }
+    @property
+    def cost(self) -> float:
+        """Cost of its fills in money."""
+        return 0.0 if self.body.is_bps is None else self.body.is_bps * self.body.notional / BPS
 
 
 @dataclass(kw_only=True)
@@ -273,17 +264,22 @@ def total(values: Iterable[float | None]) -> float | None:
 def costs_of(rows: Iterable[ParentCostRow]) -> ParentCosts:
     """Costs of parents together.
 
-    >>> costs_of(ParentCostRow("p", "a", "X", "", 0.0, at, 1.0, unfilled=1) for at in (1.0, 2.0, 3.0)).unfilled
-    3
+    >>> costs = [CostBody(is_bps=value, notional=1.0, unfilled=1) for value in (1.0, 2.0, 3.0)]
+    >>> found = costs_of(ParentCostRow(Entry(kinds.TCA, 0), cost, "") for cost in costs)
+    >>> found.is_bps, round(found.low_bps, 2), found.unfilled
+    (2.0, -0.48, 3)
     """
-    found = list(rows)
-    mean, half = weighted_mean((row.is_bps, row.notional) for row in found)
+    found = [row.body for row in rows]
+    mean, half = weighted_mean((cost.is_bps, cost.notional) for cost in found)
     low, high = (None, None) if mean is None or half is None else (mean - half, mean + half)
-    unfilled, refused = (
-        summed(row.unfilled or 0 for row in found),
-        summed(row.refused or 0 for row in found),
+    return ParentCosts(
+        len(found),
+        mean,
+        low,
+        high,
+        summed(cost.unfilled for cost in found),
+        summed(cost.refused for cost in found),
     )
-    return ParentCosts(len(found), mean, low, high, unfilled, refused)
 
 
 @dataclass
@@ -375,12 +371,8 @@ class Day:
         self._analysed.add(entry.parent)
         if self.before is None or not (first or entry.parent in self.costs):
             return
-        body = to_jsonable(entry.body)
-        known = {key: body[key] for key in _COST if key in body}
         currency = self.state.money.unit(entry.instrument).currency
-        row = ParentCostRow(entry.parent, entry.agent, entry.instrument, currency, **known)
-        cost = 0.0 if row.is_bps is None else row.is_bps * row.notional / BPS
-        self.costs[entry.parent] = replace(row, cost=cost)
+        self.costs[entry.parent] = ParentCostRow(entry, CostBody.of(entry), currency)
 
     def _person(self, entry: Entry) -> None:
         body, event = entry.body, str(entry.body.get("event", ""))
@@ -445,7 +437,7 @@ class Day:
         """Money of the desk or of an agent, a row a currency."""
         paid: defaultdict[str, list[float]] = defaultdict(list)
         for one in self.costs.values():
-            if agent in (None, one.agent):
+            if agent in (None, one.entry.agent):
                 paid[one.currency].append(one.cost)
         rows = [row for name, row in self.gained if agent in (None, name)]
         rows += [Profit(currency=at, realised=0.0, open=0.0, fees=0.0) for at in paid]
@@ -461,7 +453,9 @@ class Day:
     def agent_costs(self, agent: str) -> ParentCosts:
         """Costs of the parents that an agent worked alone."""
         return costs_of(
-            one for one in self.costs.values() if one.agent == agent and one.by_hand is None
+            one
+            for one in self.costs.values()
+            if one.entry.agent == agent and one.body.by_hand is None
         )
 
     @cached_property
@@ -586,9 +580,9 @@ def _unspoken(folder: Path, journal: Entries) -> list[Act]:
         for _, entry in journal.read(0, (kinds.KILL,))
     }
     return [
-        Act(one["at_ns"], HELD, one["by"], one["reason"], one["agents"] or ["every agent"])
-        for one in latch.history
-        if one["what"] == "kill"
-        and one["reason"] in latch.killed.values()
-        and (one["by"], one["reason"]) not in journaled
+        Act(one.at_ns, HELD, one.by, one.reason, list(one.agents) or ["every agent"])
+        for one in latch.acts
+        if one.what == "kill"
+        and one.reason in latch.killed.values()
+        and (one.by, one.reason) not in journaled
     ]

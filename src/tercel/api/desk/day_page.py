@@ -12,6 +12,7 @@ from tercel.api.desk.day import (
     Act,
     Day,
     DayMoney,
+    ParentCostRow,
     ParentCosts,
     UnreadDay,
     added,
@@ -266,6 +267,23 @@ def needs_of(day: Day) -> list[str]:
 # -- JSON -------------------------------------------------------------------------------------------------------------
 
 
+def _cost(row: ParentCostRow) -> dict[str, object]:
+    entry, body = row.entry, row.body
+    found: dict[str, object] = {
+        "parent": entry.parent,
+        "agent": entry.agent,
+        "instrument": entry.instrument,
+        "is_bps": body.is_bps,
+        "notional": body.notional,
+        "filled": body.filled,
+        "unfilled": body.unfilled,
+        "refused": body.refused,
+        "currency": row.currency,
+        "cost": row.cost,
+    }
+    return found | ({} if body.by_hand is None else {"by_hand": body.by_hand})
+
+
 def day_json(day: Day | UnreadDay) -> dict[str, object]:
     """The day of one desk; lots, money by currency and bps as in the tables of the page."""
     if isinstance(day, UnreadDay):
@@ -281,7 +299,7 @@ def day_json(day: Day | UnreadDay) -> dict[str, object]:
         "fills": day.fills.total(),
         "lots": shown(day.lots.total()),
         "costs": totals.costs,
-        "parent_costs": list(day.costs.values()),
+        "parent_costs": [_cost(row) for row in day.costs.values()],
         "money": totals.money,
         "exposure": [{key: getattr(row, key) for key in EXPOSURE} for row in report.money],
         "agents": [

@@ -15,7 +15,6 @@ import msgspec
 from tercel.core.lifecycle import ChildOrder
 from tercel.core.orders import ONE, shown
 from tercel.core.ports import Entries, Entry
-from tercel.core.serialization import to_jsonable
 from tercel.core.stats.inference import WeightedSums
 from tercel.core.vocabulary import SIDE_WORDS
 from tercel.desk.console.alerts import AlertBook
@@ -51,12 +50,11 @@ from tercel.desk.console.report import (
 )
 from tercel.desk.trading.forecast_outcomes import Outcomes
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.bodies import HoldBody
+from tercel.desk.trading.journal.bodies import CostBody, HoldBody
 from tercel.desk.trading.ledger import ArchiveIndex, Ledger
 from tercel.desk.trading.parent_orders.parent import ParentOrder
-from tercel.desk.trading.risk.money import Money, by
+from tercel.desk.trading.risk.money import Money, by, summed
 from tercel.desk.trading.risk.trading_state import StateReason, TradingState
-from tercel.desk.trading.tca.shortfall import weight
 from tercel.execution import intent as it
 
 MOST_ACTIONS: Final = 50
@@ -149,7 +147,7 @@ class DeskState:
         self._routed: dict[str, dict[str, float]] = {}
         """Shares of each instrument's flow as last drawn: replaced, never changed."""
         self.cost_points: deque[CostPoint] = deque(maxlen=MOST_POINTS)
-        self._costs: dict[str, Mapping[str, Any]] = {}
+        self._costs: dict[str, CostBody] = {}
         """Costs of parents, as first journaled, or as last analysed after a bust or correction."""
         self._analysed: dict[str, dict[str, float]] = {}
         """Last contribution of each analysed parent to `Agent.spent`."""
@@ -198,9 +196,9 @@ class DeskState:
         """The desk as its journal shows it."""
         live = self.ledger.parents.open()
         open_orders = self.ledger.orders.live()
-        money = self.money.shown(
-            self.ledger.positions, self.ns, self._budget("desk", "desk", "daily_loss").of
-        )
+        money, held = self.money, self.money.holdings(self.ledger.positions)
+        total = money.total(held, self._budget("desk", "desk", "daily_loss").of)
+        names = sorted({*money.units, *(one.instrument for one in held)})
         return DeskReport(
             seq=self.seq,
             ns=self.ns,
@@ -209,13 +207,21 @@ class DeskState:
             agents=list(self._agent_rows(open_orders)),
             parents=[self._parent_row(one) for one in [*live, *reversed(self._ended.values())]],
             orders=[self.order_part(order) for order in open_orders],
-            instruments={name: ListingPart(**one) for name, one in money["instruments"].items()},
+            instruments={name: ListingPart(**money.unit(name).shown()) for name in names},
             markets=self.markets,
-            money=[Total(**one) for one in money["money"]],
-            positions=[PositionPart(**one) for one in money["positions"]],
-            pnl_points=[PnlPoint(**one) for one in money["pnl_points"]],
-            exposure=[ExposurePart(**one) for one in money["exposure"]],
-            correlation=CorrelationPart(**money["correlation"]),
+            money=[Total(**one) for one in total],
+            positions=[PositionPart(**one.shown()) for one in held],
+            pnl_points=[PnlPoint(**one) for _, point in money.curve.points for one in point],
+            exposure=[
+                ExposurePart(
+                    instrument=name,
+                    currency=some[0].unit.currency,
+                    net=summed(some, "value"),
+                    gross=summed(some, "gross"),
+                )
+                for name, some in by(held, lambda one: one.instrument)
+            ],
+            correlation=CorrelationPart(**money.correlation(self.ns)),
             postures=self.postures,
             stances=[
                 msgspec.convert({"agent": name, **one.body}, NamedStance)
@@ -357,9 +363,8 @@ class DeskState:
         return "" if parent is None else dict(parent.by_hand).get(order.root, "")
 
     def _parent_row(self, parent: ParentOrder) -> ParentPart:
-        order, cost = parent.order, self._costs.get(parent.id, {})
+        order, cost = parent.order, self._costs.get(parent.id, CostBody())
         unit, paid = self.money.unit(order.instrument), self._paid[parent.id]
-        is_bps, value = cost.get("is_bps"), cost.get("notional")
         passed = min(max(self.ns - parent.accepted_ns, 0) / max(parent.horizon_ns, 1), 1.0)
         average = arrival = None
         if paid and parent.filled_qty:
@@ -377,7 +382,7 @@ class DeskState:
             limit=parent.limit,
             avg_price=average,
             arrival_price=arrival,
-            cost=None if is_bps is None or value is None else is_bps * value / 1e4,
+            cost=None if cost.is_bps is None else cost.is_bps * cost.notional / 1e4,
             status=str(parent.status),
             reason=parent.reason,
             hand=parent.hand,
@@ -387,10 +392,10 @@ class DeskState:
             progress=parent.filled / max(parent.lots, 1),
             left_s=None if parent.over else max(parent.ends_ns - self.ns, 0) / 1e9,
             last_decision=self._decided.get(parent.id, 0),
-            is_bps=is_bps,
-            opportunity_bps=cost.get("opportunity_bps"),
-            unfilled=cost.get("unfilled", 0),
-            refused=cost.get("refused", 0),
+            is_bps=cost.is_bps,
+            opportunity_bps=cost.opportunity_bps,
+            unfilled=cost.unfilled,
+            refused=cost.refused,
         )
 
     def _summary(self, live: Sequence[ParentOrder], orders: Sequence[ChildOrder]) -> Summary:
@@ -484,35 +489,35 @@ class DeskState:
             self._cost(entry)
         self._feedback(seq, entry)
         before = self._analysed.get(entry.parent, {})
-        now = self._analysed[entry.parent] = _contribution(entry.body)
+        now = self._analysed[entry.parent] = _contribution(CostBody.of(entry))
         if entry.parent in self._costs:
             self._agent(entry.agent).spent.update(now)
             self._agent(entry.agent).spent.subtract(before)
 
     def _cost(self, entry: Entry) -> None:
-        cost = self._costs[entry.parent] = to_jsonable(entry.body)
+        cost = self._costs[entry.parent] = CostBody.of(entry)
         self._count(self._agent(entry.agent), cost, 1)
-        if cost.get("is_bps") is not None and "by_hand" not in cost:
+        if cost.is_bps is not None and cost.by_hand is None:
             self.cost_points.append(
                 CostPoint(
                     ns=entry.ns,
                     agent=entry.agent,
-                    is_bps=round(float(cost["is_bps"]), 4),
-                    weight=weight(cost),
+                    is_bps=round(cost.is_bps, 4),
+                    weight=cost.notional,
                 )
             )
 
-    def _count(self, agent: Agent, cost: Mapping[str, Any], times: int) -> None:
-        own = "by_hand" not in cost
+    def _count(self, agent: Agent, cost: CostBody, times: int) -> None:
+        own = cost.by_hand is None
         agent.parents = agent.parents + times * own
         agent.by_hand = agent.by_hand + times * (not own)
-        unfilled = times * round(cost.get("unfilled", 0) * ONE)
+        unfilled = times * round(cost.unfilled * ONE)
         agent.unfilled = agent.unfilled + unfilled
         self._unfilled = self._unfilled + unfilled
-        self._refused += times * int(cost.get("refused", 0))
-        if cost.get("is_bps") is not None:
+        self._refused += times * int(cost.refused)
+        if cost.is_bps is not None:
             for sums in (agent.costs, self._whole) if own else (self._whole,):
-                sums.add(float(cost["is_bps"]), weight(cost), times)
+                sums.add(cost.is_bps, cost.notional, times)
 
     def _forget(self) -> None:
         """Drop costs of parents that have left memory; sums keep them."""
@@ -591,12 +596,13 @@ class DeskState:
         self.alerts.apply(seq, entry)
 
 
-def _contribution(cost: Mapping[str, Any]) -> dict[str, float]:
+def _contribution(cost: CostBody) -> dict[str, float]:
     """Contribution of an analysis to `Agent.spent`: none of a parent that a person worked in part."""
-    if cost.get("is_bps") is None or "by_hand" in cost:
+    if cost.is_bps is None or cost.by_hand is not None:
         return {}
-    by = weight(cost)
-    return {part: by * (cost.get(f"{part}_bps") or 0.0) for part in PARTS} | {"": by}
+    parts = (cost.spread_bps, cost.walk_bps, cost.timing_bps, cost.forced_bps, cost.fees_bps)
+    spent = {part: cost.notional * (value or 0.0) for part, value in zip(PARTS, parts, strict=True)}
+    return spent | {"": cost.notional}
 
 
 def highest(limits: Mapping[str, Any]) -> list[Limit]:

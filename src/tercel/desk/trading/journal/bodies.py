@@ -248,6 +248,23 @@ class PromotedBody(Signed, kw_only=True):
     evidence: str = field(default_factory=str)
 
 
+class CostBody(Body):
+    """What a finished parent cost: see `kinds.FEEDBACK` and `kinds.TCA`; None: not known, or (`by_hand`) not in hand."""
+
+    is_bps: float | None = None
+    notional: float = 0.0
+    filled: int | float = 0
+    unfilled: int | float = 0
+    refused: int | float = 0
+    by_hand: int | float | None = None
+    opportunity_bps: float | None = None
+    spread_bps: float | None = None
+    walk_bps: float | None = None
+    timing_bps: float | None = None
+    forced_bps: float | None = None
+    fees_bps: float | None = None
+
+
 # -- what people ask for: the body of an operator's command; what is Any is checked by the one who obeys -----------------
 class Command(Struct):
     """Body of an operator's command."""

@@ -270,27 +270,6 @@ class Money:
             self._alike = key, {"agents": agents, "matrix": correlation(flow)}
         return self._alike[1]
 
-    def shown(self, positions: Positions, ns: int, limit: float | None = None) -> dict[str, Any]:
-        """The page's parts: instruments, money, positions, pnl_points, exposure, correlation."""
-        held = self.holdings(positions)
-        names = sorted({*self.units, *(one.instrument for one in held)})
-        return {
-            "instruments": {name: self.unit(name).shown() for name in names},
-            "money": self.total(held, limit),
-            "positions": [one.shown() for one in held],
-            "pnl_points": [one for _, point in self.curve.points for one in point],
-            "exposure": [
-                {
-                    "instrument": name,
-                    "currency": some[0].unit.currency,
-                    "net": summed(some, "value"),
-                    "gross": summed(some, "gross"),
-                }
-                for name, some in by(held, lambda one: one.instrument)
-            ],
-            "correlation": self.correlation(ns),
-        }
-
 
 OVER: Final = "value_at_risk"
 UNDER: Final = "value_at_risk_cleared"
