@@ -211,7 +211,7 @@ class RunDesk(JsonRequest):
 
 def run(request: RunDesk) -> None:
     """Run a desk: signals, posture, sized parents, agents, limits, venue, cost, and back."""
-    from tercel.api.demo.markets import demo_text
+    from tercel.api.demo import demo_text
     from tercel.api.desk.config import described
     from tercel.desk.engine.runtime import refuse
 

@@ -446,17 +446,21 @@ def _tell(request: AskDesk, posted: "PostedCommand") -> None:
 
 def _accepted(answer: "Entry | None") -> str:
     """The order that was accepted, or a request's number, for the end of a sentence; nothing for another answer."""
+    from msgspec import UNSET
+
     from tercel.desk.trading.journal import kinds
+    from tercel.desk.trading.journal.bodies import AcceptedBody, LimitsBody
 
     if answer is not None and answer.kind == kinds.LIMITS:
-        return (
-            f", request {answer.body['request']}"
-            if answer.body["event"] == "requested"
-            else f", {answer.body['hash']}"
-        )
+        limits = LimitsBody.of(answer)
+        made = f"request {limits.request}" if limits.event == "requested" else limits.hash
+        return f", {made}"
     if answer is None or answer.body.get("event") != "accepted":
         return ""
-    body = answer.body
-    limit = f", limit {body['limit_price']}" if body.get("limit_price") is not None else ""
-    what = f"{SIDE_WORDS[body['side']]} {body['lots']:,} {answer.instrument}{limit}, {short(str(body['strategy']))}"
-    return f", {answer.parent}: {what}, {body['horizon_ns'] / NS_PER_SECOND:g} s"
+    body, limit = AcceptedBody.of(answer), ""
+    if body.limit_price not in (None, UNSET):
+        limit = f", limit {body.limit_price}"
+    what = (
+        f"{SIDE_WORDS[body.side]} {body.lots:,} {answer.instrument}{limit}, {short(body.strategy)}"
+    )
+    return f", {answer.parent}: {what}, {body.horizon_ns / NS_PER_SECOND:g} s"

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tercel.api.demo.markets import demo_text, planted, scenario_of
+from tercel.api.demo import demo_text, planted, scenario_of
 from tercel.api.desk.config import described, parse_config, read_config
 from tercel.core.errors import ConfigError, OrderError, TercelError
 from tercel.core.messages import Alpha, Posture

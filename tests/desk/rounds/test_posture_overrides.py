@@ -7,7 +7,7 @@ import pytest
 from tests.desk.rounds.test_one_after_another import SMALL
 from tests.desk.trading.word import Word
 
-from tercel.api.demo.markets import SimulatedMarkets
+from tercel.api.demo import SimulatedMarkets
 from tercel.api.desk.config import parse_config
 from tercel.core.messages import Posture, Style
 from tercel.core.ports import Entry

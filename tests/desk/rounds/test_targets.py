@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.desk.rounds.forecast_material import DESK, trained
 
-from tercel.api.demo.markets import SimulatedMarkets, open_demo
+from tercel.api.demo import SimulatedMarkets, open_demo
 from tercel.api.desk.config import check_file, read_config
 from tercel.core.errors import DataError, TercelError
 from tercel.core.orders import ONE, Listing

@@ -22,6 +22,7 @@ from tercel.desk.engine.runtime import CONFIG
 from tercel.desk.gate.process import FOLDER
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.blobs import unpack
+from tercel.desk.trading.journal.bodies import AlertBody, CostBody
 from tercel.desk.trading.journal.codec import entry_in
 from tercel.desk.trading.journal.database import BRIEFLY, DATABASE, holder
 from tercel.desk.trading.journal.store import JournalReader, SqlJournal, post, withdraw
@@ -95,16 +96,15 @@ def paid_of(folder: Path) -> dict[str, list[tuple[str, float, float]]]:
                 at += 1
             else:
                 found[entry.parent] = found.get(entry.parent, (at, entry))[0], entry
-    days: dict[str, list[tuple[str, float, float]]] = {}
-    for number in range(1, at + 1):
-        filled = [
-            one for when, one in found.values() if when == number and one.body["is_bps"] is not None
-        ]
-        rows = [
-            (names.get(one.instrument, one.instrument), one.body["is_bps"], one.body["notional"])
-            for one in filled
-        ]
-        days[str(folder) if at == 1 else f"{folder}, session {number}"] = rows
+    days: dict[str, list[tuple[str, float, float]]] = {
+        str(folder) if at == 1 else f"{folder}, session {number}": [] for number in range(1, at + 1)
+    }
+    sessions = list(days.values())
+    for when, one in found.values():
+        cost = CostBody.of(one)
+        if when and cost.is_bps is not None:
+            name = names.get(one.instrument, one.instrument)
+            sessions[when - 1].append((name, cost.is_bps, cost.notional))
     return days
 
 
@@ -391,14 +391,12 @@ def ask(
         number = post(folder, command, body, by or user_name(), reason or command, time.time_ns())
         found = _await(folder, reader, before, number, wait_s)
     if found is not None and found.kind == kinds.ALERT:
-        parts = [str(found.body.get(part) or "") for part in ("expected", "received", "remedy")]
-        if not all(parts):
-            parts = [
-                f"a command that {folder.name} can obey",
-                str(found.body["text"]),
-                "see `tercel trade orders`",
-            ]
-        raise OrderError(*parts)
+        said = AlertBody.of(found)
+        if said.expected and said.received and said.remedy:
+            raise OrderError(said.expected, said.received, said.remedy)
+        raise OrderError(
+            f"a command that {folder.name} can obey", said.text, "see `tercel trade orders`"
+        )
     return PostedCommand(folder, command, number, found, idle)
 
 

@@ -509,18 +509,13 @@ def _example(opened: BuiltDesk, entries: Sequence[Entry]) -> Iterator[Section]:
     """A parent of the first agent and its fills in prices: the one with the most fills."""
     first = next(iter(opened.desk.slots))
     units = {one.instrument: one.tick / one.part for one in opened.venue.listings()}
-    arrays = [
-        (entry, unpack(entry.blob)) for entry in entries if entry.agent == first and entry.blob
-    ]
-    drawn = [(entry, fills_in(one), one["mids"]) for entry, one in arrays]
+    drawn = []
+    for entry in entries:
+        if entry.agent == first and entry.blob:
+            arrays = unpack(entry.blob)
+            drawn.append((AnalysedCost.of(entry), fills_in(arrays), arrays["mids"]))
     if not drawn:
         return
-    entry, fills, mids = max(drawn, key=lambda one: len(one[1]))
-    yield Section(
-        "A parent and its fills",
-        figures=[
-            path_with_fills(
-                entry.parent, entry.body["side"], fills, mids, "parent", units.get(entry.instrument)
-            )
-        ],
-    )
+    one, fills, mids = max(drawn, key=lambda row: len(row[1]))
+    figure = path_with_fills(one.parent, one.side, fills, mids, "parent", units.get(one.instrument))
+    yield Section("A parent and its fills", figures=[figure])

@@ -270,6 +270,30 @@ class Command(Struct):
     """Body of an operator's command."""
 
 
+class SubmitCommand(Command):
+    """A parent order to work."""
+
+    id: str
+    instrument: str
+    side: int
+    lots: int
+    horizon_ns: int | float
+    agent: str
+    limit_price: Any = None
+
+
+class AgentsCommand(Command):
+    """Agents to kill or to re-arm; none: all."""
+
+    agents: list[str]
+
+
+class AlertCommand(Command):
+    """An alert that somebody owns, by the number of its entry."""
+
+    alert: int
+
+
 class ParentCommand(Command):
     """About a parent: pause, resume, cancel, amend, take_over, give_back, order, withdraw."""
 
