@@ -207,27 +207,32 @@ def reconcile(
     from tercel.api.desk.folder import agreement_of
 
     found = agreement_of(folder := find_desk(desk), venue)
+    unknown, open_ = (
+        [{"order": one.root, **child_row(one)} for one in some]
+        for some in (found.unknown, found.open)
+    )
     if as_json:
         left_out = () if found.asked else ("instrument", "account", "parent")
-        counts = {"asked": found.asked, "checked": len(found.orders), "differ": found.differ}
         orders = [
             {key: value for key, value in vars(row).items() if key not in left_out}
             for row in found.orders
         ]
-        unknown, open_ = (
-            [{"order": one.root, **child_row(one)} for one in some]
-            for some in (found.unknown, found.open)
-        )
+        counts = {"asked": found.asked, "checked": len(orders), "differ": found.differ}
         print_json(
             {"desk": str(folder), **counts, "orders": orders, "unknown": unknown, "open": open_}
             | {"faults": found.faults}
         )
     else:
-        _print_agreement(folder, found)
+        _print_agreement(folder, found, unknown, open_)
     return 1 if found.unknown or found.faults else 0
 
 
-def _print_agreement(folder: Path, found: "Agreement") -> None:
+def _print_agreement(
+    folder: Path,
+    found: "Agreement",
+    unknown: Sequence[Mapping[str, object]],
+    open_: Sequence[Mapping[str, object]],
+) -> None:
     rows = [
         {
             "order": row.order,
@@ -241,10 +246,6 @@ def _print_agreement(folder: Path, found: "Agreement") -> None:
     ]
     print_rows(
         f"reconciled orders of {folder}", rows, ("filled before", "filled"), wraps=("action",)
-    )
-    unknown, open_ = (
-        [{"order": one.root, **child_row(one)} for one in some]
-        for some in (found.unknown, found.open)
     )
     print_rows("orders of unknown fate", unknown, ("agent", "instrument"))
     if open_:

@@ -41,7 +41,6 @@ NOTE: Final = (
 )
 EPOCH_NS: Final = 10**17
 """Times from here on (1973) are of the calendar, others of a simulated day."""
-_DAY_S: Final = 86_400
 _WHOLE: Final = 1000
 LIMITS_SHOWN: Final = 5
 EXPOSURE: Final = ("currency", "gross", "net", "var95", "var_used", "var_returns")
@@ -123,7 +122,7 @@ def clock(ns: int) -> str:
     """
     if ns >= EPOCH_NS:
         return f"{datetime.fromtimestamp(ns // NS_PER_SECOND, UTC):%Y-%m-%d %H:%M}"
-    day, second = divmod(ns // NS_PER_SECOND, _DAY_S)
+    day, second = divmod(ns // NS_PER_SECOND, 86_400)
     return f"{second // 3600:02d}:{second % 3600 // 60:02d}" + (f" of day {day + 1}" if day else "")
 
 

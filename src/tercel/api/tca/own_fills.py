@@ -410,12 +410,12 @@ def _measured(
         odd["beyond_limit"] += [
             fill for fill, _ in met if limit is not None and (fill.price - limit) * fill.side > 0
         ]
-    _refuse_too_much(
-        group.name,
-        2 * FAR_OFF * int(mid2.max()) * grain,
-        quantity,
-        int(day.print_lots.sum()) * parts,
-    )
+    # prices and lots are columns of 64-bit integers
+    worth2, printed = 2 * FAR_OFF * int(mid2.max()) * grain, int(day.print_lots.sum()) * parts
+    if max(worth2, quantity, printed) >= 2**62:
+        raise DataError(
+            "an order whose value can be counted", f"parent {group.name}", "write fewer digits"
+        )
     arrival_mid2 = int(mid2[max(int(np.searchsorted(mid_ns, start)) - 1, 0)]) * grain
     prints = slice(*np.searchsorted(day.print_ns, (start, end + 1)))
     agents = Counter(fill.agent for fill in group.fills)
@@ -498,11 +498,3 @@ def _met(
     took, rested = fill.side * (price - far * grain) >= 0, fill.side * (price - near * grain) <= 0
     touch2 = 2 * far * grain if took else 2 * price
     return [fill.ns, price, lots, (bid + ask) * grain, touch2, int(rested and not took), 0]
-
-
-def _refuse_too_much(parent: str, *largest: int) -> None:
-    """Prices and lots are columns of 64-bit integers."""
-    if max(largest) >= 2**62:
-        raise DataError(
-            "an order whose value can be counted", f"parent {parent}", "write fewer digits"
-        )
