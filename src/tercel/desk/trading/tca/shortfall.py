@@ -217,9 +217,11 @@ class CostMeans(Record):
 
     def json_fields(self) -> dict[str, object]:
         """With the interval as `ci_low` and `ci_high`; without what was not asked for."""
-        left_out = ("delay_bps", "interval", "money")
-        found = {key: value for key, value in vars(self).items() if key not in left_out}
-        found |= {} if self.delay_bps is None else {"delay_bps": self.delay_bps}
+        found = {
+            key: value
+            for key, value in vars(self).items()
+            if key not in ("interval", "money") and (value is not None or key != "delay_bps")
+        }
         low, high = self.interval or (None, None)
         found |= {} if self.interval is None else {"ci_low": low, "ci_high": high}
         return found | ({} if self.money is None else {"money": self.money})
