@@ -120,13 +120,14 @@ class DeskState:
         self.seq = 0
         self.ns = 0
         self.session = SessionPart()
+        # When the session began
         self.began_ns = 0
-        """When the session began."""
         self.agents: dict[str, Agent] = {}
         self.postures: dict[str, PosturePart] = {}
         self.alphas: dict[str, AlphaPart] = {}
         self.markets: dict[str, MarketPart] = {}
         self.outcomes = Outcomes()
+        # Kinds of which the last entry of each instrument is reported
         self._latest = cast(
             dict[str, dict[str, dict[str, Any]]],
             {
@@ -135,37 +136,36 @@ class DeskState:
                 kinds.MARKET: self.markets,
             },
         )
-        """Kinds of which the last entry of each instrument is reported."""
         self.heartbeat = Heartbeat()
         self.denials: Counter[str] = Counter()
+        # Last `kill` entry of each killed agent
         self.kills: dict[str, dict[str, Any]] = {}
-        """Last `kill` entry of each killed agent."""
         self.alerts = AlertBook()
         self.decisions: deque[Decision] = deque(maxlen=MOST_DECISIONS)
         self.operator: deque[Deed] = deque(maxlen=MOST_ACTIONS)
         self.share_points: deque[SharePoint] = deque(maxlen=MOST_POINTS)
+        # Shares of each instrument's flow as last drawn: replaced, never changed
         self._routed: dict[str, dict[str, float]] = {}
-        """Shares of each instrument's flow as last drawn: replaced, never changed."""
         self.cost_points: deque[CostPoint] = deque(maxlen=MOST_POINTS)
+        # Costs of parents, as first journaled, or as last analysed after a bust or correction
         self._costs: dict[str, CostBody] = {}
-        """Costs of parents, as first journaled, or as last analysed after a bust or correction."""
+        # Last contribution of each analysed parent to `Agent.spent`
         self._analysed: dict[str, dict[str, float]] = {}
-        """Last contribution of each analysed parent to `Agent.spent`."""
         self._whole = WeightedSums()
         self._unfilled = 0
         self._refused = 0
         self._ended: dict[str, ParentOrder] = {}
         self._most = MOST_COSTS
+        # Archived parents, and fills of theirs, when a checkpoint of this state was made
         self.archived = (0, 0)
-        """Archived parents, and fills of theirs, when a checkpoint of this state was made."""
+        # Entry and parent of each instrument's last decision
         self.looked: dict[str, tuple[int, str]] = {}
-        """Entry and parent of each instrument's last decision."""
+        # Entry of each parent's last decision
         self._decided: dict[str, int] = {}
-        """Entry of each parent's last decision."""
+        # Sum of price and quantity of each parent's fills
         self._paid: Counter[str] = Counter()
-        """Sum of price and quantity of each parent's fills."""
+        # Parents, orders and positions, by the same fold as everywhere
         self.ledger = Ledger(None if journal is None else ArchiveIndex(journal), keep_ns=KEEP_NS)
-        """Parents, orders and positions, by the same fold as everywhere."""
         self.money = Money()
 
     def apply(self, seq: int, entry: Entry) -> None:
