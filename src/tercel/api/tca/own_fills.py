@@ -24,6 +24,7 @@ from tercel.api.tca.analysis import (
     Analysis,
     Calendar,
     MarketDay,
+    OddName,
     OwnParent,
     nothing,
     read_day,
@@ -106,7 +107,7 @@ def refuse_several(fills: Sequence[FileFill], name: str) -> str:
 # -- own fills --------------------------------------------------------------------------------------------------------
 NS_PER_HOUR = 3600 * NS_PER_SECOND
 DAY_NS = 24 * NS_PER_HOUR
-Odd = dict[str, list[FileFill]]
+Odd = dict[OddName, list[FileFill]]
 FAR_OFF = 5
 """A price so many times above or below the market's is a typing error."""
 FINEST = 10**6
@@ -481,8 +482,8 @@ def _met(
     low, high = (0, int(day.mids[1].max())) if day.instrument.price_origin else (bid, ask)
     if not bid or ticks >= FAR_OFF * high or ticks * FAR_OFF <= low:
         inside = day.open_ns <= fill.ns <= day.close_ns
-        why = "far_off" if bid else "stale_quote" if day.is_stale(fill.ns) else "no_quote"
-        odd[why if inside else "outside_session"].append(fill)
+        unquoted: OddName = "stale_quote" if day.is_stale(fill.ns) else "no_quote"
+        odd["outside_session" if not inside else "far_off" if bid else unquoted].append(fill)
         return None
     price, lots = int(ticks * grain), int(scale.received(fill) * scale.parts)
     if lots <= 0:
