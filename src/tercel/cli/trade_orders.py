@@ -449,7 +449,7 @@ def _accepted(answer: "Entry | None") -> str:
     from msgspec import UNSET
 
     from tercel.desk.trading.journal import kinds
-    from tercel.desk.trading.journal.bodies import AcceptedBody, LimitsBody
+    from tercel.desk.trading.journal.bodies import LimitsBody, ParentBody
 
     if answer is not None and answer.kind == kinds.LIMITS:
         limits = LimitsBody.of(answer)
@@ -457,10 +457,10 @@ def _accepted(answer: "Entry | None") -> str:
         return f", {made}"
     if answer is None or answer.body.get("event") != "accepted":
         return ""
-    body, limit = AcceptedBody.of(answer), ""
+    body, limit = ParentBody.of(answer), ""
     if body.limit_price not in (None, UNSET):
         limit = f", limit {body.limit_price}"
     what = (
         f"{SIDE_WORDS[body.side]} {body.lots:,} {answer.instrument}{limit}, {short(body.strategy)}"
     )
-    return f", {answer.parent}: {what}, {body.horizon_ns / NS_PER_SECOND:g} s"
+    return f", {answer.parent}: {what}, {(body.horizon_ns or 0) / NS_PER_SECOND:g} s"

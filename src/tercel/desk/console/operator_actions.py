@@ -10,18 +10,7 @@ from tercel.core.ports import Entry
 from tercel.core.vocabulary import SIDE_WORDS
 from tercel.desk.console.report import Deed
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.bodies import (
-    AgentCommand,
-    AgentsCommand,
-    AlertCommand,
-    KillBody,
-    LimitsCommand,
-    ParentCommand,
-    PostureCommand,
-    RearmBody,
-    SettleCommand,
-    SubmitCommand,
-)
+from tercel.desk.trading.journal.bodies import CommandBody, KillBody, RearmBody
 
 POSTURE: Final = {
     "urgency": "urgency",
@@ -92,57 +81,52 @@ def _asked(entry: Entry) -> str:
     """Request of an operator's command, which may hold anything and be refused."""
     command, about = str(entry.body.get("command")), entry.body.get("body")
     try:
-        return _request(command, about)
+        return _request(command, convert(about, CommandBody))
     except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError):
         said = about if isinstance(about, Mapping) else {}
         whom = said.get("parent") or said.get("agent") or ""
         return f"asked to {command.removesuffix('_agent').replace('_', ' ')} {whom}".rstrip()
 
 
-def _request(command: str, about: Any) -> str:
+def _request(command: str, said: CommandBody) -> str:
     """Request in words.
 
     Raises
     ------
-    LookupError, TypeError, ValueError
-        A command without words of its own, or with a body that is none of it.
+    LookupError, TypeError
+        A command without words of its own, or without what they are of.
     """
+    changes = [] if said.lots is None else [f"{said.lots:,} lots"]
+    limit = []
+    if said.limit_price is not None:
+        limit = ["no limit price" if said.limit_price == "none" else f"limit {said.limit_price}"]
     match command:
         case "submit":
-            order = convert(about, SubmitCommand)
-            what = f"{SIDE_WORDS[order.side]} {order.lots:,} lots of {order.instrument}"
-            by = [what, _minutes(order.horizon_ns), f"by {order.agent}"]
-            return f"asked for {order.id}: {', '.join([*by, *_limit(order.limit_price)])}"
+            what = f"{SIDE_WORDS[said.side]} {said.lots:,} lots of {said.instrument}"
+            by = [what, _minutes(said.horizon_ns), f"by {said.agent}", *limit]
+            return f"asked for {said.id}: {', '.join(by)}"
         case "amend":
-            one = convert(about, ParentCommand)
-            changes = [] if one.lots is None else [f"{one.lots:,} lots"]
-            if one.horizon_ns is not None:
-                changes.append(f"{_minutes(one.horizon_ns)} from its acceptance")
-            changes += _limit(one.limit_price)
-            return f"asked to change {one.parent}: {', '.join(changes)}"
+            if said.horizon_ns is not None:
+                changes.append(f"{_minutes(said.horizon_ns)} from its acceptance")
+            return f"asked to change {said.parent}: {', '.join(changes + limit)}"
         case "order":
-            one = convert(about, ParentCommand)
-            what = ", ".join([f"{one.lots:,} lots", *_limit(one.limit_price)])
-            return f"asked to send by hand for {one.parent}: {what}"
+            lots = f"{said.lots:,} lots"
+            return f"asked to send by hand for {said.parent}: {', '.join([lots, *limit])}"
         case "withdraw":
-            one = convert(about, ParentCommand)
-            return f"asked to cancel {one.order or 'every order by hand'} of {one.parent}"
+            return f"asked to cancel {said.order or 'every order by hand'} of {said.parent}"
         case "limits":
-            return _limits(convert(about, LimitsCommand))
+            return _limits(said)
         case "posture":
-            posture = convert(about, PostureCommand)
-            return f"asked {_wanted(posture)} for {posture.agent or 'the desk'}"
+            return f"asked {_wanted(said)} for {said.agent or 'the desk'}"
         case "promote":
-            seat = convert(about, AgentCommand)
-            return f"asked to promote {seat.challenger or 'the challenger'} of {seat.agent}"
-        case "own_alert":
-            return f"took alert {convert(about, AlertCommand).alert} as their own"
+            return f"asked to promote {said.challenger or 'the challenger'} of {said.agent or ''}"
+        case "own_alert" if said.alert:
+            return f"took alert {said.alert} as their own"
         case "settle":
-            settled = convert(about, SettleCommand)
-            names = _listed(settled.orders or settled.executions)
+            names = _listed(said.orders or said.executions)
             return f"said that {names or 'positions'} are settled"
-        case "kill" | "rearm":
-            whom = _listed(convert(about, AgentsCommand).agents) or "all agents"
+        case "kill" | "rearm" if said.agents is not None:
+            whom = _listed(said.agents) or "all agents"
             return f"asked to {'kill' if command == 'kill' else 're-arm'} {whom}"
     raise LookupError(command)
 
@@ -151,24 +135,20 @@ def _listed(names: object) -> str:
     return ", ".join(map(str, names)) if isinstance(names, list | tuple) else ""
 
 
-def _limit(price: Any) -> list[str]:
-    return [] if price is None else ["no limit price" if price == "none" else f"limit {price}"]
-
-
 def _minutes(ns: float) -> str:
     return f"{ns / 60e9:,.4g} min"
 
 
-def _limits(said: LimitsCommand) -> str:
+def _limits(said: CommandBody) -> str:
     if said.act == "approve":
         return f"confirmed looser limits, request {said.request}"
-    changes = ", ".join(
-        f"{path.replace('_', ' ')} {value}" for path, value in dict(said.changes or {}).items()
-    )
+    if said.changes is None:
+        raise LookupError("changes")
+    changes = ", ".join(f"{path.replace('_', ' ')} {value}" for path, value in said.changes.items())
     return f"asked to {'tighten' if said.act == 'tighten' else 'loosen'} limits: {changes}"
 
 
-def _wanted(said: PostureCommand) -> str:
+def _wanted(said: CommandBody) -> str:
     """Request about a posture by hand."""
     if said.lift or not isinstance(said.words, Mapping):
         return "to end the posture by hand"
