@@ -72,7 +72,7 @@ class SessionBody(Body):
     code: str = field(default_factory=str)
     listings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Any])
     desk: Mapping[str, Any] | None = None
-    gate: Mapping[str, Any] | None = None
+    gate: Any = None
 
 
 class ParentBody(Answer):
