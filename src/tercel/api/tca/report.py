@@ -390,9 +390,9 @@ def clock(ns: int, zone: ZoneInfo) -> str:
 def verdicts(found: "Counterfactual", unit: str = "bps") -> str:
     """Sentence on the counterfactual."""
     called = [one.verdict for one in found.strategies.values()]
-    cheaper, dearer = called.count("cheaper"), called.count("dearer")
+    cheaper, worse = called.count("cheaper"), called.count("dearer")
     best, first = next(iter(found.strategies.items()))
-    open_ = len(called) - cheaper - dearer
+    open_ = len(called) - cheaper - worse
     left = ", ".join(f"{len(names):,} {WHY_NOT[why]}" for why, names in found.left_out.items())
     beside = (
         "; under 20 clusters the intervals are too narrow" if found.clusters < FEW_CLUSTERS else ""
@@ -406,7 +406,7 @@ def verdicts(found: "Counterfactual", unit: str = "bps") -> str:
     return (
         f"On {again}, {best} would have cost {first.cost_bps:.2f} {unit} where yours cost {found.own_bps:.2f} (saves "
         f"{spelt(first.saves, '+')}); of {len(called)} strategies {cheaper} are "
-        f"cheaper, {dearer} dearer, {open_} without a significant difference{beside}."
+        f"cheaper, {worse} dearer, {open_} without a significant difference{beside}."
     )
 
 

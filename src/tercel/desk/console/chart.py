@@ -50,7 +50,6 @@ ROWS: Final = (
     "alphas",
     "markets",
     "latest",
-    "told",
     "kills",
     "_moves",
     "_alike",
