@@ -407,12 +407,12 @@ def test_why_names_the_target_of_its_own_orders_alone() -> None:
         body={"code": "TARGET", "text": "AAA: lots 3 at 10 is 3 lots; buys 3"},
     )
     entries = [
-        Entry(kinds.SESSION, 0, body={}),
+        Entry(kinds.SESSION, 0, body={"session": 1}),
         told,
         entry_of("drawn", ParentBody("accepted"), 2, "BBB"),
         entry_of("asked", ParentBody("accepted"), 2, "AAA"),
         entry_of("by-hand", ParentBody("accepted", operator=1), 3, "AAA"),
-        Entry(kinds.SESSION, 4, body={}),
+        Entry(kinds.SESSION, 4, body={"session": 1}),
         entry_of("later", ParentBody("accepted"), 5, "AAA"),
     ]
     names = {"drawn": "BBB", "asked": "AAA", "by-hand": "AAA", "later": "AAA"}

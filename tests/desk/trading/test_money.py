@@ -127,7 +127,9 @@ def test_value_at_risk_is_the_fifth_percentile_of_what_the_marks_did() -> None:
     listed = dict.fromkeys("XY", LISTED["X"])
     entries = [Entry(kinds.SESSION, S, body={"session": 1, "listings": listed})]
     for minute in range(401):
-        entries += beat((minute + 1) * 60 * S, **{name: (mids[name][minute],) * 2 for name in "XY"})
+        entries += beat(
+            (minute + 1) * 60 * S, **{name: (int(mids[name][minute]),) * 2 for name in "XY"}
+        )
     money, _ = folded(entries)
     lots = {"X": 30, "Y": -20}
     results = []

@@ -15,7 +15,6 @@ from tercel.desk.engine.instrument import DeskInstrument
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.bodies import (
     OperatorBody,
-    PostureCommand,
     SetStanceBody,
     StanceBody,
 )
@@ -111,7 +110,7 @@ class PostureOverrides:
         self._session.gateway.write(over)
         return bool(over)
 
-    def obey(self, entry: Entry, agents: Collection[str]) -> None:
+    def obey(self, said: OperatorBody, agents: Collection[str]) -> None:
         """Set or lift one, as a person asked.
 
         Raises
@@ -119,8 +118,7 @@ class PostureOverrides:
         OrderError
             For an agent that is none, no posture, or an end that does not lie ahead.
         """
-        command, now = OperatorBody.of(entry), self._session.now_ns
-        asked = command.asked(PostureCommand)
+        asked, now = said.asked(), self._session.now_ns
         agent = asked.agent or ""
         if agent and agent not in agents:
             raise OrderError(
@@ -128,7 +126,7 @@ class PostureOverrides:
                 repr(agent),
                 "name one of them, or none",
             )
-        by, reason, number = command.by, command.reason, command.id
+        by, reason, number = said.by, said.reason, said.id
         if asked.lift:
             if agent not in self._session.ledger.stances:
                 raise OrderError(

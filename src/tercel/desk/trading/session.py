@@ -31,7 +31,7 @@ from tercel.desk.trading.heartbeat import (
     heartbeat,
     take_inbox,
 )
-from tercel.desk.trading.journal.bodies import AgentCommand, OperatorBody, ParentBody, ParentCommand
+from tercel.desk.trading.journal.bodies import CommandBody, OperatorBody, ParentBody
 from tercel.desk.trading.journal.kinds import NOTED
 from tercel.desk.trading.parent_orders.executor import Strategies
 from tercel.desk.trading.parent_orders.follower import Follower, follower_of
@@ -223,9 +223,9 @@ class Session:
     def _begin(self, terms: SessionTerms) -> list[RecoveryLine]:
         before = {order.root: order for order in self.ledger.orders.live()}
         seen = self.ledger.parents.count
-        gate = {"gate": {"journal": terms.gate, "accounts": self._agents()}} if terms.gate else {}
+        gate = {"journal": terms.gate, "accounts": self._agents()} if terms.gate else None
         self.gateway.write(
-            [begun(self.gateway, terms.holder, terms.resume, desk=dict(terms.desk), **gate)]
+            [begun(self.gateway, terms.holder, terms.resume, dict(terms.desk), gate)]
         )
         unsure = (
             self.ledger.acknowledged
@@ -488,7 +488,7 @@ class Session:
         said = OperatorBody.of(entry)
         command, by, why, number = said.command, said.by, said.reason, said.id
         reason = f"{by}: {why}"
-        of_parent: dict[str, Callable[[ParentCommand], object]] = {
+        of_parent: dict[str, Callable[[CommandBody], object]] = {
             "pause": lambda asked: self.pause(asked.parent, reason, number),
             "resume": lambda asked: self.resume(asked.parent, reason, number),
             "cancel": lambda asked: self.cancel(asked.parent, reason, number),
@@ -514,9 +514,9 @@ class Session:
             "settle": lambda: self._take(self.positions.settle(said)),
         }
         if command in of_parent:
-            of_parent[command](said.asked(ParentCommand))
+            of_parent[command](said.asked())
         elif command in of_agent:
-            of_agent[command](self.manager, said.asked(AgentCommand).agent, by, why, number)
+            of_agent[command](self.manager, said.asked().agent or "", by, why, number)
         elif command in acts:
             acts[command]()
         # What is noted needs no act: the latch was obeyed before, an alert has an owner by the entry itself.

@@ -9,14 +9,12 @@ and may be absent where it is read. Keys that a type does not name are ignored. 
 """
 
 from collections.abc import Mapping
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 import msgspec
 from msgspec import UNSET, Struct, field
 
 from tercel.core.ports import Entry
-
-_Command = TypeVar("_Command", bound="Command")
 
 
 class Body(Struct, omit_defaults=True):
@@ -81,34 +79,21 @@ class ParentBody(Answer):
     """See `kinds.PARENT`; which fields there are depends on the event."""
 
     event: str
+    side: int = 0
     lots: int | None = None
     horizon_ns: int | None = None
-    strategy: str | None = None
+    decisions: int = 0
+    strategy: str = ""
     limit_price: Any = UNSET
     """None: a limit price that was taken away."""
-    model: str | None = None
-    mid2: int | None = None
+    model: str = ""
+    mid2: int = 0
     limit: int | None = None
     reason: str | None = None
     filled: int | float | None = None
     left: int | float | None = None
     refused: int | float | None = None
-
-
-class AcceptedBody(ParentBody, kw_only=True):
-    """Body of a parent that was accepted, or refused."""
-
-    side: int
-    lots: int
-    horizon_ns: int
-    decisions: int
-    strategy: str
-
-
-class HandBody(ParentBody, kw_only=True):
-    """Body of what a person did with a parent in hand."""
-
-    by: str
+    by: str = ""
     order: str = ""
     hand: Mapping[str, Any] | None = None
     orders: list[str] | None = None
@@ -156,16 +141,37 @@ class MarketBody(Body):
 class AlphaBody(Body):
     """See `kinds.ALPHA`; what follows the sources is of forecasts that were served from files."""
 
-    horizon_ns: int
-    expected_bps: float
-    sd_bps: float
-    half_life_ns: int
-    sources: list[str]
+    horizon_ns: int = field(default_factory=int)
+    expected_bps: float | None = None
+    sd_bps: float | None = None
+    half_life_ns: int = field(default_factory=int)
+    sources: list[str] = field(default_factory=list[str])
     model: str | None = None
     at: str | None = None
     ahead_bps: float | None = None
     left_bps: float | None = None
     due_ns: int | None = None
+
+
+class PostureBody(Body):
+    """See `kinds.POSTURE`."""
+
+    urgency: float
+    max_participation: float
+    styles: int
+    size_multiplier: float
+    reasons: list[str] = field(default_factory=list[str])
+
+
+class DecisionBody(Body):
+    """See `kinds.DECISION`, without what only its writer needs."""
+
+    n: int | None = None
+    strategy: str = ""
+    alpha: AlphaBody | None = None
+    posture: PostureBody | None = None
+    intent: list[int] = field(default_factory=list[int])
+    commands: list[str] = field(default_factory=list[str])
 
 
 class HoldBody(Signed, kw_only=True):
@@ -199,15 +205,49 @@ class OperatorBody(Body):
     wall_ns: int = field(default_factory=int)
     id: int = 0
 
-    def asked(self, kind: type[_Command]) -> _Command:
-        """What was asked for.
+    def asked(self) -> "CommandBody":
+        """What was asked for, of any command but `submit`.
 
         Raises
         ------
         msgspec.ValidationError
-            Where a field is missing or of another type: people may send anything.
+            For what is of another type: people may send anything.
         """
-        return msgspec.convert(self.body, kind)
+        return msgspec.convert(self.body, CommandBody)
+
+
+class CommandBody(Struct, omit_defaults=True):
+    """Body of an operator's command: each has some of these; what is Any is checked by the one who obeys."""
+
+    parent: str = ""
+    lots: Any = None
+    horizon_ns: Any = None
+    limit_price: Any = None
+    order: Any = None
+    agent: str | None = None
+    champion: str | None = None
+    challenger: str | None = None
+    agents: list[str] | None = None
+    mark: str = ""
+    """State of the latch that a re-arm is about."""
+    act: str = ""
+    """Of limits: "tighten", "request" or "approve"."""
+    changes: Mapping[str, Any] | None = None
+    request: int = 0
+    orders: list[str] | None = None
+    executions: list[str] = field(default_factory=list)
+    lift: bool | None = None
+    span_ns: Any = None
+    instead: bool | None = None
+    words: Any = None
+    alert: int = 0
+
+
+class AssignmentBody(Body):
+    """See `kinds.AGENT_ASSIGNMENT`, without the evidence."""
+
+    strategy: str = ""
+    challenger: str = ""
 
 
 class KillBody(Signed, kw_only=True):
@@ -246,51 +286,3 @@ class PromotedBody(Signed, kw_only=True):
     champion: str
     challenger: str
     evidence: str = field(default_factory=str)
-
-
-# -- what people ask for: the body of an operator's command; what is Any is checked by the one who obeys -----------------
-class Command(Struct):
-    """Body of an operator's command."""
-
-
-class ParentCommand(Command):
-    """About a parent: pause, resume, cancel, amend, take_over, give_back, order, withdraw."""
-
-    parent: str
-    lots: Any = None
-    horizon_ns: Any = None
-    limit_price: Any = None
-    order: Any = None
-
-
-class AgentCommand(Command):
-    """About an agent: pause_agent, resume_agent, promote."""
-
-    agent: str = ""
-    champion: str | None = None
-    challenger: str | None = None
-
-
-class LimitsCommand(Command):
-    """Limits to tighten, to request, or (`act` "approve") a request."""
-
-    act: str
-    changes: Mapping[str, Any] | None = None
-    request: int | None = None
-
-
-class SettleCommand(Command):
-    """Orders that are over, or executions that are right; neither: positions as they are."""
-
-    orders: list[str] | None = None
-    executions: list[str] = field(default_factory=list)
-
-
-class PostureCommand(Command):
-    """A posture to set, or to lift; of the desk without an agent."""
-
-    agent: str | None = None
-    lift: bool | None = None
-    span_ns: Any = None
-    instead: bool | None = None
-    words: Any = None

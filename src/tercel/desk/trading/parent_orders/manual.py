@@ -16,7 +16,7 @@ from tercel.core.vocabulary import FOREVER_NS
 from tercel.desk.limits.change import same_person
 from tercel.desk.trading.heartbeat import traded_in
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.bodies import HandBody, HoldBody, ParentBody
+from tercel.desk.trading.journal.bodies import HoldBody, ParentBody
 from tercel.desk.trading.parent_orders.manager import ParentOrderManager
 from tercel.desk.trading.parent_orders.parent import (
     ParentOrder,
@@ -74,7 +74,7 @@ class ManualTrading:
         """
         parent = self._parents.may(id_, "taken_over")
         parent.must_have_time(self._gateway.venue.now_ns)
-        body = HandBody(event="taken_over", by=by, reason=reason, operator=operator)
+        body = ParentBody("taken_over", by=by, reason=reason, operator=operator)
         self._manager.journal(parent, body)
         self._seen.add(id_)
         if (executor := self._manager.executors.get(id_)) is not None:
@@ -132,7 +132,7 @@ class ManualTrading:
                     _REMEDIES.get(denial.code, "see limits, ask for less"),
                 )
             hand = {"lots": lots, "price": price}
-            body = HandBody(event="ordered", by=by, order=name, hand=hand, operator=operator)
+            body = ParentBody("ordered", by=by, order=name, hand=hand, operator=operator)
             said = entry_of(id_, body, now, order.instrument, order.agent)
             self._gateway.submit([command], [*before, said], Sender.PERSON)
 
@@ -154,7 +154,7 @@ class ManualTrading:
                 "see the open orders",
             )
         roots = [one.root for one in live]
-        body = HandBody(event="withdrawn", by=by, orders=roots, operator=operator)
+        body = ParentBody("withdrawn", by=by, orders=roots, operator=operator)
         self._manager.journal(parent, body)
         self._gateway.submit(cancels(self._gateway, live, self._name), sender=Sender.PERSON)
 
@@ -169,7 +169,7 @@ class ManualTrading:
         parent = self._parents.may(id_, "given_back")
         self._manager.must_trade(parent.order.agent)
         parent.must_have_time(self._gateway.venue.now_ns)
-        body = HandBody(event="given_back", by=by, reason=reason, operator=operator)
+        body = ParentBody("given_back", by=by, reason=reason, operator=operator)
         self._manager.journal(parent, body)
         self.turn()
 

@@ -18,7 +18,7 @@ from tercel.core.ports import Entry
 from tercel.core.serialization import fast_replace
 from tercel.core.vocabulary import MOST_LOTS, NS_PER_SECOND
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.bodies import AcceptedBody, HandBody, ParentBody, SessionBody
+from tercel.desk.trading.journal.bodies import ParentBody, SessionBody
 
 LONGEST_NS: Final = 10**7 * NS_PER_SECOND
 MOST_DECISIONS: Final = 10**6
@@ -308,15 +308,15 @@ def model_of(strategy: object) -> str:
 
 def accepted(order: ParentRequest, ns: int, model: str = "", operator: int | None = None) -> Entry:
     """Journal entry of a parent's acceptance; `model` is the hash of its strategy's weights."""
-    body = AcceptedBody(
-        event="accepted",
+    body = ParentBody(
+        "accepted",
         side=order.side,
         lots=order.lots,
         horizon_ns=order.horizon_ns,
         decisions=order.decisions,
         strategy=order.strategy,
         limit_price=UNSET if order.limit_price is None else order.limit_price,
-        model=model or None,
+        model=model,
         operator=operator,
     )
     return entry_of(order.id, body, ns, order.instrument, order.agent)
@@ -403,17 +403,16 @@ class Parents:
     def _event(self, entry: Entry, body: ParentBody) -> None:
         event = body.event
         if event in ("accepted", "refused"):
-            asked = AcceptedBody.of(entry)
             order = ParentRequest(
                 id=entry.parent,
                 instrument=entry.instrument,
-                side=asked.side,
-                lots=asked.lots,
-                horizon_ns=asked.horizon_ns,
-                decisions=asked.decisions,
-                strategy=asked.strategy,
+                side=body.side,
+                lots=body.lots or 0,
+                horizon_ns=body.horizon_ns or 0,
+                decisions=body.decisions,
+                strategy=body.strategy,
                 agent=entry.agent,
-                limit_price=None if asked.limit_price is UNSET else asked.limit_price,
+                limit_price=None if body.limit_price is UNSET else body.limit_price,
             )
             status = ParentStatus.WORKING if event == "accepted" else ParentStatus.REFUSED
             self._parents[order.id] = ParentOrder(
@@ -436,10 +435,6 @@ class Parents:
         status = _AFTER[event][1] or parent.status
         if status in OVER:
             self.open_ids.pop(parent.id, None)
-        by_hand = parent.by_hand
-        if event == "ordered":
-            given = HandBody.of(entry)
-            by_hand = (*by_hand, (given.order, given.by))
         self._parents[parent.id] = fast_replace(
             parent,
             status=status,
@@ -454,8 +449,10 @@ class Parents:
             arrival_mid2=body.mid2 or parent.arrival_mid2,
             limit_price=parent.limit_price if body.limit_price is UNSET else body.limit_price,
             limit=parent.limit if body.limit is None else body.limit,
-            hand=HandBody.of(entry).by if event == "taken_over" else parent.hand,
-            by_hand=by_hand,
+            hand=body.by if event == "taken_over" else parent.hand,
+            by_hand=(*parent.by_hand, (body.order, body.by))
+            if event == "ordered"
+            else parent.by_hand,
         )
 
     def fill(self, id_: str, qty: int) -> None:

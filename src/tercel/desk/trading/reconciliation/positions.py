@@ -21,7 +21,7 @@ from tercel.core.orders import ExecType, Holdings, OrdStatus, Report, text
 from tercel.core.ports import Entry
 from tercel.desk.trading.gateway import OrderGateway
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.bodies import OperatorBody, RearmBody, SettleCommand
+from tercel.desk.trading.journal.bodies import OperatorBody, RearmBody
 from tercel.desk.trading.risk.trading_state import StateReason
 
 
@@ -243,7 +243,7 @@ class PositionKeeper:
         OrderError
             For what is not open, or when nothing differs: nothing is written.
         """
-        asked = said.asked(SettleCommand)
+        asked = said.asked()
         if asked.orders is not None:
             return self._settle_orders(said, asked.orders)
         self._settle_positions(said, asked.executions)

@@ -32,7 +32,6 @@ from tercel.desk.trading.gateway import OrderGateway
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.bodies import (
     LimitsBody,
-    LimitsCommand,
     OperatorBody,
     OrderOutBody,
 )
@@ -282,7 +281,7 @@ class LimitKeeper:
         TercelError
             What cannot be done.
         """
-        asked = said.asked(LimitsCommand)
+        asked = said.asked()
         by, reason, number = said.by, said.reason, said.id
         if asked.act == "approve":
             self.approve(asked.request or 0, by, reason, number, asked.changes)

@@ -298,7 +298,12 @@ class TradingStates:
     def standing(self, whose: str = "", scope: ReasonScope = ReasonScope.ACCOUNT) -> Standing:
         """State of an account, a parent or (by default) the desk: the worst of its own and the desk's reasons."""
         found = (
-            {key[:2] for key in list(self._of) if _holds(key[0], key[1], whose, scope)}
+            {
+                (reason, held)
+                for reason, held, _ in list(self._of)
+                if (at := REASONS[reason].scope) is ReasonScope.DESK
+                or (at is scope and held == whose)
+            }
             if self._of
             else ()
         )
@@ -338,9 +343,6 @@ class TradingStates:
                 self.add(
                     StateReason.LINK_DOWN, body["text"] or REASONS[StateReason.LINK_DOWN].words
                 )
-
-    def _kill(self, entry: Entry) -> None:
-        self.add(StateReason.KILLED, KillBody.of(entry).reason, entry.agent)
 
     def _rearm(self, entry: Entry) -> None:
         """A person's word ends all; an entry that names what is over ends that."""
@@ -387,11 +389,6 @@ class TradingStates:
         ]
 
 
-def _holds(reason: StateReason, held: str, whose: str, scope: ReasonScope) -> bool:
-    at = REASONS[reason].scope
-    return at is ReasonScope.DESK or (at is scope and held == whose)
-
-
 _POSITIONS: Final = frozenset(
     {StateReason.POSITIONS_DIFFER, StateReason.POSITIONS_UNKNOWN, "POSITIONS_AGREE"}
 )
@@ -399,7 +396,9 @@ _FOLDS: Final[Mapping[str, Callable[[TradingStates, Entry], None]]] = {
     kinds.SESSION: TradingStates._session,
     kinds.STATE: TradingStates._state,
     kinds.REPORT_IN: TradingStates._report,
-    kinds.KILL: TradingStates._kill,
+    kinds.KILL: lambda states, entry: states.add(
+        StateReason.KILLED, KillBody.of(entry).reason, entry.agent
+    ),
     kinds.REARM: TradingStates._rearm,
     kinds.ALERT: TradingStates._alert,
 }
@@ -478,8 +477,10 @@ def reduces(
     before : sequence of Command
         What leaves with it, before it.
     """
-    if isinstance(command, ReplaceOrder) and _takes_back(command, orders):
-        return True
+    if isinstance(command, ReplaceOrder):
+        order = orders.get(command.orig)
+        if order is not None and order.price == command.price and _more(command, orders) == 0:
+            return True
     qty, side = held.of(command.account, command.instrument).qty, command.side
     open_qty = sum(
         order.open_qty
@@ -489,21 +490,12 @@ def reduces(
     also = [
         one
         for one in before
-        if isinstance(one, NewOrder | ReplaceOrder) and _where(one) == _where(command)
+        if isinstance(one, NewOrder | ReplaceOrder)
+        and (one.account, one.instrument, one.side) == (command.account, command.instrument, side)
     ]
     return qty * side < 0 and open_qty + sum(_more(one, orders) for one in [*also, command]) <= abs(
         qty
     )
-
-
-def _takes_back(command: ReplaceOrder, orders: Orders) -> bool:
-    """A cancel of some of an order's lots: the same price, and no more lots than it has."""
-    order = orders.get(command.orig)
-    return order is not None and order.price == command.price and _more(command, orders) == 0
-
-
-def _where(command: NewOrder | ReplaceOrder) -> tuple[str, str, int]:
-    return command.account, command.instrument, command.side
 
 
 def _more(command: NewOrder | ReplaceOrder, orders: Orders) -> int:
