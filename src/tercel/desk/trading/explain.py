@@ -19,7 +19,6 @@ from tercel.core.orders import text as decimals
 from tercel.core.ports import Entry, Journal
 from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.blobs import unpack
 from tercel.desk.trading.journal.bodies import (
     AlertBody,
     AlphaBody,
@@ -29,7 +28,7 @@ from tercel.desk.trading.journal.bodies import (
     ParentBody,
     SessionBody,
 )
-from tercel.desk.trading.journal.codec import command_of, message_of
+from tercel.desk.trading.journal.codec import command_of, message_of, unpack
 from tercel.execution import columns as c
 from tercel.execution import intent as it
 from tercel.execution.features import FEATURES

@@ -100,7 +100,7 @@ class ParentBody(Answer):
 
 
 class LimitsBody(Signed, kw_only=True):
-    """See `kinds.LIMITS`; by nobody where a session began."""
+    """See `kinds.LIMITS`; without a name and a reason where a session began."""
 
     event: str
     hash: str = field(default_factory=str)
