@@ -8,8 +8,7 @@ from time import perf_counter
 from typing import Any
 
 from benchmarks import measured
-from tercel.api import read_config
-from tercel.api.demo import SimulatedMarkets, open_demo
+from tercel.api import SimulatedMarkets, open_demo, read_config
 from tercel.core import NS_PER_SECOND, MarketRows
 from tercel.desk.engine import DeskConfig
 from tercel.desk.trading import Follower

@@ -17,8 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks import measured, packaged_limits
-from tercel.api import read_config
-from tercel.api.demo import SimulatedMarkets
+from tercel.api import SimulatedMarkets, read_config
 from tercel.desk.engine import DeskConfig, LimitsSection, open_desk
 from tercel.desk.trading.journal import SqlJournal
 

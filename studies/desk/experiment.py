@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from tercel.api.demo import SimulatedMarkets, open_demo
+from tercel.api import SimulatedMarkets, open_demo
 from tercel.core.stats import Estimate, mean_interval
 from tercel.desk.engine import DeskConfig
 from tercel.desk.trading.journal import MemoryJournal, kinds

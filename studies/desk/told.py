@@ -6,8 +6,7 @@ from typing import Any, Final
 
 from studies.desk.experiment import DESK, DeskRun, arrows, freezes, levels, mean_paths, worth
 from studies.desk.variants import run_variants
-from tercel.api import cost_through_rounds, share_of_flow
-from tercel.api.demo import scenario_of
+from tercel.api import cost_through_rounds, scenario_of, share_of_flow
 from tercel.cli import Experiments
 from tercel.core.report import Section, paired_differences, plain_table
 from tercel.desk.engine import DeskConfig

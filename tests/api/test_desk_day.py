@@ -14,7 +14,8 @@ from tests.desk.trading.test_money import LISTED, a_story, cash
 
 from tercel.api.console.connected import RemoteDesk
 from tercel.api.desk import folder as desk_folder
-from tercel.api.desk.day import DayWindow, day_of, days_of
+from tercel.api.desk.day import DayWindow, day_of
+from tercel.api.desk.day import days_of as read_days
 from tercel.api.desk.day_page import NO_OWNER, DayReport
 from tercel.core.errors import ConfigError
 from tercel.core.ports import Entry
@@ -29,7 +30,14 @@ EVIL = "<script>alert(1)</script>\r\nBcc: all@desk.example"
 
 
 def day(entries, **window):
-    return day_of(ListedDesk(entries), "mine", DayWindow(**window))
+    (found,) = DayReport([day_of(ListedDesk(entries), "mine", DayWindow(**window))]).to_json()[
+        "desks"
+    ]
+    return found
+
+
+def days_of(folders, window=None):
+    return DayReport(read_days(folders, window)).to_json()
 
 
 def worth(entries):
@@ -186,9 +194,9 @@ def test_a_day_is_the_last_24_hours_or_a_session() -> None:
     assert DayWindow(session=True).of(desk) == (later, later + DAY_NS)
     assert DayWindow(session=True, to_ns=later - 1).of(desk) == (S, later - 1)
     assert DayWindow(to_ns=DAY_NS).of(desk) == (0, DAY_NS)
-    assert day_of(desk, "mine")["fills"] == 0
+    assert day_of(desk, "mine").fills.total() == 0
     assert DayWindow(9 * DAY_NS).of(desk) == (9 * DAY_NS, 9 * DAY_NS)
-    assert day_of(desk, "mine", DayWindow(9 * DAY_NS))["severities"] == {}
+    assert day_of(desk, "mine", DayWindow(9 * DAY_NS)).severities == {}
     with pytest.raises(ConfigError, match="leave one"):
         DayWindow(1, session=True)
     with pytest.raises(ConfigError, match="swap"):
@@ -207,13 +215,13 @@ def test_a_damaged_and_a_missing_desk_are_said_and_the_others_told(tmp_path: Pat
     damaged = Path(shutil.copytree(sound, tmp_path / "damaged"))
     with sqlite3.connect(damaged / "journal.db") as database:
         database.execute("update journal set body = replace(body, 'COLLAR', 'COLOUR')")
-    found = days_of([sound, damaged, tmp_path / "none"])
+    report_ = DayReport(read_days([sound, damaged, tmp_path / "none"]))
+    found = report_.to_json()
     assert ["error" in one for one in found["desks"]] == [False, True, True]
     assert (found["all"]["desks"], found["all"]["read"]) == (3, 1)
     assert found["all"]["costs"] == found["desks"][0]["costs"]
     assert "not what was written" in found["desks"][1]["error"]["received"]
     assert found["all"]["sentence"].startswith("1 of 3 desks: ")
-    report_ = DayReport(found)
     for text in (report_.html(), " ".join(report_.text)):
         assert "damaged: its journal cannot be read" in text
         assert "none: its journal cannot be read" in text
@@ -223,7 +231,7 @@ def test_a_page_holds_no_markup_of_others(tmp_path: Path) -> None:
     for number in range(2):
         kept(tmp_path / f"d{number}", busy())
     for folders in ([tmp_path / "d0"], [tmp_path / "d0", tmp_path / "d1"]):
-        made = DayReport(days_of(folders))
+        made = DayReport(read_days(folders))
         html = made.html()
         assert "<script" not in html
         assert "&lt;script&gt;alert(1)&lt;/script&gt; Bcc: all@desk.example" in html
@@ -293,7 +301,7 @@ def test_alerts_of_the_gate_are_told_with_their_owners_also_of_after_the_desk(
     assert [row["code"] for row in days_of([folder], DayWindow(0, 50 * S))["desks"][0]["alerts"] if row["gate"]] == [
         "unwatched", "unwatched",
     ]  # fmt: skip
-    made = DayReport(days_of([folder]))
+    made = DayReport(read_days([folder]))
     assert "the gate: unwatched: gone" in made.html()
 
 
@@ -349,7 +357,8 @@ def test_each_desk_behind_a_gate_of_others_has_its_own_agents_alerts(tmp_path: P
     assert any(
         "the journal of its gate cannot be read" in need for need in gone["desks"][0]["needs"]
     )
-    assert "the journal of its gate cannot be read" in DayReport(gone).html()
+    page = DayReport(read_days([tmp_path / "ann"])).html()
+    assert "the journal of its gate cannot be read" in page
 
 
 def test_executions_that_the_gate_alone_has_are_said_until_the_desk_books_them(
@@ -364,7 +373,7 @@ def test_executions_that_the_gate_alone_has_are_said_until_the_desk_books_them(
     ]
     need = "1 execution that the gate alone has: its next session books them"
     assert need in day_["needs"]
-    assert "Executions that the gate alone has" in DayReport(found).html()
+    assert "Executions that the gate alone has" in DayReport(read_days([folder])).html()
     assert days_of([folder], DayWindow(0, 9 * S))["desks"][0]["unbooked"] == []
     kept(
         folder,

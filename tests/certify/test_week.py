@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.api.test_desk_day import days_of
 
 from certify.week import judge
 from certify.week.faults import FIRST, KINDS, planned, prices
 from certify.week.judge import JournalRows, Terms, VenueRecord
-from tercel.api.desk.day import days_of
 from tercel.core.orders import ONE, NewOrder, OrdStatus, Report, Tif
 from tercel.core.ports import Entry
 from tercel.desk.gate.process import FOLDER

@@ -98,7 +98,7 @@ def test_five_commands_lead_from_prices_to_a_first_order(
     assert {name: shown["alphas"][name]["expected_bps"] for name in targets} == {
         name: written[name] for name in targets
     }
-    assert {row["instrument"] for row in state.outcomes.waiting} == set(targets)
+    assert {row.instrument for row in state.outcomes.waiting} == set(targets)
     assert not state.outcomes.scored
 
 

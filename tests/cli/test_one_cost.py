@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from tercel.api.demo.markets import SimulatedMarkets
+from tercel.api.demo import SimulatedMarkets
 from tercel.api.desk.config import parse_config
 from tercel.api.desk.run_page import page
 from tercel.cli import app

@@ -1,5 +1,6 @@
 """Tables on a terminal: whole columns or none, nothing shortened; means by lots with their intervals."""
 
+import math
 from io import StringIO
 
 import pytest
@@ -9,6 +10,7 @@ from rich.console import Console
 
 from tercel.cli import shared as output
 from tercel.cli.trade_look import _shown
+from tercel.desk.trading.tca.measure import AnalysedCost
 from tercel.desk.trading.tca.shortfall import summary
 
 CELLS = [
@@ -49,27 +51,16 @@ def test_advice_on_extras_serves_a_clone_too() -> None:
     assert told.endswith("pip install 'tercel[signals]', or add linear")
 
 
-def parent(agent: str, quantity: int, cost: float, filled: int | None = None) -> dict[str, object]:
-    keys = (
-        "spread_bps",
-        "walk_bps",
-        "timing_bps",
-        "forced_bps",
-        "opportunity_bps",
-        "vwap_bps",
-        "twap_bps",
-    )
-    body: dict[str, object] = dict.fromkeys(keys, 0.0)
+def parent(agent: str, quantity: int, cost: float, filled: int | None = None) -> AnalysedCost:
     full = quantity if filled is None else filled
-    return body | {
-        "agent": agent,
-        "quantity": quantity,
-        "filled": full,
-        "notional": 1.0 * full,
-        "is_bps": cost,
-        "passive_share": 1.0 if full else None,
-        "markouts_bps": {"10s": None},
-    }
+    return AnalysedCost(
+        *("p", "AAA", agent, 1, quantity, 0, 9),
+        filled=full,
+        notional=1.0 * full,
+        is_bps=cost,
+        passive_share=1.0 if full else math.nan,
+        markouts_bps={"10s": math.nan},
+    )
 
 
 def test_costs_are_summed_by_what_was_filled() -> None:
@@ -82,18 +73,17 @@ def test_costs_are_summed_by_what_was_filled() -> None:
             parent("c", 99, 1.0, filled=0),
         ]
     )
-    assert found["total"]["is_bps"] == pytest.approx((10 * 4 + 30 * 8 + 10 * 0) / 50)
-    assert (found["total"]["quantity"], found["total"]["filled"]) == (149, 50)
-    assert list(found["agents"]) == ["a", "b", "c"]
-    assert found["agents"]["c"]["is_bps"] is None
-    assert found["agents"]["a"]["ci_low"] is None  # of one parent
-    assert found["total"]["passive_share"] == 1.0
-    assert found["total"]["markouts_bps"] == {"10s": None}
-    both = found["agents"]["b"]
-    assert (both["is_bps"], both["parents"]) == (2.0, 2)
+    assert found.total.is_bps == pytest.approx((10 * 4 + 30 * 8 + 10 * 0) / 50)
+    assert (found.total.quantity, found.total.filled) == (149, 50)
+    assert list(found.agents) == ["a", "b", "c"]
+    assert found.agents["c"].is_bps is None
+    assert found.agents["a"].interval == (None, None)  # of one parent
+    assert found.total.passive_share == 1.0
+    assert found.total.markouts_bps == {"10s": None}
+    both = found.agents["b"]
+    assert (both.is_bps, both.parents) == (2.0, 2)
     half = 12.7062 * 2.0  # t of one degree of freedom x sd / sqrt(2)
-    assert both["ci_high"] - 2.0 == pytest.approx(half, rel=1e-5)
-    assert 2.0 - both["ci_low"] == pytest.approx(half, rel=1e-5)
+    assert both.interval == pytest.approx((2.0 - half, 2.0 + half), rel=1e-5)
 
 
 @pytest.mark.parametrize(

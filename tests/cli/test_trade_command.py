@@ -23,7 +23,7 @@ from typer.testing import CliRunner, Result
 
 pytest.importorskip("sqlalchemy", reason="a desk's journal needs the extra [trade]")
 
-from tercel.api.demo.markets import demo_text
+from tercel.api.demo import demo_text
 from tercel.api.desk import folder as desk_folder
 from tercel.api.desk.config import parse_config
 from tercel.api.desk.folder import weights_of

@@ -1,3 +1,6 @@
+from tercel.api.demo import SimulatedMarkets as SimulatedMarkets
+from tercel.api.demo import open_demo as open_demo
+from tercel.api.demo import scenario_of as scenario_of
 from tercel.api.desk.config import read_config as read_config
 from tercel.api.desk.run_page import bounds_and_fills as bounds_and_fills
 from tercel.api.desk.run_page import cost_through_rounds as cost_through_rounds
@@ -9,11 +12,14 @@ from tercel.api.display import progress_console as progress_console
 
 __all__ = [
     "ShadowBounds",
+    "SimulatedMarkets",
     "bounds_and_fills",
     "bounds_on",
     "cost_through_rounds",
+    "open_demo",
     "progress_console",
     "read_config",
+    "scenario_of",
     "scored",
     "share_of_flow",
 ]

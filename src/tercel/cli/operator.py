@@ -164,7 +164,7 @@ def rearm(
     latch = KillLatch(folder / LATCH)
     before, state = latch.state(), latch.rearm(reason, user_name(), time.time_ns(), agents)
     _post(folder, "rearm", {"agents": agents}, reason)
-    who, waits = ", ".join(state.history[-1]["agents"]) or "every agent", _waiting(folder)
+    who, waits = ", ".join(state.acts[-1].agents) or "every agent", _waiting(folder)
     text = (
         f"armed again: {who} of {folder}"
         if before.killed or before.damaged

@@ -144,14 +144,14 @@ def charge_of(request: BacktestSignals) -> "Charge":
         return Charge(request.cost_bps)
     from tercel.api.desk.folder import costs_of
 
-    total = costs_of(request.cost_from).summed["total"]
-    if total["is_bps"] is None:
+    total = costs_of(request.cost_from).summed.total
+    if total.is_bps is None:
         raise ConfigError(
             "parents that were filled", f"none in {request.cost_from}", "say --cost-bps instead"
         )
     return Charge(
-        max(total["is_bps"], 0.0),
-        whose=f"the mean of {total['parents']} parents of {request.cost_from.name}",
+        max(total.is_bps, 0.0),
+        whose=f"the mean of {total.parents} parents of {request.cost_from.name}",
     )
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -24,7 +24,8 @@ from tercel.core.report.tables import fixed, without_idle
 
 if TYPE_CHECKING:
     from tercel.api.tca.counterfactual import Counterfactual
-    from tercel.api.tca.report import OwnCosts
+    from tercel.api.tca.report import OwnCost, OwnCosts
+    from tercel.desk.trading.tca.shortfall import CostMeans
 
 RUN = "run"
 AGAINST = {RUN: None, "none": ""}
@@ -159,69 +160,60 @@ def tca(request: Tca) -> None:
     hand_over(
         found,
         request.as_json,
-        lambda: _show(costs, found),
+        lambda: _show(costs),
         request.out,
         "tca",
         lambda: costs.page(title),
     )
 
 
-def _show(costs: "OwnCosts", found: dict[str, Any]) -> None:
-    out = result_console()
-    sums = [
-        {"who": name or "no agent", **row}
-        for name, row in (*found["agents"].items(), ("all", found["total"]))
-    ]
-    unit = found["unit"]
+def _show(costs: "OwnCosts") -> None:
+    out, unit, summed = result_console(), costs.analysis.unit, costs.summed
     of = "bps by its value" if unit == "bps" else "ticks per lot"
-    _table(
-        f"what was filled, {of}; a cost is positive, a mark-out in the order's favour too",
-        sums,
-        "who",
-        unit,
-    )
+    sums = [
+        {"who": name or "no agent", "parents": f"{row.parents:,}"} | _cells(row)
+        for name, row in (*summed.agents.items(), ("all", summed.total))
+    ]
+    _table(f"what was filled, {of}; a cost is positive, a mark-out in the order's favour too", sums)
     out.print()
     if costs.counterfactual is not None:
         _show_counterfactual(costs.counterfactual, unit)
         out.print()
-    rows = [row | {"parents": None} for row in found["parents"][:SHOWN]]
-    more = (
-        f", the first {SHOWN} of {len(found['parents']):,}" if len(found["parents"]) > SHOWN else ""
-    )
-    _table(f"parents{more}", rows, "parent", unit)
+    rows = [
+        {"parent": row.parent, "start": row.start, "end": row.end}
+        | {"side": "buy" if row.side > 0 else "sell"}
+        | {"limit": NOTHING if row.limit is None else f"{row.limit}"}
+        | _cells(row)
+        for row in costs.rows[:SHOWN]
+    ]
+    more = f", the first {SHOWN} of {len(costs.rows):,}" if len(costs.rows) > SHOWN else ""
+    _table(f"parents{more}", rows)
     out.print()
-    if found["fees_apart"]:
-        rows = [[name, f"{fee:,.8g}"] for name, fee in found["fees_apart"].items()]
-        print_table("fees of other currencies, in no cost", ["currency", "fees"], rows)
+    if apart := costs.analysis.apart:
+        fees = [[name, f"{float(fee):,.8g}"] for name, fee in apart.items()]
+        print_table("fees of other currencies, in no cost", ["currency", "fees"], fees)
         out.print()
-    for sentence in found["sentences"]:
+    for sentence in costs.sentences():
         out.print(sentence, soft_wrap=True, markup=False)
 
 
-def _table(title: str, rows: list[dict[str, Any]], first: str, unit: str) -> None:
-    from tercel.desk.trading.tca.shortfall import PARTS
+def _cells(row: "OwnCost | CostMeans") -> dict[str, str]:
+    """Lots, money, costs and mark-outs of a parent or of several."""
+    from tercel.desk.trading.tca.shortfall import against_of, parts_of
 
-    spans = list(rows[0][f"markouts_{unit}"])
-    which = ("start", "end", "side", "limit") if first == "parent" else ("parents",)
-    plain = [*which, "filled", "unfilled", "refused"]
-    costs = ["is", *PARTS, "vwap", "twap", "close"]
-    headings = [first, *plain, "money", *costs, *(f"+{span}" for span in spans)]
-    shown = []
-    for row in rows:
-        side = {"side": "buy" if row.get("side", 0) > 0 else "sell"}
-        cells = [str(row[first]), *(_cell(side.get(key, row.get(key))) for key in plain)]
-        cells += [
-            f"{row['money']['fills']:,.2f}",
-            *(fixed(row[f"{key}_{unit}"], 1) for key in costs),
-        ]
-        cells += [fixed(row[f"markouts_{unit}"][span], 1) for span in spans]
-        shown.append(dict(zip(headings, cells, strict=True)))
-    shown = without_idle(shown, ("limit", "unfilled", "refused", "delay", "forced"))
+    lots = {"filled": row.filled, "unfilled": row.unfilled, "refused": row.refused}
+    costs = {"is": row.is_bps} | parts_of(row) | against_of(row)
+    return (
+        {key: f"{value:,}" if isinstance(value, int) else f"{value}" for key, value in lots.items()}
+        | {"money": f"{(row.money or {})['fills']:,.2f}"}
+        | {key: fixed(value, 1) for key, value in costs.items()}
+        | {f"+{span}": fixed(value, 1) for span, value in row.markouts_bps.items()}
+    )
+
+
+def _table(title: str, rows: list[dict[str, str]]) -> None:
+    shown = without_idle(rows, ("limit", "unfilled", "refused", "delay", "forced"))
     print_table(title, list(shown[0]), [list(row.values()) for row in shown], LEAVES)
-
-
-def _cell(value: Any) -> str:
-    return NOTHING if value is None else f"{value:,}" if isinstance(value, int) else f"{value}"
 
 
 def _show_counterfactual(found: "Counterfactual", unit: str) -> None:

@@ -84,21 +84,19 @@ def day(
     as_json: AsJson = False,
 ) -> int:
     """Report the day of desks, as a page: costs, profit, limits, alerts and what needs a person."""
-    from tercel.api.desk.day import days_of
+    from tercel.api.desk.day import UnreadDay, days_of
     from tercel.api.desk.day_page import DayReport
 
     folders = desks or [find_desk(None)]
-    found = days_of(folders, _window(date, session, from_ns, to_ns))
-    report = DayReport(found)
+    report = DayReport(days_of(folders, _window(date, session, from_ns, to_ns)))
     file = out or (folders[0] / FILE if len(folders) == 1 and folders[0].is_dir() else Path(FILE))
     write_atomic(file, report.html())
     if as_json:
-        print_json(found | {"file": str(file)})
+        print_json(report.to_json() | {"file": str(file)})
     else:
         print_sentences(report.text)
     say(f"report: {file}")
-    unread = [one["desk"] for one in found["desks"] if "error" in one]
-    if unread:
+    if unread := [day.desk for day in report.days if isinstance(day, UnreadDay)]:
         say(f"not read: {', '.join(unread)}")
     return FAILED if unread else 0
 
@@ -213,7 +211,7 @@ class RunDesk(JsonRequest):
 
 def run(request: RunDesk) -> None:
     """Run a desk: signals, posture, sized parents, agents, limits, venue, cost, and back."""
-    from tercel.api.demo.markets import demo_text
+    from tercel.api.demo import demo_text
     from tercel.api.desk.config import described
     from tercel.desk.engine.runtime import refuse
 

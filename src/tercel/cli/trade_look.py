@@ -2,15 +2,26 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from tercel.cli.operator import Desk, find_desk
 from tercel.cli.shared import AsJson, print_json, print_sentences, print_table, result_console, say
 from tercel.core.orders import IN_TICKS
+from tercel.core.orders import shown as shown_lots
+from tercel.core.report.cells import is_known
 from tercel.core.report.tables import without_idle
+from tercel.core.serialization import to_jsonable
 from tercel.core.vocabulary import NS_PER_SECOND, SIDE_WORDS
+from tercel.desk.trading.journal.database import holder
+
+if TYPE_CHECKING:
+    from tercel.api.desk.folder import Agreement
+    from tercel.core.lifecycle import ChildOrder
+    from tercel.desk.trading.risk.trading_state import AccountStanding
+    from tercel.desk.trading.tca.measure import AnalysedCost
+    from tercel.desk.trading.tca.shortfall import CostSummary
 
 LIMIT = "limit, ticks"
 UNITS = "qty in shares, prices per share, the rest in money; open at the mark, fees by the venue's rates"
@@ -24,54 +35,70 @@ def orders(
     desk: Desk = None,
 ) -> None:
     """List a desk's parents and open orders."""
-    from tercel.api.desk.folder import orders_of
+    from tercel.api.desk.folder import ledger_of
 
-    found = orders_of(folder := find_desk(desk), every=every)
+    folder = find_desk(desk)
+    who, ledger = holder(folder), ledger_of(folder)
+    parents = list(ledger.parents)
+    children = list(ledger.orders) if every else ledger.orders.live()
     if as_json:
-        print_json(found)
+        asked = [
+            {"id": one.id, **one.row, "limit_price": one.limit_price, "limit": one.limit or None}
+            for one in parents
+        ]
+        rows = [{"order": one.name, "parent": one.parent, **child_row(one)} for one in children]
+        running = {"desk": str(folder), "running": None if who is None else who != ""}
+        print_json(running | {"parents": asked, "orders": rows, "states": ledger.states.rows()})
         return
-    running, children, states = found["running"], found["orders"], found["states"]
-    named = {"limit_price": "limit asked", "limit": LIMIT}
     shown = [
-        {
-            named.get(key, key): value
-            for key, value in (parent | {"strategy": short(str(parent["strategy"]))}).items()
-        }
-        for parent in found["parents"]
+        {"id": one.id, **one.row, "strategy": short(one.strategy)}
+        | {"limit asked": one.limit_price, LIMIT: one.limit or None}
+        for one in parents
     ]
-    shown = without_idle(shown, ("reason", "refused", *named.values()))
-    ended = (
-        "; this desk is not running, these are the last states in its journal"
-        if running is False
-        else ""
-    )
+    shown = without_idle(shown, ("reason", "refused", "limit asked", LIMIT))
+    ended = "; this desk is not running, these are the last states in its journal"
     print_rows(
-        f"parents of {folder}{ended}", shown, ("agent", "strategy", "instrument"), wraps=("reason",)
+        f"parents of {folder}{ended if who == '' else ''}",
+        shown,
+        ("agent", "strategy", "instrument"),
+        wraps=("reason",),
     )
     result_console().print()
-    shown = [
-        {f"{key}, ticks" if key == "price" else key: value for key, value in child.items()}
-        for child in children
-    ]
-    last = " when the desk ended" if running is False and not every else ""
+    last = " when the desk ended" if who == "" and not every else ""
     print_rows(
         "orders" if every else f"open orders{last}",
-        shown,
+        [
+            {"order": one.name, "parent": one.parent, **child_row(one, "price, ticks")}
+            for one in children
+        ],
         ("parent", "agent", "instrument"),
     )
-    print_states(states)
+    print_states(ledger.states.rows())
 
 
-def print_states(states: Sequence[Mapping[str, Any]]) -> None:
+def child_row(order: "ChildOrder", price: str = "price") -> dict[str, object]:
+    """Columns of an order; `price` heads that of its price in ticks."""
+    return {
+        "instrument": order.instrument,
+        "agent": order.account,
+        "side": order.side,
+        "lots": order.lots,
+        "filled": shown_lots(order.cum_qty),
+        price: order.price,
+        "status": str(order.status),
+    }
+
+
+def print_states(states: Sequence["AccountStanding"]) -> None:
     """Print what is not active, where something is not: accounts, and the desk, which is all of them."""
     if states:
         shown = [
             {
-                "account": row["account"] or "all",
-                "state": row["state"],
-                "reasons": ", ".join(row["reasons"]),
+                "account": row.account or "all",
+                "state": row.state,
+                "reasons": ", ".join(row.reasons),
+                "reason": row.reason,
             }
-            | {"reason": row["reason"]}
             for row in states
         ]
         print_rows("not active", shown, ("account",), wraps=("reason",))
@@ -97,28 +124,32 @@ def positions(
     if as_json:
         print_json({"desk": str(folder), "positions": rows, "money": sums})
         return
-    columns = (
-        "agent",
-        "instrument",
-        "qty",
-        "average",
-        "mark",
-        "value",
-        "realised",
-        "open",
-        "fees",
-        "currency",
-    )
-    named = [one | {"agent": "all", "value": one["net"]} for one in sums] if len(rows) > 1 else []
-    shown = without_idle(
-        [{key: row.get(key) for key in columns} for row in [*rows, *named]], ("currency",)
-    )
+    listed = [
+        {
+            "agent": row.agent,
+            "instrument": row.instrument,
+            "qty": row.qty,
+            "average": row.average,
+            "mark": row.mark,
+            "value": row.value,
+            "realised": row.realised,
+            "open": row.open,
+            "fees": row.fees,
+            "currency": row.currency,
+        }
+        for row in rows
+    ]
+    none = dict.fromkeys(("instrument", "qty", "average", "mark"))
+    for one in sums if len(rows) > 1 else ():
+        made = {"realised": one.realised, "open": one.open, "fees": one.fees}
+        whole = {"agent": "all", **none, "value": one.net, **made, "currency": one.currency}
+        listed.append(whole)
+    shown = without_idle(listed, ("currency",))
     print_rows(f"positions of {folder}", shown, ("average", "mark", "fees"), digits=2)
-    unknown = any(row["currency"] == IN_TICKS for row in rows)
+    unknown = any(row.currency == IN_TICKS for row in rows)
     how = "its journal names no ticks: prices in ticks, money in ticks x lots" if unknown else UNITS
     result_console().print(how, style="dim")
-    times = [row["mark_ns"] for row in rows if row["mark_ns"] is not None]
-    if times:
+    if times := [row.mark_ns for row in rows if row.mark_ns is not None]:
         when = f"{min(times) / NS_PER_SECOND:.0f} s or later"
         result_console().print(
             f"marks: the last mid journaled (each minute and at the end), {when}", style="dim"
@@ -175,31 +206,56 @@ def reconcile(
     """Compare a desk's orders with the venue's word."""
     from tercel.api.desk.folder import agreement_of
 
-    result = agreement_of(folder := find_desk(desk), venue)
+    found = agreement_of(folder := find_desk(desk), venue)
+    unknown, open_ = (
+        [{"order": one.root, **child_row(one)} for one in some]
+        for some in (found.unknown, found.open)
+    )
     if as_json:
-        print_json(result)
+        left_out = () if found.asked else ("instrument", "account", "parent")
+        orders = [
+            {key: value for key, value in vars(row).items() if key not in left_out}
+            for row in found.orders
+        ]
+        counts = {"asked": found.asked, "checked": len(orders), "differ": found.differ}
+        print_json(
+            {"desk": str(folder), **counts, "orders": orders, "unknown": unknown, "open": open_}
+            | {"faults": found.faults}
+        )
     else:
-        _print_agreement(folder, result)
-    return 1 if result["unknown"] or result["faults"] else 0
+        _print_agreement(folder, found, unknown, open_)
+    return 1 if found.unknown or found.faults else 0
 
 
-def _print_agreement(folder: Path, result: Mapping[str, Any]) -> None:
-    keys = ("order", "ours", "venue", "filled_before", "filled", "action")
-    rows = [{key.replace("_", " "): row[key] for key in keys} for row in result["orders"]]
+def _print_agreement(
+    folder: Path,
+    found: "Agreement",
+    unknown: Sequence[Mapping[str, object]],
+    open_: Sequence[Mapping[str, object]],
+) -> None:
+    rows = [
+        {
+            "order": row.order,
+            "ours": row.ours,
+            "venue": row.venue,
+            "filled before": row.filled_before,
+            "filled": row.filled,
+            "action": row.action,
+        }
+        for row in found.orders
+    ]
     print_rows(
         f"reconciled orders of {folder}", rows, ("filled before", "filled"), wraps=("action",)
     )
-    print_rows("orders of unknown fate", result["unknown"], ("agent", "instrument"))
-    if result["open"]:
-        print_rows("orders that the ledger holds for open", result["open"], ("agent", "instrument"))
+    print_rows("orders of unknown fate", unknown, ("agent", "instrument"))
+    if open_:
+        print_rows("orders that the ledger holds for open", open_, ("agent", "instrument"))
     console = result_console()
-    counts = (
-        f"{result['checked']} checked, {result['differ']} differ, {len(result['unknown'])} unknown"
-    )
-    console.print(f"{counts}, {len(result['open'])} open")
-    if not result["asked"]:
+    counts = f"{len(rows)} checked, {found.differ} differ, {len(unknown)} unknown"
+    console.print(f"{counts}, {len(open_)} open")
+    if not found.asked:
         console.print("the venue has not been asked; --venue WHERE asks it")
-    console.print("faults: " + ("; ".join(result["faults"]) or "none"), markup=False)
+    console.print("faults: " + ("; ".join(found.faults) or "none"), markup=False)
 
 
 def verify(
@@ -252,7 +308,8 @@ def tca(
     score = None if shadow is None else bounds_scored(shadow, rows)
     figures = {} if score is None else {"bounds": score.figures}
     if as_json:
-        print_json({"desk": str(folder), "parents": rows, **summed, **figures})
+        sums = {"total": summed.total, "agents": summed.agents}
+        print_json({"desk": str(folder), "parents": rows, **sums, **figures})
     else:
         _print_tca(folder, rows, summed)
         print_sentences([] if score is None else [str(score.section.text)])
@@ -264,7 +321,7 @@ def tca(
     say(f"report: {page}")
 
 
-def _print_tca(folder: Path, rows: Sequence[Mapping[str, Any]], summed: Mapping[str, Any]) -> None:
+def _print_tca(folder: Path, rows: "Sequence[AnalysedCost]", summed: "CostSummary") -> None:
     """Agents and all of them first, then the first parents, then what they came to in words."""
     from tercel.desk.trading.tca.shortfall import sentences
 
@@ -276,65 +333,66 @@ def _print_tca(folder: Path, rows: Sequence[Mapping[str, Any]], summed: Mapping[
     result_console().print()
     more = f", the first {SHOWN} of {len(rows):,}" if len(rows) > SHOWN else ""
     parents = without_idle([_tca_row(row) for row in rows[:SHOWN]], ("unfilled", "refused", LIMIT))
-    leaves = (
-        "walk",
-        "+10s",
-        "+60s",
-        "timing",
-        "spread",
-        "twap",
-        "vwap",
-        "refused",
-        LIMIT,
-        "unfilled",
-        "side",
+    leaves = ("walk", "+10s", "+60s", "timing", "spread", "twap", "vwap", "refused", LIMIT)
+    print_rows(
+        f"parents{more}; a mark-out is positive in the order's favour",
+        parents,
+        (*leaves, "unfilled", "side"),
     )
-    print_rows(f"parents{more}; a mark-out is positive in the order's favour", parents, leaves)
     result_console().print()
     note = "95 % of Student's t over parents as if independent: those of one time share a market."
     print_sentences((*sentences(rows), note))
 
 
-def _agents(summed: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _agents(summed: "CostSummary") -> list[dict[str, Any]]:
     """A row for each agent, and one for all."""
-    shown = summed["agents"] | {"all": summed["total"]}
     rows = [
         {
             "agent": name,
-            **{key: of[key] for key in ("parents", "filled", "unfilled", "refused")},
-            "is": of["is_bps"],
-            "95% of is": _between(of.get("ci_low"), of.get("ci_high")),
-            "forced": of["forced_bps"],
-            "vwap": of["vwap_bps"],
-            "rested": _percent(of["passive_share"]),
+            "parents": of.parents,
+            "filled": of.filled,
+            "unfilled": of.unfilled,
+            "refused": of.refused,
+            "is": of.is_bps,
+            "95% of is": _between(of.interval),
+            "forced": of.forced_bps,
+            "vwap": of.vwap_bps,
+            "rested": _percent(of.passive_share),
         }
-        for name, of in shown.items()
+        for name, of in [*summed.agents.items(), ("all", summed.total)]
     ]
     return without_idle(rows, ("unfilled", "refused"))
 
 
-def _between(low: float | None, high: float | None) -> str:
+def _between(interval: tuple[float | None, float | None] | None) -> str:
+    low, high = interval or (None, None)
     return "-" if low is None or high is None else f"{low:+.1f} to {high:+.1f}"
 
 
 def _percent(share: float | None) -> str:
-    return "-" if share is None else f"{100 * share:.0f}%"
+    return "-" if share is None or not is_known(share) else f"{100 * share:.0f}%"
 
 
-def _tca_row(row: Mapping[str, Any]) -> dict[str, Any]:
+def _tca_row(row: "AnalysedCost") -> dict[str, object]:
     """The columns of a terminal; the page and `--json` have all."""
-    cells = {"parent": row["parent"], "side": row["side"], "lots": row["quantity"]}
-    cells |= {
-        "unfilled": row.get("unfilled", 0),
-        "refused": row.get("refused", 0),
-        LIMIT: row.get("limit"),
+    cells = {
+        "parent": row.parent,
+        "side": row.side,
+        "lots": row.quantity,
+        "unfilled": row.unfilled,
+        "refused": row.refused,
+        LIMIT: row.limit,
+        "is": row.is_bps,
+        "forced": row.forced_bps,
+        "vwap": row.vwap_bps,
+        "twap": row.twap_bps,
+        "spread": row.spread_bps,
+        "walk": row.walk_bps,
+        "timing": row.timing_bps,
+        "rested": _percent(row.passive_share),
+        **{f"+{span}": row.markouts_bps.get(span) for span in ("10s", "60s")},
     }
-    parts = {
-        key: row[f"{key}_bps"]
-        for key in ("is", "forced", "vwap", "twap", "spread", "walk", "timing")
-    }
-    marks = {f"+{key}": row["markouts_bps"][key] for key in ("10s", "60s")}
-    return cells | parts | {"rested": _percent(row["passive_share"])} | marks
+    return dict(to_jsonable(cells))
 
 
 # -- tables -----------------------------------------------------------------------------------------------------------

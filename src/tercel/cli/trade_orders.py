@@ -18,7 +18,6 @@ from tercel.core.vocabulary import BUY, NS_PER_SECOND, SIDE_WORDS
 if TYPE_CHECKING:
     from tercel.api.desk.folder import PostedCommand
     from tercel.core.ports import Entry
-    from tercel.desk.console.report import Limit
 
 SHOWN = 16
 """Limits that a terminal shows: those used most."""
@@ -61,39 +60,34 @@ def show(
                 used = entry.body["limits"]
             states.apply(entry)
         orders, found = audit_limits(reader)
-    waiting: list[dict[str, Any]] = [
-        {"request": number, "by": one.by, "reason": one.reason, "changes": dict(one.changes)}
-        for number, one in record.requests.items()
-        if one.open(ns)
-    ]
+    waiting = {number: one for number, one in record.requests.items() if one.open(ns)}
     rows = highest(used)
     if as_json:
-        shown = {
-            "hash": record.hash,
-            "limits": record.in_force,
-            "used": [vars(row) for row in rows],
-            "requests": waiting,
-        }
-        shown |= {"states": states.rows()}
-        print_json({"desk": str(folder), **shown, "orders": orders, "wrong": found})
+        shown = {"hash": record.hash, "limits": record.in_force, "used": rows}
+        asked = [
+            {"request": number, "by": one.by, "reason": one.reason, "changes": one.changes}
+            for number, one in waiting.items()
+        ]
+        more = {"requests": asked, "states": states.rows(), "orders": orders, "wrong": found}
+        print_json({"desk": str(folder), **shown, **more})
     else:
-        print_rows(f"limits of {folder}, {record.hash}", [_row(row) for row in rows[:SHOWN]])
+        used_most = [
+            {**vars(row), "share": f"{100 * row.share:.0f}%"}
+            | ({"name": ""} if row.scope == "desk" else {})
+            for row in rows[:SHOWN]
+        ]
+        print_rows(f"limits of {folder}, {record.hash}", used_most)
         print_states(states.rows())
         texts = [
-            one
-            | {"changes": ", ".join(f"{path}={value}" for path, value in one["changes"].items())}
-            for one in waiting
+            {"request": number, "by": one.by, "reason": one.reason}
+            | {"changes": ", ".join(f"{path}={value}" for path, value in one.changes.items())}
+            for number, one in waiting.items()
         ]
         print_rows(f"asked for, to be approved within {EXPIRES_NS // 10**9} s", texts)
         result_console().print(
             f"{orders:,} orders carry the limits that they passed; wrong: {'; '.join(found) or 'none'}"
         )
     return 1 if found else 0
-
-
-def _row(row: "Limit") -> dict[str, Any]:
-    name = "" if row.scope == "desk" else row.name
-    return {**vars(row), "name": name, "share": f"{100 * row.share:.0f}%"}
 
 
 def tighten(
@@ -279,7 +273,7 @@ def settle(
     to: AskDesk,
 ) -> None:
     """Say why positions differ from the venue's, or that orders are over or executions right; trading continues."""
-    from tercel.api.desk.folder import PostedCommand, settle_orders
+    from tercel.api.desk.folder import EndedOrder, PostedCommand, settle_orders
 
     if execution or not order:
         ask(
@@ -288,19 +282,18 @@ def settle(
             {"executions": execution} if execution else {},
             reason,
         )
-    desk, rows = find_desk(to.desk), list[dict[str, Any]]()
+    desk, ended = find_desk(to.desk), list[EndedOrder]()
     for one in settle_orders(desk, order, reason, to.wait) if order else ():
         if isinstance(one, PostedCommand):
             _tell(to, one)
         else:
-            rows.append(one)
-    if to.as_json and rows:
-        print_json({"desk": str(desk), "by": user_name(), "reason": reason, "settled": rows})
+            ended.append(one)
+    if to.as_json and ended:
+        print_json({"desk": str(desk), "by": user_name(), "reason": reason, "settled": ended})
         return
-    for row in rows:
-        say(
-            f"{row['order']} is over with {row['filled']} lots filled, by the word of {user_name()}: {row['journal']}"
-        )
+    for row in ended:
+        filled = f"{row.order} is over with {row.filled} lots filled"
+        say(f"{filled}, by the word of {user_name()}: {row.journal}")
 
 
 def pause(
@@ -453,17 +446,21 @@ def _tell(request: AskDesk, posted: "PostedCommand") -> None:
 
 def _accepted(answer: "Entry | None") -> str:
     """The order that was accepted, or a request's number, for the end of a sentence; nothing for another answer."""
+    from msgspec import UNSET
+
     from tercel.desk.trading.journal import kinds
+    from tercel.desk.trading.journal.bodies import LimitsBody, ParentBody
 
     if answer is not None and answer.kind == kinds.LIMITS:
-        return (
-            f", request {answer.body['request']}"
-            if answer.body["event"] == "requested"
-            else f", {answer.body['hash']}"
-        )
+        limits = LimitsBody.of(answer)
+        made = f"request {limits.request}" if limits.event == "requested" else limits.hash
+        return f", {made}"
     if answer is None or answer.body.get("event") != "accepted":
         return ""
-    body = answer.body
-    limit = f", limit {body['limit_price']}" if body.get("limit_price") is not None else ""
-    what = f"{SIDE_WORDS[body['side']]} {body['lots']:,} {answer.instrument}{limit}, {short(str(body['strategy']))}"
-    return f", {answer.parent}: {what}, {body['horizon_ns'] / NS_PER_SECOND:g} s"
+    body, limit = ParentBody.of(answer), ""
+    if body.limit_price not in (None, UNSET):
+        limit = f", limit {body.limit_price}"
+    what = (
+        f"{SIDE_WORDS[body.side]} {body.lots:,} {answer.instrument}{limit}, {short(body.strategy)}"
+    )
+    return f", {answer.parent}: {what}, {(body.horizon_ns or 0) / NS_PER_SECOND:g} s"

@@ -363,8 +363,8 @@ def test_what_came_of_a_live_forecast_is_measured_by_the_marks() -> None:
     ):
         found.apply(Entry(kind, ns, "AAA", body=body))
     (row,) = found.scored
-    assert (row["ns"], row["forecast_bps"], row["low"], row["source"]) == (S, 5.0, 1.0, "flow")
-    assert row["came_bps"] == pytest.approx(10.0), (
+    assert (row.ns, row.forecast_bps, row.low, row.source) == (S, 5.0, 1.0, "flow")
+    assert row.came_bps == pytest.approx(10.0), (
         "from the first mark at the forecast to the first at its horizon"
     )
 

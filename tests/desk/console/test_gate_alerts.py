@@ -12,11 +12,11 @@ import pytest
 
 pytest.importorskip("prometheus_client", reason="the console needs the extra [trade]")
 
+from tests.api.test_desk_day import days_of
 from tests.desk.console.desks import S, a_session, report
 
 from tercel.api.console.connected import ConnectedDesk, RemoteDesk, RequestBook
 from tercel.api.console.reads import LAST, alert_page
-from tercel.api.desk.day import days_of
 from tercel.core.ports import Entry
 from tercel.core.serialization import to_jsonable
 from tercel.desk.console.desk import FolderDesk

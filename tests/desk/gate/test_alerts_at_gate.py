@@ -9,12 +9,12 @@ from threading import Thread
 from typing import Any
 
 import pytest
+from tests.api.test_desk_day import days_of
 from tests.desk.gate.wall import ConnectedDesk, exchange, exchange_served, gate_of, turning
 from tests.desk.trading.desk_of_two import WIDE
 from tests.waiting import until
 
 from tercel.api.console.connected import RemoteDesk
-from tercel.api.desk.day import days_of
 from tercel.api.desk.desk import Desk
 from tercel.core.errors import OrderError
 from tercel.desk.gate.config import GateConfig, GateTerms

@@ -179,7 +179,7 @@ def test_a_journal_says_how_accounts_stand_and_a_new_session_finds_out_anew(tmp_
     with began(tmp_path, held=0) as (wall, _):
         ledger = Ledger.of(wall.gateway.journal)
         (row,) = ledger.states.rows()
-        assert (row["account"], row["state"], row["code"]) == ("ann", "reducing", "ORDERS_OPEN")
+        assert (row.account, row.state, row.code) == ("ann", "reducing", "ORDERS_OPEN")
         ledger.apply(Entry(kinds.SESSION, 0, body={"session": 99}))
         assert ledger.states.standing("ann") == Standing()
 

@@ -3,7 +3,7 @@
 import pytest
 from tests.desk.rounds.test_one_after_another import SMALL
 
-from tercel.api.demo.markets import SimulatedMarkets
+from tercel.api.demo import SimulatedMarkets
 from tercel.api.desk.config import parse_config
 from tercel.core.ports import Entry
 from tercel.core.serialization import to_jsonable

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from tests.desk.rounds.test_one_after_another import SMALL
 
-from tercel.api.demo.markets import SimulatedMarkets
+from tercel.api.demo import SimulatedMarkets
 from tercel.api.desk.config import parse_config
 from tercel.core.orders import PAID_ONE, MarketRows, VenueEvent
 from tercel.core.vocabulary import NS_PER_SECOND as S

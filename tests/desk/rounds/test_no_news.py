@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import pytest
 
 from exchange.fix.server import serve_fix
-from tercel.api.demo.markets import SimulatedMarkets, planted
+from tercel.api.demo import SimulatedMarkets, planted
 from tercel.api.desk.config import parse_config, read_config
 from tercel.core.ports import Venue
 from tercel.desk.engine.runtime import DeskDependencies, open_desk

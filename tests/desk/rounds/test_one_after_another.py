@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tercel.api.demo.markets import SimulatedMarkets, open_demo
+from tercel.api.demo import SimulatedMarkets, open_demo
 from tercel.api.desk.config import parse_config
 from tercel.core.errors import DataError
 from tercel.desk.engine.runtime import DeskDependencies, check, open_desk

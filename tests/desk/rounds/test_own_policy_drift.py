@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import tercel as tc
-from tercel.api.demo.markets import SimulatedMarkets, open_demo
+from tercel.api.demo import SimulatedMarkets, open_demo
 from tercel.api.desk.config import parse_config
 from tercel.core.errors import PolicyError
 from tercel.core.ports import Entry

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tercel.api.demo.markets import demo_text, planted, scenario_of
+from tercel.api.demo import demo_text, planted, scenario_of
 from tercel.api.desk.config import described, parse_config, read_config
 from tercel.core.errors import ConfigError, OrderError, TercelError
 from tercel.core.messages import Alpha, Posture
@@ -19,7 +19,7 @@ from tercel.desk.engine.agent_slot import DriftDetector, Evidence, paper_rows, s
 from tercel.desk.engine.config import SizingRule, WeightsRule
 from tercel.desk.engine.instrument import FlowShares, FlowShortfall, Sizing, split
 from tercel.desk.engine.order_arrivals import order_arrivals
-from tercel.desk.engine.outcome import money, savings
+from tercel.desk.engine.outcome import ParentOutcome, money, savings
 from tercel.desk.engine.runtime import check, known_of, limits_of, out_of_card, unsaid_markets
 from tercel.execution import policies_packaged as packaged_policies
 from tercel.execution.foresight.forecaster import HORIZONS, TABLE, WAITING, save, shipped
@@ -441,7 +441,19 @@ def test_an_agent_saves_on_the_others_of_its_round_alone() -> None:
     }
     costs |= {"A-3": {"x": 1.0, "y": 3.0}}
     rows = [
-        {"id": f"{at}-{agent}", "agent": agent, "is_bps": cost, "notional": 1e4}
+        ParentOutcome(
+            id=f"{at}-{agent}",
+            instrument="A",
+            agent=agent,
+            status="done",
+            alpha_bps=None,
+            posture=None,
+            side=1,
+            quantity=1,
+            filled=1,
+            is_bps=cost,
+            notional=1e4,
+        )
         for at, cells in costs.items()
         for agent, cost in cells.items()
     ]

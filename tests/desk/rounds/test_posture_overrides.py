@@ -7,7 +7,7 @@ import pytest
 from tests.desk.rounds.test_one_after_another import SMALL
 from tests.desk.trading.word import Word
 
-from tercel.api.demo.markets import SimulatedMarkets
+from tercel.api.demo import SimulatedMarkets
 from tercel.api.desk.config import parse_config
 from tercel.core.messages import Posture, Style
 from tercel.core.ports import Entry
@@ -16,6 +16,7 @@ from tercel.desk.engine.outcome import outcome_of
 from tercel.desk.engine.posture_overrides import combined
 from tercel.desk.engine.runtime import DeskDependencies, open_desk
 from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal.bodies import SetStanceBody
 from tercel.desk.trading.journal.store import SqlJournal
 from tercel.desk.trading.ledger import Ledger
 
@@ -29,8 +30,10 @@ WORRIED = Posture(
 )
 
 
-def stance(instead: bool = False, **words: Any) -> dict[str, Any]:
-    return {"words": words, "by": "ann", "reason": "news", "instead": instead}
+def stance(instead: bool = False, **words: Any) -> SetStanceBody:
+    return SetStanceBody(
+        event="set", words=words, by="ann", reason="news", instead=instead, until_ns=1
+    )
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from collections import defaultdict
 import pytest
 from tests.parts import whole
 
-from tercel.api.demo.markets import SimulatedMarkets, open_demo
+from tercel.api.demo import SimulatedMarkets, open_demo
 from tercel.api.desk.config import read_config
 from tercel.desk.engine.config import DeskConfig
 from tercel.desk.engine.runtime import BuiltDesk

@@ -14,7 +14,7 @@ import polars as pl
 import pytest
 from tests.desk.rounds.forecast_material import NAMES, desk_file, prices, trained, weekdays
 
-from tercel.api.demo.markets import SimulatedMarkets, open_demo
+from tercel.api.demo import SimulatedMarkets, open_demo
 from tercel.api.desk import shadow
 from tercel.api.desk.config import check_file, read_config
 from tercel.api.desk.run_page import cost_through_rounds, forecast_sentences

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tercel.api.demo.markets import demo_text
+from tercel.api.demo import demo_text
 from tercel.api.desk.config import parse_config
 from tercel.core.errors import ConfigError
 from tercel.core.ports import Capabilities, Entry

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.desk.rounds.forecast_material import DESK, trained
 
-from tercel.api.demo.markets import SimulatedMarkets, open_demo
+from tercel.api.demo import SimulatedMarkets, open_demo
 from tercel.api.desk.config import check_file, read_config
 from tercel.core.errors import DataError, TercelError
 from tercel.core.orders import ONE, Listing
@@ -24,6 +24,7 @@ from tercel.desk.engine.order_arrivals import OrderArrival, TargetOrders
 from tercel.desk.engine.runtime import BuiltDesk, DeskDependencies, check, open_desk
 from tercel.desk.trading.explain import explain
 from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal.bodies import ParentBody
 from tercel.desk.trading.journal.chain import MemoryJournal
 from tercel.desk.trading.parent_orders.parent import entry_of
 from tercel.desk.trading.session import SessionTerms
@@ -406,13 +407,13 @@ def test_why_names_the_target_of_its_own_orders_alone() -> None:
         body={"code": "TARGET", "text": "AAA: lots 3 at 10 is 3 lots; buys 3"},
     )
     entries = [
-        Entry(kinds.SESSION, 0, body={}),
+        Entry(kinds.SESSION, 0, body={"session": 1}),
         told,
-        entry_of("drawn", "accepted", 2, "BBB"),
-        entry_of("asked", "accepted", 2, "AAA"),
-        entry_of("by-hand", "accepted", 3, "AAA", operator=1),
-        Entry(kinds.SESSION, 4, body={}),
-        entry_of("later", "accepted", 5, "AAA"),
+        entry_of("drawn", ParentBody("accepted"), 2, "BBB"),
+        entry_of("asked", ParentBody("accepted"), 2, "AAA"),
+        entry_of("by-hand", ParentBody("accepted", operator=1), 3, "AAA"),
+        Entry(kinds.SESSION, 4, body={"session": 1}),
+        entry_of("later", ParentBody("accepted"), 5, "AAA"),
     ]
     names = {"drawn": "BBB", "asked": "AAA", "by-hand": "AAA", "later": "AAA"}
     entries += [

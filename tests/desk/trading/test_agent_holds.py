@@ -58,7 +58,7 @@ def test_it_stays_paused_in_the_next_session(tmp_path, resume):
     say("pause_agent", agent="ann")
     session.journal.close()  # the process is gone, and says nothing
     again = session_of(session.venue, SqlJournal(tmp_path), warm_s=0, resume=resume)
-    assert again.ledger.holds["ann"]["by"] == DORA
+    assert again.ledger.holds["ann"].body["by"] == DORA
     assert statuses(again) == {
         "p1": "paused",
         "p2": "paused",

@@ -14,7 +14,7 @@ from tercel.desk.trading.child_orders.positions import Position
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.ledger import Ledger
 from tercel.desk.trading.risk import money as m
-from tercel.desk.trading.risk.money import HeldPosition, Money
+from tercel.desk.trading.risk.money import HeldPosition, Money, by, summed
 
 S = 10**9
 LISTED = {
@@ -98,12 +98,13 @@ def test_agents_add_up_to_the_desk_in_every_currency(seed: int) -> None:
         Entry(kinds.MARKET, 10**15, "X", body={"bid": money.marks["X"][1] - 100, "ask": 100}),
         ledger,
     )
-    page = money.shown(ledger.positions, 10**15)
+    held = by(money.holdings(ledger.positions), lambda one: one.unit.currency)
+    points = [one for _, point in money.curve.points for one in point]
     for currency, row in desk.items():
-        parts = [one for one in page["exposure"] if one["currency"] == currency]
-        assert row["net"] == pytest.approx(sum(one["net"] for one in parts))
-        assert row["gross"] == pytest.approx(sum(one["gross"] for one in parts))
-        last = [one for one in page["pnl_points"] if one["currency"] == currency][-1]
+        (some,) = (some for at, some in held if at == currency)
+        assert row["net"] == pytest.approx(sum(summed([one], "value") for one in some))
+        assert row["gross"] == pytest.approx(sum(summed([one], "gross") for one in some))
+        last = [one for one in points if one["currency"] == currency][-1]
         assert (last["realised"], last["open"]) == (row["realised"], row["open"])
 
 
@@ -127,7 +128,9 @@ def test_value_at_risk_is_the_fifth_percentile_of_what_the_marks_did() -> None:
     listed = dict.fromkeys("XY", LISTED["X"])
     entries = [Entry(kinds.SESSION, S, body={"session": 1, "listings": listed})]
     for minute in range(401):
-        entries += beat((minute + 1) * 60 * S, **{name: (mids[name][minute],) * 2 for name in "XY"})
+        entries += beat(
+            (minute + 1) * 60 * S, **{name: (int(mids[name][minute]),) * 2 for name in "XY"}
+        )
     money, _ = folded(entries)
     lots = {"X": 30, "Y": -20}
     results = []

@@ -7,7 +7,6 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -112,14 +111,15 @@ def test_the_table_ends_in_what_a_desk_would_say(out: Path, tmp_path: Path) -> N
 
 
 def test_a_desks_own_costs(out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    total: dict[str, Any] = {"parents": 7, "is_bps": 3.5}
+    total = SimpleNamespace(parents=7, is_bps=3.5)
     monkeypatch.setattr(
-        "tercel.api.desk.folder.costs_of", lambda folder: SimpleNamespace(summed={"total": total})
+        "tercel.api.desk.folder.costs_of",
+        lambda folder: SimpleNamespace(summed=SimpleNamespace(total=total)),
     )
     found = done("backtest", out, "--cost-from", tmp_path / "today", "--out", tmp_path)
     assert found["cost"] == "3.5 bps a half-turn, the mean of 7 parents of today"
     assert found["curve"][0]["cost"] == pytest.approx(3.5e-4 * found["curve"][0]["turnover"])
-    total["is_bps"] = None
+    total.is_bps = None
     assert "parents that were filled" in refused(
         "backtest", out, "--cost-from", tmp_path, "--out", tmp_path
     )

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Annotated, Any, Final
 
 from fastapi import FastAPI, Path, Request
+from msgspec import UNSET
 
 from tercel.api.console import models
 from tercel.api.console.connected import ANSWER_S, ConnectedDesk, Desks, RemoteDesk
@@ -27,7 +28,15 @@ from tercel.core.ports import Entry
 from tercel.core.vocabulary import BUY, SELL, SIDE_WORDS
 from tercel.desk.console.report import Interval
 from tercel.desk.console.state import Agent, DeskState
+from tercel.desk.trading.journal import bodies as entries
 from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal.bodies import (
+    HoldBody,
+    OperatorBody,
+    ParentBody,
+    PromotedBody,
+    StanceBody,
+)
 from tercel.desk.trading.tca.shortfall import BPS
 
 NS_PER_MINUTE = 60 * 10**9
@@ -129,24 +138,25 @@ def _killed(served: ConnectedDesk, agents: Sequence[str], before: int, unknown: 
         return [f"{served.name}: {who} latched; its journal does not know of it yet: {unknown}"]
 
     def enough(found: Sequence[Entry]) -> bool:
-        last = {entry.agent: entry.body.get("event") for entry in found}
+        last = {entry.agent: entries.KillBody.of(entry).event for entry in found}
         return bool(last) and set(agents) <= set(last) and set(last.values()) <= {"confirmed"}
 
     found = served.wait(before, (kinds.KILL,), enough)
-    last = {entry.agent: entry.body for entry in found if not agents or entry.agent in agents}
-    said = [f"{served.name}: {agent} killed, {_open(body)}" for agent, body in sorted(last.items())]
+    last = {}
+    for entry in found:
+        if not agents or entry.agent in agents:
+            body = entries.KillBody.of(entry)
+            over = "nothing open at the venue"
+            last[entry.agent] = (
+                over if body.event == "confirmed" else f"{body.open:,} lots are being cancelled"
+            )
+    said = [f"{served.name}: {agent} killed, {open_}" for agent, open_ in sorted(last.items())]
     quiet = [agent for agent in agents if agent not in last] or ([] if last else [who])
     runs = served.desk.running() != ""
     why = (
         "the desk has not spoken of it yet" if runs else "the desk is not running; it starts killed"
     )
     return said + [f"{served.name}: {agent} latched, nothing new leaves; {why}" for agent in quiet]
-
-
-def _open(body: Mapping[str, Any]) -> str:
-    if body.get("event") == "confirmed":
-        return "nothing open at the venue"
-    return f"{body.get('open', 0):,} lots are being cancelled"
 
 
 # -- parents -----------------------------------------------------------------------------------------------------------
@@ -188,28 +198,33 @@ def _answer(
 
 
 def _said(entry: Entry) -> str:
-    body = entry.body
-    event = str(body.get("event", entry.kind))
     if entry.kind == kinds.PROMOTED:
-        return f"{entry.agent}: {body['challenger']} works instead of {body['champion']} from the next parent on"
+        made = PromotedBody.of(entry)
+        return f"{entry.agent}: {made.challenger} works instead of {made.champion} from the next parent on"
     if entry.kind == kinds.LIMITS:
-        number = f", request {body['request']}" if event == "requested" else f", {body['hash']}"
-        return f"limits {event}{number}"
-    if event == "accepted":
-        limit = f", limit {body['limit_price']}" if body.get("limit_price") is not None else ""
-        what = f"{SIDE_WORDS[body['side']]} {body['lots']:,} lots of {entry.instrument}{limit}"
-        return f"{entry.parent} accepted: {what}, agent {entry.agent}, {body['horizon_ns'] / 60e9:g} min"
+        limits = entries.LimitsBody.of(entry)
+        of = f"request {limits.request}" if limits.event == "requested" else limits.hash
+        return f"limits {limits.event}, {of}"
     if entry.kind == kinds.HOLD:
-        parents = f"; {event} with it: {', '.join(body['parents'])}" if body["parents"] else ""
-        takes = "takes no parent" if event == "paused" else "takes parents again"
-        return f"{entry.agent} is {event} and {takes}{parents}"
+        hold = HoldBody.of(entry)
+        parents = f"; {hold.event} with it: {', '.join(hold.parents)}" if hold.parents else ""
+        takes = "takes no parent" if hold.event == "paused" else "takes parents again"
+        return f"{entry.agent} is {hold.event} and {takes}{parents}"
     if entry.kind == kinds.STANCE:
-        return f"posture by hand of {entry.agent or 'the whole desk'} {event}"
-    if (word := BY_HAND.get(event)) is not None:
-        return f"{entry.parent}: {word.format(**{'orders': (), **body})}"
+        return f"posture by hand of {entry.agent or 'the whole desk'} {StanceBody.of(entry).event}"
     if entry.kind == kinds.OPERATOR:
-        return f"alert {body['body']['alert']} is owned by {body['by']}"
-    return f"{entry.parent or entry.agent} {event}"
+        said = OperatorBody.of(entry)
+        return f"alert {said.asked().alert} is owned by {said.by}"
+    if entry.kind != kinds.PARENT:
+        return f"{entry.parent or entry.agent} {entry.kind}"
+    body = ParentBody.of(entry)
+    if body.event == "accepted":
+        limit = f", limit {body.limit_price}" if body.limit_price not in (None, UNSET) else ""
+        what = f"{SIDE_WORDS[body.side]} {body.lots:,} lots of {entry.instrument}{limit}"
+        return f"{entry.parent} accepted: {what}, agent {entry.agent}, {(body.horizon_ns or 0) / 60e9:g} min"
+    if (word := BY_HAND.get(body.event)) is not None:
+        return f"{entry.parent}: {word.format(by=body.by, orders=body.orders)}"
+    return f"{entry.parent} {body.event}"
 
 
 def most_flow(served: ConnectedDesk, instrument: str) -> str:
@@ -263,7 +278,7 @@ def order_by_hand(served: ConnectedDesk, id_: str, asked: HandOrderBody, by: str
         "limit_price": asked.limit_price,
     }
     entry = _answer(served, "order", body, by, asked.reason)
-    name, side = str(entry.body["order"]), SIDE_WORDS[parent.order.side]
+    name, side = ParentBody.of(entry).order, SIDE_WORDS[parent.order.side]
     at = "at the market" if asked.limit_price is None else f"at {asked.limit_price:,.15g}"
     last = partial(_of_order, name, asked.limit_price is not None)
     became = last(served.wait(before, (kinds.REPORT_IN,), lambda seen: last(seen)[1]))[0]
@@ -357,8 +372,9 @@ def _cost(
         if str(standing.state) == "active"
         else [f"{agent.name} is {standing.state}: {standing.reason}"]
     )
-    if (held := state.ledger.holds.get(agent.name)) is not None:
-        against.append(f"{agent.name} is paused by {held['by']}: {held['reason']}")
+    if (entry := state.ledger.holds.get(agent.name)) is not None:
+        held = HoldBody.of(entry)
+        against.append(f"{agent.name} is paused by {held.by}: {held.reason}")
     against += _against(state, "agents", agent.name, asked.side, lots, value)
     return QuotedCost(
         agent=agent.name,

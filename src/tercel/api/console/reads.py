@@ -12,6 +12,7 @@ from functools import partial, wraps
 from itertools import islice
 from typing import Annotated, Any, Final, Literal, ParamSpec, TypeVar, cast
 
+import msgspec
 import numpy as np
 from fastapi import FastAPI, Query, Request
 from fastapi.responses import Response, StreamingResponse
@@ -56,6 +57,7 @@ from tercel.desk.engine.config import OFF
 from tercel.desk.engine.forecasts import model_of
 from tercel.desk.trading.forecast_outcomes import forecast_row
 from tercel.desk.trading.journal import kinds as all_kinds
+from tercel.desk.trading.journal.bodies import AlphaBody
 from tercel.desk.trading.parent_orders.parent import ParentOrder
 from tercel.execution.policies.policy import CARD, Card, read_card
 from tercel.execution.policies_packaged import card_of
@@ -419,7 +421,11 @@ def add_reads(app: FastAPI, desks: Desks) -> None:
         alphas, over = desks.of(desk).follower.ask(
             lambda state: (dict(state.alphas), list(state.outcomes.scored))
         )
-        rows = [*(forecast_row(name, one) for name, one in alphas.items()), *over]
+        last = (
+            forecast_row(name, one["ns"], msgspec.convert(one, AlphaBody))
+            for name, one in alphas.items()
+        )
+        rows = [*last, *over]
         return [ForecastRow(**to_jsonable(row)) for row in rows]
 
     @app.get("/api/desks/{desk}/models", **needs("look"))

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import msgspec
 from fastapi import FastAPI, Request, Response
 
 from tercel.api.console import models
@@ -15,7 +16,9 @@ from tercel.core.errors import TercelError
 from tercel.core.messages import Style
 from tercel.desk.limits import changed, from_json, loosened
 from tercel.desk.limits.change import same_person
+from tercel.desk.trading.journal import bodies as entries
 from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal.bodies import AssignmentBody, CommandBody
 
 
 def rearm(served: ConnectedDesk, agents: Sequence[str], by: str, reason: str, mark: str) -> Done:
@@ -61,17 +64,20 @@ def may_rearm(served: ConnectedDesk, agents: Sequence[str]) -> dict[str, Any]:
     return {"agents": list(agents), "mark": mark}
 
 
-def may_promote(served: ConnectedDesk, agent: str) -> dict[str, Any]:
+def may_promote(served: ConnectedDesk, agent: str) -> CommandBody:
     """What a promotion would do, as the desk's command has it; refused without a challenger."""
     served.must_have([agent])
-    there = served.follower.ask(
-        lambda state: dict(state.agents[agent].seat) if agent in state.agents else {}
+    there = msgspec.convert(
+        served.follower.ask(
+            lambda state: dict(state.agents[agent].seat) if agent in state.agents else {}
+        ),
+        AssignmentBody,
     )
-    if not there.get("challenger"):
+    if not there.challenger:
         raise HttpError(
             409, "an agent with a challenger", f"{agent}, which has none", "look at the page"
         )
-    return {"agent": agent, "champion": there.get("strategy"), "challenger": there["challenger"]}
+    return CommandBody(agent=agent, champion=there.strategy, challenger=there.challenger)
 
 
 def must_be_so_still(served: ConnectedDesk, act: str, body: Mapping[str, Any]) -> None:
@@ -80,7 +86,8 @@ def must_be_so_still(served: ConnectedDesk, act: str, body: Mapping[str, Any]) -
     if act == "rearm":
         now = {**body, "mark": served.desk.mark()}
     elif act == "promote":
-        now = may_promote(served, body["agent"])
+        agent = msgspec.convert(body, CommandBody).agent or ""
+        now = msgspec.to_builtins(may_promote(served, agent))
     if now != body:
         raise HttpError(
             409,
@@ -105,14 +112,13 @@ def may_undo(served: ConnectedDesk, agent: str) -> None:
 
 
 def posture_of(asked: PostureBody) -> dict[str, Any]:
-    """A posture by hand as the desk's command has it."""
+    """Fields of a posture by hand as the desk's command has them."""
     given = asked.model_dump(
         include={"urgency", "max_participation", "size_multiplier"}, exclude_none=True
     )
     if asked.styles is not None:
         given["styles"] = int(sum({Style[one.upper()] for one in asked.styles}))
-    words = {name: float(value) if name != "styles" else value for name, value in given.items()}
-    return {"agent": asked.agent, "words": words, "span_ns": round(asked.minutes * NS_PER_MINUTE)}
+    return {name: float(value) if name != "styles" else value for name, value in given.items()}
 
 
 def looser(served: ConnectedDesk, asked: LimitsBody) -> tuple[dict[str, str], list[str]]:
@@ -137,18 +143,16 @@ def looser(served: ConnectedDesk, asked: LimitsBody) -> tuple[dict[str, str], li
 
 
 def confirmed(
-    served: ConnectedDesk, act: str, body: Mapping[str, Any], by: Mapping[str, str], reason: str
+    served: ConnectedDesk, act: str, body: Mapping[str, Any], both: str, second: str, reason: str
 ) -> Done:
     """Do what one person asked for and another confirmed (`both`: the two; `second`: the latter)."""
     if act == "rearm":
-        return rearm(served, list(body["agents"]), by["both"], reason, str(body["mark"]))
-    if act == "posture":
-        return ask_desk(served, "posture", body, by["both"], reason)
-    if act == "promote":
-        return ask_desk(served, "promote", body, by["both"], reason)
+        armed = msgspec.convert(body, CommandBody)
+        return rearm(served, armed.agents or (), both, reason, armed.mark)
+    if act in ("posture", "promote"):
+        return ask_desk(served, act, body, both, reason)
     # the desk itself holds who asked for what, and refuses the same person and other values
-    approve = {"act": "approve", "request": int(body["request"]), "changes": body.get("changes")}
-    return ask_desk(served, "limits", approve, by["second"], reason)
+    return ask_desk(served, "limits", {"act": "approve", **body}, second, reason)
 
 
 def add_two_person_routes(app: FastAPI, desks: Desks) -> None:
@@ -179,8 +183,8 @@ def add_two_person_routes(app: FastAPI, desks: Desks) -> None:
                 served,
                 request.state.visit,
                 "promote",
-                body,
-                f"promote {body['challenger']} over {body['champion']} of {name}{words}",
+                msgspec.to_builtins(body),
+                f"promote {body.challenger} over {body.champion} of {name}{words}",
                 asked.reason,
             )
 
@@ -214,7 +218,7 @@ def add_two_person_routes(app: FastAPI, desks: Desks) -> None:
             raise HttpError(
                 409, f"an answer of {served.name}", f"none in {ANSWER_S:g} s", "look at the page"
             )
-        number = int(entry.body["request"])
+        number = entries.LimitsBody.of(entry).request
         what = "loosen " + ", ".join(f"{path} to {value}" for path, value in changes.items())
         response.status_code = 202
         return ask(
@@ -231,12 +235,12 @@ def add_two_person_routes(app: FastAPI, desks: Desks) -> None:
         """Set a posture by hand at once (200), or ask for one instead of risk's (202)."""
         served = desks.whole(asked.desk)
         served.must_have([asked.agent] if asked.agent else [])
-        body = posture_of(asked)
+        given = posture_of(asked)
+        span_ns = round(asked.minutes * NS_PER_MINUTE)
+        body = {"agent": asked.agent, "words": given, "span_ns": span_ns}
         if not asked.instead:
             return ask_desk(served, "posture", body, by(request), asked.reason)
-        words = ", ".join(
-            f"{name.replace('_', ' ')} {value:g}" for name, value in body["words"].items()
-        )
+        words = ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in given.items())
         what = f"posture of {asked.agent or 'the desk'} instead of risk's, {asked.minutes:g} min: {words}"
         response.status_code = 202
         return ask(
@@ -280,11 +284,9 @@ def add_two_person_routes(app: FastAPI, desks: Desks) -> None:
         def act(found: Asked) -> Done | HttpError:
             must_be_so_still(served, found.act, found.body)
             first = f"{found.asked_by} ({found.proof})"
-            names = {"both": f"{first}, confirmed by {visit.by}", "second": visit.by}
+            both, reason = f"{first}, confirmed by {visit.by}", f"{found.reason}; {asked.reason}"
             try:
-                return confirmed(
-                    served, found.act, found.body, names, f"{found.reason}; {asked.reason}"
-                )
+                return confirmed(served, found.act, found.body, both, visit.by, reason)
             except HttpError as unknown:  # the desk has the word, and may do it yet: never twice
                 return unknown
 

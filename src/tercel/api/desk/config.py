@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from tercel.api.demo.markets import DEMO, MarketScenario, demo_text, scenario_of
+from tercel.api.demo import DEMO, MarketScenario, demo_text, scenario_of
 from tercel.core.files import write_atomic
 from tercel.core.toml import changed, parse_toml, read_toml, schema_of, validated
 from tercel.desk.engine.config import CLOSING_S, OFF, AgentSection, DeskConfig, InstrumentSection

@@ -1,188 +1,53 @@
-"""The day of a desk, folded from its journal: costs, profit, exposure, limits, alerts with their owners, what is open.
+"""The day of desks, folded from their journals: costs, profit, limits, alerts with their owners, acts of people.
 
-    day_of(reader, "desks/today")["sentence"]
+    day_of(reader, "desks/today").money()
 
-`day_of` is a function of a journal and a window of venue time; `days_of` reads folders, and tells of those that it
-cannot read. The page is `api.desk.day_page`.
+`day_of` is a function of a journal and a window of venue time; `days_of` reads folders. What a desk holds and owes at
+the end is its read model (`desk.console.report`) then. The words and the page are `api.desk.day_page`.
 """
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
-from tercel.api.desk.day_page import HELD, SHARED, needs_of, sentence_of
 from tercel.core.errors import ConfigError, JournalError, TercelError
-from tercel.core.orders import shown, summed
+from tercel.core.lifecycle import ChildOrder
+from tercel.core.orders import Report, summed
 from tercel.core.ports import Entries, Entry
-from tercel.core.serialization import to_jsonable
+from tercel.core.serialization import Record
 from tercel.desk.console.alerts import (
     KINDS,
     SEVERE,
     UNREADABLE,
-    Owner,
+    AlertBook,
     alert_of,
     concerns,
     gate_terms,
-    owner_of,
     unbooked,
 )
-from tercel.desk.console.report import Alert, DeskReport
+from tercel.desk.console.report import Alert, DeskReport, Limit, Profit, Total
 from tercel.desk.console.state import DeskState, highest
 from tercel.desk.gate.process import gate_folder
 from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal.bodies import CostBody
 from tercel.desk.trading.journal.store import JournalReader, verify
-from tercel.desk.trading.parent_orders.parent import ParentStatus
 from tercel.desk.trading.risk.kill_switch import LATCH, KillLatch
-from tercel.desk.trading.risk.money import DAY_NS, by
-from tercel.desk.trading.risk.money import summed as summed_over
-from tercel.desk.trading.tca.shortfall import BPS, by_filled
+from tercel.desk.trading.risk.money import DAY_NS
+from tercel.desk.trading.tca.shortfall import BPS, weighted_mean
 
 CHANGED: Final = {
     "tightened": "limits tightened",
     "loosened": "limits loosened",
     "requested": "looser limits asked for",
 }
-_COST: Final = ("is_bps", "notional", "filled", "unfilled", "refused", "by_hand")
-_ALERT: Final = ("severity", "code", "agent", "text", "gate", "owner", "note")
-"""What alerts in one row of a report have in common, the text apart."""
-
-
-class DayEvents:
-    """The fold: entries in order, those before the day too, since a parent counts on the day of its first analysis.
-
-    Owners of alerts are taken whenever they come.
-    """
-
-    def __init__(self) -> None:
-        self.accepted = 0
-        self.over = 0
-        self.fills: Counter[str] = Counter()
-        """By agent; lots (10^-8) likewise."""
-        self.lots: Counter[str] = Counter()
-        self.denials: Counter[str] = Counter()
-        """By code."""
-        self.severities: Counter[str] = Counter()
-        self.costs: dict[str, dict[str, Any]] = {}
-        """Of each parent, by its last analysis."""
-        self.people: list[dict[str, Any]] = []
-        self.limits: dict[tuple[str, str, str], dict[str, Any]] = {}
-        """Where each limit came nearest to its end."""
-        self.owners: dict[tuple[bool, int], Owner] = {}
-        """Of alerts, by whether they stand in the gate's journal and the number of their entry."""
-        self._alerts: list[Alert] = []
-        self._analysed: set[str] = set()
-
-    def apply(self, seq: int, entry: Entry, state: DeskState, *, inside: bool) -> None:
-        """Take one entry that a state has taken; one before the day (`inside` False) changes no figure."""
-        if entry.kind == kinds.OPERATOR:
-            self.own(seq, entry)
-        elif entry.kind in (kinds.FEEDBACK, kinds.TCA):
-            self._cost(entry, state, inside)
-        if not inside:
-            return
-        for pair in state.ledger.moves:
-            for sign, fill in zip((-1, 1), pair, strict=True):
-                if fill is not None:
-                    self.fills[fill.account] += sign
-                    self.lots[fill.account] += sign * fill.qty
-        body = entry.body
-        if entry.kind == kinds.PARENT:
-            self.accepted += body.get("event") == "accepted"
-            self.over += body.get("event") in ("done", "cancelled", "expired", "refused")
-        elif entry.kind == kinds.DENIED:
-            self.denials[str(body.get("code", ""))] += 1
-        elif entry.kind == kinds.ALERT:
-            self.alert(seq, entry)
-        elif entry.kind == kinds.HEARTBEAT:
-            for row in highest(body.get("limits", {})):
-                key = row.scope, row.name, row.limit
-                if row.used and row.share > self.limits.get(key, {"share": 0.0})["share"]:
-                    self.limits[key] = vars(row) | {"ns": entry.ns}
-        else:
-            self._person(entry, body)
-
-    def _cost(self, entry: Entry, state: DeskState, inside: bool) -> None:
-        first = entry.parent not in self._analysed
-        self._analysed.add(entry.parent)
-        if not inside or not (first or entry.parent in self.costs):
-            return
-        body = to_jsonable(entry.body)
-        row = {"is_bps": None} | {key: body[key] for key in _COST if key in body}
-        where = {"parent": entry.parent, "agent": entry.agent, "instrument": entry.instrument}
-        cost = 0.0 if row["is_bps"] is None else row["is_bps"] * row["notional"] / BPS
-        currency = state.money.unit(entry.instrument).currency
-        self.costs[entry.parent] = where | row | {"currency": currency, "cost": cost}
-
-    def _person(self, entry: Entry, body: Mapping[str, Any]) -> None:
-        """What a person did to agents and limits; what one did to several for one reason is one act."""
-        agent = entry.agent or str(body.get("scope", ""))
-        who = str(body.get("by") or "")
-        if entry.kind == kinds.KILL:
-            what = "killed"
-        elif entry.kind == kinds.REARM and ("ends" not in body or who):
-            what = f"confirmed {body['ends'][0]}" if "operator" in body else "re-armed"
-        elif entry.kind == kinds.PROMOTED:
-            what = f"promoted {body.get('challenger')} over {body.get('champion')} of {agent}"
-        elif entry.kind == kinds.LIMITS and body.get("event") in CHANGED:
-            changes = dict(body.get("changes") or {}).items()
-            what = f"{CHANGED[body['event']]}: " + ", ".join(f"{at} = {to}" for at, to in changes)
-            who += f", asked for by {body['asked_by']}" if body.get("asked_by") else ""
-        else:
-            return
-        of_agents = entry.kind in (kinds.KILL, kinds.REARM)
-        why = str(body.get("reason") or "")
-        same = (
-            row
-            for row in reversed(self.people if of_agents else [])
-            if (row["what"], row["why"]) == (what, why) and who in ("", row["who"])
-        )
-        row = next(same, None)
-        if row is None:
-            row = {"ns": entry.ns, "what": what, "who": who, "why": why}
-            row |= {"agents": []} if of_agents else {}
-            self.people.append(row)
-        if of_agents and agent not in row["agents"]:
-            row["agents"].append(agent)
-        if entry.kind == kinds.KILL:
-            row.setdefault("events", {})[agent] = str(body.get("event", ""))
-
-    def own(self, seq: int, entry: Entry, *, at_gate: bool = False) -> None:
-        """Take what an operator's entry says of an alert's owner, whenever it came; the first one's it is."""
-        for alert, owner in owner_of(seq, entry).items():
-            self.owners.setdefault((at_gate, alert), owner)
-
-    def alert(self, seq: int, entry: Entry, *, at_gate: bool = False) -> None:
-        """Take an alert of the day, the desk's or its gate's."""
-        row = alert_of(seq, entry, gate=at_gate)
-        self.severities[row.severity] += 1
-        if row.severity in SEVERE:
-            self._alerts.append(row)
-
-    def alerts(self) -> list[dict[str, Any]]:
-        """Critical ones, then warnings, those without an owner first: those of one code, agent and owner in one row."""
-        rows: dict[tuple[Any, ...], dict[str, Any]] = {}
-        for one in sorted(self._alerts, key=lambda one: one.ns):
-            owner = self.owners.get((one.gate, one.seq), Owner("", ""))
-            shown = {name: (vars(one) | owner._asdict())[name] for name in _ALERT}
-            key = tuple(value for name, value in shown.items() if name != "text")
-            row = rows.setdefault(key, {"n": 0, "first_ns": one.ns, "seqs": []})
-            row |= shown | {"n": row["n"] + 1, "last_ns": one.ns}
-            row["seqs"].append(one.seq)
-        return sorted(
-            rows.values(), key=lambda row: (SEVERE.index(row["severity"]), bool(row["owner"]))
-        )
-
-
-LIMITS_SHOWN: Final = 5
-FIGURES: Final = ("realised", "open", "fees")
-EXPOSURE: Final = ("currency", "gross", "net", "var95", "var_used", "var_returns")
+HELD: Final = "killed after the last session:"
+"""Beginning of the record of a kill while the desk did not run."""
 _TIMED: Final = (kinds.SESSION, kinds.MARKET, kinds.HEARTBEAT)
 """Written at least once a minute by a desk that runs."""
-Sums = dict[tuple[str, str], dict[str, float | None]]
-"""Realised, open and fees by agent and currency."""
 
 
 @dataclass(frozen=True)
@@ -210,6 +75,11 @@ class GateDay:
                 yield seq, entry
 
     @property
+    def shared(self) -> str:
+        """Folder of a gate that serves several desks; "" otherwise."""
+        return str(self.terms.get("journal", ""))
+
+    @property
     def last_ns(self) -> int:
         """Time of the last alert that concerns the desk; 0 without one."""
         return max((entry.ns for _, entry in self.alerts() if entry.kind == kinds.ALERT), default=0)
@@ -218,25 +88,18 @@ class GateDay:
 NO_GATE: Final = GateDay()
 
 
-@contextmanager
-def _gate_of(desk: Path, journal: JournalReader) -> Iterator[GateDay]:
+def _gate_of(desk: Path, journal: JournalReader, opened: ExitStack) -> GateDay:
     """The gate of a desk, its hashes checked."""
-    terms: dict[str, Any] = {}
-    for _, entry in journal.read(0, (kinds.SESSION,)):
-        terms = gate_terms(entry.body)
-    reader: JournalReader | None = None
-    fault = ""
+    last = [entry.body for _, entry in journal.read(0, (kinds.SESSION,))][-1:]
+    terms = gate_terms(last[0]) if last else {}
     try:
         if (where := gate_folder(desk, terms)) is not None:
             _check(where)
-            reader = JournalReader(where)
+            return GateDay(opened.enter_context(closing(JournalReader(where))), terms)
     except UNREADABLE as error:
         fault = error.received if isinstance(error, TercelError) else str(error)
-    try:
-        yield GateDay(reader, terms, fault)
-    finally:
-        if reader is not None:
-            reader.close()
+        return GateDay(None, terms, fault)
+    return GateDay(None, terms)
 
 
 def _check(folder: Path) -> None:
@@ -302,147 +165,90 @@ def _ends(journal: Entries, to_ns: int | None) -> tuple[int, int]:
     return max([last, *(entry.ns for _, entry in journal.read(seq))]), began
 
 
-def day_of(
-    journal: Entries,
-    name: str,
-    window: DayWindow | None = None,
-    gate: GateDay = NO_GATE,
-    latched: Sequence[dict[str, Any]] = (),
-) -> dict[str, Any]:
-    """The day of one desk as JSON values.
+# -- the fold ---------------------------------------------------------------------------------------------------------
 
-    Parameters
-    ----------
-    journal : Entries
-    name : str
-        What the desk is called.
-    window : DayWindow, optional
-    gate : GateDay, optional
-        The gate before its venue.
-    latched : sequence of dict
-        Kills that hold and that the journal does not tell of, as acts of people.
 
-    Returns
-    -------
-    dict
-        ``sentence`` (what it cost and made, what needs a person) and ``needs``; ``costs`` against arrival; ``money`` of
-        the day by currency; ``exposure`` and value at risk at its end; ``agents``; ``limits`` used most in it;
-        ``denials``; ``people`` (who killed, re-armed, promoted, changed limits, and why); ``alerts`` with owners, how
-        many by ``severities``; the ``gate`` if it serves several desks; what is ``unknown`` or open at its end;
-        executions that are ``unbooked``; ``faults`` of the journal.
+@dataclass
+class ParentCosts:
+    """Mean cost of parents by filled value, its 95 % interval, and what was left of them."""
 
-    >>> from tercel.desk.trading.journal.chain import MemoryJournal
-    >>> day_of(MemoryJournal(), "mine")["sentence"]
-    'mine: no parent was analysed; nothing was made or lost; nothing needs a person now.'
+    parents: int
+    is_bps: float | None
+    low_bps: float | None
+    high_bps: float | None
+    unfilled: float
+    refused: float
+
+
+@dataclass(kw_only=True)
+class DayMoney(Profit):
+    """Money of one currency in a day: cost of parents, profit realised, change of the open profit, fees, profit less
+    fees."""
+
+    cost: float | None
+    profit: float | None
+
+
+@dataclass(frozen=True)
+class ParentCostRow:
+    """Cost of one parent by its last analysis."""
+
+    entry: Entry
+    body: CostBody
+    currency: str
+
+    @property
+    def cost(self) -> float:
+        """Cost of its fills in money."""
+        return 0.0 if self.body.is_bps is None else self.body.is_bps * self.body.notional / BPS
+
+
+@dataclass(kw_only=True)
+class DayLimit(Limit):
+    """A limit at the time when it came nearest to its end."""
+
+    ns: int
+
+
+@dataclass(frozen=True)
+class Act(Record):
+    """What a person did to agents and limits; to several agents for one reason is one act.
+
+    `events`: of kills, the last one of each agent.
     """
-    from_ns, to_ns = (window or DayWindow()).of(journal, gate)
-    state, events, before = DeskState(), DayEvents(), None
-    for seq, entry in journal.read():
-        if entry.ns > to_ns:
-            break
-        if before is None and entry.ns >= from_ns:
-            before = _sums(state)
-        state.apply(seq, entry)
-        events.apply(seq, entry, state, inside=before is not None)
-    # an alert may be taken after the day
-    for seq, entry in journal.read(state.seq, (kinds.OPERATOR,)):
-        events.own(seq, entry)
-    for seq, entry in gate.alerts():
-        if entry.kind == kinds.OPERATOR:
-            events.own(seq, entry, at_gate=True)
-        elif from_ns <= entry.ns <= to_ns:
-            events.alert(seq, entry, at_gate=True)
-    now = _sums(state)
-    report = state.report()
-    found = {"desk": name, "from_ns": from_ns, "to_ns": to_ns, "session": dict(state.session)}
-    found |= _figures(report, events, _gained(now if before is None else before, now))
-    found |= _at_the_end(state, report, gate, to_ns)
-    found |= {
-        "denials": dict(events.denials.most_common()),
-        "severities": dict(events.severities),
-        "people": [*events.people, *latched],
-        "alerts": events.alerts(),
-        "limits": sorted(events.limits.values(), key=lambda row: -row["share"])[:LIMITS_SHOWN],
-        "gate": str(gate.terms.get("journal", "")),
-        "gate_fault": gate.fault,
-    }
-    found["needs"] = needs_of(found)
-    return {"sentence": sentence_of(found, name), **found}
+
+    ns: int
+    what: str
+    who: str
+    why: str
+    agents: list[str] = field(default_factory=list)
+    events: dict[str, str] = field(default_factory=dict)
+
+    def json_fields(self) -> dict[str, object]:
+        """Without agents and events where there are none."""
+        return {key: value for key, value in vars(self).items() if value not in ([], {})}
 
 
-# -- money and costs --------------------------------------------------------------------------------------------------
+Money = TypeVar("Money", Profit, DayMoney, Total)
+NOTHING: Final = Profit(currency="", realised=0.0, open=0.0, fees=0.0)
 
 
-def _sums(state: DeskState) -> Sums:
-    """Profit by agent and currency so far."""
-    return {
-        (agent, currency): {name: summed_over(some, name) for name in FIGURES}
-        for agent, held in by(state.money.holdings(state.ledger.positions), lambda one: one.agent)
-        for currency, some in by(held, lambda one: one.unit.currency)
-    }
+def added(rows: Iterable[Money]) -> list[Money]:
+    """A row a currency: the sum of each figure, None where a part is not known.
 
-
-def _figures(report: DeskReport, events: DayEvents, gained: Sums) -> dict[str, Any]:
-    """Costs, money and agents of the day."""
-    costs = list(events.costs.values())
-    agents = [
-        {
-            "name": row.name,
-            "state": row.state,
-            "state_reason": row.state_reason,
-            "strategy": row.strategy,
-            "fills": events.fills[row.name],
-            "lots": shown(events.lots[row.name]),
-            "costs": costs_of(
-                [one for one in costs if one["agent"] == row.name and "by_hand" not in one]
-            ),
-            "money": money_of(costs, gained, row.name),
-        }
-        for row in report.agents
-    ]
-    return {
-        "parents": {"accepted": events.accepted, "over": events.over},
-        "fills": sum(events.fills.values()),
-        "lots": shown(sum(events.lots.values())),
-        "costs": costs_of(costs),
-        "parent_costs": costs,
-        "money": money_of(costs, gained),
-        "exposure": [{key: getattr(row, key) for key in EXPOSURE} for row in report.money],
-        "agents": agents,
-    }
-
-
-def _gained(before: Sums, now: Sums) -> Sums:
-    none = dict.fromkeys(FIGURES, 0.0)
-    gained: Sums = {}
-    for key, row in now.items():
-        was = before.get(key, none)
-        gained[key] = {
-            name: None if value is None or (old := was[name]) is None else value - old
-            for name, value in row.items()
-        }
-    return gained
-
-
-def money_of(
-    costs: Iterable[Mapping[str, Any]], gained: Sums, agent: str | None = None
-) -> list[dict[str, Any]]:
-    """A row a currency: what parents cost, profit realised, change of the open profit, fees, and profit less fees."""
-    parts: defaultdict[str, list[Mapping[str, float | None]]] = defaultdict(list)
-    for one in costs:
-        if agent in (None, one["agent"]):
-            parts[one["currency"]].append({"cost": one["cost"]})
-    for (name, currency), row in gained.items():
-        if agent in (None, name):
-            parts[currency].append(row)
-    keys = ("cost", *FIGURES)
-    sums = {at: {n: total(one.get(n, 0.0) for one in parts[at]) for n in keys} for at in parts}
-    return [
-        {"currency": at}
-        | row
-        | {"profit": total([row["realised"], row["open"], -(row["fees"] or 0.0)])}
-        for at, row in sorted(sums.items())
-    ]
+    >>> rows = [Profit(currency="USD", realised=2.0, open=1.0, fees=fees) for fees in (0.0, None)]
+    >>> [(row.currency, row.realised, row.fees) for row in added(rows)]
+    [('USD', 4.0, None)]
+    """
+    groups: defaultdict[str, list[Money]] = defaultdict(list)
+    for row in rows:
+        groups[row.currency].append(row)
+    found = []
+    for _, some in sorted(groups.items()):
+        names = [name for name in vars(some[0]) if name != "currency"]
+        sums: Any = {name: total(getattr(one, name) for one in some) for name in names}
+        found.append(replace(some[0], **sums))
+    return found
 
 
 def total(values: Iterable[float | None]) -> float | None:
@@ -455,149 +261,328 @@ def total(values: Iterable[float | None]) -> float | None:
     return None if None in found else float(sum(value for value in found if value is not None))
 
 
-def costs_of(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Mean cost of parents by filled value, its 95 % interval, and what was left of them.
+def costs_of(rows: Iterable[ParentCostRow]) -> ParentCosts:
+    """Costs of parents together.
 
-    >>> rows = [{"is_bps": at, "notional": 1.0, "unfilled": 1, "refused": 0} for at in (1.0, 2.0, 3.0)]
-    >>> found = costs_of(rows)
-    >>> found["is_bps"], round(found["low_bps"], 2), found["unfilled"]
+    >>> costs = [CostBody(is_bps=value, notional=1.0, unfilled=1) for value in (1.0, 2.0, 3.0)]
+    >>> found = costs_of(ParentCostRow(Entry(kinds.TCA, 0), cost, "") for cost in costs)
+    >>> found.is_bps, round(found.low_bps, 2), found.unfilled
     (2.0, -0.48, 3)
     """
-    mean, half = by_filled(rows)
+    found = [row.body for row in rows]
+    mean, half = weighted_mean((cost.is_bps, cost.notional) for cost in found)
     low, high = (None, None) if mean is None or half is None else (mean - half, mean + half)
-    left = {key: summed(row.get(key) or 0 for row in rows) for key in ("unfilled", "refused")}
-    return {"parents": len(rows), "is_bps": mean, "low_bps": low, "high_bps": high, **left}
+    return ParentCosts(
+        len(found),
+        mean,
+        low,
+        high,
+        summed(cost.unfilled for cost in found),
+        summed(cost.refused for cost in found),
+    )
 
 
-# -- the end of the day -----------------------------------------------------------------------------------------------
+@dataclass
+class Day:
+    """The fold of one desk's day; a parent counts on the day of its first analysis, by its last.
+
+    Parameters
+    ----------
+    desk : str
+        What the desk is called.
+    from_ns, to_ns : int
+        Venue time of its first and last moment.
+    gate : GateDay
+        The gate before its venue.
+    state : DeskState
+        As far as it is folded.
+    before : DeskReport, optional
+        The desk as the day began; None: it has not.
+    fills, lots : Counter
+        By agent; lots in 10^-8.
+    unbooked : list of Report
+        Executions that the gate alone has.
+    """
+
+    desk: str
+    from_ns: int
+    to_ns: int
+    gate: GateDay = NO_GATE
+    state: DeskState = field(default_factory=DeskState)
+    before: DeskReport | None = None
+    accepted: int = 0
+    over: int = 0
+    fills: Counter[str] = field(default_factory=Counter)
+    lots: Counter[str] = field(default_factory=Counter)
+    denials: Counter[str] = field(default_factory=Counter)
+    severities: Counter[str] = field(default_factory=Counter)
+    costs: dict[str, ParentCostRow] = field(default_factory=dict)
+    limits: dict[tuple[str, str, str], DayLimit] = field(default_factory=dict)
+    people: list[Act] = field(default_factory=list)
+    unbooked: list[Report] = field(default_factory=list)
+    _alerts: list[Alert] = field(default_factory=list)
+    _at_gate: AlertBook = field(default_factory=AlertBook)
+    _analysed: set[str] = field(default_factory=set)
+
+    def apply(self, seq: int, entry: Entry) -> None:
+        """Fold one entry; one before the day changes no figure of it."""
+        if self.before is None and entry.ns >= self.from_ns:
+            self.before = self.state.report()
+        self.state.apply(seq, entry)
+        body = entry.body
+        if entry.kind in (kinds.FEEDBACK, kinds.TCA):
+            self._cost(entry)
+        if self.before is None:
+            return
+        for pair in self.state.ledger.moves:
+            for sign, fill in zip((-1, 1), pair, strict=True):
+                if fill is not None:
+                    self.fills[fill.account] += sign
+                    self.lots[fill.account] += sign * fill.qty
+        if entry.kind == kinds.PARENT:
+            self.accepted += body.get("event") == "accepted"
+            self.over += body.get("event") in ("done", "cancelled", "expired", "refused")
+        elif entry.kind == kinds.DENIED:
+            self.denials[str(body.get("code", ""))] += 1
+        elif entry.kind == kinds.ALERT:
+            self._alert(alert_of(seq, entry))
+        elif entry.kind == kinds.HEARTBEAT:
+            for row in highest(body.get("limits", {})):
+                key = row.scope, row.name, row.limit
+                before = self.limits.get(key)
+                if row.used and row.share > (0.0 if before is None else before.share):
+                    self.limits[key] = DayLimit(**vars(row), ns=entry.ns)
+        else:
+            self._person(entry)
+
+    def apply_gate(self, seq: int, entry: Entry) -> None:
+        """Fold an alert of its gate that concerns the desk, or what a person said of one."""
+        self._at_gate.apply(seq, entry)
+        if entry.kind == kinds.ALERT and self.from_ns <= entry.ns <= self.to_ns:
+            self._alert(alert_of(seq, entry, gate=True))
+
+    def _alert(self, alert: Alert) -> None:
+        self.severities[alert.severity] += 1
+        if alert.severity in SEVERE:
+            self._alerts.append(alert)
+
+    def _cost(self, entry: Entry) -> None:
+        first = entry.parent not in self._analysed
+        self._analysed.add(entry.parent)
+        if self.before is None or not (first or entry.parent in self.costs):
+            return
+        currency = self.state.money.unit(entry.instrument).currency
+        self.costs[entry.parent] = ParentCostRow(entry, CostBody.of(entry), currency)
+
+    def _person(self, entry: Entry) -> None:
+        body, event = entry.body, str(entry.body.get("event", ""))
+        who, why = str(body.get("by") or ""), str(body.get("reason") or "")
+        agent = entry.agent or str(body.get("scope", ""))
+        ends, asked_by = body.get("ends"), body.get("asked_by")
+        if entry.kind == kinds.PROMOTED:
+            what = f"promoted {body.get('challenger')} over {body.get('champion')} of {agent}"
+        elif entry.kind == kinds.LIMITS and event in CHANGED:
+            changes = dict(body.get("changes") or {}).items()
+            what = f"{CHANGED[event]}: " + ", ".join(f"{at} = {to}" for at, to in changes)
+            who += f", asked for by {asked_by}" if asked_by else ""
+        elif entry.kind == kinds.KILL or (entry.kind == kinds.REARM and (ends is None or who)):
+            rearmed = f"confirmed {ends[0]}" if ends and "operator" in body else "re-armed"
+            what = "killed" if entry.kind == kinds.KILL else rearmed
+            same = (
+                one
+                for one in reversed(self.people)
+                if (one.what, one.why) == (what, why) and who in ("", one.who)
+            )
+            if (act := next(same, None)) is None:
+                act = Act(entry.ns, what, who, why)
+                self.people.append(act)
+            if agent not in act.agents:
+                act.agents.append(agent)
+            if entry.kind == kinds.KILL:
+                act.events[agent] = event
+            return
+        else:
+            return
+        self.people.append(Act(entry.ns, what, who, why))
+
+    # -- what is shown ------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def report(self) -> DeskReport:
+        """The desk at the end of the day."""
+        return self.state.report()
+
+    @cached_property
+    def gained(self) -> list[tuple[str, Profit]]:
+        """Profit of the day by agent, in the order of their names, a row a currency."""
+        before = (self.report if self.before is None else self.before).agents
+        was = {(one.name, row.currency): row for one in before for row in one.money}
+        found = []
+        for one in sorted(self.report.agents, key=lambda one: one.name):
+            for row in one.money:
+                old = was.get((one.name, row.currency), NOTHING)
+                made, open_, fees = (
+                    None if now is None or then is None else now - then
+                    for now, then in (
+                        (row.realised, old.realised),
+                        (row.open, old.open),
+                        (row.fees, old.fees),
+                    )
+                )
+                profit = Profit(currency=row.currency, realised=made, open=open_, fees=fees)
+                found.append((one.name, profit))
+        return found
+
+    def money(self, agent: str | None = None) -> list[DayMoney]:
+        """Money of the desk or of an agent, a row a currency."""
+        paid: defaultdict[str, list[float]] = defaultdict(list)
+        for one in self.costs.values():
+            if agent in (None, one.entry.agent):
+                paid[one.currency].append(one.cost)
+        rows = [row for name, row in self.gained if agent in (None, name)]
+        rows += [Profit(currency=at, realised=0.0, open=0.0, fees=0.0) for at in paid]
+        return [
+            DayMoney(
+                **vars(row),
+                cost=total(paid[row.currency]),
+                profit=total([row.realised, row.open, -(row.fees or 0.0)]),
+            )
+            for row in added(rows)
+        ]
+
+    def agent_costs(self, agent: str) -> ParentCosts:
+        """Costs of the parents that an agent worked alone."""
+        return costs_of(
+            one
+            for one in self.costs.values()
+            if one.entry.agent == agent and one.body.by_hand is None
+        )
+
+    @cached_property
+    def alerts(self) -> list[list[Alert]]:
+        """Those of one code, agent and owner together: critical ones, then warnings, those without an owner first."""
+        rows: defaultdict[tuple[int, bool, *tuple[str | bool, ...]], list[Alert]] = defaultdict(
+            list
+        )
+        of_desk = self.state.alerts.owned(one for one in self._alerts if not one.gate)
+        of_gate = self._at_gate.owned(one for one in self._alerts if one.gate)
+        for one in sorted([*of_desk, *of_gate], key=lambda one: one.ns):
+            place = SEVERE.index(one.severity), bool(one.owner)
+            rows[*place, one.code, one.agent, one.gate, one.owner, one.note].append(one)
+        return [some for _, some in sorted(rows.items(), key=lambda row: row[0][:2])]
+
+    @property
+    def most_used(self) -> list[DayLimit]:
+        """Limits, those that came nearest to their end first."""
+        return sorted(self.limits.values(), key=lambda row: -row.share)
+
+    @property
+    def requests(self) -> list[dict[str, object]]:
+        """Requests for looser limits without an answer at its end."""
+        return [
+            {"request": number, "by": one.by, "reason": one.reason, "changes": one.changes}
+            for number, one in self.state.ledger.limits.requests.items()
+            if one.open(self.state.ns)
+        ]
+
+    @property
+    def open_orders(self) -> int:
+        """Number of orders open at its end, those of unknown fate apart."""
+        unknown = {order.root for order in self.unknown}
+        return sum(order.root not in unknown for order in self.state.ledger.orders.live())
+
+    @cached_property
+    def unknown(self) -> list[ChildOrder]:
+        """Orders of unknown fate at its end."""
+        return list({order.root: order for order in self.state.ledger.orders.unknown()}.values())
 
 
-def _at_the_end(state: DeskState, report: DeskReport, gate: GateDay, to_ns: int) -> dict[str, Any]:
-    """State, open and unknown orders, and failed checks at the end of the day."""
-    ledger = state.ledger
-    unknown = {order.root: order for order in ledger.orders.unknown()}
-    heard = () if gate.journal is None else unbooked(gate.journal, ledger, gate.terms, to_ns)
-    return {
-        "states": ledger.states.rows(),
-        "unknown": [
-            {
-                "order": order.root,
-                "agent": order.account,
-                "instrument": order.instrument,
-                "side": order.side,
-                "lots": order.lots,
-                "filled": shown(order.cum_qty),
-                "ns": order.sent_ns,
-            }
-            for order in unknown.values()
-        ],
-        "open_orders": sum(order.root not in unknown for order in ledger.orders.live()),
-        "open_parents": [
-            {"parent": one.id, **one.row, "waits": one.status == ParentStatus.PAUSED}
-            for one in ledger.parents.open()
-        ],
-        "positions": [vars(row) for row in report.positions if row.lots],
-        "requests": [
-            {"request": number, "by": one.by, "reason": one.reason, "changes": dict(one.changes)}
-            for number, one in ledger.limits.requests.items()
-            if one.open(state.ns)
-        ],
-        "faults": ledger.faults(),
-        "unbooked": [
-            {
-                "order": one.cl_ord_id,
-                "agent": one.account,
-                "instrument": one.instrument,
-                "side": one.side,
-                "lots": shown(one.last_qty),
-                "ns": one.ns,
-            }
-            for one in heard
-        ],
-    }
+def day_of(
+    journal: Entries,
+    name: str,
+    window: DayWindow | None = None,
+    gate: GateDay = NO_GATE,
+    latched: Sequence[Act] = (),
+) -> Day:
+    """The day of one desk.
+
+    Parameters
+    ----------
+    journal : Entries
+    name : str
+        What the desk is called.
+    window : DayWindow, optional
+    gate : GateDay, optional
+        The gate before its venue.
+    latched : sequence of Act
+        Kills that hold and that the journal does not tell of.
+
+    >>> from tercel.desk.trading.journal.chain import MemoryJournal
+    >>> day_of(MemoryJournal(), "mine").money()
+    []
+    """
+    day = Day(name, *(window or DayWindow()).of(journal, gate), gate)
+    for seq, entry in journal.read():
+        if entry.ns > day.to_ns:
+            break
+        day.apply(seq, entry)
+    # an alert may be taken after the day
+    for seq, entry in journal.read(day.state.seq, (kinds.OPERATOR,)):
+        day.state.alerts.apply(seq, entry)
+    for seq, entry in gate.alerts():
+        day.apply_gate(seq, entry)
+    day.people += latched
+    if gate.journal is not None:
+        day.unbooked += unbooked(gate.journal, day.state.ledger, gate.terms, day.to_ns)
+    return day
 
 
 # -- folders ----------------------------------------------------------------------------------------------------------
 
 
-def days_of(folders: Sequence[Path], window: DayWindow | None = None) -> dict[str, Any]:
-    """The day of each desk and of all: {"desks": [...], "all": {...}}; a desk that cannot be read has an ``error``.
+@dataclass
+class UnreadDay:
+    """The day of a desk whose journal cannot be read."""
 
-    Every entry of a journal is checked against its hash before a figure is made of it.
-    """
+    desk: str
+    error: TercelError
+
+    @property
+    def need(self) -> str:
+        """What a person has to see to."""
+        return f"its journal cannot be read: {self.error.received}"
+
+
+def days_of(folders: Sequence[Path], window: DayWindow | None = None) -> list[Day | UnreadDay]:
+    """The day of each desk; every entry of a journal is checked against its hash before a figure is made of it."""
     names = [folder.resolve().name for folder in folders]
-    called = [
-        name if names.count(name) == 1 else str(folder)
-        for name, folder in zip(names, folders, strict=True)
+    return [
+        _read(folder, name if names.count(name) == 1 else str(folder), window)
+        for folder, name in zip(folders, names, strict=True)
     ]
-    days = [_read(folder, name, window) for folder, name in zip(folders, called, strict=True)]
-    return {"desks": days, "all": all_of(days)}
 
 
-def _read(folder: Path, name: str, window: DayWindow | None) -> dict[str, Any]:
+def _read(folder: Path, name: str, window: DayWindow | None) -> Day | UnreadDay:
     try:
         _check(folder)
-        with closing(JournalReader(folder)) as reader, _gate_of(folder, reader) as gate:
+        with closing(JournalReader(folder)) as reader, ExitStack() as opened:
             latched = [] if window and window.to_ns else _unspoken(folder, reader)
-            return day_of(reader, name, window, gate, latched)
+            return day_of(reader, name, window, _gate_of(folder, reader, opened), latched)
     except TercelError as error:
-        needs = [f"its journal cannot be read: {error.received}"]
-        return {"desk": name, "gate": "", "error": error.to_json(), "needs": needs}
+        return UnreadDay(name, error)
 
 
-def _unspoken(folder: Path, journal: Entries) -> list[dict[str, Any]]:
-    """Kills that hold and that no session has written down, as acts of people."""
+def _unspoken(folder: Path, journal: Entries) -> list[Act]:
+    """Kills that hold and that no session has written down."""
     latch = KillLatch(folder / LATCH).state()
     journaled = {
         (entry.body.get("by"), entry.body.get("reason"))
         for _, entry in journal.read(0, (kinds.KILL,))
     }
     return [
-        {
-            "ns": one["at_ns"],
-            "what": HELD,
-            "who": one["by"],
-            "why": one["reason"],
-            "agents": one["agents"] or ["every agent"],
-        }
-        for one in latch.history
-        if one["what"] == "kill"
-        and one["reason"] in latch.killed.values()
-        and (one["by"], one["reason"]) not in journaled
-    ]
-
-
-def all_of(days: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """All desks that could be read, summed; value at risk is not, as losses of desks need not come together."""
-    read = [day for day in days if "error" not in day]
-    needs = dict[tuple[str, str], str]()
-    for day in sorted(days, key=lambda day: "error" not in day):
-        for need in day[
-            "needs"
-        ]:  # needs of a gate of several desks are reported by the first of them
-            of = day["gate"] if SHARED in need else day["desk"]
-            needs.setdefault((of, need), f"{day['desk']}: {need}")
-    found = {
-        "desks": len(days),
-        "read": len(read),
-        "costs": costs_of([row for day in read for row in day["parent_costs"]]),
-        "needs": [*needs.values()],
-        "money": _added([row for day in read for row in day["money"]]),
-        "exposure": _added([row for day in read for row in day["exposure"]]),
-    }
-    several = "1 desk" if len(days) == 1 else f"{len(days)} desks"
-    who = several if len(read) == len(days) else f"{len(read)} of {several}"
-    return {"sentence": sentence_of(found, who), **found}
-
-
-def _added(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Rows of desks by currency; value at risk apart."""
-    sums: dict[str, dict[str, list[float | None]]] = {}
-    for row in rows:
-        parts = sums.setdefault(row["currency"], defaultdict(list))
-        for key in row.keys() - {"currency", "var95", "var_used", "var_returns"}:
-            parts[key].append(row[key])
-    return [
-        {"currency": at} | {key: total(some) for key, some in sorted(parts.items())}
-        for at, parts in sorted(sums.items())
+        Act(one.at_ns, HELD, one.by, one.reason, list(one.agents) or ["every agent"])
+        for one in latch.acts
+        if one.what == "kill"
+        and one.reason in latch.killed.values()
+        and (one.by, one.reason) not in journaled
     ]

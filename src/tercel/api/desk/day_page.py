@@ -1,17 +1,32 @@
-"""The words and the page of desks' days: the sentence that comes first, what needs a person, and the tables."""
+"""The words, the JSON and the page of desks' days: the sentence that comes first, what needs a person, the tables."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from html import escape
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
-from tercel.core.orders import IN_TICKS
+from tercel.api.desk.day import (
+    HELD,
+    Act,
+    Day,
+    DayMoney,
+    ParentCostRow,
+    ParentCosts,
+    UnreadDay,
+    added,
+    costs_of,
+)
+from tercel.core.orders import IN_TICKS, shown
 from tercel.core.report.cells import NOTHING
 from tercel.core.report.svg import Section, render
 from tercel.core.report.tables import plain_table
+from tercel.core.serialization import to_jsonable
 from tercel.core.vocabulary import NS_PER_SECOND, SIDE_WORDS
+from tercel.desk.console.report import AgentPart, Alert, Total
+from tercel.desk.trading.parent_orders.parent import ParentStatus
+from tercel.desk.trading.risk.trading_state import StateReason
 
 MOST: Final = 160
 """Letters of a reason or an alert that are shown."""
@@ -19,8 +34,6 @@ FIRST: Final = 6
 """Things for a person that the first sentence names; rows of a table."""
 SHARED: Final = " of a gate of several desks"
 """In what needs a person: of no desk alone, so that several tell of it."""
-HELD: Final = "killed after the last session:"
-"""Beginning of the record of a kill while the desk did not run."""
 NO_OWNER: Final = "no owner yet"
 NOTE: Final = (
     "Cost: of fills against the mid at arrival, positive is paid; 95 % of Student's t over parents as if independent. "
@@ -28,9 +41,23 @@ NOTE: Final = (
 )
 EPOCH_NS: Final = 10**17
 """Times from here on (1973) are of the calendar, others of a simulated day."""
-_DAY_S: Final = 86_400
 _WHOLE: Final = 1000
-Row = Mapping[str, Any]
+LIMITS_SHOWN: Final = 5
+EXPOSURE: Final = ("currency", "gross", "net", "var95", "var_used", "var_returns")
+DESKS: Final = (
+    "desk",
+    "for a person",
+    "parents",
+    "cost, bps (95 %)",
+    "cost",
+    "profit",
+    "gross",
+    "net",
+)
+ALERT: Final = ("severity", "code", "agent", "text", "gate", "owner", "note")
+"""Keys of alerts in one row, those of the last of them."""
+ORDER: Final = ("order", "agent", "instrument", "lots", "when")
+Row = TypeVar("Row")
 
 # -- words ------------------------------------------------------------------------------------------------------------
 
@@ -58,36 +85,33 @@ def money(value: float | None) -> str:
     return f"{round(value, digits) + 0.0:,.{digits}f}"
 
 
-def named_money(rows: Sequence[Row], key: str) -> str:
+def named_money(rows: Iterable[tuple[float | None, str]]) -> str:
     """A figure of every currency that has one.
 
-    >>> named_money([{"currency": "USD", "cost": 1200.0}, {"currency": "EUR", "cost": 3.0}], "cost")
+    >>> named_money([(1200.0, "USD"), (3.0, "EUR")])
     '1,200 USD; 3.00 EUR'
     """
-    return "; ".join(f"{money(row[key])} {_named(row)}".strip() for row in rows) or NOTHING
+    return "; ".join(f"{money(value)} {_named(at)}".strip() for value, at in rows) or NOTHING
 
 
-def _named(row: Row) -> str:
-    """A row's currency, to follow a number."""
-    currency = str(row["currency"])
+def _named(currency: str) -> str:
+    """A currency, to follow a number."""
     return currency if currency != IN_TICKS else f"({IN_TICKS})"
 
 
-def bps(costs: Row) -> str:
+def bps(costs: ParentCosts) -> str:
     """A cost in bps with its 95 % interval.
 
-    >>> bps({"is_bps": 1.26, "low_bps": -0.31, "high_bps": 2.8}), bps({"is_bps": None})
+    >>> bps(ParentCosts(9, 1.26, -0.31, 2.8, 0, 0)), bps(ParentCosts(0, None, None, None, 0, 0))
     ('1.3 (-0.3 to 2.8)', '–')
     """
-    if costs["is_bps"] is None:
+    if costs.is_bps is None:
         return NOTHING
-    low, high = costs.get("low_bps"), costs.get("high_bps")
-    within = "" if low is None or high is None else f" ({_tenths(low)} to {_tenths(high)})"
-    return _tenths(costs["is_bps"]) + within
-
-
-def _tenths(value: float) -> str:
-    return f"{round(value, 1) + 0.0:,.1f}"
+    mean, *ends = (
+        None if value is None else f"{round(value, 1) + 0.0:,.1f}"
+        for value in (costs.is_bps, costs.low_bps, costs.high_bps)
+    )
+    return f"{mean}" if None in ends else f"{mean} ({ends[0]} to {ends[1]})"
 
 
 def clock(ns: int) -> str:
@@ -98,7 +122,7 @@ def clock(ns: int) -> str:
     """
     if ns >= EPOCH_NS:
         return f"{datetime.fromtimestamp(ns // NS_PER_SECOND, UTC):%Y-%m-%d %H:%M}"
-    day, second = divmod(ns // NS_PER_SECOND, _DAY_S)
+    day, second = divmod(ns // NS_PER_SECOND, 86_400)
     return f"{second // 3600:02d}:{second % 3600 // 60:02d}" + (f" of day {day + 1}" if day else "")
 
 
@@ -111,224 +135,384 @@ def count(number: float, what: str) -> str:
     return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
-def sentence_of(found: Row, who: str) -> str:
-    """What the day cost and made, and what needs a person now."""
-    costs, needs, rows = found["costs"], found["needs"], found["money"]
-    parents = count(costs["parents"], "parent")
-    if not costs["parents"]:
-        cost = "no parent was analysed"
-    elif costs["is_bps"] is None:
-        cost = f"{parents}, none filled"
-    else:
-        mean, _, interval = bps(costs).partition(" (")
-        within = f" (95 %: {interval}" if interval else ""
-        unnamed = "" if any(row["currency"] for row in rows) else " in money"
-        cost = f"{parents} cost {mean} bps against arrival{within}, {named_money(rows, 'cost')}{unnamed}"
-    made = ", ".join(_made(row) for row in rows if row["profit"] != 0)
-    wants = "; ".join(map(one_line, needs[:FIRST])) + _more(needs)
-    verb = "needs" if len(needs) == 1 else "need"
-    things = f"{count(len(needs), 'thing')} {verb} a person now: {wants}"
-    person = things if needs else "nothing needs a person now"
-    return f"{one_line(who)}: {cost}; {made or 'nothing was made or lost'}; {person}."
+@dataclass(frozen=True)
+class Totals:
+    """What a desk's day, or that of all desks, came to; `needs`: what a person has to see to, the worst first."""
+
+    who: str
+    costs: ParentCosts
+    money: list[DayMoney]
+    exposure: list[Total]
+    needs: list[str]
+
+    @property
+    def sentence(self) -> str:
+        """What it cost and made, and what needs a person now."""
+        costs, rows, needs = self.costs, self.money, self.needs
+        parents = count(costs.parents, "parent")
+        if not costs.parents:
+            cost = "no parent was analysed"
+        elif costs.is_bps is None:
+            cost = f"{parents}, none filled"
+        else:
+            mean, _, interval = bps(costs).partition(" (")
+            within = f" (95 %: {interval}" if interval else ""
+            paid = named_money((row.cost, row.currency) for row in rows)
+            unnamed = "" if any(row.currency for row in rows) else " in money"
+            cost = f"{parents} cost {mean} bps against arrival{within}, {paid}{unnamed}"
+        made = ", ".join(_made(row) for row in rows if row.profit != 0)
+        verb = "needs" if len(needs) == 1 else "need"
+        wants = "; ".join(map(one_line, needs[:FIRST])) + _more(needs)
+        things = f"{count(len(needs), 'thing')} {verb} a person now: {wants}"
+        person = things if needs else "nothing needs a person now"
+        return f"{one_line(self.who)}: {cost}; {made or 'nothing was made or lost'}; {person}."
+
+    def cells(self, name: str) -> list[str]:
+        """A row of the table of all desks."""
+        return [
+            one_line(name, 60),
+            f"{len(self.needs):,}",
+            f"{self.costs.parents:,}",
+            bps(self.costs),
+            named_money((row.cost, row.currency) for row in self.money),
+            named_money((row.profit, row.currency) for row in self.money),
+            named_money((row.gross, row.currency) for row in self.exposure),
+            named_money((row.net, row.currency) for row in self.exposure),
+        ]
 
 
-def _made(row: Row) -> str:
-    if row["profit"] is None:
-        return f"profit is not known{f' in {at}' if (at := _named(row)) else ''}"
-    made = f"{money(abs(row['profit']))} {_named(row)}".strip()
-    return f"{made} was {'made' if row['profit'] > 0 else 'lost'}"
+def _made(row: DayMoney) -> str:
+    if row.profit is None:
+        return f"profit is not known{f' in {at}' if (at := _named(row.currency)) else ''}"
+    made = f"{money(abs(row.profit))} {_named(row.currency)}".strip()
+    return f"{made} was {'made' if row.profit > 0 else 'lost'}"
 
 
 def _more(rows: Sequence[object]) -> str:
     return f"; {len(rows) - FIRST:,} more in its JSON" if len(rows) > FIRST else ""
 
 
-def needs_of(day: Row) -> list[str]:
+def totals_of(day: Day) -> Totals:
+    """Totals of one desk's day."""
+    costs = costs_of(day.costs.values())
+    return Totals(day.desk, costs, day.money(), day.report.money, needs_of(day))
+
+
+def all_of(days: Sequence[Day | UnreadDay]) -> Totals:
+    """Totals of all desks that could be read; value at risk is not summed, as losses of desks need not come together.
+
+    What a gate of several desks needs is reported by the first of them.
+    """
+    read = [day for day in days if isinstance(day, Day)]
+    found = dict[tuple[str, str], str]()
+    for one in days:
+        if isinstance(one, UnreadDay):
+            found[one.desk, one.need] = f"{one.desk}: {one.need}"
+    for day in read:
+        for need in needs_of(day):
+            key = day.gate.shared if SHARED in need else day.desk, need
+            found.setdefault(key, f"{day.desk}: {need}")
+    several = "1 desk" if len(days) == 1 else f"{len(days)} desks"
+    return Totals(
+        several if len(read) == len(days) else f"{len(read)} of {several}",
+        costs_of(row for day in read for row in day.costs.values()),
+        added(row for day in read for row in day.money()),
+        added(row for day in read for row in day.report.money),
+        [*found.values()],
+    )
+
+
+def needs_of(day: Day) -> list[str]:
     """What a person has to see to at the end of a day, the worst first."""
-    found = []
-    if day["unknown"]:
-        found.append(f"{count(len(day['unknown']), 'order')} of unknown fate")
-    if day["faults"]:
-        found.append(f"{count(len(day['faults']), 'fault')} of the journal")
-    if day["gate_fault"]:
-        found.append(f"the journal of its gate cannot be read: {one_line(day['gate_fault'])}")
+    ledger, found = day.state.ledger, []
+    if day.unknown:
+        found.append(f"{count(len(day.unknown), 'order')} of unknown fate")
+    if faults := ledger.faults():
+        found.append(f"{count(len(faults), 'fault')} of the journal")
+    if day.gate.fault:
+        found.append(f"the journal of its gate cannot be read: {one_line(day.gate.fault)}")
     found += [
-        f"value at risk is {100 * row['var_used']:.0f} % of what a day may lose"
-        for row in day["exposure"]
-        if (row["var_used"] or 0.0) > 1.0
+        f"value at risk is {100 * row.var_used:.0f} % of what a day may lose"
+        for row in day.report.money
+        if row.var_used is not None and row.var_used > 1.0
     ]
-    if heard := day["unbooked"]:
+    if heard := day.unbooked:
         found.append(
             f"{count(len(heard), 'execution')} that the gate alone has: its next session books them"
         )
-    for row in day["states"]:
-        who = one_line(row["account"], 40) or "the desk"
-        state = "killed" if "KILLED" in row["reasons"] else row["state"]
-        found.append(f"{who} is {state}: {one_line(row['reason'] or 'no reason given')}")
+    for row in ledger.states.rows():
+        state = "killed" if StateReason.KILLED in row.reasons else row.state
+        why = one_line(row.reason or "no reason given")
+        found.append(f"{one_line(row.account, 40) or 'the desk'} is {state}: {why}")
     found += [
-        f"{one_line(', '.join(act['agents']), 40)} {HELD} {one_line(act['why'])}"
-        for act in day["people"]
-        if act["what"] == HELD
+        f"{one_line(', '.join(act.agents), 40)} {HELD} {one_line(act.why)}"
+        for act in day.people
+        if act.what == HELD
     ]
     for severity, one in (("critical", "critical alert"), ("warning", "warning")):
         alone = Counter[str]()
-        for row in day["alerts"]:
-            if row["severity"] == severity and not row["owner"]:
-                shared = day["gate"] and row["gate"] and not row["agent"]
-                alone[SHARED if shared else ""] += row["n"]
+        for alert, *others in day.alerts:
+            if alert.severity == severity and not alert.owner:
+                shared = day.gate.shared and alert.gate and not alert.agent
+                alone[SHARED if shared else ""] += 1 + len(others)
         found += [f"{count(n, one)}{whose} without an owner" for whose, n in sorted(alone.items())]
-    if waiting := sum(one["waits"] for one in day["open_parents"]):
+    if waiting := sum(one.status == ParentStatus.PAUSED for one in ledger.parents.open()):
         found.append(f"{count(waiting, 'parent')} to resume or call off")
-    if day["requests"]:
-        found.append(f"{count(len(day['requests']), 'request')} for looser limits to answer")
+    if requests := day.requests:
+        found.append(f"{count(len(requests), 'request')} for looser limits to answer")
     return found
+
+
+# -- JSON -------------------------------------------------------------------------------------------------------------
+
+
+def _cost(row: ParentCostRow) -> dict[str, object]:
+    entry, body = row.entry, row.body
+    found: dict[str, object] = {
+        "parent": entry.parent,
+        "agent": entry.agent,
+        "instrument": entry.instrument,
+        "is_bps": body.is_bps,
+        "notional": body.notional,
+        "filled": body.filled,
+        "unfilled": body.unfilled,
+        "refused": body.refused,
+        "currency": row.currency,
+        "cost": row.cost,
+    }
+    return found | ({} if body.by_hand is None else {"by_hand": body.by_hand})
+
+
+def day_json(day: Day | UnreadDay) -> dict[str, object]:
+    """The day of one desk; lots, money by currency and bps as in the tables of the page."""
+    if isinstance(day, UnreadDay):
+        return {"desk": day.desk, "gate": "", "error": day.error.to_json(), "needs": [day.need]}
+    ledger, report, totals = day.state.ledger, day.report, totals_of(day)
+    return {
+        "sentence": totals.sentence,
+        "desk": day.desk,
+        "from_ns": day.from_ns,
+        "to_ns": day.to_ns,
+        "session": report.session,
+        "parents": {"accepted": day.accepted, "over": day.over},
+        "fills": day.fills.total(),
+        "lots": shown(day.lots.total()),
+        "costs": totals.costs,
+        "parent_costs": [_cost(row) for row in day.costs.values()],
+        "money": totals.money,
+        "exposure": [{key: getattr(row, key) for key in EXPOSURE} for row in report.money],
+        "agents": [
+            {
+                "name": row.name,
+                "state": row.state,
+                "state_reason": row.state_reason,
+                "strategy": row.strategy,
+                "fills": day.fills[row.name],
+                "lots": shown(day.lots[row.name]),
+                "costs": day.agent_costs(row.name),
+                "money": day.money(row.name),
+            }
+            for row in report.agents
+        ],
+        "states": ledger.states.rows(),
+        "unknown": [
+            {
+                "order": order.root,
+                "agent": order.account,
+                "instrument": order.instrument,
+                "side": order.side,
+                "lots": order.lots,
+                "filled": shown(order.cum_qty),
+                "ns": order.sent_ns,
+            }
+            for order in day.unknown
+        ],
+        "open_orders": day.open_orders,
+        "open_parents": [
+            {"parent": one.id, **one.row, "waits": one.status == ParentStatus.PAUSED}
+            for one in ledger.parents.open()
+        ],
+        "positions": [row for row in report.positions if row.lots],
+        "requests": day.requests,
+        "faults": ledger.faults(),
+        "unbooked": [
+            {
+                "order": one.cl_ord_id,
+                "agent": one.account,
+                "instrument": one.instrument,
+                "side": one.side,
+                "lots": shown(one.last_qty),
+                "ns": one.ns,
+            }
+            for one in day.unbooked
+        ],
+        "denials": dict(day.denials.most_common()),
+        "severities": day.severities,
+        "people": day.people,
+        "alerts": [
+            {name: getattr(rows[-1], name) for name in ALERT}
+            | {
+                "n": len(rows),
+                "first_ns": rows[0].ns,
+                "last_ns": rows[-1].ns,
+                "seqs": [one.seq for one in rows],
+            }
+            for rows in day.alerts
+        ],
+        "limits": day.most_used[:LIMITS_SHOWN],
+        "gate": day.gate.shared,
+        "gate_fault": day.gate.fault,
+        "needs": totals.needs,
+    }
 
 
 # -- the page ---------------------------------------------------------------------------------------------------------
 
-Cell = Callable[[Any], str]
-"""What a column of a table says of a row."""
 
-
-def _text(key: str) -> Cell:
-    return lambda row: one_line(row[key], 60)
-
-
-def _lots(row: Row) -> str:
-    return f"{SIDE_WORDS.get(row['side'], '')} {row['lots']:,}"
-
-
-def _used(row: Row, key: str) -> str:
-    return f"{row[key]:,}" if isinstance(row[key], int) else money(row[key])
-
-
-def _act(row: Row) -> str:
-    late = [name for name, event in row.get("events", {}).items() if event != "confirmed"]
-    what = f"{row['what']} {', '.join(row.get('agents', ()))}".strip()
-    return one_line(what + (f" (not confirmed: {', '.join(late)})" if late else ""))
-
-
-def _alert(row: Row) -> str:
-    where = "the gate: " if row["gate"] else ""
-    times = f" ({row['n']:,} times)" if row["n"] > 1 else ""
-    return f"{where}{one_line(row['code'], 30)}{times}: {one_line(row['text'], 100)}"
-
-
-def _owner(row: Row) -> str:
-    return (
-        one_line(f"{row['owner']}: {row['note']}".removesuffix(": ")) if row["owner"] else NO_OWNER
-    )
-
-
-def _of(key: str, what: str = "money") -> Cell:
-    """A figure of the money of an agent or a desk, or of its exposure."""
-    return lambda row: named_money(row.get(what, ()), key)
-
-
-def _at_risk(row: Row) -> str:
-    used = "" if row["var_used"] is None else f" ({100 * row['var_used']:.1f} %)"
-    return (
-        "not known yet"
-        if row["var95"] is None
-        else f"{money(row['var95'])} {_named(row)}".strip() + used
-    )
-
-
-_WHERE: Final[dict[str, Cell]] = {
-    "agent": _text("agent"),
-    "instrument": _text("instrument"),
-}
-_WHEN: Final[dict[str, Cell]] = {"when": lambda row: clock(row["ns"])}
-_ORDER: Final = {"order": _text("order"), **_WHERE, "lots": _lots, **_WHEN}
-TABLES: Final[dict[str, tuple[str, dict[str, Cell]]]] = {
-    "agents": (
-        "Agents: cost against arrival, profit of the day",
-        {
-            "agent": _text("name"),
-            "state": lambda row: one_line(
-                f"{row['state']}: {row['state_reason']}".removesuffix(": ")
-            ),
-            "parents": lambda row: f"{row['costs']['parents']:,}",
-            "filled": lambda row: f"{row['lots']:,}",
-            "cost, bps (95 %)": lambda row: bps(row["costs"]),
-            **{key: _of(key) for key in ("cost", "realised", "open", "fees")},
-        },
-    ),
-    "exposure": (
-        "Exposure at the end; value at risk of a day, 95 %, and its share of what may be lost in one",
-        {
-            "gross": lambda row: named_money([row], "gross"),
-            "net": lambda row: named_money([row], "net"),
-            "at risk (use)": _at_risk,
-        },
-    ),
-    "limits": (
-        "Limits used most",
-        {
-            "limit": lambda row: f"{one_line(row['name'], 30)} {row['limit'].replace('_', ' ')}",
-            "used": lambda row: _used(row, "used"),
-            "of": lambda row: _used(row, "of"),
-            "share": lambda row: f"{100 * row['share']:.0f} %",
-            **_WHEN,
-        },
-    ),
-    "people": (
-        "People",
-        {
-            **_WHEN,
-            "what": _act,
-            "who": lambda row: one_line(row["who"]) or "not said",
-            "why": _text("why"),
-        },
-    ),
-    "alerts": (
-        "Critical alerts and warnings",
-        {
-            "alert": _text("severity"),
-            "last": lambda row: clock(row["last_ns"]),
-            "what": _alert,
-            "owner": _owner,
-        },
-    ),
-    "unknown": ("Orders of unknown fate", _ORDER),
-    "unbooked": ("Executions that the gate alone has, which no figure here counts", _ORDER),
-    "open_parents": (
-        "Parents open at the end",
-        {
-            "parent": _text("parent"),
-            "side": lambda row: SIDE_WORDS.get(row["side"], ""),
-            "left": lambda row: f"{row['left']:,}",
-            "status": _text("status"),
-            "why": _text("reason"),
-        },
-    ),
-    "positions": (
-        "Positions overnight",
-        {
-            **_WHERE,
-            "quantity": lambda row: f"{row['qty']:,.10g}",
-            "value": lambda row: named_money([row], "value"),
-            "open profit": lambda row: named_money([row], "open"),
-        },
-    ),
-}
-"""Of a desk's day, by their key in its JSON: caption, and what each column says of a row."""
-DESKS: Final[dict[str, Cell]] = {
-    "desk": _text("desk"),
-    "for a person": lambda day: f"{len(day['needs']):,}",
-    "parents": lambda day: f"{day['costs']['parents']:,}" if "costs" in day else "cannot be read",
-    "cost, bps (95 %)": lambda day: bps(day["costs"]) if "costs" in day else NOTHING,
-    **{key: _of(key) for key in ("cost", "profit")},
-    **{key: _of(key, "exposure") for key in ("gross", "net")},
-}
-
-
-def _table(caption: str, rows: Sequence[Row], columns: Mapping[str, Cell], most: int) -> str:
+def _table(
+    caption: str,
+    headings: Sequence[str],
+    rows: Sequence[Row],
+    cells: Callable[[Row], Sequence[str]],
+    most: int = FIRST,
+) -> str:
     if not rows:
         return ""
-    cells = [[tell(row) for tell in columns.values()] for row in rows[:most]]
     cut = f", {most} of {len(rows):,}" if len(rows) > most else ""
-    return plain_table(list(columns), cells, caption + cut)
+    return plain_table(headings, [list(cells(row)) for row in rows[:most]], caption + cut)
+
+
+def _tables(day: Day) -> str:
+    """Tables of a desk's day that have rows."""
+    tables = [
+        _table(
+            "Agents: cost against arrival, profit of the day",
+            (
+                "agent",
+                "state",
+                "parents",
+                "filled",
+                "cost, bps (95 %)",
+                *("cost", "realised", "open", "fees"),
+            ),
+            day.report.agents,
+            lambda row: _agent_cells(day, row),
+        ),
+        _table(
+            "Exposure at the end; value at risk of a day, 95 %, and its share of what may be lost in one",
+            ("gross", "net", "at risk (use)"),
+            day.report.money,
+            lambda row: (
+                named_money([(row.gross, row.currency)]),
+                named_money([(row.net, row.currency)]),
+                "not known yet"
+                if row.var95 is None
+                else named_money([(row.var95, row.currency)])
+                + ("" if row.var_used is None else f" ({100 * row.var_used:.1f} %)"),
+            ),
+        ),
+        _table(
+            "Limits used most",
+            ("limit", "used", "of", "share", "when"),
+            day.most_used[:LIMITS_SHOWN],
+            lambda row: (
+                f"{one_line(row.name, 30)} {row.limit.replace('_', ' ')}",
+                *(f"{n:,}" if isinstance(n, int) else money(n) for n in (row.used, row.of)),
+                f"{100 * row.share:.0f} %",
+                clock(row.ns),
+            ),
+        ),
+        _table("People", ("when", "what", "who", "why"), day.people, _act_cells),
+        _table(
+            "Critical alerts and warnings",
+            ("alert", "last", "what", "owner"),
+            day.alerts,
+            _alert_cells,
+        ),
+        _table(
+            "Orders of unknown fate",
+            ORDER,
+            day.unknown,
+            lambda one: (
+                one_line(one.root, 60),
+                one_line(one.account, 60),
+                one_line(one.instrument, 60),
+                f"{SIDE_WORDS.get(one.side, '')} {one.lots:,}",
+                clock(one.sent_ns),
+            ),
+        ),
+        _table(
+            "Executions that the gate alone has, which no figure here counts",
+            ORDER,
+            day.unbooked,
+            lambda one: (
+                one_line(one.cl_ord_id, 60),
+                one_line(one.account, 60),
+                one_line(one.instrument, 60),
+                f"{SIDE_WORDS.get(one.side, '')} {shown(one.last_qty):,}",
+                clock(one.ns),
+            ),
+        ),
+        _table(
+            "Parents open at the end",
+            ("parent", "side", "left", "status", "why"),
+            day.state.ledger.parents.open(),
+            lambda one: (
+                one_line(one.id, 60),
+                SIDE_WORDS.get(one.order.side, ""),
+                f"{shown(one.unfilled_qty):,}",
+                one.status,
+                one_line(one.why, 60),
+            ),
+        ),
+        _table(
+            "Positions overnight",
+            ("agent", "instrument", "quantity", "value", "open profit"),
+            [row for row in day.report.positions if row.lots],
+            lambda row: (
+                one_line(row.agent, 60),
+                one_line(row.instrument, 60),
+                f"{row.qty:,.10g}",
+                named_money([(row.value, row.currency)]),
+                named_money([(row.open, row.currency)]),
+            ),
+        ),
+    ]
+    return "".join(tables)
+
+
+def _agent_cells(day: Day, row: AgentPart) -> list[str]:
+    costs, rows = day.agent_costs(row.name), day.money(row.name)
+    return [
+        one_line(row.name, 60),
+        one_line(f"{row.state}: {row.state_reason}".removesuffix(": ")),
+        f"{costs.parents:,}",
+        f"{shown(day.lots[row.name]):,}",
+        bps(costs),
+        *(
+            named_money((getattr(one, key), one.currency) for one in rows)
+            for key in ("cost", "realised", "open", "fees")
+        ),
+    ]
+
+
+def _act_cells(act: Act) -> list[str]:
+    late = [name for name, event in act.events.items() if event != "confirmed"]
+    what = f"{act.what} {', '.join(act.agents)}".strip()
+    what += f" (not confirmed: {', '.join(late)})" if late else ""
+    return [clock(act.ns), one_line(what), one_line(act.who) or "not said", one_line(act.why, 60)]
+
+
+def _alert_cells(rows: Sequence[Alert]) -> list[str]:
+    alert, times = rows[-1], f" ({len(rows):,} times)" if len(rows) > 1 else ""
+    what = f"{one_line(alert.code, 30)}{times}: {one_line(alert.text, 100)}"
+    owner = one_line(f"{alert.owner}: {alert.note}".removesuffix(": "))
+    return [
+        one_line(alert.severity, 60),
+        clock(alert.ns),
+        f"{'the gate: ' if alert.gate else ''}{what}",
+        owner if alert.owner else NO_OWNER,
+    ]
 
 
 @dataclass(frozen=True)
@@ -337,68 +521,84 @@ class DayReport:
 
     Parameters
     ----------
-    found : mapping
+    days : sequence of Day or UnreadDay
         What `api.desk.day.days_of` gives.
 
-    >>> from tercel.api.desk.day import all_of
-    >>> DayReport({"desks": [], "all": all_of([])}).title
+    >>> DayReport([]).title
     'The day of 0 desks'
     """
 
-    found: Row
+    days: Sequence[Day | UnreadDay]
 
     @property
     def title(self) -> str:
         """What it is about: the desk, or how many, and the date."""
-        desks = self.found["desks"]
-        which = one_line(desks[0]["desk"], 60) if len(desks) == 1 else f"{len(desks)} desks"
-        end_ns = max((day.get("to_ns", 0) for day in desks), default=0)
+        several = f"{len(self.days)} desks"
+        which = one_line(self.days[0].desk, 60) if len(self.days) == 1 else several
+        end_ns = max((day.to_ns for day in self.days if isinstance(day, Day)), default=0)
         return f"The day of {which}" + (f", {clock(end_ns)[:10]}" if end_ns >= EPOCH_NS else "")
-
-    @property
-    def lead(self) -> str:
-        """The first sentence."""
-        desks = self.found["desks"]
-        return _said(desks[0]) if len(desks) == 1 else str(self.found["all"]["sentence"])
 
     @property
     def text(self) -> list[str]:
         """What a terminal shows: the title, and a sentence about all desks and each."""
-        desks = self.found["desks"]
-        return [self.title, self.lead, *(_said(day) for day in desks if len(desks) > 1)]
+        each = [_said(day) for day in self.days]
+        return [self.title, *([] if len(each) == 1 else [all_of(self.days).sentence]), *each]
+
+    def to_json(self) -> dict[str, Any]:
+        """{"desks": each (:func:`day_json`), "all": all that could be read, summed}."""
+        whole = all_of(self.days)
+        found = {
+            "sentence": whole.sentence,
+            "desks": len(self.days),
+            "read": sum(isinstance(day, Day) for day in self.days),
+            "costs": whole.costs,
+            "needs": whole.needs,
+            "money": whole.money,
+            "exposure": [
+                {"currency": row.currency, "gross": row.gross, "net": row.net}
+                for row in whole.exposure
+            ],
+        }
+        return dict(to_jsonable({"desks": [day_json(day) for day in self.days], "all": found}))
 
     def html(self) -> str:
         """The page: one file, nothing outside it."""
-        desks = self.found["desks"]
-        rows = [*desks, {"desk": "all", **self.found["all"]}]
-        every = Section("In all", html=_table("Cost and profit of the day", rows, DESKS, len(rows)))
-        sections = [every, *map(_section, desks)] if len(desks) > 1 else [*map(_section, desks)]
-        return render(self.title, self.lead, sections, footer=NOTE)
+        sections = [_section(day) for day in self.days]
+        if len(sections) != 1:
+            rows = [
+                totals_of(day).cells(day.desk)
+                if isinstance(day, Day)
+                else [one_line(day.desk, 60), "1", "cannot be read", *[NOTHING] * 5]
+                for day in self.days
+            ]
+            rows.append(all_of(self.days).cells("all"))
+            table = plain_table(list(DESKS), rows, "Cost and profit of the day")
+            sections.insert(0, Section("In all", html=table))
+        return render(self.title, self.text[1], sections, footer=NOTE)
 
 
-def _said(day: Row) -> str:
-    if "error" not in day:
-        return str(day["sentence"])
-    received, remedy = (one_line(day["error"][key]) for key in ("received", "remedy"))
-    return f"{one_line(day['desk'])}: its journal cannot be read: {received}; to go on: {remedy}."
+def _said(day: Day | UnreadDay) -> str:
+    if isinstance(day, Day):
+        return totals_of(day).sentence
+    received, remedy = one_line(day.error.received), one_line(day.error.remedy)
+    return f"{one_line(day.desk)}: its journal cannot be read: {received}; to go on: {remedy}."
 
 
-def _section(day: Row) -> Section:
-    name = one_line(day["desk"], 60)
-    if "error" in day:
+def _section(day: Day | UnreadDay) -> Section:
+    name = one_line(day.desk, 60)
+    if isinstance(day, UnreadDay):
         return Section(name, html=f"<p>{escape(_said(day))}</p>")
-    codes = [f"{one_line(code, 30)} {n:,}" for code, n in day["denials"].items()]
-    alerts = ", ".join(f"{n:,} {one_line(one, 20)}" for one, n in day["severities"].items())
-    faults = "; ".join(map(one_line, day["faults"][:FIRST])) + _more(day["faults"])
+    found = day.state.ledger.faults()
+    codes = [f"{one_line(code, 30)} {n:,}" for code, n in day.denials.most_common()]
+    alerts = ", ".join(f"{n:,} {one_line(one, 20)}" for one, n in day.severities.items())
+    faults = "; ".join(map(one_line, found[:FIRST])) + _more(found)
+    lots = count(shown(day.lots.total()), "lot")
     lines = [
-        day["sentence"],
-        f"{clock(day['from_ns'])} to {clock(day['to_ns'])}: {count(day['parents']['accepted'], 'parent')} begun, "
-        f"{day['parents']['over']:,} over; {count(day['fills'], 'fill')} of {count(day['lots'], 'lot')}.",
+        _said(day),
+        f"{clock(day.from_ns)} to {clock(day.to_ns)}: {count(day.accepted, 'parent')} begun, {day.over:,} over; "
+        f"{count(day.fills.total(), 'fill')} of {lots}.",
         f"Denied: {', '.join(codes[:FIRST]) or 'nothing'}{_more(codes)}. Alerts: {alerts or 'none'}. "
-        f"Faults of the journal: {faults or 'none'}. Orders open at the end: {day['open_orders']:,}.",
+        f"Faults of the journal: {faults or 'none'}. Orders open at the end: {day.open_orders:,}.",
     ]
     text = "".join(f"<p>{escape(line)}</p>" for line in lines)
-    tables = (
-        _table(caption, day[key], columns, FIRST) for key, (caption, columns) in TABLES.items()
-    )
-    return Section(name, html=f'<div class="day">{text}{"".join(tables)}</div>')
+    return Section(name, html=f'<div class="day">{text}{_tables(day)}</div>')

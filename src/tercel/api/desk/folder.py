@@ -3,7 +3,8 @@
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +17,20 @@ from tercel.core.report.tables import plain_table
 from tercel.core.system import user_name
 from tercel.core.toml import read_toml
 from tercel.core.vocabulary import NS_PER_SECOND, SIDE_WORDS
+from tercel.desk.console.report import PositionPart, Total
 from tercel.desk.engine.runtime import CONFIG
 from tercel.desk.gate.process import FOLDER
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.blobs import unpack
-from tercel.desk.trading.journal.codec import entry_in
+from tercel.desk.trading.journal.bodies import AlertBody, CostBody
+from tercel.desk.trading.journal.codec import entry_in, unpack
 from tercel.desk.trading.journal.database import BRIEFLY, DATABASE, holder
 from tercel.desk.trading.journal.store import JournalReader, SqlJournal, post, withdraw
 from tercel.desk.trading.ledger import ANSWERS, FOLDED, Ledger
 from tercel.desk.trading.reconciliation.positions import ends
+from tercel.desk.trading.reconciliation.recovery import RecoveryLine
 from tercel.desk.trading.risk.money import HeldPosition, Money
-from tercel.desk.trading.tca.shortfall import sentences, summary
+from tercel.desk.trading.tca.measure import AnalysedCost
+from tercel.desk.trading.tca.shortfall import CostSummary, sentences, summary
 
 DRAWN = 40
 """Parents whose path a page draws."""
@@ -38,43 +42,40 @@ def ledger_of(folder: Path) -> Ledger:
         return Ledger.of(reader)
 
 
-def orders_of(folder: Path, *, every: bool = False) -> dict[str, Any]:
-    """Parents, their children that are open (or all of them), and accounts that are not active."""
-    running = None if (who := holder(folder)) is None else who != ""
-    ledger = ledger_of(folder)
-    return {
-        "desk": str(folder),
-        "running": running,
-        "parents": [
-            {
-                "id": parent.id,
-                **parent.row,
-                "limit_price": parent.limit_price,
-                "limit": parent.limit or None,
-            }
-            for parent in ledger.parents
-        ],
-        "orders": [
-            {"order": order.name, "parent": order.parent, **_child(order)}
-            for order in (list(ledger.orders) if every else ledger.orders.live())
-        ],
-        "states": ledger.states.rows(),
-    }
+@dataclass(kw_only=True)
+class HeldRow(PositionPart):
+    """A position as the console shows it, and in ticks and ticks x lots; a value that is no money is None."""
+
+    average_ticks: float | None
+    mark_ticks: float | None
+    realised_ticks: float
+    unrealised_ticks: float | None
+    realised_half_ticks: float
 
 
-def held_of(folder: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Positions by agent and instrument, and their sums by currency (`desk.trading.risk.money.Money.total`).
-
-    A position is as the console shows it (`HeldPosition.shown` there): prices in the units of the market, the rest in
-    money; and, in ticks and ticks x lots, as `average_ticks`, `mark_ticks`, `realised_ticks`, `unrealised_ticks`.
-    """
+def held_of(folder: Path) -> tuple[list[HeldRow], list[Total]]:
+    """Positions by agent and instrument, and their sums by currency."""
     money, ledger = Money(), Ledger()
     with closing(JournalReader(folder)) as reader:
         for _, entry in reader.read(0, [*FOLDED, kinds.MARKET]):
             ledger.apply(entry)
             money.apply(entry, ledger)
     held = money.holdings(ledger.positions)
-    return [one.shown() | _in_ticks(one) for one in held], money.total(held)
+    return [_held_row(one) for one in held], [Total(**row) for row in money.total(held)]
+
+
+def _held_row(one: HeldPosition) -> HeldRow:
+    realised2, value = one.position.realised2, one.exact("value")
+    open2 = None if value is None else (one.exact("open") or 0) / one.unit.value * 2
+    row = HeldRow(
+        **one.shown(),
+        average_ticks=one.position.average,
+        mark_ticks=None if one.mark is None else one.mark[1] / 2,
+        realised_ticks=realised2 / (2 * PAID_ONE),
+        unrealised_ticks=None if open2 is None else float(open2 / 2),
+        realised_half_ticks=shown(realised2, PAID_PLACES),
+    )
+    return replace(row, value=None if value is None or not one.unit.known else float(value))
 
 
 def names_of(folder: Path) -> dict[str, str]:
@@ -94,16 +95,15 @@ def paid_of(folder: Path) -> dict[str, list[tuple[str, float, float]]]:
                 at += 1
             else:
                 found[entry.parent] = found.get(entry.parent, (at, entry))[0], entry
-    days: dict[str, list[tuple[str, float, float]]] = {}
-    for number in range(1, at + 1):
-        filled = [
-            one for when, one in found.values() if when == number and one.body["is_bps"] is not None
-        ]
-        rows = [
-            (names.get(one.instrument, one.instrument), one.body["is_bps"], one.body["notional"])
-            for one in filled
-        ]
-        days[str(folder) if at == 1 else f"{folder}, session {number}"] = rows
+    days: dict[str, list[tuple[str, float, float]]] = {
+        str(folder) if at == 1 else f"{folder}, session {number}": [] for number in range(1, at + 1)
+    }
+    sessions = list(days.values())
+    for when, one in found.values():
+        cost = CostBody.of(one)
+        if when and cost.is_bps is not None:
+            name = names.get(one.instrument, one.instrument)
+            sessions[when - 1].append((name, cost.is_bps, cost.notional))
     return days
 
 
@@ -113,14 +113,14 @@ def weights_of(folder: Path) -> dict[str, float] | None:
     None where its file names no capital, or a position has no mark in money.
     """
     capital, names = float(signals_of(folder).get("capital", 0.0)), names_of(folder)
-    rows = [row for row in held_of(folder)[0] if row["lots"]]
-    if not capital or any(row["value"] is None for row in rows):
-        return None
     held: dict[str, float] = {}
-    for row in rows:
-        name = names.get(row["instrument"], row["instrument"])
-        held[name] = held.get(name, 0.0) + row["value"] / capital
-    return held
+    for row in held_of(folder)[0] if capital else ():
+        if row.lots:
+            if row.value is None:
+                return None
+            name = names.get(row.instrument, row.instrument)
+            held[name] = held.get(name, 0.0) + row.value / capital
+    return held if capital else None
 
 
 def signals_of(folder: Path) -> dict[str, Any]:
@@ -129,20 +129,6 @@ def signals_of(folder: Path) -> dict[str, Any]:
         "signals", {}
     )
     return found if isinstance(found, dict) else {}
-
-
-def _in_ticks(one: HeldPosition) -> dict[str, Any]:
-    """A position's figures in ticks and ticks x lots; a value that is no money is None."""
-    realised2, value = one.position.realised2, one.exact("value")
-    open2 = None if value is None else (one.exact("open") or 0) / one.unit.value * 2
-    return {
-        "average_ticks": one.position.average,
-        "mark_ticks": None if one.mark is None else one.mark[1] / 2,
-        "realised_ticks": realised2 / (2 * PAID_ONE),
-        "unrealised_ticks": None if open2 is None else float(open2 / 2),
-        "realised_half_ticks": shown(realised2, PAID_PLACES),
-        "value": None if value is None or not one.unit.known else float(value),
-    }
 
 
 def decision_of(
@@ -192,21 +178,18 @@ class DeskCosts:
     folder: Path
     entries: Sequence[Entry]
 
-    @property
-    def rows(self) -> list[dict[str, Any]]:
-        """Costs of each parent, a row a parent."""
-        return [
-            {"parent": e.parent, "instrument": e.instrument, "agent": e.agent, **e.body}
-            for e in self.entries
-        ]
+    @cached_property
+    def rows(self) -> list[AnalysedCost]:
+        """Costs of each parent."""
+        return [AnalysedCost.of(entry) for entry in self.entries]
 
-    @property
-    def summed(self) -> dict[str, Any]:
-        """Costs summed by agent, and over all of them (`trading.tca.shortfall`)."""
+    @cached_property
+    def summed(self) -> CostSummary:
+        """Costs summed by agent, and over all of them."""
         return summary(self.rows)
 
     def page(
-        self, limit: str, agents: Sequence[Mapping[str, Any]], more: Sequence[Section] = ()
+        self, limit: str, agents: Sequence[Mapping[str, object]], more: Sequence[Section] = ()
     ) -> str:
         """The page with plots; `limit` heads the column of limit prices, `agents` are rows of the first table, `more`
         are sections behind it."""
@@ -218,23 +201,22 @@ class DeskCosts:
         )
 
         rows = self.rows
-        counts = {"side": "side", "limit": limit} | {
-            key: key for key in ("quantity", "filled", "unfilled", "refused")
-        }
-        keys = counts | {
-            f"{key}_bps": f"{key}, bps" for key in ("is", "opportunity", "vwap", "twap")
-        }
-        keys |= {"participation": "participation", "passive_share": "rested"}
-        sided = [row | {"side": SIDE_WORDS.get(row["side"])} for row in rows]
-        shown = [[row.get(key) for key in ("parent", "agent", *keys)] for row in sided]
+        heads = ("parent", "agent", "side", limit, "quantity", "filled", "unfilled", "refused")
+        bps = ("is, bps", "opportunity, bps", "vwap, bps", "twap, bps", "participation", "rested")
+        shown = [
+            [
+                *(row.parent, row.agent, SIDE_WORDS.get(row.side), row.limit),
+                *(row.quantity, row.filled, row.unfilled, row.refused),
+                *(row.is_bps, row.opportunity_bps, row.vwap_bps, row.twap_bps),
+                *(row.participation, row.passive_share),
+            ]
+            for row in rows
+        ]
         paths = []
-        for number, entry in enumerate(self.entries[:DRAWN]):
-            arrays, side = unpack(entry.blob), entry.body["side"]
-            paths.append(
-                path_with_fills(
-                    entry.parent, side, fills_in(arrays), arrays["mids"], f"path{number}"
-                )
-            )
+        for number, (entry, row) in enumerate(zip(self.entries[:DRAWN], rows, strict=False)):
+            arrays = unpack(entry.blob)
+            fills, name = fills_in(arrays), f"path{number}"
+            paths.append(path_with_fills(row.parent, row.side, fills, arrays["mids"], name))
         note = sentences(rows)
         first = "The first forty." if len(self.entries) > DRAWN else ""
         of_agents = plain_table(list(agents[0]), [list(row.values()) for row in agents])
@@ -243,11 +225,7 @@ class DeskCosts:
             *([Section("In short", note[1:])] if note[1:] else []),
             *more,
             Section("Against benchmarks", figures=[against_benchmarks(rows), markouts(rows)]),
-            Section(
-                "All parents",
-                html=plain_table(["parent", "agent", *keys.values()], shown),
-                folded=True,
-            ),
+            Section("All parents", html=plain_table([*heads, *bps], shown), folded=True),
             Section("Parent by parent", first, figures=paths, folded=True),
         ]
         return render(f"Cost analysis of {self.folder.name}", note[0], sections)
@@ -276,7 +254,34 @@ def costs_of(folder: Path, parent: str | None = None) -> DeskCosts:
 # -- the venue's word -------------------------------------------------------------------------------------------------
 
 
-def agreement_of(folder: Path, venue: str | None = None) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Agreement:
+    """Orders beside the venue's report: those compared, and which orders of the ledger still wait for one.
+
+    Parameters
+    ----------
+    asked : bool
+        Whether the venue was asked now.
+    orders : list of RecoveryLine
+    unknown, open : list of ChildOrder
+        Of unknown fate, and open.
+    faults : list of str
+        Of the journal.
+    """
+
+    asked: bool
+    orders: list[RecoveryLine]
+    unknown: list[ChildOrder]
+    open: list[ChildOrder]
+    faults: list[str]
+
+    @property
+    def differ(self) -> int:
+        """Number of orders that the venue reported otherwise."""
+        return sum(row.action != "agreed" for row in self.orders)
+
+
+def agreement_of(folder: Path, venue: str | None = None) -> Agreement:
     """Every order beside the venue's report: what the journal knows, or with a `venue` what that says now.
 
     Then the desk's journal is opened as a new session would open it, and open orders are cancelled.
@@ -284,44 +289,20 @@ def agreement_of(folder: Path, venue: str | None = None) -> dict[str, Any]:
     if venue is not None:
         return _reconciled(folder, venue)
     with closing(JournalReader(folder)) as reader:
-        rows = [{"order": e.order, **e.body} for _, e in reader.read(0, (kinds.RECONCILED,))]
-        return _agreement(folder, rows, Ledger.of(reader), asked=False)
+        rows = [
+            RecoveryLine(e.order, e.instrument, e.agent, e.parent, **e.body)
+            for _, e in reader.read(0, (kinds.RECONCILED,))
+        ]
+        return _agreement(rows, Ledger.of(reader), asked=False)
 
 
-def _agreement(
-    folder: Path, rows: list[dict[str, Any]], ledger: Ledger, asked: bool
-) -> dict[str, Any]:
-    """What was compared with the venue's report, and which orders of the ledger still wait for one."""
+def _agreement(rows: Sequence[RecoveryLine], ledger: Ledger, asked: bool) -> Agreement:
     unknown = {order.root: order for order in ledger.orders.unknown()}
-    return {
-        "desk": str(folder),
-        "asked": asked,
-        "checked": len(rows),
-        "differ": sum(row["action"] != "agreed" for row in rows),
-        "orders": rows,
-        "unknown": [{"order": order.root, **_child(order)} for order in unknown.values()],
-        "open": [
-            {"order": order.root, **_child(order)}
-            for order in ledger.orders.live()
-            if order.root not in unknown
-        ],
-        "faults": ledger.faults(),
-    }
+    live = [order for order in ledger.orders.live() if order.root not in unknown]
+    return Agreement(asked, list(rows), list(unknown.values()), live, ledger.faults())
 
 
-def _child(order: ChildOrder) -> dict[str, Any]:
-    return {
-        "instrument": order.instrument,
-        "agent": order.account,
-        "side": order.side,
-        "lots": order.lots,
-        "filled": shown(order.cum_qty),
-        "price": order.price,
-        "status": str(order.status),
-    }
-
-
-def _reconciled(folder: Path, where: str) -> dict[str, Any]:
+def _reconciled(folder: Path, where: str) -> Agreement:
     """Open the desk's journal as a new session would, ask the venue, cancel open orders."""
     from tercel.desk.engine.agent_slot import strategy_of
     from tercel.desk.gate.process import venue_at
@@ -347,8 +328,7 @@ def _reconciled(folder: Path, where: str) -> dict[str, Any]:
         session = Session(
             link, journal, gate, lambda name, _: strategy_of(name, None), terms, latch=latch
         )
-        lines = [asdict(line) for line in session.recovered]
-        result = _agreement(folder, lines, session.ledger, asked=True)
+        result = _agreement(session.recovered, session.ledger, asked=True)
         session.close()
     return result
 
@@ -410,14 +390,12 @@ def ask(
         number = post(folder, command, body, by or user_name(), reason or command, time.time_ns())
         found = _await(folder, reader, before, number, wait_s)
     if found is not None and found.kind == kinds.ALERT:
-        parts = [str(found.body.get(part) or "") for part in ("expected", "received", "remedy")]
-        if not all(parts):
-            parts = [
-                f"a command that {folder.name} can obey",
-                str(found.body["text"]),
-                "see `tercel trade orders`",
-            ]
-        raise OrderError(*parts)
+        said = AlertBody.of(found)
+        if said.expected and said.received and said.remedy:
+            raise OrderError(said.expected, said.received, said.remedy)
+        raise OrderError(
+            f"a command that {folder.name} can obey", said.text, "see `tercel trade orders`"
+        )
     return PostedCommand(folder, command, number, found, idle)
 
 
@@ -473,16 +451,25 @@ def own_alert(folder: Path, body: Mapping[str, Any], by: str, note: str) -> Entr
     return None  # it has begun just now
 
 
+@dataclass(frozen=True)
+class EndedOrder:
+    """An order that a person ended in a journal, and the lots that it had filled."""
+
+    order: str
+    filled: float
+    journal: Path
+
+
 def settle_orders(
     desk: Path, orders: Sequence[str], reason: str, wait_s: float
-) -> Iterator[PostedCommand | dict[str, Any]]:
+) -> Iterator[PostedCommand | EndedOrder]:
     """End orders in the journals of a desk and of its gate, with what was filled. A gate that runs, or a desk without
     one, is asked to: what it says goes to all desks behind it.
 
     Yields
     ------
-    Posted or dict
-        What was asked for; or order, filled (lots) and journal of an order that was ended here.
+    PostedCommand or EndedOrder
+        What was asked for; or an order that was ended here.
 
     Raises
     ------
@@ -517,7 +504,7 @@ def settle_orders(
         elif chosen:
             _end(folder, chosen, ledger.orders.last_ns, reason)
             for order in chosen:
-                yield {"order": order.root, "filled": shown(order.cum_qty), "journal": str(folder)}
+                yield EndedOrder(order.root, shown(order.cum_qty), folder)
 
 
 def _end(folder: Path, orders: Sequence[ChildOrder], ns: int, reason: str) -> None:

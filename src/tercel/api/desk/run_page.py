@@ -17,6 +17,7 @@ from tercel.core.messages import Posture
 from tercel.core.orders import summed
 from tercel.core.ports import Entry
 from tercel.core.report import svg
+from tercel.core.report.cells import is_known
 from tercel.core.report.svg import Figure, Section, finished, render, sketch
 from tercel.core.report.tables import fixed, plain_table, without_idle
 from tercel.core.vocabulary import BUY, SIDE_WORDS
@@ -25,9 +26,10 @@ from tercel.desk.engine.forecasts import ForecastOutcome
 from tercel.desk.engine.outcome import DeskOutcome, OpenParent, ParentOutcome
 from tercel.desk.engine.runtime import BuiltDesk
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.blobs import unpack
+from tercel.desk.trading.journal.codec import unpack
 from tercel.desk.trading.journal.store import JournalReader
 from tercel.desk.trading.tca.figures import against_benchmarks, fills_in, markouts, path_with_fills
+from tercel.desk.trading.tca.measure import AnalysedCost
 
 MINUTE_NS = 60e9
 
@@ -230,7 +232,7 @@ def page(
             for _, e in journal.read(0, (kinds.ALERT,))
             if e.body.get("text") not in outcome.forecasts.targets  # reported above
         ]
-    costs = [dict(entry.body) for entry in entries.values()]
+    costs = [AnalysedCost.of(entry) for entry in entries.values()]
     sections = [
         Section("Agents", html=plain_table(*agent_rows(outcome))),
         *_example(opened, list(entries.values())),
@@ -318,8 +320,8 @@ class ScoredBounds(NamedTuple):
     section: Section
 
 
-def bounds_scored(shadow: Path, rows: Sequence[Mapping[str, Any]]) -> ScoredBounds:
-    """Score the bounds that a desk in shadow left in its folder by rows of `parent` and `is_bps`.
+def bounds_scored(shadow: Path, rows: Sequence[AnalysedCost]) -> ScoredBounds:
+    """Score the bounds that a desk in shadow left in its folder by costs of the same parents.
 
     Raises
     ------
@@ -328,7 +330,7 @@ def bounds_scored(shadow: Path, rows: Sequence[Mapping[str, Any]]) -> ScoredBoun
     """
     bounds, real = (
         read_bounds(shadow),
-        {str(row["parent"]): row["is_bps"] for row in rows if row["is_bps"] is not None},
+        {row.parent: row.is_bps for row in rows if is_known(row.is_bps)},
     )
     score = scored(bounds, real)
     if score.within is None or score.centre_bps is None:
@@ -507,18 +509,13 @@ def _example(opened: BuiltDesk, entries: Sequence[Entry]) -> Iterator[Section]:
     """A parent of the first agent and its fills in prices: the one with the most fills."""
     first = next(iter(opened.desk.slots))
     units = {one.instrument: one.tick / one.part for one in opened.venue.listings()}
-    arrays = [
-        (entry, unpack(entry.blob)) for entry in entries if entry.agent == first and entry.blob
-    ]
-    drawn = [(entry, fills_in(one), one["mids"]) for entry, one in arrays]
+    drawn = []
+    for entry in entries:
+        if entry.agent == first and entry.blob:
+            arrays = unpack(entry.blob)
+            drawn.append((AnalysedCost.of(entry), fills_in(arrays), arrays["mids"]))
     if not drawn:
         return
-    entry, fills, mids = max(drawn, key=lambda one: len(one[1]))
-    yield Section(
-        "A parent and its fills",
-        figures=[
-            path_with_fills(
-                entry.parent, entry.body["side"], fills, mids, "parent", units.get(entry.instrument)
-            )
-        ],
-    )
+    one, fills, mids = max(drawn, key=lambda row: len(row[1]))
+    figure = path_with_fills(one.parent, one.side, fills, mids, "parent", units.get(one.instrument))
+    yield Section("A parent and its fills", figures=[figure])

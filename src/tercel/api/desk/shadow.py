@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from tercel.api.demo.markets import SimulatedMarkets, pace_of, warm_up
+from tercel.api.demo import SimulatedMarkets, pace_of, warm_up
 from tercel.core.arrays import Ints
 from tercel.core.errors import ConfigError, TercelError
 from tercel.core.files import write_atomic

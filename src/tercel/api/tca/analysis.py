@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
+from typing import Final, Literal
 
 import numpy as np
 
@@ -245,7 +246,20 @@ WHY_NOT = {
     "under_a_lot": "are of less than half a lot",
 }
 """Why a parent is not worked again."""
-NAMED = {
+OddName = Literal[
+    "no_parent",
+    "no_order",
+    "outside_order",
+    "several_days",
+    "off_market",
+    "far_off",
+    "beyond_limit",
+    "no_tape",
+    "outside_session",
+    "no_quote",
+    "stale_quote",
+]
+NAMED: Final[dict[OddName, str]] = {
     "no_parent": "without a parent: one parent is made of each symbol, side, agent and day",
     "no_order": "of a parent that the file of orders does not have",
     "outside_order": "before the start or after the end of their order",
@@ -394,7 +408,7 @@ class Analysis:
 
     parents: list[OwnParent]
     fills: int
-    odd: Mapping[str, list[FileFill]]
+    odd: Mapping[OddName, list[FileFill]]
     left_orders: list[FileOrder] = field(default_factory=list)
     left_parents: list[str] = field(default_factory=list)
     fits: Mapping[int, int] = field(default_factory=dict)
@@ -451,7 +465,7 @@ class Analysis:
             else f"{ages[0]} to {ages[-1]} s (by symbol and day)"
         )
 
-    def meaning(self, name: str) -> str:
+    def meaning(self, name: OddName) -> str:
         """What is odd about fills of a kind, and what was done with them."""
         return NAMED[name].format(age=self.quote_age) if self.quote_age_s else NAMED[name]
 

@@ -268,8 +268,8 @@ class _Runs:
         self.makers = makers
         self.impact = impact
         self.seed = seed
+        # Of parents, by identity: seeds of their random streams, whatever other parents are worked
         self._numbers = numbers
-        """Of parents, by identity: seeds of their random streams, whatever other parents are worked."""
         self.calendar = Calendar(lake)
         self.hindsight = False
         self._loaded: dict[tuple[str, str, str], tuple[Source, TapeDay]] = {}

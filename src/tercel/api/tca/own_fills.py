@@ -24,6 +24,7 @@ from tercel.api.tca.analysis import (
     Analysis,
     Calendar,
     MarketDay,
+    OddName,
     OwnParent,
     nothing,
     read_day,
@@ -106,7 +107,7 @@ def refuse_several(fills: Sequence[FileFill], name: str) -> str:
 # -- own fills --------------------------------------------------------------------------------------------------------
 NS_PER_HOUR = 3600 * NS_PER_SECOND
 DAY_NS = 24 * NS_PER_HOUR
-Odd = dict[str, list[FileFill]]
+Odd = dict[OddName, list[FileFill]]
 FAR_OFF = 5
 """A price so many times above or below the market's is a typing error."""
 FINEST = 10**6
@@ -410,12 +411,12 @@ def _measured(
         odd["beyond_limit"] += [
             fill for fill, _ in met if limit is not None and (fill.price - limit) * fill.side > 0
         ]
-    _refuse_too_much(
-        group.name,
-        2 * FAR_OFF * int(mid2.max()) * grain,
-        quantity,
-        int(day.print_lots.sum()) * parts,
-    )
+    # prices and lots are columns of 64-bit integers
+    worth2, printed = 2 * FAR_OFF * int(mid2.max()) * grain, int(day.print_lots.sum()) * parts
+    if max(worth2, quantity, printed) >= 2**62:
+        raise DataError(
+            "an order whose value can be counted", f"parent {group.name}", "write fewer digits"
+        )
     arrival_mid2 = int(mid2[max(int(np.searchsorted(mid_ns, start)) - 1, 0)]) * grain
     prints = slice(*np.searchsorted(day.print_ns, (start, end + 1)))
     agents = Counter(fill.agent for fill in group.fills)
@@ -481,8 +482,8 @@ def _met(
     low, high = (0, int(day.mids[1].max())) if day.instrument.price_origin else (bid, ask)
     if not bid or ticks >= FAR_OFF * high or ticks * FAR_OFF <= low:
         inside = day.open_ns <= fill.ns <= day.close_ns
-        why = "far_off" if bid else "stale_quote" if day.is_stale(fill.ns) else "no_quote"
-        odd[why if inside else "outside_session"].append(fill)
+        unquoted: OddName = "stale_quote" if day.is_stale(fill.ns) else "no_quote"
+        odd["outside_session" if not inside else "far_off" if bid else unquoted].append(fill)
         return None
     price, lots = int(ticks * grain), int(scale.received(fill) * scale.parts)
     if lots <= 0:
@@ -498,11 +499,3 @@ def _met(
     took, rested = fill.side * (price - far * grain) >= 0, fill.side * (price - near * grain) <= 0
     touch2 = 2 * far * grain if took else 2 * price
     return [fill.ns, price, lots, (bid + ask) * grain, touch2, int(rested and not took), 0]
-
-
-def _refuse_too_much(parent: str, *largest: int) -> None:
-    """Prices and lots are columns of 64-bit integers."""
-    if max(largest) >= 2**62:
-        raise DataError(
-            "an order whose value can be counted", f"parent {parent}", "write fewer digits"
-        )

@@ -1,11 +1,11 @@
 """Report on a file of fills, for people and for programs: one object, a few sentences, a page."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from fractions import Fraction
 from functools import cached_property, partial
-from math import inf, lcm
+from math import inf, lcm, nan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -22,8 +22,14 @@ from tercel.core.serialization import to_jsonable
 from tercel.core.stats.bootstrap import FEW_CLUSTERS
 from tercel.core.tables.table_map import TableMap
 from tercel.core.vocabulary import NS_PER_SECOND, TAPE_LAWS
-from tercel.desk.trading.tca.measure import F_PX
-from tercel.desk.trading.tca.shortfall import PARTS, sentences, summary
+from tercel.desk.trading.tca.measure import F_PX, AnalysedCost
+from tercel.desk.trading.tca.shortfall import (
+    CostSummary,
+    against_of,
+    parts_of,
+    sentences,
+    summary,
+)
 from tercel.market.tape import Lake
 
 if TYPE_CHECKING:
@@ -33,9 +39,56 @@ if TYPE_CHECKING:
     from tercel.execution.strategy import Strategy
 
 LISTED_ROWS = 20
-COUNTS = ("quantity", "filled", "unfilled", "refused")
+MONEY = ("fills", "opportunity", "refusal", "whole")
 SHOWN = 40
 """Parents whose path a page draws."""
+
+
+@dataclass(frozen=True)
+class OwnCost(AnalysedCost):
+    """The analysis of one parent of somebody's own, with its money, in price units, and its clock times."""
+
+    date: str = ""
+    venue: str = ""
+    start: str = ""
+    end: str = ""
+    arrival_price: float = nan
+    ordered: bool = False
+    money: Mapping[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def of_parent(cls, one: OwnParent) -> "OwnCost":
+        """The analysis of a parent in whole lots of its tape."""
+        cost, zone = one.cost, ZoneInfo(one.day.timezone)
+        origin = float(one.day.price_of(Fraction(0)))
+        lots = (cost.quantity, cost.filled, cost.unfilled, cost.refused)
+        counts = (number(Fraction(value) / one.parts) for value in lots)
+        average_price = cost.average_price * float(one.price_unit) + origin
+        return cls(
+            **vars(cost)
+            | dict(zip(("quantity", "filled", "unfilled", "refused"), counts, strict=True))
+            | {"average_price": average_price},
+            date=one.day.date,
+            venue=one.day.venue,
+            start=clock(cost.start_ns, zone),
+            end=clock(cost.end_ns, zone),
+            arrival_price=float(one.day.price_of(Fraction(one.arrival_mid2, 2 * one.grain))),
+            limit=None if one.limit is None else float(one.limit),
+            ordered=one.ordered,
+            delay_bps=one.delay_bps,
+            money=_floats(one.money),
+        )
+
+
+@dataclass(frozen=True)
+class OddFills:
+    """Fills that are odd in one way, and what was done with them; `rows`: the first of them."""
+
+    fills: int
+    quantity: float
+    value: float
+    rows: list[int]
+    meaning: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,9 +109,34 @@ class OwnCosts:
     notes: tuple[str, ...] = ()
 
     @cached_property
-    def rows(self) -> list[dict[str, Any]]:
-        """Every parent as plain values (:func:`row_of`)."""
-        return [row_of(one) for one in self.analysis.parents]
+    def rows(self) -> list[OwnCost]:
+        """Every parent."""
+        return [OwnCost.of_parent(one) for one in self.analysis.parents]
+
+    @cached_property
+    def summed(self) -> CostSummary:
+        """Costs of all parents, and of each agent where the file names agents, in money too."""
+        found, money = summary(self.rows), self.analysis.money
+        agents = found.agents if self.analysis.agents else {}
+        return CostSummary(
+            replace(found.total, money=_floats(money())),
+            {name: replace(row, money=_floats(money(name))) for name, row in agents.items()},
+        )
+
+    @property
+    def odd_fills(self) -> dict[str, OddFills]:
+        """Fills to look at, by what is odd about them."""
+        return {
+            name: OddFills(
+                len(fills),
+                number(sum((fill.quantity for fill in fills), Fraction(0))),
+                float(sum(fill.quantity * fill.price for fill in fills)),
+                [fill.row for fill in fills[:LISTED_ROWS]],
+                self.analysis.meaning(name),
+            )
+            for name, fills in self.analysis.odd.items()
+            if fills
+        }
 
     @property
     def warnings(self) -> list[str]:
@@ -69,63 +147,44 @@ class OwnCosts:
         return [*self.analysis.warnings, *self.notes, *unread]
 
     def to_json(self) -> dict[str, Any]:
-        """The report as plain values, as :meth:`figures`, with the unit of its costs in their names.
+        """The report as plain values, figures never rounded, with the unit of its costs in their names.
 
-        Where that is ticks (per lot), `is_bps` is called `is_ticks`, and no ``notional`` is given.
+        ``total`` and ``agents`` as `trading.tca.shortfall.CostMeans`; ``exact`` holds the parts of the total as whole
+        numbers of ``unit``, which add up to the last digit. Where the unit is ticks (per lot), `is_bps` is called
+        `is_ticks`, and no ``notional`` is given.
         """
-        return (
-            self.figures()
-            if self.analysis.unit == "bps"
-            else dict(_in_unit(self.figures(), self.analysis.unit))
-        )
-
-    def figures(self) -> dict[str, Any]:
-        """The report as plain values, figures never rounded; costs are called bps, and are in ``unit``.
-
-        ``total`` and ``agents`` as `trading.tca.shortfall.summary`, and in ``money``; ``exact`` holds the parts of the
-        total as whole numbers of ``unit``, which add up to the last digit.
-        """
-        summed, money = summary(self.rows), self.analysis.money()
+        money = self.analysis.money()
         scale = lcm(*(value.denominator for value in money.values()))
-        meaning = self.analysis.meaning
-        odd = {
-            name: _described(fills, meaning(name))
-            for name, fills in self.analysis.odd.items()
-            if fills
-        }
         found = {
             "fills": self.analysis.fills,
             "unit": self.analysis.unit,
             "resolution_ns": self.analysis.resolution_ns,
-            "total": summed["total"] | {"money": _floats(money)},
+            "total": self.summed.total,
             "exact": {
                 "unit": float(Fraction(1, scale)),
                 **{name: int(value * scale) for name, value in money.items()},
             },
-            "agents": {
-                name: row | {"money": _floats(self.analysis.money(name))}
-                for name, row in summed["agents"].items()
-                if self.analysis.agents
-            },
+            "agents": self.summed.agents,
             "currency": self.analysis.currency,
             "fees_apart": _floats(self.analysis.apart),
-            "quote_age_s": dict(self.analysis.quote_age_s),
-            "odd_fills": odd,
-            "left_parents": list(self.analysis.left_parents),
-            "columns_not_read": list(self.not_read),
+            "quote_age_s": self.analysis.quote_age_s,
+            "odd_fills": self.odd_fills,
+            "left_parents": self.analysis.left_parents,
+            "columns_not_read": self.not_read,
             "warnings": self.warnings,
             "left_orders": [order.parent for order in self.analysis.left_orders],
             "counterfactual": _against(self.counterfactual),
             "parents": self.rows,
             "sentences": self.sentences(),
         }
-        return dict(to_jsonable(found))
+        values, unit = to_jsonable(found), self.analysis.unit
+        return dict(values if unit == "bps" else _in_unit(values, unit))
 
     def sentences(self) -> list[str]:
         """Summary in five sentences at most."""
         left = self.analysis.left_orders
         more = [f"{len(left):,} orders have no quotes"] if left else []
-        if without := sum(not row["ordered"] for row in self.rows):
+        if without := sum(not row.ordered for row in self.rows):
             more.append(
                 f"{without:,} of {len(self.rows):,} parents have no order time: their arrival is their first fill, and "
                 "delay is not measured"
@@ -142,7 +201,51 @@ class OwnCosts:
 
     def page(self, title: str, more: Sequence[Section] = ()) -> str:
         """The page with plots, and more sections after the first: one HTML text that fetches nothing."""
-        return page(self, title, more)
+        from tercel.desk.trading.tca.figures import against_benchmarks, markouts
+
+        unit, currency = self.analysis.unit, self.analysis.currency or "in money"
+        rows, lines, warnings = self.rows, self.sentences(), self.warnings
+        filled = [one for one in self.analysis.parents if len(one.fills)]
+        largest = sorted(filled, key=lambda one: -one.cost.notional)[:1]
+        cut = f", the first {MOST_ROWS}" if len(rows) > MOST_ROWS else ""
+        again, apart = self.counterfactual, self.analysis.apart
+        sections = [
+            *([Section("Look at this first", warnings)] if warnings else []),
+            Section("In short", lines[1:], html=_sums(self.summed, unit, currency)),
+            *more,
+            *(
+                Section("The largest parent and its fills", figures=[_path(one, "largest")])
+                for one in largest
+            ),
+            *([] if again is None else [_compared(again, unit)]),
+            Section(
+                "Against benchmarks",
+                figures=[against_benchmarks(rows, unit=unit), markouts(rows, unit=unit)],
+                folded=True,
+            ),
+            Section(
+                f"Parents: {len(rows):,}{cut}",
+                html=_table([_cells(row) for row in rows[:MOST_ROWS]]),
+                folded=True,
+            ),
+            Section(
+                "Parent by parent",
+                f"The first {SHOWN}." if len(filled) > SHOWN else "",
+                figures=[_path(one, f"path{number}") for number, one in enumerate(filled[:SHOWN])],
+                folded=True,
+            ),
+        ]
+        if found := self.odd_fills:
+            odd = [[row.meaning, row.fills, row.quantity, row.value] for row in found.values()]
+            table = plain_table(["fills", "fills", "quantity", "value"], odd)
+            sections.append(Section("Fills to look at", html=table, folded=True))
+        if apart:
+            fees = [[name, f"{float(fee):,.8g}"] for name, fee in apart.items()]
+            table = plain_table(["currency", "fees"], fees)
+            sections.append(Section("Fees of other currencies, in no cost", html=table))
+        paid = float(self.analysis.money()["fills"])
+        title = f"{title}: {fixed(self.summed.total.is_bps, 1)} {unit}, {paid:,.2f} {currency}"
+        return render(title, lines[0], sections)
 
 
 def own_costs(
@@ -275,29 +378,6 @@ def _policy(strategy: "PolicyStrategy", known: "MarketEstimates") -> "Strategy":
     return strategy.knowing(known)
 
 
-def row_of(one: OwnParent) -> dict[str, Any]:
-    """A parent's analysis with its money, in price units, and its clock times."""
-    values = to_jsonable(one.cost)
-    zone = ZoneInfo(one.day.timezone)
-    counts = {name: number(Fraction(values[name], one.parts)) for name in COUNTS}
-    return {
-        **values,
-        **counts,
-        "date": one.day.date,
-        "venue": one.day.venue,
-        "start": clock(one.cost.start_ns, zone),
-        "end": clock(one.cost.end_ns, zone),
-        "average_price": to_jsonable(
-            one.cost.average_price * float(one.price_unit) + float(one.day.price_of(Fraction(0)))
-        ),
-        "arrival_price": float(one.day.price_of(Fraction(one.arrival_mid2, 2 * one.grain))),
-        "limit": None if one.limit is None else float(one.limit),
-        "ordered": one.ordered,
-        "delay_bps": to_jsonable(one.delay_bps),
-        "money": _floats(one.money),
-    }
-
-
 def clock(ns: int, zone: ZoneInfo) -> str:
     """A time of day with milliseconds.
 
@@ -309,12 +389,10 @@ def clock(ns: int, zone: ZoneInfo) -> str:
 
 def verdicts(found: "Counterfactual", unit: str = "bps") -> str:
     """Sentence on the counterfactual."""
-    shown = {
-        word: [n for n, one in found.strategies.items() if one.verdict == word]
-        for word in ("cheaper", "dearer")
-    }
+    called = [one.verdict for one in found.strategies.values()]
+    cheaper, worse = called.count("cheaper"), called.count("dearer")
     best, first = next(iter(found.strategies.items()))
-    open_ = len(found.strategies) - sum(map(len, shown.values()))
+    open_ = len(called) - cheaper - worse
     left = ", ".join(f"{len(names):,} {WHY_NOT[why]}" for why, names in found.left_out.items())
     beside = (
         "; under 20 clusters the intervals are too narrow" if found.clusters < FEW_CLUSTERS else ""
@@ -327,8 +405,8 @@ def verdicts(found: "Counterfactual", unit: str = "bps") -> str:
     again = f"{found.parents:,} parents worked again{f' ({left})' if left else ''}"
     return (
         f"On {again}, {best} would have cost {first.cost_bps:.2f} {unit} where yours cost {found.own_bps:.2f} (saves "
-        f"{spelt(first.saves, '+')}); of {len(found.strategies)} strategies {len(shown['cheaper'])} are "
-        f"cheaper, {len(shown['dearer'])} dearer, {open_} without a significant difference{beside}."
+        f"{spelt(first.saves, '+')}); of {len(called)} strategies {cheaper} are "
+        f"cheaper, {worse} dearer, {open_} without a significant difference{beside}."
     )
 
 
@@ -345,16 +423,6 @@ def _in_unit(value: Any, unit: str) -> Any:
 
 def _floats(money: Mapping[str, Fraction]) -> dict[str, float]:
     return {name: float(value) for name, value in money.items()}
-
-
-def _described(fills: Sequence[Any], meaning: str) -> dict[str, Any]:
-    return {
-        "fills": len(fills),
-        "quantity": number(sum((fill.quantity for fill in fills), Fraction(0))),
-        "value": float(sum(fill.quantity * fill.price for fill in fills)),
-        "rows": [fill.row for fill in fills[:LISTED_ROWS]],
-        "meaning": meaning,
-    }
 
 
 def _against(found: "Counterfactual | None") -> dict[str, Any] | None:
@@ -385,145 +453,41 @@ def _against(found: "Counterfactual | None") -> dict[str, Any] | None:
 
 # -- the page ---------------------------------------------------------------------------------------------------------
 
-COLUMNS = (
-    "parent",
-    "instrument",
-    "agent",
-    "date",
-    "start",
-    "end",
-    "side",
-    "limit",
-    "filled",
-    "unfilled",
-    "refused",
-    "is_bps",
-    "delay_bps",
-    "spread_bps",
-    "walk_bps",
-    "timing_bps",
-    "fees_bps",
-    "opportunity_bps",
-    "vwap_bps",
-    "twap_bps",
-    "close_bps",
-)
-"""Of a parent, on the page; `tca.json` has the rest."""
 MOST_ROWS = 500
 LEAVES = ("agent", "limit", "delay", "unfilled", "refused", "opportunity", "refusal", "forced")
 """Columns that leave a page where they say nothing."""
 
 
-def page(costs: OwnCosts, title: str, more_sections: Sequence[Section] = ()) -> str:
-    """The page with plots."""
-    from tercel.core.report.figures import paired_differences
-    from tercel.desk.trading.tca.figures import against_benchmarks, markouts
-
-    found, parents, unit = costs.figures(), costs.analysis.parents, costs.analysis.unit
-    rows, lines = found["parents"], found["sentences"]
-    filled = [one for one in parents if len(one.fills)]
-    largest = sorted(filled, key=lambda one: -one.cost.notional)[:1]
-    shown = _table(
-        [name.removesuffix("_bps") for name in COLUMNS], [_cells(row) for row in rows[:MOST_ROWS]]
-    )
-    more = f", the first {MOST_ROWS}" if len(rows) > MOST_ROWS else ""
-    sections = [
-        *([Section("Look at this first", found["warnings"])] if found["warnings"] else []),
-        Section("In short", lines[1:], html=_sums(found)),
-        *more_sections,
-        *(
-            Section("The largest parent and its fills", figures=[_path(one, "largest")])
-            for one in largest
-        ),
-        *(
-            [_compared(costs.counterfactual, paired_differences, unit)]
-            if costs.counterfactual is not None
-            else []
-        ),
-        Section(
-            "Against benchmarks",
-            figures=[against_benchmarks(rows, unit=unit), markouts(rows, unit=unit)],
-            folded=True,
-        ),
-        Section(f"Parents: {len(rows):,}{more}", html=shown, folded=True),
-        Section(
-            "Parent by parent",
-            f"The first {SHOWN}." if len(filled) > SHOWN else "",
-            figures=[_path(one, f"path{number}") for number, one in enumerate(filled[:SHOWN])],
-            folded=True,
-        ),
-    ]
-    if found["odd_fills"]:
-        odd = [
-            [row["meaning"], row["fills"], row["quantity"], row["value"]]
-            for row in found["odd_fills"].values()
-        ]
-        table = plain_table(["fills", "fills", "quantity", "value"], odd)
-        sections.append(Section("Fills to look at", html=table, folded=True))
-    if found["fees_apart"]:
-        apart = plain_table(
-            ["currency", "fees"],
-            [[name, f"{fee:,.8g}"] for name, fee in found["fees_apart"].items()],
-        )
-        sections.append(Section("Fees of other currencies, in no cost", html=apart))
-    total = found["total"]
-    return render(
-        f"{title}: {fixed(total['is_bps'], 1)} {unit}, {total['money']['fills']:,.2f} {found['currency'] or 'in money'}",
-        lines[0],
-        sections,
-    )
-
-
-def _sums(found: Mapping[str, Any]) -> str:
+def _sums(summed: CostSummary, unit: str, currency: str) -> str:
     """What was filled and what was not; the costs in parts; the mark-outs."""
-    sums = {
-        **{name or "no agent": row for name, row in found["agents"].items()},
-        "all": found["total"],
-    }
-    counts, parts, spans = (
-        ("parents", "filled", "unfilled", "refused"),
-        ("is", *PARTS),
-        found["total"]["markouts_bps"],
-    )
-    money = ("fills", "opportunity", "refusal", "whole")
-    shown = [
-        [name, *(row[key] for key in counts), *(f"{row['money'][key]:,.2f}" for key in money)]
-        for name, row in sums.items()
+    rows = [(name or "no agent", row) for name, row in summed.agents.items()]
+    rows.append(("all", summed.total))
+    parts = [({"is": row.is_bps} | parts_of(row) | against_of(row)).items() for _, row in rows]
+    spans = summed.total.markouts_bps
+    lots = [
+        {"agent": name, "parents": row.parents}
+        | {"filled": row.filled, "unfilled": row.unfilled, "refused": row.refused}
+        | {key: f"{(row.money or {})[key]:,.2f}" for key in MONEY}
+        for name, row in rows
     ]
-    against = ("vwap", "twap", "close")
     costs = [
-        [name, *(fixed(row[f"{key}_bps"]) for key in (*parts, *against))]
-        for name, row in sums.items()
+        {"agent": name} | {key: fixed(value) for key, value in some}
+        for (name, _), some in zip(rows, parts, strict=True)
     ]
     marks = [
-        [name, *(fixed(row["markouts_bps"].get(span)) for span in spans)]
-        for name, row in sums.items()
+        {"agent": name} | {f"+{span}": fixed(row.markouts_bps.get(span)) for span in spans}
+        for name, row in rows
     ]
-    return "".join(
-        _table(["agent", *headings], rows, caption)
-        for headings, rows, caption in (
-            (
-                [*counts, *money],
-                shown,
-                f"Lots, and what they cost, {found['currency'] or 'in money'}",
-            ),
-            (
-                [*parts, *against],
-                costs,
-                f"What the fills cost in parts and against benchmarks, {found['unit']}",
-            ),
-            (
-                [f"+{span}" for span in spans],
-                marks,
-                f"The mid after fills, in the order's favour, {found['unit']}",
-            ),
-        )
+    return (
+        _table(lots, f"Lots, and what they cost, {currency}")
+        + _table(costs, f"What the fills cost in parts and against benchmarks, {unit}")
+        + _table(marks, f"The mid after fills, in the order's favour, {unit}")
     )
 
 
-def _table(headings: Sequence[str], rows: Sequence[Sequence[Any]], caption: str = "") -> str:
+def _table(rows: Sequence[Mapping[str, object]], caption: str = "") -> str:
     """A table without the columns of `LEAVES` that say nothing in any row."""
-    shown = without_idle([dict(zip(headings, row, strict=True)) for row in rows], LEAVES)
+    shown = without_idle(rows, LEAVES)
     return plain_table(list(shown[0]), [list(row.values()) for row in shown], caption)
 
 
@@ -538,15 +502,25 @@ def _path(one: OwnParent, name: str) -> Figure:
     return path_with_fills(one.cost.parent, one.cost.side, fills, mids, name, float(one.price_unit))
 
 
-def _cells(row: Mapping[str, Any]) -> list[Any]:
-    limit = row["limit"]
-    shown = {
-        "side": "buy" if row["side"] > 0 else "sell",
-        "limit": limit if limit is None else f"{limit:,}",
+def _cells(row: OwnCost) -> dict[str, object]:
+    """Columns of a parent on the page; `tca.json` has the rest."""
+    parts = parts_of(row) | {"opportunity": row.opportunity_bps} | against_of(row)
+    parts.pop("forced")
+    costs = {"is": row.is_bps} | parts
+    return {
+        "parent": row.parent,
+        "instrument": row.instrument,
+        "agent": row.agent,
+        "date": row.date,
+        "start": row.start.removesuffix(".000"),
+        "end": row.end.removesuffix(".000"),
+        "side": "buy" if row.side > 0 else "sell",
+        "limit": None if row.limit is None else f"{row.limit:,}",
+        "filled": row.filled,
+        "unfilled": row.unfilled,
+        "refused": row.refused,
+        **{name: fixed(value) for name, value in costs.items()},
     }
-    shown |= {name: row[name].removesuffix(".000") for name in ("start", "end")}
-    shown |= {name: fixed(row[name]) for name in COLUMNS if name.endswith("_bps")}
-    return [shown.get(name, row[name]) for name in COLUMNS]
 
 
 def table_rows(found: "Counterfactual") -> list[list[Any]]:
@@ -560,7 +534,9 @@ def table_rows(found: "Counterfactual") -> list[list[Any]]:
     ]
 
 
-def _compared(found: "Counterfactual", drawn: Any, unit: str) -> Section:
+def _compared(found: "Counterfactual", unit: str) -> Section:
+    from tercel.core.report.figures import paired_differences
+
     saves = {name: one.saves for name, one in found.strategies.items()}
     text = [
         f"The same symbol, side, quantity, start and end on the same tape, {found.parents:,} parents in "
@@ -584,5 +560,5 @@ def _compared(found: "Counterfactual", drawn: Any, unit: str) -> Section:
         "What strategies would have cost",
         text,
         html=table,
-        figures=[drawn(saves, "your own fills", unit=unit)],
+        figures=[paired_differences(saves, "your own fills", unit=unit)],
     )

@@ -66,19 +66,19 @@ class AlertBook:
 
     def __init__(self) -> None:
         self.severities: Counter[str] = Counter()
+        # Alerts by severity and code, as they were written
         self.codes: Counter[tuple[str, str]] = Counter()
-        """Alerts by severity and code, as they were written."""
+        # Time of each that needs an owner and has none, by the number of its entry
         self.unowned: dict[int, int] = {}
-        """Time of each that needs an owner and has none, by the number of its entry."""
+        # By the number of the alert's entry
         self.owners: dict[int, Owner] = {}
-        """By the number of the alert's entry."""
         self.latest: deque[Alert] = deque(maxlen=MOST_ALERTS)
         self._seqs = array("q")
         self._times = array("q")
         self._levels = array("b")
         self._owned: dict[int, int] = {}
+        # Those about no agent
         self._general: set[int] = set()
-        """Those about no agent."""
 
     def apply(self, seq: int, entry: Entry) -> None:
         """Take an entry of one of `KINDS`."""
@@ -206,8 +206,8 @@ class GateAlerts:
         self._desk = desk
         self._lock = Lock()
         self._looking = Lock()
+        # The gate, as a folder with a journal and an inbox
         self.desk: FolderDesk | None = None
-        """The gate, as a folder with a journal and an inbox."""
         self._reset("", {})
 
     def _reset(self, journal: str, terms: dict[str, Any]) -> None:

@@ -95,8 +95,7 @@ class FolderDesk:
             return {"scope": "all", "by": "", "reason": state.damaged}
         if not state.killed:
             return None
-        kills = [done for done in reversed(state.history) if done.get("what") == "kill"]
-        by = str(kills[0].get("by", "")) if kills else ""
+        by = next((act.by for act in reversed(state.acts) if act.what == "kill"), "")
         if ALL in state.killed:
             return {"scope": "all", "by": by, "reason": state.killed[ALL]}
         reasons = "; ".join(dict.fromkeys(state.killed.values()))

@@ -84,8 +84,8 @@ class Metrics:
             for name, (text, *labels) in GAUGES.items()
         }
         self._count = cache(lambda name, *labels: self._counts[name].labels(*labels))
+        # Alerts as counted so far
         self._counted: Counter[tuple[str, str]] = Counter()
-        """Alerts as counted so far."""
 
     def _set(self, name: str, value: float | None, *labels: str) -> None:
         gauge = self._levels[name].labels(*labels) if labels else self._levels[name]
@@ -184,8 +184,8 @@ class JournalFollower:
         self._lock = Lock()
         self._writing = Lock()
         self._read_s = now_s()
+        # Why the journal cannot be read now; "" if it can
         self.fault = ""
-        """Why the journal cannot be read now; "" if it can."""
         self._journal = ""
         self._last = 0
         self._trimmed_s = now_s()
@@ -375,8 +375,9 @@ class SharedText:
     """
 
     def __init__(self) -> None:
+        # The turn, the parts, and the texts that were asked for: replaced as one, so that readers
+        # need no lock
         self._now: tuple[int, dict[str, tuple[int, str]], dict[int, str]] = (0, {}, {})
-        """The turn, the parts, and the texts that were asked for: replaced as one, so that readers need no lock."""
 
     @property
     def turn(self) -> int:

@@ -3,11 +3,14 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from msgspec import convert
+
 from tercel.core.messages import Style
 from tercel.core.ports import Entry
 from tercel.core.vocabulary import SIDE_WORDS
 from tercel.desk.console.report import Deed
 from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal.bodies import CommandBody, KillBody, RearmBody
 
 POSTURE: Final = {
     "urgency": "urgency",
@@ -36,19 +39,17 @@ def operator_action(seq: int, entry: Entry) -> Deed:
 
 
 def _killed(entry: Entry) -> str:
-    body = entry.body
-    whom = body.get("scope")
-    if body.get("event") == "confirmed":
-        return f"kill of {whom} is confirmed: nothing open at the venue"
-    return f"killed {whom}" + (
-        f", {body['open']:,} lots being cancelled" if body.get("open") else ""
-    )
+    body = KillBody.of(entry)
+    if body.event == "confirmed":
+        return f"kill of {body.scope} is confirmed: nothing open at the venue"
+    return f"killed {body.scope}" + (f", {body.open:,} lots being cancelled" if body.open else "")
 
 
 def _rearmed(entry: Entry) -> str:
-    if ends := entry.body.get("ends"):
-        return f"let {entry.body.get('scope')} resume: {_listed(ends)} is over"
-    return f"re-armed {entry.body.get('scope')}"
+    body = RearmBody.of(entry)
+    if body.ends:
+        return f"let {body.scope} resume: {_listed(body.ends)} is over"
+    return f"re-armed {body.scope}"
 
 
 def _held(entry: Entry) -> str:
@@ -79,62 +80,80 @@ _DONE: Final[Mapping[str, Callable[[Entry], str]]] = {
 def _asked(entry: Entry) -> str:
     """Request of an operator's command, which may hold anything and be refused."""
     command, about = str(entry.body.get("command")), entry.body.get("body")
-    said = dict(about) if isinstance(about, Mapping) else {}
-    whom = said.get("parent") or said.get("agent") or ""
     try:
-        return _COMMANDS[command](said, str(whom))
+        return _request(command, convert(about, CommandBody))
     except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError):
+        said = about if isinstance(about, Mapping) else {}
+        whom = said.get("parent") or said.get("agent") or ""
         return f"asked to {command.removesuffix('_agent').replace('_', ' ')} {whom}".rstrip()
+
+
+def _request(command: str, said: CommandBody) -> str:
+    """Request in words.
+
+    Raises
+    ------
+    LookupError, TypeError
+        A command without words of its own, or without what they are of.
+    """
+    changes = [] if said.lots is None else [f"{said.lots:,} lots"]
+    limit = []
+    if said.limit_price is not None:
+        limit = ["no limit price" if said.limit_price == "none" else f"limit {said.limit_price}"]
+    match command:
+        case "submit":
+            what = f"{SIDE_WORDS[said.side]} {said.lots:,} lots of {said.instrument}"
+            by = [what, _minutes(said.horizon_ns), f"by {said.agent}", *limit]
+            return f"asked for {said.id}: {', '.join(by)}"
+        case "amend":
+            if said.horizon_ns is not None:
+                changes.append(f"{_minutes(said.horizon_ns)} from its acceptance")
+            return f"asked to change {said.parent}: {', '.join(changes + limit)}"
+        case "order":
+            lots = f"{said.lots:,} lots"
+            return f"asked to send by hand for {said.parent}: {', '.join([lots, *limit])}"
+        case "withdraw":
+            return f"asked to cancel {said.order or 'every order by hand'} of {said.parent}"
+        case "limits":
+            return _limits(said)
+        case "posture":
+            return f"asked {_wanted(said)} for {said.agent or 'the desk'}"
+        case "promote":
+            return f"asked to promote {said.challenger or 'the challenger'} of {said.agent or ''}"
+        case "own_alert" if said.alert:
+            return f"took alert {said.alert} as their own"
+        case "settle":
+            names = _listed(said.orders or said.executions)
+            return f"said that {names or 'positions'} are settled"
+        case "kill" | "rearm" if said.agents is not None:
+            whom = _listed(said.agents) or "all agents"
+            return f"asked to {'kill' if command == 'kill' else 're-arm'} {whom}"
+    raise LookupError(command)
 
 
 def _listed(names: object) -> str:
     return ", ".join(map(str, names)) if isinstance(names, list | tuple) else ""
 
 
-def _lots(said: Mapping[str, Any]) -> str:
-    return f"{said['lots']:,} lots"
-
-
-def _limit(said: Mapping[str, Any]) -> list[str]:
-    price = said.get("limit_price")
-    return [] if price is None else ["no limit price" if price == "none" else f"limit {price}"]
-
-
-def _changes(said: Mapping[str, Any]) -> str:
-    lots = [] if said.get("lots") is None else [_lots(said)]
-    span = (
-        []
-        if said.get("horizon_ns") is None
-        else [f"{_minutes(said['horizon_ns'])} from its acceptance"]
-    )
-    return ", ".join(lots + span + _limit(said))
-
-
 def _minutes(ns: float) -> str:
     return f"{ns / 60e9:,.4g} min"
 
 
-def _parent(said: Mapping[str, Any]) -> str:
-    what = f"{SIDE_WORDS[said['side']]} {_lots(said)} of {said['instrument']}"
-    return ", ".join([what, _minutes(said["horizon_ns"]), f"by {said['agent']}", *_limit(said)])
+def _limits(said: CommandBody) -> str:
+    if said.act == "approve":
+        return f"confirmed looser limits, request {said.request}"
+    if said.changes is None:
+        raise LookupError("changes")
+    changes = ", ".join(f"{path.replace('_', ' ')} {value}" for path, value in said.changes.items())
+    return f"asked to {'tighten' if said.act == 'tighten' else 'loosen'} limits: {changes}"
 
 
-def _limits(said: Mapping[str, Any]) -> str:
-    if said.get("act") == "approve":
-        return f"confirmed looser limits, request {said['request']}"
-    changes = ", ".join(
-        f"{path.replace('_', ' ')} {value}" for path, value in dict(said["changes"]).items()
-    )
-    return f"asked to {'tighten' if said['act'] == 'tighten' else 'loosen'} limits: {changes}"
-
-
-def _wanted(said: Mapping[str, Any]) -> str:
+def _wanted(said: CommandBody) -> str:
     """Request about a posture by hand."""
-    words = said.get("words")
-    if said.get("lift") or not isinstance(words, Mapping):
+    if said.lift or not isinstance(said.words, Mapping):
         return "to end the posture by hand"
-    instead = ", instead of risk's," if said.get("instead") else ""
-    return f"to set a posture by hand, {_posture(words)}, {_minutes(said['span_ns'])}{instead}"
+    instead = ", instead of risk's," if said.instead else ""
+    return f"to set a posture by hand, {_posture(said.words)}, {_minutes(said.span_ns)}{instead}"
 
 
 def _posture(words: Mapping[str, Any]) -> str:
@@ -144,26 +163,3 @@ def _posture(words: Mapping[str, Any]) -> str:
         return f"{100 * float(is_):.4g} %"
 
     return ", ".join(f"{POSTURE.get(name, name)} {value(name, is_)}" for name, is_ in words.items())
-
-
-_COMMANDS: Final[Mapping[str, Callable[[dict[str, Any], str], str]]] = {
-    "submit": lambda said, _: f"asked for {said['id']}: {_parent(said)}",
-    "amend": lambda said, whom: f"asked to change {whom}: {_changes(said)}",
-    "order": lambda said, whom: (
-        f"asked to send by hand for {whom}: {', '.join([_lots(said), *_limit(said)])}"
-    ),
-    "withdraw": lambda said, whom: (
-        f"asked to cancel {said['order'] or 'every order by hand'} of {whom}"
-    ),
-    "limits": lambda said, _: _limits(said),
-    "posture": lambda said, whom: f"asked {_wanted(said)} for {whom or 'the desk'}",
-    "promote": lambda said, whom: (
-        f"asked to promote {said.get('challenger', 'the challenger')} of {whom}"
-    ),
-    "own_alert": lambda said, _: f"took alert {said['alert']} as their own",
-    "settle": lambda said, _: (
-        f"said that {_listed(next(iter(said.values()), ())) or 'positions'} are settled"
-    ),
-    "kill": lambda said, _: f"asked to kill {_listed(said['agents']) or 'all agents'}",
-    "rearm": lambda said, _: f"asked to re-arm {_listed(said['agents']) or 'all agents'}",
-}

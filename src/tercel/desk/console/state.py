@@ -10,10 +10,11 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any, Final, cast
 
+import msgspec
+
 from tercel.core.lifecycle import ChildOrder
 from tercel.core.orders import ONE, shown
 from tercel.core.ports import Entries, Entry
-from tercel.core.serialization import to_jsonable
 from tercel.core.stats.inference import WeightedSums
 from tercel.core.vocabulary import SIDE_WORDS
 from tercel.desk.console.alerts import AlertBook
@@ -49,11 +50,11 @@ from tercel.desk.console.report import (
 )
 from tercel.desk.trading.forecast_outcomes import Outcomes
 from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal.bodies import CostBody, HoldBody
 from tercel.desk.trading.ledger import ArchiveIndex, Ledger
 from tercel.desk.trading.parent_orders.parent import ParentOrder
-from tercel.desk.trading.risk.money import Money, by
+from tercel.desk.trading.risk.money import Money, by, summed
 from tercel.desk.trading.risk.trading_state import StateReason, TradingState
-from tercel.desk.trading.tca.shortfall import weight
 from tercel.execution import intent as it
 
 MOST_ACTIONS: Final = 50
@@ -119,13 +120,14 @@ class DeskState:
         self.seq = 0
         self.ns = 0
         self.session = SessionPart()
+        # When the session began
         self.began_ns = 0
-        """When the session began."""
         self.agents: dict[str, Agent] = {}
         self.postures: dict[str, PosturePart] = {}
         self.alphas: dict[str, AlphaPart] = {}
         self.markets: dict[str, MarketPart] = {}
         self.outcomes = Outcomes()
+        # Kinds of which the last entry of each instrument is reported
         self._latest = cast(
             dict[str, dict[str, dict[str, Any]]],
             {
@@ -134,37 +136,36 @@ class DeskState:
                 kinds.MARKET: self.markets,
             },
         )
-        """Kinds of which the last entry of each instrument is reported."""
         self.heartbeat = Heartbeat()
         self.denials: Counter[str] = Counter()
+        # Last `kill` entry of each killed agent
         self.kills: dict[str, dict[str, Any]] = {}
-        """Last `kill` entry of each killed agent."""
         self.alerts = AlertBook()
         self.decisions: deque[Decision] = deque(maxlen=MOST_DECISIONS)
         self.operator: deque[Deed] = deque(maxlen=MOST_ACTIONS)
         self.share_points: deque[SharePoint] = deque(maxlen=MOST_POINTS)
+        # Shares of each instrument's flow as last drawn: replaced, never changed
         self._routed: dict[str, dict[str, float]] = {}
-        """Shares of each instrument's flow as last drawn: replaced, never changed."""
         self.cost_points: deque[CostPoint] = deque(maxlen=MOST_POINTS)
-        self._costs: dict[str, Mapping[str, Any]] = {}
-        """Costs of parents, as first journaled, or as last analysed after a bust or correction."""
+        # Costs of parents, as first journaled, or as last analysed after a bust or correction
+        self._costs: dict[str, CostBody] = {}
+        # Last contribution of each analysed parent to `Agent.spent`
         self._analysed: dict[str, dict[str, float]] = {}
-        """Last contribution of each analysed parent to `Agent.spent`."""
         self._whole = WeightedSums()
         self._unfilled = 0
         self._refused = 0
         self._ended: dict[str, ParentOrder] = {}
         self._most = MOST_COSTS
+        # Archived parents, and fills of theirs, when a checkpoint of this state was made
         self.archived = (0, 0)
-        """Archived parents, and fills of theirs, when a checkpoint of this state was made."""
+        # Entry and parent of each instrument's last decision
         self.looked: dict[str, tuple[int, str]] = {}
-        """Entry and parent of each instrument's last decision."""
+        # Entry of each parent's last decision
         self._decided: dict[str, int] = {}
-        """Entry of each parent's last decision."""
+        # Sum of price and quantity of each parent's fills
         self._paid: Counter[str] = Counter()
-        """Sum of price and quantity of each parent's fills."""
+        # Parents, orders and positions, by the same fold as everywhere
         self.ledger = Ledger(None if journal is None else ArchiveIndex(journal), keep_ns=KEEP_NS)
-        """Parents, orders and positions, by the same fold as everywhere."""
         self.money = Money()
 
     def apply(self, seq: int, entry: Entry) -> None:
@@ -195,9 +196,9 @@ class DeskState:
         """The desk as its journal shows it."""
         live = self.ledger.parents.open()
         open_orders = self.ledger.orders.live()
-        money = self.money.shown(
-            self.ledger.positions, self.ns, self._budget("desk", "desk", "daily_loss").of
-        )
+        money, held = self.money, self.money.holdings(self.ledger.positions)
+        total = money.total(held, self._budget("desk", "desk", "daily_loss").of)
+        names = sorted({*money.units, *(one.instrument for one in held)})
         return DeskReport(
             seq=self.seq,
             ns=self.ns,
@@ -206,16 +207,24 @@ class DeskState:
             agents=list(self._agent_rows(open_orders)),
             parents=[self._parent_row(one) for one in [*live, *reversed(self._ended.values())]],
             orders=[self.order_part(order) for order in open_orders],
-            instruments={name: ListingPart(**one) for name, one in money["instruments"].items()},
+            instruments={name: ListingPart(**money.unit(name).shown()) for name in names},
             markets=self.markets,
-            money=[Total(**one) for one in money["money"]],
-            positions=[PositionPart(**one) for one in money["positions"]],
-            pnl_points=[PnlPoint(**one) for one in money["pnl_points"]],
-            exposure=[ExposurePart(**one) for one in money["exposure"]],
-            correlation=CorrelationPart(**money["correlation"]),
+            money=[Total(**one) for one in total],
+            positions=[PositionPart(**one.shown()) for one in held],
+            pnl_points=[PnlPoint(**one) for _, point in money.curve.points for one in point],
+            exposure=[
+                ExposurePart(
+                    instrument=name,
+                    currency=some[0].unit.currency,
+                    net=summed(some, "value"),
+                    gross=summed(some, "gross"),
+                )
+                for name, some in by(held, lambda one: one.instrument)
+            ],
+            correlation=CorrelationPart(**money.correlation(self.ns)),
             postures=self.postures,
             stances=[
-                cast(NamedStance, {"agent": name, **one})
+                msgspec.convert({"agent": name, **one.body}, NamedStance)
                 for name, one in self.ledger.stances.items()
             ],
             alphas=self.alphas,
@@ -248,7 +257,9 @@ class DeskState:
             standing = self.ledger.states.standing(name)
             has = {at: flow[at][name] for at in agent.share}
             paused = paused_by.get(name) if str(standing.state) == TradingState.ACTIVE else None
-            why = standing.reason if paused is None else f"{paused['by']}: {paused['reason']}"
+            why, hand = standing.reason, self.ledger.stances.get(name)
+            if paused is not None:
+                why = f"{HoldBody.of(paused).by}: {HoldBody.of(paused).reason}"
             asked, spent = agent.qty + agent.unfilled, agent.spent
             is_bps, half_bps, low_bps, high_bps = agent.costs.bounds()
             yield AgentPart(
@@ -283,7 +294,7 @@ class DeskState:
                 model=agent.model,
                 seat=agent.seat,
                 posture={at: self.postures[at] for at in agent.share if at in self.postures},
-                stance=cast(StancePart | None, self.ledger.stances.get(name)),
+                stance=msgspec.convert(hand.body, StancePart) if hand is not None else None,
                 capital=self._budget("agents", name, "gross_value"),
                 money=[
                     Total(**one)
@@ -352,9 +363,8 @@ class DeskState:
         return "" if parent is None else dict(parent.by_hand).get(order.root, "")
 
     def _parent_row(self, parent: ParentOrder) -> ParentPart:
-        order, cost = parent.order, self._costs.get(parent.id, {})
+        order, cost = parent.order, self._costs.get(parent.id, CostBody())
         unit, paid = self.money.unit(order.instrument), self._paid[parent.id]
-        is_bps, value = cost.get("is_bps"), cost.get("notional")
         passed = min(max(self.ns - parent.accepted_ns, 0) / max(parent.horizon_ns, 1), 1.0)
         average = arrival = None
         if paid and parent.filled_qty:
@@ -372,7 +382,7 @@ class DeskState:
             limit=parent.limit,
             avg_price=average,
             arrival_price=arrival,
-            cost=None if is_bps is None or value is None else is_bps * value / 1e4,
+            cost=None if cost.is_bps is None else cost.is_bps * cost.notional / 1e4,
             status=str(parent.status),
             reason=parent.reason,
             hand=parent.hand,
@@ -382,10 +392,10 @@ class DeskState:
             progress=parent.filled / max(parent.lots, 1),
             left_s=None if parent.over else max(parent.ends_ns - self.ns, 0) / 1e9,
             last_decision=self._decided.get(parent.id, 0),
-            is_bps=is_bps,
-            opportunity_bps=cost.get("opportunity_bps"),
-            unfilled=cost.get("unfilled", 0),
-            refused=cost.get("refused", 0),
+            is_bps=cost.is_bps,
+            opportunity_bps=cost.opportunity_bps,
+            unfilled=cost.unfilled,
+            refused=cost.refused,
         )
 
     def _summary(self, live: Sequence[ParentOrder], orders: Sequence[ChildOrder]) -> Summary:
@@ -479,35 +489,35 @@ class DeskState:
             self._cost(entry)
         self._feedback(seq, entry)
         before = self._analysed.get(entry.parent, {})
-        now = self._analysed[entry.parent] = _contribution(entry.body)
+        now = self._analysed[entry.parent] = _contribution(CostBody.of(entry))
         if entry.parent in self._costs:
             self._agent(entry.agent).spent.update(now)
             self._agent(entry.agent).spent.subtract(before)
 
     def _cost(self, entry: Entry) -> None:
-        cost = self._costs[entry.parent] = to_jsonable(entry.body)
+        cost = self._costs[entry.parent] = CostBody.of(entry)
         self._count(self._agent(entry.agent), cost, 1)
-        if cost.get("is_bps") is not None and "by_hand" not in cost:
+        if cost.is_bps is not None and cost.by_hand is None:
             self.cost_points.append(
                 CostPoint(
                     ns=entry.ns,
                     agent=entry.agent,
-                    is_bps=round(float(cost["is_bps"]), 4),
-                    weight=weight(cost),
+                    is_bps=round(cost.is_bps, 4),
+                    weight=cost.notional,
                 )
             )
 
-    def _count(self, agent: Agent, cost: Mapping[str, Any], times: int) -> None:
-        own = "by_hand" not in cost
+    def _count(self, agent: Agent, cost: CostBody, times: int) -> None:
+        own = cost.by_hand is None
         agent.parents = agent.parents + times * own
         agent.by_hand = agent.by_hand + times * (not own)
-        unfilled = times * round(cost.get("unfilled", 0) * ONE)
+        unfilled = times * round(cost.unfilled * ONE)
         agent.unfilled = agent.unfilled + unfilled
         self._unfilled = self._unfilled + unfilled
-        self._refused += times * int(cost.get("refused", 0))
-        if cost.get("is_bps") is not None:
+        self._refused += times * int(cost.refused)
+        if cost.is_bps is not None:
             for sums in (agent.costs, self._whole) if own else (self._whole,):
-                sums.add(float(cost["is_bps"]), weight(cost), times)
+                sums.add(cost.is_bps, cost.notional, times)
 
     def _forget(self) -> None:
         """Drop costs of parents that have left memory; sums keep them."""
@@ -586,12 +596,13 @@ class DeskState:
         self.alerts.apply(seq, entry)
 
 
-def _contribution(cost: Mapping[str, Any]) -> dict[str, float]:
+def _contribution(cost: CostBody) -> dict[str, float]:
     """Contribution of an analysis to `Agent.spent`: none of a parent that a person worked in part."""
-    if cost.get("is_bps") is None or "by_hand" in cost:
+    if cost.is_bps is None or cost.by_hand is not None:
         return {}
-    by = weight(cost)
-    return {part: by * (cost.get(f"{part}_bps") or 0.0) for part in PARTS} | {"": by}
+    parts = (cost.spread_bps, cost.walk_bps, cost.timing_bps, cost.forced_bps, cost.fees_bps)
+    spent = {part: cost.notional * (value or 0.0) for part, value in zip(PARTS, parts, strict=True)}
+    return spent | {"": cost.notional}
 
 
 def highest(limits: Mapping[str, Any]) -> list[Limit]:

@@ -38,6 +38,13 @@ from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.desk.limits import Limits, check_own, hash_of
 from tercel.desk.limits.file import MONEY
 from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal.bodies import (
+    KillBody,
+    LimitsBody,
+    OperatorBody,
+    RearmBody,
+    SessionBody,
+)
 from tercel.desk.trading.journal.store import JournalReader, verify
 from tercel.execution.market import Market
 from tercel.market.simulator.levels import DEFAULT
@@ -500,21 +507,20 @@ def kills_tried(folder: Path, config: DeskConfig, limits: Limits) -> set[dt.date
             0, (kinds.SESSION, kinds.LIMITS, kinds.OPERATOR, kinds.KILL, kinds.REARM)
         ):
             if entry.kind == kinds.SESSION:
-                fits, asked, kills = entry.body.get("desk") in known, {}, {}
-            elif entry.kind == kinds.LIMITS and "hash" in entry.body:
-                same = entry.body["hash"] == hash_of(limits)
-            elif entry.kind == kinds.OPERATOR and entry.body.get("command") == "kill":
-                day = dt.datetime.fromtimestamp(
-                    int(entry.body.get("wall_ns", 0)) / NS_PER_SECOND, dt.UTC
-                ).date()
-                asked |= {
-                    (entry.body["by"], one): day
-                    for one in entry.body["body"].get("agents") or identity(config)["agents"]
-                }
+                fits, asked, kills = SessionBody.of(entry).desk in known, {}, {}
+            elif entry.kind == kinds.LIMITS and (body := LimitsBody.of(entry)).hash:
+                same = body.hash == hash_of(limits)
+            elif (
+                entry.kind == kinds.OPERATOR and (said := OperatorBody.of(entry)).command == "kill"
+            ):
+                day = dt.datetime.fromtimestamp(said.wall_ns / NS_PER_SECOND, dt.UTC).date()
+                whom = said.asked().agents or [one.name for one in config.agent]
+                asked |= {(said.by, one): day for one in whom}
             elif entry.kind == kinds.KILL:
-                kills[entry.body["event"], entry.body["scope"]] = entry.body["by"]
-            elif entry.kind == kinds.REARM and "ends" not in entry.body:
-                scope = entry.body["scope"]
+                kill = KillBody.of(entry)
+                kills[kill.event, kill.scope] = kill.by
+            elif entry.kind == kinds.REARM and (rearm := RearmBody.of(entry)).ends is None:
+                scope = rearm.scope
                 key, confirmed = (
                     (kills.pop(("latched", scope), ""), scope),
                     kills.pop(("confirmed", scope), None),

@@ -20,7 +20,6 @@ import numpy as np
 from tercel.core.errors import ConfigError, DataError, TercelError, check_known
 from tercel.core.messages import Alpha
 from tercel.core.ports import Entry
-from tercel.core.serialization import to_jsonable
 from tercel.core.stats.inference import wilson
 from tercel.core.vocabulary import DAY_NS, NS_PER_SECOND
 from tercel.desk.engine.config import OFF, DeskConfig
@@ -28,6 +27,7 @@ from tercel.desk.engine.monitor import MarketMonitor
 from tercel.desk.trading.forecast_outcomes import Outcomes
 from tercel.desk.trading.gateway import OrderGateway
 from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal.bodies import AlertBody, AlphaBody
 from tercel.execution.guidance import remaining
 from tercel.signals.models.model_folder import SignalModel, folder_at, load, load_packaged, packaged
 from tercel.signals.sources.tables import first_names
@@ -63,14 +63,13 @@ class Outlook:
         The forecast, in the venue's time.
     ahead : Alpha
         The part of it that is expected within the round.
-    about : mapping
-        What the journal has beside it, of a forecast that was served: {"model", "at", "ahead_bps", "left_bps",
-        "due_ns"}.
+    body : AlphaBody
+        Of its journal entry.
     """
 
     alpha: Alpha
     ahead: Alpha
-    about: Mapping[str, Any]
+    body: AlphaBody
 
 
 class DeskForecasts:
@@ -90,7 +89,7 @@ class DeskForecasts:
         self._span_ns = round(config.desk.round_s * NS_PER_SECOND)
         self._model: SignalModel | None = None
         self._served: dict[str, Alpha] = {}
-        self._about: dict[str, Any] = {}
+        self._hash = self._at = ""
         self._at_ns = self.offset_ns = 0
         self._day = -1
         self._note = ""
@@ -119,7 +118,8 @@ class DeskForecasts:
 
                     found = predict(self._model)
                     self._served = {one.instrument: one for one in found.alphas}
-                    self._about = {"model": found.model, "at": found.at}
+                    self._hash = found.model
+                    self._at = found.at
                     self._note = found.note
                     self.closes = found.closes
                     self._at_ns = found.at_ns
@@ -145,12 +145,7 @@ class DeskForecasts:
             return None
         if self._note:
             gateway.alert_once("warning", NO_FORECAST, self._note)
-        body = {
-            key: value
-            for key, value in to_jsonable(found.alpha).items()
-            if key not in ("instrument", "at_ns")
-        }
-        gateway.write([Entry(kinds.ALPHA, at_ns, name, body=body | dict(found.about))])
+        gateway.write([Entry(kinds.ALPHA, at_ns, name, body=found.body.json())])
         return found
 
     def outlook(self, name: str, monitor: MarketMonitor, number: int, at_ns: int) -> Outlook:
@@ -169,7 +164,7 @@ class DeskForecasts:
         if not self.served:
             news = None if self._news is None else self._news.score(name, number, at_ns)
             alpha = _likely(model.alpha(monitor.features(news), name, at_ns))
-            return Outlook(alpha, alpha, {})
+            return Outlook(alpha, alpha, _body(alpha))
         known = self._section.names.get(name, name)
         if known not in self._served:
             lacking = {
@@ -183,7 +178,7 @@ class DeskForecasts:
             )
             raise DataError(
                 "a forecast of each name",
-                f"no row of {first_names(sorted(lacking))} in that of model {model.id}, {self._about['at']}",
+                f"no row of {first_names(sorted(lacking))} in that of model {model.id}, {self._at}",
                 f"{remedy}, or trade them without",
             )
         alpha = replace(
@@ -201,13 +196,10 @@ class DeskForecasts:
             alpha.expected_bps * within(alpha, at_ns, alpha.horizon_ns),
             alpha.at_ns + alpha.horizon_ns,
         )
-        about = {
-            **self._about,
-            "ahead_bps": ahead.expected_bps,
-            "left_bps": left_bps,
-            "due_ns": due_ns,
-        }
-        return Outlook(alpha, ahead, about)
+        body = _body(alpha)
+        body.model, body.at = self._hash, self._at
+        body.ahead_bps, body.left_bps, body.due_ns = ahead.expected_bps, left_bps, due_ns
+        return Outlook(alpha, ahead, body)
 
     def _too_old(self, at_ns: int) -> TercelError | None:
         """A forecast that is over, or of the future, by the venue's clock."""
@@ -216,9 +208,19 @@ class DeskForecasts:
             return None
         return DataError(
             "a forecast that is known by now, and whose horizon is not over",
-            f"one of {self._about['at']} to the close of {self._until}, in a session of {day}",
+            f"one of {self._at} to the close of {self._until}, in a session of {day}",
             REMEDY,
         )
+
+
+def _body(alpha: Alpha) -> AlphaBody:
+    return AlphaBody(
+        horizon_ns=int(alpha.horizon_ns),
+        expected_bps=float(alpha.expected_bps),
+        sd_bps=float(alpha.sd_bps),
+        half_life_ns=int(alpha.half_life_ns),
+        sources=list(alpha.sources),
+    )
 
 
 def _likely(alpha: Alpha) -> Alpha:
@@ -350,29 +352,30 @@ class ForecastOutcome:
 def forecasts_in(entries: Iterable[Entry]) -> ForecastOutcome:
     """The same from a journal's entries of ALPHA, MARKET and ALERT."""
     missing, aims, fold = list[str](), list[str](), Outcomes()
-    last: Mapping[str, Any] = {}
+    last = AlphaBody()
     for entry in entries:
-        if entry.kind != kinds.ALPHA or entry.body.get("model"):
+        if entry.kind == kinds.ALERT:
+            alert = AlertBody.of(entry)
+            if alert.code == kinds.TARGET:
+                aims.append(alert.text)
+            elif alert.code == NO_FORECAST:
+                missing.append(": ".join(filter(None, (entry.instrument, alert.text))))
+        elif entry.kind == kinds.MARKET:
             fold.apply(entry)
-            last = entry.body if entry.kind == kinds.ALPHA else last
-        if entry.body.get("code") == kinds.TARGET:
-            aims.append(str(entry.body["text"]))
-        elif entry.body.get("code") == NO_FORECAST:
-            missing.append(": ".join(filter(None, (entry.instrument, str(entry.body["text"])))))
-    over, waiting, keys = (
-        [row for row in fold.scored if row["came_bps"]],
-        fold.waiting,
-        ("forecast_bps", "came_bps"),
-    )
-    hits = sum(row["forecast_bps"] * row["came_bps"] > 0 for row in over)
+        elif (alpha := AlphaBody.of(entry)).model:
+            fold.apply(entry)
+            last = alpha
+    waiting = fold.waiting
+    over = [(row.forecast_bps or 0.0) * row.came_bps for row in fold.scored if row.came_bps]
+    hits = sum(product > 0 for product in over)
     rate, low, high = wilson(hits, len(over))
     names = tuple(
-        {"name": row["instrument"], **{key: row[key] for key in keys}}
+        {"name": row.instrument, "forecast_bps": row.forecast_bps, "came_bps": row.came_bps}
         for row in (*fold.scored, *waiting)
     )
     return ForecastOutcome(
-        last.get("model"),
-        last.get("at"),
+        last.model,
+        last.at,
         names,
         len(waiting),
         len(over),

@@ -13,14 +13,14 @@ import math
 from array import array
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
 
 from tercel.core.arrays import Float32, Int32, Ints
 from tercel.core.errors import OrderError
-from tercel.core.messages import Alpha, Posture
+from tercel.core.messages import Posture
 from tercel.core.orders import MarketRows, Report, VenueEvent, ceiled
 from tercel.core.ports import Entry
 from tercel.core.serialization import to_jsonable
@@ -33,6 +33,7 @@ from tercel.desk.engine.monitor import MarketMonitor, baseline_entry, baselines_
 from tercel.desk.engine.order_arrivals import OrderArrival, TargetOrders, order_arrivals
 from tercel.desk.engine.posture_overrides import PostureOverrides
 from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal.bodies import OperatorBody, PromotedBody
 from tercel.desk.trading.parent_orders.executor import ParentExecutor
 from tercel.desk.trading.parent_orders.manager import SessionObserver
 from tercel.desk.trading.parent_orders.parent import ParentOrder, ParentRequest
@@ -270,7 +271,10 @@ class DeskLoop(SessionObserver):
             if (one := state.outlook) is not None and state.begun_mid2:
                 state.pending.setdefault(
                     one.alpha.at_ns + one.alpha.horizon_ns,
-                    (one.about.get("left_bps", one.alpha.expected_bps), state.begun_mid2),
+                    (
+                        one.alpha.expected_bps if one.body.left_bps is None else one.body.left_bps,
+                        state.begun_mid2,
+                    ),
                 )
             self._follow_risk(state, at_ns)
             self._take_posture(name, state, at_ns)
@@ -314,7 +318,8 @@ class DeskLoop(SessionObserver):
             and replace(before, at_ns=posture.at_ns, reasons=posture.reasons) == posture
         ):
             return False
-        body = _body(posture) | {"styles": int(posture.styles), "reasons": list(posture.reasons)}
+        body = to_jsonable(posture) | {"styles": int(posture.styles)}
+        del body["instrument"], body["at_ns"]
         self._note([Entry(kinds.POSTURE, at_ns, name, body=body)])
         self.posture_changes += before is not None
         self.posture_path.append((at_ns, name, posture))
@@ -493,32 +498,34 @@ class DeskLoop(SessionObserver):
 
     def on_operator(self, entry: Entry) -> bool:
         """Carry out promotions; kills and re-arms take effect in the latch and are only noted here."""
-        command = entry.body.get("command")
-        if command == "promote":
-            asked = entry.body.get("body", {})
-            agent = str(asked.get("agent", ""))
+        said = OperatorBody.of(entry)
+        if said.command == "promote":
+            asked = said.asked()
+            agent = asked.agent or ""
             slot = self.slots.get(agent)
             if slot is None or slot.challenger is None:
                 raise OrderError(
                     "an agent with a challenger", agent or "none named", "see `tercel trade orders`"
                 )
-            slot.must_be(asked.get("champion"), asked.get("challenger"))
+            slot.must_be(asked.champion, asked.challenger)
             evidence, before = Evidence.of(slot.gains_bps), slot.shown
             slot.promote()
             for state in self._states.values():
                 state.weights.penalise(slot.name, False)
-            who = {
-                "by": entry.body.get("by"),
-                "reason": entry.body.get("reason"),
-                "operator": entry.body.get("id"),
-            }
-            body = {"champion": before, "challenger": slot.shown, **who, "evidence": str(evidence)}
-            self._note([Entry(kinds.PROMOTED, self.session.now_ns, agent=agent, body=body)])
+            body = PromotedBody(
+                champion=before,
+                challenger=slot.shown,
+                by=said.by,
+                reason=said.reason,
+                operator=said.id,
+                evidence=str(evidence),
+            )
+            self._note([Entry(kinds.PROMOTED, self.session.now_ns, agent=agent, body=body.json())])
             self._journal_slots()
-        elif command == "posture":
-            self._overrides.obey(entry, self.slots)
+        elif said.command == "posture":
+            self._overrides.obey(said, self.slots)
             self._take_overrides(self.session.now_ns)
-        return command in ("promote", "posture", "kill", "rearm")
+        return said.command in ("promote", "posture", "kill", "rearm")
 
     def _journal_slots(self) -> None:
         """Journal each agent's strategy and the evidence on its challenger, where they changed."""
@@ -557,9 +564,3 @@ class DeskLoop(SessionObserver):
         self.alert(
             "warning" if slot.drifting else "info", "DRIFT", f"{slot.name}: {text}", agent=slot.name
         )
-
-
-def _body(message: Alpha | Posture) -> dict[str, Any]:
-    """A message's own fields: those that its entry holds too are left out."""
-    beside = ("instrument", "agent", "parent", "at_ns")
-    return {key: to_jsonable(value) for key, value in asdict(message).items() if key not in beside}

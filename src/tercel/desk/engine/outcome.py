@@ -18,6 +18,7 @@ from tercel.desk.engine.agent_slot import Evidence
 from tercel.desk.engine.forecasts import ForecastOutcome, forecasts_in
 from tercel.desk.engine.runtime import BuiltDesk
 from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal.bodies import DeniedBody
 from tercel.desk.trading.journal.store import JournalReader
 from tercel.desk.trading.ledger import Ledger
 from tercel.desk.trading.parent_orders.parent import ParentOrder, ParentStatus
@@ -208,7 +209,7 @@ def outcome_of(opened: BuiltDesk, folder: Path) -> DeskOutcome:
     desk, ledger = opened.desk, opened.session.ledger
     with closing(JournalReader(folder)) as journal:
         denials = Counter(
-            str(entry.body.get("code")) for _, entry in journal.read(0, (kinds.DENIED,))
+            DeniedBody.of(entry).code for _, entry in journal.read(0, (kinds.DENIED,))
         )
         checked = JournalCheck(journal.last, _consistent(journal, opened))
         forecasts = forecasts_in(
@@ -218,9 +219,10 @@ def outcome_of(opened: BuiltDesk, folder: Path) -> DeskOutcome:
     currencies = {
         opened.session.listings[instrument.name].currency for instrument in desk.config.instrument
     }
-    alone = [row for row in rows if "by_hand" not in row]
-    own = {name: [row for row in alone if row["agent"] == name] for name in desk.slots}
-    costs = {name: by_filled(mine) for name, mine in own.items()}
+    parents = tuple(ParentOutcome(**to_jsonable(row)) for row in rows)
+    alone = [one for one in parents if one.by_hand is None]
+    own = {name: [one for one in alone if one.agent == name] for name in desk.slots}
+    costs = {name: by_filled([vars(one) for one in mine]) for name, mine in own.items()}
     agents = {
         name: AgentOutcome(
             share=shares[name],
@@ -239,9 +241,9 @@ def outcome_of(opened: BuiltDesk, folder: Path) -> DeskOutcome:
         desk=str(folder),
         seed=desk.config.desk.seed,
         cost_bps=desk.cost_bps(),
-        cost=money(rows),
+        cost=money(parents),
         parents_bps=Mean(*by_filled(rows)),
-        parents=tuple(ParentOutcome(**to_jsonable(row)) for row in rows),
+        parents=parents,
         open_parents=tuple(_open(parent, opened.session) for parent in ledger.parents.open()),
         agents=agents,
         denials=dict(denials),
@@ -253,28 +255,19 @@ def outcome_of(opened: BuiltDesk, folder: Path) -> DeskOutcome:
     )
 
 
-def money(rows: Sequence[Mapping[str, Any]]) -> float:
-    """Total cost of parents' fills in money.
-
-    >>> money([{"is_bps": 10.0, "notional": 20_000.0}, {"is_bps": None}])
-    20.0
-    """
+def money(parents: Sequence[ParentOutcome]) -> float:
+    """Total cost of parents' fills in money."""
     return float(
-        sum(row["is_bps"] * row["notional"] / BPS for row in rows if row["is_bps"] is not None)
+        sum(one.is_bps * (one.notional or 0) / BPS for one in parents if one.is_bps is not None)
     )
 
 
-def savings(rows: Sequence[Mapping[str, Any]], agent: str) -> tuple[float | None, float | None]:
-    """An agent's saving against the others on the same instrument and round, bps: mean and half of its interval.
-
-    >>> row = {"id": "A-000-x", "agent": "x", "is_bps": 1.0}
-    >>> savings([row, row | {"id": "A-000-y", "agent": "y", "is_bps": 3.0}], "x")
-    (2.0, None)
-    """
+def savings(parents: Sequence[ParentOutcome], agent: str) -> tuple[float | None, float | None]:
+    """An agent's saving against the others on the same instrument and round, bps: mean and half of its interval."""
     rounds: dict[str, dict[str, float]] = defaultdict(dict)
-    for row in rows:
-        if row["is_bps"] is not None:
-            rounds[row["id"].removesuffix(f"-{row['agent']}")][row["agent"]] = row["is_bps"]
+    for one in parents:
+        if one.is_bps is not None:
+            rounds[one.id.removesuffix(f"-{one.agent}")][one.agent] = one.is_bps
     saved = [
         float(np.mean([cost for other, cost in costs.items() if other != agent])) - costs[agent]
         for costs in rounds.values()
@@ -284,10 +277,18 @@ def savings(rows: Sequence[Mapping[str, Any]], agent: str) -> tuple[float | None
 
 
 def _open(parent: ParentOrder, session: Session) -> OpenParent:
-    row, at_venue = parent.row, shown(session.ledger.open_of(parent.id))
-    about = {name: row[name] for name in ("instrument", "agent", "side", "left", "status")}
-    reason = _why_open(parent, session.now_ns)
-    return OpenParent(parent.id, **about, quantity=parent.lots, at_venue=at_venue, reason=reason)
+    order = parent.order
+    return OpenParent(
+        id=parent.id,
+        instrument=order.instrument,
+        agent=order.agent,
+        side=order.side,
+        quantity=parent.lots,
+        left=shown(parent.unfilled_qty),
+        at_venue=shown(session.ledger.open_of(parent.id)),
+        status=str(parent.status),
+        reason=_why_open(parent, session.now_ns),
+    )
 
 
 def _why_open(parent: ParentOrder, now_ns: int) -> str:

@@ -13,6 +13,11 @@ from tercel.core.messages import ANY_STYLE, Posture, Style
 from tercel.core.ports import Entry
 from tercel.desk.engine.instrument import DeskInstrument
 from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal.bodies import (
+    OperatorBody,
+    SetStanceBody,
+    StanceBody,
+)
 from tercel.desk.trading.session import Session
 
 LONGEST_NS: Final = 7 * 86_400 * 10**9
@@ -23,27 +28,27 @@ WORDS: Final = ("urgency", "max_participation", "styles", "size_multiplier")
 _AT: Final = Posture("hand", 0)
 
 
-def combined(posture: Posture, stance: Mapping[str, Any]) -> Posture:
+def combined(posture: Posture, stance: SetStanceBody) -> Posture:
     """A posture with one that was set by hand: the more careful of both, or in its place.
 
-    >>> said = {"words": {"size_multiplier": 0.5}, "by": "ann", "reason": "news", "instead": False}
+    >>> half = {"size_multiplier": 0.5}
+    >>> said = SetStanceBody(event=SET, words=half, by="ann", reason="news", instead=False, until_ns=9)
     >>> combined(Posture("A", 0, size_multiplier=0.25), said).size_multiplier
     0.25
-    >>> found = combined(Posture("A", 0, size_multiplier=0.25), said | {"instead": True})
+    >>> said.instead = True
+    >>> found = combined(Posture("A", 0, size_multiplier=0.25), said)
     >>> found.size_multiplier, found.reasons
     (0.5, ('by hand of ann: news',))
     """
-    words = dict(stance["words"])
-    if not stance["instead"]:
-        careful = {"urgency": max, "max_participation": min, "size_multiplier": min}
-        words |= {
-            name: pick(getattr(posture, name), words[name])
-            for name, pick in careful.items()
-            if name in words
-        }
-        words |= {"styles": int(posture.styles) & words["styles"]} if "styles" in words else {}
-    words |= {"styles": Style(words["styles"]) or Style.JOIN} if "styles" in words else {}
-    why = f"by hand of {stance['by']}: {stance['reason']}"
+    words = dict(stance.words)
+    for name, value in () if stance.instead else stance.words.items():
+        if name == "styles":
+            words[name] = int(posture.styles) & value
+        else:
+            words[name] = (max if name == "urgency" else min)(getattr(posture, name), value)
+    if (styles := words.get("styles")) is not None:
+        words |= {"styles": Style(styles) or Style.JOIN}
+    why = f"by hand of {stance.by}: {stance.reason}"
     return replace(posture, **words, reasons=tuple(dict.fromkeys((*posture.reasons, why))))
 
 
@@ -75,41 +80,37 @@ class PostureOverrides:
         found = {agent: stance for agent, stance in asked.items() if stance is not None}
         base, of_desk = posture or Posture(name, at_ns), self._in_force("", at_ns)
         said = {agent: combined(base, stance) for agent, stance in found.items()}
-        if of_desk is None or of_desk["instead"]:
+        if of_desk is None or of_desk.instead:
             return said
         # An agent's override replaces risk's posture, not one that a person set for the whole desk.
         return {
-            agent: combined(one, of_desk) if found[agent]["instead"] else one
+            agent: combined(one, of_desk) if found[agent].instead else one
             for agent, one in said.items()
         }
 
     def size(self, agent: str) -> float:
         """The multiplier of an agent's new parents."""
         stance = self._in_force(agent, self._session.now_ns)
-        return 1.0 if stance is None else float(stance["words"].get("size_multiplier", 1.0))
+        return 1.0 if stance is None else float(stance.words.get("size_multiplier", 1.0))
 
-    def _in_force(self, agent: str, at_ns: int) -> Mapping[str, Any] | None:
-        stance = self._session.ledger.stances.get(agent)
-        return stance if stance is not None and at_ns < stance["until_ns"] else None
+    def _in_force(self, agent: str, at_ns: int) -> SetStanceBody | None:
+        if (entry := self._session.ledger.stances.get(agent)) is None:
+            return None
+        stance = SetStanceBody.of(entry)
+        return stance if at_ns < stance.until_ns else None
 
     def end(self, now_ns: int) -> bool:
         """Journal the end of those that are over; whether there were any."""
-        over = [
-            (agent, one)
-            for agent, one in self._session.ledger.stances.items()
-            if one["until_ns"] <= now_ns
-        ]
-        said = [{"event": ENDED, "by": one["by"], "reason": "its end has come"} for _, one in over]
-        at = self._session.now_ns
-        self._session.gateway.write(
-            [
-                Entry(kinds.STANCE, at, agent=agent, body=body)
-                for (agent, _), body in zip(over, said, strict=True)
-            ]
-        )
+        over = []
+        for agent, entry in self._session.ledger.stances.items():
+            one = SetStanceBody.of(entry)
+            if one.until_ns <= now_ns:
+                body = StanceBody(event=ENDED, by=one.by, reason="its end has come").json()
+                over.append(Entry(kinds.STANCE, self._session.now_ns, agent=agent, body=body))
+        self._session.gateway.write(over)
         return bool(over)
 
-    def obey(self, entry: Entry, agents: Collection[str]) -> None:
+    def obey(self, said: OperatorBody, agents: Collection[str]) -> None:
         """Set or lift one, as a person asked.
 
         Raises
@@ -117,44 +118,41 @@ class PostureOverrides:
         OrderError
             For an agent that is none, no posture, or an end that does not lie ahead.
         """
-        asked, now = entry.body["body"], self._session.now_ns
-        agent = str(asked.get("agent") or "")
+        asked, now = said.asked(), self._session.now_ns
+        agent = asked.agent or ""
         if agent and agent not in agents:
             raise OrderError(
                 f"an agent of this desk: {', '.join(agents)}",
                 repr(agent),
                 "name one of them, or none",
             )
-        said = {
-            "by": entry.body["by"],
-            "reason": entry.body["reason"],
-            "operator": int(entry.body["id"]),
-        }
-        if asked.get("lift"):
+        by, reason, number = said.by, said.reason, said.id
+        if asked.lift:
             if agent not in self._session.ledger.stances:
                 raise OrderError(
                     "a posture that was set by hand",
                     f"none of {agent or 'the desk'}",
                     "see what is set",
                 )
-            body = {"event": LIFTED, **said}
+            body = StanceBody(event=LIFTED, by=by, reason=reason, operator=number)
         else:
-            span_ns = asked.get("span_ns")
+            span_ns = asked.span_ns
             if type(span_ns) is not int or not 0 < span_ns <= LONGEST_NS:
                 raise OrderError(
                     f"an end that lies ahead, at most {LONGEST_NS // 86_400_000_000_000} days",
                     f"{span_ns!r} ns from now",
                     "say for how long",
                 )
-            words = _words(asked.get("words"))
-            body = {
-                "event": SET,
-                **said,
-                "until_ns": now + span_ns,
-                "instead": bool(asked.get("instead")),
-                "words": words,
-            }
-        self._session.gateway.write([Entry(kinds.STANCE, now, agent=agent, body=body)])
+            body = SetStanceBody(
+                event=SET,
+                by=by,
+                reason=reason,
+                operator=number,
+                until_ns=now + span_ns,
+                instead=bool(asked.instead),
+                words=_words(asked.words),
+            )
+        self._session.gateway.write([Entry(kinds.STANCE, now, agent=agent, body=body.json())])
 
 
 def _words(asked: object) -> dict[str, Any]:

@@ -35,6 +35,7 @@ from tercel.desk.trading.heartbeat import (
     take_inbox,
 )
 from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal.bodies import OperatorBody, ParentBody
 from tercel.desk.trading.journal.codec import message_of
 from tercel.desk.trading.parent_orders.parent import LONGEST_NS, ParentRequest, accepted, entry_of
 from tercel.desk.trading.reconciliation.positions import PositionKeeper
@@ -351,14 +352,14 @@ class Gate(OrderServer):
                 self._refused_s = time.monotonic()
                 raise
             self._live.add(client)
-            entry = {
-                "command": "live",
-                "body": {"accounts": sorted(client.accounts)},
-                "by": by,
-                "wall_ns": time.time_ns(),
-                "reason": str(body.get("reason", "")),
-            }
-            self.gateway.write([Entry(kinds.OPERATOR, self._venue.now_ns, body=entry)])
+            said = OperatorBody(
+                "live",
+                {"accounts": sorted(client.accounts)},
+                by,
+                str(body.get("reason", "")),
+                time.time_ns(),
+            )
+            self.gateway.write([Entry(kinds.OPERATOR, self._venue.now_ns, body=said.json())])
             self.send(client, {"said": "live"})
         elif what == "leave":
             self._leaving.add(client)
@@ -384,9 +385,8 @@ class Gate(OrderServer):
         )
         if lots == 0:  # over: it may leave memory once its orders are settled
             if known is not None and known.order.agent == account and not known.over:
-                self.gateway.write(
-                    [entry_of(id_, "done", now, instrument, account, reason="by its session")]
-                )
+                done = ParentBody("done", reason="by its session")
+                self.gateway.write([entry_of(id_, done, now, instrument, account)])
         elif known is None and not ledger.used(id_):
             request = ParentRequest(
                 id_, instrument, side, lots, LONGEST_NS, 1, "behind the gate", account
@@ -402,13 +402,8 @@ class Gate(OrderServer):
             )
         elif known.lots != lots:
             self.gateway.limits.amend(id_, lots)
-            self.gateway.write(
-                [
-                    entry_of(
-                        id_, "amended", now, instrument, account, lots=lots, reason="by its session"
-                    )
-                ]
-            )
+            amended = ParentBody("amended", lots=lots, reason="by its session")
+            self.gateway.write([entry_of(id_, amended, now, instrument, account)])
 
     def on_gone(self, client: Client) -> None:
         """See :class:`OrderServer`."""
@@ -529,7 +524,8 @@ class Gate(OrderServer):
         )
 
     def _obey(self, entry: Entry) -> None:
-        command = str(entry.body["command"])
+        said = OperatorBody.of(entry)
+        command = said.command
         if command not in (*kinds.NOTED, "limits", "settle"):
             raise OrderError(
                 f"{', '.join(kinds.NOTED)}, limits or settle, at a gate",
@@ -537,11 +533,9 @@ class Gate(OrderServer):
                 "ask the desk behind it",
             )
         if command == "limits":
-            self.keeper.obey(entry)
-        elif command == "settle" and "orders" in entry.body["body"]:
-            self._take_events(self.positions.settle_orders(entry))
-        elif command == "settle":
-            self.positions.settle(entry)
+            self.keeper.obey(said)
+        elif command == "settle" and (ended := self.positions.settle(said)):
+            self._take_events(ended)
 
     # -- what is looked after in every turn ---------------------------------------------------------------------------
     def _look_after(self) -> None:

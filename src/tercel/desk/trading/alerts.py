@@ -17,6 +17,7 @@ from tercel.core.errors import ConfigError, TercelError
 from tercel.core.ports import Entry, Journal
 from tercel.core.system import PeriodicThread
 from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal.bodies import AlertBody, KillBody, RearmBody
 from tercel.desk.trading.journal.codec import entry_alert
 
 EVERY_S: Final = 0.25
@@ -143,18 +144,21 @@ class AlertSender:
 
 def alert_of(seq: int, entry: Entry) -> dict[str, Any]:
     """A journal entry as an alert: {"seq", "ns", "severity", "code", "text", "agent", "instrument"}."""
-    body = entry.body
     if entry.kind == kinds.ALERT:
-        summary = {key: str(body.get(key, "")) for key in ("severity", "code", "text")}
+        body = AlertBody.of(entry)
+        severity, code, text = body.severity, body.code, body.text
     else:
-        event = str(body.get("event", entry.kind))
-        by = f" by {body['by']}" if body.get("by") else ""
-        text = f"{event}: {body.get('scope', '')}{by}: {body.get('reason', '')}"
-        summary = {"severity": "critical", "code": entry.kind.upper(), "text": text}
+        event = KillBody.of(entry).event if entry.kind == kinds.KILL else entry.kind
+        said = RearmBody.of(entry)
+        by = f" by {said.by}" if said.by else ""
+        severity, code = "critical", entry.kind.upper()
+        text = f"{event}: {said.scope}{by}: {said.reason}"
     return {
         "seq": seq,
         "ns": entry.ns,
-        **summary,
+        "severity": severity,
+        "code": code,
+        "text": text,
         "agent": entry.agent,
         "instrument": entry.instrument,
     }

@@ -5,12 +5,15 @@ Parents, guidance and what people did to them come at the times at which the jou
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
+
+from msgspec import UNSET
 
 from tercel.core.messages import Alpha, Posture, Style
 from tercel.core.ports import Entry
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal.bodies import AlphaBody, ParentBody, PostureBody
 from tercel.desk.trading.ledger import Ledger
 from tercel.desk.trading.parent_orders.executor import ParentExecutor
 from tercel.desk.trading.parent_orders.manager import SessionObserver
@@ -79,38 +82,43 @@ def _acts(
 ) -> Iterator[tuple[int, Callable[[Session], object]]]:
     guidance: dict[str, tuple[Alpha | None, Posture | None]] = {}
     for entry in entries:
-        name, body = entry.instrument, dict(entry.body)
+        name = entry.instrument
         if entry.kind in (kinds.ALPHA, kinds.POSTURE):
             alpha, posture = guidance.get(name, (None, None))
             if entry.kind == kinds.ALPHA:
-                alpha = Alpha(name, entry.ns, **{key: body[key] for key in _ALPHA})
+                given = AlphaBody.of(entry)
+                alpha = Alpha(
+                    name,
+                    entry.ns,
+                    given.horizon_ns,
+                    given.expected_bps or 0.0,
+                    given.sd_bps or 0.0,
+                    given.half_life_ns,
+                )
             else:
+                said = PostureBody.of(entry)
                 posture = Posture(
                     name,
                     entry.ns,
-                    **{key: body[key] for key in _POSTURE},
-                    styles=Style(body["styles"]),
+                    said.urgency,
+                    said.max_participation,
+                    Style(said.styles),
+                    said.size_multiplier,
                 )
             guidance[name] = alpha, posture
             yield entry.ns, lambda s, n=name, g=guidance[name]: s.guide(n, *g)  # type: ignore[misc]
         elif entry.kind == kinds.PARENT and entry.parent in parents:
-            if (act := _parent_act(parents[entry.parent], str(body["event"]), body)) is not None:
+            if (act := _parent_act(parents[entry.parent], ParentBody.of(entry))) is not None:
                 yield entry.ns, act
 
 
-_ALPHA: Final = ("horizon_ns", "expected_bps", "sd_bps", "half_life_ns")
-_POSTURE: Final = ("urgency", "max_participation", "size_multiplier")
-
-
-def _parent_act(
-    parent: ParentOrder, event: str, body: Mapping[str, Any]
-) -> Callable[[Session], object] | None:
-    id_, reason = parent.id, str(body.get("reason", ""))
+def _parent_act(parent: ParentOrder, body: ParentBody) -> Callable[[Session], object] | None:
+    id_, reason, event = parent.id, body.reason or "", body.event
     if event == "accepted":
         return lambda s: s.accept(parent.order)
     if event == "amended":
-        words = {key: body.get(key) for key in ("lots", "horizon_ns", "limit_price")}
-        return _if_open(id_, lambda s: s.amend(id_, reason, **words))
+        price = None if body.limit_price is UNSET else body.limit_price
+        return _if_open(id_, lambda s: s.amend(id_, reason, body.lots, body.horizon_ns, price))
     if event in _MANAGED:
         return _if_open(id_, lambda s: getattr(s, _MANAGED[event])(id_, reason))
     return None

@@ -1,17 +1,34 @@
 """Explanation of a journaled decision, in sentences and numbers."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import takewhile
 from typing import Any, Final
 
 from tercel.core.messages import Style
-from tercel.core.orders import ONE, ExecType, Report, Unit
+from tercel.core.orders import (
+    ONE,
+    CancelReject,
+    Command,
+    ExecType,
+    NewOrder,
+    ReplaceOrder,
+    Report,
+    Unit,
+)
 from tercel.core.orders import text as decimals
 from tercel.core.ports import Entry, Journal
 from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.blobs import unpack
-from tercel.desk.trading.journal.codec import message_of
+from tercel.desk.trading.journal.bodies import (
+    AlertBody,
+    AlphaBody,
+    DecisionBody,
+    DeniedBody,
+    OrderOutBody,
+    ParentBody,
+    SessionBody,
+)
+from tercel.desk.trading.journal.codec import command_of, message_of, unpack
 from tercel.execution import columns as c
 from tercel.execution import intent as it
 from tercel.execution.features import FEATURES
@@ -26,17 +43,20 @@ def explain(journal: Journal, seq: int) -> Mapping[str, Any] | None:
     entry = next((entry for number, entry in journal.read(seq - 1) if number == seq), None)
     if entry is None or entry.kind != kinds.DECISION:
         return None
+    body, words = DecisionBody.of(entry), None
+    for session in _until(journal, seq, kinds.SESSION):
+        words = SessionBody.of(session).listings.get(entry.instrument)
     sentences = [
         *_asked(journal, seq, entry),
-        *_market(entry, _unit(journal, seq, entry.instrument)),
-        *_guidance(journal, seq, entry),
-        _wanted(entry),
-        *_became(journal, seq, entry),
+        *_market(entry, words),
+        *_guidance(journal, seq, entry, body),
+        _wanted(entry, body.intent),
+        *_became(journal, seq, entry, set(body.commands)),
         _ran(journal, seq, entry),
     ]
-    title = f"Decision {entry.body.get('n')} of {entry.agent} on {entry.instrument}, parent {entry.parent}"
-    if entry.body.get("strategy"):
-        title += f", by {entry.body['strategy']}"
+    title = f"Decision {body.n} of {entry.agent} on {entry.instrument}, parent {entry.parent}"
+    if body.strategy:
+        title += f", by {body.strategy}"
     return {"title": title, "sentences": sentences, "tables": _seen(entry)}
 
 
@@ -51,10 +71,13 @@ def _asked(journal: Journal, seq: int, entry: Entry) -> list[str]:
     for before in _until(journal, seq, kinds.SESSION, kinds.ALERT, kinds.PARENT):
         if before.kind == kinds.SESSION:
             target = ""
-        elif before.instrument == entry.instrument and before.body.get("code") == kinds.TARGET:
-            target = str(before.body["text"])
-        elif before.parent == entry.parent and before.body.get("event") == "accepted":
-            made_by = "" if "operator" in before.body else target
+        elif before.kind == kinds.ALERT and before.instrument == entry.instrument:
+            alert = AlertBody.of(before)
+            target = alert.text if alert.code == kinds.TARGET else target
+        elif before.kind == kinds.PARENT and before.parent == entry.parent:
+            body = ParentBody.of(before)
+            if body.event == "accepted":
+                made_by = "" if body.operator is not None else target
     return [f"The file of targets asked for it, {made_by}."] if made_by else []
 
 
@@ -63,9 +86,9 @@ def _ran(journal: Journal, seq: int, entry: Entry) -> str:
     code = model = ""
     for before in _until(journal, seq, kinds.SESSION, kinds.PARENT):
         if before.kind == kinds.SESSION:
-            code = str(before.body.get("code", ""))
+            code = SessionBody.of(before).code
         elif before.parent == entry.parent:
-            model = str(before.body.get("model", model))
+            model = ParentBody.of(before).model or model
     return f"Decided by code {code or 'not known'}" + (f", with weights {model}." if model else ".")
 
 
@@ -184,15 +207,8 @@ def _side(side: int) -> str:
 # -- guidance and intent -----------------------------------------------------------------------------------------------
 
 
-def _unit(journal: Journal, seq: int, instrument: str) -> Unit | None:
-    """The units of an instrument, as its session tells; None where it does not."""
-    sessions = [entry.body for entry in _until(journal, seq, kinds.SESSION)]
-    words = dict(sessions[-1].get("listings") or {}).get(instrument) if sessions else None
-    return None if words is None else Unit.of(words)
-
-
-def _market(entry: Entry, unit: Unit | None) -> list[str]:
-    """State of the order and of the market."""
+def _market(entry: Entry, listing: Mapping[str, Any] | None) -> list[str]:
+    """State of the order and of the market; in ticks alone where no session has the instrument's listing."""
     arrays = unpack(entry.blob)
     if "x" not in arrays or "m" not in arrays:
         return []
@@ -207,7 +223,8 @@ def _market(entry: Entry, unit: Unit | None) -> list[str]:
     quotes = [price if NO_BID < price < NO_ASK else None for price in (bid, ask)]
     ticks = " / ".join("none" if price is None else str(price) for price in quotes)
     priced = ""
-    if unit is not None:
+    if listing is not None:
+        unit = Unit.of(listing)
         prices = " / ".join(
             "none" if price is None else f"{unit.price(price * ONE):.10g}" for price in quotes
         )
@@ -215,39 +232,38 @@ def _market(entry: Entry, unit: Unit | None) -> list[str]:
     return [order, f"The market stood at {ticks} ticks{priced}; since arrival the mid is {way}."]
 
 
-def _guidance(journal: Journal, seq: int, entry: Entry) -> list[str]:
-    alpha, posture = entry.body.get("alpha"), entry.body.get("posture")
+def _guidance(journal: Journal, seq: int, entry: Entry, body: DecisionBody) -> list[str]:
+    alpha, posture = body.alpha, body.posture
     forecast = "No forecast was in force."
-    if alpha:
-        minutes = alpha["horizon_ns"] / 60e9
+    if alpha is not None:
+        minutes = alpha.horizon_ns / 60e9
         over = (
             f"over {minutes:g} min" if minutes < DAY_MIN else f"over {minutes / DAY_MIN:.3g} days"
         )
-        sources = ", ".join(alpha["sources"]) or "nothing"
-        forecast = f"Signals expected {alpha['expected_bps']:+.1f} bps (sd {alpha['sd_bps']:.1f}) {over}, from {sources}."
+        sources = ", ".join(alpha.sources) or "nothing"
+        forecast = f"Signals expected {alpha.expected_bps:+.1f} bps (sd {alpha.sd_bps:.1f}) {over}, from {sources}."
         forecast += _served(journal, seq, entry.instrument)
     risk = "No posture was in force."
-    if posture:
-        why = "; ".join(posture.get("reasons", ())) or "nothing unusual"
+    if posture is not None:
+        why = "; ".join(posture.reasons) or "nothing unusual"
         risk = (
-            f"Risk allowed {100 * posture['max_participation']:.0f} % of the volume at urgency "
-            f"{posture['urgency']:.2f} and size {posture['size_multiplier']:.2f}: {why}."
+            f"Risk allowed {100 * posture.max_participation:.0f} % of the volume at urgency "
+            f"{posture.urgency:.2f} and size {posture.size_multiplier:.2f}: {why}."
         )
     return [forecast, risk]
 
 
 def _served(journal: Journal, seq: int, instrument: str) -> str:
     """Source of a forecast that was served from files, and the part of it within the round."""
-    bodies = [e.body for e in _until(journal, seq, kinds.ALPHA) if e.instrument == instrument]
-    body: Mapping[str, Any] = bodies[-1] if bodies else {}
-    if not body.get("model"):
+    found = [one for one in _until(journal, seq, kinds.ALPHA) if one.instrument == instrument]
+    body = AlphaBody.of(found[-1]) if found else AlphaBody()
+    if not body.model:
         return ""
-    ahead = f"{body['ahead_bps']:+.2f} bps of it fall into the round"
-    return f" Model {body['model']} made it, known by {body['at']}; {ahead}."
+    ahead = f"{body.ahead_bps:+.2f} bps of it fall into the round"
+    return f" Model {body.model} made it, known by {body.at}; {ahead}."
 
 
-def _wanted(entry: Entry) -> str:
-    intent = entry.body.get("intent") or []
+def _wanted(entry: Entry, intent: Sequence[int]) -> str:
     if not intent:
         return "It said nothing."
     arrays = unpack(entry.blob)
@@ -265,41 +281,35 @@ def _wanted(entry: Entry) -> str:
     return f"It wanted to {take} and to rest {', '.join(rest) if rest else 'nothing'}."
 
 
-def _became(journal: Journal, seq: int, entry: Entry) -> list[str]:
-    names = set(entry.body.get("commands", ()))
+def _became(journal: Journal, seq: int, entry: Entry, names: set[str]) -> list[str]:
     if not names:
         return ["Its orders already stood as it wanted them: no command was needed."]
     sentences = []
     for _, other in journal.read(seq, (kinds.ORDER_OUT, kinds.DENIED, kinds.REPORT_IN)):
         if other.order not in names or other.parent != entry.parent:
             continue
-        body = other.body
         if other.kind == kinds.ORDER_OUT:
-            sentences.append(f"Sent {other.order}: {_command(body)}.")
+            what = OrderOutBody.of(other).what
+            sentences.append(f"Sent {other.order}: {_command(what, command_of(other.body))}.")
         elif other.kind == kinds.DENIED:
-            sentences.append(f"Denied {other.order}: {body.get('code')} {body.get('text')}.")
-        elif body.get("what") == "report":
-            after, said = (other.ns - entry.ns) / 1e9, message_of(body)
-            assert isinstance(said, Report)
+            denied = DeniedBody.of(other)
+            sentences.append(f"Denied {other.order}: {denied.code} {denied.text}.")
+        elif isinstance(said := message_of(other.body), Report):
+            after = (other.ns - entry.ns) / 1e9
             sentences.append(f"The venue on {other.order}, {after:.3f} s later: {_report(said)}.")
-        else:
-            sentences.append(
-                f"The venue refused {other.order}: {body.get('text') or 'no reason given'}."
-            )
+        elif isinstance(said, CancelReject):
+            sentences.append(f"The venue refused {other.order}: {said.text or 'no reason given'}.")
     return sentences
 
 
-def _command(body: Mapping[str, Any]) -> str:
+def _command(what: str, command: Command) -> str:
     """A command in a few words."""
-    if body.get("what") in ("new", "replace"):
-        price = "at any price" if body.get("price") is None else f"at {body['price']}"
-        doing = (
-            f"replace {body.get('orig')} by"
-            if body["what"] == "replace"
-            else _side(int(body.get("side") or 0))
-        )
-        return f"{doing} {body.get('lots')} lots {price}"
-    return f"{body.get('what')} {body.get('orig') or ''}".strip()
+    if not isinstance(command, NewOrder | ReplaceOrder):
+        return f"{what} {command.orig}".strip()
+    price = "at any price" if command.price is None else f"at {command.price}"
+    replaces = isinstance(command, ReplaceOrder)
+    doing = f"replace {command.orig} by" if replaces else _side(command.side)
+    return f"{doing} {command.lots} lots {price}"
 
 
 def _report(report: Report) -> str:

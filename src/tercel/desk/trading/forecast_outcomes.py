@@ -1,15 +1,42 @@
 """Forecasts that a desk had, and what came of each, as far as its journal tells."""
 
 from collections import deque
-from collections.abc import Mapping
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from msgspec.structs import replace
 
 from tercel.core.ports import Entry
 from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal.bodies import AlphaBody, MarketBody
 
 MOST_ROWS: Final = 600
 MOST_WAITING: Final = 64
 """Of an instrument: forecasts whose time has not come."""
+
+
+@dataclass(frozen=True, slots=True)
+class ForecastResult:
+    """Forecast of an instrument with a band of two standard deviations, and its outcome, basis points; what the entry
+    does not tell is None."""
+
+    instrument: str
+    source: str
+    ns: int
+    horizon_s: float | None
+    forecast_bps: float | None
+    low: float | None
+    high: float | None
+    came_bps: float | None
+
+
+class _Waiting(NamedTuple):
+    """A forecast whose time is not over: as of `ns`, until `due_ns`, the mid then in half ticks (0: no mark yet)."""
+
+    ns: int
+    due_ns: int
+    alpha: AlphaBody
+    mid2: int
 
 
 class Outcomes:
@@ -19,69 +46,54 @@ class Outcomes:
     """
 
     def __init__(self) -> None:
-        self.scored: deque[dict[str, Any]] = deque(maxlen=MOST_ROWS)
-        """Rows of :func:`forecast_row`, those whose time is over, oldest first."""
-        self._waiting: dict[str, tuple[dict[str, Any], ...]] = {}
+        self.scored: deque[ForecastResult] = deque(maxlen=MOST_ROWS)
+        """Those whose time is over, oldest first."""
+        self._waiting: dict[str, tuple[_Waiting, ...]] = {}
 
     def apply(self, entry: Entry) -> None:
         """Fold one entry; other kinds than forecasts and marks are ignored."""
-        name, body = entry.instrument, entry.body
-        if entry.kind == kinds.ALPHA and body.get("horizon_ns"):
-            due_ns, waiting = (
-                body.get("due_ns", entry.ns + body["horizon_ns"]),
-                self._waiting.get(name, ()),
-            )
-            left = {
-                "expected_bps": body.get("left_bps", body.get("expected_bps")),
-                "horizon_ns": due_ns - entry.ns,
-            }
+        waiting = self._waiting.get(entry.instrument, ())
+        if entry.kind == kinds.ALPHA and (alpha := AlphaBody.of(entry)).horizon_ns:
+            due_ns = alpha.due_ns or entry.ns + alpha.horizon_ns
             if due_ns > entry.ns and not (
-                body.get("model") and any(one["due_ns"] == due_ns for one in waiting)
+                alpha.model and any(one.due_ns == due_ns for one in waiting)
             ):
-                row = {**body, **left, "ns": entry.ns, "due_ns": due_ns, "mid2": None}
-                self._waiting[name] = (*waiting, row)[-MOST_WAITING:]
-        elif (
-            entry.kind == kinds.MARKET
-            and self._waiting.get(name)
-            and None not in (body.get("bid"), body.get("ask"))
-        ):
-            self._mark(name, entry.ns, int(body["bid"]) + int(body["ask"]))
+                left_bps = alpha.expected_bps if alpha.left_bps is None else alpha.left_bps
+                left = replace(alpha, expected_bps=left_bps, horizon_ns=due_ns - entry.ns)
+                row = _Waiting(entry.ns, due_ns, left, 0)
+                self._waiting[entry.instrument] = (*waiting, row)[-MOST_WAITING:]
+        elif entry.kind == kinds.MARKET and waiting:
+            body = MarketBody.of(entry)
+            if body.bid is not None and body.ask is not None:
+                self._mark(entry.instrument, entry.ns, body.bid + body.ask)
 
     @property
-    def waiting(self) -> list[dict[str, Any]]:
-        """Rows of those whose time is not over."""
-        return [forecast_row(name, row) for name, rows in self._waiting.items() for row in rows]
+    def waiting(self) -> list[ForecastResult]:
+        """Those whose time is not over."""
+        rows = self._waiting.items()
+        return [forecast_row(name, one.ns, one.alpha) for name, some in rows for one in some]
 
     def _mark(self, name: str, ns: int, mid2: int) -> None:
         left = []
-        for row in self._waiting[name]:
-            over = ns >= row["ns"] + row["horizon_ns"]
-            if not over:
-                left.append(row if row["mid2"] else row | {"mid2": mid2})
-            elif row["mid2"]:  # without a mark while it held, the outcome is unknown
-                self.scored.append(forecast_row(name, row, 1e4 * (mid2 / row["mid2"] - 1)))
+        for one in self._waiting[name]:
+            if ns < one.due_ns:
+                left.append(one if one.mid2 else one._replace(mid2=mid2))
+            elif one.mid2:  # without a mark while it held, the outcome is unknown
+                came_bps = 1e4 * (mid2 / one.mid2 - 1)
+                self.scored.append(forecast_row(name, one.ns, one.alpha, came_bps))
         self._waiting[name] = tuple(left)
 
 
 def forecast_row(
-    instrument: str, alpha: Mapping[str, Any], came_bps: float | None = None
-) -> dict[str, Any]:
-    """Forecast of an instrument with a band of two standard deviations, and its outcome, basis points.
+    instrument: str, ns: int, alpha: AlphaBody, came_bps: float | None = None
+) -> ForecastResult:
+    """A forecast of an entry, with its outcome.
 
-    What the entry does not tell is None.
-
-    >>> forecast_row("A", {"ns": 5, "expected_bps": 1.0, "sd_bps": 2.0, "horizon_ns": 3_000_000_000})["low"]
+    >>> forecast_row("A", 5, AlphaBody(expected_bps=1.0, sd_bps=2.0, horizon_ns=3_000_000_000)).low
     -3.0
     """
-    mean, sd, horizon_ns = alpha.get("expected_bps"), alpha.get("sd_bps"), alpha.get("horizon_ns")
+    mean, sd = alpha.expected_bps, alpha.sd_bps
     low, high = (None, None) if mean is None or sd is None else (mean - 2 * sd, mean + 2 * sd)
-    return {
-        "instrument": instrument,
-        "source": str(alpha.get("model") or ", ".join(alpha.get("sources") or {})),
-        "ns": alpha["ns"],
-        "horizon_s": None if horizon_ns is None else horizon_ns / 1e9,
-        "forecast_bps": mean,
-        "low": low,
-        "high": high,
-        "came_bps": came_bps,
-    }
+    horizon_s = alpha.horizon_ns / 1e9 if alpha.horizon_ns else None
+    source = alpha.model or ", ".join(alpha.sources)
+    return ForecastResult(instrument, source, ns, horizon_s, mean, low, high, came_bps)

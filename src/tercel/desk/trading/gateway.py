@@ -36,7 +36,6 @@ from tercel.desk.trading.journal import codec, kinds
 from tercel.desk.trading.ledger import Ledger, obey
 from tercel.desk.trading.parent_orders.parent import ParentOrder
 from tercel.desk.trading.risk.trading_state import (
-    STOPS,
     Sender,
     Standing,
     StateReason,
@@ -571,7 +570,7 @@ class OrderGateway:
                     self.states.add(
                         StateReason.DETACHED, f"{notice.code}: {notice.text}", order.parent
                     )
-                more = {STOPS: "until positions agree"} if notice.code is Code.EXEC_CHANGED else {}
+                stops = "until positions agree" if notice.code is Code.EXEC_CHANGED else None
                 where = (order.instrument, order.account, order.parent) if order else ("", "", "")
                 severity, text = SEVERITY[notice.code], notice.text
                 if notice.code is Code.FAULTY:
@@ -580,7 +579,7 @@ class OrderGateway:
                     )
                 alerts.append(
                     codec.entry_alert(
-                        severity, notice.code, text, now, *where, notice.order, **more
+                        severity, notice.code, text, now, *where, notice.order, stops=stops
                     )
                 )
         self.notices.clear()

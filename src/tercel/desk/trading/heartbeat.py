@@ -15,6 +15,7 @@ from tercel.core.version import code_mark
 from tercel.desk.limits.quotes import Quoted
 from tercel.desk.trading.gateway import OrderGateway
 from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal.bodies import MarketBody, OperatorBody, SessionBody
 from tercel.desk.trading.journal.codec import entry_alert
 from tercel.desk.trading.journal.database import remedy_of
 from tercel.desk.trading.risk.trading_state import StateReason
@@ -23,20 +24,26 @@ CLOCK_S: Final = 0.5
 """Seconds by which clocks here and at the venue may differ without an alert."""
 
 
-def begun(gateway: OrderGateway, holder: str, resume: bool, **more: Any) -> Entry:
-    """Entry of a session's beginning; `more` goes into its body."""
-    body = {
-        "session": gateway.ledger.next_session,
-        "venue": gateway.venue.name,
-        "holder": holder,
-        "resume": resume,
-    }
+def begun(
+    gateway: OrderGateway,
+    holder: str,
+    resume: bool,
+    desk: dict[str, Any] | None = None,
+    gate: dict[str, Any] | None = None,
+) -> Entry:
+    """Entry of a session's beginning: see `kinds.SESSION`."""
     listings = {one.instrument: traded_in(one) for one in gateway.venue.listings()}
-    return Entry(
-        kinds.SESSION,
-        gateway.venue.now_ns,
-        body={**body, "code": code_mark(), "listings": listings, **more},
+    body = SessionBody(
+        session=gateway.ledger.next_session,
+        venue=gateway.venue.name,
+        holder=holder,
+        resume=resume,
+        code=code_mark(),
+        listings=listings,
+        desk=desk,
+        gate=gate,
     )
+    return Entry(kinds.SESSION, gateway.venue.now_ns, body=body.json())
 
 
 def traded_in(listing: Listing) -> dict[str, Any]:
@@ -89,7 +96,7 @@ def last_marks(gateway: OrderGateway, markets: Mapping[str, Quoted]) -> list[Ent
 def _mark(instrument: str, market: Quoted, now: int) -> Entry:
     bid, ask = market.quotes
     unit = market.listing.tick * market.listing.lot
-    return Entry(kinds.MARKET, now, instrument, body={"bid": bid, "ask": ask, "unit": unit})
+    return Entry(kinds.MARKET, now, instrument, body=MarketBody(bid, ask, unit).json())
 
 
 def take_inbox(gateway: OrderGateway) -> list[Entry]:
@@ -119,7 +126,7 @@ def carry_out(gateway: OrderGateway, entry: Entry, obey: Callable[[Entry], None]
     """Do what a person asked; what cannot be done is answered by an alert that is no alarm."""
     try:
         obey(entry)
-        gateway.ledger.requested.pop(int(entry.body["id"]), None)
+        gateway.ledger.requested.pop(OperatorBody.of(entry).id, None)
     except JournalError:
         raise
     except (
@@ -131,12 +138,20 @@ def carry_out(gateway: OrderGateway, entry: Entry, obey: Callable[[Entry], None]
         ArithmeticError,
     ) as error:
         # Alert (not an alarm) that an operator's command cannot be carried out.
-        command, asked = entry.body["command"], entry.body["body"]
-        words = {name: getattr(error, name, "") for name in ("expected", "received", "remedy")}
-        words["operator"] = int(entry.body["id"])
-        parent = str(asked.get("parent", "")) if isinstance(asked, dict) else ""
-        now, text = gateway.venue.now_ns, f"{command}: {error}"
-        gateway.write([entry_alert("info", "operator_refused", text, now, parent=parent, **words)])
+        said = OperatorBody.of(entry)
+        parent = str(said.body.get("parent", "")) if isinstance(said.body, dict) else ""
+        refused = entry_alert(
+            "info",
+            "operator_refused",
+            f"{said.command}: {error}",
+            gateway.venue.now_ns,
+            parent=parent,
+            expected=getattr(error, "expected", ""),
+            received=getattr(error, "received", ""),
+            remedy=getattr(error, "remedy", ""),
+            operator=said.id,
+        )
+        gateway.write([refused])
 
 
 # -- where the journal cannot be written ------------------------------------------------------------------------------

@@ -14,15 +14,25 @@ from typing import Any, Final
 from tercel.core.executions import Key
 from tercel.core.hash_index import HashIndex, array_of, base64_of, hash_of
 from tercel.core.lifecycle import Notice
-from tercel.core.orders import ONE, Report, ceiled, shown
+from tercel.core.orders import ONE, NewOrder, Report, ceiled, shown
 from tercel.core.ports import Entries, Entry, Journal
 from tercel.desk.limits import LimitGate
 from tercel.desk.trading.child_orders.fold import Orders
 from tercel.desk.trading.child_orders.positions import Fill, Move, Positions
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.codec import message_of
+from tercel.desk.trading.journal.bodies import (
+    AlertBody,
+    Answer,
+    DeniedBody,
+    HoldBody,
+    LimitsBody,
+    OperatorBody,
+    RearmBody,
+    StanceBody,
+)
+from tercel.desk.trading.journal.codec import command_of, message_of
 from tercel.desk.trading.parent_orders.parent import ParentOrder, Parents
-from tercel.desk.trading.risk.trading_state import STOPS, TradingStates
+from tercel.desk.trading.risk.trading_state import TradingStates
 
 KEEP_NS: Final = 3_600_000_000_000
 """Venue time for which a parent that is over stays: analyses have been written by then."""
@@ -74,15 +84,16 @@ class LimitRecord:
 
     def apply(self, entry: Entry) -> None:
         """Fold one entry of kind `limits`."""
-        body = entry.body
+        body = LimitsBody.of(entry)
+        number = body.request or 0
         self.requests = {number: one for number, one in self.requests.items() if one.open(entry.ns)}
-        if body["event"] == "requested":
-            asked = LimitRequest(body["changes"], body["by"], body["reason"], entry.ns, body["was"])
-            self.requests[int(body["request"])] = asked
+        if body.event == "requested":
+            changes, was = body.changes or {}, body.was or {}
+            self.requests[number] = LimitRequest(changes, body.by, body.reason, entry.ns, was)
             return
-        self.requests.pop(int(body.get("request", 0)), None)
-        self.in_force = body["limits"]
-        self.hash = str(body["hash"])
+        self.requests.pop(number, None)
+        self.in_force = body.limits
+        self.hash = body.hash
 
 
 class ArchiveIndex:
@@ -229,7 +240,6 @@ ANSWERS = (
     kinds.STANCE,
 )
 """Those that answer a person's command, by its number as "operator"."""
-_OF_ENTRY = ("event", "operator")
 
 
 class Ledger:
@@ -268,10 +278,11 @@ class Ledger:
         """Operator commands that were taken and have not been answered: by number."""
         self.settled: dict[tuple[str, str], int] = {}
         """Position gaps to the venue that a person explained, 10^-8 of a lot, by account and instrument."""
-        self.holds: dict[str, dict[str, Any]] = {}
-        """Agents that a person paused: the entry's words."""
-        self.stances: dict[str, dict[str, Any]] = {}
-        """Postures set by hand that were not lifted and whose end was not journaled: by agent, "" the desk's."""
+        self.holds: dict[str, Entry] = {}
+        """Agents that a person paused: the entry, a `HoldBody`."""
+        self.stances: dict[str, Entry] = {}
+        """Postures set by hand that were not lifted and whose end was not journaled, as entries of `SetStanceBody`: by
+        agent, "" the desk's."""
         self.fills_of: dict[str, list[Fill]] = defaultdict(list)
         """Executions that stand by parent, each once, in the order of their arrival."""
         self.children: dict[str, int] = {}
@@ -348,47 +359,41 @@ class Ledger:
         if entry.kind == kinds.REPORT_IN and entry.body.get("exec_type") == "rejected":
             self.parents.refuse(entry.parent, entry.ns, *_not_taken(entry))
         self.parents.apply(entry)
-        body = entry.body
         self.states.apply(entry)
         if entry.kind == kinds.LIMITS:
             self.limits.apply(entry)
         elif entry.kind == kinds.SETTLED:
             self.settled = {
-                (account, instrument): qty for account, instrument, qty in body["qty_gaps"] if qty
+                (account, instrument): qty
+                for account, instrument, qty in entry.body["qty_gaps"]
+                if qty
             }
         elif entry.kind == kinds.STANCE:
             self.stances.pop(entry.agent, None)
-            if entry.body["event"] == "set":
-                self.stances[entry.agent] = {
-                    key: value for key, value in entry.body.items() if key not in _OF_ENTRY
-                }
+            if StanceBody.of(entry).event == "set":
+                self.stances[entry.agent] = entry
         elif entry.kind == kinds.HOLD:
             self.holds.pop(entry.agent, None)
-            if body["event"] == "paused":
-                hold = {key: body[key] for key in ("by", "reason", "parents")}
-                self.holds[entry.agent] = hold | {"ns": entry.ns}
-        if entry.kind == kinds.OPERATOR and body.get("command") == "acknowledge":
-            self.acknowledged += 1
-        elif (
-            entry.kind == kinds.OPERATOR and "id" in body and body.get("command") not in kinds.NOTED
-        ):
-            self.requested[int(body["id"])] = entry
-        elif entry.kind in ANSWERS and "operator" in body:
-            self.requested.pop(int(body["operator"]), None)
+            if HoldBody.of(entry).event == "paused":
+                self.holds[entry.agent] = entry
+        if entry.kind == kinds.OPERATOR:
+            said = OperatorBody.of(entry)
+            self.acknowledged += said.command == "acknowledge"
+            if said.id and said.command not in kinds.NOTED:
+                self.requested[said.id] = entry
+        elif entry.kind in ANSWERS and (number := Answer.of(entry).operator) is not None:
+            self.requested.pop(number, None)
         elif entry.kind in (kinds.ORDER_OUT, kinds.DENIED) and entry.order:
             # What limits denied of a parent's lots, until another of its orders leaves.
             if entry.kind == kinds.ORDER_OUT and entry.body["what"] == "new":
                 self.parents.sent(entry.parent, entry.ns)
-            elif entry.kind == kinds.DENIED and entry.body["command"]["what"] == "new":
-                self.parents.refuse(
-                    entry.parent,
-                    entry.ns,
-                    int(entry.body["command"]["lots"]),
-                    str(entry.body["code"]),
-                )
-            stem, _, number = entry.order.rpartition(".")
-            if stem and number.isdigit():
-                self.children[stem] = max(self.children.get(stem, 0), int(number))
+            elif entry.kind == kinds.DENIED:
+                denied = DeniedBody.of(entry)
+                if isinstance(command := command_of(denied.command), NewOrder):
+                    self.parents.refuse(entry.parent, entry.ns, command.lots, denied.code)
+            stem, _, digits = entry.order.rpartition(".")
+            if stem and digits.isdigit():
+                self.children[stem] = max(self.children.get(stem, 0), int(digits))
         return notices
 
     def _recall(self, past: ArchiveIndex, entry: Entry) -> None:
@@ -476,8 +481,10 @@ class Ledger:
 
     def held(self, agent: str) -> str:
         """Person and reason of an agent's pause, for people; "" where it is not paused."""
-        held = self.holds.get(agent)
-        return "" if held is None else f"{agent}, paused by {held['by']}: {held['reason']}"
+        if (entry := self.holds.get(agent)) is None:
+            return ""
+        held = HoldBody.of(entry)
+        return f"{agent}, paused by {held.by}: {held.reason}"
 
     def faults(self) -> list[str]:
         """Failed consistency checks; none, whatever came in."""
@@ -512,13 +519,10 @@ def _not_taken(entry: Entry) -> tuple[int, str]:
 def obey(entry: Entry, limits: LimitGate) -> None:
     """Stop the agent of an alert that asks for it and doubt the execution that it names, until somebody says else."""
     if entry.kind == kinds.ALERT:
-        if STOPS in entry.body:
-            limits.stop(
-                entry.agent, f"{entry.body['code']} {entry.order}", entry.body.get("execution", "")
-            )
-        if "execution" in entry.body:
-            limits.doubt(
-                entry.agent, entry.instrument, entry.body["execution"], entry.body["reference"]
-            )
+        body = AlertBody.of(entry)
+        if body.stops is not None:
+            limits.stop(entry.agent, f"{body.code} {entry.order}", body.execution or "")
+        if body.execution is not None:
+            limits.doubt(entry.agent, entry.instrument, body.execution, body.reference or 0)
     elif entry.kind == kinds.REARM:
-        limits.resume(entry.agent, entry.body.get("ends", ()))
+        limits.resume(entry.agent, RearmBody.of(entry).ends or ())

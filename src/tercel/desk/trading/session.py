@@ -31,6 +31,7 @@ from tercel.desk.trading.heartbeat import (
     heartbeat,
     take_inbox,
 )
+from tercel.desk.trading.journal.bodies import CommandBody, OperatorBody, ParentBody
 from tercel.desk.trading.journal.kinds import NOTED
 from tercel.desk.trading.parent_orders.executor import Strategies
 from tercel.desk.trading.parent_orders.follower import Follower, follower_of
@@ -195,7 +196,7 @@ class Session:
         # Parents and operators' commands that an earlier session left.
         for parent in self.ledger.parents.open():
             if parent.status == ParentStatus.CANCELLING:
-                self.manager.journal(parent, "cancelled", reason=parent.reason)
+                self.manager.journal(parent, ParentBody("cancelled", reason=parent.reason))
             elif not parent.over and parent.left == 0:
                 self.manager.finish(parent)
             elif parent.status == ParentStatus.WORKING and parent.ends_ns > self.venue.now_ns:
@@ -222,9 +223,9 @@ class Session:
     def _begin(self, terms: SessionTerms) -> list[RecoveryLine]:
         before = {order.root: order for order in self.ledger.orders.live()}
         seen = self.ledger.parents.count
-        gate = {"gate": {"journal": terms.gate, "accounts": self._agents()}} if terms.gate else {}
+        gate = {"journal": terms.gate, "accounts": self._agents()} if terms.gate else None
         self.gateway.write(
-            [begun(self.gateway, terms.holder, terms.resume, desk=dict(terms.desk), **gate)]
+            [begun(self.gateway, terms.holder, terms.resume, dict(terms.desk), gate)]
         )
         unsure = (
             self.ledger.acknowledged
@@ -475,7 +476,7 @@ class Session:
 
     def _obey_late(self, entry: Entry) -> None:
         """Carry out a command posted to an earlier session; an order by hand was meant for the market of that moment."""
-        if entry.body["command"] == "order":
+        if OperatorBody.of(entry).command == "order":
             raise OrderError(
                 "an order that is sent at once",
                 "one that was asked of a session which has ended",
@@ -484,47 +485,46 @@ class Session:
         self._obey(entry)
 
     def _obey(self, entry: Entry) -> None:
-        command, body = entry.body["command"], entry.body["body"]
-        by, number = str(entry.body["by"]), int(entry.body["id"])
-        reason, why = f"{by}: {entry.body['reason']}", str(entry.body["reason"])
-        acts: dict[str, Callable[[], object]] = {
-            "submit": lambda: self.accept(self.request(body), operator=number),
-            "pause": lambda: self.pause(str(body["parent"]), reason, number),
-            "resume": lambda: self.resume(str(body["parent"]), reason, number),
-            "cancel": lambda: self.cancel(str(body["parent"]), reason, number),
-            "amend": lambda: self.amend(
-                str(body["parent"]),
+        said = OperatorBody.of(entry)
+        command, by, why, number = said.command, said.by, said.reason, said.id
+        reason = f"{by}: {why}"
+        of_parent: dict[str, Callable[[CommandBody], object]] = {
+            "pause": lambda asked: self.pause(asked.parent, reason, number),
+            "resume": lambda asked: self.resume(asked.parent, reason, number),
+            "cancel": lambda asked: self.cancel(asked.parent, reason, number),
+            "amend": lambda asked: self.amend(
+                asked.parent,
                 reason,
-                lots=body.get("lots"),
-                horizon_ns=body.get("horizon_ns"),
-                limit_price=body.get("limit_price"),
+                lots=asked.lots,
+                horizon_ns=asked.horizon_ns,
+                limit_price=asked.limit_price,
                 operator=number,
             ),
-            "take_over": lambda: self.manual.take_over(str(body["parent"]), by, why, number),
-            "give_back": lambda: self.manual.give_back(str(body["parent"]), by, why, number),
-            "order": lambda: self.manual.order(
-                str(body["parent"]), by, body.get("lots"), body.get("limit_price"), number
+            "take_over": lambda asked: self.manual.take_over(asked.parent, by, why, number),
+            "give_back": lambda asked: self.manual.give_back(asked.parent, by, why, number),
+            "order": lambda asked: self.manual.order(
+                asked.parent, by, asked.lots, asked.limit_price, number
             ),
-            "withdraw": lambda: self.manual.withdraw(
-                str(body["parent"]), by, body.get("order"), number
-            ),
-            "pause_agent": lambda: suspend_agent(self.manager, str(body["agent"]), by, why, number),
-            "resume_agent": lambda: resume_agent(self.manager, str(body["agent"]), by, why, number),
-            "limits": lambda: self.keeper.obey(entry),
-            "settle": lambda: (
-                self._take(self.positions.settle_orders(entry))
-                if "orders" in body
-                else self.positions.settle(entry)
-            ),
+            "withdraw": lambda asked: self.manual.withdraw(asked.parent, by, asked.order, number),
         }
-        if command in acts:
+        of_agent = {"pause_agent": suspend_agent, "resume_agent": resume_agent}
+        acts: dict[str, Callable[[], object]] = {
+            "submit": lambda: self.accept(self.request(said.body), operator=number),
+            "limits": lambda: self.keeper.obey(said),
+            "settle": lambda: self._take(self.positions.settle(said)),
+        }
+        if command in of_parent:
+            of_parent[command](said.asked())
+        elif command in of_agent:
+            of_agent[command](self.manager, said.asked().agent or "", by, why, number)
+        elif command in acts:
             acts[command]()
         # What is noted needs no act: the latch was obeyed before, an alert has an owner by the entry itself.
         elif command not in NOTED and not self._on_operator(entry):
             raise UnknownNameError(
                 "a command that this session knows",
                 repr(command),
-                f"one of {', '.join(acts)}, own_alert",
+                f"one of {', '.join((*acts, *of_parent, *of_agent))}, own_alert",
             )
 
     # -- stopping ------------------------------------------------------------------------------------------------

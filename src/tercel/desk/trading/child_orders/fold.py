@@ -27,6 +27,7 @@ from tercel.core.ports import Entry
 from tercel.core.serialization import fast_replace
 from tercel.desk.trading.child_orders.positions import Fill
 from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal.bodies import AlertBody, OperatorBody, SessionBody
 from tercel.desk.trading.journal.codec import (
     OrderMessage,
     command_of,
@@ -199,19 +200,21 @@ class Orders:
         if entry.kind == kinds.ORDER_OUT:
             self._sent(command_of(entry.body))
         elif entry.kind == kinds.SESSION:
-            self.session = int(entry.body["session"])
+            self.session = SessionBody.of(entry).session
             return self._lose([order.root for order in self.live()], "a new session began")
-        elif entry.kind == kinds.OPERATOR and entry.body.get("command") == "acknowledge":
-            self.damaged = True
-        elif entry.kind == kinds.ALERT and entry.body.get("code") in _LOSES:
-            named = (self._root.get(name, "") for name in entry.body["orders"])
-            return self._lose(
-                [root for root in dict.fromkeys(named) if root], _LOSES[entry.body["code"]]
-            )
-        elif entry.kind == kinds.ALERT and entry.body.get("code") == kinds.LINK_DOWN:
-            return self._lose(
-                [order.root for order in self.live()], "the way to the venue went down"
-            )
+        elif entry.kind == kinds.OPERATOR:
+            self.damaged = self.damaged or OperatorBody.of(entry).command == "acknowledge"
+        elif entry.kind == kinds.ALERT:
+            body = AlertBody.of(entry)
+            if body.code in _LOSES:
+                named = (self._root.get(name, "") for name in body.orders or ())
+                return self._lose(
+                    [root for root in dict.fromkeys(named) if root], _LOSES[body.code]
+                )
+            if body.code == kinds.LINK_DOWN:
+                return self._lose(
+                    [order.root for order in self.live()], "the way to the venue went down"
+                )
         return []
 
     def _name(self, root: str, name: str) -> None:

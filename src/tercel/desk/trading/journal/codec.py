@@ -1,15 +1,21 @@
 """Venue messages as JSON values for the journal, and back."""
 
+import json
+import threading
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import msgspec
+import numpy as np
+import zstandard
 
 from tercel.core import orders as o
+from tercel.core.arrays import AnyArray
 from tercel.core.errors import JournalError
 from tercel.core.orders import shown
 from tercel.core.ports import Entry
 from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal.bodies import AlertBody, DeniedBody
 
 _COMMANDS: Final[dict[str, type[Any]]] = {
     "new": o.NewOrder,
@@ -102,7 +108,7 @@ def entry_unsent(command: o.Command, severity: str, why: str) -> Entry:
 def entry_denied(command: o.Command, code: str, text: str, parent: str = "") -> Entry:
     """Entry of a denied command."""
     out = entry_out(command, parent)
-    body = {"command": out.body, "code": code, "text": text}
+    body = DeniedBody(out.body, code, text).json()
     return Entry(kinds.DENIED, out.ns, out.instrument, out.agent, out.parent, out.order, body)
 
 
@@ -117,9 +123,9 @@ def entry_alert(
     order: str = "",
     **more: Any,
 ) -> Entry:
-    """Entry of an alert: "info", "warning" or "critical", about what is named; `more` goes into its body."""
-    body = {"severity": severity, "code": str(code), "text": text, **more}
-    return Entry(kinds.ALERT, ns, instrument, agent, parent, order, body)
+    """Entry of an alert: "info", "warning" or "critical", about what is named; `more`: fields of `AlertBody`."""
+    body = AlertBody(severity, str(code), text, **more)
+    return Entry(kinds.ALERT, ns, instrument, agent, parent, order, body.json())
 
 
 def entry_in(message: OrderMessage, parent: str = "", now_ns: int | None = None) -> Entry:
@@ -160,3 +166,49 @@ def readable(event: OrderMessage | o.Holdings) -> OrderMessage | o.Holdings:
             f"{event}", f"{event.exec_type} of {shown(event.last_qty)} lots", event.ns, *names
         )
     return event
+
+
+class _Compressor(threading.local):
+    """One a thread: to make one takes longer than to use it, and two threads may not share one."""
+
+    def __init__(self) -> None:
+        self.compress = zstandard.ZstdCompressor(level=3).compress
+
+
+_PACKED: Final = _Compressor()
+
+
+def pack(arrays: Mapping[str, AnyArray]) -> bytes:
+    """Arrays as the blob of an entry.
+
+    >>> unpack(pack({"x": np.arange(3)}))["x"].tolist()
+    [0, 1, 2]
+    """
+    whole = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    head = json.dumps([[name, array.dtype.str, array.shape] for name, array in whole.items()])
+    return _PACKED.compress(
+        b"\n".join([head.encode(), b"".join(array.tobytes() for array in whole.values())])
+    )
+
+
+def unpack(blob: bytes) -> dict[str, AnyArray]:
+    """The arrays of a blob; {} of an empty one.
+
+    Raises
+    ------
+    JournalError
+        When it is no such blob.
+    """
+    if not blob:
+        return {}
+    try:
+        head, body = zstandard.decompress(blob).split(b"\n", 1)
+        found, at = {}, 0
+        for name, kind, shape in json.loads(head):
+            array = np.frombuffer(body, np.dtype(kind), int(np.prod(shape)), at).reshape(shape)
+            found[name], at = array.copy(), at + array.nbytes
+    except (zstandard.ZstdError, ValueError, TypeError) as error:
+        raise JournalError(
+            "a blob of packed arrays", f"{len(blob)} bytes: {error}", "read it as its writer does"
+        ) from error
+    return found

@@ -355,17 +355,16 @@ class SqlJournal:
                 return []
             entries, ids = [], []
             for id_, kind, body, by, reason, wall_ns in self._rows.waiting():
+                asked = posted(body)
                 words = {
                     "id": id_,
                     "command": str(kind),
-                    "body": posted(body),
+                    "body": asked,
                     "by": str(by),
                     "reason": str(reason),
                     "wall_ns": wall_ns if type(wall_ns) is int else 0,
                 }
-                parent = (
-                    str(words["body"].get("parent", "")) if isinstance(words["body"], dict) else ""
-                )
+                parent = str(asked.get("parent", "")) if isinstance(asked, dict) else ""
                 entries.append(Entry(kinds_of.OPERATOR, ns, parent=parent, body=words))
                 ids.append(id_)
             if entries:

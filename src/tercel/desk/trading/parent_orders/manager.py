@@ -18,6 +18,7 @@ from tercel.core.pool import Deadline
 from tercel.core.ports import Entry
 from tercel.core.vocabulary import FOREVER_NS
 from tercel.desk.trading.gateway import OrderGateway
+from tercel.desk.trading.journal.bodies import ParentBody
 from tercel.desk.trading.parent_orders.children import Assignment
 from tercel.desk.trading.parent_orders.executor import ParentExecutor, Strategies
 from tercel.desk.trading.parent_orders.follower import Follower
@@ -30,7 +31,6 @@ from tercel.desk.trading.parent_orders.parent import (
     accepted,
     entry_of,
     limit_at,
-    marked,
     model_of,
 )
 from tercel.desk.trading.risk.cancels import FIRST_S, KillCanceller, cancels
@@ -153,8 +153,7 @@ class ParentOrderManager:
             self.gateway.limits.parent(
                 request.id, request.instrument, request.agent, request.side, request.lots
             )
-        entry = accepted(request, self._now, model_of(works))
-        self.gateway.write([entry if operator is None else marked(entry, operator)])
+        self.gateway.write([accepted(request, self._now, model_of(works), operator)])
         if strategy is not None:
             self._given[request.id] = strategy
         parent = self.gateway.ledger.parents.must(request.id)
@@ -225,9 +224,8 @@ class ParentOrderManager:
 
     def pause(self, id_: str, reason: str, operator: int | None = None) -> None:
         """Cancel a parent's children and take no decision until `resume`."""
-        self.journal(
-            self.gateway.ledger.parents.may(id_, "paused"), "paused", operator, reason=reason
-        )
+        parent = self.gateway.ledger.parents.may(id_, "paused")
+        self.journal(parent, ParentBody("paused", reason=reason, operator=operator))
         if (executor := self.executors.get(id_)) is not None and not executor.off:
             self.send(executor, executor.pause(), sender=_by(operator))
 
@@ -242,7 +240,7 @@ class ParentOrderManager:
         parent = self.gateway.ledger.parents.may(id_, "resumed")
         self.must_trade(parent.order.agent)
         parent.must_have_time(self._now)
-        self.journal(parent, "resumed", operator, reason=reason)
+        self.journal(parent, ParentBody("resumed", reason=reason, operator=operator))
         self.resume_work(id_)
 
     def resume_work(self, id_: str) -> None:
@@ -258,10 +256,11 @@ class ParentOrderManager:
     def cancel(self, id_: str, reason: str, operator: int | None = None) -> None:
         """Cancel a parent; it ends once no child is open."""
         parent = self.gateway.ledger.parents.may(id_, "cancelling")
-        self.journal(parent, "cancelling", operator, reason=reason)
+        self.journal(parent, ParentBody("cancelling", reason=reason, operator=operator))
         executor = self.executors.get(id_)
         if executor is None and not (parent.hand and self.gateway.ledger.orders.live(parent=id_)):
-            self.journal(self.gateway.ledger.parents.must(id_), "cancelled", reason=reason)
+            parent = self.gateway.ledger.parents.must(id_)
+            self.journal(parent, ParentBody("cancelled", reason=reason))
         elif executor is None:
             self.gateway.submit(self.cancels(id_), sender=_by(operator))
         elif not executor.off:
@@ -304,15 +303,14 @@ class ParentOrderManager:
             horizon_ns=horizon_ns or parent.horizon_ns,
             limit_price=wanted,
         )  # refuses nonsense
-        given = (("lots", lots), ("horizon_ns", horizon_ns))
-        fields: dict[str, Any] = {name: value for name, value in given if value is not None}
+        body = ParentBody(
+            "amended", lots=lots, horizon_ns=horizon_ns, reason=reason, operator=operator
+        )
         if limit_price is not None:
             tick = self.follow(requested.instrument).listing.tick
-            fields |= {
-                "limit_price": wanted,
-                "limit": limit_at(requested, tick, parent.arrival_mid2),
-            }
-        self.journal(parent, "amended", operator, reason=reason, **fields)
+            body.limit_price = wanted
+            body.limit = limit_at(requested, tick, parent.arrival_mid2)
+        self.journal(parent, body)
         if lots is not None:
             with self.gateway.lock:
                 self.gateway.limits.amend(id_, lots)
@@ -321,7 +319,7 @@ class ParentOrderManager:
         if executor is None or executor.off:
             return
         over = lots is not None and (lots <= ceiled(parent.filled_qty) or executor.done)
-        if over or fields.keys() & {"horizon_ns", "limit"}:
+        if over or horizon_ns is not None or limit_price is not None:
             self.detach(executor, f"amended: {reason}")
         elif lots is not None:
             self.send(
@@ -346,14 +344,10 @@ class ParentOrderManager:
         alpha, posture, of = self._guidance.get(executor.order.instrument, (None, None, {}))
         executor.guide(alpha, of.get(executor.order.account, posture), self._now)
 
-    def journal(
-        self, parent: ParentOrder, event: str, operator: int | None = None, **fields: Any
-    ) -> None:
+    def journal(self, parent: ParentOrder, body: ParentBody) -> None:
         """Journal an event of a parent."""
-        entry = entry_of(
-            parent.id, event, self._now, parent.order.instrument, parent.order.agent, **fields
-        )
-        self.gateway.write([entry if operator is None else marked(entry, operator)])
+        order = parent.order
+        self.gateway.write([entry_of(parent.id, body, self._now, order.instrument, order.agent)])
 
     # -- executors, which are not trusted ---------------------------------------------------------------------------
 
@@ -416,7 +410,7 @@ class ParentOrderManager:
         parent, driver = self.gateway.ledger.parents.must(executor.id), executor.driver
         if parent.arrival_ns == 0:
             limit, mid2 = int(driver.state[sim.LIMIT]), int(driver.state[sim.ARRIVAL_MID2])
-            self.journal(parent, "arrived", mid2=mid2, **({"limit": limit} if limit else {}))
+            self.journal(parent, ParentBody("arrived", mid2=mid2, limit=limit or None))
             for watcher in self.watchers:
                 watcher.on_arrival(parent.order, driver.book, driver.state)
 
@@ -429,9 +423,10 @@ class ParentOrderManager:
         )
         parent = self.gateway.ledger.parents.must(order.parent)
         if parent.strategy == FALLBACK and parent.status == ParentStatus.WORKING:
-            self.journal(parent, "paused", reason=f"its strategy and the fallback failed: {text}")
+            why = f"its strategy and the fallback failed: {text}"
+            self.journal(parent, ParentBody("paused", reason=why))
         elif parent.status in (ParentStatus.WORKING, ParentStatus.PAUSED):
-            self.journal(parent, "fallback", strategy=FALLBACK, reason=text)
+            self.journal(parent, ParentBody("fallback", strategy=FALLBACK, reason=text))
         self.detach(executor, text)
 
     def send(
@@ -513,7 +508,7 @@ class ParentOrderManager:
                     executor.off or executor.cancelled or parent.status == ParentStatus.PAUSED
                 )
                 if parent.status == ParentStatus.CANCELLING:
-                    self.journal(parent, "cancelled", reason=parent.reason)
+                    self.journal(parent, ParentBody("cancelled", reason=parent.reason))
                 elif parent.left == 0:
                     self.finish(parent)
                 elif not executor.off and (
@@ -544,7 +539,7 @@ class ParentOrderManager:
     def end(self, parent: ParentOrder, event: str, alone: bool = False) -> None:
         """End a parent that no executor works, as cancelled, done or expired (`alone`: as no session ran)."""
         if event == "cancelled":
-            self.journal(parent, event, reason=parent.reason)
+            self.journal(parent, ParentBody(event, reason=parent.reason))
         elif event == "done":
             self.finish(parent)
         else:
@@ -580,9 +575,11 @@ class ParentOrderManager:
         self._warn(parent.id, "expired")
 
     def _end(self, parent: ParentOrder, event: str, reason: str) -> None:
-        why: dict[str, Any] = {"reason": reason} if reason else {}
         left = shown(parent.unfilled_qty)
-        self.journal(parent, event, filled=parent.filled, refused=parent.refused, left=left, **why)
+        body = ParentBody(
+            event, filled=parent.filled, refused=parent.refused, left=left, reason=reason or None
+        )
+        self.journal(parent, body)
 
     def _warn(self, id_: str, code: str) -> None:
         parent = self.gateway.ledger.parents.must(id_)

@@ -7,7 +7,7 @@ works it: open orders are cancelled, and the rest is alerted.
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
 from tercel.core.errors import OrderError
 from tercel.core.orders import NewOrder, Tif, floored
@@ -16,6 +16,7 @@ from tercel.core.vocabulary import FOREVER_NS
 from tercel.desk.limits.change import same_person
 from tercel.desk.trading.heartbeat import traded_in
 from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal.bodies import HoldBody, ParentBody
 from tercel.desk.trading.parent_orders.manager import ParentOrderManager
 from tercel.desk.trading.parent_orders.parent import (
     ParentOrder,
@@ -23,7 +24,6 @@ from tercel.desk.trading.parent_orders.parent import (
     ParentStatus,
     entry_of,
     limit_at,
-    marked,
 )
 from tercel.desk.trading.risk.cancels import AGAIN_NS, cancels
 from tercel.desk.trading.risk.trading_state import Sender
@@ -74,7 +74,8 @@ class ManualTrading:
         """
         parent = self._parents.may(id_, "taken_over")
         parent.must_have_time(self._gateway.venue.now_ns)
-        self._manager.journal(parent, "taken_over", operator, by=by, reason=reason)
+        body = ParentBody("taken_over", by=by, reason=reason, operator=operator)
+        self._manager.journal(parent, body)
         self._seen.add(id_)
         if (executor := self._manager.executors.get(id_)) is not None:
             self._manager.detach(executor, f"taken over by {by}")
@@ -130,14 +131,9 @@ class ManualTrading:
                     f"{denial.code}: {denial.text}",
                     _REMEDIES.get(denial.code, "see limits, ask for less"),
                 )
-            words: dict[str, Any] = {
-                "by": by,
-                "order": name,
-                "hand": {"lots": lots, "price": price},
-            }
-            said = marked(
-                entry_of(id_, "ordered", now, order.instrument, order.agent, **words), operator
-            )
+            hand = {"lots": lots, "price": price}
+            body = ParentBody("ordered", by=by, order=name, hand=hand, operator=operator)
+            said = entry_of(id_, body, now, order.instrument, order.agent)
             self._gateway.submit([command], [*before, said], Sender.PERSON)
 
     def withdraw(self, id_: str, by: str, order: object, operator: int) -> None:
@@ -157,9 +153,9 @@ class ManualTrading:
                 "none" if order is None else f"{order!r}",
                 "see the open orders",
             )
-        self._manager.journal(
-            parent, "withdrawn", operator, by=by, orders=[one.root for one in live]
-        )
+        roots = [one.root for one in live]
+        body = ParentBody("withdrawn", by=by, orders=roots, operator=operator)
+        self._manager.journal(parent, body)
         self._gateway.submit(cancels(self._gateway, live, self._name), sender=Sender.PERSON)
 
     def give_back(self, id_: str, by: str, reason: str, operator: int) -> None:
@@ -173,7 +169,8 @@ class ManualTrading:
         parent = self._parents.may(id_, "given_back")
         self._manager.must_trade(parent.order.agent)
         parent.must_have_time(self._gateway.venue.now_ns)
-        self._manager.journal(parent, "given_back", operator, by=by, reason=reason)
+        body = ParentBody("given_back", by=by, reason=reason, operator=operator)
+        self._manager.journal(parent, body)
         self.turn()
 
     def turn(self) -> None:
@@ -220,11 +217,10 @@ class ManualTrading:
             replace(parent.order, limit_price=parent.limit_price),
             follower.listing.tick,
         )
-        words = {"mid2": mid2} | (
-            {"limit": limit} if (limit := limit_at(requested, tick, mid2)) else {}
-        )
+        limit = limit_at(requested, tick, mid2)
+        body = ParentBody("arrived", mid2=mid2, limit=limit or None)
         now, order = self._gateway.venue.now_ns, parent.order
-        return [entry_of(parent.id, "arrived", now, order.instrument, order.agent, **words)], limit
+        return [entry_of(parent.id, body, now, order.instrument, order.agent)], limit
 
     def _price(self, parent: ParentOrder, limit_price: object, limit: int) -> int | None:
         """The order's price in ticks; None at the market, of a parent without a limit price of its own."""
@@ -310,15 +306,13 @@ def _write(
     if event == "paused":
         parents = [one for one in parents if one.status == ParentStatus.WORKING]
     else:
-        held = ledger.holds[agent]["parents"]
+        held = HoldBody.of(ledger.holds[agent]).parents
         waits = [one for one in parents if one.status == ParentStatus.PAUSED and one.ends_ns > now]
         parents = [one for one in waits if one.id in held]
     why = f"its agent is {event} by {by}: {reason}"
-    said = {"event": event, "by": by, "reason": reason, "parents": [one.id for one in parents]}
-    entries = [
-        entry_of(one.id, event, now, one.order.instrument, agent, reason=why) for one in parents
-    ]
-    manager.gateway.write(
-        [marked(Entry(kinds.HOLD, now, agent=agent, body=said), operator), *entries]
-    )
-    return [one.id for one in parents]
+    ids = [one.id for one in parents]
+    said = HoldBody(event=event, by=by, reason=reason, parents=ids, operator=operator)
+    body = ParentBody(event, reason=why)
+    entries = [entry_of(one.id, body, now, one.order.instrument, agent) for one in parents]
+    manager.gateway.write([Entry(kinds.HOLD, now, agent=agent, body=said.json()), *entries])
+    return ids

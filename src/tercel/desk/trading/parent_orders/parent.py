@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
+from msgspec import UNSET
+
 from tercel.core import price_limit
 from tercel.core.errors import ConfigError, OrderError
 from tercel.core.orders import ONE, floored, shown
@@ -16,6 +18,7 @@ from tercel.core.ports import Entry
 from tercel.core.serialization import fast_replace
 from tercel.core.vocabulary import MOST_LOTS, NS_PER_SECOND
 from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal.bodies import ParentBody, SessionBody
 
 LONGEST_NS: Final = 10**7 * NS_PER_SECOND
 MOST_DECISIONS: Final = 10**6
@@ -238,6 +241,12 @@ class ParentOrder:
         return self.status in OVER
 
     @property
+    def why(self) -> str:
+        """Reason of its status, or why lots of it were refused."""
+        refused = f"refused: {self.denied_why}" if self.refused > 0 and not self.over else ""
+        return self.reason or refused
+
+    @property
     def row(self) -> dict[str, Any]:
         """Its state for tables: plain values without the id."""
         about = {
@@ -251,16 +260,8 @@ class ParentOrder:
             "left": shown(self.unfilled_qty),
             "refused": self.refused,
         }
-        refused = f"refused: {self.denied_why}" if self.refused > 0 and not self.over else ""
-        return (
-            about
-            | lots
-            | {
-                "status": str(self.status),
-                "strategy": self.strategy,
-                "reason": self.reason or refused,
-            }
-        )
+        status = {"status": str(self.status), "strategy": self.strategy, "reason": self.why}
+        return about | lots | status
 
 
 # Event: from which states, to which (None: the same).
@@ -285,25 +286,10 @@ _AFTER: Final[dict[str, tuple[frozenset[ParentStatus], ParentStatus | None]]] = 
 
 
 def entry_of(
-    parent: str, event: str, ns: int, instrument: str = "", agent: str = "", **words: Any
+    parent: str, body: ParentBody, ns: int, instrument: str = "", agent: str = ""
 ) -> Entry:
     """Journal entry of an event of a parent."""
-    return Entry(kinds.PARENT, ns, instrument, agent, parent, body={"event": event, **words})
-
-
-def marked(entry: Entry, operator: int) -> Entry:
-    """The entry with the number of the operator's command it carries out."""
-    body = {**entry.body, "operator": operator}
-    return Entry(
-        entry.kind,
-        entry.ns,
-        entry.instrument,
-        entry.agent,
-        entry.parent,
-        entry.order,
-        body,
-        entry.blob,
-    )
+    return Entry(kinds.PARENT, ns, instrument, agent, parent, body=body.json())
 
 
 def limit_at(order: ParentRequest, tick: float, mid2: int) -> int:
@@ -318,18 +304,20 @@ def model_of(strategy: object) -> str:
     return str(getattr(strategy, "weights", ""))[:MODEL]
 
 
-def accepted(order: ParentRequest, ns: int, model: str = "") -> Entry:
+def accepted(order: ParentRequest, ns: int, model: str = "", operator: int | None = None) -> Entry:
     """Journal entry of a parent's acceptance; `model` is the hash of its strategy's weights."""
-    words: dict[str, Any] = {
-        "side": order.side,
-        "lots": order.lots,
-        "horizon_ns": order.horizon_ns,
-        "decisions": order.decisions,
-        "strategy": order.strategy,
-        **({} if order.limit_price is None else {"limit_price": order.limit_price}),
-        **({"model": model} if model else {}),
-    }
-    return entry_of(order.id, "accepted", ns, order.instrument, order.agent, **words)
+    body = ParentBody(
+        "accepted",
+        side=order.side,
+        lots=order.lots,
+        horizon_ns=order.horizon_ns,
+        decisions=order.decisions,
+        strategy=order.strategy,
+        limit_price=UNSET if order.limit_price is None else order.limit_price,
+        model=model,
+        operator=operator,
+    )
+    return entry_of(order.id, body, ns, order.instrument, order.agent)
 
 
 class Parents:
@@ -401,8 +389,8 @@ class Parents:
     def apply(self, entry: Entry) -> None:
         """Fold one journal entry."""
         if entry.kind == kinds.PARENT:
-            self._event(entry)
-        elif entry.kind == kinds.SESSION and not entry.body.get("resume"):
+            self._event(entry, ParentBody.of(entry))
+        elif entry.kind == kinds.SESSION and not SessionBody.of(entry).resume:
             for id_ in self.open_ids:
                 parent = self._parents[id_]
                 if parent.status == ParentStatus.WORKING:
@@ -410,15 +398,19 @@ class Parents:
                         parent, status=ParentStatus.PAUSED, reason=NEW_SESSION
                     )
 
-    def _event(self, entry: Entry) -> None:
-        body, event = entry.body, entry.body["event"]
+    def _event(self, entry: Entry, body: ParentBody) -> None:
+        event = body.event
         if event in ("accepted", "refused"):
-            fields = {
-                name: body[name] for name in ("side", "lots", "horizon_ns", "decisions", "strategy")
-            }
-            fields["limit_price"] = body.get("limit_price")
             order = ParentRequest(
-                id=entry.parent, instrument=entry.instrument, agent=entry.agent, **fields
+                id=entry.parent,
+                instrument=entry.instrument,
+                side=body.side,
+                lots=body.lots or 0,
+                horizon_ns=body.horizon_ns or 0,
+                decisions=body.decisions,
+                strategy=body.strategy,
+                agent=entry.agent,
+                limit_price=None if body.limit_price is UNSET else body.limit_price,
             )
             status = ParentStatus.WORKING if event == "accepted" else ParentStatus.REFUSED
             self._parents[order.id] = ParentOrder(
@@ -428,7 +420,7 @@ class Parents:
                 order.horizon_ns,
                 entry.ns,
                 order.strategy,
-                reason=body.get("reason", ""),
+                reason=body.reason or "",
                 limit_price=order.limit_price,
                 number=self.count,
             )
@@ -444,17 +436,19 @@ class Parents:
         self._parents[parent.id] = fast_replace(
             parent,
             status=status,
-            lots=body.get("lots", parent.lots),
-            horizon_ns=body.get("horizon_ns", parent.horizon_ns),
-            strategy=body.get("strategy", parent.strategy),
+            lots=body.lots or parent.lots,
+            horizon_ns=body.horizon_ns or parent.horizon_ns,
+            strategy=body.strategy or parent.strategy,
             over_ns=entry.ns if status in OVER else 0,
-            reason=body.get("reason", "" if event == "done" else parent.reason),
+            reason=("" if event == "done" else parent.reason)
+            if body.reason is None
+            else body.reason,
             arrival_ns=entry.ns if event == "arrived" else parent.arrival_ns,
-            arrival_mid2=body.get("mid2", parent.arrival_mid2),
-            limit_price=body.get("limit_price", parent.limit_price),
-            limit=body.get("limit", parent.limit),
-            hand=body["by"] if event == "taken_over" else parent.hand,
-            by_hand=(*parent.by_hand, (body["order"], body["by"]))
+            arrival_mid2=body.mid2 or parent.arrival_mid2,
+            limit_price=parent.limit_price if body.limit_price is UNSET else body.limit_price,
+            limit=parent.limit if body.limit is None else body.limit,
+            hand=body.by if event == "taken_over" else parent.hand,
+            by_hand=(*parent.by_hand, (body.order, body.by))
             if event == "ordered"
             else parent.by_hand,
         )

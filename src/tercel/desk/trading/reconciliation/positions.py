@@ -21,6 +21,7 @@ from tercel.core.orders import ExecType, Holdings, OrdStatus, Report, text
 from tercel.core.ports import Entry
 from tercel.desk.trading.gateway import OrderGateway
 from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal.bodies import OperatorBody, RearmBody
 from tercel.desk.trading.risk.trading_state import StateReason
 
 
@@ -44,10 +45,15 @@ def paused_agents(gateway: OrderGateway) -> dict[str, list[str]]:
 
 
 def clear_codes(
-    gateway: OrderGateway, agent: str, by: str, reason: str, codes: Iterable[str], **more: int
+    gateway: OrderGateway,
+    agent: str,
+    by: str,
+    reason: str,
+    codes: Iterable[str],
+    operator: int | None = None,
 ) -> None:
     """Clear a code an agent waited on and journal it; it resumes unless it is stopped for another reason."""
-    body = {"scope": agent, "by": by, "reason": reason, "ends": list(codes), **more}
+    body = RearmBody(scope=agent, by=by, reason=reason, ends=list(codes), operator=operator).json()
     gateway.write([Entry(kinds.REARM, gateway.venue.now_ns, agent=agent, body=body)])
 
 
@@ -228,21 +234,29 @@ class PositionKeeper:
         held.update({name: gap for (whose, name), gap in self._gaps.items() if whose == account})
         return held
 
-    def settle_orders(self, entry: Entry) -> list[Report]:
-        """Book ends of orders as confirmed by a named person, as if the venue had reported them.
+    def settle(self, said: OperatorBody) -> list[Report]:
+        """Obey a person who says that orders are over, that executions are right, or why positions differ; the reports
+        that end the orders, as if the venue had sent them.
 
         Raises
         ------
         OrderError
-            For an order that is not known, or is over: nothing is written.
+            For what is not open, or when nothing differs: nothing is written.
         """
-        gateway, names = self._gateway, list(entry.body["body"]["orders"])
+        asked = said.asked()
+        if asked.orders is not None:
+            return self._settle_orders(said, asked.orders)
+        self._settle_positions(said, asked.executions)
+        return []
+
+    def _settle_orders(self, said: OperatorBody, names: Sequence[str]) -> list[Report]:
+        gateway = self._gateway
         live = {order.root: order for order in gateway.ledger.orders.live()}
         if missing := [name for name in names if name not in live]:
             raise OrderError(
                 "orders that are not over", ", ".join(missing), "see `tercel trade orders`"
             )
-        by, reason, number = (entry.body[key] for key in ("by", "reason", "id"))
+        by, reason, number = said.by, said.reason, said.id
         known = [[*where, gap] for where, gap in gateway.ledger.settled.items()]
         body = {"qty_gaps": known, "orders": names, "by": by, "reason": reason, "operator": number}
         gateway.write([Entry(kinds.SETTLED, gateway.venue.now_ns, body=body)])
@@ -255,16 +269,8 @@ class PositionKeeper:
             reason,
         )
 
-    def settle(self, entry: Entry) -> None:
-        """Accept a position difference as explained by a named person; trading resumes. With "executions" in the body
-        those are confirmed, and their agents go on where nothing else holds them.
-
-        Raises
-        ------
-        OrderError
-            When nothing differs, or such an execution does not wait for a person's word.
-        """
-        said, names = entry.body, entry.body["body"].get("executions", ())
+    def _settle_positions(self, said: OperatorBody, names: Sequence[str]) -> None:
+        """With executions, their agents go on where nothing else holds them."""
         waits = {name: agent for agent, name in self._gateway.limits.doubts}
         if missing := ", ".join(name for name in names if name not in waits):
             raise OrderError(
@@ -273,9 +279,7 @@ class PositionKeeper:
                 "name them as alerts do",
             )
         for name in names:
-            clear_codes(
-                self._gateway, waits[name], said["by"], said["reason"], [name], operator=said["id"]
-            )
+            clear_codes(self._gateway, waits[name], said.by, said.reason, [name], said.id)
         if names:
             return
         found, silent = self.differences(), self._missing.keys() - self._vouched
@@ -294,9 +298,9 @@ class PositionKeeper:
         ]
         body = {
             "qty_gaps": [*known, *gaps],
-            "by": entry.body["by"],
-            "reason": entry.body["reason"],
-            "operator": entry.body["id"],
+            "by": said.by,
+            "reason": said.reason,
+            "operator": said.id,
         }
         self._gateway.write([Entry(kinds.SETTLED, self._gateway.venue.now_ns, body=body)])
         self._before = {}

@@ -42,12 +42,13 @@ from tercel.core.vocabulary import BUY
 from tercel.desk.limits import LimitGate
 from tercel.desk.trading.gateway import OrderGateway
 from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal.bodies import MarketBody, ParentBody
 from tercel.desk.trading.journal.codec import command_of, message_of
 from tercel.desk.trading.ledger import FOLDED, ArchiveIndex, Ledger, obey
 from tercel.desk.trading.reconciliation.positions import clear_codes, paused_agents
 from tercel.desk.trading.reconciliation.snapshot import begin
 from tercel.desk.trading.risk.cancels import AGAIN_NS, cancels, questions
-from tercel.desk.trading.risk.trading_state import STOPS, Sender, StateReason
+from tercel.desk.trading.risk.trading_state import Sender, StateReason
 
 PATIENCE: Final = 40
 """Rounds of questions before the venue is called silent."""
@@ -118,31 +119,33 @@ def refold(journal: Journal, limits: LimitGate) -> Ledger:
 
 def count(entry: Entry, limits: LimitGate, ledger: Ledger) -> None:
     """Feed a folded entry to the limit counts."""
-    body = entry.body
-    if entry.kind == kinds.PARENT and body["event"] == "accepted":
+    event = ParentBody.of(entry) if entry.kind == kinds.PARENT else None
+    if event is not None and event.event == "accepted":
+        lots = event.lots or 0
         try:
-            limits.parent(entry.parent, entry.instrument, entry.agent, body["side"], body["lots"])
+            limits.parent(entry.parent, entry.instrument, entry.agent, event.side, lots)
         except OrderError as error:
             raise OrderError(
                 "limits for every agent and instrument of the journal",
                 f"{error.received} (parent {entry.parent})",
                 "put them back into the limits file; they may be as low as you like",
             ) from error
-    elif entry.kind == kinds.PARENT and body["event"] == "amended" and "lots" in body:
-        limits.amend(entry.parent, body["lots"])
+    elif event is not None and event.event == "amended" and event.lots is not None:
+        limits.amend(entry.parent, event.lots)
     elif entry.kind == kinds.ORDER_OUT:
-        limits.sent(command_of(body), entry.ns)
+        limits.sent(command_of(entry.body), entry.ns)
     elif entry.kind == kinds.REPORT_IN:
-        message = message_of(body)
+        message = message_of(entry.body)
         if isinstance(message, Report):
             if not ledger.orders.changes_nothing(message):
                 limits.report(message, entry.ns)
         elif isinstance(message, CancelReject):
             limits.cancel_reject(message)
     elif entry.kind == kinds.MARKET:
-        limits.mark(entry.instrument, body["bid"], body["ask"], entry.ns)
-    elif entry.kind == kinds.HEARTBEAT and "day" in body:
-        limits.restore_day(body["day"])
+        market = MarketBody.of(entry)
+        limits.mark(entry.instrument, market.bid, market.ask, entry.ns)
+    elif entry.kind == kinds.HEARTBEAT and "day" in entry.body:
+        limits.restore_day(entry.body["day"])
     else:
         obey(entry, limits)
 
@@ -403,10 +406,8 @@ class AckWatch:
                 lots = f"{decimals(order.counted_qty - order.cum_qty)} of {decimals(order.counted_qty)} lots"
                 text = f"no execution of {order.root} for {lots} that the venue counts as filled: asked"
                 text = f"{text}, and {order.account} waits until they come"
-                where = {"agent": order.account, "order": order.root}
-                self._gateway.alert(
-                    "critical", Code.GAP, text, **where, **{STOPS: "until they come"}
-                )
+                where = "", order.account, "", order.root
+                self._gateway.alert("critical", Code.GAP, text, *where, stops="until they come")
         self._alerted = {order.root for order in late}
         owed = {order.account for order in lacks}
         for agent, codes in paused_agents(self._gateway).items():

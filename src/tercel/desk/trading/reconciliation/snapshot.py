@@ -31,7 +31,7 @@ from tercel.desk.trading.ledger import Ledger, LimitRecord, LimitRequest
 from tercel.desk.trading.parent_orders import parent
 from tercel.desk.trading.risk import trading_state
 
-VERSION: Final = 4
+VERSION: Final = 5
 EVERY: Final = 20_000
 """Entries between two snapshots."""
 _text: Final = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode

@@ -9,7 +9,7 @@ this while the session's loop hangs.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import attrgetter
 from threading import Lock
-from typing import Any, Final
+from typing import Final
 
 from tercel.core.errors import TercelError
 from tercel.core.lifecycle import ChildOrder, S
@@ -18,6 +18,7 @@ from tercel.core.ports import Entry
 from tercel.core.system import PeriodicThread
 from tercel.desk.trading.gateway import OrderGateway
 from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal.bodies import KillBody, RearmBody
 from tercel.desk.trading.journal.codec import entry_alert
 from tercel.desk.trading.risk.kill_switch import Latch
 from tercel.desk.trading.risk.trading_state import Sender, StateReason
@@ -97,17 +98,12 @@ class KillCanceller:
         """The cancels of all leave together: what is written of the first may hang."""
         now, entries = self._gateway.venue.now_ns, list[Entry]()
         for agent, why in killed.items():
-            body = {
-                "event": "latched",
-                "scope": agent,
-                "by": self._by(),
-                "reason": why,
-                "open": shown(
-                    sum(order.open_qty for order in self._gateway.ledger.orders.live(agent))
-                ),
-            }
+            qty = sum(order.open_qty for order in self._gateway.ledger.orders.live(agent))
             self._requested_ns[agent] = now
-            entries.append(Entry(kinds.KILL, now, agent=agent, body=body))
+            body = KillBody(
+                event="latched", scope=agent, by=self._by(), reason=why, open=shown(qty)
+            )
+            entries.append(Entry(kinds.KILL, now, agent=agent, body=body.json()))
         try:
             self._gateway.withdraw([self._mass(agent) for agent in killed], before=entries)
         finally:
@@ -115,11 +111,10 @@ class KillCanceller:
 
     def _rearmed(self, agent: str) -> None:
         history = self._latch.state().history
-        last: dict[str, Any] = history[-1] if history else {}
-        body = {"scope": agent, "by": last.get("by", ""), "reason": last.get("reason", "")}
-        self._gateway.write(
-            [Entry(kinds.REARM, self._gateway.venue.now_ns, agent=agent, body=body)]
-        )
+        last: Mapping[str, str] = history[-1] if history else {}
+        body = RearmBody(scope=agent, by=last.get("by", ""), reason=last.get("reason", ""))
+        now = self._gateway.venue.now_ns
+        self._gateway.write([Entry(kinds.REARM, now, agent=agent, body=body.json())])
         self._seen.discard(agent)
         self.open.discard(agent)
 
@@ -137,14 +132,8 @@ class KillCanceller:
             for agent in sorted(self.open & self._cancelled):
                 live = self._gateway.ledger.orders.live(agent)
                 if not live:
-                    body = {
-                        "event": "confirmed",
-                        "scope": agent,
-                        "by": "",
-                        "reason": self.killed[agent],
-                        "open": 0,
-                    }
-                    self._gateway.write([Entry(kinds.KILL, now, agent=agent, body=body)])
+                    body = KillBody(event="confirmed", scope=agent, reason=self.killed[agent])
+                    self._gateway.write([Entry(kinds.KILL, now, agent=agent, body=body.json())])
                     self.open.discard(agent)
                 elif now - self._requested_ns[agent] >= AGAIN_NS:
                     self._requested_ns[agent] = now

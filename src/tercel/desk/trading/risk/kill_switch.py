@@ -24,6 +24,7 @@ from typing import Any, Final
 from tercel.core.errors import ConfigError, OrderError
 from tercel.core.files import locked
 from tercel.core.ports import Journal
+from tercel.core.serialization import from_jsonable
 from tercel.desk.trading.journal import kinds
 
 LATCH: Final = "kill.json"
@@ -31,6 +32,17 @@ LATCH: Final = "kill.json"
 ALL: Final = "*"
 """Key of every agent among those killed."""
 _Signature = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class LatchAct:
+    """A kill or a re-arm of the latch; no agents: all."""
+
+    what: str = ""
+    agents: tuple[str, ...] = ()
+    reason: str = ""
+    by: str = ""
+    at_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +66,11 @@ class KillState:
     def why(self, agent: str) -> str | None:
         """Why an agent is killed, or None."""
         return self.damaged or self.killed.get(ALL) or self.killed.get(agent)
+
+    @property
+    def acts(self) -> list[LatchAct]:
+        """Every kill and re-arm, the last one last."""
+        return [from_jsonable(LatchAct, each) for each in self.history]
 
     @property
     def mark(self) -> str:

@@ -30,6 +30,11 @@ from tercel.desk.limits.file import ANY
 from tercel.desk.limits.watch import BLIND
 from tercel.desk.trading.gateway import OrderGateway
 from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal.bodies import (
+    LimitsBody,
+    OperatorBody,
+    OrderOutBody,
+)
 from tercel.desk.trading.journal.codec import entry_alert
 from tercel.desk.trading.ledger import EXPIRES_NS, LimitRecord
 from tercel.desk.trading.risk.kill_switch import Latch
@@ -129,7 +134,7 @@ class LimitKeeper:
             )
         self._gateway.limits.enforce(limits)
         if hash_of(limits) != record.hash:
-            self._journal("in_force", limits, source=given.source)
+            self._journal(limits, LimitsBody(event="in_force", source=given.source))
         if looser:
             self._gateway.alert(
                 "warning",
@@ -160,7 +165,10 @@ class LimitKeeper:
                 "request it; a second person approves it",
             )
         return self._enforce(
-            "tightened", after, operator, changes=dict(changes), by=by, reason=reason
+            after,
+            LimitsBody(
+                event="tightened", changes=dict(changes), by=by, reason=reason, operator=operator
+            ),
         )
 
     def _must_be_here(self, changes: Mapping[str, str]) -> None:
@@ -193,15 +201,18 @@ class LimitKeeper:
         self._must_be_here(changes)
         with self._gateway.lock:
             number = self._gateway.ledger.last + 1
-            body = {
-                "changes": dict(changes),
-                "by": by,
-                "reason": reason,
-                "request": number,
-                "looser": looser,
-                "was": values_at(self._gateway.limits.limits, changes),
-            }
-            self._write({"event": "requested", "hash": self._gateway.limits.hash, **body}, operator)
+            body = LimitsBody(
+                event="requested",
+                hash=self._gateway.limits.hash,
+                changes=dict(changes),
+                by=by,
+                reason=reason,
+                request=number,
+                looser=looser,
+                was=values_at(self._gateway.limits.limits, changes),
+                operator=operator,
+            )
+            self._gateway.write([Entry(kinds.LIMITS, self._now, body=body.json())])
         return number
 
     def approve(
@@ -248,10 +259,20 @@ class LimitKeeper:
                 _ASK_AGAIN,
             )
         after = changed(self._gateway.limits.limits, asked.changes)
-        more = {"changes": dict(asked.changes), "asked_by": asked.by, "request": number}
-        return self._enforce("loosened", after, operator, by=by, reason=reason, **more)
+        return self._enforce(
+            after,
+            LimitsBody(
+                event="loosened",
+                changes=dict(asked.changes),
+                asked_by=asked.by,
+                request=number,
+                by=by,
+                reason=reason,
+                operator=operator,
+            ),
+        )
 
-    def obey(self, entry: Entry) -> None:
+    def obey(self, said: OperatorBody) -> None:
         """Carry out an operator's `limits` command: {"act": "tighten" | "request", "changes"} or {"act": "approve",
         "request", "changes": as the second person has seen them; may be left out}.
 
@@ -260,36 +281,31 @@ class LimitKeeper:
         TercelError
             What cannot be done.
         """
-        body, by, reason = entry.body["body"], str(entry.body["by"]), str(entry.body["reason"])
-        act, number = str(body["act"]), int(entry.body["id"])
-        if act == "tighten":
-            self.tighten(body["changes"], by, reason, number)
-        elif act == "request":
-            self.request(body["changes"], by, reason, number)
-        elif act == "approve":
-            self.approve(int(body["request"]), by, reason, number, body.get("changes"))
+        asked = said.asked()
+        by, reason, number = said.by, said.reason, said.id
+        if asked.act == "approve":
+            self.approve(asked.request or 0, by, reason, number, asked.changes)
+        elif asked.changes is None:
+            raise OrderError("limits to change", "none", "say which, and to what")
+        elif asked.act == "tighten":
+            self.tighten(asked.changes, by, reason, number)
+        elif asked.act == "request":
+            self.request(asked.changes, by, reason, number)
         else:
             raise UnknownNameError(
-                "what to do with limits", repr(act), "tighten, request or approve"
+                "what to do with limits", repr(asked.act), "tighten, request or approve"
             )
 
-    def _enforce(self, event: str, limits: Limits, operator: int | None, **more: Any) -> str:
+    def _enforce(self, limits: Limits, body: LimitsBody) -> str:
         with self._gateway.lock:
-            self._journal(event, limits, operator, **more)
+            self._journal(limits, body)
             self._gateway.limits.enforce(limits)
-        return hash_of(limits)
+        return body.hash
 
-    def _journal(
-        self, event: str, limits: Limits, operator: int | None = None, **more: Any
-    ) -> None:
-        self._write(
-            {"event": event, "hash": hash_of(limits), "limits": limits_json(limits), **more},
-            operator,
-        )
-
-    def _write(self, body: dict[str, Any], operator: int | None) -> None:
-        answer = {} if operator is None else {"operator": operator}
-        self._gateway.write([Entry(kinds.LIMITS, self._now, body=body | answer)])
+    def _journal(self, limits: Limits, body: LimitsBody) -> None:
+        body.hash = hash_of(limits)
+        body.limits = limits_json(limits)
+        self._gateway.write([Entry(kinds.LIMITS, self._now, body=body.json())])
 
 
 _ASK_AGAIN: Final = "look at the limits in force, and ask again"
@@ -322,41 +338,38 @@ def audit_limits(journal: Journal) -> tuple[int, list[str]]:
     """
     record, orders, found = LimitRecord(), 0, []
     for seq, entry in journal.read(kinds=(kinds.LIMITS, kinds.ORDER_OUT)):
-        body = entry.body
         if entry.kind == kinds.ORDER_OUT:
-            orders += (changes := body["what"] in ("new", "replace"))
-            if changes and body.get("limits", "") != record.hash:
+            out = OrderOutBody.of(entry)
+            orders += (changes := out.what in ("new", "replace"))
+            if changes and (out.limits or "") != record.hash:
                 found.append(
-                    f"entry {seq}: order {entry.order} says {body.get('limits')}, not {record.hash}"
+                    f"entry {seq}: order {entry.order} says {out.limits}, not {record.hash}"
                 )
             continue
+        body = LimitsBody.of(entry)
         found += [f"entry {seq}: {text}" for text in _not_agreed(record, body)]
         record.apply(entry)
-        if "limits" in body and hash_of_json(body["limits"]) != body["hash"]:
-            found.append(
-                f"entry {seq}: limits are called {body['hash']} and are {hash_of_json(body['limits'])}"
-            )
+        if body.limits is not None and (hash_ := hash_of_json(body.limits)) != body.hash:
+            found.append(f"entry {seq}: limits are called {body.hash} and are {hash_}")
     return orders, found
 
 
-def _not_agreed(record: LimitRecord, body: Mapping[str, Any]) -> Iterator[str]:
+def _not_agreed(record: LimitRecord, body: LimitsBody) -> Iterator[str]:
     """Faults of an entry of limits: limits loosened without two persons, or to other values than requested."""
-    if record.in_force is None or "limits" not in body:
+    if record.in_force is None or body.limits is None:
         return
     try:
-        before, after = from_json(record.in_force), from_json(body["limits"])
-        if body["event"] != "loosened":
+        before, after = from_json(record.in_force), from_json(body.limits)
+        if body.event != "loosened":
             more = with_values(
                 before, after, [path for path in loosened(before, after) if not path.endswith(NEW)]
             )
-            yield from (
-                f"limits {body['event']} allow more, without a request: {one}" for one in more
-            )
+            yield from (f"limits {body.event} allow more, without a request: {one}" for one in more)
             return
-        asked = record.requests.get(int(body["request"]))
-        if asked is None or same_person(asked.by, str(body["by"])):
+        asked = record.requests.get(body.request or 0)
+        if asked is None or same_person(asked.by, body.by):
             yield "limits were loosened without two persons"
         elif hash_of(changed(before, asked.changes)) != hash_of(after):
-            yield f"limits were loosened to other values than request {body['request']} asked for"
+            yield f"limits were loosened to other values than request {body.request} asked for"
     except LimitsError as error:
         yield f"limits that cannot be compared: {error}"

@@ -23,6 +23,7 @@ from tercel.desk.trading.child_orders.positions import Position, Positions
 from tercel.desk.trading.gateway import OrderGateway
 from tercel.desk.trading.heartbeat import traded_in
 from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal.bodies import MarketBody, SessionBody
 from tercel.desk.trading.ledger import Ledger
 from tercel.desk.trading.tca.measure import FEE_PARTS, fee_of
 
@@ -140,7 +141,7 @@ class Money:
         """Fold one entry that the ledger has taken, with what that moved."""
         if entry.kind == kinds.SESSION:
             self.units |= {
-                name: Unit.of(words) for name, words in entry.body.get("listings", {}).items()
+                name: Unit.of(words) for name, words in SessionBody.of(entry).listings.items()
             }
         elif entry.kind == kinds.MARKET:
             self.mark(entry)
@@ -173,15 +174,15 @@ class Money:
 
     def mark(self, entry: Entry) -> None:
         """Take a mark of an instrument, and its return since the one before."""
-        name, bid, ask = entry.instrument, entry.body.get("bid"), entry.body.get("ask")
-        if bid is None or ask is None:
+        name, body = entry.instrument, MarketBody.of(entry)
+        if body.bid is None or body.ask is None:
             return
         if entry.ns != self._at:
             self._counts = 0 < self._at < entry.ns
             if self._counts:
                 self.returns.append((entry.ns - self._at, {}))
             self._at = entry.ns
-        mid2 = int(bid) + int(ask)
+        mid2 = body.bid + body.ask
         if name in self.marks and self._counts:
             step, row = self.returns[-1]
             self.returns[-1] = step, row | {name: mid2 / self.marks[name][1] - 1}
@@ -222,15 +223,23 @@ class Money:
         """
         rows = []
         for currency, some in by(held, lambda one: one.unit.currency):
-            row = {
-                name: summed(some, name) for name in ("realised", "open", "fees", "gross", "value")
-            }
-            made, risk = (row["realised"], row["open"]), self.var95(some)
-            row["total"] = None if None in made else math.fsum((*made, -(row["fees"] or 0.0)))  # type: ignore[arg-type]
-            used = risk / limit if risk is not None and limit else None
-            risks = {"var95": risk, "var_used": used, "var_returns": len(self.returns)}
-            row["net"] = row.pop("value")
-            rows.append({"currency": currency, **row, **risks})
+            realised, open_, fees = (summed(some, name) for name in ("realised", "open", "fees"))
+            known = realised is not None and open_ is not None
+            risk = self.var95(some)
+            rows.append(
+                {
+                    "currency": currency,
+                    "realised": realised,
+                    "open": open_,
+                    "fees": fees,
+                    "gross": summed(some, "gross"),
+                    "total": math.fsum((realised, open_, -(fees or 0.0))) if known else None,  # type: ignore[arg-type]
+                    "net": summed(some, "value"),
+                    "var95": risk,
+                    "var_used": risk / limit if risk is not None and limit else None,
+                    "var_returns": len(self.returns),
+                }
+            )
         return rows
 
     def var95(self, held: Iterable[HeldPosition]) -> float | None:
@@ -269,27 +278,6 @@ class Money:
             flow = flow.reshape(len(rows), len(agents))
             self._alike = key, {"agents": agents, "matrix": correlation(flow)}
         return self._alike[1]
-
-    def shown(self, positions: Positions, ns: int, limit: float | None = None) -> dict[str, Any]:
-        """The page's parts: instruments, money, positions, pnl_points, exposure, correlation."""
-        held = self.holdings(positions)
-        names = sorted({*self.units, *(one.instrument for one in held)})
-        return {
-            "instruments": {name: self.unit(name).shown() for name in names},
-            "money": self.total(held, limit),
-            "positions": [one.shown() for one in held],
-            "pnl_points": [one for _, point in self.curve.points for one in point],
-            "exposure": [
-                {
-                    "instrument": name,
-                    "currency": some[0].unit.currency,
-                    "net": summed(some, "value"),
-                    "gross": summed(some, "gross"),
-                }
-                for name, some in by(held, lambda one: one.instrument)
-            ],
-            "correlation": self.correlation(ns),
-        }
 
 
 OVER: Final = "value_at_risk"

@@ -12,7 +12,7 @@ folds them from a journal. Waiting before a retry is no state (`trading.gateway`
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final
+from typing import Final
 
 from tercel.core.orders import ONE, CancelOrder, Command, MassCancel, NewOrder, ReplaceOrder
 from tercel.core.ports import Entry
@@ -20,9 +20,7 @@ from tercel.desk.limits import PAUSES, Denial
 from tercel.desk.trading.child_orders.fold import Orders
 from tercel.desk.trading.child_orders.positions import Positions
 from tercel.desk.trading.journal import kinds
-
-STOPS: Final = "stops"
-"""In the body of an alert: its agent sends nothing new until it is cleared."""
+from tercel.desk.trading.journal.bodies import AlertBody, KillBody, RearmBody
 
 
 class TradingState(StrEnum):
@@ -252,6 +250,14 @@ class Standing:
     reasons: tuple[StateReason, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountStanding(Standing):
+    """Trading state of an account, or of the desk (account "")."""
+
+    account: str
+    scope: ReasonScope
+
+
 _FREE: Final = Standing()
 
 
@@ -300,7 +306,12 @@ class TradingStates:
     def standing(self, whose: str = "", scope: ReasonScope = ReasonScope.ACCOUNT) -> Standing:
         """State of an account, a parent or (by default) the desk: the worst of its own and the desk's reasons."""
         found = (
-            {key[:2] for key in list(self._of) if _holds(key[0], key[1], whose, scope)}
+            {
+                (reason, held)
+                for reason, held, _ in list(self._of)
+                if (at := REASONS[reason].scope) is ReasonScope.DESK
+                or (at is scope and held == whose)
+            }
             if self._of
             else ()
         )
@@ -341,12 +352,9 @@ class TradingStates:
                     StateReason.LINK_DOWN, body["text"] or REASONS[StateReason.LINK_DOWN].words
                 )
 
-    def _kill(self, entry: Entry) -> None:
-        self.add(StateReason.KILLED, str(entry.body.get("reason", "")), entry.agent)
-
     def _rearm(self, entry: Entry) -> None:
         """A person's word ends all; an entry that names what is over ends that."""
-        account, ends = entry.agent, entry.body.get("ends")
+        account, ends = entry.agent, RearmBody.of(entry).ends
         if ends is not None:
             for cause in ends:
                 self.end(StateReason.STOPPED, account, cause)
@@ -355,7 +363,8 @@ class TradingStates:
             self.end(reason, account)
 
     def _alert(self, entry: Entry) -> None:
-        body, code = entry.body, str(entry.body.get("code", ""))
+        body = AlertBody.of(entry)
+        code = body.code
         if code in _POSITIONS:
             for reason in (
                 StateReason.POSITIONS_DIFFER,
@@ -363,34 +372,24 @@ class TradingStates:
                 StateReason.POSITIONS_AWAITED,
             ):
                 self.end(reason)
-            if body["severity"] == "critical":
-                self.add(StateReason(code), str(body["text"]))
-        elif STOPS in body or code in PAUSES:
+            if body.severity == "critical":
+                self.add(StateReason(code), body.text)
+        elif body.stops is not None or code in PAUSES:
             # The first text of a cause stays, which is the execution that is doubted, or the code.
-            cause = StateReason.STOPPED, entry.agent, str(body.get("execution", code))
+            cause = StateReason.STOPPED, entry.agent, body.execution or code
             self._of.setdefault(cause, f"{code} {entry.order}")
 
-    def rows(self) -> list[dict[str, Any]]:
+    def rows(self) -> list[AccountStanding]:
         """State of the desk (account "") and of accounts that are not active."""
         scopes = {(REASONS[reason].scope, whose) for reason, whose, _ in list(self._of)}
         return [
-            {
-                "account": whose,
-                "scope": str(scope),
-                "state": str(one.state),
-                "code": one.code,
-                "reason": one.reason,
-                "reasons": [str(reason) for reason in one.reasons],
-            }
+            AccountStanding(
+                one.state, one.code, one.reason, one.reasons, account=whose, scope=scope
+            )
             for scope, whose in sorted(scopes)
             if scope is not ReasonScope.PARENT
             for one in [self.standing(whose)]
         ]
-
-
-def _holds(reason: StateReason, held: str, whose: str, scope: ReasonScope) -> bool:
-    at = REASONS[reason].scope
-    return at is ReasonScope.DESK or (at is scope and held == whose)
 
 
 _POSITIONS: Final = frozenset(
@@ -400,7 +399,9 @@ _FOLDS: Final[Mapping[str, Callable[[TradingStates, Entry], None]]] = {
     kinds.SESSION: TradingStates._session,
     kinds.STATE: TradingStates._state,
     kinds.REPORT_IN: TradingStates._report,
-    kinds.KILL: TradingStates._kill,
+    kinds.KILL: lambda states, entry: states.add(
+        StateReason.KILLED, KillBody.of(entry).reason, entry.agent
+    ),
     kinds.REARM: TradingStates._rearm,
     kinds.ALERT: TradingStates._alert,
 }
@@ -479,8 +480,10 @@ def reduces(
     before : sequence of Command
         What leaves with it, before it.
     """
-    if isinstance(command, ReplaceOrder) and _takes_back(command, orders):
-        return True
+    if isinstance(command, ReplaceOrder):
+        order = orders.get(command.orig)
+        if order is not None and order.price == command.price and _more(command, orders) == 0:
+            return True
     qty, side = held.of(command.account, command.instrument).qty, command.side
     open_qty = sum(
         order.open_qty
@@ -490,21 +493,12 @@ def reduces(
     also = [
         one
         for one in before
-        if isinstance(one, NewOrder | ReplaceOrder) and _where(one) == _where(command)
+        if isinstance(one, NewOrder | ReplaceOrder)
+        and (one.account, one.instrument, one.side) == (command.account, command.instrument, side)
     ]
     return qty * side < 0 and open_qty + sum(_more(one, orders) for one in [*also, command]) <= abs(
         qty
     )
-
-
-def _takes_back(command: ReplaceOrder, orders: Orders) -> bool:
-    """A cancel of some of an order's lots: the same price, and no more lots than it has."""
-    order = orders.get(command.orig)
-    return order is not None and order.price == command.price and _more(command, orders) == 0
-
-
-def _where(command: NewOrder | ReplaceOrder) -> tuple[str, str, int]:
-    return command.account, command.instrument, command.side
 
 
 def _more(command: NewOrder | ReplaceOrder, orders: Orders) -> int:

@@ -1,7 +1,6 @@
 """Charts of a cost analysis: the mid's path with fills, slippage against benchmarks, mark-outs."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -9,12 +8,11 @@ from tercel.core.arrays import AnyArray, Floats, Ints
 from tercel.core.orders import ONE
 from tercel.core.report import svg
 from tercel.core.report.svg import Figure, finished, sketch
-from tercel.desk.trading.tca.measure import F_PX, F_QTY
-from tercel.desk.trading.tca.shortfall import by_filled
+from tercel.desk.trading.tca.measure import F_PX, F_QTY, AnalysedCost
+from tercel.desk.trading.tca.shortfall import weighted_mean
 
 DOTS = 1000
 """Parents that a picture shows one by one."""
-BENCHMARKS = {"is_bps": "arrival", "vwap_bps": "VWAP", "twap_bps": "TWAP", "close_bps": "the close"}
 
 
 def fills_in(arrays: Mapping[str, Ints]) -> Floats:
@@ -64,24 +62,25 @@ def path_with_fills(
 
 
 def against_benchmarks(
-    costs: Sequence[Mapping[str, Any]], name: str = "benchmarks", unit: str = "bps"
+    costs: Sequence[AnalysedCost], name: str = "benchmarks", unit: str = "bps"
 ) -> Figure:
     """Slippage of every parent against each known benchmark: one dot each, the mean as a line."""
-    shown = {
-        key: word
-        for key, word in BENCHMARKS.items()
-        if any(cost.get(key) is not None for cost in costs)
+    figures = {
+        "arrival": [cost.is_bps for cost in costs],
+        "VWAP": [cost.vwap_bps for cost in costs],
+        "TWAP": [cost.twap_bps for cost in costs],
+        "the close": [cost.close_bps for cost in costs],
     }
-    every = -(-len(costs) // DOTS)
+    shown = {word: some for word, some in figures.items() if np.isfinite(some).any()}
+    every, weights = -(-len(costs) // DOTS), [cost.notional for cost in costs]
 
     with sketch(2.4) as drawing:
         panel = drawing.subplots()
         panel.axvline(0, color=svg.INK.token, linewidth=1)
-        for row, (key, _) in enumerate(shown.items()):
-            values = np.array(
-                [cost[key] for cost in costs[::every] if cost.get(key) is not None], np.float64
-            )
-            mean, _ = by_filled(costs, key)
+        for row, some in enumerate(shown.values()):
+            values = np.array(some[::every], np.float64)
+            values = values[np.isfinite(values)]
+            mean, _ = weighted_mean(zip(some, weights, strict=True))
             shift = (
                 np.linspace(-0.25, 0.25, len(values)) if len(values) > 1 else np.zeros(len(values))
             )
@@ -90,31 +89,27 @@ def against_benchmarks(
             )
             if mean is not None:
                 panel.plot([mean] * 2, [row - 0.35, row + 0.35], color=svg.INK.token, linewidth=2)
-        panel.set_yticks(range(len(shown)), [f"against {word}" for word in shown.values()])
+        panel.set_yticks(range(len(shown)), [f"against {word}" for word in shown])
         panel.set_xlabel(f"{unit}, positive costs")
 
     return finished(
         drawing,
         name,
-        f"Slippage of {len(costs)} parents against {', '.join(shown.values())}.",
+        f"Slippage of {len(costs)} parents against {', '.join(shown)}.",
         f"A dot is a parent{f', one of {every} is drawn' if every > 1 else ''}; the bar is the mean of all by what was "
         "filled.",
     )
 
 
-def markouts(
-    costs: Sequence[Mapping[str, Any]], name: str = "markouts", unit: str = "bps"
-) -> Figure:
+def markouts(costs: Sequence[AnalysedCost], name: str = "markouts", unit: str = "bps") -> Figure:
     """Mean mark-out after fills, weighted by filled value, with its 95 % interval over parents."""
-    keys = sorted(costs[0]["markouts_bps"], key=lambda word: int(word[:-1])) if costs else []
+    keys = sorted(costs[0].markouts_bps, key=lambda word: int(word[:-1])) if costs else []
 
     with sketch(2.4) as drawing:
         panel = drawing.subplots()
         panel.axhline(0, color=svg.INK.token, linewidth=1)
         for column, key in enumerate(keys):
-            mean, half = by_filled(
-                [{**cost, "mark": cost["markouts_bps"].get(key)} for cost in costs], "mark"
-            )
+            mean, half = weighted_mean((one.markouts_bps.get(key), one.notional) for one in costs)
             if mean is not None:
                 panel.errorbar(
                     column, mean, half or 0.0, fmt="o", color=svg.SERIES[1].token, capsize=3

@@ -16,6 +16,8 @@ import numpy as np
 from tercel.core.arrays import Floats, Ints
 from tercel.core.errors import DataError
 from tercel.core.orders import FEE_UNIT, ONE, Listing
+from tercel.core.ports import Entry
+from tercel.core.serialization import Record
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.desk.trading.child_orders.positions import Fill
 from tercel.desk.trading.parent_orders.parent import ParentOrder
@@ -121,26 +123,57 @@ class ParentCost(_ParentOrder):
         Arrival value of the fills: what the parent weighs in a mean.
     """
 
-    filled: int | float
-    refused: int
-    unfilled: int | float
-    average_price: float
-    is_bps: float
-    spread_bps: float
-    walk_bps: float
-    timing_bps: float
-    forced_bps: float
-    fees_bps: float
-    opportunity_bps: float
-    refusal_bps: float
-    vwap_bps: float
-    twap_bps: float
-    close_bps: float
-    participation: float
-    passive_share: float
+    filled: int | float = 0
+    refused: int = 0
+    unfilled: int | float = 0
+    average_price: float = math.nan
+    is_bps: float = math.nan
+    spread_bps: float = math.nan
+    walk_bps: float = math.nan
+    timing_bps: float = math.nan
+    forced_bps: float = math.nan
+    fees_bps: float = math.nan
+    opportunity_bps: float = math.nan
+    refusal_bps: float = math.nan
+    vwap_bps: float = math.nan
+    twap_bps: float = math.nan
+    close_bps: float = math.nan
+    participation: float = math.nan
+    passive_share: float = math.nan
     markouts_bps: Mapping[str, float] = field(default_factory=dict)
     sums: Mapping[str, int] = field(default_factory=dict)
     notional: float = 0.0
+
+
+@dataclass(frozen=True)
+class AnalysedCost(ParentCost, Record):
+    """The analysis of one parent order as reports have it.
+
+    Parameters
+    ----------
+    limit : int, float or None
+        Its limit price, ticks in a desk's journal.
+    by_hand : float or None
+        Lots of one that a person had taken over.
+    delay_bps : float or None
+        The mid's move from the order to the first fill; None: not measured.
+    """
+
+    limit: float | None = None
+    by_hand: float | None = None
+    delay_bps: float | None = None
+
+    @classmethod
+    def of(cls, entry: Entry) -> "AnalysedCost":
+        """The analysis that a journal's entry of kind `tca` holds."""
+        head = {"parent": entry.parent, "instrument": entry.instrument, "agent": entry.agent}
+        return cls.from_json({**head, **entry.body})
+
+    def json_fields(self) -> dict[str, object]:
+        """Without `by_hand` and `delay_bps` where they are None."""
+        return {
+            key: value for key, value in vars(self).items() if value is not None or key == "limit"
+        }
 
 
 FEE_PARTS: Final = FEE_UNIT * ONE * ONE

@@ -85,7 +85,7 @@ def scenario_of(config: DeskConfig, name: str = "the desk's file") -> MarketScen
 
 def demo_text() -> str:
     """The packaged desk's file, to start one's own from."""
-    return (files("tercel.api.demo") / DEMO).read_text(encoding="utf-8")
+    return (files("tercel.api") / DEMO).read_text(encoding="utf-8")
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,308 @@
+"""Bodies of journal entries as types: what writes an entry and what reads it name its fields here.
+
+    body = KillBody(event="latched", scope="ann", by="bob", reason="news")
+    journal.append([Entry(kinds.KILL, now_ns, agent="ann", body=body.json())])
+    KillBody.of(entry).scope
+
+A field that is its plain default (None, UNSET, "") is absent on disk; one with a `default_factory` is always written,
+and may be absent where it is read. Keys that a type does not name are ignored. `journal.kinds` says what they mean.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+import msgspec
+from msgspec import UNSET, Struct, field
+
+from tercel.core.ports import Entry
+
+
+class Body(Struct, omit_defaults=True):
+    """Body of an entry.
+
+    >>> RearmBody.of(Entry("rearm", 0, body={"scope": "ann", "by": "bob", "reason": "", "later": 1})).by
+    'bob'
+    >>> RearmBody(scope="ann", by="bob", reason="over").json()
+    {'scope': 'ann', 'by': 'bob', 'reason': 'over'}
+    """
+
+    @classmethod
+    def of(cls, entry: Entry) -> Self:
+        """The body of an entry.
+
+        Raises
+        ------
+        msgspec.ValidationError
+            Where a field is missing or of another type; it is a ValueError.
+        """
+        return msgspec.convert(entry.body, cls)
+
+    def json(self) -> dict[str, Any]:
+        """The same as JSON values."""
+        words: dict[str, Any] = msgspec.to_builtins(self)
+        return words
+
+
+class Answer(Body, kw_only=True):
+    """Body of what may answer a person's command.
+
+    Parameters
+    ----------
+    operator : int or None
+        Number of that command.
+    """
+
+    operator: int | None = None
+
+
+class Signed(Answer, kw_only=True):
+    """Body of what a person did: who, and why."""
+
+    by: str = field(default_factory=str)
+    reason: str = field(default_factory=str)
+
+
+class SessionBody(Body):
+    """See `kinds.SESSION`; listings by instrument, as `core.orders.Unit.of` reads them."""
+
+    session: int
+    venue: str = field(default_factory=str)
+    holder: str = field(default_factory=str)
+    resume: bool = field(default_factory=bool)
+    code: str = field(default_factory=str)
+    listings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Any])
+    desk: Mapping[str, Any] | None = None
+    gate: Any = None
+
+
+class ParentBody(Answer):
+    """See `kinds.PARENT`; which fields there are depends on the event."""
+
+    event: str
+    side: int = 0
+    lots: int | None = None
+    horizon_ns: int | None = None
+    decisions: int = 0
+    strategy: str = ""
+    limit_price: Any = UNSET
+    """None: a limit price that was taken away."""
+    model: str = ""
+    mid2: int = 0
+    limit: int | None = None
+    reason: str | None = None
+    filled: int | float | None = None
+    left: int | float | None = None
+    refused: int | float | None = None
+    by: str = ""
+    order: str = ""
+    hand: Mapping[str, Any] | None = None
+    orders: list[str] | None = None
+
+
+class LimitsBody(Signed, kw_only=True):
+    """See `kinds.LIMITS`; without a name and a reason where a session began."""
+
+    event: str
+    hash: str = field(default_factory=str)
+    limits: Mapping[str, Any] | None = None
+    by: str = ""
+    reason: str = ""
+    changes: Mapping[str, str] | None = None
+    asked_by: str | None = None
+    request: int | None = None
+    looser: list[str] | None = None
+    was: Mapping[str, Any] | None = None
+    source: str | None = None
+
+
+class OrderOutBody(Body):
+    """What was sent, and under which limits; `codec.command_of` reads the rest."""
+
+    what: str
+    limits: str | None = None
+
+
+class DeniedBody(Body):
+    """See `kinds.DENIED`; the command as `codec.command_of` reads it."""
+
+    command: Mapping[str, Any]
+    code: str
+    text: str = field(default_factory=str)
+
+
+class MarketBody(Body):
+    """See `kinds.MARKET`."""
+
+    bid: int | None
+    ask: int | None
+    unit: float | None = None
+
+
+class AlphaBody(Body):
+    """See `kinds.ALPHA`; what follows the sources is of forecasts that were served from files."""
+
+    horizon_ns: int = field(default_factory=int)
+    expected_bps: float | None = None
+    sd_bps: float | None = None
+    half_life_ns: int = field(default_factory=int)
+    sources: list[str] = field(default_factory=list[str])
+    model: str | None = None
+    at: str | None = None
+    ahead_bps: float | None = None
+    left_bps: float | None = None
+    due_ns: int | None = None
+
+
+class PostureBody(Body):
+    """See `kinds.POSTURE`."""
+
+    urgency: float
+    max_participation: float
+    styles: int
+    size_multiplier: float
+    reasons: list[str] = field(default_factory=list[str])
+
+
+class DecisionBody(Body):
+    """See `kinds.DECISION`, without what only its writer needs."""
+
+    n: int | None = None
+    strategy: str = ""
+    alpha: AlphaBody | None = None
+    posture: PostureBody | None = None
+    intent: list[int] = field(default_factory=list[int])
+    commands: list[str] = field(default_factory=list[str])
+
+
+class HoldBody(Signed, kw_only=True):
+    """See `kinds.HOLD`."""
+
+    event: str
+    parents: list[str]
+
+
+class StanceBody(Signed, kw_only=True):
+    """See `kinds.STANCE`."""
+
+    event: str
+
+
+class SetStanceBody(StanceBody, kw_only=True):
+    """Body of a posture that a person set by hand."""
+
+    until_ns: int
+    instead: bool
+    words: Mapping[str, Any]
+
+
+class OperatorBody(Body):
+    """See `kinds.OPERATOR`; one that did not come through the inbox has no `id`."""
+
+    command: str
+    body: Any = None
+    by: str = field(default_factory=str)
+    reason: str = field(default_factory=str)
+    wall_ns: int = field(default_factory=int)
+    id: int = 0
+
+    def asked(self) -> "CommandBody":
+        """What was asked for, of any command but `submit`.
+
+        Raises
+        ------
+        msgspec.ValidationError
+            For what is of another type: people may send anything.
+        """
+        return msgspec.convert(self.body, CommandBody)
+
+
+class CommandBody(Struct, omit_defaults=True):
+    """Body of an operator's command: each has some of these; what is Any is checked by the one who obeys."""
+
+    id: str = ""
+    instrument: str = ""
+    side: int = 0
+    parent: str = ""
+    lots: Any = None
+    horizon_ns: Any = None
+    limit_price: Any = None
+    order: Any = None
+    agent: str | None = None
+    champion: str | None = None
+    challenger: str | None = None
+    agents: list[str] | None = None
+    mark: str = ""
+    """State of the latch that a re-arm is about."""
+    act: str = ""
+    """Of limits: "tighten", "request" or "approve"."""
+    changes: Mapping[str, Any] | None = None
+    request: int = 0
+    orders: list[str] | None = None
+    executions: list[str] = field(default_factory=list)
+    lift: bool | None = None
+    span_ns: Any = None
+    instead: bool | None = None
+    words: Any = None
+    alert: int = 0
+
+
+class AssignmentBody(Body):
+    """See `kinds.AGENT_ASSIGNMENT`, without the evidence."""
+
+    strategy: str = ""
+    challenger: str = ""
+
+
+class KillBody(Signed, kw_only=True):
+    """See `kinds.KILL`."""
+
+    event: str
+    scope: str = field(default_factory=str)
+    open: int | float = field(default_factory=int)
+
+
+class RearmBody(Signed):
+    """See `kinds.REARM`."""
+
+    scope: str = field(default_factory=str)
+    ends: list[str] | None = None
+
+
+class AlertBody(Answer):
+    """See `kinds.ALERT`; which fields follow the text depends on the code."""
+
+    severity: str = field(default_factory=str)
+    code: str = field(default_factory=str)
+    text: str = field(default_factory=str)
+    orders: list[str] | None = None
+    stops: str | None = None
+    execution: str | None = None
+    reference: int | None = None
+    expected: str | None = None
+    received: str | None = None
+    remedy: str | None = None
+
+
+class PromotedBody(Signed, kw_only=True):
+    """See `kinds.PROMOTED`."""
+
+    champion: str
+    challenger: str
+    evidence: str = field(default_factory=str)
+
+
+class CostBody(Body):
+    """What a finished parent cost: see `kinds.FEEDBACK` and `kinds.TCA`; None: not known, or (`by_hand`) not in hand."""
+
+    is_bps: float | None = None
+    notional: float = 0.0
+    filled: int | float = 0
+    unfilled: int | float = 0
+    refused: int | float = 0
+    by_hand: int | float | None = None
+    opportunity_bps: float | None = None
+    spread_bps: float | None = None
+    walk_bps: float | None = None
+    timing_bps: float | None = None
+    forced_bps: float | None = None
+    fees_bps: float | None = None
