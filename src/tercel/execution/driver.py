@@ -257,7 +257,7 @@ PRINTS = (EXECUTE, TRADE, TRADE_HIDDEN)
 
 
 class ReplayedBook:
-    """A book and its trades, from the arrays of decisions in order (`trading.journal.blobs.unpack`); no own orders."""
+    """A book and its trades, from the arrays of decisions in order (`trading.journal.codec.unpack`); no own orders."""
 
     def __init__(self) -> None:
         # Time, price in ticks, lots and the aggressor's side (0: unknown), in order.

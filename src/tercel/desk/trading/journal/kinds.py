@@ -25,7 +25,7 @@ cl_ord_id, "hand": {"lots", "price": ticks, None at the market}}: that order was
 "orders"}: these were cancelled by hand."""
 DECISION: Final = "decision"
 """A strategy decided: {"n", "obs_hash", "alpha", "posture", "intent", "commands": [cl_ord_id], "arrays"}.
-The blob holds x, m, obs and the market rows since the parent's last decision (`trading.journal.blobs`)."""
+The blob holds x, m, obs and the market rows since the parent's last decision (`trading.journal.codec`)."""
 ORDER_OUT: Final = "order_out"
 """A command that may leave: {"what": "new" | "cancel" | "replace" | "status" | "mass_cancel", fields of it}; what
 may be filled also has {"limits": hash of the limits that it passed}."""
