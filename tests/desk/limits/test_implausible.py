@@ -19,6 +19,7 @@ from tercel.desk.limits.file import DAY_NS, MONEY
 from tercel.desk.trading.gateway import IMPLAUSIBLE, OrderGateway
 from tercel.desk.trading.heartbeat import heartbeat
 from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal.bodies import OperatorBody
 from tercel.desk.trading.journal.chain import MemoryJournal
 from tercel.desk.trading.journal.codec import entry_out
 from tercel.desk.trading.ledger import ArchiveIndex, Ledger
@@ -148,18 +149,9 @@ class Bench:
 
     def confirm(self, *names):
         """A person's word on executions."""
-        body = {
-            "id": next(self.names),
-            "command": "settle",
-            "by": "ann",
-            "reason": "asked the venue",
-        }
+        asked, number = {"executions": list(names)}, next(self.names)
         self.keeper.settle(
-            Entry(
-                kinds.OPERATOR,
-                self.venue.now_ns,
-                body={**body, "body": {"executions": list(names)}},
-            )
+            OperatorBody("settle", asked, by="ann", reason="asked the venue", id=number)
         )
 
     def loss(self, agent="x"):

@@ -1,4 +1,4 @@
-"""Venue messages as JSON values for the journal, and back."""
+"""Venue messages as JSON values for the journal, and back; named arrays as the blob of an entry, and back."""
 
 import json
 import threading
