@@ -30,8 +30,7 @@ from exchange.binance.limits import RateLimits
 from exchange.binance.opened import endow, opened
 from exchange.binance.serve import serve_binance
 from tercel.cli import say
-from tercel.core import Pace, WallClock
-from tercel.core import orders as o
+from tercel.core import Pace, WallClock, orders as o
 from tercel.desk.gate import GateProcess
 from tercel.market.flow import DEFAULT, load
 from tercel.market.simulator import reactive

@@ -31,8 +31,7 @@ from tercel.execution.policies import MlpPolicy, PolicyStrategy, policy_strategy
 from tercel.execution.policies_packaged import folder_of
 from tercel.lab.evaluation import Episodes, seeded_plan
 from tercel.market.flow import load
-from tercel.market.simulator import layout as sim
-from tercel.market.simulator import reactive
+from tercel.market.simulator import layout as sim, reactive
 
 PRESET = "csco-santa-fe"
 SEEN = observer("v3")

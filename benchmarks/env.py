@@ -23,14 +23,19 @@ from benchmarks.book import ORDERS, WIDTH, apply, make_stream
 from benchmarks.reference_book import MARKET, ReferenceBook
 from tercel import Task, TercelError
 from tercel.core import NS_PER_SECOND, Longs, Packed, kernel, seed_stream
-from tercel.execution import columns as c
-from tercel.execution import intent as it
+from tercel.execution import columns as c, intent as it
 from tercel.lab.evaluation import Episodes, seeded_plan
-from tercel.market.book import Book, allocate
-from tercel.market.book import layout as lay
+from tercel.market.book import Book, allocate, layout as lay
 from tercel.market.flow import santa_fe
-from tercel.market.simulator import NO_TAPE, OWN_ORDERS, Source, blank_state, public_add, run_free
-from tercel.market.simulator import layout as sim
+from tercel.market.simulator import (
+    NO_TAPE,
+    OWN_ORDERS,
+    Source,
+    blank_state,
+    layout as sim,
+    public_add,
+    run_free,
+)
 
 MARKETS = 64
 LIVE, OWN = 250, 4  # what every market must hold at least, whenever it is looked at

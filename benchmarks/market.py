@@ -30,11 +30,11 @@ from tercel.market.simulator import (
     OWN_ORDERS,
     engine,
     first_world,
+    layout as sim,
     reactive,
     run_free,
     simulated_day,
 )
-from tercel.market.simulator import layout as sim
 from tercel.market.tape import Instrument
 
 MODEL, RIVAL = "csco", "csco-santa-fe"

@@ -16,8 +16,7 @@ from tercel.desk.trading import Assignment, Follower, ParentExecutor
 from tercel.execution.strategies import build
 from tercel.lab.evaluation import Episodes, seeded_plan
 from tercel.market.flow import DEFAULT, load
-from tercel.market.simulator import NO_TAPE, Source, reactive, run_free
-from tercel.market.simulator import layout as sim
+from tercel.market.simulator import NO_TAPE, Source, layout as sim, reactive, run_free
 from tercel.venues.exchange import MarketSpec, SimulatedExchange
 
 MARKET_S = 7200

@@ -24,8 +24,7 @@ from benchmarks import measured, packaged_limits
 from benchmarks.fix import SOON_NS, _appends, _one_by_one, _serve, _Served, _share
 from certify.fix.scripted import ScriptedVenue
 from tercel.core import Command, MarketRows, NewOrder, OrdStatus, Report, Tif, VenueEvent
-from tercel.desk.gate import Gate, GateConfig
-from tercel.desk.gate import open_gate as opened
+from tercel.desk.gate import Gate, GateConfig, open_gate as opened
 from tercel.desk.trading import KillLatch, ParentRequest, accepted
 from tercel.fix import FixVenue
 from tercel.venues.wire import RemoteVenue

@@ -17,8 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercel.core import ADD, CROSS, DELETE, EXECUTE, REDUCE, STATUS, TRADE_HIDDEN, TapeError
-from tercel.feeds import UNITS_PER_DOLLAR
-from tercel.feeds import itch_kernels as f
+from tercel.feeds import UNITS_PER_DOLLAR, itch_kernels as f
 from tercel.market.tape import MESSAGE_END, OPENING, Events, Instrument, midnight_ns
 
 Columns = dict[str, NDArray[Any]]

@@ -177,8 +177,7 @@ def cell(value: Any) -> str:
 
 def schemas() -> str:
     """Every key of the TOML files that people write."""
-    from tercel.cli.config import kinds
-    from tercel.cli.config import schemas as found
+    from tercel.cli.config import kinds, schemas as found
 
     page = [
         "# Files in TOML",

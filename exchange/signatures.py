@@ -4,8 +4,7 @@ from base64 import b64decode
 from collections.abc import Callable
 from typing import Any
 
-from tercel.fix import RAW, Message, ed25519_key, signed_text
-from tercel.fix import tags as t
+from tercel.fix import RAW, Message, ed25519_key, signed_text, tags as t
 
 
 def is_signed(key: Any, text: str, signature: str) -> bool:

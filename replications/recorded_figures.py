@@ -5,8 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from tercel.core.report import Figure, finished, sketch
-from tercel.core.report import svg as style
+from tercel.core.report import Figure, finished, sketch, svg as style
 
 
 def savings(

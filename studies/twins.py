@@ -6,8 +6,7 @@ from numpy.typing import NDArray
 from tercel import Task
 from tercel.execution import empty_intents as empty
 from tercel.lab.evaluation import Episodes, Plan, batches, streams_of, without_orders
-from tercel.market.simulator import Source
-from tercel.market.simulator import layout as sim
+from tercel.market.simulator import Source, layout as sim
 
 
 def without_own_orders(source: Source, task: Task, plan: Plan) -> Episodes:

@@ -8,10 +8,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import zstandard
-from guards import __main__ as program
-from guards import figures, files, journal, options, recorders, store
-from guards import keys as maps
-from guards import program as console_script
+from guards import (
+    __main__ as program,
+    figures,
+    files,
+    journal,
+    keys as maps,
+    options,
+    program as console_script,
+    recorders,
+    store,
+)
 from guards.compare import Record, differences, same
 from guards.figures import Leaves, leaves, shape, told
 from guards.keys import KeyMap, Rule, read_keys

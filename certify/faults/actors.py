@@ -18,8 +18,8 @@ from certify.faults.market import MarketServer
 from exchange.fix.counterparties import Login
 from exchange.fix.server import FixServer, ListenerSettings
 from tercel.cli.shared import BoundedClock
-from tercel.core import NS_PER_SECOND as SECOND
 from tercel.core import (
+    NS_PER_SECOND as SECOND,
     CancelOrder,
     Command,
     NewOrder,
@@ -32,8 +32,7 @@ from tercel.core import (
     WallClock,
     write_atomic,
 )
-from tercel.desk.gate import beside_gate, read_config
-from tercel.desk.gate import open_gate as opened
+from tercel.desk.gate import beside_gate, open_gate as opened, read_config
 from tercel.desk.gate.opening import hide, serve
 from tercel.desk.limits import LimitGate, read
 from tercel.desk.trading import (

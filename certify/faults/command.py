@@ -17,8 +17,7 @@ from certify.faults.judge import FaultVerdict, judge
 from certify.faults.play import chosen, play
 from certify.faults.world import World
 from tercel.cli import print_json, result_console, say
-from tercel.core import NS_PER_SECOND as SECOND
-from tercel.core import ConfigError
+from tercel.core import NS_PER_SECOND as SECOND, ConfigError
 from tercel.desk.limits import LimitGate, default_file, read
 from tercel.desk.trading import ParentRequest, Session, SessionTerms
 from tercel.desk.trading.journal import MemoryJournal

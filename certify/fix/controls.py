@@ -12,11 +12,9 @@ from certify.fix.case import Bench, case, expect, holds
 from certify.fix.wall import XYZ, Wall
 from tercel import TercelError
 from tercel.core import NS_PER_SECOND, Entry, JournalError, MassCancel, ReplaceOrder, VenueError
-from tercel.desk.gate import GateConfig, GateTerms
-from tercel.desk.gate import open_gate as opened
+from tercel.desk.gate import GateConfig, GateTerms, open_gate as opened
 from tercel.desk.trading import KillLatch
-from tercel.fix import tags as t
-from tercel.fix import utc_ns
+from tercel.fix import tags as t, utc_ns
 from tercel.venues.wire import RemoteVenue
 
 _ORDERS: Final = (t.NEW_ORDER, t.REPLACE)

@@ -24,8 +24,7 @@ from certify.fix.wire import Peer
 from certify.tiny import TinyVenue
 from exchange.fix.counterparties import Login
 from exchange.fix.server import serve_fix
-from tercel.fix import Address, FixLink
-from tercel.fix import load_profile as load
+from tercel.fix import Address, FixLink, load_profile as load
 
 _MANY: Final = 10
 State = Callable[[Stage, Peer], None]

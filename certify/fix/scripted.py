@@ -27,9 +27,9 @@ from tercel.fix import (
     SequenceNumbers,
     SessionSettings,
     SessionTimes,
+    tags as t,
     utc_text,
 )
-from tercel.fix import tags as t
 
 OVER: Final = frozenset("248C")
 """OrdStatus of an order that has ended."""

@@ -29,9 +29,9 @@ from tercel.fix import (
     SessionEvent,
     SessionEventKind,
     SessionTimes,
+    link as links,
+    tercel_dictionary as own_dictionary,
 )
-from tercel.fix import link as links
-from tercel.fix import tercel_dictionary as own_dictionary
 
 S: Final = 1_000_000_000
 BEGAN_NS: Final = 1_772_704_800 * S

@@ -14,9 +14,7 @@ from typing import Any, Final
 from certify.fix.case import REGISTER, Bench, Case, LeftOutError, Planned, ordered, run
 from certify.fix.outside import must_listen, order_of
 from tercel.core import ConfigError, check_known, parse_toml
-from tercel.fix import SHIPPED_PROFILES as SHIPPED
-from tercel.fix import Address, ProfileTerms
-from tercel.fix import load_profile as load
+from tercel.fix import SHIPPED_PROFILES as SHIPPED, Address, ProfileTerms, load_profile as load
 from tercel.venues import refuse_money, why_money
 
 _WAY: Final = "see docs/certification.md"

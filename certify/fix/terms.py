@@ -3,8 +3,7 @@
 from dataclasses import replace
 from typing import Final
 
-from tercel.fix import Dictionary, ProfileTerms, SymbolTable
-from tercel.fix import tercel_dictionary as own_dictionary
+from tercel.fix import Dictionary, ProfileTerms, SymbolTable, tercel_dictionary as own_dictionary
 
 NAMES: Final = ("VENUE", "DESK")
 """CompIDs of an acceptor and of an initiator in certification."""

@@ -30,8 +30,7 @@ from tercel.core import (
     Venue,
     shown,
 )
-from tercel.desk.gate import DropCopyTerms, Gate, GateConfig, GateTerms
-from tercel.desk.gate import open_gate as opened
+from tercel.desk.gate import DropCopyTerms, Gate, GateConfig, GateTerms, open_gate as opened
 from tercel.desk.limits import Holding
 from tercel.desk.trading import ChildOrder, ParentRequest, SendOutcome, accepted
 from tercel.desk.trading.journal import command_of, kinds
@@ -46,10 +45,10 @@ from tercel.fix import (
     SymbolTable,
     TimesTable,
     WaitLimits,
+    load_profile as load,
+    tags as t,
+    tercel_dictionary as own_dictionary,
 )
-from tercel.fix import load_profile as load
-from tercel.fix import tags as t
-from tercel.fix import tercel_dictionary as own_dictionary
 
 XYZ: Final = "XYZ"
 Quantity = int | float | Decimal

@@ -16,9 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from tercel import View
 from tercel.core import NO_ASK
-from tercel.execution import HORIZON_NS, checked, view_of
-from tercel.execution import columns as c
-from tercel.execution import intent as i
+from tercel.execution import HORIZON_NS, checked, columns as c, intent as i, view_of
 
 
 def random_views(n: int, seed: int) -> View:

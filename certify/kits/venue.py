@@ -28,8 +28,8 @@ from tercel.core import (
     SHIFTED,
     Venue,
     check_capabilities,
+    orders as o,
 )
-from tercel.core import orders as o
 
 S = 1_000_000_000
 E = TypeVar("E")

@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from certify.week.parts import MARKETS, WHALE
-from tercel.core import NS_PER_SECOND as SECOND
-from tercel.core import CancelOrder, MarketRows, NewOrder, Tif
+from tercel.core import NS_PER_SECOND as SECOND, CancelOrder, MarketRows, NewOrder, Tif
 from tercel.desk.trading import follower_of
 from tercel.venues import connect
 

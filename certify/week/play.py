@@ -33,8 +33,7 @@ from certify.week.parts import (
     waited,
 )
 from certify.week.people import DUTY, HEAD, PEOPLE, SECOND_PERSON, ConsolePerson, Duty, RefusedError
-from tercel.core import NS_PER_SECOND as SECOND
-from tercel.core import VenueError, write_atomic
+from tercel.core import NS_PER_SECOND as SECOND, VenueError, write_atomic
 from tercel.execution import policies_packaged
 
 AGENTS: Final = ("default", "peg", "schedule")

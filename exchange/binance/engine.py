@@ -25,8 +25,7 @@ from exchange.binance.words import (
     ms,
     rejected,
 )
-from tercel.core import MOST_LOTS, ONE, CapacityError
-from tercel.core import orders as o
+from tercel.core import MOST_LOTS, ONE, CapacityError, orders as o
 from tercel.venues.binance_venue import ErrorCode, Status, shown
 from tercel.venues.exchange import SimulatedExchange
 

@@ -14,8 +14,7 @@ from exchange.binance.bars import Bar, Bars
 from exchange.binance.symbols import AVERAGE_MINUTES, SymbolRules
 from exchange.binance.words import ms
 from exchange.fix.aggregated import AggregatedBook, Level
-from tercel.core import BUY, NS_PER_SECOND, ONE, SELL, Ints
-from tercel.core import orders as o
+from tercel.core import BUY, NS_PER_SECOND, ONE, SELL, Ints, orders as o
 from tercel.market.tape import schema
 from tercel.venues.binance_venue import shown
 

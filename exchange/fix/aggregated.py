@@ -11,11 +11,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from exchange.fix.translate import ENTRIES_EACH
-from tercel.core import BUY, SELL
-from tercel.core import orders as o
-from tercel.core import vocabulary as v
-from tercel.fix import Fields, PriceScale
-from tercel.fix import tags as t
+from tercel.core import BUY, SELL, orders as o, vocabulary as v
+from tercel.fix import Fields, PriceScale, tags as t
 
 BID, OFFER, TRADE = "0", "1", "2"
 ENTRY_TYPES: Final = frozenset({BID, OFFER, TRADE})

@@ -7,10 +7,8 @@ from typing import Literal, TypeVar
 
 from exchange.fix import acceptor
 from exchange.signatures import verifier
-from tercel.core import ONE, ConfigError
-from tercel.core import orders as o
-from tercel.fix import Fields, Message, ProfileTerms
-from tercel.fix import tags as t
+from tercel.core import ONE, ConfigError, orders as o
+from tercel.fix import Fields, Message, ProfileTerms, tags as t
 
 Word = TypeVar("Word", o.Report, o.CancelReject)
 

@@ -33,8 +33,8 @@ from tercel.fix import (
     ProfileTerms,
     RefusedError,
     SessionSettings,
+    tags as t,
 )
-from tercel.fix import tags as t
 
 # MODE: the new order is sent though the cancel was refused.
 _GO_ON: Final = "2"

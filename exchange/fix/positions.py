@@ -24,10 +24,10 @@ from tercel.fix import (
     PriceScale,
     RefusedError,
     line,
+    tags as t,
     utc_text,
     whose,
 )
-from tercel.fix import tags as t
 
 _NO: Final = "N"
 _COMPLETED: Final = "0"

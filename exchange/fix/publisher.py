@@ -7,11 +7,16 @@ from exchange.fix import acceptor, translate
 from exchange.fix.aggregated import ENTRY_TYPES, AggregatedBook, AggregatedView
 from exchange.fix.counterparties import Counterparty
 from exchange.fix.hosted_dialect import HostedDialect
-from tercel.core import Venue
-from tercel.core import orders as o
-from tercel.fix import Fields, Message, PriceScale, RefusedError, line
-from tercel.fix import tags as t
-from tercel.fix import tercel_dictionary as own_dictionary
+from tercel.core import Venue, orders as o
+from tercel.fix import (
+    Fields,
+    Message,
+    PriceScale,
+    RefusedError,
+    line,
+    tags as t,
+    tercel_dictionary as own_dictionary,
+)
 
 Send = Callable[[Counterparty, str, Fields, bool], None]
 """To whom, message type, fields, and whether it is owed an answer to its next U1."""

@@ -10,11 +10,8 @@ from typing import Final
 
 from exchange.fix import acceptor, translate
 from exchange.fix.counterparties import Counterparty
-from tercel.core import ONE
-from tercel.core import orders as o
-from tercel.fix import Fields, PriceScale, utc_text
-from tercel.fix import tags as t
-from tercel.fix import tercel_dictionary as own_dictionary
+from tercel.core import ONE, orders as o
+from tercel.fix import Fields, PriceScale, tags as t, tercel_dictionary as own_dictionary, utc_text
 
 _PRIVATE: Final = range(t.EXACT_NS, acceptor.CANCEL_ON_DISCONNECT + 1)
 _OLD: Final = "FIX.4.2"

@@ -36,9 +36,9 @@ from tercel.fix import (
     SessionTimes,
     TlsSettings,
     answered,
+    tags as t,
+    tercel_dictionary as own_dictionary,
 )
-from tercel.fix import tags as t
-from tercel.fix import tercel_dictionary as own_dictionary
 
 LOOPBACK: Final = ("127.0.0.1", "::1")
 STORE: Final = "sessions.db"

@@ -10,10 +10,8 @@ from exchange.fix.hosted_dialect import HostedDialect
 from exchange.fix.publisher import Publisher
 from exchange.fix.reports import none_to_report, plain, plain_report
 from tercel import TercelError
-from tercel.core import Pace, Venue, check_capabilities
-from tercel.core import orders as o
-from tercel.fix import PLAIN, Fields, Message, RefusedError, line, scales
-from tercel.fix import tags as t
+from tercel.core import Pace, Venue, check_capabilities, orders as o
+from tercel.fix import PLAIN, Fields, Message, RefusedError, line, scales, tags as t
 
 ORDERS: Final = (t.NEW_ORDER, t.REPLACE, t.CANCEL, t.STATUS, t.MASS_STATUS, t.MASS_CANCEL)
 TAKES: Final = frozenset(

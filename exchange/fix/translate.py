@@ -10,8 +10,7 @@ from types import MappingProxyType
 from typing import Final
 
 from exchange.fix import acceptor
-from tercel.core import BUY, SELL, TERMINAL, OrdStatus
-from tercel.core import orders as o
+from tercel.core import BUY, SELL, TERMINAL, OrdStatus, orders as o
 from tercel.fix import (
     PLAIN,
     FieldList,
@@ -25,10 +24,10 @@ from tercel.fix import (
     present,
     priced,
     side_code,
+    tags as t,
     times,
     whole,
 )
-from tercel.fix import tags as t
 from tercel.market.tape import schema
 
 ENTRIES_EACH = 250

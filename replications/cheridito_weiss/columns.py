@@ -7,11 +7,9 @@ include its own orders, as published.
 from typing import Final
 
 from studies.flows.cheridito_weiss import layout as cw
-from tercel.core import NO_ASK, NO_BID, Floats, Longs, Packed, Singles, kernel
-from tercel.core import fixed_word as fixed
+from tercel.core import NO_ASK, NO_BID, Floats, Longs, Packed, Singles, fixed_word as fixed, kernel
 from tercel.execution import standing
-from tercel.market.book import best, in_window, ledger_at, level_at
-from tercel.market.book import layout as lay
+from tercel.market.book import best, in_window, layout as lay, ledger_at, level_at
 from tercel.market.simulator import layout as sim
 
 # -- the row that rules read: float64 columns --------------------------------------------------------------------------

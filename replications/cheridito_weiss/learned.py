@@ -9,12 +9,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from replications.cheridito_weiss import columns as c
-from replications.cheridito_weiss import rules
+from replications.cheridito_weiss import columns as c, rules
 from replications.cheridito_weiss.cells import Cell
 from tercel.core import PolicyError, write_atomic
-from tercel.execution import Intents
-from tercel.execution import intent as it
+from tercel.execution import Intents, intent as it
 from tercel.execution.policies import MlpPolicy, from_onnx, to_onnx
 
 Floats = NDArray[np.float64]

@@ -6,13 +6,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from replications.cheridito_weiss import columns as c
-from replications.cheridito_weiss import rules
+from replications.cheridito_weiss import columns as c, rules
 from replications.cheridito_weiss.cells import TASK, Cell
 from studies.flows.cheridito_weiss import layout as cw
 from tercel.core import Bools, Float32
-from tercel.execution import E_INDEX, Intents
-from tercel.execution import intent as it
+from tercel.execution import E_INDEX, Intents, intent as it
 from tercel.lab.evaluation import Episodes
 from tercel.lab.learning import State
 from tercel.market.simulator import layout as sim

@@ -21,8 +21,7 @@ import numpy as np
 
 from replications.cheridito_weiss import columns as c
 from tercel.core import Floats, Packed, Singles, kernel
-from tercel.execution import Intents
-from tercel.execution import intent as it
+from tercel.execution import Intents, intent as it
 
 ALONE: Final = 1 << 20
 """A step between rungs that leaves the ladder with its first alone."""

@@ -12,12 +12,9 @@ from replications.nevmyvaka.rules import SubmitAndLeave, Swept
 from replications.nevmyvaka.sweep import Tried, sweep
 from tercel import Task, View
 from tercel.core import FOREVER_NS, ConfigError
-from tercel.execution import BPS, Costs, Intents, Strategy, shares
-from tercel.execution import step as kernels
+from tercel.execution import BPS, Costs, Intents, Strategy, shares, step as kernels
 from tercel.lab.evaluation import Episodes, Plan, batches, run_strategies, tape_plan
-from tercel.market.simulator import Source, TapeDay
-from tercel.market.simulator import layout as sim
-from tercel.market.simulator import replay_source as replay
+from tercel.market.simulator import Source, TapeDay, layout as sim, replay_source as replay
 from tercel.market.tape import Lake
 
 Floats = NDArray[np.float64]

@@ -10,8 +10,7 @@ from tercel import Task
 from tercel.core import CapacityError
 from tercel.execution import BPS, columns, intent, ladder, settle
 from tercel.lab.evaluation import Episodes, Plan
-from tercel.market.simulator import Source
-from tercel.market.simulator import layout as sim
+from tercel.market.simulator import Source, layout as sim
 
 SLICES: Final = 12
 """Of a period: one a minute."""

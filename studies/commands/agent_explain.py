@@ -46,8 +46,7 @@ def explain(request: Explain) -> None:
     """Explain a policy: which features move what it does and what it costs, and some episodes step by step."""
     from studies.explain.explanation import explanation
     from tercel.execution import located, same_name
-    from tercel.execution.policies import CARD_FILE as CARD
-    from tercel.execution.policies import read_card
+    from tercel.execution.policies import CARD_FILE as CARD, read_card
     from tercel.execution.registry import resolve_policy
 
     folder = resolve_policy(request.policy, request.registry)

@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import typer
 
-from tercel.cli import OWN, ScoreRequest
-from tercel.cli import score as own_score
+from tercel.cli import OWN, ScoreRequest, score as own_score
 from tercel.core import ConfigError
 
 if TYPE_CHECKING:

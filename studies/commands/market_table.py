@@ -102,8 +102,7 @@ def _rows(request: MarketTableRequest, data: "DataSet", models: Sequence[str]) -
     """Every model that can be had for a data set."""
     from studies.impact.card import impact_card
     from studies.realism.sets import made_for, shipped_for
-    from tercel.market import ScoreDraw, keep
-    from tercel.market import score_preset as score
+    from tercel.market import ScoreDraw, keep, score_preset as score
     from tercel.market.flow import preset as presets
 
     for lake in request.lakes:

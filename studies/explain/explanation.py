@@ -32,8 +32,7 @@ from tercel.core import refuse_if, write_atomic
 from tercel.core.report import Section, plain_table, render
 from tercel.core.stats import Estimate, mean_interval
 from tercel.execution import ObservationFunction, action_set, attribute
-from tercel.execution.policies import CARD_FILE as CARD
-from tercel.execution.policies import Card, policy_strategy, read_card
+from tercel.execution.policies import CARD_FILE as CARD, Card, policy_strategy, read_card
 from tercel.execution.registry import resolve_policy
 from tercel.lab.evaluation import seeded_plan, task_of
 from tercel.market.flow import preset as presets

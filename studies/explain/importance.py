@@ -17,11 +17,9 @@ from numpy.typing import NDArray
 from tercel import Task, View
 from tercel.core import NS_PER_SECOND, Bools, ConfigError, Float32, Floats, Ints
 from tercel.core.stats import Estimate, mean_interval
-from tercel.execution import ANCHOR, BPS, Costs, Intents, attribute, shares
-from tercel.execution import intent as i
+from tercel.execution import ANCHOR, BPS, Costs, Intents, attribute, intent as i, shares
 from tercel.lab.evaluation import Episodes, Plan, batches
-from tercel.market.simulator import Source
-from tercel.market.simulator import layout as sim
+from tercel.market.simulator import Source, layout as sim
 
 # -- observed -------------------------------------------------------------------------------------
 # Observed decisions of a policy over many episodes, laid flat: the material of every explanation.

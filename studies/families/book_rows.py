@@ -14,8 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercel.core import NS_PER_SECOND, DataError, Floats, Ints
-from tercel.execution.foresight import NAMES
-from tercel.execution.foresight import ODD as MIRRORED
+from tercel.execution.foresight import NAMES, ODD as MIRRORED
 from tercel.market.tape import Lake
 from tercel.signals.flow import STEP_NS, FlowDay, read_day
 from tercel.signals.flow.train import CLIP

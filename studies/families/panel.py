@@ -27,9 +27,13 @@ from studies.zoo import FAMILIES, SEQUENCES, STATES
 from tercel.cli import say
 from tercel.core import DataError, Floats, atomic_path, json_text, to_jsonable
 from tercel.core.stats import mean_interval
-from tercel.signals import LEAK_CEILING as CEILING
-from tercel.signals import SCORE_BLOCK as BLOCK
-from tercel.signals import Dataset, rank_ic_by_date, skill
+from tercel.signals import (
+    LEAK_CEILING as CEILING,
+    SCORE_BLOCK as BLOCK,
+    Dataset,
+    rank_ic_by_date,
+    skill,
+)
 from tercel.signals.models import absent, family
 from tercel.signals.models.walk_forward import (
     Fold,

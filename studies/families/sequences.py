@@ -30,8 +30,7 @@ from studies.zoo.networks import EPOCH_ROWS
 from tercel.core import NS_PER_SECOND, Floats, Ints
 from tercel.core.stats import two_sided_p, weighted_interval
 from tercel.execution.foresight import FEATURES
-from tercel.signals import AdaptiveWidth
-from tercel.signals import conformal_widths as widths
+from tercel.signals import AdaptiveWidth, conformal_widths as widths
 from tercel.signals.flow import accuracy, mirrored_auc
 from tercel.signals.models import family
 

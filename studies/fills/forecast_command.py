@@ -5,8 +5,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from studies.fills import forecast as f
-from studies.fills import forecast_worth as w
+from studies.fills import forecast as f, forecast_worth as w
 from studies.tape import flow
 from studies.tape.flow_command import judged_of
 from tercel import Market

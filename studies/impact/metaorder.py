@@ -7,8 +7,7 @@ as the two have not drifted apart.
 import numpy as np
 
 from tercel.core import NS_PER_SECOND, ConfigError, Floats, Longs, seed_stream
-from tercel.market.simulator import Source, engine
-from tercel.market.simulator import layout as sim
+from tercel.market.simulator import Source, engine, layout as sim
 
 COLUMNS = 2
 MID, SHIFT = range(COLUMNS)

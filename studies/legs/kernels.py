@@ -6,8 +6,7 @@ A round trip is two such legs; a leg of 0 lots lets the market run on with nothi
 from tercel.core import FOREVER_NS, Floats, Longs, Packed, kernel
 from tercel.execution import observe_and_draw, open_lots
 from tercel.market.impact import whole_order_ticks
-from tercel.market.simulator import layout as sim
-from tercel.market.simulator import state_at
+from tercel.market.simulator import layout as sim, state_at
 
 # -- a leg: int64 columns ---------------------------------------------------------------------------------------------
 L_SIDE = 0

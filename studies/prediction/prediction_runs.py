@@ -5,8 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from studies.prediction.prediction import LEAST, StrategyCosts
-from tercel.core import ConfigError, listed
-from tercel.core import progress_bar as progress
+from tercel.core import ConfigError, listed, progress_bar as progress
 from tercel.execution.strategies import ALL_BASELINES, WRITTEN
 from tercel.lab.evaluation import BATCH, BuiltMarket, Scenario, run_strategies
 from tercel.lab.evaluation.pipeline import (

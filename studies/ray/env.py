@@ -9,8 +9,15 @@ from typing import Any
 import numpy as np
 
 from studies.ray.cluster import Cluster, theirs
-from tercel.core import AnyArray, Bools, ConfigError, Float32, Floats, refuse_if
-from tercel.core import say_progress as say
+from tercel.core import (
+    AnyArray,
+    Bools,
+    ConfigError,
+    Float32,
+    Floats,
+    refuse_if,
+    say_progress as say,
+)
 from tercel.lab.learning import Info, LearningError, Ppo, PpoSettings, State, VecEnv, action_sizes
 from tercel.lab.learning.native.learner import merge_moments, one_thread
 

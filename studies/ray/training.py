@@ -6,8 +6,7 @@ from functools import lru_cache, partial
 
 from studies.ray.cluster import connect
 from studies.ray.env import SHARDS, ShardedVec, ray_env, sharded_env
-from tercel.core import refuse_if
-from tercel.core import say_progress as say
+from tercel.core import refuse_if, say_progress as say
 from tercel.lab.learning import MixedVec
 from tercel.lab.learning.agent import AgentConfig
 from tercel.lab.learning.agent.config import LearnerSection

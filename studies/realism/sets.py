@@ -7,8 +7,7 @@ from pathlib import Path
 from tercel.core import ConfigError, TapeError
 from tercel.feeds import FeedOptions, LobsterFeed
 from tercel.market import Day, calibrated, day_of, seen_through
-from tercel.market.flow import Preset
-from tercel.market.flow import preset as presets
+from tercel.market.flow import Preset, preset as presets
 from tercel.market.tape import Lake
 
 

@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 
 from studies.regimes.trend import SUFFIX, TrendSwitch
 from tercel import Task, View
-from tercel.execution import Market, Strategy, attribute
-from tercel.execution import empty_intents as empty
+from tercel.execution import Market, Strategy, attribute, empty_intents as empty
 from tercel.execution.policies import PolicyStrategy
 from tercel.execution.policies_packaged import named
 from tercel.execution.strategies import build

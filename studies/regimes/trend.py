@@ -25,8 +25,17 @@ import numpy as np
 
 from tercel import View
 from tercel.core import ConfigError, Floats
-from tercel.execution import AT_TOUCH, REST0, TAKE, Intents, Strategy, Wrapper, ladder, settle
-from tercel.execution import columns as c
+from tercel.execution import (
+    AT_TOUCH,
+    REST0,
+    TAKE,
+    Intents,
+    Strategy,
+    Wrapper,
+    columns as c,
+    ladder,
+    settle,
+)
 
 IMBALANCE_SD = 1.4
 """Standard deviation of the imbalance of a market without a trend, in the units of :func:`imbalance_unit`."""

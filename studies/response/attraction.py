@@ -20,8 +20,7 @@ from tercel import Task
 from tercel.core import ADD, DELETE, EXECUTE, NS_PER_SECOND, REDUCE
 from tercel.execution import Strategy
 from tercel.lab.evaluation import Episodes, streams_plan
-from tercel.market.simulator import Source
-from tercel.market.simulator import layout as sim
+from tercel.market.simulator import Source, layout as sim
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]

@@ -8,12 +8,10 @@ from numpy.typing import NDArray
 from studies.legs.legs import begin_legs
 from studies.response.styles import NoTrading
 from tercel import Task
-from tercel.execution import Costs, Strategy
-from tercel.execution import columns as c
+from tercel.execution import Costs, Strategy, columns as c
 from tercel.lab.evaluation import Episodes, Plan
 from tercel.market.impact import whole_order_ticks
-from tercel.market.simulator import Source
-from tercel.market.simulator import layout as sim
+from tercel.market.simulator import Source, layout as sim
 
 Ints = NDArray[np.int64]
 

@@ -13,8 +13,7 @@ from tercel.execution import step as kernels
 from tercel.lab.evaluation import Plan, Split, seeded_plan, split_days, tape_plan
 from tercel.market.flow import Preset
 from tercel.market.impact import law_for, tape_law
-from tercel.market.simulator import TapeDay, reactive
-from tercel.market.simulator import replay_source as replay
+from tercel.market.simulator import TapeDay, reactive, replay_source as replay
 from tercel.market.tape import Lake
 
 HALF_HOUR_S = 1800.0

@@ -22,13 +22,10 @@ from studies.round_trips.trips import (
 )
 from tercel import Task
 from tercel.core import NS_PER_SECOND
-from tercel.execution import BPS, CANCEL, OUTSIDE
-from tercel.execution import empty_intents as empty
-from tercel.execution import step as kernels
+from tercel.execution import BPS, CANCEL, OUTSIDE, empty_intents as empty, step as kernels
 from tercel.lab.evaluation import Episodes, Plan
 from tercel.market.book import layout as lay
-from tercel.market.simulator import Source
-from tercel.market.simulator import layout as sim
+from tercel.market.simulator import Source, layout as sim
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]

@@ -15,8 +15,7 @@ from typing import Any, Final
 import numpy as np
 
 from tercel.api import ShadowBounds, bounds_on, scored
-from tercel.core import NS_PER_SECOND, Venue
-from tercel.core import say_progress as say
+from tercel.core import NS_PER_SECOND, Venue, say_progress as say
 from tercel.desk.engine import strategy_of
 from tercel.desk.limits import LimitGate, changed, default_file, read
 from tercel.desk.trading import CostObserver, ParentRequest, ParentScript, Session, SessionTerms

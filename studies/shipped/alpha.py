@@ -28,11 +28,9 @@ from tercel.core.report import spelt_cell
 from tercel.core.stats import intervals, moments_of_mean, ranks
 from tercel.execution import imbalance
 from tercel.market import BUY_SHARE
-from tercel.market.book import layout as lay
-from tercel.market.book import public_depth
+from tercel.market.book import layout as lay, public_depth
 from tercel.market.flow import Preset, load
-from tercel.market.simulator import NO_TAPE, Source, reactive, run_free
-from tercel.market.simulator import layout as sim
+from tercel.market.simulator import NO_TAPE, Source, layout as sim, reactive, run_free
 from tercel.signals import (
     BOUNDED,
     AlphaScale,
@@ -41,10 +39,10 @@ from tercel.signals import (
     Fusion,
     Ridge,
     SignalModel,
+    save_model as save,
+    signal_decay as decay,
     stack,
 )
-from tercel.signals import save_model as save
-from tercel.signals import signal_decay as decay
 
 SOURCES = {
     "flow": ("ofi", "signed_volume", "return_bps"),

@@ -12,12 +12,18 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from tercel.cli import print_json, print_table, say
-from tercel.core import DataError, Floats
-from tercel.core import progress_bar as progress
+from tercel.core import DataError, Floats, progress_bar as progress
 from tercel.core.report import Figure, finished, fixed, sketch, svg
-from tercel.signals import REBALANCE_RULES as RULES
-from tercel.signals import Backtest, BookTargets, CostBelief, Traded, fill_information, on_paper
-from tercel.signals import trade_rebalanced as trade
+from tercel.signals import (
+    REBALANCE_RULES as RULES,
+    Backtest,
+    BookTargets,
+    CostBelief,
+    Traded,
+    fill_information,
+    on_paper,
+    trade_rebalanced as trade,
+)
 from tercel.signals.runs import back_after, opened, read_config
 
 if TYPE_CHECKING:

@@ -24,8 +24,15 @@ from tercel.core.report import (
     svg,
 )
 from tercel.core.stats import mean_interval
-from tercel.signals import SCORE_BLOCK as BLOCK
-from tercel.signals import BaseModel, Dataset, Fusion, SignalModel, interval_figure, rank_ic_by_date
+from tercel.signals import (
+    SCORE_BLOCK as BLOCK,
+    BaseModel,
+    Dataset,
+    Fusion,
+    SignalModel,
+    interval_figure,
+    rank_ic_by_date,
+)
 from tercel.signals.models.model_folder import AGAIN
 from tercel.signals.models.predict import config_of, present, section, when
 from tercel.signals.models.skill import IC_OVER, Skill

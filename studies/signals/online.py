@@ -14,15 +14,20 @@ import numpy as np
 from tercel.core import Floats
 from tercel.core.report import Figure, finished, sketch, svg
 from tercel.core.stats import Replicates, holm, moments_of_mean, ranks, replicate
-from tercel.signals import EXPERTS, Dataset, OnlineRule, rank_ic_by_date, skill
-from tercel.signals import MODEL_FILE as MODEL
-from tercel.signals import ONLINE_FAMILY as FAMILY
-from tercel.signals import VALIDATION_DAY as DAY
-from tercel.signals import learn_online as learn
-from tercel.signals import load_model as load
+from tercel.signals import (
+    EXPERTS,
+    MODEL_FILE as MODEL,
+    ONLINE_FAMILY as FAMILY,
+    VALIDATION_DAY as DAY,
+    Dataset,
+    OnlineRule,
+    learn_online as learn,
+    load_model as load,
+    rank_ic_by_date,
+    skill,
+)
 from tercel.signals.models.walk_forward import base_names, fused
-from tercel.signals.runs import SignalsConfig, TrainSection, folds_of
-from tercel.signals.runs import train_signals as train
+from tercel.signals.runs import SignalsConfig, TrainSection, folds_of, train_signals as train
 
 SEEDS: Final = 200
 BEFORE: Final = 250

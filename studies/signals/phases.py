@@ -14,8 +14,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tercel.signals import DailyFactors, Skill, forward_returns, rank_ic_by_date, skill
-from tercel.signals import daily_factors as factors
+from tercel.signals import (
+    DailyFactors,
+    Skill,
+    daily_factors as factors,
+    forward_returns,
+    rank_ic_by_date,
+    skill,
+)
 
 if TYPE_CHECKING:
     import polars as pl

@@ -11,8 +11,7 @@ from tercel.cli import print_json, print_table, say
 from tercel.execution import Peg
 from tercel.lab.evaluation import Episodes, seeded_plan
 from tercel.market.flow import load
-from tercel.market.simulator import layout as sim
-from tercel.market.simulator import reactive
+from tercel.market.simulator import layout as sim, reactive
 
 PLACES = {"touch": 0, "inside": -1, "behind": 1}
 """Where orders rest: ticks behind the touch."""

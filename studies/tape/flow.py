@@ -15,8 +15,7 @@ import numpy as np
 from tercel import Market
 from tercel.core import NS_PER_SECOND, Estimate, Float32, Floats, Ints
 from tercel.core.stats import clustered_se, t_quantile
-from tercel.execution import Costs, Strategy, step
-from tercel.execution import columns as c
+from tercel.execution import Costs, Strategy, columns as c, step
 from tercel.execution.foresight import HORIZONS, save
 from tercel.execution.policies import (
     PlaceboForecast,

@@ -6,9 +6,7 @@ from typing import Final
 
 from studies.fills.fill_comparison import Fills, study
 from tercel.cli import print_json, print_table, say
-from tercel.market import CALIBRATED_PARTS as PARTS
-from tercel.market import calibrate_queue_reactive as calibrate
-from tercel.market import days_of
+from tercel.market import CALIBRATED_PARTS as PARTS, calibrate_queue_reactive as calibrate, days_of
 from tercel.market.flow import Preset
 from tercel.market.tape import Lake
 

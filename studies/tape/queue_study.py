@@ -15,8 +15,7 @@ from studies.tape.to_levels import to_levels
 from tercel.core import EXECUTE, FOREVER_NS, NO_ASK, NO_BID, NS_PER_SECOND, TapeError
 from tercel.market import compile_day
 from tercel.market.book import layout as lay
-from tercel.market.simulator import Source, engine, source_of
-from tercel.market.simulator import layout as sim
+from tercel.market.simulator import Source, engine, layout as sim, source_of
 from tercel.market.tape import Events, Instrument
 
 EXACT = "exact"

@@ -18,11 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studies.tape import undercut_kernels as u
-from tercel.core import ADD, NS_PER_SECOND, TapeError
-from tercel.core import progress_bar as progress
+from tercel.core import ADD, NS_PER_SECOND, TapeError, progress_bar as progress
 from tercel.market import CompiledDay, compiled
-from tercel.market.simulator import AGE_S, ROOM_BPS, SIZE_OVER_USUAL
-from tercel.market.simulator import layout as sim
+from tercel.market.simulator import AGE_S, ROOM_BPS, SIZE_OVER_USUAL, layout as sim
 from tercel.market.tape import Lake
 
 Floats = NDArray[np.float64]

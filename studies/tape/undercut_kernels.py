@@ -22,8 +22,8 @@ from tercel.core import (
     STATUS,
     Longs,
     kernel,
+    mix_seeds as mix,
 )
-from tercel.core import mix_seeds as mix
 from tercel.market.simulator import layout as sim
 
 # -- a touch after each row: int64 columns ----------------------------------------------------------------------------

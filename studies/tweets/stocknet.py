@@ -20,17 +20,16 @@ from typing import ClassVar, Literal
 import numpy as np
 import polars as pl
 
-from tercel.core import TABLE_ROW as ROW
-from tercel.core import DataError, Floats
+from tercel.core import TABLE_ROW as ROW, DataError, Floats
 from tercel.signals import (
     DailyFactors,
     SourceAbsentError,
     at_new_york,
     checked,
+    guarded_factors as guarded,
     time_type,
     universe,
 )
-from tercel.signals import guarded_factors as guarded
 
 Cutoff = Literal["close", "open"]
 TWEETS, PRICES = "tweet/preprocessed/", "price/raw/"

@@ -20,15 +20,20 @@ from numpy.typing import NDArray
 from tercel import Task, View
 from tercel.core import ConfigError
 from tercel.core.stats import Estimate, mean_interval
-from tercel.execution import GUIDANCE_WORDS as WORDS
-from tercel.execution import TAKE, Costs, Guidance, Parameters, Strategy
-from tercel.execution import columns as c
-from tercel.execution import empty_intents as empty
-from tercel.execution import step as kernels
+from tercel.execution import (
+    GUIDANCE_WORDS as WORDS,
+    TAKE,
+    Costs,
+    Guidance,
+    Parameters,
+    Strategy,
+    columns as c,
+    empty_intents as empty,
+    step as kernels,
+)
 from tercel.lab.evaluation import Episodes, Plan, batches, seeded_plan, streams_plan, without_orders
 from tercel.market.regimes import Factors
-from tercel.market.simulator import Source
-from tercel.market.simulator import layout as sim
+from tercel.market.simulator import Source, layout as sim
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

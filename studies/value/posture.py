@@ -19,11 +19,9 @@ from studies.value.stress import Turn
 from tercel import Task, View
 from tercel.core import Posture, Style
 from tercel.core.stats import Estimate
-from tercel.execution import Costs, Guidance, Strategy
-from tercel.execution import empty_intents as empty
+from tercel.execution import Costs, Guidance, Strategy, empty_intents as empty
 from tercel.lab.evaluation import Episodes, Plan, batches, without_orders
-from tercel.market.simulator import Source
-from tercel.market.simulator import layout as sim
+from tercel.market.simulator import Source, layout as sim
 from tercel.signals.risk import PostureConfig, PostureDemand, PosturePolicy, PostureRule, RiskState
 
 Floats = NDArray[np.float64]

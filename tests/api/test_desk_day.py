@@ -14,8 +14,7 @@ from tests.desk.trading.test_money import LISTED, a_story, cash
 
 from tercel.api.console.connected import RemoteDesk
 from tercel.api.desk import folder as desk_folder
-from tercel.api.desk.day import DayWindow, day_of
-from tercel.api.desk.day import days_of as read_days
+from tercel.api.desk.day import DayWindow, day_of, days_of as read_days
 from tercel.api.desk.day_page import NO_OWNER, DayReport
 from tercel.core.errors import ConfigError
 from tercel.core.ports import Entry

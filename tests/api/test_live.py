@@ -18,8 +18,7 @@ from tests.desk.rounds.test_stage import begun, desk, drill, journal_with
 from tests.fix.plain_venue import PlainVenue
 
 from tercel.api.console.people import SecondPerson
-from tercel.api.desk import desk as desk_module
-from tercel.api.desk import shadow
+from tercel.api.desk import desk as desk_module, shadow
 from tercel.api.desk.desk import Desk
 from tercel.core import installation
 from tercel.core.errors import ConfigError, TercelError

@@ -14,8 +14,7 @@ from tercel.cli import app
 from tercel.cli.agent_train import train
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.execution import step as kernels
-from tercel.execution.policies.policy import apart, read_card
-from tercel.execution.policies.policy import selection as in_words
+from tercel.execution.policies.policy import apart, read_card, selection as in_words
 from tercel.execution.policies.strategy import policy_strategy
 from tercel.execution.strategies import build
 from tercel.lab.evaluation.training_files import read_metrics

@@ -4,8 +4,7 @@ import math
 from io import StringIO
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from rich.console import Console
 
 from tercel.cli import shared as output

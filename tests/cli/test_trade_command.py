@@ -27,8 +27,7 @@ from tercel.api.demo import demo_text
 from tercel.api.desk import folder as desk_folder
 from tercel.api.desk.config import parse_config
 from tercel.api.desk.folder import weights_of
-from tercel.cli import app, trade
-from tercel.cli import shared as output
+from tercel.cli import app, shared as output, trade
 from tercel.core.errors import ConfigError, JournalError
 from tercel.core.orders import NewOrder, Tif
 from tercel.core.ports import Entry

@@ -1,8 +1,7 @@
 """The pace of a venue: its arithmetic by a clock moved by hand, and an exchange that is the same at any pace."""
 
 import pytest
-from hypothesis import example, given
-from hypothesis import strategies as st
+from hypothesis import example, given, strategies as st
 
 from tercel.core.errors import ConfigError
 from tercel.core.pace import LONGEST_NS, Pace

@@ -2,13 +2,11 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from certify.kits.strategy import random_views, wanted
 from tercel.core.errors import ConfigError, UnknownNameError
-from tercel.execution import decoders
-from tercel.execution import intent as i
+from tercel.execution import decoders, intent as i
 from tercel.execution.action_sets import action_set
 from tercel.execution.decoders import placement_rows
 from tercel.execution.intent import View

@@ -2,14 +2,12 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from tests.execution.plain_tilt import capped, tilted
 
 from certify.kits.strategy import StrategyConformance, random_views, wanted
 from tercel.core.messages import Posture, Style
-from tercel.execution import columns as c
-from tercel.execution import intent as it
+from tercel.execution import columns as c, intent as it
 from tercel.execution.guidance import Guidance
 from tercel.execution.observation import view_of
 from tercel.execution.strategies import build

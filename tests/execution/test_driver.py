@@ -2,14 +2,12 @@
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 from numpy.typing import NDArray
 
 from tercel.core.errors import PolicyError, TapeError
 from tercel.core.vocabulary import FOREVER_NS, NS_PER_SECOND
-from tercel.execution import driver_kernels as kernels
-from tercel.execution import intent as it
+from tercel.execution import driver_kernels as kernels, intent as it
 from tercel.execution.driver import Driver
 from tercel.execution.intent import Intents, View
 from tercel.execution.policies.network import MlpPolicy

@@ -4,8 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from numpy.typing import NDArray
 from tests.execution.test_identity import (
     ROWS,
@@ -13,16 +12,15 @@ from tests.execution.test_identity import (
     Watched,
     assert_same_markets,
     commands_of,
+    markets as markets,  # noqa: PLC0414 - a fixture
     plan_of,
     recorded_tape,
 )
-from tests.execution.test_identity import markets as markets  # noqa: PLC0414 - a fixture
 
 from benchmarks.arrival import at_arrival
 from certify.kits.strategy import random_views
 from tercel.core.errors import ConfigError
-from tercel.execution import columns as c
-from tercel.execution import intent as it
+from tercel.execution import columns as c, intent as it
 from tercel.execution.decoders import round_lots
 from tercel.execution.driver import Driver
 from tercel.execution.intent import Intents, View, ladder

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from tests.market.simulator.audit import ledger_of
 
-from tercel.execution import columns as c
-from tercel.execution import intent as it
+from tercel.execution import columns as c, intent as it
 from tercel.execution.features import FEATURES, encode, features_of, observe
 from tercel.execution.reconcile import reconcile
 from tercel.execution.step import run

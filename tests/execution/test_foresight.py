@@ -10,8 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from numpy.typing import NDArray
 from tests.execution.test_identity import LOUD, ROWS, TASK, commands_of, plan_of, recorded_tape
 
@@ -19,11 +18,9 @@ from benchmarks.arrival import at_arrival
 from certify.kits.strategy import StrategyConformance
 from tercel.core.errors import DataError, UnknownNameError
 from tercel.core.vocabulary import NO_ASK, NO_BID, NS_PER_SECOND
-from tercel.execution import columns as c
-from tercel.execution import step as kernels
+from tercel.execution import columns as c, step as kernels
 from tercel.execution.driver import Driver
-from tercel.execution.foresight import forecaster as f
-from tercel.execution.foresight import forecaster as fore
+from tercel.execution.foresight import forecaster as f, forecaster as fore
 from tercel.execution.intent import TAKE, Intents, View
 from tercel.execution.observation import view_of
 from tercel.execution.policies_packaged import packaged
@@ -319,8 +316,7 @@ def test_a_sum_that_is_no_forecast_is_none(tape: Source, said: float) -> None:
 
 def test_the_walker_equals_lightgbm() -> None:
     pytest.importorskip("lightgbm")
-    from tercel.signals.flow.train import CLIP, boosted, fit
-    from tercel.signals.flow.train import forecaster_of as made_of
+    from tercel.signals.flow.train import CLIP, boosted, fit, forecaster_of as made_of
 
     rng = np.random.default_rng(3)
     x = rng.normal(size=(6000, f.FEATURES))
@@ -336,8 +332,7 @@ def test_the_walker_equals_lightgbm() -> None:
 
 def test_a_line_is_the_regression_of_another_library() -> None:
     sklearn = pytest.importorskip("sklearn.linear_model")
-    from tercel.signals.flow.train import fit
-    from tercel.signals.flow.train import forecaster_of as made_of
+    from tercel.signals.flow.train import fit, forecaster_of as made_of
 
     rng = np.random.default_rng(4)
     x, weight = rng.normal(1.0, 2.0, (4000, f.FEATURES)), rng.uniform(0.5, 2.0, 4000)

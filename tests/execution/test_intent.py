@@ -1,13 +1,11 @@
 """Columns, intents and views agree with each other and with what is written about them."""
 
 import numpy as np
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from certify.kits.strategy import random_views, wanted
 from tercel.core.vocabulary import NO_ASK, NO_BID
-from tercel.execution import columns as c
-from tercel.execution import intent as i
+from tercel.execution import columns as c, intent as i
 from tercel.execution.observation import view_of
 from tercel.execution.strategy import expected_shares, hold, ladder, settle, shares
 

@@ -5,8 +5,7 @@ import pytest
 
 from certify.kits.strategy import StrategyConformance, random_views, wanted
 from tercel.core.errors import ConfigError, UnknownNameError
-from tercel.execution import decoders
-from tercel.execution import intent as i
+from tercel.execution import decoders, intent as i
 from tercel.execution.action_sets import action_set
 from tercel.execution.observation import view_of
 from tercel.execution.strategies import build

@@ -4,12 +4,10 @@ import random
 
 import numpy as np
 import pytest
-from hypothesis import example, given
-from hypothesis import strategies as st
+from hypothesis import example, given, strategies as st
 from tests.market.simulator.audit import audit, commands_of, ledger_of, orders_of
 
-from tercel.execution import columns as c
-from tercel.execution import intent as it
+from tercel.execution import columns as c, intent as it
 from tercel.execution.features import features_of, observe
 from tercel.execution.intent import CANCEL, KEEP, View
 from tercel.execution.reconcile import reconcile

@@ -2,13 +2,11 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from certify.kits.strategy import random_views, wanted
 from tercel.core.errors import ConfigError, UnknownNameError
-from tercel.execution import action_sets as r
-from tercel.execution import intent as i
+from tercel.execution import action_sets as r, intent as i
 from tercel.execution.action_sets import action_set
 from tercel.execution.decoders import ROUNDING_PARTS
 from tercel.execution.observation import view_of

@@ -3,9 +3,7 @@
 import numpy as np
 import pytest
 
-from tercel.execution import columns as c
-from tercel.execution import intent as it
-from tercel.execution import step as kernels
+from tercel.execution import columns as c, intent as it, step as kernels
 from tercel.execution.strategies import build
 from tercel.execution.strategy import hold
 from tercel.execution.task import Latency, Task

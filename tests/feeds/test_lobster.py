@@ -13,8 +13,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pytest
 import zstandard
-from hypothesis import assume, example, given
-from hypothesis import strategies as st
+from hypothesis import assume, example, given, strategies as st
 from tests.lobster_files import NAME, history, lines, operations, replayed_rows
 
 from certify.kits.feed import FeedContract, read_all

@@ -5,8 +5,7 @@ import pytest
 
 from tercel.core.errors import TapeError
 from tercel.feeds.verify import TRUTHS, truth_for, verify_alone
-from tercel.market.tape import Events, Instrument
-from tercel.market.tape import schema as s
+from tercel.market.tape import Events, Instrument, schema as s
 
 
 def tape(*rows, seq=None, recv=None):

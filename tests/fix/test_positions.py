@@ -7,24 +7,21 @@ from itertools import count
 from xml.etree import ElementTree
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from tests.desk.trading.desk_of_two import Flaky, S, asked, exchange_of, session_of
 from tests.fix.plain import parse
 from tests.fix.test_gaps import Relay
 from tests.waiting import until
 
 from certify.tiny import TinyVenue
-from exchange.fix import positions as answering
-from exchange.fix import service
+from exchange.fix import positions as answering, service
 from exchange.fix.counterparties import Login
 from tercel.core.errors import ConfigError, VenueError
 from tercel.core.orders import ONE, Holdings, LinkStatus, NewOrder, Unread
 from tercel.core.ports import Capabilities, Entry
 from tercel.desk.trading.heartbeat import carry_out
 from tercel.desk.trading.journal import kinds
-from tercel.fix import report_reader as positions
-from tercel.fix import tags as t
+from tercel.fix import report_reader as positions, tags as t
 from tercel.fix.client import FixVenue
 from tercel.fix.connection import WaitLimits
 from tercel.fix.dialect import own_dictionary

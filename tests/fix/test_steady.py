@@ -1,8 +1,7 @@
 """A store that takes every commit: held against one in memory, whatever the disk does."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from tercel.core.errors import VenueError
 from tercel.fix.protocol.settings import Commit, MemoryStore, SequenceNumbers

@@ -5,16 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from typer.testing import CliRunner
 
 from benchmarks import KEYS
 from benchmarks.cheridito_weiss import bench
 from certify.kits.learner import VecEnvContract
 from replications.__main__ import app
-from replications.cheridito_weiss import columns as c
-from replications.cheridito_weiss import learned, rules, study, train, tune
+from replications.cheridito_weiss import columns as c, learned, rules, study, train, tune
 from replications.cheridito_weiss.cells import CELLS, TASK
 from replications.cheridito_weiss.market import Batch, CellVec, directions, earned
 from tercel.core.errors import PolicyError

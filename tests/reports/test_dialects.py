@@ -13,8 +13,7 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, event, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, event, given, settings, strategies as st
 from tests.reports.dialects import DATES, SYMBOLS, Dialect, Written, amounts, dialects, moments
 
 import tercel as tc

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.market.observed import Observed
-from tercel.market.observed import kernel as kinds
+from tercel.market.observed import Observed, kernel as kinds
 
 DAY_S = 23_400.0
 USUAL = 100

@@ -4,8 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from tests.market.tape.tapes import empty_market, play, rude_events
 
 from benchmarks.reference_book import ReferenceBook

@@ -9,8 +9,7 @@ from studies.tape.event_study import Study, event_study
 from studies.tape.shown import COUNTED, GAP_S, HORIZONS_S, OUTCOMES
 from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.market.observed import Observed
-from tercel.market.observed import kernel as kinds
+from tercel.market.observed import Observed, kernel as kinds
 
 pytestmark = pytest.mark.release
 

@@ -4,13 +4,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
-from studies.fills import fills_kernel as k
-from studies.fills import forecast as f
-from studies.fills import forecast_command as command
-from studies.fills import forecast_worth as w
+from studies.fills import (
+    fills_kernel as k,
+    forecast as f,
+    forecast_command as command,
+    forecast_worth as w,
+)
 from studies.fills.replayed import DISTANCES, noted, replayed
 from studies.tape.flow import DAY_NS
 from tercel import Latency, Market, Task

@@ -4,14 +4,12 @@ from collections import defaultdict
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from tests.studies.made import observed
 
 from studies.tape import metaorders as m
 from tercel.core.errors import ConfigError
-from tercel.market.observed import Observed
-from tercel.market.observed import kernel as kinds
+from tercel.market.observed import Observed, kernel as kinds
 
 pytestmark = pytest.mark.release
 

@@ -5,10 +5,8 @@ import pytest
 from tests.market.tape.tapes import DAY, play, queues, rude_events
 
 from studies.tape.to_levels import to_levels
-from tercel.market.book import Book
-from tercel.market.book import layout as lay
-from tercel.market.simulator import layout as sim
-from tercel.market.simulator import levels as lv
+from tercel.market.book import Book, layout as lay
+from tercel.market.simulator import layout as sim, levels as lv
 from tercel.market.simulator.layout import blank_state
 from tercel.market.tape.compiled import compile_day
 from tercel.market.tape.schema import EXECUTE, LEVEL_SET, MESSAGE_END, TRADE

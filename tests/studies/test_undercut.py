@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from tests.market.simulator.replay_oracle import RandomTape
 
-from studies.tape import undercut as study
-from studies.tape import undercut_kernels as u
+from studies.tape import undercut as study, undercut_kernels as u
 from tercel.market.tape.schema import ADD, DELETE, EXECUTE, REDUCE
 
 pytestmark = pytest.mark.release

@@ -15,8 +15,7 @@ from studies.zoo.networks import LstmRegressor, TransformerRegressor
 from studies.zoo.svm import SvmRegressor
 from tercel.core import extras
 from tercel.core.errors import DataError, UnknownNameError
-from tercel.signals.models.model_folder import FAMILIES as OWN
-from tercel.signals.models.model_folder import families, family, load
+from tercel.signals.models.model_folder import FAMILIES as OWN, families, family, load
 from tercel.signals.panel.panel import Dataset
 from tercel.signals.sources.registry import synthetic_market
 

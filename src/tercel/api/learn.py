@@ -18,8 +18,7 @@ from tercel.api.market import Market
 from tercel.api.policy import Policy
 from tercel.core.errors import ConfigError, TercelError, check_known, refuse_if
 from tercel.core.files import LOCK, folder_lock
-from tercel.core.progress import progress as bars
-from tercel.core.progress import say
+from tercel.core.progress import progress as bars, say
 from tercel.core.serialization import parse_json, to_jsonable
 from tercel.execution.observation import ObservationFunction, name_of
 from tercel.execution.strategies import TUNABLE, MarketEstimates, build
@@ -27,8 +26,7 @@ from tercel.execution.strategy import Strategy
 from tercel.execution.task import Task
 from tercel.execution.user_strategy import findable
 from tercel.lab.evaluation.scenario import Scenario
-from tercel.lab.evaluation.tuning import TuningOutcome, TuningSettings, arena_of
-from tercel.lab.evaluation.tuning import tune as searched
+from tercel.lab.evaluation.tuning import TuningOutcome, TuningSettings, arena_of, tune as searched
 from tercel.lab.learning.agent.config import AgentConfig, preset_file, read_config
 from tercel.lab.learning.agent.env import clusters, observation_of
 from tercel.lab.learning.agent.learner import (
@@ -48,10 +46,10 @@ from tercel.lab.learning.agent.training import (
     is_done,
     refuse_another,
     refuse_changed,
+    resumed as begun_in,
     run_training,
     variants_tried,
 )
-from tercel.lab.learning.agent.training import resumed as begun_in
 from tercel.lab.learning.port import Metrics
 from tercel.lab.learning.rewards import Reward
 

@@ -31,8 +31,7 @@ from tercel.lab.evaluation.pipeline.experiment import Experiment
 from tercel.lab.evaluation.pipeline.leaks import refuse_leaks, refuse_one_source
 from tercel.lab.evaluation.pipeline.views import QUICK as QUICK_NOTE
 from tercel.lab.evaluation.scenario import EPISODES, Scenario
-from tercel.lab.evaluation.training_files import FILE as METRICS
-from tercel.lab.evaluation.training_files import rows_so_far
+from tercel.lab.evaluation.training_files import FILE as METRICS, rows_so_far
 from tercel.lab.learning.agent.config import AgentConfig
 from tercel.lab.learning.agent.learner import configured, learnable
 from tercel.lab.learning.agent.training import POLICY, claim, is_done, run_training

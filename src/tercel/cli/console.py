@@ -12,8 +12,15 @@ import typer
 from typer.core import TyperGroup
 
 from tercel.cli.operator import PORT, ROOT, Desk, find_desk
-from tercel.cli.shared import AsJson, command_of, hand_over, on_interrupt, print_table, say
-from tercel.cli.shared import add as add_commands
+from tercel.cli.shared import (
+    AsJson,
+    add as add_commands,
+    command_of,
+    hand_over,
+    on_interrupt,
+    print_table,
+    say,
+)
 from tercel.core.errors import ConfigError
 from tercel.core.extras import needed
 from tercel.core.system import user_name

@@ -27,8 +27,7 @@ from tercel.market.feed import Feed, FeedDay, FeedOptions, feed_named, feeds_of_
 if TYPE_CHECKING:
     from tercel.feeds.itch import FileCounts, Progress
     from tercel.feeds.itch_book import SymbolCheck
-    from tercel.market.tape import Instrument
-    from tercel.market.tape import Lake as Store
+    from tercel.market.tape import Instrument, Lake as Store
 
 import_app = typer.Typer(
     help="Import feed files into a lake, one command per feed.", no_args_is_help=True

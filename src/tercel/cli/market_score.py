@@ -335,8 +335,7 @@ def _by_tape(request: ScoreRequest, lake: Path, dates: list[str]) -> "ScoreCard"
     file = file_to_write(request.preset) if request.write else None
     from tercel.market.flow.preset import load
     from tercel.market.score.calibrated import days_of, refuse_seen, train_days
-    from tercel.market.score.card import ScoreDraw, keep
-    from tercel.market.score.card import score as scored
+    from tercel.market.score.card import ScoreDraw, keep, score as scored
 
     preset = load(request.preset)
     days = days_of(

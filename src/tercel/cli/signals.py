@@ -213,8 +213,7 @@ def train_(
     check_folder(out)
     from tercel.market.tape.lake import Lake
     from tercel.signals.flow.recalibrate import in_words
-    from tercel.signals.flow.train import train as trained
-    from tercel.signals.flow.train import trained_table
+    from tercel.signals.flow.train import train as trained, trained_table
 
     dates = listed(days) if days else ()
     found = trained(Lake(lake), listed(symbol), out, seed, kind, dates)
@@ -245,8 +244,7 @@ def score(
     check_folder(out)
     from tercel.execution.foresight.forecaster import resolve
     from tercel.market.tape.lake import Lake
-    from tercel.signals.flow.train import flow_page, scored_table, sentences
-    from tercel.signals.flow.train import score as scored
+    from tercel.signals.flow.train import flow_page, score as scored, scored_table, sentences
 
     found = scored(resolve(model), Lake(lake), listed(symbol))
 
@@ -484,8 +482,7 @@ def evaluate(request: Evaluate) -> None:
     """Out-of-sample IC with intervals, calibration, what each source adds, the leak check."""
     settings, out = settings_of(request)
     from tercel.signals.models.skill import skill_sentence
-    from tercel.signals.runs.train import evaluate as evaluated
-    from tercel.signals.runs.train import evaluate_page, tables
+    from tercel.signals.runs.train import evaluate as evaluated, evaluate_page, tables
 
     with resumable("evaluate", request, out):
         found = evaluated(settings, request.seed, out, demo=request.demo)

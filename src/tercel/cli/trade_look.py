@@ -8,8 +8,7 @@ import typer
 
 from tercel.cli.operator import Desk, find_desk
 from tercel.cli.shared import AsJson, print_json, print_sentences, print_table, result_console, say
-from tercel.core.orders import IN_TICKS
-from tercel.core.orders import shown as shown_lots
+from tercel.core.orders import IN_TICKS, shown as shown_lots
 from tercel.core.report.cells import is_known
 from tercel.core.report.tables import without_idle
 from tercel.core.serialization import to_jsonable

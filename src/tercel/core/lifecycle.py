@@ -32,9 +32,9 @@ from tercel.core.orders import (
     Report,
     Tif,
     Unread,
+    text as decimals,
     working,
 )
-from tercel.core.orders import text as decimals
 from tercel.core.serialization import fast_replace
 
 S, X = OrdStatus, ExecType

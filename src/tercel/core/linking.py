@@ -11,8 +11,7 @@ import ctypes
 from pkgutil import resolve_name
 from typing import Any
 
-from llvmlite import binding as ll
-from llvmlite import ir as llvm
+from llvmlite import binding as ll, ir as llvm
 from numba.core import cgutils, ir, sigutils, types
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler, Flags

@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 from tercel.core.arrays import AnyArray, Ints
 from tercel.core.errors import ConfigError, check_known, refuse_if
 from tercel.core.jit import Floats, Longs, Packed, kernel
-from tercel.execution import columns as c
-from tercel.execution import intent as it
+from tercel.execution import columns as c, intent as it
 from tercel.execution.decoders import (
     ALLOCATION_LABELS,
     FRACTION_LABELS,

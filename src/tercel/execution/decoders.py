@@ -15,8 +15,7 @@ from tercel.core.arrays import AnyArray, Floats, Ints
 from tercel.core.errors import ConfigError, refuse_if
 from tercel.core.jit import Longs, Packed, kernel
 from tercel.core.vocabulary import NO_ASK
-from tercel.execution import columns as c
-from tercel.execution import intent as it
+from tercel.execution import columns as c, intent as it
 from tercel.execution.intent import (
     AT_TOUCH,
     CANCEL,

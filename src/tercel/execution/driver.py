@@ -18,15 +18,13 @@ import numpy as np
 from tercel.core.arrays import AnyArray, Int32, Ints
 from tercel.core.errors import CapacityError, PolicyError, TapeError, refuse_if
 from tercel.core.vocabulary import FOREVER_NS, NO_ASK, NO_BID
-from tercel.execution import columns as c
-from tercel.execution import driver_kernels as kernels
+from tercel.execution import columns as c, driver_kernels as kernels
 from tercel.execution.driver_kernels import COMMAND_WORDS, REASONS, DriverRequest, apply_row, serve
 from tercel.execution.intent import WIDTH, View, empty
 from tercel.execution.strategy import Strategy, forecaster_of
 from tercel.market.book import layout as lay
 from tercel.market.book.tape_kernels import best_levels
-from tercel.market.simulator import engine
-from tercel.market.simulator import layout as sim
+from tercel.market.simulator import engine, layout as sim
 from tercel.market.tape.schema import EXECUTE, TRADE, TRADE_HIDDEN
 
 # int64 (n, 6): sent at ns, what (NEW, CANCEL), own order, price, lots, flags (IMMEDIATE, FORCED).

@@ -26,8 +26,7 @@ import numpy as np
 from tercel.core.arrays import Float32, Ints
 from tercel.core.jit import Longs, Packed, Singles, fixed, kernel
 from tercel.core.vocabulary import NO_ASK, NO_BID
-from tercel.execution import columns as c
-from tercel.execution import intent as it
+from tercel.execution import columns as c, intent as it
 from tercel.execution.reconcile import is_take, open_lots, rung_of, standing
 from tercel.market.book import layout as lay
 from tercel.market.book.ladder import ledger_at, public_depth

@@ -59,8 +59,7 @@ from tercel.core.errors import ConfigError, UnknownNameError, offer, refuse_if
 from tercel.core.jit import Longs, Singles, kernel
 from tercel.core.messages import ANY_STYLE
 from tercel.core.vocabulary import NO_ASK, NO_BID, NS_PER_SECOND
-from tercel.execution import columns as c
-from tercel.execution import intent as it
+from tercel.execution import columns as c, intent as it
 from tercel.execution.features import imbalance, signed_log
 from tercel.execution.intent import View
 from tercel.market.simulator.layout import PAST_FEATURES, PAST_INTERVALS

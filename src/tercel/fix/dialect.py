@@ -26,8 +26,7 @@ from tercel.core.arrays import Ints
 from tercel.core.errors import TercelError, VenueError, check_known
 from tercel.core.installation import proof
 from tercel.core.vocabulary import BUY, SELL
-from tercel.fix import tags as t
-from tercel.fix import translate
+from tercel.fix import tags as t, translate
 from tercel.fix.protocol.dictionary import Dictionary, read_toml
 from tercel.fix.protocol.message import Message, encode, utc_text
 from tercel.fix.protocol.settings import SessionEvent

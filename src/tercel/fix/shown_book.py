@@ -16,8 +16,7 @@ from typing import Final
 
 import numpy as np
 
-from tercel.core import orders as o
-from tercel.core import vocabulary as v
+from tercel.core import orders as o, vocabulary as v
 from tercel.core.arrays import Ints
 from tercel.core.orders import ONE, ceiled, floored
 from tercel.core.vocabulary import BUY, SELL

@@ -32,8 +32,7 @@ from tercel.core import (
 )
 from tercel.market import head_at, is_own, market_order
 from tercel.market.book import allocate, best, in_window, level_at, lots_at, order_at
-from tercel.market.simulator import layout as sim
-from tercel.market.simulator import public_add, public_take, state_at
+from tercel.market.simulator import layout as sim, public_add, public_take, state_at
 
 
 @late_kernel

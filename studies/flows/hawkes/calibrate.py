@@ -14,8 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from studies.flows.hawkes import layout as at
-from studies.flows.hawkes import tables
+from studies.flows.hawkes import layout as at, tables
 from studies.flows.hawkes.fit import Excitation, History, compensators, fit, residuals
 from studies.flows.hawkes.preset import HawkesPreset
 from studies.flows.hawkes.state import (
@@ -29,8 +28,7 @@ from studies.flows.hawkes.state import (
 from studies.flows.hawkes.tables import HawkesDay
 from studies.flows.hawkes.tune import Means, means, tune
 from tercel.core import NS_PER_SECOND, ConfigError, Floats, Int32, Ints
-from tercel.market import NAMES, SantaFePreset
-from tercel.market import calibrate as plain
+from tercel.market import NAMES, SantaFePreset, calibrate as plain
 from tercel.market.flow import Preset
 from tercel.market.observed import Observed, observe
 from tercel.market.tape import Events, Instrument
@@ -113,8 +111,7 @@ def calibrate(
         seed,
         min(max(PILOT_EVENTS / _rate(read), 3600.0), MOST_PILOT_S),
     )
-    from tercel.market.impact import carrying
-    from tercel.market.impact import measured_replenishment as replenishment
+    from tercel.market.impact import carrying, measured_replenishment as replenishment
 
     return carrying(made, replenishment_s=tuple(replenishment(seen).round(3).tolist()))
 

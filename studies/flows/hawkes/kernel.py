@@ -16,10 +16,8 @@ import math
 from studies.flows.hawkes import layout as at
 from tercel.core import DELETE, NO_ASK, NO_BID, Floats, Longs, Packed, kernel, late_kernel, uniform
 from tercel.market import market_order
-from tercel.market.book import allocate, best, in_window, level_at, order_at
-from tercel.market.book import layout as lay
-from tercel.market.simulator import layout as sim
-from tercel.market.simulator import public_add, public_take, put_real, real, state_at
+from tercel.market.book import allocate, best, in_window, layout as lay, level_at, order_at
+from tercel.market.simulator import layout as sim, public_add, public_take, put_real, real, state_at
 
 TRIES = 256
 """Orders looked at for one to cancel."""

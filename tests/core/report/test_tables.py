@@ -7,8 +7,7 @@ from math import nan
 from xml.etree import ElementTree
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from rich.console import Console
 
 from tercel.core.report.tables import COLUMNS, JudgedTable, plain_table, verdict, verdict_sentence

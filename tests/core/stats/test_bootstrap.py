@@ -4,8 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from replications.cheridito_weiss.study import seeds_by_clusters
 from tercel.core.errors import ConfigError

@@ -13,8 +13,16 @@ import pytest
 pytest.importorskip("fastapi", reason="the console needs the extra [trade]")
 
 from tests.desk.console.browser import chromium
-from tests.desk.console.hands import answered, log_in, look, press, say, show, text
-from tests.desk.console.hands import picture as taken
+from tests.desk.console.hands import (
+    answered,
+    log_in,
+    look,
+    picture as taken,
+    press,
+    say,
+    show,
+    text,
+)
 from tests.desk.console.processes import FULLER, PASSWORD, TOKEN, console, running_desk, tercel
 from tests.desk.console.second import confirm
 from tests.waiting import DEADLINE_S, until

@@ -5,8 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from tests.desk.gate.wall import ConnectedDesk, exchange_served, gate_of, heard_until, session_at
 from tests.desk.trading.desk_of_two import S, asked, session_of
 from tests.parts import whole

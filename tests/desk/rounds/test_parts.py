@@ -7,8 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from tercel.api.demo import demo_text, planted, scenario_of
 from tercel.api.desk.config import described, parse_config, read_config

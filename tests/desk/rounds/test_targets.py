@@ -8,8 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from tests.desk.rounds.forecast_material import DESK, trained
 
 from tercel.api.demo import SimulatedMarkets, open_demo

@@ -3,8 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from tercel.core.orders import ONE, ExecType, OrdStatus, Report
 from tercel.desk.gate.drop_copy import CopyWatch

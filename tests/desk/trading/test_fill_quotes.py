@@ -7,8 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from tests.quoted import quoted_lake
 
 from tercel.api.tca.analysis import OwnParent, read_day

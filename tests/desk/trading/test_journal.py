@@ -13,8 +13,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from certify.journal import JournalConformance, all_of, entries
 from tercel.core.errors import ConfigError, JournalError

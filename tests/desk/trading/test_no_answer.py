@@ -1,7 +1,6 @@
 """Orders that no word comes on, and orders that are refused again and again."""
 
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from tests.desk.trading.desk_of_two import S, asked, exchange_of, session_of
 
 from tercel.core.orders import ExecType, NewOrder, OrdStatus, Report, Tif

@@ -4,8 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from tests.desk.trading.desk_of_two import S, asked, exchange_of, session_of
 
 from tercel.core.serialization import to_jsonable

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
-from hypothesis import strategies as st
+from hypothesis import assume, given, strategies as st
 
 from tercel.api.tca.analysis import MarketDay, read_day
 from tercel.api.tca.counterfactual import compare, counterfactual

@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from tests.desk.trading.desk_of_two import WIDE, S, asked, exchange_of, session_of
 
 from tercel.core.orders import (

@@ -27,8 +27,7 @@ from tercel.desk.trading.parent_orders.children import Assignment
 from tercel.desk.trading.parent_orders.executor import ParentExecutor
 from tercel.desk.trading.parent_orders.manager import FALLBACK
 from tercel.desk.trading.risk.kill_switch import KillLatch
-from tercel.execution import columns as c
-from tercel.execution import policies_packaged
+from tercel.execution import columns as c, policies_packaged
 from tercel.execution.costs import Costs
 from tercel.execution.driver import Driver
 from tercel.execution.policies.network import OnnxPolicy

@@ -3,8 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from tests.desk.trading.desk_of_two import Flaky, exchange_of, session_of
 
 from tercel.core.errors import JournalError, VenueError

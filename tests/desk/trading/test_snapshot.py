@@ -3,8 +3,7 @@
 import sqlite3
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from tests.desk.trading.desk_of_two import WIDE
 from tests.desk.trading.random_journals import Story
 

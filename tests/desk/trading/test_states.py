@@ -5,8 +5,7 @@ from itertools import product
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from tests.desk.trading.desk_of_two import S, asked, exchange_of, session_of
 from tests.desk.trading.random_journals import Story
 

@@ -4,8 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from tercel.core.errors import DataError
 from tercel.desk.trading.tca.measure import ParentFacts, fees_of, measure, without_own

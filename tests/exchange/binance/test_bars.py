@@ -1,8 +1,7 @@
 """Bars of another time zone against those that trades themselves make, moved by as much."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from tests.exchange.binance.conftest import SECOND
 
 from exchange.binance.bars import Bars

@@ -3,8 +3,7 @@
 from collections import Counter
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from tests.exchange.binance.conftest import SECOND, Bench, bench_of
 
 from exchange.binance.opened import twin

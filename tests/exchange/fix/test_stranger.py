@@ -4,8 +4,7 @@ import ssl
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from tests.fix.certificates import authority, certificate
 from tests.fix.plain import PlainClient, order, parse
 from tests.waiting import until

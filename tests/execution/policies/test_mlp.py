@@ -4,8 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from tercel.core.errors import PolicyError
 from tercel.execution.policies.network import HEADS, MlpPolicy, fast_tanh, mlp_forward

@@ -7,8 +7,7 @@ from tests.policies import PPO
 
 from certify.kits.strategy import StrategyConformance, random_views
 from tercel.core.errors import UnknownNameError
-from tercel.execution.foresight.forecaster import shipped as shipped_forecaster
-from tercel.execution.foresight.forecaster import spread_alone
+from tercel.execution.foresight.forecaster import shipped as shipped_forecaster, spread_alone
 from tercel.execution.intent import View
 from tercel.execution.observation import view_of
 from tercel.execution.policies.strategy import PARTS, policy_strategy, without

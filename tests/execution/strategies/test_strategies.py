@@ -5,9 +5,7 @@ import pytest
 
 from certify.kits.strategy import StrategyConformance, random_views
 from tercel.core.errors import ConfigError, UnknownNameError
-from tercel.execution import columns as c
-from tercel.execution import decoders
-from tercel.execution import intent as i
+from tercel.execution import columns as c, decoders, intent as i
 from tercel.execution.intent import View
 from tercel.execution.observation import HORIZON_NS, view_of
 from tercel.execution.strategies import WRITTEN, MarketEstimates, build, eta_of_depth

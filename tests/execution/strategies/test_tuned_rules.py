@@ -2,19 +2,15 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from certify.kits.strategy import StrategyConformance, random_views, take_rows, wanted
 from tercel.core.errors import ConfigError
-from tercel.execution import columns as c
-from tercel.execution import intent as i
-from tercel.execution import strategies
+from tercel.execution import columns as c, intent as i, strategies
 from tercel.execution.decoders import ROUNDING_PARTS
 from tercel.execution.observation import view_of
 from tercel.execution.strategies import ALL_BASELINES, NAMES, MarketEstimates, build, tuned_values
-from tercel.execution.strategies.row_rules import SCORE as LAYOUT
-from tercel.execution.strategies.row_rules import DirectionRule, ScoreRule
+from tercel.execution.strategies.row_rules import SCORE as LAYOUT, DirectionRule, ScoreRule
 from tercel.execution.strategies.tunable import TwapRepeg
 
 NEVER = {"threshold": 1e6, "pace": 30.0, "lean_score": 0.0, "cap": 30.0, "stay_front": 0.0}

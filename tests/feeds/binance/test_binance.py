@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
-from hypothesis import strategies as st
+from hypothesis import assume, given, strategies as st
 from tests.feeds.binance.binance_twin import MIDNIGHT_MS, Binance, write
 
 from certify.kits.feed import FeedContract

@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from tests.feeds.bitstamp.bitstamp_twin import MIDNIGHT_US, UNIT, Bitstamp, decimal, write
 
 from certify.kits.feed import FeedContract

@@ -7,8 +7,7 @@ import zipfile
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from tests.feeds.csv.exports import export_mat, export_taq, taq_frame
 
 from certify.kits.feed import read_all

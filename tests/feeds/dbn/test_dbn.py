@@ -12,8 +12,7 @@ import zstandard
 
 databento_dbn = pytest.importorskip("databento_dbn", reason="the extra [dbn] is not installed")
 
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from tests.feeds.dbn.dbn_twin import (
     DAY,
     LAST,
@@ -30,8 +29,7 @@ from tests.feeds.dbn.dbn_twin import (
 
 from certify.kits.feed import FeedContract, read_all
 from tercel.core.errors import FeedError, TercelError, UnknownNameError
-from tercel.feeds import DbnFeed, Feed, FeedOptions, Imported, dbn
-from tercel.feeds import dbn_records as k
+from tercel.feeds import DbnFeed, Feed, FeedOptions, Imported, dbn, dbn_records as k
 from tercel.feeds.dbn_records import words_of
 from tercel.feeds.verify import verify_alone, verify_mbp10
 from tercel.market.book import Book

@@ -9,15 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import zstandard
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from tests.feeds.itch import itch_bytes as m
 from tests.feeds.itch.twin import Row, Twin
 
 from certify.kits.feed import FeedContract, read_all
 from tercel.core.errors import FeedError
-from tercel.feeds import Feed, FeedOptions
-from tercel.feeds import itch_kernels as f
+from tercel.feeds import Feed, FeedOptions, itch_kernels as f
 from tercel.feeds.itch import ItchFeed, ItchStore, Staging, date_and_venue, run_chunks
 from tercel.market.tape import schema
 from tercel.market.tape.events import midnight_ns

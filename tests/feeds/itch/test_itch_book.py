@@ -3,13 +3,11 @@
 from pathlib import Path
 
 import numpy as np
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from tests.feeds.itch import itch_bytes as m
 from tests.feeds.itch.twin import Twin
 
-from tercel.feeds import itch_book as k
-from tercel.feeds import itch_kernels as f
+from tercel.feeds import itch_book as k, itch_kernels as f
 from tercel.feeds.itch import ItchStore, run_chunks
 from tercel.feeds.itch_book import ItchBooks, check_file, totals
 from tercel.feeds.members import members

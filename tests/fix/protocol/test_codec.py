@@ -1,8 +1,7 @@
 """Messages survive the wire, however it cuts them; what is garbled is left out, and what follows is not."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from tercel.core.errors import VenueError
 from tercel.fix.protocol.message import (

@@ -1,8 +1,7 @@
 """Two sessions of ours and a bad network: every message arrives once, in order."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from tests.fix.protocol.pair import Side, Wire, order, report
 
 from tercel.core.errors import VenueError

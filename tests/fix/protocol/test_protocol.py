@@ -3,8 +3,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from tests.fix.protocol.pair import START, S, Script, Side, Wire, kinds, order, report
 
 from exchange.fix.arrival import IncomingConnection, named

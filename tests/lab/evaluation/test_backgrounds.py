@@ -4,8 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from numpy.typing import NDArray
 from tests.market.simulator.test_background import Anything, orders
 
@@ -22,8 +21,7 @@ from tercel.market.flow.preset import load
 from tercel.market.impact.law import of_card
 from tercel.market.regimes.choice import with_chosen
 from tercel.market.regimes.law import Factors
-from tercel.market.simulator import background
-from tercel.market.simulator import layout as sim
+from tercel.market.simulator import background, layout as sim
 from tercel.market.simulator.source import Source, reactive
 from tercel.market.tape.schema import ADD, TRADE_HIDDEN
 

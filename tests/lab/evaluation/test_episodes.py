@@ -5,8 +5,7 @@ import pytest
 from tests.markets import martingale_market
 
 from tercel.core.errors import CapacityError, ConfigError
-from tercel.execution import intent as it
-from tercel.execution import step as kernels
+from tercel.execution import intent as it, step as kernels
 from tercel.execution.costs import attribute
 from tercel.execution.strategy import hold
 from tercel.execution.task import Latency, Task

@@ -4,17 +4,14 @@ import random
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from tests.execution.fills import Fills, costs_of_fills
 from tests.market.simulator.audit import audit, public_lots
 from tests.market.simulator.replay_oracle import RandomTape
 from tests.markets import martingale_market
 
 from tercel.core.vocabulary import NO_ASK
-from tercel.execution import columns as c
-from tercel.execution import intent as it
-from tercel.execution import step as kernels
+from tercel.execution import columns as c, intent as it, step as kernels
 from tercel.execution.costs import attribute
 from tercel.execution.features import features_of
 from tercel.execution.strategies import ALL_BASELINES, MarketEstimates, build

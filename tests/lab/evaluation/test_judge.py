@@ -5,8 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from tercel.core.errors import CapacityError, ConfigError, TercelError
 from tercel.core.serialization import to_jsonable

@@ -4,12 +4,10 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from tercel.core.vocabulary import NS_PER_SECOND as S
-from tercel.execution import columns as c
-from tercel.execution import step as kernels
+from tercel.execution import columns as c, step as kernels
 from tercel.execution.foresight.forecaster import Forecaster, shipped
 from tercel.execution.intent import Intents, View
 from tercel.execution.policies.strategy import PLACEBO, PlaceboForecast, without

@@ -9,8 +9,7 @@ import pytest
 
 from tercel.api.tca.counterfactual import _Runs
 from tercel.core.vocabulary import BUY
-from tercel.execution import columns as c
-from tercel.execution import step as kernels
+from tercel.execution import columns as c, step as kernels
 from tercel.execution.foresight.forecaster import spread_alone
 from tercel.execution.intent import Intents, View
 from tercel.execution.market import Market

@@ -5,8 +5,7 @@ from itertools import product
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from scipy import stats
 from tests.lab.learning.tiny import TinyMarket
 from tests.lab.learning.toy import ToyVec, VectorToyVec

@@ -1,7 +1,6 @@
 """A book with own orders in it."""
 
-from tercel.market.book import Book
-from tercel.market.book import layout as lay
+from tercel.market.book import Book, layout as lay
 from tercel.market.book.book import WHOLE
 from tercel.market.book.ladder import insert_own, reduce
 

@@ -4,8 +4,7 @@ The ring is tiny and prices lie near, at its edge and very far, so that re-centr
 """
 
 import numpy as np
-from hypothesis import settings
-from hypothesis import strategies as st
+from hypothesis import settings, strategies as st
 from hypothesis.stateful import (
     Bundle,
     RuleBasedStateMachine,

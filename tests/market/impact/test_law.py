@@ -12,8 +12,7 @@ from tercel.market.book import layout as lay
 from tercel.market.flow.preset import load, names
 from tercel.market.impact.fitted import mean_trade, pilot_law, weights_law
 from tercel.market.impact.law import ImpactLaw, exponentials, of_card, whole_order_ticks
-from tercel.market.simulator import engine
-from tercel.market.simulator import layout as sim
+from tercel.market.simulator import engine, layout as sim
 from tercel.market.simulator.layout import blank_state
 from tercel.market.simulator.records import real
 from tercel.market.simulator.source import NO_TAPE, Source, reactive, run_free, with_impact

@@ -4,16 +4,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from tests.market.tape.tapes import DAY, OPEN, rude_events
 
 from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.flow import load
 from tercel.market.impact.fitted import LONGEST_S, VALUES, delays, replenishment
-from tercel.market.observed import Observed, observe
-from tercel.market.observed import kernel as kinds
+from tercel.market.observed import Observed, kernel as kinds, observe
 from tercel.market.simulator.days import simulated_day
 from tercel.market.tape import Events, Instrument, schema
 

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from tests.market.tape.tapes import DAY, OPEN, rude_events
 
 from tercel.core.errors import TapeError
@@ -15,8 +14,7 @@ from tercel.feeds.lobster import LobsterFeed
 from tercel.market.book import Book
 from tercel.market.feed import FeedOptions
 from tercel.market.flow import load
-from tercel.market.observed import Observed, observe
-from tercel.market.observed import kernel as kinds
+from tercel.market.observed import Observed, kernel as kinds, observe
 from tercel.market.simulator.days import simulated_day
 from tercel.market.tape import Events, Instrument, schema
 

@@ -1,8 +1,7 @@
 """Level totals as orders: the same book after every message."""
 
 import numpy as np
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from tests.market.tape.tapes import DAY
 
 from tercel.market.book import Book

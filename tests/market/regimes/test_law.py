@@ -2,8 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from tests.markets import martingale_market
 
 from tercel.core.errors import ConfigError, UnknownNameError

@@ -16,8 +16,7 @@ from tercel.lab.evaluation.runs import run_strategy, without_orders
 from tercel.market.book import layout as lay
 from tercel.market.flow.preset import load
 from tercel.market.impact.law import ImpactLaw, of_card
-from tercel.market.simulator import background, engine
-from tercel.market.simulator import layout as sim
+from tercel.market.simulator import background, engine, layout as sim
 from tercel.market.simulator.entry import arrive_new
 from tercel.market.simulator.source import NO_TAPE, Source, reactive, with_impact
 from tercel.market.tape.schema import ADD, EXECUTE, TRADE_HIDDEN

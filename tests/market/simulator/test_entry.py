@@ -14,8 +14,7 @@ from tercel.core.vocabulary import NO_BID
 from tercel.market.book import layout as lay
 from tercel.market.book.ladder import public_lots_at
 from tercel.market.impact.law import ImpactLaw, impact_event
-from tercel.market.simulator import engine
-from tercel.market.simulator import layout as sim
+from tercel.market.simulator import engine, layout as sim
 from tercel.market.simulator.entry import BAND_PERCENT, arrive_new, ladder_end
 from tercel.market.simulator.layout import blank_state
 from tercel.market.simulator.source import (

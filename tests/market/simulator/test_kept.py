@@ -5,8 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from numpy.typing import NDArray
 from tests.market.simulator.audit import audit, is_own, orders_of
 from tests.market.simulator.test_background import behind, check, kept_slots, orders, public
@@ -18,8 +17,7 @@ from tercel.market.book import layout as lay
 from tercel.market.book.ladder import allocate
 from tercel.market.flow.preset import load
 from tercel.market.flow.santa_fe import market_order
-from tercel.market.simulator import background
-from tercel.market.simulator import layout as sim
+from tercel.market.simulator import background, layout as sim
 from tercel.market.simulator.account import own_dead, own_rest, public_add, public_take
 from tercel.market.simulator.layout import blank_state
 from tercel.market.simulator.source import reactive

@@ -5,15 +5,12 @@ import random
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from tests.market.simulator.audit import audit
 from tests.market.simulator.test_replay_rules import Replay
 
 from tercel.core.errors import ConfigError, TapeError
-from tercel.market.simulator import layout as sim
-from tercel.market.simulator import levels as lv
-from tercel.market.simulator import levels as qm
+from tercel.market.simulator import layout as sim, levels as lv, levels as qm
 from tercel.market.simulator.records import put_real
 from tercel.market.simulator.source import source_of
 from tercel.market.tape import Events, Instrument

@@ -5,8 +5,7 @@ from math import inf
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from tests.market.simulator.audit import audit, ledger_of, public_lots
 from tests.market.simulator.replay_oracle import RandomTape, ReplayOracle
 

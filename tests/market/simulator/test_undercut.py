@@ -4,8 +4,7 @@ import random
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from tests.market.simulator.audit import audit, public_lots
 from tests.market.simulator.replay_oracle import RandomTape
 from tests.market.simulator.test_replay_rules import Replay
@@ -13,8 +12,7 @@ from tests.market.simulator.test_replay_rules import Replay
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.book import layout as lay
 from tercel.market.book.ladder import public_depth
-from tercel.market.simulator import layout as sim
-from tercel.market.simulator import replay as u
+from tercel.market.simulator import layout as sim, replay as u
 from tercel.market.simulator.account import better_drawn
 from tercel.market.simulator.engine import advance
 from tercel.market.simulator.source import packed, table_of, tables

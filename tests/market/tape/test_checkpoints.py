@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 from tests.market.tape.tapes import DAY, rude_events
 
-from tercel.market.tape import Lake
-from tercel.market.tape import compiled as store
+from tercel.market.tape import Lake, compiled as store
 from tercel.market.tape.compiled import (
     CHECKPOINT_NS,
     MARKS,

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from tests.market.book.conformance import STUB_ASK, STUB_BID
 from tests.market.simulator.audit import ledger_of
 from tests.market.tape.tapes import DAY, OPEN, empty_market, market_at, play, queues, rude_events
@@ -15,14 +14,12 @@ from tests.market.tape.tapes import DAY, OPEN, empty_market, market_at, play, qu
 from certify.kits.feed import read_all
 from tercel.core.errors import TapeError
 from tercel.core.vocabulary import NO_ASK, NO_BID, NS_PER_SECOND
-from tercel.execution import intent as it
-from tercel.execution import step as kernels
+from tercel.execution import intent as it, step as kernels
 from tercel.execution.task import Task
 from tercel.feeds.lobster import LobsterFeed
 from tercel.lab.evaluation.episodes import Episodes
 from tercel.lab.evaluation.windows import tape_plan
-from tercel.market.book import Book
-from tercel.market.book import layout as lay
+from tercel.market.book import Book, layout as lay
 from tercel.market.feed import FeedOptions
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.entry import arrive, send_cancel, send_new

@@ -2,8 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from tercel.core.errors import DataError
 from tercel.signals.models.fusion import BOUNDED, BaseModel, BoundedLinear, stack

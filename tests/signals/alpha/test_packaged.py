@@ -6,8 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from studies.shipped.alpha import NAMES, SOURCES, simulate_rounds, train_demo
 from tercel.core.errors import DataError, UnknownNameError

@@ -4,8 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from tercel.core.errors import DataError
 from tercel.signals.factors import LARGEST, NEAR, SPLITS, guarded, split_of, unadjusted

@@ -11,8 +11,7 @@ from tempfile import mkdtemp
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from tests.desk.rounds.forecast_material import prices, weekdays
 from tests.signals.command.material import done, refused, signals
 from tests.signals.online.test_online_folder import CONFIG
@@ -25,8 +24,7 @@ from tercel.signals.models.online import EVER, as_of, caught_up, drift_of, state
 from tercel.signals.models.predict import config_of, cross_section, predict
 from tercel.signals.models.skill import Skill
 from tercel.signals.panel.panel import Dataset
-from tercel.signals.portfolio.config import opened
-from tercel.signals.portfolio.config import read_config as read_portfolio
+from tercel.signals.portfolio.config import opened, read_config as read_portfolio
 from tercel.signals.runs.config import EXPERTS, read_config
 from tercel.signals.runs.train import train
 

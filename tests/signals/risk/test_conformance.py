@@ -2,9 +2,7 @@
 
 import pytest
 
-from studies.risk import covariance as c
-from studies.risk import tail as t
-from studies.risk import volatility as v
+from studies.risk import covariance as c, tail as t, volatility as v
 from studies.risk.conformance import (
     AnomalyConformance,
     CovarianceConformance,

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from tests.signals.command.foreign import SMALL, TRAIN, foreign
 from tests.signals.command.material import refused
 from typer.testing import CliRunner

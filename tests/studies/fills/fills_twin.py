@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 
 from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.market.tape import Events
-from tercel.market.tape import schema as kind
+from tercel.market.tape import Events, schema as kind
 
 NEVER = 1e18
 YOUNG_S = 30.0

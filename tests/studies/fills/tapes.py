@@ -5,8 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.market.tape import Events, Instrument
-from tercel.market.tape import schema as kind
+from tercel.market.tape import Events, Instrument, schema as kind
 
 CLOSE_S = 3600.0
 Row = tuple[float, int, int, int, int, int]

@@ -4,8 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from tests.studies.fills.tapes import Row, drawn, tape
 
 from studies.fills import fills_kernel as k

@@ -5,8 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from tests.studies.fills.fills_twin import run_ghost
 from tests.studies.fills.tapes import drawn, tape
 

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 from tests.lab.learning import tiny
 
-from studies.ray import connect, ray_env, run_strategy_on, sharded_env
-from studies.ray import env as ray_module
+from studies.ray import connect, env as ray_module, ray_env, run_strategy_on, sharded_env
 from tercel.core.errors import ConfigError
 from tercel.execution.strategies import MarketEstimates, build
 from tercel.execution.task import Task

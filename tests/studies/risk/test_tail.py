@@ -6,8 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from studies.risk import regimes as r
-from studies.risk import tail as t
+from studies.risk import regimes as r, tail as t
 from studies.risk.series import read_sp500
 from studies.risk.synthetic import gjr_series, regime_returns
 from tercel.core.errors import DataError

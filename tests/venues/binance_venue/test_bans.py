@@ -4,8 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from tests.venues.binance_venue.hostile import BEGAN_NS, DAY_MS, Desk, Server, late, refused
 
 from tercel.core.errors import VenueError

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from tests.desk.trading.desk_of_two import S, asked, by_name, csco
 
 from certify.kits.feed import read_all

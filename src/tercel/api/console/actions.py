@@ -28,8 +28,7 @@ from tercel.core.ports import Entry
 from tercel.core.vocabulary import BUY, SELL, SIDE_WORDS
 from tercel.desk.console.report import Interval
 from tercel.desk.console.state import Agent, DeskState
-from tercel.desk.trading.journal import bodies as entries
-from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal import bodies as entries, kinds
 from tercel.desk.trading.journal.bodies import (
     HoldBody,
     OperatorBody,

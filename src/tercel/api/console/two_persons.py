@@ -16,8 +16,7 @@ from tercel.core.errors import TercelError
 from tercel.core.messages import Style
 from tercel.desk.limits import changed, from_json, loosened
 from tercel.desk.limits.change import same_person
-from tercel.desk.trading.journal import bodies as entries
-from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal import bodies as entries, kinds
 from tercel.desk.trading.journal.bodies import AssignmentBody, CommandBody
 
 

@@ -6,8 +6,8 @@ limits as a person writes them, `change.py` how they change while a desk runs. `
 the package, tries to break it.
 """
 
-from tercel.desk.limits.change import as_json as limits_json
 from tercel.desk.limits.change import (
+    as_json as limits_json,
     changed,
     check_own,
     from_json,

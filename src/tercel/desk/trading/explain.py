@@ -14,8 +14,8 @@ from tercel.core.orders import (
     ReplaceOrder,
     Report,
     Unit,
+    text as decimals,
 )
-from tercel.core.orders import text as decimals
 from tercel.core.ports import Entry, Journal
 from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.desk.trading.journal import kinds
@@ -29,8 +29,7 @@ from tercel.desk.trading.journal.bodies import (
     SessionBody,
 )
 from tercel.desk.trading.journal.codec import command_of, message_of, unpack
-from tercel.execution import columns as c
-from tercel.execution import intent as it
+from tercel.execution import columns as c, intent as it
 from tercel.execution.features import FEATURES
 
 

@@ -53,8 +53,7 @@ from tercel.core.vocabulary import NO_ASK, NO_BID, NS_PER_SECOND
 from tercel.execution import columns as c
 from tercel.execution.features import imbalance
 from tercel.market.book.ladder import in_window, level_at
-from tercel.market.simulator import layout as sim
-from tercel.market.simulator import past_seconds
+from tercel.market.simulator import layout as sim, past_seconds
 from tercel.market.simulator.past_seconds import WIDEST
 from tercel.market.simulator.records import second_at, state_at
 

@@ -8,8 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from tercel.core.errors import ConfigError, UnknownNameError, check_known, refuse_if
-from tercel.execution.strategies import baselines as b
-from tercel.execution.strategies import tunable as t
+from tercel.execution.strategies import baselines as b, tunable as t
 from tercel.execution.strategies.almgren_chriss import (
     AlmgrenChriss,
     AlmgrenChrissAlpha,

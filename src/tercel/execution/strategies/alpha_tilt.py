@@ -45,8 +45,7 @@ from tercel.core.arrays import Floats
 from tercel.core.errors import refuse_if
 from tercel.core.jit import Longs, Packed, kernel
 from tercel.core.messages import ANY_STYLE, Style
-from tercel.execution import columns as c
-from tercel.execution import intent as it
+from tercel.execution import columns as c, intent as it
 from tercel.execution.decoders import is_tradable
 from tercel.execution.intent import Intents, View
 from tercel.execution.strategy import Strategy, Wrapper

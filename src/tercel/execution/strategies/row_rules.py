@@ -32,8 +32,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tercel.core.jit import Floats, Longs, Packed, kernel
-from tercel.execution import columns as c
-from tercel.execution import intent as it
+from tercel.execution import columns as c, intent as it
 from tercel.execution.decoders import ROUNDING_PARTS, begin_row, rounded_lots
 from tercel.execution.features import imbalance
 from tercel.execution.intent import WIDTH, Intents, View

@@ -7,8 +7,7 @@ from itertools import pairwise
 import numpy as np
 
 from tercel.core.arrays import Bools, Floats, Indices, Ints
-from tercel.execution import columns as c
-from tercel.execution import step as kernels
+from tercel.execution import columns as c, step as kernels
 from tercel.execution.costs import BPS
 from tercel.execution.intent import empty
 from tercel.execution.task import Task

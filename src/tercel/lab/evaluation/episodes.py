@@ -17,8 +17,7 @@ import numpy as np
 from tercel.core.arrays import AnyArray, Bools, Floats, Int32, Ints
 from tercel.core.errors import CapacityError, ConfigError
 from tercel.core.vocabulary import BUY, NS_PER_SECOND, SELL
-from tercel.execution import columns as c
-from tercel.execution import step as kernels
+from tercel.execution import columns as c, step as kernels
 from tercel.execution.costs import Costs, costs_of, fills_of
 from tercel.execution.foresight.forecaster import Forecaster, Teller, spread_alone
 from tercel.execution.guidance import WORDS, Guidance
@@ -26,8 +25,7 @@ from tercel.execution.intent import WIDTH, Intents, View
 from tercel.execution.task import LATENCIES, Task
 from tercel.market.regimes.choice import RegimeOccupancy, in_force
 from tercel.market.regimes.law import Factors, impose
-from tercel.market.simulator import engine
-from tercel.market.simulator import layout as sim
+from tercel.market.simulator import engine, layout as sim
 from tercel.market.simulator.background import PACKED_WORDS
 from tercel.market.simulator.source import Source
 

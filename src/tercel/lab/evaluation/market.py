@@ -11,8 +11,7 @@ from tercel.core.arrays import Floats, Ints
 from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import BUY, FOREVER_NS
 from tercel.execution import step as kernels
-from tercel.execution.market import Market
-from tercel.execution.market import in_words as venue_words
+from tercel.execution.market import Market, in_words as venue_words
 from tercel.execution.strategies import MarketEstimates
 from tercel.execution.task import Task, size_in_words
 from tercel.lab.evaluation.episodes import Plan, Sampler, bank_sampler, seeded_plan, sides_of
@@ -20,8 +19,7 @@ from tercel.lab.evaluation.orders import Order, placed
 from tercel.lab.evaluation.runs import PILOT_EPISODES, Waiting, pilot, settled, waits
 from tercel.lab.evaluation.scenario import EPISODES, VALIDATION_SEED, Scenario
 from tercel.lab.evaluation.windows import NO_HOURS, Hours, orders_plan, tape_plan, tape_sampler
-from tercel.market.flow import Preset
-from tercel.market.flow import preset as presets
+from tercel.market.flow import Preset, preset as presets
 from tercel.market.flow.calibrate import calibrate, census_of
 from tercel.market.flow.census import CURVE_BINS
 from tercel.market.impact.fitted import tape_law

@@ -3,8 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import InitVar, dataclass, field, replace
-from datetime import date as calendar_date
-from datetime import datetime, timedelta
+from datetime import date as calendar_date, datetime, timedelta
 from functools import cache
 from typing import Any, Final
 from zoneinfo import ZoneInfo

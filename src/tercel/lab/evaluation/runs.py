@@ -29,8 +29,7 @@ from tercel.core.arrays import AnyArray, Bools, Floats, Indices, Ints
 from tercel.core.errors import PolicyError, TercelError
 from tercel.core.stats import Moments, cluster_index, cluster_sums
 from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.execution import columns as c
-from tercel.execution import step as kernels
+from tercel.execution import columns as c, step as kernels
 from tercel.execution.costs import Costs
 from tercel.execution.features import features_of
 from tercel.execution.foresight.forecaster import Forecaster

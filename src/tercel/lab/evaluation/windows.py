@@ -10,8 +10,7 @@ import numpy as np
 from tercel.core.arrays import Ints
 from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import FOREVER_NS, NS_PER_SECOND
-from tercel.execution import columns as c
-from tercel.execution import step as kernels
+from tercel.execution import columns as c, step as kernels
 from tercel.execution.foresight.forecaster import Forecaster
 from tercel.execution.intent import empty
 from tercel.execution.task import Task

@@ -29,8 +29,7 @@ import numpy as np
 from tercel.core.arrays import AnyArray, Bools, Float32, Ints
 from tercel.core.errors import ConfigError, refuse_if
 from tercel.core.jit import Bytes, Floats, Longs, kernel
-from tercel.execution import columns as c
-from tercel.execution import step as kernels
+from tercel.execution import columns as c, step as kernels
 from tercel.execution.action_sets import action_set
 from tercel.execution.columns import OBSERVATION
 from tercel.execution.costs import BPS

@@ -10,8 +10,7 @@ import numpy as np
 
 from tercel.core.arrays import Int32, Ints
 from tercel.core.vocabulary import NO_ASK, NO_BID
-from tercel.market.book import layout as lay
-from tercel.market.book import tape_kernels as tape
+from tercel.market.book import layout as lay, tape_kernels as tape
 from tercel.market.book.ladder import lots_at
 from tercel.market.book.tape_kernels import find, new_ids
 from tercel.market.tape.events import Events

@@ -16,10 +16,8 @@ from tercel.market.flow.preset import load
 from tercel.market.observed import Observed, observe
 from tercel.market.regimes.choice import chosen, path
 from tercel.market.regimes.kernel import begin_regimes, with_law
-from tercel.market.regimes.law import names_of as law_names
-from tercel.market.regimes.law import packed
-from tercel.market.simulator import engine
-from tercel.market.simulator import layout as sim
+from tercel.market.regimes.law import names_of as law_names, packed
+from tercel.market.simulator import engine, layout as sim
 from tercel.market.simulator.layout import FLOW_HEAD
 from tercel.market.simulator.source import NO_TAPE, first_world, too_small
 from tercel.market.tape import Events, Instrument, Lake

@@ -20,8 +20,7 @@ from tercel.market.book import layout as lay
 from tercel.market.book.ladder import insert, order_at
 from tercel.market.flow.port import Preset
 from tercel.market.impact.law import COMPONENTS, LAWS, ImpactLaw, of_card
-from tercel.market.simulator import engine
-from tercel.market.simulator import layout as sim
+from tercel.market.simulator import engine, layout as sim
 from tercel.market.simulator.layout import OWN_ORDERS, blank_state
 from tercel.market.simulator.levels import DEFAULT, POWER, QUEUE, queue_model, tell
 from tercel.market.simulator.records import put_real

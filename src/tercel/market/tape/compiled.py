@@ -23,8 +23,7 @@ from tercel.core.errors import CapacityError, TapeError
 from tercel.core.files import write_atomic
 from tercel.core.jit import Longs, Packed, kernel
 from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.market.book import Book
-from tercel.market.book import layout as lay
+from tercel.market.book import Book, layout as lay
 from tercel.market.book.ladder import allocate, first_at, insert, order_at, reduce, release
 from tercel.market.book.tape_kernels import (
     Ids,

@@ -12,8 +12,7 @@ from typing import Final
 import numpy as np
 
 from tercel.core.arrays import Bools, Floats, Ints
-from tercel.core.jit import Floats as Reals
-from tercel.core.jit import Longs, Packed, kernel
+from tercel.core.jit import Floats as Reals, Longs, Packed, kernel
 from tercel.core.stats.inference import weighted_interval
 from tercel.core.vocabulary import NO_ASK, NO_BID, NS_PER_SECOND
 from tercel.execution.foresight.forecaster import (

@@ -21,8 +21,7 @@ from tercel.core.errors import ConfigError, DataError
 from tercel.core.files import atomic_path, file_hash, write_atomic
 from tercel.core.serialization import to_jsonable
 from tercel.signals.models.fusion import LEAST_ROWS
-from tercel.signals.panel.panel import Dataset, fresh
-from tercel.signals.panel.panel import joined as as_of
+from tercel.signals.panel.panel import Dataset, fresh, joined as as_of
 from tercel.signals.runs.config import SignalsConfig, SourceSection, portable, read_config
 from tercel.signals.sources.daily import DailyFactors, daily_panel, last_whole
 from tercel.signals.sources.news import News

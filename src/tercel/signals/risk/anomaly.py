@@ -23,8 +23,7 @@ from tercel.core.errors import CapacityError, DataError
 from tercel.core.jit import Floats, Longs, Packed, kernel
 from tercel.core.orders import M_KIND, MarketRows
 from tercel.core.seeds import seed_stream
-from tercel.market.simulator import engine
-from tercel.market.simulator import layout as sim
+from tercel.market.simulator import engine, layout as sim
 from tercel.market.simulator.engine import (
     ADDS,
     CANCELS,

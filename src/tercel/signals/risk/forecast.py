@@ -24,8 +24,8 @@ from numpy.typing import ArrayLike
 from tercel.core.arrays import Floats
 from tercel.core.errors import ConfigError, DataError, check_known, refuse_if
 from tercel.signals.risk.portfolio import LEAST_DAYS, Portfolio
-from tercel.signals.risk.volatility import LEAST_DAYS as GARCH_DAYS
 from tercel.signals.risk.volatility import (
+    LEAST_DAYS as GARCH_DAYS,
     CovarianceEstimator,
     DailySeries,
     Ewma,

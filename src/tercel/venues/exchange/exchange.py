@@ -17,8 +17,7 @@ from tercel.core.pace import Pace
 from tercel.core.ports import Capabilities
 from tercel.core.vocabulary import FOREVER_NS, NO_ASK
 from tercel.market.book import layout as lay
-from tercel.market.simulator import engine
-from tercel.market.simulator import layout as sim
+from tercel.market.simulator import engine, layout as sim
 from tercel.market.simulator.terms import entry_delay
 from tercel.venues.exchange.market import EntryLatency, ExchangeFolder, Markets, MarketSpec
 from tercel.venues.exchange.orders import (

@@ -37,8 +37,7 @@ from tercel.market.book import layout as lay
 from tercel.market.book.ladder import ledger_at, own_order_at
 from tercel.market.regimes.kernel import begin_regimes
 from tercel.market.regimes.law import Factors, impose
-from tercel.market.simulator import engine
-from tercel.market.simulator import layout as sim
+from tercel.market.simulator import engine, layout as sim
 from tercel.market.simulator.levels import QUEUE
 from tercel.market.simulator.records import recorded_at, row_at, state_at
 from tercel.market.simulator.source import Source

@@ -7,11 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import example, given
-from hypothesis import strategies as st
+from hypothesis import example, given, strategies as st
 
-from tercel.market.flow.queue_reactive import edges as at
-from tercel.market.flow.queue_reactive import layout as q
+from tercel.market.flow.queue_reactive import edges as at, layout as q
 
 S = 10**9
 

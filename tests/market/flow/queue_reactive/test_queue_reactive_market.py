@@ -1,8 +1,7 @@
 """Markets of the queue-reactive flow as markets: nothing crosses or is lost, twins are equal, own trades unseen."""
 
 import numpy as np
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from tests.market.flow.queue_reactive.made import made
 
 from tercel.core.vocabulary import NO_ASK, NO_BID, NS_PER_SECOND
@@ -10,8 +9,7 @@ from tercel.market.book import layout as lay
 from tercel.market.book.ladder import changes
 from tercel.market.flow.queue_reactive import layout as q
 from tercel.market.flow.queue_reactive.events import readiness, scan, stand
-from tercel.market.simulator import engine
-from tercel.market.simulator import layout as sim
+from tercel.market.simulator import engine, layout as sim
 from tercel.market.simulator.days import run_recorded, standing
 from tercel.market.simulator.records import real
 from tercel.market.simulator.source import NO_TAPE, first_world, run_free

@@ -13,9 +13,7 @@ from tercel.core.seeds import seed_stream
 from tercel.core.vocabulary import NO_BID
 from tercel.market.book import layout as lay
 from tercel.market.book.ladder import allocate
-from tercel.market.flow.queue_reactive import empirical
-from tercel.market.flow.queue_reactive import layout as q
-from tercel.market.flow.queue_reactive import memory as kernels
+from tercel.market.flow.queue_reactive import empirical, layout as q, memory as kernels
 from tercel.market.flow.queue_reactive.empirical import AgainChances
 from tercel.market.flow.queue_reactive.events import (
     cancel,

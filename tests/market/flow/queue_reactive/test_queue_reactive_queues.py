@@ -6,16 +6,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from tercel.market.flow.queue_reactive import layout as q
 from tercel.market.flow.queue_reactive.edges import leaving, lifetimes, returns
 from tercel.market.flow.queue_reactive.empirical import fresh
 from tercel.market.flow.queue_reactive.extract import day_of, queues
 from tercel.market.observed import Observed, observe
-from tercel.market.tape import Events, Instrument
-from tercel.market.tape import schema as kind
+from tercel.market.tape import Events, Instrument, schema as kind
 
 LIFE = np.array([1.0, 2.0, 3.0, 5.0, 8.0, 13.0, 21.0, 34.0, 55.0])
 SIZES = np.array([3.0, 5.0])

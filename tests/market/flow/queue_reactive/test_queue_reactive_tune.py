@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 from tests.market.flow.queue_reactive.made import made
 
-from tercel.market.flow.queue_reactive import layout as q
-from tercel.market.flow.queue_reactive import tune
+from tercel.market.flow.queue_reactive import layout as q, tune
 
 EDGES = (2.0, 4.0, *[1e300] * (q.SPREADS - 3))
 OFTEN = np.array([100, 50, 10] + [0] * (q.SPREADS - 3))

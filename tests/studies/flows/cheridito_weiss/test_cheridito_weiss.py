@@ -12,13 +12,11 @@ from studies.flows.cheridito_weiss.preset import CheriditoWeissPreset
 from tercel.core.errors import ConfigError
 from tercel.core.seeds import seed_stream
 from tercel.core.vocabulary import NS_PER_SECOND, SELL
-from tercel.execution import columns as c
-from tercel.execution import intent as it
+from tercel.execution import columns as c, intent as it
 from tercel.execution.task import Task
 from tercel.lab.evaluation.episodes import Episodes, seeded_plan
 from tercel.market.flow import load
-from tercel.market.simulator import engine
-from tercel.market.simulator import layout as sim
+from tercel.market.simulator import engine, layout as sim
 from tercel.market.simulator.source import NO_TAPE, first_world, reactive
 from tercel.market.tape.schema import ADD, DELETE, EXECUTE, REDUCE
 

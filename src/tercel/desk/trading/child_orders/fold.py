@@ -21,8 +21,7 @@ from tercel.core.lifecycle import (
     reported,
     requested,
 )
-from tercel.core.orders import CancelReject, Holdings, Report, ceiled
-from tercel.core.orders import text as decimals
+from tercel.core.orders import CancelReject, Holdings, Report, ceiled, text as decimals
 from tercel.core.ports import Entry
 from tercel.core.serialization import fast_replace
 from tercel.desk.trading.child_orders.positions import Fill

@@ -21,8 +21,7 @@ from typing import Any, NamedTuple
 
 from tercel.core.errors import ConfigError, JournalError
 from tercel.core.ports import Entry
-from tercel.desk.trading.journal import database
-from tercel.desk.trading.journal import kinds as kinds_of
+from tercel.desk.trading.journal import database, kinds as kinds_of
 from tercel.desk.trading.journal.chain import (
     ChainKey,
     ChainRow,

@@ -34,8 +34,8 @@ from tercel.core.orders import (
     StatusRequest,
     Unread,
     shown,
+    text as decimals,
 )
-from tercel.core.orders import text as decimals
 from tercel.core.ports import Entry, Journal
 from tercel.core.serialization import to_jsonable
 from tercel.core.vocabulary import BUY

@@ -21,12 +21,9 @@ from tercel.core.hash_index import HashIndex
 from tercel.core.ports import Entry, Journal
 from tercel.core.serialization import Graph
 from tercel.core.system import PeriodicThread, trim_heap
-from tercel.desk.limits import file as limits_file
-from tercel.desk.limits import quotes as limits_quotes
-from tercel.desk.limits import state as limits_state
+from tercel.desk.limits import file as limits_file, quotes as limits_quotes, state as limits_state
 from tercel.desk.limits.gate import LimitGate
-from tercel.desk.trading.child_orders import fold as orders_fold
-from tercel.desk.trading.child_orders import positions
+from tercel.desk.trading.child_orders import fold as orders_fold, positions
 from tercel.desk.trading.ledger import Ledger, LimitRecord, LimitRequest
 from tercel.desk.trading.parent_orders import parent
 from tercel.desk.trading.risk import trading_state

@@ -14,8 +14,7 @@ from tercel.execution.foresight.forecaster import Forecaster, spread_alone
 from tercel.execution.observation import is_own_name, same_name
 from tercel.execution.policies.policy import CARD, Card, read_card
 from tercel.execution.policies.strategy import policy_strategy, without
-from tercel.execution.policies_packaged import ALL as FAMILY_SUFFIX
-from tercel.execution.policies_packaged import family, names, shipped
+from tercel.execution.policies_packaged import ALL as FAMILY_SUFFIX, family, names, shipped
 from tercel.execution.registry import resolve_policy
 from tercel.execution.registry.resolve import PACKAGED, POLICY
 from tercel.execution.strategies import (

@@ -13,8 +13,7 @@ from tercel.lab.evaluation.episodes import Plan
 from tercel.lab.evaluation.market import OTHER_HOURS, cut_of, judged_hours, split_dates
 from tercel.lab.evaluation.pipeline.candidates import Candidate
 from tercel.lab.evaluation.scenario import Scenario
-from tercel.market.flow import Preset
-from tercel.market.flow import preset as presets
+from tercel.market.flow import Preset, preset as presets
 from tercel.market.tape import Lake
 from tercel.market.tape.events import midnight_ns
 from tercel.market.tape.lake import TRAINING_SHARE

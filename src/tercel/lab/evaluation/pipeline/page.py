@@ -30,8 +30,7 @@ from tercel.lab.evaluation.pipeline.views import (
     verdict_gains,
     verdicts,
 )
-from tercel.lab.evaluation.training_files import FILE as METRICS
-from tercel.lab.evaluation.training_files import LOOKS, rows_so_far
+from tercel.lab.evaluation.training_files import FILE as METRICS, LOOKS, rows_so_far
 
 FEWEST_LOOKS = 3
 """Points of a learning curve: fewer are no curve."""

@@ -33,8 +33,7 @@ from tercel.lab.learning.native.evolution import Evolution, EvolutionSettings
 from tercel.lab.learning.native.ppo import Ppo, PpoSettings
 from tercel.lab.learning.port import Learner
 from tercel.lab.learning.rewards import Measure, Risk
-from tercel.lab.learning.sb3.bridge import ALGORITHMS as SB3_ALGORITHMS
-from tercel.lab.learning.sb3.bridge import VALUES, Sb3Settings
+from tercel.lab.learning.sb3.bridge import ALGORITHMS as SB3_ALGORITHMS, VALUES, Sb3Settings
 from tercel.market.flow import preset as presets
 from tercel.market.simulator.terms import NO_FEES
 

@@ -28,8 +28,7 @@ from tercel.lab.evaluation.windows import tape_plan, tape_sampler
 from tercel.lab.learning.agent.config import AgentConfig, span
 from tercel.lab.learning.port import Metrics
 from tercel.lab.learning.rewards import Risk
-from tercel.market.flow import Preset
-from tercel.market.flow import preset as presets
+from tercel.market.flow import Preset, preset as presets
 from tercel.market.impact.fitted import law_for, tape_law
 from tercel.market.impact.law import ImpactLaw
 from tercel.market.regimes.choice import with_chosen

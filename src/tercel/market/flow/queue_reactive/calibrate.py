@@ -11,8 +11,7 @@ from tercel.core.arrays import Bools, Floats, Ints
 from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.flow.calibrate import one_market, power_of_two, sd_of_mid_changes, walking_slope
-from tercel.market.flow.queue_reactive import empirical
-from tercel.market.flow.queue_reactive import layout as q
+from tercel.market.flow.queue_reactive import empirical, layout as q
 from tercel.market.flow.queue_reactive.edges import (
     beyond,
     cancelled,

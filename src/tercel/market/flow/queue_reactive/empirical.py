@@ -8,8 +8,7 @@ import numpy as np
 
 from tercel.core.arrays import Bools, Floats, Ints
 from tercel.market.flow.calibrate import to_lots
-from tercel.market.flow.queue_reactive import extract
-from tercel.market.flow.queue_reactive import layout as q
+from tercel.market.flow.queue_reactive import extract, layout as q
 from tercel.market.flow.queue_reactive.edges import cuts, pad
 from tercel.market.flow.queue_reactive.extract import (
     SOON_NS,
