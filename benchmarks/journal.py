@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from benchmarks import measured
 from tercel.core import Entry, Journal, NewOrder, Tif
 from tercel.desk.trading.journal import MemoryJournal, SqlJournal, entry_out, kinds
-from tercel.desk.trading.journal.codec import pack
+from tercel.desk.trading.journal.blobs import pack
 from tercel.execution import N_FEATURES
 
 

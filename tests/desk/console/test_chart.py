@@ -11,7 +11,7 @@ from tercel.core.ports import Entry
 from tercel.core.serialization import to_jsonable
 from tercel.desk.console.chart import MOST, begun, book, chart, checkpoints, fold
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.codec import unpack
+from tercel.desk.trading.journal.blobs import unpack
 from tercel.desk.trading.ledger import Ledger
 from tercel.execution import columns as c
 

@@ -16,7 +16,7 @@ from tercel.desk.engine.outcome import outcome_of
 from tercel.desk.engine.posture_overrides import combined
 from tercel.desk.engine.runtime import DeskDependencies, open_desk
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.bodies import SetStanceBody
+from tercel.desk.trading.journal.agent_bodies import SetStanceBody
 from tercel.desk.trading.journal.store import SqlJournal
 from tercel.desk.trading.ledger import Ledger
 

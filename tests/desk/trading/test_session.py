@@ -19,8 +19,9 @@ from tercel.core.orders import CancelOrder, LinkStatus, MarketRows, MassCancel, 
 from tercel.core.ports import Entry
 from tercel.desk.trading.heartbeat import carry_out
 from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal.blobs import unpack
 from tercel.desk.trading.journal.chain import MemoryJournal
-from tercel.desk.trading.journal.codec import entry_out, unpack
+from tercel.desk.trading.journal.codec import entry_out
 from tercel.desk.trading.journal.store import SqlJournal, post
 from tercel.desk.trading.ledger import Ledger
 from tercel.desk.trading.parent_orders.children import Assignment

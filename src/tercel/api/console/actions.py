@@ -29,13 +29,8 @@ from tercel.core.vocabulary import BUY, SELL, SIDE_WORDS
 from tercel.desk.console.report import Interval
 from tercel.desk.console.state import Agent, DeskState
 from tercel.desk.trading.journal import bodies as entries, kinds
-from tercel.desk.trading.journal.bodies import (
-    HoldBody,
-    OperatorBody,
-    ParentBody,
-    PromotedBody,
-    StanceBody,
-)
+from tercel.desk.trading.journal.agent_bodies import PromotedBody
+from tercel.desk.trading.journal.bodies import HoldBody, OperatorBody, ParentBody, StanceBody
 from tercel.desk.trading.tca.shortfall import BPS
 
 NS_PER_MINUTE = 60 * 10**9

@@ -17,7 +17,8 @@ from tercel.core.messages import Style
 from tercel.desk.limits import changed, from_json, loosened
 from tercel.desk.limits.change import same_person
 from tercel.desk.trading.journal import bodies as entries, kinds
-from tercel.desk.trading.journal.bodies import AssignmentBody, CommandBody
+from tercel.desk.trading.journal.agent_bodies import AssignmentBody
+from tercel.desk.trading.journal.bodies import CommandBody
 
 
 def rearm(served: ConnectedDesk, agents: Sequence[str], by: str, reason: str, mark: str) -> Done:

@@ -33,7 +33,7 @@ from tercel.desk.console.report import Alert, DeskReport, Limit, Profit, Total
 from tercel.desk.console.state import DeskState, highest
 from tercel.desk.gate.process import gate_folder
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.bodies import CostBody
+from tercel.desk.trading.journal.agent_bodies import CostBody
 from tercel.desk.trading.journal.store import JournalReader, verify
 from tercel.desk.trading.risk.kill_switch import LATCH, KillLatch
 from tercel.desk.trading.risk.money import DAY_NS

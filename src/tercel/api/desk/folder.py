@@ -21,8 +21,10 @@ from tercel.desk.console.report import PositionPart, Total
 from tercel.desk.engine.runtime import CONFIG
 from tercel.desk.gate.process import FOLDER
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.bodies import AlertBody, CostBody
-from tercel.desk.trading.journal.codec import entry_in, unpack
+from tercel.desk.trading.journal.agent_bodies import CostBody
+from tercel.desk.trading.journal.blobs import unpack
+from tercel.desk.trading.journal.bodies import AlertBody
+from tercel.desk.trading.journal.codec import entry_in
 from tercel.desk.trading.journal.database import BRIEFLY, DATABASE, holder
 from tercel.desk.trading.journal.store import JournalReader, SqlJournal, post, withdraw
 from tercel.desk.trading.ledger import ANSWERS, FOLDED, Ledger

@@ -26,7 +26,7 @@ from tercel.desk.engine.forecasts import ForecastOutcome
 from tercel.desk.engine.outcome import DeskOutcome, OpenParent, ParentOutcome
 from tercel.desk.engine.runtime import BuiltDesk
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.codec import unpack
+from tercel.desk.trading.journal.blobs import unpack
 from tercel.desk.trading.journal.store import JournalReader
 from tercel.desk.trading.tca.figures import against_benchmarks, fills_in, markouts, path_with_fills
 from tercel.desk.trading.tca.measure import AnalysedCost

@@ -26,7 +26,7 @@ from tercel.desk.console.report import (
 from tercel.desk.console.state import DeskState
 from tercel.desk.trading.child_orders.positions import Fill
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.codec import unpack
+from tercel.desk.trading.journal.blobs import unpack
 from tercel.desk.trading.parent_orders.parent import ParentOrder
 from tercel.execution.driver import ReplayedBook
 

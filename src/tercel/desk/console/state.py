@@ -50,7 +50,8 @@ from tercel.desk.console.report import (
 )
 from tercel.desk.trading.forecast_outcomes import Outcomes
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.bodies import CostBody, HoldBody
+from tercel.desk.trading.journal.agent_bodies import CostBody
+from tercel.desk.trading.journal.bodies import HoldBody
 from tercel.desk.trading.ledger import ArchiveIndex, Ledger
 from tercel.desk.trading.parent_orders.parent import ParentOrder
 from tercel.desk.trading.risk.money import Money, by, summed

@@ -27,7 +27,8 @@ from tercel.desk.engine.monitor import MarketMonitor
 from tercel.desk.trading.forecast_outcomes import Outcomes
 from tercel.desk.trading.gateway import OrderGateway
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.bodies import AlertBody, AlphaBody
+from tercel.desk.trading.journal.agent_bodies import AlphaBody
+from tercel.desk.trading.journal.bodies import AlertBody
 from tercel.execution.guidance import remaining
 from tercel.signals.models.model_folder import SignalModel, folder_at, load, load_packaged, packaged
 from tercel.signals.sources.tables import first_names

@@ -33,7 +33,8 @@ from tercel.desk.engine.monitor import MarketMonitor, baseline_entry, baselines_
 from tercel.desk.engine.order_arrivals import OrderArrival, TargetOrders, order_arrivals
 from tercel.desk.engine.posture_overrides import PostureOverrides
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.bodies import OperatorBody, PromotedBody
+from tercel.desk.trading.journal.agent_bodies import PromotedBody
+from tercel.desk.trading.journal.bodies import OperatorBody
 from tercel.desk.trading.parent_orders.executor import ParentExecutor
 from tercel.desk.trading.parent_orders.manager import SessionObserver
 from tercel.desk.trading.parent_orders.parent import ParentOrder, ParentRequest

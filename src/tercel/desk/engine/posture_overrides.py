@@ -13,11 +13,8 @@ from tercel.core.messages import ANY_STYLE, Posture, Style
 from tercel.core.ports import Entry
 from tercel.desk.engine.instrument import DeskInstrument
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.bodies import (
-    OperatorBody,
-    SetStanceBody,
-    StanceBody,
-)
+from tercel.desk.trading.journal.agent_bodies import SetStanceBody
+from tercel.desk.trading.journal.bodies import OperatorBody, StanceBody
 from tercel.desk.trading.session import Session
 
 LONGEST_NS: Final = 7 * 86_400 * 10**9

@@ -13,7 +13,8 @@ from tercel.core.messages import Alpha, Posture, Style
 from tercel.core.ports import Entry
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.bodies import AlphaBody, ParentBody, PostureBody
+from tercel.desk.trading.journal.agent_bodies import AlphaBody, PostureBody
+from tercel.desk.trading.journal.bodies import ParentBody
 from tercel.desk.trading.ledger import Ledger
 from tercel.desk.trading.parent_orders.executor import ParentExecutor
 from tercel.desk.trading.parent_orders.manager import SessionObserver

@@ -19,16 +19,16 @@ from tercel.core.orders import (
 from tercel.core.ports import Entry, Journal
 from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal.agent_bodies import AlphaBody, DecisionBody
+from tercel.desk.trading.journal.blobs import unpack
 from tercel.desk.trading.journal.bodies import (
     AlertBody,
-    AlphaBody,
-    DecisionBody,
     DeniedBody,
     OrderOutBody,
     ParentBody,
     SessionBody,
 )
-from tercel.desk.trading.journal.codec import command_of, message_of, unpack
+from tercel.desk.trading.journal.codec import command_of, message_of
 from tercel.execution import columns as c, intent as it
 from tercel.execution.features import FEATURES
 

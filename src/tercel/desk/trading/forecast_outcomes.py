@@ -8,7 +8,8 @@ from msgspec.structs import replace
 
 from tercel.core.ports import Entry
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.bodies import AlphaBody, MarketBody
+from tercel.desk.trading.journal.agent_bodies import AlphaBody
+from tercel.desk.trading.journal.bodies import MarketBody
 
 MOST_ROWS: Final = 600
 MOST_WAITING: Final = 64

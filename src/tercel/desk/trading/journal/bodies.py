@@ -138,42 +138,6 @@ class MarketBody(Body):
     unit: float | None = None
 
 
-class AlphaBody(Body):
-    """See `kinds.ALPHA`; what follows the sources is of forecasts that were served from files."""
-
-    horizon_ns: int = field(default_factory=int)
-    expected_bps: float | None = None
-    sd_bps: float | None = None
-    half_life_ns: int = field(default_factory=int)
-    sources: list[str] = field(default_factory=list[str])
-    model: str | None = None
-    at: str | None = None
-    ahead_bps: float | None = None
-    left_bps: float | None = None
-    due_ns: int | None = None
-
-
-class PostureBody(Body):
-    """See `kinds.POSTURE`."""
-
-    urgency: float
-    max_participation: float
-    styles: int
-    size_multiplier: float
-    reasons: list[str] = field(default_factory=list[str])
-
-
-class DecisionBody(Body):
-    """See `kinds.DECISION`, without what only its writer needs."""
-
-    n: int | None = None
-    strategy: str = ""
-    alpha: AlphaBody | None = None
-    posture: PostureBody | None = None
-    intent: list[int] = field(default_factory=list[int])
-    commands: list[str] = field(default_factory=list[str])
-
-
 class HoldBody(Signed, kw_only=True):
     """See `kinds.HOLD`."""
 
@@ -185,14 +149,6 @@ class StanceBody(Signed, kw_only=True):
     """See `kinds.STANCE`."""
 
     event: str
-
-
-class SetStanceBody(StanceBody, kw_only=True):
-    """Body of a posture that a person set by hand."""
-
-    until_ns: int
-    instead: bool
-    words: Mapping[str, Any]
 
 
 class OperatorBody(Body):
@@ -214,43 +170,6 @@ class OperatorBody(Body):
             For what is of another type: people may send anything.
         """
         return msgspec.convert(self.body, CommandBody)
-
-
-class CommandBody(Struct, omit_defaults=True):
-    """Body of an operator's command: each has some of these; what is Any is checked by the one who obeys."""
-
-    id: str = ""
-    instrument: str = ""
-    side: int = 0
-    parent: str = ""
-    lots: Any = None
-    horizon_ns: Any = None
-    limit_price: Any = None
-    order: Any = None
-    agent: str | None = None
-    champion: str | None = None
-    challenger: str | None = None
-    agents: list[str] | None = None
-    mark: str = ""
-    """State of the latch that a re-arm is about."""
-    act: str = ""
-    """Of limits: "tighten", "request" or "approve"."""
-    changes: Mapping[str, Any] | None = None
-    request: int = 0
-    orders: list[str] | None = None
-    executions: list[str] = field(default_factory=list)
-    lift: bool | None = None
-    span_ns: Any = None
-    instead: bool | None = None
-    words: Any = None
-    alert: int = 0
-
-
-class AssignmentBody(Body):
-    """See `kinds.AGENT_ASSIGNMENT`, without the evidence."""
-
-    strategy: str = ""
-    challenger: str = ""
 
 
 class KillBody(Signed, kw_only=True):
@@ -283,26 +202,31 @@ class AlertBody(Answer):
     remedy: str | None = None
 
 
-class PromotedBody(Signed, kw_only=True):
-    """See `kinds.PROMOTED`."""
+class CommandBody(Struct, omit_defaults=True):
+    """Body of an operator's command: each has some of these; what is Any is checked by the one who obeys."""
 
-    champion: str
-    challenger: str
-    evidence: str = field(default_factory=str)
-
-
-class CostBody(Body):
-    """What a finished parent cost: see `kinds.FEEDBACK` and `kinds.TCA`; None: not known, or (`by_hand`) not in hand."""
-
-    is_bps: float | None = None
-    notional: float = 0.0
-    filled: int | float = 0
-    unfilled: int | float = 0
-    refused: int | float = 0
-    by_hand: int | float | None = None
-    opportunity_bps: float | None = None
-    spread_bps: float | None = None
-    walk_bps: float | None = None
-    timing_bps: float | None = None
-    forced_bps: float | None = None
-    fees_bps: float | None = None
+    id: str = ""
+    instrument: str = ""
+    side: int = 0
+    parent: str = ""
+    lots: Any = None
+    horizon_ns: Any = None
+    limit_price: Any = None
+    order: Any = None
+    agent: str | None = None
+    champion: str | None = None
+    challenger: str | None = None
+    agents: list[str] | None = None
+    mark: str = ""
+    """State of the latch that a re-arm is about."""
+    act: str = ""
+    """Of limits: "tighten", "request" or "approve"."""
+    changes: Mapping[str, Any] | None = None
+    request: int = 0
+    orders: list[str] | None = None
+    executions: list[str] = field(default_factory=list)
+    lift: bool | None = None
+    span_ns: Any = None
+    instead: bool | None = None
+    words: Any = None
+    alert: int = 0

@@ -37,7 +37,7 @@ from tercel.core.orders import (
 from tercel.core.ports import Entry
 from tercel.core.vocabulary import FOREVER_NS, NO_ASK
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.codec import pack
+from tercel.desk.trading.journal.blobs import pack
 from tercel.desk.trading.parent_orders import kernels
 from tercel.desk.trading.parent_orders.children import Assignment, Child, Children, begin
 from tercel.desk.trading.parent_orders.follower import DriverRows, Follower

@@ -25,7 +25,8 @@ from tercel.core.ports import Entry
 from tercel.core.serialization import to_jsonable
 from tercel.core.vocabulary import FOREVER_NS, NS_PER_SECOND
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.codec import entry_alert, pack
+from tercel.desk.trading.journal.blobs import pack
+from tercel.desk.trading.journal.codec import entry_alert
 from tercel.desk.trading.parent_orders.executor import ParentExecutor
 from tercel.desk.trading.parent_orders.follower import Follower
 from tercel.desk.trading.parent_orders.manager import SessionObserver

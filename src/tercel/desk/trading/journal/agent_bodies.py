@@ -1,0 +1,89 @@
+"""Bodies of journal entries about what agents decide and what people ask of them: forecasts, postures, decisions, costs.
+
+    AlphaBody.of(entry).bps
+
+As `journal.bodies`, which has what a gate writes and reads.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec import field
+
+from tercel.desk.trading.journal.bodies import Body, Signed, StanceBody
+
+
+class AlphaBody(Body):
+    """See `kinds.ALPHA`; what follows the sources is of forecasts that were served from files."""
+
+    horizon_ns: int = field(default_factory=int)
+    expected_bps: float | None = None
+    sd_bps: float | None = None
+    half_life_ns: int = field(default_factory=int)
+    sources: list[str] = field(default_factory=list[str])
+    model: str | None = None
+    at: str | None = None
+    ahead_bps: float | None = None
+    left_bps: float | None = None
+    due_ns: int | None = None
+
+
+class PostureBody(Body):
+    """See `kinds.POSTURE`."""
+
+    urgency: float
+    max_participation: float
+    styles: int
+    size_multiplier: float
+    reasons: list[str] = field(default_factory=list[str])
+
+
+class DecisionBody(Body):
+    """See `kinds.DECISION`, without what only its writer needs."""
+
+    n: int | None = None
+    strategy: str = ""
+    alpha: AlphaBody | None = None
+    posture: PostureBody | None = None
+    intent: list[int] = field(default_factory=list[int])
+    commands: list[str] = field(default_factory=list[str])
+
+
+class SetStanceBody(StanceBody, kw_only=True):
+    """Body of a posture that a person set by hand."""
+
+    until_ns: int
+    instead: bool
+    words: Mapping[str, Any]
+
+
+class AssignmentBody(Body):
+    """See `kinds.AGENT_ASSIGNMENT`, without the evidence."""
+
+    strategy: str = ""
+    challenger: str = ""
+
+
+class PromotedBody(Signed, kw_only=True):
+    """See `kinds.PROMOTED`."""
+
+    champion: str
+    challenger: str
+    evidence: str = field(default_factory=str)
+
+
+class CostBody(Body):
+    """What a finished parent cost: see `kinds.FEEDBACK` and `kinds.TCA`; None: not known, or (`by_hand`) not in hand."""
+
+    is_bps: float | None = None
+    notional: float = 0.0
+    filled: int | float = 0
+    unfilled: int | float = 0
+    refused: int | float = 0
+    by_hand: int | float | None = None
+    opportunity_bps: float | None = None
+    spread_bps: float | None = None
+    walk_bps: float | None = None
+    timing_bps: float | None = None
+    forced_bps: float | None = None
+    fees_bps: float | None = None
