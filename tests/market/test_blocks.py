@@ -70,9 +70,9 @@ def test_no_cross_is_larger_than_sent_smaller_than_asked_or_late(seed, size, lea
 def test_the_markout_of_crosses_is_that_of_the_informed():
     session = Session(per_hour=600.0, size=100.0, minimum=0.0, leak_bps=0.0)
     found = cross(session, np.full(50_000, 1.0), 0.0, 600.0, np.random.default_rng(3))
-    moved = found.move_bps[found.filled]
+    moved = found.markout_bps[found.filled]
     error = moved.std() / len(moved) ** 0.5
-    assert -moved.mean() == pytest.approx(session.mean_markout, abs=4 * error)
+    assert moved.mean() == pytest.approx(session.mean_markout, abs=4 * error)
 
 
 def test_a_larger_minimum_fills_less_and_larger():
@@ -91,8 +91,8 @@ def test_partial_fills_tell_that_more_is_to_come():
     session = replace(Session(per_hour=60.0), informed=0.0, leak_bps=2.0)
     found = cross(session, np.full(5_000, 10.0), 0.0, 900.0, np.random.default_rng(5))
     whole = found.filled & (found.lots == 10.0)
-    assert (found.move_bps[whole] == 0.0).all()
-    assert (found.move_bps[found.filled & ~whole] > 0.0).all()
+    assert (found.leak_bps[whole] == 0.0).all()
+    assert (found.leak_bps[found.filled & ~whole] > 0.0).all()
 
 
 @pytest.mark.parametrize(

@@ -88,13 +88,19 @@ class Crossed:
         Units crossed at mid.
     after_s : float64
         When, s after they were sent; NaN where nothing was.
-    move_bps : float64
-        What the price moves against the client afterwards: interest that knew, and what a partial fill told.
+    markout_bps : float64
+        What the price moves in the client's favour afterwards because of who was met: below 0 where it knew.
+    leak_bps : float64
+        What the price moves against the client because a partial fill told that more is to come.
+    informed : int64
+        Arrivals of interest that knows, whether it was met or not: each moves the price in its own favour.
     """
 
     lots: Floats
     after_s: Floats
-    move_bps: Floats
+    markout_bps: Floats
+    leak_bps: Floats
+    informed: Ints
 
     @property
     def filled(self) -> Bools:
@@ -148,8 +154,13 @@ def cross(
     at, filled = (np.arange(n), first), fits.any(axis=1)
     done = np.where(filled, lots[at], 0.0)
     left = np.divide(size - done, done, out=np.zeros(n), where=filled)
-    moved = session.move_bps * knows[at] + session.leak_bps * np.minimum(left, 1.0)
-    return Crossed(done, np.where(filled, met[at], np.nan), np.where(filled, moved, 0.0))
+    return Crossed(
+        done,
+        np.where(filled, met[at], np.nan),
+        np.where(filled & knows[at], -session.move_bps, 0.0),
+        np.where(filled, session.leak_bps * np.minimum(left, 1.0), 0.0),
+        (knows & (arrival > 0.0) & (arrival <= seconds)).sum(axis=1),
+    )
 
 
 # -- how much to send -----------------------------------------------------------------------------

@@ -147,6 +147,16 @@ class Panel:
 PER_DEALER: Final = tuple(one.name for one in fields(Panel) if one.type == Floats)
 
 
+DRAWN: Final = "drawn"
+"""Word for dealers that are drawn anew: of the panel `equity`, other ones for each seed."""
+
+
+def located(name: str) -> str:
+    """A panel's name, or the whole path of its file, once it was read."""
+    load_panel(name)
+    return str(Path(name).resolve()) if name.endswith(".toml") else name
+
+
 def load_panel(name: str | Path) -> Panel:
     """A panel by its name, or from a file of the same keys.
 
