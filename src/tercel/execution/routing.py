@@ -10,6 +10,7 @@ request moves the price, what the session crosses (Kaplan & Meier), and what the
 dealers may change.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final, Self
 
@@ -27,6 +28,8 @@ FORGETS: Final = 0.995
 """What an observation counts for after the next."""
 PRIOR: Final = 4.0
 """Observations that what a panel expects counts for."""
+SURE: Final = 0.3
+"""Standard deviation of what a request leaks before any was seen, as a share of what the panel says."""
 SPLIT: Final = 0.5
 """Share of a split order that dealers are asked for."""
 BOOK, RFQ, BLOCK, ROUTED = "book", "rfq", "block", "routed"
@@ -49,10 +52,12 @@ class Knowledge:
     asked, answered : float64 (D,)
     drift, drifts : float
         What a loser's trading moves the price for each unit asked, bps, and how sure that is (1 / variance).
-    book_bps, book_sd, books : float
-        Mean and standard deviation of what an order costs in the book, and the orders it was seen in.
+    base : mapping of (share, bool) to (float, float)
+        Mean cost of a share of the order without dealers, bps of that share, and its standard deviation: in the book alone,
+        and with the session too.
     crossed, rested : float
-        Share of what rested that was crossed in a decision interval, and the intervals it was seen in.
+        Share of what rested that was crossed in a decision interval, beside the share in the orders that `base` is from,
+        and the intervals it was seen in.
     """
 
     terms: Terms
@@ -63,39 +68,36 @@ class Knowledge:
     answered: Floats
     drift: float
     drifts: float
-    book_bps: float
-    book_sd: float
-    books: float
-    crossed: float = 0.02
-    rested: float = 0.0
+    base: Mapping[tuple[float, bool], tuple[float, float]]
+    crossed: float = 1.0
+    rested: float = PRIOR
 
     @classmethod
-    def expected(cls, terms: Terms, book_bps: float, book_sd: float) -> Self:
+    def expected(cls, terms: Terms, base: Mapping[tuple[float, bool], tuple[float, float]]) -> Self:
         """Knowledge before the first trade."""
         panel, zero = terms.panel, np.zeros(len(terms.panel))
+        drift = panel.impact * float((panel.ahead * panel.answers).mean())
+        sure = (SURE * drift + 1e-9) ** -2
         noise = float(panel.noise.mean()) * np.pi / np.sqrt(3.0)
         answered = PRIOR * panel.answers
-        drift = panel.impact * float((panel.ahead * panel.answers).mean())
-        return cls(
-            terms,
-            zero + PRIOR,
-            zero,
-            noise,
-            zero + PRIOR,
-            answered,
-            drift,
-            8.0,
-            book_bps,
-            book_sd,
-            1.0,
-        )
+        return cls(terms, zero + PRIOR, zero, noise, zero + PRIOR, answered, drift, sure, base)
+
+    def without_dealers(self, share: float, block: bool) -> tuple[float, float]:
+        """Expected cost of a share of the order without dealers, bps of that share, and its standard deviation; with the
+        session as far as it crosses what `base` was measured with.
+        """
+        book, sd = self.base[share, False]
+        if not block:
+            return book, sd
+        both, calmer = self.base[share, True]
+        part = min(self.crossed, 1.5)
+        return book + part * (both - book), sd + min(part, 1.0) * (calmer - sd)
 
     def distance(self, units: float) -> Floats:
         """Expected distance of each dealer's quote for a size, (D,), bps; what leaks comes on top."""
         panel = self.terms.panel
-        return np.asarray(
-            best_distance(panel.alpha, panel.beta, panel.per_unit * units) + self.shift
-        )
+        cost = (panel.per_unit + 0.5 * panel.impact) * units
+        return np.asarray(best_distance(panel.alpha, panel.beta, cost) + self.shift)
 
     def best(self, units: float) -> Ints:
         """Dealers, the best first: those who are expected to answer nearest to mid."""
@@ -119,6 +121,10 @@ class Knowledge:
             return within, 0.0, 0.0
         return float(best[traded].mean()), float(best[traded].std()), float(traded.mean())
 
+    def within(self, leak: float) -> float:
+        """Largest distance that is accepted: what the order is expected to cost without dealers after the request, bps."""
+        return min(self.without_dealers(1.0, block)[0] for block in (False, True)) + leak
+
     # -- learning -----------------------------------------------------------------------------------
 
     def saw_quotes(self, units: Floats, asked: Bools, distance: Floats) -> Self:
@@ -127,7 +133,8 @@ class Knowledge:
         leak = np.array(
             [self.leak(u, int(n)) for u, n in zip(units, asked.sum(axis=1), strict=True)]
         )
-        usual = best_distance(panel.alpha, panel.beta, panel.per_unit * units[:, None])
+        cost = (panel.per_unit + 0.5 * panel.impact) * units[:, None]
+        usual = best_distance(panel.alpha, panel.beta, cost)
         beyond = np.where(there, distance - usual - leak[:, None], 0.0)
         kept = FORGETS ** len(units)
         weight = kept * self.weight + there.sum(axis=0)
@@ -153,26 +160,15 @@ class Knowledge:
         slope = (self.drifts * self.drift + float((x * moved).sum()) / noise**2) / sure
         return replace(self, drift=max(slope, 0.0), drifts=sure)
 
-    def saw_book(self, costs: Floats) -> Self:
-        """After orders that were worked in the book alone: what they cost, bps."""
-        if not len(costs):
-            return self
-        kept = FORGETS ** len(costs) * self.books
-        total = kept + len(costs)
-        mean = (kept * self.book_bps + float(costs.sum())) / total
-        square = kept * self.book_sd**2 + float(((costs - mean) ** 2).sum())
-        return replace(self, book_bps=mean, book_sd=float(np.sqrt(square / total)), books=total)
-
-    def saw_rest(self, lots: Ints, crossed: Ints) -> Self:
-        """After intervals in which lots rested in the session: how many were crossed, (r,)."""
+    def saw_rest(self, lots: Ints, crossed: Floats, expected: float) -> Self:
+        """After intervals in which lots rested in the session: how many were crossed, (r,), and which share was expected."""
         some = lots > 0
         if not some.any():
             return self
-        share = float((crossed[some] / lots[some]).sum())
-        total = 0.98 * self.rested + int(some.sum())
-        return replace(
-            self, crossed=(0.98 * self.rested * self.crossed + share) / total, rested=total
-        )
+        share = float((crossed[some] / lots[some]).sum()) / expected
+        kept = FORGETS ** int(some.sum()) * self.rested
+        total = kept + int(some.sum())
+        return replace(self, crossed=(kept * self.crossed + share) / total, rested=total)
 
 
 @dataclass(frozen=True)
@@ -210,32 +206,24 @@ class Costing:
     why: str
 
 
-def costing(known: Knowledge, way: Way, units: float, decisions: int) -> Costing:
-    """What a way is expected to cost an order of so many units over so many decisions."""
-    crossed = 1.0 - (1.0 - known.crossed) ** (0.5 * decisions) if way.block else 0.0
-
-    def book(share: float, leak: float) -> float:
-        """In the book costs grow with the square root of the size; what is crossed pays nothing but half the way there."""
-        left = share * (1.0 - crossed)
-        return left * (known.book_bps * left**0.5 + leak)
-
-    sd = known.book_sd
+def costing(known: Knowledge, way: Way, units: float) -> Costing:
+    """What a way is expected to cost an order of so many units."""
+    whole, sd = known.without_dealers(1.0, way.block)
     if not way.share:
-        return Costing(way, book(1.0, 0.0), sd * (1.0 - crossed), f"{crossed:.0%} crossed")
-    asked = way.share * units
+        return Costing(
+            way, whole, sd, "in the book and the session" if way.block else "in the book"
+        )
+    asked, rest = way.share * units, 1.0 - way.share
     leak = known.leak(asked, way.dealers)
-    paid, noise, often = known.request(asked, way.dealers, within(known, leak))
-    rest = 1.0 - way.share
-    mean = often * (way.share * paid + book(rest, leak)) + (1.0 - often) * book(1.0, leak)
-    scatter = (1.0 - way.share * often) * sd + way.share * noise
+    paid, noise, often = known.request(asked, way.dealers, known.within(leak))
+    left, scatter = known.without_dealers(rest, way.block) if rest else (0.0, 0.0)
+    traded = way.share * paid + rest * (left + leak)
     return Costing(
-        way, mean, scatter, f"best quote {paid:.2f} bps, {often:.0%} traded, leak {leak:.2f} bps"
+        way,
+        often * traded + (1.0 - often) * (whole + leak),
+        often * (way.share * noise + rest * scatter) + (1.0 - often) * sd,
+        f"best quote {paid:.2f} bps, {often:.0%} traded, leak {leak:.2f} bps",
     )
-
-
-def within(known: Knowledge, leak: float) -> float:
-    """Largest distance that is accepted: what the book is expected to cost after the request."""
-    return known.book_bps + leak
 
 
 def ways_of(dealers: int) -> list[Way]:
@@ -276,17 +264,17 @@ class Routed(Strategy):
         """`routed`, or the one way that it takes."""
         return self.only or ROUTED
 
-    def ways(self, units: float, decisions: int) -> list[Costing]:
+    def ways(self, units: float) -> list[Costing]:
         """All ways it may take for an order, the best first."""
         known = self.known
         if known is None:
             return []
-        ways = [self.fixed] if self.fixed else ways_of(len(known.terms.panel))
+        ways = ways_of(len(known.terms.panel))
         if self.only == RFQ:
             ways = [one for one in ways if one.share == 1.0 and not one.block]
         elif self.only:
             ways = [Way(block=self.only == BLOCK)]
-        found = [costing(known, one, units, decisions) for one in ways]
+        found = [costing(known, one, units) for one in ways]
         return sorted(found, key=lambda one: one.mean + self.risk * one.sd)
 
     def ask(self, view: View) -> Asks:
@@ -299,18 +287,17 @@ class Routed(Strategy):
             return Asks(lots, asked, limit, block, block)
         wanted = self.decide(view)
         later = view.left - wanted[:, TAKE] - wanted[:, REST0:].sum(axis=1)
-        sizes = np.stack([view.qty0, view.decisions], axis=1)
-        for size in np.unique(sizes, axis=0):
-            rows = (sizes == size).all(axis=1)
-            units = float(size[0]) / known.terms.lots
-            way = self.ways(units, int(size[1]))[0].way
+        for size in np.unique(view.qty0):
+            rows = view.qty0 == size
+            units = float(size) / known.terms.lots
+            way = self.fixed or self.ways(units)[0].way
             if way.block:
                 block[rows] = np.maximum(later[rows], 0)
             first = rows & (view.decision == 0)
             if way.share and first.any():
                 lots[first] = np.round(way.share * view.qty0[first]).astype(np.int64)
                 asked[np.ix_(first, known.best(way.share * units)[: way.dealers])] = True
-                limit[first] = within(known, known.leak(way.share * units, way.dealers))
+                limit[first] = known.within(known.leak(way.share * units, way.dealers))
         return Asks(lots, asked, limit, block, np.minimum(block, LEAST))
 
     def decide(self, view: View) -> Intents:
