@@ -210,10 +210,11 @@ class Outside:
     def _book(self, states: Ints, view: View, lots: Ints, distance: Floats) -> None:
         """Book trades at a distance from mid, bps, in half ticks x lots, rounded against the order."""
         mid2, side = states[:, sim.MID2], view.side
+        since = np.asarray(side * (mid2 - states[:, sim.DECISION_MID2]) * lots, np.int64)
         paid = np.ceil(distance * 1e-4 * mid2 * lots - 1e-9).astype(np.int64)
         states[:, sim.SPREAD] += paid
         states[:, sim.TIMING] += side * (mid2 - states[:, sim.ARRIVAL_MID2]) * lots
-        states[:, sim.STEP_CASH] += paid + side * (mid2 - states[:, sim.DECISION_MID2]) * lots
+        states[:, sim.STEP_CASH] += paid + since
         states[:, sim.LEFT] -= lots
         view.left[:] = states[:, sim.LEFT]
         self._mark(states, lots)
