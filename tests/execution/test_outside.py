@@ -55,9 +55,9 @@ class Sends:
         return empty(view.n)
 
 
-def run(source, strategy, quantity=LOTS):
+def run(source, strategy):
     episodes = Episodes(source, TASK, N)
-    episodes.start(seeded_plan(TASK, quantity, 3, 0, N))
+    episodes.start(seeded_plan(TASK, LOTS, 3, 0, N))
     while episodes.working.any():
         episodes.work(strategy)
     costs = episodes.costs()
@@ -86,7 +86,7 @@ def test_a_cross_costs_what_the_mid_has_moved(source):
 def test_dealers_move_the_market_of_who_asked(source):
     """Where the request traded, the mid ends where the law puts it for the dealers' trades."""
     asked, _ = run(source, Sends(lots=LOTS))
-    silent, _ = run(source, Sends(lots=0), quantity=0)
+    silent, _ = run(source, Sends(lots=0))
     found = asked.outside.requests[0][2]
     volume = found.ahead + found.hedge
     moved = asked.outside.sides * (asked.outside.mids[1] - silent.outside.mids[1])
