@@ -34,7 +34,7 @@ def test_ways_are_judged_on_the_same_orders():
     found = evaluate(names, MARKET, TASK, episodes=64, seed=3)
     costs = {row.strategy: row.shortfall_bps.mean for row in found.rows}
     assert set(costs) == set(names)
-    assert len({costs[name] for name in names[1:]}) == 3
+    assert costs["rfq"] != costs["book"]
     assert {one.b for one in found.comparisons if one.a == "routed"} == set(names[1:])
 
 
