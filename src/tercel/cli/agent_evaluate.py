@@ -87,6 +87,14 @@ class EvaluatePolicies(JudgedOptions, JsonRequest):
     against: Against = "all"
     episodes: Episodes = 1_000
     seeds: Seeds = "1"
+    dealers: Annotated[
+        str,
+        typer.Option(
+            help="Who answers requests for quote beside a simulated book: drawn (others for each seed), a panel's name, or "
+            "its file (.toml). The ways to judge: book, rfq, block, routed.",
+            metavar="drawn|PRESET|FILE",
+        ),
+    ] = ""
     sensitivity: Annotated[
         bool,
         typer.Option(
@@ -195,6 +203,7 @@ def _experiment(request: EvaluatePolicies) -> "Experiment":
         "" if regimes == EACH else regimes,
         tuple(listed_dates(request.date)),
         fees=fees_of(request.fees),
+        dealers=request.dealers,
     )
     scenarios = scenarios_of(
         typed,

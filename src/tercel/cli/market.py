@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 
+from tercel.cli.market_dealers import dealers
 from tercel.cli.market_score import TAUGHT, cell, passed, predicted, score, taught
 from tercel.cli.shared import (
     PRESET,
@@ -416,4 +417,4 @@ def list_(request: ListMarkets) -> None:
     hand_over({"presets": found}, request.as_json, show)
 
 
-add(market_app, calibrate, score, simulate, list_)
+add(market_app, calibrate, score, simulate, list_, dealers)

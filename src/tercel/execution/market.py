@@ -8,6 +8,7 @@ from typing import Final
 from tercel.core.errors import ConfigError, check_known, listed, refuse_if
 from tercel.core.vocabulary import TAPE_LAWS
 from tercel.execution.task import Latency, Task
+from tercel.market.dealers.panel import DRAWN, located
 from tercel.market.flow import preset as presets
 from tercel.market.flow.resampled import ResampledPreset
 from tercel.market.impact.law import LAWS
@@ -46,6 +47,9 @@ class Market:
         What switches in a simulated market (chain, season, a name, a file); "": nothing.
     queue : str
         Queue model of tapes that show level totals alone.
+    dealers : str
+        Who answers requests for quote beside the book of a simulated market, and a crossing session: a panel's name or file
+        (`market.dealers`), `drawn` (other dealers for each seed of episodes); "": nobody.
     bound : str
         On tape, who gets what fills an own order and the tape's at one price: kind (the own order), strict (the tape),
         undercut (the tape, and an own order alone inside the spread is undercut; also "").
@@ -70,6 +74,7 @@ class Market:
     regimes: str = ""
     queue: str = DEFAULT
     bound: str = ""
+    dealers: str = ""
 
     def __post_init__(self) -> None:
         """Refuse what is none; files are named by their whole paths, to be found from any folder.
@@ -108,6 +113,14 @@ class Market:
             "`bound=` alone",
             "a simulated market answers by itself",
         )
+        refuse_if(
+            self.lake and self.dealers,
+            "`dealers=` in a simulated market",
+            "`dealers=` with `tape=`",
+            "a tape does not answer: dealers' trades would move nothing",
+        )
+        if self.dealers and self.dealers != DRAWN:
+            object.__setattr__(self, "dealers", located(self.dealers))
         if self.lake:
             object.__setattr__(self, "bound", self.bound or UNDERCUT)
             check_known(

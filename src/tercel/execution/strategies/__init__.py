@@ -5,9 +5,11 @@ that inherits `certify.kits.strategy.StrategyConformance`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 from tercel.core.errors import ConfigError, UnknownNameError, check_known, refuse_if
+from tercel.execution.routing import BLOCK, BOOK, RFQ, ROUTED, Routed
 from tercel.execution.strategies import baselines as b, tunable as t
 from tercel.execution.strategies.almgren_chriss import (
     AlmgrenChriss,
@@ -127,6 +129,10 @@ def _refuse_unknown_market(informed: bool, name: str, estimates: MarketEstimates
     )
 
 
+def _routed(name: str, estimates: MarketEstimates) -> Strategy:
+    return Routed(build("twap_repeg", estimates), only="" if name == ROUTED else name)
+
+
 _ALL: Final[dict[str, tuple[Callable[..., Strategy], bool]]] = {
     **_MAKERS,
     YARDSTICK: (b.Peg, False),
@@ -136,6 +142,8 @@ _ALL: Final[dict[str, tuple[Callable[..., Strategy], bool]]] = {
     # Schedules that read a forecast: no rows of a table whose markets give none.
     "almgren_chriss_alpha": (_by_law(AlmgrenChrissAlpha), True),
     "cartea_jaimungal": (_by_law(CarteaJaimungal), True),
+    # Orders beside the book, in markets with dealers.
+    **{name: (partial(_routed, name), True) for name in (BOOK, RFQ, BLOCK, ROUTED)},
     # Takes that wait for their moment, on a clock of their own.
     SpreadRule.name: (SpreadRule, False),
     TakeTimed.name: (TakeTimed, False),

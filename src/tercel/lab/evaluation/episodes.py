@@ -3,7 +3,7 @@
 episodes = Episodes(source, task, n=64, seed=1)
 episodes.reset(plan_of(...))
 while episodes.working.any():
-    episodes.step(strategy.decide(episodes.view))
+    episodes.work(strategy)
 costs = episodes.costs()
 """
 
@@ -22,6 +22,8 @@ from tercel.execution.costs import Costs, costs_of, fills_of
 from tercel.execution.foresight.forecaster import Forecaster, Teller, spread_alone
 from tercel.execution.guidance import WORDS, Guidance
 from tercel.execution.intent import WIDTH, Intents, View
+from tercel.execution.outside import Outside
+from tercel.execution.strategy import Strategy
 from tercel.execution.task import LATENCIES, Task
 from tercel.market.regimes.choice import RegimeOccupancy, in_force
 from tercel.market.regimes.law import Factors, impose
@@ -225,6 +227,7 @@ class Episodes:
         self._draw = np.zeros(n)
         self._cluster = np.zeros(n, np.int64)
         self._guidance: Guidance | None = None
+        self._outside: Outside | None = None
         self._teller: Teller | None = None
         self._outlook: Ints | None = None
         self._elsewhere: Ints | None = None
@@ -333,10 +336,24 @@ class Episodes:
             self._draw,
         )
         self._cluster[which] = plan.cluster
+        if self.source.outside is not None:
+            first = plan.rows[0]
+            self._first = int(first[kernels.E_SEED]), int(first[kernels.E_INDEX])
+            self.reopen()
         if self._backgrounds is not None:
             self._backgrounds.share(self.books, self.states, plan.rows, which, self.source.flow)
         self._write_guidance()
         self._tell()
+
+    def reopen(self) -> None:
+        """Dealers and session as they were at the arrival of the orders, where the market has them."""
+        if self.source.outside is not None:
+            self._outside = Outside.begin(self.source.outside, *self._first, self.n)
+
+    @property
+    def outside(self) -> Outside | None:
+        """Dealers and session beside the books; None where there are none."""
+        return self._outside
 
     def snapshot(self) -> tuple[AnyArray, ...]:
         """A copy of everything that the markets are, for :meth:`restore`: one warm-up serves many strategies."""
@@ -346,6 +363,7 @@ class Episodes:
         """Put the markets back to what :meth:`snapshot` copied."""
         for array, copy in zip(self._everything, snapshot, strict=True):
             array[...] = copy
+        self.reopen()
 
     @property
     def _everything(self) -> tuple[AnyArray, ...]:
@@ -413,6 +431,14 @@ class Episodes:
                 "plant stress in a preset's market that no episodes share",
             )
         impose(self.states, factors)
+
+    def work(self, strategy: Strategy) -> None:
+        """One decision of a strategy: what it sends beside the book, where the market has dealers, then its intents."""
+        if self._outside is None or not hasattr(strategy, "ask"):
+            self.step(strategy.decide(self.view))
+            return
+        self._outside.turn(self.states, self.view, strategy)
+        self.step(self._outside.reserve(strategy.decide(self.view), self.view))
 
     def step(self, intents: Intents) -> None:
         """Reconcile, advance every working market to its next decision or through its horizon, observe.

@@ -285,7 +285,7 @@ def book_example(
     start = int(episodes.states[0, sim.START_NS])
     first = int(episodes.states[0, sim.RECORD])
     while episodes.working.any():
-        episodes.step(strategy.decide(episodes.view))
+        episodes.work(strategy)
     fills = episodes.fills(0)
     times = np.linspace(0, settings.task.horizon_s, TIMES)
     rows = episodes.record(0)[first:]

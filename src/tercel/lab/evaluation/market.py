@@ -12,6 +12,7 @@ from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import BUY, FOREVER_NS
 from tercel.execution import step as kernels
 from tercel.execution.market import Market, in_words as venue_words
+from tercel.execution.outside import terms_in
 from tercel.execution.strategies import MarketEstimates
 from tercel.execution.task import Task, size_in_words
 from tercel.lab.evaluation.episodes import Plan, Sampler, bank_sampler, seeded_plan, sides_of
@@ -19,6 +20,7 @@ from tercel.lab.evaluation.orders import Order, placed
 from tercel.lab.evaluation.runs import PILOT_EPISODES, Waiting, pilot, settled, waits
 from tercel.lab.evaluation.scenario import EPISODES, VALIDATION_SEED, Scenario
 from tercel.lab.evaluation.windows import NO_HOURS, Hours, orders_plan, tape_plan, tape_sampler
+from tercel.market.dealers.panel import DRAWN, load_panel
 from tercel.market.flow import Preset, preset as presets
 from tercel.market.flow.calibrate import calibrate, census_of
 from tercel.market.flow.census import CURVE_BINS
@@ -166,6 +168,12 @@ def _simulated(scenario: Scenario, quick: bool) -> BuiltMarket:
     preset = presets.load(market.preset)
     quantity = task.lots(preset.volume_per_s)
     judged, training, known = settled(preset, market, task, quantity, quick)
+    if market.dealers:
+        drawn = market.dealers == DRAWN
+        panel = load_panel("equity" if drawn else market.dealers)
+        mid = float(judged.worlds_k[:, sim.MID2].mean()) / 2.0
+        terms = terms_in(panel, preset.volume_per_s, judged.impact, mid, drawn)
+        judged = replace(judged, outside=terms)
     share, minutes = task.share or quantity / (preset.volume_per_s * task.horizon_s), _minutes(task)
     sampler = bank_sampler(task, quantity, len(training.worlds_b))
     parts = np.array_split(np.arange(scenario.episodes or EPISODES), len(scenario.seeds))

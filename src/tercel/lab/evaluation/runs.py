@@ -420,7 +420,7 @@ def run_strategies(
             while episodes.working.any():
                 if seen is not None:
                     seen.observe(episodes)
-                episodes.step(strategy.decide(episodes.view))
+                episodes.work(strategy)
             if seen is not None and recording is not None:
                 recording.decisions.append(seen.decisions(part))
             done.append(episodes.costs())

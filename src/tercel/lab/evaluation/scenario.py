@@ -18,7 +18,7 @@ from tercel.market.simulator.source import KIND
 from tercel.market.tape import Lake
 
 EPISODES = 1_000
-UNSAID: Final = ("orders", "bound")
+UNSAID: Final = ("orders", "bound", "dealers")
 """Keys of :meth:`Scenario.to_dict` that are left out where they are empty."""
 VALIDATION_SEED = -1_900_000_000
 """Seed of the episodes on which the best written strategy is chosen: no training, pilot or judged seed."""
@@ -134,6 +134,7 @@ class Scenario:
             "judged": ",".join(self.market.days),
             "orders": [order.to_dict() for order in self.orders],
             "bound": "" if self.market.bound == KIND else self.market.bound,
+            "dealers": self.market.dealers,
         }
         return {name: one for name, one in found.items() if one or name not in UNSAID}
 

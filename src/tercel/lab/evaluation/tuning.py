@@ -254,7 +254,7 @@ def side_by_side(
         episodes.foresee(forecaster_of(strategy))
         while episodes.working.any():
             decisions += int(episodes.working.sum())
-            episodes.step(strategy.decide(episodes.view))
+            episodes.work(strategy)
         yield episodes.costs(), decisions
 
 

@@ -73,6 +73,8 @@ class Source:
         What own trades do to prices beyond the lots that they take; its words are in `flow` (`with_impact`).
     waiting : Measured, optional
         What an order that rests pays here over half the spread, on episodes that are not used for judging (`View.waiting`).
+    outside : execution.outside.Terms, optional
+        Dealers and session beside the book.
     """
 
     name: str
@@ -87,6 +89,7 @@ class Source:
     fees: Fees = NO_FEES
     impact: ImpactLaw | None = None
     waiting: Measured | None = None
+    outside: Any = None
 
     @property
     def answers(self) -> bool:

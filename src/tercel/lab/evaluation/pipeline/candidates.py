@@ -17,6 +17,7 @@ from tercel.execution.policies.strategy import policy_strategy, without
 from tercel.execution.policies_packaged import ALL as FAMILY_SUFFIX, family, names, shipped
 from tercel.execution.registry import resolve_policy
 from tercel.execution.registry.resolve import PACKAGED, POLICY
+from tercel.execution.routing import ROUTED
 from tercel.execution.strategies import (
     ALL_BASELINES,
     WRAPPERS,
@@ -102,7 +103,7 @@ class Candidate:
             return "own"
         if self.forecaster is not None:
             return "learned"
-        return "random" if self.key == "random" else "baseline"
+        return "random" if self.key == "random" else "own" if self.key == ROUTED else "baseline"
 
     @property
     def forecaster(self) -> Forecaster | None:

@@ -27,6 +27,7 @@ from tercel.lab.evaluation.episodes import Plan
 from tercel.lab.evaluation.market import BuiltMarket, cached_market
 from tercel.lab.evaluation.pipeline.candidates import Candidate
 from tercel.lab.evaluation.pipeline.leaks import refuse_trained_seeds
+from tercel.lab.evaluation.routing import informed
 from tercel.lab.evaluation.runs import (
     BATCH,
     Recording,
@@ -125,7 +126,7 @@ def guard(source: Source, task: Task, plan: Plan, strategy: Strategy) -> Guard:
         seen.append(
             (episodes.states[:, sim.NOW].copy(), view.far.copy(), view.far_depth[:, 0].copy())
         )
-        episodes.step(strategy.decide(view))
+        episodes.work(strategy)
     prompt = task.latency == Latency() and task.feed_latency == Latency()
     total = Guard(0, 0, 0, 0)
     for number in range(len(plan)):
@@ -174,7 +175,7 @@ def check_fills(built: BuiltMarket, scenario: Scenario, candidate: Candidate, fo
         built.judged,
         scenario.task,
         built.plan.take(slice(0, WATCHED)),
-        candidate.strategy(built),
+        informed(candidate.strategy(built), built, built.plan),
     )
     write_arrays(path, {"guard": found.to_array()})
 
@@ -220,7 +221,7 @@ SHARE = 0.25
 
 @dataclass(frozen=True)
 class Job:
-    """A piece of work: episodes `first` to `first + BATCH` of a scenario, through some candidates.
+    """A piece of work: episodes from `first` on, :data:`BATCH` at most, of a scenario, through some candidates.
 
     Parameters
     ----------
@@ -249,10 +250,15 @@ class Job:
 
 def jobs_of(scenario: Scenario, candidates: Sequence[Candidate], recorded: bool) -> list[Job]:
     """The work of a scenario."""
-    return [
-        Job(scenario, first, tuple(candidates), recorded)
-        for first in range(0, episodes_of(scenario), BATCH)
-    ]
+    return [Job(scenario, first, tuple(candidates), recorded) for first in firsts_of(scenario)]
+
+
+def firsts_of(scenario: Scenario) -> list[int]:
+    """First episode of each job; where there are dealers, no job has episodes of two seeds."""
+    episodes = episodes_of(scenario)
+    seeds = len(scenario.seeds) if scenario.market.dealers else 1
+    parts = np.array_split(np.arange(episodes), seeds)
+    return [first for part in parts if len(part) for first in range(part[0], part[-1] + 1, BATCH)]
 
 
 def episodes_of(scenario: Scenario) -> int:
@@ -303,7 +309,9 @@ def run_job(job: Job, out: Path) -> bool:
     """Run what is missing of a job, in a worker."""
     built = cached_market(job.scenario)
     folder = job.folder(out)
-    plan = built.plan.take(slice(job.first, job.first + BATCH))
+    ends = [*firsts_of(job.scenario), len(built.plan)]
+    span = slice(job.first, ends[ends.index(job.first) + 1])
+    plan = built.plan.take(span)
     task = job.scenario.task
     refuse_trained_seeds(job.scenario, plan)
     if stopping():
@@ -316,7 +324,7 @@ def run_job(job: Job, out: Path) -> bool:
     for one in job.candidates:
         name = one.fingerprint(job.scenario.preset)
         if not _file(folder, name, job.first).exists():
-            missing.append((name, one.strategy(built)))
+            missing.append((name, informed(one.strategy(built), built, plan)))
     record = RECORDED if job.recorded and job.first == 0 else 0
     recording = Recording(record) if record else None
     run_out = run_to_the_end(job.first, len(plan), len(built.plan)) & job.recorded
@@ -326,7 +334,7 @@ def run_job(job: Job, out: Path) -> bool:
         if any(isinstance(one, PlaceboForecast) for one in strategies)
         else None
     )
-    met = None if placebo is None else placebo.take(slice(job.first, job.first + BATCH))
+    met = None if placebo is None else placebo.take(span)
     done = run_strategies(built.judged, task, plan, strategies, stopping, recording, run_out, met)
     for (name, strategy), costs in zip(missing, done, strict=False):
         costs.check()
@@ -403,7 +411,7 @@ def read_results(
         A file is damaged.
     """
     folder, market = _folder(scenario, recorded, out), scenario.preset
-    firsts = range(0, episodes_of(scenario), BATCH)
+    firsts = firsts_of(scenario)
     costs: dict[str, Costs] = {}
     responses: dict[str, Response] = {}
     for one in candidates:

@@ -117,7 +117,7 @@ class Episode:
         episodes = markets_of(strategy, built.judged, self._scenario.task, self._plan(built), FILLS)
         start = int(episodes.states[0, sim.START_NS])
         while episodes.working.any():
-            episodes.step(strategy.decide(episodes.view))
+            episodes.work(strategy)
         ns, price, lots, _, _, passive, forced = episodes.fills(0).T
         columns = {
             "time_s": (ns - start) / NS_PER_SECOND,

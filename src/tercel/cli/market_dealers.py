@@ -1,0 +1,70 @@
+"""`tercel market dealers`: who wins requests for quote, what they cost, and the law that fits a desk's own."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tercel.cli.shared import (
+    JsonRequest,
+    Seed,
+    check_folder,
+    hand_over,
+    print_rows,
+    print_sentences,
+)
+
+
+@dataclass(frozen=True)
+class Dealers(JsonRequest):
+    """Options of `tercel market dealers`."""
+
+    panel: Annotated[
+        str,
+        typer.Argument(
+            help="eurusd, gbpusd, equity, or a file of your own numbers (.toml).",
+            metavar="[PRESET]",
+        ),
+    ] = "eurusd"
+    requests: Annotated[
+        int,
+        typer.Option(help="Requests simulated for each number of dealers.", min=100, metavar="N"),
+    ] = 5_000
+    seed: Seed = 1
+    size: Annotated[
+        float | None,
+        typer.Option(help="Units of each request. Default: a large one.", min=0.0, metavar="UNITS"),
+    ] = None
+    history: Annotated[
+        Path | None,
+        typer.Option(
+            help="Your own requests (.csv: time, side, size, dealer, quote, mid, won): the law is fitted to them.",
+            metavar="FILE",
+        ),
+    ] = None
+    column: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="What a column of the history is called: quote=Price.", metavar="OURS=THEIRS"
+        ),
+    ] = None
+    out: Annotated[Path | None, typer.Option(help="Folder for the report.", metavar="DIR")] = None
+
+
+def dealers(request: Dealers) -> None:
+    """Simulate requests for quote: hit ratios, cost by dealers asked, and a fit to them or to your own history."""
+    check_folder(request.out)
+    from tercel.market.dealers.history import read_history
+    from tercel.market.dealers.page import study
+    from tercel.market.dealers.panel import load_panel
+
+    panel = load_panel(request.panel)
+    own = request.history and read_history(request.history, columns=request.column or ())
+    found = study(panel, request.requests, request.seed, request.size, own or None)
+
+    def show() -> None:
+        print_rows(f"requests to {panel.name}, {found.size:g} {panel.unit}", *found.table())
+        print_sentences(found.sentences())
+
+    hand_over(found.to_json(), request.as_json, show, request.out, "dealers", found.page)

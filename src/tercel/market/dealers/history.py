@@ -1,0 +1,368 @@
+"""Requests as a desk recorded them, and what is fitted to them: half spreads, hit ratios, and who trades when.
+
+A file has a row a quote: time, side (the client's), size, dealer, quote, mid, won; perhaps request (its number: else rows
+of one time, side and size are one request) and cover (not read: it follows from the quotes). A dealer who was asked and
+did not answer has an empty quote.
+
+    time,side,size,dealer,quote,mid,won
+    2026-03-02T10:00:00Z,buy,5,A,1.08012,1.08010,yes
+    2026-03-02T10:00:00Z,buy,5,B,1.08013,1.08010,no
+    2026-03-02T10:00:00Z,buy,5,C,,1.08010,no
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import polars as pl
+from scipy import stats
+from scipy.optimize import minimize
+
+from tercel.core.arrays import Bools, Floats, Ints
+from tercel.core.errors import DataError, refuse_if
+from tercel.core.estimate import Estimate
+from tercel.core.stats.inference import normal_quantile, wilson
+from tercel.core.tables.columns import numbers, renamed, sides
+from tercel.core.tables.table import ROW, USUAL, Table, read_table
+from tercel.core.tables.table_map import Called, TableMap, table_map
+from tercel.market.dealers.panel import Panel
+from tercel.market.dealers.requests import State, request
+
+NEEDED: Final = ("time", "side", "size", "dealer", "quote", "mid", "won")
+MAY_BE: Final = ("request", "cover")
+_USUAL: Final = {"side": USUAL["side"], "size": ("quantity", "qty", "amount", "notional")} | {
+    "dealer": ("counterparty", "lp", "bank"),
+    "quote": ("price", "quotedprice"),
+    "won": ("winner", "hit", "traded", "done"),
+    "request": ("rfqid", "quotereqid", "requestid"),
+}
+_WON: Final = {"yes": 1, "true": 1, "1": 1, "won": 1, "y": 1, "done": 1} | {
+    "no": 0,
+    "false": 0,
+    "0": 0,
+    "lost": 0,
+    "n": 0,
+    "": 0,
+    "covered": 0,
+    "tied": 0,
+}
+FARTHEST_BPS: Final = 2_000.0
+"""A quote beyond it is taken for a price of something else, or for another unit."""
+FAMILIES: Final = {"logistic": stats.logistic, "normal": stats.norm}
+
+
+@dataclass(frozen=True)
+class RequestHistory:
+    """Requests with all quotes, (m, D): a row a request, a column a dealer.
+
+    Attributes
+    ----------
+    dealers : tuple of str
+    size : float64 (m,)
+    asked : bool (m, D)
+    distance : float64 (m, D)
+        Distance of each quote from mid, bps against the client; NaN where a dealer did not answer.
+    winner : int64 (m,)
+        Column of the dealer who traded; -1 where nobody did.
+    """
+
+    dealers: tuple[str, ...]
+    size: Floats
+    asked: Bools
+    distance: Floats
+    winner: Ints
+
+    def __len__(self) -> int:
+        return len(self.size)
+
+    @property
+    def best(self) -> Floats:
+        """Best distance of each request, infinite where nobody answered, bps."""
+        return np.asarray(np.where(np.isnan(self.distance), np.inf, self.distance).min(axis=1))
+
+
+def read_history(
+    path: str | Path, map: TableMap | str | Path | None = None, columns: Called | Sequence[str] = ()
+) -> RequestHistory:
+    """A desk's requests from a file.
+
+    Raises
+    ------
+    DataError
+        A missing column; a size, mid or quote that is not above 0; a quote farther than 2,000 bps from mid; two quotes
+        of one dealer, two winners, or a winner without a quote in one request; with file and row.
+    """
+    table = renamed(
+        read_table(path, table_map(map, columns, known=(*NEEDED, *MAY_BE))), NEEDED, MAY_BE, _USUAL
+    )
+    said = table.frame["won"].cast(pl.String).fill_null("").str.strip_chars().str.to_lowercase()
+    won = said.replace_strict(_WON, default=None, return_dtype=pl.Int64)
+    table.refuse(won.is_null(), "won", "yes or no", "correct the row")
+    read = {name: numbers(table, name) for name in ("size", "quote", "mid")}
+    for name, values in read.items():
+        table.refuse(
+            (values <= 0.0) | (values.is_null() if name != "quote" else False),
+            name,
+            f"a {name} above 0",
+            "correct the row",
+        )
+    side = sides(table)
+    distance = 1e4 * side * (read["quote"] / read["mid"] - 1.0)
+    table.refuse(
+        distance.abs() > FARTHEST_BPS,
+        "quote",
+        f"a quote within {FARTHEST_BPS:g} bps of mid",
+        "correct the row, or its unit",
+    )
+    keys = ["request"] if "request" in table.frame.columns else ["time", "side", "size"]
+    rows = table.frame.select(ROW, *keys, pl.col("dealer").cast(pl.String)).with_columns(
+        distance=distance, won=won, lots=read["size"]
+    )
+    ids = rows.select(pl.struct(keys).rank("dense") - 1).to_series()
+    rows = rows.with_columns(id=ids)
+    _refuse_rows(
+        table,
+        rows,
+        pl.struct("id", "dealer").is_duplicated(),
+        "dealer",
+        "one quote of a dealer to a request",
+    )
+    _refuse_rows(
+        table,
+        rows,
+        (pl.col("won").sum().over("id") > 1) & (pl.col("won") == 1),
+        "won",
+        "one winner of a request",
+    )
+    _refuse_rows(
+        table,
+        rows,
+        (pl.col("won") == 1) & pl.col("distance").is_null(),
+        "won",
+        "a quote of the winner",
+    )
+    return _pivoted(rows)
+
+
+def _refuse_rows(table: Table, rows: pl.DataFrame, bad: pl.Expr, name: str, expected: str) -> None:
+    table.refuse(
+        rows.select(bad).to_series(),
+        name,
+        expected,
+        "correct the row, or number requests in a column `request`",
+    )
+
+
+def _pivoted(rows: pl.DataFrame) -> RequestHistory:
+    names = sorted(rows["dealer"].unique().to_list())
+    at = rows["id"].to_numpy(), rows["dealer"].replace_strict(names, range(len(names))).to_numpy()
+    refuse_if(not len(rows), "a history with requests", "none", "write a row a quote", DataError)
+    shape = int(rows["id"].max()) + 1, len(names)  # type: ignore[arg-type]
+    asked, distance = np.zeros(shape, np.bool_), np.full(shape, np.nan)
+    asked[at] = True
+    distance[at] = rows["distance"].fill_null(np.nan).to_numpy()
+    winner, won = np.full(shape[0], -1), rows["won"].to_numpy() == 1
+    winner[at[0][won]] = at[1][won]
+    size = np.zeros(shape[0])
+    size[at[0]] = rows["lots"].to_numpy()
+    return RequestHistory(tuple(names), size, asked, distance, winner)
+
+
+def simulated(
+    panel: Panel,
+    requests: int,
+    seed: int,
+    asked: int,
+    reservation: tuple[float, float] = (np.inf, 1.0),
+) -> RequestHistory:
+    """Independent requests to dealers without positions: sizes exponential, sides and dealers drawn.
+
+    Parameters
+    ----------
+    panel : Panel
+    requests : int
+    seed : int
+    asked : int
+        Dealers asked each time.
+    reservation : tuple of float
+        Location and scale of the client's logistic reservation, bps.
+    """
+    rng, count = np.random.default_rng(seed), len(panel)
+    side, size = rng.choice([-1, 1], requests), panel.size * rng.exponential(size=requests)
+    chosen = rng.random((requests, count)).argsort(axis=1) < asked
+    within = reservation[0] + reservation[1] * rng.logistic(size=requests)
+    state = State.empty(requests, count)
+    found = request(panel, state, side, size, chosen, rng, within=within)
+    names = tuple(f"D{i + 1}" for i in range(count))
+    return RequestHistory(names, size, chosen, found.answers.distance, found.winner)
+
+
+def drawn_history(
+    quotes: tuple[float, float],
+    reservation: tuple[float, float],
+    dealers: int,
+    requests: int,
+    seed: int,
+    family: str = "logistic",
+) -> RequestHistory:
+    """Requests whose quotes and reservations are drawn from two laws (location and scale each), for tests of fits."""
+    rng, law = np.random.default_rng(seed), FAMILIES[family]
+    distance = law.rvs(*quotes, size=(requests, dealers), random_state=rng)
+    within = law.rvs(*reservation, size=requests, random_state=rng)
+    best = distance.argmin(axis=1)
+    winner = np.where(distance.min(axis=1) <= within, best, -1)
+    names = tuple(f"D{i + 1}" for i in range(dealers))
+    everyone = np.ones((requests, dealers), np.bool_)
+    return RequestHistory(names, np.ones(requests), everyone, distance, winner)
+
+
+# -- fit ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class DealerFigures:
+    """One dealer in a history: how often it answers, wins, and at what distance it quotes, bps."""
+
+    dealer: str
+    response: Estimate
+    hit: Estimate | None
+    half_spread: Estimate
+
+
+@dataclass(frozen=True)
+class DealerFit:
+    """Law of quotes and of the client's reservation, each location and scale in bps, with 95 % intervals.
+
+    Attributes
+    ----------
+    half_spread, dispersion : Estimate
+        Location of a quote's distance at the median size, all dealers together, and its scale around the dealer's own.
+    by_size : Estimate or None
+        What the location grows by with the logarithm of the size; None where all sizes are equal.
+    reservation, reservation_scale : Estimate or None
+        None where every request was traded, or none.
+    dealers : tuple of DealerFigures
+    notes : tuple of str
+        What could not be fitted, and why.
+    """
+
+    family: str
+    requests: int
+    half_spread: Estimate
+    dispersion: Estimate
+    by_size: Estimate | None
+    reservation: Estimate | None
+    reservation_scale: Estimate | None
+    dealers: tuple[DealerFigures, ...]
+    notes: tuple[str, ...]
+
+
+def fit(history: RequestHistory, family: str = "logistic") -> DealerFit:
+    """Fit ``Done = F^n G`` by maximum likelihood: every quote is a draw of F, every request one of G.
+
+    Raises
+    ------
+    DataError
+        Fewer than 20 quotes.
+    """
+    law, there = FAMILIES[family], np.isfinite(history.distance)
+    refuse_if(
+        there.sum() < 20, "20 quotes or more", f"{there.sum()}", "bring a longer history", DataError
+    )
+    log_size = np.log(history.size / np.median(history.size))
+    x, sized = np.broadcast_to(log_size[:, None], there.shape)[there], bool(np.ptp(log_size) > 1e-9)
+    # every dealer has a half spread of its own: the law is that of the others around theirs
+    known = there.any(axis=0)
+    means = np.where(
+        known, np.nansum(history.distance, axis=0) / np.maximum(there.sum(axis=0), 1), 0.0
+    )
+    y = (history.distance - means)[there] + history.distance[there].mean()
+
+    def quoted(theta: Floats) -> float:
+        located = theta[0] + theta[2] * x if sized else theta[0]
+        return -float(law.logpdf(y, located, np.exp(theta[1])).sum())
+
+    first = np.array([y.mean(), np.log(max(float(y.std()), 1e-9) / law.std()), 0.0])
+    spread = _estimates(quoted, first if sized else first[:2])
+    best, traded = history.best, history.winner >= 0
+    quoted_at = np.isfinite(best)
+    notes, limits = list[str](), None
+    if not (~traded[quoted_at]).any() or not traded.any():
+        what = "every request was traded" if traded.any() else "no request was traded"
+        notes.append(
+            f"hit ratios and the reservation are not fitted: {what}; add the others to the history"
+        )
+    else:
+
+        def accepted(theta: Floats) -> float:
+            beyond = (best[quoted_at], theta[0], np.exp(theta[1]))
+            logs = np.where(traded[quoted_at], law.logsf(*beyond), law.logcdf(*beyond))
+            return -float(logs.sum())
+
+        limits = _estimates(accepted, np.array([float(np.median(best[quoted_at])), spread[1].mean]))
+    figures = tuple(_figures(history, i, bool(notes)) for i in np.flatnonzero(known).tolist())
+    return DealerFit(
+        family,
+        len(history),
+        spread[0],
+        _positive(spread[1]),
+        spread[2] if sized else None,
+        limits[0] if limits else None,
+        _positive(limits[1]) if limits else None,
+        figures,
+        tuple(notes),
+    )
+
+
+def _positive(log: Estimate) -> Estimate:
+    """An estimate of a logarithm, of what it is the logarithm of."""
+    return Estimate(
+        *(float(np.exp(one)) for one in (log.mean, log.ci_low, log.ci_high) if one is not None)
+    )
+
+
+def _figures(history: RequestHistory, i: int, all_alike: bool) -> DealerFigures:
+    there, asked = np.isfinite(history.distance[:, i]), history.asked[:, i]
+    share = wilson(int(there.sum()), int(asked.sum()))
+    hit = wilson(int((history.winner == i).sum()), int(there.sum()))
+    quoted = history.distance[there, i]
+    wide = (
+        normal_quantile(0.975) * float(quoted.std(ddof=1)) / len(quoted) ** 0.5
+        if len(quoted) > 1
+        else None
+    )
+    mean = float(quoted.mean())
+    ends = (None, None) if wide is None else (mean - wide, mean + wide)
+    return DealerFigures(
+        history.dealers[i],
+        Estimate(share[0] or 0.0, *share[1:]),
+        None if all_alike else Estimate(hit[0] or 0.0, *hit[1:]),
+        Estimate(mean, *ends),
+    )
+
+
+def _estimates(loss: Any, first: Floats) -> list[Estimate]:
+    """Minimum of a negative log-likelihood, with intervals from its curvature there."""
+    found = minimize(
+        loss, first, method="Nelder-Mead", options={"xatol": 1e-6, "fatol": 1e-9, "maxiter": 4_000}
+    )
+    curve = _hessian(loss, found.x)
+    errors = np.sqrt(np.maximum(np.diag(np.linalg.pinv(curve)), 0.0))
+    z = normal_quantile(0.975)
+    return [
+        Estimate(float(at), float(at - z * e), float(at + z * e))
+        for at, e in zip(found.x, errors, strict=True)
+    ]
+
+
+def _hessian(loss: Any, at: Floats) -> Floats:
+    """Second derivatives by central differences."""
+    step = 1e-4 * np.maximum(np.abs(at), 0.1)
+    unit = np.diag(step)
+    rows = [
+        [loss(at + a + b) - loss(at + a - b) - loss(at - a + b) + loss(at - a - b) for b in unit]
+        for a in unit
+    ]
+    return np.asarray(np.array(rows) / (4.0 * np.outer(step, step)))

@@ -1,0 +1,190 @@
+"""Panels: the numbers that dealers of a market have, shipped or from a file.
+
+name = "mine"
+unit = "million EUR"
+source = "our requests of 2026"
+dealers = 2
+alpha = [-1.9, -0.3]              # a number for each dealer, or one for all
+beta = [11.0, 3.5]
+noise = 0.06
+...
+"""
+
+import tomllib
+from dataclasses import dataclass, fields, replace
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Final, Self
+
+import numpy as np
+
+from tercel.core.arrays import Floats
+from tercel.core.errors import ConfigError, check_known, refuse_if
+from tercel.market.dealers.quotes import inventory_cost
+
+FOLDER: Final = files("tercel.market.dealers") / "presets"
+SECONDS: Final = 86_400.0
+"""Seconds of a day, as volatilities and rates have it."""
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Dealers of one market, most numbers float64 (D,), one each.
+
+    Attributes
+    ----------
+    name, unit, source : str
+        What it is called, what a size counts, and where its numbers come from; numbers without a source are priors.
+    sigma : float
+        Volatility of the mid, bps per square root of a day.
+    size : float
+        Units of a usual request.
+    large, largest : float
+        Units of a large request, and of the largest that anybody answers.
+    book_bps : float
+        What a usual order costs in the book instead, bps of mid.
+    rate : float
+        Requests of others a day and side that a dealer trades on: more of them make inventory cheaper.
+    alpha, beta : float64 (D,)
+        Hit curves: the probability to win at the distance d is ``1 / (1 + exp(alpha + beta d))``.
+    gamma : float64 (D,)
+        Risk aversion, 1 / (bps x unit): more skews more.
+    noise : float64 (D,)
+        Scale of the logistic noise of a distance, bps: what makes the best of several quotes better than one.
+    answers : float64 (D,)
+        Probability of an answer.
+    answer_s : float64 (D,)
+        Mean time to an answer, s (exponential).
+    ahead : float64 (D,)
+        What a dealer who lost trades ahead, times the size of the request.
+    tolerance : float64 (D,)
+        Move against it, bps, beyond which a last look refuses; infinite: quotes are firm.
+    hold_s : float64 (D,)
+        Time from acceptance to the answer of the last look, s.
+    hedge_bps : float64 (D,)
+        Marginal cost of inventory, bps, beyond which a dealer hedges in the book at once.
+    impact : float
+        What one unit traded in the book moves the price, bps; 0 in a market that has a law of impact of its own.
+    cost_share : float
+        Cost of an answer as a share of the client's surplus: dealers answer less the more are asked (Wang 2023).
+    two_way : float
+        What a request that hides its side adds to each distance, bps; nobody can trade ahead of it.
+    """
+
+    name: str
+    unit: str
+    source: str
+    sigma: float
+    size: float
+    large: float
+    largest: float
+    book_bps: float
+    rate: float
+    impact: float
+    cost_share: float
+    two_way: float
+    alpha: Floats
+    beta: Floats
+    gamma: Floats
+    noise: Floats
+    answers: Floats
+    answer_s: Floats
+    ahead: Floats
+    tolerance: Floats
+    hold_s: Floats
+    hedge_bps: Floats
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that are none, and arrays of several lengths."""
+        arrays = [getattr(self, name) for name in PER_DEALER]
+        lengths = {len(one) for one in arrays}
+        numbers = np.concatenate([*arrays, [self.sigma, self.size, self.rate, self.impact]])
+        if (
+            len(lengths) != 1
+            or min(lengths) < 1
+            or np.isnan(numbers).any()
+            or not (numbers[len(self.alpha) :] >= 0.0).all()
+            or min(self.size, self.rate, self.beta.min()) <= 0.0
+            or self.answers.max() > 1.0
+            or not 0.0 <= self.cost_share < 1.0
+        ):
+            raise ConfigError(
+                "a panel: as many of each number as dealers, none negative but alpha, probabilities up to 1",
+                f"{self.name}: { ({name: getattr(self, name).tolist() for name in PER_DEALER}) }"[
+                    :300
+                ],
+                "correct its file",
+            )
+
+    def __len__(self) -> int:
+        return len(self.alpha)
+
+    @property
+    def per_unit(self) -> Floats:
+        """Marginal cost of a unit of inventory, bps, (D,)."""
+        return inventory_cost(self.gamma, self.sigma, self.rate, self.size, self.alpha, self.beta)
+
+    def drawn(self, seed: int, spread: float = 0.35) -> Self:
+        """Other dealers of the same market: each number times a lognormal one with the standard deviation `spread`.
+
+        Probabilities stay below 1; `alpha` moves by as much as 3 x `spread`, so that spreads differ by dealer.
+        """
+        rng = np.random.default_rng(seed)
+        by = {name: np.exp(spread * rng.standard_normal(len(self))) for name in PER_DEALER}
+        changed = {name: getattr(self, name) * by[name] for name in PER_DEALER}
+        changed["alpha"] = self.alpha + 3.0 * np.log(by["alpha"])
+        changed["answers"] = np.minimum(changed["answers"], 0.99)
+        return replace(self, **changed)
+
+    def firm(self) -> Self:
+        """The same without last look, leakage and costs of answering: more dealers are always better."""
+        zero = np.zeros(len(self))
+        return replace(
+            self, ahead=zero, cost_share=0.0, tolerance=zero + np.inf, hedge_bps=zero + np.inf
+        )
+
+
+PER_DEALER: Final = tuple(one.name for one in fields(Panel) if one.type == Floats)
+
+
+DRAWN: Final = "drawn"
+"""Word for dealers that are drawn anew: of the panel `equity`, other ones for each seed."""
+
+
+def located(name: str) -> str:
+    """A panel's name, or the whole path of its file, once it was read."""
+    load_panel(name)
+    return str(Path(name).resolve()) if name.endswith(".toml") else name
+
+
+def load_panel(name: str | Path) -> Panel:
+    """A panel by its name, or from a file of the same keys.
+
+    Raises
+    ------
+    ConfigError
+        An unknown name, an unreadable file, numbers that will not do.
+
+    >>> len(load_panel("eurusd")), load_panel("gbpusd").unit
+    (10, 'million USD')
+    """
+    path = Path(name)
+    known = sorted(one.name.removesuffix(".toml") for one in FOLDER.iterdir())
+    if path.suffix == ".toml":
+        refuse_if(not path.is_file(), "a panel of dealers (.toml)", f"no file {path}", "name one")
+        text = path.read_text(encoding="utf-8")
+    else:
+        check_known(str(name), known, "a panel of dealers, or a file of one (.toml):")
+        text = (FOLDER / f"{name}.toml").read_text(encoding="utf-8")
+    try:
+        found: dict[str, Any] = tomllib.loads(text)
+        shape = int(found.pop("dealers"))
+        for one in PER_DEALER:
+            found[one] = np.broadcast_to(np.asarray(found[one], np.float64), shape)
+        return Panel(**found)
+    except (tomllib.TOMLDecodeError, KeyError, TypeError, ValueError) as error:
+        raise ConfigError(
+            f"a panel's keys: dealers, {', '.join(one.name for one in fields(Panel))}",
+            f"{name}: {error}",
+            "compare it with a shipped one",
+        ) from error

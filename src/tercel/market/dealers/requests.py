@@ -1,0 +1,277 @@
+"""Requests for quote: what dealers answer, who wins, and what the request does to dealers and price.
+
+A request has a side (+1 where the client buys), a size in units of the panel, and dealers who are asked. Distances are
+bps of mid against the client. Arrays have a row a market and a column a dealer, ``(m, D)``: many markets at once.
+
+**Leakage.** Dealers who were asked one-way know the side. Each who answered and lost trades `ahead` times the size in the
+client's direction; the winner hedges what is beyond the inventory at which a hedge pays (`hedge_bps`). Both move the
+price, and a dealer who quotes knows it (:func:`moved`; Baldauf & Mollner 2024).
+
+**Memory.** Dealers who were asked often for nothing answer less, and a client after whose trades the price went against
+the dealer gets wider quotes: no gain is left for requests that only look, or that know where the price goes.
+"""
+
+from dataclasses import dataclass
+from typing import Final, Self
+
+import numpy as np
+
+from tercel.core.arrays import Bools, Floats, Ints
+from tercel.market.dealers.panel import Panel
+from tercel.market.dealers.quotes import best_distance
+
+FORGETS: Final = 0.1
+"""Weight of the last trade in what a dealer expects a client's trades to cost."""
+PATIENCE: Final = 4.0
+"""Requests with a trade that a client is taken to have made before."""
+SECONDS: Final = 86_400.0
+
+
+@dataclass
+class State:
+    """What dealers remember, changed by each request.
+
+    Attributes
+    ----------
+    inventory : float64 (m, D)
+        Units that each dealer holds, negative where it is short.
+    toxicity : float64 (m, D)
+        Mean move against each dealer after its trades with the client, bps.
+    asked, traded : float64 (m,)
+        Requests of the client so far, and those that ended in a trade.
+    """
+
+    inventory: Floats
+    toxicity: Floats
+    asked: Floats
+    traded: Floats
+
+    @classmethod
+    def empty(cls, markets: int, dealers: int) -> Self:
+        """Dealers without a position who do not know the client yet."""
+        zero = np.zeros((markets, dealers))
+        return cls(zero, zero.copy(), np.zeros(markets), np.zeros(markets))
+
+    @classmethod
+    def drawn(cls, panel: Panel, markets: int, rng: np.random.Generator) -> Self:
+        """Dealers with positions from the trades of others: normal, two usual sizes wide, hedged as they hedge."""
+        one = cls.empty(markets, len(panel))
+        one.inventory = 2.0 * panel.size * rng.standard_normal(one.inventory.shape)
+        one.inventory += hedges(panel, one.inventory)
+        return one
+
+    @property
+    def patience(self) -> Floats:
+        """What an answer's probability is multiplied by, (m,): the share of requests that ended in a trade, 1 at first."""
+        return (PATIENCE + self.traded) / (PATIENCE + self.asked)
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What dealers answered to requests, one row each.
+
+    Attributes
+    ----------
+    distance : float64 (m, D)
+        Distance of each quote, bps against the client; NaN where there is none.
+    after_s : float64 (m, D)
+        When it came, s after the request; NaN where there is none.
+    """
+
+    distance: Floats
+    after_s: Floats
+
+    @property
+    def there(self) -> Bools:
+        """Whether each dealer answered, (m, D)."""
+        return np.isfinite(self.distance)
+
+    @property
+    def ranked(self) -> Floats:
+        """Distances as they are compared, infinite where there is no quote."""
+        return np.where(self.there, self.distance, np.inf)
+
+    @property
+    def best(self) -> Ints:
+        """Dealer of the best quote, of equal ones the first to answer; -1 where nobody answered, (m,)."""
+        ties = self.ranked == self.ranked.min(axis=1, keepdims=True)
+        first = np.where(ties & self.there, self.after_s, np.inf)
+        return np.where(self.there.any(axis=1), np.argmin(first, axis=1), -1)
+
+    @property
+    def cover(self) -> Floats:
+        """Second-best distance, bps; NaN where fewer than two answered, (m,)."""
+        if self.distance.shape[1] < 2:
+            return np.full(len(self.distance), np.nan)
+        second = np.partition(self.ranked, 1, axis=1)[:, 1]
+        return np.where(np.isfinite(second), second, np.nan)
+
+
+def chances(panel: Panel, asked: Bools, patience: Floats) -> Floats:
+    """Probability that each dealer answers, if it is asked with the others, (m, D).
+
+    An answer costs a share x of what the client gains: n dealers answer with probability ``1 - x^(1 / (n - 1))``, so that
+    one more answer is worth its cost (Wang 2023).
+    """
+    others = np.maximum(asked.sum(axis=1) - 1, 1)
+    willing = np.where(asked.sum(axis=1) > 1, 1.0 - panel.cost_share ** (1.0 / others), 1.0)
+    return np.asarray(panel.answers * (willing * patience)[:, None])
+
+
+def moved(
+    panel: Panel, state: State, side: Ints, size: Floats, asked: Bools, hidden: bool
+) -> Floats:
+    """What each dealer expects a trade to move the price against its hedge, bps, (m, D): rivals who lose trade first, its own
+    hedge pays half of what it moves.
+
+    No quote is nearer to mid: who buys and sells again would else earn what the dealers' own trades move.
+    """
+    rivals = np.where(asked, panel.ahead * panel.answers, 0.0) * (0.0 if hidden else 1.0)
+    first = size[:, None] * (rivals.sum(axis=1, keepdims=True) - rivals)
+    own = side[:, None] * hedges(panel, state.inventory - (side * size)[:, None])
+    return np.asarray(panel.impact * (first + 0.5 * np.maximum(own, 0.0)))
+
+
+def quotes(
+    panel: Panel,
+    state: State,
+    side: Ints,
+    size: Floats,
+    asked: Bools,
+    rng: np.random.Generator,
+    *,
+    hidden: bool = False,
+) -> Answers:
+    """What the dealers who are asked answer.
+
+    Parameters
+    ----------
+    panel : Panel
+    state : State
+    side : int64 (m,)
+        +1 where the client buys.
+    size : float64 (m,)
+        Units.
+    asked : bool (m, D)
+    rng : Generator
+        Draws as many numbers whoever is asked, so that two ways to ask meet the same dealers.
+    hidden : bool
+        The request is two-way: nobody knows its side.
+
+    >>> from tercel.market.dealers.panel import load_panel
+    >>> three, rng = np.arange(10)[None] < 3, np.random.default_rng(7)
+    >>> one = quotes(load_panel("eurusd"), State.empty(1, 10), np.array([1]), np.ones(1), three, rng)
+    >>> one.there.sum().item(), one.best.tolist()
+    (3, [2])
+    """
+    shape = asked.shape
+    answer, noise, wait = rng.random(shape), rng.logistic(size=shape), rng.exponential(size=shape)
+    asked = asked & (size <= panel.largest)[:, None]
+    there = asked & (answer < chances(panel, asked, state.patience))
+    cost = panel.per_unit * (size[:, None] - 2.0 * side[:, None] * state.inventory)
+    cost = cost + np.maximum(state.toxicity, 0.0)
+    least = moved(panel, state, side, size, asked, hidden)
+    cost += least + (panel.two_way if hidden else 0.0)
+    distance = best_distance(panel.alpha, panel.beta, cost) + panel.noise * noise
+    return Answers(
+        np.where(there, np.maximum(distance, least), np.nan),
+        np.where(there, panel.answer_s * wait, np.nan),
+    )
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How requests ended.
+
+    Attributes
+    ----------
+    answers : Answers
+    winner : int64 (m,)
+        Dealer who traded, -1 where nobody did.
+    rejected : bool (m,)
+        Whether the best dealer's last look refused.
+    paid : float64 (m,)
+        Distance of the trade, bps; NaN where there was none.
+    ahead : float64 (m,)
+        Units that dealers who lost trade in the client's direction.
+    hedge : float64 (m,)
+        Units that dealers hedge in the client's direction.
+    """
+
+    answers: Answers
+    winner: Ints
+    rejected: Bools
+    paid: Floats
+    ahead: Floats
+    hedge: Floats
+
+    @property
+    def traded(self) -> Bools:
+        """Whether somebody traded, (m,)."""
+        return self.winner >= 0
+
+    def drift(self, panel: Panel) -> Floats:
+        """What the request moves the price against the client, bps, (m,), by the panel's `impact`."""
+        return np.asarray(panel.impact * (self.ahead + self.hedge))
+
+
+def request(
+    panel: Panel,
+    state: State,
+    side: Ints,
+    size: Floats,
+    asked: Bools,
+    rng: np.random.Generator,
+    *,
+    within: Floats | float = np.inf,
+    hidden: bool = False,
+) -> Outcome:
+    """Ask, trade at the best quote within a reservation, and change `state` by it.
+
+    Parameters
+    ----------
+    within : float64 (m,) or float
+        Largest distance that the client accepts, bps.
+
+    The other parameters are those of :func:`quotes`. A dealer with a last look refuses where the price has moved by more
+    than its tolerance against it while it held the request.
+    """
+    answers = quotes(panel, state, side, size, asked, rng, hidden=hidden)
+    moves = rng.standard_normal(len(side))
+    best = answers.best
+    at = np.arange(len(side)), best
+    wanted = (best >= 0) & (answers.ranked[at] <= within)
+    against = panel.sigma * np.sqrt(panel.hold_s[best] / SECONDS) * moves
+    rejected = wanted & (against > panel.tolerance[best])
+    winner = np.where(wanted & ~rejected, best, -1)
+    won = (winner >= 0)[:, None] & (np.arange(asked.shape[1]) == best[:, None])
+    state.asked += asked.any(axis=1)
+    state.traded += winner >= 0
+    state.inventory -= np.where(won, (side * size)[:, None], 0.0)
+    hedge = hedges(panel, state.inventory)
+    state.inventory += hedge
+    lost = answers.there & ~won
+    ahead = np.where(lost, panel.ahead, 0.0).sum(axis=1) * size * (0.0 if hidden else 1.0)
+    # Where nothing traded they close most of it again, the more the less this client trades, and move the price by less
+    # than half of what a trade in the book costs: who asks for nothing could else sell what it holds at a better price.
+    unfounded = np.minimum(
+        ahead * state.patience**4, 0.5 * panel.book_bps / max(panel.impact, 1e-12)
+    )
+    ahead = np.where(winner >= 0, ahead, unfounded)
+    paid = np.where(winner >= 0, answers.distance[at], np.nan)
+    return Outcome(answers, winner, rejected, paid, ahead, side * hedge.sum(axis=1))
+
+
+def hedges(panel: Panel, inventory: Floats) -> Floats:
+    """Units that each dealer trades in the book at once, (m, D): back to the inventory whose marginal cost is
+    `hedge_bps`.
+    """
+    room = panel.hedge_bps / (2.0 * panel.per_unit)
+    return np.asarray(np.clip(inventory, -room, room) - inventory)
+
+
+def learn(state: State, outcome: Outcome, move: Floats) -> None:
+    """Tell the dealers who traded how far the price went in the client's favour afterwards, bps, (m,)."""
+    at = np.flatnonzero(outcome.traded)
+    who = outcome.winner[at]
+    state.toxicity[at, who] += FORGETS * (move[at] - state.toxicity[at, who])

@@ -1,0 +1,110 @@
+"""Fits to a desk's requests: the truth is inside the intervals as often as they say, and damaged files are refused."""
+
+import numpy as np
+import pytest
+
+from tercel.core.errors import DataError
+from tercel.market.dealers.history import drawn_history, fit, read_history, simulated
+from tercel.market.dealers.panel import load_panel
+
+TRUTH = {"half_spread": 1.0, "dispersion": 0.3, "reservation": 1.2, "reservation_scale": 0.4}
+
+
+def covered(repetitions: int, family: str) -> dict[str, float]:
+    """Share of fits whose interval has the truth."""
+    counts = dict.fromkeys(TRUTH, 0)
+    for seed in range(repetitions):
+        found = fit(drawn_history((1.0, 0.3), (1.2, 0.4), 3, 5000, seed, family), family)
+        for name, value in TRUTH.items():
+            one = getattr(found, name)
+            counts[name] += one.ci_low <= value <= one.ci_high
+    return {name: count / repetitions for name, count in counts.items()}
+
+
+def test_a_fit_finds_the_law_that_requests_were_drawn_from():
+    """8 fits: fewer than 6 hits of a 95 % interval have a chance below 1 in 170."""
+    assert min(covered(8, "logistic").values()) >= 0.7
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("family", ["logistic", "normal"])
+def test_intervals_have_the_truth_as_often_as_they_say(family):
+    """200 histories of 5,000 requests: 90 to 99 %."""
+    found = covered(200, family)
+    assert min(found.values()) >= 0.9
+    assert max(found.values()) <= 0.995
+
+
+def written(history, side: int = 1) -> str:
+    """A file of a history."""
+    rows = ["time,side,size,dealer,quote,mid,won"]
+    for i in range(len(history)):
+        for d, dealer in enumerate(history.dealers):
+            if history.asked[i, d]:
+                distance = history.distance[i, d]
+                quote = "" if np.isnan(distance) else f"{100 * (1 + side * distance / 1e4):.12f}"
+                won = "yes" if history.winner[i] == d else "no"
+                word = "buy" if side > 0 else "sell"
+                rows.append(
+                    f"2026-03-02T10:{i // 60:02}:{i % 60:02}Z,{word},{float(history.size[i])!r},{dealer},{quote},100,{won}"
+                )
+    return "\n".join(rows) + "\n"
+
+
+@pytest.mark.parametrize("side", [1, -1])
+def test_a_file_gives_the_history_that_was_written(tmp_path, side):
+    history = simulated(load_panel("eurusd"), 200, 3, 4, (0.4, 0.1))
+    path = tmp_path / "requests.csv"
+    path.write_text(written(history, side).replace("dealer,", "counterparty,", 1))
+    found = read_history(path)
+    assert found.dealers == tuple(sorted(history.dealers))
+    order = [history.dealers.index(name) for name in found.dealers]
+    assert np.allclose(found.distance, history.distance[:, order], atol=1e-6, equal_nan=True)
+    assert (found.asked == history.asked[:, order]).all()
+    assert np.allclose(found.size, history.size)
+    assert [found.dealers[w] if w >= 0 else "" for w in found.winner] == [
+        history.dealers[w] if w >= 0 else "" for w in history.winner
+    ]
+
+
+def test_without_lost_requests_the_hit_ratio_is_not_fitted_and_said():
+    found = fit(drawn_history((1.0, 0.3), (99.0, 0.1), 3, 200, 1))
+    assert found.reservation is None
+    assert {one.hit for one in found.dealers} == {None}
+    assert "every request was traded" in found.notes[0]
+
+
+GOOD = (
+    "time,side,size,dealer,quote,mid,won\n"
+    "2026-03-02T10:00:00Z,buy,5,A,100.1,100,yes\n"
+    "2026-03-02T10:00:00Z,buy,5,B,100.2,100,no\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected", "row"),
+    [
+        ("5,B,100.2", "5,A,100.2", "one quote of a dealer", 2),
+        ("100.2,100,no", "100.2,100,yes", "one winner", 2),
+        ("100.1,100,yes", ",100,yes", "a quote of the winner", 2),
+        ("100.2,100,no", "-100.2,100,no", "a quote above 0", 3),
+        ("100.2,100,no", "100.2,0,no", "a mid above 0", 3),
+        ("100.2,100,no", "100.2,,no", "a mid above 0", 3),
+        ("100.2,100,no", "1.002,100,no", "within 2000 bps", 3),
+        ("100.2,100,no", "100.2,100,maybe", "yes or no", 3),
+        ("buy,5,B", "hold,5,B", "a side", 3),
+        ("size,dealer", "volume,dealer", "size", None),
+    ],
+)
+def test_a_damaged_file_is_refused_with_its_row(tmp_path, old, new, expected, row):
+    path = tmp_path / "requests.csv"
+    path.write_text(GOOD.replace(old, new, 1))
+    with pytest.raises(DataError) as error:
+        read_history(path)
+    assert expected in error.value.expected
+    assert row is None or f"row {row}" in error.value.received
+
+
+def test_few_quotes_are_not_fitted():
+    with pytest.raises(DataError, match="20 quotes"):
+        fit(drawn_history((1.0, 0.3), (1.2, 0.4), 3, 5, 1))
