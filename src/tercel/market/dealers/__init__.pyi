@@ -1,9 +1,8 @@
-from tercel.market.dealers.panel import Panel as Panel, load_panel as load_panel
-from tercel.market.dealers.requests import (
-    Answers as Answers,
-    Outcome as Outcome,
-    State as State,
-    request as request,
-)
+from tercel.market.dealers.panel import Panel as Panel
+from tercel.market.dealers.panel import load_panel as load_panel
+from tercel.market.dealers.requests import Answers as Answers
+from tercel.market.dealers.requests import Outcome as Outcome
+from tercel.market.dealers.requests import State as State
+from tercel.market.dealers.requests import request as request
 
 __all__ = ["Answers", "Outcome", "Panel", "State", "load_panel", "request"]
