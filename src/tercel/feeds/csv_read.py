@@ -24,7 +24,7 @@ from tercel.core.tables.text import (
     shown_signs,
     with_point,
 )
-from tercel.core.tables.times import resolve
+from tercel.core.tables.times import utc_of_local
 from tercel.feeds.csv_map import UNIT_NS, FileMap, LevelMap, OrderMap, QuoteMap, TradeMap
 from tercel.feeds.members import Member
 from tercel.market.tape import schema
@@ -257,7 +257,7 @@ def read_text(
     whose = frame.select(stripped(file.symbol)).to_series() if file.symbol else None
     for name, one in times.items():
         if typed.schema[name] == pl.Datetime("ns"):  # of local clocks
-            moments, unshown = resolve(
+            moments, unshown = utc_of_local(
                 typed[name], clock.timezone or timezone, clock.repeated_hour, whose
             )
             text.refuse(

@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 from hypothesis import given, strategies as st
 
-from tercel.core.tables.times import resolve
+from tercel.core.tables.times import utc_of_local
 
 BACK = {
     "America/Chicago": "2024-11-03T07:00",
@@ -29,7 +29,7 @@ def clock_of(moments, zone):
 @pytest.mark.parametrize("descending", [False, True])
 def test_a_day_of_25_hours_comes_back_moment_by_moment(zone, descending):
     true = moments_of(zone, np.arange(-12 * 3600, 13 * 3600, 7)).sort(descending=descending)
-    moments, unshown = resolve(clock_of(true, zone), zone)
+    moments, unshown = utc_of_local(clock_of(true, zone), zone)
     assert moments.to_list() == true.to_list()
     assert moments.dtype == true.dtype
     assert not unshown.any()
@@ -43,7 +43,7 @@ def test_a_day_of_25_hours_comes_back_moment_by_moment(zone, descending):
 def test_sparse_rows_are_right_or_not_shown(zone, seconds, descending):
     true = moments_of(zone, sorted(seconds, reverse=descending))
     local = clock_of(true, zone)
-    moments, unshown = resolve(local, zone)
+    moments, unshown = utc_of_local(local, zone)
     assert moments.filter(~unshown).to_list() == true.filter(~unshown).to_list()
     twice = local.dt.replace_time_zone(zone, ambiguous="null").is_null()
     assert not (unshown & ~twice).any()
@@ -64,7 +64,7 @@ def test_the_disorder_of_a_feed_does_not_hide_the_change_nor_make_one(seed, nois
     late = np.argsort(seconds + rng.uniform(0, noise, len(seconds)), kind="stable")
     true = moments_of("America/Chicago", seconds[late])
     local = clock_of(true, "America/Chicago")
-    moments, unshown = resolve(local, "America/Chicago")
+    moments, unshown = utc_of_local(local, "America/Chicago")
     if one_pass == "both":
         assert not unshown.any()
         assert moments.to_list() == true.to_list()
@@ -80,9 +80,9 @@ def test_a_jumbled_file_shows_nothing_and_the_setting_decides():
     true = moments_of(zone, np.random.default_rng(0).permutation(np.arange(-9000, 9000, 60)))
     local = clock_of(true, zone)
     twice = local.dt.replace_time_zone(zone, ambiguous="null").is_null()
-    assert resolve(local, zone)[1].to_list() == twice.to_list()
+    assert utc_of_local(local, zone)[1].to_list() == twice.to_list()
     for which, ambiguous in (("first", "earliest"), ("second", "latest")):
-        moments, unshown = resolve(local, zone, which)
+        moments, unshown = utc_of_local(local, zone, which)
         assert not unshown.any()
         stated = local.dt.replace_time_zone(zone, ambiguous=ambiguous)
         assert moments.to_list() == stated.dt.convert_time_zone("UTC").to_list()
@@ -91,7 +91,7 @@ def test_a_jumbled_file_shows_nothing_and_the_setting_decides():
 def test_the_setting_leaves_what_the_file_shows():
     true = moments_of("Europe/London", [-4000, -3000, -600, 600, 3000, 4000])
     assert (
-        resolve(clock_of(true, "Europe/London"), "Europe/London", "first")[0].to_list()
+        utc_of_local(clock_of(true, "Europe/London"), "Europe/London", "first")[0].to_list()
         == true.to_list()
     )
 
@@ -103,14 +103,14 @@ def test_each_symbol_has_its_own_sequence():
         moments_of(zone, [-5000, -1000, 5000]),
     )
     both, by = pl.concat([dense, thin]), pl.Series(["A"] * len(dense) + ["B"] * len(thin))
-    moments, unshown = resolve(clock_of(both, zone), zone, by=by)
+    moments, unshown = utc_of_local(clock_of(both, zone), zone, by=by)
     assert moments.filter(~unshown).to_list() == both.filter(~unshown).to_list()
     assert unshown.arg_true().to_list() == [len(dense) + 1]
 
 
 def test_a_time_that_never_was_and_a_cell_without_one_are_null():
     local = pl.Series(["2024-03-10T01:59", None, "2024-03-10T02:15", "2024-03-10T03:00"])
-    moments, unshown = resolve(
+    moments, unshown = utc_of_local(
         local.str.to_datetime("%Y-%m-%dT%H:%M", time_unit="ns"), "America/New_York"
     )
     assert [None if m is None else f"{m:%H:%M}" for m in moments] == ["06:59", None, None, "07:00"]
@@ -119,7 +119,7 @@ def test_a_time_that_never_was_and_a_cell_without_one_are_null():
 
 def test_a_day_of_23_hours_comes_back():
     true = moments_of("Europe/London", np.arange(0, 24 * 3600, 60)).dt.offset_by("-7mo")
-    moments, unshown = resolve(clock_of(true, "Europe/London"), "Europe/London")
+    moments, unshown = utc_of_local(clock_of(true, "Europe/London"), "Europe/London")
     assert moments.to_list() == true.to_list()
     assert not unshown.any()
 
@@ -127,6 +127,6 @@ def test_a_day_of_23_hours_comes_back():
 def test_several_changes_of_the_clocks_in_one_file():
     true = moments_of("Europe/London", np.arange(-9000, 9000, 60))
     years = pl.concat([true.dt.offset_by("-1y").dt.offset_by("2d"), true])
-    moments, unshown = resolve(clock_of(years, "Europe/London"), "Europe/London")
+    moments, unshown = utc_of_local(clock_of(years, "Europe/London"), "Europe/London")
     assert moments.to_list() == years.to_list()
     assert not unshown.any()

@@ -121,8 +121,8 @@ class Desk(Closing):
         agreed: dict[str, str] = {}
 
         def agree(money: str) -> Mapping[str, str]:
-            """What is shown to a gate, once all that live asks is there: a gate that is not the desk's own looks at the
-            password itself."""
+            """Check the requirements of live trading once; return what a gate is shown. An external gate checks the password
+            itself."""
             if agreed:
                 return agreed
             shown = confirm, Path(tried or self.folder), time.time_ns()
@@ -431,8 +431,8 @@ class Desk(Closing):
     def bounds(self) -> ShadowBounds | None:
         """(``stage = "shadow"``) What the parents that are over would have cost at both bounds; written to the folder.
 
-        Parents worked in a market that showed no event have none. None in another stage. It
-        works the stream that the desk saw twice more: ``docs/shadow.md``.
+        None in every other stage. Parents without market events get no bounds. Replays the recorded stream twice
+        (``docs/shadow.md``).
         """
         venue = self._runtime.opened.venue
         if not isinstance(venue, ShadowVenue):

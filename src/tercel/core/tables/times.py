@@ -21,10 +21,10 @@ DAY_NS: Final = 86_400 * 10**9
 LEAST_STEP_NS: Final = 10**9
 """A step back in time of less than this is never taken for the change of the clocks."""
 NOISE: Final = 4
-"""The change must step back further than so many times the furthest that any row elsewhere lies behind one before."""
+"""The step back at a clock change must exceed this many times the largest disorder elsewhere in the file."""
 
 
-def resolve(
+def utc_of_local(
     local: pl.Series, zone: str, repeated: str = "", by: pl.Series | None = None
 ) -> tuple[pl.Series, pl.Series]:
     """Moments of local times, and which rows' moments the file does not show.
@@ -284,7 +284,7 @@ def days(table: Table, name: str) -> pl.Series:
 
 
 def _text(table: Table, name: str) -> pl.Series:
-    """Cells of times; of two dates the one as of which a broker says that it was."""
+    """Cells of times; of '01/02/2024 as of 12/29/2023' the date after 'as of'."""
     return table.frame[name].cast(pl.String).str.strip_chars().str.replace(r"^.* as of ", "")
 
 
@@ -363,7 +363,7 @@ def moments(table: Table, name: str, timezone: str = "") -> pl.Series:
         ZoneInfo(zone or "UTC")
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
         raise ConfigError(
-            "an IANA time zone", f"timezone = {timezone!r}", "write one such as America/New_York"
+            "an IANA time zone", f"timezone = {zone!r}", "write one such as America/New_York"
         ) from error
     cells = table.frame[name]
     if isinstance(cells.dtype, pl.Datetime):
@@ -394,11 +394,11 @@ def moments(table: Table, name: str, timezone: str = "") -> pl.Series:
     found = naive.dt.replace_time_zone("UTC")
     if local.any():
         rows = naive.filter(local)
-        resolved, unshown = resolve(rows, zone, table.map.repeated_hour)
+        resolved, unshown = utc_of_local(rows, zone, table.map.repeated_hour)
         if (
             unshown.any() and "symbol" in table.frame.columns
         ):  # a file may be in order symbol by symbol
-            resolved, unshown = resolve(rows, zone, by=table.frame["symbol"].filter(local))
+            resolved, unshown = utc_of_local(rows, zone, by=table.frame["symbol"].filter(local))
         places = local.arg_true()
         found = found.scatter(places, resolved)
         table.refuse(

@@ -98,7 +98,8 @@ def targets_of(config: DeskConfig) -> dict[str, Target] | None:
 
 
 def names_to_trade(path: Path, model: Path) -> tuple[str, ...]:
-    """Names of a file of targets, each of the panel of a model folder; of any name where that does not read.
+    """Instrument names in a file of targets. Each must be in the model's panel; any name is accepted if the model cannot be
+    loaded.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""From what a person wrote to the folder of a policy: the one way in, for every command that takes a policy."""
+"""A registry of policies in a folder, and the policy folder that a text names: a path, a name or `NAME@VERSION`."""
 
 import json
 import os
@@ -224,8 +224,8 @@ INSIDE: Final = ("", "policy")
 def open_registry(where: str | Path | None = None) -> Registry:
     """The registry that is meant: a folder, ``mlflow+URL``, or by default `TERCEL_REGISTRY`, else ``runs/registry``.
 
-    Another package gives a kind of registry by the entry point group ``tercel.registries``, under the word before the +:
-    what is called with the text and returns a :class:`~tercel.execution.registry.Registry`.
+    The kind ``mlflow`` comes from another package, by the entry point group ``tercel.registries``: a function of the text that
+    returns a :class:`~tercel.execution.registry.Registry`.
 
     Raises
     ------

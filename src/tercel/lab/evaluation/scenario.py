@@ -1,4 +1,4 @@
-"""Scenarios: orders in a market, and the episodes on which strategies work them; the same in every process."""
+"""A scenario: market, orders and seeds, which fix the judged episodes and the name of the folder of their results."""
 
 import hashlib
 import json
@@ -44,7 +44,7 @@ class Scenario:
     seeds : tuple of int
         Base seeds of the episodes, in equal parts.
     episodes : int
-        Number of episodes, on tape at most; 0: every window of a tape, :data:`EPISODES` of a simulated market.
+        Number of episodes; on tape an upper limit. 0: all windows of the tape, or :data:`EPISODES` in a simulated market.
     validation : bool
         Whether these episodes choose a baseline: on tape, windows of the training days.
     content : tuple of str
@@ -152,8 +152,8 @@ def _content(market: Market) -> tuple[str, ...]:
     return tuple(hashlib.sha256(file.read_bytes()).hexdigest() for file in files if file.is_file())
 
 
-def switching(folder: Path, regime: str, at_s: float) -> str:
-    """File of regimes in which `regime` begins so many seconds after arrival; a value of `Market.regimes`."""
+def write_regime_script(folder: Path, regime: str, at_s: float) -> str:
+    """Write a file of regimes in which `regime` begins `at_s` seconds after arrival; its path, a value of `Market.regimes`."""
     path = folder / "regimes" / f"{regime}-from-{at_s:g}-s.toml"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(f'[[script]]\nat_s = {at_s}\nregime = "{regime}"\n', encoding="utf-8")
@@ -161,8 +161,8 @@ def switching(folder: Path, regime: str, at_s: float) -> str:
 
 
 def with_orders(scenario: Scenario, orders: Sequence[Order]) -> dict[str, Scenario]:
-    """Scenarios of listed orders: the tape of each symbol, by name; a symbol whose horizons differ by a factor of two or
-    more has a scenario for each length, since strategies' estimates are of one.
+    """Scenarios of listed orders, by name: one for each symbol and power of two of the horizon (512 to 1,023 s, ...), since
+    strategies' estimates are of one length.
 
     Parameters
     ----------

@@ -47,7 +47,13 @@ class DailySeries:
         return len(self.days)
 
     def column(self, name: str) -> Floats:
-        """A column, or a word on what holds none."""
+        """A column by name.
+
+        Raises
+        ------
+        DataError
+            The series lacks it.
+        """
         if name not in self.columns:
             raise DataError(
                 f"a column {name} in {self.name}",
@@ -359,6 +365,8 @@ class Har:
             )
         return out[first:]
 
+
+# -- covariance -----------------------------------------------------------------------------------
 
 SINGULAR = 1e-12
 """Smallest over largest eigenvalue below which a matrix is singular."""

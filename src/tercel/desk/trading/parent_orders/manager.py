@@ -1,7 +1,7 @@
 """Parent order manager: accepts, pauses, amends, cancels parents; each has an executor that may be replaced.
 
-Failures are replaced and journaled: a strategy that raises or answers NaN by the fallback, an executor whose orders'
-fate was unknown for a while by a new one that works what is left. `SessionObserver` receives a session's events.
+A strategy that raises or returns NaN is replaced by `FALLBACK`. An executor that lost track of its orders is replaced by a
+new one for the remaining lots. Both are journaled. `SessionObserver` receives a session's events.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -65,7 +65,9 @@ class ParentOrderManager:
 
     Parameters
     ----------
-    gateway, stopper
+    gateway : OrderGateway
+    stopper : KillCanceller
+        Knows which agents are killed.
     strategies : Strategies
     follow : callable
         The follower of an instrument.
@@ -115,7 +117,7 @@ class ParentOrderManager:
         """Earliest time at which an executor is due."""
         return min([executor.due_ns for executor in self.executors.values()], default=FOREVER_NS)
 
-    # -- what people and pillars ask ------------------------------------------------------------------------------
+    # -- what people and other parts of the desk ask --------------------------------------------------------------
 
     def accept(
         self, request: ParentRequest, strategy: Strategy | None = None, operator: int | None = None
@@ -244,7 +246,7 @@ class ParentOrderManager:
         self.resume_work(id_)
 
     def resume_work(self, id_: str) -> None:
-        """Have a parent worked that was resumed; one whose orders given by hand are not over is, once they are."""
+        """Let a resumed parent be worked again; if manual orders are still open, work starts when they end."""
         executor = self.executors.get(id_)
         if executor is None:
             parent = self.gateway.ledger.parents.must(id_)
@@ -469,7 +471,7 @@ class ParentOrderManager:
             self.gateway.submit(self.cancels(executor.id), sender=Sender.MANAGER)
 
     def detach_all(self, instrument: str, reason: str) -> None:
-        """Retire executors whose book does not lead to an instrument's next rows: those that have arrived."""
+        """Retire the arrived executors of an instrument after a gap in its market data."""
         for executor in self:
             if executor.order.instrument == instrument and executor.arrived:
                 self.detach(executor, reason)

@@ -76,7 +76,7 @@ class TcaRecorder(SessionObserver):
                 for id_ in self._live[event.instrument] if len(traded) else ():
                     self._trades[id_].append(traded[:, [M_NS, M_PRICE, M_LOTS]])
         self._write(self._session.now_ns - WAITED_S[-1] * NS_PER_SECOND)
-        # A fill of a parent that was analysed never was, or was another: its cost is analysed again.
+        # A fill was busted or corrected after the analysis: the parent's cost is analysed again.
         ledger, waiting = self._session.ledger, {parent.id for parent, *_ in self._waiting}
         new = ledger.orders.rebooked[self._rebooked :]
         self._rebooked = len(ledger.orders.rebooked)

@@ -36,7 +36,7 @@ from tercel.lab.evaluation.pipeline.result import Result
 from tercel.lab.evaluation.pipeline.summary import EvaluationSummary
 from tercel.lab.evaluation.pipeline.views import KNOWS, notes_on, size_notes, untrained_in
 from tercel.lab.evaluation.risk_statistics import FROZEN, sample_size
-from tercel.lab.evaluation.scenario import PLAIN, Scenario, switching, with_orders
+from tercel.lab.evaluation.scenario import PLAIN, Scenario, with_orders, write_regime_script
 from tercel.lab.evaluation.windows import placebo_plan
 from tercel.market.regimes.law import NAMED
 from tercel.market.simulator.source import BOUNDS, by_level
@@ -351,7 +351,7 @@ def _adaptation(experiment: Experiment, everyone: list[Candidate], out: Path) ->
     main, work = experiment.main, dict[str, tuple[Scenario, list[Candidate], bool]]()
     for regime in NAMED:
         if regime != PLAIN:
-            script = switching(out, regime, main.task.horizon_s / 2)
+            script = write_regime_script(out, regime, main.task.horizon_s / 2)
             scenario = replace(main.in_market(regimes=script), name=f"{main.name} to {regime}")
             specialists = experiment.trained_for.get(regime, ())
             others = [one for one in specialists if one not in everyone]

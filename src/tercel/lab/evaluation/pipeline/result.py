@@ -132,9 +132,8 @@ class Episode:
     def plot(self, name: str = "") -> Figure:
         """The book through time with a strategy's fills on it; by default of the first candidate."""
         built, candidate = self._built(), self._candidate(name)
-        market = replace(built, judged=built.judged, plan=self._plan(built))
-        settings = self._scenario
-        return book_example(settings, market, candidate.strategy(built)).figure
+        market = replace(built, plan=self._plan(built))
+        return book_example(self._scenario, market, candidate.strategy(built)).figure
 
     def _built(self) -> BuiltMarket:
         return cached_market(self._scenario)
@@ -277,7 +276,7 @@ class Row:
     unfilled_share : float
         Share of the lots that stayed unfilled.
     vs_best : Comparison or None
-        With the best written strategy; None for that one itself.
+        With the best baseline, a written rule that learned nothing; None for that one itself.
     """
 
     strategy: str

@@ -39,8 +39,6 @@ from tercel.market.flow.queue_reactive.preset import (
 )
 from tercel.market.observed import Observed, observe
 
-# -- the latent rate of market orders behind minute counts --
-
 # -- minute activity -------------------------------------------------------------------------------
 # Activity of the calibration minutes: a seasonal curve, each minute's excess, and its market-order rate.
 #
@@ -462,7 +460,7 @@ def _weights(
     totals: Sequence[Floats],
     apart: Collection[str] = (),
 ) -> tuple[list[Floats], float]:
-    """Raked tables, flat, in the order of `tables.WEIGHTS`, and the mean log likelihood of the events.
+    """Raked tables, flat, in the order of `preset.WEIGHTS`, and the mean log likelihood of the events.
 
     Those that stand `apart` know nothing: every class of theirs is one.
     """
@@ -499,7 +497,7 @@ def _offsets(
     markets: Floats,
     total: Floats,
 ) -> Floats:
-    """Known factors of the weights, float64[n, 6]: see `rake.expect`, and `kernel.offsets` for the market's own.
+    """Known factors of the weights, float64[n, 6]: see `edges.expect`, and `kernel.offsets` for the market's own.
 
     `markets` float64[n]: factor of market orders in the event's minute. `total` float64[n, 2]: sums of the weights of
     the orders at the best bid and ask.
