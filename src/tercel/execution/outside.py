@@ -181,7 +181,8 @@ class Outside:
 
     def _request(self, states: Ints, view: View, asks: Asks, rng: np.random.Generator) -> None:
         asked = asks.dealers & (asks.lots > 0)[:, None]
-        size, side = asks.lots / self.terms.lots, view.side
+        size = asks.lots / self.terms.lots
+        side = view.side
         found = request(
             self.panel, self.state, side, size, asked, rng, within=asks.within, hidden=asks.hidden
         )
@@ -209,7 +210,8 @@ class Outside:
 
     def _book(self, states: Ints, view: View, lots: Ints, distance: Floats) -> None:
         """Book trades at a distance from mid, bps, in half ticks x lots, rounded against the order."""
-        mid2, side = states[:, sim.MID2], view.side
+        mid2 = states[:, sim.MID2]
+        side = view.side
         since = np.asarray(side * (mid2 - states[:, sim.DECISION_MID2]) * lots, np.int64)
         paid = np.ceil(distance * 1e-4 * mid2 * lots - 1e-9).astype(np.int64)
         states[:, sim.SPREAD] += paid

@@ -1,7 +1,7 @@
 """Where to trade: book, request to dealers, or block, by expected all-in cost, learned from what was traded.
 
 `book` works an order in the order book. `rfq` asks the best dealers for all of it at arrival, and works in the book what
-nobody gives within what the book is expected to cost. `block` works it in the book and rests what is not due yet in the
+no dealer gives within what the book is expected to cost. `block` works it in the book and rests what is not due yet in the
 crossing session. `routed` takes for each order the way, the dealers and the split with the lowest expected cost plus
 `risk` times its standard deviation.
 
@@ -32,7 +32,10 @@ SURE: Final = 0.3
 """Standard deviation of what a request leaks before any was seen, as a share of what the panel says."""
 SPLIT: Final = 0.5
 """Share of a split order that dealers are asked for."""
-BOOK, RFQ, BLOCK, ROUTED = "book", "rfq", "block", "routed"
+BOOK = "book"
+RFQ = "rfq"
+BLOCK = "block"
+ROUTED = "routed"
 LEAST: Final = 1
 """Smallest quantity that is crossed, lots."""
 
@@ -75,7 +78,8 @@ class Knowledge:
     @classmethod
     def expected(cls, terms: Terms, base: Mapping[tuple[float, bool], tuple[float, float]]) -> Self:
         """Knowledge before the first trade."""
-        panel, zero = terms.panel, np.zeros(len(terms.panel))
+        panel = terms.panel
+        zero = np.zeros(len(terms.panel))
         drift = panel.impact * float((panel.ahead * panel.answers).mean())
         sure = (SURE * drift + 1e-9) ** -2
         noise = float(panel.noise.mean()) * np.pi / np.sqrt(3.0)
@@ -129,26 +133,28 @@ class Knowledge:
 
     def saw_quotes(self, units: Floats, asked: Bools, distance: Floats) -> Self:
         """After requests: sizes (r,), whom they went to and what came, (r, D)."""
-        panel, there = self.terms.panel, np.isfinite(distance)
+        panel = self.terms.panel
+        there = np.isfinite(distance)
         leak = np.array(
             [self.leak(u, int(n)) for u, n in zip(units, asked.sum(axis=1), strict=True)]
         )
         cost = (panel.per_unit + 0.5 * panel.impact) * units[:, None]
         usual = best_distance(panel.alpha, panel.beta, cost)
         beyond = np.where(there, distance - usual - leak[:, None], 0.0)
-        kept = FORGETS ** len(units)
-        weight = kept * self.weight + there.sum(axis=0)
-        shift = (kept * self.weight * self.shift + beyond.sum(axis=0)) / weight
+        faded = FORGETS ** len(units)
+        weight = faded * self.weight + there.sum(axis=0)
+        shift = (faded * self.weight * self.shift + beyond.sum(axis=0)) / weight
         spread = np.where(there, beyond - shift, 0.0)
-        total, count = float(self.weight.sum()), float(there.sum())
+        total = float(self.weight.sum())
+        count = float(there.sum())
         noise = np.sqrt((total * self.noise**2 + float((spread**2).sum())) / (total + count))
         return replace(
             self,
             weight=weight,
             shift=shift,
             noise=float(noise),
-            asked=kept * self.asked + asked.sum(axis=0),
-            answered=kept * self.answered + there.sum(axis=0),
+            asked=faded * self.asked + asked.sum(axis=0),
+            answered=faded * self.answered + there.sum(axis=0),
         )
 
     def saw_drift(self, units: Floats, losers: Ints, moved: Floats, noise: float) -> Self:
@@ -166,9 +172,9 @@ class Knowledge:
         if not some.any():
             return self
         share = float((crossed[some] / lots[some]).sum()) / expected
-        kept = FORGETS ** int(some.sum()) * self.rested
-        total = kept + int(some.sum())
-        return replace(self, crossed=(kept * self.crossed + share) / total, rested=total)
+        faded = FORGETS ** int(some.sum()) * self.rested
+        total = faded + int(some.sum())
+        return replace(self, crossed=(faded * self.crossed + share) / total, rested=total)
 
 
 @dataclass(frozen=True)
@@ -213,7 +219,8 @@ def costing(known: Knowledge, way: Way, units: float) -> Costing:
         return Costing(
             way, whole, sd, "in the book and the session" if way.block else "in the book"
         )
-    asked, rest = way.share * units, 1.0 - way.share
+    asked = way.share * units
+    rest = 1.0 - way.share
     leak = known.leak(asked, way.dealers)
     paid, noise, often = known.request(asked, way.dealers, known.within(leak))
     left, scatter = known.without_dealers(rest, way.block) if rest else (0.0, 0.0)
@@ -279,10 +286,13 @@ class Routed(Strategy):
 
     def ask(self, view: View) -> Asks:
         """At arrival the request; what is not due in the book yet rests in the session."""
-        n, known = view.n, self.known
+        n = view.n
+        known = self.known
         dealers = len(known.terms.panel) if known else 1
-        lots, block = np.zeros(n, np.int64), np.zeros(n, np.int64)
-        asked, limit = np.zeros((n, dealers), np.bool_), np.zeros(n)
+        lots = np.zeros(n, np.int64)
+        block = np.zeros(n, np.int64)
+        asked = np.zeros((n, dealers), np.bool_)
+        limit = np.zeros(n)
         if known is None:
             return Asks(lots, asked, limit, block, block)
         wanted = self.decide(view)

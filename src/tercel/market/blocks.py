@@ -1,4 +1,4 @@
-"""Blocks: a session that crosses orders at mid with interest nobody sees, and how much to send there.
+"""Blocks: a session that crosses orders at mid with hidden interest, and how much to send there.
 
 Hidden interest of the other side arrives, rests for a while, and is crossed at mid with what a client has in the session,
 continuously or at fixed times, if both minimum quantities are met. Some of it knows where the price goes: after its
@@ -91,7 +91,7 @@ class Crossed:
     markout_bps : float64
         What the price moves in the client's favour afterwards because of who was met: below 0 where it knew.
     leak_bps : float64
-        What the price moves against the client because a partial fill told that more is to come.
+        What the price moves against the client because a partial fill reveals that more is to come.
     informed : int64
         Arrivals of interest that knows, whether it was met or not: each moves the price in its own favour.
     """
@@ -129,10 +129,8 @@ def cross(
     >>> found.filled.tolist()
     [True, False]
     """
-    n, most = (
-        len(size),
-        1 + int(np.ceil(4.0 * session.per_hour * (seconds + session.rests_s) / 3600.0)),
-    )
+    n = len(size)
+    most = 1 + int(np.ceil(4.0 * session.per_hour * (seconds + session.rests_s) / 3600.0))
     most = min(most, 200)
     # what is there when the order comes has arrived before and not left: a stationary queue in all
     gaps = rng.exponential(3600.0 / max(session.per_hour, 1e-9), (n, most))
@@ -151,7 +149,8 @@ def cross(
         & (lots > 0.0)
     )
     first = np.where(fits, met, np.inf).argmin(axis=1)
-    at, filled = (np.arange(n), first), fits.any(axis=1)
+    at = (np.arange(n), first)
+    filled = fits.any(axis=1)
     done = np.where(filled, lots[at], 0.0)
     left = np.divide(size - done, done, out=np.zeros(n), where=filled)
     return Crossed(
@@ -175,7 +174,8 @@ def survival(filled: Ints, sent: Ints, longest: int | None = None) -> Floats:
     [0.75, 0.5, 0.0]
     """
     longest = int(sent.max(initial=0)) if longest is None else longest
-    tails, tail = np.zeros(longest), 1.0
+    tails = np.zeros(longest)
+    tail = 1.0
     for k in range(longest):
         there = ((filled >= k) & (sent > k)).sum()
         ended = ((filled == k) & (sent > k)).sum()
@@ -220,6 +220,7 @@ def dark_liquidation(left_s: ArrayLike, rate: float, cost: float, risk: float = 
     root = np.sqrt(rate**2 + 4.0 * risk / cost)
     if root == 0.0:
         return np.asarray(cost / np.asarray(left_s, np.float64))
-    up, down = 0.5 * cost * (root - rate), 0.5 * cost * (root + rate)
+    up = 0.5 * cost * (root - rate)
+    down = 0.5 * cost * (root + rate)
     decay = np.exp(-root * np.asarray(left_s, np.float64))
     return np.asarray((up + down * decay) / -np.expm1(-root * np.asarray(left_s, np.float64)))

@@ -59,10 +59,12 @@ def base_of(built: BuiltMarket) -> tuple[dict[tuple[float, bool], tuple[float, f
     """What orders and half of them cost without dealers, in the book alone and with the session too, in training episodes;
     and the share of what rests that the session crosses in a decision interval.
     """
-    found, rule = dict[tuple[float, bool], tuple[float, float]](), book_rule(built)
+    found = dict[tuple[float, bool], tuple[float, float]]()
+    rule = book_rule(built)
     source = replace(built.training, outside=built.judged.outside)
     known = Knowledge.expected(built.judged.outside, {})
-    crossed, rested = 0.0, 0
+    crossed = 0.0
+    rested = 0
     for share in (1.0, 1.0 - SPLIT):
         for block in (False, True):
             strategy = Routed(rule, known, fixed=Way(block=block))
@@ -85,7 +87,8 @@ def learned(built: BuiltMarket, seed: int, parents: int = PARENTS) -> Knowledge:
     terms: Terms = built.judged.outside
     source = replace(built.training, outside=replace(terms, panel=terms.dealers(seed), drawn=False))
     (base, crossed), rule = base_of(built), book_rule(built)
-    known, rng = Knowledge.expected(terms, base), np.random.default_rng((seed, 17))
+    known = Knowledge.expected(terms, base)
+    rng = np.random.default_rng((seed, 17))
     for batch in range(0, parents, AT_ONCE):
         strategy = Routed(rule, known, fixed=explored(Routed(rule, known), built, rng))
         first = USUAL + batch
@@ -96,7 +99,7 @@ def learned(built: BuiltMarket, seed: int, parents: int = PARENTS) -> Knowledge:
 
 
 def informed_by_dealers(built: BuiltMarket, seed: int) -> Knowledge:
-    """What somebody knows to whom the dealers of a seed have told everything: the oracle of a router."""
+    """Knowledge of the true dealers of a seed: the oracle of a router."""
     terms: Terms = built.judged.outside
     panel = terms.dealers(seed)
     known = Knowledge.expected(replace(terms, panel=panel), base_of(built)[0])

@@ -61,7 +61,8 @@ def requested(
     sizes = np.full(requests, panel.large if size is None else size)
     usual = panel.size * np.random.default_rng((seed, 4)).exponential(size=requests)
     for dealers in range(1, count + 1):
-        rng, asked = np.random.default_rng((seed, 3)), place < dealers
+        rng = np.random.default_rng((seed, 3))
+        asked = place < dealers
         state = State.drawn(panel, requests, rng)
         within = panel.book_bps * (1.0 + RESERVED * rng.logistic(size=requests))
         found = request(panel, state, side, sizes, asked, rng, hidden=hidden)
@@ -81,10 +82,12 @@ def by_dealers(
     >>> min(found, key=lambda one: one.cost.mean).dealers
     10
     """
-    z, rows = normal_quantile(0.975), list[ByDealers]()
+    z = normal_quantile(0.975)
+    rows = list[ByDealers]()
     for _, paid, small in requested(panel, requests, seed, size, hidden=hidden):
         share = wilson(int(small.traded.sum()), int(small.answers.there.sum()))
-        mean, error = float(paid.mean()), float(paid.std(ddof=1)) / requests**0.5
+        mean = float(paid.mean())
+        error = float(paid.std(ddof=1)) / requests**0.5
         hit = Estimate(share[0] or 0.0, *share[1:])
         cost = Estimate(mean, mean - z * error, mean + z * error)
         rows.append(ByDealers(len(rows) + 1, hit, cost))

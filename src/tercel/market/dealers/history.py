@@ -65,7 +65,7 @@ class RequestHistory:
     distance : float64 (m, D)
         Distance of each quote from mid, bps against the client; NaN where a dealer did not answer.
     winner : int64 (m,)
-        Column of the dealer who traded; -1 where nobody did.
+        Column of the dealer who traded; -1 where no dealer did.
     """
 
     dealers: tuple[str, ...]
@@ -79,7 +79,7 @@ class RequestHistory:
 
     @property
     def best(self) -> Floats:
-        """Best distance of each request, infinite where nobody answered, bps."""
+        """Best distance of each request, infinite where no dealer answered, bps."""
         return np.asarray(np.where(np.isnan(self.distance), np.inf, self.distance).min(axis=1))
 
 
@@ -160,10 +160,12 @@ def _pivoted(rows: pl.DataFrame) -> RequestHistory:
     at = rows["id"].to_numpy(), rows["dealer"].replace_strict(names, range(len(names))).to_numpy()
     refuse_if(not len(rows), "a history with requests", "none", "write a row a quote", DataError)
     shape = int(rows["id"].max()) + 1, len(names)  # type: ignore[arg-type]
-    asked, distance = np.zeros(shape, np.bool_), np.full(shape, np.nan)
+    asked = np.zeros(shape, np.bool_)
+    distance = np.full(shape, np.nan)
     asked[at] = True
     distance[at] = rows["distance"].fill_null(np.nan).to_numpy()
-    winner, won = np.full(shape[0], -1), rows["won"].to_numpy() == 1
+    winner = np.full(shape[0], -1)
+    won = rows["won"].to_numpy() == 1
     winner[at[0][won]] = at[1][won]
     size = np.zeros(shape[0])
     size[at[0]] = rows["lots"].to_numpy()
@@ -189,8 +191,10 @@ def simulated(
     reservation : tuple of float
         Location and scale of the client's logistic reservation, bps.
     """
-    rng, count = np.random.default_rng(seed), len(panel)
-    side, size = rng.choice([-1, 1], requests), panel.size * rng.exponential(size=requests)
+    rng = np.random.default_rng(seed)
+    count = len(panel)
+    side = rng.choice([-1, 1], requests)
+    size = panel.size * rng.exponential(size=requests)
     chosen = rng.random((requests, count)).argsort(axis=1) < asked
     within = reservation[0] + reservation[1] * rng.logistic(size=requests)
     state = State.empty(requests, count)
@@ -208,7 +212,8 @@ def drawn_history(
     family: str = "logistic",
 ) -> RequestHistory:
     """Requests whose quotes and reservations are drawn from two laws (location and scale each), for tests of fits."""
-    rng, law = np.random.default_rng(seed), FAMILIES[family]
+    rng = np.random.default_rng(seed)
+    law = FAMILIES[family]
     distance = law.rvs(*quotes, size=(requests, dealers), random_state=rng)
     within = law.rvs(*reservation, size=requests, random_state=rng)
     best = distance.argmin(axis=1)
@@ -267,12 +272,14 @@ def fit(history: RequestHistory, family: str = "logistic") -> DealerFit:
     DataError
         Fewer than 20 quotes.
     """
-    law, there = FAMILIES[family], np.isfinite(history.distance)
+    law = FAMILIES[family]
+    there = np.isfinite(history.distance)
     refuse_if(
         there.sum() < 20, "20 quotes or more", f"{there.sum()}", "bring a longer history", DataError
     )
     log_size = np.log(history.size / np.median(history.size))
-    x, sized = np.broadcast_to(log_size[:, None], there.shape)[there], bool(np.ptp(log_size) > 1e-9)
+    x = np.broadcast_to(log_size[:, None], there.shape)[there]
+    sized = bool(np.ptp(log_size) > 1e-9)
     # every dealer has a half spread of its own: the law is that of the others around theirs
     known = there.any(axis=0)
     means = np.where(
@@ -286,9 +293,11 @@ def fit(history: RequestHistory, family: str = "logistic") -> DealerFit:
 
     first = np.array([y.mean(), np.log(max(float(y.std()), 1e-9) / law.std()), 0.0])
     spread = _estimates(quoted, first if sized else first[:2])
-    best, traded = history.best, history.winner >= 0
+    best = history.best
+    traded = history.winner >= 0
     quoted_at = np.isfinite(best)
-    notes, limits = list[str](), None
+    notes = list[str]()
+    limits = None
     if not (~traded[quoted_at]).any() or not traded.any():
         what = "every request was traded" if traded.any() else "no request was traded"
         notes.append(
@@ -324,7 +333,8 @@ def _positive(log: Estimate) -> Estimate:
 
 
 def _figures(history: RequestHistory, i: int, all_alike: bool) -> DealerFigures:
-    there, asked = np.isfinite(history.distance[:, i]), history.asked[:, i]
+    there = np.isfinite(history.distance[:, i])
+    asked = history.asked[:, i]
     share = wilson(int(there.sum()), int(asked.sum()))
     hit = wilson(int((history.winner == i).sum()), int(there.sum()))
     quoted = history.distance[there, i]

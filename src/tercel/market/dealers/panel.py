@@ -68,7 +68,7 @@ class Panel:
     cost_share : float
         Cost of an answer as a share of the client's surplus: dealers answer less the more are asked (Wang 2023).
     two_way : float
-        What a request that hides its side adds to each distance, bps; nobody can trade ahead of it.
+        What a request that hides its side adds to each distance, bps; no dealer can trade ahead of it.
     """
 
     name: str
@@ -148,7 +148,7 @@ PER_DEALER: Final = tuple(one.name for one in fields(Panel) if one.type == Float
 
 
 DRAWN: Final = "drawn"
-"""Word for dealers that are drawn anew: of the panel `equity`, other ones for each seed."""
+"""Word for dealers that are drawn for each seed, from the panel `equity`."""
 
 
 def located(name: str) -> str:

@@ -84,7 +84,7 @@ def inventory_cost(
 def outcome_shares(
     distance: float, rivals: int, survives: Curve, accepts: Curve, density: Curve
 ) -> tuple[float, float, float]:
-    """Probabilities that a dealer trades (done), that nobody does, and that a rival does (traded away).
+    """Probabilities that a dealer trades (done), that no dealer does, and that a rival does (traded away).
 
     The model of Fermanian, Guéant & Pu (2016): rivals quote independently, and the client trades at the best quote
     that is within a reservation; ``done = F^n G``.
@@ -105,10 +105,10 @@ def outcome_shares(
     [0.0625, 0.2344, 0.7031]
     """
     done = survives(distance) ** rivals * accepts(distance)
-    nobody = quad(
+    untraded = quad(
         lambda d: density(d) * survives(d) ** rivals, -np.inf, distance, epsabs=1e-10, limit=200
     )[0]
-    return done, nobody, 1.0 - done - nobody
+    return done, untraded, 1.0 - done - untraded
 
 
 def reject_cost(

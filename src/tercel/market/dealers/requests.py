@@ -93,7 +93,7 @@ class Answers:
 
     @property
     def best(self) -> Ints:
-        """Dealer of the best quote, of equal ones the first to answer; -1 where nobody answered, (m,)."""
+        """Dealer of the best quote, of equal ones the first to answer; -1 where no dealer answered, (m,)."""
         ties = self.ranked == self.ranked.min(axis=1, keepdims=True)
         first = np.where(ties & self.there, self.after_s, np.inf)
         return np.where(self.there.any(axis=1), np.argmin(first, axis=1), -1)
@@ -154,9 +154,9 @@ def quotes(
         Units.
     asked : bool (m, D)
     rng : Generator
-        Draws as many numbers whoever is asked, so that two ways to ask meet the same dealers.
+        Draws the same numbers whichever dealers are asked, so that two ways to ask meet the same dealers.
     hidden : bool
-        The request is two-way: nobody knows its side.
+        The request is two-way: no dealer knows its side.
 
     >>> from tercel.market.dealers.panel import load_panel
     >>> three, rng = np.arange(10)[None] < 3, np.random.default_rng(7)
@@ -165,7 +165,9 @@ def quotes(
     (3, [2])
     """
     shape = asked.shape
-    answer, noise, wait = rng.random(shape), rng.logistic(size=shape), rng.exponential(size=shape)
+    answer = rng.random(shape)
+    noise = rng.logistic(size=shape)
+    wait = rng.exponential(size=shape)
     asked = asked & (size <= panel.largest)[:, None]
     there = asked & (answer < chances(panel, asked, state.patience))
     cost = panel.per_unit * (size[:, None] - 2.0 * side[:, None] * state.inventory)
@@ -187,7 +189,7 @@ class Outcome:
     ----------
     answers : Answers
     winner : int64 (m,)
-        Dealer who traded, -1 where nobody did.
+        Dealer who traded, -1 where no dealer did.
     rejected : bool (m,)
         Whether the best dealer's last look refused.
     paid : float64 (m,)
