@@ -13,6 +13,7 @@ from tercel.cli.shared import (
     hand_over,
     print_rows,
     print_sentences,
+    say,
 )
 
 
@@ -55,9 +56,12 @@ class Dealers(JsonRequest):
 def dealers(request: Dealers) -> None:
     """Simulate requests for quote: hit ratios, cost by dealers asked, and a fit to them or to your own history."""
     check_folder(request.out)
-    from tercel.market.dealers.history import read_history
+    import numpy as np
+
+    from tercel.core.files import write_atomic
+    from tercel.market.dealers.history import calibrated, read_history
     from tercel.market.dealers.page import study
-    from tercel.market.dealers.panel import load_panel
+    from tercel.market.dealers.panel import load_panel, panel_text
 
     panel = load_panel(request.panel)
     own = request.history and read_history(request.history, columns=request.column or ())
@@ -67,4 +71,9 @@ def dealers(request: Dealers) -> None:
         print_rows(f"requests to {panel.name}, {found.size:g} {panel.unit}", *found.table())
         print_sentences(found.sentences())
 
+    if own and request.out is not None:
+        request.out.mkdir(parents=True, exist_ok=True)
+        file = request.out / "panel.toml"
+        write_atomic(file, panel_text(calibrated(panel, found.fit, float(np.median(own.size)))))
+        say(f"panel   {file}")
     hand_over(found.to_json(), request.as_json, show, request.out, "dealers", found.page)

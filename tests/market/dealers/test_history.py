@@ -4,8 +4,14 @@ import numpy as np
 import pytest
 
 from tercel.core.errors import DataError
-from tercel.market.dealers.history import drawn_history, fit, read_history, simulated
-from tercel.market.dealers.panel import load_panel
+from tercel.market.dealers.history import (
+    calibrated,
+    drawn_history,
+    fit,
+    read_history,
+    simulated,
+)
+from tercel.market.dealers.panel import load_panel, panel_text
 
 TRUTH = {"half_spread": 1.0, "dispersion": 0.3, "reservation": 1.2, "reservation_scale": 0.4}
 
@@ -72,6 +78,22 @@ def test_without_lost_requests_the_hit_ratio_is_not_fitted_and_said():
     assert found.reservation is None
     assert {one.hit for one in found.dealers} == {None}
     assert "every request was traded" in found.notes[0]
+
+
+def test_a_calibrated_panel_quotes_as_the_history_did(tmp_path):
+    """Other dealers than the panel's, from the file that is written."""
+    panel = load_panel("equity")
+    other = panel.drawn(7)
+    found = fit(simulated(other, 6000, 3, 5))
+    path = tmp_path / "panel.toml"
+    path.write_text(panel_text(calibrated(panel, found, other.size)))
+    again = fit(simulated(load_panel(path), 6000, 4, 5))
+    theirs, ours = ([one.half_spread.mean for one in one.dealers] for one in (found, again))
+    order = [int(one.dealer[1:]) - 1 for one in again.dealers]
+    theirs = [theirs[i] for i in order]
+    assert np.corrcoef(theirs, ours)[0, 1] > 0.95
+    assert np.mean(ours) == pytest.approx(np.mean(theirs), rel=0.15)
+    assert again.dispersion.mean == pytest.approx(found.dispersion.mean, rel=0.25)
 
 
 GOOD = (

@@ -11,7 +11,7 @@ did not answer has an empty quote.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,8 +27,8 @@ from tercel.core.stats.inference import normal_quantile, wilson
 from tercel.core.tables.columns import numbers, renamed, sides
 from tercel.core.tables.table import ROW, USUAL, Table, read_table
 from tercel.core.tables.table_map import Called, TableMap, table_map
-from tercel.market.dealers.panel import Panel
-from tercel.market.dealers.requests import State, request
+from tercel.market.dealers.panel import PER_DEALER, Panel
+from tercel.market.dealers.requests import State, moved, request
 
 NEEDED: Final = ("time", "side", "size", "dealer", "quote", "mid", "won")
 MAY_BE: Final = ("request", "cover")
@@ -322,6 +322,43 @@ def fit(history: RequestHistory, family: str = "logistic") -> DealerFit:
         _positive(limits[1]) if limits else None,
         figures,
         tuple(notes),
+    )
+
+
+def calibrated(panel: Panel, found: DealerFit, size: float) -> Panel:
+    """The panel with the dealers of a fit: their half spreads at a size, noise and answers; the rest as it was.
+
+    >>> from tercel.market.dealers.panel import load_panel
+    >>> shipped = load_panel("eurusd")
+    >>> mine = calibrated(shipped, fit(simulated(shipped, 2000, 1, 5)), shipped.size)
+    >>> len(mine), mine.source
+    (10, 'fitted to 2,000 requests; inventory, leakage and last look as in eurusd')
+    """
+    n = len(found.dealers)
+    usual: dict[str, Any] = {
+        name: np.resize(np.asarray(getattr(panel, name)), n) for name in PER_DEALER
+    }
+    wanted = np.array([one.half_spread.mean for one in found.dealers])
+    inner = replace(panel, **usual)
+    asked = np.ones((1, n), np.bool_)
+    cost = inner.per_unit * size
+    cost = (
+        cost
+        + moved(inner, State.empty(1, n), np.ones(1, np.int64), np.full(1, size), asked, False)[0]
+    )
+    # W + 1 = beta (distance - cost), and alpha + beta cost = -1 - W - ln W
+    above = np.maximum(wanted - cost, 0.25 * np.abs(wanted) + 1e-6)
+    beta = np.maximum(usual["beta"], 2.0 / above)
+    w = beta * above - 1.0
+    source = f"fitted to {found.requests:,} requests; inventory, leakage and last look as in {panel.name}"
+    return replace(
+        inner,
+        name="calibrated",
+        source=source,
+        alpha=-1.0 - w - np.log(w) - beta * cost,
+        beta=beta,
+        noise=np.full(n, found.dispersion.mean),
+        answers=np.clip([one.response.mean for one in found.dealers], 0.01, 0.99),
     )
 
 

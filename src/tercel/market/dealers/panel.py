@@ -10,6 +10,7 @@ noise = 0.06
 ...
 """
 
+import json
 import tomllib
 from dataclasses import dataclass, fields, replace
 from importlib.resources import files
@@ -145,6 +146,20 @@ class Panel:
 
 
 PER_DEALER: Final = tuple(one.name for one in fields(Panel) if one.type == Floats)
+
+
+def panel_text(panel: Panel) -> str:
+    """A panel as its file has it.
+
+    >>> panel_text(load_panel("eurusd")).splitlines()[0]
+    'name = "eurusd"'
+    """
+    words = {one.name: getattr(panel, one.name) for one in fields(Panel)}
+    shown = {
+        name: str(np.asarray(value).tolist()) if name in PER_DEALER else json.dumps(value)
+        for name, value in words.items()
+    }
+    return "".join(f"{name} = {text}\n" for name, text in {**shown, "dealers": len(panel)}.items())
 
 
 DRAWN: Final = "drawn"
