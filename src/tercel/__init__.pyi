@@ -1,27 +1,30 @@
 from tercel.api.desk.desk import Desk as Desk
 from tercel.api.environment import sb3_env as sb3_env
 from tercel.api.evaluation import evaluate as evaluate
-from tercel.api.learn import Tuned as Tuned, train as train, tune as tune
-from tercel.api.market import calibrate as calibrate, load_market as load_market, replay as replay
+from tercel.api.learn import Tuned as Tuned
+from tercel.api.learn import train as train
+from tercel.api.learn import tune as tune
+from tercel.api.market import calibrate as calibrate
+from tercel.api.market import load_market as load_market
+from tercel.api.market import replay as replay
 from tercel.api.orders import read_orders as read_orders
-from tercel.api.policy import (
-    Policy as Policy,
-    load_policy as load_policy,
-    save_policy as save_policy,
-)
+from tercel.api.policy import Policy as Policy
+from tercel.api.policy import load_policy as load_policy
+from tercel.api.policy import save_policy as save_policy
 from tercel.api.tca.report import own_costs as own_costs
 from tercel.core.errors import TercelError as TercelError
-from tercel.execution.intent import Intent as Intent, View as View
+from tercel.execution.intent import Intent as Intent
+from tercel.execution.intent import View as View
 from tercel.execution.market import Market as Market
 from tercel.execution.policies.strategy import model_strategy as model_strategy
-from tercel.execution.task import Latency as Latency, Task as Task
-from tercel.execution.user_strategy import OwnStrategy as Strategy, strategy as strategy
+from tercel.execution.task import Latency as Latency
+from tercel.execution.task import Task as Task
+from tercel.execution.user_strategy import OwnStrategy as Strategy
+from tercel.execution.user_strategy import strategy as strategy
 from tercel.lab.evaluation.orders import Order as Order
-from tercel.lab.evaluation.pipeline.result import (
-    Comparison as Comparison,
-    Episode as Episode,
-    Result as Result,
-)
+from tercel.lab.evaluation.pipeline.result import Comparison as Comparison
+from tercel.lab.evaluation.pipeline.result import Episode as Episode
+from tercel.lab.evaluation.pipeline.result import Result as Result
 from tercel.lab.learning.rewards import Step as Step
 from tercel.market.simulator.terms import Fees as Fees
 from tercel.market.tape.lake import Lake as Lake

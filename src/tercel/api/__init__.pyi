@@ -1,19 +1,13 @@
-from tercel.api.demo import (
-    SimulatedMarkets as SimulatedMarkets,
-    open_demo as open_demo,
-    scenario_of as scenario_of,
-)
+from tercel.api.demo import SimulatedMarkets as SimulatedMarkets
+from tercel.api.demo import open_demo as open_demo
+from tercel.api.demo import scenario_of as scenario_of
 from tercel.api.desk.config import read_config as read_config
-from tercel.api.desk.run_page import (
-    bounds_and_fills as bounds_and_fills,
-    cost_through_rounds as cost_through_rounds,
-    share_of_flow as share_of_flow,
-)
-from tercel.api.desk.shadow import (
-    ShadowBounds as ShadowBounds,
-    bounds_on as bounds_on,
-    scored as scored,
-)
+from tercel.api.desk.run_page import bounds_and_fills as bounds_and_fills
+from tercel.api.desk.run_page import cost_through_rounds as cost_through_rounds
+from tercel.api.desk.run_page import share_of_flow as share_of_flow
+from tercel.api.desk.shadow import ShadowBounds as ShadowBounds
+from tercel.api.desk.shadow import bounds_on as bounds_on
+from tercel.api.desk.shadow import scored as scored
 from tercel.api.display import progress_console as progress_console
 
 __all__ = [

@@ -1,131 +1,118 @@
-from tercel.core import orders as orders, vocabulary as vocabulary
-from tercel.core.arrays import (
-    AnyArray as AnyArray,
-    Bools as Bools,
-    Float32 as Float32,
-    Floats as Floats,
-    Indices as Indices,
-    Int8 as Int8,
-    Int32 as Int32,
-    Ints as Ints,
-)
-from tercel.core.errors import (
-    CapacityError as CapacityError,
-    ConfigError as ConfigError,
-    DataError as DataError,
-    FeedError as FeedError,
-    JournalError as JournalError,
-    PolicyError as PolicyError,
-    TapeError as TapeError,
-    UnknownNameError as UnknownNameError,
-    VenueError as VenueError,
-    check_known as check_known,
-    listed as listed,
-    offer as offer,
-    refuse_if as refuse_if,
-)
+from tercel.core import orders as orders
+from tercel.core import vocabulary as vocabulary
+from tercel.core.arrays import AnyArray as AnyArray
+from tercel.core.arrays import Bools as Bools
+from tercel.core.arrays import Float32 as Float32
+from tercel.core.arrays import Floats as Floats
+from tercel.core.arrays import Indices as Indices
+from tercel.core.arrays import Int8 as Int8
+from tercel.core.arrays import Int32 as Int32
+from tercel.core.arrays import Ints as Ints
+from tercel.core.errors import CapacityError as CapacityError
+from tercel.core.errors import ConfigError as ConfigError
+from tercel.core.errors import DataError as DataError
+from tercel.core.errors import FeedError as FeedError
+from tercel.core.errors import JournalError as JournalError
+from tercel.core.errors import PolicyError as PolicyError
+from tercel.core.errors import TapeError as TapeError
+from tercel.core.errors import UnknownNameError as UnknownNameError
+from tercel.core.errors import VenueError as VenueError
+from tercel.core.errors import check_known as check_known
+from tercel.core.errors import listed as listed
+from tercel.core.errors import offer as offer
+from tercel.core.errors import refuse_if as refuse_if
 from tercel.core.estimate import Estimate as Estimate
 from tercel.core.extras import needed as needed
-from tercel.core.files import (
-    atomic_path as atomic_path,
-    file_hash as file_hash,
-    locked as locked,
-    write_atomic as write_atomic,
-)
-from tercel.core.installation import PATH as PATH, proof as proof
-from tercel.core.jit import (
-    Bytes as Bytes,
-    Longs as Longs,
-    Packed as Packed,
-    Singles as Singles,
-    allocating_kernel as allocating_kernel,
-    fixed as fixed_word,
-    kernel as kernel,
-    late_kernel as late_kernel,
-)
+from tercel.core.files import atomic_path as atomic_path
+from tercel.core.files import file_hash as file_hash
+from tercel.core.files import locked as locked
+from tercel.core.files import write_atomic as write_atomic
+from tercel.core.installation import PATH as PATH
+from tercel.core.installation import proof as proof
+from tercel.core.jit import Bytes as Bytes
+from tercel.core.jit import Longs as Longs
+from tercel.core.jit import Packed as Packed
+from tercel.core.jit import Singles as Singles
+from tercel.core.jit import allocating_kernel as allocating_kernel
+from tercel.core.jit import fixed as fixed_word
+from tercel.core.jit import kernel as kernel
+from tercel.core.jit import late_kernel as late_kernel
 from tercel.core.kernel_keys import cache_root as cache_root
-from tercel.core.messages import Posture as Posture, Style as Style
-from tercel.core.orders import (
-    ONE as ONE,
-    PAID_ONE as PAID_ONE,
-    REBOOKS as REBOOKS,
-    TERMINAL as TERMINAL,
-    CancelOrder as CancelOrder,
-    CancelReject as CancelReject,
-    Command as Command,
-    ExecType as ExecType,
-    Listing as Listing,
-    MarketRows as MarketRows,
-    MassCancel as MassCancel,
-    NewOrder as NewOrder,
-    OrdStatus as OrdStatus,
-    ReplaceOrder as ReplaceOrder,
-    Report as Report,
-    StatusRequest as StatusRequest,
-    Tif as Tif,
-    VenueEvent as VenueEvent,
-    ceiled as ceiled,
-    floored as floored,
-    refused as refused,
-    shown as shown,
-    text as text,
-)
+from tercel.core.messages import Posture as Posture
+from tercel.core.messages import Style as Style
+from tercel.core.orders import ONE as ONE
+from tercel.core.orders import PAID_ONE as PAID_ONE
+from tercel.core.orders import REBOOKS as REBOOKS
+from tercel.core.orders import TERMINAL as TERMINAL
+from tercel.core.orders import CancelOrder as CancelOrder
+from tercel.core.orders import CancelReject as CancelReject
+from tercel.core.orders import Command as Command
+from tercel.core.orders import ExecType as ExecType
+from tercel.core.orders import Listing as Listing
+from tercel.core.orders import MarketRows as MarketRows
+from tercel.core.orders import MassCancel as MassCancel
+from tercel.core.orders import NewOrder as NewOrder
+from tercel.core.orders import OrdStatus as OrdStatus
+from tercel.core.orders import ReplaceOrder as ReplaceOrder
+from tercel.core.orders import Report as Report
+from tercel.core.orders import StatusRequest as StatusRequest
+from tercel.core.orders import Tif as Tif
+from tercel.core.orders import VenueEvent as VenueEvent
+from tercel.core.orders import ceiled as ceiled
+from tercel.core.orders import floored as floored
+from tercel.core.orders import refused as refused
+from tercel.core.orders import shown as shown
+from tercel.core.orders import text as text
 from tercel.core.pace import Pace as Pace
-from tercel.core.pool import (
-    Deadline as Deadline,
-    Pool as Pool,
-    begin_worker as begin_worker,
-    stopping as stopping,
-)
-from tercel.core.ports import (
-    Capabilities as Capabilities,
-    Closing as Closing,
-    Entry as Entry,
-    Journal as Journal,
-    Venue as Venue,
-    check_capabilities as check_capabilities,
-)
-from tercel.core.progress import progress as progress_bar, say as say_progress
+from tercel.core.pool import Deadline as Deadline
+from tercel.core.pool import Pool as Pool
+from tercel.core.pool import begin_worker as begin_worker
+from tercel.core.pool import stopping as stopping
+from tercel.core.ports import Capabilities as Capabilities
+from tercel.core.ports import Closing as Closing
+from tercel.core.ports import Entry as Entry
+from tercel.core.ports import Journal as Journal
+from tercel.core.ports import Venue as Venue
+from tercel.core.ports import check_capabilities as check_capabilities
+from tercel.core.progress import progress as progress_bar
+from tercel.core.progress import say as say_progress
 from tercel.core.report.cells import csv_text as csv_text
 from tercel.core.report.svg import write_page as write_page
-from tercel.core.seeds import mix as mix_seeds, seed_stream as seed_stream, uniform as uniform
-from tercel.core.serialization import (
-    Record as Record,
-    json_text as json_text,
-    to_jsonable as to_jsonable,
-)
+from tercel.core.seeds import mix as mix_seeds
+from tercel.core.seeds import seed_stream as seed_stream
+from tercel.core.seeds import uniform as uniform
+from tercel.core.serialization import Record as Record
+from tercel.core.serialization import json_text as json_text
+from tercel.core.serialization import to_jsonable as to_jsonable
 from tercel.core.stats.inference import spearman as spearman
-from tercel.core.system import WallClock as WallClock, freeze_heap as freeze_heap
+from tercel.core.system import WallClock as WallClock
+from tercel.core.system import freeze_heap as freeze_heap
 from tercel.core.tables.table import ROW as TABLE_ROW
-from tercel.core.toml import (
-    parse_toml as parse_toml,
-    read_toml as read_toml,
-    validated as validated_model,
-    words_of as words_of,
-)
-from tercel.core.vocabulary import (
-    ADD as ADD,
-    BUY as BUY,
-    CLEAR as CLEAR,
-    CROSS as CROSS,
-    DELETE as DELETE,
-    EXECUTE as EXECUTE,
-    FOREVER_NS as FOREVER_NS,
-    LEVEL_SET as LEVEL_SET,
-    MODIFY as MODIFY,
-    MOST_LOTS as MOST_LOTS,
-    NO_ASK as NO_ASK,
-    NO_BID as NO_BID,
-    NS_PER_SECOND as NS_PER_SECOND,
-    REDUCE as REDUCE,
-    ROLL_IN as ROLL_IN,
-    ROLL_OUT as ROLL_OUT,
-    SELL as SELL,
-    SHIFTED as SHIFTED,
-    STATUS as STATUS,
-    TRADE as TRADE,
-    TRADE_HIDDEN as TRADE_HIDDEN,
-)
+from tercel.core.toml import parse_toml as parse_toml
+from tercel.core.toml import read_toml as read_toml
+from tercel.core.toml import validated as validated_model
+from tercel.core.toml import words_of as words_of
+from tercel.core.vocabulary import ADD as ADD
+from tercel.core.vocabulary import BUY as BUY
+from tercel.core.vocabulary import CLEAR as CLEAR
+from tercel.core.vocabulary import CROSS as CROSS
+from tercel.core.vocabulary import DELETE as DELETE
+from tercel.core.vocabulary import EXECUTE as EXECUTE
+from tercel.core.vocabulary import FOREVER_NS as FOREVER_NS
+from tercel.core.vocabulary import LEVEL_SET as LEVEL_SET
+from tercel.core.vocabulary import MODIFY as MODIFY
+from tercel.core.vocabulary import MOST_LOTS as MOST_LOTS
+from tercel.core.vocabulary import NO_ASK as NO_ASK
+from tercel.core.vocabulary import NO_BID as NO_BID
+from tercel.core.vocabulary import NS_PER_SECOND as NS_PER_SECOND
+from tercel.core.vocabulary import REDUCE as REDUCE
+from tercel.core.vocabulary import ROLL_IN as ROLL_IN
+from tercel.core.vocabulary import ROLL_OUT as ROLL_OUT
+from tercel.core.vocabulary import SELL as SELL
+from tercel.core.vocabulary import SHIFTED as SHIFTED
+from tercel.core.vocabulary import STATUS as STATUS
+from tercel.core.vocabulary import TRADE as TRADE
+from tercel.core.vocabulary import TRADE_HIDDEN as TRADE_HIDDEN
 
 __all__ = [
     "ADD",

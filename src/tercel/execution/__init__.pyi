@@ -1,63 +1,57 @@
-from tercel.execution import (
-    columns as columns,
-    intent as intent,
-    policies_packaged as policies_packaged,
-    step as step,
-)
+from tercel.execution import columns as columns
+from tercel.execution import intent as intent
+from tercel.execution import policies_packaged as policies_packaged
+from tercel.execution import step as step
 from tercel.execution.action_sets import action_set as action_set
-from tercel.execution.costs import BPS as BPS, Costs as Costs, attribute as attribute
+from tercel.execution.costs import BPS as BPS
+from tercel.execution.costs import Costs as Costs
+from tercel.execution.costs import attribute as attribute
 from tercel.execution.driver import Driver as Driver
-from tercel.execution.features import (
-    N_FEATURES as N_FEATURES,
-    features_of as features_of,
-    imbalance as imbalance,
-)
-from tercel.execution.guidance import WORDS as GUIDANCE_WORDS, Guidance as Guidance
-from tercel.execution.intent import (
-    ANCHOR as ANCHOR,
-    AT_TOUCH as AT_TOUCH,
-    CANCEL as CANCEL,
-    KEEP as KEEP,
-    OUTSIDE as OUTSIDE,
-    REST0 as REST0,
-    TAKE as TAKE,
-    Intents as Intents,
-    empty as empty_intents,
-)
-from tercel.execution.market import Market as Market, latency_of as latency_of
-from tercel.execution.observation import (
-    HORIZON_NS as HORIZON_NS,
-    ObservationFunction as ObservationFunction,
-    half_spread as half_spread,
-    observer as observer,
-    same_name as same_name,
-    view_of as view_of,
-)
-from tercel.execution.reconcile import open_lots as open_lots, standing as standing
-from tercel.execution.step import (
-    E_INDEX as E_INDEX,
-    E_WORLD as E_WORLD,
-    arrive as arrive,
-    observe_and_draw as observe_and_draw,
-    warm_up as warm_up,
-)
-from tercel.execution.strategies.almgren_chriss import (
-    Parameters as Parameters,
-    kappa as kappa,
-    share_left as share_left,
-)
-from tercel.execution.strategies.alpha_tilt import AlphaTilt as AlphaTilt, PostureCap as PostureCap
-from tercel.execution.strategies.baselines import Peg as Peg, take_to as take_to
-from tercel.execution.strategy import (
-    Shares as Shares,
-    Strategy as Strategy,
-    Wrapper as Wrapper,
-    hold as hold,
-    ladder as ladder,
-    settle as settle,
-    shares as shares,
-)
-from tercel.execution.user_strategy import checked as checked, located as located
+from tercel.execution.features import N_FEATURES as N_FEATURES
+from tercel.execution.features import features_of as features_of
+from tercel.execution.features import imbalance as imbalance
+from tercel.execution.guidance import WORDS as GUIDANCE_WORDS
+from tercel.execution.guidance import Guidance as Guidance
+from tercel.execution.intent import ANCHOR as ANCHOR
+from tercel.execution.intent import AT_TOUCH as AT_TOUCH
+from tercel.execution.intent import CANCEL as CANCEL
+from tercel.execution.intent import KEEP as KEEP
+from tercel.execution.intent import OUTSIDE as OUTSIDE
+from tercel.execution.intent import REST0 as REST0
+from tercel.execution.intent import TAKE as TAKE
+from tercel.execution.intent import Intents as Intents
+from tercel.execution.intent import empty as empty_intents
+from tercel.execution.market import Market as Market
+from tercel.execution.market import latency_of as latency_of
+from tercel.execution.observation import HORIZON_NS as HORIZON_NS
+from tercel.execution.observation import ObservationFunction as ObservationFunction
+from tercel.execution.observation import half_spread as half_spread
+from tercel.execution.observation import observer as observer
+from tercel.execution.observation import same_name as same_name
+from tercel.execution.observation import view_of as view_of
+from tercel.execution.reconcile import open_lots as open_lots
+from tercel.execution.reconcile import standing as standing
+from tercel.execution.step import E_INDEX as E_INDEX
+from tercel.execution.step import E_WORLD as E_WORLD
+from tercel.execution.step import arrive as arrive
+from tercel.execution.step import observe_and_draw as observe_and_draw
+from tercel.execution.step import warm_up as warm_up
+from tercel.execution.strategies.almgren_chriss import Parameters as Parameters
+from tercel.execution.strategies.almgren_chriss import kappa as kappa
+from tercel.execution.strategies.almgren_chriss import share_left as share_left
+from tercel.execution.strategies.alpha_tilt import AlphaTilt as AlphaTilt
+from tercel.execution.strategies.alpha_tilt import PostureCap as PostureCap
+from tercel.execution.strategies.baselines import Peg as Peg
+from tercel.execution.strategies.baselines import take_to as take_to
+from tercel.execution.strategy import Shares as Shares
+from tercel.execution.strategy import Strategy as Strategy
+from tercel.execution.strategy import Wrapper as Wrapper
+from tercel.execution.strategy import hold as hold
+from tercel.execution.strategy import ladder as ladder
+from tercel.execution.strategy import settle as settle
+from tercel.execution.strategy import shares as shares
+from tercel.execution.user_strategy import checked as checked
+from tercel.execution.user_strategy import located as located
 
 __all__ = [
     "ANCHOR",

@@ -4,21 +4,18 @@ from tercel.feeds.bitstamp import BitstampFeed as BitstampFeed
 from tercel.feeds.csv_feed import CsvFeed as CsvFeed
 from tercel.feeds.dbn import DbnFeed as DbnFeed
 from tercel.feeds.itch import ItchFeed as ItchFeed
-from tercel.feeds.lobster import LobsterFeed as LobsterFeed, with_rolls as with_rolls
-from tercel.feeds.lobster_csv import (
-    EMPTY_ASK as EMPTY_ASK,
-    EMPTY_BID as EMPTY_BID,
-    UNITS_PER_DOLLAR as UNITS_PER_DOLLAR,
-)
+from tercel.feeds.lobster import LobsterFeed as LobsterFeed
+from tercel.feeds.lobster import with_rolls as with_rolls
+from tercel.feeds.lobster_csv import EMPTY_ASK as EMPTY_ASK
+from tercel.feeds.lobster_csv import EMPTY_BID as EMPTY_BID
+from tercel.feeds.lobster_csv import UNITS_PER_DOLLAR as UNITS_PER_DOLLAR
 from tercel.feeds.verify_kernels import in_room as in_room
-from tercel.market.feed import (
-    Feed as Feed,
-    FeedDay as FeedDay,
-    FeedOptions as FeedOptions,
-    Imported as Imported,
-    feed_named as feed_named,
-    feeds_of_others as feeds_of_others,
-)
+from tercel.market.feed import Feed as Feed
+from tercel.market.feed import FeedDay as FeedDay
+from tercel.market.feed import FeedOptions as FeedOptions
+from tercel.market.feed import Imported as Imported
+from tercel.market.feed import feed_named as feed_named
+from tercel.market.feed import feeds_of_others as feeds_of_others
 
 __all__ = [
     "EMPTY_ASK",

@@ -1,68 +1,61 @@
-from tercel.signals.factors import factors as daily_factors, guarded as guarded_factors
-from tercel.signals.models.fusion import (
-    BOUNDED as BOUNDED,
-    BaseModel as BaseModel,
-    BoundedLinear as BoundedLinear,
-    Fusion as Fusion,
-    stack as stack,
-)
-from tercel.signals.models.model_folder import (
-    MODEL as MODEL_FILE,
-    SignalModel as SignalModel,
-    load as load_model,
-    save as save_model,
-)
-from tercel.signals.models.online import FAMILY as ONLINE_FAMILY, learn as learn_online
-from tercel.signals.models.predict import AdaptiveWidth as AdaptiveWidth, widths as conformal_widths
-from tercel.signals.models.regressors import (
-    BoostedTrees as BoostedTrees,
-    Estimator as Estimator,
-    FitError as FitError,
-    ForestNodes as ForestNodes,
-    Regressor as Regressor,
-    Ridge as Ridge,
-    checks as checks,
-    scale_of as scale_of,
-)
-from tercel.signals.models.skill import (
-    BLOCK as SCORE_BLOCK,
-    AlphaScale as AlphaScale,
-    Skill as Skill,
-    decay as signal_decay,
-    rank_ic_by_date as rank_ic_by_date,
-    skill as skill,
-)
+from tercel.signals.factors import factors as daily_factors
+from tercel.signals.factors import guarded as guarded_factors
+from tercel.signals.models.fusion import BOUNDED as BOUNDED
+from tercel.signals.models.fusion import BaseModel as BaseModel
+from tercel.signals.models.fusion import BoundedLinear as BoundedLinear
+from tercel.signals.models.fusion import Fusion as Fusion
+from tercel.signals.models.fusion import stack as stack
+from tercel.signals.models.model_folder import MODEL as MODEL_FILE
+from tercel.signals.models.model_folder import SignalModel as SignalModel
+from tercel.signals.models.model_folder import load as load_model
+from tercel.signals.models.model_folder import save as save_model
+from tercel.signals.models.online import FAMILY as ONLINE_FAMILY
+from tercel.signals.models.online import learn as learn_online
+from tercel.signals.models.predict import AdaptiveWidth as AdaptiveWidth
+from tercel.signals.models.predict import widths as conformal_widths
+from tercel.signals.models.regressors import BoostedTrees as BoostedTrees
+from tercel.signals.models.regressors import Estimator as Estimator
+from tercel.signals.models.regressors import FitError as FitError
+from tercel.signals.models.regressors import ForestNodes as ForestNodes
+from tercel.signals.models.regressors import Regressor as Regressor
+from tercel.signals.models.regressors import Ridge as Ridge
+from tercel.signals.models.regressors import checks as checks
+from tercel.signals.models.regressors import scale_of as scale_of
+from tercel.signals.models.skill import BLOCK as SCORE_BLOCK
+from tercel.signals.models.skill import AlphaScale as AlphaScale
+from tercel.signals.models.skill import Skill as Skill
+from tercel.signals.models.skill import decay as signal_decay
+from tercel.signals.models.skill import rank_ic_by_date as rank_ic_by_date
+from tercel.signals.models.skill import skill as skill
 from tercel.signals.models.walk_forward import DAY as VALIDATION_DAY
 from tercel.signals.panel.leak import CEILING as LEAK_CEILING
-from tercel.signals.panel.panel import (
-    Dataset as Dataset,
-    Panel as Panel,
-    forward_returns as forward_returns,
-)
+from tercel.signals.panel.panel import Dataset as Dataset
+from tercel.signals.panel.panel import Panel as Panel
+from tercel.signals.panel.panel import forward_returns as forward_returns
 from tercel.signals.portfolio.book import Backtest as Backtest
-from tercel.signals.portfolio.rebalance import (
-    RULES as REBALANCE_RULES,
-    BookTargets as BookTargets,
-    CostBelief as CostBelief,
-    Traded as Traded,
-    fill_information as fill_information,
-    on_paper as on_paper,
-    trade as trade_rebalanced,
-)
-from tercel.signals.runs.config import EXPERTS as EXPERTS, OnlineRule as OnlineRule
+from tercel.signals.portfolio.rebalance import RULES as REBALANCE_RULES
+from tercel.signals.portfolio.rebalance import BookTargets as BookTargets
+from tercel.signals.portfolio.rebalance import CostBelief as CostBelief
+from tercel.signals.portfolio.rebalance import Traded as Traded
+from tercel.signals.portfolio.rebalance import fill_information as fill_information
+from tercel.signals.portfolio.rebalance import on_paper as on_paper
+from tercel.signals.portfolio.rebalance import trade as trade_rebalanced
+from tercel.signals.runs.config import EXPERTS as EXPERTS
+from tercel.signals.runs.config import OnlineRule as OnlineRule
 from tercel.signals.runs.train import interval_figure as interval_figure
-from tercel.signals.sources.daily import DailyFactors as DailyFactors, universe as universe
-from tercel.signals.sources.news import masked as masked, word_score as word_score, words as words
-from tercel.signals.sources.port import (
-    EVERY as EVERY,
-    KEYS as KEYS,
-    FrameSource as FrameSource,
-    SignalSource as SignalSource,
-    SourceAbsentError as SourceAbsentError,
-    at_new_york as at_new_york,
-    checked as checked,
-    time_type as time_type,
-)
+from tercel.signals.sources.daily import DailyFactors as DailyFactors
+from tercel.signals.sources.daily import universe as universe
+from tercel.signals.sources.news import masked as masked
+from tercel.signals.sources.news import word_score as word_score
+from tercel.signals.sources.news import words as words
+from tercel.signals.sources.port import EVERY as EVERY
+from tercel.signals.sources.port import KEYS as KEYS
+from tercel.signals.sources.port import FrameSource as FrameSource
+from tercel.signals.sources.port import SignalSource as SignalSource
+from tercel.signals.sources.port import SourceAbsentError as SourceAbsentError
+from tercel.signals.sources.port import at_new_york as at_new_york
+from tercel.signals.sources.port import checked as checked
+from tercel.signals.sources.port import time_type as time_type
 
 __all__ = [
     "BOUNDED",

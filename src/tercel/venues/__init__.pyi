@@ -1,17 +1,15 @@
-from tercel.venues.address import (
-    TRADER as TRADER,
-    connect as connect,
-    mark_of as mark_of,
-    refuse_money as refuse_money,
-)
+from tercel.venues.address import TRADER as TRADER
+from tercel.venues.address import connect as connect
+from tercel.venues.address import mark_of as mark_of
+from tercel.venues.address import refuse_money as refuse_money
 from tercel.venues.binance_venue.terms import ApiSigner as ApiSigner
-from tercel.venues.exchange.shadow import (
-    ShadowRules as ShadowRules,
-    ShadowVenue as ShadowVenue,
-    preset_markets as preset_markets,
-    recorded_market as recorded_market,
-)
-from tercel.venues.hosts import LOOPBACK as LOOPBACK, bind as bind, why_money as why_money
+from tercel.venues.exchange.shadow import ShadowRules as ShadowRules
+from tercel.venues.exchange.shadow import ShadowVenue as ShadowVenue
+from tercel.venues.exchange.shadow import preset_markets as preset_markets
+from tercel.venues.exchange.shadow import recorded_market as recorded_market
+from tercel.venues.hosts import LOOPBACK as LOOPBACK
+from tercel.venues.hosts import bind as bind
+from tercel.venues.hosts import why_money as why_money
 
 __all__ = [
     "LOOPBACK",

@@ -1,5 +1,6 @@
 from tercel.desk.engine.agent_slot import strategy_of as strategy_of
-from tercel.desk.engine.config import DeskConfig as DeskConfig, LimitsSection as LimitsSection
+from tercel.desk.engine.config import DeskConfig as DeskConfig
+from tercel.desk.engine.config import LimitsSection as LimitsSection
 from tercel.desk.engine.runtime import open_desk as open_desk
 
 __all__ = [

@@ -1,10 +1,9 @@
-from tercel.desk.gate.config import (
-    DropCopyTerms as DropCopyTerms,
-    GateConfig as GateConfig,
-    GateTerms as GateTerms,
-    read_config as read_config,
-)
-from tercel.desk.gate.opening import beside_gate as beside_gate, opened as open_gate
+from tercel.desk.gate.config import DropCopyTerms as DropCopyTerms
+from tercel.desk.gate.config import GateConfig as GateConfig
+from tercel.desk.gate.config import GateTerms as GateTerms
+from tercel.desk.gate.config import read_config as read_config
+from tercel.desk.gate.opening import beside_gate as beside_gate
+from tercel.desk.gate.opening import opened as open_gate
 from tercel.desk.gate.process import GateProcess as GateProcess
 from tercel.desk.gate.server import Gate as Gate
 

@@ -1,53 +1,42 @@
-from tercel.lab.evaluation.claims import (
-    BEST as BEST,
-    RANDOM as RANDOM,
-    Claim as Claim,
-    claim as claim,
-)
+from tercel.lab.evaluation.claims import BEST as BEST
+from tercel.lab.evaluation.claims import RANDOM as RANDOM
+from tercel.lab.evaluation.claims import Claim as Claim
+from tercel.lab.evaluation.claims import claim as claim
 from tercel.lab.evaluation.cma import CmaEs as CmaEs
-from tercel.lab.evaluation.comparisons import (
-    ComparisonLedger as ComparisonLedger,
-    ResampledScores as ResampledScores,
-    ScenarioComparison as ScenarioComparison,
-    Scores as Scores,
-    detectable as detectable,
-)
-from tercel.lab.evaluation.episodes import (
-    Backgrounds as Backgrounds,
-    Episodes as Episodes,
-    Plan as Plan,
-    Sampler as Sampler,
-    bank_sampler as bank_sampler,
-    seeded_plan as seeded_plan,
-    streams_plan as streams_plan,
-)
-from tercel.lab.evaluation.market import (
-    BuiltMarket as BuiltMarket,
-    Split as Split,
-    build_market as build_market,
-    curve_lots as curve_lots,
-    split_days as split_days,
-)
-from tercel.lab.evaluation.risk_statistics import (
-    SCHEDULES as SCHEDULES,
-    ScheduleRatios as ScheduleRatios,
-    ratios as ratios,
-)
-from tercel.lab.evaluation.runs import (
-    BATCH as BATCH,
-    Recording as Recording,
-    batches as batches,
-    markets_of as markets_of,
-    pilot as pilot,
-    run_strategies as run_strategies,
-    run_strategy as run_strategy,
-    streams_of as streams_of,
-    task_of as task_of,
-    without_orders as without_orders,
-)
+from tercel.lab.evaluation.comparisons import ComparisonLedger as ComparisonLedger
+from tercel.lab.evaluation.comparisons import ResampledScores as ResampledScores
+from tercel.lab.evaluation.comparisons import ScenarioComparison as ScenarioComparison
+from tercel.lab.evaluation.comparisons import Scores as Scores
+from tercel.lab.evaluation.comparisons import detectable as detectable
+from tercel.lab.evaluation.episodes import Backgrounds as Backgrounds
+from tercel.lab.evaluation.episodes import Episodes as Episodes
+from tercel.lab.evaluation.episodes import Plan as Plan
+from tercel.lab.evaluation.episodes import Sampler as Sampler
+from tercel.lab.evaluation.episodes import bank_sampler as bank_sampler
+from tercel.lab.evaluation.episodes import seeded_plan as seeded_plan
+from tercel.lab.evaluation.episodes import streams_plan as streams_plan
+from tercel.lab.evaluation.market import BuiltMarket as BuiltMarket
+from tercel.lab.evaluation.market import Split as Split
+from tercel.lab.evaluation.market import build_market as build_market
+from tercel.lab.evaluation.market import curve_lots as curve_lots
+from tercel.lab.evaluation.market import split_days as split_days
+from tercel.lab.evaluation.risk_statistics import SCHEDULES as SCHEDULES
+from tercel.lab.evaluation.risk_statistics import ScheduleRatios as ScheduleRatios
+from tercel.lab.evaluation.risk_statistics import ratios as ratios
+from tercel.lab.evaluation.runs import BATCH as BATCH
+from tercel.lab.evaluation.runs import Recording as Recording
+from tercel.lab.evaluation.runs import batches as batches
+from tercel.lab.evaluation.runs import markets_of as markets_of
+from tercel.lab.evaluation.runs import pilot as pilot
+from tercel.lab.evaluation.runs import run_strategies as run_strategies
+from tercel.lab.evaluation.runs import run_strategy as run_strategy
+from tercel.lab.evaluation.runs import streams_of as streams_of
+from tercel.lab.evaluation.runs import task_of as task_of
+from tercel.lab.evaluation.runs import without_orders as without_orders
 from tercel.lab.evaluation.scenario import Scenario as Scenario
 from tercel.lab.evaluation.training_files import read_metrics as read_metrics
-from tercel.lab.evaluation.windows import placebo_plan as placebo_plan, tape_plan as tape_plan
+from tercel.lab.evaluation.windows import placebo_plan as placebo_plan
+from tercel.lab.evaluation.windows import tape_plan as tape_plan
 
 __all__ = [
     "BATCH",

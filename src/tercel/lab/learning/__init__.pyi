@@ -1,15 +1,17 @@
-from tercel.lab.learning.envs import ExecutionVec as ExecutionVec, MixedVec as MixedVec
-from tercel.lab.learning.native.dqn import Dqn as Dqn, DqnSettings as DqnSettings
-from tercel.lab.learning.native.learner import CLIP as CLIP, EPSILON as EPSILON
-from tercel.lab.learning.native.ppo import Ppo as Ppo, PpoSettings as PpoSettings
-from tercel.lab.learning.port import (
-    Info as Info,
-    Learner as Learner,
-    LearningError as LearningError,
-    State as State,
-    VecEnv as VecEnv,
-    action_sizes as action_sizes,
-)
+from tercel.lab.learning.envs import ExecutionVec as ExecutionVec
+from tercel.lab.learning.envs import MixedVec as MixedVec
+from tercel.lab.learning.native.dqn import Dqn as Dqn
+from tercel.lab.learning.native.dqn import DqnSettings as DqnSettings
+from tercel.lab.learning.native.learner import CLIP as CLIP
+from tercel.lab.learning.native.learner import EPSILON as EPSILON
+from tercel.lab.learning.native.ppo import Ppo as Ppo
+from tercel.lab.learning.native.ppo import PpoSettings as PpoSettings
+from tercel.lab.learning.port import Info as Info
+from tercel.lab.learning.port import Learner as Learner
+from tercel.lab.learning.port import LearningError as LearningError
+from tercel.lab.learning.port import State as State
+from tercel.lab.learning.port import VecEnv as VecEnv
+from tercel.lab.learning.port import action_sizes as action_sizes
 
 __all__ = [
     "CLIP",

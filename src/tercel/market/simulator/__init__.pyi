@@ -1,31 +1,29 @@
-from tercel.market.simulator import engine as engine, layout as layout
-from tercel.market.simulator.account import public_add as public_add, public_take as public_take
-from tercel.market.simulator.days import (
-    observed_day as observed_day,
-    simulated_day as simulated_day,
-    synthetic as synthetic,
-)
-from tercel.market.simulator.layout import (
-    NOW as NOW,
-    OWN_ORDERS as OWN_ORDERS,
-    blank_state as blank_state,
-)
+from tercel.market.simulator import engine as engine
+from tercel.market.simulator import layout as layout
+from tercel.market.simulator.account import public_add as public_add
+from tercel.market.simulator.account import public_take as public_take
+from tercel.market.simulator.days import observed_day as observed_day
+from tercel.market.simulator.days import simulated_day as simulated_day
+from tercel.market.simulator.days import synthetic as synthetic
+from tercel.market.simulator.layout import NOW as NOW
+from tercel.market.simulator.layout import OWN_ORDERS as OWN_ORDERS
+from tercel.market.simulator.layout import blank_state as blank_state
 from tercel.market.simulator.levels import QUEUE as QUEUE
-from tercel.market.simulator.records import put_real as put_real, real as real, state_at as state_at
-from tercel.market.simulator.source import (
-    AGE_S as AGE_S,
-    NO_TAPE as NO_TAPE,
-    ROOM_BPS as ROOM_BPS,
-    SIZE_OVER_USUAL as SIZE_OVER_USUAL,
-    Source as Source,
-    TapeDay as TapeDay,
-    first_world as first_world,
-    reactive as reactive,
-    replay as replay_source,
-    run_free as run_free,
-    source_of as source_of,
-    theirs as theirs,
-)
+from tercel.market.simulator.records import put_real as put_real
+from tercel.market.simulator.records import real as real
+from tercel.market.simulator.records import state_at as state_at
+from tercel.market.simulator.source import AGE_S as AGE_S
+from tercel.market.simulator.source import NO_TAPE as NO_TAPE
+from tercel.market.simulator.source import ROOM_BPS as ROOM_BPS
+from tercel.market.simulator.source import SIZE_OVER_USUAL as SIZE_OVER_USUAL
+from tercel.market.simulator.source import Source as Source
+from tercel.market.simulator.source import TapeDay as TapeDay
+from tercel.market.simulator.source import first_world as first_world
+from tercel.market.simulator.source import reactive as reactive
+from tercel.market.simulator.source import replay as replay_source
+from tercel.market.simulator.source import run_free as run_free
+from tercel.market.simulator.source import source_of as source_of
+from tercel.market.simulator.source import theirs as theirs
 
 __all__ = [
     "AGE_S",

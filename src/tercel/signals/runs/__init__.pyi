@@ -1,13 +1,13 @@
-from tercel.signals.models.walk_forward import folds_of as folds_of, walked as walked
+from tercel.signals.models.walk_forward import folds_of as folds_of
+from tercel.signals.models.walk_forward import walked as walked
 from tercel.signals.panel.build import dataset_of_config as dataset_of_config
 from tercel.signals.portfolio.comparison import back_after as back_after
-from tercel.signals.portfolio.config import opened as opened, read_config as read_config
-from tercel.signals.runs.config import (
-    PanelSection as PanelSection,
-    SignalsConfig as SignalsConfig,
-    SourceSection as SourceSection,
-    TrainSection as TrainSection,
-)
+from tercel.signals.portfolio.config import opened as opened
+from tercel.signals.portfolio.config import read_config as read_config
+from tercel.signals.runs.config import PanelSection as PanelSection
+from tercel.signals.runs.config import SignalsConfig as SignalsConfig
+from tercel.signals.runs.config import SourceSection as SourceSection
+from tercel.signals.runs.config import TrainSection as TrainSection
 from tercel.signals.runs.train import train as train_signals
 
 __all__ = [
