@@ -1,8 +1,8 @@
 """Bodies of journal entries as types: what writes an entry and what reads it name its fields here.
 
-    body = KillBody(event="latched", scope="ann", by="bob", reason="news")
+    body = KillEntry(event="latched", scope="ann", by="bob", reason="news")
     journal.append([Entry(kinds.KILL, now_ns, agent="ann", body=body.json())])
-    KillBody.of(entry).scope
+    KillEntry.of(entry).scope
 
 A field that is its plain default (None, UNSET, "") is absent on disk; one with a `default_factory` is always written,
 and may be absent where it is read. Keys that a type does not name are ignored. `journal.kinds` says what they mean.
@@ -17,12 +17,12 @@ from msgspec import UNSET, Struct, field
 from tercel.core.ports import Entry
 
 
-class Body(Struct, omit_defaults=True):
+class EntryBody(Struct, omit_defaults=True):
     """Body of an entry.
 
-    >>> RearmBody.of(Entry("rearm", 0, body={"scope": "ann", "by": "bob", "reason": "", "later": 1})).by
+    >>> RearmEntry.of(Entry("rearm", 0, body={"scope": "ann", "by": "bob", "reason": "", "later": 1})).by
     'bob'
-    >>> RearmBody(scope="ann", by="bob", reason="over").json()
+    >>> RearmEntry(scope="ann", by="bob", reason="over").json()
     {'scope': 'ann', 'by': 'bob', 'reason': 'over'}
     """
 
@@ -43,7 +43,7 @@ class Body(Struct, omit_defaults=True):
         return words
 
 
-class Answer(Body, kw_only=True):
+class Answer(EntryBody, kw_only=True):
     """Body of what may answer a person's command.
 
     Parameters
@@ -62,7 +62,7 @@ class Signed(Answer, kw_only=True):
     reason: str = field(default_factory=str)
 
 
-class SessionBody(Body):
+class SessionEntry(EntryBody):
     """See `kinds.SESSION`; listings by instrument, as `core.orders.Unit.of` reads them."""
 
     session: int
@@ -75,7 +75,7 @@ class SessionBody(Body):
     gate: Any = None
 
 
-class ParentBody(Answer):
+class ParentEntry(Answer):
     """See `kinds.PARENT`; which fields there are depends on the event."""
 
     event: str
@@ -99,7 +99,7 @@ class ParentBody(Answer):
     orders: list[str] | None = None
 
 
-class LimitsBody(Signed, kw_only=True):
+class LimitsEntry(Signed, kw_only=True):
     """See `kinds.LIMITS`; without a name and a reason where a session began."""
 
     event: str
@@ -115,14 +115,14 @@ class LimitsBody(Signed, kw_only=True):
     source: str | None = None
 
 
-class OrderOutBody(Body):
+class OrderOutEntry(EntryBody):
     """What was sent, and under which limits; `codec.command_of` reads the rest."""
 
     what: str
     limits: str | None = None
 
 
-class DeniedBody(Body):
+class DeniedEntry(EntryBody):
     """See `kinds.DENIED`; the command as `codec.command_of` reads it."""
 
     command: Mapping[str, Any]
@@ -130,7 +130,7 @@ class DeniedBody(Body):
     text: str = field(default_factory=str)
 
 
-class MarketBody(Body):
+class MarketEntry(EntryBody):
     """See `kinds.MARKET`."""
 
     bid: int | None
@@ -138,20 +138,20 @@ class MarketBody(Body):
     unit: float | None = None
 
 
-class HoldBody(Signed, kw_only=True):
+class HoldEntry(Signed, kw_only=True):
     """See `kinds.HOLD`."""
 
     event: str
     parents: list[str]
 
 
-class StanceBody(Signed, kw_only=True):
+class StanceEntry(Signed, kw_only=True):
     """See `kinds.STANCE`."""
 
     event: str
 
 
-class OperatorBody(Body):
+class OperatorEntry(EntryBody):
     """See `kinds.OPERATOR`; one that did not come through the inbox has no `id`."""
 
     command: str
@@ -172,7 +172,7 @@ class OperatorBody(Body):
         return msgspec.convert(self.body, CommandBody)
 
 
-class KillBody(Signed, kw_only=True):
+class KillEntry(Signed, kw_only=True):
     """See `kinds.KILL`."""
 
     event: str
@@ -180,14 +180,14 @@ class KillBody(Signed, kw_only=True):
     open: int | float = field(default_factory=int)
 
 
-class RearmBody(Signed):
+class RearmEntry(Signed):
     """See `kinds.REARM`."""
 
     scope: str = field(default_factory=str)
     ends: list[str] | None = None
 
 
-class AlertBody(Answer):
+class AlertEntry(Answer):
     """See `kinds.ALERT`; which fields follow the text depends on the code."""
 
     severity: str = field(default_factory=str)

@@ -23,7 +23,7 @@ from tercel.desk.trading.child_orders.positions import Position, Positions
 from tercel.desk.trading.gateway import OrderGateway
 from tercel.desk.trading.heartbeat import traded_in
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.bodies import MarketBody, SessionBody
+from tercel.desk.trading.journal.bodies import MarketEntry, SessionEntry
 from tercel.desk.trading.ledger import Ledger
 from tercel.desk.trading.tca.measure import FEE_PARTS, fee_of
 
@@ -141,7 +141,7 @@ class Money:
         """Fold one entry that the ledger has taken, with what that moved."""
         if entry.kind == kinds.SESSION:
             self.units |= {
-                name: Unit.of(words) for name, words in SessionBody.of(entry).listings.items()
+                name: Unit.of(words) for name, words in SessionEntry.of(entry).listings.items()
             }
         elif entry.kind == kinds.MARKET:
             self.mark(entry)
@@ -174,7 +174,7 @@ class Money:
 
     def mark(self, entry: Entry) -> None:
         """Take a mark of an instrument, and its return since the one before."""
-        name, body = entry.instrument, MarketBody.of(entry)
+        name, body = entry.instrument, MarketEntry.of(entry)
         if body.bid is None or body.ask is None:
             return
         if entry.ns != self._at:

@@ -20,7 +20,7 @@ from tercel.desk.limits import PAUSES, Denial
 from tercel.desk.trading.child_orders.fold import Orders
 from tercel.desk.trading.child_orders.positions import Positions
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.bodies import AlertBody, KillBody, RearmBody
+from tercel.desk.trading.journal.bodies import AlertEntry, KillEntry, RearmEntry
 
 
 class TradingState(StrEnum):
@@ -354,7 +354,7 @@ class TradingStates:
 
     def _rearm(self, entry: Entry) -> None:
         """A person's word ends all; an entry that names what is over ends that."""
-        account, ends = entry.agent, RearmBody.of(entry).ends
+        account, ends = entry.agent, RearmEntry.of(entry).ends
         if ends is not None:
             for cause in ends:
                 self.end(StateReason.STOPPED, account, cause)
@@ -363,7 +363,7 @@ class TradingStates:
             self.end(reason, account)
 
     def _alert(self, entry: Entry) -> None:
-        body = AlertBody.of(entry)
+        body = AlertEntry.of(entry)
         code = body.code
         if code in _POSITIONS:
             for reason in (
@@ -400,7 +400,7 @@ _FOLDS: Final[Mapping[str, Callable[[TradingStates, Entry], None]]] = {
     kinds.STATE: TradingStates._state,
     kinds.REPORT_IN: TradingStates._report,
     kinds.KILL: lambda states, entry: states.add(
-        StateReason.KILLED, KillBody.of(entry).reason, entry.agent
+        StateReason.KILLED, KillEntry.of(entry).reason, entry.agent
     ),
     kinds.REARM: TradingStates._rearm,
     kinds.ALERT: TradingStates._alert,
