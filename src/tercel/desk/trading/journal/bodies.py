@@ -115,6 +115,15 @@ class LimitsBody(Signed, kw_only=True):
     source: str | None = None
 
 
+class StateBody(Body):
+    """See `kinds.STATE`."""
+
+    state: str
+    code: str
+    reason: str
+    orders: list[str]
+
+
 class OrderOutBody(Body):
     """What was sent, and under which limits; `codec.command_of` reads the rest."""
 
