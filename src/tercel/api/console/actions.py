@@ -335,7 +335,7 @@ def quote(served: ConnectedDesk, asked: QuoteBody) -> QuotedCosts:
         rows.sort(key=lambda row: (row.bps.mean is None, row.bps.mean or 0.0))
         against = _against(state, "desk", "desk", asked.side, lots, value)
         against += _against(state, "instruments", asked.instrument, asked.side, lots, value)
-        against += [] if killed is None else [f"killed: {killed['scope']}: {killed['reason']}"]
+        against += [] if killed is None else [f"killed: {killed.scope}: {killed.reason}"]
         return QuotedCosts(value=value, by_strategy=rows, against=against)
 
     return served.follower.ask(costs)

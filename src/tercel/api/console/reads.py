@@ -521,12 +521,12 @@ def agent_rows(served: ConnectedDesk) -> list[AgentRow]:
     """A desk's agents, a line each; the kill latch counts before the desk has journaled it."""
     report = served.follower.report()
     latch = report.latch
-    killed = [] if latch is None else latch["scope"].split(", ")
+    killed = [] if latch is None else latch.scope.split(", ")
     rows = []
     for one in report.agents:
         figures = {each.name: getattr(one, each.name) for each in fields(AgentFigures)}
         if latch is not None and (one.name in killed or killed == ["all"]):
-            figures |= {"state": "killed", "reason": latch["reason"]}
+            figures |= {"state": "killed", "reason": latch.reason}
         challenger = {**NO_CHALLENGER, **one.seat} if one.seat.get("challenger") else None
         rows.append(
             AgentRow(

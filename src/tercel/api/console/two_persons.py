@@ -54,10 +54,10 @@ def may_rearm(served: ConnectedDesk, agents: Sequence[str]) -> dict[str, Any]:
         raise HttpError(
             409, "a kill to take back", f"{served.name} is armed", "nothing is to be done"
         )
-    if agents and (killed["scope"] == "all" or not set(agents) <= set(killed["scope"].split(", "))):
+    if agents and (killed.scope == "all" or not set(agents) <= set(killed.scope.split(", "))):
         raise HttpError(
             409,
-            f"agents that are killed: {killed['scope']}",
+            f"agents that are killed: {killed.scope}",
             ", ".join(agents),
             "name those, or none for all",
         )

@@ -51,6 +51,7 @@ from tercel.desk.console.report import (
 from tercel.desk.trading.forecast_outcomes import Outcomes
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.agent_bodies import CostEntry
+from tercel.desk.trading.journal.bodies import HoldEntry
 from tercel.desk.trading.ledger import ArchiveIndex, Ledger
 from tercel.desk.trading.parent_orders.parent import ParentOrder
 from tercel.desk.trading.risk.money import Money, by, summed
@@ -199,6 +200,7 @@ class DeskState:
         money, held = self.money, self.money.holdings(self.ledger.positions)
         total = money.total(held, self._budget("desk", "desk", "daily_loss").of)
         names = sorted({*money.units, *(one.instrument for one in held)})
+        flowing, alike = money.correlation(self.ns)
         return DeskReport(
             seq=self.seq,
             ns=self.ns,
@@ -221,7 +223,7 @@ class DeskState:
                 )
                 for name, some in by(held, lambda one: one.instrument)
             ],
-            correlation=CorrelationPart(**money.correlation(self.ns)),
+            correlation=CorrelationPart(agents=flowing, matrix=alike),
             postures=self.postures,
             stances=[
                 msgspec.convert({"agent": name, **one.body}, NamedStance)

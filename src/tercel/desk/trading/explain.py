@@ -145,18 +145,21 @@ def _seen(entry: Entry) -> dict[str, dict[str, Any]]:
             tables[title] = dict(_shown(name, value) for name, value in rows)
     if "outlook" in arrays:
         # The forecasts of a decision as people read them.
-        said = dict(zip(c.OUTLOOK_NAMES, arrays["outlook"].ravel().tolist(), strict=True))
+        said = arrays["outlook"].ravel().tolist()
         table: dict[str, Any] = {
-            "usual spread, ticks": said["usual_spread"] / 1000,
-            "taking is charged more than resting": said["fees"] / 1000,
-            "waiting costs, half spreads": said["waiting"] / 1e6
-            if said["waiting"]
+            "usual spread, ticks": said[c.USUAL_SPREAD] / 1000,
+            "taking is charged more than resting": said[c.FEES] / 1000,
+            "waiting costs, half spreads": said[c.WAITING] / 1e6
+            if said[c.WAITING]
             else "not known",
         }
-        for ahead in (10, 30):
-            sd = said[f"forecast_{ahead}_sd"]
+        for ahead, mean, of_sd in (
+            (10, c.FORECAST_10, c.FORECAST_10_SD),
+            (30, c.FORECAST_30, c.FORECAST_30_SD),
+        ):
+            sd = said[of_sd]
             about = (
-                f"{said[f'forecast_{ahead}'] / 1000:+.2f}, sd {sd / 1000:.2f}"
+                f"{said[mean] / 1000:+.2f}, sd {sd / 1000:.2f}"
                 if sd
                 else "none: it went on without"
             )

@@ -6,9 +6,8 @@ ledger.positions.of("ann", "AMZN").lots
 
 from array import array
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Final
 
 from tercel.core.executions import Key
@@ -27,6 +26,7 @@ from tercel.desk.trading.journal.bodies import (
     HoldEntry,
     LimitsEntry,
     OperatorEntry,
+    OrderOutEntry,
     RearmEntry,
     StanceEntry,
 )
@@ -199,21 +199,12 @@ class ArchiveIndex:
 
     def restore(self, rows: Iterable[tuple[str, Any]]) -> None:
         """Restore from `rows`."""
-        found = {name: _READ[name](value) for name, value in rows}
-        self.fills = found["fills"]
-        self._parents = found["parents"]
-        self._executions = found["executions"]
-        self._first = found["first"]
-        self._last = found["last"]
-
-
-_READ: Final[Mapping[str, Callable[[Any], Any]]] = {
-    "fills": int,
-    "parents": HashIndex.of,
-    "executions": HashIndex.of,
-    "first": partial(array_of, "q"),
-    "last": partial(array_of, "q"),
-}
+        fills, parents, executions, first, last = (value for _, value in rows)
+        self.fills = int(fills)
+        self._parents = HashIndex.of(parents)
+        self._executions = HashIndex.of(executions)
+        self._first = array_of("q", first)
+        self._last = array_of("q", last)
 
 
 # -- the ledger -------------------------------------------------------------------------------------------------------
@@ -363,11 +354,8 @@ class Ledger:
         if entry.kind == kinds.LIMITS:
             self.limits.apply(entry)
         elif entry.kind == kinds.SETTLED:
-            self.settled = {
-                (account, instrument): qty
-                for account, instrument, qty in entry.body["qty_gaps"]
-                if qty
-            }
+            gaps = entry.body["qty_gaps"]
+            self.settled = {(account, instrument): qty for account, instrument, qty in gaps if qty}
         elif entry.kind == kinds.STANCE:
             self.stances.pop(entry.agent, None)
             if StanceEntry.of(entry).event == "set":
@@ -385,7 +373,7 @@ class Ledger:
             self.requested.pop(number, None)
         elif entry.kind in (kinds.ORDER_OUT, kinds.DENIED) and entry.order:
             # What limits denied of a parent's lots, until another of its orders leaves.
-            if entry.kind == kinds.ORDER_OUT and entry.body["what"] == "new":
+            if entry.kind == kinds.ORDER_OUT and OrderOutEntry.of(entry).what == "new":
                 self.parents.sent(entry.parent, entry.ns)
             elif entry.kind == kinds.DENIED:
                 denied = DeniedEntry.of(entry)

@@ -115,6 +115,15 @@ class LimitsEntry(Signed, kw_only=True):
     source: str | None = None
 
 
+class StateEntry(EntryBody):
+    """See `kinds.STATE`."""
+
+    state: str
+    code: str
+    reason: str
+    orders: list[str]
+
+
 class OrderOutEntry(EntryBody):
     """What was sent, and under which limits; `codec.command_of` reads the rest."""
 

@@ -145,7 +145,7 @@ def count(entry: Entry, limits: LimitGate, ledger: Ledger) -> None:
         market = MarketEntry.of(entry)
         limits.mark(entry.instrument, market.bid, market.ask, entry.ns)
     elif entry.kind == kinds.HEARTBEAT and "day" in entry.body:
-        limits.restore_day(entry.body["day"])
+        limits.restore_day(**entry.body["day"])
     else:
         obey(entry, limits)
 
