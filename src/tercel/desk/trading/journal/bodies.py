@@ -14,7 +14,12 @@ from typing import Any, Self
 import msgspec
 from msgspec import UNSET, Struct, field
 
+from tercel.core.errors import JournalError
 from tercel.core.ports import Entry
+
+
+class EntryError(JournalError, ValueError):
+    """An entry whose body lacks a field or has one of another type."""
 
 
 class EntryBody(Struct, omit_defaults=True):
@@ -32,14 +37,28 @@ class EntryBody(Struct, omit_defaults=True):
 
         Raises
         ------
-        msgspec.ValidationError
-            Where a field is missing or of another type; it is a ValueError.
+        EntryError
+            Where a field is missing or of another type.
         """
-        return msgspec.convert(entry.body, cls)
+        try:
+            return msgspec.convert(entry.body, cls)
+        except msgspec.ValidationError as error:
+            raise EntryError(
+                f"the fields of an entry {entry.kind} of a journal",
+                f"{error}, in the one of {entry.ns} ns",
+                "restore the journal from a copy, or read it with the version that wrote it",
+            ) from error
 
     def json(self) -> dict[str, Any]:
-        """The same as JSON values."""
+        """The same as JSON values.
+
+        Raises
+        ------
+        msgspec.ValidationError
+            A field of another type: what could not be read again is not written.
+        """
         words: dict[str, Any] = msgspec.to_builtins(self)
+        msgspec.convert(words, type(self))
         return words
 
 

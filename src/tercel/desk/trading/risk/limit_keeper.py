@@ -163,7 +163,7 @@ class LimitKeeper:
         return self._enforce(
             after,
             LimitsEntry(
-                event="tightened", changes=dict(changes), by=by, reason=reason, operator=operator
+                event="tightened", changes=_texts(changes), by=by, reason=reason, operator=operator
             ),
         )
 
@@ -200,7 +200,7 @@ class LimitKeeper:
             body = LimitsEntry(
                 event="requested",
                 hash=self._gateway.limits.hash,
-                changes=dict(changes),
+                changes=_texts(changes),
                 by=by,
                 reason=reason,
                 request=number,
@@ -369,3 +369,8 @@ def _not_agreed(record: LimitRecord, body: LimitsEntry) -> Iterator[str]:
             yield f"limits were loosened to other values than request {body.request} asked for"
     except LimitsError as error:
         yield f"limits that cannot be compared: {error}"
+
+
+def _texts(changes: Mapping[str, Any]) -> dict[str, str]:
+    """Values as text, as a limit file has them: people may send numbers."""
+    return {path: f"{value}" for path, value in changes.items()}
