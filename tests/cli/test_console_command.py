@@ -22,6 +22,7 @@ from tercel.core.ports import Entry
 from tercel.core.serialization import to_jsonable
 from tercel.desk.console.desk import FolderDesk
 from tercel.desk.console.follow import JournalFollower
+from tercel.desk.console.report import LatchPart
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.database import holder
 from tercel.desk.trading.journal.store import JournalReader, SqlJournal
@@ -183,11 +184,9 @@ def test_a_kill_needs_no_journal_that_can_be_written(desk: Path) -> None:
     result = tercel("kill", "--all", "--reason", "the disk is odd", "--desk", desk)
     assert result.exit_code == 0, result.output
     assert "the journal does not know of it yet" in result.stderr
-    assert FolderDesk(desk, time.time_ns).killed() == {
-        "scope": "all",
-        "by": pwd.getpwuid(os.getuid()).pw_name,
-        "reason": "the disk is odd",
-    }
+    assert FolderDesk(desk, time.time_ns).killed() == LatchPart(
+        scope="all", by=pwd.getpwuid(os.getuid()).pw_name, reason="the disk is odd"
+    )
 
 
 def test_a_kill_needs_no_journal_at_all(desk: Path) -> None:
@@ -195,7 +194,7 @@ def test_a_kill_needs_no_journal_at_all(desk: Path) -> None:
     assert tercel("kill", "--all", "--reason", "the journal is gone", "--desk", desk).exit_code == 0
     killed = FolderDesk(desk, time.time_ns).killed()
     assert killed is not None
-    assert killed["reason"] == "the journal is gone"
+    assert killed.reason == "the journal is gone"
 
 
 # -- journals that come, go and grow --------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from rich.console import Console
 from tercel.cli import shared as output
 from tercel.cli.trade_look import _shown
 from tercel.desk.trading.tca.measure import AnalysedCost
-from tercel.desk.trading.tca.shortfall import summary
+from tercel.desk.trading.tca.summary import summary
 
 CELLS = [
     ["AAA-000-peg", "-16.9", "-15.5", "100%"],

@@ -11,7 +11,7 @@ import typer
 from tercel.cli.shared import AsJson, add, hand_over, say
 from tercel.core.errors import ConfigError, check_known
 from tercel.core.extras import load_entry_point
-from tercel.core.serialization import json_text
+from tercel.core.serialization import JsonSchema, Tables, json_text
 from tercel.core.toml import read_toml, schema_of
 
 config_app = typer.Typer(
@@ -69,7 +69,7 @@ def kinds() -> dict[str, tuple[str, str, str]]:
     return KINDS | {name: load_entry_point(entry) for name, entry in OTHERS.items()}
 
 
-def schemas() -> dict[str, dict[str, Any]]:
+def schemas() -> dict[str, JsonSchema]:
     """The JSON schema of every kind of file."""
     made = {kind: (about, resolve_name(model)) for kind, (about, model, _) in kinds().items()}
     return {
@@ -78,16 +78,16 @@ def schemas() -> dict[str, dict[str, Any]]:
     }
 
 
-def _is_named(table: Any, schema: dict[str, Any]) -> bool:
+def _is_named(table: Any, schema: JsonSchema) -> bool:
     """Whether it is a table as a file wants them that is nothing but tables with names of one's own."""
     (one,) = schema["$defs"].values()
     return isinstance(table, dict) and set(one["required"]) <= set(table)
 
 
-def kind_of(raw: dict[str, Any]) -> str:
+def kind_of(raw: Tables) -> str:
     """Which kind of file has such tables: most keys that it knows, fewest that it does not."""
 
-    def fits(known: dict[str, Any], key: str) -> bool:
+    def fits(known: JsonSchema, key: str) -> bool:
         return key in known and isinstance(raw[key], list) == (known[key].get("type") == "array")
 
     found = schemas()

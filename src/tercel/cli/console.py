@@ -4,7 +4,6 @@ import getpass
 import os
 import sys
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -237,23 +236,17 @@ def list_(
 ) -> None:
     """Show who may log in, as what, and by whose word."""
     users = people_of(people)
+    everybody, heads = users.all(), ("name", "role", "password", "by")
+    cells = [[one.name, one.role, "yes" if one.hash else "", one.by] for one in everybody]
     rows = [
         {"name": one.name, "role": one.role, "password": bool(one.hash), "by": one.by}
-        for one in users.all()
+        for one in everybody
     ]
     hand_over(
         {"people": str(users.path), "users": rows},
         as_json,
-        lambda: _print(str(users.path), rows),
+        lambda: print_table(str(users.path), heads, cells, left=heads),
     )
-
-
-def _print(title: str, rows: Sequence[dict[str, Any]]) -> None:
-    heads = ("name", "role", "password", "by")
-    cells = [
-        [one["name"], one["role"], "yes" if one["password"] else "", one["by"]] for one in rows
-    ]
-    print_table(title, heads, cells, left=heads)
 
 
 console_app = typer.Typer(name="console", cls=ConsoleGroup, invoke_without_command=True)

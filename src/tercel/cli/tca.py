@@ -25,7 +25,7 @@ from tercel.core.report.tables import fixed, without_idle
 if TYPE_CHECKING:
     from tercel.api.tca.counterfactual import Counterfactual
     from tercel.api.tca.report import OwnCost, OwnCosts
-    from tercel.desk.trading.tca.shortfall import CostMeans
+    from tercel.desk.trading.tca.summary import CostMeans
 
 RUN = "run"
 AGAINST = {RUN: None, "none": ""}
@@ -199,7 +199,7 @@ def _show(costs: "OwnCosts") -> None:
 
 def _cells(row: "OwnCost | CostMeans") -> dict[str, str]:
     """Lots, money, costs and mark-outs of a parent or of several."""
-    from tercel.desk.trading.tca.shortfall import against_of, parts_of
+    from tercel.desk.trading.tca.summary import against_of, parts_of
 
     lots = {"filled": row.filled, "unfilled": row.unfilled, "refused": row.refused}
     costs = {"is": row.is_bps} | parts_of(row) | against_of(row)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tercel.core.lifecycle import ChildOrder
     from tercel.desk.trading.risk.trading_state import AccountStanding
     from tercel.desk.trading.tca.measure import AnalysedCost
-    from tercel.desk.trading.tca.shortfall import CostSummary
+    from tercel.desk.trading.tca.summary import CostSummary
 
 LIMIT = "limit, ticks"
 UNITS = "qty in shares, prices per share, the rest in money; open at the mark, fees by the venue's rates"
@@ -322,7 +322,7 @@ def tca(
 
 def _print_tca(folder: Path, rows: "Sequence[AnalysedCost]", summed: "CostSummary") -> None:
     """Agents and all of them first, then the first parents, then what they came to in words."""
-    from tercel.desk.trading.tca.shortfall import sentences
+    from tercel.desk.trading.tca.summary import sentences
 
     print_rows(
         f"costs of {folder}, means by what was filled, bps; a cost is positive",

@@ -449,15 +449,15 @@ def _accepted(answer: "Entry | None") -> str:
     from msgspec import UNSET
 
     from tercel.desk.trading.journal import kinds
-    from tercel.desk.trading.journal.bodies import LimitsBody, ParentBody
+    from tercel.desk.trading.journal.bodies import LimitsEntry, ParentEntry
 
     if answer is not None and answer.kind == kinds.LIMITS:
-        limits = LimitsBody.of(answer)
+        limits = LimitsEntry.of(answer)
         made = f"request {limits.request}" if limits.event == "requested" else limits.hash
         return f", {made}"
     if answer is None or answer.body.get("event") != "accepted":
         return ""
-    body, limit = ParentBody.of(answer), ""
+    body, limit = ParentEntry.of(answer), ""
     if body.limit_price not in (None, UNSET):
         limit = f", limit {body.limit_price}"
     what = (

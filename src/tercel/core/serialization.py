@@ -179,7 +179,13 @@ def parse_json(data: str | bytes) -> Any:
     )
 
 
-def parse_tables(text: str, decimals: bool = False) -> dict[str, Any]:
+Tables = dict[str, Any]
+"""The tables of a TOML text, before they are validated."""
+JsonSchema = dict[str, Any]
+"""A JSON schema, or a part of one."""
+
+
+def parse_tables(text: str, decimals: bool = False) -> Tables:
     """The tables of a TOML text; `decimals`: its fractions are Decimal.
 
     Raises

@@ -19,7 +19,7 @@ from pydantic import (
 )
 
 from tercel.core.errors import ConfigError, nearest
-from tercel.core.serialization import parse_tables
+from tercel.core.serialization import JsonSchema, Tables, parse_tables
 
 # -- validated ------------------------------------------------------------------------------------
 # Configurations as pydantic models, and its errors with what was expected, received and what to do.
@@ -174,7 +174,7 @@ def _models(annotation: Any) -> Iterator[type[BaseModel]]:
 DRAFT: Final = "https://json-schema.org/draft/2020-12/schema"
 
 
-def schema_of(kind: Any, title: str) -> dict[str, Any]:
+def schema_of(kind: Any, title: str) -> JsonSchema:
     """The JSON schema of a pydantic model, a dataclass or a type made of them.
 
     A docstring under a field becomes its description.
@@ -217,7 +217,7 @@ def _under_fields(one: ast.ClassDef) -> dict[str, str]:
     return texts
 
 
-def read_toml(path: Path, way: str, what: str = "a configuration file") -> dict[str, Any]:
+def read_toml(path: Path, way: str, what: str = "a configuration file") -> Tables:
     """The tables of a file.
 
     Parameters
@@ -248,9 +248,7 @@ def read_toml(path: Path, way: str, what: str = "a configuration file") -> dict[
     return parse_toml(text, str(path), way, what)
 
 
-def parse_toml(
-    text: str, where: str, way: str, what: str = "a configuration file"
-) -> dict[str, Any]:
+def parse_toml(text: str, where: str, way: str, what: str = "a configuration file") -> Tables:
     """The tables of a text; `where` is how an error calls it. Numbers that no reader takes are refused too.
 
     >>> parse_toml("[desk]\\nlots = 5", "desk.toml", "see the example")
@@ -262,7 +260,7 @@ def parse_toml(
         raise ConfigError(f"{what} in TOML", f"{where}: {error}", way) from None
 
 
-def changed(raw: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+def changed(raw: Mapping[str, Any], changes: Mapping[str, Any]) -> Tables:
     """Tables with other values for dotted keys; a key without a dot is a whole table.
 
     >>> changed({"desk": {"lots": 5, "name": "a"}}, {"desk.lots": 7, "more": {}})

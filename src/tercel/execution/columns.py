@@ -102,12 +102,3 @@ M_NAMES: Final = (
     ),
     *("age_ns", "long_same", "long_against", "long_ofi", "seen_against", "long_drift"),
 )
-OUTLOOK_NAMES: Final = (
-    "usual_spread",
-    "forecast_10",
-    "forecast_10_sd",
-    "forecast_30",
-    "forecast_30_sd",
-    "waiting",
-    "fees",
-)

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from tercel.core import orders as o
 from tercel.core.errors import VenueError
-from tercel.core.lifecycle import moved
+from tercel.core.lifecycle import TRANSITIONS, moved
 from tercel.fix.profiles.model import NamesTable
 
 FILE: Final = "orders.jsonl"
@@ -118,7 +118,9 @@ class OrderMemory:
                     ValueError, TypeError, KeyError
                 ):  # a torn line is of an order that never left
                     found: dict[str, Any] = json.loads(line)
-                    self._put(SentOrder(**found | {"status": o.OrdStatus(found["status"])}))
+                    status = o.OrdStatus(found["status"])
+                    known = status if status in TRANSITIONS else o.working(found["cum_qty"])
+                    self._put(SentOrder(**found | {"status": known}))
             self._forget(len(self.by_wire))
             if len(lines) > 20 * MOST_STORED:
                 beside = path.with_suffix(".new")
@@ -292,6 +294,10 @@ class OrderMemory:
             status = o.OrdStatus.CANCELED
             if not renamed:
                 status = moved(one.status, report, *counts, cautious=True)
+                named = one is sent or sent is None or sent.kind not in ("new", "replace")
+                if named and report.leaves_qty > 0 and report.status not in o.TERMINAL:
+                    # What is open at the venue is cancelled by a kill, whatever was said of it before.
+                    status = status if status not in o.TERMINAL else o.working(report.cum_qty)
             if (one.order_id, one.status, one.cum_qty) != (
                 report.order_id or one.order_id,
                 status,

@@ -187,7 +187,7 @@ def test_formulas_and_markup_of_people_stay_text(place: Place) -> None:
         place.client("trader").post("/api/kill", json=KILL | {"reason": reason}).status_code == 200
     )
     assert place.desk.latch is not None
-    assert place.desk.latch["reason"] == reason
+    assert place.desk.latch.reason == reason
     page = place.client("viewer").get("/api/desks/test desk/state")
     assert page.json()["latch"]["reason"] == reason
     assert page.headers["content-type"] == "application/json"

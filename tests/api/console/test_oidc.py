@@ -110,7 +110,7 @@ def test_who_the_provider_names_is_in_with_the_role_of_the_file(both: Both) -> N
     )
     assert said.status_code == 200, said.text
     assert both.desk.latch is not None
-    assert both.desk.latch["by"] == f"trader (oidc:{both.issuer})"
+    assert both.desk.latch.by == f"trader (oidc:{both.issuer})"
 
 
 def test_who_is_not_in_the_file_stays_out(both: Both) -> None:

@@ -16,6 +16,7 @@ from tercel.api.console import connected
 from tercel.core.errors import JournalError, OrderError
 from tercel.core.orders import NewOrder, Tif
 from tercel.core.ports import Entry
+from tercel.desk.console.report import LatchPart
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.codec import entry_out
 from tercel.desk.trading.journal.store import SqlJournal
@@ -32,11 +33,9 @@ def test_a_kill_of_an_agent_says_what_the_desk_did_and_bears_the_name(place: Pla
         "done": ["test desk: ppo killed, nothing open at the venue"],
         "not_done": [],
     }
-    assert place.desk.latch == {
-        "scope": "ppo",
-        "by": "trader (password)",
-        "reason": "prices look wrong",
-    }
+    assert place.desk.latch == LatchPart(
+        scope="ppo", by="trader (password)", reason="prices look wrong"
+    )
     assert place.desk.posted == [
         ("kill", {"agents": ["ppo"]}, "trader (password)", "prices look wrong")
     ]
@@ -48,7 +47,7 @@ def test_what_exists_is_killed_whatever_else_was_named(place: Place) -> None:
     assert len(said["done"]) == 1
     assert said["not_done"] == [{"what": "kill agent ppp", "why": "there is none; try 'ppo'"}]
     assert place.desk.latch is not None
-    assert place.desk.latch["scope"] == "ppo"
+    assert place.desk.latch.scope == "ppo"
 
 
 def test_a_kill_of_nobody_is_404_and_of_a_desk_or_all_is_whole(place: Place) -> None:
@@ -58,11 +57,9 @@ def test_a_kill_of_nobody_is_404_and_of_a_desk_or_all_is_whole(place: Place) -> 
     assert kill(place, scope="agent").status_code == 422
     assert place.desk.latch is place.other.latch is None
     assert kill(place, scope="desk", name="test desk").status_code == 200
-    assert place.desk.latch == {
-        "scope": "all",
-        "by": "trader (password)",
-        "reason": "prices look wrong",
-    }
+    assert place.desk.latch == LatchPart(
+        scope="all", by="trader (password)", reason="prices look wrong"
+    )
     assert place.other.latch is None
     assert kill(place, scope="all").status_code == 200
     assert place.other.latch is not None
@@ -580,7 +577,7 @@ def test_while_a_long_journal_is_read_kills_pauses_and_cancels_go_and_nothing_el
             assert client.post(f"/api/{path}", json=word).status_code == 200, path
         assert kill(found, scope="agent", name=["ppo", "late"]).status_code == 200
         assert found.desk.latch is not None
-        assert found.desk.latch["scope"] == "ppo, late"
+        assert found.desk.latch.scope == "ppo, late"
 
         upto[0] = len(found.desk.entries)
         until(lambda: follower.read == 1.0)

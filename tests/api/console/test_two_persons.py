@@ -342,7 +342,9 @@ def test_a_rearm_is_confirmed_for_the_kill_that_was_asked_about_alone(
     latched.kill([], "tom", "the exchange reports a bad tape")
     said = settle(place, request)
     assert (said.status_code, said.json()["received"]) == (409, "another one now at test desk")
-    assert (latched.killed() or {})["reason"] == "the exchange reports a bad tape"
+    killed = latched.killed()
+    assert killed is not None
+    assert killed.reason == "the exchange reports a bad tape"
     assert settle(place, ask(place)).status_code == 200
     assert latched.killed() is None
     assert settle(place, request).status_code == 409
@@ -361,7 +363,9 @@ def test_a_kill_while_a_rearm_is_being_confirmed_stays(
     monkeypatch.setattr(two_persons, "must_be_so_still", late)
     said = settle(place, request)
     assert (said.status_code, said.json()["expected"]) == (409, "the kill that was asked about")
-    assert (latched.killed() or {})["reason"] == "a bad tape"
+    killed = latched.killed()
+    assert killed is not None
+    assert killed.reason == "a bad tape"
     assert state(place, request) == "waits", "nothing was done"
 
 

@@ -12,6 +12,7 @@ from tercel.core.errors import OrderError
 from tercel.core.orders import ONE, ExecType, NewOrder, OrdStatus, Report, Tif
 from tercel.core.ports import Entry
 from tercel.desk.console.follow import JournalFollower
+from tercel.desk.console.report import LatchPart
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.codec import entry_denied, entry_in, entry_out
 
@@ -37,7 +38,7 @@ class ListedDesk(RemoteDesk):
         self.name = name
         self.entries = entries
         self.posted: list[tuple[str, dict[str, Any], str, str]] = []
-        self.latch: dict[str, Any] | None = None
+        self.latch: LatchPart | None = None
         self.says_no = ""
         self.turns = 0
         """Of the latch, which is none but this."""
@@ -114,7 +115,7 @@ class ListedDesk(RemoteDesk):
         )
 
     def kill(self, agents: Sequence[str], by: str, reason: str) -> None:
-        self.latch = {"scope": ", ".join(agents) or "all", "by": by, "reason": reason}
+        self.latch = LatchPart(scope=", ".join(agents) or "all", by=by, reason=reason)
         self.turns += 1
         for agent in agents or ("ppo", "peg"):
             body = {"event": "confirmed", "scope": agent, "by": "", "reason": reason, "open": 0}
@@ -131,7 +132,7 @@ class ListedDesk(RemoteDesk):
     def mark(self) -> str:
         return str(self.turns)
 
-    def killed(self) -> Mapping[str, Any] | None:
+    def killed(self) -> LatchPart | None:
         return self.latch
 
     def signals(self) -> dict[str, Any]:

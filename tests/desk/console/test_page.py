@@ -21,6 +21,7 @@ from tests.desk.console.second import confirm
 
 from tercel.api.console.web import create_app
 from tercel.core.errors import JournalError
+from tercel.desk.console.report import LatchPart
 
 pytestmark = pytest.mark.release  # before: `web/test` in jsdom, `test_end_to_end.py` in a browser
 HERE = "?desk=test+desk"
@@ -184,7 +185,7 @@ def test_a_kill_needs_a_choice_and_a_reason_and_two_persons_end_it(
     say(page, "Reason", "prices look wrong")
     press(page, "Kill the whole desk test desk", "dialog")
     until(lambda: "prices look wrong" in text(page, ".say.bad"), what="the banner")
-    assert desk.latch == {"scope": "all", "by": "ann (password)", "reason": "prices look wrong"}
+    assert desk.latch == LatchPart(scope="all", by="ann (password)", reason="prices look wrong")
     until(
         lambda: text(page, ".say.bad").count("nothing open at the venue") == 2,
         what="the venue's word",

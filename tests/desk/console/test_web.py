@@ -27,6 +27,7 @@ from tercel.api.console.web import create_app
 from tercel.core.ports import Entry
 from tercel.core.serialization import to_jsonable
 from tercel.desk.console.operator_actions import operator_action
+from tercel.desk.console.report import LatchPart
 from tercel.desk.console.state import DeskState
 from tercel.desk.trading.journal import kinds
 
@@ -195,7 +196,7 @@ def test_metrics_are_prometheus_text(client: TestClient, desk: ListedDesk) -> No
     assert 'tercel_denials_total{agent="ppo",code="COLLAR"} 1.0' in text
     assert 'tercel_drifting{agent="ppo"} 1.0' in text
     assert "tercel_killed 0.0" in text
-    desk.latch = {"scope": "all"}
+    desk.latch = LatchPart(scope="all", by="", reason="")
     assert "tercel_killed 1.0" in client.get("/metrics", headers=headers).text
     assert "c1" not in text
 

@@ -19,7 +19,7 @@ from tercel.desk.limits.file import DAY_NS, MONEY
 from tercel.desk.trading.gateway import IMPLAUSIBLE, OrderGateway
 from tercel.desk.trading.heartbeat import heartbeat
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.bodies import OperatorBody
+from tercel.desk.trading.journal.bodies import OperatorEntry
 from tercel.desk.trading.journal.chain import MemoryJournal
 from tercel.desk.trading.journal.codec import entry_out
 from tercel.desk.trading.ledger import ArchiveIndex, Ledger
@@ -151,7 +151,7 @@ class Bench:
         """A person's word on executions."""
         asked, number = {"executions": list(names)}, next(self.names)
         self.keeper.settle(
-            OperatorBody("settle", asked, by="ann", reason="asked the venue", id=number)
+            OperatorEntry("settle", asked, by="ann", reason="asked the venue", id=number)
         )
 
     def loss(self, agent="x"):

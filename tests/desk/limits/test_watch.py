@@ -363,19 +363,17 @@ def test_a_day_is_taken_on_and_an_older_one_is_not() -> None:
     one.mark("A", 1009, 1011, NOON)
     told = one.day()
     two.mark("A", 999, 1001, NOON)
-    two.restore_day(told)
+    two.restore_day(**told)
     assert two.agents["x"].high == 100 * PAID_ONE * MONEY
     assert code(two, order("2")) == "DRAWDOWN"
     three = gate(limits("agents", drawdown=10 * MONEY))
     held(three)
     three.mark("A", 999, 1001, NOON + DAY_NS)
-    three.restore_day(told)
+    three.restore_day(**told)
     assert three.agents["x"].high == 0
     assert three.day_ends_ns == 2 * DAY_NS
     four = LimitGate(limits(), [Listing("A", 0.01, 100)], ["x"])
-    four.restore_day(
-        {"ends_ns": 3 * DAY_NS, "scopes": [["agents", "gone", 1, 2], ["desk", "desk", 3, 4]]}
-    )
+    four.restore_day(3 * DAY_NS, [("agents", "gone", 1, 2), ("desk", "desk", 3, 4)])
     assert (four.day_ends_ns, four.desk.opening, four.desk.high) == (3 * DAY_NS, 3, 4)
 
 

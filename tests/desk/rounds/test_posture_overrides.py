@@ -16,7 +16,7 @@ from tercel.desk.engine.outcome import outcome_of
 from tercel.desk.engine.posture_overrides import combined
 from tercel.desk.engine.runtime import DeskDependencies, open_desk
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.agent_bodies import SetStanceBody
+from tercel.desk.trading.journal.agent_bodies import SetStanceEntry
 from tercel.desk.trading.journal.store import SqlJournal
 from tercel.desk.trading.ledger import Ledger
 
@@ -30,8 +30,8 @@ WORRIED = Posture(
 )
 
 
-def stance(instead: bool = False, **words: Any) -> SetStanceBody:
-    return SetStanceBody(
+def stance(instead: bool = False, **words: Any) -> SetStanceEntry:
+    return SetStanceEntry(
         event="set", words=words, by="ann", reason="news", instead=instead, until_ns=1
     )
 

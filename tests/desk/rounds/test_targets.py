@@ -23,7 +23,7 @@ from tercel.desk.engine.order_arrivals import OrderArrival, TargetOrders
 from tercel.desk.engine.runtime import BuiltDesk, DeskDependencies, check, open_desk
 from tercel.desk.trading.explain import explain
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.bodies import ParentBody
+from tercel.desk.trading.journal.bodies import ParentEntry
 from tercel.desk.trading.journal.chain import MemoryJournal
 from tercel.desk.trading.parent_orders.parent import entry_of
 from tercel.desk.trading.session import SessionTerms
@@ -408,11 +408,11 @@ def test_why_names_the_target_of_its_own_orders_alone() -> None:
     entries = [
         Entry(kinds.SESSION, 0, body={"session": 1}),
         told,
-        entry_of("drawn", ParentBody("accepted"), 2, "BBB"),
-        entry_of("asked", ParentBody("accepted"), 2, "AAA"),
-        entry_of("by-hand", ParentBody("accepted", operator=1), 3, "AAA"),
+        entry_of("drawn", ParentEntry("accepted"), 2, "BBB"),
+        entry_of("asked", ParentEntry("accepted"), 2, "AAA"),
+        entry_of("by-hand", ParentEntry("accepted", operator=1), 3, "AAA"),
         Entry(kinds.SESSION, 4, body={"session": 1}),
-        entry_of("later", ParentBody("accepted"), 5, "AAA"),
+        entry_of("later", ParentEntry("accepted"), 5, "AAA"),
     ]
     names = {"drawn": "BBB", "asked": "AAA", "by-hand": "AAA", "later": "AAA"}
     entries += [

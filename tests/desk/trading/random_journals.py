@@ -20,7 +20,7 @@ from tercel.core.orders import (
 )
 from tercel.core.ports import Entry
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.bodies import ParentBody
+from tercel.desk.trading.journal.bodies import ParentEntry
 from tercel.desk.trading.journal.codec import entry_in, entry_out
 from tercel.desk.trading.ledger import Ledger
 from tercel.desk.trading.parent_orders.parent import ParentRequest, accepted, entry_of
@@ -138,7 +138,7 @@ class Story:
     def over(self) -> None:
         for parent in self.ledger.parents.open():
             if not self.ledger.orders.live(parent=parent.id) and parent.status == "working":
-                done = ParentBody("done", filled=parent.filled, left=parent.left, refused=0)
+                done = ParentEntry("done", filled=parent.filled, left=parent.left, refused=0)
                 order = parent.order
                 self.put(entry_of(parent.id, done, self.ns, order.instrument, order.agent))
                 return

@@ -21,7 +21,7 @@ from tercel.core.serialization import to_jsonable
 from tercel.core.tables.table import Table
 from tercel.core.tables.table_map import TableMap, table_map
 from tercel.core.tables.times import moments
-from tercel.desk.trading.tca.shortfall import parts_of
+from tercel.desk.trading.tca.summary import parts_of
 from tercel.market.simulator.days import simulated_lake
 from tercel.market.tape import Lake
 

@@ -32,6 +32,7 @@ from tercel.core.orders import (
 )
 from tercel.core.ports import Entry
 from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal.bodies import KillEntry, LimitsEntry, ParentEntry
 from tercel.desk.trading.journal.chain import (
     ORIGIN,
     ChainKey,
@@ -700,3 +701,19 @@ def test_the_journal_takes_any_entry_of_json(tmp_path_factory):
     )
     journal.append([entry])
     assert all_of(journal) == [entry]
+
+
+def test_what_could_not_be_read_again_is_not_written():
+    """A number where people write text, a truth value where a side is."""
+    with pytest.raises(ValueError, match="changes"):
+        LimitsEntry(event="tightened", changes={"desk.order_lots": 5}).json()  # type: ignore[dict-item]
+    with pytest.raises(ValueError, match="side"):
+        ParentEntry("accepted", side=True).json()
+
+
+def test_a_body_that_lacks_a_field_is_named():
+    """Expected, received and what to do, as every refusal."""
+    with pytest.raises(JournalError) as error:
+        KillEntry.of(Entry(kinds.KILL, 7, body={"scope": "ann"}))
+    assert "kill" in error.value.expected
+    assert "7 ns" in error.value.received

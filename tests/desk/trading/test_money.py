@@ -165,7 +165,7 @@ def test_correlation_is_numpys_of_signed_lots_by_the_minute(seed: int) -> None:
     entries = a_story(seed, 900)
     money, ledger = folded(entries)
     ns = max(entry.ns for entry in entries)
-    found = money.correlation(ns)
+    agents, matrix = money.correlation(ns)
     moved = [fill for pair in ledger.orders.rebooked for fill in pair if fill is not None]
     minutes = sorted({one.ns // m.MINUTE_NS for one in [*ledger.orders.fills, *moved]})
     minutes = [minute for minute in minutes if minute < ns // m.MINUTE_NS]
@@ -175,8 +175,8 @@ def test_correlation_is_numpys_of_signed_lots_by_the_minute(seed: int) -> None:
             rows[minutes.index(minute)][["ann", "bob"].index(fill.account)] += (
                 fill.side * fill.qty / ONE
             )
-    assert found["agents"] == ["ann", "bob"]
-    np.testing.assert_allclose(found["matrix"], np.corrcoef(np.array(rows).T), atol=1e-12)
+    assert agents == ["ann", "bob"]
+    np.testing.assert_allclose(matrix, np.corrcoef(np.array(rows).T), atol=1e-12)
 
 
 def test_the_curve_is_thinned_and_never_cut() -> None:

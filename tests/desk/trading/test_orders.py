@@ -28,7 +28,7 @@ from tercel.core.ports import Entry
 from tercel.desk.trading.child_orders.fold import Orders
 from tercel.desk.trading.child_orders.positions import Position
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.bodies import ParentBody
+from tercel.desk.trading.journal.bodies import ParentEntry
 from tercel.desk.trading.journal.chain import MemoryJournal
 from tercel.desk.trading.journal.codec import entry_in, entry_out, message_of
 from tercel.desk.trading.ledger import Ledger
@@ -559,7 +559,7 @@ def test_a_parent_goes_through_its_states():
         ("cancelling", "cancelling"),
         ("cancelled", "cancelled"),
     ):
-        ledger.apply(p.entry_of("p1", ParentBody(event, reason="ann"), 6))
+        ledger.apply(p.entry_of("p1", ParentEntry(event, reason="ann"), 6))
         assert ledger.parents.must("p1").status == status
     assert ledger.parents.must("p1").over
     with pytest.raises(OrderError, match="cancelled"):
@@ -568,16 +568,16 @@ def test_a_parent_goes_through_its_states():
 
 def test_a_parent_that_is_done_gives_no_reason_of_before():
     ledger = ledger_of(
-        p.accepted(ASKED, 5), p.entry_of("p1", ParentBody("paused", reason="ann: news"), 6)
+        p.accepted(ASKED, 5), p.entry_of("p1", ParentEntry("paused", reason="ann: news"), 6)
     )
-    ledger.apply(p.entry_of("p1", ParentBody("resumed", reason="ann: calm"), 7))
-    ledger.apply(p.entry_of("p1", ParentBody("done", filled=100, left=0, refused=0), 8))
+    ledger.apply(p.entry_of("p1", ParentEntry("resumed", reason="ann: calm"), 7))
+    ledger.apply(p.entry_of("p1", ParentEntry("done", filled=100, left=0, refused=0), 8))
     assert (ledger.parents.must("p1").status, ledger.parents.must("p1").reason) == ("done", "")
 
 
 def test_amending_changes_lots_and_horizon():
     ledger = ledger_of(
-        p.accepted(ASKED, 5), p.entry_of("p1", ParentBody("amended", lots=50, horizon_ns=7), 6)
+        p.accepted(ASKED, 5), p.entry_of("p1", ParentEntry("amended", lots=50, horizon_ns=7), 6)
     )
     parent = ledger.parents.must("p1")
     assert (parent.lots, parent.ends_ns, parent.left, parent.order.lots) == (50, 12, 50, 100)

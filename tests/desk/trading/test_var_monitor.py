@@ -10,6 +10,7 @@ from tests.desk.trading.desk_of_two import asked, exchange_of, session_of
 
 from tercel.core.orders import Listing
 from tercel.core.ports import Entry
+from tercel.desk.limits import MONEY
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.chain import MemoryJournal
 from tercel.desk.trading.journal.codec import entry_in
@@ -41,7 +42,9 @@ class Desk:
             )
         )
         self.write(entry_in(report("e1", 20, S)), *before)
+        self.limits = SimpleNamespace(daily_loss=0.0)
         gateway: Any = SimpleNamespace(
+            limits=SimpleNamespace(limits=SimpleNamespace(desk=self.limits)),
             venue=SimpleNamespace(listings=lambda: [listing]), ledger=self.ledger, journal=self.journal,
             alert=lambda *words: self.said.append(words),
         )  # fmt: skip
@@ -54,8 +57,8 @@ class Desk:
             self.money.apply(entry, self.ledger)
 
     def beat(self, ns: int, half: int, most: float) -> None:
-        body = {"limits": {"desk": {"desk": {"daily_loss": (0.0, most, 0.8 * most)}}}}
-        entries = [Entry(kinds.HEARTBEAT, ns, body=body), a_mark(ns, half)]
+        self.limits.daily_loss = most * MONEY
+        entries = [Entry(kinds.HEARTBEAT, ns, body={}), a_mark(ns, half)]
         self.write(*entries)
         self.watch.look(entries)
 

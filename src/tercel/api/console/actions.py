@@ -29,8 +29,8 @@ from tercel.core.vocabulary import BUY, SELL, SIDE_WORDS
 from tercel.desk.console.report import Interval
 from tercel.desk.console.state import Agent, DeskState
 from tercel.desk.trading.journal import bodies as entries, kinds
-from tercel.desk.trading.journal.agent_bodies import PromotedBody
-from tercel.desk.trading.journal.bodies import HoldBody, OperatorBody, ParentBody, StanceBody
+from tercel.desk.trading.journal.agent_bodies import PromotedEntry
+from tercel.desk.trading.journal.bodies import HoldEntry, OperatorEntry, ParentEntry, StanceEntry
 from tercel.desk.trading.tca.shortfall import BPS
 
 NS_PER_MINUTE = 60 * 10**9
@@ -132,14 +132,14 @@ def _killed(served: ConnectedDesk, agents: Sequence[str], before: int, unknown: 
         return [f"{served.name}: {who} latched; its journal does not know of it yet: {unknown}"]
 
     def enough(found: Sequence[Entry]) -> bool:
-        last = {entry.agent: entries.KillBody.of(entry).event for entry in found}
+        last = {entry.agent: entries.KillEntry.of(entry).event for entry in found}
         return bool(last) and set(agents) <= set(last) and set(last.values()) <= {"confirmed"}
 
     found = served.wait(before, (kinds.KILL,), enough)
     last = {}
     for entry in found:
         if not agents or entry.agent in agents:
-            body = entries.KillBody.of(entry)
+            body = entries.KillEntry.of(entry)
             over = "nothing open at the venue"
             last[entry.agent] = (
                 over if body.event == "confirmed" else f"{body.open:,} lots are being cancelled"
@@ -193,25 +193,25 @@ def _answer(
 
 def _said(entry: Entry) -> str:
     if entry.kind == kinds.PROMOTED:
-        made = PromotedBody.of(entry)
+        made = PromotedEntry.of(entry)
         return f"{entry.agent}: {made.challenger} works instead of {made.champion} from the next parent on"
     if entry.kind == kinds.LIMITS:
-        limits = entries.LimitsBody.of(entry)
+        limits = entries.LimitsEntry.of(entry)
         of = f"request {limits.request}" if limits.event == "requested" else limits.hash
         return f"limits {limits.event}, {of}"
     if entry.kind == kinds.HOLD:
-        hold = HoldBody.of(entry)
+        hold = HoldEntry.of(entry)
         parents = f"; {hold.event} with it: {', '.join(hold.parents)}" if hold.parents else ""
         takes = "takes no parent" if hold.event == "paused" else "takes parents again"
         return f"{entry.agent} is {hold.event} and {takes}{parents}"
     if entry.kind == kinds.STANCE:
-        return f"posture by hand of {entry.agent or 'the whole desk'} {StanceBody.of(entry).event}"
+        return f"posture by hand of {entry.agent or 'the whole desk'} {StanceEntry.of(entry).event}"
     if entry.kind == kinds.OPERATOR:
-        said = OperatorBody.of(entry)
+        said = OperatorEntry.of(entry)
         return f"alert {said.asked().alert} is owned by {said.by}"
     if entry.kind != kinds.PARENT:
         return f"{entry.parent or entry.agent} {entry.kind}"
-    body = ParentBody.of(entry)
+    body = ParentEntry.of(entry)
     if body.event == "accepted":
         limit = f", limit {body.limit_price}" if body.limit_price not in (None, UNSET) else ""
         what = f"{SIDE_WORDS[body.side]} {body.lots:,} lots of {entry.instrument}{limit}"
@@ -272,7 +272,7 @@ def order_by_hand(served: ConnectedDesk, id_: str, asked: HandOrderBody, by: str
         "limit_price": asked.limit_price,
     }
     entry = _answer(served, "order", body, by, asked.reason)
-    name, side = ParentBody.of(entry).order, SIDE_WORDS[parent.order.side]
+    name, side = ParentEntry.of(entry).order, SIDE_WORDS[parent.order.side]
     at = "at the market" if asked.limit_price is None else f"at {asked.limit_price:,.15g}"
     last = partial(_of_order, name, asked.limit_price is not None)
     became = last(served.wait(before, (kinds.REPORT_IN,), lambda seen: last(seen)[1]))[0]
@@ -335,7 +335,7 @@ def quote(served: ConnectedDesk, asked: QuoteBody) -> QuotedCosts:
         rows.sort(key=lambda row: (row.bps.mean is None, row.bps.mean or 0.0))
         against = _against(state, "desk", "desk", asked.side, lots, value)
         against += _against(state, "instruments", asked.instrument, asked.side, lots, value)
-        against += [] if killed is None else [f"killed: {killed['scope']}: {killed['reason']}"]
+        against += [] if killed is None else [f"killed: {killed.scope}: {killed.reason}"]
         return QuotedCosts(value=value, by_strategy=rows, against=against)
 
     return served.follower.ask(costs)
@@ -367,7 +367,7 @@ def _cost(
         else [f"{agent.name} is {standing.state}: {standing.reason}"]
     )
     if (entry := state.ledger.holds.get(agent.name)) is not None:
-        held = HoldBody.of(entry)
+        held = HoldEntry.of(entry)
         against.append(f"{agent.name} is paused by {held.by}: {held.reason}")
     against += _against(state, "agents", agent.name, asked.side, lots, value)
     return QuotedCost(

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
+import msgspec
 from authlib.common.errors import AuthlibBaseError
 from authlib.integrations.base_client import BaseApp, OAuth2Mixin, OpenIDMixin
 from authlib.integrations.requests_client import OAuth2Session
@@ -43,6 +44,15 @@ class ProviderError(ConfigError):
     """A provider that cannot be reached, or an invalid answer of one."""
 
 
+class _Begun(msgspec.Struct):
+    """A login under way, as authlib begins it."""
+
+    state: str
+    url: str
+    nonce: str
+    code_verifier: str
+
+
 class _OpenIdClient(OAuth2Mixin, OpenIDMixin, BaseApp):  # type: ignore[misc]
     client_cls = OAuth2Session
 
@@ -71,8 +81,8 @@ class IdentityProvider:
         self.issuer = _safe(issuer)
         self._claim = claim
         self._now_s = now_s
-        self._flows: dict[str, tuple[float, dict[str, str]]] = {}
-        """State of a login: when it expires, and its nonce, code verifier and redirect address."""
+        self._flows: dict[str, tuple[float, str, _Begun]] = {}
+        """By the state of a login: when it expires, the redirect address, what began it."""
         self._client = _OpenIdClient(
             None,
             client_id=client_id,
@@ -100,11 +110,15 @@ class IdentityProvider:
         """
         self._call(self._check_metadata)
         back, now = site + CALLBACK, self._now_s()
-        made = self._call(self._client.create_authorization_url, redirect_uri=back)
+        made = self._call(
+            lambda: msgspec.convert(
+                self._client.create_authorization_url(redirect_uri=back), _Begun
+            )
+        )
         open_flows = [(key, flow) for key, flow in self._flows.items() if flow[0] > now]
         self._flows = dict(open_flows[-MOST_FLOWS + 1 :])
-        self._flows[made["state"]] = now + FLOW_S, made | {"redirect_uri": back}
-        return made["state"], made["url"]
+        self._flows[made.state] = now + FLOW_S, back, made
+        return made.state, made.url
 
     def name_of(self, state: str, answer: Mapping[str, str]) -> str:
         """Name of the person whom the provider sent back with a state.
@@ -121,8 +135,8 @@ class IdentityProvider:
         ProviderError
             No login of this browser is open, the provider refused it, or the token is invalid.
         """
-        until_s, flow = self._flows.pop(state, (0.0, {}))
-        if answer.get("state") != state or until_s <= self._now_s():
+        until_s, back, flow = self._flows.pop(state, (0.0, "", None))
+        if flow is None or answer.get("state") != state or until_s <= self._now_s():
             raise ProviderError(
                 "a login that was begun here", "none, or one that is over", "log in again"
             )
@@ -130,7 +144,7 @@ class IdentityProvider:
             raise ProviderError(
                 "a code of the provider", str(answer.get("error", "none"))[:80], "log in again"
             )
-        claims = self._call(self._claims, answer["code"], flow)
+        claims = self._call(self._claims, answer["code"], back, flow)
         if not isinstance(name := claims.get(self._claim), str):
             raise ProviderError(
                 f"the claim {self._claim}",
@@ -139,16 +153,16 @@ class IdentityProvider:
             )
         return name
 
-    def _claims(self, code: str, flow: Mapping[str, str]) -> Mapping[str, Any]:
+    def _claims(self, code: str, back: str, flow: _Begun) -> Mapping[str, Any]:
         """Verified claims of the id token, with those of the userinfo endpoint if the name is there."""
         token = self._client.fetch_access_token(
-            redirect_uri=flow["redirect_uri"], code=code, code_verifier=flow["code_verifier"]
+            redirect_uri=back, code=code, code_verifier=flow.code_verifier
         )
         required = {
             "iss": {"essential": True, "value": self.issuer},
             "aud": {"essential": True, "value": self._client.client_id},
         }
-        claims = self._client.parse_id_token(token, flow["nonce"], required, leeway=SKEW_S)
+        claims = self._client.parse_id_token(token, flow.nonce, required, leeway=SKEW_S)
         if claims is None:
             raise ValueError("no id token")
         if self._claim not in claims and "userinfo_endpoint" in self._client.server_metadata:

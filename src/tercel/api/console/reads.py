@@ -57,7 +57,7 @@ from tercel.desk.engine.config import OFF
 from tercel.desk.engine.forecasts import model_of
 from tercel.desk.trading.forecast_outcomes import forecast_row
 from tercel.desk.trading.journal import kinds as all_kinds
-from tercel.desk.trading.journal.agent_bodies import AlphaBody
+from tercel.desk.trading.journal.agent_bodies import AlphaEntry
 from tercel.desk.trading.parent_orders.parent import ParentOrder
 from tercel.execution.policies.policy import CARD, Card, read_card
 from tercel.execution.policies_packaged import card_of
@@ -422,7 +422,7 @@ def add_reads(app: FastAPI, desks: Desks) -> None:
             lambda state: (dict(state.alphas), list(state.outcomes.scored))
         )
         last = (
-            forecast_row(name, one["ns"], msgspec.convert(one, AlphaBody))
+            forecast_row(name, one["ns"], msgspec.convert(one, AlphaEntry))
             for name, one in alphas.items()
         )
         rows = [*last, *over]
@@ -521,12 +521,12 @@ def agent_rows(served: ConnectedDesk) -> list[AgentRow]:
     """A desk's agents, a line each; the kill latch counts before the desk has journaled it."""
     report = served.follower.report()
     latch = report.latch
-    killed = [] if latch is None else latch["scope"].split(", ")
+    killed = [] if latch is None else latch.scope.split(", ")
     rows = []
     for one in report.agents:
         figures = {each.name: getattr(one, each.name) for each in fields(AgentFigures)}
         if latch is not None and (one.name in killed or killed == ["all"]):
-            figures |= {"state": "killed", "reason": latch["reason"]}
+            figures |= {"state": "killed", "reason": latch.reason}
         challenger = {**NO_CHALLENGER, **one.seat} if one.seat.get("challenger") else None
         rows.append(
             AgentRow(

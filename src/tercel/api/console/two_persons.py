@@ -17,7 +17,7 @@ from tercel.core.messages import Style
 from tercel.desk.limits import changed, from_json, loosened
 from tercel.desk.limits.change import same_person
 from tercel.desk.trading.journal import bodies as entries, kinds
-from tercel.desk.trading.journal.agent_bodies import AssignmentBody
+from tercel.desk.trading.journal.agent_bodies import AssignmentEntry
 from tercel.desk.trading.journal.bodies import CommandBody
 
 
@@ -54,10 +54,10 @@ def may_rearm(served: ConnectedDesk, agents: Sequence[str]) -> dict[str, Any]:
         raise HttpError(
             409, "a kill to take back", f"{served.name} is armed", "nothing is to be done"
         )
-    if agents and (killed["scope"] == "all" or not set(agents) <= set(killed["scope"].split(", "))):
+    if agents and (killed.scope == "all" or not set(agents) <= set(killed.scope.split(", "))):
         raise HttpError(
             409,
-            f"agents that are killed: {killed['scope']}",
+            f"agents that are killed: {killed.scope}",
             ", ".join(agents),
             "name those, or none for all",
         )
@@ -71,7 +71,7 @@ def may_promote(served: ConnectedDesk, agent: str) -> CommandBody:
         served.follower.ask(
             lambda state: dict(state.agents[agent].seat) if agent in state.agents else {}
         ),
-        AssignmentBody,
+        AssignmentEntry,
     )
     if not there.challenger:
         raise HttpError(
@@ -218,7 +218,7 @@ def add_two_person_routes(app: FastAPI, desks: Desks) -> None:
             raise HttpError(
                 409, f"an answer of {served.name}", f"none in {ANSWER_S:g} s", "look at the page"
             )
-        number = entries.LimitsBody.of(entry).request
+        number = entries.LimitsEntry.of(entry).request
         what = "loosen " + ", ".join(f"{path} to {value}" for path, value in changes.items())
         response.status_code = 202
         return ask(

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from tercel.api.demo import DEMO, MarketScenario, demo_text, scenario_of
 from tercel.core.files import write_atomic
+from tercel.core.serialization import JsonSchema, Tables
 from tercel.core.toml import changed, parse_toml, read_toml, schema_of, validated
 from tercel.desk.engine.config import CLOSING_S, OFF, AgentSection, DeskConfig, InstrumentSection
 from tercel.desk.engine.forecasts import PACKAGED, model_of
@@ -78,7 +79,7 @@ def _read(raw: Mapping[str, Any], name: str) -> DeskConfig:
     return config
 
 
-def _with_instruments(raw: dict[str, Any], path: Path | None) -> dict[str, Any]:
+def _with_instruments(raw: Tables, path: Path | None) -> Tables:
     """A desk that names no instrument trades those of its file of targets."""
     signals = raw.get("signals")
     if (
@@ -147,7 +148,7 @@ def check_file(path: Path) -> None:
         model_of(config.signals.model)
 
 
-def schema() -> dict[str, Any]:
+def schema() -> JsonSchema:
     """The JSON schema of a desk's file, with that of its table `[scenario]`."""
     found = schema_of(DeskConfig, "a desk")
     inner = schema_of(MarketScenario, "a scenario")

@@ -33,7 +33,7 @@ from tercel.desk.console.report import Alert, DeskReport, Limit, Profit, Total
 from tercel.desk.console.state import DeskState, highest
 from tercel.desk.gate.process import gate_folder
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.agent_bodies import CostBody
+from tercel.desk.trading.journal.agent_bodies import CostEntry
 from tercel.desk.trading.journal.store import JournalReader, verify
 from tercel.desk.trading.risk.kill_switch import LATCH, KillLatch
 from tercel.desk.trading.risk.money import DAY_NS
@@ -194,7 +194,7 @@ class ParentCostRow:
     """Cost of one parent by its last analysis."""
 
     entry: Entry
-    body: CostBody
+    body: CostEntry
     currency: str
 
     @property
@@ -211,7 +211,7 @@ class DayLimit(Limit):
 
 
 @dataclass(frozen=True)
-class Act(Record):
+class DayAct(Record):
     """What a person did to agents and limits; to several agents for one reason is one act.
 
     `events`: of kills, the last one of each agent.
@@ -264,7 +264,7 @@ def total(values: Iterable[float | None]) -> float | None:
 def costs_of(rows: Iterable[ParentCostRow]) -> ParentCosts:
     """Costs of parents together.
 
-    >>> costs = [CostBody(is_bps=value, notional=1.0, unfilled=1) for value in (1.0, 2.0, 3.0)]
+    >>> costs = [CostEntry(is_bps=value, notional=1.0, unfilled=1) for value in (1.0, 2.0, 3.0)]
     >>> found = costs_of(ParentCostRow(Entry(kinds.TCA, 0), cost, "") for cost in costs)
     >>> found.is_bps, round(found.low_bps, 2), found.unfilled
     (2.0, -0.48, 3)
@@ -283,7 +283,7 @@ def costs_of(rows: Iterable[ParentCostRow]) -> ParentCosts:
 
 
 @dataclass
-class Day:
+class DeskDay:
     """The fold of one desk's day; a parent counts on the day of its first analysis, by its last.
 
     Parameters
@@ -318,7 +318,7 @@ class Day:
     severities: Counter[str] = field(default_factory=Counter)
     costs: dict[str, ParentCostRow] = field(default_factory=dict)
     limits: dict[tuple[str, str, str], DayLimit] = field(default_factory=dict)
-    people: list[Act] = field(default_factory=list)
+    people: list[DayAct] = field(default_factory=list)
     unbooked: list[Report] = field(default_factory=list)
     _alerts: list[Alert] = field(default_factory=list)
     _at_gate: AlertBook = field(default_factory=AlertBook)
@@ -372,7 +372,7 @@ class Day:
         if self.before is None or not (first or entry.parent in self.costs):
             return
         currency = self.state.money.unit(entry.instrument).currency
-        self.costs[entry.parent] = ParentCostRow(entry, CostBody.of(entry), currency)
+        self.costs[entry.parent] = ParentCostRow(entry, CostEntry.of(entry), currency)
 
     def _person(self, entry: Entry) -> None:
         body, event = entry.body, str(entry.body.get("event", ""))
@@ -394,7 +394,7 @@ class Day:
                 if (one.what, one.why) == (what, why) and who in ("", one.who)
             )
             if (act := next(same, None)) is None:
-                act = Act(entry.ns, what, who, why)
+                act = DayAct(entry.ns, what, who, why)
                 self.people.append(act)
             if agent not in act.agents:
                 act.agents.append(agent)
@@ -403,7 +403,7 @@ class Day:
             return
         else:
             return
-        self.people.append(Act(entry.ns, what, who, why))
+        self.people.append(DayAct(entry.ns, what, who, why))
 
     # -- what is shown ------------------------------------------------------------------------------------------------
 
@@ -502,8 +502,8 @@ def day_of(
     name: str,
     window: DayWindow | None = None,
     gate: GateDay = NO_GATE,
-    latched: Sequence[Act] = (),
-) -> Day:
+    latched: Sequence[DayAct] = (),
+) -> DeskDay:
     """The day of one desk.
 
     Parameters
@@ -521,7 +521,7 @@ def day_of(
     >>> day_of(MemoryJournal(), "mine").money()
     []
     """
-    day = Day(name, *(window or DayWindow()).of(journal, gate), gate)
+    day = DeskDay(name, *(window or DayWindow()).of(journal, gate), gate)
     for seq, entry in journal.read():
         if entry.ns > day.to_ns:
             break
@@ -553,7 +553,7 @@ class UnreadDay:
         return f"its journal cannot be read: {self.error.received}"
 
 
-def days_of(folders: Sequence[Path], window: DayWindow | None = None) -> list[Day | UnreadDay]:
+def days_of(folders: Sequence[Path], window: DayWindow | None = None) -> list[DeskDay | UnreadDay]:
     """The day of each desk; every entry of a journal is checked against its hash before a figure is made of it."""
     names = [folder.resolve().name for folder in folders]
     return [
@@ -562,7 +562,7 @@ def days_of(folders: Sequence[Path], window: DayWindow | None = None) -> list[Da
     ]
 
 
-def _read(folder: Path, name: str, window: DayWindow | None) -> Day | UnreadDay:
+def _read(folder: Path, name: str, window: DayWindow | None) -> DeskDay | UnreadDay:
     try:
         _check(folder)
         with closing(JournalReader(folder)) as reader, ExitStack() as opened:
@@ -572,7 +572,7 @@ def _read(folder: Path, name: str, window: DayWindow | None) -> Day | UnreadDay:
         return UnreadDay(name, error)
 
 
-def _unspoken(folder: Path, journal: Entries) -> list[Act]:
+def _unspoken(folder: Path, journal: Entries) -> list[DayAct]:
     """Kills that hold and that no session has written down."""
     latch = KillLatch(folder / LATCH).state()
     journaled = {
@@ -580,7 +580,7 @@ def _unspoken(folder: Path, journal: Entries) -> list[Act]:
         for _, entry in journal.read(0, (kinds.KILL,))
     }
     return [
-        Act(one.at_ns, HELD, one.by, one.reason, list(one.agents) or ["every agent"])
+        DayAct(one.at_ns, HELD, one.by, one.reason, list(one.agents) or ["every agent"])
         for one in latch.acts
         if one.what == "kill"
         and one.reason in latch.killed.values()

@@ -9,9 +9,9 @@ from typing import Any, Final, TypeVar
 
 from tercel.api.desk.day import (
     HELD,
-    Act,
-    Day,
+    DayAct,
     DayMoney,
+    DeskDay,
     ParentCostRow,
     ParentCosts,
     UnreadDay,
@@ -192,18 +192,18 @@ def _more(rows: Sequence[object]) -> str:
     return f"; {len(rows) - FIRST:,} more in its JSON" if len(rows) > FIRST else ""
 
 
-def totals_of(day: Day) -> Totals:
+def totals_of(day: DeskDay) -> Totals:
     """Totals of one desk's day."""
     costs = costs_of(day.costs.values())
     return Totals(day.desk, costs, day.money(), day.report.money, needs_of(day))
 
 
-def all_of(days: Sequence[Day | UnreadDay]) -> Totals:
+def all_of(days: Sequence[DeskDay | UnreadDay]) -> Totals:
     """Totals of all desks that could be read; value at risk is not summed, as losses of desks need not come together.
 
     What a gate of several desks needs is reported by the first of them.
     """
-    read = [day for day in days if isinstance(day, Day)]
+    read = [day for day in days if isinstance(day, DeskDay)]
     found = dict[tuple[str, str], str]()
     for one in days:
         if isinstance(one, UnreadDay):
@@ -222,7 +222,7 @@ def all_of(days: Sequence[Day | UnreadDay]) -> Totals:
     )
 
 
-def needs_of(day: Day) -> list[str]:
+def needs_of(day: DeskDay) -> list[str]:
     """What a person has to see to at the end of a day, the worst first."""
     ledger, found = day.state.ledger, []
     if day.unknown:
@@ -283,7 +283,7 @@ def _cost(row: ParentCostRow) -> dict[str, object]:
     return found | ({} if body.by_hand is None else {"by_hand": body.by_hand})
 
 
-def day_json(day: Day | UnreadDay) -> dict[str, object]:
+def day_json(day: DeskDay | UnreadDay) -> dict[str, object]:
     """The day of one desk; lots, money by currency and bps as in the tables of the page."""
     if isinstance(day, UnreadDay):
         return {"desk": day.desk, "gate": "", "error": day.error.to_json(), "needs": [day.need]}
@@ -382,7 +382,7 @@ def _table(
     return plain_table(headings, [list(cells(row)) for row in rows[:most]], caption + cut)
 
 
-def _tables(day: Day) -> str:
+def _tables(day: DeskDay) -> str:
     """Tables of a desk's day that have rows."""
     tables = [
         _table(
@@ -481,7 +481,7 @@ def _tables(day: Day) -> str:
     return "".join(tables)
 
 
-def _agent_cells(day: Day, row: AgentPart) -> list[str]:
+def _agent_cells(day: DeskDay, row: AgentPart) -> list[str]:
     costs, rows = day.agent_costs(row.name), day.money(row.name)
     return [
         one_line(row.name, 60),
@@ -496,7 +496,7 @@ def _agent_cells(day: Day, row: AgentPart) -> list[str]:
     ]
 
 
-def _act_cells(act: Act) -> list[str]:
+def _act_cells(act: DayAct) -> list[str]:
     late = [name for name, event in act.events.items() if event != "confirmed"]
     what = f"{act.what} {', '.join(act.agents)}".strip()
     what += f" (not confirmed: {', '.join(late)})" if late else ""
@@ -528,14 +528,14 @@ class DayReport:
     'The day of 0 desks'
     """
 
-    days: Sequence[Day | UnreadDay]
+    days: Sequence[DeskDay | UnreadDay]
 
     @property
     def title(self) -> str:
         """What it is about: the desk, or how many, and the date."""
         several = f"{len(self.days)} desks"
         which = one_line(self.days[0].desk, 60) if len(self.days) == 1 else several
-        end_ns = max((day.to_ns for day in self.days if isinstance(day, Day)), default=0)
+        end_ns = max((day.to_ns for day in self.days if isinstance(day, DeskDay)), default=0)
         return f"The day of {which}" + (f", {clock(end_ns)[:10]}" if end_ns >= EPOCH_NS else "")
 
     @property
@@ -550,7 +550,7 @@ class DayReport:
         found = {
             "sentence": whole.sentence,
             "desks": len(self.days),
-            "read": sum(isinstance(day, Day) for day in self.days),
+            "read": sum(isinstance(day, DeskDay) for day in self.days),
             "costs": whole.costs,
             "needs": whole.needs,
             "money": whole.money,
@@ -567,7 +567,7 @@ class DayReport:
         if len(sections) != 1:
             rows = [
                 totals_of(day).cells(day.desk)
-                if isinstance(day, Day)
+                if isinstance(day, DeskDay)
                 else [one_line(day.desk, 60), "1", "cannot be read", *[NOTHING] * 5]
                 for day in self.days
             ]
@@ -577,14 +577,14 @@ class DayReport:
         return render(self.title, self.text[1], sections, footer=NOTE)
 
 
-def _said(day: Day | UnreadDay) -> str:
-    if isinstance(day, Day):
+def _said(day: DeskDay | UnreadDay) -> str:
+    if isinstance(day, DeskDay):
         return totals_of(day).sentence
     received, remedy = one_line(day.error.received), one_line(day.error.remedy)
     return f"{one_line(day.desk)}: its journal cannot be read: {received}; to go on: {remedy}."
 
 
-def _section(day: Day | UnreadDay) -> Section:
+def _section(day: DeskDay | UnreadDay) -> Section:
     name = one_line(day.desk, 60)
     if isinstance(day, UnreadDay):
         return Section(name, html=f"<p>{escape(_said(day))}</p>")

@@ -21,9 +21,9 @@ from tercel.desk.console.report import PositionPart, Total
 from tercel.desk.engine.runtime import CONFIG
 from tercel.desk.gate.process import FOLDER
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.agent_bodies import CostBody
+from tercel.desk.trading.journal.agent_bodies import CostEntry
 from tercel.desk.trading.journal.blobs import unpack
-from tercel.desk.trading.journal.bodies import AlertBody
+from tercel.desk.trading.journal.bodies import AlertEntry
 from tercel.desk.trading.journal.codec import entry_in
 from tercel.desk.trading.journal.database import BRIEFLY, DATABASE, holder
 from tercel.desk.trading.journal.store import JournalReader, SqlJournal, post, withdraw
@@ -32,7 +32,7 @@ from tercel.desk.trading.reconciliation.positions import ends
 from tercel.desk.trading.reconciliation.recovery import RecoveryLine
 from tercel.desk.trading.risk.money import HeldPosition, Money
 from tercel.desk.trading.tca.measure import AnalysedCost
-from tercel.desk.trading.tca.shortfall import CostSummary, sentences, summary
+from tercel.desk.trading.tca.summary import CostSummary, sentences, summary
 
 DRAWN = 40
 """Parents whose path a page draws."""
@@ -102,7 +102,7 @@ def paid_of(folder: Path) -> dict[str, list[tuple[str, float, float]]]:
     }
     sessions = list(days.values())
     for when, one in found.values():
-        cost = CostBody.of(one)
+        cost = CostEntry.of(one)
         if when and cost.is_bps is not None:
             name = names.get(one.instrument, one.instrument)
             sessions[when - 1].append((name, cost.is_bps, cost.notional))
@@ -392,7 +392,7 @@ def ask(
         number = post(folder, command, body, by or user_name(), reason or command, time.time_ns())
         found = _await(folder, reader, before, number, wait_s)
     if found is not None and found.kind == kinds.ALERT:
-        said = AlertBody.of(found)
+        said = AlertEntry.of(found)
         if said.expected and said.received and said.remedy:
             raise OrderError(said.expected, said.received, said.remedy)
         raise OrderError(

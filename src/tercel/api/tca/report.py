@@ -23,13 +23,7 @@ from tercel.core.stats.bootstrap import FEW_CLUSTERS
 from tercel.core.tables.table_map import TableMap
 from tercel.core.vocabulary import NS_PER_SECOND, TAPE_LAWS
 from tercel.desk.trading.tca.measure import F_PX, AnalysedCost
-from tercel.desk.trading.tca.shortfall import (
-    CostSummary,
-    against_of,
-    parts_of,
-    sentences,
-    summary,
-)
+from tercel.desk.trading.tca.summary import CostSummary, against_of, parts_of, sentences, summary
 from tercel.market.tape import Lake
 
 if TYPE_CHECKING:

@@ -92,14 +92,14 @@ class FolderDesk:
         """The kill latch's current state; None if it holds no agent."""
         state = self._latch.state()
         if state.damaged:
-            return {"scope": "all", "by": "", "reason": state.damaged}
+            return LatchPart(scope="all", by="", reason=state.damaged)
         if not state.killed:
             return None
         by = next((act.by for act in reversed(state.acts) if act.what == "kill"), "")
         if ALL in state.killed:
-            return {"scope": "all", "by": by, "reason": state.killed[ALL]}
+            return LatchPart(scope="all", by=by, reason=state.killed[ALL])
         reasons = "; ".join(dict.fromkeys(state.killed.values()))
-        return {"scope": ", ".join(state.killed), "by": by, "reason": reasons}
+        return LatchPart(scope=", ".join(state.killed), by=by, reason=reasons)
 
     def why(self, seq: int) -> Mapping[str, Any] | None:
         """Explain a journaled decision: the observation and the intent."""

@@ -352,7 +352,7 @@ class JournalFollower:
         try:
             return self._desk.killed()
         except (TercelError, OSError) as error:
-            return {"scope": "all", "by": "", "reason": f"the latch cannot be read: {error}"}
+            return LatchPart(scope="all", by="", reason=f"the latch cannot be read: {error}")
 
     def metrics(self) -> bytes:
         """The metrics in Prometheus text format."""

@@ -10,7 +10,7 @@ from tercel.core.ports import Entry
 from tercel.core.vocabulary import SIDE_WORDS
 from tercel.desk.console.report import Deed
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.bodies import CommandBody, KillBody, RearmBody
+from tercel.desk.trading.journal.bodies import CommandBody, KillEntry, RearmEntry
 
 POSTURE: Final = {
     "urgency": "urgency",
@@ -39,14 +39,14 @@ def operator_action(seq: int, entry: Entry) -> Deed:
 
 
 def _killed(entry: Entry) -> str:
-    body = KillBody.of(entry)
+    body = KillEntry.of(entry)
     if body.event == "confirmed":
         return f"kill of {body.scope} is confirmed: nothing open at the venue"
     return f"killed {body.scope}" + (f", {body.open:,} lots being cancelled" if body.open else "")
 
 
 def _rearmed(entry: Entry) -> str:
-    body = RearmBody.of(entry)
+    body = RearmEntry.of(entry)
     if body.ends:
         return f"let {body.scope} resume: {_listed(body.ends)} is over"
     return f"re-armed {body.scope}"

@@ -113,8 +113,11 @@ class Total(Profit):
     var_returns: int
 
 
-class LatchPart(Body):
+@dataclass(kw_only=True)
+class LatchPart:
     """The kill latch: whom it holds (`all`, or agents), by whom, and why."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "allow"}
 
     scope: str
     by: str

@@ -50,8 +50,8 @@ from tercel.desk.console.report import (
 )
 from tercel.desk.trading.forecast_outcomes import Outcomes
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.agent_bodies import CostBody
-from tercel.desk.trading.journal.bodies import HoldBody
+from tercel.desk.trading.journal.agent_bodies import CostEntry
+from tercel.desk.trading.journal.bodies import HoldEntry
 from tercel.desk.trading.ledger import ArchiveIndex, Ledger
 from tercel.desk.trading.parent_orders.parent import ParentOrder
 from tercel.desk.trading.risk.money import Money, by, summed
@@ -149,7 +149,7 @@ class DeskState:
         self._routed: dict[str, dict[str, float]] = {}
         self.cost_points: deque[CostPoint] = deque(maxlen=MOST_POINTS)
         # Costs of parents, as first journaled, or as last analysed after a bust or correction
-        self._costs: dict[str, CostBody] = {}
+        self._costs: dict[str, CostEntry] = {}
         # Last contribution of each analysed parent to `Agent.spent`
         self._analysed: dict[str, dict[str, float]] = {}
         self._whole = WeightedSums()
@@ -200,6 +200,7 @@ class DeskState:
         money, held = self.money, self.money.holdings(self.ledger.positions)
         total = money.total(held, self._budget("desk", "desk", "daily_loss").of)
         names = sorted({*money.units, *(one.instrument for one in held)})
+        flowing, alike = money.correlation(self.ns)
         return DeskReport(
             seq=self.seq,
             ns=self.ns,
@@ -222,7 +223,7 @@ class DeskState:
                 )
                 for name, some in by(held, lambda one: one.instrument)
             ],
-            correlation=CorrelationPart(**money.correlation(self.ns)),
+            correlation=CorrelationPart(agents=flowing, matrix=alike),
             postures=self.postures,
             stances=[
                 msgspec.convert({"agent": name, **one.body}, NamedStance)
@@ -260,7 +261,7 @@ class DeskState:
             paused = paused_by.get(name) if str(standing.state) == TradingState.ACTIVE else None
             why, hand = standing.reason, self.ledger.stances.get(name)
             if paused is not None:
-                why = f"{HoldBody.of(paused).by}: {HoldBody.of(paused).reason}"
+                why = f"{HoldEntry.of(paused).by}: {HoldEntry.of(paused).reason}"
             asked, spent = agent.qty + agent.unfilled, agent.spent
             is_bps, half_bps, low_bps, high_bps = agent.costs.bounds()
             yield AgentPart(
@@ -364,7 +365,7 @@ class DeskState:
         return "" if parent is None else dict(parent.by_hand).get(order.root, "")
 
     def _parent_row(self, parent: ParentOrder) -> ParentPart:
-        order, cost = parent.order, self._costs.get(parent.id, CostBody())
+        order, cost = parent.order, self._costs.get(parent.id, CostEntry())
         unit, paid = self.money.unit(order.instrument), self._paid[parent.id]
         passed = min(max(self.ns - parent.accepted_ns, 0) / max(parent.horizon_ns, 1), 1.0)
         average = arrival = None
@@ -490,13 +491,13 @@ class DeskState:
             self._cost(entry)
         self._feedback(seq, entry)
         before = self._analysed.get(entry.parent, {})
-        now = self._analysed[entry.parent] = _contribution(CostBody.of(entry))
+        now = self._analysed[entry.parent] = _contribution(CostEntry.of(entry))
         if entry.parent in self._costs:
             self._agent(entry.agent).spent.update(now)
             self._agent(entry.agent).spent.subtract(before)
 
     def _cost(self, entry: Entry) -> None:
-        cost = self._costs[entry.parent] = CostBody.of(entry)
+        cost = self._costs[entry.parent] = CostEntry.of(entry)
         self._count(self._agent(entry.agent), cost, 1)
         if cost.is_bps is not None and cost.by_hand is None:
             self.cost_points.append(
@@ -508,7 +509,7 @@ class DeskState:
                 )
             )
 
-    def _count(self, agent: Agent, cost: CostBody, times: int) -> None:
+    def _count(self, agent: Agent, cost: CostEntry, times: int) -> None:
         own = cost.by_hand is None
         agent.parents = agent.parents + times * own
         agent.by_hand = agent.by_hand + times * (not own)
@@ -597,7 +598,7 @@ class DeskState:
         self.alerts.apply(seq, entry)
 
 
-def _contribution(cost: CostBody) -> dict[str, float]:
+def _contribution(cost: CostEntry) -> dict[str, float]:
     """Contribution of an analysis to `Agent.spent`: none of a parent that a person worked in part."""
     if cost.is_bps is None or cost.by_hand is not None:
         return {}

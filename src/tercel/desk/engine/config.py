@@ -39,11 +39,11 @@ from tercel.desk.limits import Limits, check_own, hash_of
 from tercel.desk.limits.file import MONEY
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.bodies import (
-    KillBody,
-    LimitsBody,
-    OperatorBody,
-    RearmBody,
-    SessionBody,
+    KillEntry,
+    LimitsEntry,
+    OperatorEntry,
+    RearmEntry,
+    SessionEntry,
 )
 from tercel.desk.trading.journal.store import JournalReader, verify
 from tercel.execution.market import Market
@@ -507,19 +507,19 @@ def kills_tried(folder: Path, config: DeskConfig, limits: Limits) -> set[dt.date
             0, (kinds.SESSION, kinds.LIMITS, kinds.OPERATOR, kinds.KILL, kinds.REARM)
         ):
             if entry.kind == kinds.SESSION:
-                fits, asked, kills = SessionBody.of(entry).desk in known, {}, {}
-            elif entry.kind == kinds.LIMITS and (body := LimitsBody.of(entry)).hash:
+                fits, asked, kills = SessionEntry.of(entry).desk in known, {}, {}
+            elif entry.kind == kinds.LIMITS and (body := LimitsEntry.of(entry)).hash:
                 same = body.hash == hash_of(limits)
             elif (
-                entry.kind == kinds.OPERATOR and (said := OperatorBody.of(entry)).command == "kill"
+                entry.kind == kinds.OPERATOR and (said := OperatorEntry.of(entry)).command == "kill"
             ):
                 day = dt.datetime.fromtimestamp(said.wall_ns / NS_PER_SECOND, dt.UTC).date()
                 whom = said.asked().agents or [one.name for one in config.agent]
                 asked |= {(said.by, one): day for one in whom}
             elif entry.kind == kinds.KILL:
-                kill = KillBody.of(entry)
+                kill = KillEntry.of(entry)
                 kills[kill.event, kill.scope] = kill.by
-            elif entry.kind == kinds.REARM and (rearm := RearmBody.of(entry)).ends is None:
+            elif entry.kind == kinds.REARM and (rearm := RearmEntry.of(entry)).ends is None:
                 scope = rearm.scope
                 key, confirmed = (
                     (kills.pop(("latched", scope), ""), scope),

@@ -27,8 +27,8 @@ from tercel.desk.engine.monitor import MarketMonitor
 from tercel.desk.trading.forecast_outcomes import Outcomes
 from tercel.desk.trading.gateway import OrderGateway
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.agent_bodies import AlphaBody
-from tercel.desk.trading.journal.bodies import AlertBody
+from tercel.desk.trading.journal.agent_bodies import AlphaEntry
+from tercel.desk.trading.journal.bodies import AlertEntry
 from tercel.execution.guidance import remaining
 from tercel.signals.models.model_folder import SignalModel, folder_at, load, load_packaged, packaged
 from tercel.signals.sources.tables import first_names
@@ -64,13 +64,13 @@ class Outlook:
         The forecast, in the venue's time.
     ahead : Alpha
         The part of it that is expected within the round.
-    body : AlphaBody
+    body : AlphaEntry
         Of its journal entry.
     """
 
     alpha: Alpha
     ahead: Alpha
-    body: AlphaBody
+    body: AlphaEntry
 
 
 class DeskForecasts:
@@ -214,8 +214,8 @@ class DeskForecasts:
         )
 
 
-def _body(alpha: Alpha) -> AlphaBody:
-    return AlphaBody(
+def _body(alpha: Alpha) -> AlphaEntry:
+    return AlphaEntry(
         horizon_ns=int(alpha.horizon_ns),
         expected_bps=float(alpha.expected_bps),
         sd_bps=float(alpha.sd_bps),
@@ -353,17 +353,17 @@ class ForecastOutcome:
 def forecasts_in(entries: Iterable[Entry]) -> ForecastOutcome:
     """The same from a journal's entries of ALPHA, MARKET and ALERT."""
     missing, aims, fold = list[str](), list[str](), Outcomes()
-    last = AlphaBody()
+    last = AlphaEntry()
     for entry in entries:
         if entry.kind == kinds.ALERT:
-            alert = AlertBody.of(entry)
+            alert = AlertEntry.of(entry)
             if alert.code == kinds.TARGET:
                 aims.append(alert.text)
             elif alert.code == NO_FORECAST:
                 missing.append(": ".join(filter(None, (entry.instrument, alert.text))))
         elif entry.kind == kinds.MARKET:
             fold.apply(entry)
-        elif (alpha := AlphaBody.of(entry)).model:
+        elif (alpha := AlphaEntry.of(entry)).model:
             fold.apply(entry)
             last = alpha
     waiting = fold.waiting

@@ -33,8 +33,8 @@ from tercel.desk.engine.monitor import MarketMonitor, baseline_entry, baselines_
 from tercel.desk.engine.order_arrivals import OrderArrival, TargetOrders, order_arrivals
 from tercel.desk.engine.posture_overrides import PostureOverrides
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.agent_bodies import PromotedBody
-from tercel.desk.trading.journal.bodies import OperatorBody
+from tercel.desk.trading.journal.agent_bodies import PromotedEntry
+from tercel.desk.trading.journal.bodies import OperatorEntry
 from tercel.desk.trading.parent_orders.executor import ParentExecutor
 from tercel.desk.trading.parent_orders.manager import SessionObserver
 from tercel.desk.trading.parent_orders.parent import ParentOrder, ParentRequest
@@ -499,7 +499,7 @@ class DeskLoop(SessionObserver):
 
     def on_operator(self, entry: Entry) -> bool:
         """Carry out promotions; kills and re-arms take effect in the latch and are only noted here."""
-        said = OperatorBody.of(entry)
+        said = OperatorEntry.of(entry)
         if said.command == "promote":
             asked = said.asked()
             agent = asked.agent or ""
@@ -513,7 +513,7 @@ class DeskLoop(SessionObserver):
             slot.promote()
             for state in self._states.values():
                 state.weights.penalise(slot.name, False)
-            body = PromotedBody(
+            body = PromotedEntry(
                 champion=before,
                 challenger=slot.shown,
                 by=said.by,

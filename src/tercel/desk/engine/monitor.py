@@ -18,7 +18,7 @@ from tercel.core.ports import Entry, Journal
 from tercel.core.serialization import to_jsonable
 from tercel.core.vocabulary import NO_ASK, NO_BID, NS_PER_SECOND
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.bodies import SessionBody
+from tercel.desk.trading.journal.bodies import SessionEntry
 from tercel.desk.trading.parent_orders.follower import Follower
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.engine import COLUMNS
@@ -44,7 +44,7 @@ def baselines_in(journal: Journal, venue: str) -> dict[str, AnomalyBaseline]:
     where = ""
     for _, entry in journal.read(kinds=(kinds.SESSION, kinds.BASELINE)):
         if entry.kind == kinds.SESSION:
-            where = SessionBody.of(entry).venue
+            where = SessionEntry.of(entry).venue
         elif where == venue:
             values = {one.name: entry.body[one.name] for one in fields(AnomalyBaseline)}
             arrays = {k: np.array(v, np.float64) for k, v in values.items() if isinstance(v, list)}

@@ -18,7 +18,7 @@ from tercel.desk.engine.agent_slot import Evidence
 from tercel.desk.engine.forecasts import ForecastOutcome, forecasts_in
 from tercel.desk.engine.runtime import BuiltDesk
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.bodies import DeniedBody
+from tercel.desk.trading.journal.bodies import DeniedEntry
 from tercel.desk.trading.journal.store import JournalReader
 from tercel.desk.trading.ledger import Ledger
 from tercel.desk.trading.parent_orders.parent import ParentOrder, ParentStatus
@@ -209,7 +209,7 @@ def outcome_of(opened: BuiltDesk, folder: Path) -> DeskOutcome:
     desk, ledger = opened.desk, opened.session.ledger
     with closing(JournalReader(folder)) as journal:
         denials = Counter(
-            DeniedBody.of(entry).code for _, entry in journal.read(0, (kinds.DENIED,))
+            DeniedEntry.of(entry).code for _, entry in journal.read(0, (kinds.DENIED,))
         )
         checked = JournalCheck(journal.last, _consistent(journal, opened))
         forecasts = forecasts_in(

@@ -13,8 +13,8 @@ from tercel.core.messages import ANY_STYLE, Posture, Style
 from tercel.core.ports import Entry
 from tercel.desk.engine.instrument import DeskInstrument
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.agent_bodies import SetStanceBody
-from tercel.desk.trading.journal.bodies import OperatorBody, StanceBody
+from tercel.desk.trading.journal.agent_bodies import SetStanceEntry
+from tercel.desk.trading.journal.bodies import OperatorEntry, StanceEntry
 from tercel.desk.trading.session import Session
 
 LONGEST_NS: Final = 7 * 86_400 * 10**9
@@ -25,11 +25,11 @@ WORDS: Final = ("urgency", "max_participation", "styles", "size_multiplier")
 _AT: Final = Posture("hand", 0)
 
 
-def combined(posture: Posture, stance: SetStanceBody) -> Posture:
+def combined(posture: Posture, stance: SetStanceEntry) -> Posture:
     """A posture with one that was set by hand: the more careful of both, or in its place.
 
     >>> half = {"size_multiplier": 0.5}
-    >>> said = SetStanceBody(event=SET, words=half, by="ann", reason="news", instead=False, until_ns=9)
+    >>> said = SetStanceEntry(event=SET, words=half, by="ann", reason="news", instead=False, until_ns=9)
     >>> combined(Posture("A", 0, size_multiplier=0.25), said).size_multiplier
     0.25
     >>> said.instead = True
@@ -90,24 +90,24 @@ class PostureOverrides:
         stance = self._in_force(agent, self._session.now_ns)
         return 1.0 if stance is None else float(stance.words.get("size_multiplier", 1.0))
 
-    def _in_force(self, agent: str, at_ns: int) -> SetStanceBody | None:
+    def _in_force(self, agent: str, at_ns: int) -> SetStanceEntry | None:
         if (entry := self._session.ledger.stances.get(agent)) is None:
             return None
-        stance = SetStanceBody.of(entry)
+        stance = SetStanceEntry.of(entry)
         return stance if at_ns < stance.until_ns else None
 
     def end(self, now_ns: int) -> bool:
         """Journal the end of those that are over; whether there were any."""
         over = []
         for agent, entry in self._session.ledger.stances.items():
-            one = SetStanceBody.of(entry)
+            one = SetStanceEntry.of(entry)
             if one.until_ns <= now_ns:
-                body = StanceBody(event=ENDED, by=one.by, reason="its end has come").json()
+                body = StanceEntry(event=ENDED, by=one.by, reason="its end has come").json()
                 over.append(Entry(kinds.STANCE, self._session.now_ns, agent=agent, body=body))
         self._session.gateway.write(over)
         return bool(over)
 
-    def obey(self, said: OperatorBody, agents: Collection[str]) -> None:
+    def obey(self, said: OperatorEntry, agents: Collection[str]) -> None:
         """Set or lift one, as a person asked.
 
         Raises
@@ -131,7 +131,7 @@ class PostureOverrides:
                     f"none of {agent or 'the desk'}",
                     "see what is set",
                 )
-            body = StanceBody(event=LIFTED, by=by, reason=reason, operator=number)
+            body = StanceEntry(event=LIFTED, by=by, reason=reason, operator=number)
         else:
             span_ns = asked.span_ns
             if type(span_ns) is not int or not 0 < span_ns <= LONGEST_NS:
@@ -140,7 +140,7 @@ class PostureOverrides:
                     f"{span_ns!r} ns from now",
                     "say for how long",
                 )
-            body = SetStanceBody(
+            body = SetStanceEntry(
                 event=SET,
                 by=by,
                 reason=reason,

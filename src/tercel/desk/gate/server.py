@@ -35,7 +35,7 @@ from tercel.desk.trading.heartbeat import (
     take_inbox,
 )
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.bodies import OperatorBody, ParentBody
+from tercel.desk.trading.journal.bodies import OperatorEntry, ParentEntry
 from tercel.desk.trading.journal.codec import message_of
 from tercel.desk.trading.parent_orders.parent import LONGEST_NS, ParentRequest, accepted, entry_of
 from tercel.desk.trading.reconciliation.positions import PositionKeeper
@@ -352,7 +352,7 @@ class Gate(OrderServer):
                 self._refused_s = time.monotonic()
                 raise
             self._live.add(client)
-            said = OperatorBody(
+            said = OperatorEntry(
                 "live",
                 {"accounts": sorted(client.accounts)},
                 by,
@@ -385,7 +385,7 @@ class Gate(OrderServer):
         )
         if lots == 0:  # over: it may leave memory once its orders are settled
             if known is not None and known.order.agent == account and not known.over:
-                done = ParentBody("done", reason="by its session")
+                done = ParentEntry("done", reason="by its session")
                 self.gateway.write([entry_of(id_, done, now, instrument, account)])
         elif known is None and not ledger.used(id_):
             request = ParentRequest(
@@ -402,7 +402,7 @@ class Gate(OrderServer):
             )
         elif known.lots != lots:
             self.gateway.limits.amend(id_, lots)
-            amended = ParentBody("amended", lots=lots, reason="by its session")
+            amended = ParentEntry("amended", lots=lots, reason="by its session")
             self.gateway.write([entry_of(id_, amended, now, instrument, account)])
 
     def on_gone(self, client: Client) -> None:
@@ -524,7 +524,7 @@ class Gate(OrderServer):
         )
 
     def _obey(self, entry: Entry) -> None:
-        said = OperatorBody.of(entry)
+        said = OperatorEntry.of(entry)
         command = said.command
         if command not in (*kinds.NOTED, "limits", "settle"):
             raise OrderError(

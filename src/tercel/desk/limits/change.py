@@ -124,12 +124,12 @@ def values_at(limits: file.Limits, paths: Iterable[str]) -> dict[str, Any]:
     >>> values_at(read(default_file()), ["agents.twap.order_lots", "desk.window_ms"])
     {'agents.twap.order_lots': 5000, 'desk.window_ms': 1000000000}
     """
-    body, found = as_json(limits), dict[str, Any]()
+    found = {}
     for path in paths:
         room, _, rest = path.partition(".")
         name, _, key = rest.rpartition(".")
-        sections = {"": body["desk"]} if room == "desk" else body[room]
-        scope = sections[name if name in sections else file.ANY]
+        sections = {"": limits.desk} if room == "desk" else getattr(limits, room)
+        scope = to_jsonable(sections[name if name in sections else file.ANY])
         found[path] = {file.key_of(field): value for field, value in scope.items()}[key]
     return found
 
@@ -228,15 +228,14 @@ def from_json(body: Mapping[str, Any], source: str = "the journal") -> file.Limi
         For anything else, among it limits that this version does not know.
     """
     try:
-        instruments = {
-            name: _scope(file.InstrumentLimits, each, source)
-            for name, each in body["instruments"].items()
-        }
-        agents = {
-            name: _scope(file.AgentLimits, each, source) for name, each in body["agents"].items()
-        }
         return file.Limits(
-            _scope(file.DeskLimits, body["desk"], source), instruments, agents, source
+            _scope(file.DeskLimits, body["desk"], source),
+            {
+                name: _scope(file.InstrumentLimits, each, source)
+                for name, each in body["instruments"].items()
+            },
+            {name: _scope(file.AgentLimits, each, source) for name, each in body["agents"].items()},
+            source,
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise LimitsError(

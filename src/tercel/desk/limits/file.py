@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from tercel.core.errors import LimitsError, offer
-from tercel.core.serialization import parse_tables
+from tercel.core.serialization import JsonSchema, Tables, parse_tables
 
 MONEY: Final = 2_000_000_000
 """Money is counted in integers of half a billionth of the currency: the mid lies on half a tick."""
@@ -237,7 +237,7 @@ _KEYS: Final[dict[type, dict[str, tuple[str, _Reader]]]] = {
 }
 # What holds where a file says nothing; a drawdown that is not said is the daily loss, a band of fills twice the collar:
 # an order leaves within the collar, and the mid may have moved as far since.
-_OTHERWISE: Final[dict[str, Any]] = {
+_OTHERWISE: Final[Tables] = {
     "warn": Decimal("0.8"),
     "executions": 0,
     "executions_ms": 60_000,
@@ -245,7 +245,7 @@ _OTHERWISE: Final[dict[str, Any]] = {
 _Kind = TypeVar("_Kind", DeskLimits, AgentLimits, InstrumentLimits)
 
 
-def schema() -> dict[str, Any]:
+def schema() -> JsonSchema:
     """The JSON schema of a limit file."""
     text, amount = {"type": "string"}, {"type": "number", "minimum": 0}
     hours = {
@@ -256,9 +256,9 @@ def schema() -> dict[str, Any]:
     }
     least: dict[_Reader, int] = {_whole: 0, _since: 1, _within: 0, _bps: 1}
     share = {"type": "number", "exclusiveMinimum": 0, "maximum": 1}
-    other: dict[_Reader, dict[str, Any]] = {_hours: hours, _money: amount, _share: share}
+    other: dict[_Reader, JsonSchema] = {_hours: hours, _money: amount, _share: share}
 
-    def section(kind: type, *, whole: bool) -> dict[str, Any]:
+    def section(kind: type, *, whole: bool) -> JsonSchema:
         rows = {
             key: other.get(reader) or {"type": "integer", "minimum": least[reader]}
             for key, (_, reader) in _KEYS[kind].items()
@@ -270,23 +270,26 @@ def schema() -> dict[str, Any]:
         )
         return {"type": "object", "properties": rows, "additionalProperties": False, **needed}
 
-    def each(kind: type) -> dict[str, Any]:
+    def each(kind: type) -> JsonSchema:
         return {
             "type": "object",
             "additionalProperties": section(kind, whole=False),
             "minProperties": 1,
         }
 
-    rooms = {"instruments": each(InstrumentLimits), "agents": each(AgentLimits)}
-    sections = {"desk": section(DeskLimits, whole=True), **rooms}
-    words = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "hard limits"}
-    shape = {
+    sections = {
+        "desk": section(DeskLimits, whole=True),
+        "instruments": each(InstrumentLimits),
+        "agents": each(AgentLimits),
+    }
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "hard limits",
         "type": "object",
         "properties": sections,
         "required": list(sections),
         "additionalProperties": False,
     }
-    return words | shape
 
 
 def default_file() -> Path:
@@ -355,7 +358,7 @@ def parse(text: str, source: str = "limits") -> Limits:
     )
 
 
-def _refuse_desks(data: dict[str, Any], source: str) -> None:
+def _refuse_desks(data: Tables, source: str) -> None:
     """A desk's file has a section [desk] too: name which of the two this is."""
     desk = data.get("desk")
     lists = any(isinstance(data.get(name), list) for name in ("agent", "instrument"))
@@ -381,7 +384,7 @@ _NO_FILE: Final = (
 )
 
 
-def _sections(kind: type[_Kind], data: dict[str, Any], room: str, source: str) -> dict[str, _Kind]:
+def _sections(kind: type[_Kind], data: Tables, room: str, source: str) -> dict[str, _Kind]:
     """The limits of each name; what a name leaves out is taken from `"*"`."""
     found: dict[str, _Kind] = {}
     for name, section in data.items():
@@ -394,9 +397,7 @@ def _sections(kind: type[_Kind], data: dict[str, Any], room: str, source: str) -
     return found
 
 
-def _section(
-    kind: type[_Kind], data: dict[str, Any], otherwise: dict[str, Any], place: _Place
-) -> _Kind:
+def _section(kind: type[_Kind], data: Tables, otherwise: Tables, place: _Place) -> _Kind:
     keys = _KEYS[kind]
     loss, collar = (data.get(key, otherwise.get(key)) for key in ("daily_loss", "collar_bps"))
     band = {"fill_band_bps": min(2 * collar, WHOLE - 1)} if type(collar) is int else {}
@@ -445,7 +446,7 @@ def _shown(value: Any) -> str:
     return str(value) if isinstance(value, Decimal) else repr(value)
 
 
-def understood(limits: Limits) -> dict[str, Any]:
+def understood(limits: Limits) -> Tables:
     """Limits in the file's keys and units: ``source``, ``sha256``, ``desk``, ``instruments``, ``agents``."""
     return {
         "source": limits.source,
@@ -456,7 +457,7 @@ def understood(limits: Limits) -> dict[str, Any]:
     }
 
 
-def _as_written(scope: ScopeLimits) -> dict[str, Any]:
+def _as_written(scope: ScopeLimits) -> Tables:
     rows = _KEYS[type(scope)].items()
     return {key: _WRITERS.get(reader, int)(getattr(scope, name)) for key, (name, reader) in rows}
 

@@ -12,7 +12,7 @@ It fails closed: what is missing, unknown or raises an exception is a denial. Ca
 counts are a fold over what was sent and reported, so that a restart folds the journal again. One thread owns a gate.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from typing import Any, Final
 
@@ -304,13 +304,13 @@ class LimitGate(ReportedCounts):
         scopes = [[scope.room, scope.name, scope.opening, scope.high] for scope in self.scopes()]
         return {"ends_ns": self.day_ends_ns, "scopes": scopes}
 
-    def restore_day(self, day: Mapping[str, Any]) -> None:
+    def restore_day(self, ends_ns: int, scopes: Sequence[tuple[str, str, int, int]]) -> None:
         """Restore what :meth:`day` gave before a restart, unless a new day has begun since."""
-        if day["ends_ns"] < self.day_ends_ns:
+        if ends_ns < self.day_ends_ns:
             return
-        self.day_ends_ns = day["ends_ns"]
+        self.day_ends_ns = ends_ns
         known = {(scope.room, scope.name): scope for scope in self.scopes()}
-        for room, name, opening, high in day["scopes"]:
+        for room, name, opening, high in scopes:
             if (scope := known.get((room, name))) is not None:
                 scope.opening = opening
                 scope.high = high

@@ -17,7 +17,7 @@ from tercel.core.errors import ConfigError, TercelError
 from tercel.core.ports import Entry, Journal
 from tercel.core.system import PeriodicThread
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.bodies import AlertBody, KillBody, RearmBody
+from tercel.desk.trading.journal.bodies import AlertEntry, KillEntry, RearmEntry
 from tercel.desk.trading.journal.codec import entry_alert
 
 EVERY_S: Final = 0.25
@@ -145,11 +145,11 @@ class AlertSender:
 def alert_of(seq: int, entry: Entry) -> dict[str, Any]:
     """A journal entry as an alert: {"seq", "ns", "severity", "code", "text", "agent", "instrument"}."""
     if entry.kind == kinds.ALERT:
-        body = AlertBody.of(entry)
+        body = AlertEntry.of(entry)
         severity, code, text = body.severity, body.code, body.text
     else:
-        event = KillBody.of(entry).event if entry.kind == kinds.KILL else entry.kind
-        said = RearmBody.of(entry)
+        event = KillEntry.of(entry).event if entry.kind == kinds.KILL else entry.kind
+        said = RearmEntry.of(entry)
         by = f" by {said.by}" if said.by else ""
         severity, code = "critical", entry.kind.upper()
         text = f"{event}: {said.scope}{by}: {said.reason}"

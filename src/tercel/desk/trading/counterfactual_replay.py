@@ -13,8 +13,8 @@ from tercel.core.messages import Alpha, Posture, Style
 from tercel.core.ports import Entry
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.agent_bodies import AlphaBody, PostureBody
-from tercel.desk.trading.journal.bodies import ParentBody
+from tercel.desk.trading.journal.agent_bodies import AlphaEntry, PostureEntry
+from tercel.desk.trading.journal.bodies import ParentEntry
 from tercel.desk.trading.ledger import Ledger
 from tercel.desk.trading.parent_orders.executor import ParentExecutor
 from tercel.desk.trading.parent_orders.manager import SessionObserver
@@ -87,7 +87,7 @@ def _acts(
         if entry.kind in (kinds.ALPHA, kinds.POSTURE):
             alpha, posture = guidance.get(name, (None, None))
             if entry.kind == kinds.ALPHA:
-                given = AlphaBody.of(entry)
+                given = AlphaEntry.of(entry)
                 alpha = Alpha(
                     name,
                     entry.ns,
@@ -97,7 +97,7 @@ def _acts(
                     given.half_life_ns,
                 )
             else:
-                said = PostureBody.of(entry)
+                said = PostureEntry.of(entry)
                 posture = Posture(
                     name,
                     entry.ns,
@@ -109,11 +109,11 @@ def _acts(
             guidance[name] = alpha, posture
             yield entry.ns, lambda s, n=name, g=guidance[name]: s.guide(n, *g)  # type: ignore[misc]
         elif entry.kind == kinds.PARENT and entry.parent in parents:
-            if (act := _parent_act(parents[entry.parent], ParentBody.of(entry))) is not None:
+            if (act := _parent_act(parents[entry.parent], ParentEntry.of(entry))) is not None:
                 yield entry.ns, act
 
 
-def _parent_act(parent: ParentOrder, body: ParentBody) -> Callable[[Session], object] | None:
+def _parent_act(parent: ParentOrder, body: ParentEntry) -> Callable[[Session], object] | None:
     id_, reason, event = parent.id, body.reason or "", body.event
     if event == "accepted":
         return lambda s: s.accept(parent.order)

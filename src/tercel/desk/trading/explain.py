@@ -19,14 +19,14 @@ from tercel.core.orders import (
 from tercel.core.ports import Entry, Journal
 from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.agent_bodies import AlphaBody, DecisionBody
+from tercel.desk.trading.journal.agent_bodies import AlphaEntry, DecisionEntry
 from tercel.desk.trading.journal.blobs import unpack
 from tercel.desk.trading.journal.bodies import (
-    AlertBody,
-    DeniedBody,
-    OrderOutBody,
-    ParentBody,
-    SessionBody,
+    AlertEntry,
+    DeniedEntry,
+    OrderOutEntry,
+    ParentEntry,
+    SessionEntry,
 )
 from tercel.desk.trading.journal.codec import command_of, message_of
 from tercel.execution import columns as c, intent as it
@@ -42,9 +42,9 @@ def explain(journal: Journal, seq: int) -> Mapping[str, Any] | None:
     entry = next((entry for number, entry in journal.read(seq - 1) if number == seq), None)
     if entry is None or entry.kind != kinds.DECISION:
         return None
-    body, words = DecisionBody.of(entry), None
+    body, words = DecisionEntry.of(entry), None
     for session in _until(journal, seq, kinds.SESSION):
-        words = SessionBody.of(session).listings.get(entry.instrument)
+        words = SessionEntry.of(session).listings.get(entry.instrument)
     sentences = [
         *_asked(journal, seq, entry),
         *_market(entry, words),
@@ -71,10 +71,10 @@ def _asked(journal: Journal, seq: int, entry: Entry) -> list[str]:
         if before.kind == kinds.SESSION:
             target = ""
         elif before.kind == kinds.ALERT and before.instrument == entry.instrument:
-            alert = AlertBody.of(before)
+            alert = AlertEntry.of(before)
             target = alert.text if alert.code == kinds.TARGET else target
         elif before.kind == kinds.PARENT and before.parent == entry.parent:
-            body = ParentBody.of(before)
+            body = ParentEntry.of(before)
             if body.event == "accepted":
                 made_by = "" if body.operator is not None else target
     return [f"The file of targets asked for it, {made_by}."] if made_by else []
@@ -85,9 +85,9 @@ def _ran(journal: Journal, seq: int, entry: Entry) -> str:
     code = model = ""
     for before in _until(journal, seq, kinds.SESSION, kinds.PARENT):
         if before.kind == kinds.SESSION:
-            code = SessionBody.of(before).code
+            code = SessionEntry.of(before).code
         elif before.parent == entry.parent:
-            model = ParentBody.of(before).model or model
+            model = ParentEntry.of(before).model or model
     return f"Decided by code {code or 'not known'}" + (f", with weights {model}." if model else ".")
 
 
@@ -145,18 +145,21 @@ def _seen(entry: Entry) -> dict[str, dict[str, Any]]:
             tables[title] = dict(_shown(name, value) for name, value in rows)
     if "outlook" in arrays:
         # The forecasts of a decision as people read them.
-        said = dict(zip(c.OUTLOOK_NAMES, arrays["outlook"].ravel().tolist(), strict=True))
+        said = arrays["outlook"].ravel().tolist()
         table: dict[str, Any] = {
-            "usual spread, ticks": said["usual_spread"] / 1000,
-            "taking is charged more than resting": said["fees"] / 1000,
-            "waiting costs, half spreads": said["waiting"] / 1e6
-            if said["waiting"]
+            "usual spread, ticks": said[c.USUAL_SPREAD] / 1000,
+            "taking is charged more than resting": said[c.FEES] / 1000,
+            "waiting costs, half spreads": said[c.WAITING] / 1e6
+            if said[c.WAITING]
             else "not known",
         }
-        for ahead in (10, 30):
-            sd = said[f"forecast_{ahead}_sd"]
+        for ahead, mean, of_sd in (
+            (10, c.FORECAST_10, c.FORECAST_10_SD),
+            (30, c.FORECAST_30, c.FORECAST_30_SD),
+        ):
+            sd = said[of_sd]
             about = (
-                f"{said[f'forecast_{ahead}'] / 1000:+.2f}, sd {sd / 1000:.2f}"
+                f"{said[mean] / 1000:+.2f}, sd {sd / 1000:.2f}"
                 if sd
                 else "none: it went on without"
             )
@@ -231,7 +234,7 @@ def _market(entry: Entry, listing: Mapping[str, Any] | None) -> list[str]:
     return [order, f"The market stood at {ticks} ticks{priced}; since arrival the mid is {way}."]
 
 
-def _guidance(journal: Journal, seq: int, entry: Entry, body: DecisionBody) -> list[str]:
+def _guidance(journal: Journal, seq: int, entry: Entry, body: DecisionEntry) -> list[str]:
     alpha, posture = body.alpha, body.posture
     forecast = "No forecast was in force."
     if alpha is not None:
@@ -255,7 +258,7 @@ def _guidance(journal: Journal, seq: int, entry: Entry, body: DecisionBody) -> l
 def _served(journal: Journal, seq: int, instrument: str) -> str:
     """Source of a forecast that was served from files, and the part of it within the round."""
     found = [one for one in _until(journal, seq, kinds.ALPHA) if one.instrument == instrument]
-    body = AlphaBody.of(found[-1]) if found else AlphaBody()
+    body = AlphaEntry.of(found[-1]) if found else AlphaEntry()
     if not body.model:
         return ""
     ahead = f"{body.ahead_bps:+.2f} bps of it fall into the round"
@@ -288,10 +291,10 @@ def _became(journal: Journal, seq: int, entry: Entry, names: set[str]) -> list[s
         if other.order not in names or other.parent != entry.parent:
             continue
         if other.kind == kinds.ORDER_OUT:
-            what = OrderOutBody.of(other).what
+            what = OrderOutEntry.of(other).what
             sentences.append(f"Sent {other.order}: {_command(what, command_of(other.body))}.")
         elif other.kind == kinds.DENIED:
-            denied = DeniedBody.of(other)
+            denied = DeniedEntry.of(other)
             sentences.append(f"Denied {other.order}: {denied.code} {denied.text}.")
         elif isinstance(said := message_of(other.body), Report):
             after = (other.ns - entry.ns) / 1e9

@@ -8,8 +8,8 @@ from msgspec.structs import replace
 
 from tercel.core.ports import Entry
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.agent_bodies import AlphaBody
-from tercel.desk.trading.journal.bodies import MarketBody
+from tercel.desk.trading.journal.agent_bodies import AlphaEntry
+from tercel.desk.trading.journal.bodies import MarketEntry
 
 MOST_ROWS: Final = 600
 MOST_WAITING: Final = 64
@@ -36,7 +36,7 @@ class _Waiting(NamedTuple):
 
     ns: int
     due_ns: int
-    alpha: AlphaBody
+    alpha: AlphaEntry
     mid2: int
 
 
@@ -54,7 +54,7 @@ class Outcomes:
     def apply(self, entry: Entry) -> None:
         """Fold one entry; other kinds than forecasts and marks are ignored."""
         waiting = self._waiting.get(entry.instrument, ())
-        if entry.kind == kinds.ALPHA and (alpha := AlphaBody.of(entry)).horizon_ns:
+        if entry.kind == kinds.ALPHA and (alpha := AlphaEntry.of(entry)).horizon_ns:
             due_ns = alpha.due_ns or entry.ns + alpha.horizon_ns
             if due_ns > entry.ns and not (
                 alpha.model and any(one.due_ns == due_ns for one in waiting)
@@ -64,7 +64,7 @@ class Outcomes:
                 row = _Waiting(entry.ns, due_ns, left, 0)
                 self._waiting[entry.instrument] = (*waiting, row)[-MOST_WAITING:]
         elif entry.kind == kinds.MARKET and waiting:
-            body = MarketBody.of(entry)
+            body = MarketEntry.of(entry)
             if body.bid is not None and body.ask is not None:
                 self._mark(entry.instrument, entry.ns, body.bid + body.ask)
 
@@ -86,11 +86,11 @@ class Outcomes:
 
 
 def forecast_row(
-    instrument: str, ns: int, alpha: AlphaBody, came_bps: float | None = None
+    instrument: str, ns: int, alpha: AlphaEntry, came_bps: float | None = None
 ) -> ForecastResult:
     """A forecast of an entry, with its outcome.
 
-    >>> forecast_row("A", 5, AlphaBody(expected_bps=1.0, sd_bps=2.0, horizon_ns=3_000_000_000)).low
+    >>> forecast_row("A", 5, AlphaEntry(expected_bps=1.0, sd_bps=2.0, horizon_ns=3_000_000_000)).low
     -3.0
     """
     mean, sd = alpha.expected_bps, alpha.sd_bps

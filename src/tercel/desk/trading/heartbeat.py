@@ -15,7 +15,7 @@ from tercel.core.version import code_mark
 from tercel.desk.limits.quotes import Quoted
 from tercel.desk.trading.gateway import OrderGateway
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.bodies import MarketBody, OperatorBody, SessionBody
+from tercel.desk.trading.journal.bodies import MarketEntry, OperatorEntry, SessionEntry
 from tercel.desk.trading.journal.codec import entry_alert
 from tercel.desk.trading.journal.database import remedy_of
 from tercel.desk.trading.risk.trading_state import StateReason
@@ -33,7 +33,7 @@ def begun(
 ) -> Entry:
     """Entry of a session's beginning: see `kinds.SESSION`."""
     listings = {one.instrument: traded_in(one) for one in gateway.venue.listings()}
-    body = SessionBody(
+    body = SessionEntry(
         session=gateway.ledger.next_session,
         venue=gateway.venue.name,
         holder=holder,
@@ -96,7 +96,7 @@ def last_marks(gateway: OrderGateway, markets: Mapping[str, Quoted]) -> list[Ent
 def _mark(instrument: str, market: Quoted, now: int) -> Entry:
     bid, ask = market.quotes
     unit = market.listing.tick * market.listing.lot
-    return Entry(kinds.MARKET, now, instrument, body=MarketBody(bid, ask, unit).json())
+    return Entry(kinds.MARKET, now, instrument, body=MarketEntry(bid, ask, unit).json())
 
 
 def take_inbox(gateway: OrderGateway) -> list[Entry]:
@@ -126,7 +126,7 @@ def carry_out(gateway: OrderGateway, entry: Entry, obey: Callable[[Entry], None]
     """Do what a person asked; what cannot be done is answered by an alert that is no alarm."""
     try:
         obey(entry)
-        gateway.ledger.requested.pop(OperatorBody.of(entry).id, None)
+        gateway.ledger.requested.pop(OperatorEntry.of(entry).id, None)
     except JournalError:
         raise
     except (
@@ -138,7 +138,7 @@ def carry_out(gateway: OrderGateway, entry: Entry, obey: Callable[[Entry], None]
         ArithmeticError,
     ) as error:
         # Alert (not an alarm) that an operator's command cannot be carried out.
-        said = OperatorBody.of(entry)
+        said = OperatorEntry.of(entry)
         parent = str(said.body.get("parent", "")) if isinstance(said.body, dict) else ""
         refused = entry_alert(
             "info",
@@ -146,9 +146,9 @@ def carry_out(gateway: OrderGateway, entry: Entry, obey: Callable[[Entry], None]
             f"{said.command}: {error}",
             gateway.venue.now_ns,
             parent=parent,
-            expected=getattr(error, "expected", ""),
-            received=getattr(error, "received", ""),
-            remedy=getattr(error, "remedy", ""),
+            expected=error.expected if isinstance(error, TercelError) else "",
+            received=error.received if isinstance(error, TercelError) else "",
+            remedy=error.remedy if isinstance(error, TercelError) else "",
             operator=said.id,
         )
         gateway.write([refused])

@@ -6,9 +6,8 @@ ledger.positions.of("ann", "AMZN").lots
 
 from array import array
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Final
 
 from tercel.core.executions import Key
@@ -21,14 +20,15 @@ from tercel.desk.trading.child_orders.fold import Orders
 from tercel.desk.trading.child_orders.positions import Fill, Move, Positions
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.bodies import (
-    AlertBody,
+    AlertEntry,
     Answer,
-    DeniedBody,
-    HoldBody,
-    LimitsBody,
-    OperatorBody,
-    RearmBody,
-    StanceBody,
+    DeniedEntry,
+    HoldEntry,
+    LimitsEntry,
+    OperatorEntry,
+    OrderOutEntry,
+    RearmEntry,
+    StanceEntry,
 )
 from tercel.desk.trading.journal.codec import command_of, message_of
 from tercel.desk.trading.parent_orders.parent import ParentOrder, Parents
@@ -84,7 +84,7 @@ class LimitRecord:
 
     def apply(self, entry: Entry) -> None:
         """Fold one entry of kind `limits`."""
-        body = LimitsBody.of(entry)
+        body = LimitsEntry.of(entry)
         number = body.request or 0
         self.requests = {number: one for number, one in self.requests.items() if one.open(entry.ns)}
         if body.event == "requested":
@@ -199,21 +199,12 @@ class ArchiveIndex:
 
     def restore(self, rows: Iterable[tuple[str, Any]]) -> None:
         """Restore from `rows`."""
-        found = {name: _READ[name](value) for name, value in rows}
-        self.fills = found["fills"]
-        self._parents = found["parents"]
-        self._executions = found["executions"]
-        self._first = found["first"]
-        self._last = found["last"]
-
-
-_READ: Final[Mapping[str, Callable[[Any], Any]]] = {
-    "fills": int,
-    "parents": HashIndex.of,
-    "executions": HashIndex.of,
-    "first": partial(array_of, "q"),
-    "last": partial(array_of, "q"),
-}
+        fills, parents, executions, first, last = (value for _, value in rows)
+        self.fills = int(fills)
+        self._parents = HashIndex.of(parents)
+        self._executions = HashIndex.of(executions)
+        self._first = array_of("q", first)
+        self._last = array_of("q", last)
 
 
 # -- the ledger -------------------------------------------------------------------------------------------------------
@@ -279,9 +270,9 @@ class Ledger:
         self.settled: dict[tuple[str, str], int] = {}
         """Position gaps to the venue that a person explained, 10^-8 of a lot, by account and instrument."""
         self.holds: dict[str, Entry] = {}
-        """Agents that a person paused: the entry, a `HoldBody`."""
+        """Agents that a person paused: the entry, a `HoldEntry`."""
         self.stances: dict[str, Entry] = {}
-        """Postures set by hand that were not lifted and whose end was not journaled, as entries of `SetStanceBody`: by
+        """Postures set by hand that were not lifted and whose end was not journaled, as entries of `SetStanceEntry`: by
         agent, "" the desk's."""
         self.fills_of: dict[str, list[Fill]] = defaultdict(list)
         """Executions that stand by parent, each once, in the order of their arrival."""
@@ -363,21 +354,18 @@ class Ledger:
         if entry.kind == kinds.LIMITS:
             self.limits.apply(entry)
         elif entry.kind == kinds.SETTLED:
-            self.settled = {
-                (account, instrument): qty
-                for account, instrument, qty in entry.body["qty_gaps"]
-                if qty
-            }
+            gaps = entry.body["qty_gaps"]
+            self.settled = {(account, instrument): qty for account, instrument, qty in gaps if qty}
         elif entry.kind == kinds.STANCE:
             self.stances.pop(entry.agent, None)
-            if StanceBody.of(entry).event == "set":
+            if StanceEntry.of(entry).event == "set":
                 self.stances[entry.agent] = entry
         elif entry.kind == kinds.HOLD:
             self.holds.pop(entry.agent, None)
-            if HoldBody.of(entry).event == "paused":
+            if HoldEntry.of(entry).event == "paused":
                 self.holds[entry.agent] = entry
         if entry.kind == kinds.OPERATOR:
-            said = OperatorBody.of(entry)
+            said = OperatorEntry.of(entry)
             self.acknowledged += said.command == "acknowledge"
             if said.id and said.command not in kinds.NOTED:
                 self.requested[said.id] = entry
@@ -385,10 +373,10 @@ class Ledger:
             self.requested.pop(number, None)
         elif entry.kind in (kinds.ORDER_OUT, kinds.DENIED) and entry.order:
             # What limits denied of a parent's lots, until another of its orders leaves.
-            if entry.kind == kinds.ORDER_OUT and entry.body["what"] == "new":
+            if entry.kind == kinds.ORDER_OUT and OrderOutEntry.of(entry).what == "new":
                 self.parents.sent(entry.parent, entry.ns)
             elif entry.kind == kinds.DENIED:
-                denied = DeniedBody.of(entry)
+                denied = DeniedEntry.of(entry)
                 if isinstance(command := command_of(denied.command), NewOrder):
                     self.parents.refuse(entry.parent, entry.ns, command.lots, denied.code)
             stem, _, digits = entry.order.rpartition(".")
@@ -483,7 +471,7 @@ class Ledger:
         """Person and reason of an agent's pause, for people; "" where it is not paused."""
         if (entry := self.holds.get(agent)) is None:
             return ""
-        held = HoldBody.of(entry)
+        held = HoldEntry.of(entry)
         return f"{agent}, paused by {held.by}: {held.reason}"
 
     def faults(self) -> list[str]:
@@ -519,10 +507,10 @@ def _not_taken(entry: Entry) -> tuple[int, str]:
 def obey(entry: Entry, limits: LimitGate) -> None:
     """Stop the agent of an alert that asks for it and doubt the execution that it names, until somebody says else."""
     if entry.kind == kinds.ALERT:
-        body = AlertBody.of(entry)
+        body = AlertEntry.of(entry)
         if body.stops is not None:
             limits.stop(entry.agent, f"{body.code} {entry.order}", body.execution or "")
         if body.execution is not None:
             limits.doubt(entry.agent, entry.instrument, body.execution, body.reference or 0)
     elif entry.kind == kinds.REARM:
-        limits.resume(entry.agent, RearmBody.of(entry).ends or ())
+        limits.resume(entry.agent, RearmEntry.of(entry).ends or ())

@@ -31,7 +31,7 @@ from tercel.desk.trading.heartbeat import (
     heartbeat,
     take_inbox,
 )
-from tercel.desk.trading.journal.bodies import CommandBody, OperatorBody, ParentBody
+from tercel.desk.trading.journal.bodies import CommandBody, OperatorEntry, ParentEntry
 from tercel.desk.trading.journal.kinds import NOTED
 from tercel.desk.trading.parent_orders.executor import Strategies
 from tercel.desk.trading.parent_orders.follower import Follower, follower_of
@@ -196,7 +196,7 @@ class Session:
         # Parents and operators' commands that an earlier session left.
         for parent in self.ledger.parents.open():
             if parent.status == ParentStatus.CANCELLING:
-                self.manager.journal(parent, ParentBody("cancelled", reason=parent.reason))
+                self.manager.journal(parent, ParentEntry("cancelled", reason=parent.reason))
             elif not parent.over and parent.left == 0:
                 self.manager.finish(parent)
             elif parent.status == ParentStatus.WORKING and parent.ends_ns > self.venue.now_ns:
@@ -476,7 +476,7 @@ class Session:
 
     def _obey_late(self, entry: Entry) -> None:
         """Carry out a command posted to an earlier session; an order by hand was meant for the market of that moment."""
-        if OperatorBody.of(entry).command == "order":
+        if OperatorEntry.of(entry).command == "order":
             raise OrderError(
                 "an order that is sent at once",
                 "one that was asked of a session which has ended",
@@ -485,7 +485,7 @@ class Session:
         self._obey(entry)
 
     def _obey(self, entry: Entry) -> None:
-        said = OperatorBody.of(entry)
+        said = OperatorEntry.of(entry)
         command, by, why, number = said.command, said.by, said.reason, said.id
         reason = f"{by}: {why}"
         of_parent: dict[str, Callable[[CommandBody], object]] = {

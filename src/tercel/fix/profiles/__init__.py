@@ -13,7 +13,15 @@ from pathlib import Path
 from typing import Any, Final
 
 from tercel.core.errors import ConfigError, check_known
-from tercel.core.toml import TomlTable, parse_toml, read_toml, row_of, schema_of, validated
+from tercel.core.serialization import JsonSchema, Tables
+from tercel.core.toml import (
+    TomlTable,
+    parse_toml,
+    read_toml,
+    row_of,
+    schema_of,
+    validated,
+)
 from tercel.fix import tags as t
 from tercel.fix.connection import TlsSettings
 from tercel.fix.dialect import own_dictionary
@@ -27,7 +35,7 @@ from tercel.fix.profiles.model import (
     signed_text,
     signer,
 )
-from tercel.fix.profiles.quickfix import Tables, read_settings
+from tercel.fix.profiles.quickfix import read_settings
 from tercel.fix.protocol.dictionary import Dictionary, read_xml
 from tercel.fix.protocol.message import (
     GROUP_OUT_OF_ORDER,
@@ -269,7 +277,7 @@ def check_file(path: Path) -> None:
         secret.check(terms.folder)
 
 
-def schema() -> dict[str, Any]:
+def schema() -> JsonSchema:
     """The JSON schema of a profile."""
     found = schema_of(Profile, "a profile of a FIX venue")
     base = {"type": "string", "description": "A shipped profile or a file that this one adds to."}

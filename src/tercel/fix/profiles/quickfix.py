@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tercel.core.errors import ConfigError, offer
+from tercel.core.serialization import Tables
 from tercel.fix.profiles.model import DAYS
 
 _AT: Final = {
@@ -96,8 +97,6 @@ _FIXED: Final = {
     "logouttimeout": ("", "a logout waits as long as a logon, and no longer than two heartbeats"),
 }
 _BAD: Final = "mend the settings file"
-Tables = dict[str, Any]
-"""Tables of a profile as TOML has them, before they are validated."""
 
 
 def read_settings(path: Path, sender: str = "") -> tuple[Tables, list[str]]:

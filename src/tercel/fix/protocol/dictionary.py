@@ -19,10 +19,10 @@ from functools import cached_property, lru_cache
 from importlib.resources import files
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Final
 
 from tercel.core.errors import ConfigError, UnknownNameError
-from tercel.core.serialization import parse_tables
+from tercel.core.serialization import Tables, parse_tables
 from tercel.fix.protocol.message import INCORRECT_FORMAT, INCORRECT_VALUE, NO_VALUE, Message
 
 FRAMING: Final = frozenset({8, 9, 10})
@@ -260,13 +260,13 @@ def read_toml(text: str, name: str) -> Dictionary:
     return made
 
 
-def _on_base(found: dict[str, Any]) -> dict[str, Any]:
+def _on_base(found: Tables) -> Tables:
     """Tables of a dictionary on those of its base; values that begin with + are appended to the base's."""
     if "base" not in found:
         return found
     base = parse_tables((files(__package__) / _SHIPPED[found["base"]]).read_text(encoding="utf-8"))
 
-    def joined(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+    def joined(old: Tables, new: Tables) -> Tables:
         plus = {
             key: f"{old.get(key, '')} {text[1:]}"
             for key, text in new.items()

@@ -126,9 +126,9 @@ class Scenario:
             if not task[name]:
                 del task[name]
         found = {
-            "market": market["preset"],
-            "lake": market["lake"],
-            "symbol": market["symbol"],
+            "market": self.market.preset,
+            "lake": self.market.lake,
+            "symbol": self.market.symbol,
             "task": task,
             **{name: market[name] for name in ("regimes", "fees", "queue", "impact")},
             "judged": ",".join(self.market.days),

@@ -418,10 +418,12 @@ AGE_S: Final = (0.0, 0.1, 1.0, 3.0, 10.0, 30.0)
 SIZE_OVER_USUAL: Final = (0.0, 0.5, 2.0)
 """Where the classes begin: room left inside the spread, age of the own order there, its size."""
 FILE: Final = Path(__file__).with_name("undercut.json")
+# parts of a table, in the order in which kernels read them
+PARTS: Final = ("rates", "by_size", "steps", "lots", "lives_s")
 
 
 @cache
-def tables() -> dict[str, Any]:
+def tables() -> dict[str, dict[str, Any]]:
     """Every table, by name and year, by year, and "" for all."""
     return json.loads(FILE.read_text(encoding="utf-8"))["tables"]
 
@@ -438,15 +440,8 @@ def table_of(symbol: str, date: str) -> str:
 def packed(table: str, usual_lots: float) -> Floats:
     """A table as kernels read it: float64 (RATE_WORDS,)."""
     one = tables()[table]
-    parts = (
-        [max(usual_lots, 1.0)],
-        np.ravel(one["rates"]),
-        one["by_size"],
-        one["steps"],
-        one["lots"],
-        one["lives_s"],
-    )
-    words = np.concatenate([np.asarray(part, np.float64) for part in parts])
+    parts = [np.ravel(one[part]) for part in PARTS]
+    words = np.concatenate([[max(usual_lots, 1.0)], *parts])
     assert len(words) == RATE_WORDS
     return words
 

@@ -447,6 +447,14 @@ def _digest(*parts: bytes) -> str:
     return digest.hexdigest()
 
 
+@dataclass(frozen=True)
+class _Marks:
+    key: str
+    slots: int
+    crossed: str
+    checkpoints: list[dict[str, Any]]  # fields of `Checkpoint` without its orders
+
+
 def _load(folder: Path, instrument: Instrument) -> CompiledDay:
     """The stored day; an error of the kinds that `compiled` suppresses when it is damaged or of another tape."""
     import polars as pl
@@ -460,8 +468,8 @@ def _load(folder: Path, instrument: Instrument) -> CompiledDay:
     )
     if stored["sha256"] != _digest(text.encode(), orders_bytes, rows_bytes):
         raise ValueError("damaged")
-    marks = json.loads(text)
-    if marks["key"] != _key(instrument):
+    marks = _Marks(**json.loads(text))
+    if marks.key != _key(instrument):
         raise ValueError("made from another tape")
     try:
         frame = pl.read_parquet(io.BytesIO(orders_bytes))
@@ -472,14 +480,14 @@ def _load(folder: Path, instrument: Instrument) -> CompiledDay:
         raise ValueError("damaged") from error
     checkpoints = tuple(
         Checkpoint(**mark, orders=orders[owner == number])
-        for number, mark in enumerate(marks["checkpoints"])
+        for number, mark in enumerate(marks.checkpoints)
     )
     return CompiledDay(
         instrument,
         np.ascontiguousarray(rows.astype(np.int64)),
-        marks["slots"],
+        marks.slots,
         checkpoints,
-        marks["crossed"],
+        marks.crossed,
     )
 
 
@@ -496,16 +504,14 @@ def _save(folder: Path, day: CompiledDay) -> None:
     )
     rows = pl.DataFrame({name: day.rows[:, j] for j, name in enumerate(_ROW_COLUMNS)})
     orders_bytes, rows_bytes = _parquet(frame), _parquet(rows)
-    marks: dict[str, Any] = {
-        "key": _key(day.instrument),
-        "slots": day.slots,
-        "crossed": day.crossed,
-        "checkpoints": [
-            {n: getattr(c, n) for n in ("ns", "row", "halted", "last_bid", "last_ask", "mid2")}
-            for c in day.checkpoints
-        ],
-    }
-    text = json.dumps(marks)
+    checkpoints = [
+        {
+            name: getattr(one, name)
+            for name in ("ns", "row", "halted", "last_bid", "last_ask", "mid2")
+        }
+        for one in day.checkpoints
+    ]
+    text = json.dumps(vars(_Marks(_key(day.instrument), day.slots, day.crossed, checkpoints)))
     seal = json.dumps({"sha256": _digest(text.encode(), orders_bytes, rows_bytes), "marks": text})
     for left in folder.glob(".part.*"):  # of a killed process
         left.unlink(missing_ok=True)

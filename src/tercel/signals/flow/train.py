@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+import msgspec
 import numpy as np
 
 from tercel.core.arrays import Floats
@@ -62,6 +63,16 @@ _BOOSTING: Final[dict[str, Any]] = {
 ROUNDS: Final = 80
 
 
+class DumpedNode(msgspec.Struct):
+    """A node of LightGBM's dump; a leaf has no feature and nothing below it."""
+
+    split_feature: int = -1
+    threshold: float = 0.0
+    leaf_value: float = 0.0
+    left_child: "DumpedNode | None" = None
+    right_child: "DumpedNode | None" = None
+
+
 @dataclass
 class Trees:
     """Trees end to end, as lists, and the line beside them."""
@@ -71,16 +82,16 @@ class Trees:
     nodes: list[tuple[int, int, float]] = field(default_factory=list)
     """Feature, or -1 of a leaf; number of the node on the right; threshold, or what a leaf says."""
 
-    def add(self, node: Mapping[str, Any]) -> int:
+    def add(self, node: DumpedNode) -> int:
         """Add a node of LightGBM's dump and what is below it; its number."""
         at = len(self.nodes)
-        if "split_index" not in node:
-            self.nodes.append((-1, 0, float(node["leaf_value"])))
+        if node.left_child is None or node.right_child is None:
+            self.nodes.append((-1, 0, node.leaf_value))
             return at
         self.nodes.append((0, 0, 0.0))
-        self.add(node["left_child"])
-        right = self.add(node["right_child"])
-        self.nodes[at] = int(node["split_feature"]), right, float(node["threshold"])
+        self.add(node.left_child)
+        right = self.add(node.right_child)
+        self.nodes[at] = node.split_feature, right, node.threshold
         return at
 
 
@@ -96,8 +107,10 @@ def fit(kind: str, x: Floats, y: Floats, weight: Floats, seed: int) -> Trees:
         out.line[0] = found[0] - mean @ out.line[1:]
         return out
     booster = boosted(x, y, weight, seed)
-    for tree in booster.dump_model()["tree_info"]:
-        out.roots.append(out.add(tree["tree_structure"]))
+    out.roots += [
+        out.add(msgspec.convert(tree["tree_structure"], DumpedNode))
+        for tree in booster.dump_model()["tree_info"]
+    ]
     return out
 
 

@@ -187,24 +187,26 @@ def _moved(closes: pl.DataFrame) -> list[str]:
     move = (pl.col("close") / pl.col("close").shift(1) - 1).over("instrument", order_by="date")
     table = closes.with_columns(move=move).with_columns(sure=unadjusted(pl.col("move")))
     doubtful = pl.col("move").is_between(-1, DOUBTFUL, "none")
-    moved = table.filter(doubtful | pl.col("sure")).sort("instrument", "date").to_dicts()
+    moved = (
+        table.filter(doubtful | pl.col("sure"))
+        .sort("instrument", "date")
+        .select("sure", "instrument", "move", "date", "row")
+        .rows()
+    )
     if not moved:
         return []
-    sure = [row for row in moved if row["sure"]]
-    first, more = (
-        (sure or moved)[0],
-        f" (and {len(sure or moved) - 1} more)" if len(sure or moved) > 1 else "",
-    )
-    said = f"{first['instrument']} moves by {100 * first['move']:+.0f} % on {first['date']}, row {first['row']}"
+    sure = [row for row in moved if row[0]]
+    (_, name, by, day, number), *others = sure or moved
+    more = f" (and {len(others)} more)" if others else ""
+    said = f"{name} moves by {100 * by:+.0f} % on {day}, row {number}"
     if not sure:
         return [f"{said}{more}: a split, if these closes are not adjusted."]
-    remedy = "add an adjusted close; or say `adjusted=True` where this one is, or the move is true; or give weights of "
-    remedy += "other names"
-    split = split_of(first["move"])
+    split = split_of(by)
     raise DataError(
         "closes adjusted for splits, or none that moves as in a split or by 60 % in a day",
         said + (f", as in a split of {split}" if split else "") + more,
-        remedy,
+        "add an adjusted close; or say `adjusted=True` where this one is, or the move is true; or give weights of "
+        "other names",
     )
 
 

@@ -26,7 +26,7 @@ from tercel.core.ports import Entry
 from tercel.core.serialization import fast_replace
 from tercel.desk.trading.child_orders.positions import Fill
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.bodies import AlertBody, OperatorBody, SessionBody
+from tercel.desk.trading.journal.bodies import AlertEntry, OperatorEntry, SessionEntry
 from tercel.desk.trading.journal.codec import (
     OrderMessage,
     command_of,
@@ -199,12 +199,12 @@ class Orders:
         if entry.kind == kinds.ORDER_OUT:
             self._sent(command_of(entry.body))
         elif entry.kind == kinds.SESSION:
-            self.session = SessionBody.of(entry).session
+            self.session = SessionEntry.of(entry).session
             return self._lose([order.root for order in self.live()], "a new session began")
         elif entry.kind == kinds.OPERATOR:
-            self.damaged = self.damaged or OperatorBody.of(entry).command == "acknowledge"
+            self.damaged = self.damaged or OperatorEntry.of(entry).command == "acknowledge"
         elif entry.kind == kinds.ALERT:
-            body = AlertBody.of(entry)
+            body = AlertEntry.of(entry)
             if body.code in _LOSES:
                 named = (self._root.get(name, "") for name in body.orders or ())
                 return self._lose(

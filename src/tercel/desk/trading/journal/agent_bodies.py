@@ -1,6 +1,6 @@
 """Bodies of journal entries about what agents decide and what people ask of them: forecasts, postures, decisions, costs.
 
-    AlphaBody.of(entry).bps
+    AlphaEntry.of(entry).bps
 
 As `journal.bodies`, which has what a gate writes and reads.
 """
@@ -10,10 +10,10 @@ from typing import Any
 
 from msgspec import field
 
-from tercel.desk.trading.journal.bodies import Body, Signed, StanceBody
+from tercel.desk.trading.journal.bodies import EntryBody, Signed, StanceEntry
 
 
-class AlphaBody(Body):
+class AlphaEntry(EntryBody):
     """See `kinds.ALPHA`; what follows the sources is of forecasts that were served from files."""
 
     horizon_ns: int = field(default_factory=int)
@@ -28,7 +28,7 @@ class AlphaBody(Body):
     due_ns: int | None = None
 
 
-class PostureBody(Body):
+class PostureEntry(EntryBody):
     """See `kinds.POSTURE`."""
 
     urgency: float
@@ -38,18 +38,18 @@ class PostureBody(Body):
     reasons: list[str] = field(default_factory=list[str])
 
 
-class DecisionBody(Body):
+class DecisionEntry(EntryBody):
     """See `kinds.DECISION`, without what only its writer needs."""
 
     n: int | None = None
     strategy: str = ""
-    alpha: AlphaBody | None = None
-    posture: PostureBody | None = None
+    alpha: AlphaEntry | None = None
+    posture: PostureEntry | None = None
     intent: list[int] = field(default_factory=list[int])
     commands: list[str] = field(default_factory=list[str])
 
 
-class SetStanceBody(StanceBody, kw_only=True):
+class SetStanceEntry(StanceEntry, kw_only=True):
     """Body of a posture that a person set by hand."""
 
     until_ns: int
@@ -57,14 +57,14 @@ class SetStanceBody(StanceBody, kw_only=True):
     words: Mapping[str, Any]
 
 
-class AssignmentBody(Body):
+class AssignmentEntry(EntryBody):
     """See `kinds.AGENT_ASSIGNMENT`, without the evidence."""
 
     strategy: str = ""
     challenger: str = ""
 
 
-class PromotedBody(Signed, kw_only=True):
+class PromotedEntry(Signed, kw_only=True):
     """See `kinds.PROMOTED`."""
 
     champion: str
@@ -72,7 +72,7 @@ class PromotedBody(Signed, kw_only=True):
     evidence: str = field(default_factory=str)
 
 
-class CostBody(Body):
+class CostEntry(EntryBody):
     """What a finished parent cost: see `kinds.FEEDBACK` and `kinds.TCA`; None: not known, or (`by_hand`) not in hand."""
 
     is_bps: float | None = None

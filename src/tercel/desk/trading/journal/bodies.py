@@ -1,8 +1,8 @@
 """Bodies of journal entries as types: what writes an entry and what reads it name its fields here.
 
-    body = KillBody(event="latched", scope="ann", by="bob", reason="news")
+    body = KillEntry(event="latched", scope="ann", by="bob", reason="news")
     journal.append([Entry(kinds.KILL, now_ns, agent="ann", body=body.json())])
-    KillBody.of(entry).scope
+    KillEntry.of(entry).scope
 
 A field that is its plain default (None, UNSET, "") is absent on disk; one with a `default_factory` is always written,
 and may be absent where it is read. Keys that a type does not name are ignored. `journal.kinds` says what they mean.
@@ -14,15 +14,20 @@ from typing import Any, Self
 import msgspec
 from msgspec import UNSET, Struct, field
 
+from tercel.core.errors import JournalError
 from tercel.core.ports import Entry
 
 
-class Body(Struct, omit_defaults=True):
+class EntryError(JournalError, ValueError):
+    """An entry whose body lacks a field or has one of another type."""
+
+
+class EntryBody(Struct, omit_defaults=True):
     """Body of an entry.
 
-    >>> RearmBody.of(Entry("rearm", 0, body={"scope": "ann", "by": "bob", "reason": "", "later": 1})).by
+    >>> RearmEntry.of(Entry("rearm", 0, body={"scope": "ann", "by": "bob", "reason": "", "later": 1})).by
     'bob'
-    >>> RearmBody(scope="ann", by="bob", reason="over").json()
+    >>> RearmEntry(scope="ann", by="bob", reason="over").json()
     {'scope': 'ann', 'by': 'bob', 'reason': 'over'}
     """
 
@@ -32,18 +37,32 @@ class Body(Struct, omit_defaults=True):
 
         Raises
         ------
-        msgspec.ValidationError
-            Where a field is missing or of another type; it is a ValueError.
+        EntryError
+            Where a field is missing or of another type.
         """
-        return msgspec.convert(entry.body, cls)
+        try:
+            return msgspec.convert(entry.body, cls)
+        except msgspec.ValidationError as error:
+            raise EntryError(
+                f"the fields of an entry {entry.kind} of a journal",
+                f"{error}, in the one of {entry.ns} ns",
+                "restore the journal from a copy, or read it with the version that wrote it",
+            ) from error
 
     def json(self) -> dict[str, Any]:
-        """The same as JSON values."""
+        """The same as JSON values.
+
+        Raises
+        ------
+        msgspec.ValidationError
+            A field of another type: what could not be read again is not written.
+        """
         words: dict[str, Any] = msgspec.to_builtins(self)
+        msgspec.convert(words, type(self))
         return words
 
 
-class Answer(Body, kw_only=True):
+class Answer(EntryBody, kw_only=True):
     """Body of what may answer a person's command.
 
     Parameters
@@ -62,7 +81,7 @@ class Signed(Answer, kw_only=True):
     reason: str = field(default_factory=str)
 
 
-class SessionBody(Body):
+class SessionEntry(EntryBody):
     """See `kinds.SESSION`; listings by instrument, as `core.orders.Unit.of` reads them."""
 
     session: int
@@ -75,7 +94,7 @@ class SessionBody(Body):
     gate: Any = None
 
 
-class ParentBody(Answer):
+class ParentEntry(Answer):
     """See `kinds.PARENT`; which fields there are depends on the event."""
 
     event: str
@@ -99,7 +118,7 @@ class ParentBody(Answer):
     orders: list[str] | None = None
 
 
-class LimitsBody(Signed, kw_only=True):
+class LimitsEntry(Signed, kw_only=True):
     """See `kinds.LIMITS`; without a name and a reason where a session began."""
 
     event: str
@@ -115,14 +134,23 @@ class LimitsBody(Signed, kw_only=True):
     source: str | None = None
 
 
-class OrderOutBody(Body):
+class StateEntry(EntryBody):
+    """See `kinds.STATE`."""
+
+    state: str
+    code: str
+    reason: str
+    orders: list[str]
+
+
+class OrderOutEntry(EntryBody):
     """What was sent, and under which limits; `codec.command_of` reads the rest."""
 
     what: str
     limits: str | None = None
 
 
-class DeniedBody(Body):
+class DeniedEntry(EntryBody):
     """See `kinds.DENIED`; the command as `codec.command_of` reads it."""
 
     command: Mapping[str, Any]
@@ -130,7 +158,7 @@ class DeniedBody(Body):
     text: str = field(default_factory=str)
 
 
-class MarketBody(Body):
+class MarketEntry(EntryBody):
     """See `kinds.MARKET`."""
 
     bid: int | None
@@ -138,20 +166,20 @@ class MarketBody(Body):
     unit: float | None = None
 
 
-class HoldBody(Signed, kw_only=True):
+class HoldEntry(Signed, kw_only=True):
     """See `kinds.HOLD`."""
 
     event: str
     parents: list[str]
 
 
-class StanceBody(Signed, kw_only=True):
+class StanceEntry(Signed, kw_only=True):
     """See `kinds.STANCE`."""
 
     event: str
 
 
-class OperatorBody(Body):
+class OperatorEntry(EntryBody):
     """See `kinds.OPERATOR`; one that did not come through the inbox has no `id`."""
 
     command: str
@@ -172,7 +200,7 @@ class OperatorBody(Body):
         return msgspec.convert(self.body, CommandBody)
 
 
-class KillBody(Signed, kw_only=True):
+class KillEntry(Signed, kw_only=True):
     """See `kinds.KILL`."""
 
     event: str
@@ -180,14 +208,14 @@ class KillBody(Signed, kw_only=True):
     open: int | float = field(default_factory=int)
 
 
-class RearmBody(Signed):
+class RearmEntry(Signed):
     """See `kinds.REARM`."""
 
     scope: str = field(default_factory=str)
     ends: list[str] | None = None
 
 
-class AlertBody(Answer):
+class AlertEntry(Answer):
     """See `kinds.ALERT`; which fields follow the text depends on the code."""
 
     severity: str = field(default_factory=str)

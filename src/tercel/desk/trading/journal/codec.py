@@ -10,7 +10,7 @@ from tercel.core.errors import JournalError
 from tercel.core.orders import shown
 from tercel.core.ports import Entry
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.bodies import AlertBody, DeniedBody
+from tercel.desk.trading.journal.bodies import AlertEntry, DeniedEntry
 
 _COMMANDS: Final[dict[str, type[Any]]] = {
     "new": o.NewOrder,
@@ -103,7 +103,7 @@ def entry_unsent(command: o.Command, severity: str, why: str) -> Entry:
 def entry_denied(command: o.Command, code: str, text: str, parent: str = "") -> Entry:
     """Entry of a denied command."""
     out = entry_out(command, parent)
-    body = DeniedBody(out.body, code, text).json()
+    body = DeniedEntry(out.body, code, text).json()
     return Entry(kinds.DENIED, out.ns, out.instrument, out.agent, out.parent, out.order, body)
 
 
@@ -118,8 +118,8 @@ def entry_alert(
     order: str = "",
     **more: Any,
 ) -> Entry:
-    """Entry of an alert: "info", "warning" or "critical", about what is named; `more`: fields of `AlertBody`."""
-    body = AlertBody(severity, str(code), text, **more)
+    """Entry of an alert: "info", "warning" or "critical", about what is named; `more`: fields of `AlertEntry`."""
+    body = AlertEntry(severity, str(code), text, **more)
     return Entry(kinds.ALERT, ns, instrument, agent, parent, order, body.json())
 
 

@@ -18,7 +18,7 @@ from tercel.core.pool import Deadline
 from tercel.core.ports import Entry
 from tercel.core.vocabulary import FOREVER_NS
 from tercel.desk.trading.gateway import OrderGateway
-from tercel.desk.trading.journal.bodies import ParentBody
+from tercel.desk.trading.journal.bodies import ParentEntry
 from tercel.desk.trading.parent_orders.children import Assignment
 from tercel.desk.trading.parent_orders.executor import ParentExecutor, Strategies
 from tercel.desk.trading.parent_orders.follower import Follower
@@ -227,7 +227,7 @@ class ParentOrderManager:
     def pause(self, id_: str, reason: str, operator: int | None = None) -> None:
         """Cancel a parent's children and take no decision until `resume`."""
         parent = self.gateway.ledger.parents.may(id_, "paused")
-        self.journal(parent, ParentBody("paused", reason=reason, operator=operator))
+        self.journal(parent, ParentEntry("paused", reason=reason, operator=operator))
         if (executor := self.executors.get(id_)) is not None and not executor.off:
             self.send(executor, executor.pause(), sender=_by(operator))
 
@@ -242,7 +242,7 @@ class ParentOrderManager:
         parent = self.gateway.ledger.parents.may(id_, "resumed")
         self.must_trade(parent.order.agent)
         parent.must_have_time(self._now)
-        self.journal(parent, ParentBody("resumed", reason=reason, operator=operator))
+        self.journal(parent, ParentEntry("resumed", reason=reason, operator=operator))
         self.resume_work(id_)
 
     def resume_work(self, id_: str) -> None:
@@ -258,11 +258,11 @@ class ParentOrderManager:
     def cancel(self, id_: str, reason: str, operator: int | None = None) -> None:
         """Cancel a parent; it ends once no child is open."""
         parent = self.gateway.ledger.parents.may(id_, "cancelling")
-        self.journal(parent, ParentBody("cancelling", reason=reason, operator=operator))
+        self.journal(parent, ParentEntry("cancelling", reason=reason, operator=operator))
         executor = self.executors.get(id_)
         if executor is None and not (parent.hand and self.gateway.ledger.orders.live(parent=id_)):
             parent = self.gateway.ledger.parents.must(id_)
-            self.journal(parent, ParentBody("cancelled", reason=reason))
+            self.journal(parent, ParentEntry("cancelled", reason=reason))
         elif executor is None:
             self.gateway.submit(self.cancels(id_), sender=_by(operator))
         elif not executor.off:
@@ -305,7 +305,7 @@ class ParentOrderManager:
             horizon_ns=horizon_ns or parent.horizon_ns,
             limit_price=wanted,
         )  # refuses nonsense
-        body = ParentBody(
+        body = ParentEntry(
             "amended", lots=lots, horizon_ns=horizon_ns, reason=reason, operator=operator
         )
         if limit_price is not None:
@@ -346,7 +346,7 @@ class ParentOrderManager:
         alpha, posture, of = self._guidance.get(executor.order.instrument, (None, None, {}))
         executor.guide(alpha, of.get(executor.order.account, posture), self._now)
 
-    def journal(self, parent: ParentOrder, body: ParentBody) -> None:
+    def journal(self, parent: ParentOrder, body: ParentEntry) -> None:
         """Journal an event of a parent."""
         order = parent.order
         self.gateway.write([entry_of(parent.id, body, self._now, order.instrument, order.agent)])
@@ -412,7 +412,7 @@ class ParentOrderManager:
         parent, driver = self.gateway.ledger.parents.must(executor.id), executor.driver
         if parent.arrival_ns == 0:
             limit, mid2 = int(driver.state[sim.LIMIT]), int(driver.state[sim.ARRIVAL_MID2])
-            self.journal(parent, ParentBody("arrived", mid2=mid2, limit=limit or None))
+            self.journal(parent, ParentEntry("arrived", mid2=mid2, limit=limit or None))
             for watcher in self.watchers:
                 watcher.on_arrival(parent.order, driver.book, driver.state)
 
@@ -426,9 +426,9 @@ class ParentOrderManager:
         parent = self.gateway.ledger.parents.must(order.parent)
         if parent.strategy == FALLBACK and parent.status == ParentStatus.WORKING:
             why = f"its strategy and the fallback failed: {text}"
-            self.journal(parent, ParentBody("paused", reason=why))
+            self.journal(parent, ParentEntry("paused", reason=why))
         elif parent.status in (ParentStatus.WORKING, ParentStatus.PAUSED):
-            self.journal(parent, ParentBody("fallback", strategy=FALLBACK, reason=text))
+            self.journal(parent, ParentEntry("fallback", strategy=FALLBACK, reason=text))
         self.detach(executor, text)
 
     def send(
@@ -510,7 +510,7 @@ class ParentOrderManager:
                     executor.off or executor.cancelled or parent.status == ParentStatus.PAUSED
                 )
                 if parent.status == ParentStatus.CANCELLING:
-                    self.journal(parent, ParentBody("cancelled", reason=parent.reason))
+                    self.journal(parent, ParentEntry("cancelled", reason=parent.reason))
                 elif parent.left == 0:
                     self.finish(parent)
                 elif not executor.off and (
@@ -541,7 +541,7 @@ class ParentOrderManager:
     def end(self, parent: ParentOrder, event: str, alone: bool = False) -> None:
         """End a parent that no executor works, as cancelled, done or expired (`alone`: as no session ran)."""
         if event == "cancelled":
-            self.journal(parent, ParentBody(event, reason=parent.reason))
+            self.journal(parent, ParentEntry(event, reason=parent.reason))
         elif event == "done":
             self.finish(parent)
         else:
@@ -578,7 +578,7 @@ class ParentOrderManager:
 
     def _end(self, parent: ParentOrder, event: str, reason: str) -> None:
         left = shown(parent.unfilled_qty)
-        body = ParentBody(
+        body = ParentEntry(
             event, filled=parent.filled, refused=parent.refused, left=left, reason=reason or None
         )
         self.journal(parent, body)

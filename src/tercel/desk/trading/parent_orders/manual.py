@@ -16,7 +16,7 @@ from tercel.core.vocabulary import FOREVER_NS
 from tercel.desk.limits.change import same_person
 from tercel.desk.trading.heartbeat import traded_in
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.bodies import HoldBody, ParentBody
+from tercel.desk.trading.journal.bodies import HoldEntry, ParentEntry
 from tercel.desk.trading.parent_orders.manager import ParentOrderManager
 from tercel.desk.trading.parent_orders.parent import (
     ParentOrder,
@@ -74,7 +74,7 @@ class ManualTrading:
         """
         parent = self._parents.may(id_, "taken_over")
         parent.must_have_time(self._gateway.venue.now_ns)
-        body = ParentBody("taken_over", by=by, reason=reason, operator=operator)
+        body = ParentEntry("taken_over", by=by, reason=reason, operator=operator)
         self._manager.journal(parent, body)
         self._seen.add(id_)
         if (executor := self._manager.executors.get(id_)) is not None:
@@ -132,7 +132,7 @@ class ManualTrading:
                     _REMEDIES.get(denial.code, "see limits, ask for less"),
                 )
             hand = {"lots": lots, "price": price}
-            body = ParentBody("ordered", by=by, order=name, hand=hand, operator=operator)
+            body = ParentEntry("ordered", by=by, order=name, hand=hand, operator=operator)
             said = entry_of(id_, body, now, order.instrument, order.agent)
             self._gateway.submit([command], [*before, said], Sender.PERSON)
 
@@ -154,7 +154,7 @@ class ManualTrading:
                 "see the open orders",
             )
         roots = [one.root for one in live]
-        body = ParentBody("withdrawn", by=by, orders=roots, operator=operator)
+        body = ParentEntry("withdrawn", by=by, orders=roots, operator=operator)
         self._manager.journal(parent, body)
         self._gateway.submit(cancels(self._gateway, live, self._name), sender=Sender.PERSON)
 
@@ -169,7 +169,7 @@ class ManualTrading:
         parent = self._parents.may(id_, "given_back")
         self._manager.must_trade(parent.order.agent)
         parent.must_have_time(self._gateway.venue.now_ns)
-        body = ParentBody("given_back", by=by, reason=reason, operator=operator)
+        body = ParentEntry("given_back", by=by, reason=reason, operator=operator)
         self._manager.journal(parent, body)
         self.turn()
 
@@ -218,7 +218,7 @@ class ManualTrading:
             follower.listing.tick,
         )
         limit = limit_at(requested, tick, mid2)
-        body = ParentBody("arrived", mid2=mid2, limit=limit or None)
+        body = ParentEntry("arrived", mid2=mid2, limit=limit or None)
         now, order = self._gateway.venue.now_ns, parent.order
         return [entry_of(parent.id, body, now, order.instrument, order.agent)], limit
 
@@ -306,13 +306,13 @@ def _write(
     if event == "paused":
         parents = [one for one in parents if one.status == ParentStatus.WORKING]
     else:
-        held = HoldBody.of(ledger.holds[agent]).parents
+        held = HoldEntry.of(ledger.holds[agent]).parents
         waits = [one for one in parents if one.status == ParentStatus.PAUSED and one.ends_ns > now]
         parents = [one for one in waits if one.id in held]
     why = f"its agent is {event} by {by}: {reason}"
     ids = [one.id for one in parents]
-    said = HoldBody(event=event, by=by, reason=reason, parents=ids, operator=operator)
-    body = ParentBody(event, reason=why)
+    said = HoldEntry(event=event, by=by, reason=reason, parents=ids, operator=operator)
+    body = ParentEntry(event, reason=why)
     entries = [entry_of(one.id, body, now, one.order.instrument, agent) for one in parents]
     manager.gateway.write([Entry(kinds.HOLD, now, agent=agent, body=said.json()), *entries])
     return ids

@@ -18,7 +18,7 @@ from tercel.core.ports import Entry
 from tercel.core.serialization import fast_replace
 from tercel.core.vocabulary import MOST_LOTS, NS_PER_SECOND
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.bodies import ParentBody, SessionBody
+from tercel.desk.trading.journal.bodies import ParentEntry, SessionEntry
 
 LONGEST_NS: Final = 10**7 * NS_PER_SECOND
 MOST_DECISIONS: Final = 10**6
@@ -286,7 +286,7 @@ _AFTER: Final[dict[str, tuple[frozenset[ParentStatus], ParentStatus | None]]] = 
 
 
 def entry_of(
-    parent: str, body: ParentBody, ns: int, instrument: str = "", agent: str = ""
+    parent: str, body: ParentEntry, ns: int, instrument: str = "", agent: str = ""
 ) -> Entry:
     """Journal entry of an event of a parent."""
     return Entry(kinds.PARENT, ns, instrument, agent, parent, body=body.json())
@@ -306,7 +306,7 @@ def model_of(strategy: object) -> str:
 
 def accepted(order: ParentRequest, ns: int, model: str = "", operator: int | None = None) -> Entry:
     """Journal entry of a parent's acceptance; `model` is the hash of its strategy's weights."""
-    body = ParentBody(
+    body = ParentEntry(
         "accepted",
         side=order.side,
         lots=order.lots,
@@ -389,8 +389,8 @@ class Parents:
     def apply(self, entry: Entry) -> None:
         """Fold one journal entry."""
         if entry.kind == kinds.PARENT:
-            self._event(entry, ParentBody.of(entry))
-        elif entry.kind == kinds.SESSION and not SessionBody.of(entry).resume:
+            self._event(entry, ParentEntry.of(entry))
+        elif entry.kind == kinds.SESSION and not SessionEntry.of(entry).resume:
             for id_ in self.open_ids:
                 parent = self._parents[id_]
                 if parent.status == ParentStatus.WORKING:
@@ -398,7 +398,7 @@ class Parents:
                         parent, status=ParentStatus.PAUSED, reason=NEW_SESSION
                     )
 
-    def _event(self, entry: Entry, body: ParentBody) -> None:
+    def _event(self, entry: Entry, body: ParentEntry) -> None:
         event = body.event
         if event in ("accepted", "refused"):
             order = ParentRequest(

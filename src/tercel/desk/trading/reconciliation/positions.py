@@ -21,7 +21,7 @@ from tercel.core.orders import ExecType, Holdings, OrdStatus, Report, text
 from tercel.core.ports import Entry
 from tercel.desk.trading.gateway import OrderGateway
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.bodies import OperatorBody, RearmBody
+from tercel.desk.trading.journal.bodies import OperatorEntry, RearmEntry
 from tercel.desk.trading.risk.trading_state import StateReason
 
 
@@ -53,7 +53,7 @@ def clear_codes(
     operator: int | None = None,
 ) -> None:
     """Clear a code an agent waited on and journal it; it resumes unless it is stopped for another reason."""
-    body = RearmBody(scope=agent, by=by, reason=reason, ends=list(codes), operator=operator).json()
+    body = RearmEntry(scope=agent, by=by, reason=reason, ends=list(codes), operator=operator).json()
     gateway.write([Entry(kinds.REARM, gateway.venue.now_ns, agent=agent, body=body)])
 
 
@@ -234,7 +234,7 @@ class PositionKeeper:
         held.update({name: gap for (whose, name), gap in self._gaps.items() if whose == account})
         return held
 
-    def settle(self, said: OperatorBody) -> list[Report]:
+    def settle(self, said: OperatorEntry) -> list[Report]:
         """Obey a person who says that orders are over, that executions are right, or why positions differ; the reports
         that end the orders, as if the venue had sent them.
 
@@ -249,7 +249,7 @@ class PositionKeeper:
         self._settle_positions(said, asked.executions)
         return []
 
-    def _settle_orders(self, said: OperatorBody, names: Sequence[str]) -> list[Report]:
+    def _settle_orders(self, said: OperatorEntry, names: Sequence[str]) -> list[Report]:
         gateway = self._gateway
         live = {order.root: order for order in gateway.ledger.orders.live()}
         if missing := [name for name in names if name not in live]:
@@ -269,7 +269,7 @@ class PositionKeeper:
             reason,
         )
 
-    def _settle_positions(self, said: OperatorBody, names: Sequence[str]) -> None:
+    def _settle_positions(self, said: OperatorEntry, names: Sequence[str]) -> None:
         """With executions, their agents go on where nothing else holds them."""
         waits = {name: agent for agent, name in self._gateway.limits.doubts}
         if missing := ", ".join(name for name in names if name not in waits):

@@ -42,7 +42,7 @@ from tercel.core.vocabulary import BUY
 from tercel.desk.limits import LimitGate
 from tercel.desk.trading.gateway import OrderGateway
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.bodies import MarketBody, ParentBody
+from tercel.desk.trading.journal.bodies import MarketEntry, ParentEntry
 from tercel.desk.trading.journal.codec import command_of, message_of
 from tercel.desk.trading.ledger import FOLDED, ArchiveIndex, Ledger, obey
 from tercel.desk.trading.reconciliation.positions import clear_codes, paused_agents
@@ -119,7 +119,7 @@ def refold(journal: Journal, limits: LimitGate) -> Ledger:
 
 def count(entry: Entry, limits: LimitGate, ledger: Ledger) -> None:
     """Feed a folded entry to the limit counts."""
-    event = ParentBody.of(entry) if entry.kind == kinds.PARENT else None
+    event = ParentEntry.of(entry) if entry.kind == kinds.PARENT else None
     if event is not None and event.event == "accepted":
         lots = event.lots or 0
         try:
@@ -142,10 +142,10 @@ def count(entry: Entry, limits: LimitGate, ledger: Ledger) -> None:
         elif isinstance(message, CancelReject):
             limits.cancel_reject(message)
     elif entry.kind == kinds.MARKET:
-        market = MarketBody.of(entry)
+        market = MarketEntry.of(entry)
         limits.mark(entry.instrument, market.bid, market.ask, entry.ns)
     elif entry.kind == kinds.HEARTBEAT and "day" in entry.body:
-        limits.restore_day(entry.body["day"])
+        limits.restore_day(**entry.body["day"])
     else:
         obey(entry, limits)
 

@@ -18,7 +18,7 @@ from tercel.core.ports import Entry
 from tercel.core.system import PeriodicThread
 from tercel.desk.trading.gateway import OrderGateway
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.bodies import KillBody, RearmBody
+from tercel.desk.trading.journal.bodies import KillEntry, RearmEntry
 from tercel.desk.trading.journal.codec import entry_alert
 from tercel.desk.trading.risk.kill_switch import Latch
 from tercel.desk.trading.risk.trading_state import Sender, StateReason
@@ -100,7 +100,7 @@ class KillCanceller:
         for agent, why in killed.items():
             qty = sum(order.open_qty for order in self._gateway.ledger.orders.live(agent))
             self._requested_ns[agent] = now
-            body = KillBody(
+            body = KillEntry(
                 event="latched", scope=agent, by=self._by(), reason=why, open=shown(qty)
             )
             entries.append(Entry(kinds.KILL, now, agent=agent, body=body.json()))
@@ -112,7 +112,7 @@ class KillCanceller:
     def _rearmed(self, agent: str) -> None:
         history = self._latch.state().history
         last: Mapping[str, str] = history[-1] if history else {}
-        body = RearmBody(scope=agent, by=last.get("by", ""), reason=last.get("reason", ""))
+        body = RearmEntry(scope=agent, by=last.get("by", ""), reason=last.get("reason", ""))
         now = self._gateway.venue.now_ns
         self._gateway.write([Entry(kinds.REARM, now, agent=agent, body=body.json())])
         self._seen.discard(agent)
@@ -132,7 +132,7 @@ class KillCanceller:
             for agent in sorted(self.open & self._cancelled):
                 live = self._gateway.ledger.orders.live(agent)
                 if not live:
-                    body = KillBody(event="confirmed", scope=agent, reason=self.killed[agent])
+                    body = KillEntry(event="confirmed", scope=agent, reason=self.killed[agent])
                     self._gateway.write([Entry(kinds.KILL, now, agent=agent, body=body.json())])
                     self.open.discard(agent)
                 elif now - self._requested_ns[agent] >= AGAIN_NS:

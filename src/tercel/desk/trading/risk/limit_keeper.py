@@ -30,11 +30,7 @@ from tercel.desk.limits.file import ANY
 from tercel.desk.limits.watch import BLIND
 from tercel.desk.trading.gateway import OrderGateway
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.bodies import (
-    LimitsBody,
-    OperatorBody,
-    OrderOutBody,
-)
+from tercel.desk.trading.journal.bodies import LimitsEntry, OperatorEntry, OrderOutEntry
 from tercel.desk.trading.journal.codec import entry_alert
 from tercel.desk.trading.ledger import EXPIRES_NS, LimitRecord
 from tercel.desk.trading.risk.kill_switch import Latch
@@ -134,7 +130,7 @@ class LimitKeeper:
             )
         self._gateway.limits.enforce(limits)
         if hash_of(limits) != record.hash:
-            self._journal(limits, LimitsBody(event="in_force", source=given.source))
+            self._journal(limits, LimitsEntry(event="in_force", source=given.source))
         if looser:
             self._gateway.alert(
                 "warning",
@@ -166,8 +162,8 @@ class LimitKeeper:
             )
         return self._enforce(
             after,
-            LimitsBody(
-                event="tightened", changes=dict(changes), by=by, reason=reason, operator=operator
+            LimitsEntry(
+                event="tightened", changes=_texts(changes), by=by, reason=reason, operator=operator
             ),
         )
 
@@ -201,10 +197,10 @@ class LimitKeeper:
         self._must_be_here(changes)
         with self._gateway.lock:
             number = self._gateway.ledger.last + 1
-            body = LimitsBody(
+            body = LimitsEntry(
                 event="requested",
                 hash=self._gateway.limits.hash,
-                changes=dict(changes),
+                changes=_texts(changes),
                 by=by,
                 reason=reason,
                 request=number,
@@ -261,7 +257,7 @@ class LimitKeeper:
         after = changed(self._gateway.limits.limits, asked.changes)
         return self._enforce(
             after,
-            LimitsBody(
+            LimitsEntry(
                 event="loosened",
                 changes=dict(asked.changes),
                 asked_by=asked.by,
@@ -272,7 +268,7 @@ class LimitKeeper:
             ),
         )
 
-    def obey(self, said: OperatorBody) -> None:
+    def obey(self, said: OperatorEntry) -> None:
         """Carry out an operator's `limits` command: {"act": "tighten" | "request", "changes"} or {"act": "approve",
         "request", "changes": as the second person has seen them; may be left out}.
 
@@ -296,13 +292,13 @@ class LimitKeeper:
                 "what to do with limits", repr(asked.act), "tighten, request or approve"
             )
 
-    def _enforce(self, limits: Limits, body: LimitsBody) -> str:
+    def _enforce(self, limits: Limits, body: LimitsEntry) -> str:
         with self._gateway.lock:
             self._journal(limits, body)
             self._gateway.limits.enforce(limits)
         return body.hash
 
-    def _journal(self, limits: Limits, body: LimitsBody) -> None:
+    def _journal(self, limits: Limits, body: LimitsEntry) -> None:
         body.hash = hash_of(limits)
         body.limits = limits_json(limits)
         self._gateway.write([Entry(kinds.LIMITS, self._now, body=body.json())])
@@ -339,14 +335,14 @@ def audit_limits(journal: Journal) -> tuple[int, list[str]]:
     record, orders, found = LimitRecord(), 0, []
     for seq, entry in journal.read(kinds=(kinds.LIMITS, kinds.ORDER_OUT)):
         if entry.kind == kinds.ORDER_OUT:
-            out = OrderOutBody.of(entry)
+            out = OrderOutEntry.of(entry)
             orders += (changes := out.what in ("new", "replace"))
             if changes and (out.limits or "") != record.hash:
                 found.append(
                     f"entry {seq}: order {entry.order} says {out.limits}, not {record.hash}"
                 )
             continue
-        body = LimitsBody.of(entry)
+        body = LimitsEntry.of(entry)
         found += [f"entry {seq}: {text}" for text in _not_agreed(record, body)]
         record.apply(entry)
         if body.limits is not None and (hash_ := hash_of_json(body.limits)) != body.hash:
@@ -354,7 +350,7 @@ def audit_limits(journal: Journal) -> tuple[int, list[str]]:
     return orders, found
 
 
-def _not_agreed(record: LimitRecord, body: LimitsBody) -> Iterator[str]:
+def _not_agreed(record: LimitRecord, body: LimitsEntry) -> Iterator[str]:
     """Faults of an entry of limits: limits loosened without two persons, or to other values than requested."""
     if record.in_force is None or body.limits is None:
         return
@@ -373,3 +369,8 @@ def _not_agreed(record: LimitRecord, body: LimitsBody) -> Iterator[str]:
             yield f"limits were loosened to other values than request {body.request} asked for"
     except LimitsError as error:
         yield f"limits that cannot be compared: {error}"
+
+
+def _texts(changes: Mapping[str, Any]) -> dict[str, str]:
+    """Values as text, as a limit file has them: people may send numbers."""
+    return {path: f"{value}" for path, value in changes.items()}

@@ -19,11 +19,12 @@ from tercel.core.arrays import Floats
 from tercel.core.orders import ONE, PAID_ONE, Unit
 from tercel.core.ports import Entry
 from tercel.core.stats.history import Curve, correlation, historical_loss
+from tercel.desk.limits import MONEY
 from tercel.desk.trading.child_orders.positions import Position, Positions
 from tercel.desk.trading.gateway import OrderGateway
 from tercel.desk.trading.heartbeat import traded_in
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.bodies import MarketBody, SessionBody
+from tercel.desk.trading.journal.bodies import MarketEntry, SessionEntry
 from tercel.desk.trading.ledger import Ledger
 from tercel.desk.trading.tca.measure import FEE_PARTS, fee_of
 
@@ -44,6 +45,9 @@ SCALES: Final = {
 }
 """What a position comes to: profit realised by the method of average cost and profit of what is open, both before fees,
 fees (below 0: rebates), worth at the mark with and without its sign; each with its parts of a tick of a lot's worth."""
+
+
+Correlation = tuple[list[str], list[list[float | None]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,13 +139,13 @@ class Money:
         self._marked = 0
         self._changed = 0
         self._moves: tuple[int, dict[str, int], Floats, float] = (-1, {}, np.zeros((0, 0)), 0.0)
-        self._alike: tuple[tuple[int, int], dict[str, Any]] = ((-1, -1), {})
+        self._alike: tuple[tuple[int, int], Correlation] = ((-1, -1), ([], []))
 
     def apply(self, entry: Entry, ledger: Ledger) -> None:
         """Fold one entry that the ledger has taken, with what that moved."""
         if entry.kind == kinds.SESSION:
             self.units |= {
-                name: Unit.of(words) for name, words in SessionBody.of(entry).listings.items()
+                name: Unit.of(words) for name, words in SessionEntry.of(entry).listings.items()
             }
         elif entry.kind == kinds.MARKET:
             self.mark(entry)
@@ -174,7 +178,7 @@ class Money:
 
     def mark(self, entry: Entry) -> None:
         """Take a mark of an instrument, and its return since the one before."""
-        name, body = entry.instrument, MarketBody.of(entry)
+        name, body = entry.instrument, MarketEntry.of(entry)
         if body.bid is None or body.ask is None:
             return
         if entry.ns != self._at:
@@ -267,16 +271,16 @@ class Money:
                 weights[at[one.instrument]] += float(worth)
         return historical_loss(moves @ weights) * scale
 
-    def correlation(self, ns: int) -> dict[str, Any]:
-        """{"agents", "matrix"}: correlation of agents' signed lots by the minute, over minutes with fills that are
-        over; null where fewer than three minutes or no variance are."""
+    def correlation(self, ns: int) -> Correlation:
+        """Agents, and the correlation of their signed lots by the minute, over minutes with fills that are over; None where
+        fewer than three minutes or no variance are."""
         key = ns // MINUTE_NS, self._changed
         if self._alike[0] != key:
             rows = [row for minute, row in self.flow.items() if minute < key[0]]
             agents = sorted({agent for row in rows for agent in row})
             flow = np.array([[row.get(agent, 0) / ONE for agent in agents] for row in rows])
             flow = flow.reshape(len(rows), len(agents))
-            self._alike = key, {"agents": agents, "matrix": correlation(flow)}
+            self._alike = key, (agents, correlation(flow))
         return self._alike[1]
 
 
@@ -326,7 +330,7 @@ class VarMonitor:
         for entry in entries:
             if entry.kind == kinds.MARKET:
                 self._money.mark(entry)
-        _, most, *_ = entries[0].body["limits"]["desk"]["desk"]["daily_loss"]
+        most = self._gateway.limits.limits.desk.daily_loss / MONEY
         for currency, held in by(
             self._money.holdings(self._gateway.ledger.positions), lambda one: one.unit.currency
         ):

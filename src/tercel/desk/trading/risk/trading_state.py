@@ -14,13 +14,23 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from tercel.core.orders import ONE, CancelOrder, Command, MassCancel, NewOrder, ReplaceOrder
+import msgspec
+
+from tercel.core.orders import (
+    ONE,
+    CancelOrder,
+    Command,
+    LinkStatus,
+    MassCancel,
+    NewOrder,
+    ReplaceOrder,
+)
 from tercel.core.ports import Entry
 from tercel.desk.limits import PAUSES, Denial
 from tercel.desk.trading.child_orders.fold import Orders
 from tercel.desk.trading.child_orders.positions import Positions
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.bodies import AlertBody, KillBody, RearmBody
+from tercel.desk.trading.journal.bodies import AlertEntry, KillEntry, RearmEntry, StateEntry
 
 
 class TradingState(StrEnum):
@@ -337,24 +347,22 @@ class TradingStates:
                 self.end(reason, whose, cause)
 
     def _state(self, entry: Entry) -> None:
-        body, account = entry.body, entry.agent
+        body, account = StateEntry.of(entry), entry.agent
         self.end(StateReason.ORDERS_OPEN, account)
-        if body["state"] != TradingState.ACTIVE:
-            for order in body["orders"] or [""]:
-                self.add(StateReason.ORDERS_OPEN, body["reason"], account, order)
+        if body.state != TradingState.ACTIVE:
+            for order in body.orders or [""]:
+                self.add(StateReason.ORDERS_OPEN, body.reason, account, order)
 
     def _report(self, entry: Entry) -> None:
-        body = entry.body
-        if body["what"] == "link":
+        if entry.body["what"] == "link":
             self.end(StateReason.LINK_DOWN)
-            if not body["up"]:
-                self.add(
-                    StateReason.LINK_DOWN, body["text"] or REASONS[StateReason.LINK_DOWN].words
-                )
+            link = msgspec.convert(entry.body, LinkStatus)
+            if not link.up:
+                self.add(StateReason.LINK_DOWN, link.text or REASONS[StateReason.LINK_DOWN].words)
 
     def _rearm(self, entry: Entry) -> None:
         """A person's word ends all; an entry that names what is over ends that."""
-        account, ends = entry.agent, RearmBody.of(entry).ends
+        account, ends = entry.agent, RearmEntry.of(entry).ends
         if ends is not None:
             for cause in ends:
                 self.end(StateReason.STOPPED, account, cause)
@@ -363,7 +371,7 @@ class TradingStates:
             self.end(reason, account)
 
     def _alert(self, entry: Entry) -> None:
-        body = AlertBody.of(entry)
+        body = AlertEntry.of(entry)
         code = body.code
         if code in _POSITIONS:
             for reason in (
@@ -400,7 +408,7 @@ _FOLDS: Final[Mapping[str, Callable[[TradingStates, Entry], None]]] = {
     kinds.STATE: TradingStates._state,
     kinds.REPORT_IN: TradingStates._report,
     kinds.KILL: lambda states, entry: states.add(
-        StateReason.KILLED, KillBody.of(entry).reason, entry.agent
+        StateReason.KILLED, KillEntry.of(entry).reason, entry.agent
     ),
     kinds.REARM: TradingStates._rearm,
     kinds.ALERT: TradingStates._alert,
@@ -416,8 +424,8 @@ def waiting_entry(account: str, orders: Sequence[str], reason: str, ns: int) -> 
         if orders
         else (TradingState.ACTIVE, "")
     )
-    body = {"state": str(state), "code": code, "reason": reason, "orders": list(orders)}
-    return Entry(kinds.STATE, ns, agent=account, body=body)
+    body = StateEntry(str(state), code, reason, list(orders))
+    return Entry(kinds.STATE, ns, agent=account, body=body.json())
 
 
 def refusal(

@@ -4,7 +4,6 @@
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -420,7 +419,7 @@ class Dqn(NativeLearner):
             bias = bias[1:] - bias[1:].mean() + bias[0]
         return self._policy([*hidden, (weight, bias)], "q")
 
-    def _parts(self) -> dict[str, Any]:
+    def _parts(self) -> State:
         return {"replay": self.replay, **super()._parts()}
 
     def _forget_episodes(self) -> None:

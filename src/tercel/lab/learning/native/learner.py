@@ -567,7 +567,7 @@ class NativeLearner:
         )
         return MlpPolicy(tuple(layers), mean, scale, CLIP, "tanh", head)
 
-    def _parts(self) -> dict[str, Any]:
+    def _parts(self) -> State:
         """What keeps a state of its own, by its name in a checkpoint; the normaliser last."""
         return {
             "adam": self.adam,

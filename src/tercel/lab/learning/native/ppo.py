@@ -7,7 +7,6 @@ SB3 is Stable-Baselines3 2.x, whose defaults and order of operations this follow
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -31,6 +30,7 @@ from tercel.lab.learning.native.learner import (
 )
 from tercel.lab.learning.port import (
     Metrics,
+    State,
     VecEnv,
     action_sizes,
     check_env,
@@ -350,5 +350,5 @@ class Ppo(NativeLearner):
         *hidden, (weight, bias) = self.net.tower(0)
         return self._policy([*hidden, self.law.layer(weight, bias)], self.law.head)
 
-    def _parts(self) -> dict[str, Any]:
+    def _parts(self) -> State:
         return {"valuer": self.valuer, **super()._parts()}

@@ -172,7 +172,7 @@ class Sb3Learner:
 
         buffer = io.BytesIO()
         torch.save(self.model.get_parameters(), buffer)
-        moments: dict[str, Any] = {}
+        moments: State = {}
         for name, rms in self._moments().items():
             moments[name] = {
                 "mean": np.array(rms.mean),
