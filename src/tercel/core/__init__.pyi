@@ -52,6 +52,7 @@ from tercel.core.orders import MarketRows as MarketRows
 from tercel.core.orders import MassCancel as MassCancel
 from tercel.core.orders import NewOrder as NewOrder
 from tercel.core.orders import OrdStatus as OrdStatus
+from tercel.core.orders import QuotedOrder as QuotedOrder
 from tercel.core.orders import ReplaceOrder as ReplaceOrder
 from tercel.core.orders import Report as Report
 from tercel.core.orders import StatusRequest as StatusRequest
@@ -75,6 +76,14 @@ from tercel.core.ports import Venue as Venue
 from tercel.core.ports import check_capabilities as check_capabilities
 from tercel.core.progress import progress as progress_bar
 from tercel.core.progress import say as say_progress
+from tercel.core.quotes import Quote as Quote
+from tercel.core.quotes import QuoteBook as QuoteBook
+from tercel.core.quotes import QuoteCancel as QuoteCancel
+from tercel.core.quotes import QuoteEvent as QuoteEvent
+from tercel.core.quotes import QuoteReject as QuoteReject
+from tercel.core.quotes import QuoteRequest as QuoteRequest
+from tercel.core.quotes import QuoteState as QuoteState
+from tercel.core.quotes import QuoteStatus as QuoteStatus
 from tercel.core.report.cells import csv_text as csv_text
 from tercel.core.report.svg import write_page as write_page
 from tercel.core.seeds import mix as mix_seeds
@@ -176,6 +185,15 @@ __all__ = [
     "PolicyError",
     "Pool",
     "Posture",
+    "Quote",
+    "QuoteBook",
+    "QuoteCancel",
+    "QuoteEvent",
+    "QuoteReject",
+    "QuoteRequest",
+    "QuoteState",
+    "QuoteStatus",
+    "QuotedOrder",
     "Record",
     "ReplaceOrder",
     "Report",

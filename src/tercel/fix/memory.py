@@ -21,6 +21,11 @@ FILE: Final = "orders.jsonl"
 MOST_STORED: Final = 10_000
 """Commands that are remembered, beside orders that may still trade."""
 _MOST_ASKED: Final = 10_000
+_KINDS: Final[dict[type, str]] = {
+    o.NewOrder: "new",
+    o.ReplaceOrder: "replace",
+    o.CancelOrder: "cancel",
+}
 _DIGITS: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
@@ -219,9 +224,7 @@ class OrderMemory:
             lots,
             price,
             parent,
-            {o.NewOrder: "new", o.ReplaceOrder: "replace", o.CancelOrder: "cancel"}.get(
-                type(command), "mass"
-            ),
+            next((kind for of, kind in _KINDS.items() if isinstance(command, of)), "mass"),
             old.order_id if old else "",
         )
         self.write(sent)

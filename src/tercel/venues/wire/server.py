@@ -25,6 +25,7 @@ from tercel.core.orders import (
     VenueEvent,
 )
 from tercel.core.ports import Venue, needed
+from tercel.core.quotes import QuoteEvent
 from tercel.venues.wire import frames
 
 CHUNK = 1 << 16
@@ -338,9 +339,10 @@ class OrderServer:
     def route(
         self, events: Iterable[VenueEvent], mine: Callable[[Client, VenueEvent], bool]
     ) -> None:
-        """Queue events for the clients whose accounts they concern; answers to the server's own questions: none."""
+        """Queue events for the clients whose accounts they concern; quotes, and answers to the server's own
+        questions: none."""
         for event in events:
-            if isinstance(event, Holdings):
+            if isinstance(event, Holdings | QuoteEvent):
                 continue
             for client in self._clients:
                 if mine(client, event):

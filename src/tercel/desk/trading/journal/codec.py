@@ -13,6 +13,7 @@ from tercel.desk.trading.journal import kinds
 
 _COMMANDS: Final[dict[str, type[Any]]] = {
     "new": o.NewOrder,
+    "quoted": o.QuotedOrder,
     "cancel": o.CancelOrder,
     "replace": o.ReplaceOrder,
     "status": o.StatusRequest,
