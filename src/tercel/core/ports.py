@@ -134,8 +134,8 @@ class AsksForQuotes(Protocol):
             For a request that cannot be one.
         """
 
-    def pass_quotes(self, request: str) -> None:
-        """Pass the open quotes of a request: their dealers are told, and no order can take them any more.
+    def pass_quotes(self, request: str, quotes: Sequence[str] = ()) -> None:
+        """Pass some quotes of a request, all open ones where none is named: their dealers are told, and no order takes them.
 
         Raises
         ------

@@ -4,6 +4,7 @@ A client asks dealers (`QuoteRequest`). A `Quote` is taken by an order that name
 ends at its time, by a `QuoteCancel`, or by another quote of the same dealer. Times are ns, sides +1 and -1.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, ClassVar, Final
@@ -242,7 +243,8 @@ class QuoteBook:
         quote = self.quotes.get(order.quote)
         if quote is None:
             return f"unknown quote {order.quote!r}"
-        request, name = self.requests[quote.request], repr(quote.id)
+        request = self.requests[quote.request]
+        name = repr(quote.id)
         if quote.id in self.over:
             return self.over[quote.id]
         if not quote.firm:
@@ -267,8 +269,8 @@ class QuoteBook:
         if order in self.hits:
             self.hits[order] = self.hits[order][0], lots
 
-    def drop(self, request: str) -> list[Quote]:
-        """Pass the open quotes of a request; they cannot be taken any more."""
-        found = self.open(request)
+    def drop(self, request: str, quotes: Sequence[str] = ()) -> list[Quote]:
+        """Pass some open quotes of a request, all where none is named; they cannot be taken any more."""
+        found = [one for one in self.open(request) if not quotes or one.id in quotes]
         self.over |= {one.id: f"the quote {one.id!r} was passed" for one in found}
         return found

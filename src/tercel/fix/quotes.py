@@ -9,7 +9,7 @@ The dictionary asks for neither symbol nor price nor size: these are checked her
 side. Source: FIX 4.4, volume 3, quotation.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
@@ -164,7 +164,7 @@ class QuoteDesk:
         fields = [(t.QUOTE_REQ_ID, named(request.id)), *entry, *dealers_out(request.dealers)]
         self._send([OutgoingMessage(t.QUOTE_REQUEST, present(fields), request)])
 
-    def pass_quotes(self, request: str) -> None:
+    def pass_quotes(self, request: str, quotes: Sequence[str] = ()) -> None:
         """See `core.ports.AsksForQuotes`."""
         ready = [
             OutgoingMessage(
@@ -175,7 +175,7 @@ class QuoteDesk:
                 ],
                 None,
             )
-            for one in self.book.drop(request)
+            for one in self.book.drop(request, quotes)
         ]
         if ready:
             self._send(ready)
@@ -220,7 +220,8 @@ class QuoteDesk:
         request = self.book.requests.get(name)
         account = request.account if request else ""
         instrument = tags.get(t.SYMBOL, "") or (request.instrument if request else "")
-        where, text = (instrument, account, now_ns), tags.get(t.TEXT, "")
+        where = instrument, account, now_ns
+        text = tags.get(t.TEXT, "")
         dealer = next(iter(dealers_in(message)), "") or message.get(t.ON_BEHALF_OF)
         if message.kind == t.QUOTE:
             return [self._quote(tags, dealer, now_ns)]
@@ -256,7 +257,8 @@ class QuoteDesk:
             Without them, of another side than asked, at a price that is none.
         """
         request = self.book.requests.get(need(tags, t.QUOTE_REQ_ID))
-        instrument, side = need(tags, t.SYMBOL), tags.get(t.SIDE, "")
+        instrument = need(tags, t.SYMBOL)
+        side = tags.get(t.SIDE, "")
         if request is not None and side not in (
             "",
             side_code(request.side) if request.side else "",
