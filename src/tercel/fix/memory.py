@@ -54,6 +54,8 @@ class SentOrder:
         ClOrdID of the cancel in the same message, where it is such a new one.
     skipped : bool
         The venue asked for it again over a later connection, and received a gap fill instead.
+    quote : str
+        The quote that it takes: it does not enter the book.
     """
 
     wire: str
@@ -72,6 +74,7 @@ class SentOrder:
     base_qty: int = 0
     swaps: str = ""
     skipped: bool = False
+    quote: str = ""
 
     @property
     def live(self) -> bool:
@@ -226,6 +229,7 @@ class OrderMemory:
             parent,
             next((kind for of, kind in _KINDS.items() if isinstance(command, of)), "mass"),
             old.order_id if old else "",
+            quote=command.quote if isinstance(command, o.QuotedOrder) else "",
         )
         self.write(sent)
         self._forget(2)

@@ -382,7 +382,9 @@ class StandardDialect(RejectTracker):
                 continue
             self._seen.add(seen)
             book = self._books.get(report.instrument)
-            if book is None or report.exec_type is o.ExecType.STATUS:
+            sent = self.memory.by_name.get(report.cl_ord_id)
+            quoted_order = sent is not None and bool(sent.quote)
+            if book is None or quoted_order or report.exec_type is o.ExecType.STATUS:
                 found.append(self._numbered(report, -1))
                 continue
             dated = replace(
