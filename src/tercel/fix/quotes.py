@@ -106,7 +106,10 @@ def price_in(text: str, scale: PriceScale, tag: int) -> int | None:
     """
     if not text:
         return None
-    ticks = scale.ticks(text)
+    try:
+        ticks = scale.ticks(text)
+    except RefusedError as error:
+        raise RefusedError(error.expected, f"{tag}={text[:40]}") from None
     if ticks < 1:
         raise RefusedError("a price above zero", f"{tag}={text[:40]}")
     return ticks
