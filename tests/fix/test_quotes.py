@@ -1,8 +1,8 @@
 """Requests for quotes in FIX 4.4: QuickFIX's dictionary has the first word, then what it lets through and we do not."""
 
-import sys
 from dataclasses import replace
 from datetime import UTC, datetime
+from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -44,7 +44,8 @@ def quickfix():
     if find_spec("quickfix") is None:
         pytest.skip("no module quickfix")
     fix = pytest.importorskip("quickfix")
-    path = Path(sys.prefix) / "share" / "quickfix" / "FIX44.xml"
+    listed = metadata.files("quickfix") or ()
+    path = Path(str(next(one for one in listed if one.name == "FIX44.xml").locate())).resolve()
     dictionary = fix.DataDictionary(str(path))
 
     def checked(kind, fields):
