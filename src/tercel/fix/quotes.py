@@ -203,8 +203,11 @@ class QuoteDesk:
         """Events of a message about quotes; None for any other message."""
         if message.kind not in _KINDS:
             return None
-        if message.says(t.POSS_DUP) and message.get(t.QUOTE_ID) in self.book.quotes:
-            return []
+        known = message.get(t.QUOTE_ID) in self.book.quotes
+        asked = message.get(t.QUOTE_REQ_ID) in self.book.requests
+        news = asked and not known if message.kind == t.QUOTE else asked or known
+        if message.says(t.POSS_DUP) and not news:
+            return []  # what came before, or answers a request of a process that ended
         try:
             found = self._items(message, now_ns)
             for one in found:
