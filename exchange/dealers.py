@@ -27,9 +27,9 @@ from tercel.core import (
     ExecType,
     Listing,
     NewOrder,
+    OpenQuotes,
     OrdStatus,
     Quote,
-    QuoteBook,
     QuoteCancel,
     QuotedOrder,
     QuoteReject,
@@ -112,7 +112,7 @@ class DealerVenue:
         }
         self._states = {name: State.empty(1, len(panel)) for name in self._units}
         self.dealers = [f"D{n + 1}" for n in range(len(panel))]
-        self.book = QuoteBook()
+        self.book = OpenQuotes()
         self._run = run
         self._count = 0
         self._due: list[tuple[int, int, Callable[[], None]]] = []

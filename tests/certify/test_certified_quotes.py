@@ -6,7 +6,7 @@ from certify.fix.case import Bench, run
 from certify.fix.suite import all_cases, reasons
 from exchange.dealers import DealerVenue
 from exchange.fix.quotes import QuoteService
-from tercel.core.quotes import QuoteBook
+from tercel.core.open_quotes import OpenQuotes
 from tercel.fix.profiles import load
 
 IDS = [f"Q{n:02d}" for n in range(1, 12)]
@@ -35,10 +35,10 @@ def nothing(self, *_arguments, **_words):
     return ""
 
 
-hit = QuoteBook.hit
+hit = OpenQuotes.hit
 FAULTS = {
-    "quotes are taken twice and late": (QuoteBook, "hit", takes_all, ["Q02", "Q03", "Q10"]),
-    "what was withdrawn is not": (QuoteBook, "take", QuoteBook._quote, ["Q05"]),
+    "quotes are taken twice and late": (OpenQuotes, "hit", takes_all, ["Q02", "Q03", "Q10"]),
+    "what was withdrawn is not": (OpenQuotes, "take", OpenQuotes._quote, ["Q05"]),
     "no quote is looked at": (QuoteService, "check", nothing, ["Q11"]),
     "nobody looks at last": (DealerVenue, "_moved", lambda *_: 0.0, ["Q04", "Q05"]),
 }

@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tercel.core.errors import VenueError
+from tercel.core.open_quotes import MOST_REQUESTS, OpenQuotes
 from tercel.core.orders import QuotedOrder, Tif
 from tercel.core.ports import Capabilities, check_capabilities
-from tercel.core.quotes import MOST_REQUESTS, Quote, QuoteBook, QuoteCancel, QuoteRequest
+from tercel.core.quotes import Quote, QuoteCancel, QuoteRequest
 
 STEPS = st.lists(
     st.one_of(
@@ -29,7 +30,7 @@ def quote(name, lots, until, dealer, price=100):
 
 @given(steps=STEPS)
 def test_no_quote_is_taken_twice_late_or_for_too_much(steps):
-    book, now, taken, done = QuoteBook(), 10, Counter(), {}
+    book, now, taken, done = OpenQuotes(), 10, Counter(), {}
     gone, offers = set(), {}
     assert book.ask(QuoteRequest("r", "XYZ", 1, 10, 1000, "ann", now)) == ""
     for n, (what, *how) in enumerate(steps):
@@ -72,7 +73,7 @@ def test_no_quote_is_taken_twice_late_or_for_too_much(steps):
 
 
 def test_a_book_forgets_the_oldest_requests():
-    book = QuoteBook()
+    book = OpenQuotes()
     for n in range(MOST_REQUESTS + 1):
         assert book.ask(QuoteRequest(f"r{n}", "XYZ", 1, 5, 9, "ann", 0)) == ""
         said = Quote(f"q{n}", f"r{n}", "D1", "XYZ", None, 100, 5, 9, "ann", 0)

@@ -305,7 +305,11 @@ class TestWhatIsNoQuote:
         found = asker.hear("S", quote(_133="9.00", _448="D2"))
         assert isinstance(found, o.Unread)
         assert "came before" in found.why
-        for kind, fields in (("S", quote()), ("S", quote(_131="r0", _117="q0")), ("Z", [(117, "q0")])):
+        for kind, fields in (
+            ("S", quote()),
+            ("S", quote(_131="r0", _117="q0")),
+            ("Z", [(117, "q0")]),
+        ):
             repeated = Message("FIX.4.4", [(35, kind), *HEAD, (43, "Y"), *fields])
             assert asker.desk.read(repeated, NOW) == []
         missed = Message("FIX.4.4", [(35, "S"), *HEAD, (43, "Y"), *quote(_117="q2", _448="D2")])

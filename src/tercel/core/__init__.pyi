@@ -39,6 +39,7 @@ from tercel.core.jit import late_kernel as late_kernel
 from tercel.core.kernel_keys import cache_root as cache_root
 from tercel.core.messages import Posture as Posture
 from tercel.core.messages import Style as Style
+from tercel.core.open_quotes import OpenQuotes as OpenQuotes
 from tercel.core.orders import ONE as ONE
 from tercel.core.orders import PAID_ONE as PAID_ONE
 from tercel.core.orders import REBOOKS as REBOOKS
@@ -77,7 +78,6 @@ from tercel.core.ports import check_capabilities as check_capabilities
 from tercel.core.progress import progress as progress_bar
 from tercel.core.progress import say as say_progress
 from tercel.core.quotes import Quote as Quote
-from tercel.core.quotes import QuoteBook as QuoteBook
 from tercel.core.quotes import QuoteCancel as QuoteCancel
 from tercel.core.quotes import QuoteEvent as QuoteEvent
 from tercel.core.quotes import QuoteReject as QuoteReject
@@ -179,6 +179,7 @@ __all__ = [
     "MarketRows",
     "MassCancel",
     "NewOrder",
+    "OpenQuotes",
     "OrdStatus",
     "Pace",
     "Packed",
@@ -186,7 +187,6 @@ __all__ = [
     "Pool",
     "Posture",
     "Quote",
-    "QuoteBook",
     "QuoteCancel",
     "QuoteEvent",
     "QuoteReject",

@@ -15,9 +15,9 @@ from typing import Final
 
 from tercel.core import orders as o
 from tercel.core.errors import OrderError, TercelError
+from tercel.core.open_quotes import OpenQuotes
 from tercel.core.quotes import (
     Quote,
-    QuoteBook,
     QuoteCancel,
     QuoteEvent,
     QuoteReject,
@@ -142,7 +142,7 @@ class QuoteDesk:
         now_ns: Callable[[], int],
         wall_ns: Callable[[], int],
     ) -> None:
-        self.book = QuoteBook()
+        self.book = OpenQuotes()
         self._scales = scales
         self._order_name = order_name
         self._name = name
