@@ -317,6 +317,8 @@ class DealerVenue:
         return 0.0 if mid is None else (mid - since) / since / BPS
 
     def _withdraw(self) -> None:
+        """Dealers with a last look withdraw the quotes that the market has moved past."""
+        mids: dict[str, float | None] = {}
         for name, since in list(self._mids.items()):
             quote = self.book.quotes.get(name)
             if quote is None or name in self.book.over or self.now_ns >= quote.until_ns:
@@ -325,8 +327,11 @@ class DealerVenue:
             tolerance = self._panel.tolerance[self.dealers.index(quote.dealer)]
             if not np.isfinite(tolerance):
                 continue
-            moved = self._moved(quote.instrument, since)
-            worst = max(moved if quote.offer is not None else 0.0, -moved if quote.bid else 0.0)
+            if quote.instrument not in mids:
+                mids[quote.instrument] = self._mid(quote.instrument)
+            mid = mids[quote.instrument]
+            far = 0.0 if mid is None else (mid - since) / since / BPS
+            worst = max(far if quote.offer is not None else 0.0, -far if quote.bid else 0.0)
             if worst > tolerance:
                 self.withdraw(name, "the market moved")
 

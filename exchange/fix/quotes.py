@@ -6,7 +6,7 @@ Source: FIX 4.4, volume 3, quotation.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Final, TypeVar
 
 from exchange.fix.counterparties import Counterparty
 from tercel import TercelError
@@ -49,6 +49,18 @@ _UNKNOWN_SYMBOL: Final = "1"
 _LASTS_NS: Final = 30_000_000_000
 """How long a request lasts that does not say until when."""
 
+_MOST: Final = 10_000
+"""Requests, and quotes, that are remembered."""
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+def _hold(table: dict[K, V], key: K, value: V) -> None:
+    """Remember a value; the oldest one is forgotten where there are too many."""
+    table[key] = value
+    if len(table) > _MOST:
+        del table[next(iter(table))]
+
 
 class QuoteService:
     """Requests and quotes of a server's counterparties. Called from the server's thread.
@@ -62,6 +74,8 @@ class QuoteService:
         Puts a message into a counterparty's outbox.
     wall_ns : callable
         ns since 1970.
+    speed : float
+        Seconds of the venue in one of the time of day.
     """
 
     def __init__(
@@ -71,6 +85,7 @@ class QuoteService:
         scales: Mapping[str, PriceScale],
         send: Callable[[Counterparty, str, Fields], None],
         wall_ns: Callable[[], int],
+        speed: float = 1.0,
     ) -> None:
         self._venue = venue
         self._dealers = venue.capabilities.quotes
@@ -78,6 +93,7 @@ class QuoteService:
         self._scales = scales
         self._send = send
         self._wall_ns = wall_ns
+        self._speed = speed
         self._requests: dict[str, QuoteRequest] = {}
         self._quotes: dict[str, Quote] = {}
         self._taken: dict[tuple[str, str], tuple[str, str]] = {}
@@ -100,7 +116,7 @@ class QuoteService:
             asked = self._request(party, message, tags, now)
             claim(asked.account)
             assert self._dealers is not None
-            self._requests[asked.id] = asked
+            _hold(self._requests, asked.id, asked)
             self._dealers.request_quotes(asked)
         except TercelError as error:
             words = f"expected {error.expected}; received {error.received}"
@@ -141,7 +157,8 @@ class QuoteService:
         kind, quote = message.get(t.QUOTE_RESP_TYPE), message.get(t.QUOTE_ID)
         if kind == t.HIT:
             name = message.get(t.CL_ORD_ID) or message.get(t.QUOTE_RESP_ID)
-            self._taken[party.login.comp_id, name] = quote, message.get(t.QUOTE_RESP_ID)
+            taken = quote, message.get(t.QUOTE_RESP_ID)
+            _hold(self._taken, (party.login.comp_id, name), taken)
             head = [one for one in message.fields if one[0] in (t.SEQ_NUM, t.SENDER, t.TARGET, 52)]
             repeated = (t.QUOTE_ID, t.SYMBOL, t.SIDE, t.ORDER_QTY, t.PRICE, t.ACCOUNT)
             body = [(tag, message.get(tag)) for tag in repeated if tag in message]
@@ -176,7 +193,8 @@ class QuoteService:
             raise RefusedError("an order", f"117={order.quote}: nobody quotes here", t.UNSUPPORTED)
         if self._own(party, order.quote) is None:
             raise RefusedError("a quote that was given", f"117={order.quote}")
-        self._taken.setdefault((party.login.comp_id, order.cl_ord_id), (order.quote, ""))
+        name = party.login.comp_id, order.cl_ord_id
+        _hold(self._taken, name, self._taken.get(name, (order.quote, "")))
 
     def _own(self, party: Counterparty, quote: str) -> Quote | None:
         found = self._quotes.get(quote)
@@ -198,7 +216,7 @@ class QuoteService:
             return
         name = event.request.removeprefix(party.prefix)
         if isinstance(event, Quote):
-            self._quotes[event.id] = event
+            _hold(self._quotes, event.id, event)
             self._send(party, t.QUOTE, self._quote(party, name, event))
             return
         text = (t.TEXT, line(event.text))
@@ -241,8 +259,8 @@ class QuoteService:
 
     def _outside(self, ns: int) -> int:
         """A time of the venue as the time of day."""
-        return self._wall_ns() + ns - self._venue.now_ns
+        return self._wall_ns() + round((ns - self._venue.now_ns) / self._speed)
 
     def _inside(self, ns: int) -> int:
         """A time of day as the venue's."""
-        return self._venue.now_ns + ns - self._wall_ns()
+        return self._venue.now_ns + round((ns - self._wall_ns()) * self._speed)

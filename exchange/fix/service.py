@@ -80,7 +80,14 @@ class VenueService:
         self._publisher = Publisher(
             venue, parties, self._scales, self._send, not self._free, self.hosted
         )
-        self.quotes = QuoteService(venue, parties, self._scales, self._send, wall_ns)
+        self.quotes = QuoteService(
+            venue,
+            parties,
+            self._scales,
+            self._send,
+            wall_ns,
+            pace.speed if pace is not None else 1.0,
+        )
         self._copies = [party for party in parties.values() if party.login.copies]
 
     def begin(self) -> None:

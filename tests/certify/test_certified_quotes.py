@@ -40,7 +40,8 @@ FAULTS = {
     "quotes are taken twice and late": (OpenQuotes, "hit", takes_all, ["Q02", "Q03", "Q10"]),
     "what was withdrawn is not": (OpenQuotes, "take", OpenQuotes._quote, ["Q05"]),
     "no quote is looked at": (QuoteService, "check", nothing, ["Q11"]),
-    "nobody looks at last": (DealerVenue, "_moved", lambda *_: 0.0, ["Q04", "Q05"]),
+    "nobody looks at last": (DealerVenue, "_moved", lambda *_: 0.0, ["Q04"]),
+    "dealers withdraw nothing": (DealerVenue, "_withdraw", nothing, ["Q05"]),
 }
 
 
