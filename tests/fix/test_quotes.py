@@ -1,5 +1,8 @@
 """Requests for quotes in FIX 4.4: QuickFIX's dictionary has the first word, then what it lets through and we do not."""
 
+import json
+import os
+import subprocess
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib import metadata
@@ -171,6 +174,33 @@ class TestQuickFix:
             # ours wants a symbol (55) in every instrument, as FIX 4.4 has it
             assert {*ours.tags} == {*theirs.messages[kind].block.tags}, kind
             assert {*ours.required} - {55} == {*theirs.messages[kind].block.required}, kind
+
+
+@pytest.mark.long
+def test_jspurefix_reads_what_both_sides_write(asker, foreign_engines):
+    """Its own parser and dictionary; the live peers of `test_peers` answer the client's."""
+    written = [Acceptor().say(event, 0) for event in events(7, 8)]
+    written.append(asker.ask(dealers=("D1", "D2")))
+    asker.hear("S", quote())
+    asker.desk.pass_quotes("r1")
+    written.append(asker.sent[-1])
+    raw = b"".join(encode("FIX.4.4", [(35, kind), *HEAD, *fields]) for kind, fields in written)
+    done = subprocess.run(
+        ["node", str(Path(__file__).parent / "peers" / "jspurefix_parse.js")],
+        input=raw,
+        capture_output=True,
+        check=True,
+        env=os.environ | {"NODE_PATH": str(foreign_engines / "node_modules")},
+    )
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [one["kind"] for one in found] == [kind for kind, _ in written]
+    first, asked, passed = (found[n]["said"] for n in (0, -2, -1))
+    assert (first["BidPx"], first["OfferPx"], first["OfferSize"]) == (0.07, 0.08, 50)
+    assert [one["PartyID"] for one in first["Parties"]["NoPartyIDs"]] == ["D1"]
+    (entry,) = asked["QuotReqGrp"]["NoRelatedSym"]
+    assert (entry["Instrument"]["Symbol"], entry["OrderQtyData"]["OrderQty"]) == ("XYZ", 50)
+    assert [one["PartyID"] for one in entry["Parties"]["NoPartyIDs"]] == ["D1", "D2"]
+    assert (passed["QuoteRespType"], passed["QuoteID"]) == (6, "q1")
 
 
 def quote(**changed):
