@@ -7,7 +7,7 @@ sides +1 and -1.
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import ClassVar
+from typing import ClassVar, Final
 
 
 class QuoteState(StrEnum):
@@ -142,3 +142,4 @@ class QuoteStatus:
 
 
 QuoteEvent = Quote | QuoteReject | QuoteCancel | QuoteStatus
+QUOTE_EVENTS: Final = (Quote, QuoteReject, QuoteCancel, QuoteStatus)

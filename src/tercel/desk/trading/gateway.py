@@ -29,7 +29,7 @@ from tercel.core.errors import JournalError, OrderError, TercelError, VenueError
 from tercel.core.lifecycle import Code, Notice
 from tercel.core.orders import Command, ExecType, NewOrder, Report
 from tercel.core.ports import Entry, Journal, Venue, check_capabilities
-from tercel.core.quotes import QuoteEvent
+from tercel.core.quotes import QUOTE_EVENTS
 from tercel.core.version import code_mark
 from tercel.desk.limits import PAUSES, Denial, LimitGate
 from tercel.desk.trading.child_orders.fold import Intake
@@ -59,6 +59,7 @@ SEVERITY: Final[Mapping[Code, str]] = {
 """Notices that become alerts."""
 DISTURBS: Final = frozenset({Code.BUSTED, Code.CORRECTED, Code.RESTATED, Code.UNREADABLE})
 """After these the executor of the order's parent is detached."""
+_PASSED_ON: Final = (o.MarketRows, *QUOTE_EVENTS)
 FREE: Final = 5
 """Refusals in a row after which an account waits."""
 FIRST_NS: Final = 100_000_000
@@ -487,7 +488,7 @@ class OrderGateway:
         return [
             self._intake.taken(event, orders, now)
             for event in events
-            if not isinstance(event, o.MarketRows | QuoteEvent)
+            if not isinstance(event, _PASSED_ON)
         ]
 
     def overhear(self, events: Sequence[o.VenueEvent]) -> None:
