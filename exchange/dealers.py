@@ -390,7 +390,7 @@ class DealerVenue:
         return report
 
     def _say_state(self, reports: list[Report]) -> None:
-        """Repeat an order's trade as first reported, and say how it stands."""
+        """Repeat an order's trade as first reported, and report its state."""
         self._out += [one for one in reports if one.exec_type is ExecType.TRADE]
         state = replace(reports[-1], exec_id=f"{self._name()}S", exec_type=ExecType.STATUS)
         self._out.append(replace(state, last_qty=0, last_px=0, ns=self.now_ns))

@@ -190,7 +190,7 @@ class QuoteService:
         RefusedError
         """
         if self._dealers is None:
-            raise RefusedError("an order", f"117={order.quote}: nobody quotes here", t.UNSUPPORTED)
+            raise RefusedError("an order", f"117={order.quote}: no dealers here", t.UNSUPPORTED)
         if self._own(party, order.quote) is None:
             raise RefusedError("a quote that was given", f"117={order.quote}")
         name = party.login.comp_id, order.cl_ord_id

@@ -18,7 +18,7 @@ from certify.tiny import TinyVenue
 from exchange.fix.counterparties import Counterparty, Login
 from exchange.fix.quotes import QuoteService
 from tercel.core import orders as o
-from tercel.core.errors import ConfigError, OrderError
+from tercel.core.errors import ConfigError, OrderError, VenueError
 from tercel.core.quotes import (
     Quote,
     QuoteCancel,
@@ -354,6 +354,18 @@ class TestWhatIsNoQuote:
             asker.ask()
         assert len(asker.sent) == 1
 
+    def test_a_request_that_does_not_leave_can_be_made_again(self, asker):
+        sends = asker.desk._send
+
+        def down(_):
+            raise VenueError("a link", "none", "wait")
+
+        asker.desk._send = down
+        with pytest.raises(VenueError):
+            asker.ask()
+        asker.desk._send = sends
+        assert asker.ask()[0] == "R"
+
     def test_a_profile_of_42_has_none(self, profile):
         text = (
             'base = "generic-42"\n[orders]\nquotes = "order"\n[session]\nsender = "A"\ntarget = "B"'
@@ -368,6 +380,7 @@ class TestWhatEndsAQuote:
         [
             ("Z", [(117, "q1"), (298, "1")]),
             ("Z", [(131, "r1"), (117, "*"), (298, "4")]),
+            ("Z", [(117, "*"), (298, "4")]),
             ("AI", [(117, "q1"), (55, "XYZ"), (297, "7")]),
             ("AI", [(117, "q1"), (55, "XYZ"), (297, "5"), (58, "no")]),
         ],

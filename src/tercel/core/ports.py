@@ -135,12 +135,12 @@ class AsksForQuotes(Protocol):
         """
 
     def pass_quotes(self, request: str, quotes: Sequence[str] = ()) -> None:
-        """Pass some quotes of a request, all open ones where none is named: their dealers are told, and no order takes them.
+        """Pass some quotes of a request, all open ones where none is named: their dealers are informed, and no order takes them.
 
         Raises
         ------
         VenueError
-            When the link is down: nobody is told.
+            When the link is down: nothing was sent.
         """
 
 

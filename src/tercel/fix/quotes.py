@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Final
 
 from tercel.core import orders as o
-from tercel.core.errors import OrderError, TercelError
+from tercel.core.errors import OrderError, TercelError, VenueError
 from tercel.core.open_quotes import OpenQuotes
 from tercel.core.quotes import (
     Quote,
@@ -165,7 +165,11 @@ class QuoteDesk:
         entry += [(t.ORDER_QTY, scale.quantity(request.lots)), (t.ACCOUNT, named(request.account))]
         entry += [(t.EXPIRE_TIME, utc_text(request.until_ns, self._exact)), self._dated()]
         fields = [(t.QUOTE_REQ_ID, named(request.id)), *entry, *dealers_out(request.dealers)]
-        self._send([OutgoingMessage(t.QUOTE_REQUEST, present(fields), request)])
+        try:
+            self._send([OutgoingMessage(t.QUOTE_REQUEST, present(fields), request)])
+        except VenueError:
+            del self.book.requests[request.id]
+            raise
 
     def pass_quotes(self, request: str, quotes: Sequence[str] = ()) -> None:
         """See `core.ports.AsksForQuotes`."""
@@ -236,8 +240,10 @@ class QuoteDesk:
             words = ": ".join(one for one in (_REASONS.get(code, ""), text) if one)
             return [QuoteReject(need(tags, t.QUOTE_REQ_ID), dealer, *where, words)]
         if message.kind == t.QUOTE_CANCEL:
-            every = tags.get(t.QUOTE_CANCEL_TYPE) == _ALL_QUOTES
-            gone = self.book.open(name) if every else [known] if known is not None else []
+            gone = [] if known is None else [known]
+            if tags.get(t.QUOTE_CANCEL_TYPE) == _ALL_QUOTES:
+                names = [name] if name else [*self.book.requests]
+                gone = [quote for one in names for quote in self.book.open(one)]
             return [
                 QuoteCancel(q.id, q.request, q.dealer, q.instrument, q.account, now_ns, text)
                 for q in gone

@@ -362,7 +362,7 @@ class OrdersTable(TomlTable):
     """PosType (703) of the lots that an account holds, where it answers AN: TQ; empty: it tells no positions."""
     quotes: Literal["", "order", "response"] = ""
     """How a quote is taken where dealers answer requests for quotes (R, FIX 4.4): order: D with 117; response: AJ with 694=1;
-    empty: nobody answers them."""
+    empty: there are no dealers."""
     mass_cancel: Literal["all", "symbol", "none"] = "none"
     """Whether it takes q, of all orders or of one instrument's; else each order is cancelled."""
     disown: bool = True
