@@ -352,7 +352,7 @@ class DealerVenue:
         d = self.dealers.index(quote.dealer)
         since = self._mid(order.instrument) or 0.0
         self._orders[order.account, order.cl_ord_id] = []
-        self._report(order, ExecType.PENDING_NEW, OrdStatus.PENDING_NEW)
+        self._report(order, quote, ExecType.PENDING_NEW, OrdStatus.PENDING_NEW)
         after = self.now_ns + round(float(self._panel.hold_s[d]) * S)
         self._at(after, lambda: self._look(order, quote, d, since))
 
@@ -362,20 +362,20 @@ class DealerVenue:
         if against > self._panel.tolerance[d]:
             self.book.settle(order.cl_ord_id, 0)
             text = "last look: the market moved"
-            self._report(order, ExecType.REJECTED, OrdStatus.REJECTED, text=text)
+            self._report(order, quote, ExecType.REJECTED, OrdStatus.REJECTED, text=text)
             return
-        self._report(order, ExecType.NEW, OrdStatus.NEW)
-        trade = self._report(order, ExecType.TRADE, OrdStatus.FILLED)
+        self._report(order, quote, ExecType.NEW, OrdStatus.NEW)
+        trade = self._report(order, quote, ExecType.TRADE, OrdStatus.FILLED)
         self._traded(order.account).append(trade)
         held = self._held.setdefault(order.account, Counter())
         held[order.instrument] += order.side * order.lots * ONE
         self._hedge(order, quote, d)
 
     def _report(
-        self, order: QuotedOrder, kind: ExecType, status: OrdStatus, text: str = ""
+        self, order: QuotedOrder, quote: Quote, kind: ExecType, status: OrdStatus, text: str = ""
     ) -> Report:
         filled = order.lots * ONE if kind is ExecType.TRADE else 0
-        price = self.book.quotes[order.quote].price(order.side) or 0
+        price = quote.price(order.side) or 0
         name = self._name()
         report = replace(
             refused(order, f"{name}E", self.now_ns, text, kind, status),
@@ -403,10 +403,10 @@ class DealerVenue:
         state.inventory[0, d] -= order.side * size
         traded = requests.hedges(self._panel, state.inventory)[0]
         state.inventory[0] += traded
-        request = self.book.requests[quote.request]
-        lost = {one.dealer for one in self.book.quotes.values() if one.request == request.id}
+        asked = self.book.requests.get(quote.request)
+        lost = {one.dealer for one in self.book.quotes.values() if one.request == quote.request}
         for n, dealer in enumerate(self.dealers):
-            ahead = order.side * self._panel.ahead[n] * size if request.side else 0.0
+            ahead = order.side * self._panel.ahead[n] * size if asked and asked.side else 0.0
             wanted = traded[n] + (ahead if dealer in lost - {quote.dealer} else 0.0)
             self._trade(order.instrument, dealer, round(wanted * units))
 
