@@ -104,6 +104,13 @@ class Serve(JsonRequest):
             metavar="MS",
         ),
     ] = 0.0
+    dealers: Annotated[
+        str | None,
+        typer.Option(
+            help="(fix) Dealers who answer requests for quotes: equity, eurusd, gbpusd, or a panel's .toml file.",
+            metavar="PRESET",
+        ),
+    ] = None
     balance: Annotated[
         list[str] | None,
         typer.Option(
@@ -150,6 +157,12 @@ class Serve(JsonRequest):
             )
         if self.api not in (FIX, BINANCE):
             raise ConfigError(f"--api {FIX} or {BINANCE}", f"--api {self.api}", "name one of them")
+        if self.dealers is not None and (self.api == BINANCE or self.store is not None):
+            raise ConfigError(
+                "--dealers with --api fix, without --store",
+                "trades with dealers that no folder keeps" if self.store else f"--api {BINANCE}",
+                "leave one out",
+            )
         if self.api == BINANCE and self.speed == 0.0:
             raise ConfigError("a clock that runs", "--speed 0", "--speed 1 is real time")
 

@@ -5,11 +5,13 @@ from pathlib import Path
 from typing import Final
 
 from exchange.commands import BINANCE, Serve
+from exchange.dealers import DealerVenue, mid_of
 from exchange.fix.counterparties import Login
 from exchange.fix.server import FixServer, serve_fix
 from tercel.cli import end_on_termination, hand_over, say
-from tercel.core import Pace, WallClock, freeze_heap
+from tercel.core import Pace, Venue, WallClock, freeze_heap
 from tercel.fix import Secret
+from tercel.market.dealers import load_panel
 from tercel.venues import TRADER
 from tercel.venues.exchange import EntryLatency, SimulatedExchange
 
@@ -30,7 +32,11 @@ def serve(request: Serve) -> None:
     exchange = SimulatedExchange(
         request.markets(), latency=latency, run=f"{time.time_ns() // 10**9:x}-", keep=keep
     )
-    with _served(request, exchange) as server:
+    venue: Venue = exchange
+    if request.dealers is not None:
+        panel, run = load_panel(request.dealers), f"{time.time_ns() // 10**9:x}-"
+        venue = DealerVenue(exchange, panel, mid_of(exchange), seed=request.seed, run=run)
+    with _served(request, venue) as server:
         end_on_termination()
         freeze_heap()
         _announce(request, exchange, server.port)
@@ -38,7 +44,7 @@ def serve(request: Serve) -> None:
             pass
 
 
-def _served(request: Serve, exchange: SimulatedExchange) -> FixServer:
+def _served(request: Serve, exchange: Venue) -> FixServer:
     parted = [text.partition("=") for text in request.login or [TRADER]]
     word = ""
     if request.password_file is not None:

@@ -187,5 +187,5 @@ def run(planned: Planned, bench: Bench, limit_s: float = LIMIT_S) -> Case:
 
 
 def ordered(found: Iterable[Planned]) -> list[Planned]:
-    """Cases by letter (S, O, K), number and role."""
-    return sorted(found, key=lambda one: ("SOKRB".find(one.id[0]), one.id, one.role))
+    """Cases by letter (S, O, K, R, B, Q), number and role."""
+    return sorted(found, key=lambda one: ("SOKRBQ".find(one.id[0]), one.id, one.role))

@@ -16,7 +16,7 @@ from certify.fix.terms import NAMES
 from certify.fix.wire import Heard, Pairs, Peer, WireLog
 from exchange.fix.counterparties import Login
 from exchange.fix.server import FixServer, ListenerSettings
-from tercel.core import Pace
+from tercel.core import Pace, Venue
 from tercel.fix import SessionTimes
 
 OTHER, COPY = "OTHER", "COPY"
@@ -59,7 +59,11 @@ class Floor(AcceptorStage):
     ) -> None:
         self.staffed = StaffedVenue()
         self._seller: PeerDesk | None = None
-        super().__init__(bench, times, login, self.staffed)
+        super().__init__(bench, times, login, self.traded_at())
+
+    def traded_at(self) -> Venue:
+        """What the server stands before."""
+        return self.staffed
 
     def _served(self) -> FixServer:
         logins = [

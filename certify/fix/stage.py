@@ -259,7 +259,7 @@ class AcceptorStage(Stage):
         bench: Bench,
         times: SessionTimes | None = None,
         login: Login | None = None,
-        venue: TinyVenue | None = None,
+        venue: Any = None,
     ) -> None:
         super().__init__(bench)
         self.venue = TinyVenue() if venue is None else venue

@@ -39,6 +39,7 @@ from tercel.fix import (
     MarketTable,
     Message,
     ProfileTerms,
+    QuoteDesk,
     SequenceNumbers,
     SessionTimes,
     SymbolsTable,
@@ -92,6 +93,11 @@ class HeldVenue(FixVenue):
     def numbers(self) -> SequenceNumbers:
         """Where the session stands."""
         return self._link.session.numbers
+
+    @property
+    def quotes(self) -> QuoteDesk:
+        """Requests for quotes, and what came."""
+        return self._quotes
 
     def name_of(self, message: Message) -> str:
         """The name here of what a message names."""
@@ -430,7 +436,13 @@ def _terms(terms: ProfileTerms, cancels: bool, daily: bool) -> ProfileTerms:
     made = initiator_terms(terms, heartbeat_s=30, cancel_on_disconnect=wish, times=times)
     dictionary = made.dictionary and with_market(made.dictionary)
     symbol = SymbolTable(name=XYZ, tick=Decimal("0.01"), lot=Decimal(1))
-    plain = {"times": times, "symbols": SymbolsTable(), "market": MarketTable()}
+    plain: dict[str, Any] = {
+        "times": times,
+        "symbols": SymbolsTable(),
+        "market": MarketTable(),
+    }
+    if made.profile.version == "FIX.4.4" and "S" in (dictionary.messages if dictionary else ()):
+        plain |= {"orders": made.profile.orders.model_copy(update={"quotes": "order"})}
     return replace(
         made,
         profile=made.profile.model_copy(update=plain),

@@ -26,6 +26,8 @@ from tercel.core import (
     ROLL_IN,
     ROLL_OUT,
     SHIFTED,
+    Quote,
+    QuoteRequest,
     Venue,
     check_capabilities,
     orders as o,
@@ -132,6 +134,10 @@ class Trader:
         return self.wait(
             o.Report, lambda r: r.cl_ord_id == name and r.exec_type is kind, patience_s
         )
+
+    def ended(self, name: str) -> o.OrdStatus:
+        """Run until an order is over; how it ended."""
+        return self.wait(o.Report, lambda r: r.cl_ord_id == name and r.status in o.TERMINAL).status
 
     def name(self) -> str:
         """A fresh order name."""
@@ -447,6 +453,33 @@ class VenueConformance:
         if can.positions is not None:
             held = sum(one.side * one.last_qty for one in told)
             assert can.positions.positions(trader.account).get(trader.instrument, 0) == held
+
+    def test_a_quote_is_taken_once_and_at_its_price(self, trader: Trader) -> None:
+        venue, name = trader.venue, trader.name()
+        dealers = venue.capabilities.quotes
+        if dealers is None:
+            return
+        now = venue.now_ns
+        asked = name, trader.instrument, 1, 10, now + 60 * S, trader.account, now
+        dealers.request_quotes(QuoteRequest(*asked))
+        quote = trader.wait(Quote, lambda one: one.request == name and one.offer is not None)
+        assert quote.instrument == trader.instrument
+        assert 1 <= quote.lots <= 10
+        assert quote.until_ns > now
+        statuses = {}
+        assert quote.offer is not None
+        for price in (quote.offer - 1, quote.offer, quote.offer):
+            sent = trader.name()
+            terms = trader.instrument, 1, quote.lots, price, o.Tif.IOC, trader.account, ""
+            venue.send(o.QuotedOrder(sent, *terms, venue.now_ns, quote.id))
+            statuses[sent] = trader.ended(sent)
+        kinds = [o.OrdStatus.REJECTED, o.OrdStatus.FILLED, o.OrdStatus.REJECTED]
+        assert list(statuses.values()) == kinds
+        told = [one for one in reports(trader.events) if one.last_qty]
+        assert [(one.last_px, one.last_qty) for one in told] == [
+            (quote.offer * ONE, quote.lots * ONE)
+        ]
+        dealers.pass_quotes(name)
 
 
 def _times(event: o.VenueEvent) -> list[int]:

@@ -33,6 +33,7 @@ UNKNOWN_SYMBOL: Final = "1"
 EXCEEDS_LIMIT: Final = "3"
 TOO_LATE_TO_ENTER: Final = "4"
 DUPLICATE_ORDER: Final = "6"
+STALE_ORDER: Final = "8"
 UNKNOWN_ACCOUNT: Final = "15"
 TOO_LATE: Final = "0"
 """Reason of a cancel reject: the order is over."""
@@ -55,7 +56,28 @@ READ: Final[Mapping[str, tuple[int, ...]]] = MappingProxyType(
                 t.SYMBOL,
                 t.TIME_IN_FORCE,
             ),
-            *(t.TRANSACT_TIME, t.EXACT_NS, t.PARENT),
+            *(t.TRANSACT_TIME, t.EXACT_NS, t.PARENT, t.QUOTE_ID),
+        ),
+        t.QUOTE_REQUEST: (
+            *(t.QUOTE_REQ_ID, t.SYMBOL, t.SIDE, t.ORDER_QTY, t.ACCOUNT, t.EXPIRE_TIME),
+            *(t.PARTY_ID, t.TRANSACT_TIME),
+        ),
+        t.QUOTE_RESPONSE: (
+            *(t.QUOTE_RESP_ID, t.QUOTE_ID, t.QUOTE_RESP_TYPE, t.CL_ORD_ID, t.SYMBOL, t.SIDE),
+            *(t.ORDER_QTY, t.PRICE, t.ACCOUNT, t.TRANSACT_TIME),
+        ),
+        t.QUOTE: (
+            *(t.QUOTE_REQ_ID, t.QUOTE_ID, t.QUOTE_TYPE, t.PARTY_ID, t.SYMBOL, t.SIDE),
+            *(t.ORDER_QTY, t.BID_PX, t.OFFER_PX, t.BID_SIZE, t.OFFER_SIZE, t.VALID_UNTIL),
+        ),
+        t.QUOTE_REQUEST_REJECT: (t.QUOTE_REQ_ID, t.QUOTE_REJECT_REASON, t.PARTY_ID, t.TEXT),
+        t.QUOTE_CANCEL: (t.QUOTE_REQ_ID, t.QUOTE_ID, t.QUOTE_CANCEL_TYPE),
+        t.QUOTE_STATUS_REPORT: (
+            t.QUOTE_REQ_ID,
+            t.QUOTE_ID,
+            t.QUOTE_STATUS,
+            t.QUOTE_RESP_ID,
+            t.TEXT,
         ),
         t.CANCEL: (
             t.ACCOUNT,

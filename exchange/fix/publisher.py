@@ -163,6 +163,8 @@ class Publisher:
             listed = translate.listings_out(
                 venue.listings(), request, self._stepped, venue.now_ns, shapes
             )
+            if venue.capabilities.quotes is not None:
+                listed = [(t.QUOTES, "Y"), *listed]
             self._send(party, t.SECURITY_LIST, listed, False)
             return
         scope, symbol = message.get(t.SECURITY_LIST_TYPE), message.get(t.SYMBOL)

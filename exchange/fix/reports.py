@@ -83,7 +83,7 @@ def none_to_report(party: Counterparty, account: str, exec_id: str, now_ns: int)
 
 
 def plain(kind: str, fields: Iterable[tuple[int, str]], begin: str, now_ns: int) -> Fields:
-    """A message's fields without private tags, dated by the wall clock, in a version of FIX.
+    """A message's fields without private tags (and 117 in an 8, where FIX 4.4 has none), dated by the wall clock, in a version.
 
     >>> plain("8", [(150, "F"), (39, "1"), (151, "5"), (60, "19700101-00:00:00"), (20001, "7")], "FIX.4.2", 10**18)
     [(20, '0'), (150, '1'), (39, '1'), (151, '5'), (60, '20010909-01:46:40.000')]
@@ -92,7 +92,7 @@ def plain(kind: str, fields: Iterable[tuple[int, str]], begin: str, now_ns: int)
     known = [
         (tag, now if tag == t.TRANSACT_TIME else value)
         for tag, value in fields
-        if tag not in _PRIVATE
+        if tag not in _PRIVATE and not (kind == t.EXECUTION_REPORT and tag == t.QUOTE_ID)
     ]
     return _older(kind, known) if begin == _OLD else known
 

@@ -8,19 +8,21 @@ from exchange.fix import acceptor, positions, translate
 from exchange.fix.counterparties import Counterparty
 from exchange.fix.hosted_dialect import HostedDialect
 from exchange.fix.publisher import Publisher
+from exchange.fix.quotes import QuoteService
 from exchange.fix.reports import none_to_report, plain, plain_report
 from tercel import TercelError
-from tercel.core import Pace, Venue, check_capabilities, orders as o
+from tercel.core import Pace, QuoteEvent, Venue, check_capabilities, orders as o
 from tercel.fix import PLAIN, Fields, Message, RefusedError, line, scales, tags as t
 
 ORDERS: Final = (t.NEW_ORDER, t.REPLACE, t.CANCEL, t.STATUS, t.MASS_STATUS, t.MASS_CANCEL)
 TAKES: Final = frozenset(
     {
         *(*ORDERS, t.MARKET_DATA_REQUEST, t.SECURITY_LIST_REQUEST, t.POSITIONS_REQUEST),
-        *(t.STEP, t.BUSINESS_REJECT, t.DONT_KNOW),
+        *(t.STEP, t.BUSINESS_REJECT, t.DONT_KNOW, t.QUOTE_REQUEST, t.QUOTE_RESPONSE),
     }
 )
 """What a server takes."""
+_QUOTES: Final = (t.QUOTE_REQUEST, t.QUOTE_RESPONSE)
 # A counterparty that cannot use what it received.
 _IGNORED: Final = frozenset({t.REJECT, t.BUSINESS_REJECT, t.DONT_KNOW})
 # Fields that change what an order does, in ways that no venue here knows.
@@ -76,6 +78,14 @@ class VenueService:
         self._publisher = Publisher(
             venue, parties, self._scales, self._send, not self._free, self.hosted
         )
+        self.quotes = QuoteService(
+            venue,
+            parties,
+            self._scales,
+            self._send,
+            wall_ns,
+            pace.speed if pace is not None else 1.0,
+        )
         self._copies = [party for party in parties.values() if party.login.copies]
 
     def begin(self) -> None:
@@ -107,11 +117,12 @@ class VenueService:
         kind = message.kind
         if kind in _IGNORED:
             return
-        if party.login.copies and kind in ORDERS:
+        gives = (*ORDERS, *_QUOTES)
+        if party.login.copies and kind in gives:
             self._business_reject(
                 party, message, "this login gets copies, and gives no orders", t.NOT_AUTHORIZED
             )
-        elif party.login.risk and kind in ORDERS and kind != t.MASS_CANCEL:
+        elif party.login.risk and kind in gives and kind != t.MASS_CANCEL:
             self._business_reject(
                 party, message, "this login cancels, and gives no orders", t.NOT_AUTHORIZED
             )
@@ -124,12 +135,24 @@ class VenueService:
             self._publisher.list(party, message)
         elif kind == t.POSITIONS_REQUEST:
             self._positions(party, message)
-        elif party.own:
+        elif kind in _QUOTES and self.quotes.offered:
+            self._quoting(party, message)
+        elif party.own and kind not in _QUOTES:
             self._step(party, message)
         else:
             self._business_reject(
                 party, message, "this message type is not supported", t.NOT_SUPPORTED
             )
+
+    def _quoting(self, party: Counterparty, message: Message) -> None:
+        """A request for quotes, or the answer to a quote."""
+        if message.kind == t.QUOTE_REQUEST:
+            until = self.quotes.request(party, message, lambda account: self._claim(party, account))
+        else:
+            until = self.venue.now_ns
+            if (order := self.quotes.respond(party, message)) is not None:
+                self._command(party, order)
+        self._stir(party, until)
 
     def _positions(self, party: Counterparty, message: Message) -> None:
         """Who gives no orders sees what it gets copies of; an account is its owner's alone."""
@@ -174,6 +197,8 @@ class VenueService:
                 and command.cl_ord_id in party.orders
             ):
                 command = o.StatusRequest(command.cl_ord_id, command.account, command.sent_ns)
+            if isinstance(command, o.QuotedOrder):
+                self.quotes.check(party, command)
             hit = 0
             for one in self._accounts_of(party, command):
                 if not party.login.risk:
@@ -225,8 +250,11 @@ class VenueService:
 
     def _stir(self, party: Counterparty, until_ns: int) -> None:
         """Advance a clock that no counterparty moves up to the answer, for one that cannot ask for it."""
-        if not (self._free or self._stepper or party.own):
+        moves = not (self._free or self._stepper or party.own)
+        while moves:
+            before = self.venue.now_ns
             self._pass_on(self.venue.step(until_ns))
+            moves = not party.outbox and before < self.venue.now_ns < until_ns
 
     def _accounts_of(self, party: Counterparty, command: o.Command) -> list[o.Command]:
         """A command for every account that it means."""
@@ -392,6 +420,8 @@ class VenueService:
                 owner = self._owner.get(event.account)
                 if owner is not None:
                     self._report(self._parties[owner], event)
+            elif isinstance(event, QuoteEvent):
+                self.quotes.say(event)
         for name, host in self.hosted.items():
             for message in host.due():
                 self._take(self._parties[name], message)
@@ -413,9 +443,12 @@ class VenueService:
         new, scale = party.book(event), self._scales.get(event.instrument, PLAIN)
         average = round(party.average(event) * scale.tick, 9)
         if party.own:
-            self._send(party, t.EXECUTION_REPORT, translate.report_out(event, scale, average))
+            fields: Fields = translate.report_out(event, scale, average)
         elif new:  # a stranger that asks for a status does not get its trades again
-            self._send(party, t.EXECUTION_REPORT, plain_report(party, event, scale, average))
+            fields = plain_report(party, event, scale, average)
+        else:
+            return
+        self._send(party, t.EXECUTION_REPORT, self.quotes.about(party, event.cl_ord_id, fields))
         if new and self._copies:
             self._copy(
                 party, event.account, translate.report_out(event, scale, average, exact=False)

@@ -42,6 +42,8 @@ _OF_ORDERS: Final = (
     ("unknown instrument", acceptor.UNKNOWN_SYMBOL),
     ("too late", acceptor.TOO_LATE_TO_ENTER),
     (" lots; ", t.INCORRECT_QUANTITY),
+    ("has expired", acceptor.STALE_ORDER),
+    ("was withdrawn", acceptor.STALE_ORDER),
     ("places for client orders", acceptor.EXCEEDS_LIMIT),
 )
 
@@ -86,6 +88,16 @@ def command_in(kind: str, tags: Tags, known: Mapping[str, PriceScale], now_ns: i
             raise RefusedError("40=2 in a replace", "40=1", t.UNSUPPORTED)
         orig = need(tags, t.ORIG_CL_ORD_ID)
         return o.ReplaceOrder(name, orig, instrument, side, lots, price, account, parent, sent_ns)
+    if t.QUOTE_ID in tags or tags[t.ORD_TYPE] == t.PREVIOUSLY_QUOTED:
+        if tags.get(t.TIME_IN_FORCE) != t.FILL_OR_KILL:
+            raise RefusedError(
+                "59=4 in an order that takes a quote",
+                f"59={tags.get(t.TIME_IN_FORCE)}",
+                t.UNSUPPORTED,
+            )
+        quote = need(tags, t.QUOTE_ID)
+        terms = lots, price, o.Tif.IOC, account, parent, sent_ns
+        return o.QuotedOrder(name, instrument, side, *terms, quote)
     tif = acceptor.TIFS.get(tags.get(t.TIME_IN_FORCE, t.TIF_CODES[o.Tif.DAY]))
     if tif is None:
         raise RefusedError("59=0 or 59=3", f"59={tags[t.TIME_IN_FORCE]}", t.UNSUPPORTED)
@@ -114,7 +126,7 @@ def _price(tags: Tags, scale: PriceScale) -> int | None:
     kind = need(tags, t.ORD_TYPE)
     if kind == t.MARKET:
         return None
-    if kind != t.LIMIT:
+    if kind not in (t.LIMIT, t.PREVIOUSLY_QUOTED):
         raise RefusedError("40=1 or 40=2", f"40={kind}", t.UNSUPPORTED)
     return scale.ticks(need(tags, t.PRICE))
 

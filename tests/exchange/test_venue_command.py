@@ -30,13 +30,16 @@ def refused(*arguments: str) -> str:
 @pytest.mark.long
 def test_it_serves_until_it_is_told_to_end() -> None:
     process = subprocess.Popen(
-        [*COMMAND, "--port", "0", "--json"], stdout=subprocess.PIPE, text=True
+        [*COMMAND, "--port", "0", "--dealers", "equity", "--json"],
+        stdout=subprocess.PIPE,
+        text=True,
     )
     assert process.stdout is not None
     said = json.loads(process.stdout.readline())
     try:
         assert said["stepped"]
         venue = FixVenue(said["host"], said["port"], "TRADER")
+        assert venue.capabilities.quotes is not None
         venue.subscribe(said["instruments"][0])
         events = venue.step(venue.now_ns + 10**10)
         assert isinstance(events[0], MarketRows)
@@ -83,6 +86,8 @@ def test_who_does_not_know_the_word_is_not_let_in(tmp_path: Path) -> None:
         (["--market", "nope"], "csco-santa-fe"),
         (["--symbol", "X"], "--tape"),
         (["--login", "a b"], "CompID"),
+        (["--dealers", "nobody"], "gbpusd"),
+        (["--dealers", "equity", "--store", "x"], "without --store"),
         (["--market", "csco-santa-fe", "--tape", "lake"], "either"),
     ],
 )

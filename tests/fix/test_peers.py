@@ -19,6 +19,7 @@ from tests.parts import whole
 from tests.waiting import until
 
 from tercel.core import orders as o
+from tercel.core.quotes import Quote, QuoteRequest, QuoteStatus
 from tercel.fix.client import FixVenue
 from tercel.fix.connection import WaitLimits
 
@@ -32,6 +33,7 @@ host = "127.0.0.1"
 port = {port}
 [orders]
 positions = "{positions}"
+quotes = "{quotes}"
 [[symbol]]
 name = "XYZ"
 tick = 0.01
@@ -90,7 +92,10 @@ def venue(request, port, tmp_path, profile):
     process = started(words, tmp_path, port, around)
     told = profile(
         PROFILE.format(
-            base="generic-42" if old else "generic-44", port=port, positions="" if old else "TQ"
+            base="generic-42" if old else "generic-44",
+            port=port,
+            positions="" if old else "TQ",
+            quotes="" if old else "order",
         )
     )
     try:
@@ -203,6 +208,32 @@ def test_positions_are_told(venue):
             lots,
             "",
         )
+
+
+def test_quotes_are_asked_for_taken_and_passed(venue):
+    if (dealers := venue.capabilities.quotes) is None:
+        pytest.skip("FIX 4.2 has no QuoteResponse")
+    now = venue.now_ns
+    asked = QuoteRequest("r1", "XYZ", 1, 3, now + 30 * 10**9, "acc", now, ("D1", "D2", "D3"))
+    dealers.request_quotes(asked)
+    quotes = heard(venue, 3, Quote)
+    assert [(one.dealer, one.offer, one.lots) for one in quotes] == [
+        ("D1", 10001, 3),
+        ("D2", 10002, 3),
+        ("D3", 10003, 3),
+    ]
+    assert {one.until_ns // 10**6 for one in quotes} == {asked.until_ns // 10**6}
+    terms = ("XYZ", 1, 3, 10001, o.Tif.IOC, "acc", "p", now)
+    venue.send(o.QuotedOrder("p.1", *terms, quotes[0].id))
+    new, filled = heard(venue, 2)
+    assert (new.exec_type, filled.status) == (o.ExecType.NEW, o.OrdStatus.FILLED)
+    assert (whole(filled.last_qty), whole(filled.last_px)) == (3, 10001)
+    venue.send(o.QuotedOrder("p.2", *terms, quotes[0].id))
+    (again,) = heard(venue, 1)
+    assert (again.status, again.text) == (o.OrdStatus.REJECTED, "the quote 'r1-0' was taken")
+    dealers.pass_quotes("r1")
+    passed = heard(venue, 2, QuoteStatus)
+    assert [(one.id, one.status) for one in passed] == [("r1-1", "passed"), ("r1-2", "passed")]
 
 
 def test_a_mass_cancel_that_the_venue_does_not_know_is_made_for_each_order(venue):

@@ -40,6 +40,7 @@ from tercel.core.jit import late_kernel as late_kernel
 from tercel.core.kernel_keys import cache_root as cache_root
 from tercel.core.messages import Posture as Posture
 from tercel.core.messages import Style as Style
+from tercel.core.open_quotes import OpenQuotes as OpenQuotes
 from tercel.core.orders import ONE as ONE
 from tercel.core.orders import PAID_ONE as PAID_ONE
 from tercel.core.orders import REBOOKS as REBOOKS
@@ -53,6 +54,7 @@ from tercel.core.orders import MarketRows as MarketRows
 from tercel.core.orders import MassCancel as MassCancel
 from tercel.core.orders import NewOrder as NewOrder
 from tercel.core.orders import OrdStatus as OrdStatus
+from tercel.core.orders import QuotedOrder as QuotedOrder
 from tercel.core.orders import ReplaceOrder as ReplaceOrder
 from tercel.core.orders import Report as Report
 from tercel.core.orders import StatusRequest as StatusRequest
@@ -76,6 +78,13 @@ from tercel.core.ports import Venue as Venue
 from tercel.core.ports import check_capabilities as check_capabilities
 from tercel.core.progress import progress as progress_bar
 from tercel.core.progress import say as say_progress
+from tercel.core.quotes import Quote as Quote
+from tercel.core.quotes import QuoteCancel as QuoteCancel
+from tercel.core.quotes import QuoteEvent as QuoteEvent
+from tercel.core.quotes import QuoteReject as QuoteReject
+from tercel.core.quotes import QuoteRequest as QuoteRequest
+from tercel.core.quotes import QuoteState as QuoteState
+from tercel.core.quotes import QuoteStatus as QuoteStatus
 from tercel.core.report.cells import csv_text as csv_text
 from tercel.core.report.svg import write_page as write_page
 from tercel.core.seeds import mix as mix_seeds
@@ -171,12 +180,21 @@ __all__ = [
     "MarketRows",
     "MassCancel",
     "NewOrder",
+    "OpenQuotes",
     "OrdStatus",
     "Pace",
     "Packed",
     "PolicyError",
     "Pool",
     "Posture",
+    "Quote",
+    "QuoteCancel",
+    "QuoteEvent",
+    "QuoteReject",
+    "QuoteRequest",
+    "QuoteState",
+    "QuoteStatus",
+    "QuotedOrder",
     "Record",
     "ReplaceOrder",
     "Report",

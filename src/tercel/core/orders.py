@@ -17,6 +17,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from tercel.core.errors import VenueError
+from tercel.core.quotes import QuoteEvent
 from tercel.core.vocabulary import LEAST_TICK, MOST_LOTS, MOST_TICK
 
 if TYPE_CHECKING:
@@ -250,6 +251,13 @@ class NewOrder:
     parent: str
     sent_ns: int
     orig: ClassVar[str] = ""
+
+
+@dataclass(frozen=True, slots=True)
+class QuotedOrder(NewOrder):
+    """An order that takes a dealer's quote (`core.quotes`) at its price: it is filled at once, or over."""
+
+    quote: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -507,7 +515,7 @@ class Holdings:
 
 ClientEvent = Report | CancelReject | MarketRows | LinkStatus | Unread
 """What is passed on to others, who hold an account or follow a market."""
-VenueEvent = ClientEvent | Holdings
+VenueEvent = ClientEvent | Holdings | QuoteEvent
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ class Pace:
     ----------
     clock : Clock
     speed : float
-        Venue seconds a second.
+        Venue seconds a second; an attribute, too.
 
     Raises
     ------
@@ -29,7 +29,7 @@ class Pace:
         if not 0 < speed <= FASTEST:
             raise ConfigError("a speed above 0 and at most a million", f"{speed}", "1 is real time")
         self._clock = clock
-        self._speed = speed
+        self.speed = speed
         self._began = (0, 0)
 
     def begin(self, venue_ns: int) -> None:
@@ -40,11 +40,11 @@ class Pace:
     def now_ns(self) -> int:
         """Current time of the venue, ns."""
         clock_ns, venue_ns = self._began
-        return venue_ns + int((self._clock.now_ns() - clock_ns) * self._speed)
+        return venue_ns + int((self._clock.now_ns() - clock_ns) * self.speed)
 
     def wait(self, until_ns: int) -> int:
         """Sleep until a time of the venue, a tenth of a second at most; the time that it has come to by then."""
-        early = round((until_ns - self.now_ns) / self._speed)
+        early = round((until_ns - self.now_ns) / self.speed)
         if early > 0:
             self._clock.sleep_ns(min(early, LONGEST_NS))
         return min(self.now_ns, until_ns) if early > LONGEST_NS else until_ns

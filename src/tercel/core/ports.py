@@ -8,6 +8,7 @@ from typing import Any, Final, Protocol, Self, TypeVar, get_args, get_type_hints
 
 from tercel.core.errors import VenueError
 from tercel.core.orders import CancelReject, Command, Listing, Report, Unread, VenueEvent
+from tercel.core.quotes import QuoteRequest
 
 # -- capabilities ---------------------------------------------------------------------------------
 # What a venue can do beyond its port: a named protocol each, and the absence of each declared.
@@ -119,6 +120,30 @@ class TakesParents(Protocol):
         """Say that this session ends in order: its open orders are cancelled, which needs no alarm."""
 
 
+class AsksForQuotes(Protocol):
+    """A venue where dealers quote: answers (`core.quotes`) come with later steps, and a `core.orders.QuotedOrder` takes one."""
+
+    def request_quotes(self, request: QuoteRequest) -> None:
+        """Ask dealers for quotes.
+
+        Raises
+        ------
+        VenueError
+            When the link is down: nothing was sent.
+        OrderError
+            For a request that cannot be one.
+        """
+
+    def pass_quotes(self, request: str, quotes: Sequence[str] = ()) -> None:
+        """Pass some quotes of a request, all open ones where none is named: their dealers are informed, and no order takes them.
+
+        Raises
+        ------
+        VenueError
+            When the link is down: nothing was sent.
+        """
+
+
 class Disowns(Protocol):
     """A venue that accepts word of reports that were set aside (FIX: a DK, 35=Q, or a business reject, 35=j)."""
 
@@ -151,7 +176,7 @@ class Capabilities:
         It answers with an order's status when asked (StatusRequest).
     simulated : bool
         Its market is made or replayed: whatever is traded there, no money is behind it.
-    connection, reconnects, session, executions, positions, position_reports, parents, disowns, depth
+    connection, reconnects, session, executions, positions, position_reports, parents, disowns, depth, quotes
         See the protocol of each.
 
     >>> Capabilities().positions is None, Capabilities().up
@@ -170,6 +195,7 @@ class Capabilities:
     parents: TakesParents | None = None
     disowns: Disowns | None = None
     depth: TellsDepth | None = None
+    quotes: AsksForQuotes | None = None
 
     @property
     def up(self) -> bool:

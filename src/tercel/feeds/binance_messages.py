@@ -66,7 +66,7 @@ class BinanceTrade:
 
 
 @dataclass(frozen=True)
-class Quote:
+class BookTicker:
     """Best bid and ask after update `last`."""
 
     last: int
@@ -82,7 +82,7 @@ class BinanceMarket:
     symbol: str
     book: list[DepthDiff | Snapshot] = field(default_factory=list)
     trades: list[BinanceTrade] = field(default_factory=list)
-    quotes: list[Quote] = field(default_factory=list)
+    quotes: list[BookTicker] = field(default_factory=list)
     off_book: int = 0
     """Prints that no order in the book made: insurance fund, deleveraging."""
     tick: int = 0
@@ -208,7 +208,7 @@ class _Reader:
         market = self._market(data, venue)
         bid = (self.scaled(data["b"], line.where), self.scaled(data["B"], line.where))
         ask = (self.scaled(data["a"], line.where), self.scaled(data["A"], line.where))
-        market.quotes.append(Quote(int(data["u"]), bid, ask))
+        market.quotes.append(BookTicker(int(data["u"]), bid, ask))
 
     def _snapshot(self, data: Message, line: CaptureLine) -> None:
         snapshot = snapshot_of(data, line.recv_ns, lambda text: self.scaled(text, line.where))

@@ -41,6 +41,10 @@ from tercel.fix.protocol.settings import SessionEvent as SessionEvent
 from tercel.fix.protocol.settings import SessionEventKind as SessionEventKind
 from tercel.fix.protocol.settings import SessionSettings as SessionSettings
 from tercel.fix.protocol.settings import SessionTimes as SessionTimes
+from tercel.fix.quotes import QUOTE_STATES as QUOTE_STATES
+from tercel.fix.quotes import QuoteDesk as QuoteDesk
+from tercel.fix.quotes import dealers_in as dealers_in
+from tercel.fix.quotes import dealers_out as dealers_out
 from tercel.fix.report_reader import NEVER as NEVER
 from tercel.fix.report_reader import NONE_FOUND as NONE_FOUND
 from tercel.fix.report_reader import NOT_AUTHORIZED as NOT_AUTHORIZED
@@ -89,6 +93,7 @@ __all__ = [
     "OTHER",
     "PLAIN",
     "POSITIONS",
+    "QUOTE_STATES",
     "RAW",
     "REJECTED",
     "SHIPPED_PROFILES",
@@ -113,6 +118,7 @@ __all__ = [
     "Outcome",
     "PriceScale",
     "ProfileTerms",
+    "QuoteDesk",
     "RefusedError",
     "Secret",
     "SequenceNumbers",
@@ -130,6 +136,8 @@ __all__ = [
     "TlsSettings",
     "WaitLimits",
     "answered",
+    "dealers_in",
+    "dealers_out",
     "ed25519_key",
     "encode",
     "line",

@@ -35,6 +35,7 @@ from tercel.fix.link import FixLink, address_of, market_terms, no_logon, outage
 from tercel.fix.profiles import ProfileTerms, load
 from tercel.fix.protocol.message import Message
 from tercel.fix.protocol.settings import SessionEvent, SessionEventKind
+from tercel.fix.quotes import QuoteDesk
 from tercel.fix.report_reader import PositionQuestions
 from tercel.fix.standard import StandardDialect
 from tercel.fix.store import ReceivedMark
@@ -132,6 +133,16 @@ class FixVenue(Closing):
             clock,
             self._patience.logon_s,
         )
+        self._quotes = QuoteDesk(
+            terms,
+            self._dialect.scales,
+            self._dialect.own_name,
+            lambda: self._name("R"),
+            self._send,
+            lambda: self.now_ns - (0 if self._own else self.ahead_ns or 0),
+            clock,
+        )
+        self._offers_quotes = bool(terms.profile.orders.quotes)
         try:
             if store is not None:
                 self._received = ReceivedMark(store)
@@ -200,6 +211,7 @@ class FixVenue(Closing):
         if answer is None:
             raise VenueError(f"the instruments of {self._feed.name}", "a broken link", "try again")
         self._stepped = answer.stepped and not self._follow
+        self._offers_quotes = self._offers_quotes or answer.quotes
         self._now_ns = answer.ns
         self._early = early
         return answer.listings
@@ -246,6 +258,12 @@ class FixVenue(Closing):
         now = self._link.now_ns() if not self._own else self._now_ns
         if link is self._link and (events_found := self._questions.read(message, now)) is not None:
             self._queue += ((message.number, one) for one in events_found)
+            return
+        if link is self._link and (quotes_found := self._quotes.read(message, now)) is not None:
+            for one in quotes_found:
+                if isinstance(one, o.Report) and isinstance(self._dialect, StandardDialect):
+                    self._dialect.memory.update(one)
+                self._queue.append((message.number, one))
             return
         if message.kind == t.REJECT and self._own:
             found = [
@@ -359,6 +377,7 @@ class FixVenue(Closing):
             disowns=self,
             depth=self,
             position_reports=self._questions if orders.positions else None,
+            quotes=self._quotes if self._offers_quotes else None,
         )
 
     @property
@@ -434,6 +453,9 @@ class FixVenue(Closing):
         if not self.up:
             why = self._link.why or "it is down"
             raise VenueError(f"a link to {self._link.name}", f"none: {why}", "wait until it is up")
+        if isinstance(command, o.QuotedOrder) and (no := self._quotes.hit(command)) is not None:
+            self._queue.append((0, no))
+            return
         ready, note = self._dialect.commands(command)
         if note:
             self._queue.append((0, o.LinkStatus(True, self.now_ns, note)))
@@ -537,6 +559,8 @@ class FixVenue(Closing):
         self._taken = max(self._taken, number)
         if isinstance(item, PendingFault):
             raise item.error
+        if isinstance(item, o.Report):
+            self._quotes.heard(item)
         return item
 
     def close(self) -> None:

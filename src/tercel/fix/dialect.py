@@ -25,6 +25,7 @@ from tercel.core import orders as o
 from tercel.core.arrays import Ints
 from tercel.core.errors import TercelError, VenueError, check_known
 from tercel.core.installation import proof
+from tercel.core.quotes import QuoteReject, QuoteRequest
 from tercel.core.vocabulary import BUY, SELL
 from tercel.fix import tags as t, translate
 from tercel.fix.protocol.dictionary import Dictionary, read_toml
@@ -174,7 +175,7 @@ class OutgoingMessage:
 
     kind: str
     fields: Fields
-    about: o.Command | o.Report | o.CancelReject | o.Unread | None
+    about: "Sent | None"
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +186,7 @@ class StepAnswer:
     ns: int = 0
     listings: tuple[o.Listing, ...] = ()
     stepped: bool = False
+    quotes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +214,7 @@ def refused(event: SessionEvent, own_name: Callable[[str], str], now: int) -> o.
     )
 
 
-Sent = o.Command | o.Report | o.CancelReject | o.Unread
+Sent = o.Command | QuoteRequest | o.Report | o.CancelReject | o.Unread
 
 
 class RejectTracker:
@@ -273,6 +275,9 @@ class RejectTracker:
             )
         if isinstance(command, o.StatusRequest | o.MassCancel):
             return o.Unread(f"{command}", f"the venue does not take it: {text}", now_ns)
+        if isinstance(command, QuoteRequest):
+            where = "", command.instrument, command.account, now_ns
+            return QuoteReject(command.id, *where, text)
         if command is not None:
             return o.LinkStatus(True, now_ns, f"the venue does not take our answer: {text}")
         return PendingFault(
@@ -374,6 +379,7 @@ class OwnDialect(RejectTracker):
                     int(tags[t.EXACT_NS]),
                     tuple(listings_in(message)),
                     tags[t.STEPPED] == "Y",
+                    tags.get(t.QUOTES) == "Y",
                 )
             ]
         if kind == t.MASS_CANCEL_REPORT:

@@ -22,6 +22,11 @@ FILE: Final = "orders.jsonl"
 MOST_STORED: Final = 10_000
 """Commands that are remembered, beside orders that may still trade."""
 _MOST_ASKED: Final = 10_000
+_KINDS: Final[dict[type, str]] = {
+    o.NewOrder: "new",
+    o.ReplaceOrder: "replace",
+    o.CancelOrder: "cancel",
+}
 _DIGITS: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
@@ -50,6 +55,8 @@ class SentOrder:
         ClOrdID of the cancel in the same message, where it is such a new one.
     skipped : bool
         The venue asked for it again over a later connection, and received a gap fill instead.
+    quote : str
+        The quote that it takes: it does not enter the book.
     """
 
     wire: str
@@ -68,6 +75,7 @@ class SentOrder:
     base_qty: int = 0
     swaps: str = ""
     skipped: bool = False
+    quote: str = ""
 
     @property
     def live(self) -> bool:
@@ -222,10 +230,9 @@ class OrderMemory:
             lots,
             price,
             parent,
-            {o.NewOrder: "new", o.ReplaceOrder: "replace", o.CancelOrder: "cancel"}.get(
-                type(command), "mass"
-            ),
+            next((kind for of, kind in _KINDS.items() if isinstance(command, of)), "mass"),
             old.order_id if old else "",
+            quote=command.quote if isinstance(command, o.QuotedOrder) else "",
         )
         self.write(sent)
         self._forget(2)

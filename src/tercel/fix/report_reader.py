@@ -102,6 +102,7 @@ class ReportReader:
             For what it cannot have meant.
         """
         wire, orig = message.get(t.CL_ORD_ID), message.get(t.ORIG_CL_ORD_ID)
+        wire = wire or message.get(t.QUOTE_RESP_ID)
         sent, old = self._memory.by_wire.get(wire), self._memory.by_wire.get(orig)
         if (
             old is None

@@ -16,7 +16,16 @@ from tercel.fix.profiles import ProfileTerms
 from tercel.fix.protocol.message import Message, utc_text
 from tercel.fix.report_reader import HEADLINE, ReportReader
 from tercel.fix.shown_book import IDS, ShownBook
-from tercel.fix.translate import PLAIN, Fields, PriceScale, RefusedError, named, side_code
+from tercel.fix.translate import (
+    PLAIN,
+    Fields,
+    PriceScale,
+    RefusedError,
+    named,
+    quoted,
+    response_out,
+    side_code,
+)
 
 AMEND: Final = "XAK"
 CANCEL_AND_NEW: Final = "XCN"
@@ -75,12 +84,16 @@ class StandardDialect(RejectTracker):
             For a command that the venue's messages cannot express.
         """
         if isinstance(command, o.NewOrder):
-            if (book := self._books.get(command.instrument)) is not None:
+            book = self._books.get(command.instrument)
+            if book is not None and not isinstance(command, o.QuotedOrder):
                 rests = command.tif is not o.Tif.IOC
                 book.expect(command.cl_ord_id, command.side, command.price, rests)
             sent = self.memory.record(command)
-            terms = self._order_terms(sent, command.tif)
-            return [self._ready(t.NEW_ORDER, [*self._head(sent), *terms], command)], ""
+            terms = [*self._head(sent), *self._order_terms(sent, command.tif)]
+            if isinstance(command, o.QuotedOrder) and self._orders.quotes == "response":
+                fields = response_out(sent.wire, terms, command.quote)
+                return [self._ready(t.QUOTE_RESPONSE, fields, command)], ""
+            return [self._ready(t.NEW_ORDER, quoted(terms, command), command)], ""
         if isinstance(command, o.ReplaceOrder):
             return [self._replace(command)], ""
         if isinstance(command, o.CancelOrder):
@@ -369,7 +382,9 @@ class StandardDialect(RejectTracker):
                 continue
             self._seen.add(seen)
             book = self._books.get(report.instrument)
-            if book is None or report.exec_type is o.ExecType.STATUS:
+            sent = self.memory.by_name.get(report.cl_ord_id)
+            quoted_order = sent is not None and bool(sent.quote)
+            if book is None or quoted_order or report.exec_type is o.ExecType.STATUS:
                 found.append(self._numbered(report, -1))
                 continue
             dated = replace(

@@ -38,6 +38,21 @@ TEXT: Final = 58
 TIME_IN_FORCE: Final = 59
 TRANSACT_TIME: Final = 60
 POSS_RESEND: Final = 97
+VALID_UNTIL: Final = 62
+QUOTE_ID: Final = 117
+EXPIRE_TIME: Final = 126
+QUOTE_REQ_ID: Final = 131
+BID_PX: Final = 132
+OFFER_PX: Final = 133
+BID_SIZE: Final = 134
+OFFER_SIZE: Final = 135
+NO_QUOTE_ENTRIES: Final = 295
+QUOTE_STATUS: Final = 297
+QUOTE_CANCEL_TYPE: Final = 298
+QUOTE_TYPE: Final = 537
+QUOTE_REJECT_REASON: Final = 658
+QUOTE_RESP_ID: Final = 693
+QUOTE_RESP_TYPE: Final = 694
 ON_BEHALF_OF: Final = 115
 CXL_REJ_REASON: Final = 102
 ORD_REJ_REASON: Final = 103
@@ -119,6 +134,8 @@ FEED_LEVELS: Final = 20018
 """Levels that the feed behind an instrument shows; 0: all of them."""
 VENUE_FEES: Final = 20019
 """Four numbers: what the venue charges (`core.orders.Listing`); left out where it charges nothing."""
+QUOTES: Final = 20020
+"""Y: dealers answer requests for quotes there."""
 STEPPED: Final = 20016
 """Y: the venue's clock is moved by U1; N: it runs by itself."""
 
@@ -142,6 +159,12 @@ INCREMENT: Final = "X"
 MARKET_DATA_REJECT: Final = "Y"
 SECURITY_LIST_REQUEST: Final = "x"
 SECURITY_LIST: Final = "y"
+QUOTE_REQUEST: Final = "R"
+QUOTE: Final = "S"
+QUOTE_CANCEL: Final = "Z"
+QUOTE_REQUEST_REJECT: Final = "AG"
+QUOTE_STATUS_REPORT: Final = "AI"
+QUOTE_RESPONSE: Final = "AJ"
 POSITIONS_REQUEST: Final = "AN"
 POSITIONS_ACK: Final = "AO"
 POSITION_REPORT: Final = "AP"
@@ -204,6 +227,13 @@ NO_SIDE_CODE: Final = "7"
 """Undisclosed: what must have a side, and has none."""
 MARKET: Final = "1"
 LIMIT: Final = "2"
+PREVIOUSLY_QUOTED: Final = "D"
+FILL_OR_KILL: Final = "4"
+HIT: Final = "1"
+PASS: Final = "6"
+"""QuoteRespType (694)."""
+LIQUIDITY_PROVIDER: Final = "35"
+"""PartyRole (452) of a dealer."""
 NO_SYMBOL: Final = "[N/A]"
 NO_NAME: Final = "NONE"
 """Where FIX demands a name and there is none."""

@@ -292,7 +292,24 @@ def command_out(command: o.Command, scale: PriceScale = PLAIN) -> tuple[str, Fie
     fields += [(t.PARENT, named(command.parent))]
     if isinstance(command, o.ReplaceOrder):
         return t.REPLACE, present([*fields, (t.ORIG_CL_ORD_ID, named(command.orig))])
-    return t.NEW_ORDER, present([*fields, (t.TIME_IN_FORCE, t.TIF_CODES[command.tif])])
+    fields += [(t.TIME_IN_FORCE, t.TIF_CODES[command.tif])]
+    return t.NEW_ORDER, present(quoted(fields, command))
+
+
+def quoted(fields: Fields, command: o.NewOrder) -> Fields:
+    """Fields of an order; one that takes a quote (117) is previously quoted (40=D), fill or kill (59=4)."""
+    if not isinstance(command, o.QuotedOrder):
+        return fields
+    codes = {t.ORD_TYPE: t.PREVIOUSLY_QUOTED, t.TIME_IN_FORCE: t.FILL_OR_KILL}
+    own = [(tag, codes.get(tag, value)) for tag, value in fields]
+    return [*own, (t.QUOTE_ID, named(command.quote))]
+
+
+def response_out(wire: str, fields: Fields, quote: str) -> Fields:
+    """Fields of an order as those of a QuoteResponse that hits its quote (694=1)."""
+    gone = (t.ORD_TYPE, t.TIME_IN_FORCE)
+    head = [(t.QUOTE_RESP_ID, wire), (t.QUOTE_ID, named(quote)), (t.QUOTE_RESP_TYPE, t.HIT)]
+    return [*head, *(field for field in fields if field[0] not in gone)]
 
 
 def need(tags: Tags, tag: int, reason: str = t.OTHER) -> str:

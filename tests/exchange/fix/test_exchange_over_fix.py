@@ -7,11 +7,13 @@ from tests.fix.elsewhere import ANYWHERE, ELSEWHERE, failed
 
 from certify.fix.suite import certify
 from certify.kits.venue import VenueConformance
+from exchange.dealers import DealerVenue, mid_of
 from exchange.fix.counterparties import Login
 from exchange.fix.server import serve_fix
 from tercel.execution.task import Latency, Task
 from tercel.fix.link import Address
 from tercel.lab.evaluation.episodes import seeded_plan
+from tercel.market.dealers import load_panel
 from tercel.market.flow.preset import load
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import Source, reactive
@@ -28,7 +30,8 @@ class TestOverFix(VenueConformance):
     def venue(self, csco, serve, connect):
         latency = EntryLatency("exponential", 1_000_000, 5_000_000)
         markets = {"A": MarketSpec(csco, 1), "B": MarketSpec(csco, 2)}
-        serve(venue=SimulatedExchange(markets, latency=latency))
+        exchange = SimulatedExchange(markets, latency=latency)
+        serve(venue=DealerVenue(exchange, load_panel("equity"), mid_of(exchange)))
         return connect()
 
 

@@ -10,6 +10,7 @@ const MARKET = 100
 const [port, folder] = [Number(process.argv[2]), process.argv[3]]
 const orders = new Map()
 const used = new Set()
+const quotes = new Map()
 let count = 0
 
 class Venue extends AsciiSession {
@@ -22,7 +23,7 @@ class Venue extends AsciiSession {
 
   onApplicationMsg (kind, view) {
     const said = view.toObject()
-    const known = { D: 'placed', G: 'replaced', F: 'cancelled', H: 'asked', V: 'shown', AN: 'held' }[kind]
+    const known = { D: 'placed', G: 'replaced', F: 'cancelled', H: 'asked', V: 'shown', AN: 'held', R: 'quoted', AJ: 'passed' }[kind]
     if (known) {
       this[known](said)
     } else {
@@ -52,9 +53,40 @@ class Venue extends AsciiSession {
       Object.assign(order, { status: '8', id: 'NONE', qty: 0 })
       return this.report(order, '8', { OrdRejReason: again ? 6 : 1, Text: again ? 'again?' : 'no such thing' })
     }
+    if (said.QuoteID && quotes.get(said.QuoteID) !== order.price) {
+      Object.assign(order, { status: '8', id: 'NONE', qty: 0 })
+      return this.report(order, '8', { OrdRejReason: 8, Text: 'no such quote' })
+    }
     orders.set(order.name, order)
     this.report(order, '0')
+    if (said.QuoteID) {
+      quotes.delete(said.QuoteID)
+      Object.assign(order, { cum: order.qty, status: '2' })
+      return this.report(order, 'F', { LastQty: order.qty, LastPx: order.price, AvgPx: order.price })
+    }
     this.fill(order)
+  }
+
+  // each dealer that is asked offers a cent more than the one before it
+  quoted (said) {
+    const entry = said.QuotReqGrp.NoRelatedSym[0]
+    entry.Parties.NoPartyIDs.forEach((dealer, n) => {
+      const name = `${said.QuoteReqID}-${n}`
+      const price = Math.round(MARKET * 100 + n + 1) / 100
+      quotes.set(name, price)
+      this.send('S', {
+        QuoteReqID: said.QuoteReqID, QuoteID: name, QuoteType: 1, Parties: { NoPartyIDs: [dealer] },
+        Instrument: entry.Instrument, Side: entry.Side, OfferPx: price, OfferSize: entry.OrderQtyData.OrderQty,
+        ValidUntilTime: entry.ExpireTime
+      })
+    })
+  }
+
+  passed (said) {
+    const known = quotes.delete(said.QuoteID)
+    this.send('AI', {
+      QuoteID: said.QuoteID, QuoteRespID: said.QuoteRespID, Instrument: said.Instrument, QuoteStatus: known ? 11 : 9
+    })
   }
 
   fill (order) {

@@ -61,6 +61,7 @@ CHECKS: Final[tuple[Check, ...]] = (
 )
 """The order of checks. The first that refuses is reported; a person's own come after them."""
 
+_ORDERS: Final = (o.NewOrder, o.QuotedOrder, o.ReplaceOrder)
 _ALWAYS: Final = (o.CancelOrder, o.StatusRequest, o.MassCancel)
 
 
@@ -120,7 +121,7 @@ class LimitGate(ReportedCounts):
         """The first check's Denial, or None if the command may leave; counts nothing."""
         try:
             kind = type(command)
-            if kind is not o.NewOrder and kind is not o.ReplaceOrder:
+            if kind not in _ORDERS:
                 # What takes lots back, or asks, is always let through: refusing a cancel makes no position smaller.
                 return (
                     None if kind in _ALWAYS else Denial("UNKNOWN_COMMAND", f"kind={kind.__name__}")
@@ -324,7 +325,7 @@ class LimitGate(ReportedCounts):
 
     def unsent(self, command: o.Command) -> None:
         """A counted command did not leave, as the link was down: release an order's reserved lots."""
-        if type(command) is o.NewOrder:
+        if isinstance(command, o.NewOrder):
             self._fold(self._unsent, command.cl_ord_id)
         elif type(command) is o.ReplaceOrder:
             self._fold(self._drop_replace, command.cl_ord_id)

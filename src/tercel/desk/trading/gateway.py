@@ -29,6 +29,7 @@ from tercel.core.errors import JournalError, OrderError, TercelError, VenueError
 from tercel.core.lifecycle import Code, Notice
 from tercel.core.orders import Command, ExecType, NewOrder, Report
 from tercel.core.ports import Entry, Journal, Venue, check_capabilities
+from tercel.core.quotes import QUOTE_EVENTS
 from tercel.core.version import code_mark
 from tercel.desk.limits import PAUSES, Denial, LimitGate
 from tercel.desk.trading.child_orders.fold import Intake
@@ -57,6 +58,7 @@ SEVERITY: Final[Mapping[Code, str]] = {
 """Notices that become alerts."""
 DISTURBS: Final = frozenset({Code.BUSTED, Code.CORRECTED, Code.RESTATED, Code.UNREADABLE})
 """After these the executor of the order's parent is detached."""
+_PASSED_ON: Final = (o.MarketRows, *QUOTE_EVENTS)
 FREE: Final = 5
 """Refusals in a row after which an account waits."""
 FIRST_NS: Final = 100_000_000
@@ -480,12 +482,12 @@ class OrderGateway:
                     self._book(codec.next_batch(self._received))
 
     def _taken(self, events: Sequence[o.VenueEvent]) -> list[codec.OrderMessage | o.Holdings]:
-        """All but market data, sanitised."""
+        """Reports and positions, sanitised; market data and quotes pass through."""
         orders, now = self.ledger.orders, self.venue.now_ns
         return [
             self._intake.taken(event, orders, now)
             for event in events
-            if not isinstance(event, o.MarketRows)
+            if not isinstance(event, _PASSED_ON)
         ]
 
     def overhear(self, events: Sequence[o.VenueEvent]) -> None:

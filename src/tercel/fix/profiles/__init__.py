@@ -368,9 +368,20 @@ def _terms(raw: Tables, name: str, folder: Path, notes: tuple[str, ...]) -> Prof
             f"one of {dictionary.version} without",
             'positions = "", or another dictionary',
         )
+    if (
+        profile.orders.quotes
+        and dictionary is not None
+        and not dictionary.messages.keys() >= _QUOTES
+    ):
+        raise ConfigError(
+            f"a dictionary with {', '.join(sorted(_QUOTES))}, as orders.quotes of {name} has them",
+            f"one of {dictionary.version} without",
+            'quotes = "", or another dictionary',
+        )
     return ProfileTerms(name, profile, dictionary, _symbols(profile, folder), folder, notes)
 
 
+_QUOTES: Final = frozenset({t.QUOTE_REQUEST, t.QUOTE, t.QUOTE_CANCEL, t.QUOTE_REQUEST_REJECT})
 _POSITIONS: Final = frozenset({t.POSITIONS_REQUEST, t.POSITIONS_ACK, t.POSITION_REPORT})
 
 

@@ -360,6 +360,9 @@ class OrdersTable(TomlTable):
     """Whether it answers AF."""
     positions: str = Field(default="", pattern=r"^[A-Z]{0,3}$")
     """PosType (703) of the lots that an account holds, where it answers AN: TQ; empty: it tells no positions."""
+    quotes: Literal["", "order", "response"] = ""
+    """How a quote is taken where dealers answer requests for quotes (R, FIX 4.4): order: D with 117; response: AJ with 694=1;
+    empty: there are no dealers."""
     mass_cancel: Literal["all", "symbol", "none"] = "none"
     """Whether it takes q, of all orders or of one instrument's; else each order is cancelled."""
     disown: bool = True

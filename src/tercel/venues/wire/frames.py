@@ -33,7 +33,10 @@ ROWS_HEAD: Final = struct.Struct("<BqH")
 """Before the rows of market data: whether it is a snapshot, as of when, the length of the instrument's name."""
 _COMMANDS: dict[str, type[Any]] = {
     kind.__name__: kind
-    for kind in (o.NewOrder, o.CancelOrder, o.ReplaceOrder, o.StatusRequest, o.MassCancel)
+    for kind in (
+        *(o.NewOrder, o.QuotedOrder, o.CancelOrder, o.ReplaceOrder),
+        *(o.StatusRequest, o.MassCancel),
+    )
 }
 _EVENTS: dict[str, type[Any]] = {
     kind.__name__: kind for kind in (o.Report, o.CancelReject, o.LinkStatus, o.Unread, o.Listing)

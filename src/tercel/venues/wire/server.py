@@ -25,8 +25,10 @@ from tercel.core.orders import (
     VenueEvent,
 )
 from tercel.core.ports import Venue, needed
+from tercel.core.quotes import QUOTE_EVENTS
 from tercel.venues.wire import frames
 
+_NOT_ROUTED: Final = (Holdings, *QUOTE_EVENTS)
 CHUNK = 1 << 16
 MOST_WAITING = 256 << 20
 """Bytes that may wait for clients that do not read; beyond, the one for which most waits is dropped."""
@@ -338,9 +340,10 @@ class OrderServer:
     def route(
         self, events: Iterable[VenueEvent], mine: Callable[[Client, VenueEvent], bool]
     ) -> None:
-        """Queue events for the clients whose accounts they concern; answers to the server's own questions: none."""
+        """Queue events for the clients whose accounts they concern; quotes, and answers to the server's own
+        questions: none."""
         for event in events:
-            if isinstance(event, Holdings):
+            if isinstance(event, _NOT_ROUTED):
                 continue
             for client in self._clients:
                 if mine(client, event):

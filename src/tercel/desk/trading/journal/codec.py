@@ -14,6 +14,7 @@ from tercel.desk.trading.journal.bodies import AlertEntry, DeniedEntry
 
 _COMMANDS: Final[dict[str, type[Any]]] = {
     "new": o.NewOrder,
+    "quoted": o.QuotedOrder,
     "cancel": o.CancelOrder,
     "replace": o.ReplaceOrder,
     "status": o.StatusRequest,

@@ -1,0 +1,144 @@
+"""Which quotes of dealers may still be taken, on either side of a session: none twice, late or at another price."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+from tercel.core.orders import QuotedOrder
+from tercel.core.quotes import (
+    Quote,
+    QuoteCancel,
+    QuoteEvent,
+    QuoteRequest,
+    QuoteState,
+    QuoteStatus,
+)
+
+MOST_REQUESTS: Final = 1000
+"""Requests that a `OpenQuotes` holds."""
+_LIVES: Final = frozenset({QuoteState.ACCEPTED, QuoteState.PENDING})
+
+
+class OpenQuotes:
+    """Requests and quotes of one session: what is not as asked, and what can still be taken.
+
+    >>> from tercel.core.orders import Tif
+    >>> book = OpenQuotes()
+    >>> book.ask(QuoteRequest("r", "XYZ", 1, 5, 90, "ann", 0, ("D1",)))
+    ''
+    >>> book.take(Quote("q", "r", "D2", "XYZ", None, 1001, 5, 90, "ann", 10))
+    "the dealer 'D2' was not asked"
+    >>> book.take(Quote("q", "r", "D1", "XYZ", None, 1001, 5, 90, "ann", 10))
+    ''
+    >>> order = QuotedOrder("c1", "XYZ", 1, 5, 1001, Tif.IOC, "ann", "p", 20, "q")
+    >>> [book.hit(order, ns) for ns in (90, 20, 21)]
+    ["the quote 'q' has expired", '', "the quote 'q' was taken"]
+    """
+
+    def __init__(self) -> None:
+        self.requests: dict[str, QuoteRequest] = {}
+        self.quotes: dict[str, Quote] = {}
+        """All that came, by name."""
+        self.over: dict[str, str] = {}
+        """Why a quote cannot be taken any more, by its name."""
+        self.hits: dict[str, tuple[str, int]] = {}
+        """Request and lots of each order that took a quote, by its name."""
+
+    def ask(self, request: QuoteRequest) -> str:
+        """Hold a request; why it cannot be one, "" where it can."""
+        if request.id in self.requests:
+            return f"the request {request.id!r} was made before"
+        if request.lots < 1 or request.side not in (-1, 0, 1):
+            return f"a side of 1, -1 or 0 and at least one lot, not {request.side}, {request.lots}"
+        if request.until_ns <= request.sent_ns:
+            return "a request that has ended before it is sent"
+        self.requests[request.id] = request
+        if len(self.requests) > MOST_REQUESTS:
+            gone = next(iter(self.requests))
+            del self.requests[gone]
+            self.quotes = {name: one for name, one in self.quotes.items() if one.request != gone}
+            self.over = {name: why for name, why in self.over.items() if name in self.quotes}
+            self.hits = {name: hit for name, hit in self.hits.items() if hit[0] != gone}
+        return ""
+
+    def open(self, request: str) -> list[Quote]:
+        """Quotes of a request that did not end, in the order in which they came."""
+        return [
+            one
+            for name, one in self.quotes.items()
+            if one.request == request and name not in self.over
+        ]
+
+    def take(self, event: QuoteEvent) -> str:
+        """Apply what came; why it cannot be, "" where it can."""
+        if isinstance(event, Quote):
+            return self._quote(event)
+        if isinstance(event, QuoteCancel) and event.id in self.quotes:
+            self.over.setdefault(event.id, f"the quote {event.id!r} was withdrawn")
+        elif isinstance(event, QuoteStatus) and event.status not in _LIVES:
+            self.over.setdefault(event.id, f"the quote {event.id!r} is {event.status}")
+        return ""
+
+    def _quote(self, quote: Quote) -> str:
+        request = self.requests.get(quote.request)
+        if request is None:
+            return f"no request {quote.request!r} was made"
+        if quote.id in self.quotes:
+            return f"the quote {quote.id!r} came before"
+        if request.dealers and quote.dealer and quote.dealer not in request.dealers:
+            return f"the dealer {quote.dealer!r} was not asked"
+        if quote.instrument != request.instrument:
+            return f"a quote of {quote.instrument!r}, asked for {request.instrument!r}"
+        wanted = (1, -1) if request.side == 0 else (request.side,)
+        if any(quote.price(side) is None for side in wanted):
+            return f"no price to {'buy' if quote.offer is None else 'sell'} at, as was asked for"
+        if quote.bid is not None and quote.offer is not None and quote.bid > quote.offer:
+            return f"a bid of {quote.bid} above the offer of {quote.offer}"
+        if any(price is not None and price < 1 for price in (quote.bid, quote.offer)):
+            return f"a price above zero, not {quote.bid}, {quote.offer}"
+        if not 1 <= quote.lots <= request.lots:
+            return f"{quote.lots} lots; 1 to {request.lots} were asked for"
+        for one in self.open(request.id):
+            if quote.dealer and one.dealer == quote.dealer:
+                self.over[one.id] = f"the quote {one.id!r} was replaced by {quote.id!r}"
+        self.quotes[quote.id] = (
+            quote if quote.until_ns else replace(quote, until_ns=request.until_ns)
+        )
+        return ""
+
+    def hit(self, order: QuotedOrder, now_ns: int) -> str:
+        """Let an order take its quote; why it cannot, "" where it can. No quote is taken twice."""
+        quote = self.quotes.get(order.quote)
+        if quote is None:
+            return f"unknown quote {order.quote!r}"
+        request = self.requests[quote.request]
+        name = repr(quote.id)
+        if quote.id in self.over:
+            return self.over[quote.id]
+        if not quote.firm:
+            return f"the quote {name} is indicative"
+        if now_ns >= quote.until_ns:
+            return f"the quote {name} has expired"
+        if order.instrument != quote.instrument or request.side not in (0, order.side):
+            return f"the quote {name} is of another instrument or side"
+        if order.price is None or order.price != quote.price(order.side):
+            return f"the quote {name} is at {quote.price(order.side)}, the order at {order.price}"
+        if not 1 <= order.lots <= quote.lots:
+            return f"{order.lots} lots; the quote {name} is for {quote.lots}"
+        done = sum(lots for of, lots in self.hits.values() if of == request.id)
+        if done + order.lots > request.lots:
+            return f"the request {request.id!r} has traded {done} of {request.lots}"
+        self.over[quote.id] = f"the quote {name} was taken"
+        self.hits[order.cl_ord_id] = request.id, order.lots
+        return ""
+
+    def settle(self, order: str, lots: int) -> None:
+        """An order that is over has traded so many lots: the rest of its request may trade with another quote."""
+        if order in self.hits:
+            self.hits[order] = self.hits[order][0], lots
+
+    def drop(self, request: str, quotes: Sequence[str] = ()) -> list[Quote]:
+        """Pass some open quotes of a request, all where none is named; they cannot be taken any more."""
+        found = [one for one in self.open(request) if not quotes or one.id in quotes]
+        self.over |= {one.id: f"the quote {one.id!r} was passed" for one in found}
+        return found

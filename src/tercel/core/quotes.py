@@ -1,0 +1,145 @@
+"""Requests for quotes and what dealers answer: frozen messages in ticks and lots.
+
+A client asks dealers (`QuoteRequest`). A `Quote` is taken by an order that names it (`core.orders.QuotedOrder`), once; it
+ends at its time, by a `QuoteCancel`, or by another quote of the same dealer (`core.open_quotes.OpenQuotes`). Times are ns,
+sides +1 and -1.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import ClassVar, Final
+
+
+class QuoteState(StrEnum):
+    """What a `QuoteStatus` says of a quote."""
+
+    ACCEPTED = "accepted"
+    CANCELED = "canceled"
+    REJECTED = "rejected"
+    EXPIRED = "expired"
+    UNKNOWN = "unknown"
+    PENDING = "pending"
+    PASSED = "passed"
+
+
+@dataclass(frozen=True, slots=True)
+class QuoteRequest:
+    """Ask dealers for prices of one instrument.
+
+    Parameters
+    ----------
+    id : str
+        Unique for ever.
+    instrument, account : str
+    side : int
+        +1 where the client wants to buy, -1 to sell, 0: two-way, the side is not shown.
+    lots : int
+    until_ns : int
+        No answer is wanted from then on; a quote without a time of its own ends then, too.
+    sent_ns : int
+    dealers : tuple of str
+        Who is asked; (): all.
+    """
+
+    id: str
+    instrument: str
+    side: int
+    lots: int
+    until_ns: int
+    account: str
+    sent_ns: int
+    dealers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """A dealer's answer: at `bid` it buys, at `offer` it sells, ticks; None: no price on that side.
+
+    Parameters
+    ----------
+    id, request : str
+        Its name at the venue, and the request that it answers.
+    dealer : str
+        "": the venue does not say.
+    instrument, account : str
+        As in the request.
+    bid, offer : int or None
+    lots : int
+        Largest order that takes it.
+    until_ns : int
+        It cannot be taken from then on.
+    ns : int
+        Venue time.
+    firm : bool
+        False: indicative, cannot be taken.
+    """
+
+    id: str
+    request: str
+    dealer: str
+    instrument: str
+    bid: int | None
+    offer: int | None
+    lots: int
+    until_ns: int
+    account: str
+    ns: int
+    firm: bool = True
+    cl_ord_id: ClassVar[str] = ""
+    orig: ClassVar[str] = ""
+
+    def price(self, side: int) -> int | None:
+        """Price for a client who buys (+1) or sells (-1), ticks.
+
+        >>> Quote("q", "r", "D1", "XYZ", None, 1001, 5, 9, "ann", 0).price(1)
+        1001
+        """
+        return self.offer if side > 0 else self.bid
+
+
+@dataclass(frozen=True, slots=True)
+class QuoteReject:
+    """No quote: of one dealer, or of all ("")."""
+
+    request: str
+    dealer: str
+    instrument: str
+    account: str
+    ns: int
+    text: str = ""
+    cl_ord_id: ClassVar[str] = ""
+    orig: ClassVar[str] = ""
+
+
+@dataclass(frozen=True, slots=True)
+class QuoteCancel:
+    """A quote was withdrawn by its dealer."""
+
+    id: str
+    request: str
+    dealer: str
+    instrument: str
+    account: str
+    ns: int
+    text: str = ""
+    cl_ord_id: ClassVar[str] = ""
+    orig: ClassVar[str] = ""
+
+
+@dataclass(frozen=True, slots=True)
+class QuoteStatus:
+    """State of a quote, or the answer to its being passed; `request` is "" where the venue names an unknown quote."""
+
+    id: str
+    request: str
+    status: QuoteState
+    instrument: str
+    account: str
+    ns: int
+    text: str = ""
+    cl_ord_id: ClassVar[str] = ""
+    orig: ClassVar[str] = ""
+
+
+QuoteEvent = Quote | QuoteReject | QuoteCancel | QuoteStatus
+QUOTE_EVENTS: Final = (Quote, QuoteReject, QuoteCancel, QuoteStatus)

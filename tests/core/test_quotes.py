@@ -1,0 +1,115 @@
+"""What may be taken of what was quoted, against a plain twin that counts."""
+
+from collections import Counter
+
+import pytest
+from hypothesis import given, strategies as st
+
+from tercel.core.errors import VenueError
+from tercel.core.open_quotes import MOST_REQUESTS, OpenQuotes
+from tercel.core.orders import QuotedOrder, Tif
+from tercel.core.ports import Capabilities, check_capabilities
+from tercel.core.quotes import Quote, QuoteCancel, QuoteRequest
+
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("quote"), st.integers(0, 5), st.integers(-1, 12), st.integers(1, 9)),
+        st.tuples(st.just("hit"), st.integers(0, 5), st.integers(0, 12), st.integers(95, 105)),
+        st.tuples(st.just("cancel"), st.integers(0, 5)),
+        st.tuples(st.just("wait"), st.integers(0, 5)),
+        st.tuples(st.just("over"), st.integers(0, 40), st.integers(0, 10)),
+    ),
+    max_size=40,
+)
+
+
+def quote(name, lots, until, dealer, price=100):
+    return Quote(f"q{name}", "r", dealer, "XYZ", None, price, lots, until, "ann", 0)
+
+
+@given(steps=STEPS)
+def test_no_quote_is_taken_twice_late_or_for_too_much(steps):
+    book, now, taken, done = OpenQuotes(), 10, Counter(), {}
+    gone, offers = set(), {}
+    assert book.ask(QuoteRequest("r", "XYZ", 1, 10, 1000, "ann", now)) == ""
+    for n, (what, *how) in enumerate(steps):
+        if what == "quote":
+            name, lots, life = how
+            said = quote(name, lots, now + life, f"D{name % 2}")
+            good = f"q{name}" not in offers and 1 <= lots <= 10
+            assert (book.take(said) == "") == good
+            if good:
+                gone |= {one for one, (_, _, whose) in offers.items() if whose == said.dealer}
+                offers[said.id] = lots, said.until_ns, said.dealer
+        elif what == "hit":
+            name, lots, price = how
+            order = QuotedOrder(
+                f"c{n}", "XYZ", 1, lots, price, Tif.IOC, "ann", "p", now, f"q{name}"
+            )
+            most, until, _ = offers.get(f"q{name}", (0, 0, ""))
+            good = f"q{name}" not in gone and now < until and price == 100 and 1 <= lots <= most
+            good = good and sum(done.values()) + lots <= 10
+            assert (book.hit(order, now) == "") == good
+            if good:
+                gone.add(f"q{name}")
+                taken[f"q{name}"] += 1
+                done[f"c{n}"] = lots
+        elif what == "cancel":
+            about = "r", "D0", "XYZ", "ann", now
+            assert book.take(QuoteCancel(f"q{how[0]}", *about)) == ""
+            if f"q{how[0]}" in offers:
+                gone.add(f"q{how[0]}")
+        elif what == "wait":
+            now += how[0]
+        else:
+            name, lots = f"c{how[0]}", how[1]
+            lots = min(lots, done.get(name, 0))
+            book.settle(name, lots)
+            if name in done:
+                done[name] = lots
+    assert max(taken.values(), default=0) <= 1
+    assert {one.id for one in book.open("r")} == offers.keys() - gone
+
+
+def test_a_book_forgets_the_oldest_requests():
+    book = OpenQuotes()
+    for n in range(MOST_REQUESTS + 1):
+        assert book.ask(QuoteRequest(f"r{n}", "XYZ", 1, 5, 9, "ann", 0)) == ""
+        said = Quote(f"q{n}", f"r{n}", "D1", "XYZ", None, 100, 5, 9, "ann", 0)
+        assert book.take(said) == ""
+    assert ("r0" in book.requests, "q0" in book.quotes, len(book.quotes)) == (
+        False,
+        False,
+        MOST_REQUESTS,
+    )
+
+
+class Silent:
+    """A venue that can be asked for quotes, and does not say so."""
+
+    capabilities = Capabilities()
+
+    def request_quotes(self, request):
+        """Ask."""
+
+    def pass_quotes(self, request, quotes=()):
+        """Pass."""
+
+
+def test_a_venue_declares_that_dealers_quote():
+    with pytest.raises(VenueError, match="no `quotes` in its `capabilities`"):
+        check_capabilities(Silent())
+    Silent.capabilities = Capabilities(quotes=Silent())
+    with pytest.raises(VenueError, match="another object's"):
+        check_capabilities(Silent())
+
+    class Half:
+        @property
+        def capabilities(self):
+            return Capabilities(quotes=self)
+
+        def request_quotes(self, request):
+            """Ask."""
+
+    with pytest.raises(VenueError, match="`pass_quotes`"):
+        check_capabilities(Half())
