@@ -44,7 +44,7 @@ from tercel.core import (
     orders as o,
     refused,
 )
-from tercel.market.dealers import Panel, State, requests
+from tercel.market.dealers import DealerPanel, State, requests
 from tercel.venues.exchange import SimulatedExchange
 
 DAY_S: Final = 23_400.0
@@ -74,7 +74,7 @@ class DealerVenue:
     ----------
     inner : Venue
         Stepped: its clock moves in :meth:`step` alone.
-    panel : Panel
+    panel : DealerPanel
     mid : callable
         Mid of an instrument, ticks; None where there is none.
     seed : int
@@ -89,7 +89,7 @@ class DealerVenue:
     def __init__(
         self,
         inner: Venue,
-        panel: Panel,
+        panel: DealerPanel,
         mid: Callable[[str], float | None],
         *,
         seed: int = 1,

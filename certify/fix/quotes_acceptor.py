@@ -12,7 +12,7 @@ from certify.fix.terms import NAMES
 from certify.fix.wire import Heard, stamp
 from exchange.dealers import DealerVenue
 from tercel.core import Venue
-from tercel.market.dealers import Panel, load_panel
+from tercel.market.dealers import DealerPanel, load_panel
 
 S: Final = 1_000_000_000
 _LIFE_S: Final = 0.25
@@ -20,7 +20,7 @@ _MID: Final = 100.0
 """Ticks of 0.05: offers are at 5.05, five lots are 50 shares."""
 
 
-def panel() -> Panel:
+def panel() -> DealerPanel:
     """Three dealers: D1 has a last look of 10 ms and 5 bps, D3 answers late."""
     base = load_panel("equity")
     three = {

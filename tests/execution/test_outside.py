@@ -13,7 +13,7 @@ from tercel.execution.routing import Knowledge, Routed, Way
 from tercel.execution.strategies.baselines import TwapTake
 from tercel.execution.task import Task
 from tercel.lab.evaluation.episodes import Episodes, seeded_plan
-from tercel.market.blocks import Session
+from tercel.market.blocks import CrossingSession
 from tercel.market.dealers import load_panel
 from tercel.market.flow import load
 from tercel.market.impact.fitted import law_for
@@ -32,7 +32,9 @@ def source():
     made = reactive(preset, impact=law_for(preset, "translation"))
     mid = float(made.worlds_k[0, sim.MID2]) / 2
     terms = terms_in(load_panel("equity"), preset.volume_per_s, made.impact, mid, drawn=True)
-    return replace(made, outside=replace(terms, session=Session(per_hour=2_000.0, size=20.0)))
+    return replace(
+        made, outside=replace(terms, session=CrossingSession(per_hour=2_000.0, size=20.0))
+    )
 
 
 @dataclass

@@ -8,11 +8,11 @@ import pytest
 from tercel.execution.outside import Terms
 from tercel.execution.routing import Knowledge, Routed, Way, costing, ways_of
 from tercel.execution.strategies.baselines import TwapTake
-from tercel.market.blocks import Session
+from tercel.market.blocks import CrossingSession
 from tercel.market.dealers import State, load_panel, request
 
 PANEL = load_panel("equity")
-TERMS = Terms(PANEL, Session(), lots=1_000.0)
+TERMS = Terms(PANEL, CrossingSession(), lots=1_000.0)
 BASE = {
     (1.0, False): (6.0, 20.0),
     (1.0, True): (4.5, 15.0),

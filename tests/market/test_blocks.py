@@ -9,7 +9,7 @@ from hypothesis import given, strategies as st
 from scipy.integrate import solve_ivp
 
 from tercel.core.errors import ConfigError
-from tercel.market.blocks import Session, allocation, cross, dark_liquidation, survival
+from tercel.market.blocks import CrossingSession, allocation, cross, dark_liquidation, survival
 
 
 @given(st.floats(0.05, 3), st.floats(0.0, 2), st.floats(0.2, 3), st.floats(0.2, 5))
@@ -56,7 +56,7 @@ def test_no_other_allocation_is_expected_to_fill_more(steps, lots):
 
 @given(st.integers(0, 2**31), st.floats(0.1, 50), st.floats(0.0, 20), st.floats(0, 900))
 def test_no_cross_is_larger_than_sent_smaller_than_asked_or_late(seed, size, least, every_s):
-    session = Session(per_hour=60.0, every_s=every_s)
+    session = CrossingSession(per_hour=60.0, every_s=every_s)
     found = cross(session, np.full(300, size), least, 600.0, np.random.default_rng(seed))
     lots, after = found.lots[found.filled], found.after_s[found.filled]
     assert (lots <= size).all()
@@ -67,7 +67,7 @@ def test_no_cross_is_larger_than_sent_smaller_than_asked_or_late(seed, size, lea
 
 
 def test_the_markout_of_crosses_is_that_of_the_informed():
-    session = Session(per_hour=600.0, size=100.0, minimum=0.0, leak_bps=0.0)
+    session = CrossingSession(per_hour=600.0, size=100.0, minimum=0.0, leak_bps=0.0)
     found = cross(session, np.full(50_000, 1.0), 0.0, 600.0, np.random.default_rng(3))
     moved = found.markout_bps[found.filled]
     error = moved.std() / len(moved) ** 0.5
@@ -78,7 +78,11 @@ def test_a_larger_minimum_fills_less_and_larger():
     sizes, counts = [], []
     for least in (0.0, 5.0, 20.0):
         found = cross(
-            Session(per_hour=30.0), np.full(20_000, 30.0), least, 900.0, np.random.default_rng(4)
+            CrossingSession(per_hour=30.0),
+            np.full(20_000, 30.0),
+            least,
+            900.0,
+            np.random.default_rng(4),
         )
         sizes.append(found.lots[found.filled].mean())
         counts.append(found.filled.mean())
@@ -87,7 +91,7 @@ def test_a_larger_minimum_fills_less_and_larger():
 
 
 def test_partial_fills_tell_that_more_is_to_come():
-    session = replace(Session(per_hour=60.0), informed=0.0, leak_bps=2.0)
+    session = replace(CrossingSession(per_hour=60.0), informed=0.0, leak_bps=2.0)
     found = cross(session, np.full(5_000, 10.0), 0.0, 900.0, np.random.default_rng(5))
     whole = found.filled & (found.lots == 10.0)
     assert (found.leak_bps[whole] == 0.0).all()
@@ -99,4 +103,4 @@ def test_partial_fills_tell_that_more_is_to_come():
 )
 def test_numbers_that_are_no_session_are_refused(wrong):
     with pytest.raises(ConfigError):
-        Session(**wrong)
+        CrossingSession(**wrong)

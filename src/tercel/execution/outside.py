@@ -15,16 +15,16 @@ from tercel.core.arrays import Bools, Floats, Ints
 from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.execution.intent import Intents, View, clip
-from tercel.market.blocks import Crossed, Session, cross
-from tercel.market.dealers.panel import Panel
-from tercel.market.dealers.requests import Outcome, State, request
+from tercel.market.blocks import Crossed, CrossingSession, cross
+from tercel.market.dealers.panel import DealerPanel
+from tercel.market.dealers.requests import RequestOutcome, State, request
 from tercel.market.impact.law import ImpactLaw
 from tercel.market.simulator import layout as sim
 
 DAY_S: Final = 23_400.0
 """Seconds of a session, in which a day's volume trades."""
 DRAW: Final = 0.35
-"""Standard deviation of the logarithm of a drawn dealer's numbers (`Panel.drawn`)."""
+"""Standard deviation of the logarithm of a drawn dealer's numbers (`DealerPanel.drawn`)."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Terms:
 
     Parameters
     ----------
-    panel : Panel
+    panel : DealerPanel
         Its `impact` is that of the market's law, bps a unit.
     session : Session
         In units of the panel.
@@ -43,24 +43,28 @@ class Terms:
         Whether each seed of episodes has dealers of its own.
     """
 
-    panel: Panel
-    session: Session
+    panel: DealerPanel
+    session: CrossingSession
     lots: float
     drawn: bool = False
 
-    def dealers(self, seed: int) -> Panel:
+    def dealers(self, seed: int) -> DealerPanel:
         """The dealers whom episodes of a seed meet."""
         return self.panel.drawn(abs(seed), DRAW) if self.drawn else self.panel
 
 
 def terms_in(
-    panel: Panel, volume_per_s: float, law: ImpactLaw | None, mid_ticks: float, drawn: bool = False
+    panel: DealerPanel,
+    volume_per_s: float,
+    law: ImpactLaw | None,
+    mid_ticks: float,
+    drawn: bool = False,
 ) -> Terms:
     """Terms of a market in which sizes are thousandths of a day's volume.
 
     Parameters
     ----------
-    panel : Panel
+    panel : DealerPanel
     volume_per_s : float
         Lots that trade a second.
     law : ImpactLaw or None
@@ -77,7 +81,7 @@ def terms_in(
         raise ConfigError("a market that answers trades", "`impact=none`", "leave the law as it is")
     lots = volume_per_s * DAY_S / 1000.0
     moved = float(law.target(panel.large * lots / law.mean_trade_lots)) / mid_ticks * 1e4
-    return Terms(replace(panel, impact=moved / panel.large), Session(), lots, drawn)
+    return Terms(replace(panel, impact=moved / panel.large), CrossingSession(), lots, drawn)
 
 
 @dataclass(frozen=True)
@@ -121,7 +125,7 @@ class Outside:
 
     Attributes
     ----------
-    requests, crosses : list of (decision, Asks or lots, Outcome or Crossed)
+    requests, crosses : list of (decision, Asks or lots, RequestOutcome or Crossed)
         What became of everything that was sent, for who learns from it.
     mids : list of int64 (n,)
         Mids at each decision, half ticks.
@@ -129,14 +133,14 @@ class Outside:
 
     terms: Terms
     seed: int
-    panel: Panel
+    panel: DealerPanel
     state: State
     resting: Ints
     least: Ints
     seen_ns: Ints
     sides: Ints
     decision: int = 0
-    requests: list[tuple[int, Asks, Outcome]] = field(default_factory=list)
+    requests: list[tuple[int, Asks, RequestOutcome]] = field(default_factory=list)
     mids: list[Ints] = field(default_factory=list)
     crosses: list[tuple[int, Ints, Crossed]] = field(default_factory=list)
 

@@ -20,7 +20,7 @@ from tercel.core.errors import ConfigError
 
 
 @dataclass(frozen=True)
-class Session:
+class CrossingSession:
     """A crossing session of one instrument. All numbers are priors, to be set from a desk's own crosses.
 
     Attributes
@@ -109,7 +109,11 @@ class Crossed:
 
 
 def cross(
-    session: Session, size: Floats, least: ArrayLike, seconds: float, rng: np.random.Generator
+    session: CrossingSession,
+    size: Floats,
+    least: ArrayLike,
+    seconds: float,
+    rng: np.random.Generator,
 ) -> Crossed:
     """Send orders to a session and wait: the first interest that fits is crossed.
 

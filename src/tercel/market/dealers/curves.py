@@ -11,8 +11,8 @@ from tercel.core.arrays import Floats
 from tercel.core.estimate import Estimate
 from tercel.core.stats.inference import normal_quantile, wilson
 from tercel.market.dealers.history import FAMILIES, DealerFit
-from tercel.market.dealers.panel import Panel
-from tercel.market.dealers.requests import Outcome, State, request
+from tercel.market.dealers.panel import DealerPanel
+from tercel.market.dealers.requests import RequestOutcome, State, request
 
 RESERVED: Final = 0.25
 """Scale of a client's logistic reservation, as a share of what the book costs."""
@@ -38,15 +38,15 @@ class ByDealers:
 
 
 def requested(
-    panel: Panel, requests: int, seed: int, size: float | None = None, *, hidden: bool = False
-) -> Iterator[tuple[Outcome, Floats, Outcome]]:
+    panel: DealerPanel, requests: int, seed: int, size: float | None = None, *, hidden: bool = False
+) -> Iterator[tuple[RequestOutcome, Floats, RequestOutcome]]:
     """For 1, 2, ... dealers asked: large requests, what each cost, bps, and usual requests within a reservation.
 
     Dealers, positions and draws are the same for each number of dealers; the dealers of fewer are among those of more.
 
     Parameters
     ----------
-    panel : Panel
+    panel : DealerPanel
     requests : int
     seed : int
     size : float, optional
@@ -73,7 +73,7 @@ def requested(
 
 
 def by_dealers(
-    panel: Panel, requests: int, seed: int, size: float | None = None, *, hidden: bool = False
+    panel: DealerPanel, requests: int, seed: int, size: float | None = None, *, hidden: bool = False
 ) -> list[ByDealers]:
     """Hit ratio and cost for each number of dealers, parameters as in :func:`requested`.
 

@@ -27,7 +27,7 @@ from tercel.core.stats.inference import normal_quantile, wilson
 from tercel.core.tables.columns import numbers, renamed, sides
 from tercel.core.tables.table import ROW, USUAL, Table, read_table
 from tercel.core.tables.table_map import Called, TableMap, table_map
-from tercel.market.dealers.panel import PER_DEALER, Panel
+from tercel.market.dealers.panel import PER_DEALER, DealerPanel
 from tercel.market.dealers.requests import State, moved, request
 
 NEEDED: Final = ("time", "side", "size", "dealer", "quote", "mid", "won")
@@ -173,7 +173,7 @@ def _pivoted(rows: pl.DataFrame) -> RequestHistory:
 
 
 def simulated(
-    panel: Panel,
+    panel: DealerPanel,
     requests: int,
     seed: int,
     asked: int,
@@ -183,7 +183,7 @@ def simulated(
 
     Parameters
     ----------
-    panel : Panel
+    panel : DealerPanel
     requests : int
     seed : int
     asked : int
@@ -325,7 +325,7 @@ def fit(history: RequestHistory, family: str = "logistic") -> DealerFit:
     )
 
 
-def calibrated(panel: Panel, found: DealerFit, size: float) -> Panel:
+def calibrated(panel: DealerPanel, found: DealerFit, size: float) -> DealerPanel:
     """The panel with the dealers of a fit: their half spreads at a size, noise and answers; the rest as it was.
 
     >>> from tercel.market.dealers.panel import load_panel

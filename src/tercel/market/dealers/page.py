@@ -10,14 +10,14 @@ from tercel.core.report.svg import PAGE, Figure, Section, finished, render, sket
 from tercel.core.report.tables import plain_table
 from tercel.market.dealers.curves import RESERVED, ByDealers, by_dealers, hit_formula
 from tercel.market.dealers.history import DealerFit, RequestHistory, fit, simulated
-from tercel.market.dealers.panel import Panel
+from tercel.market.dealers.panel import DealerPanel
 
 
 @dataclass(frozen=True)
 class DealerStudy:
     """Requests to a panel for each number of dealers, and the law fitted to a history."""
 
-    panel: Panel
+    panel: DealerPanel
     size: float
     rows: tuple[ByDealers, ...]
     fit: DealerFit
@@ -104,7 +104,7 @@ def _interval(one: Estimate) -> str:
 
 
 def study(
-    panel: Panel,
+    panel: DealerPanel,
     requests: int,
     seed: int,
     size: float | None = None,

@@ -29,7 +29,7 @@ SECONDS: Final = 86_400.0
 
 
 @dataclass(frozen=True)
-class Panel:
+class DealerPanel:
     """Dealers of one market, most numbers float64 (D,), one each.
 
     Attributes
@@ -145,16 +145,16 @@ class Panel:
         )
 
 
-PER_DEALER: Final = tuple(one.name for one in fields(Panel) if one.type == Floats)
+PER_DEALER: Final = tuple(one.name for one in fields(DealerPanel) if one.type == Floats)
 
 
-def panel_text(panel: Panel) -> str:
+def panel_text(panel: DealerPanel) -> str:
     """A panel as its file has it.
 
     >>> panel_text(load_panel("eurusd")).splitlines()[0]
     'name = "eurusd"'
     """
-    words = {one.name: getattr(panel, one.name) for one in fields(Panel)}
+    words = {one.name: getattr(panel, one.name) for one in fields(DealerPanel)}
     shown = {
         name: str(np.asarray(value).tolist()) if name in PER_DEALER else json.dumps(value)
         for name, value in words.items()
@@ -172,7 +172,7 @@ def located(name: str) -> str:
     return str(Path(name).resolve()) if name.endswith(".toml") else name
 
 
-def load_panel(name: str | Path) -> Panel:
+def load_panel(name: str | Path) -> DealerPanel:
     """A panel by its name, or from a file of the same keys.
 
     Raises
@@ -196,10 +196,10 @@ def load_panel(name: str | Path) -> Panel:
         shape = int(found.pop("dealers"))
         for one in PER_DEALER:
             found[one] = np.broadcast_to(np.asarray(found[one], np.float64), shape)
-        return Panel(**found)
+        return DealerPanel(**found)
     except (tomllib.TOMLDecodeError, KeyError, TypeError, ValueError) as error:
         raise ConfigError(
-            f"a panel's keys: dealers, {', '.join(one.name for one in fields(Panel))}",
+            f"a panel's keys: dealers, {', '.join(one.name for one in fields(DealerPanel))}",
             f"{name}: {error}",
             "compare it with a shipped one",
         ) from error

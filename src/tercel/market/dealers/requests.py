@@ -17,7 +17,7 @@ from typing import Final, Self
 import numpy as np
 
 from tercel.core.arrays import Bools, Floats, Ints
-from tercel.market.dealers.panel import Panel
+from tercel.market.dealers.panel import DealerPanel
 from tercel.market.dealers.quotes import best_distance
 
 FORGETS: Final = 0.1
@@ -53,7 +53,7 @@ class State:
         return cls(zero, zero.copy(), np.zeros(markets), np.zeros(markets))
 
     @classmethod
-    def drawn(cls, panel: Panel, markets: int, rng: np.random.Generator) -> Self:
+    def drawn(cls, panel: DealerPanel, markets: int, rng: np.random.Generator) -> Self:
         """Dealers with positions from the trades of others: normal, two usual sizes wide, hedged as they hedge."""
         one = cls.empty(markets, len(panel))
         one.inventory = 2.0 * panel.size * rng.standard_normal(one.inventory.shape)
@@ -107,7 +107,7 @@ class Answers:
         return np.where(np.isfinite(second), second, np.nan)
 
 
-def chances(panel: Panel, asked: Bools, patience: Floats) -> Floats:
+def chances(panel: DealerPanel, asked: Bools, patience: Floats) -> Floats:
     """Probability that each dealer answers, if it is asked with the others, (m, D).
 
     An answer costs a share x of what the client gains: n dealers answer with probability ``1 - x^(1 / (n - 1))``, so that
@@ -119,7 +119,7 @@ def chances(panel: Panel, asked: Bools, patience: Floats) -> Floats:
 
 
 def moved(
-    panel: Panel, state: State, side: Ints, size: Floats, asked: Bools, hidden: bool
+    panel: DealerPanel, state: State, side: Ints, size: Floats, asked: Bools, hidden: bool
 ) -> Floats:
     """What each dealer expects a trade to move the price against its hedge, bps, (m, D): rivals who lose trade first, its own
     hedge pays half of what it moves.
@@ -133,7 +133,7 @@ def moved(
 
 
 def quotes(
-    panel: Panel,
+    panel: DealerPanel,
     state: State,
     side: Ints,
     size: Floats,
@@ -146,7 +146,7 @@ def quotes(
 
     Parameters
     ----------
-    panel : Panel
+    panel : DealerPanel
     state : State
     side : int64 (m,)
         +1 where the client buys.
@@ -182,7 +182,7 @@ def quotes(
 
 
 @dataclass(frozen=True)
-class Outcome:
+class RequestOutcome:
     """How requests ended.
 
     Attributes
@@ -212,13 +212,13 @@ class Outcome:
         """Whether somebody traded, (m,)."""
         return self.winner >= 0
 
-    def drift(self, panel: Panel) -> Floats:
+    def drift(self, panel: DealerPanel) -> Floats:
         """What the request moves the price against the client, bps, (m,), by the panel's `impact`."""
         return np.asarray(panel.impact * (self.ahead + self.hedge))
 
 
 def request(
-    panel: Panel,
+    panel: DealerPanel,
     state: State,
     side: Ints,
     size: Floats,
@@ -227,7 +227,7 @@ def request(
     *,
     within: Floats | float = np.inf,
     hidden: bool = False,
-) -> Outcome:
+) -> RequestOutcome:
     """Ask, trade at the best quote within a reservation, and change `state` by it.
 
     Parameters
@@ -261,10 +261,10 @@ def request(
     )
     ahead = np.where(winner >= 0, ahead, unfounded)
     paid = np.where(winner >= 0, answers.distance[at], np.nan)
-    return Outcome(answers, winner, rejected, paid, ahead, side * hedge.sum(axis=1))
+    return RequestOutcome(answers, winner, rejected, paid, ahead, side * hedge.sum(axis=1))
 
 
-def hedges(panel: Panel, inventory: Floats) -> Floats:
+def hedges(panel: DealerPanel, inventory: Floats) -> Floats:
     """Units that each dealer trades in the book at once, (m, D): back to the inventory whose marginal cost is
     `hedge_bps`.
     """
@@ -272,7 +272,7 @@ def hedges(panel: Panel, inventory: Floats) -> Floats:
     return np.asarray(np.clip(inventory, -room, room) - inventory)
 
 
-def learn(state: State, outcome: Outcome, move: Floats) -> None:
+def learn(state: State, outcome: RequestOutcome, move: Floats) -> None:
     """Tell the dealers who traded how far the price went in the client's favour afterwards, bps, (m,)."""
     at = np.flatnonzero(outcome.traded)
     who = outcome.winner[at]
