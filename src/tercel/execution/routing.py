@@ -192,7 +192,7 @@ class Way:
         """As people say it.
 
         >>> Way(0.5, 3, True).name, Way().name
-        ('50 % by request to 3, rest in book and block', 'book')
+        ('50% by request to 3, rest in book and block', 'book')
         """
         rest = "book and block" if self.block else "book"
         if not self.share:

@@ -129,7 +129,7 @@ def cross(
     rng : Generator
         Draws as many numbers whatever was sent.
 
-    >>> found = cross(Session(per_hour=1e6), np.array([3.0, 0.0]), 0.0, 60.0, np.random.default_rng(1))
+    >>> found = cross(CrossingSession(per_hour=1e6), np.array([3.0, 0.0]), 0.0, 60.0, np.random.default_rng(1))
     >>> found.filled.tolist()
     [True, False]
     """

@@ -83,22 +83,22 @@ def test_the_desk_takes_what_predict_prints_to_the_byte(
     folder: Path, tools: SimulatedMarkets
 ) -> None:
     _, entries = ran(folder / "desk.toml", tools)
-    rows = {row["name"]: row for row in predict(load(folder / "o" / "model")).rows()}
+    rows = {row.name: row for row in predict(load(folder / "o" / "model")).rows()}
     alphas = of(entries, kinds.ALPHA)
     assert [entry.instrument for entry in alphas] == ["AAA", "BBB"] * 2
     for entry in alphas:
         body, row = entry.body, rows[entry.instrument]
         assert {key: body[key] for key in ("at", "model", "expected_bps", "sd_bps", "sources")} == {
-            key: row[key] for key in ("at", "model", "expected_bps", "sd_bps", "sources")
+            key: getattr(row, key) for key in ("at", "model", "expected_bps", "sd_bps", "sources")
         }
         assert (body["horizon_ns"], body["half_life_ns"]) == (
-            row["horizon_s"] * 1e9,
-            round(row["half_life_s"] * 1e9),
+            row.horizon_s * 1e9,
+            round(row.half_life_s * 1e9),
         )
     assert why_none(entries) == []
     decided = [entry.body["alpha"] for entry in of(entries, kinds.DECISION)]
     assert {one["expected_bps"] for one in decided} == {
-        rows[name]["expected_bps"] for name in ("AAA", "BBB")
+        rows[name].expected_bps for name in ("AAA", "BBB")
     }
 
 
@@ -193,9 +193,9 @@ def test_names_of_the_desk_are_mapped_and_one_without_a_row_has_none(
     assert "no row of XYZ" in told[1]
     file.write_text(file.read_text() + '[signals.names]\nXYZ = "DDD"\n')
     _, entries = ran(file, tools)
-    rows = {row["name"]: row for row in predict(load(folder / "o" / "model")).rows()}
+    rows = {row.name: row for row in predict(load(folder / "o" / "model")).rows()}
     mapped = {entry.instrument: entry.body["expected_bps"] for entry in of(entries, kinds.ALPHA)}
-    assert mapped == {"AAA": rows["AAA"]["expected_bps"], "XYZ": rows["DDD"]["expected_bps"]}
+    assert mapped == {"AAA": rows["AAA"].expected_bps, "XYZ": rows["DDD"].expected_bps}
 
 
 def test_a_day_that_few_names_have_is_not_what_a_desk_trades(
@@ -208,7 +208,7 @@ def test_a_day_that_few_names_have_is_not_what_a_desk_trades(
     late = pl.col("date") < days[-1]
     grown.filter(late | (pl.col("ticker") == "AAA")).write_csv(folder / "prices.csv")
     _, entries = ran(folder / "desk.toml", tools)
-    assert [entry.body["at"] for entry in of(entries, kinds.ALPHA)] == [before[0]["at"]] * 4
+    assert [entry.body["at"] for entry in of(entries, kinds.ALPHA)] == [before[0].at] * 4
     ((_, told),) = why_none(entries)
     assert f"(signals predict `date={days[-1]}` takes the newer one)" in told
     said = forecast_sentences(forecasts_in(entries))

@@ -52,7 +52,8 @@ def walk_of_an_evaluation() -> dict[str, list[tuple[str, str]]]:
         if stop == "Candidate" and frame.f_locals["key"] != Mine.name:
             return
         running = stack(frame.f_back)
-        if running and (stop != "decision" or running[-1][1] == "run_strategies"):
+        works = [name for _, name in running[-2:]] == ["run_strategies", "Episodes.work"]
+        if running and (stop != "decision" or works):
             walk[stop] = running
 
     market, task = (

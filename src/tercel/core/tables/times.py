@@ -55,7 +55,7 @@ def utc_of_local(
     >>> from datetime import datetime
     >>> clock = ["00:59", "01:20", "01:50", "01:10", "01:40", "02:00"]
     >>> local = [datetime.fromisoformat(f"2024-11-03 {at}") for at in clock]
-    >>> moments, unshown = resolve(pl.Series(local, dtype=pl.Datetime("ns")), "America/Chicago")
+    >>> moments, unshown = utc_of_local(pl.Series(local, dtype=pl.Datetime("ns")), "America/Chicago")
     >>> [f"{moment:%H:%M}" for moment in moments], unshown.any()
     (['05:59', '06:20', '06:50', '07:10', '07:40', '08:00'], False)
     """
