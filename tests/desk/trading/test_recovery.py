@@ -222,7 +222,7 @@ class Counting:
     """Limits that only listen."""
 
     def __getattr__(self, name):
-        return lambda *words: None
+        return lambda *words, **named: None
 
 
 def test_an_unknown_order_found_standing_is_cancelled_and_said():

@@ -228,7 +228,7 @@ def test_the_fold_holds_what_entries_began_and_did_not_end(entries):
         states.apply(entry)
         twin = (twin - ends) | adds
         assert {(key[0], key[1]) for key in states._of} == twin
-        assert {row["account"] for row in states.rows()} == {whose for _, whose in twin}
+        assert {row.account for row in states.rows()} == {whose for _, whose in twin}
 
 
 # -- the fold against a session that lives ----------------------------------------------------------------------------
