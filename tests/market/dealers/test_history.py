@@ -33,7 +33,7 @@ def test_a_fit_finds_the_law_that_requests_were_drawn_from():
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("family", ["logistic", "normal"])
+@pytest.mark.parametrize("family", ["logistic", pytest.param("normal", marks=pytest.mark.release)])
 def test_intervals_have_the_truth_as_often_as_they_say(family):
     """200 histories of 5,000 requests: 90 to 99 %."""
     found = covered(200, family)
