@@ -231,7 +231,7 @@ def duplicate(client: Client) -> str:
 
 @quoting("Q08", "a break between request and answer")
 def broken(client: Client) -> str:
-    """The request is not sent again; what was quoted meanwhile is asked for, and taken if it lives."""
+    """The request is not sent again; quotes given in the break are requested, and one that has not expired is taken."""
     client.ask()
     client.wall.venue.cut(stay_down=True)
     client.wall.until(lambda: not client.wall.fix.up, "the broken link")

@@ -225,7 +225,7 @@ def duplicate(floor: DealerFloor, client: PeerClient) -> str:
 
 @quoting("Q08", "a break between request and answer")
 def broken(floor: DealerFloor, client: PeerClient) -> str:
-    """What was quoted meanwhile is repeated when it is asked for; a fill while nobody is there, too."""
+    """Quotes given without a connection are repeated on request; so is a fill."""
     client.request(None, ("D2",))
     client.lose()
     floor.wait(lambda: bool(floor.dealers.book.quotes), "a quote")
@@ -236,7 +236,7 @@ def broken(floor: DealerFloor, client: PeerClient) -> str:
     for said, code in zip(client.back(), "A0F", strict=True):
         client.same(said, code, {"F": "2"}.get(code, code), name)
     client.no(client.take(quote), "99", "was taken")
-    return "quoted, taken and filled, each while nobody was there"
+    return "quoted, taken and filled, each without a connection"
 
 
 @quoting("Q09", "an order at another price than quoted is rejected")

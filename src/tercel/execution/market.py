@@ -49,7 +49,7 @@ class Market:
         Queue model of tapes that show level totals alone.
     dealers : str
         Who answers requests for quote beside the book of a simulated market, and a crossing session: a panel's name or file
-        (`market.dealers`), `drawn` (other dealers for each seed of episodes); "": nobody.
+        (`market.dealers`), `drawn` (other dealers for each seed of episodes); "": no dealers.
     bound : str
         On tape, who gets what fills an own order and the tape's at one price: kind (the own order), strict (the tape),
         undercut (the tape, and an own order alone inside the spread is undercut; also "").

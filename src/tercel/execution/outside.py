@@ -6,8 +6,9 @@ at once, what was crossed since the last decision is booked now. Dealers and cou
 afterwards, by the market's law of impact, so a request leaks and an informed cross is followed by a worse mid.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, Protocol
+from typing import Final
 
 import numpy as np
 
@@ -112,13 +113,6 @@ class Asks:
     hidden: bool = False
 
 
-class Asker(Protocol):
-    """A strategy that trades beside the book."""
-
-    def ask(self, view: View) -> Asks:
-        """What it sends there at this decision."""
-
-
 @dataclass(eq=False)
 class Outside:
     """Dealers and session beside a batch of episodes of one seed.
@@ -152,7 +146,7 @@ class Outside:
         none = np.zeros(n, np.int64)
         return cls(terms, abs(seed) + first, panel, state, none, none, none, none)
 
-    def turn(self, states: Ints, view: View, asker: Any) -> None:
+    def turn(self, states: Ints, view: View, ask: Callable[[View], Asks]) -> None:
         """Book what was crossed since the last decision, ask dealers, and rest what is to be crossed next.
 
         Parameters
@@ -161,7 +155,8 @@ class Outside:
             States of the markets; costs, lots left and dealers' trades are written to them.
         view : View
             What the strategy sees; its `left` is written.
-        asker : Asker
+        ask : callable
+            The strategy's method.
         """
         rng = np.random.default_rng((self.seed, self.decision, 11))
         now = states[:, sim.NOW]
@@ -172,7 +167,7 @@ class Outside:
         self.mids.append(states[:, sim.MID2].copy())
         self.sides = view.side.copy()
         self._cross(states, view, passed, rng)
-        asks = asker.ask(view)
+        asks = ask(view)
         free = view.left - view.live
         self._request(states, view, replace(asks, lots=np.clip(asks.lots, 0, free)), rng)
         self.resting = np.clip(asks.block, 0, view.left - view.live)

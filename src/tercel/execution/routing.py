@@ -6,7 +6,7 @@ crossing session. `routed` takes for each order the way, the dealers and the spl
 `risk` times its standard deviation.
 
 What is known is a :class:`Knowledge`: each dealer's answers and distances beside those that its panel expects, what a
-request moves the price, what the session crosses (Kaplan & Meier), and what the book has cost. It forgets, so that
+request moves the price, the share of what rests that the session crosses, and what book and session cost. It forgets, so that
 dealers may change.
 """
 

@@ -5,14 +5,9 @@ import pytest
 from hypothesis import given, strategies as st
 from scipy.optimize import brentq
 from scipy.stats import logistic, norm
+from tests.market.dealers.oracles import best_hit, outcome_shares, reject_cost
 
-from tercel.market.dealers.quotes import (
-    best_distance,
-    best_hit,
-    inventory_cost,
-    outcome_shares,
-    reject_cost,
-)
+from tercel.market.dealers.quotes import best_distance, inventory_cost
 
 
 @pytest.mark.parametrize(

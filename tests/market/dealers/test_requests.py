@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from hypothesis import given, strategies as st
+from tests.market.dealers.oracles import reject_cost
 
 from tercel.core.errors import ConfigError
 from tercel.market.dealers import Answers, State, load_panel, request
 from tercel.market.dealers.curves import requested
-from tercel.market.dealers.quotes import reject_cost
 from tercel.market.dealers.requests import chances, hedges, learn, quotes
 
 EURUSD, EQUITY = load_panel("eurusd"), load_panel("equity")

@@ -358,26 +358,16 @@ def _terms(raw: Tables, name: str, folder: Path, notes: tuple[str, ...]) -> Prof
             f"one of {dictionary.version} in {name}",
             "name another dictionary or version",
         )
-    if (
-        profile.orders.positions
-        and dictionary is not None
-        and not dictionary.messages.keys() >= _POSITIONS
+    for key, asked, needed in (
+        ("positions", profile.orders.positions, _POSITIONS),
+        ("quotes", profile.orders.quotes, _QUOTES),
     ):
-        raise ConfigError(
-            f"a dictionary with {', '.join(sorted(_POSITIONS))}, as orders.positions of {name} asks for them",
-            f"one of {dictionary.version} without",
-            'positions = "", or another dictionary',
-        )
-    if (
-        profile.orders.quotes
-        and dictionary is not None
-        and not dictionary.messages.keys() >= _QUOTES
-    ):
-        raise ConfigError(
-            f"a dictionary with {', '.join(sorted(_QUOTES))}, as orders.quotes of {name} has them",
-            f"one of {dictionary.version} without",
-            'quotes = "", or another dictionary',
-        )
+        if asked and dictionary is not None and not dictionary.messages.keys() >= needed:
+            raise ConfigError(
+                f"a dictionary with {', '.join(sorted(needed))}, as orders.{key} of {name} asks for them",
+                f"one of {dictionary.version} without",
+                f'{key} = "", or another dictionary',
+            )
     return ProfileTerms(name, profile, dictionary, _symbols(profile, folder), folder, notes)
 
 

@@ -434,10 +434,11 @@ class Episodes:
 
     def work(self, strategy: Strategy) -> None:
         """One decision of a strategy: what it sends beside the book, where the market has dealers, then its intents."""
-        if self._outside is None or not hasattr(strategy, "ask"):
+        ask = getattr(strategy, "ask", None)
+        if self._outside is None or ask is None:
             self.step(strategy.decide(self.view))
             return
-        self._outside.turn(self.states, self.view, strategy)
+        self._outside.turn(self.states, self.view, ask)
         self.step(self._outside.reserve(strategy.decide(self.view), self.view))
 
     def step(self, intents: Intents) -> None:

@@ -30,7 +30,7 @@ BUDGET_BPS: Final = 0.5
 
 
 def book_rule(built: BuiltMarket) -> Strategy:
-    """The written rule that works orders in the book."""
+    """The rule-based strategy that works orders in the book."""
     return build("twap_repeg", built.estimates)
 
 

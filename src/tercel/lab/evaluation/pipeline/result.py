@@ -276,7 +276,7 @@ class Row:
     unfilled_share : float
         Share of the lots that stayed unfilled.
     vs_best : Comparison or None
-        With the best baseline, a written rule that learned nothing; None for that one itself.
+        With the best baseline, a rule-based strategy; None for that one itself.
     """
 
     strategy: str
