@@ -200,6 +200,30 @@ class OperatorEntry(EntryBody):
         return msgspec.convert(self.body, CommandBody)
 
 
+class QuoteEntry(Answer, kw_only=True):
+    """See `kinds.QUOTE`; which fields there are depends on the event."""
+
+    event: str
+    request: str
+    mid2: int | None = None
+    side: int | None = None
+    want: int = 0
+    lots: int = 0
+    until_ns: int = 0
+    dealers: list[str] | None = None
+    by: str | None = None
+    id: str = ""
+    dealer: str = ""
+    bid: int | None = None
+    offer: int | None = None
+    firm: bool = True
+    text: str = ""
+    state: str = ""
+    ids: list[str] | None = None
+    outcome: str = ""
+    after_s: float = 0.0
+
+
 class KillEntry(Signed, kw_only=True):
     """See `kinds.KILL`."""
 

@@ -104,6 +104,14 @@ what is here, 10^-8 of a lot]], "by", "reason", "operator"}; these are known fro
 STATE: Final = "state"
 """How far an account may trade changed: {"state": "active" | "reducing" | "halted", "code", "reason", "orders": those
 on which it waits}. A session that begins finds all accounts active, until it says otherwise."""
+QUOTE: Final = "quote"
+"""A request for quotes and what became of it, `core.quotes`: {"event", "request": its id}, ticks and lots, and "mid2" where
+the market has two sides. requested {"side" as dealers see it (0: two-way), "want": what is to be traded, +1 or -1, "lots",
+"until_ns", "dealers", "by": a person's name, or "" of a strategy}; quoted {"id", "dealer", "bid", "offer", "lots", "until_ns",
+"firm"}; unusable: a quote that cannot be taken, the same with {"text"}: why; declined {"dealer", "text"}; withdrawn {"id",
+"dealer", "text"}; status {"id", "state", "text"}; accepted {"id", "by"}, and the entry's order is the one that takes it;
+passed {"ids", "by"}; ended {"outcome": "traded" | "rejected" | "expired" | "passed" | "unanswered"}; drift {"after_s": seconds
+since the request}."""
 PROMOTED: Final = "promoted"
 """A person put a strategy in another's place: {"champion", "challenger", "by", "reason"}."""
 
@@ -138,6 +146,7 @@ KINDS: Final = frozenset(
         STATE,
         HOLD,
         STANCE,
+        QUOTE,
     }
 )
 
