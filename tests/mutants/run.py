@@ -89,7 +89,9 @@ def _in_child(mutant: Mutant, test: str) -> int:
     path = (ROOM / mutant.file).resolve().relative_to(ROOM.parents[3])
     module = ".".join(path.with_suffix("").parts).removeprefix("src.")
     sys.meta_path.insert(0, _Changed(module, tree_of(mutant), Path(mutant.file)))
-    off = [word for plugin in ("cacheprovider", "xdist", "randomly") for word in ("-p", f"no:{plugin}")]
+    off = [
+        word for plugin in ("cacheprovider", "xdist", "randomly") for word in ("-p", f"no:{plugin}")
+    ]
     return int(pytest.main(["-x", "-q", *off, "-m", "not long", str(HERE / test)]))
 
 
