@@ -11,7 +11,7 @@ import hashlib
 import json
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import MISSING, fields, replace
 from typing import Any, Final, TypeVar
 
 from tercel.core.errors import ConfigError, LimitsError, offer
@@ -22,8 +22,8 @@ NEW: Final = ".*"
 """Ends the path of the limits of a name that had none (`limits.loosened`)."""
 HASH: Final = 12
 """Hexadecimal digits of a name of limits."""
-# Limits of which the longer is the tighter.
-_LONGER: Final = ("window_ns", "duplicate_ns", "executions_ns")
+# Limits of which the longer, or what is asked of a person, is the tighter.
+_LONGER: Final = ("window_ns", "duplicate_ns", "executions_ns", "person_accepts")
 _ROOMS: Final[dict[str, type[file.ScopeLimits]]] = {
     "instruments": file.InstrumentLimits,
     "agents": file.AgentLimits,
@@ -246,8 +246,11 @@ def from_json(body: Mapping[str, Any], source: str = "the journal") -> file.Limi
 
 
 def _scope(kind: type[_Kind], written: Mapping[str, Any], source: str) -> _Kind:
-    """Limits of one scope, those that this version knows and no others."""
-    if unknown := sorted(written.keys() ^ {each.name for each in fields(kind)}):
+    """Limits of one scope, those that this version knows and no others; what an older one did not know is as tight as can be."""
+    needed = {each.name for each in fields(kind) if each.default is MISSING}
+    if unknown := sorted(
+        (needed - written.keys()) | (written.keys() - {each.name for each in fields(kind)})
+    ):
         raise LimitsError(
             "limits that this version knows",
             f"{', '.join(unknown)} in {source}",

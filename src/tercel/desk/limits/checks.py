@@ -4,7 +4,7 @@ They are asked in the order of `gate.CHECKS`, so that each may rely on those bef
 A limit is the most that passes.
 """
 
-from tercel.core.orders import ONE, PAID_ONE, NewOrder, ReplaceOrder, text
+from tercel.core.orders import ONE, PAID_ONE, NewOrder, QuotedOrder, ReplaceOrder, text
 from tercel.desk.limits.file import DAY_NS, MONEY
 from tercel.desk.limits.quotes import NO_QUOTE
 from tercel.desk.limits.state import NEVER_NS, Denial, InstrumentState, LimitQuery, Scope
@@ -86,6 +86,8 @@ def check_twice(query: LimitQuery) -> Denial | None:
 
 def content(command: NewOrder | ReplaceOrder) -> tuple[object, ...]:
     """Key of an order's content without its ClOrdID and time, for duplicate detection."""
+    if isinstance(command, QuotedOrder):
+        return (command.parent, command.lots, command.price, command.quote)
     if isinstance(command, NewOrder):
         return (command.parent, command.lots, command.price, command.tif, command.side)
     return (command.parent, command.lots, command.price, command.orig)
@@ -133,9 +135,11 @@ def _stale(query: LimitQuery, at: InstrumentState) -> str:
 
 
 def check_collar(query: LimitQuery) -> Denial | None:
-    """The price lies within the collar around the mid; a market order is valued at the collar's edge."""
+    """The price lies within the collar around the mid, a quote within that of quotes; a market order is valued at the
+    collar's edge."""
     at, price = query.instrument, query.price
-    bps = at.limits.collar_bps
+    quoted = type(query.command) is QuotedOrder
+    bps = at.limits.quote_collar_bps if quoted else at.limits.collar_bps
     if price is None:
         query.worst_price = -(at.mid2 * (10_000 + bps) // -20_000)
         return None
@@ -163,8 +167,11 @@ def check_order_value(query: LimitQuery) -> Denial | None:
 
 
 def check_crossing(query: LimitQuery) -> Denial | None:
-    """Self-trade prevention: no order that could match another open order of the desk, whichever agent's."""
+    """Self-trade prevention: no order that could match another open order of the desk, whichever agent's; one that takes a
+    dealer's quote does not enter the book."""
     at = query.instrument
+    if type(query.command) is QuotedOrder:
+        return None
     if query.side == 1:
         best = at.sell_quotes.best
         if best != NO_QUOTE and (query.price is None or query.price >= best):
@@ -285,6 +292,33 @@ def _reduces(query: LimitQuery) -> bool:
     if query.side == 1:
         return holding.buys + query.extra <= -holding.position
     return holding.sells + query.extra <= holding.position
+
+
+# -- requests for quotes ----------------------------------------------------------------------------------------------
+def request_value(query: LimitQuery) -> int:
+    """Value of a request at the mid, `MONEY`."""
+    return query.lots * query.instrument.mid2 * query.instrument.unit
+
+
+def check_request_value(query: LimitQuery) -> Denial | None:
+    """Maximum value of the requests for quotes of an hour."""
+    value = request_value(query)
+    for scope in (query.agent, query.gate.desk):
+        if (asked := scope.requested(query.now_ns) + value) > scope.rfq_value:
+            asked_for, limit = money(asked * PAID_ONE), money(scope.rfq_value * PAID_ONE)
+            return Denial("RFQ_VALUE", f"scope={scope.name} in_an_hour={asked_for} limit={limit}")
+    return None
+
+
+def check_dealers(query: LimitQuery, dealers: tuple[str, ...]) -> Denial | None:
+    """Maximum number of different dealers asked in an instrument in a day; a request names them."""
+    at = query.instrument
+    if not dealers:
+        return Denial("DEALERS", f"instrument={at.name} no dealers named: they could not be counted")
+    limit = at.limits.dealers_per_day
+    if (many := len({*at.dealers, *dealers})) > limit:
+        return Denial("DEALERS", f"instrument={at.name} in_the_day={many} limit={limit}")
+    return None
 
 
 def _who(query: LimitQuery) -> str:

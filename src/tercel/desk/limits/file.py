@@ -48,9 +48,14 @@ class ScopeLimits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeskLimits(ScopeLimits):
-    """Limits of all agents and instruments together. Values in `MONEY`; lots and messages as they are."""
+    """Limits of all agents and instruments together. Values in `MONEY`; lots and messages as they are.
+
+    `rfq_value_per_hour`: of requests for quotes, at the mid. `person_accepts`: no strategy takes a quote.
+    """
 
     duplicate_ns: int
+    rfq_value_per_hour: int = 0
+    person_accepts: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +69,8 @@ class AgentLimits(ScopeLimits):
     short_lots: int
     executions: int
     executions_ns: int
+    rfq_value_per_hour: int = 0
+    person_accepts: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +78,7 @@ class InstrumentLimits(ScopeLimits):
     """Limits of all agents together in one instrument.
 
     `fill_band_bps`: an execution farther from the reference is implausible (`reported.ReportedCounts.implausible`).
+    `dealers_per_day`: different dealers that are asked for quotes. `quote_collar_bps`: of a quote around the mid.
     """
 
     long_lots: int
@@ -79,6 +87,8 @@ class InstrumentLimits(ScopeLimits):
     fill_band_bps: int
     reference_age_ns: int
     hours: Hours
+    dealers_per_day: int = 0
+    quote_collar_bps: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +198,12 @@ def _share(value: Any, place: _Place) -> int:
     return int(value * WHOLE)
 
 
+def _flag(value: Any, place: _Place) -> bool:
+    if type(value) is not bool:
+        raise place.refuse("true or false", _shown(value), "write it without quotes")
+    return value
+
+
 def _hours(value: Any, place: _Place) -> Hours:
     if value == "always":
         return None
@@ -215,11 +231,15 @@ _Reader = Callable[[Any, _Place], Any]
 _READERS: Final[dict[str, _Reader]] = {
     **dict.fromkeys(("order_lots", "messages", "long_lots", "short_lots", "executions"), _whole),
     **dict.fromkeys(("order_value", "gross_value", "daily_loss", "drawdown"), _money),
+    "rfq_value_per_hour": _money,
+    "dealers_per_day": _whole,
+    "person_accepts": _flag,
     **dict.fromkeys(("window_ms", "executions_ms", "reference_age_ms"), _since),
     **{
         "duplicate_ms": _within,
         "warn": _share,
         "collar_bps": _bps,
+        "quote_collar_bps": _bps,
         "fill_band_bps": _bps,
         "hours": _hours,
     },
@@ -235,12 +255,16 @@ _KEYS: Final[dict[type, dict[str, tuple[str, _Reader]]]] = {
     kind: {(key := key_of(each.name)): (each.name, _READERS[key]) for each in fields(kind)}
     for kind in (DeskLimits, AgentLimits, InstrumentLimits)
 }
-# What holds where a file says nothing; a drawdown that is not said is the daily loss, a band of fills twice the collar:
-# an order leaves within the collar, and the mid may have moved as far since.
+# What holds where a file says nothing; a drawdown that is not said is the daily loss, a collar of quotes that of orders, a
+# band of fills twice the collar: an order leaves within the collar, and the mid may have moved as far since. Nobody is asked
+# for quotes, and no strategy takes one, unless the file says so.
 _OTHERWISE: Final[Tables] = {
     "warn": Decimal("0.8"),
     "executions": 0,
     "executions_ms": 60_000,
+    "rfq_value_per_hour": 0,
+    "dealers_per_day": 0,
+    "person_accepts": True,
 }
 _Kind = TypeVar("_Kind", DeskLimits, AgentLimits, InstrumentLimits)
 
@@ -257,6 +281,7 @@ def schema() -> JsonSchema:
     least: dict[_Reader, int] = {_whole: 0, _since: 1, _within: 0, _bps: 1}
     share = {"type": "number", "exclusiveMinimum": 0, "maximum": 1}
     other: dict[_Reader, JsonSchema] = {_hours: hours, _money: amount, _share: share}
+    other[_flag] = {"type": "boolean"}
 
     def section(kind: type, *, whole: bool) -> JsonSchema:
         rows = {
@@ -400,7 +425,11 @@ def _sections(kind: type[_Kind], data: Tables, room: str, source: str) -> dict[s
 def _section(kind: type[_Kind], data: Tables, otherwise: Tables, place: _Place) -> _Kind:
     keys = _KEYS[kind]
     loss, collar = (data.get(key, otherwise.get(key)) for key in ("daily_loss", "collar_bps"))
-    band = {"fill_band_bps": min(2 * collar, WHOLE - 1)} if type(collar) is int else {}
+    band = (
+        {"fill_band_bps": min(2 * collar, WHOLE - 1), "quote_collar_bps": collar}
+        if type(collar) is int
+        else {}
+    )
     otherwise = _OTHERWISE | ({} if loss is None else {"drawdown": loss}) | band | otherwise
     for key in data:
         if key not in keys:
@@ -475,5 +504,6 @@ _WRITERS: Final[dict[_Reader, Callable[[Any], Any]]] = {
     _money: lambda value: value / MONEY,
     _share: lambda value: value / WHOLE,
     _hours: _hours_of,
+    _flag: bool,
     **dict.fromkeys((_since, _within), lambda ns: ns // MS),
 }

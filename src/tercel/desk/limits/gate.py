@@ -19,6 +19,7 @@ from typing import Any, Final
 from tercel.core import orders as o
 from tercel.core.errors import LimitsError, OrderError
 from tercel.core.orders import ONE
+from tercel.core.quotes import QuoteRequest
 from tercel.core.vocabulary import BUY, SELL
 from tercel.desk.limits import checks, watch
 from tercel.desk.limits.change import hash_of
@@ -26,6 +27,7 @@ from tercel.desk.limits.file import MONEY, Limits
 from tercel.desk.limits.reported import ReportedCounts
 from tercel.desk.limits.state import (
     AT_ANY_PRICE,
+    HOUR_NS,
     NEVER_NS,
     AgentState,
     Check,
@@ -60,6 +62,17 @@ CHECKS: Final[tuple[Check, ...]] = (
     checks.check_loss,  # not after too much was lost
 )
 """The order of checks. The first that refuses is reported; a person's own come after them."""
+REQUEST_CHECKS: Final[tuple[Check, ...]] = (
+    checks.check_killed,
+    checks.check_form,
+    checks.check_known,
+    checks.check_hours,
+    checks.check_order_lots,
+    checks.check_reference,
+    checks.check_request_value,
+    checks.check_messages,
+)
+"""The same of a request for quotes."""
 
 _ORDERS: Final = (o.NewOrder, o.QuotedOrder, o.ReplaceOrder)
 _ALWAYS: Final = (o.CancelOrder, o.StatusRequest, o.MassCancel)
@@ -134,6 +147,22 @@ class LimitGate(ReportedCounts):
         except Exception as error:
             return Denial("CHECK_FAILED", f"{type(error).__name__}: {error}")
         return None
+
+    def check_request(self, request: QuoteRequest, now_ns: int) -> Denial | None:
+        """The first check's Denial, or None if the request for quotes may leave; counts nothing."""
+        try:
+            query = self._ask(_as_order(request), now_ns)
+            for check in REQUEST_CHECKS:
+                if (denial := check(query)) is not None:
+                    return denial
+            return checks.check_dealers(query, request.dealers)
+        except Exception as error:
+            return Denial("CHECK_FAILED", f"{type(error).__name__}: {error}")
+
+    def person_accepts(self, agent: str) -> bool:
+        """Whether no strategy of an agent may take a quote."""
+        of_agent = self.limits.of_agent(agent)
+        return self.limits.desk.person_accepts or of_agent is None or of_agent.person_accepts
 
     def _ask(self, command: o.NewOrder | o.ReplaceOrder, now_ns: int) -> LimitQuery:
         # One object for all commands: nothing is allocated on the way of an order.
@@ -323,6 +352,21 @@ class LimitGate(ReportedCounts):
         """Count a command that leaves now (at `sent_ns`, or at `now_ns`); call it before the venue has it."""
         self._fold(self._sent, command, command.sent_ns if now_ns is None else now_ns)
 
+    def requested(self, request: QuoteRequest, now_ns: int, mid2: int) -> None:
+        """Count a request for quotes that leaves now, at a mid (half ticks); call it before the venue has it."""
+        self._fold(self._requested, request, now_ns, mid2)
+
+    def _requested(self, request: QuoteRequest, ns: int, mid2: int) -> None:
+        ns = max(ns, self.sent_ns)
+        self.tell(ns)
+        at, agent = self.instruments[request.instrument], self.agents[request.account]
+        for scope in (agent, self.desk):
+            scope.requests.append((ns, request.lots * mid2 * at.unit))
+            while scope.requests[0][0] <= ns - HOUR_NS:
+                scope.requests.popleft()
+        at.dealers |= dict.fromkeys(request.dealers)
+        self.count_message(agent, (at,), ns)
+
     def unsent(self, command: o.Command) -> None:
         """A counted command did not leave, as the link was down: release an order's reserved lots."""
         if isinstance(command, o.NewOrder):
@@ -404,6 +448,12 @@ class LimitGate(ReportedCounts):
                 for gauge in watch.gauges(self, scope, self.sent_ns)
             }
         return found
+
+
+def _as_order(request: QuoteRequest) -> o.NewOrder:
+    """The order at the market that a request may become, for the checks of orders."""
+    terms = request.lots, None, o.Tif.IOC, request.account, "", request.sent_ns
+    return o.NewOrder(request.id, request.instrument, request.side or BUY, *terms)
 
 
 def _unit(listing: o.Listing) -> int:

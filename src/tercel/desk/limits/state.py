@@ -18,6 +18,7 @@ from tercel.desk.limits.file import DAY_NS, AgentLimits, DeskLimits, InstrumentL
 from tercel.desk.limits.quotes import NO_QUOTE, OwnQuotes
 
 NEVER_NS: Final = -sys.maxsize
+HOUR_NS: Final = 3_600_000_000_000
 AT_ANY_PRICE: Final = NO_QUOTE
 """Price of a market order: crosses everything."""
 
@@ -44,7 +45,7 @@ class Scope:
     `gross` and `equity` are money at the last mids: the worst-case positions without their signs, and cash plus
     positions. `opening` is the equity at which the day began, `high` the highest at a mark since; below the `floor`
     more than `daily_loss` was lost since the day began, or more than `drawdown` since its highest. `times`: when the
-    last messages left. `warned` and `broken` are the limits whose warning level, or which themselves, are passed;
+    last messages left; `requests`: time and value of the last hour's requests for quotes. `warned` and `broken` are the limits whose warning level, or which themselves, are passed;
     `levels` those at which people are warned, once they are known.
     """
 
@@ -61,7 +62,7 @@ class Scope:
             "levels",
             "messages",
         ),
-        *("name", "opening", "times", "warn", "warned", "window_ns"),
+        *("name", "opening", "requests", "rfq_value", "times", "warn", "warned", "window_ns"),
     )
     room: ClassVar[str] = "desk"
     """The section of the file that limits it."""
@@ -70,6 +71,7 @@ class Scope:
         self.name = name
         self.gross = self.equity = self.opening = self.high = 0
         self.times: deque[int] = deque(maxlen=limits.messages)
+        self.requests: deque[tuple[int, int]] = deque()
         self.warned: set[str] = set()
         self.broken: set[str] = set()
         self.take(limits, NEVER_NS)
@@ -91,11 +93,17 @@ class Scope:
         self.gross_value = limits.gross_value * PAID_ONE
         self.daily_loss = limits.daily_loss * PAID_ONE
         self.drawdown = limits.drawdown * PAID_ONE
+        asks = isinstance(limits, DeskLimits | AgentLimits)
+        self.rfq_value = limits.rfq_value_per_hour if asks else 0
         self.warn = limits.warn
         self.levels: tuple[int, ...] = ()
         self.warned.clear()
         self.broken.clear()
         self.sink()
+
+    def requested(self, now_ns: int) -> int:
+        """Value of the requests for quotes of the hour until now, `MONEY`."""
+        return sum(value for ns, value in self.requests if ns > now_ns - HOUR_NS)
 
     @property
     def lost(self) -> int:
@@ -162,6 +170,7 @@ class InstrumentState(Scope):
             "bid",
             "buy_quotes",
             "buys",
+            "dealers",
             "exposed",
             "exposure",
             "good_from_ns",
@@ -191,6 +200,8 @@ class InstrumentState(Scope):
         super().__init__(name, limits)
         self.buy_quotes = OwnQuotes(-1)
         self.sell_quotes = OwnQuotes(1)
+        self.dealers: dict[str, None] = {}
+        """Who was asked for quotes today."""
         self.exposed: dict[Holding, None] = {}
         """Holdings with a worst case other than nothing."""
 
@@ -548,6 +559,8 @@ class LimitCounts:
     def begin_day(self, ns: int) -> None:
         """Start a new day: losses count from here."""
         self.day_ends_ns = (ns // DAY_NS + 1) * DAY_NS
+        for at in self.instruments.values():
+            at.dealers.clear()
         for scope in self.scopes():
             scope.begin_day()
 

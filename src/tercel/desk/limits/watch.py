@@ -86,6 +86,8 @@ class Gauge(NamedTuple):
 def amounts(gate: LimitCounts, scope: Scope, now_ns: int) -> list[int]:
     """Used amounts of a scope's limits, in the order of :func:`gauges`; negative means none."""
     used = [scope.gross, scope.lost, scope.drawn, within(scope.times, now_ns - scope.window_ns)]
+    if scope.rfq_value:
+        used.append(scope.requested(now_ns))
     if isinstance(scope, InstrumentState):
         used += (
             scope.position + scope.buys,
@@ -123,6 +125,8 @@ def gauges(gate: LimitCounts, scope: Scope, now_ns: int) -> Iterator[Gauge]:
         ("drawdown", scope.drawdown, *amount),
         ("messages", scope.messages, 1, 1),
     ]
+    if scope.rfq_value:
+        limits.append(("rfq_value_per_hour", scope.rfq_value, MONEY, 1))
     if isinstance(scope, InstrumentState | AgentState):
         limits.append(("long_lots", scope.limits.long_lots * ONE, ONE, ONE))
         limits.append(("short_lots", scope.limits.short_lots * ONE, ONE, ONE))
