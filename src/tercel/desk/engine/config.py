@@ -101,6 +101,8 @@ class DeskSection(TomlTable):
     venue: str = "simulated"
     """`simulated`, in this process; `fix://[COMPID@]host:port[?profile=NAME]`; `fix:PROFILE.toml`, a profile or a
     settings file of QuickFIX; `binance[:NET or FILE.toml]`, Binance Spot; `gate:PATH`, a gate before one."""
+    dealers: tuple[str, ...] = ()
+    """Who is asked for quotes by orders whose strategy is `rfq` or `routed`, and where a person names nobody."""
 
     @field_validator("stage")
     @classmethod

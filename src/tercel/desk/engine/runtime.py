@@ -231,7 +231,12 @@ def open_desk(
         refuse_fast(slot, limits)
     gate = LimitGate(limits, venue.listings(), [slot.name for slot in slots], killed)
     desks: list[DeskLoop] = []
-    terms = replace(terms or SessionTerms(), seed=config.desk.seed, warmup_s=config.desk.warmup_s)
+    terms = replace(
+        terms or SessionTerms(),
+        seed=config.desk.seed,
+        warmup_s=config.desk.warmup_s,
+        dealers=config.desk.dealers,
+    )
     flow = config.signals.flow
     session = Session(
         venue,

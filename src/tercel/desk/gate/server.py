@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Final
 from tercel.core import orders as o
 from tercel.core.errors import OrderError, TapeError, TercelError, VenueError
 from tercel.core.ports import Entry
+from tercel.core.quotes import QuoteReject, QuoteRequest
 from tercel.core.system import PeriodicThread
 from tercel.core.version import code_mark
 from tercel.core.vocabulary import NS_PER_SECOND
@@ -35,7 +36,7 @@ from tercel.desk.trading.heartbeat import (
     take_inbox,
 )
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.bodies import OperatorEntry, ParentEntry
+from tercel.desk.trading.journal.bodies import OperatorEntry, ParentEntry, QuoteEntry
 from tercel.desk.trading.journal.codec import message_of
 from tercel.desk.trading.parent_orders.parent import LONGEST_NS, ParentRequest, accepted, entry_of
 from tercel.desk.trading.reconciliation.positions import PositionKeeper
@@ -43,7 +44,7 @@ from tercel.desk.trading.reconciliation.recovery import Inquiry
 from tercel.desk.trading.risk.cancels import KillCanceller, OrderWithdrawal
 from tercel.desk.trading.risk.kill_switch import KillLatch
 from tercel.desk.trading.risk.limit_keeper import LimitKeeper
-from tercel.desk.trading.risk.trading_state import StateReason
+from tercel.desk.trading.risk.trading_state import Sender, StateReason
 from tercel.venues.wire import frames
 from tercel.venues.wire.server import CLIENT, Client, OrderServer, of_account, whole
 
@@ -258,12 +259,34 @@ class Gate(OrderServer):
                 self._refuse(client, VenueError(*why, "choose another name"))
             else:
                 passed.append(command)
-        outcome = self.gateway.submit(passed)
+        # Which person takes a quote is its desk's to know.
+        outcome = self.gateway.submit(passed, sender=Sender.PERSON)
         client.waiting += [
             event for one, why in outcome.denied if (event := self._refusal(one, why)) is not None
         ]
         if client.waiting:
             self.hand_out(client)
+
+    def on_request(self, client: Client, request: QuoteRequest) -> None:
+        """See :class:`OrderServer`: through limits and journal; what does not pass is answered."""
+        self._traded.add(client)
+        try:
+            if self.money and client not in self._live:
+                raise VenueError("a session that has shown what live asks", self.money, "show it")
+            asked = QuoteEntry(event="requested", request=request.id)
+            self.gateway.request_quotes(request, asked)
+        except (OrderError, VenueError) as error:
+            where = request.instrument, request.account, self._venue.now_ns
+            client.waiting.append(QuoteReject(request.id, "", *where, f"the gate: {error}"))
+            self.hand_out(client)
+
+    def on_pass(self, client: Client, request: str, quotes: Sequence[str]) -> None:
+        """See :class:`OrderServer`."""
+        asked = self.gateway.ledger.asked.get(request)
+        asker = self._venue.capabilities.quotes
+        if asked is not None and asked[0].agent in client.accounts and asker is not None:
+            with self.gateway.wire, suppress(VenueError):  # its dealers see it expire
+                asker.pass_quotes(request, quotes)
 
     def _not_theirs(self, command: o.Command) -> tuple[str, str] | None:
         """Fault in the names of a command: names of the gate, or of another account's orders; None without one."""

@@ -314,7 +314,9 @@ def check_dealers(query: LimitQuery, dealers: tuple[str, ...]) -> Denial | None:
     """Maximum number of different dealers asked in an instrument in a day; a request names them."""
     at = query.instrument
     if not dealers:
-        return Denial("DEALERS", f"instrument={at.name} no dealers named: they could not be counted")
+        return Denial(
+            "DEALERS", f"instrument={at.name} no dealers named: they could not be counted"
+        )
     limit = at.limits.dealers_per_day
     if (many := len({*at.dealers, *dealers})) > limit:
         return Denial("DEALERS", f"instrument={at.name} in_the_day={many} limit={limit}")

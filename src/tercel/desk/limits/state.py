@@ -45,7 +45,8 @@ class Scope:
     `gross` and `equity` are money at the last mids: the worst-case positions without their signs, and cash plus
     positions. `opening` is the equity at which the day began, `high` the highest at a mark since; below the `floor`
     more than `daily_loss` was lost since the day began, or more than `drawdown` since its highest. `times`: when the
-    last messages left; `requests`: time and value of the last hour's requests for quotes. `warned` and `broken` are the limits whose warning level, or which themselves, are passed;
+    last messages left; `requests`: time and value of the last hour's requests for quotes.
+    `warned` and `broken` are the limits whose warning level, or which themselves, are passed;
     `levels` those at which people are warned, once they are known.
     """
 

@@ -13,6 +13,9 @@ fails, the order is UNKNOWN: it is not sent again; the venue is asked.
     gateway.withdraw(cancels)
         venue.send        at once: it waits for no journal and no lock but the wire's
         journal.append    after
+
+    gateway.request_quotes(request)
+        limits, journal, venue, as an order
 """
 
 import logging
@@ -24,23 +27,28 @@ from itertools import count
 from threading import RLock
 from typing import Any, Final
 
+import msgspec
+
 from tercel.core import orders as o
 from tercel.core.errors import JournalError, OrderError, TercelError, VenueError
 from tercel.core.lifecycle import Code, Notice
 from tercel.core.orders import Command, ExecType, NewOrder, Report
-from tercel.core.ports import Entry, Journal, Venue, check_capabilities
-from tercel.core.quotes import QUOTE_EVENTS
+from tercel.core.ports import Entry, Journal, Venue, check_capabilities, needed
+from tercel.core.quotes import QUOTE_EVENTS, QuoteRequest
 from tercel.core.version import code_mark
 from tercel.desk.limits import PAUSES, Denial, LimitGate
 from tercel.desk.trading.child_orders.fold import Intake
 from tercel.desk.trading.journal import codec, kinds
+from tercel.desk.trading.journal.bodies import QuoteEntry
 from tercel.desk.trading.ledger import Ledger, obey
 from tercel.desk.trading.parent_orders.parent import ParentOrder
 from tercel.desk.trading.risk.trading_state import (
+    Act,
     Sender,
     Standing,
     StateReason,
     TradingState,
+    permits,
     refusal,
     waiting_entry,
 )
@@ -347,6 +355,65 @@ class OrderGateway:
             self._send(outcome)
         return outcome
 
+    def request_quotes(
+        self,
+        request: QuoteRequest,
+        asked: QuoteEntry,
+        parent: str = "",
+        before: Sequence[Entry] = (),
+    ) -> None:
+        """Ask dealers for quotes, as far as trading state and limits allow.
+
+        Parameters
+        ----------
+        request : QuoteRequest
+        asked : QuoteEntry
+            Who asks, and for what; the rest of the entry is the request's.
+        parent : str
+        before
+            Entries that are written with it, before it.
+
+        Raises
+        ------
+        OrderError
+            It may not leave: nothing was written. Or the venue takes none such.
+        VenueError
+            It may have left, and nobody may have got it.
+        JournalError
+            Nothing was sent.
+        """
+        account, now = request.account, self.venue.now_ns
+        with self.lock:
+            standing = self.standing(account)
+            denial = self.limits.check_request(request, now)
+            if not permits(Sender.PERSON, Act.GROWS, standing.state):
+                denial = Denial(standing.code, standing.reason)
+            if denial is not None:
+                raise OrderError(
+                    "a request for quotes that limits and the trading state allow",
+                    f"{denial.code}: {denial.text}",
+                    "see limits, ask for less",
+                )
+            asker = needed(self.venue.capabilities.quotes, "asks for quotes", self.venue.name)
+            mid2 = self.limits.instruments[request.instrument].mid2
+            self.limits.requested(request, now, mid2)
+            body = msgspec.structs.replace(
+                asked,
+                event="requested",
+                request=request.id,
+                mid2=mid2,
+                side=request.side,
+                lots=request.lots,
+                until_ns=request.until_ns,
+                dealers=list(request.dealers),
+            )
+            entry = codec.entry_quote(body, now, request.instrument, account, parent)
+            self.write([*before, entry])
+            with self.wire:
+                if self.states.why(StateReason.KILLED, account) is not None:
+                    raise VenueError("an account that may trade", "a kill", "it was not sent")
+                asker.request_quotes(request)
+
     def refuses(self, command: o.Command, sender: Sender) -> Denial | None:
         """Why a command would be denied now, or None; nothing is sent or counted."""
         return self._denial(command, (), self.venue.now_ns, sender)
@@ -411,6 +478,9 @@ class OrderGateway:
             refused := refusal(sender, command, self.standing(command.account), *held, before)
         ) is not None:
             return refused
+        if isinstance(command, o.QuotedOrder) and sender is Sender.STRATEGY:
+            if self.limits.person_accepts(command.account):
+                return Denial("PERSON_ACCEPTS", f"agent={command.account} a person takes quotes")
         if why_wait := self._retries.waits(command, now_ns):
             return Denial(BACK_OFF, why_wait)
         return self.limits.check(command, now_ns)

@@ -27,6 +27,7 @@ from tercel.desk.trading.journal.bodies import (
     LimitsEntry,
     OperatorEntry,
     OrderOutEntry,
+    QuoteEntry,
     RearmEntry,
     StanceEntry,
 )
@@ -36,6 +37,9 @@ from tercel.desk.trading.risk.trading_state import TradingStates
 
 KEEP_NS: Final = 3_600_000_000_000
 """Venue time for which a parent that is over stays: analyses have been written by then."""
+
+
+_NEW: Final = ("new", "quoted")
 
 
 def _stem(order: str) -> str:
@@ -217,6 +221,7 @@ FOLDED = (
         kinds.REPORT_IN,
         kinds.ALERT,
         kinds.OPERATOR,
+        kinds.QUOTE,
     ),
     *(kinds.LIMITS, kinds.KILL, kinds.REARM, kinds.SETTLED, kinds.STATE, kinds.HOLD, kinds.STANCE),
 )
@@ -229,6 +234,7 @@ ANSWERS = (
     kinds.REARM,
     kinds.HOLD,
     kinds.STANCE,
+    kinds.QUOTE,
 )
 """Those that answer a person's command, by its number as "operator"."""
 
@@ -271,6 +277,8 @@ class Ledger:
         """Position gaps to the venue that a person explained, 10^-8 of a lot, by account and instrument."""
         self.holds: dict[str, Entry] = {}
         """Agents that a person paused: the entry, a `HoldEntry`."""
+        self.asked: dict[str, list[Entry]] = {}
+        """Requests for quotes that have not ended, by name: their entry, and those of the orders that took a quote."""
         self.stances: dict[str, Entry] = {}
         """Postures set by hand that were not lifted and whose end was not journaled, as entries of `SetStanceEntry`: by
         agent, "" the desk's."""
@@ -356,6 +364,8 @@ class Ledger:
         elif entry.kind == kinds.SETTLED:
             gaps = entry.body["qty_gaps"]
             self.settled = {(account, instrument): qty for account, instrument, qty in gaps if qty}
+        elif entry.kind == kinds.QUOTE:
+            self._quote(entry)
         elif entry.kind == kinds.STANCE:
             self.stances.pop(entry.agent, None)
             if StanceEntry.of(entry).event == "set":
@@ -373,7 +383,7 @@ class Ledger:
             self.requested.pop(number, None)
         elif entry.kind in (kinds.ORDER_OUT, kinds.DENIED) and entry.order:
             # What limits denied of a parent's lots, until another of its orders leaves.
-            if entry.kind == kinds.ORDER_OUT and OrderOutEntry.of(entry).what == "new":
+            if entry.kind == kinds.ORDER_OUT and OrderOutEntry.of(entry).what in _NEW:
                 self.parents.sent(entry.parent, entry.ns)
             elif entry.kind == kinds.DENIED:
                 denied = DeniedEntry.of(entry)
@@ -383,6 +393,19 @@ class Ledger:
             if stem and digits.isdigit():
                 self.children[stem] = max(self.children.get(stem, 0), int(digits))
         return notices
+
+    def _quote(self, entry: Entry) -> None:
+        body = QuoteEntry.of(entry)
+        if body.event == "requested":
+            # A gate does not hear how they end.
+            self.asked = {
+                name: told for name, told in self.asked.items() if entry.ns - told[0].ns < KEEP_NS
+            }
+            self.asked[body.request] = [entry]
+        elif body.event == "accepted" and body.request in self.asked:
+            self.asked[body.request].append(entry)
+        elif body.event == "ended":
+            self.asked.pop(body.request, None)
 
     def _recall(self, past: ArchiveIndex, entry: Entry) -> None:
         """Bring back what a report is about; the fold of its entries is what it was when it went."""

@@ -38,6 +38,7 @@ from tercel.desk.trading.parent_orders.follower import Follower, follower_of
 from tercel.desk.trading.parent_orders.manager import ParentOrderManager
 from tercel.desk.trading.parent_orders.manual import ManualTrading, resume_agent, suspend_agent
 from tercel.desk.trading.parent_orders.parent import ParentRequest, ParentStatus
+from tercel.desk.trading.quote_requests import QuoteRequests
 from tercel.desk.trading.reconciliation.positions import PositionKeeper
 from tercel.desk.trading.reconciliation.recovery import Inquiry, RecoveryLine, reconcile, refold
 from tercel.desk.trading.reconciliation.snapshot import snapshots_of
@@ -77,6 +78,8 @@ class SessionTerms:
         Part of the names that this session makes: a venue takes a name once, of all who share its accounts.
     gate : str
         Folder of the journal of a gate that serves others too; "" without one, and for the desk's own.
+    dealers : tuple of str
+        Who is asked for quotes where nobody is named.
     desk : mapping
         Its name, stage and agents.
     """
@@ -90,6 +93,7 @@ class SessionTerms:
     holder: str = ""
     mark: str = ""
     gate: str = ""
+    dealers: tuple[str, ...] = ()
     desk: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -177,6 +181,7 @@ class Session:
         self.cancel = manager.cancel
         self.amend = manager.amend
         self.manual = ManualTrading(manager, self._name)
+        self.quotes = QuoteRequests(manager, self._name, terms.dealers)
         # Limits in force, agents that were re-armed meanwhile, the markets of what is held: it has to be marked.
         self.keeper.begin()
         self.stopper.begin()
@@ -324,7 +329,8 @@ class Session:
             time.sleep(AWAY_S)
             return []
         # No further than the next decision, and never back: a decision that is overdue is due now.
-        until = min(until_ns, max(min(self.manager.due_ns, self.manual.due_ns), self.venue.now_ns))
+        due_ns = min(self.manager.due_ns, self.manual.due_ns, self.quotes.due_ns)
+        until = min(until_ns, max(due_ns, self.venue.now_ns))
         with self.gateway.lock:
             self._receive(until)
             # The latch's thread may have stepped the venue meanwhile: what it took is digested here, in order.
@@ -336,6 +342,7 @@ class Session:
             self.manager.on_time(self.venue.now_ns)
         self.manager.tidy()
         self.manual.turn()
+        self.quotes.turn()
         self._look_after()
         return events
 
@@ -356,7 +363,7 @@ class Session:
 
     def run(self, limit_ns: int = FOREVER_NS) -> None:
         """Run until every parent has ended, or to a time of the venue."""
-        while self.manager.executors and self.venue.now_ns < limit_ns:
+        while (self.manager.executors or self.quotes.open) and self.venue.now_ns < limit_ns:
             self.step(min(limit_ns, self.venue.now_ns + NS_PER_SECOND))
 
     def _digest(self, events: Sequence[VenueEvent]) -> None:
@@ -378,7 +385,7 @@ class Session:
             elif (
                 isinstance(event, Unread)
                 and event.instrument in self.followers
-                and not event.cl_ord_id
+                and not (event.cl_ord_id or event.account)
             ):
                 self._missed(event.instrument, event.why)
         # Marks before executors: what they send is checked against the market that they have seen.
@@ -391,6 +398,7 @@ class Session:
             self.gateway.states.end(StateReason.DETACHED, parent)
             if (executor := self.manager.executors.get(parent)) is not None:
                 self.manager.detach(executor, why)
+        self.quotes.on_events(events)
         # Last: followers and limits have seen everything that the executors decide on.
         self.manager.on_events(events)
 
@@ -475,8 +483,9 @@ class Session:
     # -- people --------------------------------------------------------------------------------------------------
 
     def _obey_late(self, entry: Entry) -> None:
-        """Carry out a command posted to an earlier session; an order by hand was meant for the market of that moment."""
-        if OperatorEntry.of(entry).command == "order":
+        """Carry out a command posted to an earlier session; an order by hand, or a request for quotes, was meant for the
+        market of that moment."""
+        if OperatorEntry.of(entry).command in ("order", "request_quotes", "accept_quote"):
             raise OrderError(
                 "an order that is sent at once",
                 "one that was asked of a session which has ended",
@@ -506,6 +515,21 @@ class Session:
                 asked.parent, by, asked.lots, asked.limit_price, number
             ),
             "withdraw": lambda asked: self.manual.withdraw(asked.parent, by, asked.order, number),
+            "request_quotes": lambda asked: self.quotes.request(
+                asked.parent,
+                asked.lots,
+                asked.dealers,
+                asked.seconds,
+                hidden=asked.hidden,
+                by=by,
+                operator=number,
+            ),
+            "accept_quote": lambda asked: self.quotes.accept(
+                str(asked.request), asked.quote, by, number
+            ),
+            "pass_quotes": lambda asked: self.quotes.pass_(
+                str(asked.request), asked.quotes, by, number
+            ),
         }
         of_agent = {"pause_agent": suspend_agent, "resume_agent": resume_agent}
         acts: dict[str, Callable[[], object]] = {

@@ -21,9 +21,25 @@ from tercel.core.orders import (
     VenueEvent,
 )
 from tercel.core.ports import Capabilities
+from tercel.core.quotes import QuoteRequest
 from tercel.venues.wire import frames
 
 CHUNK = 1 << 18
+
+
+class RemoteQuotes:
+    """Requests for quotes of a `RemoteVenue` whose other end has dealers."""
+
+    def __init__(self, send: Callable[[bytes], None]) -> None:
+        self._send = send
+
+    def request_quotes(self, request: QuoteRequest) -> None:
+        """See `core.ports.AsksForQuotes`: a refusal comes as a `QuoteReject` of no dealer."""
+        self._send(frames.pack_message(request))
+
+    def pass_quotes(self, request: str, quotes: Sequence[str] = ()) -> None:
+        """See `core.ports.AsksForQuotes`."""
+        self._send(frames.pack({"do": "pass", "request": request, "quotes": list(quotes)}))
 
 
 class RemoteVenue:
@@ -100,6 +116,7 @@ class RemoteVenue:
         self.name = str(answer["name"])
         self._stepped = answer["stepped"] is True
         self._answers = answer.get("answers", True) is not False
+        self._quotes = RemoteQuotes(self._send) if answer.get("quotes") is True else None
         self.now_ns = int(answer["now"])
         self._listings: list[Listing] = [
             frames.message_of(self._frame()[1], commands=False)
@@ -237,6 +254,7 @@ class RemoteVenue:
             positions=self,
             parents=self,
             depth=self,
+            quotes=self._quotes,
         )
 
     def listings(self) -> Sequence[Listing]:

@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from tercel.core import orders as o
 from tercel.core.errors import VenueError
+from tercel.core.quotes import QUOTE_EVENTS, QuoteEvent, QuoteRequest
 
 JSON: Final = ord("J")
 MESSAGE: Final = ord("M")
@@ -35,13 +36,13 @@ _COMMANDS: dict[str, type[Any]] = {
     kind.__name__: kind
     for kind in (
         *(o.NewOrder, o.QuotedOrder, o.CancelOrder, o.ReplaceOrder),
-        *(o.StatusRequest, o.MassCancel),
+        *(o.StatusRequest, o.MassCancel, QuoteRequest),
     )
 }
 _EVENTS: dict[str, type[Any]] = {
-    kind.__name__: kind for kind in (o.Report, o.CancelReject, o.LinkStatus, o.Unread, o.Listing)
+    kind.__name__: kind
+    for kind in (o.Report, o.CancelReject, o.LinkStatus, o.Unread, o.Listing, *QUOTE_EVENTS)
 }
-_ENUMS: dict[str, type[StrEnum]] = {"tif": o.Tif, "exec_type": o.ExecType, "status": o.OrdStatus}
 _SENT = {**_COMMANDS, **_EVENTS}
 _NAMES: Final = {
     kind: tuple(field.name for field in dataclasses.fields(kind)) for kind in _SENT.values()
@@ -52,7 +53,16 @@ _VALUES: Final[dict[type[Any], Callable[[Any], tuple[Any, ...]]]] = {
 _text: Final = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 Fields = dict[str, Any]
-Sent = o.Command | o.Report | o.CancelReject | o.LinkStatus | o.Unread | o.Listing
+Sent = (
+    o.Command
+    | QuoteRequest
+    | QuoteEvent
+    | o.Report
+    | o.CancelReject
+    | o.LinkStatus
+    | o.Unread
+    | o.Listing
+)
 
 
 def _framed(kind: int, data: bytes) -> bytes:
@@ -70,7 +80,7 @@ def pack_message(message: Sent) -> bytes:
     return _framed(MESSAGE, _text([kind.__name__, *_VALUES[kind](message)]).encode())
 
 
-def pack_event(event: o.ClientEvent) -> bytes:
+def pack_event(event: o.ClientEvent | QuoteEvent) -> bytes:
     """Frame of a venue event: rows in little-endian binary, all else as JSON."""
     if not isinstance(event, o.MarketRows):
         return pack_message(event)
@@ -99,10 +109,11 @@ def message_of(body: bytes, *, commands: bool) -> Any:
     readers = _READERS[kind]
     if len(values) != len(readers) + 1:
         raise refuse(f"the {len(readers)} fields of {kind.__name__}", f"{len(values) - 1}")
+    several = [one for value in values if type(value) is list for one in value]
     if commands and (
         strange := [
             value
-            for value in values
+            for value in (*values, *several)
             if type(value) is str and not (len(value) <= LONGEST_NAME and value.isprintable())
         ]
     ):
@@ -128,11 +139,24 @@ _TYPES: Final[dict[Any, tuple[type, ...]]] = {
     float: (int, float),
     bool: (bool,),
 }
+
+
+def _names(value: Any) -> tuple[str, ...]:
+    """Several texts."""
+    return tuple(_read((str,), one) for one in _read((list,), value))
+
+
+def _reader(kind: Any) -> Callable[[Any], Any]:
+    """The reader of values of a type."""
+    if kind == tuple[str, ...]:
+        return _names
+    if isinstance(kind, type) and issubclass(kind, StrEnum):
+        return kind
+    return partial(_read, _TYPES.get(kind, (int, type(None))))
+
+
 _READERS: Final = {
-    kind: tuple(
-        _ENUMS.get(field.name) or partial(_read, _TYPES.get(field.type, (int, type(None))))
-        for field in dataclasses.fields(kind)
-    )
+    kind: tuple(_reader(field.type) for field in dataclasses.fields(kind))
     for kind in _SENT.values()
 }
 

@@ -25,10 +25,9 @@ from tercel.core.orders import (
     VenueEvent,
 )
 from tercel.core.ports import Venue, needed
-from tercel.core.quotes import QUOTE_EVENTS
+from tercel.core.quotes import QuoteEvent, QuoteRequest
 from tercel.venues.wire import frames
 
-_NOT_ROUTED: Final = (Holdings, *QUOTE_EVENTS)
 CHUNK = 1 << 16
 MOST_WAITING = 256 << 20
 """Bytes that may wait for clients that do not read; beyond, the one for which most waits is dropped."""
@@ -52,7 +51,7 @@ class Client:
     instruments: set[str] = field(default_factory=set)
     fresh: set[str] = field(default_factory=set)
     out: bytearray = field(default_factory=bytearray)
-    waiting: list[ClientEvent] = field(default_factory=list)
+    waiting: list[ClientEvent | QuoteEvent] = field(default_factory=list)
     asked: deque[tuple[int, bytes]] = field(default_factory=deque)
     gone: bool = False
     heard: int = 0
@@ -125,6 +124,13 @@ class OrderServer:
     def on_step(self, client: Client, until_ns: int) -> None:
         """A client advances time."""
         raise NotImplementedError
+
+    def on_request(self, client: Client, request: QuoteRequest) -> None:
+        """A client that holds the account asks dealers for quotes."""
+        raise VenueError("a venue with dealers", self._venue.name, "ask another")
+
+    def on_pass(self, client: Client, request: str, quotes: Sequence[str]) -> None:
+        """A client passes quotes of a request, all of them where none is named."""
 
     def on_executions(self, account: str, after: str) -> Sequence[Report]:
         """Trades of an account."""
@@ -203,8 +209,12 @@ class OrderServer:
             kind, body = client.asked.popleft()
             try:
                 if kind == frames.MESSAGE:
-                    command: Command = frames.message_of(body, commands=True)
+                    command: Command | QuoteRequest = frames.message_of(body, commands=True)
                     self._claim(client, command.account)
+                    if isinstance(command, QuoteRequest):
+                        self._hand_over(client, commands)
+                        self.on_request(client, command)
+                        continue
                     # without an account, a mass cancel or a question about all means the client's own
                     of_all = isinstance(command, MassCancel) or (
                         isinstance(command, StatusRequest) and not command.cl_ord_id
@@ -299,6 +309,10 @@ class OrderServer:
             self._claim(client, account)
             self.hand_out(client)  # what the answer counts is sent before it
             self.send(client, {"said": "positions", "qty": dict(self.on_positions(account))})
+        elif what == "pass":
+            quotes = body.get("quotes")
+            several = quotes if isinstance(quotes, list) else []
+            self.on_pass(client, str(body.get("request")), [str(one) for one in several])
         else:
             self.on_other(client, body)
 
@@ -326,6 +340,7 @@ class OrderServer:
         }
         answer |= {"stepped": self._stepped, "listings": len(listings), **self.handshake()}
         answer["answers"] = self._venue.capabilities.answers_questions
+        answer["quotes"] = self._venue.capabilities.quotes is not None
         if (depth := self._venue.capabilities.depth) is not None:
             with suppress(VenueError):
                 answer["width"] = [depth.width(listing.instrument) for listing in listings]
@@ -340,10 +355,9 @@ class OrderServer:
     def route(
         self, events: Iterable[VenueEvent], mine: Callable[[Client, VenueEvent], bool]
     ) -> None:
-        """Queue events for the clients whose accounts they concern; quotes, and answers to the server's own
-        questions: none."""
+        """Queue events for the clients whose accounts they concern; answers to the server's own questions: none."""
         for event in events:
-            if isinstance(event, _NOT_ROUTED):
+            if isinstance(event, Holdings):
                 continue
             for client in self._clients:
                 if mine(client, event):

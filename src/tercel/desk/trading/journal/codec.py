@@ -9,8 +9,9 @@ from tercel.core import orders as o
 from tercel.core.errors import JournalError
 from tercel.core.orders import shown
 from tercel.core.ports import Entry
+from tercel.core.quotes import QuoteRequest
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.bodies import AlertEntry, DeniedEntry
+from tercel.desk.trading.journal.bodies import AlertEntry, DeniedEntry, QuoteEntry
 
 _COMMANDS: Final[dict[str, type[Any]]] = {
     "new": o.NewOrder,
@@ -122,6 +123,20 @@ def entry_alert(
     """Entry of an alert: "info", "warning" or "critical", about what is named; `more`: fields of `AlertEntry`."""
     body = AlertEntry(severity, str(code), text, **more)
     return Entry(kinds.ALERT, ns, instrument, agent, parent, order, body.json())
+
+
+def entry_quote(
+    body: QuoteEntry, ns: int, instrument: str, agent: str, parent: str = "", order: str = ""
+) -> Entry:
+    """Entry of an event of a request for quotes."""
+    return Entry(kinds.QUOTE, ns, instrument, agent, parent, order, body.json())
+
+
+def request_of(entry: Entry) -> QuoteRequest:
+    """The request of an entry `requested`."""
+    body = QuoteEntry.of(entry)
+    terms = body.side or 0, body.lots, body.until_ns, entry.agent, entry.ns
+    return QuoteRequest(body.request, entry.instrument, *terms, tuple(body.dealers or ()))
 
 
 def entry_in(message: OrderMessage, parent: str = "", now_ns: int | None = None) -> Entry:

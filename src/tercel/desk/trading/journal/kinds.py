@@ -27,7 +27,7 @@ DECISION: Final = "decision"
 """A strategy decided: {"n", "obs_hash", "alpha", "posture", "intent", "commands": [cl_ord_id], "arrays"}.
 The blob holds x, m, obs and the market rows since the parent's last decision (`trading.journal.codec`)."""
 ORDER_OUT: Final = "order_out"
-"""A command that may leave: {"what": "new" | "cancel" | "replace" | "status" | "mass_cancel", fields of it}; what
+"""A command that may leave: {"what": "new" | "quoted" | "cancel" | "replace" | "status" | "mass_cancel", fields of it}; what
 may be filled also has {"limits": hash of the limits that it passed}."""
 LIMITS: Final = "limits"
 """Limits: {"event": "in_force" | "tightened" | "loosened", "hash", "limits": all that are in force from here on

@@ -161,9 +161,13 @@ class Children:
         """A driver's commands (`execution.driver.Commands`) as messages to a venue."""
         return [] if rows is None else [self._command(row) for row in rows.tolist()]
 
-    def _command(self, row: list[int]) -> Command:
+    def new_name(self) -> str:
+        """The next child's name."""
         self._named += 1
-        order, name = self._order, f"{self._order.parent}.{self._named}"
+        return f"{self._order.parent}.{self._named}"
+
+    def _command(self, row: list[int]) -> Command:
+        order, name = self._order, self.new_name()
         ns, what, own, price, lots, how = row
         if what == sim.NEW:
             limit = None if price * order.side >= NO_ASK else price

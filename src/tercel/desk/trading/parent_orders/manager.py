@@ -13,7 +13,7 @@ from typing import Any, Final
 from tercel.core.arrays import Float32, Int32, Ints
 from tercel.core.errors import JournalError, OrderError, TapeError, VenueError
 from tercel.core.messages import Alpha, Posture
-from tercel.core.orders import Command, MarketRows, VenueEvent, ceiled, shown
+from tercel.core.orders import ONE, Command, MarketRows, VenueEvent, ceiled, floored, shown
 from tercel.core.pool import Deadline
 from tercel.core.ports import Entry
 from tercel.core.vocabulary import FOREVER_NS
@@ -56,6 +56,21 @@ class SessionObserver:
         """A parent ended; `executor` is its last one, if any."""
 
 
+class HeldLots:
+    """Lots of parents that no executor may work, as dealers are asked for them (`trading.quote_requests`): here none."""
+
+    def arrives(self, parent: ParentOrder, strategy: Strategy) -> None:
+        """A parent was accepted and will be worked by a strategy."""
+
+    def held(self, parent: str, in_flight: bool = True) -> int:
+        """Lots held back; `in_flight`: those of orders that take a quote among them."""
+        return 0
+
+    def taking(self, parent: str) -> Sequence[str]:
+        """Orders that take a quote and are not over."""
+        return ()
+
+
 FALLBACK: Final = "twap_passive"
 """The strategy that takes over from one that failed."""
 
@@ -95,6 +110,7 @@ class ParentOrderManager:
         self._name = name
         self._seed = seed
         self._warmup_s = warmup_s
+        self.requests = HeldLots()
         self.executors: dict[str, ParentExecutor] = {}
         self.watchers: list[SessionObserver] = []
         self.trying = ""
@@ -160,6 +176,7 @@ class ParentOrderManager:
             self._given[request.id] = strategy
         parent = self.gateway.ledger.parents.must(request.id)
         self._announce(parent)
+        self.requests.arrives(parent, works)
         self.work(parent)
         return parent
 
@@ -193,8 +210,11 @@ class ParentOrderManager:
             )
 
     def work(self, parent: ParentOrder) -> None:
-        """Start a new executor on the rest of a parent."""
+        """Start a new executor on the rest of a parent, but for lots that are held back."""
         order, ledger = parent.order, self.gateway.ledger
+        left = parent.left - self.requests.held(parent.id)
+        if left < 1:
+            return
         given = self._given.get(parent.id) if parent.strategy == order.strategy else None
         left_ns = max(parent.ends_ns - self._now, 1)
         decisions = max(1, round(order.decisions * min(1.0, left_ns / parent.horizon_ns)))
@@ -210,7 +230,7 @@ class ParentOrderManager:
             order.agent,
             order.instrument,
             order.side,
-            parent.left,
+            left,
             self._now,
             task,
             self._seed,
@@ -260,7 +280,8 @@ class ParentOrderManager:
         parent = self.gateway.ledger.parents.may(id_, "cancelling")
         self.journal(parent, ParentEntry("cancelling", reason=reason, operator=operator))
         executor = self.executors.get(id_)
-        if executor is None and not (parent.hand and self.gateway.ledger.orders.live(parent=id_)):
+        outside = parent.hand or self.requests.taking(id_)
+        if executor is None and not (outside and self.gateway.ledger.orders.live(parent=id_)):
             parent = self.gateway.ledger.parents.must(id_)
             self.journal(parent, ParentEntry("cancelled", reason=reason))
         elif executor is None:
@@ -285,11 +306,14 @@ class ParentOrderManager:
             For fewer lots than are filled, a horizon that has passed, or a limit price that is none.
         """
         parent = self.gateway.ledger.parents.may(id_, "amended")
+        held = self.requests.held(id_)
         open_ = self.gateway.ledger.open_of(id_) if parent.status == ParentStatus.BY_HAND else 0
+        open_ += held * ONE
         if lots is not None and (
             type(lots) is not int or lots < max(ceiled(parent.filled_qty + open_), 1)
         ):
-            also = f" and {shown(open_)} open by hand" if open_ else ""
+            what = "open by hand or asked for" if held else "open by hand"
+            also = f" and {shown(open_)} {what}" if open_ else ""
             is_ = f"{parent.filled} lots filled{also}"
             raise OrderError(f"at least the {is_}", f"{lots!r}", "cancel the rest instead")
         if horizon_ns is not None and (
@@ -321,7 +345,7 @@ class ParentOrderManager:
         if executor is None or executor.off:
             return
         over = lots is not None and (lots <= ceiled(parent.filled_qty) or executor.done)
-        if over or horizon_ns is not None or limit_price is not None:
+        if over or horizon_ns is not None or limit_price is not None or held:
             self.detach(executor, f"amended: {reason}")
         elif lots is not None:
             self.send(
@@ -477,7 +501,8 @@ class ParentOrderManager:
                 self.detach(executor, reason)
 
     def cancels(self, parent: str) -> list[Command]:
-        """A cancel for every child of a parent that has none in flight; what a person has at work there stays."""
+        """A cancel for every child of a parent that has none in flight; what a person has at work there, or takes a quote,
+        stays."""
         held, live = (
             self.gateway.ledger.parents.get(parent),
             self.gateway.ledger.orders.live(parent=parent),
@@ -485,8 +510,9 @@ class ParentOrderManager:
         by_hand = (
             dict(held.by_hand) if held is not None and held.status == ParentStatus.BY_HAND else {}
         )
+        beside = {*by_hand, *self.requests.taking(parent)}
         return cancels(
-            self.gateway, [order for order in live if order.root not in by_hand], self._name
+            self.gateway, [order for order in live if order.root not in beside], self._name
         )
 
     # -- what is looked after in every step -----------------------------------------------------------------------
@@ -513,6 +539,8 @@ class ParentOrderManager:
                     self.journal(parent, ParentEntry("cancelled", reason=parent.reason))
                 elif parent.left == 0:
                     self.finish(parent)
+                elif not (executor.off or called_off) and self.requests.held(id_):
+                    del self.executors[id_]  # its own part is done
                 elif not executor.off and (
                     called_off or (parent.refused and self._killed(parent.order.agent))
                 ):
@@ -523,6 +551,7 @@ class ParentOrderManager:
                     # A new one starts when it is resumed or given back.
                     del self.executors[parent.id]
                 else:
+                    del self.executors[parent.id]
                     self.work(parent)
                 if self.gateway.ledger.parents.must(parent.id).over:
                     del self.executors[parent.id]
@@ -535,7 +564,8 @@ class ParentOrderManager:
         for parent in [
             parents.must(id_) for id_ in list(parents.open_ids) if id_ not in self.executors
         ]:
-            if parent.ends_ns <= self._now and parent.status != ParentStatus.BY_HAND:
+            held = parent.status == ParentStatus.BY_HAND or self.requests.held(parent.id)
+            if parent.ends_ns <= self._now and not held:
                 self.end(parent, "expired", begins and parent.reason == NEW_SESSION)
 
     def end(self, parent: ParentOrder, event: str, alone: bool = False) -> None:
@@ -547,6 +577,74 @@ class ParentOrderManager:
         else:
             self._expired(parent, alone)
         self._notify_over(parent.id, None)
+
+    def settle(self, parent: ParentOrder) -> None:
+        """A parent without an executor, nothing of which is open: end it, or let its strategy work what is left."""
+        if parent.status == ParentStatus.CANCELLING:
+            self.end(parent, "cancelled")
+        elif parent.left == 0:
+            self.end(parent, "done")
+        elif parent.ends_ns <= self._now:
+            self.end(parent, "expired")
+        elif parent.status == ParentStatus.WORKING:
+            self.work(parent)
+
+    # -- lots beside the executor -------------------------------------------------------------------------------------
+
+    def room(self, parent: ParentOrder) -> int:
+        """Whole lots of a parent that are neither filled nor open, nor asked for."""
+        free = parent.unfilled_qty - self.gateway.ledger.open_of(parent.id)
+        return floored(free) - self.requests.held(parent.id, in_flight=False)
+
+    def child(self, id_: str) -> str:
+        """A name for an order of a parent that is not its executor's."""
+        if (executor := self.executors.get(id_)) is not None:
+            return executor.new_name()
+        return f"{id_}.{self.gateway.ledger.next_child(id_)}"
+
+    def hold(self, id_: str, lots: int) -> None:
+        """Take lots from the executor of a parent, which are held back from here on."""
+        executor = self.executors.get(id_)
+        if executor is None or executor.off:
+            return
+        rest = executor.order.quantity - lots
+        if executor.done or rest < max(executor.filled, 1):
+            self.detach(executor, "dealers are asked for its lots")
+        else:
+            self.send(executor, executor.amend(rest))
+
+    def return_lots(self, id_: str, filled: int, lots: int) -> None:
+        """Of lots that were held back so many are filled, and so many are the executor's again."""
+        executor = self.executors.get(id_)
+        if executor is None or executor.off:
+            return
+        before = executor.order.filled_before + filled
+        executor.order = replace(executor.order, filled_before=before)
+        if lots and executor.done:
+            self.detach(executor, "lots are left that dealers were asked for")
+        elif lots:
+            self.send(executor, executor.amend(executor.order.quantity + lots))
+
+    def arrival(self, parent: ParentOrder) -> tuple[list[Entry], int]:
+        """Limit price in ticks of a parent, and the entry of its arrival where nothing of it came to its market before.
+
+        Raises
+        ------
+        OrderError
+            A side of the market is empty.
+        """
+        if parent.arrival_ns:
+            return [], parent.limit
+        follower = self.follow(parent.order.instrument)
+        if not (mid2 := follower.mid2):
+            raise OrderError(
+                "a market with two sides", f"none of {parent.order.instrument} yet", "wait for it"
+            )
+        requested = replace(parent.order, limit_price=parent.limit_price)
+        limit = limit_at(requested, follower.listing.tick, mid2)
+        body = ParentEntry("arrived", mid2=mid2, limit=limit or None)
+        order = parent.order
+        return [entry_of(parent.id, body, self._now, order.instrument, order.agent)], limit
 
     def _notify_over(self, id_: str, executor: ParentExecutor | None) -> None:
         parent = self.gateway.ledger.parents.must(id_)

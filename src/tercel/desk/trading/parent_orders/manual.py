@@ -6,11 +6,10 @@ works it: open orders are cancelled, and the rest is alerted.
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Final
 
 from tercel.core.errors import OrderError
-from tercel.core.orders import NewOrder, Tif, floored
+from tercel.core.orders import NewOrder, Tif
 from tercel.core.ports import Entry
 from tercel.core.vocabulary import FOREVER_NS
 from tercel.desk.limits.change import same_person
@@ -23,7 +22,6 @@ from tercel.desk.trading.parent_orders.parent import (
     Parents,
     ParentStatus,
     entry_of,
-    limit_at,
 )
 from tercel.desk.trading.risk.cancels import AGAIN_NS, cancels
 from tercel.desk.trading.risk.trading_state import Sender
@@ -108,7 +106,7 @@ class ManualTrading:
                 "give it back first, then take it over",
             )
         parent.must_have_time(self._gateway.venue.now_ns)
-        room = floored(parent.unfilled_qty - ledger.open_of(id_))
+        room = self._manager.room(parent)
         if type(lots) is not int or not 0 < lots <= room:
             what = (
                 f"1 to {room:,} lots, what is left and not open"
@@ -117,7 +115,7 @@ class ManualTrading:
             )
             raise OrderError(what, f"{lots!r}", "ask for fewer, or cancel what is open first")
         with self._gateway.lock:
-            before, limit = self._arrived(parent)
+            before, limit = self._manager.arrival(parent)
             price = self._price(parent, limit_price, limit)
             order, now = parent.order, self._gateway.venue.now_ns
             tif = Tif.IOC if limit_price is None else Tif.DAY
@@ -190,37 +188,13 @@ class ManualTrading:
                     )
             elif not live and executor is None:
                 # Nothing of it is open, and no strategy works it.
-                if parent.status == ParentStatus.CANCELLING:
-                    self._manager.end(parent, "cancelled")
-                elif parent.left == 0:
-                    self._manager.end(parent, "done")
-                elif parent.ends_ns <= self._gateway.venue.now_ns:
-                    self._manager.end(parent, "expired")
-                elif parent.status == ParentStatus.WORKING:
-                    self._manager.work(parent)
+                self._manager.settle(parent)
+                if parent.status == ParentStatus.WORKING:
                     self._seen.discard(parent.id)
 
     @property
     def _parents(self) -> Parents:
         return self._gateway.ledger.parents
-
-    def _arrived(self, parent: ParentOrder) -> tuple[list[Entry], int]:
-        """Its limit price in ticks; one taken over before it came to its market arrives with its first order."""
-        if parent.arrival_ns:
-            return [], parent.limit
-        follower = self._manager.follow(parent.order.instrument)
-        if not (mid2 := follower.mid2):
-            raise OrderError(
-                "a market with two sides", f"none of {parent.order.instrument} yet", "wait for it"
-            )
-        requested, tick = (
-            replace(parent.order, limit_price=parent.limit_price),
-            follower.listing.tick,
-        )
-        limit = limit_at(requested, tick, mid2)
-        body = ParentEntry("arrived", mid2=mid2, limit=limit or None)
-        now, order = self._gateway.venue.now_ns, parent.order
-        return [entry_of(parent.id, body, now, order.instrument, order.agent)], limit
 
     def _price(self, parent: ParentOrder, limit_price: object, limit: int) -> int | None:
         """The order's price in ticks; None at the market, of a parent without a limit price of its own."""

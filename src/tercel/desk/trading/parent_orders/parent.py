@@ -54,7 +54,7 @@ OVER: Final = frozenset(
 )
 _OF_AGENT: Final = frozenset({ParentStatus.WORKING, ParentStatus.PAUSED})
 _BY_HAND: Final = frozenset({ParentStatus.BY_HAND})
-_AT_WORK: Final = _OF_AGENT | _BY_HAND
+AT_WORK: Final = _OF_AGENT | _BY_HAND
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,20 +268,20 @@ class ParentOrder:
 _AFTER: Final[dict[str, tuple[frozenset[ParentStatus], ParentStatus | None]]] = {
     "paused": (frozenset({ParentStatus.WORKING}), ParentStatus.PAUSED),
     "resumed": (frozenset({ParentStatus.PAUSED}), ParentStatus.WORKING),
-    "cancelling": (_AT_WORK, ParentStatus.CANCELLING),
+    "cancelling": (AT_WORK, ParentStatus.CANCELLING),
     "cancelled": (
         frozenset({ParentStatus.CANCELLING, ParentStatus.PAUSED}),
         ParentStatus.CANCELLED,
     ),
-    "done": (_AT_WORK | {ParentStatus.CANCELLING}, ParentStatus.DONE),
-    "expired": (_AT_WORK, ParentStatus.EXPIRED),
-    "amended": (_AT_WORK, None),
+    "done": (AT_WORK | {ParentStatus.CANCELLING}, ParentStatus.DONE),
+    "expired": (AT_WORK, ParentStatus.EXPIRED),
+    "amended": (AT_WORK, None),
     "fallback": (_OF_AGENT, None),
     "taken_over": (_OF_AGENT, ParentStatus.BY_HAND),
     "given_back": (_BY_HAND, ParentStatus.WORKING),
     "ordered": (_BY_HAND, None),
     "withdrawn": (_BY_HAND, None),
-    "arrived": (_AT_WORK | {ParentStatus.CANCELLING}, None),
+    "arrived": (AT_WORK | {ParentStatus.CANCELLING}, None),
 }
 
 

@@ -336,7 +336,7 @@ def audit_limits(journal: Journal) -> tuple[int, list[str]]:
     for seq, entry in journal.read(kinds=(kinds.LIMITS, kinds.ORDER_OUT)):
         if entry.kind == kinds.ORDER_OUT:
             out = OrderOutEntry.of(entry)
-            orders += (changes := out.what in ("new", "replace"))
+            orders += (changes := out.what in ("new", "quoted", "replace"))
             if changes and (out.limits or "") != record.hash:
                 found.append(
                     f"entry {seq}: order {entry.order} says {out.limits}, not {record.hash}"
