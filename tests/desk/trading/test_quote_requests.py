@@ -1,0 +1,667 @@
+"""Requests for quotes at a desk: what comes is checked, lots are asked for once, nothing is taken twice or lost."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings, strategies as st
+from tests.desk.trading.desk_of_two import S, asked, session_of
+from tests.desk.trading.quoting import (
+    DEALERS,
+    Quoting,
+    asking,
+    quoting_session,
+    routing,
+    steps,
+    told,
+)
+from tests.desk.trading.word import Word
+
+from certify.tiny import TinyVenue
+from tercel.core.errors import OrderError, VenueError
+from tercel.core.orders import ONE, OrdStatus, QuotedOrder, Unread
+from tercel.core.quotes import QuoteCancel, QuoteReject, QuoteState, QuoteStatus
+from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal.chain import MemoryJournal
+from tercel.desk.trading.journal.store import SqlJournal
+from tercel.desk.trading.ledger import Ledger
+from tercel.desk.trading.parent_orders.parent import ParentStatus
+from tercel.desk.trading.reconciliation.recovery import refold
+from tercel.desk.trading.risk.kill_switch import KillLatch
+
+DORA = "dora (password)"
+
+
+def parent_of(session, name="p1"):
+    return session.ledger.parents.must(name)
+
+
+def order_of(lots=20, **other):
+    return asked(**{"lots": lots, "instrument": "TINY", "strategy": "twap_passive", **other})
+
+
+def by_person(lots=20, requested=5, **options):
+    """A session with a parent that is paused, and a request of a person for some of its lots."""
+    session = quoting_session(**options)
+    session.accept(order_of(lots))
+    session.pause("p1", "to ask dealers")
+    steps(session)
+    return session, session.quotes.request("p1", requested, seconds=30, by=DORA)
+
+
+def sound(session):
+    """Nothing lost, nothing twice; the journal says what is in memory."""
+    assert session.ledger.faults() == []
+    hits = session.venue.hits
+    assert len(hits) == len({*hits})
+    for parent in session.ledger.parents:
+        open_ = session.ledger.open_of(parent.id)
+        held = session.quotes.held(parent.id, in_flight=False)
+        assert parent.filled_qty + open_ + held * ONE <= parent.lots * ONE
+    booked = {fill.exec_id for fill in session.ledger.orders.fills}
+    assert booked == {one.exec_id for one in session.venue.executions("ann")}
+    again = Ledger.of(session.journal)
+    assert list(again.parents) == list(session.ledger.parents)
+    assert again.asked == session.ledger.asked
+
+
+# -- a request from its beginning to its end --------------------------------------------------------------------------
+
+
+def test_a_person_asks_and_takes_the_best():
+    session, name = by_person()
+    dear, good = session.venue.quote("D1", 102), session.venue.quote("D2", 101)
+    steps(session)
+    order = session.quotes.accept(name, good.id, DORA)
+    steps(session)
+    assert [one.event for one in told(session)][:4] == ["requested", "quoted", "quoted", "accepted"]
+    requested, *_ = told(session, "requested")
+    assert (requested.side, requested.want, requested.lots, requested.mid2) == (1, 1, 5, 200)
+    assert (requested.dealers, requested.by) == ([*DEALERS], DORA)
+    assert told(session, "ended")[-1].outcome == "traded"
+    assert session.ledger.orders.get(order).status is OrdStatus.FILLED
+    assert parent_of(session).filled == 5
+    assert session.venue.passed == [(name, (dear.id,))]
+    sound(session)
+    with pytest.raises(OrderError, match="request for quotes that is open"):
+        session.quotes.accept(name, dear.id, DORA)
+
+
+def test_the_entry_and_the_order_are_one_write_and_before_the_venue():
+    session, name = by_person()
+    quote = session.venue.quote()
+    steps(session)
+    writes, journal = [], session.journal
+    journal.append, before = lambda entries, sync=True: (
+        writes.append([(one.kind, one.body.get("event"), sync) for one in entries]),
+        before(entries, sync=sync),
+    )[1], journal.append
+    session.venue._take, taken = lambda order: writes.append(order.quote), session.venue._take
+    session.quotes.accept(name, quote.id, DORA)
+    assert writes[:2] == [[("quote", "accepted", True), ("order_out", None, True)], quote.id]
+
+
+def test_the_mid_is_noted_after_a_request():
+    session, name = by_person()
+    steps(session, 65)
+    assert [one.after_s for one in told(session, "drift", name)] == [1.0, 10.0, 60.0]
+    asked_ns = next(one.ns for _, one in session.journal.read(kinds=(kinds.QUOTE,)))
+    found = [one for _, one in session.journal.read(kinds=(kinds.QUOTE,))]
+    at = [one.ns - asked_ns for one in found if one.body["event"] == "drift"]
+    assert at == [1 * S, 10 * S, 60 * S]
+    assert told(session, "ended")[-1].outcome == "unanswered"
+
+
+@pytest.mark.parametrize("hidden", [False, True])
+def test_a_hidden_side_is_not_shown(hidden):
+    session = quoting_session()
+    session.accept(order_of(side=-1))
+    session.pause("p1", "to ask dealers")
+    steps(session)
+    name = session.quotes.request("p1", 5, hidden=hidden, by=DORA)
+    assert session.venue.requests[-1].side == (0 if hidden else -1)
+    assert told(session, "requested")[-1].want == -1
+    quote = session.venue.quote(price=101 if hidden else 99)
+    steps(session)
+    session.quotes.accept(name, quote.id, DORA)
+    steps(session)
+    (fill,) = session.ledger.orders.fills
+    assert (fill.side, fill.px) == (-1, 99 * ONE)
+
+
+def test_passing_some_and_all():
+    session, name = by_person()
+    one, two = session.venue.quote("D1"), session.venue.quote("D2")
+    steps(session)
+    session.quotes.pass_(name, [one.id], DORA)
+    with pytest.raises(OrderError, match=one.id):
+        session.quotes.accept(name, one.id, DORA)
+    with pytest.raises(OrderError, match="open quotes"):
+        session.quotes.pass_(name, [one.id], DORA)
+    session.quotes.pass_(name, (), DORA)
+    assert told(session, "ended")[-1].outcome == "passed"
+    assert session.venue.passed == [(name, (one.id,)), (name, (two.id,))]
+
+
+def test_it_ends_at_its_time_and_when_nobody_is_left():
+    session, name = by_person()
+    session.venue.quote("D1")
+    steps(session, 31)
+    assert told(session, "ended", name)[-1].outcome == "expired"
+    name = session.quotes.request("p1", 5, seconds=30, by=DORA)
+    where = "TINY", "ann", session.now_ns
+    for dealer in DEALERS:
+        session.venue.say(QuoteReject(name, dealer, *where, "no inventory"))
+    steps(session)
+    assert [one.text for one in told(session, "declined", name)] == ["no inventory"] * 3
+    assert told(session, "ended", name)[-1].outcome == "unanswered"
+
+
+def test_what_dealers_and_venue_say_of_quotes():
+    session, name = by_person()
+    one, two, three = (session.venue.quote(dealer) for dealer in DEALERS)
+    session.venue.say(QuoteCancel(one.id, name, "D1", "TINY", "ann", session.now_ns, "too late"))
+    session.venue.say(QuoteStatus(two.id, "", QuoteState.EXPIRED, "TINY", "ann", session.now_ns))
+    steps(session)
+    assert told(session, "withdrawn")[-1].text == "too late"
+    assert (told(session, "status")[-1].id, told(session, "status")[-1].state) == (two.id, "expired")
+    for gone in (one, two):
+        with pytest.raises(OrderError, match=gone.id):
+            session.quotes.accept(name, gone.id, DORA)
+    session.quotes.accept(name, three.id, DORA)
+
+
+# -- bad input --------------------------------------------------------------------------------------------------------
+NAN = float("nan")
+BAD = {
+    "a price that is none": ({"offer": NAN}, "whole ticks"),
+    "a price between two ticks": ({"offer": 101.5}, "whole ticks"),
+    "a price of nothing": ({"offer": 0}, "from the mid"),
+    "a price below nothing": ({"offer": -101}, "from the mid"),
+    "through the book": ({"offer": 90}, "more than 500 bps from the mid"),
+    "far away": ({"offer": 110}, "more than 500 bps from the mid"),
+    "another side": ({"bid": 99, "offer": None}, "to buy at"),
+    "bid above offer": ({"bid": 103, "offer": 101}, "above the offer"),
+    "more lots than asked for": ({"lots": 6}, "1 to 5"),
+    "no lots": ({"lots": 0}, "1 to 5"),
+    "lots that are none": ({"lots": NAN}, "whole ticks"),
+    "another name": ({"instrument": "ELSE"}, "asked for 'TINY'"),
+    "another account": ({"account": "bob"}, "not 'ann'"),
+    "a dealer never asked": ({"dealer": "D9"}, "not asked"),
+    "a request never made": ({"request": "r0"}, "no request"),
+    "one that had expired": ({"until_ns": 10**18}, "had expired"),
+    "one of tomorrow": ({"until_ns": 2 * 10**18}, "ahead of the clock"),
+    "a clock that is off": ({"ns": 2 * 10**18}, "ahead of the clock"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_a_quote_that_cannot_be_is_noted_and_not_taken(case):
+    words, why = BAD[case]
+    session, name = by_person()
+    quote = session.venue.quote(**words)
+    steps(session)
+    (noted,) = told(session, "unusable")
+    assert why in noted.text
+    assert not told(session, "quoted")
+    with pytest.raises(OrderError):
+        session.quotes.accept(name, quote.id, DORA)
+    assert session.venue.hits == []
+    good = session.venue.quote("D3")
+    steps(session)
+    session.quotes.accept(name, good.id, DORA)
+    steps(session)
+    assert parent_of(session).filled == 5
+    sound(session)
+
+
+def test_a_second_quote_of_a_dealer_takes_the_firsts_place():
+    session, name = by_person()
+    first, second = session.venue.quote("D1", 102), session.venue.quote("D1", 101)
+    steps(session)
+    with pytest.raises(OrderError, match="replaced"):
+        session.quotes.accept(name, first.id, DORA)
+    session.quotes.accept(name, second.id, DORA)
+    steps(session)
+    assert session.venue.hits == [second.id]
+
+
+def test_a_message_about_quotes_that_cannot_be_read_disturbs_no_market():
+    session, _ = by_person()
+    session.resume("p1", "go on")
+    steps(session)
+    executor = session.manager.executors["p1"]
+    session.venue.say(Unread("35=S|...", "a price above zero", session.now_ns, "", "ann", "TINY"))
+    steps(session)
+    assert session.manager.executors["p1"] is executor
+    assert not executor.off
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        ({"lots": 0}, "1 to 20 lots"),
+        ({"lots": 21}, "1 to 20 lots"),
+        ({"lots": 2.0}, "1 to 20 lots"),
+        ({"seconds": 0}, "seconds"),
+        ({"seconds": NAN}, "seconds"),
+        ({"seconds": 10**6}, "seconds"),
+        ({"seconds": "soon"}, "seconds"),
+        ({"dealers": ["D1", "D1"]}, "each once"),
+        ({"dealers": ["D\x001"]}, "names of dealers"),
+        ({"parent": "p9"}, "p9"),
+    ],
+)
+def test_a_request_that_cannot_be_made(words, why):
+    session = quoting_session()
+    session.accept(order_of())
+    session.pause("p1", "to ask dealers")
+    steps(session)
+    said = {"parent": "p1", "lots": 5, "dealers": (), "seconds": 10, **words}
+    with pytest.raises(OrderError, match=why):
+        session.quotes.request(
+            said["parent"], said["lots"], said["dealers"], said["seconds"], by=DORA
+        )
+    assert not told(session)
+    assert not session.venue.requests
+    assert session.quotes.held("p1") == 0
+
+
+# -- what limits and people allow -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("limits", "why"),
+    [
+        ({"value": 0}, "RFQ_VALUE"),
+        ({"dealers": 2}, "DEALERS"),
+        ({"text": "[desk]"}, ""),
+    ],
+)
+def test_limits_refuse_before_anybody_is_asked(limits, why):
+    if not why:  # a file of before: dealers are not asked
+        session, why = quoting_session(limits=asking().replace("rfq_value_per_hour", "#")), "RFQ_VALUE"
+    else:
+        session = quoting_session(limits=asking(**limits))
+    session.accept(order_of())
+    session.pause("p1", "to ask dealers")
+    steps(session)
+    with pytest.raises(OrderError, match=why):
+        session.quotes.request("p1", 5, seconds=30, by=DORA)
+    assert not session.venue.requests
+    assert not told(session)
+    assert session.manager.room(parent_of(session)) == 20
+
+
+def test_a_quote_passes_the_collar_of_the_moment_in_which_it_is_taken():
+    session, name = by_person(limits=asking(collar=150))
+    quote = session.venue.quote(price=101)
+    steps(session)
+    session.limits.mark("TINY", 95, 97, session.now_ns)
+    with pytest.raises(OrderError, match="COLLAR"):
+        session.quotes.accept(name, quote.id, DORA)
+    assert session.venue.hits == []
+
+
+def test_a_quote_beyond_the_parents_limit_price_is_not_taken():
+    session = quoting_session()
+    session.accept(replace(order_of(), limit_price=100 * 0.05))
+    session.pause("p1", "to ask dealers")
+    steps(session)
+    name = session.quotes.request("p1", 5, seconds=30, by=DORA)
+    quote = session.venue.quote(price=101)
+    steps(session)
+    with pytest.raises(OrderError, match="limit price"):
+        session.quotes.accept(name, quote.id, DORA)
+
+
+def test_only_a_person_takes_quotes_where_the_desk_says_so():
+    session = quoting_session(limits=asking(person=True))
+    session.accept(order_of(5, strategy="rfq"))
+    steps(session)
+    (request,) = session.venue.requests
+    good = session.venue.quote("D1", 101)
+    for dealer in DEALERS[1:]:
+        session.venue.quote(dealer, 102)
+    steps(session, 10)
+    assert session.venue.hits == []
+    with pytest.raises(OrderError, match="PERSON_ACCEPTS"):
+        session.quotes.accept(request.id, good.id)
+    session.quotes.accept(request.id, good.id, DORA)
+    steps(session)
+    assert session.venue.hits == [good.id]
+    assert parent_of(session).status is ParentStatus.DONE
+
+
+def test_a_killed_agent_takes_nothing_and_its_requests_are_passed(tmp_path):
+    latch = KillLatch(tmp_path / "kill.json")
+    session, name = by_person(latch=latch, killed=latch.killed)
+    quote = session.venue.quote()
+    steps(session)
+    latch.kill("runaway", "bob", 1, ["ann"])
+    with pytest.raises(OrderError, match="KILLED"):
+        session.quotes.accept(name, quote.id, DORA)
+    steps(session)
+    assert told(session, "ended", name)[-1].outcome == "passed"
+    assert session.venue.hits == []
+
+
+def test_people_say_it_through_the_inbox(tmp_path):
+    session = quoting_session(journal=SqlJournal(tmp_path))
+    word = Word(session, tmp_path)
+    session.accept(order_of())
+    word("take_over", parent="p1")
+    (entry,) = word("request_quotes", parent="p1", lots=5, dealers=["D1", "D2"], seconds=20)
+    name = entry.body["request"]
+    assert session.venue.requests[-1].dealers == ("D1", "D2")
+    assert "1 to 15" in word.refused("order", parent="p1", lots=16)
+    good, other = session.venue.quote("D1"), session.venue.quote("D2", 102)
+    steps(session)
+    assert "q77" in word.refused("accept_quote", request=name, quote="q77")
+    (entry,) = word("pass_quotes", request=name, quotes=[other.id])
+    assert entry.body["ids"] == [other.id]
+    (entry,) = word("accept_quote", request=name, quote=good.id)
+    assert (entry.body["id"], entry.body["by"], entry.order) == (good.id, DORA, "p1.1")
+    steps(session)
+    assert parent_of(session).filled == 5
+    assert name in word.refused("pass_quotes", request=name)
+    sound(session)
+
+
+# -- orders whose strategy asks dealers -------------------------------------------------------------------------------
+
+
+def test_an_order_by_rfq_asks_all_and_takes_the_best():
+    session = quoting_session()
+    session.accept(order_of(5, strategy="rfq"))
+    steps(session)
+    (request,) = session.venue.requests
+    assert (request.lots, request.dealers, request.side) == (5, DEALERS, 1)
+    assert "p1" not in session.manager.executors
+    session.venue.quote("D1", 102)
+    steps(session)
+    session.venue.quote("D2", 101)
+    steps(session)
+    assert session.venue.hits == []
+    best = session.venue.quote("D3", 101)
+    steps(session)
+    assert session.venue.hits == [told(session, "quoted")[1].id] != [best.id]
+    assert parent_of(session).status is ParentStatus.DONE
+    kinds_of = [one.body["event"] for _, one in session.journal.read(kinds=(kinds.PARENT,))]
+    assert kinds_of == ["accepted", "arrived", "done"]
+    sound(session)
+
+
+def test_the_best_is_taken_before_the_time_is_over_though_somebody_never_answers():
+    session = quoting_session()
+    session.accept(order_of(5, strategy="rfq"))
+    steps(session)
+    session.venue.quote("D2", 101)
+    steps(session, 13)
+    assert session.venue.hits == []
+    steps(session, 2)
+    assert len(session.venue.hits) == 1
+    assert parent_of(session).status is ParentStatus.DONE
+
+
+def test_what_no_dealer_trades_is_worked_in_the_book():
+    session = quoting_session()
+    session.accept(order_of(8, strategy="rfq", horizon_s=60))
+    steps(session)
+    where = session.venue.requests[-1].id, "", "TINY", "ann", session.now_ns
+    session.venue.say(QuoteReject(*where, "no dealer"))
+    steps(session)
+    assert told(session, "ended")[-1].outcome == "unanswered"
+    assert session.manager.executors["p1"].order.quantity == 8
+    steps(session, 61)
+    assert parent_of(session).status is ParentStatus.DONE
+    assert parent_of(session).filled == 8
+    sound(session)
+
+
+def test_a_part_is_traded_and_the_rest_is_worked():
+    session = quoting_session()
+    session.accept(order_of(8, strategy="rfq", horizon_s=60))
+    steps(session)
+    for dealer in DEALERS:
+        session.venue.quote(dealer, 101 + (dealer != "D1"), lots=3)
+    steps(session, 16)
+    assert len(session.venue.hits) == 3  # 3, 3 and 2 of 8 lots
+    assert parent_of(session).status is ParentStatus.DONE
+
+
+def test_a_last_look_lets_the_next_best_be_taken():
+    session = quoting_session()
+    session.accept(order_of(5, strategy="rfq"))
+    steps(session)
+    best = session.venue.quote("D1", 100)
+    second = session.venue.quote("D2", 101)
+    session.venue.say(QuoteReject(second.request, "D3", "TINY", "ann", session.now_ns))
+    hits = session.venue.hits
+    while not hits:
+        session.step(session.now_ns + 10**6)
+    session.venue.mid += 1.0
+    steps(session)
+    assert hits == [best.id, second.id]
+    assert parent_of(session).filled == 5
+    rejected = session.ledger.orders.get("p1.1")
+    assert rejected.status is OrdStatus.REJECTED
+    assert told(session, "ended")[-1].outcome == "traded"
+    sound(session)
+
+
+def test_a_refused_quote_returns_to_the_person():
+    session, name = by_person()
+    quote, other = session.venue.quote("D1", 100), session.venue.quote("D2", 101)
+    steps(session)
+    session.quotes.accept(name, quote.id, DORA)
+    session.venue.mid += 1.0
+    steps(session)
+    assert session.ledger.orders.get("p1.1").status is OrdStatus.REJECTED
+    assert not told(session, "ended")
+    session.quotes.accept(name, other.id, DORA)
+    steps(session)
+    assert told(session, "ended")[-1].outcome == "traded"
+
+
+def test_without_dealers_an_order_is_worked_in_the_book_and_it_is_said_once():
+    tiny = TinyVenue()
+    tiny._listings = [replace(one, dense_ids=1 << 14) for one in tiny._listings]
+    session = session_of(tiny, strategies=routing, limits=asking(), warm_s=1, dealers=DEALERS)
+    for name in ("p1", "p2"):
+        session.accept(order_of(2, id_=name, strategy="rfq", horizon_s=30))
+    steps(session, 31)
+    assert parent_of(session).filled + parent_of(session, "p2").filled == 4
+    alerts = [one for _, one in session.journal.read(kinds=(kinds.ALERT,))]
+    assert [one.body["code"] for one in alerts].count("no_quotes") == 1
+
+
+def test_what_limits_refuse_is_worked_in_the_book():
+    session = quoting_session(limits=asking(value=0))
+    session.accept(order_of(2, strategy="rfq", horizon_s=30))
+    steps(session, 31)
+    assert parent_of(session).filled == 2
+    alerts = [one for _, one in session.journal.read(kinds=(kinds.ALERT,))]
+    assert "not_asked" in [one.body["code"] for one in alerts]
+    assert not session.venue.requests
+
+
+# -- lots -------------------------------------------------------------------------------------------------------------
+
+
+def test_lots_that_dealers_are_asked_for_are_not_the_executors():
+    session = quoting_session()
+    session.accept(order_of(20, decisions=300, horizon_s=300))
+    steps(session, 5)
+    executor = session.manager.executors["p1"]
+    room = session.manager.room(parent_of(session))
+    name = session.quotes.request("p1", room - 2, seconds=30, by=DORA)
+    assert session.manager.executors["p1"] is executor
+    assert executor.order.quantity == 20 - (room - 2)
+    quote = session.venue.quote()
+    steps(session, 5)
+    sound(session)
+    session.quotes.accept(name, quote.id, DORA)
+    steps(session, 5)
+    assert executor.order.quantity == 20 - (room - 2)
+    name = session.quotes.request("p1", session.manager.room(parent_of(session)), seconds=3, by=DORA)
+    steps(session, 5)
+    sound(session)
+    session.amend("p1", "more", lots=30)
+    steps(session, 300)
+    assert parent_of(session).status is ParentStatus.DONE
+    sound(session)
+
+
+OPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("request"), st.integers(1, 12), st.integers(1, 20)),
+        st.tuples(st.just("quote"), st.sampled_from(("D1", "D2", "D3")), st.integers(99, 103)),
+        st.tuples(st.just("part"), st.sampled_from(("D1", "D2", "D3")), st.integers(1, 5)),
+        st.tuples(st.just("accept"), st.integers(0, 30), st.booleans()),
+        st.tuples(st.just("pass"), st.integers(0, 30), st.booleans()),
+        st.tuples(st.just("move"), st.integers(-2, 2), st.none()),
+        st.tuples(st.just("steps"), st.sampled_from((0.001, 0.02, 1.0, 7.0, 40.0)), st.none()),
+        st.tuples(
+            st.just("manage"),
+            st.sampled_from(("pause", "resume", "amend", "shrink", "cancel", "detach")),
+            st.none(),
+        ),
+    ),
+    min_size=3,
+    max_size=30,
+)
+
+
+def hostile(strategy, lots, ops):
+    """A session through anything that people, dealers and the market may do, then to the end of its parent."""
+    session = quoting_session()
+    venue = session.venue
+    session.accept(order_of(lots, strategy=strategy, horizon_s=120))
+    steps(session)
+    for what, one, two in ops:
+        names = [*session.quotes._open] or ["r0"]
+        quotes = [*session.quotes.book.quotes] or ["q0"]
+        try:
+            if what == "request":
+                session.quotes.request("p1", one, DEALERS[: 1 + one % 3], two, by=DORA)
+            elif what in ("quote", "part") and venue.requests:
+                venue.quote(one, two) if what == "quote" else venue.quote(one, lots=two)
+            elif what == "accept":
+                session.quotes.accept(names[one % len(names)], quotes[one % len(quotes)], DORA)
+            elif what == "pass":
+                session.quotes.pass_(names[one % len(names)], quotes[-1:] if two else (), DORA)
+            elif what == "move":
+                venue.mid += one
+            elif what == "steps":
+                steps(session, one)
+            elif what == "manage" and one in ("amend", "shrink"):
+                session.amend("p1", "a person", lots=lots + (5 if one == "amend" else -3))
+            elif what == "manage" and one == "detach":
+                if (executor := session.manager.executors.get("p1")) is not None:
+                    session.manager.detach(executor, "a test")
+            elif what == "manage":
+                getattr(session, one)("p1", "a person")
+        except (OrderError, VenueError):
+            pass
+        sound(session)
+    with_time = [
+        session.resume("p1", "go on") for _ in [0] if parent_of(session).status == "paused" and
+        parent_of(session).ends_ns > session.now_ns
+    ]
+    steps(session, 130)
+    assert parent_of(session).over, with_time
+    assert not session.quotes.open
+    assert not session.ledger.asked
+    assert not session.ledger.orders.live()
+    sound(session)
+    ended = [one.request for one in told(session, "ended")]
+    assert sorted(ended) == sorted(one.request for one in told(session, "requested"))
+    return session
+
+
+@settings(max_examples=10, deadline=None)
+@given(ops=OPS, strategy=st.sampled_from(["rfq", "twap_passive"]), lots=st.integers(4, 20))
+def test_no_lot_is_asked_for_twice_whatever_happens(ops, strategy, lots):
+    hostile(strategy, lots, ops)
+
+
+@pytest.mark.release
+@settings(max_examples=1500, deadline=None)
+@given(ops=OPS, strategy=st.sampled_from(["rfq", "twap_passive"]), lots=st.integers(4, 20))
+def test_no_lot_is_asked_for_twice_in_many_sequences(ops, strategy, lots):
+    hostile(strategy, lots, ops)
+
+
+# -- restarts ---------------------------------------------------------------------------------------------------------
+
+
+def again(session):
+    """Another session after the first ended without a word."""
+    return quoting_session(session.venue, session.journal, warm_s=0)
+
+
+def test_a_request_ends_with_its_session():
+    session, name = by_person(journal=MemoryJournal())
+    quote = session.venue.quote()
+    steps(session)
+    session = again(session)
+    assert [one.outcome for one in told(session, "ended", name)] == ["expired"]
+    assert session.quotes.held("p1") == 0
+    with pytest.raises(OrderError, match="is open"):
+        session.quotes.accept(name, quote.id, DORA)
+    session.venue.quote("D1")
+    steps(session)
+    assert told(session, "unusable")[-1].text == "no request of that name is open"
+    assert session.venue.hits == []
+    sound(session)
+
+
+def test_an_order_in_flight_is_asked_for_after_a_restart():
+    session, name = by_person(journal=MemoryJournal())
+    quote = session.venue.quote("D1", 100)
+    steps(session)
+    session.quotes.accept(name, quote.id, DORA)
+    session = again(session)
+    assert parent_of(session).filled == 5
+    assert [one.outcome for one in told(session, "ended", name)] == ["traded"]
+    sound(session)
+
+
+def test_limits_count_the_same_after_a_restart():
+    session, _ = by_person(journal=MemoryJournal())
+    counted = session.limits.desk.requests, session.limits.instruments["TINY"].dealers
+    fresh = again(session).limits
+    assert (fresh.desk.requests, fresh.instruments["TINY"].dealers) == counted
+    assert counted[0][0][1] > 0
+    assert refold(session.journal, again(session).limits)
+
+
+def test_a_link_that_fails_as_it_is_asked_loses_nothing():
+    session = quoting_session()
+    session.accept(order_of())
+    session.pause("p1", "to ask dealers")
+    steps(session)
+    session.venue.request_quotes = lambda request: (_ for _ in ()).throw(
+        VenueError("a link", "none", "wait")
+    )
+    with pytest.raises(VenueError):
+        session.quotes.request("p1", 5, seconds=30, by=DORA)
+    assert [one.event for one in told(session)] == ["requested", "ended"]
+    assert session.quotes.held("p1") == 0
+    sound(session)
+
+
+def test_quoted_orders_are_named_apart_from_the_executors():
+    session = quoting_session()
+    session.accept(order_of(20, decisions=300))
+    steps(session, 3)
+    name = session.quotes.request("p1", 5, seconds=30, by=DORA)
+    quote = session.venue.quote()
+    steps(session, 1)
+    order = session.quotes.accept(name, quote.id, DORA)
+    steps(session, 30)
+    sent = [one.order for _, one in session.journal.read(kinds=(kinds.ORDER_OUT,))]
+    assert order in sent
+    assert len(sent) == len({*sent})
+    assert isinstance(session.ledger.orders.get(order).root, str)
+    assert Quoting and QuotedOrder
