@@ -81,8 +81,10 @@ def quoting_session(venue=None, journal=None, limits="", dealers=DEALERS, **opti
 
 
 def steps(session, seconds=0.05):
-    """Let a little time pass, and all that comes in it."""
-    session.run_until(session.now_ns + round(seconds * S))
+    """Let a little time pass, a second at a time, and take all that comes in it."""
+    ends = session.now_ns + round(seconds * S)
+    while session.now_ns < ends:
+        session.step(min(ends, session.now_ns + S))
 
 
 def told(session, event="", request=""):

@@ -1,0 +1,70 @@
+"""A desk is killed or cut off between a request for quotes and its fill: nothing lost, nothing twice, no quote hit twice."""
+
+import signal
+import sys
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+from tests import forked
+from tests.desk.trading.quoting import Quoting
+
+from certify.fix.quotes_acceptor import panel
+from exchange.dealers import DealerVenue
+from exchange.fix.server import serve_fix
+from tercel.core.orders import ONE
+from tercel.core.pace import Pace
+from tercel.core.system import WallClock
+from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal.bodies import QuoteEntry
+from tercel.desk.trading.journal.store import JournalReader
+from tercel.desk.trading.ledger import Ledger
+
+
+class Answering(Quoting):
+    """Dealers who answer within milliseconds, the first after a last look."""
+
+    request_quotes, pass_quotes = DealerVenue.request_quotes, DealerVenue.pass_quotes
+
+    def __init__(self):
+        super().__init__()
+        answers = self._panel.answer_s.copy()
+        answers[:] = 0.002
+        self._panel = replace(panel(), answer_s=answers)
+
+
+@pytest.mark.parametrize(
+    "kills",
+    [pytest.param(4, marks=pytest.mark.long), pytest.param(200, marks=pytest.mark.release)],
+)
+def test_kills_between_request_and_fill(kills, tmp_path):
+    venue = Answering()
+    with serve_fix(venue, 0, ["A"], pace=Pace(WallClock()), store=tmp_path / "server") as server:
+        dead = 0
+        for seed in [*range(1, kills + 1), 0]:
+            words = [str(server.port), str(tmp_path / "desk"), str(seed), "3"]
+            (tmp_path / "desk").mkdir(exist_ok=True)
+            command = [sys.executable, "-m", "tests.desk.trading.quote_desk", *words]
+            with (tmp_path / "said").open("wb") as said:
+                code = forked.Popen(command, stdout=said, stderr=said).wait(120)
+            dead += code == -signal.SIGKILL
+            assert code in (0, -signal.SIGKILL), (tmp_path / "said").read_text()[-3000:]
+        trades = list(venue.executions("A"))
+    journal = JournalReader(tmp_path / "desk")
+    ledger = Ledger.of(journal)
+    told = [QuoteEntry.of(one) for _, one in journal.read(kinds=(kinds.QUOTE,))]
+    assert dead >= kills * 0.8
+    assert max(Counter(venue.hits).values()) == 1
+    assert {fill.exec_id for fill in ledger.orders.fills} == {one.exec_id for one in trades}
+    assert len(ledger.orders.fills) == len(trades) >= kills // 2
+    parent = ledger.parents.must("p1")
+    assert parent.filled_qty == sum(one.last_qty for one in trades)
+    assert {one.last_qty for one in trades} == {2 * ONE}
+    assert ledger.faults() == []
+    assert not ledger.orders.quarantined
+    requested = [one.request for one in told if one.event == "requested"]
+    assert sorted(requested) == sorted(one.request for one in told if one.event == "ended")
+    traded = {one.request for one in told if one.event == "ended" and one.outcome == "traded"}
+    orders = {one.order: one for _, one in journal.read(kinds=(kinds.QUOTE,)) if one.order}
+    filled = {fill.order for fill in ledger.orders.fills}
+    assert {QuoteEntry.of(orders[name]).request for name in filled} == traded
