@@ -360,7 +360,7 @@ def test_people_say_it_through_the_inbox(tmp_path):
     (entry,) = word("pass_quotes", request=name, quotes=[other.id])
     assert entry.body["ids"] == [other.id]
     (entry,) = word("accept_quote", request=name, quote=good.id)
-    assert (entry.body["id"], entry.body["by"], entry.order) == (good.id, DORA, "p1.1")
+    assert (entry.body["id"], entry.body["by"], entry.order) == (good.id, DORA, "p1.01")
     steps(session)
     assert parent_of(session).filled == 5
     assert name in word.refused("pass_quotes", request=name)
@@ -443,7 +443,7 @@ def test_a_last_look_lets_the_next_best_be_taken():
     steps(session)
     assert hits == [best.id, second.id]
     assert parent_of(session).filled == 5
-    rejected = session.ledger.orders.get("p1.1")
+    rejected = session.ledger.orders.get("p1.01")
     assert rejected.status is OrdStatus.REJECTED
     assert told(session, "ended")[-1].outcome == "traded"
     sound(session)
@@ -456,7 +456,7 @@ def test_a_refused_quote_returns_to_the_person():
     session.quotes.accept(name, quote.id, DORA)
     session.venue.mid += 1.0
     steps(session)
-    assert session.ledger.orders.get("p1.1").status is OrdStatus.REJECTED
+    assert session.ledger.orders.get("p1.01").status is OrdStatus.REJECTED
     assert not told(session, "ended")
     session.quotes.accept(name, other.id, DORA)
     steps(session)

@@ -18,6 +18,8 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
+import msgspec
+
 from tercel.core import orders as o
 from tercel.core.errors import OrderError, TapeError, TercelError, VenueError
 from tercel.core.ports import Entry
@@ -267,26 +269,35 @@ class Gate(OrderServer):
         if client.waiting:
             self.hand_out(client)
 
-    def on_request(self, client: Client, request: QuoteRequest) -> None:
-        """See :class:`OrderServer`: through limits and journal; what does not pass is answered."""
-        self._traded.add(client)
+    def _quotes(self, client: Client, body: frames.Fields) -> None:
+        """Ask dealers for a session, through limits and journal; what does not pass is answered."""
         try:
-            if self.money and client not in self._live:
-                raise VenueError("a session that has shown what live asks", self.money, "show it")
-            asked = QuoteEntry(event="requested", request=request.id)
-            self.gateway.request_quotes(request, asked)
+            request = msgspec.convert(body.get("request"), QuoteRequest)
+        except msgspec.ValidationError as error:
+            raise VenueError("a request for quotes", str(error), CLIENT) from None
+        try:
+            mine = request.account in client.accounts and (not self.money or client in self._live)
+            if not mine or not all(
+                len(one) <= frames.LONGEST_NAME and one.isprintable()
+                for one in (request.id, request.instrument, *request.dealers)
+            ):
+                what = "an account that this session may trade, printable names"
+                raise VenueError(what, f"{request!a:.200}", CLIENT)
+            self._traded.add(client)
+            self.gateway.request_quotes(request, QuoteEntry(event="", request=""))
         except (OrderError, VenueError) as error:
             where = request.instrument, request.account, self._venue.now_ns
             client.waiting.append(QuoteReject(request.id, "", *where, f"the gate: {error}"))
             self.hand_out(client)
 
-    def on_pass(self, client: Client, request: str, quotes: Sequence[str]) -> None:
-        """See :class:`OrderServer`."""
-        asked = self.gateway.ledger.asked.get(request)
+    def _pass(self, client: Client, body: frames.Fields) -> None:
+        """Pass quotes of a request of a session, all of them where none is named."""
+        name = str(body.get("request"))
+        asked = self.gateway.ledger.asked.get(name)
         asker = self._venue.capabilities.quotes
         if asked is not None and asked[0].agent in client.accounts and asker is not None:
             with self.gateway.wire, suppress(VenueError):  # its dealers see it expire
-                asker.pass_quotes(request, quotes)
+                asker.pass_quotes(name, [str(one) for one in body.get("quotes") or ()])
 
     def _not_theirs(self, command: o.Command) -> tuple[str, str] | None:
         """Fault in the names of a command: names of the gate, or of another account's orders; None without one."""
@@ -363,6 +374,10 @@ class Gate(OrderServer):
         what = body.get("do")
         if what == "parent":
             self._parent(client, body)
+        elif what == "quotes":
+            self._quotes(client, body)
+        elif what == "pass":
+            self._pass(client, body)
         elif what == "alive":
             self.send(client, {"said": "alive", "up": self._venue.capabilities.up})
         elif what == "live":
@@ -389,7 +404,7 @@ class Gate(OrderServer):
             client.gone = True
         elif what != "beat":
             raise VenueError(
-                "login, subscribe, step, executions, parent, live, alive, leave or beat",
+                "login, subscribe, step, executions, parent, quotes, pass, live, alive, leave or beat",
                 repr(what),
                 CLIENT,
             )

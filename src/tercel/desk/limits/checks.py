@@ -295,31 +295,23 @@ def _reduces(query: LimitQuery) -> bool:
 
 
 # -- requests for quotes ----------------------------------------------------------------------------------------------
-def request_value(query: LimitQuery) -> int:
-    """Value of a request at the mid, `MONEY`."""
-    return query.lots * query.instrument.mid2 * query.instrument.unit
-
-
 def check_request_value(query: LimitQuery) -> Denial | None:
     """Maximum value of the requests for quotes of an hour."""
-    value = request_value(query)
+    value = query.lots * query.instrument.mid2 * query.instrument.unit
     for scope in (query.agent, query.gate.desk):
         if (asked := scope.requested(query.now_ns) + value) > scope.rfq_value:
-            asked_for, limit = money(asked * PAID_ONE), money(scope.rfq_value * PAID_ONE)
-            return Denial("RFQ_VALUE", f"scope={scope.name} in_an_hour={asked_for} limit={limit}")
+            used = f"in_an_hour={money(asked * PAID_ONE)} limit={money(scope.rfq_value * PAID_ONE)}"
+            return Denial("RFQ_VALUE", f"scope={scope.name} {used}")
     return None
 
 
 def check_dealers(query: LimitQuery, dealers: tuple[str, ...]) -> Denial | None:
     """Maximum number of different dealers asked in an instrument in a day; a request names them."""
     at = query.instrument
-    if not dealers:
-        return Denial(
-            "DEALERS", f"instrument={at.name} no dealers named: they could not be counted"
-        )
-    limit = at.limits.dealers_per_day
-    if (many := len({*at.dealers, *dealers})) > limit:
-        return Denial("DEALERS", f"instrument={at.name} in_the_day={many} limit={limit}")
+    many = len({*at.dealers, *dealers})
+    if many > (limit := at.limits.dealers_per_day) or not dealers:
+        named = f"named={len(dealers)} in_the_day={many} limit={limit}"
+        return Denial("DEALERS", f"instrument={at.name} {named}")
     return None
 
 

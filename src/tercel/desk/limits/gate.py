@@ -151,7 +151,10 @@ class LimitGate(ReportedCounts):
     def check_request(self, request: QuoteRequest, now_ns: int) -> Denial | None:
         """The first check's Denial, or None if the request for quotes may leave; counts nothing."""
         try:
-            query = self._ask(_as_order(request), now_ns)
+            # The order at the market that it may become.
+            terms = request.lots, None, o.Tif.IOC, request.account, "", request.sent_ns
+            side = request.side or BUY
+            query = self._ask(o.NewOrder(request.id, request.instrument, side, *terms), now_ns)
             for check in REQUEST_CHECKS:
                 if (denial := check(query)) is not None:
                     return denial
@@ -352,19 +355,23 @@ class LimitGate(ReportedCounts):
         """Count a command that leaves now (at `sent_ns`, or at `now_ns`); call it before the venue has it."""
         self._fold(self._sent, command, command.sent_ns if now_ns is None else now_ns)
 
-    def requested(self, request: QuoteRequest, now_ns: int, mid2: int) -> None:
+    def requested(
+        self, instrument: str, agent: str, lots: int, mid2: int, dealers: Iterable[str], ns: int
+    ) -> None:
         """Count a request for quotes that leaves now, at a mid (half ticks); call it before the venue has it."""
-        self._fold(self._requested, request, now_ns, mid2)
+        self._fold(self._requested, (instrument, agent), lots * mid2, dealers, ns)
 
-    def _requested(self, request: QuoteRequest, ns: int, mid2: int) -> None:
+    def _requested(
+        self, where: tuple[str, str], lot_mids: int, dealers: Iterable[str], ns: int
+    ) -> None:
         ns = max(ns, self.sent_ns)
         self.tell(ns)
-        at, agent = self.instruments[request.instrument], self.agents[request.account]
+        at, agent = self.instruments[where[0]], self.agents[where[1]]
         for scope in (agent, self.desk):
-            scope.requests.append((ns, request.lots * mid2 * at.unit))
+            scope.requests.append((ns, lot_mids * at.unit))
             while scope.requests[0][0] <= ns - HOUR_NS:
                 scope.requests.popleft()
-        at.dealers |= dict.fromkeys(request.dealers)
+        at.dealers |= dict.fromkeys(dealers)
         self.count_message(agent, (at,), ns)
 
     def unsent(self, command: o.Command) -> None:
@@ -448,12 +455,6 @@ class LimitGate(ReportedCounts):
                 for gauge in watch.gauges(self, scope, self.sent_ns)
             }
         return found
-
-
-def _as_order(request: QuoteRequest) -> o.NewOrder:
-    """The order at the market that a request may become, for the checks of orders."""
-    terms = request.lots, None, o.Tif.IOC, request.account, "", request.sent_ns
-    return o.NewOrder(request.id, request.instrument, request.side or BUY, *terms)
 
 
 def _unit(listing: o.Listing) -> int:

@@ -382,8 +382,9 @@ class OrderGateway:
         JournalError
             Nothing was sent.
         """
-        account, now = request.account, self.venue.now_ns
+        account = request.account
         with self.lock:
+            now = self.venue.now_ns
             standing = self.standing(account)
             denial = self.limits.check_request(request, now)
             if not permits(Sender.PERSON, Act.GROWS, standing.state):
@@ -396,7 +397,9 @@ class OrderGateway:
                 )
             asker = needed(self.venue.capabilities.quotes, "asks for quotes", self.venue.name)
             mid2 = self.limits.instruments[request.instrument].mid2
-            self.limits.requested(request, now, mid2)
+            self.limits.requested(
+                request.instrument, account, request.lots, mid2, request.dealers, now
+            )
             body = msgspec.structs.replace(
                 asked,
                 event="requested",
@@ -407,11 +410,8 @@ class OrderGateway:
                 until_ns=request.until_ns,
                 dealers=list(request.dealers),
             )
-            entry = codec.entry_quote(body, now, request.instrument, account, parent)
-            self.write([*before, entry])
+            self.write([*before, codec.entry_quote(body, now, request.instrument, account, parent)])
             with self.wire:
-                if self.states.why(StateReason.KILLED, account) is not None:
-                    raise VenueError("an account that may trade", "a kill", "it was not sent")
                 asker.request_quotes(request)
 
     def refuses(self, command: o.Command, sender: Sender) -> Denial | None:

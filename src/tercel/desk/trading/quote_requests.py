@@ -15,13 +15,14 @@ within the bound is taken once all have answered, or shortly before it or the re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Final
+from operator import attrgetter
+from typing import Any, Final
 
-from tercel.core.errors import JournalError, OrderError, VenueError
+from tercel.core.errors import JournalError, OrderError, VenueError, refuse_if
 from tercel.core.lifecycle import ChildOrder
 from tercel.core.open_quotes import OpenQuotes
 from tercel.core.orders import QuotedOrder, Tif, VenueEvent, ceiled
-from tercel.core.ports import Entry, needed
+from tercel.core.ports import Entry
 from tercel.core.quotes import (
     QUOTE_EVENTS,
     Quote,
@@ -31,30 +32,26 @@ from tercel.core.quotes import (
     QuoteRequest,
     QuoteStatus,
 )
-from tercel.core.vocabulary import FOREVER_NS, NS_PER_SECOND
-from tercel.desk.trading.gateway import OrderGateway
+from tercel.core.vocabulary import FOREVER_NS, NS_PER_SECOND as S
+from tercel.desk.limits import DAY_NS
 from tercel.desk.trading.journal.bodies import QuoteEntry
 from tercel.desk.trading.journal.codec import entry_quote
 from tercel.desk.trading.parent_orders.manager import HeldLots, ParentOrderManager
-from tercel.desk.trading.parent_orders.parent import (
-    AT_WORK,
-    ParentOrder,
-    Parents,
-    ParentStatus,
-)
+from tercel.desk.trading.parent_orders.parent import AT_WORK, ParentOrder, ParentStatus
 from tercel.desk.trading.risk.trading_state import Sender, StateReason
 from tercel.execution.routing import RFQ, Routed
 from tercel.execution.strategy import Strategy
 
-ANSWER_NS: Final = 15 * NS_PER_SECOND
-"""Time that dealers have for a parent's request, at most a quarter of its own."""
+ANSWER_S: Final = 15.0
+"""Time that dealers have where nothing else is said, at most a quarter of the time of an order that arrives."""
 LONGEST_S: Final = 3600.0
-"""Seconds that a person may ask for."""
 DRIFT_S: Final = (1.0, 10.0, 60.0)
 """Seconds after a request at which the mid is journaled."""
-DAY_NS: Final = 86_400 * NS_PER_SECOND
 WIDEST_BPS: Final = 10_000.0
 LONGEST_TEXT: Final = 200
+_WORDS: Final = {QuoteReject: "declined", QuoteCancel: "withdrawn", QuoteStatus: "status"}
+_NUMBERS: Final = ("bid", "offer", "lots", "until_ns")
+_numbers: Final = attrgetter(*_NUMBERS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,14 +114,11 @@ class _Asked:
 
     @property
     def all_heard(self) -> bool:
-        return "" in self.heard or (
-            bool(self.request.dealers) and self.heard >= {*self.request.dealers}
-        )
+        return "" in self.heard or self.heard >= {*self.request.dealers}
 
     @property
-    def slack_ns(self) -> int:
-        """So long before an end a quote is taken."""
-        return min((self.request.until_ns - self.request.sent_ns) // 10, NS_PER_SECOND)
+    def where(self) -> tuple[str, str, str]:
+        return self.request.instrument, self.request.account, self.parent
 
 
 class QuoteRequests(HeldLots):
@@ -143,7 +137,8 @@ class QuoteRequests(HeldLots):
         self, manager: ParentOrderManager, name: Callable[[], str], dealers: tuple[str, ...] = ()
     ) -> None:
         self._manager = manager
-        self._gateway: OrderGateway = manager.gateway
+        self._gateway = manager.gateway
+        self._parents = manager.gateway.ledger.parents
         self._name = name
         self.dealers = dealers
         self.book = OpenQuotes()
@@ -154,28 +149,16 @@ class QuoteRequests(HeldLots):
         """Parents of requests that have ended."""
         self._drifts: list[tuple[int, float, _Asked]] = []
         manager.requests = self
-        self._begin()
-
-    def _begin(self) -> None:
-        """End the requests that an earlier session left open."""
-        ledger, entries = self._gateway.ledger, []
-        for name, (asked, *hits) in ledger.asked.items():
-            orders = [ledger.orders.get(hit.order) for hit in hits]
-            traded = any(order is not None and order.cum_qty for order in orders)
-            body = QuoteEntry(
-                event="ended", request=name, outcome="traded" if traded else "expired"
-            )
+        # What an earlier session left open has ended with it.
+        orders = self._gateway.ledger.orders
+        for request, (asked, *hits) in list(self._gateway.ledger.asked.items()):
+            filled = any(order.cum_qty for hit in hits if (order := orders.get(hit.order)))
             where = asked.instrument, asked.agent, asked.parent
-            entries.append(entry_quote(body, self._now, *where))
-        self._gateway.write(entries)
+            self._note(where, "ended", request, outcome="traded" if filled else "expired")
 
     @property
     def _now(self) -> int:
         return self._gateway.venue.now_ns
-
-    @property
-    def _parents(self) -> Parents:
-        return self._gateway.ledger.parents
 
     @property
     def open(self) -> bool:
@@ -185,62 +168,51 @@ class QuoteRequests(HeldLots):
     @property
     def due_ns(self) -> int:
         """When `turn` has something to do; FOREVER_NS where only events matter."""
-        times = [ns for ns, _, _ in self._drifts]
-        for id_ in self._arriving:
-            times.append(self._now if self._ready(id_) else self._latest(id_))
-        for one in self._open.values():
-            if not self._in_flight(one):
-                times += [self._ends_ns(one), self._take_ns(one)]
+        free = [one for one in self._open.values() if self._in_flight(one) is None]
+        times = [ns for ns, _, _ in self._drifts] + [self._asks_ns(id_) for id_ in self._arriving]
+        times += [ns for one in free for ns in (self._ends_ns(one), self._take_ns(one))]
         return min(times, default=FOREVER_NS)
 
     # -- lots ---------------------------------------------------------------------------------------------------------
 
     def arrives(self, parent: ParentOrder, strategy: Strategy) -> None:
         """See `HeldLots`: the lots that dealers are to be asked for are held back."""
-        where = parent.order.instrument, parent.order.agent
-        if (plan := plan_of(strategy, parent.lots, self.dealers)) is None:
-            return
-        if self._gateway.venue.capabilities.quotes is None or not plan.dealers:
-            why = (
-                "has no dealers"
-                if plan.dealers
-                else "is one of dealers whom the desk does not name"
-            )
-            text = f"{self._gateway.venue.name} {why}: orders by {parent.order.strategy} are worked in the book"
-            self._gateway.alert_once("warning", "no_quotes", text, *where)
-            return
-        self._arriving[parent.id] = plan
+        venue = self._gateway.venue
+        plan = plan_of(strategy, parent.lots, self.dealers)
+        if plan is not None and plan.dealers and venue.capabilities.quotes is not None:
+            self._arriving[parent.id] = plan
+        elif plan is not None:
+            why = "has no dealers" if plan.dealers else "has dealers, and the desk names none"
+            text = f"{venue.name} {why}: orders by {parent.strategy} are worked in the book"
+            self._gateway.alert_once("warning", "no_quotes", text, parent.order.instrument)
 
     def held(self, parent: str, in_flight: bool = True) -> int:
         """See `HeldLots`."""
         lots = self._arriving[parent].lots if parent in self._arriving else 0
-        for one in self._open.values():
-            if one.parent == parent:
-                order = None if in_flight else self._in_flight(one)
-                lots += one.left - (order.lots if order else 0)
+        for one in [one for one in self._open.values() if one.parent == parent]:
+            order = None if in_flight else self._in_flight(one)
+            lots += one.left - (order.lots if order else 0)
         return lots
 
     def taking(self, parent: str) -> list[str]:
         """See `HeldLots`."""
-        return [
-            one.order
-            for one in self._open.values()
-            if one.parent == parent and self._in_flight(one)
-        ]
+        mine = [one for one in self._open.values() if one.parent == parent]
+        return [one.order for one in mine if self._in_flight(one) is not None]
 
     # -- what people and parents ask ----------------------------------------------------------------------------------
 
     def request(
         self,
         parent_id: str,
-        lots: object,
+        lots: Any,
         dealers: Sequence[str] = (),
-        seconds: object = ANSWER_NS / NS_PER_SECOND,
+        seconds: Any = None,
         *,
         hidden: bool = False,
         within: float | None = None,
         by: str = "",
         operator: int | None = None,
+        arrives: bool = False,
     ) -> str:
         """Ask dealers for lots of a parent; the request's name.
 
@@ -251,8 +223,8 @@ class QuoteRequests(HeldLots):
             At most what is neither filled nor open, nor asked for.
         dealers : sequence of str
             By default those of the desk.
-        seconds : float
-            Time to its end.
+        seconds : float or None
+            Time to its end, by default `ANSWER_S`.
         hidden : bool
             Dealers do not see the side.
         within : float or None
@@ -261,6 +233,8 @@ class QuoteRequests(HeldLots):
             A person's name, or "" of a strategy.
         operator : int, optional
             The command that it obeys.
+        arrives : bool
+            The parent's executor has none of these lots.
 
         Raises
         ------
@@ -273,69 +247,65 @@ class QuoteRequests(HeldLots):
             Nobody was asked.
         """
         parent = self._parents.must(parent_id)
-        self._must_work(parent)
-        room = self._manager.room(parent)
-        if type(lots) is not int or not 0 < lots <= room:
-            raise OrderError(
-                f"1 to {room:,} lots, what is left, not open and not asked for"
-                if room > 0
-                else "a parent with lots that are not open",
-                f"{lots!r}",
-                "ask for fewer, or pause it first: what rests is cancelled",
-            )
-        longest = min(LONGEST_S, (parent.ends_ns - self._now) / NS_PER_SECOND)
-        if type(seconds) not in (int, float) or not 0 < seconds <= longest:  # type: ignore[operator]
-            raise OrderError(
-                f"above 0 to {longest:g} seconds, at most to the parent's end",
-                f"{seconds!r}",
-                "ask for less time",
-            )
+        order = parent.order
+        now = self._now
         asked = tuple(dealers) or self.dealers
-        if len({*asked}) < len(asked) or not all(
-            name.isprintable() and 0 < len(name) <= LONGEST_TEXT for name in asked
-        ):
-            raise OrderError("names of dealers, each once", f"{asked!r:.200}", "correct them")
-        return self._ask(parent, lots, asked, seconds, hidden, within, by, operator)  # type: ignore[arg-type]
-
-    def _ask(
-        self,
-        parent: ParentOrder,
-        lots: int,
-        dealers: tuple[str, ...],
-        seconds: float,
-        hidden: bool,
-        within: float | None,
-        by: str,
-        operator: int | None,
-        arrives: bool = False,
-    ) -> str:
-        gateway, order, now = self._gateway, parent.order, self._now
-        needed(gateway.venue.capabilities.quotes, "asks for quotes", gateway.venue.name)
-        with gateway.lock:
+        room = self._manager.room(parent)
+        longest = min(LONGEST_S, (parent.ends_ns - now) / S)
+        seconds = min(ANSWER_S, longest) if seconds is None else seconds
+        self._must_work(parent)
+        refuse_if(
+            type(lots) is not int or not 0 < lots <= room,
+            f"1 to {room:,} lots, what is left, not open and not asked for"
+            if room > 0
+            else "a parent with lots that are not open",
+            f"{lots!r}",
+            "ask for fewer, or pause it first: what rests is cancelled",
+            OrderError,
+        )
+        refuse_if(
+            type(seconds) not in (int, float) or not 0 < seconds <= longest,
+            f"above 0 to {longest:g} seconds, at most to the parent's end",
+            f"{seconds!r}",
+            "ask for less time",
+            OrderError,
+        )
+        refuse_if(
+            len({*asked}) < len(asked)
+            or not all(name.isprintable() and 0 < len(name) <= LONGEST_TEXT for name in asked),
+            "names of dealers, each once",
+            f"{asked!r:.200}",
+            "correct them",
+            OrderError,
+        )
+        with self._gateway.lock:
             before, _ = self._manager.arrival(parent)
-            side = 0 if hidden else order.side
-            until = now + round(seconds * NS_PER_SECOND)
-            terms = side, lots, until, order.agent, now, dealers
-            request = QuoteRequest(self._name(), order.instrument, *terms)
-            if why := self.book.ask(request):
-                raise OrderError("a request for quotes that can be made", why, "make another one")
-            one = _Asked(request, parent.id, order.side, within)
-            asked = QuoteEntry(
-                event="requested", request=request.id, want=order.side, by=by, operator=operator
+            request = QuoteRequest(
+                self._name(),
+                order.instrument,
+                side=0 if hidden else order.side,
+                lots=lots,
+                until_ns=now + round(seconds * S),
+                account=order.agent,
+                sent_ns=now,
+                dealers=asked,
             )
-            self._open[request.id] = one
+            why = self.book.ask(request)
+            refuse_if(why, "a request that can be made", why, "make another one", OrderError)
+            one = self._open[request.id] = _Asked(request, parent.id, order.side, within)
+            body = QuoteEntry(event="", request="", want=order.side, by=by, operator=operator)
             try:
-                gateway.request_quotes(request, asked, parent.id, before)
+                self._gateway.request_quotes(request, body, parent.id, before)
             except (OrderError, VenueError, JournalError, OSError) as error:
-                if request.id not in gateway.ledger.asked:
+                if request.id not in self._gateway.ledger.asked:
                     del self._open[request.id]
                     raise
                 self._end(one, "unanswered")
                 why = str(error)
                 raise VenueError("a request that dealers get", why, "ask again") from error
-        self._drifts += [(now + round(s * NS_PER_SECOND), s, one) for s in DRIFT_S]
+        self._drifts += [(now + round(s * S), s, one) for s in DRIFT_S]
         if not arrives:
-            self._manager.hold(parent.id, lots)
+            self._manager.shift(parent.id, -lots)
         return request.id
 
     def accept(self, name: str, quote_id: str, by: str = "", operator: int | None = None) -> str:
@@ -356,39 +326,46 @@ class QuoteRequests(HeldLots):
             For a quote that cannot be taken, or what limits and the trading state do not allow: nothing has left.
         """
         one = self._must(name)
-        parent, gateway, now = self._parents.must(one.parent), self._gateway, self._now
-        self._must_work(parent)
-        if self._in_flight(one) is not None:
-            raise OrderError("one quote at a time", f"{one.order}, in flight", "wait for its end")
+        parent = self._parents.must(one.parent)
         quote = self.book.quotes.get(quote_id)
+        now = self._now
+        self._must_work(parent)
+        refuse_if(
+            self._in_flight(one), "one quote at a time", one.order, "wait for its end", OrderError
+        )
         price = quote.price(one.want) if quote is not None and quote.request == name else None
         if quote is None or price is None:
             raise OrderError(f"a quote of {name}", f"{quote_id!r}", "name one of its open quotes")
-        if parent.limit and one.want * price > one.want * parent.limit:
-            raise OrderError(
-                f"a price within the limit price of {parent.id}, {parent.limit} ticks",
-                f"{price}",
-                "amend its limit price first",
-            )
-        lots = min(quote.lots, one.left, parent.left)
-        with gateway.lock:
-            what = parent.order.instrument, one.want, lots, price, Tif.IOC
+        refuse_if(
+            parent.limit and one.want * (price - parent.limit) > 0,
+            f"a price within the limit price of {parent.id}, {parent.limit} ticks",
+            f"{price}",
+            "amend its limit price first",
+            OrderError,
+        )
+        with self._gateway.lock:
+            # Its parent is in its name, and no executor's order has a number with a zero before it.
             order = QuotedOrder(
-                self._manager.child(parent.id), *what, parent.order.agent, parent.id, now, quote_id
+                f"{parent.id}.0{self._gateway.ledger.next_child(parent.id)}",
+                parent.order.instrument,
+                one.want,
+                lots=min(quote.lots, one.left, parent.left),
+                price=price,
+                tif=Tif.IOC,
+                account=parent.order.agent,
+                parent=parent.id,
+                sent_ns=now,
+                quote=quote_id,
             )
             sender = Sender.PERSON if by else Sender.STRATEGY
-            if (denial := gateway.refuses(order, sender)) is not None:
-                raise OrderError(
-                    "a quote that limits and the trading state allow to take",
-                    f"{denial.code}: {denial.text}",
-                    "see limits, or take another",
-                )
-            if why := self.book.hit(order, now):
-                raise OrderError("a quote that can be taken", why, "take another, or ask again")
+            denial = self._gateway.refuses(order, sender)
+            why = f"{denial.code}: {denial.text}" if denial else self.book.hit(order, now)
+            refuse_if(why, "a quote that can be taken", why, "take another, or ask", OrderError)
             one.order = order.cl_ord_id
-            body = QuoteEntry(event="accepted", request=name, id=quote_id, by=by, operator=operator)
-            gateway.submit([order], [self._entry(one, body, order.cl_ord_id)], sender)
-        return order.cl_ord_id
+            words = {"id": quote_id, "by": by, "operator": operator}
+            said = self._entry(one.where, "accepted", name, one.order, **words)
+            self._gateway.submit([order], [said], sender)
+        return one.order
 
     def pass_(
         self, name: str, quotes: Sequence[str] = (), by: str = "", operator: int | None = None
@@ -401,9 +378,8 @@ class QuoteRequests(HeldLots):
             For a request that has ended, or quotes that are not open.
         """
         one = self._must(name)
-        known = {quote.id for quote in self.book.open(name)}
-        if strange := [quote for quote in quotes if quote not in known]:
-            raise OrderError(f"open quotes of {name}", ", ".join(strange), "name others")
+        strange = ", ".join({*quotes} - {quote.id for quote in self.book.open(name)})
+        refuse_if(strange, f"open quotes of {name}", strange, "name others", OrderError)
         self._drop(one, quotes, by, operator)
         one.passed |= not quotes or (one.all_heard and not self.book.open(name))
         self.turn()
@@ -411,29 +387,34 @@ class QuoteRequests(HeldLots):
     def _drop(
         self, one: _Asked, quotes: Sequence[str] = (), by: str = "", operator: int | None = None
     ) -> None:
-        gone = self.book.drop(one.request.id, quotes)
+        name = one.request.id
         asker = self._gateway.venue.capabilities.quotes
-        if gone or operator is not None:
-            ids = [quote.id for quote in gone]
-            body = QuoteEntry(
-                event="passed", request=one.request.id, ids=ids, by=by, operator=operator
-            )
-            self._gateway.write([self._entry(one, body)])
-            if gone and asker is not None:
-                with self._gateway.wire, suppress(VenueError, OSError):
-                    asker.pass_quotes(one.request.id, ids)
+        ids = [quote.id for quote in self.book.drop(name, quotes)]
+        if ids or operator is not None:
+            self._note(one.where, "passed", name, ids=ids, by=by, operator=operator)
+        if ids and asker is not None:
+            with self._gateway.wire, suppress(VenueError, OSError):
+                asker.pass_quotes(name, ids)
 
     def _must(self, name: str) -> _Asked:
-        if (one := self._open.get(name)) is None:
-            known = ", ".join(self._open) or "none"
-            raise OrderError(
-                "a request for quotes that is open", f"{name!r}", f"name one of: {known:.300}"
-            )
-        return one
+        known = ", ".join(self._open) or "none"
+        refuse_if(
+            name not in self._open,
+            "a request for quotes that is open",
+            f"{name!r}",
+            f"name one of: {known:.300}",
+            OrderError,
+        )
+        return self._open[name]
 
     def _must_work(self, parent: ParentOrder) -> None:
-        if parent.status not in AT_WORK:
-            raise OrderError("a parent at work", f"{parent.id} is {parent.status}", "name another")
+        refuse_if(
+            parent.status not in AT_WORK,
+            "a parent at work",
+            f"{parent.id} is {parent.status}",
+            "name another",
+            OrderError,
+        )
         parent.must_have_time(self._now)
 
     # -- what comes ---------------------------------------------------------------------------------------------------
@@ -441,54 +422,40 @@ class QuoteRequests(HeldLots):
     def on_events(self, events: Sequence[VenueEvent]) -> None:
         """Check and journal what dealers answered."""
         found = [self._taken(event) for event in events if isinstance(event, QUOTE_EVENTS)]
-        if found:
-            with self._gateway.lock:
-                self._gateway.write(
-                    [self._entry(one, body, event=event) for one, body, event in found], sync=False
-                )
+        with self._gateway.lock:
+            self._gateway.write(found, sync=False)
 
-    def _taken(self, event: QuoteEvent) -> tuple[_Asked | None, QuoteEntry, QuoteEvent]:
+    def _taken(self, event: QuoteEvent) -> Entry:
         known = None if isinstance(event, QuoteReject) else self.book.quotes.get(event.id)
         name = event.request or (known.request if known else "")
         one = self._open.get(name)
-        text = "" if isinstance(event, Quote) else event.text[:LONGEST_TEXT]
-        dealer = "" if isinstance(event, QuoteStatus) else event.dealer
+        where = one.where if one else (event.instrument, event.account, "")
+        words: dict[str, Any]
         if isinstance(event, Quote):
             why = self._unusable(event, one)
-            prices = [price if type(price) is int else None for price in (event.bid, event.offer)]
-            body = QuoteEntry(
-                event="unusable" if why else "quoted",
-                request=name,
-                id=event.id,
-                dealer=dealer,
-                bid=prices[0],
-                offer=prices[1],
-                lots=event.lots if type(event.lots) is int else 0,
-                until_ns=event.until_ns if type(event.until_ns) is int else 0,
-                firm=event.firm,
-                text=why,
-            )
-        elif isinstance(event, QuoteReject):
-            body = QuoteEntry(event="declined", request=name, dealer=dealer, text=text)
+            words = {"event": "unusable" if why else "quoted", "text": why, "firm": event.firm}
+            numbers = zip(_NUMBERS, _numbers(event), strict=True)
+            words |= {key: value for key, value in numbers if type(value) is int}
         else:
             self.book.take(event)
-            gone = isinstance(event, QuoteCancel)
-            body = QuoteEntry(
-                event="withdrawn" if gone else "status", request=name, id=event.id, text=text
-            )
-            body.dealer = dealer
-            body.state = str(event.status) if isinstance(event, QuoteStatus) else ""
+            words = {"event": _WORDS[type(event)], "text": event.text[:LONGEST_TEXT]}
+        if isinstance(event, QuoteStatus):
+            words["state"] = str(event.status)
+        else:
+            words["dealer"] = event.dealer
+        if not isinstance(event, QuoteReject):
+            words["id"] = event.id
         if one is not None and isinstance(event, Quote | QuoteReject):
-            one.heard.add(dealer)
-        return one, body, event
+            one.heard.add(event.dealer)
+        return self._entry(where, words.pop("event"), name, **words)
 
     def _unusable(self, quote: Quote, one: _Asked | None) -> str:
         """Why a quote cannot be taken, "" where it can."""
         if one is None:
             return "no request of that name is open"
-        request, now = one.request, self._now
-        numbers = (quote.bid, quote.offer, quote.lots, quote.until_ns)
-        if not all(value is None or type(value) is int for value in numbers):
+        request = one.request
+        now = self._now
+        if not all(value is None or type(value) is int for value in _numbers(quote)):
             said = f"bid {quote.bid}, offer {quote.offer}, lots {quote.lots}"
             return f"prices and lots that are whole ticks and lots, not {said}"
         if quote.account != request.account:
@@ -496,29 +463,27 @@ class QuoteRequests(HeldLots):
         until = quote.until_ns or request.until_ns
         if until <= now:
             return "it had expired when it came"
-        if until - now > DAY_NS or quote.ns - now > NS_PER_SECOND:
+        if until - now > DAY_NS or quote.ns - now > S:
             return f"it is dated {(max(until, quote.ns) - now) / 1e9:.0f} s ahead of the clock"
-        at = self._gateway.limits.instruments.get(request.instrument)
-        price, mid2 = quote.price(one.want), self._mid2(request.instrument)
-        if at is not None and price is not None and mid2:
-            bps = at.limits.quote_collar_bps
-            if abs(2 * price - mid2) * 10_000 > bps * mid2:
-                return f"{price} is more than {bps} bps from the mid {mid2 / 2:g}"
+        price = quote.price(one.want)
+        mid2 = self._mid2(request.instrument)
+        bps = self._gateway.limits.instruments[request.instrument].limits.quote_collar_bps
+        if price is not None and mid2 and abs(2 * price - mid2) * 10_000 > bps * mid2:
+            return f"{price} is more than {bps} bps from the mid {mid2 / 2:g}"
         return self.book.take(quote)
 
     def _mid2(self, instrument: str) -> int | None:
-        follower = self._manager.follow(instrument)
-        return None if None in follower.quotes else follower.mid2 or None
+        at = self._gateway.limits.instruments.get(instrument)
+        return at.mid2 if at is not None and at.sane else None
 
     def _entry(
-        self, one: _Asked | None, body: QuoteEntry, order: str = "", event: QuoteEvent | None = None
+        self, where: tuple[str, str, str], event: str, name: str, order: str = "", **words: Any
     ) -> Entry:
-        if one is None:
-            where = (event.instrument, event.account) if event is not None else ("", "")
-            return entry_quote(body, self._now, *where)
-        at = one.request
-        body.mid2 = self._mid2(at.instrument)
-        return entry_quote(body, self._now, at.instrument, at.account, one.parent, order)
+        body = QuoteEntry(event=event, request=name, mid2=self._mid2(where[0]), **words)
+        return entry_quote(body, self._now, *where, order)
+
+    def _note(self, where: tuple[str, str, str], event: str, name: str, **words: Any) -> None:
+        self._gateway.write([self._entry(where, event, name, **words)])
 
     # -- time ---------------------------------------------------------------------------------------------------------
 
@@ -529,57 +494,42 @@ class QuoteRequests(HeldLots):
         for one in list(self._open.values()):
             self._look(one)
         due = [drift for drift in self._drifts if drift[0] <= self._now]
-        if due:
-            self._drifts = [drift for drift in self._drifts if drift[0] > self._now]
-            self._gateway.write(
-                [
-                    self._entry(
-                        one, QuoteEntry(event="drift", request=one.request.id, after_s=seconds)
-                    )
-                    for _, seconds, one in due
-                ],
-                sync=False,
-            )
+        self._drifts = [drift for drift in self._drifts if drift not in due]
+        for _, seconds, one in due:
+            self._note(one.where, "drift", one.request.id, after_s=seconds)
         for id_ in list(self._after):
-            parent = self._parents.get(id_)
             if self.held(id_) or self._gateway.ledger.orders.live(parent=id_):
                 continue
             self._after.discard(id_)
+            parent = self._parents.get(id_)
             if parent is not None and not parent.over and id_ not in self._manager.executors:
                 self._manager.settle(parent)
 
-    def _latest(self, id_: str) -> int:
-        """When a parent that arrives waits no more for a market."""
+    def _asks_ns(self, id_: str) -> int:
+        """When dealers are asked for what arrives: once there is a market, at the latest at half its time."""
         parent = self._parents.must(id_)
+        instrument = parent.order.instrument
+        if self._mid2(instrument) and not self._manager.follow(instrument).halted:
+            return self._now
         return parent.accepted_ns + parent.horizon_ns // 2
 
-    def _ready(self, id_: str) -> bool:
-        """Whether there is a market for a parent that arrives."""
-        instrument = self._parents.must(id_).order.instrument
-        follower = self._manager.follow(instrument)
-        return follower.ready and not follower.halted and self._mid2(instrument) is not None
-
     def _launch(self, id_: str) -> None:
-        """Ask for what arrives, once there is a market; what cannot be asked for is worked in the book."""
-        parent, plan, now = self._parents.must(id_), self._arriving[id_], self._now
-        order, works = parent.order, parent.status == ParentStatus.WORKING
-        ready = self._ready(id_)
-        if works and not ready and now < self._latest(id_):
+        """Ask for what arrives; what cannot be asked for is worked in the book."""
+        parent = self._parents.must(id_)
+        works = parent.status == ParentStatus.WORKING
+        if works and self._asks_ns(id_) > self._now:
             return
-        del self._arriving[id_]
+        plan = self._arriving.pop(id_)
         self._after.add(id_)
-        if not works or not ready:
-            return
-        seconds = min(ANSWER_NS, (parent.ends_ns - now) // 4) / NS_PER_SECOND
-        person = self._gateway.limits.person_accepts(order.agent)
-        within = None if person else plan.within
-        try:
-            self._ask(parent, plan.lots, plan.dealers, seconds, False, within, "", None, True)
-        except (OrderError, VenueError) as error:
-            where = order.instrument, order.agent, id_
-            self._gateway.alert(
-                "warning", "not_asked", f"{id_}: worked in the book: {error}", *where
-            )
+        if works:
+            order = parent.order
+            within = None if self._gateway.limits.person_accepts(order.agent) else plan.within
+            seconds = min(ANSWER_S, (parent.ends_ns - self._now) / (4 * S))
+            try:
+                self.request(id_, plan.lots, plan.dealers, seconds, within=within, arrives=True)
+            except (OrderError, VenueError) as error:
+                where = order.instrument, order.agent, id_
+                self._gateway.alert("warning", "not_asked", f"worked in the book: {error}", *where)
 
     def _in_flight(self, one: _Asked) -> ChildOrder | None:
         """The order that takes a quote of it, where its end is not known."""
@@ -592,31 +542,33 @@ class QuoteRequests(HeldLots):
 
     def _takeable(self, one: _Asked) -> list[Quote]:
         """Quotes that may be taken without a person, the best first, the earlier of two that are as good."""
-        parent, mid2 = self._parents.get(one.parent), self._mid2(one.request.instrument)
+        parent = self._parents.get(one.parent)
+        mid2 = self._mid2(one.request.instrument)
         if (
             one.within is None
+            or not mid2
             or parent is None
             or parent.status != ParentStatus.WORKING
-            or not mid2
         ):
             return []
-        found = []
-        for quote in self.book.open(one.request.id):
-            price = quote.price(one.want)
-            if not quote.firm or quote.until_ns <= self._now or price is None:
-                continue
-            far = one.want * (2 * price - mid2)
-            within = far * 10_000 <= one.within * mid2
-            if within and not (parent.limit and one.want * (price - parent.limit) > 0):
-                found.append((far, quote))
-        return [quote for _, quote in sorted(found, key=lambda pair: pair[0])]
+        worst = mid2 * (1.0 + one.want * one.within / 10_000) / 2
+        limits = [one.want * limit for limit in (worst, parent.limit) if limit]
+        found = [
+            (one.want * price, n, quote)
+            for n, quote in enumerate(self.book.open(one.request.id))
+            if quote.firm
+            and quote.until_ns > self._now
+            and (price := quote.price(one.want)) is not None
+        ]
+        return [quote for far, _, quote in sorted(found) if far <= min(limits)]
 
     def _take_ns(self, one: _Asked) -> int:
         """When the best quote is taken without a person; FOREVER_NS where none is."""
         if not (best := self._takeable(one)):
             return FOREVER_NS
-        ends = min(best[0].until_ns, self._ends_ns(one)) - one.slack_ns
-        return self._now if one.all_heard else max(ends, self._now)
+        ends = min(best[0].until_ns, self._ends_ns(one))
+        slack = min((one.request.until_ns - one.request.sent_ns) // 10, S)
+        return self._now if one.all_heard else max(ends - slack, self._now)
 
     def _look(self, one: _Asked) -> None:
         """Settle its order, then end it or take the best quote, as it is due."""
@@ -629,37 +581,30 @@ class QuoteRequests(HeldLots):
             one.filled += lots
             one.refused |= not lots
             one.order = ""
-        parent, account = self._parents.get(one.parent), one.request.account
-        killed = self._gateway.states.why(StateReason.KILLED, account) is not None
-        now, quotes = self._now, self.book.open(one.request.id)
-        over = parent is None or parent.status not in AT_WORK or killed
-        quiet = one.all_heard and not any(quote.until_ns > now for quote in quotes)
-        if one.left <= 0 or over or one.passed or quiet or now >= self._ends_ns(one):
+        parent = self._parents.get(one.parent)
+        now = self._now
+        killed = self._gateway.states.why(StateReason.KILLED, one.request.account)
+        one.passed |= parent is None or parent.status not in AT_WORK or killed is not None
+        best = self._takeable(one)
+        alive = [quote for quote in self.book.open(one.request.id) if quote.until_ns > now]
+        # Nobody is left who could answer, or nothing that came will be taken.
+        quiet = one.all_heard and not (alive if one.within is None else best)
+        if one.left <= 0 or one.passed or quiet or now >= self._ends_ns(one):
             came = any(quote.request == one.request.id for quote in self.book.quotes.values())
-            outcome = "passed" if one.passed or over else "expired" if came else "unanswered"
-            outcome = "rejected" if one.refused and outcome != "passed" else outcome
+            outcome = "passed" if one.passed or alive else "expired" if came else "unanswered"
+            outcome = "rejected" if one.refused and not one.passed else outcome
             self._end(one, "traded" if one.filled else outcome)
-            return
-        if self._take_ns(one) <= now:
-            self._take(one, self._takeable(one)[0])
-        elif one.within is not None and one.all_heard and not self._takeable(one):
-            self._drop(one)
-            one.passed = True
-            self._look(one)
-
-    def _take(self, one: _Asked, quote: Quote) -> None:
-        try:
-            self.accept(one.request.id, quote.id)
-        except OrderError as error:
-            self.book.over.setdefault(quote.id, str(error))
-            text = f"the quote {quote.id} of {quote.dealer} was not taken: {error}"
-            where = one.request.instrument, one.request.account, one.parent
-            self._gateway.alert("warning", "quote_not_taken", text, *where)
+        elif self._take_ns(one) <= now:
+            try:
+                self.accept(one.request.id, best[0].id)
+            except OrderError as error:
+                self.book.over.setdefault(best[0].id, str(error))
+                text = f"the quote {best[0].id} of {best[0].dealer} was not taken: {error}"
+                self._gateway.alert("warning", "quote_not_taken", text, *one.where)
 
     def _end(self, one: _Asked, outcome: str) -> None:
         del self._open[one.request.id]
         self._drop(one)
-        body = QuoteEntry(event="ended", request=one.request.id, outcome=outcome)
-        self._gateway.write([self._entry(one, body)])
-        self._manager.return_lots(one.parent, one.filled, one.left)
+        self._note(one.where, "ended", one.request.id, outcome=outcome)
+        self._manager.shift(one.parent, one.left, one.filled)
         self._after.add(one.parent)

@@ -6,6 +6,7 @@ import struct
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import asdict
 
 import numpy as np
 
@@ -35,7 +36,7 @@ class RemoteQuotes:
 
     def request_quotes(self, request: QuoteRequest) -> None:
         """See `core.ports.AsksForQuotes`: a refusal comes as a `QuoteReject` of no dealer."""
-        self._send(frames.pack_message(request))
+        self._send(frames.pack({"do": "quotes", "request": asdict(request)}))
 
     def pass_quotes(self, request: str, quotes: Sequence[str] = ()) -> None:
         """See `core.ports.AsksForQuotes`."""

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from tercel.core import orders as o
 from tercel.core.errors import VenueError
-from tercel.core.quotes import QUOTE_EVENTS, QuoteEvent, QuoteRequest
+from tercel.core.quotes import QUOTE_EVENTS, QuoteEvent
 
 JSON: Final = ord("J")
 MESSAGE: Final = ord("M")
@@ -36,7 +36,7 @@ _COMMANDS: dict[str, type[Any]] = {
     kind.__name__: kind
     for kind in (
         *(o.NewOrder, o.QuotedOrder, o.CancelOrder, o.ReplaceOrder),
-        *(o.StatusRequest, o.MassCancel, QuoteRequest),
+        *(o.StatusRequest, o.MassCancel),
     )
 }
 _EVENTS: dict[str, type[Any]] = {
@@ -53,16 +53,7 @@ _VALUES: Final[dict[type[Any], Callable[[Any], tuple[Any, ...]]]] = {
 _text: Final = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 Fields = dict[str, Any]
-Sent = (
-    o.Command
-    | QuoteRequest
-    | QuoteEvent
-    | o.Report
-    | o.CancelReject
-    | o.LinkStatus
-    | o.Unread
-    | o.Listing
-)
+Sent = o.Command | QuoteEvent | o.Report | o.CancelReject | o.LinkStatus | o.Unread | o.Listing
 
 
 def _framed(kind: int, data: bytes) -> bytes:
@@ -109,11 +100,10 @@ def message_of(body: bytes, *, commands: bool) -> Any:
     readers = _READERS[kind]
     if len(values) != len(readers) + 1:
         raise refuse(f"the {len(readers)} fields of {kind.__name__}", f"{len(values) - 1}")
-    several = [one for value in values if type(value) is list for one in value]
     if commands and (
         strange := [
             value
-            for value in (*values, *several)
+            for value in values
             if type(value) is str and not (len(value) <= LONGEST_NAME and value.isprintable())
         ]
     ):
@@ -141,22 +131,13 @@ _TYPES: Final[dict[Any, tuple[type, ...]]] = {
 }
 
 
-def _names(value: Any) -> tuple[str, ...]:
-    """Several texts."""
-    return tuple(_read((str,), one) for one in _read((list,), value))
-
-
-def _reader(kind: Any) -> Callable[[Any], Any]:
-    """The reader of values of a type."""
-    if kind == tuple[str, ...]:
-        return _names
-    if isinstance(kind, type) and issubclass(kind, StrEnum):
-        return kind
-    return partial(_read, _TYPES.get(kind, (int, type(None))))
-
-
 _READERS: Final = {
-    kind: tuple(_reader(field.type) for field in dataclasses.fields(kind))
+    kind: tuple(
+        field.type
+        if isinstance(field.type, type) and issubclass(field.type, StrEnum)
+        else partial(_read, _TYPES.get(field.type, (int, type(None))))
+        for field in dataclasses.fields(kind)
+    )
     for kind in _SENT.values()
 }
 

@@ -25,7 +25,7 @@ from tercel.core.orders import (
     VenueEvent,
 )
 from tercel.core.ports import Venue, needed
-from tercel.core.quotes import QuoteEvent, QuoteRequest
+from tercel.core.quotes import QuoteEvent
 from tercel.venues.wire import frames
 
 CHUNK = 1 << 16
@@ -125,13 +125,6 @@ class OrderServer:
         """A client advances time."""
         raise NotImplementedError
 
-    def on_request(self, client: Client, request: QuoteRequest) -> None:
-        """A client that holds the account asks dealers for quotes."""
-        raise VenueError("a venue with dealers", self._venue.name, "ask another")
-
-    def on_pass(self, client: Client, request: str, quotes: Sequence[str]) -> None:
-        """A client passes quotes of a request, all of them where none is named."""
-
     def on_executions(self, account: str, after: str) -> Sequence[Report]:
         """Trades of an account."""
         teller = needed(self._venue.capabilities.executions, "repeats executions", self._venue.name)
@@ -209,12 +202,8 @@ class OrderServer:
             kind, body = client.asked.popleft()
             try:
                 if kind == frames.MESSAGE:
-                    command: Command | QuoteRequest = frames.message_of(body, commands=True)
+                    command: Command = frames.message_of(body, commands=True)
                     self._claim(client, command.account)
-                    if isinstance(command, QuoteRequest):
-                        self._hand_over(client, commands)
-                        self.on_request(client, command)
-                        continue
                     # without an account, a mass cancel or a question about all means the client's own
                     of_all = isinstance(command, MassCancel) or (
                         isinstance(command, StatusRequest) and not command.cl_ord_id
@@ -309,10 +298,6 @@ class OrderServer:
             self._claim(client, account)
             self.hand_out(client)  # what the answer counts is sent before it
             self.send(client, {"said": "positions", "qty": dict(self.on_positions(account))})
-        elif what == "pass":
-            quotes = body.get("quotes")
-            several = quotes if isinstance(quotes, list) else []
-            self.on_pass(client, str(body.get("request")), [str(one) for one in several])
         else:
             self.on_other(client, body)
 

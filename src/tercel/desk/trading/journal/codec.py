@@ -9,7 +9,6 @@ from tercel.core import orders as o
 from tercel.core.errors import JournalError
 from tercel.core.orders import shown
 from tercel.core.ports import Entry
-from tercel.core.quotes import QuoteRequest
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.bodies import AlertEntry, DeniedEntry, QuoteEntry
 
@@ -130,13 +129,6 @@ def entry_quote(
 ) -> Entry:
     """Entry of an event of a request for quotes."""
     return Entry(kinds.QUOTE, ns, instrument, agent, parent, order, body.json())
-
-
-def request_of(entry: Entry) -> QuoteRequest:
-    """The request of an entry `requested`."""
-    body = QuoteEntry.of(entry)
-    terms = body.side or 0, body.lots, body.until_ns, entry.agent, entry.ns
-    return QuoteRequest(body.request, entry.instrument, *terms, tuple(body.dealers or ()))
 
 
 def entry_in(message: OrderMessage, parent: str = "", now_ns: int | None = None) -> Entry:

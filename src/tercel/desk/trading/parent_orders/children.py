@@ -161,13 +161,9 @@ class Children:
         """A driver's commands (`execution.driver.Commands`) as messages to a venue."""
         return [] if rows is None else [self._command(row) for row in rows.tolist()]
 
-    def new_name(self) -> str:
-        """The next child's name."""
-        self._named += 1
-        return f"{self._order.parent}.{self._named}"
-
     def _command(self, row: list[int]) -> Command:
-        order, name = self._order, self.new_name()
+        self._named += 1
+        order, name = self._order, f"{self._order.parent}.{self._named}"
         ns, what, own, price, lots, how = row
         if what == sim.NEW:
             limit = None if price * order.side >= NO_ASK else price

@@ -222,10 +222,6 @@ class ParentExecutor:
             else 0
         )
 
-    def new_name(self) -> str:
-        """A name for an order of its parent that is not its own: none of its own has it."""
-        return self._children.new_name()
-
     def take_recorded(self) -> Ints:
         """Driver rows since the last call, int64 (r, 8): with the state at arrival they replay the session."""
         if self._waiting:

@@ -596,34 +596,17 @@ class ParentOrderManager:
         free = parent.unfilled_qty - self.gateway.ledger.open_of(parent.id)
         return floored(free) - self.requests.held(parent.id, in_flight=False)
 
-    def child(self, id_: str) -> str:
-        """A name for an order of a parent that is not its executor's."""
-        if (executor := self.executors.get(id_)) is not None:
-            return executor.new_name()
-        return f"{id_}.{self.gateway.ledger.next_child(id_)}"
-
-    def hold(self, id_: str, lots: int) -> None:
-        """Take lots from the executor of a parent, which are held back from here on."""
+    def shift(self, id_: str, lots: int, filled: int = 0) -> None:
+        """So many lots are the executor's again (below 0: its no more); of those that were held back so many are filled."""
         executor = self.executors.get(id_)
         if executor is None or executor.off:
             return
-        rest = executor.order.quantity - lots
-        if executor.done or rest < max(executor.filled, 1):
-            self.detach(executor, "dealers are asked for its lots")
-        else:
-            self.send(executor, executor.amend(rest))
-
-    def return_lots(self, id_: str, filled: int, lots: int) -> None:
-        """Of lots that were held back so many are filled, and so many are the executor's again."""
-        executor = self.executors.get(id_)
-        if executor is None or executor.off:
-            return
-        before = executor.order.filled_before + filled
-        executor.order = replace(executor.order, filled_before=before)
-        if lots and executor.done:
-            self.detach(executor, "lots are left that dealers were asked for")
+        order = executor.order
+        executor.order = replace(order, filled_before=order.filled_before + filled)
+        if lots and (executor.done or order.quantity + lots < max(executor.filled, 1)):
+            self.detach(executor, "dealers are asked for its lots, or were")
         elif lots:
-            self.send(executor, executor.amend(executor.order.quantity + lots))
+            self.send(executor, executor.amend(order.quantity + lots))
 
     def arrival(self, parent: ParentOrder) -> tuple[list[Entry], int]:
         """Limit price in ticks of a parent, and the entry of its arrival where nothing of it came to its market before.

@@ -43,7 +43,7 @@ from tercel.desk.limits import LimitGate
 from tercel.desk.trading.gateway import OrderGateway
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.bodies import MarketEntry, ParentEntry, QuoteEntry
-from tercel.desk.trading.journal.codec import command_of, message_of, request_of
+from tercel.desk.trading.journal.codec import command_of, message_of
 from tercel.desk.trading.ledger import FOLDED, ArchiveIndex, Ledger, obey
 from tercel.desk.trading.reconciliation.positions import clear_codes, paused_agents
 from tercel.desk.trading.reconciliation.snapshot import begin
@@ -135,7 +135,14 @@ def count(entry: Entry, limits: LimitGate, ledger: Ledger) -> None:
     elif entry.kind == kinds.ORDER_OUT:
         limits.sent(command_of(entry.body), entry.ns)
     elif entry.kind == kinds.QUOTE and (asked := QuoteEntry.of(entry)).event == "requested":
-        limits.requested(request_of(entry), entry.ns, asked.mid2 or 0)
+        limits.requested(
+            entry.instrument,
+            entry.agent,
+            asked.lots,
+            asked.mid2 or 0,
+            asked.dealers or (),
+            entry.ns,
+        )
     elif entry.kind == kinds.REPORT_IN:
         message = message_of(entry.body)
         if isinstance(message, Report):
