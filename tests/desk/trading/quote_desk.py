@@ -1,12 +1,16 @@
-"""A desk over FIX that asks dealers and takes their quotes until it is killed at a moment that its seed draws.
+"""A desk over FIX that asks dealers and takes their quotes until it is killed at a moment that is drawn; then the next one.
 
-python -m tests.desk.trading.quote_desk PORT FOLDER SEED ROUNDS     # SEED 0: nobody kills it, and it ends
+python -m tests.desk.trading.quote_desk PORT FOLDER KILLS
+
+Every desk is a process, forked from one that has run a desk already: its kernels are loaded. The last one ends in order. What
+is printed is how many were killed.
 """
 
 import os
 import random
 import signal
 import sys
+import traceback
 from pathlib import Path
 
 from tests.desk.trading.quoting import asking, routing
@@ -92,8 +96,10 @@ def run(port, folder, seed, rounds):
             until(lambda: step() is not None and venue.up, what="a link")
             continue
         until(
-            lambda name=name: step() is not None
-            and (name not in session.quotes._open or session.quotes.book.open(name)),
+            lambda name=name: (
+                step() is not None
+                and (name not in session.quotes._open or session.quotes.book.open(name))
+            ),
             what="a quote",
         )
         for quote in session.quotes.book.open(name):
@@ -102,10 +108,34 @@ def run(port, folder, seed, rounds):
             except OrderError:
                 continue
             until(lambda: step() is not None and not session.quotes.taking("p1"), what="its end")
-        until(lambda name=name: step() is not None and name not in session.quotes._open, what="its end")
+        until(
+            lambda name=name: step() is not None and name not in session.quotes._open,
+            what="its end",
+        )
     until(lambda: step() is not None and not session.ledger.orders.live(), what="no order")
     session.close()
 
 
+def killed(port, folder, seed):
+    """Whether a desk of its own process was killed before it ended."""
+    pid = os.fork()
+    if pid == 0:
+        code = 1
+        try:
+            run(port, folder, seed, 3)
+            code = 0
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            sys.stderr.flush()
+            os._exit(code)
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    assert code in (0, -signal.SIGKILL), (seed, code)
+    return code != 0
+
+
 if __name__ == "__main__":
-    run(int(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]))
+    PORT, FOLDER, KILLS = int(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
+    run(PORT, FOLDER, 0, 1)
+    sys.stdout.write(f"{sum(killed(PORT, FOLDER, seed) for seed in range(1, KILLS + 1))}\n")
+    run(PORT, FOLDER, 0, 1)

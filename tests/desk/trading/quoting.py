@@ -29,7 +29,9 @@ def asking(person=False, value=10_000_000, dealers=10, collar=500, text=WIDE):
 def routing(name, instrument):
     """Strategies that ask dealers without any estimate of a market."""
     book = build("twap_passive")
-    return Routed(book, only="" if name == ROUTED else name) if name in (RFQ, ROUTED) else build(name)
+    return (
+        Routed(book, only="" if name == ROUTED else name) if name in (RFQ, ROUTED) else build(name)
+    )
 
 
 class Quoting(DealerVenue):

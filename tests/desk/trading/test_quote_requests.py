@@ -4,10 +4,9 @@ from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings, strategies as st
-from tests.desk.trading.desk_of_two import S, asked, session_of
+from tests.desk.trading.desk_of_two import WIDE, S, asked, session_of
 from tests.desk.trading.quoting import (
     DEALERS,
-    Quoting,
     asking,
     quoting_session,
     routing,
@@ -18,7 +17,7 @@ from tests.desk.trading.word import Word
 
 from certify.tiny import TinyVenue
 from tercel.core.errors import OrderError, VenueError
-from tercel.core.orders import ONE, OrdStatus, QuotedOrder, Unread
+from tercel.core.orders import ONE, OrdStatus, Unread
 from tercel.core.quotes import QuoteCancel, QuoteReject, QuoteState, QuoteStatus
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.chain import MemoryJournal
@@ -91,11 +90,14 @@ def test_the_entry_and_the_order_are_one_write_and_before_the_venue():
     quote = session.venue.quote()
     steps(session)
     writes, journal = [], session.journal
-    journal.append, before = lambda entries, sync=True: (
-        writes.append([(one.kind, one.body.get("event"), sync) for one in entries]),
-        before(entries, sync=sync),
-    )[1], journal.append
-    session.venue._take, taken = lambda order: writes.append(order.quote), session.venue._take
+    journal.append, before = (
+        lambda entries, sync=True: (
+            writes.append([(one.kind, one.body.get("event"), sync) for one in entries]),
+            before(entries, sync=sync),
+        )[1],
+        journal.append,
+    )
+    session.venue._take = lambda order: writes.append(order.quote)
     session.quotes.accept(name, quote.id, DORA)
     assert writes[:2] == [[("quote", "accepted", True), ("order_out", None, True)], quote.id]
 
@@ -163,7 +165,10 @@ def test_what_dealers_and_venue_say_of_quotes():
     session.venue.say(QuoteStatus(two.id, "", QuoteState.EXPIRED, "TINY", "ann", session.now_ns))
     steps(session)
     assert told(session, "withdrawn")[-1].text == "too late"
-    assert (told(session, "status")[-1].id, told(session, "status")[-1].state) == (two.id, "expired")
+    assert (told(session, "status")[-1].id, told(session, "status")[-1].state) == (
+        two.id,
+        "expired",
+    )
     for gone in (one, two):
         with pytest.raises(OrderError, match=gone.id):
             session.quotes.accept(name, gone.id, DORA)
@@ -274,14 +279,12 @@ def test_a_request_that_cannot_be_made(words, why):
     [
         ({"value": 0}, "RFQ_VALUE"),
         ({"dealers": 2}, "DEALERS"),
-        ({"text": "[desk]"}, ""),
+        (None, "RFQ_VALUE"),
     ],
 )
 def test_limits_refuse_before_anybody_is_asked(limits, why):
-    if not why:  # a file of before: dealers are not asked
-        session, why = quoting_session(limits=asking().replace("rfq_value_per_hour", "#")), "RFQ_VALUE"
-    else:
-        session = quoting_session(limits=asking(**limits))
+    # None: a file of before.
+    session = quoting_session(limits=WIDE if limits is None else asking(**limits))
     session.accept(order_of())
     session.pause("p1", "to ask dealers")
     steps(session)
@@ -503,7 +506,9 @@ def test_lots_that_dealers_are_asked_for_are_not_the_executors():
     session.quotes.accept(name, quote.id, DORA)
     steps(session, 5)
     assert executor.order.quantity == 20 - (room - 2)
-    name = session.quotes.request("p1", session.manager.room(parent_of(session)), seconds=3, by=DORA)
+    name = session.quotes.request(
+        "p1", session.manager.room(parent_of(session)), seconds=3, by=DORA
+    )
     steps(session, 5)
     sound(session)
     session.amend("p1", "more", lots=30)
@@ -662,5 +667,3 @@ def test_quoted_orders_are_named_apart_from_the_executors():
     sent = [one.order for _, one in session.journal.read(kinds=(kinds.ORDER_OUT,))]
     assert order in sent
     assert len(sent) == len({*sent})
-    assert isinstance(session.ledger.orders.get(order).root, str)
-    assert Quoting and QuotedOrder
