@@ -241,6 +241,7 @@ class Gate(OrderServer):
             "code": code_mark(),
             "journal": self._journal,
             "money": self.money,
+            "quotes": self._venue.capabilities.quotes is not None,
         }
 
     def on_commands(self, client: Client, commands: Sequence[o.Command]) -> None:

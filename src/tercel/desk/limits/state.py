@@ -45,9 +45,8 @@ class Scope:
     `gross` and `equity` are money at the last mids: the worst-case positions without their signs, and cash plus
     positions. `opening` is the equity at which the day began, `high` the highest at a mark since; below the `floor`
     more than `daily_loss` was lost since the day began, or more than `drawdown` since its highest. `times`: when the
-    last messages left; `requests`: time and value of the last hour's requests for quotes.
-    `warned` and `broken` are the limits whose warning level, or which themselves, are passed;
-    `levels` those at which people are warned, once they are known.
+    last messages left; `requests`: time and value of the last hour's requests for quotes. `warned` and `broken` are the
+    limits whose warning level, or which themselves, are passed; `levels` those at which people are warned, once known.
     """
 
     __slots__ = (
@@ -94,8 +93,9 @@ class Scope:
         self.gross_value = limits.gross_value * PAID_ONE
         self.daily_loss = limits.daily_loss * PAID_ONE
         self.drawdown = limits.drawdown * PAID_ONE
-        asks = isinstance(limits, DeskLimits | AgentLimits)
-        self.rfq_value = limits.rfq_value_per_hour if asks else 0
+        self.rfq_value = (
+            limits.rfq_value_per_hour if isinstance(limits, DeskLimits | AgentLimits) else 0
+        )
         self.warn = limits.warn
         self.levels: tuple[int, ...] = ()
         self.warned.clear()

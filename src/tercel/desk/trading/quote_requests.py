@@ -422,7 +422,7 @@ class QuoteRequests(HeldLots):
     def on_events(self, events: Sequence[VenueEvent]) -> None:
         """Check and journal what dealers answered."""
         found = [self._taken(event) for event in events if isinstance(event, QUOTE_EVENTS)]
-        with self._gateway.lock:
+        if found:
             self._gateway.write(found, sync=False)
 
     def _taken(self, event: QuoteEvent) -> Entry:

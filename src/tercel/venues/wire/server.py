@@ -325,7 +325,6 @@ class OrderServer:
         }
         answer |= {"stepped": self._stepped, "listings": len(listings), **self.handshake()}
         answer["answers"] = self._venue.capabilities.answers_questions
-        answer["quotes"] = self._venue.capabilities.quotes is not None
         if (depth := self._venue.capabilities.depth) is not None:
             with suppress(VenueError):
                 answer["width"] = [depth.width(listing.instrument) for listing in listings]

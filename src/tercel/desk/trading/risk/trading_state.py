@@ -191,13 +191,14 @@ class Sender(StrEnum):
     """Sender of a command."""
 
     STRATEGY = "strategy"
-    """The strategy of a parent; at a gate, a session behind it."""
+    """The strategy of a parent."""
     MANAGER = "manager"
     """Takes children back: a pause, an executor that is detached."""
     STOPPER = "stopper"
     """Kills, recovery, and questions about what is not known."""
     PERSON = "person"
-    """A person who has taken a parent over; a person's pause, cancel or amendment, which only take back."""
+    """A person who has taken a parent over or takes a quote; a person's pause, cancel or amendment, which only take back; at
+    a gate, a session behind it."""
 
 
 class Act(StrEnum):
