@@ -19,12 +19,14 @@ from certify.tiny import TinyVenue
 from tercel.core.errors import OrderError, VenueError
 from tercel.core.orders import ONE, OrdStatus, Unread
 from tercel.core.quotes import QuoteCancel, QuoteReject, QuoteState, QuoteStatus
+from tercel.desk.limits import LimitGate, parse
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.chain import MemoryJournal
 from tercel.desk.trading.journal.store import SqlJournal
-from tercel.desk.trading.ledger import Ledger
+from tercel.desk.trading.ledger import ArchiveIndex, Ledger
 from tercel.desk.trading.parent_orders.parent import ParentStatus
 from tercel.desk.trading.reconciliation.recovery import refold
+from tercel.desk.trading.reconciliation.snapshot import canonical, restored
 from tercel.desk.trading.risk.kill_switch import KillLatch
 
 DORA = "dora (password)"
@@ -638,6 +640,22 @@ def test_limits_count_the_same_after_a_restart():
     assert (fresh.desk.requests, fresh.instruments["TINY"].dealers) == counted
     assert counted[0][0][1] > 0
     assert refold(session.journal, again(session).limits)
+
+
+def test_a_snapshot_has_what_is_asked_and_what_it_counts_for():
+    session, name = by_person(journal=MemoryJournal())
+    quote = session.venue.quote()
+    steps(session)
+    session.quotes.accept(name, quote.id, DORA)
+    listings = session.venue.listings()
+    one, other = (LimitGate(parse(asking()), listings, ["ann", "bob"]) for _ in range(2))
+    lines = list(canonical(refold(session.journal, one), one))
+    ledger = Ledger(ArchiveIndex(session.journal), other)
+    restored(iter(lines), ledger, other)
+    assert list(canonical(ledger, other)) == lines
+    assert ledger.asked == session.ledger.asked
+    assert [len(told) for told in ledger.asked.values()] == [2]
+    assert other.desk.requests == session.limits.desk.requests
 
 
 def test_a_link_that_fails_as_it_is_asked_loses_nothing():
