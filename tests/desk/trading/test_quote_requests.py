@@ -519,6 +519,23 @@ def test_lots_that_dealers_are_asked_for_are_not_the_executors():
     sound(session)
 
 
+def test_an_executor_that_is_done_with_its_part_ends_no_parent():
+    session = quoting_session()
+    session.accept(order_of(3, horizon_s=50, strategy="immediate"))
+    name = session.quotes.request("p1", 2, seconds=30, by=DORA)
+    steps(session, 28)
+    assert parent_of(session).filled == 1
+    assert "p1" not in session.manager.executors
+    assert parent_of(session).status is ParentStatus.WORKING
+    steps(session, 3)
+    assert told(session, "ended", name)[-1].outcome == "unanswered"
+    assert session.manager.executors["p1"].order.quantity == 2
+    steps(session, 25)
+    assert parent_of(session).status is ParentStatus.DONE
+    assert parent_of(session).filled == 3
+    sound(session)
+
+
 OPS = st.lists(
     st.one_of(
         st.tuples(st.just("request"), st.integers(1, 12), st.integers(1, 20)),

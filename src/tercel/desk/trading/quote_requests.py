@@ -40,7 +40,7 @@ from tercel.desk.trading.parent_orders.manager import HeldLots, ParentOrderManag
 from tercel.desk.trading.parent_orders.parent import AT_WORK, ParentOrder, ParentStatus
 from tercel.desk.trading.risk.trading_state import Sender, StateReason
 from tercel.execution.routing import RFQ, Routed
-from tercel.execution.strategy import Strategy
+from tercel.execution.strategy import Strategy, Wrapper
 
 ANSWER_S: Final = 15.0
 """Time that dealers have where nothing else is said, at most a quarter of the time of an order that arrives."""
@@ -80,6 +80,8 @@ def plan_of(strategy: Strategy, lots: int, dealers: tuple[str, ...]) -> QuotePla
     >>> plan_of(Routed(build("twap_passive")), 300, ("D1", "D2")) is None
     True
     """
+    while isinstance(strategy, Wrapper):
+        strategy = strategy.inner
     if not isinstance(strategy, Routed):
         return None
     if (known := strategy.known) is None:
