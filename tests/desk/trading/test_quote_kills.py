@@ -9,9 +9,10 @@ from tests import forked
 from tests.desk.trading.quoting import Quoting
 
 from certify.fix.quotes_acceptor import panel
+from certify.tiny import TinyVenue
 from exchange.dealers import DealerVenue
 from exchange.fix.server import serve_fix
-from tercel.core.orders import ONE
+from tercel.core.orders import ONE, OrdStatus, Report
 from tercel.core.pace import Pace
 from tercel.core.system import WallClock
 from tercel.desk.trading.journal import kinds
@@ -20,13 +21,26 @@ from tercel.desk.trading.journal.store import JournalReader
 from tercel.desk.trading.ledger import Ledger
 
 
+class Sure(TinyVenue):
+    """A venue that says of an order which never came that it is over, not that it does not know it."""
+
+    def _status(self, command):
+        super()._status(command)
+        self._events = [
+            replace(one, status=OrdStatus.REJECTED)
+            if isinstance(one, Report) and one.status is OrdStatus.UNKNOWN
+            else one
+            for one in self._events
+        ]
+
+
 class Answering(Quoting):
     """Dealers who answer within milliseconds, the first after a last look."""
 
     request_quotes, pass_quotes = DealerVenue.request_quotes, DealerVenue.pass_quotes
 
     def __init__(self):
-        super().__init__()
+        super().__init__(Sure())
         answers = self._panel.answer_s.copy()
         answers[:] = 0.002
         self._panel = replace(panel(), answer_s=answers)

@@ -102,7 +102,7 @@ class DeskSection(TomlTable):
     """`simulated`, in this process; `fix://[COMPID@]host:port[?profile=NAME]`; `fix:PROFILE.toml`, a profile or a
     settings file of QuickFIX; `binance[:NET or FILE.toml]`, Binance Spot; `gate:PATH`, a gate before one."""
     dealers: tuple[str, ...] = ()
-    """Who is asked for quotes by orders whose strategy is `rfq` or `routed`, and where a person names nobody."""
+    """Who is asked for quotes by orders whose strategy is `rfq` or `routed`, and where a person names no dealer."""
 
     @field_validator("stage")
     @classmethod

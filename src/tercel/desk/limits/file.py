@@ -256,7 +256,7 @@ _KEYS: Final[dict[type, dict[str, tuple[str, _Reader]]]] = {
     for kind in (DeskLimits, AgentLimits, InstrumentLimits)
 }
 # What holds where a file says nothing; a drawdown that is not said is the daily loss, a collar of quotes that of orders, a
-# band of fills twice the collar: an order leaves within the collar, and the mid may have moved as far since. Nobody is asked
+# band of fills twice the collar: an order leaves within the collar, and the mid may have moved as far since. No dealer is asked
 # for quotes, and no strategy takes one, unless the file says so.
 _OTHERWISE: Final[Tables] = {
     "warn": Decimal("0.8"),

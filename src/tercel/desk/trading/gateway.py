@@ -378,7 +378,7 @@ class OrderGateway:
         OrderError
             It may not leave: nothing was written. Or the venue takes none such.
         VenueError
-            It may have left, and nobody may have got it.
+            It may have left, or not.
         JournalError
             Nothing was sent.
         """

@@ -398,10 +398,12 @@ class Ledger:
         body = QuoteEntry.of(entry)
         if body.event == "requested":
             # A gate does not hear how they end.
-            self.asked = {
-                name: told for name, told in self.asked.items() if entry.ns - told[0].ns < KEEP_NS
+            young = {
+                name: entries
+                for name, entries in self.asked.items()
+                if entry.ns - entries[0].ns < KEEP_NS
             }
-            self.asked[body.request] = [entry]
+            self.asked = young | {body.request: [entry]}
         elif body.event == "accepted" and body.request in self.asked:
             self.asked[body.request].append(entry)
         elif body.event == "ended":

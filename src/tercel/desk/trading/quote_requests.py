@@ -5,7 +5,7 @@
     session.quotes.accept(name, quote_id, by="ann")      # an order, through limits and journal, as every other
 
 What is asked for is held back from the parent's executor until the request ends. A request has an end: its lots traded, its
-time came, it was passed, or nobody is left to answer. None outlives its session: the next one ends it as expired, and asks
+time came, it was passed, or no dealer is left to answer. None outlives its session: the next one ends it as expired, and asks
 what became of an order that had taken a quote, as of every other (`trading.reconciliation.recovery`).
 
 Orders by `rfq` and `routed` (`execution.routing`) are asked for when they arrive. Where no person is needed the best quote
@@ -132,7 +132,7 @@ class QuoteRequests(HeldLots):
     name : callable
         Makes a name that was never used.
     dealers : tuple of str
-        Whom orders by `rfq` ask, and a person who names nobody.
+        Whom orders by `rfq` ask, and a person who names none.
     """
 
     def __init__(
@@ -140,6 +140,7 @@ class QuoteRequests(HeldLots):
     ) -> None:
         self._manager = manager
         self._gateway = manager.gateway
+        self._venue = manager.gateway.venue
         self._parents = manager.gateway.ledger.parents
         self._name = name
         self.dealers = dealers
@@ -156,11 +157,9 @@ class QuoteRequests(HeldLots):
         for request, (asked, *hits) in list(self._gateway.ledger.asked.items()):
             filled = any(order.cum_qty for hit in hits if (order := orders.get(hit.order)))
             where = asked.instrument, asked.agent, asked.parent
-            self._note(where, "ended", request, outcome="traded" if filled else "expired")
-
-    @property
-    def _now(self) -> int:
-        return self._gateway.venue.now_ns
+            self._gateway.write(
+                [self._entry(where, "ended", request, outcome="traded" if filled else "expired")]
+            )
 
     @property
     def open(self) -> bool:
@@ -179,7 +178,7 @@ class QuoteRequests(HeldLots):
 
     def arrives(self, parent: ParentOrder, strategy: Strategy) -> None:
         """See `HeldLots`: the lots that dealers are to be asked for are held back."""
-        venue = self._gateway.venue
+        venue = self._venue
         plan = plan_of(strategy, parent.lots, self.dealers)
         if plan is not None and plan.dealers and venue.capabilities.quotes is not None:
             self._arriving[parent.id] = plan
@@ -242,15 +241,15 @@ class QuoteRequests(HeldLots):
         ------
         OrderError
             For a parent or lots that are not there, names that are none, or what limits and trading state do not allow:
-            nobody was asked.
+            no dealer was asked.
         VenueError
             The venue has no dealers; the link is down: it has ended.
         JournalError
-            Nobody was asked.
+            No dealer was asked.
         """
         parent = self._parents.must(parent_id)
         order = parent.order
-        now = self._now
+        now = self._venue.now_ns
         asked = tuple(dealers) or self.dealers
         room = self._manager.room(parent)
         longest = min(LONGEST_S, (parent.ends_ns - now) / S)
@@ -330,7 +329,7 @@ class QuoteRequests(HeldLots):
         one = self._must(name)
         parent = self._parents.must(one.parent)
         quote = self.book.quotes.get(quote_id)
-        now = self._now
+        now = self._venue.now_ns
         self._must_work(parent)
         refuse_if(
             self._in_flight(one), "one quote at a time", one.order, "wait for its end", OrderError
@@ -390,10 +389,12 @@ class QuoteRequests(HeldLots):
         self, one: _Asked, quotes: Sequence[str] = (), by: str = "", operator: int | None = None
     ) -> None:
         name = one.request.id
-        asker = self._gateway.venue.capabilities.quotes
+        asker = self._venue.capabilities.quotes
         ids = [quote.id for quote in self.book.drop(name, quotes)]
         if ids or operator is not None:
-            self._note(one.where, "passed", name, ids=ids, by=by, operator=operator)
+            self._gateway.write(
+                [self._entry(one.where, "passed", name, ids=ids, by=by, operator=operator)]
+            )
         if ids and asker is not None:
             with self._gateway.wire, suppress(VenueError, OSError):
                 asker.pass_quotes(name, ids)
@@ -417,7 +418,7 @@ class QuoteRequests(HeldLots):
             "name another",
             OrderError,
         )
-        parent.must_have_time(self._now)
+        parent.must_have_time(self._venue.now_ns)
 
     # -- what comes ---------------------------------------------------------------------------------------------------
 
@@ -432,7 +433,7 @@ class QuoteRequests(HeldLots):
         name = event.request or (known.request if known else "")
         one = self._open.get(name)
         where = one.where if one else (event.instrument, event.account, "")
-        words: dict[str, Any]
+        words: dict[str, object]
         if isinstance(event, Quote):
             why = self._unusable(event, one)
             words = {"event": "unusable" if why else "quoted", "text": why, "firm": event.firm}
@@ -456,7 +457,7 @@ class QuoteRequests(HeldLots):
         if one is None:
             return "no request of that name is open"
         request = one.request
-        now = self._now
+        now = self._venue.now_ns
         if not all(value is None or type(value) is int for value in _numbers(quote)):
             said = f"bid {quote.bid}, offer {quote.offer}, lots {quote.lots}"
             return f"prices and lots that are whole ticks and lots, not {said}"
@@ -482,10 +483,7 @@ class QuoteRequests(HeldLots):
         self, where: tuple[str, str, str], event: str, name: str, order: str = "", **words: Any
     ) -> Entry:
         body = QuoteEntry(event=event, request=name, mid2=self._mid2(where[0]), **words)
-        return entry_quote(body, self._now, *where, order)
-
-    def _note(self, where: tuple[str, str, str], event: str, name: str, **words: Any) -> None:
-        self._gateway.write([self._entry(where, event, name, **words)])
+        return entry_quote(body, self._venue.now_ns, *where, order)
 
     # -- time ---------------------------------------------------------------------------------------------------------
 
@@ -495,10 +493,10 @@ class QuoteRequests(HeldLots):
             self._launch(id_)
         for one in list(self._open.values()):
             self._look(one)
-        due = [drift for drift in self._drifts if drift[0] <= self._now]
+        due = [drift for drift in self._drifts if drift[0] <= self._venue.now_ns]
         self._drifts = [drift for drift in self._drifts if drift not in due]
         for _, seconds, one in due:
-            self._note(one.where, "drift", one.request.id, after_s=seconds)
+            self._gateway.write([self._entry(one.where, "drift", one.request.id, after_s=seconds)])
         for id_ in list(self._after):
             if self.held(id_) or self._gateway.ledger.orders.live(parent=id_):
                 continue
@@ -512,21 +510,21 @@ class QuoteRequests(HeldLots):
         parent = self._parents.must(id_)
         instrument = parent.order.instrument
         if self._mid2(instrument) and not self._manager.follow(instrument).halted:
-            return self._now
+            return self._venue.now_ns
         return parent.accepted_ns + parent.horizon_ns // 2
 
     def _launch(self, id_: str) -> None:
         """Ask for what arrives; what cannot be asked for is worked in the book."""
         parent = self._parents.must(id_)
         works = parent.status == ParentStatus.WORKING
-        if works and self._asks_ns(id_) > self._now:
+        if works and self._asks_ns(id_) > self._venue.now_ns:
             return
         plan = self._arriving.pop(id_)
         self._after.add(id_)
         if works:
             order = parent.order
             within = None if self._gateway.limits.person_accepts(order.agent) else plan.within
-            seconds = min(ANSWER_S, (parent.ends_ns - self._now) / (4 * S))
+            seconds = min(ANSWER_S, (parent.ends_ns - self._venue.now_ns) / (4 * S))
             try:
                 self.request(id_, plan.lots, plan.dealers, seconds, within=within, arrives=True)
             except (OrderError, VenueError) as error:
@@ -559,7 +557,7 @@ class QuoteRequests(HeldLots):
             (one.want * price, n, quote)
             for n, quote in enumerate(self.book.open(one.request.id))
             if quote.firm
-            and quote.until_ns > self._now
+            and quote.until_ns > self._venue.now_ns
             and (price := quote.price(one.want)) is not None
         ]
         return [quote for far, _, quote in sorted(found) if far <= min(limits)]
@@ -570,7 +568,7 @@ class QuoteRequests(HeldLots):
             return FOREVER_NS
         ends = min(best[0].until_ns, self._ends_ns(one))
         slack = min((one.request.until_ns - one.request.sent_ns) // 10, S)
-        return self._now if one.all_heard else max(ends - slack, self._now)
+        return self._venue.now_ns if one.all_heard else max(ends - slack, self._venue.now_ns)
 
     def _look(self, one: _Asked) -> None:
         """Settle its order, then end it or take the best quote, as it is due."""
@@ -584,12 +582,12 @@ class QuoteRequests(HeldLots):
             one.refused |= not lots
             one.order = ""
         parent = self._parents.get(one.parent)
-        now = self._now
+        now = self._venue.now_ns
         killed = self._gateway.states.why(StateReason.KILLED, one.request.account)
         one.passed |= parent is None or parent.status not in AT_WORK or killed is not None
         best = self._takeable(one)
         alive = [quote for quote in self.book.open(one.request.id) if quote.until_ns > now]
-        # Nobody is left who could answer, or nothing that came will be taken.
+        # No dealer is left who could answer, or nothing that came will be taken.
         quiet = one.all_heard and not (alive if one.within is None else best)
         if one.left <= 0 or one.passed or quiet or now >= self._ends_ns(one):
             came = any(quote.request == one.request.id for quote in self.book.quotes.values())
@@ -607,6 +605,6 @@ class QuoteRequests(HeldLots):
     def _end(self, one: _Asked, outcome: str) -> None:
         del self._open[one.request.id]
         self._drop(one)
-        self._note(one.where, "ended", one.request.id, outcome=outcome)
+        self._gateway.write([self._entry(one.where, "ended", one.request.id, outcome=outcome)])
         self._manager.shift(one.parent, one.left, one.filled)
         self._after.add(one.parent)

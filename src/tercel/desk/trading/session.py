@@ -79,7 +79,7 @@ class SessionTerms:
     gate : str
         Folder of the journal of a gate that serves others too; "" without one, and for the desk's own.
     dealers : tuple of str
-        Who is asked for quotes where nobody is named.
+        Who is asked for quotes where no dealer is named.
     desk : mapping
         Its name, stage and agents.
     """
