@@ -220,8 +220,9 @@ class QuoteDesk:
             return [*found]
         except (TercelError, ValueError) as error:
             request = self.book.requests.get(message.get(t.QUOTE_REQ_ID))
-            about = "", request.account if request else "", message.get(t.SYMBOL)
-            return [o.Unread(raw(message), f"{error}", now_ns, *about)]
+            # Without an instrument where it is of no request: no market data was missed.
+            about = (request.account, message.get(t.SYMBOL)) if request else ("", "")
+            return [o.Unread(raw(message), f"{error}", now_ns, "", *about)]
 
     def _items(self, message: Message, now_ns: int) -> list[QuoteEvent | o.Report]:
         tags = dict(message.fields[::-1])

@@ -237,7 +237,9 @@ def test_a_message_about_quotes_that_cannot_be_read_disturbs_no_market():
     session.resume("p1", "go on")
     steps(session)
     executor = session.manager.executors["p1"]
-    session.venue.say(Unread("35=S|...", "a price above zero", session.now_ns, "", "ann", "TINY"))
+    now = session.now_ns
+    session.venue.say(Unread("35=S|...", "a price above zero", now, "", "ann", "TINY"))
+    session.venue.say(Unread("35=S|...", "no request was made", now))
     steps(session)
     assert session.manager.executors["p1"] is executor
     assert not executor.off

@@ -433,7 +433,7 @@ class QuoteRequests(HeldLots):
         name = event.request or (known.request if known else "")
         one = self._open.get(name)
         where = one.where if one else (event.instrument, event.account, "")
-        words: dict[str, object]
+        words: Any
         if isinstance(event, Quote):
             why = self._unusable(event, one)
             words = {"event": "unusable" if why else "quoted", "text": why, "firm": event.firm}
