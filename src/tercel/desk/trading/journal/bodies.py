@@ -274,7 +274,14 @@ class CommandBody(Struct, omit_defaults=True):
     act: str = ""
     """Of limits: "tighten", "request" or "approve"."""
     changes: Mapping[str, Any] | None = None
-    request: int = 0
+    request: int | str = 0
+    """Of limits its number, of quotes its name."""
+    dealers: list[str] = field(default_factory=list)
+    seconds: Any = None
+    hidden: bool = False
+    """Of a request for quotes: dealers do not see the side."""
+    quote: str = ""
+    quotes: list[str] = field(default_factory=list)
     orders: list[str] | None = None
     executions: list[str] = field(default_factory=list)
     lift: bool | None = None

@@ -280,7 +280,7 @@ class LimitKeeper:
         asked = said.asked()
         by, reason, number = said.by, said.reason, said.id
         if asked.act == "approve":
-            self.approve(asked.request or 0, by, reason, number, asked.changes)
+            self.approve(int(asked.request), by, reason, number, asked.changes)
         elif asked.changes is None:
             raise OrderError("limits to change", "none", "say which, and to what")
         elif asked.act == "tighten":
