@@ -66,7 +66,8 @@ def held_of(folder: Path) -> tuple[list[HeldRow], list[Total]]:
 
 def _folded(folder: Path, kind: str) -> tuple[Money, Ledger, list[Entry]]:
     """Money and ledger of a journal, with the entries of one more kind."""
-    money, ledger, found = Money(), Ledger(), list[Entry]()
+    money, ledger = Money(), Ledger()
+    found = list[Entry]()
     with closing(JournalReader(folder)) as reader:
         for _, entry in reader.read(0, [*FOLDED, kind]):
             ledger.apply(entry)

@@ -267,10 +267,8 @@ def request_sentences(requests: Sequence[QuotedRequest], rows: Sequence[DealerCo
         + "."
     ]
     if rows:
-        all_, text = (
-            rows[-1],
-            {name: figure_text(name, one) for name, one in rows[-1].figures.items()},
-        )
+        all_ = rows[-1]
+        text = {name: figure_text(name, one) for name, one in all_.figures.items()}
         lines.append(
             f"Dealers answered {all_.answered:,} of {all_.asked:,} times, {text['response_s']} s after the request; "
             f"{text['hit_ratio']} of the answers won."

@@ -275,7 +275,7 @@ def _ended(
     quotes: Sequence[RankedQuote], state: str, ids: Sequence[str], also: str = ""
 ) -> list[RankedQuote]:
     """Put quotes of some ids that are open, or in one more state, into another."""
-    ends = (OPEN, "indicative", also)
+    ends = (OPEN, also)
     return [
         replace(one, state=state) if one.state in ends and one.id in ids else one for one in quotes
     ]
