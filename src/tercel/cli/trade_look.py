@@ -177,14 +177,17 @@ def quotes(
             "request": one.id,
             "name": one.name,
             "side": one.side,
-            "qty": one.quantity,
+            "quantity": f"{one.quantity:,.10g}",
             "quotes": f"{len({each.dealer for each in one.quotes})} of {len(one.dealers) or 'all'}",
             "best": one.quotes[0].price if one.quotes else None,
             "of": one.quotes[0].dealer if one.quotes else None,
             "cover": one.cover,
             "outcome": one.outcome,
             "mid": one.mid,
-            **{f"drift +{span}": drift for span, drift in one.drift_bps.items()},
+            **{
+                f"drift +{span}": None if drift is None else f"{drift:+.1f}"
+                for span, drift in one.drift_bps.items()
+            },
         }
         for one in requests
     ]

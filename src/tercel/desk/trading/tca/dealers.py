@@ -228,7 +228,7 @@ COLUMNS: Final = {
 """Heads of a table and their figures."""
 NOTE: Final = (
     "Bps, a cost positive, means of requests that are over, traded or not; drift and the winner's curse (from the dealer's "
-    f"side) {AFTER} after the request; [95 %] as if requests were independent, from {LEAST} on."
+    f"side) {AFTER[:-1]} s after the request; [95 %] as if requests were independent, from {LEAST} on."
 )
 
 
@@ -278,7 +278,7 @@ def request_sentences(requests: Sequence[QuotedRequest], rows: Sequence[DealerCo
             f"their cover {text['cover_bps']} behind; winner's curse {text['winners_curse_bps']}."
         )
         lines.append(
-            f"{AFTER} after the request mid was {text['drift_traded_bps']} bps against you where it traded, "
+            f"{AFTER[:-1]} s after the request mid was {text['drift_traded_bps']} bps against you where it traded, "
             f"{text['drift_untraded_bps']} where it did not."
         )
         if all_.rejects:
