@@ -20,7 +20,7 @@ from tests.desk.trading.quote_journal import (
     session,
     story,
 )
-from tests.desk.trading.test_quote_requests import read
+from tests.desk.trading.test_quoted_requests import read
 from typer.testing import CliRunner
 
 from tercel.cli import app
