@@ -1293,7 +1293,8 @@ export interface components {
         };
         /**
          * AskQuotesBody
-         * @description Dealers to ask for quotes of a parent, quantity in shares or coins; no answer is wanted after so many seconds.
+         * @description Dealers to ask for quotes of a parent (none named: the desk's), quantity in shares or coins; no answer is wanted
+         *     after so many seconds.
          */
         AskQuotesBody: {
             /** Reason */
@@ -1302,7 +1303,10 @@ export interface components {
             desk: string;
             /** Qty */
             qty: number;
-            /** Dealers */
+            /**
+             * Dealers
+             * @default []
+             */
             dealers: string[];
             /** Seconds */
             seconds: number;

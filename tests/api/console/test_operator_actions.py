@@ -499,7 +499,7 @@ def test_who_takes_a_quote_is_told_what_became_of_it(place: Place, status: str, 
     ("path", "body"),
     [
         ("parents/p1/quotes", {"qty": 0, "dealers": ["A"], "seconds": 9}),
-        ("parents/p1/quotes", {"qty": 5, "dealers": [], "seconds": 9}),
+        ("parents/p1/quotes", {"qty": 5, "dealers": "A", "seconds": 9}),
         ("parents/p1/quotes", {"qty": 5, "dealers": ["A\x00"], "seconds": 9}),
         ("parents/p1/quotes", {"qty": 5, "dealers": ["A"], "seconds": 1e9}),
         ("parents/p1/quotes", {"qty": 5, "dealers": ["A"]}),

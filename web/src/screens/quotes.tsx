@@ -195,7 +195,7 @@ export function AskDealers({ p, page }: OfPage & { p: Parent }) {
       })}
       fields={[
         field("qty", `Quantity, at most ${qty(p.qty - p.filled)}`, { kind: "number", needed: true }),
-        field("dealers", "Dealers, with commas between", { value: before.join(", "), needed: true }),
+        field("dealers", "Dealers, with commas between (empty: those of the desk)", { value: before.join(", ") }),
         field("seconds", "Seconds in which they may answer", { kind: "number", value: "30", needed: true }),
       ]}
     />

@@ -147,10 +147,11 @@ class WithdrawBody(OfDesk):
 
 
 class AskQuotesBody(OfDesk):
-    """Dealers to ask for quotes of a parent, quantity in shares or coins; no answer is wanted after so many seconds."""
+    """Dealers to ask for quotes of a parent (none named: the desk's), quantity in shares or coins; no answer is wanted
+    after so many seconds."""
 
     qty: Qty
-    dealers: Annotated[list[Name], Field(min_length=1, max_length=50)]
+    dealers: Annotated[list[Name], Field(max_length=50)] = []
     seconds: Annotated[float, Field(ge=1, le=3600, allow_inf_nan=False)]
 
 

@@ -185,6 +185,7 @@ def _request(
     mid = _mid(said, unit)
     drift = dict[str, float | None](dict.fromkeys(DRIFTS))
     for entry, one in rows[1:]:
+        quotes = _expired(quotes, entry.ns)
         if one.event in ("quoted", "unusable"):
             if one.event == "quoted" and one.dealer:
                 mine = [each.id for each in quotes if each.dealer == one.dealer]
@@ -200,7 +201,7 @@ def _request(
                     by=one.by or "",
                     at=entry.ns,
                     mid=_mid(one, unit),
-                    cover=_cover(quotes, said.want, entry.ns),
+                    cover=_cover(quotes, said.want),
                 )
             )
             order = ledger.orders.get(entry.order)
@@ -213,10 +214,10 @@ def _request(
             outcome = one.outcome
         elif one.event == "drift":
             drift[f"{one.after_s:g}s"] = distance_bps(said.want, _mid(one, unit), mid)
-    cover = _cover(quotes, said.want, now_ns) if outcome == OPEN else None
+    quotes = _expired(quotes, now_ns)
+    cover = _cover(quotes, said.want) if outcome == OPEN else None
     if taken and outcome == REJECTED:
         quotes = _ended(quotes, REJECTED, [taken[-1].quote], TAKEN)
-    quotes = _ended(quotes, "expired", [one.id for one in quotes if one.until_ns <= now_ns])
     if outcome != OPEN:
         left = "traded away" if outcome == "traded" else "over"
         quotes = _ended(quotes, left, [one.id for one in quotes])
@@ -281,11 +282,13 @@ def _ended(
     ]
 
 
-def _cover(quotes: Sequence[RankedQuote], side: int, now_ns: int) -> float | None:
-    """Second-best price of what can be taken at a time."""
+def _expired(quotes: Sequence[RankedQuote], now_ns: int) -> list[RankedQuote]:
+    return _ended(quotes, "expired", [one.id for one in quotes if one.until_ns <= now_ns])
+
+
+def _cover(quotes: Sequence[RankedQuote], side: int) -> float | None:
+    """Second-best price of what can be taken."""
     there = sorted(
-        side * one.price
-        for one in quotes
-        if one.state == OPEN and one.price is not None and one.until_ns > now_ns
+        side * one.price for one in quotes if one.state == OPEN and one.price is not None
     )
     return side * there[1] if len(there) > 1 else None
