@@ -46,12 +46,12 @@ function Taking({ page, r, q }: OfRequest & { q: RankedQuote }) {
 function Take({ page, r, q }: OfRequest & { q: RankedQuote }) {
   const over = useNow(page) >= q.until_ns;
   if (q.state !== "open" || r.outcome !== "open" || over) return null;
-  const verb = r.side > 0 ? "buy" : "sell";
+  const [verb, way] = r.side > 0 ? ["Buy", "from"] : ["Sell", "to"];
   return (
     <>
       <Do
-        {...{ may: MAY, label: "Accept…", yes: `Accept: ${verb} at ${price(q.price, units(page, r.name).tick)}` }}
-        title={`${verb} ${r.name} ${r.side > 0 ? "from" : "to"} ${q.dealer}`}
+        {...{ may: MAY, label: "Accept…", yes: `${verb} at ${price(q.price, units(page, r.name).tick)}` }}
+        title={`${verb} ${r.name} ${way} ${q.dealer}`}
         text={<Taking {...{ page, r, q }} />}
         path="/api/quotes/{id}/accept"
         of={{ id: r.id }}
@@ -101,11 +101,11 @@ function Standing({ page, q }: OfPage & { q: RankedQuote }) {
     </With>
   );
 }
-const Drift = ({ r, after }: { r: QuotedRequest; after: string }) => <>{bps(r.drift_bps[after])}</>;
 function Open({ page, r }: OfRequest) {
   const { tick } = units(page, r.name);
   const some = r.quotes.some((q) => q.state === "open");
-  const said = Object.entries(r.declined).map(([dealer, why]) => `${dealer} declined${why && `: ${why}`}`);
+  const no = Object.entries(r.declined).map(([dealer, why]) => `${dealer} declined${why && `: ${why}`}`);
+  const asked = [`of ${r.parent}`, r.by && `asked by ${r.by}`, `asked: ${r.dealers.join(", ") || "all dealers"}`];
   return (
     <Card label={`Request ${r.id}`}>
       <Row>
@@ -118,16 +118,12 @@ function Open({ page, r }: OfRequest) {
         kind="facts"
         all={[
           ["mid at the request", price(r.mid, tick)],
-          ["mid after 1, 10 s, bps", [<Drift r={r} after="1s" />, " / ", <Drift r={r} after="10s" />]],
+          ["mid after 1, 10 s, bps", `${bps(r.drift_bps["1s"])} / ${bps(r.drift_bps["10s"])}`],
           ["cover", price(r.cover, tick)],
         ]}
       />
       <Quotes {...{ page, r }} />
-      <Soft>
-        {[`of ${r.parent}`, r.by && `asked by ${r.by}`, `asked: ${r.dealers.join(", ") || "all dealers"}`, ...said]
-          .filter(Boolean)
-          .join("; ")}
-      </Soft>
+      <Soft>{[...asked, ...no].filter(Boolean).join("; ")}</Soft>
     </Card>
   );
 }
@@ -157,8 +153,7 @@ export function PastRequests({ page }: OfPage) {
       title="Requests for quotes that are over"
       note="the last ones; mid after the request: bps, against you above 0"
       rows={over}
-      id={(r) => r.id}
-      empty=""
+      {...{ id: (r) => r.id, empty: "" }}
       columns={[
         prose("request", (r) => <With sub={`${r.name}, of ${r.parent}`}>{r.id}</With>),
         words("asked at", (r) => <Time ns={r.at} />),
@@ -167,9 +162,7 @@ export function PastRequests({ page }: OfPage) {
         figure("price", (r) => price(taken(r)?.price, units(page, r.name).tick)),
         figure("cover", (r) => price(r.cover, units(page, r.name).tick)),
         figure("mid at request", (r) => price(r.mid, units(page, r.name).tick)),
-        figure("after 1 s", (r) => <Drift r={r} after="1s" />),
-        figure("10 s", (r) => <Drift r={r} after="10s" />),
-        figure("60 s", (r) => <Drift r={r} after="60s" />),
+        ...["1s", "10s", "60s"].map((after) => figure<QuotedRequest>(`+${after}`, (r) => bps(r.drift_bps[after]))),
       ]}
     />
   );
@@ -187,12 +180,7 @@ export function AskDealers({ p, page }: OfPage & { p: Parent }) {
       path="/api/parents/{id}/quotes"
       of={{ id: p.id }}
       body={{ desk: p.desk }}
-      shape={({ dealers = "", ...v }) => ({
-        ...v,
-        dealers: String(dealers)
-          .split(/[\s,;]+/)
-          .filter(Boolean),
-      })}
+      shape={({ dealers, ...v }) => (dealers ? { ...v, dealers: String(dealers).split(/\s*[,;]\s*/) } : v)}
       fields={[
         field("qty", `Quantity, at most ${qty(p.qty - p.filled)}`, { kind: "number", needed: true }),
         field("dealers", "Dealers, with commas between (empty: those of the desk)", { value: before.join(", ") }),
