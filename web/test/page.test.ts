@@ -149,7 +149,7 @@ describe("acts", () => {
     await says("[aria-label='Quotes for rfq-3']", "time is over");
     expect(every("[aria-label='Quotes for rfq-3'] button")).toEqual([]);
     const over = tidy(text("[aria-label='Requests for quotes that are over'] tbody"));
-    expect(over).toContain("traded ALFA, by bob (password) 30.03 30.05 30.01 −0.3 +0.8 +2.1");
+    expect(over).toContain("traded ALFA, by bob (password) 30.03 30.05 30.010 −0.3 +0.8 +2.1");
     there.page().quote_requests = [];
     there.say();
     await until(() => !text("main").includes("Requests for quotes"));

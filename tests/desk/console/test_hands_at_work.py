@@ -133,8 +133,8 @@ def test_by_hand_paused_and_careful_over_two_kills_of_the_process(desk: tuple[Pa
     exec_ids = [fill.exec_id for fill in ledger.orders.fills]
     assert len(exec_ids) == len(set(exec_ids))
     assert sum(fill.qty for fill in ledger.orders.fills if fill.order == order) == 2 * ONE
-    (told,) = quotes_of(folder)[0]
-    assert (told.id, told.outcome, told.taken[0].order) == (request, "traded", order)
+    *_, told = quotes_of(folder)[0]
+    assert (told.id, told.outcome, told.taken[-1].order) == (request, "traded", order)
     assert [one.price for one in told.quotes if one.state == "accepted"] == [price]
 
 
@@ -161,28 +161,38 @@ def _takes_over(ann: Hands, bob: Hands, vic: Hands) -> None:
 
 
 def _takes_a_quote(ann: Hands, vic: Hands) -> tuple[str, str, float]:
-    """Request, order and price of the best quote that dealers gave for two lots."""
+    """Request, order and price of the best quote for two lots; quotes live for a second, so who is late asks again."""
+    lot = ann.market()["instruments"]["CSCO"]["lot"]
+    order = {"instrument": "CSCO", "side": "sell", "qty": 100 * lot, "minutes": 600}
+    ann("parents", id="p0", agent="peg", **order)
+    asked = {"qty": 2 * lot, "dealers": ["D1", "D2", "D3"], "seconds": 60}
+    vic("parents/p0/quotes", 403, **asked)
 
     def row() -> Any:
         return ann.market()["quote_requests"][0]
 
-    lot = ann.market()["instruments"]["CSCO"]["lot"]
-    order = {"instrument": "CSCO", "side": "sell", "qty": 100 * lot, "minutes": 600}
-    ann("parents", id="p0", agent="peg", **order)
-    asked = {"qty": 2 * lot, "dealers": ["D1", "D2", "D3"], "seconds": 600}
-    vic("parents/p0/quotes", 403, **asked)
-    request = ann("parents/p0/quotes", **asked).split(": ")[1].split()[0]
-    until(lambda: sum(one["state"] == "open" for one in row()["quotes"]) > 1, what="two quotes")
-    best, second = row()["quotes"][:2]
-    vic(f"quotes/{request}/accept", 403, quote=best["id"])
-    said = ann(f"quotes/{request}/accept", quote=best["id"])
-    assert said.endswith(": filled"), said
+    def best() -> Any:
+        return next((one for one in row()["quotes"] if one["state"] == "open"), None)
+
+    for _ in range(50):
+        request = ann("parents/p0/quotes", **asked).split(": ")[1].split()[0]
+        until(lambda: best() or row()["outcome"] != "open", what="a quote")
+        if (found := best()) is not None:
+            there = f"/api/quotes/{request}/accept"
+            said = ann.client.post(
+                there, json={"desk": "today", "reason": "x", "quote": found["id"]}
+            )
+            if said.status_code == 200 and said.json()["done"]:
+                break
+        ann.client.post(f"/api/quotes/{request}/pass", json={"desk": "today", "reason": "late"})
+        until(lambda: row()["outcome"] != "open", what="the end of a request")
+    assert said.json()["done"][0].endswith(": filled"), said.text
     until(lambda: row()["outcome"] == "traded", what="the end of the request")
-    taken = row()["taken"][0]
+    vic(f"quotes/{request}/accept", 403, quote=found["id"])
+    ann(f"quotes/{request}/accept", 409, quote=found["id"])
+    taken = row()["taken"][-1]
     assert (taken["by"], row()["by"]) == ("ann (password)", "ann (password)")
-    assert taken["cover"] >= second["price"], "a third dealer may have come between"
-    ann(f"quotes/{request}/accept", 409, quote=second["id"])
-    return request, taken["order"], best["price"]
+    return request, taken["order"], found["price"]
 
 
 def _still_in_hand(ann: Hands, bob: Hands) -> None:

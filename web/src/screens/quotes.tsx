@@ -117,7 +117,7 @@ function Open({ page, r }: OfRequest) {
       <Facts
         kind="facts"
         all={[
-          ["mid at the request", price(r.mid, tick)],
+          ["mid at the request", price(r.mid, tick && tick / 2)],
           ["mid after 1, 10 s, bps", `${bps(r.drift_bps["1s"])} / ${bps(r.drift_bps["10s"])}`],
           ["cover", price(r.cover, tick)],
         ]}
@@ -161,7 +161,7 @@ export function PastRequests({ page }: OfPage) {
         words("outcome", (r) => <With sub={whom(r)}>{<State is={r.outcome} />}</With>),
         figure("price", (r) => price(taken(r)?.price, units(page, r.name).tick)),
         figure("cover", (r) => price(r.cover, units(page, r.name).tick)),
-        figure("mid at request", (r) => price(r.mid, units(page, r.name).tick)),
+        figure("mid at request", (r) => price(r.mid, (units(page, r.name).tick ?? 1) / 2)),
         ...["1s", "10s", "60s"].map((after) => figure<QuotedRequest>(`+${after}`, (r) => bps(r.drift_bps[after]))),
       ]}
     />
