@@ -166,7 +166,7 @@ def quotes(
 ) -> None:
     """List a desk's requests for quotes: who answered, cover, outcome, and where the mid went."""
     from tercel.api.desk.folder import quotes_of
-    from tercel.desk.trading.tca.dealers import request_sentences
+    from tercel.desk.trading.tca.rfq import request_sentences
 
     requests, dealers = quotes_of(folder := find_desk(desk))
     if as_json:
@@ -347,7 +347,7 @@ def tca(
     """Analyse what finished parents cost: arrival, VWAP, TWAP, the split, mark-outs."""
     from tercel.api.desk.folder import costs_of, quotes_of
     from tercel.api.desk.run_page import bounds_scored
-    from tercel.desk.trading.tca.dealers import (
+    from tercel.desk.trading.tca.rfq import (
         COLUMNS,
         dealer_cells,
         dealer_section,

@@ -28,15 +28,16 @@ from tercel.core.ports import Entry
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.bodies import QuoteEntry
 from tercel.desk.trading.ledger import Ledger
-from tercel.desk.trading.tca.dealers import (
+from tercel.desk.trading.tca.rfq import (
     ALL,
     DealerCosts,
+    QuotedRequest,
     dealer_cells,
     dealer_costs,
     dealer_section,
     request_sentences,
+    requests_of,
 )
-from tercel.desk.trading.tca.requests import QuotedRequest, requests_of
 
 UNIT = Unit.of(LISTED)
 

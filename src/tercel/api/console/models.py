@@ -162,7 +162,7 @@ class AcceptQuoteBody(OfDesk):
 
 
 class PassQuotesBody(OfDesk):
-    """Quotes of a request that nobody wants; none named: all that are open."""
+    """Quotes of a request that are not wanted; none named: all that are open."""
 
     quotes: Annotated[list[VenueId], Field(max_length=50)] = []
 

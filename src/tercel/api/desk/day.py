@@ -37,8 +37,7 @@ from tercel.desk.trading.journal.agent_bodies import CostEntry
 from tercel.desk.trading.journal.store import JournalReader, verify
 from tercel.desk.trading.risk.kill_switch import LATCH, KillLatch
 from tercel.desk.trading.risk.money import DAY_NS
-from tercel.desk.trading.tca.dealers import DealerCosts, dealer_costs
-from tercel.desk.trading.tca.requests import requests_of
+from tercel.desk.trading.tca.rfq import DealerCosts, dealer_costs, requests_of
 from tercel.desk.trading.tca.shortfall import BPS, weighted_mean
 
 CHANGED: Final = {

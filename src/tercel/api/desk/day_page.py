@@ -27,7 +27,7 @@ from tercel.core.vocabulary import NS_PER_SECOND, SIDE_WORDS
 from tercel.desk.console.report import AgentPart, Alert, Total
 from tercel.desk.trading.parent_orders.parent import ParentStatus
 from tercel.desk.trading.risk.trading_state import StateReason
-from tercel.desk.trading.tca.dealers import COLUMNS, dealer_cells
+from tercel.desk.trading.tca.rfq import COLUMNS, dealer_cells
 
 MOST: Final = 160
 """Letters of a reason or an alert that are shown."""

@@ -31,9 +31,8 @@ from tercel.desk.trading.ledger import ANSWERS, FOLDED, Ledger
 from tercel.desk.trading.reconciliation.positions import ends
 from tercel.desk.trading.reconciliation.recovery import RecoveryLine
 from tercel.desk.trading.risk.money import HeldPosition, Money
-from tercel.desk.trading.tca.dealers import DealerCosts, dealer_costs
 from tercel.desk.trading.tca.measure import AnalysedCost
-from tercel.desk.trading.tca.requests import QuotedRequest, requests_of
+from tercel.desk.trading.tca.rfq import DealerCosts, QuotedRequest, dealer_costs, requests_of
 from tercel.desk.trading.tca.summary import CostSummary, sentences, summary
 
 DRAWN = 40

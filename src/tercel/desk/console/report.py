@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal, NotRequired
 
 from typing_extensions import TypedDict
 
-from tercel.desk.trading.tca.requests import QuotedRequest
+from tercel.desk.trading.tca.rfq import QuotedRequest
 
 
 @dataclass(kw_only=True)

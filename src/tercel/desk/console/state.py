@@ -57,7 +57,7 @@ from tercel.desk.trading.ledger import ArchiveIndex, Ledger
 from tercel.desk.trading.parent_orders.parent import ParentOrder
 from tercel.desk.trading.risk.money import Money, by, summed
 from tercel.desk.trading.risk.trading_state import StateReason, TradingState
-from tercel.desk.trading.tca.requests import requests_of
+from tercel.desk.trading.tca.rfq import requests_of
 from tercel.execution import intent as it
 
 MOST_ACTIONS: Final = 50
