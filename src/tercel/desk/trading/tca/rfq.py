@@ -410,9 +410,11 @@ def _row(
         "cover_bps": _mean(
             _gap(one.side, take.cover, quote.price, take.mid) for one, quote, take in won
         ),
-        "markout_won_bps": (win := _mean(_markout(*one) for *one, _ in won)),
+        "markout_won_bps": (win := _mean(_markout(one, quote) for one, quote, _ in won)),
         "markout_lost_bps": (
-            loss := _mean(_markout(*one) for ask, *one in answered if not ask.took(False))
+            loss := _mean(
+                _markout(one, quote) for ask, one, quote in answered if not ask.took(False)
+            )
         ),
         "winners_curse_bps": _difference(win, loss),
         "drift_traded_bps": traded,
