@@ -93,6 +93,7 @@ def story(seed: int, requests: int = 25) -> tuple[list[Entry], list[Row]]:
         mid2 = 20_000 + draw.randint(-400, 400)
         row = Row(name, want, mid2 / 2, "", dealers)
         entries += [parent(of, want), asked(ns, name, of=of, want=want, mid2=mid2, dealers=dealers)]
+        entries += order_and_report(f"{of}.8", want, 40, mid2 // 2, ns, of, rejected=False)
         standing = dict[str, tuple[str, int]]()
         at = ns
         for dealer in dealers:
@@ -153,9 +154,12 @@ def story(seed: int, requests: int = 25) -> tuple[list[Entry], list[Row]]:
         if not row.outcome:
             row.outcome = draw.choice(("expired", "passed")) if row.answers else "unanswered"
         if row.outcome == "rejected" and draw.random() < 0.6:  # what is left is bought elsewhere
-            lots, price = draw.choice((20, 50, 80)), mid2 // 2 + want * draw.randint(0, 9)
-            entries += order_and_report(f"{of}.9", want, lots, price, at + S, of, rejected=False)
-            row.takes.append({"filled": [price] * lots, "at": at + S})
+            for turn in range(draw.choice((1, 2, 3))):
+                lots, price = draw.choice((20, 30, 80)), mid2 // 2 + want * draw.randint(0, 9)
+                when = at + (turn + 1) * S // 10
+                told = (f"{of}.{9 + turn}", want, lots, price, when, of)
+                entries += order_and_report(*told, rejected=False)
+                row.takes.append({"filled": [price] * lots, "at": when})
         entries.append(said("ended", at + 2 * S, name, of=of, outcome=row.outcome))
         for after in (1, 10, 60):
             there = None if draw.random() < 0.1 else mid2 + draw.randint(-30, 30)

@@ -160,6 +160,13 @@ def test_figures_of_dealers_are_what_a_twin_reckons_from_plain_rows(seed: int) -
             won, lost = mine["markout_won_bps"], mine["markout_lost_bps"]
             assert curse is not None
             assert curse.mean == pytest.approx(sum(won) / len(won) - sum(lost) / len(lost))
+            if min(len(won), len(lost)) < 3:
+                assert (curse.ci_low, curse.ci_high) == (None, None)
+            else:
+                ends = [interval("", some) for some in (won, lost)]
+                half = math.sqrt(sum((high - mean) ** 2 for mean, _, high in ends))
+                told = (curse.ci_low, curse.ci_high)
+                assert told == pytest.approx((curse.mean - half, curse.mean + half))
         else:
             assert curse is None
 

@@ -457,7 +457,7 @@ def _reject_cost(
     parts = list[tuple[float, float]]()
     left = quote.qty
     for one in ledger.fills_of.get(request.parent, ()):
-        if one.ns > take.at and left > 0:
+        if one.ns > take.at:
             parts.append((unit.price(one.px), min(left, unit.qty(one.qty))))
             left -= parts[-1][1]
     parts += [(later, left)] if left > 0 and later is not None else []
