@@ -770,12 +770,12 @@ def test_two_sessions_on_one_desk_are_refused(folder: Path, config: Path) -> Non
 
 
 @contextmanager
-def fix_exchange() -> Iterator[str]:
-    """An exchange that listens for FIX in a process of its own; its address."""
+def fix_exchange(*more: str) -> Iterator[str]:
+    """An exchange that listens for FIX in a process of its own; its address. `more` words replace those before them."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    words = [*COMMAND, "venue", "serve", "--port", str(port), "--speed", "5", "--json"]
+    words = [*COMMAND, "venue", "serve", "--port", str(port), "--speed", "5", "--json", *more]
     served = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
     try:
         assert served.stdout is not None

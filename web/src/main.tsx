@@ -18,6 +18,7 @@ import { MarketScreen } from "./screens/market";
 import { OrdersScreen } from "./screens/orders";
 import { Overview } from "./screens/overview";
 import { PeopleScreen } from "./screens/people";
+import { waiting } from "./screens/quotes";
 import { RiskScreen } from "./screens/risk";
 import { Banner, Faults, Head, Notes } from "./shell";
 import { app, close, go, here, href, placeOf, recall, set, use, usePick, useMedia, usePast, usePlace } from "./store";
@@ -46,8 +47,10 @@ const Icon = ({ path }: { path: string }) => (
 function Mark({ of }: { of: string }) {
   const alerts = use((s) => free(s.desks ?? []));
   const requests = use((s) => (s.requests ?? []).filter((r) => r.state === "waits").length);
+  const quotes = use((s) => waiting(s.live).length);
   const all: [number, string] = [alerts + requests, "waiting"];
-  const [n, what] = { alerts: [alerts, "without owner"], people: [requests, "waiting"], more: all }[of] ?? [0, ""];
+  const mine: Record<string, [number, string]> = { alerts: [alerts, "without owner"], people: [requests, "waiting"] };
+  const [n, what] = { ...mine, orders: [quotes, "requests for quotes"] as [number, string], more: all }[of] ?? [0, ""];
   if (!n) return null;
   return (
     <b class="mark ml-auto min-w-5 rounded-full bg-bad px-1.5 text-center text-xs text-paper">

@@ -730,6 +730,66 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/parents/{id}/quotes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask Quotes
+         * @description Ask dealers for quotes of a parent.
+         */
+        post: operations["ask_quotes_api_parents__id__quotes_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/quotes/{id}/accept": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Accept
+         * @description Take a quote of a request: an order at its price.
+         */
+        post: operations["accept_api_quotes__id__accept_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/quotes/{id}/pass": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Pass Quotes
+         * @description Pass quotes of a request, all that are open where none is named.
+         */
+        post: operations["pass_quotes_api_quotes__id__pass_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/alerts/{seq}/acknowledge": {
         parameters: {
             query?: never;
@@ -954,6 +1014,18 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /**
+         * AcceptQuoteBody
+         * @description The quote of a request that is to be taken.
+         */
+        AcceptQuoteBody: {
+            /** Reason */
+            reason: string;
+            /** Desk */
+            desk: string;
+            /** Quote */
+            quote: string;
+        };
         /**
          * AcknowledgeBody
          * @description A note on an alert; its author owns the alert.
@@ -1220,6 +1292,26 @@ export interface components {
             limit_price?: number | string | "none" | null;
         };
         /**
+         * AskQuotesBody
+         * @description Dealers to ask for quotes of a parent (none named: the desk's), quantity in shares or coins; no answer is wanted
+         *     after so many seconds.
+         */
+        AskQuotesBody: {
+            /** Reason */
+            reason: string;
+            /** Desk */
+            desk: string;
+            /** Qty */
+            qty: number;
+            /**
+             * Dealers
+             * @default []
+             */
+            dealers: string[];
+            /** Seconds */
+            seconds: number;
+        };
+        /**
          * BookPart
          * @description The book that the last decision saw: price, quantity, own quantity, best first; `why` there is none.
          */
@@ -1416,6 +1508,8 @@ export interface components {
             parents: components["schemas"]["ParentPart"][];
             /** Orders */
             orders: components["schemas"]["OrderPart"][];
+            /** Quote Requests */
+            quote_requests: components["schemas"]["QuotedRequest"][];
             /** Instruments */
             instruments: {
                 [key: string]: components["schemas"]["ListingPart"];
@@ -1793,6 +1887,8 @@ export interface components {
             parents: components["schemas"]["ParentPart"][];
             /** Orders */
             orders: components["schemas"]["OrderPart"][];
+            /** Quote Requests */
+            quote_requests: components["schemas"]["QuotedRequest"][];
             /** Instruments */
             instruments: {
                 [key: string]: components["schemas"]["ListingPart"];
@@ -2170,6 +2266,21 @@ export interface components {
             strategy: string;
         };
         /**
+         * PassQuotesBody
+         * @description Quotes of a request that nobody wants; none named: all that are open.
+         */
+        PassQuotesBody: {
+            /** Reason */
+            reason: string;
+            /** Desk */
+            desk: string;
+            /**
+             * Quotes
+             * @default []
+             */
+            quotes: string[];
+        };
+        /**
          * PasswordBody
          * @description The own password, and what it is to be.
          */
@@ -2337,6 +2448,114 @@ export interface components {
             by_strategy: components["schemas"]["QuotedCost"][];
             /** Against */
             against: string[];
+        };
+        /**
+         * QuotedRequest
+         * @description A request for quotes.
+         *
+         *     Parameters
+         *     ----------
+         *     id, name, agent, parent : str
+         *         `name`: the instrument.
+         *     at, until_ns : int
+         *     by : str
+         *         The person who asked; "" for a strategy.
+         *     side : int
+         *         What is to be traded: +1 buys, -1 sells.
+         *     quantity : float
+         *     dealers : list of str
+         *         Who was asked; none named: all.
+         *     declined : dict of str to str
+         *         Who will not quote, and why.
+         *     quotes : list of RankedQuote
+         *         Best first: those that stood, then those that were withdrawn or replaced, then those that could not be taken.
+         *     outcome : str
+         *         open, traded, rejected, expired, passed or unanswered.
+         *     taken : list of TakenQuote
+         *     cover : float or None
+         *         At the last acceptance; before any, of what can be taken now.
+         *     mid : float or None
+         *         At the request.
+         *     drift_bps : dict of str to float or None
+         *         Where the mid is 1, 10 and 60 s after the request.
+         */
+        QuotedRequest: {
+            /** Id */
+            id: string;
+            /** At */
+            at: number;
+            /** Name */
+            name: string;
+            /** Agent */
+            agent: string;
+            /** Parent */
+            parent: string;
+            /** By */
+            by: string;
+            /** Side */
+            side: number;
+            /** Quantity */
+            quantity: number;
+            /** Dealers */
+            dealers: string[];
+            /** Declined */
+            declined: {
+                [key: string]: string;
+            };
+            /** Quotes */
+            quotes: components["schemas"]["RankedQuote"][];
+            /** Outcome */
+            outcome: string;
+            /** Taken */
+            taken: components["schemas"]["TakenQuote"][];
+            /** Cover */
+            cover: number | null;
+            /** Mid */
+            mid: number | null;
+            /** Drift Bps */
+            drift_bps: {
+                [key: string]: number | null;
+            };
+            /** Until Ns */
+            until_ns: number;
+        };
+        /**
+         * RankedQuote
+         * @description A dealer's quote, by its price for the side that is wanted.
+         *
+         *     Parameters
+         *     ----------
+         *     id, dealer : str
+         *     price : float or None
+         *         None: no price on that side.
+         *     at, until_ns : int
+         *     qty : float
+         *         The most that it is good for.
+         *     mid, bps : float or None
+         *         Mid as it came, and its distance from that; None: there was none.
+         *     state : str
+         *         open, accepted, rejected (the dealer's last look), indicative, replaced, withdrawn, canceled, expired, passed,
+         *         traded away, over, or "unusable: " and why it cannot be taken.
+         */
+        RankedQuote: {
+            /** Id */
+            id: string;
+            /** Dealer */
+            dealer: string;
+            /** Price */
+            price: number | null;
+            /** At */
+            at: number;
+            /** Until Ns */
+            until_ns: number;
+            /** Qty */
+            qty: number;
+            /** Mid */
+            mid: number | null;
+            /** Bps */
+            bps: number | null;
+            /** State */
+            state: string;
         };
         /**
          * Reading
@@ -2527,6 +2746,32 @@ export interface components {
             unknown: number;
         };
         /**
+         * TakenQuote
+         * @description An order that took a quote; whether the dealer stood by it, the state of the quote says.
+         *
+         *     Parameters
+         *     ----------
+         *     quote, order, by : str
+         *         `by`: a person; "" for a strategy.
+         *     at : int
+         *     mid, cover : float or None
+         *         Mid then, and the second-best price of all that could be taken then; None: one alone could.
+         */
+        TakenQuote: {
+            /** Quote */
+            quote: string;
+            /** Order */
+            order: string;
+            /** By */
+            by: string;
+            /** At */
+            at: number;
+            /** Mid */
+            mid: number | null;
+            /** Cover */
+            cover: number | null;
+        };
+        /**
          * Total
          * @description Money of one currency; `var95` at risk in a day, `var_used` its share of what a day may lose.
          */
@@ -2647,6 +2892,7 @@ export interface components {
     headers: never;
     pathItems: never;
 }
+export type AcceptQuoteBody = components['schemas']['AcceptQuoteBody'];
 export type AcknowledgeBody = components['schemas']['AcknowledgeBody'];
 export type Action = components['schemas']['Action'];
 export type AgentPart = components['schemas']['AgentPart'];
@@ -2656,6 +2902,7 @@ export type AlertCounts = components['schemas']['AlertCounts'];
 export type AlertPage = components['schemas']['AlertPage'];
 export type AlphaPart = components['schemas']['AlphaPart'];
 export type AmendBody = components['schemas']['AmendBody'];
+export type AskQuotesBody = components['schemas']['AskQuotesBody'];
 export type BookPart = components['schemas']['BookPart'];
 export type Budget = components['schemas']['Budget'];
 export type Chart = components['schemas']['Chart'];
@@ -2702,6 +2949,7 @@ export type OrderRow = components['schemas']['OrderRow'];
 export type ParentBody = components['schemas']['ParentBody'];
 export type ParentPart = components['schemas']['ParentPart'];
 export type ParentRow = components['schemas']['ParentRow'];
+export type PassQuotesBody = components['schemas']['PassQuotesBody'];
 export type PasswordBody = components['schemas']['PasswordBody'];
 export type PasswordSet = components['schemas']['PasswordSet'];
 export type PnlPoint = components['schemas']['PnlPoint'];
@@ -2711,6 +2959,8 @@ export type PosturePart = components['schemas']['PosturePart'];
 export type QuoteBody = components['schemas']['QuoteBody'];
 export type QuotedCost = components['schemas']['QuotedCost'];
 export type QuotedCosts = components['schemas']['QuotedCosts'];
+export type QuotedRequest = components['schemas']['QuotedRequest'];
+export type RankedQuote = components['schemas']['RankedQuote'];
 export type Reading = components['schemas']['Reading'];
 export type RearmBody = components['schemas']['RearmBody'];
 export type ReasonBody = components['schemas']['ReasonBody'];
@@ -2722,6 +2972,7 @@ export type SessionPart = components['schemas']['SessionPart'];
 export type SharePoint = components['schemas']['SharePoint'];
 export type StancePart = components['schemas']['StancePart'];
 export type Summary = components['schemas']['Summary'];
+export type TakenQuote = components['schemas']['TakenQuote'];
 export type Total = components['schemas']['Total'];
 export type Trade = components['schemas']['Trade'];
 export type User = components['schemas']['User'];
@@ -4456,6 +4707,195 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": components["schemas"]["WithdrawBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Done"];
+                };
+            };
+            /** @description no session */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description the role may not (trader may), or the token of changes is missing */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description no such desk, agent, parent or request */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description the desk says no */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    ask_quotes_api_parents__id__quotes_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AskQuotesBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Done"];
+                };
+            };
+            /** @description no session */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description the role may not (trader may), or the token of changes is missing */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description no such desk, agent, parent or request */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description the desk says no */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    accept_api_quotes__id__accept_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AcceptQuoteBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Done"];
+                };
+            };
+            /** @description no session */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description the role may not (trader may), or the token of changes is missing */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description no such desk, agent, parent or request */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description the desk says no */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    pass_quotes_api_quotes__id__pass_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PassQuotesBody"];
             };
         };
         responses: {

@@ -117,6 +117,56 @@ describe("acts", () => {
     const sent = { instrument: "CSCO", side: "buy", qty: 1000, minutes: 30, reason: "the client asks" };
     expect(there.asked).toEqual([["parents", { desk: "today", ...sent }]]);
   });
+  test("a quote is accepted by what the dialog says of it", async () => {
+    await show(at("orders"));
+    const quotes = "[aria-label='Quotes for rfq-3']";
+    const rows = every(`${quotes} tbody tr`).map((row) => tidy(row.textContent!));
+    expect(rows.map((row) => /^[A-Z]{4}/.exec(row)?.[0])).toEqual(["BETA", "ALFA", "GAMA", "OMEG"]);
+    expect(text(quotes)).toMatch(/\d+ s left/);
+    expect(every(`${quotes} button`).length).toBe(4); // two may be taken: accept and pass
+    expect(tidy(text("[aria-label='Request rfq-3']"))).toContain("DELT declined: no inventory");
+    await press("Accept…", quotes);
+    await says("dialog", "Buy CSCO from BETA");
+    expect(tidy(text("dialog"))).toMatch(
+      /dealerBETA price30\.03 USD quantity4,000 worth.* bps\+6\.7 as it came, .* now/,
+    );
+    expect(tidy(text("dialog"))).toMatch(/cover30\.04 time\d+ s left/);
+    await fill("Reason", "the best");
+    await press("Buy at 30.03", "dialog");
+    await note("Done:");
+    const body = { desk: "today", quote: "rfq-3-BETA", reason: "the best" };
+    expect(there.asked).toEqual([["quotes/rfq-3/accept", body]]);
+    await press("Pass all…");
+    await fill("Reason", "too wide");
+    await press("Pass", "dialog");
+    await until(() => there.asked.length === 2);
+    expect(there.asked[1]).toEqual(["quotes/rfq-3/pass", { desk: "today", quotes: [], reason: "too wide" }]);
+  });
+  test("a quote whose time is over cannot be accepted, and one that traded says whose it was", async () => {
+    for (const quote of there.page().quote_requests[0].quotes) quote.until_ns = NOW - 1;
+    there.say();
+    await show(at("orders"));
+    await says("[aria-label='Quotes for rfq-3']", "time is over");
+    expect(every("[aria-label='Quotes for rfq-3'] button")).toEqual([]);
+    const over = tidy(text("[aria-label='Requests for quotes that are over'] tbody"));
+    expect(over).toContain("traded ALFA, by bob (password) 30.03 30.05 30.010 −0.3 +0.8 +2.1");
+    there.page().quote_requests = [];
+    there.say();
+    await until(() => !text("main").includes("Requests for quotes"));
+  });
+  test("dealers are asked for quotes of a parent", async () => {
+    await show(at("orders"));
+    await press("Ask dealers…");
+    await fill("Quantity, at most 3,800", "1,500");
+    await fill("Dealers", "ALFA, BETA GAMA; DELT");
+    await fill("Seconds", "45");
+    await fill("Reason", "the book is thin");
+    await press("Ask them", "dialog");
+    await note("Done:");
+    const dealers = ["ALFA", "BETA GAMA", "DELT"];
+    const body = { desk: "today", qty: 1500, dealers, seconds: 45, reason: "the book is thin" };
+    expect(there.asked).toEqual([["parents/CSCO-000-ppo/quotes", body]]);
+  });
   test("what the desk does not do is said", async () => {
     await show(at("orders"));
     await press("Cancel…", "tr[data-id=CSCO-000-ppo]");

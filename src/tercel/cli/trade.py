@@ -25,7 +25,7 @@ from tercel.cli.shared import (
     result_console,
     say,
 )
-from tercel.cli.trade_look import orders, positions, reconcile, replay, tca, verify
+from tercel.cli.trade_look import orders, positions, quotes, reconcile, replay, tca, verify
 from tercel.cli.trade_orders import (
     amend,
     cancel,
@@ -417,6 +417,7 @@ add(
     settle,
     orders,
     positions,
+    quotes,
     replay,
     reconcile,
     verify,

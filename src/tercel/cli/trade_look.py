@@ -1,4 +1,4 @@
-"""`tercel trade orders|positions|replay|reconcile|verify|tca`: what a desk's journal tells, while it runs and later."""
+"""`tercel trade orders|positions|quotes|replay|reconcile|verify|tca`: what a desk's journal tells, while it runs and later."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -155,6 +155,52 @@ def positions(
         )
 
 
+def quotes(
+    desk: Annotated[
+        Path | None,
+        typer.Argument(
+            help="The desk's folder (default: TERCEL_DESK, or the newest).", metavar="DESK"
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List a desk's requests for quotes: who answered, cover, outcome, and where the mid went."""
+    from tercel.api.desk.folder import quotes_of
+    from tercel.desk.trading.tca.rfq import request_sentences
+
+    requests, dealers = quotes_of(folder := find_desk(desk))
+    if as_json:
+        print_json({"requests": requests})
+        return
+    rows = [
+        {
+            "request": one.id,
+            "name": one.name,
+            "side": one.side,
+            "quantity": f"{one.quantity:,.10g}",
+            "quotes": f"{len({each.dealer for each in one.quotes})} of {len(one.dealers) or 'all'}",
+            "best": one.quotes[0].price if one.quotes else None,
+            "of": one.quotes[0].dealer if one.quotes else None,
+            "cover": one.cover,
+            "outcome": one.outcome,
+            "mid": one.mid,
+            **{
+                f"drift +{span}": None if drift is None else f"{drift:+.1f}"
+                for span, drift in one.drift_bps.items()
+            },
+        }
+        for one in requests
+    ]
+    leaves = ("drift +1s", "drift +10s", "mid", "name", "of", "quotes")
+    print_rows(
+        f"requests for quotes of {folder}; drift in bps, against you above 0",
+        rows,
+        leaves,
+        digits=4,
+    )
+    print_sentences(request_sentences(requests, dealers))
+
+
 def replay(
     parent: Annotated[
         str | None, typer.Option(help="Of this parent (default: any).", metavar="PARENT")
@@ -299,22 +345,33 @@ def tca(
     desk: Desk = None,
 ) -> None:
     """Analyse what finished parents cost: arrival, VWAP, TWAP, the split, mark-outs."""
-    from tercel.api.desk.folder import costs_of
+    from tercel.api.desk.folder import costs_of, quotes_of
     from tercel.api.desk.run_page import bounds_scored
+    from tercel.desk.trading.tca.rfq import (
+        COLUMNS,
+        dealer_cells,
+        dealer_section,
+        request_sentences,
+    )
 
     found = costs_of(folder := find_desk(desk), parent)
     rows, summed = found.rows, found.summed
+    requests, dealers = quotes_of(folder)
+    rfq = [dealer_section(requests, dealers)] if requests else []
     score = None if shadow is None else bounds_scored(shadow, rows)
     figures = {} if score is None else {"bounds": score.figures}
     if as_json:
         sums = {"total": summed.total, "agents": summed.agents}
-        print_json({"desk": str(folder), "parents": rows, **sums, **figures})
+        print_json({"desk": str(folder), "parents": rows, **sums, "rfq": dealers, **figures})
     else:
         _print_tca(folder, rows, summed)
+        if rfq:
+            print_rows("RFQ, bps", dealer_cells(dealers), [*reversed(COLUMNS)])
+            print_sentences(request_sentences(requests, dealers))
         print_sentences([] if score is None else [str(score.section.text)])
     page = out if out is not None else folder / "tca.html"
     page.write_text(
-        found.page(LIMIT, _agents(summed), [] if score is None else [score.section]),
+        found.page(LIMIT, _agents(summed), rfq + ([] if score is None else [score.section])),
         encoding="utf-8",
     )
     say(f"report: {page}")

@@ -443,6 +443,83 @@ def test_an_order_by_hand_says_what_became_of_it(place: Place) -> None:
 
 
 @pytest.mark.parametrize(
+    ("path", "body", "posted", "done"),
+    [
+        ("parents/p1/quotes", {"qty": 30, "dealers": ["A", "B"], "seconds": 20.0},
+         ("request_quotes", {"parent": "p1", "lots": 30, "dealers": ["A", "B"], "seconds": 20.0}), "r9 requested: A, B"),
+        ("quotes/r1%2Fx/pass", {"quotes": ["q1"]}, ("pass_quotes", {"request": "r1/x", "quotes": ["q1"]}),
+         "r1/x passed: q1"),
+        ("quotes/r1/pass", {}, ("pass_quotes", {"request": "r1", "quotes": []}), "r1 passed: all"),
+    ],
+)  # fmt: skip
+def test_dealers_are_asked_and_quotes_are_passed(
+    place: Place, path: str, body: dict[str, Any], posted: tuple[str, dict[str, Any]], done: str
+) -> None:
+    body |= {"desk": "test desk", "reason": "too wide"}
+    told = place.client("trader").post(f"/api/{path}", json=body)
+    assert told.status_code == 200, told.text
+    assert told.json() == {"done": [f"test desk: {done}"], "not_done": []}
+    assert place.desk.posted == [(*posted, "trader (password)", "too wide")]
+    assert place.client("viewer").post(f"/api/{path}", json=body).status_code == 403
+
+
+@pytest.mark.parametrize(("status", "text"), [("filled", ""), ("rejected", "last look")])
+def test_who_takes_a_quote_is_told_what_became_of_it(place: Place, status: str, text: str) -> None:
+    report = {
+        "what": "report",
+        "cl_ord_id": "p1.7",
+        "orig": "",
+        "exec_type": "trade",
+        "status": status,
+        "text": text,
+    }
+    asked = place.desk.ask
+
+    def answers(*words: Any) -> Any:
+        found = asked(*words)
+        place.desk.entries.append(
+            Entry(kinds.REPORT_IN, 20 * 10**9, "AAA", "ppo", "p1", "p1.7", body=report)
+        )
+        return found
+
+    place.desk.ask = answers  # type: ignore[method-assign]
+    body = {"desk": "test desk", "reason": "best", "quote": "q1"}
+    told = place.client("trader").post("/api/quotes/r1/accept", json=body)
+    assert told.status_code == 200, told.text
+    what = "test desk: r1: q1 taken by p1.7"
+    done = {"done": [f"{what}: filled"], "not_done": []}
+    refused = {"done": [], "not_done": [{"what": what, "why": "rejected: last look"}]}
+    assert told.json() == (refused if text else done)
+    assert place.desk.posted == [
+        ("accept_quote", {"request": "r1", "quote": "q1"}, "trader (password)", "best")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("parents/p1/quotes", {"qty": 0, "dealers": ["A"], "seconds": 9}),
+        ("parents/p1/quotes", {"qty": 5, "dealers": "A", "seconds": 9}),
+        ("parents/p1/quotes", {"qty": 5, "dealers": ["A\x00"], "seconds": 9}),
+        ("parents/p1/quotes", {"qty": 5, "dealers": ["A"], "seconds": 1e9}),
+        ("parents/p1/quotes", {"qty": 5, "dealers": ["A"]}),
+        ("quotes/r1/accept", {}),
+        ("quotes/r1/accept", {"quote": ""}),
+        ("quotes/r1/pass", {"quotes": [1]}),
+        ("quotes/r1/pass", {"quote": "q1"}),
+    ],
+)
+def test_requests_for_quotes_of_another_shape_reach_nobody(
+    shared: Place, path: str, body: dict[str, Any]
+) -> None:
+    said = shared.client("trader").post(
+        f"/api/{path}", json={"desk": "test desk", "reason": "x", **body}
+    )
+    assert said.status_code == 422
+    assert shared.desk.posted == []
+
+
+@pytest.mark.parametrize(
     "more",
     [
         {"qty": 0}, {"qty": -1}, {"qty": "5"}, {"qty": None}, {"qty": 5, "limit_price": 0}, {"qty": 5, "price": 1},

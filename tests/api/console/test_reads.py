@@ -17,13 +17,14 @@ import pytest
 from pydantic import TypeAdapter
 from tests.api.console.conftest import Place, listening, placed
 from tests.desk.console.desks import ListedDesk, S
+from tests.desk.trading.quote_journal import asked, quoted, said
 from tests.waiting import until
 
 from tercel.api.console.reads import MOST_READS, READERS
 from tercel.core.ports import Entry
 from tercel.core.serialization import to_jsonable
 from tercel.desk.console.report import BookPart, Chart, DeskReport, LiveDeskReport, Why
-from tercel.desk.console.state import DeskState
+from tercel.desk.console.state import MOST_REQUESTS, DeskState
 from tercel.desk.trading.forecast_outcomes import Outcomes
 from tercel.desk.trading.journal import kinds
 from tercel.execution.policies.policy import CARD, read_card
@@ -50,6 +51,34 @@ def test_all_limits_are_told_now_and_then(place: Place) -> None:
     rows = client.get(f"{DESK}/limits").json()
     assert [row["share"] for row in rows] == sorted((row["share"] for row in rows), reverse=True)
     assert {row["name"] for row in client.get(f"{DESK}/limits?ns={9 * S}").json()} == {"ppo"}
+
+
+def test_a_page_has_the_last_requests_for_quotes_now_and_then(place: Place) -> None:
+    client = place.client("viewer")
+    place.desk.entries += [
+        asked(20 * S, by="ann"),
+        quoted(21 * S, "a", "A", 10_004),
+        quoted(22 * S, "b", "B", 10_002),
+        said("accepted", 24 * S, id="b", order="p1.9", mid2=20_000),
+        said("ended", 25 * S, outcome="traded"),
+        *(asked((26 + n) * S, f"s{n}") for n in range(2)),
+    ]
+
+    def told(where: str = "state") -> Any:
+        return client.get(f"{DESK}/{where}").json()["quote_requests"]
+
+    until(lambda: len(told()) == 3, what="the requests")
+    assert [(row["id"], row["outcome"]) for row in told()] == [
+        ("s1", "open"),
+        ("s0", "open"),
+        ("r1", "traded"),
+    ]
+    assert [quote["state"] for quote in told()[-1]["quotes"]] == ["accepted", "traded away"]
+    (then,) = told(f"at?ns={23 * S}")
+    assert (then["outcome"], then["cover"], then["taken"]) == ("open", 10004.0, [])
+    place.desk.entries += [asked((40 + n) * S, f"t{n}") for n in range(MOST_REQUESTS)]
+    until(lambda: len(told()) == MOST_REQUESTS, what="no more than are kept")
+    assert told()[0]["id"] == f"t{MOST_REQUESTS - 1}"
 
 
 def test_few_threads_read_journals_and_too_many_questions_are_told_so(

@@ -18,7 +18,7 @@ TOLD = {
     "resume": "resume what is paused (not what is killed)",
     "amend": "change a parent's quantity, horizon or limit price",
     "cancel": "cancel a parent",
-    "by_hand": "take a parent over, give and cancel its orders by hand, give it back",
+    "by_hand": "take a parent over, give and cancel its orders by hand, give it back; ask dealers for quotes, take and pass them",
     "acknowledge": "own an alert",
     "rearm": "ask to let killed agents trade again; a second person confirms",
     "promote": "ask to promote a challenger or to undo that; a second person confirms",

@@ -31,6 +31,10 @@ BY_HAND: dict[str, Any] = {
 """What a desk answers to what people do by hand."""
 
 
+QUOTES = {"request_quotes": "requested", "accept_quote": "accepted", "pass_quotes": "passed"}
+"""What a desk journals of what people do with requests for quotes."""
+
+
 class ListedDesk(RemoteDesk):
     """Does what `api.console.connected.RemoteDesk` does, over a list; keeps what was asked of it, and says yes."""
 
@@ -90,6 +94,21 @@ class ListedDesk(RemoteDesk):
         if command == "posture":
             event = {"event": "lifted"} if body.get("lift") else {"event": "set", "until_ns": 9 * S}
             return Entry(kinds.STANCE, S, agent=str(body["agent"] or ""), body=said | event)
+        if command in QUOTES:
+            told = {
+                "event": QUOTES[command],
+                "request": str(body.get("request", "r9")),
+                "operator": number,
+            }
+            told |= {
+                "dealers": body.get("dealers"),
+                "ids": body.get("quotes"),
+                "id": body.get("quote", ""),
+            }
+            where = ("AAA", "ppo", str(body.get("parent", "p1")), "p1.7")
+            return Entry(
+                kinds.QUOTE, S, *where, body={key: one for key, one in told.items() if one}
+            )
         if command in BY_HAND:
             event, *more = BY_HAND[command]
             said |= {"event": event, **dict(more)}

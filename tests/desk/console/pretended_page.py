@@ -177,6 +177,85 @@ def page(
                 }
             )
     minutes = range(start, ns, MINUTE)
+
+    def quote_requests() -> list[dict[str, Any]]:
+        """One that waits for a person, one that traded and one that nobody answered."""
+        mid = price("CSCO", ns, start)
+
+        def quoted(
+            request: str, dealer: str, ticks: int, at: int, left: int, state: str = "open"
+        ) -> dict[str, Any]:
+            from_mid = {"price": mid + ticks * TICK, "mid": mid, "bps": ticks * TICK / mid * 1e4}
+            if state.startswith("unusable"):
+                from_mid |= {"price": mid - 40 * TICK, "bps": -40 * TICK / mid * 1e4}
+            times = {"at": at, "until_ns": at + left * S, "qty": 4000.0}
+            return {
+                "id": f"{request}-{dealer}",
+                "dealer": dealer,
+                "state": state,
+                **from_mid,
+                **times,
+            }
+
+        def request(
+            id_: str, at: int, outcome: str, quotes: list[dict[str, Any]], **more: Any
+        ) -> dict[str, Any]:
+            return {
+                "id": id_,
+                "at": at,
+                "until_ns": at + 60 * S,
+                "name": "CSCO",
+                "agent": names[0],
+                "parent": f"CSCO-000-{names[0]}",
+                "by": "ann (password)",
+                "side": 1,
+                "quantity": 4000.0,
+                "dealers": ["ALFA", "BETA", "GAMA", "DELT"],
+                "declined": {},
+                "quotes": quotes,
+                "outcome": outcome,
+                "taken": [],
+                "cover": None,
+                "mid": mid,
+                "drift_bps": {"1s": 0.4, "10s": None, "60s": None},
+            } | more
+
+        waits = [
+            quoted("rfq-3", "BETA", 2, ns - 9 * S, 40),
+            quoted("rfq-3", "ALFA", 3, ns - 11 * S, 25),
+            quoted("rfq-3", "GAMA", 2, ns - 12 * S, 8, "withdrawn"),
+            quoted("rfq-3", "OMEG", 0, ns - 8 * S, 40, "unusable: the dealer 'OMEG' was not asked"),
+        ]
+        traded = [
+            quoted("rfq-2", "ALFA", 2, ns - 20 * MINUTE, 30, "accepted"),
+            quoted("rfq-2", "BETA", 4, ns - 20 * MINUTE, 30, "traded away"),
+        ]
+        take = {"quote": "rfq-2-ALFA", "order": "CSCO-000-ppo.77", "by": "bob (password)"}
+        take |= {"at": ns - 19 * MINUTE, "mid": mid, "cover": mid + 4 * TICK}
+        drift = {"1s": -0.3, "10s": 0.8, "60s": 2.1}
+        return [
+            request(
+                "rfq-3",
+                ns - 14 * S,
+                "open",
+                waits,
+                cover=mid + 3 * TICK,
+                declined={"DELT": "no inventory"},
+            ),
+            request(
+                "rfq-2",
+                ns - 21 * MINUTE,
+                "traded",
+                traded,
+                taken=[take],
+                cover=mid + 4 * TICK,
+                drift_bps=drift,
+            ),
+            request(
+                "rfq-1", ns - 50 * MINUTE, "unanswered", [], by="", drift_bps=drift | {"60s": -1.2}
+            ),
+        ]
+
     alerts = [
         {
             "seq": 71,
@@ -225,6 +304,7 @@ def page(
         | {"of_gate": 0, "gate": ""},
         "agents": agents,
         "parents": parents,
+        "quote_requests": quote_requests() if desk == "today" else [],
         "instruments": dict.fromkeys(MIDS, listing),
         "orders": [
             {

@@ -16,7 +16,9 @@ from tests.desk.console.desks import people_of
 from tests.desk.console.processes import PASSWORD, console, started
 from tests.waiting import until
 
+from tercel.api.desk.folder import quotes_of
 from tercel.core.errors import JournalError
+from tercel.core.orders import ONE
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.store import JournalReader
 from tercel.desk.trading.ledger import Ledger
@@ -52,7 +54,7 @@ Run = Callable[[], AbstractContextManager[Any]]
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Run]]:
     """A desk's folder beside an exchange that listens, and what starts the desk."""
     folder = tmp_path_factory.mktemp("hands")
-    with fix_exchange() as where:
+    with fix_exchange("--dealers", "equity") as where:
         (folder / "hands.toml").write_text(DESK.format(venue=where))
         words = ["trade", "run", folder / "hands.toml", "--desk", folder / "today"]
         yield folder / "today", lambda: started(words, folder / "desk.out", signal.SIGKILL)
@@ -112,6 +114,7 @@ def test_by_hand_paused_and_careful_over_two_kills_of_the_process(desk: tuple[Pa
             ann, bob, vic, ria = (Hands(address, name) for name in ("ann", "bob", "vic", "ria"))
             until(lambda: "CSCO" in ann.market()["markets"], what="the market")
             _takes_over(ann, bob, vic)
+            request, order, price = _takes_a_quote(ann, vic)
             process.kill()
             process.wait()
             first = began(folder, 0)
@@ -129,6 +132,10 @@ def test_by_hand_paused_and_careful_over_two_kills_of_the_process(desk: tuple[Pa
     assert ledger.faults() == []
     exec_ids = [fill.exec_id for fill in ledger.orders.fills]
     assert len(exec_ids) == len(set(exec_ids))
+    assert sum(fill.qty for fill in ledger.orders.fills if fill.order == order) == 2 * ONE
+    *_, told = quotes_of(folder)[0]
+    assert (told.id, told.outcome, told.taken[-1].order) == (request, "traded", order)
+    assert [one.price for one in told.quotes if one.state == "accepted"] == [price]
 
 
 def _takes_over(ann: Hands, bob: Hands, vic: Hands) -> None:
@@ -151,6 +158,41 @@ def _takes_over(ann: Hands, bob: Hands, vic: Hands) -> None:
     assert said.endswith(": filled"), said
     until(lambda: ann.parent("p1")["by_hand"] == 2 * lot, what="what was filled by hand")
     assert ann("parents/p1/orders", qty=3 * lot, limit_price=round(bid - 0.1, 2)).endswith(": new")
+
+
+def _takes_a_quote(ann: Hands, vic: Hands) -> tuple[str, str, float]:
+    """Request, order and price of the best quote for two lots; quotes live for a second, so who is late asks again."""
+    lot = ann.market()["instruments"]["CSCO"]["lot"]
+    order = {"instrument": "CSCO", "side": "sell", "qty": 100 * lot, "minutes": 600}
+    ann("parents", id="p0", agent="peg", **order)
+    asked = {"qty": 2 * lot, "dealers": ["D1", "D2", "D3"], "seconds": 60}
+    vic("parents/p0/quotes", 403, **asked)
+
+    def row() -> Any:
+        return ann.market()["quote_requests"][0]
+
+    def best() -> Any:
+        return next((one for one in row()["quotes"] if one["state"] == "open"), None)
+
+    for _ in range(50):
+        request = ann("parents/p0/quotes", **asked).split(": ")[1].split()[0]
+        until(lambda: best() or row()["outcome"] != "open", what="a quote")
+        if (found := best()) is not None:
+            there = f"/api/quotes/{request}/accept"
+            said = ann.client.post(
+                there, json={"desk": "today", "reason": "x", "quote": found["id"]}
+            )
+            if said.status_code == 200 and said.json()["done"]:
+                break
+        ann.client.post(f"/api/quotes/{request}/pass", json={"desk": "today", "reason": "late"})
+        until(lambda: row()["outcome"] != "open", what="the end of a request")
+    assert said.json()["done"][0].endswith(": filled"), said.text
+    until(lambda: row()["outcome"] == "traded", what="the end of the request")
+    vic(f"quotes/{request}/accept", 403, quote=found["id"])
+    ann(f"quotes/{request}/accept", 409, quote=found["id"])
+    taken = row()["taken"][-1]
+    assert (taken["by"], row()["by"]) == ("ann (password)", "ann (password)")
+    return request, taken["order"], found["price"]
 
 
 def _still_in_hand(ann: Hands, bob: Hands) -> None:

@@ -33,8 +33,8 @@ const Sign = ({ is }: { is: string }) => (
 const STATES: Record<string, Tone> = {
   ...{ active: "good", working: "good", armed: "good", confirmed: "good", better: "good" },
   ...{ reducing: "warn", paused: "warn", cancelling: "warn", waits: "warn", warning: "warn", worse: "warn" },
-  ...{ "not filled": "warn", "partly filled": "warn", filled: "good" },
-  ...{ halted: "bad", killed: "bad", refused: "bad", expired: "bad", critical: "bad" },
+  ...{ "not filled": "warn", "partly filled": "warn", filled: "good", traded: "good", accepted: "good" },
+  ...{ halted: "bad", killed: "bad", refused: "bad", rejected: "bad", expired: "bad", critical: "bad" },
   ...{ info: "info", "by hand": "info" },
 };
 export const State = ({ is }: { is: string }) => <Badge tone={STATES[is] ?? ""}>{is}</Badge>;

@@ -10,6 +10,7 @@ import { WhyButton } from "../parts/why";
 import { names, parents as parentRows, type Parent } from "../rows";
 import type { ListingPart, OrderPart, QuotedCost, QuotedCosts } from "../schema";
 import { use, usePast, useView, type Page } from "../store";
+import { AskDealers, OpenRequests, PastRequests } from "./quotes";
 
 const BEHIND = 0.25;
 const TEXTS = {
@@ -64,6 +65,7 @@ function Acts({ p, page }: { p: Parent; page: Page }) {
           field("minutes", "Minutes from its acceptance", { kind: "number" }),
         ]}
       />
+      <AskDealers p={p} page={page} />
       {simple("cancel", { yes: "Cancel the parent", danger: true })}
     </>
   );
@@ -264,6 +266,7 @@ export function OrdersScreen() {
   const why = past || runs ? "the desk warms up, or nobody has submitted one." : "the desk is not running.";
   return (
     <>
+      <OpenRequests page={page} />
       <Section
         title="Parents at work"
         note={plural(live.length, "parent")}
@@ -291,6 +294,7 @@ export function OrdersScreen() {
           acts((o) => o.by_hand && <Withdraw o={o} desk={page.desk} />),
         ]}
       />
+      <PastRequests page={page} />
       <Section title="Parents that are over" note="the last ones">
         <ParentsTable rows={rows.filter((p) => !p.live)} page={page} empty="No parent is over yet." />
       </Section>

@@ -209,6 +209,9 @@ def _said(entry: Entry) -> str:
     if entry.kind == kinds.OPERATOR:
         said = OperatorEntry.of(entry)
         return f"alert {said.asked().alert} is owned by {said.by}"
+    if entry.kind == kinds.QUOTE:
+        asked = entries.QuoteEntry.of(entry)
+        return f"{asked.request} {asked.event}: {', '.join(asked.dealers or asked.ids or ['all'])}"
     if entry.kind != kinds.PARENT:
         return f"{entry.parent or entry.agent} {entry.kind}"
     body = ParentEntry.of(entry)
@@ -274,12 +277,27 @@ def order_by_hand(served: ConnectedDesk, id_: str, asked: HandOrderBody, by: str
     entry = _answer(served, "order", body, by, asked.reason)
     name, side = ParentEntry.of(entry).order, SIDE_WORDS[parent.order.side]
     at = "at the market" if asked.limit_price is None else f"at {asked.limit_price:,.15g}"
-    last = partial(_of_order, name, asked.limit_price is not None)
+    what = f"{parent.id}: {name}, {side} {asked.qty:,.15g} {instrument} {at}"
+    return _became(served, before, name, what, rests=asked.limit_price is not None)
+
+
+def _became(served: ConnectedDesk, before: int, name: str, what: str, *, rests: bool) -> Done:
+    """What the venue says within a moment of an order that was sent after an entry."""
+    last = partial(_of_order, name, rests)
     became = last(served.wait(before, (kinds.REPORT_IN,), lambda seen: last(seen)[1]))[0]
-    what = f"{served.name}: {parent.id}: {name}, {side} {asked.qty:,.15g} {instrument} {at}"
+    what = f"{served.name}: {what}"
     if became.startswith("rejected"):
         return Done(done=[], not_done=[NotDone(what=what, why=became)])
     return Done(done=[f"{what}: {became}"])
+
+
+def accept_quote(served: ConnectedDesk, id_: str, quote: str, by: str, reason: str) -> Done:
+    """Take a quote; what became of the order that takes it, within a moment: the dealer may have a last look."""
+    before = served.desk.last()
+    entry = _answer(served, "accept_quote", {"request": id_, "quote": quote}, by, reason)
+    return _became(
+        served, before, entry.order, f"{id_}: {quote} taken by {entry.order}", rests=False
+    )
 
 
 def _of_order(name: str, rests: bool, found: Sequence[Entry]) -> tuple[str, bool]:
@@ -514,6 +532,31 @@ def add_actions(app: FastAPI, desks: Desks) -> None:
         served = desks.whole(asked.desk)
         body = {"parent": served.parent(id).id, "order": asked.order}
         return ask_desk(served, "withdraw", body, by(request), asked.reason)
+
+    @app.post("/api/parents/{id:path}/quotes", **needs("by_hand"))
+    def ask_quotes(request: Request, id: Id, asked: models.AskQuotesBody) -> Done:
+        """Ask dealers for quotes of a parent."""
+        served = desks.whole(asked.desk)
+        parent = served.parent(id)
+        lots = served.lots(parent.order.instrument, asked.qty)
+        body = {
+            "parent": parent.id,
+            "lots": lots,
+            "dealers": asked.dealers,
+            "seconds": asked.seconds,
+        }
+        return ask_desk(served, "request_quotes", body, by(request), asked.reason)
+
+    @app.post("/api/quotes/{id:path}/accept", **needs("by_hand"))
+    def accept(request: Request, id: Id, asked: models.AcceptQuoteBody) -> Done:
+        """Take a quote of a request: an order at its price."""
+        return accept_quote(desks.whole(asked.desk), id, asked.quote, by(request), asked.reason)
+
+    @app.post("/api/quotes/{id:path}/pass", **needs("by_hand"))
+    def pass_quotes(request: Request, id: Id, asked: models.PassQuotesBody) -> Done:
+        """Pass quotes of a request, all that are open where none is named."""
+        body = {"request": id, "quotes": asked.quotes}
+        return ask_desk(desks.of(asked.desk), "pass_quotes", body, by(request), asked.reason)
 
     @app.post("/api/alerts/{seq}/acknowledge", **needs("acknowledge"))
     def acknowledge(request: Request, seq: Seq, asked: models.AcknowledgeBody) -> Done:

@@ -206,7 +206,9 @@ ANSWER_S: Final = 10.0
 LATCHED_S: Final = 2.0
 """Within it a desk journals what it does of a kill or a re-arm; no request waits longer."""
 LOOK_S: Final = 0.02
-CAREFUL: Final = frozenset({"pause", "pause_agent", "cancel", "withdraw", "take_over", "own_alert"})
+CAREFUL: Final = frozenset(
+    {"pause", "pause_agent", "cancel", "withdraw", "take_over", "own_alert", "pass_quotes"}
+)
 """Words that may be taken late: they allow nothing."""
 
 

@@ -36,6 +36,7 @@ def _no_dots(text: str) -> str:
 
 Name = Annotated[str, Field(min_length=1, max_length=LONGEST_ID), AfterValidator(_name)]
 NewId = Annotated[Name, AfterValidator(_no_dots)]
+VenueId = Annotated[str, Field(min_length=1, max_length=2 * LONGEST_ID)]
 Words = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_words)]
 Seq = Annotated[int, Field(ge=1, le=2**62)]
 Qty = Annotated[float, Field(gt=0, le=1e12, allow_inf_nan=False)]
@@ -142,7 +143,28 @@ class HandOrderBody(OfDesk):
 class WithdrawBody(OfDesk):
     """Which order that was given by hand is to be cancelled; none named: all of the parent."""
 
-    order: Annotated[str, Field(min_length=1, max_length=2 * LONGEST_ID)] | None = None
+    order: VenueId | None = None
+
+
+class AskQuotesBody(OfDesk):
+    """Dealers to ask for quotes of a parent (none named: the desk's), quantity in shares or coins; no answer is wanted
+    after so many seconds."""
+
+    qty: Qty
+    dealers: Annotated[list[Name], Field(max_length=50)] = []
+    seconds: Annotated[float, Field(ge=1, le=3600, allow_inf_nan=False)]
+
+
+class AcceptQuoteBody(OfDesk):
+    """The quote of a request that is to be taken."""
+
+    quote: VenueId
+
+
+class PassQuotesBody(OfDesk):
+    """Quotes of a request that are not wanted; none named: all that are open."""
+
+    quotes: Annotated[list[VenueId], Field(max_length=50)] = []
 
 
 class EndPostureBody(OfDesk):

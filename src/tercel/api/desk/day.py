@@ -37,6 +37,7 @@ from tercel.desk.trading.journal.agent_bodies import CostEntry
 from tercel.desk.trading.journal.store import JournalReader, verify
 from tercel.desk.trading.risk.kill_switch import LATCH, KillLatch
 from tercel.desk.trading.risk.money import DAY_NS
+from tercel.desk.trading.tca.rfq import DealerCosts, dealer_costs, requests_of
 from tercel.desk.trading.tca.shortfall import BPS, weighted_mean
 
 CHANGED: Final = {
@@ -302,6 +303,8 @@ class DeskDay:
         By agent; lots in 10^-8.
     unbooked : list of Report
         Executions that the gate alone has.
+    quoted : list of Entry
+        Of requests for quotes.
     """
 
     desk: str
@@ -320,6 +323,7 @@ class DeskDay:
     limits: dict[tuple[str, str, str], DayLimit] = field(default_factory=dict)
     people: list[DayAct] = field(default_factory=list)
     unbooked: list[Report] = field(default_factory=list)
+    quoted: list[Entry] = field(default_factory=list)
     _alerts: list[Alert] = field(default_factory=list)
     _at_gate: AlertBook = field(default_factory=AlertBook)
     _analysed: set[str] = field(default_factory=set)
@@ -344,6 +348,8 @@ class DeskDay:
             self.over += body.get("event") in ("done", "cancelled", "expired", "refused")
         elif entry.kind == kinds.DENIED:
             self.denials[str(body.get("code", ""))] += 1
+        elif entry.kind == kinds.QUOTE:
+            self.quoted.append(entry)
         elif entry.kind == kinds.ALERT:
             self._alert(alert_of(seq, entry))
         elif entry.kind == kinds.HEARTBEAT:
@@ -457,6 +463,13 @@ class DeskDay:
             for one in self.costs.values()
             if one.entry.agent == agent and one.body.by_hand is None
         )
+
+    @cached_property
+    def dealers(self) -> list[DealerCosts]:
+        """What requests for quotes of the day came to, by dealer."""
+        ledger = self.state.ledger
+        unit = self.state.money.unit
+        return dealer_costs(requests_of(self.quoted, ledger, unit, self.to_ns), ledger, unit)
 
     @cached_property
     def alerts(self) -> list[list[Alert]]:

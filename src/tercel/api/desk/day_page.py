@@ -27,6 +27,7 @@ from tercel.core.vocabulary import NS_PER_SECOND, SIDE_WORDS
 from tercel.desk.console.report import AgentPart, Alert, Total
 from tercel.desk.trading.parent_orders.parent import ParentStatus
 from tercel.desk.trading.risk.trading_state import StateReason
+from tercel.desk.trading.tca.rfq import COLUMNS, dealer_cells
 
 MOST: Final = 160
 """Letters of a reason or an alert that are shown."""
@@ -346,6 +347,7 @@ def day_json(day: DeskDay | UnreadDay) -> dict[str, object]:
             }
             for one in day.unbooked
         ],
+        "rfq": day.dealers,
         "denials": dict(day.denials.most_common()),
         "severities": day.severities,
         "people": day.people,
@@ -421,6 +423,13 @@ def _tables(day: DeskDay) -> str:
                 f"{100 * row.share:.0f} %",
                 clock(row.ns),
             ),
+        ),
+        _table(
+            "RFQ: requests for quotes by dealer, bps against mid, a cost positive",
+            ("dealer", "asked", *COLUMNS),
+            dealer_cells(day.dealers),
+            lambda row: [one_line(cell, 60) for cell in row.values()],
+            len(day.dealers),
         ),
         _table("People", ("when", "what", "who", "why"), day.people, _act_cells),
         _table(

@@ -32,6 +32,7 @@ from tercel.desk.trading.reconciliation.positions import ends
 from tercel.desk.trading.reconciliation.recovery import RecoveryLine
 from tercel.desk.trading.risk.money import HeldPosition, Money
 from tercel.desk.trading.tca.measure import AnalysedCost
+from tercel.desk.trading.tca.rfq import DealerCosts, QuotedRequest, dealer_costs, requests_of
 from tercel.desk.trading.tca.summary import CostSummary, sentences, summary
 
 DRAWN = 40
@@ -57,13 +58,31 @@ class HeldRow(PositionPart):
 
 def held_of(folder: Path) -> tuple[list[HeldRow], list[Total]]:
     """Positions by agent and instrument, and their sums by currency."""
-    money, ledger = Money(), Ledger()
-    with closing(JournalReader(folder)) as reader:
-        for _, entry in reader.read(0, [*FOLDED, kinds.MARKET]):
-            ledger.apply(entry)
-            money.apply(entry, ledger)
+    money, ledger, _ = _folded(folder, kinds.MARKET)
     held = money.holdings(ledger.positions)
     return [_held_row(one) for one in held], [Total(**row) for row in money.total(held)]
+
+
+def _folded(folder: Path, kind: str) -> tuple[Money, Ledger, list[Entry]]:
+    """Money and ledger of a journal, with the entries of one more kind."""
+    money, ledger = Money(), Ledger()
+    found = list[Entry]()
+    with closing(JournalReader(folder)) as reader:
+        for _, entry in reader.read(0, [*FOLDED, kind]):
+            ledger.apply(entry)
+            money.apply(entry, ledger)
+            found += [entry] if entry.kind == kind else []
+    return money, ledger, found
+
+
+def quotes_of(folder: Path) -> tuple[list[QuotedRequest], list[DealerCosts]]:
+    """Requests for quotes of a desk as they stand at the last entry of its journal, and what those that are over came
+    to, by dealer and (the last row) over all dealers."""
+    money, ledger, found = _folded(folder, kinds.QUOTE)
+    with closing(JournalReader(folder)) as reader:
+        now_ns = max((entry.ns for _, entry in reader.read(reader.last - 1)), default=0)
+    requests = requests_of(found, ledger, money.unit, now_ns)
+    return requests, dealer_costs(requests, ledger, money.unit)
 
 
 def _held_row(one: HeldPosition) -> HeldRow:

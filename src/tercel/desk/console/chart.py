@@ -54,6 +54,7 @@ ROWS: Final = (
     "_moves",
     "_alike",
     "_routed",
+    "quoted",
 )
 """Attributes of a state whose rows are replaced and never changed."""
 

@@ -114,6 +114,12 @@ def _request(command: str, said: CommandBody) -> str:
             return f"asked to send by hand for {said.parent}: {', '.join([lots, *limit])}"
         case "withdraw":
             return f"asked to cancel {said.order or 'every order by hand'} of {said.parent}"
+        case "request_quotes":
+            return f"asked {_listed(said.dealers) or 'all dealers'} for quotes of {said.lots:,} lots, {said.parent}"
+        case "accept_quote":
+            return f"asked to take the quote {said.quote} of {said.request}"
+        case "pass_quotes":
+            return f"asked to pass {_listed(said.quotes) or 'all quotes'} of {said.request}"
         case "limits":
             return _limits(said)
         case "posture":

@@ -10,6 +10,8 @@ from typing import Any, ClassVar, Literal, NotRequired
 
 from typing_extensions import TypedDict
 
+from tercel.desk.trading.tca.rfq import QuotedRequest
+
 
 @dataclass(kw_only=True)
 class ReportPart:
@@ -510,6 +512,7 @@ class DeskReport(Numbered):
     agents: list[AgentPart]
     parents: list[ParentPart]
     orders: list[OrderPart]
+    quote_requests: list[QuotedRequest]
     instruments: dict[str, ListingPart]
     markets: dict[str, MarketPart]
     money: list[Total]

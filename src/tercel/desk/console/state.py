@@ -8,6 +8,7 @@ from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from itertools import chain
 from typing import Any, Final, cast
 
 import msgspec
@@ -56,6 +57,7 @@ from tercel.desk.trading.ledger import ArchiveIndex, Ledger
 from tercel.desk.trading.parent_orders.parent import ParentOrder
 from tercel.desk.trading.risk.money import Money, by, summed
 from tercel.desk.trading.risk.trading_state import StateReason, TradingState
+from tercel.desk.trading.tca.rfq import requests_of
 from tercel.execution import intent as it
 
 MOST_ACTIONS: Final = 50
@@ -63,6 +65,8 @@ MOST_DECISIONS: Final = 40
 MOST_POINTS: Final = 600
 MOST_OVER: Final = 10
 """Finished parents in a report."""
+MOST_REQUESTS: Final = 20
+"""Requests for quotes in a report."""
 KEEP_NS: Final = 180 * 10**9
 """Venue time for which a finished parent stays in memory: analyses are written a minute after its end."""
 MOST_INTENTS: Final = 200
@@ -168,6 +172,8 @@ class DeskState:
         # Parents, orders and positions, by the same fold as everywhere
         self.ledger = Ledger(None if journal is None else ArchiveIndex(journal), keep_ns=KEEP_NS)
         self.money = Money()
+        # Entries of each of the last requests for quotes
+        self.quoted: dict[str, tuple[Entry, ...]] = {}
 
     def apply(self, seq: int, entry: Entry) -> None:
         """Fold one journal entry; kinds that the report does not have are ignored."""
@@ -209,6 +215,9 @@ class DeskState:
             agents=list(self._agent_rows(open_orders)),
             parents=[self._parent_row(one) for one in [*live, *reversed(self._ended.values())]],
             orders=[self.order_part(order) for order in open_orders],
+            quote_requests=requests_of(
+                chain(*reversed(self.quoted.values())), self.ledger, money.unit, self.ns
+            ),
             instruments={name: ListingPart(**money.unit(name).shown()) for name in names},
             markets=self.markets,
             money=[Total(**one) for one in total],
@@ -565,6 +574,13 @@ class DeskState:
             "" if agent.promoted == agent.strategy else str(entry.body.get("champion", ""))
         )
         self._operator(seq, entry)
+
+    def _quote(self, seq: int, entry: Entry) -> None:
+        name = str(entry.body.get("request"))
+        if name in self.quoted or entry.body.get("event") == "requested":
+            self.quoted[name] = (*self.quoted.get(name, ()), entry)
+        if len(self.quoted) > MOST_REQUESTS:
+            del self.quoted[next(iter(self.quoted))]
 
     def _heartbeat(self, seq: int, entry: Entry) -> None:
         self.heartbeat = cast(Heartbeat, dict(entry.body) | {"ns": entry.ns})
