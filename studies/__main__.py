@@ -190,6 +190,39 @@ def orders(
 
 
 @app.command()
+def ways(
+    market: Annotated[str, typer.Option(help="Preset market.", metavar="NAME")] = "csco",
+    regimes: Annotated[
+        str, typer.Option(help="Regimes, separated by commas.", metavar="R[,R...]")
+    ] = "plain,thin,volatile",
+    share: Annotated[
+        str, typer.Option(help="Shares of the volume, separated by commas.", metavar="X[,X...]")
+    ] = ".02,.05,.1,.2",
+    seeds: Annotated[
+        str,
+        typer.Option(help="Seeds of dealers and orders, or a range A-B.", metavar="S[,S...]|A-B"),
+    ] = "11-16",
+    episodes: Annotated[int, typer.Option(help="Orders of each seed.", min=4, max=100_000)] = 512,
+    out: Annotated[
+        Path, typer.Option(help="Folder that keeps what is finished.", metavar="DIR")
+    ] = Path("runs/ways"),
+    as_json: AsJson = False,
+) -> None:
+    """The router of orders beside its oracle, each way alone and a placebo, by regime and size of the order."""
+    with reported(as_json, "what is finished is kept; the same command continues"):
+        check_folder(out)
+        from studies.sizes import ways_command as command
+        from tercel.core import listed
+
+        first, _, last = seeds.partition("-")
+        numbers = range(int(first), int(last) + 1) if last else [int(one) for one in listed(seeds)]
+        command.run(
+            market, listed(regimes), [float(one) for one in listed(share)], list(numbers),
+            2 * (episodes // 2), out, as_json,
+        )  # fmt: skip
+
+
+@app.command()
 def learners(
     lake: Lakes,
     symbol: Symbols = "",

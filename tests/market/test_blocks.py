@@ -1,34 +1,13 @@
 """Blocks against closed forms, brute force and the published shares."""
 
 from dataclasses import replace
-from itertools import product
 
 import numpy as np
 import pytest
 from hypothesis import given, strategies as st
-from scipy.integrate import solve_ivp
 
 from tercel.core.errors import ConfigError
-from tercel.market.blocks import CrossingSession, allocation, cross, dark_liquidation, survival
-
-
-@given(st.floats(0.05, 3), st.floats(0.0, 2), st.floats(0.2, 3), st.floats(0.2, 5))
-def test_the_marginal_cost_solves_its_equation(rate, risk, cost, left_s):
-    first = dark_liquidation(0.05, rate, cost, risk)
-    found = solve_ivp(
-        lambda _, c: -(c**2) / cost - rate * c + risk,
-        (0.05, 0.05 + left_s),
-        [float(first)],
-        rtol=1e-9,
-        atol=1e-12,
-    )
-    assert dark_liquidation(0.05 + left_s, rate, cost, risk) == pytest.approx(
-        found.y[0, -1], rel=1e-5
-    )
-
-
-def test_without_a_session_and_risk_it_is_even_trading():
-    assert dark_liquidation(4.0, 0.0, 1.0) == 0.25
+from tercel.market.blocks import CrossingSession, Interest, cross, ends, survival
 
 
 def test_tails_are_found_through_what_was_filled_whole():
@@ -36,28 +15,19 @@ def test_tails_are_found_through_what_was_filled_whole():
     rng, tails, n = np.random.default_rng(1), np.array([0.8, 0.4, 0.2, 0.1]), 200_000
     there = (rng.random(n)[:, None] < tails).sum(axis=1)
     sent = rng.integers(1, 5, n)
-    assert survival(np.minimum(there, sent), sent) == pytest.approx(tails, abs=0.01)
+    assert survival(*ends(np.minimum(there, sent), sent, 4)) == pytest.approx(tails, abs=0.01)
 
 
-@given(
-    st.lists(st.lists(st.floats(0, 1), min_size=4, max_size=4), min_size=2, max_size=3),
-    st.integers(1, 4),
-)
-def test_no_other_allocation_is_expected_to_fill_more(steps, lots):
-    tails = [np.minimum.accumulate(np.array(one)) for one in steps]
-    best = max(
-        sum(tail[:n].sum() for tail, n in zip(tails, sent, strict=True))
-        for sent in product(range(lots + 1), repeat=len(tails))
-        if sum(sent) == lots
-    )
-    found = allocation(tails, lots)
-    assert sum(tail[:n].sum() for tail, n in zip(tails, found, strict=True)) == pytest.approx(best)
+def crossed(session, size, least, seconds, seed):
+    """Orders in sessions of their own for so long."""
+    there = Interest.drawn(session, len(size), seconds, np.random.default_rng(seed))
+    return cross(session, there, size, least, 0.0, seconds)
 
 
 @given(st.integers(0, 2**31), st.floats(0.1, 50), st.floats(0.0, 20), st.floats(0, 900))
 def test_no_cross_is_larger_than_sent_smaller_than_asked_or_late(seed, size, least, every_s):
     session = CrossingSession(per_hour=60.0, every_s=every_s)
-    found = cross(session, np.full(300, size), least, 600.0, np.random.default_rng(seed))
+    found = crossed(session, np.full(300, size), least, 600.0, seed)
     lots, after = found.lots[found.filled], found.after_s[found.filled]
     assert (lots <= size).all()
     assert (lots >= min(least, size) - 1e-12).all()
@@ -66,9 +36,45 @@ def test_no_cross_is_larger_than_sent_smaller_than_asked_or_late(seed, size, lea
         assert np.allclose(np.round(after / every_s) * every_s, after)
 
 
+@given(st.integers(0, 2**31), st.lists(st.floats(0.0, 30.0), min_size=1, max_size=5))
+def test_interest_is_crossed_once_whatever_is_sent_when(seed, sizes):
+    """Against a loop over what has come, in five parts of an hour."""
+    session = CrossingSession(per_hour=40.0)
+    there = Interest.drawn(session, 3, 3600.0, np.random.default_rng(seed))
+    left = [
+        list(zip(*row, strict=True))
+        for row in zip(
+            there.arrival.tolist(), there.leaves.tolist(), there.size.tolist(), strict=True
+        )
+    ]
+    for part, size in enumerate(sizes):
+        begin, end = 720.0 * part, 720.0 * (part + 1)
+        found = cross(session, there, np.full(3, size), 1.0, begin, end)
+        for row, lots in zip(left, found.lots, strict=True):
+            fits = [
+                one
+                for one in row
+                if max(one[0], begin) <= min(one[1], end)
+                and min(one[2], size) >= max(session.minimum * one[2], 1.0)
+            ]
+            first = min(fits, key=lambda one: max(one[0], begin), default=None)
+            assert lots == (0.0 if first is None else min(first[2], size))
+            if first is not None:
+                row.remove(first)
+
+
+def test_interest_that_knows_comes_to_both_sides_alike():
+    session = CrossingSession(per_hour=20.0)
+    there = Interest.drawn(session, 2_000, 3600.0, np.random.default_rng(6))
+    parts = [there.informed(a, a + 900.0) for a in (0.0, 900.0, 1800.0, 2700.0)]
+    assert (sum(parts) == there.informed(0.0, 3600.0)).all()
+    mean = session.informed * session.per_hour
+    assert sum(parts).mean() == pytest.approx(mean, abs=4 * (mean / 2_000) ** 0.5)
+
+
 def test_the_markout_of_crosses_is_that_of_the_informed():
     session = CrossingSession(per_hour=600.0, size=100.0, minimum=0.0, leak_bps=0.0)
-    found = cross(session, np.full(50_000, 1.0), 0.0, 600.0, np.random.default_rng(3))
+    found = crossed(session, np.full(10_000, 1.0), 0.0, 600.0, 3)
     moved = found.markout_bps[found.filled]
     error = moved.std() / len(moved) ** 0.5
     assert moved.mean() == pytest.approx(session.mean_markout, abs=4 * error)
@@ -77,13 +83,8 @@ def test_the_markout_of_crosses_is_that_of_the_informed():
 def test_a_larger_minimum_fills_less_and_larger():
     sizes, counts = [], []
     for least in (0.0, 5.0, 20.0):
-        found = cross(
-            CrossingSession(per_hour=30.0),
-            np.full(20_000, 30.0),
-            least,
-            900.0,
-            np.random.default_rng(4),
-        )
+        session = CrossingSession(per_hour=30.0)
+        found = crossed(session, np.full(20_000, 30.0), least, 900.0, 4)
         sizes.append(found.lots[found.filled].mean())
         counts.append(found.filled.mean())
     assert sizes == sorted(sizes)
@@ -92,7 +93,7 @@ def test_a_larger_minimum_fills_less_and_larger():
 
 def test_partial_fills_tell_that_more_is_to_come():
     session = replace(CrossingSession(per_hour=60.0), informed=0.0, leak_bps=2.0)
-    found = cross(session, np.full(5_000, 10.0), 0.0, 900.0, np.random.default_rng(5))
+    found = crossed(session, np.full(5_000, 10.0), 0.0, 900.0, 5)
     whole = found.filled & (found.lots == 10.0)
     assert (found.leak_bps[whole] == 0.0).all()
     assert (found.leak_bps[found.filled & ~whole] > 0.0).all()

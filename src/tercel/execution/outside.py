@@ -1,9 +1,14 @@
 """Trading beside the book: requests to dealers and blocks at mid, for many episodes at once.
 
 A strategy that trades there has a method `ask`, which says at each decision whom it asks for how many lots, and how many
-lots rest in the crossing session until the next one. A trade is booked at the mid of the decision: requests are answered
-at once, what was crossed since the last decision is booked now. Dealers and counterparties trade in the same book
-afterwards, by the market's law of impact, so a request leaks and an informed cross is followed by a worse mid.
+lots rest in the crossing session until the next one. Every strategy of a market with dealers meets what comes to its
+session, whether it trades there or not.
+
+Answers come within the interval that follows, each about the mid of its own moment. The client trades when all have
+answered, or when it waits no longer: the mid has moved by then, and a quote that has come too near to it is withdrawn. A
+trade is booked at the mid of its moment, to the second; it is known, and dealers and counterparties trade in the same
+book, at the next decision, by the market's law of impact. So a request leaks, and an informed cross is followed by a
+worse mid.
 """
 
 from collections.abc import Callable
@@ -15,10 +20,11 @@ import numpy as np
 from tercel.core.arrays import Bools, Floats, Ints
 from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.execution.costs import BPS
 from tercel.execution.intent import Intents, View, clip
-from tercel.market.blocks import Crossed, CrossingSession, cross
+from tercel.market.blocks import Crossed, CrossingSession, Interest, cross
 from tercel.market.dealers.panel import DealerPanel
-from tercel.market.dealers.requests import RequestOutcome, State, request
+from tercel.market.dealers.requests import Answers, RequestOutcome, State, learn, quotes, settle
 from tercel.market.impact.law import ImpactLaw
 from tercel.market.simulator import layout as sim
 
@@ -26,6 +32,8 @@ DAY_S: Final = 23_400.0
 """Seconds of a session, in which a day's volume trades."""
 DRAW: Final = 0.35
 """Standard deviation of the logarithm of a drawn dealer's numbers (`DealerPanel.drawn`)."""
+WAITS_S: Final = 5.0
+"""s that a client waits for answers at most; a prior."""
 
 
 @dataclass(frozen=True)
@@ -96,13 +104,15 @@ class Asks:
     dealers : bool (n, D)
         Who is asked.
     within : float64
-        Largest distance from mid that is accepted, bps.
+        Largest distance that is accepted, bps from the mid at the trade.
     block : int64
         Lots that rest in the crossing session until the next decision.
     least : int64
         Smallest quantity that it trades there, lots.
     hidden : bool
         Whether requests are two-way.
+    waits_s : float
+        s that the client waits for answers at most.
     """
 
     lots: Ints
@@ -111,6 +121,17 @@ class Asks:
     block: Ints
     least: Ints
     hidden: bool = False
+    waits_s: float = WAITS_S
+
+
+@dataclass(frozen=True, eq=False)
+class Sent:
+    """Requests that wait for answers, (n, ...) each: what was asked at `now` (ns), when each dealer's mind was made up."""
+
+    asks: Asks
+    answers: Answers
+    moves: Floats
+    now: Ints
 
 
 @dataclass(eq=False)
@@ -119,35 +140,61 @@ class Outside:
 
     Attributes
     ----------
-    requests, crosses : list of (decision, Asks or lots, RequestOutcome or Crossed)
+    met, beside : Interest
+        What comes to the session on the other side of each order, and on its own.
+    requests, crosses : list of (turn, Asks or lots, RequestOutcome or Crossed)
         What became of everything that was sent, for who learns from it.
     mids : list of int64 (n,)
-        Mids at each decision, half ticks.
+        Mids at each turn, half ticks.
     """
 
     terms: Terms
     seed: int
     panel: DealerPanel
     state: State
+    met: Interest
+    beside: Interest
     resting: Ints
     least: Ints
     seen_ns: Ints
     sides: Ints
-    decision: int = 0
+    turns: int = 0
+    sent: Sent | None = None
+    traded: tuple[RequestOutcome, Ints] | None = None
     requests: list[tuple[int, Asks, RequestOutcome]] = field(default_factory=list)
     mids: list[Ints] = field(default_factory=list)
     crosses: list[tuple[int, Ints, Crossed]] = field(default_factory=list)
 
     @classmethod
-    def begin(cls, terms: Terms, seed: int, first: int, n: int) -> "Outside":
-        """Dealers with positions, at the arrival of `n` orders of a seed from number `first` on."""
-        panel = terms.dealers(seed)
-        state = State.drawn(panel, n, np.random.default_rng((abs(seed), first, 7)))
-        none = np.zeros(n, np.int64)
-        return cls(terms, abs(seed) + first, panel, state, none, none, none, none)
+    def begin(
+        cls, terms: Terms, seed: int, streams: Ints, sides: Ints, seconds: float
+    ) -> "Outside":
+        """Dealers with positions and what comes to the session, for orders of a seed.
 
-    def turn(self, states: Ints, view: View, ask: Callable[[View], Asks]) -> None:
-        """Book what was crossed since the last decision, ask dealers, and rest what is to be crossed next.
+        Parameters
+        ----------
+        terms : Terms
+        seed : int
+        streams : int64 (n,)
+            Number of each order's market: a buy and a sell of one meet the same interest.
+        sides : int64 (n,)
+            +1 a buy, -1 a sell.
+        seconds : float
+            Longest horizon.
+        """
+        panel = terms.dealers(seed)
+        first = int(streams[0])
+        state = State.drawn(panel, len(streams), np.random.default_rng((abs(seed), first, 7)))
+        rng = np.random.default_rng((abs(seed), first, 13))
+        which = np.unique(streams, return_inverse=True)[1]
+        interest = Interest.drawn(terms.session, 2 * (int(which.max()) + 1), seconds, rng)
+        rows = 2 * which + (sides < 0)
+        none = np.zeros(len(streams), np.int64)
+        both = interest.take(rows), interest.take(rows ^ 1)
+        return cls(terms, abs(seed) + first, panel, state, *both, none, none, none, none)
+
+    def turn(self, states: Ints, view: View, ask: Callable[[View], Asks] | None) -> None:
+        """Book what was traded since the last decision, ask dealers, and rest what is to be crossed next.
 
         Parameters
         ----------
@@ -155,61 +202,114 @@ class Outside:
             States of the markets; costs, lots left and dealers' trades are written to them.
         view : View
             What the strategy sees; its `left` is written.
-        ask : callable
-            The strategy's method.
+        ask : callable or None
+            The strategy's method, if it has one.
         """
-        rng = np.random.default_rng((self.seed, self.decision, 11))
-        now = states[:, sim.NOW]
-        passed = (
-            float((now - self.seen_ns).max(initial=0)) / NS_PER_SECOND if self.decision else 0.0
-        )
-        self.seen_ns = now.copy()
+        now = states[:, sim.NOW].copy()
         self.mids.append(states[:, sim.MID2].copy())
         self.sides = view.side.copy()
-        self._cross(states, view, passed, rng)
-        asks = ask(view)
-        free = view.left - view.live
-        self._request(states, view, replace(asks, lots=np.clip(asks.lots, 0, free)), rng)
-        self.resting = np.clip(asks.block, 0, view.left - view.live)
-        self.least = asks.least
-        self.decision += 1
+        self._remember()
+        self._settle(states, view)
+        self._cross(states, view, self.seen_ns if self.turns else now)
+        self.seen_ns = now
+        if ask is not None:
+            asks = ask(view)
+            # who asks at the last decision is answered after the horizon
+            free = np.where(view.decision < states[:, sim.DECISIONS] - 1, view.left - view.live, 0)
+            self._send(replace(asks, lots=np.clip(asks.lots, 0, free)), view)
+            self.resting = np.clip(asks.block, 0, view.left - view.live - self.requested)
+            self.least = asks.least
+        self.turns += 1
+
+    @property
+    def requested(self) -> Ints | int:
+        """Lots that wait for answers."""
+        return 0 if self.sent is None else self.sent.asks.lots
 
     def reserve(self, intents: Intents, view: View) -> Intents:
-        """Intents without the lots that rest in the session."""
-        return clip(intents, view.left - self.resting) if self.resting.any() else intents
+        """Intents without the lots that rest in the session or wait for an answer."""
+        held = self.resting + self.requested
+        return clip(intents, view.left - held) if held.any() else intents
 
-    def _request(self, states: Ints, view: View, asks: Asks, rng: np.random.Generator) -> None:
+    def _send(self, asks: Asks, view: View) -> None:
         asked = asks.dealers & (asks.lots > 0)[:, None]
+        self.sent = None
+        if not asked.any():
+            return
+        rng = np.random.default_rng((self.seed, self.turns, 11))
         size = asks.lots / self.terms.lots
-        side = view.side
-        found = request(
-            self.panel, self.state, side, size, asked, rng, within=asks.within, hidden=asks.hidden
+        answers = quotes(self.panel, self.state, view.side, size, asked, rng, hidden=asks.hidden)
+        self.state.asked += asked.any(axis=1)
+        moves = rng.standard_normal(view.n)
+        self.sent = Sent(replace(asks, dealers=asked), answers, moves, self.seen_ns)
+
+    def _settle(self, states: Ints, view: View) -> None:
+        """Trade at the best of the quotes, at the moment when all had answered or the client waited no longer."""
+        if self.sent is None:
+            return
+        sent = self.sent
+        asks = sent.asks
+        self.sent = None
+        came = np.where(sent.answers.after_s <= asks.waits_s, sent.answers.after_s, -np.inf)
+        everyone = np.isfinite(came).sum(axis=1) == asks.dealers.sum(axis=1)
+        waited = np.where(everyone, came.max(axis=1), asks.waits_s)
+        waited = np.minimum(waited, (states[:, sim.NOW] - sent.now) / NS_PER_SECOND)
+        at_ns = sent.now + (np.maximum(waited, 0.0) * NS_PER_SECOND).astype(np.int64)
+        quoted_ns = sent.now[:, None] + (
+            np.nan_to_num(np.minimum(sent.answers.after_s, waited[:, None])) * NS_PER_SECOND
+        ).astype(np.int64)
+        mid2 = mids_at(states, at_ns)
+        moved = mid2[:, None] - mids_at(states, quoted_ns)
+        bps = view.side[:, None] * moved / mid2[:, None] * BPS
+        found = settle(
+            self.panel,
+            self.state,
+            view.side,
+            asks.lots / self.terms.lots,
+            sent.answers,
+            sent.moves,
+            within=asks.within,
+            hidden=asks.hidden,
+            moved=bps,
+            seconds=waited[:, None],
         )
         paid = np.where(found.traded, found.paid, 0.0)
-        self._book(states, view, np.where(found.traded, asks.lots, 0), paid)
-        self._move(states, side * (found.ahead + found.hedge))
-        if asked.any():
-            self.requests.append((self.decision, asks, found))
+        self._book(states, view, np.where(found.traded, asks.lots, 0), paid, at_ns, mid2)
+        self.move(states, view.side * (found.ahead + found.hedge))
+        self.requests.append((self.turns, asks, found))
+        self.traded = found, mid2
 
-    def _cross(self, states: Ints, view: View, seconds: float, rng: np.random.Generator) -> None:
+    def _remember(self) -> None:
+        """Let dealers who traded see where the price went until the next decision, but for what they moved themselves."""
+        if self.traded is not None:
+            found, mid2 = self.traded
+            self.traded = None
+            move = self.sides * (self.mids[-1] - mid2) / mid2 * BPS
+            learn(self.state, found, move - found.drift(self.panel))
+
+    def _cross(self, states: Ints, view: View, since: Ints) -> None:
+        session = self.terms.session
         resting = np.minimum(self.resting, view.left - view.live)
+        start = states[:, sim.START_NS]
+        begin = (since - start) / NS_PER_SECOND
+        end = (states[:, sim.NOW] - start) / NS_PER_SECOND
         least = self.least / self.terms.lots
-        found = cross(self.terms.session, resting / self.terms.lots, least, seconds, rng)
+        found = cross(session, self.met, resting / self.terms.lots, least, begin, end)
         lots = np.minimum(np.round(found.lots * self.terms.lots).astype(np.int64), resting)
-        self._book(states, view, lots, np.zeros(len(lots)))
+        at_ns = since + (np.nan_to_num(found.after_s) * NS_PER_SECOND).astype(np.int64)
+        self._book(states, view, lots, np.zeros(len(lots)), at_ns, mids_at(states, at_ns))
         # Interest that knows moves the price whether it was met or not, and as much comes on the own side: who rests in
         # the session is met by one of the two alone.
-        session = self.terms.session
-        rate = session.informed * session.per_hour * seconds / 3600.0
-        same = rng.poisson(rate, view.n)
-        moved = session.move_bps * (same - found.informed) + found.leak_bps
-        self._move(states, view.side * moved / max(self.panel.impact, 1e-12))
+        moved = session.move_bps * (self.beside.informed(begin, end) - found.informed)
+        moved += found.leak_bps
+        self.move(states, view.side * moved / max(self.panel.impact, 1e-12))
         if resting.any():
-            self.crosses.append((self.decision, resting, found))
+            self.crosses.append((self.turns, resting, found))
 
-    def _book(self, states: Ints, view: View, lots: Ints, distance: Floats) -> None:
-        """Book trades at a distance from mid, bps, in half ticks x lots, rounded against the order."""
-        mid2 = states[:, sim.MID2]
+    def _book(
+        self, states: Ints, view: View, lots: Ints, distance: Floats, at_ns: Ints, mid2: Ints
+    ) -> None:
+        """Book trades at a distance from the mid of then, bps, in half ticks x lots, rounded against the order."""
         side = view.side
         since = np.asarray(side * (mid2 - states[:, sim.DECISION_MID2]) * lots, np.int64)
         paid = np.ceil(distance * 1e-4 * mid2 * lots - 1e-9).astype(np.int64)
@@ -218,18 +318,29 @@ class Outside:
         states[:, sim.STEP_CASH] += paid + since
         states[:, sim.LEFT] -= lots
         view.left[:] = states[:, sim.LEFT]
-        self._mark(states, lots)
-
-    def _mark(self, states: Ints, lots: Ints) -> None:
         points = int(states[0, sim.GRID_POINTS])
         if points:
-            passed = states[:, sim.NOW] - states[:, sim.START_NS]
+            passed = at_ns - states[:, sim.START_NS]
             at = np.clip(passed * (points - 1) // states[:, sim.HORIZON_NS], 0, points - 1)
-            rows = np.arange(len(states))
-            np.add.at(states, (rows, sim.GRID + points + at), lots)
+            np.add.at(states, (np.arange(len(states)), sim.GRID + points + at), lots)
 
-    def _move(self, states: Ints, units: Floats) -> None:
+    def move(self, states: Ints, units: Floats) -> None:
         """Let others trade in the book, units bought positive: the law of impact moves the price at once."""
         lots = np.round(units * self.terms.lots).astype(np.int64)
         states[:, sim.PENDING] += lots
         states[:, sim.IMPACT_NS] = np.where(lots != 0, states[:, sim.NOW], states[:, sim.IMPACT_NS])
+
+
+def mids_at(states: Ints, ns: Ints) -> Ints:
+    """Mids of markets at the end of the second that each time is in, half ticks: (n, ...), times (n, ...), ns.
+
+    The markets store their last seconds; a second that is not over has the mid of now.
+    """
+    second = ns // NS_PER_SECOND
+    column = (slice(None), *(None,) * (ns.ndim - 1))
+    end = states[:, sim.SECOND][column]
+    stored = np.clip(second, states[:, sim.FIRST_SECOND][column], end - 1)
+    stored %= states[:, sim.SECONDS_ROOM][column]
+    at = states[:, sim.SECONDS_AT][column] + stored * sim.SECOND_WORDS + sim.SECOND_MID2
+    rows = np.arange(len(states))[column]
+    return np.where(second < end, states[rows, at], states[:, sim.MID2][column])

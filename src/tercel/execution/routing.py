@@ -5,13 +5,14 @@ no dealer gives within what the book is expected to cost. `block` works it in th
 crossing session. `routed` takes for each order the way, the dealers and the split with the lowest expected cost plus
 `risk` times its standard deviation.
 
-What is known is a :class:`Knowledge`: each dealer's answers and distances beside those that its panel expects, what a
-request moves the price, the share of what rests that the session crosses, and what book and session cost. It forgets, so that
-dealers may change.
+What is known is a :class:`Knowledge`: each dealer's answers and distances beside those that its panel expects, what
+requests and dealers' hedges move the price, how much the session crosses (Kaplan-Meier), and what book and session cost.
+It forgets, so that dealers may change. Who learns asks others now and then (:func:`explored`), within a budget.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Final, Self
 
 import numpy as np
@@ -20,18 +21,29 @@ from tercel.core.arrays import Bools, Floats, Ints
 from tercel.execution.intent import REST0, TAKE, Intents, View
 from tercel.execution.outside import Asks, Terms
 from tercel.execution.strategy import Strategy
+from tercel.market.blocks import ends, survival
+from tercel.market.dealers.panel import DealerPanel
 from tercel.market.dealers.quotes import best_distance
 
 DRAWS: Final = 512
 """Draws by which the best of several quotes is estimated; the same for every comparison."""
 FORGETS: Final = 0.995
-"""What an observation counts for after the next."""
+"""What an order counts for after the next."""
 PRIOR: Final = 4.0
-"""Observations that what a panel expects counts for."""
+"""Quotes of a dealer that what a panel expects counts for."""
 SURE: Final = 0.3
-"""Standard deviation of what a request leaks before any was seen, as a share of what the panel says."""
+"""Standard deviation of what dealers move the price before any was seen, as a share of what the panel says."""
 SPLIT: Final = 0.5
 """Share of a split order that dealers are asked for."""
+BUDGET_BPS: Final = 0.5
+"""What asking others than the best may cost an order in expectation, bps."""
+OFTEN: Final = 0.5
+"""Share of orders that explore at most."""
+TRIES: Final = 6
+"""Ways of which the one from which most is learned is explored."""
+STEP: Final = 0.25
+"""Units between two points of the curve of what the session crosses."""
+STEPS: Final = 128
 BOOK = "book"
 RFQ = "rfq"
 BLOCK = "block"
@@ -39,8 +51,14 @@ ROUTED = "routed"
 LEAST: Final = 1
 """Smallest quantity that is crossed, lots."""
 
+Counts = tuple[Floats, Floats]
+"""Intervals in which exactly k and at least k steps were crossed while more rested (`blocks.ends`), k from 0."""
+UNSEEN: Final[Counts] = (np.zeros(STEPS), np.zeros(STEPS))
+Base = Mapping[tuple[float, bool], tuple[float, float]]
+"""Share of an order, and whether the session helped, to its mean cost, bps of that share, and its standard deviation."""
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)
 class Knowledge:
     """What a desk knows of its ways to trade, from terms that it expects and from what it traded.
 
@@ -48,43 +66,57 @@ class Knowledge:
     ----------
     terms : Terms
         What is expected before anything was traded; its panel's dealers are the desk's.
-    weight, shift : float64 (D,)
-        Quotes of each dealer, and their mean distance beyond the expected, bps.
-    noise : float
-        Standard deviation of a quote about its mean, bps.
+    weight, shift, noise : float64 (D,)
+        Quotes of each dealer, their mean distance beyond the expected, bps, and their standard deviation.
     asked, answered : float64 (D,)
-    drift, drifts : float
-        What a loser's trading moves the price for each unit asked, bps, and how sure that is (1 / variance).
+    moves : float64 (2,)
+        What moves the price against the rest of an order, bps: a unit that a dealer quoted for and lost, and a unit that
+        the winner hedges (:func:`hedged`).
+    sure : float64 (2, 2)
+        How sure that is (inverse of the covariance).
     base : mapping of (share, bool) to (float, float)
         Mean cost of a share of the order without dealers, bps of that share, and its standard deviation: in the book alone,
         and with the session too.
-    crossed, rested : float
-        Share of what rested that was crossed in a decision interval, beside the share in the orders that `base` is from,
-        and the intervals it was seen in.
+    crosses, usual : (float64 (K,), float64 (K,))
+        What the session crossed, and what it crossed in the orders that `base` is from (:data:`Counts`).
+    rests : float
+        Units that rested in those on average.
+    follows : float
+        What a bp that dealers move the price after arrival costs what is left of an order then, bps: impact decays, and
+        own trades move a moved price less.
     """
 
     terms: Terms
     weight: Floats
     shift: Floats
-    noise: float
+    noise: Floats
     asked: Floats
     answered: Floats
-    drift: float
-    drifts: float
-    base: Mapping[tuple[float, bool], tuple[float, float]]
-    crossed: float = 1.0
-    rested: float = PRIOR
+    moves: Floats
+    sure: Floats
+    base: Base
+    crosses: Counts = UNSEEN
+    usual: Counts = UNSEEN
+    rests: float = 1.0
+    follows: float = 1.0
 
     @classmethod
-    def expected(cls, terms: Terms, base: Mapping[tuple[float, bool], tuple[float, float]]) -> Self:
+    def expected(cls, terms: Terms, base: Base) -> Self:
         """Knowledge before the first trade."""
         panel = terms.panel
         zero = np.zeros(len(terms.panel))
-        drift = panel.impact * float((panel.ahead * panel.answers).mean())
-        sure = (SURE * drift + 1e-9) ** -2
-        noise = float(panel.noise.mean()) * np.pi / np.sqrt(3.0)
+        moves = panel.impact * np.array([float(panel.ahead.mean()), 1.0])
+        sure = np.diag((SURE * moves + 1e-9) ** -2)
+        noise = panel.noise * np.pi / np.sqrt(3.0)
         answered = PRIOR * panel.answers
-        return cls(terms, zero + PRIOR, zero, noise, zero + PRIOR, answered, drift, sure, base)
+        return cls(terms, zero + PRIOR, zero, noise, zero + PRIOR, answered, moves, sure, base)
+
+    @property
+    def crossed(self) -> float:
+        """What the session crosses of what usually rests, beside what it crossed in the orders that `base` is from."""
+        upto = max(int(self.rests / STEP), 1)
+        area, usual = (float(survival(*one)[:upto].sum()) for one in (self.crosses, self.usual))
+        return area / usual if usual else 1.0
 
     def without_dealers(self, share: float, block: bool) -> tuple[float, float]:
         """Expected cost of a share of the order without dealers, bps of that share, and its standard deviation; with the
@@ -99,93 +131,130 @@ class Knowledge:
 
     def distance(self, units: float) -> Floats:
         """Expected distance of each dealer's quote for a size, (D,), bps; what leaks comes on top."""
-        panel = self.terms.panel
-        cost = (panel.per_unit + 0.5 * panel.impact) * units
-        return np.asarray(best_distance(panel.alpha, panel.beta, cost) + self.shift)
+        return usual_distance(self.terms.panel, units) + self.shift
 
     def best(self, units: float) -> Ints:
-        """Dealers, the best first: those who are expected to answer nearest to mid."""
-        rate = self.answered / self.asked
-        return np.argsort(self.distance(units) - self.noise * np.log(np.maximum(rate, 1e-3)))
+        """Dealers in the order in which they make the best quote of those asked better, for a size."""
+        return np.array(ranked(self, units))
 
     def leak(self, units: float, dealers: int) -> float:
         """What a request to so many is expected to move the price against the rest of the order, bps."""
-        return self.drift * units * max(dealers - 1, 0)
+        rate = float(self.answered.sum() / self.asked.sum())
+        return float(self.moves[0]) * rate * units * max(dealers - 1, 0)
 
-    def request(self, units: float, dealers: int, within: float) -> tuple[float, float, float]:
-        """Mean cost and standard deviation of a trade with the best of so many dealers, bps, and how often there is one."""
-        who = self.best(units)[:dealers]
-        rng = np.random.default_rng(dealers)
-        noise = rng.logistic(size=(DRAWS, dealers)) * self.noise * np.sqrt(3.0) / np.pi
-        there = rng.random((DRAWS, dealers)) < (self.answered / self.asked)[who]
-        quotes = np.where(there, self.distance(units)[who] + noise, np.inf)
-        best = np.maximum(quotes, 0.0).min(axis=1) + self.leak(units, dealers)
+    def request(
+        self, units: float, who: Sequence[int], within: float
+    ) -> tuple[float, float, float]:
+        """Mean cost and standard deviation of a trade with the best of some dealers, bps, and how often there is one."""
+        quotes = sampled(self, units)[:, list(who)]
+        best = np.maximum(quotes, 0.0).min(axis=1) + self.leak(units, len(who))
         traded = best <= within
         if not traded.any():
             return within, 0.0, 0.0
         return float(best[traded].mean()), float(best[traded].std()), float(traded.mean())
 
     def within(self, leak: float) -> float:
-        """Largest distance that is accepted: what the order is expected to cost without dealers after the request, bps."""
+        """Largest distance that is accepted: what the order is expected to cost without dealers after a request that costs
+        it `leak`, bps.
+        """
         return min(self.without_dealers(1.0, block)[0] for block in (False, True)) + leak
 
     # -- learning -----------------------------------------------------------------------------------
 
     def saw_quotes(self, units: Floats, asked: Bools, distance: Floats) -> Self:
         """After requests: sizes (r,), whom they went to and what came, (r, D)."""
-        panel = self.terms.panel
         there = np.isfinite(distance)
         leak = np.array(
             [self.leak(u, int(n)) for u, n in zip(units, asked.sum(axis=1), strict=True)]
         )
-        cost = (panel.per_unit + 0.5 * panel.impact) * units[:, None]
-        usual = best_distance(panel.alpha, panel.beta, cost)
+        usual = usual_distance(self.terms.panel, units[:, None])
         beyond = np.where(there, distance - usual - leak[:, None], 0.0)
         faded = FORGETS ** len(units)
         weight = faded * self.weight + there.sum(axis=0)
         shift = (faded * self.weight * self.shift + beyond.sum(axis=0)) / weight
         spread = np.where(there, beyond - shift, 0.0)
-        total = float(self.weight.sum())
-        count = float(there.sum())
-        noise = np.sqrt((total * self.noise**2 + float((spread**2).sum())) / (total + count))
+        # a shift that moves leaves what was known of the spread about it
+        squares = faded * self.weight * self.noise**2 + (spread**2).sum(axis=0)
         return replace(
             self,
             weight=weight,
             shift=shift,
-            noise=float(noise),
+            noise=np.sqrt(squares / weight),
             asked=faded * self.asked + asked.sum(axis=0),
             answered=faded * self.answered + there.sum(axis=0),
         )
 
-    def saw_drift(self, units: Floats, losers: Ints, moved: Floats, noise: float) -> Self:
-        """After requests: how far the mid moved against the order until the next decision, bps, (r,), and what it moves anyway
-        (standard deviation).
+    def saw_drift(
+        self, units: Floats, losers: Ints, traded: Bools, moved: Floats, noise: float
+    ) -> Self:
+        """After requests, (r,): how many quoted and lost, whether somebody traded, how far the mid moved against the order
+        until the next decision, bps, and what it moves anyway (standard deviation).
         """
-        x = units * losers
-        sure = self.drifts + float((x**2).sum()) / noise**2
-        slope = (self.drifts * self.drift + float((x * moved).sum()) / noise**2) / sure
-        return replace(self, drift=max(slope, 0.0), drifts=sure)
+        x = np.stack([units * losers, traded * hedged(self.terms.panel, units)], axis=1)
+        sure = self.sure + x.T @ x / noise**2
+        moves = np.linalg.solve(sure, self.sure @ self.moves + x.T @ moved / noise**2)
+        return replace(self, moves=np.maximum(moves, 0.0), sure=sure)
 
-    def saw_rest(self, lots: Ints, crossed: Floats, expected: float) -> Self:
-        """After intervals in which lots rested in the session: how many were crossed, (r,), and which share was expected."""
-        some = lots > 0
-        if not some.any():
-            return self
-        share = float((crossed[some] / lots[some]).sum()) / expected
-        faded = FORGETS ** int(some.sum()) * self.rested
-        total = faded + int(some.sum())
-        return replace(self, crossed=(faded * self.crossed + share) / total, rested=total)
+    def saw_rest(self, units: Floats, crossed: Floats, orders: int) -> Self:
+        """After intervals of so many orders in which units rested in the session: how many were crossed, (r,) each."""
+        some = units > 0
+        sent = np.ceil(units[some] / STEP).astype(np.int64)
+        whole = crossed[some] >= units[some] * (1.0 - 1e-9)
+        filled = np.where(whole, sent, np.floor(crossed[some] / STEP)).astype(np.int64)
+        faded = FORGETS**orders
+        new = ends(np.minimum(filled, sent), sent, STEPS)
+        ended, there = (faded * one + more for one, more in zip(self.crosses, new, strict=True))
+        return replace(self, crosses=(ended, there))
+
+
+def usual_distance(panel: DealerPanel, units: Floats | float) -> Floats:
+    """Distances that a panel's dealers quote without positions, for sizes that broadcast, bps."""
+    return best_distance(panel.alpha, panel.beta, (panel.per_unit + 0.5 * panel.impact) * units)
+
+
+def hedged(panel: DealerPanel, units: Floats | float) -> Floats:
+    """Units that a winner of a size is expected to hedge in the book: what is beyond the inventory at which that pays."""
+    room = float((panel.hedge_bps / (2.0 * panel.per_unit)).mean())
+    return np.maximum(np.asarray(units, np.float64) - room, 0.0)
+
+
+@lru_cache(maxsize=64)
+def sampled(known: Knowledge, units: float) -> Floats:
+    """Draws of all dealers' distances, without what leaks, infinite where there is no answer, (DRAWS, D), bps."""
+    rng = np.random.default_rng(DRAWS)
+    shape = DRAWS, len(known.weight)
+    noise = rng.logistic(size=shape) * known.noise * np.sqrt(3.0) / np.pi
+    there = rng.random(shape) < known.answered / known.asked
+    return np.where(there, known.distance(units) + noise, np.inf)
+
+
+@lru_cache(maxsize=64)
+def ranked(known: Knowledge, units: float) -> tuple[int, ...]:
+    """Dealers by what each adds to those before it: the next is the one with whom the best quote is nearest to mid, no
+    quote being as far as none is accepted.
+    """
+    quotes = np.minimum(np.maximum(sampled(known, units), 0.0), known.within(0.0))
+    best = np.full(DRAWS, np.inf)
+    order = list[int]()
+    left = list(range(quotes.shape[1]))
+    while left:
+        found = min(left, key=lambda one: float(np.minimum(best, quotes[:, one]).mean()))
+        best = np.minimum(best, quotes[:, found])
+        left.remove(found)
+        order.append(found)
+    return tuple(order)
 
 
 @dataclass(frozen=True)
 class Way:
     """A way to trade an order: the share that dealers are asked for, how many of them, and whether the rest goes to the
-    session too.
+    session too; perhaps which dealers, else the best.
     """
 
     share: float = 0.0
     dealers: int = 0
     block: bool = False
+    who: tuple[int, ...] = ()
 
     @property
     def name(self) -> str:
@@ -200,6 +269,10 @@ class Way:
         if self.share == 1.0:
             return f"request to {self.dealers}, else {rest}"
         return f"{self.share:.0%} by request to {self.dealers}, rest in {rest}"
+
+    def asked(self, known: Knowledge, units: float) -> tuple[int, ...]:
+        """Dealers who are asked for so many units."""
+        return self.who or ranked(known, units)[: self.dealers]
 
 
 @dataclass(frozen=True)
@@ -221,15 +294,17 @@ def costing(known: Knowledge, way: Way, units: float) -> Costing:
         )
     asked = way.share * units
     rest = 1.0 - way.share
-    leak = known.leak(asked, way.dealers)
-    paid, noise, often = known.request(asked, way.dealers, known.within(leak))
+    leak = known.follows * known.leak(asked, way.dealers)
+    hedge = known.follows * float(known.moves[1] * hedged(known.terms.panel, asked)) * bool(rest)
+    paid, noise, often = known.request(asked, way.asked(known, asked), known.within(leak))
     left, scatter = known.without_dealers(rest, way.block) if rest else (0.0, 0.0)
-    traded = way.share * paid + rest * (left + leak)
+    traded = way.share * paid + rest * (left + leak + hedge)
+    costs = f"leak {leak:.2f} bps" + f", hedge {hedge:.2f} bps" * bool(rest)
     return Costing(
         way,
         often * traded + (1.0 - often) * (whole + leak),
         often * (way.share * noise + rest * scatter) + (1.0 - often) * sd,
-        f"best quote {paid:.2f} bps, {often:.0%} traded, leak {leak:.2f} bps",
+        f"best quote {paid:.2f} bps, {often:.0%} traded, {costs}",
     )
 
 
@@ -240,6 +315,43 @@ def ways_of(dealers: int) -> list[Way]:
         Way(share, n, block) for share in (SPLIT, 1.0) for n in some for block in (False, True)
     ]
     return [Way(), Way(block=True), *requests]
+
+
+@lru_cache(maxsize=64)
+def costed(known: Knowledge, only: str, risk: float, units: float) -> tuple[Costing, ...]:
+    """All ways, or those of one kind, for an order of so many units, the best first."""
+    ways = ways_of(len(known.weight))
+    if only == RFQ:
+        ways = [one for one in ways if one.share == 1.0 and not one.block]
+    elif only:
+        ways = [Way(block=only == BLOCK)]
+    found = [costing(known, one, units) for one in ways]
+    return tuple(sorted(found, key=lambda one: one.mean + risk * one.sd))
+
+
+def explored(
+    known: Knowledge, units: float, rng: np.random.Generator, budget: float = BUDGET_BPS
+) -> tuple[Way, float]:
+    """A way for an order whose trades teach, and what it is expected to cost beyond the best, times how often it is taken.
+
+    Ways with a request are drawn, their dealers by what they may be worth: each as far from mid as what is known of it
+    leaves open. Of these it is the one from which most is learned of dealers little known. It is taken so rarely that the
+    expectation stays within `budget`, bps; else the best way is.
+    """
+    best = costed(known, "", 0.0, units)[0]
+    ways = [one for one in ways_of(len(known.weight)) if one.share]
+    unsure = known.noise**2 / known.weight
+    drawn = list[tuple[float, float, float, Way]]()
+    for number in rng.integers(len(ways), size=TRIES):
+        way = ways[number]
+        maybe = replace(known, shift=known.shift + rng.standard_normal(len(unsure)) * unsure**0.5)
+        way = replace(way, who=ranked(maybe, way.share * units)[: way.dealers])
+        excess = max(costing(known, way, units).mean - best.mean, 0.0)
+        chance = min(OFTEN, budget / max(excess, 1e-12))
+        drawn.append((chance * float(unsure[list(way.who)].sum()), chance, excess, way))
+    _, chance, excess, way = max(drawn, key=lambda one: one[0])
+    taken = rng.random() < chance
+    return way if taken else best.way, chance * excess
 
 
 @dataclass(frozen=True, eq=False)
@@ -256,39 +368,30 @@ class Routed(Strategy):
         "": every way; else `book`, `rfq` or `block` alone.
     risk : float
         bps of expected cost that a bp of standard deviation is worth.
-    fixed : Way or None
-        A way for every order, whatever it is expected to cost.
+    fixed : Way, sequence of Way, or None
+        A way for every order, or one for each, whatever they are expected to cost.
     """
 
     book: Strategy
     known: Knowledge | None = None
     only: str = ""
     risk: float = 0.0
-    fixed: Way | None = None
+    fixed: Way | Sequence[Way] | None = None
 
     @property
     def name(self) -> str:
         """`routed`, or the one way that it takes."""
         return self.only or ROUTED
 
-    def ways(self, units: float) -> list[Costing]:
-        """All ways it may take for an order, the best first."""
-        known = self.known
-        if known is None:
-            return []
-        ways = ways_of(len(known.terms.panel))
-        if self.only == RFQ:
-            ways = [one for one in ways if one.share == 1.0 and not one.block]
-        elif self.only:
-            ways = [Way(block=self.only == BLOCK)]
-        found = [costing(known, one, units) for one in ways]
-        return sorted(found, key=lambda one: one.mean + self.risk * one.sd)
+    def ways(self, units: float) -> tuple[Costing, ...]:
+        """All ways it may take for an order, the best first: what `why` says of each."""
+        return () if self.known is None else costed(self.known, self.only, self.risk, units)
 
     def ask(self, view: View) -> Asks:
         """At arrival the request; what is not due in the book yet rests in the session."""
         n = view.n
         known = self.known
-        dealers = len(known.terms.panel) if known else 1
+        dealers = len(known.weight) if known else 1
         lots = np.zeros(n, np.int64)
         block = np.zeros(n, np.int64)
         asked = np.zeros((n, dealers), np.bool_)
@@ -296,19 +399,22 @@ class Routed(Strategy):
         if known is None:
             return Asks(lots, asked, limit, block, block)
         wanted = self.decide(view)
-        later = view.left - wanted[:, TAKE] - wanted[:, REST0:].sum(axis=1)
-        for size in np.unique(view.qty0):
-            rows = view.qty0 == size
+        later = np.maximum(view.left - wanted[:, TAKE] - wanted[:, REST0:].sum(axis=1), 0)
+        for row, size in enumerate(view.qty0):
             units = float(size) / known.terms.lots
-            way = self.fixed or self.ways(units)[0].way
-            if way.block:
-                block[rows] = np.maximum(later[rows], 0)
-            first = rows & (view.decision == 0)
-            if way.share and first.any():
-                lots[first] = np.round(way.share * view.qty0[first]).astype(np.int64)
-                asked[np.ix_(first, known.best(way.share * units)[: way.dealers])] = True
-                limit[first] = known.within(known.leak(way.share * units, way.dealers))
+            way = self._way(row, units)
+            block[row] = later[row] * way.block
+            if way.share and view.decision[row] == 0:
+                lots[row] = round(way.share * size)
+                asked[row, list(way.asked(known, way.share * units))] = True
+                leak = known.follows * known.leak(way.share * units, way.dealers)
+                limit[row] = known.within(leak)
         return Asks(lots, asked, limit, block, np.minimum(block, LEAST))
+
+    def _way(self, row: int, units: float) -> Way:
+        if self.fixed is None:
+            return self.ways(units)[0].way
+        return self.fixed if isinstance(self.fixed, Way) else self.fixed[row]
 
     def decide(self, view: View) -> Intents:
         """Intents in the book."""

@@ -1,20 +1,23 @@
-"""Blocks: a session that crosses orders at mid with hidden interest, and how much to send there.
+"""Blocks: a session that crosses orders at mid with hidden interest, and how much is there.
 
 Hidden interest of the other side arrives, rests for a while, and is crossed at mid with what a client has in the session,
 continuously or at fixed times, if both minimum quantities are met. Some of it knows where the price goes: after its
 trades the price moves against the client. A partial fill tells the other side that more is to come.
 
-Sources: Ganchev, Nevmyvaka, Kearns & Vaughan 2010 (allocation by Kaplan-Meier tails); Kratz & Schöneborn 2014 (optimal
-liquidation with a session beside the book).
+Source: Ganchev, Nevmyvaka, Kearns & Vaughan 2010 (Kaplan-Meier tails of what was available).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Final, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from tercel.core.arrays import Bools, Floats, Ints
 from tercel.core.errors import ConfigError
+
+MOST: Final = 4096
+"""Arrivals on a side that are drawn at most."""
 
 # -- session --------------------------------------------------------------------------------------
 
@@ -108,123 +111,132 @@ class Crossed:
         return np.asarray(self.lots > 0.0)
 
 
+@dataclass(frozen=True, eq=False)
+class Interest:
+    """What comes to a session on m sides, a row each, in the order of arrival: (m, a).
+
+    Attributes
+    ----------
+    arrival, leaves : float64
+        s from the begin; below 0: it was there before.
+    size : float64
+        Units.
+    knows : bool
+        Whether it knows where the price goes.
+    gone : bool
+        Whether it was crossed; :func:`cross` writes it.
+    """
+
+    arrival: Floats
+    leaves: Floats
+    size: Floats
+    knows: Bools
+    gone: Bools
+
+    @classmethod
+    def drawn(
+        cls, session: CrossingSession, sides: int, seconds: float, rng: np.random.Generator
+    ) -> Self:
+        """Everything that comes within so many seconds, and what is there at first: a stationary queue."""
+        before = 4.0 * session.rests_s
+        usual = session.per_hour * (seconds + before) / 3600.0
+        shape = sides, min(int(usual + 6.0 * usual**0.5) + 6, MOST)
+        gaps = rng.exponential(3600.0 / max(session.per_hour, 1e-9), shape)
+        arrival = np.cumsum(gaps, axis=1) - before
+        leaves = arrival + rng.exponential(session.rests_s, shape)
+        size = session.size * np.exp(session.spread * rng.standard_normal(shape))
+        knows = rng.random(shape) < session.informed
+        return cls(arrival, leaves, size, knows, np.zeros(shape, np.bool_))
+
+    def take(self, rows: Ints) -> "Interest":
+        """A copy of some rows."""
+        return Interest(*(getattr(self, one.name)[rows] for one in fields(self)))
+
+    def informed(self, begin: ArrayLike, end: ArrayLike) -> Ints:
+        """How much interest that knows arrives from `begin` to `end`, s, (m,)."""
+        ends = np.reshape(end, (-1, 1))
+        came = (self.arrival > np.reshape(begin, (-1, 1))) & (self.arrival <= ends)
+        return np.asarray((self.knows & came).sum(axis=1), np.int64)
+
+
 def cross(
     session: CrossingSession,
+    interest: Interest,
     size: Floats,
     least: ArrayLike,
-    seconds: float,
-    rng: np.random.Generator,
+    begin: ArrayLike,
+    end: ArrayLike,
 ) -> Crossed:
-    """Send orders to a session and wait: the first interest that fits is crossed.
+    """Let orders rest in a session: the first interest that fits is crossed.
 
     Parameters
     ----------
-    session : Session
+    session : CrossingSession
+    interest : Interest
+        Of the other side of each order; what is crossed is gone.
     size : float64 (m,)
         Units sent; 0: none.
     least : float or float64 (m,)
         Smallest quantity that the client trades.
-    seconds : float
-        How long the order waits at most.
-    rng : Generator
-        Draws as many numbers whatever was sent.
+    begin, end : float or float64 (m,)
+        From when to when the order rests, s.
 
-    >>> found = cross(CrossingSession(per_hour=1e6), np.array([3.0, 0.0]), 0.0, 60.0, np.random.default_rng(1))
-    >>> found.filled.tolist()
+    >>> session = CrossingSession(per_hour=1e4)
+    >>> there = Interest.drawn(session, 2, 60.0, np.random.default_rng(1))
+    >>> cross(session, there, np.array([3.0, 0.0]), 0.0, 0.0, 60.0).filled.tolist()
     [True, False]
     """
     n = len(size)
-    most = 1 + int(np.ceil(4.0 * session.per_hour * (seconds + session.rests_s) / 3600.0))
-    most = min(most, 200)
-    # what is there when the order comes has arrived before and not left: a stationary queue in all
-    gaps = rng.exponential(3600.0 / max(session.per_hour, 1e-9), (n, most))
-    arrival = np.cumsum(gaps, axis=1) - session.rests_s * 4.0
-    rests = rng.exponential(session.rests_s, (n, most))
-    interest = session.size * np.exp(session.spread * rng.standard_normal((n, most)))
-    knows = rng.random((n, most)) < session.informed
-    met = np.maximum(arrival, 0.0)
+    begins, ends_at, smallest = (
+        np.broadcast_to(one, (n,))[:, None].astype(np.float64) for one in (begin, end, least)
+    )
+    met = np.maximum(interest.arrival, begins)
     if session.every_s:
         met = np.ceil(met / session.every_s) * session.every_s
-    lots = np.minimum(interest, size[:, None])
+    lots = np.minimum(interest.size, size[:, None])
     fits = (
-        (met <= np.minimum(arrival + rests, seconds))
-        & (lots >= session.minimum * interest)
-        & (lots >= np.broadcast_to(least, (n,))[:, None])
+        ~interest.gone
+        & (met <= np.minimum(interest.leaves, ends_at))
+        & (lots >= session.minimum * interest.size)
+        & (lots >= smallest)
         & (lots > 0.0)
     )
     first = np.where(fits, met, np.inf).argmin(axis=1)
     at = (np.arange(n), first)
     filled = fits.any(axis=1)
+    interest.gone[at] |= filled
     done = np.where(filled, lots[at], 0.0)
     left = np.divide(size - done, done, out=np.zeros(n), where=filled)
     return Crossed(
         done,
-        np.where(filled, met[at], np.nan),
-        np.where(filled & knows[at], -session.move_bps, 0.0),
+        np.where(filled, met[at] - begins[:, 0], np.nan),
+        np.where(filled & interest.knows[at], -session.move_bps, 0.0),
         np.where(filled, session.leak_bps * np.minimum(left, 1.0), 0.0),
-        (knows & (arrival > 0.0) & (arrival <= seconds)).sum(axis=1),
+        interest.informed(begins, ends_at),
     )
 
 
-# -- how much to send -----------------------------------------------------------------------------
+# -- how much is there ----------------------------------------------------------------------------
 
 
-def survival(filled: Ints, sent: Ints, longest: int | None = None) -> Floats:
-    """Tails ``P(available >= k)``, k = 1 ... `longest`, from what was filled of what was sent (Kaplan & Meier 1958).
+def ends(filled: Ints, sent: Ints, longest: int) -> tuple[Ints, Ints]:
+    """How often exactly k = 0 ... `longest` - 1 units were available, and how often at least k were and more was sent: what
+    tails are estimated from. A whole fill says only that there was as much or more.
 
-    A whole fill says only that there was as much or more; it does not count as the end of what was available.
+    >>> [one.tolist() for one in ends(np.array([0, 1, 2, 2]), np.array([2, 2, 2, 3]), 3)]
+    [[1, 1, 1], [4, 3, 1]]
+    """
+    k = np.arange(longest)[:, None]
+    more = sent > k
+    return ((filled == k) & more).sum(axis=1), ((filled >= k) & more).sum(axis=1)
 
-    >>> survival(np.array([0, 1, 2, 2]), np.array([2, 2, 2, 3])).round(3).tolist()
+
+def survival(ended: ArrayLike, there: ArrayLike) -> Floats:
+    """Tails ``P(available >= k)``, k = 1 ..., from counts of :func:`ends` (Kaplan & Meier 1958); 0 where nothing was seen.
+
+    >>> survival(*ends(np.array([0, 1, 2, 2]), np.array([2, 2, 2, 3]), 3)).round(3).tolist()
     [0.75, 0.5, 0.0]
     """
-    longest = int(sent.max(initial=0)) if longest is None else longest
-    tails = np.zeros(longest)
-    tail = 1.0
-    for k in range(longest):
-        there = ((filled >= k) & (sent > k)).sum()
-        ended = ((filled == k) & (sent > k)).sum()
-        tail = tail * (1.0 - ended / there) if there else 0.0
-        tails[k] = tail
-    return tails
-
-
-def allocation(tails: list[Floats], lots: int) -> list[int]:
-    """Lots to each session so that most are expected to be filled: each goes where the next one is likeliest to be.
-
-    >>> allocation([0.8 * 0.5 ** np.arange(6), 0.5 * 0.9 ** np.arange(6)], 6)
-    [2, 4]
-    """
-    sent = [0] * len(tails)
-    for _ in range(lots):
-        gains = [one[n] if n < len(one) else 0.0 for one, n in zip(tails, sent, strict=True)]
-        sent[int(np.argmax(gains))] += 1
-    return sent
-
-
-def dark_liquidation(left_s: ArrayLike, rate: float, cost: float, risk: float = 0.0) -> Floats:
-    """Marginal cost C of what is left beside a session that crosses all of it at `rate`: trade ``C x / cost`` a second in
-    the book and leave x in the session (Kratz & Schöneborn 2014, one asset).
-
-    Solves ``C' = C^2 / cost + rate C - risk`` backwards from an infinite C at the end.
-
-    Parameters
-    ----------
-    left_s : float or array
-        Time left.
-    rate : float
-        Crosses of everything a unit of time.
-    cost : float
-        Of trading at the speed v in the book, ``cost v^2`` a unit of time.
-    risk : float
-        Of holding x, ``risk x^2`` a unit of time.
-
-    >>> dark_liquidation(4.0, 0.5, 1.0).round(4).item()
-    0.0783
-    """
-    root = np.sqrt(rate**2 + 4.0 * risk / cost)
-    if root == 0.0:
-        return np.asarray(cost / np.asarray(left_s, np.float64))
-    up = 0.5 * cost * (root - rate)
-    down = 0.5 * cost * (root + rate)
-    decay = np.exp(-root * np.asarray(left_s, np.float64))
-    return np.asarray((up + down * decay) / -np.expm1(-root * np.asarray(left_s, np.float64)))
+    seen = np.maximum(np.asarray(there, np.float64), 1e-12)
+    stays = np.where(np.asarray(there) > 0, 1.0 - np.asarray(ended) / seen, 0.0)
+    return np.asarray(np.cumprod(stays), np.float64)

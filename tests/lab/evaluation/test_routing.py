@@ -1,5 +1,6 @@
 """A router in an evaluation: learned dealers, the same episodes for every way, refusals."""
 
+import numpy as np
 import pytest
 
 from tercel.api.evaluation import evaluate
@@ -36,17 +37,21 @@ def test_ways_are_judged_on_the_same_orders():
     assert set(costs) == set(names)
     assert costs["rfq"] != costs["book"]
     assert {one.b for one in found.comparisons if one.a == "routed"} == set(names[1:])
+    ways = found.evaluation.main.ways
+    assert set(ways) == set(names)
+    assert [len(ways[name].way) for name in ("book", "block")] == [1, 1]
+    assert (np.diff(ways["routed"].mean) >= 0).all()
+    assert ways["routed"].mean[0] <= min(ways[name].mean[0] for name in names)
+    assert any(note.startswith("routed takes for") for note in found.figures.notes)
 
 
 @pytest.mark.long
 def test_a_router_learns_what_its_dealers_quote():
-    """After 200 orders its expected distances follow the dealers' order, and its leak is within half of the truth."""
-    import numpy as np
-
+    """After 200 orders its expected distances follow the dealers' order, and what it knows of hedges is about the truth."""
     built = build_market(Scenario(MARKET, TASK, name="routed", seeds=(5,), episodes=8))
     known, oracle = learned(built, 5), informed_by_dealers(built, 5)
     units = float(built.plan.rows[0, 3]) / known.terms.lots
     seen = known.weight > 20.0
     assert seen.sum() >= 3
     assert np.corrcoef(known.distance(units)[seen], oracle.distance(units)[seen])[0, 1] > 0.5
-    assert known.drift == pytest.approx(oracle.drift, rel=0.6)
+    assert known.moves[1] == pytest.approx(oracle.moves[1], rel=0.3)

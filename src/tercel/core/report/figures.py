@@ -25,7 +25,10 @@ Gain = TypeVar("Gain", bound=Estimate)
 
 
 def trajectories(
-    time_s: ArrayLike, left: Mapping[str, ArrayLike], own: Collection[str] = ()
+    time_s: ArrayLike,
+    left: Mapping[str, ArrayLike],
+    own: Collection[str] = (),
+    name: str = "trajectories",
 ) -> Figure:
     """Share of the order that is still to do, through time: mean and the band of the middle 80 % of episodes.
 
@@ -37,6 +40,8 @@ def trajectories(
         Lots left as a share of the order, 1 at arrival, per episode.
     own : collection of str
         Strategies drawn boldest.
+    name : str
+        Of the figure.
     """
     time = np.asarray(time_s, dtype=np.float64)
     shares = {
@@ -70,7 +75,7 @@ def trajectories(
     )
     return finished(
         drawing,
-        "trajectories",
+        name,
         f"Share of the order left through time, one panel per strategy. Left just before the horizon: {ends}.",
         "Line: mean over episodes; band: the middle 80 % of them; thin lines: the other strategies' means. "
         "What is left at the right edge is sent at market.",

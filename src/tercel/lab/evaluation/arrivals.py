@@ -175,6 +175,7 @@ def run_arrivals(source: Source, task: Task, plan: Plan) -> tuple[Arrivals, Floa
         volume = view.v_same + view.v_against
         moments = [MarketSnapshot.of(episodes)]
         while episodes.working.any():
+            episodes.meet()
             episodes.step(empty(len(part)))
             moments.append(MarketSnapshot.of(episodes))
         grid = episodes.costs().mid2_grid

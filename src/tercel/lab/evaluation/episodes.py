@@ -22,7 +22,7 @@ from tercel.execution.costs import Costs, costs_of, fills_of
 from tercel.execution.foresight.forecaster import Forecaster, Teller, spread_alone
 from tercel.execution.guidance import WORDS, Guidance
 from tercel.execution.intent import WIDTH, Intents, View
-from tercel.execution.outside import Outside
+from tercel.execution.outside import Asks, Outside
 from tercel.execution.strategy import Strategy
 from tercel.execution.task import LATENCIES, Task
 from tercel.market.regimes.choice import RegimeOccupancy, in_force
@@ -200,7 +200,7 @@ class Episodes:
             task.grid_points,
             record_rows,
             log_rows,
-            sim.PAST_SECONDS if looks_back else 0,
+            sim.PAST_SECONDS if looks_back or source.outside is not None else 0,
         )
         worlds = source.worlds_k[:, : sim.GRID].copy()
         worlds[:, ROOM] = room[0, ROOM]
@@ -337,8 +337,7 @@ class Episodes:
         )
         self._cluster[which] = plan.cluster
         if self.source.outside is not None:
-            first = plan.rows[0]
-            self._first = int(first[kernels.E_SEED]), int(first[kernels.E_INDEX])
+            self._beside = plan.rows[:, [kernels.E_SEED, kernels.E_INDEX, kernels.E_SIDE]]
             self.reopen()
         if self._backgrounds is not None:
             self._backgrounds.share(self.books, self.states, plan.rows, which, self.source.flow)
@@ -348,7 +347,11 @@ class Episodes:
     def reopen(self) -> None:
         """Dealers and session as they were at the arrival of the orders, where the market has them."""
         if self.source.outside is not None:
-            self._outside = Outside.begin(self.source.outside, *self._first, self.n)
+            seconds = float(self.states[:, sim.HORIZON_NS].max()) / NS_PER_SECOND
+            seeds, streams, sides = self._beside.T
+            self._outside = Outside.begin(
+                self.source.outside, int(seeds[0]), streams, sides, seconds
+            )
 
     @property
     def outside(self) -> Outside | None:
@@ -434,12 +437,15 @@ class Episodes:
 
     def work(self, strategy: Strategy) -> None:
         """One decision of a strategy: what it sends beside the book, where the market has dealers, then its intents."""
-        ask = getattr(strategy, "ask", None)
-        if self._outside is None or ask is None:
-            self.step(strategy.decide(self.view))
-            return
-        self._outside.turn(self.states, self.view, ask)
-        self.step(self._outside.reserve(strategy.decide(self.view), self.view))
+        self.meet(getattr(strategy, "ask", None))
+        intents = strategy.decide(self.view)
+        beside = self._outside
+        self.step(intents if beside is None else beside.reserve(intents, self.view))
+
+    def meet(self, ask: Callable[[View], Asks] | None = None) -> None:
+        """What happens beside the books until now, where the market has dealers, and what is asked there next."""
+        if self._outside is not None:
+            self._outside.turn(self.states, self.view, ask)
 
     def step(self, intents: Intents) -> None:
         """Reconcile, advance every working market to its next decision or through its horizon, observe.

@@ -1,21 +1,31 @@
 """What a router learns of dealers, session and book from orders that it works before it is judged."""
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Final
+from typing import Final, Self
 
 import numpy as np
 
-from tercel.core.arrays import Floats
+from tercel.core.arrays import AnyArray, Floats
 from tercel.core.errors import refuse_if
 from tercel.execution import step as kernels
 from tercel.execution.costs import BPS
-from tercel.execution.outside import Outside, Terms
-from tercel.execution.routing import SPLIT, Knowledge, Routed, Way
+from tercel.execution.outside import WAITS_S, Outside, Terms
+from tercel.execution.routing import (
+    BLOCK,
+    BOOK,
+    SPLIT,
+    Knowledge,
+    Routed,
+    Way,
+    explored,
+)
 from tercel.execution.strategies import build
 from tercel.execution.strategy import Strategy
-from tercel.lab.evaluation.episodes import Episodes, Plan
+from tercel.lab.evaluation.episodes import Backgrounds, Episodes, Plan
 from tercel.lab.evaluation.market import BuiltMarket
+from tercel.market.dealers.requests import State, request
 from tercel.market.simulator.source import Source
 
 PARENTS: Final = 200
@@ -24,9 +34,11 @@ AT_ONCE: Final = 20
 """Orders between two looks at what was learned."""
 USUAL: Final = 1024
 """Simulated orders from which a desk knows what book and session cost, before it asks anybody."""
+COUNTS_FOR: Final = 50
+"""Orders that what the session crossed of these counts for, beside orders that were traded."""
 BATCH: Final = 256
-BUDGET_BPS: Final = 0.5
-"""What exploring may cost an order in expectation, bps."""
+REQUESTS: Final = 4_096
+"""Requests from which the oracle knows dealers."""
 
 
 def book_rule(built: BuiltMarket) -> Strategy:
@@ -37,48 +49,90 @@ def book_rule(built: BuiltMarket) -> Strategy:
 def costs_of(
     source: Source,
     built: BuiltMarket,
-    strategy: Strategy,
-    seed: int,
-    first: int,
-    n: int,
-    share: float = 1.0,
-) -> tuple[Floats, Episodes]:
-    """Costs of a strategy in training episodes whose orders are a share of the task's, bps, and the batch as it ended."""
-    episodes = Episodes(source, built.task, n, run_out=False)
-    plan = built.sampler(seed, first, n)
-    plan.rows[:, kernels.E_QUANTITY] = np.maximum(plan.rows[:, kernels.E_QUANTITY] * share, 1)
+    plan: Plan,
+    strategies: Sequence[Strategy],
+    pushes: Sequence[float] = (),
+) -> list[tuple[Floats, Outside]]:
+    """Costs of strategies in episodes of a plan, bps, and what became of all that they sent beside the book.
+
+    Parameters
+    ----------
+    source : Source
+    built : BuiltMarket
+    plan : Plan
+    strategies : sequence of Strategy
+    pushes : sequence of float
+        Units that others trade in each order's direction as it arrives, for each strategy; none: 0.
+    """
+    episodes = Episodes(source, built.task, len(plan), run_out=False)
+    if len(strategies) > 1:
+        episodes.share(Backgrounds())
     episodes.start(plan)
-    while episodes.working.any():
-        episodes.work(strategy)
-    costs = episodes.costs()
-    return costs.shortfall / costs.denominator * BPS, episodes
+    arrived = episodes.snapshot()
+    found = []
+    for strategy, push in zip(strategies, pushes or [0.0] * len(strategies), strict=True):
+        episodes.restore(arrived)
+        outside = episodes.outside
+        assert outside is not None
+        outside.move(
+            episodes.states, np.multiply(plan.rows[:, kernels.E_SIDE], push, dtype=np.float64)
+        )
+        while episodes.working.any():
+            episodes.work(strategy)
+        costs = episodes.costs()
+        found.append((costs.shortfall / costs.denominator * BPS, outside))
+    return found
 
 
 @lru_cache(maxsize=2)
-def base_of(built: BuiltMarket) -> tuple[dict[tuple[float, bool], tuple[float, float]], float]:
-    """What orders and half of them cost without dealers, in the book alone and with the session too, in training episodes;
-    and the share of what rests that the session crosses in a decision interval.
+def base_of(built: BuiltMarket) -> Knowledge:
+    """What a desk knows before it asks anybody: of book and session, from training episodes.
+
+    What the session crossed counts for few orders, so that it can be wrong.
     """
-    found = dict[tuple[float, bool], tuple[float, float]]()
-    rule = book_rule(built)
-    source = replace(built.training, outside=built.judged.outside)
-    known = Knowledge.expected(built.judged.outside, {})
-    crossed = 0.0
-    rested = 0
+    terms: Terms = built.judged.outside
+    source = replace(built.training, outside=terms)
+    nothing = Knowledge.expected(terms, {})
+    book, block = (Routed(book_rule(built), nothing, fixed=Way(block=one)) for one in (False, True))
+    push = SPLIT * units_of(built)
+    rested = list[Floats]()
+    costs = dict[tuple[float, str], list[Floats]]()
     for share in (1.0, 1.0 - SPLIT):
-        for block in (False, True):
-            strategy = Routed(rule, known, fixed=Way(block=block))
-            costs = []
-            for first in range(0, USUAL, BATCH):
-                bps, episodes = costs_of(source, built, strategy, 0, first, BATCH, share)
-                costs.append(bps)
-                for _, lots, one in episodes.outside.crosses if episodes.outside else ():
-                    some = lots > 0
-                    crossed += float((one.lots[some] * known.terms.lots / lots[some]).sum())
-                    rested += int(some.sum())
-            paid = np.concatenate(costs)
-            found[share, block] = float(paid.mean()), float(paid.std())
-    return found, crossed / max(rested, 1)
+        for first in range(0, USUAL, BATCH):
+            plan = built.sampler(0, first, BATCH)
+            quantity = plan.rows[:, kernels.E_QUANTITY]
+            plan.rows[:, kernels.E_QUANTITY] = np.maximum(quantity * share, 1)
+            pushes = [0.0, 0.0, push][: 2 if share == 1.0 else 3]
+            found = costs_of(source, built, plan, [book, block, book][: len(pushes)], pushes)
+            for name, (bps, outside) in zip(("book", "block", "push"), found, strict=False):
+                costs.setdefault((share, name), []).append(bps)
+                mid = outside.sides * outside.mids[1] / outside.mids[0] * BPS
+                costs.setdefault((share, f"{name} moved"), []).append(mid)
+            rested += rests_of(found[1][1]) * (share == 1.0)
+    mean = {key: (float(np.mean(one)), float(np.std(one))) for key, one in costs.items()}
+    base = {
+        (share, name == "block"): mean[share, name] for share, name in mean if name in (BOOK, BLOCK)
+    }
+    paid, moved = (
+        mean[1.0 - SPLIT, f"push{of}"][0] - mean[1.0 - SPLIT, f"book{of}"][0]
+        for of in ("", " moved")
+    )
+    units, crossed = np.concatenate(rested, axis=1)
+    ended, there = usual = nothing.saw_rest(units, crossed, 0).crosses
+    return replace(
+        Knowledge.expected(terms, base),
+        crosses=(ended * COUNTS_FOR / USUAL, there * COUNTS_FOR / USUAL),
+        usual=usual,
+        rests=float(units.sum()) / max(len(units), 1),
+        follows=paid / moved,
+    )
+
+
+def rests_of(outside: Outside) -> list[Floats]:
+    """What rested in the session in each interval, and what of it was crossed, units, (2, r) each."""
+    lots = outside.terms.lots
+    rested = [np.stack([sent / lots, one.lots])[:, sent > 0] for _, sent, one in outside.crosses]
+    return [np.zeros((2, 0)), *rested]
 
 
 @lru_cache(maxsize=8)
@@ -86,49 +140,60 @@ def learned(built: BuiltMarket, seed: int, parents: int = PARENTS) -> Knowledge:
     """Knowledge after orders in training episodes, with the dealers that the judged episodes of a seed meet."""
     terms: Terms = built.judged.outside
     source = replace(built.training, outside=replace(terms, panel=terms.dealers(seed), drawn=False))
-    (base, crossed), rule = base_of(built), book_rule(built)
-    known = Knowledge.expected(terms, base)
+    known = base_of(built)
     rng = np.random.default_rng((seed, 17))
+    units = units_of(built)
     for batch in range(0, parents, AT_ONCE):
-        strategy = Routed(rule, known, fixed=explored(Routed(rule, known), built, rng))
-        first = USUAL + batch
-        _, episodes = costs_of(source, built, strategy, seed, first, AT_ONCE)
-        if episodes.outside is not None:
-            known = after(known, episodes.outside, crossed)
+        ways = [explored(known, units, rng)[0] for _ in range(AT_ONCE)]
+        plan = built.sampler(seed, USUAL + batch, AT_ONCE)
+        strategy = Routed(book_rule(built), known, fixed=ways)
+        [(_, outside)] = costs_of(source, built, plan, [strategy])
+        known = after(known, outside, AT_ONCE)
     return known
+
+
+def units_of(built: BuiltMarket) -> float:
+    """Units of the judged order."""
+    terms: Terms = built.judged.outside
+    return float(built.plan.rows[0, kernels.E_QUANTITY]) / terms.lots
 
 
 def informed_by_dealers(built: BuiltMarket, seed: int) -> Knowledge:
-    """Knowledge of the true dealers of a seed: the oracle of a router."""
+    """Knowledge of the true dealers of a seed, from requests of the order's sizes: the oracle of a router."""
     terms: Terms = built.judged.outside
     panel = terms.dealers(seed)
-    known = Knowledge.expected(replace(terms, panel=panel), base_of(built)[0])
-    return replace(known, answered=panel.answers * known.asked)
+    base = base_of(built)
+    known = replace(
+        Knowledge.expected(replace(terms, panel=panel), base.base),
+        crosses=base.crosses,
+        usual=base.usual,
+        rests=base.rests,
+        follows=base.follows,
+    )
+    rng = np.random.default_rng((seed, 19))
+    asked = rng.random((REQUESTS, len(panel))).argsort(axis=1) < 5
+    size = rng.choice([SPLIT, 1.0], REQUESTS) * units_of(built)
+    state = State.drawn(panel, REQUESTS, rng)
+    found = request(panel, state, rng.choice([-1, 1], REQUESTS), size, asked, rng)
+    known = known.saw_quotes(size, asked, found.answers.distance)
+    in_time = -np.expm1(-WAITS_S / panel.answer_s)
+    return replace(known, answered=panel.answers * in_time * known.asked)
 
 
-def explored(router: Routed, built: BuiltMarket, rng: np.random.Generator) -> Way:
-    """The best way, or now and then one that is expected to cost little more."""
-    quantity = float(built.plan.rows[0, kernels.E_QUANTITY])
-    assert router.known is not None
-    ranked = router.ways(quantity / router.known.terms.lots)
-    near = [one for one in ranked if one.mean <= ranked[0].mean + 2.0 * BUDGET_BPS]
-    return near[rng.integers(len(near))].way if rng.random() < 0.5 else ranked[0].way
-
-
-def after(known: Knowledge, outside: Outside, crossed: float) -> Knowledge:
-    """Knowledge after a batch of orders; `crossed` is the share that the session is expected to cross in an interval."""
-    for decision, asks, found in outside.requests:
+def after(known: Knowledge, outside: Outside, orders: int) -> Knowledge:
+    """Knowledge after a batch of so many orders."""
+    for turn, asks, found in outside.requests:
         rows = asks.dealers.any(axis=1)
         units = asks.lots[rows] / known.terms.lots
         known = known.saw_quotes(units, asks.dealers[rows], found.answers.distance[rows])
-        if decision + 1 < len(outside.mids):
-            before, later = outside.mids[decision : decision + 2]
+        if turn + 1 < len(outside.mids):
+            before, later = outside.mids[turn : turn + 2]
             moved = (outside.sides * (later - before) / before * BPS)[rows]
             losers = (found.answers.there.sum(axis=1) - found.traded)[rows]
-            known = known.saw_drift(units, losers, moved, max(float(moved.std()), 1e-3))
-    for _, lots, one in outside.crosses:
-        known = known.saw_rest(lots, one.lots * known.terms.lots, crossed)
-    return known
+            noise = max(float(moved.std()), 1e-3)
+            known = known.saw_drift(units, losers, found.traded[rows], moved, noise)
+    rested, crossed = np.concatenate(rests_of(outside), axis=1)
+    return known.saw_rest(rested, crossed, orders)
 
 
 def informed(strategy: Strategy, built: BuiltMarket, plan: Plan) -> Strategy:
@@ -142,3 +207,35 @@ def informed(strategy: Strategy, built: BuiltMarket, plan: Plan) -> Strategy:
         "add `dealers=drawn`, a panel's name, or its file",
     )
     return replace(strategy, known=learned(built, abs(int(plan.rows[0, kernels.E_SEED]))))
+
+
+@dataclass(frozen=True, eq=False)
+class WaysExplained:
+    """Why a router took its way for an order: all that it might have taken, the best first, (w,) each.
+
+    Attributes
+    ----------
+    way : str (w,)
+    mean, sd : float64 (w,)
+        Expected cost, bps, and its standard deviation.
+    why : str (w,)
+        What the expectation is made of.
+    """
+
+    way: AnyArray
+    mean: Floats
+    sd: Floats
+    why: AnyArray
+
+    @classmethod
+    def of(cls, strategy: Strategy, built: BuiltMarket) -> Self | None:
+        """What a router says of the judged order; None of any other strategy."""
+        if not isinstance(strategy, Routed):
+            return None
+        ways = strategy.ways(units_of(built))
+        columns = zip(*((one.way.name, one.mean, one.sd, one.why) for one in ways), strict=True)
+        return cls(*(np.array(column) for column in columns))
+
+    def in_words(self, name: str) -> str:
+        """The way taken, and what it is expected to cost."""
+        return f"{name} takes for the first seed's dealers: {self.way[0]} ({self.why[0]}), {self.mean[0]:.2f} bps expected"

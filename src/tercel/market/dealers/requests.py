@@ -11,7 +11,7 @@ price, and a dealer who quotes knows it (:func:`moved`; Baldauf & Mollner 2024).
 the dealer gets wider quotes: no gain is left for requests that only look, or that know where the price goes.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Self
 
 import numpy as np
@@ -76,10 +76,13 @@ class Answers:
         Distance of each quote, bps against the client; NaN where there is none.
     after_s : float64 (m, D)
         When it came, s after the request; NaN where there is none.
+    least : float64 (m, D)
+        What the dealer expects a trade to move the price, bps: a quote nearer to mid is withdrawn.
     """
 
     distance: Floats
     after_s: Floats
+    least: Floats | float = 0.0
 
     @property
     def there(self) -> Bools:
@@ -105,6 +108,27 @@ class Answers:
             return np.full(len(self.distance), np.nan)
         second = np.partition(self.ranked, 1, axis=1)[:, 1]
         return np.where(np.isfinite(second), second, np.nan)
+
+    def later(self, moved: Floats | float, seconds: Floats | float = np.inf) -> Self:
+        """The same at the moment when the client trades: distances from the mid of then.
+
+        A quote that has come too near to mid is withdrawn, so that no trade is at a price of the past; one that has not
+        come yet is none.
+
+        Parameters
+        ----------
+        moved : float64 (m, D)
+            How far the mid has moved since each quote, bps, against the client.
+        seconds : float or float64 (m, 1)
+            s since the request.
+
+        >>> answers = Answers(np.array([[2.0, 2.0, 2.0]]), np.array([[1.0, 2.0, 9.0]]))
+        >>> answers.later(np.array([[0.5, 2.5, 0.0]]), 5.0).distance.tolist()
+        [[1.5, nan, nan]]
+        """
+        distance = self.distance - moved
+        there = (distance >= self.least) & (self.after_s <= seconds)
+        return replace(self, distance=np.where(there, distance, np.nan))
 
 
 def chances(panel: DealerPanel, asked: Bools, patience: Floats) -> Floats:
@@ -178,6 +202,7 @@ def quotes(
     return Answers(
         np.where(there, np.maximum(distance, least), np.nan),
         np.where(there, panel.answer_s * wait, np.nan),
+        least,
     )
 
 
@@ -240,20 +265,52 @@ def request(
     """
     answers = quotes(panel, state, side, size, asked, rng, hidden=hidden)
     moves = rng.standard_normal(len(side))
+    state.asked += asked.any(axis=1)
+    return settle(panel, state, side, size, answers, moves, within=within, hidden=hidden)
+
+
+def settle(
+    panel: DealerPanel,
+    state: State,
+    side: Ints,
+    size: Floats,
+    answers: Answers,
+    moves: Floats,
+    *,
+    within: Floats | float = np.inf,
+    hidden: bool = False,
+    moved: Floats | float = 0.0,
+    seconds: Floats | float = np.inf,
+) -> RequestOutcome:
+    """Trade at the best of answers within a reservation, and change `state` by it.
+
+    Parameters
+    ----------
+    answers : Answers
+    moves : float64 (m,)
+        Standard normal: the mid's move while a last look holds the request.
+    moved : float64 (m, D) or float
+        The mid's move since each quote until the client trades, bps, against the dealer: its last look counts it too.
+    seconds : float64 (m, 1) or float
+        When the client trades, s after the request. Who answers later knows of the request all the same.
+
+    The other parameters are those of :func:`request`.
+    """
+    lost = answers.there
+    answers = answers.later(moved, seconds)
     best = answers.best
     at = np.arange(len(side)), best
     wanted = (best >= 0) & (answers.ranked[at] <= within)
     against = panel.sigma * np.sqrt(panel.hold_s[best] / SECONDS) * moves
+    against += np.broadcast_to(moved, answers.distance.shape)[at]
     rejected = wanted & (against > panel.tolerance[best])
     winner = np.where(wanted & ~rejected, best, -1)
-    won = (winner >= 0)[:, None] & (np.arange(asked.shape[1]) == best[:, None])
-    state.asked += asked.any(axis=1)
+    won = (winner >= 0)[:, None] & (np.arange(len(panel)) == best[:, None])
     state.traded += winner >= 0
     state.inventory -= np.where(won, (side * size)[:, None], 0.0)
     hedge = hedges(panel, state.inventory)
     state.inventory += hedge
-    lost = answers.there & ~won
-    ahead = np.where(lost, panel.ahead, 0.0).sum(axis=1) * size * (0.0 if hidden else 1.0)
+    ahead = np.where(lost & ~won, panel.ahead, 0.0).sum(axis=1) * size * (0.0 if hidden else 1.0)
     # Where nothing traded they close most of it again, the more the less this client trades, and move the price by less
     # than half of what a trade in the book costs: who asks for nothing could else sell what it holds at a better price.
     unfounded = np.minimum(

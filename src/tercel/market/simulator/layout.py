@@ -333,6 +333,7 @@ FILL_WORDS: Final = (
 
 # -- the ring of seconds: 10-word rows, as the market stood at the end of each -----------------------------------------
 SECOND_WORDS: Final = 10
+SECOND_MID2: Final = 5
 # bought, sold, ofi, hidden lots, events, mid2; sums of squared moves of 1 s and of 10 s, of spreads, of lots
 
 # -- the tape as kernels read it: int64[n, 6] rows ---------------------------------------------------------------------

@@ -6,7 +6,7 @@ The fills of each are checked against what their market showed.
 import zlib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import astuple, dataclass, fields, replace
+from dataclasses import astuple, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 from zipfile import BadZipFile
@@ -27,7 +27,7 @@ from tercel.lab.evaluation.episodes import Plan
 from tercel.lab.evaluation.market import BuiltMarket, cached_market
 from tercel.lab.evaluation.pipeline.candidates import Candidate
 from tercel.lab.evaluation.pipeline.leaks import refuse_trained_seeds
-from tercel.lab.evaluation.routing import informed
+from tercel.lab.evaluation.routing import WaysExplained, informed
 from tercel.lab.evaluation.runs import (
     BATCH,
     Recording,
@@ -343,7 +343,8 @@ def run_job(job: Job, out: Path) -> bool:
             response = respond(
                 recording.decisions.pop(0), strategy.expected, np.random.default_rng((7, 7))
             )
-        _write_run(_file(folder, name, job.first), costs, response)
+        ways = WaysExplained.of(strategy, built)
+        _write_run(_file(folder, name, job.first), costs, response, ways)
     if record:
         for one in job.candidates:
             if not stopping():
@@ -371,6 +372,8 @@ class Results:
         The scenarios that this one joins, in order; `scenario` is the first.
     plan_rows : intp (n,) or None
         Rows of the scenario's plan, where some were left out.
+    ways : dict of key to WaysExplained
+        Of routers: why they took their way, for the dealers of the first seed.
     """
 
     scenario: Scenario
@@ -381,6 +384,7 @@ class Results:
     hindsight_bps: Floats | None = None
     parts: tuple["Results", ...] = ()
     plan_rows: Indices | None = None
+    ways: dict[str, WaysExplained] = field(default_factory=dict)
 
     def without(self, gone: Collection[str]) -> "Results":
         """Results without some candidates."""
@@ -414,12 +418,15 @@ def read_results(
     firsts = firsts_of(scenario)
     costs: dict[str, Costs] = {}
     responses: dict[str, Response] = {}
+    ways: dict[str, WaysExplained] = {}
     for one in candidates:
         name, parts = one.fingerprint(market), []
         for first in firsts:
             with reading(_file(folder, name, first)) as data:
                 costs_here: Costs = _object(Costs, "costs", data)
                 parts.append(costs_here if recorded else costs_here.totals())
+                if "ways.mean" in data and first == 0:
+                    ways[one.key] = _object(WaysExplained, "ways", data)
                 if "response.rows" in data:
                     responses[one.key] = _object(Response, "response", data)
         costs[one.key] = Costs.concat(parts)
@@ -432,7 +439,9 @@ def read_results(
         with reading(_file(folder, HINDSIGHT, first)) as data:
             bound.append(np.asarray(data["bps"]))
     seen = checked_fills(scenario, candidates, folder)
-    return Results(scenario, costs, responses, Arrivals.concat(twins), seen, np.concatenate(bound))
+    arrivals = Arrivals.concat(twins)
+    least = np.concatenate(bound)
+    return Results(scenario, costs, responses, arrivals, seen, least, ways=ways)
 
 
 def _folder(scenario: Scenario, recorded: bool, out: Path) -> Path:
@@ -443,17 +452,19 @@ def _file(folder: Path, name: str, first: int) -> Path:
     return folder / name / f"{first}.npz"
 
 
-def _write_run(path: Path, costs: Costs, response: Response | None) -> None:
+def _write_run(
+    path: Path, costs: Costs, response: Response | None, ways: WaysExplained | None = None
+) -> None:
     arrays = _arrays("costs", costs)
     if response is not None:
         arrays |= _arrays("response", response)
+    if ways is not None:
+        arrays |= _arrays("ways", ways)
     write_arrays(path, arrays)
 
 
 def _arrays(prefix: str, record: Any) -> dict[str, AnyArray]:
-    return {
-        f"{prefix}.{field.name}": _narrow(getattr(record, field.name)) for field in fields(record)
-    }
+    return {f"{prefix}.{one.name}": _narrow(getattr(record, one.name)) for one in fields(record)}
 
 
 def _narrow(array: AnyArray) -> AnyArray:
@@ -469,7 +480,7 @@ def _narrow(array: AnyArray) -> AnyArray:
 
 def _object(kind: Any, prefix: str, data: Any) -> Any:
     """The record, its whole numbers as wide as they were (a side stays one byte)."""
-    read = {field.name: data[f"{prefix}.{field.name}"] for field in fields(kind)}
+    read = {one.name: data[f"{prefix}.{one.name}"] for one in fields(kind)}
     wide = {
         name: array.astype(np.int64) if array.dtype.kind == "i" and name != "side" else array
         for name, array in read.items()

@@ -12,10 +12,18 @@ from tercel.core.progress import say
 from tercel.core.report import evaluation_figures, figures
 from tercel.core.report.svg import Section, render
 from tercel.core.report.tables import BESIDE, fixed, plain_table, spelt, verdict_sentence
-from tercel.execution.costs import Costs
+from tercel.execution.costs import BPS, Costs
+from tercel.execution.routing import ROUTED
 from tercel.lab.evaluation.claims import BEST, called
 from tercel.lab.evaluation.comparisons import ScenarioCell
-from tercel.lab.evaluation.example import book_example, composition, meanings, order_facts, timing
+from tercel.lab.evaluation.example import (
+    book_example,
+    composition,
+    left_to_do,
+    meanings,
+    order_facts,
+    timing,
+)
 from tercel.lab.evaluation.market import cached_market
 from tercel.lab.evaluation.pipeline import views
 from tercel.lab.evaluation.pipeline.evaluation import Evaluation, EvaluationResult
@@ -52,6 +60,7 @@ def write_page(path: Path, evaluation: Evaluation, result: EvaluationResult, foo
         *(Section(f"In {other.title}", html=other.brief_html()) for other in table.others),
         *_book(evaluation, first[0] if first else best, "The book around the trades"),
         *_apart(result),
+        *_ways(evaluation, costs),
         *_learning(evaluation, result),
         _verdicts(result, first),
         Section("Every interval", html=table.html(), folded=True),
@@ -142,6 +151,32 @@ def _apart(result: EvaluationResult) -> Iterator[Section]:
         )
 
 
+def _ways(evaluation: Evaluation, costs: Mapping[str, Sequence[Costs]]) -> Iterator[Section]:
+    """Why a router took its way, and one order by each way and by the router: the first whose request traded."""
+    main = evaluation.main
+    if ROUTED not in main.ways:
+        return
+    ways = main.ways[ROUTED]
+    rows = [
+        (way, fixed(mean), fixed(sd), why)
+        for way, mean, sd, why in zip(ways.way, ways.mean, ways.sd, ways.why, strict=True)
+    ]
+    routed = main.costs[ROUTED]
+    early = (routed.lots_grid[:, 0] > routed.qty / 4).argmax()
+    paid = {name: main.costs[name].select(np.array([early])) for name in costs if name in main.ways}
+    left = {
+        f"{name}, {one.shortfall[0] / one.denominator[0] * BPS:.1f} bps": left_to_do(one)
+        for name, one in paid.items()
+    }
+    task = main.scenario.task
+    grid_s = np.linspace(0.0, task.horizon_s, task.grid_points)
+    yield Section(
+        "Why the router took its way, and one order by each",
+        html=plain_table(("way", "expected, bps", "standard deviation", "made of"), rows),
+        figures=[figures.trajectories(grid_s, left, name="ways")],
+    )
+
+
 def _verdicts(result: EvaluationResult, first: list[str]) -> Section:
     sentences = [line for name in first for line in verdicts(result, name)]
     return Section("Verdicts", [*sentences, *closing(result)], folded=True)
@@ -181,7 +216,7 @@ def _timing(
 
 def _book(evaluation: Evaluation, name: str, title: str, folded: bool = False) -> Iterator[Section]:
     """The picture of the first episode; one that cannot be drawn never costs the page."""
-    if evaluation.main.parts:
+    if evaluation.main.parts or name in evaluation.main.ways:
         return
     built = cached_market(evaluation.main.scenario)
     market = replace(built, judged=built.judged, plan=built.plan)

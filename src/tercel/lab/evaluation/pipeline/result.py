@@ -31,6 +31,7 @@ from tercel.lab.evaluation.pipeline.evaluation import LISTED, Evaluation, Evalua
 from tercel.lab.evaluation.pipeline.page import write_page
 from tercel.lab.evaluation.pipeline.summary import SEED
 from tercel.lab.evaluation.pipeline.views import judged_table
+from tercel.lab.evaluation.routing import informed
 from tercel.lab.evaluation.runs import markets_of
 from tercel.lab.evaluation.scenario import Scenario
 from tercel.market.simulator import layout as sim
@@ -113,7 +114,7 @@ class Episode:
         import polars as pl
 
         built, candidate = self._built(), self._candidate(name)
-        strategy = candidate.strategy(built)
+        strategy = informed(candidate.strategy(built), built, self._plan(built))
         episodes = markets_of(strategy, built.judged, self._scenario.task, self._plan(built), FILLS)
         start = int(episodes.states[0, sim.START_NS])
         while episodes.working.any():
@@ -133,7 +134,8 @@ class Episode:
         """The book through time with a strategy's fills on it; by default of the first candidate."""
         built, candidate = self._built(), self._candidate(name)
         market = replace(built, plan=self._plan(built))
-        return book_example(self._scenario, market, candidate.strategy(built)).figure
+        strategy = informed(candidate.strategy(built), built, market.plan)
+        return book_example(self._scenario, market, strategy).figure
 
     def _built(self) -> BuiltMarket:
         return cached_market(self._scenario)

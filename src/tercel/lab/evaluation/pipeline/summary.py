@@ -11,6 +11,7 @@ import numpy as np
 from tercel.core.arrays import Indices
 from tercel.core.stats import DeflatedScore, Estimate, interquartile_mean, mean_interval
 from tercel.execution.market import in_words as venue_words
+from tercel.execution.routing import ROUTED
 from tercel.lab.evaluation import comparisons, risk_statistics
 from tercel.lab.evaluation.arrivals import LABEL, terciles
 from tercel.lab.evaluation.claims import POOLED, claim
@@ -81,7 +82,11 @@ class EvaluationSummary:
             task=where.task,
             seeds=sorted({one.card.seed for one in evaluation.policies if one.learned}),
             cluster=where.cluster,
-            notes=[*where.notes, *evaluation.notes],
+            notes=[
+                *where.notes,
+                *evaluation.notes,
+                *(one.in_words(name) for name, one in self.main.ways.items() if name == ROUTED),
+            ],
             best=evaluation.best,
             paired={
                 name: {other: gain.estimate() for other, gain in row.items()}

@@ -9,6 +9,7 @@ from tercel.core.report.svg import Figure
 from tercel.core.report.tables import RARE, JudgedTable, spelt, verdict, verdict_sentence
 from tercel.core.stats import Estimate, PairedGain
 from tercel.execution.policies.strategy import PARTS
+from tercel.execution.routing import ROUTED
 from tercel.execution.strategies import TUNABLE
 from tercel.execution.strategies.event_clock import BEYOND, TAKES, Guarded, most_share, span_of
 from tercel.execution.task import SIDES, Task, size_in_words
@@ -423,7 +424,8 @@ def title_of(market: str, order: Mapping[str, Any]) -> str:
 def sentences(result: EvaluationResult) -> Iterator[str]:
     """What a desk would say below the table; verdicts come before it."""
     best, first = result.best_baseline, result.reported_rows
-    yield from (note for note in result.notes if note.startswith((SEEN, ORDER, LARGE, MADE_OF)))
+    said = SEEN, ORDER, LARGE, MADE_OF, ROUTED
+    yield from (note for note in result.notes if note.startswith(said))
     if result.by_bound:
         beside = " and ".join(bound for bound in result.by_bound if bound != result.bound)
         yield f"Costs and verdicts are under the bound {result.bound} on fills; {beside} stand beside them."

@@ -1,0 +1,116 @@
+"""What a desk learns of its dealers from its journal: the router's knowledge, folded over requests for quotes.
+
+    memory = QuoteMemory(known, dealers=("D1", "D2"))
+    for entry in journal.entries():
+        memory.saw(entry)
+    router = replace(router, known=memory.known)
+
+A request teaches when it has ended: who answered, and at what distance from the mid at its quote. Its last note of the mid
+(`drift`) teaches what requests move the price. What was learned fades with each further request, so that dealers may
+change. The same entries in the same order give the same knowledge: a restart learns nothing twice.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+
+from tercel.core.ports import Entry
+from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal.bodies import QuoteEntry
+from tercel.execution.costs import BPS
+from tercel.execution.routing import Knowledge
+from tercel.market.dealers.panel import SECONDS
+
+AFTER_S: Final = 60.0
+"""Seconds after a request at which its drift is learned; notes of less time say too little."""
+
+
+@dataclass(slots=True)
+class _Learned:
+    """A request, the distance of each dealer's last quote by its place in the panel, and how it ended."""
+
+    asked: QuoteEntry
+    distances: dict[int, float] = field(default_factory=dict)
+    traded: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class QuoteMemory:
+    """Knowledge of dealers, brought up to date by a journal.
+
+    Parameters
+    ----------
+    known : Knowledge
+        What is known before the first entry; sizes are its terms' units.
+    dealers : sequence of str
+        Names of the dealers of its panel, in that order. Others teach nothing.
+
+    >>> from tercel.market.dealers import load_panel
+    >>> from tercel.market.blocks import CrossingSession
+    >>> from tercel.execution.outside import Terms
+    >>> known = Knowledge.expected(Terms(load_panel("equity"), CrossingSession(), lots=100.0), {})
+    >>> memory = QuoteMemory(known, [f"D{n}" for n in range(10)])
+    >>> asked = {"request": "q1", "mid2": 20_000, "want": 1, "lots": 200, "dealers": ["D0"]}
+    >>> quoted = {"request": "q1", "mid2": 20_000, "dealer": "D0", "offer": 10_002}
+    >>> for event, words in ("requested", asked), ("quoted", quoted), ("ended", {"request": "q1"}):
+    ...     memory.saw(Entry(kinds.QUOTE, 0, body={"event": event, **words}))
+    >>> (memory.known.weight - known.weight).round(2)[:2].tolist()
+    [0.98, -0.02]
+    """
+
+    known: Knowledge
+    dealers: Sequence[str]
+    _open: dict[str, _Learned] = field(default_factory=dict)
+
+    def saw(self, entry: Entry) -> None:
+        """Learn from an entry, in the order of the journal; of another kind nothing.
+
+        Raises
+        ------
+        EntryError
+            A damaged entry.
+        """
+        if entry.kind != kinds.QUOTE:
+            return
+        said = QuoteEntry.of(entry)
+        if said.event == "requested" and said.mid2 and said.want:
+            self._open[said.request] = _Learned(said)
+        one = self._open.get(said.request)
+        if one is None:
+            return
+        if said.event == "quoted" and said.dealer in self.dealers:
+            price = said.offer if one.asked.want > 0 else said.bid
+            mid2 = said.mid2 or one.asked.mid2 or 0
+            if price is not None:
+                distance = one.asked.want * (2 * price - mid2) / mid2 * BPS
+                one.distances[self.dealers.index(said.dealer)] = distance
+        elif said.event == "ended":
+            one.traded = said.outcome == "traded"
+            self._learn_quotes(one)
+        elif said.event == "drift" and said.after_s >= AFTER_S:
+            del self._open[said.request]
+            self._learn_drift(one, said.mid2)
+
+    def _learn_quotes(self, one: _Learned) -> None:
+        names = one.asked.dealers or []
+        asked = np.array([[name in names for name in self.dealers]])
+        distance = np.full(asked.shape, np.nan)
+        distance[0, list(one.distances)] = list(one.distances.values())
+        units = np.array([one.asked.lots / self.known.terms.lots])
+        self.known = self.known.saw_quotes(units, asked, distance)
+
+    def _learn_drift(self, one: _Learned, mid2: int | None) -> None:
+        before = one.asked.mid2
+        if not mid2 or not before:
+            return
+        moved = one.asked.want * (mid2 - before) / before * BPS
+        noise = self.known.terms.panel.sigma * (AFTER_S / SECONDS) ** 0.5
+        self.known = self.known.saw_drift(
+            np.array([one.asked.lots / self.known.terms.lots]),
+            np.array([len(one.distances) - one.traded]),
+            np.array([one.traded]),
+            np.array([moved]),
+            noise,
+        )

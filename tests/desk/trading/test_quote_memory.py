@@ -1,0 +1,137 @@
+"""A desk's router learns its dealers from the journal: who is near, who answers, what requests move; and it forgets."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tercel.core.ports import Entry
+from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal.bodies import EntryError, QuoteEntry
+from tercel.desk.trading.quote_memory import QuoteMemory
+from tercel.execution.outside import Terms
+from tercel.execution.routing import Knowledge
+from tercel.market.blocks import CrossingSession
+from tercel.market.dealers import load_panel
+
+BASE = dict.fromkeys(
+    [(share, block) for share in (0.5, 1.0) for block in (False, True)], (9.0, 20.0)
+)
+PANEL = load_panel("equity")
+NAMES = [f"D{n}" for n in range(10)]
+KNOWN = Knowledge.expected(Terms(PANEL, CrossingSession(), lots=100.0), BASE)
+MID2 = 200_000
+"""Half ticks: a bp of mid is 10 ticks."""
+
+
+def said(event: str, name: str, **words) -> Entry:
+    return Entry(
+        kinds.QUOTE,
+        0,
+        "csco",
+        "ann",
+        "p1",
+        body=QuoteEntry(event=event, request=name, mid2=words.pop("mid2", MID2), **words).json(),
+    )
+
+
+def request(name: str, bps: dict[str, float], moved: float = 0.0, side: int = 1) -> list[Entry]:
+    """A request for 300 lots whose dealers quote so far from mid (NaN: they decline), the mid moved by so much then."""
+    entries = [said("requested", name, side=side, want=side, lots=300, dealers=list(bps), by="")]
+    for dealer, far in bps.items():
+        if np.isnan(far):
+            entries.append(said("declined", name, dealer=dealer, text="no interest"))
+            continue
+        price = round(MID2 / 2 * (1.0 + side * far / 1e4))
+        entries.append(
+            said(
+                "quoted",
+                name,
+                id=f"{name}{dealer}",
+                dealer=dealer,
+                lots=300,
+                **{"offer" if side > 0 else "bid": price},
+            )
+        )
+    entries.append(
+        said("ended", name, outcome="traded" if any(far < 9 for far in bps.values()) else "expired")
+    )
+    for after_s in (1.0, 10.0, 60.0):
+        mid2 = round(MID2 * (1.0 + side * moved / 1e4))
+        entries.append(said("drift", name, after_s=after_s, mid2=mid2))
+    return entries
+
+
+def after(memory: QuoteMemory, requests: int, bps: dict[str, float], **words) -> QuoteMemory:
+    for n in range(requests):
+        for entry in request(f"q{n}", bps, side=1 - 2 * (n % 2), **words):
+            memory.saw(entry)
+    return memory
+
+
+def test_the_nearer_of_two_dealers_is_asked_first_and_a_change_is_found():
+    """After 50 requests D3, who quotes 2 bps nearer than D7; 300 requests after they have changed places D7."""
+    memory = after(QuoteMemory(KNOWN, NAMES), 50, {"D3": 2.0, "D7": 4.0})
+    first = list(memory.known.best(3.0))
+    assert first[0] == 3
+    assert first.index(3) < first.index(7)
+    memory = after(memory, 300, {"D3": 4.0, "D7": 2.0})
+    assert next(iter(memory.known.best(3.0))) == 7
+
+
+def test_who_does_not_answer_is_asked_last():
+    memory = after(QuoteMemory(KNOWN, NAMES), 60, {"D1": 3.0, "D2": float("nan")})
+    rate = memory.known.answered / memory.known.asked
+    assert rate[2] < 0.1
+    assert rate[1] > 0.9
+    assert list(memory.known.best(3.0))[-1] == 2
+
+
+def test_drift_after_requests_is_learned():
+    """Five who lose and a mid that goes 6 bps each time, beyond what the panel says."""
+    quiet, leaky = (
+        after(
+            QuoteMemory(replace(KNOWN, sure=KNOWN.sure / 100), NAMES),
+            150,
+            dict.fromkeys(NAMES[:6], 3.0),
+            moved=moved,
+        ).known
+        for moved in (0.0, 6.0)
+    )
+    assert quiet.moves.sum() < KNOWN.moves.sum() < leaky.moves.sum()
+    assert (quiet.moves >= 0.0).all()
+
+
+def test_the_same_entries_teach_the_same_whatever_else_the_journal_holds():
+    entries = [one for n in range(5) for one in request(f"q{n}", {"D0": 2.0, "D9": 3.0})]
+    plain, mixed = QuoteMemory(KNOWN, NAMES), QuoteMemory(KNOWN, NAMES)
+    for entry in entries:
+        plain.saw(entry)
+        mixed.saw(Entry(kinds.ALERT, 0, body={"text": "?"}))
+        mixed.saw(entry)
+    mixed.saw(said("quoted", "never asked", id="x", dealer="D0", offer=1, lots=1))
+    mixed.saw(said("requested", "without a side", lots=3, dealers=["D0"]))
+    for name in ("weight", "shift", "noise", "asked", "answered", "moves"):
+        assert (getattr(plain.known, name) == getattr(mixed.known, name)).all()
+
+
+def test_strangers_two_way_requests_and_a_market_without_a_mid_teach_no_distance():
+    memory = QuoteMemory(KNOWN, NAMES)
+    for entry in request("q1", {"nobody": 1.0}):
+        memory.saw(entry)
+    assert (memory.known.answered <= KNOWN.answered).all()
+    memory.saw(said("requested", "q2", side=0, want=-1, lots=300, dealers=["D0"]))
+    memory.saw(said("quoted", "q2", id="a", dealer="D0", bid=99_980, offer=100_100, lots=300))
+    memory.saw(said("ended", "q2", outcome="expired"))
+    assert memory.known.weight[0] > KNOWN.weight[0]
+    assert memory.known.shift[0] < 0.0  # 2 bps, as it sold: nearer than the panel says
+    dark = QuoteMemory(KNOWN, NAMES)
+    dark.saw(said("requested", "q3", want=1, lots=300, dealers=["D0"], mid2=None))
+    dark.saw(said("quoted", "q3", id="a", dealer="D0", offer=100_020, lots=300))
+    dark.saw(said("ended", "q3", outcome="expired"))
+    assert dark.known is KNOWN
+
+
+def test_a_damaged_entry_is_refused():
+    with pytest.raises(EntryError, match="fields"):
+        QuoteMemory(KNOWN, NAMES).saw(Entry(kinds.QUOTE, 0, body={"event": 3}))
