@@ -111,6 +111,15 @@ class Serve(JsonRequest):
             metavar="PRESET",
         ),
     ] = None
+    quote_seconds: Annotated[
+        float,
+        typer.Option(
+            help="(fix) How long a dealer's quote can be taken; a person needs some 60 s.",
+            min=0.1,
+            max=3600.0,
+            metavar="N",
+        ),
+    ] = 5.0
     balance: Annotated[
         list[str] | None,
         typer.Option(

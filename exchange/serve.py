@@ -35,7 +35,8 @@ def serve(request: Serve) -> None:
     venue: Venue = exchange
     if request.dealers is not None:
         panel, run = load_panel(request.dealers), f"{time.time_ns() // 10**9:x}-"
-        venue = DealerVenue(exchange, panel, mid_of(exchange), seed=request.seed, run=run)
+        mid, life_s = mid_of(exchange), request.quote_seconds
+        venue = DealerVenue(exchange, panel, mid, seed=request.seed, life_s=life_s, run=run)
     with _served(request, venue) as server:
         end_on_termination()
         freeze_heap()

@@ -218,6 +218,8 @@ def _request(
             order = ledger.orders.get(entry.order)
             refused = order is not None and order.status == OrdStatus.REJECTED
             quotes = _ended(quotes, REJECTED if refused else TAKEN, [one.id])
+        elif one.event == "passed" and not (one.by or one.operator):
+            continue  # what was left when the request ended
         elif one.event in ("withdrawn", "passed", "status") and one.state not in _LIVES:
             ids = one.ids or ([one.id] if one.id else [each.id for each in quotes])
             quotes = _ended(quotes, one.state or one.event, ids, TAKEN if one.state else "")
