@@ -3,6 +3,7 @@ that goes. It knows nothing of `tercel.execution.pairs` but its orders, and coun
 """
 
 import heapq
+from collections import namedtuple
 from dataclasses import dataclass, field
 from fractions import Fraction
 from random import Random
@@ -13,6 +14,7 @@ from tercel.execution.pairs import LegBook, PairOrder, PairTerms, PairView, Role
 MS = 10**6
 LONGEST = 400 * MS
 """The longest a message takes, one way."""
+Fill = namedtuple("Fill", "ns px qty")
 FIRST = (Role.QUOTE, Role.FLATTEN)
 
 
@@ -117,11 +119,11 @@ class Twin:
         for price, lots in book.asks if order.side > 0 else book.bids:
             if order.price is not None and order.side * price > order.side * order.price:
                 break
-            lots = min(lots, room)
+            taken = min(lots, room)
             if self.hostile and self.random.random() < 0.3:
-                lots = self.random.randint(0, lots)
-            self.fill(order, price, lots)
-            room -= lots
+                taken = self.random.randint(0, taken)
+            self.fill(order, price, taken)
+            room -= taken
 
     def fill(self, order, price, lots):
         lots = min(lots, order.lots - order.filled)
@@ -177,7 +179,9 @@ class Twin:
             for name, one in self.heard.items()
             if one.most > one.booked or not one.over
         ]
-        quotes = [(ns, price, Fraction(lots)) for ns, role, price, lots in self.booked if role is Role.QUOTE]
+        quotes = [
+            Fill(ns, price, lots) for ns, role, price, lots in self.booked if role is Role.QUOTE
+        ]
         return PairView(self.now, self.book(0), self.book(1), filled, quotes, open_, self.closing)
 
     def turn(self):
@@ -316,6 +320,8 @@ def run(seed, events=60, hostile=1.0):
     twin.closing = True
     for _ in range(60):
         twin.step(200 * MS)
+        if twin.decision.over and not twin.waiting:
+            break
     assert twin.decision.over, seed
     gap = abs(twin.gap(twin.fills))
     assert gap <= Fraction(1, 2) or gap * twin.terms.ratio <= Fraction(1, 2)

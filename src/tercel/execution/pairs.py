@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
 from math import ceil, floor, isfinite
-from typing import Any, Final, Self
+from typing import Any, Final, Protocol, Self
 
 from tercel.core.errors import OrderError, refuse_if
 from tercel.core.orders import Listing
@@ -177,10 +177,9 @@ class PairTerms:
         """Shares of the second leg a share of the first."""
         return self.ratio * self.second.lot / self.first.lot
 
-    def spread(self, first: Fraction | float, second: Fraction | float) -> Fraction | float:
+    def spread(self, first: Fraction | int, second: Fraction | int) -> Fraction:
         """Spread of two prices in ticks, price units."""
-        one, two = _tick(self.first), _tick(self.second)
-        return one * first - self.weight * two * second  # type: ignore[operator]
+        return _tick(self.first) * first - self.weight * _tick(self.second) * second
 
 
 _READ: Final[Mapping[str, Any]] = {
@@ -236,6 +235,22 @@ class PairOrder:
     cancelling: bool = False
 
 
+class LegFill(Protocol):
+    """A fill: when, at what price, how much."""
+
+    @property
+    def ns(self) -> int:
+        """When it was reported."""
+
+    @property
+    def px(self) -> int:
+        """Price, parts of a tick."""
+
+    @property
+    def qty(self) -> int:
+        """Parts of a lot."""
+
+
 @dataclass(frozen=True, slots=True)
 class PairView:
     """What is known of a pair and its markets.
@@ -246,7 +261,7 @@ class PairView:
     first, second : LegBook
     filled : mapping of Role to Fraction
         Lots booked.
-    fills : sequence of (ns, ticks, lots)
+    fills : sequence of LegFill
         Of quotes, in the order in which they were booked.
     orders : sequence of PairOrder
         Orders that may still fill, with the lots that may.
@@ -254,16 +269,19 @@ class PairView:
         Nothing new is quoted: what is unhedged is hedged, then it is over.
     quiet : set of Role
         Roles that were refused just now: nothing of them is sent.
+    one : int
+        Into how many parts the fills divide a tick, and a lot.
     """
 
     now_ns: int
     first: LegBook
     second: LegBook
     filled: Mapping[Role, Fraction]
-    fills: Sequence[tuple[int, int, Fraction]]
+    fills: Sequence[LegFill]
     orders: Sequence[PairOrder]
     closing: bool = False
     quiet: frozenset[Role] = frozenset()
+    one: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -378,24 +396,27 @@ def decide(terms: PairTerms, view: PairView) -> PairDecision:
 def _oldest(terms: PairTerms, view: PairView, gap: Fraction) -> int | None:
     """When the oldest fill was booked of which a lot of the hedge is missing."""
     found = None
-    for ns, _, lots in reversed(view.fills):
+    for fill in reversed(view.fills):
         if _nearest(gap * terms.ratio) < 1:
             break
-        found = ns
-        gap -= lots
+        found = fill.ns
+        gap -= Fraction(fill.qty, view.one)
     return found
 
 
 def _loss(terms: PairTerms, view: PairView, gap: Fraction) -> float:
     """What the spread of the unhedged lots comes to beyond its limit if they are hedged now."""
     touch, paid, lots = view.second.facing(-terms.side), Fraction(0), gap
-    if not touch:
+    for fill in reversed(view.fills):
+        if lots <= 0:
+            break
+        qty = min(Fraction(fill.qty, view.one), lots)
+        paid += Fraction(fill.px, view.one) * qty
+        lots -= qty
+    if not touch or gap <= 0:
         return 0.0
-    for _, price, one in reversed(view.fills):
-        paid += price * min(one, max(lots, 0))
-        lots -= one
-    spread = terms.spread(paid / gap, touch[0][0]) if gap > 0 else terms.limit
-    return float(terms.side * (spread - terms.limit) * gap * terms.first.lot)
+    beyond = terms.spread(paid / gap, touch[0][0]) - Fraction(terms.limit)
+    return float(terms.side * beyond * gap * terms.first.lot)
 
 
 def _why(terms: PairTerms, view: PairView, late: bool, lost: bool, began: bool) -> str:
@@ -425,9 +446,7 @@ def _quote_price(terms: PairTerms, view: PairView, lots: int) -> tuple[int, int]
             break
     if not depth or not facing or (terms.lean and depth < needed):
         return 0, 0
-    exact = (Fraction(terms.limit) + terms.weight * _tick(terms.second) * lean) / _tick(
-        terms.first
-    )
+    exact = (Fraction(terms.limit) + terms.weight * _tick(terms.second) * lean) / _tick(terms.first)
     price = floor(exact) if side > 0 else ceil(exact)
     join = near[0][0] if near else facing[0][0] - side
     price = min(price, join) if side > 0 else max(price, join)

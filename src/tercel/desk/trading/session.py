@@ -37,6 +37,7 @@ from tercel.desk.trading.parent_orders.executor import Strategies
 from tercel.desk.trading.parent_orders.follower import Follower, follower_of
 from tercel.desk.trading.parent_orders.manager import ParentOrderManager
 from tercel.desk.trading.parent_orders.manual import ManualTrading, resume_agent, suspend_agent
+from tercel.desk.trading.parent_orders.pairs import PairTrading
 from tercel.desk.trading.parent_orders.parent import ParentRequest, ParentStatus
 from tercel.desk.trading.reconciliation.positions import PositionKeeper
 from tercel.desk.trading.reconciliation.recovery import Inquiry, RecoveryLine, reconcile, refold
@@ -177,6 +178,7 @@ class Session:
         self.cancel = manager.cancel
         self.amend = manager.amend
         self.manual = ManualTrading(manager, self._name)
+        self.pairs = PairTrading(manager, self.manual, self._name)
         # Limits in force, agents that were re-armed meanwhile, the markets of what is held: it has to be marked.
         self.keeper.begin()
         self.stopper.begin()
@@ -324,7 +326,8 @@ class Session:
             time.sleep(AWAY_S)
             return []
         # No further than the next decision, and never back: a decision that is overdue is due now.
-        until = min(until_ns, max(min(self.manager.due_ns, self.manual.due_ns), self.venue.now_ns))
+        due = min(self.manager.due_ns, self.manual.due_ns, self.pairs.due_ns)
+        until = min(until_ns, max(due, self.venue.now_ns))
         with self.gateway.lock:
             self._receive(until)
             # The latch's thread may have stepped the venue meanwhile: what it took is digested here, in order.
@@ -336,6 +339,7 @@ class Session:
             self.manager.on_time(self.venue.now_ns)
         self.manager.tidy()
         self.manual.turn()
+        self.pairs.turn()
         self._look_after()
         return events
 
@@ -509,7 +513,7 @@ class Session:
         }
         of_agent = {"pause_agent": suspend_agent, "resume_agent": resume_agent}
         acts: dict[str, Callable[[], object]] = {
-            "submit": lambda: self.accept(self.request(said.body), operator=number),
+            "submit": lambda: self._submit(dict(said.body), number),
             "limits": lambda: self.keeper.obey(said),
             "settle": lambda: self._take(self.positions.settle(said)),
         }
@@ -526,6 +530,13 @@ class Session:
                 repr(command),
                 f"one of {', '.join((*acts, *of_parent, *of_agent))}, own_alert",
             )
+
+    def _submit(self, body: dict[str, Any], number: int) -> None:
+        pair = body.pop("pair", None)
+        if pair is None:
+            self.accept(self.request(body), operator=number)
+        else:
+            self.pairs.accept(self.request(body), pair, number)
 
     # -- stopping ------------------------------------------------------------------------------------------------
 

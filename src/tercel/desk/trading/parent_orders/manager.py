@@ -138,6 +138,17 @@ class ParentOrderManager:
         UnknownNameError
             For a strategy that does not exist.
         """
+        works = self.admit(request, strategy)
+        self.gateway.write([accepted(request, self._now, model_of(works), operator)])
+        if strategy is not None:
+            self._given[request.id] = strategy
+        parent = self.gateway.ledger.parents.must(request.id)
+        self.announce(parent)
+        self.work(parent)
+        return parent
+
+    def admit(self, request: ParentRequest, strategy: Strategy | None = None) -> Strategy:
+        """Refuse a parent that may not be accepted, and let limits know one that may; what works it."""
         if request.id in (".", ".."):
             raise OrderError(
                 "an id that an address can name", f"{request.id!r}, dots alone", "choose another"
@@ -155,31 +166,26 @@ class ParentOrderManager:
             self.gateway.limits.parent(
                 request.id, request.instrument, request.agent, request.side, request.lots
             )
-        self.gateway.write([accepted(request, self._now, model_of(works), operator)])
-        if strategy is not None:
-            self._given[request.id] = strategy
-        parent = self.gateway.ledger.parents.must(request.id)
-        self._announce(parent)
-        self.work(parent)
-        return parent
+        return works
 
-    def _announce(self, parent: ParentOrder) -> None:
+    def announce(self, parent: ParentOrder) -> None:
+        """Announce a parent to a gate before the venue, where there is one."""
         with suppress(VenueError):  # the link is down: `announce_all` when it is up
             self.gateway.announce(parent)
 
     def announce_all(self) -> None:
         """Announce every parent in memory to a gate before the venue: it may not know which are over."""
         for parent in list(self.gateway.ledger.parents):
-            self._announce(parent)
+            self.announce(parent)
 
-    def _killed(self, agent: str) -> str | None:
+    def killed(self, agent: str) -> str | None:
         """Why an agent is killed, asked of the latch now; None where it is not."""
         self.stopper.look([agent])
         return self.stopper.killed.get(agent)
 
     def must_live(self, agent: str) -> None:
         """Refuse a killed agent."""
-        if (why := self._killed(agent)) is not None:
+        if (why := self.killed(agent)) is not None:
             raise OrderError(
                 "an agent that may trade", f"{agent} is killed: {why}", "re-arm it first"
             )
@@ -316,7 +322,7 @@ class ParentOrderManager:
         if lots is not None:
             with self.gateway.lock:
                 self.gateway.limits.amend(id_, lots)
-            self._announce(self.gateway.ledger.parents.must(id_))
+            self.announce(self.gateway.ledger.parents.must(id_))
         executor = self.executors.get(id_)
         if executor is None or executor.off:
             return
@@ -485,6 +491,8 @@ class ParentOrderManager:
         by_hand = (
             dict(held.by_hand) if held is not None and held.status == ParentStatus.BY_HAND else {}
         )
+        if held is not None and held.pair and held.status == ParentStatus.BY_HAND:
+            live = []  # its pair cancels them
         return cancels(
             self.gateway, [order for order in live if order.root not in by_hand], self._name
         )
@@ -514,7 +522,7 @@ class ParentOrderManager:
                 elif parent.left == 0:
                     self.finish(parent)
                 elif not executor.off and (
-                    called_off or (parent.refused and self._killed(parent.order.agent))
+                    called_off or (parent.refused and self.killed(parent.order.agent))
                 ):
                     self._expired(parent)
                 elif not called_off:
@@ -550,7 +558,7 @@ class ParentOrderManager:
 
     def _notify_over(self, id_: str, executor: ParentExecutor | None) -> None:
         parent = self.gateway.ledger.parents.must(id_)
-        self._announce(parent)
+        self.announce(parent)
         for watcher in self.watchers:
             watcher.on_over(parent, executor)
 

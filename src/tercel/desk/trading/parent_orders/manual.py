@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
-from tercel.core.errors import OrderError
+from tercel.core.errors import OrderError, refuse_if
 from tercel.core.orders import NewOrder, Tif, floored
 from tercel.core.ports import Entry
 from tercel.core.vocabulary import FOREVER_NS
@@ -48,7 +48,9 @@ class ManualTrading:
         self._manager = manager
         self._gateway = manager.gateway
         self._name = name
-        self._seen = {parent.id for parent in manager.gateway.ledger.parents.open() if parent.hand}
+        self._seen = {
+            one.id for one in manager.gateway.ledger.parents.open() if one.hand and not one.pair
+        }
         """Parents that somebody had in hand and that are not over, or not worked by a strategy again."""
         self._asked_ns: dict[str, int] = {}
         """When what is open of such a parent was last cancelled."""
@@ -117,7 +119,7 @@ class ManualTrading:
             )
             raise OrderError(what, f"{lots!r}", "ask for fewer, or cancel what is open first")
         with self._gateway.lock:
-            before, limit = self._arrived(parent)
+            before, limit = self.arrive(parent)
             price = self._price(parent, limit_price, limit)
             order, now = parent.order, self._gateway.venue.now_ns
             tif = Tif.IOC if limit_price is None else Tif.DAY
@@ -164,9 +166,17 @@ class ManualTrading:
         Raises
         ------
         OrderError
-            When no person has taken it over, its agent is killed or paused, or its horizon has passed.
+            When no person has taken it over, its agent is killed or paused, its horizon has passed, or it is a leg
+            of a pair.
         """
         parent = self._parents.may(id_, "given_back")
+        refuse_if(
+            parent.pair,
+            "a parent that a person has in hand",
+            f"{id_}, a leg of a pair",
+            "cancel it, which closes the pair",
+            OrderError,
+        )
         self._manager.must_trade(parent.order.agent)
         parent.must_have_time(self._gateway.venue.now_ns)
         body = ParentEntry("given_back", by=by, reason=reason, operator=operator)
@@ -204,7 +214,7 @@ class ManualTrading:
     def _parents(self) -> Parents:
         return self._gateway.ledger.parents
 
-    def _arrived(self, parent: ParentOrder) -> tuple[list[Entry], int]:
+    def arrive(self, parent: ParentOrder) -> tuple[list[Entry], int]:
         """Its limit price in ticks; one taken over before it came to its market arrives with its first order."""
         if parent.arrival_ns:
             return [], parent.limit
