@@ -286,8 +286,8 @@ def drawn(seed, hostile=1.0):
     side, lots = random.choice((1, -1)), random.randint(20, 60)
     bound = int(2 + 1 / ratio) + random.randint(0, 20)
     weight = ratio * second.lot / first.lot
-    fair = first.tick * 1000 - float(weight) * second.tick * 1000
-    limit = fair + side * random.choice((-3, 0, 2, 50)) * first.tick
+    tick, other = (Fraction(str(leg.tick)) for leg in (first, second))
+    limit = 1000 * (tick - weight * other) + side * random.choice((-3, 0, 2, 50)) * tick
     terms = PairTerms(
         side,
         lots,

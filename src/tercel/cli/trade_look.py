@@ -308,9 +308,10 @@ def tca(
     figures = {} if score is None else {"bounds": score.figures}
     if as_json:
         sums = {"total": summed.total, "agents": summed.agents}
-        print_json({"desk": str(folder), "parents": rows, **sums, **figures})
+        print_json({"desk": str(folder), "parents": rows, **sums, "pairs": found.pairs, **figures})
     else:
         _print_tca(folder, rows, summed)
+        print_rows("pairs: spreads in price units, costs in money", found.pairs)
         print_sentences([] if score is None else [str(score.section.text)])
     page = out if out is not None else folder / "tca.html"
     page.write_text(

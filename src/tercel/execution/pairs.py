@@ -1,6 +1,6 @@
 """Pairs: the first leg is quoted passively, the second hedges its fills, and what is unhedged has a bound.
 
-    terms = PairTerms(BUY, 100, Fraction(3, 2), 12.5, 20, first, second)      # listings of both legs
+    terms = PairTerms(BUY, 100, Fraction(3, 2), Fraction(25, 2), 20, first, second)      # listings of both legs
     decision = decide(terms, PairView(now_ns, book, hedge_book, filled, fills, orders))
 
 The spread is the price of the first leg less `terms.weight` times that of the second, in price units of a share of the
@@ -13,12 +13,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
-from math import ceil, floor, isfinite
+from math import ceil, floor
 from typing import Any, Final, Protocol, Self
 
 from tercel.core.errors import OrderError, refuse_if
 from tercel.core.orders import Listing
-from tercel.core.vocabulary import FOREVER_NS, MOST_LOTS, NS_PER_SECOND
+from tercel.core.vocabulary import MOST_LOTS, NS_PER_SECOND
 
 
 class Role(StrEnum):
@@ -47,7 +47,7 @@ class PairTerms:
         Of the first leg: +1 buys it and sells the second.
     ratio : Fraction
         Lots of the second leg that hedge one of the first.
-    limit : float
+    limit : Fraction
         Most that is paid for the spread (least that is received, for -1), price units of a share of the first leg.
     bound : int
         Most lots of the first leg unhedged, open orders included.
@@ -70,7 +70,7 @@ class PairTerms:
     side: int
     lots: int
     ratio: Fraction
-    limit: float
+    limit: Fraction
     bound: int
     first: Listing
     second: Listing
@@ -83,22 +83,14 @@ class PairTerms:
     def __post_init__(self) -> None:
         """Refuse what cannot be hedged."""
         one, two = self.first, self.second
-        refuse_if(
-            one.instrument == two.instrument,
-            "two legs",
-            f"{one.instrument} twice",
-            "name another instrument for the hedge",
-            OrderError,
-        )
-        refuse_if(
-            one.currency and two.currency and one.currency != two.currency,
-            "legs in one currency",
-            f"{one.instrument} in {one.currency}, {two.instrument} in {two.currency}",
-            "a spread has no price across currencies: trade the legs as orders of their own",
-            OrderError,
-        )
         least = ceil(1 + _HALF / self.ratio) if self.ratio > 0 else 1
         wrong = (
+            (one.instrument == two.instrument, "two legs", f"{one.instrument} twice"),
+            (
+                one.currency and two.currency and one.currency != two.currency,
+                "legs in one currency, as a spread has no price across currencies",
+                f"{one.instrument} in {one.currency}, {two.instrument} in {two.currency}",
+            ),
             (self.side not in (1, -1), "side +1 or -1", self.side),
             (not 0 < self.lots <= MOST_LOTS, f"lots above 0, at most {MOST_LOTS}", self.lots),
             (not 0 < self.ratio <= MOST_LOTS, "a ratio above 0", self.ratio),
@@ -107,7 +99,6 @@ class PairTerms:
                 "lots that make a lot of the hedge",
                 f"{self.lots} at {self.ratio}",
             ),
-            (not isfinite(self.limit), "a finite limit of the spread", self.limit),
             (
                 self.bound < least,
                 f"a bound of {least} lots or more, as hedges are whole lots",
@@ -143,28 +134,27 @@ class PairTerms:
         >>> terms.hedge_lots, terms.weight, terms.within_ns
         (5, Fraction(1, 2), 2000000000)
         """
-        numbers = {}
-        for key, text in ({"ratio": "1", "within": "5", "cross": "1"} | dict(asked)).items():
-            kind = _READ.get(key)
+        numbers: Any = {}
+        least = {"spread": "", "bound": "", "ratio": "1", "within": "5"}
+        for key, text in (least | dict(asked)).items():
             try:
-                numbers[key] = kind(str(text)) if kind else None
-            except (ValueError, ZeroDivisionError):
-                kind = None
-            refuse_if(
-                kind is None,
-                f"a pair of numbers {', '.join(_READ)}",
-                f"{key}={text}",
-                "write ratio=3/2, spread=12.5, bound=20",
-                OrderError,
-            )
-        for key in ("spread", "bound"):
-            refuse_if(key not in numbers, f"a pair with a {key}", "none", f"add {key}=", OrderError)
-        spans = {
-            f"{key}_ns": floor(numbers.pop(key) * NS_PER_SECOND) for key in ("within", "cross")
-        }
-        spans["cross_ns"] = spans["cross_ns"] if "cross" in asked else min(spans.values())
+                numbers[key] = _READ[key](str(text))
+            except (KeyError, ValueError, ZeroDivisionError):
+                raise OrderError(
+                    f"numbers for {', '.join(_READ)}",
+                    f"{key}={text}",
+                    "write such as ratio=3/2,spread=12.5,bound=20",
+                ) from None
+        within = numbers.pop("within")
+        spans = {"within_ns": within, "cross_ns": numbers.pop("cross", within / 5)}
         return cls(
-            side, lots, limit=numbers.pop("spread"), first=first, second=second, **numbers, **spans
+            side,
+            lots,
+            limit=numbers.pop("spread"),
+            first=first,
+            second=second,
+            **numbers,
+            **{key: floor(span * NS_PER_SECOND) for key, span in spans.items()},
         )
 
     @property
@@ -183,9 +173,9 @@ class PairTerms:
 
 
 _READ: Final[Mapping[str, Any]] = {
-    **dict.fromkeys(("ratio", "within", "cross"), Fraction),
+    **dict.fromkeys(("ratio", "spread", "within", "cross"), Fraction),
     **dict.fromkeys(("bound", "lean", "pay_up"), int),
-    **dict.fromkeys(("spread", "loss"), float),
+    "loss": float,
 }
 
 
@@ -286,16 +276,11 @@ class PairView:
 
 @dataclass(frozen=True, slots=True)
 class PairDecision:
-    """What follows: names to cancel, orders to send, whether the pair is over, when to ask again at the latest.
-
-    `unhedged`: lots of the first leg; below 0 more is hedged than was filled. `why`: why nothing more is quoted.
-    """
+    """What follows: names to cancel, orders to send, whether the pair is over, why nothing more is quoted."""
 
     cancel: tuple[str, ...] = ()
     send: tuple[PairOrder, ...] = ()
     over: bool = False
-    due_ns: int = FOREVER_NS
-    unhedged: Fraction = Fraction(0)
     why: str = ""
 
 
@@ -303,21 +288,24 @@ def decide(terms: PairTerms, view: PairView) -> PairDecision:
     """What a pair does now.
 
     >>> a, b = Listing("A", 0.01, 1), Listing("B", 0.01, 1)
-    >>> terms = PairTerms(1, 50, Fraction(1), 0.02, 10, a, b)
+    >>> terms = PairTerms(1, 50, Fraction(1), Fraction(1, 50), 10, a, b)
     >>> one, two = LegBook([(1000, 5)], [(1002, 5)]), LegBook([(999, 30)], [(1001, 30)])
     >>> quote = decide(terms, PairView(0, one, two, {}, [], [])).send
     >>> [(order.role.value, order.lots, order.price) for order in quote]
     [('quote', 10, 1000)]
     """
-    side, ratio, now = terms.side, terms.ratio, view.now_ns
+    side, ratio = terms.side, terms.ratio
     filled = {role: Fraction(view.filled.get(role, 0)) for role in Role}
     open_ = {
         role: sum((o.lots for o in view.orders if o.role is role), Fraction(0)) for role in Role
     }
-    covered = filled[Role.FLATTEN] + (filled[Role.HEDGE] - filled[Role.UNWIND]) / ratio
-    gap = filled[Role.QUOTE] - covered
+    gap = (
+        filled[Role.QUOTE]
+        - filled[Role.FLATTEN]
+        - (filled[Role.HEDGE] - filled[Role.UNWIND]) / ratio
+    )
     since = _oldest(terms, view, gap)
-    waited = 0 if since is None else now - since
+    waited = 0 if since is None else view.now_ns - since
     # What may still be sent, if everything open fills and nothing else of what is open does.
     up = terms.bound - gap - open_[Role.QUOTE] - open_[Role.UNWIND] / ratio
     down = terms.bound + gap - open_[Role.FLATTEN] - open_[Role.HEDGE] / ratio
@@ -376,21 +364,14 @@ def decide(terms: PairTerms, view: PairView) -> PairDecision:
     )
     price, deep = _quote_price(terms, view, most)
     most = min(most, deep)
-    standing = [order for order in view.orders if order.role is Role.QUOTE]
-    wrong = [order for order in standing if order.price != price]
+    wrong = any(order.role is Role.QUOTE and order.price != price for order in view.orders)
     if most < 1 or wrong or open_[Role.QUOTE] > most:
         drop(Role.QUOTE)
     elif 2 * open_[Role.QUOTE] <= most:
         ask(Role.QUOTE, most - open_[Role.QUOTE], price, side)
     hedged = _nearest(gap * ratio) == 0 or (began and _nearest(gap) == 0)
     over = bool(not view.orders and not send and hedged and (left < 1 or view.closing or began))
-    times = (terms.cross_ns, terms.within_ns, terms.within_ns + terms.cross_ns)
-    due = (
-        min([since + ns for ns in times if since + ns > now], default=FOREVER_NS)
-        if since is not None
-        else FOREVER_NS
-    )
-    return PairDecision(tuple(cancel), tuple(send), over, due, gap, why)
+    return PairDecision(tuple(cancel), tuple(send), over, why)
 
 
 def _oldest(terms: PairTerms, view: PairView, gap: Fraction) -> int | None:
@@ -415,7 +396,7 @@ def _loss(terms: PairTerms, view: PairView, gap: Fraction) -> float:
         lots -= qty
     if not touch or gap <= 0:
         return 0.0
-    beyond = terms.spread(paid / gap, touch[0][0]) - Fraction(terms.limit)
+    beyond = terms.spread(paid / gap, touch[0][0]) - terms.limit
     return float(terms.side * beyond * gap * terms.first.lot)
 
 
@@ -446,7 +427,7 @@ def _quote_price(terms: PairTerms, view: PairView, lots: int) -> tuple[int, int]
             break
     if not depth or not facing or (terms.lean and depth < needed):
         return 0, 0
-    exact = (Fraction(terms.limit) + terms.weight * _tick(terms.second) * lean) / _tick(terms.first)
+    exact = (terms.limit + terms.weight * _tick(terms.second) * lean) / _tick(terms.first)
     price = floor(exact) if side > 0 else ceil(exact)
     join = near[0][0] if near else facing[0][0] - side
     price = min(price, join) if side > 0 else max(price, join)

@@ -32,6 +32,7 @@ from tercel.desk.trading.reconciliation.positions import ends
 from tercel.desk.trading.reconciliation.recovery import RecoveryLine
 from tercel.desk.trading.risk.money import HeldPosition, Money
 from tercel.desk.trading.tca.measure import AnalysedCost
+from tercel.desk.trading.tca.pairs import PairCost, pair_costs
 from tercel.desk.trading.tca.summary import CostSummary, sentences, summary
 
 DRAWN = 40
@@ -185,6 +186,11 @@ class DeskCosts:
         """Costs of each parent."""
         return [AnalysedCost.of(entry) for entry in self.entries]
 
+    @property
+    def pairs(self) -> list[PairCost]:
+        """Costs of pairs whose legs are both analysed."""
+        return pair_costs(self.entries)
+
     @cached_property
     def summed(self) -> CostSummary:
         """Costs summed by agent, and over all of them."""
@@ -202,7 +208,7 @@ class DeskCosts:
             path_with_fills,
         )
 
-        rows = self.rows
+        rows, pairs = self.rows, self.pairs
         heads = ("parent", "agent", "side", limit, "quantity", "filled", "unfilled", "refused")
         bps = ("is, bps", "opportunity, bps", "vwap, bps", "twap, bps", "participation", "rested")
         shown = [
@@ -225,6 +231,16 @@ class DeskCosts:
         sections = [
             Section("Agents", "Means by what was filled, bps.", of_agents),
             *([Section("In short", note[1:])] if note[1:] else []),
+            *(
+                [
+                    Section(
+                        "Pairs",
+                        html=plain_table(list(pairs[0]), [list(row.values()) for row in pairs]),
+                    )
+                ]
+                if pairs
+                else []
+            ),
             *more,
             Section("Against benchmarks", figures=[against_benchmarks(rows), markouts(rows)]),
             Section("All parents", html=plain_table([*heads, *bps], shown), folded=True),

@@ -4,10 +4,19 @@ They are asked in the order of `gate.CHECKS`, so that each may rely on those bef
 A limit is the most that passes.
 """
 
+from collections.abc import Mapping
+
 from tercel.core.orders import ONE, PAID_ONE, NewOrder, ReplaceOrder, text
 from tercel.desk.limits.file import DAY_NS, MONEY
 from tercel.desk.limits.quotes import NO_QUOTE
-from tercel.desk.limits.state import NEVER_NS, Denial, InstrumentState, LimitQuery, Scope
+from tercel.desk.limits.state import (
+    NEVER_NS,
+    Denial,
+    InstrumentState,
+    LimitQuery,
+    ParentLimit,
+    Scope,
+)
 
 
 def check_killed(query: LimitQuery) -> Denial | None:
@@ -235,6 +244,58 @@ def check_gross(query: LimitQuery) -> Denial | None:
             gross, limit = money(scope.gross + value), money(scope.gross_value)
             return Denial("GROSS", f"scope={scope.name} gross={gross} limit={limit}")
     return None
+
+
+def check_legged(query: LimitQuery) -> Denial | None:
+    """Maximum value unhedged of an agent's pairs, and of the desk's: open orders of one direction fill, no others.
+
+    A hedge counts by the lots of the legs; an order that leaves nothing more unhedged always may.
+    """
+    pair = query.parent.pair
+    if "hedge" not in pair:
+        return None
+    worst = unhedged(pair)[query.side != pair[""].side] + _in_first(pair, query.parent, query.extra)
+    if worst <= 0:
+        return None
+    others = [
+        (one[""].holding.agent, max(0, *unhedged(one)) * _worth(one))
+        for one in query.gate.pairs()
+        if one is not pair
+    ]
+    value = worst * _worth(pair)
+    for agent, limit in (
+        (query.agent, query.agent.limits.legged_value),
+        (None, query.gate.legged_value),
+    ):
+        used = value + sum(more for who, more in others if agent in (None, who))
+        if used > limit * PAID_ONE:
+            return Denial(
+                "LEGGED", f"{_who(query)} unhedged={money(used)} limit={money(limit * PAID_ONE)}"
+            )
+    return None
+
+
+def unhedged(pair: Mapping[str, ParentLimit]) -> tuple[int, int]:
+    """Most lots of a pair's first leg that may be unhedged, and most that may be hedged too much, 10^-8 of a lot."""
+    more = less = 0
+    for one in pair.values():
+        used = _in_first(pair, one, one.used)
+        filled = _in_first(pair, one, one.used - one.open_qty)
+        up = one.side == pair[""].side
+        more += used if up else -filled
+        less += -filled if up else used
+    return more, less
+
+
+def _in_first(pair: Mapping[str, ParentLimit], one: ParentLimit, qty: int) -> int:
+    """A quantity in lots of the first leg."""
+    first, hedge = pair[""], pair["hedge"]
+    return qty if one.holding is first.holding else qty * first.lots // hedge.lots
+
+
+def _worth(pair: Mapping[str, ParentLimit]) -> int:
+    at = pair[""].holding.instrument
+    return at.mid2 * at.unit * ONE
 
 
 def check_messages(query: LimitQuery) -> Denial | None:

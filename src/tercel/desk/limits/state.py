@@ -286,16 +286,18 @@ class Doubt:
 
 
 class ParentLimit:
-    """A parent's lots as announced to the gate; `used` are those filled or reserved by its children."""
+    """A parent's lots as announced to the gate; `used` are those filled or reserved by its children, `open_qty` those
+    reserved. `pair`: the parents of its pair by what their names add to that of the first leg, which is under ""."""
 
-    __slots__ = ("holding", "lots", "name", "side", "used")
+    __slots__ = ("holding", "lots", "name", "open_qty", "pair", "side", "used")
 
     def __init__(self, name: str, holding: Holding, side: int, lots: int) -> None:
         self.name = name
         self.holding = holding
         self.side = side
         self.lots = lots
-        self.used = 0
+        self.used = self.open_qty = 0
+        self.pair: dict[str, ParentLimit] = {}
 
 
 class OpenOrder:
@@ -407,6 +409,7 @@ class LimitCounts:
     def __init__(self, desk: DeskLimits) -> None:
         self.desk = Scope("desk", desk)
         self.duplicate_ns = desk.duplicate_ns
+        self.legged_value = desk.legged_value
         self.instruments: dict[str, InstrumentState] = {}
         self.agents: dict[str, AgentState] = {}
         self.holdings: dict[tuple[str, str], Holding] = {}
@@ -449,6 +452,7 @@ class LimitCounts:
         still = max(still, 0)
         if still != order.open_qty:
             order.parent.used += still - order.open_qty
+            order.parent.open_qty += still - order.open_qty
             self.reserve(order.holding, order.side, still - order.open_qty)
             self._exposed(order.holding)
             order.open_qty = still
@@ -550,6 +554,14 @@ class LimitCounts:
         self.day_ends_ns = (ns // DAY_NS + 1) * DAY_NS
         for scope in self.scopes():
             scope.begin_day()
+
+    def pairs(self) -> list[dict[str, ParentLimit]]:
+        """Pairs whose first leg is remembered."""
+        return [
+            one.pair
+            for name, one in self.parents.items()
+            if "hedge" in one.pair and one.pair[""] is one
+        ]
 
     def scopes(self) -> "list[Scope]":
         """All scopes: the desk, its agents, its instruments."""

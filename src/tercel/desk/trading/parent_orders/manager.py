@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, Final
 
 from tercel.core.arrays import Float32, Int32, Ints
-from tercel.core.errors import JournalError, OrderError, TapeError, VenueError
+from tercel.core.errors import JournalError, OrderError, TapeError, VenueError, refuse_if
 from tercel.core.messages import Alpha, Posture
 from tercel.core.orders import Command, MarketRows, VenueEvent, ceiled, shown
 from tercel.core.pool import Deadline
@@ -291,6 +291,13 @@ class ParentOrderManager:
             For fewer lots than are filled, a horizon that has passed, or a limit price that is none.
         """
         parent = self.gateway.ledger.parents.may(id_, "amended")
+        refuse_if(
+            parent.pair and lots is not None,
+            "a parent that is no leg of a pair",
+            f"other lots for {id_}",
+            "cancel it, which closes the pair, and ask for another",
+            OrderError,
+        )
         open_ = self.gateway.ledger.open_of(id_) if parent.status == ParentStatus.BY_HAND else 0
         if lots is not None and (
             type(lots) is not int or lots < max(ceiled(parent.filled_qty + open_), 1)

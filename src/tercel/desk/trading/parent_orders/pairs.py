@@ -25,7 +25,6 @@ from tercel.desk.trading.parent_orders.parent import (
 from tercel.desk.trading.risk.cancels import AGAIN_NS, cancels
 from tercel.execution.pairs import (
     LegBook,
-    PairDecision,
     PairOrder,
     PairTerms,
     PairView,
@@ -132,7 +131,7 @@ class PairTrading:
         beside = replace(
             request, id=f"{request.id}{SUFFIX[role]}", instrument=leg, side=side, lots=lots
         )
-        both = [beside, request] if role is Role.HEDGE else [beside]
+        both = [request, beside] if role is Role.HEDGE else [beside]
         for one in both:
             self._manager.admit(one)
         now = self._gateway.venue.now_ns
@@ -182,9 +181,9 @@ class PairTrading:
         ]
         self._gateway.write(arrived)
         decision = decide(terms, view)
-        self.due_ns = min(self.due_ns, decision.due_ns, now + LOOK_NS)
+        self.due_ns = min(self.due_ns, now + LOOK_NS)
         if decision.over and not held:
-            self._end(id_, parents, decision)
+            self._end(id_, parents)
             return
         took = [
             order for orders in live.values() for order in orders if order.root in decision.cancel
@@ -193,9 +192,8 @@ class PairTrading:
         roles = {}
         for order in decision.send:
             if order.role not in parents:
-                self._admit(
-                    terms, first.order, first.pair or {}, order.role, _most(terms, order.role)
-                )
+                most = terms.lots if order.role is Role.FLATTEN else terms.hedge_lots
+                self._admit(terms, first.order, first.pair or {}, order.role, most)
             leg, side = _leg_of(terms, order.role)
             parent = id_ + SUFFIX[order.role]
             name = f"{parent}.{ledger.next_child(parent)}"
@@ -242,13 +240,13 @@ class PairTrading:
         open_ = follower.ready and not follower.halted and opened(hours, now) is not None
         return LegBook(follower.depth(1), follower.depth(-1), open_)
 
-    def _end(self, id_: str, parents: Mapping[Role, ParentOrder], decision: PairDecision) -> None:
+    def _end(self, id_: str, parents: Mapping[Role, ParentOrder]) -> None:
         for one in parents.values():
             if not one.over:
                 called_off = one.status is ParentStatus.CANCELLING
                 self._manager.end(one, "cancelled" if called_off else "done")
         if back := parents.get(Role.FLATTEN):
-            text = f"{back.filled:,} lots of pair {id_} were flattened: {decision.why}"
+            text = f"{back.filled:,} lots of pair {id_}, unhedged too long or at too great a loss, were flattened"
             order = back.order
             self._gateway.alert(
                 "critical", "pair_flattened", text, order.instrument, order.agent, id_
@@ -264,7 +262,3 @@ def _leg_of(terms: PairTerms, role: Role) -> tuple[str, int]:
     """Instrument and side of the orders of a role."""
     leg = terms.first if role in (Role.QUOTE, Role.FLATTEN) else terms.second
     return leg.instrument, terms.side * (1 if role in (Role.QUOTE, Role.UNWIND) else -1)
-
-
-def _most(terms: PairTerms, role: Role) -> int:
-    return terms.lots if role is Role.FLATTEN else terms.hedge_lots
