@@ -89,6 +89,12 @@ class Desk:
         rows = self.exchange.snapshot(LEGS[leg]).rows
         return LegBook(*(_levels(rows[rows[:, M_SIDE] == side], side) for side in (1, -1)))
 
+    def within(self, price: int) -> bool:
+        """Whether the spread is within its limit, the first leg at a price and the hedge at its touch."""
+        facing = self.book(1).facing(-self.terms.side)
+        over = self.terms.spread(price, facing[0][0]) - self.terms.limit if facing else 1
+        return self.terms.side * over <= 0 if facing else False
+
     def mids(self) -> list[float]:
         """Mids of both legs, price units."""
         books = [self.book(leg) for leg in (0, 1)]
@@ -186,32 +192,30 @@ def by_pair(desk: Desk, share: float) -> None:
 
 
 def by_quote(desk: Desk, share: float) -> None:
-    """First leg at the touch of its side, as many lots as the pair's bound; each fill is hedged at the market; no lean."""
+    """First leg at the touch of its side while the spread is within its limit there, as many lots as the pair's bound; each
+    fill is hedged at the market; no lean on depth."""
     desk.send(Role.HEDGE, desk.owed())
-    book, side = desk.book(0), desk.terms.side
-    near = book.facing(-side)
-    if not near:
-        return
-    stale = [
-        name
-        for name, one in desk.orders.items()
-        if one.role is Role.QUOTE and one.price != near[0][0]
-    ]
-    desk.cancel(stale)
-    if not desk.working(Role.QUOTE):
+    near = desk.book(0).facing(-desk.terms.side)
+    price = near[0][0] if near and desk.within(near[0][0]) else None
+    desk.cancel(
+        [n for n, one in desk.orders.items() if one.role is Role.QUOTE and one.price != price]
+    )
+    if price is not None and not desk.working(Role.QUOTE):
         left = desk.terms.lots - desk.filled(Role.QUOTE)
-        desk.send(Role.QUOTE, min(left, desk.terms.bound), near[0][0])
+        desk.send(Role.QUOTE, min(left, desk.terms.bound), price)
 
 
 def by_slices(desk: Desk, share: float) -> None:
-    """Both legs at the market, in twelve equal slices through the horizon."""
+    """Both legs at the market in twelve equal slices through the horizon, each as soon as the spread is within its limit."""
     due = round(desk.terms.lots * min(1.0, (1 + int(12 * share)) / 12))
-    desk.send(Role.QUOTE, due - desk.filled(Role.QUOTE) - desk.working(Role.QUOTE))
+    facing = desk.book(0).facing(desk.terms.side)
+    if facing and desk.within(facing[0][0]):
+        desk.send(Role.QUOTE, due - desk.filled(Role.QUOTE) - desk.working(Role.QUOTE))
     desk.send(Role.HEDGE, desk.owed())
 
 
 def at_once(desk: Desk, share: float) -> None:
-    """Both legs at the market at arrival."""
+    """Both legs at the market at arrival, whatever the spread."""
     desk.send(Role.QUOTE, desk.terms.lots - desk.filled(Role.QUOTE) - desk.working(Role.QUOTE))
     desk.send(Role.HEDGE, desk.owed())
 

@@ -251,7 +251,7 @@ def check_legged(query: LimitQuery) -> Denial | None:
 
     A hedge counts by the lots of the legs; an order that leaves nothing more unhedged always may.
     """
-    pair = query.parent.pair
+    pair = query.parent.first.pair
     if "hedge" not in pair:
         return None
     worst = unhedged(pair)[query.side != pair[""].side] + _in_first(pair, query.parent, query.extra)

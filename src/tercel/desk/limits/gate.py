@@ -193,7 +193,7 @@ class LimitGate(ReportedCounts):
             first = self.parents.get(base)
             if first is not None and first.holding.agent is holding.agent and role in PAIRED:
                 first.pair.update({"": first, role: mine})
-                mine.pair = first.pair
+                mine.first = first
         elif known.holding is not holding or known.side != side or known.lots != lots:
             raise OrderError(
                 "a new name for a new parent",

@@ -287,9 +287,9 @@ class Doubt:
 
 class ParentLimit:
     """A parent's lots as announced to the gate; `used` are those filled or reserved by its children, `open_qty` those
-    reserved. `pair`: the parents of its pair by what their names add to that of the first leg, which is under ""."""
+    reserved. Of a pair: `first` is the first leg, whose `pair` has all parents by what their names add to its own."""
 
-    __slots__ = ("holding", "lots", "name", "open_qty", "pair", "side", "used")
+    __slots__ = ("first", "holding", "lots", "name", "open_qty", "pair", "side", "used")
 
     def __init__(self, name: str, holding: Holding, side: int, lots: int) -> None:
         self.name = name
@@ -297,6 +297,7 @@ class ParentLimit:
         self.side = side
         self.lots = lots
         self.used = self.open_qty = 0
+        self.first = self
         self.pair: dict[str, ParentLimit] = {}
 
 
@@ -557,11 +558,7 @@ class LimitCounts:
 
     def pairs(self) -> list[dict[str, ParentLimit]]:
         """Pairs whose first leg is remembered."""
-        return [
-            one.pair
-            for name, one in self.parents.items()
-            if "hedge" in one.pair and one.pair[""] is one
-        ]
+        return [one.pair for one in self.parents.values() if "hedge" in one.pair]
 
     def scopes(self) -> "list[Scope]":
         """All scopes: the desk, its agents, its instruments."""
