@@ -82,14 +82,17 @@ class PairTerms:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be hedged."""
-        one, two = self.first, self.second
         least = ceil(1 + _HALF / self.ratio) if self.ratio > 0 else 1
         wrong = (
-            (one.instrument == two.instrument, "two legs", f"{one.instrument} twice"),
             (
-                one.currency and two.currency and one.currency != two.currency,
+                self.first.instrument == self.second.instrument,
+                "two legs",
+                f"{self.first.instrument} twice",
+            ),
+            (
+                "" != self.first.currency != self.second.currency != "",
                 "legs in one currency, as a spread has no price across currencies",
-                f"{one.instrument} in {one.currency}, {two.instrument} in {two.currency}",
+                f"{self.first.currency} and {self.second.currency}",
             ),
             (self.side not in (1, -1), "side +1 or -1", self.side),
             (not 0 < self.lots <= MOST_LOTS, f"lots above 0, at most {MOST_LOTS}", self.lots),
@@ -294,7 +297,8 @@ def decide(terms: PairTerms, view: PairView) -> PairDecision:
     >>> [(order.role.value, order.lots, order.price) for order in quote]
     [('quote', 10, 1000)]
     """
-    side, ratio = terms.side, terms.ratio
+    side = terms.side
+    ratio = terms.ratio
     filled = {role: Fraction(view.filled.get(role, 0)) for role in Role}
     open_ = {
         role: sum((o.lots for o in view.orders if o.role is role), Fraction(0)) for role in Role
@@ -304,13 +308,16 @@ def decide(terms: PairTerms, view: PairView) -> PairDecision:
         - filled[Role.FLATTEN]
         - (filled[Role.HEDGE] - filled[Role.UNWIND]) / ratio
     )
-    since = _oldest(terms, view, gap)
+    since, paid = _newest(terms, view, gap)
     waited = 0 if since is None else view.now_ns - since
     # What may still be sent, if everything open fills and nothing else of what is open does.
     up = terms.bound - gap - open_[Role.QUOTE] - open_[Role.UNWIND] / ratio
     down = terms.bound + gap - open_[Role.FLATTEN] - open_[Role.HEDGE] / ratio
     began = filled[Role.FLATTEN] > 0 or open_[Role.FLATTEN] > 0
-    lost = _loss(terms, view, gap) > terms.loss
+    touch = view.second.facing(-side)
+    # What the unhedged lots come to beyond the limit if they are hedged now.
+    beyond = terms.spread(paid / gap, touch[0][0]) - terms.limit if touch and gap > 0 else 0
+    lost = side * beyond * gap * terms.first.lot > terms.loss
     late = waited >= terms.within_ns
     taking_back = (late or lost or began) and _nearest(gap) >= 1
     crossing = waited >= terms.cross_ns
@@ -352,7 +359,6 @@ def decide(terms: PairTerms, view: PairView) -> PairDecision:
         owed = _nearest((gap - open_[Role.FLATTEN]) * ratio) - open_[Role.HEDGE]
         if crossing:
             drop(Role.HEDGE, price=True)
-        touch = view.second.facing(-side)
         limit = max(touch[0][0] - side * terms.pay_up, 1) if touch else 1
         ask(Role.HEDGE, owed, None if crossing else limit, -side)
 
@@ -374,30 +380,19 @@ def decide(terms: PairTerms, view: PairView) -> PairDecision:
     return PairDecision(tuple(cancel), tuple(send), over, why)
 
 
-def _oldest(terms: PairTerms, view: PairView, gap: Fraction) -> int | None:
-    """When the oldest fill was booked of which a lot of the hedge is missing."""
-    found = None
+def _newest(terms: PairTerms, view: PairView, gap: Fraction) -> tuple[int | None, Fraction]:
+    """When the oldest fill was booked of which a lot of the hedge is missing, and ticks times lots of the unhedged lots,
+    which are those that filled last."""
+    since = None
+    paid = Fraction(0)
     for fill in reversed(view.fills):
-        if _nearest(gap * terms.ratio) < 1:
+        if gap <= 0:
             break
-        found = fill.ns
-        gap -= Fraction(fill.qty, view.one)
-    return found
-
-
-def _loss(terms: PairTerms, view: PairView, gap: Fraction) -> float:
-    """What the spread of the unhedged lots comes to beyond its limit if they are hedged now."""
-    touch, paid, lots = view.second.facing(-terms.side), Fraction(0), gap
-    for fill in reversed(view.fills):
-        if lots <= 0:
-            break
-        qty = min(Fraction(fill.qty, view.one), lots)
-        paid += Fraction(fill.px, view.one) * qty
-        lots -= qty
-    if not touch or gap <= 0:
-        return 0.0
-    beyond = terms.spread(paid / gap, touch[0][0]) - terms.limit
-    return float(terms.side * beyond * gap * terms.first.lot)
+        since = fill.ns if _nearest(gap * terms.ratio) >= 1 else since
+        lots = min(Fraction(fill.qty, view.one), gap)
+        paid += Fraction(fill.px, view.one) * lots
+        gap -= lots
+    return since, paid
 
 
 def _why(terms: PairTerms, view: PairView, late: bool, lost: bool, began: bool) -> str:
@@ -418,17 +413,17 @@ def _quote_price(terms: PairTerms, view: PairView, lots: int) -> tuple[int, int]
 
     The hedge is reckoned at the level that fills the lean quantity; the quote joins the touch of its side at best.
     """
-    side, needed = terms.side, terms.lean or ceil(max(lots, 0) * terms.ratio)
-    near, facing = view.first.facing(-side), view.first.facing(side)
-    depth, lean = 0, 0
-    for lean, shown in view.second.facing(-side):  # noqa: B007
+    needed = terms.lean or ceil(max(lots, 0) * terms.ratio)
+    depth = lean = 0
+    for lean, shown in view.second.facing(-terms.side):  # noqa: B007
         depth += shown
         if depth >= needed:
             break
+    facing = view.first.facing(terms.side)
     if not depth or not facing or (terms.lean and depth < needed):
         return 0, 0
     exact = (terms.limit + terms.weight * _tick(terms.second) * lean) / _tick(terms.first)
-    price = floor(exact) if side > 0 else ceil(exact)
-    join = near[0][0] if near else facing[0][0] - side
-    price = min(price, join) if side > 0 else max(price, join)
+    near = view.first.facing(-terms.side) or [(facing[0][0] - terms.side, 0)]
+    # The floor of what the side may pay: for a sell that is the ceiling.
+    price = terms.side * min(floor(terms.side * exact), terms.side * near[0][0])
     return (price, lots if terms.lean else floor(depth / terms.ratio)) if price >= 1 else (0, 0)

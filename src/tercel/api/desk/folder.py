@@ -208,7 +208,7 @@ class DeskCosts:
             path_with_fills,
         )
 
-        rows, pairs = self.rows, self.pairs
+        rows = self.rows
         heads = ("parent", "agent", "side", limit, "quantity", "filled", "unfilled", "refused")
         bps = ("is, bps", "opportunity, bps", "vwap, bps", "twap, bps", "participation", "rested")
         shown = [
@@ -232,14 +232,10 @@ class DeskCosts:
             Section("Agents", "Means by what was filled, bps.", of_agents),
             *([Section("In short", note[1:])] if note[1:] else []),
             *(
-                [
-                    Section(
-                        "Pairs",
-                        html=plain_table(list(pairs[0]), [list(row.values()) for row in pairs]),
-                    )
-                ]
-                if pairs
-                else []
+                Section(
+                    "Pairs", html=plain_table(list(one), [list(row.values()) for row in self.pairs])
+                )
+                for one in self.pairs[:1]
             ),
             *more,
             Section("Against benchmarks", figures=[against_benchmarks(rows), markouts(rows)]),

@@ -4,8 +4,6 @@ They are asked in the order of `gate.CHECKS`, so that each may rely on those bef
 A limit is the most that passes.
 """
 
-from collections.abc import Mapping
-
 from tercel.core.orders import ONE, PAID_ONE, NewOrder, ReplaceOrder, text
 from tercel.desk.limits.file import DAY_NS, MONEY
 from tercel.desk.limits.quotes import NO_QUOTE
@@ -251,23 +249,22 @@ def check_legged(query: LimitQuery) -> Denial | None:
 
     A hedge counts by the lots of the legs; an order that leaves nothing more unhedged always may.
     """
-    pair = query.parent.first.pair
-    if "hedge" not in pair:
+    first = query.parent.first
+    if len(first.legs) < 2:
         return None
-    worst = unhedged(pair)[query.side != pair[""].side] + _in_first(pair, query.parent, query.extra)
+    worst = unhedged(first)[query.side != first.side] + _in_first(query.parent, query.extra)
     if worst <= 0:
         return None
     others = [
-        (one[""].holding.agent, max(0, *unhedged(one)) * _worth(one))
+        (one.holding.agent, max(0, *unhedged(one)) * _worth(one))
         for one in query.gate.pairs()
-        if one is not pair
+        if one is not first
     ]
-    value = worst * _worth(pair)
     for agent, limit in (
         (query.agent, query.agent.limits.legged_value),
         (None, query.gate.legged_value),
     ):
-        used = value + sum(more for who, more in others if agent in (None, who))
+        used = worst * _worth(first) + sum(more for who, more in others if agent in (None, who))
         if used > limit * PAID_ONE:
             return Denial(
                 "LEGGED", f"{_who(query)} unhedged={money(used)} limit={money(limit * PAID_ONE)}"
@@ -275,26 +272,25 @@ def check_legged(query: LimitQuery) -> Denial | None:
     return None
 
 
-def unhedged(pair: Mapping[str, ParentLimit]) -> tuple[int, int]:
+def unhedged(first: ParentLimit) -> tuple[int, int]:
     """Most lots of a pair's first leg that may be unhedged, and most that may be hedged too much, 10^-8 of a lot."""
     more = less = 0
-    for one in pair.values():
-        used = _in_first(pair, one, one.used)
-        filled = _in_first(pair, one, one.used - one.open_qty)
-        up = one.side == pair[""].side
-        more += used if up else -filled
-        less += -filled if up else used
+    for one in first.legs:
+        used = _in_first(one, one.used)
+        filled = _in_first(one, one.used - one.open_qty)
+        more += used if one.side == first.side else -filled
+        less += -filled if one.side == first.side else used
     return more, less
 
 
-def _in_first(pair: Mapping[str, ParentLimit], one: ParentLimit, qty: int) -> int:
+def _in_first(one: ParentLimit, qty: int) -> int:
     """A quantity in lots of the first leg."""
-    first, hedge = pair[""], pair["hedge"]
+    first, hedge, *_ = one.first.legs
     return qty if one.holding is first.holding else qty * first.lots // hedge.lots
 
 
-def _worth(pair: Mapping[str, ParentLimit]) -> int:
-    at = pair[""].holding.instrument
+def _worth(first: ParentLimit) -> int:
+    at = first.holding.instrument
     return at.mid2 * at.unit * ONE
 
 

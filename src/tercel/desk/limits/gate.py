@@ -192,7 +192,7 @@ class LimitGate(ReportedCounts):
             base, _, role = name.rpartition("-")
             first = self.parents.get(base)
             if first is not None and first.holding.agent is holding.agent and role in PAIRED:
-                first.pair.update({"": first, role: mine})
+                first.legs.append(mine)
                 mine.first = first
         elif known.holding is not holding or known.side != side or known.lots != lots:
             raise OrderError(

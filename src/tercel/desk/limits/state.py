@@ -287,9 +287,9 @@ class Doubt:
 
 class ParentLimit:
     """A parent's lots as announced to the gate; `used` are those filled or reserved by its children, `open_qty` those
-    reserved. Of a pair: `first` is the first leg, whose `pair` has all parents by what their names add to its own."""
+    reserved. Of a pair: `first` is the first leg, whose `legs` are all parents, itself and the hedge before others."""
 
-    __slots__ = ("first", "holding", "lots", "name", "open_qty", "pair", "side", "used")
+    __slots__ = ("first", "holding", "legs", "lots", "name", "open_qty", "side", "used")
 
     def __init__(self, name: str, holding: Holding, side: int, lots: int) -> None:
         self.name = name
@@ -298,7 +298,7 @@ class ParentLimit:
         self.lots = lots
         self.used = self.open_qty = 0
         self.first = self
-        self.pair: dict[str, ParentLimit] = {}
+        self.legs = [self]
 
 
 class OpenOrder:
@@ -556,9 +556,9 @@ class LimitCounts:
         for scope in self.scopes():
             scope.begin_day()
 
-    def pairs(self) -> list[dict[str, ParentLimit]]:
-        """Pairs whose first leg is remembered."""
-        return [one.pair for one in self.parents.values() if "hedge" in one.pair]
+    def pairs(self) -> list[ParentLimit]:
+        """First legs of pairs."""
+        return [one for one in self.parents.values() if len(one.legs) > 1]
 
     def scopes(self) -> "list[Scope]":
         """All scopes: the desk, its agents, its instruments."""

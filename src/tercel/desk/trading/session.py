@@ -513,7 +513,7 @@ class Session:
         }
         of_agent = {"pause_agent": suspend_agent, "resume_agent": resume_agent}
         acts: dict[str, Callable[[], object]] = {
-            "submit": lambda: self._submit(dict(said.body), number),
+            "submit": lambda: self._submit(said.body, number),
             "limits": lambda: self.keeper.obey(said),
             "settle": lambda: self._take(self.positions.settle(said)),
         }
@@ -531,12 +531,12 @@ class Session:
                 f"one of {', '.join((*acts, *of_parent, *of_agent))}, own_alert",
             )
 
-    def _submit(self, body: dict[str, Any], number: int) -> None:
-        pair = body.pop("pair", None)
-        if pair is None:
-            self.accept(self.request(body), operator=number)
+    def _submit(self, body: Mapping[str, Any], number: int) -> None:
+        request = self.request({key: value for key, value in body.items() if key != "pair"})
+        if (pair := body.get("pair")) is None:
+            self.accept(request, operator=number)
         else:
-            self.pairs.accept(self.request(body), pair, number)
+            self.pairs.accept(request, pair, number)
 
     # -- stopping ------------------------------------------------------------------------------------------------
 

@@ -66,7 +66,7 @@ class PairTrading:
         """When a pair is to be looked at next, at the latest."""
         parents = self._gateway.ledger.parents
         for one in parents.open():
-            if one.pair and (first := parents.get(one.pair["of"])) is not None:
+            if one.pair and (first := parents.get(one.pair.get("of", ""))) is not None:
                 self._terms[first.id] = self._read(first.order, one.pair)
 
     def accept(
@@ -90,7 +90,7 @@ class PairTrading:
             request.limit_price is not None,
             "a pair, which has the limit of its spread",
             f"a limit price {request.limit_price}",
-            "leave --limit-price out",
+            "leave the limit price out",
             OrderError,
         )
         body = {**asked, "of": request.id}
@@ -152,8 +152,10 @@ class PairTrading:
                 self._work(id_, terms, parents)
 
     def _work(self, id_: str, terms: PairTerms, parents: dict[Role, ParentOrder]) -> None:
-        ledger, now = self._gateway.ledger, self._gateway.venue.now_ns
-        first, held = parents[Role.QUOTE], bool(ledger.held(parents[Role.QUOTE].order.agent))
+        ledger = self._gateway.ledger
+        now = self._gateway.venue.now_ns
+        first = parents[Role.QUOTE]
+        held = bool(ledger.held(first.order.agent))
         live = {role: ledger.orders.live(parent=one.id) for role, one in parents.items()}
         view = PairView(
             now,

@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from fractions import Fraction
 from math import nan
+from operator import itemgetter
 
 import numpy as np
 
@@ -21,6 +22,7 @@ from tercel.core.orders import ONE
 from tercel.core.ports import Entry
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.desk.trading.journal.blobs import unpack
+from tercel.desk.trading.tca.measure import AnalysedCost
 
 PairCost = dict[str, float | str]
 """`pair`, `side`; lots `filled`, `unfilled`, `hedged` (of the second leg), `flattened`; spreads `arrival`, `paid`,
@@ -31,48 +33,58 @@ def pair_costs(entries: Iterable[Entry]) -> list[PairCost]:
     """Costs of pairs of which both legs are analysed, from the last analysis of each parent."""
     legs: dict[str, dict[str, Entry]] = defaultdict(dict)
     for entry in entries:
-        if (pair := entry.body.get("pair")) is not None:
-            legs[pair["of"]][entry.parent.removeprefix(pair["of"])] = entry
-    return [_cost(of, found) for of, found in legs.items() if {"", "-hedge"} <= found.keys()]
+        if pair := entry.body.get("pair"):
+            first = str(pair.get("of"))
+            legs[first][entry.parent.removeprefix(first)] = entry
+    return [
+        _cost(found, first, hedge)
+        for found in legs.values()
+        if (first := found.get("")) and (hedge := found.get("-hedge"))
+    ]
 
 
-def _cost(of: str, found: dict[str, Entry]) -> PairCost:
-    first, hedge = (found[name].body for name in ("", "-hedge"))
-    pair, side = first["pair"], first["side"]
-    weight = float(Fraction(str(pair.get("ratio", "1")))) * hedge["pair"]["lot"] / pair["lot"]
-    (one, mids), (two, hedge_mids) = (_leg(found[name]) for name in ("", "-hedge"))
-    began, hedge_began = float(mids[0, 1]), float(hedge_mids[0, 1])
-    whole = side * _above(one, began), -side * _above(two, hedge_began)
-    half = side * _above(one, one[3]), -side * _above(two, two[3])
+def _cost(found: dict[str, Entry], first: Entry, hedge: Entry) -> PairCost:
+    mine = AnalysedCost.of(first)
+    its = AnalysedCost.of(hedge)
+    pair = first.body.get("pair", {})
+    weight = float(Fraction(str(pair.get("ratio", "1")))) * _units(hedge)[1] / _units(first)[1]
+    one, mids = _leg(first)
+    two, hedge_mids = _leg(hedge)
+    at_arrival = _above(one, mids[0, 1]), -_above(two, hedge_mids[0, 1])
+    halves = _above(one, one[3]), -_above(two, two[3])
     moved, waited = _legging(one, two, hedge_mids, weight)
     average = [_above(leg, 0.0) / (leg[2].sum() or nan) for leg in (one, two)]
     flattened = found.get("-flatten")
     return {
-        "pair": of,
-        "side": side,
-        "filled": first["filled"],
-        "unfilled": first["unfilled"],
-        "hedged": hedge["filled"],
-        "flattened": 0 if flattened is None else flattened.body["filled"],
-        "arrival": began - weight * hedge_began,
+        "pair": first.parent,
+        "side": mine.side,
+        "filled": mine.filled,
+        "unfilled": mine.unfilled,
+        "hedged": its.filled,
+        "flattened": AnalysedCost.of(flattened).filled if flattened else 0,
+        "arrival": float(mids[0, 1] - weight * hedge_mids[0, 1]),
         "paid": float(average[0] - weight * average[1]),
-        "limit": float(pair["spread"]),
-        "first": whole[0],
-        "second": whole[1],
-        "half_first": half[0],
-        "half_second": half[1],
-        "legging": -side * moved,
-        "moved": sum(whole) - sum(half) + side * moved,
+        "limit": float(pair.get("spread", nan)),
+        "first": mine.side * at_arrival[0],
+        "second": mine.side * at_arrival[1],
+        "half_first": mine.side * halves[0],
+        "half_second": mine.side * halves[1],
+        "legging": -mine.side * moved,
+        "moved": mine.side * (sum(at_arrival) - sum(halves) + moved),
         "unhedged_s": waited,
     }
 
 
+def _units(entry: Entry) -> tuple[float, int]:
+    """Price units of a tick, and shares of a lot."""
+    return itemgetter("tick", "lot")(entry.body.get("pair", {}))
+
+
 def _leg(entry: Entry) -> tuple[Floats, Floats]:
     """Times, prices, shares and mids of a leg's fills, (4, f), and its times and mids, (m, 2); prices in price units."""
-    tick, lot = entry.body["pair"]["tick"], entry.body["pair"]["lot"]
-    arrays = unpack(entry.blob)
-    units = (1, tick / ONE, lot / ONE, tick / 2)
-    return (arrays["executions"][:, :4] * units).T, arrays["mids"] * (1, tick / 2)
+    tick, lot = _units(entry)
+    fills, mids = itemgetter("executions", "mids")(unpack(entry.blob))
+    return (fills[:, :4] * (1, tick / ONE, lot / ONE, tick / 2)).T, mids * (1, tick / 2)
 
 
 def _above(leg: Floats, against: Floats | float) -> float:
@@ -82,7 +94,8 @@ def _above(leg: Floats, against: Floats | float) -> float:
 
 def _legging(first: Floats, hedge: Floats, mids: Floats, weight: float) -> tuple[float, float]:
     """What the hedge leg's mid moved from each fill to its hedge, times shares; mean seconds between them."""
-    needed, given = np.cumsum(first[2] * weight), np.cumsum(hedge[2])
+    needed = np.cumsum(first[2] * weight)
+    given = np.cumsum(hedge[2])
     ends = np.union1d(needed, given)
     ends = ends[ends <= min(needed[-1:].sum(), given[-1:].sum()) + 1e-9]
     shares = np.diff(ends, prepend=0.0)
