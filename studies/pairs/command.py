@@ -42,14 +42,20 @@ def measure(
         for rule, worked in found.items():
             costs = [one.cost_bps for one in worked]
             less = [a - b for a, b in zip(pair, costs, strict=True)]
-            rows.append(
-                {"room": room, "rule": rule}
-                | dict(zip(("cost_bps", "cost_se"), mean_of(costs), strict=True))
-                | dict(zip(("pair_less_bps", "pair_less_se"), mean_of(less), strict=True))
-                | {"left": float(np.mean([one.left for one in worked]))}
-                | {"worst": float(max(one.worst for one in worked))}
-                | {"flattened": sum(one.flattened for one in worked)}
-            )
+            cost, cost_se = mean_of(costs)
+            pair_less, pair_less_se = mean_of(less)
+            row: Row = {
+                "room": room,
+                "rule": rule,
+                "cost_bps": cost,
+                "cost_se": cost_se,
+                "pair_less_bps": pair_less,
+                "pair_less_se": pair_less_se,
+                "left": float(np.mean([one.left for one in worked])),
+                "worst": float(max(one.worst for one in worked)),
+                "flattened": sum(one.flattened for one in worked),
+            }
+            rows.append(row)
     return rows
 
 

@@ -87,7 +87,8 @@ class Desk:
     def book(self, leg: int) -> LegBook:
         """Depth of a leg, own orders included, as the market data show it."""
         rows = self.exchange.snapshot(LEGS[leg]).rows
-        return LegBook(*(_levels(rows[rows[:, M_SIDE] == side], side) for side in (1, -1)))
+        bids, asks = (_levels(rows[rows[:, M_SIDE] == side], side) for side in (1, -1))
+        return LegBook(bids, asks)
 
     def within(self, price: int) -> bool:
         """Whether the spread is within its limit, the first leg at a price and the hedge at its touch."""
@@ -294,9 +295,9 @@ def episode(
     worst = 0.0
     while exchange.now_ns < ends:
         desk.hear(exchange.step(min(exchange.now_ns + LOOK_NS, ends)))
-        gap = desk.filled(Role.QUOTE) - desk.filled(Role.FLATTEN)
-        gap -= (desk.filled(Role.HEDGE) - desk.filled(Role.UNWIND)) / ratio
-        worst = max(worst, abs(gap))
+        hedged = (desk.filled(Role.HEDGE) - desk.filled(Role.UNWIND)) / ratio
+        gap = desk.filled(Role.QUOTE) - desk.filled(Role.FLATTEN) - hedged
+        worst = max(worst, float(abs(gap)))
         work(desk, (exchange.now_ns - began) / (ends - began))
     desk.cancel(list(desk.orders))
     left = desk.terms.lots - desk.filled(Role.QUOTE) + desk.filled(Role.FLATTEN)
@@ -305,6 +306,6 @@ def episode(
         if not desk.orders:
             held = desk.filled(Role.QUOTE) - desk.filled(Role.FLATTEN)
             desk.send(Role.QUOTE, desk.terms.lots - held)
-            hedged = desk.filled(Role.HEDGE) - desk.filled(Role.UNWIND)
-            desk.send(Role.HEDGE, desk.terms.hedge_lots - hedged)
+            mine = desk.filled(Role.HEDGE) - desk.filled(Role.UNWIND)
+            desk.send(Role.HEDGE, desk.terms.hedge_lots - mine)
     return Episode(desk.cost_bps(mids), worst, left, desk.filled(Role.FLATTEN))

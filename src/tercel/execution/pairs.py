@@ -347,10 +347,9 @@ def decide(terms: PairTerms, view: PairView) -> PairDecision:
 
     if taking_back:
         drop(Role.HEDGE)
-        # A hedge whose cancel is not confirmed may still fill, until it has had its time for that as well.
-        sure = open_[Role.HEDGE] == 0 or waited >= terms.within_ns + terms.cross_ns
-        rest = gap - open_[Role.FLATTEN] - (0 if sure else open_[Role.HEDGE] / ratio)
-        ask(Role.FLATTEN, _nearest(rest), None, -side)
+        # Quotes and hedges whose cancels are not confirmed may still fill, or meet what is sent now: they have their time.
+        if open_[Role.HEDGE] + open_[Role.QUOTE] == 0 or waited >= terms.within_ns + terms.cross_ns:
+            ask(Role.FLATTEN, _nearest(gap - open_[Role.FLATTEN]), None, -side)
     elif excess >= 1:
         drop(Role.HEDGE)
         drop(Role.QUOTE)
@@ -366,7 +365,7 @@ def decide(terms: PairTerms, view: PairView) -> PairDecision:
     most = (
         0
         if why or excess >= 1
-        else floor(min(left, terms.bound - max(gap, 0) - open_[Role.UNWIND] / ratio))
+        else floor(min(left, terms.bound - max(gap, Fraction(0)) - open_[Role.UNWIND] / ratio))
     )
     price, deep = _quote_price(terms, view, most)
     most = min(most, deep)

@@ -138,6 +138,15 @@ class ParentOrderManager:
         UnknownNameError
             For a strategy that does not exist.
         """
+        self.must_trade(request.agent)
+        of = self.gateway.ledger.parents.get(request.id.rpartition("-")[0])
+        refuse_if(
+            of is not None and of.pair,
+            "an id that is not that of a pair's parent",
+            request.id,
+            "choose another",
+            OrderError,
+        )
         works = self.admit(request, strategy)
         self.gateway.write([accepted(request, self._now, model_of(works), operator)])
         if strategy is not None:
@@ -161,7 +170,6 @@ class ParentOrderManager:
             )
         self.follow(request.instrument)
         works = strategy or self._strategies(request.strategy, request.instrument)
-        self.must_trade(request.agent)
         with self.gateway.lock:
             self.gateway.limits.parent(
                 request.id, request.instrument, request.agent, request.side, request.lots

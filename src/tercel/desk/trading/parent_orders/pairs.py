@@ -62,12 +62,12 @@ class PairTrading:
         """Until when nothing is sent of a role whose last order was refused."""
         self._last: dict[tuple[str, Role], str] = {}
         """The last order sent."""
-        self.due_ns = self._gateway.venue.now_ns
-        """When a pair is to be looked at next, at the latest."""
         parents = self._gateway.ledger.parents
         for one in parents.open():
             if one.pair and (first := parents.get(one.pair.get("of", ""))) is not None:
                 self._terms[first.id] = self._read(first.order, one.pair)
+        self.due_ns = self._gateway.venue.now_ns if self._terms else FOREVER_NS
+        """When a pair is to be looked at next, at the latest."""
 
     def accept(
         self, request: ParentRequest, asked: Mapping[str, Any], operator: int | None
@@ -93,11 +93,22 @@ class PairTrading:
             "leave the limit price out",
             OrderError,
         )
+        self._manager.must_trade(request.agent)
+        refuse_if(
+            any(self._gateway.ledger.used(request.id + suffix) for suffix in SUFFIX.values()),
+            "new ids for a new pair",
+            f"{request.id}, or one that begins with it, which was used",
+            "choose another",
+            OrderError,
+        )
         body = {**asked, "of": request.id}
         terms = self._read(request, body)
-        limits = self._gateway.limits.limits
         names = terms.first.instrument, terms.second.instrument
-        hours = [of.hours for name in names if (of := limits.of_instrument(name)) is not None]
+        hours = [
+            of.hours
+            for name in names
+            if (of := self._gateway.limits.limits.of_instrument(name)) is not None
+        ]
         refuse_if(
             len(hours) == len(names) and not overlap(*hours),
             "legs that trade at the same hours",
@@ -175,22 +186,27 @@ class PairTrading:
             frozenset(role for role in Role if self._waits(id_, role, parents.get(role))),
             ONE,
         )
-        arrived = [
-            entry
-            for role, one in parents.items()
-            if not one.arrival_ns and not one.over and view.first.asks and view.second.asks
-            for entry in self._manual.arrive(one)[0]
-        ]
-        self._gateway.write(arrived)
+        legs = (terms.first.instrument, terms.second.instrument)
+        if all(self._manager.follow(leg).mid2 for leg in legs):
+            arriving = [one for one in parents.values() if not one.arrival_ns and not one.over]
+            self._gateway.write(
+                [entry for one in arriving for entry in self._manual.arrive(one)[0]]
+            )
         decision = decide(terms, view)
         self.due_ns = min(self.due_ns, now + LOOK_NS)
         if decision.over and not held:
             self._end(id_, parents)
             return
-        took = [
-            order for orders in live.values() for order in orders if order.root in decision.cancel
-        ]
-        commands = cancels(self._gateway, took, self._name)
+        commands = cancels(
+            self._gateway,
+            [
+                order
+                for orders in live.values()
+                for order in orders
+                if order.root in decision.cancel
+            ],
+            self._name,
+        )
         roles = {}
         for order in decision.send:
             if order.role not in parents:
@@ -226,11 +242,13 @@ class PairTrading:
     def _waits(self, id_: str, role: Role, parent: ParentOrder | None) -> bool:
         """Whether nothing of a role may be sent: its parent was taken away, or its last order came to nothing."""
         last = self._gateway.ledger.orders.get(self._last.get((id_, role), ""))
-        if last is not None and last.done and not last.cum_qty:
-            if last.price is None or last.base is OrdStatus.REJECTED:
-                self._quiet[id_, role] = max(
-                    self._quiet.get((id_, role), 0), last.last_ns + AGAIN_NS
-                )
+        if (
+            last is not None
+            and last.done
+            and not last.cum_qty
+            and (last.price is None or last.base is OrdStatus.REJECTED)
+        ):
+            self._quiet[id_, role] = max(self._quiet.get((id_, role), 0), last.last_ns + AGAIN_NS)
         refused = self._quiet.get((id_, role), 0) > self._gateway.venue.now_ns
         return refused or (parent is not None and not _works(parent))
 

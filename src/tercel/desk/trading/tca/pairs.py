@@ -34,8 +34,8 @@ def pair_costs(entries: Iterable[Entry]) -> list[PairCost]:
     legs: dict[str, dict[str, Entry]] = defaultdict(dict)
     for entry in entries:
         if pair := entry.body.get("pair"):
-            first = str(pair.get("of"))
-            legs[first][entry.parent.removeprefix(first)] = entry
+            of = str(pair.get("of"))
+            legs[of][entry.parent.removeprefix(of)] = entry
     return [
         _cost(found, first, hedge)
         for found in legs.values()
@@ -47,9 +47,9 @@ def _cost(found: dict[str, Entry], first: Entry, hedge: Entry) -> PairCost:
     mine = AnalysedCost.of(first)
     its = AnalysedCost.of(hedge)
     pair = first.body.get("pair", {})
-    weight = float(Fraction(str(pair.get("ratio", "1")))) * _units(hedge)[1] / _units(first)[1]
-    one, mids = _leg(first)
-    two, hedge_mids = _leg(hedge)
+    one, mids, lot = _leg(first)
+    two, hedge_mids, hedge_lot = _leg(hedge)
+    weight = float(Fraction(str(pair.get("ratio", "1")))) * hedge_lot / lot
     at_arrival = _above(one, mids[0, 1]), -_above(two, hedge_mids[0, 1])
     halves = _above(one, one[3]), -_above(two, two[3])
     moved, waited = _legging(one, two, hedge_mids, weight)
@@ -75,16 +75,12 @@ def _cost(found: dict[str, Entry], first: Entry, hedge: Entry) -> PairCost:
     }
 
 
-def _units(entry: Entry) -> tuple[float, int]:
-    """Price units of a tick, and shares of a lot."""
-    return itemgetter("tick", "lot")(entry.body.get("pair", {}))
-
-
-def _leg(entry: Entry) -> tuple[Floats, Floats]:
-    """Times, prices, shares and mids of a leg's fills, (4, f), and its times and mids, (m, 2); prices in price units."""
-    tick, lot = _units(entry)
+def _leg(entry: Entry) -> tuple[Floats, Floats, int]:
+    """Times, prices, shares and mids of a leg's fills, (4, f), its times and mids, (m, 2), and shares of a lot; prices in
+    price units."""
+    tick, lot = itemgetter("tick", "lot")(entry.body.get("pair"))
     fills, mids = itemgetter("executions", "mids")(unpack(entry.blob))
-    return (fills[:, :4] * (1, tick / ONE, lot / ONE, tick / 2)).T, mids * (1, tick / 2)
+    return (fills[:, :4] * (1, tick / ONE, lot / ONE, tick / 2)).T, mids * (1, tick / 2), lot
 
 
 def _above(leg: Floats, against: Floats | float) -> float:
