@@ -144,6 +144,26 @@ def shadow(
 
 
 @app.command()
+def pairs(
+    first: Annotated[str, typer.Option(help="Preset of the quoted leg.", metavar="M")] = "csco",
+    second: Annotated[str, typer.Option(help="Preset of the hedge leg.", metavar="M")] = "ibm",
+    lots: Annotated[int, typer.Option(help="Lots of the first leg.", min=20)] = 1000,
+    horizon: Annotated[float, typer.Option(help="Seconds of a pair.", min=10.0)] = 300.0,
+    episodes: Annotated[int, typer.Option(help="Pairs for each rule and limit.", min=2)] = 60,
+    picture: Annotated[
+        Path | None, typer.Option(help="Write the picture here, SVG.", metavar="FILE")
+    ] = None,
+    seed: Seed = 0,
+    as_json: AsJson = False,
+) -> None:
+    """What a pair costs beside rules that quote or take its legs, both spreads paid, on the same seeds."""
+    with reported(as_json):
+        from studies.pairs import command
+
+        command.run((first, second), lots, horizon, episodes, picture, seed, as_json)
+
+
+@app.command()
 def places(
     market: Annotated[
         str, typer.Option(help="Presets, separated by commas.", metavar="M[,M...]")

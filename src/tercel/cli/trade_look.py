@@ -362,12 +362,16 @@ def tca(
     figures = {} if score is None else {"bounds": score.figures}
     if as_json:
         sums = {"total": summed.total, "agents": summed.agents}
-        print_json({"desk": str(folder), "parents": rows, **sums, "rfq": dealers, **figures})
+        pairs = found.pairs
+        print_json(
+            {"desk": str(folder), "parents": rows, **sums, "rfq": dealers, "pairs": pairs, **figures}
+        )
     else:
         _print_tca(folder, rows, summed)
         if rfq:
             print_rows("RFQ, bps", dealer_cells(dealers), [*reversed(COLUMNS)])
             print_sentences(request_sentences(requests, dealers))
+        print_rows("pairs: spreads in price units, costs in money", found.pairs)
         print_sentences([] if score is None else [str(score.section.text)])
     page = out if out is not None else folder / "tca.html"
     page.write_text(

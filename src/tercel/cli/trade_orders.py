@@ -130,7 +130,7 @@ def approve(
 
 
 def changes_of(typed: Sequence[str]) -> dict[str, str]:
-    """Changes as a command's body has them.
+    """Changes, or terms of a pair, as a command's body has them.
 
     Raises
     ------
@@ -202,6 +202,14 @@ def submit(
             metavar="PRICE",
         ),
     ] = None,
+    pair: Annotated[
+        str,
+        typer.Option(
+            help="It is the first leg of a pair: leg=INSTRUMENT (the hedge), spread (limit), bound (lots unhedged), and "
+            "ratio=3/2, lean, within, cross, loss, pay_up.",
+            metavar="KEY=VALUE,...",
+        ),
+    ] = "",
     reason: Reason = "submit",
     *,
     to: AskDesk,
@@ -241,6 +249,7 @@ def submit(
         "agent": agents[0],
     }
     body |= {} if decisions is None else {"decisions": decisions}
+    body |= {"pair": changes_of(pair.split(","))} if pair else {}
     ask(
         to,
         "submit",

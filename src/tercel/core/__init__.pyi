@@ -41,6 +41,9 @@ from tercel.core.kernel_keys import cache_root as cache_root
 from tercel.core.messages import Posture as Posture
 from tercel.core.messages import Style as Style
 from tercel.core.open_quotes import OpenQuotes as OpenQuotes
+from tercel.core.orders import M_LOTS as M_LOTS
+from tercel.core.orders import M_PRICE as M_PRICE
+from tercel.core.orders import M_SIDE as M_SIDE
 from tercel.core.orders import ONE as ONE
 from tercel.core.orders import PAID_ONE as PAID_ONE
 from tercel.core.orders import REBOOKS as REBOOKS
@@ -134,6 +137,9 @@ __all__ = [
     "LEVEL_SET",
     "MODIFY",
     "MOST_LOTS",
+    "M_LOTS",
+    "M_PRICE",
+    "M_SIDE",
     "NO_ASK",
     "NO_BID",
     "NS_PER_SECOND",

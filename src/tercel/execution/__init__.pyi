@@ -29,6 +29,12 @@ from tercel.execution.observation import half_spread as half_spread
 from tercel.execution.observation import observer as observer
 from tercel.execution.observation import same_name as same_name
 from tercel.execution.observation import view_of as view_of
+from tercel.execution.pairs import LegBook as LegBook
+from tercel.execution.pairs import PairOrder as PairOrder
+from tercel.execution.pairs import PairTerms as PairTerms
+from tercel.execution.pairs import PairView as PairView
+from tercel.execution.pairs import Role as PairRole
+from tercel.execution.pairs import decide as decide_pair
 from tercel.execution.reconcile import open_lots as open_lots
 from tercel.execution.reconcile import standing as standing
 from tercel.execution.step import E_INDEX as E_INDEX
@@ -72,8 +78,13 @@ __all__ = [
     "Driver",
     "Guidance",
     "Intents",
+    "LegBook",
     "Market",
     "ObservationFunction",
+    "PairOrder",
+    "PairRole",
+    "PairTerms",
+    "PairView",
     "Parameters",
     "Peg",
     "PostureCap",
@@ -85,6 +96,7 @@ __all__ = [
     "attribute",
     "checked",
     "columns",
+    "decide_pair",
     "empty_intents",
     "features_of",
     "half_spread",

@@ -32,6 +32,7 @@ from tercel.desk.trading.reconciliation.positions import ends
 from tercel.desk.trading.reconciliation.recovery import RecoveryLine
 from tercel.desk.trading.risk.money import HeldPosition, Money
 from tercel.desk.trading.tca.measure import AnalysedCost
+from tercel.desk.trading.tca.pairs import PairCost, pair_costs
 from tercel.desk.trading.tca.rfq import DealerCosts, QuotedRequest, dealer_costs, requests_of
 from tercel.desk.trading.tca.summary import CostSummary, sentences, summary
 
@@ -204,6 +205,11 @@ class DeskCosts:
         """Costs of each parent."""
         return [AnalysedCost.of(entry) for entry in self.entries]
 
+    @property
+    def pairs(self) -> list[PairCost]:
+        """Costs of pairs whose legs are both analysed."""
+        return pair_costs(self.entries)
+
     @cached_property
     def summed(self) -> CostSummary:
         """Costs summed by agent, and over all of them."""
@@ -244,6 +250,12 @@ class DeskCosts:
         sections = [
             Section("Agents", "Means by what was filled, bps.", of_agents),
             *([Section("In short", note[1:])] if note[1:] else []),
+            *(
+                Section(
+                    "Pairs", html=plain_table(list(one), [list(row.values()) for row in self.pairs])
+                )
+                for one in self.pairs[:1]
+            ),
             *more,
             Section("Against benchmarks", figures=[against_benchmarks(rows), markouts(rows)]),
             Section("All parents", html=plain_table([*heads, *bps], shown), folded=True),

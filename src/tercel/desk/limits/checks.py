@@ -7,7 +7,14 @@ A limit is the most that passes.
 from tercel.core.orders import ONE, PAID_ONE, NewOrder, QuotedOrder, ReplaceOrder, text
 from tercel.desk.limits.file import DAY_NS, MONEY
 from tercel.desk.limits.quotes import NO_QUOTE
-from tercel.desk.limits.state import NEVER_NS, Denial, InstrumentState, LimitQuery, Scope
+from tercel.desk.limits.state import (
+    NEVER_NS,
+    Denial,
+    InstrumentState,
+    LimitQuery,
+    ParentLimit,
+    Scope,
+)
 
 
 def check_killed(query: LimitQuery) -> Denial | None:
@@ -242,6 +249,56 @@ def check_gross(query: LimitQuery) -> Denial | None:
             gross, limit = money(scope.gross + value), money(scope.gross_value)
             return Denial("GROSS", f"scope={scope.name} gross={gross} limit={limit}")
     return None
+
+
+def check_legged(query: LimitQuery) -> Denial | None:
+    """Maximum value unhedged of an agent's pairs, and of the desk's: open orders of one direction fill, no others.
+
+    A hedge counts by the lots of the legs; an order that leaves nothing more unhedged always may.
+    """
+    first = query.parent.first
+    if len(first.legs) < 2:
+        return None
+    worst = unhedged(first)[query.side != first.side] + _in_first(query.parent, query.extra)
+    if worst <= 0:
+        return None
+    others = [
+        (one.holding.agent, max(0, *unhedged(one)) * _worth(one))
+        for one in query.gate.pairs()
+        if one is not first
+    ]
+    for agent, limit in (
+        (query.agent, query.agent.limits.legged_value),
+        (None, query.gate.legged_value),
+    ):
+        used = worst * _worth(first) + sum(more for who, more in others if agent in (None, who))
+        if used > limit * PAID_ONE:
+            return Denial(
+                "LEGGED", f"{_who(query)} unhedged={money(used)} limit={money(limit * PAID_ONE)}"
+            )
+    return None
+
+
+def unhedged(first: ParentLimit) -> tuple[int, int]:
+    """Most lots of a pair's first leg that may be unhedged, and most that may be hedged too much, 10^-8 of a lot."""
+    more = less = 0
+    for one in first.legs:
+        used = _in_first(one, one.used)
+        filled = _in_first(one, one.used - one.open_qty)
+        more += used if one.side == first.side else -filled
+        less += -filled if one.side == first.side else used
+    return more, less
+
+
+def _in_first(one: ParentLimit, qty: int) -> int:
+    """A quantity in lots of the first leg."""
+    first, hedge, *_ = one.first.legs
+    return qty if one.holding is first.holding else qty * first.lots // hedge.lots
+
+
+def _worth(first: ParentLimit) -> int:
+    at = first.holding.instrument
+    return at.mid2 * at.unit * ONE
 
 
 def check_messages(query: LimitQuery) -> Denial | None:

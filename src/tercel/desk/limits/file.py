@@ -51,9 +51,11 @@ class DeskLimits(ScopeLimits):
     """Limits of all agents and instruments together. Values in `MONEY`; lots and messages as they are.
 
     `rfq_value_per_hour`: of requests for quotes, at the mid. `person_accepts`: no strategy takes a quote.
+    `legged_value`: of what all pairs may have unhedged.
     """
 
     duplicate_ns: int
+    legged_value: int
     rfq_value_per_hour: int = 0
     person_accepts: bool = True
 
@@ -69,6 +71,7 @@ class AgentLimits(ScopeLimits):
     short_lots: int
     executions: int
     executions_ns: int
+    legged_value: int
     rfq_value_per_hour: int = 0
     person_accepts: bool = True
 
@@ -230,7 +233,9 @@ def _time_of_day(text: str, place: _Place) -> int:
 _Reader = Callable[[Any, _Place], Any]
 _READERS: Final[dict[str, _Reader]] = {
     **dict.fromkeys(("order_lots", "messages", "long_lots", "short_lots", "executions"), _whole),
-    **dict.fromkeys(("order_value", "gross_value", "daily_loss", "drawdown"), _money),
+    **dict.fromkeys(
+        ("order_value", "gross_value", "daily_loss", "drawdown", "legged_value"), _money
+    ),
     "rfq_value_per_hour": _money,
     "dealers_per_day": _whole,
     "person_accepts": _flag,
@@ -255,9 +260,9 @@ _KEYS: Final[dict[type, dict[str, tuple[str, _Reader]]]] = {
     kind: {(key := key_of(each.name)): (each.name, _READERS[key]) for each in fields(kind)}
     for kind in (DeskLimits, AgentLimits, InstrumentLimits)
 }
-# What holds where a file says nothing; a drawdown that is not said is the daily loss, a collar of quotes that of orders, a
-# band of fills twice the collar: an order leaves within the collar, and the mid may have moved as far since. No dealer is asked
-# for quotes, and no strategy takes one, unless the file says so.
+# What holds where a file says nothing; a drawdown that is not said is the daily loss, a legged value the gross value, a
+# collar of quotes that of orders, a band of fills twice the collar: an order leaves within the collar, and the mid may have
+# moved as far since. No dealer is asked for quotes, and no strategy takes one, unless the file says so.
 _OTHERWISE: Final[Tables] = {
     "warn": Decimal("0.8"),
     "executions": 0,
@@ -289,7 +294,11 @@ def schema() -> JsonSchema:
             for key, (_, reader) in _KEYS[kind].items()
         }
         needed = (
-            {"required": [key for key in rows if key not in (*_OTHERWISE, "drawdown")]}
+            {
+                "required": [
+                    key for key in rows if key not in (*_OTHERWISE, "drawdown", "legged_value")
+                ]
+            }
             if whole
             else {}
         )
@@ -430,7 +439,10 @@ def _section(kind: type[_Kind], data: Tables, otherwise: Tables, place: _Place) 
         if type(collar) is int
         else {}
     )
-    otherwise = _OTHERWISE | ({} if loss is None else {"drawdown": loss}) | band | otherwise
+    gross = data.get("gross_value", otherwise.get("gross_value"))
+    said = {"drawdown": loss, "legged_value": gross}
+    said = {key: value for key, value in said.items() if value is not None}
+    otherwise = _OTHERWISE | said | band | otherwise
     for key in data:
         if key not in keys:
             raise _unknown(key, tuple(keys), f"key {key} of [{place.section}]", place.source)

@@ -58,6 +58,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     checks.check_children,  # no more than the parent
     checks.check_position,  # if all of it fills
     checks.check_gross,  # whatever way it goes
+    checks.check_legged,  # what of a pair is not hedged
     checks.check_messages,  # not too often
     checks.check_loss,  # not after too much was lost
 )
@@ -74,6 +75,8 @@ REQUEST_CHECKS: Final[tuple[Check, ...]] = (
 )
 """The same of a request for quotes."""
 
+PAIRED: Final = ("hedge", "flatten", "unwind")
+"""What the name of a parent of a pair adds to that of the first leg, after a dash."""
 _ORDERS: Final = (o.NewOrder, o.QuotedOrder, o.ReplaceOrder)
 _ALWAYS: Final = (o.CancelOrder, o.StatusRequest, o.MassCancel)
 
@@ -217,7 +220,12 @@ class LimitGate(ReportedCounts):
             )
         known = self.parents.get(name)
         if known is None:
-            self.parents[name] = ParentLimit(name, holding, side, lots)
+            mine = self.parents[name] = ParentLimit(name, holding, side, lots)
+            base, _, role = name.rpartition("-")
+            first = self.parents.get(base)
+            if first is not None and first.holding.agent is holding.agent and role in PAIRED:
+                first.legs.append(mine)
+                mine.first = first
         elif known.holding is not holding or known.side != side or known.lots != lots:
             raise OrderError(
                 "a new name for a new parent",
@@ -324,6 +332,7 @@ class LimitGate(ReportedCounts):
         self.limits = limits
         self.hash = hash_of(limits)
         self.duplicate_ns = limits.desk.duplicate_ns
+        self.legged_value = limits.desk.legged_value
         self.desk.take(limits.desk, self.sent_ns)
         for name, of_agent in of_agents.items():
             self.agents[name].take(of_agent, self.sent_ns)  # type: ignore[arg-type]

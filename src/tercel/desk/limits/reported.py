@@ -320,6 +320,7 @@ class ReportedCounts(PastCounts):
         )  # less, where its bust or correction came before it
         order.cum_qty += qty
         order.open_qty -= within
+        order.parent.open_qty -= within
         # What was reserved is counted already; only a fill beyond it is new to the parent.
         order.parent.used += qty - within
         self.reserve(holding, order.side, -within)

@@ -298,16 +298,19 @@ class Doubt:
 
 
 class ParentLimit:
-    """A parent's lots as announced to the gate; `used` are those filled or reserved by its children."""
+    """A parent's lots as announced to the gate; `used` are those filled or reserved by its children, `open_qty` those
+    reserved. Of a pair: `first` is the first leg, whose `legs` are all parents, itself and the hedge before others."""
 
-    __slots__ = ("holding", "lots", "name", "side", "used")
+    __slots__ = ("first", "holding", "legs", "lots", "name", "open_qty", "side", "used")
 
     def __init__(self, name: str, holding: Holding, side: int, lots: int) -> None:
         self.name = name
         self.holding = holding
         self.side = side
         self.lots = lots
-        self.used = 0
+        self.used = self.open_qty = 0
+        self.first = self
+        self.legs = [self]
 
 
 class OpenOrder:
@@ -419,6 +422,7 @@ class LimitCounts:
     def __init__(self, desk: DeskLimits) -> None:
         self.desk = Scope("desk", desk)
         self.duplicate_ns = desk.duplicate_ns
+        self.legged_value = desk.legged_value
         self.instruments: dict[str, InstrumentState] = {}
         self.agents: dict[str, AgentState] = {}
         self.holdings: dict[tuple[str, str], Holding] = {}
@@ -461,6 +465,7 @@ class LimitCounts:
         still = max(still, 0)
         if still != order.open_qty:
             order.parent.used += still - order.open_qty
+            order.parent.open_qty += still - order.open_qty
             self.reserve(order.holding, order.side, still - order.open_qty)
             self._exposed(order.holding)
             order.open_qty = still
@@ -564,6 +569,10 @@ class LimitCounts:
             at.dealers.clear()
         for scope in self.scopes():
             scope.begin_day()
+
+    def pairs(self) -> list[ParentLimit]:
+        """First legs of pairs."""
+        return [one for one in self.parents.values() if len(one.legs) > 1]
 
     def scopes(self) -> "list[Scope]":
         """All scopes: the desk, its agents, its instruments."""

@@ -412,9 +412,9 @@ class QuoteRequests(HeldLots):
 
     def _must_work(self, parent: ParentOrder) -> None:
         refuse_if(
-            parent.status not in AT_WORK,
+            parent.pair or parent.status not in AT_WORK,
             "a parent at work",
-            f"{parent.id} is {parent.status}",
+            f"{parent.id} is {'a leg of a pair' if parent.pair else parent.status}",
             "name another",
             OrderError,
         )

@@ -37,6 +37,7 @@ from tercel.desk.trading.parent_orders.executor import Strategies
 from tercel.desk.trading.parent_orders.follower import Follower, follower_of
 from tercel.desk.trading.parent_orders.manager import ParentOrderManager
 from tercel.desk.trading.parent_orders.manual import ManualTrading, resume_agent, suspend_agent
+from tercel.desk.trading.parent_orders.pairs import PairTrading
 from tercel.desk.trading.parent_orders.parent import ParentRequest, ParentStatus
 from tercel.desk.trading.quote_requests import QuoteRequests
 from tercel.desk.trading.reconciliation.positions import PositionKeeper
@@ -182,6 +183,7 @@ class Session:
         self.amend = manager.amend
         self.manual = ManualTrading(manager, self._name)
         self.quotes = QuoteRequests(manager, self._name, terms.dealers)
+        self.pairs = PairTrading(manager, self._name)
         # Limits in force, agents that were re-armed meanwhile, the markets of what is held: it has to be marked.
         self.keeper.begin()
         self.stopper.begin()
@@ -329,7 +331,8 @@ class Session:
             time.sleep(AWAY_S)
             return []
         # No further than the next decision, and never back: a decision that is overdue is due now.
-        due_ns = min(self.manager.due_ns, self.manual.due_ns, self.quotes.due_ns)
+        owners = self.manager, self.manual, self.quotes, self.pairs
+        due_ns = min(owner.due_ns for owner in owners)
         until = min(until_ns, max(due_ns, self.venue.now_ns))
         with self.gateway.lock:
             self._receive(until)
@@ -343,6 +346,7 @@ class Session:
         self.manager.tidy()
         self.manual.turn()
         self.quotes.turn()
+        self.pairs.turn()
         self._look_after()
         return events
 
@@ -533,7 +537,7 @@ class Session:
         }
         of_agent = {"pause_agent": suspend_agent, "resume_agent": resume_agent}
         acts: dict[str, Callable[[], object]] = {
-            "submit": lambda: self.accept(self.request(said.body), operator=number),
+            "submit": lambda: self._submit(said.body, number),
             "limits": lambda: self.keeper.obey(said),
             "settle": lambda: self._take(self.positions.settle(said)),
         }
@@ -550,6 +554,13 @@ class Session:
                 repr(command),
                 f"one of {', '.join((*acts, *of_parent, *of_agent))}, own_alert",
             )
+
+    def _submit(self, body: Mapping[str, Any], number: int) -> None:
+        request = self.request({key: value for key, value in body.items() if key != "pair"})
+        if (pair := body.get("pair")) is None:
+            self.accept(request, operator=number)
+        else:
+            self.pairs.accept(request, pair, number)
 
     # -- stopping ------------------------------------------------------------------------------------------------
 

@@ -16,7 +16,8 @@ UNKNOWN from here on, and whatever parent was working is paused unless `resume`.
 PARENT: Final = "parent"
 """An event of a parent order, {"event": ...} with
 accepted {"side", "lots", "horizon_ns", "decisions", "strategy"} and, where there is one,
-{"limit_price"} as asked for, {"model": hash of the weights of who works it};
+{"limit_price"} as asked for, {"model": hash of the weights of who works it}, of a leg of a pair {"hand": its terms, "of":
+the first leg};
 arrived {"mid2"} and {"limit"}, ticks; paused, resumed, cancelling, cancelled, refused {"reason"}; done {"filled",
 "left", "refused"} and, where lots are left, {"reason"}; expired {"filled", "left", "refused", "reason"}; amended
 {"lots", "horizon_ns" and/or "limit_price" with "limit", "reason"}; fallback {"strategy", "reason"}; taken_over {"by",

@@ -93,6 +93,14 @@ class Follower:
         """Last two-sided bid + ask, half ticks; 0 before there was any."""
         return int(self.state[sim.MID2])
 
+    def depth(self, side: int) -> list[tuple[int, int]]:
+        """Price in ticks and lots of every level of a side, best first."""
+        orders = self._orders()
+        mine = orders[orders[:, 1] == side]
+        prices, at = np.unique(mine[:, 2], return_inverse=True)
+        lots = np.bincount(at, mine[:, 3], len(prices)).astype(int)
+        return list(zip(prices.tolist(), lots.tolist(), strict=True))[::-side]
+
     def on_market(self, event: MarketRows) -> bool:
         """Apply published market data; rows before the first snapshot are ignored.
 

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, Final
 
 from tercel.core.arrays import Float32, Int32, Ints
-from tercel.core.errors import JournalError, OrderError, TapeError, VenueError
+from tercel.core.errors import JournalError, OrderError, TapeError, VenueError, refuse_if
 from tercel.core.messages import Alpha, Posture
 from tercel.core.orders import ONE, Command, MarketRows, VenueEvent, ceiled, floored, shown
 from tercel.core.pool import Deadline
@@ -154,6 +154,27 @@ class ParentOrderManager:
         UnknownNameError
             For a strategy that does not exist.
         """
+        self.must_trade(request.agent)
+        of = self.gateway.ledger.parents.get(request.id.rpartition("-")[0])
+        refuse_if(
+            of is not None and of.pair,
+            "an id that is not that of a pair's parent",
+            request.id,
+            "choose another",
+            OrderError,
+        )
+        works = self.admit(request, strategy)
+        self.gateway.write([accepted(request, self._now, model_of(works), operator)])
+        if strategy is not None:
+            self._given[request.id] = strategy
+        parent = self.gateway.ledger.parents.must(request.id)
+        self.announce(parent)
+        self.requests.arrives(parent, works)
+        self.work(parent)
+        return parent
+
+    def admit(self, request: ParentRequest, strategy: Strategy | None = None) -> Strategy:
+        """Refuse a parent that may not be accepted, and let limits know one that may; what works it."""
         if request.id in (".", ".."):
             raise OrderError(
                 "an id that an address can name", f"{request.id!r}, dots alone", "choose another"
@@ -166,37 +187,30 @@ class ParentOrderManager:
             )
         self.follow(request.instrument)
         works = strategy or self._strategies(request.strategy, request.instrument)
-        self.must_trade(request.agent)
         with self.gateway.lock:
             self.gateway.limits.parent(
                 request.id, request.instrument, request.agent, request.side, request.lots
             )
-        self.gateway.write([accepted(request, self._now, model_of(works), operator)])
-        if strategy is not None:
-            self._given[request.id] = strategy
-        parent = self.gateway.ledger.parents.must(request.id)
-        self._announce(parent)
-        self.requests.arrives(parent, works)
-        self.work(parent)
-        return parent
+        return works
 
-    def _announce(self, parent: ParentOrder) -> None:
+    def announce(self, parent: ParentOrder) -> None:
+        """Announce a parent to a gate before the venue, where there is one."""
         with suppress(VenueError):  # the link is down: `announce_all` when it is up
             self.gateway.announce(parent)
 
     def announce_all(self) -> None:
         """Announce every parent in memory to a gate before the venue: it may not know which are over."""
         for parent in list(self.gateway.ledger.parents):
-            self._announce(parent)
+            self.announce(parent)
 
-    def _killed(self, agent: str) -> str | None:
+    def killed(self, agent: str) -> str | None:
         """Why an agent is killed, asked of the latch now; None where it is not."""
         self.stopper.look([agent])
         return self.stopper.killed.get(agent)
 
     def must_live(self, agent: str) -> None:
         """Refuse a killed agent."""
-        if (why := self._killed(agent)) is not None:
+        if (why := self.killed(agent)) is not None:
             raise OrderError(
                 "an agent that may trade", f"{agent} is killed: {why}", "re-arm it first"
             )
@@ -307,6 +321,13 @@ class ParentOrderManager:
         """
         parent = self.gateway.ledger.parents.may(id_, "amended")
         held = self.requests.held(id_)
+        refuse_if(
+            parent.pair and lots is not None,
+            "a parent that is no leg of a pair",
+            f"other lots for {id_}",
+            "cancel it, which closes the pair, and ask for another",
+            OrderError,
+        )
         open_ = self.gateway.ledger.open_of(id_) if parent.status == ParentStatus.BY_HAND else 0
         open_ += held * ONE
         if lots is not None and (
@@ -340,7 +361,7 @@ class ParentOrderManager:
         if lots is not None:
             with self.gateway.lock:
                 self.gateway.limits.amend(id_, lots)
-            self._announce(self.gateway.ledger.parents.must(id_))
+            self.announce(self.gateway.ledger.parents.must(id_))
         executor = self.executors.get(id_)
         if executor is None or executor.off:
             return
@@ -511,6 +532,8 @@ class ParentOrderManager:
             dict(held.by_hand) if held is not None and held.status == ParentStatus.BY_HAND else {}
         )
         beside = {*by_hand, *self.requests.taking(parent)}
+        if held is not None and held.pair and held.status == ParentStatus.BY_HAND:
+            live = []  # its pair cancels them
         return cancels(
             self.gateway, [order for order in live if order.root not in beside], self._name
         )
@@ -542,7 +565,7 @@ class ParentOrderManager:
                 elif not (executor.off or called_off) and self.requests.held(id_):
                     del self.executors[id_]  # its own part is done
                 elif not executor.off and (
-                    called_off or (parent.refused and self._killed(parent.order.agent))
+                    called_off or (parent.refused and self.killed(parent.order.agent))
                 ):
                     self._expired(parent)
                 elif not called_off:
@@ -631,7 +654,7 @@ class ParentOrderManager:
 
     def _notify_over(self, id_: str, executor: ParentExecutor | None) -> None:
         parent = self.gateway.ledger.parents.must(id_)
-        self._announce(parent)
+        self.announce(parent)
         for watcher in self.watchers:
             watcher.on_over(parent, executor)
 

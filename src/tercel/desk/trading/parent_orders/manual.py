@@ -8,7 +8,7 @@ works it: open orders are cancelled, and the rest is alerted.
 from collections.abc import Callable
 from typing import Final
 
-from tercel.core.errors import OrderError
+from tercel.core.errors import OrderError, refuse_if
 from tercel.core.orders import NewOrder, Tif
 from tercel.core.ports import Entry
 from tercel.core.vocabulary import FOREVER_NS
@@ -46,7 +46,9 @@ class ManualTrading:
         self._manager = manager
         self._gateway = manager.gateway
         self._name = name
-        self._seen = {parent.id for parent in manager.gateway.ledger.parents.open() if parent.hand}
+        self._seen = {
+            one.id for one in manager.gateway.ledger.parents.open() if one.hand and not one.pair
+        }
         """Parents that somebody had in hand and that are not over, or not worked by a strategy again."""
         self._asked_ns: dict[str, int] = {}
         """When what is open of such a parent was last cancelled."""
@@ -162,9 +164,17 @@ class ManualTrading:
         Raises
         ------
         OrderError
-            When no person has taken it over, its agent is killed or paused, or its horizon has passed.
+            When no person has taken it over, its agent is killed or paused, its horizon has passed, or it is a leg
+            of a pair.
         """
         parent = self._parents.may(id_, "given_back")
+        refuse_if(
+            parent.pair,
+            "a parent that a person has in hand",
+            f"{id_}, a leg of a pair",
+            "cancel it, which closes the pair",
+            OrderError,
+        )
         self._manager.must_trade(parent.order.agent)
         parent.must_have_time(self._gateway.venue.now_ns)
         body = ParentEntry("given_back", by=by, reason=reason, operator=operator)

@@ -4,7 +4,7 @@ Children belong to a parent by name. Lots are conserved: what is filled and what
 exceeds the parent, and what is neither is left to do.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
@@ -27,6 +27,8 @@ MODEL: Final = 12
 """Digits of a model's hash on an entry."""
 NO_LIMIT: Final = "none"
 """Takes a parent's limit price off."""
+PAIR: Final = "~pair"
+"""In whose hands legs of pairs are."""
 NEW_SESSION: Final = "a new session began"
 """Why parents wait that an earlier session worked."""
 
@@ -174,6 +176,8 @@ class ParentOrder:
         Who took it over last, with the proof; "" where no one did.
     by_hand : tuple of (str, str)
         Orders that were given by hand, and by whom.
+    pair : mapping or None
+        Of a leg of a pair: the pair's terms, with `of`, the first leg.
     """
 
     order: ParentRequest
@@ -195,6 +199,7 @@ class ParentOrder:
     number: int = 0
     hand: str = ""
     by_hand: tuple[tuple[str, str], ...] = ()
+    pair: Mapping[str, Any] | None = None
 
     @property
     def id(self) -> str:
@@ -304,8 +309,15 @@ def model_of(strategy: object) -> str:
     return str(getattr(strategy, "weights", ""))[:MODEL]
 
 
-def accepted(order: ParentRequest, ns: int, model: str = "", operator: int | None = None) -> Entry:
-    """Journal entry of a parent's acceptance; `model` is the hash of its strategy's weights."""
+def accepted(
+    order: ParentRequest,
+    ns: int,
+    model: str = "",
+    operator: int | None = None,
+    pair: Mapping[str, Any] | None = None,
+) -> Entry:
+    """Journal entry of a parent's acceptance; `model` is the hash of its strategy's weights, `pair` the terms of a leg's
+    pair."""
     body = ParentEntry(
         "accepted",
         side=order.side,
@@ -316,6 +328,7 @@ def accepted(order: ParentRequest, ns: int, model: str = "", operator: int | Non
         limit_price=UNSET if order.limit_price is None else order.limit_price,
         model=model,
         operator=operator,
+        hand=pair,
     )
     return entry_of(order.id, body, ns, order.instrument, order.agent)
 
@@ -413,6 +426,8 @@ class Parents:
                 limit_price=None if body.limit_price is UNSET else body.limit_price,
             )
             status = ParentStatus.WORKING if event == "accepted" else ParentStatus.REFUSED
+            if body.hand is not None:
+                status = ParentStatus.BY_HAND
             self._parents[order.id] = ParentOrder(
                 order,
                 status,
@@ -423,6 +438,8 @@ class Parents:
                 reason=body.reason or "",
                 limit_price=order.limit_price,
                 number=self.count,
+                hand=PAIR if body.hand is not None else "",
+                pair=body.hand,
             )
             self.count += 1
             self.agents.setdefault(order.agent)

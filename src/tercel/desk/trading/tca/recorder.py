@@ -172,5 +172,7 @@ class TcaRecorder(SessionObserver):
         body["sums"] = {name: shown(total, PAID_PLACES) for name, total in body["sums"].items()}
         body["limit"] = parent.limit or None
         body |= {"by_hand": self._session.ledger.lots_by_hand(parent)} if parent.hand else {}
+        if parent.pair is not None:
+            body["pair"] = {**parent.pair, "tick": listing.tick, "lot": listing.lot}
         blob = pack({"executions": fills, "mids": np.stack([mid_ns, mid2], axis=1)})
         self._session.gateway.write([Entry(kinds.TCA, *head, body=body, blob=blob)])

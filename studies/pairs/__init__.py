@@ -1,0 +1,1 @@
+"""Two legs in two simulated markets: what a pair costs beside rules that anybody would write."""
