@@ -364,7 +364,14 @@ def tca(
         sums = {"total": summed.total, "agents": summed.agents}
         pairs = found.pairs
         print_json(
-            {"desk": str(folder), "parents": rows, **sums, "rfq": dealers, "pairs": pairs, **figures}
+            {
+                "desk": str(folder),
+                "parents": rows,
+                **sums,
+                "rfq": dealers,
+                "pairs": pairs,
+                **figures,
+            }
         )
     else:
         _print_tca(folder, rows, summed)
