@@ -38,8 +38,10 @@ def prose(text: str) -> list[str]:
     text = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", text)
     found = []
     for part in re.split(r"\n\s*\n|\n(?=\s*(?:[-*]|\d+\.) )", text):
+        if all(one.startswith("    ") for one in part.splitlines() if one.strip()):
+            continue  # a block of code
         lines = [one.strip() for one in part.splitlines()]
-        lines = [one for one in lines if one and not re.match(r"[|#<!>]|    |:::|\?\?\?", one)]
+        lines = [one for one in lines if one and not re.match(r"[|#<!>]|:::|\?\?\?", one)]
         words = re.sub(r"[`*_]|^(?:[-*]|\d+\.) ", "", " ".join(lines)).strip()
         if words:
             found.append(words)
