@@ -1,4 +1,4 @@
-"""The code of docs/library.md runs, with small numbers."""
+"""The code of docs/reference/library.md runs, with small numbers."""
 
 import re
 from pathlib import Path
@@ -10,7 +10,7 @@ from tests.api.conftest import MARKET
 
 import tercel as tc
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "library.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "library.md"
 SMALL = {'"csco"': f'"{MARKET}"', "500_000": "512", "1_000": "16"}
 """What the page says -> what the test runs."""
 
@@ -58,7 +58,7 @@ def test_own_work_of_the_page_runs(
             assert said in code
             code = code.replace(said, other)
         exec(compile(code, str(PAGE), "exec"), names)
-    assert names["own"].card.observation.endswith(":eyes")
+    assert names["own"].card.observation.endswith(":features")
     assert len(names["obs"]) == 50
 
 
