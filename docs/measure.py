@@ -20,7 +20,10 @@ PHRASES: Final = re.compile(
     r"\b(can(not)? be told|told (apart|from)|nobody|half-turns?|dearer|kind bound|picked off|answers back|in the place of|runs of before"
     r"|wings?|lights|zoo|who (mostly )?rests?|written (strateg|rule)|judged against|goes on|stands? (still|for itself)|whoever"
     r"|anew|found nobody|the road|left the card|what is (asked|held|kept|told|known|learned|found)|where there is none|is such a"
-    r"|the way was|in money|up from|knows nothing of|say(s)? the verdict|at hand|by hand of|leaves? word)\b",
+    r"|the way was|in money|up from|knows nothing of|say(s)? the verdict|at hand|by hand of|leaves? word"
+    r"|dearest|strict bound|(agents?|polic(y|ies)|learners?) that ships?|a row an? \w+|counts nothing|as it should be|worked again"
+    r"|hashes without a key|put a wall|complete words|found here is found|save nothing|wants to pay little"
+    r"|outside its limits|take the intervals|things? needs? a person|look into|hand(ed)? on|what came of it|who learned|who is filled)\b",
     re.IGNORECASE,
 )
 """Phrases of people who wrote the code; the field has a term for each."""
