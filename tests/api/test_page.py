@@ -77,12 +77,12 @@ def test_the_desk_of_the_page_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.release
 def test_the_folder_of_ones_own_model_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Layers as arrays: 50 entries of the observation, 8 actions of `placement`."""
     monkeypatch.chdir(tmp_path)
-    page = PAGE.with_name("policies.md")
-    [code] = re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
-    names: dict[str, Any] = {}
-    small = code.replace('"csco")', f'"{MARKET}"), episodes=4')
-    exec(compile(small, str(page), "exec"), names)
+    rng = np.random.default_rng(1)
+    layers = [(rng.normal(size=(50, 16)), np.zeros(16)), (rng.normal(size=(16, 8)), np.zeros(8))]
+    mine = tc.save_policy(layers, "mine/", name="mine")
+    tc.evaluate([mine, "twap_take"], tc.load_market(MARKET), episodes=4)
     assert (tmp_path / "mine" / "policy.onnx").is_file()
 
 

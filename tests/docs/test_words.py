@@ -25,6 +25,8 @@ MADE = re.compile(
     r"^(packages|notebooks)/\w+\.md$|^(contributing|changelog)\.md$|^reference/(commands|files|view)\.md$"
 )
 """Pages that `docs/hooks.py` makes."""
+PLUG_INS = {"acme"}
+"""Commands that a page's own package adds."""
 SHELLS = ("sh", "bash", "console")
 SPLIT = re.compile(r"\s(?:\||&&|;)\s|;\s|\s\|$|\s&$|\s>\s")
 
@@ -107,7 +109,9 @@ def wrong(command: str) -> str:
     one, path = command_line(), []
     while words and getattr(one, "commands", None):
         if words[0] not in one.commands:
-            if one.invoke_without_command or words[0].startswith(("-", "[", "…", "...")):
+            if words[0] in PLUG_INS or words[0].startswith(("-", "[", "…", "...")):
+                return ""
+            if one.invoke_without_command or words[0].isupper():
                 break
             return f"no command {words[0]}"
         path.append(words[0])
