@@ -201,7 +201,7 @@ def schemas() -> str:
         "`tercel config check FILE` checks a file; `tercel config schema` writes these schemas for an editor",
     ]
     page += [
-        "([how](../howto/files.md)). Every key with its type, its default and what it means:",
+        "([how](../howto/tables.md)). Every key with its type, its default and what it means:",
         "",
     ]
     for kind, schema in found().items():
