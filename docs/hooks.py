@@ -88,7 +88,9 @@ def made() -> Iterator[tuple[str, str]]:
 
 
 def relinked(text: str, there: str, here: str) -> str:
-    """A text whose links count from a folder of the repository, for a folder of the site. What is not on the site is named by its path.
+    """A text whose links count from a folder of the repository, for a folder of the site.
+
+    What is not on the site is named by its path.
 
     >>> relinked("[a](../docs/x.md#b) [c](README.md)", "src", "packages")
     '[a](../x.md#b) [c](README.md)'

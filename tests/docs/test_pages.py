@@ -22,9 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 ELSEWHERE = {"index.md", "reference/library.md"}
 """Pages whose code `tests/api/test_page.py` runs with small numbers, or that show it only."""
-PAGES = sorted(
-    path for path in DOCS.rglob("*.md") if str(path.relative_to(DOCS)) not in ELSEWHERE
-)
+PAGES = sorted(path for path in DOCS.rglob("*.md") if str(path.relative_to(DOCS)) not in ELSEWHERE)
 NOTEBOOKS = sorted((DOCS / "notebooks").glob("*.ipynb"))
 MADE = {
     *(

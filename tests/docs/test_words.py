@@ -19,7 +19,11 @@ PROSE = [*PAGES, ROOT / "README.md"]
 LINKED = [
     *PROSE,
     *(ROOT / name for name in ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "web/README.md")),
-    *(page for name in ("certify", "exchange", "replications", "src", "studies") for page in (ROOT / name).rglob("*.md")),
+    *(
+        page
+        for name in ("certify", "exchange", "replications", "src", "studies")
+        for page in (ROOT / name).rglob("*.md")
+    ),
 ]
 MADE = re.compile(
     r"^(packages|notebooks)/\w+\.md$|^(contributing|changelog)\.md$|^reference/(commands|files|view)\.md$"
@@ -160,7 +164,9 @@ def test_links_of_every_page_lead_somewhere() -> None:
             there = (page.parent / target).resolve() if target else page
             made = there.is_relative_to(DOCS) and MADE.search(str(there.relative_to(DOCS)))
             gone = not there.exists() and not made and target != "..."
-            if gone or (place and there.suffix == ".md" and not made and place not in anchors(there)):
+            if gone or (
+                place and there.suffix == ".md" and not made and place not in anchors(there)
+            ):
                 found.append(f"{name_of(page)}: {target}#{place}")
     assert found == []
 
