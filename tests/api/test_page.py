@@ -33,15 +33,6 @@ def test_the_notebook_of_the_page_runs(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 @pytest.mark.release
-def test_the_strategy_with_memory_of_the_page_runs(market: tc.Market, task: tc.Task) -> None:
-    code = next(block for block in blocks() if "class Patient" in block)
-    names: dict[str, Any] = {"tc": tc, "np": np}
-    exec(compile(code, str(PAGE), "exec"), names)
-    result = tc.evaluate([names["Patient"], "peg_touch"], market, task, episodes=16)
-    assert "Patient" in result.ranked
-
-
-@pytest.mark.release
 def test_own_work_of_the_page_runs(
     market: tc.Market, task: tc.Task, lake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -105,9 +105,7 @@ def test_a_notebook_runs_and_shows_what_is_stored(path: Path, tmp_path: Path) ->
     )
 
 
-@pytest.mark.parametrize(
-    "page", ["howto/strategy.md", "reference/library.md", "notebooks/own_strategy.ipynb"]
-)
+@pytest.mark.parametrize("page", ["howto/strategy.md", "notebooks/own_strategy.ipynb"])
 def test_a_strategy_with_memory_lives_on_where_orders_begin_apart(page: str) -> None:
     """One order goes on while another begins: what the example keeps must be its own to write to."""
     text = (DOCS / page).read_text(encoding="utf-8")
