@@ -18,7 +18,7 @@ class CertifyFix:
 
     Without --host the system under test is ours. With --host and --port it is somebody else's acceptor: the profile
     says who logs on there and names a symbol. Exit 1 when a case fails. Beside these cases the tests run the 59
-    session scripts of the reference engine, QuickFIX, for each version; docs/certification.md has the figures.
+    session scripts of the reference engine, QuickFIX, for each version; docs/results/certification.md has the figures.
     """
 
     body: ClassVar[str] = "certify.fix.command:fix"

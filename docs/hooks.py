@@ -1,6 +1,7 @@
 """What MkDocs builds beside the written pages: notebooks, the project's own files, commands and schemas."""
 
 import json
+import posixpath
 import re
 import sys
 from collections.abc import Iterator
@@ -29,7 +30,7 @@ with `anchor=view.touch` the first lots of `rest` stand at the best price of the
 | field | what it is |
 |---|---|
 """
-OUTSIDE: Final = {f"](../{name})": f"]({page})" for name, page in PROJECT.items()}
+LINK: Final = re.compile(r"(?<!!)\[([^\]]*)\]\(([^)#\s:]+)(#[^)\s]*)?\)")
 
 
 def on_files(files: Files, config: Any, **_: Any) -> Files:
@@ -39,11 +40,12 @@ def on_files(files: Files, config: Any, **_: Any) -> Files:
     return files
 
 
-def on_page_markdown(markdown: str, **_: Any) -> str:
+def on_page_markdown(markdown: str, page: Any = None, **_: Any) -> str:
     """Lead to the site where a page leads to the repository, let a picture open in full where it is pressed, and leave
     out what only `execute.py` reads."""
-    for there, here in OUTSIDE.items():
-        markdown = markdown.replace(there, here)
+    if page is not None and page.file.src_uri not in PROJECT.values():
+        folder = posixpath.dirname(page.file.src_uri)
+        markdown = relinked(markdown, posixpath.join("docs", folder), folder)
     markdown = re.sub(r"(?<!\[)!\[[^\]]*\]\(([^)\s]+)\)", r"[\g<0>](\1)", markdown)
     return re.sub(r"^<!-- (data|needs|port|digits vary).*-->\n", "", markdown, flags=re.MULTILINE)
 
@@ -74,15 +76,7 @@ def made() -> Iterator[tuple[str, str]]:
     """Path of each page and its Markdown."""
     for name, page in PROJECT.items():
         text = (ROOT / name).read_text(encoding="utf-8")
-        text = (
-            text.replace("](docs/", "](")
-            .replace("](../../../docs/", "](../")
-            .replace("](../../../CONTRIBUTING.md", "](../contributing.md")
-            .replace("](CHANGELOG.md)", "](changelog.md)")
-        )
-        for package, there in PACKAGES.items():
-            text = text.replace(f"]({package}", f"]({there}")
-        yield page, text.replace("](replications)", "](replications/almgren-chriss.md)")
+        yield page, relinked(text, posixpath.dirname(name), posixpath.dirname(page))
     for path in sorted((ROOT / "docs" / "notebooks").glob("*.ipynb")):
         yield (
             f"notebooks/{path.stem}.md",
@@ -91,6 +85,30 @@ def made() -> Iterator[tuple[str, str]]:
     yield "reference/commands.md", commands()
     yield "reference/files.md", schemas()
     yield "reference/view.md", view()
+
+
+def relinked(text: str, there: str, here: str) -> str:
+    """A text whose links count from a folder of the repository, for a folder of the site.
+
+    What is not on the site is named by its path.
+
+    >>> relinked("[a](../docs/x.md#b) [c](README.md)", "src", "packages")
+    '[a](../x.md#b) [c](README.md)'
+    >>> relinked("[r](../../studies/README.md) and [d](desk.md)", "docs/howto", "howto")
+    'r (`studies/README.md`) and [d](desk.md)'
+    """
+
+    def link(found: re.Match[str]) -> str:
+        label, target, anchor = found[1], found[2], found[3] or ""
+        path = posixpath.normpath(posixpath.join(there, target))
+        page = PROJECT.get(path) or (path.removeprefix("docs/") if path.startswith("docs/") else "")
+        if page:
+            return f"[{label}]({posixpath.relpath(page, here or '.')}{anchor})"
+        if not (ROOT / path).exists():
+            return found[0]
+        return label if label.strip("`") == path else f"{label} (`{path}`)"
+
+    return LINK.sub(link, text)
 
 
 def view() -> str:
@@ -185,7 +203,7 @@ def schemas() -> str:
         "`tercel config check FILE` checks a file; `tercel config schema` writes these schemas for an editor",
     ]
     page += [
-        "([how](../howto/files.md)). Every key with its type, its default and what it means:",
+        "([how](../howto/tables.md)). Every key with its type, its default and what it means:",
         "",
     ]
     for kind, schema in found().items():

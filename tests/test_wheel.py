@@ -1,4 +1,4 @@
-"""The wheel in an empty environment of every Python that it names: the notebook of docs/library.md runs there."""
+"""The wheel in an empty environment of every Python that it names: the notebook of docs/reference/library.md runs there."""
 
 import os
 import re
@@ -139,7 +139,7 @@ def test_the_notebook_runs_from_the_wheel(version: str, wheel: Path, tmp_path: P
         pytest.skip(f"no package index can be reached to fill an environment of Python {version}")
     assert done.returncode == 0, done.stderr
     [code, *_] = re.findall(
-        r"```python\n(.*?)```", (ROOT / "docs" / "library.md").read_text(), re.DOTALL
+        r"```python\n(.*?)```", (ROOT / "docs" / "reference" / "library.md").read_text(), re.DOTALL
     )
     for said, small in SMALL.items():
         assert said in code

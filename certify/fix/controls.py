@@ -1,6 +1,6 @@
 """K01 to K12: controls over FIX. What they deny never reaches the peer, which records every byte.
 
-Numbers are rows of `docs/controls.md`.
+Numbers are rows of `docs/reference/controls.md`.
 """
 
 import errno

@@ -17,7 +17,7 @@ from tercel.core import ConfigError, check_known, parse_toml
 from tercel.fix import SHIPPED_PROFILES as SHIPPED, Address, ProfileTerms, load_profile as load
 from tercel.venues import refuse_money, why_money
 
-_WAY: Final = "see docs/certification.md"
+_WAY: Final = "see docs/results/certification.md"
 _PACKAGE: Final = "certify.fix"
 INSIDE: Final = "it needs the inside of the acceptor"
 """Why a case cannot be run at somebody else's acceptor."""

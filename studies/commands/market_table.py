@@ -63,7 +63,7 @@ class Row:
 
 
 def table(request: MarketTableRequest) -> None:
-    """Score every model on every data set: the table of docs/markets.md."""
+    """Score every model on every data set: the table of studies/realism/README.md."""
     from studies.realism import sets
     from tercel.market import models as every_model
 

@@ -1,4 +1,4 @@
-"""The notebook of docs/library.md, small; and what a result says, compared with the command line."""
+"""The notebook of docs/reference/library.md, small; and what a result says, compared with the command line."""
 
 import html
 import json

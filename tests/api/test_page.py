@@ -1,4 +1,4 @@
-"""The code of docs/library.md runs, with small numbers."""
+"""The code of docs/reference/library.md runs, with small numbers."""
 
 import re
 from pathlib import Path
@@ -10,7 +10,7 @@ from tests.api.conftest import MARKET
 
 import tercel as tc
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "library.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "library.md"
 SMALL = {'"csco"': f'"{MARKET}"', "500_000": "512", "1_000": "16"}
 """What the page says -> what the test runs."""
 
@@ -33,15 +33,6 @@ def test_the_notebook_of_the_page_runs(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 @pytest.mark.release
-def test_the_strategy_with_memory_of_the_page_runs(market: tc.Market, task: tc.Task) -> None:
-    code = next(block for block in blocks() if "class Patient" in block)
-    names: dict[str, Any] = {"tc": tc, "np": np}
-    exec(compile(code, str(PAGE), "exec"), names)
-    result = tc.evaluate([names["Patient"], "peg_touch"], market, task, episodes=16)
-    assert "Patient" in result.ranked
-
-
-@pytest.mark.release
 def test_own_work_of_the_page_runs(
     market: tc.Market, task: tc.Task, lake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -58,7 +49,7 @@ def test_own_work_of_the_page_runs(
             assert said in code
             code = code.replace(said, other)
         exec(compile(code, str(PAGE), "exec"), names)
-    assert names["own"].card.observation.endswith(":eyes")
+    assert names["own"].card.observation.endswith(":features")
     assert len(names["obs"]) == 50
 
 
@@ -77,12 +68,12 @@ def test_the_desk_of_the_page_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.release
 def test_the_folder_of_ones_own_model_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Layers as arrays: 50 entries of the observation, 8 actions of `placement`."""
     monkeypatch.chdir(tmp_path)
-    page = PAGE.with_name("policies.md")
-    [code] = re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
-    names: dict[str, Any] = {}
-    small = code.replace('"csco")', f'"{MARKET}"), episodes=4')
-    exec(compile(small, str(page), "exec"), names)
+    rng = np.random.default_rng(1)
+    layers = [(rng.normal(size=(50, 16)), np.zeros(16)), (rng.normal(size=(16, 8)), np.zeros(8))]
+    mine = tc.save_policy(layers, "mine/", name="mine")
+    tc.evaluate([mine, "twap_take"], tc.load_market(MARKET), episodes=4)
     assert (tmp_path / "mine" / "policy.onnx").is_file()
 
 

@@ -119,7 +119,7 @@ def test_a_desk_whose_folder_was_edited_trades_without_it_and_says_so(tmp_path: 
 
 
 def test_the_readme_shows_the_commands_that_the_page_runs() -> None:
-    page = (ROOT / "docs" / "howto" / "own_forecast.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "tutorials" / "signals.md").read_text(encoding="utf-8")
     commands = [line[2:] for line in page.splitlines() if line.startswith("$ tercel")]
     assert commands == ROAD
     assert "\n".join(f"    {one}" for one in commands) in README

@@ -11,7 +11,7 @@ import pytest
 from certify.fix.case import REGISTER
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGE = (ROOT / "docs" / "controls.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "reference" / "controls.md").read_text(encoding="utf-8")
 STATES = ("present", "partial", "absent")
 CASE = re.compile(r"[SOK]\d\d")
 

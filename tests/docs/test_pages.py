@@ -20,7 +20,9 @@ from tercel.execution.user_strategy import checked
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
-PAGES = sorted(path for part in ("tutorials", "howto") for path in (DOCS / part).glob("*.md"))
+ELSEWHERE = {"index.md", "reference/library.md"}
+"""Pages whose code `tests/api/test_page.py` runs with small numbers, or that show it only."""
+PAGES = sorted(path for path in DOCS.rglob("*.md") if str(path.relative_to(DOCS)) not in ELSEWHERE)
 NOTEBOOKS = sorted((DOCS / "notebooks").glob("*.ipynb"))
 MADE = {
     *(
@@ -103,9 +105,7 @@ def test_a_notebook_runs_and_shows_what_is_stored(path: Path, tmp_path: Path) ->
     )
 
 
-@pytest.mark.parametrize(
-    "page", ["howto/own_strategy.md", "library.md", "notebooks/own_strategy.ipynb"]
-)
+@pytest.mark.parametrize("page", ["howto/strategy.md", "notebooks/own_strategy.ipynb"])
 def test_a_strategy_with_memory_lives_on_where_orders_begin_apart(page: str) -> None:
     """One order goes on while another begins: what the example keeps must be its own to write to."""
     text = (DOCS / page).read_text(encoding="utf-8")
@@ -174,7 +174,7 @@ def test_the_front_page_is_short_and_shows_what_the_first_run_prints() -> None:
             task
         )[0].text.split("\n")
         assert 1 <= len([line for line in block if line.strip()]) <= 6
-    run = (DOCS / "run.md").read_text(encoding="utf-8")
+    run = (DOCS / "tutorials" / "first_run.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| `(\w+)`[^|]*\| (\S+ \[[^]]+\]) \|", page, re.M)
     assert len(rows) == 6
     for name, cost in rows:
@@ -184,15 +184,18 @@ def test_the_front_page_is_short_and_shows_what_the_first_run_prints() -> None:
 def test_a_picture_opens_in_full_where_it_is_pressed() -> None:
     pytest.importorskip("mkdocs", reason="make docs installs it")
     markdown, hooks = pytest.importorskip("markdown"), importlib.import_module("docs.hooks")
-    found = dict.fromkeys(("gallery.md", "console.md", "index.md"), 0)
+    found = dict.fromkeys(("gallery.md", "concepts/console.md", "index.md"), 0)
     for page in found:
         text = hooks.on_page_markdown((DOCS / page).read_text(encoding="utf-8"))
         html = markdown.markdown(text, extensions=["md_in_html", "tables", "attr_list"])
         found[page] = html.count("<img")
         opened = re.findall(r'<a href="([^"]+)"><img alt="[^"]+" src="([^"]+)"', html)
         assert len(opened) == found[page]
-        assert all(full == shown and (DOCS / full).is_file() for full, shown in opened)
-    assert min(found.values()) > 1
+        assert all(
+            full == shown and ((DOCS / page).parent / full).is_file() for full, shown in opened
+        )
+    assert min(found.values()) > 0
+    assert found["gallery.md"] == 12
 
 
 def test_the_reference_names_every_public_name() -> None:

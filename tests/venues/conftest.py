@@ -8,7 +8,7 @@ CERTIFIED = {
     "TestAGateIsAVenue": "fix, the simulated exchange served",
     "TestAGateToTheSimulatedExchange": "the simulated exchange",
 }
-"""Class of tests -> venue, as the table of docs/howto/binance.md has it."""
+"""Class of tests -> venue, as the table of docs/howto/crypto.md has it."""
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -4,7 +4,7 @@ It holds the same two arrays as a market of the batch and changes them with the 
 session gives byte-identical observations and commands. It does not simulate the venue: its commands leave, and what
 became of them comes back as OWN_* rows.
 
-`PaperTrial` works an order beside a live one on the market's events, by the rules of replay (`docs/simulator.md`):
+`PaperTrial` works an order beside a live one on the market's events, by the rules of replay (`docs/concepts/simulator.md`):
 displayed lots once, queues at their true place, no answer from the market. Replay flatters large orders, so a challenger
 is compared with a champion's paper trial, never with its live fills.
 """

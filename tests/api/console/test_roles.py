@@ -150,7 +150,7 @@ def test_metrics_are_for_a_session_or_the_bearer_of_the_token(shared: Place) -> 
 
 
 def role_table() -> str:
-    """The table of the documentation, Markdown: `docs/console.md` has it word for word."""
+    """The table of the documentation, Markdown: `docs/concepts/console.md` has it word for word."""
     rows = [
         f"| {TOLD[one]} | " + " | ".join("yes" if may(role, one) else "" for role in ROLES) + " |"
         for one in LEAST
@@ -159,7 +159,7 @@ def role_table() -> str:
 
 
 def test_the_documentation_has_the_table_word_for_word() -> None:
-    assert role_table() in (ROOT / "docs" / "console.md").read_text(encoding="utf-8")
+    assert role_table() in (ROOT / "docs" / "concepts" / "console.md").read_text(encoding="utf-8")
 
 
 def test_the_table_of_roles_is_a_ladder() -> None:

@@ -45,7 +45,9 @@ from tercel.desk.trading.risk.trading_state import (
     waiting_entry,
 )
 
-PAGE = (Path(__file__).resolve().parents[3] / "docs" / "controls.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).resolve().parents[3] / "docs" / "reference" / "controls.md").read_text(
+    encoding="utf-8"
+)
 ACTIVE, REDUCING, HALTED = TradingState
 WHOSE = ("ann", "bob")
 UNCLEAR = sorted(PAUSES | {str(Code.EXEC_CHANGED), str(Code.GAP)})

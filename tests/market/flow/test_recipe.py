@@ -1,4 +1,4 @@
-"""The package that `docs/simulator.md` gives to copy: what it imports is there, and its flow moves a market."""
+"""The package that `studies/flows/README.md` gives to copy: what it imports is there, and its flow moves a market."""
 
 import ast
 import importlib
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-PAGE = (Path(__file__).parents[3] / "docs" / "simulator.md").read_text()
+PAGE = (Path(__file__).parents[3] / "studies" / "flows" / "README.md").read_text()
 BLOCKS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 FILES = dict(re.findall(r"^`(coins/\w+\.py)` .*?```python\n(.*?)```", PAGE, re.DOTALL | re.M))
 NAMES = sorted(

@@ -221,7 +221,7 @@ def provider_of(file: Path, now_s: Callable[[], float]) -> IdentityProvider:
         secret = (file.parent / str(said["secret_file"])).read_text(encoding="utf-8").strip()
     except (OSError, ValueError) as error:
         raise ConfigError(
-            "a file of an identity provider", f"{file}: {error}", "see docs/console.md"
+            "a file of an identity provider", f"{file}: {error}", "see docs/concepts/console.md"
         ) from None
     names = str(said["issuer"]), str(said["client_id"])
     return IdentityProvider(*names, secret, now_s, str(said.get("claim", "name")))

@@ -432,7 +432,7 @@ class Desk(Closing):
         """(``stage = "shadow"``) What the parents that are over would have cost at both bounds; written to the folder.
 
         None in every other stage. Parents without market events get no bounds. Replays the recorded stream twice
-        (``docs/shadow.md``).
+        (``docs/howto/crypto.md``).
         """
         venue = self._runtime.opened.venue
         if not isinstance(venue, ShadowVenue):

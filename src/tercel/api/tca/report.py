@@ -261,7 +261,7 @@ def own_costs(
     Parameters
     ----------
     fills, orders : str or Path
-        CSV files, see `docs/tca.md`.
+        CSV files, see `docs/howto/costs.md`.
     map : TableMap, str, Path or None
         What their columns are called, and how they are written: :func:`tercel.api.tca.files.fills_map`, a shipped map's
         name (``"ib-flex"``), or a TOML file.

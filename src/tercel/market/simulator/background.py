@@ -2,7 +2,7 @@
 
 From the first own order on a world holds two books. The flow acts on the *background*: public orders alone, order by
 order those of the counterfactual market without own orders. Whatever happens there is mirrored in the visible book
-(`docs/simulator.md`): own orders join queues at their true place and take their share of an aggressor by priority, and
+(`docs/concepts/simulator.md`): own orders join queues at their true place and take their share of an aggressor by priority, and
 of the public orders that it met in the background as many lots stay (residual orders). So own orders neither size an aggressor
 nor cause one, no lot trades twice, and all strategies on one seed share the market's moves.
 

@@ -98,7 +98,7 @@ class ApiSigner:
         return hidden(text, self._secrets)
 
 
-_HELP: Final = "see `docs/howto/binance.md`"
+_HELP: Final = "see `docs/howto/crypto.md`"
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
     data venue -> tape that grows -> replay market with own orders in it -> session
 
 Nothing that is sent leaves: :meth:`ShadowVenue.send` is the simulated exchange's. What the data venue publishes becomes
-rows of a tape as it comes, so a shadow of a recorded day and a replay of it are the same bytes. `docs/shadow.md` says
+rows of a tape as it comes, so a shadow of a recorded day and a replay of it are the same bytes. `docs/howto/crypto.md` says
 what its bounds are. A recording is a line of JSON, then events in int64 words: instrument number, whether it is a
 snapshot, number of rows, the rows. Orders may be shown as the totals of their levels.
 

@@ -343,7 +343,7 @@ class Result:
 
     See Also
     --------
-    docs/judging.md : how intervals, corrections and the minimum detectable effect are made, with their sources.
+    docs/concepts/evaluation.md : how intervals, corrections and the minimum detectable effect are made, with their sources.
 
     >>> from tercel.api.evaluation import evaluate
     >>> from tercel.api.market import load_market

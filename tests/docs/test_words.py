@@ -1,0 +1,179 @@
+"""The pages are short, plain and true to the command line: words, paragraphs, phrases, options, anchors."""
+
+import re
+import shlex
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from docs import execute, measure
+from tercel.cli.root import app
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCS = ROOT / "docs"
+PAGES = sorted(DOCS.rglob("*.md"))
+PROSE = [*PAGES, ROOT / "README.md"]
+LINKED = [
+    *PROSE,
+    *(ROOT / name for name in ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "web/README.md")),
+    *(
+        page
+        for name in ("certify", "exchange", "replications", "src", "studies")
+        for page in (ROOT / name).rglob("*.md")
+    ),
+]
+MADE = re.compile(
+    r"^(packages|notebooks)/\w+\.md$|^(contributing|changelog)\.md$|^reference/(commands|files|view)\.md$"
+)
+"""Pages that `docs/hooks.py` makes."""
+PLUG_INS = {"acme"}
+"""Commands that a page's own package adds."""
+SHELLS = ("sh", "bash", "console")
+SPLIT = re.compile(r"\s(?:\||&&|;)\s|;\s|\s\|$|\s&$|\s>\s")
+
+
+def name_of(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+@cache
+def text_of(page: Path) -> str:
+    return page.read_text(encoding="utf-8")
+
+
+def test_the_site_has_at_most_45_000_words() -> None:
+    assert sum(len(text_of(page).split()) for page in PAGES) <= 45_000
+
+
+def test_no_page_has_a_phrase_that_only_insiders_know() -> None:
+    found = [
+        f"{name_of(page)}: {one.group(0)}"
+        for page in PROSE
+        for part in measure.prose(text_of(page))
+        for one in measure.PHRASES.finditer(part)
+    ]
+    assert found == []
+
+
+def test_no_paragraph_of_a_recipe_or_a_concept_is_above_90_words() -> None:
+    pages = [*DOCS.glob("howto/*.md"), *DOCS.glob("concepts/*.md"), DOCS / "design.md"]
+    found = [
+        f"{name_of(page)}: {part[:60]}"
+        for page in pages
+        for part in measure.prose(text_of(page))
+        if len(part.split()) > 90
+    ]
+    assert found == []
+
+
+def test_the_glossary_has_at_most_80_terms_and_each_once() -> None:
+    rows = re.findall(r"^\| ([^|]+?) \|", text_of(DOCS / "reference" / "glossary.md"), re.M)[1:]
+    terms = [re.sub(r" \(.*", "", one).casefold() for one in rows]
+    assert 40 <= len(terms) <= 80
+    assert terms == sorted(set(terms))
+
+
+def typed(text: str) -> Iterator[str]:
+    """Commands of `tercel` that a page shows: in fenced blocks of a shell and in indented ones.
+
+    >>> list(typed("```sh\\ntercel run --quick | jq .  # one\\n```\\n\\n    tercel data list\\n\\nand `tercel x`\\n"))
+    ['tercel run --quick', 'tercel data list']
+    """
+    shown = []
+    for block in execute.blocks(text):
+        if block.language == "console":
+            shown += execute.commands(block.text)
+        elif block.language in SHELLS:
+            shown += re.sub(r"\\\n\s*", " ", block.text).splitlines()
+    plain = re.sub(r"\\\n\s*", " ", execute.FENCE.sub("", text))
+    shown += re.findall(r"^ {4}(?:\$ )?(\S.*)$", plain, re.MULTILINE)
+    for line in shown:
+        for part in SPLIT.split(re.sub(r"\\\n\s*", " ", line).partition(" #")[0]):
+            if part.strip().startswith("tercel "):
+                yield part.strip()
+
+
+@cache
+def command_line() -> Any:
+    return typer.main.get_command(app)
+
+
+def wrong(command: str) -> str:
+    """What is wrong with a command line: a word that is no command, an option that is not there.
+
+    >>> wrong("tercel run --quick --out=x"), wrong("tercel agent evaluate default --nothing")
+    ('', 'agent evaluate has no --nothing')
+    >>> wrong("tercel market nothing")
+    'no command nothing'
+    """
+    words = shlex.split(command.replace("'", "") if command.count("'") % 2 else command)[1:]
+    one, path = command_line(), []
+    while words and getattr(one, "commands", None):
+        if words[0] not in one.commands:
+            if words[0] in PLUG_INS or words[0].startswith(("-", "[", "…", "...")):
+                return ""
+            if one.invoke_without_command or words[0].isupper():
+                break
+            return f"no command {words[0]}"
+        path.append(words[0])
+        one = one.commands[words.pop(0)]
+    known = {"--help", "--version"}
+    for parameter in one.params:
+        known |= {*parameter.opts, *parameter.secondary_opts}
+    for word in words:
+        name = word.strip("[]").partition("=")[0]
+        if name == "--":
+            break
+        if re.fullmatch(r"--[a-z][\w-]*|-[a-zA-Z]", name) and name not in known:
+            return f"{' '.join(path)} has no {name}"
+    return ""
+
+
+def test_commands_of_pages_have_the_options_that_are_shown() -> None:
+    shown = [(page, one) for page in PROSE for one in typed(text_of(page))]
+    assert len(shown) > 100
+    found = [f"{name_of(page)}: {one}: {said}" for page, one in shown if (said := wrong(one))]
+    assert found == []
+
+
+def anchor(heading: str) -> str:
+    """The address of a heading, as the site makes it.
+
+    >>> anchor("What a `View` says: [now](x.md), and later")
+    'what-a-view-says-now-and-later'
+    """
+    plain = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading).replace("`", "")
+    return re.sub(r"[-\s]+", "-", re.sub(r"[^\w\s-]", "", plain).strip().lower())
+
+
+@cache
+def anchors(page: Path) -> frozenset[str]:
+    text = execute.FENCE.sub("", text_of(page))
+    found = {anchor(re.sub(r"\*", "", one)) for one in re.findall(r"^#+ (.+?)\s*$", text, re.M)}
+    return frozenset(found)
+
+
+def test_links_of_every_page_lead_somewhere() -> None:
+    link = re.compile(r"\]\(([^)#\s:]*)(?:#([^)\s]+))?\)")
+    found = []
+    for page in LINKED:
+        for target, place in link.findall(execute.FENCE.sub("", text_of(page))):
+            there = (page.parent / target).resolve() if target else page
+            made = there.is_relative_to(DOCS) and MADE.search(str(there.relative_to(DOCS)))
+            gone = not there.exists() and not made and target != "..."
+            if gone or (
+                place and there.suffix == ".md" and not made and place not in anchors(there)
+            ):
+                found.append(f"{name_of(page)}: {target}#{place}")
+    assert found == []
+
+
+def test_the_machinery() -> None:
+    import doctest
+    import sys
+
+    assert doctest.testmod(sys.modules[__name__]).failed == 0
+    assert doctest.testmod(measure).failed == 0
