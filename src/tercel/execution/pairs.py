@@ -356,7 +356,7 @@ def decide(terms: PairTerms, view: PairView) -> PairDecision:
         ask(Role.UNWIND, excess - open_[Role.UNWIND], None, side)
     else:
         owed = _nearest((gap - open_[Role.FLATTEN]) * ratio) - open_[Role.HEDGE]
-        if crossing:
+        if crossing or owed < 0:
             drop(Role.HEDGE, price=True)
         limit = max(touch[0][0] - side * terms.pay_up, 1) if touch else 1
         ask(Role.HEDGE, owed, None if crossing else limit, -side)
