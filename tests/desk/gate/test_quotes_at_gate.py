@@ -101,6 +101,8 @@ def test_dealers_answer_whom_they_were_asked_by_and_nobody_else_passes(
         assert open_at(server) == 2
         asker.pass_quotes("r1", [next(one.id for one in heard if isinstance(one, Quote))])
         heard_until(ann, lambda _: open_at(server) == 1)
+        ann._send(frames.pack({"do": "pass", "request": "r1", "quotes": 7}))
+        heard_until(ann, lambda _: open_at(server) == 0)
         other.request_quotes(QuoteRequest("r2", *terms))
         heard = heard_until(bob, lambda heard: any(isinstance(e, QuoteReject) for e in heard))
         assert "may trade" in next(one.text for one in heard if isinstance(one, QuoteReject))
@@ -111,18 +113,21 @@ def test_dealers_answer_whom_they_were_asked_by_and_nobody_else_passes(
         bob.close()
 
 
-@pytest.mark.parametrize("request_", [None, 7, {"id": "r"}, {"id": "r", "side": "buy"}])
-def test_a_request_that_is_none_ends_no_gate(gate_of: ConnectedDesk, request_: object) -> None:  # noqa: F811
+def test_a_request_that_is_none_ends_no_gate(gate_of: ConnectedDesk) -> None:  # noqa: F811
     with dealers_served() as server:
         gate = gate_of(server, changed=ALLOWED)
         venue = RemoteVenue(gate.path, ("ann",))
-        venue._send(frames.pack({"do": "quotes", "request": request_}))
-        with pytest.raises(VenueError, match="a request for quotes"):
-            heard_until(venue, lambda _: False)
-        assert gate.gateway.journal.last > 0
+        for request in (None, 7, {"id": "r"}, {"id": "r", "side": "buy"}):
+            venue._send(frames.pack({"do": "quotes", "request": request}))
+            with pytest.raises(VenueError, match="a request for quotes"):
+                heard_until(venue, lambda _: False)
+        venue._send(frames.pack({"do": "pass", "request": ["r"], "quotes": 7}))
+        venue.subscribe("X")
+        assert heard_until(venue, bool)
         venue.close()
 
 
+@pytest.mark.long
 def test_a_gate_before_a_venue_without_dealers_has_none(gate_of: ConnectedDesk) -> None:  # noqa: F811
     with exchange_served() as server:
         venue = RemoteVenue(gate_of(server).path, ("ann",))

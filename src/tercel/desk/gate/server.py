@@ -298,7 +298,8 @@ class Gate(OrderServer):
         asker = self._venue.capabilities.quotes
         if asked is not None and asked[0].agent in client.accounts and asker is not None:
             with self.gateway.wire, suppress(VenueError):  # its dealers see it expire
-                asker.pass_quotes(name, [str(one) for one in body.get("quotes") or ()])
+                quotes = body.get("quotes")
+                asker.pass_quotes(name, list(map(str, quotes if isinstance(quotes, list) else ())))
 
     def _not_theirs(self, command: o.Command) -> tuple[str, str] | None:
         """Fault in the names of a command: names of the gate, or of another account's orders; None without one."""
