@@ -2267,7 +2267,7 @@ export interface components {
         };
         /**
          * PassQuotesBody
-         * @description Quotes of a request that nobody wants; none named: all that are open.
+         * @description Quotes of a request that are not wanted; none named: all that are open.
          */
         PassQuotesBody: {
             /** Reason */
