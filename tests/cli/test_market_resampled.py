@@ -259,7 +259,7 @@ def test_a_part_of_one_day_of_five_levels_is_a_market(near_the_touch: Path, tmp_
     )
     assert not (tmp_path / "run").exists(), "before anything is trained"
     assert (
-        "or judge written strategies in it, which learn nothing: docs/tutorials/first_run.md"
+        "or evaluate rule-based strategies in it: docs/tutorials/first_run.md"
         in " ".join(run.output.split())
     )
     longer = load(out).model_copy(update={"card": {**load(out).card, "window_s": [900.0, 2130.0]}})

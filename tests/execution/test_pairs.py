@@ -162,7 +162,9 @@ def sequences(seeds):
 def test_hostile_sequences_keep_the_bound():
     """Unhedged lots, by the venue's own fills and whatever is open, stay within the bound; late ones are flattened."""
     sequences(range(60))
-    run(4121)  # a hedge whose cancel the halted venue refused is cancelled again after the first leg was flattened
+    run(
+        4121
+    )  # a hedge whose cancel the halted venue refused is cancelled again after the first leg was flattened
 
 
 @pytest.mark.release

@@ -4,13 +4,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from tests.desk.trading.quoting import quoting_session, steps, told
+from tests.desk.trading.test_quote_requests import order_of
 
 from tercel.core.ports import Entry
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.bodies import EntryError, QuoteEntry
-from tercel.desk.trading.quote_memory import QuoteMemory
+from tercel.desk.trading.quote_memory import LEAST, DeskRouter, QuoteMemory
 from tercel.execution.outside import Terms
-from tercel.execution.routing import Knowledge
+from tercel.execution.routing import Knowledge, Routed
+from tercel.execution.strategies import build
 from tercel.market.blocks import CrossingSession
 from tercel.market.dealers import load_panel
 
@@ -135,3 +138,49 @@ def test_strangers_two_way_requests_and_a_market_without_a_mid_teach_no_distance
 def test_a_damaged_entry_is_refused():
     with pytest.raises(EntryError, match="fields"):
         QuoteMemory(KNOWN, NAMES).saw(Entry(kinds.QUOTE, 0, body={"event": 3}))
+
+
+def worked(session, bps: float, orders: int) -> None:
+    """Orders that the book alone has worked, at a cost of so many bps."""
+    cost = {"is_bps": bps, "filled": 5, "notional": 500.0}
+    session.gateway.write(
+        [Entry(kinds.FEEDBACK, 0, "TINY", "ann", f"o{n}", body=cost) for n in range(orders)]
+    )
+
+
+def why(session) -> list[str]:
+    found = [one.body for _, one in session.journal.read(kinds=(kinds.ALERT,))]
+    return [one["text"] for one in found if one["code"] == "routed"]
+
+
+@pytest.mark.parametrize("bps", [0.0, 400.0])
+def test_a_routed_order_of_a_desk_asks_dealers_where_the_book_is_dearer(bps):
+    """Its way and the reason are in the journal; before the book's cost is known it goes there."""
+    session = quoting_session(panel="equity")
+    session.accept(order_of(5, id_="p0", strategy="routed"))
+    steps(session)
+    worked(session, bps, LEAST)
+    session.accept(order_of(5, strategy="routed"))
+    steps(session)
+    first, second = why(session)
+    assert first.startswith("p0: in the book")
+    assert len(told(session, "requested")) == (bps > 0.0)
+    assert "request to" in second if bps else "p1: book" in second
+
+
+def test_a_desk_that_begins_again_knows_what_it_knew():
+    """One router reads a journal whole, the other as it grows: what both know of the dealers is the same."""
+    session = quoting_session(panel="equity")
+    routed = Routed(build("twap_passive"))
+    one, other = (DeskRouter(session.journal, PANEL, ("D1", "D2", "D3"), 1) for _ in range(2))
+    worked(session, 400.0, LEAST)
+    assert one.way(routed, "TINY", 5)[0].known.asked.tolist() == [4.0, 4.0, 4.0]
+    session.accept(order_of(5, strategy="rfq"))
+    steps(session)
+    session.venue.quote("D2", 101)
+    steps(session, 20)
+    found = [router.way(routed, "TINY", 5) for router in (one, other)]
+    first, second = (strategy.known for strategy, _ in found)
+    assert first.answered.tolist() == second.answered.tolist()
+    assert first.answered[1] > max(first.answered[0], first.answered[2])
+    assert found[0][1] == found[1][1]

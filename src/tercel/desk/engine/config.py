@@ -103,6 +103,9 @@ class DeskSection(TomlTable):
     settings file of QuickFIX; `binance[:NET or FILE.toml]`, Binance Spot; `gate:PATH`, a gate before one."""
     dealers: tuple[str, ...] = ()
     """Who is asked for quotes by orders whose strategy is `rfq` or `routed`, and where a person names no dealer."""
+    panel: str = ""
+    """What these dealers are expected to be before they have quoted, for orders by `routed`: equity, eurusd, gbpusd, or the
+    panel.toml that `tercel market dealers --history` writes."""
 
     @field_validator("stage")
     @classmethod

@@ -52,6 +52,7 @@ from tercel.execution.policies.strategy import goes_by_costs
 from tercel.execution.strategies import MarketEstimates
 from tercel.execution.strategies.event_clock import WAITING
 from tercel.execution.strategy import forecaster_of
+from tercel.market.dealers import load_panel
 from tercel.market.flow import Preset, load
 from tercel.signals.risk.anomaly import AnomalyBaseline
 from tercel.venues.address import SIMULATED, address, mark_of
@@ -148,6 +149,8 @@ def check(config: DeskConfig, beside: Path | None = None) -> None:
     if config.signals.flow != OFF:
         heard(config.signals.flow)
     targets_of(config)
+    if config.desk.panel:
+        load_panel(config.desk.panel)
     limits = limits_of(config, beside)
     for slot in slots:
         refuse_fast(slot, limits)
@@ -236,6 +239,7 @@ def open_desk(
         seed=config.desk.seed,
         warmup_s=config.desk.warmup_s,
         dealers=config.desk.dealers,
+        panel=config.desk.panel,
     )
     flow = config.signals.flow
     session = Session(

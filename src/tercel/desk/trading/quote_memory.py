@@ -1,9 +1,7 @@
 """What a desk learns of its dealers from its journal: the router's knowledge, folded over requests for quotes.
 
-    memory = QuoteMemory(known, dealers=("D1", "D2"))
-    for entry in journal.entries():
-        memory.saw(entry)
-    router = replace(router, known=memory.known)
+    router = DeskRouter(journal, load_panel("equity"), ("D1", "D2"))
+    strategy, why = router.way(strategy, "XYZ", 300)       # as each order arrives
 
 A request teaches when it has ended: who answered, and at what distance from the mid at its quote. Its last note of the mid
 (`drift`) teaches what requests move the price. What was learned fades with each further request, so that dealers may
@@ -11,20 +9,27 @@ change. The same entries in the same order give the same knowledge: a restart le
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
 
-from tercel.core.ports import Entry
+from tercel.core.ports import Entry, Journal
 from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal.agent_bodies import CostEntry
 from tercel.desk.trading.journal.bodies import QuoteEntry
 from tercel.execution.costs import BPS
-from tercel.execution.routing import Knowledge
-from tercel.market.dealers.panel import SECONDS
+from tercel.execution.outside import Terms
+from tercel.execution.routing import SPLIT, Knowledge, Routed, costing, explored
+from tercel.market.blocks import CrossingSession
+from tercel.market.dealers.panel import PER_DEALER, SECONDS, DealerPanel
 
 AFTER_S: Final = 60.0
 """Seconds after a request at which its drift is learned; notes of less time say too little."""
+LEAST: Final = 5
+"""Orders worked in the book alone before its cost is known, and dealers are asked."""
+RECENT: Final = 100
+"""Orders that this cost is the mean of."""
 
 
 @dataclass(slots=True)
@@ -114,3 +119,76 @@ class QuoteMemory:
             np.array([moved]),
             noise,
         )
+
+
+class DeskRouter:
+    """The way of each order of a desk, by what its journal says of the book and of dealers.
+
+    What the book costs is the mean of the last orders that no dealer was asked for; half an order costs less, by the root
+    of the size. A usual order of the desk is a usual request of the panel.
+
+    Parameters
+    ----------
+    journal : Journal
+    panel : DealerPanel
+        What dealers are expected to be; one of another length stands for dealers who are all like its mean.
+    dealers : tuple of str
+        Those of the desk.
+    seed : int
+        Of the draws by which other ways than the best are tried.
+    """
+
+    def __init__(
+        self, journal: Journal, panel: DealerPanel, dealers: tuple[str, ...], seed: int = 0
+    ) -> None:
+        self._journal = journal
+        many = len(dealers)
+        alike = {name: np.full(many, getattr(panel, name).mean()) for name in PER_DEALER}
+        self._panel = panel if len(panel) == many else replace(panel, **alike)
+        self._dealers = dealers
+        self._seed = seed
+        self._last = 0
+        self._memories: dict[str, QuoteMemory] = {}
+        self._early: dict[str, list[Entry]] = {}
+        """Entries that came before the book's cost was known."""
+        self._book: dict[str, list[tuple[float, float]]] = {}
+        """Cost, bps, and filled lots of orders that no dealer was asked for."""
+        self._asked = set[str]()
+
+    def way(self, strategy: Routed, instrument: str, lots: int) -> tuple[Routed, str]:
+        """The strategy with what is known and the way that an order takes; and why it does."""
+        self._read()
+        book = np.array(self._book.get(instrument, [])[-RECENT:])
+        if len(book) < LEAST:
+            return strategy, f"in the book, whose cost is known after {LEAST} orders"
+        mean, sd = float(book[:, 0].mean()), float(book[:, 0].std())
+        roots = {share: share**0.5 for share in (1.0, 1.0 - SPLIT)}
+        base = {
+            (share, block): (root * mean, root * sd)
+            for share, root in roots.items()
+            for block in (False, True)
+        }
+        if instrument not in self._memories:
+            usual = float(book[:, 1].mean()) / self._panel.size
+            expected = Knowledge.expected(Terms(self._panel, CrossingSession(), usual), base)
+            self._memories[instrument] = QuoteMemory(expected, self._dealers)
+        memory = self._memories[instrument]
+        for entry in self._early.pop(instrument, []):
+            memory.saw(entry)
+        known = memory.known = replace(memory.known, base=base)
+        units = lots / known.terms.lots
+        way, _ = explored(known, units, np.random.default_rng((self._seed, self._last)))
+        cost = costing(known, way, units)
+        text = f"{way.name}: {cost.why}, {cost.mean:.2f} bps expected"
+        return replace(strategy, known=known, fixed=way), text
+
+    def _read(self) -> None:
+        for seq, entry in self._journal.read(self._last, (kinds.QUOTE, kinds.FEEDBACK)):
+            self._last = seq
+            if entry.kind == kinds.QUOTE:
+                self._asked.add(entry.parent)
+                self._early.setdefault(entry.instrument, []).append(entry)
+            elif entry.parent not in self._asked:
+                cost = CostEntry.of(entry)
+                if cost.is_bps is not None:
+                    self._book.setdefault(entry.instrument, []).append((cost.is_bps, cost.filled))

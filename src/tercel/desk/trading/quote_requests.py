@@ -38,8 +38,9 @@ from tercel.desk.trading.journal.bodies import QuoteEntry
 from tercel.desk.trading.journal.codec import entry_quote
 from tercel.desk.trading.parent_orders.manager import HeldLots, ParentOrderManager
 from tercel.desk.trading.parent_orders.parent import AT_WORK, ParentOrder, ParentStatus
+from tercel.desk.trading.quote_memory import DeskRouter
 from tercel.desk.trading.risk.trading_state import Sender, StateReason
-from tercel.execution.routing import RFQ, Routed
+from tercel.execution.routing import RFQ, Routed, Way
 from tercel.execution.strategy import Strategy, Wrapper
 
 ANSWER_S: Final = 15.0
@@ -80,20 +81,18 @@ def plan_of(strategy: Strategy, lots: int, dealers: tuple[str, ...]) -> QuotePla
     >>> plan_of(Routed(build("twap_passive")), 300, ("D1", "D2")) is None
     True
     """
-    while isinstance(strategy, Wrapper):
-        strategy = strategy.inner
     if not isinstance(strategy, Routed):
         return None
     if (known := strategy.known) is None:
         return QuotePlan(lots, dealers) if strategy.only == RFQ else None
     units = lots / known.terms.lots
-    way = strategy.fixed or strategy.ways(units)[0].way
+    way = strategy.fixed if isinstance(strategy.fixed, Way) else strategy.ways(units)[0].way
     asked = round(way.share * lots)
     if not asked or not way.dealers:
         return None
-    best = known.best(way.share * units)[: way.dealers]
-    names = tuple(dealers[d] for d in best.tolist() if d < len(dealers))
-    return QuotePlan(asked, names, known.within(known.leak(way.share * units, way.dealers)))
+    names = tuple(dealers[d] for d in way.asked(known, way.share * units))
+    leak = known.follows * known.leak(way.share * units, way.dealers)
+    return QuotePlan(asked, names, known.within(leak))
 
 
 @dataclass(slots=True, eq=False)
@@ -133,12 +132,19 @@ class QuoteRequests(HeldLots):
         Makes a name that was never used.
     dealers : tuple of str
         Whom orders by `rfq` ask, and a person who names none.
+    router : DeskRouter, optional
+        Knows the way of orders by `routed`; without one they are worked in the book.
     """
 
     def __init__(
-        self, manager: ParentOrderManager, name: Callable[[], str], dealers: tuple[str, ...] = ()
+        self,
+        manager: ParentOrderManager,
+        name: Callable[[], str],
+        dealers: tuple[str, ...] = (),
+        router: DeskRouter | None = None,
     ) -> None:
         self._manager = manager
+        self._router = router
         self._gateway = manager.gateway
         self._venue = manager.gateway.venue
         self._parents = manager.gateway.ledger.parents
@@ -179,6 +185,13 @@ class QuoteRequests(HeldLots):
     def arrives(self, parent: ParentOrder, strategy: Strategy) -> None:
         """See `HeldLots`: the lots that dealers are to be asked for are held back."""
         venue = self._venue
+        while isinstance(strategy, Wrapper):
+            strategy = strategy.inner
+        order = parent.order
+        if self._router is not None and isinstance(strategy, Routed) and not strategy.only:
+            strategy, why = self._router.way(strategy, order.instrument, parent.lots)
+            where = order.instrument, order.agent, parent.id
+            self._gateway.alert("info", "routed", f"{parent.id}: {why}", *where)
         plan = plan_of(strategy, parent.lots, self.dealers)
         if plan is not None and plan.dealers and venue.capabilities.quotes is not None:
             self._arriving[parent.id] = plan

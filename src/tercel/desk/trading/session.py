@@ -39,6 +39,7 @@ from tercel.desk.trading.parent_orders.manager import ParentOrderManager
 from tercel.desk.trading.parent_orders.manual import ManualTrading, resume_agent, suspend_agent
 from tercel.desk.trading.parent_orders.pairs import PairTrading
 from tercel.desk.trading.parent_orders.parent import ParentRequest, ParentStatus
+from tercel.desk.trading.quote_memory import DeskRouter
 from tercel.desk.trading.quote_requests import QuoteRequests
 from tercel.desk.trading.reconciliation.positions import PositionKeeper
 from tercel.desk.trading.reconciliation.recovery import Inquiry, RecoveryLine, reconcile, refold
@@ -48,6 +49,7 @@ from tercel.desk.trading.risk.kill_switch import Latch
 from tercel.desk.trading.risk.limit_keeper import LimitKeeper
 from tercel.desk.trading.risk.money import VarMonitor
 from tercel.desk.trading.risk.trading_state import Sender, StateReason
+from tercel.market.dealers import load_panel
 
 OUTAGE_S: Final = 60.0
 """Seconds that a session tries to reach again what it is connected to."""
@@ -81,6 +83,8 @@ class SessionTerms:
         Folder of the journal of a gate that serves others too; "" without one, and for the desk's own.
     dealers : tuple of str
         Who is asked for quotes where no dealer is named.
+    panel : str
+        What they are expected to be (`market.dealers.load_panel`), for orders by `routed`; "": these go to the book.
     desk : mapping
         Its name, stage and agents.
     """
@@ -95,6 +99,7 @@ class SessionTerms:
     mark: str = ""
     gate: str = ""
     dealers: tuple[str, ...] = ()
+    panel: str = ""
     desk: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -182,7 +187,10 @@ class Session:
         self.cancel = manager.cancel
         self.amend = manager.amend
         self.manual = ManualTrading(manager, self._name)
-        self.quotes = QuoteRequests(manager, self._name, terms.dealers)
+        router = None
+        if terms.panel and terms.dealers:
+            router = DeskRouter(journal, load_panel(terms.panel), terms.dealers, terms.seed)
+        self.quotes = QuoteRequests(manager, self._name, terms.dealers, router)
         self.pairs = PairTrading(manager, self._name)
         # Limits in force, agents that were re-armed meanwhile, the markets of what is held: it has to be marked.
         self.keeper.begin()

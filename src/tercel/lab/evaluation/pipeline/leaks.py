@@ -285,7 +285,7 @@ def refuse_one_source(settings: Scenario) -> None:
         raise ConfigError(
             "a market whose days to learn on and to judge on are resampled from different real days",
             f"simulated days of {symbol} that are all resampled from {both}",
-            "calibrate it on two days or more; or judge written strategies in it, which learn nothing: docs/tutorials/first_run.md",
+            "calibrate it on two days or more; or evaluate rule-based strategies in it: docs/tutorials/first_run.md",
         )
 
 
