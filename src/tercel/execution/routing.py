@@ -129,9 +129,11 @@ class Knowledge:
         part = min(self.crossed, 1.5)
         return book + part * (both - book), sd + min(part, 1.0) * (calmer - sd)
 
-    def distance(self, units: float) -> Floats:
-        """Expected distance of each dealer's quote for a size, (D,), bps; what leaks comes on top."""
-        return usual_distance(self.terms.panel, units) + self.shift
+    def distance(self, units: Floats | float) -> Floats:
+        """Expected distance of each dealer's quote for sizes that broadcast, bps; what leaks comes on top."""
+        panel = self.terms.panel
+        cost = (panel.per_unit + 0.5 * panel.impact) * units
+        return best_distance(panel.alpha, panel.beta, cost) + self.shift
 
     def best(self, units: float) -> Ints:
         """Dealers in the order in which they make the best quote of those asked better, for a size."""
@@ -167,7 +169,7 @@ class Knowledge:
         leak = np.array(
             [self.leak(u, int(n)) for u, n in zip(units, asked.sum(axis=1), strict=True)]
         )
-        usual = usual_distance(self.terms.panel, units[:, None])
+        usual = self.distance(units[:, None]) - self.shift
         beyond = np.where(there, distance - usual - leak[:, None], 0.0)
         faded = FORGETS ** len(units)
         weight = faded * self.weight + there.sum(axis=0)
@@ -205,11 +207,6 @@ class Knowledge:
         new = ends(np.minimum(filled, sent), sent, STEPS)
         ended, there = (faded * one + more for one, more in zip(self.crosses, new, strict=True))
         return replace(self, crosses=(ended, there))
-
-
-def usual_distance(panel: DealerPanel, units: Floats | float) -> Floats:
-    """Distances that a panel's dealers quote without positions, for sizes that broadcast, bps."""
-    return best_distance(panel.alpha, panel.beta, (panel.per_unit + 0.5 * panel.impact) * units)
 
 
 def hedged(panel: DealerPanel, units: Floats | float) -> Floats:
@@ -402,7 +399,10 @@ class Routed(Strategy):
         later = np.maximum(view.left - wanted[:, TAKE] - wanted[:, REST0:].sum(axis=1), 0)
         for row, size in enumerate(view.qty0):
             units = float(size) / known.terms.lots
-            way = self._way(row, units)
+            if self.fixed is None:
+                way = self.ways(units)[0].way
+            else:
+                way = self.fixed if isinstance(self.fixed, Way) else self.fixed[row]
             block[row] = later[row] * way.block
             if way.share and view.decision[row] == 0:
                 lots[row] = round(way.share * size)
@@ -410,11 +410,6 @@ class Routed(Strategy):
                 leak = known.follows * known.leak(way.share * units, way.dealers)
                 limit[row] = known.within(leak)
         return Asks(lots, asked, limit, block, np.minimum(block, LEAST))
-
-    def _way(self, row: int, units: float) -> Way:
-        if self.fixed is None:
-            return self.ways(units)[0].way
-        return self.fixed if isinstance(self.fixed, Way) else self.fixed[row]
 
     def decide(self, view: View) -> Intents:
         """Intents in the book."""

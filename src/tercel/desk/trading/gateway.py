@@ -410,7 +410,8 @@ class OrderGateway:
                 until_ns=request.until_ns,
                 dealers=list(request.dealers),
             )
-            self.write([*before, codec.entry_quote(body, now, request.instrument, account, parent)])
+            where = request.instrument, account, parent
+            self.write([*before, Entry(kinds.QUOTE, now, *where, body=body.json())])
             with self.wire:
                 asker.request_quotes(request)
 

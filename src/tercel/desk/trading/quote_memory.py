@@ -131,7 +131,7 @@ class DeskRouter:
     ----------
     journal : Journal
     panel : DealerPanel
-        What dealers are expected to be; one of another length stands for dealers who are all like its mean.
+        What dealers are expected to be; with one of another length all are like its mean.
     dealers : tuple of str
         Those of the desk.
     seed : int

@@ -34,8 +34,8 @@ from tercel.core.quotes import (
 )
 from tercel.core.vocabulary import FOREVER_NS, NS_PER_SECOND as S
 from tercel.desk.limits import DAY_NS
+from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.bodies import QuoteEntry
-from tercel.desk.trading.journal.codec import entry_quote
 from tercel.desk.trading.parent_orders.manager import HeldLots, ParentOrderManager
 from tercel.desk.trading.parent_orders.parent import AT_WORK, ParentOrder, ParentStatus
 from tercel.desk.trading.quote_memory import DeskRouter
@@ -496,7 +496,7 @@ class QuoteRequests(HeldLots):
         self, where: tuple[str, str, str], event: str, name: str, order: str = "", **words: Any
     ) -> Entry:
         body = QuoteEntry(event=event, request=name, mid2=self._mid2(where[0]), **words)
-        return entry_quote(body, self._venue.now_ns, *where, order)
+        return Entry(kinds.QUOTE, self._venue.now_ns, *where, order, body.json())
 
     # -- time ---------------------------------------------------------------------------------------------------------
 

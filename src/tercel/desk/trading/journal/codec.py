@@ -10,7 +10,7 @@ from tercel.core.errors import JournalError
 from tercel.core.orders import shown
 from tercel.core.ports import Entry
 from tercel.desk.trading.journal import kinds
-from tercel.desk.trading.journal.bodies import AlertEntry, DeniedEntry, QuoteEntry
+from tercel.desk.trading.journal.bodies import AlertEntry, DeniedEntry
 
 _COMMANDS: Final[dict[str, type[Any]]] = {
     "new": o.NewOrder,
@@ -122,13 +122,6 @@ def entry_alert(
     """Entry of an alert: "info", "warning" or "critical", about what is named; `more`: fields of `AlertEntry`."""
     body = AlertEntry(severity, str(code), text, **more)
     return Entry(kinds.ALERT, ns, instrument, agent, parent, order, body.json())
-
-
-def entry_quote(
-    body: QuoteEntry, ns: int, instrument: str, agent: str, parent: str = "", order: str = ""
-) -> Entry:
-    """Entry of an event of a request for quotes."""
-    return Entry(kinds.QUOTE, ns, instrument, agent, parent, order, body.json())
 
 
 def entry_in(message: OrderMessage, parent: str = "", now_ns: int | None = None) -> Entry:

@@ -163,6 +163,7 @@ class PairTrading:
         first = parents[Role.QUOTE]
         held = bool(ledger.held(first.order.agent))
         live = {role: ledger.orders.live(parent=one.id) for role, one in parents.items()}
+        at_work = {role for role, one in parents.items() if one.status is ParentStatus.BY_HAND}
         view = PairView(
             now,
             self._book(terms.first.instrument),
@@ -174,10 +175,7 @@ class PairTrading:
                 for role, orders in live.items()
                 for order in orders
             ],
-            held
-            or first.ends_ns <= now
-            or not _works(first)
-            or not _works(parents.get(Role.HEDGE)),
+            held or first.ends_ns <= now or not at_work >= {Role.QUOTE, Role.HEDGE},
             frozenset(role for role in Role if self._waits(id_, role, parents.get(role))),
             ONE,
         )
@@ -245,7 +243,7 @@ class PairTrading:
         ):
             self._quiet[id_, role] = max(self._quiet.get((id_, role), 0), last.last_ns + AGAIN_NS)
         refused = self._quiet.get((id_, role), 0) > self._gateway.venue.now_ns
-        return refused or (parent is not None and not _works(parent))
+        return refused or (parent is not None and parent.status is not ParentStatus.BY_HAND)
 
     def _book(self, instrument: str) -> LegBook:
         follower = self._manager.follow(instrument)
@@ -267,10 +265,6 @@ class PairTrading:
                 "critical", "pair_flattened", text, order.instrument, order.agent, id_
             )
         del self._terms[id_]
-
-
-def _works(parent: ParentOrder | None) -> bool:
-    return parent is not None and parent.status is ParentStatus.BY_HAND
 
 
 def _leg_of(terms: PairTerms, role: Role) -> tuple[str, int]:
