@@ -220,7 +220,7 @@ describe("acts", () => {
   test("an alert leads to its playbook", async () => {
     await show(at("alerts"));
     await press("what to do", "tr[data-id='71']");
-    await says("main", "kill, then look at what the agent computes");
+    await says("main", "kill; find what the agent computes; remove it");
     await says("main", "Playbook: loop_stands_still");
   });
   test("forecasts are shown beside outcomes, with their scores", async () => {
