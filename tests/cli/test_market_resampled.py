@@ -258,9 +258,8 @@ def test_a_part_of_one_day_of_five_levels_is_a_market(near_the_touch: Path, tmp_
         run.output.split()
     )
     assert not (tmp_path / "run").exists(), "before anything is trained"
-    assert (
-        "or evaluate rule-based strategies in it: docs/tutorials/first_run.md"
-        in " ".join(run.output.split())
+    assert "or evaluate rule-based strategies in it: docs/tutorials/first_run.md" in " ".join(
+        run.output.split()
     )
     longer = load(out).model_copy(update={"card": {**load(out).card, "window_s": [900.0, 2130.0]}})
     assert longer.written() != load(out).written(), "the same day to another hour is another market"

@@ -143,7 +143,7 @@ class DeskRouter:
     ) -> None:
         self._journal = journal
         many = len(dealers)
-        alike: dict[str, Any] = {name: np.full(many, getattr(panel, name).mean()) for name in PER_DEALER}
+        alike: Any = {name: np.full(many, getattr(panel, name).mean()) for name in PER_DEALER}
         self._panel = panel if len(panel) == many else replace(panel, **alike)
         self._dealers = dealers
         self._seed = seed

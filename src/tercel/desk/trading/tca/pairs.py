@@ -78,7 +78,7 @@ def _cost(found: dict[str, Entry], first: Entry, hedge: Entry) -> PairCost:
 def _leg(entry: Entry) -> tuple[Floats, Floats, int]:
     """Times, prices, shares and mids of a leg's fills, (4, f), its times and mids, (m, 2), and shares of a lot; prices in
     price units."""
-    tick, lot = itemgetter("tick", "lot")(entry.body["pair"])
+    tick, lot = itemgetter("tick", "lot")(itemgetter("pair")(entry.body))
     fills, mids = itemgetter("executions", "mids")(unpack(entry.blob))
     return (fills[:, :4] * (1, tick / ONE, lot / ONE, tick / 2)).T, mids * (1, tick / 2), lot
 
