@@ -1,7 +1,16 @@
 """Pairs at a desk: hedged in the turn of the fill, found again after a restart, flattened, limited, called off, costed."""
 
 import pytest
-from tests.desk.trading.desk_of_two import WIDE, Flaky, S, asked, exchange_of, session_of, truth
+from tests.desk.trading.desk_of_two import (
+    WIDE,
+    Flaky,
+    S,
+    asked,
+    by_name,
+    exchange_of,
+    session_of,
+    truth,
+)
 from tests.desk.trading.word import Word
 
 from tercel.core.errors import OrderError
@@ -12,6 +21,7 @@ from tercel.desk.trading.journal.chain import MemoryJournal
 from tercel.desk.trading.journal.store import SqlJournal
 from tercel.desk.trading.parent_orders.manual import resume_agent, suspend_agent
 from tercel.desk.trading.risk.kill_switch import Latch
+from tercel.desk.trading.session import Session, SessionTerms
 from tercel.desk.trading.tca.pairs import pair_costs
 from tercel.desk.trading.tca.recorder import TcaRecorder
 
@@ -296,3 +306,19 @@ def test_a_pair_of_an_agent_that_is_armed_again_is_looked_after_at_once():
     latch.rearm("on", "dora", session.now_ns, ["ann"])
     run(session, 8)
     assert gap(session) == 0
+
+
+def test_a_pair_that_can_be_worked_no_more_keeps_no_session_from_beginning(tmp_path):
+    exchange = exchange_of(names="XY")
+    first = session_of(exchange, SqlJournal(tmp_path), warm_s=5)
+    paired(first)
+    first.journal.close()
+    kept = [one for one in exchange.listings() if one.instrument == "X"]
+    gate = LimitGate(parse(WIDE), exchange.listings(), ["ann", "bob"])
+    exchange.listings = lambda: kept
+    session = Session(exchange, SqlJournal(tmp_path), gate, by_name, SessionTerms(warmup_s=60.0))
+    assert alerts(session) == ["pair_left"]
+    session.cancel("p1", "no more")
+    session.cancel("p1-hedge", "no more")
+    assert all(parent.over for parent in session.ledger.parents)
+    session.close()

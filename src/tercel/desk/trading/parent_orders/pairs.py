@@ -60,7 +60,13 @@ class PairTrading:
         parents = self._gateway.ledger.parents
         for one in parents.open():
             if one.pair and (first := parents.get(one.pair.get("of", ""))) is not None:
-                self._terms[first.id] = self._read(first.order, one.pair)
+                try:
+                    self._terms[first.id] = self._read(first.order, one.pair)
+                except OrderError as error:  # the venue lists a leg no more, or otherwise
+                    text = f"pair {first.id} is not worked: {error}"
+                    self._gateway.alert_once(
+                        "critical", "pair_left", text, "", first.order.agent, first.id
+                    )
         self.due_ns = self._gateway.venue.now_ns if self._terms else FOREVER_NS
         """When a pair is to be looked at next, at the latest."""
 
