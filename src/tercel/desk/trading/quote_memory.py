@@ -10,7 +10,7 @@ change. The same entries in the same order give the same knowledge: a restart le
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -148,7 +148,9 @@ class DeskRouter:
     ) -> None:
         self._journal = journal
         many = len(dealers)
-        alike = {name: np.full(many, getattr(panel, name).mean()) for name in PER_DEALER}
+        alike: dict[str, Any] = {
+            name: np.full(many, getattr(panel, name).mean()) for name in PER_DEALER
+        }
         self._panel = panel if len(panel) == many else replace(panel, **alike)
         self._dealers = dealers
         self._seed = seed

@@ -175,6 +175,8 @@ class QuoteRequests(HeldLots):
     @property
     def due_ns(self) -> int:
         """When `turn` has something to do; FOREVER_NS where only events matter."""
+        if not (self._open or self._arriving or self._drifts):  # most sessions ask nobody
+            return FOREVER_NS
         free = [one for one in self._open.values() if self._in_flight(one) is None]
         times = [ns for ns, _, _ in self._drifts] + [self._asks_ns(id_) for id_ in self._arriving]
         times += [ns for one in free for ns in (self._ends_ns(one), self._take_ns(one))]
