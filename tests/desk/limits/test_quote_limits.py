@@ -221,11 +221,13 @@ def test_limits_that_an_older_version_wrote_allow_none():
     limits = parse(asking())
     said = limits_json(limits)
     assert limits_json(from_json(said)) == said
-    for name in ("rfq_value_per_hour", "person_accepts"):
+    for name in ("rfq_value_per_hour", "person_accepts", "legged_value"):
         del said["desk"][name]
+        del said["agents"]["*"][name]
     del said["instruments"]["*"]["quote_collar_bps"]
     found = from_json(said)
-    assert (found.desk.rfq_value_per_hour, found.desk.person_accepts) == (0, True)
+    for scope in (found.desk, found.agents["*"]):
+        assert (scope.rfq_value_per_hour, scope.person_accepts, scope.legged_value) == (0, True, 0)
     assert found.of_instrument("X").quote_collar_bps == 0
     with pytest.raises(LimitsError):
         from_json({**said, "desk": {**said["desk"], "later": 1}})

@@ -1,7 +1,16 @@
 """Pairs at a desk: hedged in the turn of the fill, found again after a restart, flattened, limited, called off, costed."""
 
 import pytest
-from tests.desk.trading.desk_of_two import WIDE, Flaky, S, asked, exchange_of, session_of, truth
+from tests.desk.trading.desk_of_two import (
+    WIDE,
+    Flaky,
+    S,
+    asked,
+    by_name,
+    exchange_of,
+    session_of,
+    truth,
+)
 from tests.desk.trading.word import Word
 
 from tercel.core.errors import OrderError
@@ -10,6 +19,9 @@ from tercel.desk.limits import LimitGate, parse
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.chain import MemoryJournal
 from tercel.desk.trading.journal.store import SqlJournal
+from tercel.desk.trading.parent_orders.manual import resume_agent, suspend_agent
+from tercel.desk.trading.risk.kill_switch import Latch
+from tercel.desk.trading.session import Session, SessionTerms
 from tercel.desk.trading.tca.pairs import pair_costs
 from tercel.desk.trading.tca.recorder import TcaRecorder
 
@@ -237,3 +249,76 @@ def test_the_cost_of_a_pair_adds_up_to_what_was_paid():
     assert sum(parts) == pytest.approx(whole)
     assert cost["half_second"] > 0 > cost["half_first"]
     assert 0 < cost["unhedged_s"] < 1
+
+
+def test_a_leg_that_is_being_cancelled_at_its_horizon_does_not_end_the_session():
+    session = session_of(exchange_of(names="XY"), warm_s=20)
+    paired(session, seconds=30)
+    run(session, 20, lambda session: session.ledger.orders.live(parent="p1"))
+    session.cancel("p1", "no more")
+    suspend_agent(session.manager, "ann", "dora", "a break", 1)
+    run(session, 40)
+    assert session.ledger.parents.must("p1").status == "cancelling"
+    resume_agent(session.manager, "ann", "dora", "on", 2)
+    run(session, 10)
+    assert all(parent.over for parent in session.ledger.parents)
+
+
+@pytest.mark.long
+def test_a_leg_that_is_over_stays_as_long_as_its_pair_works():
+    session = session_of(exchange_of(names="XY"), warm_s=20)
+    session.ledger._keep_ns = 30 * S
+    paired(session, seconds=300)
+    suspend_agent(session.manager, "ann", "dora", "a break", 1)
+    run(session, 5)
+    session.cancel("p1", "no more")
+    assert session.ledger.parents.must("p1").over
+    for name in ("p2", "p3"):
+        session.accept(asked(name, agent="bob", horizon_s=2))
+        run(session, 40)
+    assert session.ledger.parents.get("p1") is not None
+    session.cancel("p1-hedge", "no more")
+    for name in ("p4", "p5"):
+        session.accept(asked(name, agent="bob", horizon_s=2))
+        run(session, 40)
+    assert alerts(session) == ["pair_left"]
+
+
+def test_a_pair_has_names_for_all_its_parents_and_no_limit_price_of_a_leg():
+    session = session_of(exchange_of(names="XY"), warm_s=5)
+    with pytest.raises(OrderError, match="printable id"):
+        session.pairs.accept(asked("p" * 74), TERMS | {"spread": "0"}, None)
+    paired(session)
+    with pytest.raises(OrderError, match="no leg of a pair"):
+        session.amend("p1", "dear", limit_price=1.0)
+
+
+@pytest.mark.long
+def test_a_pair_of_an_agent_that_is_armed_again_is_looked_after_at_once():
+    latch, exchange = Latch(), Halting(exchange_of(names="XY"))
+    session = session_of(exchange, latch=latch, killed=latch.killed)
+    exchange.shut = True
+    paired(session)
+    run(session, 200, lambda session: gap(session) > 0)
+    latch.kill("stop", "dora", session.now_ns, ["ann"])
+    run(session, 10)
+    assert gap(session) > 0
+    latch.rearm("on", "dora", session.now_ns, ["ann"])
+    run(session, 8)
+    assert gap(session) == 0
+
+
+def test_a_pair_that_can_be_worked_no_more_keeps_no_session_from_beginning(tmp_path):
+    exchange = exchange_of(names="XY")
+    first = session_of(exchange, SqlJournal(tmp_path), warm_s=5)
+    paired(first)
+    first.journal.close()
+    kept = [one for one in exchange.listings() if one.instrument == "X"]
+    gate = LimitGate(parse(WIDE), exchange.listings(), ["ann", "bob"])
+    exchange.listings = lambda: kept
+    session = Session(exchange, SqlJournal(tmp_path), gate, by_name, SessionTerms(warmup_s=60.0))
+    assert alerts(session) == ["pair_left"]
+    session.cancel("p1", "no more")
+    session.cancel("p1-hedge", "no more")
+    assert all(parent.over for parent in session.ledger.parents)
+    session.close()

@@ -184,3 +184,37 @@ def test_a_desk_that_begins_again_knows_what_it_knew():
     assert first.answered.tolist() == second.answered.tolist()
     assert first.answered[1] > max(first.answered[0], first.answered[2])
     assert found[0][1] == found[1][1]
+
+
+def test_a_router_that_begins_again_knows_what_a_usual_order_is():
+    """The first orders are of 5 lots, later ones of 50; orders of which nothing was filled cost nothing."""
+    session = quoting_session()
+    routed = Routed(build("twap_passive"))
+    one, other = (DeskRouter(session.journal, PANEL, ("D1", "D2", "D3"), 1) for _ in range(2))
+    body = {"is_bps": 0.0, "filled": 0, "notional": 0.0}
+    nothing = [Entry(kinds.FEEDBACK, 0, "TINY", "ann", f"n{n}", body=body) for n in range(LEAST)]
+    session.gateway.write(nothing)
+    assert one.way(routed, "TINY", 5)[0].known is None
+    worked(session, 400.0, LEAST)
+    one.way(routed, "TINY", 5)
+    body = {"is_bps": 200.0, "filled": 50, "notional": 5000.0}
+    session.gateway.write(
+        [Entry(kinds.FEEDBACK, 0, "TINY", "ann", f"m{n}", body=body) for n in range(20)]
+    )
+    found = [router.way(routed, "TINY", 5) for router in (one, other)]
+    first, second = (strategy.known.terms.lots for strategy, _ in found)
+    assert first == second
+    assert found[0][1] == found[1][1]
+
+
+def test_a_request_that_ends_after_its_last_note_of_the_mid_teaches_as_well():
+    entries = request("q1", {"D3": 2.0})
+    late = [one for one in entries if one.body["event"] != "ended"]
+    late += [one for one in entries if one.body["event"] == "ended"]
+    plain, other = QuoteMemory(KNOWN, NAMES), QuoteMemory(KNOWN, NAMES)
+    for before, after_it in zip(entries, late, strict=True):
+        plain.saw(before)
+        other.saw(after_it)
+    for name in ("weight", "shift", "answered", "moves"):
+        assert (getattr(plain.known, name) == getattr(other.known, name)).all()
+    assert not other._open

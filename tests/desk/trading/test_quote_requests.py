@@ -704,3 +704,84 @@ def test_quoted_orders_are_named_apart_from_the_executors():
     sent = [one.order for _, one in session.journal.read(kinds=(kinds.ORDER_OUT,))]
     assert order in sent
     assert len(sent) == len({*sent})
+
+
+# -- lots and quotes that were lost -----------------------------------------------------------------------------------
+
+
+def test_all_that_is_left_of_a_paused_parent_may_be_asked_for():
+    session = quoting_session()
+    session.accept(order_of(20, decisions=300))
+    steps(session, 40)
+    session.pause("p1", "to ask dealers")
+    steps(session, 2)
+    assert 0 < parent_of(session).filled < 20
+    session.quotes.request("p1", session.manager.room(parent_of(session)), seconds=9, by=DORA)
+    steps(session, 2)
+    assert parent_of(session).status is ParentStatus.PAUSED
+    steps(session, 10)
+    session.resume("p1", "on")
+    assert session.manager.executors["p1"].left == parent_of(session).left > 0
+
+
+def test_a_request_that_the_venue_refuses_gives_the_executor_nothing():
+    session = quoting_session()
+    session.accept(order_of(20, decisions=300))
+    steps(session, 5)
+    session.venue.request_quotes = lambda request: (_ for _ in ()).throw(
+        OrderError("another request", "this one", "ask otherwise")
+    )
+    with pytest.raises(VenueError):
+        session.quotes.request("p1", 5, seconds=30, by=DORA)
+    assert session.manager.executors["p1"].order.quantity == 20
+
+
+@pytest.mark.parametrize("seconds", [0, 1])
+def test_an_executor_that_begins_beside_a_request_has_all_that_is_left(seconds):
+    """With the fill of a quote, or after it; and a later amendment changes what it has by as much."""
+    session = quoting_session()
+    session.accept(order_of(20, decisions=300))
+    steps(session, 5)
+    name = session.quotes.request("p1", 10, seconds=30, by=DORA)
+    quote = session.venue.quote(lots=4)
+    steps(session, 0.1)
+    session.quotes.accept(name, quote.id, DORA)
+    steps(session, seconds)
+    session.manager.detach(session.manager.executors["p1"], "a gap")
+    steps(session, 1)
+    assert session.manager.executors["p1"].left == parent_of(session).left - 6
+    session.quotes.pass_(name, by=DORA)
+    session.amend("p1", "more", lots=30)
+    steps(session, 1)
+    assert session.manager.executors["p1"].left == parent_of(session).left > 20
+
+
+def test_quotes_wait_for_a_person_as_soon_as_the_desk_says_so():
+    session = quoting_session()
+    session.accept(order_of(20, strategy="rfq"))
+    steps(session, 1)
+    session.limits.person_accepts = lambda agent: True
+    quotes = [session.venue.quote(dealer) for dealer in DEALERS]
+    steps(session, 1)
+    (request,) = {quote.request for quote in quotes}
+    assert session.quotes.book.open(request) == quotes
+    session.quotes.accept(request, quotes[0].id, DORA)
+
+
+def test_a_quote_of_an_unnamed_dealer_is_not_the_last_word_of_all():
+    session = quoting_session()
+    session.accept(order_of(20, strategy="rfq"))
+    steps(session, 1)
+    session.venue._take = lambda order: session.venue.hits.append(order.quote)
+    session.venue.quote("", 103)
+    steps(session, 0.1)
+    best = session.venue.quote("", 101)
+    steps(session, 16)
+    assert session.venue.hits == [best.id]
+
+
+def test_a_quote_without_lots_is_noted_and_not_taken():
+    session, name = by_person()
+    session.venue._out.append(replace(session.venue.quote("D1"), id="other", lots=None))
+    steps(session)
+    assert [one.event for one in told(session, request=name)][-2:] == ["quoted", "unusable"]

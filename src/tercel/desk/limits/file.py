@@ -55,7 +55,7 @@ class DeskLimits(ScopeLimits):
     """
 
     duplicate_ns: int
-    legged_value: int
+    legged_value: int = 0
     rfq_value_per_hour: int = 0
     person_accepts: bool = True
 
@@ -71,7 +71,7 @@ class AgentLimits(ScopeLimits):
     short_lots: int
     executions: int
     executions_ns: int
-    legged_value: int
+    legged_value: int = 0
     rfq_value_per_hour: int = 0
     person_accepts: bool = True
 

@@ -327,7 +327,8 @@ class Ledger:
                 _, name = self._over.popleft()
                 if self.parents.get(name) is None:
                     continue
-                if any(not order.settled for order in self.orders.of_parent(name)):
+                works = any(not order.settled for order in self.orders.of_parent(name))
+                if works or self.parents.paired(name):
                     self._over.append((entry.ns + self._keep_ns, name))
                     continue
                 self.parents.retire(name)

@@ -39,6 +39,8 @@ class _Learned:
     asked: QuoteEntry
     distances: dict[int, float] = field(default_factory=dict)
     traded: bool = False
+    ended: bool = False
+    drift: QuoteEntry | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -92,11 +94,14 @@ class QuoteMemory:
                 distance = one.asked.want * (2 * price - mid2) / mid2 * BPS
                 one.distances[self.dealers.index(said.dealer)] = distance
         elif said.event == "ended":
-            one.traded = said.outcome == "traded"
+            one.ended, one.traded = True, said.outcome == "traded"
             self._learn_quotes(one)
         elif said.event == "drift" and said.after_s >= AFTER_S:
+            one.drift = said
+        # A request of more than a minute ends after its last note of the mid.
+        if one.ended and one.drift is not None:
             del self._open[said.request]
-            self._learn_drift(one, said.mid2)
+            self._learn_drift(one, one.drift.mid2)
 
     def _learn_quotes(self, one: _Learned) -> None:
         names = one.asked.dealers or []
@@ -169,7 +174,9 @@ class DeskRouter:
             for block in (False, True)
         }
         if instrument not in self._memories:
-            usual = float(book[:, 1].mean()) / self._panel.size
+            # Of the first orders, whenever it is asked: a router that begins again knows the same.
+            first = [filled for _, filled in self._book[instrument][:LEAST]]
+            usual = sum(first) / LEAST / self._panel.size
             expected = Knowledge.expected(Terms(self._panel, CrossingSession(), usual), base)
             self._memories[instrument] = QuoteMemory(expected, self._dealers)
         memory = self._memories[instrument]
@@ -190,5 +197,5 @@ class DeskRouter:
                 self._early.setdefault(entry.instrument, []).append(entry)
             elif entry.parent not in self._asked:
                 cost = CostEntry.of(entry)
-                if cost.is_bps is not None:
+                if cost.is_bps is not None and cost.filled > 0:
                     self._book.setdefault(entry.instrument, []).append((cost.is_bps, cost.filled))

@@ -175,6 +175,8 @@ class QuoteRequests(HeldLots):
     @property
     def due_ns(self) -> int:
         """When `turn` has something to do; FOREVER_NS where only events matter."""
+        if not (self._open or self._arriving or self._drifts):  # most sessions ask nobody
+            return FOREVER_NS
         free = [one for one in self._open.values() if self._in_flight(one) is None]
         times = [ns for ns, _, _ in self._drifts] + [self._asks_ns(id_) for id_ in self._arriving]
         times += [ns for one in free for ns in (self._ends_ns(one), self._take_ns(one))]
@@ -204,8 +206,12 @@ class QuoteRequests(HeldLots):
         """See `HeldLots`."""
         lots = self._arriving[parent].lots if parent in self._arriving else 0
         for one in [one for one in self._open.values() if one.parent == parent]:
-            order = None if in_flight else self._in_flight(one)
-            lots += one.left - (order.lots if order else 0)
+            order = self._gateway.ledger.orders.get(one.order) if one.order else None
+            # What its order has filled is no longer held back from the moment at which the parent's fills count it.
+            beside = 0 if order is None else ceiled(order.cum_qty)
+            if order is not None and not (in_flight or order.settled):
+                beside = order.lots
+            lots += one.left - beside
         return lots
 
     def taking(self, parent: str) -> list[str]:
@@ -292,6 +298,7 @@ class QuoteRequests(HeldLots):
             "correct them",
             OrderError,
         )
+        lost: Exception | None = None
         with self._gateway.lock:
             before, _ = self._manager.arrival(parent)
             request = QuoteRequest(
@@ -304,8 +311,8 @@ class QuoteRequests(HeldLots):
                 sent_ns=now,
                 dealers=asked,
             )
-            why = self.book.ask(request)
-            refuse_if(why, "a request that can be made", why, "make another one", OrderError)
+            wrong = self.book.ask(request)
+            refuse_if(wrong, "a request that can be made", wrong, "make another one", OrderError)
             one = self._open[request.id] = _Asked(request, parent.id, order.side, within)
             body = QuoteEntry(event="", request="", want=order.side, by=by, operator=operator)
             try:
@@ -314,12 +321,13 @@ class QuoteRequests(HeldLots):
                 if request.id not in self._gateway.ledger.asked:
                     del self._open[request.id]
                     raise
-                self._end(one, "unanswered")
-                why = str(error)
-                raise VenueError("a request that dealers get", why, "ask again") from error
-        self._drifts += [(now + round(s * S), s, one) for s in DRIFT_S]
+                lost = error
         if not arrives:
             self._manager.shift(parent.id, -lots)
+        if lost is not None:
+            self._end(one, "unanswered")
+            raise VenueError("a request that dealers get", str(lost), "ask again") from lost
+        self._drifts += [(now + round(s * S), s, one) for s in DRIFT_S]
         return request.id
 
     def accept(self, name: str, quote_id: str, by: str = "", operator: int | None = None) -> str:
@@ -462,7 +470,9 @@ class QuoteRequests(HeldLots):
         if not isinstance(event, QuoteReject):
             words["id"] = event.id
         if one is not None and isinstance(event, Quote | QuoteReject):
-            one.heard.add(event.dealer)
+            # A quote without a name says nothing of who is still to answer; a refusal without one is of all.
+            if event.dealer or isinstance(event, QuoteReject):
+                one.heard.add(event.dealer)
         return self._entry(where, words.pop("event"), name, **words)
 
     def _unusable(self, quote: Quote, one: _Asked | None) -> str:
@@ -471,7 +481,8 @@ class QuoteRequests(HeldLots):
             return "no request of that name is open"
         request = one.request
         now = self._venue.now_ns
-        if not all(value is None or type(value) is int for value in _numbers(quote)):
+        whole = all(value is None or type(value) is int for value in _numbers(quote))
+        if not whole or quote.lots is None:
             said = f"bid {quote.bid}, offer {quote.offer}, lots {quote.lots}"
             return f"prices and lots that are whole ticks and lots, not {said}"
         if quote.account != request.account:
@@ -594,6 +605,8 @@ class QuoteRequests(HeldLots):
             one.filled += lots
             one.refused |= not lots
             one.order = ""
+        if self._gateway.limits.person_accepts(one.request.account):
+            one.within = None
         parent = self._parents.get(one.parent)
         now = self._venue.now_ns
         killed = self._gateway.states.why(StateReason.KILLED, one.request.account)
@@ -619,5 +632,5 @@ class QuoteRequests(HeldLots):
         del self._open[one.request.id]
         self._drop(one)
         self._gateway.write([self._entry(one.where, "ended", one.request.id, outcome=outcome)])
-        self._manager.shift(one.parent, one.left, one.filled)
+        self._manager.shift(one.parent, one.left)
         self._after.add(one.parent)

@@ -45,8 +45,6 @@ class Assignment:
         Number of the first child's name; higher after a restart.
     limit : int
         Worst price, ticks, where an earlier executor fixed it; 0: what the task's limit price is at arrival, if any.
-    filled_before : int
-        Lots of the parent that were filled before, which are not in `quantity`.
     """
 
     parent: str
@@ -61,7 +59,6 @@ class Assignment:
     run_out: bool = False
     first_child: int = 1
     limit: int = 0
-    filled_before: int = 0
 
     def __post_init__(self) -> None:
         """Refuse what cannot be worked."""

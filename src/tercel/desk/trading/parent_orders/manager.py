@@ -251,7 +251,6 @@ class ParentOrderManager:
             parent.number,
             first_child=ledger.next_child(parent.id),
             limit=parent.limit,
-            filled_before=parent.lots - parent.left,
         )
         strategy = given or self._strategies(parent.strategy, order.instrument)
         executor = ParentExecutor(what_is_left, self.follow(order.instrument), strategy)
@@ -322,9 +321,9 @@ class ParentOrderManager:
         parent = self.gateway.ledger.parents.may(id_, "amended")
         held = self.requests.held(id_)
         refuse_if(
-            parent.pair and lots is not None,
+            parent.pair and (lots is not None or limit_price is not None),
             "a parent that is no leg of a pair",
-            f"other lots for {id_}",
+            f"other lots or a limit price for {id_}",
             "cancel it, which closes the pair, and ask for another",
             OrderError,
         )
@@ -369,8 +368,9 @@ class ParentOrderManager:
         if over or horizon_ns is not None or limit_price is not None or held:
             self.detach(executor, f"amended: {reason}")
         elif lots is not None:
+            more = lots - parent.lots
             self.send(
-                executor, executor.amend(lots - executor.order.filled_before), sender=_by(operator)
+                executor, executor.amend(executor.order.quantity + more), sender=_by(operator)
             )
 
     def guide(
@@ -562,7 +562,7 @@ class ParentOrderManager:
                     self.journal(parent, ParentEntry("cancelled", reason=parent.reason))
                 elif parent.left == 0:
                     self.finish(parent)
-                elif not (executor.off or called_off) and self.requests.held(id_):
+                elif not (executor.off or executor.cancelled) and self.requests.held(id_):
                     del self.executors[id_]  # its own part is done
                 elif not executor.off and (
                     called_off or (parent.refused and self.killed(parent.order.agent))
@@ -587,8 +587,9 @@ class ParentOrderManager:
         for parent in [
             parents.must(id_) for id_ in list(parents.open_ids) if id_ not in self.executors
         ]:
-            held = parent.status == ParentStatus.BY_HAND or self.requests.held(parent.id)
-            if parent.ends_ns <= self._now and not held:
+            # What is being cancelled ends as that, by whoever cancels it.
+            beside = parent.status in (ParentStatus.BY_HAND, ParentStatus.CANCELLING)
+            if parent.ends_ns <= self._now and not (beside or self.requests.held(parent.id)):
                 self.end(parent, "expired", begins and parent.reason == NEW_SESSION)
 
     def end(self, parent: ParentOrder, event: str, alone: bool = False) -> None:
@@ -619,13 +620,12 @@ class ParentOrderManager:
         free = parent.unfilled_qty - self.gateway.ledger.open_of(parent.id)
         return floored(free) - self.requests.held(parent.id, in_flight=False)
 
-    def shift(self, id_: str, lots: int, filled: int = 0) -> None:
-        """So many lots are the executor's again (below 0: its no more); of those that were held back so many are filled."""
+    def shift(self, id_: str, lots: int) -> None:
+        """So many lots are the executor's again (below 0: its no more)."""
         executor = self.executors.get(id_)
         if executor is None or executor.off:
             return
         order = executor.order
-        executor.order = replace(order, filled_before=order.filled_before + filled)
         if lots and (executor.done or order.quantity + lots < max(executor.filled, 1)):
             self.detach(executor, "dealers are asked for its lots, or were")
         elif lots:

@@ -60,7 +60,13 @@ class PairTrading:
         parents = self._gateway.ledger.parents
         for one in parents.open():
             if one.pair and (first := parents.get(one.pair.get("of", ""))) is not None:
-                self._terms[first.id] = self._read(first.order, one.pair)
+                try:
+                    self._terms[first.id] = self._read(first.order, one.pair)
+                except OrderError as error:  # the venue lists a leg no more, or otherwise
+                    text = f"pair {first.id} is not worked: {error}"
+                    self._gateway.alert_once(
+                        "critical", "pair_left", text, "", first.order.agent, first.id
+                    )
         self.due_ns = self._gateway.venue.now_ns if self._terms else FOREVER_NS
         """When a pair is to be looked at next, at the latest."""
 
@@ -89,8 +95,13 @@ class PairTrading:
             OrderError,
         )
         self._manager.must_trade(request.agent)
+        ledger = self._gateway.ledger
         refuse_if(
-            any(self._gateway.ledger.used(request.id + suffix) for suffix in SUFFIX.values()),
+            # All of them are names that a parent may have: what is flattened later must not fail for its name.
+            any(
+                ledger.used(replace(request, id=request.id + suffix).id)
+                for suffix in SUFFIX.values()
+            ),
             "new ids for a new pair",
             f"{request.id}, or one that begins with it, which was used",
             "choose another",
@@ -149,12 +160,21 @@ class PairTrading:
         """See to every pair: called in every step, after reports are booked."""
         self.due_ns = FOREVER_NS
         for id_, terms in list(self._terms.items()):
+            ledger = self._gateway.ledger
             parents = {
                 role: one
                 for role, suffix in SUFFIX.items()
-                if (one := self._gateway.ledger.parents.get(id_ + suffix)) is not None
+                if (one := ledger.parents.get(id_ + suffix)) is not None
             }
-            if self._manager.killed(parents[Role.QUOTE].order.agent) is None:
+            self.due_ns = self._gateway.venue.now_ns + LOOK_NS
+            if any(role not in parents and ledger.used(id_ + SUFFIX[role]) for role in Role):
+                # All of it was cancelled long ago, and its agent could not trade since: what was filled is not known here.
+                text = (
+                    f"pair {id_} was cancelled and is not worked any more: what is unhedged stays"
+                )
+                self._gateway.alert("critical", "pair_left", text, parent=id_)
+                del self._terms[id_]
+            elif self._manager.killed(parents[Role.QUOTE].order.agent) is None:
                 self._work(id_, terms, parents)
 
     def _work(self, id_: str, terms: PairTerms, parents: dict[Role, ParentOrder]) -> None:
@@ -186,7 +206,6 @@ class PairTrading:
                 [entry for one in arriving for entry in self._manager.arrival(one)[0]]
             )
         decision = decide(terms, view)
-        self.due_ns = min(self.due_ns, now + LOOK_NS)
         if decision.over and not held:
             self._end(id_, parents)
             return

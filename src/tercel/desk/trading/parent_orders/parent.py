@@ -353,6 +353,12 @@ class Parents:
         """Drop an ended parent from memory."""
         return self._parents.pop(id_)
 
+    def paired(self, id_: str) -> bool:
+        """Whether it is of a pair of which another parent has not ended."""
+        of = (self._parents[id_].pair or {}).get("of")
+        pairs = (self._parents[one].pair or {} for one in self.open_ids) if of else ()
+        return any(pair.get("of") == of for pair in pairs)
+
     def recall(self, parent: ParentOrder) -> None:
         """Restore a parent from another fold."""
         self._parents[parent.id] = parent
