@@ -16,26 +16,52 @@ from numpy.typing import NDArray
 from tercel import Market, Task
 from tercel.cli import print_json, print_table, say
 from tercel.core.stats import clustered_se
-from tercel.execution.routing import BLOCK, BOOK, RFQ, Knowledge, Routed
+from tercel.execution.outside import WAITS_S, Terms
+from tercel.execution.routing import BLOCK, BOOK, RFQ, SPLIT, Knowledge, Routed
 from tercel.lab.evaluation import seeded_plan
 from tercel.lab.evaluation.market import BuiltMarket, build_market
 from tercel.lab.evaluation.routing import (
+    base_of,
     book_rule,
     costs_of,
-    informed_by_dealers,
     learned,
     units_of,
 )
 from tercel.lab.evaluation.scenario import Scenario
+from tercel.market.dealers.requests import State, request
 
 ONE_WAY = (BOOK, RFQ, BLOCK)
 BATCH = 256
+REQUESTS = 4_096
+"""From which the oracle knows dealers."""
 MOST_ABOVE = 0.05
 """Of the oracle's cost."""
 HEADINGS = (
     "regime", "size", "units", "routed", "oracle", "beyond the oracle", "of it", "best way", "its cost", "beyond the best",
     "placebo beyond", "way taken", "holds",
 )  # fmt: skip
+
+
+def informed_by_dealers(built: BuiltMarket, seed: int) -> Knowledge:
+    """Knowledge of the true dealers of a seed, from requests of the order's sizes: the oracle of a router."""
+    terms: Terms = built.judged.outside
+    panel = terms.dealers(seed)
+    base = base_of(built)
+    known = replace(
+        Knowledge.expected(replace(terms, panel=panel), base.base),
+        crosses=base.crosses,
+        usual=base.usual,
+        rests=base.rests,
+        follows=base.follows,
+    )
+    rng = np.random.default_rng((seed, 19))
+    asked = rng.random((REQUESTS, len(panel))).argsort(axis=1) < 5
+    size = rng.choice([SPLIT, 1.0], REQUESTS) * units_of(built)
+    state = State.drawn(panel, REQUESTS, rng)
+    found = request(panel, state, rng.choice([-1, 1], REQUESTS), size, asked, rng)
+    known = known.saw_quotes(size, asked, found.answers.distance)
+    in_time = -np.expm1(-WAITS_S / panel.answer_s)
+    return replace(known, answered=panel.answers * in_time * known.asked)
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 
+from studies.sizes.ways_command import informed_by_dealers
 from tercel.api.evaluation import evaluate
 from tercel.core.errors import ConfigError
 from tercel.execution.market import Market
 from tercel.execution.task import Task
 from tercel.lab.evaluation.market import build_market
 from tercel.lab.evaluation.pipeline.jobs import firsts_of
-from tercel.lab.evaluation.routing import informed_by_dealers, learned
+from tercel.lab.evaluation.routing import learned
 from tercel.lab.evaluation.scenario import Scenario
 
 TASK = Task(share=0.1, horizon="2min", decisions=8, warmup_s=10.0)

@@ -9,6 +9,7 @@ from scipy.special import wrightomega
 from scipy.stats import norm
 
 from tercel.core.arrays import Floats
+from tercel.market.dealers.history import FAMILIES, RequestHistory
 
 Curve = Callable[[float], float]
 
@@ -74,3 +75,23 @@ def reject_cost(
         tolerance, move, where=move > 0.0, out=np.full(np.shape(move * tolerance), np.inf)
     )
     return norm.sf(ratio), move * norm.pdf(ratio)
+
+
+def drawn_history(
+    quotes: tuple[float, float],
+    reservation: tuple[float, float],
+    dealers: int,
+    requests: int,
+    seed: int,
+    family: str = "logistic",
+) -> RequestHistory:
+    """Requests whose quotes and reservations are drawn from two laws (location and scale each), for tests of fits."""
+    rng = np.random.default_rng(seed)
+    law = FAMILIES[family]
+    distance = law.rvs(*quotes, size=(requests, dealers), random_state=rng)
+    within = law.rvs(*reservation, size=requests, random_state=rng)
+    best = distance.argmin(axis=1)
+    winner = np.where(distance.min(axis=1) <= within, best, -1)
+    names = tuple(f"D{i + 1}" for i in range(dealers))
+    everyone = np.ones((requests, dealers), np.bool_)
+    return RequestHistory(names, np.ones(requests), everyone, distance, winner)

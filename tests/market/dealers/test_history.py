@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
+from tests.market.dealers.oracles import drawn_history
 
 from tercel.core.errors import DataError
 from tercel.market.dealers.history import (
     calibrated,
-    drawn_history,
     fit,
     read_history,
     simulated,

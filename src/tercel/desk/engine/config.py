@@ -104,8 +104,8 @@ class DeskSection(TomlTable):
     dealers: tuple[str, ...] = ()
     """Who is asked for quotes by orders whose strategy is `rfq` or `routed`, and where a person names no dealer."""
     panel: str = ""
-    """What these dealers are expected to be before they have quoted, for orders by `routed`: equity, eurusd, gbpusd, or the
-    panel.toml that `tercel market dealers --history` writes."""
+    """What these dealers are expected to be before they have quoted, for orders by `routed`: equity, eurusd, gbpusd, or a
+    panel.toml that was fitted to the desk's own requests."""
 
     @field_validator("stage")
     @classmethod

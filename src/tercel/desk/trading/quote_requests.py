@@ -175,7 +175,7 @@ class QuoteRequests(HeldLots):
     @property
     def due_ns(self) -> int:
         """When `turn` has something to do; FOREVER_NS where only events matter."""
-        if not (self._open or self._arriving or self._drifts):  # most sessions ask nobody
+        if not (self._open or self._arriving or self._drifts):  # most sessions ask no dealer
             return FOREVER_NS
         free = [one for one in self._open.values() if self._in_flight(one) is None]
         times = [ns for ns, _, _ in self._drifts] + [self._asks_ns(id_) for id_ in self._arriving]

@@ -11,7 +11,7 @@ from tercel.core.arrays import AnyArray, Floats
 from tercel.core.errors import refuse_if
 from tercel.execution import step as kernels
 from tercel.execution.costs import BPS
-from tercel.execution.outside import WAITS_S, Outside, Terms
+from tercel.execution.outside import Outside, Terms
 from tercel.execution.routing import (
     BLOCK,
     BOOK,
@@ -25,7 +25,6 @@ from tercel.execution.strategies import build
 from tercel.execution.strategy import Strategy
 from tercel.lab.evaluation.episodes import Backgrounds, Episodes, Plan
 from tercel.lab.evaluation.market import BuiltMarket
-from tercel.market.dealers.requests import State, request
 from tercel.market.simulator.source import Source
 
 PARENTS: Final = 200
@@ -37,8 +36,6 @@ USUAL: Final = 1024
 COUNTS_FOR: Final = 50
 """Orders that what the session crossed of these counts for, beside orders that were traded."""
 BATCH: Final = 256
-REQUESTS: Final = 4_096
-"""Requests from which the oracle knows dealers."""
 
 
 def book_rule(built: BuiltMarket) -> Strategy:
@@ -156,28 +153,6 @@ def units_of(built: BuiltMarket) -> float:
     """Units of the judged order."""
     terms: Terms = built.judged.outside
     return float(built.plan.rows[0, kernels.E_QUANTITY]) / terms.lots
-
-
-def informed_by_dealers(built: BuiltMarket, seed: int) -> Knowledge:
-    """Knowledge of the true dealers of a seed, from requests of the order's sizes: the oracle of a router."""
-    terms: Terms = built.judged.outside
-    panel = terms.dealers(seed)
-    base = base_of(built)
-    known = replace(
-        Knowledge.expected(replace(terms, panel=panel), base.base),
-        crosses=base.crosses,
-        usual=base.usual,
-        rests=base.rests,
-        follows=base.follows,
-    )
-    rng = np.random.default_rng((seed, 19))
-    asked = rng.random((REQUESTS, len(panel))).argsort(axis=1) < 5
-    size = rng.choice([SPLIT, 1.0], REQUESTS) * units_of(built)
-    state = State.drawn(panel, REQUESTS, rng)
-    found = request(panel, state, rng.choice([-1, 1], REQUESTS), size, asked, rng)
-    known = known.saw_quotes(size, asked, found.answers.distance)
-    in_time = -np.expm1(-WAITS_S / panel.answer_s)
-    return replace(known, answered=panel.answers * in_time * known.asked)
 
 
 def after(known: Knowledge, outside: Outside, orders: int) -> Knowledge:

@@ -203,26 +203,6 @@ def simulated(
     return RequestHistory(names, size, chosen, found.answers.distance, found.winner)
 
 
-def drawn_history(
-    quotes: tuple[float, float],
-    reservation: tuple[float, float],
-    dealers: int,
-    requests: int,
-    seed: int,
-    family: str = "logistic",
-) -> RequestHistory:
-    """Requests whose quotes and reservations are drawn from two laws (location and scale each), for tests of fits."""
-    rng = np.random.default_rng(seed)
-    law = FAMILIES[family]
-    distance = law.rvs(*quotes, size=(requests, dealers), random_state=rng)
-    within = law.rvs(*reservation, size=requests, random_state=rng)
-    best = distance.argmin(axis=1)
-    winner = np.where(distance.min(axis=1) <= within, best, -1)
-    names = tuple(f"D{i + 1}" for i in range(dealers))
-    everyone = np.ones((requests, dealers), np.bool_)
-    return RequestHistory(names, np.ones(requests), everyone, distance, winner)
-
-
 # -- fit ------------------------------------------------------------------------------------------
 
 

@@ -587,7 +587,7 @@ class ParentOrderManager:
         for parent in [
             parents.must(id_) for id_ in list(parents.open_ids) if id_ not in self.executors
         ]:
-            # What is being cancelled ends as that, by whoever cancels it.
+            # What is being cancelled ends as that, no matter who cancels it.
             beside = parent.status in (ParentStatus.BY_HAND, ParentStatus.CANCELLING)
             if parent.ends_ns <= self._now and not (beside or self.requests.held(parent.id)):
                 self.end(parent, "expired", begins and parent.reason == NEW_SESSION)
