@@ -276,7 +276,11 @@ class Outside:
         paid = np.where(found.traded, found.paid, 0.0)
         self._book(states, view, np.where(found.traded, asks.lots, 0), paid, at_ns, mid2)
         self.move(states, view.side * (found.ahead + found.hedge))
-        self.requests.append((self.turns, asks, found))
+        # What is learned of a dealer is its quote at the mid of its moment, not what the mid did since.
+        in_time = sent.answers.after_s <= waited[:, None]
+        quoted = np.where(in_time, sent.answers.distance, np.nan)
+        known = replace(found, answers=replace(sent.answers, distance=quoted))
+        self.requests.append((self.turns, asks, known))
         self.traded = found, mid2
 
     def _remember(self) -> None:
