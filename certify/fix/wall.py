@@ -61,14 +61,20 @@ _SCOPE: Final = {
 }
 _SCOPE_TOO: Final = {"window_ms": 1000, "daily_loss": 1_000_000, "drawdown": 1_000_000}
 LIMITS: Final[dict[str, dict[str, int]]] = {
-    "desk": {"duplicate_ms": 0},
+    "desk": {"duplicate_ms": 0, "person_accepts": False},
     "instruments": {
         "long_lots": 5000,
         "short_lots": 5000,
         "collar_bps": 500,
         "reference_age_ms": 60_000,
     },
-    "agents": {"long_lots": 5000, "short_lots": 5000, "executions": 500, "executions_ms": 60_000},
+    "agents": {
+        "long_lots": 5000,
+        "short_lots": 5000,
+        "executions": 500,
+        "executions_ms": 60_000,
+        "person_accepts": False,
+    },
 }
 """What a wall allows beside `_SCOPE`, unless a case says otherwise."""
 PARENT_LOTS: Final = 100_000
@@ -82,7 +88,11 @@ def limits_text(changes: dict[str, dict[str, Any]]) -> str:
         values: dict[str, Any] = {**_SCOPE, **_SCOPE_TOO, **own, **changes.get(section, {})}
         hours = [] if section != "instruments" else ['hours = "always"']
         name = section if section == "desk" else f'{section}."*"'
-        lines += [f"[{name}]", *(f"{key} = {value}" for key, value in values.items()), *hours]
+        lines += [
+            f"[{name}]",
+            *(f"{key} = {value}".lower() for key, value in values.items()),
+            *hours,
+        ]
     return "\n".join(lines) + "\n"
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.execution import outside
 from tercel.execution.intent import REST0, TAKE, empty
 from tercel.execution.market import Market
 from tercel.execution.outside import WAITS_S, Asks, Outside, mids_at, terms_in
@@ -17,7 +18,7 @@ from tercel.lab.evaluation.arrivals import run_arrivals
 from tercel.lab.evaluation.episodes import Episodes, seeded_plan
 from tercel.market.blocks import CrossingSession
 from tercel.market.dealers import load_panel
-from tercel.market.dealers.requests import quotes
+from tercel.market.dealers.requests import quotes, settle
 from tercel.market.flow import load
 from tercel.market.impact.fitted import law_for
 from tercel.market.simulator import layout as sim
@@ -131,8 +132,15 @@ def test_all_strategies_meet_what_comes_to_the_session(source):
     assert (seen.mid2_grid == beside.costs().mid2_grid).all()
 
 
-def test_quotes_are_about_the_mid_of_their_moment(source):
-    """The client pays from the mid at its trade: what was quoted, and what the mid has moved since."""
+def test_quotes_are_about_the_mid_of_their_moment(source, monkeypatch):
+    """The client pays from the mid at its trade: what was quoted, less what the mid has moved since; a router sees quotes."""
+    settled = []
+
+    def noted(*words, moved, **more):
+        settled.append((moved, settle(*words, moved=moved, **more)))
+        return settled[-1][1]
+
+    monkeypatch.setattr(outside, "settle", noted)
     episodes, _ = run(source, Sends(lots=LOTS))
     beside = Outside.begin(source.outside, 3, np.arange(N) // 2, np.tile([1, -1], N // 2), 120.0)
     first = quotes(
@@ -146,9 +154,12 @@ def test_quotes_are_about_the_mid_of_their_moment(source):
     turn, _, found = episodes.outside.requests[0]
     assert turn == 1
     both = first.there & found.answers.there
-    moved = first.distance[both] - found.answers.distance[both]
-    assert (np.abs(moved) > 0).any()
-    assert np.abs(moved).max() < 20.0
+    assert (first.distance[both] == found.answers.distance[both]).all()
+    moved, traded = settled[0]
+    both &= traded.answers.there
+    assert np.allclose(traded.answers.distance[both], (first.distance - moved)[both])
+    assert (np.abs(moved[both]) > 0).any()
+    assert np.abs(moved[both]).max() < 20.0
     assert (found.answers.after_s[both] <= WAITS_S).all()
     late = first.there & (first.after_s > WAITS_S)
     assert late.any()
