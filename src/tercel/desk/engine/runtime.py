@@ -52,7 +52,7 @@ from tercel.execution.policies.strategy import goes_by_costs
 from tercel.execution.strategies import MarketEstimates
 from tercel.execution.strategies.event_clock import WAITING
 from tercel.execution.strategy import forecaster_of
-from tercel.market.dealers import load_panel
+from tercel.market.dealers.panel import load_panel
 from tercel.market.flow import Preset, load
 from tercel.signals.risk.anomaly import AnomalyBaseline
 from tercel.venues.address import SIMULATED, address, mark_of

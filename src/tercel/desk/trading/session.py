@@ -49,7 +49,7 @@ from tercel.desk.trading.risk.kill_switch import Latch
 from tercel.desk.trading.risk.limit_keeper import LimitKeeper
 from tercel.desk.trading.risk.money import VarMonitor
 from tercel.desk.trading.risk.trading_state import Sender, StateReason
-from tercel.market.dealers import load_panel
+from tercel.market.dealers.panel import load_panel
 
 OUTAGE_S: Final = 60.0
 """Seconds that a session tries to reach again what it is connected to."""
