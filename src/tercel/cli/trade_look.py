@@ -378,7 +378,8 @@ def tca(
         if rfq:
             print_rows("RFQ, bps", dealer_cells(dealers), [*reversed(COLUMNS)])
             print_sentences(request_sentences(requests, dealers))
-        print_rows("pairs: spreads in price units, costs in money", found.pairs)
+        if found.pairs:
+            print_rows("pairs: spreads in price units, costs in money", found.pairs)
         print_sentences([] if score is None else [str(score.section.text)])
     page = out if out is not None else folder / "tca.html"
     page.write_text(
