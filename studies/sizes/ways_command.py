@@ -93,7 +93,7 @@ class WaysCell:
 
     @property
     def holds(self) -> tuple[bool, bool]:
-        """Whether it is within 5 % of the oracle, and no dearer than the best way by more than two standard errors."""
+        """Whether it is within 5 % of the oracle, and not more expensive than the best way by more than two standard errors."""
         dearer, error = self.more_than_best
         return self.above <= MOST_ABOVE, dearer <= 2.0 * error
 
@@ -141,9 +141,9 @@ def run(
         )
         return
     print_table(f"the router in {market}, bps (s.e.)", HEADINGS, [_row(one) for one in cells])
-    within, no_dearer = (sum(one.holds[part] for one in cells) for part in (0, 1))
+    within, not_above = (sum(one.holds[part] for one in cells) for part in (0, 1))
     say(
-        f"within 5 % of the oracle: {within} of {len(cells)}; no dearer than the best way: {no_dearer}"
+        f"within 5 % of the oracle: {within} of {len(cells)}; not more expensive than the best way: {not_above}"
     )
 
 

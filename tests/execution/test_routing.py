@@ -17,6 +17,7 @@ from tercel.execution.routing import (
     Way,
     costing,
     explored,
+    ranked,
     ways_of,
 )
 from tercel.execution.strategies.baselines import TwapTake
@@ -71,7 +72,7 @@ def test_dealers_are_learned():
 def test_what_is_expected_of_a_request_is_what_it_costs():
     """Mean of the best of five quotes that was paid, within a tenth."""
     known = taught(PANEL, 1_000)
-    who = list(known.best(3.0)[:5])
+    who = list(ranked(known, 3.0)[:5])
     paid, _, often = known.request(3.0, who, 99.0)
     rng = np.random.default_rng(3)
     asked = np.zeros((4_000, 10), np.bool_)
@@ -202,6 +203,6 @@ def regret(known: Knowledge, panel) -> float:
     quotes = found.answers.ranked
     worth = [
         np.minimum(quotes[:, list(who)].min(axis=1), BASE[1.0, True][0]).mean()
-        for who in (known.best(3.0)[:3], *combinations(range(10), 3))
+        for who in (ranked(known, 3.0)[:3], *combinations(range(10), 3))
     ]
     return float(worth[0] - min(worth[1:]))

@@ -77,7 +77,7 @@ def test_the_markout_of_crosses_is_that_of_the_informed():
     found = crossed(session, np.full(10_000, 1.0), 0.0, 600.0, 3)
     moved = found.markout_bps[found.filled]
     error = moved.std() / len(moved) ** 0.5
-    assert moved.mean() == pytest.approx(session.mean_markout, abs=4 * error)
+    assert moved.mean() == pytest.approx(-session.informed * session.move_bps, abs=4 * error)
 
 
 def test_a_larger_minimum_fills_less_and_larger():

@@ -33,7 +33,7 @@ def test_a_cell_holds_within_five_per_cent_of_the_oracle() -> None:
     assert cell("thin", 0.05, {"1": found(4.3)}).holds == (False, True)
 
 
-def test_a_cell_is_dearer_than_the_best_way_by_two_standard_errors_or_is_not() -> None:
+def test_a_cell_costs_more_than_the_best_way_by_two_standard_errors_or_is_not() -> None:
     wide = cell("thin", 0.05, {"1": found(4.1, rfq=3.9, wide=1.0)})
     sure = cell("thin", 0.05, {"1": found(4.1, rfq=3.9, wide=0.01)})
     assert (wide.holds[1], sure.holds[1]) == (True, False)

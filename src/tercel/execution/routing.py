@@ -135,10 +135,6 @@ class Knowledge:
         cost = (panel.per_unit + 0.5 * panel.impact) * units
         return best_distance(panel.alpha, panel.beta, cost) + self.shift
 
-    def best(self, units: float) -> Ints:
-        """Dealers in the order in which they make the best quote of those asked better, for a size."""
-        return np.array(ranked(self, units))
-
     def leak(self, units: float, dealers: int) -> float:
         """What a request to so many is expected to move the price against the rest of the order, bps."""
         rate = float(self.answered.sum() / self.asked.sum())

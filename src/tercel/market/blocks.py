@@ -75,11 +75,6 @@ class CrossingSession:
                 "correct it",
             )
 
-    @property
-    def mean_markout(self) -> float:
-        """Expected move after a cross in the client's favour, bps: minus the share of the informed times their move."""
-        return -self.informed * self.move_bps
-
 
 @dataclass(frozen=True)
 class Crossed:

@@ -12,7 +12,7 @@ from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.bodies import EntryError, QuoteEntry
 from tercel.desk.trading.quote_memory import LEAST, DeskRouter, QuoteMemory
 from tercel.execution.outside import Terms
-from tercel.execution.routing import Knowledge, Routed
+from tercel.execution.routing import Knowledge, Routed, ranked
 from tercel.execution.strategies import build
 from tercel.market.blocks import CrossingSession
 from tercel.market.dealers import load_panel
@@ -75,11 +75,11 @@ def after(memory: QuoteMemory, requests: int, bps: dict[str, float], **words) ->
 def test_the_nearer_of_two_dealers_is_asked_first_and_a_change_is_found():
     """After 50 requests D3, who quotes 2 bps nearer than D7; 300 requests after they have changed places D7."""
     memory = after(QuoteMemory(KNOWN, NAMES), 50, {"D3": 2.0, "D7": 4.0})
-    first = list(memory.known.best(3.0))
+    first = list(ranked(memory.known, 3.0))
     assert first[0] == 3
     assert first.index(3) < first.index(7)
     memory = after(memory, 300, {"D3": 4.0, "D7": 2.0})
-    assert next(iter(memory.known.best(3.0))) == 7
+    assert ranked(memory.known, 3.0)[0] == 7
 
 
 def test_who_does_not_answer_is_asked_last():
@@ -87,7 +87,7 @@ def test_who_does_not_answer_is_asked_last():
     rate = memory.known.answered / memory.known.asked
     assert rate[2] < 0.1
     assert rate[1] > 0.9
-    assert list(memory.known.best(3.0))[-1] == 2
+    assert list(ranked(memory.known, 3.0))[-1] == 2
 
 
 def test_drift_after_requests_is_learned():

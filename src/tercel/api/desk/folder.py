@@ -59,29 +59,30 @@ class HeldRow(PositionPart):
 
 def held_of(folder: Path) -> tuple[list[HeldRow], list[Total]]:
     """Positions by agent and instrument, and their sums by currency."""
-    money, ledger, _ = _folded(folder, kinds.MARKET)
+    money, ledger = _folded(folder, kinds.MARKET)
     held = money.holdings(ledger.positions)
     return [_held_row(one) for one in held], [Total(**row) for row in money.total(held)]
 
 
-def _folded(folder: Path, kind: str) -> tuple[Money, Ledger, list[Entry]]:
-    """Money and ledger of a journal, with the entries of one more kind."""
+def _folded(folder: Path, *more: str) -> tuple[Money, Ledger]:
+    """Money and ledger of a journal, from entries of more kinds than they need."""
     money, ledger = Money(), Ledger()
-    found = list[Entry]()
     with closing(JournalReader(folder)) as reader:
-        for _, entry in reader.read(0, [*FOLDED, kind]):
+        for _, entry in reader.read(0, [*FOLDED, *more]):
             ledger.apply(entry)
             money.apply(entry, ledger)
-            found += [entry] if entry.kind == kind else []
-    return money, ledger, found
+    return money, ledger
 
 
 def quotes_of(folder: Path) -> tuple[list[QuotedRequest], list[DealerCosts]]:
     """Requests for quotes of a desk as they stand at the last entry of its journal, and what those that are over came
     to, by dealer and (the last row) over all dealers."""
-    money, ledger, found = _folded(folder, kinds.QUOTE)
     with closing(JournalReader(folder)) as reader:
+        found = [entry for _, entry in reader.read(0, (kinds.QUOTE,))]
         now_ns = max((entry.ns for _, entry in reader.read(reader.last - 1)), default=0)
+    if not found:
+        return [], []  # most desks ask no dealer: their journal is not folded for it
+    money, ledger = _folded(folder)
     requests = requests_of(found, ledger, money.unit, now_ns)
     return requests, dealer_costs(requests, ledger, money.unit)
 
