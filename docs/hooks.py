@@ -126,14 +126,18 @@ def relinked(text: str, there: str, here: str) -> str:
 
 def limits() -> str:
     """Every limit of the packaged file: its key, value, and the comment beside it."""
-    text = (ROOT / "src" / "tercel" / "desk" / "limits" / "default.toml").read_text(encoding="utf-8")
+    text = (ROOT / "src" / "tercel" / "desk" / "limits" / "default.toml").read_text(
+        encoding="utf-8"
+    )
     text = re.sub(r"\n[ ]{20,}# *", " ", text)  # a comment goes on
     page = [LIMITS]
     for line in text.splitlines():
         if head := re.match(r"\[(.+?)\]", line):
             page += [f"\n## {SCOPES[head[1]]}\n", "| key | default | meaning |", "|---|---|---|"]
         elif found := re.match(r"(\w+) = (.+?)\s*(?:#\s*(.*))?$", line):
-            page.append(f"| `{found[1]}` | {cell(found[2]).strip('`')} | {cell(found[3] or 'as above')} |")
+            page.append(
+                f"| `{found[1]}` | {cell(found[2]).strip('`')} | {cell(found[3] or 'as above')} |"
+            )
     return "\n".join(page) + "\n"
 
 

@@ -152,7 +152,8 @@ def test_metrics_are_for_a_session_or_the_bearer_of_the_token(shared: Place) -> 
 def role_table() -> str:
     """The table of the documentation, Markdown: `docs/concepts/console.md` has it word for word."""
     rows = [
-        f"| {role} | {'; '.join(TOLD[one] for one in LEAST if LEAST[one] == role)} |" for role in ROLES
+        f"| {role} | {'; '.join(TOLD[one] for one in LEAST if LEAST[one] == role)} |"
+        for role in ROLES
     ]
     return "\n".join(["| Role | May, besides what the roles above it may |", "|---|---|", *rows])
 
