@@ -150,7 +150,9 @@ def test_a_result_has_question_answer_command_table_and_caveats(page: Path) -> N
     assert "\n## Caveats\n" in text
     shown = re.search(r"^    (tercel|python|pip) ", text, re.M)
     table = re.search(r"^\|", text, re.M)
-    assert shown and table and shown.start() < table.start()
+    assert shown
+    assert table
+    assert shown.start() < table.start()
     assert len(measure.tables(text)) == 1
 
 
