@@ -30,6 +30,17 @@ stated otherwise. Prices are in ticks, mids in half ticks, sizes in lots, times 
 | field | meaning |
 |---|---|
 """
+LIMITS: Final = """# Default limits
+
+Hard limits of a desk that names no others. A limit is the largest value that passes. Values are in the currency of prices,
+quantities in lots. `tercel limits show-default` prints this as the file to start from; how to see, change and add limits is on
+[the risk gateway's page](../howto/gate.md#limits).
+"""
+SCOPES: Final = {
+    "desk": "The desk: all agents and instruments together",
+    'instruments."*"': "Each instrument: all agents together",
+    'agents."*"': "Each agent: all instruments together",
+}
 LINK: Final = re.compile(r"(?<!!)\[([^\]]*)\]\(([^)#\s:]+)(#[^)\s]*)?\)")
 
 
@@ -94,6 +105,7 @@ def made() -> Iterator[tuple[str, str]]:
         )
     yield "reference/commands.md", commands()
     yield "reference/files.md", schemas()
+    yield "reference/limits.md", limits()
     yield "reference/view.md", view()
 
 
@@ -112,6 +124,7 @@ def relinked(text: str, there: str, here: str) -> str:
         label, target, anchor = found[1], found[2], found[3] or ""
         path = posixpath.normpath(posixpath.join(there, target))
         page = PROJECT.get(path) or (path.removeprefix("docs/") if path.startswith("docs/") else "")
+        page = re.sub(r"\.ipynb$", ".md", page)
         if page:
             return f"[{label}]({posixpath.relpath(page, here or '.')}{anchor})"
         if not (ROOT / path).exists():
@@ -119,6 +132,23 @@ def relinked(text: str, there: str, here: str) -> str:
         return label if label.strip("`") == path else f"{label} (`{path}`)"
 
     return LINK.sub(link, text)
+
+
+def limits() -> str:
+    """Every limit of the packaged file: its key, value, and the comment beside it."""
+    text = (ROOT / "src" / "tercel" / "desk" / "limits" / "default.toml").read_text(
+        encoding="utf-8"
+    )
+    text = re.sub(r"\n[ ]{20,}# *", " ", text)  # a comment goes on
+    page = [LIMITS]
+    for line in text.splitlines():
+        if head := re.match(r"\[(.+?)\]", line):
+            page += [f"\n## {SCOPES[head[1]]}\n", "| key | default | meaning |", "|---|---|---|"]
+        elif found := re.match(r"(\w+) = (.+?)\s*(?:#\s*(.*))?$", line):
+            page.append(
+                f"| `{found[1]}` | {cell(found[2]).strip('`')} | {cell(found[3] or 'as above')} |"
+            )
+    return "\n".join(page) + "\n"
 
 
 def view() -> str:

@@ -56,6 +56,7 @@ HORIZON_S = 30
 TAIL = 0.05
 DAY_NS = 86_400 * NS_PER_SECOND
 BASE, POLICY, PLACEBO, TRUTH = "guarded", "default", "placebo", "truth"
+SCHEDULES = ("twap_take", "twap_repeg")
 Days = Mapping[str, Sequence[FlowDay]]
 
 
@@ -115,7 +116,7 @@ def strategies_of(model: str, market: BuiltMarket) -> dict[str, Strategy]:
             for name, at in lacking.items()
         },
         PLACEBO: PlaceboForecast(whole),
-        **{name: build(name, market.estimates) for name in ("twap_take", "twap_repeg")},
+        **{name: build(name, market.estimates) for name in SCHEDULES},
     }
 
 

@@ -24,6 +24,8 @@ HEADINGS = (
     *(f"{row} saves" for row in SHOWN),
     "default less placebo",
     "of the truth, %",
+    "saves on twap_take",
+    "saves on twap_repeg",
     "over twap_take",
     "dearest 5 %: saves on twap_repeg",
 )
@@ -95,6 +97,7 @@ def row_of(symbol: str, scores: Scores) -> dict[str, Any]:
         "bps": mean,
         "saves": {name: one.to_json() for name, one in saves.items()},
         "over_placebo": flow.saved(scores, flow.POLICY, flow.PLACEBO).to_json(),
+        "saves_on": {one: flow.saved(scores, flow.POLICY, one).to_json() for one in flow.SCHEDULES},
         "share_of_truth": saves[flow.POLICY].mean / saves[flow.TRUTH].mean,
         "dearest_on_twap_repeg": flow.saved_in_tail(scores, flow.POLICY, "twap_repeg").to_json(),
         "over_twap_take": mean[flow.POLICY] / mean["twap_take"],
@@ -110,6 +113,7 @@ def _line(row: Mapping[str, Any]) -> tuple[str, ...]:
         *saves,
         spelt(Estimate.of(row["over_placebo"]), "+"),
         f"{100 * row['share_of_truth']:.0f}",
+        *(spelt(Estimate.of(row["saves_on"][one]), "+") for one in flow.SCHEDULES),
         f"{row['over_twap_take']:.2f}",
         spelt(Estimate.of(row["dearest_on_twap_repeg"]), "+"),
     )

@@ -44,12 +44,12 @@ STAYS, REFUSED, LEAVES, ALL = (
 DRILL = "no money, with all that live asks"
 PLACES = {
     "`simulated`, the exchange in the process": ("simulated", ""),
-    "a host on the code's list of test networks": ("binance", ""),
-    "a host on the installation's own list": ("fix://venue.example:9", ""),
-    "`tercel venue serve` on this machine, which answers the challenge": ("fix://127.0.0.1:9", ""),
+    "the code's list of hosts": ("binance", ""),
+    "the installation's list": ("fix://venue.example:9", ""),
+    "`tercel venue serve`, by its challenge": ("fix://127.0.0.1:9", ""),
     "every other host, loopback too": ("fix://127.0.0.1:9", "money"),
-    "a gate that found one of these tests": ("gate:gate.sock", ""),
-    "a gate that found another host": ("gate:gate.sock", "money"),
+    "a gate that found one of these": ("gate:gate.sock", ""),
+    "a gate that found one": ("gate:gate.sock", "money"),
 }
 NO_ORDERS = '[signals]\norders = "none"\n'
 OWN = '\n[limits.changed]\n"desk.daily_loss" = 1_500\n"desk.drawdown" = 1_000\n"desk.gross_value" = 5_000\n'
@@ -81,7 +81,10 @@ def table() -> str:
         "no `stage`",
         *(f"`{stage}`" for stage in STAGES[1:]),
     ]
-    rows = [[name, *(cell(stage, *place) for stage in STAGES)] for name, place in PLACES.items()]
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for name, place in PLACES.items():
+        alike.setdefault(tuple(cell(stage, *place) for stage in STAGES), []).append(name)
+    rows = [["; ".join(names), *cells] for cells, names in alike.items()]
     return "".join(f"| {' | '.join(row)} |\n" for row in [heads, ["---"] * len(heads), *rows])
 
 

@@ -30,6 +30,7 @@ MADE = {
         "changelog.md",
         "reference/commands.md",
         "reference/files.md",
+        "reference/limits.md",
         "reference/view.md",
     ),
     *(f"notebooks/{path.stem}.md" for path in NOTEBOOKS),

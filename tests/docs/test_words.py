@@ -30,7 +30,7 @@ LINKED = [
     ),
 ]
 MADE = re.compile(
-    r"^(packages|notebooks)/\w+\.md$|^(contributing|changelog)\.md$|^reference/(commands|files|view)\.md$"
+    r"^(packages|notebooks)/\w+\.md$|^(contributing|changelog)\.md$|^reference/(commands|files|limits|view)\.md$"
 )
 """Pages that `docs/hooks.py` makes."""
 PLUG_INS = {"acme"}

@@ -303,12 +303,12 @@ def bounds_section(found: ShadowBounds, realised: Mapping[str, float | None]) ->
     within = (
         ""
         if score.within is None
-        else f"; the cost of {100 * score.within:.0f} % of {count(score.parents, 'parent')} lies between the bounds"
+        else f"; the cost of {100 * score.within:.0f} % of {count(score.parents, 'parent order')} lies between the two"
     )
     return Section(
         "Bounds",
-        f"bounds: {found.optimistic_bps:.2f} (optimistic) to {found.pessimistic_bps:.2f} bps (pessimistic), means by "
-        f"filled value as the desk's own cost, which may lie below both: its fills are without impact{within}",
+        f"Estimated cost: {found.optimistic_bps:.2f} bps (low) to {found.pessimistic_bps:.2f} bps (high), weighted by filled "
+        f"value{within}. The desk's own cost leaves out impact, so it may be lower than both.",
         figures=[bounds_and_fills(found.parents, real)],
     )
 
