@@ -23,11 +23,11 @@ PROJECT: Final = {"CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changel
 SHIM: Final = "https://unpkg.com/iframe-worker/shim"
 VIEW: Final = """# The fields of a View
 
-What a strategy sees at a decision, in n markets at once. Every field is an array with a row a market: int64 (n,) where
-nothing else is said; prices in ticks, mids in half ticks, sizes in lots, times in ns. `touch` and `far` are prices:
-with `anchor=view.touch` the first lots of `rest` stand at the best price of the own side.
+What a strategy sees at a decision, in n markets at once. Every field is an array with one row per market, int64 (n,) unless
+stated otherwise. Prices are in ticks, mids in half ticks, sizes in lots, times in ns. `touch` and `far` are prices: with
+`anchor=view.touch` the first lots of `rest` rest at the best price of the order's own side.
 
-| field | what it is |
+| field | meaning |
 |---|---|
 """
 LIMITS: Final = """# Default limits
@@ -42,6 +42,16 @@ SCOPES: Final = {
     'agents."*"': "Each agent: all instruments together",
 }
 LINK: Final = re.compile(r"(?<!!)\[([^\]]*)\]\(([^)#\s:]+)(#[^)\s]*)?\)")
+
+
+def on_config(config: Any, **_: Any) -> Any:
+    """Say in the footer of every page which version it documents."""
+    from tercel import __version__
+
+    config.copyright = (
+        f"Tercel {__version__}, with the examples of this version. {config.copyright}"
+    )
+    return config
 
 
 def on_files(files: Files, config: Any, **_: Any) -> Files:
@@ -68,7 +78,7 @@ def on_post_page(output: str, page: Any, config: Any) -> str:
 
 
 def on_post_template(output_content: str, **_: Any) -> str:
-    """The same for the page of what is not found."""
+    """The same for the page that says that a page is missing."""
     return output_content.replace(SHIM, "/theme/iframe-worker.js")
 
 
@@ -158,10 +168,10 @@ def commands() -> str:
     page = [
         "# Command line",
         "",
-        "Every command, as `tercel COMMAND --help` prints it. Exit codes: 0 done; 1 the check that was asked",
+        "Every command, as `tercel COMMAND --help` prints it. Exit codes: 0 done; 1 a check failed;",
     ]
     page += [
-        "for failed; 2 a usage error or bad input; 130 stopped by Ctrl-C. `--json` prints one object and nothing else.",
+        "2 a usage error or bad input; 130 stopped by Ctrl-C. `--json` prints one object and nothing else.",
         "",
     ]
 
@@ -191,7 +201,7 @@ def commands() -> str:
             page.extend(["```sh", command.epilog.removeprefix("Example: "), "```", ""])
         rows = [row(one) for one in command.params if not getattr(one, "hidden", False)]
         if rows:
-            page.extend(["| option | what it is | default |", "|---|---|---|", *rows, ""])
+            page.extend(["| option | meaning | default |", "|---|---|---|", *rows, ""])
 
     walk(typer.main.get_command(app), "")
     return "\n".join(page)
@@ -245,7 +255,7 @@ def schemas() -> str:
             if rows:
                 about = part.get("description", "").split("\n")[0]
                 page += [f"**{name}** {about}" if name else "The whole file:", ""]
-                page += ["| key | type | default | what it is |", "|---|---|---|---|", *rows, ""]
+                page += ["| key | type | default | meaning |", "|---|---|---|---|", *rows, ""]
     return "\n".join(page)
 
 

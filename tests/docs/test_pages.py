@@ -150,6 +150,9 @@ def test_every_page_has_one_place(site: dict[str, Any]) -> None:
 def test_the_site_asks_for_nothing_from_elsewhere(site: dict[str, Any]) -> None:
     assert site["theme"]["font"] is False
     assert all(not str(one).startswith("http") for one in site["extra_css"])
+    assert {"search", "offline"} <= {one for one in site["plugins"] if isinstance(one, str)}
+    assert (DOCS / "theme" / "iframe-worker.js").is_file()  # search in a page that is a file
+    assert [one["scheme"] for one in site["theme"]["palette"]] == ["default", "slate"]
 
 
 def test_links_lead_to_pages_that_are_there() -> None:

@@ -1,5 +1,7 @@
 """The pages are short, plain and true to the command line: words, paragraphs, phrases, options, anchors."""
 
+import itertools
+import json
 import re
 import shlex
 from collections.abc import Iterator
@@ -7,8 +9,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import pytest
 import typer
 
+import tercel
 from docs import execute, measure
 from tercel.cli.root import app
 
@@ -67,6 +71,129 @@ def test_no_paragraph_of_a_recipe_or_a_concept_is_above_90_words() -> None:
         if len(part.split()) > 90
     ]
     assert found == []
+
+
+SHORT = [
+    page
+    for page in PROSE
+    if page.parent.name in ("howto", "concepts", "results", "tutorials")
+    or name_of(page) in ("README.md", "docs/index.md", "docs/design.md", "docs/gallery.md")
+]
+"""Pages that are read from top to bottom: their sentences are short."""
+CONCEPTS = [DOCS / "design.md", *sorted(DOCS.glob("concepts/*.md"))]
+FOUR = ["What it does", "How it works", "What it does not do", "Where the code is"]
+
+
+def section(text: str, heading: str) -> str:
+    """What stands under a heading of the second level.
+
+    >>> section("# A\\n## B\\none\\n### C\\ntwo\\n## D\\n", "B")
+    'one\\n### C\\ntwo'
+    """
+    plain = re.split(r"^## (.+?) *$", text, flags=re.M)
+    return dict(zip(plain[1::2], plain[2::2], strict=True))[heading].strip()
+
+
+def bare(text: str) -> str:
+    """A page without what its fences hold: comments of a shell look like headings."""
+    return re.sub(r"^(```\w*)[^\n]*\n.*?^```", r"\1\n```", text, flags=re.M | re.S)
+
+
+def test_no_table_outside_results_and_reference_is_above_15_rows() -> None:
+    found = [
+        f"{name_of(page)}: {rows} rows"
+        for page in PROSE
+        if page.parent.name not in ("results", "reference")
+        for rows in measure.tables(text_of(page))
+        if rows > 15
+    ]
+    assert found == []
+
+
+def test_no_sentence_is_above_30_words() -> None:
+    found = [
+        f"{name_of(page)}: {one}"
+        for page in SHORT
+        for one in measure.sentences(measure.prose(text_of(page)))
+        if len(one.split()) > 30
+    ]
+    assert found == []
+
+
+@pytest.mark.parametrize("page", CONCEPTS, ids=lambda page: page.stem)
+def test_a_concept_has_a_picture_and_four_sections(page: Path) -> None:
+    text = text_of(page)
+    assert re.findall(r"^## (.+?) *$", bare(text), re.M) == FOUR
+    before = bare(text).partition("\n## ")[0]
+    assert re.search(r"^(```text\n```|!\[[^\]]+\]\([^)]+\))\n\n\*[^*]", before, re.M)
+    words = len(" ".join(measure.prose(section(bare(text), FOUR[0]))).split())
+    assert 50 <= words <= 120, words
+
+
+@pytest.mark.parametrize(
+    "page", sorted(DOCS.glob("howto/*.md")), ids=lambda page: f"howto-{page.stem}"
+)
+def test_a_recipe_begins_with_its_command(page: Path) -> None:
+    before = text_of(page).partition("\n## ")[0]
+    assert re.search(r"^```(sh|console)\n\S|^    (tercel|python|make) ", before, re.M)
+
+
+@pytest.mark.parametrize(
+    "page", sorted(DOCS.glob("results/*.md")), ids=lambda page: f"result-{page.stem}"
+)
+def test_a_result_has_question_answer_command_table_and_caveats(page: Path) -> None:
+    text = text_of(page)
+    assert re.match(r"# .+\?\n\n\*\*Answer\.\*\* ", text)
+    answer = measure.prose(text)[0]
+    first = re.split(r"(?<=\.) (?=[A-Z])", answer)[1]  # behind "Answer."
+    assert re.search(r"\[[^\]]*\d[^\]]*\]|\bt \d", first) or "no interval" in answer, first
+    assert "\n## Caveats\n" in text
+    shown = re.search(r"^    (tercel|python|pip) ", text, re.M)
+    table = re.search(r"^\|", text, re.M)
+    assert shown
+    assert table
+    assert shown.start() < table.start()
+    assert len(measure.tables(text)) == 1
+
+
+def captions(text: str) -> list[tuple[str, str]]:
+    """Each picture of a page with the words that stand below it.
+
+    >>> captions("![one](a.svg)\\n\\n*See this\\nand that.*\\n\\n![two](b.svg)\\n<figcaption>Look.</figcaption>\\n")
+    [('a.svg', 'See this and that.'), ('b.svg', 'Look.')]
+    """
+    found = []
+    for match in re.finditer(r"!\[[^\]]*\]\(([^)]+)\)\s*", text):
+        after = text[match.end() :]
+        said = re.match(r"\*([^*].*?)\*\s*(?:\n\n|$)|<figcaption>(.*?)</figcaption>", after, re.S)
+        words = (said[1] or said[2]) if said else ""
+        found.append((match[1], " ".join(words.split())))
+    return found
+
+
+def test_every_picture_has_a_caption_that_says_what_to_see() -> None:
+    shown = [(name_of(page), *one) for page in PROSE for one in captions(text_of(page))]
+    assert len(shown) > 20
+    assert [one for one in shown if len(one[2].split()) < 6] == []
+
+
+@pytest.mark.parametrize("path", sorted(DOCS.glob("notebooks/*.ipynb")), ids=lambda path: path.stem)
+def test_every_plot_of_a_notebook_has_a_caption(path: Path) -> None:
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    for cell, after in itertools.pairwise(cells):
+        if "".join(cell["source"]).splitlines()[-1:] and ".plot" in "".join(cell["source"]):
+            assert after["cell_type"] == "markdown"
+            assert "".join(after["source"]).startswith("*"), "".join(cell["source"])
+    assert ".plot" not in "".join(cells[-1]["source"])
+
+
+def test_the_front_page_has_a_picture_one_block_of_code_and_the_six_tasks() -> None:
+    page, readme = text_of(DOCS / "index.md"), text_of(ROOT / "README.md")
+    assert len(captions(page)) == len(captions(readme)) == 1
+    assert len(execute.blocks(page)) == 1
+    assert measure.tables(page) == [6]
+    assert len(measure.tables(readme)) == 1
+    assert f"version {tercel.__version__}" in " ".join(page.split())
 
 
 def test_the_glossary_has_at_most_80_terms_and_each_once() -> None:
