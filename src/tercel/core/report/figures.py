@@ -116,7 +116,8 @@ def cost_distributions(
             )
         name_rows(panel, list(values))
         panel.set(
-            xlim=(low - edge, high + edge), xlabel="implementation shortfall, bps (right: dearer)"
+            xlim=(low - edge, high + edge),
+            xlabel="implementation shortfall, bps (right: more expensive)",
         )
 
     summary = "; ".join(

@@ -590,7 +590,7 @@ class Chart(ReportPart):
 
 @dataclass(kw_only=True)
 class Heat(ReportPart):
-    """Quantities of a book: a row a time, a column a price; buys positive."""
+    """Quantities of a book: one row per time, one column per price; buys positive."""
 
     ns: list[int]
     price: list[float]
