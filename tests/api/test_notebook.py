@@ -272,14 +272,14 @@ def test_what_makes_no_evaluation_is_told(
         (
             lambda obs: np.zeros((len(obs), 5)),
             "placement",
-            "5 numbers a row are for other actions than these 8",
+            "5 numbers per row are for other actions than these 8",
         ),
         (lambda obs: np.zeros((len(obs), 1), int), "placement", "reshape"),
         (lambda obs: np.zeros(len(obs)), "placement", "astype(int)"),
         (lambda obs: np.zeros(1, int), "placement", "every row"),
         (lambda obs: 0, "placement", "every row"),
         (lambda obs: np.full(len(obs), 8), "placement", "name the set"),
-        (lambda obs: np.zeros(len(obs)), "allocation", "7 numbers a row"),
+        (lambda obs: np.zeros(len(obs)), "allocation", "7 numbers per row"),
         (lambda obs: np.zeros((len(obs), 8)), "allocation", "actions=..."),
     ],
 )

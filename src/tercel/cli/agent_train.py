@@ -59,7 +59,7 @@ def tune(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Tune rules on training episodes; name the best on validation episodes: the baseline."""
+    """Tune rules on training episodes; name the best on validation episodes: the benchmark."""
     from tercel.execution.strategies import ALL_BASELINES, TUNABLE
     from tercel.lab.evaluation.tuning import (
         finals,
@@ -95,7 +95,7 @@ def tune(
         for name, one in rows:
             if lost := _lost(one):
                 say(f"{name}: {lost}")
-        say(f"the baseline: {result.best}, the best on validation episodes that chose nothing else")
+        say(f"the benchmark: {result.best}, the best on validation episodes that chose nothing else")
         say(f"values    {out}")
 
     hand_over({**vars(result), "out": str(out)}, as_json, show)

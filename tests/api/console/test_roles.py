@@ -23,7 +23,7 @@ TOLD = {
     "rearm": "ask to let killed agents trade again; a second person confirms",
     "promote": "ask to promote a challenger or to undo that; a second person confirms",
     "limits": "tighten limits at once; ask to loosen them; a second person confirms",
-    "posture": "set a posture with an end time; ask to replace the risk model's posture; a second person confirms",
+    "posture": "set a risk state with an end time; ask to replace the risk model's; a second person confirms",
     "confirm": "confirm or refuse what another person asked for",
     "users": "add and remove people, change their roles",
 }

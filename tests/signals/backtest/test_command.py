@@ -131,8 +131,8 @@ def test_what_cannot_be_backtested_is_refused(out: Path, tmp_path: Path) -> None
 
     assert "none of them" in said(out)
     assert "--cost-bps and --cost-law" in said(out, "--cost-bps", "5", "--cost-law", "1")
-    assert "a cost of 0 bps or more" in said(out, "--cost-bps", "-1")
-    assert "a cost of 0 bps or more" in said(out, "--cost-bps", "nan")
+    assert "a one-way cost of 0 bps or more" in said(out, "--cost-bps", "-1")
+    assert "a one-way cost of 0 bps or more" in said(out, "--cost-bps", "nan")
     assert "a panel with volumes" in said(out, "--cost-law", "1")
     assert "deciles or scores" in said(out, "--cost-bps", "5", "--book", "halves")
     assert "--hold 0.5" in said(out, "--cost-bps", "5", "--hold", "1.5")

@@ -232,7 +232,7 @@ def add_two_person_routes(app: FastAPI, desks: Desks) -> None:
 
     @app.post("/api/posture", response_model=Done | Waits, **needs("posture"))
     def posture(request: Request, response: Response, asked: models.PostureBody) -> Done | Waits:
-        """Set a risk state by hand at once (200), or ask for one instead of risk's (202)."""
+        """Set a manual risk state at once (200), or ask for one instead of risk's (202)."""
         served = desks.whole(asked.desk)
         served.must_have([asked.agent] if asked.agent else [])
         given = posture_of(asked)

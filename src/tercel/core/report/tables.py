@@ -260,7 +260,7 @@ class JudgedTable:
             table.add_row(
                 *cells, style="bold" if self._is_learned(name) else None, end_section=ends
             )
-        caption = f"* best baseline ({self.best_baseline})"
+        caption = f"* benchmark ({self.best_baseline})"
         table.caption = Text(
             caption + f"; {gains}: paired gain in bps, positive is better" * versus
         )
@@ -377,7 +377,7 @@ class JudgedTable:
 
     def _html_row(self, name: str, brief: bool) -> str:
         kind = "learned" if self._is_learned(name) else "best" if name == self.best_baseline else ""
-        mark = ' <span class="mark">best baseline</span>' if name == self.best_baseline else ""
+        mark = ' <span class="mark">benchmark</span>' if name == self.best_baseline else ""
         cells = [f"<td>{self._html_cell(name, column, brief)}</td>" for column in self.columns]
         versus = self.paired_vs_best_baseline.get(name)
         gain = (

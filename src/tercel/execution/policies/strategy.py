@@ -438,7 +438,7 @@ class _Acting:
         if found.ndim == 0 or len(found) != n:
             return f"answer every row of the observation: {n} here"
         if self.continuous:
-            return f"answer {self.n_actions} numbers a row, or name the actions that the model was made for: actions=..."
+            return f"answer {self.n_actions} numbers per row, or name the actions that the model was made for: actions=..."
         if found.shape == (n, self.n_actions):
             best = "numpy.argmax(model(obs), axis=1)"
             return f"a number for each action: answer the best one, {best}, or keep the network by tercel.save_policy"

@@ -408,7 +408,7 @@ def _refuse_nonsense(entries: Sequence[JudgedEntry]) -> None:
         raise ConfigError("strategies with different names", f"{names}", "rename one")
     if not any(entry.kind == "baseline" for entry in entries):
         raise ConfigError(
-            "at least one written baseline",
+            "at least one rule",
             f"{names}",
             "judge one beside the others, such as twap_take",
         )

@@ -326,11 +326,13 @@ def sentences(found: BookStep) -> list[str]:
     """What a desk would say of today's book, in at most four sentences."""
     last = found.learned[-1] if found.learned else None
     aside = (
-        f", one-way turnover {found.missed:.3f} from the previous targets" if found.missed else ""
+        f", a one-way turnover of {found.missed:.3f} from the previous targets"
+        if found.missed
+        else ""
     )
     believed = f"Cost believed {found.cost_believed:.3g}"
     return [
-        f"{found.rule} at {found.parameter:g} trades one-way turnover of {found.turnover:.3f} in "
+        f"{found.rule} at {found.parameter:g} trades a one-way turnover of {found.turnover:.3f} in "
         f"{len(found.trades)} names towards the targets of {found.day}.",
         f"What is held is said by the desk's positions{aside}."
         if found.held == "positions"
