@@ -25,7 +25,7 @@ HEADINGS = (
     "default less placebo",
     "of the truth, %",
     "over twap_take",
-    "dearest 5 %: saves on twap_repeg",
+    "most expensive 5 %: saves on twap_repeg",
 )
 
 
