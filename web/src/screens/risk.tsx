@@ -266,12 +266,7 @@ function Stances({ page }: { page: Page }) {
   const instead = (s: NamedStance): string => (s.instead ? ", instead of risk's" : "");
   const end = (s: NamedStance) => (
     <Do
-      {...{
-        may: "posture",
-        label: "End…",
-        title: `End the manual risk state of ${s.agent || page.desk}`,
-        yes: "End it",
-      }}
+      {...{ may: "posture", label: "End…", title: `End the risk state of ${s.agent || page.desk}`, yes: "End it" }}
       text="Risk's alone counts again."
       path="/api/posture/end"
       body={{ desk: page.desk, ...(s.agent ? { agent: s.agent } : {}) }}
