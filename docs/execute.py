@@ -44,7 +44,7 @@ COLUMNS: Final = "92"
 HASH: Final = re.compile(r"\b(?=[a-f]*\d)[0-9a-f]{12}\b")
 """What a file is told by; of one that names its own folder it is another in each."""
 TURN: Final = {
-    "cheaper", "dearer", "no", "significant", "difference", "spread", "impact", "timing", "forced", "risk", "unfilled",
+    "cheaper", "more", "expensive", "no", "significant", "difference", "spread", "impact", "timing", "forced", "risk", "unfilled",
     "adapt", "twice",
 }  # fmt: skip
 """Words that come and go with the digits of a table."""

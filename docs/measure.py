@@ -24,7 +24,9 @@ PHRASES: Final = re.compile(
     r"|up from|knows nothing of|say(s)? the verdict|at hand|by hand of|leaves? word|a row an? \w+|counts nothing"
     r"|(agents?|polic(y|ies)|learners?) that ships?|as it should be|worked again|hashes without a key|put a wall"
     r"|complete words|found here is found|save nothing|wants to pay little|outside its limits|take the intervals"
-    r"|things? needs? a person|look into|hand(ed)? on|what came of it|who learned|who is filled)\b",
+    r"|things? needs? a person|look into|hand(ed)? on|what came of it|who learned|who is filled"
+    r"|(a|the|its|their|no) postures?|posture (of|by hand)|in the hands of|had it in hand|desk's program|program's first"
+    r"|works? (them|(its|the) parents) again|(column|line|number|panel) an? (date|day|market|name|symbol))\b",
     re.IGNORECASE,
 )
 """Phrases of people who wrote the code; the field has a term for each."""

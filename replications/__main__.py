@@ -25,7 +25,7 @@ Learn = Annotated[
 KEPT = "what is finished is kept; the same command goes on"
 REMEDY = (
     "import days with `tercel data import` and name them; simulated ones, of `tercel market simulate csco --days 6 "
-    "--out LAKE`, prove the road"
+    "--out LAKE`, test the pipeline"
 )
 
 
@@ -54,7 +54,7 @@ def cheridito_weiss(
     ] = ROOT / "cheridito-weiss",
     quick: Annotated[
         bool,
-        typer.Option("--quick", help="(--train) A smoke run: proves the road, not the agents."),
+        typer.Option("--quick", help="(--train) A smoke run: tests the pipeline, not the agents."),
     ] = False,
     figures: Annotated[
         Path | None,

@@ -32,7 +32,7 @@ SPANS: Final = (*range(1, 21), *range(40, 241, 20))
 """Days that cumulated returns go back (section 3.2.1)."""
 K: Final = 10
 HALF_TURN: Final = 5e-4
-"""Cost of a half-turn; a day of the published strategy has four: two legs, opened and closed."""
+"""One-way cost, bps; a day of the published strategy has four: two legs, opened and closed."""
 ERAS: Final = {"to 2009": (0, 2009), "from 2010": (2010, 9999), "all": (0, 9999)}
 NAMES: Final = {
     "lstm": "LSTM",
@@ -186,7 +186,7 @@ def period(prices: Prices, start: int, s: Settings) -> dict[str, Any]:
 def traded(
     returns: Floats, above: Floats, days: Any, names: Any, score: Floats, first: int, count: int
 ) -> dict[str, list[float]]:
-    """What ranking by `score` brings each day: % before costs, a day later, half-turns traded, share right.
+    """What ranking by `score` brings each day: % before costs, a day later, one-way turnover, share right.
 
     Bought at the close of the day that the score is of; `late`: at the next. `turned` counts only what changes.
     """
@@ -300,7 +300,7 @@ def _print(found: Mapping[str, Any], periods: int) -> None:
                     cell_of(theirs.get("accuracy"), 1), f"{row['accuracy']['mean']:.1f}",
                 )
             )  # fmt: skip
-    print_table(f"{periods} study periods, 5 bps a half-turn", headings, cells, left={"era"})
+    print_table(f"{periods} study periods, 5 bps one-way", headings, cells, left={"era"})
     print_sentences(
         [
             "bought and sold at the close that makes the signal, as published; `a day later` at the next close",
@@ -337,7 +337,7 @@ def figure(cells: Mapping[str, Mapping[str, Any]], without: Collection[int] = ()
         drawing,
         "fischer_krauss",
         "Mean of a day after costs by year: LSTM, forest, ridge and reversal.",
-        "Ten bought and ten sold each day, 5 bps a half-turn, all closed each day; survivors only.",
+        "Ten bought and ten sold each day, 5 bps one-way, all closed each day; survivors only.",
     )
 
 

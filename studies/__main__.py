@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 app = command_line("studies", "Measurements whose figures the docs print.")
 worth_app = typer.Typer(
-    help="What an alpha or a posture is worth in bps of cost, measured.", no_args_is_help=True
+    help="What an alpha or a risk state is worth in bps of cost, measured.", no_args_is_help=True
 )
 app.add_typer(worth_app, name="worth")
 families_app = typer.Typer(
@@ -248,7 +248,7 @@ def learners(
     symbol: Symbols = "",
     bound: Bounds = "strict,undercut",
     quick: Annotated[
-        bool, typer.Option("--quick", help="A smoke run: proves the road, not the learners.")
+        bool, typer.Option("--quick", help="A smoke run: tests the pipeline, not the learners.")
     ] = False,
     seed: Seed = 1,
     as_json: AsJson = False,
@@ -385,7 +385,7 @@ def transfer(
         int, typer.Option(min=2, help="Unseen episodes a market; on tape at most.")
     ] = 1_000,
     quick: Annotated[
-        bool, typer.Option("--quick", help="A smoke run: proves the road, not the agents.")
+        bool, typer.Option("--quick", help="A smoke run: tests the pipeline, not the agents.")
     ] = False,
     seed: Seed = 1,
     out: Annotated[
@@ -524,7 +524,7 @@ def worth_posture(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Measure what a posture does to the tail and the mean of cost, in calm and when the market turns."""
+    """Measure what a risk state does to the tail and the mean of cost, in calm and when the market turns."""
     with reported(as_json):
         from studies.value import command
 

@@ -235,7 +235,7 @@ def venue_report(
     out : Path
         The report of an earlier run there is replaced.
     strategies : tuple of str
-        Written strategies that work the same parents again (as `own_costs` has them).
+        Rules that work the same parents again (as `own_costs` has them).
     """
     out.mkdir(parents=True, exist_ok=True)
     mine = engine.account(account)

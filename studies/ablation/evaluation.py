@@ -1,6 +1,6 @@
 """An ablation judged: the policies of all variants and the written rule on the very same fresh episodes.
 
-Differences are variant minus recipe, in bps of the order's value: above 0 the variant is dearer: what it takes away
+Differences are variant minus recipe, in bps of the order's value: above 0 the variant is more expensive: what it takes away
 has paid, what it adds has cost. Their intervals draw training seeds and clusters of episodes, both
 (`evaluation.comparisons`).
 """
@@ -129,7 +129,7 @@ def judged(
     means = resampled.replicates(np.random.default_rng((SEED, 1)))
     ledger, alone, rows = ComparisonLedger(), ComparisonLedger(), [_row(RULE, scores, means)]
     rows[0] |= {
-        "says": f"The written rule, {rule_name(recipe)}.",
+        "says": f"The rule, {rule_name(recipe)}.",
         **_against(means[RULE] - means[WHOLE], alone),
     }
     for one in variants:
@@ -180,7 +180,7 @@ def _scores(results: Sequence[Results], members: Mapping[str, Sequence[Candidate
 
 
 def _row(name: str, scores: Scores, means: Mapping[str, Replicates]) -> dict[str, Any]:
-    """Mean shortfall with its interval, seed by seed, and the mean of the dearest twentieth of the episodes."""
+    """Mean shortfall with its interval, seed by seed, and the mean of the most expensive twentieth of the episodes."""
     table = scores.bps[name]
     tail = moments_of_cvar(table.ravel(), np.tile(scores.cluster, len(table)), TAIL)
     return {
@@ -211,9 +211,9 @@ def _beside(resampled: ResampledScores, name: str) -> Replicates:
 
 
 def _called(difference: PairedGain | None) -> str:
-    """ "dearer", "cheaper" or "open", after the correction; empty for the recipe itself."""
+    """ "more expensive", "cheaper" or "open", after the correction; empty for the recipe itself."""
     if difference is None:
         return ""
     if difference.p_adjusted is None or difference.p_adjusted >= FALSE_SHARE:
         return "open"
-    return "dearer" if difference.mean > 0 else "cheaper"
+    return "more expensive" if difference.mean > 0 else "cheaper"

@@ -14,15 +14,15 @@ COLUMNS = 4
 
 
 def differences(rows: Sequence[Mapping[str, Any]], name: str = "differences") -> Figure:
-    """Difference of each variant to the whole recipe with its interval, the dearest on top.
+    """Difference of each variant to the whole recipe with its interval, the most expensive on top.
 
     Parameters
     ----------
     rows : sequence of {"name", "called", "difference_bps": {"mean", "ci_low", "ci_high"}}
-        ``called``: dearer, cheaper or open, after the correction.
+        ``called``: more expensive, cheaper or open, after the correction.
     """
     ordered = sorted(rows, key=lambda row: -float(row["difference_bps"]["mean"]))
-    colours = {"dearer": svg.BAD.token, "cheaper": svg.GOOD.token}
+    colours = {"more expensive": svg.BAD.token, "cheaper": svg.GOOD.token}
 
     with sketch(0.8 + 0.26 * max(1, len(ordered))) as drawing:
         panel = drawing.subplots()
@@ -33,14 +33,14 @@ def differences(rows: Sequence[Mapping[str, Any]], name: str = "differences") ->
                 panel.hlines(at, summary["ci_low"], summary["ci_high"], color=colour, linewidth=2.2)
             panel.plot([summary["mean"]], [at], "o", markersize=5, color=colour)
         name_rows(panel, [row["name"] for row in ordered], (0.5, 0.5))
-        panel.set_xlabel("costs more than the whole recipe, bps (right: dearer)")
+        panel.set_xlabel("costs more than the whole recipe, bps (right: more expensive)")
 
     summary = "; ".join(f"{row['name']} {row['difference_bps']['mean']:+.2f}" for row in ordered)
     return finished(
         drawing,
         name,
         f"What each variant costs more than the whole recipe, bps. {summary}.",
-        "Bars: 95 % intervals over training seeds and episodes. Red: dearer, green: cheaper after the correction for "
+        "Bars: 95 % intervals over training seeds and episodes. Red: more expensive, green: cheaper after the correction for "
         "all variants; grey: no significant difference.",
     )
 
@@ -86,7 +86,7 @@ def curves(found: Mapping[str, Sequence[Curve]], whole: str, name: str = "curves
         drawing,
         name,
         f"Cost of the greedy policy on validation episodes while learning. At the end: {ends}.",
-        "Thin: each training seed; strong: their mean; dashed: the whole recipe. What is dearer than the upper edge is "
+        "Thin: each training seed; strong: their mean; dashed: the whole recipe. What is more expensive than the upper edge is "
         "cut off. Each is judged on its own training's validation episodes, in its own markets and at its own task.",
     )
 

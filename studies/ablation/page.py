@@ -41,7 +41,7 @@ def write_page(out: Path, result: Mapping[str, Any], runs: Mapping[str, Sequence
         ),
         Section("What each variant is", facts={row["name"]: row["says"] for row in result["rows"]}),
     ]
-    called = [row for row in tried if row["called"] in ("dearer", "cheaper")]
+    called = [row for row in tried if row["called"] in ("more expensive", "cheaper")]
     lead = (
         f"{len(tried)} variants of {result['recipe']}, {len(called)} of them significantly different: "
         + (

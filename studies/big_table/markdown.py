@@ -45,7 +45,7 @@ def _preamble(result: BigTable) -> str:
         f"Bps of the order's value; {result.episodes:,} paired episodes a cell, base seeds "
         f"{', '.join(map(str, result.seeds))}. Gains: mean [95 % interval] of what a policy saves, after Benjamini "
         f"and Hochberg over all {result.comparisons:,} comparisons: above zero, or as it says *open* or *WORSE*. "
-        "Shortfalls: mean ± half of the 95 % interval; * the cheapest written strategy of the cell, chosen on these "
+        "Shortfalls: mean ± half of the 95 % interval; * the cheapest rule of the cell, chosen on these "
         "very episodes (which flatters it). Rows of several training seeds are means over them, the seeds being a "
         "level of the interval."
     )

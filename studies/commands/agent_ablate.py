@@ -25,9 +25,9 @@ VARIANTS_FILE: Final = (
 MARKS: Final = marks_of("agent ablate")
 RESULT: Final = "ablation.json"
 HEADINGS: Final = (
-    "variant", "idea", "cost", "difference", "p", "verdict", "detectable", "dearest 5 %", "CPU min",
+    "variant", "idea", "cost", "difference", "p", "verdict", "detectable", "most expensive 5 %", "CPU min",
 )  # fmt: skip
-LEAVES: Final = ("idea", "dearest 5 %", "CPU min", "detectable", "p")
+LEAVES: Final = ("idea", "most expensive 5 %", "CPU min", "detectable", "p")
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Ablate:
     ] = None
     variants: Annotated[
         Path | None,
-        typer.Option(help="TOML file of variants; those that ship if not given.", metavar="FILE"),
+        typer.Option(help="TOML file of variants; the built-in ones if not given.", metavar="FILE"),
     ] = None
     only: Annotated[str | None, typer.Option(help="These variants alone.", metavar="NAME,...")] = (
         None
@@ -196,7 +196,7 @@ def _failed(listed: "Sequence[Variant]", runs: "Mapping[str, Sequence[Run]]") ->
 
 
 def lines(result: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
-    """A line for the rule, the recipe and each variant, the dearest of these last."""
+    """A line for the rule, the recipe and each variant, the most expensive of these last."""
     from studies.ablation.evaluation import RULE
     from studies.ablation.variants import WHOLE
 
@@ -223,7 +223,7 @@ def sentences(result: Mapping[str, Any]) -> list[str]:
         f"{result['episodes']:,} paired fresh episodes in {', '.join(result['markets'])} (base seeds "
         f"{', '.join(map(str, result['judged_on']))}); {result['frames']:,} decisions a training, training seeds "
         f"{', '.join(map(str, seeds))}.",
-        "Costs and differences are in bps, with 95 % intervals; a difference above 0: the variant is dearer than the "
+        "Costs and differences are in bps, with 95 % intervals; a difference above 0: the variant is more expensive than the "
         "whole recipe.",
         f"Intervals draw {'training seeds and ' if len(seeds) > 1 else ''}clusters of episodes; p is adjusted for the "
         f"{result['compared']} comparisons (Benjamini and Hochberg) and significant below 0.05.",

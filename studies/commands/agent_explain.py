@@ -95,12 +95,12 @@ def _show_explained(found: "Explanation") -> None:
     if found.from_rule is not None:
         share = f"{100 * found.from_rule.mean:.1f} %"
         say(
-            f"It moves a written rule, and sends {share} of what is left elsewhere than the rule alone would."
+            f"It moves a rule, and sends {share} of what is left elsewhere than the rule alone would."
         )
     title = (
         f"{found.policy} in {found.market}, {found.episodes} episodes, IS {spelt(found.is_bps)} bps"
     )
-    headings = ("feature", "goes elsewhere, %", *PARTS, "dearer without it, bps")
+    headings = ("feature", "goes elsewhere, %", *PARTS, "costs more without it, bps")
     print_table(title, headings, _cells(found.families, found.family_costs), PARTS[::-1])
     print_table(
         "single features", headings, _cells(found.features[:12], found.feature_costs), PARTS[::-1]

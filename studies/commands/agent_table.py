@@ -46,9 +46,7 @@ class TableRequest:
             metavar="all|NAME,...",
         ),
     ] = "all"
-    against: Annotated[
-        str, typer.Option(help="Written strategies, or all.", metavar="all|NAME,...")
-    ] = "all"
+    against: Annotated[str, typer.Option(help="Rules, or all.", metavar="all|NAME,...")] = "all"
     episodes: Annotated[
         int, typer.Option(help="Episodes of each cell.", min=2, max=1_000_000, metavar="N")
     ] = 512

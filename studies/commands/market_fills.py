@@ -156,7 +156,7 @@ def sentences(found: "Fills") -> list[str]:
     lot = f"A ghost is an order of {found.scale.ghost} shares that joins the touch every 10 s and takes nothing;"
     lines = [
         f"{passed} of {len(found.gates)} gates passed; {found.simulated_days} simulated days have "
-        f"{in_words(found.carry) if found.carry else 'no carry: that needs LightGBM, and hours of tape'}.",
+        f"{in_words(found.carry) if found.carry else 'no R² ratio: that needs LightGBM, and hours of tape'}.",
         f"{lot} a start whose wait runs over the end of the session is left out of that wait.",
         "Intervals are over days."
         if found.clusters == "days"

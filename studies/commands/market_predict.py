@@ -49,7 +49,7 @@ class Predict(JsonRequest):
     strategy: Annotated[
         list[str] | None,
         typer.Option(
-            help="Written strategies (all: every one), or policies as in `tercel agent evaluate`; may be given again. "
+            help="Rules (all: every one), or policies as in `tercel agent evaluate`; may be given again. "
             "Default: all.",
             metavar="NAME[,NAME...]",
         ),

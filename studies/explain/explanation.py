@@ -108,7 +108,7 @@ class Explanation:
         """Summary in two sentences."""
         rule = self.from_rule is not None and self.from_rule.mean == 0.0
         if self.still and rule:
-            return f"Nothing was learned: {self.policy} is the written rule itself, and no feature moves it from there."
+            return f"Nothing was learned: {self.policy} is the rule itself, and no feature moves it from there."
         begun = (
             f"Nothing was learned: {self.policy} is what its training began with. "
             if self.is_start
@@ -188,7 +188,7 @@ class Explanation:
         share = f"{100 * self.from_rule.mean:.0f} %"
         return [
             text,
-            "This network moves a written rule, which looks at the market by itself: what is shuffled is what the "
+            "This network moves a rule, which looks at the market by itself: what is shuffled is what the "
             f"network sees. It sends {share} of what is left elsewhere than the rule alone would.",
         ]
 

@@ -46,7 +46,7 @@ def importances(
                     _whisker(panel, row, found[key].times(scale))
             name_rows(panel, list(action))
         left.set_xlabel("% of what is left goes elsewhere")
-        right.set_xlabel("bps dearer without it")
+        right.set_xlabel("bps more without it")
 
     parts = "; ".join(
         f"{key}: {100 * row.mean:.1f} %" + (f", {cost[key].mean:+.2f} bps" if key in cost else "")

@@ -433,17 +433,17 @@ class EpisodeTrace:
 
 
 def chosen(cost_bps: Floats, each: int) -> list[tuple[str, int]]:
-    """The `each` cheapest, middle and dearest episodes: (title, row).
+    """The `each` cheapest, middle and most expensive episodes: (title, row).
 
     >>> chosen(np.array([3.0, 1.0, 2.0]), 1)
-    [('cheapest', 1), ('median', 2), ('dearest', 0)]
+    [('cheapest', 1), ('median', 2), ('most expensive', 0)]
     """
     order = np.argsort(cost_bps, kind="stable").tolist()
     middle = max((len(order) - each) // 2, 0)
     picks = (
         ("cheapest", order[:each]),
         ("median", order[middle : middle + each]),
-        ("dearest", order[::-1][:each]),
+        ("most expensive", order[::-1][:each]),
     )
     return [(title, row) for title, rows in picks for row in rows]
 

@@ -249,7 +249,7 @@ def sequences_page(told: Mapping[str, Any], judged: Sequence[Verdict], base: int
     sections.append(
         Section(
             "What the field says",
-            "Each claim is a number a day (of costs: a horizon) that is positive where it holds. Confirmed: the 95 % "
+            "Each claim is one number per day (of costs: a horizon) that is positive where it holds. Confirmed: the 95 % "
             "interval over days lies above 0; refuted: below; open: it holds 0.",
             html=claims_table(judged), figures=[claims_figure(judged)],
         )

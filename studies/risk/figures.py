@@ -125,10 +125,12 @@ def posture(inputs: Mapping[str, Floats], series: Mapping[str, Floats]) -> Figur
             panels[-1].step(
                 minutes, values, where="post", color=colour.token, label=key.replace("_", " ")
             )
-        panels[-1].set(title="posture", ylim=(-0.05, 1.05), xlabel="minute")
+        panels[-1].set(title="risk state", ylim=(-0.05, 1.05), xlabel="minute")
         panels[-1].legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=len(series))
 
     summary = "; ".join(
         f"{key} from {np.nanmin(v):.2g} to {np.nanmax(v):.2g}" for key, v in series.items()
     )
-    return finished(drawing, "posture", f"A stress and the posture that answers it: {summary}.", "")
+    return finished(
+        drawing, "posture", f"A stress and the risk state that answers it: {summary}.", ""
+    )

@@ -58,7 +58,7 @@ class ReturnPanel:
 
 
 def read_panel(path: Path) -> ReturnPanel:
-    """A Parquet (or CSV) file of ticker, date, close, volume, one row a name and day.
+    """A Parquet (or CSV) file of ticker, date, close, volume, one row per name and day.
 
     Days on which half of the names have no volume are no trading days. A name is left out that begins late, has a close
     not above zero, has no close or no volume on more than 2 % of the days, or is stale for ten days on end.
@@ -92,7 +92,7 @@ def read_panel(path: Path) -> ReturnPanel:
     twice = frame.group_by("ticker", "date").len().filter(pl.col("len") > 1).sort("ticker", "date")
     if len(twice):
         received = f"{twice['len'][0]} of {twice['ticker'][0]} on {twice['date'][0]} in {path}"
-        raise DataError("one row a name and day", received, "keep one of them")
+        raise DataError("one row per name and day", received, "keep one of them")
     return _panel(frame, path)
 
 

@@ -84,7 +84,7 @@ def scripted(market: str, seed: int) -> PostureStory:
     notes = (
         "Script: calm; from minute 15 cancels rise and limit orders thin until depth settles at a third, market orders "
         "double; from minute 23 calm again; at minute 35 the feed fails for ten seconds.",
-        "What the posture is worth in cost of execution is measured where agents trade under it.",
+        "What the risk state is worth in cost of execution is measured where agents trade under it.",
     )
     rows = [(f"{one['minute']:.1f}", *(f"{one[key]:g}" for key in asked(postures[0])), one["styles"], one["what"])
             for one in changes]  # fmt: skip

@@ -196,7 +196,7 @@ def _believed(panel: "Axes", seeds: Sequence[Mapping[str, Any]]) -> None:
 def _chosen(panel: "Axes", seeds: Sequence[Mapping[str, Any]]) -> None:
     weeks = np.arange(SHOWN.start, SHOWN.start + len(seeds[0]["chosen"]))
     for k, one in enumerate(seeds):
-        label = "cost learned, a line a seed" if k == 0 else None
+        label = "cost learned, one line per seed" if k == 0 else None
         panel.step(
             weeks,
             one["chosen"],

@@ -120,12 +120,14 @@ def sentences(cells: Sequence[Cell], p: Sequence[float]) -> list[str]:
     """What the table says."""
     count = {verdict: sum(one.verdict == verdict for one in cells) for verdict in MARKS}
     said = [
-        f"{count[HELD]} of {len(cells)} cells hold: at most {MOST_DEARER} bps and two standard errors dearer.",
+        f"{count[HELD]} of {len(cells)} cells hold: at most {MOST_DEARER} bps and two standard errors more.",
         f"{count[MISSED]} do not (*); {count[OPEN]} have a standard error too wide to say (?).",
     ]
     if worse := [one for one, value in zip(cells, p, strict=True) if value < LEVEL]:
         named = ", ".join(f"{one.market} {one.horizon} {100 * one.share:g} %" for one in worse)
-        said.append(f"Dearer by more than {MOST_DEARER} bps after the correction (Holm): {named}.")
+        said.append(
+            f"More expensive by over {MOST_DEARER} bps after the correction (Holm): {named}."
+        )
     if no_room := sorted({f"{name} in {one.market}" for one in cells for name in one.without_room}):
         said.append(
             f"Left out where it sends more orders at once than there is room for: {', '.join(no_room)}."

@@ -107,7 +107,7 @@ def parallel(
         drawing,
         "parallel",
         f"Parallel coordinates of {len(values)} complete trials over {', '.join(names)}.",
-        f"One line a complete trial; the best {min(TOP, len(values))} stand out.",
+        f"One line per complete trial; the best {min(TOP, len(values))} stand out.",
     )
 
 

@@ -27,7 +27,7 @@ HEADINGS = (
     "saves on twap_take",
     "saves on twap_repeg",
     "over twap_take",
-    "dearest 5 %: saves on twap_repeg",
+    "most expensive 5 %: saves on twap_repeg",
 )
 
 

@@ -20,7 +20,7 @@ HEADINGS = (
     "cost",
     "rested",
     "forced",
-    "best written",
+    "best rule",
     "its cost",
     "saves",
     "could tell",
@@ -128,7 +128,7 @@ def transfer(
             }
         )
     else:
-        left = {"judged in", "best written"}
+        left = {"judged in", "best rule"}
         title = "Agents in markets that they never met, bps"
         print_table(title, HEADINGS, [_cells(line) for line in lines], leaves=LEAVES, left=left)
         say(f"report  {page}")
@@ -222,10 +222,10 @@ def _cells(line: Transfer) -> tuple[str, ...]:
 
 def _page(lines: Sequence[Transfer], seed: int, quick: bool) -> str:
     gains = {f"without {line.left_out}, in {line.judged_in}": line.gain_bps for line in lines}
-    lead = "Each agent learned in all markets but one, and is judged there beside the best written strategy."
+    lead = "Each agent learned in all markets but one, and is judged there beside the best rule."
     if quick:
         lead += " --quick: too few frames and episodes to judge an agent by."
-    figure = paired_differences(gains, "the best written strategy there")
+    figure = paired_differences(gains, "the best rule there")
     section = Section(
         "What each saves", html=plain_table(HEADINGS, [*map(_cells, lines)]), figures=(figure,)
     )

@@ -142,7 +142,7 @@ def posture(
         for after, when in ((False, "calm"), (True, "the market turns in mid-order")):
             title = f"{market}, {when}: {episodes} paired episodes, bps"
             cells = [posture_line(row) for row in rows if row.stressed == after]
-            result_console().print(_table(title, POSTURE_LINE, cells, {"strategy", "posture"}))
+            result_console().print(_table(title, POSTURE_LINE, cells, {"strategy", "risk state"}))
     return 0
 
 

@@ -45,7 +45,7 @@ def alpha_cells(rows: Sequence[AlphaValue]) -> list[tuple[str, ...]]:
 ALPHA_HEADINGS = ("strategy", "cost", "rho", "read", "gain", "model")
 POSTURE_HEADINGS = (
     "strategy",
-    "posture",
+    "risk state",
     "market",
     "mean",
     "change",
@@ -56,7 +56,7 @@ POSTURE_HEADINGS = (
 )
 
 
-POSTURE_LINE = ("strategy", "posture", "mean", "change", "tail", "cut, %")
+POSTURE_LINE = ("strategy", "risk state", "mean", "change", "tail", "cut, %")
 
 
 def posture_line(row: Figures) -> tuple[str, ...]:
@@ -125,7 +125,7 @@ def posture_page(
             if row.stressed == stressed
         }
         figure = paired_differences(
-            cuts, "without a posture", f"posture-{'stress' if stressed else 'calm'}", "% of tail"
+            cuts, "without a risk state", f"posture-{'stress' if stressed else 'calm'}", "% of tail"
         )
         sections.append(Section(title, figures=[figure]))
     sections.append(Section("Table", html=plain_table(POSTURE_HEADINGS, posture_cells(rows))))
@@ -134,4 +134,4 @@ def posture_page(
         f"In mid-order the market turns: depth to {last.depth:.2f} of what it was, volatility to {last.volatility:.1f} "
         f"times, spread to {last.spread:.1f} times, volume to {last.volume:.1f} times."
     )
-    return render("What a posture is worth", lead, sections, facts, footer)
+    return render("What a risk state is worth", lead, sections, facts, footer)

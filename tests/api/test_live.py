@@ -276,7 +276,7 @@ def test_money_can_move_where_the_table_says_and_nowhere_else(
 @pytest.mark.parametrize(
     ("lacks", "told"),
     [
-        ({"limits": ""}, "limits in money that a person set"),
+        ({"limits": ""}, "limits in currency units that a person set"),
         ({"tried": "nowhere"}, "a kill switch that was tried on"),
         ({"confirm": "yes"}, "the words"),
         ({"second": None}, "a second person"),

@@ -235,7 +235,7 @@ def test_variants_are_trained_judged_written_and_gone_on_with(tmp_path, capsys, 
     for row in (rule, bare, kept):
         gap = row["is_bps"]["mean"] - recipe["is_bps"]["mean"]
         assert np.isclose(row["difference_bps"]["mean"], gap, atol=1e-9)
-        assert row["called"] in ("dearer", "cheaper", "open")
+        assert row["called"] in ("more expensive", "cheaper", "open")
     assert bare["changes"] == {"policy.actions": "sized", "policy.parameters": {}}
     assert kept["judged"] == "policy"
     written = page.read_text()
@@ -315,7 +315,7 @@ def test_the_same_fills_are_no_difference():
 
 
 def test_pictures_name_every_variant():
-    rows = [row_of("one", 1.0, called="dearer"), row_of("two", -1.0, called="cheaper")]
+    rows = [row_of("one", 1.0, called="more expensive"), row_of("two", -1.0, called="cheaper")]
     figure = differences(rows)
     assert figure.alt.index("one +1.00") < figure.alt.index("two -1.00")
     line = (np.array([0.0, 10.0]), np.array([5.0, 4.0]))

@@ -61,7 +61,7 @@ def test_five_commands_lead_from_prices_to_a_first_order(
     told(*train)
     rows = {row["name"]: row for row in told(*predict)["rows"]}
     book = {row["name"]: row for row in told(*backtest)["weights"]}
-    assert "as it should be" in typed(*check)
+    assert "(desk), valid" in typed(*check)
     ran = told(*run)
     written = in_file("forecast.csv", "expected_bps")
     assert written == {name: row["expected_bps"] for name, row in rows.items()}

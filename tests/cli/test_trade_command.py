@@ -363,7 +363,7 @@ def test_cost_analysis_and_reconciliation(desk: Path, ran: dict[str, Any]) -> No
 def test_a_whole_journal_is_verified_and_a_changed_past_named(desk: Path, tmp_path: Path) -> None:
     found = done("trade", "verify", "--desk", desk)
     assert (found["fault"], found["keyed"]) == ("", False)
-    assert "without a key" in tercel("trade", "verify", "--desk", desk).stdout
+    assert "unkeyed hashes" in tercel("trade", "verify", "--desk", desk).stdout
     journal = SqlJournal(tmp_path / "mine", "test", key=ChainKey(b"k" * 32))
     journal.append([Entry(kinds.SESSION, 1, body={"session": 1})])
     journal.close()

@@ -120,7 +120,7 @@ def test_a_tape_that_teaches_nothing_has_no_quotient(tape: list[FlowDay]) -> Non
     assert found is not None
     assert found.carry is None
     assert "too little tape to tell" in in_words(SimulatedMarket("m", None))
-    assert in_words(None).startswith("carry none: no tape")
+    assert in_words(None).startswith("no R² ratio: no tape")
 
 
 def test_no_policy_reads_what_was_learned_in_a_market_that_does_not_carry(tmp_path: Path) -> None:
@@ -141,7 +141,7 @@ def test_no_policy_reads_what_was_learned_in_a_market_that_does_not_carry(tmp_pa
     ]
     ran = CliRunner().invoke(app, words)
     assert ran.exit_code == 0, ran.output
-    assert "SIM was simulated by csco-santa-fe, carry -0.48, below 0.5" in ran.stderr.replace(
+    assert "SIM was simulated by csco-santa-fe, R² ratio -0.48, below 0.5" in ran.stderr.replace(
         "\n", " "
     )
     assert (

@@ -282,5 +282,5 @@ def test_the_page_holds_it_all(
     told = found.to_dict()
     assert set(told["dependence"]["imbalance_1"]) == {"grid", *PARTS}
     assert told["families"]["spread"]["cost_bps"]["mean"] == 0.0
-    assert [trace["title"] for trace in told["stories"]] == ["cheapest", "median", "dearest"]
+    assert [trace["title"] for trace in told["stories"]] == ["cheapest", "median", "most expensive"]
     assert replace(found, family_costs={}).lead().endswith("above zero.")

@@ -43,14 +43,14 @@ export const mean = (all: number[]): number | null => (all.length ? all.reduce((
 export const shareOf = (share: Record<string, number>): number | null => mean(Object.values(share));
 
 export type Money = { currency: string; amount: number };
-/** What an agent's shortfall is in money: from the costs of its parents and their arrival value. */
+/** An agent's shortfall as an amount: from the costs of its parents and their arrival value. */
 export function costOf(a: AgentRow, page: Page | undefined): Money | null {
   const mine = page?.desk === a.desk ? page.cost_points.filter((p) => p.agent === a.agent) : [];
   const currency = a.money[0]?.currency ?? page?.money[0]?.currency ?? "";
   return mine.length ? { currency, amount: mine.reduce((sum, p) => sum + (p.is_bps * p.weight) / 1e4, 0) } : null;
 }
 const PARTS: Record<string, string> = {
-  ...{ spread: "half the spread", walk: "deeper in the book", timing: "the price moved" },
+  ...{ spread: "half the spread", walk: "depth cost", timing: "the price moved" },
   ...{ forced: "taken at the horizon", fees: "fees" },
 };
 /** What an agent's cost is made of, in basis points that add up to it: what costs most first. */

@@ -901,7 +901,7 @@ export interface paths {
         put?: never;
         /**
          * Posture
-         * @description Set a posture by hand at once (200), or ask for one instead of risk's (202).
+         * @description Set a manual risk state at once (200), or ask for one instead of risk's (202).
          */
         post: operations["posture_api_posture_post"];
         delete?: never;
@@ -921,7 +921,7 @@ export interface paths {
         put?: never;
         /**
          * End Posture
-         * @description End a posture that was set by hand: risk's alone counts again.
+         * @description End a manual risk state: risk's alone counts again.
          */
         post: operations["end_posture_api_posture_end_post"];
         delete?: never;
@@ -1607,7 +1607,7 @@ export interface components {
         };
         /**
          * EndPostureBody
-         * @description Whose posture by hand ends: an agent's, or (none named) the desk's.
+         * @description Whose manual risk state ends: an agent's, or (none named) the desk's.
          */
         EndPostureBody: {
             /** Reason */
@@ -1655,7 +1655,7 @@ export interface components {
         };
         /**
          * Freshness
-         * @description Seconds since each mark, forecast and posture of an instrument.
+         * @description Seconds since each mark, forecast and risk state of an instrument.
          */
         Freshness: {
             /** Marks */
@@ -1708,7 +1708,7 @@ export interface components {
         };
         /**
          * Heat
-         * @description Quantities of a book: a row a time, a column a price; buys positive.
+         * @description Quantities of a book: one row per time, one column per price; buys positive.
          */
         Heat: {
             /** Ns */
@@ -2346,7 +2346,7 @@ export interface components {
         };
         /**
          * PostureBody
-         * @description A posture by hand, for some minutes: of what it says and what risk says the more careful counts.
+         * @description A manual risk state, for some minutes: of what it says and what risk says the more careful counts.
          *
          *     With `instead` it replaces risk's, and a second person has to confirm it.
          */
@@ -2685,7 +2685,7 @@ export interface components {
         };
         /**
          * StancePart
-         * @description A posture that a person set by hand, until a time; `instead`: instead of risk's.
+         * @description A manual risk state, until a time; `instead`: instead of risk's.
          */
         StancePart: {
             /** Until Ns */

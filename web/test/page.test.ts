@@ -14,11 +14,11 @@ afterAll(leave);
 
 describe("which agent costs us most, why, stop it, put the old one back", () => {
   test("the first screen says which agent costs most", async () => {
-    await says(".answer", "In money default of drill costs most: ");
+    await says(".answer", "By amount, default of drill costs most: ");
     const answer = tidy(text(".answer"));
     expect(answer).toMatch(/^schedule of today costs most: \+9\.7 \[\+4\.5, \+14\.9\] bps/);
     expect(answer).toContain("Largest part: the price moved +6.2.");
-    expect(answer).toMatch(/In money default of drill costs most: [\d.]+ USD\./);
+    expect(answer).toMatch(/By amount, default of drill costs most: [\d.]+ USD\./);
     expect(tidy(every("[aria-label='Agents by cost'] tbody th")[0]!.textContent!)).toMatch(/^schedule/);
   });
   test("it is stopped from where it stands", async () => {
@@ -87,9 +87,9 @@ describe("acts", () => {
     await press("Give back", "dialog");
     await until(() => there.asked.at(-1)![0] === "parents/CSCO-001-peg/give_back");
   });
-  test("a posture by hand has an end and says what counts", async () => {
+  test("a manual risk state has an end and says what counts", async () => {
     await show(at("risk"));
-    expect(text("[aria-label='Postures set by hand']")).toContain("the whole desk");
+    expect(text("[aria-label='Manual risk states']")).toContain("the whole desk");
     await press("Set by hand…");
     await fill("Size, 0 to 1", "0.5");
     await fill("Reason", "news are due");

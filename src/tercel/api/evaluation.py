@@ -50,19 +50,19 @@ def evaluate(
     allow_seen_days: bool = False,
     out: str | Path | None = None,
 ) -> Result:
-    """Judge policies, written strategies and your own on the same unseen episodes.
+    """Judge policies, rules and your own on the same unseen episodes.
 
-    The figures are those of ``tercel agent evaluate`` on the same candidates and seed. What written strategies may know
+    The figures are those of ``tercel agent evaluate`` on the same candidates and seed. What rules may know
     of the market beforehand is estimated here, from training episodes alone. Everything runs in this process.
 
     Parameters
     ----------
     candidates : sequence
-        Names of policies and written strategies ("default", "twap_take", "all"), ``module:Name``; policies; what
+        Names of policies and rules ("default", "twap_take", "all"), ``module:Name``; policies; what
         :func:`tercel.strategy` or :func:`tercel.model_strategy` made; a class or an object of
         :class:`tercel.Strategy`; a model of Stable-Baselines3 that was trained in an environment of ours and still has
-        it; what :func:`tercel.tune` found. A family ("default-all") is one row as well. At least one is a written
-        strategy that ships: the best of those is what all others are compared with, chosen on episodes that are not
+        it; what :func:`tercel.tune` found. A family ("default-all") is one row as well. At least one is a
+        built-in rule: the best of those is what all others are compared with, chosen on episodes that are not
         judged.
     market : Market
     task : Task or sequence of Order
@@ -86,7 +86,7 @@ def evaluate(
     Raises
     ------
     ConfigError
-        Two candidates of one name, no written strategy, a policy that learned from what is judged (unless
+        Two candidates of one name, no rule, a policy that learned from what is judged (unless
         `allow_seen_days`).
     UnknownNameError, PolicyError
         An unknown name, a policy that cannot be run.
@@ -200,7 +200,7 @@ def participants_of(
     refuse_same_names([*field.policies, *baselines])
     if not any(one.kind == "baseline" for one in baselines):
         raise ConfigError(
-            "at least one written strategy to compare with",
+            "at least one rule to compare with",
             ", ".join(one.key for one in field.policies),
             "add one, such as 'twap_take'",
         )
@@ -220,7 +220,7 @@ def _policy(name: str) -> str:
             resolve_policy(wrapped(name)[0])
     except UnknownNameError as error:
         known = [*KNOWN, *choices(), *installed()]
-        raise unknown(name, known, "a policy, a written strategy, or module:Name") from error
+        raise unknown(name, known, "a policy, a rule, or module:Name") from error
     return name
 
 

@@ -1,4 +1,4 @@
-"""Training of a policy, tuning of a written rule.
+"""Training of a policy, tuning of a rule.
 
 A training in its run folder: read, claimed, trained, gone on with, for `tercel.train` and `agent train` alike.
 """
@@ -264,7 +264,7 @@ def train(
 ) -> Policy:
     """Train a policy, as ``tercel agent train`` does; the best by validation is selected, and said if that is its start.
 
-    PPO begins as a written rule (everything at the touch, `peg_touch`) and learns where to do otherwise; DQN and the
+    PPO begins as a rule (everything at the touch, `peg_touch`) and learns where to do otherwise; DQN and the
     learners of Stable-Baselines3 begin from nothing.
 
     Parameters
@@ -355,7 +355,7 @@ def known(market: Market, task: Task) -> Scenario:
 
 @dataclass(frozen=True)
 class Tuned:
-    """A written rule with the parameters that a search found; a candidate of :func:`tercel.evaluate`.
+    """A rule with the parameters that a search found; a candidate of :func:`tercel.evaluate`.
 
     Parameters
     ----------
@@ -403,7 +403,7 @@ class Tuned:
 def tune(
     rule: str, market: Market, task: Task | None = None, *, episodes: int = 0, seed: int = 1
 ) -> Tuned:
-    """Search the parameters of a written rule (CMA-ES) on training episodes, validate them on others.
+    """Search the parameters of a rule (CMA-ES) on training episodes, validate them on others.
 
     Parameters
     ----------

@@ -32,7 +32,7 @@ def load_market(
     Parameters
     ----------
     name : str
-        A preset that ships (``tercel market list``), or a ``.json`` file.
+        A built-in preset (``tercel market list``), or a ``.json`` file.
     impact : str
         none, translation or weights; "": what the preset carries.
     fees : Fees or str

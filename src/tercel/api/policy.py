@@ -102,7 +102,7 @@ class Policy:
 def load_policy(
     name: str | Path, as_name: str = "", *, observation: ObservationFunction | None = None
 ) -> Policy:
-    """A policy by name: a folder, one that ships (``default``), or ``NAME@VERSION`` of the registry.
+    """A policy by name: a folder, a pre-trained one (``default``), or ``NAME@VERSION`` of the registry.
 
     Parameters
     ----------

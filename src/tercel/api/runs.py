@@ -1,4 +1,4 @@
-"""A run: trainings up from a tuned rule, judged beside what ships and some written strategies; in a folder."""
+"""A run: trainings up from a tuned rule, judged beside what ships and some rules; in a folder."""
 
 import itertools
 import json
@@ -46,11 +46,11 @@ FRAMES: Final = 400_000
 SHIPPED: Final = "default"
 """The packaged policy that is judged beside them."""
 AGAINST: Final = "guarded,twap_repeg,popv,score_rule,twap_take,vwap_take,random"
-"""Written strategies of the table; `tercel agent evaluate` judges all of them."""
+"""Rules of the table; `tercel agent evaluate` judges all of them."""
 CHECKED_ON: Final = 500
 """Episodes of each look at a training's policy: at its start and its end."""
 CHOSEN_ON: Final = 256
-"""Episodes at most on which the best written strategy is chosen."""
+"""Episodes at most on which the best rule is chosen."""
 QUICK_FRAMES: Final = 16_384
 QUICK_EPISODES: Final = 64
 QUICK: Final = {
@@ -80,7 +80,7 @@ class TrainingJob(NamedTuple):
 
 @dataclass(frozen=True)
 class Run:
-    """Trainings in a scenario, judged beside the policy that ships and written strategies.
+    """Trainings in a scenario, judged beside the pre-trained policy and rules.
 
     Parameters
     ----------
@@ -294,14 +294,14 @@ class Run:
         ]
 
     def participants(self) -> Participants:
-        """The policy that ships, those of the run, the user's own strategies, and some written ones."""
+        """The pre-trained policy, those of the run, the user's own strategies, and some rules."""
         seeds, notes = self.training_seeds, list[str]()
         shipped = policies_of([SHIPPED])
         try:
             refuse_leaks(shipped, [self.scenario])
         except ConfigError:
             notes.append(
-                f"The policy that ships, {SHIPPED}, is left out: it learned from days that are judged here."
+                f"The pre-trained policy, {SHIPPED}, is left out: it learned from days that are judged here."
             )
             shipped = []
         folders = [policy_folder(self.folder, seed) for seed in seeds]
@@ -349,7 +349,7 @@ def train(run: Run, jobs: Sequence[TrainingJob]) -> None:
         )
     if run.quick:
         say(
-            f"a quick run: {decisions:,} decisions show the road; they begin as {SHIPPED}, and are too few to beat it"
+            f"a quick run: {decisions:,} decisions test the pipeline; they begin as {SHIPPED}, and are too few to beat it"
         )
     with progress(now=True) as shown, Pool(len(jobs)) as pool:
         bars = {

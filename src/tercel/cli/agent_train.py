@@ -1,4 +1,4 @@
-"""`tercel agent train` and `tune`: networks, the numbers of written strategies."""
+"""`tercel agent train` and `tune`: networks, the numbers of rules."""
 
 import hashlib
 import shutil
@@ -59,7 +59,7 @@ def tune(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Tune written strategies on training episodes; name the best on validation episodes: the baseline."""
+    """Tune rules on training episodes; name the best on validation episodes: the benchmark."""
     from tercel.execution.strategies import ALL_BASELINES, TUNABLE
     from tercel.lab.evaluation.tuning import (
         finals,
@@ -95,7 +95,7 @@ def tune(
         for name, one in rows:
             if lost := _lost(one):
                 say(f"{name}: {lost}")
-        say(f"the baseline: {result.best}, the best on validation episodes that chose nothing else")
+        say(f"the benchmark: {result.best}, the best on validation episodes that chose nothing else")
         say(f"values    {out}")
 
     hand_over({**vars(result), "out": str(out)}, as_json, show)
@@ -146,7 +146,7 @@ def _lost(one: "TuningOutcome") -> str:
     counts += [(one.final.overflowed, one.final.episodes, "final")] if one.final else []
     counted = ", ".join(f"{lost:,} of {of:,} {kind}" for lost, of, kind in counts if lost)
     return (
-        f"capacity overflow in {counted} episodes, {OVERFLOWED_BPS:g} bps dearer each"
+        f"capacity overflow in {counted} episodes, {OVERFLOWED_BPS:g} bps added to each"
         if counted
         else ""
     )

@@ -130,7 +130,7 @@ def check(
         typer.echo(
             "\n".join(
                 [
-                    f"{file}: {about} ({kind}), as it should be",
+                    f"{file}: {about} ({kind}), valid",
                     *(f"note: {one}" for one in notes),
                 ]
             )

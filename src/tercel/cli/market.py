@@ -409,7 +409,7 @@ def list_(request: ListMarkets) -> None:
         )
         print_table(
             "what they teach, simulated / tape: fills at the touch, mark-outs in bps, R² of forecasts on tape",
-            ["preset", *TAUGHT, "carry"],
+            ["preset", *TAUGHT, "R² ratio"],
             teach,
             TAUGHT[::2],
         )

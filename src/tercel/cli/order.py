@@ -17,7 +17,7 @@ Impact = Annotated[
     str | None,
     typer.Option(
         help="Law of impact: of a tape square_root (default), propagator, none; of presets none, translation, weights "
-        "(default: what they carry).",
+        "(default: what they have).",
         metavar="LAW",
     ),
 ]

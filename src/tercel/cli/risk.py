@@ -129,7 +129,7 @@ add(portfolio_app, backtest, run)
 
 risk_app = typer.Typer(
     name="risk",
-    help="Tomorrow's volatility, covariance and Value at Risk of a book; anomalies, and the posture that follows.",
+    help="Tomorrow's volatility, covariance and Value at Risk of a book; anomalies, and the risk state that follows.",
     no_args_is_help=True,
 )
 SHOWN = 20
@@ -158,7 +158,7 @@ Adjusted = Annotated[
 Prices = Annotated[
     Path,
     typer.Argument(
-        help="Daily prices, CSV, Parquet, JSON: a row a name and day or a column each",
+        help="Daily prices, CSV, Parquet, JSON: one row per name and day, or one column per name",
         metavar="FILE",
     ),
 ]

@@ -1,4 +1,4 @@
-"""`tercel run`: train on a market, judge beside what ships and written strategies, print the table."""
+"""`tercel run`: train on a market, judge beside what ships and rules, print the table."""
 
 import shlex
 from dataclasses import dataclass, replace
@@ -32,7 +32,9 @@ class RunRequest(JudgedOptions, JsonRequest):
 
     quick: Annotated[
         bool,
-        typer.Option("--quick", help="A smoke run under a minute: proves the road, not the agent."),
+        typer.Option(
+            "--quick", help="A smoke run under a minute: tests the pipeline, not the agent."
+        ),
     ] = False
     seed: Seed = 1
     out: Annotated[
@@ -60,7 +62,7 @@ class RunRequest(JudgedOptions, JsonRequest):
 
 
 def run(request: RunRequest) -> None:
-    """Train up from a tuned rule, judge beside the agent that ships and written rules, print the table and a verdict."""
+    """Train from a tuned rule, compare with the pre-trained policy and rules, print the table and a verdict."""
     if request.order.orders is not None:
         _list(request)
     else:
@@ -119,7 +121,7 @@ def _run(request: RunRequest, planned: "Run", folder: Path) -> "EvaluationResult
 
 
 def _list(request: RunRequest) -> None:
-    """A list of orders: by written strategies and the user's, since agents of a run learn one order in one market."""
+    """A list of orders: by rules and the user's, since agents of a run learn one order in one market."""
     from tercel.lab.evaluation.scenario import EPISODES
 
     options = {
@@ -135,9 +137,7 @@ def _list(request: RunRequest) -> None:
             f"--orders with {beside}",
             f"leave {beside} out",
         )
-    say(
-        "orders of a list are worked by written strategies; for agents: tercel agent evaluate POLICY --orders"
-    )
+    say("orders of a list are worked by rules; for agents: tercel agent evaluate POLICY --orders")
     evaluation = EvaluatePolicies(
         strategy=request.strategy,
         market=request.market,

@@ -73,7 +73,7 @@ class BacktestSignals(OfModel):
     """Options of `tercel signals backtest`."""
 
     cost_bps: Annotated[
-        float | None, typer.Option(help="Cost of a half-turn, bps of its value.", metavar="X")
+        float | None, typer.Option(help="One-way cost, bps of the value traded.", metavar="X")
     ] = None
     cost_law: Annotated[
         float | None, typer.Option(help="Or the square-root law: its Y, about 1.", metavar="Y")
@@ -188,7 +188,9 @@ ForecasterFolder = Annotated[Path, typer.Option(help="Folder of the forecaster."
 Tape = Annotated[Path, typer.Argument(help="Folder of the tape lake.", metavar="LAKE")]
 ForecasterModel = Annotated[
     str,
-    typer.Argument(help="A forecaster's folder, or the name of one that ships.", metavar="MODEL"),
+    typer.Argument(
+        help="A forecaster's folder, or the name of a pre-trained one.", metavar="MODEL"
+    ),
 ]
 Names = Annotated[
     str, typer.Option(help="Symbols of the lake, with commas.", metavar="SYM"), IN_LAKE

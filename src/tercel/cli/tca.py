@@ -43,7 +43,7 @@ LEAVES = (
     "close",
     "twap",
     "fees",
-    "walk",
+    "depth cost",
     "timing",
     "delay",
     "vwap",
@@ -58,7 +58,7 @@ class Tca(JsonRequest):
     fills: Annotated[
         Path,
         typer.Argument(
-            help="CSV, a row a fill: time, symbol, side, quantity, price; perhaps parent, arrival, agent, fee."
+            help="CSV, one row per fill: time, symbol, side, quantity, price; perhaps parent, arrival, agent, fee."
         ),
     ]
     lake: Lake
@@ -101,7 +101,7 @@ class Tca(JsonRequest):
     against: Annotated[
         str,
         typer.Option(
-            help="Written strategies that work the parents again: names with commas, run (those of `tercel run`), all, "
+            help="Rules to re-simulate the parents with: names with commas, run (those of `tercel run`), all, "
             "none.",
             metavar="NAMES",
         ),
@@ -109,7 +109,7 @@ class Tca(JsonRequest):
     agent: Annotated[
         list[str] | None,
         typer.Option(
-            help="A policy that works them again, such as default; may be repeated.",
+            help="A policy to re-simulate them with, such as default; may be repeated.",
             metavar="POLICY",
         ),
     ] = None
@@ -139,7 +139,7 @@ def tca(request: Tca) -> None:
     from tercel.api.tca.files import fills_map
 
     with progress(counted=True, transient=True) as bar:
-        task = bar.add_task("work the parents again", total=None)
+        task = bar.add_task("re-simulate the parents", total=None)
         costs = tc.own_costs(
             request.fills,
             request.lake,
@@ -221,7 +221,7 @@ def _show_counterfactual(found: "Counterfactual", unit: str) -> None:
 
     rows = [[*words, f"{unfilled:,}"] for *words, unfilled in table_rows(found)]
     print_table(
-        f"the same {found.parents:,} parents worked again, {unit} of what was asked for, without fees; impact "
+        f"the same {found.parents:,} parents re-simulated, {unit} of what was asked for, without fees; impact "
         f"{found.impact}; 95 % intervals for all rows at once, {found.clusters} clusters",
         ["strategy", "cost", "saves", "verdict", "unfilled"],
         rows,

@@ -210,7 +210,7 @@ class RunDesk(JsonRequest):
 
 
 def run(request: RunDesk) -> None:
-    """Run a desk: signals, posture, sized parents, agents, limits, venue, cost, and back."""
+    """Run a desk: signals, risk state, sized parents, agents, limits, venue, cost, and back."""
     from tercel.api.demo import demo_text
     from tercel.api.desk.config import described
     from tercel.desk.engine.runtime import refuse
@@ -329,7 +329,7 @@ def _traded(
             raise KeyboardInterrupt(_what_remains(folder)) from None
     journal = desk.journal
     if isinstance(journal, SqlJournal):
-        key = "" if journal.key else ", hashes without a key"
+        key = "" if journal.key else ", unkeyed hashes"
         say(f"the journal ends with entry {journal.last:,}, hash {journal.head}{key}")
     return desk, staged
 

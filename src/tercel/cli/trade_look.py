@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tercel.desk.trading.tca.summary import CostSummary
 
 LIMIT = "limit, ticks"
-UNITS = "qty in shares, prices per share, the rest in money; open at the mark, fees by the venue's rates"
+UNITS = "qty in shares, prices per share, the rest in currency units; open at the mark, fees by the venue's rates"
 SHOWN = 20
 """Parents that a terminal shows."""
 
@@ -315,10 +315,12 @@ def verify(
         print_json(found._asdict())
     else:
         key = (
-            "with a key" if found.keyed else "without a key: who can write it can rewrite its past"
+            "keyed hashes"
+            if found.keyed
+            else "unkeyed hashes: a user who can write it can rewrite its past"
         )
         console = result_console()
-        console.print(f"{found.sound:,} entries are sound, hashes {key}", markup=False)
+        console.print(f"{found.sound:,} entries are sound, {key}", markup=False)
         console.print(f"the last one's hash is {found.head}", markup=False)
         if found.fault:
             console.print(f"then {found.fault}", markup=False)
@@ -379,7 +381,7 @@ def tca(
             print_rows("RFQ, bps", dealer_cells(dealers), [*reversed(COLUMNS)])
             print_sentences(request_sentences(requests, dealers))
         if found.pairs:
-            print_rows("pairs: spreads in price units, costs in money", found.pairs)
+            print_rows("pairs: spreads in price units, costs in currency units", found.pairs)
         print_sentences([] if score is None else [str(score.section.text)])
     page = out if out is not None else folder / "tca.html"
     page.write_text(
@@ -401,7 +403,7 @@ def _print_tca(folder: Path, rows: "Sequence[AnalysedCost]", summed: "CostSummar
     result_console().print()
     more = f", the first {SHOWN} of {len(rows):,}" if len(rows) > SHOWN else ""
     parents = without_idle([_tca_row(row) for row in rows[:SHOWN]], ("unfilled", "refused", LIMIT))
-    leaves = ("walk", "+10s", "+60s", "timing", "spread", "twap", "vwap", "refused", LIMIT)
+    leaves = ("depth cost", "+10s", "+60s", "timing", "spread", "twap", "vwap", "refused", LIMIT)
     print_rows(
         f"parents{more}; a mark-out is positive in the order's favour",
         parents,
@@ -455,7 +457,7 @@ def _tca_row(row: "AnalysedCost") -> dict[str, object]:
         "vwap": row.vwap_bps,
         "twap": row.twap_bps,
         "spread": row.spread_bps,
-        "walk": row.walk_bps,
+        "depth cost": row.walk_bps,
         "timing": row.timing_bps,
         "rested": _percent(row.passive_share),
         **{f"+{span}": row.markouts_bps.get(span) for span in ("10s", "60s")},

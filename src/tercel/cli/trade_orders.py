@@ -85,7 +85,7 @@ def show(
         ]
         print_rows(f"asked for, to be approved within {EXPIRES_NS // 10**9} s", texts)
         result_console().print(
-            f"{orders:,} orders carry the limits that they passed; wrong: {'; '.join(found) or 'none'}"
+            f"{orders:,} orders have the limits that they passed; wrong: {'; '.join(found) or 'none'}"
         )
     return 1 if found else 0
 

@@ -1,7 +1,7 @@
 """Sets of actions by name: the decoder that turns a policy's numbers into intents.
 
 Discrete sets take int64 (n,) indices, continuous ones float (n, A) vectors. `execution.decoders` has those that need no
-written strategy; here are those that move one (`levers`, `residual`, `costs`) and :func:`action_set`, which finds any.
+rule; here are those that move one (`levers`, `residual`, `costs`) and :func:`action_set`, which finds any.
 A new set is named in `SETS` and in `_PLAIN` or, where it has parameters of its own, in `_MADE`.
 """
 
@@ -209,7 +209,7 @@ def costs(parameters: Mapping[str, Any]) -> CostDecoder:
 
 
 # -- residual ---
-# `residual`: a written strategy's intent, moved by a network; all zeros are that strategy, lot for lot.
+# `residual`: a rule's intent, moved by a network; all zeros are that strategy, lot for lot.
 #     0        take: more (less) of it, in units of the lots displayed at the far touch
 #     1 .. 5   improve, touch, touch-1, touch-2, touch-3: what rests there gains (loses) weight
 #     6        hide: what is held back gains (loses) weight
@@ -308,7 +308,7 @@ def decode_residual(
 
 @dataclass(frozen=True)
 class Residual:
-    """Decoder that moves the takes and places of one written strategy.
+    """Decoder that moves the takes and places of one rule.
 
     Parameters
     ----------
@@ -393,7 +393,7 @@ class ActionSet(NamedTuple):
     labels: tuple[str, ...]
     decode: Decoder
     continuous: bool = False
-    # Whether action 0, or a vector of zeros, is a written strategy, whatever it is.
+    # Whether action 0, or a vector of zeros, is a rule, whatever it is.
     from_a_rule: bool = False
     # Time between two looks, ns: that strategy's, or of the clock of events; 0 without a clock of events.
     gap_ns: int = 0
@@ -405,7 +405,7 @@ class ActionSet(NamedTuple):
 
 
 def base_strategy(parameters: Mapping[str, Any]) -> Strategy:
-    """The written strategy that an action set's parameters name.
+    """The rule that an action set's parameters name.
 
     Parameters
     ----------

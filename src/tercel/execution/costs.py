@@ -9,7 +9,7 @@ aggressor met, taken just before it arrived from the book without own orders:
     forced  = the same sums over the lots sent at the horizon
     IS      = spread + impact + timing + forced + fees = sum s (p_i - m0) q_i + fees
 
-All sums are int64 in half ticks x lots (:class:`Costs`, one row an episode, filled in by the code that runs the
+All sums are int64 in half ticks x lots (:class:`Costs`, one row per episode, filled in by the code that runs the
 episodes) and are divided once, at the end, by m0 Q (:func:`attribute`). The displacement d(t) is the *mean*
 over the paired episodes of s (m - m')(t), m' the mid of the same episode without own orders. One episode's
 own m - m' would not do: twins that are not perfectly coupled drift apart by luck, and that luck would be

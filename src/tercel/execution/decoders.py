@@ -1,4 +1,4 @@
-"""From actions to intents: the decoders that need no written strategy, their compiled rows, and the guard behind them.
+"""From actions to intents: the decoders that need no rule, their compiled rows, and the guard behind them.
 
 Discrete sets are int64 (n,) indices into their labels: `placement`, `fraction`, `level`, `sized`, `override`. Of
 `allocation` an action is a row of shares. `execution.action_sets` has all sets by name.
@@ -175,7 +175,7 @@ def refuse_unknown(parameters: Iterable[str], known: tuple[str, ...], name: str)
 
 
 def checked_vectors(actions: AnyArray, n: int, labels: tuple[str, ...]) -> Floats:
-    """`actions` as float64 (n, A), finite, one column a label.
+    """`actions` as float64 (n, A), finite, one column per label.
 
     Raises
     ------
@@ -367,7 +367,7 @@ def decode_sized(actions: Ints, view: View) -> Intents:
 
 
 # -- override -------------------------------------------------------------------------------------
-# `override`: as a written rule does, or one of the `sized` actions in its place.
+# `override`: as a rule does, or one of the `sized` actions in its place.
 #
 # Action 0 is the rule, lot for lot; a policy that starts with a strong leaning to it starts as the rule and learns where
 # to do otherwise. Lots stay together: no action splits an order over more rungs than the rule does, so that places in
@@ -379,7 +379,7 @@ RULE: Final = 0
 
 @dataclass(frozen=True)
 class Override:
-    """Decoder that follows one written strategy or takes an action of `sized` in its place.
+    """Decoder that follows one rule or takes an action of `sized` in its place.
 
     >>> from tercel.execution.strategies.baselines import Peg
     >>> from tercel.execution.observation import view_of

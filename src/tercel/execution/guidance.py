@@ -102,7 +102,7 @@ class Guidance:
         given = [None] * len(alphas) if postures is None else list(postures)
         refuse_if(
             len(given) != len(alphas),
-            f"{len(alphas)} postures, one a market",
+            f"{len(alphas)} risk states, one per market",
             f"{len(given)}",
             "give None where there is none",
         )

@@ -99,7 +99,7 @@ class _Outlook(_Column[Floats]):
 class View:
     """One decision of `n` markets. Strategies read it by name and never write to it.
 
-    Every property is an array with a row a market: int64 (n,) where nothing else is said; prices in ticks, mids in half
+    Every property is an array with one row per market: int64 (n,) where nothing else is said; prices in ticks, mids in half
     ticks, sizes in lots, times in ns. A user's strategy, observation and reward get a copy whose arrays refuse to be
     written to (:meth:`read_only`), so that it may be stored.
 
@@ -199,14 +199,14 @@ class View:
     half_life_ns = _Order(
         c.HALF_LIFE_NS, "Time in which half of the expected move is over; 0: no forecast."
     )
-    urgency = _Scaled(c.URGENCY, "Posture's urgency, 0 to 1.", parts=1e6)
+    urgency = _Scaled(c.URGENCY, "Urgency of the risk state, 0 to 1.", parts=1e6)
     max_participation = _Scaled(
         c.MAX_PARTICIPATION,
-        "Posture's cap on the own share of all lots traded; 1: none.",
+        "Cap of the risk state on the own share of all lots traded; 1: none.",
         parts=1e6,
     )
     styles = _Order(c.STYLES, "Allowed styles, bits of `core.messages.Style`.")
-    size_multiplier = _Scaled(c.SIZE_MULTIPLIER, "Posture's size multiplier.", parts=1e6)
+    size_multiplier = _Scaled(c.SIZE_MULTIPLIER, "Size multiplier of the risk state.", parts=1e6)
 
     # the outlook: what a forecaster says
 
@@ -413,7 +413,7 @@ class Intent:
     take_limit : int or int (n,), optional
         Worst price for them, ticks. Any price if left out.
     rest : int, int (n,), int (n, 5) or int (1, 5), optional
-        Lots wanted at rest from now on. One number a market: all of them at `anchor`, or at the best price of the own
+        Lots wanted at rest from now on. One number per market: all of them at `anchor`, or at the best price of the own
         side where `anchor` is left out. Five a market: at ``anchor - side * step * j`` for j = 0 .. 4. Orders that
         stand there already count and keep their places. Left out: own orders stay as they are.
     anchor : int or int (n,), optional
@@ -514,7 +514,7 @@ def _spread(name: str, array: Ints, shape: tuple[int, ...]) -> Ints:
         expected = f"{name} as one number, or of shape {shape}" + (
             f" or (1, {K})" if len(shape) > 1 else ""
         )
-        raise ConfigError(expected, f"shape {array.shape}", "give one row a market")
+        raise ConfigError(expected, f"shape {array.shape}", "give one row per market")
     return np.broadcast_to(array, shape)
 
 

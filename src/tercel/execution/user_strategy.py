@@ -123,9 +123,9 @@ def place_of(error: BaseException) -> str:
 
 
 def remedy_of(error: Exception) -> str:
-    """Likely remedy for an error of a user's code on arrays of a row a market; "" where none is known."""
+    """Likely remedy for an error of a user's code on arrays of one row per market; "" where none is known."""
     if "truth value of an array" in str(error):
-        return "there is a row a market: numpy.where(condition, this, that) in place of if"
+        return "there is one row per market: numpy.where(condition, this, that) in place of if"
     return ""
 
 
@@ -452,7 +452,7 @@ def checked(own: Any, mark: str = "", name: str = "") -> Strategy:
 def tried(one: Strategy) -> Strategy:
     """`one`, after a copy of it, where it is a user's, has worked an order in two markets at once (`execution.observation`).
 
-    Somebody's code that takes a row a market for a number runs as long as there is one market; the trial tells at once.
+    Somebody's code that takes one row per market for a number runs as long as there is one market; the trial tells at once.
 
     Raises
     ------

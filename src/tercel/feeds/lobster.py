@@ -298,7 +298,7 @@ def with_rolls(plain: Events, book: Longs, unit: int, where: str) -> tuple[Event
     Parameters
     ----------
     plain : Events
-        One row a message, numbered from 1.
+        One row per message, numbered from 1.
     book : int64 (4 L, n)
         Columns of the orderbook file (`lobster_csv.read_orderbook`).
     unit : int

@@ -92,7 +92,7 @@ def guarded(prices: pl.DataFrame) -> pl.DataFrame:
     ----------
     prices : DataFrame
         `instrument`, `time`, `open`, `high`, `low`, `close`, `volume`, `adjusted` (then a large move
-        is one); one row an instrument and day.
+        is one); one row per instrument and day.
 
     Returns
     -------

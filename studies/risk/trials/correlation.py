@@ -58,10 +58,10 @@ def found(data: Path | None, names: int, window: int, seed: int) -> TrialReport:
         for v in verdicts
     ]
     title = f"{what}, window {window} days, rebuilt every {REBUILD}"
-    headings = ("estimator", "risk, % a year", "t vs linear", "leverage", "half-turns")
+    headings = ("estimator", "risk, % a year", "t vs linear", "leverage", "turnover")
     notes.append(
         "Unconstrained minimum-variance portfolios out of sample, no costs. t: Newey-West, of squared daily returns "
-        "less those of Ledoit-Wolf linear; below 0 is less risk. Half-turns: mean change of weights at a rebuild."
+        "less those of Ledoit-Wolf linear; below 0 is less risk. Turnover: mean sum of |change of weight| at a rebuild."
     )
     body = {
         "synthetic": data is None,

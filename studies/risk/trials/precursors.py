@@ -26,7 +26,7 @@ from tercel.signals.risk import AnomalyBaseline, StreamingAnomaly, fit_baseline,
 MARKETS = ("csco", "ibm", "amzn", "goog")
 RATE = 0.1
 """False alarms a calm day at which thresholds are set."""
-METHODS = ("anomaly score", "learned hazard", "posture's inputs", "posture as it stands")
+METHODS = ("anomaly score", "learned hazard", "inputs of the risk state", "risk state as set")
 """The third is the fourth with both of its thresholds moved together until it gives `RATE` as well."""
 SHORTEST_S = 7200
 """Tapes of fewer seconds are left out."""
@@ -293,7 +293,7 @@ def _notes(
         f"The hazard is {learner}, which saw more before half the depth was gone of {sizes.chosen} withdrawals a "
         f"market that are neither learned nor judged ({chosen}).",
         f"Thresholds give {RATE} false alarms a day on {sizes.threshold} calm days that are not judged, but for the "
-        "posture as it stands.",
+        "risk state as set.",
     ]
     if tapes:
         notes.append(
@@ -307,14 +307,14 @@ def _notes(
     ]
     clearly = len(ahead) == len(verdicts) and not noisy
     notes.append(
-        "The hazard sees significantly more before the half than the anomaly score and the posture's inputs, and keeps "
+        "The hazard sees significantly more before the half than the anomaly score and the inputs of the risk state, and keeps "
         f"to the false alarms allowed, in {len(ahead)} of {len(verdicts)} markets"
         + (
             f"; on tape it sounds more often than those inputs on {len(noisy)} of {len(tapes)}"
             if tapes
             else ""
         )
-        + (": it beats them." if clearly else ": no case for putting it into the posture.")
+        + (": it beats them." if clearly else ": no case for putting it into the risk state.")
     )
     return notes
 

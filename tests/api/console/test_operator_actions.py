@@ -541,7 +541,7 @@ def test_a_reason_is_words_and_nothing_else_whatever_it_looks_like(place: Place)
     said = place.client("trader").post("/api/parents/p1/take_over", json=body)
     assert said.status_code == 200, said.text
     assert said.json()["done"] == [
-        "test desk: p1: in the hands of trader (password); its strategy sends nothing more, its orders are cancelled"
+        "test desk: p1: taken over by trader (password); its strategy sends nothing more, its orders are cancelled"
     ]
     assert place.desk.posted[-1][-1] == reason
 

@@ -184,9 +184,9 @@ def test_gains_over_named_opponents_are_listed_with_their_verdicts() -> None:
             "significant",
             "difference",
         ] in lines
-        assert ["ppo", "broken", "-1.50", "[-1.80,", "-1.20]", "dearer"] in lines
+        assert ["ppo", "broken", "-1.50", "[-1.80,", "-1.20]", "more", "expensive"] in lines
     plain = re.sub(r' data-head="[^"]*"', "", table.html())
-    assert '<td>-1.50 [-1.80, -1.20]</td><td class="left">dearer</td>' in plain
+    assert '<td>-1.50 [-1.80, -1.20]</td><td class="left">more expensive</td>' in plain
     assert "after the correction" not in printed(judged(), 120)
 
 

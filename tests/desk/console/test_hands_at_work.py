@@ -144,9 +144,9 @@ def _takes_over(ann: Hands, bob: Hands, vic: Hands) -> None:
     assert "p1 accepted" in ann("parents", id="p1", agent="peg", **order)
     vic("parents/p1/take_over", 403)
     vic("parents/p1/orders", 403, qty=lot)
-    assert "in the hands of ann (password)" in ann("parents/p1/take_over")
-    assert "by hand of ann (password)" in ann("parents/p1/take_over", 409)
-    assert "by hand of ann (password)" in bob("parents/p1/take_over", 409)
+    assert "taken over by ann (password)" in ann("parents/p1/take_over")
+    assert "by hand (ann (password))" in ann("parents/p1/take_over", 409)
+    assert "by hand (ann (password))" in bob("parents/p1/take_over", 409)
     assert bob("parents/p1/orders", 409, qty=lot) == "bob (password)"
     assert ann("parents/p1/orders", 409, qty=101 * lot) == "101"
     bid = ann.market()["markets"]["CSCO"]["bid"] * ann.market()["instruments"]["CSCO"]["tick"]

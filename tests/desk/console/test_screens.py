@@ -59,7 +59,7 @@ def test_the_first_screen_says_which_agent_costs_most(page: Any) -> None:
     assert rows[0] == "schedule"
     told = text(page, ".answer")
     assert "Largest part: the price moved +6.2." in told
-    assert "In money default of drill costs most: 265.74 USD." in told
+    assert "By amount, default of drill costs most: 265.74 USD." in told
 
 
 def test_it_is_stopped_from_where_it_stands(page: Any, app: Any) -> None:
@@ -136,7 +136,7 @@ def test_a_parent_is_taken_over_and_worked_by_who_has_it(page: Any, app: Any) ->
 
 def test_a_posture_by_hand_has_an_end_and_says_what_counts(page: Any, app: Any) -> None:
     show(page, SCREENS["risk"])
-    assert "the whole desk" in text(page, "[aria-label='Postures set by hand']")
+    assert "the whole desk" in text(page, "[aria-label='Manual risk states']")
     press(page, "Set by hand…")
     say(page, "Size, 0 to 1", "0.5")
     say(page, "Reason", "news are due")

@@ -115,9 +115,9 @@ def test_the_roads_of_the_page_before_are_gone(
         (
             "posture",
             {"agent": None, "words": {"size_multiplier": 0.5, "styles": 5}, "span_ns": 3600 * 10**9},
-            "asked to set a posture by hand, size 50 %, styles join, take, 60 min for the desk",
+            "asked to set a manual risk state, size 50 %, styles join, take, 60 min for the desk",
         ),
-        ("posture", {"agent": "ppo", "lift": True}, "asked to end the posture by hand for ppo"),
+        ("posture", {"agent": "ppo", "lift": True}, "asked to end the manual risk state for ppo"),
         ("limits", {"act": "tighten", "changes": {"desk.messages": "10"}}, "asked to tighten limits: desk.messages 10"),
         ("order", {"parent": "p1", "lots": 5, "limit_price": 9.5}, "asked to send by hand for p1: 5 lots, limit 9.5"),
         ("submit", {"id": [], "side": {}}, "asked to submit"),

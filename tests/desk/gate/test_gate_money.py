@@ -65,7 +65,7 @@ def ordered(place: Place, venue: RemoteVenue) -> None:
 def test_a_gate_with_the_packaged_limits_sends_nothing_where_money_is(place: Place) -> None:
     file = place.folder / "gate.toml"
     file.write_text(file.read_text().replace('limits = "limits.toml"\n', ""))
-    asked = pytest.raises(ConfigError, match=rf"limits in money that a person set; .*{PRODUCTION}")
+    asked = pytest.raises(ConfigError, match=rf"limits in currency units that a person set; .*{PRODUCTION}")
     with asked, opened(read_config(file), place.folder, "test"):
         pytest.fail("it opened")
     assert "A" not in place.venue.kinds(), "no logon"
@@ -148,7 +148,7 @@ def test_a_desks_own_gate_waits_for_its_word_before_it_logs_on(
 
     with pytest.raises(ConfigError, match="evidence"):
         own(place, tmp_path / "desk", refuses)
-    with pytest.raises(VenueError, match="limits in money that a person set"):
+    with pytest.raises(VenueError, match="limits in currency units that a person set"):
         own(place, tmp_path / "desk", lambda money: SHOWN, limits=False)
     assert "A" not in place.venue.kinds()
 

@@ -195,7 +195,7 @@ def test_live_with_orders_that_are_drawn_at_random_is_refused(tried: Path) -> No
 def test_live_without_limits_of_ones_own_is_refused(tried: Path) -> None:
     config = desk("live", FIX)
     with pytest.raises(
-        ConfigError, match="limits in money that a person set; received the packaged ones"
+        ConfigError, match="limits in currency units that a person set; received the packaged ones"
     ):
         check_live(config, limits_of(config), sentence(*live()), tried, NOW_NS, WHY)
 

@@ -645,7 +645,7 @@ def test_a_journal_that_is_not_there_cannot_be_verified(tmp_path):
 
 @pytest.mark.parametrize(
     ("first", "then", "expected"),
-    [(KEY, OTHER, "another key"), (KEY, None, "none"), (None, KEY, "one without a key")],
+    [(KEY, OTHER, "another key"), (KEY, None, "none"), (None, KEY, "an unkeyed one")],
 )
 def test_a_key_that_does_not_fit_is_refused(tmp_path, first, then, expected):
     journal = SqlJournal(tmp_path, key=first)

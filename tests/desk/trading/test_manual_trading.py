@@ -168,7 +168,7 @@ def test_its_horizon_forces_nothing_through_and_tells_who_had_it(tmp_path):
     say("order", parent="p1", lots=10, limit_price=round(bid(session) - 0.05, 2))
     run(session, 60)
     assert parent(session).status == "expired"
-    assert parent(session).reason.startswith(f"its horizon came while {DORA} had it in hand; ")
+    assert parent(session).reason.startswith(f"its horizon came while {DORA} had taken it over; ")
     assert session.ledger.orders.live(parent="p1") == []
     alerts = [one.body["code"] for _, one in session.journal.read(kinds=(kinds.ALERT,))]
     assert "expired" in alerts
@@ -212,8 +212,8 @@ def test_what_a_stranger_may_try_is_refused_with_what_would_do(tmp_path):
     for command in ("order", "withdraw", "give_back"):
         assert "p1 is working" in say.refused(command, parent="p1", lots=1)
     say("take_over", parent="p1")
-    assert "by hand of dora" in say.refused("take_over", parent="p1")
-    assert "by hand of dora" in say.refused("take_over", by=BOB, parent="p1")
+    assert "by hand (dora" in say.refused("take_over", parent="p1")
+    assert "by hand (dora" in say.refused("take_over", by=BOB, parent="p1")
     assert "by hand" in say.refused("pause", parent="p1")
     assert "by hand" in say.refused("resume", parent="p1")
     assert BOB in say.refused("order", by=BOB, parent="p1", lots=1)

@@ -1,6 +1,6 @@
 """A small Bitstamp: a matching engine with order ids, the messages of its two channels, and its true books.
 
-Written from the venue's documentation alone; no recorded file was at hand. Market orders appear at absurd prices, an
+Written from the venue's documentation alone; no recorded file was available. Market orders appear at absurd prices, an
 aggressor is announced at its limit before it trades, and trades reach the client sooner or later than order events.
 """
 

@@ -1,4 +1,4 @@
-"""Bitstamp captures to tapes: against a small exchange that knows its true book (no recorded file was at hand)."""
+"""Bitstamp captures to tapes: against a small exchange that knows its true book (no recorded file was available)."""
 
 from pathlib import Path
 from tempfile import TemporaryDirectory

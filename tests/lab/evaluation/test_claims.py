@@ -57,7 +57,7 @@ def test_what_is_above_open_and_below_is_counted_and_named():
         "above": ["weak"], "open": ["equal"], "below": ["strong"]
     }  # fmt: skip
     assert found.verdict["these_markets"].startswith(
-        "significantly cheaper than 1 of 3 and dearer than 1 (strong -"
+        "significantly cheaper than 1 of 3 and more expensive than 1 (strong -"
     )
     assert "no significant difference from 1 (equal " in found.verdict["these_markets"]
     assert {(part.against, part.place) for part in found.worse} == {
@@ -104,7 +104,7 @@ def test_one_market_is_claimed_as_it_is():
     assert row.by_market["a"] is cells["plain"]["a"].cell.paired["mine"]["weak"]
     assert row.by_regime["thin"] is cells["thin"]["a"].cell.paired["mine"]["weak"]
     assert found.verdict == {
-        "by_market": "significantly cheaper than 1 of 1 and dearer than none; no significant difference from none"
+        "by_market": "significantly cheaper than 1 of 1 and more expensive than none; no significant difference from none"
     }
 
 

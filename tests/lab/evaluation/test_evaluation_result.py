@@ -42,7 +42,7 @@ def written() -> dict[str, Any]:
         "by_market_and_regime": {},
     }  # fmt: skip
     told = {"above": dict.fromkeys(OTHERS, 1.0), "open": {}, "below": {}}
-    words = "significantly cheaper than 3 of 3 and dearer than none; no significant difference from none"
+    words = "significantly cheaper than 3 of 3 and more expensive than none; no significant difference from none"
     claim = {
         "primary": {"random": {"opponents": {"thin": "random"}, "gain": GAIN}},
         "markets": ["thin"], "training_seeds": {"thin": 1}, "against": dict.fromkeys(OTHERS, against),
@@ -123,11 +123,11 @@ def test_something_else_is_no_evaluation(data: dict[str, Any]) -> None:
 
 def test_the_answer_names_who_was_cheaper_and_who_handed_over() -> None:
     found = EvaluationResult.from_json(written())
-    assert answer(found) == "mine: cheaper than pov, the best of 3 written strategies"
+    assert answer(found) == "mine: cheaper than pov, the best of 3 rules"
     over = replace(found, handed_over={"mine": "twap_take"})
     assert (
         answer(over)
-        == "mine (handed over to twap_take): cheaper than pov, the best of 3 written strategies"
+        == "mine (handed over to twap_take): cheaper than pov, the best of 3 rules"
     )
     quick = replace(found, notes=(QUICK,))
     assert answer(quick) == "A quick run: too few episodes to judge by; a look, not a judgement"

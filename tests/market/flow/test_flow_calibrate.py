@@ -1,4 +1,4 @@
-"""Calibration: known rates come back within sampling error; real days where they are at hand."""
+"""Calibration: known rates come back within sampling error; real days where they are available."""
 
 import numpy as np
 import pytest

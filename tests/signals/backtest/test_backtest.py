@@ -360,7 +360,7 @@ def test_what_cannot_be_traded_is_refused() -> None:
     of = drawn(9)
     with pytest.raises(DataError, match="none called outcome"):
         walk_of(long(of).drop("outcome"))
-    with pytest.raises(DataError, match="one row a time and name"):
+    with pytest.raises(DataError, match="one row per time and name"):
         walk_of(pl.concat([long(of), long(of)[:1]]).drop_nans("value"))
     with pytest.raises(DataError, match="finite"):
         walk_of(changed(of, value=np.where(np.arange(30) == 3, np.inf, of.value)))

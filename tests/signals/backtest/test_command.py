@@ -93,7 +93,7 @@ def test_the_table_ends_in_what_a_desk_would_say(out: Path, tmp_path: Path) -> N
         "backtest", out, "--cost-bps", "5", "--hold", "0.5", "--leave", "30%", "--out", tmp_path
     )
     assert told.exit_code == 0
-    assert "After 5 bps a half-turn the book made" in told.stdout
+    assert "After costs (5 bps one-way) the book made" in told.stdout
     assert "scores averaged (0.5 past), left at 30%" in " ".join(told.stdout.split())
     calm, plain = (
         done("backtest", out, "--cost-bps", "5", *more, "--out", tmp_path)
@@ -117,7 +117,7 @@ def test_a_desks_own_costs(out: Path, tmp_path: Path, monkeypatch: pytest.Monkey
         lambda folder: SimpleNamespace(summed=SimpleNamespace(total=total)),
     )
     found = done("backtest", out, "--cost-from", tmp_path / "today", "--out", tmp_path)
-    assert found["cost"] == "3.5 bps a half-turn, the mean of 7 parents of today"
+    assert found["cost"] == "3.5 bps one-way, the mean of 7 parents of today"
     assert found["curve"][0]["cost"] == pytest.approx(3.5e-4 * found["curve"][0]["turnover"])
     total.is_bps = None
     assert "parents that were filled" in refused(
@@ -131,8 +131,8 @@ def test_what_cannot_be_backtested_is_refused(out: Path, tmp_path: Path) -> None
 
     assert "none of them" in said(out)
     assert "--cost-bps and --cost-law" in said(out, "--cost-bps", "5", "--cost-law", "1")
-    assert "a cost of 0 bps or more" in said(out, "--cost-bps", "-1")
-    assert "a cost of 0 bps or more" in said(out, "--cost-bps", "nan")
+    assert "a one-way cost of 0 bps or more" in said(out, "--cost-bps", "-1")
+    assert "a one-way cost of 0 bps or more" in said(out, "--cost-bps", "nan")
     assert "a panel with volumes" in said(out, "--cost-law", "1")
     assert "deciles or scores" in said(out, "--cost-bps", "5", "--book", "halves")
     assert "--hold 0.5" in said(out, "--cost-bps", "5", "--hold", "1.5")
@@ -215,7 +215,7 @@ def test_without_its_files_the_walk_still_stands(
     found = done("backtest", out, "--cost-bps", "5", "--out", tmp_path)
     none = "No forecast is given, so no targets are written"
     assert found["warnings"] == [
-        "No newer forecast than the walk's: prices.csv, which is gone",
+        "No newer forecast than the walk-forward's: prices.csv, which is gone",
         f"{none}.",
     ]
     assert found["targets"] is None

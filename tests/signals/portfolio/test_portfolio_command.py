@@ -390,7 +390,7 @@ def test_what_a_desk_holds_is_what_is_stepped_from(
     assert (rows["N00"]["held"], rows["GONE"]["held"], rows["GONE"]["weight"]) == (0.2, -0.1, 0.0)
     assert (rows["N00"]["asked"], rows["LATE"]["asked"], rows["LATE"]["held"]) == (0.5, 0.1, 0.0)
     assert (found["held"], found["missed"]) == ("positions", pytest.approx(0.5))
-    assert "0.500 half-turns away from the previous targets" in " ".join(found["sentences"])
+    assert "a one-way turnover of 0.500 from the previous targets" in " ".join(found["sentences"])
     monkeypatch.setattr("tercel.api.desk.folder.weights_of", lambda folder: None)
     (tmp_path / "targets.csv").write_text("date,name,weight\n2012-01-02,N00,0.5\n")
     found = stepped(model, "--out", tmp_path, "--desk", "monday")

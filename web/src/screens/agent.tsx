@@ -153,7 +153,7 @@ function tiles(a: AgentRow, page: Page): Tile[] {
   const scale = <Cost {...bounds} edge={edge} />;
   return [
     ["cost against arrival, bps", <Interval {...bounds} />, <With sub={made.join(", ")}>{scale}</With>],
-    ["cost in money", cost ? money(cost.amount, cost.currency) : "–", counts],
+    ["cost, amount", cost ? money(cost.amount, cost.currency) : "–", counts],
     ["profit", <Profits all={a.money} />, parts.join("; ") || "nothing was filled"],
     ["share of the flow", <Share of={shareOf(a.share)} />, capital],
     ["drift from its card", drift, a.drift],
@@ -194,8 +194,8 @@ function Challenger({ a }: { a: AgentRow }) {
 function Postures({ a }: { a: AgentRow }) {
   const rows = Object.entries(a.posture);
   return (
-    <Section title="What risk allows it" note="posture by instrument">
-      {!rows.length && <Empty>No posture was taken yet.</Empty>}
+    <Section title="What risk allows it" note="risk state by instrument">
+      {!rows.length && <Empty>No risk state yet.</Empty>}
       <Facts
         all={rows.map(([name, p]) => [
           name,
@@ -209,7 +209,7 @@ function Know({ a }: { a: AgentRow }) {
   const got = useGet("/api/desks/{desk}/models", { desk: a.desk });
   const mine = got.data?.filter((m) => m.used_by.some((who) => who.split(",")[0] === a.agent));
   const title = "What its models know";
-  return <Models {...{ title, rows: mine, wait: got }} empty="A written strategy without forecasts has no card." />;
+  return <Models {...{ title, rows: mine, wait: got }} empty="A rule without forecasts has no card." />;
 }
 
 /** The running mean of what parents cost and the share of the flow, by agent. */

@@ -145,7 +145,7 @@ function History({ all }: { all: Told[] }) {
   );
 }
 
-const AGES = { marks: "price", forecasts: "forecast", postures: "posture" } as const;
+const AGES = { marks: "price", forecasts: "forecast", postures: "risk state" } as const;
 function Freshness({ page }: { page: Page | null }) {
   const ages = page?.freshness;
   const names = [...new Set(Object.values(ages ?? {}).flatMap(Object.keys))].sort();

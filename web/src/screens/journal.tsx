@@ -17,7 +17,7 @@ const KINDS: [kinds: string, name: string][] = [
   ["decision", "decisions"],
   ["order_out,denied", "orders"],
   ["report_in", "reports of the venue"],
-  ["posture,alpha,forecast", "posture and forecasts"],
+  ["posture,alpha,forecast", "risk state and forecasts"],
   ["session,limits,heartbeat", "session and limits"],
 ];
 

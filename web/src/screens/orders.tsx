@@ -15,7 +15,7 @@ import { AskDealers, OpenRequests, PastRequests } from "./quotes";
 const BEHIND = 0.25;
 const TEXTS = {
   pause: "What is open is cancelled; it waits until it is resumed.",
-  resume: "It is worked again.",
+  resume: "Its strategy resumes.",
   cancel: "What is open is cancelled; what is filled stays.",
   take_over: `Its strategy sends nothing more and what is open is cancelled; what is left is yours until it is given back.
     At its horizon nothing is sent for it.`,
@@ -155,7 +155,7 @@ function Costing({ quote }: { quote: QuotedCosts }) {
         columns={[
           words("agent", (r) => <With sub={short(r.strategy)}>{r.agent}</With>),
           figure("expected cost, bps", (r) => <Interval {...r.bps} />),
-          figure("in money", (r) => <Interval {...r.money} show={(v) => money(v, r.currency)} />),
+          figure("expected cost, amount", (r) => <Interval {...r.money} show={(v) => money(v, r.currency)} />),
           figure("from parents", (r) => num(r.parents, 0)),
           prose("against it", (r) =>
             r.against.length ? <Badge tone="warn">{r.against.join("; ")}</Badge> : "nothing",
@@ -283,7 +283,7 @@ export function OrdersScreen() {
         empty="Nothing is open at the venue."
         columns={[
           prose("order", (o) => (
-            <With sub={[o.parent && `of ${o.parent}`, o.by_hand && `by hand of ${o.by_hand}`]}>{o.id}</With>
+            <With sub={[o.parent && `of ${o.parent}`, o.by_hand && `sent by ${o.by_hand}`]}>{o.id}</With>
           )),
           words("instrument", (o) => o.instrument),
           words("agent", (o) => o.agent),

@@ -87,7 +87,7 @@ export function Overview() {
             figure("cost, bps", (a) => <Interval mean={a.is_bps} low={a.low_bps} high={a.high_bps} />),
             words("to scale", (a) => <Cost mean={a.is_bps} low={a.low_bps} high={a.high_bps} edge={edge} />),
             figure("filled", (a) => (none(a.filled_share) ? "–" : pct(a.filled_share))),
-            figure("cost, money", (a) => <Amount is={costOf(a, pages[a.desk])} />),
+            figure("cost, amount", (a) => <Amount is={costOf(a, pages[a.desk])} />),
             figure("profit", (a) => <Profits all={a.money} />),
             figure("share", (a) => <Share of={shareOf(a.share)} />),
             figure("parents", (a) => num(a.parents, 0)),
@@ -119,7 +119,7 @@ function Answer({ all, pages }: { all: AgentRow[]; pages: Pages }) {
   if (worst.is_bps! <= 0) {
     return (
       <p class="answer">
-        No agent costs money so far: the dearest, <AgentLink a={worst} />, is at {bounds} bps.
+        No agent has a cost so far: the most expensive, <AgentLink a={worst} />, is at {bounds} bps.
       </p>
     );
   }
@@ -136,14 +136,14 @@ function Answer({ all, pages }: { all: AgentRow[]; pages: Pages }) {
     </p>
   );
 }
-/** Whoever trades most may cost most in money and little in basis points. */
+/** Whoever trades most may cost most by amount and little in basis points. */
 function inMoney(told: AgentRow[], worst: AgentRow, cost: Money | null, pages: Pages): string {
   const dear = told
     .map((a) => ({ a, is: costOf(a, pages[a.desk]) }))
     .filter(({ is }) => is && is.currency === cost?.currency)
     .sort((x, y) => y.is!.amount - x.is!.amount)[0];
   if (!dear || dear.a === worst) return "";
-  return ` In money ${dear.a.agent} of ${dear.a.desk} costs most: ${money(dear.is!.amount, dear.is!.currency)}.`;
+  return ` By amount, ${dear.a.agent} of ${dear.a.desk} costs most: ${money(dear.is!.amount, dear.is!.currency)}.`;
 }
 
 /** At most some 160 points of the total over the session. */

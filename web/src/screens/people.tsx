@@ -11,7 +11,7 @@ import { use, usePick, useView } from "../store";
 const ROLES: [string, string][] = [
   ["viewer", "viewer: sees, changes nothing"],
   ["trader", "trader: orders, alerts, kill"],
-  ["risk", "risk: limits, posture, promotions, re-arming"],
+  ["risk", "risk: limits, risk state, promotions, re-arming"],
   ["admin", "admin: people"],
 ];
 const role = (value: string) => field("role", "Role", { kind: "select", options: ROLES, value, needed: true });

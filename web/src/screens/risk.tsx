@@ -1,4 +1,4 @@
-// Risk: what the desk is exposed to, how much of each limit is used, the posture and why, and the levers.
+// Risk: what the desk is exposed to, how much of each limit is used, the risk state and why, and the levers.
 import { useState } from "preact/hooks";
 import { useGet } from "../api";
 import { clock, limitName, money, none, num, pct, plural, price, qty, signed, unit } from "../format";
@@ -213,12 +213,12 @@ function Postures({ page }: { page: Page }) {
   };
   return (
     <Listed<PosturePart & { name: string }>
-      title="Posture"
+      title="Risk state"
       note="what risk allows, and why"
       aside={<SetPosture page={page} />}
       rows={Object.entries(page.postures).map(([name, p]) => ({ name, ...p }))}
       id={(p) => p.name}
-      empty="No posture was taken yet."
+      empty="No risk state yet."
       columns={[
         words("instrument", (p) => p.name),
         figure("urgency", (p) => pct(p.urgency)),
@@ -244,7 +244,7 @@ function SetPosture({ page }: { page: Page }) {
   const share = (name: string, label: string) => field(name, `${label}, 0 to 1`, { kind: "number" });
   return (
     <Do
-      {...{ may: "posture", label: "Set by hand…", title: `A posture by hand for ${page.desk}`, yes: "Set it" }}
+      {...{ may: "posture", label: "Set by hand…", title: `Manual risk state of ${page.desk}`, yes: "Set it" }}
       text="It ends by itself. What stays empty is as risk says."
       path="/api/posture"
       body={{ desk: page.desk }}
@@ -266,7 +266,7 @@ function Stances({ page }: { page: Page }) {
   const instead = (s: NamedStance): string => (s.instead ? ", instead of risk's" : "");
   const end = (s: NamedStance) => (
     <Do
-      {...{ may: "posture", label: "End…", title: `End the posture of ${s.agent || page.desk}`, yes: "End it" }}
+      {...{ may: "posture", label: "End…", title: `End the risk state of ${s.agent || page.desk}`, yes: "End it" }}
       text="Risk's alone counts again."
       path="/api/posture/end"
       body={{ desk: page.desk, ...(s.agent ? { agent: s.agent } : {}) }}
@@ -274,12 +274,12 @@ function Stances({ page }: { page: Page }) {
   );
   return (
     <Table<NamedStance>
-      label="Postures set by hand"
+      label="Manual risk states"
       rows={page.stances}
       id={(s) => s.agent}
       empty=""
       columns={[
-        words("by hand for", (s) => s.agent || "the whole desk"),
+        words("for", (s) => s.agent || "the whole desk"),
         prose("what", (s) => Object.entries(s.words).map(word).join(", ") + instead(s)),
         prose("by", (s) => <With sub={s.reason}>{s.by}</With>),
         figure("until", (s) => <Time ns={s.until_ns} />),

@@ -35,8 +35,8 @@ from tercel.desk.trading.tca.shortfall import BPS
 
 NS_PER_MINUTE = 60 * 10**9
 BY_HAND = {
-    "taken_over": "in the hands of {by}; its strategy sends nothing more, its orders are cancelled",
-    "given_back": "its strategy resumes with what is left, once nothing given by hand is open",
+    "taken_over": "taken over by {by}; its strategy sends nothing more, its orders are cancelled",
+    "given_back": "its strategy resumes with what is left, once no manual order is open",
     "withdrawn": "the cancels of {orders} are on their way",
 }
 """What a desk says of a parent in somebody's hands."""
@@ -205,7 +205,9 @@ def _said(entry: Entry) -> str:
         takes = "takes no parent" if hold.event == "paused" else "takes parents again"
         return f"{entry.agent} is {hold.event} and {takes}{parents}"
     if entry.kind == kinds.STANCE:
-        return f"posture by hand of {entry.agent or 'the whole desk'} {StanceEntry.of(entry).event}"
+        return (
+            f"manual risk state of {entry.agent or 'the whole desk'} {StanceEntry.of(entry).event}"
+        )
     if entry.kind == kinds.OPERATOR:
         said = OperatorEntry.of(entry)
         return f"alert {said.asked().alert} is owned by {said.by}"

@@ -76,7 +76,7 @@ MEASURES: Final = {
 
 
 def model_cards(served: ConnectedDesk) -> list[ModelCard]:
-    """A card for every policy that a desk uses or tries, and for the model that forecasts; written strategies
+    """A card for every policy that a desk uses or tries, and for the model that forecasts; rules
     have none.
     """
     seats = served.follower.ask(

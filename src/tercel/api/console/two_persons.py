@@ -232,7 +232,7 @@ def add_two_person_routes(app: FastAPI, desks: Desks) -> None:
 
     @app.post("/api/posture", response_model=Done | Waits, **needs("posture"))
     def posture(request: Request, response: Response, asked: models.PostureBody) -> Done | Waits:
-        """Set a posture by hand at once (200), or ask for one instead of risk's (202)."""
+        """Set a manual risk state at once (200), or ask for one instead of risk's (202)."""
         served = desks.whole(asked.desk)
         served.must_have([asked.agent] if asked.agent else [])
         given = posture_of(asked)
@@ -241,7 +241,7 @@ def add_two_person_routes(app: FastAPI, desks: Desks) -> None:
         if not asked.instead:
             return ask_desk(served, "posture", body, by(request), asked.reason)
         words = ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in given.items())
-        what = f"posture of {asked.agent or 'the desk'} instead of risk's, {asked.minutes:g} min: {words}"
+        what = f"risk state of {asked.agent or 'the desk'} instead of risk's, {asked.minutes:g} min: {words}"
         response.status_code = 202
         return ask(
             served, request.state.visit, "posture", body | {"instead": True}, what, asked.reason
@@ -249,7 +249,7 @@ def add_two_person_routes(app: FastAPI, desks: Desks) -> None:
 
     @app.post("/api/posture/end", **needs("posture"))
     def end_posture(request: Request, asked: models.EndPostureBody) -> Done:
-        """End a posture that was set by hand: risk's alone counts again."""
+        """End a manual risk state: risk's alone counts again."""
         body = {"agent": asked.agent, "lift": True}
         return ask_desk(desks.whole(asked.desk), "posture", body, by(request), asked.reason)
 

@@ -235,7 +235,7 @@ NOTHING: Final = Profit(currency="", realised=0.0, open=0.0, fees=0.0)
 
 
 def added(rows: Iterable[Money]) -> list[Money]:
-    """A row a currency: the sum of each figure, None where a part is not known.
+    """One row per currency: the sum of each figure, None where a part is not known.
 
     >>> rows = [Profit(currency="USD", realised=2.0, open=1.0, fees=fees) for fees in (0.0, None)]
     >>> [(row.currency, row.realised, row.fees) for row in added(rows)]
@@ -420,7 +420,7 @@ class DeskDay:
 
     @cached_property
     def gained(self) -> list[tuple[str, Profit]]:
-        """Profit of the day by agent, in the order of their names, a row a currency."""
+        """Profit of the day by agent, in the order of their names, one row per currency."""
         before = (self.report if self.before is None else self.before).agents
         was = {(one.name, row.currency): row for one in before for row in one.money}
         found = []
@@ -440,7 +440,7 @@ class DeskDay:
         return found
 
     def money(self, agent: str | None = None) -> list[DayMoney]:
-        """Money of the desk or of an agent, a row a currency."""
+        """Money of the desk or of an agent, one row per currency."""
         paid: defaultdict[str, list[float]] = defaultdict(list)
         for one in self.costs.values():
             if agent in (None, one.entry.agent):

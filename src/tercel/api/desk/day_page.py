@@ -159,7 +159,7 @@ class Totals:
             mean, _, interval = bps(costs).partition(" (")
             within = f" (95 %: {interval}" if interval else ""
             paid = named_money((row.cost, row.currency) for row in rows)
-            unnamed = "" if any(row.currency for row in rows) else " in money"
+            unnamed = "" if any(row.currency for row in rows) else " in currency units"
             cost = f"{parents} cost {mean} bps against arrival{within}, {paid}{unnamed}"
         made = ", ".join(_made(row) for row in rows if row.profit != 0)
         verb = "needs" if len(needs) == 1 else "need"

@@ -417,7 +417,7 @@ def ask(
             "a desk that runs",
             f"{folder}, which is not running; nothing was left there",
             f"start it with tercel trade run CONFIG.toml `desk={folder}` (where it traded on the simulated exchange, "
-            "which ends with its desk, begin another), or leave word for its next session with `wait=0`",
+            "which ends with its desk, begin another), or send the command to its next session with `wait=0`",
         )
     with closing(JournalReader(folder)) as reader:
         before = reader.last

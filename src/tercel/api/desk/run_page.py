@@ -131,7 +131,7 @@ def cost_through_rounds(
 def postures(
     path: Sequence[tuple[int, str, Posture]], until_ns: int, name: str = "postures"
 ) -> Figure:
-    """Posture through time: size multiplier and urgency, a panel per instrument."""
+    """Risk state through time: size multiplier and urgency, a panel per instrument."""
     instruments = list(dict.fromkeys(instrument for _, instrument, _ in path))
 
     with sketch(0.8 + 1.7 * max(1, len(instruments))) as drawing:
@@ -167,7 +167,7 @@ def postures(
     return finished(
         drawing,
         name,
-        f"Posture of each instrument through time. {text[:600]}",
+        f"Risk state of each instrument through time. {text[:600]}",
         "1 is what the task asks for; lower size and caps are restraint, higher urgency is haste.",
     )
 
@@ -246,7 +246,7 @@ def page(
     ]
     if desk.posture_path:
         drawn = [postures(desk.posture_path, opened.session.now_ns)]
-        sections.append(Section("Posture", figures=drawn, folded=True))
+        sections.append(Section("Risk state", figures=drawn, folded=True))
     if costs:
         drawn = [against_benchmarks(costs), markouts(costs)]
         sections.append(Section("Cost analysis", figures=drawn, folded=True))
@@ -260,7 +260,7 @@ def page(
         "is_bps": "cost, bps",
         "opportunity_bps": "opportunity, bps",
         "alpha_bps": "alpha, bps",
-        "posture": "posture",
+        "posture": "risk state",
         "status": "state",
     }
     sections.append(
@@ -422,9 +422,7 @@ def answer_sentences(outcome: DeskOutcome) -> list[str]:
         ", ".join(words.format(summed(filled)) for words, filled in lots.items())
         or "traded nothing"
     )
-    worked = (
-        f"{', '.join(agents)} worked {count(len(parents), 'parent order')} of the desk's program"
-    )
+    worked = f"{', '.join(agents)} worked {count(len(parents), 'parent order')}"
     value = money_of(sum(row.notional or 0.0 for row in parents), currency)
     said = [f"{worked}: they {traded}, worth {value} at arrival."]
     if (mean := outcome.parents_bps.mean) is not None:
@@ -435,13 +433,17 @@ def answer_sentences(outcome: DeskOutcome) -> list[str]:
         ]
         others = f"{' and '.join(found) or 'no agent cost significantly less'} than the others on the same orders"
         cost = f"{within(mean, outcome.parents_bps.half)} bps or {money_of(outcome.cost, currency)}"
-        whole = f"{outcome.cost_bps:.1f} bps from the program's first arrival, waiting included"
+        whole = (
+            f"{outcome.cost_bps:.1f} bps from the arrival of the incoming orders, waiting included"
+        )
         said.append(f"They cost {cost} from the mid at their arrival ({whole}); {others}.")
     denied = ", ".join(f"{code} {many:,}" for code, many in outcome.denials.items())
     refused = (
         f"{count(sum(outcome.denials.values()), 'order')} ({denied})" if denied else "no order"
     )
-    risk = f"Risk changed the posture {count(outcome.posture_changes, 'time')}; limits refused {refused}"
+    risk = (
+        f"The risk state changed {count(outcome.posture_changes, 'time')}; limits refused {refused}"
+    )
     shifted = ", ".join(name for name, one in agents.items() if one.drifting)
     inside = f"inputs of {shifted} are outside the training distribution"
     return [*said, f"{risk}; {inside}." if shifted else f"{risk}."]
@@ -469,7 +471,7 @@ def named(strategy: str) -> str:
 
 
 def agent_rows(outcome: DeskOutcome) -> tuple[list[str], list[list[str]]]:
-    """Headings and a row an agent: what it cost, and beside the others."""
+    """Headings and one row per agent: what it cost, and beside the others."""
     heads = [
         "agent",
         "strategy",

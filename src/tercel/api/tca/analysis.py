@@ -245,7 +245,7 @@ WHY_NOT = {
     "nothing_worked": "had nothing to work",
     "under_a_lot": "are of less than half a lot",
 }
-"""Why a parent is not worked again."""
+"""Why a parent is not re-simulated."""
 OddName = Literal[
     "no_parent",
     "no_order",
@@ -283,8 +283,8 @@ MOST_FIT = 0.8
 """Share of fills that lie in the market under a shift that is believed."""
 NAMED_PARENTS = 10
 COARSE = (
-    "times are whole seconds: a fill meets the quotes at the beginning of its second, so what it paid in spread, walk "
-    "and timing is less sure than their sum, and it is off the market where no quote of that second holds its price"
+    "times are whole seconds: a fill meets the quotes at the beginning of its second, so what it paid in spread, depth "
+    "cost and timing is less sure than their sum, and it is off the market where no quote of that second holds its price"
 )
 
 DATED = (

@@ -60,16 +60,16 @@ class StrategyOnParents:
 
     @property
     def verdict(self) -> str:
-        """ "cheaper", "dearer", or "no significant difference"."""
+        """ "cheaper", "more expensive", or "no significant difference"."""
         low, high = self.saves.ci_low, self.saves.ci_high
         if low is None or high is None or low <= 0 <= high:
             return "no significant difference"
-        return "cheaper" if low > 0 else "dearer"
+        return "cheaper" if low > 0 else "more expensive"
 
 
 @dataclass(frozen=True, eq=False)
 class Counterfactual:
-    """Costs of every strategy on the parents that could be worked again.
+    """Costs of every strategy on the parents that could be re-simulated.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ class Counterfactual:
     impact : str
         The law that strategies' own trades moved prices by.
     left_out : mapping of reason to ids
-        Parents that were not worked again, by the keys of `WHY_NOT`.
+        Parents that were not re-simulated, by the keys of `WHY_NOT`.
     hindsight : bool
         Whether strategies knew volume and volatility of the very day: the lake has none before it.
     costs : mapping of name to float64 (parents,)
@@ -113,7 +113,7 @@ def counterfactual(
     resamples: int = 2000,
     progress: Callable[[int, int], object] | None = None,
 ) -> Counterfactual | None:
-    """Work parents again with strategies.
+    """Re-simulate parents with strategies.
 
     Parameters
     ----------
@@ -131,7 +131,7 @@ def counterfactual(
     Returns
     -------
     Counterfactual or None
-        None where no parent can be worked again.
+        None where no parent can be re-simulated.
     """
     left_out: dict[str, list[str]] = {name: [] for name in WHY_NOT}
     groups: dict[tuple[tuple[str, str, str], int], list[OwnParent]] = defaultdict(list)

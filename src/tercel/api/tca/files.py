@@ -312,7 +312,7 @@ def _table(
         raise DataError(
             "a file with rows",
             f"{path} with a header alone",
-            "write a row a fill, or a row an order",
+            "write one row per fill, or one row per order",
         )
     return found
 

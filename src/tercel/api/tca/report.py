@@ -186,7 +186,7 @@ class OwnCosts:
         lines = sentences(self.rows, self.analysis.money(), more, self.analysis.unit)
         lines[0] = (
             f"{lines[0][:-1]}; quotes older than {self.analysis.quote_age} do not count."
-        ).replace("in money", self.analysis.currency or "in money")
+        ).replace("in currency units", self.analysis.currency or "in currency units")
         if counts := self.analysis.odd_words:
             lines.append(f"Fills to look at: {'; '.join(counts)}.")
         if self.counterfactual is not None:
@@ -197,7 +197,7 @@ class OwnCosts:
         """The page with plots, and more sections after the first: one HTML text that fetches nothing."""
         from tercel.desk.trading.tca.figures import against_benchmarks, markouts
 
-        unit, currency = self.analysis.unit, self.analysis.currency or "in money"
+        unit, currency = self.analysis.unit, self.analysis.currency or "currency units"
         rows, lines, warnings = self.rows, self.sentences(), self.warnings
         filled = [one for one in self.analysis.parents if len(one.fills)]
         largest = sorted(filled, key=lambda one: -one.cost.notional)[:1]
@@ -270,10 +270,10 @@ def own_costs(
     venue : str
         Whose tape, where the lake has a symbol at several.
     strategies : sequence of str, or str, optional
-        Written strategies that work the parents again, also as one text with commas; by default those of
+        Rules to re-simulate the parents with, also as one text with commas; by default those of
         `tercel run`. An empty one: what the fills cost, alone.
     agents : sequence of str
-        Policies that work them again, such as "default".
+        Policies to re-simulate them with, such as "default".
     impact : str
         What strategies' own trades do to the tape's prices: "none", "square_root", "propagator".
     seed : int
@@ -282,7 +282,7 @@ def own_costs(
         How old a quote may be that a fill is measured against, seconds; a fill without one is in no cost. None: five
         times the 99th percentile of the day's gaps between messages of the book, at least a minute.
     progress : callable, optional
-        Called with how many parents were worked again so far, and of how many.
+        Called with how many parents were re-simulated so far, and of how many.
 
     Raises
     ------
@@ -321,7 +321,7 @@ def own_costs(
         raise ConfigError(
             f"an impact law of a tape: {', '.join(TAPE_LAWS)}", f"{impact!r}", "name one"
         )
-    # What works parents again comes with kernels: a file that is refused waits for none, and own fills need none.
+    # What re-simulates parents comes with kernels: a file that is refused waits for none, and own fills need none.
     works = agents or strategies is None or len(strategies) > 0
     makers = _makers(strategies, agents) if works else {}
     found = analyse(
@@ -384,7 +384,7 @@ def clock(ns: int, zone: ZoneInfo) -> str:
 def verdicts(found: "Counterfactual", unit: str = "bps") -> str:
     """Sentence on the counterfactual."""
     called = [one.verdict for one in found.strategies.values()]
-    cheaper, worse = called.count("cheaper"), called.count("dearer")
+    cheaper, worse = called.count("cheaper"), called.count("more expensive")
     best, first = next(iter(found.strategies.items()))
     open_ = len(called) - cheaper - worse
     left = ", ".join(f"{len(names):,} {WHY_NOT[why]}" for why, names in found.left_out.items())
@@ -396,11 +396,11 @@ def verdicts(found: "Counterfactual", unit: str = "bps") -> str:
         if found.hindsight
         else ""
     )
-    again = f"{found.parents:,} parents worked again{f' ({left})' if left else ''}"
+    again = f"{found.parents:,} re-simulated parent{'s' * (found.parents != 1)}{f' ({left})' if left else ''}"
     return (
         f"On {again}, {best} would have cost {first.cost_bps:.2f} {unit} where yours cost {found.own_bps:.2f} (saves "
         f"{spelt(first.saves, '+')}); of {len(called)} strategies {cheaper} are "
-        f"cheaper, {worse} dearer, {open_} without a significant difference{beside}."
+        f"cheaper, {worse} more expensive, {open_} without a significant difference{beside}."
     )
 
 
@@ -543,7 +543,7 @@ def _compared(found: "Counterfactual", unit: str) -> Section:
             "goes by what waiting costs was `guarded`."
         )
     text += [
-        f"{len(names):,} parents {WHY_NOT[why]} and were not worked again."
+        f"{len(names):,} parents {WHY_NOT[why]} and were not re-simulated."
         for why, names in found.left_out.items()
     ]
     table = plain_table(

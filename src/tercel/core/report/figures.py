@@ -116,7 +116,8 @@ def cost_distributions(
             )
         name_rows(panel, list(values))
         panel.set(
-            xlim=(low - edge, high + edge), xlabel="implementation shortfall, bps (right: dearer)"
+            xlim=(low - edge, high + edge),
+            xlabel="implementation shortfall, bps (right: more expensive)",
         )
 
     summary = "; ".join(
@@ -335,7 +336,7 @@ def learning_curves(
         drawing,
         "learning",
         f"Learning curves: {summary}.",
-        "Thin: one training seed; thick: their mean. Dashed: what baselines cost on the same market."
+        "Thin: one training seed; thick: their mean. Dashed: what rules cost on the same market."
         if baselines
         else "Thin: one training seed; thick: their mean.",
     )

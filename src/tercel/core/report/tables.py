@@ -58,7 +58,7 @@ COLUMNS = (
         "undercut_bps", "undercut", "cost where, besides, who improves the touch is undercut, bps"
     ),
     Column("spread_bps", "spread", "paid when taking, earned when passive"),
-    Column("impact_bps", "impact", "walking past the touch, and displacement by own trading"),
+    Column("impact_bps", "impact", "depth cost beyond the touch, and displacement by own trading"),
     Column("timing_bps", "timing", "what the market did meanwhile"),
     Column("forced_bps", "forced", "what was left at the horizon, sent at market"),
     Column("fees_bps", "fees", "fees"),
@@ -67,7 +67,7 @@ COLUMNS = (
     Column(
         "unfilled_share",
         "unfilled",
-        "share of lots that found nobody; their price is a rule",
+        "share of lots without a counterparty; a rule prices them",
         percent=True,
     ),
     Column(
@@ -199,7 +199,7 @@ class JudgedTable:
             only = f"Only {self.clusters} cluster{'s' * (self.clusters != 1)}"
             yield f"{only}, fewer than {FEW_CLUSTERS}: take the intervals as too narrow."
         if all(_number(row.get("impact_bps")) is None for row in self.strategies.values()):
-            yield "Impact is not separated here: walking past the touch counts as spread, what prices did as timing."
+            yield "Impact is not separated here: depth cost counts as spread, what prices did as timing."
         shared = ""
         if self.correlation is not None:
             shared = f"; costs of two strategies in one episode correlate at {self.correlation:.2f} (median over pairs)"
@@ -260,7 +260,7 @@ class JudgedTable:
             table.add_row(
                 *cells, style="bold" if self._is_learned(name) else None, end_section=ends
             )
-        caption = f"* best baseline ({self.best_baseline})"
+        caption = f"* benchmark ({self.best_baseline})"
         table.caption = Text(
             caption + f"; {gains}: paired gain in bps, positive is better" * versus
         )
@@ -346,7 +346,7 @@ class JudgedTable:
         return {"better": "green", "worse": "red", "open": "yellow"}[found]
 
     def brief_html(self) -> str:
-        """One line a strategy, without notes: the gain first, beside the name on a narrow screen too, then the cost;
+        """One line per strategy, without notes: the gain first, beside the name on a narrow screen too, then the cost;
         intervals of these two alone."""
         return self._html(brief=True)
 
@@ -377,7 +377,7 @@ class JudgedTable:
 
     def _html_row(self, name: str, brief: bool) -> str:
         kind = "learned" if self._is_learned(name) else "best" if name == self.best_baseline else ""
-        mark = ' <span class="mark">best baseline</span>' if name == self.best_baseline else ""
+        mark = ' <span class="mark">benchmark</span>' if name == self.best_baseline else ""
         cells = [f"<td>{self._html_cell(name, column, brief)}</td>" for column in self.columns]
         versus = self.paired_vs_best_baseline.get(name)
         gain = (
@@ -432,8 +432,12 @@ def verdict(interval: Estimate) -> str:
     return "worse" if is_known(interval.ci_high) and interval.ci_high < 0 else "open"
 
 
-CALLED = {"better": "cheaper", "worse": "dearer", "open": "no significant difference"}
-BESIDE = {"better": "cheaper than", "worse": "dearer than", "open": "no significant difference to"}
+CALLED = {"better": "cheaper", "worse": "more expensive", "open": "no significant difference"}
+BESIDE = {
+    "better": "cheaper than",
+    "worse": "more expensive than",
+    "open": "no significant difference to",
+}
 PAIRED = ("strategy", "against", "gain, bps", "after the correction")
 
 

@@ -528,7 +528,7 @@ def _of_json(text: str, path: Path) -> pl.DataFrame:
             ) from error
     if not records:
         raise DataError(
-            "JSON objects, one a line", f"an empty file, {path}", "write a line a record"
+            "JSON objects, one per line", f"an empty file, {path}", "write one line per record"
         )
     names = dict.fromkeys(name for record in records.values() for name in record)
     columns = {
@@ -551,7 +551,7 @@ def _of_section(part: TableSection, where: str) -> pl.DataFrame:
 
 
 def _by_ticker(part: TableSection) -> tuple[list[str], list[Row]]:
-    """A file with two rows of names, prices and tickers in either order, as pandas writes it: a row a day and ticker.
+    """A file with two rows of names, prices and tickers in either order, as pandas writes it: one row per day and ticker.
 
     A third row may name the index.
     """

@@ -50,7 +50,7 @@ GAUGES: Final[dict[str, tuple[str, ...]]] = {
     "flow_share": ("Share of the flow", "agent", "instrument"),
     "drifting": ("1 where a policy's observations have left its card", "agent"),
     "parents_live": ("Parent orders that are being worked or are paused",),
-    "posture_size_multiplier": ("Posture's size multiplier", "instrument"),
+    "posture_size_multiplier": ("Size multiplier of the risk state", "instrument"),
     "position_lots": ("Signed position", "agent", "instrument"),
     "orders_open": ("Orders that may still fill",),
     "clock_offset_seconds": ("How far the clock here is ahead of the venue's",),

@@ -63,7 +63,7 @@ def _stance(entry: Entry) -> str:
     words, whom = entry.body.get("words"), entry.agent or "the desk"
     set_ = f": {_posture(words)}" if isinstance(words, Mapping) else ""
     instead = ", instead of risk's" if entry.body.get("instead") else ""
-    return f"posture of {whom} by hand {entry.body.get('event')}{set_}{instead}"
+    return f"manual risk state of {whom} {entry.body.get('event')}{set_}{instead}"
 
 
 _DONE: Final[Mapping[str, Callable[[Entry], str]]] = {
@@ -157,9 +157,9 @@ def _limits(said: CommandBody) -> str:
 def _wanted(said: CommandBody) -> str:
     """Request about a posture by hand."""
     if said.lift or not isinstance(said.words, Mapping):
-        return "to end the posture by hand"
+        return "to end the manual risk state"
     instead = ", instead of risk's," if said.instead else ""
-    return f"to set a posture by hand, {_posture(said.words)}, {_minutes(said.span_ns)}{instead}"
+    return f"to set a manual risk state, {_posture(said.words)}, {_minutes(said.span_ns)}{instead}"
 
 
 def _posture(words: Mapping[str, Any]) -> str:

@@ -171,7 +171,7 @@ class PosturePart(Body):
 
 
 class StancePart(Body):
-    """A posture that a person set by hand, until a time; `instead`: instead of risk's."""
+    """A manual risk state, until a time; `instead`: instead of risk's."""
 
     until_ns: int
     by: str
@@ -496,7 +496,7 @@ class Summary(CostFigures, OpenAlerts):
 
 @dataclass(kw_only=True)
 class Freshness(ReportPart):
-    """Seconds since each mark, forecast and posture of an instrument."""
+    """Seconds since each mark, forecast and risk state of an instrument."""
 
     marks: dict[str, float]
     forecasts: dict[str, float]
@@ -590,7 +590,7 @@ class Chart(ReportPart):
 
 @dataclass(kw_only=True)
 class Heat(ReportPart):
-    """Quantities of a book: a row a time, a column a price; buys positive."""
+    """Quantities of a book: one row per time, one column per price; buys positive."""
 
     ns: list[int]
     price: list[float]

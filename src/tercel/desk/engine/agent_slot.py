@@ -353,7 +353,7 @@ A_DECISION: Final = 2 * (RUNGS + 1)
 
 
 def strategy_of(name: str, known: MarketEstimates | None, flow: str = OFF) -> Strategy:
-    """The strategy of a name in a desk's file: a written one, `packaged:NAME`, `policy:FOLDER` or `policy:NAME@VERSION`.
+    """The strategy of a name in a desk's file: a rule, `packaged:NAME`, `policy:FOLDER` or `policy:NAME@VERSION`.
 
     Behind it `+alpha` and `+posture`; where the desk names a forecaster, `flow`, strategies that use one use it.
 
@@ -440,7 +440,7 @@ def bare(strategy: str) -> str:
 
 
 def policy_folder(strategy: str) -> Path | None:
-    """Folder of the policy that a strategy's name names, packaged or not; None for a written strategy."""
+    """Folder of the policy that a strategy's name names, packaged or not; None for a rule."""
     base = strategy.partition("+")[0]
     if base.startswith(POLICY):
         return resolve_policy(base)

@@ -149,7 +149,7 @@ class AgentSection(TomlTable):
 
     name: str = Field(pattern=_NAME, max_length=24)
     strategy: str
-    """A written strategy, or `packaged:NAME`, or `policy:FOLDER`, or `policy:NAME@champion` of the registry."""
+    """A rule, or `packaged:NAME`, or `policy:FOLDER`, or `policy:NAME@champion` of the registry."""
     alpha: bool = True
     posture: bool = True
     challenger: str = ""

@@ -1,4 +1,4 @@
-"""A desk's forecasts: of a model that measures its markets live, or served from files, a row a name and date.
+"""A desk's forecasts: of a model that measures its markets live, or served from files, one row per name and date.
 
 A desk never stops for a forecast. A folder that does not load, files that are gone, a forecast of the future or one
 whose last day, to the close of which it reaches, is over: the desk trades without, and says so.
@@ -323,7 +323,7 @@ class ForecastOutcome:
     model, at : str or None
         Of the last forecast that was taken; None where none was.
     names : tuple of mapping
-        A row a forecast: {"name", "forecast_bps": what was left of it when the desk first took it, "came_bps": None of
+        One row per forecast: {"name", "forecast_bps": what was left of it when the desk first took it, "came_bps": None of
         one that is not yet due}.
     not_due : int
         Forecasts whose horizon has not passed in the market's time.

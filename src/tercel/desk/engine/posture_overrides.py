@@ -35,7 +35,7 @@ def combined(posture: Posture, stance: SetStanceEntry) -> Posture:
     >>> said.instead = True
     >>> found = combined(Posture("A", 0, size_multiplier=0.25), said)
     >>> found.size_multiplier, found.reasons
-    (0.5, ('by hand of ann: news',))
+    (0.5, ('set by ann: news',))
     """
     words = dict(stance.words)
     for name, value in () if stance.instead else stance.words.items():
@@ -45,7 +45,7 @@ def combined(posture: Posture, stance: SetStanceEntry) -> Posture:
             words[name] = (max if name == "urgency" else min)(getattr(posture, name), value)
     if (styles := words.get("styles")) is not None:
         words |= {"styles": Style(styles) or Style.JOIN}
-    why = f"by hand of {stance.by}: {stance.reason}"
+    why = f"set by {stance.by}: {stance.reason}"
     return replace(posture, **words, reasons=tuple(dict.fromkeys((*posture.reasons, why))))
 
 
@@ -127,7 +127,7 @@ class PostureOverrides:
         if asked.lift:
             if agent not in self._session.ledger.stances:
                 raise OrderError(
-                    "a posture that was set by hand",
+                    "a manual risk state",
                     f"none of {agent or 'the desk'}",
                     "see what is set",
                 )

@@ -206,7 +206,7 @@ def check_own(named: str, paths: Iterable[str], why: str) -> None:
     """
     if not named and not {"desk.daily_loss", "desk.gross_value"} <= set(paths):
         raise ConfigError(
-            "limits in money that a person set",
+            "limits in currency units that a person set",
             f"the packaged ones ({why})",
             'write them: [limits] file = "limits.toml" in a desk\'s file, limits = "limits.toml" in a gate\'s; or '
             '"desk.daily_loss" and "desk.gross_value" in [limits.changed], in a gate\'s in `changed`',

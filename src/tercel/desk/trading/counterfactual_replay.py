@@ -1,4 +1,4 @@
-"""The parents of a journal worked again at another venue: what the same orders would have cost there.
+"""The parents of a journal re-simulated at another venue: what the same orders would have cost there.
 
 Parents, guidance and what people did to them come at the times at which the journal has them; strategies decide again.
 """

@@ -245,7 +245,7 @@ def _guidance(journal: Journal, seq: int, entry: Entry, body: DecisionEntry) -> 
         sources = ", ".join(alpha.sources) or "nothing"
         forecast = f"Signals expected {alpha.expected_bps:+.1f} bps (sd {alpha.sd_bps:.1f}) {over}, from {sources}."
         forecast += _served(journal, seq, entry.instrument)
-    risk = "No posture was in force."
+    risk = "No risk state was in force."
     if posture is not None:
         why = "; ".join(posture.reasons) or "nothing unusual"
         risk = (

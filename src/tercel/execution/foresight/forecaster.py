@@ -665,13 +665,13 @@ def spread_alone() -> Forecaster:
 
 
 def packaged() -> tuple[str, ...]:
-    """Names of the forecasters that ship."""
+    """Names of the pre-trained forecasters."""
     return tuple(sorted(card.parent.name for card in SHIPPED.glob(f"*/{CARD}")))
 
 
 @cache
 def shipped(name: str = DEFAULT) -> Forecaster:
-    """A forecaster that ships, by name.
+    """A pre-trained forecaster, by name.
 
     Raises
     ------
@@ -699,7 +699,7 @@ def heard(said: str) -> Forecaster:
     for symbol, one in found.facts.simulated.items():
         if one.carry is not None and one.carry < ENOUGH:
             raise DataError(
-                f"a forecaster learned on tape, or in a market with a carry of {ENOUGH}",
+                f"a forecaster learned on tape, or in a market with an R² ratio of {ENOUGH}",
                 f"{said}, learned on {symbol} of {one.market}, which has {one.carry:.2f}",
                 f"take {DEFAULT}, or train on days of tape",
             )

@@ -1,4 +1,4 @@
-"""A learned policy as a strategy: judged, replayed and traded through the same port as the written ones."""
+"""A learned policy as a strategy: judged, replayed and traded through the same port as the rules."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -115,7 +115,7 @@ class PolicyStrategy:
 
     @property
     def from_a_rule(self) -> bool:
-        """Whether it is a written strategy where its network says nothing."""
+        """Whether it is a rule where its network says nothing."""
         return self._actions.from_a_rule
 
     @property
@@ -311,7 +311,7 @@ def listens(strategy: Strategy) -> bool:
 
 
 def hearing(strategy: Strategy, model: str) -> Strategy:
-    """The same strategy with another forecaster (a name that ships, or a folder) where it has one.
+    """The same strategy with another forecaster (a pre-trained one's name, or a folder) where it has one.
 
     >>> from tercel.execution.policies_packaged import named
     >>> hearing(named("default+posture"), "mine").inner.action_parameters["flow"]["model"]
@@ -438,15 +438,15 @@ class _Acting:
         if found.ndim == 0 or len(found) != n:
             return f"answer every row of the observation: {n} here"
         if self.continuous:
-            return f"answer {self.n_actions} numbers a row, or name the actions that the model was made for: actions=..."
+            return f"answer {self.n_actions} numbers per row, or name the actions that the model was made for: actions=..."
         if found.shape == (n, self.n_actions):
             best = "numpy.argmax(model(obs), axis=1)"
             return f"a number for each action: answer the best one, {best}, or keep the network by tercel.save_policy"
         if found.size == n:
-            return "one whole number a row: numpy.asarray(answer).reshape(len(obs)).astype(int)"
+            return "one whole number per row: numpy.asarray(answer).reshape(len(obs)).astype(int)"
         if found.ndim == 2 and found.dtype.kind == "f":
-            return f"{found.shape[1]} numbers a row are for other actions than these {self.n_actions}: name theirs"
-        return "answer the number of one action a row"
+            return f"{found.shape[1]} numbers per row are for other actions than these {self.n_actions}: name theirs"
+        return "answer the number of one action per row"
 
     def logits(self, obs: Float32) -> Float32:
         """1 for the action taken, 0 for every other; of a continuous policy the action."""

@@ -61,7 +61,7 @@ def shipped(name: str) -> str:
     """The packaged policy that `name` means.
 
     For a name without a seed that is the training seed which did best on validation episodes: so for `default`, the
-    policy that ships.
+    pre-trained policy.
 
     >>> shipped("default") == DEFAULT, shipped("twap_take")
     (True, 'twap_take')
@@ -118,10 +118,10 @@ def named(name: str, estimates: MarketEstimates | None = None) -> Strategy:
     Parameters
     ----------
     name : str
-        A written strategy's name, or that of a packaged policy or family; behind it ``+alpha`` or ``+posture``, one or
+        A rule's name, or that of a packaged policy or family; behind it ``+alpha`` or ``+posture``, one or
         both, such as ``default+alpha+posture``.
     estimates : MarketEstimates, optional
-        For the written strategies that need them, and for what waiting costs.
+        For the rules that need them, and for what waiting costs.
 
     Raises
     ------

@@ -221,7 +221,7 @@ class PromotionEvidence(Record):
     """What of an evaluation speaks for a policy: its gains over the best baseline and over each opponent."""
 
     paired_vs_best_baseline: Mapping[str, Estimate]
-    best_baseline: str = "the best baseline"
+    best_baseline: str = "the benchmark"
     paired: Mapping[str, Mapping[str, Estimate]] = field(default_factory=dict)
     policies: Mapping[str, JudgedWeights] = field(default_factory=dict)
 

@@ -1,4 +1,4 @@
-"""The written strategies, by the names they carry in every table.
+"""The rules, by the names they carry in every table.
 
 To add one: a file with a frozen dataclass that has `name` and `decide`, a line in `_MAKERS`, and a test class
 that inherits `certify.kits.strategy.StrategyConformance`.

@@ -1,4 +1,4 @@
-"""The written rules without parameters to tune.
+"""The rules without parameters to tune.
 
 There are two ways to keep to a schedule: take what is missing, or rest first and cross what did not fill. A schedule
 says how many lots should be done by the end of the coming interval (`target`) and, for the passive way, how many should
@@ -47,7 +47,7 @@ from tercel.execution.intent import AT_TOUCH, REST0, TAKE, Intents, K, View
 from tercel.execution.strategy import Shares, Strategy, expected_shares, hold, ladder, settle
 
 # -- estimates ------------------------------------------------------------------------------------
-# Market estimates for written strategies, from training data alone.
+# Market estimates for rules, from training data alone.
 
 
 @dataclass(frozen=True, eq=False)

@@ -265,7 +265,7 @@ class TakeTimed(SpreadRule):
     weight : float
         Of the forecast: above 1 for one that shrinks to nothing what it is not sure of.
     model : str
-        A forecaster that ships, or its folder; empty: the shipped one.
+        A pre-trained forecaster, or its folder; empty: the default one.
     """
 
     name: ClassVar[str] = "take_timed"

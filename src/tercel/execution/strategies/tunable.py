@@ -1,4 +1,4 @@
-"""Written strategies whose parameters are tuned to a market, the layout of their parameters, and the tuned values.
+"""Rules whose parameters are tuned to a market, the layout of their parameters, and the tuned values.
 
 Schedules that rest first: `twap_repeg`, `twap_cross`, `vwap_cross`, `pov_passive`.
 
@@ -108,7 +108,7 @@ class Layout:
             vector = np.array(given, np.float64)
         except (TypeError, ValueError) as error:
             raise ConfigError(
-                f"numbers for {self.rule}", f"{given!r}", "give one number a parameter"
+                f"numbers for {self.rule}", f"{given!r}", "give one number per parameter"
             ) from error
         if (
             vector.ndim not in (1, 2)

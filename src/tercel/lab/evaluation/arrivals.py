@@ -28,12 +28,12 @@ def cheapest(prices: Ints, lots: Ints, quantity: Ints) -> Ints:
     Parameters
     ----------
     prices, lots : int64 (n, c)
-        Offers, a row an order; prices so that less is better.
+        Offers, one row per order; prices so that less is better.
     quantity : int64 (n,)
 
     Returns
     -------
-    int64 (n,): price x lots. Lots that are offered nowhere cost one more than the dearest offer.
+    int64 (n,): price x lots. Lots that are offered nowhere cost one more than the most expensive offer.
 
     >>> cheapest(np.array([[3, 1, 2]]), np.array([[5, 2, 2]]), np.array([6])).tolist()
     [12]

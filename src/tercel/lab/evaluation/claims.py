@@ -198,7 +198,7 @@ def claim(
         What is pooled is entered; what was compared in a single scenario is in it already.
     rng : numpy Generator
     best : mapping of market to str, optional
-        The written strategy that was best on validation in each; given, there are primary comparisons.
+        The rule that was best on validation in each; given, there are primary comparisons.
 
     Returns
     -------
@@ -260,7 +260,7 @@ class _Pooling:
         return self.ledger.enter(found, primary=primary)
 
     def primary(self, plain: Compared, best: Mapping[str, str]) -> dict[str, Primary]:
-        """Against the best written strategy of each market and against `random`."""
+        """Against the best rule of each market and against `random`."""
         found = dict[str, Primary]()
         for key, others in (
             (BEST, [best[market] for market in plain]),
@@ -303,7 +303,7 @@ def _verdict(calls: Mapping[str, Mapping[str, float]], count: int) -> str:
     """One line, with the name and the mean gain of everything that is not beaten.
 
     >>> _verdict({"above": {"a": 2.0, "b": 1.5}, "open": {"c": -0.25}, "below": {}}, 3)
-    'significantly cheaper than 2 of 3 and dearer than none; no significant difference from 1 (c -0.25)'
+    'significantly cheaper than 2 of 3 and more expensive than none; no significant difference from 1 (c -0.25)'
     """
 
     def named(means: Mapping[str, float]) -> str:
@@ -312,6 +312,6 @@ def _verdict(calls: Mapping[str, Mapping[str, float]], count: int) -> str:
         return f"{len(means)} ({text})" if means else "none"
 
     return (
-        f"significantly cheaper than {len(calls['above'])} of {count} and dearer than {named(calls['below'])}; "
+        f"significantly cheaper than {len(calls['above'])} of {count} and more expensive than {named(calls['below'])}; "
         f"no significant difference from {named(calls['open'])}"
     )

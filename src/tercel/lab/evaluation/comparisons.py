@@ -18,7 +18,7 @@ from tercel.execution.costs import Costs, attribute
 MEANINGS: Mapping[str, str] = {
     "is_bps": "implementation shortfall against the arrival mid; the sum of the five that follow",
     "spread_bps": "touch against mid: paid when taking, earned when passive",
-    "impact_bps": "walking past the touch, and the displacement that own trading causes on average",
+    "impact_bps": "depth cost beyond the touch, and the displacement that own trading causes on average",
     "timing_bps": "what the market did meanwhile, displacement taken out",
     "forced_bps": "all of the above, of the lots left at the horizon and sent to the market",
     "fees_bps": "fees",
@@ -80,9 +80,9 @@ class JudgedRun(Record):
     kinds : mapping of name to kind
         "baseline", "random", "learned" or "own".
     best_baseline : str
-        Lowest mean shortfall among the written strategies; `random` is not one of them.
+        Lowest mean shortfall among the rules; `random` is not one of them.
     paired_vs_best_baseline : mapping of policy to Estimate
-        Cost saved against it, bps: positive is better. For all that is no written strategy of ours.
+        Cost saved against it, bps: positive is better. For all that is no rule of ours.
     paired : mapping of policy to mapping of opponent to Estimate
         The same against every other strategy.
     paired_by_seed : mapping of policy to mapping of opponent to list of Estimate
@@ -105,7 +105,7 @@ class JudgedRun(Record):
     resamples : int
         Bootstrap resamples.
     correlation : float or None
-        Of the costs of two written strategies in one episode, the median over pairs.
+        Of the costs of two rules in one episode, the median over pairs.
     out : str or None
         Folder of the run.
     """
@@ -142,7 +142,7 @@ class JudgedRun(Record):
 # -- comparisons ----------------------------------------------------------------------------------
 # Paired comparisons of policies with everything else, in a scenario or a part of it, corrected at the end.
 #
-# A few are primary, named before anybody is judged: against the written strategy that was best on validation in each
+# A few are primary, named before anybody is judged: against the rule that was best on validation in each
 # market, and against `random`. Holm's procedure bounds the chance of a single false one among them, however many dear
 # strategies stand in the table. All others are exploratory: the share of false discoveries among them is bounded
 # (Benjamini and Hochberg 1995).

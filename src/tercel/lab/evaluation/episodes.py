@@ -390,7 +390,7 @@ class Episodes:
         Parameters
         ----------
         guidance : Guidance, optional
-            One row a market of `which` (all of them by default), times as the market counts them; None: no forecast,
+            One row per market of `which` (all of them by default), times as the market counts them; None: no forecast,
             no constraint.
 
         Raises
@@ -404,7 +404,7 @@ class Episodes:
             raise ConfigError(
                 f"guidance of {len(which_markets)} markets",
                 f"{len(given)}",
-                "give one row a market",
+                "give one row per market",
             )
         self._guidance = (self._guidance or Guidance.none(self.n)).put(which_markets, given)
         self._write_guidance()

@@ -6,7 +6,7 @@ episodes per training seed; its seeds are a level of the bootstrap of their own.
 trading is estimated again in every resample, as it is itself a mean over the episodes: intervals of impact and
 timing cover that uncertainty too.
 
-The best baseline is the written strategy with the lowest mean shortfall on these very episodes; `random` is
+The best baseline is the rule with the lowest mean shortfall on these very episodes; `random` is
 no candidate, it is there to be beaten. Chosen after the fact, the winner's mean flatters it a little, so that
 the comparison against it errs to the strict side.
 """
@@ -62,7 +62,7 @@ class JudgedEntry:
     name : str
         As shown in every table.
     kind : {"baseline", "random", "learned", "own"}
-        Written strategy; the random one; a trained network; what a user brings.
+        Rule; the random one; a trained network; what a user brings.
     runs : tuple of Costs
         One per training seed, one for anything that is not trained; all over the same episodes.
     responses : tuple of Response
@@ -361,9 +361,7 @@ def _notes(entries: Sequence[JudgedEntry], clusters: int, replayed: bool) -> lis
     if clusters == 1:
         notes.append("one cluster: no intervals")
     if replayed:
-        notes.append(
-            f"{REPLAY_NOTE}: impact is not available, the walk past the touch is in spread_bps"
-        )
+        notes.append(f"{REPLAY_NOTE}: impact is not available, depth cost is in spread_bps")
     learned = [entry for entry in entries if entry.kind == "learned"]
     single = [entry.name for entry in learned if len(entry.runs) == 1]
     if single:
@@ -372,7 +370,7 @@ def _notes(entries: Sequence[JudgedEntry], clusters: int, replayed: bool) -> lis
     for key, note in (
         (
             "unfilled_share",
-            "Lots that found nobody, booked at the end of the book or its next price plus the law for the whole order",
+            "Lots without a counterparty, priced at the end of the book or its next price plus the law for the whole order",
         ),
         (
             "double_filled_share",
@@ -387,7 +385,7 @@ def _notes(entries: Sequence[JudgedEntry], clusters: int, replayed: bool) -> lis
 
 
 def paired_correlation(entries: Sequence[JudgedEntry]) -> float | None:
-    """Median over pairs of written strategies of the correlation of their costs, episode by episode.
+    """Median over pairs of rules of the correlation of their costs, episode by episode.
 
     What pairing gains: the variance of a difference is ``1 - correlation`` of what it is without. None for fewer
     than two strategies whose costs vary, or fewer than three episodes.
@@ -410,7 +408,7 @@ def _refuse_nonsense(entries: Sequence[JudgedEntry]) -> None:
         raise ConfigError("strategies with different names", f"{names}", "rename one")
     if not any(entry.kind == "baseline" for entry in entries):
         raise ConfigError(
-            "at least one written baseline",
+            "at least one rule",
             f"{names}",
             "judge one beside the others, such as twap_take",
         )

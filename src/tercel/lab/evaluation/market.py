@@ -1,4 +1,4 @@
-"""Market of a run: its training and judged episodes, and the estimates that written strategies may know."""
+"""Market of a run: its training and judged episodes, and the estimates that rules may know."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace

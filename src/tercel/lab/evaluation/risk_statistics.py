@@ -28,7 +28,7 @@ class SampleSize:
     ----------
     sd_bps : float
         Standard deviation of a paired difference, bps an episode, what a cluster's episodes share included: the median
-        over written strategies, each against the best.
+        over rules, each against the best.
     strategies, tried : int
         How many strategies, on how many episodes.
     judged : int
@@ -76,7 +76,7 @@ class SampleSize:
             least,
             f"a difference of 1 bps needs some {count:,} {what}; {judged:,} are judged, which find "
             f"{least:.2f} bps with {100 * POWER:.0f} % power (paired differences of {strategies} "
-            f"written strategies have a standard deviation of {sd_bps:.3g} bps an episode on {tried:,} that "
+            f"rules have a standard deviation of {sd_bps:.3g} bps an episode on {tried:,} that "
             "are not judged, a buy and a sell of one market counted together)",
         )
 
@@ -84,7 +84,7 @@ class SampleSize:
 def sample_size(
     costs: Mapping[str, Costs], judged: int, orders_a_day: float = 0.0
 ) -> SampleSize | None:
-    """What costs of written strategies on the same other episodes say; None where too little was tried.
+    """What costs of rules on the same other episodes say; None where too little was tried.
 
     Parameters
     ----------
@@ -190,7 +190,7 @@ def _ratio(top: stats.Replicates, bottom: stats.Replicates) -> Ratio | None:
 
 
 def tails(scores: Scores, rng: np.random.Generator) -> dict[str, stats.Estimate]:
-    """Mean of the dearest 5 % of episodes of each strategy, bps."""
+    """Mean of the most expensive 5 % of episodes of each strategy, bps."""
     return {
         name: stats.intervals(stats.moments_of_cvar(scores.mean(name), scores.cluster), rng)[0]
         for name in scores.bps

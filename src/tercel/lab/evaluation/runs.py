@@ -443,7 +443,7 @@ def markets_of(
 
 
 def pilot(source: Source, task: Task, plan: Plan) -> MarketEstimates:
-    """What written strategies may know of a market, from training episodes without own orders.
+    """What rules may know of a market, from training episodes without own orders.
 
     Volume and its course over the horizon; volatility as the standard deviation of the mid's change over the
     horizon (ticks per square root of a second); depth and spread as means over decisions.

@@ -21,7 +21,7 @@ EPISODES = 1_000
 UNSAID: Final = ("orders", "bound", "dealers")
 """Keys of :meth:`Scenario.to_dict` that are left out where they are empty."""
 VALIDATION_SEED = -1_900_000_000
-"""Seed of the episodes on which the best written strategy is chosen: no training, pilot or judged seed."""
+"""Seed of the episodes on which the best rule is chosen: no training, pilot or judged seed."""
 PLAIN = "plain"
 FORMAT = 2
 """Version of the results on disk; results of another version lie in another folder."""

@@ -9,7 +9,7 @@ from typing import Any, Final
 from tercel.core.errors import ConfigError
 
 # -- metrics --------------------------------------------------------------------------------------
-# Metrics file of a training: one row an update.
+# Metrics file of a training: one row per update.
 
 Metrics = dict[str, float]
 FILE: Final = "metrics.csv"

@@ -1,4 +1,4 @@
-"""Tuning the numbers of a written strategy on training episodes, and the cost of the result on others.
+"""Tuning the numbers of a rule on training episodes, and the cost of the result on others.
 
 Every generation of the search (`cma`) tries its candidates on the same fresh training episodes, a row of parameters a
 market; nothing is tried twice on one episode, so nothing is learned by heart. The answer is the mean of the search's
@@ -232,7 +232,7 @@ def side_by_side(
     count : int
         Candidates.
     candidates : callable
-        Some of them as one strategy of a row an episode: the first one's episodes, the second one's, and so on.
+        Some of them as one strategy of one row per episode: the first one's episodes, the second one's, and so on.
 
     Yields
     ------

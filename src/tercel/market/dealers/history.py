@@ -1,6 +1,6 @@
 """Requests as a desk recorded them, and what is fitted to them: half spreads, hit ratios, and who trades when.
 
-A file has a row a quote: time, side (the client's), size, dealer, quote, mid, won; perhaps request (its number: else rows
+A file has one row per quote: time, side (the client's), size, dealer, quote, mid, won; perhaps request (its number: else rows
 of one time, side and size are one request) and cover (not read: it follows from the quotes). A dealer who was asked and
 did not answer has an empty quote.
 
@@ -55,7 +55,7 @@ FAMILIES: Final = {"logistic": stats.logistic, "normal": stats.norm}
 
 @dataclass(frozen=True)
 class RequestHistory:
-    """Requests with all quotes, (m, D): a row a request, a column a dealer.
+    """Requests with all quotes, (m, D): one row per request, one column per dealer.
 
     Attributes
     ----------
@@ -158,7 +158,9 @@ def _refuse_rows(table: Table, rows: pl.DataFrame, bad: pl.Expr, name: str, expe
 def _pivoted(rows: pl.DataFrame) -> RequestHistory:
     names = sorted(rows["dealer"].unique().to_list())
     at = rows["id"].to_numpy(), rows["dealer"].replace_strict(names, range(len(names))).to_numpy()
-    refuse_if(not len(rows), "a history with requests", "none", "write a row a quote", DataError)
+    refuse_if(
+        not len(rows), "a history with requests", "none", "write one row per quote", DataError
+    )
     shape = int(rows["id"].max()) + 1, len(names)  # type: ignore[arg-type]
     asked = np.zeros(shape, np.bool_)
     distance = np.full(shape, np.nan)

@@ -1,7 +1,7 @@
 """Requests for quote: what dealers answer, who wins, and what the request does to dealers and price.
 
 A request has a side (+1 where the client buys), a size in units of the panel, and dealers who are asked. Distances are
-bps of mid against the client. Arrays have a row a market and a column a dealer, ``(m, D)``: many markets at once.
+bps of mid against the client. Arrays have one row per market and one column per dealer, ``(m, D)``: many markets at once.
 
 **Leakage.** Dealers who were asked one-way know the side. Each who answered and lost trades `ahead` times the size in the
 client's direction; the winner hedges what is beyond the inventory at which a hedge pays (`hedge_bps`). Both move the

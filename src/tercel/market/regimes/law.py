@@ -447,4 +447,4 @@ def _matrix(rates: Sequence[Sequence[float]]) -> Floats:
     try:
         return np.asarray(rates, np.float64).reshape(len(rates), -1)
     except (TypeError, ValueError) as error:
-        raise ConfigError("rates as rows of numbers", f"{rates}", "one row a state") from error
+        raise ConfigError("rates as rows of numbers", f"{rates}", "one row per state") from error

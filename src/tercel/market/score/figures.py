@@ -50,7 +50,7 @@ def laws(score: ScoreDraw) -> Figure:
     return finished(
         drawing,
         "laws",
-        "Fourteen panels, one a statistic: the held-out tape's law as a filled shape and the simulated one as a line.",
+        "Fourteen panels, one per statistic: the held-out tape's law as a filled shape and the simulated one as a line.",
         "Filled: held-out tape; line: simulated. Shares of events in even bins between the 0.5 % and 99.5 % points of "
         "the tape; sizes, depth and volume on a logarithmic scale.",
     )

@@ -314,8 +314,8 @@ class Lake:
                 "a day whose prices are above zero: bps and returns need them",
                 f"{instrument.symbol} on {instrument.date}, which may trade as low as "
                 f"{float(instrument.price_of(Fraction(1))):g}",
-                "`tercel tca` takes such days, with costs in ticks and money, and works its parents again with written "
-                "strategies; `tercel data list` and `tercel data verify` do too (in Python Lake(..., below_zero=True))",
+                "`tercel tca` takes such days, with costs in ticks and currency units, and re-simulates its parents with "
+                "rules; `tercel data list` and `tercel data verify` do too (in Python Lake(..., below_zero=True))",
             )
 
     def span_s(self, symbol: str, date: str, venue: str | None = None) -> float:

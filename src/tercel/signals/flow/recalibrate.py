@@ -170,11 +170,11 @@ def in_words(card: Carry | StoredLessons | SimulatedMarket | None) -> str:
     """
     share = card.carry if card else None
     if share is None:
-        return f"carry none: {'too little' if card else 'no'} tape to tell; what ships ({DEFAULT}) was learned on tape"
+        return f"no R² ratio: {'too little' if card else 'no'} tape to tell; what ships ({DEFAULT}) was learned on tape"
     if share < ENOUGH:
         alone = f"but those of tape alone ({DEFAULT})"
-        return f"carry {share:.2f}, below {ENOUGH}: no policy reads forecasts that are learned in it, {alone}"
-    return f"carry {share:.2f}: a policy may read forecasts learned in it; what ships ({DEFAULT}) was learned on tape"
+        return f"R² ratio {share:.2f}, below {ENOUGH}: no policy reads forecasts that are learned in it, {alone}"
+    return f"R² ratio {share:.2f}: a policy may read forecasts learned in it; what ships ({DEFAULT}) was learned on tape"
 
 
 # -- recalibrate ----------------------------------------------------------------------------------
@@ -265,7 +265,7 @@ class Recalibration:
     recalibrated: dict[str, dict[str, Any]]
 
     def table(self) -> Table:
-        """Slopes of the symbols, a row a symbol and horizon."""
+        """Slopes of the symbols, one row per symbol and horizon."""
         rows: list[tuple[Any, ...]] = []
         for symbol, one in msgspec.convert(self.recalibrated, dict[str, Recalibrated]).items():
             for h, at in zip(HORIZONS, one.slopes, strict=True):

@@ -437,7 +437,7 @@ def trained_table(found: FlowTraining) -> Table:
 
 
 def scored_table(found: FlowScore) -> Table:
-    """The card of a forecaster, a row a symbol and horizon."""
+    """The card of a forecaster, one row per symbol and horizon."""
     rows = []
     for symbol, one in found.symbols.items():
         for h, each in one.horizons.items():
@@ -496,7 +496,7 @@ def flow_page(found: FlowScore) -> str:
 
 
 def reliability_figure(symbols: Mapping[str, ScoredSymbol]) -> Figure:
-    """Forecast against outcome in ten bins, a panel a symbol, with the line on which both are equal."""
+    """Forecast against outcome in ten bins, one panel per symbol, with the line on which both are equal."""
     columns = min(4, len(symbols))
     with sketch(0.6 + 2.1 * -(-len(symbols) // columns)) as drawing:
         for panel, (name, one) in zip(

@@ -393,7 +393,7 @@ class SignalModel:
         return self.alphas(columns, [instrument], at_ns)[0]
 
     def walk(self) -> "pl.DataFrame":
-        """Forecasts out of sample, a row a name and date: time, start, end, name, value, sd, expected_bps, outcome, y;
+        """Forecasts out of sample, one row per name and date: time, start, end, name, value, sd, expected_bps, outcome, y;
         basis points by the scale that was known when the row's test block began, NaN in the first.
 
         Raises
@@ -416,7 +416,7 @@ class SignalModel:
         return times.dt.epoch("ns").unique().sort().to_numpy(), int(ends.dt.epoch("ns").max())  # type: ignore[arg-type]
 
     def updates(self) -> list[ParameterMove]:
-        """The journal of a model that learns online, a line a date and source: what training learned, and then what was
+        """The journal of a model that learns online, one line per date and source: what training learned, and then what was
         learned when it was served.
 
         Raises
@@ -610,12 +610,12 @@ def seen_from(folder: Path, base: Path) -> Path:
 
 
 def packaged() -> tuple[str, ...]:
-    """Names of the models that ship, trained from synthetic material alone; NumPy is all they need to run."""
+    """Names of the pre-trained models, trained from synthetic material alone; NumPy is all they need to run."""
     return tuple(sorted(card.parent.name for card in SHIPPED.glob(f"*/{CARD}")))
 
 
 def load_packaged(name: str) -> SignalModel:
-    """A model that ships, by name.
+    """A pre-trained model, by name.
 
     Raises
     ------

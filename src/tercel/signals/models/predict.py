@@ -315,11 +315,11 @@ class ServedForecasts:
         if self.since is not None and self.seen_until is not None:
             which = "all but its lines" if self.since.model.online else "the model"
             seen = f"Training saw outcomes until {self.seen_until[:10]}: {which} knew more than was known then."
-            said.append(f"{seen} For skill read the walk: signals evaluate, backtest.")
+            said.append(f"{seen} For skill see the walk-forward: signals evaluate, backtest.")
         return said
 
     def rows(self) -> list[NameForecast]:
-        """A row a name."""
+        """One row per name."""
         found = []
         for one in self.alphas:
             inside = self.interval if one.sources else None

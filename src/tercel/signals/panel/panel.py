@@ -160,7 +160,7 @@ def forward_returns(
     Parameters
     ----------
     prices : DataFrame
-        `instrument`, `time` (Datetime ns UTC), `close`; one row a bar.
+        `instrument`, `time` (Datetime ns UTC), `close`; one row per bar.
     horizon, lag : int
         In bars of the instrument.
     void : str, optional

@@ -128,7 +128,7 @@ STALE: Final = "10d"
 
 @dataclass(frozen=True)
 class Charge:
-    """What trading costs: so many bps of a half-turn, or the square-root law.
+    """What trading costs: so many bps one-way, or the square-root law.
 
     Parameters
     ----------
@@ -150,11 +150,11 @@ class Charge:
         """The cost in words.
 
         >>> str(Charge(5.0))
-        '5 bps a half-turn'
+        '5 bps one-way'
         """
         if self.bps is None:
             return f"the square-root law, Y {self.law:g}, on {self.capital:,.0f}"
-        return f"{self.bps:g} bps a half-turn" + (f", {self.whose}" if self.whose else "")
+        return f"{self.bps:g} bps one-way" + (f", {self.whose}" if self.whose else "")
 
     def cost(self, model: SignalModel, walk: Walk) -> Cost:
         """The cost of trades through a walk; for the law by the prices of the model's panel."""
@@ -317,7 +317,7 @@ class BacktestReport:
 
     @property
     def turnover(self) -> float:
-        """Half-turns a date, on average."""
+        """One-way turnover per date, on average."""
         return float(self.book.turnover.mean())
 
     @property
@@ -327,7 +327,7 @@ class BacktestReport:
 
     @property
     def breakeven_bps(self) -> float | None:
-        """Cost of a half-turn at which the book earns nothing; None without trades."""
+        """One-way cost at which the book earns nothing; None without trades."""
         return 1e4 * float(self.book.gross.mean()) / self.turnover if self.turnover > 0 else None
 
     @property
@@ -402,9 +402,9 @@ class BacktestReport:
             f"it breaks even at {even:.1f} bps" if even and even > 0 else "it loses before any cost"
         )
         lines = [
-            f"After {self.cost} the book made {100 * self.net_a_year:.1f} % a year, compounded, at a Sharpe ratio "
+            f"After costs ({self.cost}) the book made {100 * self.net_a_year:.1f} % a year, compounded, at a Sharpe ratio "
             f"of {spelt(net)}{sure}, {len(self.book.net)} dates, {first} to {last}.",
-            f"It turns over {self.turnover:.2f} half-turns a date, {self.turnover * self.book.periods:.0f} a year; {free}.",
+            f"One-way turnover is {self.turnover:.2f} per date, {self.turnover * self.book.periods:.0f} per year; {free}.",
             f"At worst it stood {100 * self.book.drawdown.max():.1f} % below its peak, {fell} to {deepest}; its worst "
             f"year is {worst.year}, {100 * worst.net:+.1f} %.",
             skill_sentence(self.ic),
@@ -426,13 +426,18 @@ def forecasts(
         say("forecast of the newest date")
         served = predict(model)
     except TercelError as error:
-        return walk_of(table), {}, None, [f"No newer forecast than the walk's: {error.received}"]
+        return (
+            walk_of(table),
+            {},
+            None,
+            [f"No newer forecast than the walk-forward's: {error.received}"],
+        )
     if not table.is_empty() and served.at_ns <= last:  # type: ignore[operator]
         return (
             walk_of(table),
             {},
             None,
-            [f"No newer forecast than the walk's: its files end at {served.at}"],
+            [f"No newer forecast than the walk-forward's: its files end at {served.at}"],
         )
     rows = {row.name: row for row in served.rows()}
     value = [row.expected_bps / unit + model.fusion.base for row in rows.values()]
@@ -537,7 +542,7 @@ def ic_of(model: SignalModel) -> Skill:
 
 
 def curve(found: Backtest) -> list[dict[str, Any]]:
-    """A row a date; equity and drawdown as they are when its labels end."""
+    """One row per date; equity and drawdown as they are when its labels end."""
     keys = ("gross", "cost", "net", "equity", "drawdown", "turnover", "ic")
     rows = np.stack([getattr(found, key) for key in keys], axis=1).tolist()
     times = found.walk.time_ns.tolist()

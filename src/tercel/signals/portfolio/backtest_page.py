@@ -28,7 +28,7 @@ def figures_of(found: BacktestReport) -> dict[str, str]:
     }
     shown |= {
         "rank IC": spelt(found.ic, digits=4),
-        "half-turns a date": fixed(found.turnover),
+        "turnover per date": fixed(found.turnover),
         "worst drawdown, %": fixed(100 * found.book.drawdown.max(), 1),
         "worst year": f"{found.worst.year}: {fixed(100 * found.worst.net, 1)} %",
     }
@@ -78,7 +78,7 @@ def backtest_page(found: BacktestReport) -> str:
         "net %",
         "drawdown %",
         "Sharpe",
-        "half-turns",
+        "turnover",
     )
     legs = both_legs(held, f"Largest of {len(held)} weights among {len(found.weights)} names")
     # the closes between which the forecast's return lies
@@ -225,10 +225,10 @@ def skill_through_time(book: Backtest, whole: float) -> Figure:
 
 
 def turnover(book: Backtest) -> Figure:
-    """Half-turns of each date, and what they cost so far."""
+    """One-way turnover of each date, and what it cost so far."""
     paid = 100 * np.cumsum(book.cost)
     drawn = (
-        ("half-turns", book.turnover, svg.SERIES[2]),
+        ("turnover", book.turnover, svg.SERIES[2]),
         ("cost so far, % of equity", paid, svg.SERIES[0]),
     )
     with sketch(3.0, PAGE) as drawing:
@@ -239,6 +239,6 @@ def turnover(book: Backtest) -> Figure:
     return finished(
         drawing,
         "turnover",
-        f"Half-turns a date: {book.turnover.mean():.2f} on average; costs add up to {paid[-1]:.1f} % of equity.",
-        "A half-turn is the sum of |change of weight|, both legs.",
+        f"One-way turnover per date: {book.turnover.mean():.2f} on average; costs add up to {paid[-1]:.1f} % of equity.",
+        "One-way turnover is the sum of |change of weight|, both legs.",
     )

@@ -2,7 +2,7 @@
 
     found = backtest(walk_of(table), BookRule(), flat(5.0), rng)
 
-A book is 1 long and 1 short of its equity, rebuilt on dates whose labels do not overlap. A **half-turn** is the sum of
+A book is 1 long and 1 short of its equity, rebuilt on dates whose labels do not overlap. **One-way turnover** is the sum of
 |change of weight| over all names, both legs, from the weights to which prices moved the last book: a book that is sold
 and bought again takes four. The first book is bought, the last is not sold. Profits stay in it.
 """
@@ -26,7 +26,7 @@ SHARE: Final = 0.1
 YEAR_NS: Final = 365.25 * 86_400e9
 NEEDED: Final = ("time", "start", "end", "name", "value", "outcome")
 DEFINITION: Final = (
-    "a half-turn is the sum of |change of weight| over all names, both legs, from the weights that prices left; the "
+    "one-way turnover is the sum of |change of weight| over all names, both legs, from the weights that prices left; the "
     "first book is bought, the last is not sold; what is made a year is compounded"
 )
 
@@ -151,7 +151,7 @@ def walk_of(table: pl.DataFrame) -> Walk:
         pl.col("value").is_infinite() | pl.col("outcome").is_infinite() | (pl.col("outcome") < -1.0)
     )
     _refuse(rows.filter(wrong), "finite forecasts, returns of -1 or more")
-    _refuse(rows.filter(pl.struct("time", "name").is_duplicated()), "one row a time and name")
+    _refuse(rows.filter(pl.struct("time", "name").is_duplicated()), "one row per time and name")
     refuse_if(
         rows.is_empty(),
         "forecasts out of sample",
@@ -278,7 +278,7 @@ class CostLaw:
 
 
 def flat(bps: float) -> CostLaw:
-    """A cost of so many bps of every half-turn.
+    """A one-way cost of so many bps.
 
     Raises
     ------
@@ -287,7 +287,7 @@ def flat(bps: float) -> CostLaw:
     """
     refuse_if(
         not (np.isfinite(bps) and bps >= 0.0),
-        "a cost of 0 bps or more, per half-turn",
+        "a one-way cost of 0 bps or more",
         f"{bps:g}",
         "give `cost_bps=5`",
     )
@@ -341,7 +341,7 @@ class Backtest:
         Of the D dates on which the book was rebuilt.
     weights : float64 (D, N)
     gross, cost, net, turnover, ic : float64 (D,)
-        Returns of equity, half-turns, rank IC (NaN where a cross-section is too small).
+        Returns of equity, one-way turnover, rank IC (NaN where a cross-section is too small).
     target : float64 (N,)
         Weights of the newest date, with an outcome or not.
     periods : float
@@ -448,7 +448,7 @@ def sharpes(
 
 @dataclass(frozen=True)
 class YearFigures:
-    """A calendar year of a book: dates, mean IC, returns (gross and net compounded), mean half-turns, worst drawdown."""
+    """A calendar year of a book: dates, mean IC, returns (gross and net compounded), mean one-way turnover, worst drawdown."""
 
     year: int
     dates: int

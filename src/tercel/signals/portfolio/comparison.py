@@ -121,7 +121,7 @@ class RuleResult:
 
     @property
     def turnover(self) -> float:
-        """Half-turns a date, on average."""
+        """One-way turnover per date, on average."""
         return float(self.traded.book.turnover[self.at].mean())
 
     @property
@@ -273,7 +273,7 @@ class PortfolioComparison:
         }
 
     def curve(self) -> list[dict[str, Any]]:
-        """A row a date: what each rule earned net, its equity, its parameter, the cost believed and the true one."""
+        """One row per date: what each rule earned net, its equity, its parameter, the cost believed and the true one."""
         return [
             {
                 "at": when(self.sought.walk.time_ns[t]),
@@ -300,7 +300,7 @@ class PortfolioComparison:
         if before := int(self.at[0]):
             why = WHY[bool(self.config.rules.first)]
             span += f"; the {before} before, from {begin} on, are not judged ({why})"
-        said = f"After {self.cost}, {self.best} has a Sharpe ratio of {best.net.point:.2f}"
+        said = f"After costs ({self.cost}), {self.best} has a Sharpe ratio of {best.net.point:.2f}"
         if self.best != ALL_AT_ONCE:
             said += f", trading all at once {plain.net.point:.2f}: {best.gain}"
         gross = (
@@ -312,7 +312,7 @@ class PortfolioComparison:
         )
         lines = [
             f"{'Control, outcomes exchanged among names: ' * self.shuffled}{said}; {span}.",
-            f"It turns over {best.turnover:.2f} half-turns a date for {plain.turnover:.2f}{free}.",
+            f"One-way turnover is {best.turnover:.2f} per date for {plain.turnover:.2f}{free}.",
         ]
         if (belief := self.beliefs.get(self.best)) is not None:
             cost = self.learned
@@ -448,7 +448,7 @@ def judged(config: PortfolioConfig, sought: BookTargets) -> Indices:
         raise DataError(
             f"two dates to judge, after a year that begins with {LEAST_PAST} dates of past results",
             f"{len(day)} dates, {day[0]} to {day[-1]}",
-            "take a longer walk, or set rules.first and rules.last",
+            "take a longer walk-forward, or set rules.first and rules.last",
         )
     return at
 
@@ -472,7 +472,7 @@ def table_of(
         "rule",
         "Sharpe net",
         "gross",
-        "half-turns",
+        "turnover",
         "against all at once, 95 %",
         "t",
         "drawdown, %",
@@ -629,5 +629,5 @@ def believed(found: PortfolioComparison, name: str) -> Figure:
         drawing,
         "believed",
         f"Cost believed from {belief.min():.3g} to {belief.max():.3g}, true from {true.min():.3g} to {true.max():.3g}.",
-        "Bps of a half-turn, or Y of the square-root law.",
+        "One-way bps, or Y of the square-root law.",
     )

@@ -247,7 +247,7 @@ def with_newest(model: SignalModel) -> tuple[Walk, list[str]]:
     walk, _, held, said = forecasts(model)
     if held is None:
         raise DataError(
-            "a forecast of a date after the walk's",
+            "a forecast of a date after the walk-forward's",
             said[0],
             "bring the files up to date, or train again",
         )
@@ -305,7 +305,7 @@ def read_forecasts(
     table.refuse(
         pl.DataFrame({"d": when, "n": who}).is_duplicated(),
         "symbol",
-        "one row a date and name",
+        "one row per date and name",
         remedy,
     )
     time = when.cast(pl.Datetime("ns")).cast(time_type())

@@ -148,7 +148,7 @@ def read_named(
         day = days(table, "date")
         refuse_if(
             day.is_empty(),
-            "a row a name",
+            "one row per name",
             f"none in {path}",
             "write one, 0 to hold none, or take the file away",
             DataError,
@@ -158,7 +158,7 @@ def read_named(
     table.refuse(
         ~table.frame["symbol"].is_first_distinct(),
         "symbol",
-        "one row a name",
+        "one row per name",
         "take one of them out",
     )
     values = numbers(table, counted[0])

@@ -47,7 +47,7 @@ BPS: Final = 1e-4
 DUST: Final = 1e-9
 """Weight below which a name is not held."""
 STEPS: Final = "steps.jsonl"
-"""The journal of a book: a line a step."""
+"""The journal of a book: one line per step."""
 SPACED: Final = 0.7
 """Of the spacing of dates, between two steps of a book."""
 Paid = Sequence[tuple[str, float, float]]
@@ -102,7 +102,7 @@ class BookStep:
 
     `cost_said` is the file's cost, `cost_believed` what is believed after the `learned` sessions; `past` counts the
     dates that the `tried` parameters are judged on; `held` says whose weights were held, those of the previous
-    `targets` or of a desk's `positions`; `missed` is how far positions were from the previous targets, half-turns.
+    `targets` or of a desk's `positions`; `missed` is how far positions were from the previous targets, one-way turnover.
     """
 
     name: str
@@ -258,7 +258,7 @@ def recorded(out: Path, steps: Sequence[BookStep]) -> list[BookStep]:
 
 
 def away(held: Mapping[str, float], targeted: Mapping[str, float]) -> float:
-    """Half-turns between holdings and targets; 0 without targets."""
+    """One-way turnover between holdings and targets; 0 without targets."""
     return float(
         sum(
             abs(held.get(n, 0.0) - targeted.get(n, 0.0))
@@ -326,11 +326,13 @@ def sentences(found: BookStep) -> list[str]:
     """What a desk would say of today's book, in at most four sentences."""
     last = found.learned[-1] if found.learned else None
     aside = (
-        f", {found.missed:.3f} half-turns away from the previous targets" if found.missed else ""
+        f", a one-way turnover of {found.missed:.3f} from the previous targets"
+        if found.missed
+        else ""
     )
     believed = f"Cost believed {found.cost_believed:.3g}"
     return [
-        f"{found.rule} at {found.parameter:g} trades {found.turnover:.3f} half-turns in "
+        f"{found.rule} at {found.parameter:g} trades a one-way turnover of {found.turnover:.3f} in "
         f"{len(found.trades)} names towards the targets of {found.day}.",
         f"What is held is said by the desk's positions{aside}."
         if found.held == "positions"
@@ -407,7 +409,7 @@ def table_of(steps: Steps) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
         "missed",
         "parameter",
         "past Sharpe net",
-        "trades, half-turns",
+        "turnover",
     )
     rows = list[tuple[str, ...]]()
     for one in steps:
@@ -501,13 +503,13 @@ def held(steps: Steps) -> Figure:
     return finished(
         drawing,
         "held",
-        f"Half-turns away from what was asked: {missed}.",
+        f"One-way turnover from what was asked: {missed}.",
         "Bars are held, strokes were asked for.",
     )
 
 
 def tried(steps: Steps) -> Figure:
-    """Past net Sharpe ratio of each parameter at the cost believed, a line a step; the one that was taken is marked."""
+    """Past net Sharpe ratio of each parameter at the cost believed, one line per step; the one that was taken is marked."""
     able = [one for one in steps if one.tried][-LAST:]
     with sketch(3.2, PAGE) as drawing:
         panel = drawing.subplots()

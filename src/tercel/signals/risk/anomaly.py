@@ -93,7 +93,7 @@ def simulate(source: Source, rates: Floats, seed: int, index: int = 0, world: in
     Returns
     -------
     float64[n, 8]
-        One row a second, columns as in :class:`Second`, the bid being the own side.
+        One row per second, columns as in :class:`Second`, the bid being the own side.
 
     Raises
     ------

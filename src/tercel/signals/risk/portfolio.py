@@ -94,7 +94,7 @@ def make_portfolio(closes: pl.DataFrame, weights: Mapping[str, float] | None = N
     Parameters
     ----------
     closes : DataFrame
-        `instrument`, `date`, `close` of 0 or more, `adjusted` (whether for splits), `row` of its file; one row a name
+        `instrument`, `date`, `close` of 0 or more, `adjusted` (whether for splits), `row` of its file; one row per name
         and day.
     weights : mapping of str to float, optional
 

@@ -95,7 +95,7 @@ class PostureRule:
             raise ConfigError(
                 "two numbers apart as thresholds",
                 f"enter {self.enter:g}, leave {self.leave:g} of rule '{self.name}'",
-                "leave a gap, or the posture flaps",
+                "leave a gap, or the risk state flaps",
             )
 
     @property
@@ -181,7 +181,7 @@ class PostureConfig:
             raise ConfigError(
                 "stale_ns above 0 and dwell_ns of at least 0",
                 f"stale_ns {self.stale_ns}, dwell_ns {self.dwell_ns}",
-                "mend the posture policy",
+                "correct the policy of risk states",
             )
         named = [rule.name for rule in self.rules]
         if len(set(named)) < len(named):
@@ -237,7 +237,7 @@ class PosturePolicy:
             raise DataError(
                 f"a moment from {self._last_ns} ns on",
                 f"{at_ns} ns",
-                "feed postures in the order of time",
+                "feed risk states in the order of time",
             )
         if state is not None and state.instrument != self.instrument:
             raise ConfigError(

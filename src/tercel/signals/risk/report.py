@@ -50,7 +50,7 @@ def bars(
 
 
 def tails(days: Sequence[date], returns: Floats, var: Mapping[str, Floats]) -> Figure:
-    """Daily returns, the negative VaR of some models, and the days on which it was exceeded; one panel a model."""
+    """Daily returns, the negative VaR of some models, and the days on which it was exceeded; one panel per model."""
     x: Any = np.asarray(days, "datetime64[D]")
 
     with sketch(0.5 + 2.0 * len(var), PAGE) as drawing:
@@ -244,7 +244,7 @@ class PostureStory:
         """The page of it."""
         table = plain_table(self.headings, self.rows, prose=True)
         lead, *others = self.notes
-        return render("Posture", lead, [Section(self.market, others, table, self.figures)])
+        return render("Risk state", lead, [Section(self.market, others, table, self.figures)])
 
 
 def of_book(book: Portfolio) -> PostureStory:

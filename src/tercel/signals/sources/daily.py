@@ -307,7 +307,7 @@ def daily_panel(
     )
     settled = rows.filter("settled")
     left = first_names(settled["instrument"].unique().sort().to_list())
-    over = f"{void.height:,} labels over moves that nothing adjusts are left out: the walk has no such row"
+    over = f"{void.height:,} labels over moves that nothing adjusts are left out: the walk-forward has no such row"
     said = [over] * bool(void.height)
     said += [
         f"{settled.height:,} labels of names that leave are settled at their last close: {left}"

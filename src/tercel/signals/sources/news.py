@@ -119,7 +119,7 @@ class News(TableSource):
     usual: ClassVar[tuple[str, ...]] = FEATURES[:2]
 
     def headlines(self) -> pl.DataFrame:
-        """`instrument`, `published` (Datetime ns UTC), `text`, `row`; one row a name, by time."""
+        """`instrument`, `published` (Datetime ns UTC), `text`, `row`; one row per name, by time."""
         table = self.table(("time", "symbol", "text"))
         table = self._sound(
             table, _names(table).list.len() == 0, "symbol", "a name in every headline"

@@ -365,7 +365,7 @@ def _refuse_twice(frame: pl.DataFrame, where: str) -> None:
     twice = frame.filter(pl.struct("instrument", "date").is_duplicated())
     for (name, day), same in twice.group_by("instrument", "date", maintain_order=True):
         raise DataError(
-            "one row a name and day",
+            "one row per name and day",
             f"two of {name} on {day} in {where}, rows {same[ROW][0]} and {same[ROW][1]}",
             "take one of them out",
         )

@@ -283,9 +283,7 @@ class Orders:
             and (order := _strange_order(message)) is not None
         ):
             self._open(order)
-            found.append(
-                Notice(Code.UNALLOCATED, order.root, f"nobody here asked for it: {message}")
-            )
+            found.append(Notice(Code.UNALLOCATED, order.root, f"not sent by this desk: {message}"))
         if order is None:
             if isinstance(message, o.Report) and self.changes_nothing(message):
                 return []

@@ -94,7 +94,7 @@ class JournalReader:
     def append(self, entries: object, *, sync: bool = True) -> int:
         """Refuse: see `core.ports.Journal`."""
         raise JournalError(
-            "a session to write its journal", "a reader", "leave word for the session with post()"
+            "a session to write its journal", "a reader", "send it to the session with post()"
         )
 
     def close(self) -> None:
@@ -264,7 +264,7 @@ class SqlJournal:
         check_key(self._place, words, self.key)
         if self.key is None:
             _log.info(
-                "%s has hashes without a key: who can write it can rewrite its past", self._place
+                "%s has unkeyed hashes: a user who can write it can rewrite its past", self._place
             )
 
     # -- the port ------------------------------------------------------------------------------------------------
@@ -456,7 +456,7 @@ def check_key(place: database.JournalPlace, words: dict[str, str], key: ChainKey
     if key is not None and not mark:
         raise ConfigError(
             f"a journal with this key at {place}",
-            "one without a key",
+            "an unkeyed one",
             "go on without the key if it was begun so, or begin a new folder; else it was rewritten",
         )
     if key is not None and mark != key.mark:

@@ -669,13 +669,13 @@ class ParentOrderManager:
 
     def _expired(self, parent: ParentOrder, alone: bool = False) -> None:
         """Nothing was taken at its horizon: somebody has to know what is left, and why."""
-        why = "nobody worked it"
+        why = "it was not worked"
         if (killed := self.stopper.killed.get(parent.order.agent)) is not None:
             why = f"its agent was killed: {killed}"
         elif parent.status == ParentStatus.PAUSED and not alone:
             why = f"it was paused ({parent.reason})"
         elif parent.status == ParentStatus.BY_HAND:
-            why = f"{parent.hand} had it in hand"
+            why = f"{parent.hand} had taken it over"
         lots = f"{shown(parent.unfilled_qty):,} of {parent.lots:,} lots unfilled"
         self._end(parent, "expired", f"its horizon came while {why}; {lots}")
         self._warn(parent.id, "expired")

@@ -103,7 +103,7 @@ class ManualTrading:
         parent, ledger = self._parents.may(id_, "ordered"), self._gateway.ledger
         if not same_person(parent.hand, by):
             raise OrderError(
-                f"{parent.hand}, in whose hands {id_} is",
+                f"{parent.hand}, who took over {id_}",
                 by,
                 "give it back first, then take it over",
             )

@@ -400,7 +400,7 @@ class Parents:
             raise OrderError(
                 f"a parent that is {allowed}, to be {event.replace('_', ' ')}",
                 f"{id_} is {parent.status}"
-                + (f" of {parent.hand}" if parent.status in _BY_HAND else ""),
+                + (f" ({parent.hand})" if parent.status in _BY_HAND else ""),
                 "leave it",
             )
         return parent

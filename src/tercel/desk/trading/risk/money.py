@@ -211,7 +211,7 @@ class Money:
     def total(
         self, held: Iterable[HeldPosition], limit: float | None = None
     ) -> list[dict[str, Any]]:
-        """Sums of holdings, a row a currency; null where a part is not known.
+        """Sums of holdings, one row per currency; null where a part is not known.
 
         Parameters
         ----------

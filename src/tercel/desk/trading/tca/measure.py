@@ -333,7 +333,7 @@ def _check(facts: ParentFacts) -> None:
         raise DataError(
             "fills of 7 columns and as many mids as times",
             f"{facts.fills.shape}, {len(facts.mid_ns)} times and {len(facts.mid2)} mids of parent {facts.parent}",
-            "give one row a fill and one mid a time",
+            "give one row per fill and one mid per time",
         )
     if facts.arrival_mid2 <= 0 or len(facts.mid2) == 0:
         raise DataError(

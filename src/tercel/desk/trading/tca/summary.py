@@ -72,7 +72,7 @@ def parts_of(cost: AnalysedCost | CostMeans) -> dict[str, float | None]:
     return {
         "delay": cost.delay_bps,
         "spread": cost.spread_bps,
-        "walk": cost.walk_bps,
+        "depth cost": cost.walk_bps,
         "timing": cost.timing_bps,
         "forced": cost.forced_bps,
         "fees": cost.fees_bps,
@@ -151,7 +151,7 @@ def sentences(
         lines = [f"{filled}, nothing to tell a cost of."]
     else:
         within = "" if half is None else f" ± {half:.2f}"
-        paid = f", {float(money['fills']):,.2f} in money" if money is not None else ""
+        paid = f", {float(money['fills']):,.2f} in currency units" if money is not None else ""
         lines = [f"{filled} cost {mean:.2f}{within} {unit} against arrival{paid}."]
         parts = ", ".join(
             f"{name} {value:.2f}"

@@ -1,4 +1,4 @@
-"""An evaluation: policies and written strategies on the same episodes, in one market or many, stored on disk."""
+"""An evaluation: policies and rules on the same episodes, in one market or many, stored on disk."""
 
 from tercel.core.lazy import attach
 

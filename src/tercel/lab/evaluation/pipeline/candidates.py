@@ -1,4 +1,4 @@
-"""Candidates of an evaluation: policies by name, written strategies, the user's own, recipes of several seeds."""
+"""Candidates of an evaluation: policies by name, rules, the user's own, recipes of several seeds."""
 
 import hashlib
 import json
@@ -65,7 +65,7 @@ class Candidate:
     Parameters
     ----------
     key : str
-        Name in tables: a written strategy's, or what was typed for a policy.
+        Name in tables: a rule's, or what was typed for a policy.
     folder : str
         Of a policy; empty for anything else.
     wrappers : tuple of str
@@ -96,7 +96,7 @@ class Candidate:
 
     @property
     def kind(self) -> Kind:
-        """Kind of the candidate for the judge; a rule that reads a learned forecast is no written strategy."""
+        """Kind of the candidate for the judge; a rule that reads a learned forecast is no rule."""
         if self.learned:
             return "learned"
         if self.own is not None:
@@ -156,7 +156,7 @@ class Candidate:
 
     @property
     def _written(self) -> str:
-        """Name of a written strategy, whatever part it lacks."""
+        """Name of a rule, whatever part it lacks."""
         return self.key.removesuffix(f" without {self.lacks}")
 
     @property
@@ -223,7 +223,7 @@ def policies_of(typed: Sequence[str], observations: Sequence[str] = ()) -> list[
     Raises
     ------
     ConfigError
-        One twice, or one with the name of a written strategy.
+        One twice, or one with the name of a rule.
     PolicyError, UnknownNameError
         One that does not exist or cannot be run.
     """
@@ -232,7 +232,7 @@ def policies_of(typed: Sequence[str], observations: Sequence[str] = ()) -> list[
         base, wrappers = wrapped(text)
         folder = resolve_policy(base)
         if base in WRITTEN:
-            raise ConfigError("a policy", f"the written strategy {text}", "name it with `against=`")
+            raise ConfigError("a policy", f"the rule {text}", "name it with `against=`")
         observation = read_card(folder / CARD).observation
         eyes = next(
             (
@@ -286,30 +286,28 @@ def refuse_same_names(candidates: Sequence[Candidate]) -> None:
 
 
 def baselines_of(against: str) -> list[Candidate]:
-    """The written strategies to compare with: names separated by commas, or all.
+    """The rules to compare with: names separated by commas, or all.
 
     Raises
     ------
     UnknownNameError
         No such strategy.
     ConfigError
-        A policy, or none that could be the best written one.
+        A policy, or none that could be the best rule.
     """
     typed = (one for name in listed(against) for one in (ALL_BASELINES if name == ALL else (name,)))
     chosen = list(dict.fromkeys(typed))
     for name in chosen:
         if shipped(name) in names():
             raise ConfigError(
-                "written strategies in `against=`",
+                "rules in `against=`",
                 f"the policy {name}",
                 f"name it among the policies: tercel agent evaluate {name} ..., tercel tca ... `agent={name}`",
             )
         build(name, SPARE)
     found = [Candidate(name) for name in chosen]
     if not any(one.kind == "baseline" for one in found):
-        raise ConfigError(
-            "a written strategy besides random", f"`against={against}`", "such as `against=all`"
-        )
+        raise ConfigError("a rule besides random", f"`against={against}`", "such as `against=all`")
     return found
 
 
@@ -402,7 +400,7 @@ class Participants:
         The policies that are judged in each.
     notes : list of str
     baselines : list of Candidate
-        Written strategies, judged everywhere.
+        Rules, judged everywhere.
     """
 
     policies: list[Candidate]
@@ -463,7 +461,7 @@ def field_of(
     observations : sequence of str
         Functions of the user's that policies may observe with.
     baselines : sequence of Candidate
-        Written strategies.
+        Rules.
 
     Raises
     ------

@@ -39,13 +39,13 @@ class RegimeCell(ScenarioCell):
 
 @dataclass(frozen=True)
 class MarketCell(ScenarioCell):
-    """A market, and the written strategy that was cheapest on the judged episodes."""
+    """A market, and the rule that was cheapest on the judged episodes."""
 
     best_baseline: str = ""
 
     @classmethod
     def among(cls, written: Sequence[str], cell: ScenarioCell) -> "MarketCell":
-        """The cell with the cheapest of the written strategies."""
+        """The cell with the cheapest of the rules."""
         return cls(
             **vars(cell), best_baseline=min(written, key=lambda name: cell.is_bps[name].mean)
         )
@@ -53,7 +53,7 @@ class MarketCell(ScenarioCell):
 
 @dataclass(frozen=True)
 class Validation(Record):
-    """The written strategies on the episodes on which the best of them was chosen."""
+    """The rules on the episodes on which the best of them was chosen."""
 
     best_baseline: str
     episodes: int
@@ -157,7 +157,7 @@ class EvaluationResult(JudgedRun):
     ratios : mapping of policy to ScheduleRatios
     bars : mapping of market to row to ScheduleRatios
     cvar95_bps : mapping of strategy to Estimate
-        Mean of the dearest 5 % of episodes, bps.
+        Mean of the most expensive 5 % of episodes, bps.
     wins : mapping of policy to opponent to Estimate
         Share of episodes in which the policy is cheaper.
     price_move_beta : mapping of strategy to Estimate
@@ -285,7 +285,7 @@ class Evaluation:
     policies, baselines : sequence of Candidate
     recipes : sequence of Recipe
     validation : Results
-        The written strategies on the main market's episodes on which the best one is chosen.
+        The rules on the main market's episodes on which the best one is chosen.
     markets : mapping of name to Results
         The main one first, whose table is printed.
     regimes : mapping of market to regime to Results
@@ -325,12 +325,12 @@ class Evaluation:
 
     @cached_property
     def best(self) -> str:
-        """The best written strategy on the validation episodes of the main market: THE baseline."""
+        """The best rule on the validation episodes of the main market: THE baseline."""
         return self._best_on(self.validation)
 
     @cached_property
     def best_of_each(self) -> dict[str, str]:
-        """Market -> the best written strategy on its validation episodes."""
+        """Market -> the best rule on its validation episodes."""
         elsewhere = {market: self._best_on(judged) for market, judged in self.validations.items()}
         return {market: elsewhere.get(market, self.best) for market in self.markets}
 
@@ -374,17 +374,17 @@ class Evaluation:
         yield from self.adaptation.values()
 
     def without(self, gone: Collection[str], notes: Sequence[str] = ()) -> "Evaluation":
-        """The same evaluation without some written strategies.
+        """The same evaluation without some rules.
 
         Raises
         ------
         ConfigError
-            None is left that could be the best written one.
+            None is left that could be the best rule.
         """
         left = [one for one in self.baselines if one.key not in gone]
         if not any(one.kind == "baseline" for one in left):
             raise ConfigError(
-                "a written strategy to compare with",
+                "a rule to compare with",
                 "; ".join(notes),
                 "name others with `against=`",
             )
@@ -433,7 +433,7 @@ class Evaluation:
         return self.entries_in(self.main)
 
     def entries_in(self, judged: Results) -> list[JudgedEntry]:
-        """Rows of a scenario for the judge: recipes, policies, written strategies."""
+        """Rows of a scenario for the judge: recipes, policies, rules."""
         single = [
             JudgedEntry(one.key, one.kind, (judged.costs[one.key],), _responses(judged, [one.key]))
             for one in [*self.policies, *self.baselines]
@@ -477,7 +477,7 @@ def _responses(judged: Results, members: Sequence[str]) -> tuple[Any, ...]:
 # A market holds a fixed number of orders; an episode in which one found no place, the strategy's own or somebody else's,
 # is not that market any more and cannot be judged. Such episodes are few (a market that runs away, a rule that spreads
 # over many queues on tape): up to `MOST` of a scenario's they are left out for everybody alike, so that all are judged
-# on the same ones, and counted in a note. A written strategy with more is left out of every scenario instead: leaving
+# on the same ones, and counted in a note. A rule with more is left out of every scenario instead: leaving
 # out that many would judge everybody on episodes chosen by what one of them did. A policy with more is an error.
 
 MOST: Final = 0.02
@@ -492,7 +492,7 @@ def without_overflow(evaluation: Evaluation) -> Evaluation:
     CapacityError
         A policy to which that happens in more than `MOST` of a scenario's episodes.
     ConfigError
-        None is left that could be the best written strategy.
+        None is left that could be the best rule.
     """
     gone = overflowing(evaluation.scenarios, evaluation.baselines)
     if gone:
@@ -510,7 +510,7 @@ def without_overflow(evaluation: Evaluation) -> Evaluation:
 
 
 def overflowing(scenarios: Iterable[Results], baselines: Sequence[Candidate]) -> dict[str, str]:
-    """Written strategies that are left out, each with a sentence that says where their orders found no room."""
+    """Rules that are left out, each with a sentence that says where their orders found no room."""
     found: dict[str, str] = {}
     for judged in scenarios:
         for one in baselines:

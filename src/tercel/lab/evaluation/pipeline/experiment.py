@@ -48,7 +48,7 @@ FEES = ((0.0, 0.0), (-0.2, 0.3), (0.0, 1.0))
 """Maker and taker, bps of the value."""
 SHARES = (0.02, 0.05, 0.1, 0.2)
 SHORT = (*FROZEN, "vwap_take", "vwap_passive", "peg_behind", "score_rule")
-"""Written strategies of the sensitivity and adaptation tests, besides the best one."""
+"""Rules of the sensitivity and adaptation tests, besides the best one."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Experiment:
     scenarios : dict of name to Scenario
         The first is the one whose table is printed.
     participants : Participants
-        Policies and written strategies, and which policies are judged in which scenario.
+        Policies and rules, and which policies are judged in which scenario.
     each_regime : bool
         Whether simulated markets are judged once more in each named regime.
     sensitivity, adaptation : bool
@@ -72,7 +72,7 @@ class Experiment:
     here : bool
         Whether everything runs in this process, silently.
     chosen_on : int
-        Episodes at most on which the best written strategy is chosen.
+        Episodes at most on which the best rule is chosen.
     allow_seen_days : bool
         Whether policies are judged on days that they learned from, which the notes then say.
     apart : bool
@@ -221,7 +221,7 @@ class Experiment:
             say(line)
 
     def _validated(self, out: Path) -> tuple[Results, dict[str, Results]]:
-        """Results on the episodes that choose the best written strategy, of the main market and of the others."""
+        """Results on the episodes that choose the best rule, of the main market and of the others."""
         scenarios, baselines = self.scenarios, self.participants.baselines
         for name, one in scenarios.items():
             if one.market.on_tape:
@@ -235,14 +235,12 @@ class Experiment:
             )
         if self.main.market.on_tape:
             self._say(
-                f"first {len(baselines)} written strategies work {sum(one.episodes for one in choosers)} orders that "
+                f"first {len(baselines)} rules work {sum(one.episodes for one in choosers)} orders that "
                 "are not judged, to choose"
             )
         work = {one.name: (one, baselines, False) for one in choosers}
         chosen = list(
-            run_jobs(
-                work, out, "choose the best written strategy", self.elsewhere, self.here
-            ).values()
+            run_jobs(work, out, "choose the best rule", self.elsewhere, self.here).values()
         )
         if self.main.orders:
             return as_one(chosen), {}
@@ -365,7 +363,7 @@ SEED = 20_232
 
 
 def members_apart(participants: Participants) -> list[Candidate]:
-    """The policies behind the one row that is taken apart: a policy, a family, or a single written strategy.
+    """The policies behind the one row that is taken apart: a policy, a family, or a single rule.
 
     Raises
     ------

@@ -91,26 +91,26 @@ def write_page(path: Path, evaluation: Evaluation, result: EvaluationResult, foo
         **({} if evaluation.main.parts else order_facts(result.task)),
         "episodes": f"{result.episodes:,}",
         "episode seeds": ", ".join(map(str, result.evaluation_seeds)),
-        "best written strategy": best,
+        "best rule": best,
     }
     text = render(answer(result), lead(result), sections, facts, footer)
     write_atomic(path, text)
 
 
 def answer(result: EvaluationResult) -> str:
-    """Verdicts on the reported rows against the best written strategy (of each market, if there are several) in a few
+    """Verdicts on the reported rows against the best rule (of each market, if there are several) in a few
     words; of a smoke run, that it is no judgement."""
     if QUICK in result.notes:
         return QUICK.rstrip(".")
     best, several = result.best_baseline, len(result.by_market) > 1
     count = sum(kind in ("baseline", "random") for kind in result.kinds.values())
-    written = f"{best}, {f'the best of {count} written strategies' if count > 1 else 'the written strategy'}"
+    written = f"{best}, {f'the best of {count} rules' if count > 1 else 'the rule'}"
     by_verdict: dict[str, list[str]] = {}
     for name in result.reported_rows:
         primary = result.claims[name].primary if several else {}
         gain = primary[BEST].gain if BEST in primary else result.paired[name][best]
         by_verdict.setdefault(BESIDE[called(gain)], []).append(_by_whom(result, name))
-    each = "the best written strategy of each market" * several or written
+    each = "the best rule of each market" * several or written
     return (
         "; ".join(f"{', '.join(names)}: {words} {each}" for words, names in by_verdict.items())
         or written
@@ -125,7 +125,7 @@ def _by_whom(result: EvaluationResult, name: str) -> str:
 
 
 def lead(result: EvaluationResult) -> str:
-    """Lead of the page: costs of the first rows and of the best written strategy, and the gain; of several markets the
+    """Lead of the page: costs of the first rows and of the best rule, and the gain; of several markets the
     comparisons over all."""
     if len(result.by_market) > 1 and result.reported_rows:
         return " ".join(verdict_sentence(*one, called=called) for one in verdict_gains(result))
@@ -369,7 +369,7 @@ def _questions(result: EvaluationResult) -> Section:
     ]
     heads = (
         "strategy",
-        "mean of dearest 5 %, bps",
+        "mean of most expensive 5 %, bps",
         "messages an order",
         "slope on adverse move",
         "buys",
@@ -389,6 +389,6 @@ def _method(result: EvaluationResult) -> Section:
         "A score is deflated for the N variants tried, after Bailey and Lopez de Prado: the threshold is SR* = sd "
         "(0.423 z(1 - 1/N) + 0.577 z(1 - 1/(N e))), SR the mean paired gain over its standard deviation, sd that of a "
         "ratio's sampling error.",
-        "The best written strategy was chosen on episodes that are not judged here.",
+        "The best rule was chosen on episodes that are not judged here.",
     ]
     return Section("How it was judged", sentences, html=meanings(), folded=True)

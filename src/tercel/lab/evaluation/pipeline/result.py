@@ -240,7 +240,9 @@ class Comparison:
         )
 
     def __str__(self) -> str:
-        one, word = (self, "cheaper") if self.difference_bps >= 0 else (self.turned, "dearer")
+        one, word = (
+            (self, "cheaper") if self.difference_bps >= 0 else (self.turned, "more expensive")
+        )
         text = f"{self.a} is {one.difference_bps:.2f} bps {word} than {self.b}"
         if one.ci_low is not None and one.ci_high is not None:
             text += f" [{one.ci_low:.2f}, {one.ci_high:.2f}]"
@@ -315,7 +317,7 @@ class Plot:
         return figures.decomposition({name: rows[name].known for name in self._result.ranked})
 
     def differences(self, name: str = "") -> Figure:
-        """Paired gains of a strategy on every other, with intervals; by default of the best written one."""
+        """Paired gains of a strategy on every other, with intervals; by default of the best rule."""
         chosen = name or self._result.best_baseline
         others = [other for other in self._result.ranked if other != chosen]
         cells = {f"against {other}": self._result.compare(chosen, other).gain for other in others}
@@ -395,7 +397,7 @@ class Result:
 
     @property
     def best_baseline(self) -> str:
-        """Name of the best written strategy, chosen on other episodes."""
+        """Name of the best rule, chosen on other episodes."""
         return self.figures.best_baseline
 
     @property
@@ -423,14 +425,14 @@ class Result:
         return tuple(found)
 
     def table(self) -> "pl.DataFrame":
-        """A row a strategy, cheapest first.
+        """One row per strategy, cheapest first.
 
         Returns
         -------
         polars.DataFrame
             strategy, kind; shortfall_bps with ci_low and ci_high; its parts (spread_bps ... fees_bps); timing_risk_bps,
             passive_share, adaptability, unfilled_share; vs_best_bps with vs_best_low, vs_best_high and vs_best_p: what
-            is saved against the best written strategy. None where something is not available.
+            is saved against the best rule. None where something is not available.
         """
         import polars as pl
 
@@ -561,13 +563,13 @@ class Result:
         return f'<div class="tercel">{STYLE}{replace(table, notes=notes).html()}</div>'
 
     def _judged_table(self) -> JudgedTable:
-        """The table and the sentences of the command, which compares written strategies with policies alone."""
+        """The table and the sentences of the command, which compares rules with policies alone."""
         table = judged_table(self.figures)
         found = [one.detectable_bps for one in self.comparisons if one.detectable_bps is not None]
         if self.figures.paired or not found:
             return table
         text = (
-            f"Differences of two written strategies are found here with 80 % power from {min(found):.2f} to "
+            f"Differences of two rules are found here with 80 % power from {min(found):.2f} to "
             f"{max(found):.2f} bps on, by the pair; their p-values are corrected together (Benjamini and Hochberg)."
         )
         return replace(table, notes=[*table.notes, text])
@@ -582,7 +584,7 @@ class Result:
         return self.evaluation
 
     def _written(self, evaluation: Evaluation) -> list[Comparison]:
-        """Written strategies with each other, adjusted together."""
+        """Rules with each other, adjusted together."""
         names = [one.key for one in evaluation.baselines]
         if len(names) < 2:
             return []

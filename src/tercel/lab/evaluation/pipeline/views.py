@@ -231,10 +231,10 @@ def claimed(name: str, found: Claim, comparisons: int) -> Iterator[str]:
     for part in found.worse:
         lost.setdefault(part.place, []).append(f"{part.against} {spelt(part.gain, '+')}")
     for where, there in lost.items():
-        yield f"{name}, after the correction, is dearer in {where} than {', '.join(there)}."
+        yield f"{name}, after the correction, is more expensive in {where} than {', '.join(there)}."
     if not lost:
         parts = "market, regime or market in a regime" if "by_regime" in found.lowest else "market"
-        yield f"{name}, after the correction, is significantly dearer than no strategy in any {parts}."
+        yield f"{name}, after the correction, is significantly more expensive than no strategy in any {parts}."
 
 
 def label(name: str, found: Claim, recipes: Container[str]) -> str:
@@ -266,7 +266,7 @@ def figure_name(name: str) -> str:
 
 
 def gains_figure(name: str, found: Claim, recipes: Container[str]) -> Figure:
-    """Picture of a policy's gains on every strategy, one panel a market."""
+    """Picture of a policy's gains on every strategy, one panel per market."""
     against = {other: found.against[other] for other in ranked(found.against)}
     panels = {
         market: {other: row.by_market[market] for other, row in against.items()}
@@ -291,12 +291,12 @@ QUICK = "A quick run: too few episodes to judge by; a look, not a judgement."
 MOST_VERDICTS = 3
 """Rows whose verdict is printed; a page has all."""
 MOST_OPPONENTS = 5
-"""Written strategies up to which the gain over each is printed."""
+"""Rules up to which the gain over each is printed."""
 
 
 def judged_table(result: EvaluationResult) -> JudgedTable:
-    """The table, training seeds of one recipe as one row, and what a desk would say of it: policies, the best written
-    strategy and `random` first."""
+    """The table, training seeds of one recipe as one row, and what a desk would say of it: policies, the best
+    rule and `random` first."""
     inside = {member for members in result.recipes.values() for member in members}
     rows = {
         name: result.strategies[name].known
@@ -369,7 +369,7 @@ def run_table(result: EvaluationResult) -> JudgedTable:
 
 
 def other_tables(result: EvaluationResult, rows: Collection[str]) -> Iterator[JudgedTable]:
-    """Costs and gains of some rows in every market besides the first, each against the written strategy that was chosen
+    """Costs and gains of some rows in every market besides the first, each against the rule that was chosen
     there; without those of too few episodes."""
     first = result.reported_rows
     for market, cell in [*result.by_market.items()][1:]:
@@ -395,7 +395,7 @@ def other_tables(result: EvaluationResult, rows: Collection[str]) -> Iterator[Ju
 
 def verdict_gains(result: EvaluationResult) -> Iterator[tuple[str, dict[str, PairedGain]]]:
     """Row -> opponent -> gain, of what is said first: the primary comparisons; in a single market those with the best
-    written strategy too, which is one of them unless the row is no primary one."""
+    rule too, which is one of them unless the row is no primary one."""
     best, several = result.best_baseline, len(result.by_market) > 1
     for name in result.reported_rows[:MOST_VERDICTS]:
         primary = result.claims[name].primary
@@ -431,7 +431,7 @@ def sentences(result: EvaluationResult) -> Iterator[str]:
         yield f"Costs and verdicts are under the bound {result.bound} on fills; {beside} stand beside them."
     if first:
         others = f"{result.validation.episodes:,} other episodes"
-        yield f"{best} is the best written strategy on {others}. {correction(result)}".rstrip()
+        yield f"{best} is the best rule on {others}. {correction(result)}".rstrip()
 
 
 def _opponent(key: str, opponents: Mapping[str, str]) -> str:
@@ -451,9 +451,7 @@ def correction(result: EvaluationResult) -> str:
         return ""
     primary = {key for claim in result.claims.values() for key in claim.primary}
     count = sum(len(claim.primary) for claim in result.claims.values())
-    words = " and ".join(
-        "random" if key == RANDOM else "the best written strategy" for key in sorted(primary)
-    )
+    words = " and ".join("random" if key == RANDOM else "the best rule" for key in sorted(primary))
     others = f"{result.comparisons - count:,}"
     return (
         f"Primary (Holm): {count} comparison{'s' * (count != 1)}, with {words}. Exploratory (Benjamini and "
@@ -540,7 +538,7 @@ _RISK = {"worse": "lower", "better": "higher", "open": "no significant differenc
 def closing(result: EvaluationResult) -> Iterator[str]:
     """Closing lines, which hold for all rows."""
     tried = f"{result.validation.episodes:,} other episodes"
-    yield f"{result.best_baseline} is the best written strategy on {tried}; it was chosen there."
+    yield f"{result.best_baseline} is the best rule on {tried}; it was chosen there."
     bound = result.hindsight
     if bound is not None:
         yield f"{bound.label}: {spelt(bound.is_bps)} bps, what the same orders cost who knows the path."

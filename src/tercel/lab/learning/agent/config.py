@@ -201,7 +201,7 @@ class PolicySection(_Section):
     """What it sees, says and is."""
 
     actions: str = "levers"
-    # Of `override`, `levers` and `residual`: the written strategy where the network says nothing.
+    # Of `override`, `levers` and `residual`: the rule where the network says nothing.
     base: str = "score_rule"
     # Of the base; empty: what is tuned for the (first) market, else generic.
     parameters: dict[str, int | float] = {}
@@ -276,7 +276,7 @@ class RewardSection(_Section):
     execution: float = Field(default=1.0, ge=0)
     impact: float = Field(default=1.0, ge=0)
     left: float = Field(default=0.0, ge=0)
-    # Paired reward: a written strategy that executes every episode too; `base` is the policy's own.
+    # Paired reward: a rule that executes every episode too; `base` is the policy's own.
     against: str = ""
     # What counts as 1; with several markets, spreads weigh them alike.
     unit: Literal["ticks", "spread"] = "ticks"

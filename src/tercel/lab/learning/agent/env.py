@@ -35,7 +35,7 @@ from tercel.lab.learning.rewards import Reward
 
 
 def observation_of(config: AgentConfig) -> str | ObservationFunction:
-    """Observation of the policy: the name of one that ships, or the user's function.
+    """Observation of the policy: the name of a built-in one, or the user's function.
 
     Raises
     ------
@@ -95,7 +95,7 @@ def _found(name: str, what: str, written: int) -> Any:
 
 # -- policy ---------------------------------------------------------------------------------------
 
-# Actions that start from a written rule.
+# Actions that start from a rule.
 BASED: Final = ("levers", "override", "residual")
 
 
@@ -132,7 +132,7 @@ def actions_of(config: AgentConfig) -> ActionSet:
 
 
 def rule_of(config: AgentConfig) -> Strategy:
-    """The written strategy that the policy is compared with: `validation.rule`, else its base, else peg_behind."""
+    """The rule that the policy is compared with: `validation.rule`, else its base, else peg_behind."""
     parameters = action_parameters(config)
     usual = Guarded.name if config.policy.actions == COSTS else "peg_behind"
     name = config.validation.rule or parameters.get("base", usual)

@@ -181,7 +181,7 @@ def make_learner(config: AgentConfig, env: Any, seed: int) -> Learner:
 
 
 def _check_evolution(config: AgentConfig) -> None:
-    """Refuse what an evolution strategy cannot do: it moves a written strategy, by the shortfall of whole episodes."""
+    """Refuse what an evolution strategy cannot do: it moves a rule, by the shortfall of whole episodes."""
     reward, wants = config.reward, RewardSection(unit=config.reward.unit)
     others = {
         f"policy.actions {config.policy.actions!r}": config.policy.actions

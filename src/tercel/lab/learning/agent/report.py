@@ -139,7 +139,7 @@ def learning(checks: Sequence[Metrics], rule: str) -> Figure:
 
 
 def gains(checks: Sequence[Metrics], rule: str) -> Figure:
-    """Figure of the paired gain, a line a market; with several choices of regimes a panel for each."""
+    """Figure of the paired gain, one line per market; with several choices of regimes a panel for each."""
     names = [key for key in checks[0] if key.startswith("gain_")] or ["gain"]
     panels: dict[str, dict[str, str]] = {}
     for name in names:

@@ -6,8 +6,8 @@ the slots over machines.
 The run folder:
 
     config.json      the configuration, with hashes of the markets and functions that it names
-    metrics.csv      a row an update: losses, costs term by term
-    validation.csv   a row a look: the greedy policy beside the rule on episodes that are not trained on
+    metrics.csv      one row per update: losses, costs term by term
+    validation.csv   one row per look: the greedy policy beside the rule on episodes that are not trained on
     checkpoint/      the learner's state: a stopped training resumes from it
     policy/          the best policy by validation, with its card
     last/            the policy of the last look: the mean of the late ones, selected by nothing

@@ -149,7 +149,7 @@ class Comparing(Protocol):
         each; and how many decisions that took."""
 
     def weighed(self, costs: Sequence[Floats]) -> Floats:
-        """One number a policy of their costs in each market, float64 (policies,)."""
+        """One number per policy of their costs in each market, float64 (policies,)."""
 
 
 class Evolution(Stored):
