@@ -30,7 +30,7 @@ def progress_console() -> "Console":
 
 class _Lines(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
-        """Write one line, at once. A log on a disk that is full changes nothing of what is done."""
+        """Write one line and flush. Write errors, such as a full disk, are ignored."""
         with suppress(OSError):
             sys.stderr.write(wording(record.getMessage()) + "\n")
             sys.stderr.flush()

@@ -66,7 +66,7 @@ def evaluate(
         judged.
     market : Market
     task : Task or sequence of Order
-        What is to be executed; orders of :func:`tercel.read_orders` fall on the tapes of the market's lake, whatever
+        Orders to execute; those of :func:`tercel.read_orders` run on the tapes of the market's lake, whatever
         its symbol.
     episodes : int
         Judged episodes; on tape at most.
@@ -76,8 +76,8 @@ def evaluate(
         Whether policies are judged on recorded days that they, or the market that they were trained in, learned from.
         It is said below the table; such a figure is no evidence for other days.
     out : str or Path, optional
-        Folder that stores what is finished, so that the same call continues there; a temporary one by default. Objects of
-        this process are judged again in every call.
+        Folder of finished results, so that the same call continues there; a temporary one by default. Objects of
+        this process are evaluated again in every call.
 
     Returns
     -------
@@ -86,7 +86,7 @@ def evaluate(
     Raises
     ------
     ConfigError
-        Two candidates of one name, no written strategy, a policy that learned from what is judged (unless
+        Two candidates of one name, no built-in rule, a policy that was trained on evaluated data (unless
         `allow_seen_days`).
     UnknownNameError, PolicyError
         An unknown name, a policy that cannot be run.

@@ -1,6 +1,6 @@
-"""Training of a policy, tuning of a written rule.
+"""Training of a policy, tuning of a built-in rule.
 
-A training in its run folder: read, claimed, trained, gone on with, for `tercel.train` and `agent train` alike.
+A training in its run folder: read, claimed, trained, resumed, for `tercel.train` and `agent train` alike.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -63,7 +63,7 @@ Stop = Callable[[], bool]
 
 @dataclass(frozen=True)
 class TrainingRun:
-    """A configuration, a seed, and the folder that keeps what is trained.
+    """One training run: its configuration, its seed, and the folder of its results.
 
     Parameters
     ----------
@@ -205,7 +205,7 @@ class TrainingRun:
         return write_page(self.folder, self.config, result)
 
     def how_to_trade(self) -> str:
-        """Write a desk's file for its policy; the command that trades it, or why there is none."""
+        """Write a desk file for its policy; return the command that trades it, or the reason why no desk can."""
         market = self.config.market
         recorded = RecordedMarket(market.lake, market.symbol) if self.config.on_tape else None
         preset = None if self.config.on_tape else Path(market.presets[0])
@@ -234,7 +234,7 @@ class TrainingRun:
 
 @contextmanager
 def _bar(config: AgentConfig, seed: int) -> Iterator[Callable[[Metrics, Metrics | None], None]]:
-    """Progress bar of a training: what is called with each of its rows."""
+    """Progress bar of a training; yields the callback that takes each row of metrics."""
     with bars(now=True) as shown:
         bar = shown.add_task(
             f"train {config.name} seed {seed}", total=config.learner.frames, now=""
@@ -264,8 +264,8 @@ def train(
 ) -> Policy:
     """Train a policy, as ``tercel agent train`` does; the best by validation is selected, and said if that is its start.
 
-    PPO begins as a written rule (everything at the touch, `peg_touch`) and learns where to do otherwise; DQN and the
-    learners of Stable-Baselines3 begin from nothing.
+    PPO begins as a built-in rule (everything at the best price, `peg_touch`) and learns when to deviate from it; DQN
+    and the learners of Stable-Baselines3 begin with random weights.
 
     Parameters
     ----------
@@ -298,7 +298,7 @@ def train(
     Raises
     ------
     ConfigError
-        What training does not know, or a setting that the learner does not have; `out` holds another training.
+        A market that training does not support, or an unknown setting of the learner; `out` holds another training.
 
     >>> from tercel.api.market import load_market
     >>> tiny = {"learner.markets": 8, "learner.steps": 8, "learner.minibatch": 32, "market.worlds": 1}
@@ -355,14 +355,14 @@ def known(market: Market, task: Task) -> Scenario:
 
 @dataclass(frozen=True)
 class Tuned:
-    """A written rule with the parameters that a search found; a candidate of :func:`tercel.evaluate`.
+    """A built-in rule with tuned parameters; a candidate of :func:`tercel.evaluate`.
 
     Parameters
     ----------
     rule : str
         The strategy.
     found : TuningOutcome
-        Parameters, and what they cost on training and validation episodes, bps.
+        Parameters, and their cost on training and validation episodes, bps.
 
     >>> from tercel.lab.evaluation.tuning import TuningScore
     >>> found = TuningOutcome({"rate": 0.5}, validation=TuningScore(2.0, 0.1, 50))
@@ -403,7 +403,7 @@ class Tuned:
 def tune(
     rule: str, market: Market, task: Task | None = None, *, episodes: int = 0, seed: int = 1
 ) -> Tuned:
-    """Search the parameters of a written rule (CMA-ES) on training episodes, validate them on others.
+    """Tune the parameters of a built-in rule (CMA-ES) on training episodes, and validate them on others.
 
     Parameters
     ----------
@@ -418,7 +418,7 @@ def tune(
     Raises
     ------
     UnknownNameError
-        A strategy that has nothing to tune.
+        A strategy without parameters to tune.
 
     >>> from tercel.api.market import load_market
     >>> found = tune("popv", load_market("csco-santa-fe"), Task(horizon="1min", decisions=2), episodes=1536)

@@ -98,13 +98,13 @@ def replay(
     fees, latency, feed_latency
         As in :func:`load_market`; a latency may also be ``"tape"``: as late as the tape's rows were received.
     bound : str
-        Who gets what fills an own order and the tape's at one price: kind (ours), strict (theirs), undercut (theirs,
-        and an own order alone inside the spread is undercut as often as public ones are).
+        Fill assumption, which orders a recorded trade fills first at an equal price: kind (own), strict (recorded),
+        undercut (recorded, and an own order alone inside the spread is undercut as often as public ones are).
 
     Raises
     ------
     ConfigError, TapeError
-        A symbol or day that the lake does not hold, a law or queue model that does not exist.
+        A symbol or day that is not in the lake, an unknown impact law or queue model.
 
     >>> from tempfile import TemporaryDirectory
     >>> from tercel.market.simulator.days import simulated_lake

@@ -55,12 +55,12 @@ class Policy:
 
     @property
     def card(self) -> Card:
-        """What it sees and does, what it was trained on, how it was validated."""
+        """Card of the policy: observation, actions, training data and validation results."""
         return read_card(self.folder / CARD)
 
     @property
     def selection_text(self) -> str:
-        """What its training returned, its start or a checkpoint, and how far apart; "" where its card does not say."""
+        """Text on the weights that its training selected, start or checkpoint; "" if the card does not say."""
         return self.card.selection_text
 
     @property

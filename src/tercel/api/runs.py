@@ -1,4 +1,4 @@
-"""A run: trainings up from a tuned rule, judged beside what ships and some written strategies; in a folder."""
+"""A run in a folder: trainings that start from a tuned rule, evaluated beside built-in policies and rules."""
 
 import itertools
 import json
@@ -40,7 +40,7 @@ from tercel.market.simulator.source import KIND
 from tercel.market.simulator.terms import Fees
 
 TRAINED: Final = "trained"
-"""What the trainings of a run are called."""
+"""Name of the trainings of a run."""
 FRAMES: Final = 400_000
 """Decisions that each training sees."""
 SHIPPED: Final = "default"
@@ -58,11 +58,11 @@ QUICK: Final = {
     "learner.population": 4,
     "learner.episodes": 2,
 }
-"""What a quick training has less of."""
+"""Smaller settings of a quick training."""
 QUICK_LOOKS: Final = 4
-"""Times that a quick training is looked at: four points of a curve."""
+"""Validation checks of a quick training: four points of a curve."""
 QUICK_WORLDS: Final = {"market.worlds": 8}
-"""Where the market is simulated."""
+"""More of them, for a simulated market."""
 RESULT: Final = "result.json"
 REPORT: Final = "report.html"
 FILE: Final = "run.json"
@@ -80,7 +80,7 @@ class TrainingJob(NamedTuple):
 
 @dataclass(frozen=True)
 class Run:
-    """Trainings in a scenario, judged beside the policy that ships and written strategies.
+    """Trainings in a scenario, evaluated beside the built-in policy and built-in rules.
 
     Parameters
     ----------
@@ -249,7 +249,7 @@ class Run:
         return begun
 
     def finish(self, footer: str = "") -> EvaluationResult:
-        """Train and judge what is missing, write results and page, whose last line is `footer`; what was found.
+        """Run missing trainings and evaluations, write results and page (last line: `footer`); return the results.
 
         Raises
         ------
@@ -266,7 +266,7 @@ class Run:
             return experiment.run(out).write(out, out / RESULT, out / REPORT, footer)
 
     def how_to_trade(self) -> str:
-        """Write a desk's file for the best of its policies; the command that trades it, or why there is none."""
+        """Write a desk file for the best policy; return the command that trades it, or the reason why no desk can."""
         policies = [policy_folder(self.folder, seed) for seed in self.training_seeds]
         market = self.scenario.market
         if market.on_tape:
@@ -294,14 +294,14 @@ class Run:
         ]
 
     def participants(self) -> Participants:
-        """The policy that ships, those of the run, the user's own strategies, and some written ones."""
+        """Candidates: the built-in policy, those of the run, the user's own strategies, and some built-in rules."""
         seeds, notes = self.training_seeds, list[str]()
         shipped = policies_of([SHIPPED])
         try:
             refuse_leaks(shipped, [self.scenario])
         except ConfigError:
             notes.append(
-                f"The policy that ships, {SHIPPED}, is left out: it learned from days that are judged here."
+                f"The built-in policy, {SHIPPED}, is left out: it was trained on days that are evaluated here."
             )
             shipped = []
         folders = [policy_folder(self.folder, seed) for seed in seeds]
@@ -349,7 +349,7 @@ def train(run: Run, jobs: Sequence[TrainingJob]) -> None:
         )
     if run.quick:
         say(
-            f"a quick run: {decisions:,} decisions show the road; they begin as {SHIPPED}, and are too few to beat it"
+            f"a quick run: {decisions:,} decisions test the pipeline; training starts from {SHIPPED} and is too short to beat it"
         )
     with progress(now=True) as shown, Pool(len(jobs)) as pool:
         bars = {

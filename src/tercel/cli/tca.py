@@ -221,7 +221,7 @@ def _show_counterfactual(found: "Counterfactual", unit: str) -> None:
 
     rows = [[*words, f"{unfilled:,}"] for *words, unfilled in table_rows(found)]
     print_table(
-        f"the same {found.parents:,} parents worked again, {unit} of what was asked for, without fees; impact "
+        f"the same {found.parents:,} parents replayed, {unit} of the requested value, without fees; impact "
         f"{found.impact}; 95 % intervals for all rows at once, {found.clusters} clusters",
         ["strategy", "cost", "saves", "verdict", "unfilled"],
         rows,

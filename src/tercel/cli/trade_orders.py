@@ -359,7 +359,7 @@ def amend(
     horizon_ns = _horizon_ns(horizon)
     if lots is None and horizon_ns is None and limit_price is None:
         raise ConfigError(
-            "--lots, --horizon or --limit-price", "none of them", "say what is to change"
+            "--lots, --horizon or --limit-price", "none of them", "give at least one of them"
         )
     body: dict[str, object] = {"parent": parent}
     body |= {"lots": lots} if lots is not None else {}

@@ -210,18 +210,18 @@ def best_of(policies: Sequence[Path]) -> Path:
 def how_to_trade(
     folder: Path, policy: Path, recorded: RecordedMarket | None = None, preset: Path | None = None
 ) -> str:
-    """Write the desk file of a policy; return the command that trades it, or why there is none.
+    """Write the desk file of a policy; return the command that trades it, or the reason why no desk can.
 
     Parameters
     ----------
     folder : Path
-        Where the file lies, and the policy below it.
+        Folder of the file; the policy is below it.
     policy : Path
         Its folder.
     recorded : RecordedMarket, optional
-        Recorded days that it was trained on, if any: one of them is replayed.
+        Recorded days of its training, if any: one of them is replayed.
     preset : Path, optional
-        Market file to trade in, if there is one: calibrated to these days, or the user's own.
+        Market file to trade in, if any: calibrated to these days, or the user's own.
     """
     card, file = read_card(policy / CARD), folder / FILE
     if is_own_name(card.observation):

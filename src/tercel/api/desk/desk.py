@@ -1,4 +1,4 @@
-"""A desk in Python: agents, limits, a journal and a venue, run round by round and given parent orders by hand."""
+"""A desk in Python: agents, limits, a journal and a venue, run round by round, with manually submitted parent orders."""
 
 import html
 import os
@@ -40,7 +40,7 @@ REPORT: Final = "report.html"
 
 
 class Desk(Closing):
-    """A desk of agents, as ``tercel trade run`` runs it, with parent orders by hand beside its own program.
+    """A desk of agents, as ``tercel trade run`` runs it, with manual parent orders beside its own program.
 
     Opening it connects to the venue, compiles, and watches the market for the warm-up. Time passes in :meth:`run` and
     :meth:`wait` alone; on the simulated exchange as fast as it can. Everything that is done is in the journal of its
@@ -52,27 +52,27 @@ class Desk(Closing):
     config : str or Path, optional
         A desk's file (`tercel trade run` shows the demo's); the packaged demo if not given.
     seed : int, optional
-        Of everything that is drawn; the file's if not given.
+        Seed of all random draws; the file's if not given.
     venue : str, optional
         ``simulated`` or ``fix://[ID@]host:port``; the file's if not given.
     folder : str or Path, optional
-        Where the journal lies; a temporary one if not given.
+        Folder of the journal; a temporary one if not given.
     settings : mapping, optional
         Dotted keys of the file, such as ``{"desk.rounds": 2, "risk.posture": "off"}``, or whole sections.
 
     acknowledge : str
-        Why a damaged journal is gone on with, in its sound part; journaled.
+        Reason to continue a damaged journal after its last valid entry; journaled.
     progress : callable, optional
-        Called with the rounds that are over: 0 before the warm-up, then after each.
+        Called with the number of finished rounds: 0 before the warm-up, then after each.
     program : str
-        Name of the program, which the journal's lock shows beside the person's.
+        Name of the calling program, which the journal's lock shows beside the user's.
     confirm : str
-        (Where it is not provably a test) The sentence with venue, accounts and the largest loss that a refusal shows.
+        (Unless it is provably a test) The sentence with venue, accounts and the largest loss that a refusal shows.
     tried : str or Path, optional
-        (as `confirm`) Folder of this desk in shadow or on paper, whose kill switch was tried today; its own if not
-        given.
+        (as `confirm`) Folder of this desk in shadow or on paper in which the kill switch was tested today; its own
+        if not given.
     second : SecondPerson, optional
-        (as `confirm`) Another person who agrees (:class:`tercel.api.console.people.SecondPerson`).
+        (as `confirm`) Second person who approves (:class:`tercel.api.console.people.SecondPerson`).
 
     Raises
     ------
@@ -240,13 +240,13 @@ class Desk(Closing):
         agent : str
             Whose account it is.
         horizon : float or str
-            Seconds, or text such as ``30min``; what is left then goes to the market.
+            Seconds, or text such as ``30min``; the remaining lots then go to the market.
         decisions : int, optional
-            Within it; one every `decision_s` of the desk if not given.
+            Number of decisions within it; one every `decision_s` of the desk if not given.
         strategy : str
-            What works it; the agent's own if not given.
+            Strategy that executes it; the agent's own if not given.
         limit_price : float or str, optional
-            It never trades beyond: a price, or ``25bps`` beyond the mid at arrival.
+            Worst price at which it may trade: a price, or ``25bps`` beyond the mid at arrival.
         name : str
             A new id for it; one is made if not given.
 
@@ -258,7 +258,7 @@ class Desk(Closing):
         Raises
         ------
         OrderError, UnknownNameError
-            An order that makes no sense, a used id, a killed agent, somebody or something that is not there.
+            An invalid order, a used id, a killed agent, an unknown agent, instrument or strategy.
         """
         session = self._session()
         number = SIDES.get(side, 0) if isinstance(side, str) else side
@@ -298,7 +298,7 @@ class Desk(Closing):
         """
         if lots is None and horizon is None and limit_price is None:
             raise OrderError(
-                "lots, horizon or limit_price", "none of them", "say what is to change"
+                "lots, horizon or limit_price", "none of them", "give at least one of them"
             )
         ns = None if horizon is None else round(seconds_of(horizon) * NS_PER_SECOND)
         self._session().amend(parent, self._why(reason), lots, ns, limit_price)
@@ -342,7 +342,7 @@ class Desk(Closing):
         )
         session.step(session.now_ns)
 
-    # -- what is so ------------------------------------------------------------------------------------------------
+    # -- state ------------------------------------------------------------------------------------------------
 
     def parent(self, name: str) -> ParentOrder:
         """Current state of a parent order.
@@ -350,7 +350,7 @@ class Desk(Closing):
         Raises
         ------
         OrderError
-            There is none.
+            No such parent.
         """
         session = self._runtime.session
         return session.ledger.parents.get(name) or Ledger.of(session.journal).parents.must(name)
@@ -454,7 +454,7 @@ class Desk(Closing):
     ) -> Path:
         """Write the page of ``tercel trade run``: one HTML file that fetches nothing; by default in the folder.
 
-        `outcome` is :attr:`outcome`, if it is at hand, and `experiments` are further sections.
+        `outcome` is :attr:`outcome`, if already computed, and `experiments` are further sections.
         """
         file = self.folder / REPORT if path is None else Path(path)
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -502,7 +502,7 @@ class Desk(Closing):
         return name
 
     def _why(self, reason: str) -> str:
-        """A reason as the journal has it: who, and why."""
+        """A reason as the journal has it: the operator's name and the reason."""
         return f"{user_name()}: {reason}"
 
 

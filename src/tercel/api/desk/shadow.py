@@ -1,8 +1,8 @@
-"""A desk in shadow or in replay: where its market data come from, and the two bounds of what its orders would cost.
+"""A desk in shadow or in replay: its market data, and two bounds of what its orders would have cost.
 
-The stream that the desk saw is traded again by the same parents, twice. The bounds differ in what is unknown of an
-order that never stood in the market: who was ahead of it in the queue when others cancelled, and how far it would have
-moved the price (the square-root law, with the prefactors between which markets lie: `market.impact.law`).
+The recorded stream is replayed twice with the same parents. The bounds differ in two unknowns of an order that was
+never sent: its queue position after cancellations of others, and its impact on the price (the square-root law, with
+the range of prefactors that markets show: `market.impact.law`).
 """
 
 import json
@@ -50,7 +50,7 @@ from tercel.venues.exchange.shadow import (
 
 OPTIMISTIC, PESSIMISTIC = "optimistic", "pessimistic"
 QUEUES: Final = {OPTIMISTIC: "first", PESSIMISTIC: "risk_averse"}
-"""Of those who cancel, all were ahead of us; none was."""
+"""Queue model of cancellations: all were ahead of the own order, or none."""
 PREFACTORS: Final = {OPTIMISTIC: 0.5, PESSIMISTIC: 1.5}
 """Y of the square-root law."""
 BOUNDS: Final = "bounds.json"
@@ -64,7 +64,7 @@ def refuse_short(config: DeskConfig, beside: Path | None) -> None:
     Raises
     ------
     TercelError
-        No such lake, symbol or day, or one that is too short: what it has, and what is needed.
+        No such lake, symbol or day, or one that is too short; the message has the available and the needed seconds.
     """
     desk, data = config.desk, config.data
     for instrument in config.instrument:
@@ -158,7 +158,7 @@ def shadow_of(config: DeskConfig, data: Venue, keep: Path) -> ShadowVenue:
 
 @dataclass(frozen=True)
 class ShadowBounds:
-    """What the same parents would have cost at both bounds.
+    """Simulated costs of the same parents at both bounds.
 
     Parameters
     ----------

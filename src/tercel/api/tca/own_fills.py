@@ -125,7 +125,7 @@ class _Group:
     fills: list[FileFill]
     order: FileOrder | None
     quantity: Fraction = Fraction(0)
-    """Shares asked for on this day."""
+    """Requested quantity of this day, shares."""
 
     @property
     def called(self) -> str:
@@ -298,7 +298,7 @@ def _refuse_mixed(fill: FileFill, group: _Group, order: FileOrder | None) -> Non
 
 
 def _day_by_day(parts: list[_Group], odd: Odd, before: Fraction) -> list[_Group]:
-    """A parent's days; what was ordered is asked for on the last of them, as far as it was not filled before."""
+    """Parts of a parent by day; the unfilled rest of the ordered quantity belongs to the last day."""
     parts.sort(key=lambda group: group.day.date)
     order = parts[0].order
     for group in parts:
@@ -379,7 +379,7 @@ def _common(values: Iterable[Fraction], finest: int, expected: str) -> int:
 def _measured(
     group: _Group, day: MarketDay, scale: _Scale, odd: Odd, within_ns: int
 ) -> OwnParent | None:
-    """The parent's cost; None where none of its fills can be measured, and nothing else was asked for."""
+    """Cost of a parent; None if no fill can be measured and no other quantity was requested."""
     about, order, grain, parts = day.instrument, group.order, scale.grain, scale.parts
     unit = scale.tick / (2 * grain) * scale.coins / parts
     met = [
