@@ -121,5 +121,7 @@ def read_orders(
         except TercelError as error:
             raise DataError(error.expected, f"{error.received} in {where}", error.remedy) from error
     if not found:
-        raise DataError("a file with orders", f"{path} with a header alone", "write one row per order")
+        raise DataError(
+            "a file with orders", f"{path} with a header alone", "write one row per order"
+        )
     return found

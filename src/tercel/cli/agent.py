@@ -185,9 +185,7 @@ def _table(title: str, rows: list[PolicyRow]) -> None:
 def register(
     policy: Policy,
     name: Annotated[str, typer.Option(help="Name to register it under.", metavar="NAME")],
-    note: Annotated[
-        str, typer.Option(help="Note that the registry shows.", metavar="TEXT")
-    ] = "",
+    note: Annotated[str, typer.Option(help="Note that the registry shows.", metavar="TEXT")] = "",
     registry: Registry = "",
     as_json: AsJson = False,
 ) -> None:

@@ -46,9 +46,7 @@ class Dealers(JsonRequest):
     ] = None
     column: Annotated[
         list[str] | None,
-        typer.Option(
-            help="Name of a column in the history: quote=Price.", metavar="OURS=THEIRS"
-        ),
+        typer.Option(help="Name of a column in the history: quote=Price.", metavar="OURS=THEIRS"),
     ] = None
     out: Annotated[Path | None, typer.Option(help="Folder for the report.", metavar="DIR")] = None
 

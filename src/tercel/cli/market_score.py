@@ -231,7 +231,8 @@ class ScoreRequest(JsonRequest):
     by: Annotated[
         str,
         typer.Option(
-            help="Benchmark of the figures: tercel, or lob-bench (its own code; see --peers).", metavar="JUDGE"
+            help="Benchmark of the figures: tercel, or lob-bench (its own code; see --peers).",
+            metavar="JUDGE",
         ),
     ] = OWN
     peers: Annotated[
@@ -256,9 +257,9 @@ class ScoreRequest(JsonRequest):
     classifier: Annotated[bool, typer.Option(help="Train the classifier (needs scikit-learn).")] = (
         True
     )
-    seen: Annotated[
-        bool, typer.Option("--seen", help="Score on days of the calibration too.")
-    ] = False
+    seen: Annotated[bool, typer.Option("--seen", help="Score on days of the calibration too.")] = (
+        False
+    )
     write: Annotated[
         bool,
         typer.Option(

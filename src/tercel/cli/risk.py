@@ -76,7 +76,9 @@ def run(
     ],
     out: Annotated[
         Path,
-        typer.Option(help="Folder of targets.csv, which also has the current positions.", metavar="DIR"),
+        typer.Option(
+            help="Folder of targets.csv, which also has the current positions.", metavar="DIR"
+        ),
     ],
     desk: Annotated[
         list[Path] | None,

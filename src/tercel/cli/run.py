@@ -32,7 +32,9 @@ class RunRequest(JudgedOptions, JsonRequest):
 
     quick: Annotated[
         bool,
-        typer.Option("--quick", help="A smoke run under a minute: tests the pipeline, not the agent."),
+        typer.Option(
+            "--quick", help="A smoke run under a minute: tests the pipeline, not the agent."
+        ),
     ] = False
     seed: Seed = 1
     out: Annotated[

@@ -293,9 +293,7 @@ Config = Annotated[
     Path | None,
     typer.Argument(help="A configuration (see docs/examples/signals.toml).", metavar="CONFIG.toml"),
 ]
-Demo = Annotated[
-    bool, typer.Option("--demo", help="Synthetic data only; no files needed.")
-]
+Demo = Annotated[bool, typer.Option("--demo", help="Synthetic data only; no files needed.")]
 Out = Annotated[
     Path | None, typer.Option(help="Folder of the results (default: under runs/).", metavar="DIR")
 ]

@@ -91,9 +91,7 @@ class Tca(JsonRequest):
     ] = ""
     fees: Annotated[
         str,
-        typer.Option(
-            help="Sign of a fee that you paid: positive, negative.", metavar="SIGN"
-        ),
+        typer.Option(help="Sign of a fee that you paid: positive, negative.", metavar="SIGN"),
     ] = ""
     venue: Annotated[
         str, typer.Option(help="Venue of the tape, if several have a symbol.", metavar="VENUE")

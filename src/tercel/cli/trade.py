@@ -159,9 +159,7 @@ class RunDesk(JsonRequest):
     ] = False
     seed: Annotated[
         int | None,
-        typer.Option(
-            help="Seed of all random draws (default: the file's).", min=0, max=2**31 - 1
-        ),
+        typer.Option(help="Seed of all random draws (default: the file's).", min=0, max=2**31 - 1),
     ] = None
     rounds: Annotated[
         int | None,
@@ -180,7 +178,8 @@ class RunDesk(JsonRequest):
     acknowledge: Annotated[
         str,
         typer.Option(
-            help="Continue a damaged journal after its last valid entry; the reason, journaled.", metavar="REASON"
+            help="Continue a damaged journal after its last valid entry; the reason, journaled.",
+            metavar="REASON",
         ),
     ] = ""
 
@@ -253,7 +252,9 @@ def _confirmed(request: RunDesk, config: "DeskConfig") -> RunDesk:
     beside = None if request.config is None else request.config.parent
     if request.confirm or not sys.stdin.isatty() or not (why := asks_live(config, beside)):
         return request
-    say(f"money is at risk ({why}). To continue, type: {sentence(config, limits_of(config, beside))}")
+    say(
+        f"money is at risk ({why}). To continue, type: {sentence(config, limits_of(config, beside))}"
+    )
     typed = input("> ")
     return replace(
         request,

@@ -100,7 +100,7 @@ def changes(
     opens: bool,
     out: Longs,
 ) -> int:
-    """What changes from each snapshot to the next: levels gone, then levels set; returns how many rows that makes.
+    """Write the changes from each snapshot to the next: removed levels, then set levels; returns their number.
 
     `out` int64[rows, 6] takes number of the snapshot, kind, side, price, lots and flags, as far as it has room. A level
     that left because others came before it rolls out, one that came into sight because others went rolls in; what lies

@@ -40,7 +40,7 @@ BINANCE_MARKETS: Final = {"spot": SPOT, "usdm": USDM, "coinm": COINM}
 
 @dataclass
 class StreamCounts:
-    """What a stream counted."""
+    """Counts of a stream's messages."""
 
     messages: int = 0
     accepted: int = 0
@@ -198,7 +198,7 @@ class BinanceStream(Stream):
         return True
 
     def snapshot(self, body: str) -> str:
-        """See :meth:`Stream.snapshot`: one older than the diffs at hand is written, and asks for another."""
+        """See :meth:`Stream.snapshot`: one older than the stored diffs is written, and another is requested."""
         answer = json.loads(body)
         if not isinstance(answer, dict) or "lastUpdateId" not in answer:
             raise ValueError(body[:80])
@@ -363,7 +363,7 @@ class RecorderClock(Protocol):
 
 @dataclass
 class RecordingSummary:
-    """What a recording did."""
+    """Counts of a recording."""
 
     connections: int = 0
     failures: int = 0

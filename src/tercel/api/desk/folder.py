@@ -439,7 +439,7 @@ def _await(
     """The answer to a command; None when none came in time. What a desk that has ended did not take is withdrawn."""
     until = time.monotonic() + wait_s
     while True:
-        ended = holder(folder) == ""  # before the answer is read: an answer written as the desk ends counts
+        ended = holder(folder) == ""  # before the answer: one written as the desk ends counts
         found = answer(reader, before, number)
         if found is not None or time.monotonic() >= until:
             return found

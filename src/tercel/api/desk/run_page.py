@@ -211,7 +211,9 @@ def bounds_and_fills(
         panel.set_ylabel("bounds less cost, bps")
         drawing.legend(loc="outside upper left", ncols=2, frameon=False)
     text = f"{int(inside.sum())} of {len(names)} parents have costs between their bounds"
-    caption = "Bounds: cancelled orders were ahead of ours or not, and how far our orders move the price."
+    caption = (
+        "Bounds: cancelled orders were ahead of ours or not, and how far our orders move the price."
+    )
     caption += f" Between: give or take {SLACK_BPS} bps. The scale is a logarithm's beyond 2 bps."
     return finished(drawing, name, text, caption)
 

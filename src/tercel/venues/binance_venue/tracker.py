@@ -209,9 +209,9 @@ class OrderTracker:
         """A quantity of the API in 10^-8 of a lot."""
         return whole(value, "a quantity") * ONE // self.unit(order).lot
 
-    # -- what is heard ------------------------------------------------------------------------------------------------
+    # -- reports ------------------------------------------------------------------------------------------------------
     def assign_number(self, order: WorkingOrder, number: int, name: str = "") -> None:
-        """The venue's number of an order is known.
+        """Set the venue's number of an order.
 
         Raises
         ------
