@@ -120,15 +120,15 @@ def test_people_get_a_table_and_at_most_five_sentences(
     lake: Path, files: tuple[Path, Path]
 ) -> None:
     told = tercel(files[0], "--orders", files[1], "--lake", lake, "--against", "twap_take").stdout
-    assert told.index("what was filled") < told.index("parents replayed") < told.index("parent ")
+    assert told.index("what was filled") < told.index("re-simulated") < told.index("parent ")
     for word in ("ann", "bob", "all", "your own", "twap_take", "unfilled", "against arrival"):
         assert word in told
     said = told.rstrip().rpartition("\n\n")[2].splitlines()
     assert said[0].startswith("4 parents: 6 lots worth")
-    assert said[-1].startswith("On 4 parents replayed, ")
+    assert said[-1].startswith("On 4 re-simulated parents, ")
     assert len(said) <= 5
     alone = tercel(files[0], "--lake", lake, "--against", "none").stdout
-    assert "replayed" not in alone
+    assert "re-simulated" not in alone
 
 
 def test_bad_input_ends_with_two_and_names_file_and_row(lake: Path, tmp_path: Path) -> None:

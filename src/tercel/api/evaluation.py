@@ -86,7 +86,7 @@ def evaluate(
     Raises
     ------
     ConfigError
-        Two candidates of one name, no built-in rule, a policy that was trained on evaluated data (unless
+        Two candidates of one name, no rule, a policy that was trained on evaluated data (unless
         `allow_seen_days`).
     UnknownNameError, PolicyError
         An unknown name, a policy that cannot be run.

@@ -1,4 +1,4 @@
-"""Training of a policy, tuning of a built-in rule.
+"""Training of a policy, tuning of a rule.
 
 A training in its run folder: read, claimed, trained, resumed, for `tercel.train` and `agent train` alike.
 """
@@ -264,7 +264,7 @@ def train(
 ) -> Policy:
     """Train a policy, as ``tercel agent train`` does; the best by validation is selected, and said if that is its start.
 
-    PPO begins as a built-in rule (everything at the best price, `peg_touch`) and learns when to deviate from it; DQN
+    PPO begins as a rule (everything at the best price, `peg_touch`) and learns when to deviate from it; DQN
     and the learners of Stable-Baselines3 begin with random weights.
 
     Parameters
@@ -355,7 +355,7 @@ def known(market: Market, task: Task) -> Scenario:
 
 @dataclass(frozen=True)
 class Tuned:
-    """A built-in rule with tuned parameters; a candidate of :func:`tercel.evaluate`.
+    """A rule with tuned parameters; a candidate of :func:`tercel.evaluate`.
 
     Parameters
     ----------
@@ -403,7 +403,7 @@ class Tuned:
 def tune(
     rule: str, market: Market, task: Task | None = None, *, episodes: int = 0, seed: int = 1
 ) -> Tuned:
-    """Tune the parameters of a built-in rule (CMA-ES) on training episodes, and validate them on others.
+    """Tune the parameters of a rule (CMA-ES) on training episodes, and validate them on others.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""A run in a folder: trainings that start from a tuned rule, evaluated beside built-in policies and rules."""
+"""A run in a folder: trainings that start from a tuned rule, evaluated beside pre-trained policies and rules."""
 
 import itertools
 import json
@@ -80,7 +80,7 @@ class TrainingJob(NamedTuple):
 
 @dataclass(frozen=True)
 class Run:
-    """Trainings in a scenario, evaluated beside the built-in policy and built-in rules.
+    """Trainings in a scenario, evaluated beside the pre-trained policy and rules.
 
     Parameters
     ----------
@@ -294,14 +294,14 @@ class Run:
         ]
 
     def participants(self) -> Participants:
-        """Candidates: the built-in policy, those of the run, the user's own strategies, and some built-in rules."""
+        """Candidates: the pre-trained policy, those of the run, the user's own strategies, and some rules."""
         seeds, notes = self.training_seeds, list[str]()
         shipped = policies_of([SHIPPED])
         try:
             refuse_leaks(shipped, [self.scenario])
         except ConfigError:
             notes.append(
-                f"The built-in policy, {SHIPPED}, is left out: it was trained on days that are evaluated here."
+                f"The pre-trained policy, {SHIPPED}, is left out: it was trained on days that are evaluated here."
             )
             shipped = []
         folders = [policy_folder(self.folder, seed) for seed in seeds]

@@ -99,7 +99,7 @@ class Tca(JsonRequest):
     against: Annotated[
         str,
         typer.Option(
-            help="Built-in rules that replay the parents: names with commas, run (those of `tercel run`), all, "
+            help="Rules to re-simulate the parents with: names with commas, run (those of `tercel run`), all, "
             "none.",
             metavar="NAMES",
         ),
@@ -107,7 +107,7 @@ class Tca(JsonRequest):
     agent: Annotated[
         list[str] | None,
         typer.Option(
-            help="A policy that replays them, such as default; may be repeated.",
+            help="A policy to re-simulate them with, such as default; may be repeated.",
             metavar="POLICY",
         ),
     ] = None
@@ -137,7 +137,7 @@ def tca(request: Tca) -> None:
     from tercel.api.tca.files import fills_map
 
     with progress(counted=True, transient=True) as bar:
-        task = bar.add_task("work the parents again", total=None)
+        task = bar.add_task("re-simulate the parents", total=None)
         costs = tc.own_costs(
             request.fills,
             request.lake,
@@ -219,7 +219,7 @@ def _show_counterfactual(found: "Counterfactual", unit: str) -> None:
 
     rows = [[*words, f"{unfilled:,}"] for *words, unfilled in table_rows(found)]
     print_table(
-        f"the same {found.parents:,} parents replayed, {unit} of the requested value, without fees; impact "
+        f"the same {found.parents:,} parents re-simulated, {unit} of the requested value, without fees; impact "
         f"{found.impact}; 95 % intervals for all rows at once, {found.clusters} clusters",
         ["strategy", "cost", "saves", "verdict", "unfilled"],
         rows,

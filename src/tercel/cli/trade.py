@@ -330,7 +330,7 @@ def _traded(
             raise KeyboardInterrupt(_what_remains(folder)) from None
     journal = desk.journal
     if isinstance(journal, SqlJournal):
-        key = "" if journal.key else ", hash chain without a key"
+        key = "" if journal.key else ", unkeyed hashes"
         say(f"the journal ends with entry {journal.last:,}, hash {journal.head}{key}")
     return desk, staged
 

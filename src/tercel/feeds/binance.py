@@ -79,7 +79,7 @@ def _level_rows(step: SyncStep) -> list[tuple[int, Level]]:
 _WARNINGS: Final = {
     "gaps": "gaps in the update ids: the book was cleared and opened again from the next snapshot",
     "unplaced": "updates after a gap that no snapshot follows, left out",
-    "stale_snapshots": "snapshots older than the stored updates, skipped",
+    "stale_snapshots": "snapshots older than the updates received, passed over",
     "duplicates": "updates that came twice, passed over",
     "duplicate_trades": "trades that came twice, passed over",
     "trade_gaps": "gaps in the numbers of trades",

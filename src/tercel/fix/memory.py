@@ -52,7 +52,7 @@ class SentOrder:
     base_qty : int
         Filled quantity of the orders before it, if the venue replaces by cancel and new order.
     swaps : str
-        ClOrdID of the cancel in the same message, if it is such a new one.
+        ClOrdID of the cancel in the same message, for a cancel and new order.
     skipped : bool
         The venue requested it again over a later connection, and received a gap fill instead.
     quote : str

@@ -471,14 +471,14 @@ def test_one_person_of_risk_sets_a_posture_that_adds_care_and_ends_it(place: Pla
     }
     said = place.client("risk").post("/api/posture", json=body)
     assert said.status_code == 200, said.text
-    assert said.json()["done"] == ["test desk: posture by hand of the whole desk set"]
+    assert said.json()["done"] == ["test desk: manual risk state of the whole desk set"]
     words = {"size_multiplier": 0.5, "styles": 5}
     asked = {"agent": None, "words": words, "span_ns": 1800 * S}
     assert place.desk.posted == [("posture", asked, "risk (password)", "news")]
     said = place.client("risk").post(
         "/api/posture/end", json={"desk": "test desk", "reason": "over"}
     )
-    assert said.json()["done"] == ["test desk: posture by hand of the whole desk lifted"]
+    assert said.json()["done"] == ["test desk: manual risk state of the whole desk lifted"]
     assert place.desk.posted[-1][1] == {"agent": None, "lift": True}
     assert (
         place.client("risk").post("/api/posture", json=body | {"agent": "nobody"}).status_code

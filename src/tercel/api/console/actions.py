@@ -205,7 +205,9 @@ def _said(entry: Entry) -> str:
         takes = "takes no parent" if hold.event == "paused" else "takes parents again"
         return f"{entry.agent} is {hold.event} and {takes}{parents}"
     if entry.kind == kinds.STANCE:
-        return f"posture by hand of {entry.agent or 'the whole desk'} {StanceEntry.of(entry).event}"
+        return (
+            f"manual risk state of {entry.agent or 'the whole desk'} {StanceEntry.of(entry).event}"
+        )
     if entry.kind == kinds.OPERATOR:
         said = OperatorEntry.of(entry)
         return f"alert {said.asked().alert} is owned by {said.by}"

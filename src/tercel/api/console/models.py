@@ -168,13 +168,13 @@ class PassQuotesBody(OfDesk):
 
 
 class EndPostureBody(OfDesk):
-    """Whose posture by hand ends: an agent's, or (none named) the desk's."""
+    """Agent whose manual risk state ends; none named: the desk's."""
 
     agent: Name | None = None
 
 
 class PostureBody(EndPostureBody):
-    """A posture by hand, for some minutes: of what it says and what risk says the more careful counts.
+    """A manual risk state, for some minutes; of it and risk's own the more careful value counts.
 
     With `instead` it replaces risk's, and a second person has to confirm it.
     """

@@ -112,7 +112,7 @@ def may_undo(served: ConnectedDesk, agent: str) -> None:
 
 
 def posture_of(asked: PostureBody) -> dict[str, Any]:
-    """Fields of a posture by hand as the desk's command has them."""
+    """Fields of a manual risk state as the desk's command has them."""
     given = asked.model_dump(
         include={"urgency", "max_participation", "size_multiplier"}, exclude_none=True
     )
@@ -232,7 +232,7 @@ def add_two_person_routes(app: FastAPI, desks: Desks) -> None:
 
     @app.post("/api/posture", response_model=Done | Waits, **needs("posture"))
     def posture(request: Request, response: Response, asked: models.PostureBody) -> Done | Waits:
-        """Set a posture by hand at once (200), or ask for one instead of risk's (202)."""
+        """Set a manual risk state at once (200), or request one instead of risk's (202)."""
         served = desks.whole(asked.desk)
         served.must_have([asked.agent] if asked.agent else [])
         given = posture_of(asked)
@@ -249,7 +249,7 @@ def add_two_person_routes(app: FastAPI, desks: Desks) -> None:
 
     @app.post("/api/posture/end", **needs("posture"))
     def end_posture(request: Request, asked: models.EndPostureBody) -> Done:
-        """End a posture that was set by hand: risk's alone counts again."""
+        """End a manual risk state: risk's alone counts again."""
         body = {"agent": asked.agent, "lift": True}
         return ask_desk(desks.whole(asked.desk), "posture", body, by(request), asked.reason)
 

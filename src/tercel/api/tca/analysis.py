@@ -245,7 +245,7 @@ WHY_NOT = {
     "nothing_worked": "had nothing to work",
     "under_a_lot": "are of less than half a lot",
 }
-"""Reasons why a parent is not replayed with strategies."""
+"""Reasons why a parent is not re-simulated."""
 OddName = Literal[
     "no_parent",
     "no_order",

@@ -69,7 +69,7 @@ class StrategyOnParents:
 
 @dataclass(frozen=True, eq=False)
 class Counterfactual:
-    """Simulated costs of every strategy on the parents that could be replayed.
+    """Simulated costs of every strategy on the parents that could be re-simulated.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ class Counterfactual:
     impact : str
         The law that strategies' own trades moved prices by.
     left_out : mapping of reason to ids
-        Parents that were not replayed, by the keys of `WHY_NOT`.
+        Parents that were not re-simulated, by the keys of `WHY_NOT`.
     hindsight : bool
         Whether strategies knew volume and volatility of the very day: the lake has none before it.
     costs : mapping of name to float64 (parents,)
@@ -113,7 +113,7 @@ def counterfactual(
     resamples: int = 2000,
     progress: Callable[[int, int], object] | None = None,
 ) -> Counterfactual | None:
-    """Replay parents with strategies: simulated costs of each, paired with the own costs.
+    """Re-simulate parents with strategies: simulated costs of each, paired with the own costs.
 
     Parameters
     ----------
@@ -131,7 +131,7 @@ def counterfactual(
     Returns
     -------
     Counterfactual or None
-        None if no parent can be replayed.
+        None if no parent can be re-simulated.
     """
     left_out: dict[str, list[str]] = {name: [] for name in WHY_NOT}
     groups: dict[tuple[tuple[str, str, str], int], list[OwnParent]] = defaultdict(list)

@@ -270,10 +270,10 @@ def own_costs(
     venue : str
         Venue of the tape, if the lake has a symbol at several.
     strategies : sequence of str, or str, optional
-        Built-in rules that replay the parents, also as one text with commas; by default those of
+        Rules to re-simulate the parents with, also as one text with commas; by default those of
         `tercel run`. An empty one: only the costs of the fills.
     agents : sequence of str
-        Policies that replay them, such as "default".
+        Policies to re-simulate them with, such as "default".
     impact : str
         Impact of the strategies' own trades on the tape's prices: "none", "square_root", "propagator".
     seed : int
@@ -282,7 +282,7 @@ def own_costs(
         Largest age of the quote that a fill is measured against, seconds; a fill without such a quote is in no cost.
         None: five times the 99th percentile of the day's gaps between messages of the book, at least a minute.
     progress : callable, optional
-        Called with the number of replayed parents, and their total.
+        Called with the number of re-simulated parents, and their total.
 
     Raises
     ------
@@ -321,7 +321,7 @@ def own_costs(
         raise ConfigError(
             f"an impact law of a tape: {', '.join(TAPE_LAWS)}", f"{impact!r}", "name one"
         )
-    # What works parents again comes with kernels: a file that is refused waits for none, and own fills need none.
+    # What re-simulates parents comes with kernels: a file that is refused waits for none, and own fills need none.
     works = agents or strategies is None or len(strategies) > 0
     makers = _makers(strategies, agents) if works else {}
     found = analyse(
@@ -396,7 +396,7 @@ def verdicts(found: "Counterfactual", unit: str = "bps") -> str:
         if found.hindsight
         else ""
     )
-    again = f"{found.parents:,} parents replayed{f' ({left})' if left else ''}"
+    again = f"{found.parents:,} re-simulated parent{'s' * (found.parents != 1)}{f' ({left})' if left else ''}"
     return (
         f"On {again}, {best} would have cost {first.cost_bps:.2f} {unit} where yours cost {found.own_bps:.2f} (saves "
         f"{spelt(first.saves, '+')}); of {len(called)} strategies {cheaper} are "
@@ -543,7 +543,7 @@ def _compared(found: "Counterfactual", unit: str) -> Section:
             "goes by what waiting costs was `guarded`."
         )
     text += [
-        f"{len(names):,} parents {WHY_NOT[why]} and were not replayed."
+        f"{len(names):,} parents {WHY_NOT[why]} and were not re-simulated."
         for why, names in found.left_out.items()
     ]
     table = plain_table(
