@@ -69,12 +69,12 @@ class MarketScenario(TomlTable):
 
 
 def scenario_of(config: DeskConfig, name: str = "the desk's file") -> MarketScenario:
-    """The scenario in a desk's configuration; `name` is how errors call the file.
+    """Parse the scenario of a desk's configuration; `name` is the file's name in errors.
 
     Raises
     ------
     ConfigError
-        A table that is none, or that names an instrument which the desk has not.
+        An invalid table, or one with an instrument that the desk does not have.
     """
     found = validated(MarketScenario, config.scenario, f"{name}, [scenario]", "a scenario")
     known = [one.name for one in config.instrument]
@@ -84,13 +84,13 @@ def scenario_of(config: DeskConfig, name: str = "the desk's file") -> MarketScen
 
 
 def demo_text() -> str:
-    """The packaged desk's file, to start one's own from."""
+    """Text of the packaged desk's file, as a template."""
     return (files("tercel.api") / DEMO).read_text(encoding="utf-8")
 
 
 @dataclass(frozen=True)
 class FlowRegime:
-    """Flow of one instrument from one moment on.
+    """Order flow of one instrument from a time on.
 
     Parameters
     ----------
@@ -245,7 +245,7 @@ class SimulatedMarkets:
 
 
 def pace_of(config: DeskConfig, clock: Clock) -> Pace | None:
-    """How fast a desk's own exchange goes; None: as fast as it can."""
+    """Pace of a desk's simulated exchange; None: as fast as possible."""
     if config.desk.pace == "stepped":
         return None
     return Pace(clock, 1.0 if config.desk.pace == "real" else config.desk.speed)
@@ -254,7 +254,7 @@ def pace_of(config: DeskConfig, clock: Clock) -> Pace | None:
 def open_demo(
     config: DeskConfig, journal: Journal, markets: SimulatedMarkets | None = None
 ) -> BuiltDesk:
-    """A desk on its own simulated exchange, with nothing beside it.
+    """Open a desk on its own simulated exchange.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Lines and bars on the way to a result (`core.progress`), shown on stderr once this is imported."""
+"""Log lines and progress bars (`core.progress`), shown on stderr once this module is imported."""
 
 import logging
 import sys
@@ -47,7 +47,7 @@ R = TypeVar("R")
 
 
 def brief(function: Callable[P, R]) -> Callable[P, R]:
-    """`function`, whose errors leave our frames out: the caller's line, the line of the caller's code that failed.
+    """Wrap a function so that tracebacks leave Tercel's frames out: only lines of the caller's code remain.
 
     >>> @brief
     ... def fails():
