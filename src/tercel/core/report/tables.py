@@ -67,7 +67,7 @@ COLUMNS = (
     Column(
         "unfilled_share",
         "unfilled",
-        "share of lots that never traded; their price is a rule",
+        "share of lots without a counterparty; a rule prices them",
         percent=True,
     ),
     Column(
