@@ -238,7 +238,7 @@ class Desk(Closing):
             buy or sell; +1 or -1.
         lots : int
         agent : str
-            Whose account it is.
+            Agent whose account it trades for.
         horizon : float or str
             Seconds, or text such as ``30min``; the remaining lots then go to the market.
         decisions : int, optional
@@ -305,7 +305,7 @@ class Desk(Closing):
         return self.parent(parent)
 
     def cancel(self, parent: str, reason: str = "cancel") -> ParentOrder:
-        """Call a parent off: it is cancelled once none of its orders is open."""
+        """Cancel a parent: it is cancelled once none of its orders is open."""
         self._session().cancel(parent, self._why(reason))
         return self.parent(parent)
 
@@ -315,18 +315,18 @@ class Desk(Closing):
         return self.parent(parent)
 
     def resume(self, parent: str, reason: str = "resume") -> ParentOrder:
-        """Go on with a parent that was paused."""
+        """Resume a paused parent."""
         self._session().resume(parent, self._why(reason))
         return self.parent(parent)
 
     def stop(self, reason: str, *agents: str) -> None:
-        """Kill switch: nothing new leaves of these agents, or of all, until a person re-arms them; orders are called
-        back and parents pause. It holds across restarts.
+        """Engage the kill switch: no new orders of these agents, or of all, until a person re-arms them; open orders are
+        cancelled and parents pause. It holds across restarts.
 
         Raises
         ------
         ConfigError, UnknownNameError
-            No reason, or an agent that is not there.
+            No reason, or an unknown agent.
         """
         session = self._session()
         self._runtime.latch.kill(
@@ -335,7 +335,7 @@ class Desk(Closing):
         session.step(session.now_ns)
 
     def rearm(self, reason: str, *agents: str) -> None:
-        """Let these agents, or all, trade again; parents that paused are resumed one by one."""
+        """Re-arm these agents, or all, after a kill; paused parents are resumed one by one."""
         session = self._session()
         self._runtime.latch.rearm(
             reason, user_name(), time.time_ns(), [self._agent(agent) for agent in agents]
@@ -356,7 +356,7 @@ class Desk(Closing):
         return session.ledger.parents.get(name) or Ledger.of(session.journal).parents.must(name)
 
     def parents(self) -> pl.DataFrame:
-        """parent, instrument, agent, side, lots, filled, left, refused, status, strategy, reason: a row each."""
+        """Table of parents: parent, instrument, agent, side, lots, filled, left, refused, status, strategy, reason."""
         return _frame(
             [
                 {"parent": one.id, **one.row}
@@ -365,7 +365,7 @@ class Desk(Closing):
         )
 
     def fills(self) -> pl.DataFrame:
-        """parent, instrument, agent, side, lots, price (money), time_s (of the venue), passive: a row each."""
+        """Table of fills: parent, instrument, agent, side, lots, price (money), time_s (venue time), passive."""
         session = self._runtime.session
         return _frame(
             [
@@ -384,7 +384,7 @@ class Desk(Closing):
         )
 
     def positions(self) -> pl.DataFrame:
-        """agent, instrument, lots (signed), average and mark (prices), realised and unrealised (money)."""
+        """Table of positions: agent, instrument, lots (signed), average and mark (prices), realised, unrealised (money)."""
         rows, session = [], self._runtime.session
         for (agent, instrument), held in sorted(session.ledger.positions.all().items()):
             listing, mid2 = session.listings[instrument], session.follow(instrument).mid2
@@ -403,7 +403,7 @@ class Desk(Closing):
         return _frame(rows)
 
     def costs(self) -> pl.DataFrame:
-        """Parents that are over, a row each: parent, instrument, agent, side, lots, filled, unfilled, refused,
+        """Table of finished parents: parent, instrument, agent, side, lots, filled, unfilled, refused,
         shortfall_bps (of the fills, against the mid at arrival), opportunity_bps (of unfilled lots), status."""
         rows = [
             {
@@ -429,7 +429,7 @@ class Desk(Closing):
         return outcome_of(self._runtime.opened, self.folder)
 
     def bounds(self) -> ShadowBounds | None:
-        """(``stage = "shadow"``) What the parents that are over would have cost at both bounds; written to the folder.
+        """(``stage = "shadow"``) Simulated costs of finished parents at both bounds; also written to the folder.
 
         None in every other stage. Parents without market events get no bounds. Replays the recorded stream twice
         (``docs/howto/crypto.md``).
@@ -464,7 +464,7 @@ class Desk(Closing):
 
     @property
     def unknown(self) -> list[str]:
-        """Orders not known to be over."""
+        """Orders of unknown state."""
         return [order.root for order in self._runtime.session.ledger.orders.unknown()]
 
     @property
@@ -475,7 +475,7 @@ class Desk(Closing):
     # -- end -------------------------------------------------------------------------------------------------------
 
     def close(self) -> None:
-        """Write the last analyses and release venue and journal; the folder can still be read."""
+        """Write the last analyses and release venue and journal; the folder stays readable."""
         self._closed = True
         self._runtime.close()
 

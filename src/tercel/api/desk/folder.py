@@ -48,7 +48,7 @@ def ledger_of(folder: Path) -> Ledger:
 
 @dataclass(kw_only=True)
 class HeldRow(PositionPart):
-    """A position as the console shows it, and in ticks and ticks x lots; a value that is no money is None."""
+    """A position in the console's units, and in ticks and ticks x lots; a value in an unknown unit is None."""
 
     average_ticks: float | None
     mark_ticks: float | None
@@ -102,12 +102,12 @@ def _held_row(one: HeldPosition) -> HeldRow:
 
 
 def names_of(folder: Path) -> dict[str, str]:
-    """Names of a desk's instruments in its model and its targets, where they are others: `names` of `[signals]`."""
+    """Instruments of a desk to their names in its model and targets, if different: `names` of `[signals]`."""
     return {str(own): str(known) for own, known in signals_of(folder).get("names", {}).items()}
 
 
 def paid_of(folder: Path) -> dict[str, list[tuple[str, float, float]]]:
-    """Each session of a desk with its filled parents: name in its model, cost in bps, value at arrival.
+    """Filled parents by session of a desk: name in its model, cost in bps, value at arrival.
 
     A parent counts in the session that analysed it first, by its last analysis.
     """
@@ -311,12 +311,12 @@ class Agreement:
 
     @property
     def differ(self) -> int:
-        """Number of orders that the venue reported otherwise."""
+        """Number of orders that differ from the venue's report."""
         return sum(row.action != "agreed" for row in self.orders)
 
 
 def agreement_of(folder: Path, venue: str | None = None) -> Agreement:
-    """Every order beside the venue's report: what the journal knows, or with a `venue` what that says now.
+    """Compare every order with the venue's report: the one in the journal, or with a `venue` a new one.
 
     Then the desk's journal is opened as a new session would open it, and open orders are cancelled.
     """
@@ -373,18 +373,18 @@ LOOK_S = 0.05
 
 @dataclass(frozen=True)
 class PostedCommand:
-    """A command that was left in a desk's folder.
+    """A command posted to a desk's folder.
 
     Parameters
     ----------
     folder : Path
     command : str
     number : int
-        Its own.
+        Its number.
     entry : Entry or None
-        What the desk did of it; None where no answer came in time.
+        Journal entry of the desk's answer; None if none came in time.
     idle : bool
-        Whether the desk does not run: its next session takes it.
+        Whether the desk is not running: its next session takes the command.
     """
 
     folder: Path
@@ -395,7 +395,7 @@ class PostedCommand:
 
     @property
     def answer(self) -> str | None:
-        """Outcome of the command, in a word."""
+        """Outcome of the command, in one word."""
         return None if self.entry is None else str(self.entry.body.get("event", self.entry.kind))
 
 

@@ -40,7 +40,7 @@ SHOWN = 40
 
 @dataclass(frozen=True)
 class OwnCost(AnalysedCost):
-    """The analysis of one parent of somebody's own, with its money, in price units, and its clock times."""
+    """Cost analysis of one own parent, with money in price units and clock times."""
 
     date: str = ""
     venue: str = ""
@@ -76,7 +76,7 @@ class OwnCost(AnalysedCost):
 
 @dataclass(frozen=True)
 class OddFills:
-    """Fills that are odd in one way, and what was done with them; `rows`: the first of them."""
+    """Odd fills of one kind, and their treatment; `rows`: the first of them."""
 
     fills: int
     quantity: float
@@ -87,14 +87,14 @@ class OddFills:
 
 @dataclass(frozen=True, eq=False)
 class OwnCosts:
-    """Costs of somebody's own executions.
+    """Costs of own executions.
 
     Parameters
     ----------
     analysis : Analysis
     counterfactual : Counterfactual or None
     not_read, notes : tuple of str
-        Columns of the file of fills that nothing was read from; what else was noticed when it was read.
+        Unread columns of the file of fills; other notes on reading it.
     """
 
     analysis: Analysis
@@ -104,7 +104,7 @@ class OwnCosts:
 
     @cached_property
     def rows(self) -> list[OwnCost]:
-        """Every parent."""
+        """Cost analyses of all parents."""
         return [OwnCost.of_parent(one) for one in self.analysis.parents]
 
     @cached_property
@@ -134,7 +134,7 @@ class OwnCosts:
 
     @property
     def warnings(self) -> list[str]:
-        """Warnings before any figure, what was noticed in the file, and the columns that were not read."""
+        """Warnings before any figure, notes on the file, and unread columns."""
         unread = (
             [f"columns that were not read: {', '.join(self.not_read)}"] if self.not_read else []
         )
@@ -277,7 +277,7 @@ def own_costs(
     impact : str
         Impact of the strategies' own trades on the tape's prices: "none", "square_root", "propagator".
     seed : int
-        Of draws and resamples.
+        Seed of draws and resamples.
     quote_age_s : float or None
         Largest age of the quote that a fill is measured against, seconds; a fill without such a quote is in no cost.
         None: five times the 99th percentile of the day's gaps between messages of the book, at least a minute.
@@ -518,7 +518,7 @@ def _cells(row: OwnCost) -> dict[str, object]:
 
 
 def table_rows(found: "Counterfactual") -> list[list[Any]]:
-    """Name, cost, what it saves, how that is called and unfilled lots: of the owner, then of each strategy."""
+    """Rows of name, cost, gain, verdict and unfilled lots: of the owner, then of each strategy."""
     return [
         ["your own", fixed(found.own_bps), "", "", found.own_unfilled],
         *(
