@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 wording: Callable[[str], str] = str
-"""How a line names parameters: the command line puts its options in their place while a command runs."""
+"""Translator of parameter names in lines: the command line replaces them by its options while a command runs."""
 
 
 @cache

@@ -386,7 +386,7 @@ def print_days(days: Sequence[ImportedDay]) -> None:
 
 
 def _progress() -> "Progress":
-    """How far a pass is, on stderr: a line that is written over on a terminal."""
+    """Progress of a pass, on stderr: one line that is overwritten on a terminal."""
     console, bars = progress_console(), progress(now=True)
     task = bars.add_task("reading", total=None, now="")
 

@@ -38,7 +38,7 @@ Said = Mapping[str, Any]
 Message = dict[str, Any]
 """A message or an answer in Binance's fields."""
 _ORDER_S: Final = 1.0
-"""How long a trade waits for the name of its order."""
+"""Longest wait of a trade for the name of its order, seconds."""
 _MOST_WIRES: Final = 20_000
 _LEAST_ID: Final = 9
 _CODE: Final = re.compile(r'"code":\s*"?(-[0-9]{4})\b')
@@ -416,7 +416,7 @@ FIRST_S, LONGEST_S = 0.1, 5.0
 OPEN_S: Final = 30.0
 _LOOK_S: Final = 0.05
 _SUBSCRIBED_S: Final = 0.2
-"""How long a subscription has after its connection is open; what it misses is found by a question."""
+"""Time for a subscription after its connection is open, seconds; missed reports are queried."""
 _CLOSE_S: Final = 3.0
 
 

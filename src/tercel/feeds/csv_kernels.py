@@ -245,7 +245,7 @@ def uncrossed(events: Events, report: Taken) -> Events:
 
 
 def counted(events: Events) -> dict[str, int]:
-    """How many states a tape has at the ends of its moments, and how many of them are crossed or locked."""
+    """Numbers of all, crossed and locked states of a tape at the ends of its moments."""
     quotes, states, crossed = crossings(events)
     locked = int((quotes[states, 0] == quotes[states, 1]).sum())
     return {"states": len(states), "crossed_states": len(crossed), "locked_states": locked}

@@ -162,7 +162,7 @@ class TextRows:
 
 @dataclass(frozen=True)
 class FilePrices:
-    """How a file writes prices, and how low they may go.
+    """Format and lowest value of prices in a file.
 
     Parameters
     ----------

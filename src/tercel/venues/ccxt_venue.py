@@ -152,7 +152,7 @@ def urls_at(exchange: str, name: str, near: Path | None = None) -> list[str]:
 
 
 CALL_S: Final = 10.0
-"""How long a request may wait for its turn and its answer."""
+"""Time-out of a request, queueing included, seconds."""
 _PAGE: Final = 1000
 Asked = Mapping[str, Any]
 

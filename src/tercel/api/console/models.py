@@ -81,7 +81,7 @@ class RoleBody(Given):
 
 
 class ReasonBody(Given):
-    """Why."""
+    """Reason of an action."""
 
     reason: Words
 
@@ -267,7 +267,7 @@ class PasswordSet(BaseModel):
 
 
 class Ways(BaseModel):
-    """How people come in: whether an identity provider names them too."""
+    """Available ways to log in; `oidc`: whether an identity provider is configured."""
 
     oidc: bool
 

@@ -457,7 +457,7 @@ class Analysis:
 
     @property
     def quote_age(self) -> str:
-        """How old a quote may be, in words."""
+        """Largest age of a quote, in words."""
         ages = [f"{age:,.0f}" for age in sorted(self.quote_age_s.values())]
         return (
             f"{ages[0]} s"
@@ -471,7 +471,7 @@ class Analysis:
 
     @property
     def odd_words(self) -> list[str]:
-        """How many fills are odd, and in which way."""
+        """Numbers of odd fills by kind, in words."""
         return [
             f"{len(rows):,} {re.split('[:;]', self.meaning(name))[0]}"
             for name, rows in self.odd.items()

@@ -231,7 +231,7 @@ def analyse(
 
 
 def _fits(day: MarketDay, fills: Sequence[FileFill], within_ns: int) -> dict[int, int]:
-    """How many fills lie in the market up to `within_ns` after their times, under every shift of their clock."""
+    """Number of fills inside the market up to `within_ns` after their times, by shift of their clock in hours."""
     ns = np.array([fill.ns for fill in fills], np.int64)
     price = np.array([float(day.instrument.ticks_of(fill.price)) for fill in fills])
     return {
@@ -342,8 +342,8 @@ class _Scale:
 
 
 def _scale(day: Instrument, groups: Sequence[_Group], in_lots: bool) -> _Scale:
-    """How finely ticks and lots are divided, so that prices and quantities of the file are whole numbers, and every
-    parent's fees are.
+    """Divisors of ticks and lots with which prices and quantities of the file, and every parent's fees, are whole
+    numbers.
 
     Fees of more digits than `FEES` divisions hold are rounded, once a parent.
     """

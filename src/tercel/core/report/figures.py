@@ -284,7 +284,7 @@ def learning_curves(
     curves: Mapping[str, Sequence[tuple[ArrayLike, ArrayLike]]],
     baselines: Mapping[str, float] | None = None,
 ) -> Figure:
-    """How the learners learned: one thin line per training seed, a thick one for their mean.
+    """Learning curves: one thin line per training seed, a thick one for their mean.
 
     Parameters
     ----------

@@ -148,7 +148,7 @@ def units(table: Table, name: str) -> pl.Series:
 
 
 def is_number(table: Table, name: str) -> tuple[int, int]:
-    """How many cells of a column are numbers, and how many say something."""
+    """Numbers of numeric and of non-empty cells in a column."""
     if table.frame[name].dtype.is_numeric():
         return table.frame[name].count(), table.frame[name].count()
     cells = _cells(table, name, table.map.units_in_cells)

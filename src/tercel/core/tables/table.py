@@ -362,7 +362,7 @@ class TableAbsentError(DataError):
 
 
 class HowToMap(NamedTuple):
-    """How a person says what a column is called, for errors: one column, ours and theirs; the map; the last resort."""
+    """Instructions for errors on naming columns: one column, Tercel's name and the file's; the map; otherwise."""
 
     column: str = "`column={}={}`"
     whole: str = "`column=` or `map=`"

@@ -264,9 +264,9 @@ class SessionTable(TomlTable):
     on_gap: Literal["request", "logout"] = "request"
     """Action on a gap in the venue's messages: request them, or log out, log on again and query orders' status."""
     clock_tolerance_s: float = Field(default=120.0, gt=0)
-    """How far the venue's SendingTime may be from the time here."""
+    """Largest difference of the venue's SendingTime from the local time, seconds."""
     answer_s: float = Field(default=10.0, gt=0, le=600)
-    """How long a logon or a logout waits for its answer."""
+    """Time-out of the answer to a logon or a logout, seconds."""
     digits: Literal[0, 3, 6, 9] = 3
     """Decimal digits of a second in times that we send."""
     user_tags: bool = True

@@ -53,7 +53,7 @@ TROUBLE_S, SOUND_S, _LOOK_S = 2.0, 5.0, 0.25
 FIRST_S, LONGEST_S = 0.5, 16.0
 """Pause after a snapshot that was of no use: each is twice the one before, and up to a quarter longer."""
 AHEAD_NS: Final = 1_000_000_000
-"""How far a time of the market may be ahead of the venue's clock as it is reckoned here."""
+"""Largest lead of a market time over the estimated clock of the venue, ns."""
 _TRIES, _IDLE = 3, 3
 """Snapshots without a sound book, after which the stream is renewed each time and an event reports it; and updates
 in a row that do not move a book: fewer may be doubled or late."""

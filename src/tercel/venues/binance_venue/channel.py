@@ -179,7 +179,7 @@ class JsonSocket:
 
 
 ANSWER_S: Final = 12.0
-"""How long an answer is waited for: the API gives up after 10 s (`web-socket-api.md`)."""
+"""Time-out of an answer, seconds: the API gives up after 10 s (`web-socket-api.md`)."""
 SETTLE_MS: Final = 10_000
 """Time after a request's window in which the matching engine may still carry it out, ms."""
 MOST_JUMP_MS: Final = 86_400_000

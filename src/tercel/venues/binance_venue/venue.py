@@ -44,7 +44,7 @@ from tercel.venues.binance_venue.tracker import MOST_STORED, OrderTracker, Worki
 WIDTH: Final = 1024
 """Prices of the ring of a book: the venue's own reaches as far as there are orders."""
 HOLD_S: Final = 0.25
-"""How long market data waits at most for the answer to an order that is on its way, so that it comes after it."""
+"""Longest wait of market data for the answer to a pending order, so that they follow it, seconds."""
 _NAMES: Final = NamesTable.model_validate({"letters": "[a-zA-Z0-9_-]", "most": 36})
 _TICK_S: Final = 0.25
 S: Final = 1_000_000_000
