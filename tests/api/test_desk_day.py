@@ -165,8 +165,8 @@ def test_people_alerts_and_limits_of_a_day() -> None:
         "right",
     )
     assert promoted["who"] == "cy"
-    assert requested["what"] == "looser limits asked for: agents.ppo.order_lots = 500"
-    assert (loosened["who"], loosened["why"]) == ("bob, asked for by ann", "seen")
+    assert requested["what"] == "looser limits requested: agents.ppo.order_lots = 500"
+    assert (loosened["who"], loosened["why"]) == ("bob, requested by ann", "seen")
     first, second, warning = found["alerts"]
     assert [(row["seqs"], row["owner"]) for row in (first, second)] == [
         ([last - 1], ""),

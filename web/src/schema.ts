@@ -13,7 +13,7 @@ export interface paths {
         };
         /**
          * Ways
-         * @description How people come in.
+         * @description Available ways to log in.
          */
         get: operations["ways_api_ways_get"];
         put?: never;
@@ -53,7 +53,7 @@ export interface paths {
         };
         /**
          * Me
-         * @description Who is logged in, what that person may do, and the token that every change carries.
+         * @description The logged-in person, with permissions and the CSRF token of every change.
          */
         get: operations["me_api_me_get"];
         put?: never;
@@ -113,7 +113,7 @@ export interface paths {
         };
         /**
          * List Users
-         * @description Who may log in.
+         * @description People who may log in.
          */
         get: operations["list_users_api_users_get"];
         put?: never;
@@ -377,7 +377,7 @@ export interface paths {
         };
         /**
          * Desk Models
-         * @description What each model of a desk knows, by its card.
+         * @description Cards of a desk's models.
          */
         get: operations["desk_models_api_desks__desk__models_get"];
         put?: never;
@@ -521,7 +521,7 @@ export interface paths {
         put?: never;
         /**
          * Ask Costs
-         * @description What a parent order may cost, by strategy, and which limits speak against it; nothing is sent.
+         * @description Cost estimates of a parent order, by strategy, and the limits that it would break; nothing is sent.
          */
         post: operations["ask_costs_api_parents_quote_post"];
         delete?: never;
@@ -681,7 +681,7 @@ export interface paths {
         put?: never;
         /**
          * Give Back
-         * @description Return a parent to its strategy, which works what is left.
+         * @description Return a parent to its strategy, which works the remaining quantity.
          */
         post: operations["give_back_api_parents__id__give_back_post"];
         delete?: never;
@@ -721,7 +721,7 @@ export interface paths {
         put?: never;
         /**
          * Withdraw
-         * @description Cancel orders of a parent that were given by hand.
+         * @description Cancel manual orders of a parent.
          */
         post: operations["withdraw_api_parents__id__withdraw_post"];
         delete?: never;
@@ -901,7 +901,7 @@ export interface paths {
         put?: never;
         /**
          * Posture
-         * @description Set a manual risk state at once (200), or ask for one instead of risk's (202).
+         * @description Set a manual risk state at once (200), or request one instead of risk's (202).
          */
         post: operations["posture_api_posture_post"];
         delete?: never;
@@ -939,7 +939,7 @@ export interface paths {
         };
         /**
          * List Requests
-         * @description What was asked for and needs, or had, a second person: newest first.
+         * @description Requests that need, or had, a second person: newest first.
          */
         get: operations["list_requests_api_requests_get"];
         put?: never;
@@ -961,7 +961,7 @@ export interface paths {
         put?: never;
         /**
          * Confirm
-         * @description Confirm what another person asked for; the answer is what the desk did then.
+         * @description Confirm another person's request; returns the desk's action.
          */
         post: operations["confirm_api_requests__id__confirm_post"];
         delete?: never;
@@ -981,7 +981,7 @@ export interface paths {
         put?: never;
         /**
          * Refuse
-         * @description Refuse what was asked for; who asked may take it back so.
+         * @description Refuse a request; its requester may withdraw it this way.
          */
         post: operations["refuse_api_requests__id__refuse_post"];
         delete?: never;
@@ -1277,7 +1277,7 @@ export interface components {
         };
         /**
          * AmendBody
-         * @description What is to change of a parent: the whole quantity, minutes from its acceptance, its limit price.
+         * @description Changes of a parent: total quantity, minutes from its acceptance, limit price.
          */
         AmendBody: {
             /** Reason */
@@ -1594,7 +1594,7 @@ export interface components {
         };
         /**
          * Done
-         * @description What the desk did, as its journal says.
+         * @description Actions that the desk did, by its journal.
          */
         Done: {
             /** Done */
@@ -1607,7 +1607,7 @@ export interface components {
         };
         /**
          * EndPostureBody
-         * @description Whose manual risk state ends: an agent's, or (none named) the desk's.
+         * @description Agent whose manual risk state ends; none named: the desk's.
          */
         EndPostureBody: {
             /** Reason */
@@ -1678,7 +1678,7 @@ export interface components {
         };
         /**
          * HandOrderBody
-         * @description An order of a parent by hand: quantity in shares or coins, at a price or (without one) at the market.
+         * @description A manual order for a parent: quantity in shares or coins, at a price or (without one) at the market.
          */
         HandOrderBody: {
             /** Reason */
@@ -1947,7 +1947,7 @@ export interface components {
         };
         /**
          * LoginBody
-         * @description Who comes in.
+         * @description Credentials of a login.
          */
         LoginBody: {
             /** Name */
@@ -1973,8 +1973,8 @@ export interface components {
         };
         /**
          * Me
-         * @description Who is logged in; `needs`: the least role of what this person may not; `until_s`: seconds until the session ends
-         *     where nothing more is asked.
+         * @description The logged-in person; `needs`: least role of each permission that is missing; `until_s`: seconds until the session
+         *     ends without further requests.
          */
         Me: {
             /** Name */
@@ -2065,7 +2065,7 @@ export interface components {
         };
         /**
          * NotDone
-         * @description Something that was asked for and not done.
+         * @description A requested action that was not done.
          */
         NotDone: {
             /** What */
@@ -2346,7 +2346,7 @@ export interface components {
         };
         /**
          * PostureBody
-         * @description A manual risk state, for some minutes: of what it says and what risk says the more careful counts.
+         * @description A manual risk state, for some minutes; of it and risk's own the more careful value counts.
          *
          *     With `instead` it replaces risk's, and a second person has to confirm it.
          */
@@ -2421,7 +2421,7 @@ export interface components {
         };
         /**
          * QuotedCost
-         * @description What a strategy may cost: basis points of the order's value, and money (positive is a cost).
+         * @description Cost estimate of a strategy: basis points of the order's value, and money (positive is a cost).
          */
         QuotedCost: {
             /** Agent */
@@ -2592,7 +2592,7 @@ export interface components {
         };
         /**
          * Removed
-         * @description A person who is out.
+         * @description Name of a removed person.
          */
         Removed: {
             /** Removed */
@@ -2600,7 +2600,7 @@ export interface components {
         };
         /**
          * Request
-         * @description What somebody asked for; `by` confirmed or refused it.
+         * @description A request that needs two persons; `by` confirmed or refused it.
          */
         Request: {
             /** Id */
@@ -2875,7 +2875,7 @@ export interface components {
         };
         /**
          * WithdrawBody
-         * @description Which order that was given by hand is to be cancelled; none named: all of the parent.
+         * @description Manual order to cancel; none named: all of the parent.
          */
         WithdrawBody: {
             /** Reason */

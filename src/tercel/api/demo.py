@@ -3,9 +3,9 @@
 The table `[scenario]` of a desk's file, which the demo has, adds informed flow, regime changes, and a news score that is
 correlated with the flow. The desk itself reads only the news score, which is known at the start of its round.
 
-[scenario]                        news, news_flips: how good the planted score is, and from which round on it misleads
-[scenario.instrument.NAME]        drift: planted informed flow
-[[scenario.instrument.NAME.change]]  a planted change of regime: at_round, depth, activity, buy_share
+[scenario]                        news, news_flips: correlation of the synthetic score, round from which its sign is reversed
+[scenario.instrument.NAME]        drift: synthetic informed flow
+[[scenario.instrument.NAME.change]]  a synthetic change of regime: at_round, depth, activity, buy_share
 """
 
 from collections.abc import Mapping
@@ -39,11 +39,11 @@ DEMO: Final = "demo.toml"
 
 
 class PlantedChange(TomlTable):
-    """A change planted in an instrument's market."""
+    """A synthetic regime change of one instrument's market."""
 
     at_round: float = Field(ge=0)
     depth: float = Field(default=1.0, gt=0, le=10)
-    """Factor on the rate of limit orders: what rests follows it."""
+    """Factor on the rate of limit orders; the displayed depth follows it."""
     activity: float = Field(default=1.0, gt=0, le=10)
     """Factor on the rate of market orders."""
     buy_share: float = Field(default=0.5, ge=0.05, le=0.95)
@@ -51,30 +51,30 @@ class PlantedChange(TomlTable):
 
 
 class PlantedMarket(TomlTable):
-    """What is planted in one instrument's market."""
+    """Synthetic effects in one instrument's market."""
 
     drift: float = Field(default=0.0, ge=0, le=0.45)
-    """Planted informed flow: each round buyers and sellers are out of balance by up to this, at random."""
+    """Synthetic informed flow: random imbalance of buyers and sellers in each round, at most this much."""
     change: tuple[PlantedChange, ...] = ()
 
 
 class MarketScenario(TomlTable):
-    """What is planted in a desk's simulated markets."""
+    """Synthetic effects in a desk's simulated markets."""
 
     news: float = Field(default=0.6, ge=-1, le=1)
-    """Correlation of the synthetic news score with the planted drift; where none is planted there is no score."""
+    """Correlation of the synthetic news score with the synthetic drift; an instrument without drift has no score."""
     news_flips: int = Field(default=0, ge=0)
-    """Round from which on the score says the opposite; 0: never."""
+    """Round from which on the score's sign is reversed; 0: never."""
     instrument: dict[str, PlantedMarket] = Field(default_factory=dict)
 
 
 def scenario_of(config: DeskConfig, name: str = "the desk's file") -> MarketScenario:
-    """The scenario in a desk's configuration; `name` is how errors call the file.
+    """Parse the scenario of a desk's configuration; `name` is the file's name in errors.
 
     Raises
     ------
     ConfigError
-        A table that is none, or that names an instrument which the desk has not.
+        An invalid table, or one with an instrument that the desk does not have.
     """
     found = validated(MarketScenario, config.scenario, f"{name}, [scenario]", "a scenario")
     known = [one.name for one in config.instrument]
@@ -84,13 +84,13 @@ def scenario_of(config: DeskConfig, name: str = "the desk's file") -> MarketScen
 
 
 def demo_text() -> str:
-    """The packaged desk's file, to start one's own from."""
+    """Text of the packaged desk's file, as a template."""
     return (files("tercel.api") / DEMO).read_text(encoding="utf-8")
 
 
 @dataclass(frozen=True)
 class FlowRegime:
-    """Flow of one instrument from one moment on.
+    """Order flow of one instrument from a time on.
 
     Parameters
     ----------
@@ -118,7 +118,7 @@ class GroundTruth:
         In order of time.
     news : float64 (rounds,), or None
         Score known at the start of each round: unit variance, correlated with the drift as the configuration says. None
-        where no drift is planted: there is nothing that it could predict.
+        for an instrument without drift: there is nothing to predict.
     """
 
     regimes: tuple[FlowRegime, ...]
@@ -163,7 +163,7 @@ WORLDS: Final = 8
 
 
 class PlantedNews:
-    """The score that is planted beside the drift of each round (`NewsPort`).
+    """Synthetic news score of each round, correlated with its drift (`NewsPort`).
 
     Parameters
     ----------
@@ -197,7 +197,7 @@ class SimulatedMarkets:
         return self._sources[market]
 
     def calm(self, config: DeskConfig) -> dict[str, AnomalyBaseline]:
-        """What is ordinary in each instrument's market, from hours that no desk trades in; {} where no risk is read."""
+        """Anomaly baseline of each instrument's market, fitted on simulated hours without a desk; {} if risk is off."""
         if config.risk.posture != "on":
             return {}
         for market in dict.fromkeys(instrument.market for instrument in config.instrument):
@@ -211,7 +211,7 @@ class SimulatedMarkets:
         return {instrument.name: self._calms[instrument.market] for instrument in config.instrument}
 
     def exchange(self, config: DeskConfig, clock: Clock | None = None) -> SimulatedExchange:
-        """The exchange of a desk, with what is planted in its markets, at its pace by a clock."""
+        """Simulated exchange of a desk, with its scenario's synthetic effects; a `clock` sets its pace."""
         seed, truth = config.desk.seed, planted(config)
         specs = {}
         for number, instrument in enumerate(config.instrument):
@@ -238,14 +238,14 @@ class SimulatedMarkets:
         return SimulatedExchange(specs, latency=latency, pace=pace)
 
     def parts(self, config: DeskConfig, clock: Clock | None = None) -> DeskDependencies:
-        """Exchange, planted news and calm baselines of a desk."""
+        """Simulated exchange, synthetic news and anomaly baselines of a desk."""
         return DeskDependencies(
             self.exchange(config, clock), PlantedNews(planted(config)), self.calm(config)
         )
 
 
 def pace_of(config: DeskConfig, clock: Clock) -> Pace | None:
-    """How fast a desk's own exchange goes; None: as fast as it can."""
+    """Pace of a desk's simulated exchange; None: as fast as possible."""
     if config.desk.pace == "stepped":
         return None
     return Pace(clock, 1.0 if config.desk.pace == "real" else config.desk.speed)
@@ -254,7 +254,7 @@ def pace_of(config: DeskConfig, clock: Clock) -> Pace | None:
 def open_demo(
     config: DeskConfig, journal: Journal, markets: SimulatedMarkets | None = None
 ) -> BuiltDesk:
-    """A desk on its own simulated exchange, with nothing beside it.
+    """Open a desk on its own simulated exchange.
 
     Parameters
     ----------
@@ -281,7 +281,7 @@ def warm_up(config: DeskConfig, markets: SimulatedMarkets) -> None:
 
 
 def regime_of(preset: Preset, regime: FlowRegime, at_ns: int) -> RegimeChange:
-    """A planted regime as the exchange changes to it: scaled rates, or factors where rates are of another kind."""
+    """Regime change of the exchange for a synthetic regime: scaled rates for Santa Fe presets, factors for others."""
     if isinstance(preset, SantaFePreset):
         return RegimeChange(
             at_ns, scaled(preset, regime.depth, trades=regime.activity, buy_share=regime.buy_share)

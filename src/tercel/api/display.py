@@ -1,4 +1,4 @@
-"""Lines and bars on the way to a result (`core.progress`), shown on stderr once this is imported."""
+"""Log lines and progress bars (`core.progress`), shown on stderr once this module is imported."""
 
 import logging
 import sys
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 wording: Callable[[str], str] = str
-"""How a line names parameters: the command line puts its options in their place while a command runs."""
+"""Translator of parameter names in lines: the command line replaces them by its options while a command runs."""
 
 
 @cache
@@ -30,7 +30,7 @@ def progress_console() -> "Console":
 
 class _Lines(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
-        """Write one line, at once. A log on a disk that is full changes nothing of what is done."""
+        """Write one line and flush. Write errors, such as a full disk, are ignored."""
         with suppress(OSError):
             sys.stderr.write(wording(record.getMessage()) + "\n")
             sys.stderr.flush()
@@ -47,7 +47,7 @@ R = TypeVar("R")
 
 
 def brief(function: Callable[P, R]) -> Callable[P, R]:
-    """`function`, whose errors leave our frames out: the caller's line, the line of the caller's code that failed.
+    """Wrap a function so that tracebacks leave Tercel's frames out: only lines of the caller's code remain.
 
     >>> @brief
     ... def fails():

@@ -44,20 +44,20 @@ def execution(
 ) -> ExecutionEnv:
     """Environment of ``gymnasium.make("tercel/Execution-v1", ...)``: one order at a time.
 
-    :class:`tercel.lab.learning.gym_env.ExecutionEnv` says what is observed, what the actions mean, and how seeds and
-    ends are meant. The episodes are those that :func:`tercel.train` learns from: none of them is ever judged, and on
-    tape they are windows of the days before the judged ones.
+    :class:`tercel.lab.learning.gym_env.ExecutionEnv` documents observations, actions, seeds and termination. The
+    episodes are the training episodes of :func:`tercel.train`: none of them is used in evaluation, and on tape they are
+    windows of the days before the evaluated ones.
 
     Parameters
     ----------
     market : Market or str
-        What :func:`tercel.load_market`, :func:`tercel.replay` or :func:`tercel.calibrate` made, or a preset's name.
+        A market of :func:`tercel.load_market`, :func:`tercel.replay` or :func:`tercel.calibrate`, or a preset's name.
     task : Task
     actions : str
         A set of actions by name, with `action_parameters`.
     observation : str or callable
         "v3" (as the pre-trained policies), "v2" (without the slow flow), or your own function of a :class:`tercel.View`
-        that answers numbers of shape (n, k); also as ``module:name``.
+        that returns numbers of shape (n, k); also as ``module:name``.
     reward : callable, str or RewardWeights, optional
         Your own function of a :class:`tercel.Step`, also as ``module:name``, or weights of the three costs; by default
         minus the shortfall, ticks per lot.
@@ -70,7 +70,7 @@ def execution(
     Raises
     ------
     ConfigError, UnknownNameError
-        What training does not know either (fees, a latency of the feed), or a name that is none.
+        A setting that training does not support either (fees, a feed latency), or an unknown name.
 
     >>> env = execution("csco-santa-fe", Task(horizon="2min", decisions=4), worlds=1)
     >>> env.reset(seed=1)[0].shape
@@ -133,7 +133,7 @@ def sb3_env(
 
     A model that was trained in it is a candidate of :func:`tercel.evaluate` as it is. A `VecMonitor` counts rewards, so
     that Stable-Baselines3 logs `ep_rew_mean`; an episode's info has its shortfall too (`is_bps`). With the actions
-    `allocation` the network's numbers are logits: their softmax is what is done.
+    `allocation` the network's outputs are logits: the action is their softmax.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""``tercel.evaluate``: the judge of ``tercel agent evaluate``, for whatever can work an order."""
+"""``tercel.evaluate``: the evaluation of ``tercel agent evaluate``, for any strategy or policy."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -50,34 +50,33 @@ def evaluate(
     allow_seen_days: bool = False,
     out: str | Path | None = None,
 ) -> Result:
-    """Judge policies, rules and your own on the same unseen episodes.
+    """Compare policies, rules and your own strategies on the same unseen episodes, paired and with intervals.
 
-    The figures are those of ``tercel agent evaluate`` on the same candidates and seed. What rules may know
-    of the market beforehand is estimated here, from training episodes alone. Everything runs in this process.
+    The figures are those of ``tercel agent evaluate`` on the same candidates and seed. Market estimates that rules use
+    come from training episodes only. Everything runs in this process.
 
     Parameters
     ----------
     candidates : sequence
-        Names of policies and rules ("default", "twap_take", "all"), ``module:Name``; policies; what
-        :func:`tercel.strategy` or :func:`tercel.model_strategy` made; a class or an object of
-        :class:`tercel.Strategy`; a model of Stable-Baselines3 that was trained in an environment of ours and still has
-        it; what :func:`tercel.tune` found. A family ("default-all") is one row as well. At least one is a
-        built-in rule: the best of those is what all others are compared with, chosen on episodes that are not
-        judged.
+        Names of policies and rules ("default", "twap_take", "all"), ``module:Name``; policies; results of
+        :func:`tercel.strategy` or :func:`tercel.model_strategy`; a class or an object of
+        :class:`tercel.Strategy`; a model of Stable-Baselines3 that was trained in a Tercel environment and still has
+        it; a result of :func:`tercel.tune`. A family ("default-all") is one row as well. At least one is a
+        built-in rule: the best of those, chosen on other episodes, is the benchmark of all others.
     market : Market
     task : Task or sequence of Order
-        What is to be executed; orders of :func:`tercel.read_orders` fall on the tapes of the market's lake, whatever
+        Orders to execute; those of :func:`tercel.read_orders` run on the tapes of the market's lake, whatever
         its symbol.
     episodes : int
-        Judged episodes; on tape at most.
+        Number of episodes; on tape the maximum.
     seed : int
         Base seed of the episodes, from 0.
     allow_seen_days : bool
-        Whether policies are judged on recorded days that they, or the market that they were trained in, learned from.
-        It is said below the table; such a figure is no evidence for other days.
+        Whether to evaluate policies on recorded days of their own training, or of their market's calibration. A note
+        below the table says so; such a figure is no evidence for other days.
     out : str or Path, optional
-        Folder that stores what is finished, so that the same call continues there; a temporary one by default. Objects of
-        this process are judged again in every call.
+        Folder of finished results, so that the same call continues there; a temporary one by default. Objects of
+        this process are evaluated again in every call.
 
     Returns
     -------
@@ -86,7 +85,7 @@ def evaluate(
     Raises
     ------
     ConfigError
-        Two candidates of one name, no rule, a policy that learned from what is judged (unless
+        Two candidates of one name, no rule, a policy that was trained on evaluated data (unless
         `allow_seen_days`).
     UnknownNameError, PolicyError
         An unknown name, a policy that cannot be run.
@@ -156,9 +155,9 @@ def participants_of(
         As of :func:`evaluate`, or rows of tables.
     scenarios : mapping of name to Scenario
     family : str
-        If not empty, all policies are judged as one of this name.
+        If not empty, all policies are evaluated as one of this name.
     observations : sequence of str
-        Functions of the user's that policies may observe with.
+        The user's own observation functions of policies.
 
     Raises
     ------

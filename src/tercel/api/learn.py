@@ -1,6 +1,6 @@
 """Training of a policy, tuning of a rule.
 
-A training in its run folder: read, claimed, trained, gone on with, for `tercel.train` and `agent train` alike.
+A training in its run folder: read, claimed, trained, resumed, for `tercel.train` and `agent train` alike.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -63,7 +63,7 @@ Stop = Callable[[], bool]
 
 @dataclass(frozen=True)
 class TrainingRun:
-    """A configuration, a seed, and the folder that keeps what is trained.
+    """One training run: its configuration, its seed, and the folder of its results.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ class TrainingRun:
         Made if need be; a training that was stopped there resumes.
     seed : int
     begun : bool
-        Whether the folder is that of this very training, whatever its file says.
+        Whether the folder belongs to this training, regardless of its file.
     """
 
     config: AgentConfig
@@ -96,19 +96,19 @@ class TrainingRun:
         Parameters
         ----------
         file : Path or str
-            A name is that of a shipped one.
+            File, or name of a built-in configuration.
         algorithm : str
             Another learner than the file's.
         seed : int
         out : Path, optional
             Run folder; ``runs/agents/NAME-SEED`` if not given.
         sharded, workers : bool, int or None
-            Whether slots are dealt out for a cluster, of so many workers.
+            Whether environments are distributed over a cluster, and its number of workers.
 
         Raises
         ------
         ConfigError, UnknownNameError
-            What cannot be read or meant, or a folder of another training: nothing was written.
+            An invalid configuration, or a folder of another training: nothing was written.
 
         >>> TrainingRun.of_file("quick", seed=2).folder.as_posix()
         'runs/agents/quick-2'
@@ -136,9 +136,9 @@ class TrainingRun:
         ----------
         folder : Path
         trust : bool
-            Whether the own functions that it names may run.
+            Whether its user functions may run.
         seed : int, optional
-            What its seed is thought to be.
+            Expected seed of the training.
 
         Raises
         ------
@@ -154,7 +154,7 @@ class TrainingRun:
 
     @property
     def finished(self) -> bool:
-        """Whether the training has come to its end."""
+        """Whether the training is complete."""
         return is_done(self.folder)
 
     def train(
@@ -165,12 +165,12 @@ class TrainingRun:
         cluster: str | None = None,
         workers: int | None = None,
     ) -> TrainingResult:
-        """Train, or go on, until the policy is there; a finished one is read.
+        """Train or resume until the policy is complete; a finished one is read.
 
         Parameters
         ----------
         progress : bool
-            Whether bars on stderr say how far it is.
+            Whether to show progress bars on stderr.
         stop : callable, optional
             Called between updates; when it is true the state is saved and the training ends.
         cluster : str, optional
@@ -179,12 +179,12 @@ class TrainingRun:
         Returns
         -------
         TrainingResult
-            ``done`` False when `stop` said so.
+            ``done`` is False if `stop` ended it.
 
         Raises
         ------
         ConfigError
-            Another training is running there; what the learner, the market or the cluster refuses.
+            Another training is running there; a setting that the learner, the market or the cluster refuses.
         """
         with nullcontext() if cluster is None else clusters().spread(cluster, workers) as make:
             finished = self.finished
@@ -201,11 +201,11 @@ class TrainingRun:
                     return run_training(*arguments, make=make, stop=stop, on_row=on_row)
 
     def report(self, result: TrainingResult) -> Path:
-        """Write the page of a training that is over, ``report.html`` in its folder."""
+        """Write the page of a finished training, ``report.html`` in its folder."""
         return write_page(self.folder, self.config, result)
 
     def how_to_trade(self) -> str:
-        """Write a desk's file for its policy; the command that trades it, or why there is none."""
+        """Write a desk file for its policy; return the command that trades it, or the reason why no desk can."""
         market = self.config.market
         recorded = RecordedMarket(market.lake, market.symbol) if self.config.on_tape else None
         preset = None if self.config.on_tape else Path(market.presets[0])
@@ -234,7 +234,7 @@ class TrainingRun:
 
 @contextmanager
 def _bar(config: AgentConfig, seed: int) -> Iterator[Callable[[Metrics, Metrics | None], None]]:
-    """Progress bar of a training: what is called with each of its rows."""
+    """Progress bar of a training; yields the callback that takes each row of metrics."""
     with bars(now=True) as shown:
         bar = shown.add_task(
             f"train {config.name} seed {seed}", total=config.learner.frames, now=""
@@ -262,30 +262,30 @@ def train(
     out: str | Path | None = None,
     progress: bool = False,
 ) -> Policy:
-    """Train a policy, as ``tercel agent train`` does; the best by validation is selected, and said if that is its start.
+    """Train a policy, as ``tercel agent train`` does; the best policy by validation is selected.
 
-    PPO begins as a rule (everything at the touch, `peg_touch`) and learns where to do otherwise; DQN and the
-    learners of Stable-Baselines3 begin from nothing.
+    If that is the start of the training, a line on stderr says so. PPO begins as a rule (everything at the best price,
+    `peg_touch`) and learns when to deviate from it; DQN and the learners of Stable-Baselines3 begin with random weights.
 
     Parameters
     ----------
     market : Market
-        On tape the days that are not judged. Fees and feed latency are not known to training: such a market is refused.
+        Market of the training; on tape the days before the evaluated ones. Fees and feed latency are not supported.
     task : Task
-        Its start by the clock is not used: training takes orders of the whole day.
+        Order to train on. Its start time is not used: training takes orders of the whole day.
     algorithm : str
         ppo, dqn; with Stable-Baselines3: sb3_ppo, sb3_maskable_ppo, sb3_recurrent_ppo, sb3_dqn, sb3_qrdqn.
     frames : int
-        Decisions that it sees. Below half a million the batches are smaller, so that there are still enough of them.
+        Number of decisions to train on. Below half a million the batches are smaller, so that there are enough of them.
     seed : int
-        Of weights, noise and training episodes.
+        Seed of weights, noise and training episodes.
     name : str
-        In tables; the algorithm if not given.
+        Name in tables; the algorithm if not given.
     reward : callable or str
-        Your own, instead of minus the shortfall: a function of a :class:`Step`, or ``module:name``. The policy that is
-        selected is still the one that costs least.
+        Your own reward instead of minus the shortfall: a function of a :class:`Step`, or ``module:name``. The selected
+        policy is still the one with the lowest cost.
     observation : callable or str
-        Your own: a function of a :class:`View` that answers numbers of shape (n, k), or ``module:name``;
+        Your own observation: a function of a :class:`View` that returns numbers of shape (n, k), or ``module:name``;
         or "v2", "v3".
     settings : mapping, optional
         Dotted keys of the configuration file, such as ``{"learner.learning_rate": 1e-3}``.
@@ -293,12 +293,12 @@ def train(
         Run folder with metrics and checkpoints: a training that was stopped resumes there. By default a temporary one;
         :meth:`Policy.save` keeps the policy.
     progress : bool
-        Whether a bar on stderr says how far it is.
+        Whether to show a progress bar on stderr.
 
     Raises
     ------
     ConfigError
-        What training does not know, or a setting that the learner does not have; `out` holds another training.
+        A market that training does not support, or an unknown setting of the learner; `out` holds another training.
 
     >>> from tercel.api.market import load_market
     >>> tiny = {"learner.markets": 8, "learner.steps": 8, "learner.minibatch": 32, "market.worlds": 1}
@@ -336,12 +336,12 @@ def train(
 
 
 def known(market: Market, task: Task) -> Scenario:
-    """A market and a task that training knows as they are.
+    """Check that training supports a market and a task; return them as a scenario.
 
     Raises
     ------
     ConfigError
-        With the first thing that it does not know.
+        The first unsupported setting.
     """
     settings, unknown = learnable(Scenario(market, task))
     if unknown:
@@ -355,14 +355,14 @@ def known(market: Market, task: Task) -> Scenario:
 
 @dataclass(frozen=True)
 class Tuned:
-    """A rule with the parameters that a search found; a candidate of :func:`tercel.evaluate`.
+    """A rule with tuned parameters; a candidate of :func:`tercel.evaluate`.
 
     Parameters
     ----------
     rule : str
-        The strategy.
+        Name of the rule.
     found : TuningOutcome
-        Parameters, and what they cost on training and validation episodes, bps.
+        Parameters, and their cost on training and validation episodes, bps.
 
     >>> from tercel.lab.evaluation.tuning import TuningScore
     >>> found = TuningOutcome({"rate": 0.5}, validation=TuningScore(2.0, 0.1, 50))
@@ -403,7 +403,7 @@ class Tuned:
 def tune(
     rule: str, market: Market, task: Task | None = None, *, episodes: int = 0, seed: int = 1
 ) -> Tuned:
-    """Search the parameters of a rule (CMA-ES) on training episodes, validate them on others.
+    """Tune the parameters of a rule (CMA-ES) on training episodes, and validate them on others.
 
     Parameters
     ----------
@@ -412,13 +412,13 @@ def tune(
     market : Market
     task : Task
     episodes : int
-        Training episodes; 0: by the number of parameters.
+        Number of training episodes; 0: by the number of parameters.
     seed : int
 
     Raises
     ------
     UnknownNameError
-        A strategy that has nothing to tune.
+        A strategy without parameters to tune.
 
     >>> from tercel.api.market import load_market
     >>> found = tune("popv", load_market("csco-santa-fe"), Task(horizon="1min", decisions=2), episodes=1536)

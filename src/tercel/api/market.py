@@ -1,4 +1,4 @@
-"""Markets: where orders are worked. A market owns its law of impact, its fees, its latencies and its regimes."""
+"""Markets for orders: each has its law of impact, fees, latencies and regimes."""
 
 import tempfile
 from collections.abc import Sequence
@@ -27,18 +27,18 @@ def load_market(
     feed_latency: LatencyLike = AT_ONCE,
     regimes: str = "",
 ) -> Market:
-    """A simulated market: order flow calibrated from recorded days, own orders in its book.
+    """Load a simulated market: order flow calibrated from recorded days, own orders in its book.
 
     Parameters
     ----------
     name : str
         A built-in preset (``tercel market list``), or a ``.json`` file.
     impact : str
-        none, translation or weights; "": what the preset carries.
+        Law of impact: none, translation or weights; "": the preset's own.
     fees : Fees or str
         ``Fees(maker, taker, unit)``, or text such as ``"-0.002,0.003"`` (price units a share) or ``"1,5bps"``.
     latency, feed_latency : Latency, float or str
-        Milliseconds, ``"1,3"`` for evenly between two, or a ``Latency``.
+        Milliseconds, ``"1,3"`` for uniform between two values, or a ``Latency``.
     regimes : str
         chain, season, a regime's name (several with commas), or a ``.toml`` file.
 
@@ -80,31 +80,31 @@ def replay(
     feed_latency: LatencyLike = AT_ONCE,
     bound: str = "undercut",
 ) -> Market:
-    """Recorded days as a market: own orders join queues at their true place, take displayed lots once.
+    """Make a market of recorded days: own orders join queues at their true position, take displayed lots once.
 
     Parameters
     ----------
     lake : str or Path
         Folder of imported days (:class:`Lake`).
     symbol : str
-        Several with commas are judged beside each other, and pooled.
+        Symbol on the tape; several, with commas, are evaluated one by one and pooled.
     days : sequence of str
-        Days to judge on; by default the later third. Earlier days are for training and estimates. Orders by the clock
-        are judged on every day, and the other hours are for training.
+        Days of the evaluation; by default the later third. Earlier days are for training and estimates. Orders with a
+        start time are evaluated on every day, and the other hours are for training.
     impact : str
-        square_root and propagator move the tape's prices by own volume, which is a prior; none leaves them.
+        Law of impact: square_root and propagator move the tape's prices by own volume (a prior); none does not.
     queue : str
-        Queue model where the tape shows level totals alone.
+        Queue model for a tape with level totals only.
     fees, latency, feed_latency
         As in :func:`load_market`; a latency may also be ``"tape"``: as late as the tape's rows were received.
     bound : str
-        Who gets what fills an own order and the tape's at one price: kind (ours), strict (theirs), undercut (theirs,
-        and an own order alone inside the spread is undercut as often as public ones are).
+        Fill assumption, which orders a recorded trade fills first at an equal price: kind (own), strict (recorded),
+        undercut (recorded, and an own order alone inside the spread is undercut as often as public ones are).
 
     Raises
     ------
     ConfigError, TapeError
-        A symbol or day that the lake does not hold, a law or queue model that does not exist.
+        A symbol or day that is not in the lake, an unknown impact law or queue model.
 
     >>> from tempfile import TemporaryDirectory
     >>> from tercel.market.simulator.days import simulated_lake
@@ -140,30 +140,30 @@ def calibrate(
     name: str = "",
     out: str | Path | None = None,
 ) -> Market:
-    """A simulated market whose order flow is fitted to recorded days. About a minute for a few days.
+    """Calibrate a simulated market: its order flow is fitted to recorded days. About a minute for a few days.
 
     Parameters
     ----------
     lake, symbol
-        Where the days are.
+        Folder of imported days, and symbol.
     days : sequence of str
         YYYY-MM-DD.
     model : str
-        queue_reactive, santa_fe, or resampled: days made of blocks of these, which go on being read (single orders,
-        five levels a side or more). Or one of an installed package: hawkes comes with ``tercel-studies``.
+        Flow model: queue_reactive, santa_fe, or resampled: days made of blocks of these days, which stay needed (single
+        orders, five levels a side or more). Or one of an installed package: hawkes comes with ``tercel-studies``.
     name : str
-        Of the market; symbol and days if not given.
+        Name of the market; symbol and days if not given.
     out : str or Path, optional
         The ``.json`` file that is written; a temporary one if not given.
 
     Raises
     ------
     ConfigError, TapeError
-        A model that does not exist, a day that the lake does not hold or that is too short.
+        An unknown model, a day that is not in the lake or too short.
 
     See Also
     --------
-    ``tercel market score`` says how near simulated days are to recorded ones.
+    ``tercel market score`` measures how close simulated days are to recorded ones.
 
     >>> from tempfile import TemporaryDirectory
     >>> from tercel.market.simulator.days import simulated_lake

@@ -1,4 +1,4 @@
-"""Orders as a person gives them: one by its options, or a file of them."""
+"""Orders of a user: one by its options, or a file of them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -23,7 +23,7 @@ _TYPED = HowToMap("`orders_column={}={}`", "`orders_column=`")
 
 
 def task_of(task: Task, options: Mapping[str, Any]) -> Task:
-    """A task with what was typed of an order in it: fields of :class:`Task`, numbers perhaps as text.
+    """Task from the options of an order: fields of :class:`Task`, numbers also as text.
 
     Raises
     ------
@@ -51,17 +51,17 @@ def _number(text: str) -> float | str:
 def read_orders(
     path: str | Path, map: TableMap | str | Path | None = None, columns: Called | Sequence[str] = ()
 ) -> list[Order]:
-    """Parent orders from a CSV: time, symbol, side, quantity, horizon, and perhaps limit; in any order of columns.
+    """Read parent orders from a CSV: time, symbol, side, quantity, horizon, optionally limit; columns in any order.
 
     Parameters
     ----------
     path : str or Path
-        A time is local to the exchange, ``2012-06-21 10:30``, or ``10:30`` for every recorded day; a horizon is ``2h``
-        or seconds; an empty limit is none, ``25bps`` one beyond the mid at arrival.
+        CSV file. A time is local to the exchange, ``2012-06-21 10:30``, or ``10:30`` for every recorded day; a horizon
+        is ``2h`` or seconds; an empty limit is none, ``25bps`` one beyond the mid at arrival.
     map : TableMap, str, Path or None
-        What its columns are called, and how it is written: a map, a shipped one's name, or its file.
+        Column names and format of the file: a map, a built-in one's name, or its file.
     columns : mapping, or sequence of str
-        The same typed, ``["symbol=Ticker", "decimal=,"]``, which goes first.
+        The same as text, ``["symbol=Ticker", "decimal=,"]``, which has precedence.
 
     Returns
     -------
@@ -70,7 +70,7 @@ def read_orders(
     Raises
     ------
     DataError
-        A column is missing or misspelt, or a row is no order; file and row are named. Other columns are passed over,
+        A column is missing or misspelt, or a row is no order; the error has file and row. Other columns are ignored,
         and a line on stderr names them.
 
     >>> from tempfile import TemporaryDirectory

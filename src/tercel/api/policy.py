@@ -1,4 +1,4 @@
-"""Trained policies: networks with a card that says what they see, do and learned from."""
+"""Trained policies: networks with a card of their observation, actions and training data."""
 
 import shutil
 from collections.abc import Mapping
@@ -27,11 +27,11 @@ class Policy:
     Parameters
     ----------
     folder : Path
-        With ``policy.onnx`` and ``card.json``.
+        Folder with ``policy.onnx`` and ``card.json``.
     name : str
-        In tables.
+        Name in tables.
     observation : callable, optional
-        The user's own observation that it was trained with.
+        The user's own observation function of its training.
 
     >>> load_policy("default").card.actions
     'costs'
@@ -55,12 +55,12 @@ class Policy:
 
     @property
     def card(self) -> Card:
-        """What it sees and does, what it was trained on, how it was validated."""
+        """Card of the policy: observation, actions, training data and validation results."""
         return read_card(self.folder / CARD)
 
     @property
     def selection_text(self) -> str:
-        """What its training returned, its start or a checkpoint, and how far apart; "" where its card does not say."""
+        """Text on the weights that its training selected, start or checkpoint; "" if the card does not say."""
         return self.card.selection_text
 
     @property
@@ -69,7 +69,7 @@ class Policy:
         return self._folder_guard is not None
 
     def save(self, folder: str | Path) -> "Policy":
-        """Copy it into a folder, which is made; returns the policy there.
+        """Copy the policy into a new folder; return the policy there.
 
         Raises
         ------
@@ -84,14 +84,14 @@ class Policy:
         return Policy(target, self.name, self.observation)
 
     def observe(self, market: str) -> "Policy":
-        """Write what it observes in a preset market beside its card: a desk notices when its inputs leave that.
+        """Write its observation statistics in a preset market beside its card: a desk then detects shifted inputs.
 
-        A training writes it by itself. The orders are those of its card's task.
+        Training does this by itself. The orders are those of its card's task.
 
         Raises
         ------
         PolicyError, UnknownNameError, ConfigError
-            A policy or a market that does not load.
+            A policy or a market that cannot be loaded.
         """
         strategy = policy_strategy(self.folder, own_observation=self.observation)
         found = observed_in_preset(task_of(self.card), strategy, market)
@@ -110,8 +110,8 @@ def load_policy(
     as_name : str
         Its name in tables; if not given `name`, for a folder the name on its card.
     observation : callable, optional
-        The user's own observation that it was trained with: its card has the name alone, and nothing that a folder
-        names is run.
+        The user's own observation function of its training: the card has only its name, and no code of a folder is
+        run.
 
     Raises
     ------
@@ -140,34 +140,34 @@ def save_policy(
     activation: Activation = "tanh",
     trained_on: Mapping[str, Any] | None = None,
 ) -> Policy:
-    """Make a policy folder of your own model: weights as ONNX, and a card; nothing in it runs code when it is read.
+    """Save your own model as a policy folder: weights as ONNX, and a card; reading it runs no code.
 
     Parameters
     ----------
     model : path, bytes, sequence of (weight, bias), torch module or model of Stable-Baselines3
         An ONNX file or its bytes, with one float32 input (n, D); layers as arrays (in, out) and (out,) with an
-        activation between them; a torch module; or a model of Stable-Baselines3, with the `VecNormalize` that it was
-        trained under. It puts out a number for each action, the greatest of which is done; a vector where actions are
-        vectors; and with the actions `allocation` shares, for which layers are given as logits.
+        activation between them; a torch module; or a model of Stable-Baselines3, with the `VecNormalize` of its
+        training. Its output is one number per action, the greatest of which is chosen; a vector for vector actions;
+        and shares for the actions `allocation`, for which layers output logits.
     folder : str or Path
-        New, empty, or that of a policy, which is replaced.
+        A new or empty folder, or that of a policy, which is replaced.
     name : str
-        On its card and in tables; the folder's if not given.
+        Name on its card and in tables; the folder's if not given.
     actions, action_parameters, observation, stack
-        What its numbers mean, as in :func:`tercel.model_strategy`. A model of Stable-Baselines3 that still has an
-        environment of ours brings them.
+        Its actions and observation, as in :func:`tercel.model_strategy`. A model of Stable-Baselines3 that still has a
+        Tercel environment needs none of them.
     activation : str
-        Of layers: tanh or relu.
+        Activation between layers: tanh or relu.
     trained_on : mapping, optional
-        For the card, such as ``{"symbol": "AMZN", "trained on": "2012-06-20 to 2012-06-21"}``: recorded days that are
-        named there are not judged on.
+        Facts for the card, such as ``{"symbol": "AMZN", "trained on": "2012-06-20 to 2012-06-21"}``: recorded days
+        named there are not used in evaluation.
 
     Raises
     ------
     ConfigError
         No such model, or a folder that holds other files.
     PolicyError
-        A network that does not run, or has other sizes than its observation and actions.
+        A network that does not run, or whose sizes do not fit its observation and actions.
 
     >>> import tempfile, numpy as np
     >>> layers = [(np.zeros((50, 8)), np.eye(8)[2])]

@@ -1,4 +1,4 @@
-"""A run: trainings up from a tuned rule, judged beside what ships and some rules; in a folder."""
+"""A run in a folder: trainings that start from a tuned rule, evaluated beside pre-trained policies and rules."""
 
 import itertools
 import json
@@ -40,7 +40,7 @@ from tercel.market.simulator.source import KIND
 from tercel.market.simulator.terms import Fees
 
 TRAINED: Final = "trained"
-"""What the trainings of a run are called."""
+"""Name of the trainings of a run."""
 FRAMES: Final = 400_000
 """Decisions that each training sees."""
 SHIPPED: Final = "default"
@@ -58,11 +58,11 @@ QUICK: Final = {
     "learner.population": 4,
     "learner.episodes": 2,
 }
-"""What a quick training has less of."""
+"""Smaller settings of a quick training."""
 QUICK_LOOKS: Final = 4
-"""Times that a quick training is looked at: four points of a curve."""
+"""Validation checks of a quick training: four points of a curve."""
 QUICK_WORLDS: Final = {"market.worlds": 8}
-"""Where the market is simulated."""
+"""More of them, for a simulated market."""
 RESULT: Final = "result.json"
 REPORT: Final = "report.html"
 FILE: Final = "run.json"
@@ -80,7 +80,7 @@ class TrainingJob(NamedTuple):
 
 @dataclass(frozen=True)
 class Run:
-    """Trainings in a scenario, judged beside the pre-trained policy and rules.
+    """Trainings in a scenario, evaluated beside the pre-trained policy and rules.
 
     Parameters
     ----------
@@ -89,17 +89,17 @@ class Run:
     quick : bool
         Whether it is a smoke test of the pipeline.
     seed : int
-        Of everything that is drawn.
+        Seed of all random draws.
     episodes : int
-        Judged episodes in a simulated market (on tape every window is judged).
+        Evaluated episodes in a simulated market (on tape every window is evaluated).
     seeds : int
         Number of training seeds.
     frames : int
         Decisions that each training sees.
     strategies : tuple of str
-        Strategies of the user's, as they were named (`execution.user_strategy`).
+        The user's own strategies, by name (`execution.user_strategy`).
     folder : Path
-        Of `run.json`, trainings, results, figures and page.
+        Folder of `run.json`, trainings, results, figures and page.
     built : BuiltMarket, optional
         The scenario's market, if it is built already.
 
@@ -133,12 +133,12 @@ class Run:
 
     @classmethod
     def load(cls, folder: Path) -> "Run":
-        """The run in a folder.
+        """Load the run of a folder.
 
         Raises
         ------
         ConfigError
-            When there is no run there, or its file is damaged.
+            No run there, or a damaged file.
         """
         path = folder / FILE
         try:
@@ -172,7 +172,7 @@ class Run:
             ) from error
 
     def to_dict(self) -> dict[str, Any]:
-        """The values of `run.json`."""
+        """Values of `run.json`."""
         own = {
             name: getattr(self, name) for name in ("quick", "seed", "episodes", "seeds", "frames")
         }
@@ -188,7 +188,7 @@ class Run:
         return [self.seed * 1000 + i for i in range(self.seeds)]
 
     def claim(self, folder: Path, named: bool) -> "Run":
-        """The run in a new folder with its `run.json`, written whole or not at all.
+        """Claim a new folder for the run and write its `run.json` atomically.
 
         Of two runs that want one folder at the same time one gets it; the other is refused, or, where the folder was
         not `named` by a person, takes one with a number behind it.
@@ -196,7 +196,7 @@ class Run:
         Raises
         ------
         ConfigError
-            When a named folder is another run's by now.
+            A named folder has become another run's.
         """
         for number in itertools.count(1):
             mine = folder if number == 1 else folder.with_name(f"{folder.name}-{number}")
@@ -218,7 +218,7 @@ class Run:
         raise AssertionError("counting ends")
 
     def begin(self, folder: Path, *, resume: bool = False, named: bool = True) -> "Run":
-        """Refuse what cannot be run, and claim a folder.
+        """Refuse an invalid run, and claim a folder.
 
         Parameters
         ----------
@@ -226,12 +226,12 @@ class Run:
         resume : bool
             Continue the run that the folder has.
         named : bool
-            Whether a person chose the folder: where it is taken, another name will not do.
+            Whether a person chose the folder: if it is taken, no other name is used.
 
         Raises
         ------
         ConfigError
-            A market, an order or a folder that will not do: nothing was written.
+            An invalid market, order or folder: nothing was written.
         """
         scenario = replace(self.scenario, seeds=(self.seed,))
         refuse_one_source(scenario)
@@ -249,7 +249,7 @@ class Run:
         return begun
 
     def finish(self, footer: str = "") -> EvaluationResult:
-        """Train and judge what is missing, write results and page, whose last line is `footer`; what was found.
+        """Run missing trainings and evaluations, write results and page (last line: `footer`); return the results.
 
         Raises
         ------
@@ -266,7 +266,7 @@ class Run:
             return experiment.run(out).write(out, out / RESULT, out / REPORT, footer)
 
     def how_to_trade(self) -> str:
-        """Write a desk's file for the best of its policies; the command that trades it, or why there is none."""
+        """Write a desk file for the best policy; return the command that trades it, or the reason why no desk can."""
         policies = [policy_folder(self.folder, seed) for seed in self.training_seeds]
         market = self.scenario.market
         if market.on_tape:
@@ -277,7 +277,7 @@ class Run:
         return how_to_trade(self.folder, best, recorded, preset)
 
     def trainings(self) -> list[TrainingJob]:
-        """Trainings of the recipe with every seed; an order of lots on tape wants the built market."""
+        """Trainings of the recipe with every seed; an order in lots on tape needs the built market."""
         on_tape, task = self.scenario.market.on_tape, self.scenario.task
         plain, _ = learnable(self.scenario)
         share = None
@@ -294,14 +294,14 @@ class Run:
         ]
 
     def participants(self) -> Participants:
-        """The pre-trained policy, those of the run, the user's own strategies, and some rules."""
+        """Candidates: the pre-trained policy, those of the run, the user's own strategies, and some rules."""
         seeds, notes = self.training_seeds, list[str]()
         shipped = policies_of([SHIPPED])
         try:
             refuse_leaks(shipped, [self.scenario])
         except ConfigError:
             notes.append(
-                f"The pre-trained policy, {SHIPPED}, is left out: it learned from days that are judged here."
+                f"The pre-trained policy, {SHIPPED}, is left out: it was trained on days that are evaluated here."
             )
             shipped = []
         folders = [policy_folder(self.folder, seed) for seed in seeds]
@@ -330,12 +330,12 @@ class Run:
 
 
 def policy_folder(out: Path, seed: int) -> Path:
-    """The folder of a training, as `tercel agent train` leaves one: metrics, checkpoints, the policy."""
+    """Folder of a training, as of `tercel agent train`: metrics, checkpoints, the policy."""
     return out / "policies" / f"{TRAINED}-{seed}"
 
 
 def train(run: Run, jobs: Sequence[TrainingJob]) -> None:
-    """Train what has not come to its end, side by side."""
+    """Run unfinished trainings, side by side."""
     jobs = [job for job in jobs if not is_done(job.folder)]
     if not jobs:
         return
@@ -349,7 +349,7 @@ def train(run: Run, jobs: Sequence[TrainingJob]) -> None:
         )
     if run.quick:
         say(
-            f"a quick run: {decisions:,} decisions test the pipeline; they begin as {SHIPPED}, and are too few to beat it"
+            f"a quick run: {decisions:,} decisions test the pipeline; training starts from {SHIPPED} and is too short to beat it"
         )
     with progress(now=True) as shown, Pool(len(jobs)) as pool:
         bars = {

@@ -2,7 +2,7 @@
 
 `tercel agent list`, `register` and `promote`: packaged policies, the registry and its aliases.
 
-`tercel agent show`, `export` and `convert`: a policy looked into, and handed on.
+`tercel agent show`, `export` and `convert`: the card of a policy, and its conversion.
 """
 
 from collections.abc import Mapping
@@ -57,7 +57,7 @@ def list_(
     ),
     as_json: AsJson = False,
 ) -> None:
-    """List what there is: packaged policies, the registry, training runs."""
+    """List packaged policies, registered versions and training runs."""
     from tercel.execution import policies_packaged
     from tercel.execution.registry import open_registry
 
@@ -98,7 +98,7 @@ def score_text(score: Mapping[str, Any]) -> str:
 
 @dataclass(frozen=True)
 class PolicyRow(Record):
-    """A policy in a list: its card, or what is wrong with it; its alias, and its version in the registry."""
+    """Row of a policy in a list: its card or its error, its alias, and its version in the registry."""
 
     policy: str
     folder: str = ""
@@ -108,7 +108,7 @@ class PolicyRow(Record):
     version: "Version | None" = None
 
     def json_fields(self) -> dict[str, object]:
-        """What there is of it."""
+        """The fields that are known."""
         known = {"policy": self.policy, "folder": self.folder, "fault": self.fault}
         found: dict[str, object] = {key: text for key, text in known.items() if text}
         if (card := self.card) is not None:
@@ -185,13 +185,11 @@ def _table(title: str, rows: list[PolicyRow]) -> None:
 def register(
     policy: Policy,
     name: Annotated[str, typer.Option(help="Name to register it under.", metavar="NAME")],
-    note: Annotated[
-        str, typer.Option(help="A line for those who read the registry.", metavar="TEXT")
-    ] = "",
+    note: Annotated[str, typer.Option(help="Note that the registry shows.", metavar="TEXT")] = "",
     registry: Registry = "",
     as_json: AsJson = False,
 ) -> None:
-    """Keep a policy in the registry as the next version of a name."""
+    """Register a policy as the next version of a name."""
     from tercel.execution.registry import open_registry, resolve_policy
 
     folder = resolve_policy(policy, registry)
@@ -205,7 +203,7 @@ def register(
 
 
 def _now() -> str:
-    """The time on the wall, for those who read the registry."""
+    """Current UTC time for the registry, ISO 8601."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
@@ -215,16 +213,16 @@ def promote(
     evidence: Annotated[
         Path | None,
         typer.Option(
-            help="JSON of an evaluation of it: its paired gain must be above 0.", metavar="FILE"
+            help="JSON of an evaluation of it, with a paired gain above 0.", metavar="FILE"
         ),
     ] = None,
     reason: Annotated[
-        str, typer.Option(help="Why, where there is no evidence.", metavar="TEXT")
+        str, typer.Option(help="Reason, if there is no evidence.", metavar="TEXT")
     ] = "",
     registry: Registry = "",
     as_json: AsJson = False,
 ) -> None:
-    """Make a registered version champion or challenger, on evidence or for a reason that is kept."""
+    """Make a registered version champion or challenger, on evidence or for a recorded reason."""
     from tercel.execution.registry import open_registry
     from tercel.execution.registry.entries import checked_alias, proven
 
@@ -266,7 +264,7 @@ def show(
     registry: Registry = "",
     as_json: AsJson = False,
 ) -> None:
-    """Show a policy's card: what it sees and does, where it comes from, how good it was, what it is not for."""
+    """Show a policy's card: observation, actions, training data, validation results, limits of use."""
     from tercel.execution.policies.policy import load_policy
     from tercel.execution.registry import resolve_policy
 
@@ -385,12 +383,12 @@ def export(
         Path, typer.Option(help="Folder, or .zip file, to write.", metavar="FOLDER|FILE.zip")
     ],
     format_: Annotated[str, typer.Option("--format", help="onnx.", metavar="FORMAT")] = "onnx",
-    replace: Annotated[bool, typer.Option("--replace", help="Replace what is there.")] = False,
+    replace: Annotated[bool, typer.Option("--replace", help="Overwrite existing files.")] = False,
     registry: Registry = "",
     seed: Seed = 1,
     as_json: AsJson = False,
 ) -> None:
-    """Write a policy as ONNX with its card, and check what was written by running it."""
+    """Write a policy as ONNX with its card, and check the file by running it."""
     refuse_if(format_ != "onnx", "a format: onnx", f"--format {format_}", "leave it out")
     refuse_if(
         out.exists() and not replace,
@@ -444,12 +442,12 @@ def convert(
     folder: Annotated[Path, typer.Argument(help="Policy folder to write.", metavar="FOLDER")],
     trust: Annotated[
         bool,
-        typer.Option("--trust", help="Unpickle the .zip, which may run anything that is in it."),
+        typer.Option("--trust", help="Unpickle the .zip, which may run any code in it."),
     ] = False,
     moments: Annotated[
         Path | None,
         typer.Option(
-            help="What VecNormalize.save wrote, if it was trained under one; unpickled too.",
+            help="File of VecNormalize.save, if the model was trained with it; unpickled too.",
             metavar="FILE",
         ),
     ] = None,
@@ -457,17 +455,17 @@ def convert(
         str, typer.Option(help="On its card; the folder's if not given.", metavar="NAME")
     ] = "",
     actions: Annotated[
-        str, typer.Option(help="What its actions mean.", metavar="SET")
+        str, typer.Option(help="Name of its set of actions.", metavar="SET")
     ] = "placement",
     observation: Annotated[
         str,
         typer.Option(
-            help="What it observes: v3, v2, or a function of yours, module:name.", metavar="WHAT"
+            help="Its observation: v3, v2, or your own function, module:name.", metavar="WHAT"
         ),
     ] = "v3",
     as_json: AsJson = False,
 ) -> None:
-    """Make a policy folder of your own model, once: nothing in it runs code when it is read."""
+    """Convert your own model to a policy folder, which runs no code when it is read."""
     from tercel.execution.observation import is_own_name
     from tercel.execution.registry import resolve_policy
     from tercel.execution.registry.resolve import ARCHIVE
@@ -501,7 +499,7 @@ def convert(
 
 agent_app = typer.Typer(
     name="agent",
-    help="Execution agents: train, tune, judge, look into, hand on.",
+    help="Execution agents: train, tune, evaluate, show, export.",
     no_args_is_help=True,
 )
 add(

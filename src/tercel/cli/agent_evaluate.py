@@ -65,7 +65,7 @@ Seeds = Annotated[
 class EvaluatePolicies(JudgedOptions, JsonRequest):
     """Options of `tercel agent evaluate`."""
 
-    interrupted: ClassVar[str] = "what is finished is kept in {out}; the same command continues"
+    interrupted: ClassVar[str] = "finished results are in {out}; the same command continues"
     several: ClassVar[bool] = True
 
     policies: Policies = None
@@ -90,8 +90,8 @@ class EvaluatePolicies(JudgedOptions, JsonRequest):
     dealers: Annotated[
         str,
         typer.Option(
-            help="Who answers requests for quote beside a simulated book: drawn (others for each seed), a panel's name, or "
-            "its file (.toml). The ways to judge: book, rfq, block, routed.",
+            help="Dealers of requests for quote beside a simulated book: drawn (new ones for each seed), a panel's name, or "
+            "its file (.toml). Evaluated ways to trade: book, rfq, block, routed.",
             metavar="drawn|PRESET|FILE",
         ),
     ] = ""
@@ -129,7 +129,7 @@ class EvaluatePolicies(JudgedOptions, JsonRequest):
     out: Annotated[
         Path,
         typer.Option(
-            help="Folder of results, figures and page; what is finished there is not run again."
+            help="Folder of results, figures and page; results that are finished there are not run again."
         ),
     ] = Path("runs/evaluate")
 

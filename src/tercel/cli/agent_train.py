@@ -37,7 +37,7 @@ HEADINGS = (
 )
 
 
-@on_interrupt("what is finished is kept; the same command continues")
+@on_interrupt("finished results are saved; the same command continues")
 def tune(
     where: MarketOptions,
     strategies: Annotated[
@@ -114,7 +114,7 @@ def _names(request: Sequence[str]) -> list[str]:
 
 
 def _instead(name: str) -> str:
-    """What to do about a name that cannot be tuned: some strategies exist and have no numbers."""
+    """Remedy for a name that cannot be tuned: some strategies exist but have no parameters."""
     from tercel.execution.strategies import ALL_BASELINES, TUNABLE
 
     for near in (name, *nearest(name, ALL_BASELINES)):
@@ -124,7 +124,7 @@ def _instead(name: str) -> str:
 
 
 def _settings(where: MarketOptions, episodes: int, validation: int, seed: int) -> "TuningSettings":
-    """What decides the result."""
+    """Settings that determine the result."""
     from tercel.lab.evaluation.market import looked_up
     from tercel.lab.evaluation.scenario import Scenario
     from tercel.lab.evaluation.tuning import VALIDATION_EPISODES, TuningSettings
@@ -165,7 +165,7 @@ def _cells(name: str, one: "TuningOutcome") -> tuple[str, ...]:
     )
 
 
-@on_interrupt("what is trained so far is kept; --resume RUN continues")
+@on_interrupt("training so far is saved; --resume RUN continues")
 def train(
     config: Annotated[
         Path | None, typer.Argument(help="TOML file of the training.", metavar="CONFIG")
@@ -259,7 +259,7 @@ def train(
 
 
 def _show(run: "TrainingRun", result: "TrainingResult", report: str) -> None:
-    """Say what came of it."""
+    """Print the result of a training."""
     from tercel.lab.learning.agent.report import unlearned
 
     best, nothing = result.look("best"), unlearned(result)

@@ -85,7 +85,7 @@ def _is_named(table: Any, schema: JsonSchema) -> bool:
 
 
 def kind_of(raw: Tables) -> str:
-    """Which kind of file has such tables: most keys that it knows, fewest that it does not."""
+    """Kind of file that fits these tables best: most known keys, fewest unknown ones."""
 
     def fits(known: JsonSchema, key: str) -> bool:
         return key in known and isinstance(raw[key], list) == (known[key].get("type") == "array")

@@ -1,4 +1,4 @@
-"""`tercel console DESKS...`: the page where people watch and overrule desks; `... users`: who they are."""
+"""`tercel console DESKS...`: the page where people monitor and overrule desks; `... users`: their accounts."""
 
 import getpass
 import os
@@ -89,7 +89,7 @@ def console(
         ),
     ] = None,
 ) -> None:
-    """Serve the page where people watch and overrule desks; loopback only, each person by name."""
+    """Serve the page where people monitor and overrule desks; loopback only, each person by name."""
     needed("fastapi", "trade")
     from tercel.api.console.web import LOOPBACK, bind, create_app, served, server_of
 
@@ -145,10 +145,10 @@ def add(
     people: File = None,
     role: Role = "viewer",
     oidc: Annotated[
-        bool, typer.Option("--oidc", help="No password: the identity provider says who it is.")
+        bool, typer.Option("--oidc", help="No password: login by the identity provider.")
     ] = False,
 ) -> None:
-    """Let a person in; the password is asked for, or a line of stdin; with none, one is made and printed once."""
+    """Add a person; the password is prompted for or read from stdin; if empty, one is generated and printed once."""
     from tercel.api.console.people import check_name, check_role, made_password
 
     check_name(name)
@@ -188,7 +188,7 @@ def password(
     as_json: AsJson = False,
     people: File = None,
 ) -> None:
-    """Give a person another password, asked for as `add` does; open sessions of theirs end."""
+    """Set a person's password, prompted for as in `add`; the person's open sessions end."""
     from tercel.api.console.people import made_password
 
     users, typed = people_of(people), _asked(name)
@@ -223,7 +223,7 @@ def remove(
     as_json: AsJson = False,
     people: File = None,
 ) -> None:
-    """Take a person out; open sessions end at once."""
+    """Remove a person; open sessions end at once."""
     users = people_of(people)
     users.remove(name)
     row = {"removed": name, "people": str(users.path)}
@@ -234,7 +234,7 @@ def list_(
     as_json: AsJson = False,
     people: File = None,
 ) -> None:
-    """Show who may log in, as what, and by whose word."""
+    """List people who may log in, their roles, and who added them."""
     users = people_of(people)
     everybody, heads = users.all(), ("name", "role", "password", "by")
     cells = [[one.name, one.role, "yes" if one.hash else "", one.by] for one in everybody]
@@ -252,7 +252,7 @@ def list_(
 console_app = typer.Typer(name="console", cls=ConsoleGroup, invoke_without_command=True)
 console_app.callback()(command_of(console))
 users_app = typer.Typer(
-    name=USERS, help="Who may log in at the console, and as what.", no_args_is_help=True
+    name=USERS, help="People who may log in at the console, and their roles.", no_args_is_help=True
 )
 add_commands(users_app, add, role, password, remove, list_)
 console_app.add_typer(users_app)

@@ -1,4 +1,4 @@
-"""`tercel data ...`: what a lake holds, a day of it put to the test, live feeds recorded into it."""
+"""`tercel data ...`: list the days of a lake, verify one, record live feeds into it."""
 
 import math
 import re
@@ -33,14 +33,14 @@ record_app = typer.Typer(
 
 
 class _Clock(BoundedClock):
-    """What a recorder knows: captures carry the time of day."""
+    """Clock of a recorder: captures have the local time of day."""
 
     def now_ns(self) -> int:
         """Local time, ns since 1970."""
         return time.time_ns()
 
 
-@on_interrupt("what was captured is kept; `tercel data import` makes a tape of it")
+@on_interrupt("the captures are saved; `tercel data import` makes a tape of them")
 def crypto(
     symbol: Annotated[
         str, typer.Option(help="As the venue writes it: BTCUSDT, btcusd.", metavar="SYM")
@@ -138,7 +138,7 @@ def _tape(venue: str, root: Path, folder: Path) -> list[ImportedDay]:
     except FeedError as error:
         say(f"no tape yet: {error}")
         say(
-            f"the captures are kept in {folder}; import them later with: tercel data import {venue} {folder}"
+            f"the captures are in {folder}; import them later with: tercel data import {venue} {folder}"
         )
     return days
 
@@ -157,7 +157,7 @@ def list_(
     lake: Lake,
     as_json: AsJson = False,
 ) -> None:
-    """List what a lake holds."""
+    """List the days in a lake."""
     refuse_if(
         not lake.is_dir(),
         "a lake folder",
@@ -176,7 +176,7 @@ def verify(
     symbol: Symbol,
     date: Annotated[str, typer.Option(help="Day on the tape.", metavar="YYYY-MM-DD")],
     venue: Annotated[
-        str | None, typer.Option(help="Where several have the day: BINANCE, XNAS, ...")
+        str | None, typer.Option(help="Venue, if several have the day: BINANCE, XNAS, ...")
     ] = None,
     against: Annotated[
         Path | None,
@@ -187,7 +187,7 @@ def verify(
     ] = None,
     as_json: AsJson = False,
 ) -> int:
-    """Replay a day and count what is odd; with --against, exit 1 when a row of the file is left unexplained."""
+    """Replay a day and count anomalies; with --against, exit 1 if a row of the file is left unexplained."""
     check_date(date)
     from tercel.feeds.verify import truth_for, verify_alone
     from tercel.market.tape import Lake as Store
@@ -203,7 +203,7 @@ def verify(
 
 
 def _at_import(instrument: "Instrument") -> dict[str, Any]:
-    """What the feed counted when it read the files."""
+    """Counts that the feed made when it read the files."""
     kinds = {
         "clock_backwards": int,
         "quotes_without_change": int,
@@ -236,7 +236,7 @@ def _print_verdict(instrument: "Instrument", found: dict[str, Any], explained: b
         )
         say("they show. Import them with their orderbook file")
     elif cause:
-        say(f"crossed, by what is likely: {cause}")
+        say(f"crossed, by likely cause: {cause}")
     if found.get("unknown_ids") and not found.get("crossed"):
         say(
             "unknown ids: orders that rested before the first message; the book lacks them until they are gone"

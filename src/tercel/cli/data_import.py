@@ -167,7 +167,7 @@ def csv(
     map: Annotated[
         str,
         typer.Option(
-            help="What the columns mean: the name of a shipped map, or a file.", metavar="MAP.toml"
+            help="Map of the columns: the name of a built-in map, or a file.", metavar="MAP.toml"
         ),
     ] = "",
     lake: MaybeLake = None,
@@ -233,7 +233,7 @@ def itch(
     check: Annotated[
         bool,
         typer.Option(
-            "--check", help="Keep the books of all symbols and count what is odd; import nothing."
+            "--check", help="Replay the books of all symbols and count anomalies; import nothing."
         ),
     ] = False,
     allow_cut: Annotated[
@@ -298,7 +298,7 @@ def _import(
 
 @dataclass(frozen=True)
 class ImportedDay(Record):
-    """A day as the lake holds it, what became of it there (empty where nothing was written), and warnings of its feed."""
+    """An imported day, its result in the lake (empty if nothing was written), and warnings of its feed."""
 
     instrument: "Instrument"
     outcome: str = ""
@@ -386,7 +386,7 @@ def print_days(days: Sequence[ImportedDay]) -> None:
 
 
 def _progress() -> "Progress":
-    """How far a pass is, on stderr: a line that is written over on a terminal."""
+    """Progress of a pass, on stderr: one line that is overwritten on a terminal."""
     console, bars = progress_console(), progress(now=True)
     task = bars.add_task("reading", total=None, now="")
 
@@ -400,7 +400,7 @@ def _progress() -> "Progress":
 
 
 def _say_counts(counts: "FileCounts") -> None:
-    """What a pass saw, in words, on stderr."""
+    """Print the counts of a pass on stderr."""
     from tercel.feeds.itch_kernels import NAMES
 
     named = ", ".join(

@@ -1,4 +1,4 @@
-"""`tercel market ...`: a market calibrated from tape, simulated days of one, those that are shipped."""
+"""`tercel market ...`: calibrate a market from tape, simulate days of one, list the built-in ones."""
 
 import time
 from dataclasses import dataclass
@@ -256,7 +256,7 @@ class Simulate(JsonRequest):
     ] = ""
 
     def beside(self, instrument: "Instrument", events: "Events") -> dict[str, Any]:
-        """What else a day is written as: the files, by their key in the day's row."""
+        """Write further files of a day: their paths, by their key in the day's row."""
         return {}
 
 
@@ -327,7 +327,7 @@ class ListMarkets(JsonRequest):
 
 
 def list_(request: ListMarkets) -> None:
-    """List the markets that are shipped, with their scores."""
+    """List the built-in markets, with their scores."""
     from tercel.market.flow import preset as presets
     from tercel.market.score.card import StoredScores, calibrated_on, stored_lessons
 

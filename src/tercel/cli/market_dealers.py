@@ -1,4 +1,4 @@
-"""`tercel market dealers`: who wins requests for quote, what they cost, and the law that fits a desk's own."""
+"""`tercel market dealers`: hit ratios and costs of requests for quote, and a law fitted to a desk's own."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,15 +46,13 @@ class Dealers(JsonRequest):
     ] = None
     column: Annotated[
         list[str] | None,
-        typer.Option(
-            help="What a column of the history is called: quote=Price.", metavar="OURS=THEIRS"
-        ),
+        typer.Option(help="Name of a column in the history: quote=Price.", metavar="OURS=THEIRS"),
     ] = None
     out: Annotated[Path | None, typer.Option(help="Folder for the report.", metavar="DIR")] = None
 
 
 def dealers(request: Dealers) -> None:
-    """Simulate requests for quote: hit ratios, cost by dealers asked, and a fit to them or to your own history."""
+    """Simulate requests for quote: hit ratios, cost by number of dealers, and a fit to them or to your own history."""
     check_folder(request.out)
     import numpy as np
 

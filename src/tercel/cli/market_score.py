@@ -128,7 +128,7 @@ def impact_rows(card: "ScoreCard") -> list[list[str]]:
 
 
 def passed(gates: "Mapping[str, ScoreGate | DynamicFigure]", of: str = "/") -> str:
-    """How many of how many; empty where there are none."""
+    """Number of passed gates and of all, such as 3/4; "" without gates."""
     return f"{sum(gate.passed for gate in gates.values())}{of}{len(gates)}" if gates else ""
 
 
@@ -173,11 +173,11 @@ TAUGHT: Final = (
     *(f"mark-out {h} s" for h in (10, 60)),
     *(f"R² {h} s" for h in (10, 30)),
 )
-"""What a market teaches: an order at the touch fills, the mid after that (bps), forecasts of it on tape."""
+"""Columns of lessons: fill rates of an order at the best price, mark-outs (bps), R² of forecasts on tape."""
 
 
 def taught(one: "StoredLessons | None") -> list[str]:
-    """What a card says of fills, simulated / tape, figure by figure; empty where nothing is known."""
+    """Cells of fill rates, mark-outs and forecasts, simulated / tape; empty if not on the card."""
     if one is None:
         return [""] * len(TAUGHT)
     found = [(one.filled or {}).get(wait) for wait in ("30", "300", "900")]
@@ -231,7 +231,8 @@ class ScoreRequest(JsonRequest):
     by: Annotated[
         str,
         typer.Option(
-            help="Whose figures: tercel, or lob-bench (its own code; see --peers).", metavar="JUDGE"
+            help="Benchmark of the figures: tercel, or lob-bench (its own code; see --peers).",
+            metavar="JUDGE",
         ),
     ] = OWN
     peers: Annotated[
@@ -256,9 +257,9 @@ class ScoreRequest(JsonRequest):
     classifier: Annotated[bool, typer.Option(help="Train the classifier (needs scikit-learn).")] = (
         True
     )
-    seen: Annotated[
-        bool, typer.Option("--seen", help="Score on days calibrated on all the same.")
-    ] = False
+    seen: Annotated[bool, typer.Option("--seen", help="Score on days of the calibration too.")] = (
+        False
+    )
     write: Annotated[
         bool,
         typer.Option(
@@ -302,7 +303,7 @@ class Judge(Protocol):
 
 
 def _by_card(request: ScoreRequest) -> "ScoreCard":
-    """Against the tape on the preset's card."""
+    """Score against the tape on the preset's card."""
     alone = (
         request.symbol,
         request.venue,
@@ -325,7 +326,7 @@ def _by_card(request: ScoreRequest) -> "ScoreCard":
 
 
 def _by_tape(request: ScoreRequest, lake: Path, dates: list[str]) -> "ScoreCard":
-    """On days of a lake; the report and the card are written where asked."""
+    """Score on days of a lake; write the report and the card if requested."""
     refuse_if(
         not dates,
         "--date with --lake",
@@ -363,7 +364,7 @@ def _by_tape(request: ScoreRequest, lake: Path, dates: list[str]) -> "ScoreCard"
 
 
 def file_to_write(which: str) -> Path:
-    """The file of a preset that is to keep what was found.
+    """Preset file that is to store the scores.
 
     Raises
     ------
@@ -446,7 +447,7 @@ def write_page(
 
 def page(drawn: "ScoreDraw", card: "ScoreCard", impact_figures: Sequence["Figure"] = ()) -> str:
     """The whole page, with figures of the impact card where it was measured: verdict first, then pictures and figures."""
-    from tercel.core.report.svg import Section, render  # matplotlib only where a page is asked for
+    from tercel.core.report.svg import Section, render  # matplotlib only for a page
     from tercel.market.score import figures
 
     gates = card.gates

@@ -46,7 +46,7 @@ def find_desk(given: Path | None) -> Path:
     Raises
     ------
     ConfigError
-        When there is none.
+        No such folder.
     """
     given = given or named_desk()
     if given is not None:
@@ -70,7 +70,7 @@ def _is_desk(folder: Path) -> bool:
 
 
 def waiting(folder: Path, ledger: "Ledger") -> str:
-    """Sentence on parents that wait until somebody resumes them; "" where none does."""
+    """Sentence on parents that wait until a person resumes them; "" if none does."""
     from tercel.desk.trading.parent_orders.parent import ParentStatus
 
     paused = [parent.id for parent in ledger.parents if parent.status == ParentStatus.PAUSED]
@@ -108,7 +108,7 @@ Agents = Annotated[
 ]
 
 PORT = 8321
-"""Where the console is, unless asked otherwise."""
+"""Default port of the console."""
 
 
 def kill(
@@ -157,7 +157,7 @@ def rearm(
     as_json: AsJson = False,
     desk: Desk = None,
 ) -> None:
-    """Let a killed desk trade again; a person's word, with a reason."""
+    """Re-arm a killed desk, with a reason: it may trade again."""
     from tercel.desk.trading.risk.kill_switch import LATCH, KillLatch
 
     folder, agents = _stopped(desk), agent or []
@@ -175,7 +175,7 @@ def rearm(
 
 
 def _waiting(folder: Path) -> str:
-    """Which parents wait for a person, as far as the desk's journal can be read."""
+    """Sentence on parents that wait for a person; "" if the desk's journal is unreadable."""
     from tercel.api.desk.folder import ledger_of
 
     with suppress(TercelError):
@@ -192,7 +192,7 @@ def _held_here(folder: Path) -> bool:
 
 
 def agents_of(folder: Path) -> set[str]:
-    """Who trades at a desk, as far as its journal can be read."""
+    """Names of a desk's agents, as far as its journal is readable."""
     from tercel.desk.trading.journal import kinds
     from tercel.desk.trading.journal.store import JournalReader
 

@@ -26,8 +26,8 @@ Impact = Annotated[
 Bound = Annotated[
     str | None,
     typer.Option(
-        help="(--tape) Who gets what fills an own order and the tape's at one price: kind (ours), strict (theirs), "
-        "undercut (theirs, and who improves the touch is undercut; default).",
+        help="(--tape) Fill assumption, which orders a recorded trade fills first at an equal price: kind (own), strict "
+        "(recorded), undercut (recorded, and own prices better than the best are undercut; default).",
         metavar="kind|strict|undercut",
     ),
 ]
@@ -35,7 +35,7 @@ Bound = Annotated[
 
 @dataclass(frozen=True)
 class MarketOptions:
-    """Where orders are worked, as it was typed; None: not."""
+    """Options for the market, as typed; None: not given."""
 
     several: ClassVar[bool] = False
     """Whether the command takes more than one market."""
@@ -136,7 +136,7 @@ class MarketOptions:
 
 @dataclass(frozen=True)
 class TypedOrder:
-    """What was typed of an order; None: not."""
+    """Options for the order, as typed; None: not given."""
 
     side: Annotated[
         str | None, typer.Option(help="buy, sell or both (default).", metavar="SIDE")
@@ -179,7 +179,7 @@ class TypedOrder:
     limit_price: Annotated[
         str | None,
         typer.Option(
-            help="It never trades beyond: a price (--tape, one side), or 25bps beyond the mid at arrival.",
+            help="Limit price: a price (--tape, one side), or 25bps beyond the mid at arrival.",
             metavar="PRICE",
         ),
     ] = None
@@ -193,7 +193,7 @@ class TypedOrder:
     orders_column: Annotated[
         list[str] | None,
         typer.Option(
-            help="What the file of orders calls a column, such as symbol=Ticker; map=MAP.toml and decimal=, too.",
+            help="Name of a column in the file of orders, such as symbol=Ticker; map=MAP.toml and decimal=, too.",
             metavar="OURS=THEIRS",
         ),
     ] = None
@@ -236,7 +236,7 @@ NOT_TYPED = TypedOrder()
 
 @dataclass(frozen=True)
 class JudgedOptions(MarketOptions):
-    """Where candidates are judged, on what order, and who besides those that ship."""
+    """Options of an evaluation: market, order, and the user's own strategies."""
 
     regimes: Annotated[
         str | None,

@@ -180,7 +180,7 @@ def elsewhere() -> dict[str, str]:
 
 
 def answer_for_absent(app: typer.Typer, words: str, distribution: str) -> None:
-    """Where a command is absent, add a hidden one that names the distribution to install.
+    """Add a hidden command in place of an absent one, which names the distribution to install.
 
     It replaces the first missing word, a group or a command, and answers for everything below it.
     """
@@ -213,7 +213,7 @@ def answer_for_absent(app: typer.Typer, words: str, distribution: str) -> None:
 
 
 def _offers(entry: EntryPoint, package: str) -> Iterator[_Offer]:
-    """What an entry point gives, each command tried: Typer reads its options here and not at the first `--help`."""
+    """Commands of an entry point, each one tested: Typer reads its options here, not at the first `--help`."""
     for one in entry.load():
         if not isinstance(one, PluginCommands):
             raise ConfigError(

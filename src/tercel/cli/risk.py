@@ -76,22 +76,24 @@ def run(
     ],
     out: Annotated[
         Path,
-        typer.Option(help="Folder of targets.csv, which says what is held too.", metavar="DIR"),
+        typer.Option(
+            help="Folder of targets.csv, which also has the current positions.", metavar="DIR"
+        ),
     ],
     desk: Annotated[
         list[Path] | None,
         typer.Option(
-            help="A desk's folder, whose parents say what was paid; the last one's positions say what is held.",
+            help="A desk's folder: its parents give the costs paid, the last one's positions the current book.",
             metavar="DIR",
         ),
     ] = None,
     rule: Annotated[
-        str, typer.Option(help="How the targets are followed.", metavar="RULE")
+        str, typer.Option(help="Rule by which the book follows its targets.", metavar="RULE")
     ] = "rate",
     seed: Seed = 1,
     as_json: AsJson = False,
 ) -> None:
-    """Write today's book as targets of a desk: a step from what is held, at the cost that desks paid; a page of all."""
+    """Write today's book as targets of a desk: a step from current positions, at the cost that desks paid; a page of all."""
     check_folder(out)
     from tercel.api.desk.folder import paid_of, weights_of
     from tercel.signals.portfolio.backtest import ends
@@ -153,7 +155,7 @@ Column = Annotated[
     ),
 ]
 Adjusted = Annotated[
-    bool, typer.Option("--adjusted", help="The closes are adjusted though none is called so.")
+    bool, typer.Option("--adjusted", help="The closes are adjusted, whatever their column's name.")
 ]
 Prices = Annotated[
     Path,
@@ -165,7 +167,7 @@ Prices = Annotated[
 Volatility = Annotated[
     str,
     typer.Option(
-        help="ewma, garch, gjr, har (needs a column rv). Default: har where there is rv, gjr for up to 20 names, else "
+        help="ewma, garch, gjr, har (needs a column rv). Default: har if there is an rv, gjr for up to 20 names, else "
         "that of the covariance.",
         metavar="MODEL",
     ),
@@ -319,7 +321,7 @@ class PostureRequest(JsonRequest):
     """Options of `tercel risk posture`."""
 
     file: Annotated[
-        Path | None, typer.Argument(help="Daily prices that say it.", metavar="FILE")
+        Path | None, typer.Argument(help="Daily prices that determine it.", metavar="FILE")
     ] = None
     out: Annotated[Path | None, page_folder("posture")] = None
     seed: Seed = 1
@@ -328,7 +330,7 @@ class PostureRequest(JsonRequest):
     adjusted: Adjusted = False
 
     def story(self) -> "PostureStory":
-        """The posture that is asked for."""
+        """The posture of the requested book."""
         from tercel.signals.risk.report import of_book
 
         if self.file is None:

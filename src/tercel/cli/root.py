@@ -1,9 +1,9 @@
-"""The command line: what can be typed, and nothing of what it does.
+"""The command line: its groups and commands, without their implementation.
 
 A command's file imports what it needs when it is called, so that
 ``tercel --help`` loads no numerical library. Commands of other packages join by entry point: :mod:`tercel.cli.plugins`.
 
-Exit codes: 0 done; 1 the check that was asked for failed (``data verify``); 2 a usage error or a
+Exit codes: 0 done; 1 a requested check failed (``data verify``); 2 a usage error or a
 :class:`~tercel.core.errors.TercelError`; 130 stopped by Ctrl-C.
 """
 

@@ -1,4 +1,4 @@
-"""`tercel run`: train on a market, judge beside what ships and rules, print the table."""
+"""`tercel run`: train on a market, evaluate beside pre-trained agents and rules, print the table."""
 
 import shlex
 from dataclasses import dataclass, replace
@@ -28,7 +28,7 @@ TERMS = ("regimes", "impact", "fees", "queue")
 class RunRequest(JudgedOptions, JsonRequest):
     """Options of `tercel run`."""
 
-    interrupted: ClassVar[str] = "what is finished is kept; to go on: tercel run --resume"
+    interrupted: ClassVar[str] = "finished results are saved; continue with: tercel run --resume"
 
     quick: Annotated[
         bool,
@@ -45,16 +45,16 @@ class RunRequest(JudgedOptions, JsonRequest):
         bool,
         typer.Option(
             "--resume",
-            help="Go on with the stopped run in --out (default: the newest), with the options it had.",
+            help="Resume the stopped run in --out (default: the newest), with its options.",
         ),
     ] = False
     feed_latency_ms: Annotated[
-        str | None, typer.Option(help="How late the market is seen: X, A,B or tape.", metavar="X")
+        str | None, typer.Option(help="Latency of market data in ms: X, A,B or tape.", metavar="X")
     ] = None
     queue: Annotated[
         str | None,
         typer.Option(
-            help="(--tape) Queue model where a tape shows level totals alone: risk_averse, power_prob[:N], log_prob "
+            help="(--tape) Queue model of a tape with level totals only: risk_averse, power_prob[:N], log_prob "
             "and others (default: power_prob).",
             metavar="NAME",
         ),
@@ -62,7 +62,7 @@ class RunRequest(JudgedOptions, JsonRequest):
 
 
 def run(request: RunRequest) -> None:
-    """Train from a tuned rule, compare with the pre-trained policy and rules, print the table and a verdict."""
+    """Train from a tuned rule, evaluate beside the pre-trained agent and rules, print the table and a verdict."""
     if request.order.orders is not None:
         _list(request)
     else:
@@ -298,7 +298,7 @@ def _in_words(run: "Run") -> str:
 
 
 def _ordered(task: "Task") -> list[str]:
-    """What of the order is not as it is by itself: side, size, time and limit."""
+    """Options of the order that differ from the defaults: side, size, time and limit."""
     from tercel.execution.task import SIDES, Task
 
     plain, size = (
@@ -322,7 +322,7 @@ def _how_to_go_on(folder: Path) -> str:
 
     if not (folder / FILE).exists():
         return "nothing was begun; start it again"
-    return f"what is finished is kept; to go on: {shlex.join(['tercel', 'run', '--resume', '--out', str(folder)])}"
+    return f"finished results are saved; continue with: {shlex.join(['tercel', 'run', '--resume', '--out', str(folder)])}"
 
 
 def _newest() -> Path:

@@ -1,6 +1,6 @@
-"""What every command shares: results on stdout and words on stderr, `--json`, errors, Ctrl-C and other ends.
+"""Shared parts of all commands: output, `--json`, errors, Ctrl-C and other ends.
 
-What goes where: a result on stdout, everything said on the way to it on stderr.
+A result is written on stdout, all other messages on stderr.
 
 With `as_json` stdout carries exactly one JSON object.
 
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
 
 ALL_IN: Final = "--json"
-"""Where a command has every column of its table."""
+"""Option that prints every column of a command's table."""
 progress, say = said.progress, said.say
 
 
@@ -142,7 +142,7 @@ _SHORT = 12
 
 
 def print_sentences(sentences: Iterable[str]) -> None:
-    """What a result says in words, on stdout, each sentence a line that is not broken."""
+    """Print sentences of a result on stdout, one unbroken line each."""
     for sentence in sentences:
         result_console().print(sentence, soft_wrap=True, markup=False)
 
@@ -178,7 +178,7 @@ def hand_over(
     name: str = "",
     page: Callable[[], str] = str,
 ) -> None:
-    """What was found: written with its page to `out`, where one is named, and printed as an object or shown."""
+    """Print a result as JSON or by `show`; with `out`, also write it there with its page."""
     if out is not None:
         write_page(out, name, found, page())
         say(f"report  {out / name}.html")
@@ -250,13 +250,13 @@ NOTHING_HALF_DONE = "nothing was left half done"
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, nothing else.")]
 Lake = Annotated[Path, typer.Option(help="Folder of the tape lake.", metavar="DIR")]
 Seed = Annotated[
-    int, typer.Option(help="Seed of everything that is drawn.", min=0, max=2**31 - 1, metavar="S")
+    int, typer.Option(help="Seed of all random draws.", min=0, max=2**31 - 1, metavar="S")
 ]
 ObservationOption = Annotated[
     list[str] | None,
     typer.Option(
         "--observation",
-        help="Your own function that a policy observes with: my_module:eyes or path/file.py:eyes; several.",
+        help="Your own observation function of a policy: my_module:observe or path/file.py:observe; several.",
         metavar="WHERE:NAME",
     ),
 ]
@@ -264,7 +264,7 @@ StrategyOption = Annotated[
     list[str] | None,
     typer.Option(
         "--strategy",
-        help="Your own strategy, judged beside the others: my_module:HalfNow, path/file.py:HalfNow, or a name of an "
+        help="Your own strategy, evaluated beside the others: my_module:HalfNow, path/file.py:HalfNow, or a name of an "
         "installed package; several.",
         metavar="WHERE:NAME",
     ),
@@ -307,7 +307,7 @@ Symbols = Annotated[
     IN_LAKE,
 ]
 Venue = Annotated[
-    str, typer.Option(help="Venue on the tape, where several have the symbol.", metavar="VENUE")
+    str, typer.Option(help="Venue on the tape, if several have the symbol.", metavar="VENUE")
 ]
 From = Annotated[
     str, typer.Option("--from", help="Begin at this local time of the exchange.", metavar="HH:MM")
@@ -393,7 +393,7 @@ def in_options(text: str) -> str:
 
 @contextmanager
 def reported(as_json: bool = False, on_interrupt: str = NOTHING_HALF_DONE) -> Iterator[None]:
-    """Tell a person what went wrong, without a traceback, and end with the exit code that says so.
+    """Print an error without a traceback, and end with its exit code.
 
     ``TERCEL_TRACEBACK=1`` lets errors through as they are. A body may say better than `on_interrupt` how to go on after
     Ctrl-C: ``raise KeyboardInterrupt("...")``.
@@ -420,13 +420,13 @@ def reported(as_json: bool = False, on_interrupt: str = NOTHING_HALF_DONE) -> It
 
 @dataclass(frozen=True, kw_only=True)
 class JsonRequest:
-    """A request whose command prints one JSON object where that is asked for; its own options come before this one."""
+    """Request with the option `--json` for one JSON object; the command's own options come before it."""
 
     as_json: AsJson = False
 
 
 def check_date(text: str | None, option: str = "--date") -> None:
-    """Refuse what is no day of the calendar."""
+    """Refuse a text that is no calendar date YYYY-MM-DD."""
     if text is None:
         return
     try:
@@ -487,7 +487,7 @@ class Command(TyperCommand):
 
 
 def on_interrupt(text: str) -> Callable[[Body], Body]:
-    """Decorator of a command: what is said after Ctrl-C; braces hold names of options."""
+    """Decorator of a command: message after Ctrl-C; braces hold names of options."""
 
     def named(body: Body) -> Body:
         body.interrupted = text  # type: ignore[attr-defined]
@@ -580,7 +580,7 @@ def _options(given: Mapping[str, inspect.Parameter]) -> dict[str, inspect.Parame
 
 
 def _arguments(given: Mapping[str, inspect.Parameter], values: Mapping[str, Any]) -> dict[str, Any]:
-    """What a function of such parameters is called with."""
+    """Arguments of a function, from the values of its options."""
     found: dict[str, Any] = {}
     for name, one in given.items():
         kind: Any = one.annotation

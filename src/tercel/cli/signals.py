@@ -1,4 +1,4 @@
-"""`tercel signals ...`: build a panel, train, evaluate, look for leaks.
+"""`tercel signals ...`: build a panel, train, evaluate, test for leaks.
 
 `tercel signals backtest`: what a model's forecasts would have earned.
 
@@ -123,7 +123,7 @@ def backtest(request: BacktestSignals) -> None:
 
 
 def charge_of(request: BacktestSignals) -> "Charge":
-    """The cost that was asked for: exactly one of the three."""
+    """Cost model of the one cost option that was given, of three."""
     given = {
         "--cost-bps": request.cost_bps,
         "--cost-law": request.cost_law,
@@ -211,7 +211,7 @@ def train_(
     seed: Seed = 1,
     as_json: AsJson = False,
 ) -> None:
-    """Learn the next 10 and 30 seconds from all days of some symbols; how it does on later days and on strangers."""
+    """Train a forecaster of the next 10 and 30 seconds on some symbols; score it on later days and on other symbols."""
     check_folder(out)
     from tercel.market.tape.lake import Lake
     from tercel.signals.flow.recalibrate import in_words
@@ -242,7 +242,7 @@ def score(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Score a forecaster on days that it was not trained on: R², AUC, calibration, and what it is worth."""
+    """Score a forecaster on days that it was not trained on: R², AUC, calibration, and its value."""
     check_folder(out)
     from tercel.execution.foresight.forecaster import resolve
     from tercel.market.tape.lake import Lake
@@ -295,9 +295,7 @@ Config = Annotated[
     Path | None,
     typer.Argument(help="A configuration (see docs/examples/signals.toml).", metavar="CONFIG.toml"),
 ]
-Demo = Annotated[
-    bool, typer.Option("--demo", help="Synthetic material alone; nothing has to be there.")
-]
+Demo = Annotated[bool, typer.Option("--demo", help="Synthetic data only; no files needed.")]
 Out = Annotated[
     Path | None, typer.Option(help="Folder of the results (default: under runs/).", metavar="DIR")
 ]
@@ -349,7 +347,7 @@ def _typed(verb: str, request: Configured, out: Path) -> str:
 def resumable(
     verb: str, request: Configured, out: Path, hint: str = "nothing was left half written; again"
 ) -> Iterator[None]:
-    """Say how to go on after Ctrl-C."""
+    """Print how to resume after Ctrl-C."""
     try:
         yield
     except KeyboardInterrupt:
@@ -386,7 +384,7 @@ class TrainSignals(Configured):
     """Options of `tercel signals train`."""
 
     def beside(self, out: Path) -> tuple[dict[str, Any], Callable[[], None]]:
-        """What is trained beside the models into the folder: its figures, and what shows them."""
+        """Train further parts beside the models into the folder; return their figures and a function that prints them."""
         return {}, lambda: None
 
 
@@ -446,7 +444,7 @@ class Leak(Configured):
 
 
 def leak(request: Leak) -> None:
-    """Look for knowledge of the future in every source, with planted leaks beside them that must be caught."""
+    """Test every source for look-ahead leaks, beside synthetic leaks that must be caught."""
     if request.config is None and not request.demo and request.data is None:
         raise ConfigError(
             "a CONFIG.toml, --demo or --data DIR", "none of them", "add one, say --demo"
@@ -520,7 +518,7 @@ class PredictSignals(OfModel):
 
 
 def predict(request: PredictSignals) -> None:
-    """Forecast every name on the last date of the files, or another: what a desk with this model reads."""
+    """Forecast every name on the last date of the files, or another, as a desk with this model does."""
     from datetime import date
 
     from tercel.core.report.cells import csv_text

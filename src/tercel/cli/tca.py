@@ -1,4 +1,4 @@
-"""`tercel tca`: what somebody's own executions cost, and what strategies would have cost on the same parents."""
+"""`tercel tca`: costs of own executions, and simulated costs of strategies on the same parents."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 RUN = "run"
 AGAINST = {RUN: None, "none": ""}
-"""What `own_costs` takes for the words of `--against` that are no names."""
+"""Words of `--against` that are not names, and their values for `own_costs`."""
 SHOWN = 20
 """Parents that a terminal shows."""
 LEAVES = (
@@ -71,7 +71,7 @@ class Tca(JsonRequest):
     map: Annotated[
         str | None,
         typer.Option(
-            help="What the columns are called: ib-flex, schwab, alpaca, binance-trades, coinbase, comdirect, or a file "
+            help="Map of the columns: ib-flex, schwab, alpaca, binance-trades, coinbase, comdirect, or a file "
             "with timezone = ... and \\[columns] parent = ...",
             metavar="NAME|MAP.toml",
         ),
@@ -86,17 +86,15 @@ class Tca(JsonRequest):
     tz: Annotated[
         str,
         typer.Option(
-            help="Zone of times that do not say theirs, such as America/New_York.", metavar="ZONE"
+            help="Time zone of times without one, such as America/New_York.", metavar="ZONE"
         ),
     ] = ""
     fees: Annotated[
         str,
-        typer.Option(
-            help="How a fee that you paid is written: positive, negative.", metavar="SIGN"
-        ),
+        typer.Option(help="Sign of a fee that you paid: positive, negative.", metavar="SIGN"),
     ] = ""
     venue: Annotated[
-        str, typer.Option(help="Whose tape, where several have a symbol.", metavar="VENUE")
+        str, typer.Option(help="Venue of the tape, if several have a symbol.", metavar="VENUE")
     ] = ""
     against: Annotated[
         str,
@@ -116,14 +114,14 @@ class Tca(JsonRequest):
     impact: Annotated[
         str,
         typer.Option(
-            help="What strategies' trades do to prices: square_root, none, propagator.",
+            help="Impact law of the strategies' trades: square_root, none, propagator.",
             metavar="LAW",
         ),
     ] = "square_root"
     quote_age: Annotated[
         float | None,
         typer.Option(
-            help="How old a quote may be that a fill is measured against, seconds; else by the day's own gaps.",
+            help="Largest age of the quote that a fill is measured against, seconds (default: by the day's own gaps).",
             metavar="SECONDS",
         ),
     ] = None
@@ -134,7 +132,7 @@ class Tca(JsonRequest):
 
 
 def tca(request: Tca) -> None:
-    """Split the cost of your own fills, and say what strategies would have cost on the same orders."""
+    """Split the cost of your own fills into components, and simulate strategies on the same orders."""
     check_folder(request.out)
     from tercel.api.tca.files import fills_map
 
@@ -221,7 +219,7 @@ def _show_counterfactual(found: "Counterfactual", unit: str) -> None:
 
     rows = [[*words, f"{unfilled:,}"] for *words, unfilled in table_rows(found)]
     print_table(
-        f"the same {found.parents:,} parents re-simulated, {unit} of what was asked for, without fees; impact "
+        f"the same {found.parents:,} parents re-simulated, {unit} of the requested value, without fees; impact "
         f"{found.impact}; 95 % intervals for all rows at once, {found.clusters} clusters",
         ["strategy", "cost", "saves", "verdict", "unfilled"],
         rows,

@@ -83,7 +83,7 @@ def day(
     ] = None,
     as_json: AsJson = False,
 ) -> int:
-    """Report the day of desks, as a page: costs, profit, limits, alerts and what needs a person."""
+    """Report the day of desks, as a page: costs, profit, limits, alerts and open issues."""
     from tercel.api.desk.day import UnreadDay, days_of
     from tercel.api.desk.day_page import DayReport
 
@@ -132,7 +132,7 @@ trade_app = typer.Typer(
 
 @dataclass(frozen=True)
 class Experiments:
-    """What was tried beside a desk's run: figures by key, sections of its page, lines on the terminal."""
+    """Results of experiments beside a desk's run: figures by key, sections of its page, lines on the terminal."""
 
     figures: dict[str, Any] = field(default_factory=dict)
     sections: Sequence["Section"] = ()
@@ -159,9 +159,7 @@ class RunDesk(JsonRequest):
     ] = False
     seed: Annotated[
         int | None,
-        typer.Option(
-            help="Seed of everything that is drawn (default: the file's).", min=0, max=2**31 - 1
-        ),
+        typer.Option(help="Seed of all random draws (default: the file's).", min=0, max=2**31 - 1),
     ] = None
     rounds: Annotated[
         int | None,
@@ -180,18 +178,19 @@ class RunDesk(JsonRequest):
     acknowledge: Annotated[
         str,
         typer.Option(
-            help="Go on with the sound part of a damaged journal; why, journaled.", metavar="REASON"
+            help="Continue a damaged journal after its last valid entry; the reason, journaled.",
+            metavar="REASON",
         ),
     ] = ""
 
     confirm: Annotated[
         str,
-        typer.Option(help="(where money is) The sentence that its refusal shows.", metavar="TEXT"),
+        typer.Option(help="(with real money) The sentence that its refusal shows.", metavar="TEXT"),
     ] = ""
     tried: Annotated[
         Path | None,
         typer.Option(
-            help="(where money is) This desk in shadow or on paper, whose kill switch was tried today.",
+            help="(with real money) Folder of this desk in shadow or on paper in which the kill switch was tested today.",
             metavar="DIR",
         ),
     ] = None
@@ -199,13 +198,13 @@ class RunDesk(JsonRequest):
     second: Annotated[
         str,
         typer.Option(
-            help="(where money is) Another person of risk or admin who agrees, and types the password.",
+            help="(with real money) Second person with the role risk or admin, who types the password.",
             metavar="NAME",
         ),
     ] = ""
 
     def experiments(self, config: "DeskConfig", folder: Path) -> Experiments:
-        """What is tried beside the run, once it is over."""
+        """Run experiments beside the desk, after its run."""
         return Experiments()
 
 
@@ -246,14 +245,16 @@ def run(request: RunDesk) -> None:
 
 
 def _confirmed(request: RunDesk, config: "DeskConfig") -> RunDesk:
-    """Ask the person at the terminal for the sentence of a desk that trades money, and who the second person is."""
+    """Prompt for the confirmation sentence of a desk that trades real money, and for the second person."""
     from tercel.desk.engine.config import asks_live, sentence
     from tercel.desk.engine.runtime import limits_of
 
     beside = None if request.config is None else request.config.parent
     if request.confirm or not sys.stdin.isatty() or not (why := asks_live(config, beside)):
         return request
-    say(f"money is at risk ({why}). To go on, type: {sentence(config, limits_of(config, beside))}")
+    say(
+        f"money is at risk ({why}). To continue, type: {sentence(config, limits_of(config, beside))}"
+    )
     typed = input("> ")
     return replace(
         request,
@@ -335,7 +336,7 @@ def _traded(
 
 
 def _what_remains(folder: Path) -> str:
-    """What a desk that was stopped leaves: its journal, and what the journal says of parents that are not over."""
+    """Message on a stopped desk: its journal, and the parents that are still open in it."""
     from tercel.desk.trading.journal.store import JournalReader
     from tercel.desk.trading.ledger import Ledger
 
@@ -347,7 +348,7 @@ def _what_remains(folder: Path) -> str:
     named = [f"{parent.id} ({parent.left:,} lots left)" for parent in parents[:NAMED]]
     named += [f"{len(parents) - NAMED:,} more"] if len(parents) > NAMED else []
     left = f"; open parents: {', '.join(named)}" if named else ""
-    return f"the journal of what was done is kept in {folder}{left}"
+    return f"the journal is in {folder}{left}"
 
 
 def _print(

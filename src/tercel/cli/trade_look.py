@@ -1,4 +1,4 @@
-"""`tercel trade orders|positions|quotes|replay|reconcile|verify|tca`: what a desk's journal tells, while it runs and later."""
+"""`tercel trade orders|positions|quotes|replay|reconcile|verify|tca`: views of a desk's journal, while it runs and later."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -29,7 +29,7 @@ SHOWN = 20
 
 
 def orders(
-    every: Annotated[bool, typer.Option("--all", help="Orders that are over too.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="Finished orders too.")] = False,
     as_json: AsJson = False,
     desk: Desk = None,
 ) -> None:
@@ -51,10 +51,10 @@ def orders(
         return
     shown = [
         {"id": one.id, **one.row, "strategy": short(one.strategy)}
-        | {"limit asked": one.limit_price, LIMIT: one.limit or None}
+        | {"limit price": one.limit_price, LIMIT: one.limit or None}
         for one in parents
     ]
-    shown = without_idle(shown, ("reason", "refused", "limit asked", LIMIT))
+    shown = without_idle(shown, ("reason", "refused", "limit price", LIMIT))
     ended = "; this desk is not running, these are the last states in its journal"
     print_rows(
         f"parents of {folder}{ended if who == '' else ''}",
@@ -89,7 +89,7 @@ def child_row(order: "ChildOrder", price: str = "price") -> dict[str, object]:
 
 
 def print_states(states: Sequence["AccountStanding"]) -> None:
-    """Print what is not active, where something is not: accounts, and the desk, which is all of them."""
+    """Print the trading states of accounts that are not active, and of the desk (all)."""
     if states:
         shown = [
             {
@@ -116,7 +116,7 @@ def positions(
     as_json: AsJson = False,
     desk: Desk = None,
 ) -> None:
-    """List what a desk holds."""
+    """List a desk's positions."""
     from tercel.api.desk.folder import held_of
 
     rows, sums = held_of(folder := find_desk(desk))
@@ -164,7 +164,7 @@ def quotes(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """List a desk's requests for quotes: who answered, cover, outcome, and where the mid went."""
+    """List a desk's requests for quotes: quoting dealers, cover, outcome, and the mid's move after."""
     from tercel.api.desk.folder import quotes_of
     from tercel.desk.trading.tca.rfq import request_sentences
 
@@ -220,7 +220,7 @@ def replay(
     as_json: AsJson = False,
     desk: Desk = None,
 ) -> None:
-    """Show what a strategy saw, wanted and did at a decision, and why."""
+    """Show a decision: the strategy's observation, intent and commands, and why."""
     from tercel.api.desk.folder import decision_of
 
     shown = decision_of(find_desk(desk), parent, at, entry)
@@ -243,12 +243,12 @@ def replay(
 def reconcile(
     venue: Annotated[
         str | None,
-        typer.Option(help="Ask this venue now and cancel open orders there.", metavar="WHERE"),
+        typer.Option(help="Query this venue now and cancel open orders there.", metavar="WHERE"),
     ] = None,
     as_json: AsJson = False,
     desk: Desk = None,
 ) -> int:
-    """Compare a desk's orders with the venue's word."""
+    """Compare a desk's orders with the venue's reports."""
     from tercel.api.desk.folder import agreement_of
 
     found = agreement_of(folder := find_desk(desk), venue)
@@ -346,7 +346,7 @@ def tca(
     as_json: AsJson = False,
     desk: Desk = None,
 ) -> None:
-    """Analyse what finished parents cost: arrival, VWAP, TWAP, the split, mark-outs."""
+    """Analyse the costs of finished parents: arrival, VWAP, TWAP, components, mark-outs."""
     from tercel.api.desk.folder import costs_of, quotes_of
     from tercel.api.desk.run_page import bounds_scored
     from tercel.desk.trading.tca.rfq import (

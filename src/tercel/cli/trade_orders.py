@@ -1,4 +1,4 @@
-"""`tercel trade submit|pause|resume|cancel|amend|promote|settle|limits`: a person's word to a desk that runs."""
+"""`tercel trade submit|pause|resume|cancel|amend|promote|settle|limits`: commands of a person to a running desk."""
 
 import secrets
 import shlex
@@ -41,7 +41,7 @@ def show(
     as_json: AsJson = False,
     desk: Desk = None,
 ) -> int:
-    """Show what limits are in force, how much of each is used, who waits for a second person, orders without them."""
+    """Show limits in force, their use, requests that wait for a second person, and orders without limits."""
     from tercel.desk.console.state import highest
     from tercel.desk.trading.journal import kinds
     from tercel.desk.trading.journal.store import JournalReader
@@ -83,7 +83,7 @@ def show(
             | {"changes": ", ".join(f"{path}={value}" for path, value in one.changes.items())}
             for number, one in waiting.items()
         ]
-        print_rows(f"asked for, to be approved within {EXPIRES_NS // 10**9} s", texts)
+        print_rows(f"requests, to be approved within {EXPIRES_NS // 10**9} s", texts)
         result_console().print(
             f"{orders:,} orders have the limits that they passed; wrong: {'; '.join(found) or 'none'}"
         )
@@ -109,7 +109,7 @@ def request(
     reason: Why,
     to: AskDesk,
 ) -> None:
-    """Ask for looser limits; another person approves them within a quarter of an hour."""
+    """Request looser limits; another person approves them within a quarter of an hour."""
     ask(
         to,
         "limits",
@@ -125,7 +125,7 @@ def approve(
     reason: Why,
     to: AskDesk,
 ) -> None:
-    """Approve the limits that another person asked for."""
+    """Approve limits that another person requested."""
     ask(to, "limits", {"act": "approve", "request": number}, reason)
 
 
@@ -167,18 +167,18 @@ def submit(
     side: Annotated[str, typer.Argument(help="buy or sell.", metavar="SIDE")],
     lots: Annotated[int, typer.Argument(min=1, max=2**30, metavar="LOTS")],
     agent: Annotated[
-        str, typer.Option(help="Who works it (default: the desk's only agent).", metavar="A")
+        str, typer.Option(help="Agent that works it (default: the desk's only agent).", metavar="A")
     ] = "",
     name: Annotated[
         str,
         typer.Option(
             "--id",
-            help="A new id for it (default: one is made and printed first); asked for twice it is one order.",
+            help="A new id for it (default: one is made and printed first); a repeated request with the same id is one order.",
             metavar="ID",
         ),
     ] = "",
     strategy: Annotated[
-        str, typer.Option(help="What works it (default: the agent's own).", metavar="NAME")
+        str, typer.Option(help="Strategy that works it (default: the agent's own).", metavar="NAME")
     ] = "",
     horizon: Annotated[
         str | None,
@@ -198,7 +198,7 @@ def submit(
     limit_price: Annotated[
         str | None,
         typer.Option(
-            help="It never trades beyond: a price, or 25bps beyond the mid at arrival.",
+            help="Limit price: a price, or 25bps beyond the mid at arrival.",
             metavar="PRICE",
         ),
     ] = None,
@@ -265,23 +265,23 @@ def settle(
     order: Annotated[
         list[str] | None,
         typer.Option(
-            help="An order of which the venue will never speak again: it is over with what was filled, by your word. "
-            "A gate or desk that runs obeys. May be repeated.",
+            help="An order that the venue will never report again: it ends with its filled quantity, on your statement. "
+            "A running gate or desk applies it. May be repeated.",
             metavar="ORDER",
         ),
     ] = None,
     execution: Annotated[
         list[str] | None,
         typer.Option(
-            help="An execution that its alert IMPLAUSIBLE_FILL calls so: it was made at that price, by your word, and "
-            "counts at it from here on. May be repeated.",
+            help="An execution with an alert IMPLAUSIBLE_FILL: you confirm its price, which counts from here on. "
+            "May be repeated.",
             metavar="ORDER:EXECUTION",
         ),
     ] = None,
     *,
     to: AskDesk,
 ) -> None:
-    """Say why positions differ from the venue's, or that orders are over or executions right; trading continues."""
+    """Explain a position difference, end orders, or confirm executions; trading continues."""
     from tercel.api.desk.folder import EndedOrder, PostedCommand, settle_orders
 
     if execution or not order:
@@ -321,7 +321,7 @@ def resume(
     *,
     to: AskDesk,
 ) -> None:
-    """Go on with a parent that was paused."""
+    """Resume a paused parent."""
     ask(to, "resume", {"parent": parent}, reason)
 
 
@@ -331,7 +331,7 @@ def cancel(
     *,
     to: AskDesk,
 ) -> None:
-    """Call a parent off."""
+    """Cancel a parent order."""
     ask(to, "cancel", {"parent": parent}, reason)
 
 
@@ -359,7 +359,7 @@ def amend(
     horizon_ns = _horizon_ns(horizon)
     if lots is None and horizon_ns is None and limit_price is None:
         raise ConfigError(
-            "--lots, --horizon or --limit-price", "none of them", "say what is to change"
+            "--lots, --horizon or --limit-price", "none of them", "give at least one of them"
         )
     body: dict[str, object] = {"parent": parent}
     body |= {"lots": lots} if lots is not None else {}
@@ -369,17 +369,17 @@ def amend(
 
 def promote(
     agent: Annotated[
-        str, typer.Argument(help="Whose challenger takes its champion's place.", metavar="AGENT")
+        str, typer.Argument(help="Agent whose challenger replaces its champion.", metavar="AGENT")
     ],
     reason: Reason,
     to: AskDesk,
 ) -> None:
-    """Put an agent's challenger in its champion's place, from the next parent on; done again, it is undone."""
+    """Promote an agent's challenger to champion from the next parent on; a second promotion reverts it."""
     ask(to, "promote", {"agent": agent}, reason)
 
 
 def _horizon_ns(typed: str | None) -> int | None:
-    """The horizon that was typed, seconds without a unit; None where none was."""
+    """Horizon of an option, ns; a number without a unit is seconds; None if not given."""
     from tercel.execution.task import seconds_of
 
     if typed is None:
@@ -397,7 +397,7 @@ def _horizon_ns(typed: str | None) -> int | None:
     return round(seconds * 1e9)
 
 
-# -- the word, and the answer -----------------------------------------------------------------------------------------
+# -- the command, and the answer --------------------------------------------------------------------------------------
 
 
 def limit_of(typed: str | None) -> dict[str, float | str]:
@@ -406,7 +406,7 @@ def limit_of(typed: str | None) -> dict[str, float | str]:
     Raises
     ------
     ConfigError
-        For what is neither a price, nor text such as 25bps, nor "none".
+        A text that is neither a price, nor such as 25bps, nor "none".
 
     >>> limit_of("15.63"), limit_of("25bps"), limit_of(None)
     ({'limit_price': 15.63}, {'limit_price': '25bps'}, {})
@@ -425,7 +425,7 @@ def limit_of(typed: str | None) -> dict[str, float | str]:
 
 
 def ask(request: AskDesk, command: str, body: Mapping[str, Any], reason: str) -> None:
-    """Post a command to a running desk and tell its answer; ends with 1 when none came in `request.wait` seconds.
+    """Post a command to a running desk and print its answer; exit 1 if none came in `request.wait` seconds.
 
     Raises
     ------
@@ -448,7 +448,7 @@ def _tell(request: AskDesk, posted: "PostedCommand") -> None:
     else:
         waited = f"no answer in {request.wait:g} s: " if request.wait else ""
         who = f"{posted.folder} is not running: its next session" if posted.idle else "the desk"
-        say(f"asked for: {command} ({number}); {waited}{who} takes it with its next step")
+        say(f"requested: {command} ({number}); {waited}{who} takes it with its next step")
     if answer is None and request.wait > 0:
         raise typer.Exit(1)
 

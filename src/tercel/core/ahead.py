@@ -24,7 +24,7 @@ from tercel.core.progress import progress
 def compile_ahead(here: Sequence[Any], beside: Sequence[Any]) -> None:
     """Compile kernels that are not in the cache: a part here, the other meanwhile in a second process.
 
-    Where there is one core there is one process. Annotations of the kernels say their one signature (`late_kernel`).
+    On one core all are compiled in one process. The kernels' annotations are their one signature (`late_kernel`).
     Put kernels that call the same functions into one part: each process compiles such functions once.
     """
     mine, others = ([one for one in part if not _is_cached(one)] for part in (here, beside))
@@ -63,7 +63,7 @@ def compile_ahead(here: Sequence[Any], beside: Sequence[Any]) -> None:
 
 
 def _is_cached(kernel: Any) -> bool:
-    """Whether the cache on disk holds a kernel, or there is none; it is not loaded for that."""
+    """Whether a kernel is in the disk cache, which is not loaded for that; also True without a cache."""
     file = getattr(getattr(kernel, "_cache", None), "_cache_file", None)
     return not LINK or file is None or Path(file._index_path).exists()
 

@@ -1,7 +1,7 @@
 """The tree of errors that a person can meet, and the known names that are nearest to an unknown one.
 
-Each says three things: what was expected, what came (with file, row and field where there is one), and what to do
-about it. The command line prints them without a traceback and exits with 2.
+Each has three parts: the expected value, the received one (with file, row and field, if any), and the remedy. The
+command line prints them without a traceback and exits with 2.
 """
 
 from collections.abc import Callable, Iterable
@@ -15,11 +15,11 @@ class TercelError(Exception):
     Parameters
     ----------
     expected : str
-        What was expected.
+        The expected value.
     received : str
-        What came instead, with file, row and field where there is one.
+        The received value, with file, row and field, if any.
     remedy : str
-        What the person can do now.
+        Action that corrects it.
 
     >>> str(TercelError("a positive quantity", "quantity -3 in row 7 of a.csv", "remove the row"))
     'expected a positive quantity; received quantity -3 in row 7 of a.csv. To go on: remove the row.'
@@ -61,7 +61,7 @@ class UnknownNameError(ConfigError):
 
 
 class PolicyError(TercelError):
-    """A policy file that does not fit what it is asked to do."""
+    """A policy file that does not fit the requested market, order or observation."""
 
 
 class CapacityError(TercelError):
@@ -142,7 +142,7 @@ def nearest(name: object, known: Iterable[str], most: int = 1, like: float = LIK
 
 
 def offer(name: object, known: Iterable[str], otherwise: str = "take one of these") -> str:
-    """What to do about an unknown name: try the nearest known one, or what is said where none is like it.
+    """Remedy for an unknown name: try the nearest known one; `otherwise` if none is similar.
 
     >>> offer("twaptake", ["pov", "twap_take"]), offer("xyz", ["pov"], "take it out")
     ("try 'twap_take'", 'take it out')

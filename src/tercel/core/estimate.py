@@ -8,7 +8,7 @@ from typing import Any, Self
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number and its interval; the bounds are None where there is nothing to resample."""
+    """An estimate with its confidence interval; the bounds are None without data to resample."""
 
     mean: float
     ci_low: float | None
@@ -16,7 +16,7 @@ class Estimate:
 
     @classmethod
     def of(cls, cell: Mapping[str, Any]) -> Self:
-        """What :meth:`to_json` wrote; a mean that it could not say is NaN.
+        """Read the object of :meth:`to_json`; a missing mean is NaN.
 
         >>> Estimate.of({"mean": None})
         Estimate(mean=nan, ci_low=None, ci_high=None)
@@ -44,12 +44,12 @@ class Estimate:
 
 @dataclass(frozen=True)
 class PairedGain(Estimate):
-    """What one strategy saves beside another on the same episodes, bps: positive is better.
+    """Paired gain of one strategy over another on the same episodes, bps: positive is better.
 
     Parameters
     ----------
     p_adjusted : float or None
-        Two-sided p-value after the correction of all comparisons; None before it, or where there is none.
+        Two-sided p-value after the correction of all comparisons; None before it, or without a test.
     power : float or None
         Smallest true gain that would be found with 80 % power, bps.
     """

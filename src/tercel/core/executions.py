@@ -4,9 +4,9 @@ A bust or correction of an execution that has not come yet waits for it. When it
 
 An execution is identified by account, order and name. FIX 4.4 promises that an ExecID (17) comes once in a
 trading day, or in the life of an order of several days: another day's order may have an execution of the same name, and
-so may another account, but one order never two. No clock is asked what day it is, as a venue's day need not be ours:
-what a venue says again after midnight, or in the next session, names its order, and is known. A bust or correction is
-of the execution (19) of the order that it names; one that names no order known here is of the latest of that name.
+so may another account, but one order never two. No clock decides the day, as a venue's day need not be the local one:
+a report repeated after midnight, or in the next session, names its order and is recognised. A bust or correction is
+of the execution (19) of the order that it names; one that names no known order is of the latest of that name.
 """
 
 from collections.abc import Iterable

@@ -49,7 +49,7 @@ if JIT:
     from numba.extending import intrinsic
 
     def _fusing(context: Any, a: Any, b: Any, c: Any) -> Any:
-        """How a b + c, rounded once, is translated."""
+        """Code generator of a b + c with one rounding (fused multiply-add)."""
 
         def generate(_context: Any, builder: Any, _signature: Any, args: Any) -> Any:
             return builder.fma(*args)

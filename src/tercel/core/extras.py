@@ -83,7 +83,7 @@ def load_entry_point(entry: EntryPoint) -> Any:
 
 
 def given(group: str, name: str, distribution: str, extra: str) -> Any:
-    """What a distribution beside the package gives under a name.
+    """Object that another distribution provides under a name.
 
     >>> given("nobodys.group", "mine", "tercel-studies", "scale")  # doctest: +ELLIPSIS
     Traceback (most recent call last):
@@ -114,7 +114,7 @@ def entry_point_names(group: str) -> tuple[str, ...]:
 
 
 def entry_point(group: str, name: str, own: Iterable[str], what: str, said: str = "") -> Any:
-    """What an installed package gives under a name.
+    """Object that an installed package provides under a name.
 
     Parameters
     ----------
@@ -122,14 +122,14 @@ def entry_point(group: str, name: str, own: Iterable[str], what: str, said: str 
     own : iterable of str
         Names of `tercel`'s own, for the error.
     what, said : str
-        What is expected, before the known names; what was received, if not the name alone.
+        Texts of the error: the expected kind, before the known names; the received value, if not the name alone.
 
     Raises
     ------
     UnknownNameError
         No installed package gives it; the nearest name is offered.
     ConfigError
-        What is given cannot be imported.
+        The object cannot be imported.
 
     >>> entry_point("nobodys.group", "linaer", ["linear"], "one of")
     Traceback (most recent call last):

@@ -1,4 +1,4 @@
-"""Which venues have no money behind them: by the installation's file, or by proof of a simulated exchange."""
+"""Venues without real money: by the installation's file, or by proof of a simulated exchange."""
 
 import hashlib
 import os
@@ -10,7 +10,7 @@ from tercel.core.errors import ConfigError
 from tercel.core.toml import TomlTable, read_toml, validated
 
 # -- installation ---------------------------------------------------------------------------------
-# Settings of a machine by its administrator, in a file that the users who trade there cannot write.
+# Settings of a machine by its administrator, in a file that its trading users cannot write.
 #
 # test_hosts = ["10.0.0.7:9878"]       # venues without money behind them, as host:port of every URL
 # people = "/etc/tercel/people.json"   # among whom the second person of a desk that goes live is
@@ -27,7 +27,7 @@ class Installation(TomlTable):
 
 
 def installation() -> Installation:
-    """What the installation's file says; without one, nothing.
+    """Settings of the installation's file; defaults without a file.
 
     Raises
     ------
@@ -78,7 +78,7 @@ def check_guarded(path: Path, uid: int) -> None:
 # does not know it, fails.
 
 PATH = "/tercel/simulated"
-"""Where it is asked over HTTP: `?nonce=...`."""
+"""HTTP path of the proof: `?nonce=...`."""
 
 
 def proof(words: str, nonce: str) -> str:

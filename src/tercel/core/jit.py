@@ -1,4 +1,4 @@
-"""How kernels are compiled: Numba with a disk cache keyed on what each rests on, or plain Python for debugging.
+"""Compilation of kernels: Numba with a disk cache keyed on each kernel's dependencies, or plain Python for debugging.
 
 A kernel is a module-level function of arrays and scalars, decorated with :func:`kernel`. Numba's own disk cache does
 not notice a change in a function that is called from another file. Ours names each kernel after the statements that it

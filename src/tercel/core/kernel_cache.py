@@ -28,11 +28,11 @@ class Locator(_CacheLocator):
         return str(kernels_folder())
 
     def get_source_stamp(self) -> str:
-        """What makes an entry stale; the name says it already."""
+        """Stamp of the sources; the same key as in the name."""
         return self._key
 
     def get_disambiguator(self) -> str:
-        """What sets a function apart from others of its name."""
+        """Key that distinguishes functions of the same name."""
         return self._key
 
     @classmethod

@@ -60,7 +60,7 @@ class Module:
 
     @cached_property
     def imported(self) -> Mapping[str, Place]:
-        """What imports at the top, also within blocks, bring in."""
+        """Names of top-level imports, also within blocks, to their places."""
         return {name: place for one in _imports(self._body) for name, place in self.meant(one)}
 
     def meant(self, statement: ast.Import | ast.ImportFrom) -> Iterator[tuple[str, Place]]:
@@ -85,12 +85,12 @@ class Module:
 
 
 class Sources:
-    """Modules of some packages, read when they are first asked for.
+    """Modules of some packages, read on first use.
 
     Parameters
     ----------
     roots : mapping of str to Path
-        Each package's folder, or the file of a single module. What lies elsewhere is not followed.
+        Each package's folder, or the file of a single module. Other modules are not followed.
 
     >>> found = Sources({"tercel": Path(__file__).parents[1]}).key("tercel.core.seeds", "SeedTree")
     >>> len(found)
@@ -142,7 +142,7 @@ class Sources:
         source = file.read_bytes()
         stub = file.with_name("__init__.pyi")
         is_package = file.name == "__init__.py"
-        if is_package and stub.is_file():  # names that are imported when asked for (`core.lazy`)
+        if is_package and stub.is_file():  # names that are imported on first use (`core.lazy`)
             source += b"\n" + stub.read_bytes()
         return Module(name, source, is_package)
 
@@ -175,7 +175,7 @@ class Sources:
             yield from self._used(module, statement)
 
     def _used(self, module: Module, statement: ast.stmt) -> Iterator[Place]:
-        """What the names in a statement mean in its module; of a module, the member that is asked for."""
+        """Places of the names in a statement of a module; for an attribute of a module, that member's place."""
         whole: set[int] = set()
         for node in ast.walk(statement):
             if isinstance(node, ast.Import | ast.ImportFrom):
@@ -215,7 +215,7 @@ class Sources:
 
 
 class _Bare(ast.NodeTransformer):
-    """Takes texts that stand by themselves out: docstrings, and those below a name."""
+    """Removes texts that are statements: docstrings, and those below a name."""
 
     def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
         """Drop a text."""
@@ -303,7 +303,7 @@ def writable_folder(root: Path, name: str) -> Path | None:
     """`root / name`, made if need be; where it cannot be written, a folder of this user's own under the temporary one.
 
     None when neither can be had: every process then compiles its kernels. A folder that others could write is
-    not taken, since what is loaded from it is run.
+    not used, since files loaded from it are run.
     """
     own = Path(tempfile.gettempdir()) / f"tercel-{os.getuid() if hasattr(os, 'getuid') else 'user'}"
     for folder in (root / name, own / name):
@@ -343,7 +343,7 @@ os.environ.setdefault("NUMBA_DISABLE_ERROR_MESSAGE_HIGHLIGHTING", "1")
 
 @cache
 def kernels_folder() -> Path | None:
-    """Folder of the kernels of this Python, Numba and way to link; None where there is none to be had."""
+    """Cache folder of the kernels for this Python, Numba and way to link; None if none is writable."""
     build = hashlib.sha256(f"{sys.version} {version('numba')} {LINK}".encode()).hexdigest()[:16]
     return writable_folder(cache_root(), f"kernels-{build}")
 
@@ -362,7 +362,7 @@ def _home(function: Any) -> tuple[str, Path, str, str]:
 
 
 def reached_key(function: Any) -> str:
-    """What a kernel rests on (`core.kernel_keys`), among the sources of its package and of ours."""
+    """Hash of all that a kernel depends on, in the sources of its package and of Tercel (`core.kernel_keys`)."""
     package, root, module, name = _home(function)
     if (known := _keys(package, root).get(f"{module}.{name}")) is None:
         known = _sources(package, root).key(module, name)
@@ -399,8 +399,8 @@ def _places(package: str, root: Path, pattern: re.Pattern[str]) -> Iterator[Plac
 
 
 def functions_in(kernels: Iterable[Any]) -> int:
-    """How many functions one process translates to compile kernels: they and what they call, without what is compiled
-    when it is first called (`core.jit.late_kernel`)."""
+    """Number of functions that one process compiles for some kernels: the kernels and all functions that they call,
+    without those that are compiled on their first call (`core.jit.late_kernel`)."""
     found: set[Place] = set()
     for one in kernels:
         package, root, module, name = _home(one.py_func)
@@ -410,7 +410,7 @@ def functions_in(kernels: Iterable[Any]) -> int:
 
 
 listeners: Final[list[Callable[[], object]]] = []
-"""Called before each function of ours is translated: who compiles for long counts them."""
+"""Callbacks before each function of Tercel is compiled: long compilations count them."""
 
 
 # -- the first compilation --------------------------------------------------------------------------------------------
@@ -432,7 +432,7 @@ def compiling(module: str) -> Iterator[None]:
     if (folder := kernels_folder()) is not None:
         prune(folder.parent)
     package, began = module.rpartition(".")[0] or module, time.monotonic()
-    text = f"compiling kernels of {package}: its first use takes up to half a minute; they are kept in {cache_root()}"
+    text = f"compiling kernels of {package}: its first use takes up to half a minute; they are stored in {cache_root()}"
     waits = Timer(LONG_S - _spent[0], _once, [text])
     if _spent[0] < LONG_S and parent_process() is None:
         waits.start()

@@ -64,8 +64,8 @@ TRANSITIONS: Final[Mapping[OrdStatus, Mapping[ExecType, OrdStatus]]] = {
 """Base state (39) after a report (150); what a row does not name leaves the state, as all pending reports do. NEW means
 PARTIALLY_FILLED where lots are booked. The report's own status has more to say: FILLED ends what lives, a held state
 holds it, and an order that was filled lives on when a later replace leaves lots open; it is UNKNOWN, and the venue is
-asked, when another report says that lots of it are open. What comes on an UNKNOWN order may be old: it stays UNKNOWN
-until it is new, replaced, over or answered for."""
+queried, when another report says that lots of it are open. A report on an UNKNOWN order may be old: it stays UNKNOWN
+until it is new, replaced, over, or confirmed by an answer to a query."""
 
 
 # -- rules that every view of an order has in common ------------------------------------------------------------------
@@ -103,14 +103,14 @@ def moved(
     recounted_ns: int = 0,
     cautious: bool = False,
 ) -> OrdStatus:
-    """Base state after a report: the table's, and what the report's own status, counts and time add to it.
+    """Base state after a report: by the table, refined by the report's own status, counts and time.
 
     Parameters
     ----------
     base : OrdStatus
     report : Report
     cum_qty, counted_qty : int
-        What is booked and what the venue counts as filled, 10^-8 of a lot, this report among it.
+        Booked quantity and the venue's filled quantity, 10^-8 of a lot, both with this report.
     lots : int
     last_ns, recounted_ns : int
         When the venue last reported the order, and last took back or corrected a fill. An overtaken report may end it
@@ -135,7 +135,7 @@ def moved(
         if after in _RUNS:
             overtaken = report.ns < last_ns and base in _RUNS
             after = base if overtaken else status if status in HELD else after
-        # The venue is done with it although executions are missing here: they are asked for.
+        # The order is over at the venue although executions are missing here: they are requested.
         if status is _FILLED and after not in TERMINAL and ends(report, recounted_ns):
             after = status
     if cautious and base not in TERMINAL:
@@ -200,7 +200,7 @@ class Code(StrEnum):
     UNKNOWN_EXECUTION = "unknown_execution"
     """A bust or correction of an execution that was never reported: set aside until it is."""
     RESTATED = "restated"
-    """The venue changed size or price without being asked."""
+    """The venue changed size or price by itself."""
     HELD = "held"
     """The venue suspended or stopped it, or it is done for the day: its lots stay reserved."""
     UNALLOCATED = "unallocated"
@@ -246,13 +246,13 @@ class ChildOrder:
     instrument, account, parent, side, lots, price, tif
         As ordered, and as replaced since.
     base : OrdStatus
-        What the venue has reported, without what is on its way.
+        State by the venue's reports, without pending requests.
     pending : tuple of Pending
         Cancels and replaces without an answer.
     cum_qty, paid : int
-        What is booked, 10^-8 of a lot, and its sum of price x quantity (`core.orders`).
+        Booked quantity, 10^-8 of a lot, and its sum of price x quantity (`core.orders`).
     counted_qty : int
-        What is filled as the venue counts it, 10^-8 of a lot.
+        Filled quantity by the venue's count, 10^-8 of a lot.
     acked : bool
         The venue has acknowledged the order.
     gone : bool
@@ -475,7 +475,7 @@ def _standing(order: ChildOrder, base: OrdStatus) -> ChildOrder:
 
 
 def _answered(order: ChildOrder, report: Report) -> tuple[ChildOrder, list[Notice]]:
-    """The order after the answer to a question: it settles what is UNKNOWN and contradicts nothing that has ended."""
+    """The order after the answer to a status query: it resolves UNKNOWN and reopens nothing that has ended."""
     base = _base(order, report, order.last_ns)
     # Venues answer so about names that they have forgotten; it cannot have been rejected.
     if base is S.REJECTED and not order.done and (order.acked or order.cum_qty):
@@ -484,7 +484,7 @@ def _answered(order: ChildOrder, report: Report) -> tuple[ChildOrder, list[Notic
         ]
     if order.base is S.UNKNOWN and base is not S.UNKNOWN and base not in TERMINAL:
         if report.status in (S.PENDING_REPLACE, S.PENDING_CANCEL) and report.lots < order.lots:
-            return order, []  # a replacement that was on its way still is: its lots stay reserved
+            return order, []  # the replacement is still pending: its lots stay reserved
         known = report.cl_ord_id or order.name
         order = fast_replace(order, name=known, lots=report.lots or order.lots, price=report.price)
     return _standing(order, base), []

@@ -32,16 +32,16 @@ from tercel.core.kernel_keys import listeners
 # its number, the last argument: there are as many pointers, in a row.
 
 _held: list[Any] = []
-"""What compiled code has the address of."""
+"""Objects whose address compiled code has: they must not be freed."""
 
 
 class NotCompiledError(Exception):
-    """What a kernel raises that called one which could not be compiled: not this, but what went wrong there."""
+    """Raised by a kernel whose callee could not be compiled; it is replaced by that compilation's error (`why`)."""
 
     why: BaseException
 
     def __new__(cls, *_: Any) -> Any:
-        """What went wrong, when compiled code raises this."""
+        """Return the compilation's error when compiled code raises this."""
         return cls.why
 
 
@@ -95,7 +95,7 @@ def call_by_pointer(
 
     def template(args: Any, kws: Any) -> Any:
         folded = entry._compiler.fold_argument_types(args, kws)
-        # Arrays that others share are read-only (Ray's): what is compiled here may read them, too.
+        # Arrays shared between processes are read-only (Ray's): kernels compiled here accept them, too.
         pairs = zip(folded[1], arguments, strict=False)
         taken = tuple(one if _writable(one) == wanted else wanted for one, wanted in pairs)
         if taken not in defined:
@@ -285,7 +285,7 @@ def _from_front(kind: Any) -> Any:
 
 @register_pass(mutates_CFG=False, analysis_only=False)
 class FromFront(LoweringPass):
-    """Indices count from the front: what Python asks of a negative one is not asked.
+    """Compiler pass: indices count from the front, without Python's rule for negative ones.
 
     Numba adds the length of the array to every index below 0, which takes a comparison for each access by a computed
     index. Measured on the simulator: a sixth of its time.

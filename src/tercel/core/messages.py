@@ -84,11 +84,11 @@ class Posture:
     max_participation : float
         Cap on the own share of all lots traded, (0, 1]; 1 is no cap.
     styles : Style
-        What may be done; never empty.
+        Allowed order styles; never empty.
     size_multiplier : float
-        Of the size asked for, [0, 1]; 0 stops new parents.
+        Factor on the requested size, [0, 1]; 0 stops new parents.
     reasons : tuple of str
-        Why, for people.
+        Reasons, in words.
     """
 
     instrument: str

@@ -1,4 +1,4 @@
-"""Which quotes of dealers may still be taken, on either side of a session: none twice, late or at another price."""
+"""Open quotes of dealers, on either side of a session: none is taken twice, late or at another price."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -20,14 +20,14 @@ _LIVES: Final = frozenset({QuoteState.ACCEPTED, QuoteState.PENDING})
 
 
 class OpenQuotes:
-    """Requests and quotes of one session: what is not as asked, and what can still be taken.
+    """Requests and quotes of one session: quotes are checked against their request, open ones can be taken.
 
     >>> from tercel.core.orders import Tif
     >>> book = OpenQuotes()
     >>> book.ask(QuoteRequest("r", "XYZ", 1, 5, 90, "ann", 0, ("D1",)))
     ''
     >>> book.take(Quote("q", "r", "D2", "XYZ", None, 1001, 5, 90, "ann", 10))
-    "the dealer 'D2' was not asked"
+    "the dealer 'D2' is not in the request"
     >>> book.take(Quote("q", "r", "D1", "XYZ", None, 1001, 5, 90, "ann", 10))
     ''
     >>> order = QuotedOrder("c1", "XYZ", 1, 5, 1001, Tif.IOC, "ann", "p", 20, "q")
@@ -38,11 +38,11 @@ class OpenQuotes:
     def __init__(self) -> None:
         self.requests: dict[str, QuoteRequest] = {}
         self.quotes: dict[str, Quote] = {}
-        """All that came, by name."""
+        """All received quotes, by id."""
         self.over: dict[str, str] = {}
-        """Why a quote cannot be taken any more, by its name."""
+        """Reason why a quote is no longer open, by its id."""
         self.hits: dict[str, tuple[str, int]] = {}
-        """Request and lots of each order that took a quote, by its name."""
+        """Request and lots of each order that took a quote, by the order's id."""
 
     def ask(self, request: QuoteRequest) -> str:
         """Hold a request; why it cannot be one, "" where it can."""
@@ -86,18 +86,18 @@ class OpenQuotes:
         if quote.id in self.quotes:
             return f"the quote {quote.id!r} came before"
         if request.dealers and quote.dealer and quote.dealer not in request.dealers:
-            return f"the dealer {quote.dealer!r} was not asked"
+            return f"the dealer {quote.dealer!r} is not in the request"
         if quote.instrument != request.instrument:
-            return f"a quote of {quote.instrument!r}, asked for {request.instrument!r}"
+            return f"a quote of {quote.instrument!r}, requested {request.instrument!r}"
         wanted = (1, -1) if request.side == 0 else (request.side,)
         if any(quote.price(side) is None for side in wanted):
-            return f"no price to {'buy' if quote.offer is None else 'sell'} at, as was asked for"
+            return f"no price to {'buy' if quote.offer is None else 'sell'} at, as was requested"
         if quote.bid is not None and quote.offer is not None and quote.bid > quote.offer:
             return f"a bid of {quote.bid} above the offer of {quote.offer}"
         if any(price is not None and price < 1 for price in (quote.bid, quote.offer)):
             return f"a price above zero, not {quote.bid}, {quote.offer}"
         if not 1 <= quote.lots <= request.lots:
-            return f"{quote.lots} lots; 1 to {request.lots} were asked for"
+            return f"{quote.lots} lots; 1 to {request.lots} were requested"
         for one in self.open(request.id):
             if quote.dealer and one.dealer == quote.dealer:
                 self.over[one.id] = f"the quote {one.id!r} was replaced by {quote.id!r}"

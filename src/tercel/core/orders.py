@@ -207,7 +207,7 @@ def working(cum_qty: int, full: bool = False) -> OrdStatus:
 
 
 class ExecType(StrEnum):
-    """Why an execution report was sent."""
+    """Type of an execution report (150)."""
 
     NEW = "new"
     TRADE = "trade"
@@ -223,7 +223,7 @@ class ExecType(StrEnum):
     CORRECTED = "corrected"
     """The execution that `Report.ref` names, or an earlier correction of it, was of these lots at this price."""
     RESTATED = "restated"
-    """The venue changed the order's size or price without being asked."""
+    """The venue changed the order's size or price by itself."""
     PENDING_NEW = "pending_new"
     PENDING_CANCEL = "pending_cancel"
     PENDING_REPLACE = "pending_replace"
@@ -262,7 +262,7 @@ class QuotedOrder(NewOrder):
 
 @dataclass(frozen=True, slots=True)
 class CancelOrder:
-    """Cancel what is left of an order. `orig` is its latest accepted cl_ord_id."""
+    """Cancel the rest of an order. `orig` is its latest accepted cl_ord_id."""
 
     cl_ord_id: str
     orig: str
@@ -498,11 +498,11 @@ class Holdings:
         Signed, 10^-8 of a lot, by instrument; an instrument that is not there has none.
     ns : int
     asked : bool
-        False: it came by itself, and speaks of the instruments in `qty` alone.
+        Whether it answers a request; False: unsolicited, and only about the instruments in `qty`.
     why : str
-        Why a question has no answer.
+        Reason why a request has no answer.
     never : bool
-        It has none because the venue does not report positions.
+        The venue never answers: it does not report positions.
     """
 
     account: str
@@ -514,7 +514,7 @@ class Holdings:
 
 
 ClientEvent = Report | CancelReject | MarketRows | LinkStatus | Unread
-"""What is passed on to others, who hold an account or follow a market."""
+"""Events that are forwarded to clients of an account or a market."""
 VenueEvent = ClientEvent | Holdings | QuoteEvent
 
 
@@ -536,14 +536,14 @@ class Listing:
     began_ns : int
         When the market data on offer begins.
     answers : bool
-        Whether the market reacts to what is sent.
+        Whether the market reacts to own orders.
     maker_fee, taker_fee, maker_rate, taker_rate : int
-        What it asks of resting and of taking fills (below 0: a rebate): a lot, in 10^-8 of a half tick; of the
+        Fees of passive and aggressive fills (below 0: a rebate): per lot, in 10^-8 of a half tick; of the
         value, in 10^-8.
     currency : str
         Of its prices; "" where the venue does not say.
     part : float
-        Of a share: what a share here is, where a lot of less than one is taken for one (`tick` is then of the lot).
+        Share that one lot is, if a lot of less than one share counts as one (`tick` is then of the lot).
     """
 
     instrument: str

@@ -11,7 +11,7 @@ FASTEST: Final = 1e6
 
 
 class Pace:
-    """How fast a venue's time passes, from :meth:`begin` on.
+    """Speed of a venue's time against the wall clock, from :meth:`begin` on.
 
     Parameters
     ----------

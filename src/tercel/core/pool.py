@@ -1,6 +1,6 @@
 """Worker processes of a run: trainings and judgements side by side, stopped politely, resumable.
 
-A call that must end in time: a thread stops it, be it Python that loops or a library that was asked how to stop.
+`Deadline` ends a call in time: a thread stops it, Python code or a library with a stop function (`stopped_by`).
 
 >>> deadline = Deadline(0.01)
 >>> deadline.start()
@@ -35,7 +35,7 @@ from tercel.core.system import PeriodicThread
 
 Answer = TypeVar("Answer")
 
-# Who swallows the first interruption is sent another.
+# Code that swallows the first interruption gets another after this time.
 _AGAIN_S: Final = 1.0
 
 # Milliseconds after which an interruption that has not come was swallowed.
@@ -146,7 +146,7 @@ class Pool:
                     raise WorkerError(
                         "worker processes that live until their work is done",
                         "one that was killed or ran out of memory",
-                        "what is finished is kept: free memory, then run again with `resume=True`",
+                        "finished results are saved: free memory, then run again with `resume=True`",
                     ) from error
             done += len(finished)
             tick(done)
@@ -243,7 +243,7 @@ _CURRENT: Final[ContextVar[Deadline | None]] = ContextVar("deadline", default=No
 
 @contextmanager
 def stopped_by(stop: Callable[[], object]) -> Iterator[None]:
-    """A call into a library that no exception reaches: where there is a deadline, `stop` is called when it is over."""
+    """Wrap a library call that no exception can interrupt: `stop` is called at the deadline, if one is set."""
     if (current := _CURRENT.get()) is None:
         yield
         return

@@ -62,7 +62,7 @@ class RecordedSession(Protocol):
 
     @property
     def unrecorded(self) -> str:
-        """Why what is sent is not on the disk; "": it is."""
+        """Reason why sent messages are not stored on disk; "" if they are."""
 
     @property
     def ahead_ns(self) -> int | None:
@@ -70,7 +70,7 @@ class RecordedSession(Protocol):
 
 
 class TellsExecutions(Protocol):
-    """A venue that repeats past executions when asked."""
+    """A venue that repeats past executions on request."""
 
     def executions(self, account: str, after: str = "") -> Sequence[Report]:
         """Trades of an account after execution `after` ("": all), exactly as they were first reported."""
@@ -84,7 +84,7 @@ class TellsPositions(Protocol):
 
 
 class ReportsPositions(Protocol):
-    """A venue that is asked for positions in a message and reports them in a later one."""
+    """A venue that reports positions in a message after a request."""
 
     def ask_positions(self, account: str) -> None:
         """Ask for positions: one :class:`~tercel.core.orders.Holdings` comes with a later step, or a refusal.
@@ -173,9 +173,9 @@ class Capabilities:
     stepped : bool
         Its clock moves only in `step`; False: time passes there by itself.
     answers_questions : bool
-        It answers with an order's status when asked (StatusRequest).
+        It answers status queries of orders (StatusRequest).
     simulated : bool
-        Its market is made or replayed: whatever is traded there, no money is behind it.
+        Its market is simulated or replayed: no trade involves real money.
     connection, reconnects, session, executions, positions, position_reports, parents, disowns, depth, quotes
         See the protocol of each.
 
@@ -204,12 +204,12 @@ class Capabilities:
 
     @property
     def unrecorded(self) -> str:
-        """Why what is sent to the venue is not on the disk; "": it is, or there is no session that has to store it."""
+        """Reason why messages sent to the venue are not stored on disk; "" if they are, or need not be."""
         return "" if self.session is None else self.session.unrecorded
 
 
 def needed(capability: T | None, what: str, venue: str) -> T:
-    """The capability asked for, refused with a sentence where the venue does not declare it.
+    """A venue's capability, refused with an error if the venue does not declare it.
 
     Raises
     ------
@@ -395,7 +395,7 @@ class Entry:
     body : mapping
         JSON values.
     blob : bytes
-        Packed arrays, where there are any.
+        Packed arrays, or b"".
     """
 
     kind: str
@@ -435,14 +435,14 @@ class Journal(Entries, Protocol):
 
 
 # -- closing --------------------------------------------------------------------------------------
-# What is closed at the end of a `with` block.
+# Objects that are closed at the end of a `with` block.
 
 
 class Closing:
     """Mixin: a `with` block gives the object, and closes it as it ends."""
 
     def close(self) -> None:
-        """Let go of what is held; a second call does nothing."""
+        """Release all resources; a second call does nothing."""
         raise NotImplementedError
 
     def __enter__(self) -> Self:

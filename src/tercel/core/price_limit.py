@@ -14,12 +14,12 @@ _BPS: Final = re.compile(r"\s*([+-]?\d+(?:\.\d*)?)\s*bps\s*")
 
 
 def limit_of(price: float | str | None, side: int, tick: float = 0.01) -> tuple[int, int]:
-    """The limit of an order of that side: the last tick within a price, and what of the mid at arrival it is.
+    """Limit price of an order: the last tick within a price, or a fraction of the arrival mid.
 
     Returns
     -------
     tuple of int
-        Ticks, and `LIMIT_PARTS`-ths of the mid; 0 where there is none.
+        Ticks, and `LIMIT_PARTS`-ths of the mid; 0 if not given so.
 
     Raises
     ------

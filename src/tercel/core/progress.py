@@ -13,7 +13,7 @@ LOGGER: Final = logging.getLogger("tercel.progress")
 say: Final[Callable[[str], None]] = LOGGER.info
 """Say one plain line."""
 console: "Callable[[], Console] | None" = None
-"""Where bars are shown; None: nowhere."""
+"""Console of progress bars; None: no bars."""
 
 
 EVERY_S: Final = 10.0
@@ -21,9 +21,9 @@ EVERY_S: Final = 10.0
 
 
 def progress(counted: bool = False, transient: bool = False, now: bool = False) -> "Progress":
-    """Bars with the time that is left: how many of how many where `counted`, a share of 100 otherwise.
+    """Progress bars with the remaining time: finished of total if `counted`, else a percentage.
 
-    Where there is no terminal a line says the same, every :data:`EVERY_S` seconds at most. What is `transient` is gone
+    Without a terminal, text lines appear instead, every :data:`EVERY_S` seconds at most. A `transient` bar disappears
     at the end; with `now` a task has a field of that name behind its bar.
     """
     from rich import progress as bar

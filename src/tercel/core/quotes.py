@@ -11,7 +11,7 @@ from typing import ClassVar, Final
 
 
 class QuoteState(StrEnum):
-    """What a `QuoteStatus` says of a quote."""
+    """State of a quote in a `QuoteStatus`."""
 
     ACCEPTED = "accepted"
     CANCELED = "canceled"
@@ -35,10 +35,10 @@ class QuoteRequest:
         +1 where the client wants to buy, -1 to sell, 0: two-way, the side is not shown.
     lots : int
     until_ns : int
-        No answer is wanted from then on; a quote without a time of its own ends then, too.
+        Deadline of answers; a quote without its own expiry ends then, too.
     sent_ns : int
     dealers : tuple of str
-        Who is asked; (): all.
+        Names of the dealers; (): all.
     """
 
     id: str
@@ -89,7 +89,7 @@ class Quote:
     orig: ClassVar[str] = ""
 
     def price(self, side: int) -> int | None:
-        """Price for a client who buys (+1) or sells (-1), ticks.
+        """Price at which a client buys (+1) or sells (-1), ticks.
 
         >>> Quote("q", "r", "D1", "XYZ", None, 1001, 5, 9, "ann", 0).price(1)
         1001

@@ -270,7 +270,7 @@ def json_text(value: Any) -> str:
 
 
 # -- shared text ----------------------------------------------------------------------------------
-# The parts of a page as JSON text, written once for everybody who follows it.
+# The parts of a page as JSON text, written once for all its followers.
 
 
 def page_json(value: Any) -> str:

@@ -26,7 +26,7 @@ class WallClock:
 
 
 def user_name(uid: int | None = None) -> str:
-    """Who runs this: the name of the process's user, or of another, whatever its environment says; else the number."""
+    """Name of the process's user, or of `uid`, regardless of the environment; the number if it has no name."""
     number = os.getuid() if uid is None else uid
     try:
         return pwd.getpwuid(number).pw_name

@@ -55,16 +55,16 @@ def validated(kind: type[Model], raw: Mapping[str, Any], name: str, reader: str)
     ----------
     kind : type of BaseModel
     raw : mapping
-        As the file holds it.
+        Values of the file.
     name : str
-        What errors call it: the path.
+        Name in errors: the path.
     reader : str
-        Who knows the keys, such as "a desk".
+        Owner of the keys, such as "a desk".
 
     Raises
     ------
     ConfigError
-        The first unknown key, with the nearest known one; else the first value that will not do.
+        The first unknown key, with the nearest known one; else the first invalid value.
     """
     try:
         return kind.model_validate(raw)
@@ -115,14 +115,14 @@ def fitting(made: Any, options: Mapping[str, Any], name: str, **types: Any) -> d
 
 
 def _row(name: str, keys: Sequence[str | int]) -> str:
-    """Which row of the file says so, in brackets; nothing where there is no such file."""
+    """Row of a key in its file, in brackets; "" without such a file."""
     file = Path(name)
     row = row_of(file.read_text(encoding="utf-8"), keys) if file.is_file() else None
     return "" if row is None else f" (row {row})"
 
 
 def words_of(refusal: Mapping[str, Any]) -> str:
-    """What pydantic wanted, without the names of classes.
+    """Expected value by pydantic's error, without class names.
 
     >>> words_of({"type": "model_type", "msg": "Input should be a valid dictionary or instance of Inner"})
     'a table'
@@ -146,8 +146,8 @@ def keys_of(kind: type[BaseModel], table: str = "") -> list[tuple[str, str]]:
 
 
 def _instead(place: Sequence[str | int], known: Sequence[tuple[str, str]]) -> str:
-    """What to do about an unknown key: move it to the tables that know it, or take the nearest name, first of those in
-    its own table.
+    """Remedy for an unknown key: move it to a table that has it, or take the nearest name, first of those in its own
+    table.
 
     >>> _instead(("lots",), [("desk", "lots")]), _instead(("lot",), [("desk", "lots")])
     ('move it to the table desk', "try 'lots' in the table desk")

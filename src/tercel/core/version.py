@@ -1,4 +1,4 @@
-"""Which code runs: the version, and a hash of the sources that no version number forgets."""
+"""Version of the running code, and a hash of its sources that changes with every edit."""
 
 from functools import cache
 from hashlib import sha256

@@ -34,7 +34,7 @@ from tercel.market.tape.events import Events, Extra
 # Rows of tape from the steps of an L2 book and its trades: LEVEL_SET rows and TRADE prints.
 #
 # Steps and trades are put in order of exchange time; at equal times trades come first, since the levels that follow
-# say what the trades left. Within a message levels that vanish come before levels that stand, so that the book crosses at
+# are the state after the trades. Within a message removed levels come before set levels, so that the book crosses at
 # no row of it.
 
 PRICE, LOTS, FLAGS, UPDATE = 6, 7, 8, 9

@@ -290,14 +290,14 @@ class SyncStep:
 
 @dataclass
 class SyncCounts:
-    """What was counted on the way, under the names that an instrument has it by."""
+    """Counts of anomalies, under their names in an instrument's `extra`."""
 
     before_snapshot: int = 0
     gaps: int = 0
     unplaced: int = 0
     """Diffs after a gap that no snapshot follows."""
     stale_snapshots: int = 0
-    """Snapshots too old for the diffs at hand."""
+    """Snapshots too old for the stored diffs."""
     duplicates: int = 0
     duplicate_trades: int = 0
     trade_gaps: int = 0
@@ -334,7 +334,7 @@ class BookSync:
     def __init__(self, venue: str) -> None:
         self.spot = venue == SPOT
         self.steps: list[SyncStep] = []
-        """What happened, for the caller to take."""
+        """Steps of the book, for the caller to take."""
         self.counts = SyncCounts()
         self.waiting: list[DepthDiff] = []
         """Diffs since the start or the gap, held until a snapshot comes."""
@@ -369,7 +369,7 @@ class BookSync:
         self._open()
 
     def _open(self) -> None:
-        """Open the book when a snapshot and the diffs at hand meet."""
+        """Open the book when a snapshot and the stored diffs meet."""
         if self.pending is None:
             return
         at = self.pending.last

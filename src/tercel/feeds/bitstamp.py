@@ -1,8 +1,8 @@
 """Bitstamp captures: order events, trades and order-by-order snapshots of a pair, as an L3 tape.
 
 Amounts have eight decimals, so lots of 1e-8 would overflow at some ten coins an order. The default lot is the smallest
-power of ten that holds the largest order; an order has as many lots as cover what is left of it, so that none vanishes
-before its end and every row is the difference of two such numbers. Lines of a capture::
+power of ten that holds the largest order; an order has as many lots as cover its remaining amount, so that none
+vanishes before its end and every row is the difference of two such numbers. Lines of a capture::
 
     1723161254087891268 {"event":"order_created","channel":"live_orders_btcusd","data":{"id":1780931434332160,
         "order_type":0,"price_str":"61837.63","amount_str":"0.50000000","microtimestamp":"1723161254087123"}}
@@ -43,15 +43,15 @@ from tercel.market.tape.events import Extra
 # -- bitstamp book ---------------------------------------------------------------------------------
 # A Bitstamp book from order events and trades of two channels that do not wait for one another.
 #
-# The whole capture is at hand, so what an order traded in all, resting and as an aggressor, is known before its events
-# are read. That settles what the feed leaves open:
+# The whole capture is in memory, so the total traded amount of an order, resting and as an aggressor, is known before
+# its events are read. That resolves the feed's ambiguities:
 #
 # * A change or deletion of a resting order is an execution as far as trades name the order and were not written yet, else
 #   its owner's; whichever of trade and change comes first writes the EXECUTE, the other writes nothing. A deletion with
 #   nothing left is an execution even when no trade names it (counted).
 # * A new order that would cross the book is an aggressor: it waits, and rests with what it did not trade once the book
 #   lets it. Market orders (no price, or an absurd one) never rest.
-# * What is still in the way of a waiting order after a second is a ghost, whose deletion was lost: it is withdrawn
+# * An order that still crosses a waiting order after a second is a ghost, whose deletion was lost: it is withdrawn
 #   and counted.
 # * Order events carry no numbers, so a gap shows only at the next snapshot: where it differs from the book, the book is
 #   cleared and opened again (counted, as are those that agree).
@@ -78,7 +78,7 @@ class _OrderFact:
 
 @dataclass(frozen=True, kw_only=True)
 class OrderEvent(_OrderFact):
-    """A created, changed or deleted order; `amount` is what is left of it."""
+    """A created, changed or deleted order; `amount` is its remaining amount."""
 
     what: str
 
@@ -145,7 +145,7 @@ def pairs_of(lines: Iterable[CaptureLine]) -> dict[str, Pair]:
 
 
 def _number(data: Message, name: str, line: CaptureLine, scaled: ScaledCapture) -> int:
-    """A field as its exact string where there is one (JSON numbers are floats)."""
+    """A field scaled to an integer, by its exact string if present (JSON numbers are floats)."""
     text = data.get(f"{name}_str")
     return scaled(data[name] if text is None else text, line.where)
 
@@ -192,7 +192,7 @@ def _snapshot(data: Message, line: CaptureLine, scaled: ScaledCapture) -> OrderB
 # -- bitstamp book --------------------------------------------------------------------------------
 
 PATIENCE_NS: Final = NS_PER_SECOND
-"""How long a waiting order leaves those that stand in its way."""
+"""Wait before orders that cross a waiting order are withdrawn, ns."""
 
 
 @dataclass
@@ -223,7 +223,7 @@ class BitstampRow:
 
 @dataclass
 class BitstampCounts:
-    """What was counted on the way."""
+    """Counts of anomalies in a capture."""
 
     before_snapshot: int = 0
     unknown_ids: int = 0

@@ -1,4 +1,4 @@
-"""What the feeds of captures share: the choice of markets, and the days of UTC of a tape.
+"""Common parts of the feeds of captures: the choice of markets, and the UTC days of a tape.
 
 Only the whole capture knows its days. A later day opens with the book that the day before left.
 """
@@ -100,9 +100,9 @@ class CaptureFeed:
 
     name: str
     HOLDS: ClassVar[str]
-    """What a capture must have."""
+    """Required content of a capture, for errors."""
     MARKET: ClassVar[str]
-    """What the venue calls a market's name."""
+    """The venue's word for a market, for errors."""
 
     def __init__(self, lot: str | None = None) -> None:
         self._lot = stated_unit(lot, "lot")

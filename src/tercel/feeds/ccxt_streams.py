@@ -38,7 +38,7 @@ Said = Mapping[str, Any]
 Message = dict[str, Any]
 """A message or an answer in Binance's fields."""
 _ORDER_S: Final = 1.0
-"""How long a trade waits for the name of its order."""
+"""Longest wait of a trade for the name of its order, seconds."""
 _MOST_WIRES: Final = 20_000
 _LEAST_ID: Final = 9
 _CODE: Final = re.compile(r'"code":\s*"?(-[0-9]{4})\b')
@@ -276,7 +276,7 @@ class OwnOrders:
     def reports(
         self, trades: Sequence[Said], orders: Sequence[Said], now_ms: int, now_s: float
     ) -> list[Said]:
-        """What has come: trades first, since an order's end counts them."""
+        """Received reports: trades first, since an order's end counts them."""
         names, found, waiting = (
             {symbol: name for name, symbol in self._unified.items()},
             list[Said](),
@@ -362,7 +362,7 @@ class ShownBooks:
         self._books.pop(name, None)
 
     def messages(self, name: str, book: Mapping[str, Any], now_ms: int) -> Iterator[Message]:
-        """What changed in a book since it was last shown, or all of it."""
+        """Messages of a book: its changes since the last call, or a snapshot at first."""
         now = tuple({row[0]: row[1] for row in book[side]} for side in ("bids", "asks"))
         was, self._books[name] = self._books.get(name), now
         about = {"s": name, "E": int(book.get("timestamp") or now_ms)}
@@ -410,13 +410,13 @@ def prints(name: str, rows: Sequence[Mapping[str, Any]], now_ms: int) -> Iterato
 
 
 NEEDED: Final = ("watchOrderBook", "watchTrades", "fetchMyTrades", "fetchBalance")
-"""What an exchange has to offer."""
+"""Required features of an exchange."""
 FIRST_S, LONGEST_S = 0.1, 5.0
 """Pause before a stream is begun again: the first, and the longest."""
 OPEN_S: Final = 30.0
 _LOOK_S: Final = 0.05
 _SUBSCRIBED_S: Final = 0.2
-"""How long a subscription has after its connection is open; what it misses is found by a question."""
+"""Time for a subscription after its connection is open, seconds; missed reports are queried."""
 _CLOSE_S: Final = 3.0
 
 
@@ -496,7 +496,7 @@ class CcxtStreams:
     """Streams of one exchange; each is begun again when it breaks.
 
     `came` holds what was received: ("own", (trades, orders)), ("market", a message of Binance's), ("up", why not),
-    ("refused", why), ("lost", why market data broke), and what else was said.
+    ("refused", why), ("lost", why market data broke), and other messages.
 
     Parameters
     ----------
@@ -505,10 +505,9 @@ class CcxtStreams:
         Is woken when something has come.
     now_ms : callable
     why : callable
-        What an error says, without secrets.
+        Text of an error, without secrets.
     allow : callable
-        Asked, with the URL, before each connection, and before one that a redirect would lead to: raises where none may
-        be made.
+        Called with the URL before each connection, also before one of a redirect: raises if none may be made.
     """
 
     def __init__(
@@ -615,7 +614,7 @@ class CcxtStreams:
         self._tasks.append(self.loop.create_task(made))
 
     def _begin(self) -> None:
-        """Own orders and trades by stream where there is one; without any, questions tell all."""
+        """Start the available streams of own orders and trades; without any, they are queried."""
         for at, name, call in (
             (0, "watchMyTrades", self.exchange.watch_my_trades),
             (1, "watchOrders", self.exchange.watch_orders),
@@ -627,7 +626,7 @@ class CcxtStreams:
             self.say("up", "")
 
     def _mine(self, at: int, rows: Sequence[Any]) -> None:
-        """What one message says of an order and of its trade is delivered at once."""
+        """Deliver rows of an order and of its trade in one message together."""
         self._own[at].extend(rows)
         self.loop.call_soon(self._tell)
 

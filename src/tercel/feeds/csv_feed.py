@@ -42,7 +42,7 @@ from tercel.market.tape.events import Extra, Instrument, day_ns
 # Rules that remove bad ticks, as the field states them; each says how many rows it took.
 #
 # Brownlees & Gallo (2006, Computational Statistics & Data Analysis 51) and Barndorff-Nielsen, Hansen, Lunde & Shephard
-# (2009, Econometrics Journal 12, section 3), whose names stand in brackets:
+# (2009, Econometrics Journal 12, section 3), whose names are in brackets:
 #
 # ========================= ============================================================================================
 # ``zero``                  no price or no size on a side, or in a trade (P2)
@@ -341,7 +341,7 @@ class CsvDay:
 def _rows_of(
     role: str, text: r.TextRows, file: FileMap, prices: r.FilePrices, report: r.Taken
 ) -> pl.DataFrame:
-    """What the rows of one kind say."""
+    """Typed rows of one kind, without bad ones, which `report` counts."""
     if role == "quote" and (q := file.quote) is not None:
         quotes, keep = r.quotes_of(text, q, prices, report), q.zero_side == "keep"
         if q.levels == 1 and (keep or (q.exchange and len(q.exchanges) != 1)):

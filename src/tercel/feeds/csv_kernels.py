@@ -100,7 +100,7 @@ def changes(
     opens: bool,
     out: Longs,
 ) -> int:
-    """What changes from each snapshot to the next: levels gone, then levels set; returns how many rows that makes.
+    """Write the changes from each snapshot to the next: removed levels, then set levels; returns their number.
 
     `out` int64[rows, 6] takes number of the snapshot, kind, side, price, lots and flags, as far as it has room. A level
     that left because others came before it rolls out, one that came into sight because others went rolls in; what lies
@@ -245,7 +245,7 @@ def uncrossed(events: Events, report: Taken) -> Events:
 
 
 def counted(events: Events) -> dict[str, int]:
-    """How many states a tape has at the ends of its moments, and how many of them are crossed or locked."""
+    """Numbers of all, crossed and locked states of a tape at the ends of its moments."""
     quotes, states, crossed = crossings(events)
     locked = int((quotes[states, 0] == quotes[states, 1]).sum())
     return {"states": len(states), "crossed_states": len(crossed), "locked_states": locked}

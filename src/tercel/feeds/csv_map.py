@@ -1,4 +1,4 @@
-"""What the columns of a tick file mean: a map in TOML, read into frozen models; unknown keys are refused.
+"""Map of the columns of a tick file: TOML, read into frozen models; unknown keys are refused.
 
 A map says where a day belongs (`[instrument]`), what each kind of file looks like (one `[[file]]` each: how its name
 gives symbol and date, its columns, its clock) and which rows are quotes, trades, level updates or order events, and
@@ -30,7 +30,7 @@ def _need(*rules: tuple[object, str]) -> None:
 
 
 class InstrumentMap(MapTable):
-    """Where a day belongs and in what units it is stored.
+    """Venue, session and units of a day in the lake.
 
     Parameters
     ----------
@@ -111,7 +111,7 @@ class TimeMap(MapTable):
     timezone : str
         Of text without a zone in it; empty for the instrument's.
     received : str
-        Column of receive times in the same unit; empty when there is none.
+        Column of receive times in the same unit; empty for none.
     repeated_hour : str
         Which pass of an hour that the clocks repeat its rows are of, "first" or "second", where their order does not
         show it (text without a zone); empty: such rows are refused.
@@ -138,7 +138,7 @@ class TimeMap(MapTable):
 
 
 class RowsMap(MapTable):
-    """Which rows of a mixed file are what: values of one column."""
+    """Kinds of rows in a mixed file, by the values of one column."""
 
     column: str = ""
     quote: Words = ()
@@ -163,9 +163,9 @@ class QuoteMap(MapTable):
     exchanges : tuple of str
         Those to keep; empty: all, and the best over them is the quote.
     zero_side : str
-        What a side without a price says: "none" (there is none) or "keep" (the row is about the other side alone).
+        Meaning of a side without a price: "none" (the side is empty) or "keep" (the row is about the other side only).
         An empty price is none, and a price of 0 with a size of 0 or without a column of sizes. A price of 0 with a
-        size is one, and needs `lowest_price`; "none" says that 0 is never a price, "keep" says so without it.
+        size is one, and needs `lowest_price`; with "none" 0 is never a price, with "keep" only without it.
     suspicious : str
         Column that is not 0 in rows to leave out.
     """
@@ -364,7 +364,7 @@ def shipped() -> list[str]:
 
 
 def schema() -> dict[str, Any]:
-    """The JSON schema of a map: one value may stand where several may, and a code may be a number."""
+    """The JSON schema of a map: one value may replace a list, and a code may be a number."""
     made: dict[str, Any] = _loosened(schema_of(CsvMap, "a map of a CSV file"))
     return made
 

@@ -47,7 +47,7 @@ LOWER: Final = "correct the row, or lower `lowest_price` in [instrument] of the 
 
 @dataclass(frozen=True)
 class TypedColumn:
-    """A typed column and the text that it is made of; `made` is null where the text is not what is expected."""
+    """A typed column and its text; `made` is null if the text is not of the expected kind."""
 
     column: str
     text: pl.Expr
@@ -137,7 +137,7 @@ class TextRows:
         Raises
         ------
         FeedError
-            For a field that is not what is expected, with its row.
+            A field that is not of its expected kind, with its row.
         """
         made = {
             name: one.made if isinstance(one, TypedColumn) else one for name, one in fields.items()
@@ -162,7 +162,7 @@ class TextRows:
 
 @dataclass(frozen=True)
 class FilePrices:
-    """How a file writes prices, and how low they may go.
+    """Format and lowest value of prices in a file.
 
     Parameters
     ----------
@@ -182,9 +182,9 @@ class FilePrices:
         zero_is_none: pl.Expr | bool | None = None,
         may_lack: pl.Expr | bool = True,
     ) -> TypedColumn:
-        """Prices above `zero`, counted from there; 0 where there is none. Others are refused, and none where needed.
+        """Prices above `zero`, counted from there; 0 if missing. Others are refused, and missing ones if required.
 
-        `zero_is_none` says where 0 is no price; by default it is none unless the map has `lowest_price`.
+        `zero_is_none`: rows in which 0 is no price; by default all unless the map has `lowest_price`.
         """
         said = text.number(name, over=self.over)
         nothing = (said.text == "") | (
@@ -281,7 +281,7 @@ def read_text(
 
 
 def _opened(member: Member, file: FileMap) -> tuple[Path | bytes, str, int]:
-    """What Polars reads, in UTF-8, the separator of its cells, and how many lines before the header."""
+    """Source for Polars, in UTF-8, the separator of its cells, and the number of lines before the header."""
     head = next(member.chunks(HEAD_BYTES), b"")
     try:
         text = codecs.getincrementaldecoder(file.encoding or "utf-8")().decode(head)

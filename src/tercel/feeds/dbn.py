@@ -180,7 +180,7 @@ def opening_cross(events: Events) -> int | None:
 def with_opening_auction(events: Events) -> Events:
     """Say that a day which begins before its opening auction begins with quoting alone, and when trading starts.
 
-    Before an auction the book may stand crossed; nothing trades in it.
+    Before an auction the book may be crossed; nothing trades in it.
     """
     if (cross := opening_cross(events)) is None:
         return events
@@ -218,7 +218,7 @@ def flags_of(words: r.Words) -> Bytes:
 
 
 def event_ends(words: r.Words) -> Bytes:
-    """Which records are the last of their event: uint8[n].
+    """Flags of the last record of each event: uint8[n].
 
     Some venues mark every record of a trade; those of one time and sequence number stay together.
     """
@@ -499,7 +499,7 @@ def split(records: r.Records) -> Iterator[tuple[int, str, r.Words]]:
 
 
 def _values(column: Ints) -> list[int]:
-    """The different values of a column, sorted; fast where there is one."""
+    """The distinct values of a column, sorted; fast for a constant column."""
     if len(column) == 0:
         return []
     if bool((column == column[0]).all()):

@@ -7,7 +7,7 @@ Symbols and schema come from the file's metadata through Databento's own library
     2025-07-17T07:05:09.035793433Z,2025-07-17T07:05:09.035627674Z,160,2,1108,R,N,,0,0,0,8,0,0,ARL
 
 In the source `T` (aggressor) and `F` (resting) leave the book alone; a `C` or `M` of the same order, later in the same
-event, says what became of it. Here the `F` becomes the EXECUTE and the `C` or `M` only what is more than that. Then:
+event, has its result. Here the `F` becomes the EXECUTE and the `C` or `M` only the rest of the change. Then:
 * `M` at the same price with fewer lots keeps the place (REDUCE), any other is DELETE and ADD: it goes to the end.
 * An `F` on the side of its `T` is the aggressor's own and passes. An `F` that no `C` or `M` of its event follows, or
   what it has beyond the lots that the order shows (an iceberg), is a hidden execution as far as the book can tell.
@@ -69,7 +69,7 @@ CLOCK, SEQ, ROWS, LIVE, FREE, OPEN, AGGRESSOR = range(7)
 """`OPEN` is 1 while there were only snapshots; `SEQ` begins at -1 when a snapshot comes first, so that it is 0."""
 STATE: Final = 8
 
-# Slots of the record at hand.
+# Slots of the current record.
 ACTION, OWN, LEFT, KEY, TICKS, MARK, RECEIVED = range(7)
 """Its letter; side; size; order; price in ticks; flags of its row; when it was received."""
 NOW: Final = 8
@@ -85,7 +85,7 @@ COUNTS: Final = (
     ),
     *("fills_over_shown", "contradicted_fills", "trades_without_fill", "auctions", "cleared"),
 )
-"""What is counted in a day: the first slots of the report, under the names that `extra` and the warnings use."""
+"""Counts of a day: the first slots of the report, under the names that `extra` and the warnings use."""
 (
     UNKNOWN,
     DUPLICATE,
@@ -102,17 +102,17 @@ COUNTS: Final = (
 """`NO_CHANGE`: fills that no change of their order follows. `OVER`: fills of more lots than the order showed, or of
 orders that are not in the book. `REFIT`: changes that contradict the fills before them; the change is believed."""
 CODE, WHERE, OTHER, OFF, OWN_FILLS, EXECUTED, EVENTS, REPORT = range(len(COUNTS), len(COUNTS) + 8)
-"""What is wrong, and the record that is; further counts; the length of the report."""
+"""Code of a fault, and its record; further counts; the length of the report."""
 
 BAD_SIDE, BAD_PRICE, FINE_TICK, BAD_SIZE, BAD_DAY, BAD_ACTION = range(2, 8)
-"""What is wrong with a record."""
+"""Codes of a record's faults."""
 
 A, B, C, F, M, N, R, T = (ord(letter) for letter in "ABCFMNRT")
 
 
 @kernel
 def record_offsets(data: Bytes, start: int, offsets: Longs) -> tuple[int, int]:
-    """Where the MBO records of a stream begin; returns how many, and how many others, or -1 - the place of a cut one.
+    """Write the offsets of a stream's MBO records; returns their number, and that of others, or -1 - a cut one's offset.
 
     `data` uint8[n], the records from `start`; `offsets` int64 with room for all.
     """
@@ -313,7 +313,7 @@ def filled(
 
 @kernel
 def changed(orders: Resting, out: Longs, at: int, state: Longs, now: Longs, report: Longs) -> int:
-    """`A`, `C` or `M`: what is more than the fills before it, as withdrawal, reduction or new order."""
+    """`A`, `C` or `M`: its change beyond the fills before it, as withdrawal, reduction or new order."""
     ids, facts, free = orders
     action, key, own, left, ticks, mark = (
         now[ACTION],

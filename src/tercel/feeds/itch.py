@@ -462,7 +462,7 @@ class ItchFeed:
         self.allow_cut = allow_cut
         self.progress = progress
         self.files: list[FileCounts] = []
-        """What the passes of the last :meth:`days` saw."""
+        """Counts of each pass over a file in the last :meth:`days`."""
 
     @contextmanager
     def days(self, paths: Sequence[Path], options: FeedOptions) -> Iterator[list[ItchDay]]:

@@ -36,7 +36,7 @@ from tercel.feeds.members import Member
 
 S_BASE, S_N, S_CAP, S_BEST = range(4)
 """A stretch of rungs, int32[2 * 65536, 8], at locate * 2 (bids) and locate * 2 + 1 (asks), one cache line for both:
-where it begins, rungs, room, price of the last rung (where there is one)."""
+its start, rungs, room, price of the last rung (if any)."""
 SIDE = 8
 FIRST_LEVELS = 8
 
@@ -327,7 +327,7 @@ def book(
 def change(
     b: Bytes, m: int, y: int, locate: int, w: Longs, table: Longs, orders: Packed, books: Books
 ) -> None:
-    """What happens to an order that is in a book."""
+    """Apply a message on an order in a book."""
     sides, levels, per = books.sides, books.levels, books.per
     where = place_of(table, be8(b, m + 11))
     slot = table[where, 1]

@@ -57,7 +57,7 @@ NAMES: Final = {
     "N": ("retail interest", 20),
     "O": ("direct listing price", 48),
 }
-"""What each type is called, and its length in bytes."""
+"""Name of each message type, and its length in bytes."""
 HEAD: Final = 11
 """Bytes that all messages have in common."""
 LAST_NS: Final = 86_400_000_000_000
@@ -119,7 +119,7 @@ UNPRINTED: Final = FIRST + 16
 """Executions at a price that are not to be printed; those printed at another price than the order's."""
 AWAY: Final = UNPRINTED + 1
 SEEN: Final = 319
-"""What looking ahead has read, so that it is read."""
+"""Sum of the values that look-ahead has read, so that the reads are not optimised away."""
 AHEAD: Final = 32
 """Messages looked at ahead; their places in the map of orders lie from `SPOTS` on."""
 SPOTS: Final = 320
@@ -260,7 +260,7 @@ def rehash(old: Longs, new: Longs) -> None:
 
 @kernel
 def look_ahead(b: Bytes, start: int, stop: int, w: Longs, table: Longs, orders: Packed) -> int:
-    """Read where the next messages' orders lie, so that the memory is at hand when their turn comes.
+    """Prefetch the entries of the next messages' orders, so that they are in the cache when needed.
 
     A change of one order waits for three reads in a row, each of them far away when thousands of symbols trade; here
     those of 32 messages are under way at once. Returns how many messages were looked at.
@@ -568,7 +568,7 @@ def _change(
     rows: Longs,
     at: int,
 ) -> int:
-    """What happens to an order that is in the book."""
+    """Apply a message on an order in the book; returns the next row."""
     ref, ns = be8(b, m + 11), w[NOW_NS]
     where = place_of(table, ref)
     slot = table[where, 1]

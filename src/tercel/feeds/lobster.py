@@ -55,7 +55,7 @@ _NAMES: Final = {
     k.TIME_BACK: (
         "time",
         "a time not before the row above",
-        "sort nothing by hand: download the file again",
+        "do not sort the file: download it again",
     ),
     k.BAD_STATUS: ("price", "a trading status (-1, 0 or 1) as price of a halt message", _AGAIN),
     k.FINE_TICK: ("price", "prices below 2**30 ticks", "give a larger `tick=`, or leave it out"),
@@ -98,7 +98,7 @@ _KINDS: Final = np.array(
 
 
 def _alone(events: Events, where: str) -> list[str]:
-    """What messages without their orderbook file lack: orders from before row 1; forgotten levels that then cross."""
+    """Warnings on messages without their orderbook file: missing orders from before row 1, and levels that then cross."""
     book = Book()
     book.apply(events)
     later = np.isin(events.kind, (schema.REDUCE, schema.DELETE, schema.EXECUTE))
@@ -106,7 +106,7 @@ def _alone(events: Events, where: str) -> list[str]:
         (later & ~np.isin(events.order_id, events.order_id[events.kind == schema.ADD])).sum()
     )
     missing = [
-        f"no orderbook file for {where}: {older:,} of {events.n:,} rows concern orders that stood before its first row "
+        f"no orderbook file for {where}: {older:,} of {events.n:,} rows concern orders from before its first row "
         "and are missing; import both files of the download together"
     ]
     if book.crossed <= MOST_CROSSED * events.n:

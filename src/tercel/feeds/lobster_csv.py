@@ -7,11 +7,11 @@ Orderbook columns, for each level: ask price, ask size, bid price, bid size. A r
     34200.004241176,1,16113575,18,5853300,1
     5859400,200,5853300,18,5859800,200,5853000,150,...
 
-The compiled half of the LOBSTER importer: what a level-limited file forgets.
+The compiled half of the LOBSTER importer: levels that leave and enter a level-limited file.
 
 A file of L levels is cut from a full book. An order that leaves its window is never deleted in it, and a level that
 comes back has no message. So after each message the levels of the book row are compared with those of the row before
-plus the message: what is gone rolls out, what is new rolls in.
+plus the message: missing levels roll out, new ones roll in.
 """
 
 import math
@@ -247,7 +247,7 @@ BAD_TYPE, BAD_DIRECTION, BAD_SIZE, BAD_PRICE, BAD_TIME, TIME_BACK, BAD_STATUS, F
     1, 9
 )
 BOOK_CROSSED, BOOK_PRICE, BOOK_SIZE, BOOK_ORDER, BOOK_EMPTY = range(9, 14)
-"""What can be wrong with a row; the texts are in lobster_errors."""
+"""Codes of a row's faults; the texts are in `lobster`."""
 
 CODE, ROW, LEVEL, ILLEGAL, FIRST_ILLEGAL, OFF, HALTED, REPORT = range(8)
 """Slots of the report of `roll_rows`, and its length."""

@@ -396,14 +396,14 @@ def exact(text: str, where: str) -> int:
 
 
 def unit_of(numbers: Ints, stated: int, what: str, where: str, known: int = 0) -> int:
-    """The tick or lot: what is stated, or the greatest common divisor of all numbers above zero.
+    """The tick or lot: the stated one, or the greatest common divisor of all numbers above zero.
 
-    `known`, what the exchange says, counts among those numbers: it holds unless the data are finer (old dust is).
+    `known`, the exchange's own unit, counts among those numbers: it holds unless the data are finer (old dust is).
 
     Raises
     ------
     FeedError
-        When a number is not on what is stated, or makes 2**30 of it or more.
+        A number that is not a multiple of the stated unit, or is 2**30 of it or more.
     """
     positive = np.unique(numbers[numbers > 0])
     unit = stated or int(np.gcd.reduce(positive, initial=known)) or ONE

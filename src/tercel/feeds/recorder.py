@@ -40,7 +40,7 @@ BINANCE_MARKETS: Final = {"spot": SPOT, "usdm": USDM, "coinm": COINM}
 
 @dataclass
 class StreamCounts:
-    """What a stream counted."""
+    """Counts of a stream's messages."""
 
     messages: int = 0
     accepted: int = 0
@@ -198,7 +198,7 @@ class BinanceStream(Stream):
         return True
 
     def snapshot(self, body: str) -> str:
-        """See :meth:`Stream.snapshot`: one older than the diffs at hand is written, and asks for another."""
+        """See :meth:`Stream.snapshot`: one older than the stored diffs is written, and another is requested."""
         answer = json.loads(body)
         if not isinstance(answer, dict) or "lastUpdateId" not in answer:
             raise ValueError(body[:80])
@@ -291,7 +291,7 @@ def stream_of(venue: str, symbol: str, market: str, url: str, snapshot_url: str 
 
 
 SYNC_NS: Final = NS_PER_SECOND
-"""How often lines are forced to the disk: a kill loses none, a power cut those of the last second."""
+"""Period of syncs to disk: a kill loses no lines, a power cut those of the last second."""
 
 
 class CaptureWriter(Closing):
@@ -342,7 +342,7 @@ class CaptureWriter(Closing):
 FIRST_PAUSE_NS: Final = NS_PER_SECOND // 10
 LONGEST_PAUSE_NS: Final = 30 * NS_PER_SECOND
 LOOK_S: Final = 0.05
-"""How long one wait for a message lasts before stop and snapshots are looked at."""
+"""Time-out of one wait for a message, after which stop and snapshots are checked, seconds."""
 HTTP_S: Final = 10.0
 LARGEST_MESSAGE: Final = 1 << 26
 _NO_ANSWER: Final = (OSError, HTTPException, ValueError)
@@ -363,7 +363,7 @@ class RecorderClock(Protocol):
 
 @dataclass
 class RecordingSummary:
-    """What a recording did."""
+    """Counts of a recording."""
 
     connections: int = 0
     failures: int = 0

@@ -105,7 +105,7 @@ def verify_alone(events: Events) -> Findings:
 
 
 def crossed_by(events: Events) -> str:
-    """Why a tape is likely to be crossed.
+    """Likely reason why a tape is crossed.
 
     Of two levels that cross each other the one that changed earlier is stale. A level whose
     removal was lost does so in one crossed state after the other until the price is back at it.
@@ -128,7 +128,7 @@ def crossed_by(events: Events) -> str:
         return "one moment in several messages: none is crossed at its end"
     if len(crossed) < LONG * stale:
         return f"quotes of several exchanges: {stale:,} levels are crossed for a few states each"
-    words = f"updates lost in the feed: {len(crossed):,} states stand across {stale:,} levels that do not change"
+    words = f"updates lost in the feed: {len(crossed):,} states cross {stale:,} levels that do not change"
     return f"{words}; from tick files, import them again with `uncross = true` under [clean] in the map"
 
 
@@ -599,7 +599,7 @@ def _row_mismatch(report: NDArray[np.int64]) -> Findings:
 
 
 def wanted(levels: NDArray[np.int64], unit: int) -> NDArray[np.int64]:
-    """Levels of a file, prices in ticks: all zeros where there is none; off the tick, a price that no book has."""
+    """Levels of a file, prices in ticks: all zeros for a missing level, 2**31 for a price off the tick."""
     want = levels.copy()
     price = levels[:, :, PX]
     none = price == NO_PRICE

@@ -302,7 +302,7 @@ def _account(kind: int, change: int, report: Longs) -> None:
 def _see_print(
     b: Packed, kind: int, side: int, price: int, lots: int, trading: int, report: Longs
 ) -> None:
-    """Where a print lies against the quotes just before it."""
+    """Count a print by its place relative to the quotes just before it."""
     bid, ask = best(b, 1), best(b, -1)
     outside = (bid != NO_BID and price < bid) or (ask != NO_ASK and price > ask)
     if kind == schema.CROSS:
@@ -400,11 +400,11 @@ def resting_lots(b: Packed) -> int:
 
 
 Findings = dict[str, Any]
-"""What a verification found, the JSON of `tercel data verify`; `explained` is its verdict."""
+"""Results of a verification, the JSON of `tercel data verify`; `explained` is its verdict."""
 
 
 def described(events: Events) -> str:
-    """What kind of tape it is.
+    """Kind of a tape, in words.
 
     >>> described(Events.empty(0))
     'orders'

@@ -304,7 +304,7 @@ class FixVenue(Closing):
         elif event.what is SessionEventKind.GAP and link is self._feed and not self._own:
             self._dialect.spoilt += (
                 self._subscribed
-            )  # what is missing may be market data, which is never repeated
+            )  # missing messages may be market data, which are never repeated
         elif event.what in (SessionEventKind.REJECTED, SessionEventKind.GARBLED):
             self._queue.append((0, refused(event, self._dialect.own_name, now)))
         elif event.what is SessionEventKind.NOT_REPEATED and event.message is not None:
@@ -387,7 +387,7 @@ class FixVenue(Closing):
 
     @property
     def unrecorded(self) -> str:
-        """Why sent messages are not on disk; "": they are."""
+        """Reason why sent messages are not stored on disk, else ""."""
         return self._link.unrecorded or self._dialect.unrecorded
 
     @property
@@ -396,7 +396,7 @@ class FixVenue(Closing):
         return self._link.session.clock.ns
 
     def listings(self) -> Sequence[o.Listing]:
-        """What is traded here."""
+        """Listed instruments."""
         return self._listings
 
     def width(self, instrument: str) -> int:
@@ -549,7 +549,7 @@ class FixVenue(Closing):
             self._waited_s += max(time.monotonic() - began, 0.0)
 
     def _drain(self, events: list[o.VenueEvent]) -> None:
-        """Take what is queued."""
+        """Move queued events to `events`."""
         while self._queue:
             if not isinstance(item := self._next(), StepAnswer):
                 events.append(item)

@@ -47,10 +47,10 @@ class TlsSettings:
     Parameters
     ----------
     certificate, key : Path, optional
-        Our own, in PEM. An acceptor needs both; `key` None: it is in the file of the certificate.
+        Own certificate and key, in PEM. An acceptor needs both; `key` None: it is in the file of the certificate.
     authorities : Path, optional
-        Certificates of those who vouch for the other side, in PEM. Default: the system's for an initiator; an acceptor
-        asks for no certificate without them, and for one with them.
+        Certificates of the authorities of the other side, in PEM. Default: the system's for an initiator; an acceptor
+        requests a client certificate only with them.
     server_name : str
         Name that the acceptor's certificate must have; "": the host that is connected to.
 
@@ -144,7 +144,7 @@ class Connection:
         self._most_waiting = most_waiting
         self._connecting = self._shaking = self._blocked = self._ending = self._end_sent = False
         self.why = ""
-        """Why it is closed."""
+        """Reason why it is closed, else ""."""
         self.closed = False
         if context is not None:
             self._shaking = True
@@ -316,5 +316,5 @@ class Connection:
 
 
 def _reason(error: Exception) -> str:
-    """Why a socket failed, in its own words."""
+    """Reason of a socket error, in its own words."""
     return getattr(error, "strerror", None) or str(error) or type(error).__name__

@@ -1,4 +1,4 @@
-"""What all FIX dialects share, and the dialect of this package's own venues, with its private extension of FIX.
+"""Common parts of all FIX dialects, and the dialect of Tercel's own venues, with its private extension of FIX.
 
 Market data: one row is one entry of W (snapshot) or X (increment), 269 side, 278 the order (37 in W, which has no
 278), 270 price, 271 the row's own quantity, 279 the action; tags of our own hold the row's kind (20004), its time to
@@ -280,9 +280,7 @@ class RejectTracker:
             return QuoteReject(command.id, *where, text)
         if command is not None:
             return o.LinkStatus(True, now_ns, f"the venue does not take our answer: {text}")
-        return PendingFault(
-            VenueError("a message that the venue takes", text, "see what was asked of it")
-        )
+        return PendingFault(VenueError("a message that the venue takes", text, "check the request"))
 
 
 class OwnDialect(RejectTracker):
@@ -301,7 +299,7 @@ class OwnDialect(RejectTracker):
         self._unread: list[Message] = []
         self._seen: set[str] = set()
 
-    # -- what is said -------------------------------------------------------------------------------------------------
+    # -- outgoing -----------------------------------------------------------------------------------------------------
     def commands(self, command: o.Command) -> tuple[list[OutgoingMessage], str]:
         """Messages of a command; TransactTime is UTC, the venue's own time is in a private field."""
         kind, fields = translate.command_out(command, self.scales.get(command.instrument, PLAIN))
@@ -324,7 +322,7 @@ class OwnDialect(RejectTracker):
             t.SECURITY_LIST_REQUEST, [(t.SECURITY_REQ_ID, name), (t.SECURITY_LIST_TYPE, "4")], None
         )
 
-    # -- what is heard ------------------------------------------------------------------------------------------------
+    # -- incoming -----------------------------------------------------------------------------------------------------
     def read(self, message: Message, now_ns: int) -> list[tuple[int, Item]]:
         """Events of a message, with its number. Repeated reports wait for the security list."""
         if message.kind == t.EXECUTION_REPORT and not self.scales:
@@ -399,7 +397,7 @@ class OwnDialect(RejectTracker):
             return [
                 PendingFault(
                     VenueError(
-                        "market data", tags.get(t.TEXT, "none"), "subscribe to what is listed"
+                        "market data", tags.get(t.TEXT, "none"), "subscribe to listed instruments"
                     )
                 )
             ]

@@ -87,7 +87,7 @@ class FixLink:
     terms : ProfileTerms
     address : Address
     sender : str
-        SenderCompID, where the profile has none.
+        SenderCompID, if the profile has none.
     store : Path, optional
         Folder of the session's store; None: it lasts as long as the process.
     reset : bool
@@ -95,7 +95,7 @@ class FixLink:
     wall : callable, optional
         ns since 1970.
     allow : callable, optional
-        Asked, with the URL, before each connection: a VenueError where none may be made now.
+        Called with the URL before each connection; raises a VenueError if none may be made now.
 
     Raises
     ------
@@ -137,9 +137,9 @@ class FixLink:
         self._next_try_ns = 0
         self._up_ns = 0
         self.why = ""
-        """Why there is no session, in the venue's words where it said anything."""
+        """Reason why there is no session, in the venue's words if it gave any."""
         self.refusals = 0
-        """Attempts that came to nothing since somebody last was logged on."""
+        """Failed attempts since the last logon."""
         self.connected_once = False
         """Whether somebody ever was there."""
         self.answered = False
@@ -163,7 +163,7 @@ class FixLink:
 
     @property
     def unrecorded(self) -> str:
-        """Why the store lacks sent messages; "": it has all."""
+        """Reason why the store lacks sent messages, else ""."""
         return "" if self._file is None else self._file.why
 
     def expect(self, number: int) -> None:

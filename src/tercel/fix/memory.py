@@ -50,11 +50,11 @@ class SentOrder:
     cum_qty : int
         Filled so far, that of the orders that it replaced among it, 10^-8 of a lot.
     base_qty : int
-        What the orders before it had filled, where the venue cancels and makes a new one.
+        Filled quantity of the orders before it, if the venue replaces by cancel and new order.
     swaps : str
-        ClOrdID of the cancel in the same message, where it is such a new one.
+        ClOrdID of the cancel in the same message, for a cancel and new order.
     skipped : bool
-        The venue asked for it again over a later connection, and received a gap fill instead.
+        The venue requested it again over a later connection, and received a gap fill instead.
     quote : str
         The quote that it takes: it does not enter the book.
     """
@@ -102,9 +102,9 @@ class OrderMemory:
         self._fits = re.compile(f"(?:{names.letters.pattern})+")
         self.most = names.most
         self.by_wire: dict[str, SentOrder] = {}
-        """What was sent, by ClOrdID."""
+        """Sent orders, by ClOrdID."""
         self.by_name: dict[str, SentOrder] = {}
-        """By names of ours."""
+        """Sent orders, by own name."""
         self._by_number: dict[str, SentOrder] = {}
         self._asked: dict[str, str] = {}
         self.by_swap: dict[str, SentOrder] = {}
@@ -114,7 +114,7 @@ class OrderMemory:
         self._file = -1
         self._owed = dict[str, SentOrder]()
         self.why = ""
-        """Why the file does not have all: no new order should leave."""
+        """Reason why the file is incomplete, else "": no new order should be sent."""
         if folder is not None:
             self._read(folder / FILE)
 
@@ -303,7 +303,7 @@ class OrderMemory:
                 status = moved(one.status, report, *counts, cautious=True)
                 named = one is sent or sent is None or sent.kind not in ("new", "replace")
                 if named and report.leaves_qty > 0 and report.status not in o.TERMINAL:
-                    # What is open at the venue is cancelled by a kill, whatever was said of it before.
+                    # A kill cancels all orders that are open at the venue, whatever was reported before.
                     status = status if status not in o.TERMINAL else o.working(report.cum_qty)
             if (one.order_id, one.status, one.cum_qty) != (
                 report.order_id or one.order_id,

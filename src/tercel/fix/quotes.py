@@ -216,7 +216,7 @@ class QuoteDesk:
             found = self._items(message, now_ns)
             for one in found:
                 if not isinstance(one, o.Report) and (why := self.book.take(one)):
-                    raise RefusedError("a quote as asked for", why)
+                    raise RefusedError("a quote as requested", why)
             return [*found]
         except (TercelError, ValueError) as error:
             request = self.book.requests.get(message.get(t.QUOTE_REQ_ID))
@@ -267,7 +267,7 @@ class QuoteDesk:
         Raises
         ------
         RefusedError
-            Without them, of another side than asked, at a price that is none.
+            Without them, of another side than requested, at an invalid price.
         """
         request = self.book.requests.get(need(tags, t.QUOTE_REQ_ID))
         instrument = need(tags, t.SYMBOL)
@@ -276,7 +276,7 @@ class QuoteDesk:
             "",
             side_code(request.side) if request.side else "",
         ):
-            raise RefusedError("a quote of the side that was asked for", f"54={side}")
+            raise RefusedError("a quote of the requested side", f"54={side}")
         scale = self._scales.get(instrument, PLAIN)
         bid = price_in(tags.get(t.BID_PX, ""), scale, t.BID_PX)
         offer = price_in(tags.get(t.OFFER_PX, ""), scale, t.OFFER_PX)

@@ -70,9 +70,9 @@ class _Own:
     side: int
     price: int
     rests: bool = True
-    """Whether what does not trade at once stays."""
+    """Whether lots that do not trade at once rest."""
     waiting: int = 0
-    """Lots that would rest, if the other side did not stand at their price."""
+    """Lots that would rest, if the other side were not at their price."""
 
 
 @dataclass
@@ -126,7 +126,7 @@ class ShownBook:
         return o.MarketRows(self.instrument, _array(rows), True, self.as_of_ns)
 
     def cleared(self, now_ns: int) -> o.MarketRows:
-        """A row that takes all of it from those who follow; nothing is shown before the next whole book."""
+        """A row that clears the book for its followers; it is empty until the next whole book."""
         self.ready = False
         return o.MarketRows(self.instrument, _array([(now_ns, v.CLEAR, -1, 0, 0, 0, -1)]))
 

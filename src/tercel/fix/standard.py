@@ -30,7 +30,7 @@ from tercel.fix.translate import (
 AMEND: Final = "XAK"
 CANCEL_AND_NEW: Final = "XCN"
 MODE, CANCEL_NAME = 25033, 25034
-"""What a cancel-and-new does when its cancel fails (1: stop), and the name of its cancel."""
+"""Tags of a cancel-and-new: action if its cancel fails (1: stop), and the name of its cancel."""
 _STOP_ON_FAILURE: Final = "1"
 _HANDLING: Final = 21
 AMEND_REJECT: Final = "XAR"
@@ -114,7 +114,7 @@ class StandardDialect(RejectTracker):
 
     @property
     def unrecorded(self) -> str:
-        """Why sent orders are not on disk; "": they are."""
+        """Reason why sent orders are not stored on disk, else ""."""
         return self.memory.why
 
     def answers(self, message: o.Report | o.CancelReject | o.Unread) -> list[OutgoingMessage]:
@@ -237,7 +237,7 @@ class StandardDialect(RejectTracker):
             self.memory.write(sent)
             lots = (t.ORDER_QTY, self._scale(sent.instrument).quantity(sent.lots))
             return self._ready(AMEND, [*self._head(sent), *self._orig(command.orig), lots], command)
-        # a new order has a total of its own: what is filled already is not ordered again
+        # a new order has a total of its own: filled lots are not ordered again
         sent.base_qty = old.cum_qty if old is not None else 0
         sent.lots = max(sent.lots - ceiled(sent.base_qty), 1)
         sent.swaps = self.memory.wire(f"{sent.name}-C")

@@ -1,10 +1,10 @@
 """FIX session stores in an SQLite file: numbers and sent messages. Every commit is one transaction.
 
 :class:`SteadyStore` never refuses a commit: a full disk may keep no cancel and no logout back. While a commit fails,
-numbers go into a file whose room was allocated before, and where that is not written either, into memory alone. The
-next process continues at the number of that file; or, where there is none, the venue says that ours is too low, and
-:meth:`SteadyStore.skip` continues there, or after the block of numbers that was reserved while the disk could be
-written. :class:`ReceivedMark` is the file with the number of the last message that an initiator's caller has seen.
+numbers go into a file whose room was allocated before, and if that fails too, into memory alone. The
+next process continues at the number of that file; without it, the venue reports that the number is too low, and
+:meth:`SteadyStore.skip` continues there, or after the block of numbers that was reserved while the disk was
+writable. :class:`ReceivedMark` is the file with the number of the last message that an initiator's caller has seen.
 """
 
 import json
@@ -57,7 +57,7 @@ class SteadyStore:
         self._reset = False
         self._tried_s = 0.0
         self.why = ""
-        """Why the disk does not have all: nothing new should leave."""
+        """Reason why the disk lacks messages, else "": no new order should be sent."""
         self._spare = -1
         with suppress(OSError):
             self._spare = os.open(path.with_name(SPARE), os.O_RDWR | os.O_CREAT, 0o600)
@@ -186,9 +186,9 @@ class SqliteStore(Closing):
     """One session in a file of several; a `SessionStore`.
 
     Durable, a commit is on the disk when :meth:`commit` returns. Otherwise it survives the death of the process, and a
-    power cut loses the last moments. Numbers of our own messages are then taken durably in blocks, and what begins
-    after a system crash continues after its block: no number is ever used twice. Who asks for those in between
-    has the gap filled.
+    power cut loses the last moments. Numbers of outgoing messages are then reserved durably in blocks, and a session
+    after a system crash continues after its block: no number is ever used twice. A ResendRequest for those in between
+    is answered with a gap fill.
 
     Parameters
     ----------
@@ -298,7 +298,7 @@ class SqliteStore(Closing):
             raise VenueError(
                 f"a store of FIX sessions that can be written, {self.path}",
                 f"{error}",
-                "free its disk, or end who holds it",
+                "free its disk, or end the process that holds it",
             ) from None
 
     def sent(self, first: int, last: int) -> Iterable[tuple[int, bytes]]:

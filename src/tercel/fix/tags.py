@@ -1,7 +1,7 @@
 """Tags, message types and codes of both sides, and private extensions where FIX 4.4 has none.
 
 Numbers below 5000 are FIX 4.4's own. Those from 20001 on are agreed between the two sides: FIX times end at
-microseconds, its market data knows no kinds of rows, and it has no message for a clock that is moved by hand.
+microseconds, its market data has no kinds of rows, and it has no message that moves a simulated clock.
 """
 
 from collections.abc import Mapping
@@ -236,7 +236,7 @@ LIQUIDITY_PROVIDER: Final = "35"
 """PartyRole (452) of a dealer."""
 NO_SYMBOL: Final = "[N/A]"
 NO_NAME: Final = "NONE"
-"""Where FIX demands a name and there is none."""
+"""Placeholder for a name that FIX requires."""
 
 UNKNOWN_ORDER: Final = "5"
 UNSUPPORTED: Final = "11"

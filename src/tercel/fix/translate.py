@@ -343,9 +343,9 @@ def whole(tags: Tags, tag: int, default: int) -> int:
 
 
 def report_in(tags: Tags, known: Mapping[str, PriceScale], fault: str = "") -> o.Report:
-    """Report of an ExecutionReport; `fault`: what else was wrong with it.
+    """Report of an ExecutionReport; `fault`: its other faults, in words.
 
-    Lots, price, what is open and the time are taken from other fields where theirs cannot be read; `fault` names them.
+    Lots, price, open lots and the time are taken from other fields if their own are unreadable; `fault` names them.
 
     Raises
     ------

@@ -20,7 +20,7 @@ GATE = "gate:"
 BINANCE = "binance"
 CCXT = "ccxt"
 Agree = Callable[[str], Mapping[str, str]]
-"""What is said to money behind a venue: see `connect`."""
+"""Consent to a venue with real money: see `connect`."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def address(where: str) -> VenueAddress:
     Raises
     ------
     ConfigError
-        For what is no address.
+        An invalid address.
     """
     if where.startswith(GATE) and len(where) > len(GATE):
         return VenueAddress("gate", "", where.removeprefix(GATE), 0)
@@ -116,7 +116,7 @@ def urls_of(where: str, near: Path | None = None) -> list[str]:
 
 
 def money_at(where: str, near: Path | None = None) -> str:
-    """Why money counts as being behind a venue's address; "" where it is provably a test. A gate says what it found.
+    """Reason why a venue's address counts as one with real money; "" if it is provably a test. A gate reports its own.
 
     Raises
     ------
@@ -168,34 +168,34 @@ def connect(
     wall: Callable[[], int] = time.time_ns,
     agree: Agree = refuse_money,
 ) -> Venue:
-    """Connect to the venue at an address: an order session opens, where it is provably a test or `agree` lets it.
+    """Connect to the venue at an address: an order session opens if it is provably a test or `agree` permits it.
 
-    A session that opened at a test asks before each further connection whether it still is one.
+    A session with a test checks before each further connection that it still is one.
 
     Parameters
     ----------
     where : str
         Its address.
     accounts : sequence of str
-        Names that orders will be sent under.
+        Accounts of the orders.
     store : Path, optional
-        Folder in which a FIX session keeps its sequence numbers, so that it continues after a restart. Where it holds
-        none yet, a new session begins, whatever the venue remembers of an earlier one under the same name. A Binance
-        venue keeps the names of its orders there.
+        Folder in which a FIX session stores its sequence numbers, so that it continues after a restart. If it is
+        empty, a new session begins, regardless of an earlier one under the same name at the venue. A Binance
+        venue stores the names of its orders there.
     near : Path, optional
-        Folder that a profile's file is looked for in first.
+        First folder of the search for a profile's file.
     link_s : int, optional
         Seconds between the heartbeats of a FIX session with a venue of this package; None: as the profile says.
     wall : callable
         ns since 1970, of a FIX session.
     agree : callable
-        Given why money is behind the venue, before anything is sent there: raises, or gives what a gate is shown for
-        it; nothing ({}) for a session that a gate lets cancel alone.
+        Called with the reason why the venue has real money, before any message is sent: raises, or returns the proof
+        for a gate; {} for a session that may only cancel through a gate.
 
     Raises
     ------
     ConfigError
-        For what is no address.
+        An invalid address.
     VenueError
         No server answers there, or the logon is refused.
     """
@@ -237,5 +237,5 @@ def _fix_terms(found: VenueAddress, near: Path | None) -> tuple[str, Any]:
 
 
 def profile_near(name: str, near: Path | None) -> str:
-    """A profile as it is loaded: the file of that name in a folder, where there is one."""
+    """Name or path of a profile to load: the file of that name in the folder `near` if it exists, else the name."""
     return str(near / name) if near is not None and (near / name).is_file() else name

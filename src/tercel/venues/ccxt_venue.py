@@ -152,7 +152,7 @@ def urls_at(exchange: str, name: str, near: Path | None = None) -> list[str]:
 
 
 CALL_S: Final = 10.0
-"""How long a request may wait for its turn and its answer."""
+"""Time-out of a request, queueing included, seconds."""
 _PAGE: Final = 1000
 Asked = Mapping[str, Any]
 
@@ -178,7 +178,7 @@ class CcxtCalls:
         if self.named:
             exchange.nonce = now_ms  # stamps of requests, by the exchange's clock
         self.by_name = self.named or self.has("fetchOrderWithClientOrderId")
-        """Whether an order can be asked about by our name."""
+        """Whether an order can be queried by the own name."""
         self.unified: dict[str, str] = {}
         """ccxt's name of a symbol by the exchange's."""
 
@@ -448,10 +448,10 @@ class CcxtRest:
 FIRST_S, LONGEST_S = 1.0, 60.0
 """Seconds between two questions about an order that works: soon after a link came up, and at last."""
 _WITHOUT: Final[Mapping[str, str]] = {
-    "watchOrders": "no stream of own orders: they are asked about every second",
-    "watchMyTrades": "no stream of own trades: they are asked for when an order says that it was filled",
+    "watchOrders": "no stream of own orders: they are queried every second",
+    "watchMyTrades": "no stream of own trades: they are queried when an order reports a fill",
     "fetchTime": "no clock: that of this machine is taken for the exchange's",
-    "fetchOrder": "no question about one order: it is looked for in lists",
+    "fetchOrder": "no query of one order: it is searched in lists",
 }
 
 
@@ -461,7 +461,7 @@ def lacks_of(exchange: Any) -> list[str]:
     >>> class Poor:
     ...     id, has = "poor", {"fetchOrder": True, "fetchTime": True}
     >>> lacks_of(Poor)[0]
-    'no stream of own orders: they are asked about every second'
+    'no stream of own orders: they are queried every second'
     """
     found = [text for name, text in _WITHOUT.items() if exchange.has.get(name) is not True]
     if exchange.id not in NAMED:
@@ -469,8 +469,8 @@ def lacks_of(exchange: Any) -> list[str]:
             "no change of an order in its place: it is cancelled, and sent again with less priority"
         )
         if not exchange.has.get("fetchOrderWithClientOrderId"):
-            found.append("no question by our own names of orders: they are looked for in lists")
-    return [*found, "no cancel on disconnect: what is open stays open when the link breaks"]
+            found.append("no query by own names of orders: they are searched in lists")
+    return [*found, "no cancel on disconnect: open orders stay open when the link breaks"]
 
 
 def standing(name: str) -> str:
@@ -485,7 +485,7 @@ def standing(name: str) -> str:
 
 
 class CcxtVenue(BinanceVenue):
-    """An exchange by ccxt: `BinanceVenue` has the parameters and errors; what is lacking is reported at logon.
+    """An exchange by ccxt: parameters and errors as in `BinanceVenue`; missing features are reported at logon.
 
     Parameters
     ----------

@@ -42,7 +42,7 @@ def bind(port: int, host: str = LOOPBACK) -> socket.socket:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether what is sent to a host stays on this machine.
+    """Whether a host is this machine (loopback).
 
     >>> is_loopback("localhost"), is_loopback("127.0.0.2"), is_loopback("localhost.example")
     (True, True, False)
@@ -77,14 +77,14 @@ _PATIENCE_S: Final = 5.0
 
 
 def why_money(url: str, seconds: float = 0.0) -> str:
-    """Why the host of a URL counts as production's; "" where it is provably a test's.
+    """Reason why the host of a URL counts as production; "" if it is provably a test.
 
     Parameters
     ----------
     url : str
         fix://, http:// or ws://, or the same over TLS: fixs://, https://, wss://.
     seconds : float
-        How long a server on this machine has for its answer; 0: as long as one that was never reached.
+        Time-out of a local server's answer; 0: that of a server that was never reached.
 
     Raises
     ------

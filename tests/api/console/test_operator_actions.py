@@ -45,7 +45,7 @@ def test_a_kill_of_an_agent_says_what_the_desk_did_and_bears_the_name(place: Pla
 def test_what_exists_is_killed_whatever_else_was_named(place: Place) -> None:
     said = kill(place, scope="agent", name=["ppp", "ppo"], desk="test desk").json()
     assert len(said["done"]) == 1
-    assert said["not_done"] == [{"what": "kill agent ppp", "why": "there is none; try 'ppo'"}]
+    assert said["not_done"] == [{"what": "kill agent ppp", "why": "unknown; try 'ppo'"}]
     assert place.desk.latch is not None
     assert place.desk.latch.scope == "ppo"
 

@@ -191,7 +191,7 @@ BAD = {
     "more lots than asked for": ({"lots": 6}, "1 to 5"),
     "no lots": ({"lots": 0}, "1 to 5"),
     "lots that are none": ({"lots": NAN}, "whole ticks"),
-    "another name": ({"instrument": "ELSE"}, "asked for 'TINY'"),
+    "another name": ({"instrument": "ELSE"}, "requested 'TINY'"),
     "another account": ({"account": "bob"}, "not 'ann'"),
     "a dealer never asked": ({"dealer": "D9"}, "not asked"),
     "a request never made": ({"request": "r0"}, "no request"),

@@ -100,7 +100,7 @@ def test_lost_rows_are_counted_and_named_and_the_tape_is_not_replayed(tmp_path, 
     )
     cause = verify_alone(day.events)["likely_cause"]
     assert cause.startswith(
-        f"updates lost in the feed: {extra['crossed_states']:,} states stand across 1 levels"
+        f"updates lost in the feed: {extra['crossed_states']:,} states cross 1 levels"
     )
     lake = Lake(tmp_path / "lake")
     lake.write(day.instrument, day.events)

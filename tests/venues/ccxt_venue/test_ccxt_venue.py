@@ -141,7 +141,7 @@ def test_what_an_exchange_lacks_is_said() -> None:
     import ccxt.pro
 
     assert lacks_of(ccxt.pro.binance()) == [
-        "no cancel on disconnect: what is open stays open when the link breaks"
+        "no cancel on disconnect: open orders stay open when the link breaks"
     ]
     poor = "; ".join(lacks_of(ccxt.pro.kraken()))
     assert "no change of an order in its place" in poor

@@ -1,1 +1,1 @@
-"""The console's service: who a person is, what each may do, and HTTP for all that a page shows or does."""
+"""The console's service: login, permissions, and the HTTP routes of all that a page shows or does."""

@@ -1,4 +1,4 @@
-"""What people do to desks: each act answers with what the desk did, as its journal says, not with what was asked."""
+"""Operator actions on desks: each returns the desk's result from its journal, not the request."""
 
 import asyncio
 import secrets
@@ -36,21 +36,21 @@ from tercel.desk.trading.tca.shortfall import BPS
 NS_PER_MINUTE = 60 * 10**9
 BY_HAND = {
     "taken_over": "taken over by {by}; its strategy sends nothing more, its orders are cancelled",
-    "given_back": "its strategy resumes with what is left, once no manual order is open",
+    "given_back": "its strategy resumes with the remaining quantity, once no manual order is open",
     "withdrawn": "the cancels of {orders} are on their way",
 }
-"""What a desk says of a parent in somebody's hands."""
+"""Messages about a parent under manual control."""
 
 
 @dataclass
 class ActResults:
-    """What was done of several things, and what was not."""
+    """Results of several actions: done, and not done."""
 
     done: list[str] = field(default_factory=list)
     not_done: list[NotDone] = field(default_factory=list)
 
     def answer(self, status: int = 409) -> Done:
-        """Both; refused with a status where nothing at all was done."""
+        """Response with both lists; an `HttpError` of that status if nothing was done."""
         if not self.done and self.not_done:
             first = self.not_done[0]
             raise HttpError(status, first.what, first.why, "look at the page, then try again")
@@ -89,7 +89,7 @@ def kill(desks: Desks, asked: KillBody, by: str) -> Done:
             if asked.scope == "desk"
             else sorted({a for one in desks.values() for a in one.agents()})
         )
-        why = f"there is none; {offer(name, known, 'there are ' + ', '.join(known))}"
+        why = f"unknown; {offer(name, known, 'there are ' + ', '.join(known))}"
         results.not_done.append(NotDone(what=f"kill {asked.scope} {name}", why=why))
     return results.answer(404)
 
@@ -126,7 +126,7 @@ def _missing(
 
 
 def _killed(served: ConnectedDesk, agents: Sequence[str], before: int, unknown: str) -> list[str]:
-    """What a desk did of a kill, agent by agent."""
+    """Messages on the result of a kill, by agent."""
     who = ", ".join(agents) or "every agent"
     if unknown:
         return [f"{served.name}: {who} latched; its journal does not know of it yet: {unknown}"]
@@ -268,7 +268,7 @@ def paused_parents(served: ConnectedDesk, agent: str = "") -> list[str]:
 
 
 def order_by_hand(served: ConnectedDesk, id_: str, asked: HandOrderBody, by: str) -> Done:
-    """Send an order of a parent by hand; what became of it within a moment."""
+    """Send a manual order for a parent; return its status after a moment."""
     parent, before = served.parent(id_), served.desk.last()
     instrument = parent.order.instrument
     body = {
@@ -284,7 +284,7 @@ def order_by_hand(served: ConnectedDesk, id_: str, asked: HandOrderBody, by: str
 
 
 def _became(served: ConnectedDesk, before: int, name: str, what: str, *, rests: bool) -> Done:
-    """What the venue says within a moment of an order that was sent after an entry."""
+    """Status of an order at the venue within a moment; `before`: journal entry before it was sent."""
     last = partial(_of_order, name, rests)
     became = last(served.wait(before, (kinds.REPORT_IN,), lambda seen: last(seen)[1]))[0]
     what = f"{served.name}: {what}"
@@ -303,7 +303,7 @@ def accept_quote(served: ConnectedDesk, id_: str, quote: str, by: str, reason: s
 
 
 def _of_order(name: str, rests: bool, found: Sequence[Entry]) -> tuple[str, bool]:
-    """What the venue has said of an order, and whether more need not be waited for."""
+    """Latest status of an order from the venue's reports, and whether it is final for the caller."""
     reports = [one.body for one in found if name in (one.order, one.body.get("orig"))]
     if not reports:
         return "sent; the venue has not spoken of it yet", False
@@ -317,7 +317,7 @@ def own_alert(
 ) -> Done:
     """An alert is somebody's from here on, in the journal that holds it: the desk's, or that of its gate.
 
-    Of several people who take it the first one's it is, whichever console they are at.
+    If several people take it, the first one owns it, at whichever console.
     """
     owner = served.owner(seq, at_gate=at_gate)  # which looks at the gate
     where, who = (
@@ -335,10 +335,10 @@ def own_alert(
 
 
 def quote(served: ConnectedDesk, asked: QuoteBody) -> QuotedCosts:
-    """Costs as each agent's finished parents of this journal had them, for the value of the order asked about.
+    """Cost estimates for an order by agent: mean cost of its finished parents in this journal, at the order's value.
 
-    They are of other sizes and other times: an interval says how sure the mean is, not how this order will end. Less
-    than three parents have no interval, none no mean. Without a price or a tick the money is not known.
+    Those parents had other sizes and times: an interval is that of the mean, not a forecast of this order's cost. Fewer
+    than three parents have no interval, none no mean. Without a price or a tick the money is unknown.
     """
     lots = served.lots(asked.instrument, asked.qty)
     if asked.agent is not None:
@@ -422,7 +422,7 @@ Seq = Annotated[int, Path(ge=1, le=2**62)]
 
 
 def by(request: Request) -> str:
-    """Who asks, with the proof, for the journal."""
+    """The operator's name with the proof of identity, for the journal."""
     visit: Visit = request.state.visit
     return visit.by
 
@@ -455,7 +455,7 @@ def add_actions(app: FastAPI, desks: Desks) -> None:
 
     @app.post("/api/parents/quote", **needs("submit"))
     def ask_costs(asked: models.QuoteBody) -> models.QuotedCosts:
-        """What a parent order may cost, by strategy, and which limits speak against it; nothing is sent."""
+        """Cost estimates of a parent order, by strategy, and the limits that it would break; nothing is sent."""
         return quote(desks.whole(asked.desk), asked)
 
     @app.post("/api/parents/{id:path}/amend", **needs("amend"))
@@ -471,7 +471,7 @@ def add_actions(app: FastAPI, desks: Desks) -> None:
         changes = {key: value for key, value in found.items() if value is not None}
         if not changes:
             raise HttpError(
-                422, "qty, minutes or limit_price", "none of them", "say what is to change"
+                422, "qty, minutes or limit_price", "none of them", "give at least one of them"
             )
         return ask_desk(served, "amend", {"parent": id, **changes}, by(request), asked.reason)
 
@@ -518,7 +518,7 @@ def add_actions(app: FastAPI, desks: Desks) -> None:
 
     for command, words in (
         ("take_over", "Take a parent over: its strategy sends nothing more."),
-        ("give_back", "Return a parent to its strategy, which works what is left."),
+        ("give_back", "Return a parent to its strategy, which works the remaining quantity."),
     ):
         path = f"/api/parents/{{id:path}}/{command}"
         app.post(path, name=command, description=words, **needs("by_hand"))(by_hand(command))
@@ -530,7 +530,7 @@ def add_actions(app: FastAPI, desks: Desks) -> None:
 
     @app.post("/api/parents/{id:path}/withdraw", **needs("by_hand"))
     def withdraw(request: Request, id: Id, asked: models.WithdrawBody) -> Done:
-        """Cancel orders of a parent that were given by hand."""
+        """Cancel manual orders of a parent."""
         served = desks.whole(asked.desk)
         body = {"parent": served.parent(id).id, "order": asked.order}
         return ask_desk(served, "withdraw", body, by(request), asked.reason)

@@ -1,10 +1,10 @@
-"""A desk that the console serves: its folder, the fold of its journal, what people asked of it together.
+"""A desk that the console serves: its folder, the state from its journal, and its requests for two persons.
 
-What one person asked for and another has to confirm, in a file of the desk's folder.
+`RequestBook`: requests of one person that another has to confirm, in a file of the desk's folder.
 
 book = RequestBook(folder, time.time_ns)
 asked = book.ask("rearm", {"agents": []}, "re-arm all", "ann", "password", "looked at it", {})
-book.settle(asked.id, "confirmed", "bob", rearm)        # once; what is older than a quarter of an hour, never
+book.settle(asked.id, "confirmed", "bob", rearm)        # once; never after a quarter of an hour
 """
 
 import json
@@ -53,16 +53,16 @@ class Asked:
     what : str
         The same in words.
     asked_by, proof : str
-        Who asked, and how that was proved.
+        Name of the requester, and how it was proved.
     reason : str
     ns : int
-        When, on the wall's clock.
+        Time of the request, on the wall's clock.
     state : str
         waits, confirmed, refused or expired.
     by : str
-        Who confirmed or refused.
+        Name of the person who confirmed or refused it.
     lifters : dict of str to float
-        Who had let in or raised the one who asked, and when (`Person.lifters`), as it was then.
+        The requester's `Person.lifters` at the time of the request.
     """
 
     id: str
@@ -125,7 +125,7 @@ class RequestBook:
         reason: str,
         lifters: Mapping[str, float],
     ) -> Asked:
-        """Write a request down; the arguments are `Asked`'s, `by` is who asks.
+        """Store a request; the arguments are those of `Asked`, `by` is the requester.
 
         Raises
         ------
@@ -197,7 +197,7 @@ class RequestBook:
             raise ConfigError(
                 "a file of requests",
                 f"{self._path}: {type(error).__name__}: {error}",
-                "move it away: what waits is asked for again",
+                "move it away, then make pending requests again",
             ) from None
 
 
@@ -216,10 +216,11 @@ class RemoteDesk(FolderDesk):
     """A desk that answers: what it did of a person's word, as its journal says."""
 
     def ask(self, command: str, body: Mapping[str, Any], by: str, reason: str) -> Entry | None:
-        """What the desk did; None where no answer came in time. Alerts of a desk that has ended are owned all the same.
+        """Send a command; return the desk's answer, None if none came in time. A desk that has ended still records alerts'
+        owners.
 
-        What was not answered is taken back, unless it makes the desk more careful: nothing is done long after it was
-        asked for, when the market is another.
+        A command without an answer is withdrawn, unless it reduces risk: none takes effect long after its request, in
+        a different market.
 
         Raises
         ------
@@ -241,7 +242,7 @@ class RemoteDesk(FolderDesk):
         return posted.entry
 
     def note(self, command: str, body: Mapping[str, Any], by: str, reason: str) -> str:
-        """Leave word of what the latch has done already; why it could not be left, or ""."""
+        """Post a note of an action that the kill switch has already done; return the error, or ""."""
         try:
             self.post(command, body, by, reason)
         except (JournalError, OSError) as error:
@@ -249,14 +250,14 @@ class RemoteDesk(FolderDesk):
         return ""
 
     def signals(self) -> dict[str, Any]:
-        """What the desk's file says of forecasts; {} where there is none."""
+        """Section `[signals]` of the desk's file; {} if missing or unreadable."""
         try:
             return desk_folder.signals_of(self.folder)
         except (TercelError, OSError):
             return {}
 
     def last(self) -> int:
-        """Number of the journal's last entry; 0 where there is none that can be read."""
+        """Number of the journal's last entry; 0 if none is readable."""
         try:
             return self.position()[1]
         except (JournalError, OSError):
@@ -313,9 +314,9 @@ class ConnectedDesk:
 
     @property
     def blind(self) -> bool:
-        """Whether the desk may have agents that are not known: its journal cannot be read, or is not read whole yet.
+        """Whether the desk may have unknown agents: its journal is unreadable, or is not read completely yet.
 
-        Who looks for an agent asks this first: the journal may be whole a moment later.
+        Check this before an agent is reported missing: the journal may be complete a moment later.
         """
         return self.reading or not self.agents()
 
@@ -342,7 +343,7 @@ class ConnectedDesk:
             )
 
     def parent(self, id_: str) -> ParentOrder:
-        """A parent order of the desk; 404 where there is none."""
+        """A parent order of the desk by id; 404 if unknown."""
         found = self.follower.ask(lambda state: state.ledger.parents.get(id_))
         if found is None:
             raise HttpError(
@@ -397,7 +398,7 @@ class Desks(dict[str, ConnectedDesk]):
     """The desks of a console, by name."""
 
     def of(self, name: str) -> ConnectedDesk:
-        """One desk; 404 where there is none of that name."""
+        """A desk by name; 404 if unknown."""
         if name not in self:
             raise HttpError(404, f"a desk: {', '.join(self)}", repr(name[:80]), offer(name, self))
         return self[name]

@@ -1,14 +1,14 @@
-"""Checks before every route: whose host, whose origin, how long a body, who asks, and whether that person may.
+"""Checks before every route: host, origin, body size, session and permission.
 
 Sessions of people at the console, in memory; password attempts are limited by place.
 
 A place is a name at an address, or a name at a device from which it has logged in: on one machine all share an address,
-and what others guess there does not keep out who comes with a known device.
+and wrong guesses of others there do not lock out a person with a known device.
 
 sessions = Sessions(people, time.monotonic)
 secret = sessions.enter("ann", "correct horse", "127.0.0.1")        # for a cookie; None: that is not the password
 device = sessions.device(sessions.visit(secret).person)             # for a cookie that outlives the session
-sessions.visit(secret)                                              # who it is, as the file of people says now
+sessions.visit(secret)                                              # the session's person, with the current role
 """
 
 import asyncio
@@ -35,8 +35,8 @@ IDLE_S: Final = 3600.0
 LIFE_S: Final = 12 * 3600.0
 """And after so long in any case."""
 FREE_HERE, LONGEST_HERE_S = 3, 4.0
-"""Wrong tries of one name from one address, or from one known device, that cost no wait; the longest wait: who guesses
-without end keeps the name's own person, from a new device, out for no longer at a time."""
+"""Wrong tries of one name, from one address or one known device, without a wait; and the longest wait, seconds: the most
+that endless guesses delay the name's own person on a new device."""
 FORGET_S: Final = 900.0
 """A place without attempts for so long starts from zero."""
 MOST_PLACES: Final = 4096
@@ -122,7 +122,7 @@ class Visit:
     person : Person
         As the file says now.
     proof : str
-        How it was proved who it is: "password", "oidc:ISSUER".
+        Proof of identity: "password", "oidc:ISSUER".
     csrf : str
         What every change carries as the header `x-csrf`.
     until_s : float
@@ -145,13 +145,13 @@ class Visit:
 
 
 class Sessions:
-    """Who is logged in. Times are of a clock that never goes back: putting the wall's clock changes nothing.
+    """Open sessions. Times are of a monotonic clock: changes of the wall clock have no effect.
 
     Parameters
     ----------
     people : People
     now_s : callable
-        Seconds that never go back.
+        Monotonic clock, seconds.
     """
 
     def __init__(self, people: People, now_s: Callable[[], float]) -> None:
@@ -239,7 +239,7 @@ class Sessions:
         return person
 
     def open(self, person: Person, proof: str) -> str:
-        """A new session of a person who was proved otherwise; its secret."""
+        """Open a session for a person whose identity was proved otherwise; return its secret."""
         secret = secrets.token_urlsafe(32)
         now = self.now_s()
         with self._lock:
@@ -283,7 +283,7 @@ class Sessions:
             self._visits.pop(secret or "", None)
 
     def left_s(self, visit: Visit) -> float:
-        """Seconds until a session ends where nothing more is asked."""
+        """Seconds until a session ends without further requests."""
         return max(0.0, min(visit.until_s, visit.seen_s + IDLE_S) - self.now_s())
 
     def _is_open(self, visit: Visit, now_s: float) -> bool:
@@ -291,7 +291,7 @@ class Sessions:
 
 
 def _seal(person: Person, made: bytes) -> bytes:
-    """What only a console that has the hash of a person's password can put under a device's word."""
+    """Signature of a device token, keyed with the hash of the person's password."""
     return hmac.new(person.hash.encode(), b"device " + made, "sha256").hexdigest().encode()
 
 
@@ -302,9 +302,9 @@ def carries(visit: Visit, csrf: str | None) -> bool:
 
 COOKIE: Final = "tercel_session"
 PERMISSION: Final = "x-permission"
-"""Where a route's description names it."""
+"""Key of a route's permission in its OpenAPI description."""
 TOKEN_TOO: Final = "x-token"
-"""Where a route's description says that the token of `/metrics` opens it as well."""
+"""Key in a route's OpenAPI description: the token of `/metrics` is accepted as well."""
 MOST_BYTES: Final = 64 * 1024
 """Of a request's body."""
 AS_DESCRIBED: Final = "a request as /openapi.json says"
@@ -514,7 +514,7 @@ def _with_headers(send: Send, close: bool) -> Send:
 
 
 class GuardedRoute(APIRoute):
-    """A route that names its permission (`needs`); nothing of a request is looked at before who asks may."""
+    """A route with a permission (`needs`), which is checked before any part of the request is parsed."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """The handler behind the guard."""
@@ -570,15 +570,15 @@ def admitted(request: Request, permission: str) -> Visit:
     if not may(visit.person.role, permission):
         raise HttpError(
             403,
-            f"somebody who may ({permission}): {LEAST[permission]} or more",
+            f"a person with the permission {permission}: {LEAST[permission]} or more",
             f"{visit.person.name}, {visit.person.role}",
-            f"ask somebody who is {LEAST[permission]}, or an admin for the role",
+            f"ask a person with the role {LEAST[permission]}, or an admin for the role",
         )
     return visit
 
 
 def unreadable_people() -> HttpError:
-    """An invalid file of people lets no one in; the answer does not reveal its path."""
+    """Error for an invalid file of people: no one can log in; its path is not revealed."""
     return HttpError(
         401,
         "people who may log in",

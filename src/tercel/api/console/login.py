@@ -79,12 +79,12 @@ class Door:
         )
         if ended is None:
             raise HttpError(
-                403, "the password of who asks", "another, or none is set here", "try again"
+                403, "your current password", "another, or none is set here", "try again"
             )
         return ended
 
     async def _tried(self, name: str, act: Callable[[str], _Found], request: Request) -> _Found:
-        """What looks at a password of a name, by the place that it came from, on the thread for that."""
+        """Run a password check on its own thread, within the limits of the name, address and device."""
         device, address = (
             request.cookies.get(DEVICE, ""),
             request.client.host if request.client else "",
@@ -138,12 +138,12 @@ def message_page(text: str, status: int) -> Response:
 
 
 def add_login_routes(app: FastAPI, sessions: Sessions, oidc: bool) -> None:
-    """Add login, logout, and who one is; `oidc`: whether an identity provider names people too."""
+    """Add the routes of login, logout and the current person; `oidc`: whether an identity provider is configured."""
     door = Door(sessions)
 
     @app.get("/api/ways", **needs(PUBLIC))
     async def ways() -> models.Ways:
-        """How people come in."""
+        """Available ways to log in."""
         return models.Ways(oidc=oidc)
 
     @app.post("/api/login", **needs(PUBLIC))
@@ -159,7 +159,7 @@ def add_login_routes(app: FastAPI, sessions: Sessions, oidc: bool) -> None:
 
     @app.get("/api/me", **needs("look"))
     async def me(request: Request) -> models.Me:
-        """Who is logged in, what that person may do, and the token that every change carries."""
+        """The logged-in person, with permissions and the CSRF token of every change."""
         return _me(sessions, request.state.visit)
 
     @app.post("/api/password", **needs("look"))
@@ -185,7 +185,7 @@ def add_users(app: FastAPI, people: People) -> None:
 
     @app.get("/api/users", **needs("users"))
     def list_users() -> list[models.User]:
-        """Who may log in."""
+        """People who may log in."""
         return [models.User(name=one.name, role=one.role, by=one.by) for one in people.all()]
 
     @app.post("/api/users", **needs("users"))

@@ -1,4 +1,4 @@
-"""What requests and answers of the console's HTTP look like; `/openapi.json` tells the same."""
+"""Types of requests and responses of the console's HTTP interface, as in `/openapi.json`."""
 
 import unicodedata
 from typing import Annotated, Literal
@@ -53,7 +53,7 @@ class Given(BaseModel):
 
 
 class LoginBody(Given):
-    """Who comes in."""
+    """Credentials of a login."""
 
     name: Annotated[str, Field(max_length=LONGEST_ID)]
     password: Annotated[str, Field(max_length=LONGEST_PASSWORD)]
@@ -81,7 +81,7 @@ class RoleBody(Given):
 
 
 class ReasonBody(Given):
-    """Why."""
+    """Reason of an action."""
 
     reason: Words
 
@@ -126,7 +126,7 @@ class ParentBody(QuoteBody):
 
 
 class AmendBody(OfDesk):
-    """What is to change of a parent: the whole quantity, minutes from its acceptance, its limit price."""
+    """Changes of a parent: total quantity, minutes from its acceptance, limit price."""
 
     qty: Qty | None = None
     minutes: Minutes | None = None
@@ -134,14 +134,14 @@ class AmendBody(OfDesk):
 
 
 class HandOrderBody(OfDesk):
-    """An order of a parent by hand: quantity in shares or coins, at a price or (without one) at the market."""
+    """A manual order for a parent: quantity in shares or coins, at a price or (without one) at the market."""
 
     qty: Qty
     limit_price: Price | None = None
 
 
 class WithdrawBody(OfDesk):
-    """Which order that was given by hand is to be cancelled; none named: all of the parent."""
+    """Manual order to cancel; none named: all of the parent."""
 
     order: VenueId | None = None
 
@@ -168,13 +168,13 @@ class PassQuotesBody(OfDesk):
 
 
 class EndPostureBody(OfDesk):
-    """Whose manual risk state ends: an agent's, or (none named) the desk's."""
+    """Agent whose manual risk state ends; none named: the desk's."""
 
     agent: Name | None = None
 
 
 class PostureBody(EndPostureBody):
-    """A manual risk state, for some minutes: of what it says and what risk says the more careful counts.
+    """A manual risk state, for some minutes; of it and risk's own the more careful value counts.
 
     With `instead` it replaces risk's, and a second person has to confirm it.
     """
@@ -217,14 +217,14 @@ class AcknowledgeBody(Given):
 
 
 class NotDone(BaseModel):
-    """Something that was asked for and not done."""
+    """A requested action that was not done."""
 
     what: str
     why: str
 
 
 class Done(BaseModel):
-    """What the desk did, as its journal says."""
+    """Actions that the desk did, by its journal."""
 
     done: list[str]
     not_done: list[NotDone] = []
@@ -237,8 +237,8 @@ class Waits(BaseModel):
 
 
 class Me(BaseModel):
-    """Who is logged in; `needs`: the least role of what this person may not; `until_s`: seconds until the session ends
-    where nothing more is asked."""
+    """The logged-in person; `needs`: least role of each permission that is missing; `until_s`: seconds until the session
+    ends without further requests."""
 
     name: str
     role: str
@@ -255,7 +255,7 @@ class Left(BaseModel):
 
 
 class Removed(BaseModel):
-    """A person who is out."""
+    """Name of a removed person."""
 
     removed: str
 
@@ -267,7 +267,7 @@ class PasswordSet(BaseModel):
 
 
 class Ways(BaseModel):
-    """How people come in: whether an identity provider names them too."""
+    """Available ways to log in; `oidc`: whether an identity provider is configured."""
 
     oidc: bool
 
@@ -282,7 +282,7 @@ class User(BaseModel):
 
 
 class Request(BaseModel):
-    """What somebody asked for; `by` confirmed or refused it."""
+    """A request that needs two persons; `by` confirmed or refused it."""
 
     id: str
     desk: str
@@ -295,7 +295,7 @@ class Request(BaseModel):
 
 
 class QuotedCost(BaseModel):
-    """What a strategy may cost: basis points of the order's value, and money (positive is a cost)."""
+    """Cost estimate of a strategy: basis points of the order's value, and money (positive is a cost)."""
 
     agent: str
     strategy: str

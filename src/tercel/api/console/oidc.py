@@ -1,4 +1,4 @@
-"""Login by an identity provider: OpenID Connect, code flow with PKCE, by authlib. The file of people says who may what.
+"""Login by an identity provider: OpenID Connect, code flow with PKCE, by authlib. Roles are in the file of people.
 
 The provider is named by a TOML file: ``issuer``, ``client_id``, ``secret_file``, and, if it is not "name", ``claim``: the
 provider's claim that holds a person's name here. Choose one that people cannot change at the provider.

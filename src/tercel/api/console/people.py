@@ -32,7 +32,7 @@ from tercel.core.system import user_name
 from tercel.desk.limits.change import blank, same_person
 
 VIEWER, TRADER, RISK, ADMIN = ROLES = ("viewer", "trader", "risk", "admin")
-"""From least to most: who may do something, may do what those before may."""
+"""Roles from least to most: each has all permissions of those before it."""
 PUBLIC: Final = "public"
 """Of routes that ask for no session: the way in."""
 LEAST: Final = {
@@ -97,7 +97,7 @@ LONGEST: Final = 40
 DAY_S: Final = 86_400.0
 """For so long two people do not confirm for each other whom one person let in or raised, or where one did the other."""
 BOUND: Final = "one of the two let in or raised the other within a day, or a third did so with both"
-"""What binds two people (`People.bound`), in words."""
+"""Reason why two people are not independent (`People.bound`), in words."""
 _FORBIDDEN: Final = set('()[]{}<>,;:"/\\|`')
 _FORMULA: Final = "=+-@"
 _ALIKE: Final = {"LATIN", "CYRILLIC", "GREEK"}
@@ -108,7 +108,7 @@ _TAKEN: Final = ("limits", "root", "desk")
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """One who may log in.
+    """A person who may log in.
 
     Parameters
     ----------
@@ -116,12 +116,12 @@ class Person:
     hash : str
         Of the password, by Argon2; "" where only an identity provider lets this person in.
     by : str
-        Who added this person, or raised the role last.
+        Name of the person who added this one, or raised the role last.
     s : float
-        When, seconds of the wall's clock.
+        Time of that, seconds of the wall's clock.
     lifters : dict of str to float
-        Who let this person in, raised the role or gave the password, and who had done so with them within a day: when,
-        the last time. At the console by name, at the command line as `by`.
+        Name to last time, of all who added this person, raised the role or set the password, and of their own lifters
+        within a day. At the console by name, at the command line as `by`.
     """
 
     name: str
@@ -133,7 +133,7 @@ class Person:
 
 
 class People:
-    """The people of a file, read again whenever it has changed: who is removed is out at once.
+    """The people of a file, read again whenever it has changed: a removed person loses access at once.
 
     Parameters
     ----------
@@ -142,12 +142,12 @@ class People:
     now_s : callable
         The wall's clock, seconds.
     hasher : argon2.PasswordHasher, optional
-        What hashes new passwords; by default as its library advises.
+        Hasher of new passwords; by default with its library's settings.
 
     Raises
     ------
     ConfigError
-        Without the extra [trade]; by every method, for a file that cannot be obeyed to the letter.
+        Without the extra [trade]; by every method, for an invalid file.
     """
 
     def __init__(
@@ -183,7 +183,7 @@ class People:
             return sorted(self._people.values(), key=lambda one: one.name)
 
     def get(self, name: str) -> Person | None:
-        """The person of a name; None if there is none."""
+        """A person by name; None if unknown."""
         return next((one for one in self.all() if one.name == name), None)
 
     def verify(self, name: str, password: str) -> Person | None:
@@ -205,13 +205,13 @@ class People:
         password : str or None
             None: only an identity provider lets this person in.
         by : str
-            Who does it.
+            Name of the admin who does it.
 
         Raises
         ------
         ConfigError
-            A name that is taken, another's to the eye, or cannot be one; a role that is none; a password that is too
-            short or too long; who does it is not at the console any more.
+            A name that is taken, looks like another's, or is invalid; an unknown role; a password that is too
+            short or too long; an admin whose own access has ended.
         """
         check_name(name)
         made = Person(name, check_role(role), "" if password is None else self._hashed(password))
@@ -229,7 +229,7 @@ class People:
         Raises
         ------
         ConfigError
-            An unknown name, no role, no admin would remain, or who does it is not at the console any more.
+            An unknown name or role, no admin would remain, or the admin's own access has ended.
         """
         check_role(role)
         with self._changing() as people:
@@ -240,14 +240,14 @@ class People:
             return people[name]
 
     def set_password(self, name: str, password: str, by: str) -> Person:
-        """Give a person another password: open sessions end, and who gave it counts as who let them in."""
+        """Set a person's password: open sessions end, and `by` becomes one of the person's lifters."""
         hashed = self._hashed(password)
         with self._changing() as people:
             people[name] = self._lifted(people, replace(self._known(people, name), hash=hashed), by)
             return people[name]
 
     def change_password(self, person: Person, password: str) -> Person:
-        """Give a person who has just proved who it is another password; other sessions of theirs end.
+        """Change the password of a person with a fresh proof of identity; the person's other sessions end.
 
         Raises
         ------
@@ -276,9 +276,9 @@ class People:
             del people[self._known(people, name).name]
 
     def bound(self, one: str, other: str, known: Mapping[str, float] | None = None) -> bool:
-        """Whether one person may stand behind two names: they are the same; one let in or raised the other within a
-        day, or one who was so did; or a third at the console did both. What the command line did binds to its user
-        alone: people whom it let in are independent of each other.
+        """Whether two names are not independent: they are the same; one let in or raised the other within a
+        day, directly or through others; or a third at the console did both. Actions at the command line bind to its
+        user alone: people whom it let in are independent of each other.
 
         Parameters
         ----------
@@ -298,7 +298,7 @@ class People:
         return any(same_person(a, b) for a, b in pairs)
 
     def lifters(self, name: str) -> dict[str, float]:
-        """Who lifted a person, and when; {} for an unknown name."""
+        """Name to time, seconds, of all who lifted a person; {} for an unknown name."""
         found = self.get(name)
         return {} if found is None else found.lifters
 
@@ -312,7 +312,7 @@ class People:
         if proof.startswith(("password)", "oidc:")):
             self._known(
                 people, name
-            )  # who was removed while a password was hashed cannot let others in
+            )  # an admin removed while a password was hashed cannot let others in
         above = people[name].lifters if _at_console(by) and name in people else {}
         added = {one: above[one] for one in self._young(above)} | {
             name if _at_console(by) else by: now
@@ -324,7 +324,7 @@ class People:
 
     @contextmanager
     def _changing(self) -> Iterator[dict[str, Person]]:
-        """The people to change, alone among all who change them; an admin remains, or nothing is written."""
+        """Yield the people for a change under the file's lock; written at the end, if an admin remains."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with locked(self.path.with_name(f".{self.path.name}.lock")):
             people = {one.name: one for one in self.all()}
@@ -406,7 +406,7 @@ def check_name(name: str) -> str:
 
 
 def _at_console(by: str) -> bool:
-    """Whether it was done at the console: by a name alone, or one with a proof of who it is."""
+    """Whether a change was made at the console: `by` is a name alone, or one with a proof of identity."""
     proof = by.partition(" (")[2]
     return not proof or proof.startswith(("password)", "oidc:"))
 
@@ -421,7 +421,7 @@ def made_password() -> str:
 
 
 def _bytes(password: str) -> bytes:
-    """What is hashed: an accented letter is the same whether a keyboard writes it as one character or as two."""
+    """Bytes of a password to hash, normalised (NFC): composed and decomposed accents are equal."""
     return unicodedata.normalize("NFC", password).encode("utf-8", "surrogatepass")
 
 
@@ -466,7 +466,7 @@ def _read(path: Path) -> dict[str, Person]:
 
 @dataclass(frozen=True)
 class SecondPerson:
-    """Somebody who agrees that a desk goes live.
+    """The second person who approves that a desk goes live.
 
     Parameters
     ----------
@@ -482,15 +482,15 @@ class SecondPerson:
         Parameters
         ----------
         file : str or Path
-            Of people, as the gate's or the installation's file names it; "": neither does.
+            File of people, as named by the gate's or the installation's file; "": none named.
         uid : int
-            User who starts the desk, and cannot write that file.
+            User id of the person who starts the desk; must not be able to write that file.
 
         Raises
         ------
         ConfigError
-            No file, or one that the user could write; not a name and its password, a role that may not confirm, or a
-            person who is not another one.
+            No file, or one that the user could write; a wrong name or password, a role without the permission to
+            confirm, or a person who is not independent.
         """
         wanted = "a second person of risk or admin, who is not the one who starts it"
         if not str(file):

@@ -65,9 +65,9 @@ from tercel.execution.registry.resolve import resolve_policy
 from tercel.signals.models.model_folder import SignalModel
 
 DAYS: Final = ("until", "to", "days", "dates", "day")
-"""Where a card's table of what it was trained on tells days."""
+"""Keys of days in a card's table of training data."""
 OF_FORECASTS: Final = ("about", "command", "market", "rounds", "seed", "inputs")
-"""What the card of a model of signals tells of its training."""
+"""Keys of a signal model's card that describe its training."""
 MEASURES: Final = {
     "ic": "correlation with what came",
     "r2": "R²",
@@ -160,7 +160,7 @@ def _forecasts(served: ConnectedDesk) -> Iterator[ModelCard]:
         return
     card = model.card
     about = {key: card[key] for key in OF_FORECASTS if card.get(key) not in (None, "")}
-    about |= {f"planted {key}": value for key, value in dict(card.get("planted") or {}).items()}
+    about |= {f"synthetic {key}": value for key, value in dict(card.get("planted") or {}).items()}
     about["sources"] = ", ".join(dict.fromkeys(part["source"] for part in card.get("parts", ())))
     test: Mapping[str, Any] = card.get("test") or {}
     yield ModelCard(
@@ -430,7 +430,7 @@ def add_reads(app: FastAPI, desks: Desks) -> None:
 
     @app.get("/api/desks/{desk}/models", **needs("look"))
     def desk_models(desk: str) -> list[ModelCard]:
-        """What each model of a desk knows, by its card."""
+        """Cards of a desk's models."""
         return model_cards(desks.of(desk))
 
     @app.get("/api/desks/{desk}/alerts", response_model=AlertPage, **needs("look"))
@@ -640,7 +640,7 @@ def journal_page(served: ConnectedDesk, after: int, kinds: list[str], most: int)
 
 
 def _csv_response(rows: Iterable[object], kind: Any, name: str) -> Response:
-    """Rows as a file of CSV, their fields in order; what is no number or text is JSON."""
+    """Rows as a CSV file, with their fields in order; values other than numbers and text are JSON."""
     heads = [one.name for one in fields(kind)]
     text = csv_text([heads, *([getattr(row, head) for head in heads] for row in rows)])
     said = {"Content-Disposition": f'attachment; filename="{name}.csv"'}

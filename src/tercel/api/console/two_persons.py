@@ -47,7 +47,7 @@ def rearm(served: ConnectedDesk, agents: Sequence[str], by: str, reason: str, ma
 
 
 def may_rearm(served: ConnectedDesk, agents: Sequence[str]) -> dict[str, Any]:
-    """What a re-arm is asked of: agents and the latch's mark; refused where they are not killed."""
+    """Body of a re-arm request: agents and the latch's mark; 409 if they are not killed."""
     served.must_have(agents)
     mark, killed = served.desk.mark(), served.desk.killed()  # a kill between the two is another one
     if killed is None:
@@ -65,7 +65,7 @@ def may_rearm(served: ConnectedDesk, agents: Sequence[str]) -> dict[str, Any]:
 
 
 def may_promote(served: ConnectedDesk, agent: str) -> CommandBody:
-    """What a promotion would do, as the desk's command has it; refused without a challenger."""
+    """Body of a promotion, as the desk's command has it; 409 without a challenger."""
     served.must_have([agent])
     there = msgspec.convert(
         served.follower.ask(
@@ -81,7 +81,7 @@ def may_promote(served: ConnectedDesk, agent: str) -> CommandBody:
 
 
 def must_be_so_still(served: ConnectedDesk, act: str, body: Mapping[str, Any]) -> None:
-    """Refuse to confirm what is not there any more as it was asked about; the desk looks again when it does it."""
+    """Refuse to confirm a request whose subject has changed since; the desk checks again when it acts."""
     now = body
     if act == "rearm":
         now = {**body, "mark": served.desk.mark()}
@@ -91,7 +91,7 @@ def must_be_so_still(served: ConnectedDesk, act: str, body: Mapping[str, Any]) -
     if now != body:
         raise HttpError(
             409,
-            "what was asked about",
+            "the state for which it was requested",
             f"another one now at {served.name}",
             "refuse it; look at the page and ask again",
         )
@@ -112,7 +112,7 @@ def may_undo(served: ConnectedDesk, agent: str) -> None:
 
 
 def posture_of(asked: PostureBody) -> dict[str, Any]:
-    """Fields of a posture by hand as the desk's command has them."""
+    """Fields of a manual risk state as the desk's command has them."""
     given = asked.model_dump(
         include={"urgency", "max_participation", "size_multiplier"}, exclude_none=True
     )
@@ -127,7 +127,7 @@ def looser(served: ConnectedDesk, asked: LimitsBody) -> tuple[dict[str, str], li
     Raises
     ------
     LimitsError, HttpError
-        No limit file could have them; or the journal does not say what is in force.
+        Changes that no limit file could have, or a journal without the limits in force.
     """
     changes = {path: str(value) for path, value in asked.changes.items()}
     record = served.follower.ask(lambda state: state.ledger.limits.in_force)
@@ -145,18 +145,18 @@ def looser(served: ConnectedDesk, asked: LimitsBody) -> tuple[dict[str, str], li
 def confirmed(
     served: ConnectedDesk, act: str, body: Mapping[str, Any], both: str, second: str, reason: str
 ) -> Done:
-    """Do what one person asked for and another confirmed (`both`: the two; `second`: the latter)."""
+    """Do the action that one person requested and another confirmed (`both`: the two; `second`: the latter)."""
     if act == "rearm":
         armed = msgspec.convert(body, CommandBody)
         return rearm(served, armed.agents or (), both, reason, armed.mark)
     if act in ("posture", "promote"):
         return ask_desk(served, act, body, both, reason)
-    # the desk itself holds who asked for what, and refuses the same person and other values
+    # the desk itself has the request, and refuses the same person and other values
     return ask_desk(served, "limits", {"act": "approve", **body}, second, reason)
 
 
 def add_two_person_routes(app: FastAPI, desks: Desks) -> None:
-    """What two persons do together."""
+    """Add the routes of actions that need two persons."""
     two: dict[str, Any] = {"status_code": 202}
 
     @app.post("/api/rearm", name="rearm", **needs("rearm"), **two)
@@ -232,7 +232,7 @@ def add_two_person_routes(app: FastAPI, desks: Desks) -> None:
 
     @app.post("/api/posture", response_model=Done | Waits, **needs("posture"))
     def posture(request: Request, response: Response, asked: models.PostureBody) -> Done | Waits:
-        """Set a manual risk state at once (200), or ask for one instead of risk's (202)."""
+        """Set a manual risk state at once (200), or request one instead of risk's (202)."""
         served = desks.whole(asked.desk)
         served.must_have([asked.agent] if asked.agent else [])
         given = posture_of(asked)
@@ -255,7 +255,7 @@ def add_two_person_routes(app: FastAPI, desks: Desks) -> None:
 
     @app.get("/api/requests", **needs("look"))
     def list_requests() -> list[models.Request]:
-        """What was asked for and needs, or had, a second person: newest first."""
+        """Requests that need, or had, a second person: newest first."""
         rows = [
             models.Request(
                 id=one.id,
@@ -274,7 +274,7 @@ def add_two_person_routes(app: FastAPI, desks: Desks) -> None:
 
     @app.post("/api/requests/{id}/confirm", **needs("confirm"))
     def confirm(request: Request, id: Id, asked: models.ReasonBody) -> Done:
-        """Confirm what another person asked for; the answer is what the desk did then."""
+        """Confirm another person's request; returns the desk's action."""
         sessions: Sessions = request.app.state.sessions
         served, found = _request(desks, id)
         served.must_be_read()
@@ -297,7 +297,7 @@ def add_two_person_routes(app: FastAPI, desks: Desks) -> None:
 
     @app.post("/api/requests/{id}/refuse", **needs("confirm"))
     def refuse(request: Request, id: Id, asked: models.ReasonBody) -> Done:
-        """Refuse what was asked for; who asked may take it back so."""
+        """Refuse a request; its requester may withdraw it this way."""
         served, _ = _request(desks, id)
         what = served.requests.settle(id, REFUSED, by(request), lambda found: found.what)
         return Done(done=[f"{served.name}: refused: {what}"])
@@ -313,26 +313,26 @@ def ask(
 
 
 def check_second(sessions: Sessions, asked: Asked, visit: Visit) -> None:
-    """Whether this person may confirm it.
+    """Check that a person may confirm a request.
 
     Raises
     ------
     HttpError
-        403: who asked; or one of the two let in or raised the other within a day, or a third did both. 409: the one who
-        asked may not ask any more.
+        403: the requester; or one of the two let in or raised the other within a day, or a third did both. 409: the
+        requester has lost the permission.
     """
     name = visit.person.name
     if same_person(name, asked.asked_by):
         raise HttpError(
             403,
-            f"another person than {asked.asked_by}, who asked",
+            f"another person than the requester, {asked.asked_by}",
             name,
             "let somebody else confirm it",
         )
     if sessions.people.bound(name, asked.asked_by, asked.lifters):
         raise HttpError(
             403,
-            f"a person independent of {asked.asked_by}, who asked",
+            f"a person independent of the requester, {asked.asked_by}",
             f"{name}: {BOUND}",
             "let somebody else confirm it",
         )
@@ -340,8 +340,8 @@ def check_second(sessions: Sessions, asked: Asked, visit: Visit) -> None:
     if asker is None or not may(asker.role, asked.act):  # an act is called as its permission is
         raise HttpError(
             409,
-            "a request of somebody who may ask",
-            f"{asked.asked_by}, who is {asker.role if asker else 'gone'}",
+            "a request of a person with the permission",
+            f"{asked.asked_by}, now {asker.role if asker else 'removed'}",
             "refuse it; ask again",
         )
 

@@ -130,15 +130,15 @@ def create_app(
     desks : Desks
         Shown and acted on; their followers are started and stopped with the server.
     people : People
-        Who may do what.
+        People and their roles.
     now_s : callable
-        Seconds that never go back.
+        Monotonic clock, seconds.
     token : str, optional
         Bearer token that opens `/metrics`; without one only a session may.
     provider : IdentityProvider, optional
-        Whom it names may come in without a password.
+        Identity provider; people whom it names log in without a password.
     hosts : iterable of str
-        Names by which the console may be called.
+        Accepted host names.
     """
 
     @asynccontextmanager

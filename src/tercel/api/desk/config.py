@@ -1,4 +1,4 @@
-"""A desk's file as people write it: read whole, placed in its folder, or refused."""
+"""Desk files: read, written into a desk's folder, checked."""
 
 import json
 import shlex
@@ -29,18 +29,18 @@ HELP: Final = "see tercel trade run `show_demo=True`"
 
 
 def read_config(path: Path | None) -> DeskConfig:
-    """The desk that a file describes; None: the packaged one, which `tercel trade run` shows as its demo.
+    """Read a desk's file; None: the packaged one, the demo of `tercel trade run`.
 
     Raises
     ------
     ConfigError
-        With the file, the key and the nearest known one.
+        An invalid file; the error has the file, the key and the nearest known one.
     """
     return described(path, {})[0]
 
 
 def described(path: Path | None, settings: Mapping[str, Any]) -> tuple[DeskConfig, str]:
-    """Desk of a file (the packaged one without a file) with other values for dotted keys; and its text.
+    """Desk of a file (or the packaged one) with other values for dotted keys; and its text.
 
     Raises
     ------
@@ -130,13 +130,12 @@ def _policy_placed(section: AgentSection, folder: Path) -> AgentSection:
 
 
 def parse_config(text: str, name: str) -> DeskConfig:
-    """As :func:`read_config`, from text; `name` is how errors call it."""
+    """As :func:`read_config`, from text; `name` is its name in errors."""
     return _read(parse_toml(text, name, HELP, "a desk file"), name)
 
 
 def check_file(path: Path) -> None:
-    """Refuse a desk's file that cannot be read as one, or that no desk can be opened with; and a model that does not
-    load, without which a desk would trade.
+    """Refuse a desk's file that is invalid or that no desk can be opened with; also one whose model does not load.
 
     Raises
     ------
@@ -199,7 +198,7 @@ class RecordedMarket:
 
 
 def best_of(policies: Sequence[Path]) -> Path:
-    """The folder of the policy that did best on its validation episodes."""
+    """Folder of the policy with the best validation result."""
 
     def merit(folder: Path) -> float:
         return float(read_card(folder / CARD).scores.get("validation", {}).get("merit", 0.0))
@@ -210,18 +209,18 @@ def best_of(policies: Sequence[Path]) -> Path:
 def how_to_trade(
     folder: Path, policy: Path, recorded: RecordedMarket | None = None, preset: Path | None = None
 ) -> str:
-    """Write the desk file of a policy; return the command that trades it, or why there is none.
+    """Write the desk file of a policy; return the command that trades it, or the reason why no desk can.
 
     Parameters
     ----------
     folder : Path
-        Where the file lies, and the policy below it.
+        Folder of the file; the policy is below it.
     policy : Path
         Its folder.
     recorded : RecordedMarket, optional
-        Recorded days that it was trained on, if any: one of them is replayed.
+        Recorded days of its training, if any: one of them is replayed.
     preset : Path, optional
-        Market file to trade in, if there is one: calibrated to these days, or the user's own.
+        Market file to trade in, if any: calibrated to these days, or the user's own.
     """
     card, file = read_card(policy / CARD), folder / FILE
     if is_own_name(card.observation):

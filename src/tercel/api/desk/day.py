@@ -43,7 +43,7 @@ from tercel.desk.trading.tca.shortfall import BPS, weighted_mean
 CHANGED: Final = {
     "tightened": "limits tightened",
     "loosened": "limits loosened",
-    "requested": "looser limits asked for",
+    "requested": "looser limits requested",
 }
 HELD: Final = "killed after the last session:"
 """Beginning of the record of a kill while the desk did not run."""
@@ -53,16 +53,16 @@ _TIMED: Final = (kinds.SESSION, kinds.MARKET, kinds.HEARTBEAT)
 
 @dataclass(frozen=True)
 class GateDay:
-    """What of the journal of a desk's gate is the desk's.
+    """The part of a gate's journal that concerns one desk.
 
     Parameters
     ----------
     journal : Entries, optional
         None: there is no gate, or its journal cannot be read.
     terms : mapping
-        What the desk's session says of a gate that is not its own (`desk.console.alerts.gate_terms`).
+        Terms of the desk's session with a shared gate (`desk.console.alerts.gate_terms`).
     fault : str
-        Why it cannot be read.
+        Why the journal cannot be read, else "".
     """
 
     journal: Entries | None = None
@@ -213,9 +213,9 @@ class DayLimit(Limit):
 
 @dataclass(frozen=True)
 class DayAct(Record):
-    """What a person did to agents and limits; to several agents for one reason is one act.
+    """A person's action on agents or limits; the same action on several agents for one reason is one row.
 
-    `events`: of kills, the last one of each agent.
+    `events`: last kill event of each agent.
     """
 
     ns: int
@@ -226,7 +226,7 @@ class DayAct(Record):
     events: dict[str, str] = field(default_factory=dict)
 
     def json_fields(self) -> dict[str, object]:
-        """Without agents and events where there are none."""
+        """Fields for JSON, without empty agents and events."""
         return {key: value for key, value in vars(self).items() if value not in ([], {})}
 
 
@@ -235,7 +235,7 @@ NOTHING: Final = Profit(currency="", realised=0.0, open=0.0, fees=0.0)
 
 
 def added(rows: Iterable[Money]) -> list[Money]:
-    """One row per currency: the sum of each figure, None where a part is not known.
+    """Sums by currency, one row each; a figure is None if any of its parts is unknown.
 
     >>> rows = [Profit(currency="USD", realised=2.0, open=1.0, fees=fees) for fees in (0.0, None)]
     >>> [(row.currency, row.realised, row.fees) for row in added(rows)]
@@ -390,7 +390,7 @@ class DeskDay:
         elif entry.kind == kinds.LIMITS and event in CHANGED:
             changes = dict(body.get("changes") or {}).items()
             what = f"{CHANGED[event]}: " + ", ".join(f"{at} = {to}" for at, to in changes)
-            who += f", asked for by {asked_by}" if asked_by else ""
+            who += f", requested by {asked_by}" if asked_by else ""
         elif entry.kind == kinds.KILL or (entry.kind == kinds.REARM and (ends is None or who)):
             rearmed = f"confirmed {ends[0]}" if ends and "operator" in body else "re-armed"
             what = "killed" if entry.kind == kinds.KILL else rearmed
@@ -411,7 +411,7 @@ class DeskDay:
             return
         self.people.append(DayAct(entry.ns, what, who, why))
 
-    # -- what is shown ------------------------------------------------------------------------------------------------
+    # -- figures shown ------------------------------------------------------------------------------------------------
 
     @cached_property
     def report(self) -> DeskReport:
@@ -420,7 +420,7 @@ class DeskDay:
 
     @cached_property
     def gained(self) -> list[tuple[str, Profit]]:
-        """Profit of the day by agent, in the order of their names, one row per currency."""
+        """Profit of the day by agent and currency, sorted by name."""
         before = (self.report if self.before is None else self.before).agents
         was = {(one.name, row.currency): row for one in before for row in one.money}
         found = []
@@ -440,7 +440,7 @@ class DeskDay:
         return found
 
     def money(self, agent: str | None = None) -> list[DayMoney]:
-        """Money of the desk or of an agent, one row per currency."""
+        """Profit and cost of the desk or of one agent, one row per currency."""
         paid: defaultdict[str, list[float]] = defaultdict(list)
         for one in self.costs.values():
             if agent in (None, one.entry.agent):
@@ -466,7 +466,7 @@ class DeskDay:
 
     @cached_property
     def dealers(self) -> list[DealerCosts]:
-        """What requests for quotes of the day came to, by dealer."""
+        """Results of the day's requests for quotes, by dealer."""
         ledger = self.state.ledger
         unit = self.state.money.unit
         return dealer_costs(requests_of(self.quoted, ledger, unit, self.to_ns), ledger, unit)
@@ -562,7 +562,7 @@ class UnreadDay:
 
     @property
     def need(self) -> str:
-        """What a person has to see to."""
+        """Open issue of the day, for a person."""
         return f"its journal cannot be read: {self.error.received}"
 
 

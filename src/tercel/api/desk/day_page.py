@@ -38,7 +38,7 @@ SHARED: Final = " of a gate of several desks"
 NO_OWNER: Final = "no owner yet"
 NOTE: Final = (
     "Cost: of fills against the mid at arrival, positive is paid; 95 % of Student's t over parents as if independent. "
-    "Profit: realised and the change of what is open at the last mark, less fees. Limits: the most within the day."
+    "Profit: realised and the change of the open positions' value at the last mark, less fees. Limits: the day's maximum."
 )
 EPOCH_NS: Final = 10**17
 """Times from here on (1973) are of the calendar, others of a simulated day."""
@@ -138,7 +138,7 @@ def count(number: float, what: str) -> str:
 
 @dataclass(frozen=True)
 class Totals:
-    """What a desk's day, or that of all desks, came to; `needs`: what a person has to see to, the worst first."""
+    """Totals of one desk's day, or of all desks; `needs`: open issues for a person, most urgent first."""
 
     who: str
     costs: ParentCosts
@@ -148,7 +148,7 @@ class Totals:
 
     @property
     def sentence(self) -> str:
-        """What it cost and made, and what needs a person now."""
+        """Sentence with cost, profit and open issues."""
         costs, rows, needs = self.costs, self.money, self.needs
         parents = count(costs.parents, "parent")
         if not costs.parents:
@@ -224,7 +224,7 @@ def all_of(days: Sequence[DeskDay | UnreadDay]) -> Totals:
 
 
 def needs_of(day: DeskDay) -> list[str]:
-    """What a person has to see to at the end of a day, the worst first."""
+    """Open issues for a person at the end of a day, most urgent first."""
     ledger, found = day.state.ledger, []
     if day.unknown:
         found.append(f"{count(len(day.unknown), 'order')} of unknown fate")
@@ -541,7 +541,7 @@ class DayReport:
 
     @property
     def title(self) -> str:
-        """What it is about: the desk, or how many, and the date."""
+        """Title: the desk's name or the number of desks, and the date."""
         several = f"{len(self.days)} desks"
         which = one_line(self.days[0].desk, 60) if len(self.days) == 1 else several
         end_ns = max((day.to_ns for day in self.days if isinstance(day, DeskDay)), default=0)
@@ -549,7 +549,7 @@ class DayReport:
 
     @property
     def text(self) -> list[str]:
-        """What a terminal shows: the title, and a sentence about all desks and each."""
+        """Lines for a terminal: the title, a sentence about all desks, and one about each."""
         each = [_said(day) for day in self.days]
         return [self.title, *([] if len(each) == 1 else [all_of(self.days).sentence]), *each]
 

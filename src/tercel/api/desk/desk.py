@@ -1,4 +1,4 @@
-"""A desk in Python: agents, limits, a journal and a venue, run round by round and given parent orders by hand."""
+"""A desk in Python: agents, limits, a journal and a venue, run round by round, with manually submitted parent orders."""
 
 import html
 import os
@@ -40,7 +40,7 @@ REPORT: Final = "report.html"
 
 
 class Desk(Closing):
-    """A desk of agents, as ``tercel trade run`` runs it, with parent orders by hand beside its own program.
+    """A desk of agents, as ``tercel trade run`` runs it, with manual parent orders beside its own program.
 
     Opening it connects to the venue, compiles, and watches the market for the warm-up. Time passes in :meth:`run` and
     :meth:`wait` alone; on the simulated exchange as fast as it can. Everything that is done is in the journal of its
@@ -52,27 +52,27 @@ class Desk(Closing):
     config : str or Path, optional
         A desk's file (`tercel trade run` shows the demo's); the packaged demo if not given.
     seed : int, optional
-        Of everything that is drawn; the file's if not given.
+        Seed of all random draws; the file's if not given.
     venue : str, optional
         ``simulated`` or ``fix://[ID@]host:port``; the file's if not given.
     folder : str or Path, optional
-        Where the journal lies; a temporary one if not given.
+        Folder of the journal; a temporary one if not given.
     settings : mapping, optional
         Dotted keys of the file, such as ``{"desk.rounds": 2, "risk.posture": "off"}``, or whole sections.
 
     acknowledge : str
-        Why a damaged journal is gone on with, in its sound part; journaled.
+        Reason to continue a damaged journal after its last valid entry; journaled.
     progress : callable, optional
-        Called with the rounds that are over: 0 before the warm-up, then after each.
+        Called with the number of finished rounds: 0 before the warm-up, then after each.
     program : str
-        Name of the program, which the journal's lock shows beside the person's.
+        Name of the calling program, which the journal's lock shows beside the user's.
     confirm : str
-        (Where it is not provably a test) The sentence with venue, accounts and the largest loss that a refusal shows.
+        (Unless it is provably a test) The sentence with venue, accounts and the largest loss that a refusal shows.
     tried : str or Path, optional
-        (as `confirm`) Folder of this desk in shadow or on paper, whose kill switch was tried today; its own if not
-        given.
+        (as `confirm`) Folder of this desk in shadow or on paper in which the kill switch was tested today; its own
+        if not given.
     second : SecondPerson, optional
-        (as `confirm`) Another person who agrees (:class:`tercel.api.console.people.SecondPerson`).
+        (as `confirm`) Second person who approves (:class:`tercel.api.console.people.SecondPerson`).
 
     Raises
     ------
@@ -238,15 +238,15 @@ class Desk(Closing):
             buy or sell; +1 or -1.
         lots : int
         agent : str
-            Whose account it is.
+            Agent whose account it trades for.
         horizon : float or str
-            Seconds, or text such as ``30min``; what is left then goes to the market.
+            Seconds, or text such as ``30min``; the remaining lots then go to the market.
         decisions : int, optional
-            Within it; one every `decision_s` of the desk if not given.
+            Number of decisions within it; one every `decision_s` of the desk if not given.
         strategy : str
-            What works it; the agent's own if not given.
+            Strategy that executes it; the agent's own if not given.
         limit_price : float or str, optional
-            It never trades beyond: a price, or ``25bps`` beyond the mid at arrival.
+            Worst price at which it may trade: a price, or ``25bps`` beyond the mid at arrival.
         name : str
             A new id for it; one is made if not given.
 
@@ -258,7 +258,7 @@ class Desk(Closing):
         Raises
         ------
         OrderError, UnknownNameError
-            An order that makes no sense, a used id, a killed agent, somebody or something that is not there.
+            An invalid order, a used id, a killed agent, an unknown agent, instrument or strategy.
         """
         session = self._session()
         number = SIDES.get(side, 0) if isinstance(side, str) else side
@@ -298,14 +298,14 @@ class Desk(Closing):
         """
         if lots is None and horizon is None and limit_price is None:
             raise OrderError(
-                "lots, horizon or limit_price", "none of them", "say what is to change"
+                "lots, horizon or limit_price", "none of them", "give at least one of them"
             )
         ns = None if horizon is None else round(seconds_of(horizon) * NS_PER_SECOND)
         self._session().amend(parent, self._why(reason), lots, ns, limit_price)
         return self.parent(parent)
 
     def cancel(self, parent: str, reason: str = "cancel") -> ParentOrder:
-        """Call a parent off: it is cancelled once none of its orders is open."""
+        """Cancel a parent: it is cancelled once none of its orders is open."""
         self._session().cancel(parent, self._why(reason))
         return self.parent(parent)
 
@@ -315,18 +315,18 @@ class Desk(Closing):
         return self.parent(parent)
 
     def resume(self, parent: str, reason: str = "resume") -> ParentOrder:
-        """Go on with a parent that was paused."""
+        """Resume a paused parent."""
         self._session().resume(parent, self._why(reason))
         return self.parent(parent)
 
     def stop(self, reason: str, *agents: str) -> None:
-        """Kill switch: nothing new leaves of these agents, or of all, until a person re-arms them; orders are called
-        back and parents pause. It holds across restarts.
+        """Engage the kill switch: no new orders of these agents, or of all, until a person re-arms them; open orders are
+        cancelled and parents pause. It holds across restarts.
 
         Raises
         ------
         ConfigError, UnknownNameError
-            No reason, or an agent that is not there.
+            No reason, or an unknown agent.
         """
         session = self._session()
         self._runtime.latch.kill(
@@ -335,14 +335,14 @@ class Desk(Closing):
         session.step(session.now_ns)
 
     def rearm(self, reason: str, *agents: str) -> None:
-        """Let these agents, or all, trade again; parents that paused are resumed one by one."""
+        """Re-arm these agents, or all, after a kill; paused parents are resumed one by one."""
         session = self._session()
         self._runtime.latch.rearm(
             reason, user_name(), time.time_ns(), [self._agent(agent) for agent in agents]
         )
         session.step(session.now_ns)
 
-    # -- what is so ------------------------------------------------------------------------------------------------
+    # -- state ------------------------------------------------------------------------------------------------
 
     def parent(self, name: str) -> ParentOrder:
         """Current state of a parent order.
@@ -350,13 +350,13 @@ class Desk(Closing):
         Raises
         ------
         OrderError
-            There is none.
+            No such parent.
         """
         session = self._runtime.session
         return session.ledger.parents.get(name) or Ledger.of(session.journal).parents.must(name)
 
     def parents(self) -> pl.DataFrame:
-        """parent, instrument, agent, side, lots, filled, left, refused, status, strategy, reason: a row each."""
+        """Table of parents: parent, instrument, agent, side, lots, filled, left, refused, status, strategy, reason."""
         return _frame(
             [
                 {"parent": one.id, **one.row}
@@ -365,7 +365,7 @@ class Desk(Closing):
         )
 
     def fills(self) -> pl.DataFrame:
-        """parent, instrument, agent, side, lots, price (money), time_s (of the venue), passive: a row each."""
+        """Table of fills: parent, instrument, agent, side, lots, price (money), time_s (venue time), passive."""
         session = self._runtime.session
         return _frame(
             [
@@ -384,7 +384,7 @@ class Desk(Closing):
         )
 
     def positions(self) -> pl.DataFrame:
-        """agent, instrument, lots (signed), average and mark (prices), realised and unrealised (money)."""
+        """Table of positions: agent, instrument, lots (signed), average and mark (prices), realised, unrealised (money)."""
         rows, session = [], self._runtime.session
         for (agent, instrument), held in sorted(session.ledger.positions.all().items()):
             listing, mid2 = session.listings[instrument], session.follow(instrument).mid2
@@ -403,7 +403,7 @@ class Desk(Closing):
         return _frame(rows)
 
     def costs(self) -> pl.DataFrame:
-        """Parents that are over, a row each: parent, instrument, agent, side, lots, filled, unfilled, refused,
+        """Table of finished parents: parent, instrument, agent, side, lots, filled, unfilled, refused,
         shortfall_bps (of the fills, against the mid at arrival), opportunity_bps (of unfilled lots), status."""
         rows = [
             {
@@ -429,7 +429,7 @@ class Desk(Closing):
         return outcome_of(self._runtime.opened, self.folder)
 
     def bounds(self) -> ShadowBounds | None:
-        """(``stage = "shadow"``) What the parents that are over would have cost at both bounds; written to the folder.
+        """(``stage = "shadow"``) Simulated costs of finished parents at both bounds; also written to the folder.
 
         None in every other stage. Parents without market events get no bounds. Replays the recorded stream twice
         (``docs/howto/crypto.md``).
@@ -454,7 +454,7 @@ class Desk(Closing):
     ) -> Path:
         """Write the page of ``tercel trade run``: one HTML file that fetches nothing; by default in the folder.
 
-        `outcome` is :attr:`outcome`, if it is at hand, and `experiments` are further sections.
+        `outcome` is :attr:`outcome`, if already computed, and `experiments` are further sections.
         """
         file = self.folder / REPORT if path is None else Path(path)
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -464,7 +464,7 @@ class Desk(Closing):
 
     @property
     def unknown(self) -> list[str]:
-        """Orders not known to be over."""
+        """Orders of unknown state."""
         return [order.root for order in self._runtime.session.ledger.orders.unknown()]
 
     @property
@@ -475,7 +475,7 @@ class Desk(Closing):
     # -- end -------------------------------------------------------------------------------------------------------
 
     def close(self) -> None:
-        """Write the last analyses and release venue and journal; the folder can still be read."""
+        """Write the last analyses and release venue and journal; the folder stays readable."""
         self._closed = True
         self._runtime.close()
 
@@ -502,7 +502,7 @@ class Desk(Closing):
         return name
 
     def _why(self, reason: str) -> str:
-        """A reason as the journal has it: who, and why."""
+        """A reason as the journal has it: the operator's name and the reason."""
         return f"{user_name()}: {reason}"
 
 

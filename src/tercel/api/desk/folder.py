@@ -48,7 +48,7 @@ def ledger_of(folder: Path) -> Ledger:
 
 @dataclass(kw_only=True)
 class HeldRow(PositionPart):
-    """A position as the console shows it, and in ticks and ticks x lots; a value that is no money is None."""
+    """A position in the console's units, and in ticks and ticks x lots; a value in an unknown unit is None."""
 
     average_ticks: float | None
     mark_ticks: float | None
@@ -75,8 +75,8 @@ def _folded(folder: Path, *more: str) -> tuple[Money, Ledger]:
 
 
 def quotes_of(folder: Path) -> tuple[list[QuotedRequest], list[DealerCosts]]:
-    """Requests for quotes of a desk as they stand at the last entry of its journal, and what those that are over came
-    to, by dealer and (the last row) over all dealers."""
+    """Requests for quotes of a desk, with their state at the last journal entry, and costs of the finished ones, by
+    dealer and (the last row) over all dealers."""
     with closing(JournalReader(folder)) as reader:
         found = [entry for _, entry in reader.read(0, (kinds.QUOTE,))]
         now_ns = max((entry.ns for _, entry in reader.read(reader.last - 1)), default=0)
@@ -102,12 +102,12 @@ def _held_row(one: HeldPosition) -> HeldRow:
 
 
 def names_of(folder: Path) -> dict[str, str]:
-    """Names of a desk's instruments in its model and its targets, where they are others: `names` of `[signals]`."""
+    """Instruments of a desk to their names in its model and targets, if different: `names` of `[signals]`."""
     return {str(own): str(known) for own, known in signals_of(folder).get("names", {}).items()}
 
 
 def paid_of(folder: Path) -> dict[str, list[tuple[str, float, float]]]:
-    """Each session of a desk with its filled parents: name in its model, cost in bps, value at arrival.
+    """Filled parents by session of a desk: name in its model, cost in bps, value at arrival.
 
     A parent counts in the session that analysed it first, by its last analysis.
     """
@@ -131,9 +131,9 @@ def paid_of(folder: Path) -> dict[str, list[tuple[str, float, float]]]:
 
 
 def weights_of(folder: Path) -> dict[str, float] | None:
-    """What a desk holds as shares of the capital that its file names, at its last marks, by the names of its model.
+    """Portfolio weights of a desk: value at the last marks over the capital in its file, by the names of its model.
 
-    None where its file names no capital, or a position has no mark in money.
+    None if its file names no capital, or a position has no mark.
     """
     capital, names = float(signals_of(folder).get("capital", 0.0)), names_of(folder)
     held: dict[str, float] = {}
@@ -147,7 +147,7 @@ def weights_of(folder: Path) -> dict[str, float] | None:
 
 
 def signals_of(folder: Path) -> dict[str, Any]:
-    """What a desk's file says of forecasts, its section `[signals]`."""
+    """Section `[signals]` of a desk's file, {} if absent."""
     found = read_toml(folder / CONFIG, "name the folder of a desk", "a desk file").get(
         "signals", {}
     )
@@ -162,7 +162,7 @@ def decision_of(
     Raises
     ------
     ConfigError
-        There is none.
+        No such decision.
     """
     from tercel.desk.trading.explain import decision_at, explain
 
@@ -266,12 +266,12 @@ class DeskCosts:
 
 
 def costs_of(folder: Path, parent: str | None = None) -> DeskCosts:
-    """The last analysis of every finished parent, or of one.
+    """The last cost analysis of every finished parent, or of one.
 
     Raises
     ------
     ConfigError
-        There is none yet.
+        No parent has been analysed yet.
     """
     with closing(JournalReader(folder)) as reader:
         last = {e.parent: e for _, e in reader.read(0, (kinds.TCA,)) if parent in (None, e.parent)}
@@ -290,12 +290,12 @@ def costs_of(folder: Path, parent: str | None = None) -> DeskCosts:
 
 @dataclass(frozen=True)
 class Agreement:
-    """Orders beside the venue's report: those compared, and which orders of the ledger still wait for one.
+    """Reconciliation of orders with the venue: the compared ones, and those that still wait for a report.
 
     Parameters
     ----------
     asked : bool
-        Whether the venue was asked now.
+        Whether the venue was queried now.
     orders : list of RecoveryLine
     unknown, open : list of ChildOrder
         Of unknown fate, and open.
@@ -311,12 +311,12 @@ class Agreement:
 
     @property
     def differ(self) -> int:
-        """Number of orders that the venue reported otherwise."""
+        """Number of orders that differ from the venue's report."""
         return sum(row.action != "agreed" for row in self.orders)
 
 
 def agreement_of(folder: Path, venue: str | None = None) -> Agreement:
-    """Every order beside the venue's report: what the journal knows, or with a `venue` what that says now.
+    """Compare every order with the venue's report: the one in the journal, or with a `venue` a new one.
 
     Then the desk's journal is opened as a new session would open it, and open orders are cancelled.
     """
@@ -373,18 +373,18 @@ LOOK_S = 0.05
 
 @dataclass(frozen=True)
 class PostedCommand:
-    """A command that was left in a desk's folder.
+    """A command posted to a desk's folder.
 
     Parameters
     ----------
     folder : Path
     command : str
     number : int
-        Its own.
+        Its number.
     entry : Entry or None
-        What the desk did of it; None where no answer came in time.
+        Journal entry of the desk's answer; None if none came in time.
     idle : bool
-        Whether the desk does not run: its next session takes it.
+        Whether the desk is not running: its next session takes the command.
     """
 
     folder: Path
@@ -395,7 +395,7 @@ class PostedCommand:
 
     @property
     def answer(self) -> str | None:
-        """Outcome of the command, in a word."""
+        """Outcome of the command, in one word."""
         return None if self.entry is None else str(self.entry.body.get("event", self.entry.kind))
 
 
@@ -404,7 +404,7 @@ def ask(
 ) -> PostedCommand:
     """Post a command to a running desk (submit, pause, resume, cancel, amend, promote, limits) and wait for its answer.
 
-    With 0 seconds it does not wait, and the next session may take it. `by`: who asks; by default the user of this process.
+    With 0 seconds it does not wait, and the next session may take it. `by`: operator; by default the process's user.
 
     Raises
     ------
@@ -417,7 +417,7 @@ def ask(
             "a desk that runs",
             f"{folder}, which is not running; nothing was left there",
             f"start it with tercel trade run CONFIG.toml `desk={folder}` (where it traded on the simulated exchange, "
-            "which ends with its desk, begin another), or send the command to its next session with `wait=0`",
+            "which ends with its desk, begin another), or post it for its next session with `wait=0`",
         )
     with closing(JournalReader(folder)) as reader:
         before = reader.last
@@ -439,7 +439,7 @@ def _await(
     """The answer to a command; None when none came in time. What a desk that has ended did not take is withdrawn."""
     until = time.monotonic() + wait_s
     while True:
-        ended = holder(folder) == ""  # asked first: what a desk says as it ends counts
+        ended = holder(folder) == ""  # before the answer: one written as the desk ends counts
         found = answer(reader, before, number)
         if found is not None or time.monotonic() >= until:
             return found
@@ -454,8 +454,8 @@ def _await(
 
 
 def answer(reader: JournalReader, after: int, number: int) -> Entry | None:
-    """What the desk did of a person's command: a parent's event, a promotion, limits, or the alert of a refusal; of
-    what is only noted, its own entry."""
+    """Journal entry that answers a person's command: a parent's event, a promotion, limits, the alert of a refusal, or
+    the note itself."""
     answers = (*ANSWERS, kinds.PROMOTED, kinds.OPERATOR)
     return next(
         (entry for _, entry in reader.read(after, answers) if _answers(entry.body, number)), None
@@ -469,9 +469,9 @@ def _answers(body: Mapping[str, Any], number: int) -> bool:
 
 
 def own_alert(folder: Path, body: Mapping[str, Any], by: str, note: str) -> Entry | None:
-    """Write into the journal of a desk that does not run whose an alert is; None if it runs, and is asked to (`ask`).
+    """Write the owner of an alert into the journal of a desk that does not run; None if it runs (then use `ask`).
 
-    What happened as a desk ended has to be somebody's before its next session.
+    Alerts raised as a desk ended need an owner before its next session.
     """
     if (by_whom := holder(folder)) is None or (by_whom and BRIEFLY not in by_whom):
         return None
@@ -497,18 +497,18 @@ class EndedOrder:
 def settle_orders(
     desk: Path, orders: Sequence[str], reason: str, wait_s: float
 ) -> Iterator[PostedCommand | EndedOrder]:
-    """End orders in the journals of a desk and of its gate, with what was filled. A gate that runs, or a desk without
-    one, is asked to: what it says goes to all desks behind it.
+    """End orders in the journals of a desk and of its gate, at their filled quantities. A running gate, or a desk
+    without one, gets a command to do so: its reports reach all desks behind it.
 
     Yields
     ------
     PostedCommand or EndedOrder
-        What was asked for; or an order that was ended here.
+        The command that was posted, or an order that was ended here.
 
     Raises
     ------
     OrderError
-        For an order that is not known, or is over: nothing was written.
+        An unknown or finished order: nothing was written.
     """
     names = list(dict.fromkeys(orders))
     found = {
@@ -542,7 +542,7 @@ def settle_orders(
 
 
 def _end(folder: Path, orders: Sequence[ChildOrder], ns: int, reason: str) -> None:
-    """Who said so, then the end of each order as if the venue had reported it."""
+    """Write the operator's statement, then the end of each order as if the venue had reported it."""
     by = user_name()
     with closing(SqlJournal(folder, f"{by} (tercel trade settle)")) as journal:
         said = _said("settle", {"orders": [order.root for order in orders]}, by, reason, ns)

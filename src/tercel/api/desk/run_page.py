@@ -81,14 +81,14 @@ def cost_through_rounds(
     name: str = "recovery",
     at_round: float | None = None,
 ) -> Figure:
-    """Cost of everything asked for so far, round by round: mean over runs and the standard error's band.
+    """Cumulative cost of the requested quantities by round: mean over runs with a 95 % band.
 
     Parameters
     ----------
     costs : mapping of desk to (runs, rounds)
         Bps of the arrival value.
     at_round : float, optional
-        When something planted begins.
+        Round in which a synthetic change begins.
     """
 
     with sketch(3.4) as drawing:
@@ -119,11 +119,11 @@ def cost_through_rounds(
     )
     many = any(len(runs) > 1 for runs in costs.values())
     caption = "Line: mean over seeds; band: 95 % of the mean." if many else "One run: mostly luck."
-    caption += " Dotted: the planted change." if at_round is not None else ""
+    caption += " Dotted: the synthetic change." if at_round is not None else ""
     return finished(
         drawing,
         name,
-        f"Cost of everything asked for so far, by round. At the end, bps: {ends}.",
+        f"Cumulative cost of the requested quantities, by round. At the end, bps: {ends}.",
         caption,
     )
 
@@ -211,7 +211,9 @@ def bounds_and_fills(
         panel.set_ylabel("bounds less cost, bps")
         drawing.legend(loc="outside upper left", ncols=2, frameon=False)
     text = f"{int(inside.sum())} of {len(names)} parents have costs between their bounds"
-    caption = "Bounds: who cancels was ahead of us or not, and how far we move the price."
+    caption = (
+        "Bounds: cancelled orders were ahead of ours or not, and how far our orders move the price."
+    )
     caption += f" Between: give or take {SLACK_BPS} bps. The scale is a logarithm's beyond 2 bps."
     return finished(drawing, name, text, caption)
 
@@ -365,7 +367,7 @@ def _bps(value: float | None) -> str:
 
 
 def forecast_sentences(found: ForecastOutcome, most: int = 4) -> list[str]:
-    """What the forecasts of a desk and at most so many of its targets came to; none where it asked for none."""
+    """Sentences on the results of a desk's forecasts and of at most `most` of its targets; empty without forecasts."""
     names = {one["name"] for one in found.names}
     said = [f"Model {found.model} forecast {len(names)} names, as known by {found.at}."] * bool(
         names
@@ -389,7 +391,7 @@ def forecast_sentences(found: ForecastOutcome, most: int = 4) -> list[str]:
 
 
 def _answer(config: DeskConfig, outcome: DeskOutcome) -> tuple[str, str]:
-    """What the desk cost, in a few words; and what happened, in three sentences."""
+    """Title with the desk's cost, and a summary in sentences."""
     mean, title = outcome.parents_bps.mean, f"Desk {config.desk.name}"
     if mean is not None:
         title += f": {mean:.1f} bps, {money_of(outcome.cost, outcome.currency)}"
@@ -411,7 +413,7 @@ def silence_sentences(outcome: DeskOutcome) -> list[str]:
 
 
 def answer_sentences(outcome: DeskOutcome) -> list[str]:
-    """What a desk traded for whom, what that cost and compared with what, what risk and limits did: a sentence each."""
+    """Sentences on traded lots by agent, their cost against benchmarks, and actions of risk and limits."""
     agents, currency, parents = outcome.agents, outcome.currency, outcome.parents
     lots: dict[str, list[float]] = defaultdict(list)
     for row in parents:
@@ -471,7 +473,7 @@ def named(strategy: str) -> str:
 
 
 def agent_rows(outcome: DeskOutcome) -> tuple[list[str], list[list[str]]]:
-    """Headings and one row per agent: what it cost, and beside the others."""
+    """Headings and one row per agent: its cost, and its difference from the others."""
     heads = [
         "agent",
         "strategy",

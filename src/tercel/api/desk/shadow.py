@@ -1,8 +1,8 @@
-"""A desk in shadow or in replay: where its market data come from, and the two bounds of what its orders would cost.
+"""A desk in shadow or in replay: its market data, and two bounds of what its orders would have cost.
 
-The stream that the desk saw is traded again by the same parents, twice. The bounds differ in what is unknown of an
-order that never stood in the market: who was ahead of it in the queue when others cancelled, and how far it would have
-moved the price (the square-root law, with the prefactors between which markets lie: `market.impact.law`).
+The recorded stream is replayed twice with the same parents. The bounds differ in two unknowns of an order that was
+never sent: its queue position after cancellations of others, and its impact on the price (the square-root law, with
+the range of prefactors that markets show: `market.impact.law`).
 """
 
 import json
@@ -50,7 +50,7 @@ from tercel.venues.exchange.shadow import (
 
 OPTIMISTIC, PESSIMISTIC = "optimistic", "pessimistic"
 QUEUES: Final = {OPTIMISTIC: "first", PESSIMISTIC: "risk_averse"}
-"""Of those who cancel, all were ahead of us; none was."""
+"""Queue model of cancellations: all were ahead of the own order, or none."""
 PREFACTORS: Final = {OPTIMISTIC: 0.5, PESSIMISTIC: 1.5}
 """Y of the square-root law."""
 BOUNDS: Final = "bounds.json"
@@ -64,7 +64,7 @@ def refuse_short(config: DeskConfig, beside: Path | None) -> None:
     Raises
     ------
     TercelError
-        No such lake, symbol or day, or one that is too short: what it has, and what is needed.
+        No such lake, symbol or day, or one that is too short; the message has the available and the needed seconds.
     """
     desk, data = config.desk, config.data
     for instrument in config.instrument:
@@ -98,7 +98,7 @@ def refuse_short(config: DeskConfig, beside: Path | None) -> None:
 def recorded_exchange(
     config: DeskConfig, beside: Path | None, pace: Pace | None = None, *, shown: bool = False
 ) -> SimulatedExchange:
-    """The exchange over the recorded day of a desk's `[data]`; `shown`: for its market data alone.
+    """Exchange on the recorded day of a desk's `[data]`; `shown`: for its market data only.
 
     Raises
     ------
@@ -140,7 +140,7 @@ def latency_of(config: DeskConfig) -> EntryLatency:
 
 
 def traded_per_s(tape: Ints) -> float:
-    """Lots that a tape trades in a second: it sizes orders that are drawn, and is known only afterwards."""
+    """Traded lots per second of a tape: it scales random orders, and is known only afterwards."""
     traded = (tape[:, sim.T_KIND] == schema.TRADE) | (tape[:, sim.T_KIND] == schema.EXECUTE)
     span = float(tape[-1, sim.T_NS] - tape[0, sim.T_NS]) / 1e9 if len(tape) else 0.0
     return float(tape[traded, sim.T_LOTS].sum()) / span if span > 0 else 0.0
@@ -158,7 +158,7 @@ def shadow_of(config: DeskConfig, data: Venue, keep: Path) -> ShadowVenue:
 
 @dataclass(frozen=True)
 class ShadowBounds:
-    """What the same parents would have cost at both bounds.
+    """Simulated costs of the same parents at both bounds.
 
     Parameters
     ----------
@@ -188,7 +188,7 @@ def bounds_of(
     beside: Path | None = None,
     without: Collection[str] = (),
 ) -> ShadowBounds:
-    """The bounds of a desk's parents on the stream that they were traded on, but for some `without` bounds.
+    """Bounds of a desk's parents on their recorded stream; parents in `without` are left out.
 
     Raises
     ------
@@ -211,7 +211,7 @@ def bounds_on(
     latency: EntryLatency,
     without: Collection[str] = (),
 ) -> ShadowBounds:
-    """The bounds of a script of parents, but for some `without` bounds, worked by a new session each.
+    """Bounds of a script of parents, each bound by a new session; parents in `without` are left out.
 
     Raises
     ------
@@ -257,7 +257,7 @@ def _mean(
 
 
 def session_again(config: DeskConfig, venue: Venue, beside: Path | None) -> Session:
-    """A session of the desk's agents, strategies and limits, with a journal in memory."""
+    """New session of a desk's agents, strategies and limits, with a journal in memory."""
     known, flow = known_of(config), config.signals.flow
     gate = LimitGate(
         limits_of(config, beside), venue.listings(), [agent.name for agent in config.agent]
@@ -270,7 +270,7 @@ def session_again(config: DeskConfig, venue: Venue, beside: Path | None) -> Sess
 
 
 def stream_laws(stream: Path) -> dict[str, ImpactLaw]:
-    """The square-root law of each instrument as its own stream measures it; not of one that does not trade."""
+    """Square-root law of each instrument, measured on its stream; none for one without trades."""
     with closing(RecordedStream(stream)) as data:
         listings = {one.instrument: one for one in data.listings()}
         rows: dict[str, list[Ints]] = {name: [] for name in listings}
@@ -332,15 +332,15 @@ class BoundScore:
     Parameters
     ----------
     parents : int
-        In both.
+        Number of parents with both.
     within : float or None
-        Share of them whose cost lies between the bounds, give or take :data:`SLACK_BPS`.
+        Share of them with a cost between the bounds, within :data:`SLACK_BPS`.
     centre_bps : float or None
-        Mean of the middle of the bounds less what was realised.
+        Mean of the midpoint of the bounds less the realised cost.
     width_bps : float or None
         Mean distance of the bounds.
     misses : tuple of (str, float)
-        Parents outside, by how far: above the upper bound positive.
+        Parents outside the bounds, and their distance; positive above the upper one.
     """
 
     parents: int
@@ -378,17 +378,17 @@ def scored(
 
 
 def write_bounds(folder: Path, bounds: ShadowBounds) -> None:
-    """Keep the bounds in a desk's folder."""
+    """Write the bounds into a desk's folder."""
     write_atomic(folder / BOUNDS, json.dumps(asdict(bounds), indent=1) + "\n")
 
 
 def read_bounds(folder: Path) -> dict[str, tuple[float, float]]:
-    """The bounds by parent that a desk in shadow left in its folder.
+    """Read the bounds by parent from the folder of a desk in shadow.
 
     Raises
     ------
     ConfigError
-        There are none.
+        No bounds in the folder.
     """
     try:
         return {
@@ -408,15 +408,15 @@ def read_bounds(folder: Path) -> dict[str, tuple[float, float]]:
 def dependencies_of(
     config: DeskConfig, clock: Clock, beside: Path | None = None, agree: Agree = refuse_money
 ) -> DependencyFactory:
-    """The parts of a desk by its file; kernels are compiled before a venue is connected to.
+    """Venue, news and baselines of a desk by its file; kernels are compiled before it connects to a venue.
 
     Parameters
     ----------
     config : DeskConfig
     clock : Clock
-        By which a desk on the simulated exchange is paced.
+        Clock that paces a desk on the simulated exchange.
     beside : Path, optional
-        Folder that relative files of the configuration lie in.
+        Folder of the configuration's relative files.
     agree : callable
         See `venues.address.connect`.
     """

@@ -1,6 +1,6 @@
-"""What an analysis of somebody's own executions found: parents, what is odd about fills, what is said beforehand.
+"""Results of an analysis of own executions: measured parents, odd fills, and notes on the files.
 
-A recorded day for the cost of executions: the best quotes after every message, the mid's path, the prints.
+A recorded day as the benchmark of executions: best quotes after every message, the path of the mid, the prints.
 """
 
 import re
@@ -229,7 +229,7 @@ class Calendar:
         return next(iter(named or found), None)
 
     def meant(self, symbol: str) -> str:
-        """Symbol of the lake that differs by small letters and capitals alone, "" where there is none."""
+        """Symbol of the lake that matches without regard to case, "" if none does."""
         folded = symbol.casefold()
         return next((name for name in self._days if name.casefold() == folded), "")
 
@@ -245,7 +245,7 @@ WHY_NOT = {
     "nothing_worked": "had nothing to work",
     "under_a_lot": "are of less than half a lot",
 }
-"""Why a parent is not re-simulated."""
+"""Reasons why a parent is not re-simulated."""
 OddName = Literal[
     "no_parent",
     "no_order",
@@ -274,7 +274,7 @@ NAMED: Final[dict[OddName, str]] = {
     "stale_quote": "without a quote within {age} before them or before their order: an early close, an outage; left "
     "out of the costs",
 }
-"""What is odd about fills, and what was done with them."""
+"""Kind of odd fills to their description and treatment."""
 HOURS = (0, *(sign * hours for hours in range(1, 15) for sign in (1, -1)))
 """Shifts of a clock that are tried, the nearest first."""
 MANY_OFF = 0.2
@@ -347,12 +347,12 @@ class OwnParent:
 
     @property
     def money(self) -> dict[str, Fraction]:
-        """The parts and the whole in money, exactly."""
+        """Exact cost components and their total, in units of the quote currency."""
         return {name: total * self.unit for name, total in self.cost.sums.items()}
 
     @property
     def value2(self) -> int:
-        """What its costs are of, half grains a lot."""
+        """Denominator of its relative costs, half grains a lot."""
         return TICKS2 * self.grain if self.day.price_origin else self.arrival_mid2
 
     @property
@@ -420,7 +420,7 @@ class Analysis:
 
     @property
     def unit(self) -> str:
-        """What costs are in: bps, or ticks per lot where prices may be at or below zero."""
+        """Unit of costs: bps, or ticks per lot where prices may be at or below zero."""
         return "ticks" if self.parents[0].day.price_origin else "bps"
 
     @property
@@ -457,7 +457,7 @@ class Analysis:
 
     @property
     def quote_age(self) -> str:
-        """How old a quote may be, in words."""
+        """Largest age of a quote, in words."""
         ages = [f"{age:,.0f}" for age in sorted(self.quote_age_s.values())]
         return (
             f"{ages[0]} s"
@@ -466,12 +466,12 @@ class Analysis:
         )
 
     def meaning(self, name: OddName) -> str:
-        """What is odd about fills of a kind, and what was done with them."""
+        """Description of a kind of odd fills and of their treatment."""
         return NAMED[name].format(age=self.quote_age) if self.quote_age_s else NAMED[name]
 
     @property
     def odd_words(self) -> list[str]:
-        """How many fills are odd, and in which way."""
+        """Numbers of odd fills by kind, in words."""
         return [
             f"{len(rows):,} {re.split('[:;]', self.meaning(name))[0]}"
             for name, rows in self.odd.items()
@@ -479,7 +479,7 @@ class Analysis:
         ]
 
     def money(self, agent: str | None = None) -> dict[str, Fraction]:
-        """The parts of all parents, or of an agent's, and their whole in money, exactly."""
+        """Exact cost components and total of all parents, or of one agent's, in units of the quote currency."""
         total: dict[str, Fraction] = defaultdict(Fraction)
         for parent in self.parents:
             for name, value in parent.money.items() if agent in (None, parent.cost.agent) else ():
@@ -518,7 +518,7 @@ def _left(found: Analysis) -> str:
 
 
 def nothing(fills: Sequence[FileFill], found: Analysis, lake: Lake, name: str) -> DataError:
-    """Why there is nothing to analyse."""
+    """Error that says why no fill can be analysed."""
     odd = found.odd
     if not odd["no_tape"]:
         received = f"{', '.join(found.odd_words)}, from row {fills[0].row} of {name} on"

@@ -1,10 +1,10 @@
 """Counterfactual costs: strategies on somebody's own parents, same symbol, side, quantity, times and tape.
 
 Each parent is an episode of replay (`market.simulator.source`), worked by every strategy from the same moment to
-the same horizon; what is left then goes to the market. A parent's limit price holds for them as for its owner: they
+the same horizon; the remaining lots then go to the market. A parent's limit price holds for them as for its owner: they
 buy nothing above it and sell nothing below it, and unfilled lots cost the mid's move to the end, as
-the owner's do. The differences are paired parent by parent, in money over the arrival value of all that was asked for,
-fees left out on both sides. Clusters are days, or half hours where there are fewer than twenty days. Intervals hold for
+the owner's do. The differences are paired parent by parent, in money over the arrival value of the requested quantity,
+without fees on both sides. Clusters are days, or half hours if there are fewer than twenty days. Intervals hold for
 all strategies of a table at once (the bootstrap's largest studentised difference, Romano & Wolf 2005): a table of
 strategies which differ in nothing shows a difference in 5 % of cases, however many they are.
 """
@@ -47,7 +47,7 @@ class StrategyOnParents:
     Parameters
     ----------
     cost_bps : float
-        What it would have cost, by the arrival value of what was asked for.
+        Simulated cost, bps of the arrival value of the requested quantity.
     saves : Estimate
         Own cost less that, bps: above 0 the strategy is cheaper. The interval holds for all strategies at once.
     unfilled : int
@@ -69,12 +69,12 @@ class StrategyOnParents:
 
 @dataclass(frozen=True, eq=False)
 class Counterfactual:
-    """Costs of every strategy on the parents that could be re-simulated.
+    """Simulated costs of every strategy on the parents that could be re-simulated.
 
     Parameters
     ----------
     own_bps : float
-        What these parents cost: fills and opportunity, without fees and refused lots.
+        Cost of these parents: fills and opportunity, without fees and refused lots.
     own_unfilled : int or float
         Of their lots, those unfilled.
     strategies : mapping of name to StrategyOnParents
@@ -113,25 +113,25 @@ def counterfactual(
     resamples: int = 2000,
     progress: Callable[[int, int], object] | None = None,
 ) -> Counterfactual | None:
-    """Re-simulate parents with strategies.
+    """Re-simulate parents with strategies: simulated costs of each, paired with the own costs.
 
     Parameters
     ----------
     parents : sequence of OwnParent
     lake : Lake
     makers : mapping of name to callable
-        Makes a strategy from what it may know of the market.
+        Builds a strategy from the market estimates that it may use.
     impact : str
-        "none", "square_root" or "propagator": what a strategy's own trades do to the tape's prices.
+        "none", "square_root" or "propagator": law of impact of a strategy's own trades on the tape's prices.
     seed : int
         Of draws and resamples.
     progress : callable, optional
-        Called with how many parents were worked so far, and of how many.
+        Called with the number of parents that are done, and their total.
 
     Returns
     -------
     Counterfactual or None
-        None where no parent can be re-simulated.
+        None if no parent can be re-simulated.
     """
     left_out: dict[str, list[str]] = {name: [] for name in WHY_NOT}
     groups: dict[tuple[tuple[str, str, str], int], list[OwnParent]] = defaultdict(list)
@@ -243,7 +243,7 @@ def compare(
 
 
 def clusters_of(parents: Sequence[OwnParent]) -> Ints:
-    """Cluster of each parent: its day where there are twenty, else its half hour; symbols share them."""
+    """Cluster of each parent: its day if there are at least twenty days, else its half hour; shared by symbols."""
     days = {date: number for number, date in enumerate(sorted({one.day.date for one in parents}))}
     if len(days) >= FEW_CLUSTERS:
         return np.array([days[one.day.date] for one in parents], np.int64)
@@ -276,7 +276,7 @@ class _Runs:
         self._known: dict[tuple[tuple[str, str, str], int, bool], MarketEstimates] = {}
 
     def day(self, about: Instrument) -> TapeDay:
-        """Where a day's tape is in memory."""
+        """Tape of a day, loaded into memory."""
         return self._load(about)[1]
 
     def _load(self, about: Instrument) -> tuple[Source, TapeDay]:
@@ -317,7 +317,7 @@ class _Runs:
         return {name: costs.select(back) for name, costs in zip(strategies, done, strict=True)}
 
     def _estimates(self, about: Instrument, task: Task) -> MarketEstimates:
-        """From the day before in the lake; from the day itself where there is none."""
+        """Market estimates from the previous day in the lake; from the day itself if it is the first."""
         before = self.calendar.earlier(about)
         of = before[-1] if before else about
         self.hindsight |= not before

@@ -138,7 +138,7 @@ class FileOrder:
 
 @dataclass(frozen=True)
 class FillFile:
-    """The fills of a file in its order, and what is to be said of it.
+    """Fills of a file, in the file's order, with notes on how it was read.
 
     Parameters
     ----------
@@ -148,9 +148,9 @@ class FillFile:
     dated : bool
         Whether times are dates alone; a fill's `ns` is noon of its day, UTC, then.
     not_read : list of str
-        Columns that nothing was read from.
+        Columns that were not read.
     notes : list of str
-        What was noticed: an encoding that was found, lines and sections that were passed over.
+        Notes on reading: the detected encoding, skipped lines and sections.
     """
 
     fills: list[FileFill]
@@ -161,15 +161,15 @@ class FillFile:
 
 
 def read_fill_file(path: Path, map: TableMap = AS_NAMED, below_zero: bool = False) -> FillFile:
-    """A file of fills; a map says what its columns are called, the zone of its times, its signs.
+    """Read a file of fills; a map gives its column names, time zone and signs.
 
     Prices at or below zero are refused unless `below_zero`.
 
     Raises
     ------
     DataError
-        A column is missing or misspelt, or a row says something that cannot be; file and row are named. Most fees are
-        below 0 and the map does not say what that means.
+        A column is missing or misspelt, or a row has an impossible value; file and row are named. Most fees are
+        negative and the map does not define their sign.
     """
     table = _table(path, map, FILLS, MAY_FILLS, USUAL_FILLS)
     not_read = unread(table, (*FILLS, *MAY_FILLS))
@@ -331,7 +331,7 @@ def _fitting(table: Table) -> list[str]:
 
 
 def _words(table: Table, name: str, of: str = "") -> list[str]:
-    """A column's text, "" where there is none; else the units in the cells of another, where the map says so."""
+    """Text of a column, "" for empty cells; without the column, the units in the cells of `of` if the map has them there."""
     if name in table.frame.columns:
         return table.frame[name].cast(pl.String).fill_null("").to_list()
     if table.map.units_in_cells and of in table.frame.columns:

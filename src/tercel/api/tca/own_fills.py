@@ -125,7 +125,7 @@ class _Group:
     fills: list[FileFill]
     order: FileOrder | None
     quantity: Fraction = Fraction(0)
-    """Shares asked for on this day."""
+    """Requested quantity of this day, shares."""
 
     @property
     def called(self) -> str:
@@ -231,7 +231,7 @@ def analyse(
 
 
 def _fits(day: MarketDay, fills: Sequence[FileFill], within_ns: int) -> dict[int, int]:
-    """How many fills lie in the market up to `within_ns` after their times, under every shift of their clock."""
+    """Number of fills inside the market up to `within_ns` after their times, by shift of their clock in hours."""
     ns = np.array([fill.ns for fill in fills], np.int64)
     price = np.array([float(day.instrument.ticks_of(fill.price)) for fill in fills])
     return {
@@ -298,7 +298,7 @@ def _refuse_mixed(fill: FileFill, group: _Group, order: FileOrder | None) -> Non
 
 
 def _day_by_day(parts: list[_Group], odd: Odd, before: Fraction) -> list[_Group]:
-    """A parent's days; what was ordered is asked for on the last of them, as far as it was not filled before."""
+    """Parts of a parent by day; the unfilled rest of the ordered quantity belongs to the last day."""
     parts.sort(key=lambda group: group.day.date)
     order = parts[0].order
     for group in parts:
@@ -342,8 +342,8 @@ class _Scale:
 
 
 def _scale(day: Instrument, groups: Sequence[_Group], in_lots: bool) -> _Scale:
-    """How finely ticks and lots are divided, so that prices and quantities of the file are whole numbers, and every
-    parent's fees are.
+    """Divisors of ticks and lots with which prices and quantities of the file, and every parent's fees, are whole
+    numbers.
 
     Fees of more digits than `FEES` divisions hold are rounded, once a parent.
     """
@@ -379,7 +379,7 @@ def _common(values: Iterable[Fraction], finest: int, expected: str) -> int:
 def _measured(
     group: _Group, day: MarketDay, scale: _Scale, odd: Odd, within_ns: int
 ) -> OwnParent | None:
-    """The parent's cost; None where none of its fills can be measured, and nothing else was asked for."""
+    """Cost of a parent; None if no fill can be measured and no other quantity was requested."""
     about, order, grain, parts = day.instrument, group.order, scale.grain, scale.parts
     unit = scale.tick / (2 * grain) * scale.coins / parts
     met = [

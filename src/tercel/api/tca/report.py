@@ -40,7 +40,7 @@ SHOWN = 40
 
 @dataclass(frozen=True)
 class OwnCost(AnalysedCost):
-    """The analysis of one parent of somebody's own, with its money, in price units, and its clock times."""
+    """Cost analysis of one own parent, with money in price units and clock times."""
 
     date: str = ""
     venue: str = ""
@@ -76,7 +76,7 @@ class OwnCost(AnalysedCost):
 
 @dataclass(frozen=True)
 class OddFills:
-    """Fills that are odd in one way, and what was done with them; `rows`: the first of them."""
+    """Odd fills of one kind, and their treatment; `rows`: the first of them."""
 
     fills: int
     quantity: float
@@ -87,14 +87,14 @@ class OddFills:
 
 @dataclass(frozen=True, eq=False)
 class OwnCosts:
-    """Costs of somebody's own executions.
+    """Costs of own executions.
 
     Parameters
     ----------
     analysis : Analysis
     counterfactual : Counterfactual or None
     not_read, notes : tuple of str
-        Columns of the file of fills that nothing was read from; what else was noticed when it was read.
+        Unread columns of the file of fills; other notes on reading it.
     """
 
     analysis: Analysis
@@ -104,12 +104,12 @@ class OwnCosts:
 
     @cached_property
     def rows(self) -> list[OwnCost]:
-        """Every parent."""
+        """Cost analyses of all parents."""
         return [OwnCost.of_parent(one) for one in self.analysis.parents]
 
     @cached_property
     def summed(self) -> CostSummary:
-        """Costs of all parents, and of each agent where the file names agents, in money too."""
+        """Costs of all parents, and of each agent if the file names agents, in bps and in the quote currency."""
         found, money = summary(self.rows), self.analysis.money
         agents = found.agents if self.analysis.agents else {}
         return CostSummary(
@@ -119,7 +119,7 @@ class OwnCosts:
 
     @property
     def odd_fills(self) -> dict[str, OddFills]:
-        """Fills to look at, by what is odd about them."""
+        """Odd fills, by kind."""
         return {
             name: OddFills(
                 len(fills),
@@ -134,7 +134,7 @@ class OwnCosts:
 
     @property
     def warnings(self) -> list[str]:
-        """Warnings before any figure, what was noticed in the file, and the columns that were not read."""
+        """Warnings before any figure, notes on the file, and unread columns."""
         unread = (
             [f"columns that were not read: {', '.join(self.not_read)}"] if self.not_read else []
         )
@@ -263,31 +263,31 @@ def own_costs(
     fills, orders : str or Path
         CSV files, see `docs/howto/costs.md`.
     map : TableMap, str, Path or None
-        What their columns are called, and how they are written: :func:`tercel.api.tca.files.fills_map`, a shipped map's
-        name (``"ib-flex"``), or a TOML file.
+        Their column names and formats: :func:`tercel.api.tca.files.fills_map`, the name of a built-in map
+        (``"ib-flex"``), or a TOML file.
     lake : str or Path
-        The tapes that they are compared with.
+        Lake with the recorded days of the fills.
     venue : str
-        Whose tape, where the lake has a symbol at several.
+        Venue of the tape, if the lake has a symbol at several.
     strategies : sequence of str, or str, optional
         Rules to re-simulate the parents with, also as one text with commas; by default those of
-        `tercel run`. An empty one: what the fills cost, alone.
+        `tercel run`. An empty one: only the costs of the fills.
     agents : sequence of str
         Policies to re-simulate them with, such as "default".
     impact : str
-        What strategies' own trades do to the tape's prices: "none", "square_root", "propagator".
+        Impact of the strategies' own trades on the tape's prices: "none", "square_root", "propagator".
     seed : int
-        Of draws and resamples.
+        Seed of draws and resamples.
     quote_age_s : float or None
-        How old a quote may be that a fill is measured against, seconds; a fill without one is in no cost. None: five
-        times the 99th percentile of the day's gaps between messages of the book, at least a minute.
+        Largest age of the quote that a fill is measured against, seconds; a fill without such a quote is in no cost.
+        None: five times the 99th percentile of the day's gaps between messages of the book, at least a minute.
     progress : callable, optional
-        Called with how many parents were re-simulated so far, and of how many.
+        Called with the number of re-simulated parents, and their total.
 
     Raises
     ------
     DataError
-        Files that say what cannot be, with file and row; fills that the lake has no tape of.
+        Files with impossible values, with file and row; fills without a tape in the lake.
     ConfigError
         Unknown strategies or laws; a lake that is no folder.
 
@@ -351,7 +351,7 @@ def own_costs(
 
 
 def _makers(strategies: Sequence[str] | str | None, agents: Sequence[str]) -> "dict[str, Maker]":
-    """What makes the policies and strategies of a market, by name; every name is looked up."""
+    """Factories of policies and strategies, by name; unknown names are refused."""
     from tercel.execution.policies.strategy import policy_strategy
     from tercel.execution.registry import resolve_policy
     from tercel.execution.strategies import NAMES, build
@@ -453,7 +453,7 @@ LEAVES = ("agent", "limit", "delay", "unfilled", "refused", "opportunity", "refu
 
 
 def _sums(summed: CostSummary, unit: str, currency: str) -> str:
-    """What was filled and what was not; the costs in parts; the mark-outs."""
+    """HTML tables of filled and unfilled lots, cost components and mark-outs."""
     rows = [(name or "no agent", row) for name, row in summed.agents.items()]
     rows.append(("all", summed.total))
     parts = [({"is": row.is_bps} | parts_of(row) | against_of(row)).items() for _, row in rows]
@@ -518,7 +518,7 @@ def _cells(row: OwnCost) -> dict[str, object]:
 
 
 def table_rows(found: "Counterfactual") -> list[list[Any]]:
-    """Name, cost, what it saves, how that is called and unfilled lots: of the owner, then of each strategy."""
+    """Rows of name, cost, gain, verdict and unfilled lots: of the owner, then of each strategy."""
     return [
         ["your own", fixed(found.own_bps), "", "", found.own_unfilled],
         *(
@@ -534,7 +534,7 @@ def _compared(found: "Counterfactual", unit: str) -> Section:
     saves = {name: one.saves for name, one in found.strategies.items()}
     text = [
         f"The same symbol, side, quantity, start and end on the same tape, {found.parents:,} parents in "
-        f"{found.clusters} clusters; impact of own trades: {found.impact}. Your own trades stand in the tape.",
+        f"{found.clusters} clusters; impact of own trades: {found.impact}. Your own trades are part of the tape.",
         "Intervals hold for all strategies at once, 95 %.",
     ]
     if found.hindsight:

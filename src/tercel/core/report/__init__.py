@@ -1,6 +1,6 @@
-"""What people read: tables in the terminal, figures, and pages that open offline. One look for all of it.
+"""Reports for people: tables in the terminal, figures, and pages that open offline, in one style.
 
-Everything here takes plain arrays and dictionaries and knows nothing of markets, tasks or learners.
+All functions take plain arrays and dictionaries; none depends on markets, tasks or learners.
 """
 
 from tercel.core.lazy import attach

@@ -72,7 +72,7 @@ def is_known(value: float | None) -> TypeGuard[float]:
 
 
 def csv_text(rows: Iterable[Iterable[Any]]) -> str:
-    """Rows as CSV; what is no number or text is JSON.
+    """Rows as CSV text; values other than numbers and text are JSON.
 
     >>> csv_text([["name", "weight"], ["=1+1", -0.5]])
     "name,weight\\r\\n'=1+1,-0.5\\r\\n"
@@ -95,7 +95,7 @@ def csv_cell(value: Any) -> Any:
 
 
 def _is_formula(text: str) -> bool:
-    """Whether a spreadsheet reckons with a cell, wide letters and what is not seen before them aside."""
+    """Whether a spreadsheet reads a cell as a formula, with wide and invisible characters normalised."""
     bare = text.lstrip("'")
     seen = (letter for letter in normalize("NFKC", bare) if category(letter)[0] not in "ZC")
     return bare[:1] in ("\t", "\r", "\n") or next(seen, "x") in "=+-@"

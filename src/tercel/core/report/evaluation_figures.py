@@ -151,7 +151,7 @@ MOST_PANELS = 5
 
 
 CALLED = "Green: better, red: worse, grey: no significant difference, after the correction for all comparisons."
-"""What the colours of comparisons mean."""
+"""Legend of the colours of comparisons."""
 
 
 def gain_map(
@@ -161,7 +161,7 @@ def gain_map(
     name: str = "gain-map",
     unit: str = "bps",
 ) -> Figure:
-    """What a policy saves against each opponent (rows) in each place (columns), as a table with colours.
+    """Gain of a policy over each opponent (rows) in each market (columns), as a coloured table.
 
     Parameters
     ----------
@@ -225,7 +225,7 @@ def gain_map(
 def gains_by_place(
     gains: Mapping[str, Mapping[str, Gain]], policy: str, name: str, called: Callable[[Gain], str]
 ) -> Figure:
-    """What a policy saves on each opponent (rows), a panel for each place, with intervals; places share the rows.
+    """Gain of a policy over each opponent (rows), one panel per market, with intervals; panels share the rows.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The figures of a judged run: who traded when, what it cost, what it was made of, where the fills lay, how it learned.
+"""Figures of an evaluation: execution paths, costs, cost components, fills, learning curves.
 
 Each takes plain arrays and dictionaries and hands back a :class:`~tercel.core.report.svg.Figure`.
 """
@@ -78,7 +78,7 @@ def trajectories(
         name,
         f"Share of the order left through time, one panel per strategy. Left just before the horizon: {ends}.",
         "Line: mean over episodes; band: the middle 80 % of them; thin lines: the other strategies' means. "
-        "What is left at the right edge is sent at market.",
+        "Lots that remain at the right edge are sent at market.",
     )
 
 
@@ -171,7 +171,7 @@ def _density(value: Floats, grid: Floats) -> Floats:
 
 
 def decomposition(strategies: Mapping[str, Mapping[str, Estimate]]) -> Figure:
-    """What the cost is made of: stacked bars of the mean parts, and the shortfall they add up to with its interval.
+    """Cost components: stacked bars of their means, and their sum, the shortfall, with its interval.
 
     Parameters
     ----------
@@ -285,7 +285,7 @@ def learning_curves(
     curves: Mapping[str, Sequence[tuple[ArrayLike, ArrayLike]]],
     baselines: Mapping[str, float] | None = None,
 ) -> Figure:
-    """How the learners learned: one thin line per training seed, a thick one for their mean.
+    """Learning curves: one thin line per training seed, a thick one for their mean.
 
     Parameters
     ----------
@@ -345,7 +345,7 @@ def learning_curves(
 def impact_paths(
     time_s: ArrayLike, displacement_bps: Mapping[str, ArrayLike], own: Collection[str] = ()
 ) -> Figure:
-    """How far own trading moved the mid, d(t): mean over paired episodes of s (m - m'), the twin run's mid being m'.
+    """Displacement of the mid by own trading, d(t): mean over paired episodes of s (m - m'); m': mid without own orders.
 
     Parameters
     ----------

@@ -212,9 +212,9 @@ class Figure:
     svg : str
         One ``<svg>`` element, responsive, with colours as CSS variables.
     alt : str
-        Alternative text, for those who cannot see it.
+        Alternative text for screen readers.
     caption : str
-        What a person who can see it should know: how to read it, what was left out.
+        Visible caption: how to read it, what was left out.
     """
 
     name: str
@@ -291,7 +291,7 @@ def name_rows(panel: "Axes", names: Sequence[str], ends: tuple[float, float] = (
 
 
 def small_panels(drawing: "Drawing", count: int, columns: int, **shared: Any) -> Any:
-    """`count` panels in rows of `columns`; what is left of the last row stays empty."""
+    """`count` panels in rows of `columns`; unused places of the last row stay empty."""
     panels = drawing.subplots(
         -(-max(count, 1) // columns), columns, squeeze=False, **shared
     ).ravel()
@@ -427,7 +427,7 @@ def _template() -> "Template":
 
 
 def write_page(out: Path, name: str, found: Any, page: str) -> None:
-    """What was found as `name`.json, and its page as `name`.html, each whole or not at all."""
+    """Write a result as `name`.json and its page as `name`.html, each atomically."""
     out.mkdir(parents=True, exist_ok=True)
     write_atomic(out / f"{name}.json", json_text(found) + "\n")
     write_atomic(out / f"{name}.html", page)

@@ -1,4 +1,4 @@
-"""The judged table, as a terminal and as a page show it: what is not available is a dash, never zero."""
+"""The table of an evaluation, for a terminal and for a page: a missing value is a dash, never zero."""
 
 import html
 import math
@@ -32,7 +32,7 @@ RARE = ("unfilled_share", "double_filled_share")
 
 
 def missing_note(headings: Sequence[str], all_in: str = "its JSON") -> str:
-    """What a table says of columns that its terminal has no room for, and where all of them are.
+    """Note on columns that do not fit the terminal, and where all of them are.
 
     >>> missing_note(["risk", "fees"])
     'left out: risk, fees (a wider terminal shows more, its JSON has all)'
@@ -42,7 +42,7 @@ def missing_note(headings: Sequence[str], all_in: str = "its JSON") -> str:
 
 @dataclass(frozen=True)
 class Column:
-    """A judged key and how it is shown."""
+    """An evaluated key, its heading and its note."""
 
     key: str
     heading: str
@@ -52,10 +52,10 @@ class Column:
 
 COLUMNS = (
     Column("is_bps", "cost", "implementation shortfall against the arrival mid, bps"),
-    Column("kind_bps", "kind", "cost where what trades at an own order's price fills it too, bps"),
-    Column("strict_bps", "strict", "cost where that stays the tape's, bps"),
+    Column("kind_bps", "kind", "cost under the optimistic fill assumption, bps"),
+    Column("strict_bps", "strict", "cost under the pessimistic fill assumption, bps"),
     Column(
-        "undercut_bps", "undercut", "cost where, besides, who improves the touch is undercut, bps"
+        "undercut_bps", "undercut", "cost as strict, with better prices than the best undercut, bps"
     ),
     Column("spread_bps", "spread", "paid when taking, earned when passive"),
     Column("impact_bps", "impact", "depth cost beyond the touch, and displacement by own trading"),
@@ -91,23 +91,23 @@ DIGITS = {"adaptability": 2, "messages_per_order": 0}
 
 @dataclass(frozen=True)
 class JudgedTable:
-    """What a judged run found, ready to be shown: print it with Rich, or call :meth:`html`.
+    """Table of an evaluation: print it with Rich, or call :meth:`html`.
 
     Parameters
     ----------
     strategies : mapping of name to key to Estimate
-        Without what is not available.
+        Missing keys are not available.
     best_baseline : str
     paired_vs_best_baseline : mapping of policy to PairedGain
         Positive is better.
     episodes, clusters : int
-        How many, and in how many clusters the intervals were drawn.
+        Number of episodes, and of clusters for the intervals.
     cluster : str
-        What a cluster is: "episode seed", "day", "30-minute block of one day" ...
+        Kind of cluster: "episode seed", "day", "30-minute block of one day" ...
     notes : sequence of str
         Sentences under the table.
     title : str
-        What was judged, over the printed table; a page has a heading of its own.
+        Heading over the printed table; a page has a heading of its own.
     learned : collection of str
         Trained policies, besides those whose names say so.
     called : callable, optional
@@ -116,17 +116,17 @@ class JudgedTable:
     paired : mapping of policy to opponent to PairedGain
         Gains that are listed one by one below; none by default.
     verdicts : mapping of policy to opponent to PairedGain
-        What the first sentences tell; by default the paired differences to the best baseline.
+        Comparisons of the first sentences; by default the paired differences to the best baseline.
     correlation : float, optional
         Of two strategies' costs in one episode, the median over pairs.
     first : collection of str
-        Strategies that stand above the others, apart.
+        Strategies listed above the others, in a group of their own.
     caveat : str
-        What is to be known before any verdict, the first sentence under the table.
+        Caveat on all verdicts, the first sentence under the table.
     all_in : str
-        Where the columns are that a terminal has no room for.
+        Place of the columns that do not fit a terminal.
     beside : str
-        How the printed column of gains calls the strategy that they are over.
+        Name of the benchmark in the printed column of gains.
     others : sequence of JudgedTable
         Of other markets, shown below this one, without sentences of their own.
     """
@@ -164,7 +164,7 @@ class JudgedTable:
 
     @property
     def columns(self) -> list[Column]:
-        """Columns that hold something; `fees` and `RARE` only where there are any."""
+        """Columns with values; `fees` only if any is not 0, those of `RARE` only if any is above `MUCH`."""
         return [
             column
             for column in COLUMNS
@@ -186,7 +186,7 @@ class JudgedTable:
         return min(4, max(2, 1 - math.floor(math.log10(widths[len(widths) // 2])))) if widths else 2
 
     def sentences(self) -> Iterator[str]:
-        """What has to be said under the table: a caveat and verdicts first, what the numbers are last."""
+        """Sentences under the table: a caveat and verdicts first, definitions of the numbers last."""
         if self.caveat:
             yield self.caveat
         default = {
@@ -197,7 +197,7 @@ class JudgedTable:
         yield from self.notes
         if self.clusters < FEW_CLUSTERS:
             only = f"Only {self.clusters} cluster{'s' * (self.clusters != 1)}"
-            yield f"{only}, fewer than {FEW_CLUSTERS}: take the intervals as too narrow."
+            yield f"{only}, fewer than {FEW_CLUSTERS}: the intervals are too narrow."
         if all(_number(row.get("impact_bps")) is None for row in self.strategies.values()):
             yield "Impact is not separated here: depth cost counts as spread, what prices did as timing."
         shared = ""
@@ -528,7 +528,7 @@ def _numbers(interval: Estimate | None) -> tuple[float | None, float | None, flo
 
 
 def fixed(value: float | None, digits: int = 2, signed: bool = False) -> str:
-    """A number of `digits` after the point; no minus before what rounds to zero; a dash where there is none.
+    """A number with `digits` decimals; no minus sign before zero; a dash for a missing value.
 
     >>> fixed(-0.001), fixed(1.5, signed=True), fixed(None)
     ('0.00', '+1.50', '–')
@@ -540,7 +540,7 @@ def fixed(value: float | None, digits: int = 2, signed: bool = False) -> str:
 
 
 def spelt(interval: Estimate | None, sign: str = "", digits: int = 2) -> str:
-    """A number with its interval; `sign` "+" shows the sign of what is above zero too.
+    """A number with its interval; `sign` "+" shows the sign of positive numbers too.
 
     >>> spelt(Estimate(0.5, -0.001, 0.75), "+")
     '+0.50 [0.00, +0.75]'
@@ -550,7 +550,7 @@ def spelt(interval: Estimate | None, sign: str = "", digits: int = 2) -> str:
 
 
 def spelt_cell(cell: Mapping[str, Any], sign: str = "", digits: int = 2) -> str:
-    """The same of what a JSON object holds: `mean`, `ci_low`, `ci_high`; a dash where there is no mean."""
+    """The same for a JSON object with `mean`, `ci_low`, `ci_high`; a dash without a mean."""
     return spelt(Estimate.of(cell), sign, digits)
 
 

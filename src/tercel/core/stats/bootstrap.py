@@ -22,7 +22,7 @@ from tercel.core.vocabulary import NS_PER_SECOND
 FEW_CLUSTERS = 20
 """Below this many clusters an interval is an indication, and every table says so."""
 BLOCK_NS = 30 * 60 * NS_PER_SECOND
-"""Length of the blocks that stand in for days when there is only one day."""
+"""Length of the blocks that replace days when there is only one day."""
 
 
 def cluster_index(labels: ArrayLike) -> tuple[NDArray[np.intp], int]:
@@ -115,7 +115,7 @@ def clustered_se(values: ArrayLike, labels: ArrayLike) -> float:
 # seeds are drawn separately, S - 1 of S, and both draws hold at once (Owen, 2007, "The pigeonhole bootstrap",
 # which errs to the safe side). Where few clusters or seeds carry the variance, percentiles alone are too short;
 # their distance from the estimate is stretched by t / z with Satterthwaite's degrees of freedom (after
-# Hesterberg, 2015, "What teachers should know about the bootstrap", who moves the level instead, further than
+# Hesterberg, 2015, "What teachers should know about the bootstrap", where the level moves instead, further than
 # the draws of three seeds can resolve).
 
 # Counts held at once: 32 MiB.

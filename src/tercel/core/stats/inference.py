@@ -59,7 +59,7 @@ def t_quantile(probability: float, freedom: float) -> float:
 def weighted_interval(
     values: Sequence[float], weights: Sequence[float], level: float = 0.95, least: int = 3
 ) -> tuple[float | None, float | None]:
-    """Weighted mean and the half width of its Student interval; None where there are too few.
+    """Weighted mean and the half width of its Student interval; None if there are too few values.
 
     The mean is a ratio of sums, its error linearised (Cochran 1977, 6.3); with equal weights it is the plain one.
 
@@ -176,7 +176,7 @@ def needed(sd: float, gain: float = 1.0, *, level: float = 0.95, power: float = 
     >>> needed(10.0), round(detectable_gain(10.0 / 785**0.5, 1e9), 2)
     (785, 1.0)
     """
-    # Normal quantiles: the number is what is asked for, so its degrees of freedom are not known yet.
+    # Normal quantiles: the number is the result, so its degrees of freedom are not known yet.
     return max(
         ceil(((normal_quantile(0.5 + level / 2.0) + normal_quantile(power)) * sd / gain) ** 2), 2
     )
@@ -428,7 +428,7 @@ def spearman(first: ArrayLike, second: ArrayLike) -> Floats:
 
 
 def _centred_ranks(values: Floats, held: NDArray[np.bool_]) -> Floats:
-    """Ranks among what is held, less their mean; 0 for the rest."""
+    """Ranks of the held values, less their mean; 0 for the rest."""
     rank = np.where(held, ranks(np.where(held, values, np.nan)), 0.0)
     mean = rank.sum(axis=-1, keepdims=True) / np.maximum(held.sum(axis=-1, keepdims=True), 1)
     return np.where(held, rank - mean, 0.0)

@@ -1,4 +1,4 @@
-"""The one reader of tables that people have: CSV, Parquet, JSON lines, data frames; a map says what is in them.
+"""Reader of users' tables: CSV, Parquet, JSON lines, data frames; a map names their columns and formats.
 
 table = renamed(read_table("fills.csv", table_map("ib-flex")), needed=("time", "price"), optional=())
 numbers(table, "price"), moments(table, "time")

@@ -47,12 +47,12 @@ def _pointed(table: Table, cells: pl.Series) -> pl.Series:
 
 
 def texts(table: Table, name: str, expected: str = "a number", remedy: str = "") -> pl.Series:
-    """A column of text as numbers with a decimal point, still as text; null where a cell says nothing.
+    """A column of numbers as text with a decimal point; null for empty cells.
 
     Raises
     ------
     DataError
-        What is no number, or one whose decimal sign nothing shows, with file and row.
+        A cell that is not a number, or an ambiguous decimal sign, with file and row.
     """
     cells = _cells(table, name, table.map.units_in_cells)
     decimal = _decimal(table)
@@ -73,7 +73,7 @@ def texts(table: Table, name: str, expected: str = "a number", remedy: str = "")
         )
     found = _pointed(table, cells)
     wrong = cells.is_not_null() & found.is_null()
-    remedy = remedy or "correct the cell, or leave it empty where there is none"
+    remedy = remedy or "correct the cell, or leave it empty if it has no value"
     unit = wrong & cells.str.contains(r"^[-+]?[\d.,]+\s*[A-Za-z]+$") & ~cells.str.contains(SCALED)
     table.refuse(
         unit,
@@ -98,7 +98,7 @@ def numbers(table: Table, name: str, expected: str = "a number") -> pl.Series:
     if cells.dtype.is_numeric() or cells.dtype in (pl.Null, pl.Boolean):
         values = cells.cast(pl.Float64).fill_nan(None)
     else:
-        remedy = "correct the cell, or leave it empty where there is none"
+        remedy = "correct the cell, or leave it empty if it has no value"
         if name in ("open", "high", "low", "volume"):
             remedy += f"; or go on without the column: {table.how.column.format(name, '')}"
         values = texts(table, name, expected, remedy).cast(pl.Float64)
@@ -112,12 +112,12 @@ def numbers(table: Table, name: str, expected: str = "a number") -> pl.Series:
 
 
 def exact(table: Table, name: str, expected: str = "a number") -> list[Fraction | None]:
-    """A column as fractions, digit by digit; None where a cell says nothing.
+    """A column as exact fractions; None for empty cells.
 
     Raises
     ------
     DataError
-        What is no number from 1e-15 to 1e15, with file and row.
+        A cell that is no number from 1e-15 to 1e15, with file and row.
     """
     found = texts(table, name, expected, "correct the row, or take it out")
     decimals = [None if text is None else Decimal(text) for text in found]
@@ -132,7 +132,7 @@ def exact(table: Table, name: str, expected: str = "a number") -> list[Fraction 
 
 
 def units(table: Table, name: str) -> pl.Series:
-    """Words before or behind the numbers of a column, "" where there is none.
+    """Units before or after the numbers of a column, "" if missing.
 
     >>> import polars as pl
     >>> units(Table(pl.DataFrame({"row": [1], "fee": ["0.00001300BNB"]}), "fills"), "fee").item()
@@ -148,7 +148,7 @@ def units(table: Table, name: str) -> pl.Series:
 
 
 def is_number(table: Table, name: str) -> tuple[int, int]:
-    """How many cells of a column are numbers, and how many say something."""
+    """Numbers of numeric and of non-empty cells in a column."""
     if table.frame[name].dtype.is_numeric():
         return table.frame[name].count(), table.frame[name].count()
     cells = _cells(table, name, table.map.units_in_cells)
@@ -362,7 +362,7 @@ def _joined(table: Table, called: dict[str, Words]) -> Table:
 
 
 def _place(word: str, theirs: Sequence[str]) -> int | None:
-    """Which column a word names: by its letters, else by its letters and digits alone."""
+    """Index of the column that a word names, by its letters, else by its letters and digits alone; None if none."""
     low = [name.lower() for name in theirs]
     if word.strip().lower() in low:
         return low.index(word.strip().lower())

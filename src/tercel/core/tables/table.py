@@ -362,7 +362,7 @@ class TableAbsentError(DataError):
 
 
 class HowToMap(NamedTuple):
-    """How a person says what a column is called, for errors: one column, ours and theirs; the map; the last resort."""
+    """Instructions for errors on naming columns: one column, Tercel's name and the file's; the map; otherwise."""
 
     column: str = "`column={}={}`"
     whole: str = "`column=` or `map=`"
@@ -377,7 +377,7 @@ class Table:
     """Rows of a file with the column `row`; `where` names it in errors, `theirs` has its own names of columns.
 
     `separator` stood between cells, "" where there were none; `others` are sections of the same file with another
-    header; `notes` grows by what is noticed while cells are read.
+    header; notes on reading cells are appended to `notes`.
     """
 
     frame: pl.DataFrame
@@ -414,7 +414,7 @@ class Table:
     def signs(self) -> tuple[int, int]:
         """Rows of the first cells that show a decimal comma and a decimal point; 0: none does.
 
-        A clock of 10.30 or an order's number of 12.5 shows nothing: our columns of numbers do, and where there are none
+        A time of 10.30 or an order id of 12.5 does not count: only the known columns of numbers do, or without any
         all but dates and names.
         """
         comma, point = (
@@ -437,9 +437,9 @@ def read_table(source: object, map: TableMap | Called = AS_NAMED, how: HowToMap 
     source : path, or a data frame of Polars or pandas
         CSV with commas, semicolons, tabs or bars, perhaps gzipped; Parquet; JSON lines.
     map : TableMap or mapping
-        What is in it, see :func:`tercel.core.tables.table_map.table_map`.
+        Its columns and formats, see :func:`tercel.core.tables.table_map.table_map`.
     how : HowToMap
-        How a person maps columns, for errors.
+        How users map columns, for errors.
 
     Raises
     ------
@@ -551,7 +551,7 @@ def _of_section(part: TableSection, where: str) -> pl.DataFrame:
 
 
 def _by_ticker(part: TableSection) -> tuple[list[str], list[Row]]:
-    """A file with two rows of names, prices and tickers in either order, as pandas writes it: one row per day and ticker.
+    """Rows by day and ticker of a file with two header rows, prices and tickers in either order, as pandas writes it.
 
     A third row may name the index.
     """

@@ -1,4 +1,4 @@
-"""What a person says of a table: how its text is written, what its columns are called, whose clock its times are by."""
+"""Map of a user's table: format of its text, names of its columns, time zone of its times."""
 
 from collections.abc import Mapping, Sequence
 from importlib import resources
@@ -31,7 +31,7 @@ FRACTION: Final = "%3f, %6f or %9f for that many digits of a fraction, or %.f wi
 
 
 class TextFormat(MapTable):
-    """How the text of a table is written; what is empty is found in the text, and refused where that does not show it.
+    """Format of a table's text; empty settings are detected, and refused if the text is ambiguous.
 
     Parameters
     ----------
@@ -151,7 +151,7 @@ AS_NAMED: Final = TableMap()
 SETTINGS: Final = tuple(
     name for name in TableMap.model_fields if name not in ("about", "only", "sides", "columns")
 )
-"""What may be said beside columns."""
+"""Settings of a map besides columns."""
 
 
 def shipped() -> list[str]:
@@ -178,11 +178,11 @@ def table_map(
         A map, a shipped one's name (:func:`shipped`), or its file in TOML.
     columns : mapping, or sequence of str
         Ours to theirs, or ``"parent=ClOrdID"``, of which one of ours may come several times. Settings of
-        :class:`TableMap`, the words `buy` and `sell`, and `map` may stand among them: ``"decimal=,"``.
+        :class:`TableMap`, the words `buy` and `sell`, and `map` may be among them: ``"decimal=,"``.
     known : sequence of str
-        Our columns, beside which no others may be named; empty: any.
+        Allowed column names of Tercel; empty: any.
     said : str
-        How errors call `columns`.
+        Name of `columns` in errors.
 
     Raises
     ------

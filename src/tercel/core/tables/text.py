@@ -57,7 +57,7 @@ def plain_text(text: pl.Expr, units: bool = False) -> pl.Expr:
     )
     text = text.str.replace(rf"^({_SIGN})\s*{MONEY}\s*", "${1}").str.replace(rf"\s*{MONEY}$", "")
     if units:
-        # in 1e5 there is none, and in 5k, 1.5M the letter is a part of the number
+        # 1e5 has no unit, and in 5k, 1.5M the letter is a part of the number
         bare = text.str.replace(r"\s*(?:[A-DF-Za-df-z]|[eE][A-Za-z])[A-Za-z0-9]*$", "").str.replace(
             r"^([-+]?)[A-Za-z]+\s*", "${1}"
         )
@@ -106,7 +106,7 @@ SEPARATORS: Final = (",", ";", "\t", "|")
 HEAD: Final = 200
 """Rows by which the separator and the header are found."""
 MOST_TITLES: Final = 50
-"""Lines that may stand before a header."""
+"""Most lines before a header."""
 _TOTALS: Final = re.compile(
     r"((sub|grand )?total|transactions total|sum|summe|gesamt|end of|ende)\b"
 )
@@ -135,12 +135,12 @@ def content(path: Path) -> bytes:
 
 
 def decoded(data: bytes, encoding: str, where: str) -> tuple[str, str]:
-    """The text of bytes, and what is to be said of its encoding.
+    """Decode a file's bytes; return the text and a note on its encoding.
 
     Raises
     ------
     DataError
-        Bytes that the encoding does not have.
+        Bytes that are invalid in the encoding.
 
     >>> decoded("K\\xe4ufe".encode("cp1252"), "", "a.csv")
     ('Käufe', 'read as Windows-1252, since a.csv is not in UTF-8; the key encoding of a map says another')

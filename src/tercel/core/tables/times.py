@@ -99,7 +99,7 @@ def utc_of_local(
 
 
 def _in_order(early: Ints, late: Ints, twice: Bools) -> tuple[Ints, bool] | None:
-    """Moments of rows that stand in order of time, and whether a step back within the stretch shows both passes.
+    """Times of chronological rows through a repeated hour, and whether a step back within it shows both passes.
 
     `early` and `late` (n,) are the moments of either pass, the same outside the stretch (`twice` is false). None where
     no choice of passes puts the rows in order, but for the disorder that they have elsewhere.
@@ -126,7 +126,7 @@ def _furthest_back(moments: Ints) -> int:
 # -- times ----------------------------------------------------------------------------------------
 
 PLACES: Final = {"dmy": ("c", "b", "a"), "mdy": ("c", "a", "b"), "ymd": ("a", "b", "c")}
-"""Order of a date of three numbers -> where year, month and day stand."""
+"""Order of a date of three numbers -> groups of year, month and day."""
 _PARTS: Final = r"^(?<a>\d{1,4})(?<sign>[/.-])(?<b>\d{1,2})[/.-](?<c>\d{1,4})(?<rest>\D.*)?$"
 _DAYS: Final = ("%Y-%m-%d", "%Y%m%d", "%b %d, %Y", "%d-%b-%Y", "%d %b %Y")
 _CLOCK: Final = r"[T ;,]\s*\d\d?:\d\d.*$"
@@ -236,7 +236,7 @@ def readings(text: pl.Series, order: str = "") -> list[pl.Series]:
 
 
 def _read(parts: pl.DataFrame, order: str, stated: bool) -> pl.Series:
-    """Dates by an order, with the text after them; null where there is none."""
+    """Dates in a given order of parts, with the text after them; null for other cells."""
     full = pl.col("a").str.len_chars() == 4
     year, month, day = (
         pl.when(full).then(b).otherwise(a)
@@ -425,7 +425,7 @@ def moments(table: Table, name: str, timezone: str = "") -> pl.Series:
 
 
 def _clocked(table: Table, name: str) -> tuple[pl.Series, pl.Series]:
-    """Times as their text has them, naive, and which of them are in UTC; null where there is none."""
+    """Naive times as in the text, and which of them are in UTC; null for unreadable cells."""
     text = ordered(table, _text(table, name), name)
     if form := table.map.time_format:
         zoned = bool(re.search(r"%(:*|#)z|%\+", form))

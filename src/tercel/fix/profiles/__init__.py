@@ -110,7 +110,7 @@ class ProfileTerms:
                 raise ConfigError(
                     f"session.{what} in {self.name}",
                     "none",
-                    "say who talks to whom: fix://COMPID@host",
+                    "name the SenderCompID: fix://COMPID@host",
                 )
         return SessionSettings(
             session.sender or sender,
@@ -175,7 +175,7 @@ class ProfileTerms:
         return [(name, one) for name, one in pairs if one is not None]
 
     def _logon(self, sender: str) -> Any:
-        """Further fields of a logon, in the order of the dictionary; None where there are none."""
+        """Further fields of a logon, in the order of the dictionary; None if there are none."""
         session, logon = self.profile.session, self.profile.logon
         known = dict(self.secret_places())
         constant = {
@@ -235,7 +235,7 @@ _NOT_STORED: Final = frozenset(
         *(t.STATUS, t.MASS_STATUS, t.POSITIONS_REQUEST, "XLQ"),
     }
 )
-# What is never sent a second time.
+# Types that are never sent a second time.
 _NEVER_AGAIN: Final = _NOT_STORED | {t.NEW_ORDER, t.REPLACE, t.CANCEL, t.MASS_CANCEL, "XCN", "XAK"}
 
 
@@ -248,7 +248,7 @@ def load(name: str, sender: str = "") -> ProfileTerms:
     Raises
     ------
     ConfigError
-        With file and row where there is one.
+        An invalid file; the error has file and row, if any.
     """
     if name in SHIPPED:
         return _shipped(name)

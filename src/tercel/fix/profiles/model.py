@@ -253,7 +253,7 @@ class SessionTable(TomlTable):
     target: str = Field(default="", pattern=r"^[A-Za-z0-9_.:-]*$", max_length=64)
     """TargetCompID (56): the venue."""
     host: str = ""
-    """Where it listens; empty: the address says so."""
+    """Host of the venue; empty: that of the address."""
     port: int = Field(default=0, ge=0, le=65_535)
     heartbeat_s: int = Field(default=30, ge=1, le=3600)
     """HeartBtInt (108)."""
@@ -262,18 +262,18 @@ class SessionTable(TomlTable):
     next_expected: bool = False
     """Whether logons say NextExpectedMsgSeqNum (789)."""
     on_gap: Literal["request", "logout"] = "request"
-    """What to do when messages of the venue are missing: request them, or log out, log on again and ask for orders' status."""
+    """Action on a gap in the venue's messages: request them, or log out, log on again and query orders' status."""
     clock_tolerance_s: float = Field(default=120.0, gt=0)
-    """How far the venue's SendingTime may be from the time here."""
+    """Largest difference of the venue's SendingTime from the local time, seconds."""
     answer_s: float = Field(default=10.0, gt=0, le=600)
-    """How long a logon or a logout waits for its answer."""
+    """Time-out of the answer to a logon or a logout, seconds."""
     digits: Literal[0, 3, 6, 9] = 3
     """Decimal digits of a second in times that we send."""
     user_tags: bool = True
     """Whether fields from 5000 on that the dictionary does not have in a message may come in."""
     known_tags: bool = True
     """Whether a message with fields below 5000 that the dictionary does not have in it is rejected. An ExecutionReport
-    that says clearly what is booked is never rejected, by this or one of the next keys: its faults become an alert."""
+    with an unambiguous booking is never rejected, by this or one of the next keys: its faults become an alert."""
     known_values: bool = True
     """Whether one with values that the dictionary does not list is."""
     have_values: bool = True
@@ -332,7 +332,7 @@ class TlsTable(TomlTable):
 
 
 class LogonTable(TomlTable):
-    """[logon]: who we are. Secrets are named by their place."""
+    """[logon]: own identity. Secrets are named by their place."""
 
     username: Secret | None = None
     """553."""
@@ -349,13 +349,13 @@ class OrdersTable(TomlTable):
 
     replace: Literal["G", "XCN", "XAK", "cancel"] = "G"
     """G: cancel/replace; XCN: cancel and new order in one message; XAK: fewer lots keep their place, all else is XCN;
-    cancel: there is none, so an order is cancelled and its sender sends another."""
+    cancel: no replace, so an order is cancelled and its sender sends another."""
     day: str = "0"
-    """59 of an order that rests."""
+    """TimeInForce (59) of a resting order."""
     ioc: str = "3"
-    """59 of one that does not."""
+    """TimeInForce (59) of an order that does not rest."""
     status: bool = True
-    """Whether it answers H; else an order is asked about by what comes again."""
+    """Whether it answers OrderStatusRequest (H); else an order's state is taken from repeated reports."""
     mass_status: bool = False
     """Whether it answers AF."""
     positions: str = Field(default="", pattern=r"^[A-Z]{0,3}$")
@@ -376,9 +376,9 @@ class OrdersTable(TomlTable):
     order_id: bool = False
     """Whether cancels name the venue's number (37) too."""
     liquidity_tag: Tag = 851
-    """Who took: 851 (2 taker) or 1057 (Y taker)."""
+    """Tag of the liquidity flag: 851 (2 taker) or 1057 (Y taker)."""
     text_tags: tuple[Tag, ...] = (58,)
-    """Where a refusal says why."""
+    """Tags with the reason of a refusal."""
     fields: dict[str, str] = Field(default_factory=dict)
     """Further fields of D and G, by tag."""
 
@@ -403,20 +403,20 @@ class LimitsTable(TomlTable):
 
 
 class MarketTable(TomlTable):
-    """[market]: market data; without the table there is none."""
+    """[market]: market data; none without this table."""
 
     depth: int = Field(default=0, ge=0)
     """MarketDepth (264); 0: the whole book."""
     trades: bool = True
-    """Whether prints (269=2) are asked for."""
+    """Whether prints (269=2) are requested."""
     update_type: str = "1"
     """265: 0 whole books, 1 changes; empty: left out."""
     aggregated: str = "Y"
     """266; empty: left out."""
     order: Literal["types", "symbols"] = "types"
-    """Which group comes first in V."""
+    """First group in a MarketDataRequest (V)."""
     session: str = ""
-    """A profile whose session has the market data, where the one for orders has none."""
+    """Profile of the session for market data, if the one for orders has none."""
 
 
 class SymbolsTable(TomlTable):

@@ -8,7 +8,7 @@ XML that QuickFIX defined:
       <fields> <field number="54" name="Side" type="CHAR"> <value enum="1" description="BUY"/> ... </fix>
 
 Such a file comes from outside: a document type, with which entities could be made to grow without bound or to read
-files, is refused, and so is what is larger than any dictionary.
+files, is refused, and so is a file larger than any dictionary.
 """
 
 import re

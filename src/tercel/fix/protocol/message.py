@@ -7,8 +7,8 @@ Codec of FIX messages: from a byte stream, in any pieces, and back.
 A message is garbled when its first three fields are not BeginString, BodyLength and MsgType, when BodyLength does not
 point at CheckSum, when the sum is wrong, or when something in it is no tag and value. It is left out, with everything
 up to the CheckSum that follows; the sequence number that is then missing brings it back. An ExecutionReport comes with
-what is no tag and value as tag 0, and with a data field up to the next SOH where its length is wrong: its reader
-decides whether it is usable.
+malformed parts as tag 0, and with a data field up to the next SOH if its length is wrong: its reader decides
+whether it is usable.
 Source: FIX 4.4, volume 2, "Session Protocol", on garbled messages, BodyLength and CheckSum.
 """
 
@@ -149,7 +149,7 @@ class Message:
         counter : int
             Tag of the field that counts them.
         members : sequence of int
-            Tags that stand in an entry, those of groups inside it too; the first opens an entry.
+            Tags of an entry, including those of groups inside it; the first opens an entry.
 
         >>> book = Message("FIX.4.4", [(35, "W"), (268, "2"), (269, "0"), (270, "9"), (269, "1"), (58, "x")])
         >>> [one.fields for one in book.entries(268, (269, 270))]
@@ -256,7 +256,7 @@ class GarbledMessage:
 
 
 class _Tags(dict[str, int]):
-    """Tags by their text; what is no whole number without a leading zero is none."""
+    """Tags by their text; raises ValueError unless it is a whole number without a leading zero."""
 
     def __missing__(self, text: str) -> int:
         tag = int(text)
@@ -325,7 +325,7 @@ def encode(begin: str, fields: Fields, data_fields: Mapping[int, int] = DATA_FIE
 
 
 def counted(fields: Fields, data_fields: Mapping[int, int]) -> set[int]:
-    """Places of data fields that stand behind their length.
+    """Indices of data fields that directly follow a correct length.
 
     >>> counted([(35, "8"), (354, "3"), (355, "a=b"), (58, "x")], DATA_FIELDS)
     {2}

@@ -120,18 +120,18 @@ class Outbox:
     def repeat(self, first: int = 0, last: int = 0) -> list[tuple[int, Message]]:
         """Answer a ResendRequest: resend stored messages as PossDup, and gap-fill the missing or stale ones.
 
-        After more than a second's worth nothing is sent for a while, and what is asked for meanwhile leaves together:
-        requests that keep coming hold up nothing else.
+        After more than a second's worth, resends pause, and requests of that time are answered together: repeated
+        requests do not delay other messages.
 
         Parameters
         ----------
         first, last : int
-            What the other side asks for; 0: what it asked for before and has not been sent.
+            Requested range; 0: the part of earlier requests that has not been sent.
 
         Returns
         -------
         list of (number, message)
-            Those that were not repeated, for their type never is; each once.
+            Messages that were not resent because their type never is; each once.
         """
         if first:
             before = self._asked or (first, last)

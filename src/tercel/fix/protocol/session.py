@@ -43,9 +43,7 @@ from tercel.fix.protocol.validate import (
 )
 
 _S: Final = 1_000_000_000
-_QUIET: Final = (
-    1.2  # heartbeat intervals of silence after which a side is asked whether it is there
-)
+_QUIET: Final = 1.2  # heartbeat intervals of silence before a TestRequest
 _MOST_REQUESTS: Final = 3
 
 
@@ -427,7 +425,7 @@ class FixSession:
             self._again(wanted, last)
         if early:
             self._queue[number] = message
-            # With NextExpectedMsgSeqNum the other side repeats by itself; asked as well, it would repeat twice.
+            # With NextExpectedMsgSeqNum the other side resends by itself; after a request it would resend twice.
             self._miss(number - 1, ask=not wanted)
         return None
 
@@ -571,7 +569,7 @@ class FixSession:
         elif interval and now - self._box.sent_ns >= interval:
             self._box.emit("0", [])
         if gap is not None and now - gap.since_ns >= self.settings.answer_s * _S:
-            # A side that never fills the gap would be asked for ever, and what it sends is held meanwhile.
+            # A side that never fills the gap would get requests for ever, and its messages are queued meanwhile.
             if gap.times >= _MOST_REQUESTS:
                 return self._leave(f"messages {self._next_in} to {gap.last} never came")
             self._miss(gap.last)

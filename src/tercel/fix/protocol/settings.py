@@ -86,7 +86,7 @@ class SessionTimes:
 
 
 NEVER_REPEATED: Final = frozenset({"D", "E", "G", "s", "t", "AB", "AC"})
-"""Messages that put orders into a market: when they are asked for again they are stale, and a gap is filled instead."""
+"""Messages that put orders into a market: stale when requested again, so a gap fill replaces them."""
 
 NOT_STORED: Final = frozenset({"W", "X"})
 """Market data: there is much of it, and another one says more."""
@@ -99,13 +99,13 @@ class SessionSettings:
     Parameters
     ----------
     sender, target : str
-        SenderCompID and TargetCompID of what is sent from here.
+        SenderCompID and TargetCompID of outgoing messages.
     begin : str
         BeginString.
     initiates : bool
         Whether this side connects and logs on first.
     heartbeat_s : int
-        HeartBtInt, s, that an initiator asks for; 0: no heartbeats. An acceptor takes what it is asked for.
+        HeartBtInt, s, that an initiator requests; 0: no heartbeats. An acceptor uses the requested one.
     dictionary : Dictionary, optional
         Default: the standard's.
     header : sequence of (tag, value)
@@ -114,22 +114,22 @@ class SessionSettings:
         Further fields of a logon from its SendingTime and MsgSeqNum: user name and password (553, 554), a signature
         (95, 96). They are never stored, nor shown.
     admit : callable, optional
-        Why a logon is not accepted, "" when it is. The text is sent and stored.
+        Returns the reason to refuse a logon, "" to accept it. The text is sent and stored.
     takes : set of str, optional
         MsgTypes that the application takes; others are answered with a BusinessMessageReject. Default: all.
     examine : callable, optional
-        A further fault of a message that the dictionary allows, answered with a Reject; None where there is none.
+        Returns a further fault of a message that the dictionary allows, answered with a Reject; None if valid.
     never_repeated : set of str
         MsgTypes that are never sent again; a ResendRequest for them is answered by filling the gap.
     not_stored : set of str
         MsgTypes that are not stored: they are repeated on the connection that they were sent on, as far as memory goes,
         and never on a later one.
     reset : set of {"logon", "logout", "disconnect"}
-        When both sequence numbers begin at 1 again.
+        Events after which both sequence numbers begin at 1 again.
     next_expected : bool
-        Whether logons say NextExpectedMsgSeqNum (789), after which each side repeats what is missing by itself.
+        Whether logons have NextExpectedMsgSeqNum (789), after which each side resends missing messages by itself.
     on_gap : {"request", "logout"}
-        What to do when messages are missing.
+        Action when messages are missing.
     accuracy_s : float
         How far SendingTime may be from the time here, s.
     answer_s : float
@@ -143,7 +143,7 @@ class SessionSettings:
     times : SessionTimes, optional
         When the session is open; it is logged out at its end, and its numbers begin at 1 with its start.
     most_queued : int
-        How many messages that came too early are held.
+        Largest number of queued messages that came too early.
 
     >>> SessionSettings("DESK", "VENUE").rules.version
     'FIX.4.4'

@@ -1,8 +1,8 @@
 """Validation of messages: against a dictionary (SessionRejectReason 373, RefTagID 371), and against a session.
 
 The session's part is CompIDs, BeginString, SendingTime, OrigSendingTime and the numbers of a Logon.
-Source: FIX 4.4, volume 2, Reject (35=3) and its reasons; the order in which faults are looked for is our own: as the
-fields come, then what is missing.
+Source: FIX 4.4, volume 2, Reject (35=3) and its reasons; the order of checks is Tercel's: fields in their order, then
+missing ones.
 """
 
 from collections import deque
@@ -34,7 +34,7 @@ from tercel.fix.protocol.message import (
 if TYPE_CHECKING:
     from tercel.fix.protocol.settings import SequenceNumbers, SessionSettings
 
-# Who a message was sent for, and who its answer goes to.
+# Routing fields of a message, and those of its answer.
 _ROUTES: Final = ((115, 128), (116, 129), (144, 145), (128, 115), (129, 116), (145, 144))
 
 
@@ -73,7 +73,7 @@ def faults(
     user_tags: bool = False,
     unchecked: Collection[int] = (),
 ) -> list[MessageFault]:
-    """Faults of a message: as its fields stand, then what is missing.
+    """Faults of a message: those of its fields in order, then missing fields.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ def faults(
         Of a type that the dictionary describes; of another, its header alone is looked at.
     dictionary : Dictionary
     user_tags : bool
-        Whether tags from 5000 on that the dictionary does not have in the message may stand anywhere.
+        Whether tags from 5000 on that the dictionary does not have in the message may be anywhere.
     unchecked : collection of int
         Reasons (373) that are no fault here.
 
@@ -139,7 +139,7 @@ class _Walk:
             self._at += reason != OUT_OF_ORDER
 
     def _misplaced(self, tag: int, block: Block) -> int:
-        """Why a tag cannot stand where it does."""
+        """Reject reason (373) of a tag at a wrong place."""
         if tag in self._dictionary.header.members or tag in block.members:
             return OUT_OF_ORDER
         if tag in FRAMING:
@@ -194,15 +194,15 @@ class _Walk:
 EXECUTION_REPORT: Final = "8"
 # Account, ClOrdID, MsgSeqNum, SenderCompID, Symbol, TargetCompID: whose it is and of what.
 _WHOSE: Final = frozenset({1, 11, 34, 49, 55, 56})
-# CumQty, ExecID, OrderID, OrdStatus, Side, ExecType: what is booked.
+# CumQty, ExecID, OrderID, OrdStatus, Side, ExecType: the booking.
 _SAID: Final = frozenset({14, 17, 37, 39, 54, 150})
 
 
 def salvaged(message: Message, found: Collection[MessageFault]) -> Message | None:
-    """An ExecutionReport with faults that says clearly what is booked: without the faulty fields, its faults in words.
+    """A faulty ExecutionReport with an unambiguous booking, without its faulty fields; `fault` has them in words.
 
-    None for another message, and where what is booked, or whose it is, is missing, faulty or said in two ways. A value
-    that is right in another place, or occurs twice, is read.
+    None for another message, and if the booking or its owner is missing, faulty or ambiguous. A valid value in a wrong
+    place, or one that occurs twice, is read.
 
     >>> said = {17: "E1", 37: "V1", 150: "0", 39: "0", 54: "1", 14: "0", 58: "a"}
     >>> report = Message("FIX.4.4", [(35, "8"), *said.items(), (58, "b")])
@@ -319,8 +319,8 @@ def orig_time_fault(message: Message) -> MessageFault | None:
 def examined(
     message: Message, settings: "SessionSettings", now_ns: int
 ) -> tuple[Message, MessageFault | None]:
-    """A message in sequence and its first fault; an ExecutionReport that says clearly what is booked comes without what
-    is wrong with it, and without a fault: no fill is lost for a field that nothing reads (`validate.salvaged`)."""
+    """A message in sequence and its first fault; an ExecutionReport with an unambiguous booking is returned without its
+    faulty fields, and without a fault: no fill is lost for a field that nothing reads (`validate.salvaged`)."""
     rules = settings.rules
     found = faults(message, rules, settings.user_tags, settings.unchecked)
     if message.says(43) and (late := orig_time_fault(message)) is not None:
@@ -343,9 +343,9 @@ def examined(
 
 
 def number_fault(message: Message, wanted: int, numbers: "SequenceNumbers") -> str:
-    """Why a logon's sequence numbers cannot be mended; "" where they agree or messages can be repeated.
+    """Reason why a logon's sequence numbers are invalid; "" if they agree or messages can be resent.
 
-    `wanted` is its NextExpectedMsgSeqNum, 0 where it has none.
+    `wanted` is its NextExpectedMsgSeqNum, 0 if it has none.
     """
     reset, number = message.says(141), message.number
     if reset and number != 1:
@@ -360,7 +360,7 @@ def number_fault(message: Message, wanted: int, numbers: "SequenceNumbers") -> s
 
 
 def logon_fault(message: Message, settings: "SessionSettings", now_ns: int) -> str:
-    """Why a connection's first message is refused; "" for a valid logon.
+    """Reason to refuse a connection's first message; "" for a valid logon.
 
     >>> from tercel.fix.protocol.settings import SessionSettings
     >>> logon_fault(Message("FIX.4.4", [(35, "0"), (49, "DESK"), (56, "VENUE")]), SessionSettings("VENUE", "DESK"), 0)

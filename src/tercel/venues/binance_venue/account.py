@@ -1,8 +1,8 @@
 """Account and symbols of a Binance venue: read at logon, watched afterwards.
 
 Expected balances are the first ones and every execution and fee since, in 1e-8, compared with reported ones. A fee is
-taken from what is received, or in a third asset: with a fee in the base asset, the account holds less of it than its
-executions come to, and both are equal to the last 1e-8 all the same.
+taken from the received asset, or from a third one: with a fee in the base asset, the account holds less of it than the
+sum of its executions, and both still agree to the last 1e-8.
 
     GET /api/v3/account      {"canTrade":true,"balances":[{"asset":"BTC","free":"4.723","locked":"0.0"}],...}
     outboundAccountPosition  {"e":"outboundAccountPosition","E":1564034571105,"B":[{"a":"ETH","f":"10.0","l":"0.0"}]}
@@ -68,7 +68,7 @@ class LogonFacts:
     taker_rate: int = 0
     balances: list[Mapping[str, Any]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    """What people should know."""
+    """Notes for people."""
 
 
 def clock_of(
@@ -118,7 +118,7 @@ def certain(ahead_ns: int, took_ns: int) -> int:
 def symbols_of(
     rest: AnswersRest, names: tuple[str, ...], budget: WeightBudget
 ) -> tuple[dict[str, TradedSymbol], list[str]]:
-    """Symbols by name, and what is left out of all that are listed; the budget learns its limit.
+    """Symbols by name, and notes on listed symbols that are left out; sets the budget's limit.
 
     Raises
     ------
@@ -371,7 +371,7 @@ class AccountWatch:
         self._before: dict[str, tuple[int, int]] = {}
 
     def soon(self) -> None:
-        """A connection is new: everything is asked about."""
+        """Schedule all queries, for a new connection."""
         self._clock_s = self._rules_s = self._clock()
         self._account_s = self._clock() + AGAIN_S
 
@@ -380,7 +380,7 @@ class AccountWatch:
         self._rules_s = min(self._rules_s, max(self._clock(), self._looked_s + EVERY_S))
 
     def turn(self, busy: bool) -> None:
-        """Ask what is due; balances only while no order's fate is open."""
+        """Send queries that are due; balances only while no order's state is unknown."""
         now, budget = self._clock(), self._channel.budget
         if self._channel.clock_off:
             self._channel.clock_off = False

@@ -222,13 +222,13 @@ class TradedSymbol:
         return self.tick, self.lot, self.base, self.quote
 
     def refusal(self, new: o.NewOrder | o.ReplaceOrder, mean: int) -> str:
-        """Why an order would fail a filter; "": it passes, as far as that is known here.
+        """Reason why an order would fail a filter; "" if it passes all known ones.
 
         Parameters
         ----------
         new : NewOrder or ReplaceOrder
         mean : int
-            Estimate of the mean price of the last minutes, 1e-8; 0: unknown, and nothing is refused by it.
+            Estimate of the mean price of the last minutes, 1e-8; 0: unknown, filters on it are skipped.
         """
         if self.status != TRADING:
             return f"{self.symbol} is {self.status}: it does not trade"

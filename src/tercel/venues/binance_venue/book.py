@@ -53,7 +53,7 @@ TROUBLE_S, SOUND_S, _LOOK_S = 2.0, 5.0, 0.25
 FIRST_S, LONGEST_S = 0.5, 16.0
 """Pause after a snapshot that was of no use: each is twice the one before, and up to a quarter longer."""
 AHEAD_NS: Final = 1_000_000_000
-"""How far a time of the market may be ahead of the venue's clock as it is reckoned here."""
+"""Largest lead of a market time over the estimated clock of the venue, ns."""
 _TRIES, _IDLE = 3, 3
 """Snapshots without a sound book, after which the stream is renewed each time and an event reports it; and updates
 in a row that do not move a book: fewer may be doubled or late."""
@@ -77,14 +77,14 @@ class StreamedBook:
         self.symbol = symbol
         self.shown = ShownBook(symbol.symbol, symbol.scale)
         self.wanted = True
-        """Whether a snapshot is to be asked for."""
+        """Whether a snapshot is to be requested."""
         self.asked = False
         self.why = ""
         """Whether the answer to that is on its way; and why the book was lost, until that is reported."""
         self._tries = 0
         self._idle = 0
         self._renewed = False
-        """Snapshots asked for since it last stood, updates since it last moved, whether its stream is a new one."""
+        """Requested snapshots since the book was last valid, updates since its last change, whether its stream is new."""
         self._due_s = self._asked_s = self._look_s = self._sound_s = self._unknown_s = 0.0
         self.last_price = 0
         """Of the last trade, 1e-8; 0: none yet."""
@@ -127,7 +127,7 @@ class StreamedBook:
             elif now_s - self._sound_s >= TROUBLE_S:
                 stuck = "updates bring nothing new" if self._totals else "it is empty"
                 self.lose(
-                    f"{'bids stand at or above asks' if crossed else stuck} for {TROUBLE_S:g} s"
+                    f"{'bids are at or above asks' if crossed else stuck} for {TROUBLE_S:g} s"
                 )
             self._tries = 0 if now_s - self._unknown_s >= SOUND_S else self._tries
 
@@ -144,7 +144,7 @@ class StreamedBook:
         return "snapshot" if self._sync.waiting else ""
 
     def ask(self, now_s: float, answered: bool = False) -> None:
-        """A snapshot is asked for, whose answer is heard here where it has one: the next one not before a pause."""
+        """Record that a snapshot is requested (`answered`: with an answer of its own); the next one only after a pause."""
         pause_s = min(FIRST_S * 2 ** min(self._tries, 10), LONGEST_S) * (1 + random.random() / 4)
         self._asked_s = now_s
         self._due_s = now_s + pause_s

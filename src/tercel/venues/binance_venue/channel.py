@@ -67,7 +67,7 @@ class JsonSocket:
         self._begun = self.up = self._pinged = False
         self._heard_s = self._began_s = time.monotonic()
         self.why = ""
-        """Why it is closed."""
+        """Reason why it is closed, else ""."""
 
     def fileno(self) -> int:
         """For a selector; -1 once closed."""
@@ -158,7 +158,7 @@ class JsonSocket:
             self.close(self._connection.why)
 
     def _watch(self) -> None:
-        """Ping who is silent, and give up who stays so."""
+        """Ping a silent server, and close the connection if it stays silent."""
         now = time.monotonic()
         if self.closed:
             return
@@ -179,7 +179,7 @@ class JsonSocket:
 
 
 ANSWER_S: Final = 12.0
-"""How long an answer is waited for: the API gives up after 10 s (`web-socket-api.md`)."""
+"""Time-out of an answer, seconds: the API gives up after 10 s (`web-socket-api.md`)."""
 SETTLE_MS: Final = 10_000
 """Time after a request's window in which the matching engine may still carry it out, ms."""
 MOST_JUMP_MS: Final = 86_400_000
@@ -194,12 +194,12 @@ class ApiAnswer:
     Parameters
     ----------
     result : Any
-        None where there is none.
+        None if there is none.
     error : RequestRefusedError or None
     why : str
-        Why its outcome is unknown; "": it was answered.
+        Reason why its outcome is unknown; "" if it was answered.
     stamp_ms, until_ms : int
-        Its timestamp, and the venue's time from when on it can no longer be carried out.
+        Its timestamp, and the venue's time after which it can no longer be executed.
     """
 
     result: Any
@@ -284,11 +284,11 @@ class ApiChannel:
         self.venue_ms = 0
         """The venue's time as it last said it: its clock shows that or later."""
         self.clock_off = False
-        """Whether the venue refused a timestamp: its clock is to be asked for."""
+        """Whether the venue refused a timestamp: its clock is to be queried."""
 
     def update_time(self, said: Any, asked_ms: int = 0) -> bool:
-        """The venue said a time of its clock, ms, and whether that can be: neither clock here jumps. Asked for, it may
-        have been put back; else it is not believed beyond now, and what came late changes nothing."""
+        """Take a reported time of the venue's clock, ms; return whether it is plausible, as no local clock jumps. A
+        requested time may go back; an unsolicited one counts at most as now, and a late one changes nothing."""
         now, jump = self.now_ms(), self.jump_ms + self._more_ms
         can_be = type(said) is int and (
             (asked_ms or now) - jump <= said <= now + jump or abs(said - self.wall_ms()) <= jump
@@ -314,7 +314,7 @@ class ApiChannel:
         orders: bool = False,
         urgent: bool = False,
     ) -> None:
-        """Send a request; `then` is called once, with its answer or with why there is none. See `WeightBudget.spend`.
+        """Send a request; `then` is called once, with its answer or the reason of a failure. See `WeightBudget.spend`.
 
         Raises
         ------

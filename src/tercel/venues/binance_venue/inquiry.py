@@ -32,11 +32,11 @@ class OpenQuestion:
     ----------
     order : WorkingOrder
     until_ms : int
-        Before that time of the venue an answer decides nothing that it does not say.
+        Before this venue time, an order that is missing in an answer is not yet taken as unknown there.
     changes : list of SentOrder
         Cancels and replacements whose fate hangs on it.
     asked : str
-        The name that the desk asked by; "": it did not.
+        The desk's name in its status query; "" if it sent none.
     """
 
     order: WorkingOrder
@@ -47,9 +47,9 @@ class OpenQuestion:
     wait_s: float = FIRST_S
     away: bool = False
     venue_ms: int = 0
-    """The venue's time, as it had said it when the question left."""
+    """The venue's last reported time when the query was sent."""
     since: int = -1
-    """Trades are asked about from this number on; below 0: the latest."""
+    """First number of the trades to query; below 0: the latest."""
 
     @property
     def stuck(self) -> bool:
@@ -107,7 +107,7 @@ class FateInquiry:
             found.changes.append(change)
 
     def turn(self) -> None:
-        """Ask what is due, as far as there is weight for it."""
+        """Send queries that are due, within the weight budget."""
         now = self._clock()
         for one in list(self.open.values()):
             if (

@@ -29,7 +29,7 @@ class SpotLinks(Protocol):
     followed: list[str]
     """Symbols whose market data are wanted."""
     refusal: str
-    """Why the venue does not let us in."""
+    """Reason why the venue refuses the logon, else ""."""
 
     @property
     def up(self) -> bool:
@@ -37,7 +37,7 @@ class SpotLinks(Protocol):
 
     @property
     def why(self) -> str:
-        """Why it is not."""
+        """Reason why it is not up."""
 
     def follow(self, name: str) -> None:
         """Subscribe to a symbol's market data."""
@@ -144,7 +144,7 @@ class BinanceLinks:
         self._key = ""
         self._count = self._key_id = 0
         self.refusal = ""
-        """Why the venue does not let us in."""
+        """Reason why the venue refuses the logon, else ""."""
         self._watched: dict[int, tuple[JsonSocket, int]] = {}
 
     @property
@@ -154,7 +154,7 @@ class BinanceLinks:
 
     @property
     def why(self) -> str:
-        """Why it is not."""
+        """Reason why it is not up."""
         return self.refusal or self._api.why or "it is not open yet"
 
     def follow(self, name: str) -> None:
@@ -308,7 +308,7 @@ class BinanceLinks:
 
     # -- waiting ------------------------------------------------------------------------------------------------------
     def _watch(self) -> None:
-        """Have the selector wait for what is open, to read and where something waits to be written."""
+        """Register open sockets with the selector: to read, and to write if data wait."""
         now: dict[int, tuple[JsonSocket, int]] = {}
         for line in (self._api, self._feed):
             if line.socket is not None and (fd := line.socket.fileno()) >= 0:

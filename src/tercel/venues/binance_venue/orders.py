@@ -93,7 +93,7 @@ class OrderEntry:
 
     # -- new orders ---------------------------------------------------------------------------------------------------
     def _denial(self, new: o.NewOrder | o.ReplaceOrder, more: int) -> str:
-        """Why an order cannot be sent; "": it can."""
+        """Reason why an order cannot be sent, else ""."""
         book = self._books.get(new.instrument)
         if book is None:
             return f"{new.instrument} is not listed"

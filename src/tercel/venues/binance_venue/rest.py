@@ -118,8 +118,8 @@ class WeightBudget:
         self.most = max(self.most, self.used)
 
     def reported(self, count: int) -> None:
-        """The venue says what was used in its minute: what is beyond our own count is others'. More than can be is not
-        believed."""
+        """Take the venue's count of weight in its minute: the part beyond the own count belongs to other clients. An
+        impossible count is ignored."""
         others = count - (self.used - (self._others if self._clock() < self._others_until else 0))
         if (
             others > 0
@@ -145,7 +145,7 @@ class WeightBudget:
 UNSURE: Final = frozenset({-1000, -1001, -1006, ErrorCode.TIMEOUT})
 """Codes after which a request may have been carried out (`errors.md`)."""
 GARBLED: Final = (KeyError, ValueError, TypeError, AttributeError, ArithmeticError)
-"""What reading an answer raises that is none of Binance's."""
+"""Exceptions raised when an answer is not in Binance's format."""
 PAGE: Final = 1000
 """Rows of a list at most."""
 BANNED: Final = 418
@@ -264,7 +264,7 @@ class BinanceRest:
         signed: bool = False,
         method: str = "GET",
     ) -> Any:
-        """The answer to a request, as JSON. A GET whose open connection has gone is asked once more.
+        """Send a request; return its JSON answer. A GET is retried once if its open connection has gone.
 
         Raises
         ------

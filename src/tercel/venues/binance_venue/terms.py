@@ -1,4 +1,4 @@
-"""Where a Binance venue is and who trades there: a TOML file, or the name of a net.
+"""Address and API key of a Binance venue: a TOML file, or the name of a net.
 
 net = "testnet"                  # or "production"
 symbols = ["BTCUSDT"]            # left out: every symbol that trades
@@ -37,12 +37,12 @@ _LEAST: Final = 16
 
 
 class ApiSigner:
-    """An API key with what signs for it.
+    """An API key with its signing secret.
 
     Parameters
     ----------
     name : str
-        What is sent as X-MBX-APIKEY.
+        Value of the header X-MBX-APIKEY.
     secret : str
         Of HMAC.
     private_key : str
@@ -143,7 +143,7 @@ class SpotTerms(TomlTable):
     """Settings of any venue of spot markets."""
 
     READER: ClassVar[str]
-    """What its file is called."""
+    """Name of its file in errors."""
 
     net: Literal["testnet", "production"] = "testnet"
     ca: str = ""
@@ -175,19 +175,19 @@ class SpotTerms(TomlTable):
 
     @classmethod
     def named(cls, name: str, near: Path | None = None) -> tuple[Self, Path]:
-        """Terms by the name of a net or by their file, and the folder that secrets are looked for in.
+        """Terms by the name of a net or by their file, and the folder of their secrets.
 
         Parameters
         ----------
         name : str
             "": the testnet.
         near : Path, optional
-            Folder that a file is looked for in first.
+            First folder of the search for a file.
 
         Raises
         ------
         ConfigError
-            With file and row where there is one.
+            An invalid file; the error has file and row, if any.
 
         >>> BinanceTerms.named("production")[0].endpoints().rest
         'https://api.binance.com'

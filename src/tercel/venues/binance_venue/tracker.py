@@ -26,9 +26,9 @@ ENDS: Final[Mapping[str, tuple[o.ExecType, o.OrdStatus]]] = {
     Status.EXPIRED: (o.ExecType.EXPIRED, o.OrdStatus.EXPIRED),
     Status.EXPIRED_IN_MATCH: (o.ExecType.EXPIRED, o.OrdStatus.EXPIRED),
 }
-"""How an order may end that is not filled."""
+"""Final statuses of orders that are not filled: type and status of the report."""
 OVER: Final = {**ENDS, Status.FILLED: (o.ExecType.EXPIRED, o.OrdStatus.EXPIRED)}
-"""How an order may end whose lots are not all filled here: FILLED where some were taken off it there."""
+"""The same for orders with lots that are not filled here: FILLED if the venue reduced the order."""
 
 
 @dataclass(eq=False, slots=True)
@@ -55,7 +55,7 @@ class WorkingOrder:
     acked: bool = False
     over: bool = False
     ended: tuple[str, int] | None = None
-    """How it ended and when, while executions are missing or a replacement is to come."""
+    """Its final status and time, while executions are missing or a replacement is to come."""
     after: "WorkingOrder | None" = None
     """The order that is to take its place."""
     trades: list[o.Report] = field(default_factory=list)
@@ -209,9 +209,9 @@ class OrderTracker:
         """A quantity of the API in 10^-8 of a lot."""
         return whole(value, "a quantity") * ONE // self.unit(order).lot
 
-    # -- what is heard ------------------------------------------------------------------------------------------------
+    # -- reports ------------------------------------------------------------------------------------------------------
     def assign_number(self, order: WorkingOrder, number: int, name: str = "") -> None:
-        """The venue's number of an order is known.
+        """Set the venue's number of an order.
 
         Raises
         ------

@@ -1,7 +1,7 @@
 """Binance Spot as a venue, without a thread: its owner calls :meth:`BinanceVenue.step`, or `poll` by a selector.
 
-Orders and the account go over one connection (the WebSocket API), market data over another (streams); what is asked at
-logon goes over REST. Nothing is sent twice. What was on its way when a link broke is asked about by its name.
+Orders and the account go over one connection (the WebSocket API), market data over another (streams); queries at
+logon go over REST. No order is sent twice. Requests that were pending when a link broke are queried by their name.
 """
 
 import atexit
@@ -44,7 +44,7 @@ from tercel.venues.binance_venue.tracker import MOST_STORED, OrderTracker, Worki
 WIDTH: Final = 1024
 """Prices of the ring of a book: the venue's own reaches as far as there are orders."""
 HOLD_S: Final = 0.25
-"""How long market data waits at most for the answer to an order that is on its way, so that it comes after it."""
+"""Longest wait of market data for the answer to a pending order, so that they follow it, seconds."""
 _NAMES: Final = NamesTable.model_validate({"letters": "[a-zA-Z0-9_-]", "most": 36})
 _TICK_S: Final = 0.25
 S: Final = 1_000_000_000
@@ -91,7 +91,7 @@ class BinanceVenue(Closing):
         self._steady = steady
         self._patience = patience or WaitLimits()
         self.unbooked = False
-        """As `RecordedSession` has it: what is lost is reported again by `executions` and status requests."""
+        """As in `RecordedSession`: lost reports come again by `executions` and status requests."""
         self._offset_ns = self._ahead_ns = self._last_ns = 0
         self._events: list[o.VenueEvent] = []
         self._quiet = self._closed = False
@@ -163,7 +163,7 @@ class BinanceVenue(Closing):
     def _reach(
         self, terms: SpotTerms, folder: Path
     ) -> tuple[str, AnswersRest, ApiChannel, SpotLinks]:
-        """Its name and the ways there: of what is asked at logon, of orders, of what is heard."""
+        """Name of the venue and its connections: REST, order channel, and links."""
         assert isinstance(terms, BinanceTerms)
         where, tls = terms.endpoints(), terms.tls(folder)
         self._signer = signer = terms.signer(folder)
@@ -178,7 +178,7 @@ class BinanceVenue(Closing):
         return f"binance:{terms.net if not terms.rest_url else where.rest}", rest, channel, links
 
     def _remember(self, rest: AnswersRest) -> None:
-        """Executions of the last day, for `executions`; orders of an earlier process are asked about."""
+        """Load executions of the last day, for `executions`; orders of an earlier process are queried."""
         since = self._now_ms() - DAY_MS
         self._quiet = True
         used = {sent.instrument for sent in self.memory.by_wire.values()} & self._books.keys()
@@ -286,7 +286,7 @@ class BinanceVenue(Closing):
 
     # -- what comes in ------------------------------------------------------------------------------------------------
     def _turn(self) -> None:
-        """Read what came, and do what is due."""
+        """Read received messages, and send requests that are due."""
         was, why = self._links.up, self._links.why
         user, market = self._links.poll()
         if self._links.up and not was:
@@ -344,7 +344,7 @@ class BinanceVenue(Closing):
             book.asked = False
 
     def _drop(self, name: str, book: StreamedBook) -> None:
-        """Take a lost book from all who follow it: its prices are unknown from now on."""
+        """Clear a lost book for all its followers: its prices are unknown from now on."""
         now = self._stamp(0)
         why = f"the book of {name} is lost and requested again: {book.why}"
         book.why = ""
@@ -469,7 +469,7 @@ class BinanceVenue(Closing):
 
     @property
     def unrecorded(self) -> str:
-        """Why orders are not on the disk; "": they are."""
+        """Reason why orders are not stored on disk, else ""."""
         return self.memory.why
 
     @property
@@ -478,7 +478,7 @@ class BinanceVenue(Closing):
         return self._ahead_ns
 
     def listings(self) -> Sequence[o.Listing]:
-        """What is traded here."""
+        """Listed instruments."""
         return self._listings
 
     def width(self, instrument: str) -> int:
@@ -569,7 +569,7 @@ class BinanceVenue(Closing):
         return self.tracker.executions_after(account, after)
 
     def close(self) -> None:
-        """Close the connections; what is open stays open: Binance cancels nothing by itself."""
+        """Close the connections; open orders stay open: Binance cancels none by itself."""
         atexit.unregister(self.close)
         if self._closed:
             return

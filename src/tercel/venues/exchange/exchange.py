@@ -52,10 +52,10 @@ class SimulatedExchange:
         Of every account's commands. Each account draws from its own copy of the stream that an episode of the market's
         (seed, index) draws from, so that one account alone meets what the batch meets.
     run : str
-        Begins the name of every execution. A journal takes an execution once: who serves several runs of an exchange to
-        the same clients gives each another.
+        Prefix of every execution's name. A journal takes an execution once: several runs of an exchange for the same
+        clients need different ones.
     pace : Pace, optional
-        What steps wait for; a step may then return early, with nothing.
+        Pace of the steps; a step may then return early, without events.
     keep : Path, optional
         Folder from which it begins again after it was killed: accounts, orders and trades as last reported, the
         market as of five minutes before, moved on to the time that it had come to. Whatever was open is cancelled.
@@ -118,7 +118,7 @@ class SimulatedExchange:
 
     @property
     def instruments(self) -> list[str]:
-        """Names of what is traded here."""
+        """Names of the listed instruments."""
         return list(self._number)
 
     def listings(self) -> Sequence[o.Listing]:
@@ -197,7 +197,7 @@ class SimulatedExchange:
         self._account(account).cancel_on_disconnect = cancel_on_disconnect
 
     def disconnect(self, account: str) -> None:
-        """An account disconnects: its open orders are cancelled if it asked for cancel on disconnect."""
+        """Disconnect an account: its open orders are cancelled if it uses cancel on disconnect."""
         if account in self._accounts and self._accounts[account].cancel_on_disconnect:
             self._cancel_all(self._orders.open_of(account), "cancel on disconnect", self._outbox)
 
@@ -405,7 +405,7 @@ class SimulatedExchange:
     def _resting(
         self, command: o.CancelOrder | o.ReplaceOrder, events: list[o.VenueEvent]
     ) -> ClientOrder | None:
-        """The open order that a command means; if there is none, that is reported."""
+        """Open order of a command; if there is none, the command is rejected by an event."""
         order = self._orders.find(command.account, command.orig)
         status = o.OrdStatus.REJECTED if order is None else order.status
         if order is None:

@@ -283,7 +283,7 @@ class MarketSpec:
     currency: str = ""
 
     def __post_init__(self) -> None:
-        """Refuse what is no market."""
+        """Refuse invalid markets."""
         if self.source.model == sim.MARTINGALE:
             raise ConfigError(
                 "a market that orders can move", "the martingale guard", "serve a preset or a tape"
@@ -527,7 +527,7 @@ class Markets:
         return self._rows[: self._counts[0]].copy(), self._words[: self._counts[1]].copy()
 
     def snapshot(self, market: int) -> MarketRows:
-        """Book snapshot: trading status, then every order by priority. Publish what is new first.
+        """Book snapshot: trading status, then every order by priority. Publish new rows first.
 
         Of a tape of level totals the last totals, and clients' orders.
         """

@@ -179,7 +179,7 @@ class OrderRecord:
 
 
 def _report(row: Sequence[Any]) -> Report:
-    """SQLite has plain texts for enumerations, and 0 or 1 for what is true or not."""
+    """Report of a row in SQLite, which has texts for enumerations, and 0 or 1 for booleans."""
     words = dict(zip(_FIELDS, row, strict=True))
     kind, status, passive = (
         ExecType(words["exec_type"]),

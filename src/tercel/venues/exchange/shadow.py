@@ -249,7 +249,7 @@ class LevelTotals:
     Parameters
     ----------
     levels : int
-        Numbers for levels that stand at once.
+        Number of levels at a time.
 
     >>> shown = LevelTotals(8)
     >>> rows = np.array([[5, schema.ADD, 3, 1, 99, 7, -1], [6, schema.EXECUTE, 3, 1, 99, 2, -1]])
@@ -341,9 +341,9 @@ class ShadowRules:
     queue : str
         Model of queues where level totals alone are shown (`market.simulator.levels`).
     theirs : bool
-        What is traded at an own order's price stays the tape's (`market.simulator.source`, `strict`); orders alone.
+        Trades at an own order's price fill recorded orders first (`market.simulator.source`, `strict`); orders only.
     laws : mapping of str to ImpactLaw
-        What own trades do to prices, by instrument; those that are not there: nothing.
+        Impact of own trades on prices, by instrument; none for missing ones.
     totals : bool
         Orders that the data venue shows are made of level totals, and become totals again.
     """
@@ -400,7 +400,7 @@ class ShadowVenue(SimulatedExchange):
         self.now_ns = max(self.now_ns, data.now_ns)
         self._feed(later)
 
-    # -- what is seen there --------------------------------------------------------------------------------------
+    # -- observed data -------------------------------------------------------------------------------------------
 
     def _spec(self, name: str, rows: Ints) -> MarketSpec:
         """The market of an instrument as its first snapshot shows it."""
@@ -450,7 +450,7 @@ class ShadowVenue(SimulatedExchange):
         put_real(k, POWER, power)
 
     def _feed(self, events: Sequence[VenueEvent]) -> None:
-        """Market data becomes tape; a word on the way to the data venue is handed on."""
+        """Append market data to the tape; link events of the data venue are passed on."""
         fed: dict[int, list[Ints]] = {}
         for event in events:
             if isinstance(event, MarketRows) and event.instrument in self._number:

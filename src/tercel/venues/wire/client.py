@@ -74,9 +74,9 @@ class RemoteVenue:
     code: str
     """Mark of the code that the other side runs; "" where it does not say."""
     journal: str
-    """Folder of its journal; "" where it has none, or does not say."""
+    """Folder of its journal; "" if unknown."""
     money: str
-    """Why money is behind it; "" where none is."""
+    """Reason why it counts as real money; "" if it is a test."""
 
     def __init__(
         self,

@@ -222,7 +222,9 @@ def listen(path: str) -> socket.socket:
         listener.close()
         why = error.strerror or str(error)
         raise VenueError(
-            f"to listen on {path}", why, "choose another file, or stop who listens there"
+            f"to listen on {path}",
+            why,
+            "choose another file, or stop the process that listens there",
         ) from None
     return listener
 

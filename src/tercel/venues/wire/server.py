@@ -1,6 +1,6 @@
 """Server of the wire: clients' frames, logins and accounts, routing of reports. One thread, no blocking call.
 
-Who serves a venue in this way derives from :class:`OrderServer` and answers commands, steps and questions.
+A server of a venue derives from :class:`OrderServer` and answers commands, steps and queries.
 """
 
 import selectors
@@ -36,7 +36,7 @@ CLIENT = "connect with `RemoteVenue`"
 MOST_CLIENTS = 128
 """Connections at a time; one more is closed at once."""
 LONGEST_TAKE_S = 0.05
-"""What a client asked is answered for so long in a row; then the others have their turn."""
+"""Longest time for one client's requests in a row, seconds; then the others have their turn."""
 
 
 @dataclass(eq=False, slots=True)
@@ -167,7 +167,7 @@ class OrderServer:
         self._selector.register(found, selectors.EVENT_READ, client)
 
     def _receive(self, client: Client) -> None:
-        if client.asked:  # what it asked before comes first
+        if client.asked:  # earlier requests come first
             return
         try:
             data = client.socket.recv(CHUNK)
@@ -190,7 +190,7 @@ class OrderServer:
         self.flush(client)
 
     def _take(self, client: Client) -> None:
-        """Answer frames in order, as many as there is time for; commands that stand together are handed over together.
+        """Answer frames in order, within the time limit; consecutive commands are passed on together.
 
         Raises
         ------
