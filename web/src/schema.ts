@@ -1201,7 +1201,7 @@ export interface components {
         };
         /**
          * Alert
-         * @description An alert, and who owns it; `seq` is of the journal that holds it: the desk's, or its gate's.
+         * @description An alert and its owner; `seq` is its number in the journal that holds it: the desk's, or its gate's.
          */
         Alert: {
             /** Seq */
@@ -1313,7 +1313,7 @@ export interface components {
         };
         /**
          * BookPart
-         * @description The book that the last decision saw: price, quantity, own quantity, best first; `why` there is none.
+         * @description The book at the last decision: price, quantity, own quantity, best first; `why`: the reason if it is missing.
          */
         BookPart: {
             /** Ns */
@@ -1619,7 +1619,7 @@ export interface components {
         };
         /**
          * ExposurePart
-         * @description What is held of an instrument, over agents.
+         * @description Position in an instrument, over all agents.
          */
         ExposurePart: {
             /** Instrument */
@@ -1994,8 +1994,8 @@ export interface components {
         };
         /**
          * ModelCard
-         * @description What a model knows, by its card; `why` there is none. `seen_until` is the last day of its data, "" where it saw
-         *     none of a market or the card does not tell.
+         * @description Facts of a model from its card; `why`: the reason if the card is missing. `seen_until` is the last day of its data, "" if
+         *     it saw no market data or the card does not say.
          */
         ModelCard: {
             /**
@@ -2085,7 +2085,7 @@ export interface components {
         };
         /**
          * OrderPart
-         * @description An order that is open; quantities in shares or coins; `by_hand`: who gave it, "" for a strategy.
+         * @description An open order; quantities in shares or coins; `by_hand`: the person who sent it, "" for a strategy's order.
          */
         OrderPart: {
             /** Instrument */
@@ -2171,7 +2171,7 @@ export interface components {
         };
         /**
          * ParentPart
-         * @description A parent on its desk's page; `lots`, `filled` and `by_hand` in lots, `limit_price` as it was asked for.
+         * @description A parent order on its desk's page; `lots`, `filled` and `by_hand` in lots, `limit_price` as requested.
          */
         ParentPart: {
             /** Instrument */
@@ -2225,9 +2225,9 @@ export interface components {
         };
         /**
          * ParentRow
-         * @description A parent in a line; quantities in shares or coins, `schedule` the share that an even one would have filled.
+         * @description A parent order in a table; quantities in shares or coins, `schedule` the share that an even schedule would have filled.
          *
-         *     `hand`: who took it over last; `by_hand`: what was filled by hand.
+         *     `hand`: the person who took it over last; `by_hand`: the quantity filled by manual orders.
          */
         ParentRow: {
             /** Instrument */
@@ -2459,16 +2459,16 @@ export interface components {
          *         `name`: the instrument.
          *     at, until_ns : int
          *     by : str
-         *         The person who asked; "" for a strategy.
+         *         The requesting person; "" for a strategy.
          *     side : int
-         *         What is to be traded: +1 buys, -1 sells.
+         *         Side to trade: +1 buys, -1 sells.
          *     quantity : float
          *     dealers : list of str
-         *         Who was asked; none named: all.
+         *         Dealers of the request; empty: all.
          *     declined : dict of str to str
-         *         Who will not quote, and why.
+         *         Dealers that declined, with their reasons.
          *     quotes : list of RankedQuote
-         *         Best first: those that stood, then those that were withdrawn or replaced, then those that could not be taken.
+         *         Best first: those in force, then those that were withdrawn or replaced, then those that could not be taken.
          *     outcome : str
          *         open, traded, rejected, expired, passed or unanswered.
          *     taken : list of TakenQuote
@@ -2477,7 +2477,7 @@ export interface components {
          *     mid : float or None
          *         At the request.
          *     drift_bps : dict of str to float or None
-         *         Where the mid is 1, 10 and 60 s after the request.
+         *         Move of the mid against the client, bps, 1, 10 and 60 s after the request.
          */
         QuotedRequest: {
             /** Id */
@@ -2685,7 +2685,7 @@ export interface components {
         };
         /**
          * StancePart
-         * @description A posture that a person set by hand, until a time; `instead`: instead of risk's.
+         * @description A manual posture, in force until a time; `instead`: it replaces risk's posture.
          */
         StancePart: {
             /** Until Ns */
@@ -2799,7 +2799,7 @@ export interface components {
         };
         /**
          * Trade
-         * @description A trade of the public's; `side` of who took, 0 if unknown.
+         * @description A public trade; `side` of the aggressor, 0 if unknown.
          */
         Trade: {
             /** Ns */

@@ -55,7 +55,7 @@ def test_what_one_person_sets_is_never_less_careful_than_what_risk_says(
         int(found.styles),
         found.size_multiplier,
     ) == careful
-    assert found.reasons[-1] == "by hand of ann: news"
+    assert found.reasons[-1] == "set manually by ann: news"
     instead = combined(risk, stance(True, **words))
     for name, value in words.items():
         assert getattr(instead, name) == value
@@ -98,7 +98,7 @@ def test_a_size_of_nothing_stops_new_parents_until_its_end_which_comes_by_itself
     assert placed.session.ledger.stances == Ledger.of(placed.journal).stances == {}
     assert posture.body["size_multiplier"] == 1.0, "after its end agents are told so"
     first = next(one for one in placed.entries(kinds.POSTURE) if one.body["size_multiplier"] == 0.0)
-    assert first.body["reasons"][-1] == "by hand of dora (password): news are due"
+    assert first.body["reasons"][-1] == "set manually by dora (password): news are due"
 
 
 def test_one_of_an_agent_reaches_that_agent_alone(tmp_path: Path) -> None:
@@ -168,7 +168,7 @@ def test_it_outlives_the_session_and_ends_in_the_next(tmp_path: Path) -> None:
         ({"words": {"styles": 8}, "span_ns": S}, "styles from 1 to 7"),
         ({"words": {"styles": 0}, "span_ns": S}, "styles from 1 to 7"),
         ({"agent": "nobody", "words": {"urgency": 0.5}, "span_ns": S}, "an agent of this desk"),
-        ({"lift": True}, "a posture that was set by hand"),
+        ({"lift": True}, "a manual posture"),
     ],
 )  # fmt: skip
 def test_what_is_none_is_refused(calm: Placed, body: dict[str, Any], told: str) -> None:

@@ -58,9 +58,9 @@ GAUGES: Final[dict[str, tuple[str, ...]]] = {
     "killed": ("1 while the kill switch is latched",),
     "limit_used_ratio": ("Share of a limit that is used", "scope", "name", "limit"),
     "profit_realised": ("Profit realised, before fees", *MONEY),
-    "profit_open": ("Profit of what is open, at the last marks", *MONEY),
-    "exposure_gross": ("Worth of positions at the last marks, without signs", *MONEY),
-    "exposure_net": ("Worth of positions at the last marks", *MONEY),
+    "profit_open": ("Unrealised profit of open positions at the last marks", *MONEY),
+    "exposure_gross": ("Sum of absolute position values at the last marks", *MONEY),
+    "exposure_net": ("Sum of signed position values at the last marks", *MONEY),
     "value_at_risk": ("Loss of a day that one in twenty exceeds, historical", "currency"),
     "critical_alerts": ("Critical alerts in the journal",),
     "journal_silent_seconds": ("Seconds since the journal's last entry was read",),
@@ -375,7 +375,7 @@ class SharedText:
     """
 
     def __init__(self) -> None:
-        # The turn, the parts, and the texts that were asked for: replaced as one, so that readers
+        # The turn, the parts and the requested texts: replaced as one, so that readers
         # need no lock
         self._now: tuple[int, dict[str, tuple[int, str]], dict[int, str]] = (0, {}, {})
 

@@ -63,7 +63,7 @@ def _stance(entry: Entry) -> str:
     words, whom = entry.body.get("words"), entry.agent or "the desk"
     set_ = f": {_posture(words)}" if isinstance(words, Mapping) else ""
     instead = ", instead of risk's" if entry.body.get("instead") else ""
-    return f"posture of {whom} by hand {entry.body.get('event')}{set_}{instead}"
+    return f"manual posture of {whom} {entry.body.get('event')}{set_}{instead}"
 
 
 _DONE: Final[Mapping[str, Callable[[Entry], str]]] = {
@@ -104,16 +104,16 @@ def _request(command: str, said: CommandBody) -> str:
         case "submit":
             what = f"{SIDE_WORDS[said.side]} {said.lots:,} lots of {said.instrument}"
             by = [what, _minutes(said.horizon_ns), f"by {said.agent}", *limit]
-            return f"asked for {said.id}: {', '.join(by)}"
+            return f"requested {said.id}: {', '.join(by)}"
         case "amend":
             if said.horizon_ns is not None:
                 changes.append(f"{_minutes(said.horizon_ns)} from its acceptance")
             return f"asked to change {said.parent}: {', '.join(changes + limit)}"
         case "order":
             lots = f"{said.lots:,} lots"
-            return f"asked to send by hand for {said.parent}: {', '.join([lots, *limit])}"
+            return f"asked to send a manual order of {said.parent}: {', '.join([lots, *limit])}"
         case "withdraw":
-            return f"asked to cancel {said.order or 'every order by hand'} of {said.parent}"
+            return f"asked to cancel {said.order or 'every manual order'} of {said.parent}"
         case "request_quotes":
             return f"asked {_listed(said.dealers) or 'all dealers'} for quotes of {said.lots:,} lots, {said.parent}"
         case "accept_quote":
@@ -155,11 +155,11 @@ def _limits(said: CommandBody) -> str:
 
 
 def _wanted(said: CommandBody) -> str:
-    """Request about a posture by hand."""
+    """Request about a manual posture."""
     if said.lift or not isinstance(said.words, Mapping):
-        return "to end the posture by hand"
+        return "to end the manual posture"
     instead = ", instead of risk's," if said.instead else ""
-    return f"to set a posture by hand, {_posture(said.words)}, {_minutes(said.span_ns)}{instead}"
+    return f"to set a manual posture, {_posture(said.words)}, {_minutes(said.span_ns)}{instead}"
 
 
 def _posture(words: Mapping[str, Any]) -> str:

@@ -89,8 +89,8 @@ class OrderFigures(ReportPart):
 
 @dataclass(kw_only=True)
 class ParentFigures(OrderFigures):
-    """Of a parent: `schedule` is the share that an even one would have filled, `hand` who took it over last, `by_hand`
-    what was filled by hand, `limit_price` as it was asked for.
+    """Figures of a parent order: `schedule` is the share that an even schedule would have filled, `hand` the person who took it
+    over last, `by_hand` the quantity filled by manual orders, `limit_price` as requested.
     """
 
     limit_price: float | str | None
@@ -171,7 +171,7 @@ class PosturePart(Body):
 
 
 class StancePart(Body):
-    """A posture that a person set by hand, until a time; `instead`: instead of risk's."""
+    """A manual posture, in force until a time; `instead`: it replaces risk's posture."""
 
     until_ns: int
     by: str
@@ -207,9 +207,9 @@ class AgentFigures(CostFigures):
     """An agent's figures; `share` of each instrument's flow, `low_bps` to `high_bps` the 95 % interval of its cost.
 
     `parts`, basis points that add up to the cost of its analysed parents: half the `spread`, to `walk` the book,
-    `timing` (the price moved meanwhile), `forced` at the horizon, `fees`. `parents` it finished alone, `by_hand` with
-    a person's help; `filled_share` of what its finished parents asked for; `promoted`: whose place it took in this
-    session.
+    `timing` (the price moved meanwhile), `forced` at the horizon, `fees`. `parents` finished without, `by_hand` with
+    a person's manual orders; `filled_share` of the lots of its finished parents; `promoted`: the strategy that it replaced in
+    this session.
     """
 
     strategy: str
@@ -257,7 +257,7 @@ class AgentRow(AgentFigures):
 
 @dataclass(kw_only=True)
 class OrderPart(OrderFigures):
-    """An order that is open; quantities in shares or coins; `by_hand`: who gave it, "" for a strategy."""
+    """An open order; quantities in shares or coins; `by_hand`: the person who sent it, "" for a strategy's order."""
 
     id: str
     parent: str
@@ -277,9 +277,9 @@ class OrderRow(OrderPart):
 
 @dataclass(kw_only=True)
 class ParentRow(ParentFigures):
-    """A parent in a line; quantities in shares or coins, `schedule` the share that an even one would have filled.
+    """A parent order in a table; quantities in shares or coins, `schedule` the share that an even schedule would have filled.
 
-    `hand`: who took it over last; `by_hand`: what was filled by hand.
+    `hand`: the person who took it over last; `by_hand`: the quantity filled by manual orders.
     """
 
     desk: str
@@ -299,7 +299,7 @@ class DeskOrders(ReportPart):
 
 @dataclass(kw_only=True)
 class ParentPart(ParentFigures):
-    """A parent on its desk's page; `lots`, `filled` and `by_hand` in lots, `limit_price` as it was asked for."""
+    """A parent order on its desk's page; `lots`, `filled` and `by_hand` in lots, `limit_price` as requested."""
 
     parent: str
     side: int
@@ -347,7 +347,7 @@ class PnlPoint(Profit):
 
 @dataclass(kw_only=True)
 class ExposurePart(ReportPart):
-    """What is held of an instrument, over agents."""
+    """Position in an instrument, over all agents."""
 
     instrument: str
     currency: str
@@ -395,7 +395,7 @@ class Limit(ReportPart):
 
 @dataclass(kw_only=True)
 class Alert(Numbered):
-    """An alert, and who owns it; `seq` is of the journal that holds it: the desk's, or its gate's."""
+    """An alert and its owner; `seq` is its number in the journal that holds it: the desk's, or its gate's."""
 
     gate: bool = False
     severity: str
@@ -599,7 +599,7 @@ class Heat(ReportPart):
 
 @dataclass(kw_only=True)
 class Trade(ReportPart):
-    """A trade of the public's; `side` of who took, 0 if unknown."""
+    """A public trade; `side` of the aggressor, 0 if unknown."""
 
     ns: int
     price: float
@@ -609,7 +609,7 @@ class Trade(ReportPart):
 
 @dataclass(kw_only=True)
 class BookPart(ReportPart):
-    """The book that the last decision saw: price, quantity, own quantity, best first; `why` there is none."""
+    """The book at the last decision: price, quantity, own quantity, best first; `why`: the reason if it is missing."""
 
     ns: int | None
     bids: list[tuple[float, float, float]]
@@ -662,8 +662,8 @@ class JudgedFigure(ReportPart):
 
 @dataclass(kw_only=True)
 class ModelCard(ReportPart):
-    """What a model knows, by its card; `why` there is none. `seen_until` is the last day of its data, "" where it saw
-    none of a market or the card does not tell."""
+    """Facts of a model from its card; `why`: the reason if the card is missing. `seen_until` is the last day of its data, "" if
+    it saw no market data or the card does not say."""
 
     kind: Literal["policy", "forecast"]
     name: str

@@ -1,7 +1,7 @@
 """Fold of a desk's journal into its report, one small step per entry.
 
-The fold knows nothing of the desk's process: what is not in the journal is not in the report, and a desk that hangs or
-has died is one whose journal no longer grows.
+The fold reads the journal alone, never the desk's process. A desk that hangs or has died is one whose journal no longer
+grows.
 """
 
 from collections import Counter, deque
@@ -369,7 +369,7 @@ class DeskState:
         )
 
     def trader_of(self, order: ChildOrder) -> str:
-        """Person who sent an order by hand; "" for a strategy's."""
+        """Person who sent a manual order; "" for a strategy's order."""
         parent = self.ledger.parents.get(order.parent)
         return "" if parent is None else dict(parent.by_hand).get(order.root, "")
 

@@ -173,7 +173,7 @@ class AgentSlot:
         )
 
     def must_be(self, champion: str | None, challenger: str | None) -> None:
-        """Refuse a promotion that was asked for between others than are there now; None is not said.
+        """Refuse a promotion requested for other strategies than the current ones; None matches any.
 
         Raises
         ------
@@ -181,7 +181,7 @@ class AgentSlot:
         """
         if champion not in (None, self.shown) or challenger not in (None, self.challenger_shown):
             raise OrderError(
-                f"what was asked for: {challenger} over {champion} of {self.name}",
+                f"the requested promotion: {challenger} over {champion} of {self.name}",
                 f"{self.challenger_shown} over {self.shown} now",
                 "ask again",
             )
@@ -192,7 +192,7 @@ class AgentSlot:
         Raises
         ------
         ConfigError
-            Where there is no challenger.
+            If the agent has no challenger.
         """
         if self.challenger is None:
             raise ConfigError(
@@ -431,7 +431,7 @@ def refuse_fast(slot: AgentSlot, limits: Limits) -> None:
 
 
 def bare(strategy: str) -> str:
-    """Name of a packaged policy or rule without what is around it.
+    """Name of a strategy without the prefix `packaged:` and without its suffix, which begins at "+".
 
     >>> bare("packaged:default+events"), bare("peg_touch")
     ('default', 'peg_touch')

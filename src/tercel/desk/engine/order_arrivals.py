@@ -163,7 +163,7 @@ class TargetOrders:
             exact, held, works = aim.lots(listing, mid2, self._section.capital), *self._held(name)
             close = closes.get(self._section.names.get(name, name), price)
             file = (
-                f" (the file's last close, {close:.8g}, counts nothing)"
+                f" (the file's last close, {close:.8g}, is ignored)"
                 if abs(price - close) > FAR * close
                 else ""
             )

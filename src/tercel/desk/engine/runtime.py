@@ -69,8 +69,7 @@ class DeskDependencies:
     news : NewsPort, optional
         A model's feature `news`; without it the feature is missing.
     calm : mapping of instrument to AnomalyBaseline
-        What is ordinary in its market, of a simulated one; of one that is not there the desk learns it
-        (`engine.monitor`).
+        Baseline of a simulated market; the desk learns a missing one (`engine.monitor`).
     gate : Path, optional
         Folder of the journal of the gate before its venue, whose alerts are for the same people.
     """
@@ -183,7 +182,7 @@ def open_desk(
     journal : Journal
         Held by this desk alone.
     parts : DeskDependencies
-        Its venue, its news, what is calm in its markets.
+        Its venue, news source and baselines.
     latch : Latch, optional
         The kill latch.
     beside : Path, optional
@@ -362,15 +361,15 @@ class DeskRuntime(Closing):
     folder : Path
         Of the desk; made if need be.
     parts : DependencyFactory
-        Asked once the folder and its journal are held.
+        Called once the folder and its journal are locked.
     text : str
         The configuration as it was written, for the folder.
     holder : str
-        Who runs it, for people.
+        Name of the user and program that run it, for messages.
     beside : Path, optional
         Folder that relative files of the configuration lie in.
     acknowledge : str
-        Why a damaged journal is gone on with.
+        Reason to continue with a damaged journal.
     progress : callable, optional
         Called after every round with the number of rounds that are over.
 
@@ -405,8 +404,8 @@ class DeskRuntime(Closing):
                 raise JournalError(
                     "a new folder: the simulated exchange ends with its desk, and no session follows in it",
                     f"{folder}, where another has run",
-                    "name another with `desk=`, or leave it out; what is to go on after a crash needs a venue "
-                    'that outlives it: `tercel venue serve`, and venue = "fix://..."',
+                    "name another with `desk=`, or leave it out; to continue after a crash, use a venue that outlives the desk: "
+                    '`tercel venue serve`, and venue = "fix://..."',
                 )
             (folder / CONFIG).write_text(text, encoding="utf-8")
             self.latch = KillLatch(folder / LATCH)

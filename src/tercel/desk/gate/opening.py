@@ -50,16 +50,16 @@ def opened(
     beside : Path
         Folder that relative paths of the file begin at.
     holder : str
-        Who runs it, for people.
+        Name of the user and program that run it, for messages.
     acknowledge : str
-        Why a damaged journal is gone on with.
+        Reason to continue with a damaged journal.
     reach : callable
         Makes the venue of its address, accounts, store and folder.
     wall : callable
         ns since 1970.
     begins : callable
-        Given why money is behind the venue, before anything is sent there: raises, or says whether sessions may send
-        orders, if they show what they have to; False: all of them cancel alone.
+        Called before anything is sent to a venue that moves money, with the reason why it does. Returns whether sessions may
+        send orders once they have proved that they may; False: sessions may only cancel. May raise.
     prove : callable
         See :class:`Gate`.
 

@@ -109,7 +109,7 @@ class Gate(OrderServer):
     money : str
         Why money is behind the venue; "" where none is. Sessions then cancel alone, until `prove` lets each trade.
     prove : callable
-        Given what a session shows and the number of its user: who lets it trade; raises where no one does.
+        Called with a session's proof and its user id; returns the name of the person who lets it trade, or raises.
 
     Raises
     ------
@@ -217,7 +217,7 @@ class Gate(OrderServer):
         self._withdrawal.begin(self._accounts, "the gate closes")
 
     def alarm(self) -> None:
-        """Alert at what is not over as the gate ends, where no alarm was raised."""
+        """Alert at orders still open as the gate ends, unless an alarm was raised before."""
         self._withdrawal.alarm()
 
     @property
@@ -292,7 +292,7 @@ class Gate(OrderServer):
             self.hand_out(client)
 
     def _pass(self, client: Client, body: frames.Fields) -> None:
-        """Pass quotes of a request of a session, all of them where none is named."""
+        """Pass the named quotes of a session's request, or all of them if none is named."""
         name = str(body.get("request"))
         asked = self.gateway.ledger.asked.get(name)
         asker = self._venue.capabilities.quotes
@@ -302,7 +302,7 @@ class Gate(OrderServer):
                 asker.pass_quotes(name, list(map(str, quotes if isinstance(quotes, list) else ())))
 
     def _not_theirs(self, command: o.Command) -> tuple[str, str] | None:
-        """Fault in the names of a command: names of the gate, or of another account's orders; None without one."""
+        """Expected and received text if a command uses a name of the gate or of another account's order, else None."""
         name, orders = command.cl_ord_id, self.gateway.ledger.orders
         if name.startswith(_OWN_NAMES):
             return f"names that do not begin with {' or '.join(_OWN_NAMES)}", repr(name)
@@ -577,7 +577,7 @@ class Gate(OrderServer):
         elif command == "settle" and (ended := self.positions.settle(said)):
             self._take_events(ended)
 
-    # -- what is looked after in every turn ---------------------------------------------------------------------------
+    # -- periodic work of every turn ----------------------------------------------------------------------------------
     def _look_after(self) -> None:
         now = self._venue.now_ns
         if self._copy is not None:

@@ -131,7 +131,7 @@ class Watchdog:
         try:
             if self._venue is None:
                 if not self._failed:
-                    self._say("the gate is silent, or has no link: cancelling what is open")
+                    self._say("the gate is silent, or has no link: cancelling open orders")
                 self._venue = self._log_on()
                 self._cancelled_s = 0.0
             if time.monotonic() - self._cancelled_s >= AGAIN_S:

@@ -22,7 +22,7 @@ NEW: Final = ".*"
 """Ends the path of the limits of a name that had none (`limits.loosened`)."""
 HASH: Final = 12
 """Hexadecimal digits of a name of limits."""
-# Limits of which the longer, or what is asked of a person, is the tighter.
+# Limits that are tighter when they are longer, or when they require a person.
 _LONGER: Final = ("window_ns", "duplicate_ns", "executions_ns", "person_accepts")
 _ROOMS: Final[dict[str, type[file.ScopeLimits]]] = {
     "instruments": file.InstrumentLimits,
@@ -194,7 +194,7 @@ def check_own(named: str, paths: Iterable[str], why: str) -> None:
     Parameters
     ----------
     named : str
-        The limits file, "" where there is none.
+        The limits file, "" if none.
     paths : iterable of str
         Single limits that replace the file's.
     why : str

@@ -81,7 +81,7 @@ class InstrumentLimits(ScopeLimits):
     """Limits of all agents together in one instrument.
 
     `fill_band_bps`: an execution farther from the reference is implausible (`reported.ReportedCounts.implausible`).
-    `dealers_per_day`: different dealers that are asked for quotes. `quote_collar_bps`: of a quote around the mid.
+    `dealers_per_day`: different dealers that receive requests for quotes. `quote_collar_bps`: of a quote around the mid.
     """
 
     long_lots: int
@@ -152,7 +152,7 @@ def _whole(value: Any, place: _Place, least: int = 0) -> int:
 def _at_most(value: int | Decimal, place: _Place) -> int | Decimal:
     if value > MOST:
         raise place.refuse(
-            f"a number of at most {MOST}", f"{Decimal(value):.3e}", "write what is meant"
+            f"a number of at most {MOST}", f"{Decimal(value):.3e}", "write a smaller number"
         )
     return value
 
@@ -260,9 +260,9 @@ _KEYS: Final[dict[type, dict[str, tuple[str, _Reader]]]] = {
     kind: {(key := key_of(each.name)): (each.name, _READERS[key]) for each in fields(kind)}
     for kind in (DeskLimits, AgentLimits, InstrumentLimits)
 }
-# What holds where a file says nothing; a drawdown that is not said is the daily loss, a legged value the gross value, a
-# collar of quotes that of orders, a band of fills twice the collar: an order leaves within the collar, and the mid may have
-# moved as far since. No dealer is asked for quotes, and no strategy takes one, unless the file says so.
+# Defaults of missing keys. The drawdown defaults to the daily loss, a legged value to the gross value, a collar of quotes to
+# that of orders, a band of fills to twice the collar: an order leaves within the collar, and the mid may have moved as far
+# since. By default no dealer receives a request for quotes, and no strategy takes a quote.
 _OTHERWISE: Final[Tables] = {
     "warn": Decimal("0.8"),
     "executions": 0,
@@ -451,7 +451,7 @@ def _section(kind: type[_Kind], data: Tables, otherwise: Tables, place: _Place) 
         raise place.refuse(
             f"a limit {missing[0]}",
             "none",
-            "what is not limited is refused: say how much is allowed",
+            "set the limit: without it every order is refused",
         )
     values = {
         name: reader(

@@ -2,9 +2,8 @@
 
 A *warning* is said once, when so much of a limit is used as its section's `warn` says, and *cleared* once less than
 nine tenths of that are. A *breach* stops agents: the day's loss or drawdown past its limit (an agent's: the agent; an
-instrument's: agents that hold or work it; the desk's: all), a position whose mark has grown old (who holds it), and too
-many executions (the agent). It comes once too; another comes after the warning was cleared, on another day, under
-other limits.
+instrument's: agents that hold or work it; the desk's: all), a position whose mark has grown old (its holders), and too many
+executions (the agent). It comes once too; another comes after the warning was cleared, on another day, under other limits.
 """
 
 from collections import deque

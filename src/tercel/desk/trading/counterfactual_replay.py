@@ -1,6 +1,6 @@
-"""The parents of a journal worked again at another venue: what the same orders would have cost there.
+"""Counterfactual replay of a journal's parent orders at another venue: their cost there.
 
-Parents, guidance and what people did to them come at the times at which the journal has them; strategies decide again.
+Parents, guidance and people's commands come at the times at which the journal has them; strategies decide again.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -35,7 +35,7 @@ class ParentScript:
     Parameters
     ----------
     acts : tuple of (int, callable)
-        Venue time, and what a session is asked then.
+        Venue time, ns, and the call on a session at that time.
     instruments : mapping of str to str
         Of each parent that is over.
     end_ns : int

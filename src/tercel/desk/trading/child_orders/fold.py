@@ -162,7 +162,7 @@ class Orders:
         theirs = (at for at, fill in enumerate(self.fills) if fill.parent == parent)
         for at in reversed(
             [*islice(theirs, fills)]
-        ):  # what is over is old: they are among the first
+        ):  # finished parents are old: their fills are among the first
             del self.fills[at]
         return names, list(executions)
 
@@ -284,7 +284,7 @@ class Orders:
         ):
             self._open(order)
             found.append(
-                Notice(Code.UNALLOCATED, order.root, f"nobody here asked for it: {message}")
+                Notice(Code.UNALLOCATED, order.root, f"not an order of this desk: {message}")
             )
         if order is None:
             if isinstance(message, o.Report) and self.changes_nothing(message):

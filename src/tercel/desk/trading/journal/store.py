@@ -63,7 +63,7 @@ class JournalReader:
     Raises
     ------
     JournalError
-        When there is none, or it is of another schema.
+        For a missing journal, or one of another schema.
     """
 
     def __init__(self, where: str | Path) -> None:
@@ -75,12 +75,12 @@ class JournalReader:
 
     @property
     def last(self) -> int:
-        """Sequence number of the last entry, 0 when there is none."""
+        """Sequence number of the last entry, 0 if the journal is empty."""
         return self._log.last()
 
     @property
     def first(self) -> str:
-        """Hash of the first entry, which identifies the journal; "" while there is none."""
+        """Hash of the first entry, which identifies the journal; "" while it is empty."""
         return next((row.hash for row in self._log.rows(0, (), 1)), "")
 
     def read(
@@ -94,7 +94,7 @@ class JournalReader:
     def append(self, entries: object, *, sync: bool = True) -> int:
         """Refuse: see `core.ports.Journal`."""
         raise JournalError(
-            "a session to write its journal", "a reader", "leave word for the session with post()"
+            "a session to write its journal", "a reader", "send it to the session with post()"
         )
 
     def close(self) -> None:
@@ -161,9 +161,9 @@ class SqlJournal:
     where : str or path
         A desk folder (``journal.db`` in it), a database file, or a PostgreSQL URL (one journal a database).
     holder : str
-        Who opens it, for people.
+        Name of the user and program that open it, for messages.
     acknowledge : str
-        A person's reason to go on with the sound prefix of a damaged journal. What is damaged is set aside, never
+        A person's reason to continue with the sound prefix of a damaged journal. The damaged file is set aside, never
         deleted.
     key : ChainKey, optional
         Of the hashes; by default what the environment names (`keys.key_of`). A journal begun without one has none.
@@ -203,7 +203,7 @@ class SqlJournal:
     # -- opening -------------------------------------------------------------------------------------------------
 
     def _check(self, acknowledge: str) -> None:
-        """Make what is new, read back what is there."""
+        """Verify an existing journal, or begin a new one."""
         sound = self._sound()
         self.last = sound.last
         self.head = sound.head
@@ -264,7 +264,8 @@ class SqlJournal:
         check_key(self._place, words, self.key)
         if self.key is None:
             _log.info(
-                "%s has hashes without a key: who can write it can rewrite its past", self._place
+                "%s has a hash chain without a key: any process that can write it can rewrite its past",
+                self._place,
             )
 
     # -- the port ------------------------------------------------------------------------------------------------
@@ -578,7 +579,7 @@ def verify(where: str | Path, key: ChainKey | None = None) -> ChainVerification:
     Raises
     ------
     JournalError
-        When there is none.
+        For a missing journal.
     ConfigError
         For a key that does not fit it.
 

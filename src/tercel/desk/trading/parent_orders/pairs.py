@@ -1,8 +1,8 @@
 """Pairs at a desk: two parents, each a leg, worked by `execution.pairs` instead of a strategy or a person.
 
-The terms are on the journaled acceptance of both legs, and what is unhedged is counted from the fills that are booked:
-a session that begins again finds its pairs there and trades on, or flattens. Lots that are taken back are children of
-parents of their own, `ID-flatten` and `ID-unwind`, through the same limits, journal and gateway.
+The terms are in the journaled acceptance of both legs, and the unhedged quantity is computed from the booked fills: a
+restarted session finds its pairs there and continues or flattens them. Lots that are traded back are children of parents of
+their own, `ID-flatten` and `ID-unwind`, through the same limits, journal and gateway.
 """
 
 from collections.abc import Callable, Mapping
@@ -97,7 +97,7 @@ class PairTrading:
         self._manager.must_trade(request.agent)
         ledger = self._gateway.ledger
         refuse_if(
-            # All of them are names that a parent may have: what is flattened later must not fail for its name.
+            # All of them are names that a parent may have: a later flatten must not fail for its name.
             any(
                 ledger.used(replace(request, id=request.id + suffix).id)
                 for suffix in SUFFIX.values()
@@ -169,9 +169,7 @@ class PairTrading:
             self.due_ns = self._gateway.venue.now_ns + LOOK_NS
             if any(role not in parents and ledger.used(id_ + SUFFIX[role]) for role in Role):
                 # All of it was cancelled long ago, and its agent could not trade since: what was filled is not known here.
-                text = (
-                    f"pair {id_} was cancelled and is not worked any more: what is unhedged stays"
-                )
+                text = f"pair {id_} was cancelled and is not worked any more: its unhedged position stays"
                 self._gateway.alert("critical", "pair_left", text, parent=id_)
                 del self._terms[id_]
             elif self._manager.killed(parents[Role.QUOTE].order.agent) is None:

@@ -55,9 +55,9 @@ PATIENCE: Final = 40
 FIRST_WAIT_NS: Final = 1_000_000
 LONGEST_WAIT_NS: Final = 1_000_000_000
 SWEEP_AGAIN: Final = 9
-"""Rounds after which open orders are cancelled again, and a sign asked for: half a second, then nine."""
+"""Rounds after which the mass cancels, which a venue has to answer, are repeated: half a second, then nine."""
 ENOUGH: Final = 12
-"""Rounds after which a venue that speaks is asked no more before a session begins: some three seconds."""
+"""Rounds after which a session begins at a venue that answers, without further requests: some three seconds."""
 AGAIN: Final = (
     "start again when it answers; where it never will, ask the venue's people what became of them, and say it: "
     "tercel trade settle `order=ORDER` `reason=TEXT`"
@@ -101,7 +101,7 @@ class RecoveryLine:
 
 
 def refold(journal: Journal, limits: LimitGate) -> Ledger:
-    """Fold of a whole journal, limit counts included; from its newest snapshot on, where there is one.
+    """Fold of a whole journal, limit counts included; from its newest snapshot on, if any.
 
     Raises
     ------
@@ -188,7 +188,7 @@ def reconcile(
     name : callable
         Makes a cl_ord_id that was never used.
     before : dict
-        Orders not over, as they stood before they became UNKNOWN; by default as they stand.
+        Open orders, in their states before they became UNKNOWN; by default in their current states.
     more : sequence of str
         Accounts to ask about whatever the journal says: it may have lost them.
 
@@ -266,7 +266,7 @@ def wait_for(gateway: OrderGateway, account: str, left: Sequence[ChildOrder]) ->
     """Put an account into REDUCING until the venue has ended these orders of an earlier session."""
     names = ", ".join(f"{order.root} ({order.status})" for order in left)
     reason = (
-        f"the venue has not ended {names:.300}; asked and cancelled again, until it has"
+        f"the venue has not ended {names:.300}; status requests and cancels are repeated until it has"
         if left
         else ""
     )
@@ -394,7 +394,7 @@ class AckWatch:
             self._gateway.alert(
                 "critical",
                 kinds.NO_ACK,
-                f"no word from the venue in {self.seconds:g} s on {', '.join(names):.200}: asked, and not sent again",
+                f"no answer from the venue in {self.seconds:g} s on {', '.join(names):.200}: status requested, not sent again",
                 agent=late[0].account,
                 orders=names,
             )
@@ -413,7 +413,7 @@ class AckWatch:
         for order in late:
             if order.root not in self._alerted:
                 lots = f"{decimals(order.counted_qty - order.cum_qty)} of {decimals(order.counted_qty)} lots"
-                text = f"no execution of {order.root} for {lots} that the venue counts as filled: asked"
+                text = f"no execution of {order.root} for {lots} that the venue counts as filled: requested"
                 text = f"{text}, and {order.account} waits until they come"
                 where = "", order.account, "", order.root
                 self._gateway.alert("critical", Code.GAP, text, *where, stops="until they come")
@@ -458,7 +458,7 @@ class Inquiry:
         self._next_ns = 0
         self._owed = False
         self._waits: dict[str, tuple[int, int]] = {}
-        """When an order is asked about again, and how long it waited before, by root."""
+        """Venue time, ns, of an order's next status request, and the wait before it, ns, by root."""
         self.acks = AckWatch(gateway)
 
     def link(self, up: bool) -> None:

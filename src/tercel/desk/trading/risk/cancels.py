@@ -95,7 +95,7 @@ class KillCanceller:
                 self._rearmed(agent)
 
     def _engage(self, killed: Mapping[str, str]) -> None:
-        """The cancels of all leave together: what is written of the first may hang."""
+        """Send the cancels of all killed agents together, as journaling the first may hang."""
         now, entries = self._gateway.venue.now_ns, list[Entry]()
         for agent, why in killed.items():
             qty = sum(order.open_qty for order in self._gateway.ledger.orders.live(agent))
@@ -283,7 +283,7 @@ class OrderWithdrawal:
         self._calm_ns.pop(account, None)
 
     def alarm(self, after_ns: int = 0) -> None:
-        """Alarm people at what is still open so long after a session ended in order."""
+        """Raise a critical alert for orders still open `after_ns` after their session ended in order."""
         now = self._gateway.venue.now_ns
         late = {account: now - ns for account, ns in self._calm_ns.items() if now - ns >= after_ns}
         for account, open_ns in late.items():

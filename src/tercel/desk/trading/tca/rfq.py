@@ -1,8 +1,8 @@
-"""Requests for quotes as a journal tells them, and what they came to by dealer.
+"""Requests for quotes of a journal, and their statistics by dealer.
 
-A request: who was asked, quotes ranked, cover, what was taken, where the mid went. Prices are in the units of the market,
-quantities in shares or coins, as far as the journal tells tick and lot, times ns of the venue. A distance in bps is
-positive where it is against the client: above mid for who buys, below for who sells.
+A request: its dealers, ranked quotes, cover, trades, and the later mid. Prices are in the units of the market, quantities in
+shares or coins, as far as the journal tells tick and lot, times ns of the venue. A distance in bps is positive if it is
+against the client: above mid for a buy, below for a sell.
 
 By dealer: answers, hit ratio, half spread, cover, winner's curse, drift, last look. Requests that did not trade count
 too: a table of trades alone would show only quotes that somebody liked. Intervals are of 95 %, as if requests were
@@ -68,7 +68,7 @@ class RankedQuote:
 
     @property
     def usable(self) -> bool:
-        """Whether it answers what was asked for."""
+        """Whether it answers the request's terms."""
         return not self.state.startswith("unusable")
 
 
@@ -103,16 +103,16 @@ class QuotedRequest:
         `name`: the instrument.
     at, until_ns : int
     by : str
-        The person who asked; "" for a strategy.
+        The requesting person; "" for a strategy.
     side : int
-        What is to be traded: +1 buys, -1 sells.
+        Side to trade: +1 buys, -1 sells.
     quantity : float
     dealers : list of str
-        Who was asked; none named: all.
+        Dealers of the request; empty: all.
     declined : dict of str to str
-        Who will not quote, and why.
+        Dealers that declined, with their reasons.
     quotes : list of RankedQuote
-        Best first: those that stood, then those that were withdrawn or replaced, then those that could not be taken.
+        Best first: those in force, then those that were withdrawn or replaced, then those that could not be taken.
     outcome : str
         open, traded, rejected, expired, passed or unanswered.
     taken : list of TakenQuote
@@ -121,7 +121,7 @@ class QuotedRequest:
     mid : float or None
         At the request.
     drift_bps : dict of str to float or None
-        Where the mid is 1, 10 and 60 s after the request.
+        Move of the mid against the client, bps, 1, 10 and 60 s after the request.
     """
 
     id: str
@@ -144,7 +144,7 @@ class QuotedRequest:
 
 
 def distance_bps(side: int, price: float | None, mid: float | None) -> float | None:
-    """Distance of a price from mid, against who buys (+1) or sells (-1); None where a price is missing or not above 0.
+    """Distance of a price from mid, bps, against a buyer (+1) or seller (-1); None if a price is missing or mid is not above 0.
 
     >>> distance_bps(-1, 99.0, 100.0), distance_bps(1, 99.0, 100.0), distance_bps(1, None, 100.0)
     (100.0, -100.0, None)
@@ -163,11 +163,11 @@ def requests_of(
     entries : iterable of Entry
         Of the kind `quote`; those of a request that is not among them are passed over.
     ledger : Ledger
-        Knows what became of the orders that took quotes.
+        Fold of the journal, with the orders that took quotes.
     unit : callable
         Units of an instrument.
     now_ns : int
-        What ended before is over.
+        Current venue time: earlier ends have passed.
 
     >>> from tercel.desk.trading.journal import kinds
     >>> asked = QuoteEntry(event="requested", request="r", mid2=2000, side=1, want=1, lots=5, until_ns=90, dealers=["A"])
@@ -343,7 +343,7 @@ class DealerCosts:
 
 
 class _Ask(NamedTuple):
-    """A dealer who was asked, its quotes that answer as they came, and orders that took one of them."""
+    """A request to one dealer, its usable quotes in order of arrival, and orders that took one of them."""
 
     request: QuotedRequest
     quotes: list[RankedQuote]
