@@ -1043,7 +1043,7 @@ export interface components {
         };
         /**
          * Action
-         * @description How often an agent did something, of its last decisions.
+         * @description Number of times that an agent took an action, of its last decisions.
          */
         Action: {
             /** What */
@@ -1128,7 +1128,7 @@ export interface components {
         };
         /**
          * AgentRow
-         * @description An agent in a line.
+         * @description An agent in a table.
          */
         AgentRow: {
             /** Is Bps */
@@ -1341,7 +1341,7 @@ export interface components {
         };
         /**
          * Budget
-         * @description How much of a limit is used.
+         * @description Usage of a limit.
          */
         Budget: {
             /** Used */
@@ -1409,7 +1409,7 @@ export interface components {
         };
         /**
          * ChartSchedule
-         * @description A parent against an even schedule: time, done, planned.
+         * @description Progress of a parent order against an even schedule: time, filled, planned.
          */
         ChartSchedule: {
             /** Parent */
@@ -1423,7 +1423,7 @@ export interface components {
         };
         /**
          * CorrelationPart
-         * @description Of agents' signed lots by the minute.
+         * @description Correlation of agents' signed lots by the minute.
          */
         CorrelationPart: {
             /** Agents */
@@ -1433,7 +1433,7 @@ export interface components {
         };
         /**
          * CostPoint
-         * @description What a parent cost, with its weight.
+         * @description Cost of a parent order, with its weight.
          */
         CostPoint: {
             /** Ns */
@@ -1465,7 +1465,7 @@ export interface components {
         };
         /**
          * Deed
-         * @description What a person did.
+         * @description An action of a person.
          */
         Deed: {
             /** Seq */
@@ -1566,7 +1566,7 @@ export interface components {
         };
         /**
          * DeskRow
-         * @description A desk in a line.
+         * @description A desk in a table.
          */
         DeskRow: {
             /** Seq */
@@ -1633,7 +1633,7 @@ export interface components {
         };
         /**
          * ForecastRow
-         * @description A forecast with two standard deviations about it, and what came; null: not known, or not yet.
+         * @description A forecast with a band of two standard deviations, and the realised move; null: unknown, or not yet known.
          */
         ForecastRow: {
             /** Instrument */
@@ -1766,7 +1766,7 @@ export interface components {
         };
         /**
          * JudgedFigure
-         * @description A figure of a judgement, and where it was taken.
+         * @description A figure of a model's evaluation: market or sample, name, mean with its 95 % interval.
          */
         JudgedFigure: {
             /** Where */
@@ -1794,7 +1794,7 @@ export interface components {
         };
         /**
          * LatchPart
-         * @description The kill latch: whom it holds (`all`, or agents), by whom, and why.
+         * @description State of the kill latch: scope (`all`, or agents), operator and reason.
          */
         LatchPart: {
             /** Scope */
@@ -1816,7 +1816,7 @@ export interface components {
         };
         /**
          * Limit
-         * @description A limit and how much of it is used.
+         * @description A limit and its usage.
          */
         Limit: {
             /** Scope */
@@ -2111,7 +2111,7 @@ export interface components {
         };
         /**
          * OrderRow
-         * @description An open order in a line.
+         * @description An open order in a table.
          */
         OrderRow: {
             /** Instrument */
@@ -2316,7 +2316,7 @@ export interface components {
         };
         /**
          * PositionPart
-         * @description What an agent holds of an instrument.
+         * @description An agent's position in an instrument.
          */
         PositionPart: {
             /** Currency */
@@ -2559,7 +2559,7 @@ export interface components {
         };
         /**
          * Reading
-         * @description How much of a long journal has been read.
+         * @description Progress of reading a long journal.
          */
         Reading: {
             /** Share */

@@ -29,7 +29,7 @@ from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.risk.money import by, summed
 
 Alerts = Mapping[tuple[str, str], int]
-"""How many of each severity and code."""
+"""Number of alerts by severity and code."""
 NONE: Final[Alerts] = {}
 
 

@@ -29,7 +29,7 @@ Body.__pydantic_config__ = {"extra": "allow"}  # type: ignore[attr-defined]
 
 @dataclass(kw_only=True)
 class Numbered(ReportPart):
-    """Of an entry of a journal, or up to it."""
+    """Part with the number and the time, ns, of a journal entry that it describes, or up to which it is folded."""
 
     seq: int
     ns: int
@@ -47,7 +47,7 @@ class Profit(ReportPart):
 
 @dataclass(kw_only=True)
 class CostFigures(ReportPart):
-    """What was filled and what it cost; `low_bps` to `high_bps`: the 95 % interval of the mean, `open`: orders."""
+    """Fills and their cost; `low_bps` to `high_bps`: the 95 % interval of the mean, `open`: orders."""
 
     is_bps: float | None
     low_bps: float | None
@@ -79,7 +79,7 @@ class DeskStanding(ReportPart):
 
 @dataclass(kw_only=True)
 class OrderFigures(ReportPart):
-    """Of a parent, or an order of it."""
+    """Figures common to a parent order and its child orders."""
 
     instrument: str
     agent: str
@@ -117,7 +117,7 @@ class Total(Profit):
 
 @dataclass(kw_only=True)
 class LatchPart:
-    """The kill latch: whom it holds (`all`, or agents), by whom, and why."""
+    """State of the kill latch: scope (`all`, or agents), operator and reason."""
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "allow"}
 
@@ -138,7 +138,7 @@ class AlertCounts(OpenAlerts):
 
 @dataclass(kw_only=True)
 class DeskRow(DeskStanding, Numbered):
-    """A desk in a line."""
+    """A desk in a table."""
 
     stage: str
     venue: str
@@ -188,7 +188,7 @@ class NamedStance(StancePart):
 
 @dataclass(kw_only=True)
 class Action(ReportPart):
-    """How often an agent did something, of its last decisions."""
+    """Number of times that an agent took an action, of its last decisions."""
 
     what: str
     n: int
@@ -196,7 +196,7 @@ class Action(ReportPart):
 
 @dataclass(kw_only=True)
 class Budget(ReportPart):
-    """How much of a limit is used."""
+    """Usage of a limit."""
 
     used: float | None
     of: float | None
@@ -248,7 +248,7 @@ class AgentPart(AgentFigures):
 
 @dataclass(kw_only=True)
 class AgentRow(AgentFigures):
-    """An agent in a line."""
+    """An agent in a table."""
 
     desk: str
     agent: str
@@ -269,7 +269,7 @@ class OrderPart(OrderFigures):
 
 @dataclass(kw_only=True)
 class OrderRow(OrderPart):
-    """An open order in a line."""
+    """An open order in a table."""
 
     desk: str
     reason: str
@@ -326,7 +326,7 @@ class ListingPart(ReportPart):
 
 @dataclass(kw_only=True)
 class PositionPart(Profit):
-    """What an agent holds of an instrument."""
+    """An agent's position in an instrument."""
 
     agent: str
     instrument: str
@@ -357,7 +357,7 @@ class ExposurePart(ReportPart):
 
 @dataclass(kw_only=True)
 class CorrelationPart(ReportPart):
-    """Of agents' signed lots by the minute."""
+    """Correlation of agents' signed lots by the minute."""
 
     agents: list[str]
     matrix: list[list[float | None]]
@@ -382,7 +382,7 @@ class AlphaPart(Body):
 
 @dataclass(kw_only=True)
 class Limit(ReportPart):
-    """A limit and how much of it is used."""
+    """A limit and its usage."""
 
     scope: str
     name: str
@@ -427,7 +427,7 @@ class Decision(Numbered):
 
 @dataclass(kw_only=True)
 class Deed(Numbered):
-    """What a person did."""
+    """An action of a person."""
 
     kind: str
     by: str
@@ -446,7 +446,7 @@ class SharePoint(ReportPart):
 
 @dataclass(kw_only=True)
 class CostPoint(ReportPart):
-    """What a parent cost, with its weight."""
+    """Cost of a parent order, with its weight."""
 
     ns: int
     agent: str
@@ -456,7 +456,7 @@ class CostPoint(ReportPart):
 
 @dataclass(kw_only=True)
 class Reading(ReportPart):
-    """How much of a long journal has been read."""
+    """Progress of reading a long journal."""
 
     share: float
     text: str
@@ -571,7 +571,7 @@ class ChartOrder(ReportPart):
 
 @dataclass(kw_only=True)
 class ChartSchedule(ReportPart):
-    """A parent against an even schedule: time, done, planned."""
+    """Progress of a parent order against an even schedule: time, filled, planned."""
 
     parent: str
     points: list[tuple[int, float, float]]
@@ -621,7 +621,7 @@ class BookPart(ReportPart):
 
 @dataclass(kw_only=True)
 class ForecastRow(ReportPart):
-    """A forecast with two standard deviations about it, and what came; null: not known, or not yet."""
+    """A forecast with a band of two standard deviations, and the realised move; null: unknown, or not yet known."""
 
     instrument: str
     source: str
@@ -653,7 +653,7 @@ class Interval(ReportPart):
 
 @dataclass(kw_only=True)
 class JudgedFigure(ReportPart):
-    """A figure of a judgement, and where it was taken."""
+    """A figure of a model's evaluation: market or sample, name, mean with its 95 % interval."""
 
     where: str
     what: str

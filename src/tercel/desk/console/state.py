@@ -87,9 +87,9 @@ class Agent:
     share: dict[str, float] = field(default_factory=dict)
     fills: int = 0
     qty: int = 0
-    """Of its fills, 10^-8 of a lot."""
+    """Filled quantity, 10^-8 of a lot."""
     unfilled: int = 0
-    """Of its finished parents, 10^-8 of a lot."""
+    """Unfilled quantity of its finished parents, 10^-8 of a lot."""
     orders: int = 0
     denials: int = 0
     drift: str = ""
@@ -102,12 +102,12 @@ class Agent:
     promoted: str = ""
     """Champion that its strategy replaced in this session."""
     parents: int = 0
-    """Finished and analysed, worked by its strategies alone."""
+    """Number of finished and analysed parents that its strategies alone worked."""
     by_hand: int = 0
-    """Finished and analysed, worked by a person in part: their costs are not the agent's."""
+    """Number of finished and analysed parents that a person worked in part: their costs are not the agent's."""
     costs: WeightedSums = field(default_factory=WeightedSums, repr=False)
     spent: Counter[str] = field(default_factory=Counter, repr=False)
-    """Over its analysed parents: each of PARTS in basis points, times the parent's weight; "": the weights."""
+    """Sums over its analysed parents: each of PARTS in basis points, times the parent's weight; "": the weights."""
     intents: deque[str] = field(default_factory=lambda: deque(maxlen=MOST_INTENTS), repr=False)
 
 

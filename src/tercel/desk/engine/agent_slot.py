@@ -71,7 +71,7 @@ class DriftDetector:
         self.begin()
 
     def begin(self) -> None:
-        """Forget what was seen: the policy begins to decide now."""
+        """Reset the statistics: the policy begins to decide now."""
         self._working: dict[str, tuple[Floats, int]] = {}
         self._over: deque[tuple[Floats, int]] = deque(maxlen=ORDERS)
 
@@ -151,7 +151,7 @@ class AgentSlot:
     """Champion and challenger by instrument, where a market's own figures make them others than `strategy`."""
 
     most_lots: dict[tuple[str, str], float] = field(default_factory=dict)
-    """(what a strategy is called, instrument) -> the largest parent that its card is for, lots a round."""
+    """Largest parent that a strategy's card covers, lots a round, by the strategy's name and the instrument."""
 
     def at(self, instrument: str) -> tuple[Strategy, Strategy | None]:
         """The champion and the challenger in an instrument."""
@@ -340,7 +340,7 @@ class Evidence:
         )
 
     def __str__(self) -> str:
-        """For people."""
+        """Mean gain, interval and number of trials, for people."""
         if self.trials < 3:
             return f"{self.trials} trials: {self.verdict}"
         between = f"[{self.low_bps:+.2f}, {self.high_bps:+.2f}]"
@@ -373,7 +373,7 @@ def strategy_of(name: str, known: MarketEstimates | None, flow: str = OFF) -> St
 
 
 def full_name(agent: AgentSection, strategy: str) -> str:
-    """A strategy's name with what guides it behind it; a registry alias is pinned to its version."""
+    """A strategy's name with suffixes of the guidance that it takes; a registry alias is pinned to its version."""
     guided = {"+alpha": agent.alpha, "+posture": agent.posture}
     return pinned(strategy) + "".join(name for name, taken in guided.items() if taken)
 

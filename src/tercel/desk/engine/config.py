@@ -156,15 +156,15 @@ class AgentSection(TomlTable):
 
 
 class OrderArrivalsSection(TomlTable):
-    """The orders that come in."""
+    """Orders that arrive at the desk, drawn at random."""
 
     side: Literal["random", "buy", "sell"] = "random"
     share: float = Field(default=0.10, gt=0, le=1)
-    """Of the volume expected in a round."""
+    """An order's share of the expected volume of a round."""
 
 
 class SignalsSection(TomlTable):
-    """Which way."""
+    """Forecasts and target positions."""
 
     model: str = OFF
     """`off`, `packaged:NAME`, or the model folder of `tercel signals train`, from the desk's file."""
@@ -417,7 +417,7 @@ def largest_loss(limits: Limits) -> str:
 
 
 def sentence(config: DeskConfig, limits: Limits) -> str:
-    """What a person types before a desk trades live."""
+    """Confirmation text that a person types before a desk trades live."""
     accounts = ", ".join(agent.name for agent in config.agent)
     return f"trade live at {config.desk.venue} as {accounts}, lose {largest_loss(limits)} at most"
 
@@ -473,7 +473,7 @@ def check_live(
 
 
 def identity(config: DeskConfig) -> dict[str, Any]:
-    """What a journal's sessions say of their desk."""
+    """Identity of a desk in its journal's sessions: name, stage, recorded data or not, strategies by agent."""
     desk = config.desk
     return {
         "name": desk.name,

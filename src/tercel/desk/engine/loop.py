@@ -406,7 +406,7 @@ class DeskLoop(SessionObserver):
             monitor.ordinary_second()
 
     def keep_baselines(self) -> None:
-        """Journal what was ordinary in this session, for the next one."""
+        """Journal the baselines learned in this session, for the next one."""
         for name in self._learns:
             ordinary = self._states[name].monitor.ordinary
             if (learned := ordinary.baseline()) is not None:
@@ -428,7 +428,7 @@ class DeskLoop(SessionObserver):
                     self._own.add(int(number))
 
     def _challenge(self, event: MarketRows) -> None:
-        """Feed challenges in an instrument; where market data were missed they are evidence of nothing any more."""
+        """Feed the challenges in an instrument; a gap in its market data discards them."""
         name = event.instrument
         meant = [id_ for id_, (_, where, _) in self._challenges.items() if where == name]
         if not meant:

@@ -85,7 +85,7 @@ class OrdinarySeconds:
 
 
 SILENT_S: Final = 10.0
-"""Least seconds without an event that a market is said to be silent for."""
+"""Fewest seconds without an event after which a market counts as silent."""
 WINDOW_S: Final = 60
 """Seconds over which flow features are summed."""
 FLOW: Final = ("ofi", "signed_volume", "return_bps")

@@ -290,7 +290,7 @@ def is_guarded(slot: AgentSlot, instrument: str) -> bool:
 
 
 def unwatched(config: DeskConfig) -> list[tuple[str, str]]:
-    """Agents with a policy whose inputs nothing is known to set beside: (agent, warning text)."""
+    """Agents with a policy without reference statistics of its inputs, so without drift detection: (agent, warning text)."""
     found = []
     for agent in config.agent:
         for strategy in filter(None, (agent.strategy, agent.challenger)):
@@ -348,7 +348,7 @@ def out_of_card(config: DeskConfig) -> list[tuple[str, str]]:
 
 CONFIG: Final = "desk.toml"
 SENT: Final = "gate.sent"
-"""How far the alerts of the gate's journal were sent, and whose that is."""
+"""File with the number of the gate's last sent alert entry, and the folder of the gate's journal."""
 WATCH_S: Final = 0.05
 
 
@@ -445,7 +445,7 @@ class DeskRuntime(Closing):
 def _send_gates(
     gate: Path, shared: bool, config: DeskConfig, sent_file: Path, opened: ExitStack
 ) -> None:
-    """Send the gate's alerts too, those among them that it wrote while no session was there: `sent_file` says from where."""
+    """Send the gate's alerts too, those it wrote without a session included; `sent_file` holds the last entry sent."""
     if not shared and not (gate / DATABASE).exists():
         return
     try:
@@ -476,7 +476,7 @@ def _send(
     about: Sequence[str] = (),
     keep: Callable[[int], object] = lambda seq: None,
 ) -> AlertSender:
-    """Send the alerts of a journal from an entry on, of some agents where they are named, until the desk is closed."""
+    """Send the alerts of a journal after an entry, of the named agents or all, until the desk is closed."""
     alerts = AlertSender(journal, config.alerts.webhook, after=after, about=about, keep=keep)
     alerts.start()
     opened.callback(alerts.stop)
@@ -494,7 +494,7 @@ def _end(desk: DeskLoop, recorder: TcaRecorder) -> None:
 
 
 def held_here(config: DeskConfig) -> bool:
-    """Whether its orders live in this process, and end with it."""
+    """Whether a desk's orders exist in this process alone, and end with it."""
     return config.desk.venue == SIMULATED or config.desk.stage == SHADOW
 
 

@@ -28,7 +28,7 @@ class DropCopyTerms(_Table):
     venue: str
     """`fix://COMPID@host:port?profile=NAME`, or `fix:PROFILE.toml`."""
     seconds: float = Field(default=2.0, gt=0, le=4)
-    """How long an execution of one session waits for the other's."""
+    """Seconds that an execution of one session waits for the other's."""
 
 
 class WatchdogTerms(_Table):
@@ -37,7 +37,7 @@ class WatchdogTerms(_Table):
     comp_id: str = Field(min_length=1)
     """Its name at the venue."""
     profile: str = ""
-    """How the venue wants to be spoken to; empty: as the gate does."""
+    """FIX profile of the venue for its session; empty: the gate's."""
     silence_s: float = Field(default=1.0, gt=0, le=60)
     """A gate that does not answer for so long, or has no link to the venue, has its orders cancelled."""
 
@@ -48,7 +48,7 @@ class GateTerms(_Table):
     venue: str
     """`fix://[COMPID@]host:port[?profile=NAME]`, or `fix:PROFILE.toml`."""
     accounts: tuple[str, ...] = Field(min_length=1)
-    """Whose orders pass: the agents of the desks behind it."""
+    """Accounts whose orders pass: the agents of the desks behind it."""
     limits: str = ""
     """A limits file; empty: the packaged one."""
     folder: str = "."

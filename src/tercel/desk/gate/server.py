@@ -54,21 +54,21 @@ if TYPE_CHECKING:
     from tercel.desk.gate.drop_copy import DropCopy
 
 TURN_S: Final = 0.01
-"""A turn waits so long at most: that late is a kill seen."""
+"""Longest wait of a turn, s, and so the longest delay of a kill."""
 # How names begin that gates and watchdogs give to their cancels.
 _OWN_NAMES: Final = ("~g", "~w")
 OPENING_S: Final = 120.0
-"""A session with nothing open may be silent for so long."""
+"""Longest silence of a session without open orders, s."""
 _STEP_NS: Final = 1_000_000
 
 
 LOOK_S: Final = 1.0
-"""Between two looks at what a session shows of going live, where the first was refused."""
+"""Seconds between two checks of sessions' proofs for live trading, after a refusal."""
 Prove = Callable[[frames.Fields, int], str]
 
 
 def refuse_all(shown: frames.Fields, uid: int) -> str:
-    """Let no session trade where money is.
+    """Refuse every session's proof: none may trade at a venue that moves money.
 
     Raises
     ------
@@ -80,7 +80,7 @@ def refuse_all(shown: frames.Fields, uid: int) -> str:
 
 
 def user_of(link: socket.socket) -> int:
-    """The number of the user at the other end of a socket file; where the system does not say, this process's own."""
+    """User id at the other end of a socket file; this process's own if the system does not tell."""
     if sys.platform != "linux":
         return os.geteuid()
     return int(struct.unpack("3i", link.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[1])
@@ -179,7 +179,7 @@ class Gate(OrderServer):
             self.watch.stop(1.0)
 
     def _look(self) -> None:
-        """Ask the latch; what killed accounts have open is cancelled at once."""
+        """Read the kill latch; cancel open orders of killed accounts at once."""
         self._stopper.look(self._accounts)
 
     def _watched(self) -> None:
@@ -212,7 +212,7 @@ class Gate(OrderServer):
             super().close()
 
     def leave(self) -> None:
-        """No one watches the orders any more: cancel every open one. Frames of a session that just ended are read first."""
+        """Cancel every open order, as the gate closes; frames of a session that just ended are read first."""
         self.poll(0.0)
         self._withdrawal.begin(self._accounts, "the gate closes")
 
@@ -503,7 +503,7 @@ class Gate(OrderServer):
                 can.reconnects.reconnect()
 
     def _pump(self) -> None:
-        """Take what the venue reports; a stepped one is stepped here when no session does it, and its link is polled."""
+        """Take the venue's reports; step a stepped venue if no session does, and poll its link."""
         if not self._stepped:
             with suppress(VenueError):
                 self._take_events(self._reports())
@@ -532,7 +532,7 @@ class Gate(OrderServer):
         self._take_events(events)
 
     def _take_events(self, events: Sequence[o.VenueEvent]) -> None:
-        """Journal and count what the venue reports, then hand it to those whose it is."""
+        """Journal and count the venue's reports, then route them to their sessions."""
         self.gateway.receive(events)
         if self._copy is not None:
             self._copy.ours(events)

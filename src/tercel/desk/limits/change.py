@@ -21,7 +21,7 @@ from tercel.desk.limits import file
 NEW: Final = ".*"
 """Ends the path of the limits of a name that had none (`limits.loosened`)."""
 HASH: Final = 12
-"""Hexadecimal digits of a name of limits."""
+"""Hexadecimal digits of a hash of limits."""
 # Limits that are tighter when they are longer, or when they require a person.
 _LONGER: Final = ("window_ns", "duplicate_ns", "executions_ns", "person_accepts")
 _ROOMS: Final[dict[str, type[file.ScopeLimits]]] = {

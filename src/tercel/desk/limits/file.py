@@ -173,12 +173,12 @@ def _money(value: Any, place: _Place) -> int:
 
 
 def _since(value: Any, place: _Place) -> int:
-    """Milliseconds, some."""
+    """A time in ns, above 0, from milliseconds."""
     return _whole(value, place, least=1) * MS
 
 
 def _within(value: Any, place: _Place) -> int:
-    """Milliseconds, or none."""
+    """A time in ns, 0 or more, from milliseconds."""
     return _whole(value, place) * MS
 
 

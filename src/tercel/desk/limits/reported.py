@@ -250,7 +250,7 @@ class ReportedCounts(PastCounts):
         return self._counted(order, report) or alarm
 
     def _counted(self, order: OpenOrder, report: Report) -> Alarm | None:
-        """The venue may have ended it; quantity that it counts as filled stays reserved until its fill comes, and older
+        """Fold a report's status and counts: quantity counted as filled stays reserved until its fill comes, and older
         counts no longer hold."""
         alarm, most = None, order.most_lots
         counts = recounted(order.counted_qty, order.recounted_ns, report)
@@ -363,7 +363,7 @@ class ReportedCounts(PastCounts):
         return None
 
     def _repeated(self, holding: Holding, side: int, report: Report) -> Alarm | None:
-        """One more execution; one too many of a side in a window stops the agent."""
+        """Count an execution; one too many of a side in a window stops the agent."""
         agent = holding.agent
         most = agent.limits.executions
         if not most or (many := holding.executed(side, report.ns)) <= most or agent.repeated:
@@ -379,7 +379,7 @@ class ReportedCounts(PastCounts):
     def _rebooked(
         self, order: OpenOrder | None, account: str, root: str, report: Report
     ) -> Alarm | None:
-        """A fill never was, or was of other lots or at another price; `order` is the one that the report names."""
+        """Fold a bust or a correction of a fill; `order` is the one that the report names."""
         one, alarm = self.executions.find(account, root, report.ref), None
         if one is None:
             alarm = Alarm(

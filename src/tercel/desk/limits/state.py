@@ -124,7 +124,7 @@ class Scope:
         self.sink()
 
     def rise(self) -> None:
-        """After a mark: raise the day's highest equity if it was exceeded."""
+        """Raise the day's highest equity if a mark exceeded it."""
         before, self.high = self.high, max(self.high, self.equity)
         if self.high != before:
             self.sink()
@@ -515,7 +515,7 @@ class LimitCounts:
             at.sells += opened
 
     def _exposed(self, holding: Holding) -> None:
-        """The worst case of a holding, and the money that it comes to."""
+        """Update a holding's worst case and its value."""
         at = holding.instrument
         worst = max(holding.position + holding.buys, holding.sells - holding.position)
         grown = worst - holding.exposure

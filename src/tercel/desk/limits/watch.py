@@ -16,11 +16,11 @@ from tercel.desk.limits.file import DAY_NS, MONEY, MS, WHOLE, Hours
 from tercel.desk.limits.state import NEVER_NS, AgentState, InstrumentState, LimitCounts, Scope
 
 CLEARED: Final = 9, 10
-"""Part of the warning level under which a warning is over."""
+"""Share of the warning level, as numerator and denominator, below which a warning is cleared."""
 EVERYBODY: Final = "*"
-"""Means every agent among those whom a breach stops."""
+"""Stands for all agents in `Crossing.agents`."""
 BLIND, BLIND_NS = "seconds_without_reference", 2_000_000_000
-"""People are warned where the market has come for so long in a state that allows no order: crossed, lost, or old."""
+"""Name of the warning, and ns after which people are warned of market data that allow no order: crossed, lost, or old."""
 
 
 class Crossing(NamedTuple):

@@ -65,7 +65,7 @@ SEVERITY: Final[Mapping[Code, str]] = {
 }
 """Notices that become alerts."""
 DISTURBS: Final = frozenset({Code.BUSTED, Code.CORRECTED, Code.RESTATED, Code.UNREADABLE})
-"""After these the executor of the order's parent is detached."""
+"""Notices after which the executor of the order's parent is detached."""
 _PASSED_ON: Final = (o.MarketRows, *QUOTE_EVENTS)
 FREE: Final = 5
 """Refusals in a row after which an account waits."""
@@ -187,7 +187,7 @@ class OrderGateway:
         self.states = ledger.states
         """Trading states with their reasons, from the journal and of this process alone."""
         self.emergency_logged = False
-        """Whether a process that cannot write has said its last (`heartbeat.emergency_log`)."""
+        """Whether a process that cannot write its journal has logged its open orders (`heartbeat.emergency_log`)."""
         self.clock_s = 0.0
         """Offset of the clock here ahead of the venue's at the last heartbeat, s."""
         self.on_holdings: Callable[[o.Holdings], object] = lambda holdings: None
@@ -199,7 +199,7 @@ class OrderGateway:
         self._received: list[codec.OrderMessage | o.Holdings] = []
         self._said = set[tuple[str, ...]]()
         self._owed: list[Entry] = []
-        """Entries of what left before it was journaled."""
+        """Entries of commands sent before they were journaled."""
         check_capabilities(venue)
         self._session = venue.capabilities.session
         self._repeats = venue.capabilities.executions is not None
@@ -210,7 +210,7 @@ class OrderGateway:
         self._alarms: defaultdict[tuple[type[o.Command], str] | str, AlarmThrottle] = defaultdict(
             AlarmThrottle
         )
-        """By code, or by what could not be sent and whose it is: a kill is tried each second."""
+        """Throttles by alert code, or by kind of command and account that could not be sent: a kill is tried each second."""
 
     def write(self, entries: Sequence[Entry], *, sync: bool = True) -> None:
         """Journal entries, then fold them; with `sync` they are on disk when it returns.
@@ -511,7 +511,7 @@ class OrderGateway:
                 outcome.sent.append(command)
 
     def _unsent(self, command: o.Command, error: Exception) -> Entry:
-        """Alert of what may not have left: of an order always, of cancels and questions of an account once a minute."""
+        """Alert of a command that may not have left: always for an order, once a minute for cancels and status requests."""
         order = isinstance(command, o.NewOrder | o.ReplaceOrder)
         alarm = AlarmThrottle() if order else self._alarms[type(command), command.account]
         return codec.entry_unsent(command, *alarm.say(str(error), self.venue.now_ns))
@@ -660,7 +660,7 @@ class OrderGateway:
 
 
 def _never_left(command: o.Command, outcome: SendOutcome) -> Denial | None:
-    """Several decisions may be one batch, and a later one takes back what an earlier one was denied."""
+    """Denial of a cancel whose order was denied in the same batch, which may hold several decisions; else None."""
     if not isinstance(command, o.CancelOrder):
         return None
     denied = {one.cl_ord_id for one, _ in outcome.denied if isinstance(one, o.NewOrder)}

@@ -289,7 +289,7 @@ class Ledger:
         self._began: dict[str, int] = {}
         """The first entry of each parent in memory."""
         self._over: deque[tuple[int, str]] = deque()
-        """Parents that are over, and until when they stay."""
+        """Ended parents, with the venue time, ns, until which they stay in memory."""
 
     @classmethod
     def of(cls, journal: Journal) -> "Ledger":

@@ -44,7 +44,7 @@ from tercel.execution.routing import RFQ, Routed, Way
 from tercel.execution.strategy import Strategy, Wrapper
 
 ANSWER_S: Final = 15.0
-"""Time that dealers have where nothing else is said, at most a quarter of the time of an order that arrives."""
+"""Default seconds of a request, at most a quarter of the remaining time of an arriving parent."""
 LONGEST_S: Final = 3600.0
 DRIFT_S: Final = (1.0, 10.0, 60.0)
 """Seconds after a request at which the mid is journaled."""
@@ -169,12 +169,12 @@ class QuoteRequests(HeldLots):
 
     @property
     def open(self) -> bool:
-        """Whether a parent waits for a request, or what dealers did not trade."""
+        """Whether a request is open or planned, or lots of an ended one are still to be given back."""
         return bool(self._open or self._arriving or self._after)
 
     @property
     def due_ns(self) -> int:
-        """When `turn` has something to do; FOREVER_NS where only events matter."""
+        """Venue time, ns, at which `turn` has work next; FOREVER_NS if only events matter."""
         if not (self._open or self._arriving or self._drifts):  # most sessions ask no dealer
             return FOREVER_NS
         free = [one for one in self._open.values() if self._in_flight(one) is None]
@@ -587,7 +587,7 @@ class QuoteRequests(HeldLots):
         return [quote for far, _, quote in sorted(found) if far <= min(limits)]
 
     def _take_ns(self, one: _Asked) -> int:
-        """When the best quote is taken without a person; FOREVER_NS where none is."""
+        """Venue time, ns, at which the best quote is taken without a person; FOREVER_NS if none is."""
         if not (best := self._takeable(one)):
             return FOREVER_NS
         ends = min(best[0].until_ns, self._ends_ns(one))

@@ -58,7 +58,7 @@ class Orders:
         self.accounts: dict[str, None] = {}
         """Every account that has had an order."""
         self.last_ns = 0
-        """When the venue last reported an order."""
+        """Venue time, ns, of the last report of an order."""
         self._executions: dict[Key, _Content] = {}
         self._booked: Executions[Fill] = Executions()
         self._aside: list[o.Report | o.CancelReject | o.Unread] = []
@@ -67,11 +67,11 @@ class Orders:
         self.rebooked: list[tuple[Fill, Fill | None]] = []
         """Every fill that was busted (None) or corrected after it was booked: before and after."""
         self._fences: set[str] = set()
-        """Cancels of names that nothing has: their refusal says that all before them was obeyed."""
+        """Cancels of unused names: their refusal shows that the venue has processed all earlier messages."""
         self.session = 0
         """Number of the session that wrote last."""
         self.damaged = False
-        """Entries were lost, and somebody has acknowledged it: what the venue reports of unknown orders is ours."""
+        """Whether a person acknowledged lost entries: unknown orders that the venue reports then count as the desk's."""
 
     def __len__(self) -> int:
         return len(self._orders)

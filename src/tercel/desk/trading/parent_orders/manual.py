@@ -55,7 +55,7 @@ class ManualTrading:
 
     @property
     def due_ns(self) -> int:
-        """When the first of them comes to its horizon; FOREVER_NS where none does."""
+        """Earliest horizon of such a parent, venue ns; FOREVER_NS if none."""
         held = [
             one
             for id_ in self._seen
@@ -182,7 +182,7 @@ class ManualTrading:
         self.turn()
 
     def turn(self) -> None:
-        """See to parents that are or were in hand: called in every step, after executors that ended are gone."""
+        """Settle parents that a person has or had taken over; called in every step, after ended executors are gone."""
         for id_ in list(self._seen):
             parent, executor = self._parents.get(id_), self._manager.executors.get(id_)
             live, now = self._gateway.ledger.orders.live(parent=id_), self._gateway.venue.now_ns

@@ -54,9 +54,9 @@ class PairTrading:
         self._name = name
         self._terms: dict[str, PairTerms] = {}
         self._quiet: dict[tuple[str, Role], int] = {}
-        """Until when nothing is sent of a role whose last order was refused."""
+        """Venue time, ns, until which a role whose last order was refused sends nothing, by pair and role."""
         self._last: dict[tuple[str, Role], str] = {}
-        """The last order sent."""
+        """Name of the last order sent, by pair and role."""
         parents = self._gateway.ledger.parents
         for one in parents.open():
             if one.pair and (first := parents.get(one.pair.get("of", ""))) is not None:
@@ -68,7 +68,7 @@ class PairTrading:
                         "critical", "pair_left", text, "", first.order.agent, first.id
                     )
         self.due_ns = self._gateway.venue.now_ns if self._terms else FOREVER_NS
-        """When a pair is to be looked at next, at the latest."""
+        """Latest venue time, ns, of the next turn of a pair."""
 
     def accept(
         self, request: ParentRequest, asked: Mapping[str, Any], operator: int | None
@@ -157,7 +157,7 @@ class PairTrading:
             self._manager.announce(self._gateway.ledger.parents.must(one.id))
 
     def turn(self) -> None:
-        """See to every pair: called in every step, after reports are booked."""
+        """Work every pair; called in every step, after reports are booked."""
         self.due_ns = FOREVER_NS
         for id_, terms in list(self._terms.items()):
             ledger = self._gateway.ledger

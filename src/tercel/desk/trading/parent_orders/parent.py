@@ -26,11 +26,11 @@ LONGEST_ID: Final = 80
 MODEL: Final = 12
 """Digits of a model's hash on an entry."""
 NO_LIMIT: Final = "none"
-"""Takes a parent's limit price off."""
+"""Limit price of an amendment that removes a parent's limit price."""
 PAIR: Final = "~pair"
-"""In whose hands legs of pairs are."""
+"""Value of `ParentOrder.hand` for legs of pairs."""
 NEW_SESSION: Final = "a new session began"
-"""Why parents wait that an earlier session worked."""
+"""Reason of parents of an earlier session that are paused."""
 
 
 class ParentStatus(StrEnum):
@@ -38,11 +38,11 @@ class ParentStatus(StrEnum):
 
     WORKING = "working"
     PAUSED = "paused"
-    """No decision falls; its children are cancelled."""
+    """Its strategy takes no decision; its children are cancelled."""
     BY_HAND = "by hand"
     """A person has taken it over: no strategy works it, and its orders are that person's."""
     CANCELLING = "cancelling"
-    """Nothing new; over when no child is open."""
+    """It sends no new order, and ends when no child is open."""
     CANCELLED = "cancelled"
     DONE = "done"
     """Filled, or worked to its horizon and everything settled."""

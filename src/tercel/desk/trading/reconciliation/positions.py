@@ -87,17 +87,17 @@ class PositionKeeper:
         self._before: Found = {}
         self._asker = gateway.venue.capabilities.position_reports
         self._asked: set[str] = set()
-        """Accounts whose positions are still to come."""
+        """Accounts whose requested positions have not been reported."""
         self._strict = False
-        """Whether they are the first since there is a way to the venue."""
+        """Whether these are the first positions since the link to the venue came up."""
         self._gaps: dict[tuple[str, str], int] = {}
         """Position gaps to the venue by its last report, 10^-8 of a lot."""
         self._missing: dict[str, str] = {}
-        """Accounts whose last question has no answer, and why."""
+        """Accounts whose last request was not answered, with the reasons."""
         self._missed: set[str] = set()
-        """Those of the questions before."""
+        """Accounts whose request before the last was not answered."""
         self._vouched: set[str] = set()
-        """Those without an answer that somebody has vouched for."""
+        """Accounts without an answer whose positions a person has confirmed."""
         gateway.on_holdings = self._on_holdings
 
     def begin(self, wait: bool = False) -> None:
@@ -155,7 +155,7 @@ class PositionKeeper:
 
     # -- positions that come in a message -----------------------------------------------------------------------------
     def _ask(self) -> None:
-        """Ask about every account whose answer is not on its way."""
+        """Request positions of every account without an open request."""
         for account in self._accounts():
             if account in self._asked or self._asker is None:
                 continue
@@ -215,7 +215,7 @@ class PositionKeeper:
             self.look()
 
     def _answered(self) -> None:
-        """Every question has had its answer, or never will."""
+        """Compare positions, as every request has been answered or has failed."""
         strict = self._strict
         self._strict = False
         found = self.differences()

@@ -51,7 +51,7 @@ from tercel.desk.trading.risk.cancels import AGAIN_NS, cancels, questions
 from tercel.desk.trading.risk.trading_state import Sender, StateReason
 
 PATIENCE: Final = 40
-"""Rounds of questions before the venue is called silent."""
+"""Rounds of status requests before the venue counts as silent."""
 FIRST_WAIT_NS: Final = 1_000_000
 LONGEST_WAIT_NS: Final = 1_000_000_000
 SWEEP_AGAIN: Final = 9
@@ -66,9 +66,9 @@ LOOK_UP: Final = (
     "see at the venue what became of them, and say it: tercel trade settle `order=ORDER` `reason=TEXT`; "
     "what was filled beside is seen when positions are compared"
 )
-"""Where the venue answers no questions."""
+"""Remedy if the venue answers no status requests."""
 BEHIND_NS: Final = 60_000_000_000
-"""So much may a venue's clock lie behind its last report."""
+"""Most that a venue's clock may lie behind its last report, ns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,10 +276,10 @@ def wait_for(gateway: OrderGateway, account: str, left: Sequence[ChildOrder]) ->
 def _sweep(
     gateway: OrderGateway, name: Callable[[], str], accounts: Sequence[str]
 ) -> dict[str, str]:
-    """Cancel all that accounts have open, then ask for a sign that it was obeyed: their fences.
+    """Cancel all open orders of accounts, then send one fence (:func:`_fence`) for each; returns accounts by fence.
 
-    A venue that misses earlier messages asks for these again, is answered that none of them comes, and never obeys what was
-    sent meanwhile: so both are sent again, until a sign comes.
+    A venue that misses earlier messages requests them again, is answered that none of them comes, and never processes the
+    messages sent meanwhile: so both are sent again, until a fence is answered.
     """
     now, fences = gateway.venue.now_ns, {name(): account for account in accounts}
     gateway.submit(
@@ -293,7 +293,7 @@ def _sweep(
 
 
 def _fence(gateway: OrderGateway, name: str, account: str) -> Command:
-    """A question about a name that nothing has; where the venue answers none, a cancel of it, which it refuses."""
+    """A status request for an unused name; if the venue answers none, a cancel of it, which the venue refuses."""
     now = gateway.venue.now_ns
     if gateway.venue.capabilities.answers_questions or not (listings := gateway.venue.listings()):
         return StatusRequest(name, account, now)
@@ -301,10 +301,10 @@ def _fence(gateway: OrderGateway, name: str, account: str) -> Command:
 
 
 def _listen(gateway: OrderGateway, wait_ns: int, fences: dict[str, str]) -> str:
-    """Take what the venue reports within a time; why it refused a question, if it did.
+    """Take the venue's reports within a time; returns why it refused a status request, "" if it did not.
 
-    A fence is a question about a name that nothing has: once it is answered, everything that was sent before it has
-    been obeyed, also by orders that are unknown here.
+    A fence is a status request for an unused name: once it is answered, the venue has processed everything that was sent
+    before it, also for orders that are unknown here.
     """
     until, refused = gateway.venue.now_ns + wait_ns, ""
     for _ in range(100_000):
@@ -361,9 +361,9 @@ def _entry(line: RecoveryLine, ns: int) -> Entry:
 
 
 ACK_S: Final = 5.0
-"""Seconds that an order may wait for the venue's first word."""
+"""Seconds that an order may wait for its acknowledgement."""
 MISSING_S: Final = 3.0
-"""Seconds that an execution may come after the venue's word that lots are filled."""
+"""Seconds by which an execution may come after the venue counts its lots as filled."""
 
 
 class AckWatch:
@@ -427,7 +427,7 @@ class AckWatch:
 
 # -- orders of unknown fate -------------------------------------------------------------------------------------------
 LONGEST_NS: Final = 32 * AGAIN_NS
-"""Venue time between two questions about one order at most: each wait is twice the one before."""
+"""Longest venue time, ns, between two status requests for one order: each wait is twice the one before."""
 
 
 class Inquiry:

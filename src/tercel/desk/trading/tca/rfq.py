@@ -28,7 +28,7 @@ from tercel.desk.trading.ledger import Ledger
 from tercel.desk.trading.tca.shortfall import BPS
 
 DRIFTS: Final = ("1s", "10s", "60s")
-"""After so long the mid is looked at again."""
+"""Times after a request at which its drift is measured."""
 OPEN: Final = "open"
 TAKEN: Final = "accepted"
 REJECTED: Final = "rejected"
@@ -309,9 +309,9 @@ def _cover(quotes: Sequence[RankedQuote], side: int) -> float | None:
 
 # -- by dealer --------------------------------------------------------------------------------------------------------
 LEAST: Final = 3
-"""Values, or tries, below which there is no interval."""
+"""Fewest values, or tries, for an interval."""
 AFTER: Final = DRIFTS[-1]
-"""When mark-outs and drift are taken."""
+"""Time after the request for mark-outs and drift."""
 ALL: Final = "all"
 
 
