@@ -154,16 +154,16 @@ class Metrics:
 
 
 POLL_S: Final = 0.05
-"""Between two polls of the journal."""
+"""Seconds between two polls of the journal."""
 TEXT_S: Final = 0.1
-"""Between two texts of the page: an entry is on it within a quarter of a second."""
+"""Seconds between two texts of the page: an entry is on it within a quarter of a second."""
 READING_S: Final = 1.0
-"""Between two texts of the page while a long journal is read."""
+"""Seconds between two texts of the page while a long journal is read."""
 FIRST_S: Final = 1.0
 TRIM_S: Final = 60.0
-"""Between two times that freed memory of past states and large answers is returned to the system."""
+"""Seconds between two returns of freed memory of past states and large answers to the system."""
 GATE_S: Final = 0.25
-"""Between two polls of the journal of the gate before the desk's venue."""
+"""Seconds between two polls of the journal of the gate before the desk's venue."""
 BEHIND: Final = 5_000
 """Entries that a page may lack before it says that it is still reading."""
 
@@ -394,7 +394,7 @@ class SharedText:
             self._now = turn + 1, before | changed, {}
 
     def since(self, after: int) -> tuple[int, str]:
-        """The turn now, and the parts that changed after another as the text of one object."""
+        """The current turn, and the JSON text of an object of the parts that changed after turn `after`."""
         now, all_parts, texts = self._now
         if after not in texts:
             parts = (

@@ -222,7 +222,7 @@ class SizingRule:
             raise ConfigError(
                 "least in [0, 1], confidence >= 0, scale_bps and prior_bps > 0",
                 f"{self}",
-                "mend [loop.sizing]",
+                "correct [loop.sizing]",
             )
 
 

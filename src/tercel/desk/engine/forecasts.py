@@ -255,12 +255,12 @@ def model_of(name: str) -> SignalModel:
 
 
 def check_signals(config: DeskConfig) -> None:
-    """Refuse forecasts that a desk cannot even look for.
+    """Refuse a desk whose forecast model or names cannot exist.
 
     Raises
     ------
     ConfigError
-        For a model that is nowhere, a packaged one of another name, a name of no instrument.
+        For a missing model folder, an unknown packaged model, or a name that is no instrument's.
     """
     section, names = config.signals, [instrument.name for instrument in config.instrument]
     for name in section.names:

@@ -272,7 +272,7 @@ def open_desk(
         desks[0].alert(
             "warning",
             "NO_FEES",
-            f"no fees are known of {free}: what taking and resting cost is compared without them; of recorded days they "
+            f"no fees are known of {free}: costs of taking and of resting are compared without them; of recorded days they "
             "are maker_bps and taker_bps under [data]",
         )
     for agent, text in unwatched(config):

@@ -66,7 +66,7 @@ class _ItsDesk:
         _say({"money": why})
         word = os.read(sys.stdin.fileno(), 1024)
         if not word:
-            raise ConfigError("the word of the desk that started this gate", why, REMEDY)
+            raise ConfigError("the confirmation of the desk that started this gate", why, REMEDY)
         self._token = str(json.loads(word)["token"])
         return bool(self._token)
 

@@ -136,12 +136,12 @@ def _names(session: int, mark: str) -> Callable[[], str]:
 
 
 def _free(path: Path) -> str:
-    """A socket file without a listener; one that a dead gate left is removed.
+    """Path of a socket file without a listener; a dead gate's file is removed.
 
     Raises
     ------
     VenueError
-        When somebody listens there, or its name is too long for a socket.
+        If a process listens there, or the path is too long for a socket.
     """
     where = str(path)
     if len(os.fsencode(where)) > LONGEST_PATH:
@@ -174,7 +174,7 @@ def _share(listen: Path, group: str) -> None:
         listen.chmod(0o660)
     except (LookupError, OSError) as error:
         raise ConfigError(
-            "a group that this user is in", f"{group!r}: {error}", "mend `group`"
+            "a group that this user is in", f"{group!r}: {error}", "correct `group`"
         ) from None
 
 

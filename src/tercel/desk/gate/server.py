@@ -230,7 +230,9 @@ class Gate(OrderServer):
         """See :class:`OrderServer`."""
         if account not in self._accounts:
             raise VenueError(
-                f"one of the accounts {', '.join(self._accounts)}", repr(account), "mend `accounts`"
+                f"one of the accounts {', '.join(self._accounts)}",
+                repr(account),
+                "correct `accounts`",
             )
         self._withdrawal.end(account)
 

@@ -143,7 +143,7 @@ def _looser(before: file.ScopeLimits, after: file.ScopeLimits) -> list[str]:
 
 
 def _as_tight(name: str, value: Any, than: Any) -> bool:
-    """One value of a limit lets nothing pass that another does not."""
+    """Whether a limit's value allows nothing that another value does not."""
     if name == "hours":
         return within(value, than)
     if name == "executions" and 0 in (value, than):
@@ -241,7 +241,7 @@ def from_json(body: Mapping[str, Any], source: str = "the journal") -> file.Limi
         raise LimitsError(
             "limits as a journal has them",
             f"{error} in {source}",
-            "see what else is damaged (`tercel trade verify`), and go on from a copy of the desk's folder",
+            "see what else is damaged (`tercel trade verify`), and continue from a copy of the desk's folder",
         ) from error
 
 

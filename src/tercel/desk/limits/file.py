@@ -369,7 +369,7 @@ def parse(text: str, source: str = "limits") -> Limits:
     try:
         data = parse_tables(text, decimals=True)
     except (ValueError, ArithmeticError) as error:  # of numbers that no reader takes too
-        raise LimitsError("a TOML file", f"{source}: {error}", "mend the line") from None
+        raise LimitsError("a TOML file", f"{source}: {error}", "correct the line") from None
     _refuse_desks(data, source)
     sections = ("desk", "instruments", "agents")
     for name in data:

@@ -216,7 +216,7 @@ class LimitGate(ReportedCounts):
             raise OrderError(
                 "a parent of some lots to buy or sell",
                 f"side {side!r}, lots {lots!r}",
-                "mend the parent",
+                "correct the parent",
             )
         known = self.parents.get(name)
         if known is None:
@@ -473,6 +473,6 @@ def _unit(listing: o.Listing) -> int:
         raise LimitsError(
             "a tick times a lot in whole billionths of the currency",
             f"tick {listing.tick!r}, lot {listing.lot!r} of {listing.instrument}",
-            "mend the listing",
+            "correct the listing",
         )
     return int(unit)

@@ -18,7 +18,7 @@ from tercel.desk.limits.state import NEVER_NS, AgentState, InstrumentState, Limi
 CLEARED: Final = 9, 10
 """Share of the warning level, as numerator and denominator, below which a warning is cleared."""
 EVERYBODY: Final = "*"
-"""Stands for all agents in `Crossing.agents`."""
+"""Name of all agents in `Crossing.agents`."""
 BLIND, BLIND_NS = "seconds_without_reference", 2_000_000_000
 """Name of the warning, and ns after which people are warned of market data that allow no order: crossed, lost, or old."""
 
@@ -235,7 +235,7 @@ def _crossing(event: str, scope: Scope, gauge: Gauge, agents: tuple[str, ...] = 
 
 
 def _broken(scope: Scope, gauge: Gauge) -> list[Crossing]:
-    """A limit is passed and was not before; executions are counted as they come."""
+    """Breach of a limit that is passed and was not before, as a list; executions are counted as they come."""
     limit = gauge.limit
     if limit in ("daily_loss", "drawdown", "reference_age_ms"):
         passed = gauge.used > gauge.most

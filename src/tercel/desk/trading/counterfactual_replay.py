@@ -60,7 +60,7 @@ class ParentScript:
         )
 
     def work(self, session: Session) -> dict[str, Shortfall]:
-        """Have a session work it; the cost of each parent that is over here and there.
+        """Replay the script in a session; shortfall of each parent that ended in both, by id.
 
         Raises
         ------
@@ -126,7 +126,7 @@ def _parent_act(parent: ParentOrder, body: ParentEntry) -> Callable[[Session], o
 
 
 def _if_open(id_: str, act: Callable[[Session], object]) -> Callable[[Session], object]:
-    """Elsewhere a parent may be over by then."""
+    """A call on a session if the parent is still open there: at another venue it may have ended earlier."""
 
     def done(session: Session) -> None:
         parent = session.ledger.parents.get(id_)

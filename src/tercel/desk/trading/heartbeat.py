@@ -156,7 +156,7 @@ def carry_out(gateway: OrderGateway, entry: Entry, obey: Callable[[Entry], None]
 
 # -- where the journal cannot be written ------------------------------------------------------------------------------
 LONGEST_S: Final = 5.0
-"""How long a process that cannot write stays with the venue."""
+"""Longest time, s, that a process that cannot write its journal stays connected to the venue."""
 _AGAIN_S: Final = 1.0
 _STEP_NS: Final = 10_000_000
 _PAUSE_S: Final = 0.02
@@ -223,7 +223,7 @@ def _cancel(gateway: OrderGateway) -> None:
 
 
 def _listen(gateway: OrderGateway, writes: bool) -> bool:
-    """Take what the venue says; whether it could be written. Once it could not, nothing is: it would leave a hole."""
+    """Take the venue's events; whether they were journaled. After a failed write no more are, as they would leave a gap."""
     began = time.monotonic()
     with suppress(VenueError, OSError), gateway.lock:
         with gateway.wire:

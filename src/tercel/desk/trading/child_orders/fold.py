@@ -475,7 +475,7 @@ def _terms(fill: Fill) -> str:
 
 # -- reports as they come in ------------------------------------------------------------------------------------------
 TOLERANCE_NS: Final = 120_000_000_000
-"""So far may two clocks be apart: as far as FIX lets the SendingTime (52) of a message be."""
+"""Largest difference of two clocks, ns: that of a message's SendingTime (52) in FIX."""
 REPORT_TIME: Final = "report_time"
 
 

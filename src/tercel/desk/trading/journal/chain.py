@@ -40,7 +40,7 @@ class ChainKey:
         self._secret = secret
 
     def __repr__(self) -> str:
-        """Nothing of it."""
+        """Text without the key."""
         return "ChainKey()"
 
     @property
@@ -92,7 +92,7 @@ def key_of(
         return ChainKey(path.read_bytes().strip())
     except OSError as error:
         raise ConfigError(
-            f"a key in {path}", error.strerror or str(error), f"mend {FILE_VARIABLE}"
+            f"a key in {path}", error.strerror or str(error), f"correct {FILE_VARIABLE}"
         ) from error
 
 

@@ -110,7 +110,7 @@ def failures(place: JournalPlace) -> tuple[type[Exception], ...]:
 
 
 def reason_of(error: Exception) -> str:
-    """A database's complaint in one line."""
+    """Message of a database error, its first line."""
     text = str(getattr(error, "orig", None) or getattr(error, "strerror", None) or error).strip()
     return text.splitlines()[0] if text else type(error).__name__
 
@@ -127,7 +127,7 @@ def remedy_of(reason: str) -> str:
 
 
 def is_transient(error: BaseException | None) -> bool:
-    """Nothing was written and trying again may help: another process had the lock."""
+    """Whether nothing was written and a retry may help: another process had the lock."""
     return getattr(error, "sqlite_errorname", "").startswith(("SQLITE_BUSY", "SQLITE_LOCKED"))
 
 

@@ -255,7 +255,7 @@ class SqlJournal:
             return follow_chain(self._rows, self.key, start, *mark_of(self._place))
 
     def _begin_chain(self, words: dict[str, str]) -> None:
-        """Keep what kind of chain a new journal has, and refuse a key that does not fit an old one."""
+        """Store the schema and key mark of a new journal, and refuse a key that does not match an old one."""
         if "schema" not in words:
             self._rows.say("schema", str(database.SCHEMA))
             if self.key is not None:
@@ -421,7 +421,7 @@ class SqlJournal:
     # -- the high-water mark: a chain alone cannot tell that its end is missing ------------------------------------
 
     def _mark(self) -> None:
-        """The last entry on the disk, written over the mark before in one stroke."""
+        """Overwrite the mark file with the last entry's number and hash, in one write."""
         if self._mark_file < 0:
             return
         text = json.dumps({"seq": self.last, "hash": self.head})
@@ -501,7 +501,7 @@ def follow_chain(
 
 
 def _does_not_read(error: JournalError) -> bool:
-    """Whether it is the file: neither another process that holds it, nor a server that is away."""
+    """Whether an error is of the file itself, not of another process's lock or of an unreachable server."""
     return isinstance(error.__cause__, sqlite3.Error) and not database.is_transient(error.__cause__)
 
 

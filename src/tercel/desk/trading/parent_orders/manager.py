@@ -41,7 +41,7 @@ from tercel.market.simulator import layout as sim
 
 
 class SessionObserver:
-    """Observer of a session's events, each of which it passes over unless it says otherwise."""
+    """Observer of a session's events; methods that are not overridden ignore them."""
 
     def on_events(self, events: Sequence[VenueEvent]) -> None:
         """Venue events, after followers and executors processed them."""
@@ -483,7 +483,8 @@ class ParentOrderManager:
         decision: Sequence[Entry] = (),
         sender: Sender = Sender.STRATEGY,
     ) -> None:
-        """Through the gateway; the executor is notified of what was denied, and its answer goes the same way."""
+        """Send an executor's commands through the gateway, with a decision's entries. The executor is notified of denied commands,
+        and its answer is sent likewise."""
         for _ in range(100):
             if not commands and not decision:
                 return

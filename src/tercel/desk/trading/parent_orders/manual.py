@@ -103,7 +103,7 @@ class ManualTrading:
         parent, ledger = self._parents.may(id_, "ordered"), self._gateway.ledger
         if not same_person(parent.hand, by):
             raise OrderError(
-                f"{parent.hand}, in whose hands {id_} is",
+                f"{parent.hand}, who has taken {id_} over",
                 by,
                 "give it back first, then take it over",
             )
@@ -170,7 +170,7 @@ class ManualTrading:
         parent = self._parents.may(id_, "given_back")
         refuse_if(
             parent.pair,
-            "a parent that a person has in hand",
+            "a parent that a person has taken over",
             f"{id_}, a leg of a pair",
             "cancel it, which closes the pair",
             OrderError,

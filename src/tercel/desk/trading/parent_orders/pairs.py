@@ -118,7 +118,7 @@ class PairTrading:
         refuse_if(
             len(hours) == len(names) and not overlap(*hours),
             "legs that trade at the same hours",
-            f"{names[0]} and {names[1]}, whose hours in the limits do not meet",
+            f"{names[0]} and {names[1]}, whose hours in the limits do not overlap",
             "name another leg",
             OrderError,
         )

@@ -270,11 +270,11 @@ class PositionKeeper:
         )
 
     def _settle_positions(self, said: OperatorEntry, names: Sequence[str]) -> None:
-        """With executions, their agents go on where nothing else holds them."""
+        """Confirm the named executions, or else accept all differences of positions; paused agents may resume."""
         waits = {name: agent for agent, name in self._gateway.limits.doubts}
         if missing := ", ".join(name for name in names if name not in waits):
             raise OrderError(
-                f"executions that wait for a person's word: {', '.join(waits) or 'none does'}",
+                f"executions that await a person's confirmation: {', '.join(waits) or 'none'}",
                 missing,
                 "name them as alerts do",
             )

@@ -59,12 +59,12 @@ SWEEP_AGAIN: Final = 9
 ENOUGH: Final = 12
 """Rounds after which a session begins at a venue that answers, without further requests: some three seconds."""
 AGAIN: Final = (
-    "start again when it answers; where it never will, ask the venue's people what became of them, and say it: "
+    "start again when it answers; if it never will, ask the venue's support how the orders ended, and settle them: "
     "tercel trade settle `order=ORDER` `reason=TEXT`"
 )
 LOOK_UP: Final = (
-    "see at the venue what became of them, and say it: tercel trade settle `order=ORDER` `reason=TEXT`; "
-    "what was filled beside is seen when positions are compared"
+    "see at the venue how the orders ended, and settle them: tercel trade settle `order=ORDER` `reason=TEXT`; "
+    "other fills show when positions are compared"
 )
 """Remedy if the venue answers no status requests."""
 BEHIND_NS: Final = 60_000_000_000
@@ -207,7 +207,7 @@ def reconcile(
     # A venue that lost its orders answers that there are none; believed, that would free lots that may fill.
     if now + BEHIND_NS < last_ns:
         raise VenueError(
-            f"a venue whose time has gone on since {last_ns / 1e9:.0f} s",
+            f"a venue whose clock is past {last_ns / 1e9:.0f} s",
             f"{gateway.venue.name} at {now / 1e9:.0f} s: one that was restarted, and does not know these orders",
             "give the desk a folder of its own with `desk=`",
         )
@@ -242,7 +242,7 @@ def reconcile(
             fences
         )
         raise VenueError(
-            "the venue's word on every order",
+            "the venue's state of every order",
             f"none on {names:.300}"
             + (f". It refuses to answer: {refused:.300}" if refused else ""),
             LOOK_UP if mute else AGAIN,

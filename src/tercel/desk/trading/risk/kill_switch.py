@@ -290,7 +290,7 @@ def _after(
 def _say_why(reason: str, by: str) -> None:
     for what, text in (("a reason", reason), ("the operator's name", by)):
         if not isinstance(text, str) or not text.strip():
-            raise ConfigError(what, repr(text), "say it: it goes into the record")
+            raise ConfigError(what, repr(text), "give one: it is recorded")
 
 
 def _keep(path: Path) -> None:

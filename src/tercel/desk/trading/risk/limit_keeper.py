@@ -234,7 +234,7 @@ class LimitKeeper:
         if asked is None or not asked.open(self._now):
             raise OrderError(
                 "the number of a request",
-                f"{number}, which is none that waits",
+                f"{number}, which is not waiting",
                 f"ask again: a request is approved once, within {EXPIRES_NS // 10**9} s",
             )
         if same_person(asked.by, by):
@@ -284,7 +284,7 @@ class LimitKeeper:
         if asked.act == "approve":
             self.approve(int(asked.request), by, reason, number, asked.changes)
         elif asked.changes is None:
-            raise OrderError("limits to change", "none", "say which, and to what")
+            raise OrderError("limits to change", "none", "name limits and their new values")
         elif asked.act == "tighten":
             self.tighten(asked.changes, by, reason, number)
         elif asked.act == "request":
@@ -316,7 +316,7 @@ def _words(values: Mapping[str, Any]) -> str:
 def _named(by: str, reason: str) -> None:
     for what, text in (("the name of a person", by), ("a reason", reason)):
         if not isinstance(text, str) or not text.strip():
-            raise OrderError(what, repr(text), "say it: it goes into the journal")
+            raise OrderError(what, repr(text), "give one: it is journaled")
 
 
 def _alert(crossing: Crossing, now: int) -> Entry:

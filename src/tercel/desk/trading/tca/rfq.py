@@ -33,13 +33,13 @@ OPEN: Final = "open"
 TAKEN: Final = "accepted"
 REJECTED: Final = "rejected"
 STANDS: Final = frozenset({OPEN, TAKEN, REJECTED, "expired", "passed", "traded away", "over"})
-"""States of quotes that were good until somebody decided, or their time was over."""
+"""States of quotes that were valid until a decision or their expiry."""
 _LIVES: Final = frozenset({QuoteState.ACCEPTED, QuoteState.PENDING})
 
 
 @dataclass(frozen=True, kw_only=True)
 class RankedQuote:
-    """A dealer's quote, by its price for the side that is wanted.
+    """A dealer's quote, ranked by its price for the requested side.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ class RankedQuote:
     qty : float
         The most that it is good for.
     mid, bps : float or None
-        Mid as it came, and its distance from that; None: there was none.
+        Mid at its arrival, and its distance from that; None without a mid.
     state : str
         open, accepted, rejected (the dealer's last look), indicative, replaced, withdrawn, canceled, expired, passed,
         traded away, over, or "unusable: " and why it cannot be taken.
@@ -74,7 +74,7 @@ class RankedQuote:
 
 @dataclass(frozen=True, kw_only=True)
 class TakenQuote:
-    """An order that took a quote; whether the dealer stood by it, the state of the quote says.
+    """An order that took a quote; the quote's state shows whether the dealer honoured it.
 
     Parameters
     ----------
@@ -428,7 +428,7 @@ def _row(
 
 
 def _gap(side: int, one: float | None, other: float | None, mid: float | None) -> float | None:
-    """How much worse one price is than another, bps of mid."""
+    """Difference of two prices against the client, bps of mid; None if a price is unknown."""
     first, second = (distance_bps(side, price, mid) for price in (one, other))
     return None if first is None or second is None else first - second
 
@@ -452,8 +452,8 @@ def _mid_then(request: QuotedRequest, *spans: str) -> float | None:
 def _reject_cost(
     request: QuotedRequest, quote: RankedQuote, take: TakenQuote, ledger: Ledger, unit: Unit
 ) -> float | None:
-    """What lots whose quote was rejected cost more than it, bps of the mid then: by the parent's next fills, and for
-    what was not filled by the last mid that is known after the request; None where neither is.
+    """Extra cost of lots whose quote was rejected, bps of the mid then: of the parent's next fills, and for the unfilled rest
+    of the last known mid after the request, against the quote; None if both are missing.
     """
     later = _mid_then(request, *reversed(DRIFTS))
     parts = list[tuple[float, float]]()
@@ -482,7 +482,7 @@ def _share(hits: int, tries: int) -> Estimate | None:
 
 
 def _difference(one: Estimate | None, other: Estimate | None) -> Estimate | None:
-    """Of two means, its interval by that of each (Zou & Donner 2008)."""
+    """Difference of two means, its interval from those of both (Zou & Donner 2008)."""
     if one is None or other is None:
         return None
     gap = one.mean - other.mean
@@ -507,7 +507,7 @@ COLUMNS: Final = {
     "rejected": "reject_rate",
     "cost of rejects": "reject_cost_bps",
 }
-"""Heads of a table and their figures."""
+"""Figure of each column, by the column's head."""
 NOTE: Final = (
     "Bps, a cost positive, means of requests that are over, traded or not; drift and the winner's curse (from the dealer's "
     f"side) {AFTER[:-1]} s after the request; [95 %] as if requests were independent, from {LEAST} on."

@@ -21,7 +21,7 @@ from tercel.core.stats.inference import weighted_interval
 
 BPS = 1e4
 TICKS2 = 20_000
-"""Half ticks a lot of which a bp is one tick: what costs are of where prices may be at or below zero."""
+"""Value of a lot, half ticks, of which a bp is one tick: the base of costs if prices may be at or below zero."""
 
 
 @dataclass(frozen=True, slots=True)
