@@ -2521,7 +2521,7 @@ export interface components {
         };
         /**
          * RankedQuote
-         * @description A dealer's quote, by its price for the side that is wanted.
+         * @description A dealer's quote, ranked by its price for the requested side.
          *
          *     Parameters
          *     ----------
@@ -2532,7 +2532,7 @@ export interface components {
          *     qty : float
          *         The most that it is good for.
          *     mid, bps : float or None
-         *         Mid as it came, and its distance from that; None: there was none.
+         *         Mid at its arrival, and its distance from that; None without a mid.
          *     state : str
          *         open, accepted, rejected (the dealer's last look), indicative, replaced, withdrawn, canceled, expired, passed,
          *         traded away, over, or "unusable: " and why it cannot be taken.
@@ -2747,7 +2747,7 @@ export interface components {
         };
         /**
          * TakenQuote
-         * @description An order that took a quote; whether the dealer stood by it, the state of the quote says.
+         * @description An order that took a quote; the quote's state shows whether the dealer honoured it.
          *
          *     Parameters
          *     ----------

@@ -483,8 +483,8 @@ class ParentOrderManager:
         decision: Sequence[Entry] = (),
         sender: Sender = Sender.STRATEGY,
     ) -> None:
-        """Send an executor's commands through the gateway, with a decision's entries. The executor is notified of denied commands,
-        and its answer is sent likewise."""
+        """Send an executor's commands through the gateway, with a decision's entries. The executor is notified of denied
+        commands, and its answer is sent likewise."""
         for _ in range(100):
             if not commands and not decision:
                 return
