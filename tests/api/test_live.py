@@ -317,9 +317,8 @@ def test_without_one_part_of_the_evidence_no_order_session_opens(
         assert ("the packaged ones (no stage in the desk's file, at " in str(refused.value)) == (
             not stage
         )
-        assert "all that live asks is asked: docs/howto/crypto.md#what-live-asks" in str(
-            refused.value
-        )
+        what = "every requirement of live trading applies: docs/howto/crypto.md#what-live-asks"
+        assert what in str(refused.value)
     assert not (tmp_path / "desk").exists(), "before anything is written"
     (tmp_path / "desk.toml").write_text(f'[desk]\n{said}venue = "{venue}"\n{OWN}{rows}')
     with pytest.raises(OpenedError):

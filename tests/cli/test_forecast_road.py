@@ -81,7 +81,7 @@ def test_five_commands_lead_from_prices_to_a_first_order(
     assert any(f"{written[name]:+.1f} bps" in why for name in targets)
     assert f"Model {forecasts['model']} made it, known by {forecasts['at']}" in why
     assert any(
-        f"The file of targets asked for it, {name}: weight {weight:g} at " in why
+        f"The file of targets requested it, {name}: weight {weight:g} at " in why
         for name, weight in targets.items()
     )
     page = (desk / "report.html").read_text(encoding="utf-8")

@@ -1043,7 +1043,7 @@ export interface components {
         };
         /**
          * Action
-         * @description How often an agent did something, of its last decisions.
+         * @description Number of times that an agent took an action, of its last decisions.
          */
         Action: {
             /** What */
@@ -1128,7 +1128,7 @@ export interface components {
         };
         /**
          * AgentRow
-         * @description An agent in a line.
+         * @description An agent in a table.
          */
         AgentRow: {
             /** Is Bps */
@@ -1201,7 +1201,7 @@ export interface components {
         };
         /**
          * Alert
-         * @description An alert, and who owns it; `seq` is of the journal that holds it: the desk's, or its gate's.
+         * @description An alert and its owner; `seq` is its number in the journal that holds it: the desk's, or its gate's.
          */
         Alert: {
             /** Seq */
@@ -1313,7 +1313,7 @@ export interface components {
         };
         /**
          * BookPart
-         * @description The book that the last decision saw: price, quantity, own quantity, best first; `why` there is none.
+         * @description The book at the last decision: price, quantity, own quantity, best first; `why`: the reason if it is missing.
          */
         BookPart: {
             /** Ns */
@@ -1341,7 +1341,7 @@ export interface components {
         };
         /**
          * Budget
-         * @description How much of a limit is used.
+         * @description Usage of a limit.
          */
         Budget: {
             /** Used */
@@ -1409,7 +1409,7 @@ export interface components {
         };
         /**
          * ChartSchedule
-         * @description A parent against an even schedule: time, done, planned.
+         * @description Progress of a parent order against an even schedule: time, filled, planned.
          */
         ChartSchedule: {
             /** Parent */
@@ -1423,7 +1423,7 @@ export interface components {
         };
         /**
          * CorrelationPart
-         * @description Of agents' signed lots by the minute.
+         * @description Correlation of agents' signed lots by the minute.
          */
         CorrelationPart: {
             /** Agents */
@@ -1433,7 +1433,7 @@ export interface components {
         };
         /**
          * CostPoint
-         * @description What a parent cost, with its weight.
+         * @description Cost of a parent order, with its weight.
          */
         CostPoint: {
             /** Ns */
@@ -1465,7 +1465,7 @@ export interface components {
         };
         /**
          * Deed
-         * @description What a person did.
+         * @description An action of a person.
          */
         Deed: {
             /** Seq */
@@ -1566,7 +1566,7 @@ export interface components {
         };
         /**
          * DeskRow
-         * @description A desk in a line.
+         * @description A desk in a table.
          */
         DeskRow: {
             /** Seq */
@@ -1619,7 +1619,7 @@ export interface components {
         };
         /**
          * ExposurePart
-         * @description What is held of an instrument, over agents.
+         * @description Position in an instrument, over all agents.
          */
         ExposurePart: {
             /** Instrument */
@@ -1633,7 +1633,7 @@ export interface components {
         };
         /**
          * ForecastRow
-         * @description A forecast with two standard deviations about it, and what came; null: not known, or not yet.
+         * @description A forecast with a band of two standard deviations, and the realised move; null: unknown, or not yet known.
          */
         ForecastRow: {
             /** Instrument */
@@ -1766,7 +1766,7 @@ export interface components {
         };
         /**
          * JudgedFigure
-         * @description A figure of a judgement, and where it was taken.
+         * @description A figure of a model's evaluation: market or sample, name, mean with its 95 % interval.
          */
         JudgedFigure: {
             /** Where */
@@ -1794,7 +1794,7 @@ export interface components {
         };
         /**
          * LatchPart
-         * @description The kill latch: whom it holds (`all`, or agents), by whom, and why.
+         * @description State of the kill latch: scope (`all`, or agents), operator and reason.
          */
         LatchPart: {
             /** Scope */
@@ -1816,7 +1816,7 @@ export interface components {
         };
         /**
          * Limit
-         * @description A limit and how much of it is used.
+         * @description A limit and its usage.
          */
         Limit: {
             /** Scope */
@@ -1994,8 +1994,8 @@ export interface components {
         };
         /**
          * ModelCard
-         * @description What a model knows, by its card; `why` there is none. `seen_until` is the last day of its data, "" where it saw
-         *     none of a market or the card does not tell.
+         * @description Facts of a model from its card; `why`: the reason if the card is missing. `seen_until` is the last day of its data, "" if
+         *     it saw no market data or the card does not say.
          */
         ModelCard: {
             /**
@@ -2085,7 +2085,7 @@ export interface components {
         };
         /**
          * OrderPart
-         * @description An order that is open; quantities in shares or coins; `by_hand`: who gave it, "" for a strategy.
+         * @description An open order; quantities in shares or coins; `by_hand`: the person who sent it, "" for a strategy's order.
          */
         OrderPart: {
             /** Instrument */
@@ -2111,7 +2111,7 @@ export interface components {
         };
         /**
          * OrderRow
-         * @description An open order in a line.
+         * @description An open order in a table.
          */
         OrderRow: {
             /** Instrument */
@@ -2171,7 +2171,7 @@ export interface components {
         };
         /**
          * ParentPart
-         * @description A parent on its desk's page; `lots`, `filled` and `by_hand` in lots, `limit_price` as it was asked for.
+         * @description A parent order on its desk's page; `lots`, `filled` and `by_hand` in lots, `limit_price` as requested.
          */
         ParentPart: {
             /** Instrument */
@@ -2225,9 +2225,9 @@ export interface components {
         };
         /**
          * ParentRow
-         * @description A parent in a line; quantities in shares or coins, `schedule` the share that an even one would have filled.
+         * @description A parent order in a table; quantities in shares or coins, `schedule` the share that an even schedule would have filled.
          *
-         *     `hand`: who took it over last; `by_hand`: what was filled by hand.
+         *     `hand`: the person who took it over last; `by_hand`: the quantity filled by manual orders.
          */
         ParentRow: {
             /** Instrument */
@@ -2316,7 +2316,7 @@ export interface components {
         };
         /**
          * PositionPart
-         * @description What an agent holds of an instrument.
+         * @description An agent's position in an instrument.
          */
         PositionPart: {
             /** Currency */
@@ -2459,16 +2459,16 @@ export interface components {
          *         `name`: the instrument.
          *     at, until_ns : int
          *     by : str
-         *         The person who asked; "" for a strategy.
+         *         The requesting person; "" for a strategy.
          *     side : int
-         *         What is to be traded: +1 buys, -1 sells.
+         *         Side to trade: +1 buys, -1 sells.
          *     quantity : float
          *     dealers : list of str
-         *         Who was asked; none named: all.
+         *         Dealers of the request; empty: all.
          *     declined : dict of str to str
-         *         Who will not quote, and why.
+         *         Dealers that declined, with their reasons.
          *     quotes : list of RankedQuote
-         *         Best first: those that stood, then those that were withdrawn or replaced, then those that could not be taken.
+         *         Best first: those in force, then those that were withdrawn or replaced, then those that could not be taken.
          *     outcome : str
          *         open, traded, rejected, expired, passed or unanswered.
          *     taken : list of TakenQuote
@@ -2477,7 +2477,7 @@ export interface components {
          *     mid : float or None
          *         At the request.
          *     drift_bps : dict of str to float or None
-         *         Where the mid is 1, 10 and 60 s after the request.
+         *         Move of the mid against the client, bps, 1, 10 and 60 s after the request.
          */
         QuotedRequest: {
             /** Id */
@@ -2521,7 +2521,7 @@ export interface components {
         };
         /**
          * RankedQuote
-         * @description A dealer's quote, by its price for the side that is wanted.
+         * @description A dealer's quote, ranked by its price for the requested side.
          *
          *     Parameters
          *     ----------
@@ -2532,7 +2532,7 @@ export interface components {
          *     qty : float
          *         The most that it is good for.
          *     mid, bps : float or None
-         *         Mid as it came, and its distance from that; None: there was none.
+         *         Mid at its arrival, and its distance from that; None without a mid.
          *     state : str
          *         open, accepted, rejected (the dealer's last look), indicative, replaced, withdrawn, canceled, expired, passed,
          *         traded away, over, or "unusable: " and why it cannot be taken.
@@ -2559,7 +2559,7 @@ export interface components {
         };
         /**
          * Reading
-         * @description How much of a long journal has been read.
+         * @description Progress of reading a long journal.
          */
         Reading: {
             /** Share */
@@ -2747,7 +2747,7 @@ export interface components {
         };
         /**
          * TakenQuote
-         * @description An order that took a quote; whether the dealer stood by it, the state of the quote says.
+         * @description An order that took a quote; the quote's state shows whether the dealer honoured it.
          *
          *     Parameters
          *     ----------
@@ -2799,7 +2799,7 @@ export interface components {
         };
         /**
          * Trade
-         * @description A trade of the public's; `side` of who took, 0 if unknown.
+         * @description A public trade; `side` of the aggressor, 0 if unknown.
          */
         Trade: {
             /** Ns */

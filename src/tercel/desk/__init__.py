@@ -1,1 +1,1 @@
-"""Trade, safely: orders, limits, a gate, a journal and the people who watch."""
+"""Order management: parent orders, limits, a gate, a journal and a console."""

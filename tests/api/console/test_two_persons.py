@@ -362,7 +362,7 @@ def test_a_kill_while_a_rearm_is_being_confirmed_stays(
 
     monkeypatch.setattr(two_persons, "must_be_so_still", late)
     said = settle(place, request)
-    assert (said.status_code, said.json()["expected"]) == (409, "the kill that was asked about")
+    assert (said.status_code, said.json()["expected"]) == (409, "the kill that the request names")
     killed = latched.killed()
     assert killed is not None
     assert killed.reason == "a bad tape"

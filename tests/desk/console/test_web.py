@@ -110,7 +110,7 @@ def test_the_roads_of_the_page_before_are_gone(
         (
             "submit",
             {"id": "p1", "side": 1, "lots": 1200, "instrument": "AAA", "horizon_ns": 600 * 10**9, "agent": "ppo"},
-            "asked for p1: buy 1,200 lots of AAA, 10 min, by ppo",
+            "requested p1: buy 1,200 lots of AAA, 10 min, by ppo",
         ),
         (
             "posture",
@@ -119,7 +119,7 @@ def test_the_roads_of_the_page_before_are_gone(
         ),
         ("posture", {"agent": "ppo", "lift": True}, "asked to end the manual risk state for ppo"),
         ("limits", {"act": "tighten", "changes": {"desk.messages": "10"}}, "asked to tighten limits: desk.messages 10"),
-        ("order", {"parent": "p1", "lots": 5, "limit_price": 9.5}, "asked to send by hand for p1: 5 lots, limit 9.5"),
+        ("order", {"parent": "p1", "lots": 5, "limit_price": 9.5}, "asked to send a manual order of p1: 5 lots, limit 9.5"),
         ("submit", {"id": [], "side": {}}, "asked to submit"),
         ("amend", {"parent": "p1", "horizon_ns": 10**400}, "asked to amend p1"),
         ("limits", {"act": "tighten", "changes": [[1, 2]]}, "asked to limits"),

@@ -85,7 +85,7 @@ def test_the_console_counts_a_parent_once(said: tuple[str, ...]) -> None:
             "AAA",
             "taker",
             "p",
-            body={"event": "expired", "reason": "nobody worked it"},
+            body={"event": "expired", "reason": "it was not worked"},
         ),
         *(Entry(kind, 700, "AAA", "taker", "p", body=cost) for kind in said),
     ]

@@ -425,6 +425,6 @@ def test_why_names_the_target_of_its_own_orders_alone() -> None:
         for seq, entry in journal.read(0, (kinds.DECISION,))
     }
     assert why["asked"].startswith(
-        "The file of targets asked for it, AAA: lots 3 at 10 is 3 lots; buys 3."
+        "The file of targets requested it, AAA: lots 3 at 10 is 3 lots; buys 3."
     )
     assert [name for name, said in why.items() if "targets" in said] == ["asked"]

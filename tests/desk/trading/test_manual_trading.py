@@ -230,7 +230,9 @@ def test_what_a_stranger_may_try_is_refused_with_what_would_do(tmp_path):
     say("order", parent="p1", lots=left - 1, limit_price=price)
     run(session, 1)
     assert "1 to 1 lots" in say.refused("order", parent="p1", lots=2, limit_price=price)
-    assert "open by hand" in say.refused("amend", parent="p1", lots=parent(session).filled + 3)
+    assert "open in manual orders" in say.refused(
+        "amend", parent="p1", lots=parent(session).filled + 3
+    )
     assert "none" in say.refused("withdraw", parent="p1", order="p1.1").replace("'p1.1'", "none")
     sends = [
         one
@@ -384,7 +386,7 @@ def test_an_order_that_a_dead_session_took_is_not_sent_by_the_next(tmp_path):
         for _, one in again.journal.read(kinds=(kinds.ALERT,))
         if one.body.get("operator") == number
     ]
-    assert told["received"] == "one that was asked of a session which has ended"
+    assert told["received"] == "one sent to a session that has ended"
     assert again.ledger.requested == {}
 
 

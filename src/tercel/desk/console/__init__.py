@@ -1,1 +1,1 @@
-"""The page where people watch and overrule a desk of agents."""
+"""The console of a desk: read model, alerts, charts, operators' actions and metrics of its page."""

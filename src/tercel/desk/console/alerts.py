@@ -53,7 +53,7 @@ class Owner(NamedTuple):
 
 
 class AlertBook:
-    """The alerts of one journal, folded in order. The first person who takes an alert owns it.
+    """The alerts of one journal, folded in order. The first person to take an alert owns it.
 
     >>> book = AlertBook()
     >>> book.apply(1, Entry(kinds.ALERT, 5, body={"severity": "critical", "code": "GAP", "text": "gone"}))

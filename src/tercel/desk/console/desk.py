@@ -36,7 +36,7 @@ class FolderDesk:
             return f"{file.st_dev}:{file.st_ino}:{reader.first}", reader.last
 
     def running(self) -> str | None:
-        """Who holds the journal's lock."""
+        """Process that holds the journal's lock; "" if none does, None if unknown."""
         return holder(self.folder)
 
     def read(
@@ -47,7 +47,7 @@ class FolderDesk:
             yield from reader.read(after, kinds, until)
 
     def before(self, ns: int) -> int:
-        """Number of the last entry before a time; 0 where there is none."""
+        """Number of the last entry before a time, ns; 0 if none."""
         low, high = 0, self.position()[1]
         while low < high:
             mid = (low + high + 1) // 2

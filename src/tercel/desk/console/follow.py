@@ -29,7 +29,7 @@ from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.risk.money import by, summed
 
 Alerts = Mapping[tuple[str, str], int]
-"""How many of each severity and code."""
+"""Number of alerts by severity and code."""
 NONE: Final[Alerts] = {}
 
 
@@ -58,9 +58,9 @@ GAUGES: Final[dict[str, tuple[str, ...]]] = {
     "killed": ("1 while the kill switch is latched",),
     "limit_used_ratio": ("Share of a limit that is used", "scope", "name", "limit"),
     "profit_realised": ("Profit realised, before fees", *MONEY),
-    "profit_open": ("Profit of what is open, at the last marks", *MONEY),
-    "exposure_gross": ("Worth of positions at the last marks, without signs", *MONEY),
-    "exposure_net": ("Worth of positions at the last marks", *MONEY),
+    "profit_open": ("Unrealised profit of open positions at the last marks", *MONEY),
+    "exposure_gross": ("Sum of absolute position values at the last marks", *MONEY),
+    "exposure_net": ("Sum of signed position values at the last marks", *MONEY),
     "value_at_risk": ("Loss of a day that one in twenty exceeds, historical", "currency"),
     "critical_alerts": ("Critical alerts in the journal",),
     "journal_silent_seconds": ("Seconds since the journal's last entry was read",),
@@ -154,16 +154,16 @@ class Metrics:
 
 
 POLL_S: Final = 0.05
-"""Between two polls of the journal."""
+"""Seconds between two polls of the journal."""
 TEXT_S: Final = 0.1
-"""Between two texts of the page: an entry is on it within a quarter of a second."""
+"""Seconds between two texts of the page: an entry is on it within a quarter of a second."""
 READING_S: Final = 1.0
-"""Between two texts of the page while a long journal is read."""
+"""Seconds between two texts of the page while a long journal is read."""
 FIRST_S: Final = 1.0
 TRIM_S: Final = 60.0
-"""Between two times that freed memory of past states and large answers is returned to the system."""
+"""Seconds between two returns of freed memory of past states and large answers to the system."""
 GATE_S: Final = 0.25
-"""Between two polls of the journal of the gate before the desk's venue."""
+"""Seconds between two polls of the journal of the gate before the desk's venue."""
 BEHIND: Final = 5_000
 """Entries that a page may lack before it says that it is still reading."""
 
@@ -375,7 +375,7 @@ class SharedText:
     """
 
     def __init__(self) -> None:
-        # The turn, the parts, and the texts that were asked for: replaced as one, so that readers
+        # The turn, the parts and the requested texts: replaced as one, so that readers
         # need no lock
         self._now: tuple[int, dict[str, tuple[int, str]], dict[int, str]] = (0, {}, {})
 
@@ -394,7 +394,7 @@ class SharedText:
             self._now = turn + 1, before | changed, {}
 
     def since(self, after: int) -> tuple[int, str]:
-        """The turn now, and the parts that changed after another as the text of one object."""
+        """The current turn, and the JSON text of an object of the parts that changed after turn `after`."""
         now, all_parts, texts = self._now
         if after not in texts:
             parts = (

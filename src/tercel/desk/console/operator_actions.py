@@ -104,16 +104,16 @@ def _request(command: str, said: CommandBody) -> str:
         case "submit":
             what = f"{SIDE_WORDS[said.side]} {said.lots:,} lots of {said.instrument}"
             by = [what, _minutes(said.horizon_ns), f"by {said.agent}", *limit]
-            return f"asked for {said.id}: {', '.join(by)}"
+            return f"requested {said.id}: {', '.join(by)}"
         case "amend":
             if said.horizon_ns is not None:
                 changes.append(f"{_minutes(said.horizon_ns)} from its acceptance")
             return f"asked to change {said.parent}: {', '.join(changes + limit)}"
         case "order":
             lots = f"{said.lots:,} lots"
-            return f"asked to send by hand for {said.parent}: {', '.join([lots, *limit])}"
+            return f"asked to send a manual order of {said.parent}: {', '.join([lots, *limit])}"
         case "withdraw":
-            return f"asked to cancel {said.order or 'every order by hand'} of {said.parent}"
+            return f"asked to cancel {said.order or 'every manual order'} of {said.parent}"
         case "request_quotes":
             return f"asked {_listed(said.dealers) or 'all dealers'} for quotes of {said.lots:,} lots, {said.parent}"
         case "accept_quote":
@@ -155,7 +155,7 @@ def _limits(said: CommandBody) -> str:
 
 
 def _wanted(said: CommandBody) -> str:
-    """Request about a posture by hand."""
+    """Request about a manual posture."""
     if said.lift or not isinstance(said.words, Mapping):
         return "to end the manual risk state"
     instead = ", instead of risk's," if said.instead else ""

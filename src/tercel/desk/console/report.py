@@ -29,7 +29,7 @@ Body.__pydantic_config__ = {"extra": "allow"}  # type: ignore[attr-defined]
 
 @dataclass(kw_only=True)
 class Numbered(ReportPart):
-    """Of an entry of a journal, or up to it."""
+    """Part with the number and the time, ns, of a journal entry that it describes, or up to which it is folded."""
 
     seq: int
     ns: int
@@ -47,7 +47,7 @@ class Profit(ReportPart):
 
 @dataclass(kw_only=True)
 class CostFigures(ReportPart):
-    """What was filled and what it cost; `low_bps` to `high_bps`: the 95 % interval of the mean, `open`: orders."""
+    """Fills and their cost; `low_bps` to `high_bps`: the 95 % interval of the mean, `open`: orders."""
 
     is_bps: float | None
     low_bps: float | None
@@ -79,7 +79,7 @@ class DeskStanding(ReportPart):
 
 @dataclass(kw_only=True)
 class OrderFigures(ReportPart):
-    """Of a parent, or an order of it."""
+    """Figures common to a parent order and its child orders."""
 
     instrument: str
     agent: str
@@ -89,8 +89,8 @@ class OrderFigures(ReportPart):
 
 @dataclass(kw_only=True)
 class ParentFigures(OrderFigures):
-    """Of a parent: `schedule` is the share that an even one would have filled, `hand` who took it over last, `by_hand`
-    what was filled by hand, `limit_price` as it was asked for.
+    """Figures of a parent order: `schedule` is the share that an even schedule would have filled, `hand` the person who took it
+    over last, `by_hand` the quantity filled by manual orders, `limit_price` as requested.
     """
 
     limit_price: float | str | None
@@ -117,7 +117,7 @@ class Total(Profit):
 
 @dataclass(kw_only=True)
 class LatchPart:
-    """The kill latch: whom it holds (`all`, or agents), by whom, and why."""
+    """State of the kill latch: scope (`all`, or agents), operator and reason."""
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "allow"}
 
@@ -138,7 +138,7 @@ class AlertCounts(OpenAlerts):
 
 @dataclass(kw_only=True)
 class DeskRow(DeskStanding, Numbered):
-    """A desk in a line."""
+    """A desk in a table."""
 
     stage: str
     venue: str
@@ -188,7 +188,7 @@ class NamedStance(StancePart):
 
 @dataclass(kw_only=True)
 class Action(ReportPart):
-    """How often an agent did something, of its last decisions."""
+    """Number of times that an agent took an action, of its last decisions."""
 
     what: str
     n: int
@@ -196,7 +196,7 @@ class Action(ReportPart):
 
 @dataclass(kw_only=True)
 class Budget(ReportPart):
-    """How much of a limit is used."""
+    """Usage of a limit."""
 
     used: float | None
     of: float | None
@@ -207,9 +207,9 @@ class AgentFigures(CostFigures):
     """An agent's figures; `share` of each instrument's flow, `low_bps` to `high_bps` the 95 % interval of its cost.
 
     `parts`, basis points that add up to the cost of its analysed parents: half the `spread`, to `walk` the book,
-    `timing` (the price moved meanwhile), `forced` at the horizon, `fees`. `parents` it finished alone, `by_hand` with
-    a person's help; `filled_share` of what its finished parents asked for; `promoted`: whose place it took in this
-    session.
+    `timing` (the price moved meanwhile), `forced` at the horizon, `fees`. `parents` finished without, `by_hand` with
+    a person's manual orders; `filled_share` of the lots of its finished parents; `promoted`: the strategy that it replaced in
+    this session.
     """
 
     strategy: str
@@ -248,7 +248,7 @@ class AgentPart(AgentFigures):
 
 @dataclass(kw_only=True)
 class AgentRow(AgentFigures):
-    """An agent in a line."""
+    """An agent in a table."""
 
     desk: str
     agent: str
@@ -257,7 +257,7 @@ class AgentRow(AgentFigures):
 
 @dataclass(kw_only=True)
 class OrderPart(OrderFigures):
-    """An order that is open; quantities in shares or coins; `by_hand`: who gave it, "" for a strategy."""
+    """An open order; quantities in shares or coins; `by_hand`: the person who sent it, "" for a strategy's order."""
 
     id: str
     parent: str
@@ -269,7 +269,7 @@ class OrderPart(OrderFigures):
 
 @dataclass(kw_only=True)
 class OrderRow(OrderPart):
-    """An open order in a line."""
+    """An open order in a table."""
 
     desk: str
     reason: str
@@ -277,9 +277,9 @@ class OrderRow(OrderPart):
 
 @dataclass(kw_only=True)
 class ParentRow(ParentFigures):
-    """A parent in a line; quantities in shares or coins, `schedule` the share that an even one would have filled.
+    """A parent order in a table; quantities in shares or coins, `schedule` the share that an even schedule would have filled.
 
-    `hand`: who took it over last; `by_hand`: what was filled by hand.
+    `hand`: the person who took it over last; `by_hand`: the quantity filled by manual orders.
     """
 
     desk: str
@@ -299,7 +299,7 @@ class DeskOrders(ReportPart):
 
 @dataclass(kw_only=True)
 class ParentPart(ParentFigures):
-    """A parent on its desk's page; `lots`, `filled` and `by_hand` in lots, `limit_price` as it was asked for."""
+    """A parent order on its desk's page; `lots`, `filled` and `by_hand` in lots, `limit_price` as requested."""
 
     parent: str
     side: int
@@ -326,7 +326,7 @@ class ListingPart(ReportPart):
 
 @dataclass(kw_only=True)
 class PositionPart(Profit):
-    """What an agent holds of an instrument."""
+    """An agent's position in an instrument."""
 
     agent: str
     instrument: str
@@ -347,7 +347,7 @@ class PnlPoint(Profit):
 
 @dataclass(kw_only=True)
 class ExposurePart(ReportPart):
-    """What is held of an instrument, over agents."""
+    """Position in an instrument, over all agents."""
 
     instrument: str
     currency: str
@@ -357,7 +357,7 @@ class ExposurePart(ReportPart):
 
 @dataclass(kw_only=True)
 class CorrelationPart(ReportPart):
-    """Of agents' signed lots by the minute."""
+    """Correlation of agents' signed lots by the minute."""
 
     agents: list[str]
     matrix: list[list[float | None]]
@@ -382,7 +382,7 @@ class AlphaPart(Body):
 
 @dataclass(kw_only=True)
 class Limit(ReportPart):
-    """A limit and how much of it is used."""
+    """A limit and its usage."""
 
     scope: str
     name: str
@@ -395,7 +395,7 @@ class Limit(ReportPart):
 
 @dataclass(kw_only=True)
 class Alert(Numbered):
-    """An alert, and who owns it; `seq` is of the journal that holds it: the desk's, or its gate's."""
+    """An alert and its owner; `seq` is its number in the journal that holds it: the desk's, or its gate's."""
 
     gate: bool = False
     severity: str
@@ -427,7 +427,7 @@ class Decision(Numbered):
 
 @dataclass(kw_only=True)
 class Deed(Numbered):
-    """What a person did."""
+    """An action of a person."""
 
     kind: str
     by: str
@@ -446,7 +446,7 @@ class SharePoint(ReportPart):
 
 @dataclass(kw_only=True)
 class CostPoint(ReportPart):
-    """What a parent cost, with its weight."""
+    """Cost of a parent order, with its weight."""
 
     ns: int
     agent: str
@@ -456,7 +456,7 @@ class CostPoint(ReportPart):
 
 @dataclass(kw_only=True)
 class Reading(ReportPart):
-    """How much of a long journal has been read."""
+    """Progress of reading a long journal."""
 
     share: float
     text: str
@@ -571,7 +571,7 @@ class ChartOrder(ReportPart):
 
 @dataclass(kw_only=True)
 class ChartSchedule(ReportPart):
-    """A parent against an even schedule: time, done, planned."""
+    """Progress of a parent order against an even schedule: time, filled, planned."""
 
     parent: str
     points: list[tuple[int, float, float]]
@@ -599,7 +599,7 @@ class Heat(ReportPart):
 
 @dataclass(kw_only=True)
 class Trade(ReportPart):
-    """A trade of the public's; `side` of who took, 0 if unknown."""
+    """A public trade; `side` of the aggressor, 0 if unknown."""
 
     ns: int
     price: float
@@ -609,7 +609,7 @@ class Trade(ReportPart):
 
 @dataclass(kw_only=True)
 class BookPart(ReportPart):
-    """The book that the last decision saw: price, quantity, own quantity, best first; `why` there is none."""
+    """The book at the last decision: price, quantity, own quantity, best first; `why`: the reason if it is missing."""
 
     ns: int | None
     bids: list[tuple[float, float, float]]
@@ -621,7 +621,7 @@ class BookPart(ReportPart):
 
 @dataclass(kw_only=True)
 class ForecastRow(ReportPart):
-    """A forecast with two standard deviations about it, and what came; null: not known, or not yet."""
+    """A forecast with a band of two standard deviations, and the realised move; null: unknown, or not yet known."""
 
     instrument: str
     source: str
@@ -653,7 +653,7 @@ class Interval(ReportPart):
 
 @dataclass(kw_only=True)
 class JudgedFigure(ReportPart):
-    """A figure of a judgement, and where it was taken."""
+    """A figure of a model's evaluation: market or sample, name, mean with its 95 % interval."""
 
     where: str
     what: str
@@ -662,8 +662,8 @@ class JudgedFigure(ReportPart):
 
 @dataclass(kw_only=True)
 class ModelCard(ReportPart):
-    """What a model knows, by its card; `why` there is none. `seen_until` is the last day of its data, "" where it saw
-    none of a market or the card does not tell."""
+    """Facts of a model from its card; `why`: the reason if the card is missing. `seen_until` is the last day of its data, "" if
+    it saw no market data or the card does not say."""
 
     kind: Literal["policy", "forecast"]
     name: str

@@ -1,7 +1,7 @@
 """Fold of a desk's journal into its report, one small step per entry.
 
-The fold knows nothing of the desk's process: what is not in the journal is not in the report, and a desk that hangs or
-has died is one whose journal no longer grows.
+The fold reads the journal alone, never the desk's process. A desk that hangs or has died is one whose journal no longer
+grows.
 """
 
 from collections import Counter, deque
@@ -87,9 +87,9 @@ class Agent:
     share: dict[str, float] = field(default_factory=dict)
     fills: int = 0
     qty: int = 0
-    """Of its fills, 10^-8 of a lot."""
+    """Filled quantity, 10^-8 of a lot."""
     unfilled: int = 0
-    """Of its finished parents, 10^-8 of a lot."""
+    """Unfilled quantity of its finished parents, 10^-8 of a lot."""
     orders: int = 0
     denials: int = 0
     drift: str = ""
@@ -102,12 +102,12 @@ class Agent:
     promoted: str = ""
     """Champion that its strategy replaced in this session."""
     parents: int = 0
-    """Finished and analysed, worked by its strategies alone."""
+    """Number of finished and analysed parents that its strategies alone worked."""
     by_hand: int = 0
-    """Finished and analysed, worked by a person in part: their costs are not the agent's."""
+    """Number of finished and analysed parents that a person worked in part: their costs are not the agent's."""
     costs: WeightedSums = field(default_factory=WeightedSums, repr=False)
     spent: Counter[str] = field(default_factory=Counter, repr=False)
-    """Over its analysed parents: each of PARTS in basis points, times the parent's weight; "": the weights."""
+    """Sums over its analysed parents: each of PARTS in basis points, times the parent's weight; "": the weights."""
     intents: deque[str] = field(default_factory=lambda: deque(maxlen=MOST_INTENTS), repr=False)
 
 
@@ -369,7 +369,7 @@ class DeskState:
         )
 
     def trader_of(self, order: ChildOrder) -> str:
-        """Person who sent an order by hand; "" for a strategy's."""
+        """Person who sent a manual order; "" for a strategy's order."""
         parent = self.ledger.parents.get(order.parent)
         return "" if parent is None else dict(parent.by_hand).get(order.root, "")
 

@@ -71,7 +71,7 @@ class DriftDetector:
         self.begin()
 
     def begin(self) -> None:
-        """Forget what was seen: the policy begins to decide now."""
+        """Reset the statistics: the policy begins to decide now."""
         self._working: dict[str, tuple[Floats, int]] = {}
         self._over: deque[tuple[Floats, int]] = deque(maxlen=ORDERS)
 
@@ -151,7 +151,7 @@ class AgentSlot:
     """Champion and challenger by instrument, where a market's own figures make them others than `strategy`."""
 
     most_lots: dict[tuple[str, str], float] = field(default_factory=dict)
-    """(what a strategy is called, instrument) -> the largest parent that its card is for, lots a round."""
+    """Largest parent that a strategy's card covers, lots a round, by the strategy's name and the instrument."""
 
     def at(self, instrument: str) -> tuple[Strategy, Strategy | None]:
         """The champion and the challenger in an instrument."""
@@ -173,7 +173,7 @@ class AgentSlot:
         )
 
     def must_be(self, champion: str | None, challenger: str | None) -> None:
-        """Refuse a promotion that was asked for between others than are there now; None is not said.
+        """Refuse a promotion requested for other strategies than the current ones; None matches any.
 
         Raises
         ------
@@ -181,7 +181,7 @@ class AgentSlot:
         """
         if champion not in (None, self.shown) or challenger not in (None, self.challenger_shown):
             raise OrderError(
-                f"what was asked for: {challenger} over {champion} of {self.name}",
+                f"the requested promotion: {challenger} over {champion} of {self.name}",
                 f"{self.challenger_shown} over {self.shown} now",
                 "ask again",
             )
@@ -192,7 +192,7 @@ class AgentSlot:
         Raises
         ------
         ConfigError
-            Where there is no challenger.
+            If the agent has no challenger.
         """
         if self.challenger is None:
             raise ConfigError(
@@ -340,7 +340,7 @@ class Evidence:
         )
 
     def __str__(self) -> str:
-        """For people."""
+        """Mean gain, interval and number of trials, for people."""
         if self.trials < 3:
             return f"{self.trials} trials: {self.verdict}"
         between = f"[{self.low_bps:+.2f}, {self.high_bps:+.2f}]"
@@ -373,7 +373,7 @@ def strategy_of(name: str, known: MarketEstimates | None, flow: str = OFF) -> St
 
 
 def full_name(agent: AgentSection, strategy: str) -> str:
-    """A strategy's name with what guides it behind it; a registry alias is pinned to its version."""
+    """A strategy's name with suffixes of the guidance that it takes; a registry alias is pinned to its version."""
     guided = {"+alpha": agent.alpha, "+posture": agent.posture}
     return pinned(strategy) + "".join(name for name, taken in guided.items() if taken)
 
@@ -431,7 +431,7 @@ def refuse_fast(slot: AgentSlot, limits: Limits) -> None:
 
 
 def bare(strategy: str) -> str:
-    """Name of a packaged policy or rule without what is around it.
+    """Name of a strategy without the prefix `packaged:` and without its suffix, which begins at "+".
 
     >>> bare("packaged:default+events"), bare("peg_touch")
     ('default', 'peg_touch')

@@ -61,7 +61,7 @@ REPLAY, SHADOW, PAPER, LIVE = "replay", "shadow", "paper", "live"
 STAGES: Final = (REPLAY, SHADOW, PAPER, LIVE)
 OFF: Final = "off"
 EVERYBODY: Final = "all"
-"""Who a kill of no agent by name stops."""
+"""Reserved name of all agents, which a kill without an agent's name stops."""
 
 
 def _preset(said: object) -> object:
@@ -102,10 +102,10 @@ class DeskSection(TomlTable):
     """`simulated`, in this process; `fix://[COMPID@]host:port[?profile=NAME]`; `fix:PROFILE.toml`, a profile or a
     settings file of QuickFIX; `binance[:NET or FILE.toml]`, Binance Spot; `gate:PATH`, a gate before one."""
     dealers: tuple[str, ...] = ()
-    """Who is asked for quotes by orders whose strategy is `rfq` or `routed`, and where a person names no dealer."""
+    """Dealers of requests for quotes: of orders by `rfq` or `routed`, and of manual requests without dealers."""
     panel: str = ""
-    """What these dealers are expected to be before they have quoted, for orders by `routed`: equity, eurusd, gbpusd, or a
-    panel.toml that was fitted to the desk's own requests."""
+    """Prior model of these dealers before they have quoted, for orders by `routed`: equity, eurusd, gbpusd, or a panel.toml
+    fitted to the desk's own requests."""
 
     @field_validator("stage")
     @classmethod
@@ -156,15 +156,15 @@ class AgentSection(TomlTable):
 
 
 class OrderArrivalsSection(TomlTable):
-    """The orders that come in."""
+    """Orders that arrive at the desk, drawn at random."""
 
     side: Literal["random", "buy", "sell"] = "random"
     share: float = Field(default=0.10, gt=0, le=1)
-    """Of the volume expected in a round."""
+    """An order's share of the expected volume of a round."""
 
 
 class SignalsSection(TomlTable):
-    """Which way."""
+    """Forecasts and target positions."""
 
     model: str = OFF
     """`off`, `packaged:NAME`, or the model folder of `tercel signals train`, from the desk's file."""
@@ -179,8 +179,8 @@ class SignalsSection(TomlTable):
     that people send alone."""
     targets: str = ""
     columns: dict[str, str | list[str]] = Field(default_factory=dict)
-    """What columns of the file of targets are called, ours to theirs, and how it is written: {decimal = ","}."""
-    """A CSV with name and one of lots, shares, weight, and maybe date; from the desk's file."""
+    """Column names of the file of targets, ours to the file's, and its number format: {decimal = ","}."""
+    """A CSV with name and one of lots, shares, weight, and maybe date; relative to the desk's file."""
     targets_days: float = Field(default=7.0, ge=0)
     """Days after its date for which such a file is traded."""
     capital: float = Field(default=0.0, ge=0, allow_inf_nan=False)
@@ -215,14 +215,14 @@ class SizingRule:
     prior_bps: float = 60.0
 
     def __post_init__(self) -> None:
-        """Refuse what is no rule."""
+        """Refuse values out of range."""
         shares = 0 <= self.least <= 1
         scales = 0 < self.scale_bps < math.inf and 0 < self.prior_bps < math.inf
         if not (shares and scales and 0 <= self.confidence < math.inf):
             raise ConfigError(
                 "least in [0, 1], confidence >= 0, scale_bps and prior_bps > 0",
                 f"{self}",
-                "mend [loop.sizing]",
+                "correct [loop.sizing]",
             )
 
 
@@ -251,7 +251,7 @@ class WeightsRule:
     drift_penalty: float = 0.5
 
     def __post_init__(self) -> None:
-        """Refuse what is no rule."""
+        """Refuse values out of range."""
         fits = self.rate >= 0 and 0 <= self.share < 1 and 0 <= self.floor < 1 and self.range_bps > 0
         if not (fits and 0 < self.drift_penalty <= 1):
             raise ConfigError(
@@ -262,7 +262,7 @@ class WeightsRule:
 
 
 class LoopSection(TomlTable):
-    """What trading really cost, and what is made of it."""
+    """Feedback of realised trading costs into agents' shares and order sizes."""
 
     feedback: bool = True
     hedge: WeightsRule = WeightsRule()
@@ -298,7 +298,7 @@ class DeskConfig(TomlTable):
     limits: LimitsSection = LimitsSection()
     alerts: AlertsSection = AlertsSection()
     scenario: dict[str, Any] = Field(default_factory=dict)
-    """What is planted in the markets of the simulated exchange, which reads it; the desk does not."""
+    """Synthetic effects in the markets of the simulated exchange, which reads them; the desk does not."""
 
     def with_desk(self, **changes: Any) -> Self:
         """The same with other values in its `[desk]`."""
@@ -380,12 +380,12 @@ def check_stage(config: DeskConfig) -> None:
 
 
 def asks_live(config: DeskConfig, beside: Path | None = None) -> str:
-    """Why a desk has to show all that live asks; "" where its orders stay here, or move no money.
+    """Why a desk must meet the requirements of live trading; "" if its orders stay here or move no money.
 
     Raises
     ------
     TercelError
-        No answer at its venue: see `venues.address.money_at`. It says that it trades on paper, where money is.
+        The venue does not answer (`venues.address.money_at`), or the stage is `paper` at a venue that moves money.
     """
     if config.desk.stage in (REPLAY, SHADOW):
         return ""
@@ -417,7 +417,7 @@ def largest_loss(limits: Limits) -> str:
 
 
 def sentence(config: DeskConfig, limits: Limits) -> str:
-    """What a person types before a desk trades live."""
+    """Confirmation text that a person types before a desk trades live."""
     accounts = ", ".join(agent.name for agent in config.agent)
     return f"trade live at {config.desk.venue} as {accounts}, lose {largest_loss(limits)} at most"
 
@@ -425,7 +425,7 @@ def sentence(config: DeskConfig, limits: Limits) -> str:
 def check_live(
     config: DeskConfig, limits: Limits, typed: str, tried: Path, now_ns: int, why: str
 ) -> None:
-    """Refuse to trade live without what has to be so first.
+    """Refuse to trade live unless every precondition holds.
 
     Parameters
     ----------
@@ -439,7 +439,7 @@ def check_live(
     now_ns : int
         The wall's time, ns since 1970.
     why : str
-        Why it is asked: :func:`asks_live`.
+        Why live trading is checked: :func:`asks_live`.
 
     Raises
     ------
@@ -450,7 +450,7 @@ def check_live(
         config.limits.file,
         config.limits.changed,
         "no stage in the desk's file, at " * (not config.desk.stage)
-        + f"{why}; all that live asks is asked: docs/howto/crypto.md#what-live-asks",
+        + f"{why}; every requirement of live trading applies: docs/howto/crypto.md#what-live-asks",
     )
     if config.signals.orders == "drawn":
         raise ConfigError(
@@ -473,7 +473,7 @@ def check_live(
 
 
 def identity(config: DeskConfig) -> dict[str, Any]:
-    """What a journal's sessions say of their desk."""
+    """Identity of a desk in its journal's sessions: name, stage, recorded data or not, strategies by agent."""
     desk = config.desk
     return {
         "name": desk.name,
@@ -490,9 +490,9 @@ def kills_tried(folder: Path, config: DeskConfig, limits: Limits) -> set[dt.date
     Raises
     ------
     ConfigError
-        A journal that is not as it was written, or by another key.
+        A journal that fails verification, or was written with another key.
     """
-    # `asked` is by person and agent; `kills` tells who, by event and agent.
+    # `asked` holds days by person and agent; `kills` the person by event and agent.
     asked, kills, days, fits, same = (
         dict[Any, dt.date](),
         dict[Any, str](),

@@ -99,7 +99,7 @@ class DeskForecasts:
         """Last close in the files of the model by its names; empty of a model that measures."""
         self._unread: TercelError | None = None
         self.fault: TercelError | None = None
-        """Why there is no forecast of any instrument; None where there is one."""
+        """Error that prevents the forecasts of all instruments; None if there is no such error."""
 
     @property
     def served(self) -> bool:
@@ -136,7 +136,7 @@ class DeskForecasts:
     def take(
         self, name: str, monitor: MarketMonitor, number: int, at_ns: int, gateway: OrderGateway
     ) -> Outlook | None:
-        """The forecast of an instrument as round `number` begins, journaled; None and an alert where there is none."""
+        """Forecast of an instrument as round `number` begins, journaled; None and an alert if it is missing."""
         try:
             found = self.outlook(name, monitor, number, at_ns)
         except TercelError as error:
@@ -155,7 +155,7 @@ class DeskForecasts:
         Raises
         ------
         TercelError
-            There is none: why.
+            If the forecast is missing, with the reason.
         """
         self.look(at_ns)
         if self.fault is not None:
@@ -255,12 +255,12 @@ def model_of(name: str) -> SignalModel:
 
 
 def check_signals(config: DeskConfig) -> None:
-    """Refuse forecasts that a desk cannot even look for.
+    """Refuse a desk whose forecast model or names cannot exist.
 
     Raises
     ------
     ConfigError
-        For a model that is nowhere, a packaged one of another name, a name of no instrument.
+        For a missing model folder, an unknown packaged model, or a name that is no instrument's.
     """
     section, names = config.signals, [instrument.name for instrument in config.instrument]
     for name in section.names:
@@ -279,7 +279,7 @@ def check_signals(config: DeskConfig) -> None:
 
 
 def session_day(at_ns: int, said: str) -> date | None:
-    """Day in New York of a clock that tells dates, else the one that is said; None where there is none.
+    """Session date in New York of a dated clock, ns since 1970, else the given date; None without either.
 
     >>> session_day(1514583000 * 10**9, ""), session_day(5, "2018-07-02"), session_day(5, "")
     (datetime.date(2017, 12, 29), datetime.date(2018, 7, 2), None)

@@ -49,9 +49,9 @@ class FlowShortfall:
     def __init__(self, side: int) -> None:
         self.side = side
         self.cost2 = 0
-        """Cost of what is filled, 10^-16 half ticks x lots (`core.orders`)."""
+        """Cost of the fills, 10^-16 half ticks x lots (`core.orders`)."""
         self.asked2 = 0
-        """Value of everything asked for at its arrival mid, in the same."""
+        """Value of all requested lots at their arrival mids, in the same unit."""
         self._open: deque[_Open] = deque()
 
     def ask(self, lots: int, mid2: int) -> None:

@@ -47,7 +47,7 @@ from tercel.signals.risk.posture import PosturePolicy
 WHOLE: Final = 1e-3
 """How far from a whole number of slices a decision of the schedule may lie."""
 CALM_S: Final = 180
-"""Fewest seconds that risk learns what is calm from, however short the warm-up is."""
+"""Fewest seconds of data from which risk learns a baseline, however short the warm-up is."""
 
 
 class DeskLoop(SessionObserver):
@@ -64,7 +64,7 @@ class DeskLoop(SessionObserver):
     targets : TargetOrders, optional
         Orders towards positions, instead of those that `[order_arrivals]` draws.
     calm : optional
-        See `DeskDependencies`; of an instrument that is not there it is learned (`engine.monitor`).
+        Baselines, see `DeskDependencies`; a missing one is learned (`engine.monitor`).
     progress : callable, optional
         Called after every round with the number of rounds that are over.
     """
@@ -112,7 +112,7 @@ class DeskLoop(SessionObserver):
         self.posture_changes = 0
         self._ends_ns = array("q")  # of every round
         self.cost_path: list[float] = []
-        """Cost of everything asked for so far, after every round, bps."""
+        """Cost of all requested lots so far, after every round, bps."""
         self.posture_path: list[tuple[int, str, Posture]] = []
         """Venue time, instrument, posture: at every change."""
         self._overrides = PostureOverrides(session)
@@ -296,7 +296,7 @@ class DeskLoop(SessionObserver):
         self.session.guide(name, state.alpha, state.posture, of)
 
     def _take_overrides(self, at_ns: int) -> None:
-        """A posture was set by hand, or is over: agents get it at once."""
+        """Pass a manual posture that was set or has ended to the agents at once."""
         for name, state in self._states.items():
             self._take_posture(name, state, at_ns)
             self._guide(name, state)
@@ -327,7 +327,7 @@ class DeskLoop(SessionObserver):
         return True
 
     def _share_out(self, name: str, state: DeskInstrument, lots: int, number: int) -> None:
-        # risk's size of 0 ends with the last round, which works what is left; a person's holds in that too
+        # a size of 0 set by risk ends with the last round, which works the remainder; one set by a person does not
         lots = lots if self._overrides.size("") > 0 else 0
         found = split(lots, alive := self._alive(state.weights.shares))
         if lots and not alive:
@@ -406,7 +406,7 @@ class DeskLoop(SessionObserver):
             monitor.ordinary_second()
 
     def keep_baselines(self) -> None:
-        """Journal what was ordinary in this session, for the next one."""
+        """Journal the baselines learned in this session, for the next one."""
         for name in self._learns:
             ordinary = self._states[name].monitor.ordinary
             if (learned := ordinary.baseline()) is not None:
@@ -428,7 +428,7 @@ class DeskLoop(SessionObserver):
                     self._own.add(int(number))
 
     def _challenge(self, event: MarketRows) -> None:
-        """Feed challenges in an instrument; where market data were missed they are evidence of nothing any more."""
+        """Feed the challenges in an instrument; a gap in its market data discards them."""
         name = event.instrument
         meant = [id_ for id_, (_, where, _) in self._challenges.items() if where == name]
         if not meant:
@@ -470,7 +470,7 @@ class DeskLoop(SessionObserver):
         own = order.id in self._explained
         alpha, reasons = self._explained.pop(order.id, (None, ""))
         if own:
-            # Book the fills; lots that a person added to the parent are asked for at its arrival.
+            # Book the fills; lots that a person added to the parent are valued at its arrival mid.
             flow = self._states[parent.order.instrument].flow
             if (added := ceiled(cost.filled - flow.open_qty)) > 0:
                 flow.ask(added, parent.arrival_mid2)

@@ -2,7 +2,7 @@
 
 Both are read from the follower of the instrument's market data, the arrays that agents observe.
 
-A baseline says what is ordinary in a market. The first minutes that a desk observes are its first baseline; until then
+A baseline describes a market's usual behaviour. The first minutes that a desk observes are its first baseline; until then
 there is no risk score, and the risk state is cautious. At the end of a session it is estimated again from the seconds
 without an active risk rule, journaled, and used by the next session.
 """
@@ -85,7 +85,7 @@ class OrdinarySeconds:
 
 
 SILENT_S: Final = 10.0
-"""Least seconds without an event that a market is said to be silent for."""
+"""Fewest seconds without an event after which a market counts as silent."""
 WINDOW_S: Final = 60
 """Seconds over which flow features are summed."""
 FLOW: Final = ("ofi", "signed_volume", "return_bps")
@@ -101,7 +101,7 @@ class MarketMonitor:
     follower : Follower
         Of its market data; its owner feeds it before this monitor.
     calm : AnomalyBaseline, optional
-        What is ordinary in its market; without it the first `warm_s` seconds are taken for that.
+        Baseline of its market; without it the first `warm_s` seconds are the baseline.
     warm_s : int
     """
 

@@ -90,7 +90,7 @@ class ParentOutcome:
         Lots; `unfilled` were left at the end, limits or the venue `refused`.
     is_bps, opportunity_bps, refusal_bps : float or None
         Cost of the filled, of the unfilled and of the refused lots against the mid at arrival, bps of their own value;
-        None where there are none.
+        None without such lots.
     notional : float or None
         Value of the filled lots at arrival, in money.
     alpha_bps : float or None
@@ -98,10 +98,11 @@ class ParentOutcome:
     posture : str or None
         Reasons of risk when it was begun.
     silent_s : float or None
-        Seconds of its work, in one, without an event of the market, far longer than is ordinary there: the market had
-        ended, or its data did not come, so its cost says nothing. None where there were none.
+        Longest time within its work without a market event, if far longer than usual there: the market had ended, or its
+        data did not arrive, so its cost is not valid. None otherwise.
     by_hand : int or None
-        Lots that a person worked, who had taken it over: its cost is the desk's and no agent's. None if no person did.
+        Lots filled by manual orders after a person took it over: its cost is the desk's and no agent's. None if no person
+        did.
     """
 
     id: str
@@ -164,7 +165,7 @@ class DeskOutcome:
         Its folder.
     seed : int
     cost_bps : float
-        Of everything that was asked for, waiting included, bps of its arrival value.
+        Cost of all requested lots, waiting included, bps of their arrival value.
     cost : float
         Of what its parents filled, each from its own arrival, in money.
     parents_bps : Mean

@@ -1,7 +1,7 @@
-"""Postures that a person sets by hand, for the whole desk or for one agent, until an end that is known beforehand.
+"""Manual postures, set by a person for the whole desk or for one agent until a given end.
 
-One that a person sets alone never makes anything less careful: of what risk says and what the person says the more
-careful counts, as among risk's own rules. One that two persons set may replace what risk says.
+A posture that one person sets never loosens risk's: of the two the stricter applies, as among risk's own rules. A posture
+that two persons set may replace risk's.
 """
 
 from collections.abc import Collection, Mapping
@@ -21,12 +21,12 @@ LONGEST_NS: Final = 7 * 86_400 * 10**9
 """An end may lie so far ahead."""
 SET, LIFTED, ENDED = "set", "lifted", "ended"
 WORDS: Final = ("urgency", "max_participation", "styles", "size_multiplier")
-"""Fields of a posture that may be set by hand."""
+"""Fields of a posture that may be set manually."""
 _AT: Final = Posture("hand", 0)
 
 
 def combined(posture: Posture, stance: SetStanceEntry) -> Posture:
-    """A posture with one that was set by hand: the more careful of both, or in its place.
+    """A posture combined with a manual one: the stricter of both, or the manual one in its place.
 
     >>> half = {"size_multiplier": 0.5}
     >>> said = SetStanceEntry(event=SET, words=half, by="ann", reason="news", instead=False, until_ns=9)
@@ -50,7 +50,7 @@ def combined(posture: Posture, stance: SetStanceEntry) -> Posture:
 
 
 class PostureOverrides:
-    """Postures set by hand, as the session's ledger has them.
+    """Manual postures in force, from the session's ledger.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ class PostureOverrides:
         return combined(said or Posture(name, at_ns), stance)
 
     def of_agents(self, name: str, posture: Posture | None, at_ns: int) -> dict[str, Posture]:
-        """Postures of agents for whom one was set."""
+        """Postures of the agents that have a manual one, by agent."""
         asked = {
             agent: self._in_force(agent, at_ns) for agent in self._session.ledger.stances if agent
         }
@@ -108,12 +108,12 @@ class PostureOverrides:
         return bool(over)
 
     def obey(self, said: OperatorEntry, agents: Collection[str]) -> None:
-        """Set or lift one, as a person asked.
+        """Set or lift a manual posture, as an operator commands.
 
         Raises
         ------
         OrderError
-            For an agent that is none, no posture, or an end that does not lie ahead.
+            For an unknown agent, an invalid or missing posture, or an end that is not in the future.
         """
         asked, now = said.asked(), self._session.now_ns
         agent = asked.agent or ""
@@ -129,7 +129,7 @@ class PostureOverrides:
                 raise OrderError(
                     "a manual risk state",
                     f"none of {agent or 'the desk'}",
-                    "see what is set",
+                    "see the postures that are set",
                 )
             body = StanceEntry(event=LIFTED, by=by, reason=reason, operator=number)
         else:
@@ -156,7 +156,7 @@ def _words(asked: object) -> dict[str, Any]:
     """Fields of a posture, refused where one is none."""
     if not isinstance(asked, Mapping) or not asked or not asked.keys() <= set(WORDS):
         raise OrderError(
-            f"some of {', '.join(WORDS)}", f"{asked!r:.200}", "say what is to be more careful"
+            f"some of {', '.join(WORDS)}", f"{asked!r:.200}", "name the fields to tighten"
         )
     numbers = {name: value for name, value in asked.items() if name != "styles"}
     styles = asked.get("styles", int(ANY_STYLE))

@@ -69,8 +69,7 @@ class DeskDependencies:
     news : NewsPort, optional
         A model's feature `news`; without it the feature is missing.
     calm : mapping of instrument to AnomalyBaseline
-        What is ordinary in its market, of a simulated one; of one that is not there the desk learns it
-        (`engine.monitor`).
+        Baseline of a simulated market; the desk learns a missing one (`engine.monitor`).
     gate : Path, optional
         Folder of the journal of the gate before its venue, whose alerts are for the same people.
     """
@@ -183,7 +182,7 @@ def open_desk(
     journal : Journal
         Held by this desk alone.
     parts : DeskDependencies
-        Its venue, its news, what is calm in its markets.
+        Its venue, news source and baselines.
     latch : Latch, optional
         The kill latch.
     beside : Path, optional
@@ -273,7 +272,7 @@ def open_desk(
         desks[0].alert(
             "warning",
             "NO_FEES",
-            f"no fees are known of {free}: what taking and resting cost is compared without them; of recorded days they "
+            f"no fees are known of {free}: costs of taking and of resting are compared without them; of recorded days they "
             "are maker_bps and taker_bps under [data]",
         )
     for agent, text in unwatched(config):
@@ -291,7 +290,7 @@ def is_guarded(slot: AgentSlot, instrument: str) -> bool:
 
 
 def unwatched(config: DeskConfig) -> list[tuple[str, str]]:
-    """Agents with a policy whose inputs nothing is known to set beside: (agent, warning text)."""
+    """Agents with a policy without reference statistics of its inputs, so without drift detection: (agent, warning text)."""
     found = []
     for agent in config.agent:
         for strategy in filter(None, (agent.strategy, agent.challenger)):
@@ -349,7 +348,7 @@ def out_of_card(config: DeskConfig) -> list[tuple[str, str]]:
 
 CONFIG: Final = "desk.toml"
 SENT: Final = "gate.sent"
-"""How far the alerts of the gate's journal were sent, and whose that is."""
+"""File with the number of the gate's last sent alert entry, and the folder of the gate's journal."""
 WATCH_S: Final = 0.05
 
 
@@ -362,15 +361,15 @@ class DeskRuntime(Closing):
     folder : Path
         Of the desk; made if need be.
     parts : DependencyFactory
-        Asked once the folder and its journal are held.
+        Called once the folder and its journal are locked.
     text : str
         The configuration as it was written, for the folder.
     holder : str
-        Who runs it, for people.
+        Name of the user and program that run it, for messages.
     beside : Path, optional
         Folder that relative files of the configuration lie in.
     acknowledge : str
-        Why a damaged journal is gone on with.
+        Reason to continue with a damaged journal.
     progress : callable, optional
         Called after every round with the number of rounds that are over.
 
@@ -405,8 +404,8 @@ class DeskRuntime(Closing):
                 raise JournalError(
                     "a new folder: the simulated exchange ends with its desk, and no session follows in it",
                     f"{folder}, where another has run",
-                    "name another with `desk=`, or leave it out; what is to go on after a crash needs a venue "
-                    'that outlives it: `tercel venue serve`, and venue = "fix://..."',
+                    "name another with `desk=`, or leave it out; to continue after a crash, use a venue that outlives the desk: "
+                    '`tercel venue serve`, and venue = "fix://..."',
                 )
             (folder / CONFIG).write_text(text, encoding="utf-8")
             self.latch = KillLatch(folder / LATCH)
@@ -446,7 +445,7 @@ class DeskRuntime(Closing):
 def _send_gates(
     gate: Path, shared: bool, config: DeskConfig, sent_file: Path, opened: ExitStack
 ) -> None:
-    """Send the gate's alerts too, those among them that it wrote while no session was there: `sent_file` says from where."""
+    """Send the gate's alerts too, those it wrote without a session included; `sent_file` holds the last entry sent."""
     if not shared and not (gate / DATABASE).exists():
         return
     try:
@@ -477,7 +476,7 @@ def _send(
     about: Sequence[str] = (),
     keep: Callable[[int], object] = lambda seq: None,
 ) -> AlertSender:
-    """Send the alerts of a journal from an entry on, of some agents where they are named, until the desk is closed."""
+    """Send the alerts of a journal after an entry, of the named agents or all, until the desk is closed."""
     alerts = AlertSender(journal, config.alerts.webhook, after=after, about=about, keep=keep)
     alerts.start()
     opened.callback(alerts.stop)
@@ -495,7 +494,7 @@ def _end(desk: DeskLoop, recorder: TcaRecorder) -> None:
 
 
 def held_here(config: DeskConfig) -> bool:
-    """Whether its orders live in this process, and end with it."""
+    """Whether a desk's orders exist in this process alone, and end with it."""
     return config.desk.venue == SIMULATED or config.desk.stage == SHADOW
 
 

@@ -66,7 +66,7 @@ class _ItsDesk:
         _say({"money": why})
         word = os.read(sys.stdin.fileno(), 1024)
         if not word:
-            raise ConfigError("the word of the desk that started this gate", why, REMEDY)
+            raise ConfigError("the confirmation of the desk that started this gate", why, REMEDY)
         self._token = str(json.loads(word)["token"])
         return bool(self._token)
 
@@ -95,5 +95,5 @@ def _parent_ended() -> bool:
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    logging.raiseExceptions = False  # a log on a disk that is full changes nothing of what is done
+    logging.raiseExceptions = False  # a log on a full disk must not stop the gate
     sys.exit(main(Path(sys.argv[1]).resolve(), watchdog=sys.argv[2:] == ["watchdog"]))

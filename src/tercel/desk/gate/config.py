@@ -28,7 +28,7 @@ class DropCopyTerms(_Table):
     venue: str
     """`fix://COMPID@host:port?profile=NAME`, or `fix:PROFILE.toml`."""
     seconds: float = Field(default=2.0, gt=0, le=4)
-    """How long an execution of one session waits for the other's."""
+    """Seconds that an execution of one session waits for the other's."""
 
 
 class WatchdogTerms(_Table):
@@ -37,7 +37,7 @@ class WatchdogTerms(_Table):
     comp_id: str = Field(min_length=1)
     """Its name at the venue."""
     profile: str = ""
-    """How the venue wants to be spoken to; empty: as the gate does."""
+    """FIX profile of the venue for its session; empty: the gate's."""
     silence_s: float = Field(default=1.0, gt=0, le=60)
     """A gate that does not answer for so long, or has no link to the venue, has its orders cancelled."""
 
@@ -48,7 +48,7 @@ class GateTerms(_Table):
     venue: str
     """`fix://[COMPID@]host:port[?profile=NAME]`, or `fix:PROFILE.toml`."""
     accounts: tuple[str, ...] = Field(min_length=1)
-    """Whose orders pass: the agents of the desks behind it."""
+    """Accounts whose orders pass: the agents of the desks behind it."""
     limits: str = ""
     """A limits file; empty: the packaged one."""
     folder: str = "."
@@ -60,7 +60,8 @@ class GateTerms(_Table):
     group: str = ""
     """A group whose members may connect too; empty: no one else."""
     people: str = ""
-    """Among whom the second person of a desk is that trades money; empty: the file that the installation's names."""
+    """File of people, one of whom must be the second person of a desk that trades money; empty: the one that the
+    installation's file names."""
     changed: dict[str, int | float | str] = Field(default_factory=dict)
     """Single limits that replace the file's, as in a desk's `[limits.changed]`."""
     silence_s: float = Field(default=4.0, gt=0, le=60)
@@ -68,7 +69,7 @@ class GateTerms(_Table):
     heartbeat_s: float = Field(default=10.0, gt=0)
     """Between two entries of positions and usage in its journal."""
     drop_copy: DropCopyTerms | None = None
-    """A drop copy; without the table there is none."""
+    """A drop copy; none without the table."""
     link_s: int = Field(default=1, ge=1, le=60)
     """Heartbeats (108) at a venue of this package: it notices a link that is dead after 2.2 of them, and cancels."""
     watchdog: WatchdogTerms | None = None

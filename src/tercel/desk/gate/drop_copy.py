@@ -93,7 +93,7 @@ class CopyWatch:
         self._paired: OrderedDict[tuple[str, str], Report] = OrderedDict()
         self._found: list[CopyBreak] = []
         self.down_since: float | None = None
-        """When the copy went down, while it is: what is not there then says nothing."""
+        """Time, s, at which the copy went down; None while it is up. Reports missing meanwhile are no differences."""
 
     def ours(self, report: Report) -> None:
         """Add an execution from the order session."""
@@ -262,7 +262,7 @@ def copy_session(where: str, store: Path, near: Path, listings: Sequence[Listing
     Raises
     ------
     ConfigError
-        For what is no `fix:` address.
+        For an address that does not begin with `fix:`.
     VenueError
         No answer there, or the logon is refused.
     """

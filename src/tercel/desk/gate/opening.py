@@ -50,16 +50,16 @@ def opened(
     beside : Path
         Folder that relative paths of the file begin at.
     holder : str
-        Who runs it, for people.
+        Name of the user and program that run it, for messages.
     acknowledge : str
-        Why a damaged journal is gone on with.
+        Reason to continue with a damaged journal.
     reach : callable
         Makes the venue of its address, accounts, store and folder.
     wall : callable
         ns since 1970.
     begins : callable
-        Given why money is behind the venue, before anything is sent there: raises, or says whether sessions may send
-        orders, if they show what they have to; False: all of them cancel alone.
+        Called before anything is sent to a venue that moves money, with the reason why it does. Returns whether sessions may
+        send orders once they have proved that they may; False: sessions may only cancel. May raise.
     prove : callable
         See :class:`Gate`.
 
@@ -136,12 +136,12 @@ def _names(session: int, mark: str) -> Callable[[], str]:
 
 
 def _free(path: Path) -> str:
-    """A socket file without a listener; one that a dead gate left is removed.
+    """Path of a socket file without a listener; a dead gate's file is removed.
 
     Raises
     ------
     VenueError
-        When somebody listens there, or its name is too long for a socket.
+        If a process listens there, or the path is too long for a socket.
     """
     where = str(path)
     if len(os.fsencode(where)) > LONGEST_PATH:
@@ -174,7 +174,7 @@ def _share(listen: Path, group: str) -> None:
         listen.chmod(0o660)
     except (LookupError, OSError) as error:
         raise ConfigError(
-            "a group that this user is in", f"{group!r}: {error}", "mend `group`"
+            "a group that this user is in", f"{group!r}: {error}", "correct `group`"
         ) from None
 
 

@@ -28,7 +28,7 @@ from tercel.venues.address import BINANCE, FIX, Agree, address, connect, placed,
 from tercel.venues.wire.client import RemoteVenue
 
 FOLDER: Final = "gate"
-"""Of the gate, in the desk's folder: its file, its journal, what it said."""
+"""Folder of the gate in the desk's folder: its configuration, journal and log."""
 FILE: Final = "gate.toml"
 LOG: Final = "gate.log"
 _PATIENCE_S: Final = 60.0
@@ -186,7 +186,7 @@ class GateProcess(Closing):
         raise VenueError("a gate that opens", words[-600:] or "nothing", f"see {log}")
 
     def _end(self) -> None:
-        """Let the process end, and tell what it leaves open."""
+        """Wait for the process to end, and log the orders that it leaves open."""
         process = self._process
         if process.stdout is None or process.stdout.closed:
             return

@@ -54,21 +54,21 @@ if TYPE_CHECKING:
     from tercel.desk.gate.drop_copy import DropCopy
 
 TURN_S: Final = 0.01
-"""A turn waits so long at most: that late is a kill seen."""
+"""Longest wait of a turn, s, and so the longest delay of a kill."""
 # How names begin that gates and watchdogs give to their cancels.
 _OWN_NAMES: Final = ("~g", "~w")
 OPENING_S: Final = 120.0
-"""A session with nothing open may be silent for so long."""
+"""Longest silence of a session without open orders, s."""
 _STEP_NS: Final = 1_000_000
 
 
 LOOK_S: Final = 1.0
-"""Between two looks at what a session shows of going live, where the first was refused."""
+"""Seconds between two checks of sessions' proofs for live trading, after a refusal."""
 Prove = Callable[[frames.Fields, int], str]
 
 
 def refuse_all(shown: frames.Fields, uid: int) -> str:
-    """Let no session trade where money is.
+    """Refuse every session's proof: none may trade at a venue that moves money.
 
     Raises
     ------
@@ -80,7 +80,7 @@ def refuse_all(shown: frames.Fields, uid: int) -> str:
 
 
 def user_of(link: socket.socket) -> int:
-    """The number of the user at the other end of a socket file; where the system does not say, this process's own."""
+    """User id at the other end of a socket file; this process's own if the system does not tell."""
     if sys.platform != "linux":
         return os.geteuid()
     return int(struct.unpack("3i", link.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[1])
@@ -109,7 +109,7 @@ class Gate(OrderServer):
     money : str
         Why money is behind the venue; "" where none is. Sessions then cancel alone, until `prove` lets each trade.
     prove : callable
-        Given what a session shows and the number of its user: who lets it trade; raises where no one does.
+        Called with a session's proof and its user id; returns the name of the person who lets it trade, or raises.
 
     Raises
     ------
@@ -179,7 +179,7 @@ class Gate(OrderServer):
             self.watch.stop(1.0)
 
     def _look(self) -> None:
-        """Ask the latch; what killed accounts have open is cancelled at once."""
+        """Read the kill latch; cancel open orders of killed accounts at once."""
         self._stopper.look(self._accounts)
 
     def _watched(self) -> None:
@@ -212,12 +212,12 @@ class Gate(OrderServer):
             super().close()
 
     def leave(self) -> None:
-        """No one watches the orders any more: cancel every open one. Frames of a session that just ended are read first."""
+        """Cancel every open order, as the gate closes; frames of a session that just ended are read first."""
         self.poll(0.0)
         self._withdrawal.begin(self._accounts, "the gate closes")
 
     def alarm(self) -> None:
-        """Alert at what is not over as the gate ends, where no alarm was raised."""
+        """Alert at orders still open as the gate ends, unless an alarm was raised before."""
         self._withdrawal.alarm()
 
     @property
@@ -230,7 +230,9 @@ class Gate(OrderServer):
         """See :class:`OrderServer`."""
         if account not in self._accounts:
             raise VenueError(
-                f"one of the accounts {', '.join(self._accounts)}", repr(account), "mend `accounts`"
+                f"one of the accounts {', '.join(self._accounts)}",
+                repr(account),
+                "correct `accounts`",
             )
         self._withdrawal.end(account)
 
@@ -292,7 +294,7 @@ class Gate(OrderServer):
             self.hand_out(client)
 
     def _pass(self, client: Client, body: frames.Fields) -> None:
-        """Pass quotes of a request of a session, all of them where none is named."""
+        """Pass the named quotes of a session's request, or all of them if none is named."""
         name = str(body.get("request"))
         asked = self.gateway.ledger.asked.get(name)
         asker = self._venue.capabilities.quotes
@@ -302,7 +304,7 @@ class Gate(OrderServer):
                 asker.pass_quotes(name, list(map(str, quotes if isinstance(quotes, list) else ())))
 
     def _not_theirs(self, command: o.Command) -> tuple[str, str] | None:
-        """Fault in the names of a command: names of the gate, or of another account's orders; None without one."""
+        """Expected and received text if a command uses a name of the gate or of another account's order, else None."""
         name, orders = command.cl_ord_id, self.gateway.ledger.orders
         if name.startswith(_OWN_NAMES):
             return f"names that do not begin with {' or '.join(_OWN_NAMES)}", repr(name)
@@ -503,7 +505,7 @@ class Gate(OrderServer):
                 can.reconnects.reconnect()
 
     def _pump(self) -> None:
-        """Take what the venue reports; a stepped one is stepped here when no session does it, and its link is polled."""
+        """Take the venue's reports; step a stepped venue if no session does, and poll its link."""
         if not self._stepped:
             with suppress(VenueError):
                 self._take_events(self._reports())
@@ -532,7 +534,7 @@ class Gate(OrderServer):
         self._take_events(events)
 
     def _take_events(self, events: Sequence[o.VenueEvent]) -> None:
-        """Journal and count what the venue reports, then hand it to those whose it is."""
+        """Journal and count the venue's reports, then route them to their sessions."""
         self.gateway.receive(events)
         if self._copy is not None:
             self._copy.ours(events)
@@ -577,7 +579,7 @@ class Gate(OrderServer):
         elif command == "settle" and (ended := self.positions.settle(said)):
             self._take_events(ended)
 
-    # -- what is looked after in every turn ---------------------------------------------------------------------------
+    # -- periodic work of every turn ----------------------------------------------------------------------------------
     def _look_after(self) -> None:
         now = self._venue.now_ns
         if self._copy is not None:

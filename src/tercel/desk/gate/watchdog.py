@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 LOCK: Final = "watchdog.lock"
 """Held by the one watchdog of a folder; it contains the process number."""
 ASK_S: Final = 0.25
-"""Between two questions whether the gate is there."""
+"""Seconds between two pings of the gate."""
 AGAIN_S: Final = 0.5
-"""Between two cancels of the same account: an order may have been on its way."""
+"""Seconds between two cancels of the same account: an order may have been on its way."""
 ENOUGH_S: Final = 30.0
-"""A gate that has been silent for so long is not waited for any more."""
+"""Seconds of a gate's silence after which the watchdog ends."""
 _CHUNK: Final = 1 << 16
 
 
@@ -131,7 +131,7 @@ class Watchdog:
         try:
             if self._venue is None:
                 if not self._failed:
-                    self._say("the gate is silent, or has no link: cancelling what is open")
+                    self._say("the gate is silent, or has no link: cancelling open orders")
                 self._venue = self._log_on()
                 self._cancelled_s = 0.0
             if time.monotonic() - self._cancelled_s >= AGAIN_S:

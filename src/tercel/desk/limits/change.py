@@ -21,8 +21,8 @@ from tercel.desk.limits import file
 NEW: Final = ".*"
 """Ends the path of the limits of a name that had none (`limits.loosened`)."""
 HASH: Final = 12
-"""Hexadecimal digits of a name of limits."""
-# Limits of which the longer, or what is asked of a person, is the tighter.
+"""Hexadecimal digits of a hash of limits."""
+# Limits that are tighter when they are longer, or when they require a person.
 _LONGER: Final = ("window_ns", "duplicate_ns", "executions_ns", "person_accepts")
 _ROOMS: Final[dict[str, type[file.ScopeLimits]]] = {
     "instruments": file.InstrumentLimits,
@@ -143,7 +143,7 @@ def _looser(before: file.ScopeLimits, after: file.ScopeLimits) -> list[str]:
 
 
 def _as_tight(name: str, value: Any, than: Any) -> bool:
-    """One value of a limit lets nothing pass that another does not."""
+    """Whether a limit's value allows nothing that another value does not."""
     if name == "hours":
         return within(value, than)
     if name == "executions" and 0 in (value, than):
@@ -194,7 +194,7 @@ def check_own(named: str, paths: Iterable[str], why: str) -> None:
     Parameters
     ----------
     named : str
-        The limits file, "" where there is none.
+        The limits file, "" if none.
     paths : iterable of str
         Single limits that replace the file's.
     why : str
@@ -241,7 +241,7 @@ def from_json(body: Mapping[str, Any], source: str = "the journal") -> file.Limi
         raise LimitsError(
             "limits as a journal has them",
             f"{error} in {source}",
-            "see what else is damaged (`tercel trade verify`), and go on from a copy of the desk's folder",
+            "see what else is damaged (`tercel trade verify`), and continue from a copy of the desk's folder",
         ) from error
 
 

@@ -1,6 +1,6 @@
 """Pre-trade checks, one function each: from a LimitQuery to a Denial or None.
 
-They are asked in the order of `gate.CHECKS`, so that each may rely on those before it. Nothing here changes a count.
+They run in the order of `gate.CHECKS`, so that each may rely on those before it. Nothing here changes a count.
 A limit is the most that passes.
 """
 
@@ -363,7 +363,7 @@ def check_request_value(query: LimitQuery) -> Denial | None:
 
 
 def check_dealers(query: LimitQuery, dealers: tuple[str, ...]) -> Denial | None:
-    """Maximum number of different dealers asked in an instrument in a day; a request names them."""
+    """Maximum number of different dealers in an instrument in a day; a request must name its dealers."""
     at = query.instrument
     many = len({*at.dealers, *dealers})
     if many > (limit := at.limits.dealers_per_day) or not dealers:

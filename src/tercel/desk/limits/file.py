@@ -81,7 +81,7 @@ class InstrumentLimits(ScopeLimits):
     """Limits of all agents together in one instrument.
 
     `fill_band_bps`: an execution farther from the reference is implausible (`reported.ReportedCounts.implausible`).
-    `dealers_per_day`: different dealers that are asked for quotes. `quote_collar_bps`: of a quote around the mid.
+    `dealers_per_day`: different dealers that receive requests for quotes. `quote_collar_bps`: of a quote around the mid.
     """
 
     long_lots: int
@@ -152,7 +152,7 @@ def _whole(value: Any, place: _Place, least: int = 0) -> int:
 def _at_most(value: int | Decimal, place: _Place) -> int | Decimal:
     if value > MOST:
         raise place.refuse(
-            f"a number of at most {MOST}", f"{Decimal(value):.3e}", "write what is meant"
+            f"a number of at most {MOST}", f"{Decimal(value):.3e}", "write a smaller number"
         )
     return value
 
@@ -173,12 +173,12 @@ def _money(value: Any, place: _Place) -> int:
 
 
 def _since(value: Any, place: _Place) -> int:
-    """Milliseconds, some."""
+    """A time in ns, above 0, from milliseconds."""
     return _whole(value, place, least=1) * MS
 
 
 def _within(value: Any, place: _Place) -> int:
-    """Milliseconds, or none."""
+    """A time in ns, 0 or more, from milliseconds."""
     return _whole(value, place) * MS
 
 
@@ -260,9 +260,9 @@ _KEYS: Final[dict[type, dict[str, tuple[str, _Reader]]]] = {
     kind: {(key := key_of(each.name)): (each.name, _READERS[key]) for each in fields(kind)}
     for kind in (DeskLimits, AgentLimits, InstrumentLimits)
 }
-# What holds where a file says nothing; a drawdown that is not said is the daily loss, a legged value the gross value, a
-# collar of quotes that of orders, a band of fills twice the collar: an order leaves within the collar, and the mid may have
-# moved as far since. No dealer is asked for quotes, and no strategy takes one, unless the file says so.
+# Defaults of missing keys. The drawdown defaults to the daily loss, a legged value to the gross value, a collar of quotes to
+# that of orders, a band of fills to twice the collar: an order leaves within the collar, and the mid may have moved as far
+# since. By default no dealer receives a request for quotes, and no strategy takes a quote.
 _OTHERWISE: Final[Tables] = {
     "warn": Decimal("0.8"),
     "executions": 0,
@@ -369,7 +369,7 @@ def parse(text: str, source: str = "limits") -> Limits:
     try:
         data = parse_tables(text, decimals=True)
     except (ValueError, ArithmeticError) as error:  # of numbers that no reader takes too
-        raise LimitsError("a TOML file", f"{source}: {error}", "mend the line") from None
+        raise LimitsError("a TOML file", f"{source}: {error}", "correct the line") from None
     _refuse_desks(data, source)
     sections = ("desk", "instruments", "agents")
     for name in data:
@@ -451,7 +451,7 @@ def _section(kind: type[_Kind], data: Tables, otherwise: Tables, place: _Place) 
         raise place.refuse(
             f"a limit {missing[0]}",
             "none",
-            "what is not limited is refused: say how much is allowed",
+            "set the limit: without it every order is refused",
         )
     values = {
         name: reader(

@@ -8,8 +8,8 @@
     alarm = gate.report(report, now_ns)                  # every report of the venue, in the order in which it comes
     for crossing in gate.watch(now_ns): ...              # warnings; breaches, whose agents are stopped from here on
 
-It fails closed: what is missing, unknown or raises an exception is a denial. Cancels and questions always pass. The
-counts are a fold over what was sent and reported, so that a restart folds the journal again. One thread owns a gate.
+It fails closed: a missing or unknown state and any exception is a denial. Cancels and status requests always pass. The
+counts are a fold over commands sent and reports received, so that a restart folds the journal again. One thread owns a gate.
 """
 
 from collections.abc import Iterable, Sequence
@@ -46,7 +46,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     checks.check_killed,  # a person stopped it
     checks.check_form,  # numbers are numbers
     checks.check_known,  # the instrument and the agent have limits
-    checks.check_parent,  # somebody asked for it
+    checks.check_parent,  # it belongs to a parent order
     checks.check_replaced,  # it changes an order that lives
     checks.check_twice,  # it was not sent before
     checks.check_hours,  # the market is open to us
@@ -94,7 +94,7 @@ class LimitGate(ReportedCounts):
     killed : callable
         Returns why an agent is killed, or None.
     more : sequence of Check
-        Own checks, asked after all others (`certify/limits`, beside the package, holds a kit for them).
+        Additional checks, run after all others (`certify/limits`, beside the package, holds a kit for them).
 
     Raises
     ------
@@ -134,11 +134,11 @@ class LimitGate(ReportedCounts):
     # -- the question ---------------------------------------------------------------------------------------------
 
     def check(self, command: o.Command, now_ns: int) -> Denial | None:
-        """The first check's Denial, or None if the command may leave; counts nothing."""
+        """Denial of the first check that refuses a command, or None if it may leave; changes no count."""
         try:
             kind = type(command)
             if kind not in _ORDERS:
-                # What takes lots back, or asks, is always let through: refusing a cancel makes no position smaller.
+                # Cancels and status requests always pass: refusing a cancel makes no position smaller.
                 return (
                     None if kind in _ALWAYS else Denial("UNKNOWN_COMMAND", f"kind={kind.__name__}")
                 )
@@ -152,7 +152,7 @@ class LimitGate(ReportedCounts):
         return None
 
     def check_request(self, request: QuoteRequest, now_ns: int) -> Denial | None:
-        """The first check's Denial, or None if the request for quotes may leave; counts nothing."""
+        """Denial of the first check that refuses a request for quotes, or None if it may leave; changes no count."""
         try:
             # The order at the market that it may become.
             terms = request.lots, None, o.Tif.IOC, request.account, "", request.sent_ns
@@ -216,7 +216,7 @@ class LimitGate(ReportedCounts):
             raise OrderError(
                 "a parent of some lots to buy or sell",
                 f"side {side!r}, lots {lots!r}",
-                "mend the parent",
+                "correct the parent",
             )
         known = self.parents.get(name)
         if known is None:
@@ -306,8 +306,8 @@ class LimitGate(ReportedCounts):
     def watch(self, now_ns: int, warnings: bool = True) -> list[Crossing]:
         """Crossings since the last call, to be made every turn; a breach stops its agents until `resume`.
 
-        The caller kills them too, where there is a latch, and cancels what they have open. Without `warnings` only
-        breaches are looked for, which takes less time.
+        The caller also kills them if it has a latch, and cancels their open orders. Without `warnings` only breaches are
+        looked for, which takes less time.
         """
         return watch.crossings(self, max(now_ns, self.sent_ns), warnings)
 
@@ -411,7 +411,7 @@ class LimitGate(ReportedCounts):
                 recent.move_to_end(key)
                 while ns - next(iter(recent.values())) >= within:
                     recent.popitem(last=False)
-            # A market order may fill at any price: none of its fills is beyond what was asked for.
+            # A market order may fill at any price: none of its fills is outside its terms.
             price = AT_ANY_PRICE * command.side if command.price is None else command.price
             if isinstance(command, o.NewOrder):
                 parent = self.parents[command.parent]
@@ -473,6 +473,6 @@ def _unit(listing: o.Listing) -> int:
         raise LimitsError(
             "a tick times a lot in whole billionths of the currency",
             f"tick {listing.tick!r}, lot {listing.lot!r} of {listing.instrument}",
-            "mend the listing",
+            "correct the listing",
         )
     return int(unit)

@@ -21,7 +21,7 @@ NO_QUOTE: Final = sys.maxsize
 class OwnQuotes:
     """Prices of own resting orders on one side of one instrument, and the best of them.
 
-    `best` is times `sign` (+1 for sells, -1 for buys), so that the lowest is the best; `NO_QUOTE` when there is none.
+    `best` is the best price times `sign` (+1 for sells, -1 for buys), so that the lowest is the best; `NO_QUOTE` without one.
     """
 
     __slots__ = ("_heap", "_orders", "_stored", "best", "sign")
@@ -74,7 +74,7 @@ class Quoted(Protocol):
 
     @property
     def quotes(self) -> tuple[int | None, int | None]:
-        """Best bid and ask, ticks; None where there is none."""
+        """Best bid and ask, ticks; None for an empty side."""
 
 
 def refuse_sparse(listing: Listing) -> None:
@@ -136,7 +136,7 @@ class QuoteBook:
 
     @property
     def quotes(self) -> tuple[int | None, int | None]:
-        """Best bid and ask, ticks; None where there is none."""
+        """Best bid and ask, ticks; None for an empty side."""
         bids = self._prices[v.BUY]
         asks = self._prices[v.SELL]
         return bids[-1] if bids else None, asks[0] if asks else None

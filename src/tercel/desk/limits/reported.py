@@ -1,7 +1,7 @@
 """Counting of the venue's reports: fills, ends, replaces, busts and corrections; alarms for impossible ones.
 
-A report claims; it commands nothing here. Its time orders it among the reports of its order; what day it is, the clock
-says alone. Its lots are booked, whatever else it says; where that contradicts what was asked for, its agent stops.
+A report's time orders it among the reports of its order; the trading day comes from the clock alone. Its lots are always
+booked; if the report contradicts the order's terms, the agent is stopped.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -64,7 +64,7 @@ class PastCounts(LimitCounts):
         orders : iterable of (ChildOrder, names)
             With every name of each.
         executions : iterable of (order, name, Execution)
-            As they stand, by every name.
+            The current executions, by every name.
         """
         asked = parent.order
         holding = self.holdings.get((asked.agent, asked.instrument))
@@ -122,14 +122,14 @@ class ReportedCounts(PastCounts):
         return alarm
 
     def implausible(self, report: Report) -> tuple[tuple[str, str], str, dict[str, Any]] | None:
-        """An execution that is not believed as it is reported, busted or corrected: its instrument and agent, the
-        figures, {"execution": its name, "reference": the mid, 10^-8 of a tick, 0 before any mark}. None: it is. Asked
+        """Details of an execution if its report, bust or correction is implausible: its instrument and agent, the figures,
+        {"execution": its name, "reference": the mid, 10^-8 of a tick, 0 before any mark}. None if it is plausible. Called
         before a report is counted.
 
-        An execution is held against the mid, before any mark against the worst price of its order; of a market order,
-        or of no known order, none is believed then; lots beyond the order's never are. A correction is held against the
-        first price of what it corrects; where it changes the lots, and of a bust, the first price, the last and the new
-        one are held against the mid. What is doubted stays so, whatever is reported of it.
+        An execution is compared with the mid; before any mark, with the worst price of its order. Before any mark an
+        execution of a market order or of no known order is implausible, and lots beyond the order's always are. A correction
+        is compared with the first price of the corrected execution; if it changes the lots, and for a bust, the first, the
+        last and the new price are compared with the mid. A doubted execution stays doubted, whatever is reported of it.
         """
         kind, (order, account, root) = report.exec_type, self._owner_of(report)
         trade, busted, px = kind is ExecType.TRADE, kind is ExecType.BUSTED, report.last_px
@@ -174,12 +174,12 @@ class ReportedCounts(PastCounts):
         )
 
     def doubt(self, agent: str, instrument: str, name: str, reference: int) -> None:
-        """Count an execution, or what is reported of it next, so that it brings no gain at a reference."""
+        """Count an execution, and later reports of it, so that it brings no gain at a reference price."""
         if (holding := self.holdings.get((agent, instrument))) is not None:
             self.doubts.setdefault((agent, name), Doubt(holding)).reference = reference
 
     def hold(self, key: tuple[str, str], gain: int, qty: int, before: int = 0) -> None:
-        """Hold back what a report gained of signed lots, where it is doubted, and what earlier ones had gained."""
+        """Hold back the gain of a doubted report of signed lots, and the gain of earlier reports."""
         if (doubt := self.doubts.get(key)) is not None:
             at = doubt.holding.instrument
             doubt.position += 0 if doubt.reference else qty
@@ -240,7 +240,7 @@ class ReportedCounts(PastCounts):
                 alarm = Alarm("CONTRADICTION", f"order={name} was accepted and is now rejected")
         elif kind is _REPLACED and name != order.root and self.orders.get(name) is order:
             alarm = self._replaced(order, report)
-        elif kind is _REPLACED:  # one that was never asked for is a restatement
+        elif kind is _REPLACED:  # a replace without a request is a restatement
             report = replace(report, exec_type=_RESTATED)
             alarm = self._restated(order, report)
         elif kind is _RESTATED:
@@ -250,7 +250,7 @@ class ReportedCounts(PastCounts):
         return self._counted(order, report) or alarm
 
     def _counted(self, order: OpenOrder, report: Report) -> Alarm | None:
-        """The venue may have ended it; quantity that it counts as filled stays reserved until its fill comes, and older
+        """Fold a report's status and counts: quantity counted as filled stays reserved until its fill comes, and older
         counts no longer hold."""
         alarm, most = None, order.most_lots
         counts = recounted(order.counted_qty, order.recounted_ns, report)
@@ -265,8 +265,8 @@ class ReportedCounts(PastCounts):
         return alarm
 
     def _replaced(self, order: OpenOrder, report: Report) -> Alarm | None:
-        """The venue took a replace. One that was asked for before another already taken changes nothing; one that is
-        dated before the last change counts where it is larger, as the venue's clock may have been put back."""
+        """Fold an accepted replace. One requested before another already accepted changes nothing; one dated before the last
+        change counts if it is larger, as the venue's clock may have been put back."""
         most, requested = order.most_lots, order.requested.pop(report.cl_ord_id, None)
         # By the order in which they were sent: answers to replaces may overtake one another.
         if requested is None or requested[0] <= order.taken:
@@ -277,7 +277,7 @@ class ReportedCounts(PastCounts):
         return self._resized(order, report, most, lots, price)
 
     def _restated(self, order: OpenOrder, report: Report) -> Alarm | None:
-        """The venue changed size or price without being asked."""
+        """Fold a size or price that the venue changed without a request."""
         if report.ns < order.changed_ns:
             return None
         lots = max(report.lots or order.lots, ceiled(report.cum_qty))
@@ -297,7 +297,7 @@ class ReportedCounts(PastCounts):
         if order.lots <= most:
             return None
         return self._stop(
-            order.holding.agent, "ENLARGED", f"lots={order.lots} asked={most}", report
+            order.holding.agent, "ENLARGED", f"lots={order.lots} requested={most}", report
         )
 
     def _filled(self, order: OpenOrder, report: Report) -> Alarm | None:
@@ -326,7 +326,7 @@ class ReportedCounts(PastCounts):
         self.reserve(holding, order.side, -within)
         self._weigh(one, key)
         repeated = self._repeated(holding, order.side, report)
-        # Booked first, alarmed then: the position is as large as the venue says, whether it was asked for or not.
+        # Booked first, alarmed then: the position is as large as the venue says, whether it was ordered or not.
         if within < qty:
             return self._stop(
                 holding.agent, "OVERFILL", f"lots={text(qty)} open={text(within)}", report
@@ -336,8 +336,8 @@ class ReportedCounts(PastCounts):
         return self._not_asked(order, report) or repeated
 
     def _weigh(self, one: Execution[Filled], key: Key) -> None:
-        """Fill an execution just booked, and hold back what is doubted of it, or of a correction that came before it;
-        without a name several of one order are one, and no loss of one makes up for another's gain."""
+        """Fill an execution just booked, and hold back the gain if it, or a correction that came before it, is doubted.
+        Executions of one order without a name are one, and no loss of one offsets another's gain."""
         _, holding, side, _, _ = one.owner
         gain = self.fill(holding, side, one.qty, one.px)
         self.hold(
@@ -345,25 +345,25 @@ class ReportedCounts(PastCounts):
         )
 
     def _not_asked(self, order: OpenOrder, report: Report) -> Alarm | None:
-        """A fill on other terms than were ever asked for: on the other side, or beyond every price of the order."""
+        """Alarm of a fill outside the order's terms: on the other side, or beyond every price of the order."""
         if report.side == -order.side:
             return self._stop(
                 order.holding.agent,
                 "FILL_SIDE",
-                f"side={report.side:+d} asked={order.side:+d}",
+                f"side={report.side:+d} requested={order.side:+d}",
                 report,
             )
         if order.side * report.last_px > order.side * order.worst * ONE:
             return self._stop(
                 order.holding.agent,
                 "FILL_PRICE",
-                f"price={text(report.last_px)} asked={order.worst}",
+                f"price={text(report.last_px)} requested={order.worst}",
                 report,
             )
         return None
 
     def _repeated(self, holding: Holding, side: int, report: Report) -> Alarm | None:
-        """One more execution; one too many of a side in a window stops the agent."""
+        """Count an execution; one too many of a side in a window stops the agent."""
         agent = holding.agent
         most = agent.limits.executions
         if not most or (many := holding.executed(side, report.ns)) <= most or agent.repeated:
@@ -379,7 +379,7 @@ class ReportedCounts(PastCounts):
     def _rebooked(
         self, order: OpenOrder | None, account: str, root: str, report: Report
     ) -> Alarm | None:
-        """A fill never was, or was of other lots or at another price; `order` is the one that the report names."""
+        """Fold a bust or a correction of a fill; `order` is the one that the report names."""
         one, alarm = self.executions.find(account, root, report.ref), None
         if one is None:
             alarm = Alarm(

@@ -124,7 +124,7 @@ class Scope:
         self.sink()
 
     def rise(self) -> None:
-        """After a mark: raise the day's highest equity if it was exceeded."""
+        """Raise the day's highest equity if a mark exceeded it."""
         before, self.high = self.high, max(self.high, self.equity)
         if self.high != before:
             self.sink()
@@ -202,7 +202,7 @@ class InstrumentState(Scope):
         self.buy_quotes = OwnQuotes(-1)
         self.sell_quotes = OwnQuotes(1)
         self.dealers: dict[str, None] = {}
-        """Who was asked for quotes today."""
+        """Dealers that received a request for quotes today."""
         self.exposed: dict[Holding, None] = {}
         """Holdings with a worst case other than nothing."""
 
@@ -291,7 +291,7 @@ class Doubt:
     reference: int = 0
 
     def hold(self, gain: int) -> None:
-        """Hold back what was gained; a loss counts where it is more than what is held."""
+        """Hold back a gain; a loss counts as far as it exceeds the gain held back."""
         before, self.held = self.held, max(self.held + gain, 0)
         for scope in self.holding.scopes:
             scope.equity += before - self.held
@@ -319,8 +319,8 @@ class OpenOrder:
     `base` is its state by the table of `core.lifecycle`. `lots` and `price` are the last accepted, `requested` what
     replaces on their way would make of them (by name: turn, lots, price), `taken` the last turn that the venue took.
     `counted_qty` is the most that the venue called filled since it last took back or corrected a fill, at
-    `recounted_ns`; `cum_qty` the fills in force, `open_qty` what stays reserved. The venue last changed its size or
-    price at `changed_ns`. `worst` is the price that it may fill at, of all that were asked for.
+    `recounted_ns`; `cum_qty` the fills in force, `open_qty` the reserved quantity. The venue last changed its size or
+    price at `changed_ns`. `worst` is the worst price at which it may fill, of all requested prices.
     """
 
     __slots__ = (
@@ -366,15 +366,15 @@ class LimitQuery:
     Parameters
     ----------
     command, now_ns
-        What is to leave, and the time.
+        The command to be sent, and the time.
     holding, agent, instrument : state
-        None where the gate knows no such thing (`check_known` refuses then, later checks need not ask).
+        None if unknown to the gate (`check_known` refuses then, so later checks may rely on them).
     parent, order : ParentLimit, OpenOrder or None
         `order` is the one that a replace would change.
     side, lots, price : int
         `price` is None for a market order.
     extra : int
-        What the worst case would grow by, 10^-8 of a lot: all of a new order, what a replace adds to it.
+        Growth of the worst case, 10^-8 of a lot: all of a new order, the increase of a replace.
     worst_price : int
         Ticks at which its value is reckoned; known once the reference is checked.
     """
@@ -437,7 +437,7 @@ class LimitCounts:
         self.recent: OrderedDict[tuple[object, ...], int] = OrderedDict()
         """Contents of recent orders without their names, and when they were sent."""
         self.executions: Executions[Filled] = Executions()
-        """Fills that stand."""
+        """Fills in force."""
         self.doubts: dict[tuple[str, str], Doubt] = {}
         """Implausible executions that no person has confirmed, by agent and name (`Filled`)."""
         self.fault = ""
@@ -445,7 +445,7 @@ class LimitCounts:
         self.killed: Killed | None = None
         self.day_ends_ns = DAY_NS
         self.sent_ns = self.watched_ns = NEVER_NS
-        """The latest time at which something left; when somebody watched first."""
+        """Latest time of a sent command; time of the first call of `watch`."""
 
     def count_message(
         self, agent: AgentState | None, instruments: tuple[InstrumentState, ...], ns: int
@@ -486,9 +486,9 @@ class LimitCounts:
             order.quoted = quoted
 
     def fill(self, holding: Holding, side: int, qty: int, px: int) -> int:
-        """Book a fill at a price (negative: a bust); worst cases and money follow. What it gained at the mid."""
+        """Book a fill at a price (negative: a bust), update worst cases and money; its gain at the mid."""
         at, signed = holding.instrument, side * qty
-        if not at.mid2:  # a fold may meet fills before any market: what is held is then worth what it cost, not nothing
+        if not at.mid2:  # a fold may meet fills before any market: a position is then worth its cost, not nothing
             self.revalue(at, 2 * px // ONE)
         holding.position += signed
         at.position += signed
@@ -515,7 +515,7 @@ class LimitCounts:
             at.sells += opened
 
     def _exposed(self, holding: Holding) -> None:
-        """The worst case of a holding, and the money that it comes to."""
+        """Update a holding's worst case and its value."""
         at = holding.instrument
         worst = max(holding.position + holding.buys, holding.sells - holding.position)
         grown = worst - holding.exposure
@@ -537,7 +537,7 @@ class LimitCounts:
         at.mid2 = mid2
         if (
             at.sane_ns == NEVER_NS
-        ):  # until a mark has come, what is doubted is worth what the market will say
+        ):  # before the first mark, a doubted execution is revalued as the mid moves
             for doubt in self.doubts.values():
                 doubt.hold(doubt.position * moved * (doubt.holding.instrument is at))
         for holding in at.exposed:

@@ -2,9 +2,8 @@
 
 A *warning* is said once, when so much of a limit is used as its section's `warn` says, and *cleared* once less than
 nine tenths of that are. A *breach* stops agents: the day's loss or drawdown past its limit (an agent's: the agent; an
-instrument's: agents that hold or work it; the desk's: all), a position whose mark has grown old (who holds it), and too
-many executions (the agent). It comes once too; another comes after the warning was cleared, on another day, under
-other limits.
+instrument's: agents that hold or work it; the desk's: all), a position whose mark has grown old (its holders), and too many
+executions (the agent). It comes once too; another comes after the warning was cleared, on another day, under other limits.
 """
 
 from collections import deque
@@ -17,11 +16,11 @@ from tercel.desk.limits.file import DAY_NS, MONEY, MS, WHOLE, Hours
 from tercel.desk.limits.state import NEVER_NS, AgentState, InstrumentState, LimitCounts, Scope
 
 CLEARED: Final = 9, 10
-"""Part of the warning level under which a warning is over."""
+"""Share of the warning level, as numerator and denominator, below which a warning is cleared."""
 EVERYBODY: Final = "*"
-"""Means every agent among those whom a breach stops."""
+"""Name of all agents in `Crossing.agents`."""
 BLIND, BLIND_NS = "seconds_without_reference", 2_000_000_000
-"""People are warned where the market has come for so long in a state that allows no order: crossed, lost, or old."""
+"""Name of the warning, and ns after which people are warned of market data that allow no order: crossed, lost, or old."""
 
 
 class Crossing(NamedTuple):
@@ -236,7 +235,7 @@ def _crossing(event: str, scope: Scope, gauge: Gauge, agents: tuple[str, ...] = 
 
 
 def _broken(scope: Scope, gauge: Gauge) -> list[Crossing]:
-    """A limit is passed and was not before; executions are counted as they come."""
+    """Breach of a limit that is passed and was not before, as a list; executions are counted as they come."""
     limit = gauge.limit
     if limit in ("daily_loss", "drawdown", "reference_age_ms"):
         passed = gauge.used > gauge.most

@@ -52,7 +52,7 @@ def check_webhook(webhook: str) -> None:
         known = False
     if webhook and not known:
         raise ConfigError(
-            "a webhook that is an http(s) URL", repr(webhook), "mend [alerts] webhook"
+            "a webhook that is an http(s) URL", repr(webhook), "correct [alerts] webhook"
         )
 
 

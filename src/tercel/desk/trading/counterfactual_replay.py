@@ -1,6 +1,6 @@
-"""The parents of a journal re-simulated at another venue: what the same orders would have cost there.
+"""Counterfactual replay of a journal's parent orders at another venue: their cost there.
 
-Parents, guidance and what people did to them come at the times at which the journal has them; strategies decide again.
+Parents, guidance and people's commands come at the times at which the journal has them; strategies decide again.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -35,7 +35,7 @@ class ParentScript:
     Parameters
     ----------
     acts : tuple of (int, callable)
-        Venue time, and what a session is asked then.
+        Venue time, ns, and the call on a session at that time.
     instruments : mapping of str to str
         Of each parent that is over.
     end_ns : int
@@ -60,7 +60,7 @@ class ParentScript:
         )
 
     def work(self, session: Session) -> dict[str, Shortfall]:
-        """Have a session work it; the cost of each parent that is over here and there.
+        """Replay the script in a session; shortfall of each parent that ended in both, by id.
 
         Raises
         ------
@@ -126,7 +126,7 @@ def _parent_act(parent: ParentOrder, body: ParentEntry) -> Callable[[Session], o
 
 
 def _if_open(id_: str, act: Callable[[Session], object]) -> Callable[[Session], object]:
-    """Elsewhere a parent may be over by then."""
+    """A call on a session if the parent is still open there: at another venue it may have ended earlier."""
 
     def done(session: Session) -> None:
         parent = session.ledger.parents.get(id_)

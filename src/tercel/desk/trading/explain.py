@@ -65,7 +65,7 @@ def _until(journal: Journal, seq: int, *of: str) -> Iterator[Entry]:
 
 
 def _asked(journal: Journal, seq: int, entry: Entry) -> list[str]:
-    """The target that made the parent; nothing for an order that was drawn, or that a person sent."""
+    """Sentence on the target that made the parent; empty for an order that was drawn, or that a person sent."""
     target = made_by = ""
     for before in _until(journal, seq, kinds.SESSION, kinds.ALERT, kinds.PARENT):
         if before.kind == kinds.SESSION:
@@ -77,7 +77,7 @@ def _asked(journal: Journal, seq: int, entry: Entry) -> list[str]:
             body = ParentEntry.of(before)
             if body.event == "accepted":
                 made_by = "" if body.operator is not None else target
-    return [f"The file of targets asked for it, {made_by}."] if made_by else []
+    return [f"The file of targets requested it, {made_by}."] if made_by else []
 
 
 def _ran(journal: Journal, seq: int, entry: Entry) -> str:

@@ -13,7 +13,7 @@ from tercel.desk.trading.journal.bodies import MarketEntry
 
 MOST_ROWS: Final = 600
 MOST_WAITING: Final = 64
-"""Of an instrument: forecasts whose time has not come."""
+"""Most forecasts of an instrument that wait for their horizon."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Outcomes:
 
     def __init__(self) -> None:
         self.scored: deque[ForecastResult] = deque(maxlen=MOST_ROWS)
-        """Those whose time is over, oldest first."""
+        """Outcomes of forecasts whose horizon has passed, oldest first."""
         self._waiting: dict[str, tuple[_Waiting, ...]] = {}
 
     def apply(self, entry: Entry) -> None:
@@ -70,7 +70,7 @@ class Outcomes:
 
     @property
     def waiting(self) -> list[ForecastResult]:
-        """Those whose time is not over."""
+        """Forecasts whose horizon has not passed."""
         rows = self._waiting.items()
         return [forecast_row(name, one.ns, one.alpha) for name, some in rows for one in some]
 

@@ -1,14 +1,14 @@
 """The order gateway: every command passes limits, then the journal, then the venue, in this order.
 
     gateway.submit(commands)
-        state.refusal     may its sender send this now? (`trading.risk.trading_state`: one table of who may send what)
+        state.refusal     may its sender send this now? (`trading.risk.trading_state`: one table of permissions)
         limits.check      may it leave? if so it counts from here on
-        journal.append    the whole batch in one durable write: what leaves, what was denied, why it was decided
+        journal.append    the whole batch in one durable write: commands sent, commands denied, reasons of the decision
         venue.send        one by one
 
-Nothing else calls `send` on a venue (a test reads the sources for it). When the journal cannot be written, nothing is
-sent but cancels: what is open at the venue is cancelled, and that is written when writing works again. When sending
-fails, the order is UNKNOWN: it is not sent again; the venue is asked.
+Nothing else calls `send` on a venue (a test reads the sources for it). When the journal cannot be written, only cancels
+are sent: open orders at the venue are cancelled, and that is written when writing works again. When sending fails, the
+order is UNKNOWN: it is not sent again; its status is requested from the venue.
 
     gateway.withdraw(cancels)
         venue.send        at once: it waits for no journal and no lock but the wire's
@@ -65,7 +65,7 @@ SEVERITY: Final[Mapping[Code, str]] = {
 }
 """Notices that become alerts."""
 DISTURBS: Final = frozenset({Code.BUSTED, Code.CORRECTED, Code.RESTATED, Code.UNREADABLE})
-"""After these the executor of the order's parent is detached."""
+"""Notices after which the executor of the order's parent is detached."""
 _PASSED_ON: Final = (o.MarketRows, *QUOTE_EVENTS)
 FREE: Final = 5
 """Refusals in a row after which an account waits."""
@@ -187,7 +187,7 @@ class OrderGateway:
         self.states = ledger.states
         """Trading states with their reasons, from the journal and of this process alone."""
         self.emergency_logged = False
-        """Whether a process that cannot write has said its last (`heartbeat.emergency_log`)."""
+        """Whether a process that cannot write its journal has logged its open orders (`heartbeat.emergency_log`)."""
         self.clock_s = 0.0
         """Offset of the clock here ahead of the venue's at the last heartbeat, s."""
         self.on_holdings: Callable[[o.Holdings], object] = lambda holdings: None
@@ -199,7 +199,7 @@ class OrderGateway:
         self._received: list[codec.OrderMessage | o.Holdings] = []
         self._said = set[tuple[str, ...]]()
         self._owed: list[Entry] = []
-        """Entries of what left before it was journaled."""
+        """Entries of commands sent before they were journaled."""
         check_capabilities(venue)
         self._session = venue.capabilities.session
         self._repeats = venue.capabilities.executions is not None
@@ -210,7 +210,7 @@ class OrderGateway:
         self._alarms: defaultdict[tuple[type[o.Command], str] | str, AlarmThrottle] = defaultdict(
             AlarmThrottle
         )
-        """By code, or by what could not be sent and whose it is: a kill is tried each second."""
+        """Throttles by alert code, or by kind of command and account that could not be sent: a kill is tried each second."""
 
     def write(self, entries: Sequence[Entry], *, sync: bool = True) -> None:
         """Journal entries, then fold them; with `sync` they are on disk when it returns.
@@ -218,10 +218,10 @@ class OrderGateway:
         Raises
         ------
         JournalError
-            Nothing of it was written for certain; nothing that depends on it may leave. What is open is cancelled.
+            The write is not confirmed, so nothing that depends on it may leave. Open orders are cancelled.
         """
         with self.lock:
-            # A kill may add to what is owed from another thread while this writes: only these leave the list below.
+            # A kill in another thread may add owed entries while this writes: only these leave the list below.
             owed = len(self._owed)
             # What left before it was journaled comes first: the journal keeps the order in which things happened.
             whole = [*self._owed[:owed], *entries]
@@ -368,7 +368,7 @@ class OrderGateway:
         ----------
         request : QuoteRequest
         asked : QuoteEntry
-            Who asks, and for what; the rest of the entry is the request's.
+            Fields of the entry that the request lacks, such as `by` and `want`; the others are the request's.
         parent : str
         before
             Entries that are written with it, before it.
@@ -376,9 +376,9 @@ class OrderGateway:
         Raises
         ------
         OrderError
-            It may not leave: nothing was written. Or the venue takes none such.
+            Limits or the trading state refuse it, or the venue takes no requests for quotes: nothing was written.
         VenueError
-            It may have left, or not.
+            The request may or may not have left.
         JournalError
             Nothing was sent.
         """
@@ -493,8 +493,8 @@ class OrderGateway:
             try:
                 with self.wire:
                     fills = isinstance(command, o.NewOrder | o.ReplaceOrder)
-                    # A kill waits for no lock but this one: asked again here, nothing that may fill leaves behind its
-                    # cancel.
+                    # A kill waits for no lock but this one: with this second check, nothing that may fill leaves after
+                    # the kill's cancel.
                     if fills and self.states.why(StateReason.KILLED, command.account) is not None:
                         raise VenueError(
                             "an account that may trade",
@@ -511,7 +511,7 @@ class OrderGateway:
                 outcome.sent.append(command)
 
     def _unsent(self, command: o.Command, error: Exception) -> Entry:
-        """Alert of what may not have left: of an order always, of cancels and questions of an account once a minute."""
+        """Alert of a command that may not have left: always for an order, once a minute for cancels and status requests."""
         order = isinstance(command, o.NewOrder | o.ReplaceOrder)
         alarm = AlarmThrottle() if order else self._alarms[type(command), command.account]
         return codec.entry_unsent(command, *alarm.say(str(error), self.venue.now_ns))
@@ -538,8 +538,8 @@ class OrderGateway:
         Raises
         ------
         JournalError
-            They were not written. They are stored and written with the next ones; a session that ends before will have
-            them asked for by the next.
+            The reports were not written. They stay in memory and are written with the next ones; if the session ends before,
+            the next one requests them from the venue.
         """
         with self.lock:
             # Held until they are written: the venue sends them once, and a journal that fails now may work later.
@@ -660,7 +660,7 @@ class OrderGateway:
 
 
 def _never_left(command: o.Command, outcome: SendOutcome) -> Denial | None:
-    """Several decisions may be one batch, and a later one takes back what an earlier one was denied."""
+    """Denial of a cancel whose order was denied in the same batch, which may hold several decisions; else None."""
     if not isinstance(command, o.CancelOrder):
         return None
     denied = {one.cl_ord_id for one, _ in outcome.denied if isinstance(one, o.NewOrder)}

@@ -78,7 +78,7 @@ def heartbeat(gateway: OrderGateway, markets: Mapping[str, Quoted]) -> list[Entr
 
 
 def last_marks(gateway: OrderGateway, markets: Mapping[str, Quoted]) -> list[Entry]:
-    """Entries of the markets that what is held is worth at a session's end, where both sides are known."""
+    """Market entries at a session's end of the instruments with a position, if both sides are known."""
     held = {
         instrument
         for lots in gateway.ledger.positions.lots().values()
@@ -105,7 +105,7 @@ def take_inbox(gateway: OrderGateway) -> list[Entry]:
     Raises
     ------
     JournalError
-        It cannot be written; what is open has been cancelled.
+        It cannot be written; open orders have been cancelled.
     """
     take = getattr(gateway.journal, "take_inbox", None)
     if take is None:
@@ -123,7 +123,7 @@ def take_inbox(gateway: OrderGateway) -> list[Entry]:
 
 
 def carry_out(gateway: OrderGateway, entry: Entry, obey: Callable[[Entry], None]) -> None:
-    """Do what a person asked; what cannot be done is answered by an alert that is no alarm."""
+    """Carry out a person's command; an invalid one is answered by an alert of severity "info"."""
     try:
         obey(entry)
         gateway.ledger.requested.pop(OperatorEntry.of(entry).id, None)
@@ -156,7 +156,7 @@ def carry_out(gateway: OrderGateway, entry: Entry, obey: Callable[[Entry], None]
 
 # -- where the journal cannot be written ------------------------------------------------------------------------------
 LONGEST_S: Final = 5.0
-"""How long a process that cannot write stays with the venue."""
+"""Longest time, s, that a process that cannot write its journal stays connected to the venue."""
 _AGAIN_S: Final = 1.0
 _STEP_NS: Final = 10_000_000
 _PAUSE_S: Final = 0.02
@@ -171,11 +171,11 @@ def check_store(gateway: OrderGateway) -> None:
     Raises
     ------
     JournalError
-        It is not; what is open has been cancelled.
+        It is not; open orders have been cancelled.
     """
     if why := gateway.venue.capabilities.unrecorded:
         error = JournalError(
-            f"to be able to write down what is sent to {gateway.venue.name}", why, remedy_of(why)
+            f"to be able to record the messages to {gateway.venue.name}", why, remedy_of(why)
         )
         gateway.on_journal_error(error)
         raise error
@@ -223,7 +223,7 @@ def _cancel(gateway: OrderGateway) -> None:
 
 
 def _listen(gateway: OrderGateway, writes: bool) -> bool:
-    """Take what the venue says; whether it could be written. Once it could not, nothing is: it would leave a hole."""
+    """Take the venue's events; whether they were journaled. After a failed write no more are, as they would leave a gap."""
     began = time.monotonic()
     with suppress(VenueError, OSError), gateway.lock:
         with gateway.wire:

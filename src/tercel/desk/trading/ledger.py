@@ -74,11 +74,11 @@ class LimitRecord:
     Parameters
     ----------
     in_force : mapping or None
-        `limits.limits_json` of what is in force; None before a session said.
+        `limits.limits_json` of the limits in force; None before the first session.
     hash : str
         Its name, "" before.
     requests : dict of int to LimitRequest
-        What was asked for and neither approved nor, by the last entry, expired: by number of the entry that asked.
+        Requests neither approved nor, by the last entry, expired: by number of the requesting entry.
     """
 
     def __init__(self) -> None:
@@ -116,7 +116,7 @@ class ArchiveIndex:
         self._first = array("q")
         self._last = array("q")
         self.fills = 0
-        """Executions that stand, of what is past."""
+        """Number of executions in force of archived parents."""
 
     def __len__(self) -> int:
         return len(self._first)
@@ -245,9 +245,9 @@ class Ledger:
     Parameters
     ----------
     past : ArchiveIndex, optional
-        Where what is over for good goes; without it everything stays in memory, for tables and consoles.
+        Archive of finished parents; without it everything stays in memory, for tables and consoles.
     counts : LimitGate, optional
-        Lets go and takes back with this ledger.
+        Limit counts, which archive and recall parents with this ledger.
     keep_ns : int
         Venue time for which a parent that is over stays.
     """
@@ -280,16 +280,16 @@ class Ledger:
         self.asked: dict[str, list[Entry]] = {}
         """Requests for quotes that have not ended, by name: their entry, and those of the orders that took a quote."""
         self.stances: dict[str, Entry] = {}
-        """Postures set by hand that were not lifted and whose end was not journaled, as entries of `SetStanceEntry`: by
-        agent, "" the desk's."""
+        """Manual postures that were not lifted and whose end was not journaled, as entries of `SetStanceEntry`: by agent, ""
+        the desk's."""
         self.fills_of: dict[str, list[Fill]] = defaultdict(list)
-        """Executions that stand by parent, each once, in the order of their arrival."""
+        """Executions in force by parent, each once, in the order of their arrival."""
         self.children: dict[str, int] = {}
         """The highest number of a child's name, by parent."""
         self._began: dict[str, int] = {}
         """The first entry of each parent in memory."""
         self._over: deque[tuple[int, str]] = deque()
-        """Parents that are over, and until when they stay."""
+        """Ended parents, with the venue time, ns, until which they stay in memory."""
 
     @classmethod
     def of(cls, journal: Journal) -> "Ledger":
@@ -349,7 +349,7 @@ class Ledger:
             self.fills_of[fill.parent].append(fill)
             self.moves.append((None, fill))
         for before, now in self.orders.rebooked[rebooked:]:
-            # A fill was busted (None) or corrected: positions are those of the fills that stand.
+            # A fill was busted (None) or corrected: positions are those of the fills in force.
             self.positions.rebook(before, now)
             self.parents.fill(before.parent, (now.qty if now else 0) - before.qty)
             fills = self.fills_of[before.parent]
@@ -446,7 +446,7 @@ class Ledger:
             self._counts.recall(parent, orders, self.orders.executions_of(name))
 
     def first_of(self, parent: str) -> int:
-        """The first entry of a parent, where what is over leaves memory; 0: not known."""
+        """Sequence number of a parent's first entry, archived parents included; 0 if unknown."""
         return self._began.get(parent) or (0 if self.past is None else self.past.first_of(parent))
 
     @property
@@ -455,7 +455,7 @@ class Ledger:
         return len(self.orders.fills) + (self.past.fills if self.past is not None else 0)
 
     def used(self, parent: str) -> bool:
-        """Whether a parent of that name was ever accepted or asked for."""
+        """Whether a parent of that name was ever accepted or requested."""
         return self.parents.get(parent) is not None or (
             self.past is not None and self.past.has(parent)
         )
@@ -487,7 +487,7 @@ class Ledger:
         return sum(order.open_qty for order in self.orders.live(parent=parent))
 
     def lots_by_hand(self, parent: ParentOrder) -> int | float:
-        """Lots of a parent that orders given by hand filled."""
+        """Lots of a parent that manual orders filled."""
         names = {name for name, _ in parent.by_hand}
         return shown(
             sum(fill.qty for fill in self.fills_of.get(parent.id, ()) if fill.order in names)

@@ -3,9 +3,9 @@
     router = DeskRouter(journal, load_panel("equity"), ("D1", "D2"))
     strategy, why = router.way(strategy, "XYZ", 300)       # as each order arrives
 
-A request teaches when it has ended: who answered, and at what distance from the mid at its quote. Its last note of the mid
-(`drift`) teaches what requests move the price. What was learned fades with each further request, so that dealers may
-change. The same entries in the same order give the same knowledge: a restart learns nothing twice.
+Knowledge is updated when a request has ended: by the dealers that answered, and the distance of their quotes from the mid
+then. The last mid after a request (`drift`) shows how much requests move the price. Older observations fade with each further
+request, as dealers may change. The same entries in the same order give the same knowledge, also after a restart.
 """
 
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ from tercel.market.dealers.panel import PER_DEALER, SECONDS, DealerPanel
 AFTER_S: Final = 60.0
 """Seconds after a request at which its drift is learned; notes of less time say too little."""
 LEAST: Final = 5
-"""Orders worked in the book alone before its cost is known, and dealers are asked."""
+"""Orders worked in the book alone before its cost is estimated and dealers receive requests."""
 RECENT: Final = 100
 """Orders that this cost is the mean of."""
 
@@ -50,9 +50,9 @@ class QuoteMemory:
     Parameters
     ----------
     known : Knowledge
-        What is known before the first entry; sizes are its terms' units.
+        Knowledge before the first entry; sizes are in the units of its terms.
     dealers : sequence of str
-        Names of the dealers of its panel, in that order. Others teach nothing.
+        Names of the dealers of its panel, in that order. Others are ignored.
 
     >>> from tercel.market.dealers import load_panel
     >>> from tercel.market.blocks import CrossingSession
@@ -72,7 +72,7 @@ class QuoteMemory:
     _open: dict[str, _Learned] = field(default_factory=dict)
 
     def saw(self, entry: Entry) -> None:
-        """Learn from an entry, in the order of the journal; of another kind nothing.
+        """Update the knowledge by an entry of kind `quote`, in the order of the journal; others are ignored.
 
         Raises
         ------
@@ -127,20 +127,20 @@ class QuoteMemory:
 
 
 class DeskRouter:
-    """The way of each order of a desk, by what its journal says of the book and of dealers.
+    """Router of a desk's orders, by the costs of the book and of dealers in its journal.
 
-    What the book costs is the mean of the last orders that no dealer was asked for; half an order costs less, by the root
-    of the size. A usual order of the desk is a usual request of the panel.
+    The book's cost is the mean over the last orders without a request for quotes; half an order costs less, by the square
+    root of the size. A usual order of the desk is a usual request of the panel.
 
     Parameters
     ----------
     journal : Journal
     panel : DealerPanel
-        What dealers are expected to be; with one of another length all are like its mean.
+        Prior model of the dealers; with one of another length all are like its mean.
     dealers : tuple of str
         Those of the desk.
     seed : int
-        Of the draws by which other ways than the best are tried.
+        Of the draws that explore other ways than the best.
     """
 
     def __init__(
@@ -157,11 +157,11 @@ class DeskRouter:
         self._early: dict[str, list[Entry]] = {}
         """Entries that came before the book's cost was known."""
         self._book: dict[str, list[tuple[float, float]]] = {}
-        """Cost, bps, and filled lots of orders that no dealer was asked for."""
+        """Cost, bps, and filled lots of orders without a request for quotes."""
         self._asked = set[str]()
 
     def way(self, strategy: Routed, instrument: str, lots: int) -> tuple[Routed, str]:
-        """The strategy with what is known and the way that an order takes; and why it does."""
+        """The strategy with the current knowledge and the way of an order, and the reason for that way."""
         self._read()
         book = np.array(self._book.get(instrument, [])[-RECENT:])
         if len(book) < LEAST:
@@ -174,7 +174,7 @@ class DeskRouter:
             for block in (False, True)
         }
         if instrument not in self._memories:
-            # Of the first orders, whenever it is asked: a router that begins again knows the same.
+            # From the first orders, whenever it is called: a restarted router then has the same knowledge.
             first = [filled for _, filled in self._book[instrument][:LEAST]]
             usual = sum(first) / LEAST / self._panel.size
             expected = Knowledge.expected(Terms(self._panel, CrossingSession(), usual), base)

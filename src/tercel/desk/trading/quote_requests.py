@@ -1,14 +1,14 @@
-"""Requests for quotes at a desk: lots of a parent that dealers are asked for, and the orders that take their quotes.
+"""Requests for quotes at a desk: lots of a parent requested from dealers, and the orders that take their quotes.
 
     name = session.quotes.request("p1", 300, ("D1", "D2"), until_ns, by="ann")
     session.step(...)                                    # quotes come, are checked and journaled
     session.quotes.accept(name, quote_id, by="ann")      # an order, through limits and journal, as every other
 
-What is asked for is held back from the parent's executor until the request ends. A request has an end: its lots traded, its
-time came, it was passed, or no dealer is left to answer. None outlives its session: the next one ends it as expired, and asks
-what became of an order that had taken a quote, as of every other (`trading.reconciliation.recovery`).
+The requested lots are held back from the parent's executor until the request ends. A request ends when its lots have traded,
+its time has come, it was passed, or every dealer has answered. None outlives its session: the next one ends it as expired, and
+reconciles an order that had taken a quote as every other (`trading.reconciliation.recovery`).
 
-Orders by `rfq` and `routed` (`execution.routing`) are asked for when they arrive. Where no person is needed the best quote
+Orders by `rfq` and `routed` (`execution.routing`) are requested when they arrive. If no person is needed, the best quote
 within the bound is taken once all have answered, or shortly before it or the request ends.
 """
 
@@ -44,7 +44,7 @@ from tercel.execution.routing import RFQ, Routed, Way
 from tercel.execution.strategy import Strategy, Wrapper
 
 ANSWER_S: Final = 15.0
-"""Time that dealers have where nothing else is said, at most a quarter of the time of an order that arrives."""
+"""Default seconds of a request, at most a quarter of the remaining time of an arriving parent."""
 LONGEST_S: Final = 3600.0
 DRIFT_S: Final = (1.0, 10.0, 60.0)
 """Seconds after a request at which the mid is journaled."""
@@ -57,7 +57,7 @@ _numbers: Final = attrgetter(*_NUMBERS)
 
 @dataclass(frozen=True, slots=True)
 class QuotePlan:
-    """What dealers are asked for of a parent that arrives: lots, who, and within how many bps of mid a quote is taken."""
+    """Request for quotes of an arriving parent: lots, dealers, and the bps of mid within which a quote is taken."""
 
     lots: int
     dealers: tuple[str, ...]
@@ -65,7 +65,7 @@ class QuotePlan:
 
 
 def plan_of(strategy: Strategy, lots: int, dealers: tuple[str, ...]) -> QuotePlan | None:
-    """What dealers are asked for, by what a strategy knows; None: nothing.
+    """Request for quotes that a strategy makes for a parent; None without one.
 
     Parameters
     ----------
@@ -131,7 +131,7 @@ class QuoteRequests(HeldLots):
     name : callable
         Makes a name that was never used.
     dealers : tuple of str
-        Whom orders by `rfq` ask, and a person who names none.
+        Dealers of requests by `rfq` orders, and of manual requests without dealers.
     router : DeskRouter, optional
         Knows the way of orders by `routed`; without one they are worked in the book.
     """
@@ -153,12 +153,12 @@ class QuoteRequests(HeldLots):
         self.book = OpenQuotes()
         self._open: dict[str, _Asked] = {}
         self._arriving: dict[str, QuotePlan] = {}
-        """Parents that wait for a market in which dealers can be asked."""
+        """Plans of parents that wait for a market before their request is sent, by id."""
         self._after: set[str] = set()
         """Parents of requests that have ended."""
         self._drifts: list[tuple[int, float, _Asked]] = []
         manager.requests = self
-        # What an earlier session left open has ended with it.
+        # Requests that an earlier session left open have ended with it.
         orders = self._gateway.ledger.orders
         for request, (asked, *hits) in list(self._gateway.ledger.asked.items()):
             filled = any(order.cum_qty for hit in hits if (order := orders.get(hit.order)))
@@ -169,12 +169,12 @@ class QuoteRequests(HeldLots):
 
     @property
     def open(self) -> bool:
-        """Whether a parent waits for a request, or what dealers did not trade."""
+        """Whether a request is open or planned, or lots of an ended one are still to be given back."""
         return bool(self._open or self._arriving or self._after)
 
     @property
     def due_ns(self) -> int:
-        """When `turn` has something to do; FOREVER_NS where only events matter."""
+        """Venue time, ns, at which `turn` has work next; FOREVER_NS if only events matter."""
         if not (self._open or self._arriving or self._drifts):  # most sessions ask no dealer
             return FOREVER_NS
         free = [one for one in self._open.values() if self._in_flight(one) is None]
@@ -185,7 +185,7 @@ class QuoteRequests(HeldLots):
     # -- lots ---------------------------------------------------------------------------------------------------------
 
     def arrives(self, parent: ParentOrder, strategy: Strategy) -> None:
-        """See `HeldLots`: the lots that dealers are to be asked for are held back."""
+        """See `HeldLots`: the lots of a planned request are held back."""
         venue = self._venue
         while isinstance(strategy, Wrapper):
             strategy = strategy.inner
@@ -234,13 +234,13 @@ class QuoteRequests(HeldLots):
         operator: int | None = None,
         arrives: bool = False,
     ) -> str:
-        """Ask dealers for lots of a parent; the request's name.
+        """Request quotes from dealers for lots of a parent; returns the request's name.
 
         Parameters
         ----------
         parent_id : str
         lots : int
-            At most what is neither filled nor open, nor asked for.
+            At most the lots that are neither filled, nor open, nor in another request.
         dealers : sequence of str
             By default those of the desk.
         seconds : float or None
@@ -259,12 +259,12 @@ class QuoteRequests(HeldLots):
         Raises
         ------
         OrderError
-            For a parent or lots that are not there, names that are none, or what limits and trading state do not allow:
-            no dealer was asked.
+            For an unknown parent, unavailable lots, invalid names, or if limits or the trading state refuse it: nothing was
+            sent.
         VenueError
-            The venue has no dealers; the link is down: it has ended.
+            The venue has no dealers, or the link is down: the request has ended.
         JournalError
-            No dealer was asked.
+            Nothing was sent.
         """
         parent = self._parents.must(parent_id)
         order = parent.order
@@ -276,11 +276,11 @@ class QuoteRequests(HeldLots):
         self._must_work(parent)
         refuse_if(
             type(lots) is not int or not 0 < lots <= room,
-            f"1 to {room:,} lots, what is left, not open and not asked for"
+            f"1 to {room:,} lots, the rest that is neither open nor requested"
             if room > 0
             else "a parent with lots that are not open",
             f"{lots!r}",
-            "ask for fewer, or pause it first: what rests is cancelled",
+            "ask for fewer, or pause it first, which cancels its resting orders",
             OrderError,
         )
         refuse_if(
@@ -470,7 +470,7 @@ class QuoteRequests(HeldLots):
         if not isinstance(event, QuoteReject):
             words["id"] = event.id
         if one is not None and isinstance(event, Quote | QuoteReject):
-            # A quote without a name says nothing of who is still to answer; a refusal without one is of all.
+            # A quote without a dealer's name does not show which dealer answered; a refusal without one is of all.
             if event.dealer or isinstance(event, QuoteReject):
                 one.heard.add(event.dealer)
         return self._entry(where, words.pop("event"), name, **words)
@@ -530,7 +530,7 @@ class QuoteRequests(HeldLots):
                 self._manager.settle(parent)
 
     def _asks_ns(self, id_: str) -> int:
-        """When dealers are asked for what arrives: once there is a market, at the latest at half its time."""
+        """Venue time, ns, of an arriving parent's request: once there is a market, at the latest at half its time."""
         parent = self._parents.must(id_)
         instrument = parent.order.instrument
         if self._mid2(instrument) and not self._manager.follow(instrument).halted:
@@ -538,7 +538,7 @@ class QuoteRequests(HeldLots):
         return parent.accepted_ns + parent.horizon_ns // 2
 
     def _launch(self, id_: str) -> None:
-        """Ask for what arrives; what cannot be asked for is worked in the book."""
+        """Send an arriving parent's request; if that fails, its lots are worked in the book."""
         parent = self._parents.must(id_)
         works = parent.status == ParentStatus.WORKING
         if works and self._asks_ns(id_) > self._venue.now_ns:
@@ -587,7 +587,7 @@ class QuoteRequests(HeldLots):
         return [quote for far, _, quote in sorted(found) if far <= min(limits)]
 
     def _take_ns(self, one: _Asked) -> int:
-        """When the best quote is taken without a person; FOREVER_NS where none is."""
+        """Venue time, ns, at which the best quote is taken without a person; FOREVER_NS if none is."""
         if not (best := self._takeable(one)):
             return FOREVER_NS
         ends = min(best[0].until_ns, self._ends_ns(one))
@@ -613,7 +613,7 @@ class QuoteRequests(HeldLots):
         one.passed |= parent is None or parent.status not in AT_WORK or killed is not None
         best = self._takeable(one)
         alive = [quote for quote in self.book.open(one.request.id) if quote.until_ns > now]
-        # No dealer is left who could answer, or nothing that came will be taken.
+        # Every dealer has answered, and none of the quotes will be taken.
         quiet = one.all_heard and not (alive if one.within is None else best)
         if one.left <= 0 or one.passed or quiet or now >= self._ends_ns(one):
             came = any(quote.request == one.request.id for quote in self.book.quotes.values())

@@ -74,17 +74,17 @@ class SessionTerms:
     watch_s : float
         Seconds between two looks of a thread at the latch, also while a strategy hangs; 0: one look in every step.
     decision_s : float
-        Seconds that a decision may take where there is such a thread: then the fallback takes over.
+        Seconds that a decision may take, with such a thread: then the fallback takes over.
     holder : str
-        Who runs it, for people.
+        Name of the user and program that run it, for messages.
     mark : str
-        Part of the names that this session makes: a venue takes a name once, of all who share its accounts.
+        Part of the names that this session makes: a venue takes a name once, among all users of its accounts.
     gate : str
         Folder of the journal of a gate that serves others too; "" without one, and for the desk's own.
     dealers : tuple of str
-        Who is asked for quotes where no dealer is named.
+        Dealers of requests for quotes that name none.
     panel : str
-        What they are expected to be (`market.dealers.load_panel`), for orders by `routed`; "": these go to the book.
+        Their prior model (`market.dealers.load_panel`), for orders by `routed`; "": these go to the book.
     desk : mapping
         Its name, stage and agents.
     """
@@ -121,7 +121,7 @@ class Session:
     on_operator : callable
         Given operator commands that are not for parents; True when it has obeyed.
     request : callable
-        Makes a parent order from what a person asked for, with the desk's defaults for what was left out.
+        Makes a parent order from a person's request, with the desk's defaults for missing fields.
 
     Raises
     ------
@@ -192,7 +192,7 @@ class Session:
             router = DeskRouter(journal, load_panel(terms.panel), terms.dealers, terms.seed)
         self.quotes = QuoteRequests(manager, self._name, terms.dealers, router)
         self.pairs = PairTrading(manager, self._name)
-        # Limits in force, agents that were re-armed meanwhile, the markets of what is held: it has to be marked.
+        # Limits in force, agents that were re-armed meanwhile, the markets of open positions, which have to be marked.
         self.keeper.begin()
         self.stopper.begin()
         for held in self.ledger.positions.qty().values():
@@ -253,7 +253,7 @@ class Session:
         return lines
 
     def _agents(self) -> list[str]:
-        """Everybody who may trade here: what was lost may be anybody's."""
+        """All accounts that may trade here: lost entries may be of any of them."""
         return sorted({*self.ledger.accounts, *self.limits.agents})
 
     def close(self) -> None:
@@ -495,12 +495,12 @@ class Session:
     # -- people --------------------------------------------------------------------------------------------------
 
     def _obey_late(self, entry: Entry) -> None:
-        """Carry out a command posted to an earlier session; an order by hand, or a request for quotes, was meant for the
-        market of that moment."""
+        """Carry out a command posted to an earlier session, unless it is a manual order or a request for quotes: these were
+        meant for the market of that time."""
         if OperatorEntry.of(entry).command in ("order", "request_quotes", "accept_quote"):
             raise OrderError(
                 "an order that is sent at once",
-                "one that was asked of a session which has ended",
+                "one sent to a session that has ended",
                 "look at the market, then ask again",
             )
         self._obey(entry)
@@ -555,7 +555,7 @@ class Session:
             of_agent[command](self.manager, said.asked().agent or "", by, why, number)
         elif command in acts:
             acts[command]()
-        # What is noted needs no act: the latch was obeyed before, an alert has an owner by the entry itself.
+        # Noted commands need no action: the latch was obeyed before, an alert has an owner by the entry itself.
         elif command not in NOTED and not self._on_operator(entry):
             raise UnknownNameError(
                 "a command that this session knows",
@@ -588,7 +588,7 @@ class Session:
         self.gateway.alert(
             "critical",
             "loop_stands_still",
-            f"{order.agent} has worked on {order.id} for {seconds:.0f} s: the loop stands still, a kill works",
+            f"{order.agent} has worked on {order.id} for {seconds:.0f} s: the loop is blocked, a kill works",
             order.instrument,
             order.agent,
             order.id,

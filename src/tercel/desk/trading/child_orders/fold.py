@@ -58,7 +58,7 @@ class Orders:
         self.accounts: dict[str, None] = {}
         """Every account that has had an order."""
         self.last_ns = 0
-        """When the venue last reported an order."""
+        """Venue time, ns, of the last report of an order."""
         self._executions: dict[Key, _Content] = {}
         self._booked: Executions[Fill] = Executions()
         self._aside: list[o.Report | o.CancelReject | o.Unread] = []
@@ -67,11 +67,11 @@ class Orders:
         self.rebooked: list[tuple[Fill, Fill | None]] = []
         """Every fill that was busted (None) or corrected after it was booked: before and after."""
         self._fences: set[str] = set()
-        """Cancels of names that nothing has: their refusal says that all before them was obeyed."""
+        """Cancels of unused names: their refusal shows that the venue has processed all earlier messages."""
         self.session = 0
         """Number of the session that wrote last."""
         self.damaged = False
-        """Entries were lost, and somebody has acknowledged it: what the venue reports of unknown orders is ours."""
+        """Whether a person acknowledged lost entries: unknown orders that the venue reports then count as the desk's."""
 
     def __len__(self) -> int:
         return len(self._orders)
@@ -162,7 +162,7 @@ class Orders:
         theirs = (at for at, fill in enumerate(self.fills) if fill.parent == parent)
         for at in reversed(
             [*islice(theirs, fills)]
-        ):  # what is over is old: they are among the first
+        ):  # finished parents are old: their fills are among the first
             del self.fills[at]
         return names, list(executions)
 
@@ -473,7 +473,7 @@ def _terms(fill: Fill) -> str:
 
 # -- reports as they come in ------------------------------------------------------------------------------------------
 TOLERANCE_NS: Final = 120_000_000_000
-"""So far may two clocks be apart: as far as FIX lets the SendingTime (52) of a message be."""
+"""Largest difference of two clocks, ns: that of a message's SendingTime (52) in FIX."""
 REPORT_TIME: Final = "report_time"
 
 

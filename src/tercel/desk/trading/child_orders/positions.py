@@ -52,9 +52,9 @@ class Position:
     cash2 : int
         Half ticks x lots received less paid, 10^-16.
     basis2 : int
-        What is open cost by the method of average cost, in the unit of cash, signed as `qty`. Closing a part takes its
-        share of the basis, rounded towards zero to whole half ticks x lots; what rounding leaves stays with what is
-        open and is realised with the last of it.
+        Cost of the open position by the method of average cost, in the unit of cash, signed as `qty`. Closing a part takes
+        its share of the basis, rounded towards zero to whole half ticks x lots; the rounding remainder stays with the open
+        position and is realised with the last of it.
     bought, sold : int
         Ever.
 

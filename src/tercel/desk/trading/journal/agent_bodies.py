@@ -50,7 +50,7 @@ class DecisionEntry(EntryBody):
 
 
 class SetStanceEntry(StanceEntry, kw_only=True):
-    """Body of a posture that a person set by hand."""
+    """Body of a manual posture that a person set."""
 
     until_ns: int
     instead: bool

@@ -75,7 +75,7 @@ class Answer(EntryBody, kw_only=True):
 
 
 class Signed(Answer, kw_only=True):
-    """Body of what a person did: who, and why."""
+    """Body of a person's action: name of the person, and reason."""
 
     by: str = field(default_factory=str)
     reason: str = field(default_factory=str)
@@ -190,12 +190,12 @@ class OperatorEntry(EntryBody):
     id: int = 0
 
     def asked(self) -> "CommandBody":
-        """What was asked for, of any command but `submit`.
+        """The command's typed body, for any command but `submit`.
 
         Raises
         ------
         msgspec.ValidationError
-            For what is of another type: people may send anything.
+            For a field of another type: an inbox may hold anything.
         """
         return msgspec.convert(self.body, CommandBody)
 
@@ -255,7 +255,7 @@ class AlertEntry(Answer):
 
 
 class CommandBody(Struct, omit_defaults=True):
-    """Body of an operator's command: each has some of these; what is Any is checked by the one who obeys."""
+    """Body of an operator's command: each has some of these fields; its handler checks those of type Any."""
 
     id: str = ""
     instrument: str = ""

@@ -1,6 +1,6 @@
 """Hash chain: each entry's hash covers its content and the hash before it, so that a changed past shows.
 
-`MemoryJournal` is such a chain in a list, for fast loops that need no recovery.
+`MemoryJournal` holds a chain in a list, for fast loops that need no recovery.
 """
 
 import hmac
@@ -40,7 +40,7 @@ class ChainKey:
         self._secret = secret
 
     def __repr__(self) -> str:
-        """Nothing of it."""
+        """Text without the key."""
         return "ChainKey()"
 
     @property
@@ -79,7 +79,7 @@ def key_of(
         inside = folder is not None and folder.resolve() in path.resolve().parents
         if open_to_others:
             raise ConfigError(
-                f"{path} for its owner's eyes alone",
+                f"{path} readable by its owner alone",
                 f"mode {path.stat().st_mode & 0o777:o}",
                 "chmod 600",
             )
@@ -92,7 +92,7 @@ def key_of(
         return ChainKey(path.read_bytes().strip())
     except OSError as error:
         raise ConfigError(
-            f"a key in {path}", error.strerror or str(error), f"mend {FILE_VARIABLE}"
+            f"a key in {path}", error.strerror or str(error), f"correct {FILE_VARIABLE}"
         ) from error
 
 
@@ -208,7 +208,7 @@ class MemoryJournal:
 
     @property
     def last(self) -> int:
-        """Sequence number of the last entry, 0 when there is none."""
+        """Sequence number of the last entry, 0 if the journal is empty."""
         return len(self._entries)
 
     def append(self, entries: Sequence[Entry], *, sync: bool = True) -> int:

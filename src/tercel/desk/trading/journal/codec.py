@@ -119,7 +119,7 @@ def entry_alert(
     order: str = "",
     **more: Any,
 ) -> Entry:
-    """Entry of an alert: "info", "warning" or "critical", about what is named; `more`: fields of `AlertEntry`."""
+    """Entry of an alert of severity "info", "warning" or "critical", about the named objects; `more`: `AlertEntry` fields."""
     body = AlertEntry(severity, str(code), text, **more)
     return Entry(kinds.ALERT, ns, instrument, agent, parent, order, body.json())
 

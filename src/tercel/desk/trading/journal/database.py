@@ -110,7 +110,7 @@ def failures(place: JournalPlace) -> tuple[type[Exception], ...]:
 
 
 def reason_of(error: Exception) -> str:
-    """A database's complaint in one line."""
+    """Message of a database error, its first line."""
     text = str(getattr(error, "orig", None) or getattr(error, "strerror", None) or error).strip()
     return text.splitlines()[0] if text else type(error).__name__
 
@@ -127,7 +127,7 @@ def remedy_of(reason: str) -> str:
 
 
 def is_transient(error: BaseException | None) -> bool:
-    """Nothing was written and trying again may help: another process had the lock."""
+    """Whether nothing was written and a retry may help: another process had the lock."""
     return getattr(error, "sqlite_errorname", "").startswith(("SQLITE_BUSY", "SQLITE_LOCKED"))
 
 
@@ -139,7 +139,7 @@ def keep_elsewhere(folder: Path, url: str) -> None:
 
 
 def missing(file: Path, found: str = "no such file") -> JournalError:
-    """The error for a journal that does not exist: what is there in its place."""
+    """Error for a journal that does not exist; `found`: what the path holds instead."""
     return JournalError(
         f"a desk's journal at {file}", found, "name the folder of a desk that has run"
     )
@@ -161,7 +161,7 @@ class FileLock:
     path : path
         Made where absent; its folder too. It is never removed: a lock on an unlinked file excludes no process.
     holder : str
-        Who asks, for people. One who ends with `BRIEFLY` is waited for by the next caller.
+        Name of the holder, for messages. The next caller waits for a holder whose name ends with `BRIEFLY`.
 
     Raises
     ------
@@ -186,12 +186,15 @@ class FileLock:
                 f"a lock at {path}", error.strerror or str(error), "check the path and its rights"
             ) from error
         said = f"process {os.getpid()}{f' ({holder})' if holder else ''}\n".encode()
-        with suppress(OSError), path.open("r+b", buffering=0) as file:  # at no time is nothing said
+        with (
+            suppress(OSError),
+            path.open("r+b", buffering=0) as file,
+        ):  # the file never lacks a holder's name
             file.write(said)
             file.truncate()
 
     def _acquire(self, path: Path) -> None:
-        """Take it; wait for one who holds it briefly, and once for one who is about to say who it is."""
+        """Take the lock; wait for a brief holder, and once for a holder that has not yet written its name."""
         until, met = time.monotonic() + PATIENCE_S, False
         while True:
             try:
@@ -217,9 +220,9 @@ def _named(path: Path) -> str:
 
 
 def holder(folder: Path) -> str | None:
-    """Process that holds a desk's lock, without touching it; "": no process; None where that cannot be known here.
+    """Process that holds a desk's lock, without touching it; "" if none does, None if unknown.
 
-    The system may not say who holds a lock, and a journal on a server is held there.
+    It is unknown if the system does not list locks, and for a journal on a server.
     """
     lock = folder / LOCK
     if (folder / ELSEWHERE).is_file():

@@ -15,15 +15,15 @@ also {"gate": {"journal": its folder, "accounts": those of this desk}}. Whatever
 UNKNOWN from here on, and whatever parent was working is paused unless `resume`."""
 PARENT: Final = "parent"
 """An event of a parent order, {"event": ...} with
-accepted {"side", "lots", "horizon_ns", "decisions", "strategy"} and, where there is one,
-{"limit_price"} as asked for, {"model": hash of the weights of who works it}, of a leg of a pair {"hand": its terms, "of":
+accepted {"side", "lots", "horizon_ns", "decisions", "strategy"} and, if any,
+{"limit_price"} as requested, {"model": hash of its strategy's weights}, of a leg of a pair {"hand": its terms, "of":
 the first leg};
 arrived {"mid2"} and {"limit"}, ticks; paused, resumed, cancelling, cancelled, refused {"reason"}; done {"filled",
 "left", "refused"} and, where lots are left, {"reason"}; expired {"filled", "left", "refused", "reason"}; amended
 {"lots", "horizon_ns" and/or "limit_price" with "limit", "reason"}; fallback {"strategy", "reason"}; taken_over {"by",
 "reason"}: from here on no strategy works it but that person, until given_back {"by", "reason"}; ordered {"by", "order":
-cl_ord_id, "hand": {"lots", "price": ticks, None at the market}}: that order was given by hand; withdrawn {"by",
-"orders"}: these were cancelled by hand."""
+cl_ord_id, "hand": {"lots", "price": ticks, None at the market}}: a manual order; withdrawn {"by", "orders"}: these were
+cancelled manually."""
 DECISION: Final = "decision"
 """A strategy decided: {"n", "obs_hash", "alpha", "posture", "intent", "commands": [cl_ord_id], "arrays"}.
 The blob holds x, m, obs and the market rows since the parent's last decision (`trading.journal.codec`)."""
@@ -48,9 +48,9 @@ ALPHA: Final = "alpha"
 hash of its card, "at": when it was known, "ahead_bps": the part of it that is expected within the round, "left_bps":
 until its horizon, "due_ns"}."""
 POSTURE: Final = "posture"
-"""{"urgency", "max_participation", "styles", "size_multiplier", "reasons"}: risk's, and what a person set by hand."""
+"""{"urgency", "max_participation", "styles", "size_multiplier", "reasons"}: risk's posture, combined with a manual one."""
 BASELINE: Final = "baseline"
-"""What is ordinary in an instrument's market, learned by the desk from so many "seconds" that it observed: fields of
+"""Baseline of an instrument's market, learned by the desk from so many "seconds" that it observed: fields of
 `signals.risk.anomaly.AnomalyBaseline`. The next session begins with it."""
 FEEDBACK: Final = "feedback"
 """What a finished parent cost: `trading.tca.shortfall.Shortfall.to_dict`, {"status"} it ended with,
@@ -65,16 +65,16 @@ SHARE: Final = "share"
 DRIFT: Final = "drift"
 """A detector's result for an agent: {"state", "statistic", "text"}."""
 AGENT_ASSIGNMENT: Final = "agent_assignment"
-"""Who works for an agent, journaled when it changes: {"strategy", "challenger" ("": none), "trials", "mean_bps",
+"""Strategies of an agent, journaled when they change: {"strategy", "challenger" ("": none), "trials", "mean_bps",
 "low_bps", "high_bps" (what the challenger saved on paper; None: not known), "verdict", "state": "champion alone" |
 "challenged" | "drifting"}."""
 HOLD: Final = "hold"
 """A person paused an agent or let it go on: {"event": "paused" | "resumed", "by", "reason", "parents": those that were
 paused or resumed with it, "operator"}. A paused agent takes no parent, in later sessions either."""
 STANCE: Final = "stance"
-"""A posture that a person set by hand, for the entry's agent or ("") the whole desk: {"event": "set" | "lifted" |
-"ended", "by", "reason", "operator"} and, where set, {"until_ns", "instead": whether it replaces what risk
-says, else the more careful of both counts, "words": the fields of a posture that it sets}."""
+"""A manual posture, for the entry's agent or ("") the whole desk: {"event": "set" | "lifted" | "ended", "by", "reason",
+"operator"} and, where set, {"until_ns", "instead": whether it replaces risk's posture, else the stricter of both applies,
+"words": the fields of a posture that it sets}."""
 OPERATOR: Final = "operator"
 """A person's command as taken from the inbox: {"id", "command", "body", "by", "reason", "wall_ns"}. With the command
 "own_alert" and the body {"alert": number of its entry} an alert is that person's, and the reason a note on it."""
@@ -99,15 +99,15 @@ are dated, {"clock_s": how far the clock here is ahead}."""
 RECONCILED: Final = "reconciled"
 """An order against the venue's report: {"ours", "venue", "action", "evidence"}."""
 SETTLED: Final = "settled"
-"""A person said why positions differ from the venue's: {"qty_gaps": [[account, instrument, what is there beyond
-what is here, 10^-8 of a lot]], "by", "reason", "operator"}; these are known from there on, and no others. With
-{"orders": [order]}: these are over, by that person's word."""
+"""A person's explanation of positions that differ from the venue's: {"qty_gaps": [[account, instrument, the venue's position
+less the desk's, 10^-8 of a lot]], "by", "reason", "operator"}; these gaps and no others are accepted from there on. With
+{"orders": [order]}: that person declares these over."""
 STATE: Final = "state"
 """How far an account may trade changed: {"state": "active" | "reducing" | "halted", "code", "reason", "orders": those
 on which it waits}. A session that begins finds all accounts active, until it says otherwise."""
 QUOTE: Final = "quote"
 """A request for quotes and what became of it, `core.quotes`: {"event", "request": its id}, ticks and lots, and "mid2" where
-the market has two sides. requested {"side" as dealers see it (0: two-way), "want": what is to be traded, +1 or -1, "lots",
+the market has two sides. requested {"side" as dealers see it (0: two-way), "want": side to trade, +1 or -1, "lots",
 "until_ns", "dealers", "by": a person's name, or "" of a strategy}; quoted {"id", "dealer", "bid", "offer", "lots", "until_ns",
 "firm"}; unusable: a quote that cannot be taken, the same with {"text"}: why; declined {"dealer", "text"}; withdrawn {"id",
 "dealer", "text"}; status {"id", "state", "text"}; accepted {"id", "by"}, and the entry's order is the one that takes it;

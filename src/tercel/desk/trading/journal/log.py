@@ -61,11 +61,11 @@ class Log(ABC):
 
     @abstractmethod
     def _execute(self, statement: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:
-        """Execute a statement, in the transaction where there is one; the rows that it gives."""
+        """Rows of a statement, executed in the open transaction if any."""
 
     @abstractmethod
     def _transaction(self, sync: bool | None = None) -> AbstractContextManager[object]:
-        """All or nothing of what is executed in it; flushed to disk, or not, where `sync` says so."""
+        """Transaction; `sync`: whether its commit is flushed to disk, None: as set for the connection."""
 
     @abstractmethod
     def _insert(self, rows: Iterable[ChainRow]) -> None:
@@ -90,7 +90,7 @@ class Log(ABC):
         """Whether another process may have written since the last call."""
         return True
 
-    # -- what is the same ---------------------------------------------------------------------------------------------
+    # -- shared -------------------------------------------------------------------------------------------------------
 
     def _run(self, doing: str, statement: str, **values: Any) -> list[tuple[Any, ...]]:
         with journal_errors(self._place, doing):
@@ -292,7 +292,7 @@ class SqliteLog(Log):
         Raises
         ------
         OSError
-            The file or its log is no longer the one that is open: what is written there is lost.
+            The path names another file than the open one, or another log: writes would be lost.
         sqlite3.Error
             Nothing was written, or it is not known.
         """
@@ -313,13 +313,15 @@ class SqliteLog(Log):
     def begin(self) -> None:
         """From here on the file must not be replaced, and its write-ahead log has space reserved."""
         # Zeros behind the log's last frame: a commit that makes a file longer waits for the file system's journal too, and
-        # takes twice as long. Where there is no room, the log grows as it is written.
+        # takes twice as long. On a full disk, the log grows as it is written.
         with suppress(OSError):
             log = os.open(self._names[1], os.O_WRONLY)
             size = os.fstat(log).st_size
             lacks = max(ROOM - size, 0)
             try:
-                if os.pwrite(log, bytes(lacks), size) < lacks:  # what room there is left is others'
+                if (
+                    os.pwrite(log, bytes(lacks), size) < lacks
+                ):  # leave the remaining space to others
                     os.ftruncate(log, size)
                 os.fsync(log)
             except OSError:
@@ -410,7 +412,7 @@ class ServerLog(Log):
     place : JournalPlace
         Of a database.
     holder : str or None
-        Who writes it, for people; None: it is only read, and the inbox written.
+        Name of its writer, for messages; None: the journal is only read, and the inbox written.
 
     Raises
     ------

@@ -63,7 +63,7 @@ class JournalReader:
     Raises
     ------
     JournalError
-        When there is none, or it is of another schema.
+        For a missing journal, or one of another schema.
     """
 
     def __init__(self, where: str | Path) -> None:
@@ -75,12 +75,12 @@ class JournalReader:
 
     @property
     def last(self) -> int:
-        """Sequence number of the last entry, 0 when there is none."""
+        """Sequence number of the last entry, 0 if the journal is empty."""
         return self._log.last()
 
     @property
     def first(self) -> str:
-        """Hash of the first entry, which identifies the journal; "" while there is none."""
+        """Hash of the first entry, which identifies the journal; "" while it is empty."""
         return next((row.hash for row in self._log.rows(0, (), 1)), "")
 
     def read(
@@ -161,9 +161,9 @@ class SqlJournal:
     where : str or path
         A desk folder (``journal.db`` in it), a database file, or a PostgreSQL URL (one journal a database).
     holder : str
-        Who opens it, for people.
+        Name of the user and program that open it, for messages.
     acknowledge : str
-        A person's reason to go on with the sound prefix of a damaged journal. What is damaged is set aside, never
+        A person's reason to continue with the sound prefix of a damaged journal. The damaged file is set aside, never
         deleted.
     key : ChainKey, optional
         Of the hashes; by default what the environment names (`keys.key_of`). A journal begun without one has none.
@@ -203,7 +203,7 @@ class SqlJournal:
     # -- opening -------------------------------------------------------------------------------------------------
 
     def _check(self, acknowledge: str) -> None:
-        """Make what is new, read back what is there."""
+        """Verify an existing journal, or begin a new one."""
         sound = self._sound()
         self.last = sound.last
         self.head = sound.head
@@ -255,7 +255,7 @@ class SqlJournal:
             return follow_chain(self._rows, self.key, start, *mark_of(self._place))
 
     def _begin_chain(self, words: dict[str, str]) -> None:
-        """Keep what kind of chain a new journal has, and refuse a key that does not fit an old one."""
+        """Store the schema and key mark of a new journal, and refuse a key that does not match an old one."""
         if "schema" not in words:
             self._rows.say("schema", str(database.SCHEMA))
             if self.key is not None:
@@ -420,7 +420,7 @@ class SqlJournal:
     # -- the high-water mark: a chain alone cannot tell that its end is missing ------------------------------------
 
     def _mark(self) -> None:
-        """The last entry on the disk, written over the mark before in one stroke."""
+        """Overwrite the mark file with the last entry's number and hash, in one write."""
         if self._mark_file < 0:
             return
         text = json.dumps({"seq": self.last, "hash": self.head})
@@ -500,7 +500,7 @@ def follow_chain(
 
 
 def _does_not_read(error: JournalError) -> bool:
-    """Whether it is the file: neither another process that holds it, nor a server that is away."""
+    """Whether an error is of the file itself, not of another process's lock or of an unreachable server."""
     return isinstance(error.__cause__, sqlite3.Error) and not database.is_transient(error.__cause__)
 
 
@@ -578,7 +578,7 @@ def verify(where: str | Path, key: ChainKey | None = None) -> ChainVerification:
     Raises
     ------
     JournalError
-        When there is none.
+        For a missing journal.
     ConfigError
         For a key that does not fit it.
 

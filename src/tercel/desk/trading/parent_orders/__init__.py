@@ -1,1 +1,1 @@
-"""Parent orders: requests and states, their executors, what a person does to them by hand."""
+"""Parent orders: requests and states, their executors, manual trading."""

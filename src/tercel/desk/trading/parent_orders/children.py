@@ -66,7 +66,7 @@ class Assignment:
             raise OrderError(
                 "a parent of side +1 or -1 and at least 1 lot",
                 f"{self.side}, {self.quantity}",
-                "mend the order",
+                "correct the order",
             )
 
 

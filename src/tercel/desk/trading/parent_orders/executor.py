@@ -11,7 +11,7 @@ Venue events become driver rows and driver commands become orders:
 An executor lives on venue time: `on_events` whatever came, then `on_time` once everything up to a time has been seen.
 
 One that can no longer be relied on (its strategy raised, its way to the venue was down, its session is new) is
-*detached*: its manager cancels its children, and once the venue has ended them all a new executor works what is left.
+*detached*: its manager cancels its children, and once the venue has ended them all a new executor works the remainder.
 """
 
 from collections.abc import Sequence
@@ -72,7 +72,7 @@ class Strategies(Protocol):
     """Factory of a strategy by name for an instrument."""
 
     def __call__(self, name: str, instrument: str) -> Strategy:
-        """Raise `UnknownNameError` where there is none."""
+        """Strategy of a name; `UnknownNameError` if it does not exist."""
 
 
 def refuse_broken_weights(strategy: Strategy) -> None:
@@ -132,7 +132,7 @@ class ParentExecutor:
         self.features = np.zeros((1, N_FEATURES), np.float32)
         """Features of the last of them, which drift detection reads."""
 
-    # -- what can be asked --------------------------------------------------------------------------------------------
+    # -- state --------------------------------------------------------------------------------------------------------
 
     @property
     def arrived(self) -> bool:
@@ -425,7 +425,7 @@ class ParentExecutor:
             commands += self._children.commands(driver.decide_due(now_ns))
             return
         k = driver.state
-        # Paused to its end: what is left is not forced through, a pause means that it must not trade.
+        # Paused to its end: the remainder is not forced through, as a pause means that it must not trade.
         if k[sim.START_NS] + k[sim.HORIZON_NS] <= now_ns:
             commands += self.cancel()
             return

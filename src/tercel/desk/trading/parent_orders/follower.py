@@ -79,12 +79,12 @@ class Follower:
 
     @property
     def touch(self) -> tuple[int, int]:
-        """Best bid and ask, ticks; NO_BID, NO_ASK where there is none."""
+        """Best bid and ask, ticks; NO_BID, NO_ASK for an empty side."""
         return self.state.item(sim.PUBLIC_BID), self.state.item(sim.PUBLIC_ASK)
 
     @property
     def quotes(self) -> tuple[int | None, int | None]:
-        """Best bid and ask, ticks; None where there is none."""
+        """Best bid and ask, ticks; None for an empty side."""
         bid, ask = self.touch
         return None if bid == NO_BID else bid, None if ask == NO_ASK else ask
 

@@ -151,7 +151,7 @@ def _follow_public(b: Packed, k: Longs, rows: Longs, out: Longs, history: Longs)
 
 @kernel
 def _keep_tallies(k: Longs, history: Longs) -> None:
-    """Write how the tallies stand now; the last row of a moment stays."""
+    """Record the current tallies in the history; the last row of each time stays."""
     s = state_at(k)
     room = history.shape[0] - 1
     n = history[0, H_COUNT]

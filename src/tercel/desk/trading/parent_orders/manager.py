@@ -41,7 +41,7 @@ from tercel.market.simulator import layout as sim
 
 
 class SessionObserver:
-    """Observer of a session's events, each of which it passes over unless it says otherwise."""
+    """Observer of a session's events; methods that are not overridden ignore them."""
 
     def on_events(self, events: Sequence[VenueEvent]) -> None:
         """Venue events, after followers and executors processed them."""
@@ -57,7 +57,7 @@ class SessionObserver:
 
 
 class HeldLots:
-    """Lots of parents that no executor may work, as dealers are asked for them (`trading.quote_requests`): here none."""
+    """Lots of parents withheld from executors for requests for quotes (`trading.quote_requests`); none in this base class."""
 
     def arrives(self, parent: ParentOrder, strategy: Strategy) -> None:
         """A parent was accepted and will be worked by a strategy."""
@@ -114,7 +114,7 @@ class ParentOrderManager:
         self.executors: dict[str, ParentExecutor] = {}
         self.watchers: list[SessionObserver] = []
         self.trying = ""
-        """The parent whose executor is asked at this moment; "" between."""
+        """Id of the parent whose executor runs at this moment; "" between."""
         self.deadline: Deadline | None = None
         """Interrupts decisions that take more than `decision_s`."""
         self.decision_s = 0.0
@@ -133,7 +133,7 @@ class ParentOrderManager:
         """Earliest time at which an executor is due."""
         return min([executor.due_ns for executor in self.executors.values()], default=FOREVER_NS)
 
-    # -- what people and other parts of the desk ask --------------------------------------------------------------
+    # -- commands of people and of other parts of the desk --------------------------------------------------------
 
     def accept(
         self, request: ParentRequest, strategy: Strategy | None = None, operator: int | None = None
@@ -143,7 +143,7 @@ class ParentOrderManager:
         Parameters
         ----------
         strategy : Strategy
-            By default what is made by the request's name for it. A later session only has the name.
+            By default made from the request's strategy name, which alone a later session has.
         operator : int
             The operator's command that it obeys.
 
@@ -174,7 +174,7 @@ class ParentOrderManager:
         return parent
 
     def admit(self, request: ParentRequest, strategy: Strategy | None = None) -> Strategy:
-        """Refuse a parent that may not be accepted, and let limits know one that may; what works it."""
+        """Strategy of a parent that may be accepted, which limits then know; refuses any other."""
         if request.id in (".", ".."):
             raise OrderError(
                 "an id that an address can name", f"{request.id!r}, dots alone", "choose another"
@@ -194,7 +194,7 @@ class ParentOrderManager:
         return works
 
     def announce(self, parent: ParentOrder) -> None:
-        """Announce a parent to a gate before the venue, where there is one."""
+        """Announce a parent to the gate before the venue, if any."""
         with suppress(VenueError):  # the link is down: `announce_all` when it is up
             self.gateway.announce(parent)
 
@@ -204,7 +204,7 @@ class ParentOrderManager:
             self.announce(parent)
 
     def killed(self, agent: str) -> str | None:
-        """Why an agent is killed, asked of the latch now; None where it is not."""
+        """Reason why an agent is killed, read from the latch now; None if it is not."""
         self.stopper.look([agent])
         return self.stopper.killed.get(agent)
 
@@ -279,7 +279,7 @@ class ParentOrderManager:
         self.resume_work(id_)
 
     def resume_work(self, id_: str) -> None:
-        """Let a resumed parent be worked again; if manual orders are still open, work starts when they end."""
+        """Continue a resumed parent; if manual orders are still open, work starts when they end."""
         executor = self.executors.get(id_)
         if executor is None:
             parent = self.gateway.ledger.parents.must(id_)
@@ -332,7 +332,7 @@ class ParentOrderManager:
         if lots is not None and (
             type(lots) is not int or lots < max(ceiled(parent.filled_qty + open_), 1)
         ):
-            what = "open by hand or asked for" if held else "open by hand"
+            what = "open in manual orders or requests" if held else "open in manual orders"
             also = f" and {shown(open_)} {what}" if open_ else ""
             is_ = f"{parent.filled} lots filled{also}"
             raise OrderError(f"at least the {is_}", f"{lots!r}", "cancel the rest instead")
@@ -483,7 +483,8 @@ class ParentOrderManager:
         decision: Sequence[Entry] = (),
         sender: Sender = Sender.STRATEGY,
     ) -> None:
-        """Through the gateway; the executor is notified of what was denied, and its answer goes the same way."""
+        """Send an executor's commands through the gateway, with a decision's entries. The executor is notified of denied
+        commands, and its answer is sent likewise."""
         for _ in range(100):
             if not commands and not decision:
                 return
@@ -504,10 +505,10 @@ class ParentOrderManager:
         self.gateway.alert(
             "critical",
             "denied_for_ever",
-            f"{executor.id} asks for what limits deny",
+            f"{executor.id} repeats orders that limits deny",
             parent=executor.id,
         )
-        self.detach(executor, "it asks again and again for what is denied")
+        self.detach(executor, "it repeats orders that limits deny")
 
     def detach(self, executor: ParentExecutor, reason: str) -> None:
         """Retire a faulty executor: its children are cancelled, and `tidy` puts another in its place."""
@@ -522,8 +523,8 @@ class ParentOrderManager:
                 self.detach(executor, reason)
 
     def cancels(self, parent: str) -> list[Command]:
-        """A cancel for every child of a parent that has none in flight; what a person has at work there, or takes a quote,
-        stays."""
+        """Cancels of a parent's children without one in flight; manual orders of a parent in a person's hands, and orders that
+        take a quote, stay."""
         held, live = (
             self.gateway.ledger.parents.get(parent),
             self.gateway.ledger.orders.live(parent=parent),
@@ -538,7 +539,7 @@ class ParentOrderManager:
             self.gateway, [order for order in live if order.root not in beside], self._name
         )
 
-    # -- what is looked after in every step -----------------------------------------------------------------------
+    # -- periodic work of every step ------------------------------------------------------------------------------
 
     def pause_killed(self) -> None:
         """Pause parents of killed agents until a person resumes them."""
@@ -587,7 +588,7 @@ class ParentOrderManager:
         for parent in [
             parents.must(id_) for id_ in list(parents.open_ids) if id_ not in self.executors
         ]:
-            # What is being cancelled ends as that, no matter who cancels it.
+            # A parent that is being cancelled ends as cancelled, whatever cancels it.
             beside = parent.status in (ParentStatus.BY_HAND, ParentStatus.CANCELLING)
             if parent.ends_ns <= self._now and not (beside or self.requests.held(parent.id)):
                 self.end(parent, "expired", begins and parent.reason == NEW_SESSION)
@@ -603,7 +604,7 @@ class ParentOrderManager:
         self._notify_over(parent.id, None)
 
     def settle(self, parent: ParentOrder) -> None:
-        """A parent without an executor, nothing of which is open: end it, or let its strategy work what is left."""
+        """End a parent without an executor and without open orders, or let its strategy work the remainder."""
         if parent.status == ParentStatus.CANCELLING:
             self.end(parent, "cancelled")
         elif parent.left == 0:
@@ -616,18 +617,18 @@ class ParentOrderManager:
     # -- lots beside the executor -------------------------------------------------------------------------------------
 
     def room(self, parent: ParentOrder) -> int:
-        """Whole lots of a parent that are neither filled nor open, nor asked for."""
+        """Whole lots of a parent that are neither filled, nor open, nor in a request for quotes."""
         free = parent.unfilled_qty - self.gateway.ledger.open_of(parent.id)
         return floored(free) - self.requests.held(parent.id, in_flight=False)
 
     def shift(self, id_: str, lots: int) -> None:
-        """So many lots are the executor's again (below 0: its no more)."""
+        """Give so many lots back to the executor, or (below 0) take them from it."""
         executor = self.executors.get(id_)
         if executor is None or executor.off:
             return
         order = executor.order
         if lots and (executor.done or order.quantity + lots < max(executor.filled, 1)):
-            self.detach(executor, "dealers are asked for its lots, or were")
+            self.detach(executor, "its lots are, or were, in a request for quotes")
         elif lots:
             self.send(executor, executor.amend(order.quantity + lots))
 
@@ -668,7 +669,7 @@ class ParentOrderManager:
             self._warn(parent.id, "refused")
 
     def _expired(self, parent: ParentOrder, alone: bool = False) -> None:
-        """Nothing was taken at its horizon: somebody has to know what is left, and why."""
+        """Expire a parent that was not worked at its horizon; an alert states its unfilled lots and the reason."""
         why = "it was not worked"
         if (killed := self.stopper.killed.get(parent.order.agent)) is not None:
             why = f"its agent was killed: {killed}"

@@ -1,8 +1,8 @@
-"""Parents in a person's hands: taken over from their strategy, worked by that person's orders, given back.
+"""Manual trading of parents: taken over from their strategy, worked by a person's orders, given back.
 
-The person who takes a parent over gives its orders, through the same limits and gateway as a strategy's; anyone who
-may pause it may give it back. The state survives a restart. At its horizon nothing is forced through, as no strategy
-works it: open orders are cancelled, and the rest is alerted.
+A parent's manual orders come from the person who took it over, and pass the same limits and gateway as a strategy's. Anyone
+with the right to pause a parent may give it back. The state survives a restart. At its horizon nothing is forced through, as
+no strategy works it: open orders are cancelled, and an alert states the rest.
 """
 
 from collections.abc import Callable
@@ -49,13 +49,13 @@ class ManualTrading:
         self._seen = {
             one.id for one in manager.gateway.ledger.parents.open() if one.hand and not one.pair
         }
-        """Parents that somebody had in hand and that are not over, or not worked by a strategy again."""
+        """Open parents that a person took over and that no strategy works yet again."""
         self._asked_ns: dict[str, int] = {}
-        """When what is open of such a parent was last cancelled."""
+        """Venue time, ns, of the last cancels of such a parent's open orders."""
 
     @property
     def due_ns(self) -> int:
-        """When the first of them comes to its horizon; FOREVER_NS where none does."""
+        """Earliest horizon of such a parent, venue ns; FOREVER_NS if none."""
         held = [
             one
             for id_ in self._seen
@@ -86,9 +86,9 @@ class ManualTrading:
         Parameters
         ----------
         id_, by : str
-            The parent, and who has it in hand.
+            The parent, and the person who took it over.
         lots : int
-            At most what is neither filled nor open.
+            At most the lots that are neither filled nor open.
         limit_price : float or None
             In price units, on a tick; None: at the market, within the parent's own limit price.
         operator : int
@@ -111,11 +111,11 @@ class ManualTrading:
         room = self._manager.room(parent)
         if type(lots) is not int or not 0 < lots <= room:
             what = (
-                f"1 to {room:,} lots, what is left and not open"
+                f"1 to {room:,} lots, the rest that is not open"
                 if room > 0
                 else "an order where lots are left"
             )
-            raise OrderError(what, f"{lots!r}", "ask for fewer, or cancel what is open first")
+            raise OrderError(what, f"{lots!r}", "ask for fewer, or cancel open orders first")
         with self._gateway.lock:
             before, limit = self._manager.arrival(parent)
             price = self._price(parent, limit_price, limit)
@@ -137,7 +137,7 @@ class ManualTrading:
             self._gateway.submit([command], [*before, said], Sender.PERSON)
 
     def withdraw(self, id_: str, by: str, order: object, operator: int) -> None:
-        """Cancel an order that was given by hand, or (None) all that are open.
+        """Cancel a manual order, or (None) all that are open.
 
         Raises
         ------
@@ -149,7 +149,7 @@ class ManualTrading:
         live = [one for one in self._gateway.ledger.orders.live(parent=id_) if one.root in given]
         if not live:
             raise OrderError(
-                f"an order of {id_} that was given by hand and is open",
+                f"an open manual order of {id_}",
                 "none" if order is None else f"{order!r}",
                 "see the open orders",
             )
@@ -159,7 +159,7 @@ class ManualTrading:
         self._gateway.submit(cancels(self._gateway, live, self._name), sender=Sender.PERSON)
 
     def give_back(self, id_: str, by: str, reason: str, operator: int) -> None:
-        """Let its strategy go on with what is left, once what was given by hand is over.
+        """Let its strategy work the remainder, once its manual orders have ended.
 
         Raises
         ------
@@ -170,7 +170,7 @@ class ManualTrading:
         parent = self._parents.may(id_, "given_back")
         refuse_if(
             parent.pair,
-            "a parent that a person has in hand",
+            "a parent that a person has taken over",
             f"{id_}, a leg of a pair",
             "cancel it, which closes the pair",
             OrderError,
@@ -182,7 +182,7 @@ class ManualTrading:
         self.turn()
 
     def turn(self) -> None:
-        """See to parents that are or were in hand: called in every step, after executors that ended are gone."""
+        """Settle parents that a person has or had taken over; called in every step, after ended executors are gone."""
         for id_ in list(self._seen):
             parent, executor = self._parents.get(id_), self._manager.executors.get(id_)
             live, now = self._gateway.ledger.orders.live(parent=id_), self._gateway.venue.now_ns

@@ -1,8 +1,8 @@
 """Pairs at a desk: two parents, each a leg, worked by `execution.pairs` instead of a strategy or a person.
 
-The terms are on the journaled acceptance of both legs, and what is unhedged is counted from the fills that are booked:
-a session that begins again finds its pairs there and trades on, or flattens. Lots that are taken back are children of
-parents of their own, `ID-flatten` and `ID-unwind`, through the same limits, journal and gateway.
+The terms are in the journaled acceptance of both legs, and the unhedged quantity is computed from the booked fills: a
+restarted session finds its pairs there and continues or flattens them. Lots that are traded back are children of parents of
+their own, `ID-flatten` and `ID-unwind`, through the same limits, journal and gateway.
 """
 
 from collections.abc import Callable, Mapping
@@ -54,9 +54,9 @@ class PairTrading:
         self._name = name
         self._terms: dict[str, PairTerms] = {}
         self._quiet: dict[tuple[str, Role], int] = {}
-        """Until when nothing is sent of a role whose last order was refused."""
+        """Venue time, ns, until which a role whose last order was refused sends nothing, by pair and role."""
         self._last: dict[tuple[str, Role], str] = {}
-        """The last order sent."""
+        """Name of the last order sent, by pair and role."""
         parents = self._gateway.ledger.parents
         for one in parents.open():
             if one.pair and (first := parents.get(one.pair.get("of", ""))) is not None:
@@ -68,7 +68,7 @@ class PairTrading:
                         "critical", "pair_left", text, "", first.order.agent, first.id
                     )
         self.due_ns = self._gateway.venue.now_ns if self._terms else FOREVER_NS
-        """When a pair is to be looked at next, at the latest."""
+        """Latest venue time, ns, of the next turn of a pair."""
 
     def accept(
         self, request: ParentRequest, asked: Mapping[str, Any], operator: int | None
@@ -97,7 +97,7 @@ class PairTrading:
         self._manager.must_trade(request.agent)
         ledger = self._gateway.ledger
         refuse_if(
-            # All of them are names that a parent may have: what is flattened later must not fail for its name.
+            # All of them are names that a parent may have: a later flatten must not fail for its name.
             any(
                 ledger.used(replace(request, id=request.id + suffix).id)
                 for suffix in SUFFIX.values()
@@ -118,7 +118,7 @@ class PairTrading:
         refuse_if(
             len(hours) == len(names) and not overlap(*hours),
             "legs that trade at the same hours",
-            f"{names[0]} and {names[1]}, whose hours in the limits do not meet",
+            f"{names[0]} and {names[1]}, whose hours in the limits do not overlap",
             "name another leg",
             OrderError,
         )
@@ -157,7 +157,7 @@ class PairTrading:
             self._manager.announce(self._gateway.ledger.parents.must(one.id))
 
     def turn(self) -> None:
-        """See to every pair: called in every step, after reports are booked."""
+        """Work every pair; called in every step, after reports are booked."""
         self.due_ns = FOREVER_NS
         for id_, terms in list(self._terms.items()):
             ledger = self._gateway.ledger
@@ -169,9 +169,7 @@ class PairTrading:
             self.due_ns = self._gateway.venue.now_ns + LOOK_NS
             if any(role not in parents and ledger.used(id_ + SUFFIX[role]) for role in Role):
                 # All of it was cancelled long ago, and its agent could not trade since: what was filled is not known here.
-                text = (
-                    f"pair {id_} was cancelled and is not worked any more: what is unhedged stays"
-                )
+                text = f"pair {id_} was cancelled and is not worked any more: its unhedged position stays"
                 self._gateway.alert("critical", "pair_left", text, parent=id_)
                 del self._terms[id_]
             elif self._manager.killed(parents[Role.QUOTE].order.agent) is None:

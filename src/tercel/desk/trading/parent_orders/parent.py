@@ -1,7 +1,7 @@
 """Parent orders: the request, its state, and the fold of their journal entries.
 
-Children belong to a parent by name. Lots are conserved: what is filled and what is still open of the children never
-exceeds the parent, and what is neither is left to do.
+Children belong to a parent by name. Lots are conserved: the filled and open lots of the children never exceed the parent's;
+the others are still to be traded.
 """
 
 from collections.abc import Iterator, Mapping
@@ -26,11 +26,11 @@ LONGEST_ID: Final = 80
 MODEL: Final = 12
 """Digits of a model's hash on an entry."""
 NO_LIMIT: Final = "none"
-"""Takes a parent's limit price off."""
+"""Limit price of an amendment that removes a parent's limit price."""
 PAIR: Final = "~pair"
-"""In whose hands legs of pairs are."""
+"""Value of `ParentOrder.hand` for legs of pairs."""
 NEW_SESSION: Final = "a new session began"
-"""Why parents wait that an earlier session worked."""
+"""Reason of parents of an earlier session that are paused."""
 
 
 class ParentStatus(StrEnum):
@@ -38,11 +38,11 @@ class ParentStatus(StrEnum):
 
     WORKING = "working"
     PAUSED = "paused"
-    """No decision falls; its children are cancelled."""
+    """Its strategy takes no decision; its children are cancelled."""
     BY_HAND = "by hand"
     """A person has taken it over: no strategy works it, and its orders are that person's."""
     CANCELLING = "cancelling"
-    """Nothing new; over when no child is open."""
+    """It sends no new order, and ends when no child is open."""
     CANCELLED = "cancelled"
     DONE = "done"
     """Filled, or worked to its horizon and everything settled."""
@@ -71,7 +71,7 @@ class ParentRequest:
     side, lots : int
         +1 or -1; lots above 0.
     horizon_ns : int
-        Time from acceptance to the horizon; what is left then goes to the market.
+        Time from acceptance to the horizon; the remainder then goes to the market.
     decisions : int
         Decisions within it.
     strategy : str
@@ -159,23 +159,23 @@ class ParentOrder:
     status : ParentStatus
     lots, horizon_ns, accepted_ns, over_ns : int
     filled_qty : int
-        What is booked, 10^-8 of a lot.
+        Filled quantity, 10^-8 of a lot.
     strategy : str
-        What works it now: a fallback may have taken over.
+        The one that works it now: a fallback may have taken over.
     reason : str
         Of the last change.
     denied_ns, denied_lots, denied_why : int, int, str
-        When orders of it were last refused, how many lots, and by what; none once another order has left.
+        Last refusal of its orders: time, lots and reason; 0, 0 and "" once another order has left.
     arrival_ns, arrival_mid2 : int
         When it came to its market, and bid + ask then, half ticks; 0 before.
     limit_price : float, str or None
-        As asked for, or amended.
+        As requested, or amended.
     limit : int
         The same in ticks, from its arrival on; 0: none.
     hand : str
-        Who took it over last, with the proof; "" where no one did.
+        Person who took it over last, with the proof of identity; "" if none did.
     by_hand : tuple of (str, str)
-        Orders that were given by hand, and by whom.
+        Manual orders, each with the person who sent it.
     pair : mapping or None
         Of a leg of a pair: the pair's terms, with `of`, the first leg.
     """
@@ -374,12 +374,12 @@ class Parents:
         return self._parents.get(id_)
 
     def must(self, id_: str) -> ParentOrder:
-        """A parent by its id; an error if there is none.
+        """A parent by its id.
 
         Raises
         ------
         OrderError
-            When there is none.
+            For an unknown id.
         """
         if (parent := self._parents.get(id_)) is None:
             known = ", ".join(self._parents) or "none"
@@ -490,7 +490,7 @@ class Parents:
             )
 
     def sent(self, id_: str, ns: int) -> None:
-        """An order left after a refusal: the refused lots are asked for again and no longer counted."""
+        """Fold an order sent after a refusal: the refused lots are ordered again and no longer counted."""
         parent = self._parents.get(id_)
         if parent is not None and parent.denied_lots and ns > parent.denied_ns:
             self._parents[id_] = fast_replace(parent, denied_ns=0, denied_lots=0, denied_why="")

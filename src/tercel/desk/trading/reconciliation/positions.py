@@ -1,13 +1,13 @@
 """Reconciliation of positions with the venue's, which trading requires; orders settled by a person's word.
 
-A venue tells positions when it is called (`TellsPositions`), or in a message that it is asked for (`ReportsPositions`),
-or repeats its executions, or none of it, as its `capabilities` declare. Where it tells, they are compared when a
-session begins, when the way to the venue comes back, and with every heartbeat. While they differ nothing new leaves,
-until they are equal or a named person says why not: the difference is then journaled and known from there on.
+A venue returns positions from a call (`TellsPositions`), or reports them in a message on request (`ReportsPositions`), or
+repeats its executions, or none of it, as its `capabilities` declare. They are compared when a session begins, when the link to
+the venue comes back, and with every heartbeat. While they differ no new order leaves, until they are equal or a named person
+explains the difference, which is then journaled and accepted from there on.
 
-No call waits for the message: it is compared with what is booked in its turn between reports. While the answer to
-the first question of a session, or of a way that came back, is missing nothing new leaves; of a later one, what the
-venue last reported stays in force, until two in a row are missing.
+No call waits for the message: it is compared with the booked positions in its turn between reports. While the answer to the
+first request of a session, or of a restored link, is missing, no new order leaves. If a later one is missing, the venue's last
+reported positions stay in force, until two in a row are missing.
 """
 
 from collections import Counter
@@ -87,24 +87,24 @@ class PositionKeeper:
         self._before: Found = {}
         self._asker = gateway.venue.capabilities.position_reports
         self._asked: set[str] = set()
-        """Accounts whose positions are still to come."""
+        """Accounts whose requested positions have not been reported."""
         self._strict = False
-        """Whether they are the first since there is a way to the venue."""
+        """Whether these are the first positions since the link to the venue came up."""
         self._gaps: dict[tuple[str, str], int] = {}
         """Position gaps to the venue by its last report, 10^-8 of a lot."""
         self._missing: dict[str, str] = {}
-        """Accounts whose last question has no answer, and why."""
+        """Accounts whose last request was not answered, with the reasons."""
         self._missed: set[str] = set()
-        """Those of the questions before."""
+        """Accounts whose request before the last was not answered."""
         self._vouched: set[str] = set()
-        """Those without an answer that somebody has vouched for."""
+        """Accounts without an answer whose positions a person has confirmed."""
         gateway.on_holdings = self._on_holdings
 
     def begin(self, wait: bool = False) -> None:
         """Compare while nothing can be in flight: any difference halts trading.
 
-        A venue that is asked in a message answers later, and nothing new leaves until then; with `wait` it is stepped
-        up to its answer, or to the word that there is none.
+        A venue that reports in a message answers later, and no new order leaves until then; with `wait` it is stepped up to
+        its answer or its refusal.
         """
         if self._asker is not None:
             self._strict = True
@@ -155,7 +155,7 @@ class PositionKeeper:
 
     # -- positions that come in a message -----------------------------------------------------------------------------
     def _ask(self) -> None:
-        """Ask about every account whose answer is not on its way."""
+        """Request positions of every account without an open request."""
         for account in self._accounts():
             if account in self._asked or self._asker is None:
                 continue
@@ -205,7 +205,7 @@ class PositionKeeper:
             self._answered()
 
     def _on_unsolicited(self, holdings: Holdings) -> None:
-        """An unsolicited position: where it differs from what is known here, all are asked for."""
+        """Take an unsolicited position; if it differs from the desk's, all positions are requested."""
         here = self._gateway.ledger.positions.qty().get(holdings.account, {})
         known = {
             name: here.get(name, 0) + self._gaps.get((holdings.account, name), 0)
@@ -215,7 +215,7 @@ class PositionKeeper:
             self.look()
 
     def _answered(self) -> None:
-        """Every question has had its answer, or never will."""
+        """Compare positions, as every request has been answered or has failed."""
         strict = self._strict
         self._strict = False
         found = self.differences()
@@ -235,13 +235,13 @@ class PositionKeeper:
         return held
 
     def settle(self, said: OperatorEntry) -> list[Report]:
-        """Obey a person who says that orders are over, that executions are right, or why positions differ; the reports
+        """Obey a person who declares orders ended, executions right, or differences of positions explained; returns the reports
         that end the orders, as if the venue had sent them.
 
         Raises
         ------
         OrderError
-            For what is not open, or when nothing differs: nothing is written.
+            For an order that is not open, or if no position differs: nothing is written.
         """
         asked = said.asked()
         if asked.orders is not None:
@@ -270,11 +270,11 @@ class PositionKeeper:
         )
 
     def _settle_positions(self, said: OperatorEntry, names: Sequence[str]) -> None:
-        """With executions, their agents go on where nothing else holds them."""
+        """Confirm the named executions, or else accept all differences of positions; paused agents may resume."""
         waits = {name: agent for agent, name in self._gateway.limits.doubts}
         if missing := ", ".join(name for name in names if name not in waits):
             raise OrderError(
-                f"executions that wait for a person's word: {', '.join(waits) or 'none does'}",
+                f"executions that await a person's confirmation: {', '.join(waits) or 'none'}",
                 missing,
                 "name them as alerts do",
             )
@@ -342,7 +342,7 @@ class PositionKeeper:
             self._states.end(StateReason.POSITIONS_AWAITED)
             if self._shut:
                 self._gateway.alert(
-                    "info", AGREE, "positions are the venue's, or settled: trading goes on"
+                    "info", AGREE, "positions are the venue's, or settled: trading continues"
                 )
             # Agents that wait until positions agree resume: unsolicited executions are booked, and nothing differs.
             for agent, codes in paused_agents(self._gateway).items():

@@ -51,24 +51,24 @@ from tercel.desk.trading.risk.cancels import AGAIN_NS, cancels, questions
 from tercel.desk.trading.risk.trading_state import Sender, StateReason
 
 PATIENCE: Final = 40
-"""Rounds of questions before the venue is called silent."""
+"""Rounds of status requests before the venue counts as silent."""
 FIRST_WAIT_NS: Final = 1_000_000
 LONGEST_WAIT_NS: Final = 1_000_000_000
 SWEEP_AGAIN: Final = 9
-"""Rounds after which open orders are cancelled again, and a sign asked for: half a second, then nine."""
+"""Rounds after which the mass cancels, which a venue has to answer, are repeated: half a second, then nine."""
 ENOUGH: Final = 12
-"""Rounds after which a venue that speaks is asked no more before a session begins: some three seconds."""
+"""Rounds after which a session begins at a venue that answers, without further requests: some three seconds."""
 AGAIN: Final = (
-    "start again when it answers; where it never will, ask the venue's people what became of them, and say it: "
+    "start again when it answers; if it never will, ask the venue's support how the orders ended, and settle them: "
     "tercel trade settle `order=ORDER` `reason=TEXT`"
 )
 LOOK_UP: Final = (
-    "see at the venue what became of them, and say it: tercel trade settle `order=ORDER` `reason=TEXT`; "
-    "what was filled beside is seen when positions are compared"
+    "see at the venue how the orders ended, and settle them: tercel trade settle `order=ORDER` `reason=TEXT`; "
+    "other fills show when positions are compared"
 )
-"""Where the venue answers no questions."""
+"""Remedy if the venue answers no status requests."""
 BEHIND_NS: Final = 60_000_000_000
-"""So much may a venue's clock lie behind its last report."""
+"""Most that a venue's clock may lie behind its last report, ns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ class RecoveryLine:
 
 
 def refold(journal: Journal, limits: LimitGate) -> Ledger:
-    """Fold of a whole journal, limit counts included; from its newest snapshot on, where there is one.
+    """Fold of a whole journal, limit counts included; from its newest snapshot on, if any.
 
     Raises
     ------
@@ -188,7 +188,7 @@ def reconcile(
     name : callable
         Makes a cl_ord_id that was never used.
     before : dict
-        Orders not over, as they stood before they became UNKNOWN; by default as they stand.
+        Open orders, in their states before they became UNKNOWN; by default in their current states.
     more : sequence of str
         Accounts to ask about whatever the journal says: it may have lost them.
 
@@ -207,7 +207,7 @@ def reconcile(
     # A venue that lost its orders answers that there are none; believed, that would free lots that may fill.
     if now + BEHIND_NS < last_ns:
         raise VenueError(
-            f"a venue whose time has gone on since {last_ns / 1e9:.0f} s",
+            f"a venue whose clock is past {last_ns / 1e9:.0f} s",
             f"{gateway.venue.name} at {now / 1e9:.0f} s: one that was restarted, and does not know these orders",
             "give the desk a folder of its own with `desk=`",
         )
@@ -242,7 +242,7 @@ def reconcile(
             fences
         )
         raise VenueError(
-            "the venue's word on every order",
+            "the venue's state of every order",
             f"none on {names:.300}"
             + (f". It refuses to answer: {refused:.300}" if refused else ""),
             LOOK_UP if mute else AGAIN,
@@ -266,7 +266,7 @@ def wait_for(gateway: OrderGateway, account: str, left: Sequence[ChildOrder]) ->
     """Put an account into REDUCING until the venue has ended these orders of an earlier session."""
     names = ", ".join(f"{order.root} ({order.status})" for order in left)
     reason = (
-        f"the venue has not ended {names:.300}; asked and cancelled again, until it has"
+        f"the venue has not ended {names:.300}; status requests and cancels are repeated until it has"
         if left
         else ""
     )
@@ -276,10 +276,10 @@ def wait_for(gateway: OrderGateway, account: str, left: Sequence[ChildOrder]) ->
 def _sweep(
     gateway: OrderGateway, name: Callable[[], str], accounts: Sequence[str]
 ) -> dict[str, str]:
-    """Cancel all that accounts have open, then ask for a sign that it was obeyed: their fences.
+    """Cancel all open orders of accounts, then send one fence (:func:`_fence`) for each; returns accounts by fence.
 
-    A venue that misses earlier messages asks for these again, is answered that none of them comes, and never obeys what was
-    sent meanwhile: so both are sent again, until a sign comes.
+    A venue that misses earlier messages requests them again, is answered that none of them comes, and never processes the
+    messages sent meanwhile: so both are sent again, until a fence is answered.
     """
     now, fences = gateway.venue.now_ns, {name(): account for account in accounts}
     gateway.submit(
@@ -293,7 +293,7 @@ def _sweep(
 
 
 def _fence(gateway: OrderGateway, name: str, account: str) -> Command:
-    """A question about a name that nothing has; where the venue answers none, a cancel of it, which it refuses."""
+    """A status request for an unused name; if the venue answers none, a cancel of it, which the venue refuses."""
     now = gateway.venue.now_ns
     if gateway.venue.capabilities.answers_questions or not (listings := gateway.venue.listings()):
         return StatusRequest(name, account, now)
@@ -301,10 +301,10 @@ def _fence(gateway: OrderGateway, name: str, account: str) -> Command:
 
 
 def _listen(gateway: OrderGateway, wait_ns: int, fences: dict[str, str]) -> str:
-    """Take what the venue reports within a time; why it refused a question, if it did.
+    """Take the venue's reports within a time; returns why it refused a status request, "" if it did not.
 
-    A fence is a question about a name that nothing has: once it is answered, everything that was sent before it has
-    been obeyed, also by orders that are unknown here.
+    A fence is a status request for an unused name: once it is answered, the venue has processed everything that was sent
+    before it, also for orders that are unknown here.
     """
     until, refused = gateway.venue.now_ns + wait_ns, ""
     for _ in range(100_000):
@@ -361,9 +361,9 @@ def _entry(line: RecoveryLine, ns: int) -> Entry:
 
 
 ACK_S: Final = 5.0
-"""Seconds that an order may wait for the venue's first word."""
+"""Seconds that an order may wait for its acknowledgement."""
 MISSING_S: Final = 3.0
-"""Seconds that an execution may come after the venue's word that lots are filled."""
+"""Seconds by which an execution may come after the venue counts its lots as filled."""
 
 
 class AckWatch:
@@ -394,7 +394,7 @@ class AckWatch:
             self._gateway.alert(
                 "critical",
                 kinds.NO_ACK,
-                f"no word from the venue in {self.seconds:g} s on {', '.join(names):.200}: asked, and not sent again",
+                f"no answer from the venue in {self.seconds:g} s on {', '.join(names):.200}: status requested, not sent again",
                 agent=late[0].account,
                 orders=names,
             )
@@ -413,7 +413,7 @@ class AckWatch:
         for order in late:
             if order.root not in self._alerted:
                 lots = f"{decimals(order.counted_qty - order.cum_qty)} of {decimals(order.counted_qty)} lots"
-                text = f"no execution of {order.root} for {lots} that the venue counts as filled: asked"
+                text = f"no execution of {order.root} for {lots} that the venue counts as filled: requested"
                 text = f"{text}, and {order.account} waits until they come"
                 where = "", order.account, "", order.root
                 self._gateway.alert("critical", Code.GAP, text, *where, stops="until they come")
@@ -427,7 +427,7 @@ class AckWatch:
 
 # -- orders of unknown fate -------------------------------------------------------------------------------------------
 LONGEST_NS: Final = 32 * AGAIN_NS
-"""Venue time between two questions about one order at most: each wait is twice the one before."""
+"""Longest venue time, ns, between two status requests for one order: each wait is twice the one before."""
 
 
 class Inquiry:
@@ -458,7 +458,7 @@ class Inquiry:
         self._next_ns = 0
         self._owed = False
         self._waits: dict[str, tuple[int, int]] = {}
-        """When an order is asked about again, and how long it waited before, by root."""
+        """Venue time, ns, of an order's next status request, and the wait before it, ns, by root."""
         self.acks = AckWatch(gateway)
 
     def link(self, up: bool) -> None:

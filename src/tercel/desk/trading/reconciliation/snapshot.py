@@ -1,8 +1,8 @@
 """Snapshots of the fold of a journal, so that a restart reads only the entries after one.
 
-A snapshot is text, tied to the number and hash of its last entry and sealed by the journal. It is read into a fresh
-ledger and fresh limits of the same shape alone; what is damaged, of another version or under other limits is passed
-over, and the fold goes from an older one or from the start.
+A snapshot is text, tied to the number and hash of its last entry and sealed by the journal. It is read only into a fresh
+ledger and fresh limits of the same shape. One that is damaged, of another version or under other limits is skipped, and the
+fold starts from an older one or from the first entry.
 """
 
 import json

@@ -28,7 +28,7 @@ STILL_S: Final = 3.0
 FIRST_S: Final = 60.0
 """Seconds that the first decision of a parent may take: kernels are compiled in it."""
 AGAIN_NS: Final = 1_000_000_000
-"""Venue time after which what was not answered is sent again."""
+"""Venue time, ns, after which an unanswered cancel or status request is sent again."""
 
 
 class KillCanceller:
@@ -49,11 +49,11 @@ class KillCanceller:
         self._requested_ns: dict[str, int] = {}
         self._mutex = Lock()
         self._seen: set[str] = set()
-        """Killed agents whose kill this session has seen to."""
+        """Killed agents whose kill this session has handled."""
         self._cancelled: set[str] = set()
         """Those whose cancels have left and whose kill is journaled: none is confirmed before that."""
         self.open: set[str] = set()
-        """Killed agents whose orders are not all over."""
+        """Killed agents with orders that have not ended."""
 
     @property
     def killed(self) -> dict[str, str]:
@@ -95,7 +95,7 @@ class KillCanceller:
                 self._rearmed(agent)
 
     def _engage(self, killed: Mapping[str, str]) -> None:
-        """The cancels of all leave together: what is written of the first may hang."""
+        """Send the cancels of all killed agents together, as journaling the first may hang."""
         now, entries = self._gateway.venue.now_ns, list[Entry]()
         for agent, why in killed.items():
             qty = sum(order.open_qty for order in self._gateway.ledger.orders.live(agent))
@@ -229,7 +229,7 @@ class LatchWatch(PeriodicThread):
 
 UNWATCHED = "unwatched"
 LATE_NS = 3 * AGAIN_NS
-"""Venue time after which what a session that ended in order had open alarms people, where it is not over."""
+"""Venue time, ns, after which orders left open by a session that ended in order raise a critical alert."""
 
 
 class OrderWithdrawal:
@@ -247,7 +247,7 @@ class OrderWithdrawal:
         self._name = name
         self._since_ns: dict[str, int] = {}
         self._calm_ns: dict[str, int] = {}
-        """Since when orders are cancelled without an alarm."""
+        """Venue time, ns, since which an account's orders are cancelled without an alarm."""
 
     def __bool__(self) -> bool:
         return bool(self._since_ns)
@@ -283,7 +283,7 @@ class OrderWithdrawal:
         self._calm_ns.pop(account, None)
 
     def alarm(self, after_ns: int = 0) -> None:
-        """Alarm people at what is still open so long after a session ended in order."""
+        """Raise a critical alert for orders still open `after_ns` after their session ended in order."""
         now = self._gateway.venue.now_ns
         late = {account: now - ns for account, ns in self._calm_ns.items() if now - ns >= after_ns}
         for account, open_ns in late.items():

@@ -1,7 +1,7 @@
-"""The kill latch: a small file naming who may send nothing new; it works while everything else hangs.
+"""The kill latch: a small file naming the agents that may send no new order; it works while everything else hangs.
 
     latch = KillLatch(desk_folder / "kill.json")
-    gate = LimitGate(limits, listings, agents, killed=latch.killed)      # asked before every order
+    gate = LimitGate(limits, listings, agents, killed=latch.killed)      # called before every order
     latch.kill("runaway", by="ann", at_ns=now)                           # from any process
     latch.rearm("looked at it", by="ann", at_ns=now)                     # a person, with a reason
 
@@ -141,7 +141,7 @@ class KillLatch(Latch):
     Parameters
     ----------
     path : Path
-        Its file, in a folder that exists. There is none before the first kill.
+        Its file, in a folder that exists; the first kill creates it.
     """
 
     def __init__(self, path: Path) -> None:
@@ -155,7 +155,7 @@ class KillLatch(Latch):
     def killed(self, agent: str) -> str | None:
         """Why an agent may send nothing new, or None; reads the file on every call."""
         try:
-            stat = os.stat(self._name)  # noqa: PTH116 - asked before every order: Path.stat takes twice as long
+            stat = os.stat(self._name)  # noqa: PTH116 - called before every order: Path.stat takes twice as long
         except FileNotFoundError:
             if self._seen is None and not self._stuck:
                 return None
@@ -253,10 +253,10 @@ class KillLatch(Latch):
 
 
 def _meant(state: KillState, mark: str) -> KillState:
-    """A state, where it is the one that is meant."""
+    """The state, if its mark is the given one or none is given."""
     if mark and mark != state.mark:
         raise OrderError(
-            "the kill that was asked about",
+            "the kill that the request names",
             f"another one now: {state.damaged or ', '.join(state.killed) or 'no agent'} killed",
             "look at it, then ask again",
         )
@@ -288,9 +288,9 @@ def _after(
 
 
 def _say_why(reason: str, by: str) -> None:
-    for what, text in (("a reason", reason), ("the name of who does it", by)):
+    for what, text in (("a reason", reason), ("the operator's name", by)):
         if not isinstance(text, str) or not text.strip():
-            raise ConfigError(what, repr(text), "say it: it goes into the record")
+            raise ConfigError(what, repr(text), "give one: it is recorded")
 
 
 def _keep(path: Path) -> None:

@@ -39,7 +39,7 @@ from tercel.desk.trading.risk.trading_state import StateReason
 WARN_EVERY_NS: Final = 5_000_000_000
 """Venue time between two looks at warning levels; breaches are looked for in every step."""
 BY: Final = "limits"
-"""Who kills after a breach, in the latch's history."""
+"""Operator's name of a kill after a breach, in the latch's history."""
 ALERTS: Final = {
     "warning": ("warning", "limit_warning"),
     "cleared": ("info", "limit_cleared"),
@@ -219,10 +219,10 @@ class LimitKeeper:
         operator: int | None = None,
         changes: Mapping[str, str] | None = None,
     ) -> str:
-        """Put a request in force, once, by a person other than who asked; the hash of those then in force.
+        """Put a request in force, once, by a second person; returns the hash of the limits then in force.
 
-        Values count: those that the second person has seen (`changes`, where they are given) are those that were asked
-        for, and what is in force at these paths is what it was then.
+        The values must match: those that the second person has seen (`changes`, if given) are the requested ones, and the
+        limits in force at these paths have not changed since the request.
 
         Raises
         ------
@@ -234,12 +234,14 @@ class LimitKeeper:
         if asked is None or not asked.open(self._now):
             raise OrderError(
                 "the number of a request",
-                f"{number}, which is none that waits",
+                f"{number}, which is not waiting",
                 f"ask again: a request is approved once, within {EXPIRES_NS // 10**9} s",
             )
         if same_person(asked.by, by):
             raise OrderError(
-                f"another person than {asked.by}, who asked", by, "let somebody else approve it"
+                f"another person than the requester, {asked.by}",
+                by,
+                "let another person approve it",
             )
         if changes is not None and dict(changes) != dict(asked.changes):
             raise OrderError(
@@ -250,7 +252,7 @@ class LimitKeeper:
         now = values_at(self._gateway.limits.limits, asked.changes)
         if now != asked.was:
             raise OrderError(
-                f"limits as they were when it was asked for: {_words(asked.was)}",
+                f"limits as they were at the request: {_words(asked.was)}",
                 _words(now),
                 _ASK_AGAIN,
             )
@@ -282,7 +284,7 @@ class LimitKeeper:
         if asked.act == "approve":
             self.approve(int(asked.request), by, reason, number, asked.changes)
         elif asked.changes is None:
-            raise OrderError("limits to change", "none", "say which, and to what")
+            raise OrderError("limits to change", "none", "name limits and their new values")
         elif asked.act == "tighten":
             self.tighten(asked.changes, by, reason, number)
         elif asked.act == "request":
@@ -314,7 +316,7 @@ def _words(values: Mapping[str, Any]) -> str:
 def _named(by: str, reason: str) -> None:
     for what, text in (("the name of a person", by), ("a reason", reason)):
         if not isinstance(text, str) or not text.strip():
-            raise OrderError(what, repr(text), "say it: it goes into the journal")
+            raise OrderError(what, repr(text), "give one: it is journaled")
 
 
 def _alert(crossing: Crossing, now: int) -> Entry:
@@ -328,9 +330,8 @@ def _alert(crossing: Crossing, now: int) -> Entry:
 def audit_limits(journal: Journal) -> tuple[int, list[str]]:
     """Audit of limits in a journal: the number of orders, and those without the hash of the limits in force.
 
-    Also named: an entry of limits whose hash is not that of its limits; limits that were loosened by the one who had
-    asked for them, to other values than were asked for, or without having been asked for. Orders from before the first
-    entry of limits carry none.
+    Also listed: an entry of limits whose hash is not that of its limits; limits that were loosened by their requester, to other
+    values than requested, or without a request. Orders from before the first entry of limits carry none.
     """
     record, orders, found = LimitRecord(), 0, []
     for seq, entry in journal.read(kinds=(kinds.LIMITS, kinds.ORDER_OUT)):
@@ -366,7 +367,7 @@ def _not_agreed(record: LimitRecord, body: LimitsEntry) -> Iterator[str]:
         if asked is None or same_person(asked.by, body.by):
             yield "limits were loosened without two persons"
         elif hash_of(changed(before, asked.changes)) != hash_of(after):
-            yield f"limits were loosened to other values than request {body.request} asked for"
+            yield f"limits were loosened to other values than those of request {body.request}"
     except LimitsError as error:
         yield f"limits that cannot be compared: {error}"
 

@@ -43,8 +43,8 @@ SCALES: Final = {
     "value": 2 * ONE,
     "gross": 2 * ONE,
 }
-"""What a position comes to: profit realised by the method of average cost and profit of what is open, both before fees,
-fees (below 0: rebates), worth at the mark with and without its sign; each with its parts of a tick of a lot's worth."""
+"""Figures of a position: realised profit by the method of average cost, unrealised profit, both before fees; fees (below 0:
+rebates); value at the mark, signed and absolute; each with its number of parts in a tick times a lot."""
 
 
 Correlation = tuple[list[str], list[list[float | None]]]
@@ -193,7 +193,7 @@ class Money:
         self.marks[name] = (entry.ns, mid2)
         self._marked = self._marked + 1
 
-    # -- what is shown ------------------------------------------------------------------------------------------------
+    # -- results ------------------------------------------------------------------------------------------------------
 
     def unit(self, instrument: str) -> Unit:
         """The units of an instrument, as far as the journal tells them."""

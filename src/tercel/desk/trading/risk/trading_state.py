@@ -1,12 +1,12 @@
-"""Trading states (active, reducing, halted), their reasons, and who may send what in which.
+"""Trading states (active, reducing, halted), their reasons, and the commands that each permits.
 
     states.add(StateReason.LINK_DOWN, "the way to the venue is down")
     states.standing("ann").state                                     # the worst of the reasons of ann and the desk
     refusal(Sender.STRATEGY, command, states.standing("ann"), orders, positions)     # None: it may leave
 
-The state of a scope is the worst of the reasons in force, and nothing else says that it may not trade. `REASONS` says
-of each which state that is, whose, and what ends it; `PERMITS` who may send what in which state. `TradingStates.apply`
-folds them from a journal. Waiting before a retry is no state (`trading.gateway`).
+The state of a scope is the worst of the reasons in force, and nothing else restricts trading. `REASONS` gives each reason's
+state, scope and end; `PERMITS` the commands that each sender may send in each state. `TradingStates.apply` folds them from a
+journal. Waiting before a retry is no state (`trading.gateway`).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -195,7 +195,7 @@ class Sender(StrEnum):
     MANAGER = "manager"
     """Takes children back: a pause, an executor that is detached."""
     STOPPER = "stopper"
-    """Kills, recovery, and questions about what is not known."""
+    """Kills, recovery, and status requests about unknown orders."""
     PERSON = "person"
     """A person who has taken a parent over or takes a quote; a person's pause, cancel or amendment, which only take back; at
     a gate, a session behind it."""
@@ -362,7 +362,7 @@ class TradingStates:
                 self.add(StateReason.LINK_DOWN, link.text or REASONS[StateReason.LINK_DOWN].words)
 
     def _rearm(self, entry: Entry) -> None:
-        """A person's word ends all; an entry that names what is over ends that."""
+        """End an account's stops: all on a person's re-arm, or only the causes that the entry names."""
         account, ends = entry.agent, RearmEntry.of(entry).ends
         if ends is not None:
             for cause in ends:

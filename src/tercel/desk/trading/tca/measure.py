@@ -101,7 +101,7 @@ class ParentCost(_ParentOrder):
     ----------
     parent, instrument, agent : str
     side, quantity, filled, refused, unfilled : int
-        +1 or -1; lots asked for, and what became of them; a float where a part of a lot was filled.
+        +1 or -1; requested, filled, refused and unfilled lots; floats if a part of a lot was filled.
     start_ns, end_ns : int
     average_price : float
         Of the fills, ticks.

@@ -1,8 +1,8 @@
-"""Requests for quotes as a journal tells them, and what they came to by dealer.
+"""Requests for quotes of a journal, and their statistics by dealer.
 
-A request: who was asked, quotes ranked, cover, what was taken, where the mid went. Prices are in the units of the market,
-quantities in shares or coins, as far as the journal tells tick and lot, times ns of the venue. A distance in bps is
-positive where it is against the client: above mid for who buys, below for who sells.
+A request: its dealers, ranked quotes, cover, trades, and the later mid. Prices are in the units of the market, quantities in
+shares or coins, as far as the journal tells tick and lot, times ns of the venue. A distance in bps is positive if it is
+against the client: above mid for a buy, below for a sell.
 
 By dealer: answers, hit ratio, half spread, cover, winner's curse, drift, last look. Requests that did not trade count
 too: a table of trades alone would show only quotes that somebody liked. Intervals are of 95 %, as if requests were
@@ -28,18 +28,18 @@ from tercel.desk.trading.ledger import Ledger
 from tercel.desk.trading.tca.shortfall import BPS
 
 DRIFTS: Final = ("1s", "10s", "60s")
-"""After so long the mid is looked at again."""
+"""Times after a request at which its drift is measured."""
 OPEN: Final = "open"
 TAKEN: Final = "accepted"
 REJECTED: Final = "rejected"
 STANDS: Final = frozenset({OPEN, TAKEN, REJECTED, "expired", "passed", "traded away", "over"})
-"""States of quotes that were good until somebody decided, or their time was over."""
+"""States of quotes that were valid until a decision or their expiry."""
 _LIVES: Final = frozenset({QuoteState.ACCEPTED, QuoteState.PENDING})
 
 
 @dataclass(frozen=True, kw_only=True)
 class RankedQuote:
-    """A dealer's quote, by its price for the side that is wanted.
+    """A dealer's quote, ranked by its price for the requested side.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ class RankedQuote:
     qty : float
         The most that it is good for.
     mid, bps : float or None
-        Mid as it came, and its distance from that; None: there was none.
+        Mid at its arrival, and its distance from that; None without a mid.
     state : str
         open, accepted, rejected (the dealer's last look), indicative, replaced, withdrawn, canceled, expired, passed,
         traded away, over, or "unusable: " and why it cannot be taken.
@@ -68,13 +68,13 @@ class RankedQuote:
 
     @property
     def usable(self) -> bool:
-        """Whether it answers what was asked for."""
+        """Whether it answers the request's terms."""
         return not self.state.startswith("unusable")
 
 
 @dataclass(frozen=True, kw_only=True)
 class TakenQuote:
-    """An order that took a quote; whether the dealer stood by it, the state of the quote says.
+    """An order that took a quote; the quote's state shows whether the dealer honoured it.
 
     Parameters
     ----------
@@ -103,16 +103,16 @@ class QuotedRequest:
         `name`: the instrument.
     at, until_ns : int
     by : str
-        The person who asked; "" for a strategy.
+        The requesting person; "" for a strategy.
     side : int
-        What is to be traded: +1 buys, -1 sells.
+        Side to trade: +1 buys, -1 sells.
     quantity : float
     dealers : list of str
-        Who was asked; none named: all.
+        Dealers of the request; empty: all.
     declined : dict of str to str
-        Who will not quote, and why.
+        Dealers that declined, with their reasons.
     quotes : list of RankedQuote
-        Best first: those that stood, then those that were withdrawn or replaced, then those that could not be taken.
+        Best first: those in force, then those that were withdrawn or replaced, then those that could not be taken.
     outcome : str
         open, traded, rejected, expired, passed or unanswered.
     taken : list of TakenQuote
@@ -121,7 +121,7 @@ class QuotedRequest:
     mid : float or None
         At the request.
     drift_bps : dict of str to float or None
-        Where the mid is 1, 10 and 60 s after the request.
+        Move of the mid against the client, bps, 1, 10 and 60 s after the request.
     """
 
     id: str
@@ -144,7 +144,7 @@ class QuotedRequest:
 
 
 def distance_bps(side: int, price: float | None, mid: float | None) -> float | None:
-    """Distance of a price from mid, against who buys (+1) or sells (-1); None where a price is missing or not above 0.
+    """Distance of a price from mid, bps, against a buyer (+1) or seller (-1); None if a price is missing or mid is not above 0.
 
     >>> distance_bps(-1, 99.0, 100.0), distance_bps(1, 99.0, 100.0), distance_bps(1, None, 100.0)
     (100.0, -100.0, None)
@@ -163,11 +163,11 @@ def requests_of(
     entries : iterable of Entry
         Of the kind `quote`; those of a request that is not among them are passed over.
     ledger : Ledger
-        Knows what became of the orders that took quotes.
+        Fold of the journal, with the orders that took quotes.
     unit : callable
         Units of an instrument.
     now_ns : int
-        What ended before is over.
+        Current venue time: earlier ends have passed.
 
     >>> from tercel.desk.trading.journal import kinds
     >>> asked = QuoteEntry(event="requested", request="r", mid2=2000, side=1, want=1, lots=5, until_ns=90, dealers=["A"])
@@ -309,9 +309,9 @@ def _cover(quotes: Sequence[RankedQuote], side: int) -> float | None:
 
 # -- by dealer --------------------------------------------------------------------------------------------------------
 LEAST: Final = 3
-"""Values, or tries, below which there is no interval."""
+"""Fewest values, or tries, for an interval."""
 AFTER: Final = DRIFTS[-1]
-"""When mark-outs and drift are taken."""
+"""Time after the request for mark-outs and drift."""
 ALL: Final = "all"
 
 
@@ -343,7 +343,7 @@ class DealerCosts:
 
 
 class _Ask(NamedTuple):
-    """A dealer who was asked, its quotes that answer as they came, and orders that took one of them."""
+    """A request to one dealer, its usable quotes in order of arrival, and orders that took one of them."""
 
     request: QuotedRequest
     quotes: list[RankedQuote]
@@ -428,7 +428,7 @@ def _row(
 
 
 def _gap(side: int, one: float | None, other: float | None, mid: float | None) -> float | None:
-    """How much worse one price is than another, bps of mid."""
+    """Difference of two prices against the client, bps of mid; None if a price is unknown."""
     first, second = (distance_bps(side, price, mid) for price in (one, other))
     return None if first is None or second is None else first - second
 
@@ -452,8 +452,8 @@ def _mid_then(request: QuotedRequest, *spans: str) -> float | None:
 def _reject_cost(
     request: QuotedRequest, quote: RankedQuote, take: TakenQuote, ledger: Ledger, unit: Unit
 ) -> float | None:
-    """What lots whose quote was rejected cost more than it, bps of the mid then: by the parent's next fills, and for
-    what was not filled by the last mid that is known after the request; None where neither is.
+    """Extra cost of lots whose quote was rejected, bps of the mid then: of the parent's next fills, and for the unfilled rest
+    of the last known mid after the request, against the quote; None if both are missing.
     """
     later = _mid_then(request, *reversed(DRIFTS))
     parts = list[tuple[float, float]]()
@@ -482,7 +482,7 @@ def _share(hits: int, tries: int) -> Estimate | None:
 
 
 def _difference(one: Estimate | None, other: Estimate | None) -> Estimate | None:
-    """Of two means, its interval by that of each (Zou & Donner 2008)."""
+    """Difference of two means, its interval from those of both (Zou & Donner 2008)."""
     if one is None or other is None:
         return None
     gap = one.mean - other.mean
@@ -507,7 +507,7 @@ COLUMNS: Final = {
     "rejected": "reject_rate",
     "cost of rejects": "reject_cost_bps",
 }
-"""Heads of a table and their figures."""
+"""Figure of each column, by the column's head."""
 NOTE: Final = (
     "Bps, a cost positive, means of requests that are over, traded or not; drift and the winner's curse (from the dealer's "
     f"side) {AFTER[:-1]} s after the request; [95 %] as if requests were independent, from {LEAST} on."

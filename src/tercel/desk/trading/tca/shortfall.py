@@ -21,7 +21,7 @@ from tercel.core.stats.inference import weighted_interval
 
 BPS = 1e4
 TICKS2 = 20_000
-"""Half ticks a lot of which a bp is one tick: what costs are of where prices may be at or below zero."""
+"""Value of a lot, half ticks, of which a bp is one tick: the base of costs if prices may be at or below zero."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +31,9 @@ class Shortfall:
     Parameters
     ----------
     side, quantity : int
-        +1 or -1; what was asked for, in parts of a lot.
+        +1 or -1; the requested quantity, in parts of a lot.
     filled, refused : int
-        What traded; of the rest, what limits or the venue refused.
+        Filled quantity; of the rest, the quantity that limits or the venue refused.
     arrival_mid2, end_mid2 : int
         Bid + ask at arrival and at the end, half ticks.
     paid2 : int
@@ -120,7 +120,7 @@ class Shortfall:
         return quantity / self.one if rest else whole
 
     def to_dict(self, unit: float) -> dict[str, Any]:
-        """The figures of a journal's body: null where there is none; `unit` is the money of a half tick x lot."""
+        """The figures of a journal's body, null if missing; `unit` is the money of a half tick x lot."""
         names = ("is_bps", "opportunity_bps", "refusal_bps")
         figures = {name: to_jsonable(getattr(self, name)) for name in names}
         counts = {
@@ -141,8 +141,7 @@ def by_filled(
 ) -> tuple[float | None, float | None]:
     """Mean of a figure over parents weighted by filled value, and the half width of its 95 % interval.
 
-    The interval takes parents as if independent (`stats.student.weighted_interval`); None where there are fewer than
-    `least`.
+    The interval takes parents as if independent (`stats.student.weighted_interval`); None with fewer than `least`.
 
     >>> by_filled([{"is_bps": 10.0, "notional": 3.0}, {"is_bps": 2.0, "notional": 1.0}, {"is_bps": None}])
     (8.0, None)

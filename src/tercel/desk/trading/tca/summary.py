@@ -22,7 +22,7 @@ class CostMeans(Record):
     ----------
     parents : int
     quantity, filled, unfilled, refused : int or float
-        Lots asked for, and what became of them.
+        Requested, filled, unfilled and refused lots.
     notional : float
         Arrival value of what was filled.
     is_bps, ..., passive_share, markouts_bps
@@ -56,7 +56,7 @@ class CostMeans(Record):
     money: Mapping[str, float] | None = None
 
     def json_fields(self) -> dict[str, object]:
-        """With the interval as `ci_low` and `ci_high`; without what was not asked for."""
+        """Fields with the interval as `ci_low` and `ci_high`, without those that were not requested."""
         found = {
             key: value
             for key, value in vars(self).items()
