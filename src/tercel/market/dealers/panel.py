@@ -57,7 +57,7 @@ class DealerPanel:
     answer_s : float64 (D,)
         Mean time to an answer, s (exponential).
     ahead : float64 (D,)
-        What a dealer who lost trades ahead, times the size of the request.
+        Size that a losing dealer trades ahead of the client, as a multiple of the request.
     tolerance : float64 (D,)
         Move against it, bps, beyond which a last look refuses; infinite: quotes are firm.
     hold_s : float64 (D,)
@@ -65,11 +65,12 @@ class DealerPanel:
     hedge_bps : float64 (D,)
         Marginal cost of inventory, bps, beyond which a dealer hedges in the book at once.
     impact : float
-        What one unit traded in the book moves the price, bps; 0 in a market that has a law of impact of its own.
+        Price move per unit traded in the book, bps; 0 in a market with an impact law of its own.
     cost_share : float
-        Cost of an answer as a share of the client's surplus: dealers answer less the more are asked (Wang 2023).
+        Cost of an answer as a share of the client's surplus: the more dealers a request has, the less each answers
+        (Wang 2023).
     two_way : float
-        What a request that hides its side adds to each distance, bps; no dealer can trade ahead of it.
+        Addition to each distance for a two-way request, bps; no dealer can trade ahead of it.
     """
 
     name: str

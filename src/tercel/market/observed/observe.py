@@ -1,6 +1,6 @@
 """A tape, or a simulated day, as one row per public event with the book just before it.
 
-What is an event and what is not:
+Definition of an event:
 
 - a limit order that comes to rest behind a quoted opposite side; the remainder that a market order leaves resting is
   written too, flagged `remainder`;
@@ -63,11 +63,11 @@ class Observed:
     lots : int32[n]
         Lots placed, withdrawn or executed, in the tape's lots.
     order_id : int64[n]
-        0 where there is none.
+        The exchange's id; 0 if it is not known.
     remainder : bool[n]
-        What a market order left resting.
+        Whether the order is the resting remainder of a market order.
     bid_px, ask_px, bid_lots, ask_lots : int32[n, levels]
-        The occupied levels just before, best first, 0 where there are fewer.
+        The occupied levels just before, best first; 0 beyond the last.
     hidden : int64[h, 5]
         Hidden executions while a touch stood and trading was on: ns, price and lots (of the tape), best bid, best ask.
     mid2, spread : int64[seconds + 1]

@@ -51,19 +51,19 @@ def with_law(flow: Floats, law: Floats) -> Floats:
 
 @kernel
 def law_of(flow: Floats) -> int:
-    """Offset of the regime law in the flow's parameters, 0 if there is none."""
+    """Offset of the regime law in the flow's parameters, 0 without one."""
     return int(flow[sim.REGIMES_AT]) if flow.shape[0] > sim.REGIMES_AT else 0
 
 
 @kernel
 def _table(flow: Floats, at: int) -> int:
-    """Where the chain's first law, or the script, lies."""
+    """Offset of the chain's first law, or of the script."""
     return at + HEAD + int(flow[at + STATES]) + 1 + int(flow[at + PHASES]) * PHASE_WORDS
 
 
 @kernel
 def _season(flow: Floats, at: int) -> int:
-    """Where the season lies."""
+    """Offset of the season."""
     n = int(flow[at + STATES])
     return _table(flow, at) + (
         n + n * n if flow[at + LAW] == CHAIN else 2 * int(flow[at + ENTRIES])

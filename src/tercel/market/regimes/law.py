@@ -213,7 +213,7 @@ class RegimeChain:
     own: OwnRegimes = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Refuse what is no chain."""
+        """Raise ConfigError unless states, rates and start make a chain."""
         n, rates = len(self.states), _matrix(self.rates)
         for name in self.states:
             regime(name, self.own)
@@ -295,7 +295,7 @@ class RegimeScript:
     own: OwnRegimes = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Refuse what is no script."""
+        """Raise ConfigError unless the entries make a script."""
         times = [seconds for seconds, _ in self.entries]
         for _, name in self.entries:
             regime(name, self.own)
@@ -366,7 +366,7 @@ class Season:
     arrival_s: float | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what is no season."""
+        """Raise ConfigError unless factors, step and arrival make a season."""
         for factor in self.factors:
             Factors(pace=factor)
         late = self.arrival_s is not None and not 0 <= self.arrival_s <= LONGEST_S

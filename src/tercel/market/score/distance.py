@@ -190,7 +190,7 @@ class Reference:
 
     @classmethod
     def of_json(cls, given: "StoredReference") -> "Reference":
-        """What :meth:`to_json` wrote, without the sample."""
+        """Read a reference as :meth:`to_json` writes it, without the sample."""
         rows = {n: given.bins[n] for n in FOURTEEN}
         bins = {n: Bins.of_json(plain, atoms) for n, (plain, atoms, _) in rows.items()}
         counts = {n: np.array(counted, np.int64) for n, (_, _, counted) in rows.items()}
@@ -534,7 +534,7 @@ def _lag_one(x: Floats) -> Floats:
 
 
 def _mean_of(x: Floats) -> Floats:
-    """Row means of what is not NaN, 0 where nothing is."""
+    """Row means without NaN; 0 for a row of NaN alone."""
     given = ~np.isnan(x)
     return np.asarray(np.nansum(x, axis=1) / np.maximum(given.sum(axis=1), 1), np.float64)
 

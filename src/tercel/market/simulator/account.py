@@ -91,7 +91,7 @@ def better_drawn(b: Packed, k: Longs) -> int:
 
 @kernel
 def public_best(b: Packed, k: Longs, side: int) -> int:
-    """Best price of a side without own and drawn orders; NO_BID / NO_ASK when there is none in the window."""
+    """Best price of a side without own and drawn orders; NO_BID / NO_ASK if the side has none."""
     price = best(b, side)
     if price == NO_BID or price == NO_ASK:
         return price

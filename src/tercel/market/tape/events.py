@@ -129,7 +129,7 @@ class Instrument:
 
     @property
     def key(self) -> tuple[str, str, str]:
-        """(venue, symbol, date): what is unique in a lake."""
+        """(venue, symbol, date): the unique key in a lake."""
         return self.venue, self.symbol, self.date
 
     @property
@@ -237,7 +237,7 @@ def clock_s(text: str) -> int:
 
 
 def local_ns(date: str, timezone: str, after_s: int) -> int:
-    """What clocks show so many seconds after midnight of a date, ns since 1970-01-01 UTC.
+    """Time at which local clocks show `after_s` seconds after midnight of a date, ns since 1970-01-01 UTC.
 
     Below 0 it is of the day before, from 86,400 on of the day after; of a time that comes twice the first.
 
@@ -438,7 +438,7 @@ class Events:
 
     @classmethod
     def joined(cls, parts: Sequence[Events]) -> Events:
-        """Tapes one after the other; the tape itself where there is one."""
+        """Concatenate tapes; a single tape is returned as it is."""
         if len(parts) < 2:
             return parts[0] if parts else cls.empty(0)
         return cls(

@@ -76,7 +76,7 @@ TRAINING_SHARE: Final = 2 / 3
 
 
 def learned_on(days: int) -> int:
-    """How many of so many days are learned on.
+    """Number of training days out of `days`.
 
     >>> learned_on(60), learned_on(1)
     (40, 1)
@@ -114,7 +114,7 @@ class Lake:
         self._own = self.root / ".tercel"
 
     def folder(self, venue: str, symbol: str, date: str) -> Path:
-        """Where a day lives (it need not exist)."""
+        """Path of a day's folder (it need not exist)."""
         return self.root / f"venue={venue}" / f"symbol={symbol}" / f"date={date}"
 
     def write(self, instrument: Instrument, events: Events, replace: bool = False) -> Outcome:
@@ -382,7 +382,7 @@ class Lake:
         Raises
         ------
         TapeError
-            When there is none, or more than one venue has it and none is named.
+            If no such day exists, or several venues have it and none is named.
         """
         every = self.root.glob(f"venue=*/symbol=*/date=*/{INSTRUMENT}")
         tail = (f"symbol={symbol}", f"date={date}", INSTRUMENT)

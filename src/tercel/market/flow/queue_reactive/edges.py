@@ -188,7 +188,7 @@ def split(values: NDArray[np.integer[Any]], labels: NDArray[np.integer[Any]], mo
     Parameters
     ----------
     values, labels : int[n]
-        What is put into classes, and what the classes shall tell.
+        Values to divide into classes, and labels that the classes predict.
     most : int
         Edges.
 

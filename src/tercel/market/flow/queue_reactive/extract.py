@@ -45,7 +45,7 @@ class Queues:
     Attributes
     ----------
     orders : int64[n, 2]
-        How many stand there.
+        Number of orders.
     total : float64[n, 2]
         Sum of their weights.
     stood, left : float64[LIFE, sizes]
@@ -410,7 +410,8 @@ def look(day: ExtractedDay, flow: Floats, activity: Longs) -> FlowState:
 
 
 def hidden_takers(day: ExtractedDay) -> Longs:
-    """Who took what was hidden, without a market order: ns and side, of each burst once, int64[b, 2]."""
+    """Executions against hidden orders without a visible market order: ns and taker's side, one row per burst, int64[b,
+    2]."""
     rows, traded = day.o.hidden, np.append(day.o.ns[day.o.kind == q.MARKET], np.iinfo(np.int64).max)
     alone = traded[np.searchsorted(traded, rows[:, 0])] - rows[:, 0] > WITH_NS
     side = np.where(2 * rows[:, 1] <= rows[:, 3] + rows[:, 4], -1, 1)

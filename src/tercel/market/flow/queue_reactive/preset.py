@@ -290,8 +290,8 @@ class PilotFactors(BaseModel):
     repeat : float
         Factor of the chances that a limit order repeats a size.
     lone : float
-        How far the levels reach. Above 0: log factor with which orders behind the best that stand alone at their price
-        are withdrawn, over others. Below 0: share of the orders behind the second level that are placed by distance;
+        How far the levels reach. Above 0: log factor of the cancellation rate of orders behind the best that are alone
+        at their price, over others. Below 0: share of the orders behind the second level that are placed by distance;
         at 0 all are placed level by level.
     """
 
