@@ -48,11 +48,11 @@ class Market:
     queue : str
         Queue model of tapes that show level totals alone.
     dealers : str
-        Who answers requests for quote beside the book of a simulated market, and a crossing session: a panel's name or file
-        (`market.dealers`), `drawn` (other dealers for each seed of episodes); "": no dealers.
+        Dealers that answer requests for quote beside the book of a simulated market, and a crossing session: a panel's
+        name or file (`market.dealers`), `drawn` (other dealers for each seed of episodes); "": no dealers.
     bound : str
-        On tape, who gets what fills an own order and the tape's at one price: kind (the own order), strict (the tape),
-        undercut (the tape, and an own order alone inside the spread is undercut; also "").
+        Fill assumption on recorded days: at an equal price the own order fills first (kind), the tape's fills first
+        (strict), or the tape's fills first and an own order alone inside the spread is undercut (undercut; also "").
 
     Raises
     ------
@@ -77,7 +77,7 @@ class Market:
     dealers: str = ""
 
     def __post_init__(self) -> None:
-        """Refuse what is none; files are named by their whole paths, to be found from any folder.
+        """Validate the fields, and resolve file names to absolute paths.
 
         A market of resampled days is the lake in which they are written.
         """

@@ -46,7 +46,7 @@ _DISCRETE = ("logits", "q")
 class PolicyStrategy:
     """Acts greedily: the action of the largest logit or value, or the mean vector, decoded by the policy's action set.
 
-    This greedy policy is what is judged, so its expected intent is the intent itself. In a halt every decoder holds.
+    Evaluations judge this greedy policy, so its expected intent is the intent itself. In a halt every decoder holds.
 
     Parameters
     ----------
@@ -264,7 +264,7 @@ class Idle:
 
 @dataclass(frozen=True)
 class _Same(Wrapper):
-    """A strategy under its own name, asked otherwise."""
+    """Wrapper that keeps the name of the inner strategy."""
 
     inner: Strategy
 
@@ -434,7 +434,7 @@ class _Acting:
         return found.astype(np.float32 if self.continuous else np.int64)
 
     def _remedy(self, found: AnyArray, n: int) -> str:
-        """How to go on with an answer of another shape or kind."""
+        """Remedy, for an error message, for a model's output of another shape or kind."""
         if found.ndim == 0 or len(found) != n:
             return f"answer every row of the observation: {n} here"
         if self.continuous:

@@ -82,7 +82,7 @@ class MarketSnapshot:
 
     @classmethod
     def of(cls, episodes: Episodes) -> "MarketSnapshot":
-        """Snapshot of the markets as they stand."""
+        """Snapshot of the current markets."""
         return cls(episodes.view.m.copy(), episodes.working, episodes.view.tradable)
 
     def seen_by(self, market: Ints, turned: Bools) -> "MarketSnapshot":

@@ -51,7 +51,7 @@ class CostRow(Record):
 
     @property
     def known(self) -> dict[str, Estimate]:
-        """What exists, by key, in the order of the table."""
+        """Estimates that exist, by key, in the order of the table."""
         return {key: cell for key in KEYS if (cell := getattr(self, key)) is not None}
 
 
@@ -89,7 +89,7 @@ class JudgedRun(Record):
         The same for each training seed by itself, against the opponent's same seed where it has as many.
     counts : mapping of name to Counts
     episodes, clusters : int
-        Paired episodes, and what is independent among them.
+        Paired episodes, and the independent clusters among them.
     cluster : str
         What a cluster is: "episode seed", "bank entry", "day", "30-minute block of one day".
     seeds : list of int
@@ -143,8 +143,8 @@ class JudgedRun(Record):
 # Paired comparisons of policies with everything else, in a scenario or a part of it, corrected at the end.
 #
 # A few are primary, named before anybody is judged: against the written strategy that was best on validation in each
-# market, and against `random`. Holm's procedure bounds the chance of a single false one among them, however many dear
-# strategies stand in the table. All others are exploratory: the share of false discoveries among them is bounded
+# market, and against `random`. Holm's procedure bounds the chance of a single false one among them, however many
+# expensive strategies the table has. All others are exploratory: the share of false discoveries among them is bounded
 # (Benjamini and Hochberg 1995).
 #
 # Every strategy met the same episodes, so all differences are paired, and every resample takes the same clusters for
@@ -354,7 +354,7 @@ class ComparisonLedger:
 
 @dataclass(frozen=True)
 class ScenarioCell(Record):
-    """What was found in a scenario or in a part of one.
+    """Results in a scenario or in a part of one.
 
     Parameters
     ----------
@@ -375,7 +375,7 @@ class ScenarioCell(Record):
 
 @dataclass(frozen=True, eq=False)
 class ScenarioComparison:
-    """What was compared in a scenario, and from what: for pooling.
+    """Comparisons in a scenario with their data, for pooling.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The judge: paired episodes of every strategy -> means, intervals, and who is better by how much.
+"""Evaluation of strategies on paired episodes: means, intervals, and paired differences.
 
 All strategies met the same episodes (same market seeds or tape windows), so every resample of the bootstrap
 takes the same clusters for all of them, and differences are paired. A learned policy comes as one set of
@@ -97,8 +97,8 @@ def judge(
     entries : sequence of JudgedEntry
         At least one of kind "baseline"; names differ.
     twin_mid2_grid : int64 (n, G) or None
-        Mids of the same n episodes without own orders (one twin run serves all strategies), half ticks. None
-        where nothing answers own trading: impact is then null.
+        Mids of the same n episodes without own orders (one counterfactual run serves all strategies), half ticks. None
+        on tapes that do not react to own trading: impact is then null.
     rng : numpy Generator
         The same generator state gives the same intervals.
     market, task, seeds, cluster, notes
@@ -169,7 +169,7 @@ def judge(
 def cost_replicates(
     entries: Sequence[JudgedEntry], twin_mid2_grid: Ints | None, rng: np.random.Generator
 ) -> dict[str, dict[str, Replicates]]:
-    """Name -> cost key -> replicates over all training seeds, all under the same cluster draws: for what is compared
+    """Bootstrap replicates by name and cost key, over all training seeds, under the same cluster draws: for comparisons
     beyond the table."""
     return _replicate_costs(entries, twin_mid2_grid, rng)[0]
 
@@ -354,7 +354,7 @@ def _counts(entry: JudgedEntry) -> Counts:
 
 
 def _notes(entries: Sequence[JudgedEntry], clusters: int, replayed: bool) -> list[str]:
-    """What a reader of the table must know."""
+    """Notes below the table: few clusters, replay, missing parts of costs."""
     notes = []
     if clusters < FEW_CLUSTERS:
         notes.append(f"{FEW_NOTE} ({clusters}): intervals are an indication")
@@ -372,7 +372,7 @@ def _notes(entries: Sequence[JudgedEntry], clusters: int, replayed: bool) -> lis
     for key, note in (
         (
             "unfilled_share",
-            "Lots that found nobody, booked at the end of the book or its next price plus the law for the whole order",
+            "Lots that found no counterparty, booked at the end of the book or its next price plus the law for the whole order",
         ),
         (
             "double_filled_share",

@@ -159,8 +159,8 @@ class WalkInterval:
 
 
 def interval_of(model: SignalModel, until_ns: int | None = None) -> WalkInterval | None:
-    """What labels that had ended by then say of a model's errors (None: by the walk's end); None without enough, and of
-    a model whose every forecast is 0.
+    """Prediction interval of a model by labels that ended before `until_ns` (None: by the walk's end); None if there
+    are too few, or if every forecast of the model is 0.
     """
     if model.inputs != "panel" or model.facts.walk is None or model.silent:
         return None

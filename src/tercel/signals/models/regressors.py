@@ -1,7 +1,7 @@
 """Models with scikit-learn's interface: ridge regression, forests, boosted trees; stored as arrays, never as code.
 
-A model inherits :class:`Regressor` and says how to learn (`_fit`) and how to predict (`_value`); what a person can do
-wrong is caught here once. No model can predict NaN: what is not finite is an error.
+A model inherits :class:`Regressor` and says how to learn (`_fit`) and how to predict (`_value`); wrong inputs are
+caught here once. No model can predict NaN: a value that is not finite is an error.
 """
 
 from collections.abc import Iterator, Mapping
@@ -61,7 +61,7 @@ def _no_gaps(X: Floats, native_nan: bool) -> Floats:
         raise FitError(
             "finite features",
             f"{what} in row {row}, column {column} (NaN or inf: {int(bad.sum())})",
-            "fill or drop what is missing (signals.models.regressors.filled), then fit",
+            "fill or drop missing values (signals.models.regressors.filled), then fit",
         )
     return X
 
@@ -145,7 +145,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
         return self
 
     def __sklearn_tags__(self) -> Any:
-        """What scikit-learn's tools ask of a model."""
+        """Tags that scikit-learn's tools read."""
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = self.native_nan
         return tags
@@ -280,7 +280,7 @@ class Ridge(Regressor):
 
 
 # -- forest ---------------------------------------------------------------------------------------
-# Random forests (Breiman, 2001), grown by scikit-learn; what is stored and evaluated are the nodes as arrays.
+# Random forests (Breiman, 2001), grown by scikit-learn, stored and evaluated as arrays of nodes.
 
 NODES: Final = ("feature_", "threshold_", "left_", "right_", "value_")
 # Rows that go down all trees at once.

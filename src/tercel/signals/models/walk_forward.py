@@ -287,7 +287,7 @@ def fitted(
 
 
 def forecast_by(data: Dataset, models: Sequence[BaseModel | None], rows: Indices) -> Floats:
-    """Forecasts of a fold's models on some rows, float64 (rows, K); NaN where there is no model."""
+    """Forecasts of a fold's models on some rows, float64 (rows, K); NaN for a column without a model."""
     out = np.full((len(rows), len(models)), np.nan)
     for k, model in enumerate(models):
         if model is not None:
@@ -381,7 +381,7 @@ def evidence(data: Dataset, forecasts: Floats, rows: Bools) -> list[Estimate]:
     Parameters
     ----------
     forecasts : float64 (n, K)
-        NaN where there is none.
+        NaN where a row has no forecast.
     rows : bool (n,)
         Those that count.
     """

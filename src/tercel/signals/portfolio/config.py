@@ -65,7 +65,7 @@ class ForecastSection(TomlTable):
 
 
 class BookSection(TomlTable):
-    """How forecasts become targets."""
+    """Rule from forecasts to targets."""
 
     kind: Literal["by_risk", "equal_risk"] = "by_risk"
     """Scores over forecast volatility; or scores as they are, as a book of scores in `signals backtest`."""
@@ -83,7 +83,7 @@ class CostSection(TomlTable):
     believed: Literal["learned", "true"] | float = "learned"
     """Learned from the book's fills; known; or a number, times the true level at the start."""
     prior: float = Field(default=1 / 3, gt=0)
-    """What is believed before any fill, times the true level."""
+    """Cost believed before any fill, as a multiple of the true level."""
     half_life: float = Field(default=HALF_LIFE, gt=0)
     """Dates after which a fill counts half."""
     changes: Day | Literal[""] = ""
@@ -101,7 +101,7 @@ class CostSection(TomlTable):
             )
         if self.law is not None and "capital" not in self.model_fields_set:
             raise ConfigError(
-                "cost.capital beside cost.law", "none", "write what is traded with: capital = 5e7"
+                "cost.capital beside cost.law", "none", "write the capital traded: capital = 5e7"
             )
         return Charge(self.bps, self.law or 1.0, self.capital)
 
@@ -169,8 +169,8 @@ def read_config(path: Path) -> PortfolioConfig:
 
 @dataclass(frozen=True, eq=False)
 class Opened:
-    """What a file names: targets of dates whose labels do not overlap with costs at a level of 1, and what to say: of
-    the panel, and of the newest forecast.
+    """Content of a portfolio file: targets on dates whose labels do not overlap with costs at a level of 1, and notes
+    on the panel and on the newest forecast.
     """
 
     sought: BookTargets

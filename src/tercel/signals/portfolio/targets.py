@@ -1,4 +1,4 @@
-"""Files of positions: those that a desk is to reach, and portfolios whose risk is asked."""
+"""Files of positions: targets of a desk, and portfolios for risk forecasts."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -61,7 +61,7 @@ def read_targets(
     Raises
     ------
     DataError
-        With file and row: an unknown name, two rows of one, what is no number, no rows.
+        With file and row: an unknown name, two rows of one, a value that is no number, no rows.
     """
     unit, rows, day = read_named(path, UNITS, columns, how)
     found: dict[str, Target] = {}
@@ -102,15 +102,15 @@ def read_named(
     columns: TableMap | Called = MappingProxyType({}),
     how: HowToMap = TYPED,
 ) -> tuple[str, list[tuple[str, float, int]], date | None]:
-    """A file of names and numbers: what they count; name, number and row of its last date, of all without dates; that
-    date.
+    """Read a file of names and numbers: return the unit; name, number and row of its last date, or of all rows without
+    dates; that date.
 
     Parameters
     ----------
     path : Path
         As :func:`tercel.core.tables.table.read_table` reads it.
     units : mapping of str to sequence of str
-        What may be counted, and what the column is called.
+        Units allowed, and names of the column for each.
     columns : mapping
         Ours (`symbol`, `date`, those of `units`) to theirs, and settings of the table's map.
     how : HowToMap
@@ -119,7 +119,7 @@ def read_named(
     Raises
     ------
     DataError
-        With file and row: not one column of `units`, two rows of a name, what is no number.
+        With file and row: not one column of `units`, two rows of a name, a value that is no number.
     """
     table = read_table(path, columns, how)
     plain = [plain_name(column) for column in table.frame.columns]

@@ -1,4 +1,4 @@
-"""What an evaluation found: the table of `tercel run` and everything that questions it, read by attribute."""
+"""Results of an evaluation: the table of `tercel run` and its robustness checks, read by attribute."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -62,7 +62,7 @@ class Validation(Record):
 
 @dataclass(frozen=True)
 class HindsightBound(Record):
-    """What no strategy can attain: the cost of the same orders to somebody who knows the path."""
+    """Lower bound of the cost of the same orders, with perfect foresight of the path."""
 
     label: str
     is_bps: Estimate
@@ -175,9 +175,10 @@ class EvaluationResult(JudgedRun):
     comparisons : int
         How many were corrected.
     checks : list of str
-        What was made sure of, in words.
+        Checks that passed, in words.
     apart : mapping of part to Estimate or None, optional
-        What each part of a strategy saves, bps, None where it has none; None where that was not asked.
+        What each part of a strategy saves, bps; None for a part that it does not have, and None in all if not
+        requested.
     bound : str or None
         (on tape) The bound on fills that verdicts are by.
     by_bound : mapping of bound to strategy to Estimate
@@ -289,7 +290,7 @@ class Evaluation:
     markets : mapping of name to Results
         The main one first, whose table is printed.
     regimes : mapping of market to regime to Results
-        Each market in each named regime by itself, if that was asked for.
+        Each market in each named regime by itself, if requested.
     seeds : tuple of int
         Base seeds of the episodes.
     notes : list of str

@@ -134,13 +134,13 @@ class Population(Greedy):
 
 
 class Comparing(Protocol):
-    """Where candidates are compared."""
+    """Environment in which candidates are compared."""
 
     entries: tuple[str, ...]
     labels: tuple[str, ...]
 
     def observed(self, policy: Population, seed: int, episodes: int) -> Float32:
-        """What a policy of one row sees on the first episodes, float32 (n, D)."""
+        """Observations of a policy of one row on the first episodes, float32 (n, D)."""
 
     def compare(
         self, rows: Sequence[Population], seed: int, first: int, episodes: int
