@@ -316,7 +316,7 @@ class Residual:
     dead : float
         Takes within it change nothing, in units of the displayed far touch.
     scale : float
-        How far an action of 1 moves the logarithm of a weight.
+        Change of the logarithm of a weight by an action of 1.
     grains : bool
         Whether what rests changes by whole grains alone (`execution.decoders`), even where an action is all zeros.
 

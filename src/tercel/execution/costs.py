@@ -1,4 +1,4 @@
-"""What an execution cost, and why: implementation shortfall in parts that add up exactly.
+"""Cost of an execution: implementation shortfall in parts that add up exactly.
 
 With side s, fills (p_i, q_i), order Q, arrival mid m0, and m_i and touch_i the mid and the touch that an
 aggressor met, taken just before it arrived from the book without own orders:

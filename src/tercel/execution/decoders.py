@@ -438,7 +438,7 @@ class CatchUp:
     late : float
         Behind by more than this, it takes.
     resume : float
-        How far behind it leaves the order.
+        Arrears to which it brings the order back.
 
     Raises
     ------

@@ -48,7 +48,7 @@ class Driver:
         The first decision falls due at once. In a market of model REPLAY the feeder of the rows chooses the slots of
         orders; elsewhere they must be those that the simulator allocates.
     strategy : Strategy
-        What decides.
+        The strategy that decides.
     apply : callable
         `driver_kernels.apply_row`, or the same from a kernel that is compiled anyway.
     symbol : str

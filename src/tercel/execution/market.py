@@ -42,9 +42,9 @@ class Market:
     fees : Fees
         Of the venue: price units a share, or bps of the value.
     latency, feed_latency : Latency
-        How late orders arrive, and how late the market is seen; none: as the task says.
+        Delays of orders and of market data; none: as in the task.
     regimes : str
-        What switches in a simulated market (chain, season, a name, a file); "": nothing.
+        Regimes of a simulated market (chain, season, a name, a file); "": none.
     queue : str
         Queue model of tapes that show level totals alone.
     dealers : str

@@ -201,7 +201,7 @@ class Outside:
         states : int64 (n, ...)
             States of the markets; costs, lots left and dealers' trades are written to them.
         view : View
-            What the strategy sees; its `left` is written.
+            View of the strategy; its `left` is written.
         ask : callable or None
             The strategy's method, if it has one.
         """

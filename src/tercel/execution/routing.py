@@ -1,4 +1,4 @@
-"""Where to trade: book, request to dealers, or block, by expected all-in cost, learned from what was traded.
+"""Router of an order to book, request to dealers, or block, by expected all-in cost, learned from own trades.
 
 `book` works an order in the order book. `rfq` sends the best dealers a request for all of it at arrival, and works the
 rest in the book if no quote is within the book's expected cost. `block` works it in the book and rests lots that are
@@ -29,9 +29,9 @@ from tercel.market.dealers.quotes import best_distance
 DRAWS: Final = 512
 """Draws by which the best of several quotes is estimated; the same for every comparison."""
 FORGETS: Final = 0.995
-"""What an order counts for after the next."""
+"""Decay of an order's observations with each later order."""
 PRIOR: Final = 4.0
-"""Quotes of a dealer that what a panel expects counts for."""
+"""Weight of the expectation of a panel, in quotes of a dealer."""
 SURE: Final = 0.3
 """Prior standard deviation of the price moves by dealers, as a share of the panel's value."""
 SPLIT: Final = 0.5
@@ -357,7 +357,7 @@ class Routed(Strategy):
     Parameters
     ----------
     book : Strategy
-        What works an order in the book.
+        Strategy for an order in the book.
     known : Knowledge or None
         None: nothing is known, and all goes to the book.
     only : str

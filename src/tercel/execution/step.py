@@ -364,7 +364,7 @@ def act_batch_threads(
     m: Longs,
     draw: Floats,
 ) -> None:
-    """As `act_batch`, the markets spread over threads: the same bytes, since every market owns its streams."""
+    """Run `act_batch` with the markets spread over threads: the same bytes, since every market owns its streams."""
     for i in prange(bs.shape[0]):
         act_at(bs, ks, flow, tape, intents, terms, x, m, draw, i)
 

@@ -199,7 +199,7 @@ class FunctionStrategy(OwnStrategy):
         self.__doc__ = function.__doc__
 
     def __call__(self, view: View) -> Intent | Intents:
-        """As the function."""
+        """Call the function."""
         return self.function(view)
 
     def decide(self, view: View) -> Intent | Intents:
@@ -281,7 +281,7 @@ class CheckedStrategy(Strategy):
         return self._rows(view)
 
     def expected(self, view: View) -> Shares:
-        """As a strategy without memory: every row by itself, float64 (n, 6)."""
+        """Expected shares without memory: every row by itself, float64 (n, 6)."""
         if hasattr(self._own, "reset"):
             self._own.reset(np.ones(view.n, np.bool_))
         return shares(self._rows(view), view)

@@ -39,10 +39,10 @@ class CrossingSession:
     informed : float
         Probability that interest knows where the price goes.
     move_bps : float
-        What the price moves in its favour after its trade.
+        Move of the price in its favour after its trade.
     leak_bps : float
-        What a partial fill moves the price against the client, bps for each time of the filled quantity that is left, at
-        most once.
+        Move of the price against the client by a partial fill, bps for each time of the filled quantity that is left,
+        at most once.
     every_s : float
         Seconds between crosses; 0: continuous.
     """

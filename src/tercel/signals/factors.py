@@ -20,7 +20,7 @@ DOUBTFUL: Final = -0.32
 SPLITS: Final = np.array([1.5, 2.0, 2.5, *range(3, 101)])
 """New shares for one old; a fall to 3/4 or 4/5 is more often a crash."""
 NEAR: Final = 0.015
-"""What the day itself may have moved a split's ratio by, as a share of it."""
+"""Tolerance of a split's ratio for the day's own move, as a share of the ratio."""
 
 
 def unadjusted(move: pl.Expr) -> pl.Expr:

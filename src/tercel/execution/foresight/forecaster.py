@@ -6,7 +6,7 @@
 `card.json` holds the version of the features, what it was trained on and how it did, and the hash of every file and of
 itself; `flow.npz` the trees. The core package reads and runs it; LightGBM is needed to train one alone.
 
-What a forecaster reads: trades, flow, moves and queues of the last seconds, in units of the market's own past.
+Inputs of a forecaster: trades, flow, moves and queues of the last seconds, in units of the market's own past.
 
 A market keeps its last seconds (`simulator.past_seconds`) and sums over events that it forgets (`simulator.past_seconds`).
 Prices are divided by the standard deviation of its own one-second moves, lots by its own mean queue or mean volume,
@@ -389,14 +389,14 @@ class Forecaster:
     ends : int64 (3,)
         Where its trees begin among all.
     scale : float64 (2, 2)
-        What its sum is multiplied by, and the standard deviation of the error, in units of the market's past.
+        Factor of its sum, and the standard deviation of the error, in units of the market's past.
     roots : int64
     feature, right : int32
     value : float64
         See `features.walk`.
     card : mapping
     waiting : float
-        What an order that rests costs where it is heard, over half the spread (`View.waiting`); 0: as measured there.
+        Cost of a resting order in its market, over half the spread (`View.waiting`); 0: as measured there.
     id : str
         The first 12 hex digits of the hash of the card.
     """

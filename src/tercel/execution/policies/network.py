@@ -220,7 +220,7 @@ class MlpPolicy(Greedy):
     mean, scale : float32[D]
         The observation enters as ``clip((x - mean) * scale, -clip, clip)``.
     head : {"logits", "q", "vector", "simplex", "dirichlet"}
-        What the last layer means: log probabilities up to a constant, action values, the action itself, its softmax as
+        Meaning of the last layer: log probabilities up to a constant, action values, the action itself, its softmax as
         shares, or the concentrations (softplus + 1) of a Dirichlet law whose mean is the shares.
 
     Raises

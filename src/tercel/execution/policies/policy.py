@@ -148,7 +148,7 @@ class Card:
     n_actions : int
         Number of actions, or length of a continuous action.
     head : str
-        What the network's output is: ``logits``, ``q``, ``vector``, ``simplex`` or ``dirichlet``.
+        Kind of the network's output: ``logits``, ``q``, ``vector``, ``simplex`` or ``dirichlet``.
     action_parameters : dict
         Of the action space, such as ``{"base": "peg_behind"}`` of ``residual``.
     observation : str
@@ -156,7 +156,7 @@ class Card:
     stack : int
         Decision intervals that are observed at once; 1: the last one.
     limits : dict
-        What it was trained for and should be used within: ranges of share, horizon, latency; markets.
+        Range of training and use: share, horizon, latency; markets.
     task : dict
         Side, size, horizon and when decisions fall due.
     trained_on : dict
@@ -510,7 +510,7 @@ def exported(folder: Path, out: Path, seed: int) -> ExportCheck:
     Raises
     ------
     PolicyError
-        What was written gives other outputs.
+        If the written files give other outputs.
     """
     network, card = load_policy(folder)
     out.parent.mkdir(parents=True, exist_ok=True)

@@ -65,7 +65,7 @@ class PolicyStrategy:
     weights : str
         SHA-256 of the policy's file, "" where it was read from none.
     waiting : float
-        What an order that rests costs in its market, over half the spread (`View.waiting`); 0: as it is measured there.
+        Cost of a resting order in its market, over half the spread (`View.waiting`); 0: as measured there.
 
     Raises
     ------
@@ -384,7 +384,7 @@ def _without_alpha(strategy: Strategy) -> Strategy | None:
 
 
 def _of_a_policy(strategy: PolicyStrategy, part: str) -> Strategy | None:
-    """As :func:`without`, of a learned policy."""
+    """Learned policy without one part, as :func:`without`; None for other parts."""
     if part == NETWORK and strategy.from_a_rule:
         return replace(strategy, policy=Idle(strategy.policy))
     if part == GUARD and strategy.goes_by_costs:
@@ -479,7 +479,7 @@ def model_strategy(
     actions : str
         A set of `tercel.execution.action_sets`: what an action means; with `action_parameters`.
     observation, stack
-        What it sees (`tercel.execution.observation`), or your own function of a view.
+        Its observation (`tercel.execution.observation`), or a function of a view.
 
     Raises
     ------

@@ -1,6 +1,6 @@
 """Strategies under guidance: `AlphaTilt` leans on a forecast, `PostureCap` keeps within a posture.
 
-What waiting is expected to cost is weighed as in `cartea_jaimungal` without inventory risk: at the displayed depth of d
+The expected cost of waiting is weighed as in `cartea_jaimungal` without inventory risk: at the displayed depth of d
 lots a tick (k = tau / (2 d)) a total move of A ticks that fades at theta is worth
 
     A d (1 - (1 - exp(-theta T)) / (theta T))

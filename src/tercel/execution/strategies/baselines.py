@@ -71,7 +71,7 @@ class MarketEstimates:
     market : str
         The shipped preset that this is, whose tuned rules then apply; empty: none.
     waiting : float
-        What an order that rests pays, own impact left out, over half the spread (`View.waiting`); 0: not known.
+        Cost of a resting order without own impact, over half the spread (`View.waiting`); 0: not known.
 
     Raises
     ------

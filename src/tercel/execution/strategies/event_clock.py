@@ -113,7 +113,7 @@ def between_slices(intents: Intents, view: View) -> Intents:
 
 
 def _first(lots: Ints, most: Ints) -> Ints:
-    """Of lots (n, K) the first `most` (n,), from the first column on."""
+    """First `most` (n,) lots of (n, K), from the first column on."""
     so_far: Ints = np.diff(np.minimum(np.cumsum(lots, axis=1), most[:, None]), axis=1, prepend=0)
     return so_far
 

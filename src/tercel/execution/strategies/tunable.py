@@ -68,7 +68,7 @@ class Layout:
     generic : dict of str to float
         Name -> value where nothing is known of the market, in the vector's order.
     scale : dict of str to float
-        How far a value may be off, where that is not 1: the first steps of a search. 0: it is not searched for.
+        Size of the first steps of a search, by default 1. 0: the value is not searched for.
     starts : tuple of dict
         Where a search may begin besides the generic values, as what differs from them: markets are unlike.
 

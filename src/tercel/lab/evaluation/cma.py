@@ -29,7 +29,7 @@ class CmaEs:
     start : float (d,)
         Where the search begins.
     scale : float (d,) or float
-        How far each number may be off: standard deviation of the first steps.
+        Standard deviation of the first steps of each number.
     rng : numpy Generator
     population : int, optional
         Candidates a generation; 4 + 3 ln d when not given.

@@ -26,11 +26,11 @@ MEANINGS: Mapping[str, str] = {
     "passive_share": "lots filled while resting over lots of the order, mean over episodes",
     "adaptability": "share of the variance of decisions that the market causes",
 }
-"""What each key says, for captions."""
+"""Description of each key, for captions."""
 
 FEW_NOTE = "under 20 clusters"
 REPLAY_NOTE = "nothing answers own trading"
-"""How the two notes begin that a printed table says in its own words."""
+"""First words of the two notes that a printed table words differently."""
 
 Cell = Estimate | None
 
@@ -91,7 +91,7 @@ class JudgedRun(Record):
     episodes, clusters : int
         Paired episodes, and the independent clusters among them.
     cluster : str
-        What a cluster is: "episode seed", "bank entry", "day", "30-minute block of one day".
+        Kind of a cluster: "episode seed", "bank entry", "day", "30-minute block of one day".
     seeds : list of int
         Training seeds.
     market : str
@@ -99,7 +99,7 @@ class JudgedRun(Record):
     task : mapping
         The task's parameters.
     notes : tuple of str
-        What a reader must know: few clusters, one day, lots that could not be filled ...
+        Caveats: few clusters, one day, lots that could not be filled ...
     level : float
         Nominal coverage of every interval.
     resamples : int

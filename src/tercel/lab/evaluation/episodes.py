@@ -162,7 +162,7 @@ class Episodes:
     Parameters
     ----------
     source : Source
-        What moves the markets.
+        Source of the markets' events.
     task : Task
         The execution task in each episode.
     n : int

@@ -66,7 +66,7 @@ class JudgedEntry:
     runs : tuple of Costs
         One per training seed, one for anything that is not trained; all over the same episodes.
     responses : tuple of Response
-        What the decisions answered to, one per run, or none.
+        Response of the decisions to the market, one per run, or none.
     """
 
     name: str
@@ -311,7 +311,7 @@ RANGES: Mapping[str, tuple[float, float]] = {
     "passive_share": (0.0, 1.0),
     "adaptability": (0.0, 1.0),
 }
-"""What a key can be: an interval from few clusters is cut where nothing can lie."""
+"""Range of each key: an interval from few clusters is cut to it."""
 
 
 def within_range(key: str, estimate: Estimate) -> Estimate:

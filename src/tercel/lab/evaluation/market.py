@@ -35,7 +35,7 @@ from tercel.market.tape.schema import EXECUTE, LEVEL_SET, TRADE, TRADE_HIDDEN
 FEW = 60
 """Judged orders of a tape below which its figures tell little apart: two days of half hours, bought and sold."""
 OTHER_HOURS = "other hours"
-"""How a span of training ends where orders at times of their own are judged."""
+"""Last words of a training span if orders at set times are judged."""
 TRAINING_STEP_NS = 60 * 10**9
 """Distance of the arrivals that training draws from."""
 

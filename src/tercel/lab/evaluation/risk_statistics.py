@@ -30,7 +30,7 @@ class SampleSize:
         Standard deviation of a paired difference, bps an episode, what a cluster's episodes share included: the median
         over written strategies, each against the best.
     strategies, tried : int
-        How many strategies, on how many episodes.
+        Number of strategies, and of their episodes.
     judged : int
         Episodes that are to be judged.
     episodes_for_1_bps : int
@@ -84,7 +84,7 @@ class SampleSize:
 def sample_size(
     costs: Mapping[str, Costs], judged: int, orders_a_day: float = 0.0
 ) -> SampleSize | None:
-    """What costs of written strategies on the same other episodes say; None where too little was tried.
+    """Sample size by costs of rules on the same validation episodes; None if too few were run.
 
     Parameters
     ----------

@@ -244,7 +244,7 @@ def observed_in(
         Market, order and episodes.
     strategy : Strategy
     market, command : str
-        What the figures say of where they are from, and what printed them.
+        Market of the figures, and the command that printed them.
     """
     each = max(EPISODES // len(plans), 1)
     parts = []

@@ -13,7 +13,7 @@ from tercel.core.errors import ConfigError
 
 Metrics = dict[str, float]
 FILE: Final = "metrics.csv"
-"""What the metrics of a training are called in its folder."""
+"""File of a training's metrics in its folder."""
 LOOKS: Final = "validation.csv"
 """And its looks: a row each, the greedy policy beside the rule on episodes that are not trained on."""
 FRAMES: Final = ("frames",)

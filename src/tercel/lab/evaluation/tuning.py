@@ -61,7 +61,7 @@ class Arena:
     Parameters
     ----------
     source : Source
-        What moves the markets; episodes warm up as judged ones do.
+        Source of the markets' events; episodes warm up as judged ones do.
     task : Task
     sample : callable
         (first, n) -> training episodes `first` .. `first + n - 1`.

@@ -253,7 +253,7 @@ class ExecutionVec:
     Parameters
     ----------
     source : Source
-        What moves the markets.
+        Source of the markets' events.
     task : Task
         The execution task in each episode.
     sampler : callable

@@ -48,9 +48,9 @@ class Step:
     horizon : float64
         Seconds from arrival to the horizon.
     execution_bps : float64
-        What was filled, against the mid at the decision: bps of the order at the mid of its arrival.
+        Cost of the fills against the mid at the decision: bps of the order at the mid of its arrival.
     impact_bps : float64
-        What the mid's move since the decision costs the lots that are left, in the same unit.
+        Cost of the mid's move since the decision for the remaining lots, in the same unit.
     cost_bps : float64
         Both together: what the decision cost. The sum over an episode is its implementation shortfall.
     shortfall_bps : float64

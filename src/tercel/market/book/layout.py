@@ -55,9 +55,7 @@ UNDATED: Final = (
 )  # (background, in TAG) lots of this order were taken and have no date yet; above 0: the date, ms
 FAR: Final = 1
 ANONYMOUS: Final = 2
-PRINTED: Final = (
-    4  # (tapes of level totals) lots that traded but are still counted in the level's total
-)
+PRINTED: Final = 4  # (tapes of level totals) lots that traded but are still in the total
 
 # -- level record -----------------------------------------------------------------------------------------------------
 HEAD, TAIL, LOTS, OWN_LOTS, LEVEL = range(5)

@@ -226,12 +226,12 @@ class DealerFit:
     half_spread, dispersion : Estimate
         Location of a quote's distance at the median size, all dealers together, and its scale around the dealer's own.
     by_size : Estimate or None
-        What the location grows by with the logarithm of the size; None where all sizes are equal.
+        Slope of the location on the logarithm of the size; None if all sizes are equal.
     reservation, reservation_scale : Estimate or None
         None where every request was traded, or none.
     dealers : tuple of DealerFigures
     notes : tuple of str
-        What could not be fitted, and why.
+        Parameters that could not be fitted, with reasons.
     """
 
     family: str

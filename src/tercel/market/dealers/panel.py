@@ -35,7 +35,7 @@ class DealerPanel:
     Attributes
     ----------
     name, unit, source : str
-        What it is called, what a size counts, and where its numbers come from; numbers without a source are priors.
+        Name, unit of a size, and source of the numbers; numbers without a source are priors.
     sigma : float
         Volatility of the mid, bps per square root of a day.
     size : float
@@ -43,7 +43,7 @@ class DealerPanel:
     large, largest : float
         Units of a large request, and of the largest that anybody answers.
     book_bps : float
-        What a usual order costs in the book instead, bps of mid.
+        Cost of a usual order in the book instead, bps of mid.
     rate : float
         Requests of others a day and side that a dealer trades on: more of them make inventory cheaper.
     alpha, beta : float64 (D,)

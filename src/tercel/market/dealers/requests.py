@@ -118,7 +118,7 @@ class Answers:
         Parameters
         ----------
         moved : float64 (m, D)
-            How far the mid has moved since each quote, bps, against the client.
+            Move of the mid since each quote, bps, against the client.
         seconds : float or float64 (m, 1)
             s since the request.
 

@@ -3,9 +3,9 @@
 A law lies in the flow's parameters at `flow[REGIMES_AT]` (see `regimes.law.packed`): its head, the first phase of every
 regime, the phases, then the chain's first law and rates or the script's entries, then the season.
 
-What changes is the clock of events that are still to be drawn. The one that was drawn already comes sooner or later in
-proportion to the pace, which is exact for a change of pace alone; with other factors its time, not its kind, is still
-that of the regime before.
+A change of pace applies to the clock of events that are still to be drawn. The one that was drawn already comes sooner
+or later in proportion to the pace, which is exact for a change of pace alone; with other factors its time, not its
+kind, is still that of the regime before.
 """
 
 import math

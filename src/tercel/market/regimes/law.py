@@ -285,7 +285,7 @@ class RegimeScript:
         In order of time; times before the arrival or the session fall into the warm-up, and what was to begin before
         it begins with it.
     since : {"arrival", "session"}
-        What seconds count from.
+        Origin of the seconds.
     own : mapping of str to Regime
         Regimes beside the named ones.
     """

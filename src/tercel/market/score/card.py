@@ -59,7 +59,7 @@ class HeldOutTape:
     stretches : tuple of Stretch
         Held out.
     clock_ns : int
-        What waits are measured with.
+        Clock for waits, ns.
     hours : tuple of float
         Calibrated on, and held out.
     references : tuple of Reference
@@ -71,11 +71,11 @@ class HeldOutTape:
     floors : dict of str to Floor
         Of each statistic, means over stretches; None without days calibrated on.
     gates, gates_train : dict of str to float
-        What gates compare, held out and calibrated on (empty without).
+        Statistics of the gates, held out and calibrated on (empty without).
     dynamics : dict of str to TapeFigure
         See :mod:`tercel.market.score.dynamics`.
     notes : tuple of str
-        What has to be known about the days.
+        Notes about the days.
     """
 
     stretches: tuple[Stretch, ...]
@@ -433,7 +433,7 @@ def score(
     classifier : bool
         Train the classifier (needs scikit-learn).
     impact : mapping, optional
-        What an impact card found; its keys are None without.
+        Results of an impact card; its keys are None without.
     conditional : bool
         Distances given the spread and the time of day.
     """

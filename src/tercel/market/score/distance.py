@@ -225,7 +225,7 @@ RESPONSE: Final = 0.25
 """Response function, relative."""
 GATED_LAGS: Final = (1, 5, 20)
 LEVELS: Final = ("sd_", "mean_spread", "market_")
-"""How figures begin that a day has a level of its own of."""
+"""Prefixes of figures whose level varies by day."""
 RATIO: Final = 0.15
 """Variance ratios, absolute."""
 

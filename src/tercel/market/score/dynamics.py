@@ -236,7 +236,7 @@ def of_tape(test: Sequence[Sums], train: Sequence[Sums]) -> dict[str, TapeFigure
     Returns
     -------
     dict
-        What the tape does not tell (too few trades for a lag, a spread of one stretch) is left out.
+        Figures that the tape does not determine (too few trades for a lag, a spread of one stretch) are left out.
     """
     held = table(test, COLUMNS)
     floor, seen = (

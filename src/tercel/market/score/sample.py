@@ -66,7 +66,7 @@ class Sample:
     market_orders_per_s, mean_market_size : float
     seconds : float
     clock_ns : int
-        What waits were measured with.
+        Clock for waits, ns.
     """
 
     values: dict[str, Floats]

@@ -471,7 +471,7 @@ def fill_crossed(b: Packed, k: Longs, side: int, price: int, lots: int) -> int:
 
 @kernel
 def fill_met(b: Packed, k: Longs, side: int, price: int, lots: int) -> int:
-    """As `fill_crossed`, and with orders that undercut own ones, by price and time. Returns lots left."""
+    """Match like `fill_crossed`, also with orders that undercut own ones, by price and time. Returns lots left."""
     while lots > 0:
         own = first_own(b, -side, price, True) if b[lay.OWN_RESTING] > 0 else -1
         rival = first_rival(b, k, -side, price, own)

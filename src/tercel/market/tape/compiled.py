@@ -302,7 +302,7 @@ class CompiledDay:
     checkpoints : tuple of Checkpoint
         The first is the empty book at the start of the tape.
     crossed : str
-        How a tape is crossed on which fills would make no sense (`crossed.crossed_in_words`).
+        Message on a crossed tape, whose fills would not be meaningful (`crossed_in_words`).
     """
 
     instrument: Instrument

@@ -37,7 +37,7 @@ FIRST_MADE = "2030-01-02"
 
 
 Extra = dict[str, Any]
-"""What a feed knows of a day beside the fields of an instrument, JSON values."""
+"""Further data of a feed on a day beside the fields of an instrument, JSON values."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class Instrument:
     content_hash : str
         SHA-256 of the events and of what gives their integers meaning; filled in by the lake.
     extra : dict
-        What else the feed knows, JSON values only.
+        Further data of the feed, JSON values only.
     price_origin : int
         A price is (ticks of the tape + `price_origin`) x `tick`. Below 0 where the instrument may trade at or below
         zero: ticks of the tape are positive, whatever the price.

@@ -252,7 +252,7 @@ class Lake:
         return added
 
     def check(self, symbol: str, date: str, venue: str | None = None) -> tuple[Instrument, Events]:
-        """As :meth:`read`, and compare the content with its hash.
+        """Read a day like :meth:`read`, and compare the content with its hash.
 
         Raises
         ------

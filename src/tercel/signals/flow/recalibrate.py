@@ -303,7 +303,7 @@ def recalibrate(
     until : str
         ISO date: days after it are taken back, and none is read.
     waiting : callable, optional
-        What waiting costs in a symbol by some days of the lake, over half the spread; measured on the latest
+        Cost of waiting in a symbol by some days of the lake, over half the spread; measured on the latest
         `WAITING_DAYS` up to the last that a slope knows.
 
     Raises

@@ -64,7 +64,7 @@ class BoundedLinear:
 
 
 BOUNDED: Final = "bounded_linear"
-"""How a card calls :class:`BoundedLinear`, which needs NumPy alone; other parts are families of models."""
+"""Name of :class:`BoundedLinear` on a card, which needs NumPy alone; other parts are families of models."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -263,7 +263,7 @@ def stack(
     out_of_fold : float (n, K)
         Walk-forward forecasts; NaN where a source was missing.
     y : float (n,)
-        What came.
+        Outcomes.
     sources : sequence of str, length K
     shrink : float
         0: least squares with weights not negative; 1: equal weights.

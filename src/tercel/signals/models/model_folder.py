@@ -163,7 +163,7 @@ MODEL: Final = "model"
 RUNS: Final = Path("runs")
 FORMAT: Final = 4
 DAMAGED = (ValueError, KeyError, TypeError, AttributeError, EOFError, BadZipFile)
-"""What reading a file raises that is none."""
+"""Errors of reading a damaged file."""
 AGAIN: Final = "train it again: tercel signals train CONFIG.toml `out=FOLDER`"
 SHIPPED: Final = Path(__file__).parent / "packaged"
 

@@ -383,7 +383,7 @@ class Correction:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """As plain values."""
+        """Fields as plain values for JSON."""
         return {"source": self.source, "from": self.since, "apart": self.apart}
 
 

@@ -282,7 +282,7 @@ class ServedForecasts:
 
     @cached_property
     def interval(self) -> WalkInterval | None:
-        """Of 90 %, as the model's forecasts out of sample taught it by then; None where they are too few."""
+        """Interval of 90 % by the model's forecasts out of sample up to then; None if they are too few."""
         return None if self.since is None else interval_of(self.since.model, self.at_ns)
 
     @property

@@ -23,7 +23,7 @@ Count = Annotated[int, Field(ge=1, le=100_000)]
 Penalty = Annotated[float, Field(ge=0, le=1e12)]
 Share = Annotated[float, Field(gt=0, le=1)]
 Whole = Annotated[int, Field(ge=0, lt=2**31)]
-"""What a setting may be."""
+"""Types of settings."""
 
 
 class FitError(DataError, ValueError):

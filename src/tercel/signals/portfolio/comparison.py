@@ -35,7 +35,7 @@ from tercel.signals.portfolio.rebalance import (
 )
 
 NEAR: Final = 0.2
-"""How far from the true cost, as a share of it, a belief is back."""
+"""Distance from the true cost, as a share of it, within which a belief has recovered."""
 STAYS: Final = 4
 """Dates in a row on which it has to be."""
 WHY: Final = {
@@ -195,7 +195,7 @@ class PortfolioComparison:
     model : str, optional
         Id of the trained model whose forecasts they are.
     note : str
-        What must be said beside every number.
+        Caveats of every number.
     sought : BookTargets
     at : int (D,)
         Dates that are judged.

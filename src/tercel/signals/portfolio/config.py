@@ -61,7 +61,7 @@ class ForecastSection(TomlTable):
     file: str = ""
     """Or a table, CSV or Parquet: date, name, value, outcome (a fraction), sd (of a day's return); end, dollars."""
     columns: dict[str, str | list[str]] = Field(default_factory=dict)
-    """What the table's columns are called, ours to theirs, and how it is written: {decimal = ","}."""
+    """Names of the table's columns, ours to theirs, and its format: {decimal = ","}."""
 
 
 class BookSection(TomlTable):
@@ -186,7 +186,7 @@ def opened(config: PortfolioConfig, base: Path, seed: int = 1, *, newest: bool =
     Raises
     ------
     ConfigError, DataError
-        What cannot be read or used, by file and row.
+        If the file cannot be read or used, with file and row.
     """
     model, traded_of, said = None, None, list[str]()
     if config.forecasts.file:

@@ -57,7 +57,7 @@ class BookTargets:
     sd : float64 (D, N)
         Deviation of a day's return.
     gain : float64 (D,)
-        What such a score was worth before a date: expected return, in `sd`.
+        Expected return of such a score before a date, in `sd`.
     law : CostLaw
         Cost at a level of 1.
     level : float64 (D,)
@@ -217,7 +217,7 @@ class Rule:
     step : callable
         See :data:`Step`.
     parameters : tuple of float
-        What it may choose from, the fastest first.
+        Values to choose from, the fastest first.
     says : str
     """
 
@@ -381,7 +381,7 @@ def trade(
     seed : int
         Of the noise of fills.
     paper : (float64 (D, G), float64 (D, G)), optional
-        What :func:`on_paper` found, where it is known.
+        Results of :func:`on_paper`, if known.
 
     Raises
     ------

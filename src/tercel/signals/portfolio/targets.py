@@ -114,7 +114,7 @@ def read_named(
     columns : mapping
         Ours (`symbol`, `date`, those of `units`) to theirs, and settings of the table's map.
     how : HowToMap
-        How a person says so, for errors.
+        Syntax for a mapping, in errors.
 
     Raises
     ------
@@ -179,7 +179,7 @@ def read_named(
 # forecast(read_portfolio("prices.csv"))                    tomorrow's risk, equally weighted
 
 MEASURED: Final = {"rv": ("rv", "realisedvariance", "realizedvariance"), "vix": ("vix", "vixclose")}
-"""What a file of one name may have beside its closes, and what it is called."""
+"""Optional columns of a file of one name beside its closes, with their names."""
 _WEIGHTS: Final = {"weight": ("weight", "weights", "share", "allocation", "w")}
 
 
@@ -206,7 +206,7 @@ def read_portfolio(
     Raises
     ------
     DataError
-        What cannot be read or used, by file and row.
+        If the file cannot be read or used, with file and row.
 
     >>> frame = pl.DataFrame({"date": pl.date_range(pl.date(2024, 1, 1), pl.date(2024, 6, 1), eager=True)})
     >>> prices = frame.with_columns(A=100.0 + frame["date"].dt.day(), B=90.0 - frame["date"].dt.day())

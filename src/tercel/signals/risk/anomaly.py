@@ -86,7 +86,7 @@ def simulate(source: Source, rates: Floats, seed: int, index: int = 0, world: in
     source : Source
         A market that answers.
     rates : float64[n, 3]
-        What limit, market and cancel rates are multiplied by, second by second; ones are an ordinary market.
+        Factors of limit, market and cancel rates, by second; ones are an ordinary market.
     seed, index, world : int
         Of the flow's stream, and the book to start from.
 

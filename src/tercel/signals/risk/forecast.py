@@ -277,7 +277,7 @@ LEVEL: Final = 0.99
 WINDOW: Final = 504
 """Days that a covariance is estimated from."""
 ALIKE: Final = 1e-6
-"""What the correlation of two copies may lack of 1: closes are rounded."""
+"""Tolerance for the correlation of two copies below 1: closes are rounded."""
 FEW: Final = 20
 """Names up to which each has a GARCH fit of its own."""
 FEW_HITS: Final = 250
@@ -326,7 +326,7 @@ class RiskForecast:
     level : float
         Of both.
     models : mapping of str to str
-        What forecast `volatility`, `covariance` and `tail`.
+        Models of `volatility`, `covariance` and `tail`.
     window : int
         Days that the covariance was estimated from.
     notes : tuple of str
@@ -400,7 +400,7 @@ def forecast(
     ConfigError
         An unknown model, or one whose extra is not installed.
     DataError
-        What a model cannot be fitted to, such as names that are copies.
+        If a model cannot be fitted, such as for names that are copies.
     """
     check_known(volatility or "gjr", VOLATILITY, error=ConfigError)
     check_known(covariance or "ewma-nonlinear", COVARIANCE, error=ConfigError)

@@ -67,7 +67,7 @@ class PostureRule:
     Parameters
     ----------
     name : str
-        What a reason calls it.
+        Name in reasons.
     watches : str
         A field of :class:`RiskState`.
     enter, leave : float
@@ -211,7 +211,7 @@ class PosturePolicy:
         self.instrument = instrument
         self.config = config or PostureConfig()
         self.changed: tuple[str, ...] = ()
-        """What the last state changed, in words with figures; empty where nothing changed."""
+        """Changes by the last state, in words with figures; empty without a change."""
         self._since: dict[str, int] = {}
         self._broken_ns: int | None = None
         self._last_ns: int | None = None

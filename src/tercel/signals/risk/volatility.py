@@ -34,7 +34,7 @@ class DailySeries:
     returns : float64[n]
         Log return from the close before; day 0 has none, 0.
     columns : mapping of str to float64[n]
-        What else is known at the close of each day: `rv` (realised variance), `rq` (quarticity), `vix`, `range`
+        Further values known at the close of each day: `rv` (realised variance), `rq` (quarticity), `vix`, `range`
         (Garman-Klass variance), `proxy` (range plus squared overnight return).
     """
 

@@ -77,7 +77,7 @@ class PanelSection(TomlTable):
     path: str = ""
     """Daily prices (CSV, Parquet, JSON lines, or a folder of them), or the package's set; from this file's folder."""
     columns: dict[str, str | tuple[str, ...]] = Field(default={})
-    """What the file calls date, symbol, open, high, low, close, adj_close, volume, where that is not usual."""
+    """Names in the file for date, symbol, open, high, low, close, adj_close, volume, if not the usual ones."""
     history: int = Field(default=252, ge=0, le=10_000)
     """Days that a name must have behind it."""
     least_dollars: float = Field(default=1e6, ge=0, le=1e15)
@@ -112,9 +112,9 @@ class SourceSection(TomlTable):
     path: str = Field(min_length=1)
     """Relative to the configuration file."""
     name: str = Field(default="", pattern=r"^[A-Za-z0-9_-]*$")
-    """How the panel calls it; empty: the kind's own name."""
+    """Name in the panel; empty: the kind's own name."""
     columns: dict[str, str | tuple[str, ...]] = Field(default={})
-    """What the file calls the columns that the kind reads, where that is not usual."""
+    """Names in the file for the columns that the kind reads, if not the usual ones."""
     required: bool = False
     """Whether its absence is an error; else the panel continues without it and says so."""
     max_age_days: float | None = Field(default=None, gt=0, le=LONGEST_DAYS)
@@ -153,7 +153,7 @@ class TrainSection(TomlTable):
     """`refit`: each test block by models fitted to all before it. Others, of the family `linear` alone: parameters that
     stay, or move from date to date, each move in the model folder's journal."""
     online: OnlineRule = USUAL
-    """How they move."""
+    """Settings of online learning."""
 
     @model_validator(mode="after")
     def _linear(self) -> "TrainSection":

@@ -61,7 +61,7 @@ class DatedSeries(TableSource):
     instrument : str
         Whom all rows speak of; empty: each row's symbol, or all instruments in a file without one.
     called : mapping
-        What columns are called: `date`, `symbol`, to theirs.
+        Names of columns: `date`, `symbol`, to theirs.
     """
 
     date: str = ""
@@ -226,7 +226,7 @@ class Fundamentals(TableSource):
     drop_impossible : bool
         Leave out reports known before their period was over, and count them, instead of refusing the set.
     called : mapping
-        What columns are called: `symbol`, `known`, `event`, to theirs.
+        Names of columns: `symbol`, `known`, `event`, to theirs.
     """
 
     values: Sequence[str] = ()

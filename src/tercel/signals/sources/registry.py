@@ -61,7 +61,7 @@ KINDS: Final[dict[str, Callable[..., SignalSource]]] = {
     "series": DatedSeries,
     "news": News,
 }
-"""What makes a source of a kind, from a path and options."""
+"""Makers of a source by kind, from a path and options."""
 PANELS: Final = {"synthetic": None, "daily": DailyFactors}
 """Kind of panel -> its daily factors."""
 

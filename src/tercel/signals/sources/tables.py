@@ -43,9 +43,9 @@ class TableSource:
     collected : datetime, optional
         Day of collection; later records are refused.
     called : mapping
-        What columns are called, ours to theirs, and settings of :class:`tercel.core.tables.table_map.TableMap`.
+        Names of columns, ours to theirs, and settings of :class:`tercel.core.tables.table_map.TableMap`.
     how : HowToMap
-        How a person says so, for errors.
+        Syntax for a mapping, in errors.
     wanted : sequence of str
         Columns that a model reads: none is chosen or left out by what the file holds, so that rows to come change
         nothing.
@@ -196,8 +196,8 @@ def read_prices(
     SourceAbsentError
         When there is no such file.
     DataError
-        What cannot be read or is no price, with file, row and column; two rows of one name and day. A close of 0 is
-        one after which the name has no other: a return of -100 %.
+        If a file cannot be read or a value is no price, with file, row and column; two rows of one name and day. A
+        close of 0 is one after which the name has no other: a return of -100 %.
 
     >>> import polars as pl
     >>> read_prices(pl.DataFrame({"Date": ["2024-01-02", "2024-01-03"], "AAPL": [185.6, 184.2]}))["close"].to_list()

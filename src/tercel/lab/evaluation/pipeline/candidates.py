@@ -73,7 +73,7 @@ class Candidate:
     lacks : str
         The part that is taken from it (`execution.policies.strategy`); "" for none.
     own : str, Strategy or callable, optional
-        What a user brings: as it was named (`execution.user_strategy`), an object, or what makes one of a market's
+        A user's own strategy: its name (`execution.user_strategy`), an object, or a maker of one from a market's
         estimates.
     """
 

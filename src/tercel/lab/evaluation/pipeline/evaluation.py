@@ -107,7 +107,7 @@ class AdaptationCell(Record):
     specialist : str or None
         The policy trained in the regime.
     difference_to_specialist, loss_to_specialist : mapping of strategy to Estimate, or None
-        What each costs more, bps and as a share; None without a specialist.
+        Additional cost of each, bps and as a share; None without a specialist.
     frozen : list of str
         Schedules frozen at arrival.
     """
@@ -173,11 +173,11 @@ class EvaluationResult(JudgedRun):
     sensitivity : mapping of axis to value to ConditionCell
     adaptation : mapping of regime to AdaptationCell
     comparisons : int
-        How many were corrected.
+        Number of corrected comparisons.
     checks : list of str
         Checks that passed, in words.
     apart : mapping of part to Estimate or None, optional
-        What each part of a strategy saves, bps; None for a part that it does not have, and None in all if not
+        Cost saving of each part of a strategy, bps; None for a part that it does not have, and None in all if not
         requested.
     bound : str or None
         (on tape) The bound on fills that verdicts are by.
@@ -236,7 +236,7 @@ class EvaluationResult(JudgedRun):
 # -- results --------------------------------------------------------------------------------------
 
 LISTED = "orders"
-"""What a list of orders is called where markets are."""
+"""Name of a list of orders in place of a market."""
 
 
 def twins_of(judged: Results) -> Ints | None:
@@ -303,9 +303,9 @@ class Evaluation:
     bounds : mapping of bound to Results
         The first market under the other bounds on fills, costs alone.
     sample_size : SampleSize or None
-        How many episodes 1 bps needs, as it was said before any was judged.
+        Number of episodes for 1 bps, as printed before the evaluation.
     apart : mapping of part to Estimate or None, optional
-        What each part of the row that is taken apart saves in the main market, bps.
+        Cost saving of each part of the analysed row in the main market, bps.
     """
 
     policies: Sequence[Candidate]

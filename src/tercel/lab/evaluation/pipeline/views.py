@@ -284,7 +284,7 @@ def gains_figure(name: str, found: Claim, recipes: Container[str]) -> Figure:
 
 
 ORDER = "The order"
-"""How the note begins that says how large the orders are."""
+"""First words of the note on the size of the orders."""
 MADE_OF = "Days are simulated, made of"
 """And the one on a market of resampled days."""
 QUICK = "A quick run: too few episodes to judge by; a look, not a judgement."

@@ -68,7 +68,7 @@ class TrainingMarket:
     facts : dict
         For the card.
     loss_weight : float
-        What a cost counts here.
+        Weight of a cost here.
     """
 
     name: str
@@ -286,7 +286,7 @@ class Validator:
     units : sequence of float
         Ticks per lot that count as 1, market by market.
     shares : sequence of float
-        What each market weighs in the merit; none: all the same.
+        Weight of each market in the merit; none: equal weights.
     """
 
     def __init__(

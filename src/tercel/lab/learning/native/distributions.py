@@ -185,7 +185,7 @@ def gaussian_loss(
     draw: Float32,
     stats: Floats,
 ) -> None:
-    """As `policy_loss` for normal actions of mean `raw` + `bias`, `sigma` apart in each direction.
+    """Policy loss, as `policy_loss`, for normal actions of mean `raw` + `bias` and deviation `sigma` in each direction.
 
     The entropy does not depend on the network, so there is no term for it.
     """
@@ -282,7 +282,7 @@ def dirichlet_loss(
     draw: Float32,
     stats: Floats,
 ) -> None:
-    """As `policy_loss` for shares under a Dirichlet law; `alpha[A]` is work space."""
+    """Policy loss, as `policy_loss`, for shares under a Dirichlet law; `alpha[A]` is work space."""
     batch, size = raw.shape
     mean, spread = advantage_moments(floats)
     share = 1.0 / batch

@@ -150,7 +150,8 @@ class Net:
         return work.out
 
     def forward_tower(self, tower: int, x: Float32, work: Workspace) -> Float32:
-        """As :meth:`forward`, of one tower: towers share nothing that is written, so threads may take one each."""
+        """Forward pass, as :meth:`forward`, of one tower: towers share no written arrays, so threads may take one
+        each."""
         below = x
         for weight, bias, h in zip(self.weights, self.biases, work.h, strict=True):
             np.matmul(below, weight[tower], out=h[tower])
@@ -165,7 +166,7 @@ class Net:
             self.backward_tower(tower, x, work)
 
     def backward_tower(self, tower: int, x: Float32, work: Workspace) -> None:
-        """As :meth:`backward`, of one tower."""
+        """Backward pass, as :meth:`backward`, of one tower."""
         h, dh = [a[tower] for a in work.h], [a[tower] for a in work.dh]
         dout, head = work.dout[tower], self.head_weights[tower]
         np.matmul(h[-1].T, dout, out=self.dhead_weights[tower])

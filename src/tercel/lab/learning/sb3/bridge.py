@@ -187,7 +187,7 @@ def to_sb3(
     seed : int
         Of every reset.
     shares : bool
-        What the environment gets is the softmax of what the network puts out.
+        Whether actions are the softmax of the network's output.
     returns : ReturnTracker, optional
         Gets every reward.
 
@@ -294,7 +294,7 @@ class TrainedSb3:
     algorithm : str
         A key of `settings.ALGORITHMS`.
     head : str
-        What the network puts out.
+        Kind of the network's output.
     width : int
         Number of actions, or length of a vector.
     mean, scale : float32 (D,)
@@ -554,9 +554,9 @@ def unpickled(path: Path, moments: Path | None = None) -> tuple[Any, Any]:
     Parameters
     ----------
     path : Path
-        What ``model.save`` wrote.
+        Archive of ``model.save``.
     moments : Path, optional
-        What ``VecNormalize.save`` wrote.
+        File of ``VecNormalize.save``.
 
     Raises
     ------

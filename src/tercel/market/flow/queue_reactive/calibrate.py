@@ -230,7 +230,7 @@ PARTS: Final[Mapping[str, tuple[str, ...]]] = {
     "age and size of orders": (),
     "hidden executions": (),
 }
-"""What may be left out of the law -> the tables of weights that go with it."""
+"""Parts of the law that may be left out, with their tables of weights."""
 
 
 def calibrate(

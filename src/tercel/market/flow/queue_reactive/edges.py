@@ -85,7 +85,7 @@ def rake(
     offsets : float64[n, 6]
         See `expect`.
     events : int64[n]
-        What happened.
+        Kind of the event.
     sizes : tuple of int
         Cells of each table.
     sweeps, prior
@@ -449,7 +449,7 @@ def beyond(days: Sequence[ExtractedDay]) -> float:
 
 
 def quarters(x: Table, power: float) -> Table:
-    """As `memory.quarters`, 0 for 0."""
+    """Vectorised `memory.quarters`: x to the power of `power` quarters, 0 for x = 0."""
     return np.where(x > 0, np.power(np.maximum(x, 1e-9), power / 4.0), 0.0)
 
 

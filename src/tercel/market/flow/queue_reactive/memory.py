@@ -387,7 +387,7 @@ def remember(k: Longs, now: int, kind: int, side: int, price: int, lots: int, mi
 
 @kernel
 def _origin(k: Longs, side: int, price: int) -> int:
-    """Of an order in the spread: see `layout.ORIGINS`."""
+    """Origin of an order in the spread: see `layout.ORIGINS`."""
     if price == k[q.MADE + (0 if side > 0 else 1)]:
         return 1
     return 2 if price == lost_price(k, -side) else 0

@@ -167,7 +167,7 @@ def tune(
     preset : QueueReactivePreset
         As estimated, knobs at rest.
     days : sequence of ExtractedDay
-        What it was estimated from.
+        Days of the estimate.
     seed : int
         Of the pilots; a round uses seeds of its own.
     rounds : int
