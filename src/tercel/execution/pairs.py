@@ -81,7 +81,7 @@ class PairTerms:
     pay_up: int = 0
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be hedged."""
+        """Raise OrderError for terms that cannot be hedged."""
         least = ceil(1 + _HALF / self.ratio) if self.ratio > 0 else 1
         wrong = (
             (

@@ -292,7 +292,7 @@ class WithoutForecast(_Same):
 
 
 class ZeroForecast(_Same):
-    """A strategy to which every move that is forecast is 0: it goes by what taking and waiting cost alone."""
+    """A strategy with every forecast move set to 0: it decides by the costs of taking and waiting alone."""
 
     @property
     def forecaster(self) -> Forecaster | None:

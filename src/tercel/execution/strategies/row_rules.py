@@ -18,7 +18,7 @@ output may be added to them.
 
 `direction_rule`: wait out of sight while the market comes, take when it turns.
 
-For markets in which somebody large is at work: the drift since arrival, on and on, with the flow of the last interval.
+For markets with a large trader: extrapolate the drift since arrival, with the flow of the last interval.
 While the market moves in the order's favour nothing is shown; when it moves against it, a share of the displayed far
 touch is taken at every decision; in between a little is shown at and behind the own touch.
 """

@@ -48,7 +48,7 @@ def called(gain: PairedGain) -> str:
 
 @dataclass(frozen=True)
 class Primary(Record):
-    """A comparison that was named before anybody was judged: the opponent in each market, and the gain."""
+    """A comparison that was named before the evaluation: the opponent in each market, and the gain."""
 
     opponents: Mapping[str, str]
     gain: PairedGain

@@ -82,7 +82,7 @@ class JudgedRun(Record):
     best_baseline : str
         Lowest mean shortfall among the written strategies; `random` is not one of them.
     paired_vs_best_baseline : mapping of policy to Estimate
-        Cost saved against it, bps: positive is better. For all that is no written strategy of ours.
+        Cost saved against it, bps: positive is better. For all candidates but built-in rules.
     paired : mapping of policy to mapping of opponent to Estimate
         The same against every other strategy.
     paired_by_seed : mapping of policy to mapping of opponent to list of Estimate

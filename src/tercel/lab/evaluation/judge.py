@@ -389,7 +389,7 @@ def _notes(entries: Sequence[JudgedEntry], clusters: int, replayed: bool) -> lis
 def paired_correlation(entries: Sequence[JudgedEntry]) -> float | None:
     """Median over pairs of written strategies of the correlation of their costs, episode by episode.
 
-    What pairing gains: the variance of a difference is ``1 - correlation`` of what it is without. None for fewer
+    Gain by pairing: the variance of a difference is ``1 - correlation`` of what it is without. None for fewer
     than two strategies whose costs vary, or fewer than three episodes.
     """
     costs = [

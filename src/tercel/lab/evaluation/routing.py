@@ -32,9 +32,9 @@ PARENTS: Final = 200
 AT_ONCE: Final = 20
 """Orders between two looks at what was learned."""
 USUAL: Final = 1024
-"""Simulated orders from which a desk knows what book and session cost, before it asks anybody."""
+"""Number of simulated orders for the costs of book and session, before the first request."""
 COUNTS_FOR: Final = 50
-"""Orders that what the session crossed of these counts for, beside orders that were traded."""
+"""Weight of the session's fills in these orders, in traded orders."""
 BATCH: Final = 256
 
 

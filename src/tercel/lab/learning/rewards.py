@@ -259,7 +259,7 @@ class RiskTransform:
         return self.risk.threshold(self._recent) if len(self._recent) else 0.0
 
     def begin(self, which: slice = slice(None)) -> None:
-        """New episodes in these slots; what was learned of the threshold stays."""
+        """Begin new episodes in these slots; the learned threshold stays."""
         self.cost[which], self._threshold[which] = 0.0, self.threshold
 
     def pay(self, reward: NDArray[np.floating], done: Bools) -> Floats:

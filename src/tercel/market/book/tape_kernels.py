@@ -51,7 +51,7 @@ from tercel.market.tape import schema
 
 @kernel
 def _forget_slot(b: Packed, slot: int, keep_slots: bool) -> None:
-    """Take one public order out of the book without telling anyone behind it."""
+    """Remove one public order from the book without updating the queue positions behind it."""
     o = order_at(b, slot)
     lv_known = not (o.marks & lay.FAR)
     side, price, qty = o.side, o.price, o.qty

@@ -41,7 +41,7 @@ class DealerPanel:
     size : float
         Units of a usual request.
     large, largest : float
-        Units of a large request, and of the largest that anybody answers.
+        Units of a large request, and of the largest that any dealer answers.
     book_bps : float
         Cost of a usual order in the book instead, bps of mid.
     rate : float

@@ -234,7 +234,7 @@ class RequestOutcome:
 
     @property
     def traded(self) -> Bools:
-        """Whether somebody traded, (m,)."""
+        """Whether a dealer traded, (m,)."""
         return self.winner >= 0
 
     def drift(self, panel: DealerPanel) -> Floats:

@@ -15,7 +15,7 @@ than its prints left is a limit order, what it has less is a cancel. Several ord
 
 Level-total tapes as tapes of anonymous orders, for code that counts orders.
 
-What a level has more than before is an order placed (id 0), what it has less is withdrawn from anonymous lots there, a
+An increase of a level is an order placed (id 0), a decrease is withdrawn from anonymous lots there, a
 print is an execution of what the level had. Several orders within one update are one.
 """
 
@@ -266,9 +266,9 @@ def stretch(
             + (
                 ""
                 if from_s is None and to_s is None
-                else f" and {from_s or 0:g} to {to_s or 0:g} s were asked for"
+                else f" and {from_s or 0:g} to {to_s or 0:g} s were requested"
             ),
-            "skip less, or ask for another stretch",
+            "skip less, or request another stretch",
         )
     return start, stop, opening
 

@@ -337,7 +337,7 @@ LEAST_MET: Final = 0.5
 """Share of the reference's classes that the other side must have."""
 
 Pairs = tuple[Floats, Floats]
-"""Values, and what they are conditioned on."""
+"""Values, and their conditioning variables."""
 
 
 def given_spread(parts: Sequence[Observed], clock_ns: int) -> dict[str, Pairs]:

@@ -59,8 +59,8 @@ def write(
 
 @kernel
 def is_rival(b: Packed, k: Longs, slot: int) -> bool:
-    """Whether a public order was drawn by the bound `undercut`: it takes part in trades, and nothing that anybody sees
-    counts it."""
+    """Whether a public order was drawn by the bound `undercut`: it takes part in trades, and no public figure counts
+    it."""
     orders = fixed(b, lay.ORDERS)
     return bool(state_at(k).undercut != 0 and orders - sim.RIVAL_SLOTS <= slot < orders)
 

@@ -72,7 +72,7 @@ Days = list[Instrument]
 
 
 TRAINING_SHARE: Final = 2 / 3
-"""Share of a lake's days, the earlier ones, that is learned on where nothing else is said; the others are judged."""
+"""Default share of a lake's days for training, the earlier ones; the others are for evaluation."""
 
 
 def learned_on(days: int) -> int:

@@ -87,7 +87,7 @@ class Carry:
     Parameters
     ----------
     carry : float or None
-        The least of its horizons; None where tape teaches nothing at any.
+        The smallest of its horizons; None if forecasts learned on tape have no skill at any.
     learned_on, judged_on : tuple of str
         Days of tape: those that the other forecast is learned on, and the later ones that both are judged on.
     horizons : dict of str to CarryCell

@@ -44,7 +44,7 @@ from tercel.signals.flow.days import (
 
 KINDS: Final = ("boosting", "linear")
 CLIP: Final = 6.0
-"""Moves beyond so many standard deviations are learned from as if they were that."""
+"""Standard deviations at which moves are clipped for training."""
 RIDGE: Final = 1e-3
 _BOOSTING: Final[dict[str, Any]] = {
     "objective": "regression",

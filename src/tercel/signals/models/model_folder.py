@@ -304,7 +304,7 @@ class SignalModel:
         return by_model
 
     def forecast(self, features: Mapping[str, ArrayLike]) -> tuple[Floats, Floats]:
-        """Value and standard deviation (n,), in units of what it was fitted to."""
+        """Value and standard deviation (n,), in units of the labels that it was fitted to."""
         return self.fusion.combine(self.part_forecasts(features))
 
     def alphas(
@@ -363,7 +363,7 @@ class SignalModel:
         ----------
         features : mapping of str to float or None
             None, or a feature that is not there: its source is missing. If all are, the forecast is the mean of
-            the training and says of no source that it was heard.
+            the training and has no source with a weight.
         instrument : str
         at_ns : int
 

@@ -318,11 +318,11 @@ def _set(part: BaseModel, state: Mapping[str, float]) -> BaseModel:
 
 EVER: Final = np.iinfo(np.int64).max
 LEVEL: Final = 0.01
-"""Chance that a model which has not drifted is said to have, one-sided, a look."""
+"""One-sided probability of a false finding of drift, per test."""
 SAME: Final = 1e-6
 """Relative difference up to which two walks are the same one, rounded in another way."""
 LEAST_BLOCKS: Final = 4
-"""Of dates since training, below which nothing is said of drift."""
+"""Least number of blocks of dates since training for a test of drift."""
 
 
 @dataclass(frozen=True)
@@ -402,7 +402,7 @@ class Since:
     drift : Drift, optional
         None where dates are too few.
     corrected : Correction, optional
-        Where the files now teach other parameters of training's dates than training learned.
+        Difference if the current files give other parameters for training's dates than training learned.
     note : str
         Why nothing could be learned, that prices were corrected, and that it has drifted; else empty.
     """
@@ -454,7 +454,7 @@ class Since:
 
 
 def learns(model: SignalModel, train: TrainSection) -> bool:
-    """Whether labels that have ended since training teach it anything: a line that is fitted once is fitted once."""
+    """Whether a model learns from labels that have ended since training; a line that is fitted once does not."""
     return model.online and train.update not in ("refit", "static")
 
 

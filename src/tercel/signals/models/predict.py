@@ -84,7 +84,7 @@ class AdaptiveWidth:
         return float(np.partition(pool, at := max(int(np.ceil(level * n)) - 1, 0))[at])
 
     def learn(self, scores: Floats, width: float) -> None:
-        """Take the scores of a date, (n,), whose half-width was said to be `width`; NaN: it was not said."""
+        """Update by the scores of a date, (n,), and the half-width `width` forecast for it; NaN: no forecast."""
         if np.isfinite(width):
             self.share += self.rate * (self.missed - float((scores > width).mean()))
         self.past.append(scores)

@@ -103,7 +103,7 @@ def filled(X: Any, medians: Floats | None = None) -> tuple[Floats, Floats]:
 
 
 class Estimator(BaseEstimator):  # type: ignore[misc]
-    """Base of a model: the parameters of its constructor decide what it is."""
+    """Base of a model: the parameters of its constructor define it."""
 
     native_nan: ClassVar[bool] = False
     """Whether NaN in the features is read as "missing"; all others refuse it."""
@@ -331,7 +331,7 @@ class ForestNodes(_Nodes):
             setattr(self, name, np.concatenate(part))
 
     def from_arrays(self, arrays: Mapping[str, AnyArray]) -> Self:
-        """Refuse nodes that lead nowhere or back."""
+        """Restore the arrays; raise FitError if a node's child comes before it."""
         super().from_arrays(arrays)
         here = np.arange(len(self.value_))
         down = all(

@@ -31,7 +31,7 @@ DEFINITION: Final = (
 )
 
 Cost: TypeAlias = Callable[[int, Floats], float]
-"""From the row of a date and the changes of weights (N,) to what they cost, a fraction of equity."""
+"""Maps the row of a date and the changes of weights (N,) to their cost, a fraction of equity."""
 Exposure: TypeAlias = Callable[[Ints, Floats], Floats]
 """From the times of dates (T,) and their weights (T, N) to what the weights are multiplied by (T,)."""
 

@@ -88,7 +88,7 @@ class CostSection(TomlTable):
     """Dates after which a fill counts half."""
     changes: Day | Literal[""] = ""
     times: float = Field(default=1.0, gt=0)
-    """From the day of `changes` on costs are so many times what they were."""
+    """Factor of costs from the day of `changes` on."""
 
     @property
     def charge(self) -> Charge:

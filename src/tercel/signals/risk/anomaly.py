@@ -441,7 +441,7 @@ class FollowedBook(Protocol):
 
 @kernel
 def _count(rows: Longs, counts: Floats) -> None:
-    """Count the rows of an update by what they are."""
+    """Count the rows of an update by kind."""
     for i in range(rows.shape[0]):
         kind = rows[i, M_KIND]
         if kind == ADD:

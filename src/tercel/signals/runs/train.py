@@ -323,7 +323,7 @@ def evaluate_page(result: EvaluatedSignals) -> str:
     adds = {name: one.adds for name, one in result.ablation.items()}
     less = "The fusion's IC less that of a fusion without the source, over the dates when it forecast. "
     slope = (
-        "Slope of what came on what was said: 1 is right. Labels are ranks: .577 of them lie within one standard "
+        "Slope of outcomes on forecasts: 1 is right. Labels are ranks: .577 of them lie within one standard "
         "deviation, .950 within 1.645."
     )
     less, skilled = less + " ".join(result.warnings), skill_sentence(result.fused)
@@ -383,7 +383,7 @@ def panel_in(config: SignalsConfig, seed: int, out: Path) -> tuple[Dataset, pane
 
 
 def installed(config: SignalsConfig) -> tuple[str, ...]:
-    """The configured families that are installed; the others are said."""
+    """The configured families that are installed; the others are noted."""
     available = []
     wanted = config.train.families if config.train.update == "refit" else (FAMILY,)
     if len(wanted) < len(config.train.families):

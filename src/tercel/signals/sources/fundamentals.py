@@ -1,4 +1,4 @@
-"""Reports of companies and other dated series as sources: known from the day on which anybody could read them, never
+"""Reports of companies and other dated series as sources: known from the day of their publication, never
 from the end of their period.
 
 Reports, and a dated series::

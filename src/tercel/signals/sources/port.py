@@ -164,7 +164,7 @@ def lagged(days: float) -> timedelta:
     Raises
     ------
     DataError
-        When it is negative, or longer than anybody waits.
+        If it is negative or implausibly long.
     """
     refuse_if(
         not 0 <= days <= LONGEST_DAYS,

@@ -366,7 +366,7 @@ class Evaluation:
 
     @property
     def scenarios(self) -> Iterator[Results]:
-        """Results of all scenarios in which anybody was judged."""
+        """Results of all judged scenarios."""
         yield self.validation
         yield from self.validations.values()
         yield from self.markets.values()
@@ -455,7 +455,8 @@ class Evaluation:
     def compare(
         self, judged: Results, ledger: ComparisonLedger, rng: np.random.Generator
     ) -> ScenarioComparison:
-        """Everyone against everyone else in a scenario; in an only market the primary comparisons are among them."""
+        """Comparisons of all candidates with each other in a scenario; in an only market the primary comparisons are
+        among them."""
         primary = {self.best, RANDOM} if len(self.markets) == 1 and judged is self.main else ()
         return compare(
             self.scores(judged),

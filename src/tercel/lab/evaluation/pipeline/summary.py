@@ -159,7 +159,8 @@ class EvaluationSummary:
         return KIND if by_level(cached_market(self.main.scenario).judged) else market.bound
 
     def _by_bound(self) -> dict[str, dict[str, Estimate]]:
-        """Bound -> shortfalls of everybody; drawn apart, so that no other figure hangs on them."""
+        """Shortfalls of all candidates by fill assumption; drawn from a separate generator, so that no other figure
+        depends on them."""
         bound = self._bound()
         if bound is None or not self.evaluation.bounds:
             return {}

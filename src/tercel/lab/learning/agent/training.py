@@ -172,7 +172,7 @@ def refuse_another(folder: Path, config: AgentConfig, seed: int) -> None:
     Raises
     ------
     ConfigError, UnknownNameError
-        With the first thing that differs, or is no longer what it was.
+        With the first difference.
     """
     path, now = folder / FILE, json.loads(json.dumps(_run_record(config, seed)))
     if not path.exists():

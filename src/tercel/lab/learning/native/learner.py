@@ -333,7 +333,7 @@ class RewardScaler(Stored):
 
 
 class ValueNormaliser(Stored):
-    """Lets a value head learn returns of mean 0 and variance 1, while what it says stays in their own units.
+    """Lets a value head learn returns of mean 0 and variance 1, while its output stays in their own units.
 
     When the moments move, the head's layer is changed so that its values do not (van Hasselt et al. 2016, "Learning
     values across many orders of magnitude", algorithm 1, with moments of all returns so far).

@@ -353,7 +353,7 @@ class QueueReactivePreset(Preset):
         if wrong:
             raise ValueError(wrong)
         if not any(self.law["wait_ns"]):
-            raise ValueError("wait_ns are all 0: time would stand still")
+            raise ValueError("wait_ns are all 0: time would not advance")
         if self.scalars["window"] > self.width / 4:
             raise ValueError(
                 f"width {self.width} holds fewer than four times the window of {self.scalars['window']:g}"
