@@ -83,7 +83,7 @@ def edited(folder: Path, of: str, *edits: tuple[tuple[str | int, ...], Any]) -> 
     ("of", "path", "value", "said"),
     [
         ("amzn", ("knobs", "clock"), 1e308, "less than or equal"),
-        ("amzn", ("law", "wait_ns"), None, "stand still"),
+        ("amzn", ("law", "wait_ns"), None, "not advance"),
         ("amzn", ("card", "days"), 5, "list of dates"),
         ("amzn", ("card", "window_s"), "x", "start and end"),
         ("amzn", ("card", "from_s"), "x", "no time in seconds"),

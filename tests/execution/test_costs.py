@@ -252,5 +252,5 @@ def test_sums_stay_integers_and_rows_stay_episodes(costs):
 
 
 def test_a_twin_of_other_episodes_is_refused(costs):
-    with pytest.raises(TercelError, match="twin mids"):
+    with pytest.raises(TercelError, match="counterfactual mids"):
         attribute(costs, np.zeros((2, 4), np.int64))

@@ -129,14 +129,14 @@ def levers(parameters: Mapping[str, Any]) -> RuleLeversDecoder:
 
 
 # -- costs ---
-# `costs`: what a forecast moves of a rule: take a part at once, stand inside the spread, or show nothing.
+# `costs`: changes of a rule by a forecast: take a part at once, rest inside the spread, or rest nothing.
 # A policy with these actions compares what an order pays now with what it pays if it waits. It observes (`"costs"`) six
 # numbers in units of the usual half spread, so that one set of weights serves names of any spread; what waiting costs in a
 # name is measured on its earlier days (`lab.evaluation.runs.Waiting`). Three scores come back; one above 0 acts:
 # | score | intents |
 # |---|---|
 # | `take` | `slices` of the order's slices are taken, at most what the far touch displays |
-# | `inside` | what the rule rests goes a tick inside the spread, where there is room |
+# | `inside` | lots that the rule rests go a tick inside the spread, if the spread is wide enough |
 # | `hide` | nothing rests |
 # Zeros are the rule, and so is everything where no forecast is known: `guarded`, to the last lot.
 
@@ -151,7 +151,7 @@ class CostDecoder:
     ----------
     base : Strategy
     slices : float
-        What is taken at once, slices of the order.
+        Lots taken at once, in slices of the order.
 
     >>> from tercel.execution.observation import view_of
     >>> view, decoder = view_of(left=20), CostDecoder()
@@ -192,7 +192,7 @@ def costs(parameters: Mapping[str, Any]) -> CostDecoder:
     Parameters
     ----------
     parameters : mapping
-        ``slices``: what is taken at once; ``guarded``: False leaves the rule's guard out.
+        ``slices``: lots taken at once, in slices of the order; ``guarded``: False leaves the rule's guard out.
 
     Raises
     ------
@@ -212,7 +212,7 @@ def costs(parameters: Mapping[str, Any]) -> CostDecoder:
 # `residual`: a rule's intent, moved by a network; all zeros are that strategy, lot for lot.
 #     0        take: more (less) of it, in units of the lots displayed at the far touch
 #     1 .. 5   improve, touch, touch-1, touch-2, touch-3: what rests there gains (loses) weight
-#     6        hide: what is held back gains (loses) weight
+#     6        hide: lots held back gain (lose) weight
 # A take within `dead` of zero changes nothing, so that exploration around zero does not trade the order away. A
 # strategy that takes more than is displayed keeps its own number; the network never raises a take beyond it. Weights
 # change by e to `scale` times the action.
@@ -223,8 +223,8 @@ RESIDUAL_SIZE: Final = len(RESIDUAL_LABELS)
 PLACES: Final = it.K + 1
 # Default band of takes that change nothing.
 DEAD: Final = 0.5
-# How much of what is not taken a place that the strategy leaves empty gains when its weight is multiplied by e, in
-# units of (e - 1).
+# Share of the lots not taken that an empty place of the strategy gains when its weight is multiplied by e, in units
+# of (e - 1).
 SEED_SHARE: Final = 0.05
 # Weights are multiplied by at most e to this.
 LIMIT: Final = 6.0
@@ -316,7 +316,7 @@ class Residual:
     dead : float
         Takes within it change nothing, in units of the displayed far touch.
     scale : float
-        How far an action of 1 moves the logarithm of a weight.
+        Change of the logarithm of a weight by an action of 1.
     grains : bool
         Whether what rests changes by whole grains alone (`execution.decoders`), even where an action is all zeros.
 

@@ -26,7 +26,7 @@ ALPHA, ALPHA_SD, HALF_LIFE_NS, URGENCY, MAX_PARTICIPATION, STYLES, SIZE_MULTIPLI
     range(AHEAD4 + 1, AHEAD4 + 10)
 )
 # ALPHA and ALPHA_SD in milli-bps; URGENCY, MAX_PARTICIPATION and SIZE_MULTIPLIER in millionths; UNDERCUT:
-# ticks that drawn orders (the bound `undercut`) stand better than `touch`; PX: how many there are
+# ticks by which drawn orders (the bound `undercut`) are better than `touch`; PX: number of columns
 
 # m: market columns
 
@@ -65,7 +65,7 @@ LONG_SAME, LONG_AGAINST, LONG_OFI, SEEN_AGAINST, LONG_DRIFT, MX = range(AGE_NS +
     PAST_DRIFT3,
 ) = range(PAST0, AGE_NS)
 
-# the outlook: columns of a forecaster, where there is one
+# the outlook: columns of a forecaster, in markets with one
 
 USUAL_SPREAD, FORECAST_10, FORECAST_10_SD, FORECAST_30, FORECAST_30_SD, WAITING, FEES, OUTLOOK = (
     range(8)

@@ -1,4 +1,4 @@
-"""What an execution cost, and why: implementation shortfall in parts that add up exactly.
+"""Cost of an execution: implementation shortfall in parts that add up exactly.
 
 With side s, fills (p_i, q_i), order Q, arrival mid m0, and m_i and touch_i the mid and the touch that an
 aggressor met, taken just before it arrived from the book without own orders:
@@ -15,9 +15,9 @@ over the paired episodes of s (m - m')(t), m' the mid of the same episode withou
 own m - m' would not do: twins that are not perfectly coupled drift apart by luck, and that luck would be
 booked as impact of the opposite sign to timing. The mean has only the drift that trading causes.
 
-Fills at the horizon carry their displacement inside `forced`, where it cancels. On a tape that does not
-answer there is no twin: d is 0, impact is not available (nan, never 0), and the walk past the touch belongs
-to the spread.
+Fills at the horizon carry their displacement inside `forced`, where it cancels. A tape that does not react to own
+orders has no counterfactual: d is 0, impact is not available (nan, never 0), and the walk past the touch belongs to the
+spread.
 """
 
 from collections.abc import Sequence
@@ -72,7 +72,7 @@ class Costs:
     side : int8 (n,)
         +1 buy, -1 sell.
     cluster : int64 (n,)
-        Label of what is drawn independently: market seed, bank entry, day, block of a day.
+        Label of the unit that is drawn independently: market seed, bank entry, day, block of a day.
     fees : int64 (n,)
         Fees paid.
     double_lots : int64 (n,)
@@ -243,9 +243,9 @@ def own_displacement(costs: Costs, twin_mid2_grid: Ints) -> Ints:
     """`s (m - m')` of each episode, int64 (n, G), half ticks: of use in means only; 0 where it ended with its order."""
     if np.shape(twin_mid2_grid) != costs.mid2_grid.shape:
         raise TercelError(
-            f"twin mids of shape {costs.mid2_grid.shape}",
+            f"counterfactual mids of shape {costs.mid2_grid.shape}",
             f"shape {np.shape(twin_mid2_grid)}",
-            "run the twin on the same episodes with the same task",
+            "run the counterfactual on the same episodes with the same task",
         )
     sign: Ints = costs.side.astype(np.int64) * costs.run_out
     return sign[:, None] * (costs.mid2_grid - twin_mid2_grid)
@@ -265,7 +265,7 @@ def attribute(costs: Costs, twin_mid2_grid: Ints | None) -> dict[str, Floats]:
     -------
     dict of key to float64 (n,)
         `is_bps`, those of `PARTS`, `passive_share`. `is_bps` is the sum of the other `_bps` keys that are not nan;
-        `impact_bps` is nan without a twin. `passive_share` is resting fills over the whole order, forced lots
+        `impact_bps` is nan without a counterfactual. `passive_share` is resting fills over the whole order, forced lots
         included.
     """
     scale = BPS / costs.denominator
@@ -308,7 +308,7 @@ def fills_of(state: Ints) -> Ints:
 
 
 def costs_of(books: Int32, states: Ints, points: int, cluster: Ints) -> Costs:
-    """Cost sums of n markets as they stand.
+    """Cost sums of n markets up to now.
 
     Parameters
     ----------
@@ -317,7 +317,7 @@ def costs_of(books: Int32, states: Ints, points: int, cluster: Ints) -> Costs:
     points : int
         Of the time grid.
     cluster : int64 (n,)
-        Label of what is drawn independently.
+        Label of the unit that is drawn independently.
     """
     k = states
     grid = k[:, sim.GRID : sim.GRID + 3 * points].reshape(len(k), 3, points)

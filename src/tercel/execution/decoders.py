@@ -222,7 +222,7 @@ def decode_fraction(actions: Ints, view: View) -> Intents:
 
 
 # -- level ----------------------------------------------------------------------------------------
-# `level`: where what is not taken rests: improve, touch, touch-1, touch-2, touch-3, or nowhere.
+# `level`: where lots that are not taken rest: improve, touch, touch-1, touch-2, touch-3, or nowhere.
 
 LEVEL_LABELS: Final = ("improve", "touch", "touch-1", "touch-2", "touch-3", "nowhere")
 NOWHERE: Final = K
@@ -248,13 +248,12 @@ def decode_level(actions: Ints, view: View) -> Intents:
 
 
 # -- placement ------------------------------------------------------------------------------------
-# `placement`, the default set of eight actions: where to stand, or how much of the slice to take.
+# `placement`, the default set of eight actions: where to rest, or how much of the slice to take.
 #
 #     0        hold: own orders stay as they are, nothing new
 #     1 2 3 4  rest all that is left at improve, touch, touch-1, touch-3
 #     5 6 7    take 25, 50, 100 % of the slice now and rest the remainder of all that is left at the touch
-#
-# The slice is what is left over the decisions left, rounded up; improve is one tick inside the own touch.
+# The slice is the remaining lots over the remaining decisions, rounded up; improve is one tick inside the own touch.
 
 PLACEMENT_LABELS: Final = (
     *("hold", "rest at improve", "rest at touch", "rest at touch-1", "rest at touch-3"),
@@ -265,7 +264,7 @@ PLACEMENT_LABELS: Final = (
 def decode_placement(actions: Ints, view: View) -> Intents:
     """Intents of `actions`, int64 (n,) from 0 to 7.
 
-    Shares of the slice are rounded up and never exceed what is left. Where the market is not tradable every
+    Shares of the slice are rounded up and never exceed the remaining lots. Where the market is not tradable every
     action holds.
 
     Raises
@@ -285,15 +284,15 @@ def decode_placement(actions: Ints, view: View) -> Intents:
 
 
 # -- sized ----------------------------------------------------------------------------------------
-# `sized`: thirteen actions that keep places in the queue and take in units of what is displayed at the far touch.
+# `sized`: thirteen actions that keep places in the queue and take in units of the lots displayed at the far touch.
 #
 #     0              hold: own orders stay as they are, nothing new
 #     1 2 3 4 5      rest all that is left at improve, touch, touch-1, touch-2, touch-3
 #     6              spread all that is left evenly over touch, touch-1, touch-2, touch-3
 #     7              hide: take every own order back and wait
 #     8 9 10         take 25, 50, 100 % of the lots displayed at the far touch; own orders stay
-#     11             take the slice (what is left over the decisions left, rounded up); own orders stay
-#     12             take 50 % of the lots displayed at the far touch, rest what is left then at the touch
+#     11             take the slice (remaining lots over remaining decisions, rounded up); own orders stay
+#     12             take 50 % of the lots displayed at the far touch, rest the remaining lots at the touch
 #
 # What stays gives way to a take from the back: the deepest rung first.
 
@@ -320,7 +319,7 @@ QUARTERS: Final = (1, 2, 4)
 
 
 def _takes(actions: Ints, view: View) -> Ints:
-    """int64 (n,): lots that the actions take, at most what is left."""
+    """int64 (n,): lots that the actions take, at most the remaining lots."""
     far = view.far_depth[:, 0]
     quarters = np.zeros(len(SIZED_LABELS), np.int64)
     quarters[FIRST_TAKE : FIRST_TAKE + len(QUARTERS)] = QUARTERS
@@ -367,7 +366,7 @@ def decode_sized(actions: Ints, view: View) -> Intents:
 
 
 # -- override -------------------------------------------------------------------------------------
-# `override`: as a rule does, or one of the `sized` actions in its place.
+# `override`: the action of a rule, or one of the `sized` actions instead.
 #
 # Action 0 is the rule, lot for lot; a policy that starts with a strong leaning to it starts as the rule and learns where
 # to do otherwise. Lots stay together: no action splits an order over more rungs than the rule does, so that places in
@@ -424,7 +423,7 @@ def override(
 # -- guard ----------------------------------------------------------------------------------------
 # A guard outside the network: an order that falls too far behind its schedule is brought back by taking.
 # The order is behind by the share of it that is left less the share of its decisions that is left. Beyond `late` the
-# guard takes what brings it back to `resume`, at most what is displayed at the far touch. Between the two it does
+# guard takes the lots that bring it back to `resume`, at most those displayed at the far touch. Between the two it does
 # nothing, so that it does not chatter at one threshold. Both narrow towards the end with the square root of the time that
 # is left, so that little is left to the horizon. It has no memory: a guarded policy is a function of the view like any
 # other.
@@ -439,7 +438,7 @@ class CatchUp:
     late : float
         Behind by more than this, it takes.
     resume : float
-        How far behind it leaves the order.
+        Arrears to which it brings the order back.
 
     Raises
     ------
@@ -497,7 +496,7 @@ def guarded(
 
 
 # -- allocation -----------------------------------------------------------------------------------
-# `allocation`: continuous shares of what is left over take, improve, touch, touch-1, touch-2, touch-3 and
+# `allocation`: continuous shares of the remaining lots for take, improve, touch, touch-1, touch-2, touch-3 and
 # hold.
 #
 # Only the decoder: from shares on the simplex, or logits before a softmax, to whole lots by largest remainder.

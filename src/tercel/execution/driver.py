@@ -48,7 +48,7 @@ class Driver:
         The first decision falls due at once. In a market of model REPLAY the feeder of the rows chooses the slots of
         orders; elsewhere they must be those that the simulator allocates.
     strategy : Strategy
-        What decides.
+        The strategy that decides.
     apply : callable
         `driver_kernels.apply_row`, or the same from a kernel that is compiled anyway.
     symbol : str
@@ -91,7 +91,7 @@ class Driver:
 
     @property
     def last_intent(self) -> Int32:
-        """What the last decision wanted, int32 (WIDTH,); overwritten by the next."""
+        """Intent of the last decision, int32 (WIDTH,); overwritten by the next."""
         wanted: Int32 = self._intent[0]
         return wanted
 
@@ -158,7 +158,8 @@ class Driver:
         return self._out[: self._serve(empty(1)[0], DriverRequest.WITHDRAW.value, 0, 0, 0)]
 
     def end(self) -> None:
-        """Trading is over for this order: what is left is booked at the last known far touch, and counted."""
+        """End trading for this order: the remaining lots are booked at the last known far touch and counted as
+        unfilled."""
         self._serve(self._intent[0], DriverRequest.END.value, 0, 0, 0)
 
     def apply_alone(self, row: Ints) -> Commands:

@@ -358,7 +358,7 @@ def serve(
     what : int
         The value of a `DriverRequest`.
     x, m, draw
-        Out: what is observed.
+        Out: the observation.
     out, at
         Commands go to rows `at` and on.
 

@@ -106,7 +106,7 @@ def observe_private(b: Packed, k: Longs, x: Longs) -> None:
         x[c.REST0 + rung] += lots
         if led.state == lay.RESTING and (x[c.AHEAD0 + rung] < 0 or led.ahead < x[c.AHEAD0 + rung]):
             x[c.AHEAD0 + rung] = led.ahead
-    # lots that wait for an acknowledgement are wanted where they will stand, as far as the order has lots for them
+    # lots that wait for an acknowledgement are wanted at their future rung, as far as the order has lots for them
     for j in range(it.K):
         waiting = min(k[sim.WAITING_REST + j], room)
         if waiting > 0:
@@ -118,7 +118,7 @@ def observe_private(b: Packed, k: Longs, x: Longs) -> None:
 
 @kernel
 def begin_interval(k: Longs) -> None:
-    """Keep the tallies as they stand: what the next observation counts from."""
+    """Store the tallies from which the next observation counts."""
     for j in range(sim.SEEN_WORDS):
         k[sim.SEEN + j] = k[sim.EVENTS + j]
 

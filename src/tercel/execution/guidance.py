@@ -1,8 +1,7 @@
 """Guidance: forecast and posture as the integers that a market's state carries and a strategy sees.
 
-One place knows the scaling. An `Alpha` is a forecast from the moment it was known; what a strategy reads at a decision
-is what is *left* of it then. With E expected over a horizon H at half-life h, the move expected by t after the forecast
-is
+One place knows the scaling. An `Alpha` is a forecast from the moment it was known; at a decision a strategy reads the
+*remaining* part of it. With E expected over a horizon H at half-life h, the move expected by t after the forecast is
 
     done(t) = E (1 - 2^(-t/h)) / (1 - 2^(-H/h)),   0 <= t <= H
 
@@ -104,7 +103,7 @@ class Guidance:
             len(given) != len(alphas),
             f"{len(alphas)} risk states, one per market",
             f"{len(given)}",
-            "give None where there is none",
+            "give None for a market without one",
         )
         out = cls.none(len(alphas))
         for i, (alpha, posture) in enumerate(zip(alphas, given, strict=True)):
@@ -203,7 +202,7 @@ def guided_row(alpha: Alpha | None, posture: Posture | None, now_ns: int) -> Int
 
 
 def expected_move(alpha_bps: ArrayLike, half_life_ns: ArrayLike, ahead_ns: ArrayLike) -> Floats:
-    """Move expected within the next `ahead_ns` of a forecast as a strategy reads it; bps, 0 where there is none.
+    """Move that a forecast expects within the next `ahead_ns`, bps; 0 without a forecast (`half_life_ns` 0).
 
     >>> expected_move(8.0, 100, [0, 100, 200]).tolist()
     [0.0, 4.0, 6.0]

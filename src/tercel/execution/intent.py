@@ -1,9 +1,8 @@
-"""The Intent: the one sentence that every strategy speaks, an int32 row per market.
+"""The intent: the decision of every strategy, an int32 row per market.
 
-It says how many lots to take now and how many to have resting on a ladder of prices; what is in neither is
-held back. It states what is *wanted*: reconcile compares it with the own orders that live already and sends
-the fewest commands. Rung `j` rests at ``anchor - side * step * j``; a rung at or through the far touch is a
-marketable limit.
+It has the lots to take now and the lots wanted at rest on a ladder of prices; lots in neither are held back. It is the
+*wanted* state: reconcile compares it with the live own orders and sends the fewest commands. Rung `j` rests at
+``anchor - side * step * j``; a rung at or through the far touch is a marketable limit.
 """
 
 from dataclasses import dataclass
@@ -26,7 +25,7 @@ TAKE: Final = 0
 TAKE_LIMIT: Final = 1
 # Price of rung 0, ticks.
 ANCHOR: Final = 2
-# What happens to own orders that stand off the ladder: KEEP or CANCEL.
+# Treatment of own orders off the ladder: KEEP or CANCEL.
 OUTSIDE: Final = 3
 # Ticks between rungs.
 STEP: Final = 4
@@ -90,7 +89,7 @@ class _Market(_Column[Ints]):
 
 
 class _Outlook(_Column[Floats]):
-    """A column of a forecaster; 0 where there is none."""
+    """Column of a forecaster; 0 without a forecaster."""
 
     array = "outlook_rows"
 
@@ -99,7 +98,7 @@ class _Outlook(_Column[Floats]):
 class View:
     """One decision of `n` markets. Strategies read it by name and never write to it.
 
-    Every property is an array with one row per market: int64 (n,) where nothing else is said; prices in ticks, mids in half
+    Every property is an array with one row per market: int64 (n,) unless stated otherwise; prices in ticks, mids in half
     ticks, sizes in lots, times in ns. A user's strategy, observation and reward get a copy whose arrays refuse to be
     written to (:meth:`read_only`), so that it may be stored.
 
@@ -113,7 +112,7 @@ class View:
         One uniform number in [0, 1) a decision, fixed by the market's seed: all the randomness a strategy may
         use.
     outlook : int64 (n, OUTLOOK), optional
-        What a forecaster says; None: there is none.
+        Columns of a forecaster; None without a forecaster.
 
     >>> x, m = np.zeros((1, c.PX), np.int64), np.zeros((1, c.MX), np.int64)
     >>> view = View(x, m, np.zeros(1))
@@ -212,7 +211,7 @@ class View:
 
     @property
     def outlook_rows(self) -> Ints:
-        """(n, OUTLOOK) what a forecaster says, zeros where there is none."""
+        """Columns of a forecaster, (n, OUTLOOK); zeros without a forecaster."""
         return np.zeros((self.n, c.OUTLOOK), np.int64) if self.outlook is None else self.outlook
 
     usual_spread = _Outlook(
@@ -225,7 +224,7 @@ class View:
     )
     forecast_10_sd_bps = _Outlook(
         c.FORECAST_10_SD,
-        "Standard deviation of that forecast, bps; 0: there is none.",
+        "Standard deviation of that forecast, bps; 0: no forecast.",
         parts=1000.0,
     )
     forecast_30_bps = _Outlook(
@@ -235,7 +234,7 @@ class View:
     )
     forecast_30_sd_bps = _Outlook(
         c.FORECAST_30_SD,
-        "Standard deviation of that forecast, bps; 0: there is none.",
+        "Standard deviation of that forecast, bps; 0: no forecast.",
         parts=1000.0,
     )
 
@@ -254,7 +253,7 @@ class View:
 
     undercut = _Order(
         c.UNDERCUT,
-        "Ticks that orders which the bound `undercut` drew stand better than the tape's.",
+        "Ticks by which the best order drawn by the fill assumption `undercut` is better than the tape's best price.",
     )
 
     @property
@@ -328,7 +327,7 @@ class View:
 
 
 def fields() -> dict[str, str]:
-    """What a view has, by name: what each says.
+    """Fields of a view: description by name.
 
     >>> fields()["far"]
     'Best public price on the far side, ticks.'
@@ -345,7 +344,7 @@ def fields() -> dict[str, str]:
 
 
 def empty(n: int) -> Intents:
-    """`n` intents that want nothing: no lots, and own orders cancelled wherever they stand.
+    """Create `n` empty intents: no lots, and all own orders cancelled.
 
     Anchor and take_limit are 0; see :func:`ladder` for intents ready to be filled in.
 
@@ -381,7 +380,7 @@ def ladder(side: Ints, touch: Ints) -> Intents:
 def clip(intents: Intents, left: Ints) -> Intents:
     """The same intents, in place, with negative lots at 0 and take + rest at most `left`.
 
-    What is too much is cut from the back: the deepest rung first, the take last.
+    Excess lots are cut from the back: the deepest rung first, the take last.
 
     >>> row = empty(1)
     >>> row[0, [TAKE, REST0, REST0 + 1]] = 4, 4, 4
@@ -400,10 +399,11 @@ def clip(intents: Intents, left: Ints) -> Intents:
 
 @dataclass(frozen=True, eq=False)
 class Intent:
-    """What a strategy wants at a decision, by name; :meth:`rows` makes it the int32 rows that markets read.
+    """Intent of a strategy at a decision, by named fields; :meth:`rows` converts it to the int32 rows that markets
+    read.
 
-    Every field is one whole number for all markets, or an array of n, one for each. What is left out keeps what rests
-    and takes nothing: ``Intent()`` changes nothing. Lots beyond what is left of the order are cut, the deepest rung
+    Every field is one whole number for all markets, or an array of n, one for each. By default resting orders stay and
+    nothing is taken: ``Intent()`` changes nothing. Lots beyond the order's remaining lots are cut, the deepest rung
     first and the take last.
 
     Parameters
@@ -414,15 +414,15 @@ class Intent:
         Worst price for them, ticks. Any price if left out.
     rest : int, int (n,), int (n, 5) or int (1, 5), optional
         Lots wanted at rest from now on. One number per market: all of them at `anchor`, or at the best price of the own
-        side where `anchor` is left out. Five a market: at ``anchor - side * step * j`` for j = 0 .. 4. Orders that
-        stand there already count and keep their places. Left out: own orders stay as they are.
+        side where `anchor` is left out. Five a market: at ``anchor - side * step * j`` for j = 0 .. 4. Orders already
+        at these prices count and keep their queue positions. Left out: own orders stay as they are.
     anchor : int or int (n,), optional
         Price of the first rung, ticks. Left out, with five numbers a market: one tick better than the best price of
         the own side, so that the second rung is at it.
     step : int or int (n,)
         Ticks between two rungs. 1 if left out.
     outside : {"keep", "cancel"}, optional
-        What becomes of own orders that stand on no rung. If left out: "keep" without `rest`, "cancel" with it.
+        Treatment of own orders on no rung. If left out: "keep" without `rest`, "cancel" with it.
 
     Raises
     ------
@@ -445,7 +445,7 @@ class Intent:
     outside: Literal["keep", "cancel"] | None = None
 
     def rows(self, view: View) -> Intents:
-        """The same as int32 (n, WIDTH), cut to what is left.
+        """Convert to int32 (n, WIDTH), cut to the remaining lots.
 
         Parameters
         ----------

@@ -42,17 +42,17 @@ class Market:
     fees : Fees
         Of the venue: price units a share, or bps of the value.
     latency, feed_latency : Latency
-        How late orders arrive, and how late the market is seen; none: as the task says.
+        Delays of orders and of market data; none: as in the task.
     regimes : str
-        What switches in a simulated market (chain, season, a name, a file); "": nothing.
+        Regimes of a simulated market (chain, season, a name, a file); "": none.
     queue : str
         Queue model of tapes that show level totals alone.
     dealers : str
-        Who answers requests for quote beside the book of a simulated market, and a crossing session: a panel's name or file
-        (`market.dealers`), `drawn` (other dealers for each seed of episodes); "": no dealers.
+        Dealers that answer requests for quote beside the book of a simulated market, and a crossing session: a panel's
+        name or file (`market.dealers`), `drawn` (other dealers for each seed of episodes); "": no dealers.
     bound : str
-        On tape, who gets what fills an own order and the tape's at one price: kind (the own order), strict (the tape),
-        undercut (the tape, and an own order alone inside the spread is undercut; also "").
+        Fill assumption on recorded days: at an equal price the own order fills first (kind), the tape's fills first
+        (strict), or the tape's fills first and an own order alone inside the spread is undercut (undercut; also "").
 
     Raises
     ------
@@ -77,7 +77,7 @@ class Market:
     dealers: str = ""
 
     def __post_init__(self) -> None:
-        """Refuse what is none; files are named by their whole paths, to be found from any folder.
+        """Validate the fields, and resolve file names to absolute paths.
 
         A market of resampled days is the lake in which they are written.
         """

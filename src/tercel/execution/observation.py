@@ -1,4 +1,4 @@
-"""What policies observe: one observation for orders of any size, horizon and urgency, in markets of any depth.
+"""Observations of policies: one observation for orders of any size, horizon and urgency, in markets of any depth.
 
 A function of the two integer rows alone (`execution.features`), computed by the policy's own encoder: what a market
 records stays as it is. Lots are measured in `d`, the mean of the ten displayed levels; moves of the mid in `s`, the
@@ -160,7 +160,7 @@ LAST: Final = (
     *("volatility_now", "volatility", "drift", "drift_since_arrival", "depth", "spread_bps"),
 )
 N_LAST: Final = len(LAST)
-# What is stacked of an earlier interval.
+# Entries of an earlier interval that are stacked.
 STACKED: Final = ("order_flow_imbalance", "volume", "volume_imbalance", "volatility_now", "drift")
 # Decision intervals that can be seen at once.
 MOST: Final = 1 + PAST_INTERVALS
@@ -223,7 +223,7 @@ def _encode_order(x: Longs, m: Longs, depth: float, o: Singles) -> None:
 
 @kernel
 def _encode_book(x: Longs, m: Longs, depth: float, o: Singles) -> None:
-    """Spread, depths, imbalances, and what is measured in spreads."""
+    """Encode spread, depths, imbalances, and entries in units of the spread."""
     side = 1 if m[c.FAR] > m[c.TOUCH] else -1
     quoted = m[c.TOUCH] > NO_BID and m[c.TOUCH] < NO_ASK and m[c.FAR] > NO_BID and m[c.FAR] < NO_ASK
     spread = max((m[c.FAR] - m[c.TOUCH]) * side, 0) if quoted else 0
@@ -359,13 +359,15 @@ def half_spread(view: View) -> Floats:
 
 
 def is_known(view: View) -> Bools:
-    """Where a forecast, the usual spread and the cost of waiting are known, bool (n,); nowhere where prices lock or cross."""
+    """Whether a forecast, the usual spread and the cost of waiting are known, bool (n,); False where prices lock or
+    cross."""
     said = (view.forecast_30_sd_bps > 0) & (view.usual_spread > 0) & (view.waiting > 0)
     return np.asarray(said & ~view.halted & (view.spread > 0))
 
 
 def observe_costs(view: View) -> Float32:
-    """The observation `"costs"`, float32 (n, 6); what is not known is 0, and all of it does not count (:func:`is_known`).
+    """The observation `"costs"`, float32 (n, 6); unknown entries are 0, and the whole row does not count unless
+    :func:`is_known`.
 
     >>> from tercel.execution.observation import view_of
     >>> observe_costs(view_of(left=75, time_left_ns=300 * 10**9)).tolist()
@@ -447,10 +449,10 @@ def observer(name: str | ObservationFunction, stack: int = 1) -> Observer:
 
     >>> observer("v3").size, observer("v2", 3).size - observer("v2").size
     (50, 10)
-    >>> def eyes(view):
+    >>> def sizes(view):
     ...     return np.column_stack([view.left / view.qty0, view.spread])
-    >>> observer(eyes).entries
-    ('eyes_0', 'eyes_1')
+    >>> observer(sizes).entries
+    ('sizes_0', 'sizes_1')
     """
     if not isinstance(name, str):
         if stack != 1:
@@ -477,18 +479,18 @@ def observer(name: str | ObservationFunction, stack: int = 1) -> Observer:
 
 
 def looks_back(name: str) -> bool:
-    """Whether an observation tells of the time before the arrival: a market must have run as long as where it is used.
+    """Whether an observation includes the time before arrival, so that a simulated market needs the warm-up of its task.
 
-    >>> looks_back("v3"), looks_back("v2"), looks_back("my_module:eyes")
+    >>> looks_back("v3"), looks_back("v2"), looks_back("my_module:sizes")
     (True, False, False)
     """
     return bool(BY_NAME.get(name))
 
 
 def is_own_name(name: str) -> bool:
-    """Whether a card or a configuration says an observation of the user's, as ``module:name``.
+    """Whether a card or a configuration names a user's observation, as ``module:name``.
 
-    >>> is_own_name("my_module:eyes"), is_own_name("v2")
+    >>> is_own_name("my_module:sizes"), is_own_name("v2")
     (True, False)
     """
     return ":" in name
@@ -510,7 +512,7 @@ def name_of(function: Any) -> str:
 def same_name(one: str, other: str) -> bool:
     """Whether two names mean one function, whichever package or file its module was imported from.
 
-    >>> same_name("mine:eyes", "pkg.mine:eyes"), same_name("mine:eyes", "a/mine.py:eyes"), same_name("m:eyes", "m:ears")
+    >>> same_name("mine:a", "pkg.mine:a"), same_name("mine:a", "a/mine.py:a"), same_name("m:a", "m:b")
     (True, True, False)
     """
     return _short(one) == _short(other)
@@ -527,7 +529,7 @@ def _own(function: ObservationFunction) -> Observer:
         not callable(function),
         "the name of an observation, or a function of a view",
         repr(function),
-        "such as def eyes(view): return numpy.column_stack([view.left, view.spread])",
+        "such as def sizes(view): return numpy.column_stack([view.left, view.spread])",
     )
     name = name_of(function)
     size = _rows_of(function, name, probe(), None).shape[1]
@@ -544,7 +546,7 @@ def _own(function: ObservationFunction) -> Observer:
 
 
 def _rows_of(function: ObservationFunction, name: str, view: View, size: int | None) -> Float32:
-    """What it answers, checked."""
+    """Return the function's rows as float32, after checks of kind and shape."""
     found = np.asarray(function(view.read_only()))
     wide = size or max((1, *found.shape[1:]))
     if found.dtype.kind not in "fiub" or found.shape != (view.n, wide):

@@ -95,14 +95,14 @@ def terms_in(
 
 @dataclass(frozen=True)
 class Asks:
-    """What a strategy sends beside the book at a decision, (n,) each.
+    """Requests and block orders of a strategy at a decision, arrays (n,).
 
     Attributes
     ----------
     lots : int64
-        Lots that dealers are asked for; 0: no request.
+        Lots of the request for quote; 0: no request.
     dealers : bool (n, D)
-        Who is asked.
+        Dealers in the request.
     within : float64
         Largest distance that is accepted, bps from the mid at the trade.
     block : int64
@@ -126,7 +126,7 @@ class Asks:
 
 @dataclass(frozen=True, eq=False)
 class Sent:
-    """Requests that wait for answers, (n, ...) each: what was asked at `now` (ns), when each dealer's mind was made up."""
+    """Pending requests, arrays (n, ...): requests sent at `now`, ns, and the answers of the dealers, already drawn."""
 
     asks: Asks
     answers: Answers
@@ -141,9 +141,9 @@ class Outside:
     Attributes
     ----------
     met, beside : Interest
-        What comes to the session on the other side of each order, and on its own.
+        Interest that arrives at the session on the other side of each order, and on the order's side.
     requests, crosses : list of (turn, Asks or lots, RequestOutcome or Crossed)
-        What became of everything that was sent, for who learns from it.
+        Outcomes of all requests and block orders, for strategies that learn from them.
     mids : list of int64 (n,)
         Mids at each turn, half ticks.
     """
@@ -194,14 +194,14 @@ class Outside:
         return cls(terms, abs(seed) + first, panel, state, *both, none, none, none, none)
 
     def turn(self, states: Ints, view: View, ask: Callable[[View], Asks] | None) -> None:
-        """Book what was traded since the last decision, ask dealers, and rest what is to be crossed next.
+        """Book trades since the last decision, send requests to dealers, and rest the next block orders.
 
         Parameters
         ----------
         states : int64 (n, ...)
             States of the markets; costs, lots left and dealers' trades are written to them.
         view : View
-            What the strategy sees; its `left` is written.
+            View of the strategy; its `left` is written.
         ask : callable or None
             The strategy's method, if it has one.
         """
@@ -214,7 +214,7 @@ class Outside:
         self.seen_ns = now
         if ask is not None:
             asks = ask(view)
-            # who asks at the last decision is answered after the horizon
+            # answers to a request at the last decision come after the horizon
             free = np.where(view.decision < states[:, sim.DECISIONS] - 1, view.left - view.live, 0)
             self._send(replace(asks, lots=np.clip(asks.lots, 0, free)), view)
             self.resting = np.clip(asks.block, 0, view.left - view.live - self.requested)
@@ -276,7 +276,7 @@ class Outside:
         paid = np.where(found.traded, found.paid, 0.0)
         self._book(states, view, np.where(found.traded, asks.lots, 0), paid, at_ns, mid2)
         self.move(states, view.side * (found.ahead + found.hedge))
-        # What is learned of a dealer is its quote at the mid of its moment, not what the mid did since.
+        # A strategy learns a dealer's quote against the mid at that moment, without later moves of the mid.
         in_time = sent.answers.after_s <= waited[:, None]
         quoted = np.where(in_time, sent.answers.distance, np.nan)
         known = replace(found, answers=replace(sent.answers, distance=quoted))
@@ -284,7 +284,7 @@ class Outside:
         self.traded = found, mid2
 
     def _remember(self) -> None:
-        """Let dealers who traded see where the price went until the next decision, but for what they moved themselves."""
+        """Update winning dealers by the price move until the next decision, without their own impact."""
         if self.traded is not None:
             found, mid2 = self.traded
             self.traded = None
@@ -302,8 +302,8 @@ class Outside:
         lots = np.minimum(np.round(found.lots * self.terms.lots).astype(np.int64), resting)
         at_ns = since + (np.nan_to_num(found.after_s) * NS_PER_SECOND).astype(np.int64)
         self._book(states, view, lots, np.zeros(len(lots)), at_ns, mids_at(states, at_ns))
-        # Interest that knows moves the price whether it was met or not, and as much comes on the own side: who rests in
-        # the session is met by one of the two alone.
+        # Informed interest moves the price whether it was met or not, and as much comes on the own side: an order in
+        # the session trades with one of the two sides alone.
         moved = session.move_bps * (self.beside.informed(begin, end) - found.informed)
         moved += found.leak_bps
         self.move(states, view.side * moved / max(self.panel.impact, 1e-12))

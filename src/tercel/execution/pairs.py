@@ -1,12 +1,12 @@
-"""Pairs: the first leg is quoted passively, the second hedges its fills, and what is unhedged has a bound.
+"""Pairs: the first leg is quoted passively, the second hedges its fills, and the unhedged position has a bound.
 
     terms = PairTerms(BUY, 100, Fraction(3, 2), Fraction(25, 2), 20, first, second)      # listings of both legs
     decision = decide(terms, PairView(now_ns, book, hedge_book, filled, fills, orders))
 
 The spread is the price of the first leg less `terms.weight` times that of the second, in price units of a share of the
-first; a pair that buys pays at most the limit for it. `decide` is a function of what was filled and what is open, without
-clock, memory or venue, so that a desk asks it again after a restart with what its journal says. Whatever becomes of open
-orders, what is unhedged never passes the bound: lots that may still fill count against it, hedges in flight do not help.
+first; a pair that buys pays at most the limit for it. `decide` is a function of fills and open orders, without clock,
+memory or venue, so that a desk can call it after a restart with its journal's fills. Whatever becomes of open orders,
+the unhedged position never passes the bound: lots that may still fill count against it, hedges in flight do not help.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ from tercel.core.vocabulary import MOST_LOTS, NS_PER_SECOND
 
 
 class Role(StrEnum):
-    """What an order of a pair is for."""
+    """Purpose of an order of a pair."""
 
     QUOTE = "quote"
     """First leg, the pair's side: rests."""
@@ -81,7 +81,7 @@ class PairTerms:
     pay_up: int = 0
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be hedged."""
+        """Raise OrderError for terms that cannot be hedged."""
         least = ceil(1 + _HALF / self.ratio) if self.ratio > 0 else 1
         wrong = (
             (
@@ -130,7 +130,7 @@ class PairTerms:
         Raises
         ------
         OrderError
-            For what is missing, unknown or no number.
+            If an entry is missing, unknown or no number.
 
         >>> a, b = Listing("A", 0.01, 1), Listing("B", 0.05, 10)
         >>> terms = PairTerms.of(1, 100, a, b, {"ratio": "1/20", "spread": "-0.5", "bound": "30", "within": "2"})
@@ -246,7 +246,7 @@ class LegFill(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PairView:
-    """What is known of a pair and its markets.
+    """State of a pair and its markets.
 
     Parameters
     ----------
@@ -259,7 +259,7 @@ class PairView:
     orders : sequence of PairOrder
         Orders that may still fill, with the lots that may.
     closing : bool
-        Nothing new is quoted: what is unhedged is hedged, then it is over.
+        Whether quoting has stopped: the unhedged position is hedged, then the pair is over.
     quiet : set of Role
         Roles that were refused just now: nothing of them is sent.
     one : int
@@ -279,7 +279,7 @@ class PairView:
 
 @dataclass(frozen=True, slots=True)
 class PairDecision:
-    """What follows: names to cancel, orders to send, whether the pair is over, why nothing more is quoted."""
+    """Decision of a pair: names to cancel, orders to send, whether the pair is over, and why quoting stopped."""
 
     cancel: tuple[str, ...] = ()
     send: tuple[PairOrder, ...] = ()
@@ -288,7 +288,7 @@ class PairDecision:
 
 
 def decide(terms: PairTerms, view: PairView) -> PairDecision:
-    """What a pair does now.
+    """Decide the next orders of a pair.
 
     >>> a, b = Listing("A", 0.01, 1), Listing("B", 0.01, 1)
     >>> terms = PairTerms(1, 50, Fraction(1), Fraction(1, 50), 10, a, b)
@@ -310,7 +310,7 @@ def decide(terms: PairTerms, view: PairView) -> PairDecision:
     )
     since, paid = _newest(terms, view, gap)
     waited = 0 if since is None else view.now_ns - since
-    # What may still be sent, if everything open fills and nothing else of what is open does.
+    # Lots that may still be sent in each direction, if only the open orders of that direction fill.
     up = terms.bound - gap - open_[Role.QUOTE] - open_[Role.UNWIND] / ratio
     down = terms.bound + gap - open_[Role.FLATTEN] - open_[Role.HEDGE] / ratio
     began = filled[Role.FLATTEN] > 0 or open_[Role.FLATTEN] > 0
@@ -347,7 +347,7 @@ def decide(terms: PairTerms, view: PairView) -> PairDecision:
 
     if taking_back:
         drop(Role.HEDGE)
-        # Quotes and hedges whose cancels are not confirmed may still fill, or meet what is sent now: they have their time.
+        # Quotes and hedges whose cancels are not confirmed may still fill, or trade with a new order: wait for them.
         if open_[Role.HEDGE] + open_[Role.QUOTE] == 0 or waited >= terms.within_ns + terms.cross_ns:
             ask(Role.FLATTEN, _nearest(gap - open_[Role.FLATTEN]), None, -side)
     elif excess >= 1:

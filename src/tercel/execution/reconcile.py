@@ -1,8 +1,8 @@
 """From an intent to the fewest commands, never giving up queue priority that the intent does not ask to give up.
 
 Shrink cancels the newest first, grow adds behind, move is cancel and new. Lots in a pending cancel count as live until
-the cancel is acknowledged: what the intent wants beyond that waits in the market's state and is sent as
-acknowledgements come in, so own lots not known dead never exceed what is left of the parent, whatever the latency.
+the cancel is acknowledged: further wanted lots wait in the market's state and are sent as acknowledgements come in. So
+own lots that may still fill never exceed the parent's remaining lots, whatever the latency.
 """
 
 from typing import Final
@@ -104,9 +104,9 @@ def send_waiting(b: Packed, k: Longs) -> None:
 
 @kernel
 def keep_limit(k: Longs) -> None:
-    """Hold what is wanted to the parent's limit: nothing is sent beyond it, whatever the strategy.
+    """Restrict the wanted orders to the parent's limit price: no order is sent beyond it, whatever the strategy.
 
-    A take goes no further. Lots on rungs beyond the limit are wanted on the first rung within it; where there is none,
+    A take goes no further. Lots on rungs beyond the limit are wanted on the first rung within it; without such a rung,
     at the limit itself.
     """
     s = state_at(k)
@@ -154,7 +154,7 @@ def reconcile(b: Packed, k: Longs, intent: Packed) -> None:
         k[sim.WAITING_REST + j] = (
             max(intent[it.REST0 + j], 0) if -FARTHEST < price < FARTHEST else 0
         )
-    # After the intent is written down, so that it holds for everybody who decides.
+    # After the intent is stored, so that the limit holds for every strategy.
     if s.limit != 0:
         keep_limit(k)
     anchor, step = s.waiting_anchor, s.waiting_step
@@ -164,7 +164,7 @@ def reconcile(b: Packed, k: Longs, intent: Packed) -> None:
             continue
         rung = rung_of(b, i, side, anchor, step)
         if rung >= 0:
-            # Lots that stand where lots are wanted stay: cancelled and sent again they would lose their place.
+            # Lots resting at a wanted price stay: cancelled and sent again they would lose their queue position.
             k[sim.WAITING_REST + rung] -= lots
         elif intent[it.OUTSIDE] == it.CANCEL and not is_take(b, i):
             send_cancel(b, k, i, lots)
@@ -177,7 +177,8 @@ def reconcile(b: Packed, k: Longs, intent: Packed) -> None:
 
 @kernel
 def force(b: Packed, k: Longs) -> None:
-    """The horizon: cancel everything, then take what is left, as acknowledgements and the parent's limit allow."""
+    """At the horizon cancel everything, then take the remaining lots, as acknowledgements and the parent's limit
+    allow."""
     s = state_at(k)
     for i in range(fixed(b, lay.OWN)):
         lots = standing(b, i)

@@ -1,13 +1,14 @@
-"""Where to trade: book, request to dealers, or block, by expected all-in cost, learned from what was traded.
+"""Router of an order to book, request to dealers, or block, by expected all-in cost, learned from own trades.
 
-`book` works an order in the order book. `rfq` asks the best dealers for all of it at arrival, and works in the book what
-no dealer gives within what the book is expected to cost. `block` works it in the book and rests what is not due yet in the
-crossing session. `routed` takes for each order the way, the dealers and the split with the lowest expected cost plus
-`risk` times its standard deviation.
+`book` works an order in the order book. `rfq` sends the best dealers a request for all of it at arrival, and works the
+rest in the book if no quote is within the book's expected cost. `block` works it in the book and rests lots that are
+not due yet in the crossing session. `routed` takes for each order the way, the dealers and the split with the lowest
+expected cost plus `risk` times its standard deviation.
 
-What is known is a :class:`Knowledge`: each dealer's answers and distances beside those that its panel expects, what
-requests and dealers' hedges move the price, how much the session crosses (Kaplan-Meier), and what book and session cost.
-It forgets, so that dealers may change. Who learns asks others now and then (:func:`explored`), within a budget.
+Estimates are in a :class:`Knowledge`: each dealer's answers and distances against those that its panel expects, price
+moves by requests and dealers' hedges, lots that the session crosses (Kaplan-Meier), and costs of book and session. Old
+observations lose weight, so that dealers may change. A learning strategy sometimes explores other dealers
+(:func:`explored`), within a budget.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,15 +29,15 @@ from tercel.market.dealers.quotes import best_distance
 DRAWS: Final = 512
 """Draws by which the best of several quotes is estimated; the same for every comparison."""
 FORGETS: Final = 0.995
-"""What an order counts for after the next."""
+"""Decay of an order's observations with each later order."""
 PRIOR: Final = 4.0
-"""Quotes of a dealer that what a panel expects counts for."""
+"""Weight of the expectation of a panel, in quotes of a dealer."""
 SURE: Final = 0.3
-"""Standard deviation of what dealers move the price before any was seen, as a share of what the panel says."""
+"""Prior standard deviation of the price moves by dealers, as a share of the panel's value."""
 SPLIT: Final = 0.5
-"""Share of a split order that dealers are asked for."""
+"""Share of a split order that goes to dealers in a request."""
 BUDGET_BPS: Final = 0.5
-"""What asking others than the best may cost an order in expectation, bps."""
+"""Largest expected cost of exploration per order, bps."""
 OFTEN: Final = 0.5
 """Share of orders that explore at most."""
 TRIES: Final = 6
@@ -60,30 +61,30 @@ Base = Mapping[tuple[float, bool], tuple[float, float]]
 
 @dataclass(frozen=True, eq=False)
 class Knowledge:
-    """What a desk knows of its ways to trade, from terms that it expects and from what it traded.
+    """Estimates of a desk's ways to trade, from prior terms and from its own trades.
 
     Attributes
     ----------
     terms : Terms
-        What is expected before anything was traded; its panel's dealers are the desk's.
+        Prior terms, before the first trade; its panel's dealers are the desk's.
     weight, shift, noise : float64 (D,)
         Quotes of each dealer, their mean distance beyond the expected, bps, and their standard deviation.
     asked, answered : float64 (D,)
     moves : float64 (2,)
-        What moves the price against the rest of an order, bps: a unit that a dealer quoted for and lost, and a unit that
-        the winner hedges (:func:`hedged`).
+        Price moves against the rest of an order, bps: per unit that a dealer quoted for and lost, and per unit that the
+        winner hedges (:func:`hedged`).
     sure : float64 (2, 2)
-        How sure that is (inverse of the covariance).
+        Precision of `moves` (inverse of the covariance).
     base : mapping of (share, bool) to (float, float)
         Mean cost of a share of the order without dealers, bps of that share, and its standard deviation: in the book alone,
         and with the session too.
     crosses, usual : (float64 (K,), float64 (K,))
-        What the session crossed, and what it crossed in the orders that `base` is from (:data:`Counts`).
+        Lots that the session crossed, and those of the orders that `base` is from (:data:`Counts`).
     rests : float
         Units that rested in those on average.
     follows : float
-        What a bp that dealers move the price after arrival costs what is left of an order then, bps: impact decays, and
-        own trades move a moved price less.
+        Cost, bps, for the remaining lots of an order per bp that dealers move the price after arrival: impact decays,
+        and own trades move a moved price less.
     """
 
     terms: Terms
@@ -113,7 +114,7 @@ class Knowledge:
 
     @property
     def crossed(self) -> float:
-        """What the session crosses of what usually rests, beside what it crossed in the orders that `base` is from."""
+        """Ratio of the session's fill of a usual resting order to its fill in the orders that `base` is from."""
         upto = max(int(self.rests / STEP), 1)
         area, usual = (float(survival(*one)[:upto].sum()) for one in (self.crosses, self.usual))
         return area / usual if usual else 1.0
@@ -130,13 +131,13 @@ class Knowledge:
         return book + part * (both - book), sd + min(part, 1.0) * (calmer - sd)
 
     def distance(self, units: Floats | float) -> Floats:
-        """Expected distance of each dealer's quote for sizes that broadcast, bps; what leaks comes on top."""
+        """Expected distance of each dealer's quote for sizes that broadcast, bps, without leakage."""
         panel = self.terms.panel
         cost = (panel.per_unit + 0.5 * panel.impact) * units
         return best_distance(panel.alpha, panel.beta, cost) + self.shift
 
     def leak(self, units: float, dealers: int) -> float:
-        """What a request to so many is expected to move the price against the rest of the order, bps."""
+        """Expected price move of a request to `dealers` dealers against the rest of the order, bps."""
         rate = float(self.answered.sum() / self.asked.sum())
         return float(self.moves[0]) * rate * units * max(dealers - 1, 0)
 
@@ -206,14 +207,15 @@ class Knowledge:
 
 
 def hedged(panel: DealerPanel, units: Floats | float) -> Floats:
-    """Units that a winner of a size is expected to hedge in the book: what is beyond the inventory at which that pays."""
+    """Units of a trade that the winner is expected to hedge in the book: those above the inventory at which a hedge
+    pays."""
     room = float((panel.hedge_bps / (2.0 * panel.per_unit)).mean())
     return np.maximum(np.asarray(units, np.float64) - room, 0.0)
 
 
 @lru_cache(maxsize=64)
 def sampled(known: Knowledge, units: float) -> Floats:
-    """Draws of all dealers' distances, without what leaks, infinite where there is no answer, (DRAWS, D), bps."""
+    """Draws of all dealers' distances without leakage, (DRAWS, D), bps; infinite where a dealer does not answer."""
     rng = np.random.default_rng(DRAWS)
     shape = DRAWS, len(known.weight)
     noise = rng.logistic(size=shape) * known.noise * np.sqrt(3.0) / np.pi
@@ -240,8 +242,8 @@ def ranked(known: Knowledge, units: float) -> tuple[int, ...]:
 
 @dataclass(frozen=True)
 class Way:
-    """A way to trade an order: the share that dealers are asked for, how many of them, and whether the rest goes to the
-    session too; perhaps which dealers, else the best.
+    """A way to trade an order: the share in a request for quote, the number of dealers, and whether the rest also goes
+    to the session; optionally the dealers, by default the best.
     """
 
     share: float = 0.0
@@ -251,7 +253,7 @@ class Way:
 
     @property
     def name(self) -> str:
-        """As people say it.
+        """Name of the way for people.
 
         >>> Way(0.5, 3, True).name, Way().name
         ('50% by request to 3, rest in book and block', 'book')
@@ -264,7 +266,7 @@ class Way:
         return f"{self.share:.0%} by request to {self.dealers}, rest in {rest}"
 
     def asked(self, known: Knowledge, units: float) -> tuple[int, ...]:
-        """Dealers who are asked for so many units."""
+        """Dealers in a request for `units` units."""
         return self.who or ranked(known, units)[: self.dealers]
 
 
@@ -279,7 +281,7 @@ class Costing:
 
 
 def costing(known: Knowledge, way: Way, units: float) -> Costing:
-    """What a way is expected to cost an order of so many units."""
+    """Expected cost of an order of `units` units by a way, with its standard deviation."""
     whole, sd = known.without_dealers(1.0, way.block)
     if not way.share:
         return Costing(
@@ -325,11 +327,12 @@ def costed(known: Knowledge, only: str, risk: float, units: float) -> tuple[Cost
 def explored(
     known: Knowledge, units: float, rng: np.random.Generator, budget: float = BUDGET_BPS
 ) -> tuple[Way, float]:
-    """A way for an order whose trades teach, and what it is expected to cost beyond the best, times how often it is taken.
+    """Choose a way that improves the estimates; return it and its expected cost beyond the best way, times its
+    probability.
 
-    Ways with a request are drawn, their dealers by what they may be worth: each as far from mid as what is known of it
-    leaves open. Of these it is the one from which most is learned of dealers little known. It is taken so rarely that the
-    expectation stays within `budget`, bps; else the best way is.
+    Ways with a request are drawn, with dealers ranked by distances sampled from their posterior. Each has
+    a probability that keeps the expected cost within `budget`, bps. The one with the largest probability times variance
+    of its dealers is taken with its probability; otherwise the best way is taken.
     """
     best = costed(known, "", 0.0, units)[0]
     ways = [one for one in ways_of(len(known.weight)) if one.share]
@@ -354,7 +357,7 @@ class Routed(Strategy):
     Parameters
     ----------
     book : Strategy
-        What works an order in the book.
+        Strategy for an order in the book.
     known : Knowledge or None
         None: nothing is known, and all goes to the book.
     only : str
@@ -381,7 +384,7 @@ class Routed(Strategy):
         return () if self.known is None else costed(self.known, self.only, self.risk, units)
 
     def ask(self, view: View) -> Asks:
-        """At arrival the request; what is not due in the book yet rests in the session."""
+        """Send the request at arrival; lots that are not due in the book yet rest in the session."""
         n = view.n
         known = self.known
         dealers = len(known.weight) if known else 1

@@ -43,7 +43,8 @@ E_CURSOR, E_CURSOR_END, E_WORLD, E_LIMIT, E_LIMIT_OF_MID, E_HORIZON_NS, EPISODE_
 #     LIMIT_PARTS-ths; 0: any
 # E_HORIZON_NS: from arrival to the horizon; 0: as the world has it
 
-# Reward terms a step: execution against the mid at decision, mid move on what is left (half-ticks x lots), forced lots.
+# Reward terms a step: execution against the mid at decision, mid move on the remaining lots (half-ticks x lots), forced
+# lots.
 TERMS = 3
 
 
@@ -113,7 +114,7 @@ def run(b: Packed, k: Longs, flow: Floats, tape: Longs) -> int:
 
 @kernel
 def end(k: Longs) -> None:
-    """Trading is over. What is left could not be sent: it is booked like what the book cannot fill, and counted."""
+    """End trading. Remaining lots that could not be sent are booked as unfilled lots, and counted."""
     s = state_at(k)
     if s.left > 0:
         worst = ladder_end(k, s.side, s.last_ask if s.side > 0 else s.last_bid)
@@ -128,7 +129,7 @@ def end(k: Longs) -> None:
 
 @kernel
 def close(b: Packed, k: Longs, flow: Floats, tape: Longs) -> None:
-    """The horizon: take what is left at any price, so that no strategy hides cost by not trading."""
+    """At the horizon take the remaining lots at any price, so that no strategy hides cost by not trading."""
     s = state_at(k)
     if s.left > 0:
         s.phase = sim.CLOSING
@@ -363,7 +364,7 @@ def act_batch_threads(
     m: Longs,
     draw: Floats,
 ) -> None:
-    """As `act_batch`, the markets spread over threads: the same bytes, since every market owns its streams."""
+    """Run `act_batch` with the markets spread over threads: the same bytes, since every market owns its streams."""
     for i in prange(bs.shape[0]):
         act_at(bs, ks, flow, tape, intents, terms, x, m, draw, i)
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tercel.execution.foresight.forecaster import Forecaster
 
 
-# float64 (n, 1 + K): take and rungs as shares of what is left.
+# float64 (n, 1 + K): take and rungs as shares of the remaining lots.
 Shares = Floats
 
 
@@ -42,14 +42,15 @@ class Strategy(Protocol):
         """Intents of each market, int32 (n, 10), see `execution.intent`."""
 
     def expected(self, view: View) -> Shares:
-        """Expected (take, rungs) as shares of what is left, float64 (n, 6); by default those of `decide`."""
+        """Expected (take, rungs) as shares of the remaining lots, float64 (n, 6); by default those of `decide`."""
         return shares(self.decide(view), view)
 
 
 def gap_of(strategy: object) -> int:
     """Time between two looks of a strategy, ns; 0 for one without a clock of events (`strategies.events_clock`).
 
-    Read once a layer: `isinstance` of a runtime protocol reads it, and each layer twice what is beneath it.
+    Read by `getattr`, once a layer: `isinstance` of a runtime protocol reads it too, so each layer would read the
+    layers beneath twice.
     """
     return int(getattr(strategy, "gap_ns", 0))
 
@@ -84,7 +85,7 @@ def forecaster_of(strategy: object) -> "Forecaster | None":
 
 
 def shares(intents: Intents, view: View) -> Shares:
-    """(take, rungs) of `intents` as shares of what is left, without prices; 0 where nothing is left.
+    """(take, rungs) of `intents` as shares of the remaining lots, without prices; 0 where nothing is left.
 
     Returns
     -------
@@ -95,7 +96,7 @@ def shares(intents: Intents, view: View) -> Shares:
 
 
 def expected_shares(weights: NDArray[np.floating], decode: Decode, view: View) -> Shares:
-    """Expected intent, as shares of what is left, of a policy that draws discrete actions.
+    """Expected intent, as shares of the remaining lots, of a policy that draws discrete actions.
 
     Parameters
     ----------

@@ -147,7 +147,7 @@ class Task:
     share : float, optional
         The order as a share of the volume expected within the horizon; 0.10 where no quantity is given, else None.
     horizon_s : float
-        Seconds from arrival to the horizon; what is left then goes to the market.
+        Seconds from arrival to the horizon; the remaining lots go to the market then.
     decisions : int
         Decisions at most; on the time clock they fall on an even grid, the first at arrival.
     clock : str
@@ -159,16 +159,16 @@ class Task:
     latency : Latency
         Order-entry latency.
     feed_latency : Latency
-        How late the market is seen (`market.simulator.terms`): what is decided on it leaves so much later.
+        Delay of market data (`market.simulator.terms`): orders decided on it leave so much later.
     grid_points : int
-        Points of the time grid on which mids are compared with the twin's.
+        Points of the time grid on which mids are compared with the counterfactual's.
     quantity : int
         The order in lots, at least 1, instead of a share. Reads 0 where the order is by `share`.
     limit_price : float or str, optional
         Worst price that the order may trade at, price units (recorded days, one side), or text such as ``25bps``: at
         most so far beyond the mid at arrival, above it for a buy and below it for a sell. Every strategy is held to it,
-        and so is the order at the horizon. What is left then is unfilled, and booked at the price of the next lot plus
-        the law for the whole order.
+        and so is the order at the horizon. The lots left then are unfilled, and booked at the price of the next lot
+        plus the law for the whole order.
     start : str
         Arrival by the clock of the exchange, HH:MM: one order a recorded day. "": one after the other, all day.
     horizon : float or str, optional
@@ -346,12 +346,12 @@ class Task:
         )
 
     def limit(self, side: int, tick: float = 0.01) -> tuple[int, int]:
-        """The limit of an order of that side: the last tick within a price, or what of the mid at arrival it is.
+        """Limit price of an order of that side: the last tick within a price, or a distance from the mid at arrival.
 
         Returns
         -------
         tuple of int
-            `E_LIMIT` and `E_LIMIT_OF_MID` of `execution.step`, 0 where there is none.
+            `E_LIMIT` and `E_LIMIT_OF_MID` of `execution.step`, 0 without a limit.
 
         Raises
         ------

@@ -114,7 +114,7 @@ def _named_in(code: ast.AST) -> tuple[str, ...]:
 
 
 def place_of(error: BaseException) -> str:
-    """The last line of a user's own that an error came through, as `` at FILE:LINE``; "" where there is none."""
+    """Last line of the user's own code in an error's traceback, as `` at FILE:LINE``; "" if the traceback has none."""
     frames = [
         (frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(error.__traceback__)
     ]
@@ -137,7 +137,7 @@ def is_installed(file: str) -> bool:
 
 @contextmanager
 def searched(folder: Path) -> Iterator[None]:
-    """A folder in which modules are looked for first; later it is the last, for what is imported when it is used."""
+    """Search modules in a folder first; afterwards the folder stays last on the path, for imports at run time."""
     sys.path.insert(0, str(folder))
     try:
         yield
@@ -199,7 +199,7 @@ class FunctionStrategy(OwnStrategy):
         self.__doc__ = function.__doc__
 
     def __call__(self, view: View) -> Intent | Intents:
-        """As the function."""
+        """Call the function."""
         return self.function(view)
 
     def decide(self, view: View) -> Intent | Intents:
@@ -281,7 +281,7 @@ class CheckedStrategy(Strategy):
         return self._rows(view)
 
     def expected(self, view: View) -> Shares:
-        """As a strategy without memory: every row by itself, float64 (n, 6)."""
+        """Expected shares without memory: every row by itself, float64 (n, 6)."""
         if hasattr(self._own, "reset"):
             self._own.reset(np.ones(view.n, np.bool_))
         return shares(self._rows(view), view)
@@ -349,7 +349,7 @@ def _said(error: Exception) -> str:
 
 
 def _remedy(error: Exception) -> str:
-    """What a user's code that failed in `decide` most likely wants."""
+    """Likely remedy for an error of a user's code in `decide`."""
     if remedy := remedy_of(error):
         return remedy
     name = getattr(error, "name", None)
@@ -363,7 +363,7 @@ def _remedy(error: Exception) -> str:
 
 
 def _snapshot(value: Any, around: tuple[int, ...] = ()) -> object:
-    """What a value holds, equal to a later snapshot where nothing in it changed.
+    """Snapshot of a value's content, equal to a later snapshot if nothing in it changed.
 
     Arrays by their bytes; containers, functions and objects of a user's own classes by their parts; the rest by `repr`.
     """
@@ -421,7 +421,7 @@ def _is_users(kind: type) -> bool:
 
 
 def checked(own: Any, mark: str = "", name: str = "") -> Strategy:
-    """What a user gave as a strategy: a class of :class:`OwnStrategy`, an object with `decide`, a function of a view.
+    """Strategy from a user's object: a class of :class:`OwnStrategy`, an object with `decide`, a function of a view.
 
     Raises
     ------
@@ -525,7 +525,8 @@ def named(name: str) -> Strategy:
 
 
 def located(name: str, what: str) -> Any:
-    """What a person named as ``module:Name`` or ``path/file.py:Name``; `what` it is, for errors. Its module runs.
+    """Import the object named ``module:Name`` or ``path/file.py:Name``; `what` names its kind in errors. Its module
+    runs.
 
     Raises
     ------

@@ -39,10 +39,10 @@ class CrossingSession:
     informed : float
         Probability that interest knows where the price goes.
     move_bps : float
-        What the price moves in its favour after its trade.
+        Move of the price in its favour after its trade.
     leak_bps : float
-        What a partial fill moves the price against the client, bps for each time of the filled quantity that is left, at
-        most once.
+        Move of the price against the client by a partial fill, bps for each time of the filled quantity that is left,
+        at most once.
     every_s : float
         Seconds between crosses; 0: continuous.
     """
@@ -78,7 +78,7 @@ class CrossingSession:
 
 @dataclass(frozen=True)
 class Crossed:
-    """What orders in a session came to, (m,) each.
+    """Outcome of each order in a crossing session, arrays (m,).
 
     Attributes
     ----------
@@ -87,9 +87,9 @@ class Crossed:
     after_s : float64
         When, s after they were sent; NaN where nothing was.
     markout_bps : float64
-        What the price moves in the client's favour afterwards because of who was met: below 0 where it knew.
+        Move of the price in the client's favour after the match, due to the counterparty; below 0 if it was informed.
     leak_bps : float64
-        What the price moves against the client because a partial fill reveals that more is to come.
+        Move of the price against the client because a partial fill reveals that more is to come.
     informed : int64
         Arrivals of interest that knows, whether it was met or not: each moves the price in its own favour.
     """
@@ -108,7 +108,7 @@ class Crossed:
 
 @dataclass(frozen=True, eq=False)
 class Interest:
-    """What comes to a session on m sides, a row each, in the order of arrival: (m, a).
+    """Interest that arrives at a crossing session on m sides, a row each, in the order of arrival: (m, a).
 
     Attributes
     ----------
@@ -132,7 +132,7 @@ class Interest:
     def drawn(
         cls, session: CrossingSession, sides: int, seconds: float, rng: np.random.Generator
     ) -> Self:
-        """Everything that comes within so many seconds, and what is there at first: a stationary queue."""
+        """Draw the interest that arrives within `seconds` and the interest present at the start: a stationary queue."""
         before = 4.0 * session.rests_s
         usual = session.per_hour * (seconds + before) / 3600.0
         shape = sides, min(int(usual + 6.0 * usual**0.5) + 6, MOST)
@@ -148,7 +148,7 @@ class Interest:
         return Interest(*(getattr(self, one.name)[rows] for one in fields(self)))
 
     def informed(self, begin: ArrayLike, end: ArrayLike) -> Ints:
-        """How much interest that knows arrives from `begin` to `end`, s, (m,)."""
+        """Number of informed interests that arrive after `begin` and until `end`, s; int64 (m,)."""
         ends = np.reshape(end, (-1, 1))
         came = (self.arrival > np.reshape(begin, (-1, 1))) & (self.arrival <= ends)
         return np.asarray((self.knows & came).sum(axis=1), np.int64)
@@ -168,7 +168,7 @@ def cross(
     ----------
     session : CrossingSession
     interest : Interest
-        Of the other side of each order; what is crossed is gone.
+        On the other side of each order; crossed interest is removed.
     size : float64 (m,)
         Units sent; 0: none.
     least : float or float64 (m,)
@@ -215,8 +215,8 @@ def cross(
 
 
 def ends(filled: Ints, sent: Ints, longest: int) -> tuple[Ints, Ints]:
-    """How often exactly k = 0 ... `longest` - 1 units were available, and how often at least k were and more was sent: what
-    tails are estimated from. A whole fill says only that there was as much or more.
+    """Count how often exactly k = 0 ... `longest` - 1 units were available, and how often at least k were and more was
+    sent. Tail estimates use both. A whole fill says only that there was as much or more.
 
     >>> [one.tolist() for one in ends(np.array([0, 1, 2, 2]), np.array([2, 2, 2, 3]), 3)]
     [[1, 1, 1], [4, 3, 1]]

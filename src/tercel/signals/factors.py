@@ -20,16 +20,16 @@ DOUBTFUL: Final = -0.32
 SPLITS: Final = np.array([1.5, 2.0, 2.5, *range(3, 101)])
 """New shares for one old; a fall to 3/4 or 4/5 is more often a crash."""
 NEAR: Final = 0.015
-"""What the day itself may have moved a split's ratio by, as a share of it."""
+"""Tolerance of a split's ratio for the day's own move, as a share of the ratio."""
 
 
 def unadjusted(move: pl.Expr) -> pl.Expr:
-    """Whether moves of a day (close over close before, less 1) are larger than moves are, or a split's.
+    """Whether daily moves (close over previous close, less 1) look like an unadjusted split or are too large.
 
     Parameters
     ----------
     move : expression of Float64
-        Null where there is none: then null. A loss of all, -1, is a move: no split ends at 0.
+        Null gives null. A total loss, -1, is a move: no split ends at 0.
 
     >>> import polars as pl
     >>> pl.DataFrame({"m": [-0.33, -0.45, -0.505, -0.7, 0.5, 0.7]}).select(unadjusted(pl.col("m")))["m"].to_list()
@@ -48,7 +48,7 @@ def unadjusted(move: pl.Expr) -> pl.Expr:
 
 
 def split_of(move: float) -> str:
-    """What split a day's move suggests; empty where none is near.
+    """Split that a day's move suggests, such as 3:2; empty if no ratio is near.
 
     >>> split_of(-0.334), split_of(1.01), split_of(-0.45)
     ('3:2', '1:2', '')

@@ -121,7 +121,7 @@ def test_from_a_table_to_a_page(tmp_path: Path) -> None:
     assert (
         page.index("Equity after costs")
         < page.index("What each year chose")
-        < page.index("believed of costs")
+        < page.index("Belief on costs")
     )
     equity = math.prod(1.0 + row["rules"]["rate"]["net"] for row in found["curve"])
     assert equity == pytest.approx(found["curve"][-1]["rules"]["rate"]["equity"])

@@ -6,13 +6,13 @@
 `card.json` holds the version of the features, what it was trained on and how it did, and the hash of every file and of
 itself; `flow.npz` the trees. The core package reads and runs it; LightGBM is needed to train one alone.
 
-What a forecaster reads: trades, flow, moves and queues of the last seconds, in units of the market's own past.
+Inputs of a forecaster: trades, flow, moves and queues of the last seconds, in units of the market's own past.
 
 A market keeps its last seconds (`simulator.past_seconds`) and sums over events that it forgets (`simulator.past_seconds`).
 Prices are divided by the standard deviation of its own one-second moves, lots by its own mean queue or mean volume,
 distances in the book by its mean spread, so that names of any tick, price and activity look alike. All is oriented by
-the heavier queue at the touch: what is forecast is the move towards the thinner one, and a market in the mirror gets
-the mirrored forecast, exactly.
+the heavier queue at the touch: the forecast is of the move towards the thinner one, and a mirrored market gets exactly
+the mirrored forecast.
 
 | features | what |
 |---|---|
@@ -365,7 +365,7 @@ class NamedArrays(msgspec.Struct, frozen=True):
 
 
 class ForecasterCard(msgspec.Struct, frozen=True):
-    """What programs read of a card; one that was never saved has no hashes."""
+    """Fields of a card that programs read; a card that was never saved has no hashes."""
 
     format: int = FORMAT
     features: int = VERSION
@@ -389,14 +389,14 @@ class Forecaster:
     ends : int64 (3,)
         Where its trees begin among all.
     scale : float64 (2, 2)
-        What its sum is multiplied by, and the standard deviation of the error, in units of the market's past.
+        Factor of its sum, and the standard deviation of the error, in units of the market's past.
     roots : int64
     feature, right : int32
     value : float64
         See `features.walk`.
     card : mapping
     waiting : float
-        What an order that rests costs where it is heard, over half the spread (`View.waiting`); 0: as measured there.
+        Cost of a resting order in its market, over half the spread (`View.waiting`); 0: as measured there.
     id : str
         The first 12 hex digits of the hash of the card.
     """
@@ -418,7 +418,8 @@ class Forecaster:
         return tuple(getattr(self, name) for name in _TREES)
 
     def raw(self, x: Floats, horizon_s: int) -> Floats:
-        """What trees and line say (n,) of features (n, FEATURES), in units of the past, oriented as the features."""
+        """Raw forecast (n,) by trees and line from features (n, FEATURES), in units of the past, oriented as the
+        features."""
         h = HORIZONS.index(horizon_s)
         out = np.empty(len(x))
         rows = np.ascontiguousarray(x, np.float64)
@@ -443,7 +444,7 @@ class Forecaster:
 
     @cached_property
     def facts(self) -> ForecasterCard:
-        """What programs read of the card."""
+        """Fields of the card that programs read."""
         return msgspec.convert(self.card, ForecasterCard)
 
     def trained_on(self, symbol: str) -> list[str]:
@@ -452,10 +453,10 @@ class Forecaster:
         return [*about.days, *about.made_of]
 
     def of(self, symbol: str) -> "Forecaster":
-        """The same for one symbol: forecasts times its slope, and nothing said where its gate is closed.
+        """Forecaster for one symbol: forecasts times the symbol's slope, and no forecast where its gate is closed.
 
-        The slopes stand on the card (`tercel signals flow recalibrate`), and what waiting costs in the symbol; one
-        without any keeps its forecasts.
+        The card has the slopes (`tercel signals flow recalibrate`) and the cost of waiting in the symbol; forecasts of
+        a symbol without an entry do not change.
 
         Parameters
         ----------
@@ -465,7 +466,7 @@ class Forecaster:
         Returns
         -------
         Forecaster
-            With a `scale` of its own; the standard deviation 0 where it says nothing.
+            With a `scale` of its own; the standard deviation is 0 where the gate is closed.
 
         >>> shipped().of("UNKNOWN") is shipped()
         True
@@ -478,7 +479,7 @@ class Forecaster:
         return replace(self, scale=scale, waiting=row.waiting or self.waiting)
 
     def teller(self, symbol: str = "", waiting: float = 0.0) -> "Teller":
-        """What writes the forecasts of a symbol into its markets, and what waiting costs there (`View.waiting`)."""
+        """Writer of a symbol's forecasts, and of the cost of waiting there (`View.waiting`), into its markets."""
         own = self.of(symbol)
         return Teller(own, own.waiting or waiting)
 
@@ -492,7 +493,7 @@ class Teller:
         self._waiting = round(1e6 * waiting)
 
     def tell(self, books: Packed, states: Longs, outlook: Longs) -> None:
-        """Write the forecasts of markets as they stand into their states, and into what is seen of them.
+        """Write current forecasts of markets into their states and into `outlook`, the forecast columns of a view.
 
         Parameters
         ----------
@@ -588,7 +589,7 @@ def load(folder: Path) -> Forecaster:
     Raises
     ------
     DataError
-        When there is none, it is of another format or of other features, or a file is not the one that the card names.
+        If the folder has none, the format or the features differ, or a file does not match its hash on the card.
     """
     try:
         text = (folder / CARD).read_bytes()

@@ -1,4 +1,4 @@
-"""Learned policies: weights in flat arrays run by Numba, ONNX files, and the card that says what they are for."""
+"""Learned policies: weights in flat arrays run by Numba, ONNX files, and the card that states their use."""
 
 from tercel.core.lazy import attach
 

@@ -1,6 +1,6 @@
 """Networks of policies: MLPs in one flat float32 array, run by Numba row by row, and ONNX files.
 
-A batch is a loop over rows of the same kernel, so a row's result does not depend on how many rows stand beside it:
+A batch is a loop over rows of the same kernel, so a row's result does not depend on the number of rows:
 the event-by-event driver and the batch give the same bytes. :func:`mlp_forward` takes plain arrays and can be called
 from inside other kernels.
 
@@ -9,8 +9,9 @@ Layout of the flat array `w` for D inputs, layers of sizes s_0 = D, s_1 .. s_L::
     mean[D]  scale[D]  clip  W_1[D, s_1] b_1[s_1]  W_2[s_1, s_2] b_2[s_2]  ...
 
 and of the int32 array `layout`: ``[L, activation, output, s_0, s_1, .. s_L]``. An observation x enters the first layer
-as ``clip((x - mean) * scale, -clip, clip)``; the activation is applied between layers, never after the last. What is applied
-after the last is `output`: nothing, a softmax, or the mean of a Dirichlet law with concentrations softplus(z) + 1.
+as ``clip((x - mean) * scale, -clip, clip)``; the activation is applied between layers, never after the last. The
+function after the last layer is `output`: nothing, a softmax, or the mean of a Dirichlet law with concentrations
+softplus(z) + 1.
 
 ONNX files: the graph is Sub(mean), Mul(scale), Clip, then Gemm and Tanh or Relu in turn, and for shares Softmax behind,
 or Softplus, Add(1), Log and Softmax: the mean of a Dirichlet law. It puts out what `Greedy.logits` returns. Opset 13 and
@@ -219,7 +220,7 @@ class MlpPolicy(Greedy):
     mean, scale : float32[D]
         The observation enters as ``clip((x - mean) * scale, -clip, clip)``.
     head : {"logits", "q", "vector", "simplex", "dirichlet"}
-        What the last layer means: log probabilities up to a constant, action values, the action itself, its softmax as
+        Meaning of the last layer: log probabilities up to a constant, action values, the action itself, its softmax as
         shares, or the concentrations (softplus + 1) of a Dirichlet law whose mean is the shares.
 
     Raises
@@ -418,7 +419,7 @@ class OnnxPolicy(Greedy):
         )
 
     def run(self, names: list[str] | None, entries: dict[str, Float32]) -> Any:
-        """Outputs of the network; a call that does not end is stopped where there is a deadline."""
+        """Outputs of the network; with a deadline, a call that exceeds it is stopped."""
         import onnxruntime
 
         options = onnxruntime.RunOptions()

@@ -51,7 +51,7 @@ class Look:
 
 
 def apart(start: Look, checkpoint: Look) -> tuple[float, float, float]:
-    """What a checkpoint saves on the start, bps: the mean and the ends of its 95 % interval.
+    """Cost saving of a checkpoint over the start, bps: the mean and the ends of its 95 % interval.
 
     Both are held against one rule on the same episodes, so the interval is, if anything, too wide: where the start is
     that rule it is exact.
@@ -72,7 +72,7 @@ def selection(start: Look, checkpoint: Look | None, looks: int, start_selected: 
     start : Look
         Before learning.
     checkpoint : Look, optional
-        Of the best checkpoint; None where there is none.
+        Of the best checkpoint; None without a checkpoint.
     looks : int
         Validation checks, that of the start among them.
     start_selected : bool
@@ -111,7 +111,7 @@ def selection(start: Look, checkpoint: Look | None, looks: int, start_selected: 
 # -- card -----------------------------------------------------------------------------------------
 
 FORMAT = 1
-# Tables that say what is run: a score may be nan, a horizon may not.
+# Tables that define the run: a score may be nan, a horizon may not.
 FINITE: Final = ("task", "action_parameters", "limits")
 OF_A_TASK: Final = (
     "side",
@@ -148,7 +148,7 @@ class Card:
     n_actions : int
         Number of actions, or length of a continuous action.
     head : str
-        What the network's output is: ``logits``, ``q``, ``vector``, ``simplex`` or ``dirichlet``.
+        Kind of the network's output: ``logits``, ``q``, ``vector``, ``simplex`` or ``dirichlet``.
     action_parameters : dict
         Of the action space, such as ``{"base": "peg_behind"}`` of ``residual``.
     observation : str
@@ -156,7 +156,7 @@ class Card:
     stack : int
         Decision intervals that are observed at once; 1: the last one.
     limits : dict
-        What it was trained for and should be used within: ranges of share, horizon, latency; markets.
+        Range of training and use: share, horizon, latency; markets.
     task : dict
         Side, size, horizon and when decisions fall due.
     trained_on : dict
@@ -230,7 +230,7 @@ class Card:
         return "" if start is None else selection(start, best, looks, self.is_start)
 
     def look(self, name: str) -> Look | None:
-        """A validation check on the card; None where there is none."""
+        """Validation check called `name` on the card; None if the card has none."""
         row = self.scores.get(name)
         return None if row is None else msgspec.convert(row, Look)
 
@@ -299,7 +299,7 @@ def read_card(path: Path) -> Card:
 
 
 def _wrong(card: Card) -> Iterator[tuple[str, str, Any]]:
-    """Entries of a card's tables that say nothing a program can use, each with what was expected and what is there."""
+    """Invalid entries of a card's tables: (name, expected value, value found)."""
     for name, table in (("trained_on", card.trained_on), ("limits", card.limits)):
         for key in ("market", "markets"):
             value = table.get(key)
@@ -360,7 +360,7 @@ class PolicyPort(Protocol):
 
 
 def save_policy(folder: Path, policy: MlpPolicy | OnnxPolicy, card: Card) -> Card:
-    """Write `policy` and `card` to `folder`, replacing what is there; returns the card with its hashes filled in.
+    """Write `policy` and `card` to `folder`, replacing its content; returns the card with its hashes filled in.
 
     Both files are written aside and moved into place as one folder: a killed process leaves the old policy or the new.
 
@@ -510,7 +510,7 @@ def exported(folder: Path, out: Path, seed: int) -> ExportCheck:
     Raises
     ------
     PolicyError
-        What was written gives other outputs.
+        If the written files give other outputs.
     """
     network, card = load_policy(folder)
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -570,7 +570,7 @@ def random_observations(network: PolicyPort, seed: int) -> Float32:
 
 
 def _place(staged: Path, names: list[str], out: Path, aside: Path) -> None:
-    """Put the checked files where they were asked for, in one move."""
+    """Move the checked files to `out`, in one move."""
     if out.suffix == ".zip":
         archive = aside / out.name
         with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:

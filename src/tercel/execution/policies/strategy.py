@@ -46,7 +46,7 @@ _DISCRETE = ("logits", "q")
 class PolicyStrategy:
     """Acts greedily: the action of the largest logit or value, or the mean vector, decoded by the policy's action set.
 
-    This greedy policy is what is judged, so its expected intent is the intent itself. In a halt every decoder holds.
+    Evaluations judge this greedy policy, so its expected intent is the intent itself. In a halt every decoder holds.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ class PolicyStrategy:
     weights : str
         SHA-256 of the policy's file, "" where it was read from none.
     waiting : float
-        What an order that rests costs in its market, over half the spread (`View.waiting`); 0: as it is measured there.
+        Cost of a resting order in its market, over half the spread (`View.waiting`); 0: as measured there.
 
     Raises
     ------
@@ -264,7 +264,7 @@ class Idle:
 
 @dataclass(frozen=True)
 class _Same(Wrapper):
-    """A strategy under its own name, asked otherwise."""
+    """Wrapper that keeps the name of the inner strategy."""
 
     inner: Strategy
 
@@ -292,7 +292,7 @@ class WithoutForecast(_Same):
 
 
 class ZeroForecast(_Same):
-    """A strategy to which every move that is forecast is 0: it goes by what taking and waiting cost alone."""
+    """A strategy with every forecast move set to 0: it decides by the costs of taking and waiting alone."""
 
     @property
     def forecaster(self) -> Forecaster | None:
@@ -384,7 +384,7 @@ def _without_alpha(strategy: Strategy) -> Strategy | None:
 
 
 def _of_a_policy(strategy: PolicyStrategy, part: str) -> Strategy | None:
-    """As :func:`without`, of a learned policy."""
+    """Learned policy without one part, as :func:`without`; None for other parts."""
     if part == NETWORK and strategy.from_a_rule:
         return replace(strategy, policy=Idle(strategy.policy))
     if part == GUARD and strategy.goes_by_costs:
@@ -434,7 +434,7 @@ class _Acting:
         return found.astype(np.float32 if self.continuous else np.int64)
 
     def _remedy(self, found: AnyArray, n: int) -> str:
-        """How to go on with an answer of another shape or kind."""
+        """Remedy, for an error message, for a model's output of another shape or kind."""
         if found.ndim == 0 or len(found) != n:
             return f"answer every row of the observation: {n} here"
         if self.continuous:
@@ -479,7 +479,7 @@ def model_strategy(
     actions : str
         A set of `tercel.execution.action_sets`: what an action means; with `action_parameters`.
     observation, stack
-        What it sees (`tercel.execution.observation`), or your own function of a view.
+        Its observation (`tercel.execution.observation`), or a function of a view.
 
     Raises
     ------

@@ -1,8 +1,8 @@
 """Policies that come with Tercel, trained on synthetic markets alone: each a folder with its network, card and figures.
 
-A folder is called NAME-SEED; all of one NAME are a family, `NAME-all`. ``observations/NAME.json`` is what the market row
-and the order row showed (`execution.features`) on calm episodes, whatever the policies themselves observe: a drift
-detector holds what it sees now against it.
+A folder is called NAME-SEED; all of one NAME are a family, `NAME-all`. ``observations/NAME.json`` has statistics of the
+market row and the order row (`execution.features`) on calm episodes, whatever the policies themselves observe: a drift
+detector compares current rows with them.
 """
 
 import math
@@ -49,7 +49,7 @@ def stem(name: str) -> str:
 
 
 def family(name: str) -> tuple[str, ...]:
-    """Packaged policies of a family, empty if there is none: their names are the family's and a seed.
+    """Names of the packaged policies of a family: its name and a seed; empty for an unknown family.
 
     >>> DEFAULT in family("default"), family("unknown")
     (True, ())
@@ -140,8 +140,8 @@ def observed(name: str) -> CalmObservations:
 
 
 def figures_of(folder: Path) -> Path:
-    """Where the statistics of a policy's observations are, if there are any: beside its card, or, of packaged ones, in
-    the folder that they share."""
+    """Path of the statistics of a policy's observations (it need not exist): beside its card or, for packaged policies,
+    in the folder that they share."""
     own = folder / OBSERVATIONS
     if folder.parent != FOLDER or own.is_file():
         return own

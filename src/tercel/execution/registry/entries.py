@@ -86,7 +86,7 @@ class RegistryEntry:
         Raises
         ------
         PolicyError
-            When there is none.
+            If there is no such version.
         """
         known = dict(self.aliases)
         if not which:
@@ -205,7 +205,7 @@ class Gain(Record):
         return f"{self.mean:+.2f} [{self.ci_low:+.2f}, {self.ci_high:+.2f}] bps over {self.over}"
 
     def json_fields(self) -> dict[str, object]:
-        """The figures, and `told`: all of it in words."""
+        """JSON fields of the gain, with the phrase :attr:`text` as `told`."""
         return {**super().json_fields(), "told": self.text}
 
 
@@ -218,7 +218,7 @@ class JudgedWeights(Record):
 
 @dataclass(frozen=True)
 class PromotionEvidence(Record):
-    """What of an evaluation speaks for a policy: its gains over the best baseline and over each opponent."""
+    """Evidence for a promotion from an evaluation: a policy's gains over the best baseline and over each opponent."""
 
     paired_vs_best_baseline: Mapping[str, Estimate]
     best_baseline: str = "the benchmark"

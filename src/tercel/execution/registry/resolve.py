@@ -27,8 +27,8 @@ from tercel.execution.registry.entries import (
 # A registry in a folder: ``<name>/<version>/`` with the policy's files, and ``registry.json`` that says which is what.
 #
 # The folder of a version is moved into place whole and never written again; the index is replaced whole. A process that changes
-# either holds the lock, so two processes at once get two versions, and one that is killed leaves what was or what is to
-# be: a folder that no index names is swept away by the next registration.
+# either holds the lock, so two processes at once get two versions, and one that is killed leaves the old or the new
+# state: a folder that no index names is swept away by the next registration.
 
 INDEX: Final = "registry.json"
 LOCK: Final = ".lock"
@@ -303,7 +303,7 @@ def resolve_policy(text: str, registry: str | Path | None = None) -> Path:
 def pinned(text: str, registry: str | Path | None = None) -> str:
     """`text` with an alias made the version that it means now; anything else as it is.
 
-    What is journaled must mean the same tomorrow, whichever version is champion by then.
+    A journaled name must keep its meaning when another version becomes champion.
     """
     head = POLICY if text.startswith(POLICY) else ""
     base, at, which = text.removeprefix(POLICY).rpartition("@")

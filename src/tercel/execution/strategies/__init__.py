@@ -47,7 +47,7 @@ __all__ = [
 
 
 def _by_law(kind: Callable[..., Strategy]) -> Callable[..., Strategy]:
-    """What makes a schedule of Almgren and Chriss's constants: those measured in the market, then those that are given."""
+    """Maker of a schedule from Almgren and Chriss's constants: given constants replace those measured in the market."""
 
     def made(estimates: MarketEstimates, **given: float) -> Strategy:
         known = {"sigma": estimates.sigma, "eta": estimates.eta, "epsilon": estimates.spread / 2}
@@ -96,8 +96,8 @@ _NEED_ESTIMATES: Final = (t.VwapCross.name, t.PovPassive.name)
 
 
 def tuned_values(name: str, market: str) -> dict[str, float]:
-    """What is known of a tunable strategy's parameters in a market, tuned there; the others are generic. On the clock of
-    events (``twap_repeg+events``) those tuned on that clock come first.
+    """Parameters of a tunable strategy that were tuned in a market; the others are generic. On the clock of events
+    (``twap_repeg+events``) those tuned on that clock come first.
 
     >>> tuned_values("twap_repeg", "csco")["ahead"]
     2.2292
@@ -197,7 +197,7 @@ def build(
         a user's own (`execution.user_strategy`): names come from cards of policies too, and nothing in a policy's
         folder runs.
     estimates : MarketEstimates, optional
-        What is known of the market; VWAP, POV and Almgren-Chriss need it, tuned rules start from the values of the
+        Estimates of the market; VWAP, POV and Almgren-Chriss need them, tuned rules start from the values of the
         market that it names.
     parameters : mapping, optional
         The strategy's own: ``level`` of submit_and_leave, ``rate`` of pov, ``risk_aversion``, ``urgency``,

@@ -11,7 +11,7 @@ a schedule fixed at arrival; TWAP as lambda goes to 0.
 
 `almgren_chriss_alpha`: the optimum of Almgren and Chriss when the mid is expected to move.
 
-To expected cost and risk, as in `almgren_chriss`, comes what is expected to be lost by waiting: the x_j lots still left
+Expected cost and risk, as in `almgren_chriss`, plus the expected loss by waiting: the x_j lots still left
 after the j-th take meet the move d_j expected in the interval that follows. Minimising
 
     (eta~ / tau) sum (x_{j-1} - x_j)^2 + lambda sigma^2 tau sum x_j^2 + sum x_j d_j
@@ -29,7 +29,7 @@ still be there to meet it. Without a forecast it is the plain schedule, lot by l
 
 Cartea and Jaimungal (2016, "Incorporating order-flow into optimal execution"), for a signal that fades: the mid drifts
 against the order by mu_t = mu exp(-theta t), trading at speed v costs k v a lot beyond the touch, inventory is
-penalised with phi Q^2 a second and what is left at the horizon with a Q^2. The Riccati equation for chi turns into the
+penalised with phi Q^2 a second and lots left at the horizon with a Q^2. The Riccati equation for chi turns into the
 ratio in which an order without a signal shrinks over the rest of the horizon, T:
 
     r(s) = (sinh(g s) / g + c cosh(g s)) / (sinh(g T) / g + c cosh(g T)),   s to go,  g = sqrt(phi / k),  c = k / a
@@ -151,7 +151,7 @@ def share_left(kappa_horizon: ArrayLike, elapsed: ArrayLike) -> Floats:
 
 @dataclass(frozen=True)
 class AlmgrenChriss(Strategy):
-    """Almgren and Chriss's trajectory: at decision k take what is missing to X - x_{k+1} lots done."""
+    """Almgren and Chriss's trajectory: at decision k take the lots missing to X - x_{k+1} done."""
 
     parameters: Parameters
     name: ClassVar[str] = "almgren_chriss"
@@ -169,7 +169,7 @@ BPS = 1e4
 
 
 def alpha_ticks(view: View) -> Floats:
-    """What is left of the move expected against the order, ticks: float64 (n,)."""
+    """Remaining move expected against the order, ticks: float64 (n,)."""
     return np.asarray(view.alpha_bps * np.abs(view.mid2) / 2 / BPS, np.float64)
 
 
@@ -211,7 +211,7 @@ class AlmgrenChrissAlpha(Strategy):
     name: ClassVar[str] = "almgren_chriss_alpha"
 
     def decide(self, view: View) -> Intents:
-        """Intents that take what is missing to the next point of the trajectory."""
+        """Intents that take the lots missing to the next point of the trajectory."""
         p = self.parameters
         horizon = np.maximum(view.horizon_ns, 1) / NS_PER_SECOND
         tau = horizon / view.decisions
@@ -289,7 +289,7 @@ def speed_weight(g: ArrayLike, c: ArrayLike, theta: ArrayLike, rest_s: ArrayLike
 
 
 def shrink(g: ArrayLike, c: ArrayLike, rest_s: ArrayLike, after_s: ArrayLike) -> Floats:
-    """r(after_s): share of what is left now that is left when `after_s` of `rest_s` seconds are to go, no signal.
+    """r(after_s): share of the remaining lots still left when `after_s` of `rest_s` seconds remain, without a signal.
 
     >>> float(shrink(0.0, 0.0, 10.0, 4.0)), float(shrink(0.0, 2.0, 10.0, 0.0))
     (0.4, 0.16666666666666666)

@@ -1,6 +1,6 @@
 """Strategies under guidance: `AlphaTilt` leans on a forecast, `PostureCap` keeps within a posture.
 
-What waiting is expected to cost is weighed as in `cartea_jaimungal` without inventory risk: at the displayed depth of d
+The expected cost of waiting is weighed as in `cartea_jaimungal` without inventory risk: at the displayed depth of d
 lots a tick (k = tau / (2 d)) a total move of A ticks that fades at theta is worth
 
     A d (1 - (1 - exp(-theta T)) / (theta T))
@@ -11,7 +11,7 @@ is judged on:
 - Against the order (waiting costs) a strategy takes so many lots more, in the proportion in which it takes at all: lots
   that rest would give up more by crossing than a move of some ticks costs them, and do not.
 - In its favour (the market is expected to come) it takes so many lots less, but never less than a tenth of what it
-  planned: what is held back to the end has to be bought at once.
+  planned: lots held back to the end have to be bought at once.
 - In its favour lots that would rest step back, one rung for every `ticks_a_rung` of the move. They do not step forward
   against it: that cost more than it saved.
 
@@ -24,14 +24,14 @@ In this order, at every decision of a market that is open:
    shrinks as (time left)^(u / (1 - u)).
 2. Styles. Lots that take where taking is not allowed rest instead at the best rung whose style is; lots on a rung
    inside the spread (IMPROVE), at or behind the touch (JOIN), or at or beyond the far touch (TAKE: it would cross)
-   whose style is not allowed move to the first rung whose style is. Where there is no such rung they are held back. A
+   whose style is not allowed move to the first rung whose style is. Without such a rung they are held back. A
    spread of one tick has no inside.
 3. Participation. Own lots, done and wanted, are at most p / (1 - p) of the public lots seen since arrival, so that the
    own share of all lots traded stays at or below p whatever fills; the deepest rungs go first, own orders off the
    ladder next, the take last. Before any volume was seen nothing is wanted. Lots on the way to the market count as
    done.
 
-The cap binds urgency, and the horizon binds the cap: what is left then is forced, and costs what it costs.
+The cap limits urgency; the horizon overrides the cap: the remaining lots are forced at any cost.
 """
 
 import math
@@ -156,7 +156,7 @@ def pace(x: Longs) -> int:
 
 @kernel
 def _style_of(x: Longs, m: Longs, price: int) -> int:
-    """What resting at a price would be, one bit of `Style`."""
+    """Style of resting at a price, one bit of `Style`."""
     side = x[c.SIDE]
     if (price - m[c.FAR]) * side >= 0:
         return TAKING
@@ -285,8 +285,8 @@ class PostureCap(Wrapper):
     >>> from tercel.execution import intent as it
     >>> from tercel.execution.strategies import build
     >>> from tercel.execution.observation import view_of
-    >>> calm, hasty = PostureCap(build("submit_and_leave")), view_of(urgency=500_000)
-    >>> calm.decide(view_of())[0, it.TAKE], calm.decide(hasty)[0, it.TAKE]
+    >>> capped, urgent = PostureCap(build("submit_and_leave")), view_of(urgency=500_000)
+    >>> capped.decide(view_of())[0, it.TAKE], capped.decide(urgent)[0, it.TAKE]
     (np.int32(0), np.int32(10))
     """
 

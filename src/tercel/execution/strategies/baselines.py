@@ -1,6 +1,6 @@
 """The rules without parameters to tune.
 
-There are two ways to keep to a schedule: take what is missing, or rest first and cross what did not fill. A schedule
+There are two ways to follow a schedule: take the missing lots, or rest first and cross the unfilled lots. A schedule
 says how many lots should be done by the end of the coming interval (`target`) and, for the passive way, how many should
 have been done by now (`due`). Between two decisions nothing can be done, so the end of a slice is the next decision.
 
@@ -71,7 +71,7 @@ class MarketEstimates:
     market : str
         The shipped preset that this is, whose tuned rules then apply; empty: none.
     waiting : float
-        What an order that rests pays, own impact left out, over half the spread (`View.waiting`); 0: not known.
+        Cost of a resting order without own impact, over half the spread (`View.waiting`); 0: not known.
 
     Raises
     ------
@@ -147,7 +147,7 @@ def lots_of(share: Floats, view: View) -> Ints:
 
 
 def take_to(target: Ints, view: View) -> Intents:
-    """Take what is missing to have `target` lots done; nothing rests."""
+    """Take the lots missing to `target` lots done; nothing rests."""
     intents = ladder(view)
     intents[:, TAKE] = np.clip(target - view.done, 0, view.left)
     return settle(intents, view)
@@ -211,7 +211,7 @@ def target(view: View, slices: Ints) -> Ints:
 
 @dataclass(frozen=True)
 class TwapTake(Strategy):
-    """TWAP that takes: at decision k take what is missing to (k + 1) / N of the order.
+    """TWAP that takes: at decision k take the lots missing to (k + 1) / N of the order.
 
     >>> from tercel.execution.observation import view_of
     >>> TwapTake().decide(view_of(qty0=100, left=75, decision=2, decisions=10))[0, 0]
@@ -227,7 +227,7 @@ class TwapTake(Strategy):
 
 @dataclass(frozen=True)
 class TwapPassive(Strategy):
-    """TWAP that rests: take what is missing to k / N, rest slice k at the own touch until the next decision."""
+    """TWAP that rests: take the lots missing to k / N, rest slice k at the own touch until the next decision."""
 
     name: ClassVar[str] = "twap_passive"
 
@@ -252,7 +252,7 @@ def shares_done(view: View, estimates: MarketEstimates) -> tuple[Floats, Floats]
 
 @dataclass(frozen=True, eq=False)
 class VwapTake(Strategy):
-    """VWAP that takes: what is missing to the share of the order due at the end of the coming interval."""
+    """VWAP that takes: the lots missing to the share of the order due at the end of the coming interval."""
 
     estimates: MarketEstimates
     name: ClassVar[str] = "vwap_take"
@@ -277,11 +277,10 @@ class VwapPassive(Strategy):
 
 @dataclass(frozen=True, eq=False)
 class Pov(Strategy):
-    """Percentage of volume: take what is missing to ``rate`` times the public volume seen since arrival.
+    """Percentage of volume: take the lots missing to ``rate`` times the public volume seen since arrival.
 
     The rate is fixed at arrival, so that the order would be done on the expected volume: Q over it. Nothing
-    is taken ahead of volume; what is not done at the horizon, the last interval's share at least, goes in the
-    horizon order.
+    is taken ahead of volume; lots left at the horizon, the last interval's share at least, go in the horizon order.
 
     Parameters
     ----------
@@ -315,7 +314,7 @@ LAST: Final = 6
 
 @dataclass(frozen=True)
 class ImbalancePeg(Strategy):
-    """Rest what is left at the touch or one tick behind it, by the imbalance of the best level.
+    """Rest the remaining lots at the touch or one tick behind it, by the imbalance of the best level.
 
     >>> from tercel.execution.observation import view_of
     >>> view = view_of(left=90, own1=[300, 100], far1=[100, 300])
@@ -338,7 +337,7 @@ class ImbalancePeg(Strategy):
 
 @dataclass(frozen=True)
 class Peg(Strategy):
-    """Rest what is left at a fixed distance from the touch; what is left at the horizon is forced.
+    """Rest the remaining lots at a fixed distance from the touch; lots left at the horizon are forced.
 
     A yardstick rather than a baseline: a rule this plain says how much of a learned policy's gain is placement that
     one line could have written.
@@ -373,7 +372,7 @@ class Peg(Strategy):
 
 @dataclass(frozen=True)
 class PegTouch(Peg):
-    """Rest what is left at the touch of every decision: a primary peg.
+    """Rest the remaining lots at the touch of every decision: a primary peg.
 
     >>> from tercel.execution.observation import view_of
     >>> PegTouch().decide(view_of(left=[90]))[:, REST0:].tolist()
@@ -386,7 +385,7 @@ class PegTouch(Peg):
 
 @dataclass(frozen=True)
 class SubmitAndLeave(Peg):
-    """Rest the whole order at the own touch of arrival, then hold; what is left at the horizon is forced.
+    """Rest the whole order at the own touch of arrival, then hold; lots left at the horizon are forced.
 
     Where nothing is live yet (the first decision, or the first after a halt) the order is placed.
 

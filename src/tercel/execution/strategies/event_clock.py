@@ -6,11 +6,11 @@ large to rest to another strategy. `guarded` is the rule and the guard of the sh
 when a forecast says so too.
 
 An order's slices are those of a TWAP. Within a slice a lot is taken when what taking costs now is small beside what it
-usually costs, and the later in the slice the less it has to be; at the slice's end what is overdue is taken at any
-price. Both decide on the clock of events, so that they see moments between decisions of the schedule.
+usually costs, and the later in the slice the less it has to be; at the slice's end overdue lots are taken at any price.
+Both decide on the clock of events, so that they see moments between decisions of the schedule.
 
-Cost is half the spread for the spread rule, and half the spread less what waiting is expected to cost for `take_timed`.
-Where there is no forecast, `take_timed` is the spread rule.
+Cost is half the spread for the spread rule, and half the spread less the expected cost of waiting for `take_timed`.
+Without a forecast `take_timed` is the spread rule.
 """
 
 from collections.abc import Mapping
@@ -31,17 +31,16 @@ from tercel.execution.strategies.tunable import FOR_ANY_MARKET, TwapRepeg
 from tercel.execution.strategy import Strategy, Wrapper, gap_of, hold, ladder, settle
 
 # -- events clock ---------------------------------------------------------------------------------
-# `EventClock`: any strategy, asked again when a touch moved or an own order was filled.
+# `EventClock`: any strategy, with further decisions when a touch moved or an own order was filled.
 #
 # A task's decisions are those of a schedule: so many slices, one decision at the beginning of each. Under this clock a
 # strategy decides between them as well. It looks every `gap_ns`, and decides if a public touch moved or an own resting
 # order was filled since its last decision, and at every tenth look, whatever happened. The number of a decision and what
-# the market did "in the last interval" stay those of the schedule. So a schedule is the same at both clocks, and who
-# holds between its slices does what it does without the clock, to the byte.
-#
-# Between slices the lots at the touch or inside it stay there, up to what is wanted in all, so that a touch that
+# the market did "in the last interval" stay those of the schedule. So a schedule is the same at both clocks, and a
+# strategy that holds between its slices acts as without the clock, to the byte.
+# Between slices the lots at the touch or inside it stay there, up to the lots wanted in all, so that a touch that
 # flickers costs no place in the queue. The rest changes by whole grains of the order (`execution.decoders`) or not at all,
-# so that an agent that is asked more often sends few messages more, and does not stand in crumbs.
+# so that an agent that decides more often sends few more messages, and does not rest in tiny orders.
 
 # Time between two looks.
 GAP_NS: Final = NS_PER_SECOND
@@ -114,7 +113,7 @@ def between_slices(intents: Intents, view: View) -> Intents:
 
 
 def _first(lots: Ints, most: Ints) -> Ints:
-    """Of lots (n, K) the first `most` (n,), from the first column on."""
+    """First `most` (n,) lots of (n, K), from the first column on."""
     so_far: Ints = np.diff(np.minimum(np.cumsum(lots, axis=1), most[:, None]), axis=1, prepend=0)
     return so_far
 
@@ -122,10 +121,10 @@ def _first(lots: Ints, most: Ints) -> Ints:
 # -- fallback ------------------------------------------------------------------------------------
 # `SizeFallback`: a strategy up to a size of order, another that takes what cannot rest beyond it.
 
-# Share of the expected volume up to which every agent and rule works by itself: who rests for more of it waits for
-# trades that do not come, and pays for what is left at the horizon.
+# Share of the expected volume up to which every agent and rule works by itself: passive orders for more of it wait for
+# trades that do not come, and the lots left at the horizon are expensive.
 BEYOND: Final = 0.20
-# Who takes over beyond it.
+# Fallback strategy beyond it.
 TAKES: Final = "rest_and_take"
 
 
@@ -154,7 +153,7 @@ class SizeFallback(Wrapper):
 
     @property
     def gap_ns(self) -> int:
-        """The inner strategy's, or else that of who takes over."""
+        """Gap between two looks of the inner strategy, ns; if it has none, that of the fallback strategy."""
         return gap_of(self.inner) or gap_of(self.takes)
 
     def beyond(self, view: View) -> Bools:
@@ -163,7 +162,7 @@ class SizeFallback(Wrapper):
         return large
 
     def decide(self, view: View) -> Intents:
-        """Intents of the inner strategy, or of who takes over where the order is too large."""
+        """Intents of the inner strategy, or of the fallback strategy where the order is too large."""
         large = self.beyond(view)
         if large.all():
             return self.takes.decide(view)
@@ -237,12 +236,12 @@ class SpreadRule(Strategy):
         return spread_alone()
 
     def cost(self, view: View) -> Floats:
-        """What taking costs now over what it usually does; NaN where that is not known."""
+        """Cost of taking over its usual value; NaN where the usual spread is not known."""
         usual = view.usual_spread
         return np.where(usual > 0, view.spread / np.where(usual > 0, usual, 1.0), np.nan)
 
     def decide(self, view: View) -> Intents:
-        """Take what is due in this slice when it is cheap, and at its end."""
+        """Take the lots due in this slice when taking is cheap, and at its end."""
         intents = ladder(view)
         due, into = slices(view)
         cheap = self.cost(view) <= self.narrow + self.ease * into
@@ -256,14 +255,14 @@ class SpreadRule(Strategy):
 
 @dataclass(frozen=True, eq=False)
 class TakeTimed(SpreadRule):
-    """Take a slice when half the spread, less what the next seconds cost who waits, is small; at its end anyway.
+    """Take a slice when half the spread less the expected cost of waiting is small, or at its end.
 
     Parameters
     ----------
     narrow, ease : float
         As of the spread rule.
     weight : float
-        Of the forecast: above 1 for one that shrinks to nothing what it is not sure of.
+        Of the forecast: above 1 for a forecast that shrinks uncertain moves to 0.
     model : str
         A pre-trained forecaster, or its folder; empty: the default one.
     """
@@ -344,7 +343,7 @@ class Guarded(Strategy):
 
 @dataclass(frozen=True, eq=False)
 class RestAndTake(Strategy):
-    """`guarded`, and what is more than can rest is taken evenly, every ten seconds.
+    """`guarded`, and lots beyond those that can rest are taken evenly, every ten seconds.
 
     Parameters
     ----------

@@ -6,19 +6,19 @@ The rule that took most of what reinforcement learning was published to gain ove
 and Weiss (2025, "Reinforcement learning for trade execution with market and limit orders"), grown to five rungs:
 
 1. A score of what comes: imbalance of five levels, weighted exponentially, plus weights times the mid's drift, trade
-   and order flow, and a forecast where there is one. Above 0: the market moves against the order.
+   and order flow, and a forecast if available. Above 0: the market moves against the order.
 2. Where score (and a large or near far touch) exceed a threshold, take up to `take` times the displayed far touch.
 3. Never have more left than `pace` times the line of TWAP: what exceeds it is taken.
-4. What is left is spread over improve, touch, -1, -2, -3 and hiding, by softmax; the score, the spread and being late
-   lean it forward or back, a cap limits what is shown on a rung, and lots may keep their places.
+4. The remaining lots are spread over improve, touch, -1, -2, -3 and hiding, by softmax; the score, the spread and being
+   late lean it forward or back, a cap limits the lots shown on a rung, and lots may keep their places.
 
 With the right parameters it is `peg_behind`, `twap_take`, nearly `twap_passive` or `submit_and_leave`; `tercel agent
-tune` finds better ones. Parameters live in an unconstrained space, one vector or one a market, so that what is learned
-may be added to them.
+tune` finds better ones. Parameters live in an unconstrained space, one vector or one a market, so that a policy's
+output may be added to them.
 
 `direction_rule`: wait out of sight while the market comes, take when it turns.
 
-For markets in which somebody large is at work: the drift since arrival, on and on, with the flow of the last interval.
+For markets with a large trader: extrapolate the drift since arrival, with the flow of the last interval.
 While the market moves in the order's favour nothing is shown; when it moves against it, a share of the displayed far
 touch is taken at every decision; in between a little is shown at and behind the own touch.
 """
@@ -112,7 +112,7 @@ def mean_depth(m: Longs, first: int) -> float:
 
 @kernel
 def overdue(x: Longs, pace: float, curve: float) -> int:
-    """Lots by which what is left exceeds ``exp(pace) Q u^exp(curve)``, u the share of decisions to go.
+    """Lots by which the remaining lots exceed ``exp(pace) Q u^exp(curve)``, u the share of decisions to go.
 
     Pace 0 and curve 0 are the line of TWAP, a slice late: nothing at arrival, one slice left at the last decision.
     """
@@ -150,8 +150,8 @@ def show(
     cap : float
         Most lots shown on one rung.
     stay_front, stay_behind : float
-        Share of the own lots at the touch and inside, and of those behind it and off the ladder, that stay where they
-        stand whatever the shares say: they keep their place in the queue.
+        Share of the own lots at the touch and inside, and of those behind it and off the ladder, that stay whatever the
+        shares say: they keep their queue position.
     x, m, out
         Rows.
     """
@@ -359,8 +359,8 @@ class ScoreRule(RowRule):
     """Rule that takes when the book leans against the order, else shows a little at and behind the touch.
 
     >>> from tercel.execution.observation import view_of
-    >>> calm = view_of(left=[90], own1=500, far1=500)
-    >>> ScoreRule({"behind_1": 20.0}).decide(calm)[:, 5:].tolist()
+    >>> balanced = view_of(left=[90], own1=500, far1=500)
+    >>> ScoreRule({"behind_1": 20.0}).decide(balanced)[:, 5:].tolist()
     [[0, 0, 90, 0, 0]]
     """
 

@@ -6,7 +6,7 @@ All of them say, as the schedules in `baselines`, how many lots should be done b
 coming interval, and rest the difference at (or a tick behind) the own touch. They differ in the schedule and in
 when arrears cross:
 
-    twap_repeg    never before the horizon: arrears and slice stand at today's touch, moved along at every decision;
+    twap_repeg    never before the horizon: arrears and slice rest at the current touch, moved along at every decision;
                   it may show more the later it is
     twap_cross    what exceeds a tolerance, in slices; 0 crosses at once, many slices only at the end
     vwap_cross    the same, in step with the market's volume
@@ -68,7 +68,7 @@ class Layout:
     generic : dict of str to float
         Name -> value where nothing is known of the market, in the vector's order.
     scale : dict of str to float
-        How far a value may be off, where that is not 1: the first steps of a search. 0: it is not searched for.
+        Size of the first steps of a search, by default 1. 0: the value is not searched for.
     starts : tuple of dict
         Where a search may begin besides the generic values, as what differs from them: markets are unlike.
 
@@ -149,7 +149,7 @@ class Tunable(Strategy):
     parameters : mapping or float (P,) or (n, P), optional
         By name, or as vectors in the order of the layout: one for all markets, or one a market.
     estimates : MarketEstimates, optional
-        What is known of the market.
+        Estimates of the market.
     """
 
     parameters: Mapping[str, float] | ArrayLike | None = None
@@ -271,7 +271,7 @@ _CROSSING = {"tolerance": 0.0, **_AHEAD}
 # Slices more that are shown for each slice of arrears; the power of the spread in ticks that divides the share behind:
 # with 1 that share rests on average the same part of a spread behind, in markets of any tick.
 _CATCH_UP = {"catch_up": 0.0, "spread_power": 0.0}
-# Most of the spread that is given up to stand a tick inside it, ahead of the queue: with 0.25, from four ticks on; log
+# Most of the spread that is given up to rest a tick inside it, ahead of the queue: with 0.25, from four ticks on; log
 # of the most that is shown there, in mean levels of the own side (a grain of the order at least).
 _INSIDE = {"inside": 0.0, "inside_lots": 6.0}
 _PLAIN = {**_AHEAD, **_CATCH_UP, **_INSIDE}
@@ -330,7 +330,7 @@ class _Passive(Tunable):
 
 @dataclass(frozen=True, eq=False)
 class TwapRepeg(_Passive):
-    """TWAP that rests at the touch wherever it goes: arrears and coming slices; the horizon takes what is left.
+    """TWAP that rests at the touch wherever it goes: arrears and coming slices; the horizon takes the remaining lots.
 
     An order whose fills are slow shows more: with `catch_up`, so many slices more for each slice of arrears. Where the
     spread is wide, it rests inside: with `inside`, where a tick is no more than that share of the spread.
@@ -347,7 +347,7 @@ class TwapRepeg(_Passive):
     layout: ClassVar[Layout] = Layout("twap_repeg", FOR_ANY_MARKET, _SCALE, (_PLAIN,))
 
     def decide(self, view: View) -> Intents:
-        """Intents that rest what is missing to the line."""
+        """Intents that rest the lots missing to the line."""
         due, target = self._line(view)
         intents = rest_ahead(
             due, target, np.full(view.n, NEVER), self._behind_by_spread(view), view
@@ -377,7 +377,7 @@ class TwapCross(_Passive):
     layout: ClassVar[Layout] = Layout("twap_cross", {**_CROSSING, **_CATCH_UP}, _SCALE)
 
     def decide(self, view: View) -> Intents:
-        """Intents that cross what is too late and rest what is missing to the line."""
+        """Intents that cross late lots and rest the lots missing to the line."""
         due, target = self._line(view)
         return rest_ahead(due, target, self._tolerance(view), self._behind_by_spread(view), view)
 
@@ -389,7 +389,7 @@ class VwapCross(_Passive):
     layout: ClassVar[Layout] = Layout("vwap_cross", _CROSSING, _SCALE)
 
     def decide(self, view: View) -> Intents:
-        """Intents that cross what is too late and rest the volume's coming share."""
+        """Intents that cross late lots and rest the volume's coming share."""
         due, target = shares_done(view, self.known)
         target = np.minimum(due + self._ahead() * (target - due), 1.0)
         return rest_ahead(
@@ -399,14 +399,14 @@ class VwapCross(_Passive):
 
 @dataclass(frozen=True, eq=False)
 class PovPassive(_Passive):
-    """A percentage of public volume, resting: due is that of the volume seen, shown that of what is to come."""
+    """A percentage of public volume, resting: due is that of the volume seen, shown that of the volume to come."""
 
     layout: ClassVar[Layout] = Layout(
         "pov_passive", {"rate": 0.0, **_CROSSING}, {"rate": 0.5, **_SCALE}
     )
 
     def decide(self, view: View) -> Intents:
-        """Intents that cross arrears against the volume seen and rest the share of what is expected next."""
+        """Intents that cross arrears against the volume seen and rest the share of the volume expected next."""
         volume = max(self.known.expected_volume, 1.0)
         rate = np.exp(self.value("rate")) / volume
         coming = self._ahead() * volume / view.decisions
@@ -466,7 +466,7 @@ class ObizhaevaWang(Tunable):
     layout: ClassVar[Layout] = Layout("obizhaeva_wang", {"resilience": 2.0}, {"resilience": 1.5})
 
     def decide(self, view: View) -> Intents:
-        """Intents that take what is missing to the schedule."""
+        """Intents that take the lots missing to the schedule."""
         done = exponential_done(np.exp(self.value("resilience")), view.decision + 1, view.decisions)
         return take_to(lots_of(done, view), view)
 
@@ -478,7 +478,7 @@ class TunablePropagator(Tunable):
     layout: ClassVar[Layout] = Layout("propagator", {"beta": -0.5, "reach": -4.0}, {"reach": 1.5})
 
     def decide(self, view: View) -> Intents:
-        """Intents that take what is missing to the schedule."""
+        """Intents that take the lots missing to the schedule."""
         beta = np.broadcast_to(np.clip(sigmoid(self.value("beta")), 0.01, 0.99), view.n)
         reach = np.broadcast_to(np.exp(np.clip(self.value("reach"), -12.0, 6.0)), view.n)
         cases = np.stack([view.decisions.astype(np.float64), reach, beta], axis=1)
@@ -508,11 +508,11 @@ class AlmgrenChrissFitted(Tunable):
 
 @dataclass(frozen=True, eq=False)
 class Popv(Tunable):
-    """Percentage of posted volume: take a share of what is displayed, rest a share of what is left.
+    """Percentage of posted volume: take a share of the displayed lots, rest a share of the remaining lots.
 
     Parameters by name: ``share`` log of the share of the displayed far touch that is taken; ``trigger`` log of the far
     touch over the far side's mean level from where on; ``pace`` log of the multiple of TWAP's line that may be left;
-    ``show`` logit of the share of what is left that rests; ``behind`` logit of the share of that a tick behind.
+    ``show`` logit of the share of the remaining lots that rests; ``behind`` logit of the share of that a tick behind.
 
     >>> from tercel.execution.observation import view_of
     >>> rule = Popv({"share": float(np.log(0.5)), "trigger": 0.0, "show": -30.0})
@@ -527,7 +527,7 @@ class Popv(Tunable):
     )
 
     def decide(self, view: View) -> Intents:
-        """Intents that take where much is displayed or the clock says so, and rest a share of what is left."""
+        """Intents that take where much is displayed or lots are overdue, and rest a share of the remaining lots."""
         far = view.far_depth[:, 0]
         large = far >= np.exp(self.value("trigger")) * np.maximum(view.far_depth.mean(axis=1), 1.0)
         lots = np.where(

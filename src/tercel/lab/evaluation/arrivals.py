@@ -16,7 +16,7 @@ from tercel.lab.evaluation.runs import batches, streams_of, without_orders
 from tercel.market.simulator.source import Source
 
 LABEL = "hindsight (not attainable)"
-"""How tables call it."""
+"""Label of the bound in tables."""
 _ONE_SIDE = [c.TOUCH, *range(c.OWN1, c.OWN1 + c.LEVELS), c.V_SAME]
 # Columns of a market row that trade places where an order is on the other side.
 _OTHER = [c.FAR, *range(c.FAR1, c.FAR1 + c.LEVELS), c.V_AGAINST]
@@ -82,7 +82,7 @@ class MarketSnapshot:
 
     @classmethod
     def of(cls, episodes: Episodes) -> "MarketSnapshot":
-        """Snapshot of the markets as they stand."""
+        """Snapshot of the current markets."""
         return cls(episodes.view.m.copy(), episodes.working, episodes.view.tradable)
 
     def seen_by(self, market: Ints, turned: Bools) -> "MarketSnapshot":

@@ -1,8 +1,8 @@
 """The claim that an evaluation is made for: a policy against every strategy, over markets, training seeds and regimes.
 
-A gain is called only after the correction of its comparisons (`comparisons.ComparisonLedger`), so what is claimed is
-put together first (:func:`claim`) and read afterwards, by the properties of :class:`Claim`. Nothing that was lost is
-left out: where the policy costs more, in any market, regime or both, is listed by name.
+A gain is called only after the correction of its comparisons (`comparisons.ComparisonLedger`), so a claim is built
+first (:func:`claim`) and read afterwards, by the properties of :class:`Claim`. Losses are complete: every market,
+regime or both in which the policy costs more is listed by name.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -48,7 +48,7 @@ def called(gain: PairedGain) -> str:
 
 @dataclass(frozen=True)
 class Primary(Record):
-    """A comparison that was named before anybody was judged: the opponent in each market, and the gain."""
+    """A comparison that was named before the evaluation: the opponent in each market, and the gain."""
 
     opponents: Mapping[str, str]
     gain: PairedGain
@@ -195,7 +195,7 @@ def claim(
     cells : mapping
     teams : mapping
     ledger : ComparisonLedger
-        What is pooled is entered; what was compared in a single scenario is in it already.
+        Pooled comparisons are entered; those of a single scenario are in it already.
     rng : numpy Generator
     best : mapping of market to str, optional
         The rule that was best on validation in each; given, there are primary comparisons.

@@ -29,7 +29,7 @@ class CmaEs:
     start : float (d,)
         Where the search begins.
     scale : float (d,) or float
-        How far each number may be off: standard deviation of the first steps.
+        Standard deviation of the first steps of each number.
     rng : numpy Generator
     population : int, optional
         Candidates a generation; 4 + 3 ln d when not given.
@@ -108,7 +108,7 @@ class CmaEs:
         return np.asarray(self.mean + self.sigma * self.scale * steps, np.float64)
 
     def tell(self, candidates: Floats, values: ArrayLike) -> None:
-        """Update the search with the candidates' values; lower is better, what is not finite comes last."""
+        """Update the search with the candidates' values; lower is better, and values that are not finite come last."""
         values = np.where(np.isfinite(values), values, np.inf)
         best = candidates[np.argsort(values, kind="stable")[: len(self.weights)]]
         steps = (best - self.mean) / (self.scale * self.sigma)

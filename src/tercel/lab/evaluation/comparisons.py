@@ -26,11 +26,11 @@ MEANINGS: Mapping[str, str] = {
     "passive_share": "lots filled while resting over lots of the order, mean over episodes",
     "adaptability": "share of the variance of decisions that the market causes",
 }
-"""What each key says, for captions."""
+"""Description of each key, for captions."""
 
 FEW_NOTE = "under 20 clusters"
 REPLAY_NOTE = "nothing answers own trading"
-"""How the two notes begin that a printed table says in its own words."""
+"""First words of the two notes that a printed table words differently."""
 
 Cell = Estimate | None
 
@@ -51,7 +51,7 @@ class CostRow(Record):
 
     @property
     def known(self) -> dict[str, Estimate]:
-        """What exists, by key, in the order of the table."""
+        """Estimates that exist, by key, in the order of the table."""
         return {key: cell for key in KEYS if (cell := getattr(self, key)) is not None}
 
 
@@ -82,16 +82,16 @@ class JudgedRun(Record):
     best_baseline : str
         Lowest mean shortfall among the rules; `random` is not one of them.
     paired_vs_best_baseline : mapping of policy to Estimate
-        Cost saved against it, bps: positive is better. For all that is no rule of ours.
+        Cost saved against it, bps: positive is better. For all candidates but built-in rules.
     paired : mapping of policy to mapping of opponent to Estimate
         The same against every other strategy.
     paired_by_seed : mapping of policy to mapping of opponent to list of Estimate
         The same for each training seed by itself, against the opponent's same seed where it has as many.
     counts : mapping of name to Counts
     episodes, clusters : int
-        Paired episodes, and what is independent among them.
+        Paired episodes, and the independent clusters among them.
     cluster : str
-        What a cluster is: "episode seed", "bank entry", "day", "30-minute block of one day".
+        Kind of a cluster: "episode seed", "bank entry", "day", "30-minute block of one day".
     seeds : list of int
         Training seeds.
     market : str
@@ -99,7 +99,7 @@ class JudgedRun(Record):
     task : mapping
         The task's parameters.
     notes : tuple of str
-        What a reader must know: few clusters, one day, lots that could not be filled ...
+        Caveats: few clusters, one day, lots that could not be filled ...
     level : float
         Nominal coverage of every interval.
     resamples : int
@@ -143,8 +143,8 @@ class JudgedRun(Record):
 # Paired comparisons of policies with everything else, in a scenario or a part of it, corrected at the end.
 #
 # A few are primary, named before anybody is judged: against the rule that was best on validation in each
-# market, and against `random`. Holm's procedure bounds the chance of a single false one among them, however many dear
-# strategies stand in the table. All others are exploratory: the share of false discoveries among them is bounded
+# market, and against `random`. Holm's procedure bounds the chance of a single false one among them, however many
+# expensive strategies the table has. All others are exploratory: the share of false discoveries among them is bounded
 # (Benjamini and Hochberg 1995).
 #
 # Every strategy met the same episodes, so all differences are paired, and every resample takes the same clusters for
@@ -354,7 +354,7 @@ class ComparisonLedger:
 
 @dataclass(frozen=True)
 class ScenarioCell(Record):
-    """What was found in a scenario or in a part of one.
+    """Results in a scenario or in a part of one.
 
     Parameters
     ----------
@@ -375,7 +375,7 @@ class ScenarioCell(Record):
 
 @dataclass(frozen=True, eq=False)
 class ScenarioComparison:
-    """What was compared in a scenario, and from what: for pooling.
+    """Comparisons in a scenario with their data, for pooling.
 
     Parameters
     ----------

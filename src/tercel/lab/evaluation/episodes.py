@@ -135,7 +135,7 @@ ROOM = [
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """Episodes to run: one row each, and the label of what is drawn independently.
+    """Episodes to run: one row each, and labels of independent clusters.
 
     Parameters
     ----------
@@ -162,9 +162,9 @@ class Episodes:
     Parameters
     ----------
     source : Source
-        What moves the markets.
+        Source of the markets' events.
     task : Task
-        What is to be done in them.
+        The execution task in each episode.
     n : int
         Markets at once; 64 to 256 stay inside the cache.
     run_out : bool
@@ -355,7 +355,7 @@ class Episodes:
 
     @property
     def outside(self) -> Outside | None:
-        """Dealers and session beside the books; None where there are none."""
+        """Dealers and session beside the books; None in a market without them."""
         return self._outside
 
     def snapshot(self) -> tuple[AnyArray, ...]:
@@ -383,9 +383,9 @@ class Episodes:
     def guide(self, guidance: Guidance | None, which: Ints | None = None) -> None:
         """Set the guidance of signals and risk from now on.
 
-        The current view says it at once, every later one what is left of the forecast by then; a forecast is not seen
-        before it was known. Said before :meth:`start`, it is seen from the first decision on; later episodes
-        have it too.
+        The current view shows it at once, every later one the remaining part of the forecast; a forecast is not shown
+        before it was known. Set before :meth:`start`, it is shown from the first decision on; later episodes have it
+        too.
 
         Parameters
         ----------
@@ -443,7 +443,7 @@ class Episodes:
         self.step(intents if beside is None else beside.reserve(intents, self.view))
 
     def meet(self, ask: Callable[[View], Asks] | None = None) -> None:
-        """What happens beside the books until now, where the market has dealers, and what is asked there next."""
+        """Process requests and sessions up to now in a market with dealers, then send the next requests by `ask`."""
         if self._outside is not None:
             self._outside.turn(self.states, self.view, ask)
 
@@ -497,7 +497,7 @@ class Episodes:
         return np.asarray(k[at : at + rows * sim.RECORD_WORDS].reshape(rows, sim.RECORD_WORDS))
 
     def costs(self) -> Costs:
-        """Cost sums of the episodes that are over, as they stand."""
+        """Cost sums of the episodes that have ended."""
         return costs_of(self.books, self.states, self.task.grid_points, self._cluster)
 
 

@@ -1,4 +1,4 @@
-"""The judge: paired episodes of every strategy -> means, intervals, and who is better by how much.
+"""Evaluation of strategies on paired episodes: means, intervals, and paired differences.
 
 All strategies met the same episodes (same market seeds or tape windows), so every resample of the bootstrap
 takes the same clusters for all of them, and differences are paired. A learned policy comes as one set of
@@ -66,7 +66,7 @@ class JudgedEntry:
     runs : tuple of Costs
         One per training seed, one for anything that is not trained; all over the same episodes.
     responses : tuple of Response
-        What the decisions answered to, one per run, or none.
+        Response of the decisions to the market, one per run, or none.
     """
 
     name: str
@@ -97,8 +97,8 @@ def judge(
     entries : sequence of JudgedEntry
         At least one of kind "baseline"; names differ.
     twin_mid2_grid : int64 (n, G) or None
-        Mids of the same n episodes without own orders (one twin run serves all strategies), half ticks. None
-        where nothing answers own trading: impact is then null.
+        Mids of the same n episodes without own orders (one counterfactual run serves all strategies), half ticks. None
+        on tapes that do not react to own trading: impact is then null.
     rng : numpy Generator
         The same generator state gives the same intervals.
     market, task, seeds, cluster, notes
@@ -169,7 +169,7 @@ def judge(
 def cost_replicates(
     entries: Sequence[JudgedEntry], twin_mid2_grid: Ints | None, rng: np.random.Generator
 ) -> dict[str, dict[str, Replicates]]:
-    """Name -> cost key -> replicates over all training seeds, all under the same cluster draws: for what is compared
+    """Bootstrap replicates by name and cost key, over all training seeds, under the same cluster draws: for comparisons
     beyond the table."""
     return _replicate_costs(entries, twin_mid2_grid, rng)[0]
 
@@ -311,7 +311,7 @@ RANGES: Mapping[str, tuple[float, float]] = {
     "passive_share": (0.0, 1.0),
     "adaptability": (0.0, 1.0),
 }
-"""What a key can be: an interval from few clusters is cut where nothing can lie."""
+"""Range of each key: an interval from few clusters is cut to it."""
 
 
 def within_range(key: str, estimate: Estimate) -> Estimate:
@@ -354,7 +354,7 @@ def _counts(entry: JudgedEntry) -> Counts:
 
 
 def _notes(entries: Sequence[JudgedEntry], clusters: int, replayed: bool) -> list[str]:
-    """What a reader of the table must know."""
+    """Notes below the table: few clusters, replay, missing parts of costs."""
     notes = []
     if clusters < FEW_CLUSTERS:
         notes.append(f"{FEW_NOTE} ({clusters}): intervals are an indication")
@@ -370,7 +370,7 @@ def _notes(entries: Sequence[JudgedEntry], clusters: int, replayed: bool) -> lis
     for key, note in (
         (
             "unfilled_share",
-            "Lots without a counterparty, priced at the end of the book or its next price plus the law for the whole order",
+            "Lots that found no counterparty, booked at the end of the book or its next price plus the law for the whole order",
         ),
         (
             "double_filled_share",
@@ -387,7 +387,7 @@ def _notes(entries: Sequence[JudgedEntry], clusters: int, replayed: bool) -> lis
 def paired_correlation(entries: Sequence[JudgedEntry]) -> float | None:
     """Median over pairs of rules of the correlation of their costs, episode by episode.
 
-    What pairing gains: the variance of a difference is ``1 - correlation`` of what it is without. None for fewer
+    Gain by pairing: the variance of a difference is ``1 - correlation`` of what it is without. None for fewer
     than two strategies whose costs vary, or fewer than three episodes.
     """
     costs = [

@@ -35,7 +35,7 @@ from tercel.market.tape.schema import EXECUTE, LEVEL_SET, TRADE, TRADE_HIDDEN
 FEW = 60
 """Judged orders of a tape below which its figures tell little apart: two days of half hours, bought and sold."""
 OTHER_HOURS = "other hours"
-"""How a span of training ends where orders at times of their own are judged."""
+"""Last words of a training span if orders at set times are judged."""
 TRAINING_STEP_NS = 60 * 10**9
 """Distance of the arrivals that training draws from."""
 
@@ -57,13 +57,13 @@ class BuiltMarket:
     estimates : MarketEstimates
         From training episodes alone.
     cluster : str
-        What is drawn independently.
+        Name of the unit that is drawn independently.
     notes : tuple of str
-        What a reader of the table should know.
+        Notes for the table.
     facts : dict
         For the report and the policies' cards.
     task : Task
-        What is judged.
+        The task under evaluation.
     """
 
     name: str
@@ -152,7 +152,7 @@ def impact_in_words(market: Source) -> list[str]:
 
 
 def limit_in_words(settings: Scenario) -> list[str]:
-    """The limit of an order, or how many of a list have one; nothing where there is none."""
+    """Sentence on an order's limit price, or on the number of listed orders with one; empty without a limit."""
     words, limit = "", settings.task.limit_price
     if settings.orders:
         several = sum(order.limit_price is not None for order in settings.orders)
@@ -339,7 +339,7 @@ def cut_of(instrument: Instrument, events: Events) -> tuple[int, int, int]:
 
 
 def judged_hours(settings: Scenario) -> Hours:
-    """Where orders at times of their own fall, by date; nothing where days are split instead.
+    """Hours of orders with set times, by date; empty if days are split instead.
 
     Agents learn from the hours that are left. Where these hold no window of a task's order, days are split as for any
     other; listed orders are judged all the same.
@@ -372,7 +372,7 @@ def _leave_room(hours: Hours, about: Iterable[Instrument], task: Task) -> bool:
 
 
 def hindsight_in_words(settings: Scenario) -> list[str]:
-    """What is to be said where listed orders leave no other hours to learn from."""
+    """Warning if listed orders leave no other hours to learn from; else empty."""
     if not settings.orders or _has_other_hours(settings):
         return []
     symbol = settings.market.symbol
@@ -400,8 +400,8 @@ def split_by_clock(settings: Scenario) -> Split | None:
 
 
 def waiting_on(lake: Lake, symbol: str, dates: Sequence[str]) -> float:
-    """What waiting costs in a symbol by some recorded days (`View.waiting`): orders of half an hour and 10 %; 0, not
-    known, where none fits into them.
+    """Cost of waiting in a symbol on some recorded days (`View.waiting`), by orders of half an hour and 10 %; 0, not
+    known, if none fits into them.
     """
     held = Market(lake=str(lake.root), symbol=symbol)
     source, days = replay(lake, symbol, dates, queue=held.queue, bound=held.bound)
@@ -456,7 +456,8 @@ def _on_tape(settings: Scenario) -> BuiltMarket:
         plan = orders_plan(judged_days, task, settings.orders, seed)
     else:
         plan = tape_plan(judged_days, task, curve, seed=seed, earliest_ns=split.cut_ns)
-    # Other hours and later days teach how to trade; what waiting costs, and so what is taken, is of earlier days alone.
+    # Other hours and later days train the policy; the cost of waiting, which decides on takes, is of earlier days
+    # alone.
     begins = split.cut_ns or judged_days[0].open_ns
     earlier = drawn.take(np.flatnonzero(drawn.rows[:, kernels.E_START_NS] < begins))
     if len(earlier):
@@ -530,7 +531,7 @@ def preset_of(settings: Scenario) -> Preset | None:
 
 
 def _hidden_words(judged: Source) -> list[str]:
-    """How much of a tape's volume was executed against hidden orders: own orders have no part in it."""
+    """Sentence on the share of a tape's volume executed against hidden orders, which fill no own orders; else empty."""
     kinds, lots = judged.tape[:, sim.T_KIND], judged.tape[:, sim.T_LOTS]
     hidden, shown = int(lots[kinds == TRADE_HIDDEN].sum()), int(lots[kinds == EXECUTE].sum())
     if not hidden:
@@ -545,12 +546,12 @@ def _minutes(task: Task) -> str:
 
 
 def _units(lot: int) -> str:
-    """What a quantity in lots counts."""
+    """Unit of a quantity in lots."""
     return "shares" if lot == 1 else f"lots of {lot} shares"
 
 
 def _order_words(task: Task, quantities: Ints, lot: int, of_list: int) -> str:
-    """How large the orders of a tape's windows are."""
+    """Sentence on the size of the orders in a tape's windows."""
     unit = "1 share" if lot == 1 else f"{lot} shares"
     if of_list:
         return f"The orders: {of_list} of a list, {quantities.min():,} to {quantities.max():,} lots of {unit}."
@@ -564,8 +565,8 @@ def _order_words(task: Task, quantities: Ints, lot: int, of_list: int) -> str:
 
 
 def validated(requested: int, judged: int) -> int:
-    """How many of the validation episodes asked for are worth their time beside so many judged orders on tape: sixteen
-    for each, and 64 however few those are.
+    """Number of validation episodes for `judged` orders on tape: the requested number, at most 16 per order, or 64 if
+    that is more.
 
     >>> validated(1000, 6), validated(1000, 120), validated(32, 6)
     (96, 1000, 32)

@@ -57,7 +57,7 @@ class Order:
     horizon_s: float = field(init=False)
 
     def __post_init__(self, horizon: float | str) -> None:
-        """Take side and horizon from words, refuse what is no order."""
+        """Parse side and horizon; raise ConfigError for an invalid order."""
         found = _TIME.fullmatch(self.time.strip()) if isinstance(self.time, str) else None
         if found is None:
             raise ConfigError(

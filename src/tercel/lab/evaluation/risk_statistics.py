@@ -30,7 +30,7 @@ class SampleSize:
         Standard deviation of a paired difference, bps an episode, what a cluster's episodes share included: the median
         over rules, each against the best.
     strategies, tried : int
-        How many strategies, on how many episodes.
+        Number of strategies, and of their episodes.
     judged : int
         Episodes that are to be judged.
     episodes_for_1_bps : int
@@ -57,7 +57,7 @@ class SampleSize:
     def of(
         cls, sd_bps: float, strategies: int, tried: int, judged: int, orders_a_day: float = 0.0
     ) -> "SampleSize":
-        """What follows from a standard deviation, with so many orders on a recorded day; 0: a simulated market."""
+        """Sample size by a standard deviation, with `orders_a_day` orders on a recorded day; 0: a simulated market."""
         count, least, what = (
             needed(sd_bps),
             detectable_gain(sd_bps / judged**0.5, np.inf),
@@ -84,7 +84,7 @@ class SampleSize:
 def sample_size(
     costs: Mapping[str, Costs], judged: int, orders_a_day: float = 0.0
 ) -> SampleSize | None:
-    """What costs of rules on the same other episodes say; None where too little was tried.
+    """Sample size by costs of rules on the same validation episodes; None if too few were run.
 
     Parameters
     ----------
@@ -133,7 +133,7 @@ class ScheduleRatios(Record):
     timing_risk_bps : mapping of schedule to Estimate
         Difference of the standard deviations, paired like the rest: below zero, the policy's costs vary less.
     adaptability : mapping of strategy to Estimate or None
-        Difference of the shares of decisions that the market explains; empty where it was not asked for.
+        Difference of the shares of decisions that the market explains; empty if not requested.
     """
 
     is_bps: Mapping[str, Ratio | None] = field(default_factory=dict)
@@ -142,7 +142,7 @@ class ScheduleRatios(Record):
     adaptability: Mapping[str, stats.Estimate | None] = field(default_factory=dict)
 
     def json_fields(self) -> dict[str, object]:
-        """Without ratios where no schedule was judged, and without adaptability where it was not asked for."""
+        """JSON fields, without ratios if no schedule was judged, and without adaptability if not requested."""
         found = super().json_fields()
         return {
             key: found[key]
@@ -272,7 +272,8 @@ def deflated_gain(
 def adaptability_gain(
     policy: Sequence[Response], other: Sequence[Response], rng: np.random.Generator
 ) -> stats.Estimate | None:
-    """How much more of a policy's decisions the market explains than of another strategy's; None without recordings."""
+    """Share of a policy's decisions that the market explains, less that of another strategy; None without
+    recordings."""
     found = replicate_responses([policy, other], rng)
     return None if found is None else (found[0] - found[1]).estimate()
 

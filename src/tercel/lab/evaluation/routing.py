@@ -1,4 +1,4 @@
-"""What a router learns of dealers, session and book from orders that it works before it is judged."""
+"""Training of a router: estimates of dealers, session and book from orders before the evaluation."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -32,9 +32,9 @@ PARENTS: Final = 200
 AT_ONCE: Final = 20
 """Orders between two looks at what was learned."""
 USUAL: Final = 1024
-"""Simulated orders from which a desk knows what book and session cost, before it asks anybody."""
+"""Number of simulated orders for the costs of book and session, before the first request."""
 COUNTS_FOR: Final = 50
-"""Orders that what the session crossed of these counts for, beside orders that were traded."""
+"""Weight of the session's fills in these orders, in traded orders."""
 BATCH: Final = 256
 
 
@@ -83,9 +83,9 @@ def costs_of(
 
 @lru_cache(maxsize=2)
 def base_of(built: BuiltMarket) -> Knowledge:
-    """What a desk knows before it asks anybody: of book and session, from training episodes.
+    """Estimates of book and session from training episodes, before the first request to dealers.
 
-    What the session crossed counts for few orders, so that it can be wrong.
+    Fills of the session count for few orders, so that later fills can correct them.
     """
     terms: Terms = built.judged.outside
     source = replace(built.training, outside=terms)
@@ -126,7 +126,7 @@ def base_of(built: BuiltMarket) -> Knowledge:
 
 
 def rests_of(outside: Outside) -> list[Floats]:
-    """What rested in the session in each interval, and what of it was crossed, units, (2, r) each."""
+    """Units that rested in the session in each interval, and units crossed, arrays (2, r)."""
     lots = outside.terms.lots
     rested = [np.stack([sent / lots, one.lots])[:, sent > 0] for _, sent, one in outside.crosses]
     return [np.zeros((2, 0)), *rested]
@@ -194,7 +194,7 @@ class WaysExplained:
     mean, sd : float64 (w,)
         Expected cost, bps, and its standard deviation.
     why : str (w,)
-        What the expectation is made of.
+        Parts of the expectation.
     """
 
     way: AnyArray
@@ -204,7 +204,7 @@ class WaysExplained:
 
     @classmethod
     def of(cls, strategy: Strategy, built: BuiltMarket) -> Self | None:
-        """What a router says of the judged order; None of any other strategy."""
+        """Expected costs of a router's ways for the judged order; None for any other strategy."""
         if not isinstance(strategy, Routed):
             return None
         ways = strategy.ways(units_of(built))
@@ -212,5 +212,5 @@ class WaysExplained:
         return cls(*(np.array(column) for column in columns))
 
     def in_words(self, name: str) -> str:
-        """The way taken, and what it is expected to cost."""
+        """Sentence on the way taken and its expected cost."""
         return f"{name} takes for the first seed's dealers: {self.way[0]} ({self.why[0]}), {self.mean[0]:.2f} bps expected"

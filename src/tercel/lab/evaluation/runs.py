@@ -3,7 +3,7 @@
 Adaptability: the share of a strategy's decisions that the market explains.
 
 With x = (time, inventory, own orders), m = the market features and a(x, m) the expected intent (take and
-rungs, as shares of what is left, no prices):
+rungs, as shares of the remaining lots, no prices):
 
     A = E_x Var_m' a(x, m') / Var a(x, m')
 
@@ -61,7 +61,7 @@ from tercel.market.simulator.source import Source, reactive, settled_bank, with_
 from tercel.market.simulator.terms import NO_FEES
 
 Expected = Callable[[View], Floats]
-"""View of n decisions -> expected (take, rungs) as shares of what is left, float64 (n, V)."""
+"""View of n decisions -> expected (take, rungs) as shares of the remaining lots, float64 (n, V)."""
 
 REDRAWS = 8
 """J: markets that every recorded x is paired with."""
@@ -154,7 +154,7 @@ def respond(
         `Strategy.expected`: a pure function of a view of any length.
     rng : numpy Generator
     redraws : int
-        J, at least 2; fewer where there are fewer other episodes.
+        J, at least 2; fewer if there are fewer other episodes.
 
     Returns
     -------
@@ -182,7 +182,7 @@ def respond(
         return Response(decisions.cluster, rows, within, np.zeros((episodes, 1)), second)
     centre = np.concatenate([intents.mean(axis=1) for _, intents in wanted]).mean(axis=0)
     first = np.zeros((episodes, len(centre)))
-    for who, intents in wanted:  # each `who` holds an episode at most once
+    for who, intents in wanted:  # no array of indices has an episode twice
         away = intents - centre
         rows[who] += 1.0
         # from the first redraw, so that a market without influence leaves exactly nothing
@@ -208,7 +208,7 @@ def _partners(count: int, redraws: int, rng: np.random.Generator) -> Indices:
 def _intents(
     decisions: Decisions, expected: Expected, t: int, who: Indices, markets: Indices
 ) -> Floats:
-    """What is wanted at decision t by episodes `who` (w,) in each of `markets` (w, J), float64 (w, J, V)."""
+    """Expected intents at decision t of w episodes, each in J `markets` (w, J): float64 (w, J, V)."""
     redraws = markets.shape[1]
     own, other = np.repeat(who, redraws), markets.ravel()
     view = View(
@@ -244,7 +244,7 @@ def observed_in(
         Market, order and episodes.
     strategy : Strategy
     market, command : str
-        What the figures say of where they are from, and what printed them.
+        Market of the figures, and the command that printed them.
     """
     each = max(EPISODES // len(plans), 1)
     parts = []
@@ -339,7 +339,7 @@ class Recording:
 
 
 class _Seen:
-    """What the first markets of a batch show, decision by decision of the schedule."""
+    """Observations of the first markets of a batch, by decision of the schedule."""
 
     def __init__(self, most: int, task: Task, gap_ns: int) -> None:
         self.most = most
@@ -443,7 +443,7 @@ def markets_of(
 
 
 def pilot(source: Source, task: Task, plan: Plan) -> MarketEstimates:
-    """What rules may know of a market, from training episodes without own orders.
+    """Estimates of a market for rules, from training episodes without own orders.
 
     Volume and its course over the horizon; volatility as the standard deviation of the mid's change over the
     horizon (ticks per square root of a second); depth and spread as means over decisions.
@@ -495,8 +495,7 @@ WAITING_EPISODES: Final = 512
 
 @dataclass(frozen=True, eq=False)
 class Waiting:
-    """What `guarded` pays, own impact and fees left out, over half the spread as `twap_take` pays it; at least a
-    hundredth.
+    """Cost of `guarded` without own impact and fees, over half the spread as `twap_take` pays it; at least a hundredth.
 
     Their difference has far less variance than either cost: prices move for both. Fees are seen beside it, as part of what
     taking costs (`View.fees_bps`): measured with them too, they would count twice, and at the weight of waiting.
@@ -515,7 +514,7 @@ class Waiting:
 
     @cached_property
     def value(self) -> float:
-        """Measured when it is first asked for."""
+        """The ratio, measured at the first access."""
         plan = self.sampler(WAITING_SEED, 0, WAITING_EPISODES)
         rests, takes = run_strategies(
             with_impact(replace(self.source, fees=NO_FEES), None),

@@ -29,7 +29,7 @@ FORMAT = 2
 
 @dataclass(frozen=True)
 class Scenario:
-    """Orders in a market, and the episodes on which they are worked: what is judged, tuned and learned in.
+    """Orders in a market and their episodes: the unit of evaluation, tuning and learning.
 
     Parameters
     ----------

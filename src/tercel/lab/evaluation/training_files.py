@@ -1,4 +1,4 @@
-"""What an evaluation reads of a training: its metrics, and the number of recipes that a sweep tried."""
+"""Files of a training that an evaluation reads: its metrics, and the number of recipes that a sweep tried."""
 
 import csv
 import json
@@ -13,7 +13,7 @@ from tercel.core.errors import ConfigError
 
 Metrics = dict[str, float]
 FILE: Final = "metrics.csv"
-"""What the metrics of a training are called in its folder."""
+"""File of a training's metrics in its folder."""
 LOOKS: Final = "validation.csv"
 """And its looks: a row each, the greedy policy beside the rule on episodes that are not trained on."""
 FRAMES: Final = ("frames",)
@@ -88,8 +88,8 @@ def _damaged(path: Path, why: str) -> ConfigError:
 # -- variants -------------------------------------------------------------------------------------
 # Number of recipes in a sweep's folder, by which the gain of the best one is deflated.
 #
-# A sweep continues after its best configuration was written down, and its trials have policies of their own: what counts is
-# what lies in its folder, whenever it is asked.
+# A sweep continues after its best configuration was written, and its trials have policies of their own: each count is
+# of the sweep's folder at that time.
 
 SWEEP: Final = "sweep.json"
 """File by which a sweep's folder is known: its settings."""
@@ -100,7 +100,7 @@ DEPTH: Final = 4
 
 
 def variants_in(folder: Path) -> int | None:
-    """Recipes tried in a sweep's folder, those before the sweep included; None where there is no sweep."""
+    """Recipes tried in a sweep's folder, those before the sweep included; None for any other folder."""
     if not (folder / SWEEP).is_file():
         return None
     before = _count(_read(folder / SWEEP).get("guards"), "variants")
@@ -118,7 +118,7 @@ def variants_of_trial(policy: Path, checks: int) -> int:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    """What a file holds; nothing where it cannot be read."""
+    """Content of a JSON file; empty if it cannot be read."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -61,7 +61,7 @@ class Arena:
     Parameters
     ----------
     source : Source
-        What moves the markets; episodes warm up as judged ones do.
+        Source of the markets' events; episodes warm up as judged ones do.
     task : Task
     sample : callable
         (first, n) -> training episodes `first` .. `first + n - 1`.
@@ -280,7 +280,8 @@ def try_all(
 
 
 def _best_start(arena: Arena, kind: type[Tunable], wrappers: Sequence[str]) -> Floats:
-    """Where to begin, float64 (P,): the values at hand, or what its layout offers if that is cheaper at first sight."""
+    """Start of the search, float64 (P,): the tuned values, or a start of the layout if it costs less on a few
+    episodes."""
     layout = kind.layout
     offered = [
         tuned_values("+".join((layout.rule, *wrappers)), arena.estimates.market),
@@ -303,9 +304,9 @@ def search(
     progress: Callable[[int], None] | None = None,
     wrappers: Sequence[str] = (),
 ) -> SearchResult:
-    """Search for parameters on training episodes; a candidate that loses orders is dear, no more.
+    """Search for parameters on training episodes; a candidate that loses orders is expensive, not an error.
 
-    Candidates stand in the wrappers named, such as the clock of events.
+    Candidates run in the wrappers named, such as the clock of events.
 
     Raises
     ------
@@ -326,7 +327,7 @@ def search(
     tuner = CmaEs(start[free], layout.scales[free], rng, population, diagonal=len(free) >= MANY)
     means, values, overflowed = [], [], 0
     for generation in range(generations):
-        # where noise is most of what is seen, steps would grow on luck: they are made to end
+        # where differences are mostly noise, step sizes would grow by chance: they are forced to shrink
         tuner.sigma = min(tuner.sigma, SHORTEST ** (generation / generations))
         plan = arena.sample(generation * TRIED_ON, TRIED_ON)
         tried = tuner.ask()
@@ -390,7 +391,7 @@ FINAL = 4
 
 @dataclass(frozen=True)
 class TuningSettings:
-    """What decides the result of a tuning, besides the strategy.
+    """Settings that determine the result of a tuning, besides the strategy.
 
     Parameters
     ----------
@@ -469,7 +470,7 @@ def _on_tape(settings: TuningSettings, market: BuiltMarket) -> Arena:
 
 
 def tune_task(settings: TuningSettings, name: str, folder: Path) -> bool:
-    """Tune a strategy in a worker; what is there already stays."""
+    """Tune a strategy in a worker; an existing result stays."""
     path = folder / f"{name}.json"
     if not path.exists():
         # Read by the progress display, in another process.

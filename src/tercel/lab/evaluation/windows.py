@@ -22,7 +22,7 @@ Hours = Mapping[str, Sequence[tuple[int, int]]]
 """Date -> stretches of it, ns."""
 NO_HOURS: Hours = {}
 BLOCK_NS = 1800 * NS_PER_SECOND
-"""Within one day, non-overlapping half hours are what is independent."""
+"""Length of a cluster within one day: non-overlapping half hours count as independent."""
 
 
 def window_starts(
@@ -207,7 +207,7 @@ _STREAM = [kernels.E_SEED, kernels.E_INDEX]
 
 
 def placebo_plan(plan: Plan) -> Plan | None:
-    """For each episode of a plan another one, without an order; None where there is no other.
+    """Plan with another episode, without an order, for each of a plan; None if there is no other.
 
     >>> from tercel.lab.evaluation.episodes import seeded_plan
     >>> found = placebo_plan(seeded_plan(Task(), 5, 1, 0, 4))
@@ -235,7 +235,7 @@ def placebo_plan(plan: Plan) -> Plan | None:
 
 
 def outlooks(source: Source, task: Task, plan: Plan, forecaster: Forecaster) -> Ints:
-    """What a forecaster says in episodes without orders, int64 (looks, n, OUTLOOK): at looks evenly over the horizon.
+    """Forecasts in episodes without orders, int64 (looks, n, OUTLOOK), at looks evenly over the horizon.
 
     Parameters
     ----------

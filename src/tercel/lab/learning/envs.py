@@ -84,7 +84,7 @@ class Ranges:
             )
 
     def at(self, frames: int) -> "Ranges":
-        """What is drawn from after so many frames."""
+        """Ranges to draw from after `frames` frames."""
         part = min(frames / self.grow_frames, 1.0) if self.grow_frames else 1.0
         return replace(self, share=_grown(self.share, part), horizon_s=_grown(self.horizon_s, part))
 
@@ -145,7 +145,7 @@ class RewardWeights:
     execution : float
         Of what was filled, against the mid at decision.
     impact : float
-        Of the mid's move on what is left.
+        Of the mid's move on the remaining lots.
     left : float
         Ticks per lot for each lot sent at the horizon, on top of what it costs there.
     """
@@ -253,9 +253,9 @@ class ExecutionVec:
     Parameters
     ----------
     source : Source
-        What moves the markets.
+        Source of the markets' events.
     task : Task
-        What is to be done in them.
+        The execution task in each episode.
     sampler : callable
         The episodes: (seed, first, n) -> Plan. See :func:`bank_sampler`.
     n : int

@@ -37,8 +37,8 @@ def frame_of(episodes: Episodes, i: int) -> Bytes:
     """One of the markets as a picture.
 
     Rows are prices around the mid, one tick each, or more where the spread is wide; the price rises upwards. A bar is
-    as long as the lots at its price: orange asks, blue bids. Dark in it are own lots, as far from the left as lots
-    stand before them in the queue. Line: the mid; dotted: the mid at arrival. Below: time left, and lots left.
+    as long as the lots at its price: orange asks, blue bids. Dark in it are own lots, as far from the left as lots are
+    ahead of them in the queue. Line: the mid; dotted: the mid at arrival. Below: time left, and lots left.
 
     Returns
     -------
@@ -114,11 +114,11 @@ class ExecutionEnv(gymnasium.Env[Float32, Any]):
     | 2 | rest all that is left at the own touch |
     | 3 | rest all that is left 1 tick behind it |
     | 4 | rest all that is left 3 ticks behind it |
-    | 5, 6, 7 | take 25, 50, 100 % of the slice, rest the remainder of what is left at the touch |
+    | 5, 6, 7 | take 25, 50, 100 % of the slice, rest the other remaining lots at the touch |
 
-    The slice is what is left over the decisions left, rounded up. In a halt every action holds. `fraction` is
-    Discrete(7): take 0, 5, 10, 20, 30, 50, 100 % of what is left; `level` is Discrete(6): rest all that is left at
-    improve, touch, touch-1, touch-2, touch-3, nowhere.
+    The slice is the remaining lots over the remaining decisions, rounded up. In a halt every action holds. `fraction`
+    is Discrete(7): take 0, 5, 10, 20, 30, 50, 100 % of the remaining lots; `level` is Discrete(6): rest all that is
+    left at improve, touch, touch-1, touch-2, touch-3, nowhere.
 
     **Observation space.** 50 numbers, own orders excluded from those of the market, oriented by the order's side so
     that buying and selling look alike. d is the mean of the ten displayed levels, s the standard deviation of a decision
@@ -145,9 +145,9 @@ class ExecutionEnv(gymnasium.Env[Float32, Any]):
     | 22-24 | own depth, levels 1, 2, 3-5, log(1 + lots / d) | 49 | order flow imbalance since the warm-up / d |
 
     **Rewards.** Minus the weighted sum of three costs in ticks per lot of the order: `execution` against the mid at
-    decision (weight 1), the mid's move on what is left (`impact`, weight 1), and `left`, the share sent at the horizon
-    (weight 0). With these weights the undiscounted return is exactly minus the implementation shortfall. Each cost
-    is in `info` unweighted. `weights` may be a function of a `lab.learning.rewards.Step` instead.
+    decision (weight 1), the mid's move on the remaining lots (`impact`, weight 1), and `left`, the share sent at the
+    horizon (weight 0). With these weights the undiscounted return is exactly minus the implementation shortfall. Each
+    cost is in `info` unweighted. `weights` may be a function of a `lab.learning.rewards.Step` instead.
 
     **Starting state.** One of 64 warmed books, run on for the task's warm-up (observed by "v2": one decision interval)
     with its own random stream, with nothing done yet. Sides alternate.

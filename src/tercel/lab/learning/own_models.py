@@ -31,9 +31,9 @@ Layers = Sequence[tuple[Any, Any]]
 
 
 def meant_by(model: Any) -> dict[str, Any]:
-    """What a model's numbers mean, as an environment of ours that it still has says: arguments of a `PolicyStrategy`.
+    """Meaning of a model's inputs and outputs, from the environment attached to it: arguments of a `PolicyStrategy`.
 
-    Empty where it has none.
+    Empty if no environment is attached.
     """
     return dict(getattr(_called(model, "vec"), "meant", {}))
 
@@ -52,9 +52,9 @@ def policy_from(
     size : int
         Entries of the observation.
     head : str
-        What is put out; of a Stable-Baselines3 model what it learned counts.
+        Kind of output; for a Stable-Baselines3 model its own kind counts.
     width : int
-        Numbers that are put out.
+        Number of outputs.
     activation : str
         Between layers: tanh or relu.
 
@@ -162,7 +162,7 @@ def save_model(
 
 
 def _called(model: Any, what: str) -> Any:
-    """An attribute of the environment that a model has; None where there is none."""
+    """Attribute of the environment attached to a model; None without the environment or the attribute."""
     env = getattr(model, "get_env", lambda: None)()
     try:
         return None if env is None else env.get_attr(what)[0]
@@ -246,7 +246,7 @@ CONVERTED = "converted"
 
 
 def unzipped(model: Path, moments: Path | None, actions: str) -> MlpPolicy | OnnxPolicy:
-    """What lies in an archive that is trusted."""
+    """Policy from a trusted archive."""
     from tercel.lab.learning.sb3.bridge import policy_of, trained, unpickled
 
     found, normalised = unpickled(model, moments)
@@ -254,7 +254,8 @@ def unzipped(model: Path, moments: Path | None, actions: str) -> MlpPolicy | Onn
 
 
 def opened(archive: str, out: Path) -> str:
-    """The policy folder of a trusted archive of the ordinary actions and observation, beside what is judged."""
+    """Convert a trusted archive with the default actions and observation to a policy folder below `out`; return its
+    path."""
     folder = out / CONVERTED / Path(archive).stem
     save_model(
         unzipped(Path(archive), None, "placement"),

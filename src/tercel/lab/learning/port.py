@@ -37,7 +37,7 @@ class LearningError(TercelError):
 class VecEnv(Protocol):
     """`n` episodes side by side, each starting again by itself.
 
-    The horizon is part of what is observed, so `done` is always a true end: nothing is bootstrapped past it. The
+    The horizon is part of the observation, so `done` is always a true end: nothing is bootstrapped past it. The
     observation that comes with `done` is the first of the next episode.
 
     An environment of discrete actions has `n_actions`; one whose actions are vectors has `action_size`, the numbers of
@@ -122,7 +122,7 @@ def train(
     """Update until `frames` frames are taken in all; True if that was reached, False if `stop` said so.
 
     `checkpoint` receives the state every `every` updates and at the end. An interrupt (Ctrl-C) between checkpoints
-    loses at most the updates since the last one: what is on disk is always a state between two updates.
+    loses at most the updates since the last one: the stored state is always one between two updates.
     """
     refuse_if(every < 1, "checkpoints every 1 or more updates", f"{every}", "leave the default")
     done = 0
@@ -201,7 +201,7 @@ class Stored:
 
 
 class ReturnTracker(Stored):
-    """Tracker of returns: the mean over episodes that ended since it was last asked.
+    """Tracker of returns: the mean over episodes that ended since the last call.
 
     >>> tracker = ReturnTracker(2)
     >>> tracker.add(np.array([1.0, 2.0]), np.array([False, True]))
@@ -328,7 +328,7 @@ def save_checkpoint(folder: Path, state: State) -> Path:
 
 
 def load_checkpoint(folder: Path) -> State | None:
-    """The state saved in `folder`, or None if there is none.
+    """The state saved in `folder`; None without a checkpoint.
 
     Raises
     ------

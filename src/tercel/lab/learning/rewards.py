@@ -27,7 +27,7 @@ from tercel.market.simulator import layout as sim
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """What became of one decision, in n markets: every column an array (n,) that cannot be written to.
+    """Outcome of one decision in n markets: every column a read-only array (n,).
 
     Parameters
     ----------
@@ -48,9 +48,9 @@ class Step:
     horizon : float64
         Seconds from arrival to the horizon.
     execution_bps : float64
-        What was filled, against the mid at the decision: bps of the order at the mid of its arrival.
+        Cost of the fills against the mid at the decision: bps of the order at the mid of its arrival.
     impact_bps : float64
-        What the mid's move since the decision costs the lots that are left, in the same unit.
+        Cost of the mid's move since the decision for the remaining lots, in the same unit.
     cost_bps : float64
         Both together: what the decision cost. The sum over an episode is its implementation shortfall.
     shortfall_bps : float64
@@ -92,7 +92,7 @@ class Step:
 
     @classmethod
     def of(cls, episodes: Episodes, left_before: Ints, costs: Floats, sums: Floats) -> Self:
-        """What a step of `episodes` came to.
+        """Outcome of a step of `episodes`.
 
         Parameters
         ----------
@@ -137,7 +137,7 @@ Reward = Callable[[Step], Any]
 
 
 def rewards_of(function: Reward, step: Step) -> Floats:
-    """What it answers, checked: float64 (n,).
+    """Rewards of a function, after checks of kind and shape: float64 (n,).
 
     Raises
     ------
@@ -180,8 +180,8 @@ def rewards_of(function: Reward, step: Step) -> Floats:
 # of its own and any learner can minimise its mean (Rockafellar and Uryasev 2000; Buehler et al. 2019, "Deep hedging",
 # train w beside the network). Here w follows the policy: it is the best w for the latest episodes, the quantile or mean.
 #
-# The price is paid as the cost comes in, u(cost so far) - u(cost before), which adds up to u(L) - u(0). What is best
-# depends on the cost so far; a policy that does not observe it finds the best of those that cannot know.
+# The price is paid as the cost comes in, u(cost so far) - u(cost before), which adds up to u(L) - u(0). The best action
+# depends on the cost so far; a policy that does not observe it finds the best among policies without that observation.
 
 Measure = Literal["cvar", "mean_variance"]
 MEASURES: tuple[Measure, ...] = ("cvar", "mean_variance")
@@ -191,7 +191,7 @@ MEMORY = 1_000
 
 @dataclass(frozen=True)
 class Risk:
-    """What is minimised.
+    """Risk objective to minimise.
 
     Parameters
     ----------
@@ -259,11 +259,11 @@ class RiskTransform:
         return self.risk.threshold(self._recent) if len(self._recent) else 0.0
 
     def begin(self, which: slice = slice(None)) -> None:
-        """New episodes in these slots; what was learned of the threshold stays."""
+        """Begin new episodes in these slots; the learned threshold stays."""
         self.cost[which], self._threshold[which] = 0.0, self.threshold
 
     def pay(self, reward: NDArray[np.floating], done: Bools) -> Floats:
-        """What is paid for the rewards [n] of one step; `done` [n] are the episodes that end with it."""
+        """Risk-adjusted rewards [n] for the rewards [n] of one step; `done` [n] are the episodes that end with it."""
         before = self.risk.price(self.cost, self._threshold)
         self.cost -= reward
         paid = before - self.risk.price(self.cost, self._threshold)

@@ -20,7 +20,7 @@ WHOLE = 1 << 30
 
 
 class OrderType(IntEnum):
-    """How a submitted order behaves against the other side."""
+    """Behaviour of a submitted order against the other side."""
 
     LIMIT = 0
     """Matches what it crosses, the rest comes to rest."""
@@ -178,12 +178,12 @@ class Book:
 
     @property
     def best_bid(self) -> int:
-        """Best bid in ticks, NO_BID when there is none."""
+        """Best bid in ticks; NO_BID if that side is empty."""
         return int(self.state[lay.BEST_BID])
 
     @property
     def best_ask(self) -> int:
-        """Best ask in ticks, NO_ASK when there is none."""
+        """Best ask in ticks; NO_ASK if that side is empty."""
         return int(self.state[lay.BEST_ASK])
 
     def depth(self, side: int, levels: int) -> tuple[Int32, Int32]:

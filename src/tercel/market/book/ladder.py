@@ -123,7 +123,7 @@ def lots_at(b: Packed, side: int, price: int) -> int:
 
 @inlined_kernel
 def allocate(b: Packed) -> int:
-    """A free public slot; -1, counted as overflow, if there is none."""
+    """Allocate a public slot; -1, counted as overflow, if all are in use."""
     slot = b[lay.FREE]
     if slot >= 0:
         b[lay.FREE] = order_at(b, slot).next
@@ -363,7 +363,7 @@ def _move_up(b: Packed, side: int, price: int, arrival: int, qty: int) -> None:
 
 @inlined_kernel
 def reduce(b: Packed, slot: int, qty: int) -> int:
-    """Take `qty` lots (at most what is there) from an order; at zero it leaves the book. Returns the lots taken.
+    """Take `qty` lots (at most its remaining lots) from an order; at zero it leaves the book. Returns the lots taken.
 
     The slot stays allocated; the caller releases it.
     """

@@ -43,7 +43,7 @@ BEST_ASK, LO_ASK, FAR_ASK, LEVELS_ASK, CHANGES_ASK = range(10, 15)
 # LIVE: public orders allocated; ARRIVAL: next arrival number
 # OVERFLOW: orders that found no slot
 # OWN_RESTING: own orders in the book
-# BACKGROUND: where a second book, of public orders alone, lies in the same array; 0: there is none
+# BACKGROUND: offset of a second book, of public orders alone, in the same array; 0: no second book
 HEADER: Final = 32
 
 # -- order record -----------------------------------------------------------------------------------------------------
@@ -55,7 +55,7 @@ UNDATED: Final = (
 )  # (background, in TAG) lots of this order were taken and have no date yet; above 0: the date, ms
 FAR: Final = 1
 ANONYMOUS: Final = 2
-PRINTED: Final = 4  # (tapes of level totals) lots that traded but still stand in the level's total
+PRINTED: Final = 4  # (tapes of level totals) lots that traded but are still in the total
 
 # -- level record -----------------------------------------------------------------------------------------------------
 HEAD, TAIL, LOTS, OWN_LOTS, LEVEL = range(5)

@@ -51,7 +51,7 @@ from tercel.market.tape import schema
 
 @kernel
 def _forget_slot(b: Packed, slot: int, keep_slots: bool) -> None:
-    """Take one public order out of the book without telling anyone behind it."""
+    """Remove one public order from the book without updating the queue positions behind it."""
     o = order_at(b, slot)
     lv_known = not (o.marks & lay.FAR)
     side, price, qty = o.side, o.price, o.qty
@@ -139,7 +139,7 @@ def _insert_block(b: Packed, slot: int, side: int, price: int, qty: int, arrival
 def roll_in(b: Packed, slot: int, side: int, price: int, qty: int) -> None:
     """A level enters the feed's window as one anonymous block under `slot`.
 
-    An own order there gets min(lots ahead when it was frozen, what is left of the block) in front of it, the rest
+    An own order there gets min(lots ahead when it was frozen, lots left of the block) in front of it, the rest
     behind: the block is split around it.
     """
     if b[lay.OWN_RESTING] == 0:
@@ -553,7 +553,7 @@ def apply_rows(
         bid, ask = int(side_at(b, 1).best), int(side_at(b, -1).best)
         if bid >= ask:
             touch[0 if bid > ask else 1] += 1
-        # where a side is empty, all its levels are: what is read is 0
+        # where a side is empty, all its levels are empty, and the lots read are 0
         bid_lots, ask_lots = int(level_at(b, 1, bid).lots), int(level_at(b, -1, ask).lots)
         checksum += bid * 3 + ask * 5 + bid_lots * 7 + ask_lots * 11
     touch[2] = checksum

@@ -1,4 +1,4 @@
-"""Dealers who answer requests for quote (RFQ): what they quote, who trades, what a request leaks, and fits to history."""
+"""Dealers that answer requests for quote (RFQ): quotes, winners, information leakage, and fits to recorded requests."""
 
 from tercel.core.lazy import attach
 

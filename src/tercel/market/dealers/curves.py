@@ -1,4 +1,4 @@
-"""What a request costs and who wins it, by the number of dealers who are asked."""
+"""Cost and winner of a request for quote, by the number of dealers in it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -40,7 +40,8 @@ class ByDealers:
 def requested(
     panel: DealerPanel, requests: int, seed: int, size: float | None = None, *, hidden: bool = False
 ) -> Iterator[tuple[RequestOutcome, Floats, RequestOutcome]]:
-    """For 1, 2, ... dealers asked: large requests, what each cost, bps, and usual requests within a reservation.
+    """Yield, for 1, 2, ... dealers in a request: large requests, the cost of each in bps, and usual requests within a
+    reservation.
 
     Dealers, positions and draws are the same for each number of dealers; the dealers of fewer are among those of more.
 
@@ -50,7 +51,7 @@ def requested(
     requests : int
     seed : int
     size : float, optional
-        Units of each large request; the panel's where it is not said.
+        Units of each large request; by default the panel's.
     hidden : bool
         Requests are two-way.
     """

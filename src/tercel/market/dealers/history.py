@@ -1,8 +1,9 @@
-"""Requests as a desk recorded them, and what is fitted to them: half spreads, hit ratios, and who trades when.
+"""Recorded requests for quote and the model fitted to them: half spreads, hit ratios, and the winner by number of
+quotes.
 
 A file has one row per quote: time, side (the client's), size, dealer, quote, mid, won; perhaps request (its number: else rows
-of one time, side and size are one request) and cover (not read: it follows from the quotes). A dealer who was asked and
-did not answer has an empty quote.
+of one time, side and size are one request) and cover (not read: it follows from the quotes). A dealer in the request
+that did not answer has an empty quote.
 
     time,side,size,dealer,quote,mid,won
     2026-03-02T10:00:00Z,buy,5,A,1.08012,1.08010,yes
@@ -65,7 +66,7 @@ class RequestHistory:
     distance : float64 (m, D)
         Distance of each quote from mid, bps against the client; NaN where a dealer did not answer.
     winner : int64 (m,)
-        Column of the dealer who traded; -1 where no dealer did.
+        Column of the winning dealer; -1 where no dealer traded.
     """
 
     dealers: tuple[str, ...]
@@ -189,7 +190,7 @@ def simulated(
     requests : int
     seed : int
     asked : int
-        Dealers asked each time.
+        Number of dealers in each request.
     reservation : tuple of float
         Location and scale of the client's logistic reservation, bps.
     """
@@ -227,12 +228,12 @@ class DealerFit:
     half_spread, dispersion : Estimate
         Location of a quote's distance at the median size, all dealers together, and its scale around the dealer's own.
     by_size : Estimate or None
-        What the location grows by with the logarithm of the size; None where all sizes are equal.
+        Slope of the location on the logarithm of the size; None if all sizes are equal.
     reservation, reservation_scale : Estimate or None
         None where every request was traded, or none.
     dealers : tuple of DealerFigures
     notes : tuple of str
-        What could not be fitted, and why.
+        Parameters that could not be fitted, with reasons.
     """
 
     family: str

@@ -1,4 +1,4 @@
-"""What requests to a panel show: hit ratios and cost by the number of dealers, and the law that fits them."""
+"""Hit ratios and cost of requests to a panel by the number of dealers, and the law fitted to them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -35,15 +35,15 @@ class DealerPanel:
     Attributes
     ----------
     name, unit, source : str
-        What it is called, what a size counts, and where its numbers come from; numbers without a source are priors.
+        Name, unit of a size, and source of the numbers; numbers without a source are priors.
     sigma : float
         Volatility of the mid, bps per square root of a day.
     size : float
         Units of a usual request.
     large, largest : float
-        Units of a large request, and of the largest that anybody answers.
+        Units of a large request, and of the largest that any dealer answers.
     book_bps : float
-        What a usual order costs in the book instead, bps of mid.
+        Cost of a usual order in the book instead, bps of mid.
     rate : float
         Requests of others a day and side that a dealer trades on: more of them make inventory cheaper.
     alpha, beta : float64 (D,)
@@ -57,7 +57,7 @@ class DealerPanel:
     answer_s : float64 (D,)
         Mean time to an answer, s (exponential).
     ahead : float64 (D,)
-        What a dealer who lost trades ahead, times the size of the request.
+        Size that a losing dealer trades ahead of the client, as a multiple of the request.
     tolerance : float64 (D,)
         Move against it, bps, beyond which a last look refuses; infinite: quotes are firm.
     hold_s : float64 (D,)
@@ -65,11 +65,12 @@ class DealerPanel:
     hedge_bps : float64 (D,)
         Marginal cost of inventory, bps, beyond which a dealer hedges in the book at once.
     impact : float
-        What one unit traded in the book moves the price, bps; 0 in a market that has a law of impact of its own.
+        Price move per unit traded in the book, bps; 0 in a market with an impact law of its own.
     cost_share : float
-        Cost of an answer as a share of the client's surplus: dealers answer less the more are asked (Wang 2023).
+        Cost of an answer as a share of the client's surplus: the more dealers a request has, the less each answers
+        (Wang 2023).
     two_way : float
-        What a request that hides its side adds to each distance, bps; no dealer can trade ahead of it.
+        Addition to each distance for a two-way request, bps; no dealer can trade ahead of it.
     """
 
     name: str

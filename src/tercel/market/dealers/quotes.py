@@ -1,7 +1,7 @@
 """Quotes of a dealer in closed form.
 
 A distance is what a quote is worse than mid for the client, basis points (bps) of mid; a cost is the dealer's marginal
-cost of inventory after the trade, in the same unit. A dealer who asks the distance d wins with probability
+cost of inventory after the trade, in the same unit. A dealer that quotes the distance d wins with probability
 ``1 / (1 + exp(alpha + beta d))`` and quotes where ``hit x (d - cost)`` is largest (Barzykin, Bergault & Guéant 2022).
 """
 

@@ -1,14 +1,14 @@
-"""Requests for quote: what dealers answer, who wins, and what the request does to dealers and price.
+"""Requests for quote: answers of dealers, the winner, and effects on dealers' inventory and on the price.
 
-A request has a side (+1 where the client buys), a size in units of the panel, and dealers who are asked. Distances are
+A request has a side (+1 where the client buys), a size in units of the panel, and a set of dealers. Distances are
 bps of mid against the client. Arrays have one row per market and one column per dealer, ``(m, D)``: many markets at once.
 
-**Leakage.** Dealers who were asked one-way know the side. Each who answered and lost trades `ahead` times the size in the
-client's direction; the winner hedges what is beyond the inventory at which a hedge pays (`hedge_bps`). Both move the
-price, and a dealer who quotes knows it (:func:`moved`; Baldauf & Mollner 2024).
+**Leakage.** Dealers in a one-way request know the side. Each that answered and lost trades `ahead` times the size in
+the client's direction; the winner hedges its inventory above the level at which a hedge pays (`hedge_bps`). Both move
+the price, and quotes allow for it (:func:`moved`; Baldauf & Mollner 2024).
 
-**Memory.** Dealers who were asked often for nothing answer less, and a client after whose trades the price went against
-the dealer gets wider quotes: no gain is left for requests that only look, or that know where the price goes.
+**Memory.** Dealers answer a client less if few of its requests end in a trade, and quote wider to a client whose trades
+precede moves against the dealer. So requests without intent to trade, or with private information, gain nothing.
 """
 
 from dataclasses import dataclass, replace
@@ -29,7 +29,7 @@ SECONDS: Final = 86_400.0
 
 @dataclass
 class State:
-    """What dealers remember, changed by each request.
+    """State of the dealers, updated by each request.
 
     Attributes
     ----------
@@ -48,7 +48,7 @@ class State:
 
     @classmethod
     def empty(cls, markets: int, dealers: int) -> Self:
-        """Dealers without a position who do not know the client yet."""
+        """State of dealers without a position and without history of the client."""
         zero = np.zeros((markets, dealers))
         return cls(zero, zero.copy(), np.zeros(markets), np.zeros(markets))
 
@@ -62,22 +62,22 @@ class State:
 
     @property
     def patience(self) -> Floats:
-        """What an answer's probability is multiplied by, (m,): the share of requests that ended in a trade, 1 at first."""
+        """Factor of the probability of an answer, (m,): the share of requests that ended in a trade, 1 at first."""
         return (PATIENCE + self.traded) / (PATIENCE + self.asked)
 
 
 @dataclass(frozen=True)
 class Answers:
-    """What dealers answered to requests, one row each.
+    """Answers of dealers to requests, one row per request.
 
     Attributes
     ----------
     distance : float64 (m, D)
-        Distance of each quote, bps against the client; NaN where there is none.
+        Distance of each quote, bps against the client; NaN where a dealer did not quote.
     after_s : float64 (m, D)
-        When it came, s after the request; NaN where there is none.
+        Time of each quote, s after the request; NaN where a dealer did not quote.
     least : float64 (m, D)
-        What the dealer expects a trade to move the price, bps: a quote nearer to mid is withdrawn.
+        Price move that the dealer expects from a trade, bps: a quote nearer to mid is withdrawn.
     """
 
     distance: Floats
@@ -91,7 +91,7 @@ class Answers:
 
     @property
     def ranked(self) -> Floats:
-        """Distances as they are compared, infinite where there is no quote."""
+        """Distances for comparison, float64 (m, D); infinite where a dealer did not quote."""
         return np.where(self.there, self.distance, np.inf)
 
     @property
@@ -118,7 +118,7 @@ class Answers:
         Parameters
         ----------
         moved : float64 (m, D)
-            How far the mid has moved since each quote, bps, against the client.
+            Move of the mid since each quote, bps, against the client.
         seconds : float or float64 (m, 1)
             s since the request.
 
@@ -132,7 +132,7 @@ class Answers:
 
 
 def chances(panel: DealerPanel, asked: Bools, patience: Floats) -> Floats:
-    """Probability that each dealer answers, if it is asked with the others, (m, D).
+    """Probability that each dealer answers a request to these dealers, (m, D).
 
     An answer costs a share x of what the client gains: n dealers answer with probability ``1 - x^(1 / (n - 1))``, so that
     one more answer is worth its cost (Wang 2023).
@@ -145,10 +145,10 @@ def chances(panel: DealerPanel, asked: Bools, patience: Floats) -> Floats:
 def moved(
     panel: DealerPanel, state: State, side: Ints, size: Floats, asked: Bools, hidden: bool
 ) -> Floats:
-    """What each dealer expects a trade to move the price against its hedge, bps, (m, D): rivals who lose trade first, its own
-    hedge pays half of what it moves.
+    """Price move against its hedge that each dealer expects from a trade, bps, (m, D): losing dealers trade first, and
+    its own hedge pays half of its own impact.
 
-    No quote is nearer to mid: who buys and sells again would else earn what the dealers' own trades move.
+    No quote is nearer to mid; otherwise a round trip would profit from the price moves of the dealers' own trades.
     """
     rivals = np.where(asked, panel.ahead * panel.answers, 0.0) * (0.0 if hidden else 1.0)
     first = size[:, None] * (rivals.sum(axis=1, keepdims=True) - rivals)
@@ -166,7 +166,7 @@ def quotes(
     *,
     hidden: bool = False,
 ) -> Answers:
-    """What the dealers who are asked answer.
+    """Draw the answers of the dealers in each request.
 
     Parameters
     ----------
@@ -178,7 +178,7 @@ def quotes(
         Units.
     asked : bool (m, D)
     rng : Generator
-        Draws the same numbers whichever dealers are asked, so that two ways to ask meet the same dealers.
+        Draws the same numbers whatever the set of dealers, so that different requests face the same dealers.
     hidden : bool
         The request is two-way: no dealer knows its side.
 
@@ -208,19 +208,19 @@ def quotes(
 
 @dataclass(frozen=True)
 class RequestOutcome:
-    """How requests ended.
+    """Outcome of requests.
 
     Attributes
     ----------
     answers : Answers
     winner : int64 (m,)
-        Dealer who traded, -1 where no dealer did.
+        Winning dealer; -1 where no dealer traded.
     rejected : bool (m,)
         Whether the best dealer's last look refused.
     paid : float64 (m,)
         Distance of the trade, bps; NaN where there was none.
     ahead : float64 (m,)
-        Units that dealers who lost trade in the client's direction.
+        Units that losing dealers trade in the client's direction.
     hedge : float64 (m,)
         Units that dealers hedge in the client's direction.
     """
@@ -234,11 +234,11 @@ class RequestOutcome:
 
     @property
     def traded(self) -> Bools:
-        """Whether somebody traded, (m,)."""
+        """Whether a dealer traded, (m,)."""
         return self.winner >= 0
 
     def drift(self, panel: DealerPanel) -> Floats:
-        """What the request moves the price against the client, bps, (m,), by the panel's `impact`."""
+        """Price move of the request against the client, bps, (m,), by the panel's `impact`."""
         return np.asarray(panel.impact * (self.ahead + self.hedge))
 
 
@@ -292,7 +292,7 @@ def settle(
     moved : float64 (m, D) or float
         The mid's move since each quote until the client trades, bps, against the dealer: its last look counts it too.
     seconds : float64 (m, 1) or float
-        When the client trades, s after the request. Who answers later knows of the request all the same.
+        When the client trades, s after the request. Dealers that answer later still know of the request.
 
     The other parameters are those of :func:`request`.
     """
@@ -312,7 +312,8 @@ def settle(
     state.inventory += hedge
     ahead = np.where(lost & ~won, panel.ahead, 0.0).sum(axis=1) * size * (0.0 if hidden else 1.0)
     # Where nothing traded they close most of it again, the more the less this client trades, and move the price by less
-    # than half of what a trade in the book costs: who asks for nothing could else sell what it holds at a better price.
+    # than half the cost of a trade in the book; otherwise a client could send requests without trading to sell its
+    # position at a better price.
     unfounded = np.minimum(
         ahead * state.patience**4, 0.5 * panel.book_bps / max(panel.impact, 1e-12)
     )
@@ -330,7 +331,8 @@ def hedges(panel: DealerPanel, inventory: Floats) -> Floats:
 
 
 def learn(state: State, outcome: RequestOutcome, move: Floats) -> None:
-    """Tell the dealers who traded how far the price went in the client's favour afterwards, bps, (m,)."""
+    """Update the toxicity that winning dealers remember by the move in the client's favour after the trade, bps,
+    (m,)."""
     at = np.flatnonzero(outcome.traded)
     who = outcome.winner[at]
     state.toxicity[at, who] += FORGETS * (move[at] - state.toxicity[at, who])

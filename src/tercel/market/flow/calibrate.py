@@ -13,8 +13,8 @@ seconds with both sides quoted:
   shorter than small ones). Neighbouring distances are pooled until `MIN_CANCELS` orders were withdrawn
   there; the last value is that of I .. 2 I - 1.
 
-I is the smallest distance that covers `COVER` of the placements; what is placed farther is left out (it is
-no event), so the book stays bounded and no wall of orders builds up at I.
+I is the smallest distance that covers `COVER` of the placements; orders placed farther away are left out (they are no
+events), so the book stays bounded and no wall of orders builds up at I.
 
 Fit of a preset's market to its tape: the same census of real and simulated days, side by side.
 
@@ -312,7 +312,7 @@ def _card(
     market_lots: Ints,
     per_lot: float,
 ) -> Card:
-    """What the preset was made from; `judge` adds how well it does."""
+    """Card of a calibration: its data and rates; `judge` adds the fit."""
     placed = float(np.sum(total(counts, "placed"))) + total(counts, "beyond")
     reach = len(cancel_rate)
     levels = sorted({i.levels for i in instruments})
@@ -464,8 +464,7 @@ def judge(
     held_out_days: Sequence[str],
     simulation: str,
 ) -> P:
-    """The preset with its card completed: fit table, what is missed, and the simulated market's own
-    averages.
+    """Return the preset with its card completed: fit table, misses, and averages of the simulated market.
 
     `per_lot` is tape lots per simulated lot, `simulation` says how the simulated days were made.
     """

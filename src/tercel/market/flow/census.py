@@ -283,7 +283,7 @@ class Census:
     Attributes
     ----------
     seconds : float
-        Time counted: both sides quoted, not halted, between the bounds asked for.
+        Time counted: both sides quoted, not halted, within the requested bounds.
     placed, cancelled_lots, cancelled_orders : ndarray, shape (REACH + 1,)
         Limit orders placed, lots and orders withdrawn at distance i = 1 .. REACH from the opposite best
         (index 0 unused).

@@ -36,7 +36,7 @@ MOST_EVENTS_PER_S = 100_000
 """Orders per side and second beyond which rates are a slip: settling the book would take hours."""
 
 Card = dict[str, Any]
-"""What is known of a preset or a score beside its numbers: JSON values."""
+"""Metadata of a preset or a score: JSON values."""
 
 
 class Preset(BaseModel):
@@ -112,7 +112,7 @@ class Preset(BaseModel):
     @field_validator("card")
     @classmethod
     def _readable(cls, card: Card) -> Card:
-        """What programs read of a card is as they write it; the rest is for people."""
+        """Validate the entries of a card that programs read; the others are free text."""
         days, window = card.get("days", []), card.get("window_s")
         for key in ("from_s", "to_s"):
             if not (card.get(key) is None or type(card[key]) in (int, float)):

@@ -77,7 +77,7 @@ def model_of(kind: str, received: str = "") -> FlowModel:
 
 
 def _install(name: str) -> str:
-    """What to install for a model or preset of the studies; "" for any other name."""
+    """Install command for a model or preset of the studies; "" for any other name."""
     given = any(fnmatch(name, pattern) for pattern in _STUDIES)
     return "pip install tercel-studies" if given else ""
 

@@ -234,7 +234,7 @@ def linear(base: ImpactLaw, explicit: tuple[tuple[float, float], ...]) -> Impact
 #
 # A market order takes L lots of one side. From then on the lots of new limit orders of that side are counted, at the
 # worst price that it paid or better (asks at or below it, bids at or above it). The delay is the time until they are L.
-# Cancels are not taken off: what is measured is how soon the side sends as much again.
+# Cancels are not subtracted: the delay measures how soon the side sends as much again.
 #
 # Each market order is counted by itself, so two that follow each other closely may be filled up by the same limit
 # orders. The worst price paid is read off the visible book before the order; an order larger than all levels written in

@@ -1,7 +1,7 @@
 """Law of impact as a record: which numbers are priors, which measured, and the packed words of the kernel.
 
-`translation` (the default): own volume in mean trades under ``G(t) = (1 + t / td)^-beta`` is Phi; the price is to
-stand ``y sigma sgn(Phi) |Phi / trades|^exponent`` above where it would be without us, sigma and trades those of one
+`translation` (the default): own volume in mean trades under ``G(t) = (1 + t / td)^-beta`` is Phi; the price is
+``y sigma sgn(Phi) |Phi / trades|^exponent`` above its level without own orders, sigma and trades those of one
 `horizon_s`, linear below one mean trade. With exponent 1/2 that is the square-root law (Almgren, Thum, Hauptmann & Li
 2005; Bouchaud, Bonart, Donier & Gould 2018): the exponent is a prior, no public tape can teach it. `weights`: Phi leans
 on the weights of public market orders against our flow (Noble, Rosenbaum & Souilmi 2026).
@@ -10,13 +10,12 @@ G is a sum of exponentials, so that what a market remembers has a fixed size.
 
 Impact in the event loop: own fills add to the kernel, and the public book shifts.
 
-Own volume in mean trades, under a kernel G that is a sum of exponentials, is Phi. The law wants the public book to
-stand ``scale x sgn(Phi) |Phi|^exponent`` ticks above where it would be without us, ``scale x Phi`` below a mean trade.
-By themselves own lots move nothing for good (`market.simulator.background`), so the law is all there is. It is paid at
+Own volume in mean trades, under a kernel G that is a sum of exponentials, is Phi. By the law the public book is
+``scale x sgn(Phi) |Phi|^exponent`` ticks above its level without own orders, ``scale x Phi`` below a mean trade. By
+themselves own lots move nothing for good (`market.simulator.background`), so the law is all there is. It is paid at
 once, one tick at a time, and charged to the lots of one order as they match: paid late, it would give back what fast
-trading saves. Ticks
-are whole, the law is not: the fraction is rounded by a threshold that is drawn once a world from the state of its
-flow's stream (which is read, not advanced), so that the expected shift is the law's.
+trading saves. Ticks are whole, the law is not: the fraction is rounded by a threshold that is drawn once a world from
+the state of its flow's stream (which is read, not advanced), so that the expected shift is the law's.
 """
 
 import math
@@ -133,7 +132,7 @@ class ImpactLaw:
     explicit: tuple[tuple[float, float], ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse what is no law."""
+        """Raise ConfigError for parameters out of range."""
         positive = (
             self.mean_trade_lots,
             self.trades,
@@ -218,7 +217,7 @@ class ImpactLaw:
 
 
 def of_card(card: dict[str, Any]) -> ImpactLaw | None:
-    """The law on a preset's card, None where there is none.
+    """Impact law on a preset's card; None if the card has no entry `impact`.
 
     Raises
     ------
@@ -313,7 +312,7 @@ def ticks_owed(k: Longs, flow: Floats, side: int) -> tuple[int, int]:
     phi = s.pending / flow[p + MEAN_TRADE]
     for j in range(n):
         phi += flow[p + HEAD + n + j] * real(k, sim.KERNEL + j)
-    # as `pay` rounds: up from one tick and a little above the threshold, down from a little below it
+    # round as `pay` does: upwards one tick and a little above the threshold, downwards a little below it
     first = s.shift - s.rounding + (1.0 + 0.5 * _MOST if side > 0 else -0.5 * _MOST)
     owed = max(math.floor((target(phi, flow, p) - first) * side) + 1, 0)
     goal = first + side * owed
@@ -397,7 +396,7 @@ def rounding(k: Longs) -> float:
 # Translation of the public book by whole ticks, own orders staying in place.
 #
 # What own orders see of it keeps the rules of price-time priority: public lots that reach or cross an own order trade
-# with it first, as if they arrived; of the others, lots that come to an own order's price from a better one stand ahead
+# with it first, as if they arrived; of the others, lots that come to an own order's price from a better one are ahead
 # of it, lots that come from a worse one behind it (lots that stood at its price have left it). Slots and the order of
 # the queues stay. The record has the trades, then one row SHIFTED, which followers apply with `shift_public`.
 

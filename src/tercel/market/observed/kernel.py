@@ -254,7 +254,7 @@ def _set(
 
 @kernel
 def _quoted(state: Any, prices: Any) -> bool:
-    """Whether both sides stand, uncrossed, and trading is on."""
+    """Whether both sides have a quote, uncrossed, and trading is on."""
     return 0 <= state[BID] < state[ASK] < prices.shape[0] and not state[HALTED]
 
 
@@ -356,7 +356,7 @@ def _write(
     prices: Any,
     tables: Tally,
 ) -> None:
-    """One event and the levels that stand."""
+    """Write one event and the levels of the book before it."""
     level, _, state, wide, book = tables
     row = state[ROWS]
     state[ROWS] += 1

@@ -1,6 +1,6 @@
 """A tape, or a simulated day, as one row per public event with the book just before it.
 
-What is an event and what is not:
+Definition of an event:
 
 - a limit order that comes to rest behind a quoted opposite side; the remainder that a market order leaves resting is
   written too, flagged `remainder`;
@@ -15,7 +15,7 @@ than its prints left is a limit order, what it has less is a cancel. Several ord
 
 Level-total tapes as tapes of anonymous orders, for code that counts orders.
 
-What a level has more than before is an order placed (id 0), what it has less is withdrawn from anonymous lots there, a
+An increase of a level is an order placed (id 0), a decrease is withdrawn from anonymous lots there, a
 print is an execution of what the level had. Several orders within one update are one.
 """
 
@@ -63,11 +63,11 @@ class Observed:
     lots : int32[n]
         Lots placed, withdrawn or executed, in the tape's lots.
     order_id : int64[n]
-        0 where there is none.
+        The exchange's id; 0 if it is not known.
     remainder : bool[n]
-        What a market order left resting.
+        Whether the order is the resting remainder of a market order.
     bid_px, ask_px, bid_lots, ask_lots : int32[n, levels]
-        The occupied levels just before, best first, 0 where there are fewer.
+        The occupied levels just before, best first; 0 beyond the last.
     hidden : int64[h, 5]
         Hidden executions while a touch stood and trading was on: ns, price and lots (of the tape), best bid, best ask.
     mid2, spread : int64[seconds + 1]
@@ -266,9 +266,9 @@ def stretch(
             + (
                 ""
                 if from_s is None and to_s is None
-                else f" and {from_s or 0:g} to {to_s or 0:g} s were asked for"
+                else f" and {from_s or 0:g} to {to_s or 0:g} s were requested"
             ),
-            "skip less, or ask for another stretch",
+            "skip less, or request another stretch",
         )
     return start, stop, opening
 

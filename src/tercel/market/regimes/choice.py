@@ -5,7 +5,7 @@
 A file is TOML:
 
     season = true                     # by the preset's volume curve; or a list of factors, one for each half hour
-    arrival_s = 1800                  # time of day of every arrival; drawn evenly where it is not said
+    arrival_s = 1800                  # time of day of every arrival; drawn uniformly by default
 
     [chain]
     states = ["plain", "gap"]

@@ -3,9 +3,9 @@
 A law lies in the flow's parameters at `flow[REGIMES_AT]` (see `regimes.law.packed`): its head, the first phase of every
 regime, the phases, then the chain's first law and rates or the script's entries, then the season.
 
-What changes is the clock of events that are still to be drawn. The one that was drawn already comes sooner or later in
-proportion to the pace, which is exact for a change of pace alone; with other factors its time, not its kind, is still
-that of the regime before.
+A change of pace applies to the clock of events that are still to be drawn. The one that was drawn already comes sooner
+or later in proportion to the pace, which is exact for a change of pace alone; with other factors its time, not its
+kind, is still that of the regime before.
 """
 
 import math
@@ -51,19 +51,19 @@ def with_law(flow: Floats, law: Floats) -> Floats:
 
 @kernel
 def law_of(flow: Floats) -> int:
-    """Offset of the regime law in the flow's parameters, 0 if there is none."""
+    """Offset of the regime law in the flow's parameters, 0 without one."""
     return int(flow[sim.REGIMES_AT]) if flow.shape[0] > sim.REGIMES_AT else 0
 
 
 @kernel
 def _table(flow: Floats, at: int) -> int:
-    """Where the chain's first law, or the script, lies."""
+    """Offset of the chain's first law, or of the script."""
     return at + HEAD + int(flow[at + STATES]) + 1 + int(flow[at + PHASES]) * PHASE_WORDS
 
 
 @kernel
 def _season(flow: Floats, at: int) -> int:
-    """Where the season lies."""
+    """Offset of the season."""
     n = int(flow[at + STATES])
     return _table(flow, at) + (
         n + n * n if flow[at + LAW] == CHAIN else 2 * int(flow[at + ENTRIES])

@@ -213,7 +213,7 @@ class RegimeChain:
     own: OwnRegimes = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Refuse what is no chain."""
+        """Raise ConfigError unless states, rates and start make a chain."""
         n, rates = len(self.states), _matrix(self.rates)
         for name in self.states:
             regime(name, self.own)
@@ -285,7 +285,7 @@ class RegimeScript:
         In order of time; times before the arrival or the session fall into the warm-up, and what was to begin before
         it begins with it.
     since : {"arrival", "session"}
-        What seconds count from.
+        Origin of the seconds.
     own : mapping of str to Regime
         Regimes beside the named ones.
     """
@@ -295,7 +295,7 @@ class RegimeScript:
     own: OwnRegimes = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Refuse what is no script."""
+        """Raise ConfigError unless the entries make a script."""
         times = [seconds for seconds, _ in self.entries]
         for _, name in self.entries:
             regime(name, self.own)
@@ -366,7 +366,7 @@ class Season:
     arrival_s: float | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what is no season."""
+        """Raise ConfigError unless factors, step and arrival make a season."""
         for factor in self.factors:
             Factors(pace=factor)
         late = self.arrival_s is not None and not 0 <= self.arrival_s <= LONGEST_S

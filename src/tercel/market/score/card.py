@@ -59,23 +59,23 @@ class HeldOutTape:
     stretches : tuple of Stretch
         Held out.
     clock_ns : int
-        What waits are measured with.
+        Clock for waits, ns.
     hours : tuple of float
         Calibrated on, and held out.
     references : tuple of Reference
         One for each stretch.
     odd : Reference, optional
-        Every other half hour of all stretches together; None where there is too little of it.
+        Every other half hour of all stretches together; None if they are too few.
     interleaved_floor_mean_l1 : float, optional
         MEAN14 of the other half hours against these.
     floors : dict of str to Floor
         Of each statistic, means over stretches; None without days calibrated on.
     gates, gates_train : dict of str to float
-        What gates compare, held out and calibrated on (empty without).
+        Statistics of the gates, held out and calibrated on (empty without).
     dynamics : dict of str to TapeFigure
         See :mod:`tercel.market.score.dynamics`.
     notes : tuple of str
-        What has to be known about the days.
+        Notes about the days.
     """
 
     stretches: tuple[Stretch, ...]
@@ -205,7 +205,7 @@ def mean_of(values: Iterable[float | None]) -> float | None:
 
 
 def rounded(value: Any, digits: int) -> Any:
-    """A table with its numbers rounded to so many digits; what is not a number becomes None."""
+    """Round the numbers of a table to `digits` significant digits; nan and infinity become None."""
     if isinstance(value, Mapping):
         return {key: rounded(item, digits) for key, item in value.items()}
     if isinstance(value, list):
@@ -216,7 +216,7 @@ def rounded(value: Any, digits: int) -> Any:
 
 
 class _StoredTape(msgspec.Struct):
-    """What :meth:`HeldOutTape.to_card` wrote."""
+    """Entry of a card as :meth:`HeldOutTape.to_card` writes it."""
 
     stretches: tuple[Stretch, ...]
     clock_ns: int
@@ -236,7 +236,7 @@ def _floats(given: Mapping[str, float | None]) -> dict[str, float]:
 
 
 def _notes(labels: Sequence[str], test: Sequence[Observed], floors: bool) -> list[str]:
-    """What a reader of the score has to know about its days."""
+    """Notes about the days of a score: halts, gaps, missing floors."""
     seen = list(zip(labels, (o.counts for o in test), strict=True))
     lines = [f"{label}: {n['halts']} halts, left out" for label, n in seen if n["halts"]]
     lines += [
@@ -433,7 +433,7 @@ def score(
     classifier : bool
         Train the classifier (needs scikit-learn).
     impact : mapping, optional
-        What an impact card found; its keys are None without.
+        Results of an impact card; its keys are None without.
     conditional : bool
         Distances given the spread and the time of day.
     """
@@ -578,7 +578,7 @@ def compact(card: ScoreCard, digits: int = 4) -> Card:
 
 @dataclass(frozen=True)
 class StoredScores:
-    """What :func:`compact` wrote, as far as tables show it."""
+    """Scores on a card as :func:`compact` writes them, without fields that no table shows."""
 
     judged: bool = False
     mean_l1: float | None = None
@@ -590,7 +590,7 @@ class StoredScores:
 
     @classmethod
     def of(cls, preset: Preset) -> Self:
-        """Of a preset's card; of one that was never scored all are empty."""
+        """Read a preset's card; all fields are empty if it was never scored."""
         return msgspec.convert(preset.card.get("scores") or {}, cls)
 
 
@@ -611,7 +611,7 @@ class Signs(msgspec.Struct):
 
 
 class StoredPrediction(msgspec.Struct):
-    """What `tercel market predict` wrote, as far as tables show it."""
+    """Prediction on a card as `tercel market predict` writes it, without fields that no table shows."""
 
     days: list[str]
     strategies: int
@@ -628,7 +628,7 @@ class Beside(msgspec.Struct):
 
 
 class StoredLessons(msgspec.Struct):
-    """What `tercel market fills` wrote, as far as tables show it: by seconds, shares filled, mark-outs and R²."""
+    """Result of `tercel market fills` on a card: by seconds, shares filled, mark-outs and R²."""
 
     carry: float | None = None
     filled: dict[str, Beside] | None = None
@@ -642,5 +642,5 @@ def stored_prediction(card: Any) -> StoredPrediction | None:
 
 
 def stored_lessons(card: Any) -> StoredLessons | None:
-    """What a market teaches, of a score or a preset's card."""
+    """Result of `tercel market fills` in a score or on a preset's card; None if missing."""
     return msgspec.convert(card, StoredLessons) if card else None

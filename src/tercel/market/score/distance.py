@@ -190,7 +190,7 @@ class Reference:
 
     @classmethod
     def of_json(cls, given: "StoredReference") -> "Reference":
-        """What :meth:`to_json` wrote, without the sample."""
+        """Read a reference as :meth:`to_json` writes it, without the sample."""
         rows = {n: given.bins[n] for n in FOURTEEN}
         bins = {n: Bins.of_json(plain, atoms) for n, (plain, atoms, _) in rows.items()}
         counts = {n: np.array(counted, np.int64) for n, (_, _, counted) in rows.items()}
@@ -225,7 +225,7 @@ RESPONSE: Final = 0.25
 """Response function, relative."""
 GATED_LAGS: Final = (1, 5, 20)
 LEVELS: Final = ("sd_", "mean_spread", "market_")
-"""How figures begin that a day has a level of its own of."""
+"""Prefixes of figures whose level varies by day."""
 RATIO: Final = 0.15
 """Variance ratios, absolute."""
 
@@ -337,7 +337,7 @@ LEAST_MET: Final = 0.5
 """Share of the reference's classes that the other side must have."""
 
 Pairs = tuple[Floats, Floats]
-"""Values, and what they are conditioned on."""
+"""Values, and their conditioning variables."""
 
 
 def given_spread(parts: Sequence[Observed], clock_ns: int) -> dict[str, Pairs]:
@@ -534,7 +534,7 @@ def _lag_one(x: Floats) -> Floats:
 
 
 def _mean_of(x: Floats) -> Floats:
-    """Row means of what is not NaN, 0 where nothing is."""
+    """Row means without NaN; 0 for a row of NaN alone."""
     given = ~np.isnan(x)
     return np.asarray(np.nansum(x, axis=1) / np.maximum(given.sum(axis=1), 1), np.float64)
 

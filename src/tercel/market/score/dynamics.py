@@ -12,10 +12,10 @@
 | response_emptied_1s, 10s; response_left_1s, 10s | move after an order that emptied the touch, or not | spread |
 | excess_spread_60s | spread 60 s after a market order less that of its half hour, ticks | spread |
 
-*Spread*: 1.5 standard deviations of the figure over the tape's days, or over the halves of each stretch where there are
-fewer than three. Correlations are about the mean of the day, those of signs about zero. Order-flow imbalance is that of
-Cont, Kukanov & Stoikov (2014), "The price impact of order book events": what each change of the touch adds to the
-demand less the supply.
+*Spread*: 1.5 standard deviations of the figure over the tape's days, or over the halves of each stretch if there are
+fewer than three days. Correlations are about the mean of the day, those of signs about zero. Order-flow imbalance is
+that of Cont, Kukanov & Stoikov (2014), "The price impact of order book events": what each change of the touch adds to
+the demand less the supply.
 
 Additive statistics by half-hour, and figures computed from them over days.
 
@@ -236,7 +236,7 @@ def of_tape(test: Sequence[Sums], train: Sequence[Sums]) -> dict[str, TapeFigure
     Returns
     -------
     dict
-        What the tape does not tell (too few trades for a lag, a spread of one stretch) is left out.
+        Figures that the tape does not determine (too few trades for a lag, a spread of one stretch) are left out.
     """
     held = table(test, COLUMNS)
     floor, seen = (

@@ -188,7 +188,7 @@ def floors(distances: Mapping[str, Distance]) -> Figure:
         drawing,
         "floors",
         "L1 distance of each statistic to held-out tape: bars simulated, marks real against real.",
-        "Bars: simulated. Marks: what other real days miss by; no model can be asked for less.",
+        "Bars: simulated. Marks: distance of other real days, the least that a model can be expected to reach.",
     )
 
 

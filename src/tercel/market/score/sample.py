@@ -66,7 +66,7 @@ class Sample:
     market_orders_per_s, mean_market_size : float
     seconds : float
     clock_ns : int
-        What waits were measured with.
+        Clock for waits, ns.
     """
 
     values: dict[str, Floats]
@@ -191,7 +191,7 @@ def minute_volume(o: Observed) -> Floats:
 
 
 def acf(series: Sequence[Floats], lags: int, centred: bool = True) -> Floats:
-    """Autocorrelation at lags 1 .. `lags`, pooled over series; 0 where there are no pairs.
+    """Autocorrelation at lags 1 .. `lags`, pooled over series; 0 for a lag without pairs.
 
     >>> acf([np.array([1.0, -1.0] * 50)], 2).round(2).tolist()
     [-1.0, 1.0]

@@ -59,8 +59,8 @@ def write(
 
 @kernel
 def is_rival(b: Packed, k: Longs, slot: int) -> bool:
-    """Whether a public order was drawn by the bound `undercut`: it takes part in trades, and nothing that anybody sees
-    counts it."""
+    """Whether a public order was drawn by the bound `undercut`: it takes part in trades, and no public figure counts
+    it."""
     orders = fixed(b, lay.ORDERS)
     return bool(state_at(k).undercut != 0 and orders - sim.RIVAL_SLOTS <= slot < orders)
 
@@ -91,7 +91,7 @@ def better_drawn(b: Packed, k: Longs) -> int:
 
 @kernel
 def public_best(b: Packed, k: Longs, side: int) -> int:
-    """Best price of a side without own and drawn orders; NO_BID / NO_ASK when there is none in the window."""
+    """Best price of a side without own and drawn orders; NO_BID / NO_ASK if the side has none."""
     price = best(b, side)
     if price == NO_BID or price == NO_ASK:
         return price
@@ -471,7 +471,7 @@ def fill_crossed(b: Packed, k: Longs, side: int, price: int, lots: int) -> int:
 
 @kernel
 def fill_met(b: Packed, k: Longs, side: int, price: int, lots: int) -> int:
-    """As `fill_crossed`, and with orders that undercut own ones, by price and time. Returns lots left."""
+    """Match like `fill_crossed`, also with orders that undercut own ones, by price and time. Returns lots left."""
     while lots > 0:
         own = first_own(b, -side, price, True) if b[lay.OWN_RESTING] > 0 else -1
         rival = first_rival(b, k, -side, price, own)

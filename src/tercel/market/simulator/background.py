@@ -62,7 +62,7 @@ def shown_at(b: Packed, k: Longs, slot: int) -> int:
 
 @kernel
 def place_for(b: Packed, k: Longs, slot: int) -> int:
-    """Where the background's new order of `slot` is shown; -1: another of its orders is shown there."""
+    """Slot of the shown book for the background's new order of `slot`; -1: another of its orders is shown there."""
     s = state_at(k)
     first = fixed(b, lay.ORDERS) - sim.RESIDUAL_SLOTS
     for spare in range(s.spares):
@@ -164,7 +164,7 @@ def is_over(b: Packed, k: Longs, row: int, slot: int) -> bool:
 
 @kernel
 def keep(b: Packed, k: Longs, slot: int) -> None:
-    """Make the order in a slot residual; where there is no room it goes."""
+    """Make the order in a slot residual; it is cancelled if all residual slots are in use."""
     s = state_at(k)
     if s.residual == sim.RESIDUAL_SLOTS:
         public_take(b, k, slot, order_at(b, slot).qty, DELETE, False)
@@ -435,7 +435,8 @@ def put_back(b: Packed, k: Longs, slot: int) -> bool:
 # Own orders do not change the background (but under a law of `weights`, which leans on the flow), so what the public
 # does after an order's arrival is the same whatever is done with the order. It is written down once, two words a row, and
 # every further market of that seed takes its rows from there: no flow is drawn, no second book is updated, only what the
-# shown book needs of it (what each public order has left). What is seen, traded and booked is the same to the byte.
+# shown book needs of it (the lots left of each public order). Observations, trades and accounts are the same to the
+# byte.
 #
 # A row's head is | ns since the event before (40 bits) | draws of the flow's stream (16) | last row of its event (1) |
 # side is a sell (1) | kind (6) |, its body | slot (16) | price (24) | lots (24) |. A row of kind `MID` tells in its body
@@ -535,7 +536,7 @@ def unpack_event(b: Packed, k: Longs, rows: Rows) -> None:
 
 @kernel
 def leave_left(background: Packed, r: Any) -> None:
-    """What a row leaves of its order in the background; queue and level do not change."""
+    """Apply a row to the lots of its order in the background; queue and level do not change."""
     o = order_at(background, r.who)
     if r.kind == ADD:
         o.side = r.side

@@ -156,7 +156,7 @@ def session(
     warmup_s: float = 600.0,
     law: Floats | None = None,
 ) -> Events:
-    """A session of the preset's flow as a recorded day: the orders that stand as OPENING rows, then its public rows.
+    """A session of the preset's flow as a recorded day: the initial book as OPENING rows, then its public rows.
 
     `law` is one of regimes (`market.regimes.law.packed`), counted from the opening; no row says which is in force.
 

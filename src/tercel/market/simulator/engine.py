@@ -117,8 +117,8 @@ def next_public(k: Longs) -> int:
 def public_event(b: Packed, k: Longs, flow: Floats, tape: Longs) -> None:
     """Process the market's next event, at `next_public`.
 
-    At equal times a regime changes first, then impact is paid, then lots come back, then the flow acts, and who
-    undercuts comes last.
+    At equal times a regime changes first, then impact is paid, then lots come back, then the flow acts, and
+    undercutting orders come last.
     """
     s = state_at(k)
     if s.regime_ns <= next_public(k):
@@ -149,7 +149,7 @@ def background_event(b: Packed, k: Longs, flow: Floats, tape: Longs) -> None:
 
 @kernel
 def _flow_event(b: Packed, k: Longs, flow: Floats, tape: Longs) -> None:
-    """What the public does next."""
+    """Process the next event of the public flow, by the market's model."""
     s = state_at(k)
     if s.model == sim.SANTA_FE:
         santa_fe_event(b, k, flow)
@@ -210,7 +210,7 @@ def advance(b: Packed, k: Longs, flow: Floats, tape: Rows) -> int:
 LEVELS: Final = 5
 COLUMNS: Final = 8
 SPREAD, OWN5, FAR5, IMBALANCE, CANCELS, TRADES, ADDS, MOVE = range(COLUMNS)
-"""Columns; the own side is the bid, where there is no own order."""
+"""Columns; without an own order the own side is the bid."""
 
 
 @kernel
@@ -284,7 +284,7 @@ class KernelRequest(IntEnum):
     RUN = 0
     """One market to its next decision: as `advance`."""
     LAY = 1
-    """A public order is laid: side, price, lots; -1 where there is no slot."""
+    """Insert a public order: side, price, lots; -1 without a free slot."""
     PASS = 2
     """All markets up to a time: until; the bits WORD and FULL."""
     NEW = 3

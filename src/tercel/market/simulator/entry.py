@@ -125,8 +125,8 @@ def reference(k: Longs) -> int:
 @kernel
 def ladder_end(k: Longs, side: int, last: int) -> int:
     """The price at which the book ends for an order that it cannot fill: the last one seen, or the worst that the order
-    has paid before, so that sweeping the book first does not cheapen what is left; within the band, so that a stub is
-    no price.
+    has paid before, so that sweeping the book first does not cheapen the remaining lots; within the band, so that a
+    stub quote is no price.
     """
     s = state_at(k)
     worst = last
@@ -152,7 +152,7 @@ def arrive_new(
     """An own order arrives: it matches in price-time priority, then rests or dies.
 
     Mid and touch are taken once, just before it matches. Each lot pays the ticks that the lots before it have moved the
-    book by, though the book is moved when all is done, or when its price is reached and what is left shall rest: one
+    book by, though the book is moved when all is done, or when its price is reached and the remainder shall rest: one
     order costs what its lots sent one by one would. Were it not charged, the law would give a large order its own
     impact for nothing. A book moved later would lock with what rests; one that moves less than was charged, or back, as
     the kernel has decayed since the law last looked, is matched with again. Where it cannot move (see `pay`), what the

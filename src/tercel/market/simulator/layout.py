@@ -134,7 +134,7 @@ SESSION_NS: Final = (
     FLOW_MEMORY  # (all models) when the session opened, so that NOW - SESSION_NS is the time of day
 )
 
-# -- regimes: what is in force now (`market.regimes`) ------------------------------------------------------------------
+# -- regimes: the law in force (`market.regimes`) ----------------------------------------------------------------------
 REGIME_NS, REGIME, REGIME_RNG = range(FLOW_MEMORY + FLOW_WORDS, FLOW_MEMORY + FLOW_WORDS + 3)
 # when it changes next (FOREVER: never); number of the regime in force; two words: the stream of the chain
 REGIME_MEMORY: Final = REGIME_NS + 4
@@ -152,7 +152,7 @@ CHANGE_NS, PHASE_NS, SEASON_NS, REGIME_PHASE, ENTRY, SEASON = range(
 # REGIME_PHASE: the phase in force, counted over all regimes
 # ENTRY: the script's next entry
 
-# -- impact: own volume under its kernel, what is owed, what was shifted (`market.impact`) -----------------------------
+# -- impact: own volume under its kernel, shift that is due, shift that is done (`market.impact`) ----------------------
 IMPACT_NS: Final = REGIME_NS + REGIME_WORDS  # when the next instalment falls due; FOREVER: none
 IMPACT: Final = IMPACT_NS + 1  # NO_IMPACT, TRANSLATION, WEIGHTS
 SHIFT: Final = IMPACT_NS + 2  # ticks by which the public book was translated since the world began
@@ -193,7 +193,7 @@ PAST_WORDS: Final = PAST_INTERVALS * PAST_FEATURES
 APART, RESTORE_NS, BACKGROUND = range(PAST + PAST_WORDS, PAST + PAST_WORDS + 3)
 # APART: TOGETHER, WILL_PART, PARTED
 # RESTORE_NS: when lots that own orders took come back next; FOREVER: none do
-# BACKGROUND: the background's own EVENTS to LAST_ASK, while ours stand in their places
+# BACKGROUND: the background's own EVENTS to LAST_ASK, while those of the shown book take their places
 TALLIES: Final = 10
 MIRROR_ROW, MIRROR_AT, MIRROR_ROOM = range(BACKGROUND + TALLIES, BACKGROUND + TALLIES + 3)
 # rows of its record, where they lie, how many there is room for
@@ -226,14 +226,14 @@ UNDERCUT: Final = GAP_NS + 5
 UNDERCUT_NS, RIVALS, ALONE_AT, ALONE_SINCE, HAZARD_NS = range(UNDERCUT + 1, UNDERCUT + 6)
 # UNDERCUT: (replay) where the rates lie among the flow's parameters, 0: no undercutting
 # UNDERCUT_NS: when the next undercutting order comes or goes, or its rate changes; FOREVER: none
-# RIVALS: how many stand
+# RIVALS: number of them in the book
 # ALONE_AT, ALONE_SINCE: own price alone inside the public spread (NO_BID: none), and since when
 # HAZARD_NS: up to when the hazard was used up
 HAZARD_LEFT, HAZARD, UNDERCUT_RNG = range(UNDERCUT + 6, UNDERCUT + 9)
 # HAZARD_LEFT, HAZARD: reals: hazard left until the next one comes, and the rate in force, 1/s; UNDERCUT_RNG: two words
 RIVAL_UNTIL: Final = UNDERCUT + 10
 RIVAL_SLOTS: Final = 8
-"""The last public slots of a replayed book are for undercutting orders; RIVAL_UNTIL: until when they stand, 0: free."""
+"""The last public slots of a replayed book are for undercutting orders; RIVAL_UNTIL: end of each order, 0: free."""
 
 # -- what the market was like, second by second, and what a forecaster made of it (`simulator.past_seconds`) -----------
 SECONDS_AT, SECONDS_ROOM, SECOND, FIRST_SECOND, USUAL_SPREAD, FORECAST = range(

@@ -71,7 +71,7 @@ RISK_AVERSE, POWER_PROB, POWER_PROB2, POWER_PROB3, LOG_PROB, LOG_PROB2, FIRST = 
 MODELS: Final = {name: code for code, name in enumerate(_NAMES, start=1)}
 DEFAULT: Final = "power_prob"
 EXPONENT: Final = 3.0
-"""The exponent n where none is said."""
+"""The default of the exponent n."""
 
 
 def queue_model(name: str) -> tuple[int, float]:

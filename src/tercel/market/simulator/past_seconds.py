@@ -15,14 +15,14 @@ from tercel.market.simulator import layout as sim
 from tercel.market.simulator.records import put_real, real, second_at, state_at
 
 FARTHEST: Final = 500
-"""A move counts up to so manieth a part of the mid in half-ticks, 20 bps; a lone absurd quote moves farther."""
+"""A move counts up to mid2 / FARTHEST half-ticks, 20 bps; a single erroneous quote moves farther."""
 WIDEST: Final = 200
-"""A spread counts up to so manieth a part of it, 1 % of the price; what is wider is no quote to learn from."""
+"""A spread counts up to mid2 / WIDEST, 1 % of the price; a wider quote carries no information."""
 
 
 @kernel
 def touch_lots(b: Packed, side: int, touch: int) -> int:
-    """Public lots at the touch of a side; 0 where there is none."""
+    """Public lots at the touch of a side; 0 if the side is empty."""
     if touch == NO_BID or touch == NO_ASK or not in_window(b, side, touch):
         return 0
     lv = level_at(b, side, touch)
@@ -108,14 +108,14 @@ TAUS_S: Final = (1.0, 3.0, 10.0, 0.3, 1.0, 3.0, 1.0, 5.0, 30.0, 3.0)
 
 @kernel
 def left_of(k: Longs, place: int, since_ns: int) -> float:
-    """What is left now of a sum that stood in `place` at `since_ns`."""
+    """Decayed value, now, of the sum stored in `place` at `since_ns`."""
     past = (state_at(k).now - since_ns) * 1e-9
     return real(k, sim.LATELY + place) * math.exp(-past / TAUS_S[place])
 
 
 @kernel
 def forget(k: Longs, first: int, end: int, since_ns: int) -> None:
-    """Take off the sums `first` to `end` what is forgotten since `since_ns`."""
+    """Decay the sums `first` to `end` - 1 from `since_ns` to now."""
     for place in range(first, end):
         put_real(k, sim.LATELY + place, left_of(k, place, since_ns))
 

@@ -11,7 +11,7 @@ comes where no order improved it (`source.bounded`). The tape's own better price
 is drawn. It goes by the room left inside the spread in bps, how long the own order has stood alone there, and its size
 over the usual one.
 
-What is drawn is an order of the visible book. Tape trades meet it before own orders by price and time; it rests for
+The drawn order belongs to the visible book. Tape trades meet it before own orders by price and time; it rests for
 a drawn time, or until the tape's own touch reaches it or passes. Nothing of it is on the tape: its lots count in no
 volume. It is drawn from a stream of the episode's seed that nothing else draws from.
 """
@@ -295,7 +295,7 @@ def watch_alone(b: Packed, k: Longs, flow: Floats) -> None:
 
 @kernel
 def _count_rivals(b: Packed, k: Longs) -> None:
-    """Count the undercutting orders that stand, and when the first of them goes."""
+    """Count the undercutting orders in the book and find the time at which the first of them ends."""
     s = state_at(k)
     s.rivals = 0
     for j in range(sim.RIVAL_SLOTS):

@@ -68,11 +68,11 @@ class Source:
     regimes : tuple of str
         Names of the regimes that switch in it, by number (`market.regimes`); empty: none do.
     fees : Fees
-        What the venue asks of own fills.
+        Fees of the venue for own fills.
     impact : ImpactLaw, optional
-        What own trades do to prices beyond the lots that they take; its words are in `flow` (`with_impact`).
+        Law of impact of own trades beyond the lots that they take; its words are in `flow` (`with_impact`).
     waiting : Measured, optional
-        What an order that rests pays here over half the spread, on episodes that are not used for judging (`View.waiting`).
+        Cost of a resting order here over half the spread, on episodes that are not used for judging (`View.waiting`).
     outside : execution.outside.Terms, optional
         Dealers and session beside the book.
     """
@@ -332,7 +332,7 @@ def replay(
     Parameters
     ----------
     impact : ImpactLaw, optional
-        What own trades do to the prices of the tape (`market.impact.fitted.tape_law`); default: nothing.
+        Law of impact of own trades on the prices of the tape (`market.impact.fitted.tape_law`); default: none.
     bound : str
         One of `bounds.BOUNDS`.
 

@@ -1,8 +1,8 @@
 """Fees and latencies of a venue: maker and taker fees, order-entry and feed latency.
 
 Fees are whole half-ticks x lots, as all costs are. Charges that are no whole number (0.3 cents a share; a tenth of a
-bp of the value) are stored in :data:`~tercel.core.orders.FEE_UNIT`-ths beside them and never lost: what is
-charged so far is at every moment the exact sum, rounded once.
+bp of the value) are stored in :data:`~tercel.core.orders.FEE_UNIT`-ths beside them and never lost: the charge so far is
+at every moment the exact sum, rounded once.
 
 Feed latency. An agent that sees the book d late and decides at once does what an agent does that sees it in time and
 waits for d: with decisions at fixed times the two differ in nothing but where the clock is read. So an observation is
@@ -49,7 +49,7 @@ class Fees:
     unit: str = "share"
 
     def __post_init__(self) -> None:
-        """Refuse what is no schedule."""
+        """Raise ConfigError for fees that are out of range or in an unknown unit."""
         if self.unit not in UNITS or not all(map(math.isfinite, (self.maker, self.taker))):
             raise ConfigError(
                 f"fees as two numbers, in {' or '.join(UNITS)}",

@@ -64,7 +64,7 @@ MOST_CROSSED: Final = 0.001
 
 
 def crossings(events: Events) -> tuple[Int32, Ints, Ints]:
-    """Where a tape is crossed while it trades.
+    """Find the rows after which a tape is crossed while it trades.
 
     A moment in several messages counts once, after the last of them.
 
@@ -88,7 +88,7 @@ def crossings(events: Events) -> tuple[Int32, Ints, Ints]:
 
 
 def crossed_in_words(instrument: Instrument, events: Events) -> str:
-    """How many states of a tape are crossed, and after which row the first; "" for no more than a thousandth."""
+    """Message with the number of crossed states of a tape and the first row; "" for at most one in a thousand."""
     quotes, states, crossed = crossings(events)
     if len(crossed) <= MOST_CROSSED * len(states):
         return ""
@@ -302,7 +302,7 @@ class CompiledDay:
     checkpoints : tuple of Checkpoint
         The first is the empty book at the start of the tape.
     crossed : str
-        How a tape is crossed on which fills would make no sense (`crossed.crossed_in_words`).
+        Message on a crossed tape, whose fills would not be meaningful (`crossed_in_words`).
     """
 
     instrument: Instrument

@@ -37,7 +37,7 @@ FIRST_MADE = "2030-01-02"
 
 
 Extra = dict[str, Any]
-"""What a feed knows of a day beside the fields of an instrument, JSON values."""
+"""Further data of a feed on a day beside the fields of an instrument, JSON values."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class Instrument:
     content_hash : str
         SHA-256 of the events and of what gives their integers meaning; filled in by the lake.
     extra : dict
-        What else the feed knows, JSON values only.
+        Further data of the feed, JSON values only.
     price_origin : int
         A price is (ticks of the tape + `price_origin`) x `tick`. Below 0 where the instrument may trade at or below
         zero: ticks of the tape are positive, whatever the price.
@@ -129,7 +129,7 @@ class Instrument:
 
     @property
     def key(self) -> tuple[str, str, str]:
-        """(venue, symbol, date): what is unique in a lake."""
+        """(venue, symbol, date): the unique key in a lake."""
         return self.venue, self.symbol, self.date
 
     @property
@@ -237,7 +237,7 @@ def clock_s(text: str) -> int:
 
 
 def local_ns(date: str, timezone: str, after_s: int) -> int:
-    """What clocks show so many seconds after midnight of a date, ns since 1970-01-01 UTC.
+    """Time at which local clocks show `after_s` seconds after midnight of a date, ns since 1970-01-01 UTC.
 
     Below 0 it is of the day before, from 86,400 on of the day after; of a time that comes twice the first.
 
@@ -438,7 +438,7 @@ class Events:
 
     @classmethod
     def joined(cls, parts: Sequence[Events]) -> Events:
-        """Tapes one after the other; the tape itself where there is one."""
+        """Concatenate tapes; a single tape is returned as it is."""
         if len(parts) < 2:
             return parts[0] if parts else cls.empty(0)
         return cls(

@@ -72,11 +72,11 @@ Days = list[Instrument]
 
 
 TRAINING_SHARE: Final = 2 / 3
-"""Share of a lake's days, the earlier ones, that is learned on where nothing else is said; the others are judged."""
+"""Default share of a lake's days for training, the earlier ones; the others are for evaluation."""
 
 
 def learned_on(days: int) -> int:
-    """How many of so many days are learned on.
+    """Number of training days out of `days`.
 
     >>> learned_on(60), learned_on(1)
     (40, 1)
@@ -114,7 +114,7 @@ class Lake:
         self._own = self.root / ".tercel"
 
     def folder(self, venue: str, symbol: str, date: str) -> Path:
-        """Where a day lives (it need not exist)."""
+        """Path of a day's folder (it need not exist)."""
         return self.root / f"venue={venue}" / f"symbol={symbol}" / f"date={date}"
 
     def write(self, instrument: Instrument, events: Events, replace: bool = False) -> Outcome:
@@ -252,7 +252,7 @@ class Lake:
         return added
 
     def check(self, symbol: str, date: str, venue: str | None = None) -> tuple[Instrument, Events]:
-        """As :meth:`read`, and compare the content with its hash.
+        """Read a day like :meth:`read`, and compare the content with its hash.
 
         Raises
         ------
@@ -382,7 +382,7 @@ class Lake:
         Raises
         ------
         TapeError
-            When there is none, or more than one venue has it and none is named.
+            If no such day exists, or several venues have it and none is named.
         """
         every = self.root.glob(f"venue=*/symbol=*/date=*/{INSTRUMENT}")
         tail = (f"symbol={symbol}", f"date={date}", INSTRUMENT)

@@ -37,9 +37,9 @@ EACH_NS: Final = 10 * NS_PER_SECOND
 HOUR_NS: Final = 1800 * NS_PER_SECOND
 """Blocks come from so near the same time of day, where such blocks exist."""
 CLASSES: Final = 3
-"""Of queues at the touch, and of how much traded lately, by quantiles of the tape."""
+"""Classes of queues at the touch, and of the volume traded within `BUSY_NS`, by quantiles of the tape."""
 BUSY_NS: Final = 300 * NS_PER_SECOND
-"""What is lately."""
+"""Window of recent volume, ns."""
 SOUND: Final = 0.9
 """Share of a day's moments that have a book, at least."""
 WIDEST: Final = 100
@@ -475,8 +475,8 @@ def _queues(book: Longs, arrival: Longs | None = None) -> Longs:
 
 
 class _Moments:
-    """Where blocks may begin and end: `table`, int64 (m, 10), those within the hours that are used, and the class of
-    each moment by queues and activity.
+    """Moments at which blocks may begin and end: `table`, int64 (m, 10), those within the hours used, and the class of
+    each by queues and activity.
     """
 
     def __init__(self, table: Longs, until_ns: float) -> None:

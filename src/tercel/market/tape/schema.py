@@ -6,7 +6,7 @@
 | `recv_ns`     | int64 | when it was received here; equal to `exch_ns` where the feed does not say |
 | `seq`         | int64 | number of the source message, from 1; rows made from one message share it |
 | `kind`        | uint8 | what happened, a kind of `core.vocabulary`, which a venue's market data share |
-| `order_id`    | int64 | the exchange's id; 0 where there is none |
+| `order_id`    | int64 | the exchange's id; 0 if missing |
 | `side`        | int8  | side of the *resting* order: +1 bid, -1 ask, 0 none |
 | `price_ticks` | int32 | price, from `Instrument.price_origin` on; for STATUS the new trading status |
 | `qty_lots`    | int32 | lots added, removed, executed, or the new total (LEVEL_SET, MODIFY) |

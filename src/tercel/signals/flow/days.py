@@ -319,8 +319,8 @@ def _interval(values: Sequence[float]) -> list[float] | None:
 
 
 def worth(forecaster: Forecaster, days: Sequence[FlowDay]) -> tuple[float, float | None]:
-    """What one free choice is worth to an order of either side, bps: now, or 30 s later, carried out a second late; and
-    its t over days (over half hours below three days).
+    """Mean gain of a choice between now and 30 s later for an order of either side, executed a second late, bps; and
+    its t statistic over days (over half hours below three days).
     """
     gains, labels = [], []
     for number, day in enumerate(days):
@@ -364,7 +364,7 @@ def reliability(forecaster: Forecaster, days: Sequence[FlowDay], horizon_s: int 
 
 
 def ages(forecaster: Forecaster, days: Sequence[FlowDay], horizon_s: int = 10) -> Ages:
-    """How forecasts correlate with later ones; the limit lies between two ages in a straight line.
+    """Correlation of forecasts with later ones by age; the limit age is interpolated linearly.
 
     Parameters
     ----------

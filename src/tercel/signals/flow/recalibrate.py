@@ -49,10 +49,10 @@ from tercel.signals.flow.train import (
 )
 
 # -- carry ----------------------------------------------------------------------------------------
-# Carry: what is left on tape of a forecast that was learned in a simulated market.
+# Carry: share of the skill on tape of a forecast that was learned in a simulated market.
 #
 # It is R² on days of tape of a forecast learned on simulated days, over R² there of one learned on earlier days of the
-# tape: 1 where the market teaches as well as its tape, 0 where it teaches what is not so. Policies read forecasts of 10
+# tape: 1 if the market teaches as well as its tape, 0 if its lessons do not hold there. Policies read forecasts of 10
 # and 30 s; a market carries as much as it does at the worse of both.
 
 KIND: Final = "boosting"
@@ -82,12 +82,12 @@ class CarryCell:
 
 @dataclass(frozen=True)
 class Carry:
-    """What a market's forecasts are worth on tape.
+    """Skill on tape of forecasts learned in a simulated market.
 
     Parameters
     ----------
     carry : float or None
-        The least of its horizons; None where tape teaches nothing at any.
+        The smallest of its horizons; None if forecasts learned on tape have no skill at any.
     learned_on, judged_on : tuple of str
         Days of tape: those that the other forecast is learned on, and the later ones that both are judged on.
     horizons : dict of str to CarryCell
@@ -110,7 +110,7 @@ def carry(
     tape : sequence of FlowDay
         Days by date; the later ones are judged on, of a single day its second half.
     seen : collection of str
-        Dates that the market was calibrated on: not judged on where there are others.
+        Dates that the market was calibrated on: not judged on if there are others.
     made : sequence of FlowDay
         Simulated.
     seed : int
@@ -163,7 +163,7 @@ def _errors(day: FlowDay, h: int, own: Trees, other: Trees) -> Sums:
 
 
 def in_words(card: Carry | StoredLessons | SimulatedMarket | None) -> str:
-    """What follows from the carry on a market's card, in one sentence; None: a card without tape.
+    """Sentence on the carry on a market's card; None: a card without tape.
 
     >>> in_words(Carry(0.123, (), (), {}))
     'carry 0.12, below 0.5: no policy reads forecasts that are learned in it, but those of tape alone (flow-2)'
@@ -190,13 +190,14 @@ MOST: Final = 1.5
 """Slope that no forecast is multiplied by more than."""
 
 NO_DAYS: Final = np.zeros(7)
-"""What is known of a slope before its first day."""
+"""Sufficient statistics of a slope before its first day."""
 
 
 def after(
     known: Floats, square: float, cross: float, half_life_days: float = HALF_LIFE_DAYS
 ) -> Floats:
-    """What is known of a slope with one more day, older ones forgotten; a day without forecasts is none.
+    """Update the statistics of a slope by one more day, with decay of older ones; a day without forecasts changes
+    nothing.
 
     Its prior is a slope of 1 with the weight of the first day, forgotten as a day is.
 
@@ -293,7 +294,7 @@ def recalibrate(
     until: str = "",
     waiting: Callable[[str, Sequence[str]], float] | None = None,
 ) -> Recalibration:
-    """Go on with the slopes of some symbols, by the days of a lake in their order, and save the forecaster with them.
+    """Update the slopes of some symbols, by the days of a lake in their order, and save the forecaster with them.
 
     Days that it was trained on, and those that the slopes know already, are left out.
 
@@ -302,13 +303,13 @@ def recalibrate(
     until : str
         ISO date: days after it are taken back, and none is read.
     waiting : callable, optional
-        What waiting costs in a symbol by some days of the lake, over half the spread; measured on the latest
+        Cost of waiting in a symbol by some days of the lake, over half the spread; measured on the latest
         `WAITING_DAYS` up to the last that a slope knows.
 
     Raises
     ------
     DataError
-        A day earlier than the last that a slope knows, or a symbol of which there is none to learn from.
+        If a day is earlier than a slope's last, or a symbol has no day to learn from.
     """
     rows: dict[str, dict[str, Any]] = dict(model.card.get(TABLE, {}))
     wanted = {one: _fresh(model, lake, one, until) for one in symbols}

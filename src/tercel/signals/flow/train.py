@@ -44,7 +44,7 @@ from tercel.signals.flow.days import (
 
 KINDS: Final = ("boosting", "linear")
 CLIP: Final = 6.0
-"""Moves beyond so many standard deviations are learned from as if they were that."""
+"""Standard deviations at which moves are clipped for training."""
 RIDGE: Final = 1e-3
 _BOOSTING: Final[dict[str, Any]] = {
     "objective": "regression",
@@ -83,7 +83,7 @@ class Trees:
     """Feature, or -1 of a leaf; number of the node on the right; threshold, or what a leaf says."""
 
     def add(self, node: DumpedNode) -> int:
-        """Add a node of LightGBM's dump and what is below it; its number."""
+        """Add a node of LightGBM's dump and its subtree; return its number."""
         at = len(self.nodes)
         if node.left_child is None or node.right_child is None:
             self.nodes.append((-1, 0, node.leaf_value))
@@ -253,13 +253,13 @@ def forecaster_of(
 
 
 def halves(days: Days) -> tuple[Days, Days]:
-    """The days to train on and the later ones to forecast; none to forecast where there is one day."""
+    """Split days into those to train on and later ones to forecast; a single day leaves none to forecast."""
     cut = max(round(FORWARD * len(days)), 1)
     return days[:cut], days[cut:]
 
 
 def calibration(found: Sequence[tuple[Floats, Floats]]) -> tuple[list[float], list[float]]:
-    """What forecasts are multiplied by and their error's standard deviation; half-widths of intervals in these.
+    """Slope of moves on forecasts and the error's standard deviation; half-widths of intervals in such deviations.
 
     Parameters
     ----------
@@ -382,7 +382,7 @@ def learn(
 
 
 def forecasts_and_moves(model: Trees, days: Days, horizon_s: int) -> tuple[Floats, Floats]:
-    """What a model says of the samples of some days, and what came."""
+    """Forecasts of a model and moves, for the samples of some days."""
     x, y = stacked(days, horizon_s)
     return forecaster_of([model] * len(HORIZONS)).raw(x, horizon_s), y
 
@@ -428,7 +428,7 @@ Table = tuple[str, tuple[str, ...], list[tuple[Any, ...]]]
 
 
 def trained_table(found: FlowTraining) -> Table:
-    """How a training did on later days and on symbols that it never saw."""
+    """Table of a training's skill on later days and on symbols that it never saw."""
     rows = []
     for symbol, one in found.symbols.items():
         for what, said in (("later days", one.forward), ("never seen", one.stranger)):
@@ -459,7 +459,7 @@ def scored_table(found: FlowScore) -> Table:
 
 
 def sentences(found: FlowScore) -> list[str]:
-    """What the card says, and what of it."""
+    """Sentences on the scores of a card."""
     said = []
     for symbol, one in found.symbols.items():
         t = "" if one.choice_t is None else f", t {one.choice_t:.1f}"

@@ -5,12 +5,13 @@
 
 Each source's forecast is first set right by one slope (never negative). The weights minimise the squared error plus
 a penalty on their distance from equal weights, and are never negative (Breiman 1996; equal weights are the baseline
-that combinations of forecasts seldom beat by much: Stock & Watson 2004). Only moments are stored, so that what is left
-when a source is missing can be set right in closed form, without a refit: the other weights grow by what the missing
+that combinations of forecasts seldom beat by much: Stock & Watson 2004). Only moments are stored, so that the fusion
+can be adjusted in closed form when a source is missing, without a refit: the other weights grow by what the missing
 source had in common with them and by no more, and the standard deviation grows by what only it knew.
 
-Out-of-fold evidence decides who is weighed at all: :mod:`tercel.signals.models.walk_forward` hands on as `heard` the sources
-whose slope is above 0 by its 95 % interval. Where none is, the forecast is the target's mean: none.
+Out-of-fold evidence decides which sources have a weight: :mod:`tercel.signals.models.walk_forward` passes as `heard`
+the sources whose slope is above 0 by its 95 % interval. Without such a source the forecast is the target's mean: no
+forecast.
 
 Never give in-sample forecasts: the weights would go to the source that overfits most.
 """
@@ -63,7 +64,7 @@ class BoundedLinear:
 
 
 BOUNDED: Final = "bounded_linear"
-"""How a card calls :class:`BoundedLinear`, which needs NumPy alone; other parts are families of models."""
+"""Name of :class:`BoundedLinear` on a card, which needs NumPy alone; other parts are families of models."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -198,7 +199,7 @@ class Fusion:
         return float(np.sqrt(max(variance, 1e-12 * self.spread**2)))
 
     def to_json(self) -> dict[str, Any]:
-        """As plain values."""
+        """Fields as plain values for JSON."""
         arrays = {
             name: getattr(self, name).tolist()
             for name in ("centre", "slope", "weights", "gram", "common")
@@ -262,7 +263,7 @@ def stack(
     out_of_fold : float (n, K)
         Walk-forward forecasts; NaN where a source was missing.
     y : float (n,)
-        What came.
+        Outcomes.
     sources : sequence of str, length K
     shrink : float
         0: least squares with weights not negative; 1: equal weights.

@@ -163,7 +163,7 @@ MODEL: Final = "model"
 RUNS: Final = Path("runs")
 FORMAT: Final = 4
 DAMAGED = (ValueError, KeyError, TypeError, AttributeError, EOFError, BadZipFile)
-"""What reading a file raises that is none."""
+"""Errors of reading a damaged file."""
 AGAIN: Final = "train it again: tercel signals train CONFIG.toml `out=FOLDER`"
 SHIPPED: Final = Path(__file__).parent / "packaged"
 
@@ -176,7 +176,7 @@ class NamedFile(msgspec.Struct, frozen=True):
 
 
 class StoredPart(NamedFile, frozen=True):
-    """What a part was fitted by; its file holds what it learned."""
+    """Source, family and settings of a part; its file has the fitted arrays."""
 
     source: str
     family: str
@@ -187,7 +187,7 @@ class StoredPart(NamedFile, frozen=True):
 
 
 class SignalModelCard(msgspec.Struct, frozen=True):
-    """What programs read of a card."""
+    """Fields of a card that programs read."""
 
     inputs: str = "panel"
     name: str = ""
@@ -246,7 +246,7 @@ class SignalModel:
 
     @cached_property
     def facts(self) -> SignalModelCard:
-        """What programs read of the card."""
+        """Fields of the card that programs read."""
         return msgspec.convert(self.card, SignalModelCard)
 
     @property
@@ -256,12 +256,12 @@ class SignalModel:
 
     @property
     def name(self) -> str:
-        """Of its configuration."""
+        """Name of its configuration."""
         return self.facts.name
 
     @property
     def note(self) -> str:
-        """What must be said beside every number of its panel: bias, lags."""
+        """Note for every number of its panel: bias, lags."""
         return self.facts.note
 
     @property
@@ -304,7 +304,7 @@ class SignalModel:
         return by_model
 
     def forecast(self, features: Mapping[str, ArrayLike]) -> tuple[Floats, Floats]:
-        """Value and standard deviation (n,), in units of what it was fitted to."""
+        """Value and standard deviation (n,), in units of the labels that it was fitted to."""
         return self.fusion.combine(self.part_forecasts(features))
 
     def alphas(
@@ -363,7 +363,7 @@ class SignalModel:
         ----------
         features : mapping of str to float or None
             None, or a feature that is not there: its source is missing. If all are, the forecast is the mean of
-            the training and says of no source that it was heard.
+            the training and has no source with a weight.
         instrument : str
         at_ns : int
 
@@ -526,7 +526,7 @@ def load(folder: Path) -> SignalModel:
     Raises
     ------
     DataError
-        When there is none, it is of another format, or a file is not the one that the card names.
+        If the folder has none, its format differs, or a file does not match its hash on the card.
     """
     try:
         card = parse_json((folder / CARD).read_bytes())
@@ -565,7 +565,7 @@ def folder_at(path: Path, seed: int = 1) -> Path:
     Raises
     ------
     DataError, ConfigError
-        When there is none there; a file that is no configuration.
+        If the path has no model, or a file is no configuration.
     """
     tried = [path, path / MODEL]
     if path.is_file() and path.name != CARD:
@@ -592,8 +592,8 @@ def folder_at(path: Path, seed: int = 1) -> Path:
 
 
 def seen_from(folder: Path, base: Path) -> Path:
-    """Where files lie, as the card of a model folder has it: from that folder on, so that a project which is copied
-    reads its own; whole where they are outside the project, the folder that holds the run's folder or its `runs`.
+    """Path of files for the card of a model folder: relative to that folder, so that a copied project reads its own
+    files; absolute for files outside the project, the folder that holds the run's folder or its `runs`.
 
     >>> seen_from(Path("/home/me/project/o/model"), Path("/home/me/project/data")).as_posix()
     '../../data'

@@ -7,9 +7,9 @@ Three experts. `static` is fitted once; `rolling` to the labels of the last `win
 each date forgotten by half in `half_life` dates: recursive least squares in its information form, which is ridge with
 exponential weights (Ljung & Soderstrom 1983, "Theory and Practice of Recursive Identification"). `blend` weighs the
 three by fixed share (Herbster & Warmuth 1998, "Tracking the Best Expert"; Cesa-Bianchi & Lugosi 2006, "Prediction,
-Learning, and Games", chapter 5): by their losses, and with a share of each weight handed on to the others, so that one
-which was wrong for years is heard soon after it turns right. A loss is a Gaussian log-likelihood of `bets` names a
-date: weights are the chances of a switching model, and what bounds the blend's regret bounds that log-likelihood.
+Learning, and Games", chapter 5): by their losses, and with a share of each weight passed to the others, so that a line
+which was wrong for years regains weight soon after it turns right. A loss is a Gaussian log-likelihood of `bets` names
+a date: weights are the chances of a switching model, and a bound on the blend's regret bounds that log-likelihood.
 
 A model that is served learns on by the same walk over the files as they are now (:func:`caught_up`): what it learns
 depends on the date alone, not on when it was trained or served. One line of `updates.jsonl`, and of `served.jsonl` behind
@@ -318,11 +318,11 @@ def _set(part: BaseModel, state: Mapping[str, float]) -> BaseModel:
 
 EVER: Final = np.iinfo(np.int64).max
 LEVEL: Final = 0.01
-"""Chance that a model which has not drifted is said to have, one-sided, a look."""
+"""One-sided probability of a false finding of drift, per test."""
 SAME: Final = 1e-6
 """Relative difference up to which two walks are the same one, rounded in another way."""
 LEAST_BLOCKS: Final = 4
-"""Of dates since training, below which nothing is said of drift."""
+"""Least number of blocks of dates since training for a test of drift."""
 
 
 @dataclass(frozen=True)
@@ -355,7 +355,7 @@ class Drift(Skill):
 
 @dataclass(frozen=True)
 class Correction:
-    """Where a walk over the files as they are now differs from that of training.
+    """Difference between a walk over the current files and that of training.
 
     Parameters
     ----------
@@ -383,13 +383,13 @@ class Correction:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """As plain values."""
+        """Fields as plain values for JSON."""
         return {"source": self.source, "from": self.since, "apart": self.apart}
 
 
 @dataclass(frozen=True, eq=False)
 class Since:
-    """What came after a model's training, up to a date.
+    """Events after a model's training, up to a date: outcomes, lines learned, drift.
 
     Parameters
     ----------
@@ -402,7 +402,7 @@ class Since:
     drift : Drift, optional
         None where dates are too few.
     corrected : Correction, optional
-        Where the files now teach other parameters of training's dates than training learned.
+        Difference if the current files give other parameters for training's dates than training learned.
     note : str
         Why nothing could be learned, that prices were corrected, and that it has drifted; else empty.
     """
@@ -447,19 +447,19 @@ class Since:
         }
 
     def sentences(self) -> list[str]:
-        """What was learned, and that no drift is significant; a drift is in the note."""
+        """Sentences on dates learned and on a drift test without a finding; a drift is in the note."""
         days = sorted({line.at[:10] for line in self.lines})
         learned = [f"It learned on {len(days)} dates, to {days[-1]}: see {SERVED}."] if days else []
         return learned if self.drift is None or self.drift.drifted else [*learned, str(self.drift)]
 
 
 def learns(model: SignalModel, train: TrainSection) -> bool:
-    """Whether labels that have ended since training teach it anything: a line that is fitted once is fitted once."""
+    """Whether a model learns from labels that have ended since training; a line that is fitted once does not."""
     return model.online and train.update not in ("refit", "static")
 
 
 def caught_up(model: SignalModel, past: Dataset, train: TrainSection) -> Since:
-    """What came since training, in rows of which the last date's are to be forecast; labels that are open are NaN."""
+    """Events since training, by rows whose last date is to be forecast; open labels are NaN."""
     dates, _ = model.walked_ns
     new = (past.time_ns > max(dates, default=0)) & np.isfinite(past.outcome)
     forecast = model.part_forecasts({name: past.x[new, c] for c, name in enumerate(past.names)})

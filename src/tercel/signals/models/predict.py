@@ -84,7 +84,7 @@ class AdaptiveWidth:
         return float(np.partition(pool, at := max(int(np.ceil(level * n)) - 1, 0))[at])
 
     def learn(self, scores: Floats, width: float) -> None:
-        """Take the scores of a date, (n,), whose half-width was said to be `width`; NaN: it was not said."""
+        """Update by the scores of a date, (n,), and the half-width `width` forecast for it; NaN: no forecast."""
         if np.isfinite(width):
             self.share += self.rate * (self.missed - float((scores > width).mean()))
         self.past.append(scores)
@@ -159,8 +159,8 @@ class WalkInterval:
 
 
 def interval_of(model: SignalModel, until_ns: int | None = None) -> WalkInterval | None:
-    """What labels that had ended by then say of a model's errors (None: by the walk's end); None without enough, and of
-    a model whose every forecast is 0.
+    """Prediction interval of a model by labels that ended before `until_ns` (None: by the walk's end); None if there
+    are too few, or if every forecast of the model is 0.
     """
     if model.inputs != "panel" or model.facts.walk is None or model.silent:
         return None
@@ -282,7 +282,7 @@ class ServedForecasts:
 
     @cached_property
     def interval(self) -> WalkInterval | None:
-        """Of 90 %, as the model's forecasts out of sample taught it by then; None where they are too few."""
+        """Interval of 90 % by the model's forecasts out of sample up to then; None if they are too few."""
         return None if self.since is None else interval_of(self.since.model, self.at_ns)
 
     @property

@@ -1,7 +1,7 @@
 """Models with scikit-learn's interface: ridge regression, forests, boosted trees; stored as arrays, never as code.
 
-A model inherits :class:`Regressor` and says how to learn (`_fit`) and how to predict (`_value`); what a person can do
-wrong is caught here once. No model can predict NaN: what is not finite is an error.
+A model inherits :class:`Regressor` and says how to learn (`_fit`) and how to predict (`_value`); wrong inputs are
+caught here once. No model can predict NaN: a value that is not finite is an error.
 """
 
 from collections.abc import Iterator, Mapping
@@ -23,7 +23,7 @@ Count = Annotated[int, Field(ge=1, le=100_000)]
 Penalty = Annotated[float, Field(ge=0, le=1e12)]
 Share = Annotated[float, Field(gt=0, le=1)]
 Whole = Annotated[int, Field(ge=0, lt=2**31)]
-"""What a setting may be."""
+"""Types of settings."""
 
 
 class FitError(DataError, ValueError):
@@ -61,7 +61,7 @@ def _no_gaps(X: Floats, native_nan: bool) -> Floats:
         raise FitError(
             "finite features",
             f"{what} in row {row}, column {column} (NaN or inf: {int(bad.sum())})",
-            "fill or drop what is missing (signals.models.regressors.filled), then fit",
+            "fill or drop missing values (signals.models.regressors.filled), then fit",
         )
     return X
 
@@ -103,7 +103,7 @@ def filled(X: Any, medians: Floats | None = None) -> tuple[Floats, Floats]:
 
 
 class Estimator(BaseEstimator):  # type: ignore[misc]
-    """Base of a model: the parameters of its constructor decide what it is."""
+    """Base of a model: the parameters of its constructor define it."""
 
     native_nan: ClassVar[bool] = False
     """Whether NaN in the features is read as "missing"; all others refuse it."""
@@ -145,7 +145,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
         return self
 
     def __sklearn_tags__(self) -> Any:
-        """What scikit-learn's tools ask of a model."""
+        """Tags that scikit-learn's tools read."""
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = self.native_nan
         return tags
@@ -280,7 +280,7 @@ class Ridge(Regressor):
 
 
 # -- forest ---------------------------------------------------------------------------------------
-# Random forests (Breiman, 2001), grown by scikit-learn; what is stored and evaluated are the nodes as arrays.
+# Random forests (Breiman, 2001), grown by scikit-learn, stored and evaluated as arrays of nodes.
 
 NODES: Final = ("feature_", "threshold_", "left_", "right_", "value_")
 # Rows that go down all trees at once.
@@ -331,7 +331,7 @@ class ForestNodes(_Nodes):
             setattr(self, name, np.concatenate(part))
 
     def from_arrays(self, arrays: Mapping[str, AnyArray]) -> Self:
-        """Refuse nodes that lead nowhere or back."""
+        """Restore the arrays; raise FitError if a node's child comes before it."""
         super().from_arrays(arrays)
         here = np.arange(len(self.value_))
         down = all(

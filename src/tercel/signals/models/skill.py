@@ -58,7 +58,7 @@ class Skill(Estimate):
         return bool(self.dates)
 
     def to_json(self) -> dict[str, Any]:
-        """The numbers by name; empty where there are none."""
+        """The numbers by name; empty without any."""
         return asdict(self) if self else {}
 
 

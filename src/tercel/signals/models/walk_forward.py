@@ -287,7 +287,7 @@ def fitted(
 
 
 def forecast_by(data: Dataset, models: Sequence[BaseModel | None], rows: Indices) -> Floats:
-    """Forecasts of a fold's models on some rows, float64 (rows, K); NaN where there is no model."""
+    """Forecasts of a fold's models on some rows, float64 (rows, K); NaN for a column without a model."""
     out = np.full((len(rows), len(models)), np.nan)
     for k, model in enumerate(models):
         if model is not None:
@@ -334,7 +334,7 @@ def fused(
     """Fused forecast, its standard deviation, and equal weights beside them, float64 (n,) each; NaN in no test block.
 
     A block is weighed by out-of-fold rows of earlier blocks whose labels were known when it began; a first block,
-    before which nothing was heard, by equal weights without a scale and the spread of the training's labels.
+    without earlier forecasts, by equal weights without a scale and the spread of the training's labels.
     """
     value, sd, even = (np.full(data.n, np.nan) for _ in range(3))
     for (train, test), fusion in zip(
@@ -355,7 +355,7 @@ def fusions(
     *,
     shrink: float = 0.5,
 ) -> Iterator[Fusion | None]:
-    """The fusion of each block, by what earlier blocks taught; None for a block before which too little was heard."""
+    """The fusion of each block, fitted to earlier blocks; None for a block with too little data before it."""
     seen = np.zeros(data.n, dtype=bool)
     for _, test in folds:
         known = seen & (data.end_ns <= data.time_ns[test].min()) & ~np.isnan(forecasts).all(axis=1)
@@ -381,7 +381,7 @@ def evidence(data: Dataset, forecasts: Floats, rows: Bools) -> list[Estimate]:
     Parameters
     ----------
     forecasts : float64 (n, K)
-        NaN where there is none.
+        NaN where a row has no forecast.
     rows : bool (n,)
         Those that count.
     """

@@ -1,6 +1,6 @@
 """A panel as a folder of Parquet and a manifest with hashes.
 
-The sources that a configuration names are joined to its rows point in time; what is absent is said, or refused.
+The sources that a configuration names are joined to its rows point in time; absent sources are noted, or refused.
 """
 
 import json
@@ -123,7 +123,7 @@ def joined_all(
 
 
 def check_file(path: Path) -> list[str]:
-    """What is not there of the files that a configuration names; those that are tables are read.
+    """Missing files of a configuration, in words; tables are read.
 
     Raises
     ------
@@ -266,7 +266,7 @@ def prices_of(config: SignalsConfig) -> DailyFactors:
 
 @dataclass(frozen=True, kw_only=True)
 class PanelManifest:
-    """What a panel was built from and what it holds, as `manifest.json`.
+    """Inputs and content of a panel, as in `manifest.json`.
 
     `config` has the settings that decide rows and columns, `data` the hash of each file that they name (None in one
     written before it was noted), `missing` the share of rows without each source, `files` the hash of the table.
@@ -355,7 +355,7 @@ def load(folder: Path) -> tuple[Dataset, PanelManifest]:
     Raises
     ------
     ConfigError
-        When there is none, or a file is not the one that the manifest names.
+        If the folder has none, or a file does not match its hash in the manifest.
     """
     try:
         raw = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))

@@ -93,7 +93,7 @@ class LeakReport:
 
 @dataclass(frozen=True)
 class LeakLine(Record):
-    """The verdict on a source of a panel, "not judged" where there is no report, and why."""
+    """The verdict on a source of a panel, with its reason; "not judged" without a report."""
 
     source: str
     panel: str
@@ -102,7 +102,7 @@ class LeakLine(Record):
     report: LeakReport | None = None
 
     def json_fields(self) -> dict[str, object]:
-        """The report's figures, None where there are none, and the source's name on the panel."""
+        """JSON fields: the report's figures, None without a report, and the source's name on the panel."""
         empty = ("column", "ic", "ic_one_period_later", "instant", "median_delay_s")
         own: dict[str, object] = {
             key: value for key, value in vars(self).items() if key != "report"
@@ -253,7 +253,7 @@ def judged(
 
 
 def _matrices(prices: pl.DataFrame, panel: Panel) -> tuple[list[Floats], Floats]:
-    """As-of values of each column and returns of each bar, float64 (times, instruments)."""
+    """Matrices of point-in-time values of each column and returns of each bar, float64 (times, instruments)."""
     names = panel.instruments()
     prices = prices.filter(pl.col("instrument").is_in(names)) if names else _market(prices)
     refuse_if(
@@ -301,7 +301,7 @@ def _news(values: Floats) -> Floats:
 def _pooled(values: Floats, returns: Floats, shift: int) -> Floats:
     """Parts of one rank correlation over all bars and names, by bar: its mean is the correlation; NaN without values.
 
-    Returns are ranked among the names of their bar; where there is one name, among all bars.
+    Returns are ranked among the names of their bar; with a single name, among all bars.
     """
     moved = _later(returns, shift)
     if returns.shape[1] > 1:
@@ -316,13 +316,13 @@ def _pooled(values: Floats, returns: Floats, shift: int) -> Floats:
     product = np.zeros(values.shape)
     product[held] = scaled[0] * scaled[1]
     bars = held.any(axis=1)
-    # each bar by its share of what is held, so that the mean over bars is the correlation itself
+    # each bar by its share of the observations, so that the mean over bars is the correlation itself
     out[bars] = product[bars].sum(axis=1) * bars.sum() / held.sum()
     return out
 
 
 def _by_bar(values: Floats, returns: Floats, shift: int) -> Floats:
-    """IC of each bar's values with the returns of the bar that ends `shift` bars later; NaN where there is none."""
+    """IC of each bar's values with the returns of the bar that ends `shift` bars later; NaN beyond the last bar."""
     n = len(values)
     out = np.full(n, np.nan)
     rows = np.arange(max(0, -shift), n, max(1, -(-n // MOST_BARS)))
@@ -331,7 +331,7 @@ def _by_bar(values: Floats, returns: Floats, shift: int) -> Floats:
 
 
 def _later(returns: Floats, shift: int) -> Floats:
-    """Returns of the bars that end `shift` bars later, NaN where there are none."""
+    """Returns of the bars that end `shift` bars later; NaN beyond the last bar."""
     out = np.full_like(returns, np.nan)
     first, last = max(0, -shift), min(len(returns), len(returns) - shift)
     out[first:last] = returns[first + shift : last + shift]
@@ -397,7 +397,7 @@ def reports_of(
     if config.panel.kind == "synthetic":
         market = panels.market_of(config, seed)
         bars, closes, own = market.prices, market.prices, list[SignalSource](market.sources)
-        # synthetic skill lies far above what is honest on a panel of real stocks: the ceiling follows it
+        # the skill in a synthetic market is far above any on a panel of real stocks: the ceiling follows it
         ceiling, strength = max(CEILING, 2 * config.panel.strength), STRENGTH_SYNTHETIC
     else:
         bars, own, closes = _bars(config)

@@ -34,7 +34,7 @@ class Dataset:
     x : float64 (n, p)
         Features as known at `time_ns`; NaN where a source had nothing to say.
     y : float64 (n,)
-        What models are fitted to (a rank, a class, a return).
+        Labels for the models (a rank, a class, a return).
     outcome : float64 (n,)
         The forward return itself, a fraction.
     names : tuple of str, length p
@@ -45,9 +45,9 @@ class Dataset:
         The label is made of what happens in `(start_ns, end_ns]`; `start_ns >= time_ns`.
     instrument : str (n,)
     note : str
-        What must be said beside every number (bias, lags).
+        Caveats of every number (bias, lags).
     warnings : tuple of str
-        What was dropped, which sources were missing.
+        Dropped rows and missing sources.
     """
 
     x: Floats

@@ -36,7 +36,7 @@ from tercel.signals.sources.daily import SETTLES
 from tercel.signals.sources.port import time_type
 
 # -- exposure -------------------------------------------------------------------------------------
-# How much of a book is held: scaled to a volatility. Off unless asked for.
+# Exposure of a book: scaled to a volatility target. Off by default.
 #
 #     found = backtest(walk, book, charge, volatility_target(0.1, days))
 #

@@ -31,14 +31,14 @@ DEFINITION: Final = (
 )
 
 Cost: TypeAlias = Callable[[int, Floats], float]
-"""From the row of a date and the changes of weights (N,) to what they cost, a fraction of equity."""
+"""Maps the row of a date and the changes of weights (N,) to their cost, a fraction of equity."""
 Exposure: TypeAlias = Callable[[Ints, Floats], Floats]
 """From the times of dates (T,) and their weights (T, N) to what the weights are multiplied by (T,)."""
 
 
 @dataclass(frozen=True, eq=False)
 class Walk:
-    """Forecasts and what came of them, dates by names.
+    """Forecasts and outcomes, dates by names.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ class Walk:
         When a date's decision falls due; the interval of its labels, median over names.
     names : str (N,)
     value, outcome : float64 (T, N)
-        Forecast, in units of any size; forward return, a fraction. NaN where there is none.
+        Forecast, in units of any size; forward return, a fraction. NaN if missing.
     """
 
     time_ns: Ints
@@ -64,7 +64,7 @@ class Walk:
 
 @dataclass(frozen=True)
 class BookRule:
-    """How forecasts become weights.
+    """Rule from forecasts to weights.
 
     Parameters
     ----------
@@ -224,7 +224,7 @@ def averaged(value: Floats, hold: float) -> Floats:
 def weights(value: Floats, book: BookRule) -> Floats:
     """Weights of a book by forecasts, float64 (T, N): each leg adds up to 1.
 
-    A date whose forecasts do not vary has no book: zeros. Names of equal score stand in the order of their columns.
+    A date whose forecasts do not vary has no book: zeros. Names of equal score rank by the order of their columns.
     """
     out = np.zeros(value.shape)
     for t, score in enumerate(averaged(value, book.hold)):
@@ -374,7 +374,7 @@ class Backtest:
 def backtest(
     walk: Walk, book: BookRule, charge: Cost, exposure: Exposure | None = None
 ) -> Backtest:
-    """Trade a book through the dates of a walk, its weights multiplied by `exposure`, where there is one.
+    """Trade a book through the dates of a walk, its weights multiplied by `exposure` if given.
 
     Raises
     ------

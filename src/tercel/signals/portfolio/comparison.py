@@ -35,7 +35,7 @@ from tercel.signals.portfolio.rebalance import (
 )
 
 NEAR: Final = 0.2
-"""How far from the true cost, as a share of it, a belief is back."""
+"""Distance from the true cost, as a share of it, within which a belief has recovered."""
 STAYS: Final = 4
 """Dates in a row on which it has to be."""
 WHY: Final = {
@@ -160,8 +160,8 @@ class RuleResult:
 
 @dataclass(frozen=True)
 class BeliefGains:
-    """Net Sharpe ratios of a rule by what is believed of costs, and what learning them gains over knowing them and over
-    believing a third.
+    """Net Sharpe ratios of a rule by its belief on costs, and gains of learned costs over known costs and over a belief
+    of a third of them.
     """
 
     learned: float
@@ -195,7 +195,7 @@ class PortfolioComparison:
     model : str, optional
         Id of the trained model whose forecasts they are.
     note : str
-        What must be said beside every number.
+        Caveats of every number.
     sought : BookTargets
     at : int (D,)
         Dates that are judged.
@@ -222,14 +222,15 @@ class PortfolioComparison:
 
     @property
     def cost(self) -> str:
-        """What trading costs, in words."""
+        """Sentence on the cost of trading."""
         cost = self.config.cost
         changed = f", {cost.times:g} times as much from {cost.changes} on" * bool(cost.changes)
         return f"{cost.charge}{changed}"
 
     @property
     def best(self) -> str:
-        """The rule with the highest Sharpe ratio after costs, of those that choose by past results where there are any."""
+        """The rule with the highest Sharpe ratio after costs, among those that choose by past results if there are
+        any."""
         able = {name: one for name, one in self.rules.items() if one.chosen} or self.rules
         return max(able, key=lambda name: able[name].net.point)
 
@@ -430,7 +431,7 @@ def belief_of(
 
 
 def judged(config: PortfolioConfig, sought: BookTargets) -> Indices:
-    """Dates that figures are of: those asked for, by default from the first year whose parameters were chosen.
+    """Dates of the figures: the requested ones, by default from the first year whose parameters were chosen.
 
     Raises
     ------
@@ -535,7 +536,7 @@ def portfolio_page(found: PortfolioComparison) -> str:
             [chosen(found, list(able))] if able else [],
         ),
         Section(
-            "What is believed of costs",
+            "Belief on costs",
             rest[1:2],
             plain_table(heads, beliefs),
             [believed(found, found.best)],

@@ -61,11 +61,11 @@ class ForecastSection(TomlTable):
     file: str = ""
     """Or a table, CSV or Parquet: date, name, value, outcome (a fraction), sd (of a day's return); end, dollars."""
     columns: dict[str, str | list[str]] = Field(default_factory=dict)
-    """What the table's columns are called, ours to theirs, and how it is written: {decimal = ","}."""
+    """Names of the table's columns, ours to theirs, and its format: {decimal = ","}."""
 
 
 class BookSection(TomlTable):
-    """How forecasts become targets."""
+    """Rule from forecasts to targets."""
 
     kind: Literal["by_risk", "equal_risk"] = "by_risk"
     """Scores over forecast volatility; or scores as they are, as a book of scores in `signals backtest`."""
@@ -83,12 +83,12 @@ class CostSection(TomlTable):
     believed: Literal["learned", "true"] | float = "learned"
     """Learned from the book's fills; known; or a number, times the true level at the start."""
     prior: float = Field(default=1 / 3, gt=0)
-    """What is believed before any fill, times the true level."""
+    """Cost believed before any fill, as a multiple of the true level."""
     half_life: float = Field(default=HALF_LIFE, gt=0)
     """Dates after which a fill counts half."""
     changes: Day | Literal[""] = ""
     times: float = Field(default=1.0, gt=0)
-    """From the day of `changes` on costs are so many times what they were."""
+    """Factor of costs from the day of `changes` on."""
 
     @property
     def charge(self) -> Charge:
@@ -101,7 +101,7 @@ class CostSection(TomlTable):
             )
         if self.law is not None and "capital" not in self.model_fields_set:
             raise ConfigError(
-                "cost.capital beside cost.law", "none", "write what is traded with: capital = 5e7"
+                "cost.capital beside cost.law", "none", "write the capital traded: capital = 5e7"
             )
         return Charge(self.bps, self.law or 1.0, self.capital)
 
@@ -169,8 +169,8 @@ def read_config(path: Path) -> PortfolioConfig:
 
 @dataclass(frozen=True, eq=False)
 class Opened:
-    """What a file names: targets of dates whose labels do not overlap with costs at a level of 1, and what to say: of
-    the panel, and of the newest forecast.
+    """Content of a portfolio file: targets on dates whose labels do not overlap with costs at a level of 1, and notes
+    on the panel and on the newest forecast.
     """
 
     sought: BookTargets
@@ -186,7 +186,7 @@ def opened(config: PortfolioConfig, base: Path, seed: int = 1, *, newest: bool =
     Raises
     ------
     ConfigError, DataError
-        What cannot be read or used, by file and row.
+        If the file cannot be read or used, with file and row.
     """
     model, traded_of, said = None, None, list[str]()
     if config.forecasts.file:

@@ -1,4 +1,4 @@
-"""How fast a book follows what its forecasts want: rules of trading, each chosen by what it would have earned.
+"""Rebalancing rules: how fast a book follows its targets, each rule's parameter chosen by its past results.
 
     sought = sought_of(walk, sd, flat(1.0), np.full(len(walk.time_ns), 10.0))
     found = trade(sought, RULES["zone"], CostBelief(10.0))
@@ -45,7 +45,7 @@ HALVINGS: Final = 50
 
 @dataclass(frozen=True, eq=False)
 class BookTargets:
-    """What forecasts want of a book and what came, date by name; D dates whose labels do not overlap, N names.
+    """Target weights of a book and outcomes, date by name; D dates whose labels do not overlap, N names.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ class BookTargets:
     sd : float64 (D, N)
         Deviation of a day's return.
     gain : float64 (D,)
-        What such a score was worth before a date: expected return, in `sd`.
+        Expected return of such a score before a date, in `sd`.
     law : CostLaw
         Cost at a level of 1.
     level : float64 (D,)
@@ -92,8 +92,8 @@ def book_targets(
     hold: float = 0.0,
     optimum: Floats | None = None,
 ) -> BookTargets:
-    """Targets of forecasts: scores around their date's mean, over forecast volatility where that is asked for, each leg
-    adding up to 1.
+    """Targets of forecasts: scores around their date's mean, over forecast volatility if `by_risk`, each leg adding up
+    to 1.
 
     Parameters
     ----------
@@ -217,7 +217,7 @@ class Rule:
     step : callable
         See :data:`Step`.
     parameters : tuple of float
-        What it may choose from, the fastest first.
+        Values to choose from, the fastest first.
     says : str
     """
 
@@ -296,7 +296,7 @@ class CostBelief:
 
     @property
     def level(self) -> float:
-        """What is believed now."""
+        """Current belief on the level of costs, as a multiple."""
         _, weight, square, cross = self.known[:4].tolist()
         return (
             max((cross + weight * self.prior) / (square + weight), 0.0)
@@ -381,7 +381,7 @@ def trade(
     seed : int
         Of the noise of fills.
     paper : (float64 (D, G), float64 (D, G)), optional
-        What :func:`on_paper` found, where it is known.
+        Results of :func:`on_paper`, if known.
 
     Raises
     ------
@@ -427,7 +427,8 @@ def trade(
 
 
 def fill_information(sought: BookTargets, t: int, change: Floats) -> float:
-    """What fills of a date say of the level: squared costs of a value at a level of 1, over their noise's variance.
+    """Information of a date's fills on the level of costs: squared costs at a level of 1, over the variance of their
+    noise.
 
     The sum of independent noises, each weighted so, is one normal number of this very variance.
     """

@@ -1,4 +1,4 @@
-"""Files of positions: those that a desk is to reach, and portfolios whose risk is asked."""
+"""Files of positions: targets of a desk, and portfolios for risk forecasts."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -61,7 +61,7 @@ def read_targets(
     Raises
     ------
     DataError
-        With file and row: an unknown name, two rows of one, what is no number, no rows.
+        With file and row: an unknown name, two rows of one, a value that is no number, no rows.
     """
     unit, rows, day = read_named(path, UNITS, columns, how)
     found: dict[str, Target] = {}
@@ -102,24 +102,24 @@ def read_named(
     columns: TableMap | Called = MappingProxyType({}),
     how: HowToMap = TYPED,
 ) -> tuple[str, list[tuple[str, float, int]], date | None]:
-    """A file of names and numbers: what they count; name, number and row of its last date, of all without dates; that
-    date.
+    """Read a file of names and numbers: return the unit; name, number and row of its last date, or of all rows without
+    dates; that date.
 
     Parameters
     ----------
     path : Path
         As :func:`tercel.core.tables.table.read_table` reads it.
     units : mapping of str to sequence of str
-        What may be counted, and what the column is called.
+        Units allowed, and names of the column for each.
     columns : mapping
         Ours (`symbol`, `date`, those of `units`) to theirs, and settings of the table's map.
     how : HowToMap
-        How a person says so, for errors.
+        Syntax for a mapping, in errors.
 
     Raises
     ------
     DataError
-        With file and row: not one column of `units`, two rows of a name, what is no number.
+        With file and row: not one column of `units`, two rows of a name, a value that is no number.
     """
     table = read_table(path, columns, how)
     plain = [plain_name(column) for column in table.frame.columns]
@@ -179,7 +179,7 @@ def read_named(
 # forecast(read_portfolio("prices.csv"))                    tomorrow's risk, equally weighted
 
 MEASURED: Final = {"rv": ("rv", "realisedvariance", "realizedvariance"), "vix": ("vix", "vixclose")}
-"""What a file of one name may have beside its closes, and what it is called."""
+"""Optional columns of a file of one name beside its closes, with their names."""
 _WEIGHTS: Final = {"weight": ("weight", "weights", "share", "allocation", "w")}
 
 
@@ -206,7 +206,7 @@ def read_portfolio(
     Raises
     ------
     DataError
-        What cannot be read or used, by file and row.
+        If the file cannot be read or used, with file and row.
 
     >>> frame = pl.DataFrame({"date": pl.date_range(pl.date(2024, 1, 1), pl.date(2024, 6, 1), eager=True)})
     >>> prices = frame.with_columns(A=100.0 + frame["date"].dt.day(), B=90.0 - frame["date"].dt.day())

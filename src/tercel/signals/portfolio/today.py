@@ -56,8 +56,8 @@ Paid = Sequence[tuple[str, float, float]]
 
 @dataclass(frozen=True)
 class PaidSession:
-    """What a desk's session paid: filled parents of names with a forecast, their mean cost by value with its half-width
-    (bps), the cost believed before and after.
+    """Trading cost of a desk's session: filled parents of names with a forecast, their mean cost by value with its
+    half-width (bps), the cost believed before and after.
     """
 
     desk: str
@@ -68,7 +68,7 @@ class PaidSession:
     after: float
 
     def __str__(self) -> str:
-        """What it paid, bps, with its interval.
+        """Mean cost, bps, with its interval.
 
         >>> str(PaidSession("d", 3, 1.5, 0.25, 1.0, 1.2)), str(PaidSession("d", 3, 1.5, None, 1.0, 1.2))
         ('1.50 ± 0.25', '1.50')
@@ -86,7 +86,7 @@ class TriedParameter:
 
 @dataclass(frozen=True)
 class NameTrade:
-    """Weights of a name: asked for by the previous targets, held, wanted free of cost, and of the new book."""
+    """Weights of a name: previous target, held, target without costs, and new book."""
 
     name: str
     asked: float
@@ -100,7 +100,7 @@ class NameTrade:
 class BookStep:
     """A step of a book, as `steps.jsonl` holds it.
 
-    `cost_said` is the file's cost, `cost_believed` what is believed after the `learned` sessions; `past` counts the
+    `cost_said` is the file's cost, `cost_believed` the belief after the `learned` sessions; `past` counts the
     dates that the `tried` parameters are judged on; `held` says whose weights were held, those of the previous
     `targets` or of a desk's `positions`; `missed` is how far positions were from the previous targets, one-way turnover.
     """
@@ -144,11 +144,11 @@ def stepped(
     Parameters
     ----------
     file : Path
-        As `tercel portfolio backtest` reads it; its cost is what is believed before any fill.
+        As `tercel portfolio backtest` reads it; its cost is the belief before any fill.
     out : Path
-        Folder of `targets.csv`; where `held` is None the previous file says what is held; without one nothing is.
+        Folder of `targets.csv`; if `held` is None, the previous file is the holdings; without one there are none.
     desks : mapping of str to sequence of (str, float, float)
-        What was paid, a day each, the oldest first.
+        Costs paid, one entry per day, the oldest first.
     rule : str
     held : mapping of str to float, optional
         Weights that are held, as a desk's positions say.
@@ -323,7 +323,7 @@ def learn(
 
 
 def sentences(found: BookStep) -> list[str]:
-    """What a desk would say of today's book, in at most four sentences."""
+    """Summary of today's book for a desk, in at most four sentences."""
     last = found.learned[-1] if found.learned else None
     aside = (
         f", a one-way turnover of {found.missed:.3f} from the previous targets"
@@ -334,9 +334,9 @@ def sentences(found: BookStep) -> list[str]:
     return [
         f"{found.rule} at {found.parameter:g} trades a one-way turnover of {found.turnover:.3f} in "
         f"{len(found.trades)} names towards the targets of {found.day}.",
-        f"What is held is said by the desk's positions{aside}."
+        f"Holdings are the desk's positions{aside}."
         if found.held == "positions"
-        else "What is held is taken to be the previous targets; no desk with a capital said otherwise.",
+        else "Holdings are assumed to be the previous targets; no desk with a capital has positions.",
         f"{believed}, as the file says: no desk has filled a parent yet."
         if last is None
         else f"{believed}, {last.before:.3g} before the last session: {last.parents} parents that paid "
@@ -356,13 +356,13 @@ def why(found: BookStep) -> str:
 
 
 # -- steps page -----------------------------------------------------------------------------------
-# Page of a book's steps: what desks held of what was asked, what they paid, what was believed and chosen by it.
+# Page of a book's steps: targets and holdings, costs paid, costs believed, and the parameters chosen.
 
 Steps = Sequence[BookStep]
 LAST: Final = 10
 """Steps that are drawn name by name."""
 MOST: Final = 16
-"""Names of one, those that were asked for most."""
+"""Names drawn of one step, those with the largest targets."""
 
 
 def steps_page(steps: Steps) -> str:
@@ -376,7 +376,7 @@ def steps_page(steps: Steps) -> str:
             [paid(steps)] if any(one.learned for one in steps) else [],
         ),
         Section(
-            "Asked and held",
+            "Targets and holdings",
             "Positions at their last marks, over the capital of the desk's file.",
             figures=[held(asked[-LAST:])] if asked else [],
         ),
@@ -444,7 +444,7 @@ def _days(panel: Any, steps: Steps) -> None:
 
 
 def paid(steps: Steps) -> Figure:
-    """What the last session before each step paid, with its interval, and the cost believed."""
+    """Cost paid in the last session before each step, with its interval, and the cost believed."""
     sessions = [(n, one.learned[-1]) for n, one in enumerate(steps) if one.learned]
     with sketch(3.0, PAGE) as drawing:
         left, middle, right = drawing.subplots(1, 3)
@@ -480,7 +480,7 @@ def paid(steps: Steps) -> Figure:
 
 
 def held(steps: Steps) -> Figure:
-    """Weights that the step before asked for, and those that the desk held at the next."""
+    """Targets of the step before, and weights that the desk held at the next."""
     with sketch(2.9 * -(-len(steps) // 5), PAGE) as drawing:
         panels = small_panels(drawing, len(steps), min(5, len(steps)))
         for panel, one in zip(panels, steps, strict=True):
@@ -503,8 +503,8 @@ def held(steps: Steps) -> Figure:
     return finished(
         drawing,
         "held",
-        f"One-way turnover from what was asked: {missed}.",
-        "Bars are held, strokes were asked for.",
+        f"One-way turnover away from the targets: {missed}.",
+        "Bars: holdings. Strokes: targets.",
     )
 
 

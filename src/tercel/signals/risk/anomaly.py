@@ -1,13 +1,13 @@
-"""Anomaly score: six signs of stress, each standardised by its own calm, joined by the matched filter.
+"""Anomaly score: six signs of stress, each standardised on calm days and combined by the matched filter.
 
-Each sign (wide spread, little depth, a thin side, orders withdrawn faster than they stand, more withdrawn than brought,
-jumps) is smoothed over some seconds and standardised by its median and median deviation in calm, which then follow
-slowly, clipped, and stand still in an alarm. The score is the matched filter for "all signs at once",
+Each sign (wide spread, little depth, a thin side, a high rate of cancels, more cancels than new orders, jumps) is
+smoothed over some seconds and standardised by its median and median deviation on calm days. These then follow slowly,
+clipped, and do not change during an alarm. The score is the matched filter for "all signs at once",
 
     w . z,   w = R^-1 1 / sqrt(1' R^-1 1),
 
-with R the signs' correlation in calm (shrunk, so that a sign that never moves does no harm): it has unit variance in
-calm, and signs that say the same count once. The alarm threshold is chosen on calm days alone.
+with R the signs' correlation on calm days (shrunk, so that a constant sign does no harm): it has unit variance there,
+and collinear signs count once. The alarm threshold is chosen on these days alone.
 """
 
 import math
@@ -59,7 +59,7 @@ class Second(NamedTuple):
     spread_ticks : float
         Ask less bid at its end; the last known one while a side is empty.
     depth_own5, depth_far5 : float
-        Public lots on the best five levels of the own side (bid, where there is no own order) and of the other.
+        Public lots on the best five levels of the own side (bid without an own order) and of the other.
     imbalance : float
         (own - far) / (own + far).
     cancels, trades, adds : float
@@ -86,7 +86,7 @@ def simulate(source: Source, rates: Floats, seed: int, index: int = 0, world: in
     source : Source
         A market that answers.
     rates : float64[n, 3]
-        What limit, market and cancel rates are multiplied by, second by second; ones are an ordinary market.
+        Factors of limit, market and cancel rates, by second; ones are an ordinary market.
     seed, index, world : int
         Of the flow's stream, and the book to start from.
 
@@ -132,9 +132,9 @@ LEAVE = 0.6
 SHRINK = 0.2
 """Weight of the identity in the signs' correlation."""
 FLOOR = 1e-3
-"""Smallest scale of a sign: one that never moved in calm is not infinitely surprising."""
+"""Smallest scale of a sign, so that one without moves in the baseline does not give infinite scores."""
 FAST_S, SLOW_S = 40.0, 7200.0
-"""Half-lives of the inputs' smoothing and of what follows slowly, seconds."""
+"""Half-lives of the inputs' smoothing and of the adaptive baseline, seconds."""
 FAST, SLOW = 1.0 - math.exp2(-1.0 / FAST_S), 1.0 - math.exp2(-1.0 / SLOW_S)
 
 # A second as bytes: a row is filled by it in a third of the time that NumPy takes.
@@ -217,7 +217,7 @@ def _follow(
 
 @dataclass(frozen=True)
 class AnomalyBaseline:
-    """Calm baseline of one market: location and scale of each sign, weights, alarm threshold.
+    """Baseline of one market on calm days: location and scale of each sign, weights, alarm threshold.
 
     Parameters
     ----------
@@ -226,7 +226,7 @@ class AnomalyBaseline:
     centre, scale : float64[6]
         Median and robust standard deviation of each sign.
     weights : float64[6]
-        The matched filter; the score has unit variance in calm.
+        The matched filter; the score has unit variance on calm days.
     threshold : float
         Score of the alarm, in standard deviations.
     variance : float
@@ -249,16 +249,16 @@ class AnomalyBaseline:
 def fit_baseline(
     days: Sequence[Floats], *, false_alarms_per_day: float = 0.25, least: float = 4.0
 ) -> AnomalyBaseline:
-    """Baseline of calm days, and the lowest alarm threshold that they stay under.
+    """Fit a baseline to calm days, with the lowest alarm threshold for their rate of false alarms.
 
     Parameters
     ----------
     days : sequence of float64[n, 8]
         Seconds as in :class:`tercel.signals.risk.anomaly.Second`.
     false_alarms_per_day : float
-        How many alarms a day these very days may have given.
+        Largest number of alarms per day on these days.
     least : float
-        Lowest threshold, standard deviations: a few calm minutes say little of what a calm day can bring.
+        Lowest threshold, standard deviations: a few minutes of data underestimate the largest scores of a day.
 
     Raises
     ------
@@ -353,7 +353,7 @@ def alarm_starts(scores: Floats) -> Ints:
 
 def _start(baseline: AnomalyBaseline) -> Floats:
     state = np.zeros(_STATE)
-    state[_SEEN] = 4 * FAST_S  # the smoothing starts where calm is, warm
+    state[_SEEN] = 4 * FAST_S  # the smoothing starts warm, at the baseline
     state[_SMOOTH:_CENTRE] = baseline.smooth
     state[_CENTRE:_SCALE] = baseline.centre
     state[_SCALE:_Z] = baseline.scale
@@ -374,7 +374,8 @@ class StreamingAnomaly:
     Parameters
     ----------
     baseline : AnomalyBaseline, optional
-        What is ordinary. Without it the first `warm_s` seconds are taken for calm; until then the score is NaN.
+        Reference of normal conditions. Without it the first `warm_s` seconds serve as baseline; until then the score is
+        NaN.
     warm_s : int
 
     >>> score = StreamingAnomaly(warm_s=120)
@@ -386,7 +387,7 @@ class StreamingAnomaly:
         self.name = "signs against calm"
         self.warm_s = warm_s
         self.baseline: AnomalyBaseline | None = None
-        """The calm baseline; None while warming."""
+        """The baseline; None during warm-up."""
         self._first: list[Floats] = []
         self._state = np.zeros(_STATE)
         self._row = np.zeros(COLUMNS)
@@ -415,7 +416,7 @@ class StreamingAnomaly:
         """Scores of many seconds from the very beginning, float64[n]: what `update` would have said, one by one."""
         if self.baseline is None:
             raise DataError(
-                "a score that knows its calm",
+                "a score with a baseline",
                 "one still warming",
                 "pass `baseline`, or update it first",
             )
@@ -440,7 +441,7 @@ class FollowedBook(Protocol):
 
 @kernel
 def _count(rows: Longs, counts: Floats) -> None:
-    """Count the rows of an update by what they are."""
+    """Count the rows of an update by kind."""
     for i in range(rows.shape[0]):
         kind = rows[i, M_KIND]
         if kind == ADD:
@@ -499,8 +500,8 @@ class RiskMeter:
     ----------
     instrument : str
     baseline : AnomalyBaseline, optional
-        What is ordinary (`anomaly.learn_calm`). Without it the first `warm_s` seconds are taken for calm; until then
-        the state holds NaN, and the posture is the cautious one.
+        Reference of normal conditions (`fit_baseline`). Without it the first `warm_s` seconds serve as baseline; until
+        then the state holds NaN, and the posture is the cautious one.
     warm_s : int
     """
 

@@ -277,7 +277,7 @@ LEVEL: Final = 0.99
 WINDOW: Final = 504
 """Days that a covariance is estimated from."""
 ALIKE: Final = 1e-6
-"""What the correlation of two copies may lack of 1: closes are rounded."""
+"""Tolerance for the correlation of two copies below 1: closes are rounded."""
 FEW: Final = 20
 """Names up to which each has a GARCH fit of its own."""
 FEW_HITS: Final = 250
@@ -326,7 +326,7 @@ class RiskForecast:
     level : float
         Of both.
     models : mapping of str to str
-        What forecast `volatility`, `covariance` and `tail`.
+        Models of `volatility`, `covariance` and `tail`.
     window : int
         Days that the covariance was estimated from.
     notes : tuple of str
@@ -388,8 +388,8 @@ def forecast(
     ----------
     book : Portfolio
     volatility : str
-        One of :data:`VOLATILITY`. By default log-HAR where there is realised variance, GJR for up to twenty names, else
-        what the covariance has on its diagonal; that too where a covariance alone is named.
+        One of :data:`VOLATILITY`. By default log-HAR with realised variance, GJR for up to twenty names, else the
+        covariance's diagonal; the diagonal too if only a covariance is named.
     covariance : str
         One of :data:`COVARIANCE`, by default "ewma-nonlinear": EWMA 0.99 volatilities, nonlinearly shrunk correlation.
     window, level
@@ -400,7 +400,7 @@ def forecast(
     ConfigError
         An unknown model, or one whose extra is not installed.
     DataError
-        What a model cannot be fitted to, such as names that are copies.
+        If a model cannot be fitted, such as for names that are copies.
     """
     check_known(volatility or "gjr", VOLATILITY, error=ConfigError)
     check_known(covariance or "ewma-nonlinear", COVARIANCE, error=ConfigError)
@@ -465,7 +465,7 @@ def _covariance(
 def _volatility(
     book: Portfolio, asked: str, covariance: str
 ) -> tuple[VolatilityModel | None, list[str]]:
-    """The model that is asked for or serves best; None for the covariance's own diagonal."""
+    """The requested volatility model, or the best available, with notes; None for the covariance's own diagonal."""
     if asked == "har" and "rv" not in book.columns:
         raise DataError(
             "realised variance of one name, a column rv, for log-HAR",
@@ -490,7 +490,7 @@ def _volatility(
 
 
 def tail_model(book: Portfolio, asked: str = "") -> tuple[TailModel, tuple[str, ...]]:
-    """The tail model that is asked for, one of :data:`TAIL`, or serves best; and why it is not the best one."""
+    """The requested tail model, one of :data:`TAIL`, or the best available; and notes on why it is not the best one."""
     best = FilteredHistoricalSimulation()
     if asked:
         check_known(asked, TAIL, error=ConfigError)
@@ -523,7 +523,7 @@ def _tail_tomorrow(model: TailModel, returns: Floats, level: float) -> tuple[flo
 
 @dataclass(frozen=True)
 class ValueAtRisk:
-    """Value at Risk and Expected Shortfall of a book's next day, and how the model did on days that it did not see.
+    """Value at Risk and Expected Shortfall of a book's next day, with the model's backtest out of sample.
 
     Parameters
     ----------
@@ -532,7 +532,7 @@ class ValueAtRisk:
         Positive losses, fractions of log return.
     level : float
     verdict : TailVerdict or None
-        The backtest; None where there are too few days for one.
+        The backtest; None if there are too few days.
     first : int
         Index of its first day among the book's returns.
     earned : float64[n]

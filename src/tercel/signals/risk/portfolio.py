@@ -183,7 +183,7 @@ def _checked(weights: Mapping[str, float], names: list[str]) -> list[str]:
 
 
 def _moved(closes: pl.DataFrame) -> list[str]:
-    """A note on what may be a split; what is near the ratio of one, or larger than moves are, is refused."""
+    """Notes on moves that may be splits; raises DataError for a move near a split's ratio or too large."""
     move = (pl.col("close") / pl.col("close").shift(1) - 1).over("instrument", order_by="date")
     table = closes.with_columns(move=move).with_columns(sure=unadjusted(pl.col("move")))
     doubtful = pl.col("move").is_between(-1, DOUBTFUL, "none")
@@ -228,7 +228,7 @@ def _trading(prices: Floats, days: list[date]) -> tuple[Floats, list[date], Floa
 
 
 def _carried(prices: Floats) -> Floats:
-    """Closes with the close before where there is none; NaN before the first."""
+    """Closes, with missing ones filled by the previous close; NaN before the first."""
     row = np.arange(len(prices)).reshape(-1, *[1] * (prices.ndim - 1))
     last = np.maximum.accumulate(np.where(np.isfinite(prices), row, 0), axis=0)
     return np.take_along_axis(prices, last, axis=0)

@@ -3,7 +3,7 @@
 A rule watches one input. It comes into force at `enter` at once, and is lifted beyond `leave` not before it has been in
 force for the dwell time, so that an input that hovers at a threshold does not flap. Rules in force are combined by the
 most careful word of each kind: the lowest cap, the smallest size, the styles that all of them allow; urgency is the
-highest one asked for. An input that is missing, no number, stale or from the future gives the cautious posture.
+highest one requested. An input that is missing, no number, stale or from the future gives the cautious posture.
 """
 
 import math
@@ -67,7 +67,7 @@ class PostureRule:
     Parameters
     ----------
     name : str
-        What a reason calls it.
+        Name in reasons.
     watches : str
         A field of :class:`RiskState`.
     enter, leave : float
@@ -141,7 +141,7 @@ DEFAULT_RULES = (
 """New parents are smaller in stress, and open ones are finished early.
 
 Measured (`python -m studies worth posture`): caps on what is at work make the tail of cost worse when depth goes, as
-the horizon takes what is left in a thin book; haste while there is depth cuts it.
+the horizon takes the remaining lots in a thin book; faster trading while there is depth reduces it.
 """
 
 CAUTIOUS = PostureDemand(
@@ -211,7 +211,7 @@ class PosturePolicy:
         self.instrument = instrument
         self.config = config or PostureConfig()
         self.changed: tuple[str, ...] = ()
-        """What the last state changed, in words with figures; empty where nothing changed."""
+        """Changes by the last state, in words with figures; empty without a change."""
         self._since: dict[str, int] = {}
         self._broken_ns: int | None = None
         self._last_ns: int | None = None
@@ -219,7 +219,7 @@ class PosturePolicy:
         self._caution: tuple[str, ...] = ()
 
     def update(self, state: RiskState | None, at_ns: int) -> Posture:
-        """Posture after the newest state (None: there is none): :meth:`follow`, then :meth:`posture`."""
+        """Posture after the newest state (None: no state): :meth:`follow`, then :meth:`posture`."""
         self.follow(state, at_ns)
         return self.posture()
 
@@ -263,7 +263,7 @@ class PosturePolicy:
         return self._posture(at_ns, [PostureDemand(), *(rule.asks for rule in active)], reason)
 
     def _broken(self, state: RiskState | None, at_ns: int) -> list[str]:
-        """What makes the state useless, in words; empty where nothing does."""
+        """Defects of a state, in words; empty for a usable state."""
         if state is None:
             return ["no state of the market is there"]
         age = at_ns - state.at_ns
@@ -286,7 +286,7 @@ class PosturePolicy:
         return found
 
     def _cautious(self, broken: list[str], at_ns: int, changes: list[str]) -> tuple[str, ...]:
-        """Reasons for the cautious posture, empty where there is none."""
+        """Reasons for the cautious posture; empty without a reason."""
         if broken:
             if self._broken_ns is None:
                 changes.append("cautious: " + "; ".join(broken))

@@ -74,10 +74,10 @@ def tails(days: Sequence[date], returns: Floats, var: Mapping[str, Floats]) -> F
 
 
 # -- report ---------------------------------------------------------------------------------------
-# What a terminal and a page say of tomorrow's risk: a table, a few sentences as a desk would say them, a picture.
+# Report on tomorrow's risk for a terminal and a page: a table, a few sentences for a desk, a figure.
 
 SENTENCES = 5
-"""So many are said; all notes stand in the object."""
+"""Largest number of sentences printed; the JSON object has all notes."""
 DRAWN = 30
 """Names that a picture shows."""
 Rows = list[tuple[object, ...]]
@@ -105,7 +105,7 @@ def forecast_rows(found: RiskForecast) -> tuple[tuple[str, ...], Rows]:
 
 
 def var_rows(found: ValueAtRisk) -> Rows:
-    """What was forecast, a fraction, and what the backtest found, in words."""
+    """Rows with the forecast, a fraction, and the backtest's result, in words."""
     rows: Rows = [
         ("Value at Risk", found.var),
         ("Expected Shortfall", found.es),
@@ -184,17 +184,17 @@ def var_page(found: ValueAtRisk) -> str:
 
 
 # -- posture story --------------------------------------------------------------------------------
-# What a posture asks for and why, as a table, sentences, a page and an object: now, for the daily prices of a book.
+# Report on a posture and its reasons, as a table, sentences, a page and an object: for the daily prices of a book.
 
 
 def asked(posture: Posture) -> dict[str, float]:
-    """What a posture asks for, in numbers."""
+    """Limits of a posture, in numbers."""
     size, most = posture.size_multiplier, posture.max_participation
     return {"urgency": posture.urgency, "max_participation": most, "size": size}
 
 
 def changed(policy: PosturePolicy, now: Posture, minute: float = 0.0) -> list[dict[str, Any]]:
-    """What the newest state changed, and what the posture asks for since."""
+    """Changes by the newest state, with the posture's limits since then."""
     styles = "+".join(str(style.name).lower() for style in now.styles)
     return [
         {"minute": minute, "what": what, **asked(now), "styles": styles} for what in policy.changed
@@ -248,7 +248,7 @@ class PostureStory:
 
 
 def of_book(book: Portfolio) -> PostureStory:
-    """What a desk's rules would ask for tomorrow, from the volatility of a book's daily prices alone.
+    """Posture of a desk's rules for tomorrow, from the volatility of a book's daily prices alone.
 
     Volatility is EWMA 0.94, tomorrow's over the median of all days so far. The rules' thresholds were measured on
     seconds.

@@ -34,7 +34,7 @@ class DailySeries:
     returns : float64[n]
         Log return from the close before; day 0 has none, 0.
     columns : mapping of str to float64[n]
-        What else is known at the close of each day: `rv` (realised variance), `rq` (quarticity), `vix`, `range`
+        Further values known at the close of each day: `rv` (realised variance), `rq` (quarticity), `vix`, `range`
         (Garman-Klass variance), `proxy` (range plus squared overnight return).
     """
 
@@ -334,7 +334,7 @@ class Har:
         return ("log-" if self.logs else "") + "HAR" + (" + VIX" if self.vix else "")
 
     def inputs(self, series: DailySeries) -> tuple[Floats, Floats]:
-        """What is forecast, float64[n], and what it is regressed on, known at the close of the same row."""
+        """Target, float64[n], and regressors, known at the close of the same row."""
         values = series.column(self.target)
         y = np.log(values) if self.logs else values
         columns = [np.ones(len(y)), y, trailing_mean(y, WEEK), trailing_mean(y, MONTH)]

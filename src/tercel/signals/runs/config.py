@@ -1,7 +1,7 @@
 """Configuration of `tercel signals`: one TOML file, read whole or refused.
 
-[panel]     kind, path, horizon, lag, every, first, ...: what rows are and what their label is
-[[source]]  kind, path, name, required, max_age_days and what the kind takes: what is known of them
+[panel]     kind, path, horizon, lag, every, first, ...: rows and their labels
+[[source]]  kind, path, name, required, max_age_days and settings of the kind: sources of features
 [train]     families, splits, embargo_days, shrink, most_rows, update;
             [train.online] warm, window, half_life, share, bets, penalty
 [compare]   families, problems, rows, test_rows, noise, seeds, panel
@@ -40,7 +40,7 @@ Update = Literal["static", "rolling", "recursive", "blend"]
 
 
 class OnlineRule(TomlTable):
-    """How a line learns, in dates of the panel."""
+    """Settings of a line's online learning, in dates of the panel."""
 
     warm: int = Field(default=52, ge=2, le=10_000)
     """Dates of a source before its first forecast: they fix scale, medians and `static`."""
@@ -70,18 +70,18 @@ def day_of(text: str) -> str:
 
 
 class PanelSection(TomlTable):
-    """What the rows are."""
+    """Rows of a panel and their labels."""
 
     kind: str = "synthetic"
     """`synthetic`, `daily`, or one of an installed package: `stocknet` comes with studies."""
     path: str = ""
     """Daily prices (CSV, Parquet, JSON lines, or a folder of them), or the package's set; from this file's folder."""
     columns: dict[str, str | tuple[str, ...]] = Field(default={})
-    """What the file calls date, symbol, open, high, low, close, adj_close, volume, where that is not usual."""
+    """Names in the file for date, symbol, open, high, low, close, adj_close, volume, if not the usual ones."""
     history: int = Field(default=252, ge=0, le=10_000)
     """Days that a name must have behind it."""
     least_dollars: float = Field(default=1e6, ge=0, le=1e15)
-    """Least median of what is traded of a name in a day."""
+    """Least median of a name's daily dollar volume."""
     without: tuple[str, ...] = ("QQQ",)
     """Names left out (funds)."""
     survivors: bool = False
@@ -112,9 +112,9 @@ class SourceSection(TomlTable):
     path: str = Field(min_length=1)
     """Relative to the configuration file."""
     name: str = Field(default="", pattern=r"^[A-Za-z0-9_-]*$")
-    """How the panel calls it; empty: the kind's own name."""
+    """Name in the panel; empty: the kind's own name."""
     columns: dict[str, str | tuple[str, ...]] = Field(default={})
-    """What the file calls the columns that the kind reads, where that is not usual."""
+    """Names in the file for the columns that the kind reads, if not the usual ones."""
     required: bool = False
     """Whether its absence is an error; else the panel continues without it and says so."""
     max_age_days: float | None = Field(default=None, gt=0, le=LONGEST_DAYS)
@@ -122,7 +122,7 @@ class SourceSection(TomlTable):
 
     @property
     def options(self) -> dict[str, Any]:
-        """What the kind's own constructor is given."""
+        """Keyword arguments of the kind's constructor."""
         named = {"name": self.name, "columns": self.columns}
         return {**(self.model_extra or {}), **{key: value for key, value in named.items() if value}}
 
@@ -133,7 +133,7 @@ class SourceSection(TomlTable):
 
 
 class TrainSection(TomlTable):
-    """How models are trained."""
+    """Settings of training."""
 
     families: tuple[str, ...] = ("linear", "boosting")
     splits: int = Field(default=5, ge=1, le=100)
@@ -153,7 +153,7 @@ class TrainSection(TomlTable):
     """`refit`: each test block by models fitted to all before it. Others, of the family `linear` alone: parameters that
     stay, or move from date to date, each move in the model folder's journal."""
     online: OnlineRule = USUAL
-    """How they move."""
+    """Settings of online learning."""
 
     @model_validator(mode="after")
     def _linear(self) -> "TrainSection":

@@ -79,7 +79,7 @@ def tested_of(folds: Sequence[Fold]) -> Indices:
 
 @dataclass(frozen=True)
 class Added:
-    """What a source adds to the rank IC, over so many dates."""
+    """Contribution of a source to the rank IC, and its number of dates."""
 
     adds: Estimate
     dates: int
@@ -101,7 +101,7 @@ class EvaluatedSignals(Record):
     unranked : list of str
         Sources that are the same of every name.
     interval : dict of str to WidthCoverage, optional
-        Of the model's 90 % interval by year; not written where there is none.
+        Of the model's 90 % interval by year; not written without an interval.
     """
 
     out: Path
@@ -143,9 +143,9 @@ def out_of_sample(
     ----------
     data : Dataset
     forecasts : float64 (n, columns)
-        Forecasts out of fold, NaN where there is none.
+        Forecasts out of fold; NaN if missing.
     columns : tuple of str
-        What a column is: source:family.
+        Names of the columns: source:family.
     folds : sequence of Fold
         Past and test rows; measured is what :func:`tested_of` takes.
     shrink : float
@@ -258,7 +258,8 @@ def _ablation(
     less: Callable[[Indices], Floats],
     rng: np.random.Generator,
 ) -> dict[str, Added]:
-    """What each source adds: IC of the fusion less that of a fusion without it, over the dates when it forecast."""
+    """Contribution of each source: IC of the fusion less that of a fusion without it, over the dates of its
+    forecasts."""
     whole, found = rank_ic_by_date(value, part.outcome, part.dates), dict[str, Added]()
     of = np.array([name.rsplit(":", 1)[0] for name in columns])
     for source in dict.fromkeys(of.tolist()):
@@ -322,7 +323,7 @@ def evaluate_page(result: EvaluatedSignals) -> str:
     adds = {name: one.adds for name, one in result.ablation.items()}
     less = "The fusion's IC less that of a fusion without the source, over the dates when it forecast. "
     slope = (
-        "Slope of what came on what was said: 1 is right. Labels are ranks: .577 of them lie within one standard "
+        "Slope of outcomes on forecasts: 1 is right. Labels are ranks: .577 of them lie within one standard "
         "deviation, .950 within 1.645."
     )
     less, skilled = less + " ".join(result.warnings), skill_sentence(result.fused)
@@ -360,7 +361,7 @@ RESULT = "result.json"
 
 
 def panel_in(config: SignalsConfig, seed: int, out: Path) -> tuple[Dataset, panels.PanelManifest]:
-    """The panel in a folder; built where there is none or its files are others now, refused where it is another
+    """Load the panel in a folder; build it if missing or if its input files changed; raise ConfigError for another
     configuration's.
     """
     if not (out / panels.MANIFEST).exists():
@@ -382,7 +383,7 @@ def panel_in(config: SignalsConfig, seed: int, out: Path) -> tuple[Dataset, pane
 
 
 def installed(config: SignalsConfig) -> tuple[str, ...]:
-    """The configured families that are installed; the others are said."""
+    """The configured families that are installed; the others are noted."""
     available = []
     wanted = config.train.families if config.train.update == "refit" else (FAMILY,)
     if len(wanted) < len(config.train.families):
@@ -478,7 +479,7 @@ def train(config: SignalsConfig, seed: int, out: Path) -> TrainedSignals:
 def walk_of(
     data: Dataset, value: Floats, sd: Floats, folds: Sequence[Fold], blocks: Sequence[Fusion | None]
 ) -> pl.DataFrame:
-    """What each row was forecast walking forward, and what came: by time and name, NaN in rows of no test block.
+    """Walk-forward forecasts and outcomes of each row, by time and name; NaN in rows of no test block.
 
     Basis points are by the scale of earlier blocks' forecasts whose labels were known when the block began, NaN in one
     before which there were none.

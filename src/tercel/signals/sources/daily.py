@@ -86,9 +86,9 @@ class DailyFactors(TableSource):
     history : int
         Days that a name must have behind it.
     least_dollars : float
-        Least median of dollar volume over 60 days; not asked of a file without volume.
+        Least median of dollar volume over 60 days; not applied to a file without volume.
     called : mapping
-        What columns are called, ours to theirs.
+        Names of columns, ours to theirs.
     survivors : bool
         Whether it is known that names are missing because they were delisted.
     """
@@ -126,7 +126,7 @@ class DailyFactors(TableSource):
         if len(dropped):
             notes.append(f"left out: {first_names(dropped.to_list())} (without = [] keeps them)")
         if out:
-            asked = "; least_dollars is not asked" if "volume" in lacking else ""
+            asked = "; least_dollars is not applied" if "volume" in lacking else ""
             notes.append(
                 f"no {', '.join(lacking)} in {self.path}: left out {', '.join(out)}{asked}"
             )
@@ -189,7 +189,7 @@ def universe(prices: pl.DataFrame, history: int, least_dollars: float) -> pl.Dat
 
 
 def unlisted(prices: pl.DataFrame, history: int, least_dollars: float) -> list[str]:
-    """What is said of names that are never listed.
+    """Notes on names that are never listed.
 
     Raises
     ------

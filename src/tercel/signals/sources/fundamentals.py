@@ -1,4 +1,4 @@
-"""Reports of companies and other dated series as sources: known from the day on which anybody could read them, never
+"""Reports of companies and other dated series as sources: known from the day of their publication, never
 from the end of their period.
 
 Reports, and a dated series::
@@ -18,7 +18,7 @@ Alternative data as sources: dated series with the lag of their publication.
 
 A series describes a period and is published some time after it; the lag is stated, not guessed by the program. Known
 traps: search terms were chosen after the fact (Preis, Moat & Stanley 2013 picked `debt` out of 98), and regional series
-(night lights, vegetation) say nothing of a stock until someone says why.
+(light at night, vegetation) need a stated link to a stock.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class DatedSeries(TableSource):
     instrument : str
         Whom all rows speak of; empty: each row's symbol, or all instruments in a file without one.
     called : mapping
-        What columns are called: `date`, `symbol`, to theirs.
+        Names of columns: `date`, `symbol`, to theirs.
     """
 
     date: str = ""
@@ -226,7 +226,7 @@ class Fundamentals(TableSource):
     drop_impossible : bool
         Leave out reports known before their period was over, and count them, instead of refusing the set.
     called : mapping
-        What columns are called: `symbol`, `known`, `event`, to theirs.
+        Names of columns: `symbol`, `known`, `event`, to theirs.
     """
 
     values: Sequence[str] = ()
@@ -281,7 +281,7 @@ class Fundamentals(TableSource):
         return event, event + lagged(self.lag_days)
 
     def _values(self, table: Table) -> tuple[list[pl.Series], list[str]]:
-        """Value columns: ratios of a known layout, those that are named, or all numbers; and what is said of others."""
+        """Value columns: ratios of a known layout, those that are named, or all numbers; and notes on the others."""
         frame = table.frame.rename(dict(table.theirs))
         if set(NEEDED) <= set(frame.columns) and not self.values:
             dated = {"end_date": days(table, "event"), "collected": days(table, "known")}

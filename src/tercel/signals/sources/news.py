@@ -80,7 +80,7 @@ FEATURES = ("count", "tone", "learned")
 FEWEST = 200
 """Headlines with an outcome below which nothing is learned."""
 RARE = 3
-"""Headlines in which a word must stand to have a weight."""
+"""Least number of headlines with a word for it to have a weight."""
 PENALTY = 30.0
 """Of the ridge, against rows of TF-IDF weights of length 1."""
 

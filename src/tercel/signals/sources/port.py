@@ -6,7 +6,7 @@ A *fact* is a row that says what was so (`event_time`) and from when one could h
     source.facts() -> polars.DataFrame   instrument, event_time, known_time, *columns
 
 Both times are `Datetime("ns", "UTC")`; values are Float64, null where not known. The instrument :data:`EVERY` holds for
-all of them (an index, a search volume). Only `known_time` may decide who sees a fact
+all of them (an index, a search volume). Only `known_time` may decide where a fact is visible
 (:class:`~tercel.signals.panel.panel.Panel`). :func:`checked` refuses what breaks these rules, with file and row.
 
 :class:`FrameSource` holds facts that are in memory already: what notebooks, tests and other programs hand over.
@@ -97,7 +97,7 @@ def checked(
         )
     if frame.is_empty():
         raise SourceAbsentError(
-            "facts", f"not one in {where}", "check the file and what was asked of it"
+            "facts", f"not one in {where}", "check the file and the settings of its source"
         )
     row = pl.col(ROW) if ROW in frame.columns else pl.int_range(1, pl.len() + 1).alias(ROW)
     kinds = (
@@ -164,7 +164,7 @@ def lagged(days: float) -> timedelta:
     Raises
     ------
     DataError
-        When it is negative, or longer than anybody waits.
+        If it is negative or implausibly long.
     """
     refuse_if(
         not 0 <= days <= LONGEST_DAYS,

@@ -61,7 +61,7 @@ KINDS: Final[dict[str, Callable[..., SignalSource]]] = {
     "series": DatedSeries,
     "news": News,
 }
-"""What makes a source of a kind, from a path and options."""
+"""Makers of a source by kind, from a path and options."""
 PANELS: Final = {"synthetic": None, "daily": DailyFactors}
 """Kind of panel -> its daily factors."""
 
@@ -160,7 +160,7 @@ def source_of(
 
 
 def in_table(table: str) -> HowToMap:
-    """How columns are mapped in a table of a configuration, for errors."""
+    """Instructions, for errors, to map columns in a table of a configuration."""
     whole = f"[{table}.columns]"
     return HowToMap(
         f'{{}} = "{{}}" in {whole}', whole, f"say what they are called in {whole}: {{}}"

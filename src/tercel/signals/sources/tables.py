@@ -43,9 +43,9 @@ class TableSource:
     collected : datetime, optional
         Day of collection; later records are refused.
     called : mapping
-        What columns are called, ours to theirs, and settings of :class:`tercel.core.tables.table_map.TableMap`.
+        Names of columns, ours to theirs, and settings of :class:`tercel.core.tables.table_map.TableMap`.
     how : HowToMap
-        How a person says so, for errors.
+        Syntax for a mapping, in errors.
     wanted : sequence of str
         Columns that a model reads: none is chosen or left out by what the file holds, so that rows to come change
         nothing.
@@ -66,7 +66,7 @@ class TableSource:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What was noticed and left out; empty until facts were read."""
+        """Notes on the facts, and on rows left out; empty until facts were read."""
         return tuple(self._seen.get("notes", ()))
 
     def table(self, needed: Sequence[str], optional: Sequence[str] = (), inside: str = "") -> Table:
@@ -82,7 +82,7 @@ class TableSource:
 def values_of(
     table: Table, named: Sequence[str], besides: Sequence[str]
 ) -> tuple[list[pl.Series], list[str]]:
-    """Value columns that are named, or all of numbers that vary but those of `besides`; and what is said of others.
+    """Value columns that are named, or all of numbers that vary but those of `besides`; and notes on the others.
 
     Raises
     ------
@@ -107,7 +107,7 @@ def values_of(
 
 
 def differing(facts: pl.DataFrame, columns: Sequence[str], where: str) -> list[str]:
-    """What to say of records of one instrument, event and known time whose values differ; nothing where none do."""
+    """Notes on records of one instrument, event and known time whose values differ; empty if none do."""
     records = facts.unique([*KEYS, *columns], keep="last", maintain_order=True).group_by(
         KEYS, maintain_order=True
     )
@@ -187,17 +187,17 @@ def read_prices(
     Returns
     -------
     DataFrame
-        `instrument`, `date`, `open`, `high`, `low`, `close` (price units), `volume` (null where there is none; adjusted
-        against the prices, so that their product is what was traded),
-        `adjusted` (whether the file has an adjusted close), `row` (of the file).
+        `instrument`, `date`, `open`, `high`, `low`, `close` (price units), `volume` (null if missing; adjusted against
+        the prices, so that their product is the value traded), `adjusted` (whether the file has an adjusted close),
+        `row` (of the file).
 
     Raises
     ------
     SourceAbsentError
         When there is no such file.
     DataError
-        What cannot be read or is no price, with file, row and column; two rows of one name and day. A close of 0 is
-        one after which the name has no other: a return of -100 %.
+        If a file cannot be read or a value is no price, with file, row and column; two rows of one name and day. A
+        close of 0 is one after which the name has no other: a return of -100 %.
 
     >>> import polars as pl
     >>> read_prices(pl.DataFrame({"Date": ["2024-01-02", "2024-01-03"], "AAPL": [185.6, 184.2]}))["close"].to_list()
@@ -326,7 +326,7 @@ def _of_long(table: Table, columns: Called, stem: str) -> tuple[Table, frozenset
         )
         unnamed = frame["instrument"].fill_null("") == ""
         table.refuse(unnamed, "symbol", "a symbol in every row", "write it, or take the row out")
-    if alone:  # what is not adjusted has nothing to be scaled by
+    if alone:  # an adjusted close alone has no factor for the range
         frame = frame.drop(RANGE, strict=False).rename({"adj_close": "close"})
     elif "adj_close" in found:
         factor = pl.when(pl.min_horizontal("adj_close", "close") > 0).then(
@@ -372,7 +372,7 @@ def _refuse_twice(frame: pl.DataFrame, where: str) -> None:
 
 
 def _moves(frame: pl.DataFrame, where: str) -> list[str]:
-    """What is said of moves that nothing adjusts."""
+    """Notes on large moves without an adjustment."""
     move = (pl.col("close") / pl.col("close").shift(1) - 1).over("instrument")
     large = frame.with_columns(move=move).filter(unadjusted(pl.col("move")), ~pl.col("adjusted"))
     if large.is_empty():

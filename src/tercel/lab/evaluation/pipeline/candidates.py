@@ -73,7 +73,7 @@ class Candidate:
     lacks : str
         The part that is taken from it (`execution.policies.strategy`); "" for none.
     own : str, Strategy or callable, optional
-        What a user brings: as it was named (`execution.user_strategy`), an object, or what makes one of a market's
+        A user's own strategy: its name (`execution.user_strategy`), an object, or a maker of one from a market's
         estimates.
     """
 
@@ -365,7 +365,8 @@ def variants_of(policy: Candidate) -> int:
 
 
 def _swept(content: Any, checks: int) -> int | None:
-    """What a training's configuration says of the sweep behind it: recipes and looks."""
+    """Number of recipes and validation checks of the sweep that a training's configuration names; None without a
+    sweep."""
     guards = content.get("guards") if isinstance(content, dict) else None
     sweep = guards.get("sweep") if isinstance(guards, dict) else None
     found = variants_in(Path(sweep)) if isinstance(sweep, str) and sweep else None
@@ -373,7 +374,7 @@ def _swept(content: Any, checks: int) -> int | None:
 
 
 def policy_record(policy: Candidate) -> dict[str, object]:
-    """What was judged, for the record."""
+    """Record of a judged policy: folder, card fields and number of variants."""
     card, keys = policy.card, ("name", "weights_sha256", "seed", "frames", "trained_on")
     return {
         "folder": policy.folder,
@@ -410,7 +411,7 @@ class Participants:
     baselines: list[Candidate] = field(default_factory=list)
 
     def candidates(self, scenario: str) -> list[Candidate]:
-        """Everyone who is judged in a scenario, policies first."""
+        """Candidates judged in a scenario, policies first."""
         return [*self.teams[scenario], *self.baselines]
 
 
@@ -513,7 +514,7 @@ def _plain(word: str) -> str:
 def _teams(
     name: str, members: Sequence[Candidate], markets: Mapping[str, Scenario]
 ) -> tuple[dict[str, list[Candidate]], list[str]]:
-    """Market -> the members that play there; what is to be said of it."""
+    """Members of a team by market, and notes on the choice."""
     where = {one.key: one.card.markets for one in members}
 
     def made_for(names: Collection[str]) -> list[Candidate]:

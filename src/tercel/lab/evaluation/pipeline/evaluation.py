@@ -1,4 +1,4 @@
-"""What an evaluation found: the table of `tercel run` and everything that questions it, read by attribute."""
+"""Results of an evaluation: the table of `tercel run` and its robustness checks, read by attribute."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -62,7 +62,7 @@ class Validation(Record):
 
 @dataclass(frozen=True)
 class HindsightBound(Record):
-    """What no strategy can attain: the cost of the same orders to somebody who knows the path."""
+    """Lower bound of the cost of the same orders, with perfect foresight of the path."""
 
     label: str
     is_bps: Estimate
@@ -107,7 +107,7 @@ class AdaptationCell(Record):
     specialist : str or None
         The policy trained in the regime.
     difference_to_specialist, loss_to_specialist : mapping of strategy to Estimate, or None
-        What each costs more, bps and as a share; None without a specialist.
+        Additional cost of each, bps and as a share; None without a specialist.
     frozen : list of str
         Schedules frozen at arrival.
     """
@@ -173,11 +173,12 @@ class EvaluationResult(JudgedRun):
     sensitivity : mapping of axis to value to ConditionCell
     adaptation : mapping of regime to AdaptationCell
     comparisons : int
-        How many were corrected.
+        Number of corrected comparisons.
     checks : list of str
-        What was made sure of, in words.
+        Checks that passed, in words.
     apart : mapping of part to Estimate or None, optional
-        What each part of a strategy saves, bps, None where it has none; None where that was not asked.
+        Cost saving of each part of a strategy, bps; None for a part that it does not have, and None in all if not
+        requested.
     bound : str or None
         (on tape) The bound on fills that verdicts are by.
     by_bound : mapping of bound to strategy to Estimate
@@ -235,7 +236,7 @@ class EvaluationResult(JudgedRun):
 # -- results --------------------------------------------------------------------------------------
 
 LISTED = "orders"
-"""What a list of orders is called where markets are."""
+"""Name of a list of orders in place of a market."""
 
 
 def twins_of(judged: Results) -> Ints | None:
@@ -289,7 +290,7 @@ class Evaluation:
     markets : mapping of name to Results
         The main one first, whose table is printed.
     regimes : mapping of market to regime to Results
-        Each market in each named regime by itself, if that was asked for.
+        Each market in each named regime by itself, if requested.
     seeds : tuple of int
         Base seeds of the episodes.
     notes : list of str
@@ -302,9 +303,9 @@ class Evaluation:
     bounds : mapping of bound to Results
         The first market under the other bounds on fills, costs alone.
     sample_size : SampleSize or None
-        How many episodes 1 bps needs, as it was said before any was judged.
+        Number of episodes for 1 bps, as printed before the evaluation.
     apart : mapping of part to Estimate or None, optional
-        What each part of the row that is taken apart saves in the main market, bps.
+        Cost saving of each part of the analysed row in the main market, bps.
     """
 
     policies: Sequence[Candidate]
@@ -365,7 +366,7 @@ class Evaluation:
 
     @property
     def scenarios(self) -> Iterator[Results]:
-        """Results of all scenarios in which anybody was judged."""
+        """Results of all judged scenarios."""
         yield self.validation
         yield from self.validations.values()
         yield from self.markets.values()
@@ -454,7 +455,8 @@ class Evaluation:
     def compare(
         self, judged: Results, ledger: ComparisonLedger, rng: np.random.Generator
     ) -> ScenarioComparison:
-        """Everyone against everyone else in a scenario; in an only market the primary comparisons are among them."""
+        """Comparisons of all candidates with each other in a scenario; in an only market the primary comparisons are
+        among them."""
         primary = {self.best, RANDOM} if len(self.markets) == 1 and judged is self.main else ()
         return compare(
             self.scores(judged),

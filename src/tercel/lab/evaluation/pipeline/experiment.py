@@ -53,7 +53,7 @@ SHORT = (*FROZEN, "vwap_take", "vwap_passive", "peg_behind", "score_rule")
 
 @dataclass(frozen=True)
 class Experiment:
-    """Candidates, the scenarios in which they are judged, and what else is asked: every request for an evaluation.
+    """Definition of an evaluation: candidates, scenarios, and further analyses.
 
     Parameters
     ----------
@@ -107,14 +107,14 @@ class Experiment:
         return next(iter(self.scenarios.values()))
 
     def run(self, out: Path) -> Result:
-        """Judge all candidates on the same episodes, in a folder that stores what is finished.
+        """Judge all candidates on the same episodes; finished jobs are stored in the folder `out`.
 
-        What is to be known is printed on stderr, unless everything runs in this process.
+        Notes are printed on stderr, unless everything runs in this process.
 
         Raises
         ------
         ConfigError
-            A policy that learned from what is judged.
+            If a policy was trained on evaluated days.
         """
         notes = self.notes()
         self._say(*notes)
@@ -191,7 +191,7 @@ class Experiment:
         return Result(EvaluationSummary(evaluation).figures(), evaluation)
 
     def notes(self) -> list[str]:
-        """Notes before any episode runs; refuses policies that learned from what is judged.
+        """Notes before any episode runs; refuses policies trained on evaluated days.
 
         Raises
         ------
@@ -260,7 +260,7 @@ class Experiment:
         }
 
     def _in_regimes(self) -> dict[str, dict[str, Scenario]]:
-        """Simulated markets in each named regime by itself, where that is asked for."""
+        """Scenarios of simulated markets in each named regime by itself, if requested."""
         return {
             name: {
                 regime: replace(one.in_market(regimes=regime), name=f"{one.name} {regime}")
@@ -399,7 +399,8 @@ def taken_apart(
     elsewhere: JobRunner | None = None,
     here: bool = False,
 ) -> Mapping[str, Estimate | None]:
-    """What each part of a strategy, mean over its training seeds, saves in a judged scenario, bps; None where it has none.
+    """Cost saving of each part of a strategy in a judged scenario, mean over its training seeds, bps; None for a
+    missing part.
 
     A strategy that reads forecasts is also run with those of other episodes (`placebo`): the placebo's saving is against
     the strategy without anything learned, and the last row is the saving of the learned parts less that.

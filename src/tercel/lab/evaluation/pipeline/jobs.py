@@ -61,7 +61,7 @@ def reading(path: Path) -> Iterator[Any]:
         raise ConfigError(
             "a judged result",
             f"{path}: {error}",
-            "delete the file; the same command judges again what is missing",
+            "delete the file; the same command computes missing results again",
         ) from error
 
 
@@ -144,12 +144,12 @@ def guard(source: Source, task: Task, plan: Plan, strategy: Strategy) -> Guard:
 
 
 def _at_mid(taken: Ints, side: int) -> int:
-    """How many takes cost nothing against the mid that they met."""
+    """Number of takes at the mid or better."""
     return int((side * (2 * taken[:, PRICE] - taken[:, MID2]) <= 0).sum())
 
 
 def _displayed(taken: Ints, seen: list[tuple[np.int64, np.int64, np.int64]]) -> tuple[int, int]:
-    """How many decisions took at the touch that they saw, and how many got more than was displayed there."""
+    """Number of decisions that took at the touch that they saw, and of those filled beyond the displayed lots."""
     decisions = beyond = 0
     for when, far, depth in {
         int(when): (int(when), int(far), int(depth)) for when, far, depth in seen
@@ -254,7 +254,7 @@ def jobs_of(scenario: Scenario, candidates: Sequence[Candidate], recorded: bool)
 
 
 def firsts_of(scenario: Scenario) -> list[int]:
-    """First episode of each job; where there are dealers, no job has episodes of two seeds."""
+    """First episode of each job; in markets with dealers each job has episodes of one seed."""
     episodes = episodes_of(scenario)
     seeds = len(scenario.seeds) if scenario.market.dealers else 1
     parts = np.array_split(np.arange(episodes), seeds)
@@ -262,7 +262,7 @@ def firsts_of(scenario: Scenario) -> list[int]:
 
 
 def episodes_of(scenario: Scenario) -> int:
-    """How many episodes a scenario has; on tape it is built to know."""
+    """Number of episodes of a scenario; on tape this builds the market."""
     if scenario.orders and not scenario.validation:
         return len(scenario.orders)
     return len(cached_market(scenario).plan) if scenario.market.on_tape else scenario.episodes
@@ -306,7 +306,7 @@ def store(job: Job, candidate: Candidate, costs: Costs, out: Path) -> None:
 
 
 def run_job(job: Job, out: Path) -> bool:
-    """Run what is missing of a job, in a worker."""
+    """Run the missing results of a job, in a worker."""
     built = cached_market(job.scenario)
     folder = job.folder(out)
     ends = [*firsts_of(job.scenario), len(built.plan)]
@@ -365,9 +365,9 @@ class Results:
     arrivals : Arrivals or None
         The markets at arrival, and their course without own orders; this and the rest where everything was wanted.
     guard : Guard or None
-        What was seen of the fills.
+        Statistics of the fills.
     hindsight_bps : float64 (n,) or None
-        What each order would cost somebody who knew the path beforehand.
+        Cost of each order with perfect foresight of the path.
     parts : tuple of Results
         The scenarios that this one joins, in order; `scenario` is the first.
     plan_rows : intp (n,) or None
@@ -492,9 +492,9 @@ def _object(kind: Any, prefix: str, data: Any) -> Any:
 # Jobs of an evaluation run side by side, stopped politely and resumed; and their results read.
 
 JobRunner = Callable[[Sequence[Job], Path], None]
-"""Runs what is missing of some jobs and keeps it in a folder."""
+"""Runs the missing results of jobs and stores them in a folder."""
 Work = tuple[Scenario, Sequence[Candidate], bool]
-"""A scenario, who is judged in it, and whether everything is recorded (:class:`Job`)."""
+"""A scenario, its candidates, and whether everything is recorded (:class:`Job`)."""
 Key = TypeVar("Key")
 
 

@@ -23,7 +23,7 @@ _SPAN = re.compile(r"(\d{4}-\d{2}-\d{2}) to (\d{4}-\d{2}-\d{2})")
 _PART = "first two thirds"
 _APART = re.compile(rf"{OTHER_HOURS} than (\S+ to \d\d:\d\d(?::\d\d)?)")
 SEEN: Final = "Seen days"
-"""How the note begins on policies that learned from what is judged."""
+"""First words of the note on policies trained on evaluated days."""
 ALLOW: Final = ", or judge all the same: `allow_seen_days=True`"
 ROUNDING_S = 1.0
 """Cards tell hours in whole seconds."""

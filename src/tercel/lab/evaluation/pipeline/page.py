@@ -140,7 +140,7 @@ def lead(result: EvaluationResult) -> str:
 
 
 def _apart(result: EvaluationResult) -> Iterator[Section]:
-    """What each part of a strategy is worth, where that was asked."""
+    """Section on the cost saving of each part of a strategy, if requested."""
     if result.apart is not None:
         drawn = {part: saves for part, saves in result.apart.items() if saves is not None}
         made = [figures.paired_differences(drawn, "the same without it", "apart")] if drawn else []
@@ -189,7 +189,7 @@ def _drawn(result: EvaluationResult, first: list[str]) -> list[str]:
 
 
 def _by_seed(evaluation: Evaluation, result: EvaluationResult) -> Iterator[Section]:
-    """What each training seed of a recipe saves."""
+    """Section on the cost saving of each training seed of a recipe."""
     members = evaluation.members(evaluation.main)
     if not members:
         return
@@ -267,7 +267,7 @@ def _forest(result: EvaluationResult, name: str, number: int) -> Section:
 
 
 def _claims(result: EvaluationResult, first: list[str]) -> Iterator[Section]:
-    """Gains on every strategy, pooled and in each market, where there are several."""
+    """Section on gains over every strategy, pooled and in each market; only for several markets."""
     if len(result.by_market) > 1:
         drawn = [gains_figure(name, result.claims[name], result.recipes) for name in first]
         lines = [

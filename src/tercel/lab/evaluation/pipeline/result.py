@@ -156,7 +156,7 @@ def episode_of(evaluation: Evaluation, number: int) -> Episode:
     Raises
     ------
     ConfigError
-        There is none.
+        No episode has that number.
     """
     costs = evaluation.main.costs
     first = next(iter(costs.values()))

@@ -50,7 +50,7 @@ SEED = 20_231
 
 
 class _Conditions(NamedTuple):
-    """What a table says of the judged orders: market, task as plain values, kind of cluster, notes."""
+    """Conditions of the judged orders in a table: market, task as plain values, kind of cluster, notes."""
 
     market: str
     task: dict[str, object]
@@ -59,7 +59,7 @@ class _Conditions(NamedTuple):
 
 
 class EvaluationSummary:
-    """Everything that is asked of an evaluation, with one generator and one ledger."""
+    """Summary of an evaluation, computed with one random generator and one ledger of comparisons."""
 
     def __init__(self, evaluation: Evaluation) -> None:
         self.evaluation = evaluation
@@ -159,7 +159,8 @@ class EvaluationSummary:
         return KIND if by_level(cached_market(self.main.scenario).judged) else market.bound
 
     def _by_bound(self) -> dict[str, dict[str, Estimate]]:
-        """Bound -> shortfalls of everybody; drawn apart, so that no other figure hangs on them."""
+        """Shortfalls of all candidates by fill assumption; drawn from a separate generator, so that no other figure
+        depends on them."""
         bound = self._bound()
         if bound is None or not self.evaluation.bounds:
             return {}
@@ -355,7 +356,7 @@ class EvaluationSummary:
         return found
 
     def _hindsight(self) -> HindsightBound | None:
-        """What no strategy can attain: the cost of the same orders to somebody who knows the path."""
+        """Lower bound of the cost of the same orders, with perfect foresight of the path; None if not computed."""
         bps = self.main.hindsight_bps
         if bps is None:
             return None
@@ -431,7 +432,7 @@ class EvaluationSummary:
 
 
 def _checks(evaluation: Evaluation) -> list[str]:
-    """What was made sure of, in words: every reading of costs checks them (`Costs.check`)."""
+    """Checks that passed, in words: every reading of costs checks them (`Costs.check`)."""
     parts = (*evaluation.regimes.values(), *evaluation.sensitivity.values())
     scenarios = [
         *evaluation.markets.values(),

@@ -1,4 +1,4 @@
-"""What is said beside an evaluation's tables: limits of cards, adaptation, and the claim."""
+"""Sentences beside an evaluation's tables: limits of cards, adaptation, and the claim."""
 
 from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -26,9 +26,9 @@ from tercel.lab.evaluation.scenario import Scenario
 
 MS_NS: Final = 1e6
 LATENCY_SLACK: Final = 0.001
-"""Of a decision interval; latencies that differ by less are the same to who decides so seldom."""
+"""Share of a decision interval; a smaller difference of latencies makes no difference to decisions."""
 LARGE: Final = "Orders of"
-"""How the notes begin that say who is beyond the size of order that it is for."""
+"""First words of the notes on strategies beyond their size of order."""
 SIDE_WORDS: Final = {1: "buys", -1: "sells", 0: "buys and sells"}
 
 
@@ -61,7 +61,8 @@ def handed_over(policies: Iterable[Candidate], settings: Scenario) -> dict[str, 
 def size_notes(
     policies: Iterable[Candidate], baselines: Iterable[Candidate], markets: Mapping[str, Scenario]
 ) -> list[str]:
-    """Who hands over, and which rules are beyond what their numbers were tuned for, in each market once."""
+    """Notes on policies that hand over to the fallback strategy, and on rules beyond the size that they were tuned for,
+    once per market."""
     listed, rules = list(policies), [one.key for one in baselines if one.key in TUNABLE]
     found = []
     for settings in markets.values():
@@ -84,7 +85,7 @@ def size_notes(
 def notes_on(
     teams: Mapping[str, Sequence[Candidate]], markets: Mapping[str, Scenario]
 ) -> list[str]:
-    """A note for each policy that is judged outside its limits in any of the markets, what is the same said once."""
+    """Notes on policies judged beyond the limits of their cards in any of the markets, without duplicates."""
     found = (
         outside(one, settings, name) for name, settings in markets.items() for one in teams[name]
     )
@@ -172,7 +173,7 @@ def adaptation_rows(result: EvaluationResult) -> Iterator[tuple[str, ...]]:
 
 
 def _more(cell: AdaptationCell, name: str) -> str:
-    """How much more or less; a percentage only of what is surely a cost."""
+    """Difference in words, more or less; with a percentage only if the cost is significantly positive."""
     difference, share = cell.beside_specialist[name]
     less = difference.mean < 0
     difference, share = (one.times(-1) if less else one for one in (difference, share))
@@ -283,7 +284,7 @@ def gains_figure(name: str, found: Claim, recipes: Container[str]) -> Figure:
 
 
 ORDER = "The order"
-"""How the note begins that says how large the orders are."""
+"""First words of the note on the size of the orders."""
 MADE_OF = "Days are simulated, made of"
 """And the one on a market of resampled days."""
 QUICK = "A quick run: too few episodes to judge by; a look, not a judgement."
@@ -394,8 +395,8 @@ def other_tables(result: EvaluationResult, rows: Collection[str]) -> Iterator[Ju
 
 
 def verdict_gains(result: EvaluationResult) -> Iterator[tuple[str, dict[str, PairedGain]]]:
-    """Row -> opponent -> gain, of what is said first: the primary comparisons; in a single market those with the best
-    rule too, which is one of them unless the row is no primary one."""
+    """Gains by row and opponent for the first sentences: the primary comparisons; in a single market those with the
+    best rule too, which is one of them unless the row is no primary one."""
     best, several = result.best_baseline, len(result.by_market) > 1
     for name in result.reported_rows[:MOST_VERDICTS]:
         primary = result.claims[name].primary
@@ -422,7 +423,7 @@ def title_of(market: str, order: Mapping[str, Any]) -> str:
 
 
 def sentences(result: EvaluationResult) -> Iterator[str]:
-    """What a desk would say below the table; verdicts come before it."""
+    """Sentences below the table for a desk; verdicts come before them."""
     best, first = result.best_baseline, result.reported_rows
     said = SEEN, ORDER, LARGE, MADE_OF, ROUTED
     yield from (note for note in result.notes if note.startswith(said))
@@ -435,7 +436,7 @@ def sentences(result: EvaluationResult) -> Iterator[str]:
 
 
 def _opponent(key: str, opponents: Mapping[str, str]) -> str:
-    """How the opponents of a primary comparison are called: by name, or each market's.
+    """Name of the opponents of a primary comparison: one name, or each market's.
 
     >>> _opponent("best written", {"ibm": "pov", "csco": "pov"}), _opponent("random", {"ibm": "pov", "csco": "twap"})
     ('pov', 'the random of each market (pov in ibm, twap in csco)')
@@ -446,7 +447,7 @@ def _opponent(key: str, opponents: Mapping[str, str]) -> str:
 
 
 def correction(result: EvaluationResult) -> str:
-    """How many comparisons are primary, and how the others are meant; nothing where one order leaves none to test."""
+    """Sentence on the number of primary comparisons and on the others; empty if one order leaves none to test."""
     if not result.comparisons:
         return ""
     primary = {key for claim in result.claims.values() for key in claim.primary}
@@ -541,7 +542,7 @@ def closing(result: EvaluationResult) -> Iterator[str]:
     yield f"{result.best_baseline} is the best rule on {tried}; it was chosen there."
     bound = result.hindsight
     if bound is not None:
-        yield f"{bound.label}: {spelt(bound.is_bps)} bps, what the same orders cost who knows the path."
+        yield f"{bound.label}: {spelt(bound.is_bps)} bps, the cost of the same orders with perfect foresight of the path."
     yield from dict.fromkeys([*result.notes, *result.checks])
 
 
@@ -549,7 +550,7 @@ def closing(result: EvaluationResult) -> Iterator[str]:
 
 ABLATION_HEADINGS = ("part", "what it is", "saves, bps")
 KNOWS = "learned_less_placebo"
-"""What is learned less its placebo: what strategies save by what forecasts know."""
+"""Key of the learned part less its placebo: cost saving by the information in forecasts."""
 SAID = {**PARTS, KNOWS: "what network and forecast save beyond that"}
 
 

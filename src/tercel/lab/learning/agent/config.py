@@ -53,7 +53,7 @@ class _Section(BaseModel):
 
 
 class MarketSection(_Section):
-    """Where it learns."""
+    """Markets in which an agent learns."""
 
     # Simulated markets; the slots are split between them.
     presets: tuple[str, ...] = ("csco",)
@@ -64,8 +64,8 @@ class MarketSection(_Section):
     regimes: str | tuple[str, ...] = ""
     # Of the regimes, in the split of a preset's slots; empty: evenly.
     regime_weights: tuple[Annotated[float, Field(gt=0)], ...] = ()
-    # What a cost counts in each of the regimes, 1 where nothing is said. One in which orders may cost ten times what
-    # they cost elsewhere can so be met often and still not decide what is done elsewhere.
+    # Weight of a cost in each of the regimes, by default 1. So a regime in which orders may cost ten times as much can
+    # be frequent and still not determine the behaviour in the others.
     regime_stakes: tuple[Annotated[float, Field(gt=0)], ...] = ()
     # Law of impact; empty: what the presets carry, square_root on tape.
     impact: str = ""
@@ -134,7 +134,7 @@ class MarketSection(_Section):
 
 
 class TaskSection(_Section):
-    """What is to be done: single values, or [lowest, highest] to draw from."""
+    """Execution task: single values, or [lowest, highest] to draw from."""
 
     # Of the volume expected within the horizon.
     share: Span = 0.10
@@ -190,7 +190,7 @@ class TaskSection(_Section):
 
     @property
     def ranges(self) -> Ranges | None:
-        """What training draws from; None where nothing is to be drawn."""
+        """Ranges from which training draws; None if all values are fixed."""
         spans = [span(value) for value in (self.share, self.horizon_s, self.latency_ms)]
         if all(low == high for low, high in spans):
             return None
@@ -198,12 +198,12 @@ class TaskSection(_Section):
 
 
 class PolicySection(_Section):
-    """What it sees, says and is."""
+    """Observation, actions and network of a policy."""
 
     actions: str = "levers"
-    # Of `override`, `levers` and `residual`: the rule where the network says nothing.
+    # Of `override`, `levers` and `residual`: the rule that acts where the network's output is zero.
     base: str = "score_rule"
-    # Of the base; empty: what is tuned for the (first) market, else generic.
+    # Of the base; empty: values tuned for the (first) market, else generic.
     parameters: dict[str, int | float] = {}
     # Of `levers`: name -> scale.
     levers: dict[str, float] = {}
@@ -238,7 +238,7 @@ class PolicySection(_Section):
 
 
 class LearnerSection(BaseModel):
-    """Who learns, and how; keys that are not named here go to the learner's own settings."""
+    """Learner and its settings; keys that are not named here go to the learner's own settings."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
@@ -258,12 +258,12 @@ class LearnerSection(BaseModel):
     # Slots side by side.
     markets: int = Field(default=64, ge=1, le=65_536)
     # Parts of the slots, each with streams of its own, that workers of a cluster can hold; results depend on their
-    # number and not on who holds them. 0: one whole.
+    # number and not on the workers. 0: one whole.
     shards: int = Field(default=0, ge=0)
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What the learner's own settings are given."""
+        """Keyword arguments of the learner's own settings."""
         return {
             key: tuple(v) if isinstance(v, list) else v
             for key, v in (self.model_extra or {}).items()
@@ -310,7 +310,7 @@ class ValidationSection(_Section):
 
 
 class GuardsSection(_Section):
-    """What is said with the result."""
+    """Entries for the guards of a result."""
 
     # Recipes tried before this one was selected, itself included.
     variants: int = Field(default=1, ge=1)
@@ -327,7 +327,7 @@ class RangeSection(_Section):
 
 
 class SweepSection(_Section):
-    """What `tercel agent sweep` searches; `tercel agent train` does not look at it."""
+    """Search space of `tercel agent sweep`; `tercel agent train` ignores it."""
 
     trials: int = Field(default=20, ge=1)
     # Decisions of a trial; 0: as many as the learner's.

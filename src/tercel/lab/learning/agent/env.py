@@ -1,4 +1,4 @@
-"""What a configuration makes: observation, reward, actions and rule of its policy, and its environment."""
+"""Environment of a configuration: observation, reward, actions and rule of its policy."""
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
@@ -100,7 +100,7 @@ BASED: Final = ("levers", "override", "residual")
 
 
 def action_parameters(config: AgentConfig) -> dict[str, Any]:
-    """Parameters of the policy's actions, whole: what is tuned for the (first) market is written out."""
+    """All parameters of the policy's actions, with those tuned for the (first) market."""
     section = config.policy
     behind: dict[str, Any] = {"guard": list(section.guard)} if section.guard else {}
     if section.flow:
@@ -339,7 +339,7 @@ def learned_in(config: AgentConfig, markets: list[TrainingMarket]) -> MixedVec |
 
 
 def slot_edges(slots: int, weights: Sequence[float]) -> list[int]:
-    """Where the slots of each market begin, and where the last one's end; every market has one.
+    """First slot of each market, and the end of the last market's slots; every market has at least one.
 
     >>> slot_edges(10, [2, 1, 1, 1])
     [0, 4, 6, 8, 10]
@@ -356,7 +356,7 @@ def unit_of(config: AgentConfig, market: TrainingMarket) -> float:
 
 
 def clusters() -> Any:
-    """What deals the slots of a training into shards and has the workers of a Ray cluster act and judge.
+    """Interface to a Ray cluster: it divides the slots of a training into shards, and its workers act and validate.
 
     An installed package gives it by the entry point ``ray`` of ``tercel.clusters``, as `tercel-studies` does: an object with
     ``with_shards``, ``in_shards``, ``spread`` and ``on_cluster``.

@@ -1,6 +1,6 @@
 """The learner that a configuration asks for: its settings, its objective, the learner at its start.
 
-Stable-Baselines3 is asked for so:
+Configuration for Stable-Baselines3:
 
     [learner]
     algo = "sb3_recurrent_ppo"      # sb3_ppo, sb3_maskable_ppo, sb3_recurrent_ppo, sb3_dqn, sb3_qrdqn
@@ -50,7 +50,7 @@ def sb3_settings(config: AgentConfig, actions: ActionSet) -> Sb3Settings:
     Raises
     ------
     ConfigError
-        Values of vectors are asked for.
+        If values of vector actions are requested.
     """
     section = config.learner
     given: dict[str, Any] = dict(section.settings)

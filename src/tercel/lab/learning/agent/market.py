@@ -57,7 +57,7 @@ class TrainingMarket:
     label : str
         The same with the regimes that switch in it, where a training has it with several.
     task : Task
-        What is done in it: the middle of the ranges; on tape at its longest horizon.
+        The task: the middle of the ranges; on tape at its longest horizon.
     training, validation : Source
     sampler : Sampler
         Training episodes of the task.
@@ -68,7 +68,7 @@ class TrainingMarket:
     facts : dict
         For the card.
     loss_weight : float
-        What a cost counts here.
+        Weight of a cost here.
     """
 
     name: str
@@ -109,7 +109,7 @@ def markets_of(config: AgentConfig) -> list[TrainingMarket]:
 
 
 def acting_in(config: AgentConfig) -> tuple[Source, Task, Sampler]:
-    """Where a configuration's first market is acted in, and its training episodes, without what validation needs."""
+    """Source, task and sampler of a configuration's first market, for acting, without the parts for validation."""
     where, task = config.market.markets[0], config.task.task
     if where.on_tape:
         market = _on_tape(config) if config.on_tape else _resampled(config, where, 1.0)
@@ -124,8 +124,8 @@ def acting_in(config: AgentConfig) -> tuple[Source, Task, Sampler]:
 
 
 def _warmup_ns(config: AgentConfig) -> int:
-    """How long a simulated market runs before the arrival: an interval, or as where an observation that looks back to
-    before the arrival will be used."""
+    """Warm-up of a simulated market before the arrival, ns: an interval, or the task's warm-up for an observation of
+    the time before arrival."""
     task = config.task.task
     if looks_back(config.policy.observation):
         return task.warmup_ns
@@ -275,18 +275,18 @@ def _longest(config: AgentConfig) -> Task:
 
 
 class Validator:
-    """Validator of a training: costs of the rule once, then a policy's as often as asked.
+    """Validator of a training: costs of the rule once, then those of a policy at each call.
 
     Parameters
     ----------
     markets : list of TrainingMarket
     rule : Strategy
     risk : Risk
-        What is minimised.
+        The objective to minimise.
     units : sequence of float
         Ticks per lot that count as 1, market by market.
     shares : sequence of float
-        What each market weighs in the merit; none: all the same.
+        Weight of each market in the merit; none: equal weights.
     """
 
     def __init__(

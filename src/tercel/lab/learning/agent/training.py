@@ -83,7 +83,7 @@ UPDATES_A_CHECKPOINT: Final = 10
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingResult(Record):
-    """What became of a training, as `run.json` holds it.
+    """Result of a training, as in `run.json`.
 
     `best`, `start` and `best_checkpoint` are rows of `validation.csv`: of the selected policy, of the policy before
     learning and of the best checkpoint; `looks` counts those rows, `variants` the recipes tried with them.
@@ -117,7 +117,7 @@ def _run_record(config: AgentConfig, seed: int) -> dict[str, Any]:
 
 
 def made_of(config: AgentConfig) -> dict[str, Any]:
-    """What a configuration names, as it is now: marks of markets and of the user's functions, the days of a lake.
+    """Current inputs of a configuration: marks of markets and of the user's functions, the days of a lake.
 
     Functions are marked by their compiled code, which another version of Python does not share.
     """
@@ -155,7 +155,7 @@ def _value(value: Any) -> str:
 
 
 def changed_since(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
-    """What is no longer as it was when a run began, in words."""
+    """Differences between the inputs at the start of a run and now, in words."""
     for kind, what in (("presets", "market"), ("functions", "function")):
         if kind == "functions" and before.get("python") != now.get("python"):
             continue
@@ -167,12 +167,12 @@ def changed_since(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator
 
 
 def refuse_another(folder: Path, config: AgentConfig, seed: int) -> None:
-    """Refuse a folder of another training, or one that names what is not there; the same one is gone on with.
+    """Raise unless a run folder is new or of the same training, which then continues.
 
     Raises
     ------
     ConfigError, UnknownNameError
-        With the first thing that differs, or is no longer what it was.
+        With the first difference.
     """
     path, now = folder / FILE, json.loads(json.dumps(_run_record(config, seed)))
     if not path.exists():
@@ -351,7 +351,7 @@ class Training:
     ----------
     config : AgentConfig
     folder : Path
-        Its run folder; what is there is gone on with.
+        Its run folder; an existing training in it continues.
     seed : int
     make : callable or None
         Makes the environment from the configuration.

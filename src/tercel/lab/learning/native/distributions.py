@@ -136,10 +136,10 @@ def policy_loss(
 #
 # A logistic-normal action is the softmax of a normal vector z with one more coordinate fixed at 0. Learning keeps z: the
 # ratio of two densities of the shares is that of the densities of z, since the Jacobian of the softmax depends on the
-# action alone and cancels. What is called entropy here is then that of z.
+# action alone and cancels. Entropy here means that of z.
 
 LOG_TWO_PI = math.log(2.0 * math.pi)
-# Shares of a Dirichlet law are kept away from 0, where their log density is infinite in float32.
+# Shares of a Dirichlet law are bounded away from 0, where their log density is infinite in float32.
 SMALLEST_SHARE = 1e-6
 
 
@@ -185,7 +185,7 @@ def gaussian_loss(
     draw: Float32,
     stats: Floats,
 ) -> None:
-    """As `policy_loss` for normal actions of mean `raw` + `bias`, `sigma` apart in each direction.
+    """Policy loss, as `policy_loss`, for normal actions of mean `raw` + `bias` and deviation `sigma` in each direction.
 
     The entropy does not depend on the network, so there is no term for it.
     """
@@ -282,7 +282,7 @@ def dirichlet_loss(
     draw: Float32,
     stats: Floats,
 ) -> None:
-    """As `policy_loss` for shares under a Dirichlet law; `alpha[A]` is work space."""
+    """Policy loss, as `policy_loss`, for shares under a Dirichlet law; `alpha[A]` is work space."""
     batch, size = raw.shape
     mean, spread = advantage_moments(floats)
     share = 1.0 / batch
@@ -314,7 +314,7 @@ NAMES = ("categorical", "gaussian", "logistic_normal", "dirichlet")
 
 
 class HeadOutput(NamedTuple):
-    """What a policy head says of n states: raw values and bias, allowed actions, deviation of normal laws."""
+    """Output of a policy head for n states: raw values and bias, allowed actions, deviation of normal laws."""
 
     raw: Float32
     bias: Float32
@@ -435,7 +435,7 @@ class Gaussian(Distribution):
 class LogisticNormal(Gaussian):
     """`size` shares: softmax of `size` - 1 normal numbers and a 0 for the last share (Aitchison 1982).
 
-    The network starts at equal shares, or at those that were asked for. The greedy action is the softmax of the means.
+    The network starts at equal shares, or at the shares requested. The greedy action is the softmax of the means.
     """
 
     head: Head = "simplex"

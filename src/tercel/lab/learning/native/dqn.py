@@ -207,7 +207,8 @@ class Replay:
         self.filled = 0
 
     def add(self, obs: Float32, mask: Bools, actions: Ints, reward: Float32, done: Bools) -> None:
-        """What was seen, allowed and done, and what came of it; what is seen next is the next call's `obs`."""
+        """Store a transition: observations, masks, actions, rewards and ends; the next observation is the next call's
+        `obs`."""
         t = self.at
         self.obs[t], self.masks[t], self.actions[t] = obs, mask, actions
         self.rewards[t], self.dones[t] = reward, done

@@ -1,6 +1,6 @@
 """An evolution strategy: candidates of a linear policy meet the same episodes, and the better half is followed.
 
-What a decision costs is known only at an episode's end, beside noise that is a hundred times as large. A learner that
+The cost of a decision is known only at an episode's end, beside noise that is a hundred times as large. A learner that
 perturbs single decisions has to average that noise away. Candidates that trade on the same streams share it: their
 difference is mostly what they do. So whole policies are perturbed here (Salimans et al. 2017, "Evolution strategies as
 a scalable alternative to reinforcement learning"), by CMA-ES with variances alone (`evaluation.cma`), in the weights of
@@ -43,7 +43,7 @@ class EvolutionSettings:
     entries : tuple of str
         Entries of the observation that have weights; none: all.
     cut : float
-        What a candidate costs in one market more than the others counts up to this, in the reward's units.
+        Largest excess cost of a candidate in one market over the others that counts, in the reward's units.
     clip : float
         Entries are cut at so many widths from their centres.
     keep : float
@@ -134,13 +134,13 @@ class Population(Greedy):
 
 
 class Comparing(Protocol):
-    """Where candidates are compared."""
+    """Environment in which candidates are compared."""
 
     entries: tuple[str, ...]
     labels: tuple[str, ...]
 
     def observed(self, policy: Population, seed: int, episodes: int) -> Float32:
-        """What a policy of one row sees on the first episodes, float32 (n, D)."""
+        """Observations of a policy of one row on the first episodes, float32 (n, D)."""
 
     def compare(
         self, rows: Sequence[Population], seed: int, first: int, episodes: int

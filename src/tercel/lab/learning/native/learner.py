@@ -1,6 +1,6 @@
-"""What the native learners share: what they see between updates, what they normalise by, and their state on disk.
+"""Common parts of the native learners: networks, observations between updates, normalisation, and state on disk.
 
-Towers of fully connected layers over one input, forward and backward by hand.
+Towers of fully connected layers over one input, with explicit forward and backward passes.
 
 A :class:`Net` has one tower per head: PPO has two, policy and value, with no shared weights (Andrychowicz et al. 2021,
 "What matters in on-policy RL", section 3.2 finds separate networks better); DQN has one. Towers have the same hidden
@@ -150,7 +150,8 @@ class Net:
         return work.out
 
     def forward_tower(self, tower: int, x: Float32, work: Workspace) -> Float32:
-        """As :meth:`forward`, of one tower: towers share nothing that is written, so threads may take one each."""
+        """Forward pass, as :meth:`forward`, of one tower: towers share no written arrays, so threads may take one
+        each."""
         below = x
         for weight, bias, h in zip(self.weights, self.biases, work.h, strict=True):
             np.matmul(below, weight[tower], out=h[tower])
@@ -165,7 +166,7 @@ class Net:
             self.backward_tower(tower, x, work)
 
     def backward_tower(self, tower: int, x: Float32, work: Workspace) -> None:
-        """As :meth:`backward`, of one tower."""
+        """Backward pass, as :meth:`backward`, of one tower."""
         h, dh = [a[tower] for a in work.h], [a[tower] for a in work.dh]
         dout, head = work.dout[tower], self.head_weights[tower]
         np.matmul(h[-1].T, dout, out=self.dhead_weights[tower])
@@ -332,7 +333,7 @@ class RewardScaler(Stored):
 
 
 class ValueNormaliser(Stored):
-    """Lets a value head learn returns of mean 0 and variance 1, while what it says stays in their own units.
+    """Lets a value head learn returns of mean 0 and variance 1, while its output stays in their own units.
 
     When the moments move, the head's layer is changed so that its values do not (van Hasselt et al. 2016, "Learning
     values across many orders of magnitude", algorithm 1, with moments of all returns so far).
@@ -469,7 +470,7 @@ class NativeSettings:
     hidden: tuple[int, ...] = (64, 64)  # SB3 MlpPolicy
     minibatch: int = 256
     learning_rate: float = 5e-4  # annealed to 0 by `anneal_frames`
-    anneal_frames: int = 0  # what is annealed goes linearly to its end in so many; 0: constant
+    anneal_frames: int = 0  # annealed values reach their end linearly in so many; 0: constant
     gamma: float = 1.0  # no discount: the horizon is part of the observation
     normalise_observations: bool = True
     scale_rewards: bool = True
@@ -478,7 +479,7 @@ class NativeSettings:
     risk_level: float = 0.9  # of the CVaR
 
     def __post_init__(self) -> None:
-        """Refuse what is no number, or one outside its range."""
+        """Raise ConfigError for a setting of another type or outside its range."""
         for field in fields(self):
             name, value = field.name, getattr(self, field.name)
             if isinstance(field.default, bool):
@@ -522,7 +523,8 @@ class NativeLearner:
     counters: tuple[str, ...] = ("frames", "updates")
 
     def _prepare(self, env: VecEnv, seed: int, net: Net, width: int, masked: bool = True) -> None:
-        """What lasts through a training, for `width` actions; `self.rng` has drawn the weights of `net`."""
+        """Create the objects that last through a training, for `width` actions; `self.rng` has drawn the weights of
+        `net`."""
         self.env: Any = env
         s = self.settings
         self.seed = seed
@@ -542,7 +544,7 @@ class NativeLearner:
         self.learning = Workspace(net, s.minibatch)
 
     def _begin(self, obs: Float32) -> None:
-        """Take `obs` (and the mask) as what is seen now."""
+        """Set `obs` (and the mask) as the current observation."""
         self.raw[:] = obs
         if self._masked and hasattr(self.env, "mask"):
             self.mask[:] = self.env.mask()
@@ -554,7 +556,7 @@ class NativeLearner:
         return float(start * left + end * (1.0 - left))
 
     def _row(self) -> Metrics:
-        """How a row of metrics begins, when an update is over."""
+        """First entries of a row of metrics after an update."""
         self.updates += 1
         mean, episodes = self.returns.take()
         return {"frames": float(self.frames), "return_mean": mean, "episodes": float(episodes)}
@@ -568,7 +570,7 @@ class NativeLearner:
         return MlpPolicy(tuple(layers), mean, scale, CLIP, "tanh", head)
 
     def _parts(self) -> State:
-        """What keeps a state of its own, by its name in a checkpoint; the normaliser last."""
+        """Parts with a state of their own, by name in a checkpoint; the normaliser last."""
         return {
             "adam": self.adam,
             "scaler": self.scaler,

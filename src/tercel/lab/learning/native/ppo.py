@@ -85,7 +85,7 @@ class Rollout:
         self.floats = np.empty((rows, 3), np.float32)  # log probability, advantage, return
         self.logps = np.empty(rows, np.float32)
         self.values = np.empty((steps, n), np.float32)
-        self.last = np.empty(n, np.float32)  # values of what is seen after the last step
+        self.last = np.empty(n, np.float32)  # values of the observations after the last step
         self.earned = np.empty((steps, n))  # rewards as the environment gives them
         self.rewards = np.empty((steps, n), np.float32)  # the same, scaled
         self.dones = np.empty((steps, n), np.bool_)

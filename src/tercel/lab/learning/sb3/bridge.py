@@ -171,7 +171,7 @@ def require(module: str = "stable_baselines3") -> None:
 
 
 def softmax(x: Float32) -> Float32:
-    """Shares float32[n, A] that vectors stand for."""
+    """Shares float32[n, A] by the softmax of each row."""
     weights = np.exp(x - x.max(axis=1, keepdims=True))
     return np.asarray((weights / weights.sum(axis=1, keepdims=True)).astype(np.float32))
 
@@ -187,7 +187,7 @@ def to_sb3(
     seed : int
         Of every reset.
     shares : bool
-        What the environment gets is the softmax of what the network puts out.
+        Whether actions are the softmax of the network's output.
     returns : ReturnTracker, optional
         Gets every reward.
 
@@ -267,7 +267,7 @@ def monitored(env: "Sb3VecEnv") -> "Sb3VecEnv":
 # -- export ---------------------------------------------------------------------------------------
 # What Stable-Baselines3 learned, as a policy of ours: arrays, or ONNX with the normalisation inside.
 #
-# What is in an archive of Stable-Baselines3 is unpickled and may run anything. A caller that reads one here trusts it.
+# An archive of Stable-Baselines3 is unpickled and may run any code. A caller that reads one here trusts it.
 
 OPSET = 17
 _NAMES: dict[str, Activation] = {"Tanh": "tanh", "ReLU": "relu"}
@@ -294,7 +294,7 @@ class TrainedSb3:
     algorithm : str
         A key of `settings.ALGORITHMS`.
     head : str
-        What the network puts out.
+        Kind of the network's output.
     width : int
         Number of actions, or length of a vector.
     mean, scale : float32 (D,)
@@ -318,7 +318,7 @@ def trained(model: Any, shares: bool = False, normalised: Any = None) -> Trained
     ----------
     model : Any
     shares : bool
-        Whether the softmax of its vectors is what is done.
+        Whether its actions are the softmax of its output vectors.
     normalised : VecNormalize, optional
         The one that the model has if not given.
 
@@ -554,9 +554,9 @@ def unpickled(path: Path, moments: Path | None = None) -> tuple[Any, Any]:
     Parameters
     ----------
     path : Path
-        What ``model.save`` wrote.
+        Archive of ``model.save``.
     moments : Path, optional
-        What ``VecNormalize.save`` wrote.
+        File of ``VecNormalize.save``.
 
     Raises
     ------
@@ -569,7 +569,7 @@ def unpickled(path: Path, moments: Path | None = None) -> tuple[Any, Any]:
     try:
         model = algorithm_class(name).load(path, device="cpu")
         normalised = None if moments is None else pickle.loads(moments.read_bytes())
-    except Exception as error:  # what is in a pickle raises what it likes
+    except Exception as error:  # code in a pickle may raise anything
         raise PolicyError(
             "a model that can be read",
             f"{path}: {error}"[:400],

@@ -4,7 +4,7 @@
     train(learner, frames)
 
 Recurrent and custom networks, quantiles, and a GPU where torch finds one (`device`), on the very environment that the
-native learners act in. Learning is Stable-Baselines3's, untouched; only what is annealed follows our count of frames,
+native learners act in. Learning is Stable-Baselines3's, unchanged; only annealed values follow our count of frames,
 since its own starts again with every call.
 """
 
@@ -130,7 +130,8 @@ class Sb3Learner:
         return min(self.frames / self.settings.frames, 1.0) if self.settings.frames else 0.0
 
     def _annealed_rate(self) -> Callable[[float], float]:
-        """From the batch's first frame on: it is asked once the rollout has been counted."""
+        """Learning rate from the batch's first frame on: Stable-Baselines3 reads it after it has counted the
+        rollout."""
 
         def rate(_: float) -> float:
             frames = self.settings.frames
@@ -156,7 +157,7 @@ class Sb3Learner:
         return row | {name: float(logged.get(f"train/{name}", np.nan)) for name in names}
 
     def policy(self) -> MlpPolicy | OnnxPolicy:
-        """What was learned: arrays where it is a plain perceptron, else a network for ONNX Runtime."""
+        """Learned policy: arrays for a plain perceptron, else a network for ONNX Runtime."""
         return policy_of(self.trained())
 
     def trained(self) -> TrainedSb3:

@@ -44,10 +44,11 @@ from tercel.market.observed import Observed, observe
 #
 # Latent rate of market orders behind minute counts: a persistent factor separated from Poisson scatter.
 #
-# Counts over what is expected have the covariance of the rate at every lag but 0, where their own clustering is added.
-# So the rate's covariance is a sum of exponentials fitted to the lags from 1 on. Given the counts, the mean of the rate
-# is a linear smoother's; it varies less than the rate does. One draw about it has the rate's own variance and memory: a
-# path and counts simulated by the law, the path less its own smoothed mean, put on the mean that the true counts give.
+# Counts over their expected values have the covariance of the rate at every lag but 0, where their own clustering is
+# added. So the rate's covariance is a sum of exponentials fitted to the lags from 1 on. Given the counts, the mean of
+# the rate is a linear smoother's; it varies less than the rate does. One draw about it has the rate's own variance and
+# memory: a path and counts simulated by the law, the path less its own smoothed mean, put on the mean that the true
+# counts give.
 #
 # References
 # ----------
@@ -196,7 +197,7 @@ def minutes_of(days: Sequence[ExtractedDay], session_ns: int) -> Minutes:
 
 
 def _counts(day: ExtractedDay, rows: Bools) -> Floats:
-    """How many of some events came in each minute."""
+    """Number of the selected events in each minute."""
     return np.bincount(day.minute[rows], minlength=day.minutes)[: day.minutes].astype(float)
 
 
@@ -229,7 +230,7 @@ PARTS: Final[Mapping[str, tuple[str, ...]]] = {
     "age and size of orders": (),
     "hidden executions": (),
 }
-"""What may be left out of the law -> the tables of weights that go with it."""
+"""Parts of the law that may be left out, with their tables of weights."""
 
 
 def calibrate(
@@ -462,7 +463,7 @@ def _weights(
 ) -> tuple[list[Floats], float]:
     """Raked tables, flat, in the order of `preset.WEIGHTS`, and the mean log likelihood of the events.
 
-    Those that stand `apart` know nothing: every class of theirs is one.
+    Tables named in `apart` have a single class: they depend on no state.
     """
     cells = np.concatenate([s.cells[:, :WAIT_CELL] for s in seen])
     blind = [t for t, name in enumerate(WEIGHTS) if name in apart]

@@ -85,7 +85,7 @@ def rake(
     offsets : float64[n, 6]
         See `expect`.
     events : int64[n]
-        What happened.
+        Kind of the event.
     sizes : tuple of int
         Cells of each table.
     sweeps, prior
@@ -188,7 +188,7 @@ def split(values: NDArray[np.integer[Any]], labels: NDArray[np.integer[Any]], mo
     Parameters
     ----------
     values, labels : int[n]
-        What is put into classes, and what the classes shall tell.
+        Values to divide into classes, and labels that the classes predict.
     most : int
         Edges.
 
@@ -449,7 +449,7 @@ def beyond(days: Sequence[ExtractedDay]) -> float:
 
 
 def quarters(x: Table, power: float) -> Table:
-    """As `memory.quarters`, 0 for 0."""
+    """Vectorised `memory.quarters`: x to the power of `power` quarters, 0 for x = 0."""
     return np.where(x > 0, np.power(np.maximum(x, 1e-9), power / 4.0), 0.0)
 
 

@@ -144,8 +144,8 @@ def _places(
 def _inside(days: Days, seen: Seen, known: Sequence[Bools], law: dict[str, Table]) -> Table:
     """Ticks into the spread from its nearer end, by how far its side is behind its mean, and by the spread.
 
-    Of orders that stand where none stood (`empirical.AgainChances`), if there are any. Where they are few, a cell takes
-    those of any retreat.
+    Counts orders at a price where none was before (`empirical.AgainChances`), if there are any. A cell with few of them
+    takes those of any retreat.
     """
     rows = np.concatenate([d.o.kind == q.LIMIT_IN_SPREAD for d in days])
     fresh = rows & ~np.concatenate(known)
@@ -183,7 +183,8 @@ def _by_class(value: Ints, classes: Ints, rows: Sequence[Bools], count: int) -> 
 
 
 def _slots(days: Sequence[extract.ExtractedDay]) -> dict[str, Table]:
-    """How limit orders lie behind the second level: on which, or making a new one between which two, and where."""
+    """Distribution of limit orders behind the second level: by existing level, by gap for a new one, and by place in
+    the gap."""
     counts = np.zeros(2 * (q.LEVELS - 1))
     steps = [np.ones(1, np.int64)]
     for d in days:
@@ -486,7 +487,8 @@ def repeats(days: Sequence[ExtractedDay], seen: Sequence[FlowState]) -> dict[str
 
 
 class AgainChances:
-    """How often orders in the spread stand where one stood before, counted day by day: see `events.same_again`."""
+    """Frequencies of orders in the spread at the price of an earlier one, counted day by day: see
+    `events.same_again`."""
 
     def __init__(self) -> None:
         self.price = np.zeros((2, q.CAUSES * q.AGAINS, q.ROOMS))
@@ -494,7 +496,7 @@ class AgainChances:
         self.lost = np.zeros((2, 2, q.CAUSES * q.FELL * q.DROPS))
 
     def count(self, day: ExtractedDay, seen: FlowState) -> tuple[Bools, Bools]:
-        """Count a day; which of its events stand so, and which of them have the lots of the last one too."""
+        """Count a day; return masks of its events at an earlier order's price, and of those that also have its lots."""
         side, price = day.o.side.astype(np.int64), day.o.price.astype(np.int64)
         near = np.where(side > 0, day.bid[:, 0], day.ask[:, 0])
         far = np.where(side > 0, day.ask[:, 0], day.bid[:, 0])
@@ -537,7 +539,7 @@ class AgainChances:
 
 
 def _excess(hits: float, chance: float, count: float, prior: float = 30.0) -> float:
-    """Probability above chance, shrunk where there are few."""
+    """Probability above chance, shrunk towards 0 for small counts."""
     if count <= 0.0:
         return 0.0
     seen, by_luck = hits / count, min(chance / count, 0.99)

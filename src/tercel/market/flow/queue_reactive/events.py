@@ -178,7 +178,7 @@ def inside_price(k: Longs, flow: Floats, side: int, near: int, far: int) -> int:
 
 @kernel
 def same_again(k: Longs, flow: Floats, side: int, near: int, far: int) -> tuple[int, int]:
-    """Where an order in the spread comes to rest that goes by a price, NO_BID: by none; its lots, 0: drawn.
+    """Price of an order in the spread that repeats an earlier price, NO_BID if it repeats none; its lots, 0: drawn.
 
     Where the side's last one stood, else at the best price that its side has lost, else that the other has.
     """
@@ -210,7 +210,7 @@ def deeper_price(k: Longs, flow: Floats, side: int, near: int) -> int:
     scanned = q.SCAN + at * q.SCAN_SIDE
     reaches = (
         near - k[scanned + k[scanned + 2 * q.LEVELS] - 1]
-    ) * side  # what is placed farther no statistic would see
+    ) * side  # no statistic counts orders placed farther away
     behind = _ticks_behind(k, flow, law)
     if flow[q.LIMITED] != 0.0:
         for _ in range(3):
@@ -390,7 +390,7 @@ def _leaves(b: Packed, flow: Floats, slot: int) -> float:
 
 @kernel
 def _weight(flow: Floats, age: int, lots: int) -> float:
-    """How readily orders of a class of age and of so many lots are withdrawn."""
+    """Cancellation weight of orders by class of age and by lots."""
     return flow[
         q.LEAVES + age * q.STAY_CLASSES + class_of(flow, q.LEAVES_EDGES, q.STAY_CLASSES - 1, lots)
     ]

@@ -45,7 +45,7 @@ class Queues:
     Attributes
     ----------
     orders : int64[n, 2]
-        How many stand there.
+        Number of orders.
     total : float64[n, 2]
         Sum of their weights.
     stood, left : float64[LIFE, sizes]
@@ -410,7 +410,8 @@ def look(day: ExtractedDay, flow: Floats, activity: Longs) -> FlowState:
 
 
 def hidden_takers(day: ExtractedDay) -> Longs:
-    """Who took what was hidden, without a market order: ns and side, of each burst once, int64[b, 2]."""
+    """Executions against hidden orders without a visible market order: ns and taker's side, one row per burst, int64[b,
+    2]."""
     rows, traded = day.o.hidden, np.append(day.o.ns[day.o.kind == q.MARKET], np.iinfo(np.int64).max)
     alone = traded[np.searchsorted(traded, rows[:, 0])] - rows[:, 0] > WITH_NS
     side = np.where(2 * rows[:, 1] <= rows[:, 3] + rows[:, 4], -1, 1)
@@ -428,19 +429,19 @@ def behind_best(day: ExtractedDay) -> Longs:
 
 
 def gone(day: ExtractedDay, seen: FlowState) -> Longs:
-    """As `memory.gone` before each event, of the bid and of the ask, int64[n, 2]."""
+    """Vectorised `memory.gone` before each event, of the bid and of the ask, int64[n, 2]."""
     emptied, vacated = _touched(day, seen)
     return np.where(_is_gone(emptied), 1, np.where(_is_gone(vacated), 2, 0))
 
 
 def dropped(day: ExtractedDay, seen: FlowState) -> Longs:
-    """As `memory.dropped` before each event, of the bid and of the ask, int64[n, 2]."""
+    """Vectorised `memory.dropped` before each event, of the bid and of the ask, int64[n, 2]."""
     touched = _touched(day, seen)
     return np.asarray(np.where(_is_gone(touched), 1 + (touched - 1) % q.DROPS, 0).max(axis=0))
 
 
 def _touched(day: ExtractedDay, seen: FlowState) -> Longs:
-    """As `layout.TOUCHED`, int64[2, n, 2]: by market orders and by cancels, of the bid and of the ask."""
+    """Classes of `layout.TOUCHED`, int64[2, n, 2]: by market orders and by cancels, of the bid and of the ask."""
     frame = (day.o.side * np.where(seen.event % 2 == 0, 1, -1))[:, None]
     same, opposite = np.divmod(
         seen.cells[:, [EMPTIED_CELL, VACATED_CELL]].T.astype(np.int64)[..., None], q.TOUCHED
@@ -463,7 +464,7 @@ def since_fell(day: ExtractedDay) -> Longs:
 
 
 def of_side(values: AnyArray, side: AnyArray) -> AnyArray:
-    """Of [n, 2] the bid's column where `side` is above 0, else the ask's."""
+    """Select the bid's column of [n, 2] values where `side` is above 0, else the ask's."""
     return np.asarray(np.where(side > 0, values[:, 0], values[:, 1]))
 
 

@@ -11,7 +11,7 @@ market order emptied a best price; then the kind of the event, with weights that
 - `trade`: the flow of trade signs, the last market order's age and sign, whether it moved the mid, how narrow it is;
 - `signs`, `runs`: a slower mean of the signs; market orders of the last seconds a side, and how narrow it is;
 - `emptied`, `vacated`: best prices that market orders and cancels emptied: how long ago, how far off, or back;
-- `retreat`: how far the best prices stand behind their means of the last seconds, and how narrow it is;
+- `retreat`: how far the best prices are behind their means of the last seconds, and how narrow it is;
 - `fresh`, `alone`, `behind`: age and origin of best prices, orders alone at them, the gaps behind them;
 - `activity` of the minute.
 
@@ -103,7 +103,7 @@ def _bursts(k: Longs, flow: Floats, side: int, bursts: int) -> None:
 
 @kernel
 def _price(k: Longs, flow: Floats, side: int) -> int:
-    """Where hidden lots rest: a share of the spread away from their side, at most half of it, whole ticks."""
+    """Price of hidden lots: a share of the spread away from their side, at most half of it, whole ticks."""
     s = state_at(k)
     law = dropped(k, side) * q.SPREADS + memory_at(k).i_state // q.TOUCHES
     i = int(uniform(k, sim.FLOW_RNG) * q.HIDDEN_POINTS)
@@ -209,7 +209,7 @@ def lean_of(k: Longs, flow: Floats, now: int) -> None:
 def choose(k: Longs, flow: Floats, spread: int, live: int) -> int:
     """Draw the event by the product of its weights in the cells found by `see`.
 
-    Nothing here branches on what is drawn: an event is chosen by counting, and a factor that is not in force is 1.
+    No branch depends on the draw: an event is chosen by counting, and a factor that is not in force is 1.
     """
     s, m = state_at(k), memory_at(k)
     flip = 0 if m.p_side > 0 else 1

@@ -251,7 +251,7 @@ def left(k: Longs, flow: Floats, now: int, side: int, what: int) -> int:
 
 @kernel
 def _of_side(k: Longs, cell: int, side: int) -> int:
-    """What a cell of EMPTIES, in the frame of the previous event, says of a side: see `layout.TOUCHED`."""
+    """Class of one side in a cell of EMPTIES, in the frame of the previous event: see `layout.TOUCHED`."""
     return cell // q.TOUCHED if side == memory_at(k).p_side else cell % q.TOUCHED
 
 
@@ -291,7 +291,7 @@ def since_fell(k: Longs, flow: Floats, now: int, side: int) -> int:
 
 @kernel
 def cause(k: Longs, side: int) -> int:
-    """What made a side's best price fall back last: 0 a market order, 1 a cancel."""
+    """Cause of the last fall of a side's best price: 0 a market order, 1 a cancel."""
     at = 0 if side > 0 else 1
     return 1 if k[q.VACATED_NS + at] > k[q.EMPTIED_NS + at] else 0
 
@@ -316,7 +316,7 @@ def lost_cell(k: Longs, flow: Floats, now: int, side: int) -> int:
 
 @kernel
 def lost_price(k: Longs, side: int) -> int:
-    """The better of a side's best prices that are gone; asked where `lost_cell` found one."""
+    """Better of the former best prices of a side that were removed; call it only where `lost_cell` found one."""
     m, at = memory_at(k), 0 if side > 0 else 1
     price = k[q.TOUCH + at]
     if 0 < _of_side(k, m.i_emptied, side) <= q.GONE:
@@ -387,7 +387,7 @@ def remember(k: Longs, now: int, kind: int, side: int, price: int, lots: int, mi
 
 @kernel
 def _origin(k: Longs, side: int, price: int) -> int:
-    """Of an order in the spread: see `layout.ORIGINS`."""
+    """Origin of an order in the spread: see `layout.ORIGINS`."""
     if price == k[q.MADE + (0 if side > 0 else 1)]:
         return 1
     return 2 if price == lost_price(k, -side) else 0
@@ -409,7 +409,8 @@ def took(k: Longs, now: int, side: int) -> None:
 
 @kernel
 def pushes(kind: int) -> float:
-    """What an event of the bid, or of a buyer, adds to the pressure: flow at the best, less what is laid behind."""
+    """Contribution of an event of the bid, or of a buyer, to the pressure: flow at the best less orders placed behind
+    it."""
     return -1.0 if kind == q.CANCEL_AT_BEST or kind == q.LIMIT_DEEPER else 1.0
 
 

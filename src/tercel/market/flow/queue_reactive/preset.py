@@ -290,8 +290,8 @@ class PilotFactors(BaseModel):
     repeat : float
         Factor of the chances that a limit order repeats a size.
     lone : float
-        How far the levels reach. Above 0: log factor with which orders behind the best that stand alone at their price
-        are withdrawn, over others. Below 0: share of the orders behind the second level that are placed by distance;
+        How far the levels reach. Above 0: log factor of the cancellation rate of orders behind the best that are alone
+        at their price, over others. Below 0: share of the orders behind the second level that are placed by distance;
         at 0 all are placed level by level.
     """
 
@@ -353,7 +353,7 @@ class QueueReactivePreset(Preset):
         if wrong:
             raise ValueError(wrong)
         if not any(self.law["wait_ns"]):
-            raise ValueError("wait_ns are all 0: time would stand still")
+            raise ValueError("wait_ns are all 0: time would not advance")
         if self.scalars["window"] > self.width / 4:
             raise ValueError(
                 f"width {self.width} holds fewer than four times the window of {self.scalars['window']:g}"

@@ -1,10 +1,10 @@
 """Tuning by pilot runs: simulate, compare with the calibration tape, adjust factors until the misfit is small.
 
-What is compared: events and market orders per second, cancels at the best, lots of a market order, sizes that repeat,
-spread, depth of each level, how far the levels reach, standard deviations of the mid's changes over 1, 10, 60 and 600
-s, how far the mid has moved 10 and 60 s after a market order, and the shares of the kinds of events in each class of
-the spread. Every target has a knob that moves it nearly alone, so that damped steps on the logarithms converge in a few
-rounds; the mean knobs of the last third are returned.
+Statistics compared: events and market orders per second, cancels at the best, lots of a market order, sizes that
+repeat, spread, depth of each level, how far the levels reach, standard deviations of the mid's changes over 1, 10, 60
+and 600 s, how far the mid has moved 10 and 60 s after a market order, and the shares of the kinds of events in each
+class of the spread. Every target has a knob that moves it nearly alone, so that damped steps on the logarithms converge
+in a few rounds; the mean knobs of the last third are returned.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -167,7 +167,7 @@ def tune(
     preset : QueueReactivePreset
         As estimated, knobs at rest.
     days : sequence of ExtractedDay
-        What it was estimated from.
+        Days of the estimate.
     seed : int
         Of the pilots; a round uses seeds of its own.
     rounds : int
