@@ -155,7 +155,7 @@ def _limits(said: CommandBody) -> str:
 
 
 def _wanted(said: CommandBody) -> str:
-    """Request about a manual posture."""
+    """Request about a manual risk state."""
     if said.lift or not isinstance(said.words, Mapping):
         return "to end the manual risk state"
     instead = ", instead of risk's," if said.instead else ""

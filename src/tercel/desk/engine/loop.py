@@ -296,7 +296,7 @@ class DeskLoop(SessionObserver):
         self.session.guide(name, state.alpha, state.posture, of)
 
     def _take_overrides(self, at_ns: int) -> None:
-        """Pass a manual posture that was set or has ended to the agents at once."""
+        """Pass a manual risk state that was set or has ended to the agents at once."""
         for name, state in self._states.items():
             self._take_posture(name, state, at_ns)
             self._guide(name, state)

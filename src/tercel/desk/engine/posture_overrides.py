@@ -108,7 +108,7 @@ class PostureOverrides:
         return bool(over)
 
     def obey(self, said: OperatorEntry, agents: Collection[str]) -> None:
-        """Set or lift a manual posture, as an operator commands.
+        """Set or lift a manual risk state, as an operator commands.
 
         Raises
         ------

@@ -50,7 +50,7 @@ class DecisionEntry(EntryBody):
 
 
 class SetStanceEntry(StanceEntry, kw_only=True):
-    """Body of a manual posture that a person set."""
+    """Body of a manual risk state that a person set."""
 
     until_ns: int
     instead: bool

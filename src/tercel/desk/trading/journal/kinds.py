@@ -72,7 +72,7 @@ HOLD: Final = "hold"
 """A person paused an agent or let it go on: {"event": "paused" | "resumed", "by", "reason", "parents": those that were
 paused or resumed with it, "operator"}. A paused agent takes no parent, in later sessions either."""
 STANCE: Final = "stance"
-"""A manual posture, for the entry's agent or ("") the whole desk: {"event": "set" | "lifted" | "ended", "by", "reason",
+"""A manual risk state, for the entry's agent or ("") the whole desk: {"event": "set" | "lifted" | "ended", "by", "reason",
 "operator"} and, where set, {"until_ns", "instead": whether it replaces risk's posture, else the stricter of both applies,
 "words": the fields of a posture that it sets}."""
 OPERATOR: Final = "operator"
