@@ -366,7 +366,7 @@ def decode_sized(actions: Ints, view: View) -> Intents:
 
 
 # -- override -------------------------------------------------------------------------------------
-# `override`: the action of a rule, or one of the `sized` actions instead.
+# `override`: as a rule does, or one of the `sized` actions in its place.
 #
 # Action 0 is the rule, lot for lot; a policy that starts with a strong leaning to it starts as the rule and learns where
 # to do otherwise. Lots stay together: no action splits an order over more rungs than the rule does, so that places in

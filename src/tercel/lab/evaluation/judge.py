@@ -370,7 +370,7 @@ def _notes(entries: Sequence[JudgedEntry], clusters: int, replayed: bool) -> lis
     for key, note in (
         (
             "unfilled_share",
-            "Lots that found no counterparty, booked at the end of the book or its next price plus the law for the whole order",
+            "Lots that found nobody, booked at the end of the book or its next price plus the law for the whole order",
         ),
         (
             "double_filled_share",

@@ -201,7 +201,7 @@ class PolicySection(_Section):
     """Observation, actions and network of a policy."""
 
     actions: str = "levers"
-    # Of `override`, `levers` and `residual`: the rule that acts where the network's output is zero.
+    # Of `override`, `levers` and `residual`: the rule where the network says nothing.
     base: str = "score_rule"
     # Of the base; empty: values tuned for the (first) market, else generic.
     parameters: dict[str, int | float] = {}
