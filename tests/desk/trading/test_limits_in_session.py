@@ -356,7 +356,9 @@ def test_an_audit_finds_values_that_nobody_agreed_on(event):
             body |= {"event": event, "limits": more, "hash": hash_of_json(more)}
         forged.append([replace(entry, body=body)])
     (found,) = audit_limits(forged)[1]
-    assert ("other values than those of request" if event == "loosened" else "(2000 to 50000)") in found
+    assert (
+        "other values than those of request" if event == "loosened" else "(2000 to 50000)"
+    ) in found
 
 
 def test_every_order_carries_the_hash_of_its_limits():
