@@ -248,7 +248,7 @@ def test_one_person_tightens_and_two_loosen():
             keeper.approve(number, person, "me again")
     keeper.approve(number, "bob", "seen it")
     assert session.limits.holdings["ann", "X"].order_lots == 5000
-    with pytest.raises(OrderError, match="none that waits"):
+    with pytest.raises(OrderError, match="not waiting"):
         keeper.approve(number, "bob", "again")
     assert session.limits.hash != before  # [agents.ann] stands there now
     assert [body["event"] for body in bodies(session.journal, kinds.LIMITS)] == [
@@ -269,7 +269,7 @@ def test_a_request_expires():
     session = session_of(exchange_of())
     number = session.keeper.request({"desk.messages": "30000"}, "ann", "busy")
     session.run_until(session.now_ns + EXPIRES_NS + S)
-    with pytest.raises(OrderError, match="none that waits"):
+    with pytest.raises(OrderError, match="not waiting"):
         session.keeper.approve(number, "bob", "late")
 
 
@@ -356,7 +356,9 @@ def test_an_audit_finds_values_that_nobody_agreed_on(event):
             body |= {"event": event, "limits": more, "hash": hash_of_json(more)}
         forged.append([replace(entry, body=body)])
     (found,) = audit_limits(forged)[1]
-    assert ("other values than request" if event == "loosened" else "(2000 to 50000)") in found
+    assert (
+        "other values than those of request" if event == "loosened" else "(2000 to 50000)"
+    ) in found
 
 
 def test_every_order_carries_the_hash_of_its_limits():

@@ -114,7 +114,7 @@ def test_a_venue_that_does_not_answer_keeps_the_session_from_beginning():
     old = started(journal, venue, seconds=30)
     standing = {order.root for order in old.ledger.orders.live()}
     venue.swallows = (MassCancel, StatusRequest)
-    with pytest.raises(VenueError, match="word on every order"):
+    with pytest.raises(VenueError, match="state of every order"):
         session_of(venue, journal, warm_s=0)
     live = Ledger.of(journal).orders.live()
     assert live
@@ -132,7 +132,7 @@ def test_why_a_venue_refuses_to_answer_is_said():
         "1=ann, which another login named first",
     )
     with pytest.raises(
-        VenueError, match=r"word on every order.*1=ann, which another login named first"
+        VenueError, match=r"state of every order.*1=ann, which another login named first"
     ):
         session_of(venue, journal, warm_s=0)
 
@@ -141,7 +141,7 @@ def test_a_venue_that_began_anew_is_not_asked_about_what_it_cannot_know():
     journal = MemoryJournal()
     started(journal, exchange_of(), seconds=40)
     standing, last = Ledger.of(journal).orders.live(), journal.last
-    with pytest.raises(VenueError, match=r"time has gone on.*restarted"):
+    with pytest.raises(VenueError, match=r"clock is past.*restarted"):
         session_of(exchange_of(), journal, warm_s=0)
     assert [entry.kind for _, entry in journal.read(last)] == [kinds.SESSION]
     assert [order.root for order in Ledger.of(journal).orders.live()] == [
