@@ -312,7 +312,7 @@ class TestWhatIsNoQuote:
             ({"_132": "10.06", "_134": "50"}, "a bid of 1006 above the offer of 1005"),
             ({"_133": "", "_132": "10.00", "_134": "50"}, "no price to buy"),
             ({"_54": "2"}, "54=2"),
-            ({"_448": "D3"}, "'D3' was not asked"),
+            ({"_448": "D3"}, "'D3' is not in the request"),
             ({"_131": "r2"}, "no request 'r2'"),
             ({"_131": ""}, "tag 131"),
             ({"_117": ""}, "tag 117"),

@@ -193,7 +193,7 @@ BAD = {
     "lots that are none": ({"lots": NAN}, "whole ticks"),
     "another name": ({"instrument": "ELSE"}, "requested 'TINY'"),
     "another account": ({"account": "bob"}, "not 'ann'"),
-    "a dealer never asked": ({"dealer": "D9"}, "not asked"),
+    "a dealer never asked": ({"dealer": "D9"}, "not in the request"),
     "a request never made": ({"request": "r0"}, "no request"),
     "one that had expired": ({"until_ns": 10**18}, "had expired"),
     "one of tomorrow": ({"until_ns": 2 * 10**18}, "ahead of the clock"),
