@@ -22,7 +22,7 @@ from tercel.execution.user_strategy import checked
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 ELSEWHERE = {"index.md", "reference/library.md"}
-"""Pages whose code `tests/api/test_page.py` runs with small numbers, or that show it only."""
+"""Pages whose code `tests/api/test_page.py` runs with small numbers."""
 PAGES = sorted(path for path in DOCS.rglob("*.md") if str(path.relative_to(DOCS)) not in ELSEWHERE)
 LONG = {DOCS / "tutorials" / f"{name}.md" for name in ("desk", "quant", "researcher", "signals")}
 """Pages of the tier long; all others are of the tier release."""
