@@ -253,6 +253,18 @@ def test_what_is_printed_is_written_and_held(tmp_path: Path) -> None:
     page.write_text(f"```console\n$ python {tmp_path / 'server.py'} &\n$ ^C\n```\n")
     execute.run(page, None, write=True)
     assert "$ ^C\ngone\n" in page.read_text()
-    page.write_text("```console\n$ exit 3\n```\n")
-    with pytest.raises(SystemExit, match="ended with 3"):
+    for block in ("```console\n$ exit 3\n```\n", "```bash\nexit 3    # a comment\n```\n"):
+        page.write_text(block)
+        with pytest.raises(SystemExit, match="ended with 3"):
+            execute.run(page, None)
+
+
+def test_a_bash_block_runs_and_finds_files_that_the_page_shows_later(tmp_path: Path) -> None:
+    page, server = tmp_path / "page.md", tmp_path / "server.py"
+    server.write_text(SERVER)
+    shown = f"```bash\ngrep 1 \\\n  own.toml\npython {server} &   # a server\n```\n"
+    page.write_text(f'{shown}\n```toml title="own.toml"\na = 1\n```\n')
+    assert execute.run(page, None) == []
+    page.write_text(f'{shown}\n```toml title="own.toml"\na = 2\n```\n')
+    with pytest.raises(SystemExit, match="ended with 1"):
         execute.run(page, None)
