@@ -10,7 +10,9 @@ A page is run from its top, in an empty folder:
   ends the latest with Ctrl-C, and shows what it then says.
 - ```` ```python ````: run in one namespace. A ```` ```text ```` block right behind it is what it prints; the value of
   a last expression is printed as a notebook prints it.
-- a block with ``title="FILE"`` is written to that file and not run.
+- ```` ```bash ````: a command a line, as in ``console``; nothing is compared, but each must end with 0. What is only
+  shown (it needs a key, a network, an hour) is ```` ```sh ````.
+- a block with ``title="FILE"`` is that file, from the beginning, and is not run. A later one of the same name replaces it.
 
 ``<!-- data: PATH -->`` copies a file of the folder of real data; ``<!-- needs: MODULE -->`` names an extra;
 ``<!-- port: NUMBER -->`` runs the page with a free port in the place of that one;
@@ -124,11 +126,20 @@ class Session:
         """Run the commands of a block; the block with what they print now."""
         said = []
         for command in commands(text):
-            typed = command.replace("\\\n", " ")
-            for shown, free in self._ports.items():
-                typed = typed.replace(shown, free)
+            typed = self._at_free_ports(command.replace("\\\n", " "))
             said += [f"$ {command}\n", self._shell(typed)]
         return "".join(said)
+
+    def write(self, block: Block) -> None:
+        """Put a block with a title into its file."""
+        file = self.folder / block.title
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(self._at_free_ports(block.text), encoding="utf-8")
+
+    def _at_free_ports(self, text: str) -> str:
+        for shown, free in self._ports.items():
+            text = text.replace(shown, free)
+        return text
 
     def _shell(self, command: str) -> str:
         if command == "^C":
@@ -219,6 +230,21 @@ def commands(text: str) -> list[str]:
     return found
 
 
+def prompted(text: str) -> str:
+    """A bash block as a console block: comments go, every command has its prompt.
+
+    >>> prompted("one   # first\\ntwo \\\\\\n  three\\nfour &   # a server\\n")
+    '$ one\\n$ two \\\\\\n  three\\n$ four &\\n'
+    """
+    lines = [re.sub(r"(^|\s+)#\s.*$", "", line) for line in text.splitlines()]
+    continued = [False, *(line.endswith("\\") for line in lines)]
+    return "".join(
+        f"{line}\n" if inside else f"$ {line}\n"
+        for line, inside in zip(lines, continued, strict=False)
+        if line
+    )
+
+
 def trimmed(text: str) -> str:
     """Output without blanks at the ends of lines and without empty lines around it."""
     lines = [line.rstrip() for line in text.splitlines()]
@@ -233,11 +259,14 @@ def pairs(page: Path, text: str, folder: Path) -> Iterator[tuple[Block, str]]:
     """Every block with an output, and that output as it is now; the page is run as they are taken."""
     session, found = Session(folder, page, marks(text)["port"], marks(text)["peer"]), blocks(text)
     try:
+        for block in reversed(found):
+            if block.title:
+                session.write(block)
         for number, block in enumerate(found):
             if block.title:
-                file = folder / block.title
-                file.parent.mkdir(parents=True, exist_ok=True)
-                file.write_text(block.text, encoding="utf-8")
+                session.write(block)
+            elif block.language == "bash":
+                session.console(prompted(block.text))
             elif block.language == "console":
                 yield block, session.console(block.text)
             elif block.language == "python":

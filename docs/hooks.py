@@ -68,7 +68,9 @@ def on_page_markdown(markdown: str, page: Any = None, **_: Any) -> str:
         folder = posixpath.dirname(page.file.src_uri)
         markdown = relinked(markdown, posixpath.join("docs", folder), folder)
     markdown = re.sub(r"(?<!\[)!\[[^\]]*\]\(([^)\s]+)\)", r"[\g<0>](\1)", markdown)
-    return re.sub(r"^<!-- (data|needs|port|digits vary).*-->\n", "", markdown, flags=re.MULTILINE)
+    return re.sub(
+        r"^<!-- (data|needs|port|peer|digits vary).*-->\n", "", markdown, flags=re.MULTILINE
+    )
 
 
 def on_post_page(output: str, page: Any, config: Any) -> str:

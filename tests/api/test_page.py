@@ -1,4 +1,4 @@
-"""The code of docs/reference/library.md runs, with small numbers."""
+"""The code of docs/reference/library.md and of both front pages runs, with small numbers."""
 
 import re
 from pathlib import Path
@@ -10,13 +10,31 @@ from tests.api.conftest import MARKET
 
 import tercel as tc
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "library.md"
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = ROOT / "docs" / "reference" / "library.md"
 SMALL = {'"csco"': f'"{MARKET}"', "500_000": "512", "1_000": "16"}
 """What the page says -> what the test runs."""
+FRONT = {
+    "README.md": {"500_000": "512", "episodes=200": "episodes=4"},
+    "docs/index.md": {"names, market, task": "names, market, task, episodes=4"},
+}
 
 
-def blocks() -> list[str]:
-    return re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
+def blocks(page: Path = PAGE) -> list[str]:
+    return re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
+
+
+@pytest.mark.release
+@pytest.mark.parametrize("page", FRONT)
+def test_the_code_of_a_front_page_runs(
+    page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (code,) = blocks(ROOT / page)
+    for said, small in {'"goog"': f'"{MARKET}"', **FRONT[page]}.items():
+        assert said in code
+        code = code.replace(said, small)
+    exec(compile(code, page, "exec"), {})
 
 
 @pytest.mark.release

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import yaml
 from tests.conftest import REQUIRE_DATA
+from tests.docs.test_words import typed
 
 import tercel as tc
 from docs import execute, notebook
@@ -21,8 +22,10 @@ from tercel.execution.user_strategy import checked
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 ELSEWHERE = {"index.md", "reference/library.md"}
-"""Pages whose code `tests/api/test_page.py` runs with small numbers, or that show it only."""
+"""Pages whose code `tests/api/test_page.py` runs with small numbers."""
 PAGES = sorted(path for path in DOCS.rglob("*.md") if str(path.relative_to(DOCS)) not in ELSEWHERE)
+LONG = {DOCS / "tutorials" / f"{name}.md" for name in ("desk", "quant", "researcher", "signals")}
+"""Pages of the tier long; all others are of the tier release."""
 NOTEBOOKS = sorted((DOCS / "notebooks").glob("*.ipynb"))
 MADE = {
     *(
@@ -53,20 +56,42 @@ print("gone", file=sys.stderr)
 """
 
 
+NOT_RUN = {
+    "README.md": "its links lead to the pages that run them",
+    "docs/howto/install.md": "installs",
+    "docs/tutorials/index.md": "installs",
+    "docs/reference/controls.md": "an implausible fill",
+    "docs/results/agents.md": "hours",
+    "docs/results/certification.md": "half an hour",
+    "docs/results/markets.md": "hours",
+    "docs/results/not_worked.md": "hours",
+    "docs/results/portfolio.md": "half an hour",
+    "docs/results/signals.md": "hours",
+}
+"""Pages with commands of which none is run as it stands, and why. Tests of these commands run them with small numbers."""
+
+
 def run_alone(page: Path) -> bool:
     """Whether a page has anything to run."""
     return any(
-        block.language in ("console", "python")
+        block.language in ("console", "bash", "python") and not block.title
         for block in execute.blocks(page.read_text(encoding="utf-8"))
     )
+
+
+def test_every_page_with_a_command_is_run_or_says_why_not() -> None:
+    shown = {
+        str(page.relative_to(ROOT))
+        for page in [*PAGES, ROOT / "README.md"]
+        if any(typed(page.read_text(encoding="utf-8"))) and not (page in PAGES and run_alone(page))
+    }
+    assert shown == set(NOT_RUN)
 
 
 @pytest.mark.parametrize(
     "page",
     [
-        pytest.param(
-            page, marks=pytest.mark.long if page.parent.name == "tutorials" else pytest.mark.release
-        )
+        pytest.param(page, marks=pytest.mark.long if page in LONG else pytest.mark.release)
         for page in PAGES
         if run_alone(page)
     ],
@@ -232,6 +257,18 @@ def test_what_is_printed_is_written_and_held(tmp_path: Path) -> None:
     page.write_text(f"```console\n$ python {tmp_path / 'server.py'} &\n$ ^C\n```\n")
     execute.run(page, None, write=True)
     assert "$ ^C\ngone\n" in page.read_text()
-    page.write_text("```console\n$ exit 3\n```\n")
-    with pytest.raises(SystemExit, match="ended with 3"):
+    for block in ("```console\n$ exit 3\n```\n", "```bash\nexit 3    # a comment\n```\n"):
+        page.write_text(block)
+        with pytest.raises(SystemExit, match="ended with 3"):
+            execute.run(page, None)
+
+
+def test_a_bash_block_runs_and_finds_files_that_the_page_shows_later(tmp_path: Path) -> None:
+    page, server = tmp_path / "page.md", tmp_path / "server.py"
+    server.write_text(SERVER)
+    shown = f"```bash\ngrep 1 \\\n  own.toml\npython {server} &   # a server\n```\n"
+    page.write_text(f'{shown}\n```toml title="own.toml"\na = 1\n```\n')
+    assert execute.run(page, None) == []
+    page.write_text(f'{shown}\n```toml title="own.toml"\na = 2\n```\n')
+    with pytest.raises(SystemExit, match="ended with 1"):
         execute.run(page, None)

@@ -206,6 +206,18 @@ def test_one_watchdog_in_a_folder_goes_its_own_way_and_ends_with_an_orderly_gate
         until(lambda: "RISK" not in server.linked, what="its end")
 
 
+def test_a_gate_whose_watchdog_has_no_profile_is_not_served(tmp_path: Path) -> None:
+    file = tmp_path / "gate.toml"
+    text = gate_text({"venue": "fix://DESK@127.0.0.1:9878", "accounts": ["ann"]})
+    file.write_text(text + '[gate.watchdog]\ncomp_id = "RISK"\nprofile = "missing.toml"\n')
+    with (
+        pytest.raises(ConfigError, match=r"missing\.toml"),
+        beside_gate(file, read_config(file), lambda: True),
+    ):
+        pytest.fail("it was served")
+    assert [one.name for one in tmp_path.iterdir()] == ["gate.toml"]
+
+
 @pytest.mark.usefixtures("quick")
 def test_a_desk_starts_its_own_gate_again_when_it_was_killed(tmp_path: Path) -> None:
     with served(tmp_path / "s") as server, ExitStack() as opening:

@@ -24,7 +24,7 @@ from tercel.desk.trading.heartbeat import begun, emergency_log
 from tercel.desk.trading.journal.store import SqlJournal
 from tercel.desk.trading.reconciliation.recovery import reconcile, refold
 from tercel.desk.trading.risk.kill_switch import LATCH, KillLatch, check_latch
-from tercel.venues.address import connect, mark_of
+from tercel.venues.address import address, connect, mark_of
 
 # prctl(2): PR_SET_DUMPABLE. Other processes of the same user may then neither trace this one nor read its memory.
 _NOT_DUMPABLE: Final = 4
@@ -253,15 +253,25 @@ def beside_gate(file: Path, config: GateConfig, over: Callable[[], bool]) -> Ite
     config : GateConfig
     over : callable
         Whether a gate that ends leaves nothing open: then the watchdog ends with it.
+
+    Raises
+    ------
+    ConfigError
+        A watchdog whose profile cannot be read: no gate is served without the watchdog that its file names.
     """
     if config.gate.watchdog is None:
         yield
         return
-    words = [sys.executable, "-m", "tercel.desk.gate", str(file), "watchdog"]
-    folder = file.parent / config.gate.folder
-    with (folder / WATCHDOG_LOG).open("ab") as log:
+    from tercel.desk.gate.watchdog import own_way
+
+    own_way(address(config.gate.venue), config.gate.watchdog, file.parent)
+    with (file.parent / config.gate.folder / WATCHDOG_LOG).open("ab") as log:
         process = subprocess.Popen(
-            words, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            [sys.executable, "-m", "tercel.desk.gate", str(file), "watchdog"],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
         )
     yield
     if over():

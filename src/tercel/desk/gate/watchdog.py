@@ -168,7 +168,7 @@ def watch(
     section, found = config.gate, address(config.gate.venue)
     assert section.watchdog is not None
     watchdog = section.watchdog
-    where = _own_way(found, watchdog, beside)
+    where = own_way(found, watchdog, beside)
     with _alone(beside / section.folder / LOCK) as alone:
         if alone:
             Watchdog(
@@ -180,8 +180,14 @@ def watch(
             ).watch(stop)
 
 
-def _own_way(found: VenueAddress, watchdog: WatchdogTerms, beside: Path) -> str:
-    """Address of the venue for the watchdog: where its profile says, else where the gate goes."""
+def own_way(found: VenueAddress, watchdog: WatchdogTerms, beside: Path) -> str:
+    """Address of the venue for the watchdog: where its profile says, else where the gate goes.
+
+    Raises
+    ------
+    ConfigError
+        A profile that cannot be read.
+    """
     place, profile = f"{found.host}:{found.port}", watchdog.profile or found.profile
     if watchdog.profile:
         from tercel.fix.profiles import load
