@@ -60,7 +60,6 @@ NOT_RUN = {
     "README.md": "its links lead to the pages that run them",
     "docs/howto/install.md": "installs",
     "docs/tutorials/index.md": "installs",
-    "docs/reference/controls.md": "an implausible fill",
     "docs/results/agents.md": "hours",
     "docs/results/certification.md": "half an hour",
     "docs/results/markets.md": "hours",

@@ -135,7 +135,7 @@ def test_a_concept_has_a_picture_and_four_sections(page: Path) -> None:
 )
 def test_a_recipe_begins_with_its_command(page: Path) -> None:
     before = text_of(page).partition("\n## ")[0]
-    assert re.search(r"^```(sh|console)\n\S|^    (tercel|python|make) ", before, re.M)
+    assert re.search(r"^```(sh|bash|console)\n\S|^    (tercel|python|make) ", before, re.M)
 
 
 @pytest.mark.parametrize(
