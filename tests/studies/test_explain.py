@@ -240,7 +240,7 @@ def test_what_nothing_moves_is_not_ranked(
     )  # fmt: skip
     assert (
         found.lead()
-        == "Nothing was learned: mine is the written rule itself, and no feature moves it from there."
+        == "Nothing was learned: mine is the rule itself, and no feature moves it from there."
     )
     page = found.html()
     assert page.count("Nothing was learned") == 1
