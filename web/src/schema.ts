@@ -2584,7 +2584,7 @@ export interface components {
         };
         /**
          * ReasonBody
-         * @description Why.
+         * @description Reason of an action.
          */
         ReasonBody: {
             /** Reason */
@@ -2851,7 +2851,7 @@ export interface components {
         };
         /**
          * Ways
-         * @description How people come in: whether an identity provider names them too.
+         * @description Available ways to log in; `oidc`: whether an identity provider is configured.
          */
         Ways: {
             /** Oidc */
