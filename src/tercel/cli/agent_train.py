@@ -95,7 +95,9 @@ def tune(
         for name, one in rows:
             if lost := _lost(one):
                 say(f"{name}: {lost}")
-        say(f"the benchmark: {result.best}, the best on validation episodes that chose nothing else")
+        say(
+            f"the benchmark: {result.best}, the best on validation episodes that chose nothing else"
+        )
         say(f"values    {out}")
 
     hand_over({**vars(result), "out": str(out)}, as_json, show)

@@ -65,7 +65,9 @@ def ordered(place: Place, venue: RemoteVenue) -> None:
 def test_a_gate_with_the_packaged_limits_sends_nothing_where_money_is(place: Place) -> None:
     file = place.folder / "gate.toml"
     file.write_text(file.read_text().replace('limits = "limits.toml"\n', ""))
-    asked = pytest.raises(ConfigError, match=rf"limits in currency units that a person set; .*{PRODUCTION}")
+    asked = pytest.raises(
+        ConfigError, match=rf"limits in currency units that a person set; .*{PRODUCTION}"
+    )
     with asked, opened(read_config(file), place.folder, "test"):
         pytest.fail("it opened")
     assert "A" not in place.venue.kinds(), "no logon"

@@ -125,9 +125,6 @@ def test_the_answer_names_who_was_cheaper_and_who_handed_over() -> None:
     found = EvaluationResult.from_json(written())
     assert answer(found) == "mine: cheaper than pov, the best of 3 rules"
     over = replace(found, handed_over={"mine": "twap_take"})
-    assert (
-        answer(over)
-        == "mine (handed over to twap_take): cheaper than pov, the best of 3 rules"
-    )
+    assert answer(over) == "mine (handed over to twap_take): cheaper than pov, the best of 3 rules"
     quick = replace(found, notes=(QUICK,))
     assert answer(quick) == "A quick run: too few episodes to judge by; a look, not a judgement"
