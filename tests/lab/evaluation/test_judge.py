@@ -364,7 +364,7 @@ def test_an_overflow_is_an_error():
 @pytest.mark.parametrize(
     ("entries", "message"),
     [
-        ([JudgedEntry("ppo", "learned", (make(9, 0),))], "baseline"),
+        ([JudgedEntry("ppo", "learned", (make(9, 0),))], "at least one rule"),
         ([JudgedEntry("a", "baseline", (make(9, 0),))] * 2, "different names"),
         ([JudgedEntry("a", "baseline", ())], "at least one run"),
         (
