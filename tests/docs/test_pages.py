@@ -67,7 +67,7 @@ NOT_RUN = {
     "docs/results/portfolio.md": "half an hour",
     "docs/results/signals.md": "hours",
 }
-"""Pages with commands of which none is run as it stands, and why. Tests of these commands run them with small numbers."""
+"""Pages with commands of which `execute.py` runs none, and why."""
 
 
 def run_alone(page: Path) -> bool:
@@ -118,6 +118,18 @@ def gathered(data: Path, folder: Path, names: list[str]) -> Path:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes((data / name).read_bytes())
     return folder
+
+
+@pytest.mark.release
+def test_the_front_page_compares_strategies_on_recorded_ticks(
+    shared_data: Path, tmp_path: Path
+) -> None:
+    page = ROOT / "README.md"
+    shown = [one for one in typed(page.read_text(encoding="utf-8")) if "AMZN" in one]
+    assert [one.split()[1:3] for one in shown] == [["data", "import"], ["agent", "evaluate"]]
+    gathered(shared_data / "lobster-zips-20120621", tmp_path, [shown[0].split()[4]])
+    session = execute.Session(tmp_path, page)
+    assert " default " in session.console(execute.prompted("\n".join(shown)))
 
 
 @pytest.mark.release
