@@ -145,7 +145,7 @@ def test_what_an_exchange_lacks_is_said() -> None:
     ]
     poor = "; ".join(lacks_of(ccxt.pro.kraken()))
     assert "no change of an order in its place" in poor
-    assert "looked for in lists" in poor
+    assert "searched in lists" in poor
 
 
 class Refusing:
