@@ -84,7 +84,7 @@ class DeskSection(TomlTable):
 
     name: str = Field(default="desk", pattern=_FOLDER, max_length=64)
     stage: str = ""
-    """`replay` or `shadow` of recorded days, `shadow` of a venue's public data, `paper` at its testnet, `live`; empty:
+    """`replay` or `shadow` of recorded days, `shadow` of a venue's live data, `paper` at its testnet, `live`; empty:
     as the venue is."""
     seed: int = Field(default=1, ge=0, lt=2**31)
     rounds: int = Field(default=12, ge=1, le=10_000)
@@ -100,7 +100,8 @@ class DeskSection(TomlTable):
     """A postgresql:// URL; empty: a file in the desk's folder."""
     venue: str = "simulated"
     """`simulated`, in this process; `fix://[COMPID@]host:port[?profile=NAME]`; `fix:PROFILE.toml`, a profile or a
-    settings file of QuickFIX; `binance[:NET or FILE.toml]`, Binance Spot; `gate:PATH`, a gate before one."""
+    settings file of QuickFIX; `binance[:NET or FILE.toml]`, Binance Spot; `ccxt:EXCHANGE[:FILE.toml]`; `gate:PATH`, a
+    gate before one."""
     dealers: tuple[str, ...] = ()
     """Dealers of requests for quotes: of orders by `rfq` or `routed`, and of manual requests without dealers."""
     panel: str = ""
@@ -132,7 +133,7 @@ class DataSection(TomlTable):
     taker_bps: float = Field(default=0.0, ge=-1000, le=1000)
     """Fees of the venue that the day is of."""
     totals: bool = False
-    """(a venue's data) What it shows as orders is made of level totals, and queues are guessed by the model."""
+    """(a venue's data) True: the venue shows totals by price level, and `queue` estimates queue positions."""
 
 
 class InstrumentSection(TomlTable):
@@ -149,7 +150,8 @@ class AgentSection(TomlTable):
 
     name: str = Field(pattern=_NAME, max_length=24)
     strategy: str
-    """A rule, or `packaged:NAME`, or `policy:FOLDER`, or `policy:NAME@champion` of the registry."""
+    """A rule, a strategy's name of an installed package, `packaged:NAME`, `policy:FOLDER`, or `policy:NAME@champion` of the
+    registry."""
     alpha: bool = True
     posture: bool = True
     challenger: str = ""
