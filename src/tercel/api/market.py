@@ -98,8 +98,8 @@ def replay(
     fees, latency, feed_latency
         As in :func:`load_market`; a latency may also be ``"tape"``: as late as the tape's rows were received.
     bound : str
-        Fill assumption, which orders a recorded trade fills first at an equal price: kind (own), strict (recorded),
-        undercut (recorded, and an own order alone inside the spread is undercut as often as public ones are).
+        Fill assumption: kind (recorded trades fill own orders at their price once nothing is ahead), strict (only trades
+        through it do), undercut (as strict; an own order alone inside the spread is undercut as often as public ones are).
 
     Raises
     ------

@@ -26,8 +26,8 @@ Impact = Annotated[
 Bound = Annotated[
     str | None,
     typer.Option(
-        help="(--tape) Fill assumption, which orders a recorded trade fills first at an equal price: kind (own), strict "
-        "(recorded), undercut (recorded, and own prices better than the best are undercut; default).",
+        help="(--tape) Fill assumption: kind (recorded trades fill own orders at their price once nothing is ahead), strict "
+        "(only trades through it do), undercut (as strict; an own order alone inside the spread may be undercut; default).",
         metavar="kind|strict|undercut",
     ),
 ]
