@@ -145,7 +145,7 @@ def test_without_guidance_bytes_stay() -> None:
 def test_guidance_of_another_size_is_refused() -> None:
     with pytest.raises(ConfigError, match="3 markets"):
         started().guide(Guidance.none(2))
-    with pytest.raises(ConfigError, match="postures"):
+    with pytest.raises(ConfigError, match="risk states"):
         Guidance.of([None], [])
 
 

@@ -186,7 +186,10 @@ def test_a_name_that_leaves_counts_in_the_walk_and_a_move_that_nothing_adjusts_i
     prices(620).with_columns(fell).filter(~left).write_csv(tmp_path / "prices.csv")
     found = done("train", tmp_path / "s.toml", "--out", tmp_path / "fell")
     said = " ".join(found["warnings"])
-    assert "5 labels over moves that nothing adjusts are left out: the walk has no such row" in said
+    assert (
+        "5 labels over moves that nothing adjusts are left out: the walk-forward has no such row"
+        in said
+    )
     assert "names that leave are settled at their last close: DDD" in said
     walk = load(tmp_path / "fell" / "model").walk()
     gone = walk.filter(pl.col("name") == "DDD")["time"].max()

@@ -58,7 +58,7 @@ def test_a_first_session_says_that_it_learns_and_is_cautious_until_it_has(
     (alert,) = [
         e for _, e in journal.read(0, (kinds.ALERT,)) if e.body["code"] == "LEARNS_BASELINE"
     ]
-    assert "the first 240 s; until then its posture is the cautious one" in alert.body["text"]
+    assert "the first 240 s; until then its risk state is cautious" in alert.body["text"]
     (entry,) = [entry for _, entry in journal.read(0, (kinds.BASELINE,))]
     assert (entry.instrument, entry.body["seconds"]) == ("AAA", 240)
     first = built.desk.posture_path[0][2]

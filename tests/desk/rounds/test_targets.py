@@ -152,7 +152,7 @@ def test_lots_at_work_are_not_asked_for_again(tmp_path: Path, tools: SimulatedMa
     ("text", "wanted"),
     [
         ("name,lots\nAAB,5\n", ("AAB", "row 2", "AAA")),
-        ("name,lots\nAAA,5\nAAA,6\n", ("one row a name", "AAA", "row 3")),
+        ("name,lots\nAAA,5\nAAA,6\n", ("one row per name", "AAA", "row 3")),
         ("name,lots\nAAA,nan\n", ("row 2", "nan")),
         ("name,lots\nAAA,inf\n", ("row 2", "inf")),
         ("name,lots\nAAA,\n", ("row 2",)),

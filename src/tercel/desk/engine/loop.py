@@ -154,7 +154,7 @@ class DeskLoop(SessionObserver):
             self.alert(
                 "info",
                 "LEARNS_BASELINE",
-                f"what is ordinary in {name} is learned from {span}; until then its risk state is cautious",
+                f"the baseline of {name} is learned from {span}; until then its risk state is cautious",
                 name,
             )
         self.warm_up()

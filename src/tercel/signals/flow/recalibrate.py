@@ -163,18 +163,18 @@ def _errors(day: FlowDay, h: int, own: Trees, other: Trees) -> Sums:
 
 
 def in_words(card: Carry | StoredLessons | SimulatedMarket | None) -> str:
-    """Sentence on the carry on a market's card; None: a card without tape.
+    """Sentence on the R² ratio on a market's card; None: a card without tape.
 
     >>> in_words(Carry(0.123, (), (), {}))
-    'carry 0.12, below 0.5: no policy reads forecasts that are learned in it, but those of tape alone (flow-2)'
+    'R² ratio 0.12, below 0.5: no policy reads forecasts that are learned in it, but those of tape alone (flow-2)'
     """
     share = card.carry if card else None
     if share is None:
-        return f"no R² ratio: {'too little' if card else 'no'} tape to tell; what ships ({DEFAULT}) was learned on tape"
+        return f"no R² ratio: {'too little' if card else 'no'} tape to tell; the built-in one ({DEFAULT}) was learned on tape"
     if share < ENOUGH:
         alone = f"but those of tape alone ({DEFAULT})"
         return f"R² ratio {share:.2f}, below {ENOUGH}: no policy reads forecasts that are learned in it, {alone}"
-    return f"R² ratio {share:.2f}: a policy may read forecasts learned in it; what ships ({DEFAULT}) was learned on tape"
+    return f"R² ratio {share:.2f}: a policy may read forecasts learned in it; the built-in one ({DEFAULT}) was learned on tape"
 
 
 # -- recalibrate ----------------------------------------------------------------------------------
