@@ -78,7 +78,7 @@ def test_a_schema_is_one_and_refuses_what_the_reader_refuses(written: dict[str, 
         with pytest.raises(jsonschema.ValidationError):
             jsonschema.validate({"nothing": {"like": "it"}}, schema)
     assert (
-        "A rule, or"
+        "A rule, a strategy"
         in written["desk"]["$defs"]["AgentSection"]["properties"]["strategy"]["description"]
     )
     assert (

@@ -46,7 +46,7 @@ class GateTerms(_Table):
     """A gate. Relative paths begin at the file's own folder."""
 
     venue: str
-    """`fix://[COMPID@]host:port[?profile=NAME]`, or `fix:PROFILE.toml`."""
+    """`fix://[COMPID@]host:port[?profile=NAME]`, `fix:PROFILE.toml`, or `binance[:NET or FILE.toml]`."""
     accounts: tuple[str, ...] = Field(min_length=1)
     """Accounts whose orders pass: the agents of the desks behind it."""
     limits: str = ""
