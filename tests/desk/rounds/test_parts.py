@@ -408,6 +408,10 @@ def test_the_demo_works_the_policy_that_ships_in_its_market_under_limits_of_its_
         1_500_000,
         5000,
     )
+    free = demo_text().replace(
+        '"agents.*.long_lots"', '"desk.person_accepts" = false\n"agents.*.long_lots"'
+    )
+    assert not limits_of(parse_config(free, "desk.toml")).desk.person_accepts
     for path in ("agents.*.long_lot", "agents.long_lots", "desk.order_lots.x"):
         with pytest.raises(ConfigError, match=r"limits.changed"):
             limits_of(

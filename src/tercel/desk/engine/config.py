@@ -276,8 +276,8 @@ class LimitsSection(TomlTable):
 
     file: str = ""
     """A limits file; empty: the packaged one."""
-    changed: dict[str, int | float | str] = Field(default_factory=dict)
-    """Single limits that replace the file's: `"agents.*.long_lots" = 500_000`; true and false in quotes."""
+    changed: dict[str, bool | int | float | str] = Field(default_factory=dict)
+    """Single limits that replace the file's: `"agents.*.long_lots" = 500_000`."""
 
 
 class AlertsSection(TomlTable):

@@ -127,7 +127,7 @@ def limits_of(config: DeskConfig, beside: Path | None = None) -> Limits:
     if not section.changed:
         return limits
     try:
-        return changed(limits, {path: str(value) for path, value in section.changed.items()})
+        return changed(limits, section.changed)
     except LimitsError as error:
         raise ConfigError(
             error.expected, f"{error.received} under [limits.changed]", error.remedy

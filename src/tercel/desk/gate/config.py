@@ -62,7 +62,7 @@ class GateTerms(_Table):
     people: str = ""
     """File of people, one of whom must be the second person of a desk that trades money; empty: the one that the
     installation's file names."""
-    changed: dict[str, int | float | str] = Field(default_factory=dict)
+    changed: dict[str, bool | int | float | str] = Field(default_factory=dict)
     """Single limits that replace the file's, as in a desk's `[limits.changed]`."""
     silence_s: float = Field(default=4.0, gt=0, le=60)
     """A session that sends nothing for so long is cut off, and its orders are cancelled."""

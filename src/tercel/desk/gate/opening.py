@@ -92,7 +92,7 @@ def opened(
         limits_file = beside / section.limits if section.limits else default_file()
         given = read(limits_file)
         if section.changed:
-            given = changed(given, {path: str(value) for path, value in section.changed.items()})
+            given = changed(given, section.changed)
         limits = LimitGate(given, venue.listings(), section.accounts, latch.killed)
         ledger = refold(journal, limits)
         trim_heap()  # what reading the journal took

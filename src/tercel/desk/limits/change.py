@@ -31,14 +31,14 @@ _ROOMS: Final[dict[str, type[file.ScopeLimits]]] = {
 _Kind = TypeVar("_Kind", bound=file.ScopeLimits)
 
 
-def changed(limits: file.Limits, changes: Mapping[str, str]) -> file.Limits:
+def changed(limits: file.Limits, changes: Mapping[str, bool | int | float | str]) -> file.Limits:
     """Limits with some values replaced.
 
     Parameters
     ----------
     limits : Limits
-    changes : mapping of str to str
-        ``desk.KEY``, ``agents.NAME.KEY`` or ``instruments.NAME.KEY`` to a value, both as in a limit file. A name
+    changes : mapping of str to bool, int, float or str
+        ``desk.KEY``, ``agents.NAME.KEY`` or ``instruments.NAME.KEY`` to a value, as in a limit file. A name
         without a section of its own gets one, which has what `"*"` has now; a change of `"*"` is for names without.
 
     Raises
@@ -83,7 +83,9 @@ def changed(limits: file.Limits, changes: Mapping[str, str]) -> file.Limits:
 
 def _read(path: str, text: Any) -> Any:
     try:
-        return parse_tables(f"value = {text}", decimals=True)["value"]
+        return parse_tables(
+            f"value = {str(text).lower() if isinstance(text, bool) else text}", decimals=True
+        )["value"]
     except (ValueError, ArithmeticError) as error:
         raise LimitsError(
             "a value as in a limit file", f"{text!r:.80} of {path} ({error})", "write 100"
