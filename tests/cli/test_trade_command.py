@@ -828,7 +828,7 @@ def _stopped_by_ctrl_c(folder: Path, where: str) -> None:
         process.kill()
     assert process.returncode == 130, said
     said = " ".join(said.split())  # a terminal's lines end where they do
-    assert f"kept in {desk}" in said
+    assert f"is in {desk}" in said
     for parent in Ledger.of(JournalReader(desk)).parents:
         assert (f"{parent.id} ({parent.left:,} lots left)" in said) == (not parent.over)
     assert "Traceback" not in said

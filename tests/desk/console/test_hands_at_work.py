@@ -201,7 +201,7 @@ def _still_in_hand(ann: Hands, bob: Hands) -> None:
     assert (ann.parent("p1")["status"], ann.parent("p1")["hand"]) == ("by hand", "ann (password)")
     assert ann("parents/p1/withdraw", 409) == "none", "no order works for nobody"
     assert ann("parents/p1/orders", qty=lot).endswith(": filled")
-    assert "resumes with what is left" in bob("parents/p1/give_back")
+    assert "resumes with the remaining quantity" in bob("parents/p1/give_back")
     assert "p1 is working" in ann("parents/p1/give_back", 409)
     until(
         lambda: any(
