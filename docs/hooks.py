@@ -141,15 +141,13 @@ def limits() -> str:
     text = (ROOT / "src" / "tercel" / "desk" / "limits" / "default.toml").read_text(
         encoding="utf-8"
     )
-    text = re.sub(r"\n[ ]{20,}# *", " ", text)  # a comment goes on
+    text = re.sub(r"\n[ ]{20,}# *", " ", text)  # join comments of several lines
     page = [LIMITS]
     for line in text.splitlines():
         if head := re.match(r"\[(.+?)\]", line):
             page += [f"\n## {SCOPES[head[1]]}\n", "| key | default | meaning |", "|---|---|---|"]
-        elif found := re.match(r"(\w+) = (.+?)\s*(?:#\s*(.*))?$", line):
-            page.append(
-                f"| `{found[1]}` | {cell(found[2]).strip('`')} | {cell(found[3] or 'as above')} |"
-            )
+        elif key := re.match(r"(\w+) = (.+?) +# (.+)", line):
+            page.append(f"| `{key[1]}` | {key[2]} | {cell(key[3])} |")
     return "\n".join(page) + "\n"
 
 

@@ -136,7 +136,7 @@ function Answer({ all, pages }: { all: AgentRow[]; pages: Pages }) {
     </p>
   );
 }
-/** Whoever trades most may cost most by amount and little in basis points. */
+/** The agent with the largest cost in currency, if another agent costs most in basis points. */
 function inMoney(told: AgentRow[], worst: AgentRow, cost: Money | null, pages: Pages): string {
   const dear = told
     .map((a) => ({ a, is: costOf(a, pages[a.desk]) }))
