@@ -136,7 +136,8 @@ endif
 # kept, whatever the environment says: every worker and every process that a test starts reads them.
 PY = OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python
 # A file stays with one worker, so that fixtures of a module are made once; the most expensive files come first.
-PYTEST = $(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --costs build/costs/$(if $(PACKAGE),package/)$@$(if $(PART),-$(PART)).tsv
+# Two workers have two cores between them: threads of polars in each cost a tenth more.
+PYTEST = POLARS_MAX_THREADS=1 $(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --costs build/costs/$(if $(PACKAGE),package/)$@$(if $(PART),-$(PART)).tsv
 # PACKAGE names a folder of tests and, of the same name, one of src/tercel or beside it, whose docstrings have examples.
 ASIDE = benchmarks certify exchange replications studies
 PLACES = $(if $(PACKAGE),tests/$(PACKAGE) $(wildcard src/tercel/$(PACKAGE)) $(filter $(ASIDE),$(PACKAGE)))

@@ -7,10 +7,12 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import NoReturn
 
 import pytest
+import typer.testing
 from hypothesis import HealthCheck, settings
 
 gc.disable()  # collecting tests makes a million objects that stay, and that are then looked through again and again
@@ -27,6 +29,8 @@ settings.register_profile(
 )  # Hypothesis fixes them where CI is set
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))
 
+# A quarter of what tests of commands cost: every call of a command made all commands anew.
+typer.testing._get_command = cache(typer.testing._get_command)
 
 _begun: dict[str, float] = {}
 

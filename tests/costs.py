@@ -5,8 +5,10 @@
 
 A test is charged what its process and the ended processes that it started used between its beginning and its end
 (`resource.getrusage`), fixtures included: a fixture of a module is charged to the first test that asks for it. What a
-worker uses besides (imports, collection) is the row `(collection)`. CPU seconds are compared after division by the
-machine's factor: the CPU seconds of a fixed loop here over those on the machine for which budgets are written.
+worker uses besides (imports, collection) is the row `(collection)`. Kernels that it compiled are the row `(kernels)`:
+they are charged to no test and no budget, since a second run finds them in the cache. CPU seconds are compared after
+division by the machine's factor: the CPU seconds of a fixed loop here over those on the machine for which budgets are
+written. The loop runs between tests: a machine is slower when both cores are busy, or shared with others.
 """
 
 import os
@@ -17,41 +19,50 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from statistics import harmonic_mean
 from typing import Any
 
 import pytest
 
 TABLE = Path(__file__).with_name("costs.tsv")
 """CPU seconds of every file of tests in each tier, as last recorded: `python -m tests.budgets table`."""
-REFERENCE_S = 0.39
+REFERENCE_S = 0.033
 """CPU seconds of `loop_s` on the machine for which budgets are written."""
+BETWEEN_S = 5.0
+"""CPU seconds of tests from one loop to the next, in each worker."""
 PARTS = 6
 """Parts of the release tier. A run in CI has one of them."""
 UNKNOWN_S = 2.0
 """CPU seconds of a test of a file that the table does not have."""
 MOST_EXPENSIVE = 40
 WHOLE_FILE = re.compile(r"^pytestmark = pytest\.mark\.(long|release)\b", re.MULTILINE)
-COLLECTION = "(collection)"
+COLLECTION, KERNELS = "(collection)", "(kernels)"
 
 
 def used_s() -> tuple[float, float]:
-    """CPU seconds of this process, and of the processes it started that have ended."""
+    """CPU seconds of this process without those of compiling, and of the processes it started that have ended."""
     own, children = (
         resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
     )
     forked = sys.modules.get("tests.forked")  # its processes are children of another process
     of_forked = forked.used_s() if forked else 0.0
-    return own.ru_utime + own.ru_stime, children.ru_utime + children.ru_stime + of_forked
+    return (
+        own.ru_utime + own.ru_stime - compiled_s(),
+        children.ru_utime + children.ru_stime + of_forked,
+    )
+
+
+def compiled_s() -> float:
+    """CPU seconds in which this process has compiled kernels."""
+    keys: Any = sys.modules.get("tercel.core.kernel_keys")
+    return float(keys._spent[0]) if keys else 0.0
 
 
 def loop_s() -> float:
-    """CPU seconds of a fixed loop of Python, the quickest of three: how slow this machine is."""
-    times = []
-    for _ in range(3):
-        began = time.process_time()
-        sum(i * i for i in range(10**7))
-        times.append(time.process_time() - began)
-    return min(times)
+    """CPU seconds of a fixed loop of Python: how slow this machine is now."""
+    began = time.process_time()
+    sum(i * i for i in range(10**6))
+    return time.process_time() - began
 
 
 def file_of(test: str) -> str:
@@ -78,11 +89,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     worker = hasattr(config, "workerinput")
     if worker or config.getoption("--costs"):
-        config.pluginmanager.register(_Meter(), "tests.costs.meter")
-    if not worker and config.getoption("--costs"):
-        config.pluginmanager.register(
-            _Record(Path(config.getoption("--costs"))), "tests.costs.record"
-        )
+        meter = _Meter()
+        config.pluginmanager.register(meter, "tests.costs.meter")
+        if not worker:
+            record = _Record(Path(config.getoption("--costs")), meter.loops_s)
+            config.pluginmanager.register(record, "tests.costs.record")
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -145,11 +156,12 @@ def known_costs() -> dict[str, float]:
 
 
 class _Meter:
-    """Runs where tests run: adds to every report what was used since the one before it."""
+    """Runs where tests run: adds to every report what was used since the one before it, and times loops in between."""
 
     def __init__(self) -> None:
         self._since = used_s()
         self._of_tests = 0.0
+        self.loops_s = [loop_s()]
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self) -> Iterator[None]:
@@ -162,6 +174,9 @@ class _Meter:
         now = used_s()
         report.cpu_s = tuple(b - a for a, b in zip(self._since, now, strict=True))
         self._of_tests += sum(report.cpu_s)
+        if self._of_tests > BETWEEN_S * len(self.loops_s):
+            self.loops_s.append(loop_s())
+            now = used_s()
         self._since = now
         return report
 
@@ -169,14 +184,17 @@ class _Meter:
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         output = getattr(session.config, "workeroutput", None)
         if output is not None:
-            output["besides_s"] = sum(used_s()) - self._of_tests
+            output["loops_s"] = self.loops_s
+            output["compiled_s"] = compiled_s()
+            output["besides_s"] = sum(used_s()) - self._of_tests - sum(self.loops_s)
 
 
 class _Record:
     """Runs where reports arrive: writes and prints the table."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, loops_s: list[float]) -> None:
         self._path = path
+        self._loops_s = loops_s
         self._began = time.monotonic()
         self._workers = 0
         self._tests: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0, 0.0])
@@ -191,13 +209,16 @@ class _Record:
     @pytest.hookimpl(optionalhook=True)  # xdist's
     def pytest_testnodedown(self, node: Any) -> None:
         self._workers += 1
-        self._tests[COLLECTION][0] += getattr(node, "workeroutput", {}).get("besides_s", 0.0)
+        output = getattr(node, "workeroutput", {})
+        self._loops_s += output.get("loops_s", [])
+        self._tests[COLLECTION][0] += output.get("besides_s", 0.0)
+        self._tests[KERNELS][0] += output.get("compiled_s", 0.0)
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         wall_s = time.monotonic() - self._began
         rows = sorted(self._tests.items(), key=lambda row: -row[1][0])
         all_s = sum(cpu for _, (cpu, _, _) in rows)
-        factor = loop_s() / REFERENCE_S
+        factor = harmonic_mean(self._loops_s) / REFERENCE_S
         self._path.parent.mkdir(parents=True, exist_ok=True)
         with self._path.open("w", encoding="utf-8") as file:
             file.write(

@@ -93,6 +93,7 @@ def test_a_tier_may_be_a_fifth_above_its_budget(
     record.write_text(
         "# factor 2.00, wall 9 s, workers 2\ncpu_s\tof_children_s\twall_s\ttest\n"
         f"{2 * used - 4:.2f}\t0\t0\ttests/a/test_x.py::test_y\n4.00\t0\t0\ttests/b/test_x.py::test_y\n"
+        "100.00\t0\t0\t(kernels)\n"
     )
     assert budgets.main(["cpu", "test", str(record)]) == int(not kept)
     assert "tests/a: " in capsys.readouterr().out

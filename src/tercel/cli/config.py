@@ -1,5 +1,6 @@
 """`tercel config ...`: check the TOML files that people write, and give their JSON schemas to editors."""
 
+from functools import cache
 from importlib.metadata import entry_points
 from inspect import isfunction
 from pathlib import Path
@@ -69,6 +70,7 @@ def kinds() -> dict[str, tuple[str, str, str]]:
     return KINDS | {name: load_entry_point(entry) for name, entry in OTHERS.items()}
 
 
+@cache
 def schemas() -> dict[str, JsonSchema]:
     """The JSON schema of every kind of file."""
     made = {kind: (about, resolve_name(model)) for kind, (about, model, _) in kinds().items()}
@@ -90,15 +92,14 @@ def kind_of(raw: Tables) -> str:
     def fits(known: JsonSchema, key: str) -> bool:
         return key in known and isinstance(raw[key], list) == (known[key].get("type") == "array")
 
-    found = schemas()
-    for kind, schema in found.items():
+    for kind, schema in schemas().items():
         if (
             "properties" not in schema
             and raw
             and all(_is_named(one, schema) for one in raw.values())
         ):
             return kind
-    known = {kind: schema.get("properties", {}) for kind, schema in found.items()}
+    known = {kind: schema.get("properties", {}) for kind, schema in schemas().items()}
     count = {kind: sum(2 if fits(keys, key) else -1 for key in raw) for kind, keys in known.items()}
     return max(count, key=lambda kind: count[kind]) if max(count.values()) > 0 else ""
 

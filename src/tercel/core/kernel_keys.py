@@ -419,6 +419,7 @@ listeners: Final[list[Callable[[], object]]] = []
 LONG_S = 3.0
 """Seconds of compiling from which it is said: most commands compile a few kernels of their own, which takes less."""
 _spent = [0.0]
+"""CPU seconds in which this process has compiled."""
 
 
 @cache
@@ -431,7 +432,7 @@ def compiling(module: str) -> Iterator[None]:
     """Compile a kernel of a module; said once this process has compiled for `LONG_S`, by a worker's parent if any."""
     if (folder := kernels_folder()) is not None:
         prune(folder.parent)
-    package, began = module.rpartition(".")[0] or module, time.monotonic()
+    package, began = module.rpartition(".")[0] or module, time.thread_time()
     text = f"compiling kernels of {package}: its first use takes up to half a minute; they are stored in {cache_root()}"
     waits = Timer(LONG_S - _spent[0], _once, [text])
     if _spent[0] < LONG_S and parent_process() is None:
@@ -440,7 +441,7 @@ def compiling(module: str) -> Iterator[None]:
         yield
     finally:
         waits.cancel()
-        _spent[0] += time.monotonic() - began
+        _spent[0] += time.thread_time() - began
 
 
 def fingerprint(function: Any) -> str:
