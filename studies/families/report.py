@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from studies.families.claims import Verdict
+from tercel.core import Estimate
 from tercel.core.report import Figure, Section, finished, plain_table, render, sketch, svg
 from tercel.signals import interval_figure
 
@@ -123,7 +124,7 @@ def _panel_section(panel: dict[str, Any]) -> Section:
     html += plain_table(
         costs, taken, "Calibration, one fit on the last year's training rows, label noise"
     )
-    ics = {line["name"]: line["ic"] for line in panel["table"]}
+    ics = {line["name"]: Estimate.of(line["ic"]) for line in panel["table"]}
     return Section(
         "On the panel",
         [panel["note"]],

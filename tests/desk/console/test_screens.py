@@ -289,7 +289,7 @@ def test_an_alert_leads_to_its_playbook(page: Any) -> None:
     show(page, SCREENS["alerts"])
     press(page, "what to do", "tr[data-id='71']")
     until(
-        lambda: "kill, then look at what the agent computes" in text(page, "main"),
+        lambda: "kill; find what the agent computes" in text(page, "main"),
         what="the playbook",
     )
     assert "Playbook: loop_stands_still" in text(page, "main")

@@ -31,7 +31,7 @@ def path_with_fills(
     """
     worth = unit or 1.0
 
-    with sketch(2.8) as drawing:
+    with sketch(2.3) as drawing:
         panel = drawing.subplots()
         start = mids[0, 0]
         minutes, mid = (mids[:, 0] - start) / 60e9, worth * mids[:, 1] / 2
