@@ -130,7 +130,7 @@ def test_the_trial_on_a_market_and_a_tape(shared_data: Path, tmp_path: Path) -> 
     assert found.body["tapes"]["goog-santa-fe"]["days"] == 1
     assert found.body == found_precursors(("goog-santa-fe",), TINY, tmp_path, 5, lines.append).body
     assert "<svg" in found.page()
-    assert "posture" in found.notes[-1]
+    assert "risk state" in found.notes[-1]
 
 
 def test_nothing_to_judge_is_refused() -> None:

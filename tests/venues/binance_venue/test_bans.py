@@ -1,5 +1,6 @@
 """A server that says to wait: it is believed for a while, then tried; a kill tries at once, and nobody floods."""
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -96,13 +97,16 @@ def test_a_weight_that_cannot_be_is_forgotten_within_a_minute(used: int) -> None
 def test_however_long_a_ban_is_said_to_be_few_requests_leave(
     said_s: float, longest_s: float, tries: list[tuple[float, bool, bool]]
 ) -> None:
-    """Against a word that stands at most one request and one kill leave in each `longest_s`; an answer ends it."""
+    """Against a word that stands at most one try and, while others wait, one kill leave in each `longest_s`; an answer
+    ends it."""
     now = [0.0]
     budget = WeightBudget(6000, lambda: now[0], longest_s)
     budget.block(said_s, "status 418")
-    left: dict[bool, list[float]] = {False: [], True: []}
+    tried: list[float] = []
+    killed: list[float] = []
     for wait, urgent, answered in tries:
         now[0] += wait
+        left = killed if budget.wait_s else tried
         try:
             budget.spend(1, urgent)
         except VenueError:
@@ -110,16 +114,16 @@ def test_however_long_a_ban_is_said_to_be_few_requests_leave(
             continue
         if now[0] < said_s:
             assert budget.wait_s >= longest_s * 0.999, "the others wait for what becomes of it"
-            left[urgent].append(now[0])
+            assert urgent or left is tried
+            left.append(now[0])
             if answered:
                 budget.answered(now[0])
                 assert not budget.wait_s
                 return
             budget.block(max(said_s - now[0], 0.0), "status 418")
-    every = sorted(left[False] + left[True])
-    assert all(
-        later - one >= longest_s for one, later in zip(left[True], left[True][1:], strict=False)
-    )
+    for each in (tried, killed):
+        assert all(later - one >= longest_s * 0.999 for one, later in pairwise(each))
+    every = tried + killed
     assert len(every) <= 2 * (now[0] / longest_s + 1)
 
 
