@@ -148,7 +148,7 @@ def test_passing_some_and_all():
 
 def test_it_ends_at_its_time_and_when_nobody_is_left():
     session, name = by_person()
-    session.venue.quote("D1")
+    session.venue.quote("D1", until_ns=session.now_ns + 60 * S)
     steps(session, 31)
     assert told(session, "ended", name)[-1].outcome == "expired"
     name = session.quotes.request("p1", 5, seconds=30, by=DORA)

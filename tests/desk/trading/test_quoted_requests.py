@@ -299,6 +299,16 @@ def test_a_last_look_is_seen_by_whatever_tells_of_it(how: str) -> None:
     assert cost.mean == pytest.approx(6.0), "never filled again: the last mid, 10010, against 10004"
 
 
+def test_an_order_that_a_crash_lost_is_no_last_look() -> None:
+    """The session that takes over ends the request: no dealer heard of the order that it finds rejected."""
+    taken = said("accepted", 14 * S, id="a", order="p1.1", mid2=20_000)
+    lost = order_and_report("p1.1", 1, 50, 10_004, 14 * S, "p1", rejected=True)
+    entries = [asked(10 * S), quoted(11 * S, "a", "A", 10_004), taken, *lost]
+    requests, rows = read([session(), parent(), *entries, said("ended", 16 * S, outcome="expired")])
+    assert [one.state for one in requests[0].quotes] == ["expired"]
+    assert (requests[0].taken, rows[-1].wins, rows[-1].rejects) == ([], 0, 0)
+
+
 def test_nothing_is_told_where_a_market_has_one_side_or_a_request_is_unknown() -> None:
     blind = one(asked(10 * S, mid2=None), quoted(11 * S, "a", "A", 10_004, mid2=None))
     assert (blind.mid, blind.quotes[0].bps) == (None, None)

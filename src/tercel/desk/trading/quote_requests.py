@@ -617,7 +617,13 @@ class QuoteRequests(HeldLots):
         quiet = one.all_heard and not (alive if one.within is None else best)
         if one.left <= 0 or one.passed or quiet or now >= self._ends_ns(one):
             came = any(quote.request == one.request.id for quote in self.book.quotes.values())
-            outcome = "passed" if one.passed or alive else "expired" if came else "unanswered"
+            outcome = (
+                "passed"
+                if one.passed or (alive and one.within is not None)
+                else "expired"
+                if came
+                else "unanswered"
+            )
             outcome = "rejected" if one.refused and not one.passed else outcome
             self._end(one, "traded" if one.filled else outcome)
         elif self._take_ns(one) <= now:

@@ -192,7 +192,7 @@ def _request(
     quotes = list[RankedQuote]()
     taken = list[TakenQuote]()
     declined = dict[str, str]()
-    outcome = OPEN
+    outcome = next((one.outcome for _, one in rows if one.event == "ended"), OPEN)
     mid = _mid(said, unit)
     drift = dict[str, float | None](dict.fromkeys(DRIFTS))
     for entry, one in rows[1:]:
@@ -205,26 +205,27 @@ def _request(
         elif one.event == "declined":
             declined[one.dealer] = one.text
         elif one.event == "accepted":
-            taken.append(
-                TakenQuote(
-                    quote=one.id,
-                    order=entry.order,
-                    by=one.by or "",
-                    at=entry.ns,
-                    mid=_mid(one, unit),
-                    cover=_cover(quotes, said.want),
-                )
-            )
             order = ledger.orders.get(entry.order)
             refused = order is not None and order.status == OrdStatus.REJECTED
-            quotes = _ended(quotes, REJECTED if refused else TAKEN, [one.id])
+            # A later session ended the request: the order was lost in a crash, and no dealer refused it.
+            lost = refused and outcome == "expired"
+            if not lost:
+                taken.append(
+                    TakenQuote(
+                        quote=one.id,
+                        order=entry.order,
+                        by=one.by or "",
+                        at=entry.ns,
+                        mid=_mid(one, unit),
+                        cover=_cover(quotes, said.want),
+                    )
+                )
+            quotes = _ended(quotes, "expired" if lost else REJECTED if refused else TAKEN, [one.id])
         elif one.event == "passed" and not (one.by or one.operator):
             continue  # what was left when the request ended
         elif one.event in ("withdrawn", "passed", "status") and one.state not in _LIVES:
             ids = one.ids or ([one.id] if one.id else [each.id for each in quotes])
             quotes = _ended(quotes, one.state or one.event, ids, TAKEN if one.state else "")
-        elif one.event == "ended":
-            outcome = one.outcome
         elif one.event == "drift":
             drift[f"{one.after_s:g}s"] = distance_bps(said.want, _mid(one, unit), mid)
     quotes = _expired(quotes, now_ns)
