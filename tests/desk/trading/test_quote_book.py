@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import example, given, strategies as st
 
 from tercel.core import vocabulary as v
 from tercel.core.errors import TapeError
@@ -60,9 +60,10 @@ def refusal(market: Follower | QuoteBook, event: MarketRows) -> tuple[str, str]:
 
 
 @given(of_orders() | of_totals())
+@example([(1, v.STATUS, -1, 1, 1, 0, -1), (1, v.LEVEL_SET, 0, -1, 96, 0, -1)])
 def test_quotes_are_a_followers(rows: list[tuple[int, ...]]) -> None:
     follower, book = Follower(LISTING, history=4), QuoteBook(LISTING)
-    level = 5 if rows and rows[0][1] in (v.LEVEL_SET, v.TRADE) else 0
+    level = 5 if any(row[1] in (v.LEVEL_SET, v.TRADE) for row in rows) else 0
     whole = [(1, v.STATUS, 0, 0, 1, 0, -1)]
     whole += (
         [] if level else [(2, v.ADD, 0, v.BUY, 98, 3, -1), (2, v.ROLL_IN, IDS, v.SELL, 99, 2, -1)]

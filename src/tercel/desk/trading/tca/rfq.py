@@ -207,7 +207,7 @@ def _request(
         elif one.event == "accepted":
             order = ledger.orders.get(entry.order)
             refused = order is not None and order.status == OrdStatus.REJECTED
-            # A later session ended the request: the order was lost in a crash, and no dealer refused it.
+            # A later session ended the request: a crash lost the order, and no refusal by a dealer is known.
             lost = refused and outcome == "expired"
             if not lost:
                 taken.append(
