@@ -97,11 +97,7 @@ class WeightBudget:
             It may not: nothing was sent.
         """
         now, wait = self._clock(), self.wait_s
-        if (
-            urgent
-            and now >= self._urgent
-            and (now < self._until or wait or self.used + weight > self.limit)
-        ):
+        if urgent and now >= self._urgent and (now < self._until or not self.fits(weight)):
             self._urgent = now + self.longest_s
         elif wait:
             raise VenueError(
