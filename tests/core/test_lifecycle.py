@@ -84,6 +84,9 @@ def expected(before, word, cum_qty):
             after = word.status
         elif word.leaves_qty and (taken or raised or newer):
             after = S.NEW if raised and kind is X.REPLACED else S.UNKNOWN
+    elif base in TERMINAL and kind is X.REPLACED and word.status not in TERMINAL:
+        if word.leaves_qty and not late and word.cum_qty >= cum_qty:
+            after = S.UNKNOWN
     if after in RUNS:
         after = word.status if word.status in HELD else after
         after = base if late and base in RUNS else after
@@ -148,8 +151,10 @@ def test_limits_open_a_filled_order_again_only_for_lots_that_are_not_booked():
         after = moved(S.FILLED, word, cum * ONE, cum * ONE, LOTS, cautious=True)
         changes = kind in (*REBOOKS, X.RESTATED) or (kind is X.REPLACED and young)
         assert (after not in TERMINAL) == bool(changes and leaves and cum < LOTS), (cum, word)
-        for over in (S.CANCELED, S.EXPIRED, S.REJECTED):
-            assert moved(over, word, cum * ONE, cum * ONE, LOTS, cautious=True) is over
+        accepts = kind is X.REPLACED and young and leaves and cum < LOTS
+        for over, last_ns in product((S.CANCELED, S.EXPIRED, S.REJECTED), (LAST_NS, 7)):
+            after = moved(over, word, cum * ONE, cum * ONE, LOTS, last_ns, cautious=True)
+            assert after is (S.UNKNOWN if accepts and last_ns <= word.ns else over)
 
 
 @pytest.mark.parametrize("status", S)
@@ -178,7 +183,38 @@ def test_a_request_in_flight_shows_where_the_order_trades(base):
     shows = base in RUNS
     assert bigger.status is (S.PENDING_REPLACE if shows else base)
     assert both.status is (S.PENDING_CANCEL if shows else base)
-    assert both.open_qty == (0 if base in TERMINAL else 15 * ONE)
+    assert both.open_qty == 15 * ONE
+    assert not both.settled
+
+
+def ended(cum):
+    """An order of 10 lots that ended after a fill, with replaces to 15 and to 4 lots on their way."""
+    asked = order()
+    for name, lots in (("r", 15), ("q", 4)):
+        asked = requested(asked, ReplaceOrder(name, "o", "X", 1, lots, 101, "a", "p", 6))
+    status = S.FILLED if cum == LOTS else S.CANCELED
+    return reported(replace(asked, cum_qty=cum * ONE), report(X.STATUS, status, cum))[0]
+
+
+@pytest.mark.parametrize("cum", [3, 4, LOTS])
+def test_an_order_that_ended_waits_for_replaces_that_would_open_lots(cum):
+    over = ended(cum)
+    assert [asked.cl_ord_id for asked in over.pending] == (["r", "q"] if cum < 4 else ["r"])
+    assert over.open_qty == (15 - cum) * ONE
+    assert lost(over).pending == over.pending
+    refuses = CancelReject("r", "o", "a", over.base, 7)
+    left, _ = refused(over, refuses)
+    assert left.open_qty == (ONE if cum < 4 else 0)
+    assert left.settled == (cum >= 4)
+
+
+@pytest.mark.parametrize("status", S)
+def test_a_refused_cancel_of_an_order_that_ended_answers_what_was_sent_before_it(status):
+    over = requested(ended(3), CancelOrder("c", "q", "X", 1, "a", 8))
+    over = requested(over, ReplaceOrder("later", "q", "X", 1, 12, 101, "a", "p", 9))
+    left, _ = refused(over, CancelReject("c", "q", "a", status, 10))
+    ends = status in TERMINAL or status is S.UNKNOWN
+    assert [asked.cl_ord_id for asked in left.pending] == ["r", "q", "later"][2 * ends :]
 
 
 @pytest.mark.parametrize("base", ROWS)

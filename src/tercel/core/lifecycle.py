@@ -63,8 +63,9 @@ TRANSITIONS: Final[Mapping[OrdStatus, Mapping[ExecType, OrdStatus]]] = {
 }
 """Base state (39) after a report (150); what a row does not name leaves the state, as all pending reports do. NEW means
 PARTIALLY_FILLED where lots are booked. The report's own status has more to say: FILLED ends what lives, a held state
-holds it, and an order that was filled lives on when a later replace leaves lots open; it is UNKNOWN, and the venue is
-queried, when another report says that lots of it are open. A report on an UNKNOWN order may be old: it stays UNKNOWN
+holds it, and an order that was filled lives on when a later replace leaves lots open. It is UNKNOWN, and the venue is
+queried, when another report says that lots of it are open, and so is an order that ended otherwise when a later report
+accepts a replace that leaves some. A report on an UNKNOWN order may be old: it stays UNKNOWN
 until it is new, replaced, over, or confirmed by an answer to a query."""
 
 
@@ -118,7 +119,7 @@ def moved(
     cautious : bool
         The column of limits, which free no lots on a doubtful report. An order ends only in a status (39) that says so,
         and by a rejection only before any other report of it; one that was filled is open again by a restatement whatever
-        the venue counts, and by nothing once all of its lots are booked.
+        the venue counts, and by nothing once all of its lots are booked. `last_ns` is when it ended.
     """
     kind, status = report.exec_type, report.status
     after = TRANSITIONS[base].get(kind, base)
@@ -128,8 +129,9 @@ def moved(
             return base
         after = status if status in TERMINAL or status in HELD else S.NEW
     else:
-        if base is _FILLED:
-            after = _reopened(report, cum_qty, counted_qty, lots, last_ns, cautious)
+        replaced = kind is X.REPLACED and report.ns >= last_ns and status not in TERMINAL
+        if base is _FILLED or (replaced and base in TERMINAL):
+            after = _reopened(base, report, cum_qty, counted_qty, lots, last_ns, cautious)
         elif base is _UNKNOWN and kind is X.NEW and report.lots < lots:
             after = base  # a replacement that was on its way may still be: its lots stay reserved
         if after in _RUNS:
@@ -152,22 +154,28 @@ def moved(
 
 
 def _reopened(
-    report: Report, cum_qty: int, counted_qty: int, lots: int, last_ns: int, cautious: bool
+    base: OrdStatus,
+    report: Report,
+    cum_qty: int,
+    counted_qty: int,
+    lots: int,
+    last_ns: int,
+    cautious: bool,
 ) -> OrdStatus:
-    """State after a report on an order that was filled."""
+    """State after a report on an order that was filled, or after the acceptance of a replace on one that has ended."""
     kind, partial = report.exec_type, cum_qty < lots * ONE
     taken = kind in REBOOKS and partial
     if taken and report.status in TERMINAL:
         return report.status
-    # A replace may raise a filled order's lots: it lives again, unless the report is from before its last fills.
+    # A replace may raise the lots of an order that has ended: it lives again, unless the report is from before its last fills.
     young = report.cum_qty >= counted_qty
     raised = (kind is X.REPLACED and young) or (kind is X.RESTATED and (young or cautious))
     raised &= partial or not cautious
     newer = not cautious and report.ns > last_ns and report.status not in TERMINAL
     if report.leaves_qty <= 0 or not (taken or raised or newer):
-        return S.FILLED
+        return base
     # The venue says that lots are open where all were filled: which is right only it can tell.
-    return S.NEW if raised and kind is X.REPLACED else S.UNKNOWN
+    return S.NEW if raised and kind is X.REPLACED and base is _FILLED else S.UNKNOWN
 
 
 # -- notices ----------------------------------------------------------------------------------------------------------
@@ -248,7 +256,8 @@ class ChildOrder:
     base : OrdStatus
         State by the venue's reports, without pending requests.
     pending : tuple of Pending
-        Cancels and replaces without an answer.
+        Cancels and replaces without an answer; of an order that has ended, replaces that would open lots, and cancels
+        sent since.
     cum_qty, paid : int
         Booked quantity, 10^-8 of a lot, and its sum of price x quantity (`core.orders`).
     counted_qty : int
@@ -299,8 +308,8 @@ class ChildOrder:
 
     @property
     def settled(self) -> bool:
-        """Whether it has ended and every fill that the venue counts is booked."""
-        return self.done and self.cum_qty >= self.venue_qty
+        """Whether it has ended for good: every fill that the venue counts is booked, every replace answered."""
+        return self.done and self.cum_qty >= self.venue_qty and not self.pending
 
     @property
     def status(self) -> OrdStatus:
@@ -316,9 +325,9 @@ class ChildOrder:
     @property
     def open_qty(self) -> int:
         """Quantity that may still fill or has filled without a report yet: 10^-8 of a lot."""
-        if self.done:
-            return max(self.venue_qty - self.cum_qty, 0)
-        return max(self.most_lots * ONE, self.venue_qty) - self.cum_qty
+        lots = 0 if self.done else self.lots
+        most = max(lots, *(pending.lots for pending in self.pending), 0)
+        return max(most * ONE, self.venue_qty) - self.cum_qty
 
     @property
     def most_lots(self) -> int:
@@ -349,12 +358,12 @@ def requested(order: ChildOrder, command: CancelOrder | ReplaceOrder | MassCance
 
 
 def lost(order: ChildOrder) -> ChildOrder:
-    """The order with unknown fate, as is what was in flight to it.
+    """The order with unknown fate, as is what was in flight to it; one that has ended stays so.
 
     The largest size that a pending replace may have given it stays reserved.
     """
     if order.done:
-        return order
+        return fast_replace(order, pending=tuple([asked for asked in order.pending if asked.lots]))
     # Of two sizes that it may have the larger: an order that turns out smaller does no harm.
     return fast_replace(order, base=S.UNKNOWN, lots=order.most_lots, pending=())
 
@@ -465,8 +474,10 @@ def _base(order: ChildOrder, report: Report, last_ns: int) -> OrdStatus:
 
 
 def _standing(order: ChildOrder, base: OrdStatus) -> ChildOrder:
-    """The order in a base state; what has ended waits for no answer."""
-    pending = () if base in TERMINAL else order.pending
+    """The order in a base state; what has ended waits for answers to replaces that would open lots of it."""
+    pending = order.pending
+    if base in TERMINAL:
+        pending = tuple([asked for asked in pending if asked.lots * ONE > order.cum_qty])
     return (
         order
         if (base, pending) == (order.base, order.pending)
@@ -494,13 +505,20 @@ def refused(order: ChildOrder, reject: CancelReject) -> tuple[ChildOrder, list[N
     """The order after a cancel or replace reject.
 
     When the venue reports that the order has ended and no report has, or that it does not know it, it is UNKNOWN: what
-    ended it is still to come.
+    ended it is still to come. A venue that refuses a cancel of an order which has ended has answered every request that was
+    sent before it.
     """
-    left = tuple(pending for pending in order.pending if pending.cl_ord_id != reject.cl_ord_id)
+    names = [pending.cl_ord_id for pending in order.pending]
+    over = reject.status in TERMINAL or reject.status is S.UNKNOWN
+    left = order.pending
+    if reject.cl_ord_id in names:
+        at = names.index(reject.cl_ord_id)
+        kept = () if order.done and over and not left[at].lots else left[:at]
+        left = (*kept, *left[at + 1 :])
     order = fast_replace(order, pending=left, last_ns=max(order.last_ns, reject.ns))
     notices = [Notice(Code.CANCEL_REJECTED, order.root, reject.text)]
     # It ended, but how much of it filled only its own report says.
-    if (reject.status in TERMINAL or reject.status is S.UNKNOWN) and not order.done:
+    if over and not order.done:
         notices.append(
             Notice(
                 Code.UNKNOWN, order.root, f"the venue calls it {reject.status} and has not said why"

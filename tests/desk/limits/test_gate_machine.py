@@ -88,6 +88,7 @@ class Gate(RuleBasedStateMachine):
         self.now, self.count = 0, 0
         self.parents: list[str] = []
         self.orders: list[NewOrder | ReplaceOrder] = []
+        self.cancels: list[CancelOrder] = []
         self.cums: dict[str, int] = {}
         self.rebooked: list[Report] = []
         for name in NAMES:
@@ -211,7 +212,9 @@ class Gate(RuleBasedStateMachine):
     @rule(data=st.data())
     def cancel(self, data: st.DataObject) -> None:
         o = data.draw(st.sampled_from(self.orders))
-        self.leave(CancelOrder(self.name(), o.cl_ord_id, o.instrument, o.side, o.account, self.now))
+        words = self.name(), o.cl_ord_id, o.instrument, o.side, o.account, self.now
+        self.cancels.append(CancelOrder(*words))
+        self.leave(self.cancels[-1])
 
     @precondition(lambda self: self.orders)
     @rule(data=st.data())
@@ -369,10 +372,12 @@ class Gate(RuleBasedStateMachine):
         self.tell(report)
 
     @precondition(lambda self: self.orders)
-    @rule(data=st.data())
-    def refuse(self, data: st.DataObject) -> None:
-        o = data.draw(st.sampled_from(self.orders))
-        reject = CancelReject(o.cl_ord_id, "", o.account, OrdStatus.NEW, self.now)
+    @rule(
+        data=st.data(), status=st.sampled_from([OrdStatus.NEW, *[OrdStatus.FILLED] * 3, *OrdStatus])
+    )
+    def refuse(self, data: st.DataObject, status: OrdStatus) -> None:
+        o = data.draw(st.sampled_from([*self.orders, *self.cancels]))
+        reject = CancelReject(o.cl_ord_id, o.orig, o.account, status, self.now)
         self.gate.cancel_reject(reject)
         self.twin.happened("reject", reject)
 

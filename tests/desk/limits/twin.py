@@ -13,6 +13,7 @@ from tercel.core.orders import (
     ONE,
     REBOOKS,
     TERMINAL,
+    CancelOrder,
     ExecType,
     Listing,
     NewOrder,
@@ -43,6 +44,8 @@ class One:
     accepted: bool = False
     dead: bool = False
     filled: bool = False
+    probes: dict[str, int] = field(default_factory=dict)
+    ended: int = -BEYOND
     changed: int = -BEYOND
     recounted: int = -BEYOND
     asked: list[int] = field(default_factory=list)
@@ -51,13 +54,19 @@ class One:
     def most(self) -> int:
         return max([self.lots] + [lots for _, lots, _ in self.requested.values()])
 
+    def may_rest(self) -> list[tuple[int, int | None]]:
+        """Every size and price that it may have at the venue."""
+        asked = [(lots, price) for _, lots, price in self.requested.values()]
+        if self.dead:
+            return [(lots, price) for lots, price in asked if lots > self.cum]
+        return [(self.lots, self.price), *asked]
+
     def open(self) -> Fraction:
-        return max(Fraction(0), max(0 if self.dead else self.most(), self.reported) - self.cum)
+        most = max([self.reported, *(lots for lots, _ in self.may_rest())])
+        return max(Fraction(0), most - self.cum)
 
     def prices(self) -> list[int | None]:
-        return (
-            [] if self.dead else [self.price] + [price for _, _, price in self.requested.values()]
-        )
+        return [price for _, price in self.may_rest()]
 
 
 def _terms(r: Report) -> tuple[Fraction, Fraction]:
@@ -212,14 +221,24 @@ class Twin:
                 one.requested[words[0].cl_ord_id] = (one.turns, words[0].lots, words[0].price)
                 one.names.append(words[0].cl_ord_id)
                 one.asked += [words[0].price] if one.asked else []
+            elif what == "sent" and isinstance(words[0], CancelOrder):
+                one = self.named(orders, words[0].orig)
+                if one is not None and one.dead:
+                    one.probes[words[0].cl_ord_id] = one.turns
             elif what == "unsent":
                 one = self.named(orders, words[0].cl_ord_id)
                 if one is not None and one.requested.pop(words[0].cl_ord_id, None) is None:
                     one.dead = one.dead or isinstance(words[0], NewOrder)
             elif what == "reject":
-                one = self.named(orders, words[0].cl_ord_id)
+                one = self.named(orders, words[0].cl_ord_id) or self.named(orders, words[0].orig)
                 if one is not None:
                     one.requested.pop(words[0].cl_ord_id, None)
+                    before = one.probes.pop(words[0].cl_ord_id, 0) * one.dead
+                    if words[0].status in (*TERMINAL, OrdStatus.UNKNOWN):
+                        for name in [
+                            n for n, (turn, *_) in one.requested.items() if turn <= before
+                        ]:
+                            del one.requested[name]
             elif what == "report":
                 known = len(trades)
                 heard = replace(words[0], ns=min(words[0].ns, words[1]))
@@ -314,6 +333,7 @@ class Twin:
     def live_or_over(one: One, r: Report, cum: Fraction, itself: bool) -> None:
         """Whether it has ended after a report, and was filled."""
         kind, status, late = r.exec_type, r.status, r.ns < one.recounted
+        was = one.dead, one.filled
         if one.dead:
             room, rebooks = one.cum < one.most(), kind in REBOOKS
             changes = rebooks or itself or (kind is ExecType.REPLACED and cum >= one.reported)
@@ -321,6 +341,11 @@ class Twin:
                 one.filled = status is OrdStatus.FILLED
             elif one.filled and r.leaves_qty > 0 and changes and room:
                 one.dead = one.filled = status is OrdStatus.FILLED and not late
+            elif kind is ExecType.REPLACED and r.leaves_qty > 0 and room and cum >= one.reported:
+                one.dead = status in TERMINAL or r.ns < one.ended
+            if (one.dead, one.filled) != was:
+                one.probes.clear()
+                one.ended = r.ns if one.dead else -BEYOND
             return
         if kind is ExecType.STATUS and late:
             return
@@ -332,6 +357,9 @@ class Twin:
             one.dead = ends
         elif status is OrdStatus.REJECTED:
             one.dead = (asked or kind is ExecType.REJECTED) and not one.accepted
+        if one.dead:
+            one.probes.clear()
+            one.ended = r.ns
         one.accepted |= (not ends and "pending" not in kind) or status not in (
             *(OrdStatus.REJECTED, OrdStatus.PENDING_NEW, OrdStatus.UNKNOWN),
         )

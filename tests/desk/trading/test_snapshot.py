@@ -255,14 +255,14 @@ def test_a_flipped_bit_after_the_snapshot_is_found_and_one_before_by_the_command
     from tercel.desk.trading.journal.store import verify
 
     story = story_of(7)
-    for seq, found in ((250, True), (100, False)):
+    for seq, found in ((240, True), (100, False)):
         folder = tmp_path / str(seq)
         kept(folder, story.entries, 200).close()
         with sqlite3.connect(folder / "journal.db") as connection:
             connection.execute("UPDATE journal SET ns = ns + 1 WHERE seq = ?", (seq,))
         connection.close()
         if found:
-            with pytest.raises(JournalError, match="1 to 249 are sound; then entry 250"):
+            with pytest.raises(JournalError, match="1 to 239 are sound; then entry 240"):
                 SqlJournal(folder)
         else:
             SqlJournal(folder).close()

@@ -546,8 +546,10 @@ def _end(folder: Path, orders: Sequence[ChildOrder], ns: int, reason: str) -> No
     by = user_name()
     with closing(SqlJournal(folder, f"{by} (tercel trade settle)")) as journal:
         said = _said("settle", {"orders": [order.root for order in orders]}, by, reason, ns)
-        over = zip(ends(orders, f"{said.body['wall_ns']}", ns, by, reason), orders, strict=True)
-        journal.append([said, *(entry_in(end, order.parent) for end, order in over)])
+        parents = {order.root: order.parent for order in orders}
+        over = ends(orders, f"{said.body['wall_ns']}", ns, by, reason)
+        entries = [entry_in(end, parents[end.orig or end.cl_ord_id]) for end in over]
+        journal.append([said, *entries])
 
 
 def _said(command: str, body: Mapping[str, Any], by: str, reason: str, ns: int) -> Entry:

@@ -388,11 +388,15 @@ class LimitGate(ReportedCounts):
         if isinstance(command, o.NewOrder):
             self._fold(self._unsent, command.cl_ord_id)
         elif type(command) is o.ReplaceOrder:
-            self._fold(self._drop_replace, command.cl_ord_id)
+            self._fold(self._drop_replace, command.cl_ord_id, command.orig)
 
     def cancel_reject(self, reject: o.CancelReject) -> None:
-        """A cancel or replace was rejected: drop the replace's requested size and price, release nothing else."""
-        self._fold(self._drop_replace, reject.cl_ord_id)
+        """A cancel or replace was rejected: drop the replace's requested size and price, release nothing else.
+
+        A venue that refuses a cancel of an order which has ended has answered every replace that was sent before it.
+        """
+        over = reject.status in o.TERMINAL or reject.status is o.OrdStatus.UNKNOWN
+        self._fold(self._drop_replace, reject.cl_ord_id, reject.orig, over)
 
     def _sent(self, command: o.Command, ns: int) -> None:
         # A clock that goes back must not empty the windows.
@@ -429,6 +433,10 @@ class LimitGate(ReportedCounts):
             self.count_message(holding.agent, (holding.instrument,), ns)
             return
         name = "" if isinstance(command, o.StatusRequest) else command.instrument
+        if isinstance(command, o.CancelOrder):
+            ended = self.orders.get(command.orig)
+            if ended is not None and ended.requested and not ended.live:
+                ended.probes[command.cl_ord_id] = ended.turns
         at = (self.instruments[name],) if name in self.instruments else ()
         self.names.add(command.cl_ord_id)
         self.count_message(self.agents.get(command.account), at, ns)
@@ -440,10 +448,16 @@ class LimitGate(ReportedCounts):
             order.base = o.OrdStatus.REJECTED
         self.settle(order)
 
-    def _drop_replace(self, name: str) -> None:
-        order = self.orders.get(name)
-        if order is not None and order.requested.pop(name, None) is not None:
-            self.settle(order)
+    def _drop_replace(self, name: str, orig: str, over: bool = False) -> None:
+        order = self.orders.get(name) or self.orders.get(orig)
+        if order is None:
+            return
+        order.requested.pop(name, None)
+        turn = order.probes.pop(name, None)
+        if turn is not None and over and not order.live:
+            late = {each: asked for each, asked in order.requested.items() if asked[0] > turn}
+            order.requested = late
+        self.settle(order)
 
     # -- for people -----------------------------------------------------------------------------------------------
 

@@ -255,9 +255,12 @@ class ReportedCounts(PastCounts):
         alarm, most = None, order.most_lots
         counts = recounted(order.counted_qty, order.recounted_ns, report)
         counted, since_ns = order.counted_qty, order.recounted_ns = counts
-        order.base = moved(
-            order.base, report, order.cum_qty, counted, most, recounted_ns=since_ns, cautious=True
-        )
+        before, cum_qty = order.base, order.cum_qty
+        order.base = moved(before, report, cum_qty, counted, most, order.ended_ns, since_ns, True)
+        if order.base is not before:
+            # A cancel that was sent while it had ended says nothing of a later end.
+            order.probes.clear()
+            order.ended_ns = NEVER_NS if order.live else report.ns
         if report.ns >= since_ns and counted > most * ONE:
             what = f"cum={text(counted)} lots={most}"
             alarm = self._stop(order.holding.agent, "OVERFILL", what, report)

@@ -1,8 +1,9 @@
 """Counters behind the limits, in integers: quantities in 10^-8 of a lot, money in 10^-16 of `MONEY` (`core.orders`).
 
 An order keeps lots *reserved* until the venue has reported, beyond doubt, that they are gone: the most that a replace
-on its way could make of it, and every lot that the venue reports as filled but whose fill has not come yet. A report
-that is old, doubled or about an unknown order frees nothing.
+on its way could make of it, and every lot that the venue reports as filled but whose fill has not come yet. Its end
+frees nothing of a replace that is not answered: the venue may still accept it, and the order lives again (FIX 4.2
+appendix D8, 4.4 C.1.c). A report that is old, doubled or about an unknown order frees nothing.
 """
 
 import sys
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Final, NamedTuple
 
 from tercel.core.executions import Executions
-from tercel.core.orders import ONE, PAID_ONE, TERMINAL, NewOrder, OrdStatus, ReplaceOrder
+from tercel.core.orders import ONE, PAID_ONE, TERMINAL, CancelOrder, NewOrder, OrdStatus, ReplaceOrder
 from tercel.core.vocabulary import BUY, SELL
 from tercel.desk.limits.file import DAY_NS, AgentLimits, DeskLimits, InstrumentLimits, ScopeLimits
 from tercel.desk.limits.quotes import NO_QUOTE, OwnQuotes
@@ -318,15 +319,16 @@ class OpenOrder:
 
     `base` is its state by the table of `core.lifecycle`. `lots` and `price` are the last accepted, `requested` what
     replaces on their way would make of them (by name: turn, lots, price), `taken` the last turn that the venue took.
+    `probes` are cancels sent after it ended (by name: the last turn before it), `ended_ns` when the venue ended it.
     `counted_qty` is the most that the venue called filled since it last took back or corrected a fill, at
     `recounted_ns`; `cum_qty` the fills in force, `open_qty` the reserved quantity. The venue last changed its size or
     price at `changed_ns`. `worst` is the worst price at which it may fill, of all requested prices.
     """
 
     __slots__ = (
-        *("base", "changed_ns", "counted_qty", "cum_qty", "holding", "lots", "open_qty", "parent"),
-        *("price", "quoted", "recounted_ns", "requested", "root", "side", "taken"),
-        *("turns", "worst"),
+        *("base", "changed_ns", "counted_qty", "cum_qty", "ended_ns", "holding", "lots"),
+        *("open_qty", "parent", "price", "probes", "quoted", "recounted_ns", "requested", "root"),
+        *("side", "taken", "turns", "worst"),
     )
 
     def __init__(
@@ -341,7 +343,8 @@ class OpenOrder:
         self.requested: dict[str, tuple[int, int, int]] = {}
         self.base = OrdStatus.PENDING_NEW
         self.cum_qty = self.counted_qty = self.open_qty = self.turns = self.taken = 0
-        self.changed_ns = self.recounted_ns = NEVER_NS
+        self.probes: dict[str, int] = {}
+        self.changed_ns = self.recounted_ns = self.ended_ns = NEVER_NS
         self.quoted: tuple[int, ...] = ()
 
     @property
@@ -353,6 +356,13 @@ class OpenOrder:
     def most_lots(self) -> int:
         """Largest total lots it may come to, replaces in flight included."""
         return max([self.lots, *(lots for _, lots, _ in self.requested.values())])
+
+
+    def probe(self, name: str, now_ns: int) -> CancelOrder:
+        """A cancel of an order that has ended, under the name of its last replace without an answer."""
+        holding, last = self.holding, next(reversed(self.requested))
+        at = holding.instrument.name
+        return CancelOrder(name, last, at, self.side, holding.agent.name, now_ns)
 
 
 Filled = tuple[OpenOrder | None, Holding, int, int, str]
@@ -430,6 +440,8 @@ class LimitCounts:
         """Every agent's holdings, in all instruments."""
         self.parents: dict[str, ParentLimit] = {}
         self.orders: dict[str, OpenOrder] = {}
+        self.unanswered: dict[str, OpenOrder] = {}
+        """Orders that have ended while a replace that may open lots has no answer, by root."""
         self.held: dict[str, InstrumentState] = {}
         """Instruments in which some agent has a position."""
         self.names: set[str] = set()
@@ -461,21 +473,23 @@ class LimitCounts:
     def settle(self, order: OpenOrder) -> None:
         """Reserve exactly an order's remaining open lots, and quote the prices at which it may rest."""
         live = order.base not in TERMINAL
-        still = max(order.most_lots * ONE if live else 0, order.counted_qty) - order.cum_qty
-        still = max(still, 0)
+        sizes = [(order.lots, order.price)] if live else []
+        for _, lots, price in order.requested.values():
+            if live or lots * ONE > order.cum_qty:
+                sizes.append((lots, price))
+        if sizes and not live:
+            self.unanswered[order.root] = order
+        else:
+            self.unanswered.pop(order.root, None)
+        most = max([order.counted_qty, *(lots * ONE for lots, _ in sizes)])
+        still = max(most - order.cum_qty, 0)
         if still != order.open_qty:
             order.parent.used += still - order.open_qty
             order.parent.open_qty += still - order.open_qty
             self.reserve(order.holding, order.side, still - order.open_qty)
             self._exposed(order.holding)
             order.open_qty = still
-        quoted: tuple[int, ...] = ()
-        if live:
-            quoted = (
-                (order.price, *(price for _, _, price in order.requested.values()))
-                if order.requested
-                else (order.price,)
-            )
+        quoted = tuple([price for _, price in sizes])
         if quoted != order.quoted:
             at = order.holding.instrument
             quotes = at.buy_quotes if order.side == BUY else at.sell_quotes

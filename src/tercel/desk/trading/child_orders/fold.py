@@ -238,8 +238,8 @@ class Orders:
         notices = []
         for root in roots:
             order = self._orders[root]
+            self._put(lost(order))
             if not order.done:
-                self._put(lost(order))
                 notices.append(Notice(Code.UNKNOWN, root, why))
         return notices
 
@@ -249,7 +249,7 @@ class Orders:
         elif isinstance(command, o.CancelOrder | o.ReplaceOrder):
             if (order := self.get(command.orig)) is not None:
                 self._name(order.root, command.cl_ord_id)
-                if not order.done:
+                if not order.settled:
                     self._put(requested(order, command))
             else:
                 self._fences.add(command.cl_ord_id)

@@ -17,7 +17,7 @@ from typing import Final
 
 from tercel.core.errors import OrderError, VenueError
 from tercel.core.lifecycle import ChildOrder
-from tercel.core.orders import ExecType, Holdings, OrdStatus, Report, text
+from tercel.core.orders import CancelReject, ExecType, Holdings, OrdStatus, Report, text
 from tercel.core.ports import Entry
 from tercel.desk.trading.gateway import OrderGateway
 from tercel.desk.trading.journal import kinds
@@ -234,7 +234,7 @@ class PositionKeeper:
         held.update({name: gap for (whose, name), gap in self._gaps.items() if whose == account})
         return held
 
-    def settle(self, said: OperatorEntry) -> list[Report]:
+    def settle(self, said: OperatorEntry) -> list[Report | CancelReject]:
         """Obey a person who declares orders ended, executions right, or differences of positions explained; returns the reports
         that end the orders, as if the venue had sent them.
 
@@ -249,7 +249,9 @@ class PositionKeeper:
         self._settle_positions(said, asked.executions)
         return []
 
-    def _settle_orders(self, said: OperatorEntry, names: Sequence[str]) -> list[Report]:
+    def _settle_orders(
+        self, said: OperatorEntry, names: Sequence[str]
+    ) -> list[Report | CancelReject]:
         gateway = self._gateway
         live = {order.root: order for order in gateway.ledger.orders.live()}
         if missing := [name for name in names if name not in live]:
@@ -367,10 +369,18 @@ class PositionKeeper:
         self._states.end(StateReason.POSITIONS_AWAITED)
 
 
-def ends(orders: Sequence[ChildOrder], mark: str, ns: int, by: str, reason: str) -> list[Report]:
-    """Reports that end orders with the fills a person confirmed; `mark` identifies this confirmation."""
+def ends(
+    orders: Sequence[ChildOrder], mark: str, ns: int, by: str, reason: str
+) -> list[Report | CancelReject]:
+    """Reports that end orders with the fills a person confirmed, and refuse the replaces that the venue has not answered;
+    `mark` identifies this confirmation."""
     why = f"settled by {by}: {reason}"
-    return [
+    refused = [
+        CancelReject(asked.cl_ord_id, order.root, order.account, OrdStatus.CANCELED, ns, why)
+        for order in orders
+        for asked in order.pending
+    ]
+    ended = [
         Report(
             exec_id=f"settled-{mark}-{n}",
             exec_type=ExecType.CANCELED,
@@ -391,4 +401,6 @@ def ends(orders: Sequence[ChildOrder], mark: str, ns: int, by: str, reason: str)
             text=why,
         )
         for n, order in enumerate(orders)
+        if not order.done or order.cum_qty < order.venue_qty
     ]
+    return [*ended, *refused]

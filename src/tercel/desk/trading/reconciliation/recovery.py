@@ -502,20 +502,24 @@ class Inquiry:
         return found
 
     def _due(self, now: int, left: dict[str, ChildOrder]) -> list[Command]:
-        """Questions about orders of unknown fate, and those that were left, whose turn it is; cancels of the latter."""
+        """Questions about orders of unknown fate, and those that were left, whose turn it is; cancels of the latter, and
+        of those that have ended while a replace of theirs is not answered: a refusal answers it."""
+        ended = self._gateway.limits.unanswered
         asked = {order.root: order for order in self._gateway.ledger.orders.unknown()} | left
         before = self._waits
         self._waits = {}
         due = []
-        for order in asked.values():
-            at, waited = before.get(order.root, (now, 0))
+        for root in [*asked, *(root for root in ended if root not in asked)]:
+            # The answer to a replace is mostly on its way when its order ends.
+            at, waited = before.get(root, (now if root in asked else now + AGAIN_NS, 0))
             if now >= at:
-                due.append(order)
+                due.append(root)
                 waited = min(max(2 * waited, AGAIN_NS), LONGEST_NS)
                 at = now + waited
-            self._waits[order.root] = at, waited
-        known = [order for order in due if order.root in left]
+            self._waits[root] = at, waited
+        known = [left[root] for root in due if root in left]
         return [
-            *questions(self._gateway, self._name, due),
+            *questions(self._gateway, self._name, [asked[root] for root in due if root in asked]),
             *cancels(self._gateway, known, self._name),
+            *(ended[root].probe(self._name(), now) for root in due if root in ended),
         ]

@@ -146,15 +146,17 @@ def questions(
 ) -> list[Command]:
     """Status requests for orders of unknown fate; where the venue answers none, cancels in their place.
 
-    The report of such a cancel's end says what the order had filled; a refusal says that the venue does not have it.
+    The report of such a cancel's end says what the order had filled; a refusal says that the venue does not have it. Where
+    none are named, also cancels of orders that ended while a replace is not answered: a refusal answers the replace.
     """
-    unknown = gateway.ledger.orders.unknown() if about is None else about
-    if not unknown:
-        return []
-    now = gateway.venue.now_ns
+    now, unknown, probes = gateway.venue.now_ns, about, list[Command]()
+    if unknown is None:
+        unknown = gateway.ledger.orders.unknown()
+        ended = [order for order in gateway.limits.unanswered.values() if not order.probes]
+        probes = [order.probe(name(), now) for order in ended]
     if gateway.venue.capabilities.answers_questions:
-        return [StatusRequest(order.root, order.account, now) for order in unknown]
-    return [
+        return probes + [StatusRequest(order.root, order.account, now) for order in unknown]
+    return probes + [
         CancelOrder(name(), order.name, order.instrument, order.side, order.account, now)
         for order in unknown
         if not (order.done or order.gone)
