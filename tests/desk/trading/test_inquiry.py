@@ -29,7 +29,11 @@ class Asked:
         )
         orders = SimpleNamespace(unknown=lambda: [lost], live=lambda: [lost])
         self.ledger = SimpleNamespace(orders=orders, states=TradingStates())
-        self.states, self.times, self.limits = self.ledger.states, [], SimpleNamespace(doubts=(), unanswered={})
+        self.states, self.times, self.limits = (
+            self.ledger.states,
+            [],
+            SimpleNamespace(doubts=(), unanswered={}),
+        )
 
     def submit(self, commands, sender):
         assert sender is Sender.STOPPER

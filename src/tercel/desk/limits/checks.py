@@ -302,12 +302,15 @@ def _worth(first: ParentLimit) -> int:
 
 
 def check_messages(query: LimitQuery) -> Denial | None:
-    """Maximum message rate over a sliding window; cancels count but are never refused."""
+    """Maximum message rate over a sliding window; cancels count but are never refused.
+
+    A message counts from here on, and is dated anew once its bytes are written: between any two that are a limit apart
+    lies a window, whatever time journal and socket take.
+    """
+    now_ns = max(query.now_ns, query.gate.wire_ns)
     for scope in query.holding.scopes:
         times = scope.times
-        if len(times) == scope.messages and (
-            not times or times[0] > query.now_ns - scope.window_ns
-        ):
+        if len(times) == scope.messages and (not times or times[0] > now_ns - scope.window_ns):
             return Denial(
                 "MESSAGES", f"scope={scope.name} limit={scope.messages} window_ns={scope.window_ns}"
             )

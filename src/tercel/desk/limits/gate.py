@@ -381,7 +381,7 @@ class LimitGate(ReportedCounts):
             while scope.requests[0][0] <= ns - HOUR_NS:
                 scope.requests.popleft()
         at.dealers |= dict.fromkeys(dealers)
-        self.count_message(agent, (at,), ns)
+        self.count_message((agent, at, self.desk), ns)
 
     def unsent(self, command: o.Command) -> None:
         """A counted command did not leave, as the link was down: release an order's reserved lots."""
@@ -430,16 +430,14 @@ class LimitGate(ReportedCounts):
                 order.worst = order.side * max(order.side * order.worst, order.side * price)
             self.orders[command.cl_ord_id] = order
             self.settle(order)
-            self.count_message(holding.agent, (holding.instrument,), ns)
+            self.count_message(holding.scopes, ns)
             return
-        name = "" if isinstance(command, o.StatusRequest) else command.instrument
         if isinstance(command, o.CancelOrder):
             ended = self.orders.get(command.orig)
             if ended is not None and ended.requested and not ended.live:
                 ended.probes[command.cl_ord_id] = ended.turns
-        at = (self.instruments[name],) if name in self.instruments else ()
         self.names.add(command.cl_ord_id)
-        self.count_message(self.agents.get(command.account), at, ns)
+        self.count_message(self.scopes_of(command), ns)
 
     def _unsent(self, name: str) -> None:
         order = self.orders[name]

@@ -7,13 +7,24 @@ appendix D8, 4.4 C.1.c). A report that is old, doubled or about an unknown order
 """
 
 import sys
-from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections import Counter, OrderedDict, deque
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Final, NamedTuple
 
 from tercel.core.executions import Executions
-from tercel.core.orders import ONE, PAID_ONE, TERMINAL, CancelOrder, NewOrder, OrdStatus, ReplaceOrder
+from tercel.core.orders import (
+    ONE,
+    PAID_ONE,
+    TERMINAL,
+    CancelOrder,
+    Command,
+    NewOrder,
+    OrdStatus,
+    ReplaceOrder,
+    StatusRequest,
+)
+from tercel.core.quotes import QuoteRequest
 from tercel.core.vocabulary import BUY, SELL
 from tercel.desk.limits.file import DAY_NS, AgentLimits, DeskLimits, InstrumentLimits, ScopeLimits
 from tercel.desk.limits.quotes import NO_QUOTE, OwnQuotes
@@ -357,7 +368,6 @@ class OpenOrder:
         """Largest total lots it may come to, replaces in flight included."""
         return max([self.lots, *(lots for _, lots, _ in self.requested.values())])
 
-
     def probe(self, name: str, now_ns: int) -> CancelOrder:
         """A cancel of an order that has ended, under the name of its last replace without an answer."""
         holding, last = self.holding, next(reversed(self.requested))
@@ -456,19 +466,29 @@ class LimitCounts:
         """Why the counts cannot be trusted any more; nothing new leaves then."""
         self.killed: Killed | None = None
         self.day_ends_ns = DAY_NS
-        self.sent_ns = self.watched_ns = NEVER_NS
-        """Latest time of a sent command; time of the first call of `watch`."""
+        self.sent_ns = self.watched_ns = self.wire_ns = NEVER_NS
+        """Latest time of a sent command; time of the first call of `watch`; time by the clock of messages, where that is
+        ahead of the clock."""
 
-    def count_message(
-        self, agent: AgentState | None, instruments: tuple[InstrumentState, ...], ns: int
-    ) -> None:
+    def count_message(self, scopes: Iterable[Scope], ns: int) -> None:
         """Count an outgoing message; time never goes back here, so the window cannot be cheated."""
         self.sent_ns = ns = max(ns, self.sent_ns)
-        self.desk.times.append(ns)
-        if agent is not None:
-            agent.times.append(ns)
-        for instrument in instruments:
-            instrument.times.append(ns)
+        for scope in scopes:
+            scope.times.append(ns)
+
+    def written(self, messages: Sequence[Command | QuoteRequest], ns: int) -> None:
+        """Date the messages that were counted last: their bytes had been written to the socket at a time of the clock of
+        messages. They were counted before limits, journal and venue took their time."""
+        counted = Counter(scope for message in messages for scope in self.scopes_of(message))
+        for scope, many in counted.items():
+            for back in range(1, min(many, len(scope.times)) + 1):
+                scope.times[-back] = ns
+
+    def scopes_of(self, message: Command | QuoteRequest) -> list[Scope]:
+        """The scopes in which a message counts."""
+        instrument = "" if isinstance(message, StatusRequest) else message.instrument
+        scopes = self.desk, self.agents.get(message.account), self.instruments.get(instrument)
+        return [scope for scope in scopes if scope is not None]
 
     def settle(self, order: OpenOrder) -> None:
         """Reserve exactly an order's remaining open lots, and quote the prices at which it may rest."""

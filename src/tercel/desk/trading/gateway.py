@@ -19,6 +19,7 @@ order is UNKNOWN: it is not sent again; its status is requested from the venue.
 """
 
 import logging
+import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -203,6 +204,9 @@ class OrderGateway:
         check_capabilities(venue)
         self._session = venue.capabilities.session
         self._repeats = venue.capabilities.executions is not None
+        self._stepped = venue.capabilities.stepped
+        self._ahead_ns = venue.now_ns - time.monotonic_ns()
+        """Most by which the venue's clock has been ahead of ours."""
         self.notices: list[Notice] = []
         """Notices since they were last taken."""
         self._retries = BackOff()
@@ -281,8 +285,10 @@ class OrderGateway:
         # Without the lock: a turn that hangs in the journal holds it, and a kill must not wait for that.
         self.take_back(cancels, before)
         with self.lock:
+            self.limits.wire_ns = self._wire_ns()
             for cancel in cancels:
                 self.limits.sent(cancel, cancel.sent_ns)
+            self._written(cancels)
             self.write([])
 
     def take_back(
@@ -324,6 +330,7 @@ class OrderGateway:
         outcome = SendOutcome()
         with self.lock:
             now = self.venue.now_ns
+            self.limits.wire_ns = self._wire_ns()
             entries = list(before)
             for command in commands:
                 denial = _never_left(command, outcome) or self._denial(
@@ -385,6 +392,7 @@ class OrderGateway:
         account = request.account
         with self.lock:
             now = self.venue.now_ns
+            self.limits.wire_ns = self._wire_ns()
             standing = self.standing(account)
             denial = self.limits.check_request(request, now)
             if not permits(Sender.PERSON, Act.GROWS, standing.state):
@@ -412,8 +420,11 @@ class OrderGateway:
             )
             where = request.instrument, account, parent
             self.write([*before, Entry(kinds.QUOTE, now, *where, body=body.json())])
-            with self.wire:
-                asker.request_quotes(request)
+            try:
+                with self.wire:
+                    asker.request_quotes(request)
+            finally:
+                self._written([request])
 
     def refuses(self, command: o.Command, sender: Sender) -> Denial | None:
         """Why a command would be denied now, or None; nothing is sent or counted."""
@@ -509,6 +520,22 @@ class OrderGateway:
                 self.write([self._unsent(command, error)])
             else:
                 outcome.sent.append(command)
+        self._written(waiting)
+
+    def _wire_ns(self) -> int:
+        """The clock of messages: the venue's; where that stands still between two of its messages, ours from the last on."""
+        now = self.venue.now_ns
+        if self._stepped:
+            return now
+        here_ns = time.monotonic_ns()
+        self._ahead_ns = max(self._ahead_ns, now - here_ns)
+        return here_ns + self._ahead_ns
+
+    def _written(self, messages: Sequence[o.Command | QuoteRequest]) -> None:
+        """Count messages as of now, when their bytes are written, and as long again as that took: on their way they may
+        bunch by as much."""
+        now = self._wire_ns()
+        self.limits.written(messages, 2 * now - min(now, self.limits.wire_ns))
 
     def _unsent(self, command: o.Command, error: Exception) -> Entry:
         """Alert of a command that may not have left: always for an order, once a minute for cancels and status requests."""
