@@ -9,6 +9,7 @@ from tests.parts import whole
 
 from certify.fix.case import Bench
 from certify.fix.wall import Wall
+from exchange.fix import acceptor
 from tercel.core.orders import ONE
 from tercel.desk.limits import LimitGate
 from tercel.desk.trading.journal import kinds
@@ -41,9 +42,9 @@ def lose(wall, account="ann", **said):
     return name
 
 
-def denied(wall, account="ann"):
+def denied(wall, account="ann", lots=1):
     """Why an order of an account does not leave; none: it left."""
-    outcome = wall.submit(wall.new(1, 960, account=account))
+    outcome = wall.submit(wall.new(lots, 960, account=account))
     wall.settle()
     return [one.code for _, one in outcome.denied]
 
@@ -316,3 +317,51 @@ def test_executions_that_the_venue_counts_and_does_not_say_pause_until_they_come
 
 def test_an_alarm_over_missing_executions_comes_within_five_seconds():
     assert MISSING_S + AGAIN_NS / 1e9 < 5.0
+
+
+# -- replaces that are answered after the end of their order (FIX 4.2 appendix D8, 4.4 C.1.c) --------------------------
+
+
+@pytest.mark.parametrize("ending", ["filled", "cancelled"])
+def test_an_order_that_ended_keeps_the_lots_of_a_replace_until_it_is_answered(at, ending):
+    with at(agents={"long_lots": 30}) as wall:
+        name = wall.live(15)
+        later = wall.replace(name, 27, 1000).get(t.CL_ORD_ID)
+        if ending == "filled":
+            wall.say(name, "F", "2", last=15, px=10.0)
+        else:
+            wall.say(name, "4", "4")
+        room = 3
+        assert denied(wall, lots=room + 1) == ["POSITION"]
+        wall.say(later, "5", "1" if ending == "filled" else "0", orig=name, qty=27)
+        assert denied(wall, lots=room + 1) == ["POSITION"]
+        assert wall.order(room, 960)
+        cum = 15 if ending == "filled" else 0
+        assert (wall.state(name).lots, whole(wall.state(name).open_qty)) == (27, 27 - cum)
+
+
+def test_a_replace_that_is_refused_after_the_end_frees_its_lots(at):
+    with at(agents={"long_lots": 30}) as wall:
+        name = wall.live(15)
+        request = wall.replace(name, 27, 1000)
+        wall.say(name, "F", "2", last=15, px=10.0)
+        wall.venue.refuse(request, acceptor.TOO_LATE)
+        wall.settle()
+        assert wall.order(15, 960)
+
+
+def test_a_replace_without_an_answer_is_asked_about_by_a_cancel(at):
+    with at(agents={"long_lots": 30}) as wall:
+        name = wall.live(15)
+        later = wall.replace(name, 27, 1000).get(t.CL_ORD_ID)
+        wall.say(name, "F", "2", last=15, px=10.0)
+        assert wall.reserved() == 12
+
+        def probe():
+            return [one for one in wall.venue.of_kind(t.CANCEL) if one.get(t.ORIG_CL_ORD_ID) == later]  # fmt: skip
+
+        wall.until(probe, "a cancel of the replace")
+        wall.venue.refuse(probe()[0], t.NOT_KNOWN)
+        wall.settle()
+        assert wall.reserved() == 0
+        assert wall.state(name).settled

@@ -562,6 +562,20 @@ def test_the_window_slides_to_the_ns_and_cancels_always_pass() -> None:
         assert one.check(command, NOON) is None
 
 
+def test_the_window_begins_when_the_bytes_were_written() -> None:
+    one = gate(limits("desk", messages=2, window_ns=1000 * MS))
+    batch = [order("1"), order("2", lots=4)]
+    for command in batch:
+        one.sent(command, NOON)
+    one.written(batch, NOON + 40 * MS)
+    one.mark("A", 999, 1001, NOON + 1040 * MS)
+    assert code(one, order("3", lots=3), NOON + 1040 * MS - 1) == "MESSAGES"
+    assert code(one, order("3", lots=3), NOON + 1040 * MS) == ""
+    one.wire_ns = NOON + 1040 * MS  # the venue's clock is behind
+    assert code(one, order("3", lots=3), NOON + 50 * MS) == ""
+    assert one.usage()["desk"]["desk"]["messages"][0] == 2
+
+
 @pytest.mark.parametrize(
     ("hours", "inside", "outside"),
     [((100, 200), (100, 199), (99, 200)), ((200, 100), (200, 99, 0), (100, 199))],

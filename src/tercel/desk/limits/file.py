@@ -31,7 +31,7 @@ Hours = tuple[int, int] | None
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScopeLimits:
-    """Limits common to desk, instruments and agents. `drawdown`: from the day's highest equity.
+    """Limits common to desk, instruments and agents. `drawdown`: from the day's highest equity at a mark.
 
     `warn`: the share of every limit, in ten thousandths, at which people are warned.
     """
