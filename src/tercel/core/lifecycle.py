@@ -513,8 +513,8 @@ def refused(order: ChildOrder, reject: CancelReject) -> tuple[ChildOrder, list[N
     left = order.pending
     if reject.cl_ord_id in names:
         at = names.index(reject.cl_ord_id)
-        kept = () if order.done and over and not left[at].lots else left[:at]
-        left = (*kept, *left[at + 1 :])
+        answered = order.done and over and not left[at].lots
+        left = left[at + 1 :] if answered else (*left[:at], *left[at + 1 :])
     order = fast_replace(order, pending=left, last_ns=max(order.last_ns, reject.ns))
     notices = [Notice(Code.CANCEL_REJECTED, order.root, reject.text)]
     # It ended, but how much of it filled only its own report says.

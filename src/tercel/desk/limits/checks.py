@@ -304,8 +304,8 @@ def _worth(first: ParentLimit) -> int:
 def check_messages(query: LimitQuery) -> Denial | None:
     """Maximum message rate over a sliding window; cancels count but are never refused.
 
-    A message counts from here on, and is dated anew once its bytes are written: between any two that are a limit apart
-    lies a window, whatever time journal and socket take.
+    A message counts from here on. Once its bytes are written to the socket its time is set to that moment, so that no
+    window has more messages than the limit, however long journal and socket take.
     """
     now_ns = max(query.now_ns, query.gate.wire_ns)
     for scope in query.holding.scopes:

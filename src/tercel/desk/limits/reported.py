@@ -255,8 +255,10 @@ class ReportedCounts(PastCounts):
         alarm, most = None, order.most_lots
         counts = recounted(order.counted_qty, order.recounted_ns, report)
         counted, since_ns = order.counted_qty, order.recounted_ns = counts
-        before, cum_qty = order.base, order.cum_qty
-        order.base = moved(before, report, cum_qty, counted, most, order.ended_ns, since_ns, True)
+        before = order.base
+        order.base = moved(
+            before, report, order.cum_qty, counted, most, order.ended_ns, since_ns, cautious=True
+        )
         if order.base is not before:
             # A cancel that was sent while it had ended says nothing of a later end.
             order.probes.clear()

@@ -370,9 +370,10 @@ class OpenOrder:
 
     def probe(self, name: str, now_ns: int) -> CancelOrder:
         """A cancel of an order that has ended, under the name of its last replace without an answer."""
-        holding, last = self.holding, next(reversed(self.requested))
-        at = holding.instrument.name
-        return CancelOrder(name, last, at, self.side, holding.agent.name, now_ns)
+        last = next(reversed(self.requested))
+        holding = self.holding
+        instrument = holding.instrument.name
+        return CancelOrder(name, last, instrument, self.side, holding.agent.name, now_ns)
 
 
 Filled = tuple[OpenOrder | None, Holding, int, int, str]

@@ -523,7 +523,7 @@ class OrderGateway:
         self._written(waiting)
 
     def _wire_ns(self) -> int:
-        """The clock of messages: the venue's; where that stands still between two of its messages, ours from the last on."""
+        """The clock of messages: the venue's time; where the venue runs freely, its latest plus what has passed here since."""
         now = self.venue.now_ns
         if self._stepped:
             return now

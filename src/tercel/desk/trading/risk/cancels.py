@@ -149,7 +149,9 @@ def questions(
     The report of such a cancel's end says what the order had filled; a refusal says that the venue does not have it. Where
     none are named, also cancels of orders that ended while a replace is not answered: a refusal answers the replace.
     """
-    now, unknown, probes = gateway.venue.now_ns, about, list[Command]()
+    now = gateway.venue.now_ns
+    unknown = about
+    probes: list[Command] = []
     if unknown is None:
         unknown = gateway.ledger.orders.unknown()
         ended = [order for order in gateway.limits.unanswered.values() if not order.probes]
