@@ -178,7 +178,8 @@ def weights(data: st.DataObject, how: Dialect, folder: Path) -> None:
     made.numbers("weight", "Gewichte", values)
     made.words("note", "Notiz", ["-"] * len(names))
     file, told = filed(folder, made, zoned=False)
-    book = read_portfolio(CLOSES.select("date", *names), table_map(told), file)
+    told_units = table_map(told, {"weight_unit": "fraction"})
+    book = read_portfolio(CLOSES.select("date", *names), told_units, file)
     assert dict(zip(book.names, book.weights.tolist(), strict=True)) == {
         name: float(value) for name, value in zip(names, values, strict=True)
     }

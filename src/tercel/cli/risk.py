@@ -310,7 +310,7 @@ def covariance(request: Matrix) -> None:
     def show() -> None:
         if request.out is None:
             typer.echo(text, nl=False)
-        for note in found.book.notes:
+        for note in found.notes:
             say(f"note: {note}")
 
     hand_over(said, request.as_json, show)

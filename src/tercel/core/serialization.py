@@ -186,7 +186,7 @@ JsonSchema = dict[str, Any]
 
 
 def parse_tables(text: str, decimals: bool = False) -> Tables:
-    """The tables of a TOML text; `decimals`: its fractions are Decimal.
+    """The tables of a TOML text, with or without a byte-order mark; `decimals`: its fractions are Decimal.
 
     Raises
     ------
@@ -198,7 +198,10 @@ def parse_tables(text: str, decimals: bool = False) -> Tables:
     >>> parse_tables("[desk]\\nlots = 5")
     {'desk': {'lots': 5}}
     """
-    return tomllib.loads(_bounded(text, LONGEST_TOML), parse_float=Decimal if decimals else float)
+    return tomllib.loads(
+        _bounded(text.removeprefix("\ufeff"), LONGEST_TOML),
+        parse_float=Decimal if decimals else float,
+    )
 
 
 def _bounded(text: str, longest: int = LONGEST) -> str:

@@ -302,7 +302,7 @@ def _places(text: str) -> Iterator[tuple[int, tuple[str | int, ...]]]:
     """Rows that begin a table or a key, and their paths."""
     counts: dict[tuple[str | int, ...], int] = {}
     table: tuple[str | int, ...] = ()
-    for row, line in enumerate(text.splitlines(), 1):
+    for row, line in enumerate(text.removeprefix("\ufeff").splitlines(), 1):
         left, is_key, _ = line.partition("=")
         many = line.lstrip().startswith("[[")
         heading = line.lstrip().startswith("[")

@@ -166,7 +166,13 @@ def test_columns_are_proposed_but_not_money_for_a_quantity(tmp_path: Path) -> No
     (tmp_path / "t.csv").write_text(text)
     table = read_table(tmp_path / "t.csv")
     with pytest.raises(DataError) as refusal:
-        renamed(table, ("time", "side", "price", "quantity"), (), USUAL_FILLS, taken=False)
+        renamed(
+            table,
+            ("time", "side", "price", "quantity"),
+            (),
+            USUAL_FILLS,
+            asked=("time", "side", "price", "quantity"),
+        )
     assert "`column=quantity=Executed`" in str(refusal.value)
     assert "quantity=Amount" not in str(refusal.value)
     assert unread(renamed(table, ("time",)), ("time",)) == [

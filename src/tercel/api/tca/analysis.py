@@ -253,6 +253,8 @@ OddName = Literal[
     "several_days",
     "off_market",
     "far_off",
+    "other_unit",
+    "before_arrival",
     "beyond_limit",
     "no_tape",
     "outside_session",
@@ -267,6 +269,8 @@ NAMED: Final[dict[OddName, str]] = {
     "off_market": "off the market, outside the best quotes just before and after their stamp (through its second where "
     "all are whole seconds); they are in the costs",
     "far_off": "five times the market's price or more, or a fifth of it or less: a slip; left out of the costs",
+    "other_unit": "a hundred times the market's price, or a hundredth: pence or cents; left out of the costs",
+    "before_arrival": "before the time of their order, by the clocks of the file: arrival is the first fill",
     "beyond_limit": "beyond the limit of their order; they are in the costs",
     "no_tape": "of a symbol or a day that the lake does not have; left out of the costs",
     "outside_session": "outside the session of their day; left out of the costs",
@@ -525,7 +529,9 @@ def nothing(fills: Sequence[FileFill], found: Analysis, lake: Lake, name: str) -
         return DataError(
             "fills that can be measured against their tape",
             received,
-            _clock(found) or "correct the file",
+            "say what the file's prices are multiplied with: `column=price_scale=0.01` for pence (100 for pounds)"
+            if odd["other_unit"]
+            else _clock(found) or "correct the file",
         )
     first = odd["no_tape"][0]
     received = (

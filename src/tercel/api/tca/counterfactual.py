@@ -19,7 +19,7 @@ import numpy as np
 from tercel.api.tca.analysis import WHY_NOT, Calendar, OwnParent, number
 from tercel.core.arrays import Floats, Ints
 from tercel.core.stats import Estimate, Moments, Replicates, cluster_index, cluster_sums, replicate
-from tercel.core.stats.bootstrap import BLOCK_NS, FEW_CLUSTERS
+from tercel.core.stats.bootstrap import BLOCK_NS, FEW_CLUSTERS, LEAST_CLUSTERS
 from tercel.core.stats.inference import normal_quantile, t_quantile
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.execution import step as kernels
@@ -36,6 +36,8 @@ from tercel.market.tape import Instrument, Lake
 
 Maker = Callable[[MarketEstimates], Strategy]
 
+MOST_UNFILLED = 0.01
+"""Part of the lots that a strategy may leave and still be compared with."""
 PILOT_WINDOWS = 16
 """Windows of a day from which a strategy knows volume, volatility and depth."""
 
@@ -60,10 +62,10 @@ class StrategyOnParents:
 
     @property
     def verdict(self) -> str:
-        """ "cheaper", "more expensive", or "no significant difference"."""
+        """ "cheaper", "more expensive", "no significant difference", or below `LEAST_CLUSTERS` clusters "no verdict"."""
         low, high = self.saves.ci_low, self.saves.ci_high
         if low is None or high is None or low <= 0 <= high:
-            return "no significant difference"
+            return "no verdict" if low is None else "no significant difference"
         return "cheaper" if low > 0 else "more expensive"
 
 
@@ -78,7 +80,7 @@ class Counterfactual:
     own_unfilled : int or float
         Of their lots, those unfilled.
     strategies : mapping of name to StrategyOnParents
-        Cheapest first.
+        Cheapest first, behind them those that left more than `MOST_UNFILLED`.
     parents, clusters : int
     impact : str
         The law that strategies' own trades moved prices by.
@@ -89,6 +91,8 @@ class Counterfactual:
     costs : mapping of name to float64 (parents,)
         Parent by parent, bps; own ones under "".
     ids : tuple of str
+    incomplete : tuple of str
+        Strategies that left more than `MOST_UNFILLED` of all lots.
     """
 
     own_bps: float
@@ -101,6 +105,7 @@ class Counterfactual:
     hindsight: bool = False
     costs: Mapping[str, Floats] = field(default_factory=dict)
     ids: tuple[str, ...] = ()
+    incomplete: tuple[str, ...] = ()
 
 
 def counterfactual(
@@ -173,7 +178,8 @@ def counterfactual(
     means = {
         name: float((values * weights).sum() / weights.sum()) for name, values in theirs.items()
     }
-    ranked = sorted(makers, key=lambda name: means[name])
+    most = MOST_UNFILLED * sum(one.worked for one in worked)
+    ranked = sorted(makers, key=lambda name: (unfilled[name] > most, means[name]))
     return Counterfactual(
         float((own * weights).sum() / weights.sum()),
         number(sum((Fraction(int(one.cost.unfilled), one.parts) for one in worked), Fraction(0))),
@@ -185,6 +191,7 @@ def counterfactual(
         runs.hindsight,
         {"": own, **theirs},
         tuple(one.cost.parent for one in worked),
+        tuple(name for name in ranked if unfilled[name] > most),
     )
 
 
@@ -230,7 +237,7 @@ def compare(
         )
         for name, table in draws.items()
     }
-    if count < 2:
+    if count < LEAST_CLUSTERS:
         return {name: Estimate(row.point, None, None) for name, row in rows.items()}
     tails = [np.abs(row.draws - row.point) / row.error for row in rows.values() if row.error > 0]
     furthest = float(np.quantile(np.max(tails, axis=0), level)) if tails else 0.0

@@ -9,6 +9,7 @@ refused. Prices, quantities and fees are read as decimals, whole: nothing is rou
 """
 
 import math
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -17,7 +18,7 @@ from typing import Final
 
 import polars as pl
 
-from tercel.core.errors import DataError
+from tercel.core.errors import DataError, refuse_if
 from tercel.core.tables.columns import exact, not_money, renamed, sides, units, unread
 from tercel.core.tables.table import ROW, USUAL_FILLS, USUAL_ORDERS, Table, plain_name, read_table
 from tercel.core.tables.table_map import AS_NAMED, TableMap, shipped, table_map
@@ -37,6 +38,8 @@ MAY_FILLS: Final = (
     "fee_currency",
     "amount",
 )
+EXECUTIONS: Final = ("execution", "execution_type", "execution_action", "execution_ref")
+"""Columns of reports: an execution's id, what the report is, and the id that a bust or a correction refers to."""
 ORDERS: Final = ("symbol", "side", "quantity", "start", "end")
 MAY_ORDERS: Final = ("parent", "limit", "refused")
 PLACES: Final = 8
@@ -70,7 +73,7 @@ def fills_map(
     >>> fills_map(columns=["quantity=LastQty", "quantity=OrderQty"]).columns
     {'quantity': ('LastQty', 'OrderQty')}
     """
-    known = dict.fromkeys((*FILLS, *MAY_FILLS, *ORDERS, *MAY_ORDERS))
+    known = dict.fromkeys((*FILLS, *MAY_FILLS, *EXECUTIONS, *ORDERS, *MAY_ORDERS))
     found = table_map(map, columns, known=tuple(known))
     typed = {name: word for name, word in (("timezone", timezone), ("fees", fees)) if word}
     said = " ".join(f"`{name.replace('timezone', 'tz')}={word}`" for name, word in typed.items())
@@ -171,8 +174,10 @@ def read_fill_file(path: Path, map: TableMap = AS_NAMED, below_zero: bool = Fals
         A column is missing or misspelt, or a row has an impossible value; file and row are named. Most fees are
         negative and the map does not define their sign.
     """
-    table = _table(path, map, FILLS, MAY_FILLS, USUAL_FILLS)
-    not_read = unread(table, (*FILLS, *MAY_FILLS))
+    whole = _table(path, map, FILLS, (*MAY_FILLS, *EXECUTIONS), USUAL_FILLS)
+    not_read = unread(whole, (*FILLS, *MAY_FILLS, *EXECUTIONS))
+    kinds = _kinds(whole, not_read)
+    table = replace(whole, frame=whole.frame.filter(pl.Series(kinds).is_in(["fill", "correction"])))
     bare = replace(table, frame=table.frame.select(ROW, "price", "quantity", *not_read))
     if not not_money(bare, "quantity", ["quantity"]):
         column = table.theirs["quantity"]
@@ -204,7 +209,7 @@ def read_fill_file(path: Path, map: TableMap = AS_NAMED, below_zero: bool = Fals
         _words(table, "asset", "quantity"),
         _words(table, "fee_currency", "fee"),
     )
-    fills = [FileFill(*row) for row in zip(*columns, strict=True)]
+    fills = _counted(whole, kinds, [FileFill(*row) for row in zip(*columns, strict=True)])
     return FillFile(fills, table.map.unit == "lots", dated, not_read, table.notes)
 
 
@@ -275,6 +280,143 @@ def read_orders(
     return {order.parent: order for order in found}
 
 
+# -- executions -------------------------------------------------------------------------------------------------------
+
+_BUSTED: Final = ("bust", "busted", "tradebust", "tradecancel", "tradecancelled", "tradecanceled")
+_CORRECTED: Final = ("correct", "correction", "corrected", "tradecorrect", "tradecorrection")
+_KINDS: Final = {
+    "execution_type": {"": ""}
+    | dict.fromkeys(("f", "1", "2", "trade", "fill", "filled", "partialfill"), "fill")
+    | dict.fromkeys(("partial", "partiallyfilled", "execution", "executed"), "fill")
+    | dict.fromkeys(("exchtrade", "booktrade", "fracshare", "dvptrade"), "fill")
+    | dict.fromkeys(("h", "cancel", *_BUSTED), "bust")
+    | dict.fromkeys(("g", *_CORRECTED), "correction")
+    | dict.fromkeys(("4", "canceled", "cancelled"), "ended")
+    | dict.fromkeys((*"0356789abcdei", "new", "acknowledged", "accepted", "doneforday"), "none")
+    | dict.fromkeys(("replaced", "replace", "pendingcancel", "stopped", "rejected"), "none")
+    | dict.fromkeys(("suspended", "pendingnew", "calculated", "expired", "restated"), "none")
+    | dict.fromkeys(("pendingreplace", "orderstatus", "status", "triggered", "working"), "none"),
+    "execution_action": {"": "", "0": "", "new": "", "3": "none", "status": "none"}
+    | dict.fromkeys(("1", "4", "cancel", "canceled", "cancelled", "reverse", *_BUSTED), "bust")
+    | dict.fromkeys(("2", "replace", "replaced", *_CORRECTED), "correction"),
+}
+"""Words of a report's type (FIX's ExecType, IB's TransactionType) and action (FIX 4.2's ExecTransType) -> its kind.
+
+"ended" is an order that was cancelled, or a bust where it names an execution.
+"""
+
+
+def _kinds(table: Table, not_read: Sequence[str]) -> list[str]:
+    """Of each row "fill", "bust", "correction", "ended", or "none": it reports no execution."""
+    for name in not_read if not set(_KINDS) & {*table.frame.columns, *table.map.columns} else ():
+        table.refuse(
+            _plain(table, name).is_in([*_BUSTED, *_CORRECTED, "cancel"]),
+            name,
+            "rows that are fills, or the column that says which are not",
+            f"name it: {table.how.column.format('execution_type', name)}; or go on without: "
+            f"{table.how.column.format('execution_type', '')}",
+        )
+    kinds = ["fill"] * table.frame.height
+    for name, words in _KINDS.items():
+        found = _plain(table, name).replace_strict(words, default=None, return_dtype=pl.String)
+        table.refuse(
+            found.is_null(),
+            name,
+            "a kind of report: a trade, its cancel or correction, or a state of its order, in FIX's words",
+            f"correct the row, or go on without: {table.how.column.format(name, '')}",
+        )
+        kinds = [said or kind for said, kind in zip(found, kinds, strict=True)]
+    return kinds
+
+
+def _plain(table: Table, name: str) -> pl.Series:
+    """Cells of a column in small letters and digits alone."""
+    return pl.Series([plain_name(cell) for cell in _words(table, name)], dtype=pl.String)
+
+
+def _counted(table: Table, kinds: Sequence[str], fills: Sequence[FileFill]) -> list[FileFill]:
+    """Fills that stand, each once: without repeated and busted ones, corrected ones as their last correction has them.
+
+    A correction or a bust refers to an execution or to a correction of it, by its id of a symbol, or has that id itself.
+    A corrected fill keeps the time of the first report.
+    """
+    made = {fill.row: fill for fill in fills}
+    reports: dict[tuple[str, str], list[tuple[str, str, int]]] = defaultdict(list)
+    for row, kind, symbol, name, ref in zip(
+        table.frame[ROW],
+        kinds,
+        _words(table, "symbol"),
+        _words(table, "execution"),
+        _words(table, "execution_ref"),
+        strict=True,
+    ):
+        own = name or f"row {row}"
+        of = (ref.strip("0") and ref) or own
+        reports[symbol, own if kind == "fill" else of].append(
+            ("bust" if kind == "ended" and of != own else kind, own, row)
+        )
+    stand: list[FileFill] = []
+    for symbol, first in [
+        key for key, some in reports.items() if "fill" in {one[0] for one in some}
+    ]:
+        ids = [first]
+        for one in ids:
+            ids += {own for _, own, _ in reports.get((symbol, one), ())} - {*ids}
+        under = {one: reports.pop((symbol, one), []) for one in ids}
+        family = [report for some in under.values() for report in some]
+        firsts = [made[row] for kind, _, row in family if kind == "fill"]
+        last = [
+            made[row]
+            for kind, own, row in family
+            if kind == "correction" and {other for _, other, _ in under[own]} <= {own}
+        ]
+        last = [fill for fill in last if fill.ns == max(one.ns for one in last)] or firsts
+        for several in (firsts, last):
+            for fill in several:
+                if replace(fill, row=several[0].row) != several[0]:
+                    raise DataError(
+                        "one content of an execution, or its corrections in order of their times",
+                        f"two of {first}, {symbol}, in rows {several[0].row} and {fill.row} of {table.where}",
+                        f"correct the rows; or go on without ids: {table.how.column.format('execution', '')}",
+                    )
+        if not {"bust", "ended"} & {kind for kind, _, _ in family}:
+            stand += [replace(fill, ns=firsts[0].ns) for fill in last[:1]]
+    lost = [
+        f"{row}"
+        for some in reports.values()
+        for kind, _, row in some
+        if kind not in ("none", "ended")
+    ]
+    refuse_if(
+        lost,
+        "busts and corrections of executions that the file has, by their ids",
+        f"others in rows {', '.join(lost[:3])} of {table.where}",
+        "add those executions, or take the rows out; where the ids have a column of another name, say it: "
+        f"{table.how.column.format('execution', 'THEIRS')} {table.how.column.format('execution_ref', 'THEIRS')}",
+        DataError,
+    )
+    refuse_if(
+        not stand,
+        "a file with fills",
+        f"{table.where} with reports of none that stands",
+        "name another file",
+        DataError,
+    )
+    equal = table.frame.drop(ROW).is_duplicated() & ("execution" not in table.frame.columns)
+    table.notes.extend(
+        f"{count:,} rows {what}"
+        for count, what in (
+            (len(kinds) - len(stand), "repeat an execution, bust or correct one, or report none"),
+            (
+                int(equal.sum()),
+                "equal others, and all count: name a column of their ids, `column=execution=THEIRS`",
+            ),
+        )
+        if count
+    )
+    return stand
+
+
 # -- columns ----------------------------------------------------------------------------------------------------------
 
 
@@ -298,7 +440,13 @@ def _table(
         called = {ours: words for ours, words in called.items() if ours in there or ours not in low}
     table = replace(table, map=map.model_copy(update={"columns": called}))
     try:
-        found = renamed(table, needed, may_be, usual, taken=False)
+        found = renamed(
+            table,
+            needed,
+            may_be,
+            usual,
+            asked=[name for name in (*needed, *may_be) if name not in EXECUTIONS],
+        )
     except DataError as error:
         fits = [] if map.only or needed != FILLS else _fitting(table)
         raise DataError(
@@ -320,14 +468,13 @@ def _table(
 def _fitting(table: Table) -> list[str]:
     """Shipped maps of fills whose columns a file has."""
     there = {"", *(plain_name(name) for name in table.frame.columns)}
-    found = []
-    for name in shipped():
-        called = table_map(name).columns
-        if "price" in called and all(
-            any(plain_name(word) in there for word in words) for words in called.values()
-        ):
-            found.append(name)
-    return [name for name in found if table_map(name).columns.items() - table.map.columns.items()]
+    maps = {name: table_map(name).columns for name in shipped()}
+    return [
+        name
+        for name, called in maps.items()
+        if "price" in called and called.items() - table.map.columns.items()
+        if all(any(plain_name(word) in there for word in words) for words in called.values())
+    ]
 
 
 def _words(table: Table, name: str, of: str = "") -> list[str]:
@@ -341,7 +488,12 @@ def _words(table: Table, name: str, of: str = "") -> list[str]:
 
 def _symbols(table: Table) -> list[str]:
     found = _words(table, "symbol")
-    table.refuse(pl.Series(found) == "", "symbol", "a symbol", "write it, or take the row out")
+    table.refuse(
+        pl.Series(found, dtype=pl.String) == "",
+        "symbol",
+        "a symbol",
+        "write it, or take the row out",
+    )
     return found
 
 

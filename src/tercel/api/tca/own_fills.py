@@ -396,6 +396,7 @@ def _measured(
         else (0, 0)
     )
     said = [fill.arrival_ns for fill in group.fills if fill.arrival_ns]
+    odd["before_arrival"] += [fill for fill in group.fills if fill.arrival_ns > fill.ns + within_ns]
     start, limit = min([start, *said]), None if order is None else order.limit
     if order is not None:
         start, end = order.start_ns, order.end_ns
@@ -483,7 +484,9 @@ def _met(
     if not bid or ticks >= FAR_OFF * high or ticks * FAR_OFF <= low:
         inside = day.open_ns <= fill.ns <= day.close_ns
         unquoted: OddName = "stale_quote" if day.is_stale(fill.ns) else "no_quote"
-        odd["outside_session" if not inside else "far_off" if bid else unquoted].append(fill)
+        unit = bid and any(0.8 < ticks / bid * scale < 1.25 for scale in (100, 0.01))
+        far: OddName = "other_unit" if unit else "far_off"
+        odd["outside_session" if not inside else far if bid else unquoted].append(fill)
         return None
     price, lots = int(ticks * grain), int(scale.received(fill) * scale.parts)
     if lots <= 0:

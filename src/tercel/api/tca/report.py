@@ -1,5 +1,6 @@
 """Report on a file of fills, for people and for programs: one object, a few sentences, a page."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -19,7 +20,7 @@ from tercel.core.errors import ConfigError
 from tercel.core.report.svg import Figure, Section, render
 from tercel.core.report.tables import fixed, plain_table, spelt, without_idle
 from tercel.core.serialization import to_jsonable
-from tercel.core.stats.bootstrap import FEW_CLUSTERS
+from tercel.core.stats.bootstrap import FEW_CLUSTERS, LEAST_CLUSTERS
 from tercel.core.tables.table_map import TableMap
 from tercel.core.vocabulary import NS_PER_SECOND, TAPE_LAWS
 from tercel.desk.trading.tca.measure import F_PX, AnalysedCost
@@ -383,13 +384,20 @@ def clock(ns: int, zone: ZoneInfo) -> str:
 
 def verdicts(found: "Counterfactual", unit: str = "bps") -> str:
     """Sentence on the counterfactual."""
-    called = [one.verdict for one in found.strategies.values()]
-    cheaper, worse = called.count("cheaper"), called.count("more expensive")
-    best, first = next(iter(found.strategies.items()))
-    open_ = len(called) - cheaper - worse
+    compared = {name: one for name, one in found.strategies.items() if name not in found.incomplete}
+    called = Counter(one.verdict for one in compared.values())
     left = ", ".join(f"{len(names):,} {WHY_NOT[why]}" for why, names in found.left_out.items())
     beside = (
-        "; under 20 clusters the intervals are too narrow" if found.clusters < FEW_CLUSTERS else ""
+        f"; {', '.join(found.incomplete)} left more than 1 % unfilled and are not compared"
+        if found.incomplete
+        else ""
+    )
+    beside += (
+        "; below 5 clusters there is no verdict"
+        if found.clusters < LEAST_CLUSTERS
+        else "; under 20 clusters the intervals are too narrow"
+        if found.clusters < FEW_CLUSTERS
+        else ""
     )
     beside += (
         "; strategies knew the day's own volume where the lake has no earlier day"
@@ -397,10 +405,15 @@ def verdicts(found: "Counterfactual", unit: str = "bps") -> str:
         else ""
     )
     again = f"{found.parents:,} re-simulated parent{'s' * (found.parents != 1)}{f' ({left})' if left else ''}"
+    best = [
+        f"{name} would have cost {one.cost_bps:.2f} {unit} where yours cost {found.own_bps:.2f} (saves "
+        f"{spelt(one.saves, '+')})"
+        for name, one in compared.items()
+    ][:1] or ["no strategy traded enough to be compared"]
     return (
-        f"On {again}, {best} would have cost {first.cost_bps:.2f} {unit} where yours cost {found.own_bps:.2f} (saves "
-        f"{spelt(first.saves, '+')}); of {len(called)} strategies {cheaper} are "
-        f"cheaper, {worse} more expensive, {open_} without a significant difference{beside}."
+        f"On {again}, {best[0]}; of {len(compared)} strategies {called['cheaper']} are cheaper, "
+        f"{called['more expensive']} more expensive, {called['no significant difference']} without a significant "
+        f"difference{beside}."
     )
 
 

@@ -19,6 +19,8 @@ from tercel.core.vocabulary import NS_PER_SECOND
 # draws; the cluster is. Treating them as independent makes every interval too short (Cameron & Miller, 2015, "A
 # practitioner's guide to cluster-robust inference").
 
+LEAST_CLUSTERS = 5
+"""Clusters below which there is neither an interval nor a verdict."""
 FEW_CLUSTERS = 20
 """Below this many clusters an interval is an indication, and every table says so."""
 BLOCK_NS = 30 * 60 * NS_PER_SECOND

@@ -1,6 +1,6 @@
 """Columns of a table under our names: by its map, by the field's usual names, or refused with the words to say so."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
@@ -10,7 +10,7 @@ import polars as pl
 
 from tercel.core.errors import ConfigError, DataError, check_known, nearest
 from tercel.core.tables.table import OURS, ROW, USUAL, Table, plain_name
-from tercel.core.tables.table_map import SETTINGS, Words
+from tercel.core.tables.table_map import SETTINGS, UNNAMED, Words
 from tercel.core.tables.text import EITHER, SCALED, plain_text, with_point
 from tercel.core.vocabulary import BUY, SELL
 
@@ -19,6 +19,8 @@ from tercel.core.vocabulary import BUY, SELL
 
 LARGEST: Final = 15
 """Power of ten that an exact number may have, and its reciprocal."""
+PRICES: Final = frozenset({"price", "limit", "open", "high", "low", "close", "adj_close"})
+"""Columns that a map's `price_scale` is of."""
 
 
 def _decimal(table: Table) -> str:
@@ -108,7 +110,7 @@ def numbers(table: Table, name: str, expected: str = "a number") -> pl.Series:
         f"{expected} that is finite",
         "correct the cell, or leave it empty",
     )
-    return values.alias(name)
+    return (values * table.map.price_scale if name in PRICES else values).alias(name)
 
 
 def exact(table: Table, name: str, expected: str = "a number") -> list[Fraction | None]:
@@ -128,7 +130,8 @@ def exact(table: Table, name: str, expected: str = "a number") -> list[Fraction 
         f"{expected} from 1e-15 to 1e15",
         "correct the row, or take it out",
     )
-    return [None if one is None else Fraction(one) for one in decimals]
+    scale = Decimal(str(table.map.price_scale if name in PRICES else 1))
+    return [None if one is None else Fraction(one) * Fraction(scale) for one in decimals]
 
 
 def units(table: Table, name: str) -> pl.Series:
@@ -222,6 +225,8 @@ def sides(table: Table, name: str = "side") -> pl.Series:
 
 SLIP: Final = 0.75
 """Similarity from which a column is a slip of the pen for one that is missing."""
+_BARS: Final = ("date", "open", "high", "low", "close", "volume")
+"""Order of columns in files of bars without a header."""
 JOINED: Final = ("time", "date", "arrival", "start", "end", "known", "event")
 """Columns of which several are joined by a blank, such as a date and its time."""
 
@@ -232,7 +237,7 @@ def renamed(
     optional: Sequence[str] = (),
     usual: Mapping[str, Sequence[str]] = USUAL,
     *,
-    taken: bool = True,
+    asked: Collection[str] = (),
 ) -> Table:
     """The table under our names of columns: those of its map first, then the field's usual ones; others as they are.
 
@@ -244,8 +249,8 @@ def renamed(
         missing one is refused.
     usual : mapping of str to sequence of str
         What the field calls a column, as :func:`plain_name`.
-    taken : bool
-        Whether a usual name is taken for ours; else it is refused with the words that say what it is.
+    asked : collection of str
+        Columns of which a usual name is not taken for ours, but refused with the words that say what it is.
 
     Raises
     ------
@@ -254,13 +259,23 @@ def renamed(
     DataError
         A column is missing, misspelt, or named by the map and not there.
     """
+    if f"{UNNAMED} 0" in table.frame.columns:
+        raise DataError(
+            "names of columns in the first row",
+            f"{', '.join(map(str, table.frame.row(0)[1:]))[:120]} in {table.where}",
+            "name the columns in their order: "
+            + table.how.column.format(
+                "header",
+                ",".join(_BARS if "close" in needed and table.frame.width > len(_BARS) else needed),
+            ),
+        )
     refusals: list[DataError] = []
     found: list[Table] = []
     for frame in (table.frame, *table.others):
         try:
             found.append(
                 _only(
-                    _renamed(replace(table, frame=frame, others=()), needed, optional, usual, taken)
+                    _renamed(replace(table, frame=frame, others=()), needed, optional, usual, asked)
                 )
             )
         except DataError as error:
@@ -291,7 +306,7 @@ def _renamed(
     needed: Sequence[str],
     optional: Sequence[str],
     usual: Mapping[str, Sequence[str]],
-    taken: bool,
+    asked: Collection[str],
 ) -> Table:
     known = (*needed, *optional)
     for name in set(table.map.columns) - OURS:
@@ -321,18 +336,21 @@ def _renamed(
         free = [name for name in there if name not in named]
         if ours in called or ours in low or not free:
             continue
-        if taken:
+        if ours not in asked:
             called[ours] = (free[0],)
             named.add(free[0])
         else:
             alike[ours] = free
     header = _header(table, theirs, known, called)
     _refuse_missing(table, header, needed, alike)
-    possible = [name for name in known if name not in header and name not in called]
+    possible = [name for name in asked or known if name not in header and name not in called]
     for name in header:
-        if name and name not in known and nearest(name, possible, like=SLIP):
-            check_known(
-                name, known, "the columns", f"{name!r} in the first row of {table.where}", DataError
+        for near in nearest(name, possible, like=SLIP) if name and name not in known else ():
+            raise DataError(
+                f"the columns {', '.join(known)}",
+                f"{name!r} in the first row of {table.where}",
+                f"try {near!r}: {table.how.column.format(near, name)}; or go on without: "
+                f"{table.how.column.format(near, '')}",
             )
     frame = table.frame.rename(dict(zip(theirs, header, strict=True)))
     return replace(table, frame=frame, theirs=dict(zip(header, theirs, strict=True)))

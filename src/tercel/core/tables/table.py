@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 
 import polars as pl
 
-from tercel.core.errors import DataError
+from tercel.core.errors import DataError, listed
 from tercel.core.serialization import parse_json
 from tercel.core.tables.table_map import AS_NAMED, Called, TableMap, table_map
 from tercel.core.tables.text import Row, TableSection, content, decoded, sections, shown_signs
@@ -274,6 +274,31 @@ USUAL_FILLS: Final[dict[str, tuple[str, ...]]] = USUAL | {
         "ordercreated",
         "ordercreatedtime",
     ),
+    "execution": (
+        "execid",
+        "17",
+        "ibexecid",
+        "executionid",
+        "tradeid",
+        "fillid",
+        "dealid",
+        "matchid",
+        "executionnumber",
+        "executionno",
+        "tradenumber",
+        "tradeno",
+    ),
+    "execution_type": ("exectype", "150", "executiontype"),
+    "execution_action": ("exectranstype", "20", "exectransactiontype", "tradereporttranstype"),
+    "execution_ref": (
+        "execrefid",
+        "19",
+        "executionrefid",
+        "origexecid",
+        "originalexecid",
+        "origtradeid",
+        "originaltradeid",
+    ),
 }
 """Of somebody's fills."""
 USUAL_ORDERS: Final[dict[str, tuple[str, ...]]] = USUAL | {
@@ -473,7 +498,7 @@ def read_table(source: object, map: TableMap | Called = AS_NAMED, how: HowToMap 
     text, note = decoded(data, chosen.encoding, where)
     if suffix in (".jsonl", ".ndjson", ".json") or text.lstrip()[:1] == "{":
         return Table(_of_json(text, path), where, chosen, how)
-    parts, separator, notes = sections(text, chosen, where)
+    parts, separator, notes = sections(text, chosen, where, listed(",".join(chosen.header)))
     first, *others = [_of_section(part, where) for part in parts]
     if others:
         notes.append(

@@ -17,6 +17,8 @@ Words = Annotated[
     BeforeValidator(lambda given: tuple(given) if isinstance(given, list | tuple) else (given,)),
 ]
 """One word or several; codes may be written as numbers."""
+UNNAMED: Final = "unnamed"
+"""Name of a column of a file without a header, before its number."""
 Called = Mapping[str, str | Sequence[str]]
 """Our names of columns to theirs, and settings of :class:`TableMap` beside them; "" leaves a column out."""
 
@@ -88,16 +90,25 @@ class TableMap(TextFormat):
     about : str
         What it is a map of.
     timezone : str
-        IANA zone of times that do not say theirs.
+        IANA zone of times that do not say theirs, and of the days of times that do.
     time_format : str
         Of times, as in strftime, with "%.f" for a fraction with its point, "%3f" for three digits of one; empty:
         ISO and the other usual ways.
+    excel : int
+        Times are numbers of days as Excel counts them since 1900, or since 1904; 0: they are not.
     date_order : str
         Of dates of three numbers: "dmy", "mdy", "ymd".
+    header : sequence of str
+        Names of the first columns of a file without a header, or as one text with commas.
     repeated_hour : str
         Pass of an hour that the clock repeats, where the order of rows does not show it: "first", "second".
     unit : str
         What a quantity counts: "shares" (or coins), "lots".
+    weight_unit : str
+        What a weight counts: "fraction" of a book's value, "percent"; empty: fractions, refused where they add up to more
+        than five books, long and short together.
+    price_scale : float
+        What prices are multiplied with, such as 0.01 for pence.
     currency : str
         Of prices, and of fees that do not say theirs.
     fees : str
@@ -119,9 +130,13 @@ class TableMap(TextFormat):
     about: str = ""
     timezone: str = ""
     time_format: str = ""
+    excel: Literal[0, 1900, 1904] = 0
+    header: Words = ()
     date_order: Literal["", "dmy", "mdy", "ymd"] = ""
     repeated_hour: Literal["", "first", "second"] = ""
     unit: Literal["shares", "lots"] = "shares"
+    weight_unit: Literal["", "fraction", "percent"] = ""
+    price_scale: float = Field(default=1.0, gt=0)
     currency: str = ""
     fees: Literal["", "positive", "negative"] = ""
     signed: bool = False
@@ -133,17 +148,12 @@ class TableMap(TextFormat):
     @model_validator(mode="after")
     def _holds_together(self) -> Self:
         try:
-            self.zone  # noqa: B018
+            ZoneInfo(self.timezone or "UTC")
         except (ZoneInfoNotFoundError, ValueError, OSError) as error:
             raise ValueError("an IANA time zone, such as America/New_York") from error
         if "%f" in self.time_format:
             raise ValueError(FRACTION)
         return self
-
-    @property
-    def zone(self) -> ZoneInfo | None:
-        """Time zone of times that do not say theirs."""
-        return ZoneInfo(self.timezone) if self.timezone else None
 
 
 AS_NAMED: Final = TableMap()
@@ -200,7 +210,7 @@ def table_map(
     sides: dict[str, tuple[str, ...]] = {}
     for ours, words in pairs:
         if ours in SETTINGS:
-            settings[ours] = words[0] if words else ""
+            settings[ours] = ",".join(words)
         elif ours == "map":
             continue
         elif ours in SideWords.model_fields:
@@ -217,7 +227,7 @@ def table_map(
             called[ours] = (*called.get(ours, ()), *words)
     if not (settings or called or sides):
         return base
-    for name in settings.keys() & {"skip", "signed", "units_in_cells"}:
+    for name in settings.keys() & {"skip", "signed", "units_in_cells", "price_scale", "excel"}:
         settings[name] = _plain(str(settings[name]))
     raw = base.model_dump() | settings
     raw |= {"columns": base.columns | called, "sides": base.sides.model_dump() | sides}
@@ -245,7 +255,11 @@ def _pairs(columns: Called | Sequence[str]) -> list[tuple[str, tuple[str, ...]]]
 def _plain(text: str) -> Any:
     """A number or a truth of the command line."""
     truths = {"true": True, "false": False}
-    return truths.get(text.lower(), int(text) if text.lstrip("-").isdigit() else text)
+    whole = text.lstrip("-").isdigit()
+    return truths.get(
+        text.lower(),
+        int(text) if whole else float(text) if text.replace(".", "", 1).isdigit() else text,
+    )
 
 
 def _map_of(map: str | Path) -> TableMap:

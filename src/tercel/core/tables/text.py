@@ -17,7 +17,7 @@ import polars as pl
 
 from tercel.core.errors import DataError
 from tercel.core.report.cells import read_cell
-from tercel.core.tables.table_map import TextFormat
+from tercel.core.tables.table_map import UNNAMED, TextFormat
 
 # -- cell text ------------------------------------------------------------------------------------
 # Numbers in cells of text: which decimal sign they show, and how they are written with a point.
@@ -111,6 +111,11 @@ _TOTALS: Final = re.compile(
     r"((sub|grand )?total|transactions total|sum|summe|gesamt|end of|ende)\b"
 )
 _DIGIT: Final = re.compile(r"\d")
+# A first row of values: a date or a time, or a word, a date and a number.
+_VALUES: Final = re.compile(
+    r"(?:[^\t]+\t(?=[^\t]+\t[-+]?\d+[.,]\d))?"
+    r"(?:\d{4}[-/.]\d\d?[-/.]\d|\d\d?[-/.]\d\d?[-/.]\d{2}|(?:19|20)\d{6}\b|\d{9,19}\b)[^\t]*\t"
+)
 Row = tuple[int, list[str]]
 """A line's number from 1, and its cells."""
 
@@ -196,8 +201,13 @@ def header_at(rows: Sequence[Sequence[str]]) -> int:
     return found if found <= MOST_TITLES else first
 
 
-def sections(text: str, how: TextFormat, where: str) -> tuple[list[TableSection], str, list[str]]:
+def sections(
+    text: str, how: TextFormat, where: str, header: Sequence[str] = ()
+) -> tuple[list[TableSection], str, list[str]]:
     """Tables of a text, the separator of their cells, and what was skipped.
+
+    `header` names the first columns of a text without one; others, and all where a first row of values shows that there
+    is none, are called `UNNAMED` and their number.
 
     A row of another width begins a section where it looks like a header: no empty cell, no digit. The same header
     again continues its section. The last rows of a section are left out where they are totals.
@@ -233,6 +243,9 @@ def sections(text: str, how: TextFormat, where: str) -> tuple[list[TableSection]
         )
     at = 0 if how.skip >= 0 else header_at([cells for _, cells in rows[:HEAD]])
     notes = [f"lines before the header of {where} passed over: {_shown(rows[:at])}"] if at else []
+    if header or _VALUES.match("\t".join(rows[at][1])):
+        others = range(len(header), len(rows[at][1]))
+        rows.insert(at, (rows[at][0], [*header, *(f"{UNNAMED} {place}" for place in others)]))
     parts = _split(rows[at:], where)
     for part in parts:
         totals = []

@@ -1,7 +1,7 @@
 """Dates and times of a table: their order and their clock are said or shown by the file, never guessed."""
 
 import re
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from fractions import Fraction
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -143,6 +143,8 @@ _UNITS: Final = tuple((7_258_118_400 * 10**places, 10 ** (9 - places)) for place
 # Seconds since 1970 from which a number is a time.
 _FIRST_S: Final = 10**8
 _EPOCH: Final = datetime(1970, 1, 1)
+EXCEL: Final = {1900: 25_569, 1904: 24_107}
+"""First year of Excel's days -> the day 1970-01-01."""
 
 
 def parse_time(text: str) -> tuple[int, bool]:
@@ -254,8 +256,12 @@ def _read(parts: pl.DataFrame, order: str, stated: bool) -> pl.Series:
 
 
 def days(table: Table, name: str) -> pl.Series:
-    """A column as dates, by the calendar that the file writes; none, text that is no date, mixed zones are refused."""
+    """A column as dates: by the calendar that the file writes, or for moments with a zone by that of the map's `timezone`.
+
+    Refused are none, text that is no date, mixed zones, and moments by which a market trades on Sundays for Fridays.
+    """
     cells = table.frame[name]
+    utc = cells.dt.convert_time_zone("UTC") if getattr(cells.dtype, "time_zone", None) else None
     if cells.dtype in (pl.Date, pl.Datetime):
         found = cells.dt.date()
     else:
@@ -265,14 +271,33 @@ def days(table: Table, name: str) -> pl.Series:
         forms = (table.map.time_format,) if table.map.time_format else _DAYS
         tries = [day.str.to_date(form, strict=False) for form in forms]
         found = min(tries, key=lambda one: one.null_count())
-        since = text.str.extract(r"^(\d{9,19})(?:\.0*)?$")
-        if since.null_count() < found.null_count():
-            found = _clocked(table, name)[0].dt.date()
+        since = text.str.contains(r"^\d{9,19}(?:\.0*)?$")
+        if (since | (text.str.contains(_CLOCK) & text.str.contains(_OFFSET))).any():
+            utc = _clocked(table, name)[0].dt.replace_time_zone("UTC")
+            found = found.fill_null(utc.dt.date())
+    if utc is not None and table.map.timezone and (utc.dt.time() != time()).any():
+        found = utc.dt.convert_time_zone(table.map.timezone).dt.date()  # midnights of UTC are dates
+    on = found.unique().dt.weekday().to_list()
+    if (
+        on.count(7) > max(on.count(6), len(on) / 20)
+        and on.count(5) <= on.count(4) - on.count(7) / 2
+    ):
+        told = f"{on.count(7):,} of {len(on):,} days are Sundays, and Fridays are missing"
+        table.refuse(
+            (found.dt.weekday() == 7) & (utc is not None and not table.map.timezone),
+            name,
+            f"days by the calendar of their market; {told}",
+            f"say whose days they are: {table.how.column.format('timezone', 'Asia/Tokyo')}",
+        )
+        table.notes.append(f"{told}: each is a day early where they are days of UTC")
     table.refuse(
         found.is_null(),
         name,
         "a date such as 2024-01-31, written alike in every row",
-        "correct the row, or take it out",
+        f"say since when Excel counted these days: {table.how.column.format('excel', '1900')} (44564 is 2022-01-03), "
+        "or 1904 (2026-01-04)"
+        if cells.cast(pl.String).str.contains(r"^\d{5}(?:[.,]\d+)?$").any()
+        else "correct the row, or take it out",
     )
     table.refuse(
         ~found.is_between(FIRST_DAY, LAST_DAY),
@@ -284,8 +309,19 @@ def days(table: Table, name: str) -> pl.Series:
 
 
 def _text(table: Table, name: str) -> pl.Series:
-    """Cells of times; of '01/02/2024 as of 12/29/2023' the date after 'as of'."""
-    return table.frame[name].cast(pl.String).str.strip_chars().str.replace(r"^.* as of ", "")
+    """Cells of times; of '01/02/2024 as of 12/29/2023' the date after 'as of'; Excel's days, to the millisecond."""
+    text = table.frame[name].cast(pl.String).str.strip_chars().str.replace(r"^.* as of ", "")
+    if table.map.excel:
+        since_1970 = text.str.replace(",", ".").cast(float, strict=False) - EXCEL[table.map.excel]
+        text = (
+            (since_1970 * 86_400_000)
+            .round()
+            .cast(pl.Int64)
+            .cast(pl.Datetime("ms"))
+            .dt.to_string("%Y-%m-%d %H:%M:%S%.3f")
+            .str.replace(" 00:00:00.000", "")
+        )
+    return text
 
 
 def ordered(table: Table, text: pl.Series, name: str) -> pl.Series:

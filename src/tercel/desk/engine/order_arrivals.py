@@ -18,6 +18,7 @@ import numpy as np
 
 from tercel.core.errors import ConfigError
 from tercel.core.orders import ONE
+from tercel.core.tables.table_map import Called
 from tercel.core.vocabulary import BUY, MOST_LOTS, SELL
 from tercel.desk.engine.config import DeskConfig, SignalsSection
 from tercel.desk.engine.forecasts import DeskForecasts, session_day
@@ -97,9 +98,9 @@ def targets_of(config: DeskConfig) -> dict[str, Target] | None:
     return found
 
 
-def names_to_trade(path: Path, model: Path) -> tuple[str, ...]:
-    """Instrument names in a file of targets. Each must be in the model's panel; any name is accepted if the model cannot be
-    loaded.
+def names_to_trade(path: Path, model: Path, columns: Called) -> tuple[str, ...]:
+    """Instrument names in a file of targets with its columns. Each must be in the model's panel; any name is accepted if the
+    model cannot be loaded.
 
     Raises
     ------
@@ -112,7 +113,14 @@ def names_to_trade(path: Path, model: Path) -> tuple[str, ...]:
         known = predict(load(folder_at(model))).closes
     except Exception:  # whatever a file holds: a desk trades without its forecast
         known = {}
-    return tuple(read_targets(path, {name: name for name in known or names_in(path)}))
+    return tuple(
+        read_targets(
+            path,
+            {name: name for name in known or names_in(path, columns)},
+            columns,
+            in_table("signals"),
+        )
+    )
 
 
 class TargetOrders:

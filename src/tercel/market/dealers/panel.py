@@ -11,16 +11,16 @@ noise = 0.06
 """
 
 import json
-import tomllib
 from dataclasses import dataclass, fields, replace
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Final, Self
 
 import numpy as np
 
 from tercel.core.arrays import Floats
 from tercel.core.errors import ConfigError, check_known, refuse_if
+from tercel.core.serialization import parse_tables
 from tercel.market.dealers.quotes import inventory_cost
 
 FOLDER: Final = files("tercel.market.dealers") / "presets"
@@ -193,12 +193,12 @@ def load_panel(name: str | Path) -> DealerPanel:
         check_known(str(name), known, "a panel of dealers, or a file of one (.toml):")
         text = (FOLDER / f"{name}.toml").read_text(encoding="utf-8")
     try:
-        found: dict[str, Any] = tomllib.loads(text)
+        found = parse_tables(text)
         shape = int(found.pop("dealers"))
         for one in PER_DEALER:
             found[one] = np.broadcast_to(np.asarray(found[one], np.float64), shape)
         return DealerPanel(**found)
-    except (tomllib.TOMLDecodeError, KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise ConfigError(
             f"a panel's keys: dealers, {', '.join(one.name for one in fields(DealerPanel))}",
             f"{name}: {error}",

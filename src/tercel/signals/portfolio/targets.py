@@ -97,7 +97,7 @@ def names_in(path: Path, columns: Called = MappingProxyType({})) -> tuple[str, .
 
 
 def read_named(
-    path: Path,
+    path: Path | pl.DataFrame,
     units: Mapping[str, Sequence[str]],
     columns: TableMap | Called = MappingProxyType({}),
     how: HowToMap = TYPED,
@@ -107,7 +107,7 @@ def read_named(
 
     Parameters
     ----------
-    path : Path
+    path : Path or DataFrame
         As :func:`tercel.core.tables.table.read_table` reads it.
     units : mapping of str to sequence of str
         Units allowed, and names of the column for each.
@@ -134,7 +134,7 @@ def read_named(
         )
         raise DataError(
             f"columns name and one of {', '.join(units)}",
-            f"{', '.join(table.frame.columns[1:])} in {path}, row 1",
+            f"{', '.join(table.frame.columns[1:])} in {table.where}, row 1",
             f"name them so, or say what they are called: {calls}",
         )
     table = renamed(
@@ -149,7 +149,7 @@ def read_named(
         refuse_if(
             day.is_empty(),
             "one row per name",
-            f"none in {path}",
+            f"none in {table.where}",
             "write one, 0 to hold none, or take the file away",
             DataError,
         )
@@ -165,12 +165,42 @@ def read_named(
     table.refuse(
         values.is_null(), counted[0], f"a number of {counted[0]}", "write a number, 0 to hold none"
     )
+    if counted == ["weight"]:
+        values = fractions(values, table.map.weight_unit, table.where, how)
     names = table.frame["symbol"].cast(str).to_list()
     return (
         counted[0],
         list(zip(names, values.to_list(), table.frame[ROW].to_list(), strict=True)),
         last,
     )
+
+
+MOST_GROSS: Final = 5.0
+"""Books that weights may add up to, long and short together, where nobody says what they count."""
+
+
+def fractions(
+    weights: pl.Series, unit: str, where: str = "weights", how: HowToMap = TYPED
+) -> pl.Series:
+    """Weights as shares of a book's value, by the map's `weight_unit`.
+
+    Raises
+    ------
+    DataError
+        They add up to more than `MOST_GROSS` books, and no unit is given.
+
+    >>> fractions(pl.Series([25.0, -75.0]), "percent").to_list()
+    [0.25, -0.75]
+    """
+    refuse_if(
+        not unit and weights.abs().sum() > MOST_GROSS,
+        f"weights as fractions of the book's value, such as 0.25, long and short up to {MOST_GROSS:g} together",
+        f"{weights.abs().sum():g} together in {where}: these look like percent, shares or money",
+        f"say what they are: {how.column.format('weight_unit', 'percent')} (or fraction); divide shares and money by the "
+        "book's value",
+        DataError,
+    )
+    return weights / 100 if unit == "percent" else weights
 
 
 # -- portfolios -----------------------------------------------------------------------------------
@@ -214,15 +244,20 @@ def read_portfolio(
     ('B',)
     """
     table = price_table(source, columns)
-    if isinstance(weights, str | Path):
-        written = columns if isinstance(columns, TableMap) else table_map(None, columns)
-        there = {plain_name(name) for name in read_table(weights, written).frame.columns}
+    written = columns if isinstance(columns, TableMap) else table_map(None, columns)
+    if weights is not None:
+        given = (
+            pl.DataFrame([*weights.items()], ["name", "weight"], orient="row")
+            if isinstance(weights, Mapping)
+            else Path(weights)
+        )
+        there = {plain_name(name) for name in read_table(given, written).frame.columns}
         named = {
             ours: words
             for ours, words in written.columns.items()
             if there & set(map(plain_name, words))
         }
-        rows = read_named(Path(weights), _WEIGHTS, written.model_copy(update={"columns": named}))[1]
+        rows = read_named(given, _WEIGHTS, written.model_copy(update={"columns": named}))[1]
         weights = {name: weight for name, weight, _ in rows}
     book = make_portfolio(table.frame.with_columns(pl.col("adjusted") | adjusted), weights)
     noticed = [

@@ -277,7 +277,7 @@ def held_before(path: Path, sought: BookTargets) -> dict[str, float]:
     """
     if not path.is_file():
         return {}
-    _, rows, day = read_named(path, {"weight": ("weight",)})
+    _, rows, day = read_named(path, {"weight": ("weight",)}, {"weight_unit": "fraction"})
     times = sought.walk.time_ns.astype("datetime64[ns]")
     if day is not None and times[-1] - np.datetime64(day) < SPACED * np.median(np.diff(times[:-1])):
         raise DataError(

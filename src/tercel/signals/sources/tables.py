@@ -23,7 +23,7 @@ from tercel.core.errors import DataError, nearest
 from tercel.core.tables import times
 from tercel.core.tables.columns import SLIP, is_number, numbers, renamed
 from tercel.core.tables.table import ROW, TYPED, USUAL, HowToMap, Table, plain_name, read_table
-from tercel.core.tables.table_map import Called, TableMap
+from tercel.core.tables.table_map import UNNAMED, Called, TableMap
 from tercel.core.tables.times import dates_alone, days
 from tercel.signals.factors import LARGEST, split_of, unadjusted
 from tercel.signals.sources.port import KEYS, SourceAbsentError, at_new_york
@@ -285,6 +285,7 @@ def _is_wide(table: Table, columns: Called) -> bool:
     texts = any(len(set(is_number(table, name))) > 1 for name in symbol)
     return (
         not texts
+        and f"{UNNAMED} 0" not in names
         and not slips
         and not closes & set(plain.values())
         and 2 * len(unknown) > len(others)
@@ -295,7 +296,11 @@ def _of_wide(table: Table, columns: Called) -> Table:
     table = renamed(table, ("date",))
     names = [name for name in table.frame.columns if name not in ("date", ROW)]
     wide = pl.DataFrame(
-        [table.frame[ROW], days(table, "date"), *(_price(table, name) for name in names)]
+        [
+            table.frame[ROW],
+            days(table, "date"),
+            *(_price(table, name) * table.map.price_scale for name in names),
+        ]
     )
     long = wide.unpivot(names, index=["date", ROW], variable_name="instrument", value_name="close")
     # a name that is not there on a day has an empty cell
