@@ -310,7 +310,7 @@ def covariance(request: Matrix) -> None:
     def show() -> None:
         if request.out is None:
             typer.echo(text, nl=False)
-        for note in found.notes:
+        for note in (one for one in found.notes if not one.startswith("VaR")):  # of the book
             say(f"note: {note}")
 
     hand_over(said, request.as_json, show)

@@ -530,7 +530,7 @@ def nothing(fills: Sequence[FileFill], found: Analysis, lake: Lake, name: str) -
             "fills that can be measured against their tape",
             received,
             "say what the file's prices are multiplied with: `column=price_scale=0.01` for pence (100 for pounds)"
-            if odd["other_unit"]
+            if odd.get("other_unit")
             else _clock(found) or "correct the file",
         )
     first = odd["no_tape"][0]

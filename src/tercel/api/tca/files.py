@@ -398,7 +398,7 @@ def _counted(table: Table, kinds: Sequence[str], fills: Sequence[FileFill]) -> l
     refuse_if(
         not stand,
         "a file with fills",
-        f"{table.where} with reports of none that stands",
+        f"{table.where} with reports of no fill, or of busted ones alone",
         "name another file",
         DataError,
     )
@@ -544,9 +544,11 @@ def _quantities(table: Table, name: str, side: Sequence[int] = ()) -> list[Fract
             [value < 0 and way < 0 for value, way in zip(found, side, strict=True)],
             dtype=pl.Boolean,
         )
-        say = table.how.column.format("signed", "true")
         table.refuse(
-            below, name, "a quantity above 0", f"say that sells are written below 0: {say}"
+            below,
+            name,
+            "a quantity above 0",
+            f"say that sells are written below 0: {table.how.column.format('signed', 'true')}",
         )
     values = [value * way for value, way in zip(found, side, strict=True)] if signed else found
     wrong = [value < 0 or value >= MOST_LOTS or (value == 0 and bool(side)) for value in values]

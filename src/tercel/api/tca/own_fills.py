@@ -484,8 +484,12 @@ def _met(
     if not bid or ticks >= FAR_OFF * high or ticks * FAR_OFF <= low:
         inside = day.open_ns <= fill.ns <= day.close_ns
         unquoted: OddName = "stale_quote" if day.is_stale(fill.ns) else "no_quote"
-        unit = bid and any(0.8 < ticks / bid * scale < 1.25 for scale in (100, 0.01))
-        far: OddName = "other_unit" if unit else "far_off"
+        # pence for pounds, or the other way round
+        far: OddName = (
+            "other_unit"
+            if any(0.8 < ticks * scale / max(bid, 1) < 1.25 for scale in (100, 0.01))
+            else "far_off"
+        )
         odd["outside_session" if not inside else far if bid else unquoted].append(fill)
         return None
     price, lots = int(ticks * grain), int(scale.received(fill) * scale.parts)

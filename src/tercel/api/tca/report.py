@@ -1,6 +1,5 @@
 """Report on a file of fills, for people and for programs: one object, a few sentences, a page."""
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -385,36 +384,26 @@ def clock(ns: int, zone: ZoneInfo) -> str:
 def verdicts(found: "Counterfactual", unit: str = "bps") -> str:
     """Sentence on the counterfactual."""
     compared = {name: one for name, one in found.strategies.items() if name not in found.incomplete}
-    called = Counter(one.verdict for one in compared.values())
+    called = [one.verdict for one in compared.values()]
     left = ", ".join(f"{len(names):,} {WHY_NOT[why]}" for why, names in found.left_out.items())
-    beside = (
-        f"; {', '.join(found.incomplete)} left more than 1 % unfilled and are not compared"
-        if found.incomplete
-        else ""
-    )
-    beside += (
-        "; below 5 clusters there is no verdict"
-        if found.clusters < LEAST_CLUSTERS
-        else "; under 20 clusters the intervals are too narrow"
-        if found.clusters < FEW_CLUSTERS
-        else ""
-    )
-    beside += (
-        "; strategies knew the day's own volume where the lake has no earlier day"
-        if found.hindsight
-        else ""
-    )
     again = f"{found.parents:,} re-simulated parent{'s' * (found.parents != 1)}{f' ({left})' if left else ''}"
     best = [
         f"{name} would have cost {one.cost_bps:.2f} {unit} where yours cost {found.own_bps:.2f} (saves "
         f"{spelt(one.saves, '+')})"
         for name, one in compared.items()
-    ][:1] or ["no strategy traded enough to be compared"]
-    return (
-        f"On {again}, {best[0]}; of {len(compared)} strategies {called['cheaper']} are cheaper, "
-        f"{called['more expensive']} more expensive, {called['no significant difference']} without a significant "
-        f"difference{beside}."
-    )
+    ][:1] or ["no strategy filled enough to be compared"]
+    remarks = {
+        f"of {len(compared)} strategies {called.count('cheaper')} are cheaper, {called.count('more expensive')} more expensive, "
+        f"{called.count('no significant difference')} without a significant difference": found.clusters
+        >= LEAST_CLUSTERS,
+        f"there is no verdict below {LEAST_CLUSTERS} clusters": found.clusters < LEAST_CLUSTERS,
+        f"left out, with more than 1 % unfilled: {', '.join(found.incomplete)}": found.incomplete,
+        "under 20 clusters the intervals are too narrow": LEAST_CLUSTERS
+        <= found.clusters
+        < FEW_CLUSTERS,
+        "strategies knew the day's own volume where the lake has no earlier day": found.hindsight,
+    }
+    return f"On {again}, {'; '.join([*best, *(text for text, holds in remarks.items() if holds)])}."
 
 
 def _in_unit(value: Any, unit: str) -> Any:

@@ -260,14 +260,14 @@ def renamed(
         A column is missing, misspelt, or named by the map and not there.
     """
     if f"{UNNAMED} 0" in table.frame.columns:
+        values = [f"{cell}" for cell in table.frame.row(0)[1:]]
+        dated = values[0][:1].isdigit() or "symbol" in needed
+        order = _BARS if "close" in needed and len(values) >= len(_BARS) else needed
         raise DataError(
             "names of columns in the first row",
-            f"{', '.join(map(str, table.frame.row(0)[1:]))[:120]} in {table.where}",
+            f"{', '.join(values)[:120]} in {table.where}",
             "name the columns in their order: "
-            + table.how.column.format(
-                "header",
-                ",".join(_BARS if "close" in needed and table.frame.width > len(_BARS) else needed),
-            ),
+            + table.how.column.format("header", ",".join(order if dated else ("symbol", *order))),
         )
     refusals: list[DataError] = []
     found: list[Table] = []

@@ -143,8 +143,15 @@ _UNITS: Final = tuple((7_258_118_400 * 10**places, 10 ** (9 - places)) for place
 # Seconds since 1970 from which a number is a time.
 _FIRST_S: Final = 10**8
 _EPOCH: Final = datetime(1970, 1, 1)
-EXCEL: Final = {1900: 25_569, 1904: 24_107}
-"""First year of Excel's days -> the day 1970-01-01."""
+# Earliest hour of UTC at which a day begins in each zone; the first is of a market that trades on Sundays.
+_MIDNIGHTS: Final = (
+    (0, "Asia/Riyadh"),
+    (13, "Australia/Sydney"),
+    (15, "Asia/Tokyo"),
+    (16, "Asia/Shanghai"),
+    (17, "Asia/Kolkata"),
+    (20, "Europe/Berlin"),
+)
 
 
 def parse_time(text: str) -> tuple[int, bool]:
@@ -282,14 +289,18 @@ def days(table: Table, name: str) -> pl.Series:
         on.count(7) > max(on.count(6), len(on) / 20)
         and on.count(5) <= on.count(4) - on.count(7) / 2
     ):
-        told = f"{on.count(7):,} of {len(on):,} days are Sundays, and Fridays are missing"
+        hours = [0] if utc is None else utc.filter(found.dt.weekday() == 7).dt.hour()
+        zone = [zone for first, zone in _MIDNIGHTS if first <= min(hours)][-1]
         table.refuse(
             (found.dt.weekday() == 7) & (utc is not None and not table.map.timezone),
             name,
-            f"days by the calendar of their market; {told}",
-            f"say whose days they are: {table.how.column.format('timezone', 'Asia/Tokyo')}",
+            "days by the calendar of their market: there are Sundays, and Fridays are missing",
+            f"say whose days they are, such as {table.how.column.format('timezone', zone)}",
         )
-        table.notes.append(f"{told}: each is a day early where they are days of UTC")
+        table.notes.append(
+            f"{on.count(7):,} of {len(on):,} days are Sundays, and Fridays are missing: each is a day early where they are "
+            "days of UTC"
+        )
     table.refuse(
         found.is_null(),
         name,
@@ -312,9 +323,9 @@ def _text(table: Table, name: str) -> pl.Series:
     """Cells of times; of '01/02/2024 as of 12/29/2023' the date after 'as of'; Excel's days, to the millisecond."""
     text = table.frame[name].cast(pl.String).str.strip_chars().str.replace(r"^.* as of ", "")
     if table.map.excel:
-        since_1970 = text.str.replace(",", ".").cast(float, strict=False) - EXCEL[table.map.excel]
+        first = 25_569 if table.map.excel == 1900 else 24_107  # 1970-01-01
         text = (
-            (since_1970 * 86_400_000)
+            ((text.str.replace(",", ".").cast(float, strict=False) - first) * 86_400_000)
             .round()
             .cast(pl.Int64)
             .cast(pl.Datetime("ms"))

@@ -176,7 +176,7 @@ def read_named(
 
 
 MOST_GROSS: Final = 5.0
-"""Books that weights may add up to, long and short together, where nobody says what they count."""
+"""Books that weights may add up to, long and short together, without a unit."""
 
 
 def fractions(
