@@ -5,6 +5,7 @@ import json
 import tomllib
 import tracemalloc
 from contextlib import nullcontext
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,9 @@ from hypothesis import example, given, strategies as st
 from tercel.core.errors import ConfigError
 from tercel.core.report.cells import csv_text, read_cell
 from tercel.core.serialization import DEEPEST, parse_json, parse_tables
-from tercel.core.toml import read_toml
+from tercel.core.toml import read_toml, row_of
+from tercel.desk.limits.file import default_file, parse as parse_limits
+from tercel.market.dealers.panel import load_panel
 
 LEAVES = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()
 VALUES = st.recursive(
@@ -114,3 +117,22 @@ def test_what_is_written_as_csv_is_no_formula_and_reads_back(tmp_path_factory, t
 
 def test_control_letters_begin_no_cell_and_numbers_stay_numbers():
     assert csv_text([["\tx", "\rx", -3.5, None, ["a"]]]) == """'\tx,"'\rx",-3.5,,"[""a""]"\r\n"""
+
+
+def test_a_byte_order_mark_is_no_part_of_a_text(tmp_path):
+    """As editors write it: the same tables, the same rows in errors, and in every reader that parses them."""
+    text = "[desk]\nlots = 5\n[[agent]]\nname = 3\n"
+    assert parse_tables("\ufeff" + text) == parse_tables(text)
+    for keys in (["desk", "lots"], ["agent", 0, "name"]):
+        assert row_of("\ufeff" + text, keys) == row_of(text, keys)
+    file = tmp_path / "gate.toml"
+    file.write_text("\ufeff" + text, encoding="utf-8")
+    assert read_toml(file, "save it again") == parse_tables(text)
+    panel = files("tercel.market.dealers") / "presets"
+    name = next(one.name for one in panel.iterdir() if one.name.endswith(".toml"))
+    file = tmp_path / "panel.toml"
+    file.write_text("\ufeff" + (panel / name).read_text(encoding="utf-8"), encoding="utf-8")
+    assert load_panel(file).name == load_panel(name.removesuffix(".toml")).name
+    limits = default_file().read_text(encoding="utf-8")
+    marked = parse_limits("\ufeff" + limits)
+    assert marked.of_agent("anyone") == parse_limits(limits).of_agent("anyone")

@@ -143,7 +143,7 @@ def test_reports_of_a_drop_copy(lake: Path, tmp_path: Path, case: str) -> None:
     assert found["fills"] == len(fills)
     assert found["total"]["filled"] == sum(one.quantity for one in fills)
     holds(found, fills)
-    assert "rows repeat an execution, bust or correct one, or report none" in found["said"]
+    assert "rows that repeat an execution, bust or correct one, or report none" in found["said"]
 
 
 def test_fix_4_2_says_it_by_exec_trans_type(tmp_path: Path) -> None:
@@ -197,7 +197,9 @@ def test_an_id_is_of_its_symbol_and_equal_rows_without_ids_are_told(tmp_path: Pa
     bare = "time,symbol,side,quantity,price\n" + 2 * "2024-04-03T10:30:05Z,RWE,buy,100,28.66\n"
     found = read_fill_file(written(tmp_path, bare))
     assert [one.quantity for one in found.fills] == [100, 100]
-    assert any(note.startswith("2 rows equal others") for note in found.notes)
+    assert any(
+        note.startswith("rows that equal others") and note.endswith(": 2") for note in found.notes
+    )
 
 
 def test_ids_of_interactive_brokers(tmp_path: Path) -> None:

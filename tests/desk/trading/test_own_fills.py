@@ -10,10 +10,17 @@ import pytest
 from hypothesis import assume, given, strategies as st
 
 from tercel.api.tca.analysis import MarketDay, read_day
-from tercel.api.tca.counterfactual import compare, counterfactual
+from tercel.api.tca.counterfactual import (
+    Counterfactual,
+    StrategyOnParents,
+    compare,
+    counterfactual,
+)
 from tercel.api.tca.files import FileFill, FileOrder, fills_map, read_fill_file, read_orders
 from tercel.api.tca.own_fills import analyse
+from tercel.api.tca.report import verdicts
 from tercel.core.errors import DataError
+from tercel.core.stats import Estimate
 from tercel.execution import step as kernels
 from tercel.execution.strategies import build
 from tercel.execution.task import Task
@@ -604,3 +611,32 @@ def test_a_false_difference_comes_in_a_twentieth_of_tables(lake: Lake, limited: 
         )
         false += any(not (one.ci_low or 0) <= 0 <= (one.ci_high or 0) for one in rows.values())
     assert false / tables == pytest.approx(0.05, abs=3.2 * np.sqrt(0.05 * 0.95 / tables))
+
+
+def test_below_five_clusters_there_is_neither_an_interval_nor_a_verdict() -> None:
+    """However far apart the costs are; from five on an interval, and a verdict by it."""
+    own = np.arange(60.0)
+    for clusters in range(1, 8):
+        found = compare(
+            own, {"less": own - 30}, np.ones(60), np.arange(60) % clusters, np.random.default_rng(1)
+        )
+        row = StrategyOnParents(0.0, found["less"])
+        assert (found["less"].ci_low is None) == (clusters < 5)
+        assert row.verdict == ("no verdict" if clusters < 5 else "cheaper")
+
+
+def test_the_headline_compares_with_no_strategy_that_left_more_than_one_in_a_hundred() -> None:
+    """The cheapest of those that filled; the others are named, and counted with none."""
+    rows = {
+        "twap_take": StrategyOnParents(2.0, Estimate(1.0, 0.5, 1.5), 100),
+        "submit_and_leave": StrategyOnParents(-3.0, Estimate(6.0, 5.0, 7.0), 101),
+    }
+    found = Counterfactual(3.0, 0, rows, 30, 30, "none", incomplete=("submit_and_leave",))
+    said = verdicts(found)
+    assert "twap_take would have cost 2.00 bps where yours cost 3.00" in said
+    assert "of 1 strategies 1 are cheaper, 0 more expensive" in said
+    assert said.endswith("left out, with more than 1 % unfilled: submit_and_leave.")
+    none = verdicts(
+        replace(found, strategies={"submit_and_leave": rows["submit_and_leave"]}, clusters=4)
+    )
+    assert "no strategy filled enough to be compared; there is no verdict below 5 clusters" in none

@@ -404,12 +404,12 @@ def _counted(table: Table, kinds: Sequence[str], fills: Sequence[FileFill]) -> l
     )
     equal = table.frame.drop(ROW).is_duplicated() & ("execution" not in table.frame.columns)
     table.notes.extend(
-        f"{count:,} rows {what}"
+        f"rows that {what}: {count:,}"
         for count, what in (
             (len(kinds) - len(stand), "repeat an execution, bust or correct one, or report none"),
             (
                 int(equal.sum()),
-                "equal others, and all count: name a column of their ids, `column=execution=THEIRS`",
+                "equal others and all count, without ids (`column=execution=THEIRS`)",
             ),
         )
         if count

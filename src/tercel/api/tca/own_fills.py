@@ -485,12 +485,12 @@ def _met(
         inside = day.open_ns <= fill.ns <= day.close_ns
         unquoted: OddName = "stale_quote" if day.is_stale(fill.ns) else "no_quote"
         # pence for pounds, or the other way round
-        far: OddName = (
+        slip: OddName = (
             "other_unit"
             if any(0.8 < ticks * scale / max(bid, 1) < 1.25 for scale in (100, 0.01))
             else "far_off"
         )
-        odd["outside_session" if not inside else far if bid else unquoted].append(fill)
+        odd["outside_session" if not inside else slip if bid else unquoted].append(fill)
         return None
     price, lots = int(ticks * grain), int(scale.received(fill) * scale.parts)
     if lots <= 0:
