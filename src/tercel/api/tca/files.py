@@ -1,8 +1,8 @@
 """Files of somebody's own executions: fills, and the orders that they belong to.
 
 `fills.csv` has the columns time, symbol, side, quantity, price, and may have parent, venue, agent, fee, arrival (when
-the fill's parent was ordered), currency, asset, fee_currency (of price, quantity and fee) and amount (the money of the
-fill). `orders.csv` has parent, symbol, side, quantity, start, end, and may have limit, refused. A map
+the fill's parent was ordered), currency, asset, fee_currency (of price, quantity and fee), amount (the money of the
+fill), and `EXECUTIONS`. `orders.csv` has parent, symbol, side, quantity, start, end, and may have limit, refused. A map
 (:mod:`tercel.core.tables`) says what else they are called, and how they are written; those of brokers are shipped by
 name. Other columns are passed over and named, but for one that seems to be a missing one under another name: that is
 refused. Prices, quantities and fees are read as decimals, whole: nothing is rounded here.

@@ -345,7 +345,8 @@ def _renamed(
     _refuse_missing(table, header, needed, alike)
     possible = [name for name in asked or known if name not in header and name not in called]
     for name in header:
-        for near in nearest(name, possible, like=SLIP) if name and name not in known else ():
+        is_other = not name or name in known or name.lower() == "account"  # no slip for amount
+        for near in () if is_other else nearest(name, possible, like=SLIP):
             raise DataError(
                 f"the columns {', '.join(known)}",
                 f"{name!r} in the first row of {table.where}",

@@ -76,8 +76,6 @@ def tails(days: Sequence[date], returns: Floats, var: Mapping[str, Floats]) -> F
 # -- report ---------------------------------------------------------------------------------------
 # Report on tomorrow's risk for a terminal and a page: a table, a few sentences for a desk, a figure.
 
-SENTENCES = 5
-"""Largest number of sentences printed; the JSON object has all notes."""
 DRAWN = 30
 """Names that a picture shows."""
 Rows = list[tuple[object, ...]]
@@ -128,7 +126,7 @@ def var_rows(found: ValueAtRisk) -> Rows:
 
 
 def sentences(found: RiskForecast | ValueAtRisk) -> list[str]:
-    """At most five sentences."""
+    """Sentences on the figures, then every note."""
     book, once = found.book, 1 / (1 - found.level)
     said = f"On one day in {once:.0f} the book loses {100 * found.var:.2f} % or more, "
     said += f"{100 * found.es:.2f} % on the mean of such days"
@@ -137,12 +135,12 @@ def sentences(found: RiskForecast | ValueAtRisk) -> list[str]:
         said += f" (names {len(book.names)}, gross {gross:.2f}, net {net:.2f})"
         models = f"Volatility: {found.models['volatility']}; covariance: {found.models['covariance']}, of "
         models += f"{found.window} days; VaR: {found.models['tail']}, of {len(book.returns):,} days; log returns."
-        return [said + ".", models, *found.notes][:SENTENCES]
+        return [said + ".", models, *found.notes]
     verdict = ["There are too few days for a backtest."]
     if found.verdict is not None:
         does = "passes" if found.verdict.passes else "does not pass"
         verdict = [f"The model {does} Kupiec's and Christoffersen's tests at p .05 on this book."]
-    return [said + "; log returns.", *verdict, *found.notes][:SENTENCES]
+    return [said + "; log returns.", *verdict, *found.notes]
 
 
 def forecast_page(found: RiskForecast) -> str:
@@ -283,5 +281,6 @@ def of_book(book: Portfolio) -> PostureStory:
         f"After {book.days[-1]} the volatility of {names} is {ratio:.2f} times its median.",
         "What the rules ask for was measured on seconds, not on days: its worth here has not been measured.",
         "Depth and anomalies are no part of daily prices: a desk measures them by the second.",
+        *book.notes,
     )
     return PostureStory(names, ("", "value"), rows, changed(policy, now), now, notes, measured)
