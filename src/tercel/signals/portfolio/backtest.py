@@ -568,7 +568,12 @@ def write_targets(found: BacktestReport, out: Path) -> Path | None:
         found.warnings.append(f"No forecast is given, so no targets are written{removed}.")
         return None
     weights = {one.name: one.weight for one in found.weights}
-    return write_weights(file, found.at[:10], weights, names_in(file) if file.is_file() else ())
+    return write_weights(
+        file,
+        found.at[:10],
+        weights,
+        names_in(file, {"weight_unit": "fraction"}) if file.is_file() else (),
+    )
 
 
 def write_weights(
