@@ -321,7 +321,8 @@ def test_a_price_with_a_slipped_digit_is_named_and_not_averaged_in(
     slip = fill(inside, times * price, quantity=3 * lot, row=3)
     orders = {"p": order(inside - S, inside + S, 10 * lot)}
     found, sound = analyse([good[0], slip, good[1]], orders, lake), analyse(good, orders, lake)
-    assert [one.row for one in found.odd["far_off"]] == [3]
+    kind = "other_unit" if times in (100, Fraction(1, 100)) else "far_off"
+    assert [one.row for one in found.odd[kind]] == [3]
     assert found.odd["off_market"] == []
     [one], [other] = found.parents, sound.parents
     assert {**one.money, "opportunity": 0, "whole": 0} == {
@@ -331,7 +332,7 @@ def test_a_price_with_a_slipped_digit_is_named_and_not_averaged_in(
     }
     assert (one.cost.is_bps, one.cost.filled) == (pytest.approx(other.cost.is_bps), 3)
     assert one.cost.quantity == 10 - 3  # what is left out was not asked for either
-    with pytest.raises(DataError, match=r"fifth of it or less.*row 3"):
+    with pytest.raises(DataError, match=r"(fifth of it or less|or a hundredth).*row 3"):
         analyse([slip], {}, lake)
 
 
@@ -499,7 +500,7 @@ def test_a_strategy_does_not_differ_from_itself(
     assert again is not None
     assert again.parents == 24
     np.testing.assert_allclose(again.costs[name], again.costs[""], rtol=0, atol=1e-9)
-    assert again.strategies[name].verdict == "no significant difference"
+    assert again.strategies[name].verdict not in ("cheaper", "more expensive")
     assert abs(again.strategies[name].saves.mean) < 1e-9
     assert again.strategies["immediate"].saves.mean != 0
     assert again.own_unfilled == again.strategies[name].unfilled

@@ -90,7 +90,8 @@ def _with_instruments(raw: Tables, path: Path | None) -> Tables:
     ):
         return raw
     names = names_to_trade(
-        *(path.parent / str(signals.get(key, "")) for key in ("targets", "model")),
+        path.parent / str(signals.get("targets", "")),
+        path.parent / str(signals.get("model", "")),
         signals.get("columns", {}),
     )
     return {**raw, "instrument": [{"name": name} for name in names]}

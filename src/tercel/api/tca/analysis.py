@@ -269,7 +269,7 @@ NAMED: Final[dict[OddName, str]] = {
     "off_market": "off the market, outside the best quotes just before and after their stamp (through its second where "
     "all are whole seconds); they are in the costs",
     "far_off": "five times the market's price or more, or a fifth of it or less: a slip; left out of the costs",
-    "other_unit": "a hundred times the market's price, or a hundredth: pence or cents; left out of the costs",
+    "other_unit": "a hundred times the market's price, or a hundredth: pence or cents, or a slip; left out of the costs",
     "before_arrival": "before the time of their order, by the clocks of the file: arrival is the first fill",
     "beyond_limit": "beyond the limit of their order; they are in the costs",
     "no_tape": "of a symbol or a day that the lake does not have; left out of the costs",
