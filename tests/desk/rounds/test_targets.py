@@ -241,12 +241,17 @@ def test_a_target_without_a_price_waits_until_there_is_one() -> None:
     assert list(orders.due(2)) == []
 
 
+AS_WRITTEN = 'columns = { weight_unit = "fraction" }\n'
+
+
 @pytest.mark.parametrize("value", ["1e9", "-3e7", "1e300"])
 def test_a_target_that_no_order_reaches_is_refused_alone(
     tmp_path: Path, tools: SimulatedMarkets, value: str
 ) -> None:
     file = written(tmp_path, f"name,weight\nAAA,{value}\nBBB,-0.25\n")
-    file.write_text(file.read_text().replace(TARGETS, TARGETS + "capital = 100_000.0\n"))
+    file.write_text(
+        file.read_text().replace(TARGETS, TARGETS + "capital = 100_000.0\n" + AS_WRITTEN)
+    )
     opened, entries = ran(file, tools)
     told = said(entries)
     assert f"weight {float(value):g} at" in told["AAA"]
@@ -265,7 +270,9 @@ def test_weights_beyond_the_capital_are_traded_and_told_once(
     tmp_path: Path, tools: SimulatedMarkets, weights: tuple[float, float], gross: float
 ) -> None:
     file = written(tmp_path, f"name,weight\nAAA,{weights[0]}\nBBB,{weights[1]}\n")
-    file.write_text(file.read_text().replace(TARGETS, TARGETS + "capital = 10_000.0\n"))
+    file.write_text(
+        file.read_text().replace(TARGETS, TARGETS + "capital = 10_000.0\n" + AS_WRITTEN)
+    )
     _, entries = ran(file, tools)
     told = [
         e.body for e in entries if e.kind == kinds.ALERT and "gross exposure" in str(e.body["text"])
