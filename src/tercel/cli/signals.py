@@ -160,7 +160,7 @@ def _show_backtest(found: "BacktestReport", targets: Path | None) -> None:
     from tercel.signals.portfolio.backtest_page import figures_of, until, weights_table
 
     print_rows(
-        f"{found.model.name}, {len(found.book.net)} dates out of sample, {found.rule}",
+        f"{found.model.name}, {found.dates} out of sample, {found.rule}",
         ("", "value"),
         list(figures_of(found).items()),
     )

@@ -220,6 +220,31 @@ def test_years_add_up() -> None:
     assert math.prod(1 + row.net for row in table) == pytest.approx(found.equity[-1])
 
 
+def test_dates_without_a_book_dilute_no_figure() -> None:
+    """Forecasts that are flat before and after: every figure is that of the dates between, with the sale at their end."""
+    of = drawn(9, dates=120, skill=0.2)
+    of.value[np.r_[:20, 80:120]] = 1.0
+    found, between = run(of), run(of.rows(np.arange(20, 80)))
+    assert found.held.tolist() == list(range(20, 80))
+    assert np.flatnonzero(np.isfinite(found.ic)).tolist() == list(range(20, 80))
+    sold = found.turnover[80]
+    assert sold > 1.0
+    net = between.net - np.where(np.arange(60) == 59, 5e-4 * sold, 0.0)
+    np.testing.assert_allclose(found.on_held(found.net), net, atol=1e-15)
+    assert found.on_held(found.turnover).sum() == pytest.approx(between.turnover.sum() + sold)
+    year = found.walk.start_ns.astype("datetime64[ns]").astype("datetime64[Y]").astype(int) + 1970
+    for row in years(found):
+        mine = net[year[20:80] == row.year]
+        assert (row.dates, row.invested) == ((year == row.year).sum(), len(mine))
+        if row.invested:
+            assert row.sharpe_net == pytest.approx(
+                mine.mean() / mine.std(ddof=1) * found.periods**0.5
+            )
+    of.value[:] = 1.0
+    with pytest.raises(DataError, match="differ between names"):
+        run(of)
+
+
 finite = st.floats(-0.3, 0.3, allow_nan=False)
 
 

@@ -110,6 +110,35 @@ def test_the_table_ends_in_what_a_desk_would_say(out: Path, tmp_path: Path) -> N
     assert free["sharpe_net"] == free["sharpe_gross"]
 
 
+def test_figures_are_of_the_dates_with_a_book(
+    out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The fusion is silent on every date but 40: printed are those, and no figure is diluted by the others."""
+    walked = model_folder.load(out / "model").walk()
+    times = walked["time"].unique().sort()
+    spoken = pl.col("time").is_between(times[-50], times[-11])
+    silent = walked.with_columns(pl.when(spoken).then("value").otherwise(0.0).alias("value"))
+    monkeypatch.setattr(model_folder.SignalModel, "walk", lambda _: silent)
+    found = done("backtest", out, "--cost-bps", "5", "--long-only", "--out", tmp_path)
+    book = [row for row in found["curve"] if row["gross"]]
+    assert (found["dates"], found["invested"]) == (len(found["curve"]), len(book))
+    assert len(book) < len(found["curve"])
+    assert found["turnover"] == pytest.approx(
+        sum(row["turnover"] for row in found["curve"]) / len(book)
+    )
+    gross = np.array([row["gross"] for row in book])
+    a_year = found["dates_a_year"]
+    assert found["sharpe_gross"] == pytest.approx(gross.mean() / gross.std(ddof=1) * a_year**0.5)
+    assert found["net_a_year"] == pytest.approx(
+        found["curve"][-1]["equity"] ** (a_year / len(book)) - 1.0
+    )
+    words = f"invested on {len(book)} of {found['dates']} dates"
+    assert f"{words}, {book[0]['at'][:10]} to" in found["sentences"][0]
+    told = signals("backtest", out, "--cost-bps", "5", "--long-only", "--out", tmp_path)
+    assert words in told.stdout.splitlines()[0]
+    assert words in (tmp_path / "backtest.html").read_text(encoding="utf-8")
+
+
 def test_a_desks_own_costs(out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     total = SimpleNamespace(parents=7, is_bps=3.5)
     monkeypatch.setattr(

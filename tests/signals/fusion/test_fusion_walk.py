@@ -248,21 +248,23 @@ def test_chained_moves_are_sums_of_the_same_name() -> None:
     assert np.isnan(moves[one][-2, 2])
 
 
-def test_dates_on_which_a_fusion_is_silent_count_as_no_skill(data: Dataset) -> None:
-    """A fusion falls silent after a bad block: were its dates left out, a mean over noise would be too low."""
+def test_dates_on_which_a_fusion_is_silent_are_left_out_and_counted(data: Dataset) -> None:
     dates = np.unique(data.dates)
     speaks = np.isin(data.dates, dates[::2])
     score = np.where(speaks, data.outcome, 0.5)
     found = ic_of(score, data, np.random.default_rng(0))
     assert found is not None
-    assert found.mean == pytest.approx(0.5, abs=0.01)
-    assert found.dates == len(dates)
+    assert found.mean == pytest.approx(1.0)
+    assert (found.dates, found.silent) == (len(dates[::2]), len(dates[1::2]))
+    assert f"over {found.dates} of {len(dates)} dates" in skill_sentence(found)
     unheard = ic_of(np.where(speaks, data.outcome, np.nan), data, np.random.default_rng(0))
     assert unheard is not None
-    assert unheard.mean == pytest.approx(1.0)
+    assert (unheard.mean, unheard.silent) == (pytest.approx(1.0), 0)
     never = ic_of(np.full(data.n, 0.5), data, np.random.default_rng(0))
     assert never is NO_SKILL
     assert "no source was statistically significant before any test block" in skill_sentence(never)
     few = data.rows(np.flatnonzero(data.dates < 4))
     assert ic_of(few.outcome, few, np.random.default_rng(0)) is None
-    assert "too few dates or names" in skill_sentence(None)
+    seldom = np.where(data.dates < 4, data.outcome, 0.5)
+    assert ic_of(seldom, data, np.random.default_rng(0)) is None
+    assert "too few dates with a forecast" in skill_sentence(None)

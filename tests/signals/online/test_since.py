@@ -345,7 +345,7 @@ def test_a_model_that_drifted_while_nobody_looked_is_told(update: str) -> None:
 def test_a_model_that_learned_what_had_turned_has_not_drifted() -> None:
     """Of the same dates: one that learns is right again soon, one that does not is wrong to the end."""
     still, learns = (
-        predict(project(update, 450, prices(690, turns=450))) for update in ("static", "recursive")
+        predict(project(update, 520, prices(760, turns=520))) for update in ("static", "recursive")
     )
     assert still.since is not None
     assert learns.since is not None
@@ -419,9 +419,9 @@ def test_a_portfolio_steps_by_what_was_learned_while_its_desk_was_off(tmp_path: 
 def test_a_portfolio_is_told_of_a_model_that_drifted_while_its_desk_was_off(tmp_path: Path) -> None:
     assert any(
         "it has drifted" in line
-        for line in stepped(project("static", 450, prices(690, turns=450)), tmp_path)
+        for line in stepped(project("static", 520, prices(760, turns=520)), tmp_path)
     )
     assert not any(
         "it has drifted" in line
-        for line in stepped(project("static", 450, prices(690)), tmp_path / "b")
+        for line in stepped(project("static", 520, prices(760)), tmp_path / "b")
     )

@@ -78,6 +78,21 @@ def placed(folder: Path, text: str = TOML, frame: pl.DataFrame | None = None) ->
     return folder / "p.toml"
 
 
+def test_dates_on_which_no_rule_holds_a_book_are_left_out(tmp_path: Path) -> None:
+    """Silent for the last 50 dates: those but the first few, on which a slow rule still sells, dilute no figure."""
+    frame = table().with_columns(
+        pl.when(pl.col("date") < date(2011, 12, 20)).then("value").otherwise(0.0).alias("value")
+    )
+    found = done(placed(tmp_path, frame=frame), "--out", tmp_path / "out")
+    assert found["dates"] - found["invested"] > 20
+    assert len(found["curve"]) == found["invested"]
+    assert f"; invested on {found['invested']} of {found['dates']} dates" in found["sentences"][0]
+    at_once = np.array([row["rules"]["all_at_once"]["net"] for row in found["curve"]])
+    assert found["rules"]["all_at_once"]["sharpe_net"] == pytest.approx(
+        at_once.mean() / at_once.std(ddof=1) * found["dates_a_year"] ** 0.5
+    )
+
+
 def test_from_a_table_to_a_page(tmp_path: Path) -> None:
     file = placed(tmp_path)
     found = done(file, "--out", tmp_path / "out")

@@ -9,7 +9,7 @@ steady drift.
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -46,12 +46,16 @@ class Skill(Estimate):
     t : float
         The mean divided by its standard error, clustered by blocks of neighbouring dates.
     dates : int
+        With a forecast that differs between names.
+    silent : int
+        Dates with names enough and no such forecast, which the mean leaves out.
     """
 
     ci_low: float
     ci_high: float
     t: float
     dates: int
+    silent: int = field(default=0, kw_only=True)
 
     def __bool__(self) -> bool:
         """Whether it was measured: not of a score that is the same of all names, or on too few dates."""
@@ -136,10 +140,11 @@ def skill_sentence(ic: Skill | None) -> str:
         silent = (
             "no source was statistically significant before any test block, so every forecast was 0"
         )
-        why = "too few dates or names" if ic is None else silent
+        why = "too few dates with a forecast, or too few names" if ic is None else silent
         return f"The fused forecast's rank IC out of sample is not known: {why}."
     open_ = "" if (ic.ci_low or 0.0) > 0 else ": not significantly above zero"
-    text = f"{spelt(ic, digits=4)}, t {fixed(ic.t, 1)}, over {ic.dates} dates{open_}"
+    dates = f"{ic.dates} of {ic.dates + ic.silent}" if ic.silent else f"{ic.dates}"
+    text = f"{spelt(ic, digits=4)}, t {fixed(ic.t, 1)}, over {dates} dates{open_}"
     return f"The fused forecast's rank IC out of sample is {text}."
 
 

@@ -316,19 +316,26 @@ class BacktestReport:
         return min(self.years, key=lambda row: row.net)
 
     @property
+    def dates(self) -> str:
+        """Number of dates, and on how many there was a book, in words."""
+        dates, held = len(self.book.net), len(self.book.held)
+        return f"{dates} dates" if held == dates else f"invested on {held} of {dates} dates"
+
+    @property
     def turnover(self) -> float:
-        """One-way turnover per date, on average."""
-        return float(self.book.turnover.mean())
+        """One-way turnover per date with a book, on average."""
+        return float(self.book.on_held(self.book.turnover).mean())
 
     @property
     def net_a_year(self) -> float:
-        """Net return of a year, compounded."""
-        return float(self.book.equity[-1] ** (self.book.periods / len(self.book.net)) - 1.0)
+        """Net return of a year of dates with a book, compounded."""
+        return float(self.book.equity[-1] ** (self.book.periods / len(self.book.held)) - 1.0)
 
     @property
     def breakeven_bps(self) -> float | None:
         """One-way cost at which the book earns nothing; None without trades."""
-        return 1e4 * float(self.book.gross.mean()) / self.turnover if self.turnover > 0 else None
+        gross, turned = float(self.book.gross.sum()), float(self.book.turnover.sum())
+        return 1e4 * gross / turned if turned > 0 else None
 
     @property
     def fall(self) -> tuple[str, str]:
@@ -350,6 +357,7 @@ class BacktestReport:
             "name": self.model.name,
             "folder": self.model.folder,
             "dates": len(book.net),
+            "invested": len(book.held),
             "names": self.names,
             "first": self.span[0],
             "last": self.span[1],
@@ -362,8 +370,8 @@ class BacktestReport:
             "sharpe_gross": self.gross.mean,
             "sharpe_net_interval": self.net.to_json(),
             "sharpe_gross_interval": self.gross.to_json(),
-            "gross": float(book.gross.mean()),
-            "net": float(book.net.mean()),
+            "gross": float(book.on_held(book.gross).mean()),
+            "net": float(book.on_held(book.net).mean()),
             "net_a_year": self.net_a_year,
             "turnover": self.turnover,
             "breakeven_bps": self.breakeven_bps,
@@ -397,13 +405,15 @@ class BacktestReport:
         net, worst, even = self.net, self.worst, self.breakeven_bps
         open_ = net.ci_low is None or net.ci_high is None or net.ci_low <= 0.0 <= net.ci_high
         sure = ", not significantly different from zero" if open_ else ""
-        first, last, fell, deepest = (day[:10] for day in (*self.span, *self.fall))
+        held = self.book.walk.rows(self.book.held)
+        span = when(held.start_ns[0]), when(held.end_ns[-1])
+        first, last, fell, deepest = (day[:10] for day in (*span, *self.fall))
         free = (
             f"it breaks even at {even:.1f} bps" if even and even > 0 else "it loses before any cost"
         )
         lines = [
             f"After costs ({self.cost}) the book made {100 * self.net_a_year:.1f} % a year, compounded, at a Sharpe ratio "
-            f"of {spelt(net)}{sure}, {len(self.book.net)} dates, {first} to {last}.",
+            f"of {spelt(net)}{sure}, {self.dates}, {first} to {last}.",
             f"One-way turnover is {self.turnover:.2f} per date, {self.turnover * self.book.periods:.0f} per year; {free}.",
             f"At worst it stood {100 * self.book.drawdown.max():.1f} % below its peak, {fell} to {deepest}; its worst "
             f"year is {worst.year}, {100 * worst.net:+.1f} %.",
@@ -468,16 +478,20 @@ def backtested(
         found = books.backtest(walk, book, cost, volatility_target(vol_target, days))
         plain = books.backtest(walk, book, cost)
     if book.long_only:
-        all_names = float(np.prod(1.0 + np.nanmean(found.walk.outcome, axis=1)))
-        grew = 100 * (all_names ** (found.periods / len(found.net)) - 1.0)
+        # over the dates of the book alone, which are what it is compared over
+        all_names = float(np.prod(1.0 + np.nanmean(found.walk.outcome[found.held], axis=1)))
+        grew = 100 * (all_names ** (found.periods / len(found.held)) - 1.0)
         said += [
             f"All names, held equally, made {grew:.1f} % a year, compounded, before costs: read the difference."
         ]
     rng = np.random.default_rng([seed, 32])
-    net, gross = (books.sharpe(returns, found.periods, rng) for returns in (found.net, found.gross))
+    net, gross = (
+        books.sharpe(found.on_held(returns), found.periods, rng)
+        for returns in (found.net, found.gross)
+    )
     scaled = None
     if plain is not None:
-        both = {"plain": plain.net, "scaled": found.net}
+        both = {"plain": plain.on_held(plain.net), "scaled": found.on_held(found.net)}
         unscaled, drawn = books.sharpes(both, plain.periods, rng).values()
         gain = drawn - unscaled
         scaled = VolatilityTarget(
@@ -532,8 +546,8 @@ def ic_of(model: SignalModel) -> Skill:
         )
         silent = ": 0 of every name throughout: no source was statistically significant before any test block"
         raise DataError(
-            f"at least {BLOCK + 1} dates of {FEWEST} names after the first test block, more than a label lasts, and a "
-            "forecast other than 0 on one of them",
+            f"at least {BLOCK + 1} dates of {FEWEST} names after the first test block, more than a label lasts, with a "
+            "forecast other than 0",
             f"{len(said)} such dates, {said['value'].sum()} with such a forecast{'' if ic is None else silent}",
             "give longer files, more names, or a source whose slope in `signals train` is above 0 by its interval, and "
             f"{AGAIN}",

@@ -61,7 +61,7 @@ def backtest_page(found: BacktestReport) -> str:
     years = [
         (
             str(row.year),
-            row.dates,
+            row.dates if row.invested == row.dates else f"{row.invested} of {row.dates}",
             fixed(row.ic, 4),
             *(fixed(100 * one, 1) for one in (row.gross, row.cost, row.net, row.drawdown)),
             fixed(row.sharpe_net),
@@ -239,6 +239,6 @@ def turnover(book: Backtest) -> Figure:
     return finished(
         drawing,
         "turnover",
-        f"One-way turnover per date: {book.turnover.mean():.2f} on average; costs add up to {paid[-1]:.1f} % of equity.",
+        f"One-way turnover per date: {book.on_held(book.turnover).mean():.2f} on average; costs add up to {paid[-1]:.1f} % of equity.",
         "One-way turnover is the sum of |change of weight|, both legs.",
     )

@@ -27,7 +27,8 @@ YEAR_NS: Final = 365.25 * 86_400e9
 NEEDED: Final = ("time", "start", "end", "name", "value", "outcome")
 DEFINITION: Final = (
     "one-way turnover is the sum of |change of weight| over all names, both legs, from the weights that prices left; the "
-    "first book is bought, the last is not sold; what is made a year is compounded"
+    "first book is bought, the last is not sold; means and Sharpe ratios are over dates with a book, whose sale counts on "
+    "its last date; what is made a year is compounded"
 )
 
 Cost: TypeAlias = Callable[[int, Floats], float]
@@ -359,6 +360,15 @@ class Backtest:
     periods: float
 
     @property
+    def held(self) -> Indices:
+        """Dates with a book, intp (H,)."""
+        return np.flatnonzero(self.weights.any(axis=1))
+
+    def on_held(self, values: Floats) -> Floats:
+        """Values of the dates with a book, float64 (H,); those of dates without one, its sale, are in the date before."""
+        return np.asarray(np.add.reduceat(values, self.held), np.float64)
+
+    @property
     def equity(self) -> Floats:
         """Equity after each date, from 1 before the first, float64 (D,)."""
         return np.asarray(np.cumprod(1.0 + self.net), np.float64)
@@ -379,18 +389,18 @@ def backtest(
     Raises
     ------
     DataError
-        Forecasts never differ between names, or the book loses all that it has.
+        Forecasts never differ between names where there are outcomes, or the book loses all that it has.
     """
     rows, newest = non_overlapping(walk), len(walk.time_ns) - 1
+    at = rows if rows[-1] == newest else np.append(rows, newest)
+    held, plain = np.zeros(len(walk.names)), weights(walk.value[at], book)
     refuse_if(
-        not (np.nanmax(walk.value, axis=1) > np.nanmin(walk.value, axis=1)).any(),
+        not plain[: len(rows)].any(),
         "forecasts that differ between names",
-        f"one forecast for all of {len(walk.names)} names on each of {len(walk.time_ns)} dates",
+        f"one forecast for all of {len(walk.names)} names on each of {len(rows)} dates",
         "train on features that do",
         DataError,
     )
-    at = rows if rows[-1] == newest else np.append(rows, newest)
-    held, plain = np.zeros(len(walk.names)), weights(walk.value[at], book)
     wanted = plain if exposure is None else plain * exposure(walk.time_ns[at], plain)[:, None]
     figures = np.zeros((4, len(rows)))
     for t, row in enumerate(rows.tolist()):
@@ -448,33 +458,41 @@ def sharpes(
 
 @dataclass(frozen=True)
 class YearFigures:
-    """A calendar year of a book: dates, mean IC, returns (gross and net compounded), mean one-way turnover, worst drawdown."""
+    """A calendar year of a book: dates, those with a book, mean IC, returns (gross and net compounded), Sharpe ratio and
+    mean one-way turnover of the dates with a book, worst drawdown.
+    """
 
     year: int
     dates: int
+    invested: int
     ic: float | None
     gross: float
     cost: float
     net: float
     sharpe_net: float | None
-    turnover: float
+    turnover: float | None
     drawdown: float
 
 
 def years(found: Backtest) -> list[YearFigures]:
     """Figures of each calendar year of a book."""
     columns = {key: getattr(found, key) for key in ("gross", "cost", "net", "turnover", "ic")}
+    for key in ("net", "turnover"):
+        columns[f"held_{key}"] = np.full(len(found.net), np.nan)
+        columns[f"held_{key}"][found.held] = found.on_held(columns[key])
     rows = pl.DataFrame({"start": found.walk.start_ns, **columns}).fill_nan(None)
-    equity, mean, sd = (1.0 + pl.col("net")).cum_prod(), pl.col("net").mean(), pl.col("net").std()
+    equity, held = (1.0 + pl.col("net")).cum_prod(), pl.col("held_net")
+    mean, sd = held.mean(), held.std()
     year = pl.from_epoch("start", "ns").dt.year().alias("year")
     table = rows.group_by(year, maintain_order=True).agg(
         dates=pl.len(),
+        invested=held.count(),
         ic=pl.col("ic").mean(),
         gross=(1.0 + pl.col("gross")).product() - 1.0,
         cost=pl.col("cost").sum(),
         net=(1.0 + pl.col("net")).product() - 1.0,
         sharpe_net=pl.when(sd > 0).then(mean / sd * found.periods**0.5),
-        turnover=pl.col("turnover").mean(),
+        turnover=pl.col("held_turnover").mean(),
         drawdown=(1.0 - equity / pl.max_horizontal(equity.cum_max(), 1.0)).max(),
     )
     return [YearFigures(*row) for row in table.iter_rows()]

@@ -43,6 +43,8 @@ WHY: Final = {
     False: "the past by which parameters are first chosen; rules.first names a day",
 }
 """Why dates are not judged, by whether the file says which are."""
+LEAST_BOOK: Final = 0.01
+"""Of equity: a date on which no rule holds or trades so much has no book."""
 THIRD: Final = 1 / 3
 """Of the true cost of the last date: a belief to be compared with."""
 
@@ -198,7 +200,9 @@ class PortfolioComparison:
         Caveats of every number.
     sought : BookTargets
     at : int (D,)
-        Dates that are judged.
+        Dates that are judged: the first, and those on which a rule holds or trades a book.
+    idle : int
+        Dates since the first on which none does.
     rules : mapping of str to RuleResult
     beliefs : mapping of str to BeliefGains
         Of rules that choose a parameter.
@@ -214,6 +218,7 @@ class PortfolioComparison:
     note: str
     sought: BookTargets
     at: Indices
+    idle: int
     rules: Mapping[str, RuleResult]
     beliefs: Mapping[str, BeliefGains]
     learned: CostLearned
@@ -248,7 +253,8 @@ class PortfolioComparison:
             "name": self.config.name,
             "file": self.file,
             "model": self.model,
-            "dates": len(self.at),
+            "dates": len(self.at) + self.idle,
+            "invested": len(self.at),
             "names": len(self.sought.walk.names),
             "first": first,
             "last": last,
@@ -297,7 +303,8 @@ class PortfolioComparison:
         """Summary of at most five sentences."""
         best, plain = self.rules[self.best], self.rules[ALL_AT_ONCE]
         begin, first, last = (day[:10] for day in self.span)
-        span = f"{len(self.at)} dates, {first} to {last}"
+        of = f"invested on {len(self.at)} of {len(self.at) + self.idle}"
+        span = f"{of if self.idle else len(self.at)} dates, {first} to {last}"
         if before := int(self.at[0]):
             why = WHY[bool(self.config.rules.first)]
             span += f"; the {before} before, from {begin} on, are not judged ({why})"
@@ -344,7 +351,7 @@ def backtested(file: Path, seed: int = 1, *, shuffled: bool = False) -> Portfoli
     config = read_config(file)
     found = opened(config, file.resolve().parent, seed)
     sought = shuffle(found.sought, seed) if shuffled else found.sought
-    at, periods = judged(config, sought), sought.periods
+    periods = sought.periods
     chosen = [RULES[name] for name in config.rules.names]
     paper = {rule.name: on_paper(sought, rule) for rule in chosen if len(rule.parameters) > 1}
 
@@ -358,6 +365,11 @@ def backtested(file: Path, seed: int = 1, *, shuffled: bool = False) -> Portfoli
         }
 
     by_belief = {"learned": run("learned"), "true": run("true"), "third": run(THIRD)}
+    requested = judged(config, sought)
+    books_of = [one.book for ran in by_belief.values() for one in ran.values()]
+    moved = [np.abs(one.weights).sum(axis=1) + one.turnover > LEAST_BOOK for one in books_of]
+    # the first date says where judging begins
+    at = requested[np.any(moved, axis=0)[requested] | (requested == requested[0])]
     asked = config.cost.believed
     by_rule = by_belief[asked] if isinstance(asked, str) else run(asked)
     rng = np.random.default_rng([seed, 34])
@@ -404,7 +416,18 @@ def backtested(file: Path, seed: int = 1, *, shuffled: bool = False) -> Portfoli
         learned = replace(learned, back_after=back_after(believed[since:], sought.level[since:]))
     model = None if found.model is None else found.model.id
     return PortfolioComparison(
-        config, file, model, found.note, sought, at, rules, beliefs, learned, seed, shuffled
+        config,
+        file,
+        model,
+        found.note,
+        sought,
+        at,
+        len(requested) - len(at),
+        rules,
+        beliefs,
+        learned,
+        seed,
+        shuffled,
     )
 
 

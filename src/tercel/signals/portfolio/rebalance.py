@@ -348,13 +348,14 @@ def choose(paper: tuple[Floats, Floats], past: int, level: float) -> int:
 
 
 def past_sharpes(paper: tuple[Floats, Floats], past: int, level: float) -> Floats:
-    """Net Sharpe ratio a date of each parameter over the first `past` dates at a level of cost, float64 (G,); NaN where
-    nothing moved.
+    """Net Sharpe ratio a date of each parameter over those of the first `past` dates on which any book moved or traded, at
+    a level of cost, float64 (G,); NaN where nothing moved.
     """
-    net = paper[0][:past] - level * paper[1][:past]
-    sd = net.std(axis=0, ddof=1)
+    gross, units = (one[:past] for one in paper)
+    net = (gross - level * units)[(gross != 0.0).any(axis=1) | (units != 0.0).any(axis=1)]
+    sd = net.std(axis=0, ddof=1) if len(net) > 1 else np.zeros(net.shape[1])
     return np.asarray(
-        np.where(sd > 1e-12, net.mean(axis=0) / np.where(sd > 1e-12, sd, 1.0), np.nan)
+        np.where(sd > 1e-12, net.sum(axis=0) / max(len(net), 1) / np.where(sd > 1e-12, sd, 1.0), np.nan)
     )
 
 

@@ -210,25 +210,19 @@ def _difference(first: Floats, second: Floats, rng: np.random.Generator) -> Adde
 
 
 def ic_of(score: Floats, part: Dataset, rng: np.random.Generator) -> Skill | None:
-    """Rank IC of a score (n,) with t and interval over blocks of dates, which no label outlasts; None where they are
-    too few, `NO_SKILL` where the score is the same of all names on every date.
+    """Rank IC of a score (n,) over the dates on which it differs between names, with t and interval over blocks of them,
+    which no label outlasts; None where they are too few, `NO_SKILL` where there are none.
     """
     first = np.unique(part.time_ns, return_index=True)[1]
     block = max(BLOCK, stride(part.start_ns[first], part.end_ns[first]))
-    by_date = _by_date(score, part)
-    if np.isfinite(by_date).sum() <= block:
-        return None
-    return skill(by_date, rng, block=block) if np.nan_to_num(by_date).any() else NO_SKILL
-
-
-def _by_date(score: Floats, part: Dataset) -> Floats:
-    """Rank IC of each date, 0 where the score is the same of all its names.
-
-    Fusions fall silent after a bad block: the mean of the dates on which they spoke would lie below that of all.
-    """
-    ic = rank_ic_by_date(score, part.outcome, part.dates)
+    by_date = rank_ic_by_date(score, part.outcome, part.dates)
     many = np.bincount(part.dates, np.isfinite(score) & np.isfinite(part.outcome)) >= FEWEST
-    return np.where(many, np.nan_to_num(ic), ic)
+    spoken = int(np.isfinite(by_date).sum())
+    if many.sum() > block and spoken == 0:
+        return NO_SKILL
+    if spoken <= block:
+        return None
+    return replace(skill(by_date, rng, block=block), silent=int(many.sum()) - spoken)
 
 
 def _calibration(
