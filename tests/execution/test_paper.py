@@ -9,7 +9,10 @@ from hypothesis import given, settings, strategies as st
 from tercel.core.errors import TapeError
 from tercel.execution import step
 from tercel.execution.driver import PaperTrial
+from tercel.execution.policies.strategy import policy_strategy
+from tercel.execution.policies_packaged import folder_of
 from tercel.execution.strategies import build
+from tercel.execution.strategy import forecaster_of, gap_of
 from tercel.execution.task import Latency, Task
 from tercel.lab.evaluation.episodes import Episodes, Plan, seeded_plan
 from tercel.market.flow.preset import load
@@ -51,6 +54,11 @@ def recorded() -> tuple[Source, np.ndarray, int]:
 
 def batch(source: Source, began: int, lots: int, name: str) -> tuple[Episodes, float]:
     episodes = Episodes(source, TASK, 1, run_out=False)
+    episodes.start(plan_of(source, began, lots))
+    return episodes, began
+
+
+def plan_of(source: Source, began: int, lots: int) -> Plan:
     rows = np.zeros((1, step.EPISODE_WORDS), np.int64)
     rows[0, : step.E_LIMIT] = (
         5,
@@ -63,8 +71,7 @@ def batch(source: Source, began: int, lots: int, name: str) -> tuple[Episodes, f
         len(source.tape),
         0,
     )
-    episodes.start(Plan(rows, np.zeros(1, np.int64)))
-    return episodes, began
+    return Plan(rows, np.zeros(1, np.int64))
 
 
 @pytest.mark.parametrize(
@@ -96,6 +103,29 @@ def test_a_trial_fed_in_pieces_costs_what_the_replay_of_the_whole_tape_costs(
         assert trial.is_bps == pytest.approx(wanted, abs=1e-12)
 
     any_pieces()
+
+
+def test_a_policy_on_paper_hears_its_forecast(recorded) -> None:
+    """Without one it would decide as `guarded`, and its paired gain on that rule would be 0 in every trial."""
+    source, tape, began = recorded
+    whole = replace(policy_strategy(folder_of("default-1")), waiting=0.18)
+    costs = {}
+    for name, strategy in (("guarded", build("guarded")), ("default", whole)):
+        episodes = Episodes(source, TASK, 1, run_out=False, looks_back=True)
+        episodes.pace(gap_of(strategy))
+        episodes.foresee(forecaster_of(strategy))
+        episodes.start(plan_of(source, began, 40))
+        book, state = episodes.books[0].copy(), episodes.states[0].copy()
+        start = int(state[sim.NOW])
+        while episodes.working.any():
+            episodes.step(strategy.decide(episodes.view))
+        k = episodes.states[0]
+        sums = int(k[sim.SPREAD : sim.FORCED_TIMING + 1].sum())
+        trial = PaperTrial(book, state, strategy)
+        trial.feed(tape[tape[:, sim.T_NS] > start], start + 10**12)
+        assert trial.is_bps == pytest.approx(1e4 * sums / int(k[sim.ARRIVAL_MID2] * 40))
+        costs[name] = trial.is_bps
+    assert costs["default"] != costs["guarded"]
 
 
 def test_rows_that_go_back_in_time_are_refused(recorded) -> None:

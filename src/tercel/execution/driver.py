@@ -21,6 +21,7 @@ from tercel.core.vocabulary import FOREVER_NS, NO_ASK, NO_BID
 from tercel.execution import columns as c, driver_kernels as kernels
 from tercel.execution.driver_kernels import COMMAND_WORDS, REASONS, DriverRequest, apply_row, serve
 from tercel.execution.intent import WIDTH, View, empty
+from tercel.execution.step import sleeps
 from tercel.execution.strategy import Strategy, forecaster_of
 from tercel.market.book import layout as lay
 from tercel.market.book.tape_kernels import best_levels
@@ -309,9 +310,11 @@ class PaperTrial:
     book, state : int32[...], int64[...]
         The public market at arrival with the order in it, of model REPLAY, as the driver takes them. Copied.
     strategy : Strategy
+    symbol : str
+        The market's, by which a forecaster knows it. A state without past seconds has no forecasts.
     """
 
-    def __init__(self, book: Int32, state: Ints, strategy: Strategy) -> None:
+    def __init__(self, book: Int32, state: Ints, strategy: Strategy, symbol: str = "") -> None:
         self._book = book.copy()
         self._state = state.copy()
         self._strategy = strategy
@@ -319,7 +322,10 @@ class PaperTrial:
         self._x = np.zeros((1, c.PX), np.int64)
         self._m = np.zeros((1, c.MX), np.int64)
         self._draw = np.zeros(1)
-        self._view = View(self._x, self._m, self._draw)
+        forecaster = forecaster_of(strategy) if state[sim.SECONDS_ROOM] else None
+        self._teller = None if forecaster is None else forecaster.teller(symbol)
+        self._outlook = None if forecaster is None else np.zeros((1, c.OUTLOOK), np.int64)
+        self._view = View(self._x, self._m, self._draw, self._outlook)
         self._intent = np.zeros(WIDTH, np.int32)
         self._run(np.zeros((0, sim.TAPE_WORDS), np.int64))
 
@@ -367,7 +373,11 @@ class PaperTrial:
         k[[sim.CURSOR, sim.CURSOR_END]] = 0, len(rows)
         k[sim.FLOW_NS] = rows[0, sim.T_NS] if len(rows) else FOREVER_NS
         while self._ahead(rows) == DECIDE:
+            if sleeps(k, int(k[sim.NOW])):
+                continue
             self._serve(DriverRequest.OBSERVE)
+            if self._teller is not None and self._outlook is not None:
+                self._teller.tell(self._book[None], self._state[None], self._outlook)
             self._intent = np.ascontiguousarray(self._strategy.decide(self._view)[0])
             self._serve(DriverRequest.OBEY)
 
