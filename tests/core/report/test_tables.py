@@ -24,6 +24,7 @@ def judged(impact: float | None = 1.0, clusters: int = 400) -> JudgedTable:
     strategies = {
         name: {column.key: interval(0.25) for column in COLUMNS}
         | {"is_bps": interval(cost), "impact_bps": interval(impact), "fees_bps": interval(0.0, 0.0)}
+        | {"unfilled_share": interval(0.05, 0.0)}
         for name, cost in {
             "submit_and_leave": 3.0,
             "ppo": 1.5,
@@ -47,7 +48,11 @@ def printed(table: JudgedTable, width: int) -> str:
 
 
 def test_cheapest_first_and_unknown_last() -> None:
-    assert judged().names == ["ppo", "twap_passive", "submit_and_leave", "broken"]
+    table = judged()
+    assert table.names == ["ppo", "twap_passive", "submit_and_leave", "broken"]
+    left = {**table.strategies["ppo"], "unfilled_share": interval(0.37, 0.0)}
+    priced = replace(table, strategies={**table.strategies, "ppo": left})
+    assert priced.names == ["twap_passive", "submit_and_leave", "ppo", "broken"]
 
 
 def test_what_is_not_available_is_a_dash_and_said() -> None:

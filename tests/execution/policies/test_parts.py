@@ -13,7 +13,6 @@ from tercel.execution.observation import view_of
 from tercel.execution.policies.strategy import PARTS, policy_strategy, without
 from tercel.execution.policies_packaged import folder_of
 from tercel.execution.strategies import build, wrap
-from tercel.execution.strategies.event_clock import SizeFallback
 from tercel.execution.strategy import Strategy, forecaster_of, gap_of
 from tercel.execution.user_strategy import checked
 
@@ -74,10 +73,6 @@ def test_wrappers_keep_what_is_around_the_part() -> None:
     assert gap_of(schedule) == 0
     np.testing.assert_array_equal(schedule.decide(VIEWS), whole.decide(VIEWS))
     assert "+alpha" not in getattr(named["forecast"], "name", "")
-    handed = SizeFallback(whole, build("twap_take"), 1e9, 1800 * 10**9)
-    inside = without(handed, "network")
-    assert isinstance(inside, SizeFallback)
-    assert gap_of(inside) == gap_of(whole)
 
 
 @pytest.mark.parametrize("whole", [build("take_timed"), shipped(), wrap(shipped(), ["posture"])])

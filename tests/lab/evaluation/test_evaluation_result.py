@@ -1,6 +1,7 @@
 """The JSON of an evaluation: read back as it was written, older files too, and said in a line."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from tercel.lab.evaluation.pipeline.evaluation import EvaluationResult
-from tercel.lab.evaluation.pipeline.page import answer
+from tercel.lab.evaluation.pipeline.page import answer, lead
 from tercel.lab.evaluation.pipeline.views import QUICK, judged_table, run_table
 
 COST = {"mean": 2.0, "ci_low": 1.0, "ci_high": 3.0}
@@ -60,7 +61,7 @@ def written() -> dict[str, Any]:
         "paired_by_seed": {"mine": {"pov": [COST]}}, "counts": dict.fromkeys(KINDS, counts), "episodes": 40,
         "clusters": 40, "seeds": [], "market": "thin", "task": {"side": 0}, "notes": [], "level": 0.95,
         "resamples": 2000, "cluster": "episode seed", "correlation": 0.5, "out": "runs/evaluate",
-        "evaluation_seeds": [1], **NOTHING, "handed_over": {}, "claims": {"mine": claim},
+        "evaluation_seeds": [1], **NOTHING, "claims": {"mine": claim},
         "by_regime": {"plain": {**cell, "share_of_time": 1.0}, "turbulent": {**few, "share_of_time": 0.0}},
         "by_market": {"thin": {**cell, "best_baseline": "pov"}},
         "validation": {"best_baseline": "pov", "episodes": 20, "is_bps": dict.fromkeys(OTHERS, 2.0)},
@@ -109,8 +110,8 @@ def test_the_table_of_a_run_is_short_and_holds_gains_over_what_agents_are_made_o
     assert len(lines) <= 25
 
 
-def test_a_file_of_before_hand_overs_opens() -> None:
-    older = {key: value for key, value in written().items() if key not in ("handed_over", "apart")}
+def test_a_file_of_before_opens() -> None:
+    older = {key: value for key, value in written().items() if key != "apart"} | {"handed_over": {}}
     older["learned_saves"] = {"mine": COST}
     assert EvaluationResult.from_json(older) == EvaluationResult.from_json(written())
 
@@ -121,10 +122,56 @@ def test_something_else_is_no_evaluation(data: dict[str, Any]) -> None:
         EvaluationResult.from_json(data)
 
 
-def test_the_answer_names_who_was_cheaper_and_who_handed_over() -> None:
+def test_the_best_candidates_have_the_sentences_and_the_others_are_counted() -> None:
+    """Five of one class, given worst first; the means of two are equal, one has none."""
+    names, text = ["s4", "s3", "s2", "s1", "s0"], json.dumps(written())
+    means = [-3.0, float("nan"), 1.0, 2.0, 1.0]
+    found = EvaluationResult.from_json(json.loads(text))
+
+    def for_each(row: Mapping[str, Any]) -> dict[str, Any]:
+        return {
+            **{key: one for key, one in row.items() if key != "mine"},
+            **dict.fromkeys(names, row["mine"]),
+        }
+
+    gains = {
+        name: {other: replace(one, mean=mean) for other, one in found.paired["mine"].items()}
+        for name, mean in zip(names, means, strict=True)
+    }
+    five = replace(
+        found,
+        paired=gains,
+        **{
+            key: for_each(getattr(found, key))
+            for key in ("claims", "strategies", "kinds", "counts")
+        },
+    )
+    assert five.reported_rows == ["s1", "s2", "s0", "s4", "s3"]
+    said = list(judged_table(five).sentences())
+    assert [line.partition(":")[0] for line in said[:3]] == ["s1", "s2", "s0"]
+    assert "These are the best 3 candidates, and 2 more cost more: s4, s3." in said
+    assert lead(five).startswith("s1 costs")
+    assert "and 2 more cost more: s4, s3." in lead(five)
+    assert answer(five).startswith("s1, s2, s0, s4, s3: cheaper than pov")
+
+
+def test_no_verdict_is_on_what_found_nobody() -> None:
+    note = "The depth of the book, or the limit price, ran out: unfilled are pov 37 %."
+    found = replace(EvaluationResult.from_json(written()), notes=(note,))
+    left = replace(found.counts["pov"], unfilled_share=0.37)
+    for short, rest in (("mine", "pov costs"), ("pov", "")):
+        one = replace(found, counts={**found.counts, short: left})
+        assert one.reported_rows == []
+        table = judged_table(one)
+        assert next(table.sentences()) == note
+        assert not any("cheaper" in line for line in table.sentences())
+        assert lead(one).startswith(f"{note} {rest}".rstrip())
+        assert run_table(one).notes == [note]
+    assert answer(one) == "No verdict: too many lots of pov found no counterparty"
+
+
+def test_the_answer_names_who_was_cheaper() -> None:
     found = EvaluationResult.from_json(written())
     assert answer(found) == "mine: cheaper than pov, the best of 3 rules"
-    over = replace(found, handed_over={"mine": "twap_take"})
-    assert answer(over) == "mine (handed over to twap_take): cheaper than pov, the best of 3 rules"
     quick = replace(found, notes=(QUICK,))
     assert answer(quick) == "A quick run: too few episodes to judge by; a look, not a judgement"

@@ -14,9 +14,11 @@ from tercel.execution.costs import PARTS, Costs, attribute, displacement
 from tercel.lab.evaluation.comparisons import (
     KEYS,
     MEANINGS,
+    ComparisonLedger,
     JudgedRun,
     ResampledScores,
     Scores,
+    compare,
     gains,
 )
 from tercel.lab.evaluation.judge import JudgedEntry, judge, paired_correlation, within_range
@@ -321,6 +323,47 @@ def test_unfilled_and_double_filled_lots_are_counted():
         "messages_per_order": 14.5,
     }
     assert sum("a 5.00%" in note or "a 2.00%" in note for note in result.notes) == 2
+    assert any("ran out: unfilled are a 5 %" in note for note in result.notes)
+
+
+def test_lots_that_found_nobody_forbid_a_rank_and_a_verdict_above_a_tenth():
+    """37 % is priced by a rule: the cheapest figure stands last, and no comparison with it has a p-value."""
+    short = replace(
+        make(200, -50, forced=50),
+        unfilled_lots=np.full(200, 37),
+        lots_filled=np.full(200, QTY - 37),
+        passive_lots=np.zeros(200, np.int64),
+    )
+    plain = {"b": make(200, 80, seed=1), "c": make(200, 20, seed=2)}
+    result = run(
+        [JudgedEntry(name, "baseline", (one,)) for name, one in {"a": short, **plain}.items()]
+    )
+    assert result.ranked == ["c", "b", "a"]
+    assert result.strategies["a"].is_bps.mean < result.strategies["c"].is_bps.mean
+    found = Scores.of({"a": short, **plain}, {})
+    assert set(found.unranked) == set(found.part(np.arange(50)).unranked) == {"a"}
+    ledger, rng = ComparisonLedger(), np.random.default_rng(0)
+    cells = compare(found, ["a", "c"], {}, ledger, rng).cell.paired
+    assert ledger.adjust() == 1
+    assert cells["a"]["b"].p_adjusted is cells["c"]["a"].p_adjusted is None
+    assert cells["c"]["b"].p_adjusted is not None
+
+
+def test_a_candidate_that_trades_as_another_is_named():
+    same, other = make(30, 5), make(30, 5, seed=7)
+    names = {
+        "guarded": "baseline",
+        "default": "learned",
+        "twap_take": "baseline",
+        "copy": "baseline",
+    }
+    costs = {"guarded": same, "default": same, "twap_take": other, "copy": same}
+    result = run([JudgedEntry(name, kind, (costs[name],)) for name, kind in names.items()])
+    alike = [note for note in result.notes if note.startswith("Exactly alike")]
+    assert alike == [
+        f"Exactly alike: {one} and {two} had the same fills in every episode."
+        for one, two in (("guarded", "default"), ("default", "copy"))
+    ], "two rules that are one are no finding on a candidate"
 
 
 def test_adaptability_is_averaged_over_seeds():

@@ -28,6 +28,9 @@ MANY = 12
 """Columns from which a table is set smaller."""
 MUCH = 0.001
 """Share of lots that the book could not fill, or that a tape filled twice, beyond which a table says so."""
+UNRANKED = 0.10
+"""Share of lots without a counterparty beyond which a strategy's cost is that of the rule that prices them: neither ranked
+nor compared."""
 RARE = ("unfilled_share", "double_filled_share")
 
 
@@ -155,8 +158,13 @@ class JudgedTable:
 
     @property
     def names(self) -> list[str]:
-        """Strategies: those of `first`, then the rest; cheapest first, those without a mean last."""
-        costs = {name: _number(row.get("is_bps")) for name, row in self.strategies.items()}
+        """Strategies: those of `first`, then the rest; cheapest first, those that cannot be ranked or without a mean last."""
+        costs = {
+            name: None
+            if (_number(row.get("unfilled_share")) or 0.0) > UNRANKED
+            else _number(row.get("is_bps"))
+            for name, row in self.strategies.items()
+        }
         return sorted(
             costs,
             key=lambda name: (name not in self.first, costs[name] is None, costs[name] or 0.0),

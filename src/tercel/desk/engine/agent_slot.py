@@ -157,19 +157,14 @@ class AgentSlot:
         """The champion and the challenger in an instrument."""
         return self.elsewhere.get(instrument, (self.strategy, self.challenger))
 
-    def working(self, instrument: str, lots: int) -> tuple[str, Strategy | None, str]:
-        """Strategy that works a parent of so many lots: its name, the object (None: by name), why another replaces it.
-
-        A parent that is more than a policy's card is for goes to `TAKES`, with its alpha and posture.
-        """
+    def beyond(self, instrument: str, lots: int) -> str:
+        """Warning of a parent of more lots a round than the strategy's card is for; "" without one."""
         most = self.most_lots.get((self.shown, instrument), math.inf)
         if lots <= most:
-            return self.shown, self.at(instrument)[0], ""
-        takes = "+".join([TAKES, *self.shown.split("+")[1:]])
+            return ""
         return (
-            takes,
-            None,
-            f"{lots} lots a round, and {self.shown} is for {most:.0f} a round at most: {takes} works them",
+            f"{lots} lots a round, and {self.shown} is for {most:.0f} a round at most: in a thin market what it leaves at the "
+            f"horizon is expensive; {TAKES} takes it evenly"
         )
 
     def must_be(self, champion: str | None, challenger: str | None) -> None:
@@ -266,10 +261,14 @@ class Challenge:
     book, state : int32[...], int64[...]
         The market at arrival with the order in it (see `execution.driver.PaperTrial`).
     champion, challenger : Strategy
+    symbol : str
+        The market's.
     """
 
-    def __init__(self, book: Int32, state: Ints, champion: Strategy, challenger: Strategy) -> None:
-        self._trials = (PaperTrial(book, state, champion), PaperTrial(book, state, challenger))
+    def __init__(
+        self, book: Int32, state: Ints, champion: Strategy, challenger: Strategy, symbol: str = ""
+    ) -> None:
+        self._trials = tuple(PaperTrial(book, state, one, symbol) for one in (champion, challenger))
         self._waiting: list[Ints] = []
         self._seen_ns = int(state[sim.NOW])
         self._look()

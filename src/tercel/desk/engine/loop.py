@@ -341,9 +341,9 @@ class DeskLoop(SessionObserver):
         parts = {agent: part for agent, part in sized.items() if part}
         horizon_s = self.config.desk.round_s - CLOSING_S
         for agent, part in parts.items():
-            shown, works, why = self.slots[agent].working(name, part)
-            if why:
-                self.alert("warning", "HANDED_OVER", why, name, agent)
+            slot = self.slots[agent]
+            if why := slot.beyond(name, part):
+                self.alert("warning", "BEYOND_SIZE", why, name, agent)
             order = ParentRequest(
                 id=f"{self._prefix}{name}-{number:03d}-{agent}",
                 instrument=name,
@@ -351,7 +351,7 @@ class DeskLoop(SessionObserver):
                 lots=part,
                 horizon_ns=round(horizon_s * NS_PER_SECOND),
                 decisions=max(round(horizon_s / self.config.desk.decision_s), 1),
-                strategy=shown,
+                strategy=slot.shown,
                 agent=agent,
             )
             alpha = state.alpha.expected_bps if state.alpha is not None else None
@@ -360,7 +360,7 @@ class DeskLoop(SessionObserver):
             )
             self._explained[order.id] = (alpha, reasons)
             try:
-                self.session.accept(order, works)
+                self.session.accept(order, slot.at(name)[0])
             except OrderError as error:
                 self.alert("warning", "PARENT_REFUSED", f"{order.id}: {error}", name, agent)
 
@@ -446,7 +446,7 @@ class DeskLoop(SessionObserver):
         slot = self.slots.get(order.agent)
         champion, challenger = slot.at(order.instrument) if slot is not None else (None, None)
         if champion is not None and challenger is not None:
-            trial = Challenge(book, state, champion, challenger)
+            trial = Challenge(book, state, champion, challenger, order.instrument)
             self._challenges[order.id] = (order.agent, order.instrument, trial)
 
     def on_decision(self, order: ParentRequest, observation: Float32) -> None:

@@ -205,8 +205,7 @@ def open_desk(
     slots = [slot_of(agent, known, config.signals.flow) for agent in config.agent]
 
     def request(body: Mapping[str, Any]) -> ParentRequest:
-        """A person's request; by default the agent's own strategy, or takes where its card is for less, and as
-        many decisions as the desk's parents."""
+        """A person's request; by default the agent's own strategy, and as many decisions as the desk's parents."""
         agent = str(body["agent"])
         check_known(agent, [slot.name for slot in slots], "an agent of the desk:")
         slot = next(slot for slot in slots if slot.name == agent)
@@ -219,13 +218,11 @@ def open_desk(
         asked = ParentRequest(
             **{**body, "strategy": body.get("strategy") or slot.shown, "decisions": decisions}
         )
-        if body.get("strategy"):
-            return asked
         a_round = ceil(asked.lots * config.desk.round_s * NS_PER_SECOND / asked.horizon_ns)
-        works, _, why = slot.working(asked.instrument, a_round)
+        why = "" if body.get("strategy") else slot.beyond(asked.instrument, a_round)
         if why and desks:
-            desks[0].alert("warning", "HANDED_OVER", why, asked.instrument, agent)
-        return replace(asked, strategy=works)
+            desks[0].alert("warning", "BEYOND_SIZE", why, asked.instrument, agent)
+        return asked
 
     killed = None if latch is None else latch.killed
     limits = limits_of(config, beside)

@@ -1,9 +1,8 @@
-"""Strategies on the event clock: the clock itself, a fallback for large orders, `guarded`, and takes that wait for their moment.
+"""Strategies on the event clock: the clock itself, `guarded`, and takes that wait for their moment.
 
-`EventClock` lets any strategy decide between the decisions of the schedule; `SizeFallback` gives orders that are too
-large to rest to another strategy. `guarded` is the rule and the guard of the shipped agents without their networks,
-`rest_and_take` the same for orders too large to rest; `spread_rule` takes a slice when the spread is narrow, `take_timed`
-when a forecast says so too.
+`EventClock` lets any strategy decide between the decisions of the schedule. `guarded` is the rule and the guard of the
+shipped agents without their networks, `rest_and_take` the same for orders too large to rest; `spread_rule` takes a slice
+when the spread is narrow, `take_timed` when a forecast says so too.
 
 An order's slices are those of a TWAP. Within a slice a lot is taken when what taking costs now is small beside what it
 usually costs, and the later in the slice the less it has to be; at the slice's end overdue lots are taken at any price.
@@ -20,7 +19,7 @@ from typing import Any, ClassVar, Final
 
 import numpy as np
 
-from tercel.core.arrays import Bools, Floats, Ints
+from tercel.core.arrays import Floats, Ints
 from tercel.core.errors import refuse_if
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.execution.decoders import CatchUp, round_lots
@@ -28,7 +27,7 @@ from tercel.execution.foresight.forecaster import Forecaster, heard, shipped, sp
 from tercel.execution.intent import ANCHOR, AT_TOUCH, REST0, STEP, TAKE, Intents, K, View
 from tercel.execution.strategies.baselines import MarketEstimates
 from tercel.execution.strategies.tunable import FOR_ANY_MARKET, TwapRepeg
-from tercel.execution.strategy import Strategy, Wrapper, gap_of, hold, ladder, settle
+from tercel.execution.strategy import Strategy, Wrapper, hold, ladder, settle
 
 # -- events clock ---------------------------------------------------------------------------------
 # `EventClock`: any strategy, with further decisions when a touch moved or an own order was filled.
@@ -118,65 +117,18 @@ def _first(lots: Ints, most: Ints) -> Ints:
     return so_far
 
 
-# -- fallback ------------------------------------------------------------------------------------
-# `SizeFallback`: a strategy up to a size of order, another that takes what cannot rest beyond it.
+# -- size -----------------------------------------------------------------------------------------
 
-# Share of the expected volume up to which every agent and rule works by itself: passive orders for more of it wait for
-# trades that do not come, and the lots left at the horizon are expensive.
+# Share of the expected volume up to which every agent and rule was tuned: beyond it passive orders wait for trades that do
+# not come, and in a thin market lots left at the horizon are expensive.
 BEYOND: Final = 0.20
-# Fallback strategy beyond it.
+# Strategy that takes what cannot rest beyond it, to compare with.
 TAKES: Final = "rest_and_take"
 
 
-@dataclass(frozen=True)
-class SizeFallback(Wrapper):
-    """`inner`'s intents in markets whose order is at most so large, `takes`' in the others.
-
-    Parameters
-    ----------
-    inner, takes : Strategy
-    most_lots : float
-        The largest order that `inner` works in `horizon_ns`; of other horizons in proportion.
-    horizon_ns : int
-
-    >>> from tercel.execution.strategies import build
-    >>> from tercel.execution.observation import view_of
-    >>> both = SizeFallback(build("peg_touch"), build("twap_take"), 50.0, 600 * 10**9)
-    >>> both.name, both.decide(view_of(qty0=[40, 100], left=[40, 100]))[:, 0].tolist()
-    ('peg_touch', [0, 10])
-    """
-
-    inner: Strategy
-    takes: Strategy
-    most_lots: float
-    horizon_ns: int
-
-    @property
-    def gap_ns(self) -> int:
-        """Gap between two looks of the inner strategy, ns; if it has none, that of the fallback strategy."""
-        return gap_of(self.inner) or gap_of(self.takes)
-
-    def beyond(self, view: View) -> Bools:
-        """Whether each market's order is too large for the inner strategy, bool (n,)."""
-        large: Bools = view.qty0 * float(self.horizon_ns) > self.most_lots * view.horizon_ns
-        return large
-
-    def decide(self, view: View) -> Intents:
-        """Intents of the inner strategy, or of the fallback strategy where the order is too large."""
-        large = self.beyond(view)
-        if large.all():
-            return self.takes.decide(view)
-        intents = self.inner.decide(view)
-        if self.gap_ns and not gap_of(self.inner):  # the inner strategy keeps the schedule's clock
-            intents[~view.on_schedule] = hold(view)[~view.on_schedule]
-        if large.any():
-            intents[large] = self.takes.decide(view)[large]
-        return intents
-
-
 def most_share(limits: Mapping[str, Any]) -> float:
-    """The largest order that a policy works itself, as a share of the expected volume: its card's, or `BEYOND` if that
-    is more; infinite where the card says nothing of orders.
+    """The largest order that a policy is for, as a share of the expected volume: its card's, or `BEYOND` if that is more;
+    infinite where the card says nothing of orders.
 
     >>> most_share({"share": [0.05, 0.2]}), most_share({"share": 0.1}), most_share({"share": 1.0}), most_share({})
     (0.2, 0.2, 1.0, inf)

@@ -257,7 +257,11 @@ class _Pooling:
         found = pooled_gain(
             scenarios, self.name, others, self.rng, redraw_markets=redraw_markets, teams=teams
         )
-        return self.ledger.enter(found, primary=primary)
+        ranked = all(
+            self.name not in one.unranked and its not in one.unranked
+            for one, its in zip(scenarios, others, strict=True)
+        )
+        return self.ledger.enter(found, primary=primary, ranked=ranked)
 
     def primary(self, plain: Compared, best: Mapping[str, str]) -> dict[str, Primary]:
         """Against the best rule of each market and against `random`."""

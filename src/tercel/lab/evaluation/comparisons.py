@@ -8,6 +8,7 @@ import numpy as np
 
 from tercel.core import stats
 from tercel.core.arrays import Floats, Indices, Ints
+from tercel.core.report.tables import UNRANKED
 from tercel.core.serialization import Record, to_jsonable
 from tercel.core.stats import Estimate
 from tercel.execution.costs import Costs, attribute
@@ -31,6 +32,11 @@ MEANINGS: Mapping[str, str] = {
 FEW_NOTE = "under 20 clusters"
 REPLAY_NOTE = "nothing answers own trading"
 """First words of the two notes that a printed table words differently."""
+RAN_OUT = "The depth of the book, or the limit price, ran out"
+ALIKE = "Exactly alike"
+"""And of the two on what a figure means."""
+NOTED = 0.01
+"""Share of lots without a counterparty from which that is said."""
 
 Cell = Estimate | None
 
@@ -135,8 +141,14 @@ class JudgedRun(Record):
 
     @property
     def ranked(self) -> list[str]:
-        """Strategies, cheapest first."""
-        return sorted(self.strategies, key=lambda name: self.strategies[name].is_bps.mean)
+        """Strategies, cheapest first; those that cannot be ranked, or without a mean, last."""
+        costs = {name: one.is_bps.mean for name, one in self.strategies.items()}
+        last = {name for name, cost in costs.items() if np.isnan(cost) or self.is_unranked(name)}
+        return sorted(costs, key=lambda name: (name in last, costs[name]))
+
+    def is_unranked(self, name: str) -> bool:
+        """Whether so many lots of a strategy found no counterparty that its figure is not the cost of the order."""
+        return self.counts[name].unfilled_share > UNRANKED
 
 
 # -- comparisons ----------------------------------------------------------------------------------
@@ -167,10 +179,13 @@ class Scores:
     bps : mapping of name to float64 (S, n)
         A row for each training seed; one for anything that is not trained.
     cluster : int64 (n,)
+    unranked : collection of str
+        Strategies of which more than `UNRANKED` of the lots found no counterparty.
     """
 
     bps: Mapping[str, Floats]
     cluster: Ints
+    unranked: Collection[str] = ()
 
     @classmethod
     def of(cls, costs: Mapping[str, Costs], recipes: Mapping[str, Sequence[str]]) -> "Scores":
@@ -180,7 +195,15 @@ class Scores:
             name: np.concatenate([bps[member] for member in members])
             for name, members in recipes.items()
         }
-        return cls(bps, next(iter(costs.values())).cluster)
+        unranked = {
+            name
+            for name in bps
+            if any(
+                costs[member].unfilled_lots.sum() > UNRANKED * costs[member].qty.sum()
+                for member in recipes.get(name, (name,))
+            )
+        }
+        return cls(bps, next(iter(costs.values())).cluster, unranked)
 
     def __len__(self) -> int:
         """Episodes."""
@@ -188,9 +211,8 @@ class Scores:
 
     def part(self, rows: Indices) -> "Scores":
         """Scores of some of the episodes."""
-        return Scores(
-            {name: table[:, rows] for name, table in self.bps.items()}, self.cluster[rows]
-        )
+        bps = {name: table[:, rows] for name, table in self.bps.items()}
+        return Scores(bps, self.cluster[rows], self.unranked)
 
     def mean(self, name: str) -> Floats:
         """Shortfall of each episode, mean over training seeds, float64 (n,)."""
@@ -210,11 +232,14 @@ class ResampledScores:
     points : mapping of name to float64 (S,)
     draws : mapping of name to float64 (S, B)
     clusters : int
+    unranked : collection of str
+        As in the scores.
     """
 
     points: Mapping[str, Floats]
     draws: Mapping[str, Floats]
     clusters: int
+    unranked: Collection[str] = ()
 
     @classmethod
     def of(
@@ -233,7 +258,7 @@ class ResampledScores:
                 drawn[at:to] + centre[name],
                 to,
             )
-        return cls(points, draws, moments.clusters)
+        return cls(points, draws, moments.clusters, scores.unranked)
 
     def replicates(self, rng: np.random.Generator) -> dict[str, stats.Replicates]:
         """Mean shortfall of every strategy over its training seeds."""
@@ -318,23 +343,38 @@ class ComparisonLedger:
     primary: list[tuple[stats.PairedGain, float]] = field(default_factory=list)
 
     def enter(
-        self, gain: stats.Replicates, level: float = 0.95, primary: bool = False
+        self,
+        gain: stats.Replicates,
+        level: float = 0.95,
+        primary: bool = False,
+        *,
+        ranked: bool = True,
     ) -> stats.PairedGain:
-        """The comparison and its power; `p_adjusted` is filled in by :meth:`adjust`."""
+        """The comparison and its power; `p_adjusted` is filled in by :meth:`adjust`, and stays None unless both are ranked,
+        so that no verdict is on them.
+        """
         one = gain.estimate(level)
         found = stats.PairedGain(one.mean, one.ci_low, one.ci_high, power=detectable(gain))
         p = gain.p_value()
-        if p is not None:
+        if p is not None and ranked:
             (self.primary if primary else self.rows).append((found, p))
         return found
 
     def enter_all(
-        self, found: Gains, primary: Collection[str] = (), beside: Collection[str] = ()
+        self,
+        found: Gains,
+        primary: Collection[str] = (),
+        beside: Collection[str] = (),
+        unranked: Collection[str] = (),
     ) -> dict[str, dict[str, stats.PairedGain]]:
         """Policy -> opponent -> comparison; those against `primary` opponents are primary, except of `beside`."""
         return {
             name: {
-                other: self.enter(gain, primary=other in primary and name not in beside)
+                other: self.enter(
+                    gain,
+                    primary=other in primary and name not in beside,
+                    ranked=name not in unranked and other not in unranked,
+                )
                 for other, gain in row.items()
             }
             for name, row in found.items()
@@ -403,7 +443,8 @@ def compare(
     seeds = {member for members in recipes.values() for member in members}
     found = gains(resampled, policies, recipes, rng)
     shortfalls = {name: one.estimate() for name, one in resampled.replicates(rng).items()}
-    cell = ScenarioCell(len(scores), shortfalls, ledger.enter_all(found, primary, seeds))
+    paired = ledger.enter_all(found, primary, seeds, scores.unranked)
+    cell = ScenarioCell(len(scores), shortfalls, paired)
     return ScenarioComparison(cell, resampled, found)
 
 

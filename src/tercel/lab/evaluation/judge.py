@@ -13,6 +13,7 @@ the comparison against it errs to the strict side.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from types import MappingProxyType
 from typing import Literal
 
@@ -20,6 +21,7 @@ import numpy as np
 
 from tercel.core.arrays import Floats, Indices, Ints
 from tercel.core.errors import CapacityError, ConfigError, TercelError
+from tercel.core.report.tables import UNRANKED
 from tercel.core.stats import (
     Estimate,
     Moments,
@@ -32,8 +34,11 @@ from tercel.core.stats import (
 from tercel.core.stats.bootstrap import FEW_CLUSTERS
 from tercel.execution.costs import BPS, Costs, own_displacement
 from tercel.lab.evaluation.comparisons import (
+    ALIKE,
     FEW_NOTE,
     KEYS,
+    NOTED,
+    RAN_OUT,
     REPLAY_NOTE,
     Cell,
     CostRow,
@@ -367,6 +372,17 @@ def _notes(entries: Sequence[JudgedEntry], clusters: int, replayed: bool) -> lis
     if single:
         of = "learned policies" if len(single) == len(learned) else "policies judged one by one"
         notes.append(f"one training seed: intervals of {of} leave out what training varies")
+    short = {entry.name: _counts(entry).unfilled_share for entry in entries}
+    if left := ", ".join(f"{name} {100 * one:.0f} %" for name, one in short.items() if one > NOTED):
+        notes.append(
+            f"{RAN_OUT}: unfilled are {left}, priced by a rule, so these figures are not the cost of such an order. "
+            f"Above {100 * UNRANKED:.0f} % a strategy is neither ranked nor compared."
+        )
+    for one, other in combinations(entries, 2):
+        if {one.kind, other.kind} & {*CHALLENGERS} and _alike(one.runs, other.runs):
+            notes.append(
+                f"{ALIKE}: {one.name} and {other.name} had the same fills in every episode."
+            )
     for key, note in (
         (
             "unfilled_share",
@@ -382,6 +398,14 @@ def _notes(entries: Sequence[JudgedEntry], clusters: int, replayed: bool) -> lis
         if listed:
             notes.append(f"{note}: {listed}.")
     return notes
+
+
+def _alike(runs: Sequence[Costs], others: Sequence[Costs]) -> bool:
+    """Whether two strategies of a single run each were filled alike in every episode."""
+    keys = ("spread", "walk", "timing", "fees", "passive_lots", "lots_grid", "forced_lots_grid")
+    return len(runs) == len(others) == 1 and all(
+        np.array_equal(getattr(runs[0], key), getattr(others[0], key)) for key in keys
+    )
 
 
 def paired_correlation(entries: Sequence[JudgedEntry]) -> float | None:

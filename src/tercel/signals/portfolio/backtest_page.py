@@ -239,6 +239,7 @@ def turnover(book: Backtest) -> Figure:
     return finished(
         drawing,
         "turnover",
-        f"One-way turnover per date: {book.on_held(book.turnover).mean():.2f} on average; costs add up to {paid[-1]:.1f} % of equity.",
+        f"One-way turnover per date: {book.on_held(book.turnover).mean():.2f} on average; costs add up to "
+        f"{paid[-1]:.1f} % of equity.",
         "One-way turnover is the sum of |change of weight|, both legs.",
     )

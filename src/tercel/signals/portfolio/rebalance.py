@@ -355,7 +355,9 @@ def past_sharpes(paper: tuple[Floats, Floats], past: int, level: float) -> Float
     net = (gross - level * units)[(gross != 0.0).any(axis=1) | (units != 0.0).any(axis=1)]
     sd = net.std(axis=0, ddof=1) if len(net) > 1 else np.zeros(net.shape[1])
     return np.asarray(
-        np.where(sd > 1e-12, net.sum(axis=0) / max(len(net), 1) / np.where(sd > 1e-12, sd, 1.0), np.nan)
+        np.where(
+            sd > 1e-12, net.sum(axis=0) / max(len(net), 1) / np.where(sd > 1e-12, sd, 1.0), np.nan
+        )
     )
 
 

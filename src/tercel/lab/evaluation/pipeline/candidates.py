@@ -4,9 +4,8 @@ import hashlib
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from math import inf
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 from uuid import uuid4
 
 from tercel.core.errors import ConfigError, TercelError, UnknownNameError, listed
@@ -26,7 +25,6 @@ from tercel.execution.strategies import (
     build,
     wrap,
 )
-from tercel.execution.strategies.event_clock import TAKES, SizeFallback, most_share
 from tercel.execution.strategy import Strategy, forecaster_of
 from tercel.execution.user_strategy import CheckedStrategy, located, mark_of, named, tried
 from tercel.lab.evaluation.judge import Kind
@@ -34,22 +32,6 @@ from tercel.lab.evaluation.market import BuiltMarket
 from tercel.lab.evaluation.scenario import Scenario
 from tercel.lab.evaluation.training_files import variants_in, variants_of_trial
 from tercel.market.flow import preset as presets
-
-# -- sizes ----------------------------------------------------------------------------------------
-# Orders larger than a policy's card is for, handed over.
-
-SLACK: Final = 1e-9
-"""Relative; numbers that differ by less are the same."""
-
-
-def handing_over(strategy: Strategy, limits: Mapping[str, Any], market: BuiltMarket) -> Strategy:
-    """A policy that hands orders beyond its size over."""
-    most, task = most_share(limits), market.task
-    if most == inf or (task.share is not None and task.share <= most * (1 + SLACK)):
-        return strategy
-    lots = 0.0 if task.share is not None else most * market.estimates.expected_volume
-    return SizeFallback(strategy, build(TAKES, market.estimates), lots, task.horizon_ns)
-
 
 # -- candidates -----------------------------------------------------------------------------------
 
@@ -126,8 +108,6 @@ class Candidate:
     def strategy(self, market: BuiltMarket) -> Strategy:
         """The strategy that decides, with what it may know of this market; of a user's object a fresh copy.
 
-        Orders beyond what a policy's card is for go to a schedule of takes (`pipeline.sizes`).
-
         Raises
         ------
         ConfigError
@@ -145,8 +125,7 @@ class Candidate:
     def _whole(self, market: BuiltMarket) -> Strategy:
         if self.learned:
             shown = self.key.split("+")[0] if self.wrappers else self.key
-            made = wrap(policy_strategy(Path(self.folder), shown, self._eyes), self.wrappers)
-            return handing_over(made, self.card.limits, market)
+            return wrap(policy_strategy(Path(self.folder), shown, self._eyes), self.wrappers)
         if self.own is None:
             return build(self._written, market.estimates)
         own: Strategy = named(self.own) if isinstance(self.own, str) else self.own

@@ -14,7 +14,7 @@ from tercel.core.serialization import Record
 from tercel.core.stats import DeflatedScore, Estimate, PairedGain
 from tercel.core.vocabulary import DAY_NS
 from tercel.execution.costs import Costs
-from tercel.lab.evaluation.claims import RANDOM, Claim
+from tercel.lab.evaluation.claims import BEST, RANDOM, Claim
 from tercel.lab.evaluation.comparisons import (
     ComparisonLedger,
     JudgedRun,
@@ -146,8 +146,6 @@ class EvaluationResult(JudgedRun):
     evaluation_seeds : list of int
         Base seeds of the judged episodes.
     policies : mapping of policy to its record
-    handed_over : mapping of policy to str
-        The schedule that took its orders over.
     recipes : mapping of recipe to list of policies
     claims : mapping of row to Claim
     by_regime, by_market, by_market_and_regime, by_liquidity : mapping of part to cell
@@ -188,7 +186,6 @@ class EvaluationResult(JudgedRun):
     paired: Mapping[str, Mapping[str, PairedGain]]
     evaluation_seeds: list[int]
     policies: Mapping[str, Mapping[str, object]]
-    handed_over: Mapping[str, str] = field(default_factory=dict)
     recipes: Mapping[str, list[str]]
     claims: Mapping[str, Claim]
     by_regime: Mapping[str, RegimeCell]
@@ -219,9 +216,23 @@ class EvaluationResult(JudgedRun):
 
     @property
     def reported_rows(self) -> list[str]:
-        """Rows with verdicts: recipes, and policies that belong to none."""
+        """Rows with verdicts, best first: recipes, and policies that belong to none; none against a rule that cannot be
+        ranked.
+        """
         inside = {member for members in self.recipes.values() for member in members}
-        return [name for name in self.paired if name not in inside]
+        if self.is_unranked(self.best_baseline):
+            return []
+        gains = {
+            name: self.gain_on_best(name).mean
+            for name in self.paired
+            if name not in inside and not self.is_unranked(name)
+        }
+        return sorted(gains, key=lambda name: (np.isnan(gains[name]), -gains[name]))
+
+    def gain_on_best(self, name: str) -> PairedGain:
+        """The gain of a row over the best rule: of each market, if there are several."""
+        primary = self.claims[name].primary if len(self.by_market) > 1 else {}
+        return primary[BEST].gain if BEST in primary else self.paired[name][self.best_baseline]
 
     @property
     def thirds(self) -> dict[str, ScenarioCell]:
@@ -337,10 +348,9 @@ class Evaluation:
 
     def _best_on(self, validation: Results) -> str:
         written = {one.key for one in self.baselines if one.kind == "baseline"}
-        means = {
-            name: mean for name, mean in self.scores(validation).means().items() if name in written
-        }
-        return min(means, key=lambda name: means[name])
+        scores = self.scores(validation)
+        means = {name: mean for name, mean in scores.means().items() if name in written}
+        return min(means, key=lambda name: (name in scores.unranked, means[name]))
 
     def members(self, judged: Results) -> dict[str, tuple[str, ...]]:
         """Recipe -> its policies in a scenario; those that have none there are left out."""

@@ -14,7 +14,7 @@ from tercel.core.report.svg import Section, render
 from tercel.core.report.tables import BESIDE, fixed, plain_table, spelt, verdict_sentence
 from tercel.execution.costs import BPS, Costs
 from tercel.execution.routing import ROUTED
-from tercel.lab.evaluation.claims import BEST, called
+from tercel.lab.evaluation.claims import called
 from tercel.lab.evaluation.comparisons import ScenarioCell
 from tercel.lab.evaluation.example import (
     book_example,
@@ -103,13 +103,14 @@ def answer(result: EvaluationResult) -> str:
     if QUICK in result.notes:
         return QUICK.rstrip(".")
     best, several = result.best_baseline, len(result.by_market) > 1
+    if result.is_unranked(best):
+        return f"No verdict: too many lots of {best} found no counterparty"
     count = sum(kind in ("baseline", "random") for kind in result.kinds.values())
     written = f"{best}, {f'the best of {count} rules' if count > 1 else 'the rule'}"
     by_verdict: dict[str, list[str]] = {}
     for name in result.reported_rows:
-        primary = result.claims[name].primary if several else {}
-        gain = primary[BEST].gain if BEST in primary else result.paired[name][best]
-        by_verdict.setdefault(BESIDE[called(gain)], []).append(_by_whom(result, name))
+        call = BESIDE[called(result.gain_on_best(name))]
+        by_verdict.setdefault(call, []).append(name)
     each = "the best rule of each market" * several or written
     return (
         "; ".join(f"{', '.join(names)}: {words} {each}" for words, names in by_verdict.items())
@@ -117,18 +118,13 @@ def answer(result: EvaluationResult) -> str:
     )
 
 
-def _by_whom(result: EvaluationResult, name: str) -> str:
-    """A row with the schedule that its orders were handed over to, if they were."""
-    over = result.handed_over
-    to = dict.fromkeys(over[one] for one in (name, *result.recipes.get(name, ())) if one in over)
-    return f"{name} (handed over to {', '.join(to)})" if to else name
-
-
 def lead(result: EvaluationResult) -> str:
     """Lead of the page: costs of the first rows and of the best rule, and the gain; of several markets the
-    comparisons over all."""
+    comparisons over all; before them what makes a figure mean something else."""
+    notes, more = views.caveats(result), views.unnamed(result)
     if len(result.by_market) > 1 and result.reported_rows:
-        return " ".join(verdict_sentence(*one, called=called) for one in verdict_gains(result))
+        compared = (verdict_sentence(*one, called=called) for one in verdict_gains(result))
+        return " ".join([*notes, *compared, *more])
     best, rows = result.best_baseline, result.strategies
     its = fixed(rows[best].is_bps.mean)
     sentences = [
@@ -136,7 +132,8 @@ def lead(result: EvaluationResult) -> str:
         f"a saving of {spelt(result.paired[name][best], '+')} bps."
         for name in result.reported_rows[:MOST_VERDICTS]
     ]
-    return " ".join(sentences or [f"{best} costs {its} bps of the order's value."])
+    alone = [] if result.is_unranked(best) else [f"{best} costs {its} bps of the order's value."]
+    return " ".join([*notes, *(sentences or alone), *more])
 
 
 def _apart(result: EvaluationResult) -> Iterator[Section]:

@@ -250,6 +250,8 @@ class Comparison:
             text += f", adjusted p {self.p_adjusted:.2g}" + (
                 "" if self.significant else ", not significant"
             )
+        elif self.ci_low is not None:
+            text += ", no verdict: too many lots found no counterparty"
         if self.detectable_bps is not None:
             text += f"; minimum detectable effect {self.detectable_bps:.2f} bps"
         return text
@@ -565,7 +567,11 @@ class Result:
     def _judged_table(self) -> JudgedTable:
         """The table and the sentences of the command, which compares rules with policies alone."""
         table = judged_table(self.figures)
-        found = [one.detectable_bps for one in self.comparisons if one.detectable_bps is not None]
+        found = [
+            one.detectable_bps
+            for one in self.comparisons
+            if one.detectable_bps is not None and one.p_adjusted is not None
+        ]
         if self.figures.paired or not found:
             return table
         text = (
@@ -589,8 +595,12 @@ class Result:
         if len(names) < 2:
             return []
         ledger, rng = ComparisonLedger(), np.random.default_rng((SEED, 1))
-        saved = gains(ResampledScores.of(evaluation.scores(evaluation.main), rng), names, {}, rng)
-        cells = {(a, b): ledger.enter(saved[a][b]) for a, b in combinations(names, 2)}
+        scores = evaluation.scores(evaluation.main)
+        saved = gains(ResampledScores.of(scores, rng), names, {}, rng)
+        cells = {
+            (a, b): ledger.enter(saved[a][b], ranked=not {a, b} & {*scores.unranked})
+            for a, b in combinations(names, 2)
+        }
         ledger.adjust()
         return [_comparison(a, b, cell) for (a, b), cell in cells.items()]
 

@@ -41,7 +41,6 @@ from tercel.lab.evaluation.pipeline.evaluation import (
     twins_of,
 )
 from tercel.lab.evaluation.pipeline.jobs import Results
-from tercel.lab.evaluation.pipeline.views import handed_over
 from tercel.lab.evaluation.scenario import PLAIN
 from tercel.market.simulator.source import BOUNDS, KIND, by_level
 
@@ -114,7 +113,6 @@ class EvaluationSummary:
             **vars(judged) | {"paired": self.first.cell.paired},
             evaluation_seeds=list(evaluation.seeds),
             policies={one.key: policy_record(one) for one in evaluation.policies},
-            handed_over=handed_over(evaluation.policies, self.main.scenario),
             recipes={recipe.key: list(recipe.members) for recipe in evaluation.recipes},
             claims=self.claims,
             by_regime=self._by_regime(),

@@ -14,8 +14,8 @@ from tercel.execution.strategies import TUNABLE
 from tercel.execution.strategies.event_clock import BEYOND, TAKES, Guarded, most_share, span_of
 from tercel.execution.task import SIDES, Task, size_in_words
 from tercel.lab.evaluation.claims import BEST, FIRST, RANDOM, Against, Claim, called
-from tercel.lab.evaluation.comparisons import ScenarioCell
-from tercel.lab.evaluation.pipeline.candidates import SLACK, Candidate
+from tercel.lab.evaluation.comparisons import ALIKE, RAN_OUT, ScenarioCell
+from tercel.lab.evaluation.pipeline.candidates import Candidate
 from tercel.lab.evaluation.pipeline.evaluation import AdaptationCell, EvaluationResult
 from tercel.lab.evaluation.pipeline.leaks import SEEN
 from tercel.lab.evaluation.risk_statistics import ScheduleRatios
@@ -24,6 +24,8 @@ from tercel.lab.evaluation.scenario import Scenario
 # -- card limits ----------------------------------------------------------------------------------
 # Notes on policies that are judged outside the limits on their cards.
 
+SLACK: Final = 1e-9
+"""Relative; numbers that differ by less are the same."""
 MS_NS: Final = 1e6
 LATENCY_SLACK: Final = 0.001
 """Share of a decision interval; a smaller difference of latencies makes no difference to decisions."""
@@ -47,22 +49,10 @@ def outside(policy: Candidate, settings: Scenario, market: str) -> str:
     return f"{policy.key} was trained for {', and for '.join(differences)}" if differences else ""
 
 
-def handed_over(policies: Iterable[Candidate], settings: Scenario) -> dict[str, str]:
-    """Policies whose orders, by their share of the volume, go to another: name -> whose."""
-    share = settings.task.share
-    large = [
-        one.key
-        for one in policies
-        if share is not None and share > most_share(one.card.limits) * (1 + SLACK)
-    ]
-    return dict.fromkeys(large, TAKES)
-
-
 def size_notes(
     policies: Iterable[Candidate], baselines: Iterable[Candidate], markets: Mapping[str, Scenario]
 ) -> list[str]:
-    """Notes on policies that hand over to the fallback strategy, and on rules beyond the size that they were tuned for,
-    once per market."""
+    """Notes on policies and rules beyond the size that they were made for, once per market."""
     listed, rules = list(policies), [one.key for one in baselines if one.key in TUNABLE]
     found = []
     for settings in markets.values():
@@ -70,12 +60,11 @@ def size_notes(
         if share is None or share <= BEYOND * (1 + SLACK):
             continue
         orders = f"{LARGE} {100 * share:g} % of the volume"
-        if over := handed_over(listed, settings):
-            found.append(
-                f"{orders}: {', '.join(over)} {'hand' if len(over) > 1 else 'hands'} over to {TAKES}, whose costs these are."
-            )
-        if rules:
-            words = f"{', '.join(rules)} {'are' if len(rules) > 1 else 'is'} tuned for up to {100 * BEYOND:g} %"
+        over = [
+            one.key for one in listed if share > most_share(one.card.limits) * (1 + SLACK)
+        ] + rules
+        if over:
+            words = f"{', '.join(over)} {'are' if len(over) > 1 else 'is'} made for less, rules for up to {100 * BEYOND:g} %"
             found.append(
                 f"{orders}: {words}; beyond it what rests waits for trades that do not come. Look at {TAKES}."
             )
@@ -289,6 +278,8 @@ MADE_OF = "Days are simulated, made of"
 """And the one on a market of resampled days."""
 QUICK = "A quick run: too few episodes to judge by; a look, not a judgement."
 """The note of an evaluation that is a smoke run: it goes before any verdict."""
+CAVEATS = (RAN_OUT, ALIKE)
+"""First words of the notes that come before all."""
 MOST_VERDICTS = 3
 """Rows whose verdict is printed; a page has all."""
 MOST_OPPONENTS = 5
@@ -315,7 +306,11 @@ def judged_table(result: EvaluationResult) -> JudgedTable:
     }
     first, best = result.reported_rows, result.best_baseline
     learned = [name for name, kind in result.kinds.items() if kind in ("learned", "own")]
-    written = [name for name in result.ranked if result.kinds[name] in ("baseline", "random")]
+    written = [
+        name
+        for name in result.ranked
+        if result.kinds[name] in ("baseline", "random") and not result.is_unranked(name)
+    ]
     listed = (
         first[:MOST_VERDICTS]
         if 1 < len(written) <= MOST_OPPONENTS and len(result.by_market) == 1
@@ -361,10 +356,10 @@ def run_table(result: EvaluationResult) -> JudgedTable:
         first=(*policies, base, best, RANDOM),
         verdicts={
             name: {other: result.paired[name][other] for other in dict.fromkeys((base, best))}
-            for name in policies[:1]
+            for name in [name for name in result.paired if name in policies][:1]
         },
         paired={},
-        notes=[note for note in result.notes if note.startswith((SEEN, LARGE, MADE_OF))],
+        notes=[note for note in result.notes if note.startswith((SEEN, LARGE, MADE_OF, *CAVEATS))],
         correlation=None,
     )
 
@@ -426,6 +421,8 @@ def sentences(result: EvaluationResult) -> Iterator[str]:
     """Sentences below the table for a desk; verdicts come before them."""
     best, first = result.best_baseline, result.reported_rows
     said = SEEN, ORDER, LARGE, MADE_OF, ROUTED
+    yield from unnamed(result)
+    yield from caveats(result)
     yield from (note for note in result.notes if note.startswith(said))
     if result.by_bound:
         beside = " and ".join(bound for bound in result.by_bound if bound != result.bound)
@@ -433,6 +430,17 @@ def sentences(result: EvaluationResult) -> Iterator[str]:
     if first:
         others = f"{result.validation.episodes:,} other episodes"
         yield f"{best} is the best rule on {others}. {correction(result)}".rstrip()
+
+
+def caveats(result: EvaluationResult) -> list[str]:
+    """Notes without which a cost means something else: lots that found nobody, candidates that trade alike."""
+    return [note for note in result.notes if note.startswith(CAVEATS)]
+
+
+def unnamed(result: EvaluationResult) -> Iterator[str]:
+    """A sentence on the candidates behind those with a verdict, if there are any."""
+    if more := result.reported_rows[MOST_VERDICTS:]:
+        yield f"These are the best {MOST_VERDICTS} candidates, and {len(more)} more cost more: {', '.join(more)}."
 
 
 def _opponent(key: str, opponents: Mapping[str, str]) -> str:
