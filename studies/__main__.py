@@ -270,6 +270,13 @@ def flow(
         bool,
         typer.Option("--choose", help="Also choose the weights on the other symbols alone."),
     ] = False,
+    shares: Annotated[
+        str,
+        typer.Option(
+            help="Orders of these shares of the volume instead, beside rest_and_take.",
+            metavar="S,...",
+        ),
+    ] = "",
     seed: Seed = 1,
     as_json: AsJson = False,
 ) -> None:
@@ -277,6 +284,12 @@ def flow(
     with reported(as_json):
         from tercel.core import listed
 
+        if shares:
+            from studies.tape.flow_command import run_sizes
+
+            sizes = [float(one) for one in listed(shares)]
+            run_sizes(lake, listed(symbol), listed(bound), sizes, seed, as_json)
+            return
         if choose:
             from studies.tape.choose import run
         else:

@@ -12,7 +12,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from tercel import Market
+from tercel import Latency, Market, Task
 from tercel.core import NS_PER_SECOND, Estimate, Float32, Floats, Ints
 from tercel.core.stats import clustered_se, t_quantile
 from tercel.execution import Costs, Strategy, columns as c, step
@@ -57,6 +57,8 @@ TAIL = 0.05
 DAY_NS = 86_400 * NS_PER_SECOND
 BASE, POLICY, PLACEBO, TRUTH = "guarded", "default", "placebo", "truth"
 SCHEDULES = ("twap_take", "twap_repeg")
+LARGE = "rest_and_take"
+LATE = Latency("constant", 5_000_000)
 Days = Mapping[str, Sequence[FlowDay]]
 
 
@@ -137,12 +139,35 @@ def learned(days: Days, out: Path, seed: int) -> str:
     return str(out)
 
 
-def ground(lake: Lake, symbol: str, bound: str, left_out: Sequence[str] = ()) -> BuiltMarket:
-    """Half-hour orders of 10 %, both sides, on all days of a symbol but its first."""
+def ground(
+    lake: Lake, symbol: str, bound: str, left_out: Sequence[str] = (), task: Task | None = None
+) -> BuiltMarket:
+    """Half-hour orders of 10 %, or others, both sides, on all days of a symbol but its first."""
     days = tuple(day for day in sorted(lake.days(symbol))[FIRST:] if day not in left_out)
     return build_market(
-        Scenario(Market(lake=str(lake.root), symbol=symbol, days=days, bound=bound))
+        Scenario(Market(lake=str(lake.root), symbol=symbol, days=days, bound=bound), task or Task())
     )
+
+
+def of_size(lake: Lake, symbol: str, bound: str, model: str, share: float) -> dict[str, Any]:
+    """The policy beside `rest_and_take` on orders of a share of the volume, 5 ms late: costs, what it saves, what was left."""
+    market = ground(lake, symbol, bound, task=Task(share=share, latency=LATE))
+    made = {POLICY: policy_of(model), LARGE: build(LARGE, market.estimates)}
+    done = run_strategies(
+        market.judged, market.task, market.plan, list(made.values()), run_out=False
+    )
+    room = np.logical_and.reduce([one.overflow == 0 for one in done])
+    costs = {name: one.select(room) for name, one in zip(made, done, strict=True)}
+    scores = Scores.of(costs, {})
+    filled = np.logical_and.reduce([one.unfilled_lots == 0 for one in costs.values()])
+    whole = Scores(
+        {name: row[:, filled] for name, row in scores.bps.items()}, scores.cluster[filled]
+    )
+    return {
+        "share": share, "symbol": symbol, "orders": len(scores), "filled": len(whole),
+        "bps": scores.means(), "saves": saved(scores, POLICY, LARGE), "saves_filled": saved(whole, POLICY, LARGE),
+        "unfilled": {name: float(one.unfilled_lots.sum() / one.qty.sum()) for name, one in costs.items()},
+    }  # fmt: skip
 
 
 def scores_of(

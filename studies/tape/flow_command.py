@@ -62,6 +62,52 @@ def run(
     say("Saved against guarded, bps, on the same orders. Intervals are 95 %, over days.")
 
 
+def run_sizes(
+    lakes: Sequence[Path], symbols: Sequence[str], bounds: Sequence[str], shares: Sequence[float], seed: int,
+    as_json: bool,
+) -> None:  # fmt: skip
+    """Print the policy beside `rest_and_take`, a row a symbol that was left out and size."""
+    days, homes, judged = judged_of(lakes, symbols)
+    rows = list[tuple[str, dict[str, Any]]]()
+    with TemporaryDirectory() as kept, steps("judging", len(judged)) as step:
+        for symbol in judged:
+            others = {name: one for name, one in days.items() if name != symbol}
+            model = flow.learned(others, Path(kept) / symbol, seed)
+            for share in shares:
+                for bound in bounds:
+                    rows.append((bound, flow.of_size(homes[symbol], symbol, bound, model, share)))
+            step()
+    if as_json:
+        print_json(
+            [
+                {
+                    "bound": bound,
+                    **row,
+                    **{key: row[key].to_json() for key in ("saves", "saves_filled")},
+                }
+                for bound, row in rows
+            ]
+        )
+        return
+    heads = (
+        "bound", "symbol", "% of volume", "orders", "default, bps", flow.LARGE, "default saves",
+        "where all was filled", "unfilled, %",
+    )  # fmt: skip
+    cells = [
+        (
+            bound, row["symbol"], f"{100 * row['share']:g}", f"{row['orders']:,}",
+            *(f"{row['bps'][name]:.2f}" for name in (flow.POLICY, flow.LARGE)),
+            spelt(row["saves"], "+"), f"{spelt(row['saves_filled'], '+')} ({row['filled']:,})",
+            ", ".join(f"{100 * one:.1f}" for one in row["unfilled"].values()),
+        )
+        for bound, row in rows
+    ]  # fmt: skip
+    print_table(
+        "half-hour orders, both sides, 5 ms late; forecasts learned on other symbols", heads, cells
+    )
+    say(f"Saved against {flow.LARGE}, bps, on the same orders. Intervals are 95 %, over days.")
+
+
 def judged_of(
     lakes: Sequence[Path], symbols: Sequence[str]
 ) -> tuple[flow.Days, Mapping[str, Lake], list[str]]:

@@ -250,8 +250,8 @@ class Comparison:
             text += f", adjusted p {self.p_adjusted:.2g}" + (
                 "" if self.significant else ", not significant"
             )
-        elif self.ci_low is not None:
-            text += ", no verdict: too many lots found no counterparty"
+        else:
+            text += ", no verdict"
         if self.detectable_bps is not None:
             text += f"; minimum detectable effect {self.detectable_bps:.2f} bps"
         return text
