@@ -334,8 +334,8 @@ class BacktestReport:
     @property
     def breakeven_bps(self) -> float | None:
         """One-way cost at which the book earns nothing; None without trades."""
-        gross, turned = float(self.book.gross.sum()), float(self.book.turnover.sum())
-        return 1e4 * gross / turned if turned > 0 else None
+        turned = float(self.book.turnover.sum())
+        return 1e4 * float(self.book.gross.sum()) / turned if turned > 0 else None
 
     @property
     def fall(self) -> tuple[str, str]:

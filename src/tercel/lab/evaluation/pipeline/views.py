@@ -433,7 +433,7 @@ def sentences(result: EvaluationResult) -> Iterator[str]:
 
 
 def caveats(result: EvaluationResult) -> list[str]:
-    """Notes without which a cost means something else: lots that found nobody, candidates that trade alike."""
+    """Notes without which a cost means something else: unfilled lots, candidates that trade alike."""
     return [note for note in result.notes if note.startswith(CAVEATS)]
 
 
