@@ -285,6 +285,7 @@ def test_evidence_says_what_it_cannot_say() -> None:
     assert str(Evidence.of([1.0, 2.0])) == "2 trials: too few to say"
     assert "better" in str(Evidence.of([1.0, 1.2, 0.9, 1.1]))
     assert "no significant difference" in str(Evidence.of([1.0, -1.2, 0.9, -1.1]))
+    assert str(Evidence.of([0.0] * 4)).endswith("exactly alike")
     found = Evidence.of([1.0, 2.0, 3.0])
     assert (found.mean_bps, found.high_bps) == (
         2.0,

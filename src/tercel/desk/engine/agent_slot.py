@@ -327,7 +327,7 @@ class Evidence:
 
     @property
     def verdict(self) -> str:
-        """Text of the comparison: too few to say, better, worse, no significant difference."""
+        """Text of the comparison: too few to say, better, worse, exactly alike, no significant difference."""
         if self.trials < 3:
             return "too few to say"
         return (
@@ -335,6 +335,8 @@ class Evidence:
             if self.low_bps > 0
             else "worse"
             if self.high_bps < 0
+            else "exactly alike"
+            if self.low_bps == self.high_bps == 0
             else "no significant difference"
         )
 
