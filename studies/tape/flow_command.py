@@ -90,14 +90,14 @@ def run_sizes(
         )
         return
     heads = (
-        "bound", "symbol", "% of volume", "orders", "default, bps", flow.LARGE, "default saves",
-        "where all was filled", "unfilled, %",
+        "bound", "symbol", "% of volume", "orders", "default saves", "where all was filled",
+        "default, bps", flow.LARGE, "unfilled, %",
     )  # fmt: skip
     cells = [
         (
             bound, row["symbol"], f"{100 * row['share']:g}", f"{row['orders']:,}",
-            *(f"{row['bps'][name]:.2f}" for name in (flow.POLICY, flow.LARGE)),
             spelt(row["saves"], "+"), f"{spelt(row['saves_filled'], '+')} ({row['filled']:,})",
+            *(f"{row['bps'][name]:.2f}" for name in (flow.POLICY, flow.LARGE)),
             ", ".join(f"{100 * one:.1f}" for one in row["unfilled"].values()),
         )
         for bound, row in rows

@@ -375,8 +375,9 @@ def _notes(entries: Sequence[JudgedEntry], clusters: int, replayed: bool) -> lis
     short = {entry.name: _counts(entry).unfilled_share for entry in entries}
     if left := ", ".join(f"{name} {100 * one:.0f} %" for name, one in short.items() if one > NOTED):
         notes.append(
-            f"{RAN_OUT}: unfilled are {left}, priced by a rule, so these figures are not the cost of such an order. "
-            f"Above {100 * UNRANKED:.0f} % a strategy is neither ranked nor compared."
+            f"{RAN_OUT}: unfilled are {left}, so these are not the costs of such an order."
+            + f" Above {100 * UNRANKED:.0f} % nothing is ranked or compared."
+            * (max(short.values()) > UNRANKED)
         )
     for one, other in combinations(entries, 2):
         if {one.kind, other.kind} & {*CHALLENGERS} and _alike(one.runs, other.runs):
