@@ -7,11 +7,13 @@ A row of quotes and the part of a map that reads it (`maps/lean-quotes.toml`)::
                                               columns = ["ms", "bid", "bid_size", "ask", "ask_size", "exchange", ...]
 """
 
+import json
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
+from decimal import Decimal
 from fractions import Fraction
 from math import floor
 from pathlib import Path
@@ -20,15 +22,24 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
-from tercel.core.arrays import Bytes, Int32
 from tercel.core.errors import FeedError
-from tercel.core.vocabulary import LEAST_TICK, MOST_LOTS, MOST_TICK
+from tercel.core.vocabulary import LEAST_TICK, MOST_TICK
 from tercel.feeds import csv_read as r
 from tercel.feeds.csv_map import CleanMap, CsvMap, FileMap, load_map
-from tercel.feeds.csv_read import NS, RECEIVED, ROW, TIMES, Taken, read_text, stripped
+from tercel.feeds.csv_read import (
+    NS,
+    RECEIVED,
+    ROUNDED,
+    ROW,
+    TIMES,
+    Taken,
+    in_order,
+    read_text,
+    stripped,
+)
 from tercel.feeds.members import Member, members
 from tercel.market.feed import FeedOptions, Imported
-from tercel.market.tape import Events, schema
+from tercel.market.tape import schema
 from tercel.market.tape.events import Extra, Instrument, day_ns
 
 # -- csv day ---------------------------------------------------------------------------------------
@@ -63,11 +74,6 @@ from tercel.market.tape.events import Extra, Instrument, day_ns
 
 GRAIN_TICKS: Final = 5.0
 _BID, _ASK = pl.col("bid_1"), pl.col("ask_1")
-
-
-def in_order(rows: pl.DataFrame) -> pl.DataFrame:
-    """Rows in order of time and number."""
-    return rows.sort(NS, ROW, maintain_order=True)
 
 
 def merge_exchanges(quotes: pl.DataFrame, keep: bool) -> pl.DataFrame:
@@ -179,7 +185,7 @@ def _merged_trades(t: pl.DataFrame) -> pl.DataFrame:
     new = (pl.col(NS) != pl.col(NS).shift()) | cross | cross.shift()
     one = pl.when(pl.col("sign").n_unique() == 1).then(pl.col("sign").first()).otherwise(0)
     merged = t.group_by(new.fill_null(True).cum_sum().alias("run"), maintain_order=True).agg(
-        pl.col(*TIMES, "cross").last(),
+        pl.col(*TIMES, "cross", "id").last(),
         pl.col("price").median(),
         pl.col("size").sum(),
         one.alias("sign"),
@@ -187,7 +193,8 @@ def _merged_trades(t: pl.DataFrame) -> pl.DataFrame:
     return merged.select(t.columns)
 
 
-ROUNDED: Final = "rows of sizes rounded to whole lots"
+MOST_BLANK: Final = 0.1
+"""Share of quotes that may lack a side before the key that keeps it is named."""
 MOST_BACKWARDS: Final = 0.01
 """Share of rows whose clock may go back before a warning."""
 
@@ -227,7 +234,7 @@ class CsvDay:
         FeedError
             With file, row, column and remedy, when a file is not what its map says.
         """
-        report = r.Taken()
+        report, notes = r.Taken(), list[str]()
         one, rules = self.map.instrument, self.map.clean
         tick = one.tick if self.tick is None else self.tick
         if not LEAST_TICK <= tick <= MOST_TICK:
@@ -239,18 +246,28 @@ class CsvDay:
         origin = 0
         if one.lowest_price is not None:  # the lowest price is tick 1 of the tape
             origin = floor(Fraction(str(one.lowest_price)) / Fraction(str(tick))) - 1
-        items, back = self._gather(r.FilePrices(zero=float(origin * Fraction(str(tick)))), report)
+        zero = float(origin * Fraction(str(tick)))
+        items, back = self._gather(r.FilePrices(zero=zero, lots=one.lots_a_unit), report)
         from tercel.feeds import csv_kernels as k  # numba: a file is read before it is imported
 
         open_ns, close_ns = one.session_ns(self.date)
         quotes, trades, direct = (
-            in_order(pl.concat(items[what])) if items[what] else NONE[what] for what in NONE
+            in_order(self._once(what, pl.concat(items[what]), report, notes))
+            if items[what]
+            else NONE[what]
+            for what in NONE
         )
+        booked = quotes.height + direct.height > 0
+        k.refuse_off_tick([quotes, direct] if booked else [trades], tick, zero, self._place)
+        k.refuse_parted([quotes, direct, trades], one, self._plain_units, report, self._place)
+        direct = direct.with_columns(order_id=k.numbered(direct["order_id"]))
         if items["quote"]:
             quotes = clean_quotes(quotes, rules, open_ns, close_ns, tick, report)
         if items["trade"]:
             trades = clean_trades(trades, rules, open_ns, close_ns, report)
-        events, extra = tape_of(quotes, trades, direct, tick, one.lot, rules.trade_outliers, report)
+        events, extra = k.tape_of(
+            quotes, trades, direct, tick, one.lot, rules.trade_outliers, report
+        )
         if events.n == 0:
             raise FeedError(
                 f"rows of {self.symbol} on {self.date}",
@@ -266,12 +283,14 @@ class CsvDay:
             "cleaning": dict(report),
             "clock_backwards": back,
         }
+        if one.lot < 1:
+            extra["lot_size"] = f"{Decimal(str(one.lot)):f}"
         instrument = Instrument(
             venue=one.venue,
             symbol=self.symbol,
             date=self.date,
             tick=tick,
-            lot=one.lot,
+            lot=max(int(one.lot), 1),
             levels=next(
                 (f.quote.levels for _, f in reversed(self.parts) if f.quote is not None), 0
             ),
@@ -285,7 +304,9 @@ class CsvDay:
             price_origin=origin,
         )
         rows = quotes.height + trades.height + direct.height
-        return Imported(instrument, events, tuple(self._warnings(report, back, rows, extra)))
+        return Imported(
+            instrument, events, tuple(self._warnings(report, back, rows, extra) + notes)
+        )
 
     def _gather(
         self, prices: r.FilePrices, report: r.Taken
@@ -296,7 +317,7 @@ class CsvDay:
         zone = self.map.instrument.timezone
         start, stop = day_ns(self.date, zone, self.map.instrument.begins_s)
         for number, (member, file) in enumerate(self.parts):
-            text = r.read_text(member, file, zone, self.date, self.symbol)
+            text = r.read_text(member, file, self.map.instrument, self.date, self.symbol)
             inside = text.frame.filter(pl.col(r.NS).is_between(start, stop, closed="left"))
             report["rows of another day"] += text.frame.height - inside.height
             text = replace(text, frame=inside)
@@ -314,15 +335,66 @@ class CsvDay:
                 items[role if role in NONE else "direct"].append(rows)
         return items, back
 
+    @property
+    def _plain_units(self) -> bool:
+        sections = [getattr(file, role) for _, file in self.parts for role in file.roles]
+        return all(section.size_unit == 1 for section in sections)
+
+    def _place(self, row: int) -> str:
+        """Number of a row in its file, and the file."""
+        return (
+            f"row {row & ((1 << 40) - 1)} of {self.parts[(row >> 40) % len(self.parts)][0].where}"
+        )
+
+    def _once(
+        self, role: str, rows: pl.DataFrame, report: r.Taken, notes: list[str]
+    ) -> pl.DataFrame:
+        """Rows in the order of the files, of repeated ones the first."""
+        content = [name for name in rows.columns if name not in (r.RECEIVED, r.ROW)]
+        once = without_copies(rows, content)
+        if role == "trade" and not r.rises(once["id"]):
+            once = once.filter(
+                (pl.col("id") == "")
+                | ~pl.struct(content).is_duplicated()
+                | pl.struct(content).is_first_distinct()
+            )
+            same = once.filter((pl.col("id") != "") & pl.col("id").is_duplicated())
+            if same.height:
+                first, second = same.filter(pl.col("id") == same["id"][0])[r.ROW][:2]
+                trade = next(file.trade for _, file in self.parts if file.trade is not None)
+                raise FeedError(
+                    "one content for each id of a trade",
+                    f"two of id {same['id'][0]}, in {self._place(first)} and {self._place(second)}",
+                    "correct one; or, where an id holds for one exchange alone, name both columns: "
+                    f"`id = {json.dumps([*(trade.id or ()), trade.exchange or 'EXCHANGE'])}`",
+                )
+        if again := rows.height - once.height:
+            what = {"quote": "quotes", "trade": "trades"}.get(role, "levels and orders")
+            report[f"{what} that come again"] += again
+            second = rows.join(once, on=r.ROW, how="anti", maintain_order="left")[:1]
+            first = once.join(second, on=content, how="semi", nulls_equal=True)[r.ROW][0]
+            notes.append(
+                f"{self._place(second[r.ROW][0])} is {self._place(first)} again; such rows count once"
+            )
+        return once
+
     def _warnings(self, report: r.Taken, back: int, items: int, extra: Extra) -> list[str]:
         taken = {
             rule: n for rule, n in report.items() if not rule.endswith(" read") and rule != ROUNDED
         }
         counts = ", ".join(f"{v:,} {k}" for k, v in taken.items() if v)
         found = [f"cleaning took {counts}"] if counts else []
+        one_sided = report["quotes without a price or a size on a side"]
+        if one_sided > MOST_BLANK * report["quotes read"] and any(
+            file.quote is not None and not file.quote.zero_side for _, file in self.parts
+        ):
+            found.append(
+                'if a blank side means "as before", write `zero_side = "keep"` under [file.quote] in the map'
+            )
         if report[ROUNDED]:
             found.append(
-                f"sizes of {report[ROUNDED]:,} rows are no whole lots; they were rounded, to 1 lot at least"
+                f"sizes of {report[ROUNDED]:,} rows are no whole lots; they were rounded, in a book to 1 lot at least, "
+                "of prints so that their sum is kept"
             )
         if back > MOST_BACKWARDS * items:
             found.append(f"the clock goes back in {back:,} rows; they were put in order of time")
@@ -336,6 +408,35 @@ class CsvDay:
                 f"{states}; `tercel data verify` names the likely cause, `uncross = true` under [clean] drops it"
             )
         return found
+
+
+LEAST_COPY: Final = 20
+"""Rows that have to come again for a copy, in a file of more than four times as many."""
+
+
+def without_copies(rows: pl.DataFrame, content: Sequence[str]) -> pl.DataFrame:
+    """Rows without those that their files repeat.
+
+    A copy begins where the clock goes back furthest: of the rows behind it, as far as the clock had come, most were there
+    before. Files that are newest first are seen from their end.
+    """
+    while rows.height > 1:
+        steps = rows[r.NS].diff()
+        forward = -1 if 2 * int((steps < 0).sum()) > rows.height else 1
+        at = int((forward * steps).arg_min() or 0)
+        if forward * (steps[at] or 0) >= 0:
+            break
+        before = rows[:at]
+        late = rows[at:].filter(pl.col(r.NS).is_between(before[r.NS].min(), before[r.NS].max()))
+        since = before.filter(pl.col(r.NS) >= (late[r.NS].min() or 0))
+        again = late.join(since, on=list(content), how="semi", nulls_equal=True)[r.ROW]
+        least = max(2, min(LEAST_COPY, rows.height // 4))
+        if len(again) < (
+            min(3, least) if len(again) == late.height else max(least, late.height / 2)
+        ):
+            break
+        rows = rows.filter(~pl.col(r.ROW).is_in(again.implode()))
+    return rows
 
 
 def _rows_of(
@@ -361,205 +462,18 @@ def _rows_of(
 
 _COLUMNS: Final = {
     "quote": (*r.TIMES, *(name for (name,) in r.side_columns(1))),
-    "trade": (*r.TIMES, "price", "size", "sign", "cross"),
-    "direct": (*r.TIMES, "side", "kind", "order_id", "price", "size"),
+    "trade": (*r.TIMES, "price", "size", "sign", "cross", "id"),
+    "direct": (*r.TIMES, "side", "kind", "order_id", "price", "size", "snapshot"),
 }
-_TYPES: Final[dict[str, Any]] = {"cross": pl.Boolean} | dict.fromkeys(
-    (*r.TIMES, "sign", "side", "kind", "order_id"), pl.Int64
-)
+_TYPES: Final[dict[str, Any]] = {
+    **{"cross": pl.Boolean, "snapshot": pl.Boolean, "id": pl.String, "order_id": pl.String},
+    **dict.fromkeys((*r.TIMES, "sign", "side", "kind"), pl.Int64),
+}
 NONE: Final = {
     sort: pl.DataFrame(schema={name: _TYPES.get(name, pl.Float64) for name in names})
     for sort, names in _COLUMNS.items()
 }
 """Rows of each sort, of which there are none."""
-
-
-def tape_of(
-    q: pl.DataFrame,
-    t: pl.DataFrame,
-    d: pl.DataFrame,
-    tick: float,
-    lot: int,
-    check: bool,
-    report: r.Taken,
-) -> tuple[Events, Extra]:
-    """The tape of cleaned rows, and what else was found; with `check` prints far beyond the quotes are left out."""
-    from tercel.feeds import csv_kernels as k  # numba: a file is read before it is imported
-
-    q, shown, off = _levels(q, tick, lot, report)
-    touch = {"touch_bid": shown[0][:, 0], "touch_ask": shown[2][:, 0]}
-    sorts = (
-        q.select(r.TIMES).with_columns(
-            **{name: pl.Series(values) for name, values in touch.items()}
-        ),
-        t,
-        d,
-    )
-    items = in_order(
-        pl.concat([f.with_columns(what=pl.lit(i)) for i, f in enumerate(sorts)], how="diagonal")
-    )
-    items = items.with_row_index("seq").with_columns(
-        pl.col("seq").cast(pl.Int64), pl.col(*touch).forward_fill()
-    )
-    quotes, prints, direct = (items.filter(what=i) for i in range(3))
-    prints, signed = _signed(
-        prints.with_columns(price=r.divided(pl.col("price"), tick)), check, report
-    )
-    first = min((f["seq"][0] for f in (quotes, prints, direct) if f.height), default=0)
-    opens = quotes.height > 0 and quotes["seq"][0] == first
-    bid, bid_lots, ask, ask_lots = shown
-    made = np.empty(
-        (k.changes(bid, bid_lots, ask, ask_lots, off, opens, np.empty((0, 6), np.int64)), 6),
-        np.int64,
-    )
-    k.changes(bid, bid_lots, ask, ask_lots, off, opens, made)
-    columns = dict(
-        zip(("kind", "side", "price_ticks", "qty_lots", "flags"), made.T[1:], strict=True)
-    )
-    kind = pl.when("cross").then(schema.CROSS).otherwise(schema.TRADE)
-    parts = (
-        quotes[made[:, 0]].with_columns(
-            order_id=0, **{name: pl.Series(values) for name, values in columns.items()}
-        ),
-        _in_lots(prints.with_columns(kind=kind, order_id=0, side=-pl.col("sign")), lot, report),
-        _in_lots(direct.with_columns(price=r.divided(pl.col("price"), tick)), lot, report),
-    )
-    longs = [pl.col(name).cast(pl.Int64) for name in schema.COLUMN_NAMES]
-    names = {r.NS: "exch_ns", r.RECEIVED: "recv_ns"}
-    table = pl.concat([part.rename(names).select(longs) for part in parts]).sort(
-        "seq", maintain_order=True
-    )
-    opening = bool(opens and table.height and table["seq"][0] == first)  # message 0
-    place = pl.col("seq")
-    ends = place.ne_missing(place.shift(-1)).cast(pl.Int64) * schema.MESSAGE_END
-    table = table.with_columns(
-        seq=place.rle_id().cast(pl.Int64) + (not opening), flags=pl.col("flags") + ends
-    )
-    same = q.height - len(np.unique(made[:, 0])) - (opens and not opening)
-    return Events.from_columns(table.to_dict()), {"quotes_without_change": same} | signed
-
-
-def _signed(t: pl.DataFrame, check: bool, report: r.Taken) -> tuple[pl.DataFrame, Extra]:
-    """Prints with their signs, and how many were signed how: those that lie beyond the quotes are left out.
-
-    Against the mid, at the mid by the last other price (Lee & Ready 1991, without a lag); far beyond: by more than the
-    spread (rule T4). Auction prints have no sign, and are no last price.
-    """
-    if t.height == 0:
-        return t, {}
-    bid, ask, price, sign = (pl.col(name) for name in ("touch_bid", "touch_ask", "price", "sign"))
-    if check:
-        far = (
-            (bid > 0)
-            & (ask > bid)
-            & ((price > 2 * ask - bid) | (price < 2 * bid - ask))
-            & ~pl.col("cross")
-        )
-        near = t.filter(~far.fill_null(False))
-        report["trades beyond the quotes"] += t.height - near.height
-        t = near
-    plain = t.filter(~pl.col("cross"))
-    was = price.shift()
-    by_tick = (
-        pl.when((was > 0) & (price != was)).then((price - was).sign()).forward_fill().fill_null(0.0)
-    )
-    by_quote = pl.when((bid > 0) & (ask > 0)).then((2 * price - ask - bid).sign()).fill_null(0.0)
-    how = (
-        pl.when(sign != 0)
-        .then(0)
-        .when(by_quote != 0)
-        .then(1)
-        .when(by_tick != 0)
-        .then(2)
-        .otherwise(3)
-    )
-    found = (
-        pl.when(sign != 0)
-        .then(sign)
-        .when(by_quote != 0)
-        .then(by_quote)
-        .otherwise(by_tick)
-        .cast(pl.Int64)
-    )
-    plain = plain.with_columns(how.alias("how"), found.alias("sign"))
-    counts = np.bincount(plain["how"].to_numpy(), minlength=4).tolist()
-    names = ("by feed", "by quotes", "by ticks", "unsigned")
-    both = pl.concat(
-        [plain.drop("how"), t.filter("cross").with_columns(sign=0)], how="vertical_relaxed"
-    )
-    return both.sort("seq"), {"signed": dict(zip(names, counts, strict=True))}
-
-
-def _levels(
-    q: pl.DataFrame, tick: float, lot: int, report: r.Taken
-) -> tuple[pl.DataFrame, list[Int32], Bytes]:
-    """Quotes in ticks and lots, and which are off the tick; those whose levels make no sense are left out."""
-    from tercel.feeds import csv_kernels as k  # numba: a file is read before it is imported
-
-    sides = r.side_columns(sum(name.startswith("bid_size_") for name in q.columns))
-    large = [
-        pl.col(*names) >= MOST_LOTS * unit
-        for names, unit in zip(sides, (tick, lot) * 2, strict=True)
-    ]
-    for wrong in q.filter(pl.any_horizontal(large)).head(1).iter_rows(named=True):
-        raise FeedError(
-            "quotes below 2**30 ticks and lots",
-            f"a price or a size in row {wrong[r.ROW] & ((1 << 40) - 1)} that makes more",
-            "correct the row, or give a larger tick or lot",
-        )
-    if rounded := q.filter(pl.any_horizontal(pl.col(*sides[1], *sides[3]) % lot > 0)).height:
-        report[ROUNDED] += rounded
-    bid, bid_size, ask, ask_size = (
-        np.ascontiguousarray(q.select(names).to_numpy()) for names in sides
-    )
-    shown = [np.zeros(bid.shape, np.int32) for _ in range(4)]
-    off, bad = np.zeros(q.height, np.uint8), np.zeros(q.height, np.uint8)
-    k.to_levels(bid, bid_size, 1, tick, lot, shown[0], shown[1], off, bad)
-    k.to_levels(ask, ask_size, -1, tick, lot, shown[2], shown[3], off, bad)
-    if not bad.any():
-        return q, shown, off
-    report["quotes whose levels are out of order"] += int(bad.sum())
-    good = bad == 0
-    return q.filter(good), [x[good] for x in shown], off[good]
-
-
-def _in_lots(rows: pl.DataFrame, lot: int, report: r.Taken) -> pl.DataFrame:
-    """Rows whose `price`, in ticks, and `size` become columns of the tape.
-
-    Prices off the tick go away from the touch (bids down, asks up), to the nearest without a side.
-    """
-    exact, side, size = pl.col("price"), pl.col("side"), pl.col("size")
-    off = (exact - exact.round()).abs() > 1e-4
-    away = (
-        pl.when(side > 0)
-        .then(exact.floor())
-        .when(side < 0)
-        .then(exact.ceil())
-        .otherwise(exact.round())
-    )
-    lots = (
-        pl.when(size > 0)
-        .then(pl.max_horizontal((r.divided(size, lot) + 0.5).floor(), 1))
-        .otherwise(0)
-    )
-    rows = rows.with_columns(
-        price_ticks=pl.when(off).then(pl.max_horizontal(away, 1)).otherwise(exact.round()),
-        qty_lots=lots,
-        flags=off.cast(pl.Int64) * schema.OFF_TICK,
-    )
-    if rounded := rows.filter(size % lot > 0).height:
-        report[ROUNDED] += rounded
-    for bad in rows.filter(pl.col("price_ticks") >= MOST_LOTS).head(1).iter_rows(named=True):
-        raise FeedError("prices below 2**30 ticks", f"{bad['price']:g} ticks", "give a larger tick")
-    for bad in (
-        rows.filter((pl.col("qty_lots") >= MOST_LOTS) | (size < 0)).head(1).iter_rows(named=True)
-    ):
-        raise FeedError(
-            "a size of 0 to 2**30 lots",
-            f"{bad['size']:g} in row {bad[r.ROW] & ((1 << 40) - 1)}",
-            "raise `lot` in the map, or correct the row",
-        )
-    return rows
 
 
 class CsvFeed:
@@ -657,7 +571,7 @@ class CsvFeed:
                 "give `symbol=`, or `symbol` (a column) in the map, or a group `symbol` in its name of files",
             )
         zone = self.map.instrument.timezone
-        text = read_text(member, file, zone, date, None)
+        text = read_text(member, file, self.map.instrument, date, None)
         if text.frame.height == 0:
             raise FeedError(
                 "a row", f"none in {member.where}", "download it again, or leave it out"

@@ -6,6 +6,7 @@ which rules clean it (`[clean]`). Maps that are shipped are used by name; any ot
 """
 
 import re
+from fractions import Fraction
 from importlib import resources
 from pathlib import Path
 from typing import Any, Final, Literal, Self
@@ -38,8 +39,8 @@ class InstrumentMap(MapTable):
         Folder name in the lake; IANA zone that dates and clocks without a zone are in.
     tick : float
         Tick in price units.
-    lot : int
-        Shares (contracts) of a lot: sizes are divided by it.
+    lot : int or float
+        Shares (contracts, coins) of a lot, by which sizes are divided: a whole number, or one over a whole number (0.01).
     session : tuple of str
         Continuous trading, local "HH:MM" or "HH:MM:SS"; empty for around the clock. One that ends no later than it
         begins goes across midnight: a trading day begins then on the evening before its date.
@@ -52,7 +53,7 @@ class InstrumentMap(MapTable):
     venue: str
     tick: float = Field(ge=LEAST_TICK, le=MOST_TICK)
     timezone: str = "America/New_York"
-    lot: int = Field(default=1, ge=1, lt=MOST_LOTS)
+    lot: int | float = Field(default=1, gt=0, lt=MOST_LOTS)
     session: Words = ()
     uppercase: bool = True
     lowest_price: float | None = Field(default=None, le=0)
@@ -75,8 +76,17 @@ class InstrumentMap(MapTable):
                 -(2**29) * self.tick <= (self.lowest_price or 0.0),
                 "a lowest_price at most 2**29 ticks below zero",
             ),
+            (
+                1 in (Fraction(str(self.lot)).numerator, Fraction(str(self.lot)).denominator),
+                "a lot that is a whole number, or one over a whole number such as 0.01",
+            ),
         )
         return self
+
+    @property
+    def lots_a_unit(self) -> int:
+        """Lots of one share or coin: above 1 where a lot is a part of one."""
+        return Fraction(str(self.lot)).denominator
 
     @property
     def begins_s(self) -> int:
@@ -102,7 +112,7 @@ class TimeMap(MapTable):
     column : tuple of str
         One column, or several that are joined by a blank (date and time).
     unit : str
-        "s", "ms", "us", "ns", or "text".
+        "s", "ms", "us", "ns"; "auto" for whichever of them the size of each number since 1970 shows; or "text".
     origin : str
         "midnight" (local) or "epoch" (UTC); of numbers only.
     format : str
@@ -118,7 +128,7 @@ class TimeMap(MapTable):
     """
 
     column: Words
-    unit: Literal["s", "ms", "us", "ns", "text"] = "ms"
+    unit: Literal["s", "ms", "us", "ns", "auto", "text"] = "ms"
     origin: Literal["midnight", "epoch"] = "midnight"
     format: str = ""
     timezone: str = ""
@@ -133,6 +143,10 @@ class TimeMap(MapTable):
                 "a format for text, such as '%Y-%m-%d %H:%M:%S%.f'",
             ),
             ("%f" not in self.format, FRACTION),
+            (
+                self.unit != "auto" or self.origin == "epoch",
+                'origin = "epoch" where the unit is "auto"',
+            ),
         )
         return self
 
@@ -175,7 +189,7 @@ class QuoteMap(MapTable):
     bid_size: str = ""
     ask_size: str = ""
     levels: PositiveInt = 1
-    size_unit: int = 1
+    size_unit: PositiveInt = 1
     exchange: str = ""
     exchanges: Words = ()
     zero_side: Literal["", "none", "keep"] = ""
@@ -205,8 +219,13 @@ class TradeMap(MapTable):
         Column with the side of the aggressor; empty: signed by quotes and ticks.
     buy, sell : tuple of str
         Its values; any other leaves the sign to quotes and ticks.
+    id : str or sequence of str, optional
+        Column of the trade's id, or several that make it: rows of one id and equal content count once.
     condition : str
-        Column of sale conditions; `condition_code` "letters" (each character one condition) or "bits" (hexadecimal).
+        Column of sale conditions.
+    condition_code : str
+        "letters" (each character is a condition), "numbers" (numbers or words, separated; taken for "letters" where a
+        condition below has several characters, or all cells are numbers) or "bits" (hexadecimal).
     cross, drop, keep : tuple of str
         Conditions of auction prints; those left out; if not empty, all that may occur in a row that passes.
     correction : str
@@ -219,14 +238,15 @@ class TradeMap(MapTable):
 
     price: str
     size: str
-    size_unit: int = 1
+    size_unit: PositiveInt = 1
     exchange: str = ""
     exchanges: Words = ()
     aggressor: str = ""
     buy: Words = ()
     sell: Words = ()
+    id: Words | None = None
     condition: str = ""
-    condition_code: Literal["letters", "bits"] = "letters"
+    condition_code: Literal["letters", "numbers", "bits"] = "letters"
     cross: Words = ()
     drop: Words = ()
     keep: Words = ()
@@ -236,25 +256,45 @@ class TradeMap(MapTable):
 
 
 class LevelMap(MapTable):
-    """Rows that set the total of one level (0 removes it)."""
+    """Rows that set the total of one level (0 removes it).
+
+    Parameters
+    ----------
+    side, price, size : str
+        Columns.
+    size_unit : int
+        Shares of one unit of size.
+    bid, ask : tuple of str
+        Values of `side`.
+    snapshot : str, optional
+        Column that marks rows of a snapshot, which replaces the book: rows that follow each other at one time are one.
+    full, update : tuple of str
+        Its values, in small letters.
+    """
 
     side: str
     price: str
     size: str
+    size_unit: PositiveInt = 1
     bid: Words = ("B", "b", "bid", "buy", "1")
     ask: Words = ("A", "a", "S", "ask", "sell", "-1")
+    snapshot: str | None = None
+    full: Words = ("true", "t", "yes", "y", "1", "1.0", "snapshot", "snap", "partial", "full")
+    update: Words = (
+        *("false", "f", "no", "n", "0", "0.0", "", "update", "delta", "diff", "change"),
+        *("l2update", "incremental", "set", "insert", "delete"),
+    )
 
 
-class OrderMap(MapTable):
-    """Rows that are events of single orders: an id, what happened, and to how many lots."""
+class OrderMap(LevelMap):
+    """Rows that are events of single orders: an id, what happened, and to how many lots.
+
+    An id may be any text. Ids that are whole numbers below 2**63 all day are those of the tape; others are numbered
+    within the day, in the order of their texts.
+    """
 
     id: str
     action: str
-    side: str
-    price: str
-    size: str
-    bid: Words = ("B", "b", "bid", "buy", "1")
-    ask: Words = ("A", "a", "S", "ask", "sell", "-1")
     add: Words = ()
     reduce: Words = ()
     delete: Words = ()

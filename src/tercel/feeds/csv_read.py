@@ -4,19 +4,24 @@ converted is named with its row.
 
 import codecs
 import csv
+import json
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+import numpy as np
 import polars as pl
 
 from tercel.core.errors import FeedError, offer
 from tercel.core.progress import say
+from tercel.core.tables.table import plain_name
 from tercel.core.tables.text import (
     EITHER,
     HEAD,
+    NOTHING,
     decoded,
     header_at,
     plain_text,
@@ -25,24 +30,69 @@ from tercel.core.tables.text import (
     with_point,
 )
 from tercel.core.tables.times import utc_of_local
-from tercel.feeds.csv_map import UNIT_NS, FileMap, LevelMap, OrderMap, QuoteMap, TradeMap
+from tercel.core.vocabulary import DAY_NS, NS_PER_SECOND
+from tercel.feeds.csv_map import (
+    UNIT_NS,
+    FileMap,
+    InstrumentMap,
+    LevelMap,
+    OrderMap,
+    QuoteMap,
+    TimeMap,
+    TradeMap,
+)
 from tercel.feeds.members import Member
 from tercel.market.tape import schema
-from tercel.market.tape.events import midnight_ns
+from tercel.market.tape.events import clock_s, midnight_ns
 
 ROW: Final = "_row"
 NS: Final = "_ns"
 RECEIVED: Final = "_received"
 TIMES: Final = (NS, RECEIVED, ROW)
+ROUNDED: Final = "rows of sizes rounded to whole lots"
 HEAD_BYTES: Final = 1 << 16
 """Bytes of a file by which its encoding, its separator and its header are found."""
 _MARKS: Final = r"[^-+.0-9eE\s]|\d\s\d"
+# Moments since 1970 that ticks may have, 1980 to 2199: in another unit a number of them is none of these.
+_SPANS_NS: Final = {
+    "epoch": (315_532_800 * NS_PER_SECOND, 7_258_118_400 * NS_PER_SECOND),
+    "midnight": (-DAY_NS, 2 * DAY_NS),
+}
+_HOURS_NS: Final = DAY_NS // 4
+# Ids that a spreadsheet or a program wrote as floats, without their last digits; whole numbers that still have all.
+_LOST_DIGITS: Final = r"^[-+]?\d+\.\d+[eE][-+]?\d+$|^\d+[eE]\+\d+$|^\d{16,}\.0+$"
+_WHOLE: Final = r"^(\d{1,15}|[0-8]\d{15})\.0+$"
+_TRADE_IDS: Final = frozenset(
+    [
+        "id",
+        "tid",
+        "tradeid",
+        "execid",
+        "executionid",
+        "matchid",
+        "dealid",
+        "transactionid",
+        "aggtradeid",
+        "trdmatchid",
+        "tradeno",
+        "trdid",
+    ]
+)
+_KINDS_OF_ROWS: Final = frozenset(
+    ("type", "kind", "action", "event", "updatetype", "eventtype", "msgtype", "messagetype")
+)
+_BETWEEN_WORDS: Final = r"[\s,;|\[\]{}()'\"]+"
 CORRECT: Final = "correct the row, or the map"
 ALLOW: Final = (
     "correct the row; where prices may be at or below zero, say how low in [instrument] of the map: "
     'lowest_price = -100.0; where 0 is no price of a quote, zero_side = "none" in [file.quote]'
 )
 LOWER: Final = "correct the row, or lower `lowest_price` in [instrument] of the map"
+
+
+def in_order(rows: pl.DataFrame) -> pl.DataFrame:
+    """Rows in order of time and number."""
+    return rows.sort(NS, ROW, maintain_order=True)
 
 
 @dataclass(frozen=True)
@@ -129,6 +179,17 @@ class TextRows:
         )
         return replace(made, made=value)
 
+    def ids(self, columns: Sequence[str]) -> TypedColumn:
+        """Ids of one column, or of several, as text; "" where the field is empty."""
+        text = pl.concat_str([stripped(name) for name in columns], separator=" ")
+        exact = text.str.replace(_WHOLE, "${1}")
+        kept = pl.when(~exact.str.contains(_LOST_DIGITS)).then(exact)
+        empty = text.str.to_lowercase().is_in(NOTHING)
+        plain = self.frame[columns[0]].cast(pl.Int64, strict=False).null_count() == 0
+        made = text if plain else pl.when(empty).then(pl.lit("")).otherwise(kept)
+        remedy = "export the ids as text: these are rounded numbers"
+        return TypedColumn(" ".join(columns), text, made, "an id with all its digits", remedy)
+
     def typed(
         self, fields: Mapping[str, TypedColumn | pl.Expr], carried: Sequence[str] = TIMES
     ) -> pl.DataFrame:
@@ -170,10 +231,13 @@ class FilePrices:
         Prices in the file are price units times this.
     zero : float
         Where ticks of the tape begin, price units: all prices are above it. Below 0 where the map has `lowest_price`.
+    lots : int
+        Lots of one share or coin, by which sizes are multiplied.
     """
 
     over: int = 1
     zero: float = 0.0
+    lots: int = 1
 
     def column(
         self,
@@ -206,23 +270,42 @@ def needed_columns(file: FileMap) -> list[str]:
         named += [q.exchange, q.suspicious]
     if (t := file.trade) is not None:
         named += [t.price, t.size, t.exchange, t.aggressor, t.condition, t.correction, t.suspicious]
-    if (v := file.level) is not None:
-        named += [v.side, v.price, v.size]
+        named += t.id or ()
+    for m in filter(None, (file.level, file.order)):
+        named += [m.side, m.price, m.size, m.snapshot or ""]
     if (o := file.order) is not None:
-        named += [o.id, o.action, o.side, o.price, o.size]
+        named += [o.id, o.action]
     return [name for name in dict.fromkeys(named) if name]
 
 
+def telling_columns(file: FileMap, names: Sequence[str]) -> list[str]:
+    """Columns that the map does not name, but whose names say that they are ids of trades or mark snapshots."""
+    ids = file.trade is not None and file.trade.id is None
+    marks = any(m is not None and m.snapshot is None for m in (file.level, file.order))
+    words = (_TRADE_IDS if ids else frozenset()) | (_KINDS_OF_ROWS if marks else frozenset())
+    return [
+        name
+        for name in names
+        if plain_name(name) in words or (marks and "snap" in plain_name(name))
+    ]
+
+
 def read_text(
-    member: Member, file: FileMap, timezone: str, date: str | None, symbol: str | None
+    member: Member,
+    file: FileMap,
+    instrument: InstrumentMap,
+    date: str | None,
+    symbol: str | None,
 ) -> TextRows:
     """Rows of a file as text with their times; of one symbol where the file holds several.
 
     Raises
     ------
     FeedError
-        For a file that Polars cannot split into the map's columns, lacks one of them, or holds a time that is none.
+        For a file that Polars cannot split into the map's columns, lacks one of them, or holds a time that is none, or
+        none in the unit of the map.
     """
+    timezone = instrument.timezone
     source, separator, skip = _opened(member, file)
     try:
         lazy = pl.scan_csv(
@@ -250,9 +333,13 @@ def read_text(
         start = midnight_ns(date, timezone)
     decimal = file.point or ("." if separator == "," else _shown(frame))
     text, clock = TextRows(frame, member.where, decimal), file.time
-    times = {NS: _time(file, clock.column, start)}
-    if clock.received:
-        times[RECEIVED] = _time(file, (clock.received,), start)
+    columns = {NS: clock.column} | ({RECEIVED: (clock.received,)} if clock.received else {})
+    named = "" if file.header else "; if its first row has names, write `header = true`"
+    times = {
+        name: replace(_time(clock, of), remedy=CORRECT + named) for name, of in columns.items()
+    }
+    if clock.unit != "text":
+        return _counted(text, clock, times, start, instrument)
     typed = text.typed(times, frame.columns)
     whose = frame.select(stripped(file.symbol)).to_series() if file.symbol else None
     for name, one in times.items():
@@ -273,8 +360,7 @@ def read_text(
                 'write `repeated_hour = "first"`, or "second", under [file.time] in the map',
             )
             typed = typed.with_columns(moments.alias(name))
-    as_ns = pl.col(*times).dt.epoch("ns") if clock.unit == "text" else pl.col(*times)
-    typed = typed.with_columns(as_ns).with_columns(
+    typed = typed.with_columns(pl.col(*times).dt.epoch("ns")).with_columns(
         pl.col(RECEIVED if clock.received else NS).alias(RECEIVED)
     )
     return replace(text, frame=typed)
@@ -284,7 +370,7 @@ def _opened(member: Member, file: FileMap) -> tuple[Path | bytes, str, int]:
     """Source for Polars, in UTF-8, the separator of its cells, and the number of lines before the header."""
     head = next(member.chunks(HEAD_BYTES), b"")
     try:
-        text = codecs.getincrementaldecoder(file.encoding or "utf-8")().decode(head)
+        text = codecs.getincrementaldecoder(file.encoding or "utf-8-sig")().decode(head)
         source = member.path or member.content()
     except UnicodeDecodeError:
         text = ""
@@ -326,30 +412,110 @@ def _named(lazy: pl.LazyFrame, member: Member, file: FileMap) -> pl.LazyFrame:
     wanted = needed_columns(file)
     for name in wanted:
         if name not in names:
+            others = [f"other{n + 1}" for n in range(len(wanted), len(names))]
+            bare = f"write `header = false` and `columns = {json.dumps(wanted + others)}`, in their order, under [[file]]"
             raise FeedError(
                 f"a column {name}",
                 f"columns {', '.join(names[:12])} in {member.where}",
-                f"{offer(name, names)} in the map",
+                bare
+                if any(re.fullmatch(r"-?\d+(\.\d*)?", one) for one in names)
+                else f"{offer(name, names)} in the map",
             )
-    return lazy.select(wanted)
+    return lazy.select(list(dict.fromkeys([*wanted, *telling_columns(file, names)])))
 
 
-def _time(file: FileMap, columns: tuple[str, ...], start: int) -> TypedColumn:
-    """Times: numbers in ns since 1970 UTC, counted from `start`; text as moments, or as what clocks showed."""
-    clock, name = file.time, " ".join(columns)
+def _time(clock: TimeMap, columns: tuple[str, ...]) -> TypedColumn:
+    """Times: the whole part of numbers; text as moments, or as what clocks showed."""
+    name = " ".join(columns)
     text = pl.concat_str([pl.col(c).str.strip_chars() for c in columns], separator=" ")
     if clock.unit == "text":
         made = text.str.to_datetime(clock.format, time_unit="ns", strict=False)
         return TypedColumn(name, text, made, f"a time as {clock.format}")
-    parts, unit = text.str.split_exact(".", 1).struct, UNIT_NS[clock.unit]
-    whole = parts.field("field_0").cast(pl.Int64, strict=False)
-    rest = ("0." + parts.field("field_1").fill_null("0")).cast(pl.Float64, strict=False)
-    return TypedColumn(
-        name,
-        text,
-        whole * unit + (rest * unit).round().cast(pl.Int64) + start,
-        f"a time in {clock.unit}",
+    number = text.cast(pl.Decimal(38, 9), strict=False)
+    return TypedColumn(name, text, number, f"a time in {clock.unit}")
+
+
+def _counted(
+    text: TextRows,
+    clock: TimeMap,
+    times: Mapping[str, TypedColumn],
+    start: int,
+    instrument: InstrumentMap,
+) -> TextRows:
+    """Rows with times that are numbers, in ns since 1970 UTC; counted from `start`."""
+    numbers = text.typed(times, ())
+    _refuse_other_units(text, clock, times, numbers, start, instrument)
+    number, unit = pl.col(*times), pl.lit(UNIT_NS.get(clock.unit, 1))
+    for each in ("us", "ms", "s") if clock.unit == "auto" else ():
+        most = _SPANS_NS["epoch"][1] // UNIT_NS[each]
+        unit = pl.when(number < most).then(UNIT_NS[each]).otherwise(unit)
+    made = numbers.select((number * unit).cast(pl.Int64) + start)
+    frame = text.frame.with_columns(made).with_columns(
+        pl.col(RECEIVED if clock.received else NS).alias(RECEIVED)
     )
+    return replace(text, frame=frame)
+
+
+def _is_tick_time(number: Any, unit: str, origin: str) -> Any:
+    """Whether a number, or an expression, is a time that ticks may have."""
+    first, end = (bound // UNIT_NS[unit] for bound in _SPANS_NS[origin])
+    return (number >= first) & (number < end)
+
+
+def _refuse_other_units(
+    text: TextRows,
+    clock: TimeMap,
+    times: Mapping[str, TypedColumn],
+    numbers: pl.DataFrame,
+    start: int,
+    instrument: InstrumentMap,
+) -> None:
+    """Refuse numbers that are no times of ticks in the unit of the map, with the unit in which they are."""
+    units = [unit for unit in UNIT_NS if clock.unit in (unit, "auto")]
+    opens_ns = clock_s(instrument.session[0]) * NS_PER_SECOND if instrument.session else None
+    for name, one in times.items():
+        most = int(numbers[name].max() or 0)
+        of_day = [unit for unit in UNIT_NS if 0 < most * UNIT_NS[unit] <= DAY_NS]
+        # all before the session, or in the first seconds of the day, but at its usual hours in a longer unit
+        early = (
+            clock.origin == "midnight"
+            and most * UNIT_NS[units[0]] < (DAY_NS // 1000 if opens_ns is None else opens_ns)
+            and most * UNIT_NS[(of_day or units)[0]] >= (opens_ns or _HOURS_NS)
+        )
+        inside = [_is_tick_time(pl.col(name), unit, clock.origin) for unit in units]
+        wrong = numbers.select(~pl.any_horizontal(inside) | early).to_series()
+        if not wrong.any():
+            continue
+        at = int(wrong.arg_max() or 0)
+        number = int(numbers[name][at])
+        edges = [int(edge) for column in numbers for edge in (column.min(), column.max())]
+        keys = [
+            {"unit": unit, "origin": origin}
+            for origin, ways in (("epoch", UNIT_NS), ("epoch", ["auto"]), ("midnight", of_day))
+            for unit in ways
+            if all(
+                any(
+                    _is_tick_time(edge, any_of, origin)
+                    for any_of in UNIT_NS
+                    if unit in (any_of, "auto")
+                )
+                for edge in edges
+            )
+        ][:1]
+        given = {"unit": clock.unit, "origin": clock.origin}
+        said = " and ".join(
+            f'`{key} = "{value}"`'
+            for way in keys
+            for key, value in way.items()
+            if value != given[key]
+        )
+        seconds = (number * UNIT_NS[units[0]] + start) // NS_PER_SECOND
+        raise FeedError(
+            f"times in {clock.unit} since {'1970, of 1980 to 2199' if clock.origin == 'epoch' else 'midnight'}",
+            f"{number} in column {one.column}, row {text.frame[ROW][at]} of {text.where}, "
+            f"which would be {np.datetime64(min(seconds, 10**18), 's')}",
+            f"write {said} under [file.time] in the map" if said else CORRECT,
+        )
 
 
 # -- what rows say, in shares and prices as the file has them ---------------------------------------------------------
@@ -377,21 +543,22 @@ def quotes_of(text: TextRows, m: QuoteMap, prices: FilePrices, report: Taken) ->
     never = m.zero_side == "none" or (
         m.zero_side == "keep" and not prices.zero
     )  # a price of 0 is one
+    unit = m.size_unit * prices.lots
     fields: dict[str, TypedColumn | pl.Expr] = {
         "exchange": stripped(m.exchange) if m.exchange else pl.lit("")
     }
     for side, price, size in (("bid", m.bid, m.bid_size), ("ask", m.ask, m.ask_size)):
         for n in range(1, m.levels + 1):
             column = price.replace("{n}", str(n))
-            sized = text.number(size.replace("{n}", str(n)), m.size_unit) if size else None
+            sized = text.number(size.replace("{n}", str(n)), unit) if size else None
             unsized = sized.made <= 0 if sized and not never else never or not prices.zero
             at = fields[f"{side}_{n}"] = prices.column(text, column, unsized)
-            fields[f"{side}_size_{n}"] = sized or (at.made > 0).cast(pl.Float64)
+            fields[f"{side}_size_{n}"] = sized or (at.made > 0) * float(prices.lots)
     return text.typed(fields)
 
 
 def trades_of(text: TextRows, m: TradeMap, prices: FilePrices, report: Taken) -> pl.DataFrame:
-    """Prints: `price` and `size` float64, `sign` (+1 buyer active, -1 seller, 0 not said), `cross` of an auction.
+    """Prints: `price` and `size` float64, `sign` (+1 buyer active, -1 seller, 0 not said), `cross` of an auction, `id`.
 
     Corrected, suspicious and irregular ones are left out and counted.
     """
@@ -411,14 +578,37 @@ def trades_of(text: TextRows, m: TradeMap, prices: FilePrices, report: Taken) ->
     if m.aggressor:
         active = stripped(m.aggressor)
         sign = active.is_in(m.buy).cast(pl.Int64) - active.is_in(m.sell).cast(pl.Int64)
-    price, size = prices.column(text, m.price), text.number(m.size, m.size_unit)
-    return text.typed({"price": price, "size": size, "sign": sign, "cross": cross})
+    price, size = prices.column(text, m.price), text.number(m.size, m.size_unit * prices.lots)
+    told = [name for name in text.frame.columns if m.id is None and plain_name(name) in _TRADE_IDS]
+    names = [name for name in m.id or told[:1] if name]
+    trade_id = text.ids(names) if names else pl.lit("")
+    rows = text.typed({"price": price, "size": size, "sign": sign, "cross": cross, "id": trade_id})
+    if m.id is None and not rises(rows["id"]):
+        same = rows.filter((pl.col("id") != "") & pl.col("id").is_duplicated())
+        contents = same.unique([name for name in rows.columns if name not in (RECEIVED, ROW)])
+        if same.height and contents.height == same["id"].n_unique():
+            first, second = same.filter(pl.col("id") == same["id"][0])[ROW][:2]
+            raise FeedError(
+                "each trade once, or the column of its id",
+                f"equal rows of {names[0]} {same['id'][0]}, {first} and {second} of {text.where}",
+                f'write `id = "{names[0]}"` under [file.trade] in the map, and they count once; or `id = ""`, and each counts',
+            )
+    return rows if m.id else rows.with_columns(id=pl.lit(""))
+
+
+def rises(ids: pl.Series) -> bool:
+    """Whether ids are numbers that rise from row to row: none comes twice."""
+    return bool((ids.cast(pl.Int64, strict=False).fill_null(0).diff() > 0).all())
 
 
 def _conditions(text: TextRows, m: TradeMap) -> dict[str, bool]:
     """The sale conditions that pass, and whether each is of an auction print."""
     kinds: dict[str, bool] = {}
-    for name in text.frame.select(stripped(m.condition)).to_series().unique(maintain_order=True):
+    names = text.frame.select(stripped(m.condition)).to_series().unique(maintain_order=True)
+    listed = any(len(word) > 1 for word in (*m.cross, *m.drop, *m.keep)) or (
+        not names.str.contains(r"[^\d\s,;|\[\]{}()'\"]").any() and names.str.contains(r"\d\d").any()
+    )
+    for name in names:
         if m.condition_code == "bits":
             try:
                 bits = int(name or "0", 16)
@@ -430,8 +620,10 @@ def _conditions(text: TextRows, m: TradeMap) -> dict[str, bool]:
                     "correct the map",
                 ) from None
             parts = {f"{1 << b:x}" for b in range(64) if bits >> b & 1}
+        elif listed or m.condition_code == "numbers":
+            parts = set(re.split(_BETWEEN_WORDS, name)) - {""}
         else:
-            parts = set(name.replace(" ", ""))
+            parts = set(re.sub(_BETWEEN_WORDS, "", name))
         cross = bool(parts & set(m.cross))
         if not parts & set(m.drop) and (cross or not m.keep or parts <= set(m.keep)):
             kinds[name] = cross
@@ -449,11 +641,13 @@ def _only(text: TextRows, column: str, wanted: Sequence[str], rule: str, report:
 
 def levels_of(text: TextRows, m: LevelMap, prices: FilePrices) -> pl.DataFrame:
     """Rows that set a level's total, as those of `orders_of`."""
-    return _direct(text, m, prices, pl.lit(schema.LEVEL_SET, pl.Int64), pl.lit(0, pl.Int64))
+    return _direct(text, m, prices, pl.lit(schema.LEVEL_SET, pl.Int64), pl.lit(""))
 
 
 def orders_of(text: TextRows, m: OrderMap, prices: FilePrices) -> pl.DataFrame:
-    """Events of single orders: `kind`, `order_id`, `side` int64, `price` and `size` float64 as the file has them."""
+    """Events of single orders: `kind`, `order_id` as text, `side` int64, `price` and `size` float64 as the file has
+    them, and whether a row is of a `snapshot`, which begins with a CLEAR.
+    """
     kinds = {
         schema.ADD: m.add,
         schema.REDUCE: m.reduce,
@@ -464,14 +658,13 @@ def orders_of(text: TextRows, m: OrderMap, prices: FilePrices) -> pl.DataFrame:
         schema.CROSS: m.cross,
     }
     table = {word: kind for kind, words in kinds.items() for word in words}
-    number_of = text.number(m.id)
-    ids = TypedColumn(m.id, number_of.text, number_of.made.cast(pl.Int64), number_of.expected)
-    return _direct(text, m, prices, one_of(m.action, table, "an action that the map knows"), ids)
+    kind = one_of(m.action, table, "an action that the map knows")
+    return _direct(text, m, prices, kind, text.ids([m.id]))
 
 
 def _direct(
     text: TextRows,
-    m: LevelMap | OrderMap,
+    m: LevelMap,
     prices: FilePrices,
     kind: TypedColumn | pl.Expr,
     order_id: TypedColumn | pl.Expr,
@@ -479,12 +672,55 @@ def _direct(
     side = one_of(m.side, {**dict.fromkeys(m.bid, 1), **dict.fromkeys(m.ask, -1)}, "a side")
     print_of_auction = (kind.made if isinstance(kind, TypedColumn) else kind) == schema.CROSS
     price = prices.column(text, m.price, may_lack=print_of_auction)
-    return text.typed(
-        {
-            "side": side,
-            "kind": kind,
-            "order_id": order_id,
-            "price": price,
-            "size": text.number(m.size),
-        }
+    fields = {
+        "side": side,
+        "kind": kind,
+        "order_id": order_id,
+        "price": price,
+        "size": text.number(m.size, m.size_unit * prices.lots),
+        "snapshot": _marks(m, m.snapshot) if m.snapshot else pl.lit(False),
+    }
+    rows = text.typed(fields)
+    if m.snapshot is None:
+        _refuse_unnamed_snapshots(text, m)
+    begins = _snapshot_begins(rows["snapshot"], rows[NS])
+    if not begins.any():
+        return rows
+    nothing = {"kind": schema.CLEAR, "side": 0, "order_id": "", "price": 0.0, "size": 0.0}
+    cleared = rows.filter(begins).with_columns(
+        pl.lit(value, rows.schema[name]).alias(name) for name, value in nothing.items()
     )
+    return pl.concat([cleared, rows])
+
+
+def _marks(m: LevelMap, column: str) -> TypedColumn:
+    """Whether rows are of a snapshot, by a column's words."""
+    text = stripped(column).str.to_lowercase()
+    words = {**dict.fromkeys(m.update, False), **dict.fromkeys(m.full, True)}
+    made = text.replace_strict(words, default=None, return_dtype=pl.Boolean)
+    remedy = "correct the row, or name the word among `full` or `update` of the map"
+    return TypedColumn(column, text, made, "whether a row is of a snapshot", remedy)
+
+
+def _snapshot_begins(marked: pl.Series, ns: pl.Series) -> pl.Series:
+    """Which rows begin a snapshot: behind another row, or at another time than the snapshot before."""
+    return marked & (~marked.shift() | (ns != ns.shift())).fill_null(True)
+
+
+def _refuse_unnamed_snapshots(text: TextRows, m: LevelMap) -> None:
+    """Refuse snapshots within the day that only a column shows that the map does not name."""
+    section = "order" if isinstance(m, OrderMap) else "level"
+    for name in telling_columns(FileMap.model_construct(level=m), text.frame.columns):
+        column = _marks(m, name)
+        cells = text.frame.select(
+            pl.col(NS), pl.col(ROW), column.text.alias(name), made=column.made
+        )
+        shown = "snap" in plain_name(name) or cells[name].str.contains("snap|partial").any()
+        rows = cells.filter(_snapshot_begins(cells["made"], cells[NS]))[ROW]
+        later = rows.filter(rows != cells[ROW][0]) if cells.height else rows
+        if shown and not cells["made"].null_count() and len(later):
+            raise FeedError(
+                "to know which rows are of a snapshot, which replaces the book",
+                f"a column {name} that the map does not name, and a snapshot in row {later[0]} of {text.where}",
+                f'write `snapshot = "{name}"` under [file.{section}] in the map, or `snapshot = ""` if rows only change levels',
+            )

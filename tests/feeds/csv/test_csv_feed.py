@@ -249,9 +249,16 @@ def test_a_file_of_several_symbols_and_days(tmp_path):
         ("0,1.0x,5,1.02,7", "'1.0x' in column b1, row 2"),
         ("later,1.00,5,1.02,7", "'later' in column t, row 2"),
         ("0,1.00,five,1.02,7", "'five' in column bs1, row 2"),
-        ("0,1.00,1e30,1.02,7", "below .*lots; received a price or a size in row 2"),
-        ("0,1.00,5,1.02,2147483648", "below .*lots; received a price or a size in row 2"),
-        ("0,1.00,5,1e300,7", "below .*ticks and lots; received a price or a size in row 2"),
+        (
+            "0,1.00,1e30,1.02,7",
+            r"a size of 0 to 2\*\*30 lots; received 1e\+30 lots of 1 in row 2.*correct the row\.",
+        ),
+        ("0,1.00,5,1.02,2147483648", r"a size .*lots of 1 in row 2.*write `lot = 10` in"),
+        (
+            "0,1.00,5,1e300,7",
+            r"a price of 0 to 2\*\*30 ticks; received 1e\+302 ticks of 0.01 in row 2",
+        ),
+        ("0,1.00,5,20000000,7", r"a price .* 2e\+09 ticks of 0.01 in row 2.*write `tick = 0.1` in"),
     ],
 )
 def test_a_bad_value_is_named_with_its_row(tmp_path, row, said):
@@ -264,7 +271,7 @@ def test_sizes_of_no_whole_lots_are_said(tmp_path):
         MAP % ("x", QUOTE % 1)
         + '[[file]]\nname=".*_y.csv"\n[file.time]\ncolumn="t"\n[file.trade]\nprice="p"\nsize="q"\n'
     )
-    rows = ["t,b1,bs1,a1,as1", "0,1.00,0.5,1.02,7", "1,1.00,5,1.02,7"]
+    rows = ["t,b1,bs1,a1,as1", "0,1.00,0.5,1.02,70", "1,1.00,5,1.02,7"]
     day = one(both, rows, tmp_path)
     assert any("sizes of 1 rows are no whole lots" in said for said in day.warnings)
     assert not one(both, [rows[0], rows[2]], tmp_path).warnings

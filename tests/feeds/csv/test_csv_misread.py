@@ -1,0 +1,445 @@
+"""Tick files that a map does not fit: each is read right, or refused with a key that settles it when typed."""
+
+import re
+from collections import Counter
+from fractions import Fraction
+from uuid import UUID
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import example, given, strategies as st
+from tests.feeds.csv.test_csv_feed import MAP, NO_RULES, QUOTE, one
+
+from certify.kits.feed import read_all
+from tercel.core.errors import FeedError
+from tercel.feeds.csv_feed import CsvFeed, without_copies
+from tercel.feeds.csv_kernels import finest_parts, lots_of, numbered
+from tercel.feeds.csv_map import parse_map
+from tercel.feeds.csv_read import NS, ROW
+from tercel.market.feed import FeedOptions
+from tercel.market.tape import schema
+
+EPOCH = 'unit = "us"\norigin = "epoch"'
+T = 1_704_465_000_000_000
+"""2024-01-05 14:30 in microseconds."""
+TRADE = '[file.trade]\nprice = "p"\nsize = "q"\n'
+LEVEL = '[file.level]\nside = "s"\nprice = "p"\nsize = "q"\n'
+ORDER = '[file.order]\nid = "i"\naction = "k"\nside = "s"\nprice = "p"\nsize = "q"\nadd = "A"\n'
+
+
+def mapped(section, clock=EPOCH, instrument=""):
+    return (
+        (MAP % ("x", section) + NO_RULES)
+        .replace('unit = "ms"', clock)
+        .replace("tick = 0.01", f"tick = 0.01\n{instrument}")
+    )
+
+
+def refused(text, rows, folder, said):
+    with pytest.raises(FeedError, match=said):
+        one(text, rows, folder)
+
+
+def lots(day):
+    return int(day.events.qty_lots.sum())
+
+
+@pytest.fixture
+def folder(shared_data):
+    """Files and maps of public reports, by the number of their folder."""
+
+    def read(number, files, text="map.toml", change=(), tick=None):
+        (path,) = (shared_data / "reports_2").glob(f"{number}-*")
+        written = (path / text).read_text()
+        for old, new in change:
+            assert old in written
+            written = written.replace(old, new)
+        feed = CsvFeed(parse_map(written))
+        paths = [path / name for name in files.split()]
+        return read_all(feed, paths, FeedOptions(tick=tick))
+
+    return read
+
+
+# -- ids --------------------------------------------------------------------------------------------------------------
+
+
+def book(events):
+    """Lots by side and price that rest at the end, by a dictionary of orders."""
+    orders = {}
+    for kind, key, side, price, qty in zip(
+        events.kind, events.order_id, events.side, events.price_ticks, events.qty_lots, strict=True
+    ):
+        if kind == schema.ADD:
+            orders[key] = [side, price, qty]
+        elif kind == schema.DELETE:
+            orders.pop(key)
+        else:
+            orders[key][2] -= qty
+    resting = Counter()
+    for side, price, qty in orders.values():
+        resting[int(side), int(price)] += int(qty)
+    return +resting
+
+
+def test_ids_of_19_digits_and_uuids_give_the_book_of_short_ids(folder):
+    short, long, uuids = (
+        folder("29", f"{name}_20240105.csv")[0].events for name in ("SHORT", "LONG", "UUID")
+    )
+    assert [len(np.unique(e.order_id)) for e in (short, long, uuids)] == [1020] * 3
+    assert long.order_id.min() == 7_000_000_000_000_000_001
+    assert book(short) == book(long) == book(uuids)
+
+
+TEXTS = st.one_of(
+    st.integers(0, 2**64).map(str),
+    st.integers(0, 99).map("{:03d}".format),
+    st.uuids().map(str),
+    st.text("AB0e1", min_size=1, max_size=3),
+)
+
+
+@given(st.lists(TEXTS, min_size=1, max_size=12))
+@example(["7000000000000000001", "7000000000000000002"])
+@example(["18446744073709551615", "18446744073709551614"])
+@example(["007", "7", "07"])
+@example(["9223372036854775807", str(UUID(int=5))])
+def test_ids_are_equal_where_their_texts_are(texts):
+    made = numbered(pl.Series(texts)).to_list()
+    assert len(set(zip(texts, made, strict=True))) == len(set(texts)) == len(set(made))
+
+
+@pytest.mark.parametrize(
+    "lost", ["1.5e18", "7.00000000000001E+18", "7e+18", "7000000000000000001.0"]
+)
+def test_ids_without_their_last_digits_are_refused(tmp_path, lost):
+    rows = ["t,i,k,s,p,q", f"{T},5,A,buy,1.00,5", f"{T},{lost},A,buy,1.00,5"]
+    refused(
+        mapped(ORDER), rows, tmp_path, f"{re.escape(lost)}' in column i, row 3 .*export the ids"
+    )
+
+
+def test_ids_that_pandas_made_floats_and_empty_ones(tmp_path):
+    rows = [f"{T},{key},A,buy,1.00,5" for key in ("7.0", " 8.0 ", "", "nan")]
+    day = one(mapped(ORDER), ["t,i,k,s,p,q", *rows], tmp_path)
+    assert day.events.order_id.tolist() == [7, 8, 0, 0]
+
+
+# -- units of time ----------------------------------------------------------------------------------------------------
+
+UNITS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+
+
+@pytest.mark.parametrize("stated", [*UNITS, "auto"])
+@pytest.mark.parametrize("right", UNITS)
+def test_epoch_times_of_another_unit_name_theirs(tmp_path, stated, right):
+    at = 1_704_465_000
+    rows = ["t,p,q", f"{at * UNITS[right]},1.00,5", f"{(at + 1) * UNITS[right]},1.01,5"]
+    text = mapped(TRADE, f'unit = "{stated}"\norigin = "epoch"')
+    if stated in (right, "auto"):
+        assert one(text, rows, tmp_path).events.exch_ns.tolist() == [at * 10**9, (at + 1) * 10**9]
+    else:
+        refused(text, rows, tmp_path, rf'row 2 .*would be .*write `unit = "{right}"` under')
+
+
+@pytest.mark.parametrize("session", ["", 'session = ["09:30", "16:00"]'])
+@pytest.mark.parametrize("stated", UNITS)
+@pytest.mark.parametrize("right", UNITS)
+def test_times_after_midnight_of_another_unit_name_theirs(tmp_path, stated, right, session):
+    rows = ["t,p,q", f"{34_200 * UNITS[right]},1.00,5", f"{57_600 * UNITS[right]},1.01,5"]
+    text = mapped(TRADE, f'unit = "{stated}"', session)
+    if stated == right:
+        assert np.diff(one(text, rows, tmp_path).events.exch_ns).tolist() == [23_400 * 10**9]
+    else:
+        refused(text, rows, tmp_path, rf'row 2 .*write `unit = "{right}"` under')
+
+
+def test_two_units_in_one_file_and_other_origins(tmp_path):
+    rows = ["t,p,q", f"{T // 1000},1.00,5", f"{T + 1},1.01,5"]
+    for unit, row in (("ms", 3), ("us", 2)):
+        text = mapped(TRADE, f'unit = "{unit}"\norigin = "epoch"')
+        refused(text, rows, tmp_path, rf'row {row} .*write `unit = "auto"` under')
+    day = one(mapped(TRADE, 'unit = "auto"\norigin = "epoch"'), rows, tmp_path)
+    assert day.events.exch_ns.tolist() == [T * 1000, T * 1000 + 1000]
+    refused(mapped(TRADE, 'unit = "us"'), rows[::2], tmp_path, r'write `origin = "epoch"` under')
+    refused(mapped(TRADE), ["t,p,q", "34200000000,1,1"], tmp_path, r'`origin = "midnight"` under')
+    received = EPOCH + '\nreceived = "r"'
+    rows = ["t,r,p,q", f"{T},{T * 1000 + 5},1.00,5"]
+    refused(mapped(TRADE, received), rows, tmp_path, r'in column r, row 2 .*`unit = "auto"`')
+    day = one(mapped(TRADE, received.replace("us", "auto")), rows, tmp_path)
+    assert day.events.recv_ns.tolist() == [T * 1000 + 5]
+
+
+def test_first_seconds_of_a_day_with_their_session(tmp_path):
+    rows = ["t,p,q", "1000,1.00,5", "86000,1.01,5"]
+    refused(mapped(TRADE, 'unit = "ms"'), rows, tmp_path, 'write `unit = "s"`')
+    day = one(mapped(TRADE, 'unit = "ms"', 'session = ["00:00", "00:02"]'), rows, tmp_path)
+    assert np.diff(day.events.exch_ns).tolist() == [85 * 10**9]
+
+
+def test_reported_units(folder):
+    for name, unit in (("us", "us"), ("s", "s")):
+        with pytest.raises(FeedError, match=rf'row 1 of .*-{name}.csv.*write `unit = "{unit}"`'):
+            folder("20", f"ABCUSDT-{name}.csv", "map-ms.toml")
+    (day,) = folder("20", "ABCUSDT-us.csv", "map-us.toml")
+    assert (day.instrument.date, day.events.n) == ("2025-01-01", 600)
+
+
+# -- snapshots --------------------------------------------------------------------------------------------------------
+
+
+def touch_at_end(events):
+    """Best prices at the end and number of levels, by a dictionary."""
+    levels = {}
+    for kind, side, price, qty in zip(
+        events.kind, events.side, events.price_ticks, events.qty_lots, strict=True
+    ):
+        if kind == schema.CLEAR:
+            levels.clear()
+        levels[side, price] = qty
+    there = [key for key, qty in levels.items() if qty]
+    bids, asks = ([price for of, price in there if of == side] for side in (1, -1))
+    return max(bids), min(asks), len(there)
+
+
+def test_levels_that_a_snapshot_lacks_are_gone(folder):
+    with pytest.raises(FeedError, match=r'row 622 of .*write `snapshot = "is_snapshot"` under'):
+        folder("21", "ghost_ABC.csv")
+    named = [('size = "amount"', 'size = "amount"\nsnapshot = "is_snapshot"')]
+    (day,) = folder("21", "ghost_ABC.csv", change=named)
+    assert touch_at_end(day.events) == (9998, 10002, 20)
+
+
+@pytest.mark.parametrize(
+    ("column", "full", "update"),
+    [
+        ("is_snapshot", "true", "false"),
+        ("isSnapshot", "1", "0"),
+        ("Snapshot", "TRUE", "FALSE"),
+        ("update_type", "snap", "set"),
+        ("action", "partial", "insert"),
+        ("type", "snapshot", "l2update"),
+    ],
+)
+def test_snapshots_of_exchanges(tmp_path, column, full, update):
+    """The first two rows, those at 2 and those at 3 are snapshots; what an update set between them goes."""
+    rows = [f"t,{column},s,p,q"]
+    for at, word, side, price in (
+        *((0, full, "bid", 1.00), (0, full, "ask", 1.05), (1, update, "bid", 1.02)),
+        *((2, full, "bid", 0.97), (2, full, "ask", 1.03), (3, full, "bid", 0.96)),
+        *((3, full, "ask", 1.04), (4, update, "ask", 1.01)),
+    ):
+        rows.append(f"{T + at},{word},{side},{price},5")
+    refused(mapped(LEVEL), rows, tmp_path, rf'in row 5 of .*write `snapshot = "{column}"` under')
+    day = one(mapped(LEVEL + f'snapshot = "{column}"\n'), rows, tmp_path)
+    assert touch_at_end(day.events) == (96, 101, 3)
+    assert len(np.unique(day.events.seq)) == 5  # a snapshot is one message
+    kept = one(mapped(LEVEL + 'snapshot = ""\n'), rows, tmp_path)
+    assert (kept.events.n, (kept.events.kind == schema.CLEAR).any()) == (8, False)
+
+
+def test_a_column_that_marks_no_snapshot_within_the_day_is_no_matter(tmp_path):
+    rows = [f"{T},true,bid,1.00,5", f"{T + 1},false,ask,1.05,5"]
+    assert one(mapped(LEVEL), ["t,snapshot,s,p,q", *rows], tmp_path).events.n == 2
+    assert one(mapped(LEVEL), ["t,type,s,p,q", *rows], tmp_path).events.n == 2
+    rows = [f"{T},snap,bid,1.00,5", f"{T + 1},dunno,ask,1.05,5"]
+    refused(mapped(LEVEL + 'snapshot = "m"\n'), ["t,m,s,p,q", *rows], tmp_path, "'dunno' .*row 3")
+
+
+# -- ticks and lots ---------------------------------------------------------------------------------------------------
+
+
+def test_a_tick_that_changes_is_refused_with_the_finer_one(folder):
+    with pytest.raises(
+        FeedError, match=r"100.01 in row 1802 of .*the first of 2,880 .*`tick=0.01`"
+    ):
+        folder("24", "TCK_20240105.csv")
+    (day,) = folder("24", "TCK_20240105.csv", tick=0.01)
+    assert day.instrument.off_tick_rows == 0
+
+
+def test_prints_between_ticks_are_no_matter_beside_quotes_but_alone(tmp_path):
+    rows = [f"{T + i},{1 + i % 3 / 200},5" for i in range(9)]
+    refused(mapped(TRADE), ["t,p,q", *rows], tmp_path, r"1.005 in row 3 .*`tick=0.005`")
+    both = mapped('[file.rows]\ncolumn = "k"\nquote = "Q"\ntrade = "T"\n' + TRADE + QUOTE % 1)
+    quote = f"{T},Q,,,1.00,5,1.01,5"
+    rows = [quote, *(row.replace(",", ",T,", 1) + ",,,," for row in rows)]
+    assert one(both, ["t,k,p,q,b1,bs1,a1,as1", *rows], tmp_path).instrument.off_tick_rows == 3
+
+
+@given(st.lists(st.integers(1, 10**6), min_size=1, max_size=9), st.integers(0, 8))
+def test_the_finest_parts_are_a_divisor_of_all(numbers, places):
+    parts = finest_parts(np.array(numbers) / 10**places)
+    divisor = int(np.gcd.reduce(numbers))
+    assert parts == Fraction(10**places, divisor)
+
+
+@given(st.lists(st.floats(0, 50), min_size=1, max_size=30))
+def test_lots_of_prints_keep_their_running_sum(sizes):
+    exact = np.array(sizes)
+    made = lots_of(exact, carry=True)
+    assert (made >= 0).all()
+    assert np.abs(made.cumsum() - exact.cumsum()).max() <= 0.5 + 1e-9
+
+
+def test_fractions_of_a_coin(folder):
+    files = "BTC_20240105.csv BTC_20240105_trades.csv"
+    with pytest.raises(FeedError, match=r"0.5 in row 2 of .*`lot = 0.01` .*`size_unit = 100`"):
+        folder("28", files)
+    (day,) = folder("28", files, change=[("tick = 0.01", "tick = 0.01\nlot = 0.01")])
+    prints = np.isin(day.events.kind, (schema.TRADE, schema.TRADE_HIDDEN))
+    assert day.events.qty_lots[prints].sum() * day.instrument.lot_units == 205
+    units = [
+        (f'{name} = "{name}"', f'{name} = "{name}"\nsize_unit = 100')
+        for name in ("ask_size", "size")
+    ]
+    (same,) = folder(
+        "28", files, change=units[:1] + [('\nsize = "size"', '\nsize = "size"\nsize_unit = 100')]
+    )
+    assert (same.events.qty_lots == day.events.qty_lots).all()
+
+
+@pytest.mark.parametrize(
+    ("section", "row"),
+    [
+        (TRADE, "{},1.00,{}"),
+        (LEVEL, "{},1.00,{},bid"),
+        (ORDER, "{},1.00,{},bid,A,7"),
+        ('[file.quote]\nbid = "p"\nbid_size = "q"\nask = "a"\nask_size = "q"\n', "{},1.00,{},,,,1.02"),
+    ],
+)  # fmt: skip
+def test_the_lot_that_is_named_fits(tmp_path, section, row):
+    rows = ["t,p,q,s,k,i,a", row.format(T, 0.25), row.format(T + 1, 1.75)]
+    rows = [text + "," * (6 - text.count(",")) for text in rows]
+    refused(mapped(section), rows, tmp_path, r"0.25 in row 2 .*`lot = 0.25` .*`size_unit = 4`")
+    for text in (mapped(section, instrument="lot = 0.25"), mapped(section + "size_unit = 4\n")):
+        assert one(text, rows, tmp_path).events.qty_lots.tolist()[-1] in (1, 7)
+
+
+def test_fractional_shares_keep_the_volume(tmp_path):
+    rows = [f"{T + i},1.00,{100 if i % 2 else 0.04}" for i in range(1800)]
+    day = one(mapped(TRADE), ["t,p,q", *rows], tmp_path)
+    assert lots(day) == 90_036
+    assert any("sizes of 900 rows are no whole lots" in said for said in day.warnings)
+
+
+# -- repeated rows ----------------------------------------------------------------------------------------------------
+
+PRINTS = [f"{T + 10**6 * i},{1 + i % 7 / 100},{10 + i % 3}" for i in range(30)]
+
+
+def test_files_that_repeat_themselves(folder):
+    files = "twice_20240105.csv twice_20240105_trades.csv"
+    with pytest.raises(FeedError, match=r'id 7000, 2 and 602 of .*write `id = "id"` under'):
+        folder("25", files)
+    (day,) = folder("25", files, change=[('\nsize = "size"', '\nsize = "size"\nid = "id"')])
+    prints = np.isin(day.events.kind, (schema.TRADE, schema.TRADE_HIDDEN))
+    assert prints.sum() == 600
+    assert sum("row 602 of" in said and "is row 2 of" in said for said in day.warnings) == 2
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        PRINTS * 2,
+        PRINTS * 3,
+        PRINTS[::-1] * 2,
+        PRINTS[:20] + PRINTS[12:],
+        PRINTS[:12] + PRINTS[8:20] + PRINTS[16:],
+        PRINTS[1::-1] + PRINTS[2:] + PRINTS,
+    ],
+)
+def test_copies_count_once(tmp_path, rows):
+    day = one(mapped(TRADE), ["t,p,q", *rows], tmp_path)
+    assert (day.events.n, lots(day)) == (30, sum(10 + i % 3 for i in range(30)))
+    assert any("such rows count once" in said for said in day.warnings)
+
+
+@given(st.lists(st.tuples(st.integers(0, 400), st.integers(0, 1)), max_size=60), st.randoms())
+def test_rows_out_of_order_that_come_once_all_stay(rows, rng):
+    """However they are shuffled: no row comes again."""
+    rows = sorted(set(rows))
+    rng.shuffle(rows)
+    frame = pl.DataFrame(
+        {NS: [at for at, _ in rows], ROW: range(len(rows)), "p": [price for _, price in rows]},
+        schema={NS: pl.Int64, ROW: pl.Int64, "p": pl.Int64},
+    )
+    assert without_copies(frame, [NS, "p"]).equals(frame)
+
+
+def test_equal_prints_of_one_moment_are_as_many_prints(tmp_path):
+    rows = [PRINTS[0]] * 5 + [PRINTS[2], PRINTS[1]] + PRINTS[3:]
+    assert one(mapped(TRADE), ["t,p,q", *rows], tmp_path).events.n == 34
+
+
+def test_ids_of_trades(tmp_path):
+    head = "t,p,q,trade_id,x"
+    twice = [f"{row},{i},N" for i, row in enumerate(PRINTS) for _ in range(2)]
+    refused(mapped(TRADE), [head, *twice], tmp_path, r'2 and 3 of .*write `id = "trade_id"` under')
+    assert one(mapped(TRADE + 'id = "trade_id"\n'), [head, *twice], tmp_path).events.n == 30
+    assert one(mapped(TRADE + 'id = ""\n'), [head, *twice], tmp_path).events.n == 60
+    other = [*twice[::2], f"{T + 10**9},9.00,5,7,P"]
+    assert one(mapped(TRADE), [head, *other], tmp_path).events.n == 31  # no ids of trades, it seems
+    named = TRADE + 'id = "trade_id"\nexchange = "x"\n'
+    refused(
+        mapped(named), [head, *other], tmp_path, r'row 9 of .* row 32 .*`id = \["trade_id", "x"\]`'
+    )
+    both = named.replace('"trade_id"', '["trade_id", "x"]')
+    assert one(mapped(both), [head, *other], tmp_path).events.n == 31
+
+
+# -- conditions, sides, blanks, headers -------------------------------------------------------------------------------
+
+
+def test_numbers_as_sale_conditions(folder):
+    files = "trades_2024-01-05.csv quotes_2024-01-05.csv"
+    for drop in ('["2", "52"]', "[2, 52]"):
+        (day,) = folder("26", files, change=[('["2", "52"]', drop)])
+        assert day.instrument.extra["cleaning"]["trades of irregular conditions"] == 200
+
+
+@pytest.mark.parametrize(
+    ("cells", "rest", "left"),
+    [
+        (["12,37", "52", "2", ""], 'drop = "2"', 3),
+        (["[12, 37]", "[2]", "[]"], 'drop = "2"', 2),
+        (["12|2", "22"], 'drop = "2"', 1),
+        (["1,2", "3"], 'drop = "2"\ncondition_code = "numbers"', 1),
+        (["AT,NT", "OFF", "N"], 'drop = "NT"', 2),
+        (["@ I", "@FTI", " 4 ", "F"], 'drop = ["I", "4"]', 1),
+        (["['@', 'I']", "['@', 'T']"], 'keep = ["@", "T"]', 1),
+    ],
+)
+def test_conditions_as_they_are_written(tmp_path, cells, rest, left):
+    rows = [f'{T},1.00,5,"{cell}"' for cell in cells]
+    day = one(mapped(TRADE + f'condition = "c"\n{rest}\n'), ["t,p,q,c", *rows], tmp_path)
+    assert day.events.n == left
+
+
+def test_prints_of_unknown_side(folder):
+    (day,) = folder("36", "only_20240105_trades.csv")
+    assert day.events.n == 500
+    assert day.instrument.extra["signed"]["unsigned"] == 1
+    first = day.events.kind[0], day.events.side[0], day.events.price_ticks[0]
+    assert first == (schema.TRADE_HIDDEN, 0, 10001)
+
+
+def test_blanks_that_mean_as_before_name_their_key(folder):
+    (day,) = folder("22", "EURUSD_202401050200_202401050250.csv")
+    assert any('write `zero_side = "keep"`' in said for said in day.warnings)
+    (day,) = folder("22", "EURUSD_202401050200_202401050250.csv", "map-keep.toml")
+    assert day.events.n == 5318
+    assert not any("zero_side" in said for said in day.warnings)
+
+
+def test_a_mark_at_the_start_and_no_header(tmp_path):
+    text = mapped(TRADE)
+    marked = [f"\ufeffsep=;\n{row}" if i == 0 else row for i, row in enumerate(["t,p,q", *PRINTS])]
+    assert one(text, [row.replace(",", ";") for row in marked], tmp_path).events.n == 30
+    with pytest.raises(FeedError, match=r'columns = \["t", "p", "q", "other4"\]') as refusal:
+        one(text, [f"{row},x" for row in PRINTS], tmp_path)
+    keys = re.search(r"`(header = false)` and `(columns = \[.*?\])`", str(refusal.value))
+    bare = text.replace("[[file]]", "[[file]]\n" + "\n".join(keys.groups()))
+    assert one(bare, [f"{row},x" for row in PRINTS], tmp_path).events.n == 30
+    refused(bare, ["t,p,q,x", *PRINTS], tmp_path, "'t' in column t, row 1 .*`header = true`")
