@@ -7,7 +7,6 @@ A row of quotes and the part of a map that reads it (`maps/lean-quotes.toml`)::
                                               columns = ["ms", "bid", "bid_size", "ask", "ask_size", "exchange", ...]
 """
 
-import json
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -185,7 +184,7 @@ def _merged_trades(t: pl.DataFrame) -> pl.DataFrame:
     new = (pl.col(NS) != pl.col(NS).shift()) | cross | cross.shift()
     one = pl.when(pl.col("sign").n_unique() == 1).then(pl.col("sign").first()).otherwise(0)
     merged = t.group_by(new.fill_null(True).cum_sum().alias("run"), maintain_order=True).agg(
-        pl.col(*TIMES, "cross", "id").last(),
+        pl.col(*TIMES, "cross").last(),
         pl.col("price").median(),
         pl.col("size").sum(),
         one.alias("sign"),
@@ -246,20 +245,21 @@ class CsvDay:
         origin = 0
         if one.lowest_price is not None:  # the lowest price is tick 1 of the tape
             origin = floor(Fraction(str(one.lowest_price)) / Fraction(str(tick))) - 1
-        zero = float(origin * Fraction(str(tick)))
-        items, back = self._gather(r.FilePrices(zero=zero, lots=one.lots_a_unit), report)
+        prices = r.FilePrices(zero=float(origin * Fraction(str(tick))), lots=one.lots_a_unit)
+        items, back = self._gather(prices, report)
         from tercel.feeds import csv_kernels as k  # numba: a file is read before it is imported
 
         open_ns, close_ns = one.session_ns(self.date)
         quotes, trades, direct = (
-            in_order(self._once(what, pl.concat(items[what]), report, notes))
+            in_order(self._once(pl.concat(items[what]), report, notes))
             if items[what]
             else NONE[what]
             for what in NONE
         )
-        booked = quotes.height + direct.height > 0
-        k.refuse_off_tick([quotes, direct] if booked else [trades], tick, zero, self._place)
-        k.refuse_parted([quotes, direct, trades], one, self._plain_units, report, self._place)
+        booked = [quotes, direct] if quotes.height + direct.height else [trades]
+        k.refuse_off_tick(booked, tick, prices.zero, self._place)
+        units = [getattr(file, role).size_unit for _, file in self.parts for role in file.roles]
+        k.refuse_parted([quotes, direct, trades], one, max(units) == 1, report, self._place)
         direct = direct.with_columns(order_id=k.numbered(direct["order_id"]))
         if items["quote"]:
             quotes = clean_quotes(quotes, rules, open_ns, close_ns, tick, report)
@@ -335,48 +335,24 @@ class CsvDay:
                 items[role if role in NONE else "direct"].append(rows)
         return items, back
 
-    @property
-    def _plain_units(self) -> bool:
-        sections = [getattr(file, role) for _, file in self.parts for role in file.roles]
-        return all(section.size_unit == 1 for section in sections)
-
     def _place(self, row: int) -> str:
         """Number of a row in its file, and the file."""
         return (
             f"row {row & ((1 << 40) - 1)} of {self.parts[(row >> 40) % len(self.parts)][0].where}"
         )
 
-    def _once(
-        self, role: str, rows: pl.DataFrame, report: r.Taken, notes: list[str]
-    ) -> pl.DataFrame:
-        """Rows in the order of the files, of repeated ones the first."""
+    def _once(self, rows: pl.DataFrame, report: r.Taken, notes: list[str]) -> pl.DataFrame:
+        """Rows without copies, which are counted and said."""
         content = [name for name in rows.columns if name not in (r.RECEIVED, r.ROW)]
         once = without_copies(rows, content)
-        if role == "trade" and not r.rises(once["id"]):
-            once = once.filter(
-                (pl.col("id") == "")
-                | ~pl.struct(content).is_duplicated()
-                | pl.struct(content).is_first_distinct()
-            )
-            same = once.filter((pl.col("id") != "") & pl.col("id").is_duplicated())
-            if same.height:
-                first, second = same.filter(pl.col("id") == same["id"][0])[r.ROW][:2]
-                trade = next(file.trade for _, file in self.parts if file.trade is not None)
-                raise FeedError(
-                    "one content for each id of a trade",
-                    f"two of id {same['id'][0]}, in {self._place(first)} and {self._place(second)}",
-                    "correct one; or, where an id holds for one exchange alone, name both columns: "
-                    f"`id = {json.dumps([*(trade.id or ()), trade.exchange or 'EXCHANGE'])}`",
-                )
-        if again := rows.height - once.height:
-            what = {"quote": "quotes", "trade": "trades"}.get(role, "levels and orders")
-            report[f"{what} that come again"] += again
-            second = rows.join(once, on=r.ROW, how="anti", maintain_order="left")[:1]
-            first = once.join(second, on=content, how="semi", nulls_equal=True)[r.ROW][0]
+        if rows.height > once.height:
+            report["rows that come again"] += rows.height - once.height
+            again = rows.join(once, on=r.ROW, how="anti", maintain_order="left")[:1]
+            first = once.join(again, on=content, how="semi", nulls_equal=True)[r.ROW][0]
             notes.append(
-                f"{self._place(second[r.ROW][0])} is {self._place(first)} again; such rows count once"
+                f"{self._place(again[r.ROW][0])} is {self._place(first)} again; such rows count once"
             )
-        return once
+        return once.drop("id", strict=False)
 
     def _warnings(self, report: r.Taken, back: int, items: int, extra: Extra) -> list[str]:
         taken = {
@@ -420,23 +396,19 @@ def without_copies(rows: pl.DataFrame, content: Sequence[str]) -> pl.DataFrame:
     A copy begins where the clock goes back furthest: of the rows behind it, as far as the clock had come, most were there
     before. Files that are newest first are seen from their end.
     """
-    while rows.height > 1:
+    while True:
         steps = rows[r.NS].diff()
         forward = -1 if 2 * int((steps < 0).sum()) > rows.height else 1
         at = int((forward * steps).arg_min() or 0)
-        if forward * (steps[at] or 0) >= 0:
-            break
         before = rows[:at]
         late = rows[at:].filter(pl.col(r.NS).is_between(before[r.NS].min(), before[r.NS].max()))
         since = before.filter(pl.col(r.NS) >= (late[r.NS].min() or 0))
         again = late.join(since, on=list(content), how="semi", nulls_equal=True)[r.ROW]
         least = max(2, min(LEAST_COPY, rows.height // 4))
-        if len(again) < (
-            min(3, least) if len(again) == late.height else max(least, late.height / 2)
-        ):
-            break
+        enough = min(3, least) if len(again) == late.height else max(least, late.height / 2)
+        if forward * (steps[at : at + 1].sum() or 0) >= 0 or len(again) < enough:
+            return rows
         rows = rows.filter(~pl.col(r.ROW).is_in(again.implode()))
-    return rows
 
 
 def _rows_of(
@@ -462,12 +434,12 @@ def _rows_of(
 
 _COLUMNS: Final = {
     "quote": (*r.TIMES, *(name for (name,) in r.side_columns(1))),
-    "trade": (*r.TIMES, "price", "size", "sign", "cross", "id"),
+    "trade": (*r.TIMES, "price", "size", "sign", "cross"),
     "direct": (*r.TIMES, "side", "kind", "order_id", "price", "size", "snapshot"),
 }
 _TYPES: Final[dict[str, Any]] = {
-    **{"cross": pl.Boolean, "snapshot": pl.Boolean, "id": pl.String, "order_id": pl.String},
-    **dict.fromkeys((*r.TIMES, "sign", "side", "kind"), pl.Int64),
+    **{"cross": pl.Boolean, "order_id": pl.String},
+    **dict.fromkeys((*r.TIMES, "sign", "side", "kind", "snapshot"), pl.Int64),
 }
 NONE: Final = {
     sort: pl.DataFrame(schema={name: _TYPES.get(name, pl.Float64) for name in names})

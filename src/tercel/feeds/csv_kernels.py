@@ -1,9 +1,7 @@
 """The tape of a day of CSV rows: kernels over them, crossed books, prices in ticks and sizes in lots."""
 
-import re
 from collections.abc import Callable, Sequence
 from fractions import Fraction
-from math import ceil, log10
 from typing import Final
 
 import numpy as np
@@ -283,13 +281,13 @@ MOST_CHANGED: Final = 0.01
 """Share of rows off the tick, and of volume that rounding to lots changes, above which a day is refused."""
 
 
-def columns_of(items: Sequence[pl.DataFrame], pattern: str) -> tuple[AnyArray, AnyArray]:
-    """Numbers of rows, and values of the columns whose names begin so, one below the other."""
+def columns_of(items: Sequence[pl.DataFrame], sizes: bool) -> tuple[AnyArray, AnyArray]:
+    """Numbers of rows, and the prices or sizes in all their columns, one below the other."""
     parts = [
         (item[ROW].to_numpy(), item[name].to_numpy())
         for item in items
         for name in item.columns
-        if re.match(f"({pattern})(_|\\d|$)", name)
+        if name.startswith(("price", "size", "bid", "ask")) and ("size" in name) is sizes
     ]
     rows, values = (np.concatenate(columns) for columns in zip(*parts, strict=True))
     return rows, values
@@ -337,21 +335,19 @@ def refuse_off_tick(
     items: Sequence[pl.DataFrame], tick: float, zero: float, place: Callable[[int], str]
 ) -> None:
     """Refuse prices of which more than a hundredth are off the tick, with the tick that all are on."""
-    rows, prices = columns_of(items, r"price|(bid|ask)_\d")
+    rows, prices = columns_of(items, sizes=False)
     off = np.abs(prices / tick - np.rint(prices / tick)) > OFF_THE_TICK
     count = len(np.unique(rows[off]))
-    every = sum(item.height for item in items)
-    if count <= MOST_CHANGED * every:
-        return
-    finest = finest_parts(np.append(prices, tick))
-    first = rows[off].argmin()
-    raise FeedError(
-        f"prices on the tick of {tick:g}",
-        f"{prices[off][first] + zero:.12g} in {place(rows[off][first])}, the first of {count:,} rows off it, of {every:,}",
-        f"give `tick={float(1 / finest):.12g}`, which all prices are on"
-        if prices.max() * finest < MOST_LOTS
-        else "round the prices to the tick",
-    )
+    if count > MOST_CHANGED * sum(item.height for item in items):
+        finest = finest_parts(np.append(prices, tick))
+        first = rows[off].argmin()
+        raise FeedError(
+            f"prices on the tick of {tick:g}, but for 1 % of the rows",
+            f"{prices[off][first] + zero:.12g} in {place(rows[off][first])}, the first of {count:,}",
+            f"give `tick={float(1 / finest):.12g}`, which all prices are on"
+            if prices.max() * finest < MOST_LOTS
+            else "round the prices to the tick",
+        )
 
 
 def refuse_parted(
@@ -363,28 +359,30 @@ def refuse_parted(
 ) -> None:
     """Refuse sizes of which rounding to whole lots would change too much, with the lot that they are multiples of."""
     for item in items:
-        prints = "id" in item.columns
-        rows, sizes = columns_of([item], "(bid_|ask_)?size")
+        prints = "sign" in item.columns
+        rows, sizes = columns_of([item], sizes=True)
         exact = sizes / max(int(instrument.lot), 1)
         parted = np.abs(exact - np.rint(exact)) > PART_OF_LOT * np.minimum(exact, 1)
-        report[ROUNDED] += len(np.unique(rows[parted]))
-        if not parted.any() or _changed(exact, prints) <= MOST_CHANGED:
-            continue
-        every = columns_of(items, "(bid_|ask_)?size")[1]
-        ways = [finest_parts(every), *(Fraction(10**places) for places in range(8, -1, -1))]
-        fitting = [
-            f"write `lot = {float(1 / n / instrument.lots_a_unit):.12g}` in [instrument] of the map"
-            + f", or `size_unit = {n}` in each section that has sizes"
-            * (instrument.lot == 1 and plain_units)
-            for n in ways
-            if every.max() * n < MOST_LOTS and _changed(sizes * float(n), prints) <= MOST_CHANGED
-        ]
-        first = rows[parted].argmin()
-        raise FeedError(
-            f"sizes in whole lots of {instrument.lot:g}, but for 1 % of the volume",
-            f"{sizes[parted][first] / instrument.lots_a_unit:.12g} in {place(rows[parted][first])}",
-            next(iter(fitting), "leave out the largest sizes, or import them apart"),
-        )
+        report.update({ROUNDED: len(np.unique(rows[parted]))} if parted.any() else ())
+        if parted.any() and _changed(exact, prints) > MOST_CHANGED:
+            every = columns_of(items, sizes=True)[1]
+            fitting = [
+                f"write `lot = {float(1 / n / instrument.lots_a_unit):.12g}` in [instrument] of the map"
+                + f", or `size_unit = {n}` in each section that has sizes"
+                * (instrument.lot == 1 and plain_units)
+                for n in (
+                    finest_parts(every),
+                    *(Fraction(10**places) for places in range(8, -1, -1)),
+                )
+                if every.max() * n < MOST_LOTS
+                and _changed(sizes * float(n), prints) <= MOST_CHANGED
+            ]
+            first = rows[parted].argmin()
+            raise FeedError(
+                f"sizes in whole lots of {instrument.lot:g}, but for 1 % of the volume",
+                f"{sizes[parted][first] / instrument.lots_a_unit:.12g} in {place(rows[parted][first])}",
+                next(iter(fitting), "leave out the largest sizes, or import them apart"),
+            )
 
 
 def tape_of(
@@ -413,7 +411,7 @@ def tape_of(
     if (d["kind"] == schema.CLEAR).any():  # a snapshot is one message
         clears = pl.when(pl.col("kind") == schema.CLEAR).then("seq").forward_fill()
         items = items.with_columns(
-            seq=pl.when(pl.col("snapshot").fill_null(False)).then(clears).otherwise("seq")
+            seq=pl.when(pl.col("snapshot") == 1).then(clears).otherwise("seq")
         )
     quotes, prints, direct = (items.filter(what=i) for i in range(3))
     prints, signed = _signed(
@@ -520,8 +518,8 @@ def _levels(
     )
     whole = max(int(lot), 1)
     for prices, sizes in ((bid, bid_size), (ask, ask_size)):
-        _refuse_large("price", prices / tick, tick, q[ROW])
-        _refuse_large("size", sizes / whole, lot, q[ROW])
+        _refuse_large("tick", prices / tick, tick, q[ROW])
+        _refuse_large("lot", sizes / whole, lot, q[ROW])
     shown = [np.zeros(bid.shape, np.int32) for _ in range(4)]
     off, bad = np.zeros(q.height, np.uint8), np.zeros(q.height, np.uint8)
     to_levels(bid, bid_size, 1, tick, whole, shown[0], shown[1], off, bad)
@@ -533,15 +531,13 @@ def _levels(
     return q.filter(good), [x[good] for x in shown], off[good]
 
 
-def _refuse_large(word: str, numbers: AnyArray, unit: float, rows: pl.Series) -> None:
+def _refuse_large(key: str, numbers: AnyArray, unit: float, rows: pl.Series) -> None:
     """Refuse a price or a size of more ticks or lots than a tape holds."""
-    key = {"price": "tick", "size": "lot"}[word]
     most = numbers.max(axis=1, initial=0.0)
-    at = int(most.argmax()) if len(most) else 0
-    if len(most) and most[at] >= MOST_LOTS:
-        larger = unit * 10.0 ** ceil(log10(most[at] / MOST_LOTS) + 1e-9)
+    for at in np.flatnonzero(most >= MOST_LOTS)[:1].tolist():
+        larger = unit * 10.0 ** len(str(int(most[at] / MOST_LOTS)))
         raise FeedError(
-            f"a {word} of 0 to 2**30 {key}s",
+            f"a {'price' if key == 'tick' else 'size'} of 0 to 2**30 {key}s",
             f"{most[at]:g} {key}s of {unit:g} in row {rows[at] & ((1 << 40) - 1)}",
             "correct the row"
             + f", or write `{key} = {larger:g}` in [instrument] of the map" * (larger < MOST_TICK),
@@ -568,8 +564,8 @@ def _in_lots(rows: pl.DataFrame, tick: float, lot: float, carry: bool) -> pl.Dat
         qty_lots=pl.Series(lots_of(size, carry), dtype=pl.Float64),
         flags=off.cast(pl.Int64) * schema.OFF_TICK,
     )
-    _refuse_large("price", rows.select("price_ticks").to_numpy(), tick, rows[ROW])
-    _refuse_large("size", rows.select("qty_lots").to_numpy(), lot, rows[ROW])
+    _refuse_large("tick", rows.select("price_ticks").to_numpy(), tick, rows[ROW])
+    _refuse_large("lot", rows.select("qty_lots").to_numpy(), lot, rows[ROW])
     for bad in rows.filter(pl.col("size") < 0).head(1).iter_rows(named=True):
         raise FeedError(
             "a size of at least 0",

@@ -4,7 +4,6 @@ converted is named with its row.
 
 import codecs
 import csv
-import json
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -58,30 +57,12 @@ _SPANS_NS: Final = {
     "epoch": (315_532_800 * NS_PER_SECOND, 7_258_118_400 * NS_PER_SECOND),
     "midnight": (-DAY_NS, 2 * DAY_NS),
 }
-_HOURS_NS: Final = DAY_NS // 4
-# Ids that a spreadsheet or a program wrote as floats, without their last digits; whole numbers that still have all.
-_LOST_DIGITS: Final = r"^[-+]?\d+\.\d+[eE][-+]?\d+$|^\d+[eE]\+\d+$|^\d{16,}\.0+$"
-_WHOLE: Final = r"^(\d{1,15}|[0-8]\d{15})\.0+$"
-_TRADE_IDS: Final = frozenset(
-    [
-        "id",
-        "tid",
-        "tradeid",
-        "execid",
-        "executionid",
-        "matchid",
-        "dealid",
-        "transactionid",
-        "aggtradeid",
-        "trdmatchid",
-        "tradeno",
-        "trdid",
-    ]
-)
+_TRADE_IDS: Final = frozenset((
+    "id", "tid", "tradeid", "execid", "executionid", "matchid", "dealid", "transactionid", "aggtradeid", "tradeno", "trdid",
+))  # fmt: skip
 _KINDS_OF_ROWS: Final = frozenset(
     ("type", "kind", "action", "event", "updatetype", "eventtype", "msgtype", "messagetype")
 )
-_BETWEEN_WORDS: Final = r"[\s,;|\[\]{}()'\"]+"
 CORRECT: Final = "correct the row, or the map"
 ALLOW: Final = (
     "correct the row; where prices may be at or below zero, say how low in [instrument] of the map: "
@@ -181,14 +162,18 @@ class TextRows:
 
     def ids(self, columns: Sequence[str]) -> TypedColumn:
         """Ids of one column, or of several, as text; "" where the field is empty."""
-        text = pl.concat_str([stripped(name) for name in columns], separator=" ")
-        exact = text.str.replace(_WHOLE, "${1}")
-        kept = pl.when(~exact.str.contains(_LOST_DIGITS)).then(exact)
-        empty = text.str.to_lowercase().is_in(NOTHING)
-        plain = self.frame[columns[0]].cast(pl.Int64, strict=False).null_count() == 0
-        made = text if plain else pl.when(empty).then(pl.lit("")).otherwise(kept)
+        first, *others = map(stripped, columns)
+        text = exact = pl.concat_str([first, *others], separator=" ")
+        if self.frame[columns[0]].cast(pl.Int64, strict=False).null_count():
+            # a whole number that pandas wrote as a float has all its digits up to 9e15
+            plain = first.str.replace(r"^(\d{1,15}|[0-8]\d{15})\.0+$", "${1}")
+            lost = plain.str.contains(r"^[-+]?\d+\.\d+[eE][-+]?\d+$|^\d+[eE]\+\d+$|^\d{16,}\.0+$")
+            whole = pl.when(~lost).then(pl.concat_str([plain, *others], separator=" "))
+            exact = (
+                pl.when(first.str.to_lowercase().is_in(NOTHING)).then(pl.lit("")).otherwise(whole)
+            )
         remedy = "export the ids as text: these are rounded numbers"
-        return TypedColumn(" ".join(columns), text, made, "an id with all its digits", remedy)
+        return TypedColumn(" ".join(columns), text, exact, "an id with all its digits", remedy)
 
     def typed(
         self, fields: Mapping[str, TypedColumn | pl.Expr], carried: Sequence[str] = TIMES
@@ -280,14 +265,10 @@ def needed_columns(file: FileMap) -> list[str]:
 
 def telling_columns(file: FileMap, names: Sequence[str]) -> list[str]:
     """Columns that the map does not name, but whose names say that they are ids of trades or mark snapshots."""
-    ids = file.trade is not None and file.trade.id is None
-    marks = any(m is not None and m.snapshot is None for m in (file.level, file.order))
-    words = (_TRADE_IDS if ids else frozenset()) | (_KINDS_OF_ROWS if marks else frozenset())
-    return [
-        name
-        for name in names
-        if plain_name(name) in words or (marks and "snap" in plain_name(name))
-    ]
+    words = _TRADE_IDS if file.trade is not None and file.trade.id is None else frozenset()
+    if any(m is not None and m.snapshot is None for m in (file.level, file.order)):
+        words |= _KINDS_OF_ROWS | {plain_name(name) for name in names if "snap" in name.lower()}
+    return [name for name in names if plain_name(name) in words]
 
 
 def read_text(
@@ -305,7 +286,6 @@ def read_text(
         For a file that Polars cannot split into the map's columns, lacks one of them, or holds a time that is none, or
         none in the unit of the map.
     """
-    timezone = instrument.timezone
     source, separator, skip = _opened(member, file)
     try:
         lazy = pl.scan_csv(
@@ -330,14 +310,12 @@ def read_text(
                 member.where,
                 "give `date=`, or a group `date` in the map's name of files",
             )
-        start = midnight_ns(date, timezone)
+        start = midnight_ns(date, instrument.timezone)
     decimal = file.point or ("." if separator == "," else _shown(frame))
     text, clock = TextRows(frame, member.where, decimal), file.time
     columns = {NS: clock.column} | ({RECEIVED: (clock.received,)} if clock.received else {})
-    named = "" if file.header else "; if its first row has names, write `header = true`"
-    times = {
-        name: replace(_time(clock, of), remedy=CORRECT + named) for name, of in columns.items()
-    }
+    remedy = CORRECT + "; if its first row has names, write `header = true`" * (not file.header)
+    times = {name: replace(_time(clock, of), remedy=remedy) for name, of in columns.items()}
     if clock.unit != "text":
         return _counted(text, clock, times, start, instrument)
     typed = text.typed(times, frame.columns)
@@ -345,7 +323,7 @@ def read_text(
     for name, one in times.items():
         if typed.schema[name] == pl.Datetime("ns"):  # of local clocks
             moments, unshown = utc_of_local(
-                typed[name], clock.timezone or timezone, clock.repeated_hour, whose
+                typed[name], clock.timezone or instrument.timezone, clock.repeated_hour, whose
             )
             text.refuse(
                 moments.is_null(),
@@ -412,12 +390,11 @@ def _named(lazy: pl.LazyFrame, member: Member, file: FileMap) -> pl.LazyFrame:
     wanted = needed_columns(file)
     for name in wanted:
         if name not in names:
-            others = [f"other{n + 1}" for n in range(len(wanted), len(names))]
-            bare = f"write `header = false` and `columns = {json.dumps(wanted + others)}`, in their order, under [[file]]"
+            all_names = wanted + [f"other{n + 1}" for n in range(len(wanted), len(names))]
             raise FeedError(
                 f"a column {name}",
                 f"columns {', '.join(names[:12])} in {member.where}",
-                bare
+                f"write `header = false` and `columns = {all_names}`, in their order, under [[file]]"
                 if any(re.fullmatch(r"-?\d+(\.\d*)?", one) for one in names)
                 else f"{offer(name, names)} in the map",
             )
@@ -445,21 +422,19 @@ def _counted(
     """Rows with times that are numbers, in ns since 1970 UTC; counted from `start`."""
     numbers = text.typed(times, ())
     _refuse_other_units(text, clock, times, numbers, start, instrument)
-    number, unit = pl.col(*times), pl.lit(UNIT_NS.get(clock.unit, 1))
+    unit = pl.lit(UNIT_NS.get(clock.unit, 1))
     for each in ("us", "ms", "s") if clock.unit == "auto" else ():
-        most = _SPANS_NS["epoch"][1] // UNIT_NS[each]
-        unit = pl.when(number < most).then(UNIT_NS[each]).otherwise(unit)
-    made = numbers.select((number * unit).cast(pl.Int64) + start)
-    frame = text.frame.with_columns(made).with_columns(
-        pl.col(RECEIVED if clock.received else NS).alias(RECEIVED)
-    )
-    return replace(text, frame=frame)
+        below = pl.col(*times) < _SPANS_NS["epoch"][1] // UNIT_NS[each]
+        unit = pl.when(below).then(UNIT_NS[each]).otherwise(unit)
+    ns = numbers.select((pl.col(*times) * unit).cast(pl.Int64) + start)
+    received = pl.col(RECEIVED if clock.received else NS).alias(RECEIVED)
+    return replace(text, frame=text.frame.with_columns(ns).with_columns(received))
 
 
 def _is_tick_time(number: Any, unit: str, origin: str) -> Any:
     """Whether a number, or an expression, is a time that ticks may have."""
-    first, end = (bound // UNIT_NS[unit] for bound in _SPANS_NS[origin])
-    return (number >= first) & (number < end)
+    first, end = _SPANS_NS[origin]
+    return (number >= first // UNIT_NS[unit]) & (number < end // UNIT_NS[unit])
 
 
 def _refuse_other_units(
@@ -480,42 +455,34 @@ def _refuse_other_units(
         early = (
             clock.origin == "midnight"
             and most * UNIT_NS[units[0]] < (DAY_NS // 1000 if opens_ns is None else opens_ns)
-            and most * UNIT_NS[(of_day or units)[0]] >= (opens_ns or _HOURS_NS)
+            and most * UNIT_NS[(of_day or units)[0]] >= (opens_ns or DAY_NS // 4)
         )
         inside = [_is_tick_time(pl.col(name), unit, clock.origin) for unit in units]
         wrong = numbers.select(~pl.any_horizontal(inside) | early).to_series()
-        if not wrong.any():
-            continue
-        at = int(wrong.arg_max() or 0)
-        number = int(numbers[name][at])
-        edges = [int(edge) for column in numbers for edge in (column.min(), column.max())]
-        keys = [
-            {"unit": unit, "origin": origin}
-            for origin, ways in (("epoch", UNIT_NS), ("epoch", ["auto"]), ("midnight", of_day))
-            for unit in ways
-            if all(
-                any(
-                    _is_tick_time(edge, any_of, origin)
-                    for any_of in UNIT_NS
-                    if unit in (any_of, "auto")
+        if wrong.any():
+            number = int(numbers[name].filter(wrong)[0])
+            keys = [
+                " and ".join(
+                    f'`{key} = "{value}"`'
+                    for key, value in (("unit", unit), ("origin", origin))
+                    if value != getattr(clock, key)
                 )
-                for edge in edges
+                for origin, ways in (("epoch", UNIT_NS), ("epoch", ["auto"]), ("midnight", of_day))
+                for unit in ways
+                if all(
+                    any(
+                        _is_tick_time(edge, way, origin) for way in UNIT_NS if unit in (way, "auto")
+                    )
+                    for edge in (*numbers.min().row(0), *numbers.max().row(0))
+                )
+            ]
+            seconds = min((number * UNIT_NS[units[0]] + start) // NS_PER_SECOND, 10**18)
+            raise FeedError(
+                f"times in {clock.unit} since {'1970, of 1980 to 2199' if clock.origin == 'epoch' else 'midnight'}",
+                f"{number} in column {one.column}, row {text.frame[ROW].filter(wrong)[0]} of {text.where}, "
+                f"which would be {np.datetime64(seconds, 's')}",
+                f"write {keys[0]} under [file.time] in the map" if keys else CORRECT,
             )
-        ][:1]
-        given = {"unit": clock.unit, "origin": clock.origin}
-        said = " and ".join(
-            f'`{key} = "{value}"`'
-            for way in keys
-            for key, value in way.items()
-            if value != given[key]
-        )
-        seconds = (number * UNIT_NS[units[0]] + start) // NS_PER_SECOND
-        raise FeedError(
-            f"times in {clock.unit} since {'1970, of 1980 to 2199' if clock.origin == 'epoch' else 'midnight'}",
-            f"{number} in column {one.column}, row {text.frame[ROW][at]} of {text.where}, "
-            f"which would be {np.datetime64(min(seconds, 10**18), 's')}",
-            f"write {said} under [file.time] in the map" if said else CORRECT,
-        )
 
 
 # -- what rows say, in shares and prices as the file has them ---------------------------------------------------------
@@ -583,30 +550,52 @@ def trades_of(text: TextRows, m: TradeMap, prices: FilePrices, report: Taken) ->
     names = [name for name in m.id or told[:1] if name]
     trade_id = text.ids(names) if names else pl.lit("")
     rows = text.typed({"price": price, "size": size, "sign": sign, "cross": cross, "id": trade_id})
-    if m.id is None and not rises(rows["id"]):
-        same = rows.filter((pl.col("id") != "") & pl.col("id").is_duplicated())
-        contents = same.unique([name for name in rows.columns if name not in (RECEIVED, ROW)])
-        if same.height and contents.height == same["id"].n_unique():
-            first, second = same.filter(pl.col("id") == same["id"][0])[ROW][:2]
-            raise FeedError(
-                "each trade once, or the column of its id",
-                f"equal rows of {names[0]} {same['id'][0]}, {first} and {second} of {text.where}",
-                f'write `id = "{names[0]}"` under [file.trade] in the map, and they count once; or `id = ""`, and each counts',
-            )
-    return rows if m.id else rows.with_columns(id=pl.lit(""))
+    return _once_by_id(text, rows, names, m, report) if names else rows
 
 
-def rises(ids: pl.Series) -> bool:
-    """Whether ids are numbers that rise from row to row: none comes twice."""
-    return bool((ids.cast(pl.Int64, strict=False).fill_null(0).diff() > 0).all())
+def _once_by_id(
+    text: TextRows, rows: pl.DataFrame, names: Sequence[str], m: TradeMap, report: Taken
+) -> pl.DataFrame:
+    """Prints, those with the id of another once; refused if they differ, or if the map does not name the column."""
+    numbers = rows["id"].cast(pl.Int64, strict=False).fill_null(0)
+    if (numbers.diff() > 0).all():
+        return rows if m.id else rows.with_columns(id=pl.lit(""))
+    same = rows.filter((pl.col("id") != "") & pl.col("id").is_duplicated())
+    content = [name for name in rows.columns if name not in (RECEIVED, ROW)]
+    once = same.unique(content, keep="first", maintain_order=True)
+    differ = once.filter(pl.col("id").is_duplicated())
+    wrong = differ if m.id else same[: 0 if differ.height else None]
+    if wrong.height:
+        first, second = wrong.filter(pl.col("id") == wrong["id"][0])[ROW][:2]
+        both = [*names, m.exchange or "EXCHANGE"]
+        raise FeedError(
+            "one content for each id of a trade"
+            if m.id
+            else "each trade once, or the column of its id",
+            f"{'two contents' if m.id else 'equal rows'} of {' '.join(names)} {wrong['id'][0]}, "
+            f"{first} and {second} of {text.where}",
+            f"correct one; or, where an id holds for one exchange alone, write `id = {both}`"
+            if m.id
+            else f'write `id = "{names[0]}"` under [file.trade] in the map, and they count once; '
+            'or `id = ""`, and each counts',
+        )
+    if not m.id:
+        return rows.with_columns(id=pl.lit(""))
+    report["trades that come again"] += same.height - once.height
+    return rows.filter((pl.col("id") == "") | pl.col("id").is_first_distinct())
 
 
 def _conditions(text: TextRows, m: TradeMap) -> dict[str, bool]:
     """The sale conditions that pass, and whether each is of an auction print."""
     kinds: dict[str, bool] = {}
     names = text.frame.select(stripped(m.condition)).to_series().unique(maintain_order=True)
-    listed = any(len(word) > 1 for word in (*m.cross, *m.drop, *m.keep)) or (
-        not names.str.contains(r"[^\d\s,;|\[\]{}()'\"]").any() and names.str.contains(r"\d\d").any()
+    apart = (
+        m.condition_code == "numbers"
+        or any(len(word) > 1 for word in (*m.cross, *m.drop, *m.keep))
+        or (
+            names.str.contains(r"\d\d").any()
+            and not names.str.contains(r"[^\d\s,;|\[\]{}()'\"]").any()
+        )
     )
     for name in names:
         if m.condition_code == "bits":
@@ -620,10 +609,9 @@ def _conditions(text: TextRows, m: TradeMap) -> dict[str, bool]:
                     "correct the map",
                 ) from None
             parts = {f"{1 << b:x}" for b in range(64) if bits >> b & 1}
-        elif listed or m.condition_code == "numbers":
-            parts = set(re.split(_BETWEEN_WORDS, name)) - {""}
         else:
-            parts = set(re.sub(_BETWEEN_WORDS, "", name))
+            words = re.split(r"[\s,;|\[\]{}()'\"]+", name)
+            parts = set(words if apart else "".join(words)) - {""}
         cross = bool(parts & set(m.cross))
         if not parts & set(m.drop) and (cross or not m.keep or parts <= set(m.keep)):
             kinds[name] = cross
@@ -671,56 +659,55 @@ def _direct(
 ) -> pl.DataFrame:
     side = one_of(m.side, {**dict.fromkeys(m.bid, 1), **dict.fromkeys(m.ask, -1)}, "a side")
     print_of_auction = (kind.made if isinstance(kind, TypedColumn) else kind) == schema.CROSS
-    price = prices.column(text, m.price, may_lack=print_of_auction)
-    fields = {
-        "side": side,
-        "kind": kind,
-        "order_id": order_id,
-        "price": price,
-        "size": text.number(m.size, m.size_unit * prices.lots),
-        "snapshot": _marks(m, m.snapshot) if m.snapshot else pl.lit(False),
-    }
-    rows = text.typed(fields)
-    if m.snapshot is None:
-        _refuse_unnamed_snapshots(text, m)
-    begins = _snapshot_begins(rows["snapshot"], rows[NS])
-    if not begins.any():
-        return rows
-    nothing = {"kind": schema.CLEAR, "side": 0, "order_id": "", "price": 0.0, "size": 0.0}
-    cleared = rows.filter(begins).with_columns(
-        pl.lit(value, rows.schema[name]).alias(name) for name, value in nothing.items()
+    _refuse_unnamed_snapshots(text, m)
+    rows = text.typed(
+        {
+            "side": side,
+            "kind": kind,
+            "order_id": order_id,
+            "price": prices.column(text, m.price, may_lack=print_of_auction),
+            "size": text.number(m.size, m.size_unit * prices.lots),
+            "snapshot": _marks(m, m.snapshot) if m.snapshot else pl.lit(0, pl.Int64),
+        }
+    )
+    begins = rows.filter(_snapshot_begins(rows["snapshot"], rows[NS]))
+    cleared = begins.with_columns(
+        pl.lit(schema.CLEAR, pl.Int64).alias("kind"),
+        pl.lit(0, pl.Int64).alias("side"),
+        pl.lit(0.0).alias("price"),
+        pl.lit(0.0).alias("size"),
+        pl.lit("").alias("order_id"),
     )
     return pl.concat([cleared, rows])
 
 
 def _marks(m: LevelMap, column: str) -> TypedColumn:
-    """Whether rows are of a snapshot, by a column's words."""
-    text = stripped(column).str.to_lowercase()
-    words = {**dict.fromkeys(m.update, False), **dict.fromkeys(m.full, True)}
-    made = text.replace_strict(words, default=None, return_dtype=pl.Boolean)
-    remedy = "correct the row, or name the word among `full` or `update` of the map"
-    return TypedColumn(column, text, made, "whether a row is of a snapshot", remedy)
+    """1 in rows of a snapshot, by a column's words, in letters of any case."""
+    words = {**dict.fromkeys(m.update, 0), **dict.fromkeys(m.full, 1)}
+    cases = {
+        case: mark for word, mark in words.items() for case in (word, word.upper(), word.title())
+    }
+    return one_of(column, cases, "a word for a snapshot or an update (`full`, `update` of the map)")
 
 
 def _snapshot_begins(marked: pl.Series, ns: pl.Series) -> pl.Series:
     """Which rows begin a snapshot: behind another row, or at another time than the snapshot before."""
-    return marked & (~marked.shift() | (ns != ns.shift())).fill_null(True)
+    return (marked == 1) & ((marked.shift(fill_value=0) == 0) | (ns != ns.shift()))
 
 
 def _refuse_unnamed_snapshots(text: TextRows, m: LevelMap) -> None:
     """Refuse snapshots within the day that only a column shows that the map does not name."""
-    section = "order" if isinstance(m, OrderMap) else "level"
     for name in telling_columns(FileMap.model_construct(level=m), text.frame.columns):
         column = _marks(m, name)
-        cells = text.frame.select(
-            pl.col(NS), pl.col(ROW), column.text.alias(name), made=column.made
+        cells = text.frame.select(NS, ROW, column.text.alias("text"), mark=column.made)
+        later = cells[ROW].filter(
+            _snapshot_begins(cells["mark"], cells[NS]) & (cells[ROW] > cells[ROW].min())
         )
-        shown = "snap" in plain_name(name) or cells[name].str.contains("snap|partial").any()
-        rows = cells.filter(_snapshot_begins(cells["made"], cells[NS]))[ROW]
-        later = rows.filter(rows != cells[ROW][0]) if cells.height else rows
-        if shown and not cells["made"].null_count() and len(later):
+        told = "snap" in name.lower() or cells["text"].str.contains("(?i)snap|partial").any()
+        if told and len(later) and not cells["mark"].null_count():
             raise FeedError(
                 "to know which rows are of a snapshot, which replaces the book",
                 f"a column {name} that the map does not name, and a snapshot in row {later[0]} of {text.where}",
-                f'write `snapshot = "{name}"` under [file.{section}] in the map, or `snapshot = ""` if rows only change levels',
+                f'write `snapshot = "{name}"` under [file.{"order" if isinstance(m, OrderMap) else "level"}] in the map, '
+                'or `snapshot = ""` if rows only change levels',
             )

@@ -533,7 +533,8 @@ def preset_of(settings: Scenario) -> Preset | None:
 def _hidden_words(judged: Source) -> list[str]:
     """Sentence on the share of a tape's volume executed against hidden orders, which fill no own orders; else empty."""
     kinds, lots = judged.tape[:, sim.T_KIND], judged.tape[:, sim.T_LOTS]
-    hidden, shown = int(lots[kinds == TRADE_HIDDEN].sum()), int(lots[kinds == EXECUTE].sum())
+    hidden = int(lots[kinds == TRADE_HIDDEN].sum())
+    shown = int(lots[(kinds == EXECUTE) | (kinds == TRADE)].sum())
     if not hidden:
         return []
     return [
