@@ -256,8 +256,7 @@ class CsvDay:
             else NONE[what]
             for what in NONE
         )
-        booked = [quotes, direct] if quotes.height + direct.height else [trades]
-        k.refuse_off_tick(booked, tick, prices.zero, self._place)
+        k.refuse_off_tick([quotes, direct, trades], tick, prices.zero, self._place)
         units = [getattr(file, role).size_unit for _, file in self.parts for role in file.roles]
         k.refuse_parted([quotes, direct, trades], one, max(units) == 1, report, self._place)
         direct = direct.with_columns(order_id=k.numbered(direct["order_id"]))
@@ -370,7 +369,7 @@ class CsvDay:
         if report[ROUNDED]:
             found.append(
                 f"sizes of {report[ROUNDED]:,} rows are no whole lots; they were rounded, in a book to 1 lot at least, "
-                "of prints so that their sum is kept"
+                "of prints so that their sum stays"
             )
         if back > MOST_BACKWARDS * items:
             found.append(f"the clock goes back in {back:,} rows; they were put in order of time")

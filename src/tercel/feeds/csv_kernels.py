@@ -335,6 +335,8 @@ def refuse_off_tick(
     items: Sequence[pl.DataFrame], tick: float, zero: float, place: Callable[[int], str]
 ) -> None:
     """Refuse prices of which more than a hundredth are off the tick, with the tick that all are on."""
+    # a print beside quotes may be between ticks, such as at their mid
+    items = [item for item in items if "sign" not in item.columns and item.height] or items
     rows, prices = columns_of(items, sizes=False)
     off = np.abs(prices / tick - np.rint(prices / tick)) > OFF_THE_TICK
     count = len(np.unique(rows[off]))

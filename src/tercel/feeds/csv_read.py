@@ -449,7 +449,7 @@ def _refuse_other_units(
     units = [unit for unit in UNIT_NS if clock.unit in (unit, "auto")]
     opens_ns = clock_s(instrument.session[0]) * NS_PER_SECOND if instrument.session else None
     for name, one in times.items():
-        most = int(numbers[name].max() or 0)
+        most = int(numbers.select(pl.col(name).max()).item() or 0)
         of_day = [unit for unit in UNIT_NS if 0 < most * UNIT_NS[unit] <= DAY_NS]
         # all before the session, or in the first seconds of the day, but at its usual hours in a longer unit
         early = (
@@ -546,8 +546,10 @@ def trades_of(text: TextRows, m: TradeMap, prices: FilePrices, report: Taken) ->
         active = stripped(m.aggressor)
         sign = active.is_in(m.buy).cast(pl.Int64) - active.is_in(m.sell).cast(pl.Int64)
     price, size = prices.column(text, m.price), text.number(m.size, m.size_unit * prices.lots)
-    told = [name for name in text.frame.columns if m.id is None and plain_name(name) in _TRADE_IDS]
-    names = [name for name in m.id or told[:1] if name]
+    likely = [
+        name for name in text.frame.columns if m.id is None and plain_name(name) in _TRADE_IDS
+    ]
+    names = [name for name in m.id or likely[:1] if name]
     trade_id = text.ids(names) if names else pl.lit("")
     rows = text.typed({"price": price, "size": size, "sign": sign, "cross": cross, "id": trade_id})
     return _once_by_id(text, rows, names, m, report) if names else rows
@@ -567,14 +569,14 @@ def _once_by_id(
     wrong = differ if m.id else same[: 0 if differ.height else None]
     if wrong.height:
         first, second = wrong.filter(pl.col("id") == wrong["id"][0])[ROW][:2]
-        both = [*names, m.exchange or "EXCHANGE"]
         raise FeedError(
             "one content for each id of a trade"
             if m.id
             else "each trade once, or the column of its id",
             f"{'two contents' if m.id else 'equal rows'} of {' '.join(names)} {wrong['id'][0]}, "
             f"{first} and {second} of {text.where}",
-            f"correct one; or, where an id holds for one exchange alone, write `id = {both}`"
+            f"correct one; or, where an id holds for one exchange alone, write "
+            f"`id = {[*names, m.exchange or 'EXCHANGE']}`"
             if m.id
             else f'write `id = "{names[0]}"` under [file.trade] in the map, and they count once; '
             'or `id = ""`, and each counts',
@@ -683,9 +685,11 @@ def _direct(
 
 def _marks(m: LevelMap, column: str) -> TypedColumn:
     """1 in rows of a snapshot, by a column's words, in letters of any case."""
-    words = {**dict.fromkeys(m.update, 0), **dict.fromkeys(m.full, 1)}
     cases = {
-        case: mark for word, mark in words.items() for case in (word, word.upper(), word.title())
+        case: mark
+        for mark, words in enumerate((m.update, m.full))
+        for word in words
+        for case in (word, word.upper(), word.title())
     }
     return one_of(column, cases, "a word for a snapshot or an update (`full`, `update` of the map)")
 
@@ -698,13 +702,15 @@ def _snapshot_begins(marked: pl.Series, ns: pl.Series) -> pl.Series:
 def _refuse_unnamed_snapshots(text: TextRows, m: LevelMap) -> None:
     """Refuse snapshots within the day that only a column shows that the map does not name."""
     for name in telling_columns(FileMap.model_construct(level=m), text.frame.columns):
-        column = _marks(m, name)
-        cells = text.frame.select(NS, ROW, column.text.alias("text"), mark=column.made)
+        cells = text.frame.select(NS, ROW, text=stripped(name), mark=_marks(m, name).made)
         later = cells[ROW].filter(
             _snapshot_begins(cells["mark"], cells[NS]) & (cells[ROW] > cells[ROW].min())
         )
-        told = "snap" in name.lower() or cells["text"].str.contains("(?i)snap|partial").any()
-        if told and len(later) and not cells["mark"].null_count():
+        if (
+            len(later)
+            and not cells["mark"].null_count()
+            and ("snap" in name.lower() or cells["text"].str.contains("(?i)snap|partial").any())
+        ):
             raise FeedError(
                 "to know which rows are of a snapshot, which replaces the book",
                 f"a column {name} that the map does not name, and a snapshot in row {later[0]} of {text.where}",
