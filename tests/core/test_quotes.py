@@ -6,10 +6,17 @@ import pytest
 from hypothesis import given, strategies as st
 
 from tercel.core.errors import VenueError
-from tercel.core.open_quotes import MOST_REQUESTS, OpenQuotes
+from tercel.core.open_quotes import MOST_QUOTES, MOST_REQUESTS, OpenQuotes
 from tercel.core.orders import QuotedOrder, Tif
 from tercel.core.ports import Capabilities, check_capabilities
-from tercel.core.quotes import Quote, QuoteCancel, QuoteRequest
+from tercel.core.quotes import (
+    Quote,
+    QuoteCancel,
+    QuoteReject,
+    QuoteRequest,
+    QuoteState,
+    QuoteStatus,
+)
 
 STEPS = st.lists(
     st.one_of(
@@ -82,6 +89,63 @@ def test_a_book_forgets_the_oldest_requests():
         False,
         MOST_REQUESTS,
     )
+
+
+def asked_of(*dealers):
+    book = OpenQuotes()
+    assert book.ask(QuoteRequest("r", "XYZ", 1, 10, 1000, "ann", 0, dealers)) == ""
+    return book
+
+
+@pytest.mark.parametrize("name", ["q" * 201, "q\t1", "q\x7f", "q\u2028", "q\udcff"])
+def test_a_name_that_no_order_could_carry_is_of_no_quote(name):
+    book, about = asked_of(), ("XYZ", "ann", 0)
+    dealt = Quote("q", "r", name, "XYZ", None, 100, 5, 900, "ann", 0)
+    for event in (
+        *(Quote(name, "r", "D1", "XYZ", None, 100, 5, 900, "ann", 0), dealt),
+        *(QuoteCancel(name, "r", "D1", *about), QuoteReject("r", name, *about)),
+        QuoteStatus(name, "r", QuoteState.REJECTED, *about),
+    ):
+        assert "printable" in book.take(event)
+    assert (book.quotes, book.over) == ({}, {})
+
+
+def test_nobody_answers_for_a_dealer_that_was_not_asked():
+    book = asked_of("D1", "D2")
+    assert "'D9' is not" in book.take(QuoteReject("r", "D9", "XYZ", "ann", 0))
+    assert book.take(QuoteReject("r", "D1", "XYZ", "ann", 0)) == ""
+    assert book.take(QuoteReject("r", "", "XYZ", "ann", 0)) == ""
+
+
+def test_a_quote_is_taken_by_the_account_that_asked():
+    book = asked_of()
+    assert book.take(quote(1, 5, 900, "D1")) == ""
+    terms = "XYZ", 1, 5, 100, Tif.IOC
+    assert "for 'ann', not 'bob'" in book.hit(QuotedOrder("c1", *terms, "bob", "p", 1, "q1"), 1)
+    assert book.hit(QuotedOrder("c2", *terms, "ann", "p", 1, "q1"), 1) == ""
+
+
+@pytest.mark.parametrize(("dealer", "opened"), [("D1", 1), ("", MOST_QUOTES)])
+def test_a_flood_of_one_dealer_costs_no_more_for_each_quote_and_ends_none_of_another(
+    dealer, opened
+):
+    """Counted in quotes that are looked at: time would depend on the machine."""
+    book, looked = asked_of("D1", "D2"), Counter()
+
+    class Counted(dict):
+        def values(self):
+            looked[len(looked)] += len(self)
+            return super().values()
+
+    book._of["r"] = Counted()
+    assert book.take(quote("other", 5, 900, "D2")) == ""
+    for n in range(10 * MOST_QUOTES):
+        assert book.take(quote(n, 5, 900, dealer)) == ""
+    last = [f"q{n}" for n in range(10 * MOST_QUOTES - opened, 10 * MOST_QUOTES)]
+    assert [one.id for one in book.open("r")] == ["qother", *last]
+    assert len(book.quotes) == 1 + MOST_QUOTES
+    assert book.over.keys() <= book.quotes.keys()
+    assert max(looked.values()) <= 2 * MOST_QUOTES
 
 
 class Silent:

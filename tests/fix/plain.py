@@ -8,7 +8,9 @@ SOH = b"\x01"
 
 def frame(body, begin=b"FIX.4.4", length=None, checksum=None, garbled=False):
     """Bytes of a message: body length and checksum are right unless given, and wrong for sure if garbled."""
-    inner = b"".join(f"{tag}={value}".encode() + SOH for tag, value in body)
+    inner = b"".join(
+        f"{tag}={value}".encode("utf-8", "surrogateescape") + SOH for tag, value in body
+    )
     whole = (
         b"8="
         + begin
@@ -26,7 +28,7 @@ def parse(raw):
     """(tag, value) pairs of one message, its frame checked by the letter of the standard."""
     assert raw.endswith(SOH)
     fields = [
-        (int(tag), value.decode())
+        (int(tag), value.decode("utf-8", "surrogateescape"))
         for tag, _, value in (part.partition(b"=") for part in raw.split(SOH)[:-1])
     ]
     assert [tag for tag, _ in fields[:3]] == [8, 9, 35]

@@ -391,6 +391,48 @@ class TestWhatEndsAQuote:
         assert (found.id, found.request, found.account) == ("q1", "r1", "ann")
         assert asker.desk.hit(order()).status is o.OrdStatus.REJECTED
 
+    @pytest.mark.parametrize(
+        ("kind", "fields", "fault"),
+        [
+            ("Z", [(117, "q1"), (298, "5")], "298: a value that this tag cannot have"),
+            ("Z", [(117, "q1"), (298, "1"), (60, "20250615-15:06:41")], "60: no such tag here"),
+            ("Z", [(117, "q0"), (117, "q1"), (298, "5")], "117: a tag occurs twice"),
+            ("Z", [(131, "r1"), (298, "5")], "117: a required tag is missing"),
+            ("Z", [(131, "r1"), (117, "*"), (298, "5")], "298"),
+            ("Z", [(298, "5")], "117"),
+            ("AI", [(117, "q1"), (55, "XYZ"), (297, "16")], ""),
+            ("AI", [(117, "q1"), (55, "XYZ"), (297, "?")], "297"),
+            ("S", quote(_117="q2", _133="10.055"), ""),
+            ("S", quote(_117="q2", _133="abc"), "133: a value in the wrong format"),
+        ],
+    )
+    def test_by_a_message_that_cannot_be_read(self, asker, kind, fields, fault):
+        asker.ask()
+        asker.hear("S", quote())
+        asker.hear("S", quote(_117="q9", _448="D2"))
+        message = Message("FIX.4.4", [(35, kind), *HEAD, *fields], fault)
+        *gone, unread = asker.desk.read(message, NOW)
+        assert {type(one) for one in gone} == {QuoteCancel}
+        assert "q1" in [one.id for one in gone]
+        assert isinstance(unread, o.Unread)
+        assert "withdrawn" in asker.desk.hit(order()).text
+        named = kind != "Z" or (117, "q1") in fields
+        assert ([one.id for one in asker.desk.book.open("r1")] == ["q9"]) == named
+
+    def test_one_dealer_ends_its_own_alone(self, asker):
+        asker.ask()
+        asker.hear("S", quote())
+        asker.hear("S", quote(_117="q2", _448="D2"))
+        whose = [(453, "1"), (448, "D2"), (447, "D"), (452, "35")]
+        assert asker.hear("Z", [(131, "r1"), (117, "*"), (298, "4"), *whose]).id == "q2"
+        assert [one.id for one in asker.desk.book.open("r1")] == ["q1"]
+
+    def test_a_second_quote_of_its_name_that_cannot_be_read_leaves_it(self, asker):
+        asker.ask()
+        asker.hear("S", quote())
+        assert isinstance(asker.hear("S", quote(_133="10.055")), o.Unread)
+        assert asker.desk.hit(order()) is None
+
     def test_a_refused_response_refuses_its_order(self, profile):
         terms, known = dialect(profile, "response")
         asker = Asker(terms, known)
@@ -425,3 +467,66 @@ def test_times_are_those_of_the_wire(asker):
     assert found.until_ns == int(datetime(2025, 6, 15, 15, 6, 45, tzinfo=UTC).timestamp()) * 10**9
     unsaid = asker.hear("S", quote(_117="q2", _62="", _448="D2"))
     assert unsaid.until_ns == NOW + 10**10
+
+
+class TestOneRequestTradesOnce:
+    """What the venue says of an order that took a quote of five lots of five, and whether another quote may be taken."""
+
+    ACCEPTED = (o.ExecType.NEW, o.OrdStatus.NEW, 0)
+    REFUSED = (o.ExecType.REJECTED, o.OrdStatus.REJECTED, 0)
+
+    @pytest.mark.parametrize(
+        ("said", "free"),
+        [
+            ([REFUSED], True),
+            ([(o.ExecType.PENDING_NEW, o.OrdStatus.PENDING_NEW, 0), REFUSED], True),
+            ([(o.ExecType.STATUS, o.OrdStatus.REJECTED, 0)], True),
+            (["AI"], True),
+            ([ACCEPTED, "AI"], False),
+            ([ACCEPTED, REFUSED], False),
+            ([ACCEPTED, (o.ExecType.STATUS, o.OrdStatus.REJECTED, 0)], False),
+            ([(o.ExecType.TRADE, o.OrdStatus.REJECTED, 5)], False),
+            (
+                [
+                    (o.ExecType.TRADE, o.OrdStatus.FILLED, 5),
+                    (o.ExecType.CANCELED, o.OrdStatus.CANCELED, 0),
+                ],
+                False,
+            ),
+            ([(o.ExecType.TRADE, o.OrdStatus.FILLED, 0)], False),
+            ([ACCEPTED, (o.ExecType.CANCELED, o.OrdStatus.CANCELED, 0)], True),
+            ([ACCEPTED, (o.ExecType.EXPIRED, o.OrdStatus.EXPIRED, 0)], True),
+            ([(o.ExecType.STATUS, o.OrdStatus.UNKNOWN, 0)], False),
+        ],
+    )
+    def test_until_it_was_refused_before_all_else(self, profile, said, free):
+        terms, known = dialect(profile, "response")
+        asker = Asker(terms, known)
+        asker.ask()
+        asker.hear("S", quote())
+        asker.hear("S", quote(_117="q2", _448="D2"))
+        assert asker.desk.hit(order()) is None
+        known.commands(order())
+        for word in said:
+            if word == "AI":
+                fields = [(117, "q1"), (693, "c1"), (55, "XYZ"), (297, "5")]
+                found = asker.desk.read(Message("FIX.4.4", [(35, "AI"), *HEAD, *fields]), NOW)
+                reports = [one for one in found if isinstance(one, o.Report)]
+                assert bool(reports) == free
+            else:
+                kind, status, lots = word
+                reports = [
+                    replace(o.refused(order(), "E1", NOW, "", kind, status), cum_qty=lots * o.ONE)
+                ]
+            for report in reports:
+                asker.desk.heard(report)
+        refusal = asker.desk.hit(replace(order("q2"), cl_ord_id="c2"))
+        assert (refusal is None) == free
+        assert free or "has traded 5 of 5" in refusal.text
+
+
+def test_an_expiry_beyond_64_bits_is_that_of_the_request(asker):
+    asker.ask()
+    for n, text in enumerate(("99991231-23:59:59", "00010101-00:00:00")):
+        found = asker.hear("S", quote(_117=f"q{n}", _62=text, _448="D2"))
+        assert found.until_ns == NOW + 10**10

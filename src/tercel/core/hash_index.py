@@ -13,7 +13,9 @@ RECENT: Final = 4096
 
 def hash_of(*names: str) -> int:
     """64-bit BLAKE2b hash of names."""
-    return int.from_bytes(blake2b("\0".join(names).encode(), digest_size=8).digest(), "little")
+    return int.from_bytes(
+        blake2b("\0".join(names).encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little"
+    )
 
 
 class HashIndex:

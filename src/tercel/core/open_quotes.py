@@ -1,21 +1,25 @@
 """Open quotes of dealers, on either side of a session: none is taken twice, late or at another price."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
 from tercel.core.orders import QuotedOrder
 from tercel.core.quotes import (
+    LONGEST_NAME,
     Quote,
     QuoteCancel,
     QuoteEvent,
     QuoteRequest,
     QuoteState,
     QuoteStatus,
+    is_name,
 )
 
 MOST_REQUESTS: Final = 1000
 """Requests that a `OpenQuotes` holds."""
+MOST_QUOTES: Final = 100
+"""Quotes of one dealer to one request that it holds: the latest. Dealers without a name count as one."""
 _LIVES: Final = frozenset({QuoteState.ACCEPTED, QuoteState.PENDING})
 
 
@@ -38,7 +42,9 @@ class OpenQuotes:
     def __init__(self) -> None:
         self.requests: dict[str, QuoteRequest] = {}
         self.quotes: dict[str, Quote] = {}
-        """All received quotes, by id."""
+        """The latest quotes of each dealer to each request, by id."""
+        self._of: dict[str, dict[str, Quote]] = {}
+        """The same by request."""
         self.over: dict[str, str] = {}
         """Reason why a quote is no longer open, by its id."""
         self.hits: dict[str, tuple[str, int]] = {}
@@ -53,40 +59,46 @@ class OpenQuotes:
         if request.until_ns <= request.sent_ns:
             return "a request that has ended before it is sent"
         self.requests[request.id] = request
+        self._of[request.id] = {}
         if len(self.requests) > MOST_REQUESTS:
-            gone = next(iter(self.requests))
-            del self.requests[gone]
-            self.quotes = {name: one for name, one in self.quotes.items() if one.request != gone}
-            self.over = {name: why for name, why in self.over.items() if name in self.quotes}
-            self.hits = {name: hit for name, hit in self.hits.items() if hit[0] != gone}
+            self.forget(next(iter(self.requests)))
         return ""
+
+    def forget(self, request: str) -> None:
+        """Forget a request and its quotes: none of them can be taken."""
+        self._drop(self._of[request].values())
+        del self.requests[request], self._of[request]
+        self.hits = {name: hit for name, hit in self.hits.items() if hit[0] != request}
+
+    def _drop(self, quotes: Iterable[Quote]) -> None:
+        for one in [*quotes]:
+            del self.quotes[one.id], self._of[one.request][one.id]
+            self.over.pop(one.id, None)
 
     def open(self, request: str) -> list[Quote]:
         """Quotes of a request that did not end, in the order in which they came."""
-        return [
-            one
-            for name, one in self.quotes.items()
-            if one.request == request and name not in self.over
-        ]
+        return [one for name, one in self._of.get(request, {}).items() if name not in self.over]
 
     def take(self, event: QuoteEvent) -> str:
         """Apply what came; why it cannot be, "" where it can."""
+        request = self.requests.get(event.request)
+        if not (is_name(event.id) and is_name(event.dealer)):
+            return f"a name that is not printable, or longer than {LONGEST_NAME} characters"
+        if request and request.dealers and event.dealer not in ("", *request.dealers):
+            return f"the dealer {event.dealer!r} is not in the request"
         if isinstance(event, Quote):
-            return self._quote(event)
-        if isinstance(event, QuoteCancel) and event.id in self.quotes:
-            self.over.setdefault(event.id, f"the quote {event.id!r} was withdrawn")
-        elif isinstance(event, QuoteStatus) and event.status not in _LIVES:
-            self.over.setdefault(event.id, f"the quote {event.id!r} is {event.status}")
+            return self._quote(event, request)
+        state = event.status if isinstance(event, QuoteStatus) else QuoteState.CANCELED
+        if event.id in self.quotes and state not in _LIVES:
+            word = "was withdrawn" if isinstance(event, QuoteCancel) else f"is {state}"
+            self.over.setdefault(event.id, f"the quote {event.id!r} {word}")
         return ""
 
-    def _quote(self, quote: Quote) -> str:
-        request = self.requests.get(quote.request)
+    def _quote(self, quote: Quote, request: QuoteRequest | None) -> str:
         if request is None:
             return f"no request {quote.request!r} was made"
         if quote.id in self.quotes:
             return f"the quote {quote.id!r} came before"
-        if request.dealers and quote.dealer and quote.dealer not in request.dealers:
-            return f"the dealer {quote.dealer!r} is not in the request"
         if quote.instrument != request.instrument:
             return f"a quote of {quote.instrument!r}, requested {request.instrument!r}"
         wanted = (1, -1) if request.side == 0 else (request.side,)
@@ -98,12 +110,12 @@ class OpenQuotes:
             return f"a price above zero, not {quote.bid}, {quote.offer}"
         if not 1 <= quote.lots <= request.lots:
             return f"{quote.lots} lots; 1 to {request.lots} were requested"
-        for one in self.open(request.id):
-            if quote.dealer and one.dealer == quote.dealer:
-                self.over[one.id] = f"the quote {one.id!r} was replaced by {quote.id!r}"
-        self.quotes[quote.id] = (
-            quote if quote.until_ns else replace(quote, until_ns=request.until_ns)
-        )
+        mine = [one for one in self._of[request.id].values() if one.dealer == quote.dealer]
+        for one in mine if quote.dealer else ():
+            self.over.setdefault(one.id, f"the quote {one.id!r} was replaced by {quote.id!r}")
+        quote = quote if quote.until_ns else replace(quote, until_ns=request.until_ns)
+        self.quotes[quote.id] = self._of[request.id][quote.id] = quote
+        self._drop(mine[: 1 - MOST_QUOTES])
         return ""
 
     def hit(self, order: QuotedOrder, now_ns: int) -> str:
@@ -113,6 +125,8 @@ class OpenQuotes:
             return f"unknown quote {order.quote!r}"
         request = self.requests[quote.request]
         name = repr(quote.id)
+        if order.account != request.account:
+            return f"the quote {name} is for {request.account!r}, not {order.account!r}"
         if quote.id in self.over:
             return self.over[quote.id]
         if not quote.firm:

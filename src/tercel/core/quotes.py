@@ -9,6 +9,18 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar, Final
 
+LONGEST_NAME: Final = 200
+"""Characters of a name in a command or a quote; all of them are printable."""
+
+
+def is_name(text: str) -> bool:
+    """Whether a text can be a name in a command: what another cannot be sent on, so that nothing may depend on it.
+
+    >>> is_name("q-1"), is_name("q" * 201), is_name("q\\n1")
+    (True, False, False)
+    """
+    return len(text) <= LONGEST_NAME and text.isprintable()
+
 
 class QuoteState(StrEnum):
     """State of a quote in a `QuoteStatus`."""
@@ -107,6 +119,7 @@ class QuoteReject:
     account: str
     ns: int
     text: str = ""
+    id: ClassVar[str] = ""
     cl_ord_id: ClassVar[str] = ""
     orig: ClassVar[str] = ""
 
@@ -137,6 +150,7 @@ class QuoteStatus:
     account: str
     ns: int
     text: str = ""
+    dealer: ClassVar[str] = ""
     cl_ord_id: ClassVar[str] = ""
     orig: ClassVar[str] = ""
 

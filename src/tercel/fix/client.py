@@ -257,15 +257,13 @@ class FixVenue(Closing):
     def _heard(self, message: Message, link: FixLink) -> None:
         now = self._link.now_ns() if not self._own else self._now_ns
         if link is self._link and (events_found := self._questions.read(message, now)) is not None:
-            self._queue += ((message.number, one) for one in events_found)
-            return
-        if link is self._link and (quotes_found := self._quotes.read(message, now)) is not None:
+            found: list[tuple[int, Item]] = [(message.number, one) for one in events_found]
+        elif link is self._link and (quotes_found := self._quotes.read(message, now)) is not None:
             for one in quotes_found:
                 if isinstance(one, o.Report) and isinstance(self._dialect, StandardDialect):
                     self._dialect.memory.update(one)
-                self._queue.append((message.number, one))
-            return
-        if message.kind == t.REJECT and self._own:
+            found = [(message.number, one) for one in quotes_found]
+        elif message.kind == t.REJECT and self._own:
             found = [
                 (
                     0,
@@ -276,6 +274,11 @@ class FixVenue(Closing):
             ]
         else:
             found = self._dialect.read(message, now)
+        for _, item in found:
+            if isinstance(
+                item, o.Report
+            ):  # before the next message is read, which may contradict it
+                self._quotes.heard(item)
         self._queue += found if link is self._link else [(0, item) for _, item in found]
 
     def _happened(self, event: SessionEvent, link: FixLink) -> None:
@@ -559,8 +562,6 @@ class FixVenue(Closing):
         self._taken = max(self._taken, number)
         if isinstance(item, PendingFault):
             raise item.error
-        if isinstance(item, o.Report):
-            self._quotes.heard(item)
         return item
 
     def close(self) -> None:

@@ -210,7 +210,17 @@ def refused(event: SessionEvent, own_name: Callable[[str], str], now: int) -> o.
         now,
         own_name(message.get(t.CL_ORD_ID)),
         message.get(t.ACCOUNT),
-        message.get(t.SYMBOL),
+        place(message),
+    )
+
+
+def place(message: Message) -> str:
+    """Instrument of a message that cannot be read; "" where it is neither of an order nor of market data, so that none was
+    missed."""
+    return (
+        message.get(t.SYMBOL)
+        if t.CL_ORD_ID in message or message.kind in (t.SNAPSHOT, t.INCREMENT)
+        else ""
     )
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from tercel.core.errors import ConfigError, VenueError
+from tercel.fix import tags as t
 from tercel.fix.connection import Connection
 from tercel.fix.profiles import ProfileTerms, load
 from tercel.fix.profiles.model import hidden
@@ -205,7 +206,12 @@ class FixLink:
             raise VenueError(
                 f"a link to {self.name}", f"none: {self.why or 'it is down'}", "wait until it is up"
             )
-        self._throttle(len(listed))
+        # What answers the venue leaves room for orders and cancels: a flood that is answered delays no kill.
+        answers = all(
+            kind in (t.BUSINESS_REJECT, t.DONT_KNOW) or (t.QUOTE_RESP_TYPE, t.PASS) in fields
+            for kind, fields in listed
+        )
+        self._throttle(len(listed), 2 if answers else 1)
         number = self.session.numbers.next_out
         self._write(self.session.send_all(listed, self.now_ns()))
         if self._connection is None or self._connection.closed:
@@ -237,14 +243,14 @@ class FixLink:
             self._file.close()
 
     # -- inside -------------------------------------------------------------------------------------------------------
-    def _throttle(self, count: int) -> None:
+    def _throttle(self, count: int, share: int) -> None:
         limits = self.terms.profile.limits
         if not limits.messages:
             return
         now = self.now_ns()
         while self._sent and self._sent[0] <= now - limits.window_s * S:
             self._sent.popleft()
-        if len(self._sent) + count > limits.messages:
+        if len(self._sent) + count > limits.messages // share:
             raise VenueError(
                 f"at most {limits.messages} messages in {limits.window_s:g} s at {self.name}",
                 f"{len(self._sent) + count}",

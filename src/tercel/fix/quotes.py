@@ -15,8 +15,10 @@ from typing import Final
 
 from tercel.core import orders as o
 from tercel.core.errors import OrderError, TercelError, VenueError
+from tercel.core.lifecycle import acknowledges
 from tercel.core.open_quotes import OpenQuotes
 from tercel.core.quotes import (
+    LONGEST_NAME,
     Quote,
     QuoteCancel,
     QuoteEvent,
@@ -67,6 +69,7 @@ _REASONS: Final[Mapping[str, str]] = {
 """QuoteRequestRejectReason (658)."""
 _ALL_QUOTES: Final = "4"
 _INDICATIVE: Final = "0"
+_FREES: Final = frozenset({o.OrdStatus.CANCELED, o.OrdStatus.EXPIRED})
 _KINDS: Final = frozenset({t.QUOTE, t.QUOTE_CANCEL, t.QUOTE_REQUEST_REJECT, t.QUOTE_STATUS_REPORT})
 
 
@@ -91,6 +94,10 @@ def dealers_in(message: Message) -> tuple[str, ...]:
             found[-1][1] = value
     provide = [name for name, role in found if role == t.LIQUIDITY_PROVIDER]
     return tuple(provide or [name for name, _ in found])
+
+
+def _dealer(message: Message) -> str:
+    return next(iter(dealers_in(message)), "") or message.get(t.ON_BEHALF_OF)
 
 
 def price_in(text: str, scale: PriceScale, tag: int) -> int | None:
@@ -153,6 +160,9 @@ class QuoteDesk:
         self._exact = 9 if terms.profile.extension else min(terms.profile.session.digits, 6)
         self._digits = min(terms.profile.session.digits, 6)
         self._taking: dict[str, o.QuotedOrder] = {}
+        """Orders that the venue has neither accepted nor refused, by name."""
+        self._filled: dict[str, int] = {}
+        """Filled quantity of those that it has accepted, 10^-8 of a lot."""
 
     def request_quotes(self, request: QuoteRequest) -> None:
         """See `core.ports.AsksForQuotes`."""
@@ -168,7 +178,7 @@ class QuoteDesk:
         try:
             self._send([OutgoingMessage(t.QUOTE_REQUEST, present(fields), request)])
         except VenueError:
-            del self.book.requests[request.id]
+            self.book.forget(request.id)
             raise
 
     def pass_quotes(self, request: str, quotes: Sequence[str] = ()) -> None:
@@ -199,9 +209,16 @@ class QuoteDesk:
         return None
 
     def heard(self, report: o.Report) -> None:
-        """An order is over: what it did not fill of its request is free."""
-        if report.status in o.TERMINAL and self._taking.pop(report.cl_ord_id, None) is not None:
-            self.book.settle(report.cl_ord_id, o.ceiled(report.cum_qty))
+        """What the venue says of an order that takes a quote, as limits count it: a rejection leaves its lots to its request
+        before any other report alone; what was accepted may still trade, until it is cancelled or expires."""
+        for name in {report.cl_ord_id, report.orig} & self.book.hits.keys():
+            if acknowledges(report.status):
+                self._taking.pop(name, None)
+                cum = self._filled[name] = max(self._filled.get(name, 0), report.cum_qty)
+                if report.status in _FREES:
+                    self.book.settle(name, o.ceiled(cum))
+            elif report.status is o.OrdStatus.REJECTED and self._taking.pop(name, None):
+                self.book.settle(name, o.ceiled(max(report.cum_qty, report.last_qty)))
 
     def read(self, message: Message, now_ns: int) -> list[QuoteEvent | o.Report | o.Unread] | None:
         """Events of a message about quotes; None for any other message."""
@@ -213,6 +230,8 @@ class QuoteDesk:
         if message.says(t.POSS_DUP) and not news:
             return []  # what came before, or answers a request of a process that ended
         try:
+            if message.fault:
+                raise RefusedError("a message as its dictionary has it", message.fault)
             found = self._items(message, now_ns)
             for one in found:
                 if not isinstance(one, o.Report) and (why := self.book.take(one)):
@@ -222,7 +241,41 @@ class QuoteDesk:
             request = self.book.requests.get(message.get(t.QUOTE_REQ_ID))
             # Without an instrument where it is of no request: no market data was missed.
             about = (request.account, message.get(t.SYMBOL)) if request else ("", "")
-            return [o.Unread(raw(message), f"{error}", now_ns, "", *about)]
+            # What it ends or replaces is not to be taken, even where the rest of it cannot be read.
+            gone = [quote for quote in self._meant(message) if quote.id not in self.book.over]
+            return [
+                *self._withdrawn(gone, now_ns, "its dealer's last message cannot be read"),
+                o.Unread(raw(message), f"{error}", now_ns, "", *about),
+            ]
+
+    def _withdrawn(self, quotes: Sequence[Quote], now_ns: int, text: str) -> list[QuoteEvent]:
+        found = [
+            QuoteCancel(q.id, q.request, q.dealer, q.instrument, q.account, now_ns, text)
+            for q in quotes
+        ]
+        for one in found:
+            self.book.take(one)
+        return [*found]
+
+    def _meant(self, message: Message) -> list[Quote]:
+        """Quotes that a message ends: those that it names, or those of its dealer (of all, where it names none) in its
+        request (in all, where it names none). A quote ends those of its dealer in its request."""
+        names = [value for tag, value in message.fields if tag == t.QUOTE_ID and value != "*"]
+        known = [self.book.quotes[name] for name in names if name in self.book.quotes]
+        request = message.get(t.QUOTE_REQ_ID) or next((quote.request for quote in known), "")
+        dealer = _dealer(message)
+        replaces = message.kind == t.QUOTE
+        if message.kind == t.QUOTE_REQUEST_REJECT or (replaces and (known or not dealer)):
+            return []
+        if names and not replaces and message.get(t.QUOTE_CANCEL_TYPE) != _ALL_QUOTES:
+            return known
+        requests = [request] if request or replaces else [*self.book.requests]
+        return [
+            quote
+            for one in requests
+            for quote in self.book.open(one)
+            if quote.dealer == dealer or not (replaces or (dealer and quote.dealer))
+        ]
 
     def _items(self, message: Message, now_ns: int) -> list[QuoteEvent | o.Report]:
         tags = dict(message.fields[::-1])
@@ -232,8 +285,8 @@ class QuoteDesk:
         account = request.account if request else ""
         instrument = tags.get(t.SYMBOL, "") or (request.instrument if request else "")
         where = instrument, account, now_ns
-        text = tags.get(t.TEXT, "")
-        dealer = next(iter(dealers_in(message)), "") or message.get(t.ON_BEHALF_OF)
+        text = tags.get(t.TEXT, "")[:LONGEST_NAME]
+        dealer = _dealer(message)
         if message.kind == t.QUOTE:
             return [self._quote(tags, dealer, now_ns)]
         if message.kind == t.QUOTE_REQUEST_REJECT:
@@ -241,14 +294,7 @@ class QuoteDesk:
             words = ": ".join(one for one in (_REASONS.get(code, ""), text) if one)
             return [QuoteReject(need(tags, t.QUOTE_REQ_ID), dealer, *where, words)]
         if message.kind == t.QUOTE_CANCEL:
-            gone = [] if known is None else [known]
-            if tags.get(t.QUOTE_CANCEL_TYPE) == _ALL_QUOTES:
-                names = [name] if name else [*self.book.requests]
-                gone = [quote for one in names for quote in self.book.open(one)]
-            return [
-                QuoteCancel(q.id, q.request, q.dealer, q.instrument, q.account, now_ns, text)
-                for q in gone
-            ]
+            return [*self._withdrawn(self._meant(message), now_ns, text)]
         status = QUOTE_STATES.get(tags.get(t.QUOTE_STATUS, ""))
         if status is None:
             raise RefusedError("a QuoteStatus (297) that is known here", f"{tags.get(297)}")

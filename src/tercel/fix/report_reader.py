@@ -29,7 +29,7 @@ from tercel.core.errors import TercelError
 from tercel.core.orders import ONE, ceiled
 from tercel.core.vocabulary import BUY, SELL
 from tercel.fix import tags as t
-from tercel.fix.dialect import OutgoingMessage, raw
+from tercel.fix.dialect import OutgoingMessage, place, raw
 from tercel.fix.memory import OrderMemory, SentOrder
 from tercel.fix.profiles import ProfileTerms
 from tercel.fix.protocol.message import Message, utc_ns, utc_text
@@ -298,7 +298,7 @@ class ReportReader:
             now_ns,
             sent.name if sent else message.get(t.CL_ORD_ID),
             sent.account if sent else message.get(t.ACCOUNT),
-            message.get(t.SYMBOL),
+            place(message),
         )
 
 

@@ -17,7 +17,7 @@ from tests.desk.trading.word import Word
 
 from certify.tiny import TinyVenue
 from tercel.core.errors import OrderError, VenueError
-from tercel.core.orders import ONE, OrdStatus, Unread
+from tercel.core.orders import ONE, ExecType, OrdStatus, Unread, refused
 from tercel.core.quotes import QuoteCancel, QuoteReject, QuoteState, QuoteStatus
 from tercel.desk.limits import LimitGate, parse
 from tercel.desk.trading.journal import kinds
@@ -615,6 +615,116 @@ def test_no_lot_is_asked_for_twice_whatever_happens(ops, strategy, lots):
 @given(ops=OPS, strategy=st.sampled_from(["rfq", "twap_passive"]), lots=st.integers(4, 20))
 def test_no_lot_is_asked_for_twice_in_many_sequences(ops, strategy, lots):
     hostile(strategy, lots, ops)
+
+
+# -- dealers that mean no good ----------------------------------------------------------------------------------------
+
+
+def answered(session, *prices, **words):
+    """All dealers answer the last request."""
+    found = [
+        session.venue.quote(dealer, price, **words)
+        for dealer, price in zip(DEALERS, prices, strict=True)
+    ]
+    while not session.venue.hits and not told(session, "ended"):
+        session.step(session.now_ns + 10**6)
+    return found
+
+
+@pytest.mark.parametrize("side", [1, -1])
+@pytest.mark.parametrize("limit", [None, 100 * 0.05])
+@pytest.mark.parametrize("within", [0.0, 50.0, 10_000.0, 20_000.0])
+def test_the_best_quote_within_the_bound_is_taken_on_either_side(side, limit, within):
+    """Against a plain rule: no worse than the limit price, nor than so many bps from the mid of 100 ticks."""
+    session = quoting_session()
+    session.accept(replace(order_of(5, side=side, strategy="rfq"), limit_price=limit))
+    steps(session)
+    for one in session.quotes._open.values():
+        one.within = within
+    prices = [100 + side * far for far in (2, 0, 1)]
+    quotes = answered(session, *prices)
+    bound = 100 + side * 100 * within / 10_000
+    good = [
+        quote.id
+        for price, quote in sorted(zip(prices, quotes, strict=True), key=lambda one: side * one[0])
+        if side * (price - bound) <= 0 and (limit is None or side * (price - 100) <= 0)
+    ]
+    steps(session)
+    assert session.venue.hits == good[:1]
+
+
+@pytest.mark.parametrize("side", [1, -1])
+def test_without_a_mid_no_strategy_takes_a_quote_and_none_ends_the_desk(side):
+    session = quoting_session()
+    session.accept(order_of(5, side=side, strategy="rfq"))
+    steps(session)
+    session.limits.instruments["TINY"].sane = False
+    session.quotes._mid2 = lambda instrument: None
+    answered(session, 100, 100, 100)
+    steps(session, 20)
+    assert session.venue.hits == []
+
+
+@pytest.mark.parametrize("name", ["q" * 201, "q\n1", "q\udcff"])
+def test_a_quote_that_no_order_could_name_is_not_taken_and_the_next_one_is(name):
+    session = quoting_session()
+    session.accept(order_of(5, strategy="rfq"))
+    steps(session)
+    session.venue.quote("D1", 100, id=name)
+    good, dear = session.venue.quote("D2", 100), session.venue.quote("D3", 101)
+    steps(session)
+    assert [one.text for one in told(session, "unusable")] == [
+        "a name that is not printable, or longer than 200 characters"
+    ]
+    assert session.venue.hits == [good.id]
+    assert parent_of(session).filled == 5
+    assert [one[1] for one in session.venue.passed] == [(dear.id,)]
+    sound(session)
+
+
+def test_an_order_that_was_accepted_is_the_last_of_its_request():
+    """The venue accepts it, and then says that it was rejected: it may still trade."""
+    session = quoting_session()
+    session.accept(order_of(20, strategy="rfq"))
+    steps(session)
+    session.venue._take = session.venue.hits.append
+    quotes = answered(session, 100, 100, 101)
+    (take,) = session.venue.hits
+    for n, (kind, status) in enumerate(
+        ((ExecType.NEW, OrdStatus.NEW), (ExecType.REJECTED, OrdStatus.REJECTED))
+    ):
+        session.venue.say(refused(take, f"E{n}", session.now_ns, "", kind, status))
+    steps(session, 5)
+    assert session.venue.hits == [take]
+    assert [one.outcome for one in told(session, "ended")] == ["rejected"]
+    assert take.quote in {quote.id for quote in quotes}
+    late = replace(
+        refused(take, "E9", session.now_ns, "", ExecType.TRADE, OrdStatus.FILLED),
+        last_qty=20 * ONE,
+        last_px=100 * ONE,
+        cum_qty=20 * ONE,
+    )
+    session.venue.say(late)
+    steps(session, 1)
+    assert parent_of(session).filled == 20, "and no lot of it was traded elsewhere meanwhile"
+
+
+@pytest.mark.parametrize("error", [ValueError("odd"), TypeError("odd"), OverflowError("odd")])
+def test_whatever_a_take_raises_on_its_way_ends_no_desk(error):
+    session, name = by_person()
+    quote = session.venue.quote()
+    steps(session)
+
+    def fails(order):
+        raise error
+
+    session.venue._take = fails
+    order = session.quotes.accept(name, quote.id, DORA)
+    assert session.ledger.orders.get(order).status is OrdStatus.UNKNOWN
+    steps(session, 8)
+    alerts = [one.body["code"] for _, one in session.journal.read(kinds=(kinds.ALERT,))]
+    assert "send_failed" in alerts
+    assert session.quotes.held("p1") == 5, "no other order may have its lots"
 
 
 # -- restarts ---------------------------------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ import msgspec
 from tercel.core import orders as o
 from tercel.core.errors import OrderError, TapeError, TercelError, VenueError
 from tercel.core.ports import Entry
-from tercel.core.quotes import QuoteReject, QuoteRequest
+from tercel.core.quotes import QuoteReject, QuoteRequest, is_name
 from tercel.core.system import PeriodicThread
 from tercel.core.version import code_mark
 from tercel.core.vocabulary import NS_PER_SECOND
@@ -281,8 +281,7 @@ class Gate(OrderServer):
         try:
             mine = request.account in client.accounts and (not self.money or client in self._live)
             if not mine or not all(
-                len(one) <= frames.LONGEST_NAME and one.isprintable()
-                for one in (request.id, request.instrument, *request.dealers)
+                map(is_name, (request.id, request.instrument, *request.dealers))
             ):
                 what = "an account that this session may trade, printable names"
                 raise VenueError(what, f"{request!a:.200}", CLIENT)

@@ -68,6 +68,8 @@ SEVERITY: Final[Mapping[Code, str]] = {
 DISTURBS: Final = frozenset({Code.BUSTED, Code.CORRECTED, Code.RESTATED, Code.UNREADABLE})
 """Notices after which the executor of the order's parent is detached."""
 _PASSED_ON: Final = (o.MarketRows, *QUOTE_EVENTS)
+MOST_ANSWERS: Final = 20
+"""Answers to the unusable messages of one batch: a flood of these delays no cancel."""
 FREE: Final = 5
 """Refusals in a row after which an account waits."""
 FIRST_NS: Final = 100_000_000
@@ -441,7 +443,7 @@ class OrderGateway:
         gate, order = self.venue.capabilities.parents, parent.order
         # Another code may not know of 0 lots.
         if gate is not None and (not parent.over or gate.code == code_mark()):
-            with self.lock:
+            with self.lock, self.wire:
                 gate.announce(
                     parent.id,
                     order.instrument,
@@ -514,8 +516,8 @@ class OrderGateway:
                         )
                     self.venue.send(command)
             # It may have left all the same, as a link can break behind the last byte: its fate is unknown, not
-            # rejected.
-            except (VenueError, OrderError, OSError) as error:
+            # rejected. Whatever the error: it ends no desk.
+            except Exception as error:
                 outcome.unknown.append(command)
                 self.write([self._unsent(command, error)])
             else:
@@ -658,11 +660,12 @@ class OrderGateway:
     def _alarm(self, alerts: list[Entry]) -> None:
         """Journal alerts, with those of the fold's notices."""
         now = self.venue.now_ns
-        for notice in self.notices:
-            if notice.message is not None:
+        for n, notice in enumerate(self.notices):
+            if notice.message is not None and n < MOST_ANSWERS:
                 # Tell the venue what was set aside, where it accepts that; a link that is down takes no answer.
                 if (teller := self.venue.capabilities.disowns) is not None:
-                    with suppress(VenueError, OSError):
+                    # The thread that looks at the kill latch sends beside this one.
+                    with self.wire, suppress(VenueError, OSError):
                         teller.disown(notice.message)
             if notice.code in SEVERITY:
                 order = self.ledger.orders.get(notice.order)

@@ -21,9 +21,10 @@ from typing import Any, Final
 from tercel.core.errors import JournalError, OrderError, VenueError, refuse_if
 from tercel.core.lifecycle import ChildOrder
 from tercel.core.open_quotes import OpenQuotes
-from tercel.core.orders import QuotedOrder, Tif, VenueEvent, ceiled
+from tercel.core.orders import OrdStatus, QuotedOrder, Tif, VenueEvent, ceiled
 from tercel.core.ports import Entry
 from tercel.core.quotes import (
+    LONGEST_NAME,
     QUOTE_EVENTS,
     Quote,
     QuoteCancel,
@@ -31,6 +32,7 @@ from tercel.core.quotes import (
     QuoteReject,
     QuoteRequest,
     QuoteStatus,
+    is_name,
 )
 from tercel.core.vocabulary import FOREVER_NS, NS_PER_SECOND as S
 from tercel.desk.limits import DAY_NS
@@ -49,7 +51,6 @@ LONGEST_S: Final = 3600.0
 DRIFT_S: Final = (1.0, 10.0, 60.0)
 """Seconds after a request at which the mid is journaled."""
 WIDEST_BPS: Final = 10_000.0
-LONGEST_TEXT: Final = 200
 _WORDS: Final = {QuoteReject: "declined", QuoteCancel: "withdrawn", QuoteStatus: "status"}
 _NUMBERS: Final = ("bid", "offer", "lots", "until_ns")
 _numbers: Final = attrgetter(*_NUMBERS)
@@ -97,7 +98,8 @@ def plan_of(strategy: Strategy, lots: int, dealers: tuple[str, ...]) -> QuotePla
 
 @dataclass(slots=True, eq=False)
 class _Asked:
-    """A request that has not ended; `within` None: a person takes its quotes. `filled`: lots of its orders that are over."""
+    """A request that has not ended; `within` None: a person takes its quotes. `filled`: lots of its orders that are over.
+    `taken`: lots of its orders that were not refused at once, whatever became of them: no other quote may trade these."""
 
     request: QuoteRequest
     parent: str
@@ -106,6 +108,7 @@ class _Asked:
     heard: set[str] = field(default_factory=set)
     order: str = ""
     filled: int = 0
+    taken: int = 0
     refused: bool = False
     passed: bool = False
 
@@ -291,8 +294,7 @@ class QuoteRequests(HeldLots):
             OrderError,
         )
         refuse_if(
-            len({*asked}) < len(asked)
-            or not all(name.isprintable() and 0 < len(name) <= LONGEST_TEXT for name in asked),
+            len({*asked}) < len(asked) or not all(name and is_name(name) for name in asked),
             "names of dealers, each once",
             f"{asked!r:.200}",
             "correct them",
@@ -371,7 +373,7 @@ class QuoteRequests(HeldLots):
                 f"{parent.id}.0{self._gateway.ledger.next_child(parent.id)}",
                 parent.order.instrument,
                 one.want,
-                lots=min(quote.lots, one.left, parent.left),
+                lots=min(quote.lots, one.request.lots - one.taken, parent.left),
                 price=price,
                 tif=Tif.IOC,
                 account=parent.order.agent,
@@ -450,7 +452,7 @@ class QuoteRequests(HeldLots):
             self._gateway.write(found, sync=False)
 
     def _taken(self, event: QuoteEvent) -> Entry:
-        known = None if isinstance(event, QuoteReject) else self.book.quotes.get(event.id)
+        known = self.book.quotes.get(event.id)
         name = event.request or (known.request if known else "")
         one = self._open.get(name)
         where = one.where if one else (event.instrument, event.account, "")
@@ -462,13 +464,10 @@ class QuoteRequests(HeldLots):
             words |= {key: value for key, value in numbers if type(value) is int}
         else:
             self.book.take(event)
-            words = {"event": _WORDS[type(event)], "text": event.text[:LONGEST_TEXT]}
+            words = {"event": _WORDS[type(event)], "text": event.text[:LONGEST_NAME]}
+        words |= {"id": event.id, "dealer": event.dealer}
         if isinstance(event, QuoteStatus):
             words["state"] = str(event.status)
-        else:
-            words["dealer"] = event.dealer
-        if not isinstance(event, QuoteReject):
-            words["id"] = event.id
         if one is not None and isinstance(event, Quote | QuoteReject):
             # A quote without a dealer's name does not show which dealer answered; a refusal without one is of all.
             if event.dealer or isinstance(event, QuoteReject):
@@ -576,7 +575,8 @@ class QuoteRequests(HeldLots):
         ):
             return []
         worst = mid2 * (1.0 + one.want * one.within / 10_000) / 2
-        limits = [one.want * limit for limit in (worst, parent.limit) if limit]
+        # A sell within 10,000 bps of mid may be at any price: that is a bound of zero, not the lack of one.
+        limit = min(one.want * bound for bound in (worst, parent.limit or worst))
         found = [
             (one.want * price, n, quote)
             for n, quote in enumerate(self.book.open(one.request.id))
@@ -584,7 +584,7 @@ class QuoteRequests(HeldLots):
             and quote.until_ns > self._venue.now_ns
             and (price := quote.price(one.want)) is not None
         ]
-        return [quote for far, _, quote in sorted(found) if far <= min(limits)]
+        return [quote for far, _, quote in sorted(found) if far <= limit]
 
     def _take_ns(self, one: _Asked) -> int:
         """Venue time, ns, at which the best quote is taken without a person; FOREVER_NS if none is."""
@@ -601,7 +601,11 @@ class QuoteRequests(HeldLots):
         if one.order:
             order = self._gateway.ledger.orders.get(one.order)
             lots = 0 if order is None else ceiled(order.cum_qty)
-            self.book.settle(one.order, lots)
+            # What the venue has accepted may still trade, even where it now says that it was rejected or cancelled.
+            if order is None or (order.base is OrdStatus.REJECTED and not (order.acked or lots)):
+                self.book.settle(one.order, 0)
+            else:
+                one.taken += order.lots
             one.filled += lots
             one.refused |= not lots
             one.order = ""
@@ -615,7 +619,7 @@ class QuoteRequests(HeldLots):
         alive = [quote for quote in self.book.open(one.request.id) if quote.until_ns > now]
         # Every dealer has answered, and none of the quotes will be taken.
         quiet = one.all_heard and not (alive if one.within is None else best)
-        if one.left <= 0 or one.passed or quiet or now >= self._ends_ns(one):
+        if one.taken >= one.request.lots or one.passed or quiet or now >= self._ends_ns(one):
             came = any(quote.request == one.request.id for quote in self.book.quotes.values())
             outcome = (
                 "passed"

@@ -187,18 +187,17 @@ def utc_text(ns: int, digits: int = 3) -> str:
 
 
 def utc_ns(text: str) -> int | None:
-    """Nanoseconds since 1970 of a UTCTimestamp; None if it is not one.
+    """Nanoseconds since 1970 of a UTCTimestamp; None if it is not one, or none of 64 bits.
 
     >>> utc_ns("20231114-22:13:20.123456789"), utc_ns("yesterday")
     (1700000000123456789, None)
+    >>> utc_ns("99991231-23:59:59")
     """
     found = _TIME.fullmatch(text)
     seconds = _seconds(found[1]) if found else None
-    return (
-        None
-        if found is None or seconds is None
-        else seconds * 1_000_000_000 + int((found[2] or "").ljust(9, "0"))
-    )
+    if found is None or seconds is None or abs(seconds) >= 2**63 // 1_000_000_000:
+        return None
+    return seconds * 1_000_000_000 + int((found[2] or "").ljust(9, "0"))
 
 
 @lru_cache(maxsize=256)

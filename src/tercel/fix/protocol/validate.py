@@ -192,6 +192,8 @@ class _Walk:
 
 # -- executions -------------------------------------------------------------------------------------------------------
 EXECUTION_REPORT: Final = "8"
+# Quote, QuoteCancel, QuoteStatusReport.
+_ENDS_QUOTES: Final = frozenset({"S", "Z", "AI"})
 # Account, ClOrdID, MsgSeqNum, SenderCompID, Symbol, TargetCompID: whose it is and of what.
 _WHOSE: Final = frozenset({1, 11, 34, 49, 55, 56})
 # CumQty, ExecID, OrderID, OrdStatus, Side, ExecType: the booking.
@@ -320,7 +322,8 @@ def examined(
     message: Message, settings: "SessionSettings", now_ns: int
 ) -> tuple[Message, MessageFault | None]:
     """A message in sequence and its first fault; an ExecutionReport with an unambiguous booking is returned without its
-    faulty fields, and without a fault: no fill is lost for a field that nothing reads (`validate.salvaged`)."""
+    faulty fields, and without a fault: no fill is lost for a field that nothing reads (`validate.salvaged`). What may end
+    a quote is returned whole, with its fault in words: its reader takes no such quote."""
     rules = settings.rules
     found = faults(message, rules, settings.user_tags, settings.unchecked)
     if message.says(43) and (late := orig_time_fault(message)) is not None:
@@ -339,6 +342,8 @@ def examined(
             found.append(MessageFault(SENDING_TIME_PROBLEM))
         if found and (rest := salvaged(message, found)) is not None:
             return rest, None
+    elif found and settings.initiates and message.kind in _ENDS_QUOTES:
+        return Message(message.begin, message.fields, f"{found[0].tag}: {found[0].text}"), None
     return message, next(iter(found), None)
 
 

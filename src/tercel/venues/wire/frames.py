@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from tercel.core import orders as o
 from tercel.core.errors import VenueError
-from tercel.core.quotes import QUOTE_EVENTS, QuoteEvent
+from tercel.core.quotes import LONGEST_NAME, QUOTE_EVENTS, QuoteEvent, is_name
 
 JSON: Final = ord("J")
 MESSAGE: Final = ord("M")
@@ -27,8 +27,6 @@ LONGEST: Final = 64 << 20
 """Bytes of a frame; a peer that announces more does not speak this protocol."""
 LONGEST_ASKED: Final = 1 << 20
 """Bytes of a frame of a client: its commands are short, what it receives need not be."""
-LONGEST_NAME: Final = 200
-"""Characters of a text in a command; all of them are printable."""
 _HEAD = struct.Struct("<IB")
 ROWS_HEAD: Final = struct.Struct("<BqH")
 """Before the rows of market data: whether it is a snapshot, as of when, the length of the instrument's name."""
@@ -101,11 +99,7 @@ def message_of(body: bytes, *, commands: bool) -> Any:
     if len(values) != len(readers) + 1:
         raise refuse(f"the {len(readers)} fields of {kind.__name__}", f"{len(values) - 1}")
     if commands and (
-        strange := [
-            value
-            for value in values
-            if type(value) is str and not (len(value) <= LONGEST_NAME and value.isprintable())
-        ]
+        strange := [value for value in values if type(value) is str and not is_name(value)]
     ):
         raise refuse(
             f"printable names of {LONGEST_NAME} characters at most", f"{strange[0][:80]!a}"

@@ -131,7 +131,7 @@ class KillCanceller:
             now = self._gateway.venue.now_ns
             for agent in sorted(self.open & self._cancelled):
                 live = self._gateway.ledger.orders.live(agent)
-                if not live:
+                if all(order.done for order in live):  # executions may be missing: none is open
                     body = KillEntry(event="confirmed", scope=agent, reason=self.killed[agent])
                     self._gateway.write([Entry(kinds.KILL, now, agent=agent, body=body.json())])
                     self.open.discard(agent)
