@@ -217,7 +217,8 @@ class QuoteDesk:
                 cum = self._filled[name] = max(self._filled.get(name, 0), report.cum_qty)
                 if report.status in _FREES:
                     self.book.settle(name, o.ceiled(cum))
-            elif report.status is o.OrdStatus.REJECTED and self._taking.pop(name, None):
+            elif report.status is o.OrdStatus.REJECTED and name in self._taking:
+                del self._taking[name]
                 self.book.settle(name, o.ceiled(max(report.cum_qty, report.last_qty)))
 
     def read(self, message: Message, now_ns: int) -> list[QuoteEvent | o.Report | o.Unread] | None:

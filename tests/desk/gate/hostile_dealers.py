@@ -64,15 +64,10 @@ class HostileDealers(PlainVenue):
         """Orders that take a quote (D with 117, AJ with 694=1), as they came."""
         self.answer: Callable[[dict[int, str]], object] = lambda take: None
         """Called with each of them."""
-        self.request_of: dict[str, str] = {}
-        """Request of each quote that was said."""
 
     def say(self, kind: str, fields: Fields) -> None:
         """Send a message of any type."""
         with self._lock:
-            if kind == "S":
-                named: dict[int, Any] = dict(fields[::-1])
-                self.request_of.setdefault(str(named.get(117)), str(named.get(131)))
             self._say(kind, fields)
 
     def respond(self, request: str, name: str, dealer: str = "D1", **changed: object) -> None:

@@ -55,11 +55,10 @@ class Dealers:
 
     def note(self, take: dict[int, str]) -> None:
         """Hold a take against what was said of those before it of the same request."""
-        request = self.venue.request_of[take[117]]
+        hits = self.chain.session.quotes.book.hits
+        request = hits[name_of(take)][0]
         asked = next(int(one[38]) for one in self.venue.asked_for if one[131] == request)
-        before = [
-            one for one in self.venue.taken[:-1] if self.venue.request_of[one[117]] == request
-        ]
+        before = [one for one in self.venue.taken[:-1] if hits[name_of(one)][0] == request]
         if silent := [name_of(one) for one in before if name_of(one) not in self.first]:
             self.wrong.append(f"{name_of(take)} while {silent} has no answer")
         lots = [int(one[38]) for one in before if self.first.get(name_of(one)) == "accepted"]

@@ -605,7 +605,7 @@ class QuoteRequests(HeldLots):
             if order is None or (order.base is OrdStatus.REJECTED and not (order.acked or lots)):
                 self.book.settle(one.order, 0)
             else:
-                one.taken += order.lots
+                one.taken += self.book.hits[one.order][1]  # whatever the venue restates
             one.filled += lots
             one.refused |= not lots
             one.order = ""
