@@ -354,7 +354,7 @@ def held(dealers: Dealers, made: Chain) -> tuple[float, float]:
 def test_random_messages_of_dealers(person, tmp_path):
     with chain(tmp_path / "gate", limits={"person": person, "value": 10**9}) as made:
         made.rest()
-        cpu_s, _ = held(attacked(made, random.Random(7), 120, person), made)
+        cpu_s, _ = held(attacked(made, random.Random(7), 60, person), made)
         assert cpu_s < KILL_S * speed()
 
 
