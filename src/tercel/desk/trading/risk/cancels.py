@@ -131,7 +131,8 @@ class KillCanceller:
             now = self._gateway.venue.now_ns
             for agent in sorted(self.open & self._cancelled):
                 live = self._gateway.ledger.orders.live(agent)
-                if all(order.done for order in live):  # executions may be missing: none is open
+                # Executions may be missing: no order is open, and none can be opened by a replace.
+                if all(order.done and not order.pending for order in live):
                     body = KillEntry(event="confirmed", scope=agent, reason=self.killed[agent])
                     self._gateway.write([Entry(kinds.KILL, now, agent=agent, body=body.json())])
                     self.open.discard(agent)
