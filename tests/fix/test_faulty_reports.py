@@ -384,6 +384,79 @@ def test_what_is_booked_is_said_clearly_or_the_message_is_rejected(line, less, m
     assert at.lots == 1, "the session goes on"
 
 
+@pytest.mark.parametrize(
+    ("base", "part", "full"),
+    [("generic-44", "1", "2"), ("generic-42", "F", "F"), ("generic-42", "1", "2")],
+)
+def test_fills_are_booked_once_in_the_words_of_either_version(line, base, part, full):
+    """ExecType 1 and 2 of FIX 4.2 and F of 4.4; the last execution ends the order."""
+    at = line(base)
+    at.say(changed(at.fill(1), {150: part}))
+    at.say(changed(at.fill(1), {150: part}))
+    last = {150: full, 39: "2", 32: f"{(LOTS - 1) * 10}", 14: f"{LOTS * 10}", 151: "0"}
+    at.say(changed(at.fill(2), last))
+    at.say([*at.fill(2)[:5], (43, "Y"), (122, "20250101-00:00:00"), *changed(at.fill(2), last)[5:]])
+    assert (at.lots, at.heard, at.alerts("unreadable")) == (LOTS, [], [])
+    assert at.gateway.ledger.orders.get("p.1").base == o.OrdStatus.FILLED
+    assert bool(at.alerts()) == ((base, part) != ("generic-42", "1"))
+
+
+@pytest.mark.parametrize(
+    ("base", "less", "put", "lots", "kind"),
+    [
+        ("generic-44", {14}, {}, 3, "trade"),
+        ("generic-44", {6, 14, 38, 151}, {}, 3, "trade"),
+        ("generic-44", {37}, {}, 3, "trade"),
+        ("generic-42", {20}, {}, 3, "trade"),
+        ("generic-44", set(), {39: "E"}, 3, "trade"),
+        ("generic-44", {14, 31, 32, 151}, {150: "6", 39: "6"}, 2, "pending_cancel"),
+        ("generic-44", {14, 31, 32, 151}, {150: "4", 39: "4"}, 2, "canceled"),
+        ("generic-44", set(), {150: "1", 20: "0"}, 3, "trade"),
+        ("generic-44", set(), {150: "1", 20: "1", 19: "E2", 14: "10"}, 1, "busted"),
+        ("generic-44", set(), {20: "1", 19: "E2", 14: "10"}, 1, "busted"),
+        ("generic-42", set(), {150: "H", 19: "E2", 14: "10"}, 1, "busted"),
+        ("generic-44", set(), {150: "1", 20: "3"}, 2, "status"),
+        ("generic-42", set(), {150: "I"}, 2, "status"),
+    ],
+)
+def test_what_a_report_leaves_out_or_says_in_the_other_version_is_understood(
+    line, base, less, put, lots, kind
+):
+    at = line(base)
+    at.say(at.fill(1))
+    at.say(at.fill(2))
+    at.say([field for field in changed(at.fill(3), put) if field[0] not in less])
+    assert (at.lots, at.reports[-1].exec_type, at.heard) == (lots, kind, [])
+    assert at.reports[-1].cum_qty == lots * ONE or kind == "status"
+    assert kind == "status" or not at.alerts("missing_executions")
+
+
+@pytest.mark.parametrize(
+    ("put", "more", "words"),
+    [
+        ({150: "Z"}, "", "(150=Z)"),
+        ({39: "F"}, "", "(39=F)"),
+        ({54: "Z"}, "", "(54=Z); a profile with known_values = false under [session] takes it"),
+        ({54: ""}, "", "(54=); a profile with have_values = false under [session] takes it"),
+        ({54: "Z"}, "known_values = false", ""),
+        ({54: ""}, "have_values = false", ""),
+    ],
+)
+def test_what_is_rejected_is_named_with_the_key_that_takes_it(profile, put, more, words):
+    text = TERMS.format(base="generic-44", more="").replace('"VENUE"', f'"VENUE"\n{more}')
+    at = Line(load(profile(text)))
+    at.say(changed([*at.fill(1), (58, "another text")], put))
+    assert at.lots == (not words)
+    assert [words in text for _, text in at.alerts("unreadable")] == [True] * bool(words)
+
+
+def changed(fields, put):
+    """Fields with other values; those that are not there come last."""
+    return [(tag, put.get(tag, value)) for tag, value in fields] + [
+        field for field in put.items() if field[0] not in dict(fields)
+    ]
+
+
 def test_what_stands_twice_and_says_the_same_is_read(line):
     at = line()
     at.say([*at.fill(1), (32, "10"), (54, "1"), (11, "p.1")])

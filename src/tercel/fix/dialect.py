@@ -11,7 +11,7 @@ exchange. A venue that does not know it refuses the connection, as its first mes
 """
 
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
@@ -29,7 +29,19 @@ from tercel.core.quotes import QuoteReject, QuoteRequest
 from tercel.core.vocabulary import BUY, SELL
 from tercel.fix import tags as t, translate
 from tercel.fix.protocol.dictionary import Dictionary, read_toml
-from tercel.fix.protocol.message import Message, encode, utc_text
+from tercel.fix.protocol.message import (
+    GROUP_OUT_OF_ORDER,
+    INCORRECT_VALUE,
+    INVALID_TAG,
+    NO_VALUE,
+    NOT_IN_MESSAGE,
+    OUT_OF_ORDER,
+    REASONS,
+    WRONG_COUNT,
+    Message,
+    encode,
+    utc_text,
+)
 from tercel.fix.protocol.settings import SessionEvent
 from tercel.fix.translate import PLAIN, Fields, PriceScale, RefusedError, scales
 
@@ -199,14 +211,35 @@ class PendingFault:
 Item = o.VenueEvent | StepAnswer | PendingFault
 
 
+CHECKED: Final[Mapping[str, Collection[int]]] = {
+    "known_tags": {INVALID_TAG, NOT_IN_MESSAGE},
+    "known_values": {INCORRECT_VALUE},
+    "have_values": {NO_VALUE},
+    "fields_in_order": {OUT_OF_ORDER},
+    "groups": {GROUP_OUT_OF_ORDER, WRONG_COUNT},
+    "validated": REASONS,
+}
+"""Reasons of a Reject (373) for which, by a key of [session] that is false, nothing is rejected."""
+# What a report cannot be booked without, whatever a profile lets in: CumQty, LastPx, LastQty, OrdStatus, ExecType.
+_ESSENTIAL: Final = frozenset({14, 31, 32, 39, 150})
+
+
 def refused(event: SessionEvent, own_name: Callable[[str], str], now: int) -> o.Unread:
-    """The message that the session could not process, with the order it names."""
+    """The message that the session could not process, with the order it names, and the key of a profile that takes it."""
     message = event.message
     if message is None:
         return o.Unread(event.raw.decode("utf-8", "replace"), event.text, now)
+    why = f"the session refused message {message.number}: {event.text}"
+    fault = event.fault
+    if fault is not None and fault.tag is not None:
+        values = dict.fromkeys(value[:40] for tag, value in message.fields if tag == fault.tag)
+        why += f" ({', '.join(f'{fault.tag}={value}' for value in values) or fault.tag})"
+        key = next(key for key, reasons in CHECKED.items() if fault.reason in reasons)
+        if key != "validated" and not (message.kind == "8" and fault.tag in _ESSENTIAL):
+            why += f"; a profile with {key} = false under [session] takes it"
     return o.Unread(
         raw(message),
-        f"the session refused message {message.number}: {event.text}",
+        why,
         now,
         own_name(message.get(t.CL_ORD_ID)),
         message.get(t.ACCOUNT),

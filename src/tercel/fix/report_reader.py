@@ -109,7 +109,8 @@ class ReportReader:
         ):  # a venue may call what was cancelled by the name of its cancel, or by its own number alone
             old = self._memory.resolve(sent, name_of(message.get(t.ORDER_ID)))
         about = sent if sent is not None and sent.kind in ("new", "replace") else old or sent
-        read = self._read(message, about, now_ns)
+        counted = max((one.cum_qty for one in (sent, old) if one is not None), default=0)
+        read = self._read(message, about, counted, now_ns)
         read = replace(read, cl_ord_id=sent.name if sent else wire, orig=old.name if old else orig)
         found = self._halves(read, wire, about)
         for one in found:
@@ -117,13 +118,23 @@ class ReportReader:
                 self._memory.update(one)
         return found
 
-    def _read(self, message: Message, about: SentOrder | None, now_ns: int) -> o.Report:
+    def _read(
+        self, message: Message, about: SentOrder | None, counted_qty: int, now_ns: int
+    ) -> o.Report:
         kind, status = self._kind(message), self._status(message, about)
         instrument = message.get(t.SYMBOL) or (about.instrument if about else "")
         instrument = "" if instrument == t.NO_SYMBOL else instrument
         scale = self._scales.get(instrument, PLAIN)
+        traded = kind in (o.ExecType.TRADE, o.ExecType.CORRECTED)
+        if traded and (t.LAST_QTY not in message or t.LAST_PX not in message):
+            raise RefusedError(
+                "LastQty (32) and LastPx (31) in a trade", f"150={message.get(t.EXEC_TYPE)} without"
+            )
+        last_qty = scale.qty(message.get(t.LAST_QTY), t.LAST_QTY) if traded else 0
         base = about.base_qty if about is not None else 0
-        cum = scale.qty(message.get(t.CUM_QTY, "0"), t.CUM_QTY) + base
+        cum = counted_qty + last_qty
+        if t.CUM_QTY in message:
+            cum = scale.qty(message.get(t.CUM_QTY), t.CUM_QTY) + base
         faults = [message.fault] if message.fault else []
         tags = dict(message.fields[::-1])
         liquidity = self._orders.liquidity_tag
@@ -132,11 +143,6 @@ class ReportReader:
         over = status in o.TERMINAL or status is o.OrdStatus.UNKNOWN
         leaves = 0 if over else max(lots * ONE - cum, 0)
         price = about.price if about is not None else None
-        traded = kind in (o.ExecType.TRADE, o.ExecType.CORRECTED)
-        if traded and (t.LAST_QTY not in message or t.LAST_PX not in message):
-            raise RefusedError(
-                "LastQty (32) and LastPx (31) in a trade", f"150={message.get(t.EXEC_TYPE)} without"
-            )
         side = {t.BUY_CODE: BUY, t.SELL_CODE: SELL}.get(
             message.get(t.SIDE), about.side if about else 0
         )
@@ -160,7 +166,7 @@ class ReportReader:
             price=price
             if tags.get(t.ORD_TYPE) == t.MARKET
             else optional(tags, t.PRICE, scale.ticks, price, faults),
-            last_qty=scale.qty(message.get(t.LAST_QTY), t.LAST_QTY) if traded else 0,
+            last_qty=last_qty,
             last_px=scale.px(message.get(t.LAST_PX), t.LAST_PX) if traded else 0,
             cum_qty=cum,
             leaves_qty=optional(
@@ -174,9 +180,9 @@ class ReportReader:
         )
 
     def _kind(self, message: Message) -> o.ExecType:
-        """ExecType, with what 4.2 says in ExecTransType."""
+        """ExecType, with what 4.2 says in ExecTransType; either may come in the other version."""
         code, trans = message.get(t.EXEC_TYPE), message.get(TRANS_TYPE, "0")
-        if trans in _TRANS and message.begin == "FIX.4.2":
+        if trans in _TRANS:
             return _TRANS[trans]
         found = o.ExecType.TRADE if code in _FILLS else t.EXECS.get(code)
         if found is None:

@@ -4,7 +4,7 @@
 its `base` and says what differs; a settings file of QuickFIX is a profile too.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import time
 from functools import lru_cache
@@ -24,7 +24,7 @@ from tercel.core.toml import (
 )
 from tercel.fix import tags as t
 from tercel.fix.connection import TlsSettings
-from tercel.fix.dialect import own_dictionary
+from tercel.fix.dialect import CHECKED, own_dictionary
 from tercel.fix.profiles.model import (
     DAYS,
     RAW,
@@ -37,17 +37,7 @@ from tercel.fix.profiles.model import (
 )
 from tercel.fix.profiles.quickfix import read_settings
 from tercel.fix.protocol.dictionary import Dictionary, read_xml
-from tercel.fix.protocol.message import (
-    GROUP_OUT_OF_ORDER,
-    INCORRECT_VALUE,
-    INVALID_TAG,
-    NO_VALUE,
-    NOT_IN_MESSAGE,
-    OUT_OF_ORDER,
-    REASONS,
-    WRONG_COUNT,
-    Fields,
-)
+from tercel.fix.protocol.message import Fields
 from tercel.fix.protocol.settings import NEVER_REPEATED, NOT_STORED, SessionSettings, SessionTimes
 
 SHIPPED: Final = ("tercel", "generic-44", "generic-42", "binance", "binance-md")
@@ -98,7 +88,7 @@ class ProfileTerms:
             Names that are missing, secrets that are not there.
         """
         session, times = self.profile.session, self.profile.times
-        checks = session.model_dump(include=set(_CHECKED))
+        checks = session.model_dump(include=set(CHECKED))
         if self.dictionary is None:
             raise ConfigError(
                 f"the dictionary of {self.name}",
@@ -131,7 +121,7 @@ class ProfileTerms:
             digits=session.digits,
             user_tags=session.user_tags,
             unchecked=frozenset(
-                reason for key, reasons in _CHECKED.items() if not checks[key] for reason in reasons
+                reason for key, reasons in CHECKED.items() if not checks[key] for reason in reasons
             ),
             times=None
             if times is None
@@ -218,15 +208,6 @@ class ProfileTerms:
         return TlsSettings(cert, key, ca, table.server_name)
 
 
-# Reasons of a Reject (373) for which, by a key of [session] that is false, nothing is rejected.
-_CHECKED: Final[Mapping[str, Collection[int]]] = {
-    "known_tags": {INVALID_TAG, NOT_IN_MESSAGE},
-    "known_values": {INCORRECT_VALUE},
-    "have_values": {NO_VALUE},
-    "fields_in_order": {OUT_OF_ORDER},
-    "groups": {GROUP_OUT_OF_ORDER, WRONG_COUNT},
-    "validated": REASONS,
-}
 _LOGON_TAGS: Final = {"username": 553, "password": t.PASSWORD}
 # Requests: their sender repeats them.
 _NOT_STORED: Final = frozenset(

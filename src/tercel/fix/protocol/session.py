@@ -274,7 +274,7 @@ class FixSession:
 
     def _reject(self, message: Message, fault: MessageFault) -> None:
         self._box.emit("3", v.reject(message, fault, self._rules))
-        self._tell(SessionEventKind.REJECTED, fault.text, message)
+        self._tell(SessionEventKind.REJECTED, fault.text, message, fault=fault)
 
     def _tell(
         self,
@@ -282,8 +282,9 @@ class FixSession:
         text: str = "",
         message: Message | None = None,
         raw: bytes = b"",
+        fault: MessageFault | None = None,
     ) -> None:
-        self._result.events.append(SessionEvent(what, text, message, raw))
+        self._result.events.append(SessionEvent(what, text, message, raw, fault))
 
     def _leave(self, text: str = "") -> None:
         if self._state is not _State.LEAVING:

@@ -228,12 +228,15 @@ class SessionEvent:
     message : Message, optional
     raw : bytes
         What was garbled.
+    fault : MessageFault, optional
+        For which the message was rejected.
     """
 
     what: SessionEventKind
     text: str = ""
     message: Message | None = None
     raw: bytes = field(default=b"", repr=False)
+    fault: MessageFault | None = None
 
 
 @dataclass

@@ -198,13 +198,20 @@ _ENDS_QUOTES: Final = frozenset({"S", "Z", "AI"})
 _WHOSE: Final = frozenset({1, 11, 34, 49, 55, 56})
 # CumQty, ExecID, OrderID, OrdStatus, Side, ExecType: the booking.
 _SAID: Final = frozenset({14, 17, 37, 39, 54, 150})
+# Follow from the order and what was reported of it, where they are left out.
+_KNOWN_BEFORE: Final = frozenset({14, 37})
+# ExecTypes of FIX 4.2 and 4.4, each of one meaning wherever it is listed.
+_EXEC_TYPES: Final = frozenset("0123456789ABCDEFGHI")
+_BOOKED: Final = _SAID | _WHOSE | {31, 32}
+_NOT_NEW: Final = frozenset({(20, "1"), (20, "2"), (20, "3")})
 
 
 def salvaged(message: Message, found: Collection[MessageFault]) -> Message | None:
     """A faulty ExecutionReport with an unambiguous booking, without its faulty fields; `fault` has them in words.
 
     None for another message, and if the booking or its owner is missing, faulty or ambiguous. A valid value in a wrong
-    place, or one that occurs twice, is read.
+    place, or one that occurs twice, is read, and so is an ExecType or ExecTransType of the other version. OrderID may be
+    missing, and CumQty but for a status, bust or correction.
 
     >>> said = {17: "E1", 37: "V1", 150: "0", 39: "0", 54: "1", 14: "0", 58: "a"}
     >>> report = Message("FIX.4.4", [(35, "8"), *said.items(), (58, "b")])
@@ -213,21 +220,25 @@ def salvaged(message: Message, found: Collection[MessageFault]) -> Message | Non
     ('58: a tag occurs twice', False)
     >>> salvaged(Message("FIX.4.4", [*report.fields, (14, "100")]), [MessageFault(REPEATED_TAG, 14)])
     """
-    needed = (
-        _SAID | {31, 32} if message.get(150) in ("1", "2", "F", "G") else _SAID
-    )  # of a fill, LastPx and LastQty
-    if message.kind != EXECUTION_REPORT or not needed <= message.tags:
+    kind = message.get(150)
+    not_new = not _NOT_NEW.isdisjoint(message.fields)
+    needed = _SAID | {31, 32} if kind in ("1", "2", "F", "G") else _SAID  # of a fill, its price
+    missing = needed - message.tags
+    derived = {37} if not_new or kind in ("G", "H", "I") else _KNOWN_BEFORE
+    if message.kind != EXECUTION_REPORT or not missing <= derived:
         return None
     # FIX 4.2 says with 20 whether a report takes back the execution that 19 names, or is of no trade, FIX 4.4 with 150.
-    refers = (
-        19 in message or not {(20, "1"), (20, "2"), (20, "3")}.isdisjoint(message.fields)
-        if message.begin == "FIX.4.2"
-        else 19 in message and message.get(150) in ("G", "H")
-    )
+    refers = not_new or (19 in message and (message.begin == "FIX.4.2" or kind in ("G", "H")))
     needed_tags = needed | _WHOSE | ({19, 20} if refers else set())
     values = {(tag, value) for tag, value in message.fields if tag in needed_tags}
     spoilt = {one.tag for one in found if one.reason != OUT_OF_ORDER}
-    wrong = {one.tag for one in found if one.reason not in (OUT_OF_ORDER, REPEATED_TAG)}
+    readable = {*((MISSING_TAG, tag) for tag in missing), (NOT_IN_MESSAGE, 20)}
+    readable |= {(INCORRECT_VALUE, 150)} if kind in _EXEC_TYPES else set()
+    wrong = {
+        one.tag
+        for one in found
+        if one.reason not in (OUT_OF_ORDER, REPEATED_TAG) and (one.reason, one.tag) not in readable
+    }
     if wrong & needed_tags or len(values) > len(dict(values)):
         return None
     rest = [field for field in message.fields if field[0] in needed_tags or field[0] not in spoilt]
@@ -342,6 +353,7 @@ def examined(
             found.append(MessageFault(SENDING_TIME_PROBLEM))
         if found and (rest := salvaged(message, found)) is not None:
             return rest, None
+        found.sort(key=lambda one: one.tag not in _BOOKED)  # first, why it cannot be booked
     elif found and settings.initiates and message.kind in _ENDS_QUOTES:
         return Message(message.begin, message.fields, f"{found[0].tag}: {found[0].text}"), None
     return message, next(iter(found), None)
