@@ -3,15 +3,20 @@
 import time
 
 import pytest
+from tests.fix.plain_venue import PlainVenue
+from tests.waiting import until
 
 from certify.fix.case import Bench
 from certify.fix.scripted import ScriptedVenue
 from certify.fix.wall import Wall
+from tercel.core import orders as o
+from tercel.core.errors import VenueError
 from tercel.desk.trading.journal import kinds
 from tercel.fix import link as links
 from tercel.fix.link import Address, FixLink
 from tercel.fix.profiles import load
 from tercel.fix.protocol.settings import SessionEventKind
+from tercel.venues.address import connect
 
 TRIES = 6
 WAITS_S = (0.1, 0.2, 0.4, 0.8, 1.6)
@@ -67,3 +72,43 @@ def test_a_link_that_breaks_again_and_again_is_one_alarm_a_minute(tmp_path):
             if entry.body["code"] == kinds.LINK_DOWN
         ]
         assert [one["severity"] for one in alarms] == ["critical", "info", "info"]
+
+
+class Ahead(PlainVenue):
+    """A venue that expects a number far above ours; `resets`: whether it takes ResetSeqNumFlag."""
+
+    def __init__(self, resets):
+        super().__init__()
+        self._resets, self._next_in = resets, 6202
+
+    def _take(self, said):
+        return super()._take(said if self._resets else {**said, 141: "N"})
+
+
+@pytest.mark.parametrize(
+    ("resets", "old", "remedy"),
+    [(True, True, 'reset = ["logon"]'), (False, True, "next_out = 6202"), (False, False, "next_out = 6202")],
+)  # fmt: skip
+def test_the_remedy_for_low_numbers_lets_the_session_in(tmp_path, profile, resets, old, remedy):
+    where = (
+        'base = "generic-44"\n[session]\nsender = "DESK"\ntarget = "VENUE"\nhost = "127.0.0.1"\n'
+    )
+
+    def log_on(venue, key=""):
+        path = profile(f"{where}port = {venue.port}\n{key}\n[[symbol]]\nname = 'X'\n")
+        return connect(f"fix:{path}", ["ann"], tmp_path / "store")
+
+    if old:  # a folder with a session of 3 messages or so
+        with PlainVenue() as venue:
+            log_on(venue).close()
+    with Ahead(resets) as venue:
+        with pytest.raises(VenueError) as refused:
+            log_on(venue)
+        assert f"{remedy} under [session] of the profile" in refused.value.remedy
+        assert ("logon" in refused.value.remedy) == old, "a new folder has tried it"
+        for _ in range(2):
+            client = log_on(venue, remedy)
+            assert client.up
+            client.send(o.NewOrder(f"p.{client.now_ns}", "X", 1, 5, 1000, o.Tif.DAY, "ann", "p", 0))
+            until(lambda: venue.kinds()[-1] == "D", 10, "the order")
+            client.close()

@@ -1,14 +1,17 @@
 """Profiles: what ships, what a file says, and what is refused with its row; secrets are named, and never shown."""
 
-from datetime import time
+from datetime import UTC, datetime, time
 from decimal import Decimal
 
 import pytest
 
 from tercel.cli.config import kind_of, schemas
 from tercel.core.errors import ConfigError, UnknownNameError
+from tercel.fix.link import Address, FixLink
 from tercel.fix.profiles import SHIPPED, load
 from tercel.fix.protocol.message import Message
+from tercel.fix.protocol.session import FixSession
+from tercel.fix.protocol.settings import SessionSettings
 from tercel.fix.protocol.validate import examined, header_fault
 
 SECRET = "hunter2-is-my-word"
@@ -242,6 +245,10 @@ NonStopSession=Y
 """
 
 
+def ns(text):
+    return int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()) * 10**9
+
+
 SHORT = "[SESSION]\nBeginString=FIX.4.4\nSenderCompID=A\nTargetCompID=B\n"
 NOW = 1_750_000_000 * 10**9
 HEAD = [(49, "B"), (56, "A"), (34, "7"), (52, "20250615-15:06:40")]
@@ -360,6 +367,68 @@ class TestSettingsOfQuickFix:
 
         assert [reason("N", 7000), reason("Y", 7000)] == [None, 0]
         assert [reason("N", 20004), reason("Y", 20004)] == [None, 2], "one that another message has"
+
+    @pytest.mark.parametrize(
+        ("lines", "length_h", "begins"),
+        [
+            ("StartTime=00:00:00 EndTime=00:00:00", 24, "2024-06-12T00:00"),
+            ("StartTime=17:00:00 EndTime=17:00:00", 24, "2024-06-11T17:00"),
+            ("StartTime=17:00:00 EndTime=17:00:00 TimeZone=America/New_York", 24, "2024-06-11T21:00"),
+            ("StartTime=00:00:00 EndTime=00:00:00 UseLocalTime=Y TimeZone=Asia/Tokyo", 24, "2024-06-11T15:00"),
+            ("StartTime=17:00:00 EndTime=17:00:00 StartDay=sunday EndDay=sunday", 168, "2024-06-09T17:00"),
+            ("StartTime=00:00:00 EndTime=00:00:00 Weekdays=mon,tue,wed", 24, "2024-06-12T00:00"),
+            ("StartTime=00:00:00 EndTime=00:00:00 Weekdays=mon,tue", None, ""),
+            ("StartTime=00:00:00 EndTime=00:00:00 NonStopSession=Y", 0, ""),
+            ("NonStopSession=Y", 0, ""),
+            ("HeartBtInt=30", 0, ""),
+        ],
+    )  # fmt: skip
+    def test_a_session_that_ends_when_it_starts_begins_again_then(
+        self, tmp_path, lines, length_h, begins
+    ):
+        """StartTime equal to EndTime is a day, or a week from StartDay on, as at QuickFIX; noon of a Wednesday."""
+        text = SHORT + lines.replace(" ", "\n") + "\n"
+        times = load(self.made(tmp_path, text)).settings().times
+        assert (times is None) == (length_h == 0)
+        if times is not None:
+            noon_ns = ns("2024-06-12T12:00")
+            window = times.window(noon_ns)
+            assert window == (length_h and (ns(begins), ns(begins) + length_h * 3600 * 10**9))
+            if window is not None and length_h * len(times.days) == 168:
+                assert times.window(window[1]) == (window[1], 2 * window[1] - window[0])
+
+    def test_over_midnight_both_sides_begin_at_1(self, tmp_path):
+        """An initiator by QuickFIX's settings, and an acceptor with the same times; the clock is a number."""
+        text = f"{SHORT}StartTime=00:00:00\nEndTime=00:00:00\nHeartBtInt=30\n"
+        desk = FixSession(load(self.made(tmp_path, text)).settings())
+        venue = FixSession(SessionSettings("B", "A", times=desk.settings.times))
+        now, hour_ns = ns("2024-06-12T21:00"), 3600 * 10**9
+        logons = []
+        for _ in range(20 * 360):  # 20 hours in steps of 10 s
+            if not desk.connected and not venue.connected:
+                venue.connect(now)
+                out, back = desk.connect(now).out, b""
+                logons.append(((now - ns("2024-06-13T00:00")) / hour_ns, desk.numbers.next_out))
+            else:
+                out, back = desk.on_time(now).out, venue.on_time(now).out
+            while out or back:
+                ours, theirs = venue.receive(out, now), desk.receive(back, now)
+                out, back = theirs.out, ours.out
+            now += 10 * 10**9
+        assert [number for _, number in logons] == [2, 2]
+        assert [at for at, _ in logons] == [-3, pytest.approx(0, abs=0.01)]
+
+    def test_no_session_is_begun_while_the_clocks_may_disagree_on_the_day(self, tmp_path):
+        text = f"{SHORT}StartTime=00:00:00\nEndTime=00:00:00\n"
+        terms = load(self.made(tmp_path, text))
+        reasons = []
+        for seconds in (-2, -1, 0, 1, 3):
+            wall = ns("2024-06-13T00:00") + seconds * 10**9
+            link = FixLink(terms, Address("127.0.0.1", 1), "A", wall=lambda wall=wall: wall)
+            link.poll()
+            reasons.append("closed" in link.why)
+            link.end()
+        assert reasons == [True, True, True, True, False]
 
     def test_times_are_checked_and_written_as_the_file_says(self, tmp_path):
         late = Message("FIX.4.4", [(35, "0"), *HEAD])

@@ -21,6 +21,7 @@ from tercel.fix.profiles.model import hidden
 from tercel.fix.protocol.message import Fields, Message
 from tercel.fix.protocol.session import FixSession
 from tercel.fix.protocol.settings import (
+    Commit,
     MemoryStore,
     Outcome,
     SessionEvent,
@@ -39,6 +40,9 @@ STORE: Final = "fix.db"
 # How venues say that our numbers have been.
 _TOO_LOW: Final = re.compile(r"(?i)\btoo\W+low|\blower\W+than")
 _EXPECTED: Final = re.compile(r"(?i)\bexpect\w*\D{1,20}(\d{1,9})|\b(\d{1,9})\W+is\W+expected")
+# Where one session begins as another ends, the two sides' clocks may not agree which of them it is.
+_EDGE_S: Final = 2
+_PROFILE_TABLE: Final = "under [session] of the profile"
 _NEW_SESSION: Final = (
     "begin a new session: give the desk a folder of its own with `desk=` (a session alone: reset=True). A simulated"
     " exchange that ends forgets its sessions, its orders and its time"
@@ -129,6 +133,9 @@ class FixLink:
         if store is not None:
             session = f"{settings.begin}:{settings.sender}->{settings.target}"
             self.store = self._file = SteadyStore(store / STORE, session)
+        numbers = self.store.load()
+        if numbers.next_out < (next_out := terms.profile.session.next_out):
+            self.store.commit(Commit(replace(numbers, next_out=next_out, since_ns=wall())))
         self.session = FixSession(settings, self.store)
         self._connection: Connection | None = None
         self._parting: list[Connection] = []
@@ -283,7 +290,11 @@ class FixLink:
             return
         self._base = self._wall() - time.monotonic_ns()
         times = self._later.times
-        if times is not None and times.window(self.now_ns()) is None:
+        windows = {
+            None if times is None else times.window(self.now_ns() + lead_s * S)
+            for lead_s in (-_EDGE_S, _EDGE_S)
+        }
+        if times is not None and (None in windows or len(windows) > 1):
             self._failed("the session is closed at this time", events)
             return
         self._began.append(now)
@@ -406,10 +417,19 @@ def no_logon(link: FixLink, received: str, before: bool) -> VenueError:
         )
     remedy = "check both CompIDs and the password, and that no other session uses them"
     if "MsgSeqNum" in received:
-        remedy = _NEW_SESSION
+        remedy = _renumber(link, received)
     elif before:
         remedy = f"see whether it still runs, and start it where it does not; if it began again, {_NEW_SESSION}"
     return VenueError(f"a logon at {link.name}", received, remedy)
+
+
+def _renumber(link: FixLink, received: str) -> str:
+    """Remedy for numbers that the venue does not expect."""
+    number = _EXPECTED.search(received) if _TOO_LOW.search(received) else None
+    asked = "logon" in link.session.settings.reset
+    restart = "" if asked else f'reset = ["logon"] {_PROFILE_TABLE}, or {_NEW_SESSION}; '
+    skip = f"next_out = {number[1] or number[2]} {_PROFILE_TABLE}; " if number is not None else ""
+    return f"{restart}{skip and 'where it allows no reset, '}{skip}or have the venue reset this session"
 
 
 def outage(link: FixLink, seconds: float, lost: str) -> VenueError:
@@ -417,6 +437,8 @@ def outage(link: FixLink, seconds: float, lost: str) -> VenueError:
     why, received = link.why, f"none for {seconds:g} s: {lost or 'it is down'}"
     received += f"; since then: {why}" if why and why not in received else ""
     remedy = (
-        _NEW_SESSION if "MsgSeqNum" in why else f"start it again; if it began again, {_NEW_SESSION}"
+        _renumber(link, why)
+        if "MsgSeqNum" in why
+        else f"start it again; if it began again, {_NEW_SESSION}"
     )
     return VenueError(f"a link to {link.name}", received, remedy)

@@ -132,9 +132,11 @@ class ReportReader:
             )
         last_qty = scale.qty(message.get(t.LAST_QTY), t.LAST_QTY) if traded else 0
         base = about.base_qty if about is not None else 0
-        cum = counted_qty + last_qty
-        if t.CUM_QTY in message:
-            cum = scale.qty(message.get(t.CUM_QTY), t.CUM_QTY) + base
+        cum = (
+            scale.qty(message.get(t.CUM_QTY), t.CUM_QTY) + base
+            if t.CUM_QTY in message
+            else counted_qty + last_qty
+        )
         faults = [message.fault] if message.fault else []
         tags = dict(message.fields[::-1])
         liquidity = self._orders.liquidity_tag

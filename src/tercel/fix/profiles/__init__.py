@@ -80,7 +80,7 @@ class ProfileTerms:
         sender : str
             SenderCompID, where the profile has none.
         reset : bool
-            Begin at 1 with every logon, whatever the profile says.
+            Begin at 1 with every logon, whatever the profile says but for `next_out`.
 
         Raises
         ------
@@ -113,7 +113,8 @@ class ProfileTerms:
             logon_fields=self._logon(session.sender or sender),
             never_repeated=NEVER_REPEATED | _NEVER_AGAIN,
             not_stored=NOT_STORED | _NOT_STORED,
-            reset=frozenset({*session.reset, "logon"} if reset else session.reset),
+            reset=frozenset({*session.reset, "logon"} if reset else session.reset)
+            - ({"logon"} if session.next_out else set()),
             next_expected=session.next_expected,
             on_gap=session.on_gap,
             accuracy_s=session.clock_tolerance_s,

@@ -259,6 +259,9 @@ class SessionTable(TomlTable):
     """HeartBtInt (108)."""
     reset: tuple[Literal["logon", "logout", "disconnect"], ...] = ()
     """When both sequence numbers begin at 1; at a logon, ResetSeqNumFlag (141) says so."""
+    next_out: int = Field(default=0, ge=0)
+    """Smallest MsgSeqNum (34) to continue at when the desk starts, at a venue that expects a higher one and allows no
+    reset, whatever `reset` says of logons; 0: as stored."""
     next_expected: bool = False
     """Whether logons say NextExpectedMsgSeqNum (789)."""
     on_gap: Literal["request", "logout"] = "request"
@@ -291,10 +294,11 @@ class SessionTable(TomlTable):
 
 
 class TimesTable(TomlTable):
-    """[times]: when the session is open; without the table it always is."""
+    """[times]: when the session is open; without the table it always is. Numbers begin at 1 with each session."""
 
     start: str = Field(pattern=r"^[0-2][0-9]:[0-5][0-9](:[0-5][0-9])?$")
     end: str = Field(pattern=r"^[0-2][0-9]:[0-5][0-9](:[0-5][0-9])?$")
+    """The same as `start`: the next session begins where one ends."""
     zone: str = "UTC"
     """IANA name of the time zone of both."""
     days: tuple[Day, ...] = DAYS

@@ -235,10 +235,9 @@ def _flag(
 
 
 def _times(found: Tables, session: Settings, path: Path) -> None:
-    """Times of day; a session that never stops, or ends when it starts, has none."""
+    """Times of day; a session that never stops has none, and one that ends when it starts begins again then."""
     times = found.get("times", {})
-    stops = "start" in times and "end" in times and not _flag(session, "nonstopsession", path)
-    if not stops or (times["start"] == times["end"] and "startday" not in session):
+    if not {"start", "end"} <= times.keys() or _flag(session, "nonstopsession", path):
         found.pop("times", None)
         return
     if _flag(session, "uselocaltime", path) and "zone" not in times:

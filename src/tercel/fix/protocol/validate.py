@@ -198,12 +198,8 @@ _ENDS_QUOTES: Final = frozenset({"S", "Z", "AI"})
 _WHOSE: Final = frozenset({1, 11, 34, 49, 55, 56})
 # CumQty, ExecID, OrderID, OrdStatus, Side, ExecType: the booking.
 _SAID: Final = frozenset({14, 17, 37, 39, 54, 150})
-# Follow from the order and what was reported of it, where they are left out.
-_KNOWN_BEFORE: Final = frozenset({14, 37})
 # ExecTypes of FIX 4.2 and 4.4, each of one meaning wherever it is listed.
 _EXEC_TYPES: Final = frozenset("0123456789ABCDEFGHI")
-_BOOKED: Final = _SAID | _WHOSE | {31, 32}
-_NOT_NEW: Final = frozenset({(20, "1"), (20, "2"), (20, "3")})
 
 
 def salvaged(message: Message, found: Collection[MessageFault]) -> Message | None:
@@ -221,11 +217,13 @@ def salvaged(message: Message, found: Collection[MessageFault]) -> Message | Non
     >>> salvaged(Message("FIX.4.4", [*report.fields, (14, "100")]), [MessageFault(REPEATED_TAG, 14)])
     """
     kind = message.get(150)
-    not_new = not _NOT_NEW.isdisjoint(message.fields)
+    not_new = not {(20, "1"), (20, "2"), (20, "3")}.isdisjoint(message.fields)
     needed = _SAID | {31, 32} if kind in ("1", "2", "F", "G") else _SAID  # of a fill, its price
     missing = needed - message.tags
-    derived = {37} if not_new or kind in ("G", "H", "I") else _KNOWN_BEFORE
-    if message.kind != EXECUTION_REPORT or not missing <= derived:
+    # CumQty follows from earlier reports, unless this one says what they come to.
+    if message.kind != EXECUTION_REPORT or not missing <= (
+        {37} if not_new or kind in ("G", "H", "I") else {14, 37}
+    ):
         return None
     # FIX 4.2 says with 20 whether a report takes back the execution that 19 names, or is of no trade, FIX 4.4 with 150.
     refers = not_new or (19 in message and (message.begin == "FIX.4.2" or kind in ("G", "H")))
@@ -353,7 +351,9 @@ def examined(
             found.append(MessageFault(SENDING_TIME_PROBLEM))
         if found and (rest := salvaged(message, found)) is not None:
             return rest, None
-        found.sort(key=lambda one: one.tag not in _BOOKED)  # first, why it cannot be booked
+        found.sort(
+            key=lambda one: one.tag not in _SAID | _WHOSE | {31, 32}
+        )  # first, why it cannot be booked
     elif found and settings.initiates and message.kind in _ENDS_QUOTES:
         return Message(message.begin, message.fields, f"{found[0].tag}: {found[0].text}"), None
     return message, next(iter(found), None)
