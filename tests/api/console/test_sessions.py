@@ -12,6 +12,7 @@ from tests.desk.console.desks import PASSWORD, S
 from tests.waiting import DEADLINE_S, until
 
 from tercel.api.console.guard import (
+    BODY_S,
     FREE_HERE,
     IDLE_S,
     LIFE_S,
@@ -212,14 +213,23 @@ def test_strangers_who_keep_the_hashing_busy_leave_known_devices_theirs(place: P
 
 
 HALVES = (b"", b"GET / HT", b"GET /api/me HTTP/1.1\r\nHost: 127.0.0.1\r\n")
-BODY = b"POST /api/login HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: 40\r\n\r\n{"
+BODIES = tuple(
+    f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{rest}".encode()
+    for path, rest in [
+        ("/api/login", "Content-Type: application/json\r\nContent-Length: 40\r\n\r\n{"),
+        ("/api/login", "Transfer-Encoding: chunked\r\n\r\n5\r\n{"),
+        ("/nowhere", "Content-Length: 40\r\n\r\n"),
+        ("/api/login", "Content-Length: 40\r\nExpect: 100-continue\r\n\r\n"),
+    ]
+)
 WHOLE = b"GET /api/ways HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
 
 
-@pytest.mark.parametrize("half", [*HALVES, *(WHOLE + half for half in HALVES[1:]), BODY])
+@pytest.mark.parametrize("half", [*HALVES, *(WHOLE + half for half in HALVES[1:]), *BODIES])
 def test_half_requests_are_ended(
     tmp_path: Path, made: Path, monkeypatch: pytest.MonkeyPatch, half: bytes
 ) -> None:
+    assert max(BODY_S, TimedProtocol.headers_s) <= 10
     monkeypatch.setattr(TimedProtocol, "headers_s", 0.05)
     with listening(HttpGuard(placed(tmp_path, made).app, body_s=0.05)) as port:
         with socket.create_connection(("127.0.0.1", port)) as line:
@@ -231,9 +241,8 @@ def test_half_requests_are_ended(
                     heard += line.recv(4096)
             line.sendall(half.removeprefix(WHOLE))
             heard += b"".join(iter(lambda: line.recv(4096), b""))
-        assert heard.startswith(
-            b"HTTP/1.1 408" if half is BODY else b"HTTP/1.1 200" if half.startswith(WHOLE) else b""
-        )
+        status = 408 if half in BODIES else 200
+        assert (b"HTTP/1.1 %d" % status in heard) == half.startswith((*BODIES, WHOLE))
 
 
 def test_tries_at_once_are_counted_before_they_are_looked_at(place: Place) -> None:

@@ -614,6 +614,13 @@ def test_a_position_without_a_fresh_mark_refuses_new_risk_everywhere() -> None:
     later = NOON + 1000 * MS + 1
     one.mark("B", 999, 1001, later)
     assert code(one, order("2", of="B", agent="y"), later) == "STALE_MARK"
+    denial = one.check(order("2", of="B", agent="y"), later)
+    assert denial is not None
+    assert "age_ns=1000000001" in denial.text
+    one.mark("A", 1001, 999, later)
+    denial = one.check(order("2", of="B", agent="y"), later)
+    assert denial is not None
+    assert denial.text == "instrument=A bid=1001 ask=999: crossed, or a side is empty"
     one.mark("A", 999, 1001, later)
     assert code(one, order("2", of="B", agent="y"), later) == ""
 

@@ -308,8 +308,8 @@ TOKEN_TOO: Final = "x-token"
 MOST_BYTES: Final = 64 * 1024
 """Of a request's body."""
 AS_DESCRIBED: Final = "a request as /openapi.json says"
-BODY_S: Final = 30.0
-"""Within which a request's body has come."""
+BODY_S: Final = 10.0
+"""Within which a request's body has come, behind its head, which has as long (`web.TimedProtocol`)."""
 READS: Final = ("GET", "HEAD", "OPTIONS")
 LOOPBACK_HOSTS: Final = ("127.0.0.1", "localhost", "[::1]")
 HEADERS: Final = {

@@ -135,6 +135,8 @@ def check_reference(query: LimitQuery) -> Denial | None:
 
 
 def _stale(query: LimitQuery, at: InstrumentState) -> str:
+    if not at.sane:
+        return f"instrument={at.name} bid={at.bid!r} ask={at.ask!r}: crossed, or a side is empty"
     text = f"instrument={at.name} age_ns={query.now_ns - at.marked_ns} limit={at.limits.reference_age_ns}"
     return (
         text if query.now_ns > at.marked_ns else f"{text}: the market is dated ahead of the clock"
