@@ -416,10 +416,10 @@ class DealerVenue:
         if not many:
             return
         if isinstance(self._inner, SimulatedExchange):
-            fills: list[tuple[int, int]] = []
+            fills: list[tuple[int, int, int]] = []
             with suppress(CapacityError):
                 fills = self._inner.would_fill(instrument, side, None, many)
-            many = sum(part for _, part in fills)
+            many = sum(part for _, part, _ in fills)
         if many:
             terms = many, None, Tif.IOC, HOUSE + dealer, "", self.now_ns
             self._inner.send(NewOrder(self._name(), instrument, side, *terms))

@@ -9,7 +9,7 @@ from exchange.binance import opened as o
 from exchange.binance.accounts import ApiKey
 from exchange.binance.engine import BinanceExchange
 from exchange.binance.limits import RateLimits
-from exchange.binance.report import venue_report
+from exchange.binance.report import expired, venue_report
 from exchange.binance.serve import BinanceServer, serve_binance
 from exchange.commands import CRYPTO, Serve
 from tercel.cli import check_folder, end_on_termination, hand_over, say
@@ -117,6 +117,8 @@ def _report(request: Serve, engine: BinanceExchange) -> None:
             else f"; a minute after a fill they had moved the price by {moved:.2f} bps"
         )
         say(f"{symbol}: {figures['orders']:,} orders, {figures['fills']:,} fills{after}")
+    for orders, quantity, reasons in expired(found["symbols"]):
+        say(f"{orders} of them expired with a quantity of {quantity} left: {reasons}")
     sentences = (found["costs"] or {}).get(
         "sentences", [found.get("why_no_costs", "no fills: no costs")]
     )

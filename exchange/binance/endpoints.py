@@ -196,7 +196,7 @@ def endpoints(market: MarketRequests, trade: TradeRequests) -> list[Endpoint]:
             "myPreventedMatches",
             "myPreventedMatches",
             lambda p: 20 if "orderId" in p else 2,
-            trade.nothing,
+            trade.prevented,
             "symbol",
             "preventedMatchId",
             "orderId",

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from exchange.binance.accounts import Balances
-from exchange.binance.order import BinanceFill, BinanceOrder, fee_of
+from exchange.binance.order import BinanceFill, BinanceOrder, PreventedMatch, fee_of
 from exchange.binance.public import PublicMarket
-from exchange.binance.symbols import MOST_ORDERS, SymbolRules
+from exchange.binance.symbols import MOST_ORDERS, PREVENTION, SymbolRules
 from exchange.binance.words import (
     INSUFFICIENT,
     NO_ORDER,
@@ -19,6 +19,7 @@ from exchange.binance.words import (
     BinanceError,
     BinanceOrderType,
     BinanceSide,
+    SelfTradePrevention,
     ServerCode,
     TimeInForce,
     filtered,
@@ -35,6 +36,7 @@ _ENDS: Final = {
     o.ExecType.CANCELED: (Status.CANCELED, "CANCELED"),
     o.ExecType.EXPIRED: (Status.EXPIRED, "EXPIRED"),
 }
+_PREVENTED: Final = Status.EXPIRED_IN_MATCH, "TRADE_PREVENTION"
 
 
 @dataclass(slots=True)
@@ -50,6 +52,7 @@ class OrderAsked:
     spent: int
     client_id: str
     labels: dict[str, int]
+    prevention: SelfTradePrevention = PREVENTION
 
 
 @dataclass
@@ -63,6 +66,7 @@ class TradingAccount:
     """By client order id; the latest one where a name was used again."""
     living: dict[int, BinanceOrder] = field(default_factory=dict)
     fills: list[BinanceFill] = field(default_factory=list)
+    prevented: list[PreventedMatch] = field(default_factory=list)
     update_ns: int = 0
 
 
@@ -106,7 +110,7 @@ class BinanceExchange:
         """Events of accounts that streams have not sent yet."""
         self._order_of: dict[str, BinanceOrder] = {}
         self._name_of: dict[int, str] = {}
-        self._orders = self._executions = self._commands = 0
+        self._orders = self._executions = self._commands = self._prevented = 0
         self._answer: o.Report | o.CancelReject | None = None
         self._canceling = ("", "")
         self.began_ns = exchange.now_ns
@@ -186,6 +190,7 @@ class BinanceExchange:
         if order is None:
             return
         order.update_ns = report.ns + self._offset_ns
+        order.slot = int(report.order_id.partition(".")[0])
         if report.exec_type is o.ExecType.NEW:
             order.working_ns = order.update_ns
             self._say(order, "NEW")
@@ -194,7 +199,7 @@ class BinanceExchange:
         elif report.exec_type is o.ExecType.REPLACED:
             self._replaced(order, report)
         elif report.exec_type in _ENDS:
-            status, what = _ENDS[report.exec_type]
+            status, what = _PREVENTED if order.prevented is not None else _ENDS[report.exec_type]
             if status is Status.EXPIRED:
                 fok = order.tif is TimeInForce.FOK
                 unfilled = "UNFILLED_FOK_ORDER_EXPIRED" if fok else "UNFILLED_IOC_QUANTITY_EXPIRED"
@@ -350,7 +355,7 @@ class BinanceExchange:
             )
         except CapacityError:
             raise filtered("LOT_SIZE" if asked.ticks else "MARKET_LOT_SIZE") from None
-        return sum(lots for _, lots in fills), sum(ticks * lots for ticks, lots in fills)
+        return sum(lots for _, lots, _ in fills), sum(ticks * lots for ticks, lots, _ in fills)
 
     def _lots_for(self, asked: OrderAsked) -> int:
         """Most lots that come to no more than what is to be spent, or received."""
@@ -379,8 +384,10 @@ class BinanceExchange:
         BinanceError
             As :meth:`check`.
         """
-        money = self.check(account, asked)
+        self.check(account, asked)
         self._orders += 1
+        lots, match = self._prevented_at(account, asked)
+        money = self.check(account, asked)  # of the book without own orders that it ended
         name = asked.client_id or f"tercel{self._orders:016d}"
         order = BinanceOrder(
             self._orders,
@@ -398,6 +405,7 @@ class BinanceExchange:
             update_ns=self.now_ns,
             limit=asked.ticks,
             locked=money,
+            prevention=asked.prevention,
         )
         account.balances.lock(order.pays, money)
         account.orders[order.order_id] = order
@@ -408,17 +416,86 @@ class BinanceExchange:
             self._say(order, "NEW")
             self._end(order, Status.EXPIRED, "EXPIRED")
             return order
-        self._enter(order, account)
+        if match is None:
+            self._enter(order, account, order.lots)
+            return order
+        if lots and order.tif is not TimeInForce.FOK:
+            self._enter(order, account, lots)
+        else:
+            order.working_ns = order.update_ns
+            self._say(order, "NEW")
+        if order.open:
+            order.prevented = match
+            self._end(order, *_PREVENTED)
         return order
 
-    def _enter(self, order: BinanceOrder, account: TradingAccount) -> None:
+    def _prevented_at(
+        self, account: TradingAccount, asked: OrderAsked
+    ) -> tuple[int, PreventedMatch | None]:
+        """End own orders that a new one would trade with, as its mode says; what ends itself, and behind how many lots."""
+        mode = asked.prevention
+        while mode is not SelfTradePrevention.NONE:
+            ahead, maker = self._first_own(account, asked)
+            if maker is None:
+                break
+            self._prevented += 1
+            rest, ends = asked.lots - ahead, mode is not SelfTradePrevention.EXPIRE_MAKER
+            left = 0 if mode is SelfTradePrevention.EXPIRE_TAKER else maker.leaves
+            match = PreventedMatch(
+                self._prevented,
+                asked.rules,
+                mode,
+                taker=self._orders,
+                maker=maker.order_id,
+                ticks=maker.ticks,
+                lots=min(rest, maker.leaves),
+                taker_lots=rest if ends else 0,
+                maker_lots=left,
+                ns=self.now_ns,
+            )
+            account.prevented.append(match)
+            if left:
+                maker.prevented = match
+                self._withdraw(account, maker)
+            if ends:
+                return ahead, match
+        return asked.lots, None
+
+    def _first_own(
+        self, account: TradingAccount, asked: OrderAsked
+    ) -> tuple[int, BinanceOrder | None]:
+        """The first order of an account that a new one of it would trade with, and the lots of others before it."""
+        rules, side = asked.rules, asked.side
+        own = {
+            one.slot: one
+            for one in account.living.values()
+            if one.rules is rules
+            and one.side is not side
+            and (not asked.ticks or side.sign * (asked.ticks - one.ticks) >= 0)
+        }
+        if not own:
+            return 0, None
+        ahead, price = 0, asked.ticks or None
+        for _, lots, number in self._exchange.would_fill(
+            rules.instrument, side.sign, price, asked.lots
+        ):
+            if number in own:
+                return ahead, own[number]
+            ahead += lots
+        if ahead < asked.lots and asked.ticks and asked.tif is TimeInForce.GTC:
+            # It would come to rest across an own order that its own impact keeps it from: they would trade later.
+            return ahead, min(own.values(), key=lambda one: side.sign * one.ticks)
+        return 0, None
+
+    def _enter(self, order: BinanceOrder, account: TradingAccount, lots: int) -> None:
         name = self._name()
         self._order_of[name], self._name_of[order.order_id] = order, name
         passing = order.tif is not TimeInForce.GTC or order.kind is BinanceOrderType.MARKET
+        passing = passing or lots < order.lots
         tif, price = o.Tif.IOC if passing else o.Tif.DAY, order.ticks or None
         side, now = order.side.sign, self._exchange.now_ns
         new = o.NewOrder(
-            name, order.rules.instrument, side, order.lots, price, tif, order.account, "", now
+            name, order.rules.instrument, side, lots, price, tif, order.account, "", now
         )
         refusal = self._command(new)
         if isinstance(refusal, o.Report):
@@ -497,16 +574,20 @@ class BinanceExchange:
         name = name or f"cancel{self._commands + 1:016d}"
         self._canceling = name, order.client_id
         try:
-            side, now = order.side.sign, self._exchange.now_ns
-            orig = self._name_of[order.order_id]
-            self._command(
-                o.CancelOrder(self._name(), orig, order.rules.instrument, side, account.name, now)
-            )
+            self._withdraw(account, order)
         finally:
             self._canceling = "", ""
         if order.status is not Status.CANCELED:
             raise BinanceError(ErrorCode.CANCEL_REJECTED, UNKNOWN_ORDER)
         return order.canceled(name, order.client_id)
+
+    def _withdraw(self, account: TradingAccount, order: BinanceOrder) -> None:
+        """Take an order out of the book; its report says why."""
+        side, now = order.side.sign, self._exchange.now_ns
+        orig = self._name_of[order.order_id]
+        self._command(
+            o.CancelOrder(self._name(), orig, order.rules.instrument, side, account.name, now)
+        )
 
     def amend(
         self, account: TradingAccount, order: BinanceOrder, lots: int, name: str

@@ -1,12 +1,22 @@
 """An order in Binance's words: its state, and the objects that tell it."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from exchange.binance.symbols import SymbolRules
-from exchange.binance.words import WORKING, BinanceOrderType, BinanceSide, TimeInForce, ms
+from exchange.binance.words import (
+    WORKING,
+    BinanceOrderType,
+    BinanceSide,
+    SelfTradePrevention,
+    TimeInForce,
+    ms,
+)
 from tercel.core import ONE
 from tercel.venues.binance_venue import Status, shown
+
+NO_GROUP: Final = -1
+"""`tradeGroupId` of an account that is in no group."""
 
 
 @dataclass(slots=True)
@@ -23,6 +33,41 @@ class BinanceFill:
     asset: str
     ns: int
     maker: bool
+
+
+@dataclass(slots=True)
+class PreventedMatch:
+    """Two orders of one account that did not trade with each other; lots 0 of the one that did not expire."""
+
+    number: int
+    rules: SymbolRules
+    mode: SelfTradePrevention
+    taker: int
+    maker: int
+    ticks: int
+    """The price at which they would have traded."""
+    lots: int
+    """What they would have traded."""
+    taker_lots: int
+    maker_lots: int
+    ns: int
+
+    def row(self) -> dict[str, Any]:
+        """A row of `myPreventedMatches`."""
+        row = {
+            "symbol": self.rules.symbol,
+            "preventedMatchId": self.number,
+            "takerOrderId": self.taker,
+            "makerSymbol": self.rules.symbol,
+            "makerOrderId": self.maker,
+            "tradeGroupId": NO_GROUP,
+            "selfTradePreventionMode": self.mode,
+            "price": self.rules.price(self.ticks),
+        }
+        for name, lots in (("maker", self.maker_lots), ("taker", self.taker_lots)):
+            if lots:
+                row[f"{name}PreventedQuantity"] = self.rules.quantity(lots)
+        return row | {"transactTime": ms(self.ns)}
 
 
 @dataclass(slots=True)
@@ -76,6 +121,11 @@ class BinanceOrder:
     fills: list[BinanceFill] = field(default_factory=list)
     amendments: list[dict[str, Any]] = field(default_factory=list)
     """As `order/amendments` has them."""
+    prevention: SelfTradePrevention = SelfTradePrevention.NONE
+    prevented: PreventedMatch | None = None
+    """Why it expired in a match."""
+    slot: int = -1
+    """Its number in market data by order."""
 
     @property
     def open(self) -> bool:
@@ -121,11 +171,15 @@ class BinanceOrder:
         }
 
     def _more(self) -> dict[str, Any]:
-        return self.labels | ({"expiryReason": self.why} if self.why else {})
+        more = {"expiryReason": self.why} if self.why else {}
+        if self.prevented is not None:
+            more["preventedMatchId"] = self.prevented.number
+            more["preventedQuantity"] = self.rules.quantity(self.lots - self.cum)
+        return self.labels | more
 
     def result(self) -> dict[str, Any]:
         """`newOrderRespType` RESULT."""
-        last = {"workingTime": ms(self.working_ns), "selfTradePreventionMode": "NONE"}
+        last = {"workingTime": ms(self.working_ns), "selfTradePreventionMode": self.prevention}
         return self.ack() | self._state() | last | self._more()
 
     def full(self) -> dict[str, Any]:
@@ -155,14 +209,14 @@ class BinanceOrder:
             "updateTime": ms(self.update_ns),
             "isWorking": self.working_ns > 0,
             "workingTime": ms(self.working_ns),
-            "selfTradePreventionMode": "NONE",
+            "selfTradePreventionMode": self.prevention,
             **self._more(),
         }
 
     def canceled(self, name: str, original: str) -> dict[str, Any]:
         """The answer to a cancel that was called `name`."""
         head = {"symbol": self.rules.symbol, "origClientOrderId": original}
-        last = {"selfTradePreventionMode": "NONE"} | self._more()
+        last = {"selfTradePreventionMode": self.prevention} | self._more()
         return head | self.ack() | {"clientOrderId": name} | self._state() | last
 
     def amended(self, execution: int, original: str) -> dict[str, Any]:
@@ -188,7 +242,7 @@ class BinanceOrder:
                 "type": self.kind,
                 "side": self.side,
                 "workingTime": ms(self.working_ns),
-                "selfTradePreventionMode": "NONE",
+                "selfTradePreventionMode": self.prevention,
             },
         }
 
@@ -249,8 +303,15 @@ class BinanceOrder:
             "Z": shown(self.value * rules.unit),
             "Y": shown(fill.lots * fill.ticks * rules.unit if fill else 0),
             "Q": shown(self.spent),
-            "V": "NONE",
+            "V": self.prevention,
         }
+        if (match := self.prevented) is not None:
+            left = rules.quantity(self.lots - self.cum)
+            event |= {"v": match.number, "A": left, "B": left, "u": NO_GROUP}
+            event["U"] = match.maker if match.taker == self.order_id else match.taker
+            event |= {"Cs": rules.symbol, "pl": rules.quantity(match.lots)}
+            event["pL"] = rules.price(match.ticks)
+            event["pY"] = shown(match.lots * match.ticks * rules.unit)
         if self.working_ns:
             event["W"] = ms(self.working_ns)
         if "strategyId" in self.labels:

@@ -183,8 +183,8 @@ class Params:
         text = self.text("recvWindow", r"^[0-9]{1,10}(\.[0-9]{1,3})?$")
         value = float(text) if text else otherwise
         if value > LONGEST_WINDOW_MS:
-            msg = f"'recvWindow' contains unexpected value. Cannot be greater than {LONGEST_WINDOW_MS}."
-            raise BinanceError(ServerCode.MANDATORY_PARAM, msg)
+            msg = f"'recvWindow' must be less than {LONGEST_WINDOW_MS}."
+            raise BinanceError(ServerCode.BAD_RECV_WINDOW, msg)
         return value
 
     def several(self, name: str) -> list[str]:

@@ -4,6 +4,7 @@ Also what it did to the price: the middle of the touch beside that of the same m
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +21,7 @@ from tercel import TercelError, own_costs
 from tercel.core import BUY, NS_PER_SECOND, ONE, Ints, csv_text, text
 from tercel.core.report import Section, fixed, plain_table
 from tercel.market.tape import Events, Instrument, Lake, schema
+from tercel.venues.binance_venue import Status
 
 VENUE: Final = "BINANCE"
 SPANS_S: Final = (0, 1, 10, 60)
@@ -187,18 +189,34 @@ def summed(account: TradingAccount, rules: SymbolRules) -> dict[str, Any]:
     fees: dict[str, int] = {}
     for one in fills:
         fees[one.asset] = fees.get(one.asset, 0) + one.fee
-    states: dict[str, int] = {}
-    for order in orders:
-        states[order.status] = states.get(order.status, 0) + 1
+    ended = [one for one in orders if one.status in (Status.EXPIRED, Status.EXPIRED_IN_MATCH)]
     return {
         "orders": len(orders),
-        "by_status": states,
+        "by_status": dict(Counter(str(one.status) for one in orders)),
+        "expired": {
+            "orders": len(ended),
+            "quantity": text(sum(one.lots - one.cum for one in ended) * rules.lot),
+            "reasons": dict(Counter(one.why or str(one.status) for one in ended)),
+        },
         "fills": len(fills),
         "rested_fills": sum(one.maker for one in fills),
         "bought": both(bought),
         "sold": both(sold),
         "fees": {asset: text(amount) for asset, amount in fees.items()},
     }
+
+
+def expired(symbols: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """Of each symbol with orders that expired: how many, what quantity of them did not trade, and why."""
+    found = []
+    for name, figures in symbols.items():
+        rest = figures["expired"]
+        if rest["orders"]:
+            reasons = ", ".join(
+                f"{reason} ({count:,})" for reason, count in rest["reasons"].items()
+            )
+            found.append((f"{name}: {rest['orders']:,}", rest["quantity"], reasons))
+    return found
 
 
 def _moved(symbols: Mapping[str, Any]) -> list[Section]:
@@ -262,6 +280,10 @@ def venue_report(
         else:
             report["costs"] = costs.to_json()
             more = _moved(report["symbols"])
+            if rows := expired(report["symbols"]):
+                head = ["orders", "quantity that did not trade", "why"]
+                table = plain_table(head, [list(one) for one in rows], "Orders that expired")
+                more.insert(0, Section("What expired", html=table))
             (out / "report.html").write_text(
                 costs.page("What the orders at this exchange cost", more)
             )

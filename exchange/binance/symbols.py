@@ -7,7 +7,14 @@ import re
 from dataclasses import dataclass
 from typing import Any, Final
 
-from exchange.binance.words import BinanceError, BinanceOrderType, ServerCode, filtered, illegal
+from exchange.binance.words import (
+    BinanceError,
+    BinanceOrderType,
+    SelfTradePrevention,
+    ServerCode,
+    filtered,
+    illegal,
+)
 from tercel.core import MOST_LOTS, ONE, ConfigError, Listing
 from tercel.venues.binance_venue import shown
 
@@ -17,6 +24,8 @@ NUMBER: Final = r"^([0-9]{1,20})(\.[0-9]{1,20})?$"
 MOST_TICKS: Final = 2**29 - 1
 MOST_ORDERS: Final = 200
 """Open orders of an account in a symbol."""
+PREVENTION: Final = SelfTradePrevention.EXPIRE_MAKER
+"""Mode of an order that names none."""
 UP, DOWN = 5, (1, 5)
 """PERCENT_PRICE: from a fifth to five times the average."""
 AVERAGE_MINUTES: Final = 5
@@ -189,8 +198,8 @@ class SymbolRules:
             "filters": self.filters(),
             "permissions": [],
             "permissionSets": [["SPOT"]],
-            "defaultSelfTradePreventionMode": "NONE",
-            "allowedSelfTradePreventionModes": ["NONE"],
+            "defaultSelfTradePreventionMode": PREVENTION,
+            "allowedSelfTradePreventionModes": list(SelfTradePrevention),
         }
 
 

@@ -8,12 +8,15 @@ from exchange.binance.engine import BinanceExchange, OrderAsked, TradingAccount
 from exchange.binance.limits import DAY_MS, RateUsage
 from exchange.binance.order import BinanceOrder, own_trade
 from exchange.binance.params import Params, page, within
+from exchange.binance.symbols import PREVENTION
 from exchange.binance.words import (
+    NO_SUCH_PREVENTION,
     UNKNOWN_ORDER,
     UNSUPPORTED,
     BinanceError,
     BinanceOrderType,
     BinanceSide,
+    SelfTradePrevention,
     ServerCode,
     TimeInForce,
     either,
@@ -133,8 +136,12 @@ class TradeRequests:
                 raise rejected(msg)
         if "stopPrice" in params:
             raise unasked("stopPrice")
-        if params.text("selfTradePreventionMode") not in ("", "NONE"):
-            raise not_valid("selfTradePreventionMode")
+        prevention = params.choice(
+            "selfTradePreventionMode",
+            SelfTradePrevention,
+            ErrorCode.ORDER_REJECTED,
+            NO_SUCH_PREVENTION,
+        )
         self._composed(params, kind, tif)
         spent, ticks = params.amount("quoteOrderQty"), 0
         lots = rules.lots(params.amount("quantity")) if "quantity" in params else 0
@@ -154,7 +161,16 @@ class TradeRequests:
         shape(params, kind)
         name = params.client_id("newClientOrderId")
         return OrderAsked(
-            rules, side, kind, tif or TimeInForce.GTC, lots, ticks, spent, name, labels
+            rules,
+            side,
+            kind,
+            tif or TimeInForce.GTC,
+            lots,
+            ticks,
+            spent,
+            name,
+            labels,
+            prevention or PREVENTION,
         )
 
     @staticmethod
@@ -427,9 +443,24 @@ class TradeRequests:
         """`rateLimit/order`."""
         return self.usage.order_rows(account.name)
 
+    def prevented(self, account: TradingAccount, params: Params) -> list[dict[str, Any]]:
+        """`myPreventedMatches`: of a symbol, of one order or number."""
+        symbol, limit = self._symbol(params), params.integer("limit", 500, 1000)
+        number, order = params.whole("preventedMatchId"), params.whole("orderId")
+        first = params.whole("fromPreventedMatchId") or 0
+        found = [
+            one
+            for one in account.prevented
+            if one.rules.symbol == symbol
+            and number in (None, one.number)
+            and order in (None, one.taker, one.maker)
+            and one.number >= first
+        ]
+        return [one.row() for one in found[:limit]]
+
     @staticmethod
     def nothing(_account: TradingAccount, _params: Params) -> list[Any]:
-        """Pairs with margin, symbols to be delisted, lists of orders, prevented matches, allocations: none."""
+        """Pairs with margin, symbols to be delisted, lists of orders, allocations: none."""
         return []
 
     def coins(self, account: TradingAccount, _params: Params) -> list[dict[str, Any]]:

@@ -38,6 +38,7 @@ class ServerCode(IntEnum):
     MORE_THAN_XX_HOURS = -1127
     BAD_COMBINATION = -1128
     INVALID_PARAMETER = -1130
+    BAD_RECV_WINDOW = -1131
     BAD_STRATEGY_TYPE = -1134
     INVALID_JSON = -1135
     INVALID_TICKER_TYPE = -1139
@@ -172,6 +173,15 @@ class BinanceOrderType(StrEnum):
     TAKE_PROFIT_LIMIT = "TAKE_PROFIT_LIMIT"
 
 
+class SelfTradePrevention(StrEnum):
+    """What becomes of orders of one account that would trade with each other; the later one's mode counts."""
+
+    NONE = "NONE"
+    EXPIRE_TAKER = "EXPIRE_TAKER"
+    EXPIRE_MAKER = "EXPIRE_MAKER"
+    EXPIRE_BOTH = "EXPIRE_BOTH"
+
+
 UNSUPPORTED: Final = {
     BinanceOrderType.STOP_LOSS: "Stop loss orders are not supported for this symbol.",
     BinanceOrderType.STOP_LOSS_LIMIT: "Stop loss limit orders are not supported for this symbol.",
@@ -179,6 +189,7 @@ UNSUPPORTED: Final = {
     BinanceOrderType.TAKE_PROFIT_LIMIT: "Take profit limit orders are not supported for this symbol.",
 }
 INSUFFICIENT: Final = "Account has insufficient balance for requested action."
+NO_SUCH_PREVENTION: Final = "This symbol does not allow the specified self-trade prevention mode."
 WOULD_MATCH: Final = "Order would immediately match and take."
 UNKNOWN_ORDER: Final = "Unknown order sent."
 NO_ORDER: Final = "Order does not exist."

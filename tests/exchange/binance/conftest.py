@@ -12,7 +12,8 @@ from exchange.binance.engine import BinanceExchange, OrderAsked, TradingAccount
 from exchange.binance.limits import RateLimits
 from exchange.binance.opened import endow, lots_of_presets, opened
 from exchange.binance.serve import BinanceServer, serve_binance
-from exchange.binance.words import BinanceOrderType, BinanceSide, TimeInForce
+from exchange.binance.symbols import PREVENTION
+from exchange.binance.words import BinanceOrderType, BinanceSide, SelfTradePrevention, TimeInForce
 from tercel.core.pace import Pace
 from tercel.core.system import WallClock
 from tercel.venues.exchange.shadow import preset_markets
@@ -40,7 +41,7 @@ class Bench:
 
     def ask(
         self, side: str = "BUY", kind: str = "LIMIT", lots: int = 10, ticks: int = 0, tif: str = "GTC", spent: int = 0,
-        name: str = "",
+        name: str = "", prevention: str = PREVENTION,
     ) -> OrderAsked:  # fmt: skip
         rules = self.engine.rules[self.symbol]
         return OrderAsked(
@@ -53,6 +54,7 @@ class Bench:
             spent,
             name,
             {},
+            SelfTradePrevention(prevention),
         )
 
     def place(self, **words: Any) -> Any:

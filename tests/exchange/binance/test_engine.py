@@ -8,11 +8,12 @@ from tests.exchange.binance.conftest import SECOND, Bench, bench_of
 
 from exchange.binance.opened import twin
 from exchange.binance.report import impact, middles
-from exchange.binance.words import BinanceError
+from exchange.binance.words import BinanceError, SelfTradePrevention
 from tercel.core.orders import M_LOTS, M_PRICE, M_SIDE
 from tercel.venues.binance_venue import ErrorCode, Status
 from tercel.venues.exchange.shadow import preset_markets
 
+MODES = list(SelfTradePrevention)
 STEPS = st.lists(
     st.tuples(
         st.sampled_from(["LIMIT", "LIMIT", "MARKET", "LIMIT_MAKER", "cancel", "amend", "wait"]),
@@ -51,7 +52,9 @@ def do(bench: Bench, step: tuple[str, str, int, int, str, int]) -> None:
         bench.engine.amend(bench.account, order, max(order.lots // 2, 1), "")
     elif what == "MARKET":
         spent = lots * 10**11 if tif == "IOC" else 0
-        bench.place(side=side, kind=what, lots=0 if spent else lots, spent=spent)
+        bench.place(
+            side=side, kind=what, lots=0 if spent else lots, spent=spent, prevention=MODES[wait % 4]
+        )
     elif what in ("LIMIT", "LIMIT_MAKER"):
         bench.place(
             side=side,
@@ -59,6 +62,7 @@ def do(bench: Bench, step: tuple[str, str, int, int, str, int]) -> None:
             lots=lots,
             ticks=bench.market.middle + away,
             tif=tif if what == "LIMIT" else "GTC",
+            prevention=MODES[wait % 4],
         )
 
 
@@ -92,6 +96,69 @@ def test_money_conserves_and_the_public_book_is_the_exchanges(steps, seed) -> No
     trades = {one.number: one for one in bench.market.trades}
     for fill in bench.account.fills:
         assert (trades[fill.trade].lots, trades[fill.trade].ticks) == (fill.lots, fill.ticks)
+    check_no_self_trade(bench)
+
+
+def check_no_self_trade(bench: Bench) -> None:
+    """No two orders of the account have a trade in common, unless the later one allows it; what expired says so."""
+    later: dict[int, int] = {}
+    counts = Counter(one.trade for one in bench.account.fills)
+    for fill in bench.account.fills:
+        later[fill.trade] = max(later.get(fill.trade, 0), fill.order_id)
+    own = {later[trade] for trade, count in counts.items() if count > 1}
+    assert {bench.account.orders[one].prevention for one in own} <= {SelfTradePrevention.NONE}
+    ended = {
+        one.order_id
+        for one in bench.account.orders.values()
+        if one.status is Status.EXPIRED_IN_MATCH
+    }
+    takers = {one.taker for one in bench.account.prevented if one.taker_lots}
+    assert ended == takers | {one.maker for one in bench.account.prevented if one.maker_lots}
+
+
+@pytest.mark.parametrize(
+    ("mode", "taker", "maker", "behind"),
+    [
+        ("NONE", "FILLED", "FILLED", "NEW"),
+        ("EXPIRE_TAKER", "EXPIRED_IN_MATCH", "NEW", "NEW"),
+        ("EXPIRE_MAKER", "FILLED", "EXPIRED_IN_MATCH", "NEW"),
+        ("EXPIRE_BOTH", "EXPIRED_IN_MATCH", "EXPIRED_IN_MATCH", "NEW"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["LIMIT", "MARKET"])
+def test_own_orders_that_would_trade_expire_as_the_mode_says(
+    bench, kind, mode, taker, maker, behind
+) -> None:
+    bench.go_on(5)
+    best, lots = bench.market.best(-1)
+    mine = bench.place(side="SELL", lots=7, ticks=best)
+    deeper = bench.place(side="SELL", lots=5, ticks=best + 40)
+    bench.engine.pending_events.clear()
+    limit = best + 30 if kind == "LIMIT" else 0
+    order = bench.place(kind=kind, lots=lots + 50, ticks=limit, prevention=mode)
+    assert (order.status, mine.status, deeper.status) == (taker, maker, behind)
+    assert bench.engine.imbalance(bench.account.name) == {}
+    check_no_self_trade(bench)
+    told = {
+        one["i"]: one
+        for _, one in bench.engine.pending_events
+        if one.get("x") == "TRADE_PREVENTION"
+    }
+    assert set(told) == {one.order_id for one in (order, mine) if one.status == "EXPIRED_IN_MATCH"}
+    quantity = bench.engine.rules[bench.symbol].quantity
+    for one, other in ((order, mine), (mine, order)):
+        if one.order_id in told:
+            event = told[one.order_id]
+            assert (event["X"], event["V"], event["U"]) == (
+                "EXPIRED_IN_MATCH",
+                one.prevention,
+                other.order_id,
+            )
+            assert event["A"] == event["B"] == quantity(one.lots - one.cum)
+            assert one.query()["preventedQuantity"] == event["A"]
+            assert one.query()["preventedMatchId"] == event["v"]
+    if mode in ("EXPIRE_TAKER", "EXPIRE_BOTH"):
+        assert 0 < order.cum <= lots, "what others offered before is bought"
 
 
 def test_an_imbalance_is_seen(bench) -> None:
@@ -226,4 +293,4 @@ def test_what_an_order_would_fill_is_what_it_fills(name, side, lots, wait) -> No
     instrument = bench.engine.rules[bench.symbol].instrument
     would = bench.engine._exchange.would_fill(instrument, side, None, lots)
     order = bench.place(side="BUY" if side > 0 else "SELL", kind="MARKET", lots=lots)
-    assert [(one.ticks, one.lots) for one in order.fills] == would
+    assert [(one.ticks, one.lots, -1) for one in order.fills] == would

@@ -9,7 +9,7 @@ from tests.exchange.binance.conftest import bench_of
 
 from exchange.binance.opened import twin
 from exchange.binance.public import MarketRecord
-from exchange.binance.report import middles, recorded, venue_report, write_tape
+from exchange.binance.report import expired, middles, recorded, venue_report, write_tape
 from tercel.core.orders import ONE
 from tercel.market.tape import Lake
 from tercel.venues.exchange.shadow import preset_markets
@@ -41,6 +41,27 @@ def test_costs_are_in_the_money_that_was_paid(name, lots, tmp_path) -> None:
     assert total["is_bps"] == pytest.approx(
         1e4 * total["money"]["whole"] / total["notional"], rel=1e-6
     )
+    ended = [one for one in bench.account.orders.values() if one.status == "EXPIRED"]
+    left = found["symbols"][bench.symbol]["expired"]
+    assert left["orders"] == len(ended)
+    assert float(left["quantity"]) * ONE == pytest.approx(
+        sum(one.lots - one.cum for one in ended) * rules.lot
+    )
+    assert left["reasons"] == ({"INSUFFICIENT_LIQUIDITY": len(ended)} if ended else {})
+    page = (tmp_path / "report.html").read_text()
+    assert ("Orders that expired" in page) == bool(ended)
+
+
+def test_what_expired_is_in_the_report_with_its_reason(tmp_path) -> None:
+    bench = bench_of("btc-spot")
+    bench.go_on(60)
+    order = bench.place(kind="MARKET", lots=40_000)
+    assert order.status == "EXPIRED"
+    found = venue_report(bench.engine, None, bench.account.name, tmp_path)
+    unfilled = f"{(order.lots - order.cum) / 1e5:g}"
+    reason = "INSUFFICIENT_LIQUIDITY (1)"
+    assert expired(found["symbols"]) == [("BTCUSDT: 1", unfilled, reason)]
+    assert reason in (tmp_path / "report.html").read_text()
 
 
 def test_a_record_in_parts_is_the_record(tmp_path) -> None:

@@ -155,6 +155,15 @@ def test_every_answer_is_as_the_openapi_has_it(served, judge) -> None:
         assert look("GET", path) == []
     for path in ("myPreventedMatches", "myAllocations"):
         assert look("GET", path, symbol=symbol) == []
+    dear = {"price": f"{float(bid) + 0.05:.2f}"}
+    offer = look("POST", "order", **order | dear | {"side": "SELL"})["orderId"]
+    both = {"quantity": "40000", "selfTradePreventionMode": "EXPIRE_BOTH"}
+    refused = look("POST", "order", **order | dear | both)
+    assert refused["status"] == "EXPIRED_IN_MATCH"
+    (match,) = look("GET", "myPreventedMatches", symbol=symbol, orderId=offer)
+    assert (match["takerOrderId"], match["makerOrderId"]) == (refused["orderId"], offer)
+    assert match["preventedMatchId"] == refused["preventedMatchId"]
+    assert look("GET", "order", symbol=symbol, orderId=offer)["status"] == "EXPIRED_IN_MATCH"
     listen = look("POST", "userDataStream", signed=False)["listenKey"]
     look("PUT", "userDataStream", signed=False, listenKey=listen)
     look("DELETE", "userDataStream", signed=False, listenKey=listen)
@@ -223,13 +232,13 @@ ORDER = {
         ({"quantity": "900000"}, -2010, "insufficient balance"),
         ({"newClientOrderId": "a b"}, -1100, "legal range is '^[a-zA-Z0-9-_]{1,36}$'"),
         ({"newOrderRespType": "ALL"}, -1130, "newOrderRespType"),
-        ({"selfTradePreventionMode": "EXPIRE_TAKER"}, -1130, "selfTradePreventionMode"),
+        ({"selfTradePreventionMode": "DECREMENT"}, -2010, "specified self-trade prevention mode"),
         ({"strategyType": "5"}, -1134, "strategyType"),
         ({"colour": "blue"}, -1104, "Not all sent parameters were read"),
         ({"timestamp": 1}, -1021, "outside of the recvWindow"),
         ({"timestamp": 10**14 - 1}, -1021, "1000ms ahead of the server's time"),
         ({"timestamp": None}, -1102, "Mandatory parameter 'timestamp'"),
-        ({"recvWindow": 60_001}, -1102, "Cannot be greater than 60000"),
+        ({"recvWindow": 60_001}, -1131, "'recvWindow' must be less than 60000."),
     ],
 )
 @pytest.mark.parametrize("path", ["/api/v3/order", "/api/v3/order/test"])

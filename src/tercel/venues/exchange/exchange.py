@@ -158,8 +158,9 @@ class SimulatedExchange:
 
     def would_fill(
         self, instrument: str, side: int, price: int | None, lots: int
-    ) -> list[tuple[int, int]]:
-        """Price in ticks and lots of every fill that an immediate order would have if it arrived now, impact included.
+    ) -> list[tuple[int, int, int]]:
+        """Price in ticks and lots of every fill that an immediate order would have if it arrived now, impact included, and
+        the number in market data of the client order that it meets, else -1.
 
         Raises
         ------

@@ -461,8 +461,9 @@ class Markets:
         """Reduce a client's resting order; the rest keeps its queue position."""
         engine.enter_cancel(self._books, self._states, self._flows, self._at, market, place, lots)
 
-    def try_new(self, market: int, side: int, price: int, lots: int) -> list[tuple[int, int]]:
-        """Price and lots of every fill that an immediate order would have now; nothing changes.
+    def try_new(self, market: int, side: int, price: int, lots: int) -> list[tuple[int, int, int]]:
+        """Price and lots of every fill that an immediate order would have now, and the number of the client order that it
+        meets, else -1; nothing changes.
 
         Raises
         ------
@@ -486,8 +487,12 @@ class Markets:
             RECORD_ROWS, sim.RECORD_WORDS
         )
         rows = record[np.arange(since, upto) % RECORD_ROWS]
-        taken = rows[(rows[:, sim.R_KIND] == sim.OWN_FILL) & (rows[:, sim.R_WHO] == place)]
-        return [(paid, part) for paid, part in taken[:, [sim.R_PRICE, sim.R_LOTS]].tolist()]
+        taken = (rows[:, sim.R_KIND] == sim.OWN_FILL) & (rows[:, sim.R_WHO] == place)
+        met = np.roll(rows, 1, axis=0)  # the resting order's row is before the taker's
+        number = self.books[market][lay.ORDERS] + met[:, sim.R_WHO]
+        rows[:, sim.R_WHO] = np.where(met[:, sim.R_KIND] == sim.OWN_FILL, number, -1)
+        columns = [sim.R_PRICE, sim.R_LOTS, sim.R_WHO]
+        return [(paid, part, who) for paid, part, who in rows[taken][:, columns].tolist()]
 
     def free_place(self, market: int) -> int:
         """A ledger place for a new client order, -1 when all are taken."""
