@@ -7,6 +7,11 @@ from tercel.fix import Decoder, FixSession, GarbledMessage, Outcome, SessionEven
 
 MOST_BYTES: Final = 1 << 14
 """Longest Logon, and whatever comes in its place."""
+FREE_TRIES: Final = 5
+"""Wrong passwords before a name has to wait."""
+LONGEST_WAIT_S: Final = 8
+"""Between two looks at a password, where the last ones were wrong."""
+_FORGOTTEN_S: Final = 60
 SessionName = tuple[str, str, str]
 """BeginString, SenderCompID and TargetCompID of what the session sends."""
 
@@ -14,6 +19,35 @@ SessionName = tuple[str, str, str]
 def named(*sessions: FixSession) -> dict[SessionName, FixSession]:
     """Sessions by name (CompIDs), as an acceptor keeps them."""
     return {(one.settings.begin, one.settings.sender, one.settings.target): one for one in sessions}
+
+
+class LogonThrottle:
+    """Slows guesses: after some wrong passwords for a name from an address, no more is looked at for a while.
+
+    Other names and other addresses do not wait, and a refusal that looked at nothing prolongs nothing.
+
+    >>> throttle = LogonThrottle()
+    >>> for _ in range(FREE_TRIES + 1):
+    ...     throttle.note("DESK", "10.0.0.1", 0, wrong=True)
+    >>> throttle.wait_s("DESK", "10.0.0.1", 0), throttle.wait_s("DESK", "10.0.0.2", 0)
+    (2.0, 0.0)
+    """
+
+    def __init__(self) -> None:
+        self._wrong: dict[tuple[str, str], tuple[int, int]] = {}
+
+    def wait_s(self, name: str, address: str, now_ns: int) -> float:
+        """How long a name has to wait, s."""
+        tries, last_ns = self._wrong.get((name, address), (0, 0))
+        wait_s = min(2 ** max(tries - FREE_TRIES, 0), LONGEST_WAIT_S) if tries >= FREE_TRIES else 0
+        return max(last_ns + wait_s * 1_000_000_000 - now_ns, 0) / 1e9
+
+    def note(self, name: str, address: str, now_ns: int, wrong: bool) -> None:
+        """A password was looked at."""
+        tries, last_ns = self._wrong.pop((name, address), (0, now_ns))
+        if wrong:
+            tries = tries if now_ns - last_ns < _FORGOTTEN_S * 1_000_000_000 else 0
+            self._wrong[name, address] = tries + 1, now_ns
 
 
 class IncomingConnection:

@@ -16,7 +16,7 @@ from threading import Event, Thread
 from typing import Final, Self
 
 from exchange.fix import acceptor
-from exchange.fix.arrival import IncomingConnection, SessionName, named
+from exchange.fix.arrival import IncomingConnection, LogonThrottle, SessionName, named
 from exchange.fix.counterparties import Counterparty, Login, comp_id
 from exchange.fix.service import TAKES, VenueService
 from exchange.fix.store import ServerStore
@@ -57,6 +57,9 @@ _NOT_STORED: Final = NOT_STORED | {
     t.POSITIONS_ACK,
     t.POSITION_REPORT,
 }
+# Bytes of one counterparty's messages that are processed before it is another's turn, and of one message.
+TURN_BYTES: Final = 1024
+MOST_BYTES: Final = 1 << 16
 _WRITE: Final = selectors.EVENT_WRITE
 _READ: Final = selectors.EVENT_READ
 
@@ -88,6 +91,9 @@ class _Link:
 
     connection: Connection
     arrival: IncomingConnection
+    address: str = ""
+    waiting: bytes = b""
+    """What came and is not processed yet."""
     mask: int = _READ
     until_ns: int = 0
     """When it is closed, whatever the other side does; 0: not yet."""
@@ -133,6 +139,8 @@ class FixServer(Closing):
         self._service = VenueService(venue, self._parties, pace, wall_ns)
         self._wait_s = _POLL_S if pace is not None and not self._service.runs else _TICK_S
         self._links: list[_Link] = []
+        self._throttle = LogonThrottle()
+        self._address = ""  # whose bytes are being processed
         self._link_of: dict[str, _Link] = {}
         self._tick_ns = 0
         self._listener: socket.socket | None = None
@@ -195,7 +203,12 @@ class FixServer(Closing):
         login, host = party.login, self._service.hosted.get(party.login.comp_id)
 
         def admit(logon: Message) -> str:
-            if not (why := login.refusal(logon)):
+            who = login.comp_id, self._address, self._wall_ns()
+            if wait_s := self._throttle.wait_s(*who):
+                return f"too many wrong passwords for {login.comp_id}: wait {wait_s:.1f} s"
+            why = login.refusal(logon)
+            self._throttle.note(*who, wrong=bool(why))
+            if not why:
                 party.greet(logon)
             return why
 
@@ -219,6 +232,7 @@ class FixServer(Closing):
             reset=login.reset,
             next_expected=login.next_expected,
             times=self._times,
+            most_bytes=MOST_BYTES,
         )
         return ours if host is None else host.settings(ours)
 
@@ -275,14 +289,23 @@ class FixServer(Closing):
         self._stopped.set()
 
     def turn(self, wait_s: float) -> None:
-        """One loop iteration: wait for input, advance time, send output."""
-        for key, mask in self._selector.select(wait_s):
+        """One loop iteration: wait for input, advance time, send output.
+
+        Of each counterparty some bytes are processed, so that nobody waits for more of another's.
+        """
+        waiting = any(link.waiting for link in self._links)
+        for key, mask in self._selector.select(0.0 if waiting else wait_s):
             if isinstance(key.data, _Link):
                 self._attend(key.data, mask)
             elif key.data is self._listener:
                 self._accept()
             elif key.data is self._bell:
                 self._stopping = True
+        for link in list(self._links):
+            if link.waiting:
+                data = link.waiting[:TURN_BYTES]
+                link.waiting = link.waiting[TURN_BYTES:]
+                self._act(link, lambda one=link, data=data: self._received(one, data))  # type: ignore[misc]
         self._service.flow()
         self._say()
         now_ns = self._wall_ns()
@@ -306,7 +329,9 @@ class FixServer(Closing):
             plain.close()
             return
         link = _Link(
-            Connection(plain, self._tls), IncomingConnection(self._sessions, self._wall_ns())
+            Connection(plain, self._tls),
+            IncomingConnection(self._sessions, self._wall_ns()),
+            str(where[0]),
         )
         self._links.append(link)
         self._selector.register(link, _READ, link)
@@ -316,9 +341,8 @@ class FixServer(Closing):
         data = self._came(link, mask)
         if data is None or link.connection.closed:
             self._drop(link)
-        elif data and not link.until_ns:
-            self._act(link, lambda: self._received(link, data))
         else:
+            link.waiting = link.waiting or (b"" if link.until_ns else data)
             self._watch(link)
 
     def _received(self, link: _Link, data: bytes) -> Outcome:
@@ -329,14 +353,15 @@ class FixServer(Closing):
             and (answer := answered(data))
         ):
             return Outcome(out=answer, close=True)
+        self._address = link.address
         return link.arrival.receive(data, self._wall_ns())
 
     @staticmethod
     def _came(link: _Link, mask: int) -> bytes | None:
-        """What came in, once what waits has been written; None: the connection is closed."""
+        """What came in, once what came before is processed and what waits is written; None: the connection is closed."""
         if mask & _WRITE:
             link.connection.flush()
-        return link.connection.receive() if mask & _READ else b""
+        return link.connection.receive() if mask & _READ and not link.waiting else b""
 
     def _act(self, link: _Link, call: Callable[[], Outcome]) -> None:
         """Do what a call to the session of a connection leads to."""
@@ -355,6 +380,7 @@ class FixServer(Closing):
         if link.party is not None:
             self._hear(link.party, link, outcome)
         if outcome.close:
+            link.waiting = b""
             self._gone(link)
             link.connection.end()
             link.until_ns = self._wall_ns() + round(_GOODBYE_S * 1e9)
@@ -412,6 +438,7 @@ class FixServer(Closing):
         if link not in self._links:
             return
         self._links.remove(link)
+        link.waiting = b""
         self._selector.unregister(link)
         link.connection.close()
         self._gone(link)

@@ -1,11 +1,15 @@
 """Bytes that no counterparty should send, orders that no venue takes: each has its answer, nobody else is harmed."""
 
 import socket
+import time
 
 import pytest
 from tests.fix.plain import SOH, PlainClient, frame, order, parse
 
-from certify.tiny import WAY_NS
+from certify.tiny import WAY_NS, TinyVenue
+from exchange.fix.arrival import FREE_TRIES, LogonThrottle
+from exchange.fix.counterparties import Login
+from exchange.fix.server import TURN_BYTES, FixServer, ListenerSettings
 from tercel.core.orders import NewOrder, Report, Tif
 
 T0 = 10**18
@@ -271,3 +275,99 @@ def test_a_counterparty_of_another_make_gets_what_it_needs(serve, port):
     client.say("5", [])
     assert client.hear("5")
     client.close()
+
+
+class Turns:
+    """A server whose turns are counted, with two counterparties, by a clock that a test moves."""
+
+    def __init__(self, *logins):
+        self.ahead_ns, self.count = 0, 0
+        self.server = FixServer(TinyVenue(), ListenerSettings(), logins, wall_ns=self.wall_ns)
+        self.server.listen()
+
+    def wall_ns(self):
+        return time.time_ns() + self.ahead_ns
+
+    def come(self, name, *more):
+        """A counterparty's connection, and the answer to its Logon."""
+        client = PlainClient(self.server.port, name, logon=False)
+        client.say("A", [(98, 0), (108, 30), (141, "Y"), *more])
+        return client, self.answer(client)
+
+    def answer(self, client):
+        """What comes first, turn by turn."""
+        client.socket.setblocking(False)
+        self.count = 0
+        while True:
+            self.server.turn(0.0)
+            self.count += 1
+            try:
+                heard = client.hear()
+            except BlockingIOError:
+                assert self.count < 10_000
+            else:
+                client.socket.setblocking(True)
+                return heard
+
+
+FLOODS = {
+    "2": [(7, 1), (16, 0)],
+    "1": [(112, "me")],
+    "V": [(262, "m"), (263, 0), (264, 0), (267, 1), (269, 0), (146, 1), (55, "TINY")],
+    "D": order("a"),
+}
+
+
+@pytest.mark.parametrize("kind", FLOODS)
+def test_who_floods_waits_for_the_others(kind):
+    turns = Turns(Login("A"), Login("B"))
+    many, (rude, _), (calm, _) = 600, turns.come("A"), turns.come("B")
+    session = turns.server._session_of["A"]
+    rude.raw(b"".join(frame([*rude.head(kind, 2 + n), *FLOODS[kind]]) for n in range(many)))
+    for n in range(3):
+        calm.say("1", [(112, f"t{n}")])
+        assert turns.answer(calm)[112] == f"t{n}"
+        assert turns.count <= 3, "a turn to read it, one to answer"
+        assert session.numbers.next_in <= 2 + 3 * (n + 1) * TURN_BYTES // 60
+    while session.numbers.next_in < 2 + many:
+        turns.server.turn(0.0)
+    turns.server.close()
+
+
+def test_a_message_of_ten_thousand_symbols_is_passed_over():
+    turns = Turns(Login("A"), Login("B"))
+    (rude, _), (calm, _) = turns.come("A"), turns.come("B")
+    symbols = [(146, 10_000), *((55, f"S{n}") for n in range(10_000))]
+    rude.say("V", [(262, "m"), (263, 0), (264, 0), (267, 1), (269, 0), *symbols])
+    calm.say("1", [(112, "t")])
+    assert turns.answer(calm)[112] == "t"
+    assert turns.count <= 3
+    rude.say("1", [(112, "still there")])
+    assert turns.answer(rude)[35] == "2", "the message never came"
+    turns.server.close()
+
+
+def test_wrong_passwords_are_slowed_and_nobody_else_waits():
+    turns = Turns(Login("A", password="right"), Login("B", password="other"))
+    texts = [turns.come("A", (554, f"guess {n}"))[1][58] for n in range(12)]
+    assert sum("wrong password for A" in text for text in texts) == FREE_TRIES
+    assert all(
+        "too many wrong passwords for A: wait 1.0 s" in text or "wrong" in text for text in texts
+    )
+    assert turns.come("B", (554, "other"))[1][35] == "A", "another name"
+    assert turns.come("A", (554, "right"))[1][35] == "5"
+    turns.ahead_ns = 1_000_000_000
+    assert turns.come("A", (554, "right"))[1][35] == "A"
+    turns.server.close()
+
+
+def test_the_wait_grows_with_wrong_passwords_and_ends():
+    throttle, now_ns, waits = LogonThrottle(), 0, []
+    for _ in range(12):
+        throttle.note("A", "here", now_ns, wrong=True)
+        waits.append(throttle.wait_s("A", "here", now_ns))
+        now_ns += round(waits[-1] * 1e9)
+    assert waits == [0, 0, 0, 0, 1, 2, 4, 8, 8, 8, 8, 8]
+    throttle.note("A", "here", now_ns, wrong=False)
+    throttle.note("A", "here", now_ns, wrong=True)
+    assert throttle.wait_s("A", "here", now_ns) == 0
