@@ -171,7 +171,7 @@ class BinanceOrder:
         }
 
     def _more(self) -> dict[str, Any]:
-        more = {"expiryReason": self.why} if self.why else {}
+        more: dict[str, Any] = {"expiryReason": self.why} if self.why else {}
         if self.prevented is not None:
             more["preventedMatchId"] = self.prevented.number
             more["preventedQuantity"] = self.rules.quantity(self.lots - self.cum)

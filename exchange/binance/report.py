@@ -280,9 +280,9 @@ def venue_report(
         else:
             report["costs"] = costs.to_json()
             more = _moved(report["symbols"])
-            if rows := expired(report["symbols"]):
+            if ended := expired(report["symbols"]):
                 head = ["orders", "quantity that did not trade", "why"]
-                table = plain_table(head, [list(one) for one in rows], "Orders that expired")
+                table = plain_table(head, [list(one) for one in ended], "Orders that expired")
                 more.insert(0, Section("What expired", html=table))
             (out / "report.html").write_text(
                 costs.page("What the orders at this exchange cost", more)
