@@ -57,9 +57,9 @@ _NOT_STORED: Final = NOT_STORED | {
     t.POSITIONS_ACK,
     t.POSITION_REPORT,
 }
-# Bytes of one counterparty's messages that are processed before it is another's turn, and of one message.
-TURN_BYTES: Final = 1024
-MOST_BYTES: Final = 1 << 16
+# Messages of one counterparty that are processed before it is another's turn, and the fields of one.
+TURN_MESSAGES: Final = 10
+MOST_FIELDS: Final = 10_000
 _WRITE: Final = selectors.EVENT_WRITE
 _READ: Final = selectors.EVENT_READ
 
@@ -94,6 +94,8 @@ class _Link:
     address: str = ""
     waiting: bytes = b""
     """What came and is not processed yet."""
+    fields: int = 0
+    """Of a message that is not here whole."""
     mask: int = _READ
     until_ns: int = 0
     """When it is closed, whatever the other side does; 0: not yet."""
@@ -232,7 +234,6 @@ class FixServer(Closing):
             reset=login.reset,
             next_expected=login.next_expected,
             times=self._times,
-            most_bytes=MOST_BYTES,
         )
         return ours if host is None else host.settings(ours)
 
@@ -291,7 +292,7 @@ class FixServer(Closing):
     def turn(self, wait_s: float) -> None:
         """One loop iteration: wait for input, advance time, send output.
 
-        Of each counterparty some bytes are processed, so that nobody waits for more of another's.
+        Of each counterparty some messages are processed, so that nobody waits for more of another's.
         """
         waiting = any(link.waiting for link in self._links)
         for key, mask in self._selector.select(0.0 if waiting else wait_s):
@@ -303,8 +304,15 @@ class FixServer(Closing):
                 self._stopping = True
         for link in list(self._links):
             if link.waiting:
-                data = link.waiting[:TURN_BYTES]
-                link.waiting = link.waiting[TURN_BYTES:]
+                stop = _share(link.waiting)
+                data = link.waiting[:stop]
+                link.waiting = link.waiting[stop:]
+                counts = [part.count(b"\x01") for part in data.split(b"\x0110=")]
+                counts[0] += link.fields
+                link.fields = counts[-1]
+                if max(counts) > MOST_FIELDS:
+                    self._drop(link)
+                    continue
                 self._act(link, lambda one=link, data=data: self._received(one, data))  # type: ignore[misc]
         self._service.flow()
         self._say()
@@ -479,6 +487,16 @@ class FixServer(Closing):
     def _let_go(self, link: _Link) -> None:
         link.connection.end()
         self._drop(link)
+
+
+def _share(data: bytes) -> int:
+    """How many bytes are one turn's: up to the CheckSum of its last message, or all."""
+    at = 0
+    for _ in range(TURN_MESSAGES):
+        at = data.find(b"\x0110=", at) + 1
+        if not at:
+            return len(data)
+    return min(at + 7, len(data))
 
 
 def _unreadable(message: Message) -> MessageFault | None:

@@ -92,7 +92,7 @@ class FixSession:
         self._store = store or MemoryStore()
         self._rules = settings.rules
         self._state = _State.DOWN
-        self._decoder = Decoder(self._rules.data_fields, settings.most_bytes)
+        self._decoder = Decoder(self._rules.data_fields)
         self._box = Outbox(settings, self._store)
         self.clock = ClockOffset()
         self._now = self._since_ns = self._heard_ns = self._waits_ns = self._tested_ns = (
@@ -135,7 +135,7 @@ class FixSession:
         self._stale = True
         self._at(now_ns)
         self._box.forget()
-        self._decoder = Decoder(self._rules.data_fields, self.settings.most_bytes)
+        self._decoder = Decoder(self._rules.data_fields)
         self._forget_gap()
         self._heartbeat_ns = self.settings.heartbeat_s * _S
         self._tested_ns = 0

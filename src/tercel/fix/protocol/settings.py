@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from tercel.core.errors import ConfigError
 from tercel.fix.protocol.dictionary import Dictionary, standard
-from tercel.fix.protocol.message import MOST_BYTES, Fields, Message, MessageFault
+from tercel.fix.protocol.message import Fields, Message, MessageFault
 
 _WEEK = range(7)
 
@@ -144,8 +144,6 @@ class SessionSettings:
         When the session is open; it is logged out at its end, and its numbers begin at 1 with its start.
     most_queued : int
         Largest number of queued messages that came too early.
-    most_bytes : int
-        Largest BodyLength that is believed.
 
     >>> SessionSettings("DESK", "VENUE").rules.version
     'FIX.4.4'
@@ -174,7 +172,6 @@ class SessionSettings:
     unchecked: frozenset[int] = frozenset()
     times: SessionTimes | None = None
     most_queued: int = 10_000
-    most_bytes: int = MOST_BYTES
 
     def __post_init__(self) -> None:
         for what, name in (("SenderCompID", self.sender), ("TargetCompID", self.target)):
