@@ -139,6 +139,7 @@ def save_policy(
     stack: int = 1,
     activation: Activation = "tanh",
     trained_on: Mapping[str, Any] | None = None,
+    normalize: Any = None,
 ) -> Policy:
     """Save your own model as a policy folder: weights as ONNX, and a card; reading it runs no code.
 
@@ -146,9 +147,9 @@ def save_policy(
     ----------
     model : path, bytes, sequence of (weight, bias), torch module or model of Stable-Baselines3
         An ONNX file or its bytes, with one float32 input (n, D); layers as arrays (in, out) and (out,) with an
-        activation between them; a torch module; or a model of Stable-Baselines3, with the `VecNormalize` of its
-        training. Its output is one number per action, the greatest of which is chosen; a vector for vector actions;
-        and shares for the actions `allocation`, for which layers output logits.
+        activation between them; a torch module; or a model of Stable-Baselines3. Its output is one number per action,
+        the greatest of which is chosen; a vector for vector actions; and shares for the actions `allocation`, for which
+        layers output logits.
     folder : str or Path
         A new or empty folder, or that of a policy, which is replaced.
     name : str
@@ -161,6 +162,8 @@ def save_policy(
     trained_on : mapping, optional
         Facts for the card, such as ``{"symbol": "AMZN", "trained on": "2012-06-20 to 2012-06-21"}``: recorded days
         named there are not used in evaluation.
+    normalize
+        As in :func:`tercel.model_strategy`.
 
     Raises
     ------
@@ -181,7 +184,7 @@ def save_policy(
         "observation": observation,
         "stack": stack,
     }
-    strategy = save_model(model, Path(folder), name, given, activation, trained_on or {})
+    strategy = save_model(model, Path(folder), name, given, activation, trained_on or {}, normalize)
     return Policy(
         Path(folder),
         strategy.name,

@@ -470,7 +470,8 @@ def convert(
     from tercel.execution.registry import resolve_policy
     from tercel.execution.registry.resolve import ARCHIVE
     from tercel.execution.user_strategy import located
-    from tercel.lab.learning.own_models import save_model, unzipped
+    from tercel.lab.learning.own_models import save_model
+    from tercel.lab.learning.sb3.bridge import unpickled
 
     watched = located(observation, "observation") if is_own_name(observation) else observation
     given_as: dict[str, Any] = {
@@ -479,12 +480,12 @@ def convert(
         "observation": watched,
         "stack": 1,
     }
-    given: Any = model
+    given: tuple[Any, Any] = model, None
     if model.suffix == ARCHIVE:
         if not trust:
             resolve_policy(str(model))  # refuses
-        given = unzipped(model, moments, actions)
-    strategy = save_model(given, folder, name, given_as)
+        given = unpickled(model, moments)
+    strategy = save_model(given[0], folder, name, given_as, normalize=given[1])
     network = type(strategy.policy).__name__
 
     def show() -> None:

@@ -6,6 +6,7 @@ from tests.market.dealers.oracles import drawn_history
 
 from tercel.core.errors import DataError
 from tercel.market.dealers.history import (
+    RequestHistory,
     calibrated,
     fit,
     read_history,
@@ -130,3 +131,31 @@ def test_a_damaged_file_is_refused_with_its_row(tmp_path, old, new, expected, ro
 def test_few_quotes_are_not_fitted():
     with pytest.raises(DataError, match="20 quotes"):
         fit(drawn_history((1.0, 0.3), (1.2, 0.4), 3, 5, 1))
+
+
+@pytest.mark.parametrize(
+    "won", [lambda rng, best: rng.random(len(best)) < 0.5, lambda _, best: best < 1.2]
+)
+def test_a_reservation_that_the_quotes_do_not_tell_is_not_a_result(won):
+    """Trades at random, or at a sharp edge: the likelihood has no maximum, wherever the search stops."""
+    for seed in range(1, 6):
+        rng = np.random.default_rng(seed)
+        distance = rng.normal(1.5, 0.4, (60, 3))
+        best = distance.min(axis=1)
+        winner = np.where(won(rng, best), distance.argmin(axis=1), -1)
+        asked = np.ones((60, 3), np.bool_)
+        found = fit(RequestHistory(("A", "B", "C"), np.full(60, 100.0), asked, distance, winner))
+        if found.reservation is None:
+            assert "does not determine" in found.notes[0]
+            assert all(one.hit is not None for one in found.dealers)
+        else:
+            low, high = found.reservation.ci_low, found.reservation.ci_high
+            assert 2 * best.min() - best.max() <= low < high <= 2 * best.max() - best.min()
+
+
+def test_quotes_that_do_not_differ_are_refused():
+    asked = np.ones((60, 3), np.bool_)
+    winner = np.arange(60) % 2 - 1
+    same = RequestHistory(("A", "B", "C"), np.ones(60), asked, np.full((60, 3), 1.5), winner)
+    with pytest.raises(DataError, match="that differ"):
+        fit(same)

@@ -102,7 +102,9 @@ class DeskSection(TomlTable):
     """`simulated`, in this process; `fix://[COMPID@]host:port[?profile=NAME]`; `fix:PROFILE.toml`, a profile or a
     settings file of QuickFIX; `binance[:NET or FILE.toml]`, Binance Spot; `ccxt:EXCHANGE[:FILE.toml]`; `gate:PATH`, a
     gate before one."""
-    dealers: tuple[str, ...] = ()
+    dealers: tuple[Annotated[str, Field(pattern=r"^[!-~]([ -~]*[!-~])?$", max_length=64)], ...] = (
+        Field(default=(), max_length=100)
+    )
     """Dealers of requests for quotes: of orders by `rfq` or `routed`, and of manual requests without dealers."""
     panel: str = ""
     """Prior model of these dealers before they have quoted, for orders by `routed`: equity, eurusd, gbpusd, or a panel.toml

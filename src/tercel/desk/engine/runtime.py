@@ -36,7 +36,7 @@ from tercel.desk.engine.config import (
 from tercel.desk.engine.forecasts import DeskForecasts, NewsPort, check_signals
 from tercel.desk.engine.loop import DeskLoop
 from tercel.desk.engine.order_arrivals import TargetOrders, targets_of
-from tercel.desk.limits import LimitGate, Limits, changed, default_file, read
+from tercel.desk.limits import LimitGate, Limits, changed, check_names, default_file, read
 from tercel.desk.trading.alerts import AlertSender, check_webhook
 from tercel.desk.trading.heartbeat import last_marks
 from tercel.desk.trading.journal import kinds
@@ -123,15 +123,23 @@ def limits_of(config: DeskConfig, beside: Path | None = None) -> Limits:
         For a file, or a single limit of the desk's own, that cannot be.
     """
     section = config.limits
+    here = {"agents": [one.name for one in config.agent]}
+    here |= {"instruments": [one.name for one in config.instrument]}
+    for name in config.signals.names:
+        check_known(
+            name, here["instruments"], "[signals] names of the instruments", error=ConfigError
+        )
     limits = read((beside or Path()) / section.file if section.file else default_file())
     if not section.changed:
         return limits
     try:
-        return changed(limits, section.changed)
+        limits = changed(limits, section.changed)
+        check_names(section.changed, here)
     except LimitsError as error:
         raise ConfigError(
             error.expected, f"{error.received} under [limits.changed]", error.remedy
         ) from error
+    return limits
 
 
 def check(config: DeskConfig, beside: Path | None = None) -> None:

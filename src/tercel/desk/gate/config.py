@@ -11,6 +11,7 @@ from typing import Final
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from tercel.core.toml import read_toml, validated
+from tercel.desk.limits import check_names
 
 _HELP: Final = "see `docs/howto/gate.md`"
 LISTEN: Final = "gate.sock"
@@ -76,9 +77,10 @@ class GateTerms(_Table):
     """For a venue that does not cancel on disconnect."""
 
     @model_validator(mode="after")
-    def _watched_over_fix(self) -> "GateTerms":
+    def _consistent(self) -> "GateTerms":
         if self.watchdog is not None and not self.venue.startswith("fix"):
             raise ValueError("a venue at fix://, where a watchdog is named")
+        check_names(self.changed, {"agents": self.accounts})
         return self
 
     @field_validator("accounts")

@@ -18,7 +18,7 @@ from tercel.core.ports import Venue
 from tercel.core.system import freeze_heap, trim_heap
 from tercel.desk.gate.config import LONGEST_PATH, GateConfig
 from tercel.desk.gate.server import Gate, Prove, refuse_all
-from tercel.desk.limits import LimitGate, changed, check_own, default_file, read
+from tercel.desk.limits import LimitGate, changed, check_names, check_own, default_file, read
 from tercel.desk.trading.gateway import OrderGateway
 from tercel.desk.trading.heartbeat import begun, emergency_log
 from tercel.desk.trading.journal.store import SqlJournal
@@ -94,6 +94,7 @@ def opened(
         if section.changed:
             given = changed(given, section.changed)
         limits = LimitGate(given, venue.listings(), section.accounts, latch.killed)
+        check_names(section.changed, limits.usage())
         ledger = refold(journal, limits)
         trim_heap()  # what reading the journal took
         name = _names(ledger.next_session, mark_of(section.venue))

@@ -9,6 +9,7 @@ the package, tries to break it.
 from tercel.desk.limits.change import (
     as_json as limits_json,
     changed,
+    check_names,
     check_own,
     from_json,
     hash_of,
@@ -53,6 +54,7 @@ __all__ = [
     "LimitQuery",
     "Limits",
     "changed",
+    "check_names",
     "check_own",
     "default_file",
     "from_json",

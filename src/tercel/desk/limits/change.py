@@ -10,11 +10,11 @@ A limit is tighter when nothing passes it that did not pass before. Fewer is tig
 import hashlib
 import json
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import MISSING, fields, replace
 from typing import Any, Final, TypeVar
 
-from tercel.core.errors import ConfigError, LimitsError, offer
+from tercel.core.errors import ConfigError, LimitsError, TercelError, offer
 from tercel.core.serialization import parse_tables, to_jsonable
 from tercel.desk.limits import file
 
@@ -79,6 +79,39 @@ def changed(limits: file.Limits, changes: Mapping[str, bool | int | float | str]
                 "write desk.KEY, agents.NAME.KEY or instruments.NAME.KEY",
             )
     return replace(limits, source="a change while the desk runs", sha256="")
+
+
+def check_names(
+    paths: Iterable[str],
+    here: Mapping[str, Collection[str]],
+    error: type[TercelError] = LimitsError,
+) -> None:
+    """Refuse limits of an agent or an instrument that is not there: they would change nothing, so a name is misspelt.
+
+    Parameters
+    ----------
+    paths : iterable of str
+        As :func:`changed` has taken them.
+    here : mapping of str to collection of str
+        Names by room: agents, and instruments if these are known.
+
+    Raises
+    ------
+    LimitsError
+        Or another `error`.
+
+    >>> check_names(["agents.twap.order_lots", "agents.*.messages"], {"agents": ["twap"]})
+    """
+    for path in paths:
+        room, _, rest = path.partition(".")
+        name = rest.rpartition(".")[0]
+        if room != "desk" and room in here and name not in (file.ANY, *here[room]):
+            known = sorted(here[room])
+            raise error(
+                f"{room} of the desk: {', '.join(known)}",
+                f"{name!r} in {path}; nothing was changed",
+                offer(name, known, f'or "{file.ANY}" for all'),
+            )
 
 
 def _read(path: str, text: Any) -> Any:

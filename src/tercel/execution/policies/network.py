@@ -16,13 +16,16 @@ softplus(z) + 1.
 ONNX files: the graph is Sub(mean), Mul(scale), Clip, then Gemm and Tanh or Relu in turn, and for shares Softmax behind,
 or Softplus, Add(1), Log and Softmax: the mean of a Dirichlet law. It puts out what `Greedy.logits` returns. Opset 13 and
 IR version 8 are read by every ONNX Runtime since 1.10 (2021). A graph of this form is read back into arrays, any other
-runs in ONNX Runtime. A policy with a memory is a network whose state goes in with one observation and comes out for the
-next.
+of bounded work runs in ONNX Runtime (:func:`read_graph`). A policy with a memory is a network whose state goes in with
+one observation and comes out for the next.
 """
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -305,7 +308,6 @@ class MlpPolicy(Greedy):
 
 
 OPSET, IR_VERSION = 13, 8
-_ACTIVATION_OPS: dict[str, Activation] = {"Tanh": "tanh", "Relu": "relu"}
 # Operators behind the last layer.
 _TAILS: dict[Head, tuple[str, ...]] = {
     "simplex": ("Softmax",),
@@ -360,6 +362,233 @@ def to_onnx(policy: MlpPolicy) -> bytes:
     return data
 
 
+# -- files ----------------------------------------------------------------------------------------
+# A file may be anybody's: what its network computes, and how much, is known before anything of it runs.
+
+# Operators that networks are exported with. None runs a graph inside a graph, and of each the shapes of the outputs
+# follow from those of the inputs, so that work and memory are known.
+OPERATORS: Final = (
+    "Abs, Add, And, BatchNormalization, Cast, Celu, Clip, Concat, Constant, ConstantOfShape, Div, "
+    "Dropout, Elu, Equal, Erf, Exp, Expand, Flatten, GRU, Gather, Gelu, Gemm, Greater, GreaterOrEqual, "
+    "HardSigmoid, HardSwish, Identity, LSTM, LayerNormalization, LeakyRelu, Less, LessOrEqual, Log, "
+    "LogSoftmax, MatMul, Max, Mean, Min, Mish, Mul, Neg, Not, Or, PRelu, Pow, Reciprocal, ReduceL2, "
+    "ReduceMax, ReduceMean, ReduceMin, ReduceSum, Relu, Reshape, Selu, Shape, Sigmoid, Sign, Slice, Softmax, "
+    "Softplus, Softsign, Split, Sqrt, Squeeze, Sub, Sum, Tanh, Transpose, Unsqueeze, Where"
+)
+# Bytes of a file, and of all in it but weights: parsed, the latter take 250 times their size.
+FILE_BYTES, GRAPH_BYTES = 2**25, 2**19
+# Observations at once for which a network is measured; the most nodes, and numbers that they then put out, and read or
+# multiply.
+ROWS, NODES, NUMBERS, WORK = 1_024, 1_000, 2**26, 2**33
+_SMALLER: Final = (
+    "export a smaller network, or evaluate it as a function: tercel.model_strategy(function, name)"
+)
+
+
+def read_network(path: Path) -> bytes:
+    """Bytes of an ONNX file.
+
+    Raises
+    ------
+    PolicyError
+        If it cannot be read, or is larger than `FILE_BYTES`.
+    """
+    try:
+        size = path.stat().st_size
+        refuse_if(
+            not path.is_file() or size > FILE_BYTES,
+            f"an ONNX file of {FILE_BYTES:,} bytes at most",
+            f"{path} of {size:,}",
+            "export a smaller network",
+            PolicyError,
+        )
+        return path.read_bytes()
+    except OSError as error:
+        raise PolicyError(
+            "an ONNX file", f"{path}: {error.strerror}", "save or export the policy again"
+        ) from error
+
+
+def read_graph(data: bytes) -> "onnx.ModelProto":
+    """The model in the bytes of an ONNX file, whose work and memory are bounded; nothing of it has run.
+
+    Raises
+    ------
+    PolicyError
+        If the bytes are no ONNX model, or one that computes something else than networks do, or too much.
+    """
+    import onnx
+
+    try:
+        size = _graph_bytes(
+            memoryview(data), (7, 5)
+        )  # the graph of the model, and its initializers
+        refuse_if(
+            size > GRAPH_BYTES or len(data) > FILE_BYTES,
+            f"a network of {FILE_BYTES:,} bytes at most, and {GRAPH_BYTES:,} without weights",
+            f"{len(data):,} bytes, and {size:,} or more without weights",
+            _SMALLER,
+            PolicyError,
+        )
+        model = onnx.load_model_from_string(data)
+        _refuse_foreign(model)
+        onnx.checker.check_model(model)
+        _refuse_work(model)
+    except PolicyError:
+        raise
+    except Exception as error:  # protobuf, the checker and shape inference raise their own kinds
+        raise PolicyError(
+            "an ONNX model", f"bytes that are none ({error})"[:400], "copy or export the file again"
+        ) from error
+    return model
+
+
+def _graph_bytes(data: memoryview, path: tuple[int, ...]) -> int:
+    """Bytes of a serialised message without the weights, which lie behind the fields of `path`."""
+    at = total = 0
+    while at < len(data) and total <= GRAPH_BYTES:
+        key, start = _varint(data, at)
+        size, body = _varint(data, start) if key & 7 in (0, 2) else ({1: 8, 5: 4}[key & 7], start)
+        end = body + (size if key & 7 else 0)
+        total += body - at
+        if key & 7 == 2 and path and key >> 3 == path[0]:
+            total += _graph_bytes(data[body:end], path[1:])
+        elif path or key >> 3 not in (4, 9):  # float_data, raw_data of a tensor
+            total += end - body
+        at = end
+    return total
+
+
+def _varint(data: memoryview, at: int) -> tuple[int, int]:
+    """A number of Protocol Buffers, and the place behind it."""
+    value = 0
+    for place in range(10):
+        value |= (data[at + place] & 127) << 7 * place
+        if data[at + place] < 128:
+            return value, at + place + 1
+    raise ValueError("a number of more than 10 bytes")
+
+
+def _refuse_foreign(model: "onnx.ModelProto") -> None:
+    """Refuse a model with anything but tensors of numbers and the operators of networks."""
+    from onnx import AttributeProto as Kind, numpy_helper
+
+    graph, known = model.graph, OPERATORS.split(", ")
+    attributes = [one for node in graph.node for one in node.attribute]
+    plain = (Kind.INT, Kind.INTS, Kind.FLOAT, Kind.FLOATS, Kind.STRING, Kind.TENSOR)
+    tensors = {one.name: one for one in graph.initializer}
+    tensors |= {
+        name: one.t for node in graph.node for one in node.attribute for name in node.output
+    }
+    foreign = [
+        *(one.domain + one.op_type for one in graph.node if one.op_type not in known or one.domain),
+        *(f"attribute {one.name}" for one in attributes if one.type not in plain),
+        *(
+            f"{one.name} = {[one.i, *one.ints]}"
+            for one in attributes
+            if _is_extreme([one.i, *one.ints])
+        ),
+        # shape inference takes a rounded number for what it was: nothing whole may come from others
+        *("Cast to whole numbers" for one in attributes if one.name == "to" and one.i in (6, 7)),
+        *(
+            f"{name} of shape {list(one.dims)}"
+            for name, one in tensors.items()
+            if one.data_location or one.external_data or not 0 <= math.prod(one.dims) <= FILE_BYTES
+        ),
+        *("a function" for _ in model.functions),
+        *("a sparse tensor" for _ in graph.sparse_initializer),
+    ]
+    # nor does it know what a step backwards gives
+    steps = [
+        tensors.get(node.input[4])
+        for node in graph.node
+        if node.op_type == "Slice" and node.input[4:]
+    ]
+    refuse_if(
+        foreign
+        or len(graph.node) > NODES
+        or not all(one is not None and (numpy_helper.to_array(one) > 0).all() for one in steps),
+        f"a network of {NODES:,} nodes at most, with these operators: {OPERATORS}; its weights in the file",
+        (foreign or [f"{len(graph.node):,} nodes, or a Slice backwards"])[0],
+        _SMALLER,
+        PolicyError,
+    )
+
+
+def _is_extreme(numbers: Sequence[int]) -> bool:
+    """Whether a number is no axis, padding or size of an attribute."""
+    return any(abs(number) > 2**16 for number in numbers)
+
+
+def _refuse_work(model: "onnx.ModelProto") -> None:
+    """Refuse a network that takes too much memory or time for `ROWS` observations, or nobody knows how much.
+
+    Its shapes are inferred from those of the observation alone: what the file says of others may be wrong.
+    """
+    from onnx import TensorProto, helper, shape_inference
+
+    graph, known = model.graph, helper.make_tensor_value_info
+    inputs = [
+        known(
+            entry.name,
+            entry.type.tensor_type.elem_type,
+            [ROWS, *(one.dim_value for one in entry.type.tensor_type.shape.dim[1:])],
+        )
+        for entry in graph.input
+    ]
+    # shapes may depend on the values of whole numbers alone
+    whole = [one for one in graph.initializer if one.data_type == TensorProto.INT64]
+    inputs += [
+        known(one.name, one.data_type, one.dims)
+        for one in graph.initializer
+        if one.data_type != TensorProto.INT64
+    ]
+    outputs = [known(one.name, one.type.tensor_type.elem_type, None) for one in graph.output]
+    bare = helper.make_model(
+        helper.make_graph(graph.node, "measured", inputs, outputs, whole),
+        opset_imports=model.opset_import,
+        ir_version=model.ir_version,
+    )
+    inferred = shape_inference.infer_shapes(bare, True, True, True).graph
+    shapes = {one.name: tuple(one.dims) for one in whole} | {
+        one.name: tuple(dim.dim_value for dim in one.type.tensor_type.shape.dim)
+        for one in (*inferred.input, *inferred.value_info, *inferred.output)
+        if one.type.tensor_type.elem_type in (1, 6, 7, 9, 11)  # float, int32, int64, bool, double
+        and one.type.tensor_type.HasField("shape")
+        and all(dim.HasField("dim_value") for dim in one.type.tensor_type.shape.dim)
+    }
+    unknown = [
+        name
+        for node in graph.node
+        for name in (*node.input, *node.output)
+        if name not in {"", *shapes}
+    ]
+    refuse_if(
+        unknown,
+        "a network whose shapes follow from that of its observation",
+        f"{unknown[:1]} of any shape",
+        "export it with the number of columns fixed, and the number of rows open",
+        PolicyError,
+    )
+    work = numbers = 0
+    for node in graph.node:
+        sizes = [shapes[name] for name in (*node.input, *node.output) if name]
+        out = sum(math.prod(shapes[name]) for name in node.output if name)
+        numbers += out
+        work += sum(math.prod(size) for size in sizes)
+        if node.op_type in ("LSTM", "GRU"):  # every step goes through all weights
+            work += math.prod(sizes[0][:2]) * (math.prod(sizes[1]) + math.prod(sizes[2]))
+        elif len(node.input) > 1:
+            work += out * max(sizes[1][-2:], default=1)
+    refuse_if(
+        numbers > NUMBERS or work > WORK,
+        f"a network of {NUMBERS // ROWS:,} numbers and {WORK // ROWS:,} products for an observation at most",
+        f"{numbers // ROWS:,} and {work // ROWS:,}",
+        _SMALLER,
+        PolicyError,
+    )
+
+
 class OnnxPolicy(Greedy):
     """Any ONNX network with one float32 input [n, D] and a first output [n, A], run by ONNX Runtime.
 
@@ -378,6 +607,7 @@ class OnnxPolicy(Greedy):
                 "a network that is no plain MLP, and no onnxruntime",
                 "pip install 'tercel[learn]'",
             ) from error
+        read_graph(data)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1  # small networks; the same bytes on any number of cores
         options.inter_op_num_threads = 1
@@ -423,8 +653,15 @@ class OnnxPolicy(Greedy):
         import onnxruntime
 
         options = onnxruntime.RunOptions()
-        with stopped_by(lambda: setattr(options, "terminate", True)):
-            return self.session.run(names, entries, options)
+        try:
+            with stopped_by(lambda: setattr(options, "terminate", True)):
+                return self.session.run(names, entries, options)
+        except Exception as error:  # the runtime's exceptions share no base class of their own
+            raise PolicyError(
+                f"a network that takes float32 (n, {self.observation_size})",
+                str(error).strip()[:300],
+                "export it with one float32 input (n, D), n left open",
+            ) from error
 
     def checked(self, values: Float32) -> Float32:
         """`values`, refused where they hold NaN or infinity."""
@@ -446,72 +683,31 @@ def from_onnx(data: bytes, head: Head = "logits") -> MlpPolicy | OnnxPolicy:
     PolicyError
         If the bytes are no ONNX model.
     """
-    import onnx
-
-    try:
-        model = onnx.load_model_from_string(data)
-        onnx.checker.check_model(model)
-    except Exception as error:  # protobuf and the checker raise their own kinds
-        raise PolicyError(
-            "an ONNX model", f"bytes that are none ({error})", "copy or export the file again"
-        ) from error
+    model = read_graph(data)
     if [entry.name for entry in model.graph.input] == ["observation", "h", "c"]:
         return RecurrentPolicy(data, head)
     return _read_mlp(model) or OnnxPolicy(data, head)
 
 
 def _read_mlp(model: "onnx.ModelProto") -> MlpPolicy | None:
-    """The MLP in `model`, or None if its graph is anything else."""
-    from onnx import numpy_helper
+    """The MLP in `model`, or None if its graph is not the one that :func:`to_onnx` writes of it."""
+    import onnx
 
     graph = model.graph
-    constants: dict[str, Any] = {t.name: numpy_helper.to_array(t) for t in graph.initializer}
-    nodes = list(graph.node)
-    operators = [node.op_type for node in nodes]
-    if operators[:3] != ["Sub", "Mul", "Clip"] or len(graph.output) != 1 or not _is_chain(model):
+    operators = [node.op_type for node in graph.node]
+    try:
+        constants = {one.name: onnx.numpy_helper.to_array(one).copy() for one in graph.initializer}
+        policy = MlpPolicy(
+            tuple((constants[f"W{i}"], constants[f"b{i}"]) for i in range(operators.count("Gemm"))),
+            constants["mean"],
+            constants["scale"],
+            float(constants["high"]),
+            "relu" if "Relu" in operators else "tanh",
+            next(known for known in HEADS if known == graph.output[0].name),
+        )
+    except (IndexError, KeyError, StopIteration, TypeError, ValueError):
         return None
-    head = next((known for known in HEADS if known == graph.output[0].name), None)
-    if head is None:
-        return None
-    tail = _TAILS.get(head, ())
-    end = len(operators) - len(tail)
-    body = operators[3:end]
-    if tuple(operators[end:]) != tail:
-        return None
-    between = set(body[1::2])
-    if (
-        len(body) % 2 == 0
-        or set(body[::2]) != {"Gemm"}
-        or len(between) > 1
-        or not between <= set(_ACTIVATION_OPS)
-    ):
-        return None
-    named = [name for node in nodes for name in node.input[1:]]
-    if not all(name in constants for name in named) or constants.get("one", 1) != 1:
-        return None
-    if any(node.attribute for node in nodes):  # transposed or scaled products
-        return None
-    low, high = (float(constants[name]) for name in nodes[2].input[1:3])
-    if low != -high:
-        return None
-    layers = tuple(
-        (constants[node.input[1]].copy(), constants[node.input[2]].copy())
-        for node in nodes[3:]
-        if node.op_type == "Gemm"
-    )
-    activation = _ACTIVATION_OPS[next(iter(between))] if between else "tanh"
-    mean, scale = constants[nodes[0].input[1]].copy(), constants[nodes[1].input[1]].copy()
-    return MlpPolicy(layers, mean, scale, high, activation, head)
-
-
-def _is_chain(model: "onnx.ModelProto") -> bool:
-    """Whether each node's first input is the output of the one before, from the graph's input to its output."""
-    name = model.graph.input[0].name
-    for node in model.graph.node:
-        if node.input[0] != name or len(node.output) != 1:
-            return False
-        name = node.output[0]
-    return bool(name == model.graph.output[0].name)
+    return policy if onnx.load_model_from_string(to_onnx(policy)).graph == graph else None
 
 
 class RecurrentPolicy(OnnxPolicy):
@@ -523,7 +719,16 @@ class RecurrentPolicy(OnnxPolicy):
 
     def __init__(self, data: bytes, head: Head = "logits") -> None:
         super().__init__(data, head)
-        self.width = int(self.session.get_inputs()[1].shape[-1])
+        memory = [one.shape[1:] for one in self.session.get_inputs()[1:]]
+        refuse_if(
+            memory != [one.shape[1:] for one in self.session.get_outputs()[1:]]
+            or memory[0] != memory[1],
+            "two inputs of a memory, [n, H], and as many outputs",
+            f"{memory}, and outputs of {[one.shape for one in self.session.get_outputs()]}",
+            "export the policy again",
+            PolicyError,
+        )
+        self.width = int(memory[0][0])
         self._h = self._c = np.zeros((0, self.width), np.float32)
 
     def advance(self, obs: Float32, h: Float32, c: Float32) -> tuple[Float32, Float32, Float32]:

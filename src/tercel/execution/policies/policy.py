@@ -29,7 +29,15 @@ from tercel.core.errors import ConfigError, PolicyError, refuse_if
 from tercel.core.serialization import Record, parse_json
 from tercel.execution.columns import OBSERVATION
 from tercel.execution.features import FEATURES
-from tercel.execution.policies.network import HEADS, Head, MlpPolicy, OnnxPolicy, from_onnx, to_onnx
+from tercel.execution.policies.network import (
+    HEADS,
+    Head,
+    MlpPolicy,
+    OnnxPolicy,
+    from_onnx,
+    read_network,
+    to_onnx,
+)
 
 # -- outcome of a training -----------------------------------------------------------------------------------------
 # The policy that a training selected, in words: its start or a checkpoint, and how far the two are apart in validation.
@@ -435,14 +443,7 @@ def load_policy(folder: Path, observes: Iterable[str] | None = None) -> tuple[Po
     card = read_card(folder / CARD)
     if observes is not None:
         _check_layout(folder, card, tuple(observes))
-    try:
-        data = (folder / MODEL).read_bytes()
-    except OSError as error:
-        raise PolicyError(
-            "a policy folder with policy.onnx",
-            f"{folder / MODEL}: {error.strerror}",
-            "save the policy again",
-        ) from error
+    data = read_network(folder / MODEL)
     digest = hashlib.sha256(data).hexdigest()
     if digest != card.weights_sha256:
         raise PolicyError(

@@ -1,6 +1,6 @@
 """A learned policy as a strategy: judged, replayed and traded through the same port as the rules."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, cast
@@ -15,6 +15,7 @@ from tercel.execution.foresight.forecaster import DEFAULT, Forecaster, heard, sp
 from tercel.execution.intent import Intents, View
 from tercel.execution.observation import (
     COSTS,
+    LAST,
     OBSERVERS,
     ObservationFunction,
     Observer,
@@ -464,10 +465,11 @@ def model_strategy(
     action_parameters: Mapping[str, Any] | None = None,
     observation: str | ObservationFunction = OBSERVATION,
     stack: int = 1,
+    normalize: Any = None,
 ) -> PolicyStrategy:
     """A network, any other callable obs -> action, or a Stable-Baselines3 model as a strategy.
 
-    A model that was trained under a `VecNormalize`, and still has it, sees what it saw there.
+    A model that was trained under a `VecNormalize` observes what it observed there.
 
     Parameters
     ----------
@@ -480,11 +482,15 @@ def model_strategy(
         A set of `tercel.execution.action_sets`: what an action means; with `action_parameters`.
     observation, stack
         Its observation (`tercel.execution.observation`), or a function of a view.
+    normalize : VecNormalize or False, optional
+        That of a model's training, where it is no longer attached; False: it observed numbers as they are.
 
     Raises
     ------
     UnknownNameError, ConfigError
         No such actions or observation; nothing that can be called.
+    PolicyError
+        A model of another environment, or of observations that are changed in an unknown way (:func:`statistics_of`).
 
     >>> import numpy as np
     >>> model_strategy(lambda obs: np.zeros(len(obs), int), "always_0").name
@@ -503,22 +509,159 @@ def model_strategy(
         repr(model),
         "give one of the two",
     )
-    call = model if predict is None else _predicting(model)
     parameters = action_parameters or {}
-    chosen = action_set(actions, parameters)
-    policy = _Acting(call, observer(observation, stack).size, chosen.size, chosen.continuous)
+    chosen, watched = action_set(actions, parameters), observer(observation, stack)
+    low = np.min(getattr(getattr(model, "action_space", None), "low", 0))
+    refuse_if(
+        hasattr(getattr(model, "policy", None), "lstm_actor")
+        or (actions == "allocation" and low < 0),
+        "a model without a memory, whose answers are the actions themselves",
+        type(model).__name__,
+        f"make a policy of it: tercel.save_policy(model, folder, actions={actions!r})",
+    )
+    call = model
+    if predict is not None:
+        call = _predicting(model, statistics_of(model, watched, chosen, normalize))
+    policy = _Acting(call, watched.size, chosen.size, chosen.continuous)
     return PolicyStrategy(
         name, policy, actions, action_parameters=parameters, observation=observation, stack=stack
     )
 
 
-def _predicting(model: Any) -> Callable[[Float32], Any]:
+def _predicting(model: Any, statistics: Any) -> Callable[[Float32], Any]:
     """Greedy predictions of a model for raw observations."""
-    wrapped = getattr(model, "get_vec_normalize_env", lambda: None)()
 
     def predict(obs: Float32) -> Any:
-        return model.predict(
-            obs if wrapped is None else wrapped.normalize_obs(obs), deterministic=True
-        )[0]
+        shown = obs if statistics is None else statistics.normalize_obs(obs)
+        return model.predict(shown, deterministic=True)[0]
 
     return predict
+
+
+# Bound of vectors in `tercel.sb3_env`: Stable-Baselines3 wants one and cuts actions there; no decoder goes so far.
+BOUND: Final = 1e3
+# Wrappers of Gymnasium and Stable-Baselines3 that change neither observations nor actions.
+_HARMLESS: Final = (
+    *("ActionMasker", "Autoreset", "DummyVecEnv", "HumanRendering", "Monitor", "NormalizeReward"),
+    *("OrderEnforcing", "PassiveEnvChecker", "RecordEpisodeStatistics", "RecordVideo", "TimeLimit"),
+    *("RenderCollection", "VecCheckNan", "VecMonitor", "VecNormalize", "VecVideoRecorder"),
+)
+
+
+def statistics_of(model: Any, observed: Observer, actions: ActionSet, given: Any = None) -> Any:
+    """The `VecNormalize` by which a Stable-Baselines3 model observes; None: it observes numbers as they are.
+
+    The attached environment shows its wrappers. Without one the last observations tell, which a saved model keeps.
+
+    Parameters
+    ----------
+    model : object with `predict`
+    observed, actions
+        What it is to observe, and its actions.
+    given : VecNormalize or False, optional
+        As of :func:`model_strategy`.
+
+    Raises
+    ------
+    PolicyError
+        A model of other spaces, or that was trained on other numbers and without the statistics that make them.
+    """
+    kind, space = type(model).__name__, getattr(model, "observation_space", None)
+    if space is None:
+        return None
+    act = model.action_space
+    width = (act.shape or (0,))[0] if actions.continuous else getattr(act, "n", 0)
+    if (
+        space.shape != (observed.size,)
+        or width != actions.size
+        or (actions.continuous and np.min(np.abs([act.low, act.high])) < BOUND)
+    ):
+        bounds = f", from {-BOUND:g} to {BOUND:g}" * actions.continuous
+        raise PolicyError(
+            f"a model that observes the {observed.size} numbers of {observed.name!r} and has the {actions.size} actions"
+            f" of {actions.name!r}{bounds}",
+            f"{kind} that observes {space} and has {act}",
+            "name its own, observation=... and actions=...; or train it in tercel.sb3_env(...), without frame stacks or"
+            " other wrappers",
+        )
+    if given is False:
+        return None
+    chain = [*_chain(getattr(model, "get_env", lambda: None)())]
+    attached = [one for one in chain if "norm_obs" in vars(one)]
+    found = next(iter(attached), None) if given is None else given
+    moments = getattr(found, "__dict__", {}).get(
+        "obs_rms"
+    )  # none where rewards alone are normalised
+    refuse_if(
+        (given is not None and "norm_obs" not in getattr(given, "__dict__", {}))
+        or (moments is not None and (np.shape(moments.mean) != space.shape or moments.count < 1)),
+        f"a VecNormalize of the {observed.size} numbers of {observed.name!r} after its training",
+        repr(given)
+        if moments is None
+        else f"one of {np.shape(moments.mean)} after {moments.count:.0f} observations",
+        "give normalize=pickle.load(open(FILE, 'rb')) of what VecNormalize.save wrote",
+        PolicyError,
+    )
+    certain, unknown = _wrappers(chain)
+    last, first = (getattr(model, name, None) for name in ("_last_obs", "_last_original_obs"))
+    usual = _is_usual(last if moments is None else first, observed)
+    if usual is None and found is None and first is not None:  # was trained under some VecNormalize
+        usual = last is not None and any(
+            np.intersect1d(one, other[other != 0]).size
+            for one, other in zip(last.T, first.T, strict=True)
+        )
+    if usual is False or certain or (unknown and usual is None) or len(attached) > 1:
+        names = ", ".join(dict.fromkeys([*certain, *unknown]))
+        raise PolicyError(
+            f"a model that observed {observed.name!r} as it is, or by one VecNormalize whose statistics are known",
+            f"{kind} trained on other numbers{names and ', under '}{names}",
+            "give its statistics: normalize=pickle.load(open(FILE, 'rb')) of what VecNormalize.save wrote (`tercel agent"
+            " convert`: --moments FILE); or a function that does what other wrappers do before it calls the model:"
+            " tercel.model_strategy(function, name); or normalize=False if it did observe numbers as they are",
+        )
+    return None if moments is None else found
+
+
+def _chain(env: Any) -> Iterator[Any]:
+    """An environment and those inside it, from the outermost; of several side by side the first."""
+    while env is not None:
+        yield env
+        inside = [vars(env)[name] for name in ("venv", "envs", "env") if name in vars(env)]
+        env = next(iter(np.ravel(np.array(inside[:1], object))), None)
+
+
+def _wrappers(chain: list[Any]) -> tuple[list[str], list[str]]:
+    """Names of the wrappers that change observations or actions, and of those that may."""
+    from gymnasium import ActionWrapper, ObservationWrapper, RewardWrapper
+
+    foreign = [one for one in chain if type(one).__name__ not in _HARMLESS]
+    foreign = [one for one in foreign if not isinstance(one, RewardWrapper)]
+    kinds = (ActionWrapper, ObservationWrapper)
+    certain = [kind.__name__ for kind in kinds if chain and any(chain[0].env_is_wrapped(kind))]
+    certain += [
+        type(one).__name__
+        for one in foreign
+        if "venv" in vars(one)
+        or (
+            "env" in vars(one)
+            and type(one).__module__.startswith(("gymnasium.", "stable_baselines3."))
+        )
+    ]
+    names = [type(one).__name__ for one in foreign if "env" in vars(one)]
+    return certain, names + [
+        type(one).__name__ for one in chain if type(one).__name__ == "SubprocVecEnv"
+    ]
+
+
+def _is_usual(rows: Any, observed: Observer) -> bool | None:
+    """Whether rows are as an observation of Tercel's may be: its first five entries depend on each other.
+
+    None for observations of the user's, and without rows.
+    """
+    if rows is None or observed.entries[:5] != LAST[:5]:
+        return None
+    time, lots, ahead, horizon, seconds = rows[:, :5].T.astype(np.float64)
+    wrong = np.abs([lots - time - ahead, np.expm1(seconds) - 30.0 * time * np.exp(horizon)])
+    return bool(
+        (wrong < 1e-3 * (1.0 + np.expm1(seconds))).all() and (time >= 0).all() and (time <= 1).all()
+    )

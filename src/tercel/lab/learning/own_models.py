@@ -9,9 +9,9 @@ import numpy as np
 
 from tercel.core.arrays import Float32
 from tercel.core.errors import ConfigError, PolicyError, refuse_if
-from tercel.execution.action_sets import action_set
+from tercel.execution.action_sets import ActionSet, action_set
 from tercel.execution.columns import OBSERVATION
-from tercel.execution.observation import ObservationFunction, observer
+from tercel.execution.observation import ObservationFunction, Observer, observer
 from tercel.execution.policies.network import (
     DISCRETE,
     Activation,
@@ -19,9 +19,10 @@ from tercel.execution.policies.network import (
     MlpPolicy,
     OnnxPolicy,
     from_onnx,
+    read_network,
 )
 from tercel.execution.policies.policy import Card, free, save_policy
-from tercel.execution.policies.strategy import PolicyStrategy
+from tercel.execution.policies.strategy import PolicyStrategy, statistics_of
 
 # -- own models -----------------------------------------------------------------------------------
 
@@ -35,11 +36,19 @@ def meant_by(model: Any) -> dict[str, Any]:
 
     Empty if no environment is attached.
     """
-    return dict(getattr(_called(model, "vec"), "meant", {}))
+    env = getattr(model, "get_env", lambda: None)()
+    try:
+        return {} if env is None else dict(getattr(env.get_attr("vec")[0], "meant", {}))
+    except AttributeError:
+        return {}
 
 
 def policy_from(
-    model: Any, size: int, head: Head, width: int, activation: Activation = "tanh"
+    model: Any,
+    observed: Observer,
+    actions: ActionSet,
+    activation: Activation = "tanh",
+    normalize: Any = None,
 ) -> MlpPolicy | OnnxPolicy:
     """A model as a policy that runs without the library that it was made with.
 
@@ -47,16 +56,14 @@ def policy_from(
     ----------
     model : path, bytes, sequence of (weight, bias), torch module, model of Stable-Baselines3, or a policy already
         A path is that of an ONNX file. Layers are float (in, out) and float (out,), with the activation between them.
-        Whatever it is puts out a number for each action, or a vector, as `head` says; layers of a `simplex` head are
-        followed by a softmax.
-    size : int
-        Entries of the observation.
-    head : str
-        Kind of output; for a Stable-Baselines3 model its own kind counts.
-    width : int
-        Number of outputs.
+        Whatever it is puts out a number for each action, or a vector; layers for an allocation are followed by a
+        softmax.
+    observed, actions
+        Its observation and actions.
     activation : str
         Between layers: tanh or relu.
+    normalize : VecNormalize or False, optional
+        As of :func:`tercel.model_strategy`.
 
     Raises
     ------
@@ -65,10 +72,14 @@ def policy_from(
     PolicyError
         A network that does not run, or not on such observations.
     """
+    head: Head = (
+        "simplex" if actions.name == "allocation" else "vector" if actions.continuous else "logits"
+    )
+    size, width = observed.size, actions.size
     if isinstance(model, MlpPolicy | OnnxPolicy):
         policy = model
     elif isinstance(model, str | Path):
-        policy = from_onnx(_read(Path(model)), head)
+        policy = from_onnx(read_network(Path(model)), head)
     elif isinstance(model, bytes):
         policy = from_onnx(model, head)
     elif isinstance(model, Sequence):
@@ -76,7 +87,8 @@ def policy_from(
     elif hasattr(model, "observation_space") and hasattr(model, "predict"):
         from tercel.lab.learning.sb3.bridge import policy_of, trained
 
-        policy = policy_of(trained(model, bool(_called(model, "shares"))))
+        statistics = statistics_of(model, observed, actions, normalize)
+        policy = policy_of(trained(model, head == "simplex", statistics))
     elif hasattr(model, "forward") and hasattr(model, "state_dict"):
         from tercel.lab.learning.sb3.bridge import copied, onnx_of
 
@@ -101,6 +113,7 @@ def strategy_of(
     observation: ObservationFunction | str,
     stack: int,
     activation: Activation = "tanh",
+    normalize: Any = None,
 ) -> PolicyStrategy:
     """A model of the user's as a strategy; see :func:`policy_from`.
 
@@ -110,10 +123,7 @@ def strategy_of(
         No such model, or one that has other sizes than its observation and actions.
     """
     decided, watched = action_set(actions, action_parameters), observer(observation, stack)
-    head: Head = (
-        "simplex" if decided.name == "allocation" else "vector" if decided.continuous else "logits"
-    )
-    policy = policy_from(model, watched.size, head, decided.size, activation)
+    policy = policy_from(model, watched, decided, activation, normalize)
     return PolicyStrategy(
         name,
         policy,
@@ -131,6 +141,7 @@ def save_model(
     meaning: Mapping[str, Any],
     activation: Activation = "tanh",
     trained_on: Mapping[str, Any] = MappingProxyType({}),
+    normalize: Any = None,
 ) -> PolicyStrategy:
     """A model of the user's in a policy folder; `meaning` says what its numbers mean, unless its environment does.
 
@@ -143,6 +154,7 @@ def save_model(
         model,
         name or free(folder).resolve().name,
         activation=activation,
+        normalize=normalize,
         **(meant_by(model) or dict(meaning)),
     )
     watched, policy = observer(strategy.observation, strategy.stack), strategy.policy
@@ -159,24 +171,6 @@ def save_model(
     )
     save_policy(free(folder), policy, card)
     return strategy
-
-
-def _called(model: Any, what: str) -> Any:
-    """Attribute of the environment attached to a model; None without the environment or the attribute."""
-    env = getattr(model, "get_env", lambda: None)()
-    try:
-        return None if env is None else env.get_attr(what)[0]
-    except AttributeError:
-        return None
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise PolicyError(
-            "an ONNX file", f"{path}: {error.strerror}", "export the network again"
-        ) from error
 
 
 def _layers(layers: Layers, size: int, head: Head, activation: Activation) -> MlpPolicy:
@@ -218,16 +212,7 @@ def _refuse_sizes(module: Any, size: int, width: int) -> None:
 def _checked(policy: MlpPolicy | OnnxPolicy, size: int) -> MlpPolicy | OnnxPolicy:
     """The policy, if it answers two ordinary observations with a row each."""
     obs: Float32 = np.zeros((2, size), np.float32)
-    try:
-        rows = policy.logits(obs).shape
-    except PolicyError:
-        raise
-    except Exception as error:  # the runtime's exceptions share no base class of their own
-        raise PolicyError(
-            f"a network that takes float32 (2, {size})",
-            str(error).strip()[:300],
-            "export it with one float32 input (n, D), n left open",
-        ) from error
+    rows = policy.logits(obs).shape
     refuse_if(
         rows != (2, policy.n_actions),
         f"a network that puts out (2, {policy.n_actions})",
@@ -245,20 +230,14 @@ def _checked(policy: MlpPolicy | OnnxPolicy, size: int) -> MlpPolicy | OnnxPolic
 CONVERTED = "converted"
 
 
-def unzipped(model: Path, moments: Path | None, actions: str) -> MlpPolicy | OnnxPolicy:
-    """Policy from a trusted archive."""
-    from tercel.lab.learning.sb3.bridge import policy_of, trained, unpickled
-
-    found, normalised = unpickled(model, moments)
-    return policy_of(trained(found, actions == "allocation", normalised))
-
-
 def opened(archive: str, out: Path) -> str:
     """Convert a trusted archive with the default actions and observation to a policy folder below `out`; return its
     path."""
+    from tercel.lab.learning.sb3.bridge import unpickled
+
     folder = out / CONVERTED / Path(archive).stem
     save_model(
-        unzipped(Path(archive), None, "placement"),
+        unpickled(Path(archive))[0],
         folder,
         Path(archive).stem,
         {"actions": "placement", "action_parameters": {}, "observation": OBSERVATION, "stack": 1},

@@ -230,7 +230,7 @@ class DealerFit:
     by_size : Estimate or None
         Slope of the location on the logarithm of the size; None if all sizes are equal.
     reservation, reservation_scale : Estimate or None
-        None where every request was traded, or none.
+        None where every request was traded, or none, or where the quotes do not determine it.
     dealers : tuple of DealerFigures
     notes : tuple of str
         Parameters that could not be fitted, with reasons.
@@ -253,13 +253,10 @@ def fit(history: RequestHistory, family: str = "logistic") -> DealerFit:
     Raises
     ------
     DataError
-        Fewer than 20 quotes.
+        Fewer than 20 quotes, or quotes that do not differ.
     """
     law = FAMILIES[family]
     there = np.isfinite(history.distance)
-    refuse_if(
-        there.sum() < 20, "20 quotes or more", f"{there.sum()}", "bring a longer history", DataError
-    )
     log_size = np.log(history.size / np.median(history.size))
     x = np.broadcast_to(log_size[:, None], there.shape)[there]
     sized = bool(np.ptp(log_size) > 1e-9)
@@ -268,7 +265,14 @@ def fit(history: RequestHistory, family: str = "logistic") -> DealerFit:
     means = np.where(
         known, np.nansum(history.distance, axis=0) / np.maximum(there.sum(axis=0), 1), 0.0
     )
-    y = (history.distance - means)[there] + history.distance[there].mean()
+    y = (history.distance - means)[there] + history.distance[there].sum() / max(there.sum(), 1)
+    refuse_if(
+        there.sum() < 20 or np.ptp(y) <= 1e-9,
+        "20 quotes or more, at distances from mid that differ",
+        f"{there.sum()}, within {np.ptp(y) if there.any() else 0.0:g} bps",
+        "bring a longer history",
+        DataError,
+    )
 
     def quoted(theta: Floats) -> float:
         located = theta[0] + theta[2] * x if sized else theta[0]
@@ -295,6 +299,12 @@ def fit(history: RequestHistory, family: str = "logistic") -> DealerFit:
 
         limits = _estimates(accepted, np.array([float(np.median(best[quoted_at])), spread[1].mean]))
     figures = tuple(_figures(history, i, bool(notes)) for i in np.flatnonzero(known).tolist())
+    if limits and not _is_determined(limits[0], _positive(limits[1]), best[quoted_at]):
+        notes.append(
+            "the history does not determine the reservation: whether a request is traded does not depend on its best "
+            "quote, or on too few; bring a longer history"
+        )
+        limits = None
     return DealerFit(
         family,
         len(history),
@@ -352,6 +362,15 @@ def _positive(log: Estimate) -> Estimate:
     )
 
 
+def _is_determined(at: Estimate, scale: Estimate, quotes: Floats) -> bool:
+    """Whether intervals of a location and a scale have a width, and one that quotes of this range can tell."""
+    span = np.ptp(quotes)
+    ends = np.array([at.ci_low, at.ci_high, scale.ci_high], np.float64)
+    return bool(
+        quotes.min() - span <= ends[0] < ends[1] <= quotes.max() + span and ends[2] <= 2.0 * span
+    )
+
+
 def _figures(history: RequestHistory, i: int, all_alike: bool) -> DealerFigures:
     there = np.isfinite(history.distance[:, i])
     asked = history.asked[:, i]
@@ -378,7 +397,7 @@ def _estimates(loss: Any, first: Floats) -> list[Estimate]:
     found = minimize(
         loss, first, method="Nelder-Mead", options={"xatol": 1e-6, "fatol": 1e-9, "maxiter": 4_000}
     )
-    curve = _hessian(loss, found.x)
+    curve = np.nan_to_num(_hessian(loss, found.x))
     errors = np.sqrt(np.maximum(np.diag(np.linalg.pinv(curve)), 0.0))
     z = normal_quantile(0.975)
     return [

@@ -10,13 +10,14 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any, Final
 
-from tercel.core.errors import LimitsError, OrderError, UnknownNameError, VenueError, offer
+from tercel.core.errors import LimitsError, OrderError, UnknownNameError, VenueError
 from tercel.core.ports import Entry, Journal
 from tercel.desk.limits import (
     EVERYBODY,
     Crossing,
     Limits,
     changed,
+    check_names,
     from_json,
     hash_of,
     hash_of_json,
@@ -26,7 +27,6 @@ from tercel.desk.limits import (
     values_at,
 )
 from tercel.desk.limits.change import NEW, same_person, with_values
-from tercel.desk.limits.file import ANY
 from tercel.desk.limits.watch import BLIND
 from tercel.desk.trading.gateway import OrderGateway
 from tercel.desk.trading.journal import kinds
@@ -153,7 +153,7 @@ class LimitKeeper:
         _named(by, reason)
         before: Limits = self._gateway.limits.limits
         after = changed(before, changes)
-        self._must_be_here(changes)
+        check_names(changes, self._gateway.limits.usage(), OrderError)
         if looser := loosened(before, after):
             raise OrderError(
                 "limits that get tighter",
@@ -166,20 +166,6 @@ class LimitKeeper:
                 event="tightened", changes=_texts(changes), by=by, reason=reason, operator=operator
             ),
         )
-
-    def _must_be_here(self, changes: Mapping[str, str]) -> None:
-        """A limit of an unknown name would change nothing: it is a typing error."""
-        here = self._gateway.limits.usage()
-        for path in changes:
-            room, _, rest = path.partition(".")
-            name = rest.rpartition(".")[0]
-            if room != "desk" and name != ANY and name not in here[room]:
-                known = sorted(here[room])
-                raise OrderError(
-                    f"{room} of the desk: {', '.join(known)}",
-                    f"{name}; nothing was changed",
-                    offer(name, known, f'or "{ANY}" for all'),
-                )
 
     def request(
         self, changes: Mapping[str, str], by: str, reason: str, operator: int | None = None
@@ -194,7 +180,7 @@ class LimitKeeper:
         _named(by, reason)
         before: Limits = self._gateway.limits.limits
         looser = loosened(before, changed(before, changes))
-        self._must_be_here(changes)
+        check_names(changes, self._gateway.limits.usage(), OrderError)
         with self._gateway.lock:
             number = self._gateway.ledger.last + 1
             body = LimitsEntry(

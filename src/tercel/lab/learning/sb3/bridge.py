@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from tercel.core.arrays import Float32
+from tercel.core.arrays import Float32, Floats
 from tercel.core.errors import ConfigError, PolicyError, check_known, refuse_if
 from tercel.core.serialization import parse_json
 from tercel.execution.policies.network import Activation, Head, MlpPolicy, OnnxPolicy, from_onnx
+from tercel.execution.policies.strategy import BOUND
 from tercel.lab.learning.native.learner import CLIP
 from tercel.lab.learning.port import ReturnTracker, VecEnv, action_sizes
 
@@ -148,9 +149,6 @@ def _imported(name: str, value: str) -> Any:
 
 # -- env ------------------------------------------------------------------------------------------
 # Our environments as Stable-Baselines3 wants them.
-
-# Of vectors: Stable-Baselines3 wants one and cuts actions there; it is far beyond what any decoder tells apart.
-BOUND = 1e3
 
 
 def require(module: str = "stable_baselines3") -> None:
@@ -297,7 +295,7 @@ class TrainedSb3:
         Kind of the network's output.
     width : int
         Number of actions, or length of a vector.
-    mean, scale : float32 (D,)
+    mean, scale : float64 (D,)
         The observation enters as ``clip((x - mean) * scale, -clip, clip)``.
     clip : float
     """
@@ -306,13 +304,13 @@ class TrainedSb3:
     algorithm: str
     head: Head
     width: int
-    mean: Float32
-    scale: Float32
+    mean: Floats
+    scale: Floats
     clip: float = CLIP
 
 
 def trained(model: Any, shares: bool = False, normalised: Any = None) -> TrainedSb3:
-    """A model of Stable-Baselines3 as it is, with the normalisation that it was trained under.
+    """A model of Stable-Baselines3, with the normalisation that it was trained under.
 
     Parameters
     ----------
@@ -320,7 +318,6 @@ def trained(model: Any, shares: bool = False, normalised: Any = None) -> Trained
     shares : bool
         Whether its actions are the softmax of its output vectors.
     normalised : VecNormalize, optional
-        The one that the model has if not given.
 
     Raises
     ------
@@ -339,15 +336,11 @@ def trained(model: Any, shares: bool = False, normalised: Any = None) -> Trained
     head: Head = (
         "q" if algorithm in VALUES else "logits" if numbers else "simplex" if shares else "vector"
     )
-    mean, scale = np.zeros(space.shape, np.float32), np.ones(space.shape, np.float32)
+    mean, scale = np.zeros(space.shape), np.ones(space.shape)
     clip = float(np.finfo(np.float32).max)
-    wrapped = normalised or model.get_vec_normalize_env()
-    if wrapped is not None and wrapped.norm_obs:
-        moments, clip = wrapped.obs_rms, float(wrapped.clip_obs)
-        mean, scale = (
-            moments.mean.astype(np.float32),
-            (1.0 / np.sqrt(moments.var + wrapped.epsilon)).astype(np.float32),
-        )
+    if normalised is not None and normalised.norm_obs:
+        moments, clip = normalised.obs_rms, float(normalised.clip_obs)
+        mean, scale = moments.mean, 1.0 / np.sqrt(moments.var + normalised.epsilon)
     return TrainedSb3(
         model, algorithm, head, numbers or int(model.action_space.shape[0]), mean, scale, clip
     )
@@ -389,15 +382,19 @@ def _perceptron(learned: TrainedSb3) -> MlpPolicy | None:
     plain = all(type(m) is nn.Linear and m.bias is not None for m in linear)
     if not plain or len(modules) % 2 == 0 or len(between) > 1 or not between <= set(_NAMES):
         return None
-    layers = tuple(
+    layers = [
         (
             m.weight.detach().cpu().numpy().T.astype(np.float32).copy(),
             m.bias.detach().cpu().numpy().copy(),
         )
         for m in linear
-    )
+    ]
+    mean, scale = learned.mean.astype(np.float32), learned.scale.astype(np.float32)
+    # what rounding takes from the mean is much where the deviation is small: it goes into the first bias
+    weight, bias = layers[0]
+    layers[0] = weight, (bias - ((learned.mean - mean) * learned.scale) @ weight).astype(np.float32)
     activation = _NAMES[next(iter(between))] if between else "tanh"
-    return MlpPolicy(layers, learned.mean, learned.scale, learned.clip, activation, learned.head)
+    return MlpPolicy(tuple(layers), mean, scale, learned.clip, activation, learned.head)
 
 
 def copied(policy: Any) -> Any:
@@ -425,7 +422,7 @@ def _module(learned: TrainedSb3) -> Any:
             self.policy: Any = copied(learned.model.policy)
 
         def normalised(self, observation: Any) -> Any:
-            return torch.clamp((observation - mean) * scale, -clip, clip)
+            return torch.clamp((observation.double() - mean) * scale, -clip, clip).float()
 
         def forward(self, observation: Any) -> Any:
             x, policy = self.normalised(observation), self.policy
@@ -576,7 +573,7 @@ def unpickled(path: Path, moments: Path | None = None) -> tuple[Any, Any]:
             "save it again with the versions that are installed here",
         ) from error
     refuse_if(
-        moments is not None and not hasattr(normalised, "obs_rms"),
+        moments is not None and "norm_obs" not in getattr(normalised, "__dict__", {}),
         "what VecNormalize.save wrote",
         f"{moments}: {type(normalised).__name__}",
         "name that file",

@@ -162,7 +162,7 @@ class Sb3Learner:
 
     def trained(self) -> TrainedSb3:
         """Its model with what comes before and after the network."""
-        return trained(self.model, self.settings.head == "simplex")
+        return trained(self.model, self.settings.head == "simplex", self.venv)
 
     def _moments(self) -> dict[str, Any]:
         return {"obs": self.venv.obs_rms, "ret": self.venv.ret_rms}

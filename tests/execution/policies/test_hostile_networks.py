@@ -1,0 +1,398 @@
+"""ONNX files that would not end, or take all memory, are refused before anything of them runs.
+
+Each is loaded in a process of its own, forked from one that has the libraries, under a limit of 5 CPU seconds and of 1 GB
+beyond what the libraries take: an error of ours within both is the only outcome that passes.
+"""
+
+import os
+import resource
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from tercel.core.errors import PolicyError
+from tercel.execution.policies.network import from_onnx
+
+GB = 2**30
+D = 50
+
+
+def bytes_of(nodes, tensors=(), inputs=None, outputs=None, **more) -> bytes:
+    """A model of these nodes from `x` [n, 50] to `y` [n, 8], unchecked."""
+    graph = helper.make_graph(
+        nodes,
+        "hostile",
+        inputs or [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", D])],
+        outputs or [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 8])],
+        [*tensors, floats("W", np.ones((D, 8)))],
+    )
+    given = {"opset_imports": [helper.make_opsetid("", 17)], "ir_version": 8} | more
+    data: bytes = helper.make_model(graph, **given).SerializeToString()
+    return data
+
+
+def floats(name, value):
+    return numpy_helper.from_array(np.asarray(value, np.float32), name)
+
+
+def whole(name, *value):
+    return numpy_helper.from_array(np.array(value, np.int64), name)
+
+
+def ending(extra: str, *nodes):
+    """Nodes that end in the product of `x` and weights, to which the first number of `extra` is added."""
+    return [
+        *nodes,
+        helper.make_node("ReduceMean", [extra], ["mean"], keepdims=0),
+        helper.make_node("MatMul", ["x", "W"], ["plain"]),
+        helper.make_node("Add", ["plain", "mean"], ["y"]),
+    ]
+
+
+def of_size(*shape, **attributes):
+    """ConstantOfShape."""
+    node = helper.make_node("ConstantOfShape", ["shape"], ["big"], **attributes)
+    return bytes_of(ending("big", node), [whole("shape", *shape)])
+
+
+def loop(kind="Loop"):
+    value = helper.make_tensor_value_info
+    truth = [value("again", TensorProto.BOOL, [])]
+    body = helper.make_graph(
+        [helper.make_node("Identity", ["in"], ["again"])],
+        "body",
+        [value("i", TensorProto.INT64, []), value("in", TensorProto.BOOL, [])],
+        truth,
+    )
+    ever = numpy_helper.from_array(np.array(True), "ever")
+    node = helper.make_node(kind, ["turns", "ever"], [], body=body)
+    product = helper.make_node("MatMul", ["x", "W"], ["y"])
+    turns = numpy_helper.from_array(np.array(2**62, np.int64), "turns")
+    return bytes_of([node, product], [ever, turns])
+
+
+def branch():
+    out = [helper.make_tensor_value_info("b", TensorProto.FLOAT, None)]
+    inner = helper.make_node("ConstantOfShape", ["shape"], ["b"])
+    arm = helper.make_graph([inner], "arm", [], out)
+    ever = numpy_helper.from_array(np.array(True), "ever")
+    node = helper.make_node("If", ["ever"], ["big"], then_branch=arm, else_branch=arm)
+    return bytes_of(ending("big", node), [ever, whole("shape", 10**10)])
+
+
+def doubling(kind: str, times: int):
+    """A tensor that doubles its size with every node."""
+    nodes, last = [], "x"
+    for i in range(times):
+        inputs = [last, last] if kind == "Concat" else [last, "two"]
+        extra = {"axis": 1} if kind == "Concat" else {}
+        nodes.append(helper.make_node(kind, inputs, [f"d{i}"], **extra))
+        last = f"d{i}"
+    return bytes_of(ending(last, *nodes), [whole("two", 1, 2)])
+
+
+def outer(kind: str):
+    """A column and a row of 100,000 numbers each, put together: 40 GB."""
+    tensors = [floats("a", np.ones((100_000, 1))), floats("b", np.ones((1, 100_000)))]
+    node = helper.make_node(kind, ["a", "b"], ["big"])
+    return bytes_of(ending("big", node), tensors)
+
+
+def function():
+    big = helper.make_node("ConstantOfShape", ["shape"], ["big"])
+    opsets = [helper.make_opsetid("", 17)]
+    made = helper.make_function("mine", "Relu", ["shape"], ["big"], [big], opsets)
+    opsets = [*opsets, helper.make_opsetid("mine", 1)]
+    node = helper.make_node("Relu", ["shape"], ["big"], domain="mine")
+    return bytes_of(
+        ending("big", node), [whole("shape", 10**10)], functions=[made], opset_imports=opsets
+    )
+
+
+def number(value: int) -> bytes:
+    out = bytearray()
+    while value > 127:
+        out.append(value & 127 | 128)
+        value >>= 7
+    return bytes(out) + bytes([value])
+
+
+def message(place: int, content: bytes) -> bytes:
+    """A field of a serialised message, of Protocol Buffers."""
+    return number(place << 3 | 2) + number(len(content)) + content
+
+
+def crowd(*places: int, content: bytes = b"") -> bytes:
+    """Eight million empty messages in 16 MB, the last place repeated."""
+    data = message(places[-1], content) * (2**24 // (2 + len(content)))
+    for place in places[-2::-1]:
+        data = message(place, data)
+    return data
+
+
+def slow_layer():
+    """Constants whose products take hours, in a file of 16 MB."""
+    square = floats("s", np.zeros((2_000, 2_000)))
+    nodes = [helper.make_node("MatMul", ["s", "s"], ["p0"])]
+    nodes += [helper.make_node("MatMul", [f"p{i}", "s"], [f"p{i + 1}"]) for i in range(900)]
+    return bytes_of(ending("p900", *nodes), [square])
+
+
+def long_memory():
+    """An LSTM of 1,000 units over a million steps."""
+    rows = {"W": (1, 4_000, 1), "R": (1, 4_000, 1_000)}
+    tensors = [floats(f"l{name}", np.zeros(shape)) for name, shape in rows.items()]
+    tensors += [floats("steps", np.zeros((1_000_000, 1, 1)))]
+    node = helper.make_node("LSTM", ["steps", "lW", "lR"], ["", "big"], hidden_size=1_000)
+    return bytes_of(ending("big", node), tensors)
+
+
+def wide_kernel():
+    """A convolution, whose padding makes room for two million outputs of as many products."""
+    pads = [2**21, 2**21]
+    node = helper.make_node("Conv", ["signal", "kernel"], ["big"], pads=pads)
+    tensors = [floats("signal", np.zeros((1, 1, 8))), floats("kernel", np.zeros((1, 1, 2**21)))]
+    return bytes_of(ending("big", node), tensors)
+
+
+def backwards():
+    """A shape of which shape inference knows another value: it is turned round."""
+    nodes = [
+        helper.make_node("Slice", ["many", "last", "none", "axis", "back"], ["shape"]),
+        helper.make_node("ConstantOfShape", ["shape"], ["big"]),
+    ]
+    tensors = [whole("many", 100_000, 100_000), whole("last", -1), whole("none", 2**63 - 1)]
+    return bytes_of(ending("big", *nodes), [*tensors, whole("axis", 0), whole("back", -1)])
+
+
+def rounded():
+    """A shape of which shape inference knows another value: five for it, ten million in truth."""
+    nodes = [
+        helper.make_node("Cast", ["nearly"], ["true"], to=TensorProto.BOOL),
+        helper.make_node("Cast", ["true"], ["one"], to=TensorProto.INT64),
+        helper.make_node("Sub", ["many", "one"], ["shape"]),
+        helper.make_node("ConstantOfShape", ["shape"], ["big"]),
+    ]
+    return bytes_of(ending("big", *nodes), [whole("nearly", 10**10 - 5), whole("many", 10**10)])
+
+
+def from_values():
+    """A shape that only the observation's values give."""
+    nodes = [
+        helper.make_node("Cast", ["x"], ["many"], to=TensorProto.INT64),
+        helper.make_node("Reshape", ["many", "flat"], ["shape"]),
+        helper.make_node("Expand", ["W", "shape"], ["big"]),
+    ]
+    return bytes_of(ending("big", *nodes), [whole("flat", -1)])
+
+
+def outside(**where):
+    tensor = floats("e", np.ones(1))
+    tensor.ClearField("raw_data")
+    tensor.data_location = TensorProto.EXTERNAL
+    for key, value in where.items():
+        tensor.external_data.add(key=key, value=value)
+    return bytes_of(ending("e"), [tensor])
+
+
+def declared(*dims):
+    """A tensor that says that it is larger than its bytes."""
+    tensor = floats("e", np.ones(2))
+    tensor.ClearField("dims")
+    tensor.dims.extend(dims)
+    return bytes_of(ending("e"), [tensor])
+
+
+def lie():
+    """Says of what it makes that it is small."""
+    small = helper.make_tensor_value_info("big", TensorProto.FLOAT, [1])
+    node = helper.make_node("Expand", ["W", "shape"], ["big"])
+    graph = helper.make_graph(
+        ending("big", node),
+        "hostile",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", D])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 8])],
+        [floats("W", np.ones((D, 8))), whole("shape", 1_000, 1_000, D, 8)],
+        value_info=[small],
+    )
+    opsets = [helper.make_opsetid("", 17)]
+    data: bytes = helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString()
+    return data
+
+
+def node(kind: str, inputs, tensors, **attributes):
+    return bytes_of(ending("big", helper.make_node(kind, inputs, ["big"], **attributes)), tensors)
+
+
+def memory(h: int, out: int):
+    """A recurrent policy whose memory comes out in another width."""
+    value = helper.make_tensor_value_info
+    names = [("observation", D), ("h", h), ("c", h)]
+    nodes = [helper.make_node("Identity", [name], [f"{name}2"]) for name, _ in names]
+    return bytes_of(
+        nodes,
+        inputs=[value(name, TensorProto.FLOAT, ["n", size]) for name, size in names],
+        outputs=[value(f"{name}2", TensorProto.FLOAT, ["n", size]) for name, size in names][:out],
+    )
+
+
+HOSTILE: dict[str, Callable[[], bytes]] = {
+    "loop": loop,
+    "branch": branch,
+    "constant of 40 GB": lambda: of_size(10**10),
+    "constant of 40 GB, whole": lambda: of_size(
+        100_000, 100_000, value=helper.make_tensor("v", TensorProto.INT64, [1], [7])
+    ),
+    "expand": lambda: node("Expand", ["W", "shape"], [whole("shape", 10**7, D, 8)]),
+    "tile": lambda: doubling("Tile", 40),
+    "concat": lambda: doubling("Concat", 40),
+    "sum": lambda: outer("Add"),
+    "product": lambda: outer("MatMul"),
+    "where": lambda: bytes_of(
+        ending("big", helper.make_node("Where", ["t", "a", "b"], ["big"])),
+        [
+            numpy_helper.from_array(np.array(True), "t"),
+            floats("a", np.ones((10**5, 1))),
+            floats("b", np.ones((1, 10**5))),
+        ],
+    ),
+    "range": lambda: bytes_of(
+        ending("big", helper.make_node("Range", ["from", "to", "one"], ["big"])),
+        [
+            numpy_helper.from_array(np.array(value, np.float32), name)
+            for name, value in (("from", 0), ("to", 1e10), ("one", 1))
+        ],
+    ),
+    "pad": lambda: node("Pad", ["W", "pads"], [whole("pads", 10**5, 0, 10**5, 0)]),
+    "resize": lambda: node("Resize", ["W", "", "scales"], [floats("scales", [1e5, 1e5])]),
+    "one hot": lambda: node(
+        "OneHot",
+        ["i", "deep", "v"],
+        [whole("i", *[1] * 100), whole("deep", 10**9), floats("v", [0, 1])],
+    ),
+    "random": lambda: node("RandomNormal", [], [], shape=[10**5, 10**5]),
+    "einsum": lambda: node("Einsum", ["a", "a"], [floats("a", np.ones(10**5))], equation="i,j->ij"),
+    "gather": lambda: node(
+        "Gather", ["wide", "i"], [floats("wide", np.ones((1, 10**6))), whole("i", *[0] * 10**4)]
+    ),
+    "rows times rows": lambda: bytes_of(
+        ending(
+            "z",
+            helper.make_node("Concat", ["x"] * 800, ["tall"], axis=0),
+            helper.make_node("Transpose", ["tall"], ["flat"]),
+            helper.make_node("MatMul", ["tall", "flat"], ["z"]),
+        )
+    ),
+    "function": function,
+    "other domain": lambda: bytes_of(
+        ending("big", helper.make_node("Relu", ["x"], ["big"], domain="com.microsoft"))
+    ),
+    "constant node": lambda: node(
+        "Constant", [], [], value=TensorProto(dims=[10**10], data_type=1, raw_data=b"1234")
+    ),
+    "sparse": lambda: node(
+        "Constant",
+        [],
+        [],
+        sparse_value=helper.make_sparse_tensor(floats("v", [1]), whole("i", 1), [10**10]),
+    ),
+    "strings": lambda: bytes_of(
+        ending(
+            "back",
+            helper.make_node("Cast", ["many"], ["text"], to=TensorProto.STRING),
+            helper.make_node("Cast", ["text"], ["back"], to=TensorProto.FLOAT),
+        ),
+        [floats("many", np.ones(10**6))],
+    ),
+    "password file": lambda: outside(location="/etc/passwd"),
+    "its own folder": lambda: outside(location="card.json"),
+    "negative": lambda: declared(-1, -2),
+    "larger than it is": lambda: declared(10**12),
+    "shorter than it is": lambda: declared(7, 3),
+    "lie": lie,
+    "hours of products": slow_layer,
+    "long memory": long_memory,
+    "wide kernel": wide_kernel,
+    "shape from values": from_values,
+    "backwards": backwards,
+    "rounded": rounded,
+    "wide observation": lambda: bytes_of(
+        [helper.make_node("Identity", ["x"], ["y"])],
+        inputs=[helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 10**10])],
+    ),
+    "wide memory": lambda: memory(10**10, 3),
+    "a memory that does not come out": lambda: memory(8, 2),
+    "endless chain": lambda: bytes_of(
+        ending(
+            "r5000",
+            *(
+                helper.make_node("Relu", ["x" if i == 0 else f"r{i}"], [f"r{i + 1}"])
+                for i in range(5000)
+            ),
+        )
+    ),
+    "circle": lambda: bytes_of(
+        ending("a", helper.make_node("Relu", ["b"], ["a"]), helper.make_node("Relu", ["a"], ["b"]))
+    ),
+    "empty nodes": lambda: crowd(7, 1),
+    "empty attributes": lambda: crowd(7, 1, 5),
+    "empty tensors": lambda: crowd(7, 5),
+    "tensors of an attribute": lambda: crowd(7, 1, 5, 10),
+    "graphs": lambda: crowd(7),
+    "metadata": lambda: crowd(14),
+    "external data": lambda: crowd(7, 5, 13),
+    "graphs in graphs": lambda: crowd(7, 1, 5, 6, 1),
+    "number without end": lambda: b"\x3a" + b"\x80" * 2**24,
+    "group": lambda: b"\x3b" * 2**24,
+    "40 MB": lambda: bytes(40 * 10**6),
+}
+
+
+def outcome(data: bytes) -> str:
+    """What loading the file ended with, in a fork of this process: an error of ours, or what became of the process."""
+    size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        resource.setrlimit(resource.RLIMIT_AS, (size + GB, size + GB))
+        resource.setrlimit(resource.RLIMIT_CPU, (5, 5))
+        try:
+            from_onnx(data).logits(np.zeros((2, D), np.float32))
+            told = "it ran"
+        except PolicyError as error:
+            told = f"PolicyError {error}"
+        except BaseException as error:
+            told = f"{type(error).__name__} {error}"
+        os.write(writer, told.replace("\n", " ").encode()[:2_000])
+        os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader) as file:
+        told = file.read()
+    _, status = os.waitpid(child, 0)
+    return told or f"ended by {status}"
+
+
+@pytest.mark.long
+def test_hostile_files_are_refused() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.execution.policies.test_hostile_networks"],
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=True,
+    )
+    told = dict(line.split(": ", 1) for line in done.stdout.splitlines())
+    assert set(told) == set(HOSTILE)
+    assert {name: text for name, text in told.items() if not text.startswith("PolicyError")} == {}
+
+
+if __name__ == "__main__":
+    import onnxruntime  # noqa: F401 - before the forks
+
+    for title, build in HOSTILE.items():
+        sys.stdout.write(f"{title}: {outcome(build())}\n")
