@@ -461,19 +461,18 @@ def _graph_bytes(data: memoryview, path: tuple[int, ...]) -> int:
 
 def _varint(data: memoryview, at: int) -> tuple[int, int]:
     """A number of Protocol Buffers, and the place behind it."""
-    value = 0
-    for place in range(10):
-        value |= (data[at + place] & 127) << 7 * place
-        if data[at + place] < 128:
-            return value, at + place + 1
-    raise ValueError("a number of more than 10 bytes")
+    size = next((n for n in range(1, 11) if data[at + n - 1] < 128), 0)
+    refuse_if(
+        not size, "numbers of 10 bytes at most", "a longer one", "export it again", PolicyError
+    )
+    return sum((data[at + n] & 127) << 7 * n for n in range(size)), at + size
 
 
 def _refuse_foreign(model: "onnx.ModelProto") -> None:
     """Refuse a model with anything but tensors of numbers and the operators of networks."""
     from onnx import AttributeProto as Kind, numpy_helper
 
-    graph, known = model.graph, OPERATORS.split(", ")
+    graph = model.graph
     attributes = [one for node in graph.node for one in node.attribute]
     plain = (Kind.INT, Kind.INTS, Kind.FLOAT, Kind.FLOATS, Kind.STRING, Kind.TENSOR)
     tensors = {one.name: one for one in graph.initializer}
@@ -481,12 +480,18 @@ def _refuse_foreign(model: "onnx.ModelProto") -> None:
         name: one.t for node in graph.node for one in node.attribute for name in node.output
     }
     foreign = [
-        *(one.domain + one.op_type for one in graph.node if one.op_type not in known or one.domain),
-        *(f"attribute {one.name}" for one in attributes if one.type not in plain),
         *(
-            f"{one.name} = {[one.i, *one.ints]}"
+            one.domain + one.op_type
+            for one in graph.node
+            if one.op_type not in OPERATORS.split(", ") or one.domain
+        ),
+        *(f"attribute {one.name}" for one in attributes if one.type not in plain),
+        # an axis, a padding or a size is none of these numbers
+        *(
+            f"{one.name} = {number}"
             for one in attributes
-            if _is_extreme([one.i, *one.ints])
+            for number in (one.i, *one.ints)
+            if abs(number) > 2**16
         ),
         # shape inference takes a rounded number for what it was: nothing whole may come from others
         *("Cast to whole numbers" for one in attributes if one.name == "to" and one.i in (6, 7)),
@@ -515,11 +520,6 @@ def _refuse_foreign(model: "onnx.ModelProto") -> None:
     )
 
 
-def _is_extreme(numbers: Sequence[int]) -> bool:
-    """Whether a number is no axis, padding or size of an attribute."""
-    return any(abs(number) > 2**16 for number in numbers)
-
-
 def _refuse_work(model: "onnx.ModelProto") -> None:
     """Refuse a network that takes too much memory or time for `ROWS` observations, or nobody knows how much.
 
@@ -527,9 +527,9 @@ def _refuse_work(model: "onnx.ModelProto") -> None:
     """
     from onnx import TensorProto, helper, shape_inference
 
-    graph, known = model.graph, helper.make_tensor_value_info
+    graph = model.graph
     inputs = [
-        known(
+        helper.make_tensor_value_info(
             entry.name,
             entry.type.tensor_type.elem_type,
             [ROWS, *(one.dim_value for one in entry.type.tensor_type.shape.dim[1:])],
@@ -539,11 +539,14 @@ def _refuse_work(model: "onnx.ModelProto") -> None:
     # shapes may depend on the values of whole numbers alone
     whole = [one for one in graph.initializer if one.data_type == TensorProto.INT64]
     inputs += [
-        known(one.name, one.data_type, one.dims)
+        helper.make_tensor_value_info(one.name, one.data_type, one.dims)
         for one in graph.initializer
         if one.data_type != TensorProto.INT64
     ]
-    outputs = [known(one.name, one.type.tensor_type.elem_type, None) for one in graph.output]
+    outputs = [
+        helper.make_tensor_value_info(one.name, one.type.tensor_type.elem_type, None)
+        for one in graph.output
+    ]
     bare = helper.make_model(
         helper.make_graph(graph.node, "measured", inputs, outputs, whole),
         opset_imports=model.opset_import,

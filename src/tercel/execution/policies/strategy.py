@@ -511,10 +511,12 @@ def model_strategy(
     )
     parameters = action_parameters or {}
     chosen, watched = action_set(actions, parameters), observer(observation, stack)
-    low = np.min(getattr(getattr(model, "action_space", None), "low", 0))
     refuse_if(
         hasattr(getattr(model, "policy", None), "lstm_actor")
-        or (actions == "allocation" and low < 0),
+        or (
+            actions == "allocation"
+            and np.min(getattr(getattr(model, "action_space", None), "low", 0)) < 0
+        ),
         "a model without a memory, whose answers are the actions themselves",
         type(model).__name__,
         f"make a policy of it: tercel.save_policy(model, folder, actions={actions!r})",
@@ -660,8 +662,7 @@ def _is_usual(rows: Any, observed: Observer) -> bool | None:
     """
     if rows is None or observed.entries[:5] != LAST[:5]:
         return None
-    time, lots, ahead, horizon, seconds = rows[:, :5].T.astype(np.float64)
-    wrong = np.abs([lots - time - ahead, np.expm1(seconds) - 30.0 * time * np.exp(horizon)])
-    return bool(
-        (wrong < 1e-3 * (1.0 + np.expm1(seconds))).all() and (time >= 0).all() and (time <= 1).all()
-    )
+    part = rows[:, :5].T.astype(np.float64)
+    seconds = np.expm1(part[4])
+    wrong = np.abs([part[1] - part[0] - part[2], seconds - 30.0 * part[0] * np.exp(part[3])])
+    return bool((wrong < 1e-3 * (1.0 + seconds)).all() and (np.abs(part[0] - 0.5) <= 0.5).all())
