@@ -21,7 +21,6 @@ one observation and comes out for the next.
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
