@@ -111,15 +111,15 @@ def test_statistics_are_used_or_asked_for(observed: Any, kind: str, tmp_path: Pa
         assert_own(one, rows, wanted, tmp_path, observation=watched)
 
 
-class Shaped(gymnasium.Wrapper):  # type: ignore[misc, type-arg]
+class Shaped(gymnasium.Wrapper):
     """Another reward."""
 
     def step(self, action: Any) -> Any:
         obs, reward, *more = self.env.step(action)
-        return obs, 3 * reward, *more
+        return obs, 3.0 * float(reward), *more
 
 
-class Scaled(gymnasium.Wrapper):  # type: ignore[misc, type-arg]
+class Scaled(gymnasium.Wrapper):
     """Other observations, by no kind of wrapper that says so."""
 
     def reset(self, **given: Any) -> Any:
@@ -131,7 +131,7 @@ class Scaled(gymnasium.Wrapper):  # type: ignore[misc, type-arg]
         return obs / 10, *more
 
 
-class Turned(gymnasium.ActionWrapper):  # type: ignore[misc, type-arg]
+class Turned(gymnasium.ActionWrapper):
     """The actions in another order."""
 
     def action(self, action: Any) -> Any:

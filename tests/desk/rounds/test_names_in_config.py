@@ -1,6 +1,7 @@
 """Names in a desk's file that mean one of its sections, and those of its dealers."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -31,7 +32,7 @@ def test_a_limit_of_a_name_that_is_not_there_is_refused(place: str) -> None:
                 limits_of(config)
         else:
             limits_of(config)
-    gate = {"venue": "fix://localhost:1", "accounts": ("a1",)}
+    gate: dict[str, Any] = {"venue": "fix://localhost:1", "accounts": ("a1",)}
     with pytest.raises(LimitsError, match="try 'a1'"):
         GateTerms(**gate, changed={"agents.a11.messages": 5})
     GateTerms(**gate, changed={"agents.a1.messages": 5, "instruments.CSC0.messages": 5})
