@@ -326,6 +326,11 @@ HOSTILE: dict[str, Callable[[], bytes]] = {
         inputs=[helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 10**10])],
     ),
     "wide memory": lambda: memory(10**10, 3),
+    "a memory of any width": lambda: memory("k", 3),
+    "60,000 outputs": lambda: bytes_of(
+        ending("s0", helper.make_node("Split", ["w"], [f"s{i}" for i in range(60_000)], axis=0)),
+        [floats("w", np.ones(60_000))],
+    ),
     "a memory that does not come out": lambda: memory(8, 2),
     "endless chain": lambda: bytes_of(
         ending(

@@ -502,6 +502,7 @@ def _refuse_foreign(model: "onnx.ModelProto") -> None:
         *("a function" for _ in model.functions),
         *("a sparse tensor" for _ in graph.sparse_initializer),
     ]
+    size = len(graph.node) + sum(len(node.input) + len(node.output) for node in graph.node) // 10
     # nor does it know what a step backwards gives
     steps = [
         tensors.get(node.input[4])
@@ -510,10 +511,10 @@ def _refuse_foreign(model: "onnx.ModelProto") -> None:
     ]
     refuse_if(
         foreign
-        or len(graph.node) > NODES
+        or size > NODES
         or not all(one is not None and (numpy_helper.to_array(one) > 0).all() for one in steps),
         f"a network of {NODES:,} nodes at most, with these operators: {OPERATORS}; its weights in the file",
-        (foreign or [f"{len(graph.node):,} nodes, or a Slice backwards"])[0],
+        (foreign or [f"{size:,} nodes with their inputs and outputs, or a Slice backwards"])[0],
         _SMALLER,
         PolicyError,
     )
@@ -559,12 +560,8 @@ def _refuse_work(model: "onnx.ModelProto") -> None:
         and one.type.tensor_type.HasField("shape")
         and all(dim.HasField("dim_value") for dim in one.type.tensor_type.shape.dim)
     }
-    unknown = [
-        name
-        for node in graph.node
-        for name in (*node.input, *node.output)
-        if name not in {"", *shapes}
-    ]
+    names = [name for node in graph.node for name in (*node.input, *node.output) if name]
+    unknown = [name for name in names if name not in shapes]
     refuse_if(
         unknown,
         "a network whose shapes follow from that of its observation",
@@ -724,7 +721,8 @@ class RecurrentPolicy(OnnxPolicy):
         memory = [one.shape[1:] for one in self.session.get_inputs()[1:]]
         refuse_if(
             memory != [one.shape[1:] for one in self.session.get_outputs()[1:]]
-            or memory[0] != memory[1],
+            or memory[0] != memory[1]
+            or not isinstance(memory[0][0], int),
             "two inputs of a memory, [n, H], and as many outputs",
             f"{memory}, and outputs of {[one.shape for one in self.session.get_outputs()]}",
             "export the policy again",
