@@ -523,21 +523,17 @@ def model_strategy(
     )
     call = model
     if predict is not None:
-        call = _predicting(model, statistics_of(model, watched, chosen, normalize))
+        call = _predicting(predict, statistics_of(model, watched, chosen, normalize))
     policy = _Acting(call, watched.size, chosen.size, chosen.continuous)
     return PolicyStrategy(
         name, policy, actions, action_parameters=parameters, observation=observation, stack=stack
     )
 
 
-def _predicting(model: Any, statistics: Any) -> Callable[[Float32], Any]:
+def _predicting(predict: Callable[..., Any], statistics: Any) -> Callable[[Float32], Any]:
     """Greedy predictions of a model for raw observations."""
-
-    def predict(obs: Float32) -> Any:
-        shown = obs if statistics is None else statistics.normalize_obs(obs)
-        return model.predict(shown, deterministic=True)[0]
-
-    return predict
+    shown = (lambda obs: obs) if statistics is None else statistics.normalize_obs
+    return lambda obs: predict(shown(obs), deterministic=True)[0]
 
 
 # Bound of vectors in `tercel.sb3_env`: Stable-Baselines3 wants one and cuts actions there; no decoder goes so far.
