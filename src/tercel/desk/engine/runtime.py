@@ -123,12 +123,10 @@ def limits_of(config: DeskConfig, beside: Path | None = None) -> Limits:
         For a file, or a single limit of the desk's own, that cannot be.
     """
     section = config.limits
-    here = {"agents": [one.name for one in config.agent]}
-    here |= {"instruments": [one.name for one in config.instrument]}
+    instruments = [instrument.name for instrument in config.instrument]
+    here = {"agents": [agent.name for agent in config.agent], "instruments": instruments}
     for name in config.signals.names:
-        check_known(
-            name, here["instruments"], "[signals] names of the instruments", error=ConfigError
-        )
+        check_known(name, instruments, "[signals] names of the instruments", error=ConfigError)
     limits = read((beside or Path()) / section.file if section.file else default_file())
     if not section.changed:
         return limits

@@ -521,7 +521,7 @@ def _refuse_foreign(model: "onnx.ModelProto") -> None:
 
 
 def _refuse_work(model: "onnx.ModelProto") -> None:
-    """Refuse a network that takes too much memory or time for `ROWS` observations, or nobody knows how much.
+    """Refuse a network that takes too much memory or time for `ROWS` observations, or an amount that is not known.
 
     Its shapes are inferred from those of the observation alone: what the file says of others may be wrong.
     """
@@ -696,11 +696,12 @@ def _read_mlp(model: "onnx.ModelProto") -> MlpPolicy | None:
     operators = [node.op_type for node in graph.node]
     try:
         constants = {one.name: onnx.numpy_helper.to_array(one).copy() for one in graph.initializer}
+        mean, scale, high = map(constants.__getitem__, ("mean", "scale", "high"))
         policy = MlpPolicy(
             tuple((constants[f"W{i}"], constants[f"b{i}"]) for i in range(operators.count("Gemm"))),
-            constants["mean"],
-            constants["scale"],
-            float(constants["high"]),
+            mean,
+            scale,
+            float(high),
             "relu" if "Relu" in operators else "tanh",
             next(known for known in HEADS if known == graph.output[0].name),
         )

@@ -75,7 +75,8 @@ def policy_from(
     head: Head = (
         "simplex" if actions.name == "allocation" else "vector" if actions.continuous else "logits"
     )
-    size, width = observed.size, actions.size
+    size = observed.size
+    width = actions.size
     if isinstance(model, MlpPolicy | OnnxPolicy):
         policy = model
     elif isinstance(model, str | Path):

@@ -339,8 +339,10 @@ def trained(model: Any, shares: bool = False, normalised: Any = None) -> Trained
     mean, scale = np.zeros(space.shape), np.ones(space.shape)
     clip = float(np.finfo(np.float32).max)
     if normalised is not None and normalised.norm_obs:
-        moments, clip = normalised.obs_rms, float(normalised.clip_obs)
-        mean, scale = moments.mean, 1.0 / np.sqrt(moments.var + normalised.epsilon)
+        moments = normalised.obs_rms
+        clip = float(normalised.clip_obs)
+        mean = moments.mean
+        scale = 1.0 / np.sqrt(moments.var + normalised.epsilon)
     return TrainedSb3(
         model, algorithm, head, numbers or int(model.action_space.shape[0]), mean, scale, clip
     )
