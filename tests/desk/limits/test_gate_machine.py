@@ -506,11 +506,24 @@ class Gate(RuleBasedStateMachine):
 
 TestGate = Gate.TestCase
 TestGate.settings = settings(
-    max_examples=40,
     stateful_step_count=40,
     suppress_health_check=list(HealthCheck),
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
 )
+
+
+def test_gate_and_twin_refuse_alike_what_random_orders_seldom_are_refused_for() -> None:
+    one = Gate()
+    one.begin()
+    for lots, price, code in ((5, 99, "left"), (5, 98, "left"), (2, 97, "POSITION"), (3, 96, "CHILDREN"),
+                              (9, 95, "ORDER_LOTS")):  # fmt: skip
+        before = SEEN[code]
+        one.leave(NewOrder(one.name(), "A", 1, lots, price, Tif.DAY, "x", one.parents[0], one.now))
+        assert SEEN[code] == before + 1
+    sell = one.name(), "A", -1, 5, 99, Tif.DAY, "y", one.parents[2], one.now
+    one.leave(NewOrder(*sell))
+    assert SEEN["OWN_CROSS"]
+    one.counts_are_the_twins()
 
 
 def test_the_machine_saw_what_it_should() -> None:
