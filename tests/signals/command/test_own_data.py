@@ -67,10 +67,9 @@ def test_two_lines_and_a_csv_are_enough(tmp_path: Path) -> None:
         for row in found["rows"]
     }
     assert said == {(0.0, None, None)}
-    assert (
-        f"{none}."
-        in done("backtest", tmp_path / "o", "--cost-bps", "5", "--out", tmp_path / "b")["warnings"]
-    )
+    told = refused("backtest", tmp_path / "o", "--cost-bps", "5", "--out", tmp_path / "b")
+    assert "0 with such a forecast" in told
+    assert not (tmp_path / "b").exists()
     assert (tmp_path / "o" / "model").is_dir()
     told = " ".join(signals("evaluate", config, "--out", tmp_path / "o").output.split())
     assert "none: it takes two sources, and a forecast with one or without it" in told

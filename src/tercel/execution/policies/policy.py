@@ -29,13 +29,13 @@ from tercel.core.errors import ConfigError, PolicyError, refuse_if
 from tercel.core.serialization import Record, parse_json
 from tercel.execution.columns import OBSERVATION
 from tercel.execution.features import FEATURES
+from tercel.execution.policies.graph import read_network
 from tercel.execution.policies.network import (
     HEADS,
     Head,
     MlpPolicy,
     OnnxPolicy,
     from_onnx,
-    read_network,
     to_onnx,
 )
 

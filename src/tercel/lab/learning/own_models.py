@@ -12,6 +12,7 @@ from tercel.core.errors import ConfigError, PolicyError, refuse_if
 from tercel.execution.action_sets import ActionSet, action_set
 from tercel.execution.columns import OBSERVATION
 from tercel.execution.observation import ObservationFunction, Observer, observer
+from tercel.execution.policies.graph import read_network
 from tercel.execution.policies.network import (
     DISCRETE,
     Activation,
@@ -19,7 +20,6 @@ from tercel.execution.policies.network import (
     MlpPolicy,
     OnnxPolicy,
     from_onnx,
-    read_network,
 )
 from tercel.execution.policies.policy import Card, free, save_policy
 from tercel.execution.policies.strategy import PolicyStrategy, statistics_of
