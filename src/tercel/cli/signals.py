@@ -94,9 +94,6 @@ class BacktestSignals(OfModel):
         str, typer.Option(help="A name of a decile stays in this share.", metavar="SHARE")
     ] = "10%"
     long_only: Annotated[bool, typer.Option("--long-only", help="The long leg alone.")] = False
-    vol_target: Annotated[
-        str | None, typer.Option(help="Scale to this volatility a year.", metavar="SD")
-    ] = None
 
 
 def backtest(request: BacktestSignals) -> None:
@@ -109,8 +106,7 @@ def backtest(request: BacktestSignals) -> None:
     charge = charge_of(request)
     book = BookRule(request.book, request.hold, share_of(request.leave), request.long_only)  # type: ignore[arg-type]
     model, out = request.opened()
-    target = None if request.vol_target is None else share_of(request.vol_target)
-    found = backtested(model, book, charge, request.seed, target)
+    found = backtested(model, book, charge, request.seed)
     targets = write_targets(found, out)
     hand_over(
         {**found.to_json(), "out": out, "targets": targets},

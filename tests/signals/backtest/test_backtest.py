@@ -20,6 +20,7 @@ from tercel.signals.portfolio.book import (
     flat,
     non_overlapping,
     sharpe,
+    sharpes,
     square_root,
     walk_of,
     weights,
@@ -403,3 +404,12 @@ def test_what_cannot_be_traded_is_refused() -> None:
     ruin = walk(of.value, np.where(np.nan_to_num(of.value) > 0, -0.99, 0.99))
     with pytest.raises(DataError, match="outlives"):
         run(ruin)
+
+
+def test_a_paired_difference_is_surer_than_two_ratios() -> None:
+    rng = np.random.default_rng(1)
+    returns = 0.002 + 0.01 * rng.standard_normal(400)
+    both = sharpes({"": returns, "half": 0.5 * returns}, 52.0, np.random.default_rng(3))
+    assert both[""].estimate() == sharpe(returns, 52.0, np.random.default_rng(3))
+    assert (both["half"] - both[""]).point == pytest.approx(0.0, abs=1e-12)
+    assert (both["half"] - both[""]).error < 1e-9

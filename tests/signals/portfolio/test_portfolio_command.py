@@ -18,10 +18,14 @@ from typer.testing import CliRunner, Result
 
 from tercel.api.desk.folder import paid_of
 from tercel.cli import app
+from tercel.core.errors import DataError
 from tercel.core.ports import Entry
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.store import SqlJournal
+from tercel.signals.portfolio.backtest import DailyReturns
+from tercel.signals.portfolio.book import Walk
 from tercel.signals.portfolio.comparison import backtested
+from tercel.signals.portfolio.config import mean_variance
 from tercel.signals.portfolio.targets import read_targets
 
 DATES, NAMES = 150, 20
@@ -203,6 +207,26 @@ def test_a_trained_model_and_both_controls(tmp_path: Path) -> None:
     assert found["rules"]["mean_variance"]["held"] == pytest.approx(2.0 * 2 / 3)
     assert set(found["rules"]["by_name"]["against_rate"]) >= {"mean", "t"}
     assert "survivors" in found["sentences"][-1]
+
+
+def test_weights_by_covariance_know_no_later_day() -> None:
+    rng = np.random.default_rng(1)
+    names, day = np.array(["A", "B", "C", "D"]), 86_400 * 10**9
+    returns = 0.02 * rng.standard_normal((90, 4))
+    known = np.arange(90, dtype=np.int64) * day + day // 2
+    time = known[[40, 60, 80]] + 1
+    walk = Walk(time, time, time + day, names, rng.standard_normal((3, 4)), np.zeros((3, 4)))
+    sd = np.full((3, 4), 0.02)
+    found = mean_variance(walk, sd, DailyReturns(known, returns))
+    later = returns.copy()
+    later[61:] = 0.2 * rng.standard_normal((29, 4))
+    other = mean_variance(walk, sd, DailyReturns(known, later))
+    np.testing.assert_array_equal(other[:2], found[:2])
+    assert abs(other[2] - found[2]).max() > 0.01
+    later[60:] += 0.2  # the day that is known at the very time counts
+    assert abs(mean_variance(walk, sd, DailyReturns(known, later))[1] - found[1]).max() > 0.01
+    with pytest.raises(DataError, match="at least 22 days of prices before the first date"):
+        mean_variance(walk, sd, DailyReturns(known[30:], returns[30:]))
 
 
 @pytest.mark.parametrize(

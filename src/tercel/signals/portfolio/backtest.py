@@ -25,25 +25,15 @@ from tercel.signals.portfolio.book import (
     Backtest,
     BookRule,
     Cost,
-    Exposure,
     Walk,
     YearFigures,
     walk_of,
 )
 from tercel.signals.portfolio.targets import names_in
-from tercel.signals.risk.volatility import LEAST_PAST, MONTH, YEAR, Ewma, ewma
 from tercel.signals.sources.daily import SETTLES
 from tercel.signals.sources.port import time_type
 
-# -- exposure -------------------------------------------------------------------------------------
-# Exposure of a book: scaled to a volatility target. Off by default.
-#
-#     found = backtest(walk, book, charge, volatility_target(0.1, days))
-#
-# Known are the days whose closes had settled when a date's decision fell due, and none after them.
-
-MOST: Final = 2.0
-"""Times its own weights that a book is held at most."""
+# -- daily returns --------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,45 +67,6 @@ class DailyReturns:
                 "take a longer panel",
             )
         return known
-
-
-def volatility_target(target: float, days: DailyReturns) -> Exposure:
-    """Weights times `target` over their forecast volatility, at most :data:`MOST` times.
-
-    The forecast is RiskMetrics' (:func:`tercel.signals.risk.volatility.ewma`), of the last year's daily returns of
-    the very weights that the date asks for.
-
-    Parameters
-    ----------
-    target : float
-        Deviation of a year's returns, a fraction of equity.
-    days : DailyReturns
-
-    Raises
-    ------
-    ConfigError
-        For a target that is not above 0.
-    """
-    refuse_if(
-        not (np.isfinite(target) and target > 0.0),
-        "a volatility above 0, of a year",
-        f"{target:g}",
-        "give `vol_target=10%`",
-    )
-
-    def scaled(time_ns: Ints, weights: Floats) -> Floats:
-        out = np.ones(len(weights))
-        for t, stop in enumerate(days.before(time_ns, LEAST_PAST).tolist()):
-            earned = days.returns[max(stop - YEAR, 0) : stop] @ weights[t]
-            sd = float(
-                np.sqrt(
-                    YEAR * ewma(earned**2, Ewma().decay, float(np.mean(earned[:MONTH] ** 2)))[-1]
-                )
-            )
-            out[t] = min(target / sd, MOST) if sd > 0.0 else 1.0
-        return out
-
-    return scaled
 
 
 # -- backtest -------------------------------------------------------------------------------------
@@ -241,29 +192,6 @@ class HeldName:
 
 
 @dataclass(frozen=True, eq=False)
-class VolatilityTarget:
-    """A book scaled to a volatility, beside the same book that is not scaled (`plain`).
-
-    Parameters
-    ----------
-    name : str
-    sharpe_net, drawdown : float
-        Of the scaled book.
-    gain : Estimate
-        Its net Sharpe ratio less that of the plain book, drawn date by date.
-    t : float
-        The gain over its standard error.
-    """
-
-    name: str
-    sharpe_net: float
-    drawdown: float
-    gain: Estimate
-    t: float
-    plain: Backtest
-
-
-@dataclass(frozen=True, eq=False)
 class BacktestReport:
     """A model's forecasts as a book after costs, and the book of the newest date.
 
@@ -285,7 +213,6 @@ class BacktestReport:
         Closes between which the newest forecast's return lies; None where no forecast was served.
     weights : tuple of HeldName
         Of the newest date, largest first.
-    scaled : VolatilityTarget, optional
     warnings : list of str
     seed : int
     """
@@ -301,7 +228,6 @@ class BacktestReport:
     at: str
     held: HeldSpan | None
     weights: tuple[HeldName, ...]
-    scaled: VolatilityTarget | None
     warnings: list[str]
     seed: int
 
@@ -351,7 +277,7 @@ class BacktestReport:
 
     def to_json(self) -> dict[str, Any]:
         """All figures by name, with the curve and the sentences."""
-        scaled, book = self.scaled, self.book
+        book = self.book
         return {
             "model": self.model.id,
             "name": self.model.name,
@@ -384,16 +310,6 @@ class BacktestReport:
             "at": self.at,
             "held": None if self.held is None else asdict(self.held),
             "weights": [asdict(one) for one in self.weights],
-            "exposure": scaled
-            and {
-                "worth": {
-                    "name": scaled.name,
-                    "sharpe_net": scaled.sharpe_net,
-                    "drawdown": scaled.drawdown,
-                    "sharpe_gained": {**scaled.gain.to_json(), "t": scaled.t},
-                },
-                "plain": curve(scaled.plain),
-            },
             "note": self.model.note,
             "warnings": self.warnings,
             "seed": self.seed,
@@ -458,9 +374,7 @@ def forecasts(
     return walk, rows, served.held, [served.note] * bool(served.note) + served.sentences()
 
 
-def backtested(
-    model: SignalModel, book: BookRule, charge: Charge, seed: int, vol_target: float | None = None
-) -> BacktestReport:
+def backtested(model: SignalModel, book: BookRule, charge: Charge, seed: int) -> BacktestReport:
     """Backtest a model's forecasts out of sample, and say what the newest one is held as.
 
     Raises
@@ -470,13 +384,7 @@ def backtested(
     """
     walk, rows, held, said = forecasts(model)
     ic = ic_of(model)
-    cost, plain = charge.cost(model, walk), None
-    if vol_target is None:
-        found = books.backtest(walk, book, cost)
-    else:
-        days = daily_returns(model, walk.names.tolist(), "leave `vol_target` out")
-        found = books.backtest(walk, book, cost, volatility_target(vol_target, days))
-        plain = books.backtest(walk, book, cost)
+    found = books.backtest(walk, book, charge.cost(model, walk))
     if book.long_only:
         # over the dates of the book alone, which are what it is compared over
         all_names = float(np.prod(1.0 + np.nanmean(found.walk.outcome[found.held], axis=1)))
@@ -489,19 +397,6 @@ def backtested(
         books.sharpe(found.on_held(returns), found.periods, rng)
         for returns in (found.net, found.gross)
     )
-    scaled = None
-    if plain is not None:
-        both = {"plain": plain.on_held(plain.net), "scaled": found.on_held(found.net)}
-        unscaled, drawn = books.sharpes(both, plain.periods, rng).values()
-        gain = drawn - unscaled
-        scaled = VolatilityTarget(
-            f"volatility target {100 * (vol_target or 0.0):g} %",
-            drawn.point,
-            float(found.drawdown.max()),
-            gain.estimate(),
-            gain.point / gain.error,
-            plain,
-        )
     served = {name: HeldName(name, 0.0, row.expected_bps, row.sd_bps) for name, row in rows.items()}
     weights = (
         replace(served.get(name, HeldName(name, 0.0)), weight=weight)
@@ -523,7 +418,6 @@ def backtested(
         when(walk.time_ns[-1]),
         held,
         tuple(ordered),
-        scaled,
         said,
         seed,
     )

@@ -32,8 +32,6 @@ def figures_of(found: BacktestReport) -> dict[str, str]:
         "worst drawdown, %": fixed(100 * found.book.drawdown.max(), 1),
         "worst year": f"{found.worst.year}: {fixed(100 * found.worst.net, 1)} %",
     }
-    if (one := found.scaled) is not None:
-        shown[f"Sharpe gained by {one.name}"] = f"{spelt(one.gain, '+')}, t {fixed(one.t, 1)}"
     return shown
 
 
@@ -167,7 +165,7 @@ def equity_axis(panel: Any, *lines: Floats) -> None:
 
 def equity(found: BacktestReport) -> Figure:
     """Equity net and gross of costs from 1 at the first decision to the end of the last label, below it the drawdown of
-    the net one; and the net equity of the book that is not scaled.
+    the net one.
     """
     book = found.book
     at = np.append(dates_of(book.walk.time_ns), dates_of(book.walk.end_ns[-1:]))
@@ -178,9 +176,6 @@ def equity(found: BacktestReport) -> Figure:
         top.axhline(1.0, color=svg.SOFT.token, linewidth=0.9)
         top.plot(at, gross, color=svg.SERIES[9].token, linewidth=1.2, label="before costs")
         top.plot(at, net, color=svg.SERIES[1].token, linewidth=2.0, label="after costs")
-        if found.scaled is not None:
-            plain = np.append(1.0, found.scaled.plain.equity)
-            top.plot(at, plain, color=svg.SERIES[0].token, label="after costs, not scaled")
         equity_axis(top, gross, net)
         top.legend(loc="upper left")
         low.fill_between(at, -100 * fallen, 0.0, color=svg.BAD.token, alpha=0.45, linewidth=0)

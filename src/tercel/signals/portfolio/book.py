@@ -33,8 +33,6 @@ DEFINITION: Final = (
 
 Cost: TypeAlias = Callable[[int, Floats], float]
 """Maps the row of a date and the changes of weights (N,) to their cost, a fraction of equity."""
-Exposure: TypeAlias = Callable[[Ints, Floats], Floats]
-"""From the times of dates (T,) and their weights (T, N) to what the weights are multiplied by (T,)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -381,10 +379,8 @@ class Backtest:
         )
 
 
-def backtest(
-    walk: Walk, book: BookRule, charge: Cost, exposure: Exposure | None = None
-) -> Backtest:
-    """Trade a book through the dates of a walk, its weights multiplied by `exposure` if given.
+def backtest(walk: Walk, book: BookRule, charge: Cost) -> Backtest:
+    """Trade a book through the dates of a walk.
 
     Raises
     ------
@@ -393,15 +389,14 @@ def backtest(
     """
     rows, newest = non_overlapping(walk), len(walk.time_ns) - 1
     at = rows if rows[-1] == newest else np.append(rows, newest)
-    held, plain = np.zeros(len(walk.names)), weights(walk.value[at], book)
+    held, wanted = np.zeros(len(walk.names)), weights(walk.value[at], book)
     refuse_if(
-        not plain[: len(rows)].any(),
+        not wanted[: len(rows)].any(),
         "forecasts that differ between names",
         f"one forecast for all of {len(walk.names)} names on each of {len(rows)} dates",
         "train on features that do",
         DataError,
     )
-    wanted = plain if exposure is None else plain * exposure(walk.time_ns[at], plain)[:, None]
     figures = np.zeros((4, len(rows)))
     for t, row in enumerate(rows.tolist()):
         moved, traded = np.nan_to_num(walk.outcome[row]), wanted[t] - held
