@@ -23,6 +23,7 @@ from tercel.cli import plugins
 from tercel.cli.operator import AskDesk
 from tercel.cli.plugins import help_texts
 from tercel.cli.shared import JsonRequest, add, request_of
+from tercel.core.extras import STUDIES
 
 PLUGINS = tuple(name for name in ASIDE if (ROOT / name / "pyproject.toml").is_file())
 """Those that are distributions of their own: their commands join `tercel` by entry point."""
@@ -216,6 +217,12 @@ def test_the_package_alone_has_few_commands() -> None:
     words = done.stdout.split("\n")[:-1]
     assert len(words) == MOST_COMMANDS
     assert [one for folder in PLUGINS for one in commands_of(folder)[0] if one in words] == []
+
+
+def test_what_the_studies_give_is_named_where_they_are_not_installed() -> None:
+    project = tomllib.loads((ROOT / "studies" / "pyproject.toml").read_text())["project"]
+    given = {group: tuple(sorted(project["entry-points"][group])) for group in STUDIES}
+    assert given == {group: tuple(sorted(names)) for group, names in STUDIES.items()}
 
 
 ABSENT = """

@@ -1,4 +1,4 @@
-"""`tercel signals leak --data` looks at StockNet's prices and tweets too."""
+"""`tercel signals leak --data` looks at reports of companies and at StockNet's prices and tweets too."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LeakWithTweets(Leak):
-    """What is asked of `tercel signals leak`, with StockNet among the data sets."""
+    """What is asked of `tercel signals leak`, with reports of companies and StockNet among the data sets."""
 
     body: ClassVar[str] = "tercel.cli.signals:leak"
 
@@ -20,7 +20,15 @@ class LeakWithTweets(Leak):
         """Configurations of the data sets that a folder holds."""
         from tercel.signals.runs import PanelSection, SignalsConfig, SourceSection
 
-        found, tweets = super().sets(data), data / "stocknet"
+        reports = SourceSection.model_validate(
+            {
+                "kind": "fundamentals",
+                "path": str(data / "us-fundamentals-pit-2015-2017"),
+                "drop_impossible": True,
+            }
+        )
+        found = [one.model_copy(update={"source": (reports,)}) for one in super().sets(data)]
+        tweets = data / "stocknet"
         if tweets.exists():
             words = SourceSection(kind="tweets", path=str(tweets), max_age_days=5)
             panel = PanelSection(kind="stocknet", path=str(tweets), last="2015-12-31")

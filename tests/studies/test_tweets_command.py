@@ -11,7 +11,6 @@ from tests.signals.command.material import TRAIN, configured, done, refused
 from typer.testing import CliRunner
 
 from studies.__main__ import app as studies_app
-from tercel.core import extras
 
 pytestmark = pytest.mark.release
 
@@ -150,13 +149,3 @@ def test_the_leak_command_looks_at_the_set(tmp_path: Path) -> None:
     found = done("leak", "--data", tmp_path, "--out", tmp_path / "out")
     assert {one["panel"] for one in found["leak"]} == {"stocknet"}
     assert {"daily", "tweets"} < {one["source"] for one in found["leak"]}
-
-
-@pytest.mark.parametrize("part", [PANEL, TWEETS, '[train]\nfamilies = ["lstm"]\n'])
-def test_without_studies_a_configuration_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: str
-) -> None:
-    config = tmp_path / "c.toml"
-    config.write_text(part)
-    monkeypatch.setattr(extras, "entry_points", lambda **_: ())
-    assert "to go on t" in refused("train", config, "--out", tmp_path / "out")

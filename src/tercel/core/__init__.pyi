@@ -99,7 +99,10 @@ from tercel.core.serialization import to_jsonable as to_jsonable
 from tercel.core.stats.inference import spearman as spearman
 from tercel.core.system import WallClock as WallClock
 from tercel.core.system import freeze_heap as freeze_heap
+from tercel.core.tables.columns import numbers as table_numbers
 from tercel.core.tables.table import ROW as TABLE_ROW
+from tercel.core.tables.table import Table as Table
+from tercel.core.tables.times import days as table_days
 from tercel.core.toml import parse_toml as parse_toml
 from tercel.core.toml import read_toml as read_toml
 from tercel.core.toml import validated as validated_model
@@ -207,6 +210,7 @@ __all__ = [
     "Singles",
     "StatusRequest",
     "Style",
+    "Table",
     "TapeError",
     "Tif",
     "UnknownNameError",
@@ -246,6 +250,8 @@ __all__ = [
     "shown",
     "spearman",
     "stopping",
+    "table_days",
+    "table_numbers",
     "text",
     "to_jsonable",
     "uniform",

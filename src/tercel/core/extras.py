@@ -62,6 +62,13 @@ def how_to_install(remedy: str) -> str:
 # mine = "mine.models:CARD"
 
 INSTALL: Final = "take one of these, or install the package that gives it"
+STUDIES: Final = {
+    "tercel.families": ("lstm", "svm_linear", "svm_rbf", "transformer"),
+    "tercel.judges": ("lob-bench",),
+    "tercel.panels": ("stocknet",),
+    "tercel.sources": ("fundamentals", "statements", "tweets"),
+}
+"""Names by group that the distribution `tercel-studies` gives."""
 
 
 def load_entry_point(entry: EntryPoint) -> Any:
@@ -127,7 +134,7 @@ def entry_point(group: str, name: str, own: Iterable[str], what: str, said: str 
     Raises
     ------
     UnknownNameError
-        No installed package gives it; the nearest name is offered.
+        No installed package gives it; `tercel-studies` if it would, else the nearest name is offered.
     ConfigError
         The object cannot be imported.
 
@@ -140,5 +147,9 @@ def entry_point(group: str, name: str, own: Iterable[str], what: str, said: str 
         return load_entry_point(entry)
     known = (*own, *entry_point_names(group))
     raise UnknownNameError(
-        f"{what} {', '.join(known)}", said or repr(name), offer(name, known, INSTALL)
+        f"{what} {', '.join(known)}",
+        said or repr(name),
+        "pip install tercel-studies"
+        if name in STUDIES.get(group, ())
+        else offer(name, known, INSTALL),
     )

@@ -50,12 +50,18 @@ from tercel.signals.sources.news import word_score as word_score
 from tercel.signals.sources.news import words as words
 from tercel.signals.sources.port import EVERY as EVERY
 from tercel.signals.sources.port import KEYS as KEYS
+from tercel.signals.sources.port import LONGEST_DAYS as LONGEST_DAYS
 from tercel.signals.sources.port import FrameSource as FrameSource
 from tercel.signals.sources.port import SignalSource as SignalSource
 from tercel.signals.sources.port import SourceAbsentError as SourceAbsentError
 from tercel.signals.sources.port import at_new_york as at_new_york
 from tercel.signals.sources.port import checked as checked
+from tercel.signals.sources.port import lagged as publication_lag
 from tercel.signals.sources.port import time_type as time_type
+from tercel.signals.sources.tables import TableSource as TableSource
+from tercel.signals.sources.tables import differing as differing_records
+from tercel.signals.sources.tables import moments as known_moments
+from tercel.signals.sources.tables import values_of as value_columns
 
 __all__ = [
     "BOUNDED",
@@ -63,6 +69,7 @@ __all__ = [
     "EXPERTS",
     "KEYS",
     "LEAK_CEILING",
+    "LONGEST_DAYS",
     "MODEL_FILE",
     "ONLINE_FAMILY",
     "REBALANCE_RULES",
@@ -91,20 +98,24 @@ __all__ = [
     "SignalSource",
     "Skill",
     "SourceAbsentError",
+    "TableSource",
     "Traded",
     "at_new_york",
     "checked",
     "checks",
     "conformal_widths",
     "daily_factors",
+    "differing_records",
     "fill_information",
     "forward_returns",
     "guarded_factors",
     "interval_figure",
+    "known_moments",
     "learn_online",
     "load_model",
     "masked",
     "on_paper",
+    "publication_lag",
     "rank_ic_by_date",
     "save_model",
     "scale_of",
@@ -114,6 +125,7 @@ __all__ = [
     "time_type",
     "trade_rebalanced",
     "universe",
+    "value_columns",
     "word_score",
     "words",
 ]

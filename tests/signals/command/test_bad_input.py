@@ -74,7 +74,7 @@ def test_a_panel_shorter_than_its_embargo_is_refused(tmp_path: Path) -> None:
     [
         (
             '[[source]]\nkind = "horoscope"\npath = "x"\n',
-            "a kind of source among daily, fundamentals",
+            "a kind of source among daily, series, news",
         ),
         (SERIES + "lagg = 3\n", "options of series among"),
         ('[[source]]\nkind = "series"\npath = "trend.csv"\n', "the options that series needs"),

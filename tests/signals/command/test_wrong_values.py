@@ -10,9 +10,10 @@ from tests.signals.command.foreign import SMALL, TRAIN, foreign
 from tests.signals.command.material import SERIES, configured, refused, trend
 
 from tercel.core.errors import ConfigError
+from tercel.core.extras import entry_point_names
 from tercel.signals.models.model_folder import family
 from tercel.signals.runs.config import PanelSection, SourceSection, TrainSection, read_config
-from tercel.signals.sources.registry import KINDS
+from tercel.signals.sources.registry import KINDS, kind_named
 
 WRONG = (
     "nan",
@@ -37,8 +38,8 @@ def keys() -> Iterator[str]:
     models: dict[str, type[BaseModel]] = {"panel": PanelSection, "train": TrainSection}
     for table, model in models.items():
         yield from (f"[{table}]\n{key} = " for key in model.model_fields)
-    for kind, made in KINDS.items():
-        takes = [*signature(made).parameters][1:]
+    for kind in (*KINDS, *entry_point_names("tercel.sources")):
+        takes = [*signature(kind_named(kind)).parameters][1:]
         own = {"columns" if one == "called" else one for one in takes} - {"how", "prices", "wanted"}
         needed = {"series": "lag_days = 1\n"}.get(kind, "")
         for key in sorted({*own, *SourceSection.model_fields} - {"path", "kind"}):

@@ -16,8 +16,8 @@ from tercel.cli import app
 from tercel.core.errors import TercelError
 from tercel.core.tables.times import PLACES, readings
 from tercel.signals.portfolio.targets import read_named, read_portfolio
-from tercel.signals.sources.fundamentals import DatedSeries, Fundamentals
 from tercel.signals.sources.news import News
+from tercel.signals.sources.series import DatedSeries
 from tercel.signals.sources.tables import read_prices
 
 WRITTEN = {"dmy": "%d{0}%m{0}{1}", "mdy": "%m{0}%d{0}{1}", "ymd": "{1}{0}%m{0}%d"}
@@ -81,12 +81,6 @@ FILES: dict[str, tuple[str, Callable[[Path, dict[str, str]], pl.Series]]] = {
     "series": (
         "date,value\n3/4/2024,1\n{}/4/2024,2\n",
         lambda path, map: DatedSeries(path, lag_days=1, called=map).facts()["event_time"].dt.date(),
-    ),
-    "reports": (
-        "symbol,known,period,eps\nA,3/4/2024,31/12/2023,1\nA,{}/4/2024,31/12/2023,2\n",
-        lambda path, map: (
-            Fundamentals(path, called=map).facts()["known_time"] - timedelta(hours=12)
-        ).dt.date(),
     ),
     "prices": (
         "Date,Close\n3/4/2024,1\n{}/4/2024,2\n",

@@ -3,8 +3,12 @@
 from pathlib import Path
 
 import pytest
+from tests.signals.command.material import refused
 from tests.signals.sources.test_sources import series_file
+from typer.testing import CliRunner
 
+from tercel.cli import app
+from tercel.core import extras
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.signals.sources.port import SignalSource
 from tercel.signals.sources.registry import KINDS, source_of
@@ -25,9 +29,35 @@ def test_options_reach_the_source(tmp_path: Path) -> None:
 
 
 def test_unknown_kinds_and_options_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(UnknownNameError, match="a kind of source among daily, fundamentals"):
+    with pytest.raises(UnknownNameError, match="a kind of source among daily, series, news"):
         source_of("horoscope", tmp_path)
     with pytest.raises(ConfigError, match="options of news among"):
         source_of("news", tmp_path, lag=3)
     with pytest.raises(ConfigError, match="the options that series needs"):
         source_of("series", tmp_path)
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        '[panel]\nkind = "stocknet"\npath = "x"\n',
+        *(
+            f'[[source]]\nkind = "{kind}"\npath = "x"\n'
+            for kind in ("fundamentals", "statements", "tweets")
+        ),
+        '[train]\nfamilies = ["lstm"]\n',
+    ],
+)
+def test_what_the_studies_give_is_refused_without_them_and_the_distribution_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    config = tmp_path / "c.toml"
+    config.write_text(part)
+    monkeypatch.setattr(extras, "entry_points", lambda **_: ())
+    told = refused("train", config, "--out", tmp_path / "out")
+    assert "pip install -e ./studies, otherwise pip install tercel-studies" in told
+    if "families" not in part:  # these are looked up when they are trained
+        checked = CliRunner().invoke(app, ["config", "check", str(config)])
+        assert checked.exit_code == 2
+        assert "pip install tercel-studies" in " ".join(checked.output.split())
+    assert not (tmp_path / "out").exists()

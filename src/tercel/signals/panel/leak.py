@@ -35,7 +35,7 @@ from tercel.core.stats.inference import ranks
 from tercel.signals.models.skill import Skill, rank_ic_of_rows, skill
 from tercel.signals.panel import build as panels
 from tercel.signals.panel.panel import Panel
-from tercel.signals.runs.config import PanelSection, SignalsConfig, SourceSection
+from tercel.signals.runs.config import PanelSection, SignalsConfig
 from tercel.signals.sources.daily import SETTLES
 from tercel.signals.sources.port import EVERY, FrameSource, SignalSource, SourceAbsentError
 from tercel.signals.sources.registry import synthetic_leak
@@ -454,15 +454,12 @@ def _bars(config: SignalsConfig) -> tuple[pl.DataFrame, list[SignalSource], pl.D
 
 
 def configs_of(data: Path) -> list[SignalsConfig]:
-    """Configurations that a folder of data sets allows to check: daily stocks with reports, where they are there."""
-    daily, reports = data / STOCKS, str(data / "us-fundamentals-pit-2015-2017")
+    """Configurations that a folder of data sets allows to check: daily stocks, where they are there."""
+    daily = data / STOCKS
     if not daily.exists():
         return []
-    source = SourceSection.model_validate(
-        {"kind": "fundamentals", "path": reports, "drop_impossible": True}
-    )
     panel = PanelSection(kind="daily", path=str(daily), survivors=True)
-    return [SignalsConfig(name="daily", panel=panel, source=(source,))]
+    return [SignalsConfig(name="daily", panel=panel)]
 
 
 def leak(configs: list[SignalsConfig], seed: int, out: Path) -> LeakCheck:

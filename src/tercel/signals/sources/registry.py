@@ -1,26 +1,25 @@
 """Sources by kind, as a configuration names them.
 
-    source_of("fundamentals", Path("reports.parquet"), drop_impossible=True)
+    source_of("news", Path("news.parquet"), drop_broken=True)
 
     [[source]]
-    kind = "fundamentals"
-    path = "reports.parquet"
-    drop_impossible = true
+    kind = "news"
+    path = "news.parquet"
+    drop_broken = true
 
 | kind | path | options |
 |---|---|---|
 | `daily` | daily prices | `history`, `least_dollars`, `without`, `survivors` |
 | `news` | headlines: time, names, text | `timezone`, `window_days`, `features`, `learn_days`, `drop_broken` |
-| `fundamentals` | reports with the day they were known | `values`, `lag_days`, `timezone`, `drop_impossible` |
-| `statements` | statements without it | the same; `lag_days` must be stated |
 | `series` | numbers with a date, of all or by name | `lag_days`; `date`, `series`, `period_days`, `instrument` |
 
 All read CSV, Parquet and JSON lines, columns by their usual names or by a table `[source.columns]`.
 All take `name` and `collected`, the day (with a zone) after which nothing in the set can have been known.
 
 A package of one's own gives a kind by a dataclass in the entry point group ``tercel.sources``, a kind of panel by a
-subclass of `DailyFactors` in ``tercel.panels``. `studies` so gives the StockNet archive: the source `tweets` (options
-`cutoff`, `phrasebank`, `embed`) and the panel `stocknet`.
+subclass of `DailyFactors` in ``tercel.panels``. `studies` so gives reports of companies (the sources `fundamentals` and
+`statements`) and the StockNet archive: the source `tweets` (options `cutoff`, `phrasebank`, `embed`) and the panel
+`stocknet`.
 
 A small market with known alphas: demos and tests that need no data.
 
@@ -50,14 +49,12 @@ from tercel.core.tables.table import HowToMap
 from tercel.core.toml import fitting
 from tercel.signals.panel.panel import Dataset, Panel, dataset_of, ranked
 from tercel.signals.sources.daily import DailyFactors
-from tercel.signals.sources.fundamentals import DatedSeries, Fundamentals, Statements
 from tercel.signals.sources.news import News
 from tercel.signals.sources.port import FrameSource, SignalSource, time_type
+from tercel.signals.sources.series import DatedSeries
 
 KINDS: Final[dict[str, Callable[..., SignalSource]]] = {
     "daily": DailyFactors,
-    "fundamentals": Fundamentals,
-    "statements": Statements,
     "series": DatedSeries,
     "news": News,
 }

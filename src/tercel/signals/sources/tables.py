@@ -69,14 +69,9 @@ class TableSource:
         """Notes on the facts, and on rows left out; empty until facts were read."""
         return tuple(self._seen.get("notes", ()))
 
-    def table(self, needed: Sequence[str], optional: Sequence[str] = (), inside: str = "") -> Table:
-        """The table, or that of the file called `inside` in a folder, under our names of columns."""
-        path = (
-            self.path / inside
-            if inside and isinstance(self.path, Path) and self.path.is_dir()
-            else self.path
-        )
-        return renamed(read_table(path, self.called, self.how), needed, optional)
+    def table(self, needed: Sequence[str], optional: Sequence[str] = ()) -> Table:
+        """The table under our names of columns."""
+        return renamed(read_table(self.path, self.called, self.how), needed, optional)
 
 
 def values_of(

@@ -1,116 +1,45 @@
-"""Reports of companies and other dated series as sources: known from the day of their publication, never
-from the end of their period.
+"""Reports of companies as sources: known from the day of their publication, never from the end of their period.
 
-Reports, and a dated series::
+Reports::
 
-    symbol,period_end,filed,eps          date,unemployment
-    AAPL,2016-03-26,2016-04-27,1.90      2016-03-31,5.0
+    symbol,period_end,filed,eps
+    AAPL,2016-03-26,2016-04-27,1.90
 
 A file of one's own has a symbol, the day it was known (`known`, `filed`, `report_date`, ...), perhaps the end of the
 period, and columns of numbers, which are the values. A report that is restated is a later row of the same period: from
 its own day on it replaces the earlier one. A file that does not say when its reports came out is not point in time: it
 is refused unless a person states the lag to assume.
 
-Two known layouts become ratios: reports with `collected` (columns :data:`features.fundamentals.NEEDED`; their median is
-collected 39 days after the period ends), and statements with `Period Ending`.
-
-Alternative data as sources: dated series with the lag of their publication.
-
-A series describes a period and is published some time after it; the lag is stated, not guessed by the program. Known
-traps: search terms were chosen after the fact (Preis, Moat & Stanley 2013 picked `debt` out of 98), and regional series
-(light at night, vegetation) need a stated link to a stock.
+Two known layouts become ratios: reports with `collected` (columns :data:`NEEDED`; their median is collected 39 days
+after the period ends), and statements with `Period Ending`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, ClassVar
 
 import polars as pl
 from pydantic import Field
 
-from tercel.core.errors import DataError
-from tercel.core.tables.columns import numbers
-from tercel.core.tables.table import ROW, Table
-from tercel.core.tables.times import days
-from tercel.signals.sources import tables
-from tercel.signals.sources.port import EVERY, LONGEST_DAYS, Days, at_new_york, checked, lagged
-from tercel.signals.sources.tables import TableSource, differing, instants, values_of
+from tercel.core import (
+    TABLE_ROW as ROW,
+    DataError,
+    Table,
+    table_days as days,
+    table_numbers as numbers,
+)
+from tercel.signals import (
+    LONGEST_DAYS,
+    TableSource,
+    at_new_york,
+    checked,
+    differing_records as differing,
+    known_moments as moments,
+    publication_lag as lagged,
+    value_columns as values_of,
+)
 
-if TYPE_CHECKING:
-    import polars as pl
-
-
-@dataclass(frozen=True)
-class DatedSeries(TableSource):
-    """Numbers with a date: search volumes, vegetation, ratings; of every instrument, or by name.
-
-    Parameters
-    ----------
-    path : Path or data frame
-        CSV, Parquet or JSON lines.
-    date : str
-        Column of the date on which the period ends, or begins when `period_days` is given; empty: by its usual name.
-    series : sequence of str
-        Columns to read; all that hold numbers where none is named.
-    lag_days : float
-        From the end of the period to its publication.
-    period_days : float
-        Length of the period after `date`.
-    instrument : str
-        Whom all rows speak of; empty: each row's symbol, or all instruments in a file without one.
-    called : mapping
-        Names of columns: `date`, `symbol`, to theirs.
-    """
-
-    date: str = ""
-    series: Sequence[str] = ()
-    lag_days: Days = field(kw_only=True)
-    period_days: Days = 0.0
-    instrument: str = ""
-    name: str = "series"
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """Each series and its change against the mean of the three values before."""
-        return tuple(
-            column
-            for name in self._seen.get("columns", self.series)
-            for column in (name, f"{name}_change")
-        )
-
-    def facts(self) -> pl.DataFrame:
-        """See :meth:`tercel.signals.sources.port.SignalSource.facts`."""
-        called = replace(self, called={**self.called, "date": self.date}) if self.date else self
-        table = called.table(("date",), () if self.instrument else ("symbol",))
-        values, notes = values_of(table, self.wanted[::2] or self.series, ("date", "symbol"))
-        names = [one.name for one in values]
-        who = (
-            table.frame["symbol"].cast(pl.String)
-            if "symbol" in table.frame.columns
-            else pl.lit(EVERY)
-        )
-        who = pl.lit(self.instrument) if self.instrument else who
-        frame = pl.DataFrame([table.frame[ROW], instants(table, "date").alias("date"), *values])
-        before = {name: pl.col(name).shift(1).rolling_mean(3).over("instrument") for name in names}
-        ended = pl.col("date") + lagged(self.period_days)
-        timed = (
-            frame.with_columns(who.alias("instrument"))
-            .sort("date", maintain_order=True)
-            .with_columns(
-                *(pl.col(name).sub(mean).alias(f"{name}_change") for name, mean in before.items()),
-                event_time=ended,
-                known_time=ended + lagged(self.lag_days),
-            )
-        )
-        self._seen.update(
-            columns=names, notes=[*table.notes, *notes, *differing(timed, names, table.where)]
-        )
-        return checked(timed, self.columns, table.where, self.collected)
-
-
-# -- fundamentals ---------------------------------------------------------------------------------
 # Ratios of a company's reports, as Polars expressions: sizes and signs that can be compared between companies.
 #
 # Income of a 10-Q is a quarter's and that of a 10-K a year's; cash flows run from the start of the fiscal year. Both are
@@ -146,8 +75,6 @@ EXTREME = 10.0
 
 def ratios() -> dict[str, pl.Expr]:
     """The ratios by name, over :data:`NEEDED` and columns of :func:`with_year_before`; null where not reported."""
-    import polars as pl
-
     assets, revenues = _positive("assets"), _positive("revenues")
     income = pl.when(pl.col("period_focus") == "FY").then(1.0).otherwise(4.0)
     quarters = pl.col("period_focus").replace_strict(
@@ -170,8 +97,6 @@ def ratios() -> dict[str, pl.Expr]:
 
 
 def _positive(name: str) -> pl.Expr:
-    import polars as pl
-
     return pl.when(pl.col(name) > 0).then(pl.col(name))
 
 
@@ -179,8 +104,6 @@ def with_year_before(reports: pl.DataFrame) -> pl.DataFrame:
     """Reports with `assets_before` and `revenues_before`: of the same period 300 to 430 days earlier, in the newest
     version that was collected by the report's own day; null where none was.
     """
-    import polars as pl
-
     by, times, row = (
         ["symbol", "period_focus"],
         ["end_date", "collected"],
@@ -200,8 +123,6 @@ def with_year_before(reports: pl.DataFrame) -> pl.DataFrame:
     before = last.select("_row", assets_before="assets", revenues_before="revenues")
     return mine.join(before, on="_row", how="left", maintain_order="left").drop("_row")
 
-
-# -- fundamentals ---------------------------------------------------------------------------------
 
 STATED = {"Net Income": "return_on_assets", "Total Equity": "equity_to_assets"}
 KEYS = ("symbol", "known", "event")
@@ -239,7 +160,9 @@ class Fundamentals(TableSource):
 
     def facts(self) -> pl.DataFrame:
         """See :meth:`tercel.signals.sources.port.SignalSource.facts`."""
-        table = self.table(("symbol",), KEYS[1:], self.inside)
+        folder = isinstance(self.path, Path) and self.path.is_dir()
+        located = replace(self, path=self.path / self.inside) if folder else self
+        table = located.table(("symbol",), KEYS[1:])
         event, known = self._times(table)
         times = pl.DataFrame({"event_time": event, "known_time": known})
         # a day is known from the midnight after it: at the period's own last midnight it was not over
@@ -257,7 +180,7 @@ class Fundamentals(TableSource):
         facts = named.with_columns(*times.filter(~early), *values)
         self._seen.update(
             columns=columns,
-            notes=[*table.notes, *flat, *tables.differing(facts, columns, table.where)],
+            notes=[*table.notes, *flat, *differing(facts, columns, table.where)],
         )
         return checked(facts, columns, table.where, self.collected)
 
@@ -268,7 +191,7 @@ class Fundamentals(TableSource):
             None if ended is None else ended.to_frame("d").select(at_new_york(pl.col("d"), 0))["d"]
         )
         if "known" in table.frame.columns:
-            known = tables.moments(table, "known", self.timezone)
+            known = moments(table, "known", self.timezone)
             return known if event is None else event, known
         if event is None or self.lag_days is None:
             theirs = ", ".join(table.theirs.values())
@@ -293,7 +216,7 @@ class Fundamentals(TableSource):
             return [
                 (numbers(table, item) / assets).alias(ratio) for item, ratio in STATED.items()
             ], []
-        return tables.values_of(table, self.wanted or self.values, KEYS)
+        return values_of(table, self.wanted or self.values, KEYS)
 
 
 @dataclass(frozen=True)

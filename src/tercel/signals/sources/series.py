@@ -1,0 +1,86 @@
+"""Dated series as sources: known from the day of their publication, never from the end of their period.
+
+    date,unemployment
+    2016-03-31,5.0
+
+A series describes a period and is published some time after it; the lag is stated, not guessed by the program. Known
+traps: search terms were chosen after the fact (Preis, Moat & Stanley 2013 picked `debt` out of 98), and regional series
+(light at night, vegetation) need a stated link to a stock.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import polars as pl
+
+from tercel.core.tables.table import ROW
+from tercel.signals.sources.port import EVERY, Days, checked, lagged
+from tercel.signals.sources.tables import TableSource, differing, instants, values_of
+
+
+@dataclass(frozen=True)
+class DatedSeries(TableSource):
+    """Numbers with a date: search volumes, vegetation, ratings; of every instrument, or by name.
+
+    Parameters
+    ----------
+    path : Path or data frame
+        CSV, Parquet or JSON lines.
+    date : str
+        Column of the date on which the period ends, or begins when `period_days` is given; empty: by its usual name.
+    series : sequence of str
+        Columns to read; all that hold numbers where none is named.
+    lag_days : float
+        From the end of the period to its publication.
+    period_days : float
+        Length of the period after `date`.
+    instrument : str
+        Whom all rows speak of; empty: each row's symbol, or all instruments in a file without one.
+    called : mapping
+        Names of columns: `date`, `symbol`, to theirs.
+    """
+
+    date: str = ""
+    series: Sequence[str] = ()
+    lag_days: Days = field(kw_only=True)
+    period_days: Days = 0.0
+    instrument: str = ""
+    name: str = "series"
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Each series and its change against the mean of the three values before."""
+        return tuple(
+            column
+            for name in self._seen.get("columns", self.series)
+            for column in (name, f"{name}_change")
+        )
+
+    def facts(self) -> pl.DataFrame:
+        """See :meth:`tercel.signals.sources.port.SignalSource.facts`."""
+        called = replace(self, called={**self.called, "date": self.date}) if self.date else self
+        table = called.table(("date",), () if self.instrument else ("symbol",))
+        values, notes = values_of(table, self.wanted[::2] or self.series, ("date", "symbol"))
+        names = [one.name for one in values]
+        who = (
+            table.frame["symbol"].cast(pl.String)
+            if "symbol" in table.frame.columns
+            else pl.lit(EVERY)
+        )
+        who = pl.lit(self.instrument) if self.instrument else who
+        frame = pl.DataFrame([table.frame[ROW], instants(table, "date").alias("date"), *values])
+        before = {name: pl.col(name).shift(1).rolling_mean(3).over("instrument") for name in names}
+        ended = pl.col("date") + lagged(self.period_days)
+        timed = (
+            frame.with_columns(who.alias("instrument"))
+            .sort("date", maintain_order=True)
+            .with_columns(
+                *(pl.col(name).sub(mean).alias(f"{name}_change") for name, mean in before.items()),
+                event_time=ended,
+                known_time=ended + lagged(self.lag_days),
+            )
+        )
+        self._seen.update(
+            columns=names, notes=[*table.notes, *notes, *differing(timed, names, table.where)]
+        )
+        return checked(timed, self.columns, table.where, self.collected)
