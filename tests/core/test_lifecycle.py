@@ -213,7 +213,7 @@ def test_a_refused_cancel_of_an_order_that_ended_answers_what_was_sent_before_it
     over = requested(ended(3), CancelOrder("c", "q", "X", 1, "a", 8))
     over = requested(over, ReplaceOrder("later", "q", "X", 1, 12, 101, "a", "p", 9))
     left, _ = refused(over, CancelReject("c", "q", "a", status, 10))
-    ends = status in TERMINAL or status is S.UNKNOWN
+    ends = status in TERMINAL - {S.REJECTED}
     assert [asked.cl_ord_id for asked in left.pending] == ["r", "q", "later"][2 * ends :]
 
 

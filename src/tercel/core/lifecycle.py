@@ -505,15 +505,16 @@ def refused(order: ChildOrder, reject: CancelReject) -> tuple[ChildOrder, list[N
     """The order after a cancel or replace reject.
 
     When the venue reports that the order has ended and no report has, or that it does not know it, it is UNKNOWN: what
-    ended it is still to come. A venue that refuses a cancel of an order which has ended has answered every request that was
-    sent before it.
+    ended it is still to come. A venue that knows the order, and refuses to cancel it as it has ended, has answered every
+    request that was sent before the cancel.
     """
     names = [pending.cl_ord_id for pending in order.pending]
     over = reject.status in TERMINAL or reject.status is S.UNKNOWN
     left = order.pending
     if reject.cl_ord_id in names:
         at = names.index(reject.cl_ord_id)
-        answered = order.done and over and not left[at].lots
+        known = reject.status in TERMINAL and reject.status is not S.REJECTED
+        answered = order.done and known and not left[at].lots
         left = left[at + 1 :] if answered else (*left[:at], *left[at + 1 :])
     order = fast_replace(order, pending=left, last_ns=max(order.last_ns, reject.ns))
     notices = [Notice(Code.CANCEL_REJECTED, order.root, reject.text)]

@@ -353,15 +353,48 @@ def test_a_replace_that_is_refused_after_the_end_frees_its_lots(at):
 def test_a_replace_without_an_answer_is_asked_about_by_a_cancel(at):
     with at(agents={"long_lots": 30}) as wall:
         name = wall.live(15)
-        later = wall.replace(name, 27, 1000).get(t.CL_ORD_ID)
+        wall.replace(name, 27, 1000)
         wall.say(name, "F", "2", last=15, px=10.0)
         assert wall.reserved() == 12
 
         def probe():
-            return [one for one in wall.venue.of_kind(t.CANCEL) if one.get(t.ORIG_CL_ORD_ID) == later]  # fmt: skip
+            return wall.venue.of_kind(t.CANCEL)  # fmt: skip
 
-        wall.until(probe, "a cancel of the replace")
-        wall.venue.refuse(probe()[0], t.NOT_KNOWN)
+        wall.until(probe, "a cancel of the order")
+        assert probe()[0].get(t.ORIG_CL_ORD_ID) == name
+        wall.venue.refuse(probe()[0], t.NOT_KNOWN, "8")
+        wall.settle()
+        assert wall.reserved() == 12, "a venue that does not know the order answers nothing"
+        wall.until(lambda: len(probe()) > 1, "another cancel")
+        wall.venue.refuse(probe()[1], acceptor.TOO_LATE)
         wall.settle()
         assert wall.reserved() == 0
         assert wall.state(name).settled
+
+
+def test_replaces_that_the_venue_takes_in_another_order_count_as_it_says(at):
+    with at(agents={"long_lots": 100}) as wall:
+        name = wall.live(10)
+        first = wall.replace(name, 50, 1000).get(t.CL_ORD_ID)
+        second = wall.replace(name, 20, 1000).get(t.CL_ORD_ID)
+        wall.say(second, "5", "0", orig=name, qty=20)
+        wall.venue.ahead_ns += 10**6
+        wall.say(first, "5", "0", orig=second, qty=50)
+        assert wall.reserved() == 50
+        assert denied(wall, lots=51) == ["POSITION"]
+
+
+@pytest.mark.parametrize("ending", ["2", "4"])
+def test_a_kill_is_not_over_while_a_replace_of_before_a_broken_link_may_be_accepted(at, ending):
+    with at() as wall:
+        name = wall.live(10)
+        later = wall.replace(name, 50, 1000).get(t.CL_ORD_ID)
+        wall.venue.cut()
+        wall.until(lambda: wall.state(name).status == "unknown", "the broken link")
+        wall.until(lambda: wall.fix.up, "a link again")
+        last = 10 if ending == "2" else 0
+        wall.say(name, "F" if last else "4", ending, last=last, px=10.0)
+        assert wall.gateway.may_trade("ann")
+        wall.say(later, "5", "1" if last else "0", orig=name, qty=50)
+        assert wall.gateway.may_trade("ann")
+        assert wall.reserved() == 50 - last

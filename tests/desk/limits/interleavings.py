@@ -1,7 +1,7 @@
 """A model checker of limits: every interleaving of commands, of what a venue makes of them, and of its reports.
 
-A venue takes the commands of one order in the order in which they were sent, and those of different orders in any. It
-accepts or refuses each, fills open lots in any parts, cancels without a request, and may accept a replace after the
+A venue takes the commands of one order in the order in which they were sent, but replaces that are on their way together
+in any, and those of different orders in any. It accepts or refuses each, fills open lots in any parts, cancels without a request, and may accept a replace after the
 order's end. A report counts as read when it is made: whatever is sent before it is read could as well have been sent
 before it was made, since the venue takes it later in both cases.
 
@@ -91,7 +91,7 @@ class Seen(NamedTuple):
 def tell(gate: LimitGate, event: Event) -> None:
     """Let a gate count an event."""
     if isinstance(event, Report):
-        gate.report(event, NOON)
+        gate.report(event, event.ns)
     elif isinstance(event, CancelReject):
         gate.cancel_reject(event)
     else:
@@ -270,10 +270,18 @@ class OrderModel:
         if venue.open:
             after = replace(venue, status=S.CANCELED)
             yield VENUE, after, report(X.CANCELED, after)
-        if not venue.inbox:
-            return
-        command, inbox = venue.inbox[0], venue.inbox[1:]
-        refused = replace(venue, inbox=inbox)
+        for at, command in enumerate(venue.inbox):
+            if at == 0 or isinstance(command, ReplaceOrder):
+                left = (*venue.inbox[:at], *venue.inbox[at + 1 :])
+                yield from self._answers(replace(venue, inbox=left), command, len(state.path))
+            if not isinstance(command, ReplaceOrder):
+                return
+
+    def _answers(
+        self, refused: VenueOrder, command: Command, at: int
+    ) -> Iterator[tuple[Label, VenueOrder, Event]]:
+        """What a venue may make of a command, by its order without it."""
+        report = partial(self._report, at)
         name = command.cl_ord_id
         if isinstance(command, NewOrder):
             after = replace(refused, status=S.NEW, lots=command.lots, price=command.price or 0)
@@ -281,14 +289,17 @@ class OrderModel:
             after = replace(refused, status=S.REJECTED, lots=command.lots)
             yield VENUE, after, report(X.REJECTED, after)
             return
-        yield VENUE, refused, CancelReject(name, command.orig, "x", venue.status, NOON)
+        reject = CancelReject(name, command.orig, "x", refused.status, NOON + at)
+        yield VENUE, refused, reject
         if isinstance(command, CancelOrder):
-            if venue.open:
+            if refused.open:
                 after = replace(refused, status=S.CANCELED)
                 yield VENUE, after, report(X.CANCELED, after, name, command.orig)
-        elif venue.status is not S.REJECTED and (command.lots > venue.cum or venue.open):
-            lots = max(command.lots, venue.cum)
-            status = S.FILLED if lots == venue.cum else S.PARTIALLY_FILLED if venue.cum else S.NEW
+        elif refused.status is not S.REJECTED and (command.lots > refused.cum or refused.open):
+            lots = max(command.lots, refused.cum)
+            status = (
+                S.FILLED if lots == refused.cum else S.PARTIALLY_FILLED if refused.cum else S.NEW
+            )
             after = replace(refused, status=status, lots=lots, price=command.price)
             yield VENUE, after, report(X.REPLACED, after, name, command.orig)
 
@@ -298,7 +309,9 @@ class OrderModel:
         price = venue.price * ONE if last else 0
         cum, leaves = venue.cum * ONE, venue.open * ONE
         here = name, orig, "1", "x", "A", self.side, venue.lots, venue.price
-        return Report(f"e{at}", kind, venue.status, *here, last * ONE, price, cum, leaves, NOON)
+        return Report(
+            f"e{at}", kind, venue.status, *here, last * ONE, price, cum, leaves, NOON + at
+        )
 
 
 def _see(gate: LimitGate, child: ChildOrder, venue: VenueOrder, side: int) -> Seen:

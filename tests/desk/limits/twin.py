@@ -234,7 +234,7 @@ class Twin:
                 if one is not None:
                     one.requested.pop(words[0].cl_ord_id, None)
                     before = one.probes.pop(words[0].cl_ord_id, 0) * one.dead
-                    if words[0].status in (*TERMINAL, OrdStatus.UNKNOWN):
+                    if words[0].status in TERMINAL - {OrdStatus.REJECTED}:
                         for name in [
                             n for n, (turn, *_) in one.requested.items() if turn <= before
                         ]:
@@ -307,6 +307,11 @@ class Twin:
                 one.taken = turn
                 if r.ns >= one.changed:
                     one.changed, one.price, one.lots = r.ns, price, max(lots, r.lots, ceil(cum))
+            elif r.leaves_qty > 0 and r.ns > one.changed:
+                one.changed, one.price = r.ns, price
+                one.lots = max(r.lots or one.lots, ceil(cum))
+            elif r.leaves_qty > 0 and r.ns == one.changed:
+                one.lots = max(one.lots, r.lots)
         itself = r.exec_type is ExecType.RESTATED or (r.exec_type is ExecType.REPLACED and unasked)
         if itself and sizes and r.ns >= one.changed:
             one.changed, one.lots = r.ns, max(r.lots, ceil(cum))

@@ -393,9 +393,10 @@ class LimitGate(ReportedCounts):
     def cancel_reject(self, reject: o.CancelReject) -> None:
         """A cancel or replace was rejected: drop the replace's requested size and price, release nothing else.
 
-        A venue that refuses a cancel of an order which has ended has answered every replace that was sent before it.
+        A venue that knows the order, and refuses to cancel it as it has ended, has answered every replace that was sent
+        before the cancel.
         """
-        over = reject.status in o.TERMINAL or reject.status is o.OrdStatus.UNKNOWN
+        over = reject.status in o.TERMINAL and reject.status is not o.OrdStatus.REJECTED
         self._fold(self._drop_replace, reject.cl_ord_id, reject.orig, over)
 
     def _sent(self, command: o.Command, ns: int) -> None:

@@ -270,14 +270,22 @@ class ReportedCounts(PastCounts):
         return alarm
 
     def _replaced(self, order: OpenOrder, report: Report) -> Alarm | None:
-        """Fold an accepted replace. One requested before another already accepted changes nothing; one dated before the last
-        change counts if it is larger, as the venue's clock may have been put back."""
+        """Fold an accepted replace. One requested before another already accepted changes nothing, unless its report is
+        later than the last change; one dated before that counts if it is larger, as the venue's clock may have been put
+        back."""
         most, requested = order.most_lots, order.requested.pop(report.cl_ord_id, None)
-        # By the order in which they were sent: answers to replaces may overtake one another.
-        if requested is None or requested[0] <= order.taken:
+        if requested is None:
             return None
         turn, lots, price = requested
-        order.taken = turn
+        # By the order in which they were sent: answers to replaces may overtake one another.
+        if turn <= order.taken:
+            if report.leaves_qty > 0 and report.ns == order.changed_ns:
+                order.lots = max(order.lots, report.lots)  # which came last is not known
+            if report.leaves_qty <= 0 or report.ns <= order.changed_ns:
+                return None
+            lots = order.lots if not report.lots else 0  # the venue took them in another order
+        order.taken = max(order.taken, turn)
+        order.name = report.cl_ord_id
         lots = max(lots, report.lots, ceiled(report.cum_qty))
         return self._resized(order, report, most, lots, price)
 

@@ -326,7 +326,7 @@ class ParentLimit:
 
 
 class OpenOrder:
-    """A child order under every ClOrdID it has had; `root` is the first of them.
+    """A child order under every ClOrdID it has had; `root` is the first of them, `name` the last that was accepted.
 
     `base` is its state by the table of `core.lifecycle`. `lots` and `price` are the last accepted, `requested` what
     replaces on their way would make of them (by name: turn, lots, price), `taken` the last turn that the venue took.
@@ -338,14 +338,14 @@ class OpenOrder:
 
     __slots__ = (
         *("base", "changed_ns", "counted_qty", "cum_qty", "ended_ns", "holding", "lots"),
-        *("open_qty", "parent", "price", "probes", "quoted", "recounted_ns", "requested", "root"),
-        *("side", "taken", "turns", "worst"),
+        *("name", "open_qty", "parent", "price", "probes", "quoted", "recounted_ns", "requested"),
+        *("root", "side", "taken", "turns", "worst"),
     )
 
     def __init__(
         self, root: str, holding: Holding, parent: ParentLimit, side: int, lots: int, price: int
     ) -> None:
-        self.root = root
+        self.root = self.name = root
         self.holding = holding
         self.parent = parent
         self.side = side
@@ -369,11 +369,10 @@ class OpenOrder:
         return max([self.lots, *(lots for _, lots, _ in self.requested.values())])
 
     def probe(self, name: str, now_ns: int) -> CancelOrder:
-        """A cancel of an order that has ended, under the name of its last replace without an answer."""
-        last = next(reversed(self.requested))
+        """A cancel of an order that has ended, by the name that the venue knows: its refusal answers earlier replaces."""
         holding = self.holding
         instrument = holding.instrument.name
-        return CancelOrder(name, last, instrument, self.side, holding.agent.name, now_ns)
+        return CancelOrder(name, self.name, instrument, self.side, holding.agent.name, now_ns)
 
 
 Filled = tuple[OpenOrder | None, Holding, int, int, str]

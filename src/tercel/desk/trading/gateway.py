@@ -462,6 +462,14 @@ class OrderGateway:
         """Trading state of an account."""
         return self.states.standing(account)
 
+    def may_trade(self, account: str) -> bool:
+        """Whether an order of an account is open, or may be opened again by a replace that the venue has not answered;
+        executions may be missing all the same."""
+        ended = self.limits.unanswered.values()
+        return any(not order.done for order in self.ledger.orders.live(account)) or any(
+            order.holding.agent.name == account for order in ended
+        )
+
     def wait_for(self, account: str, orders: Sequence[str], reason: str = "") -> None:
         """Put an account into REDUCING until orders have ended; alert when its state changes.
 

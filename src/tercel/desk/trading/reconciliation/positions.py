@@ -253,7 +253,11 @@ class PositionKeeper:
         self, said: OperatorEntry, names: Sequence[str]
     ) -> list[Report | CancelReject]:
         gateway = self._gateway
-        live = {order.root: order for order in gateway.ledger.orders.live()}
+        orders = gateway.ledger.orders
+        limits = gateway.limits
+        live = {order.root: order for order in orders.live()}
+        ended = [order for root in limits.unanswered if (order := orders.get(root)) is not None]
+        live |= {order.root: order for order in ended}
         if missing := [name for name in names if name not in live]:
             raise OrderError(
                 "orders that are not over", ", ".join(missing), "see `tercel trade orders`"
@@ -262,14 +266,10 @@ class PositionKeeper:
         known = [[*where, gap] for where, gap in gateway.ledger.settled.items()]
         body = {"qty_gaps": known, "orders": names, "by": by, "reason": reason, "operator": number}
         gateway.write([Entry(kinds.SETTLED, gateway.venue.now_ns, body=body)])
-        ns = max(gateway.venue.now_ns, gateway.ledger.orders.last_ns)
-        return ends(
-            [live[name] for name in names],
-            f"{gateway.ledger.orders.session}.{number}",
-            ns,
-            by,
-            reason,
-        )
+        ns = max(gateway.venue.now_ns, orders.last_ns)
+        asked = {name: limits.orders[name].requested for name in names if name in limits.orders}
+        settled = [live[name] for name in names]
+        return ends(settled, f"{orders.session}.{number}", ns, by, reason, asked)
 
     def _settle_positions(self, said: OperatorEntry, names: Sequence[str]) -> None:
         """Confirm the named executions, or else accept all differences of positions; paused agents may resume."""
@@ -370,15 +370,20 @@ class PositionKeeper:
 
 
 def ends(
-    orders: Sequence[ChildOrder], mark: str, ns: int, by: str, reason: str
+    orders: Sequence[ChildOrder],
+    mark: str,
+    ns: int,
+    by: str,
+    reason: str,
+    asked: Mapping[str, Iterable[str]] = MappingProxyType({}),
 ) -> list[Report | CancelReject]:
-    """Reports that end orders with the fills a person confirmed, and refuse the replaces that the venue has not answered;
-    `mark` identifies this confirmation."""
+    """Reports that end orders with the fills a person confirmed, and refuse the replaces that the venue has not answered:
+    those of the orders and those in `asked`, by root; `mark` identifies this confirmation."""
     why = f"settled by {by}: {reason}"
     refused = [
-        CancelReject(asked.cl_ord_id, order.root, order.account, OrdStatus.CANCELED, ns, why)
+        CancelReject(name, order.root, order.account, OrdStatus.CANCELED, ns, why)
         for order in orders
-        for asked in order.pending
+        for name in {*(each.cl_ord_id for each in order.pending), *asked.get(order.root, ())}
     ]
     ended = [
         Report(

@@ -129,14 +129,17 @@ class KillCanceller:
         """Confirm cancelled orders; resend cancels not answered in time."""
         with self._gateway.lock:
             now = self._gateway.venue.now_ns
-            for agent in sorted(self.open & self._cancelled):
-                live = self._gateway.ledger.orders.live(agent)
-                # Executions may be missing: no order is open, and none can be opened by a replace.
-                if all(order.done and not order.pending for order in live):
+            for agent in sorted(self._seen & self._cancelled):
+                trades = self._gateway.may_trade(agent)
+                if trades:
+                    self.open.add(
+                        agent
+                    )  # also after its kill was confirmed: a venue may accept a replace late
+                if agent in self.open and not trades:
                     body = KillEntry(event="confirmed", scope=agent, reason=self.killed[agent])
                     self._gateway.write([Entry(kinds.KILL, now, agent=agent, body=body.json())])
                     self.open.discard(agent)
-                elif now - self._requested_ns[agent] >= AGAIN_NS:
+                elif trades and now - self._requested_ns[agent] >= AGAIN_NS:
                     self._requested_ns[agent] = now
                     again = [self._mass(agent), *questions(self._gateway, self._name)]
                     self._gateway.submit(again, sender=Sender.STOPPER)
