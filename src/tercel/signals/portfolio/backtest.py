@@ -60,12 +60,13 @@ class DailyReturns:
             Fewer than `least` at the first.
         """
         known = np.searchsorted(self.known_ns, time_ns, side="right")
-        if known[0] < least:
-            raise DataError(
-                f"at least {least} days of prices before the first date",
-                f"{known[0]} before {np.datetime64(int(time_ns[0]), 'ns').astype('datetime64[D]')}",
-                "take a longer panel",
-            )
+        refuse_if(
+            bool(known[0] < least),
+            f"at least {least} days of prices before the first date",
+            f"{known[0]} before {np.datetime64(int(time_ns[0]), 'ns').astype('datetime64[D]')}",
+            "take a longer panel",
+            DataError,
+        )
         return known
 
 
@@ -175,9 +176,9 @@ def daily_returns(model: SignalModel, names: list[str], remedy: str) -> DailyRet
     )
     moved = prices.with_columns(r=pl.when(died).then(float("-inf")).otherwise("r"))
     wide = moved.pivot("instrument", index="time", values="r").sort("time")
-    known = (wide["time"] + SETTLES).cast(time_type()).dt.epoch("ns").to_numpy()
     return DailyReturns(
-        known, wide.select(pl.col(name).exp() - 1.0 for name in names).fill_null(0.0).to_numpy()
+        (wide["time"] + SETTLES).cast(time_type()).dt.epoch("ns").to_numpy(),
+        wide.select(pl.col(name).exp() - 1.0 for name in names).fill_null(0.0).to_numpy(),
     )
 
 

@@ -23,16 +23,14 @@ WIDE: Final = 3.0
 
 def figures_of(found: BacktestReport) -> dict[str, str]:
     """Main figures of a backtest by their names, for a terminal and a page."""
-    shown = {
-        f"Sharpe, {key}": spelt(one) for key, one in (("net", found.net), ("gross", found.gross))
-    }
-    shown |= {
+    return {
+        "Sharpe, net": spelt(found.net),
+        "Sharpe, gross": spelt(found.gross),
         "rank IC": spelt(found.ic, digits=4),
         "turnover per date": fixed(found.turnover),
         "worst drawdown, %": fixed(100 * found.book.drawdown.max(), 1),
         "worst year": f"{found.worst.year}: {fixed(100 * found.worst.net, 1)} %",
     }
-    return shown
 
 
 def weights_table(held: Sequence[HeldName]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
