@@ -1,9 +1,9 @@
 """A model checker of limits: every interleaving of commands, of what a venue makes of them, and of its reports.
 
 A venue takes the commands of one order in the order in which they were sent, but replaces that are on their way together
-in any, and those of different orders in any. It accepts or refuses each, fills open lots in any parts, cancels without a request, and may accept a replace after the
-order's end. A report counts as read when it is made: whatever is sent before it is read could as well have been sent
-before it was made, since the venue takes it later in both cases.
+in any, and those of different orders in any. It accepts or refuses each, fills open lots in any parts, cancels without a
+request, and may accept a replace after the order's end. A report counts as read when it is made: whatever is sent before
+it is read could as well have been sent before it was made, since the venue takes it later in both cases.
 
 One order's states come from a real gate and the journal's view of an order, told what happens to this order alone
 (`OrderModel`); states with the same future are one. A state of the whole is a multiset of them (`explore`), as orders

@@ -706,7 +706,11 @@ def endless_onnx() -> bytes:
 
 
 @pytest.mark.parametrize("how", ["a network", "python"])
-def test_a_decision_that_does_not_end_is_stopped_and_the_fallback_takes_over(how: str) -> None:
+def test_a_decision_that_does_not_end_is_stopped_and_the_fallback_takes_over(
+    how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A network that does not end is refused before it runs; it is stopped as well.
+    monkeypatch.setattr("tercel.execution.policies.network.read_graph", lambda data: None)
     network = OnnxPolicy(endless_onnx()) if how == "a network" else None
 
     @dataclass(frozen=True)
