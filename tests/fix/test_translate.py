@@ -367,6 +367,13 @@ def test_a_trade_of_nobodys_order_is_answered_and_what_has_no_answer_is_not():
         assert disowned_out(Unread(raw, "why", 1)) is None
 
 
+@pytest.mark.parametrize("code", ["1", "2"])
+def test_a_fill_in_the_words_of_4_2_is_booked_and_told(code):
+    report = report_in(TRADE | {t.EXEC_TYPE: code}, {"I0": PriceScale(0.01)})
+    assert report == replace(report_in(TRADE, {"I0": PriceScale(0.01)}), fault=report.fault)
+    assert f"150={code}" in report.fault
+
+
 def test_a_question_that_is_refused_raises_nothing():
     inbound = dialect()
     inbound.remember(3, StatusRequest("c", "a", 1))

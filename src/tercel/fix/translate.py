@@ -355,20 +355,20 @@ def report_in(tags: Tags, known: Mapping[str, PriceScale], fault: str = "") -> o
     symbol = tags.get(t.SYMBOL, "")
     instrument = "" if symbol == t.NO_SYMBOL else symbol
     scale = known.get(instrument, PLAIN)
-    kind, status = (
-        t.EXECS.get(tags.get(t.EXEC_TYPE, "")),
-        t.STATUSES.get(tags.get(t.ORD_STATUS, "")),
-    )
+    code = tags.get(t.EXEC_TYPE, "")
+    kind = o.ExecType.TRADE if code in ("1", "2") else t.EXECS.get(code)
+    status = t.STATUSES.get(tags.get(t.ORD_STATUS, ""))
     if kind is None or status is None:
         raise RefusedError(
             "150 and 39 that are known here",
-            f"150={tags.get(t.EXEC_TYPE)}, 39={tags.get(t.ORD_STATUS)}",
+            f"150={code}, 39={tags.get(t.ORD_STATUS)}",
         )
     if status is o.OrdStatus.REJECTED and tags.get(t.ORD_REJ_REASON) == t.UNKNOWN_ORDER:
         status = o.OrdStatus.UNKNOWN
     if kind in (o.ExecType.TRADE, o.ExecType.CORRECTED) and t.LAST_QTY in tags:
         need(tags, t.LAST_PX)
     faults = [fault] if fault else []
+    faults += [f"150={code} of FIX 4.2"] if code in ("1", "2") else []
     cum = scale.qty(tags.get(t.CUM_QTY, "0"), t.CUM_QTY)
     left = optional(tags, t.LEAVES_QTY, lambda text: scale.qty(text, t.LEAVES_QTY), -1, faults)
     lots = optional(tags, t.ORDER_QTY, scale.lots, ceiled(cum + max(left, 0)), faults)

@@ -262,4 +262,4 @@ def test_terms_of_orders_are_those_asked_for(
         ("LIMIT", "IOC", "15.00000000"),
         ("MARKET", None, None),
     ]
-    assert all(one["params"]["selfTradePreventionMode"] == "NONE" for one in sent)
+    assert all(one["params"]["selfTradePreventionMode"] == "EXPIRE_MAKER" for one in sent)

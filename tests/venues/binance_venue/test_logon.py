@@ -92,7 +92,7 @@ def test_a_symbol_that_is_not_there_is_refused(served: Serve) -> None:
 
 def test_a_mode_that_a_symbol_does_not_have_is_refused(served: Serve) -> None:
     with pytest.raises(ConfigError, match="self_trade"):
-        served().venue(self_trade="EXPIRE_TAKER")
+        served().venue(self_trade="DECREMENT")
 
 
 def test_listen_keys_serve_where_there_is_no_subscription_by_signature(
